@@ -1,0 +1,40 @@
+# The two commands are `make book` and `make test`; both make the environment first. Needs Python 3.11 to 3.13.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+
+.PHONY: env book test notebooks bench lint clean
+
+env: $(STAMP)
+
+# Made anew only when what is installed would differ.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("error: PYTHON=$(PYTHON) is Python %d.%d, 3.11 to 3.13 allowed" % v)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing the locked packages into .venv (minutes, once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+book: $(STAMP)
+	$(BIN)/jupyter-book build . -n -W --keep-going
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2
+
+notebooks: $(STAMP)
+	$(BIN)/python -m simplicity.book notebooks _build/notebooks
+
+bench: $(STAMP)
+	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+# The chapters' code cells are linted as scripts made from them.
+lint: $(STAMP)
+	rm -rf _build/scripts
+	$(BIN)/python -m simplicity.book scripts _build/scripts >_build/scripts.txt
+	$(BIN)/ruff check lib tests benchmarks
+	$(BIN)/ruff check --no-respect-gitignore --config 'extend-exclude = []' --ignore E402 _build/scripts
+	$(BIN)/mypy
+
+clean:
+	rm -rf _build .venv

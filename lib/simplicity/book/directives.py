@@ -1,0 +1,177 @@
+"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`. HTML only, everything escaped."""
+
+import collections
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+from docutils import nodes
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from simplicity.book.evidence import Row, State
+
+VERDICTS = {"reproduced": "✓", "partly": "◐", "not reproduced": "✗", "not testable here": "∅", "pending": "…"}
+KINDS = ("empirical", "theorem", "identity")
+LOG = logging.getLogger(__name__)
+Link = Callable[[str], str | None]
+
+
+def badge(verdict: str) -> str:
+    """Sign and word beside the colour, so that the colour is never the only carrier."""
+    name = verdict.replace(" ", "-")
+    sign = f'<span aria-hidden="true">{VERDICTS[verdict]}</span>'
+    return f'<span class="verdict verdict-{name}">{sign} {escape(verdict)}</span>'
+
+
+def summary(rows: list[Row]) -> str:
+    count = collections.Counter(row["verdict"] for row in rows)
+    parts = [f"{count[verdict]} {badge(verdict)}" for verdict in VERDICTS if count[verdict]]
+    return f'<p class="ledger-summary">{len(rows)} claims: {", ".join(parts)}.</p>'
+
+
+def claim_box(rows: list[Row], link: Link, ledger: str | None) -> str:
+    body = ""
+    for row in rows:
+        name = escape(row["id"])
+        shown = f'<a href="{ledger}#claim-{name}">{name}</a>' if ledger else name
+        verdict = _linked(badge(row["verdict"]), link(row["chapter"]))
+        body += f'<tr><th scope="row">{shown}</th><td>{escape(row["claim"])}</td><td>{verdict}</td></tr>'
+    head = '<tr><th scope="col">Claim</th><th scope="col">What it says</th><th scope="col">Verdict</th></tr>'
+    return f'<div class="claim-box"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+
+
+def ledger_table(rows: list[Row], link: Link) -> str:
+    papers: dict[str, list[Row]] = {}
+    for row in rows:
+        papers.setdefault(row["paper"], []).append(row)
+    return summary(rows) + counts(rows) + "".join(_paper(name, found, link) for name, found in papers.items())
+
+
+def counts(rows: list[Row]) -> str:
+    """Verdict by kind of evidence; a claim counts once, under the first kind of `KINDS` that it has a check of."""
+    table = collections.Counter((row["verdict"], _kind(row)) for row in rows)
+    columns = (*KINDS, "no check")
+    head = "".join(f'<th scope="col">{escape(kind)}</th>' for kind in columns)
+    body = ""
+    for verdict in VERDICTS:
+        cells = "".join(f"<td>{table[verdict, kind] or ''}</td>" for kind in columns)
+        body += f'<tr><th scope="row">{badge(verdict)}</th>{cells}</tr>'
+    caption = "Claims by verdict and by the strongest kind of evidence"
+    return (
+        f'<div class="ledger-wide"><table class="ledger-counts"><caption>{caption}</caption><thead><tr>'
+        f'<th scope="col">Verdict</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _kind(row: Row) -> str:
+    kinds = {check["kind"] for check in row["checks"]}
+    return next((kind for kind in KINDS if kind in kinds), "no check")
+
+
+def _paper(name: str, rows: list[Row], link: Link) -> str:
+    body = "".join(_row(row, link) for row in rows)
+    columns = "".join(f'<th scope="col">{title}</th>' for title in ("Id", "Claim", "Verdict"))
+    return (
+        f'<h2 class="ledger-paper">{escape(name)}</h2><table class="ledger"><thead><tr>{columns}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+    )
+
+
+def _row(row: Row, link: Link) -> str:
+    name, target = escape(row["id"]), link(row["chapter"])
+    where = _linked(escape(row["chapter"]), target) if target else f"{escape(row['chapter'])} (not written yet)"
+    parts = [f"<p>Chapter: {where}.</p>"]
+    if row.get("reason"):
+        parts.append(f"<p>{escape(row['reason'])}</p>")
+    value = row.get("paper_value") or {}
+    if value.get("text"):
+        source = escape(str(value.get("provenance", "none")))
+        parts.append(f"<p>The paper's value: {escape(value['text'])} (source: {source}).</p>")
+    parts += [_check(check) for check in row["checks"]]
+    details = f"<details><summary>{escape(row['claim'])}</summary>{''.join(parts)}</details>"
+    verdict = _linked(badge(row["verdict"]), target)
+    return f'<tr id="claim-{name}"><th scope="row">{name}</th><td>{details}</td><td>{verdict}</td></tr>'
+
+
+def _check(check: dict[str, Any]) -> str:
+    control = check.get("control") or {}
+    shown = number(check["value"])
+    if check.get("interval") is not None:
+        low, high = check["interval"]
+        shown += f" ({check['interval_kind']}: {number(low)} to {number(high)})"
+    entries = [
+        ("value", shown),
+        ("seeds", number(check["seeds"])),
+        ("criterion", f"{check['criterion']}: {_outcome(check['passed'])}"),
+    ]
+    if "criterion" in control:
+        outcome = _outcome(control.get("passed"))
+        entries.append(("control", f"{control['what']} = {number(control['value'])}; {control['criterion']}: {outcome}"))
+    elif control:
+        entries.append(("control", f"{control.get('what', 'none')}: {control.get('why', '')}"))
+    listed = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in entries)
+    title = f"{escape(check['statistic'])} <small>({escape(check['kind'])}, {escape(check['preset'])})</small>"
+    return f'<div class="check"><p>{title}</p><dl>{listed}</dl></div>'
+
+
+def number(value: Any) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _outcome(passed: bool | None) -> str:
+    return "not judged" if passed is None else "holds" if passed else "does not hold"
+
+
+def _linked(shown: str, target: str | None) -> str:
+    return f'<a href="{target}">{shown}</a>' if target else shown
+
+
+def _state(directive: SphinxDirective) -> State:
+    state: State = directive.env.simplicity  # type: ignore[attr-defined]
+    return state
+
+
+def _page(directive: SphinxDirective, name: str) -> str | None:
+    if name not in _state(directive).pages:
+        return None
+    return escape(directive.env.app.builder.get_relative_uri(directive.env.docname, name))
+
+
+def _verdicts(directive: SphinxDirective) -> Link:
+    def link(chapter: str) -> str | None:
+        page = _page(directive, f"book/{chapter}")
+        return page and f"{page}#verdict"
+
+    return link
+
+
+class ClaimBox(SphinxDirective):
+    """`{claim-box} B1 B2`: these claims with their verdicts; an id that claims.csv does not have is a warning."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        rows, names = _state(self).rows, self.arguments[0].split()
+        for name in (name for name in names if name not in rows):
+            LOG.warning("claim-box: got %r, allowed an id of claims.csv", name, location=self.get_location())
+        known = [rows[name] for name in names if name in rows]
+        return [nodes.raw("", claim_box(known, _verdicts(self), _page(self, "book/ledger")), format="html")]
+
+
+class Ledger(SphinxDirective):
+    """`{ledger}`: every claim, grouped by paper, with its checks folded away."""
+
+    def run(self) -> list[nodes.Node]:
+        text = ledger_table(list(_state(self).rows.values()), _verdicts(self))
+        return [nodes.raw("", text, format="html")]
+
+
+class LedgerSummary(SphinxDirective):
+    """`{ledger-summary}`: one line of counts."""
+
+    def run(self) -> list[nodes.Node]:
+        return [nodes.raw("", summary(list(_state(self).rows.values())), format="html")]

@@ -1,0 +1,156 @@
+"""Execute one chapter with papermill: strict parameters, all or nothing on disk, and a record of what ran.
+
+What is not here: which chapters need it and in how many processes (`build`).
+"""
+
+import contextlib
+import datetime
+import logging
+import math
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+from simplicity import paths
+from simplicity.book import provenance
+from simplicity.book.papermill_handler import SCHEME
+from simplicity.config import Problem, shown, unknown
+from simplicity.store import write_atomically
+
+logging.getLogger("papermill").setLevel(logging.ERROR)  # it logs each file name; we check and report ourselves
+
+
+class ChapterFailed(RuntimeError):
+    """A cell failed: the message holds the chapter, the cell and the traceback."""
+
+
+def execute(chapter: str, output: Path, parameters: Mapping[str, Any] | None = None, timeout: int = 900) -> dict[str, Any]:
+    """Run `chapter` (its file name without .md), write the executed notebook to `output`, return its provenance.
+
+    `parameters` may be plain values or text. Unknown names and wrong types raise `Problem` before a kernel starts;
+    `output` appears only when every cell has run. `timeout` is in seconds, for one cell.
+    """
+    source = find(chapter)
+    defaults = parameters_of(source)
+    given = {name: checked(chapter, name, value, defaults) for name, value in (parameters or {}).items()}
+    output = Path(output)
+    if not output.parent.is_dir() or output.is_dir():
+        raise Problem(f"output: got {output}, allowed a file in an existing folder")
+    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    notebook = run(chapter, source, given, timeout)
+    seconds = time.perf_counter() - clock
+    # papermill notes absolute paths, which would tell readers about this machine only.
+    notebook.metadata.papermill.update(input_path=f"book/{source.name}", output_path=output.name)
+    write_atomically(output, nbformat.writes(notebook).encode())
+    values = {name: entry["default"] for name, entry in defaults.items()}
+    record = provenance.record(paths.root(), started, seconds)
+    return {"chapter": chapter, "parameters": {"defaults": values, "given": given}, **record}
+
+
+def find(chapter: str) -> Path:
+    known = sorted(path.stem for path in paths.book().glob("*.md") if is_notebook(path.read_text("utf-8")))
+    if chapter not in known:
+        raise Problem(unknown("chapter", chapter, known))
+    return paths.book() / f"{chapter}.md"
+
+
+def is_notebook(text: str) -> bool:
+    """A chapter is a text notebook (jupytext and kernelspec header) with at least one code cell."""
+    header = text.split("\n---", 1)[0] if text.startswith("---\n") else ""
+    return "jupytext:" in header and "kernelspec:" in header and "\n```{code-cell}" in text
+
+
+def parameters_of(source: Path) -> dict[str, dict[str, str]]:
+    """Name -> {inferred_type_name, default, help} of the cell tagged `parameters`."""
+    with _known_warnings():
+        return dict(papermill.inspect_notebook(_address(source)))
+
+
+def checked(chapter: str, name: str, value: Any, known: Mapping[str, Mapping[str, str]]) -> Any:
+    """`value` as the type that the chapter declares for `name`."""
+    if name not in known:
+        raise Problem(unknown(f"parameter of {chapter}", name, known))
+    kind = known[name]["inferred_type_name"]
+    try:
+        return _PARSERS[kind](value)
+    except (KeyError, ValueError, TypeError):
+        raise Problem(f"{name}: got {shown(value)}, allowed a value of type {kind}") from None
+
+
+def _int(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError
+    return int(value)
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, bool) or not math.isfinite(float(value)):
+        raise ValueError
+    return float(value)
+
+
+def _bool(value: Any) -> bool:
+    return {"True": True, "true": True, "False": False, "false": False}[str(value)]
+
+
+def _str(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return value
+
+
+_PARSERS = {"int": _int, "float": _float, "bool": _bool, "str": _str}
+
+
+def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbformat.NotebookNode:
+    """One kernel, started in the book's folder and ended with the run."""
+    with tempfile.TemporaryDirectory(prefix="simplicity-kernel-") as folder, _known_warnings():
+        # Sockets in files: kernels that start at the same time would race for TCP ports. The folder of their own keeps
+        # the sockets' paths under the system's limit of about 100 characters.
+        transport = Config(KernelManager={"transport": "ipc", "connection_file": f"{folder}/kernel.json"})
+        try:
+            return papermill.execute_notebook(
+                _address(source),
+                None,
+                parameters=given,
+                cwd=str(source.parent),
+                progress_bar=False,
+                start_timeout=120,
+                execution_timeout=timeout,
+                iopub_timeout=60,  # of a busy machine; the default of 4 s can lose outputs
+                raise_on_iopub_timeout=True,
+                config=transport,
+            )
+        except PapermillExecutionError as error:
+            if error.ename == "Problem":  # the chapter's own check of its parameters
+                raise Problem(error.evalue) from None
+            raise ChapterFailed(_report(chapter, error)) from None
+        except Exception as error:  # timeouts, dead kernels: papermill and nbclient each raise types of their own
+            raise ChapterFailed(f"chapter {chapter}: {type(error).__name__}: {error}") from None
+
+
+def _report(chapter: str, error: PapermillExecutionError) -> str:
+    indented = "\n".join(f"    {text}" for text in error.source.splitlines())
+    trace = "\n".join(error.traceback)
+    return f"chapter {chapter}: cell {error.exec_count} failed\n{indented}\n{trace}\n{error.ename}: {error.evalue}"
+
+
+def _address(source: Path) -> str:
+    """papermill fills {braces} in paths, so a folder with a brace in its name has them doubled."""
+    return f"{SCHEME}{source}".replace("{", "{{").replace("}", "}}")
+
+
+@contextlib.contextmanager
+def _known_warnings() -> Iterator[None]:
+    """Inside, papermill's remark that a text notebook does not end in .ipynb is not shown."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The specified file .* does not end in one of")
+        yield

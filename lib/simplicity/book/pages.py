@@ -1,0 +1,73 @@
+"""What becomes of a built page: its notebook with outputs for download, its provenance, no script that it cannot use."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from myst_nb.core.read import create_nb_reader
+from sphinx.application import Sphinx
+
+from simplicity.book import build, provenance
+from simplicity.store import write_atomically
+
+# Jupyter Book always adds its live-code scripts; they would load from another site, and declare one constant twice.
+_THEBE = re.compile(r"[ \t]*<script\b[^>]*>[^<]*\bTHEBE_[^<]*</script>\n?|[ \t]*<script\b[^>]*thebe[^>]*></script>\n?")
+_THEBE_STYLE = re.compile(r"[ \t]*<link\b[^>]*thebe[^>]*>\n?")
+_NOTEBOOK_LINK = re.compile(r'(<a href="[^"]*_sources/[^"]*\.ipynb") target="_blank"')
+
+
+def reader(app: Sphinx) -> build.Reader:
+    """Chapters exactly as MyST-NB will parse them, so that what we store under a key is found under it."""
+    env: Any = app.env
+
+    def read(source: Path) -> nbformat.NotebookNode:
+        text = source.read_text("utf-8")
+        found = create_nb_reader(str(source), env.myst_config, env.mystnb_config, text)
+        assert found is not None, source
+        return found.read(text)
+
+    return read
+
+
+def offer_notebook(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """An entry for the executed notebook in the download menu; the theme has one only beside launch buttons."""
+    if _chapter(app, pagename):
+        context["ipynb_source"] = f"{pagename}.ipynb"
+
+
+def add_provenance(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    chapter = _chapter(app, pagename)
+    if chapter:
+        state = app.env.simplicity  # type: ignore[attr-defined]
+        context["body"] += provenance.line(state.runs[chapter], state.payloads[chapter])
+
+
+def _chapter(app: Sphinx, pagename: str) -> str | None:
+    name = pagename.removeprefix("book/")
+    return name if name in app.env.simplicity.runs else None  # type: ignore[attr-defined]
+
+
+def write_notebooks(app: Sphinx) -> None:
+    """The source's cells with the run's outputs, where the download menu points; the same bytes for the same run."""
+    for chapter in app.env.simplicity.runs:  # type: ignore[attr-defined]
+        notebook = build.merged(Path(app.srcdir), chapter, reader(app))
+        notebook.metadata.pop("source_map", None)
+        for position, cell in enumerate(notebook.cells):
+            cell.id = f"cell-{position}"
+        target = Path(app.outdir) / "_sources" / "book" / f"{chapter}.ipynb"
+        write_atomically(target, nbformat.writes(notebook).encode())
+
+
+def mend(folder: Path) -> None:
+    """Rewrite the pages that need it; a page that is already right keeps its time stamp."""
+    for path in folder.rglob("*.html"):
+        before = path.read_text("utf-8")
+        after = mended(before)
+        if after != before:
+            write_atomically(path, after.encode())
+
+
+def mended(text: str) -> str:
+    text = _THEBE_STYLE.sub("", _THEBE.sub("", text))
+    return _NOTEBOOK_LINK.sub(r"\1 download", text)

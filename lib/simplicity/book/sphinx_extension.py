@@ -1,0 +1,67 @@
+"""The book's Sphinx extension: what makes a plain `jupyter-book build .` complete and honest.
+
+In order: chapters whose key is new are executed (`build`), their evidence is collected (`evidence`) before any page is
+read, all pages are read again when anything in it changed, pages are mended (`pages`), claims.json and provenance.json
+are written last. A build with any warning forgets what it read, so that the next one meets the same warnings again.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+from simplicity import __version__
+from simplicity.book import build, directives, evidence, pages
+from simplicity.book.execute import ChapterFailed
+from simplicity.config import Problem
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_directive("claim-box", directives.ClaimBox)
+    app.add_directive("ledger", directives.Ledger)
+    app.add_directive("ledger-summary", directives.LedgerSummary)
+    app.connect("builder-inited", _prepare, priority=900)  # after MyST-NB has made its configuration
+    app.connect("env-get-outdated", _outdated)
+    app.connect("html-page-context", pages.offer_notebook, priority=100)  # before the theme makes its buttons
+    app.connect("html-page-context", pages.add_provenance, priority=900)
+    app.connect("build-finished", _finish, priority=900)
+    return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _prepare(app: Sphinx) -> None:
+    root = Path(app.srcdir)
+    evidence.remove(Path(app.outdir))
+    reader = pages.reader(app)
+    try:
+        build.warm(root, reader=reader)
+        build.fill(root, Path(app.env.mystnb_config.execution_cache_path), reader)  # type: ignore[attr-defined]
+        state = evidence.collect(root)
+    except (ChapterFailed, Problem) as error:
+        _forget(app)
+        raise ExtensionError(str(error)) from None
+    app.env.simplicity = state  # type: ignore[attr-defined]
+
+
+def _outdated(app: Sphinx, env: Any, added: set[str], changed: set[str], removed: set[str]) -> set[str]:
+    """Every page if the evidence is not what they were made from: numbers also travel between pages."""
+    digest = evidence.digest(env.simplicity)
+    same = getattr(env, "simplicity_digest", None) == digest
+    env.simplicity_digest = digest
+    return set() if same else set(env.found_docs)
+
+
+def _finish(app: Sphinx, exception: Exception | None) -> None:
+    failed = exception is not None or bool(app._warncount)
+    if failed:
+        _forget(app)
+    if app.builder.format == "html" and exception is None:
+        pages.mend(Path(app.outdir))
+        pages.write_notebooks(app)
+        if not (failed and app.warningiserror):
+            evidence.write(app.env.simplicity, Path(app.outdir))  # type: ignore[attr-defined]
+
+
+def _forget(app: Sphinx) -> None:
+    """Sphinx does not repeat the warnings of pages that it does not read again, so a second build would pass."""
+    (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)
