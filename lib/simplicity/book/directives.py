@@ -26,7 +26,7 @@ def badge(verdict: str) -> str:
 
 def summary(rows: list[Row]) -> str:
     count = collections.Counter(row["verdict"] for row in rows)
-    parts = [f"{count[verdict]} {badge(verdict)}" for verdict in VERDICTS if count[verdict]]
+    parts = [f"{count[verdict]}&nbsp;{badge(verdict)}" for verdict in VERDICTS if count[verdict]]
     return f'<p class="ledger-summary">{len(rows)} claims: {", ".join(parts)}.</p>'
 
 
@@ -41,13 +41,6 @@ def claim_box(rows: list[Row], link: Link, ledger: str | None) -> str:
     return f'<div class="claim-box"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
 
-def ledger_table(rows: list[Row], link: Link) -> str:
-    papers: dict[str, list[Row]] = {}
-    for row in rows:
-        papers.setdefault(row["paper"], []).append(row)
-    return summary(rows) + counts(rows) + "".join(_paper(name, found, link) for name, found in papers.items())
-
-
 def counts(rows: list[Row]) -> str:
     """Verdict by kind of evidence; a claim counts once, under the first kind of `KINDS` that it has a check of."""
     table = collections.Counter((row["verdict"], _kind(row)) for row in rows)
@@ -57,9 +50,9 @@ def counts(rows: list[Row]) -> str:
     for verdict in VERDICTS:
         cells = "".join(f"<td>{table[verdict, kind] or ''}</td>" for kind in columns)
         body += f'<tr><th scope="row">{badge(verdict)}</th>{cells}</tr>'
-    caption = "Claims by verdict and by the strongest kind of evidence"
     return (
-        f'<div class="ledger-wide"><table class="ledger-counts"><caption>{caption}</caption><thead><tr>'
+        "<p>The claims by verdict and by the strongest kind of evidence that they have:</p>"
+        '<div class="ledger-wide"><table class="ledger-counts"><thead><tr>'
         f'<th scope="col">Verdict</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
@@ -69,13 +62,17 @@ def _kind(row: Row) -> str:
     return next((kind for kind in KINDS if kind in kinds), "no check")
 
 
-def _paper(name: str, rows: list[Row], link: Link) -> str:
+def by_paper(rows: list[Row]) -> dict[str, list[Row]]:
+    papers: dict[str, list[Row]] = {}
+    for row in rows:
+        papers.setdefault(row["paper"], []).append(row)
+    return papers
+
+
+def ledger_table(rows: list[Row], link: Link) -> str:
     body = "".join(_row(row, link) for row in rows)
-    columns = "".join(f'<th scope="col">{title}</th>' for title in ("Id", "Claim", "Verdict"))
-    return (
-        f'<h2 class="ledger-paper">{escape(name)}</h2><table class="ledger"><thead><tr>{columns}</tr></thead>'
-        f"<tbody>{body}</tbody></table>"
-    )
+    head = "".join(f'<th scope="col">{title}</th>' for title in ("Id", "Claim", "Verdict"))
+    return f'<table class="ledger"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _row(row: Row, link: Link) -> str:
@@ -163,11 +160,16 @@ class ClaimBox(SphinxDirective):
 
 
 class Ledger(SphinxDirective):
-    """`{ledger}`: every claim, grouped by paper, with its checks folded away."""
+    """`{ledger}`: every claim, a section a paper, with its checks folded away."""
 
     def run(self) -> list[nodes.Node]:
-        text = ledger_table(list(_state(self).rows.values()), _verdicts(self))
-        return [nodes.raw("", text, format="html")]
+        rows = list(_state(self).rows.values())
+        found: list[nodes.Node] = [nodes.raw("", summary(rows) + counts(rows), format="html")]
+        for paper, its_rows in by_paper(rows).items():
+            section = nodes.section("", nodes.title("", paper), ids=[nodes.make_id(paper)], names=[paper.lower()])
+            section += nodes.raw("", ledger_table(its_rows, _verdicts(self)), format="html")
+            found.append(section)
+        return found
 
 
 class LedgerSummary(SphinxDirective):

@@ -3,6 +3,7 @@
 What is not here: which chapters need it and in how many processes (`build`).
 """
 
+import ast
 import contextlib
 import datetime
 import logging
@@ -40,6 +41,7 @@ def execute(chapter: str, output: Path, parameters: Mapping[str, Any] | None = N
     """
     source = find(chapter)
     defaults = parameters_of(source)
+    values = {name: ast.literal_eval(entry["default"]) for name, entry in defaults.items()}
     given = {name: checked(chapter, name, value, defaults) for name, value in (parameters or {}).items()}
     output = Path(output)
     if not output.parent.is_dir() or output.is_dir():
@@ -50,7 +52,6 @@ def execute(chapter: str, output: Path, parameters: Mapping[str, Any] | None = N
     # papermill notes absolute paths, which would tell readers about this machine only.
     notebook.metadata.papermill.update(input_path=f"book/{source.name}", output_path=output.name)
     write_atomically(output, nbformat.writes(notebook).encode())
-    values = {name: entry["default"] for name, entry in defaults.items()}
     record = provenance.record(paths.root(), started, seconds)
     return {"chapter": chapter, "parameters": {"defaults": values, "given": given}, **record}
 
@@ -127,6 +128,7 @@ def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbfo
                 execution_timeout=timeout,
                 iopub_timeout=60,  # of a busy machine; the default of 4 s can lose outputs
                 raise_on_iopub_timeout=True,
+                extra_arguments=["--log-level=CRITICAL"],  # a kernel is interrupted as it ends, and says so on stderr
                 config=transport,
             )
         except PapermillExecutionError as error:

@@ -12,8 +12,14 @@ from simplicity.book import build, provenance
 from simplicity.store import write_atomically
 
 # Jupyter Book always adds its live-code scripts; they would load from another site, and declare one constant twice.
-_THEBE = re.compile(r"[ \t]*<script\b[^>]*>[^<]*\bTHEBE_[^<]*</script>\n?|[ \t]*<script\b[^>]*thebe[^>]*></script>\n?")
-_THEBE_STYLE = re.compile(r"[ \t]*<link\b[^>]*thebe[^>]*>\n?")
+_THEBE = re.compile(
+    r"[ \t]*<script\b[^>]*thebe[^>]*>[^<]*</script>\n?"
+    r"|[ \t]*<script\b[^>]*>[^<]*\bTHEBE_[^<]*</script>\n?"
+    r"|[ \t]*<link\b[^>]*thebe[^>]*>\n?"
+)
+# The theme asks for its icon fonts ahead of time in a way that browsers refuse on file:// pages, with an error each; the
+# style sheet loads the same fonts a moment later.
+_PRELOAD = re.compile(r"[ \t]*<link\b[^>]*rel=\"preload\"[^>]*as=\"font\"[^>]*>\n?")
 _NOTEBOOK_LINK = re.compile(r'(<a href="[^"]*_sources/[^"]*\.ipynb") target="_blank"')
 
 
@@ -69,5 +75,4 @@ def mend(folder: Path) -> None:
 
 
 def mended(text: str) -> str:
-    text = _THEBE_STYLE.sub("", _THEBE.sub("", text))
-    return _NOTEBOOK_LINK.sub(r"\1 download", text)
+    return _NOTEBOOK_LINK.sub(r"\1 download", _PRELOAD.sub("", _THEBE.sub("", text)))

@@ -11,7 +11,7 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from simplicity import __version__
+from simplicity import __version__, paths
 from simplicity.book import build, directives, evidence, pages
 from simplicity.book.execute import ChapterFailed
 from simplicity.config import Problem
@@ -30,10 +30,12 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def _prepare(app: Sphinx) -> None:
-    root = Path(app.srcdir)
+    root = Path(app.srcdir).resolve()
     evidence.remove(Path(app.outdir))
     reader = pages.reader(app)
     try:
+        if paths.root() != root:
+            raise Problem(f"book: got {root}, allowed the checkout that `simplicity` is installed from, {paths.root()}")
         build.warm(root, reader=reader)
         build.fill(root, Path(app.env.mystnb_config.execution_cache_path), reader)  # type: ignore[attr-defined]
         state = evidence.collect(root)
