@@ -1,0 +1,241 @@
+"""Checks, verdicts and intervals: how a number becomes evidence for or against a claim.
+
+A `Check` is one statistic with its criterion, fixed before the run, and a negative control under which the effect must
+vanish. A claim's verdict follows from its checks by `verdict`. Nothing here knows an experiment.
+
+An estimate over no cells at all (a sweep that left out what the criterion speaks of) makes a check that is neither passed
+nor failed: `passed` is None and the verdict says what is missing.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import stats
+
+Kind = Literal["identity", "theorem", "empirical"]
+CONFIDENCE = 0.95
+_ENOUGH_FOR_T = 5
+
+REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
+NOT_TESTABLE, PENDING = "not testable here", "pending"
+VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTABLE, PENDING)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic over seeds: its value, an interval (None for a single exact number) and what kind of interval."""
+
+    value: float
+    interval: tuple[float, float] | None
+    interval_kind: str
+    seeds: int
+
+
+def share(outcomes: Iterable[bool]) -> Estimate:
+    """The share of seeds with an outcome, with its Clopper-Pearson interval."""
+    hits = np.asarray(list(outcomes), dtype=bool)
+    if len(hits) == 0:
+        return _NOTHING
+    result = stats.binomtest(int(hits.sum()), len(hits)).proportion_ci(CONFIDENCE, method="exact")
+    return Estimate(float(hits.mean()), (float(result.low), float(result.high)), "Clopper-Pearson 95 %", len(hits))
+
+
+def mean(values: Iterable[float]) -> Estimate:
+    """The mean over seeds with its t interval from five seeds on, below that with the range, called a range."""
+    sample = _sample(values)
+    if len(sample) == 0:
+        return _NOTHING
+    if len(sample) < _ENOUGH_FOR_T:
+        return Estimate(float(sample.mean()), _range(sample), "range", len(sample))
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(sample) - 1) * stats.sem(sample))
+    centre = float(sample.mean())
+    return Estimate(centre, (centre - half, centre + half), "t 95 %", len(sample))
+
+
+def median(values: Iterable[float]) -> Estimate:
+    """The median over seeds with its order-statistic interval; the range where there are too few seeds for one."""
+    sample = _sample(values)
+    if len(sample) == 0:
+        return _NOTHING
+    low, high = stats.quantile_test(sample, p=0.5).confidence_interval(CONFIDENCE)
+    if math.isfinite(low) and math.isfinite(high):
+        return Estimate(float(np.median(sample)), (float(low), float(high)), "order statistics 95 %", len(sample))
+    return Estimate(float(np.median(sample)), _range(sample), "range", len(sample))
+
+
+def exact(value: float, seeds: int = 1) -> Estimate:
+    """A number without sampling error of its own (an identity, or the worst case over all draws)."""
+    return Estimate(float(value), None, "none", seeds) if math.isfinite(value) else _NOTHING
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A rule as text and as a function of the estimate; the constructors below keep the two equal."""
+
+    text: str
+    holds: Callable[[Estimate], bool]
+
+
+def below(bound: float) -> Criterion:
+    return Criterion(f"below {bound:g}", lambda estimate: estimate.value < bound)
+
+
+def above(bound: float) -> Criterion:
+    return Criterion(f"above {bound:g}", lambda estimate: estimate.value > bound)
+
+
+def at_least(bound: float, text: str = "") -> Criterion:
+    return Criterion(text or f"at least {bound:g}", lambda estimate: estimate.value >= bound)
+
+
+def between(low: float, high: float) -> Criterion:
+    return Criterion(f"between {low:g} and {high:g}", lambda estimate: low <= estimate.value <= high)
+
+
+def interval_within(low: float, high: float) -> Criterion:
+    def holds(estimate: Estimate) -> bool:
+        return estimate.interval is not None and low <= estimate.interval[0] and estimate.interval[1] <= high
+
+    return Criterion(f"interval inside [{low:g}, {high:g}]", holds)
+
+
+def every_seed() -> Criterion:
+    return Criterion("every seed", lambda estimate: estimate.value == 1)
+
+
+def no_seed() -> Criterion:
+    return Criterion("no seed", lambda estimate: estimate.value == 0)
+
+
+@dataclass(frozen=True)
+class Control:
+    """A negative control: what was changed, what came out, what had to come out. Without one, `why` there can be none."""
+
+    what: str
+    value: float | None = None
+    criterion: str = ""
+    passed: bool | None = None
+    why: str = ""
+
+
+def control(what: str, estimate: Estimate, criterion: Criterion) -> Control:
+    if estimate.seeds == 0:
+        return Control(what, None, criterion.text, None)
+    return Control(what, estimate.value, criterion.text, criterion.holds(estimate))
+
+
+def no_control(why: str) -> Control:
+    return Control("none", why=why)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One statistic held against its criterion, with its control; `passed` is None where nothing could be judged."""
+
+    claim: str
+    kind: Kind
+    statistic: str
+    value: float
+    interval: tuple[float, float] | None
+    interval_kind: str
+    seeds: int
+    criterion: str
+    passed: bool | None
+    preset: str
+    control: Control
+
+    @property
+    def holds(self) -> bool | None:
+        """Criterion met and control behaving; None where either could not be judged."""
+        if self.passed is None or (self.control.passed is None and not self.control.why):
+            return None
+        return self.passed and self.control.passed is not False
+
+    def row(self) -> dict[str, Any]:
+        """Plain values for JSON; numbers that JSON does not know become null."""
+        return _plain(asdict(self))
+
+
+def check(
+    dataset: xr.Dataset,
+    claim: str,
+    kind: Kind,
+    statistic: str,
+    estimate: Estimate,
+    criterion: Criterion,
+    control: Control,
+) -> Check:
+    """Hold `estimate`, computed from the run `dataset`, against `criterion`."""
+    passed = criterion.holds(estimate) if estimate.seeds else None
+    return Check(
+        claim, kind, statistic, estimate.value, estimate.interval, estimate.interval_kind, estimate.seeds,
+        criterion.text, passed, str(dataset.attrs.get("preset", "custom")), control,
+    )  # fmt: skip
+
+
+def cells_where(dataset: xr.Dataset, **fields: Any) -> xr.Dataset:
+    """The cells of a run whose fields equal the given values (a tuple: any of them); possibly none."""
+    mask = np.ones(dataset.sizes["cell"], dtype=bool)
+    for name, wanted in fields.items():
+        allowed = wanted if isinstance(wanted, tuple) else (wanted,)
+        mask &= np.isin(dataset[name].values, allowed)
+    return dataset.isel(cell=mask)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a claim's checks amount to, and in one line why it is not `reproduced`."""
+
+    claim: str
+    verdict: str
+    reason: str
+    checks: tuple[Check, ...]
+
+
+def verdict(claim: str, checks: Sequence[Check]) -> Verdict:
+    """`reproduced`: all criteria hold and all controls behave; `partly`: some; `not reproduced`: none.
+
+    Checks that could not be judged leave `not testable here` if nothing else was judged, and at most `partly` otherwise.
+    """
+    judged = [one.holds for one in checks if one.holds is not None]
+    lacking = [one.statistic for one in checks if one.holds is None]
+    failed = [_why(one) for one in checks if one.holds is False]
+    reason = "; ".join(failed + [f"not judged: {name}" for name in lacking])
+    if not judged:
+        return Verdict(claim, NOT_TESTABLE, reason or "no check was made", tuple(checks))
+    if all(judged):
+        return Verdict(claim, PARTLY if lacking else REPRODUCED, reason, tuple(checks))
+    return Verdict(claim, PARTLY if any(judged) else NOT_REPRODUCED, reason, tuple(checks))
+
+
+def _why(one: Check) -> str:
+    if not one.passed:
+        return f"{one.statistic}: {one.value:.3g}, criterion {one.criterion}"
+    return f"control {one.control.what}: {one.control.value:.3g}, had to be {one.control.criterion}"
+
+
+_NOTHING = Estimate(float("nan"), None, "none", 0)
+
+
+def _sample(values: Iterable[float]) -> NDArray[np.float64]:
+    sample = np.asarray(list(values), dtype=float)
+    return sample[np.isfinite(sample)]
+
+
+def _range(sample: NDArray[np.float64]) -> tuple[float, float]:
+    return float(sample.min()), float(sample.max())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

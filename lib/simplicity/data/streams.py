@@ -1,0 +1,10 @@
+"""Independent random streams from one seed, so that cells which differ in width or scale share their data."""
+
+import numpy as np
+
+DATA, INITIALISATION, BATCHES, TEST, NOISE = range(5)
+
+
+def generator(seed: int, stream: int) -> np.random.Generator:
+    """`default_rng([seed, stream])`: the same numbers on every platform, whatever else has been drawn."""
+    return np.random.default_rng([seed, stream])

@@ -1,0 +1,153 @@
+"""Train and test loss against the number of samples: the optimization threshold (claims B1, B2, B4).
+
+Boursier & Flammarion 2025, Figure 1 and theorem 4.1. A linear teacher with noise, a two-layer ReLU network, full-batch
+gradient descent from a small start, for a fixed number of steps. The control is the same network started at scale 1,
+where no alignment precedes the fit.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+import xarray as xr
+
+from simplicity import config, nets
+from simplicity.claims import Check, above, below, cells_where, check, control, every_seed, share
+from simplicity.data import streams, synthetic
+from simplicity.engines import two_layer
+from simplicity.measure import alignment
+
+CLAIMS = ("B1", "B2", "B4")
+
+BINS = np.linspace(-1, 1, 41)  # of the signed cosine, the last bin being the aligned neurons
+PROBES = 25
+TOLERANCE = 1e-6  # stop when no neuron is pulled harder than this; about ten times float32 noise
+
+
+@config.settings
+class Config:
+    ns: tuple[int, ...] = config.param((10, 20, 40, 80, 160, 320, 640), "numbers of samples", unit="samples", low=1)
+    laws: tuple[str, ...] = config.param(("gaussian", "margin"), "laws of the inputs", choices=synthetic.LAWS)
+    width: int = config.param(200, "hidden neurons", unit="neurons", low=1)
+    dim: int = config.param(5, "input dimension", low=1)
+    scale: float = config.param(1e-3, "scale lambda of the initialisation", low=0)
+    control_scale: float = config.param(1.0, "scale of the control, too large to align", low=0)
+    control_up_to: int = config.param(160, "largest n of the control", unit="samples", low=0)
+    noise_variance: float = config.param(0.25, "sigma^2", low=0)
+    step_size: float = config.param(0.1, "learning rate eta", low=0)
+    steps: int = config.param(20_000, "gradient steps at most", low=1)
+    precision: str = config.param("float32", "floating point of the training", choices=("float32", "float64"))
+    seeds: int = config.param(5, "seeds of each setting", low=1)
+    first_seed: int = config.param(0, "the first of them", low=0)
+
+
+QUICK = Config()
+TINY = dataclasses.replace(QUICK, ns=(10, 40), width=20, steps=300, seeds=2)
+FULL = dataclasses.replace(
+    QUICK, ns=(10, 20, 40, 80, 120, 160, 240, 320, 480, 640, 1280), width=1000, control_up_to=1280, seeds=20
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    law: str
+    n: int
+    scale: float
+    seed: int
+    width: int
+    dim: int
+    noise_variance: float
+    step_size: float
+    steps: int
+    precision: str
+
+
+def cells(config: Config) -> list[Cell]:
+    common = {name: getattr(config, name) for name in ("width", "dim", "noise_variance", "step_size", "steps", "precision")}
+    return [
+        Cell(law=law, n=n, scale=scale, seed=seed, **common)
+        for seed in range(config.first_seed, config.first_seed + config.seeds)
+        for scale in (config.scale, config.control_scale)
+        for law in config.laws
+        for n in config.ns
+        if scale == config.scale or n <= config.control_up_to
+    ]
+
+
+def measure(cell: Cell) -> xr.Dataset:
+    task = synthetic.linear_task(cell.law, cell.n, cell.dim, cell.noise_variance, cell.seed)
+    start = nets.dominated(cell.width, cell.dim, cell.scale, streams.generator(cell.seed, streams.INITIALISATION))
+    network, trajectory = two_layer.descend(
+        start,
+        task.x,
+        task.y,
+        step_size=cell.step_size,
+        schedule=two_layer.log_schedule(cell.steps, PROBES),
+        probes={"train_curve": lambda network: alignment.mse(nets.forward(network, task.x), task.y)},
+        tolerance=TOLERANCE,
+        precision=cell.precision,
+    )
+    final = alignment.against_two_ols(functools.partial(nets.forward, network), *task)
+    cosines, weights = alignment.signed_cosines(*network, alignment.two_ols(task.x, task.y, task.teacher))
+    histogram = np.histogram(cosines, BINS, weights=weights)[0] / max(weights.sum(), np.finfo(float).tiny)
+    trajectory["train_curve"] = trajectory["train_curve"].astype(np.float32)  # for drawing only, half the record
+    return trajectory.assign(
+        {
+            **final,
+            "cosine": alignment.weighted_mean(cosines, weights),
+            "histogram": ("bin", histogram.astype(np.float32)),
+        }
+    )
+
+
+def checks(dataset: xr.Dataset) -> list[Check]:
+    small, large = scales(dataset)
+    few = cells_where(dataset, law="gaussian", n=10, scale=small)
+    many = cells_where(dataset, law="gaussian", n=640, scale=small)
+    aligned = cells_where(dataset, law="margin", n=640, scale=small)
+    unaligned = cells_where(dataset, scale=large)
+    unaligned = unaligned.isel(cell=unaligned.n.values <= 240)
+    middle = unaligned.isel(cell=(unaligned.law.values == "margin") & (unaligned.n.values >= 120))
+    return [
+        check(
+            dataset, "B1", "empirical", "share of seeds with train MSE > 0.1 sigma^2, Gaussian, n = 10",
+            share(_above_noise(few)), below(0.1),
+            control("n = 640 in place of 10", share(_above_noise(many)), above(0.9)),
+        ),
+        check(
+            dataset, "B1", "empirical", "share of seeds with train MSE > 0.1 sigma^2, Gaussian, n = 640",
+            share(_above_noise(many)), every_seed(),
+            control("scale 1, n <= 240: share of runs with rho < 0.5", share(_rho_below_half(unaligned)), every_seed()),
+        ),
+        check(
+            dataset, "B2", "empirical", "share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, Gaussian, n = 640",
+            share((many.excess_risk < 0.15 * many.noise_variance).values & (many.rho > 0.8).values), every_seed(),
+            control(
+                "scale 1, margin, n from 120 to 240: share of runs with excess risk > 0.5 sigma^2",
+                share((middle.excess_risk > 0.5 * middle.noise_variance).values), every_seed(),
+            ),
+        ),
+        check(
+            dataset, "B4", "theorem", "share of seeds with weighted mean signed cosine > 0.99, margin, n = 640",
+            share((aligned.cosine > 0.99).values), every_seed(),
+            control(
+                "scale 1, margin, n from 120 to 240: share of runs with mean below 0.9",
+                share((middle.cosine < 0.9).values), every_seed(),
+            ),
+        ),
+    ]  # fmt: skip
+
+
+def scales(dataset: xr.Dataset) -> tuple[float, float]:
+    """The small scale of a run and that of its control."""
+    values = np.unique(dataset.scale.values)
+    return float(values[0]), float(values[-1])
+
+
+def _above_noise(cells: xr.Dataset) -> np.ndarray:
+    return (cells.train_mse > 0.1 * cells.noise_variance).values
+
+
+def _rho_below_half(cells: xr.Dataset) -> np.ndarray:
+    """Where the two fits interpolate themselves, rho is undefined; the run counts if it interpolates too."""
+    return ((cells.rho < 0.5) | (cells.rho.isnull() & (cells.train_mse < 1e-3 * cells.noise_variance))).values

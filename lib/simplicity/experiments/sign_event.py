@@ -1,0 +1,147 @@
+"""The event on which the theorem is silent: all output weights share a sign (claim B20).
+
+Boursier & Flammarion 2025, theorem 4.1 holds with probability 1 - O(d^2/n) - O(2^-m); the 2^-m is the event that all a_j
+share a sign, of probability 2^(1-m) exactly. Three kinds of cells: `draws` tosses the signs only; `trained` trains the
+few neurons that a draw gave, m = 1, 2, 3; `forced` trains a wide network whose a_j are all positive, and its mirror, the
+same start with both signs, is the positive case.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+import xarray as xr
+
+from simplicity import config, nets
+from simplicity.claims import Check, below, cells_where, check, control, every_seed, exact, no_seed, share
+from simplicity.data import streams, synthetic
+from simplicity.engines import two_layer
+from simplicity.measure import alignment
+
+CLAIMS = ("B20",)
+
+TOLERANCE = 1e-6  # stop when no neuron is pulled harder than this; about ten times float32 noise
+
+
+@config.settings
+class Config:
+    widths: tuple[int, ...] = config.param((1, 2, 3, 4, 5, 6), "widths m of the coin tosses", unit="neurons", low=1)
+    trained_widths: tuple[int, ...] = config.param((1, 2, 3), "widths m that are also trained", unit="neurons", low=1)
+    draws: int = config.param(10_000, "draws of the signs for each m", low=1)
+    width: int = config.param(200, "neurons of the network with forced signs", unit="neurons", low=1)
+    n: int = config.param(480, "samples", unit="samples", low=1)
+    law: str = config.param("bounded margin", "law of the inputs", choices=synthetic.LAWS)
+    dim: int = config.param(5, "input dimension", low=1)
+    scale: float = config.param(1e-3, "scale lambda of the initialisation", low=0)
+    noise_variance: float = config.param(0.25, "sigma^2", low=0)
+    step_size: float = config.param(0.1, "learning rate eta", low=0)
+    steps: int = config.param(20_000, "gradient steps at most", low=1)
+    precision: str = config.param("float32", "floating point of the training", choices=("float32", "float64"))
+    seeds: int = config.param(5, "seeds of each trained setting", low=1)
+    first_seed: int = config.param(0, "the first of them", low=0)
+
+
+QUICK = Config()
+TINY = dataclasses.replace(QUICK, widths=(1, 2), trained_widths=(1,), draws=200, width=20, n=40, steps=200, seeds=2)
+FULL = dataclasses.replace(QUICK, width=1000, seeds=40)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    kind: str
+    width: int
+    seed: int
+    draws: int
+    n: int
+    law: str
+    dim: int
+    scale: float
+    noise_variance: float
+    step_size: float
+    steps: int
+    precision: str
+
+
+def cells(config: Config) -> list[Cell]:
+    names = ("draws", "n", "law", "dim", "scale", "noise_variance", "step_size", "steps", "precision")
+    common = {name: getattr(config, name) for name in names}
+    seeds = range(config.first_seed, config.first_seed + config.seeds)
+    return (
+        [Cell(kind="draws", width=width, seed=config.first_seed, **common) for width in config.widths]
+        + [Cell(kind="trained", width=width, seed=seed, **common) for width in config.trained_widths for seed in seeds]
+        + [Cell(kind=kind, width=config.width, seed=seed, **common) for kind in ("forced", "both") for seed in seeds]
+    )
+
+
+def measure(cell: Cell) -> xr.Dataset:
+    if cell.kind == "draws":
+        rng = streams.generator(cell.seed, streams.INITIALISATION)
+        mixed = sum(_has_both_signs(nets.dominated(cell.width, 1, 1.0, rng)) for _ in range(cell.draws))
+        return xr.Dataset({"mixed": mixed, "rho": np.nan, "rms_two_ols": np.nan, "negative_half": np.nan, "stopped_at": 0})
+    return _train(cell)
+
+
+def _train(cell: Cell) -> xr.Dataset:
+    """`negative_half` = MSE over the samples with <x, beta*> < 0, divided by mean y^2 there: 1 if nothing fits them."""
+    task = synthetic.linear_task(cell.law, cell.n, cell.dim, cell.noise_variance, cell.seed)
+    rng = streams.generator(cell.seed, streams.INITIALISATION)
+    start = nets.dominated(cell.width, cell.dim, cell.scale, rng, one_sign=cell.kind == "forced")
+    network, trajectory = two_layer.descend(
+        start,
+        task.x,
+        task.y,
+        step_size=cell.step_size,
+        schedule=(0, cell.steps),
+        probes={},
+        tolerance=TOLERANCE,
+        precision=cell.precision,
+    )
+    final = alignment.against_two_ols(functools.partial(nets.forward, network), *task)
+    half = task.x @ task.teacher < 0
+    left = alignment.mse(nets.forward(network, task.x[half]), task.y[half]) / float(np.mean(task.y[half] ** 2))
+    return xr.Dataset(
+        {
+            "mixed": int(_has_both_signs(start)),
+            "rho": final["rho"],
+            "rms_two_ols": final["rms_two_ols"],
+            "negative_half": left,
+            "stopped_at": trajectory["stopped_at"],
+        }
+    )
+
+
+def _has_both_signs(network: nets.TwoLayer) -> bool:
+    return bool(np.any(network.a > 0) and np.any(network.a < 0))
+
+
+def checks(dataset: xr.Dataset) -> list[Check]:
+    tossed = cells_where(dataset, kind="draws")
+    trained, forced = cells_where(dataset, kind="trained"), cells_where(dataset, kind="forced")
+    mixed, uniform = cells_where(trained, mixed=1), cells_where(trained, mixed=0)
+    return [
+        check(
+            dataset, "B20", "identity", "share of draws with both signs, largest distance to 1 - 2^(1-m) in standard errors",
+            exact(_largest_deviation(tossed), int(tossed.draws.max())), below(4),
+            control(
+                "all a_j > 0: largest distance to 1 of MSE / mean y^2 over the negative half",
+                exact(float(np.abs(forced.negative_half - 1).max()), forced.sizes["cell"]), below(1e-3),
+            ),
+        ),
+        check(
+            dataset, "B20", "theorem", "share of networks of 1 to 3 neurons with both signs that reach |rho - 1| < 0.001",
+            share((np.abs(mixed.rho - 1) < 1e-3).values), every_seed(),
+            control("the same with one sign only", share((np.abs(uniform.rho - 1) < 1e-3).values), no_seed()),
+        ),
+    ]  # fmt: skip
+
+
+def exact_share(width: np.ndarray) -> np.ndarray:
+    """P(both signs among m fair coins) = 1 - 2^(1-m)."""
+    return 1 - 2.0 ** (1 - width)
+
+
+def _largest_deviation(tossed: xr.Dataset) -> float:
+    expected = exact_share(tossed.width.values)
+    error = np.sqrt(expected * (1 - expected) / tossed.draws.values)
+    distance = np.abs(tossed.mixed.values / tossed.draws.values - expected)
+    return float(np.max(np.divide(distance, error, out=np.where(distance > 0, np.inf, 0.0), where=error > 0)))

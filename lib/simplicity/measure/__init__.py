@@ -1,0 +1,1 @@
+"""Measures: pure functions from arrays to numbers. Import the modules by name."""

@@ -1,0 +1,43 @@
+"""Networks as plain arrays, and the initialisations of the papers.
+
+A two-layer network without biases is h(x) = sum_j a_j max(0, <w_j, x>): no factor in front, the scale sits in the
+initialisation (Boursier & Flammarion 2025, section 2).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+_BLOCK = 1 << 22  # numbers in one block of hidden activations, 32 MB in float64
+
+
+class TwoLayer(NamedTuple):
+    """Output weights `a` of shape (m,) and input weights `w` of shape (m, d)."""
+
+    a: Array
+    w: Array
+
+
+def forward(network: TwoLayer, x: Array) -> Array:
+    """h(x) for inputs (n, d), in the network's own precision; blocks of samples keep memory flat in n."""
+    block = max(1, _BLOCK // max(1, len(network.a)))
+    x = x.astype(network.w.dtype, copy=False)
+    parts = [np.maximum(x[i : i + block] @ network.w.T, 0) @ network.a for i in range(0, len(x), block)]
+    return np.concatenate(parts) if parts else np.zeros(0, network.w.dtype)
+
+
+def dominated(width: int, dim: int, scale: float, rng: Generator, *, one_sign: bool = False) -> TwoLayer:
+    """The authors' own example of a dominated start: w~ uniform in the unit ball, a~ = +-1, both times lambda / sqrt(m).
+
+    |a_j| >= |w_j| holds for every neuron, so a_j keeps its sign along the flow. `one_sign` makes every a_j positive:
+    the event of probability 2^-m on which the theorem says nothing.
+    """
+    direction = rng.standard_normal((width, dim))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    radius = rng.uniform(size=(width, 1)) ** (1 / dim)
+    sign = rng.choice([-1.0, 1.0], width)
+    factor = scale / np.sqrt(width)
+    return TwoLayer(factor * (np.ones(width) if one_sign else sign), factor * radius * direction)

@@ -1,0 +1,237 @@
+"""One finished cell, one file: checked, atomic, keyed by everything that could change the result.
+
+File layout: a line of JSON (checksum of the rest, seconds, the cell and its experiment), then the cell's dataset as NetCDF-3.
+The seconds are outside the checked bytes, so the same cell computed twice has the same bytes.
+
+The key hashes the experiment's name, the cell in canonical JSON, and a fingerprint: the sources that the cell's value depends
+on, the versions of python, numpy, torch, numba and scipy, and the thread count. A stored result never outlives
+the code that made it, and a change of a figure or of a criterion recomputes nothing.
+"""
+
+import ast
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import importlib.metadata
+import io
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import xarray as xr
+
+from simplicity.config import Problem
+from simplicity.threads import THREADS
+
+_LIBRARY = Path(__file__).resolve().parent
+_PACKAGE = __package__ or "simplicity"
+_VERSIONED = ("numpy", "torch", "numba", "scipy")
+_ROOTS = frozenset({"Cell", "cells", "measure"})
+_SUFFIX = ".cell"
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """What a file held: the dataset and the seconds that its computation took."""
+
+    dataset: xr.Dataset
+    seconds: float
+
+
+class Store:
+    """A folder of finished cells; safe for several runs at once, since a file appears whole or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as reason:
+            raise Problem(f"store: got {self.folder} ({reason.strerror}), allowed a writable folder") from None
+
+    def get(self, experiment: ModuleType, cell: Any) -> Stored | None:
+        """The stored result, or None where there is none or the file is damaged (then `problems` says so)."""
+        path = self.path(experiment, cell)
+        try:
+            return decode(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except Damaged as damage:
+            self._report(path, damage)
+            return None
+
+    def put(self, experiment: ModuleType, cell: Any, body: bytes, seconds: float) -> Stored:
+        """Write a finished cell (NetCDF-3 bytes from `encode`) and return what was decoded from them."""
+        path = self.path(experiment, cell)
+        header = {"checksum": hashlib.sha256(body).hexdigest(), "seconds": round(seconds, 4), "cell": plain(cell)}
+        header["experiment"] = name_of(experiment)
+        content = json.dumps(header, sort_keys=True).encode() + b"\n" + body
+        write_atomically(path, content)
+        return decode(content)
+
+    def path(self, experiment: ModuleType, cell: Any) -> Path:
+        return self.folder / name_of(experiment) / (key(experiment, cell) + _SUFFIX)
+
+    def _report(self, path: Path, damage: "Damaged") -> None:
+        import warnings
+
+        warnings.warn(f"stored file {path.name} is damaged ({damage}) and is computed anew", RuntimeWarning, stacklevel=3)
+
+
+class Damaged(ValueError):
+    """A stored file whose content is not what was written."""
+
+
+def encode(dataset: xr.Dataset) -> bytes:
+    """NetCDF-3 bytes (SciPy; int64 becomes int32, which is why a run returns what was decoded)."""
+    return bytes(dataset.to_netcdf(None, engine="scipy", format="NETCDF3_64BIT"))
+
+
+def decode(content: bytes) -> Stored:
+    head, separator, body = content.partition(b"\n")
+    try:
+        header = json.loads(head)
+        checksum, seconds = header["checksum"], float(header["seconds"])
+    except (ValueError, KeyError, TypeError):
+        raise Damaged("its header cannot be read") from None
+    if not separator or hashlib.sha256(body).hexdigest() != checksum:
+        raise Damaged("its checksum does not match")
+    return Stored(open_bytes(body), seconds)
+
+
+def open_bytes(body: bytes) -> xr.Dataset:
+    with xr.open_dataset(io.BytesIO(body), engine="scipy") as dataset:
+        return dataset.load()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Temporary file beside the target, synced, renamed: a reader sees the old file or the new one, never a part."""
+    handle, temporary = -1, ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as reason:
+        if temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        raise Problem(f"cannot write {path}: {reason.strerror or reason}; what was finished stays readable") from None
+
+
+def key(experiment: ModuleType, cell: Any) -> str:
+    parts = {"experiment": name_of(experiment), "cell": canonical(cell), "fingerprint": fingerprint(experiment)}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
+
+
+def canonical(cell: Any) -> dict[str, Any]:
+    """Type and value of every field; floats in hexadecimal, so that no two numbers share a text."""
+    fields = {
+        field.name: [type(value).__name__, value.hex() if isinstance(value, float) else value]
+        for field in dataclasses.fields(cell)
+        for value in [getattr(cell, field.name)]
+    }
+    return {"type": type(cell).__name__, "fields": fields}
+
+
+def plain(cell: Any) -> dict[str, Any]:
+    return dataclasses.asdict(cell)
+
+
+def name_of(experiment: ModuleType) -> str:
+    return experiment.__name__.rpartition(".")[2]
+
+
+@functools.cache
+def fingerprint(experiment: ModuleType) -> str:
+    """Digest of what the value of a cell depends on: sources (see `sources`), versions, thread count."""
+    digest = hashlib.sha256()
+    for name, code in sorted(sources(experiment).items()):
+        digest.update(f"{name}\0{code}\0".encode())
+    digest.update(json.dumps([versions(), THREADS], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Public versions of what results depend on."""
+    found = {name: importlib.metadata.version(name).partition("+")[0] for name in _VERSIONED}
+    return {"python": platform.python_version(), **found}
+
+
+def sources(experiment: ModuleType) -> dict[str, str]:
+    """Module name -> its code without docstrings and comments, over the import closure of `cells` and `measure`.
+
+    Of the experiment's own module only what `Cell`, `cells` and `measure` reach counts: its presets choose cells and its
+    `checks` judge what is stored, and neither can change the value of a cell. Imported modules of ours count whole.
+    """
+    tree = _parse(Path(str(experiment.__file__)))
+    used = _reachable(tree)
+    found = {experiment.__name__: ast.dump(ast.Module(used, []))}
+    waiting = list(_imports(used))
+    while waiting:
+        name = waiting.pop()
+        path = _module_path(name)
+        if name not in found and path is not None:
+            tree = _parse(path)
+            found[name] = ast.dump(tree)
+            waiting.extend(_imports(tree.body))
+    return found
+
+
+def _parse(path: Path) -> ast.Module:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                body[0] = ast.Pass()
+    return tree
+
+
+def _reachable(tree: ast.Module) -> list[ast.stmt]:
+    """The top-level statements that the names in `_ROOTS` lead to, in source order."""
+    kept: set[int] = set()
+    wanted, seen = set(_ROOTS), set[str]()
+    while wanted - seen:
+        seen |= wanted
+        for index, statement in enumerate(tree.body):
+            if index not in kept and _bound(statement) & seen:
+                kept.add(index)
+                wanted |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    return [tree.body[index] for index in sorted(kept)]
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        return {statement.name}
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def _imports(statements: list[ast.stmt]) -> Iterator[str]:
+    """Names of our own modules that the statements import, at any depth; `from package import module` included."""
+    for node in (inner for statement in statements for inner in ast.walk(statement)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == _PACKAGE:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == _PACKAGE)
+
+
+def _module_path(name: str) -> Path | None:
+    """The source of one of our modules; None for a name inside a module and for the packages' own `__init__`."""
+    path = _LIBRARY.joinpath(*name.split(".")[1:]).with_suffix(".py")
+    return path if path.is_file() and name != _PACKAGE else None

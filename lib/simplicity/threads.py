@@ -1,0 +1,83 @@
+"""One thread a process, and a numba cache that cannot outlive the code.
+
+Sums and convolution gradients differ in their last bits between one and two threads, so every cell runs on one.
+numba's disk cache looks only at the file of a compiled function itself: after an edit of a compiled helper in another
+module it silently returns the old result. The cache folder is therefore named after the digest of the whole library.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+THREADS = 1
+_LIBRARY = Path(__file__).resolve().parent
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside, BLAS, OpenMP and torch use one thread; afterwards they use what they used before."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
+        with threadpool_limits(THREADS):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@functools.cache
+def library_digest() -> str:
+    """Hex digest over every source and data file of the library (names and bytes), compiled leftovers excluded."""
+    digest = hashlib.sha256()
+    for path in sorted(_LIBRARY.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":
+            digest.update(path.relative_to(_LIBRARY).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def set_numba_cache() -> None:
+    """Point numba's cache at a folder that belongs to exactly these sources.
+
+    Called when the package is imported, hence before any kernel is. A temporary folder stands in where none is
+    writable: numba refuses to import a cached kernel otherwise.
+    """
+    folder = str(_numba_folder())
+    os.environ["NUMBA_CACHE_DIR"] = folder  # for numba imported later, and for child processes
+    if "numba" in sys.modules:
+        sys.modules["numba"].config.CACHE_DIR = folder
+
+
+def _numba_folder() -> Path:
+    name = library_digest()[:16]
+    current = os.environ.get("NUMBA_CACHE_DIR", "")
+    if current and Path(current).name == name:
+        return Path(current)  # a parent process has chosen it already
+    from platformdirs import user_cache_path
+
+    bases = [user_cache_path("simplicity") / "numba"]
+    if current:  # the user's own choice, or the folder that a parent with other sources made inside it
+        ours = re.fullmatch(r"[0-9a-f]{16}", Path(current).name)
+        bases.insert(0, Path(current).parent if ours else Path(current))
+    for base in bases:
+        if _writable(base / name):
+            return base / name
+    return Path(tempfile.mkdtemp(prefix="simplicity-numba-")) / name
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
