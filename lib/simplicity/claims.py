@@ -158,7 +158,17 @@ class Check:
 
     def row(self) -> dict[str, Any]:
         """Plain values for JSON; numbers that JSON does not know become null."""
-        return _plain(asdict(self))
+        row = _plain(asdict(self))
+        unused = ("value", "criterion", "passed") if self.control.why else ("why",)
+        row["control"] = {name: value for name, value in row["control"].items() if name not in unused}
+        return row
+
+
+def from_row(row: dict[str, Any]) -> Check:
+    """The inverse of `Check.row`."""
+    interval = None if row["interval"] is None else (row["interval"][0], row["interval"][1])
+    value = float("nan") if row["value"] is None else row["value"]
+    return Check(**(row | {"interval": interval, "value": value, "control": Control(**row["control"])}))
 
 
 def check(

@@ -31,14 +31,17 @@ from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
+from platformdirs import user_cache_path
 from tqdm.auto import tqdm
 
 from simplicity import config as settings
-from simplicity import paths, store, threads
+from simplicity import paths, threads
+from simplicity import store as stores
 from simplicity.config import Problem
 
 PRESETS = ("TINY", "QUICK", "FULL")
 WORKERS = "SIMPLICITY_WORKERS"
+MOST_WORKERS = 512
 CELL_LIMIT_SECONDS = 3600.0
 
 
@@ -69,7 +72,7 @@ def run(
     experiment: ModuleType,
     config: Any,
     executor: Submits | None = None,
-    store_at: Path | store.Store | None = None,
+    store: Path | stores.Store | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
     """Every cell of `config`, computed or read from the store, as one dataset along `cell`.
@@ -78,10 +81,10 @@ def run(
     process where that is 0 or unset. All give the same bits. Each cell is stored the moment it is finished. Raises
     `CellsFailed` once all others are done, `Problem` when the executor itself breaks.
     """
-    shelf = store_at if isinstance(store_at, store.Store) else store.Store(store_at or default_store())
+    shelf = store if isinstance(store, stores.Store) else stores.Store(store or default_store())
     cells = list(experiment.cells(config))
     if not cells:
-        raise Problem(f"{store.name_of(experiment)}: these settings make no cells, allowed at least one")
+        raise Problem(f"{stores.name_of(experiment)}: these settings make no cells, allowed at least one")
     finished: dict[Any, xr.Dataset] = {}
     for cell in cells:
         found = shelf.get(experiment, cell)
@@ -105,14 +108,18 @@ def run(
 
 
 def default_store() -> Path:
-    """The book's own store inside a checkout."""
-    return paths.build() / "store"
+    """The book's own store inside a checkout, the user's cache outside one."""
+    try:
+        return paths.build() / "store"
+    except Problem:
+        return user_cache_path("simplicity") / "store"
 
 
 def workers_from_environment() -> int:
+    """How many processes the user asked for; 0, also when nothing is said, is the plain loop."""
     text = os.environ.get(WORKERS, "0")
-    if not text.isdigit():
-        raise Problem(f"{WORKERS}: got {settings.shown(text)}, allowed a whole number of processes, 0 for none")
+    if not (text.isascii() and text.isdigit()) or int(text) > MOST_WORKERS:
+        raise Problem(f"workers: got {settings.shown(text)}, allowed a whole number from 0 to {MOST_WORKERS}")
     return int(text)
 
 
@@ -128,7 +135,7 @@ def assemble(experiment: ModuleType, config: Any, parts: Sequence[tuple[Any, xr.
     first = parts[0][1]
     for cell, part in parts:
         if part.sizes != first.sizes or set(part.variables) != set(first.variables):
-            raise Problem(f"{store.name_of(experiment)}: cell {cell} has other axes or variables than the first")
+            raise Problem(f"{stores.name_of(experiment)}: cell {cell} has other axes or variables than the first")
     variables = {
         name: (("cell", *first[name].dims), np.stack([part[name].values for _, part in parts])) for name in first.data_vars
     }
@@ -137,10 +144,10 @@ def assemble(experiment: ModuleType, config: Any, parts: Sequence[tuple[Any, xr.
         for field in dataclasses.fields(parts[0][0])
     }
     attributes = {
-        "experiment": store.name_of(experiment),
+        "experiment": stores.name_of(experiment),
         "preset": preset_of(experiment, config),
         "config": json.dumps(dataclasses.asdict(config), sort_keys=True),
-        "fingerprint": store.fingerprint(experiment),
+        "fingerprint": stores.fingerprint(experiment),
     }
     return xr.Dataset(variables, {**first.coords, **fields}, attributes)
 
@@ -161,7 +168,7 @@ def compute(module: str, cell: Any) -> tuple[bytes, float]:
     experiment = importlib.import_module(module)
     start = time.perf_counter()
     with threads.one_thread():
-        body = store.encode(experiment.measure(cell))
+        body = stores.encode(experiment.measure(cell))
     return body, time.perf_counter() - start
 
 
@@ -201,7 +208,7 @@ def _from_pool(
 def _failure(cell: Any, reason: BaseException) -> Failure:
     last = traceback.extract_tb(reason.__traceback__)[-1:] if reason.__traceback__ else []
     where = f" ({Path(last[0].filename).name}:{last[0].lineno})" if last else ""
-    return Failure(store.plain(cell), f"{type(reason).__name__}: {reason}{where}".replace("\n", " "))
+    return Failure(stores.plain(cell), f"{type(reason).__name__}: {reason}{where}".replace("\n", " "))
 
 
 @contextlib.contextmanager
@@ -256,5 +263,5 @@ def _end_with_parent() -> None:
 @contextlib.contextmanager
 def _progress(total: int, done: int, experiment: ModuleType, wanted: bool) -> Iterator[Any]:
     disable = None if wanted else True  # None: shown on a terminal only
-    with tqdm(total=total, initial=done, desc=store.name_of(experiment), unit="cell", disable=disable) as bar:
+    with tqdm(total=total, initial=done, desc=stores.name_of(experiment), unit="cell", disable=disable) as bar:
         yield bar.update

@@ -10,23 +10,16 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from simplicity.book.evidence import Row, State
+from simplicity.ledger import SIGNS, badge, number
 
-VERDICTS = {"reproduced": "✓", "partly": "◐", "not reproduced": "✗", "not testable here": "∅", "pending": "…"}
 KINDS = ("empirical", "theorem", "identity")
 LOG = logging.getLogger(__name__)
 Link = Callable[[str], str | None]
 
 
-def badge(verdict: str) -> str:
-    """Sign and word beside the colour, so that the colour is never the only carrier."""
-    name = verdict.replace(" ", "-")
-    sign = f'<span aria-hidden="true">{VERDICTS[verdict]}</span>'
-    return f'<span class="verdict verdict-{name}">{sign} {escape(verdict)}</span>'
-
-
 def summary(rows: list[Row]) -> str:
     count = collections.Counter(row["verdict"] for row in rows)
-    parts = [f"{count[verdict]}&nbsp;{badge(verdict)}" for verdict in VERDICTS if count[verdict]]
+    parts = [f"{count[verdict]}&nbsp;{badge(verdict)}" for verdict in SIGNS if count[verdict]]
     return f'<p class="ledger-summary">{len(rows)} claims: {", ".join(parts)}.</p>'
 
 
@@ -47,7 +40,7 @@ def counts(rows: list[Row]) -> str:
     columns = (*KINDS, "no check")
     head = "".join(f'<th scope="col">{escape(kind)}</th>' for kind in columns)
     body = ""
-    for verdict in VERDICTS:
+    for verdict in SIGNS:
         cells = "".join(f"<td>{table[verdict, kind] or ''}</td>" for kind in columns)
         body += f'<tr><th scope="row">{badge(verdict)}</th>{cells}</tr>'
     return (
@@ -99,7 +92,7 @@ def _check(check: dict[str, Any]) -> str:
         shown += f" ({check['interval_kind']}: {number(low)} to {number(high)})"
     entries = [
         ("value", shown),
-        ("seeds", number(check["seeds"])),
+        ("seeds", str(check["seeds"])),
         ("criterion", f"{check['criterion']}: {_outcome(check['passed'])}"),
     ]
     if "criterion" in control:
@@ -110,12 +103,6 @@ def _check(check: dict[str, Any]) -> str:
     listed = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in entries)
     title = f"{escape(check['statistic'])} <small>({escape(check['kind'])}, {escape(check['preset'])})</small>"
     return f'<div class="check"><p>{title}</p><dl>{listed}</dl></div>'
-
-
-def number(value: Any) -> str:
-    if value is None:
-        return "none"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _outcome(passed: bool | None) -> str:

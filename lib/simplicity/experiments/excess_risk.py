@@ -118,5 +118,5 @@ def _expected(n: int, dim: int, variance: float) -> float:
     return float(np.sum(weight * dim * variance / (half - dim - 1)) / np.sum(weight))
 
 
-def _mean_of(values: xr.DataArray) -> Estimate:
-    return exact(float(values.mean()) if values.size else float("nan"), int(values.size))
+def _mean_of(values: xr.DataArray | np.ndarray) -> Estimate:
+    return exact(float(np.mean(values)) if values.size else float("nan"), int(values.size))

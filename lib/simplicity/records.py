@@ -1,0 +1,111 @@
+"""Committed records of full runs: `book/results/EXPERIMENT.nc` beside `EXPERIMENT.json`.
+
+The dataset is what `run` gave for the FULL preset, with the seconds of each cell. The JSON tells how it was made (settings,
+versions, fingerprint, commit, device, seconds) and which outcome of every check is expected, for FULL and for QUICK.
+A record is not dropped when code changes: `stale` says so and the page shows it.
+"""
+
+import dataclasses
+import datetime
+import importlib
+import json
+import pkgutil
+import platform
+import subprocess
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from simplicity import experiments, paths, store
+from simplicity.claims import Check
+from simplicity.config import Problem, unknown
+from simplicity.run import Submits, run
+
+Outcomes = dict[str, dict[str, str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A recorded full run and what is known about how it was made."""
+
+    dataset: xr.Dataset
+    about: dict[str, Any]
+
+    @property
+    def expected(self) -> dict[str, Outcomes]:
+        return self.about["expected"]
+
+
+def names() -> list[str]:
+    """All experiments, in alphabetical order."""
+    return sorted(module.name for module in pkgutil.iter_modules(experiments.__path__))
+
+
+def experiment(name: str) -> ModuleType:
+    if name not in names():
+        raise Problem(unknown("experiment", name, names()))
+    return importlib.import_module(f"{experiments.__name__}.{name}")
+
+
+def load(module: ModuleType) -> Record | None:
+    """The committed record of an experiment, or None where there is none yet."""
+    dataset, about = _files(module)
+    if not dataset.is_file() or not about.is_file():
+        return None
+    return Record(store.open_bytes(dataset.read_bytes()), json.loads(about.read_text("utf-8")))
+
+
+def stale(module: ModuleType, record: Record) -> bool:
+    """Has the code (or a version) that the cells depend on changed since the record was made?"""
+    return record.about["fingerprint"] != store.fingerprint(module)
+
+
+def make(module: ModuleType, shelf: store.Store, executor: Submits | None = None) -> Path:
+    """Run FULL and QUICK (resumable: what is stored is not computed again) and write the record."""
+    full = run(module, module.FULL, executor, shelf)
+    quick = run(module, module.QUICK, executor, shelf)
+    stored = [shelf.get(module, cell) for cell in module.cells(module.FULL)]
+    seconds = np.array([cell.seconds if cell else np.nan for cell in stored])
+    dataset, about = _files(module)
+    content = {
+        "experiment": store.name_of(module),
+        "preset": "FULL",
+        "config": dataclasses.asdict(module.FULL),
+        "fingerprint": store.fingerprint(module),
+        "versions": store.versions(),
+        "seconds": round(float(seconds.sum()), 1),
+        "cells": len(seconds),
+        "recorded": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "commit": _commit(),
+        "device": platform.processor() or platform.machine(),
+        "expected": {"FULL": outcomes(module.checks(full)), "QUICK": outcomes(module.checks(quick))},
+    }
+    store.write_atomically(dataset, store.encode(full.assign(seconds=("cell", seconds.astype(np.float32)))))
+    store.write_atomically(about, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
+    return about
+
+
+def outcomes(checks: list[Check]) -> Outcomes:
+    """Claim -> statistic -> `holds`, `criterion not met`, `control misbehaves` or `not judged`."""
+    found: Outcomes = {}
+    for one in checks:
+        word = "criterion not met" if one.passed is False else "control misbehaves"
+        word = {True: "holds", None: "not judged", False: word}[one.holds]
+        found.setdefault(one.claim, {})[one.statistic] = word
+    return found
+
+
+def _files(module: ModuleType) -> tuple[Path, Path]:
+    base = paths.results() / store.name_of(module)
+    return base.with_suffix(".nc"), base.with_suffix(".json")
+
+
+def _commit() -> str | None:
+    try:
+        words = ["git", "-C", str(paths.root()), "rev-parse", "--short=12", "HEAD"]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
