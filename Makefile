@@ -20,7 +20,7 @@ book: $(STAMP)
 	$(BIN)/jupyter-book build . -n -W --keep-going
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 notebooks: $(STAMP)
 	$(BIN)/python -m simplicity.book notebooks _build/notebooks

@@ -10,7 +10,6 @@ import json
 import multiprocessing
 import os
 import platform
-import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,8 @@ from jupyter_cache.base import CacheBundleIn
 from myst_nb.core.read import read_myst_markdown_notebook
 from pebble import ProcessPool
 
-from simplicity.book.execute import ChapterFailed, execute, is_notebook
+from simplicity.book import worker
+from simplicity.book.execute import ChapterFailed, is_notebook
 from simplicity.config import Problem
 from simplicity.store import write_atomically
 from simplicity.threads import library_digest
@@ -96,8 +96,8 @@ def warm(root: Path, processes: int | None = None, reader: Reader = read, timeou
         runs(root).mkdir(parents=True, exist_ok=True)
         workers = min(len(new), processes or os.cpu_count() or 1)
         context = multiprocessing.get_context("spawn")
-        with ProcessPool(workers, context=context, initializer=_prepare_worker) as pool:
-            futures = {name: pool.schedule(_execute, args=[root, name, keys[name], timeout]) for name in new}
+        with ProcessPool(workers, context=context, initializer=worker.prepare) as pool:
+            futures = {name: pool.schedule(worker.work, args=[runs(root), name, keys[name], timeout]) for name in new}
             for name, future in futures.items():
                 try:
                     print(f"chapter {name}: executed in {future.result():.0f} s", flush=True)
@@ -108,29 +108,6 @@ def warm(root: Path, processes: int | None = None, reader: Reader = read, timeou
     if failures:
         raise ChapterFailed("\n\n".join(failures))
     return new
-
-
-def _prepare_worker() -> None:
-    """One thread; and no life after the build: a worker whose parent was killed would wait for work for ever."""
-    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
-    parent = multiprocessing.parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
-def _execute(root: Path, chapter: str, key: str, timeout: int) -> float:
-    """In a worker: the notebook first, then the record that makes it count."""
-    path = runs(root) / f"{chapter}.ipynb"
-    record = execute(chapter, path, timeout=timeout)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    entry = {"key": key, "notebook": digest, "provenance": record}
-    write_atomically(runs(root) / f"{chapter}.json", json.dumps(entry, indent=1, sort_keys=True).encode())
-    return float(record["seconds"])
 
 
 def merged(root: Path, chapter: str, reader: Reader = read) -> nbformat.NotebookNode:

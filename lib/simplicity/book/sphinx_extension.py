@@ -60,7 +60,8 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
     if app.builder.format == "html" and exception is None:
         pages.mend(Path(app.outdir))
         pages.write_notebooks(app)
-        if not (failed and app.warningiserror):
+        # With --keep-going Sphinx itself turns `warningiserror` off.
+        if not (failed and (app.warningiserror or app.keep_going)):
             evidence.write(app.env.simplicity, Path(app.outdir))  # type: ignore[attr-defined]
 
 
