@@ -164,7 +164,10 @@ def _table_html(judgement: Judgement) -> str:
             body += "".join(_check_row(one, i == 0) for i, one in enumerate(c for c in both if c.statistic == statistic))
     heads = ("Run", "Statistic and criterion", "Value", "Negative control", "Outcome")
     head = "".join(f'<th scope="col">{title}</th>' for title in heads)
-    return f'<div class="judgement"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f'<div class="judgement"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    names = dict.fromkeys(str(dataset.attrs["experiment"]) for dataset in judgement.runs)
+    notes = "".join(f"<li>{html.escape(records.note(records.experiment(name)))}</li>" for name in names)
+    return f'{table}<ul class="records">{notes}</ul>'
 
 
 def _check_row(one: Check, first: bool) -> str:

@@ -58,6 +58,15 @@ def load(module: ModuleType) -> Record | None:
     return Record(store.open_bytes(dataset.read_bytes()), json.loads(about.read_text("utf-8")))
 
 
+def dataset(module: ModuleType) -> xr.Dataset:
+    """The recorded full run itself, which a chapter draws over its fresh one."""
+    record = load(module)
+    if record is None:
+        name = store.name_of(module)
+        raise Problem(f"{name}: got no recorded run, allowed one made by `simplicity record {name}`")
+    return record.dataset
+
+
 def stale(module: ModuleType, record: Record) -> bool:
     """Has the code (or a version) that the cells depend on changed since the record was made?"""
     return record.about["fingerprint"] != store.fingerprint(module)
@@ -86,6 +95,19 @@ def make(module: ModuleType, shelf: store.Store, executor: Submits | None = None
     store.write_atomically(dataset, store.encode(full.assign(seconds=("cell", seconds.astype(np.float32)))))
     store.write_atomically(about, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
     return about
+
+
+def note(module: ModuleType) -> str:
+    """One sentence on where the recorded run comes from and whether it still speaks for this code."""
+    name, record = store.name_of(module), load(module)
+    if record is None:
+        return f"{name}: no recorded run yet."
+    about = record.about
+    state = "has changed since" if stale(module, record) else "is the same today"
+    return (
+        f"{name}: recorded {about['recorded']}, {about['cells']} cells in {about['seconds']:.0f} s of one core"
+        f" ({about['device']}); the code and the versions that it depends on: {state}."
+    )
 
 
 def outcomes(checks: list[Check]) -> Outcomes:

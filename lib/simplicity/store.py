@@ -63,6 +63,8 @@ class Store:
             return decode(path.read_bytes())
         except FileNotFoundError:
             return None
+        except OSError as reason:
+            raise Problem(f"cannot read {path}: {reason.strerror or reason}, allowed a readable file") from None
         except Damaged as damage:
             self._report(path, damage)
             return None
@@ -123,10 +125,12 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except OSError as reason:
+    except BaseException as reason:
         if temporary:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+        if not isinstance(reason, OSError):  # such as an interrupt from the keyboard
+            raise
         raise Problem(f"cannot write {path}: {reason.strerror or reason}; what was finished stays readable") from None
 
 
@@ -214,11 +218,21 @@ def _reachable(tree: ast.Module) -> list[ast.stmt]:
 
 
 def _bound(statement: ast.stmt) -> set[str]:
-    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+    """The names that a top-level statement binds or may change: blocks are searched, `TABLE[key] = 1` changes TABLE."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return {statement.name}
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
-    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    if isinstance(statement, ast.Expr):  # a bare call is there for its effect, on anything that it names
+        return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    inner = [node for node in ast.walk(statement) if isinstance(node, ast.stmt) and node is not statement]
+    return set().union(_targets(statement), *(_bound(node) for node in inner))
+
+
+def _targets(statement: ast.stmt) -> set[str]:
+    """Names assigned to, and the names whose elements or attributes are."""
+    stored = [node for node in ast.walk(statement) if isinstance(getattr(node, "ctx", None), ast.Store)]
+    return {node.id for target in stored for node in ast.walk(target) if isinstance(node, ast.Name)}
 
 
 def _imports(statements: list[ast.stmt]) -> Iterator[str]:

@@ -7,6 +7,7 @@ where no alignment precedes the fit.
 
 import dataclasses
 import functools
+import json
 
 import numpy as np
 import xarray as xr
@@ -140,8 +141,8 @@ def checks(dataset: xr.Dataset) -> list[Check]:
 
 def scales(dataset: xr.Dataset) -> tuple[float, float]:
     """The small scale of a run and that of its control."""
-    values = np.unique(dataset.scale.values)
-    return float(values[0]), float(values[-1])
+    settings = json.loads(dataset.attrs["config"])
+    return settings["scale"], settings["control_scale"]
 
 
 def _above_noise(cells: xr.Dataset) -> np.ndarray:
