@@ -1,0 +1,107 @@
+"""An experiment in miniature whose cells can be told to misbehave; spawned workers import it by name."""
+
+import dataclasses
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from simplicity import claims, config
+from simplicity.data import streams
+
+CLAIMS = ("B1",)
+
+
+@config.settings
+class Config:
+    modes: tuple[str, ...] = config.param(("fine",), "what each cell does")
+    notes: str = config.param("", "folder in which cells note that they were called")
+    seeds: int = config.param(1, "seeds of each mode", low=1)
+    first_seed: int = config.param(0, "the first of them", low=0)
+
+
+TINY = Config()
+QUICK = Config(seeds=2)
+FULL = Config(seeds=3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    index: int
+    mode: str
+    seed: int
+    notes: str
+
+
+def cells(config: Config) -> list[Cell]:
+    return [
+        Cell(index=index, mode=mode, seed=seed, notes=config.notes)
+        for seed in range(config.first_seed, config.first_seed + config.seeds)
+        for index, mode in enumerate(config.modes)
+    ]
+
+
+def measure(cell: Cell) -> xr.Dataset:
+    folder = Path(cell.notes)
+    if cell.notes:
+        with open(folder / "calls", "a") as file:  # short lines are appended whole
+            file.write(f"{cell.index} {cell.seed} {os.getpid()}\n")
+    length = 3
+    if cell.mode == "raise":
+        raise ValueError(f"told to fail\nat {cell.index}")
+    if cell.mode == "die" or (cell.mode == "die once" and _first_time(folder / "died")):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if cell.mode == "slow":
+        time.sleep(0.5)
+    if cell.mode == "wait":
+        while not (folder / "go").exists():
+            time.sleep(0.01)
+    if cell.mode == "spin":
+        _spin()
+    if cell.mode == "long":
+        length = 4
+    rng = streams.generator(cell.seed, streams.DATA)
+    x = rng.standard_normal((300, 300)) + cell.index
+    curve = np.cumsum(rng.standard_normal(length))
+    if cell.mode == "nan":
+        curve[1:] = np.nan
+    found = {"total": float(np.sum(x @ x)), "count": len(x), "curve": ("probe", curve)}
+    return xr.Dataset(found, {"step": ("probe", np.arange(length))})
+
+
+def checks(dataset: xr.Dataset) -> list[claims.Check]:
+    control = claims.no_control("a toy")
+    return [claims.check(dataset, "B1", "identity", "largest count", claims.exact(300), claims.below(301), control)]
+
+
+def calls(notes: Path) -> list[tuple[int, int, int]]:
+    """(index, seed, process) of every call of `measure` so far."""
+    if not (notes / "calls").exists():
+        return []
+    return [(int(a), int(b), int(c)) for a, b, c in (line.split() for line in (notes / "calls").read_text().splitlines())]
+
+
+def _first_time(marker: Path) -> bool:
+    try:
+        marker.touch(exist_ok=False)
+        return True
+    except FileExistsError:
+        return False
+
+
+def _spin() -> None:
+    """A compiled loop without an end, as a kernel of ours: without the GIL, deaf to Python's signals."""
+    import numba
+
+    @numba.njit(nogil=True)
+    def turn(x):  # type: ignore[no-untyped-def]
+        while x < 2.0:
+            x = x * 0.5 + 0.5
+            if x > 0.99:
+                x = 0.0
+        return x
+
+    turn(0.0)
