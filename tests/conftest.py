@@ -18,3 +18,9 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} may not skip under SIMPLICITY_CI=1: {reason}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def no_word_about_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of processes is what a test says, not what the machine it runs on says."""
+    monkeypatch.delenv("SIMPLICITY_WORKERS", raising=False)

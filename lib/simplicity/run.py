@@ -17,14 +17,14 @@ import contextlib
 import dataclasses
 import importlib
 import json
+import math
 import multiprocessing
 import os
 import threading
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, CancelledError, Future, as_completed
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -32,7 +32,7 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 from platformdirs import user_cache_path
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from simplicity import config as settings
 from simplicity import paths, threads
@@ -118,7 +118,7 @@ def default_store() -> Path:
 def workers_from_environment() -> int:
     """How many processes the user asked for; 0, also when nothing is said, is the plain loop."""
     text = os.environ.get(WORKERS, "0")
-    if not (text.isascii() and text.isdigit()) or int(text) > MOST_WORKERS:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) > MOST_WORKERS:
         raise Problem(f"workers: got {settings.shown(text)}, allowed a whole number from 0 to {MOST_WORKERS}")
     return int(text)
 
@@ -159,6 +159,10 @@ def grid(dataset: xr.Dataset, *fields: str) -> xr.Dataset:
         values = np.unique(dataset[name].values)
         if len(values) > 1:
             raise Problem(f"grid: {name} still takes {len(values)} values, allowed one; select it or name it as an axis")
+    whole = math.prod(len(np.unique(dataset[name].values)) for name in fields)
+    found = set(zip(*(dataset[name].values.tolist() for name in fields), strict=True))
+    if not len(found) == dataset.sizes["cell"] == whole:
+        raise Problem(f"grid: {dataset.sizes['cell']} cells, allowed each of the {whole} of {' x '.join(fields)} once")
     plain = dataset.drop_vars(others).assign_coords({name: dataset[name].values[0] for name in others})
     return plain.set_index(cell=list(fields)).unstack("cell") if len(fields) > 1 else plain.swap_dims(cell=fields[0])
 
@@ -191,18 +195,31 @@ def _outcomes(
 def _from_pool(
     pool: Submits, experiment: ModuleType, cells: Iterable[Any]
 ) -> Iterator[tuple[Any, tuple[bytes, float] | Failure]]:
-    futures = {pool.submit(compute, experiment.__name__, cell): cell for cell in cells}
+    futures: dict[Future, Any] = {}
+    broken: BaseException | None = None
+    for cell in cells:
+        try:
+            futures[pool.submit(compute, experiment.__name__, cell)] = cell
+        except Exception as reason:  # an executor that broke, or was shut down, takes no more work
+            broken = reason
+            break
+    waiting = set(futures)
     for future in as_completed(futures):
-        cell = futures[future]
+        waiting.remove(future)
         try:
             outcome: tuple[bytes, float] | Failure = future.result()
-        except (BrokenProcessPool, CancelledError) as reason:
-            raise Problem(
-                f"executor: it broke ({type(reason).__name__}), allowed a running one; finished cells are kept"
-            ) from None
+        except (BrokenExecutor, CancelledError) as reason:
+            broken = reason
+            break
         except Exception as reason:  # includes a worker that died or ran out of time: its cell only
-            outcome = _failure(cell, reason)
-        yield cell, outcome
+            outcome = _failure(futures[future], reason)
+        yield futures[future], outcome
+    if broken is None:
+        return
+    for future in waiting:  # finished before the break, but not read yet
+        if future.done() and not future.cancelled() and future.exception() is None:
+            yield futures[future], future.result()
+    raise Problem(f"executor: it broke ({type(broken).__name__}: {broken}), allowed a running one; finished cells are kept")
 
 
 def _failure(cell: Any, reason: BaseException) -> Failure:
