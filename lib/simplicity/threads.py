@@ -12,26 +12,53 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 THREADS = 1
 _LIBRARY = Path(__file__).resolve().parent
 
 
+_lock = threading.Lock()
+_holders = 0
+_blas_limits = contextlib.ExitStack()
+
+
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Inside, BLAS, OpenMP and torch use one thread; afterwards they use what they used before."""
+    """Inside, BLAS, OpenMP and torch use one thread; afterwards they use what they used before.
+
+    Threads may be inside at the same time: BLAS has one setting for the whole process, which is restored when the last of
+    them leaves; OpenMP and torch have one for each thread.
+    """
     import torch
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import ThreadpoolController
 
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
+    pools = ThreadpoolController()
     try:
-        with threadpool_limits(THREADS):
+        with _one_blas_thread(pools), pools.select(user_api="openmp").limit(limits=THREADS):
             yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _one_blas_thread(pools: Any) -> Iterator[None]:
+    global _holders
+    with _lock:
+        _holders += 1
+        _blas_limits.enter_context(pools.select(user_api="blas").limit(limits=THREADS))
+    try:
+        yield
+    finally:
+        with _lock:
+            _holders -= 1
+            if _holders == 0:
+                _blas_limits.close()  # the first limit, which knows the original settings, is undone last
 
 
 @functools.cache
