@@ -98,6 +98,8 @@ def between(low: float, high: float) -> Criterion:
 
 
 def interval_within(low: float, high: float) -> Criterion:
+    """Holds where the whole interval lies in [low, high]."""
+
     def holds(estimate: Estimate) -> bool:
         return estimate.interval is not None and low <= estimate.interval[0] and estimate.interval[1] <= high
 
@@ -124,6 +126,7 @@ class Control:
 
 
 def control(what: str, estimate: Estimate, criterion: Criterion) -> Control:
+    """Hold the estimate of a control against what had to come out; `passed` is None over no cells."""
     if estimate.seeds == 0:
         return Control(what, None, criterion.text, None)
     return Control(what, estimate.value, criterion.text, criterion.holds(estimate))

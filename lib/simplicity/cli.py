@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def list_experiments(options: argparse.Namespace) -> int:
+    """`simplicity list`"""
     from simplicity import records
 
     found = [_described(records.experiment(name)) for name in records.names()]
@@ -48,6 +49,7 @@ def list_experiments(options: argparse.Namespace) -> int:
 
 
 def run_experiment(options: argparse.Namespace) -> int:
+    """`simplicity run`: 0 also where a claim does not hold; 1 where cells failed."""
     from simplicity import records, store
     from simplicity.run import CellsFailed, run
 
@@ -71,6 +73,7 @@ def run_experiment(options: argparse.Namespace) -> int:
 
 
 def record_experiment(options: argparse.Namespace) -> int:
+    """`simplicity record`"""
     from simplicity import paths, records, store
     from simplicity.run import CellsFailed, default_store
 
@@ -86,6 +89,7 @@ def record_experiment(options: argparse.Namespace) -> int:
 
 
 def run_chapter(options: argparse.Namespace) -> int:
+    """`simplicity chapter`"""
     from simplicity.book.execute import ChapterFailed, execute
 
     output = _output(options.output)
@@ -100,6 +104,7 @@ def run_chapter(options: argparse.Namespace) -> int:
 
 
 def show_ledger(options: argparse.Namespace) -> int:
+    """`simplicity ledger`"""
     from simplicity import ledger
 
     rows = ledger.rows()

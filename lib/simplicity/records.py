@@ -45,6 +45,7 @@ def names() -> list[str]:
 
 
 def experiment(name: str) -> ModuleType:
+    """The module of an experiment, or a `Problem` that names the ones there are."""
     if name not in names():
         raise Problem(unknown("experiment", name, names()))
     return importlib.import_module(f"{experiments.__name__}.{name}")

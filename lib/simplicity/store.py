@@ -97,6 +97,7 @@ def encode(dataset: xr.Dataset) -> bytes:
 
 
 def decode(content: bytes) -> Stored:
+    """A file's content checked and read; raises `Damaged`."""
     head, separator, body = content.partition(b"\n")
     try:
         header = json.loads(head)
@@ -135,6 +136,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def key(experiment: ModuleType, cell: Any) -> str:
+    """The name of a cell's file: a hash of the experiment, the cell and the fingerprint."""
     parts = {"experiment": name_of(experiment), "cell": canonical(cell), "fingerprint": fingerprint(experiment)}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
 

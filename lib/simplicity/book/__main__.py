@@ -22,6 +22,7 @@ def scripts(root: Path, folder: Path) -> list[Path]:
 
 
 def main(words: list[str]) -> int:
+    """`notebooks [FOLDER]` or `scripts [FOLDER]`: writes the files and prints their paths."""
     forms = {"notebooks": build.notebooks, "scripts": scripts}
     if not words or words[0] not in forms or len(words) > 2:
         print(f"error: form: got {' '.join(words)!r}, allowed {' or '.join(forms)} [FOLDER]", file=sys.stderr)

@@ -18,12 +18,14 @@ Link = Callable[[str], str | None]
 
 
 def summary(rows: list[Row]) -> str:
+    """How many claims there are, and how many of each verdict."""
     count = collections.Counter(row["verdict"] for row in rows)
     parts = [f"{count[verdict]}&nbsp;{badge(verdict)}" for verdict in SIGNS if count[verdict]]
     return f'<p class="ledger-summary">{len(rows)} claims: {", ".join(parts)}.</p>'
 
 
 def claim_box(rows: list[Row], link: Link, ledger: str | None) -> str:
+    """A chapter's claims with their verdicts; `link` leads from a chapter to its page, `ledger` to the ledger's."""
     body = ""
     for row in rows:
         name = escape(row["id"])
@@ -56,6 +58,7 @@ def _kind(row: Row) -> str:
 
 
 def by_paper(rows: list[Row]) -> dict[str, list[Row]]:
+    """The rows of each paper, in the order of the first claim of each."""
     papers: dict[str, list[Row]] = {}
     for row in rows:
         papers.setdefault(row["paper"], []).append(row)
@@ -63,6 +66,7 @@ def by_paper(rows: list[Row]) -> dict[str, list[Row]]:
 
 
 def ledger_table(rows: list[Row], link: Link) -> str:
+    """Every claim as a row that opens to its checks."""
     body = "".join(_row(row, link) for row in rows)
     head = "".join(f'<th scope="col">{title}</th>' for title in ("Id", "Claim", "Verdict"))
     return f'<table class="ledger"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

@@ -26,6 +26,7 @@ class State:
 
 
 def collect(root: Path) -> State:
+    """What the executed chapters of the book say, and the ledger made from it."""
     runs, payloads = {}, {}
     for chapter in build.chapters(root):
         entry = build.run_of(root, chapter)
@@ -37,6 +38,7 @@ def collect(root: Path) -> State:
 
 
 def payloads_of(notebook: Any) -> list[Payload]:
+    """The evidence in the outputs of an executed notebook."""
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
     return [output["data"][ledger.MIME] for output in outputs if ledger.MIME in output.get("data", {})]
 
@@ -53,6 +55,7 @@ def digest(state: State) -> str:
 
 
 def write(state: State, folder: Path) -> None:
+    """`claims.json` and `provenance.json` into `folder`."""
     write_atomically(folder / "claims.json", canonical(list(state.rows.values())).encode())
     write_atomically(folder / "provenance.json", canonical(state.runs).encode())
 

@@ -57,6 +57,7 @@ def execute(chapter: str, output: Path, parameters: Mapping[str, Any] | None = N
 
 
 def find(chapter: str) -> Path:
+    """The source of a chapter, or a `Problem` that names the chapters there are."""
     known = sorted(path.stem for path in paths.book().glob("*.md") if is_notebook(path.read_text("utf-8")))
     if chapter not in known:
         raise Problem(unknown("chapter", chapter, known))
