@@ -66,6 +66,18 @@ class Page:
         urls = tuple(params["request"]["url"] for method, params in methods if method == "Network.requestWillBeSent")
         return Seen(urls, tuple(text for method, params in methods for text in _complaint(method, params)))
 
+    def follow(self, url: str) -> str:
+        """Where a page that only leads on ends up, at most five seconds later."""
+        self.call("Page.navigate", url=url)
+        here = url
+        for _ in range(50):
+            with contextlib.suppress(RuntimeError):  # asked while one document replaces the other
+                here = self.ask("location.href")
+            if here != url:
+                break
+            time.sleep(0.1)
+        return here
+
     def ask(self, expression: str) -> Any:
         """The value of a JavaScript expression (or of the promise that it is)."""
         answer = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)

@@ -93,6 +93,8 @@ def warm(root: Path, processes: int | None = None, reader: Reader = read, timeou
     new = [name for name in keys if (run_of(root, name) or {}).get("key") != keys[name]]
     failures = []
     if new:
+        import matplotlib.font_manager  # noqa: F401  # on a new machine it makes its font list, and tells stderr: not a page's
+
         runs(root).mkdir(parents=True, exist_ok=True)
         workers = min(len(new), processes or os.cpu_count() or 1)
         context = multiprocessing.get_context("spawn")

@@ -1,5 +1,6 @@
 """What becomes of a built page: its notebook with outputs for download, its provenance, no script that it cannot use."""
 
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ def offer_notebook(app: Sphinx, pagename: str, templatename: str, context: dict[
 
 
 def add_provenance(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """The provenance line under each executed page."""
     chapter = _chapter(app, pagename)
     if chapter:
         state = app.env.simplicity  # type: ignore[attr-defined]
@@ -63,6 +65,25 @@ def write_notebooks(app: Sphinx) -> None:
             cell.id = f"cell-{position}"
         target = Path(app.outdir) / "_sources" / "book" / f"{chapter}.ipynb"
         write_atomically(target, nbformat.writes(notebook).encode())
+
+
+START = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<link rel="icon" href="_static/favicon.svg">
+<meta http-equiv="refresh" content="0; url={first}.html">
+</head>
+<body><p><a href="{first}.html">{title}</a></p></body>
+</html>
+"""
+
+
+def write_start(app: Sphinx) -> None:
+    """The page at the top of the site, which only leads to the first one; the usual one is a single line without an icon."""
+    text = START.format(title=html.escape(app.config.html_title), first=html.escape(app.config.root_doc))
+    write_atomically(Path(app.outdir) / "index.html", text.encode())
 
 
 def mend(folder: Path) -> None:

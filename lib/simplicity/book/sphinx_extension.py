@@ -18,6 +18,7 @@ from simplicity.config import Problem
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    """Sphinx's entry point: directives and hooks."""
     app.add_directive("claim-box", directives.ClaimBox)
     app.add_directive("ledger", directives.Ledger)
     app.add_directive("ledger-summary", directives.LedgerSummary)
@@ -60,6 +61,7 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
     if app.builder.format == "html" and exception is None:
         pages.mend(Path(app.outdir))
         pages.write_notebooks(app)
+        pages.write_start(app)
         # With --keep-going Sphinx itself turns `warningiserror` off.
         if not (failed and (app.warningiserror or app.keep_going)):
             evidence.write(app.env.simplicity, Path(app.outdir))  # type: ignore[attr-defined]
