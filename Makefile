@@ -26,14 +26,14 @@ notebooks: $(STAMP)
 	$(BIN)/python -m simplicity.book notebooks _build/notebooks
 
 bench: $(STAMP)
-	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	@for script in $(wildcard benchmarks/*.py); do $(BIN)/python $$script || exit 1; done
 
 # The chapters' code cells are linted as scripts made from them.
 lint: $(STAMP)
 	rm -rf _build/scripts
-	$(BIN)/python -m simplicity.book scripts _build/scripts >_build/scripts.txt
-	$(BIN)/ruff check lib tests benchmarks
-	$(BIN)/ruff check --no-respect-gitignore --config 'extend-exclude = []' --ignore E402 _build/scripts
+	$(BIN)/python -m simplicity.book scripts _build/scripts >/dev/null
+	$(BIN)/ruff check --output-format concise lib tests $(wildcard benchmarks)
+	$(BIN)/ruff check --output-format concise --no-respect-gitignore --config 'extend-exclude = []' --ignore E402 _build/scripts
 	$(BIN)/mypy
 
 clean:

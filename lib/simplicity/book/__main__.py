@@ -16,7 +16,8 @@ def scripts(root: Path, folder: Path) -> list[Path]:
     for chapter in build.chapters(root):
         target = folder / f"{chapter.replace('-', '_')}.py"
         notebook = jupytext.read(root / "book" / f"{chapter}.md")
-        write_atomically(target, jupytext.writes(notebook, fmt="py:percent").encode())
+        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        write_atomically(target, ("\n\n# %%\n".join(code) + "\n").encode())
         written.append(target)
     return written
 
