@@ -194,11 +194,12 @@ def _preset(module: ModuleType, name: str) -> Any:
 
 def _set_workers(text: str | None) -> None:
     """The command line's word goes before the environment's; either is checked before any work."""
-    from simplicity.run import WORKERS, workers_from_environment
+    from simplicity.run import WORKERS, workers_from, workers_from_environment
 
-    if text is not None:
-        os.environ[WORKERS] = text
-    workers_from_environment()
+    if text is None:
+        workers_from_environment()
+    else:
+        os.environ[WORKERS] = str(workers_from(text))
 
 
 def _output(text: str | None) -> Path | None:

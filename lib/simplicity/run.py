@@ -20,6 +20,7 @@ import json
 import math
 import multiprocessing
 import os
+import sys
 import threading
 import time
 import traceback
@@ -43,6 +44,7 @@ PRESETS = ("TINY", "QUICK", "FULL")
 WORKERS = "SIMPLICITY_WORKERS"
 MOST_WORKERS = 512
 CELL_LIMIT_SECONDS = 3600.0
+LARGEST = 2**31 - 1
 
 
 class Submits(Protocol):
@@ -81,10 +83,9 @@ def run(
     process where that is 0 or unset. All give the same bits. Each cell is stored the moment it is finished. Raises
     `CellsFailed` once all others are done, `Problem` when the executor itself breaks.
     """
-    shelf = store if isinstance(store, stores.Store) else stores.Store(store or default_store())
     cells = list(experiment.cells(config))
-    if not cells:
-        raise Problem(f"{stores.name_of(experiment)}: these settings make no cells, allowed at least one")
+    _check(stores.name_of(experiment), cells)
+    shelf = store if isinstance(store, stores.Store) else stores.Store(store or default_store())
     finished: dict[Any, xr.Dataset] = {}
     for cell in cells:
         found = shelf.get(experiment, cell)
@@ -96,7 +97,7 @@ def run(
         for cell, outcome in _outcomes(experiment, waiting, executor):
             if isinstance(outcome, Failure):
                 failures.append(outcome)
-                tqdm.write(f"failed: {outcome.cell}: {outcome.reason}")
+                tqdm.write(f"failed: {outcome.cell}: {outcome.reason}", file=sys.stderr)
             else:
                 finished[cell] = shelf.put(experiment, cell, *outcome).dataset
             advance()
@@ -105,6 +106,16 @@ def run(
         raise CellsFailed(failures, len(cells), whole)
     assert whole is not None
     return whole
+
+
+def _check(name: str, cells: Sequence[Any]) -> None:
+    """There is a cell, and each whole number in it fits into the files (NetCDF-3 has 32 bits)."""
+    if not cells:
+        raise Problem(f"{name}: these settings make no cells, allowed at least one")
+    for cell in cells:
+        for field, value in stores.plain(cell).items():
+            if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+                raise Problem(f"{field}: got {settings.shown(value)}, allowed a whole number up to {LARGEST}")
 
 
 def default_store() -> Path:
@@ -117,7 +128,11 @@ def default_store() -> Path:
 
 def workers_from_environment() -> int:
     """How many processes the user asked for; 0, also when nothing is said, is the plain loop."""
-    text = os.environ.get(WORKERS, "0")
+    return workers_from(os.environ.get(WORKERS, "0"))
+
+
+def workers_from(text: str) -> int:
+    """A number of processes, or a `Problem`."""
     if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) > MOST_WORKERS:
         raise Problem(f"workers: got {settings.shown(text)}, allowed a whole number from 0 to {MOST_WORKERS}")
     return int(text)
