@@ -177,6 +177,20 @@ def test_settings_that_make_no_cells_are_a_problem(tmp_path: Path) -> None:
         run(empty, toy.TINY, store=tmp_path, progress=False)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("seed", "fits"), [(2**31 - 1, True), (2**31, False)])
+def test_a_whole_number_that_the_files_cannot_hold_is_a_problem_before_anything_runs(
+    tmp_path: Path, seed: int, fits: bool
+) -> None:
+    config = toy.Config(first_seed=seed, notes=str(tmp_path))
+    if fits:
+        found = run(toy, config, store=tmp_path / "store", progress=False)
+        assert store.open_bytes(store.encode(found))["seed"].values.tolist() == [seed]
+        return
+    with pytest.raises(Problem, match="seed: got 2147483648, allowed a whole number up to 2147483647"):
+        run(toy, config, store=tmp_path / "store", progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_cells_of_different_shape_are_a_problem(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="other axes or variables than the first"):
         run(toy, toy.Config(modes=("fine", "long")), store=tmp_path, progress=False)
