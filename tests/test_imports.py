@@ -26,7 +26,8 @@ ALLOWED = {
     "claims": {"config"},
     "store": {"config", "threads"},
     "engines": {"config", "nets"},
-    "experiments": {"config", "data", "nets", "engines", "measure", "claims"},
+    "linear_teacher": {"data", "nets", "engines", "measure"},  # a set-up that several experiments share
+    "experiments": {"config", "data", "nets", "engines", "measure", "claims", "linear_teacher"},
     "run": {"config", "store", "threads", "paths"},
     "records": {"config", "store", "run", "paths", "claims", "experiments"},
 }

@@ -13,6 +13,7 @@ from scipy import stats
 
 from simplicity import config
 from simplicity.claims import Check, Estimate, above, below, between, cells_where, check, control, exact
+from simplicity.config import seeds, shared
 from simplicity.data import streams, synthetic
 from simplicity.measure import alignment
 
@@ -44,9 +45,7 @@ class Cell:
 
 
 def cells(config: Config) -> list[Cell]:
-    common = {name: getattr(config, name) for name in ("draws", "dim", "noise_variance")}
-    seeds = range(config.first_seed, config.first_seed + config.seeds)
-    return [Cell(n=n, seed=seed, **common) for seed in seeds for n in config.ns]
+    return [Cell(n=n, seed=seed, **shared(Cell, config)) for seed in seeds(config) for n in config.ns]
 
 
 def measure(cell: Cell) -> xr.Dataset:

@@ -6,21 +6,18 @@ read at one budget and again at three times that budget, from the same run.
 """
 
 import dataclasses
-import functools
 
 import numpy as np
 import xarray as xr
 
-from simplicity import config, nets
+from simplicity import config, linear_teacher
 from simplicity.claims import Check, Estimate, above, below, cells_where, check, control, median
-from simplicity.data import streams, synthetic
-from simplicity.engines import two_layer
-from simplicity.measure import alignment
+from simplicity.config import seeds, shared
+from simplicity.data import synthetic
 
 CLAIMS = ("B9",)
 
 LONGER = 3  # the second budget, in first budgets
-TOLERANCE = 1e-6  # stop when no neuron is pulled harder than this; about ten times float32 noise
 
 
 @config.settings
@@ -60,10 +57,9 @@ class Cell:
 
 
 def cells(config: Config) -> list[Cell]:
-    common = {name: getattr(config, name) for name in ("law", "dim", "noise_variance", "step_size", "steps", "precision")}
     return [
-        Cell(scale=scale, n=n, width=width, seed=seed, **common)
-        for seed in range(config.first_seed, config.first_seed + config.seeds)
+        Cell(scale=scale, n=n, width=width, seed=seed, **shared(Cell, config))
+        for seed in seeds(config)
         for scale in config.scales
         for n in config.ns
         for width in config.widths
@@ -71,23 +67,12 @@ def cells(config: Config) -> list[Cell]:
 
 
 def measure(cell: Cell) -> xr.Dataset:
-    task = synthetic.linear_task(cell.law, cell.n, cell.dim, cell.noise_variance, cell.seed)
-    network = nets.dominated(cell.width, cell.dim, cell.scale, streams.generator(cell.seed, streams.INITIALISATION))
-    budgets = []
-    for first, last in ((0, cell.steps), (cell.steps, LONGER * cell.steps)):
-        network, trajectory = two_layer.descend(
-            network,
-            task.x,
-            task.y,
-            step_size=cell.step_size,
-            schedule=(0, last - first),
-            probes={},
-            tolerance=TOLERANCE,
-            precision=cell.precision,
-        )
-        found = alignment.against_two_ols(functools.partial(nets.forward, network), *task)
-        budgets.append(xr.Dataset(found).assign(stopped_at=trajectory["stopped_at"] + first))
-    return xr.concat(budgets, xr.DataArray([cell.steps, LONGER * cell.steps], dims="budget", name="budget"))
+    first = linear_teacher.train(cell)
+    more = dataclasses.replace(cell, steps=(LONGER - 1) * cell.steps)
+    second = linear_teacher.train(more, start=first.network)
+    budgets = [first.outcome(), second.outcome().assign(stopped_at=second.trajectory["stopped_at"] + cell.steps)]
+    steps = xr.DataArray([cell.steps, LONGER * cell.steps], dims="budget", name="budget")
+    return xr.concat([found.drop_vars("force") for found in budgets], steps)
 
 
 def checks(dataset: xr.Dataset) -> list[Check]:

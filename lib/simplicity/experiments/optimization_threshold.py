@@ -6,23 +6,22 @@ where no alignment precedes the fit.
 """
 
 import dataclasses
-import functools
 import json
 
 import numpy as np
 import xarray as xr
 
-from simplicity import config, nets
+from simplicity import config, linear_teacher
 from simplicity.claims import Check, above, below, cells_where, check, control, every_seed, share
-from simplicity.data import streams, synthetic
-from simplicity.engines import two_layer
+from simplicity.config import seeds, shared
+from simplicity.data import synthetic
+from simplicity.engines.two_layer import log_schedule
 from simplicity.measure import alignment
 
 CLAIMS = ("B1", "B2", "B4")
 
 BINS = np.linspace(-1, 1, 41)  # of the signed cosine, the last bin being the aligned neurons
 PROBES = 25
-TOLERANCE = 1e-6  # stop when no neuron is pulled harder than this; about ten times float32 noise
 
 
 @config.settings
@@ -64,10 +63,9 @@ class Cell:
 
 
 def cells(config: Config) -> list[Cell]:
-    common = {name: getattr(config, name) for name in ("width", "dim", "noise_variance", "step_size", "steps", "precision")}
     return [
-        Cell(law=law, n=n, scale=scale, seed=seed, **common)
-        for seed in range(config.first_seed, config.first_seed + config.seeds)
+        Cell(law=law, n=n, scale=scale, seed=seed, **shared(Cell, config, but=("scale",)))
+        for seed in seeds(config)
         for scale in (config.scale, config.control_scale)
         for law in config.laws
         for n in config.ns
@@ -76,28 +74,13 @@ def cells(config: Config) -> list[Cell]:
 
 
 def measure(cell: Cell) -> xr.Dataset:
-    task = synthetic.linear_task(cell.law, cell.n, cell.dim, cell.noise_variance, cell.seed)
-    start = nets.dominated(cell.width, cell.dim, cell.scale, streams.generator(cell.seed, streams.INITIALISATION))
-    network, trajectory = two_layer.descend(
-        start,
-        task.x,
-        task.y,
-        step_size=cell.step_size,
-        schedule=two_layer.log_schedule(cell.steps, PROBES),
-        probes={"train_curve": lambda network: alignment.mse(nets.forward(network, task.x), task.y)},
-        tolerance=TOLERANCE,
-        precision=cell.precision,
-    )
-    final = alignment.against_two_ols(functools.partial(nets.forward, network), *task)
-    cosines, weights = alignment.signed_cosines(*network, alignment.two_ols(task.x, task.y, task.teacher))
+    run = linear_teacher.train(cell, schedule=log_schedule(cell.steps, PROBES))
+    cosines, weights = alignment.signed_cosines(*run.network, alignment.two_ols(run.task.x, run.task.y, run.task.teacher))
     histogram = np.histogram(cosines, BINS, weights=weights)[0] / max(weights.sum(), np.finfo(float).tiny)
-    trajectory["train_curve"] = trajectory["train_curve"].astype(np.float32)  # for drawing only, half the record
-    return trajectory.assign(
-        {
-            **final,
-            "cosine": alignment.weighted_mean(cosines, weights),
-            "histogram": ("bin", histogram.astype(np.float32)),
-        }
+    return run.outcome().assign(
+        cosine=alignment.weighted_mean(cosines, weights),
+        histogram=("bin", histogram.astype(np.float32)),
+        train_curve=run.trajectory["train_curve"].astype(np.float32),  # for drawing only, half the record
     )
 
 

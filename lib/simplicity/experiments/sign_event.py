@@ -7,20 +7,17 @@ same start with both signs, is the positive case.
 """
 
 import dataclasses
-import functools
 
 import numpy as np
 import xarray as xr
 
-from simplicity import config, nets
+from simplicity import config, linear_teacher, nets
 from simplicity.claims import Check, below, cells_where, check, control, every_seed, exact, no_seed, share
+from simplicity.config import seeds, shared
 from simplicity.data import streams, synthetic
-from simplicity.engines import two_layer
 from simplicity.measure import alignment
 
 CLAIMS = ("B20",)
-
-TOLERANCE = 1e-6  # stop when no neuron is pulled harder than this; about ten times float32 noise
 
 
 @config.settings
@@ -63,13 +60,11 @@ class Cell:
 
 
 def cells(config: Config) -> list[Cell]:
-    names = ("draws", "n", "law", "dim", "scale", "noise_variance", "step_size", "steps", "precision")
-    common = {name: getattr(config, name) for name in names}
-    seeds = range(config.first_seed, config.first_seed + config.seeds)
+    common = shared(Cell, config, but=("width",))
     return (
         [Cell(kind="draws", width=width, seed=config.first_seed, **common) for width in config.widths]
-        + [Cell(kind="trained", width=width, seed=seed, **common) for width in config.trained_widths for seed in seeds]
-        + [Cell(kind=kind, width=config.width, seed=seed, **common) for kind in ("forced", "both") for seed in seeds]
+        + [Cell(kind="trained", width=width, seed=seed, **common) for width in config.trained_widths for seed in seeds(config)]
+        + [Cell(kind=kind, width=config.width, seed=seed, **common) for kind in ("forced", "both") for seed in seeds(config)]
     )
 
 
@@ -78,36 +73,17 @@ def measure(cell: Cell) -> xr.Dataset:
         rng = streams.generator(cell.seed, streams.INITIALISATION)
         mixed = sum(_has_both_signs(nets.dominated(cell.width, 1, 1.0, rng)) for _ in range(cell.draws))
         return xr.Dataset({"mixed": mixed, "rho": np.nan, "rms_two_ols": np.nan, "negative_half": np.nan, "stopped_at": 0})
-    return _train(cell)
+    return _trained(cell)
 
 
-def _train(cell: Cell) -> xr.Dataset:
+def _trained(cell: Cell) -> xr.Dataset:
     """`negative_half` = MSE over the samples with <x, beta*> < 0, divided by mean y^2 there: 1 if nothing fits them."""
-    task = synthetic.linear_task(cell.law, cell.n, cell.dim, cell.noise_variance, cell.seed)
-    rng = streams.generator(cell.seed, streams.INITIALISATION)
-    start = nets.dominated(cell.width, cell.dim, cell.scale, rng, one_sign=cell.kind == "forced")
-    network, trajectory = two_layer.descend(
-        start,
-        task.x,
-        task.y,
-        step_size=cell.step_size,
-        schedule=(0, cell.steps),
-        probes={},
-        tolerance=TOLERANCE,
-        precision=cell.precision,
-    )
-    final = alignment.against_two_ols(functools.partial(nets.forward, network), *task)
-    half = task.x @ task.teacher < 0
-    left = alignment.mse(nets.forward(network, task.x[half]), task.y[half]) / float(np.mean(task.y[half] ** 2))
-    return xr.Dataset(
-        {
-            "mixed": int(_has_both_signs(start)),
-            "rho": final["rho"],
-            "rms_two_ols": final["rms_two_ols"],
-            "negative_half": left,
-            "stopped_at": trajectory["stopped_at"],
-        }
-    )
+    run = linear_teacher.train(cell, one_sign=cell.kind == "forced")
+    negative = run.task.x @ run.task.teacher < 0
+    x, y = run.task.x[negative], run.task.y[negative]
+    left = alignment.mse(run.prediction(x), y) / float(np.mean(y**2))
+    found = run.outcome()[["rho", "rms_two_ols", "stopped_at"]]
+    return found.assign(mixed=int(_has_both_signs(run.start)), negative_half=left)
 
 
 def _has_both_signs(network: nets.TwoLayer) -> bool:

@@ -6,12 +6,11 @@ one below the threshold. Controls: Gaussian inputs without a margin, and a singl
 """
 
 import dataclasses
-import functools
 
 import numpy as np
 import xarray as xr
 
-from simplicity import config, nets
+from simplicity import config, linear_teacher
 from simplicity.claims import (
     Check,
     above,
@@ -26,13 +25,9 @@ from simplicity.claims import (
     median,
     share,
 )  # fmt: skip
-from simplicity.data import streams, synthetic
-from simplicity.engines import two_layer
-from simplicity.measure import alignment
+from simplicity.config import seeds, shared
 
 CLAIMS = ("B3", "B21")
-
-TOLERANCE = 1e-6  # stop when no neuron is pulled harder than this; about ten times float32 noise
 
 
 @config.settings
@@ -70,31 +65,12 @@ class Cell:
 
 
 def cells(config: Config) -> list[Cell]:
-    names = ("width", "dim", "scale", "noise_variance", "step_size", "steps", "precision")
-    common = {name: getattr(config, name) for name in names}
     settings = [("bounded margin", n) for n in config.ns] + [("gaussian", config.control_n)]
-    return [
-        Cell(law=law, n=n, seed=seed, **common)
-        for seed in range(config.first_seed, config.first_seed + config.seeds)
-        for law, n in settings
-    ]
+    return [Cell(law=law, n=n, seed=seed, **shared(Cell, config)) for seed in seeds(config) for law, n in settings]
 
 
 def measure(cell: Cell) -> xr.Dataset:
-    task = synthetic.linear_task(cell.law, cell.n, cell.dim, cell.noise_variance, cell.seed)
-    start = nets.dominated(cell.width, cell.dim, cell.scale, streams.generator(cell.seed, streams.INITIALISATION))
-    network, trajectory = two_layer.descend(
-        start,
-        task.x,
-        task.y,
-        step_size=cell.step_size,
-        schedule=(0, cell.steps),
-        probes={},
-        tolerance=TOLERANCE,
-        precision=cell.precision,
-    )
-    final = alignment.against_two_ols(functools.partial(nets.forward, network), *task)
-    return xr.Dataset(final).assign(stopped_at=trajectory["stopped_at"], force=trajectory["force"])
+    return linear_teacher.train(cell).outcome()
 
 
 ENOUGH_SEEDS = 20  # below, the interval of a mean risk is wider than the factor 2 that it must tell apart

@@ -1,0 +1,127 @@
+"""The compiled engine against automatic differentiation, hand cases and its own contract."""
+
+import numpy as np
+import pytest
+
+from simplicity import nets
+from simplicity.engines import two_layer
+from simplicity.engines.two_layer import Diverged, descend, descend_autograd, log_schedule
+
+
+def problem(n: int = 30, dim: int = 5, width: int = 12, scale: float = 0.5):
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((n, dim))
+    return nets.dominated(width, dim, scale, rng), x, x[:, 0] + 0.5 * rng.standard_normal(n)
+
+
+@pytest.mark.parametrize("dim", [1, 5, 8, 9, 20])
+def test_the_compiled_loop_equals_autograd_after_100_steps(dim):
+    start, x, y = problem(dim=dim)
+    settings = {"step_size": 0.05, "schedule": (0, 100), "probes": {}}
+    ours, theirs = descend(start, x, y, **settings)[0], descend_autograd(start, x, y, **settings)[0]
+    np.testing.assert_allclose(ours.w, theirs.w, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(ours.a, theirs.a, rtol=0, atol=1e-10)
+    assert np.abs(ours.w - start.w).max() > 1e-3  # it did move
+
+
+@pytest.mark.parametrize("dim", [5, 10])
+def test_single_precision_follows_double_to_its_own_accuracy(dim):
+    # Few steps: later a sample within rounding of a neuron's hyperplane may count as active in one precision only.
+    start, x, y = problem(dim=dim)
+    settings = {"step_size": 0.05, "schedule": (0, 20), "probes": {}}
+    single = descend(start, x, y, precision="float32", **settings)[0]
+    double = descend(start, x, y, **settings)[0]
+    assert single.w.dtype == np.float32
+    np.testing.assert_allclose(single.w, double.w, rtol=0, atol=1e-6)
+
+
+def test_one_step_by_hand():
+    # One neuron a = 1, w = (1, 0); samples (1, 0) with y = 3 is active, (-1, 2) with y = 5 is not. h = (1, 0).
+    # D = 1/2 (3 - 1) (1, 0) = (1, 0); a <- 1 + 0.1 <w, D> = 1.1; w <- (1, 0) + 0.1 * 1 * (1, 0) = (1.1, 0).
+    start = nets.TwoLayer(np.array([1.0]), np.array([[1.0, 0.0]]))
+    x, y = np.array([[1.0, 0.0], [-1.0, 2.0]]), np.array([3.0, 5.0])
+    network, run = descend(start, x, y, step_size=0.1, schedule=(0, 1), probes={})
+    np.testing.assert_allclose(network.a, [1.1], rtol=1e-15)
+    np.testing.assert_allclose(network.w, [[1.1, 0.0]], rtol=1e-15)
+    assert float(run.force) == pytest.approx(1.0)
+
+
+def test_a_sample_on_the_hyperplane_pulls_nothing():
+    start = nets.TwoLayer(np.array([1.0]), np.array([[1.0, 0.0]]))
+    network, run = descend(start, np.array([[0.0, 1.0]]), np.array([1.0]), step_size=0.1, schedule=(0, 5), probes={})
+    np.testing.assert_array_equal(network.w, start.w)
+    assert float(run.force) == 0
+
+
+def test_the_start_is_left_as_it_was():
+    start, x, y = problem()
+    before = start.w.copy()
+    descend(start, x, y, step_size=0.1, schedule=(0, 10), probes={})
+    np.testing.assert_array_equal(start.w, before)
+
+
+def test_probes_see_every_scheduled_step_and_segments_change_no_bit():
+    start, x, y = problem()
+    probes = {"error": lambda network: float(np.mean((nets.forward(network, x) - y) ** 2))}
+    whole, _ = descend(start, x, y, step_size=0.1, schedule=(0, 64), probes=probes)
+    pieces, run = descend(start, x, y, step_size=0.1, schedule=(0, 1, 5, 64), probes=probes)
+    np.testing.assert_array_equal(whole.w, pieces.w)
+    np.testing.assert_array_equal(run.step, [0, 1, 5, 64])
+    np.testing.assert_allclose(run.time, [0, 0.1, 0.5, 6.4])
+    assert run.error[0] == pytest.approx(probes["error"](start)) and np.all(np.diff(run.error) < 0)
+
+
+def linear_task():
+    """Noiseless and linear: the network can fit it exactly, so the force goes to zero."""
+    start, x, _ = problem(n=40, width=20, scale=0.5)
+    return start, x, x[:, 0]
+
+
+def test_the_stopping_rule_fires_below_the_tolerance_and_not_above():
+    start, x, y = linear_task()
+    probes = {"one": lambda network: 1.0}
+    _, loose = descend(start, x, y, step_size=0.1, schedule=(0, 10, 20_000), probes=probes, tolerance=1e-2)
+    _, tight = descend(start, x, y, step_size=0.1, schedule=(0, 10, 20_000), probes=probes, tolerance=1e-3)
+    assert loose.force < 1e-2 and 10 < loose.stopped_at < tight.stopped_at < 20_000
+    assert tight.force < 1e-3
+    np.testing.assert_array_equal(np.isnan(loose.one), [False, False, True])  # what was never reached is NaN
+    _, last = descend(start, x, y, step_size=0.1, schedule=(0, int(loose.stopped_at) - 1), probes={}, tolerance=1e-2)
+    assert last.force >= 1e-2  # one step earlier the rule did not hold
+
+
+def test_without_a_tolerance_the_budget_is_used_up():
+    start, x, y = linear_task()
+    _, run = descend(start, x, y, step_size=0.1, schedule=(0, 300), probes={})
+    assert run.stopped_at == 300
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("dim", [5, 10])
+def test_a_diverged_run_names_the_step_and_the_settings(dim, precision):
+    start, x, y = problem(dim=dim, scale=1.0)
+    with pytest.raises(Diverged, match=r"not finite at step \d+: step_size 50, n 30, m 12"):
+        descend(start, x, y, step_size=50.0, schedule=(0, 1000), probes={}, precision=precision)
+
+
+def test_a_step_below_the_stability_limit_does_not_diverge():
+    start, x, y = problem(scale=1.0)
+    _, run = descend(start, x, y, step_size=0.05, schedule=(0, 1000), probes={})
+    assert np.isfinite(run.force)
+
+
+def test_the_log_schedule_starts_at_zero_ends_at_the_budget_and_never_repeats():
+    schedule = log_schedule(20_000, 25)
+    assert schedule[0] == 0 and schedule[-1] == 20_000 and len(schedule) <= 25
+    assert np.all(np.diff(schedule) > 0)
+    assert log_schedule(1, 25) == (0, 1)
+
+
+def test_a_zero_start_is_stationary():
+    start = nets.TwoLayer(np.zeros(3), np.zeros((3, 2)))
+    _, run = descend(start, np.ones((4, 2)), np.ones(4), step_size=0.1, schedule=(0, 50), probes={}, tolerance=1e-9)
+    assert run.stopped_at == 1
+
+
+def test_every_kernel_releases_the_interpreter_lock():
+    kernels = [two_layer._fused, two_layer._chunked]
+    assert all(kernel.targetoptions["nogil"] for kernel in kernels)
