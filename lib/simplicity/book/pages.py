@@ -63,6 +63,11 @@ def write_notebooks(app: Sphinx) -> None:
         notebook.metadata.pop("source_map", None)
         for position, cell in enumerate(notebook.cells):
             cell.id = f"cell-{position}"
+            for output in cell.get("outputs", ()):
+                # A picture stands in the run twice. Jupyter cleans the HTML of a notebook that somebody else has
+                # executed, drawings included, and then shows nothing; the PNG is always shown.
+                if "image/png" in output.get("data", {}):
+                    output["data"].pop("text/html", None)
         target = Path(app.outdir) / "_sources" / "book" / f"{chapter}.ipynb"
         write_atomically(target, nbformat.writes(notebook).encode())
 
