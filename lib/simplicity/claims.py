@@ -154,10 +154,10 @@ class Check:
 
     @property
     def holds(self) -> bool | None:
-        """Criterion met and control behaving; None where either could not be judged."""
-        if self.passed is None or (self.control.passed is None and not self.control.why):
-            return None
-        return self.passed and self.control.passed is not False
+        """Criterion met and control behaving; a criterion that failed fails the check whatever its control could show."""
+        if not self.passed:
+            return self.passed
+        return True if self.control.why else self.control.passed
 
     def row(self) -> dict[str, Any]:
         """Plain values for JSON; numbers that JSON does not know become null."""

@@ -149,7 +149,8 @@ def assemble(experiment: ModuleType, config: Any, parts: Sequence[tuple[Any, xr.
         return None
     first = parts[0][1]
     for cell, part in parts:
-        if part.sizes != first.sizes or set(part.variables) != set(first.variables):
+        same_axes = all(part.coords[name].equals(first.coords[name]) for name in first.coords if name in part.coords)
+        if part.sizes != first.sizes or set(part.variables) != set(first.variables) or not same_axes:
             raise Problem(f"{stores.name_of(experiment)}: cell {cell} has other axes or variables than the first")
     variables = {
         name: (("cell", *first[name].dims), np.stack([part[name].values for _, part in parts])) for name in first.data_vars

@@ -32,7 +32,7 @@ from simplicity.threads import THREADS
 _LIBRARY = Path(__file__).resolve().parent
 _PACKAGE = __package__ or "simplicity"
 _VERSIONED = ("numpy", "torch", "numba", "scipy")
-_ROOTS = frozenset({"Cell", "cells", "measure"})
+_ROOTS = frozenset({"Cell", "measure"})
 _SUFFIX = ".cell"
 
 
@@ -176,10 +176,11 @@ def versions() -> dict[str, str]:
 
 
 def sources(experiment: ModuleType) -> dict[str, str]:
-    """Module name -> its code without docstrings and comments, over the import closure of `cells` and `measure`.
+    """Module name -> its code without docstrings and comments, over the import closure of `measure`.
 
-    Of the experiment's own module only what `Cell`, `cells` and `measure` reach counts: its presets choose cells and its
-    `checks` judge what is stored, and neither can change the value of a cell. Imported modules of ours count whole.
+    Of the experiment's own module only what `Cell` and `measure` reach counts: its `Config`, presets and `cells` choose which
+    cells there are and its `checks` judge what is stored, and none can change the value of a cell. Imported modules of ours
+    count whole.
     """
     tree = _parse(Path(str(experiment.__file__)))
     used = _reachable(tree)
@@ -208,7 +209,7 @@ def _parse(path: Path) -> ast.Module:
 
 
 def _reachable(tree: ast.Module) -> list[ast.stmt]:
-    """The top-level statements that the names in `_ROOTS` lead to, in source order."""
+    """The top-level statements that the names in `_ROOTS` lead to, in source order; of an import only the names in use."""
     kept: set[int] = set()
     wanted, seen = set(_ROOTS), set[str]()
     while wanted - seen:
@@ -217,7 +218,14 @@ def _reachable(tree: ast.Module) -> list[ast.stmt]:
             if index not in kept and _bound(statement) & seen:
                 kept.add(index)
                 wanted |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
-    return [tree.body[index] for index in sorted(kept)]
+    return [_only(tree.body[index], seen) for index in sorted(kept)]
+
+
+def _only(statement: ast.stmt, names: set[str]) -> ast.stmt:
+    if isinstance(statement, ast.ImportFrom):
+        used = [alias for alias in statement.names if (alias.asname or alias.name) in names]
+        return ast.ImportFrom(statement.module, used, statement.level)
+    return statement
 
 
 def _bound(statement: ast.stmt) -> set[str]:

@@ -22,12 +22,12 @@ CLAIMS = ("B21",)
 
 @config.settings
 class Config:
-    ns: tuple[int, ...] = config.param((60, 120, 480), "numbers of samples", unit="samples", low=2)
-    dim: int = config.param(5, "input dimension", low=1)
+    ns: tuple[int, ...] = config.param((60, 120, 480), "numbers of samples", unit="samples", low=2, high=10**8)
+    dim: int = config.param(5, "input dimension", low=1, high=10**5)
     noise_variance: float = config.param(0.25, "sigma^2", low=0)
-    draws: int = config.param(2000, "data sets for each n", low=2)
-    seeds: int = config.param(1, "independent repetitions of all draws", low=1)
-    first_seed: int = config.param(0, "the first of them", low=0)
+    draws: int = config.param(2000, "data sets for each n", low=2, high=10**8)
+    seeds: int = config.param(1, "independent repetitions of all draws", low=1, high=100_000)
+    first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 
 QUICK = Config()

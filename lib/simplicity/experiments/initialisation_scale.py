@@ -25,16 +25,16 @@ class Config:
     scales: tuple[float, ...] = config.param(
         (1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 2.0), "scales lambda of the initialisation", low=0
     )
-    ns: tuple[int, ...] = config.param((120,), "numbers of samples", unit="samples", low=1)
-    widths: tuple[int, ...] = config.param((200,), "numbers of hidden neurons", unit="neurons", low=1)
+    ns: tuple[int, ...] = config.param((120,), "numbers of samples", unit="samples", low=1, high=10**8)
+    widths: tuple[int, ...] = config.param((200,), "numbers of hidden neurons", unit="neurons", low=1, high=10**7)
     law: str = config.param("margin", "law of the inputs", choices=synthetic.LAWS)
-    dim: int = config.param(5, "input dimension", low=1)
+    dim: int = config.param(5, "input dimension", low=1, high=10**5)
     noise_variance: float = config.param(0.25, "sigma^2", low=0)
     step_size: float = config.param(0.1, "learning rate eta", low=0)
-    steps: int = config.param(20_000, "gradient steps of the first budget", low=1)
+    steps: int = config.param(20_000, "gradient steps of the first budget", low=1, high=10**9)
     precision: str = config.param("float32", "floating point of the training", choices=("float32", "float64"))
-    seeds: int = config.param(5, "seeds of each setting", low=1)
-    first_seed: int = config.param(0, "the first of them", low=0)
+    seeds: int = config.param(5, "seeds of each setting", low=1, high=100_000)
+    first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 
 QUICK = Config()

@@ -26,19 +26,19 @@ PROBES = 25
 
 @config.settings
 class Config:
-    ns: tuple[int, ...] = config.param((10, 20, 40, 80, 160, 320, 640), "numbers of samples", unit="samples", low=1)
+    ns: tuple[int, ...] = config.param((10, 20, 40, 80, 160, 320, 640), "numbers of samples", unit="samples", low=1, high=10**8)
     laws: tuple[str, ...] = config.param(("gaussian", "margin"), "laws of the inputs", choices=synthetic.LAWS)
-    width: int = config.param(200, "hidden neurons", unit="neurons", low=1)
-    dim: int = config.param(5, "input dimension", low=1)
+    width: int = config.param(200, "hidden neurons", unit="neurons", low=1, high=10**7)
+    dim: int = config.param(5, "input dimension", low=1, high=10**5)
     scale: float = config.param(1e-3, "scale lambda of the initialisation", low=0)
     control_scale: float = config.param(1.0, "scale of the control, too large to align", low=0)
     control_up_to: int = config.param(160, "largest n of the control", unit="samples", low=0)
     noise_variance: float = config.param(0.25, "sigma^2", low=0)
     step_size: float = config.param(0.1, "learning rate eta", low=0)
-    steps: int = config.param(20_000, "gradient steps at most", low=1)
+    steps: int = config.param(20_000, "gradient steps at most", low=1, high=10**9)
     precision: str = config.param("float32", "floating point of the training", choices=("float32", "float64"))
-    seeds: int = config.param(5, "seeds of each setting", low=1)
-    first_seed: int = config.param(0, "the first of them", low=0)
+    seeds: int = config.param(5, "seeds of each setting", low=1, high=100_000)
+    first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 
 QUICK = Config()
