@@ -20,6 +20,7 @@ ALLOWED = {
     "config": set(),
     "threads": set(),
     "paths": {"config"},
+    "machine": set(),
     "data": {"config", "data"},
     "nets": {"config"},
     "measure": {"config"},
@@ -29,7 +30,7 @@ ALLOWED = {
     "linear_teacher": {"data", "nets", "engines", "measure"},  # a set-up that several experiments share
     "experiments": {"config", "data", "nets", "engines", "measure", "claims", "linear_teacher"},
     "run": {"config", "store", "threads", "paths"},
-    "records": {"config", "store", "run", "paths", "claims", "experiments"},
+    "records": {"config", "store", "run", "paths", "claims", "experiments", "machine"},
 }
 FONTS = {"book.build"}  # has matplotlib list the fonts of a new machine before pages are made; draws nothing
 BARE = ["__init__", "experiments", "engines", "measure", "data"]  # `__init__` files that import nothing

@@ -10,8 +10,6 @@ import datetime
 import importlib
 import json
 import pkgutil
-import platform
-import subprocess
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,7 +17,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simplicity import experiments, paths, store
+from simplicity import experiments, machine, paths, store
 from simplicity.claims import Check
 from simplicity.config import Problem, unknown
 from simplicity.run import Submits, run
@@ -89,8 +87,8 @@ def make(module: ModuleType, shelf: store.Store, executor: Submits | None = None
         "seconds": round(float(seconds.sum()), 1),
         "cells": len(seconds),
         "recorded": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "commit": _commit(),
-        "device": platform.processor() or platform.machine(),
+        "commit": machine.commit(paths.root()),
+        "device": machine.cpu(),
         "expected": {"FULL": outcomes(module.checks(full)), "QUICK": outcomes(module.checks(quick))},
     }
     store.write_atomically(dataset, store.encode(full.assign(seconds=("cell", seconds.astype(np.float32)))))
@@ -124,11 +122,3 @@ def outcomes(checks: list[Check]) -> Outcomes:
 def _files(module: ModuleType) -> tuple[Path, Path]:
     base = paths.results() / store.name_of(module)
     return base.with_suffix(".nc"), base.with_suffix(".json")
-
-
-def _commit() -> str | None:
-    try:
-        words = ["git", "-C", str(paths.root()), "rev-parse", "--short=12", "HEAD"]
-        return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None

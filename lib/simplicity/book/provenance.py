@@ -8,11 +8,10 @@ import html
 import importlib.metadata
 import os
 import platform
-import subprocess
 from pathlib import Path
 from typing import Any
 
-from simplicity import __version__
+from simplicity import __version__, machine
 from simplicity.threads import library_digest
 
 PACKAGES = ("numpy", "torch", "numba", "scipy", "scikit-learn", "xarray", "matplotlib")
@@ -27,31 +26,9 @@ def record(root: Path, started: datetime.datetime, seconds: float) -> dict[str, 
         "library": library_digest(),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "commit": commit(root),
-        "device": {"cpu": cpu(), "cores": os.cpu_count(), "system": platform.system()},
+        "commit": machine.commit(root),
+        "device": {"cpu": machine.cpu(), "cores": os.cpu_count(), "system": platform.system()},
     }
-
-
-def commit(root: Path) -> str | None:
-    """The checkout's commit, "+changes" if the tree differs from it, None without git."""
-    try:
-        head = _git(root, "rev-parse", "--short=12", "HEAD")
-        return head + ("+changes" if _git(root, "status", "--porcelain") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _git(root: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", str(root), *words], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
-def cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):  # not Linux, or a kernel that does not tell
-        return platform.processor() or platform.machine()
 
 
 def line(run: dict[str, Any], payloads: list[dict[str, Any]]) -> str:

@@ -1,0 +1,28 @@
+"""Facts about this checkout and this machine, for provenance."""
+
+import platform
+import subprocess
+from pathlib import Path
+
+
+def commit(root: Path) -> str | None:
+    """The checkout's commit, "+changes" if the tree differs from it, None without git."""
+    try:
+        head = _git(root, "rev-parse", "--short=12", "HEAD")
+        return head + ("+changes" if _git(root, "status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def cpu() -> str:
+    """The processor's name as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):  # not Linux, or a kernel that does not tell
+        return platform.processor() or platform.machine()
+
+
+def _git(root: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(root), *words], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
