@@ -85,5 +85,10 @@ def _inline(text: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
-    svg = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", svg)  # hundredths of a point
+    svg = re.sub(r"<[^>]*>", _shorten, svg)  # in tags only: what stands between them is text to read
     return re.sub(r"\n\s*", "\n", svg.replace(INK, "currentColor"))
+
+
+def _shorten(tag: re.Match[str]) -> str:
+    """Coordinates to hundredths of a point."""
+    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", tag[0])
