@@ -20,7 +20,7 @@ def trained(step_size: float, time: float, **task):
 
 
 def balance(network: nets.TwoLayer) -> np.ndarray:
-    """a_j^2 - |w_j|^2, conserved by the flow (Boursier & Flammarion, section 2)."""
+    """a_j^2 - |w_j|^2, conserved by the flow (Boursier & Flammarion)."""
     return network.a**2 - np.sum(network.w**2, axis=1)
 
 

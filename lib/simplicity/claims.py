@@ -47,25 +47,25 @@ def share(outcomes: Iterable[bool]) -> Estimate:
 
 def mean(values: Iterable[float]) -> Estimate:
     """The mean over seeds with its t interval from five seeds on, below that with the range, called a range."""
-    sample = _sample(values)
+    sample, left_out = _sample(values)
     if len(sample) == 0:
         return _NOTHING
     if len(sample) < _ENOUGH_FOR_T:
-        return Estimate(float(sample.mean()), _range(sample), "range", len(sample))
+        return Estimate(float(sample.mean()), _range(sample), "range" + left_out, len(sample))
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(sample) - 1) * stats.sem(sample))
     centre = float(sample.mean())
-    return Estimate(centre, (centre - half, centre + half), "t 95 %", len(sample))
+    return Estimate(centre, (centre - half, centre + half), "t 95 %" + left_out, len(sample))
 
 
 def median(values: Iterable[float]) -> Estimate:
     """The median over seeds with its order-statistic interval; the range where there are too few seeds for one."""
-    sample = _sample(values)
+    sample, left_out = _sample(values)
     if len(sample) == 0:
         return _NOTHING
     low, high = stats.quantile_test(sample, p=0.5).confidence_interval(CONFIDENCE)
     if math.isfinite(low) and math.isfinite(high):
-        return Estimate(float(np.median(sample)), (float(low), float(high)), "order statistics 95 %", len(sample))
-    return Estimate(float(np.median(sample)), _range(sample), "range", len(sample))
+        return Estimate(float(np.median(sample)), (float(low), float(high)), "order statistics 95 %" + left_out, len(sample))
+    return Estimate(float(np.median(sample)), _range(sample), "range" + left_out, len(sample))
 
 
 def exact(value: float, seeds: int = 1) -> Estimate:
@@ -174,6 +174,11 @@ def from_row(row: dict[str, Any]) -> Check:
     return Check(**(row | {"interval": interval, "value": value, "control": Control(**row["control"])}))
 
 
+def not_testable(dataset: xr.Dataset, claim: str, kind: Kind, statistic: str, why: str) -> Check:
+    """A check that this run cannot make, with the reason in place of a criterion: too few steps, seeds or samples."""
+    return check(dataset, claim, kind, statistic, _NOTHING, Criterion(f"cannot be judged here: {why}", bool), no_control(why))
+
+
 def check(
     dataset: xr.Dataset,
     claim: str,
@@ -216,7 +221,9 @@ def verdict(claim: str, checks: Sequence[Check]) -> Verdict:
     Checks that could not be judged leave `not testable here` if nothing else was judged, and at most `partly` otherwise.
     """
     judged = [one.holds for one in checks if one.holds is not None]
-    lacking = [one.statistic for one in checks if one.holds is None]
+    lacking = [
+        f"{one.statistic} ({one.control.why})" if one.control.why else one.statistic for one in checks if one.holds is None
+    ]
     failed = [_why(one) for one in checks if one.holds is False]
     reason = "; ".join(failed + [f"not judged: {name}" for name in lacking])
     if not judged:
@@ -235,9 +242,12 @@ def _why(one: Check) -> str:
 _NOTHING = Estimate(float("nan"), None, "none", 0)
 
 
-def _sample(values: Iterable[float]) -> NDArray[np.float64]:
-    sample = np.asarray(list(values), dtype=float)
-    return sample[np.isfinite(sample)]
+def _sample(values: Iterable[float]) -> tuple[NDArray[np.float64], str]:
+    """The defined values, and a remark for the interval's name where some seeds have none."""
+    given = np.asarray(list(values), dtype=float)
+    sample = given[np.isfinite(given)]
+    lost = len(given) - len(sample)
+    return sample, f", {lost} undefined left out" if lost else ""
 
 
 def _range(sample: NDArray[np.float64]) -> tuple[float, float]:

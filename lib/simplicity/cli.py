@@ -64,8 +64,7 @@ def run_experiment(options: argparse.Namespace) -> int:
             store.write_atomically(output, store.encode(failed.dataset))
         return _report(failed, FAILED)
     for one in module.checks(dataset):
-        word = {True: "holds", False: "does not hold", None: "not judged"}[one.holds]
-        print(f"{one.claim}  {word}: {one.statistic} = {one.value:.4g} ({one.criterion})")
+        print(_line(one))
     if output:
         store.write_atomically(output, store.encode(dataset))
         print(f"{dataset.sizes['cell']} cells in {output}")
@@ -114,7 +113,10 @@ def show_ledger(options: argparse.Namespace) -> int:
         print(ledger.markdown(rows))
     else:
         for row in rows:
-            print(f"{row['id']:8}{row['verdict']:18}{row['claim']}" + (f"  [{row['reason']}]" if row["checks"] else ""))
+            print(
+                f"{row['id']:8}{row['verdict']:18}{row['claim']}"
+                + (f"  [{row['reason']}]" if row["checks"] and row["reason"] else "")
+            )
     return 0
 
 
@@ -132,11 +134,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 
     command = commands.add_parser("list", help="the experiments, their claims and parameters", allow_abbrev=False)
-    command.add_argument("--json", action="store_true")
+    command.add_argument("--json", action="store_true", help="as JSON, with units, ranges and choices")
     command.set_defaults(command=list_experiments)
 
     command = commands.add_parser("run", help="run an experiment and check its claims", allow_abbrev=False)
-    command.add_argument("experiment")
+    command.add_argument("experiment", help="a name that `simplicity list` shows")
     command.add_argument("--preset", default="QUICK", help="TINY, QUICK or FULL (default QUICK)")
     _add_parameters(command)
     _add_running(command)
@@ -144,18 +146,18 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=run_experiment)
 
     command = commands.add_parser("record", help="run FULL and write the committed record", allow_abbrev=False)
-    command.add_argument("experiment")
+    command.add_argument("experiment", help="a name that `simplicity list` shows")
     _add_running(command)
     command.set_defaults(command=record_experiment)
 
     command = commands.add_parser("chapter", help="execute a chapter with papermill", allow_abbrev=False)
-    command.add_argument("chapter")
+    command.add_argument("chapter", help="a file of book/ without .md, such as optimization-threshold")
     _add_parameters(command)
-    command.add_argument("-o", "--output", required=True, metavar="OUT.ipynb")
+    command.add_argument("-o", "--output", required=True, metavar="OUT.ipynb", help="where the executed notebook goes")
     command.set_defaults(command=run_chapter)
 
     command = commands.add_parser("ledger", help="all claims and their verdicts, from the records", allow_abbrev=False)
-    command.add_argument("--json", action="store_true")
+    command.add_argument("--json", action="store_true", help="one object a claim, with its checks")
     command.add_argument("--markdown", action="store_true", help="the judged claims as a table")
     command.set_defaults(command=show_ledger)
     return top
@@ -227,6 +229,15 @@ def _described(module: ModuleType) -> dict[str, Any]:
         "cells": {preset: len(module.cells(getattr(module, preset))) for preset in PRESETS},
         "parameters": describe(module.Config),
     }
+
+
+def _line(one: Any) -> str:
+    from simplicity.ledger import number
+
+    word = {True: "holds", False: "does not hold", None: "not judged"}[one.holds]
+    interval = f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}]" if one.interval else ""
+    against = one.control.why or f"{one.control.what} = {number(one.control.value)} ({one.control.criterion})"
+    return f"{one.claim}  {word}: {one.statistic} = {number(one.value)}{interval} ({one.criterion}); control: {against}"
 
 
 def _plain(value: Any) -> str:

@@ -1,6 +1,6 @@
 """One training run of the linear-teacher setting, which the experiments on the optimization threshold share.
 
-Draw the data, start small, descend, compare with the theorem's limit (Boursier & Flammarion 2025, sections 4 and 5). A cell
+Draw the data, start small, descend, compare with the theorem's limit (Boursier & Flammarion 2025, theorem 4.1). A cell
 brings its own values; experiments decide which of them vary and what is kept.
 """
 

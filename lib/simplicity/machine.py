@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def commit(root: Path) -> str | None:
-    """The checkout's commit, "+changes" if the tree differs from it, None without git."""
+    """The checkout's commit, "+changes" if its code or its lock differ from it, None without git."""
     try:
         head = _git(root, "rev-parse", "--short=12", "HEAD")
-        return head + ("+changes" if _git(root, "status", "--porcelain") else "")
+        return head + ("+changes" if _git(root, "status", "--porcelain", "--", "lib", "book/*.md", "requirements.lock") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
 

@@ -1,7 +1,7 @@
 """Networks as plain arrays, and the initialisations of the papers.
 
 A two-layer network without biases is h(x) = sum_j a_j max(0, <w_j, x>): no factor in front, the scale sits in the
-initialisation (Boursier & Flammarion 2025, section 2).
+initialisation (Boursier & Flammarion 2025).
 """
 
 from typing import NamedTuple

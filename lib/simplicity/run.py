@@ -83,7 +83,8 @@ def run(
     process where that is 0 or unset. All give the same bits. Each cell is stored the moment it is finished. Raises
     `CellsFailed` once all others are done, `Problem` when the executor itself breaks.
     """
-    cells = list(experiment.cells(config))
+    _refuse_other_library(threads.digest_on_disk())
+    cells = list(dict.fromkeys(experiment.cells(config)))  # a cell that the grid names twice is one cell
     _check(stores.name_of(experiment), cells)
     shelf = store if isinstance(store, stores.Store) else stores.Store(store or default_store())
     finished: dict[Any, xr.Dataset] = {}
@@ -91,7 +92,7 @@ def run(
         found = shelf.get(experiment, cell)
         if found is not None:
             finished[cell] = found.dataset
-    waiting = [cell for cell in dict.fromkeys(cells) if cell not in finished]
+    waiting = [cell for cell in cells if cell not in finished]
     failures: list[Failure] = []
     with _progress(len(cells), len(cells) - len(waiting), experiment, progress) as advance:
         for cell, outcome in _outcomes(experiment, waiting, executor):
@@ -183,8 +184,18 @@ def grid(dataset: xr.Dataset, *fields: str) -> xr.Dataset:
     return plain.set_index(cell=list(fields)).unstack("cell") if len(fields) > 1 else plain.swap_dims(cell=fields[0])
 
 
-def compute(module: str, cell: Any) -> tuple[bytes, float]:
-    """In a worker or in the loop: measure one cell on one thread; its bytes and its seconds."""
+def _refuse_other_library(digest: str) -> None:
+    if digest != threads.library_digest():
+        raise Problem("library: its files changed after they were imported, allowed the same ones; start again")
+
+
+def compute(module: str, cell: Any, library: str = "") -> tuple[bytes, float]:
+    """In a worker or in the loop: measure one cell on one thread; its bytes and its seconds.
+
+    `library` is the digest that the caller runs; a worker that imported other sources would store under a wrong key.
+    """
+    if library:
+        _refuse_other_library(library)
     experiment = importlib.import_module(module)
     start = time.perf_counter()
     with threads.one_thread():
@@ -215,7 +226,7 @@ def _from_pool(
     broken: BaseException | None = None
     for cell in cells:
         try:
-            futures[pool.submit(compute, experiment.__name__, cell)] = cell
+            futures[pool.submit(compute, experiment.__name__, cell, threads.library_digest())] = cell
         except Exception as reason:  # an executor that broke, or was shut down, takes no more work
             broken = reason
             break

@@ -33,6 +33,8 @@ _LIBRARY = Path(__file__).resolve().parent
 _PACKAGE = __package__ or "simplicity"
 _VERSIONED = ("numpy", "torch", "numba", "scipy")
 _ROOTS = frozenset({"Cell", "measure"})
+
+Names = frozenset[str] | None  # of a module; None stands for all of them
 _SUFFIX = ".cell"
 
 
@@ -176,24 +178,26 @@ def versions() -> dict[str, str]:
 
 
 def sources(experiment: ModuleType) -> dict[str, str]:
-    """Module name -> its code without docstrings and comments, over the import closure of `measure`.
+    """Module name -> the part of its code that `measure` depends on, without docstrings and comments.
 
-    Of the experiment's own module only what `Cell` and `measure` reach counts: its `Config`, presets and `cells` choose which
-    cells there are and its `checks` judge what is stored, and none can change the value of a cell. Imported modules of ours
-    count whole.
+    From `Cell` and `measure` on, names are followed through our modules. An experiment's `Config`, presets and `checks`, and
+    what else stands in a module that it uses, can change no cell and do not count. A module that is used other than by
+    `module.name` counts whole.
     """
-    tree = _parse(Path(str(experiment.__file__)))
-    used = _reachable(tree)
-    found = {experiment.__name__: ast.dump(ast.Module(used, []))}
-    waiting = list(_imports(used))
-    while waiting:
-        name = waiting.pop()
-        path = _module_path(name)
-        if name not in found and path is not None:
-            tree = _parse(path)
-            found[name] = ast.dump(tree)
-            waiting.extend(_imports(tree.body))
-    return found
+    wanted: dict[str, Names] = {experiment.__name__: _ROOTS}
+    trees = {experiment.__name__: _parse(Path(str(experiment.__file__)))}
+    while True:
+        kept = {name: _reachable(trees[name], names) for name, names in wanted.items()}
+        more = dict(wanted)
+        for statements in kept.values():
+            for name, names in _uses(statements):
+                path = _module_path(name)
+                if path is not None:
+                    trees.setdefault(name, _parse(path))
+                    more[name] = None if names is None or more.get(name, names) is None else names | (more.get(name) or names)
+        if more == wanted:
+            return {name: ast.dump(ast.Module(statements, [])) for name, statements in kept.items()}
+        wanted = more
 
 
 def _parse(path: Path) -> ast.Module:
@@ -208,10 +212,12 @@ def _parse(path: Path) -> ast.Module:
     return tree
 
 
-def _reachable(tree: ast.Module) -> list[ast.stmt]:
-    """The top-level statements that the names in `_ROOTS` lead to, in source order; of an import only the names in use."""
+def _reachable(tree: ast.Module, names: Names) -> list[ast.stmt]:
+    """The top-level statements that `names` lead to, in source order; of an import only the names in use. None: all."""
+    if names is None:
+        return tree.body
     kept: set[int] = set()
-    wanted, seen = set(_ROOTS), set[str]()
+    wanted, seen = set(names), set[str]()
     while wanted - seen:
         seen |= wanted
         for index, statement in enumerate(tree.body):
@@ -246,14 +252,23 @@ def _targets(statement: ast.stmt) -> set[str]:
     return {node.id for target in stored for node in ast.walk(target) if isinstance(node, ast.Name)}
 
 
-def _imports(statements: list[ast.stmt]) -> Iterator[str]:
-    """Names of our own modules that the statements import, at any depth; `from package import module` included."""
-    for node in (inner for statement in statements for inner in ast.walk(statement)):
+def _uses(statements: list[ast.stmt]) -> Iterator[tuple[str, Names]]:
+    """What the statements use of our modules: (module, names in it), or (module, None) for all of it."""
+    nodes = [node for statement in statements for node in ast.walk(statement)]
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)]
+    bases = {id(node.value) for node in attributes}
+    bare = {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in bases}
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == _PACKAGE:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            for alias in node.names:
+                module, name = f"{node.module}.{alias.name}", alias.asname or alias.name
+                if _module_path(module) is None:
+                    yield node.module, frozenset({alias.name})
+                else:
+                    found = {one.attr for one in attributes if isinstance(one.value, ast.Name) and one.value.id == name}
+                    yield module, None if name in bare else frozenset(found)
         elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == _PACKAGE)
+            yield from ((alias.name, None) for alias in node.names if alias.name.split(".")[0] == _PACKAGE)
 
 
 def _module_path(name: str) -> Path | None:

@@ -63,6 +63,11 @@ def _one_blas_thread(pools: Any) -> Iterator[None]:
 
 @functools.cache
 def library_digest() -> str:
+    """`digest_on_disk` when it was first asked for, which is the import of the package: the code that this process runs."""
+    return digest_on_disk()
+
+
+def digest_on_disk() -> str:
     """Hex digest over every source and data file of the library (names and bytes), compiled leftovers excluded."""
     digest = hashlib.sha256()
     for path in sorted(_LIBRARY.rglob("*")):

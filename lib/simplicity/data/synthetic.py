@@ -1,4 +1,4 @@
-"""Synthetic inputs and labels of the linear-teacher setting (Boursier & Flammarion 2025, section 4).
+"""Synthetic inputs and labels of the linear-teacher setting (Boursier & Flammarion 2025, theorem 4.1).
 
 Inputs are rows: `x` has shape (n, d), `y` shape (n,). The paper stores samples as columns. Every function takes its
 random generator; nothing is global. The teacher is beta* = e_1 wherever a law singles out a direction.

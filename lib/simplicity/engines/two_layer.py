@@ -6,7 +6,7 @@
     a_j <- a_j + eta <w_j, D_j>,   w_j <- w_j + eta a_j D_j      both from the old values
 
 so one step advances the gradient flow's time by eta. ReLU'(0) = 0, one of the choices that the Clarke subdifferential
-allows (Boursier & Flammarion 2025, section 2).
+allows (Boursier & Flammarion 2025).
 
 `descend` runs the compiled loop, `descend_autograd` the same in plain torch: slower, and independent of every formula
 above but the first two lines. Here are no data, no measures: probes are passed in.

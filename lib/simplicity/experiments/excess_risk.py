@@ -89,11 +89,11 @@ def checks(dataset: xr.Dataset) -> list[Check]:
             ),
         ),
         check(
-            dataset, "B21", "identity", "exact mean risk of two fits / (2 d sigma^2 / n), n = 480",
-            _mean_of(expected_risk(large) / asymptotic_risk(large)), between(0.95, 1.05),
+            dataset, "B21", "identity", "simulated risk of two fits / (2 d sigma^2 / n), n = 480",
+            _mean_of(large.two_fits / asymptotic_risk(large)), between(0.9, 1.1),
             control(
                 "n = 60, too few samples for the asymptotic form",
-                _mean_of(expected_risk(small) / asymptotic_risk(small)), above(1.1),
+                _mean_of(small.two_fits / asymptotic_risk(small)), above(1.1),
             ),
         ),
     ]  # fmt: skip
@@ -112,6 +112,8 @@ def expected_risk(cells: xr.Dataset) -> np.ndarray:
 
 
 def _expected(n: int, dim: int, variance: float) -> float:
+    if n / 2 < dim + 10:
+        return float("nan")  # so few samples that a half often determines no fit, and its mean is no guide
     half = np.arange(dim + 2, n + 1)
     weight = stats.binom.pmf(half, n, 0.5)
     return float(np.sum(weight * dim * variance / (half - dim - 1)) / np.sum(weight))

@@ -1,8 +1,8 @@
 """The scale of the initialisation must be small, whatever n and the width (claim B9).
 
 Boursier & Flammarion 2025, theorem 4.1: lambda* depends neither on n nor on m. Margin inputs, the same data and the same
-directions at every scale. The number of steps is part of the question, because a large start fits noise slowly: rho is
-read at one budget and again at three times that budget, from the same run.
+directions at every scale. The number of steps is part of the question: rho is read at one budget and again at three times
+that budget, from the same run.
 """
 
 import dataclasses
@@ -23,14 +23,14 @@ LONGER = 3  # the second budget, in first budgets
 @config.settings
 class Config:
     scales: tuple[float, ...] = config.param(
-        (1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 2.0), "scales lambda of the initialisation", low=0
+        (1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 2.0), "scales lambda of the initialisation", low=1e-12
     )
     ns: tuple[int, ...] = config.param((120,), "numbers of samples", unit="samples", low=1, high=10**8)
     widths: tuple[int, ...] = config.param((200,), "numbers of hidden neurons", unit="neurons", low=1, high=10**7)
     law: str = config.param("margin", "law of the inputs", choices=synthetic.LAWS)
     dim: int = config.param(5, "input dimension", low=1, high=10**5)
     noise_variance: float = config.param(0.25, "sigma^2", low=0)
-    step_size: float = config.param(0.1, "learning rate eta", low=0)
+    step_size: float = config.param(0.1, "learning rate eta", low=1e-12)
     steps: int = config.param(20_000, "gradient steps of the first budget", low=1, high=10**9)
     precision: str = config.param("float32", "floating point of the training", choices=("float32", "float64"))
     seeds: int = config.param(5, "seeds of each setting", low=1, high=100_000)

@@ -1,11 +1,12 @@
-"""The limit of training is one least-squares fit on each side of the teacher (claim B3, and B21 for its risk).
+"""The limit of training is one least-squares fit on each side of the teacher (claims B3, B4, and B21 for its risk).
 
 Boursier & Flammarion 2025, theorem 4.1. Bounded margin inputs, which meet the theorem's assumptions as far as they are
-known; a fixed number of samples at which the theorem's probability 1 - O(d^2/n) is near 1, one at which it is not, and
-one below the threshold. Controls: Gaussian inputs without a margin, and a single fit on all samples in place of two.
+known; a number of samples far past the threshold, one a little past it, and one below. Controls: Gaussian inputs without a
+margin, a single fit on all samples in place of two, and a start at scale 1, from which directions do not gather.
 """
 
 import dataclasses
+import json
 
 import numpy as np
 import xarray as xr
@@ -20,25 +21,30 @@ from simplicity.claims import (
     cells_where,
     check,
     control,
+    every_seed,
     interval_within,
     mean,
     median,
+    no_seed,
     share,
 )  # fmt: skip
 from simplicity.config import seeds, shared
+from simplicity.measure import alignment
 
-CLAIMS = ("B3", "B21")
+CLAIMS = ("B3", "B4", "B21")
 
 
 @config.settings
 class Config:
     ns: tuple[int, ...] = config.param((20, 120, 480), "numbers of samples", unit="samples", low=1, high=10**8)
     control_n: int = config.param(480, "samples of the Gaussian control", unit="samples", low=1)
+    control_scale: float = config.param(1.0, "scale of the control, too large to align", low=1e-12)
+    unaligned_n: int = config.param(120, "samples of the control from a large start", unit="samples", low=1, high=10**8)
     width: int = config.param(200, "hidden neurons", unit="neurons", low=1, high=10**7)
     dim: int = config.param(5, "input dimension", low=1, high=10**5)
-    scale: float = config.param(1e-3, "scale lambda of the initialisation", low=0)
+    scale: float = config.param(1e-3, "scale lambda of the initialisation", low=1e-12)
     noise_variance: float = config.param(0.25, "sigma^2", low=0)
-    step_size: float = config.param(0.1, "learning rate eta", low=0)
+    step_size: float = config.param(0.1, "learning rate eta", low=1e-12)
     steps: int = config.param(20_000, "gradient steps at most", low=1, high=10**9)
     precision: str = config.param("float32", "floating point of the training", choices=("float32", "float64"))
     seeds: int = config.param(5, "seeds of each setting", low=1, high=100_000)
@@ -46,7 +52,7 @@ class Config:
 
 
 QUICK = Config()
-TINY = dataclasses.replace(QUICK, ns=(20, 60), control_n=60, width=20, steps=300, seeds=2)
+TINY = dataclasses.replace(QUICK, ns=(20, 60), control_n=60, unaligned_n=20, width=20, steps=300, seeds=2)
 FULL = dataclasses.replace(QUICK, width=1000, seeds=30)
 
 
@@ -65,20 +71,29 @@ class Cell:
 
 
 def cells(config: Config) -> list[Cell]:
-    settings = [("bounded margin", n) for n in config.ns] + [("gaussian", config.control_n)]
-    return [Cell(law=law, n=n, seed=seed, **shared(Cell, config)) for seed in seeds(config) for law, n in settings]
+    settings = [("bounded margin", n, config.scale) for n in config.ns]
+    settings += [("gaussian", config.control_n, config.scale), ("bounded margin", config.unaligned_n, config.control_scale)]
+    common = shared(Cell, config, but=("scale",))
+    return [Cell(law=law, n=n, scale=scale, seed=seed, **common) for seed in seeds(config) for law, n, scale in settings]
 
 
 def measure(cell: Cell) -> xr.Dataset:
-    return linear_teacher.train(cell).outcome()
+    """The outcome, the weighted mean of the signed cosines, and the share of the weight |a| |w| with a > 0."""
+    run = linear_teacher.train(cell)
+    fits = alignment.two_ols(run.task.x, run.task.y, run.task.teacher)
+    cosines, weights = alignment.signed_cosines(*run.network, fits)
+    positive = alignment.weighted_mean((run.network.a > 0).astype(float), weights)
+    return run.outcome().assign(cosine=alignment.weighted_mean(cosines, weights), positive=positive)
 
 
 ENOUGH_SEEDS = 20  # below, the interval of a mean risk is wider than the factor 2 that it must tell apart
 
 
 def checks(dataset: xr.Dataset) -> list[Check]:
-    settled = cells_where(dataset, law="bounded margin", n=480)
+    small, large = scales(dataset)
+    settled = cells_where(dataset, law="bounded margin", n=480, scale=small)
     free = cells_where(dataset, law="gaussian", n=480)
+    unaligned = cells_where(dataset, scale=large)
     found = [
         check(
             dataset, "B3", "theorem", "share of seeds with |rho - 1| < 0.001 and rms to the two fits < 0.01, n = 480",
@@ -93,10 +108,26 @@ def checks(dataset: xr.Dataset) -> list[Check]:
                 median(settled.rms_one_ols.values), between(0.035, 0.065),
             ),
         ),
+        check(
+            dataset, "B4", "theorem",
+            "share of seeds with weighted mean signed cosine > 0.99 and each sign with at least 0.2 of the weight, n = 480",
+            share(_two_groups(settled)), every_seed(),
+            control("start at scale 1, n = 120: the same share", share(_two_groups(unaligned)), no_seed()),
+        ),
     ]  # fmt: skip
     if settled.sizes["cell"] >= ENOUGH_SEEDS:
         found.append(_risk_check(dataset, settled))
     return found
+
+
+def scales(dataset: xr.Dataset) -> tuple[float, float]:
+    """The small scale of a run and that of its control."""
+    settings = json.loads(dataset.attrs["config"])
+    return settings["scale"], settings["control_scale"]
+
+
+def _two_groups(cells: xr.Dataset) -> np.ndarray:
+    return ((cells.cosine > 0.99) & (cells.positive >= 0.2) & (cells.positive <= 0.8)).values
 
 
 def reaches_limit(cells: xr.Dataset) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Where neurons are pulled, and what they converge to (Boursier & Flammarion 2025, sections 2 to 5).
+"""Where neurons are pulled, and what they converge to (Boursier & Flammarion 2025, theorem 4.1).
 
 Inputs are rows: x (n, d), y (n,). Everything here is a pure function in float64.
 """

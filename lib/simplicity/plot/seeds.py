@@ -42,13 +42,13 @@ def spread(count: int, width: float) -> np.ndarray:
 def legend(panel: Axes, entries: Sequence[tuple[str, str]], fresh: xr.Dataset, recorded: xr.Dataset | None) -> None:
     """Under the panels: colours with their meaning, and what open circles and dots are."""
     handles = [Line2D([], [], color=colour, label=label) for colour, label in entries]
-    text = f"a seed of this page, m = {_width(fresh)}"
+    text = "a seed of this page" + (f", m = {_width(fresh)}" if "width" in fresh.coords else "")
     handles.append(Line2D([], [], color=INK, marker="o", ls="", fillstyle="none", markersize=5, label=text))
     if recorded is not None:
-        text = f"recorded, m = {_width(recorded)}: seeds, median"
+        text = "recorded" + (f", m = {_width(recorded)}" if "width" in recorded.coords else "") + ": seeds, median"
         handles.append(Line2D([], [], color=INK, marker="o", lw=1, markersize=2.6, label=text))
     panel.figure.legend(handles=handles, loc="outside lower center", ncols=2 if len(handles) <= 4 else 3, handlelength=1.4)
 
 
 def _width(dataset: xr.Dataset) -> str:
-    return " and ".join(f"{width:,}" for width in np.unique(dataset.width.values[dataset.width.values > 10]))
+    return " and ".join(f"{width:,}" for width in np.unique(dataset.width.values))
