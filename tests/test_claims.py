@@ -55,33 +55,6 @@ def test_the_interval_of_five_values_is_students() -> None:
     assert (found.value, found.seeds, found.interval_kind) == (3, 5, "t 95 %")
 
 
-def test_a_power_law_without_noise_has_its_exponent_and_no_width():
-    places = (10, 100, 1000)
-    found = claims.power(places, np.outer(np.ones(6), np.power(places, -0.5)))
-    assert found.value == pytest.approx(-0.5) and found.interval == pytest.approx((-0.5, -0.5))
-    assert (found.seeds, found.interval_kind) == (6, "jackknife t 95 %")
-
-
-def test_the_exponent_is_that_of_the_mean_over_seeds_and_not_the_mean_of_exponents():
-    table = np.array([[1.0, 1.0], [1.0, 3.0]])
-    assert claims.power((1, 2), table).value == pytest.approx(1)  # the mean doubles
-    assert claims.power((1, 2), table).interval == pytest.approx((0, np.log2(3)))
-    assert claims.power((1, 2), table).interval_kind == "range"
-
-
-def test_the_jackknife_interval_of_an_exponent_covers_it_as_often_as_it_says():
-    rng, places, hits = np.random.default_rng(0), np.array([50, 200, 800]), 0
-    for _ in range(400):
-        found = claims.power(places, rng.lognormal(0, 0.3, (20, 3)) * places**-0.5)
-        hits += found.interval is not None and found.interval[0] < -0.5 < found.interval[1]
-    assert 0.92 < hits / 400 < 0.98
-
-
-@pytest.mark.parametrize("places, table", [((), np.empty((0, 0))), ((5,), np.ones((4, 1))), ((1, 2), np.full((3, 2), np.nan))])
-def test_an_exponent_needs_two_places_and_a_seed_with_both(places: tuple, table: np.ndarray) -> None:
-    assert claims.power(places, table).seeds == 0
-
-
 def test_rules_about_where_an_interval_lies():
     around, over, none = (Estimate(1.0, interval, "t 95 %", 9) for interval in ((-1.0, 3.0), (0.5, 1.5), None))
     contains, exceeds = claims.interval_contains(0), claims.interval_above(0)

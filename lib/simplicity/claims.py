@@ -73,30 +73,6 @@ def exact(value: float, seeds: int = 1) -> Estimate:
     return Estimate(float(value), None, "none", seeds) if math.isfinite(value) else _NOTHING
 
 
-def power(places: Iterable[float], values: NDArray[np.floating]) -> Estimate:
-    """The exponent p in E v ~ x^p: slope of log(mean over seeds) against log x, for v > 0 (seeds, places).
-
-    The mean is taken before the logarithm, since it is the expectation that a theorem bounds; the seeds are the unit of
-    sampling, so the t interval comes from leaving out one of them at a time (jackknife), whatever ties values of one seed
-    together. Below five seeds the range of their own slopes, called a range. Seeds with an undefined value do not count.
-    """
-    logs, table = np.log(np.asarray(list(places), dtype=float)), np.asarray(values, dtype=float)
-    table = table[np.isfinite(table).all(axis=1)] if table.size else table
-    if len(table) == 0 or len(logs) < 2:
-        return _NOTHING
-
-    def slope(rows: NDArray[np.float64]) -> float:
-        return float(np.polyfit(logs, np.log(rows.mean(axis=0)), 1)[0])
-
-    found, count = slope(table), len(table)
-    if count < _ENOUGH_FOR_T:
-        return Estimate(found, _range(np.array([slope(row[None]) for row in table])), "range", count)
-    without = np.array([slope(np.delete(table, seed, axis=0)) for seed in range(count)])
-    error = np.sqrt((count - 1) * without.var())
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1) * error)
-    return Estimate(found, (found - half, found + half), "jackknife t 95 %", count)
-
-
 @dataclass(frozen=True)
 class Criterion:
     """A rule as text and as a function of the estimate; the constructors below keep the two equal."""

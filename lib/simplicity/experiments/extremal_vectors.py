@@ -30,7 +30,6 @@ from simplicity.claims import (
     interval_contains,
     interval_within,
     mean,
-    power,
     share,
 )  # fmt: skip
 from simplicity.config import seeds
@@ -57,13 +56,13 @@ class Config:
     noisy_variance: float = config.param(4.0, "sigma^2 of the noisy control", low=0)
     seeds: int = config.param(25, "draws of each setting of the counts", low=1)
     rate_seeds: int = config.param(20, "so many of them at most for the rate", low=1)
-    search_seeds: int = config.param(2, "so many of them at most for the search", low=1)
+    search_seeds: int = config.param(1, "so many of them at most for the search", low=1)
     first_seed: int = config.param(0, "the first of them", low=0)
 
 
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, rate_ns=(10, 20), count_ns=(6,), search_dims=(3,), seeds=2)
-FULL = dataclasses.replace(QUICK, seeds=100, rate_seeds=40, search_seeds=10)
+FULL = dataclasses.replace(QUICK, seeds=100, rate_seeds=40, search_seeds=10, first_seed=1000)  # seeds not looked at before
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,21 +169,30 @@ def plain(dataset: xr.Dataset, variance: str = "noise_variance") -> dict[str, An
 
 
 def exponent(cells: xr.Dataset, value: str) -> Estimate:
-    """The exponent in n of the mean of `value` over seeds, on the grid of the rate."""
+    """Mean over seeds of the slope of log `value` against log n, on the grid of the rate.
+
+    The slopes are taken seed by seed because the control needs it: the mean of `value` under noise without a variance is one
+    draw in disguise. Where the law of `value` only changes its scale with n, slope of the mean and mean of the slopes agree.
+    """
     ns, table = _table(cells_where(cells, n=FULL.rate_ns), value)
-    return power(ns, table)
+    return mean(_slopes(ns, np.log(table)))
+
+
+def exponent_of_mean(cells: xr.Dataset, value: str) -> float:
+    """The slope of log(mean over seeds) against log n: the same where the value has a variance."""
+    ns, table = _table(cells_where(cells, n=FULL.rate_ns), value)
+    return float(_slopes(ns, np.log(table.mean(axis=0))[None])[0])
 
 
 def count_trend(cells: xr.Dataset) -> Estimate:
     """Mean over seeds of the slope of the count against log n, n = 64 to 4096: how many vectors are gained by a factor e."""
-    ns, table = _table(cells_where(cells, n=tuple(n for n in FULL.count_ns if n >= 64)), "count")
-    return mean(np.polyfit(np.log(ns), table.T, 1)[0] if len(ns) > 1 and len(table) else [])
+    return mean(_slopes(*_table(cells_where(cells, n=tuple(n for n in FULL.count_ns if n >= 64)), "count")))
 
 
 def _rate(dataset: xr.Dataset, law: str) -> Check:
     """The interval [-0.65, -0.38] holds -1/2, the rate, and -0.41, the slope of sqrt(log n / n) on this grid."""
     return check(
-        dataset, "B5", "theorem", f"exponent in n of E sup |D_n(w) - D|, {law} inputs, {RATE}",
+        dataset, "B5", "theorem", f"exponent in n of sup |D_n(w) - D|, {law} inputs, {RATE}",
         exponent(cells_where(dataset, law=law, **plain(dataset)), "supremum"), interval_within(-0.65, -0.38),
         control(
             f"noise with {DEGREES} degrees of freedom: the same exponent",
@@ -203,6 +211,11 @@ def _clustering(dataset: xr.Dataset, law: str) -> Check:
             exponent(cells_where(dataset, law="gaussian", **NULL), "widest"), above(-0.1),
         ),
     )  # fmt: skip
+
+
+def _slopes(ns: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Least-squares slope against log n of each row of `table` (seeds, ns); none where there is only one n."""
+    return np.polyfit(np.log(ns), table.T, 1)[0] if len(ns) > 1 and len(table) else np.array([])
 
 
 def _table(cells: xr.Dataset, value: str) -> tuple[np.ndarray, np.ndarray]:

@@ -89,7 +89,7 @@ def deviation(x: Array, y: Array, population: Array) -> float:
     return float(np.max(np.linalg.norm(_sectors(x, _pulls(x, y)).forces - population, axis=1)))
 
 
-def searched_deviation(x: Array, y: Array, population: Array, rng: Generator, starts: int = 4, circles: int = 100) -> float:
+def searched_deviation(x: Array, y: Array, population: Array, rng: Generator, starts: int = 3, circles: int = 80) -> float:
     """A lower bound of sup_w |D_n(w) - D| for d >= 2 by exact maximisation over great circles, one after another.
 
     From the best w so far along a random tangent: the circle is cut by the n hyperplanes into sectors, all of which are looked
@@ -104,12 +104,13 @@ def searched_deviation(x: Array, y: Array, population: Array, rng: Generator, st
             sectors = _sectors(x @ plane.T, pulls)
             distances = np.linalg.norm(sectors.forces - population, axis=1)
             winner = int(np.argmax(distances))
-            w = _on_sphere(np.asarray(_unit(sectors.edges[winner : winner + 2].mean()) @ plane))
+            middle: Array = _unit(sectors.edges[winner : winner + 2].mean())
+            w = _on_sphere(middle @ plane)
         best = max(best, float(distances[winner]))
     return best
 
 
-def searched(x: Array, y: Array, rng: Generator, starts: int = 32, steps: int = 120) -> Extremal:
+def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 120) -> Extremal:
     """Extremal vectors found from random starts by w <- (1 - c) w + c s D_n(w)/|D_n(w)|, s = 1 and s = -1, with falling c.
 
     Samples that keep entering and leaving at the end are taken to be on the boundary, and the candidate is solved for exactly;
