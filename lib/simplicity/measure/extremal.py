@@ -97,7 +97,7 @@ def searched_deviation(x: Array, y: Array, population: Array, rng: Generator, st
     """
     pulls, best = _pulls(x, y), 0.0
     for _ in range(starts):
-        w = _on_sphere(rng.standard_normal(x.shape[1]))
+        w = _on_sphere(rng.standard_normal((x.shape[1],)))
         for _ in range(circles):
             tangent = rng.standard_normal(len(w))
             plane = np.stack([w, _on_sphere(tangent - (tangent @ w) * w)])
