@@ -1,8 +1,9 @@
 """The frame player: a few panels whose lines, dots and notes change from frame to frame, scrubbed by the reader.
 
 Python draws the first frame as inline SVG in the page's colours and puts the other frames beside it as data; `player.js` of
-the book swaps them. Without the script (or on paper) the first frame stays, so it has to tell the story. No dependency, the same bytes
-in every build, everything escaped. A notebook outside the book shows the same still, and a PNG where HTML is not trusted.
+the book swaps them. Without the script (or on paper) the first frame stays, so it has to tell the story. No dependency, the
+same bytes in every build, everything escaped. A notebook outside the book shows the same still, and a PNG where HTML is not
+trusted.
 
     panel = Panel("loss", xlim=(0, 1), ylim=(0, 1), tracks=(Line("train", [curve_a, curve_b], colour=BLUE),))
     Player((panel,), labels=("n = 8", "n = 32"), step_name="samples", description="What is to be seen.")
