@@ -213,7 +213,8 @@ def test_a_finger_drags_through_the_frames(page: browser.Page, tmp_path: Path) -
     for share, label in ((0.34, "k = 1"), (0.99, "k = 3"), (0.01, "k = 0")):
         page.ask(
             "(() => { const svg = document.querySelector('.panels svg'), box = svg.getBoundingClientRect();"
-            f" svg.dispatchEvent(new PointerEvent('pointerdown', {{bubbles: true, clientX: box.left + {share} * box.width}})); }})()"
+            f" const at = {{bubbles: true, clientX: box.left + {share} * box.width}};"
+            " svg.dispatchEvent(new PointerEvent('pointerdown', at)); })()"
         )
         assert labels(page) == [label]
 

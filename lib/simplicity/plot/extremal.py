@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from simplicity.claims import Estimate, cells_where, mean, share
@@ -16,6 +17,7 @@ from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, 
 Array = NDArray[np.floating]
 CIRCLE = np.linspace(0, 2 * np.pi, 361)
 RATE_TICKS, COUNT_TICKS = (50, 200, 800, 3200), (8, 32, 128, 1024, 4096)
+_CENTRE = np.array([0.25, 0.0])  # of the picture: the population's curve lies to the right
 _GROUND = 1.2  # the radius that stands for G = 0, larger than any |G_n| of the picture
 _KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "Gaussian inputs": (BLUE, {"law": "gaussian", "labels": "linear"}),
@@ -26,12 +28,16 @@ _KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 class Landscape(NamedTuple):
-    """G_n at the angles `CIRCLE`, its critical points w and extremal vectors D (q, 2), and which of them are on a boundary."""
+    """G_n at the angles `CIRCLE`; its critical points w and extremal vectors D (q, 2), and which of them are on a boundary.
+
+    `cloud` (any number, 2): the extremal vectors of many draws of the same law, of which this is one.
+    """
 
     heights: Array
     directions: Array
     vectors: Array
     on_boundary: NDArray[np.bool_]
+    cloud: Array
 
 
 def directions() -> Array:
@@ -41,13 +47,14 @@ def directions() -> Array:
 
 def landscapes(drawn: Mapping[str, Sequence[Landscape]], labels: Sequence[str], description: str) -> Player:
     """For each title a polar plot of G_n with its critical points, one frame for each number of samples."""
-    panels = [_polar(title, frames) for title, frames in drawn.items()]
+    every = np.concatenate([_at(directions(), one.heights) for frames in drawn.values() for one in frames])
+    reach = float(np.abs(every - _CENTRE).max()) + 0.12
+    panels = [_polar(title, frames, reach) for title, frames in drawn.items()]
     return Player(panels, labels, description, step_name="number of samples", milliseconds=1200)
 
 
-def _polar(title: str, frames: Sequence[Landscape]) -> Panel:
+def _polar(title: str, frames: Sequence[Landscape], reach: float) -> Panel:
     """Radius 1.2 + G_n(w); the extremal vectors themselves, in the same unit, are the spokes from the centre."""
-    reach = 2.05
     place = [_at(one.directions, np.linalg.norm(one.vectors, axis=1) * _sign(one)) for one in frames]
     spokes = [_from_centre(one.vectors) for one in frames]
     smooth = [at[~one.on_boundary] for at, one in zip(place, frames, strict=True)]
@@ -56,14 +63,14 @@ def _polar(title: str, frames: Sequence[Landscape]) -> Panel:
         Line("zero level", [directions() * _GROUND], opacity=0.35, width=0.8),
         Line("population G", [_at(directions(), np.cos(CIRCLE) / 2)], opacity=0.6, width=1, dashes="3 4"),
         Line("Gₙ(w)", [_at(directions(), one.heights) for one in frames], BLUE, width=2),
-        Line("extremal vectors D", spokes, GREEN, width=1.3, opacity=0.8),
-        Dots("", [one.vectors for one in frames], GREEN, radius=2.6),
+        Dots("those of other draws", [one.cloud for one in frames], GREEN, radius=1.5, opacity=0.45),
+        Line("extremal vectors D of this draw", spokes, GREEN, width=1.6),
         Dots("population D", [np.array([[0.5, 0.0]])], INK, radius=5.5, hollow=True),
         Dots("critical point", smooth, ORANGE, radius=5),
         Dots("on a boundary", kinks, ORANGE, radius=5, hollow=True),
-        Note([_counted(one) for one in frames], at=(-reach, -reach), size=14),
+        Note([_counted(one) for one in frames], at=(_CENTRE[0] - reach, 0.02 - reach), size=14),
     )
-    return Panel(title, (-reach, reach), (-reach, reach), tracks, width=360, height=380)
+    return Panel(title, (_CENTRE[0] - reach, _CENTRE[0] + reach), (-reach, reach), tracks, width=360, height=380)
 
 
 def _from_centre(vectors: Array) -> Array:
@@ -86,8 +93,8 @@ def _counted(one: Landscape) -> str:
 
 def rates(fresh: xr.Dataset, recorded: xr.Dataset, exponents: Mapping[tuple[str, str], Estimate]) -> Picture:
     """Three log-log panels; `exponents` (value, kind) of the recorded runs, which say what is drawn where."""
-    titles = {"supremum": "sup |Dₙ(w) − D|", "farthest": "farthest extremal vector", "widest": "widest angle (radians)"}
-    with axes(len(titles), height=4.3, width=8.6) as (figure, panels):
+    titles = {"supremum": "sup |Dₙ(w) − D|", "farthest": "farthest vector from D", "widest": "widest angle (radians)"}
+    with axes(len(titles), height=4.3) as (figure, panels):
         for panel, (value, title) in zip(panels, titles.items(), strict=True):
             shown = [kind for name, kind in exponents if name == value]
             for kind in shown:
@@ -97,7 +104,7 @@ def rates(fresh: xr.Dataset, recorded: xr.Dataset, exponents: Mapping[tuple[str,
             _log_log(panel, RATE_TICKS)
             panel.set_title(title)
             handles = [Line2D([], [], color=_KINDS[kind][0], label=_slope(exponents[value, kind])) for kind in shown]
-            panel.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=8.5, handlelength=1)
+            panel.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=8.5, handlelength=0.8)
         kinds = dict.fromkeys(kind for _, kind in exponents)
         handles = [Line2D([], [], color=_KINDS[kind][0], label=kind) for kind in kinds]
         _legend(figure, handles)
@@ -182,6 +189,9 @@ def _log_log(panel: Axes, ticks: Sequence[int]) -> None:
     panel.set(xscale="log", yscale="log", xlabel="samples n")
     panel.set_xticks(ticks, [f"{n:g}" for n in ticks])
     panel.set_xticks([], minor=True)
+    panel.yaxis.set(
+        major_locator=LogLocator(subs=(1, 2, 5)), major_formatter=FormatStrFormatter("%g"), minor_formatter=NullFormatter()
+    )
 
 
 def _legend(figure: Any, handles: list[Line2D]) -> None:

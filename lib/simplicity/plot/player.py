@@ -53,7 +53,7 @@ class Line:
     def attributes(self) -> dict[str, Any]:
         dashes = {"stroke-dasharray": self.dashes} if self.dashes else {}
         look = {"fill": "none", "stroke": _colour(self.colour), "stroke-width": self.width, "opacity": self.opacity}
-        return {**look, "stroke-linejoin": "round", "stroke-linecap": "round", **dashes}
+        return {**look, "stroke-linejoin": "round", **dashes}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,10 @@ class Dots:
     def attributes(self) -> dict[str, Any]:
         width = 1.8 if self.hollow else 2 * self.radius
         look = {"fill": "none", "stroke": _colour(self.colour), "stroke-width": width, "opacity": self.opacity}
-        return {**look, "stroke-linecap": "round"}
+        return {
+            **look,
+            "style": "stroke-linecap:round",
+        }  # not as an attribute: a style of Matplotlib's drawings would outweigh it
 
 
 @dataclass(frozen=True)
