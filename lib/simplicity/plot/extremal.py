@@ -1,5 +1,6 @@
 """Pictures of extremal vectors: G_n around the circle as a player over n, rates in n, counts, searched dimensions."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -125,26 +126,31 @@ def _geometric(cells: xr.Dataset, value: str) -> tuple[Array, Array]:
     return ns, np.array([np.exp(np.log(cells_where(cells, n=n)[value]).mean()) for n in ns])
 
 
-def counts(fresh: xr.Dataset, recorded: xr.Dataset, variances: tuple[float, float]) -> Picture:
+def counts(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
     """Left the mean number of extremal vectors against n, right the share of draws with exactly two; bars: 95 % intervals."""
-    plain, noisy = variances
-    kinds: dict[str, tuple[str, dict[str, Any]]] = {
-        "Gaussian inputs": (BLUE, {"law": "gaussian", "labels": "linear", "noise_variance": plain}),
-        "margin inputs": (GREEN, {"law": "margin", "labels": "linear", "noise_variance": plain}),
-        f"Gaussian, σ = {noisy**0.5:g}": (ORANGE, {"law": "gaussian", "labels": "linear", "noise_variance": noisy}),
-        "null labels": (PURPLE, {"law": "gaussian", "labels": "null"}),
-    }
     with axes(2, height=3.8) as (figure, panels):
-        for shift, (colour, fields) in zip((0.94, 0.98, 1.02, 1.06), kinds.values(), strict=True):
-            for data in (recorded, fresh):
+        for data in (recorded, fresh):
+            for shift, (colour, fields) in zip((0.94, 0.98, 1.02, 1.06), _counted_kinds(data).values(), strict=True):
                 _with_bars(panels, cells_where(data, dim=2, **fields), colour, shift, data is recorded)
         for panel in panels:
             panel.axhline(1 if panel is panels[1] else 2, color=INK, alpha=FAINT, lw=0.8)
             _log_log(panel, COUNT_TICKS)
         panels[0].set(title="mean number of extremal vectors", yticks=(2, 3, 5, 10, 20, 50), yticklabels=(2, 3, 5, 10, 20, 50))
         panels[1].set(title="share of draws with exactly two", yscale="linear", ylim=(-0.04, 1.06))
-        _legend(figure, [Line2D([], [], color=colour, label=kind) for kind, (colour, _) in kinds.items()])
+        _legend(figure, [Line2D([], [], color=colour, label=kind) for kind, (colour, _) in _counted_kinds(recorded).items()])
         return finish(figure, "Number of extremal vectors in the plane against the number of samples, in four settings.")
+
+
+def _counted_kinds(dataset: xr.Dataset) -> dict[str, tuple[str, dict[str, Any]]]:
+    """As `_KINDS`, at the noise levels of the run's own settings."""
+    settings = json.loads(dataset.attrs["config"])
+    plain, noisy = ({"labels": "linear", "noise_variance": settings[name]} for name in ("noise_variance", "noisy_variance"))
+    return {
+        "Gaussian inputs": (BLUE, {"law": "gaussian", **plain}),
+        "margin inputs": (GREEN, {"law": "margin", **plain}),
+        f"Gaussian, σ = {settings['noisy_variance'] ** 0.5:g}": (ORANGE, {"law": "gaussian", **noisy}),
+        "null labels": _KINDS["null labels"],
+    }
 
 
 def _with_bars(panels: Sequence[Axes], cells: xr.Dataset, colour: str, shift: float, recorded: bool) -> None:
