@@ -238,6 +238,8 @@ class Player:
 
 def _paint(panel: Panel, ax: Any) -> None:
     ax.set(title=panel.title, xlim=panel.xlim, ylim=panel.ylim, xlabel=panel.xlabel, ylabel=panel.ylabel)
+    _, _, wide, high = panel._frame()
+    ax.set_box_aspect(high / wide)
     ax.set_xticks(*_split(panel.xticks))
     ax.set_yticks(*_split(panel.yticks))
     if not (panel.xticks or panel.yticks):
@@ -249,7 +251,8 @@ def _paint(panel: Panel, ax: Any) -> None:
             continue
         points = np.asarray(track.frames[0], dtype=float).reshape(-1, 2)
         if isinstance(track, Line):
-            ax.plot(*points.T, color=track.colour, lw=track.width, alpha=track.opacity)
+            style = ":" if track.dashes else "-"
+            ax.plot(*points.T, style, color=track.colour, lw=track.width, alpha=track.opacity)
         else:
             face = "none" if track.hollow else track.colour
             ax.scatter(*points.T, s=track.radius**2, facecolors=face, edgecolors=track.colour, alpha=track.opacity, zorder=3)
