@@ -55,6 +55,14 @@ def test_the_interval_of_five_values_is_students() -> None:
     assert (found.value, found.seeds, found.interval_kind) == (3, 5, "t 95 %")
 
 
+def test_rules_about_where_an_interval_lies():
+    around, over, none = (Estimate(1.0, interval, "t 95 %", 9) for interval in ((-1.0, 3.0), (0.5, 1.5), None))
+    contains, exceeds = claims.interval_contains(0), claims.interval_above(0)
+    assert (contains.text, exceeds.text) == ("interval contains 0", "interval above 0")
+    assert [contains.holds(one) for one in (around, over, none)] == [True, False, False]
+    assert [exceeds.holds(one) for one in (around, over, none)] == [False, True, False]
+
+
 def test_below_five_values_the_range_is_given_and_called_a_range() -> None:
     assert claims.mean([4, 1, 2, 5]) == Estimate(3, (1, 5), "range", 4)
     assert claims.mean([4]) == Estimate(4, (4, 4), "range", 1)

@@ -106,6 +106,24 @@ def interval_within(low: float, high: float) -> Criterion:
     return Criterion(f"interval inside [{low:g}, {high:g}]", holds)
 
 
+def interval_contains(value: float) -> Criterion:
+    """Holds where the interval leaves `value` possible."""
+
+    def holds(estimate: Estimate) -> bool:
+        return estimate.interval is not None and estimate.interval[0] <= value <= estimate.interval[1]
+
+    return Criterion(f"interval contains {value:g}", holds)
+
+
+def interval_above(bound: float) -> Criterion:
+    """Holds where the whole interval lies above `bound`."""
+
+    def holds(estimate: Estimate) -> bool:
+        return estimate.interval is not None and estimate.interval[0] > bound
+
+    return Criterion(f"interval above {bound:g}", holds)
+
+
 def every_seed() -> Criterion:
     return Criterion("every seed", lambda estimate: estimate.value == 1)
 

@@ -1,0 +1,103 @@
+/* The frame player: swaps what Python has drawn for other frames of the same drawing. One player knows nothing of another.
+   Nothing ever moves by itself: frames follow each other only after the reader has pressed Play, and where the system asks
+   for reduced motion that button shows the next frame instead. */
+(function () {
+  "use strict";
+
+  const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+  function player(root) {
+    const data = JSON.parse(root.querySelector("script[type='application/json']").textContent);
+    const changing = Array.from(root.querySelectorAll("[data-track]"));
+    const button = root.querySelector("button");
+    const slider = root.querySelector("input");
+    const output = root.querySelector("output");
+    const last = data.labels.length - 1;
+    let frame = 0;
+    let timer = null;
+
+    function show(wanted) {
+      frame = Math.min(last, Math.max(0, wanted));
+      for (const element of changing) {
+        const content = data.values[Number(element.dataset.track)][frame];
+        if (element.tagName === "text") element.textContent = content;
+        else element.setAttribute("d", content);
+      }
+      slider.value = String(frame);
+      slider.setAttribute("aria-valuetext", data.labels[frame]);
+      output.textContent = data.labels[frame];
+    }
+
+    function label() {
+      button.textContent = calm.matches ? "Next" : timer === null ? "Play" : "Pause";
+    }
+
+    function stop() {
+      clearInterval(timer);
+      timer = null;
+      label();
+    }
+
+    function play() {
+      if (timer !== null) return stop();
+      show(frame === last ? 0 : frame + 1);
+      if (calm.matches) return;
+      timer = setInterval(function () {
+        show(frame + 1);
+        if (frame === last) stop();
+      }, Number(root.dataset.milliseconds));
+      label();
+    }
+
+    function go(wanted) {
+      stop();
+      show(wanted);
+    }
+
+    const keys = {
+      ArrowLeft: () => go(frame - 1),
+      ArrowDown: () => go(frame - 1),
+      ArrowRight: () => go(frame + 1),
+      ArrowUp: () => go(frame + 1),
+      Home: () => go(0),
+      End: () => go(last),
+      " ": play,
+    };
+
+    root.addEventListener("keydown", function (event) {
+      const act = keys[event.key];
+      if (!act || event.altKey || event.ctrlKey || event.metaKey) return;
+      event.preventDefault(); // the page does not scroll, the slider does not move twice
+      event.stopPropagation(); // nor does the theme turn the page
+      act();
+    });
+    root.addEventListener("keyup", function (event) {
+      if (event.key === " ") event.preventDefault(); // a browser presses the button once more when the key is released
+    });
+    slider.addEventListener("input", () => go(Number(slider.value)));
+    button.addEventListener("click", play);
+    calm.addEventListener("change", stop);
+
+    // A finger or the mouse drags through the frames on the drawing itself; up and down still scrolls the page.
+    const drawings = root.querySelector(".panels");
+    function drag(event) {
+      const box = event.target.closest("svg");
+      if (!box) return;
+      const place = box.getBoundingClientRect();
+      go(Math.round((last * (event.clientX - place.left)) / place.width));
+    }
+    drawings.addEventListener("pointerdown", drag);
+    drawings.addEventListener("pointermove", (event) => event.buttons === 1 && drag(event));
+
+    root.querySelector(".controls").hidden = false;
+    label();
+    show(0);
+  }
+
+  function start() {
+    document.querySelectorAll(".simplicity-player").forEach(player);
+  }
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
+})();
