@@ -36,6 +36,7 @@ def test_the_svg_has_no_size_of_its_own_and_loads_nothing():
     head = svg[: svg.index(">")]
     assert "viewBox" in head and "width=" not in head and "height=" not in head
     assert 'href="http' not in svg and "<metadata" not in svg
+    assert "<style" not in svg  # a rule of its own would reach the whole page
 
 
 def test_the_description_is_escaped():
