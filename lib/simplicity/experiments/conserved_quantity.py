@@ -38,7 +38,7 @@ class Config:
     scale: float = config.param(0.1, "scale lambda of the initialisation", low=0)
     noise_variance: float = config.param(0.25, "sigma^2", low=0)
     coarse_step: float = config.param(0.02, "the larger of the two learning rates", low=0)
-    coarse_steps: int = config.param(1000, "steps of the larger learning rate", low=PROBES - 1)
+    coarse_steps: int = config.param(500, "steps of the larger learning rate", low=PROBES - 1)
     seeds: int = config.param(5, "seeds of each setting", low=1)
     first_seed: int = config.param(0, "the first of them", low=0)
 
@@ -110,7 +110,7 @@ def checks(dataset: xr.Dataset) -> list[Check]:
         check(
             dataset, "B23", "identity", "mean over seeds of the drift at the larger step size / at a tenth of it, same time",
             drift_ratio(flow), between(8, 12),
-            control("Adam: the same ratio", drift_ratio(adam), between(0.5, 2)),
+            control("Adam, whose drift must not fall with the step size: the same ratio", drift_ratio(adam), below(1)),
         ),
         check(
             dataset, "B23", "theorem", "share of runs in which every a_j keeps its sign, gradient descent, dominated start",

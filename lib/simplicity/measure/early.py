@@ -56,6 +56,17 @@ def idle_share(a: Array, w: Array, x: Array, y: Array) -> float:
     return float(np.mean(~np.isfinite(signed_cosine(a, w, x, y))))
 
 
+def longest(w: Array, x: Array, y: Array) -> float:
+    """max_j |D_n(w_j)| over the given directions."""
+    return float(np.linalg.norm(d_n(w, x, y), axis=1).max())
+
+
+def leading_force(a: Array, w: Array, x: Array, y: Array) -> float:
+    """|D_n(w_j)| of the neuron with the largest |a_j|, the one that moves the loss first."""
+    j = int(np.argmax(np.abs(a)))
+    return longest(w[j : j + 1], x, y)
+
+
 def largest_force(x: Array, y: Array, directions: Array, rng: Generator) -> float:
     """|D_max|, the largest |D_n(w)| over all w: exact for d = 2, searched from `directions` (q, d) otherwise.
 
