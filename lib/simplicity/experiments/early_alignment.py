@@ -60,7 +60,7 @@ class Config:
 
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, ns=(20,), scales=(1e-2, 1.0), dims=(2,), width=20, step_size=0.05, steps=450, seeds=2)
-FULL = dataclasses.replace(QUICK, dims=(2, 5), width=500, seeds=10)
+FULL = dataclasses.replace(QUICK, dims=(2, 5), scales=(1e-6, 1e-4, 1e-3, 1.0), width=500, seeds=10)
 
 
 @dataclasses.dataclass(frozen=True)
