@@ -75,10 +75,10 @@ def largest_force(x: Array, y: Array, directions: Array, rng: Generator) -> floa
     """
     if x.shape[1] == 2:
         return float(np.linalg.norm(sectors(x, y).force, axis=1).max())
-    return _climb(x, y, directions, rng)
+    return search_force(x, y, directions, rng)
 
 
-def _climb(x: Array, y: Array, directions: Array, rng: Generator) -> float:
+def search_force(x: Array, y: Array, directions: Array, rng: Generator) -> float:
     """The longest force of the given directions and their opposites, then random moves of shrinking size that lengthen it."""
     w = np.concatenate([directions, -directions])
     w = w / np.linalg.norm(w, axis=1, keepdims=True)
