@@ -25,9 +25,9 @@ def neuron_frames(a: Array, w: Array, time: Array, x: Array, y: Array) -> dict[s
     """Everything that a picture of turning neurons in d = 2 shows, from a (p, m), w (p, m, 2) at the p times `time`.
 
     `position` (p, m, 2): w_j / |a_j|, in the unit disc for a dominated start, on the circle once aligned. `sign` (m,): of a_j
-    at the start. `loss` (p,): plain train MSE. `aligned` (p,): share within cosine 0.99 of their own force. `curve` (q, 2):
-    the polar curve of G_n, at 1 + 0.32 G_n / max |G_n|. `maximisers`, `minimisers`: unit vectors at which neurons with
-    a_j > 0 and with a_j < 0 end.
+    at the start. `loss` (p,): plain train MSE. `aligned` (p,): share within cosine 0.99 of one of the directions at
+    which they may end, which are `maximisers` for a_j > 0 and `minimisers` for a_j < 0 (unit vectors; some lie on a border
+    between sectors, where the force is a set). `curve` (q, 2): the polar curve of G_n, at 1 + 0.32 G_n / max |G_n|.
     """
     angle = np.linspace(0, 2 * np.pi, _ANGLES)
     height = alignment.g_n(early.circle(angle), x, y)
@@ -38,16 +38,22 @@ def neuron_frames(a: Array, w: Array, time: Array, x: Array, y: Array) -> dict[s
         "position": w / np.abs(a)[:, :, None],
         "sign": np.sign(a[0]),
         "loss": np.array([alignment.mse(output, y) for output in outputs]),
-        "aligned": np.array([early.aligned_share(outer, inner, x, y) for outer, inner in zip(a, w, strict=True)]),
+        "aligned": _near(w, a[0] > 0, early.circle(tops), early.circle(bottoms)),
         "curve": (1 + _CURVE * height / np.abs(height).max())[:, None] * early.circle(angle),
         "maximisers": early.circle(tops),
         "minimisers": early.circle(bottoms),
     }
 
 
+def _near(w: Array, positive: NDArray[np.bool_], tops: Array, bottoms: Array) -> Array:
+    unit = w / np.linalg.norm(w, axis=2, keepdims=True)
+    near = [(unit[:, mask] @ ends.T > early.ALIGNED).any(axis=2) for mask, ends in ((positive, tops), (~positive, bottoms))]
+    return np.concatenate(near, axis=1).mean(axis=1)
+
+
 def frames_row(frames: dict[str, Array], chosen: Sequence[int]) -> Picture:
     """The frames of the given indices side by side, with time, loss and share aligned above each."""
-    with axes(len(chosen), height=2.9) as (figure, panels):
+    with axes(len(chosen), height=2.45) as (figure, panels):
         for panel, index in zip(panels, chosen, strict=True):
             _disc(panel, frames, index)
             loss = frames["loss"][index] / frames["loss"][0]
