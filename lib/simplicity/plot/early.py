@@ -53,7 +53,7 @@ def _near(w: Array, positive: NDArray[np.bool_], tops: Array, bottoms: Array) ->
 
 def frames_row(frames: dict[str, Array], chosen: Sequence[int]) -> Picture:
     """The frames of the given indices side by side, with time, loss and share aligned above each."""
-    with axes(len(chosen), height=2.45) as (figure, panels):
+    with axes(len(chosen), height=2.3) as (figure, panels):
         for panel, index in zip(panels, chosen, strict=True):
             _disc(panel, frames, index)
             loss = frames["loss"][index] / frames["loss"][0]
@@ -75,6 +75,10 @@ def _disc(panel: Axes, frames: dict[str, Array], index: int) -> None:
     panel.spines[:].set_visible(False)
 
 
+def _scale(value: float) -> str:
+    return f"scale {value:g}".replace("e-0", "e-")
+
+
 SCALES = {1e-6: BLUE, 1e-4: PURPLE, 1e-3: ORANGE, 1.0: RED}
 
 
@@ -91,7 +95,7 @@ def shares(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
             _log_n(panel, fresh)
             panel.set(title=f"at τ with ε = {eps:g}", ylim=(-0.04, 1.04))
         panels[0].set_ylabel("share of neurons aligned")
-        entries = [(SCALES[scale], f"scale {scale:g}") for scale in (1e-6, 1e-3)] + [(RED, "scale 1, when its loss moves")]
+        entries = [(SCALES[scale], _scale(scale)) for scale in (1e-6, 1e-3)] + [(RED, "scale 1, when its loss moves")]
         seeds.legend(panels[0], entries, fresh, recorded)
         return finish(figure, "Share of neurons within cosine 0.99 of their own force at tau, against the number of samples.")
 
@@ -103,7 +107,7 @@ def plateau(fresh: xr.Dataset, n: int, seed: int) -> Picture:
             run = cells_where(fresh, dim=5, n=n, seed=seed, scale=scale).isel(cell=0)
             loss = run.train_curve / run.train_curve[0]
             for panel, curve in zip(panels, (loss, run.aligned_curve), strict=True):
-                panel.plot(run.time, curve, color=SCALES[scale], label=f"scale {scale:g}")
+                panel.plot(run.time, curve, color=SCALES[scale], label=_scale(scale))
                 for at, mark in ((2, "s"), (3, "D")):
                     if scale < 1 or at == 3:
                         moment = float(run.moment_time[at])
@@ -130,33 +134,34 @@ def exits(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
         depth = np.array([0, 14.5])
         left.fill_between(depth, depth, 1.35 * depth, color=INK, alpha=0.08, lw=0)
         left.plot(depth, depth, color=INK, alpha=0.5, lw=1)
-        left.set(xlabel="ln(1 / scale)", ylabel="exit time × largest force", xlim=(0, 14.5), ylim=(0, None))
+        left.set(title="exit time × largest force", xlabel="ln(1 / scale)", xlim=(0, 14.5), ylim=(0, None))
         left.legend(loc="upper left")
         for scale in (1e-6, 1e-3):
             page, record = (cells_where(data, dim=5, scale=scale) for data in (fresh, recorded))
             seeds.against(right, page, record, "n", "exit_ratio", SCALES[scale])
         right.axhspan(1, 1.35, color=INK, alpha=0.08, lw=0)
         _log_n(right, fresh)
-        right.set(ylabel="exit time × largest force / ln(1 / scale)", ylim=(0.9, None))
-        seeds.legend(right, [(SCALES[scale], f"scale {scale:g}") for scale in (1e-6, 1e-3)], fresh, recorded)
+        right.set(title="the same / ln(1 / scale)", ylabel="ratio", ylim=(0.9, None))
+        seeds.legend(right, [(SCALES[scale], _scale(scale)) for scale in (1e-6, 1e-3)], fresh, recorded)
         return finish(figure, "Exit time from the plateau against the logarithm of the scale, and their ratio against n.")
 
 
 def three_points(fresh: xr.Dataset, x: Array, y: Array, least_squares: float) -> Picture:
     """Left: the points and the functions that training ends with; right: error over steps."""
     with axes(2, height=3.4) as (figure, (left, right)):
-        for scale, colour in zip(np.unique(fresh.scale.values), (BLUE, ORANGE, RED), strict=False):
+        styles = ((BLUE, 3.0), (ORANGE, 1.2), (RED, 0.8))  # the small scales end on the same line: a wide one below a thin one
+        for scale, (colour, width) in zip(np.unique(fresh.scale.values), styles, strict=False):
             part = cells_where(fresh, scale=scale)
-            label = f"scale {scale:g}"
+            label = _scale(scale)
             for index in range(part.sizes["cell"]):
-                left.plot(part.x, part.function[index], color=colour, lw=1, alpha=0.6)
+                left.plot(part.x, part.function[index], color=colour, lw=width, alpha=0.6)
                 curve = part.train_curve[index].values
-                right.plot(1 + part.step, np.maximum(curve, 1e-12), color=colour, lw=1, alpha=0.6)
+                right.plot(1 + part.step, np.maximum(curve, 1e-12), color=colour, lw=width, alpha=0.6)
             right.plot([], [], color=colour, label=label)
         left.plot(x[:, 0], y, "o", color=INK, markersize=6, zorder=5)
         left.set(xlabel="input", ylabel="output", ylim=(-0.6, 1.6))
         right.axhline(least_squares, color=INK, alpha=FAINT, lw=0.8)
-        right.annotate("least squares", (1.3, least_squares), va="bottom", alpha=0.8, fontsize=9)
+        right.annotate("least squares", (1.2, 0.7 * least_squares), va="top", alpha=0.8, fontsize=9)
         right.set(xscale="log", yscale="log", xlabel="1 + gradient steps", ylabel="mean square error")
         right.legend(loc="lower left")
         return finish(figure, "Three points, the functions learned from small and large starts, and the training errors.")
@@ -179,6 +184,7 @@ def conserved(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
             coarse = record.isel(cell=record.step_size.values == record.step_size.values.max())
             right.plot(coarse.fraction, coarse.kept.mean("cell"), color=colour, label=label)
         left.set(xscale="log", yscale="log", xlabel="step size", ylabel="largest drift of a² − |w|²")
+        _plain_ticks(left, np.unique(fresh.step_size.values))
         right.set(xlabel="time / whole time", ylabel="share of signs as at the start", ylim=(0, 1.04))
         figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=2, handlelength=1.4)
         return finish(
@@ -187,7 +193,10 @@ def conserved(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
 
 def _log_n(panel: Axes, fresh: xr.Dataset) -> None:
-    values: Any = np.unique(fresh.n.values)
     panel.set(xscale="log", xlabel="samples n")
+    _plain_ticks(panel, np.unique(fresh.n.values))
+
+
+def _plain_ticks(panel: Axes, values: Any) -> None:
     panel.set_xticks(values, [f"{value:g}" for value in values])
     panel.set_xticks([], minor=True)
