@@ -124,6 +124,14 @@ def test_least_squares_of_the_three_points_by_hand():
     assert error == pytest.approx(0.175043, abs=1e-6) == three_points.LEAST_SQUARES
 
 
+def test_the_three_points_have_one_maximiser_and_it_is_active_on_all_of_them():
+    tops, _ = early.attractors(three_points.X, three_points.Y)
+    assert len(tops) == 1
+    assert np.all(three_points.X @ early.circle(tops)[0] > 0)
+    idle = early.circle(np.array([1.5 * np.pi]))  # away from every point: no force at all
+    np.testing.assert_array_equal(alignment.d_n(idle, three_points.X, three_points.Y), 0)
+
+
 def test_the_balanced_start_is_balanced_and_the_gaussian_one_is_not_dominated():
     balanced = starts.balanced(500, 3, 0.1, np.random.default_rng(0))
     np.testing.assert_allclose(np.abs(balanced.a), np.linalg.norm(balanced.w, axis=1))

@@ -156,7 +156,7 @@ def three_points(fresh: xr.Dataset, x: Array, y: Array, least_squares: float) ->
             for index in range(part.sizes["cell"]):
                 left.plot(part.x, part.function[index], color=colour, lw=width, alpha=0.6)
                 curve = part.train_curve[index].values
-                right.plot(1 + part.step, np.maximum(curve, 1e-12), color=colour, lw=width, alpha=0.6)
+                right.plot(1 + part.step, np.maximum(curve, 1e-12), color=colour, lw=1.2, alpha=0.6)
             right.plot([], [], color=colour, label=label)
         left.plot(x[:, 0], y, "o", color=INK, markersize=6, zorder=5)
         left.set(xlabel="input", ylabel="output", ylim=(-0.6, 1.6))
