@@ -23,12 +23,13 @@ ALLOWED = {
     "machine": set(),
     "data": {"config", "data"},
     "nets": {"config"},
-    "measure": {"config"},
+    "starts": {"nets"},  # further initialisations, apart from `nets` so that recorded runs keep their fingerprints
+    "measure": {"config", "measure"},
     "claims": {"config"},
     "store": {"config", "threads"},
-    "engines": {"config", "nets"},
+    "engines": {"config", "nets", "engines"},
     "linear_teacher": {"data", "nets", "engines", "measure"},  # a set-up that several experiments share
-    "experiments": {"config", "data", "nets", "engines", "measure", "claims", "linear_teacher"},
+    "experiments": {"config", "data", "nets", "starts", "engines", "measure", "claims", "linear_teacher"},
     "run": {"config", "store", "threads", "paths"},
     "records": {"config", "store", "run", "paths", "claims", "experiments", "machine"},
 }

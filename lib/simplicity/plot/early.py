@@ -1,0 +1,202 @@
+"""Pictures of the early phase: neurons that turn, shares aligned, the exit from the plateau, three points, what is conserved.
+
+`neuron_frames` makes the numbers of the moving picture and draws nothing; `frames_row` draws some of them side by side.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from simplicity.claims import cells_where
+from simplicity.measure import alignment, early
+from simplicity.plot import seeds
+from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
+
+Array = NDArray[np.floating]
+_CURVE = 0.32  # by how much G_n moves the polar curve off the unit circle
+_ANGLES = 361
+
+
+def neuron_frames(a: Array, w: Array, time: Array, x: Array, y: Array) -> dict[str, Array]:
+    """Everything that a picture of turning neurons in d = 2 shows, from a (p, m), w (p, m, 2) at the p times `time`.
+
+    `position` (p, m, 2): w_j / |a_j|, in the unit disc for a dominated start, on the circle once aligned. `sign` (m,): of a_j
+    at the start. `loss` (p,): plain train MSE. `aligned` (p,): share within cosine 0.99 of one of the directions at
+    which they may end, which are `maximisers` for a_j > 0 and `minimisers` for a_j < 0 (unit vectors; some lie on a border
+    between sectors, where the force is a set). `curve` (q, 2): the polar curve of G_n, at 1 + 0.32 G_n / max |G_n|.
+    """
+    angle = np.linspace(0, 2 * np.pi, _ANGLES)
+    height = alignment.g_n(early.circle(angle), x, y)
+    tops, bottoms = early.attractors(x, y)
+    outputs = [np.maximum(x @ inner.T, 0) @ outer for outer, inner in zip(a, w, strict=True)]
+    return {
+        "time": time,
+        "position": w / np.abs(a)[:, :, None],
+        "sign": np.sign(a[0]),
+        "loss": np.array([alignment.mse(output, y) for output in outputs]),
+        "aligned": _near(w, a[0] > 0, early.circle(tops), early.circle(bottoms)),
+        "curve": (1 + _CURVE * height / np.abs(height).max())[:, None] * early.circle(angle),
+        "maximisers": early.circle(tops),
+        "minimisers": early.circle(bottoms),
+    }
+
+
+def _near(w: Array, positive: NDArray[np.bool_], tops: Array, bottoms: Array) -> Array:
+    unit = w / np.linalg.norm(w, axis=2, keepdims=True)
+    near = [(unit[:, mask] @ ends.T > early.ALIGNED).any(axis=2) for mask, ends in ((positive, tops), (~positive, bottoms))]
+    return np.concatenate(near, axis=1).mean(axis=1)
+
+
+def frames_row(frames: dict[str, Array], chosen: Sequence[int]) -> Picture:
+    """The frames of the given indices side by side, with time, loss and share aligned above each."""
+    with axes(len(chosen), height=2.3) as (figure, panels):
+        for panel, index in zip(panels, chosen, strict=True):
+            _disc(panel, frames, index)
+            loss = frames["loss"][index] / frames["loss"][0]
+            text = f"t = {frames['time'][index]:.1f}\nloss {loss:.0%}, aligned {frames['aligned'][index]:.0%}"
+            panel.set_title(text, fontsize=9.5)
+        return finish(figure, "Neurons of a network in the plane at four times, turning to the extremal directions.")
+
+
+def _disc(panel: Axes, frames: dict[str, Array], index: int) -> None:
+    """One frame: the unit circle, the curve of G_n around it, the extremal directions, and every neuron."""
+    turn = np.linspace(0, 2 * np.pi, _ANGLES)
+    panel.plot(np.cos(turn), np.sin(turn), color=INK, alpha=FAINT, lw=0.8)
+    panel.plot(*frames["curve"].T, color=INK, alpha=0.7, lw=1)
+    for name, sign, colour in (("maximisers", 1, GREEN), ("minimisers", -1, PURPLE)):
+        for direction in frames[name]:
+            panel.plot(*np.stack([0 * direction, 1.42 * direction]).T, color=colour, lw=1, ls=(0, (3, 2)))
+        panel.plot(*frames["position"][index, frames["sign"] == sign].T, "o", color=colour, markersize=2.4, alpha=0.7, mew=0)
+    panel.set(aspect="equal", xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), xticks=[], yticks=[])
+    panel.spines[:].set_visible(False)
+
+
+def _scale(value: float) -> str:
+    return f"scale {value:g}".replace("e-0", "e-")
+
+
+SCALES = {1e-6: BLUE, 1e-4: PURPLE, 1e-3: ORANGE, 1.0: RED}
+
+
+def shares(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
+    """Share of aligned neurons against n in d = 5: at tau for both eps, and at scale 1 when the loss has moved."""
+    with axes(2, sharey=True, height=3.4) as (figure, panels):
+        for panel, moment, eps in zip(panels, (1, 2), (0.25, 0.5), strict=True):
+            for scale in (1e-6, 1e-3, 1.0):
+                at = moment if scale < 1 else 3
+                parts = [cells_where(data, dim=5, scale=scale) for data in (fresh, recorded)]
+                page, record = (part.assign(shown=part.aligned.isel(moment=at)) for part in parts)
+                seeds.against(panel, page, record, "n", "shown", SCALES[scale])
+            panel.axhline(0.99, color=INK, alpha=FAINT, lw=0.8)
+            _log_n(panel, fresh)
+            panel.set(title=f"at τ with ε = {eps:g}", ylim=(-0.04, 1.04))
+        panels[0].set_ylabel("share of neurons aligned")
+        entries = [(SCALES[scale], _scale(scale)) for scale in (1e-6, 1e-3)] + [(RED, "scale 1, when its loss moves")]
+        seeds.legend(panels[0], entries, fresh, recorded)
+        return finish(figure, "Share of neurons within cosine 0.99 of their own force at tau, against the number of samples.")
+
+
+def plateau(fresh: xr.Dataset, n: int, seed: int) -> Picture:
+    """Loss and share aligned over time in one seed, with tau (eps 0.5) and the exit marked for each scale."""
+    with axes(2, height=3.2, sharex=True) as (figure, panels):
+        for scale in np.unique(fresh.scale.values):
+            run = cells_where(fresh, dim=5, n=n, seed=seed, scale=scale).isel(cell=0)
+            loss = run.train_curve / run.train_curve[0]
+            for panel, curve in zip(panels, (loss, run.aligned_curve), strict=True):
+                panel.plot(run.time, curve, color=SCALES[scale], label=_scale(scale))
+                for at, mark in ((2, "s"), (3, "D")):
+                    if scale < 1 or at == 3:
+                        moment = float(run.moment_time[at])
+                        panel.plot(moment, np.interp(moment, run.time, curve), mark, color=SCALES[scale], markersize=6)
+        panels[0].set(ylabel="loss / loss at the start", ylim=(0, 1.05))
+        panels[1].set(ylabel="share of neurons aligned", ylim=(-0.04, 1.04))
+        panels[1].plot([], [], "s", color=INK, label="τ, ε = 0.5")
+        panels[1].plot([], [], "D", color=INK, label="exit: loss down a tenth")
+        for panel in panels:
+            panel.set_xlabel("time t = steps × η")
+        figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=5, handlelength=1.2)
+        return finish(figure, "Loss and share of aligned neurons over time for three scales of the initialisation.")
+
+
+def exits(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
+    """Left: exit time x |D_max| against ln(1/lambda), recorded; right: their ratio against n."""
+    with axes(2, height=3.4) as (figure, (left, right)):
+        colours = dict(zip(np.unique(recorded.n.values).tolist(), (RED, ORANGE, GREEN, BLUE), strict=True))
+        for n, colour in colours.items():
+            part = cells_where(recorded, dim=5, n=n)
+            part = part.assign(shown=part.exit_time * part.largest_force, depth=-np.log(part.scale))
+            seeds.medians(left, part, "depth", "shown", colour, label=f"n = {n}")
+            seeds.marks(left, part.depth.values, part.shown.values, colour, True)
+        depth = np.array([0, 14.5])
+        left.fill_between(depth, depth, 1.35 * depth, color=INK, alpha=0.08, lw=0)
+        left.plot(depth, depth, color=INK, alpha=0.5, lw=1)
+        left.set(title="exit time × largest force", xlabel="ln(1 / scale)", xlim=(0, 14.5), ylim=(0, None))
+        left.legend(loc="upper left")
+        for scale in (1e-6, 1e-3):
+            page, record = (cells_where(data, dim=5, scale=scale) for data in (fresh, recorded))
+            seeds.against(right, page, record, "n", "exit_ratio", SCALES[scale])
+        right.axhspan(1, 1.35, color=INK, alpha=0.08, lw=0)
+        _log_n(right, fresh)
+        right.set(title="the same / ln(1 / scale)", ylabel="ratio", ylim=(0.9, None))
+        seeds.legend(right, [(SCALES[scale], _scale(scale)) for scale in (1e-6, 1e-3)], fresh, recorded)
+        return finish(figure, "Exit time from the plateau against the logarithm of the scale, and their ratio against n.")
+
+
+def three_points(fresh: xr.Dataset, x: Array, y: Array, least_squares: float) -> Picture:
+    """Left: the points and the functions that training ends with; right: error over steps."""
+    with axes(2, height=3.4) as (figure, (left, right)):
+        styles = ((BLUE, 3.0), (ORANGE, 1.2), (RED, 0.8))  # the small scales end on the same line: a wide one below a thin one
+        for scale, (colour, width) in zip(np.unique(fresh.scale.values), styles, strict=False):
+            part = cells_where(fresh, scale=scale)
+            label = _scale(scale)
+            for index in range(part.sizes["cell"]):
+                left.plot(part.x, part.function[index], color=colour, lw=width, alpha=0.6)
+                curve = part.train_curve[index].values
+                right.plot(1 + part.step, np.maximum(curve, 1e-12), color=colour, lw=1.2, alpha=0.6)
+            right.plot([], [], color=colour, label=label)
+        left.plot(x[:, 0], y, "o", color=INK, markersize=6, zorder=5)
+        left.set(xlabel="input", ylabel="output", ylim=(-0.6, 1.6))
+        right.axhline(least_squares, color=INK, alpha=FAINT, lw=0.8)
+        right.annotate("least squares", (1.2, 0.7 * least_squares), va="top", alpha=0.8, fontsize=9)
+        right.set(xscale="log", yscale="log", xlabel="1 + gradient steps", ylabel="mean square error")
+        right.legend(loc="lower left")
+        return finish(figure, "Three points, the functions learned from small and large starts, and the training errors.")
+
+
+_KINDS = {
+    ("gradient descent", "dominated"): (GREEN, "gradient descent, dominated start"),
+    ("gradient descent", "gaussian"): (BLUE, "gradient descent, Gaussian start"),
+    ("adam", "dominated"): (RED, "Adam, dominated start"),
+}
+
+
+def conserved(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
+    """Left: final drift against the step size; right: share of neurons whose sign has never changed since the start."""
+    with axes(2, height=3.4) as (figure, (left, right)):
+        for (optimiser, kind), (colour, label) in _KINDS.items():
+            page, record = (cells_where(data, optimiser=optimiser, kind=kind) for data in (fresh, recorded))
+            page, record = (part.assign(shown=part.drift.isel(probe=-1)) for part in (page, record))
+            seeds.against(left, page, record, "step_size", "shown", colour)
+            coarse = record.isel(cell=record.step_size.values == record.step_size.values.max())
+            right.plot(coarse.fraction, coarse.kept.mean("cell"), color=colour, label=label)
+        left.set(xscale="log", yscale="log", xlabel="step size", ylabel="largest drift of a² − |w|²")
+        _plain_ticks(left, np.unique(fresh.step_size.values))
+        right.set(xlabel="time / whole time", ylabel="share of signs as at the start", ylim=(0, 1.04))
+        figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=2, handlelength=1.4)
+        return finish(
+            figure, "Drift of the conserved quantity against the step size, and the share of neurons that keep their sign."
+        )
+
+
+def _log_n(panel: Axes, fresh: xr.Dataset) -> None:
+    panel.set(xscale="log", xlabel="samples n")
+    _plain_ticks(panel, np.unique(fresh.n.values))
+
+
+def _plain_ticks(panel: Axes, values: Any) -> None:
+    panel.set_xticks(values, [f"{value:g}" for value in values])
+    panel.set_xticks([], minor=True)
