@@ -15,10 +15,10 @@ def ids() -> list[str]:
         return [row["id"] for row in csv.DictReader(file)]
 
 
-def made_up(claim: str, value: float, bound: float) -> claims.Check:
+def made_up(claim: str, value: float, bound: float, statistic: str = "a number") -> claims.Check:
     dataset = xr.Dataset(attrs={"preset": "QUICK"})
     control = claims.control("nothing", claims.exact(0.0), claims.below(1))
-    return claims.check(dataset, claim, "empirical", "a number", claims.exact(value), claims.below(bound), control)
+    return claims.check(dataset, claim, "empirical", statistic, claims.exact(value), claims.below(bound), control)
 
 
 def test_there_is_one_row_for_each_of_the_101_claims_in_their_order():
@@ -43,8 +43,8 @@ def test_evidence_of_a_page_makes_the_verdict_where_there_is_no_record(value, ve
 
 
 def test_a_record_outweighs_the_fresh_run_which_is_listed_beside_it():
-    failing = {"checks": [made_up("B3", 2.0, 1.0).row()]}
     before = next(row for row in ledger.rows() if row["id"] == "B3")
+    failing = {"checks": [made_up("B3", 2.0, 1.0, before["checks"][0]["statistic"]).row()]}
     after = next(row for row in ledger.rows([failing]) if row["id"] == "B3")
     assert after["verdict"] == before["verdict"] != "pending"
     assert len(after["checks"]) == len(before["checks"]) + 1

@@ -1,4 +1,4 @@
-"""Committed records of full runs: `book/results/EXPERIMENT.nc` beside `EXPERIMENT.json`.
+"""Committed records of full runs: `book/results/EXPERIMENT.nc.gz` beside `EXPERIMENT.json`.
 
 The dataset is what `run` gave for the FULL preset, with the seconds of each cell. The JSON tells how it was made (settings,
 versions, fingerprint, commit, device, seconds) and which outcome of every check is expected, for FULL and for QUICK.
@@ -7,6 +7,7 @@ A record is not dropped when code changes: `stale` says so and the page shows it
 
 import dataclasses
 import datetime
+import gzip
 import importlib
 import json
 import pkgutil
@@ -54,7 +55,7 @@ def load(module: ModuleType) -> Record | None:
     dataset, about = _files(module)
     if not dataset.is_file() or not about.is_file():
         return None
-    return Record(store.open_bytes(dataset.read_bytes()), json.loads(about.read_text("utf-8")))
+    return Record(store.open_bytes(gzip.decompress(dataset.read_bytes())), json.loads(about.read_text("utf-8")))
 
 
 def dataset(module: ModuleType) -> xr.Dataset:
@@ -91,7 +92,8 @@ def make(module: ModuleType, shelf: store.Store, executor: Submits | None = None
         "device": machine.cpu(),
         "expected": {"FULL": outcomes(module.checks(full)), "QUICK": outcomes(module.checks(quick))},
     }
-    store.write_atomically(dataset, store.encode(full.assign(seconds=("cell", seconds.astype(np.float32)))))
+    body = store.encode(full.assign(seconds=("cell", seconds.astype(np.float32))))
+    store.write_atomically(dataset, gzip.compress(body, mtime=0))  # no time stamp: the same record is the same file
     store.write_atomically(about, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
     return about
 
@@ -121,4 +123,4 @@ def outcomes(checks: list[Check]) -> Outcomes:
 
 def _files(module: ModuleType) -> tuple[Path, Path]:
     base = paths.results() / store.name_of(module)
-    return base.with_suffix(".nc"), base.with_suffix(".json")
+    return base.with_suffix(".nc.gz"), base.with_suffix(".json")
