@@ -190,7 +190,7 @@ def record_of(name: str) -> tuple[ModuleType, records.Record]:
 
 def test_every_record_is_one_of_an_experiment() -> None:
     found = {path.name for path in paths.results().iterdir()}
-    assert found == {f"{name}.{suffix}" for name in RECORDED for suffix in ("nc", "json")}
+    assert found == {f"{name}.{suffix}" for name in RECORDED for suffix in ("nc.gz", "json")}
 
 
 @EACH_RECORD
@@ -210,7 +210,7 @@ def test_a_record_tells_how_it_was_made(name: str) -> None:
 
 @EACH_RECORD
 def test_a_record_is_small(name: str) -> None:
-    assert sum((paths.results() / f"{name}.{suffix}").stat().st_size for suffix in ("nc", "json")) <= 300_000
+    assert sum((paths.results() / f"{name}.{suffix}").stat().st_size for suffix in ("nc.gz", "json")) <= 300_000
 
 
 @EACH_RECORD
