@@ -106,7 +106,8 @@ def signs(recorded: xr.Dataset) -> Picture:
     with axes(2) as (figure, (left, right)):
         width = np.linspace(1, float(tossed.width.max()), 100)
         left.plot(width, 1 - 2 ** (1 - width), color=INK, alpha=0.6, label="1 − 2^(1−m)")
-        left.plot(tossed.width, tossed.mixed / tossed.draws, "o", color=BLUE, label="drawn")
+        share = (tossed.mixed / tossed.draws).values
+        left.plot(tossed.width + seeds.spread(len(share), 0.12), share, ".", color=BLUE, label="drawn, each seed")
         left.set(xlabel="neurons m", ylabel="share with both signs", ylim=(-0.05, 1.05))
         left.legend(loc="lower right")
         for mixed, colour, label in ((1, GREEN, "both signs"), (0, RED, "one sign")):
