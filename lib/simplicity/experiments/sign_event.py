@@ -107,7 +107,8 @@ def checks(dataset: xr.Dataset) -> list[Check]:
             ),
         ),
         check(
-            dataset, "B20", "theorem", "share of networks with both signs, of a few neurons and wide, with |rho - 1| < 0.001, n = 480",
+            dataset, "B20", "theorem",
+            "share of networks with both signs, of a few neurons and wide, with |rho - 1| < 0.001, n = 480",
             share((np.abs(mixed.rho - 1) < 1e-3).values), every_seed(),
             control("the same with one sign only", share((np.abs(uniform.rho - 1) < 1e-3).values), no_seed()),
         ),
