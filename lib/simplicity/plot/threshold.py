@@ -54,10 +54,9 @@ def rho_against_n(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, 
         return finish(figure, "rho against the number of samples, from a small start and from a large one, each seed a mark.")
 
 
-def distances(fresh: xr.Dataset, recorded: xr.Dataset, scale: float) -> Picture:
-    """Distance of the network trained from a start at `scale` to the two fits and to a single one, each seed a mark."""
-    fresh, recorded = cells_where(fresh, scale=scale), cells_where(recorded, scale=scale)
-    groups = [(law, int(n)) for law in ("bounded margin", "gaussian") for n in np.unique(cells_where(fresh, law=law).n)]
+def distances(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
+    """Distance of the trained network to the two fits and to a single one, each seed a mark."""
+    groups = [(law, int(n)) for law in ("bounded margin", "gaussian") for n in np.unique(cells_where(recorded, law=law).n)]
     kinds = (("rms_two_ols", GREEN, "to the two fits"), ("rms_one_ols", PURPLE, "to one fit on all samples"))
     with axes(1, height=3.5) as (figure, (panel,)):
         for place, (law, n) in enumerate(groups):
