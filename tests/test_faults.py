@@ -18,7 +18,8 @@ pytestmark = pytest.mark.fault
 PATIENCE = 60.0
 
 PARENT = """
-import pathlib, sys
+import pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with it ignored
 import toy_experiment as toy
 from simplicity.run import run
 modes = sys.argv[2].split(",")

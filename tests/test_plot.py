@@ -68,6 +68,13 @@ def test_every_seed_is_a_mark_and_medians_skip_what_is_undefined():
     np.testing.assert_array_equal(fresh.get_xydata(), [[10, 1], [10, 2], [20, 3], [20, 4]])
 
 
+def test_recorded_seeds_are_one_path_with_a_dot_each():
+    with style.axes(1) as (figure, (panel,)):
+        seeds.marks(panel, np.arange(50.0), np.arange(50.0) ** 2, style.BLUE, recorded=True)
+        svg = style.finish(figure, "dots").svg
+    assert svg.count("h0") == 50 and style.DOTS not in svg and style.BLUE in svg
+
+
 @pytest.mark.parametrize("count", [0, 1, 7, 100])
 def test_the_spread_stays_within_its_width(count):
     assert np.all(np.abs(seeds.spread(count, 0.2)) <= 0.2) and len(seeds.spread(count, 0.2)) == count

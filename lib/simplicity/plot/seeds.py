@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from simplicity.claims import cells_where
-from simplicity.plot.style import INK
+from simplicity.plot.style import DOT_OPACITY, DOT_SIZE, DOTS, INK
 
 
 def against(panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset | None, x: str, y: str, colour: str) -> None:
@@ -29,7 +29,7 @@ def medians(panel: Axes, recorded: xr.Dataset, x: str, y: str, colour: str, labe
 def marks(panel: Axes, x: np.ndarray, y: np.ndarray, colour: str, recorded: bool) -> None:
     """One mark a seed."""
     if recorded:
-        panel.plot(x, y, "o", color=colour, alpha=0.4, markersize=2.6, markeredgewidth=0, zorder=1)
+        panel.plot(x, y, "o", color=colour, alpha=DOT_OPACITY, markersize=DOT_SIZE, markeredgewidth=0, zorder=1, gid=DOTS)
     else:
         panel.plot(x, y, "o", color=colour, fillstyle="none", markersize=5, markeredgewidth=1, zorder=3)
 
