@@ -1,6 +1,7 @@
 """Pictures of the early phase: neurons that turn, shares aligned, the exit from the plateau, three points, what is conserved.
 
-`neuron_frames` makes the numbers of the moving picture and draws nothing; `frames_row` draws some of them side by side.
+`neuron_frames` makes the numbers of the moving picture and draws nothing; `frames_row` draws some of them side by side,
+`turning` all of them as a player over time.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from simplicity.claims import cells_where
 from simplicity.measure import alignment, early
 from simplicity.plot import seeds
+from simplicity.plot.player import Dots, Line, Note, Panel, Player, Track
 from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
 Array = NDArray[np.floating]
@@ -60,6 +62,45 @@ def frames_row(frames: dict[str, Array], chosen: Sequence[int]) -> Picture:
             text = f"t = {frames['time'][index]:.1f}\nloss {loss:.0%}, aligned {frames['aligned'][index]:.0%}"
             panel.set_title(text, fontsize=9.5)
         return finish(figure, "Neurons of a network in the plane at four times, turning to the extremal directions.")
+
+
+def turning(frames: dict[str, Array], every: int) -> Player:
+    """The same as a player over time: the neurons in the plane, and beside them the loss and the share that is aligned."""
+    index = np.arange(0, len(frames["time"]), every)
+    time, loss, aligned = frames["time"][index], frames["loss"][index] / frames["loss"][0], frames["aligned"][index]
+    circle = early.circle(np.linspace(0, 2 * np.pi, _ANGLES))
+    tracks: list[Track] = [Line("unit circle", [circle], opacity=0.3, width=0.8), Line("G_n", [frames["curve"]], opacity=0.7)]
+    for ends, sign, colour, name in (("maximisers", 1, GREEN, "a > 0"), ("minimisers", -1, PURPLE, "a < 0")):
+        for direction in frames[ends]:
+            spoke = np.stack([0 * direction, 1.42 * direction])
+            tracks.append(Line(f"{ends[:-1]} of G_n", [spoke], colour, 1.0, dashes="4 3"))
+        chosen = frames["position"][:, frames["sign"] == sign]
+        tracks.append(Dots(f"neurons with {name}", [chosen[i] for i in index], colour, radius=2.4, opacity=0.7))
+    plane = Panel("neurons at w / |a|", (-1.45, 1.45), (-1.45, 1.45), tracks, width=320, height=320)
+    notes = [f"loss {a:.0%}, aligned {b:.0%}" for a, b in zip(loss, aligned, strict=True)]
+    now = [np.stack([np.full(2, t), [0.0, 1.0]], axis=1) for t in time]
+    curves: list[Track] = [
+        Line("loss / loss at the start", [np.stack([time, loss], axis=1)], BLUE),
+        Line("share aligned", [np.stack([time, aligned], axis=1)], ORANGE),
+        Line("now", now, opacity=0.5, width=1.0),
+        Note(notes, (float(time[-1]), 1.08), anchor="end"),
+    ]
+    ends_at = [0.0, float(time[len(time) // 2]), float(time[-1])]
+    over_time = Panel(
+        "",
+        (0.0, float(time[-1])),
+        (0.0, 1.15),
+        curves,
+        "time t",
+        "share",
+        [(value, f"{value:.0f}") for value in ends_at],
+        [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)],
+        height=320,
+    )
+    about = (
+        "Neurons of a network in the plane turning to the extremal directions, and beside them the loss and the share aligned."
+    )
+    return Player([plane, over_time], [f"t = {value:.1f}" for value in time], about, step_name="time", milliseconds=120)
 
 
 def _disc(panel: Axes, frames: dict[str, Array], index: int) -> None:
