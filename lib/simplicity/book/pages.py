@@ -44,11 +44,13 @@ def offer_notebook(app: Sphinx, pagename: str, templatename: str, context: dict[
 
 
 def add_provenance(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """The provenance line under each executed page."""
+    """The provenance line under each page: of its run, or of the build where nothing is executed."""
     chapter = _chapter(app, pagename)
+    state = app.env.simplicity  # type: ignore[attr-defined]
     if chapter:
-        state = app.env.simplicity  # type: ignore[attr-defined]
         context["body"] += provenance.line(state.runs[chapter], state.payloads[chapter])
+    elif pagename in state.pages:
+        context["body"] += provenance.built(Path(app.srcdir))
 
 
 def _chapter(app: Sphinx, pagename: str) -> str | None:

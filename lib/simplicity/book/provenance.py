@@ -4,6 +4,7 @@ Dates and seconds live here and in `provenance.json` only, so that two cold buil
 """
 
 import datetime
+import functools
 import html
 import importlib.metadata
 import os
@@ -46,6 +47,15 @@ def line(run: dict[str, Any], payloads: list[dict[str, Any]]) -> str:
         f"on {run['device']['cpu']}, {run['device']['cores']} cores",
     ]
     return f'<p class="simplicity-provenance">{html.escape("; ".join(parts))}.</p>'
+
+
+@functools.cache
+def built(root: Path) -> str:
+    """The foot of a page without code, as HTML: when and from what it was made."""
+    made = record(root, datetime.datetime.now(datetime.UTC), 0.0)
+    when, commit = made["started"].replace("T", " ").removesuffix("Z"), made["commit"] or "unknown"
+    text = f"Built {when} UTC from commit {commit}, simplicity {made['simplicity']} ({made['library'][:12]})"
+    return f'<p class="simplicity-provenance">{html.escape(text)}; any verdicts here are those of the chapters\' runs.</p>'
 
 
 def _named(label: str, payloads: list[dict[str, Any]], key: str) -> list[str]:
