@@ -1,5 +1,7 @@
 """Figures as pages need them: in the page's colours, the same bytes twice, text untouched, every seed a mark."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -26,8 +28,6 @@ def test_ink_is_the_page_s_colour_and_text_keeps_its_digits_and_takes_the_page_s
 
 def test_coordinates_are_short():
     tags = picture().svg.replace("0.001", "").replace("12.3456", "")
-    import re
-
     assert not re.search(r"\d\.\d{3,}", tags)
 
 
@@ -70,9 +70,13 @@ def test_every_seed_is_a_mark_and_medians_skip_what_is_undefined():
 
 def test_recorded_seeds_are_one_path_with_a_dot_each():
     with style.axes(1) as (figure, (panel,)):
-        seeds.marks(panel, np.arange(50.0), np.arange(50.0) ** 2, style.BLUE, recorded=True)
+        for colour in (style.BLUE, style.RED):  # the second series shares the shape of its mark with the first
+            seeds.marks(panel, np.arange(50.0), np.arange(50.0) ** 2, colour, recorded=True)
+        seeds.marks(panel, np.arange(3.0), np.arange(3.0), style.GREEN, recorded=False)
         svg = style.finish(figure, "dots").svg
-    assert svg.count("h0") == 50 and style.DOTS not in svg and style.BLUE in svg
+    assert svg.count("h0") == 100 and style.DOTS not in svg and style.BLUE in svg and style.RED in svg
+    used, defined = set(re.findall(r'href="#([^"]+)"', svg)), set(re.findall(r'id="([^"]+)"', svg))
+    assert used <= defined
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 100])

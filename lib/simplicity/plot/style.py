@@ -98,7 +98,7 @@ def _inline(text: str) -> str:
     svg = svg.replace("<svg", '<svg stroke-linejoin="round" stroke-linecap="butt"', 1)
     svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
-    dots = rf'<g id="{DOTS}">\s*<defs>.*?</defs>\s*<g (clip-path="[^"]*")>(.*?)</g>\s*</g>'
+    dots = rf'<g id="{DOTS}">\s*(<defs>.*?</defs>)?\s*<g (clip-path="[^"]*")>(.*?)</g>\s*</g>'
     svg = re.sub(dots, _one_path, svg, flags=re.DOTALL)
     svg = re.sub(r"<[^>]*>", _shorten, svg)  # in tags only: what stands between them is text to read
     return re.sub(r"\n\s*", "\n", svg.replace(INK, "currentColor"))
@@ -106,13 +106,14 @@ def _inline(text: str) -> str:
 
 def _one_path(group: re.Match[str]) -> str:
     """Marks of one colour as the round ends of strokes without length: 15 bytes a mark in place of 120."""
-    places = re.findall(r'<use [^>]*x="([^"]*)" y="([^"]*)"', group[2])
-    colour = re.search(r"fill: (#\w+)", group[2])
+    shared, clip, marks = group[1] or "", group[2], group[3]  # a mark's shape may serve later series as well
+    places = re.findall(r'<use [^>]*x="([^"]*)" y="([^"]*)"', marks)
+    colour = re.search(r"fill: (#\w+)", marks)
     if not places or colour is None:
-        return ""
+        return shared
     path = "".join(f"M{float(x):.1f} {float(y):.1f}h0" for x, y in places)
     style = f"fill:none;stroke:{colour[1]};stroke-width:{DOT_SIZE};stroke-opacity:{DOT_OPACITY};stroke-linecap:round"
-    return f'<path {group[1]} d="{path}" style="{style}"/>'
+    return f'{shared}<path {clip} d="{path}" style="{style}"/>'
 
 
 def _shorten(tag: re.Match[str]) -> str:
