@@ -236,3 +236,11 @@ def test_numbers_of_numpy_become_plain_in_a_row() -> None:
 )
 def test_cells_are_selected_by_their_fields_possibly_none(fields: dict, rho: list[float]) -> None:
     assert claims.cells_where(RUN, **fields).rho.values.tolist() == rho
+
+
+def test_what_cannot_be_tested_here_is_not_judged_and_says_why():
+    one = claims.not_testable(xr.Dataset(attrs={"preset": "FULL"}), "B16", "empirical", "rho at the end", "rho still falls")
+    assert one.passed is None and one.holds is None
+    found = claims.verdict("B16", [one])
+    assert found.verdict == "not testable here" and "rho still falls" in found.reason
+    assert claims.from_row(one.row()).control == one.control

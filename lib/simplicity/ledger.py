@@ -95,9 +95,6 @@ class Judgement:
             found.append(claims.verdict(claim, _judged(recorded, [one for one in self.fresh if one.claim == claim])))
         return found
 
-    def __getitem__(self, claim: str) -> Verdict:
-        return next(found for found in self.verdicts() if found.claim == claim)
-
     def assert_expected(self) -> str:
         """Every outcome is the one committed beside the record; with parameters other than a preset's nothing is asserted."""
         if not set(self.presets) <= {"QUICK", "FULL"}:

@@ -10,7 +10,6 @@ in place of the normal one; `null` is N(0, 1) independent of the inputs, whose D
 """
 
 import dataclasses
-import json
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from simplicity.claims import (
     interval_contains,
     interval_within,
     mean,
+    settings_of,
     share,
 )  # fmt: skip
 from simplicity.config import seeds
@@ -165,7 +165,7 @@ HEAVY = {"labels": "heavy", "dim": 2}
 
 def plain(dataset: xr.Dataset, variance: str = "noise_variance") -> dict[str, Any]:
     """The fields of the cells in the plane with a teacher, at one of the two noise levels of the run's settings."""
-    return {"labels": "linear", "dim": 2, "noise_variance": json.loads(dataset.attrs["config"])[variance]}
+    return {"labels": "linear", "dim": 2, "noise_variance": settings_of(dataset)[variance]}
 
 
 def exponent(cells: xr.Dataset, value: str) -> Estimate:

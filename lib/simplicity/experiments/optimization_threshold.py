@@ -6,13 +6,12 @@ where no alignment precedes the fit.
 """
 
 import dataclasses
-import json
 
 import numpy as np
 import xarray as xr
 
 from simplicity import config, linear_teacher
-from simplicity.claims import Check, above, below, cells_where, check, control, every_seed, share
+from simplicity.claims import Check, above, below, cells_where, check, control, every_seed, settings_of, share
 from simplicity.config import seeds, shared
 from simplicity.data import synthetic
 from simplicity.engines.two_layer import log_schedule
@@ -81,7 +80,7 @@ def measure(cell: Cell) -> xr.Dataset:
     return run.outcome().assign(
         cosine=alignment.weighted_mean(cosines, weights),
         histogram=("bin", histogram.astype(np.float32)),
-        train_curve=run.trajectory["train_curve"].astype(np.float32),  # for drawing only, half the record
+        train_curve=run.trajectory["train_curve"].astype(np.float32),  # to be drawn, never judged
     )
 
 
@@ -126,7 +125,7 @@ def _interpolation_check(dataset: xr.Dataset, few: xr.Dataset) -> Check:
 
 def scales(dataset: xr.Dataset) -> tuple[float, float]:
     """The small scale of a run and that of its control."""
-    settings = json.loads(dataset.attrs["config"])
+    settings = settings_of(dataset)
     return settings["scale"], settings["control_scale"]
 
 

@@ -6,7 +6,6 @@ margin, a single fit on all samples in place of two, and a start at scale 1, fro
 """
 
 import dataclasses
-import json
 
 import numpy as np
 import xarray as xr
@@ -26,6 +25,7 @@ from simplicity.claims import (
     mean,
     median,
     no_seed,
+    settings_of,
     share,
 )  # fmt: skip
 from simplicity.config import seeds, shared
@@ -114,7 +114,7 @@ def checks(dataset: xr.Dataset) -> list[Check]:
 
 def scales(dataset: xr.Dataset) -> tuple[float, float]:
     """The small scale of a run and that of its control."""
-    settings = json.loads(dataset.attrs["config"])
+    settings = settings_of(dataset)
     return settings["scale"], settings["control_scale"]
 
 

@@ -1,6 +1,5 @@
 """Pictures of extremal vectors: G_n around the circle as a player over n, rates in n, counts, searched dimensions."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from simplicity.claims import Estimate, cells_where, mean, share
+from simplicity.claims import Estimate, cells_where, mean, settings_of, share
 from simplicity.plot.player import Dots, Line, Note, Panel, Player
 from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
@@ -143,7 +142,7 @@ def counts(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
 def _counted_kinds(dataset: xr.Dataset) -> dict[str, tuple[str, dict[str, Any]]]:
     """As `_KINDS`, at the noise levels of the run's own settings."""
-    settings = json.loads(dataset.attrs["config"])
+    settings = settings_of(dataset)
     plain, noisy = ({"labels": "linear", "noise_variance": settings[name]} for name in ("noise_variance", "noisy_variance"))
     return {
         "Gaussian inputs": (BLUE, {"law": "gaussian", **plain}),
