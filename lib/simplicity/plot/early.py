@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from simplicity.claims import cells_where
-from simplicity.measure import alignment, early
+from simplicity.measure import alignment, early, extremal
 from simplicity.plot import seeds
 from simplicity.plot.player import Dots, Line, Note, Panel, Player, Track
 from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
@@ -32,18 +32,19 @@ def neuron_frames(a: Array, w: Array, time: Array, x: Array, y: Array) -> dict[s
     between sectors, where the force is a set). `curve` (q, 2): the polar curve of G_n, at 1 + 0.32 G_n / max |G_n|.
     """
     angle = np.linspace(0, 2 * np.pi, _ANGLES)
-    height = alignment.g_n(early.circle(angle), x, y)
-    tops, bottoms = early.attractors(x, y)
+    height = alignment.g_n(extremal.circle(angle), x, y)
+    found = extremal.exact(x, y)
+    tops, bottoms = found.ends(1), found.ends(-1)
     outputs = [np.maximum(x @ inner.T, 0) @ outer for outer, inner in zip(a, w, strict=True)]
     return {
         "time": time,
         "position": w / np.abs(a)[:, :, None],
         "sign": np.sign(a[0]),
         "loss": np.array([alignment.mse(output, y) for output in outputs]),
-        "aligned": _near(w, a[0] > 0, early.circle(tops), early.circle(bottoms)),
-        "curve": (1 + _CURVE * height / np.abs(height).max())[:, None] * early.circle(angle),
-        "maximisers": early.circle(tops),
-        "minimisers": early.circle(bottoms),
+        "aligned": _near(w, a[0] > 0, tops, bottoms),
+        "curve": (1 + _CURVE * height / np.abs(height).max())[:, None] * extremal.circle(angle),
+        "maximisers": tops,
+        "minimisers": bottoms,
     }
 
 
@@ -68,7 +69,7 @@ def turning(frames: dict[str, Array], every: int) -> Player:
     """The same as a player over time: the neurons in the plane, and beside them the loss and the share that is aligned."""
     index = np.arange(0, len(frames["time"]), every)
     time, loss, aligned = frames["time"][index], frames["loss"][index] / frames["loss"][0], frames["aligned"][index]
-    circle = early.circle(np.linspace(0, 2 * np.pi, _ANGLES))
+    circle = extremal.circle(np.linspace(0, 2 * np.pi, _ANGLES))
     tracks: list[Track] = [Line("unit circle", [circle], opacity=0.3, width=0.8), Line("G_n", [frames["curve"]], opacity=0.7)]
     for ends, sign, colour, name in (("maximisers", 1, GREEN, "a > 0"), ("minimisers", -1, PURPLE, "a < 0")):
         for direction in frames[ends]:
