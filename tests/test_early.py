@@ -113,14 +113,22 @@ def test_frames_show_neurons_inside_the_disc_that_end_at_the_attractors():
     start = nets.dominated(60, 2, 1e-6, streams.generator(0, streams.INITIALISATION))
     schedule = range(0, 801, 40)
     a, w = snapshots(start, x, y, step_size=0.02, schedule=schedule)
-    frames = plot.neuron_frames(a, w, np.array(schedule) * 0.02, x, y)
+    frames = plot.neuron_frames(a, w, np.array(schedule) * 0.02, x, y, extremal.exact(x, y))
     assert np.linalg.norm(frames["position"], axis=2).max() <= 1 + 1e-3  # in the ball, but for the step's own error
     assert frames["loss"][-1] == pytest.approx(frames["loss"][0], rel=1e-3)
     assert frames["aligned"][0] < 0.2 and frames["aligned"][-1] > 0.9
     up = frames["position"][-1, frames["sign"] > 0]
     nearest = np.linalg.norm(up[:, None] - frames["maximisers"], axis=2).min(axis=1)
     assert np.median(nearest) < 0.05
-    np.testing.assert_allclose(frames["curve"][0], frames["curve"][-1], atol=1e-9)  # closed
+
+
+def test_the_polar_curve_is_closed_and_outside_the_circle_where_g_is_positive():
+    x, y = plane(n=8)
+    curve = plot.polar_curve(x, y)
+    np.testing.assert_allclose(curve[0], curve[-1], atol=1e-9)
+    radius = np.linalg.norm(curve, axis=1)
+    np.testing.assert_array_equal(radius > 1, alignment.g_n(curve, x, y) > 0)
+    assert np.abs(radius - 1).max() == pytest.approx(0.32)
 
 
 def test_a_relative_size_is_the_quotient_that_the_theorem_bounds():
