@@ -102,22 +102,22 @@ def test_the_player_has_every_neuron_on_one_of_the_discs_and_the_last_ones_in_th
     assert "τ½" in [track.frames[0] for track in curves.tracks if not track.name and isinstance(track.frames[0], str)]
 
 
-def test_the_ways_tell_the_story_in_the_first_frame(run: tuple) -> None:
+def test_the_paths_tell_the_story_in_the_first_frame(run: tuple) -> None:
     x, y, frames = run
     made = sphere.turning(frames, x, y, {}, every=2)
-    ways = [track for panel in made.panels[:2] for track in tracks_of(panel, Line, "way")]
-    assert len(ways) == 4 and all(len(track.frames) == 1 for track in ways)
-    steps = np.concatenate([np.linalg.norm(np.diff(track.frames[0], axis=0), axis=1) for track in ways])
+    paths = [track for panel in made.panels[:2] for track in tracks_of(panel, Line, "path")]
+    assert len(paths) == 4 and all(len(track.frames) == 1 for track in paths)
+    steps = np.concatenate([np.linalg.norm(np.diff(track.frames[0], axis=0), axis=1) for track in paths])
     assert np.nanmin(steps) >= 0.04 - 1e-12 and np.isfinite(steps).sum() > 300
 
 
-def test_a_way_is_thinned_and_keeps_its_breaks():
+def test_a_path_is_thinned_and_keeps_its_breaks():
     straight = np.stack([np.linspace(0, 1, 101), np.zeros(101)], axis=1)
     gap = np.full((1, 2), np.nan)
     places = np.concatenate([straight, gap, straight + 1])[:, None]
-    way = early.ways(places, 0.095, "#000000").frames[0]
-    np.testing.assert_allclose(way[:11, 0], np.linspace(0, 1, 11))
-    assert np.isnan(way[11]).all() and np.isnan(way[-1]).all() and len(way) == 2 * 11 + 2
+    path = early.paths(places, 0.095, "#000000").frames[0]
+    np.testing.assert_allclose(path[:11, 0], np.linspace(0, 1, 11))
+    assert np.isnan(path[11]).all() and np.isnan(path[-1]).all() and len(path) == 2 * 11 + 2
 
 
 def test_the_player_is_small_and_the_same_twice(run: tuple) -> None:
@@ -132,7 +132,7 @@ def tracks_of(panel: object, kind: type, name: str) -> list:
     return [track for track in panel.tracks if isinstance(track, kind) and track.name.startswith(name)]  # type: ignore[attr-defined]
 
 
-def test_a_way_ends_at_the_exit_or_with_the_run(run: tuple) -> None:
+def test_a_path_ends_at_the_exit_or_with_the_run(run: tuple) -> None:
     _, _, frames = run
     assert len(early.before_exit(frames, frames["position"])) == len(frames["time"])  # this one has not left yet
     falling = {**frames, "loss": np.linspace(1, 0, 21)}

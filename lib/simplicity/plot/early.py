@@ -20,7 +20,7 @@ from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, 
 
 Array = NDArray[np.floating]
 SIDES = {1: ("maximisers", GREEN, "a > 0"), -1: ("minimisers", PURPLE, "a < 0")}  # sign of a_j: where to, colour, in words
-_STRIDE = 0.03  # of the unit circle's radius, three pixels: no neuron's way is drawn finer
+_STRIDE = 0.03  # of the unit circle's radius, three pixels: no neuron's path is drawn finer
 _CURVE = 0.32  # by how much G_n moves the polar curve off the unit circle
 _CIRCLE = extremal.circle(np.linspace(0, 2 * np.pi, 361))
 
@@ -61,7 +61,7 @@ def _near(w: Array, positive: NDArray[np.bool_], tops: Array, bottoms: Array) ->
 def turning(frames: dict[str, Array], curve: Array, moments: Mapping[str, float], every: int) -> Player:
     """A player over time: the neurons in the plane, and beside them the loss and the share that is aligned.
 
-    Each neuron's way up to the exit is drawn whole, so that the first frame tells where all of them will go.
+    Each neuron's path up to the exit is drawn whole, so that the first frame tells where all of them will go.
     """
     index = np.arange(0, len(frames["time"]), every)
     tracks: list[Track] = [Line("unit circle", [_CIRCLE], opacity=0.3, width=0.8), Line("Gₙ", [curve], opacity=0.7)]
@@ -70,7 +70,7 @@ def turning(frames: dict[str, Array], curve: Array, moments: Mapping[str, float]
             spoke = np.stack([0 * direction, 1.42 * direction])
             tracks.append(Line(f"{ends[:-1]} of Gₙ", [spoke], colour, 1.0, dashes="4 3"))
         chosen = frames["position"][:, frames["sign"] == sign]
-        tracks.append(ways(before_exit(frames, chosen), _STRIDE, colour))
+        tracks.append(paths(before_exit(frames, chosen), _STRIDE, colour))
         tracks.append(Dots(f"neurons with {word}", [chosen[i] for i in index], colour, radius=2.4, opacity=0.7))
     plane = Panel("neurons at w / |a|", (-1.45, 1.45), (-1.45, 1.45), tracks, width=320, height=320)
     about = (
@@ -85,14 +85,14 @@ def before_exit(frames: dict[str, Array], places: Array) -> Array:
     return places[: early.left_plateau(frames["loss"])]
 
 
-def ways(places: Array, stride: float, colour: str) -> Line:
-    """The ways of all neurons, `places` (p, m, 2), as one quiet line without points nearer than `stride` to the last one."""
-    return Line("way to the exit", [joined([_thinned(way, stride) for way in places.swapaxes(0, 1)])], colour, 0.7, 0.35)
+def paths(places: Array, stride: float, colour: str) -> Line:
+    """The paths of all neurons, `places` (p, m, 2), as one quiet line without points nearer than `stride` to the last one."""
+    return Line("path up to the exit", [joined([_thinned(path, stride) for path in places.swapaxes(0, 1)])], colour, 0.7, 0.35)
 
 
-def _thinned(way: Array, stride: float) -> Array:
-    kept = [way[0]]
-    for place in way[1:]:
+def _thinned(path: Array, stride: float) -> Array:
+    kept = [path[0]]
+    for place in path[1:]:
         if not np.linalg.norm(place - kept[-1]) < stride:  # a NaN is not near, and stays as a break
             kept.append(place)
     return np.array(kept)

@@ -23,7 +23,7 @@ _TITLES = {FRONT: "towards β*", BACK: "away from β*"}
 _LEVELS = np.array([-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75])  # of max |G_n|
 _RIM = extremal.circle(np.linspace(0, 2 * np.pi, 91))
 _SIDE, _HEIGHT, _LIMIT = 220.0, 236.0, 1.06
-_STRIDE = 0.04  # of the disc's radius, two to three pixels: a neuron's way is drawn no finer
+_STRIDE = 0.04  # of the disc's radius, two to three pixels: a neuron's path is drawn no finer
 
 
 def project(w: Array, side: int) -> Array:
@@ -75,7 +75,7 @@ def _hemisphere(frames: dict[str, Array], x: Array, y: Array, side: int, index: 
         tracks.append(Line(name, [line], **look))
     for sign, (ends, colour, word) in early.SIDES.items():
         places = project(frames["position"][:, frames["sign"] == sign], side)
-        tracks.append(early.ways(early.before_exit(frames, places), _STRIDE, colour))
+        tracks.append(early.paths(early.before_exit(frames, places), _STRIDE, colour))
         tracks.append(Dots(f"{ends[:-1]} of Gₙ", [project(frames[ends], side)], colour, radius=7, hollow=True))
         tracks.append(Dots(f"neurons with {word}", [places[i] for i in index], colour, radius=2.2, opacity=0.8))
     limits = (-_LIMIT, _LIMIT)
