@@ -136,3 +136,11 @@ def test_a_relative_size_is_the_quotient_that_the_theorem_bounds():
     assert run["size"][0] == pytest.approx(1e-2)
     assert run["size"][2] <= 1e-2**0.5 * 1.01
     assert float(run.exit_time) == pytest.approx(float(run.moment_time[3]))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(1e-6, "scale 10⁻⁶"), (1e-10, "scale 10⁻¹⁰"), (1.0, "scale 1"), (100.0, "scale 10²"), (0.02, "scale 0.02")],
+)
+def test_scales_are_shown_as_powers_of_ten(value, shown):
+    assert plot._scale(value) == shown

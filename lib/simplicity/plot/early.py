@@ -21,6 +21,7 @@ from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, 
 Array = NDArray[np.floating]
 SIDES = {1: ("maximisers", GREEN, "a > 0"), -1: ("minimisers", PURPLE, "a < 0")}  # sign of a_j: where to, colour, in words
 _STRIDE = 0.03  # of the unit circle's radius, three pixels: no neuron's path is drawn finer
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _CURVE = 0.32  # by how much G_n moves the polar curve off the unit circle
 _CIRCLE = extremal.circle(np.linspace(0, 2 * np.pi, 361))
 
@@ -131,7 +132,10 @@ def over_time(
 
 
 def _scale(value: float) -> str:
-    return f"scale {value:g}".replace("e-0", "e-")
+    """Powers of ten as such: scale 10⁻⁶."""
+    power = round(float(np.log10(value)))
+    shown = f"10{str(power).translate(_RAISED)}" if power and np.isclose(value, 10.0**power) else f"{value:g}"
+    return f"scale {shown}"
 
 
 SCALES = {1e-6: BLUE, 1e-4: PURPLE, 1e-3: ORANGE, 1.0: RED}
