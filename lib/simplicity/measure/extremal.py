@@ -23,7 +23,7 @@ Mask = NDArray[np.bool_]
 _TIE = 1e-12  # radians: boundaries nearer than this are one, as those of x and -x are but for rounding
 _NOTHING = 1e-12  # of sum_k |y_k x_k| / n: a shorter D is zero but for rounding
 
-_LAST = 20  # steps of a search in which a sample that is on a boundary shows itself
+_LAST = 60  # steps of a search in which a sample that is on a boundary shows itself
 _CLIMBERS, _ROUNDS = 64, 300  # of the search for the largest force
 
 
@@ -131,7 +131,7 @@ def searched_deviation(x: Array, y: Array, population: Array, rng: Generator, st
     return best
 
 
-def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 120) -> Extremal:
+def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 400) -> Extremal:
     """Extremal vectors found from random starts by w <- (1 - c) w + c s D_n(w)/|D_n(w)|, s = 1 and s = -1, with falling c.
 
     Samples that keep entering and leaving at the end are taken to be on the boundary, and the candidate is solved for exactly;
@@ -144,7 +144,7 @@ def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 
     flips = np.zeros((len(w), len(x)), dtype=bool)
     active = w @ x.T > 0
     for step in range(steps):
-        rate = 0.5 * 0.95**step
+        rate = 0.5 * 0.985**step
         w = _on_sphere((1 - rate) * w + rate * signs[:, None] * _on_sphere(active @ pulls))
         before, active = active, w @ x.T > 0
         if step >= steps - _LAST:
