@@ -49,7 +49,7 @@ def test_extreme_eigenvalues_are_those_of_the_dense_matrix(seed):
 
 
 def test_one_neuron_by_hand():
-    # h = a w x with x = 2, y = 3 at a = w = 1: e = -1, L = 1/2; H = x^2 (w, a)(w, a)^T + e x [[0, 1], [1, 0]] = [[4, 2], [2, 4]]
+    # h = a w x with x = 2, y = 3 at a = w = 1: e = -1, H = x^2 (w, a)(w, a)^T + e x [[0, 1], [1, 0]] = [[4, 2], [2, 4]]
     a, w, x, y = np.array([1.0]), np.array([[1.0]]), np.array([[2.0]]), np.array([3.0])
     assert landscape.gradient_norm(a, w, x, y) == pytest.approx(np.sqrt(8))
     np.testing.assert_allclose(landscape.hessian(a, w, x, y) @ np.eye(2), [[4, 2], [2, 4]])

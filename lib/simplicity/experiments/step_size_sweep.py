@@ -7,6 +7,7 @@ Where both stay, the step size does not choose; only above 2 / sharpness is the 
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -25,6 +26,7 @@ AT_LIMIT, INTERPOLATES = 1e-3, 1e-6
 # An exact stationary point is never left, stable or not: the interpolator is moved by this share of its norm.
 NUDGE = 1e-6
 PROBES = 40
+DIVERGED = 1e12  # a train MSE above counts as none at all
 
 
 @config.settings
@@ -42,7 +44,7 @@ class Config:
     scale: float = config.param(1e-3, "scale lambda of the small start", low=1e-12)
     noise_variance: float = config.param(0.25, "sigma^2", low=0)
     time: float = config.param(2000.0, "training time at most: steps x learning rate", low=1e-6, high=1e9)
-    interpolator_time: float = config.param(50.0, "the same from the interpolator", low=1e-6, high=1e9)
+    interpolator_time: float = config.param(20.0, "the same from the interpolator", low=1e-6, high=1e9)
     seeds: int = config.param(5, "seeds of each setting", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
@@ -73,12 +75,12 @@ class Cell:
 
     @property
     def precision(self) -> str:
-        return "float32" if self.start == "small" else "float64"
+        return "float64"  # at small steps single precision cannot move a weight by the force that the stopping rule asks for
 
 
 def cells(config: Config) -> list[Cell]:
-    small = {"start": "small", "n": config.n, "width": config.width, "time": config.time}
-    other = {
+    small: dict[str, Any] = {"start": "small", "n": config.n, "width": config.width, "time": config.time}
+    other: dict[str, Any] = {
         "start": "interpolator",
         "n": config.interpolator_n,
         "width": config.interpolator_width,
@@ -113,7 +115,8 @@ def _from_interpolator(cell: Cell) -> xr.Dataset:
     errors: list[float] = []
 
     def probe(network: TwoLayer) -> float:
-        errors.append(alignment.mse(forward(network, task.x), task.y))
+        with np.errstate(over="ignore", invalid="ignore"):  # on the way to a divergence
+            errors.append(alignment.mse(forward(network, task.x), task.y))
         return errors[-1]
 
     schedule, diverged = two_layer.log_schedule(cell.steps, PROBES), 0
@@ -125,6 +128,7 @@ def _from_interpolator(cell: Cell) -> xr.Dataset:
     except two_layer.Diverged:
         diverged = 1
     curve = np.array(errors + [np.nan] * (len(schedule) - len(errors)))
+    curve[~(curve < DIVERGED)] = np.nan
     fits = alignment.two_ols(task.x, task.y, task.teacher)
     return xr.Dataset(
         {
@@ -149,12 +153,14 @@ def checks(dataset: xr.Dataset) -> list[Check]:
     slow, fast = cells_where(other, step_size=0.02), cells_where(other, step_size=0.1)
     return [
         check(
-            dataset, "B14", "empirical", "share of runs from the small start with |rho - 1| < 0.001, n = 480, steps 0.02, 0.1, 0.5",
+            dataset, "B14", "empirical",
+            "share of runs from the small start with |rho - 1| < 0.001, n = 480, steps 0.02, 0.1, 0.5",
             share(_at_limit(small)), every_seed(),
             control("from an interpolator, n = 120, step 0.02: the same share", share(_at_limit(slow)), no_seed()),
         ),
         check(
-            dataset, "B14", "empirical", "share of runs from an interpolator that stay below train MSE 1e-6, n = 120, step 0.02",
+            dataset, "B14", "empirical",
+            "share of runs from an interpolator that stay below train MSE 1e-6, n = 120, step 0.02",
             share(stays(slow)), every_seed(),
             control("step 0.1, above 2 / sharpness: the same share", share(stays(fast)), no_seed()),
         ),

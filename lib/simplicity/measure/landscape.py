@@ -21,6 +21,9 @@ from simplicity.measure.alignment import d_n
 
 Array = NDArray[np.floating]
 
+_ACCURACY = 1e-8  # of an eigenvalue, as a share of the operator's norm
+_BASIS = 60  # vectors that Lanczos keeps: dense spectra need more than the default 20
+
 
 class Weights(NamedTuple):
     """Output weights `a` (m,) and input weights `w` (m, d), in this order also in a flat vector of all m (d + 1)."""
@@ -71,7 +74,7 @@ def hessian(a: Array, w: Array, x: Array, y: Array) -> LinearOperator:
 
 
 def sharpness(a: Array, w: Array, x: Array, y: Array) -> float:
-    """Largest eigenvalue of the Hessian of L; gradient descent with step eta is unstable at a minimum where it exceeds 2/eta."""
+    """Largest eigenvalue of the Hessian of L. A minimum where it exceeds 2/eta is unstable under steps of size eta."""
     return _largest(hessian(a, w, x, y))
 
 
@@ -143,9 +146,10 @@ def at_loss(a: Array, w: Array, error: Callable[[Array, Array], float], wanted: 
 
 
 def _largest(operator: LinearOperator) -> float:
-    # A fixed start of the iteration: the same weights give the same bits.
-    start = np.random.default_rng(0).standard_normal(operator.shape[0])
-    return float(eigsh(operator, k=1, which="LA", v0=start, tol=1e-10, return_eigenvectors=False)[0])
+    size = operator.shape[0]
+    start = np.random.default_rng(0).standard_normal(size)  # fixed: the same weights give the same bits
+    found = eigsh(operator, k=1, which="LA", v0=start, ncv=min(size, _BASIS), tol=_ACCURACY, return_eigenvectors=False)
+    return float(found[0])
 
 
 def _norm(a: Array, w: Array) -> float:
