@@ -104,7 +104,8 @@ def _from_small(cell: Cell) -> xr.Dataset:
     run = linear_teacher.train(cell, schedule=two_layer.log_schedule(cell.steps, PROBES))
     kept = run.outcome()[["rho", "train_mse", "stopped_at"]]
     sharp = landscape.sharpness(*run.network, run.task.x, run.task.y)
-    return kept.assign(diverged=0, sharpness=sharp, train_curve=_curve(run.trajectory["train_curve"].values))
+    curve = run.trajectory["train_curve"]
+    return kept.assign(diverged=0, sharpness=sharp, train_curve=_drawn(curve.values), time_of_probe=_drawn(curve.time.values))
 
 
 def _from_interpolator(cell: Cell) -> xr.Dataset:
@@ -137,12 +138,13 @@ def _from_interpolator(cell: Cell) -> xr.Dataset:
             "stopped_at": schedule[len(errors) - 1] if diverged else cell.steps,
             "diverged": diverged,
             "sharpness": landscape.sharpness(*interpolator, task.x, task.y),
-            "train_curve": _curve(curve),
+            "train_curve": _drawn(curve),
+            "time_of_probe": _drawn(cell.step_size * np.array(schedule)),
         }
     )
 
 
-def _curve(values: np.ndarray) -> tuple[str, np.ndarray]:
+def _drawn(values: np.ndarray) -> tuple[str, np.ndarray]:
     """To be drawn, never judged; filled up to one length, since the number of probes differs with the step size."""
     return "probe", np.pad(values, (0, PROBES - len(values)), constant_values=np.nan).astype(np.float32)
 
