@@ -173,7 +173,7 @@ def n50(cells: xr.Dataset, drawn: NDArray[np.integer] | None = None) -> Array:
     rows = np.arange(len(table))[None] if drawn is None else drawn
     share = (table[rows].sum(axis=1) + 0.5) / (rows.shape[1] + 1.0)  # (rows, n)
     place = np.log(ns)
-    intercept, slope = np.array([_logistic(place, found) for found in share]).T
+    intercept, slope = _logistic(place, share)
     return np.exp(place.mean() - intercept / np.where(slope > 1e-6, slope, np.nan))
 
 
@@ -186,13 +186,13 @@ def successes(cells: xr.Dataset) -> tuple[Array, Array]:
     return ns.astype(float), table
 
 
-def _logistic(place: Array, share: Array) -> tuple[float, float]:
-    """Intercept and slope over place - its mean, by Newton's method; the log-likelihood is concave."""
+def _logistic(place: Array, share: Array) -> tuple[Array, Array]:
+    """Intercepts and slopes over place - its mean for shares (rows, n), by Newton's method; the log-likelihood is concave."""
     design = np.stack([np.ones_like(place), place - place.mean()], axis=1)
-    weights = np.zeros(2)
-    for _ in range(30):
-        fitted = 1 / (1 + np.exp(-design @ weights))
-        curvature = design.T @ (design * (fitted * (1 - fitted))[:, None])
-        step = np.linalg.solve(curvature, design.T @ (share - fitted))
-        weights = weights + step / max(1.0, np.abs(step).max() / 2)  # a bound keeps the first steps from overshooting
-    return float(weights[0]), float(weights[1])
+    weights = np.zeros((len(share), 2))
+    for _ in range(40):
+        fitted = 1 / (1 + np.exp(-weights @ design.T))
+        curvature = np.einsum("rq,qi,qj->rij", fitted * (1 - fitted), design, design)
+        step = np.linalg.solve(curvature, ((share - fitted) @ design)[:, :, None])[:, :, 0]
+        weights += step / np.maximum(1.0, np.abs(step).max(axis=1, keepdims=True) / 2)  # bounded: no overshooting at first
+    return weights[:, 0], weights[:, 1]
