@@ -63,7 +63,7 @@ class Config:
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, ns=(15, 40), growing_ns=(15,), large_starts=2, steps=200, seeds=2)
 FULL = dataclasses.replace(
-    QUICK, ns=(10, 40, 120, 480, 1920, 7680), widths=(20, 50), growing_ns=(120, 480, 1920), large_starts=10, seeds=10
+    QUICK, ns=(10, 40, 120, 480, 1920, 7680), widths=(20, 50), growing_ns=(120, 480, 1920), large_starts=10
 )
 
 
