@@ -32,7 +32,7 @@ TOLERANCE = 1e-9  # of the force on any neuron, in double precision
 @config.settings
 class Config:
     ns: tuple[int, ...] = config.param((480,), "numbers of samples", unit="samples", low=1, high=10**5)
-    width: int = config.param(1000, "hidden neurons", unit="neurons", low=1, high=10**5)
+    width: int = config.param(600, "hidden neurons", unit="neurons", low=1, high=10**5)
     law: str = config.param("margin", "law of the inputs", choices=synthetic.LAWS)
     dim: int = config.param(5, "input dimension", low=1, high=10**5)
     scale: float = config.param(1e-3, "scale lambda of the initialisation", low=1e-12)
@@ -46,7 +46,7 @@ class Config:
 
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, ns=(20,), width=40, steps=300, kicked_steps=100, seeds=2)
-FULL = dataclasses.replace(QUICK, ns=(120, 480), kicked_steps=20_000, seeds=10)
+FULL = dataclasses.replace(QUICK, ns=(120, 480), width=1000, kicked_steps=20_000, seeds=10)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -44,7 +44,7 @@ class Config:
     scale: float = config.param(1e-3, "scale lambda of the small start", low=1e-12)
     noise_variance: float = config.param(0.25, "sigma^2", low=0)
     time: float = config.param(2000.0, "training time at most: steps x learning rate", low=1e-6, high=1e9)
-    interpolator_time: float = config.param(20.0, "the same from the interpolator", low=1e-6, high=1e9)
+    interpolator_time: float = config.param(10.0, "the same from the interpolator", low=1e-6, high=1e9)
     seeds: int = config.param(5, "seeds of each setting", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
