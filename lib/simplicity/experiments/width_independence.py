@@ -57,7 +57,7 @@ class Config:
 
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, widths=(10, 20), ns=(30, 60), control_n=30, control_seeds=2, steps=200, seeds=2)
-FULL = dataclasses.replace(QUICK, widths=(20, 50, 200, 1000, 10_000), ns=(60, 80, 100, 120, 240), seeds=40)
+FULL = dataclasses.replace(QUICK, widths=(20, 50, 200, 1000, 10_000), ns=(80, 100, 120, 240), seeds=40)
 
 
 @dataclasses.dataclass(frozen=True)
