@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from simplicity.claims import cells_where, share
 from simplicity.plot import seeds
@@ -36,8 +37,7 @@ def widths(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, float],
         _log(right, "width", np.unique(recorded.width.values))
         right.annotate("small start", (0.98, 0.9), xycoords="axes fraction", ha="right", color=GREEN)
         right.annotate(f"start at scale {large:g}", (0.98, 0.35), xycoords="axes fraction", ha="right", color=RED)
-        entries = [(_colour(np.unique(recorded.width.values), m), f"m = {m:,}") for m in np.unique(recorded.width.values)]
-        seeds.legend(left, entries, fresh.drop_vars("width"), recorded.drop_vars("width"))
+        _legend(left, [(_colour(np.unique(recorded.width.values), m), f"m = {m:,}") for m in np.unique(recorded.width.values)])
         return finish(figure, "Share of seeds at the limit against n for each width, and train error against the width.")
 
 
@@ -65,8 +65,7 @@ def dimensions(fresh: xr.Dataset, recorded: xr.Dataset, n50: Mapping[int, float]
         middle.set(title="against n / d", xscale="log", xlabel="samples / dimension")
         _log(left, "n", np.array([10, 30, 100, 300]))
         _plain(middle, np.array([4, 8, 16, 32]))
-        entries = [(_colour(dims, dim), f"d = {dim}") for dim in dims]
-        seeds.legend(left, entries, fresh.drop_vars("width"), recorded.drop_vars("width"))
+        _legend(left, [(_colour(dims, dim), f"d = {dim}") for dim in dims])
         return finish(figure, "Success against n and n / d for each dimension, and n50 against the dimension on log axes.")
 
 
@@ -159,6 +158,14 @@ def _shares(panel: Axes, cells: xr.Dataset, colour: str, recorded: bool, shift: 
         return
     bars = np.abs(np.array([one.interval for one in found]).T - values)
     panel.errorbar(ns * shift, values, bars, color=colour, marker="o", markersize=2.6, lw=1.2, elinewidth=0.6)
+
+
+def _legend(panel: Axes, entries: list[tuple[str, str]]) -> None:
+    """Under the panels: colours with their meaning, and what circles and bars are."""
+    handles: list[Any] = [Line2D([], [], color=colour, label=label) for colour, label in entries]
+    handles.append(Line2D([], [], color=INK, marker="o", ls="", fillstyle="none", markersize=5, label="this page's seeds"))
+    handles.append(Line2D([], [], color=INK, marker="o", lw=1, markersize=2.6, label="recorded, 95 % interval"))
+    panel.figure.legend(handles=handles, loc="outside lower center", ncols=(len(handles) + 1) // 2, handlelength=1.4)
 
 
 def _colour(places: Array, place: Any) -> str:
