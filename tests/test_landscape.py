@@ -126,3 +126,9 @@ def test_gradient_descent_leaves_an_interpolator_exactly_when_the_step_is_above_
         error = np.inf
     apart = np.inf if not np.isfinite(error) else np.linalg.norm(network.a - start.a) / np.linalg.norm(start.a)
     assert (apart < 1e-4) == stays
+
+
+def test_an_eigenvalue_has_the_same_bits_every_time():
+    # 40 neurons on 20 samples: a spectrum on which the iteration restarts from random vectors of its own.
+    a, w, x, y = problem(m=40, n=20, d=5, seed=1)
+    assert len({landscape.least_eigenvalue(a, w, x, y) for _ in range(5)}) == 1

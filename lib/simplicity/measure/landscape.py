@@ -147,8 +147,11 @@ def at_loss(a: Array, w: Array, error: Callable[[Array, Array], float], wanted: 
 
 def _largest(operator: LinearOperator) -> float:
     size = operator.shape[0]
-    start = np.random.default_rng(0).standard_normal(size)  # fixed: the same weights give the same bits
-    found = eigsh(operator, k=1, which="LA", v0=start, ncv=min(size, _BASIS), tol=_ACCURACY, return_eigenvectors=False)
+    rng = np.random.default_rng(0)  # for the start and for restarts inside: the same weights give the same bits
+    found = eigsh(
+        operator, k=1, which="LA", v0=rng.standard_normal(size), ncv=min(size, _BASIS), tol=_ACCURACY,
+        return_eigenvectors=False, rng=rng,
+    )  # fmt: skip
     return float(found[0])
 
 
