@@ -215,6 +215,12 @@ def test_the_gap_is_to_the_best_of_all_that_was_found_and_never_negative():
     np.testing.assert_allclose(fixed_width.gap(growing), 1.0)
 
 
+def test_rho_is_undefined_where_two_fits_interpolate_themselves():
+    rows = [{"growing": False, "n": 10, "width": 20, "seed": seed, "noise_variance": 1.0} for seed in range(2)]
+    data = cells(fixed_width, rows, small=((), [1e-12, 0.1]), two_fits=((), [1e-30, 0.2]))
+    np.testing.assert_allclose(fixed_width.rho(data, data.small), [np.nan, 0.5])
+
+
 # --- step sizes (B14)
 
 
