@@ -1,4 +1,4 @@
-"""Pictures of the optimization threshold: loss against n, rho, limits, cosines, scales, signs and risks.
+"""Pictures of the optimization threshold: losses and rho against n, limits, cosines, scales, signs and risks.
 
 Every seed is a mark, because outcomes are bimodal near the threshold.
 """
@@ -17,69 +17,86 @@ LAW_TITLES = {"gaussian": "Gaussian inputs (no margin)", "margin": "margin input
 _TOP = 1.3  # of the error axis; the few errors above are arrows
 
 
-def losses(fresh: xr.Dataset, recorded: xr.Dataset, scale: float) -> Picture:
-    """Train and test MSE against n, one panel for each law, with a labelled line at sigma^2."""
-    laws = _laws(fresh)
-    with axes(len(laws), sharey=True, height=3.5) as (figure, panels):
-        for panel, law in zip(panels, laws, strict=True):
-            for name, colour in (("train_mse", BLUE), ("test_mse", ORANGE)):
-                parts = [cells_where(data, law=law, scale=scale) for data in (fresh, recorded)]
-                page, record = (part.assign(shown=part[name].clip(max=_TOP - 0.03)) for part in parts)
-                seeds.against(panel, page, record, "n", "shown", colour)
-                for part in parts:
-                    high = part.isel(cell=part[name].values > _TOP - 0.03)
-                    panel.plot(high.n, np.full(high.sizes["cell"], _TOP - 0.03), "^", color=colour, markersize=5)
-            _sigma_line(panel, float(fresh.noise_variance[0]))
-            _log_n(panel, fresh)
-            panel.set(title=LAW_TITLES[law], ylim=(-0.04, _TOP))
-        panels[0].set_ylabel("mean square error")
-        seeds.legend(panels[0], [(BLUE, "train"), (ORANGE, "test")], fresh, recorded)
-        return finish(figure, f"Train and test error against the number of samples at scale {scale:g}, each seed a mark.")
+def losses(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, float]) -> Picture:
+    """Above: train and test MSE against n, one panel for each law, with a labelled line at sigma^2. Below: rho against n.
 
-
-def rho_against_n(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, float]) -> Picture:
-    """rho against n from the small start and from the control's large one."""
+    The errors are those of the small scale; rho is that of both, the large one being the control.
+    """
     laws = _laws(fresh)
-    with axes(len(laws), sharey=True, height=3.5) as (figure, panels):
-        for panel, law in zip(panels, laws, strict=True):
+    with axes(1, height=6.4) as (figure, (single,)):
+        single.remove()
+        upper, lower = figure.subplots(2, len(laws), sharey="row", squeeze=False)
+        for law, above, below in zip(laws, upper, lower, strict=True):
+            page, record = (cells_where(data, law=law) for data in (fresh, recorded))
+            _errors(above, cells_where(page, scale=scales[0]), cells_where(record, scale=scales[0]))
+            _sigma_line(above, float(fresh.noise_variance[0]))
+            above.set(title=LAW_TITLES[law], ylim=(-0.04, _TOP))
             for scale, colour in zip(scales, (GREEN, RED), strict=True):
-                page, record = (cells_where(data, law=law, scale=scale) for data in (fresh, recorded))
-                seeds.against(panel, page, record, "n", "rho", colour)
-            panel.axhline(1, color=INK, alpha=FAINT, lw=0.8)
-            _log_n(panel, fresh)
-            panel.set(title=LAW_TITLES[law], ylim=(-0.05, 1.2))
-        panels[0].set_ylabel("train error / two-fit error  (ρ)")
-        entries = [(colour, f"scale {scale:g}") for scale, colour in zip(scales, (GREEN, RED), strict=True)]
-        seeds.legend(panels[0], entries, fresh, recorded)
-        return finish(figure, "rho against the number of samples, from a small start and from a large one, each seed a mark.")
+                one, other = (cells_where(data, scale=scale) for data in (page, record))
+                seeds.against(below, one, other, "n", "rho", colour)
+            below.axhline(1, color=INK, alpha=FAINT, lw=0.8)
+            below.set(ylim=(-0.05, 1.2))
+            for panel in (above, below):
+                _log_n(panel, fresh)
+        upper[0].set_ylabel("mean square error")
+        lower[0].set_ylabel("train error / two-fit error  (ρ)")
+        entries = [(BLUE, "train error"), (ORANGE, "test error")]
+        entries += [(colour, f"ρ, scale {scale:g}") for scale, colour in zip(scales, (GREEN, RED), strict=True)]
+        seeds.legend(upper[0], entries, fresh, recorded)
+        return finish(figure, "Train and test error, and rho from a small and a large start, against n, each seed a mark.")
 
 
-def distances(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """Distance of the trained network to the two fits and to a single one, each seed a mark."""
-    groups = [(law, int(n)) for law in ("bounded margin", "gaussian") for n in np.unique(cells_where(recorded, law=law).n)]
-    kinds = (("rms_two_ols", GREEN, "to the two fits"), ("rms_one_ols", PURPLE, "to one fit on all samples"))
-    with axes(1, height=3.5) as (figure, (panel,)):
-        for place, (law, n) in enumerate(groups):
-            for shift, (name, colour, _) in zip((-0.18, 0.18), kinds, strict=True):
-                for data in (recorded, fresh):
-                    values = cells_where(data, law=law, n=n)[name].values
-                    seeds.marks(panel, place + shift + seeds.spread(len(values), 0.13), values, colour, data is recorded)
-        panel.axhline(0.01, color=INK, alpha=FAINT, lw=0.8)
-        panel.annotate("criterion", (len(groups) - 0.52, 0.01), va="bottom", ha="right", alpha=0.7, fontsize=9)
-        panel.set(yscale="log", ylabel="rms over fresh inputs", xticks=range(len(groups)))
-        panel.set_xticklabels([f"{law}\nn = {n}" for law, n in groups])
-        seeds.legend(panel, [(colour, label) for _, colour, label in kinds], fresh, recorded)
-        return finish(figure, "Root mean square distance of the trained network to two least-squares fits and to a single one.")
+def _errors(panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset) -> None:
+    """Train and test MSE of every seed; an error above the frame is a triangle."""
+    for name, colour in (("train_mse", BLUE), ("test_mse", ORANGE)):
+        page, record = (part.assign(shown=part[name].clip(max=_TOP - 0.03)) for part in (fresh, recorded))
+        seeds.against(panel, page, record, "n", "shown", colour)
+        for part in (fresh, recorded):
+            high = part.isel(cell=part[name].values > _TOP - 0.03)
+            panel.plot(high.n, np.full(high.sizes["cell"], _TOP - 0.03), "^", color=colour, markersize=5)
 
 
-def cosines(dataset: xr.Dataset, bins: np.ndarray, settings: dict[str, dict[str, Any]]) -> Picture:
-    """Weighted histograms of the signed cosine, mean over seeds; title -> cell fields of one panel."""
-    with axes(len(settings), sharey=True, height=2.6) as (figure, panels):
-        for panel, (title, fields) in zip(panels, settings.items(), strict=True):
-            panel.stairs(cells_where(dataset, **fields).histogram.values.mean(axis=0), bins, fill=True, color=GREEN)
+_KINDS = (("rms_two_ols", GREEN, "to the two fits"), ("rms_one_ols", PURPLE, "to one fit on all samples"))
+
+
+def limits(
+    fresh: xr.Dataset, recorded: xr.Dataset, threshold: xr.Dataset, bins: np.ndarray, settings: dict[str, dict[str, Any]]
+) -> Picture:
+    """Above: distance of the trained network to the two fits and to a single one. Below: histograms of the signed cosine.
+
+    The histograms are those of the recorded run `threshold`, means over seeds weighted by |a| |w|; `settings` maps the title of
+    each to its cell fields.
+    """
+    with axes(1, height=6.2) as (figure, (single,)):
+        single.remove()
+        rows = figure.add_gridspec(2, len(settings), height_ratios=(3.2, 2))
+        _distances(figure.add_subplot(rows[0, :]), fresh, recorded)
+        first = None
+        for column, (title, fields) in enumerate(settings.items()):
+            panel = figure.add_subplot(rows[1, column], sharey=first)
+            panel.stairs(cells_where(threshold, **fields).histogram.values.mean(axis=0), bins, fill=True, color=GREEN)
             panel.set(title=title, xlabel="signed cosine to own fit", xlim=(-1.02, 1.02), ylim=(0, 1.02))
-        panels[0].set_ylabel("share of |a| |w|")
-        return finish(figure, "Histograms over neurons of the signed cosine between input weights and the least-squares fits.")
+            panel.tick_params(labelleft=first is None)
+            first = first or panel
+        assert first is not None
+        first.set_ylabel("share of |a| |w|")
+        return finish(
+            figure, "Distances of the trained network to least-squares fits, and histograms over neurons of the cosine."
+        )
+
+
+def _distances(panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset) -> None:
+    groups = [(law, int(n)) for law in ("bounded margin", "gaussian") for n in np.unique(cells_where(recorded, law=law).n)]
+    for place, (law, n) in enumerate(groups):
+        for shift, (name, colour, _) in zip((-0.18, 0.18), _KINDS, strict=True):
+            for data in (recorded, fresh):
+                values = cells_where(data, law=law, n=n)[name].values
+                seeds.marks(panel, place + shift + seeds.spread(len(values), 0.13), values, colour, data is recorded)
+    panel.axhline(0.01, color=INK, alpha=FAINT, lw=0.8)
+    panel.annotate("criterion", (len(groups) - 0.52, 0.01), va="bottom", ha="right", alpha=0.7, fontsize=9)
+    panel.set(yscale="log", ylabel="rms over fresh inputs", xticks=range(len(groups)))
+    panel.set_xticklabels([f"{law}\nn = {n}" for law, n in groups])
+    seeds.legend(panel, [(colour, label) for _, colour, label in _KINDS], fresh, recorded)
 
 
 def scale_sweep(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
