@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from simplicity.claims import cells_where
 from simplicity.plot import seeds
@@ -44,6 +45,29 @@ def losses(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, float])
         entries += [(colour, f"ρ, scale {scale:g}") for scale, colour in zip(scales, (GREEN, RED), strict=True)]
         seeds.legend(upper[0], entries, fresh, recorded)
         return finish(figure, "Train and test error, and rho from a small and a large start, against n, each seed a mark.")
+
+
+def at_paper_width(recorded: xr.Dataset, narrower: xr.Dataset) -> Picture:
+    """Train and test MSE of every seed at the paper's width, and the medians of narrower networks as dashed lines."""
+    laws = _laws(recorded)
+    errors = (("train_mse", BLUE, "train error"), ("test_mse", ORANGE, "test error"))
+    with axes(len(laws), height=3.6, sharey=True) as (figure, panels):
+        for panel, law in zip(panels, laws, strict=True):
+            wide, other = cells_where(recorded, law=law), cells_where(narrower, law=law)
+            _errors(panel, wide.isel(cell=slice(0)), wide)
+            for name, colour, _ in errors:
+                medians = other.groupby("n").median()[name]
+                panel.plot(medians.n, medians, "--", color=colour, lw=1, alpha=0.7)
+            _sigma_line(panel, float(recorded.noise_variance[0]))
+            _log_n(panel, recorded)
+            panel.set(title=LAW_TITLES[law], ylim=(-0.04, _TOP))
+        panels[0].set_ylabel("mean square error")
+        handles = [Line2D([], [], color=colour, marker="o", markersize=3, label=label) for _, colour, label in errors]
+        handles.append(Line2D([], [], color=INK, ls="--", lw=1, label=f"medians at m = {int(narrower.width[0]):,}"))
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        return finish(
+            figure, "Train and test error against n at m = 10,000, each seed a mark, and the medians of narrower networks."
+        )
 
 
 def _errors(panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset) -> None:
