@@ -30,14 +30,14 @@ _TOLERANCE = 1e-6  # as in the runs with the linear teacher
 class Config:
     ns: tuple[int, ...] = config.param((10, 40, 160, 2560), "numbers of samples", unit="samples", low=1, high=10**8)
     control_up_to: int = config.param(160, "largest n of the control", unit="samples", low=0)
-    width: int = config.param(200, "hidden neurons", unit="neurons", low=1, high=10**7)
+    width: int = config.param(100, "hidden neurons", unit="neurons", low=1, high=10**7)
     dim: int = config.param(5, "input dimension", low=1, high=10**5)
     scale: float = config.param(1e-3, "scale lambda of the initialisation", low=1e-12)
     control_scale: float = config.param(1.0, "scale of the control, too large to align", low=1e-12)
     noise_variance: float = config.param(0.25, "sigma^2", low=0)
     step_size: float = config.param(0.1, "learning rate eta", low=1e-12)
     steps: int = config.param(4000, "gradient steps at most", low=1, high=10**9)
-    seeds: int = config.param(3, "seeds of each setting", low=1, high=100_000)
+    seeds: int = config.param(5, "seeds of each setting", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 

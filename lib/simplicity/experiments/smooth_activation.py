@@ -46,7 +46,7 @@ class Config:
     control_ns: tuple[int, ...] = config.param((80,), "those of the start at the control's scale", unit="samples", low=1)
     adam_ns: tuple[int, ...] = config.param((160, 640), "numbers of samples, Adam", unit="samples", low=1, high=10**8)
     adam_seeds: int = config.param(5, "of the seeds, how many at most also with Adam", low=1, high=100_000)
-    width: int = config.param(200, "hidden neurons", unit="neurons", low=1, high=10**7)
+    width: int = config.param(100, "hidden neurons", unit="neurons", low=1, high=10**7)
     dim: int = config.param(5, "input dimension", low=1, high=1000)
     scale: float = config.param(1e-3, "scale lambda of the initialisation", low=1e-12)
     control_scale: float = config.param(1.0, "scale of the control, too large to align", low=1e-12)
@@ -54,7 +54,7 @@ class Config:
     step_size: float = config.param(0.1, "learning rate eta of gradient descent", low=1e-12)
     adam_step_size: float = config.param(1e-3, "learning rate of Adam", low=1e-12)
     steps: int = config.param(4000, "steps", low=10, high=10**9)
-    seeds: int = config.param(3, "seeds of each setting", low=1, high=100_000)
+    seeds: int = config.param(5, "seeds of each setting", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 

@@ -77,7 +77,7 @@ class Config:
     step_size: float = config.param(0.1, "learning rate eta of gradient descent", low=1e-12)
     adam_step_size: float = config.param(1e-3, "learning rate of Adam and AdamW", low=1e-12)
     steps: int = config.param(4000, "steps", low=10, high=10**9)
-    seeds: int = config.param(3, "seeds of each setting", low=1, high=100_000)
+    seeds: int = config.param(5, "seeds of each setting", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 
