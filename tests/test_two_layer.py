@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numba.core.registry import CPUDispatcher as Dispatcher
 
 from simplicity import nets
 from simplicity.engines import two_layer
@@ -14,14 +15,72 @@ def problem(n: int = 30, dim: int = 5, width: int = 12, scale: float = 0.5):
     return nets.dominated(width, dim, scale, rng), x, x[:, 0] + 0.5 * rng.standard_normal(n)
 
 
-@pytest.mark.parametrize("dim", [1, 5, 8, 9, 20])
-def test_the_compiled_loop_equals_autograd_after_100_steps(dim):
-    start, x, y = problem(dim=dim)
-    settings = {"step_size": 0.05, "schedule": (0, 100), "probes": {}}
-    ours, theirs = descend(start, x, y, **settings)[0], descend_autograd(start, x, y, **settings)[0]
+def assert_equal_to_autograd(start, x, y, step_size=0.05, **settings):
+    settings |= {"step_size": step_size, "schedule": (0, 100), "probes": {}}
+    batches = [{"rng": np.random.default_rng(3)} if settings.get("batch") else {} for _ in range(2)]
+    ours, theirs = descend(start, x, y, **settings, **batches[0])[0], descend_autograd(start, x, y, **settings, **batches[1])[0]
     np.testing.assert_allclose(ours.w, theirs.w, rtol=0, atol=1e-10)
     np.testing.assert_allclose(ours.a, theirs.a, rtol=0, atol=1e-10)
     assert np.abs(ours.w - start.w).max() > 1e-3  # it did move
+
+
+@pytest.mark.parametrize("width", [12, 13])
+@pytest.mark.parametrize("dim", [1, 5, 7, 8, 9, 20])
+def test_the_compiled_loop_equals_autograd_after_100_steps(dim, width):
+    assert_equal_to_autograd(*problem(dim=dim, width=width))
+
+
+@pytest.mark.parametrize("dim", [2, 10])
+def test_so_it_does_with_more_samples_than_a_block(dim):
+    assert_equal_to_autograd(*problem(n=1100, dim=dim))
+
+
+@pytest.mark.parametrize("dim", [2, 9])
+@pytest.mark.parametrize("slope", [0.1, 1.0])
+def test_so_it_does_with_a_leaky_slope(dim, slope):
+    assert_equal_to_autograd(*problem(dim=dim, width=13), slope=slope)
+
+
+@pytest.mark.parametrize("dim", [5, 9])
+@pytest.mark.parametrize(("batch", "slope"), [(1, 0.0), (8, 0.1), (29, 0.0), (64, 0.0)])
+def test_so_it_does_on_minibatches(dim, batch, slope):
+    assert_equal_to_autograd(*problem(dim=dim), batch=batch, slope=slope, step_size=0.01)
+
+
+def test_a_coordinate_of_ones_is_a_hidden_bias():
+    # One neuron a = 1, w = (1), b = 1 on x = -2, 3 with y = 0, 6: inactive on the first (z = -1), h = 4 on the second.
+    # D = 1/2 (6 - 4) (3, 1) = (3, 1); a <- 1 + 0.1 (3 + 1) = 1.4; (w, b) <- (1, 1) + 0.1 (3, 1) = (1.3, 1.1).
+    start = nets.TwoLayer(np.array([1.0]), np.array([[1.0, 1.0]]))
+    inputs = nets.with_ones(np.array([[-2.0], [3.0]]))
+    network, _ = descend(start, inputs, np.array([0.0, 6.0]), step_size=0.1, schedule=(0, 1), probes={})
+    np.testing.assert_allclose(network.a, [1.4], rtol=1e-15)
+    np.testing.assert_allclose(network.w, [[1.3, 1.1]], rtol=1e-15)
+
+
+def test_probes_inside_a_pass_change_no_minibatch():
+    start, x, y = problem()
+    settings = {"step_size": 0.05, "probes": {}, "batch": 8}
+    whole, _ = descend(start, x, y, schedule=(0, 50), rng=np.random.default_rng(1), **settings)
+    pieces, _ = descend(start, x, y, schedule=(0, 3, 7, 50), rng=np.random.default_rng(1), **settings)
+    np.testing.assert_array_equal(whole.w, pieces.w)
+
+
+def test_minibatches_certify_no_stationary_point():
+    start, x, y = problem()
+    with pytest.raises(ValueError, match="tolerance: got 0.001 with minibatches of 8"):
+        descend(start, x, y, step_size=0.1, schedule=(0, 1), probes={}, tolerance=1e-3, batch=8, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="minibatches of 8 need their own generator"):
+        descend(start, x, y, step_size=0.1, schedule=(0, 1), probes={}, batch=8)
+
+
+def test_the_padding_of_an_odd_width_has_no_force_of_its_own():
+    # Slope 1/2, a = w = 1, x = (1, -1): h = (1, -1/2). With y = (2, 3/2), r = (1, 2) and the neuron's D = (1 - 2/2) / 2 = 0,
+    # while a neuron at w = 0 would feel 1/2 (1 - 2) / 2 = -1/4.
+    start = nets.TwoLayer(np.array([1.0]), np.array([[1.0]]))
+    x, y = np.array([[1.0], [-1.0]]), np.array([2.0, 1.5])
+    network, run = descend(start, x, y, step_size=0.1, schedule=(0, 5), probes={}, tolerance=1e-12, slope=0.5)
+    assert run.stopped_at == 1 and run.force < 1e-12
+    np.testing.assert_array_equal(network.w, start.w)
 
 
 @pytest.mark.parametrize("dim", [5, 10])
@@ -123,5 +182,5 @@ def test_a_zero_start_is_stationary():
 
 
 def test_every_kernel_releases_the_interpreter_lock():
-    kernels = [two_layer._fused, two_layer._chunked]
-    assert all(kernel.targetoptions["nogil"] for kernel in kernels)
+    kernels = [made for made in vars(two_layer).values() if isinstance(made, Dispatcher)]
+    assert len(kernels) > 5 and all(kernel.targetoptions["nogil"] for kernel in kernels)

@@ -29,6 +29,11 @@ def forward(network: TwoLayer, x: Array) -> Array:
     return np.concatenate(parts) if parts else np.zeros(0, network.w.dtype)
 
 
+def with_ones(x: Array) -> Array:
+    """Inputs (n, d) with one more coordinate, constant 1, (n, d + 1): its weight is the bias of a hidden neuron."""
+    return np.column_stack([x, np.ones(len(x), x.dtype)])
+
+
 def dominated(width: int, dim: int, scale: float, rng: Generator, *, one_sign: bool = False) -> TwoLayer:
     """The authors' own example of a dominated start: w~ uniform in the unit ball, a~ = +-1, both times lambda / sqrt(m).
 

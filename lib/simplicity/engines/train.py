@@ -17,7 +17,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from simplicity.engines.two_layer import Diverged
+from simplicity.engines.two_layer import Diverged, batches
 from simplicity.nets import TwoLayer
 
 Array = NDArray[np.floating]
@@ -48,25 +48,23 @@ def train(
     """Train a copy of `start` on x (n, ...), y (n, ...) for `schedule[-1]` steps.
 
     `optimiser` makes the optimiser from the parameters, such as `partial(torch.optim.Adam, lr=1e-3)`. `batch` samples a step
-    are the next of a permutation that `rng` draws anew for each pass (the last batch of a pass may be smaller); 0 is the full
-    batch. A probe gets what was given: a `TwoLayer` of arrays, or the module.
+    are the next of a permutation that `rng` draws anew for each pass (`two_layer.batches`); 0 is the full batch. A probe gets
+    what was given: a `TwoLayer` of arrays, or the module.
 
     Returns the trained network and a dataset along `probe` with the coordinates `step` and `time` = step x learning rate, one
     variable for each probe, and the scalar `stopped_at`.
     """
-    if batch and rng is None:
-        raise ValueError(f"minibatches of {batch} need their own generator, got none")
     module = _module(start).to(device, getattr(torch, precision))
     inputs, targets = (torch.as_tensor(part, dtype=getattr(torch, precision), device=device) for part in (x, y))
     rule = optimiser(module.parameters())
     rate = float(rule.param_groups[0]["lr"])
-    batches = _batches(len(x), batch, rng)
+    order = batches(len(x), batch, rng)
     values = np.full((len(probes), len(schedule)), np.nan)
     done = 0
     for index, step in enumerate(schedule):
         while done < step:
             done += 1
-            value = _step(module, rule, loss, inputs, targets, next(batches))
+            value = _step(module, rule, loss, inputs, targets, next(order))
             if not np.isfinite(value):
                 settings = f"{type(rule).__name__} {rate:g}, n {len(x)}, batch {batch or len(x)}"
                 raise Diverged(f"loss not finite at step {done}: {settings}")
@@ -75,27 +73,13 @@ def train(
     return _given(module, start), _table(values, probes, schedule, rate)
 
 
-def _step(
-    module: nn.Module, rule: torch.optim.Optimizer, loss: Loss, inputs: Tensor, targets: Tensor, chosen: Tensor | None
-) -> float:
-    """One step on the chosen samples (None: all); returns the loss before it."""
+def _step(module: nn.Module, rule: torch.optim.Optimizer, loss: Loss, inputs: Tensor, targets: Tensor, chosen: Any) -> float:
+    """One step on the chosen samples; returns the loss before it."""
     rule.zero_grad()
-    if chosen is not None:
-        inputs, targets = inputs[chosen], targets[chosen]
-    value = loss(module(inputs), targets)
+    value = loss(module(inputs[chosen]), targets[chosen])
     value.backward()
     rule.step()
     return float(value.detach())
-
-
-def _batches(n: int, batch: int, rng: Generator | None) -> Any:
-    """Indices of one batch after another, for ever; None where every batch is the whole sample."""
-    while True:
-        if rng is None or not 0 < batch < n:
-            yield None
-            continue
-        order = torch.from_numpy(rng.permutation(n))
-        yield from order.split(batch)
 
 
 class _Plain(nn.Module):

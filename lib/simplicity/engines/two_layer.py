@@ -1,28 +1,36 @@
-"""Full-batch gradient descent on a two-layer ReLU network without biases, as fast as one core allows.
+"""Gradient descent on a two-layer ReLU or leaky ReLU network without biases, as fast as one core allows.
 
-    h(x) = sum_j a_j max(0, <w_j, x>)            a (m,), w (m, d), no factor in front
+    h(x) = sum_j a_j phi(<w_j, x>)               phi(z) = max(z, slope z); a (m,), w (m, d), no factor in front
     L    = 1/(2n) sum_k (h(x_k) - y_k)^2         the loss WITH 1/2; every reported MSE is without it
-    D_j  = 1/n sum_k 1{<w_j, x_k> > 0} (y_k - h(x_k)) x_k
+    D_j  = 1/n sum_k phi'(<w_j, x_k>) (y_k - h(x_k)) x_k
     a_j <- a_j + eta <w_j, D_j>,   w_j <- w_j + eta a_j D_j      both from the old values
 
-so one step advances the gradient flow's time by eta. ReLU'(0) = 0, one of the choices that the Clarke subdifferential
-allows (Boursier & Flammarion 2025).
+so one step advances the gradient flow's time by eta. phi'(0) = slope (0 for ReLU), one of the choices that the Clarke
+subdifferential allows (Boursier & Flammarion 2025). A minibatch puts its own samples in place of the n. A bias of each
+hidden neuron is one more input coordinate of ones (`nets.with_ones`).
 
 `descend` runs the compiled loop, `descend_autograd` the same in plain torch: slower, and independent of every formula
 above but the first two lines. Here are no data, no measures: probes are passed in.
 
 How the loop is fast: fused over neurons, nothing of size n x m is stored, a step reads X (n d numbers, in cache) twice for
-each neuron. The dimension is a constant of the compiled code, so that the d sums live in registers (d <= 8; beyond
-that, chunks of 4). One thread; parallelism is over cells.
+each pair of neurons. Up to d = 7 the dimension is a constant of the compiled code, so that a pair's sums live in registers;
+beyond that, coordinates come in chunks of 4 and samples in blocks that stay in the first cache. A leaky slope is free:
+
+    phi(z) = (1 - slope) max(z, 0) + slope z,   so   h(x) = (1 - slope) h_relu(x) + slope <sum_j a_j w_j, x>
+
+and its linear part is computed once a step. One thread; parallelism is over cells.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numba
 import numpy as np
 import xarray as xr
 from numba.cpython.unsafe.tuple import tuple_setitem
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity.nets import TwoLayer
@@ -31,8 +39,10 @@ Array = NDArray[np.floating]
 Probe = Callable[[TwoLayer], float]
 Advance = Callable[[Array, Array, Array, Array, float, int, float], tuple[int, float]]
 
-_IN_REGISTERS = 8
+_IN_REGISTERS = 7  # the largest d for which the compiler still vectorises two neurons' unrolled sums
 _CHUNK = 4
+_BLOCK = 4096  # bytes of one neuron's pre-activations at a time
+_BATCHES = 1024  # minibatches handed to the compiled loop at a time
 # Sums may be reordered and multiplications fused, which vectorises them; NaN and infinity keep their meaning, so that a
 # diverged run is seen. The order is fixed once compiled: the same machine gives the same bits.
 _FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
@@ -57,17 +67,26 @@ def descend(
     probes: Mapping[str, Probe],
     tolerance: float = 0.0,
     precision: str = "float64",
+    slope: float = 0.0,
+    batch: int = 0,
+    rng: Generator | None = None,
 ) -> tuple[TwoLayer, xr.Dataset]:
     """Train `start` on x (n, d), y (n,) until `schedule[-1]` steps or until no neuron is pulled any more.
 
+    `slope` is the activation's slope below 0. `batch` samples a step are the next of a permutation that `rng` draws anew for
+    each pass (see `batches`); 0 is the full batch.
+
     The stopping rule is max_j |D_j| < `tolerance`, a certificate of a stationary point: an inactive neuron has D_j = 0, and a
     neuron that still could grow, however small it is, keeps the run going. Residuals have float32 noise near 1e-7 in
-    single precision, so a tolerance below 1e-6 may never be met there.
+    single precision, so a tolerance below 1e-6 may never be met there. A minibatch certifies nothing: no tolerance then.
 
     Returns the final network and a dataset along `probe` with the coordinates `step` and `time` = step x step_size, one
     variable for each probe (NaN after a stop), and the scalars `stopped_at` (steps done) and `force` = max_j |D_j|.
     """
-    advance = _kernel(x.shape[1], precision)
+    if batch and tolerance:
+        raise ValueError(f"tolerance: got {tolerance:g} with minibatches of {batch}, allowed 0")
+    order = batches(len(x), batch, rng) if 0 < batch < len(x) else None
+    advance = _kernel(x.shape[1], precision, slope, order)
     return _drive(advance, start, x, y, step_size, schedule, probes, tolerance, np.dtype(precision))
 
 
@@ -80,9 +99,13 @@ def descend_autograd(
     schedule: Sequence[int],
     probes: Mapping[str, Probe],
     precision: str = "float64",
+    slope: float = 0.0,
+    batch: int = 0,
+    rng: Generator | None = None,
 ) -> tuple[TwoLayer, xr.Dataset]:
     """The reference: the same trajectory by torch's automatic differentiation of the loss. No stopping rule."""
-    return _drive(_advance_autograd, start, x, y, step_size, schedule, probes, 0.0, np.dtype(precision))
+    advance = functools.partial(_advance_autograd, slope=slope, order=batches(len(x), batch, rng))
+    return _drive(advance, start, x, y, step_size, schedule, probes, 0.0, np.dtype(precision))
 
 
 def _drive(
@@ -123,15 +146,41 @@ def _table(
     return xr.Dataset(variables, {"step": ("probe", steps), "time": ("probe", steps * step_size)})
 
 
+def batches(n: int, batch: int, rng: Generator | None) -> Iterator[NDArray[np.int64] | slice]:
+    """Which samples each step takes, for ever: slices of a permutation of range(n) that `rng` draws anew for each pass.
+
+    The last batch of a pass may be smaller. A `batch` of 0, or of n or more, is every sample in its own order.
+    """
+    if batch and rng is None:
+        raise ValueError(f"minibatches of {batch} need their own generator, got none")
+    while True:
+        if rng is None or not 0 < batch < n:
+            yield slice(None)
+            continue
+        order = rng.permutation(n)
+        for first in range(0, n, batch):
+            yield order[first : first + batch]
+
+
 def _advance_autograd(
-    a: Array, w: Array, columns: Array, y: Array, step_size: float, steps: int, tolerance: float
+    a: Array,
+    w: Array,
+    columns: Array,
+    y: Array,
+    step_size: float,
+    steps: int,
+    tolerance: float,
+    *,
+    slope: float,
+    order: Iterator[Any],
 ) -> tuple[int, float]:
     import torch
 
     inputs, targets = torch.from_numpy(columns.T.copy()), torch.from_numpy(y)
     outer, inner = torch.from_numpy(a).requires_grad_(), torch.from_numpy(w).requires_grad_()
-    for _ in range(steps):
-        loss = 0.5 * torch.mean((torch.relu(inputs @ inner.T) @ outer - targets) ** 2)
+    for chosen in itertools.islice(order, steps):
+        hidden = torch.nn.functional.leaky_relu(inputs[chosen] @ inner.T, slope)
+        loss = 0.5 * torch.mean((hidden @ outer - targets[chosen]) ** 2)
         gradients = torch.autograd.grad(loss, (outer, inner))
         with torch.no_grad():
             outer -= step_size * gradients[0]
@@ -139,27 +188,35 @@ def _advance_autograd(
     return steps, float(loss.detach())  # stands in for the force: finite or not
 
 
-def _kernel(dim: int, precision: str) -> Advance:
+def _kernel(dim: int, precision: str, slope: float, order: Iterator[Any] | None) -> Advance:
     """The compiled loop for one dimension: (a, w, X (d, n), y, step size, steps, tolerance) -> (steps done, force).
 
-    `a` and `w` are advanced in place. A loss or force that is not finite ends it and is returned as the force.
+    `a` and `w` are advanced in place. A loss or force that is not finite ends it and is returned as the force. With an
+    `order` each step takes the samples that it names, else all.
     """
-    zero = np.dtype(precision).type(0)
-    extra = 0 if dim <= _IN_REGISTERS else -dim % _CHUNK  # rows of zeros change no sum
+    number = np.dtype(precision).type
+    zeros = (number(0),) * dim if dim <= _IN_REGISTERS else None
+    extra = 0 if zeros else -dim % _CHUNK  # rows of zeros change no sum
 
     def advance(
         a: Array, w: Array, columns: Array, y: Array, step_size: float, steps: int, tolerance: float
     ) -> tuple[int, float]:
-        n = len(y)
-        rate, limit = zero.dtype.type(step_size / n), zero.dtype.type((tolerance * n) ** 2)
-        if dim <= _IN_REGISTERS:
-            taken, largest = _fused(a, w, columns, y, rate, steps, limit, (zero,) * dim)
+        # A neuron of zeros in the last pair of an odd width stays one: its output is 0, and so are its gradients.
+        odd = len(a) % 2
+        outer, inner = np.pad(a, (0, odd)), np.pad(w, ((0, odd), (0, extra)))
+        inputs = np.pad(columns, ((0, extra), (0, 0)))
+        constants = number(step_size), number(slope), len(a), zeros
+        if order is None:
+            done, force = _descend(outer, inner, inputs, y, steps, number(tolerance), *constants)
         else:
-            inputs = np.concatenate([columns, np.zeros((extra, n), zero.dtype)])
-            inner = np.concatenate([w, np.zeros((len(w), extra), zero.dtype)], axis=1)
-            taken, largest = _chunked(a, inner, inputs, y, rate, steps, limit)
-            w[:] = inner[:, :dim]
-        return taken, float(np.sqrt(largest)) / n
+            done, force = 0, number(0)
+            while done < steps and np.isfinite(force):
+                chosen = list(itertools.islice(order, min(_BATCHES, steps - done)))
+                ends = np.cumsum([len(batch) for batch in chosen])
+                taken, force = _descend_batches(outer, inner, inputs, y, np.concatenate(chosen), ends, *constants)
+                done += taken
+        a[:], w[:] = outer[: len(a)], inner[: len(a), :dim]
+        return done, float(force)
 
     return advance
 
@@ -168,137 +225,230 @@ _compiled = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="
 
 
 @_compiled
-def _residuals(h, y, r):  # type: ignore[no-untyped-def]
-    """r = y - h, h = 0; returns the sum of squares."""
+def _descend_batches(a, w, x, y, chosen, ends, step_size, slope, width, zeros):  # type: ignore[no-untyped-def]
+    """A step on each batch chosen[ends[i - 1] : ends[i]]; (steps done, force of the last)."""
+    first, force = 0, y.dtype.type(0)
+    for step, end in enumerate(ends):
+        batch = chosen[first:end]
+        part = np.empty((x.shape[0], len(batch)), x.dtype)
+        for i in range(x.shape[0]):
+            for k in range(len(batch)):
+                part[i, k] = x[i, batch[k]]
+        _, force = _descend(a, w, part, y[batch], 1, y.dtype.type(0), step_size, slope, width, zeros)
+        if not np.isfinite(force):
+            return step, force
+        first = end
+    return len(ends), force
+
+
+@_compiled
+def _descend(a, w, x, y, steps, tolerance, step_size, slope, width, zeros):  # type: ignore[no-untyped-def]
+    """(steps done, force): at most `steps` steps on all of x; `zeros` is a tuple of d zeros, or None for the chunks."""
+    n = y.dtype.type(len(y))
+    rate, limit = step_size / n, (tolerance * n) ** 2
+    h, r, shift, largest = np.zeros_like(y), np.empty_like(y), np.zeros(len(x), y.dtype), y.dtype.type(0)
+    if zeros is None:
+        _forward_in_chunks(a, w, x, h)
+    else:
+        _forward_in_registers(a, w, x, h, zeros)
+    for step in range(steps):
+        loss = _residuals(a, w, x, y, h, r, shift, slope)
+        if not np.isfinite(loss):
+            return step, loss
+        if zeros is None:
+            largest = _sweep_in_chunks(a, w, x, r, h, shift, rate, 1 - slope, width)
+        else:
+            largest = _sweep_in_registers(a, w, x, r, h, shift, rate, 1 - slope, width, zeros)
+        if not np.isfinite(largest):
+            return step, largest
+        if largest < limit:
+            return step + 1, np.sqrt(largest) / n
+    return steps, np.sqrt(largest) / n
+
+
+@_compiled
+def _residuals(a, w, x, y, h, r, shift, slope):  # type: ignore[no-untyped-def]
+    """r = y - h(x) from h = h_relu(x), then h = 0; shift = slope sum_k r_k x_k. Returns the sum of squares."""
     total = y.dtype.type(0)
     for k in range(len(y)):
-        r[k] = y[k] - h[k]
-        total += r[k] * r[k]
+        r[k] = y[k] - (1 - slope) * h[k]
         h[k] = 0
+    if slope != 0:
+        for i in range(len(x)):
+            linear = y.dtype.type(0)
+            for j in range(len(a)):
+                linear += a[j] * w[j, i]
+            for k in range(len(y)):
+                r[k] -= slope * linear * x[i, k]
+        for i in range(len(x)):
+            shift[i] = 0
+            for k in range(len(y)):
+                shift[i] += slope * r[k] * x[i, k]
+    for k in range(len(y)):
+        total += r[k] * r[k]
     return total
 
 
+# Two neurons at a time, so that each sample that is loaded serves both.
+
+
 @_compiled
-def _pull(row, x, r, zeros):  # type: ignore[no-untyped-def]
-    """n D_j = sum_k 1{<row, x_k> > 0} r_k x_k, as a tuple."""
-    zero, force = zeros[0], zeros
+def _rows(w, j, zeros):  # type: ignore[no-untyped-def]
+    """The weights of neurons j and j + 1 as tuples."""
+    first, second = zeros, zeros
+    for i in range(len(zeros)):
+        first, second = tuple_setitem(first, i, w[j, i]), tuple_setitem(second, i, w[j + 1, i])
+    return first, second
+
+
+@_compiled
+def _pull(first, second, x, r, zeros):  # type: ignore[no-untyped-def]
+    """sum_k 1{<row, x_k> > 0} r_k x_k for two rows, as tuples."""
+    zero, pull, other = zeros[0], zeros, zeros
     for k in range(len(r)):
-        z = zero
-        for i in range(len(row)):
-            z += row[i] * x[i, k]
-        active = r[k] if z > zero else zero
-        for i in range(len(row)):
-            force = tuple_setitem(force, i, force[i] + active * x[i, k])
-    return force
+        z0, z1 = zero, zero
+        for i in range(len(zeros)):
+            z0 += first[i] * x[i, k]
+            z1 += second[i] * x[i, k]
+        r0 = r[k] if z0 > zero else zero
+        r1 = r[k] if z1 > zero else zero
+        for i in range(len(zeros)):
+            pull = tuple_setitem(pull, i, pull[i] + r0 * x[i, k])
+            other = tuple_setitem(other, i, other[i] + r1 * x[i, k])
+    return pull, other
 
 
 @_compiled
-def _add_neuron(outer, row, x, h):  # type: ignore[no-untyped-def]
-    """h += outer max(0, <row, x>)."""
-    zero = h.dtype.type(0)
+def _add(a0, a1, first, second, x, h, zeros):  # type: ignore[no-untyped-def]
+    """h += a0 max(0, <first, x>) + a1 max(0, <second, x>)."""
+    zero = zeros[0]
     for k in range(len(h)):
-        z = zero
-        for i in range(len(row)):
-            z += row[i] * x[i, k]
-        h[k] += outer * (z if z > zero else zero)
+        z0, z1 = zero, zero
+        for i in range(len(zeros)):
+            z0 += first[i] * x[i, k]
+            z1 += second[i] * x[i, k]
+        h[k] += a0 * (z0 if z0 > zero else zero) + a1 * (z1 if z1 > zero else zero)
 
 
 @_compiled
-def _fused(a, w, x, y, rate, steps, limit, zeros):  # type: ignore[no-untyped-def]
-    """For d <= 8: a neuron's weights and force are tuples, which the compiler keeps in registers."""
-    h, r = np.zeros_like(y), np.empty_like(y)
+def _update(a, w, j, pull, shift, rate, keep):  # type: ignore[no-untyped-def]
+    """One step of neuron j, whose n D_j is keep pull + shift; returns |n D_j|^2."""
+    outer, inner, size = a[j], rate * 0, rate * 0
+    for i in range(len(pull)):
+        force = keep * pull[i] + shift[i]
+        inner += w[j, i] * force
+        size += force * force
+        w[j, i] += rate * outer * force
+    a[j] = outer + rate * inner
+    return size
+
+
+@_compiled
+def _forward_in_registers(a, w, x, h, zeros):  # type: ignore[no-untyped-def]
+    for j in range(0, len(a), 2):
+        first, second = _rows(w, j, zeros)
+        _add(a[j], a[j + 1], first, second, x, h, zeros)
+
+
+@_compiled
+def _sweep_in_registers(a, w, x, r, h, shift, rate, keep, width, zeros):  # type: ignore[no-untyped-def]
+    """A step of every neuron, each followed by its share of the next h; max_j |n D_j|^2, or the first that is not finite."""
     largest = zeros[0]
-    for j in range(len(a)):
-        row = zeros
-        for i in range(len(row)):
-            row = tuple_setitem(row, i, w[j, i])
-        _add_neuron(a[j], row, x, h)
-    for step in range(steps):
-        loss = _residuals(h, y, r)
-        if not np.isfinite(loss):
-            return step, loss
-        largest = zeros[0]
-        for j in range(len(a)):
-            row = zeros
-            for i in range(len(row)):
-                row = tuple_setitem(row, i, w[j, i])
-            force = _pull(row, x, r, zeros)
-            outer, inner, size = a[j], zeros[0], zeros[0]
-            for i in range(len(row)):
-                inner += row[i] * force[i]
-                size += force[i] * force[i]
-                row = tuple_setitem(row, i, row[i] + rate * outer * force[i])
-                w[j, i] = row[i]
-            if not np.isfinite(size):
-                return step, size
-            a[j] = outer + rate * inner
-            largest = max(largest, size)
-            _add_neuron(a[j], row, x, h)
-        if largest < limit:
-            return step + 1, largest
-    return steps, largest
+    for j in range(0, len(a), 2):
+        first, second = _rows(w, j, zeros)
+        pull, other = _pull(first, second, x, r, zeros)
+        size = _update(a, w, j, pull, shift, rate, keep)
+        size = max(size, _update(a, w, j + 1, other, shift, rate, keep)) if j + 1 < width else size
+        if not np.isfinite(size):
+            return size
+        largest = max(largest, size)
+        first, second = _rows(w, j, zeros)
+        _add(a[j], a[j + 1], first, second, x, h, zeros)
+    return largest
 
 
 @_compiled
-def _project(row, x, z):  # type: ignore[no-untyped-def]
-    """z = <row, x_k> for all k, four coordinates at a time."""
-    z[:] = 0
-    for c in range(0, len(row), _CHUNK):
-        w0, w1, w2, w3 = row[c], row[c + 1], row[c + 2], row[c + 3]
-        for k in range(len(z)):
-            z[k] += w0 * x[c, k] + w1 * x[c + 1, k] + w2 * x[c + 2, k] + w3 * x[c + 3, k]
+def _project(w, j, x, begin, z0, z1):  # type: ignore[no-untyped-def]
+    """z0 = <w_j, x_k>, z1 = <w_{j+1}, x_k> for the block of samples from `begin` on, four coordinates at a time."""
+    z0[:] = 0
+    z1[:] = 0
+    end = begin + len(z0)
+    for c in range(0, len(x), _CHUNK):
+        p0, p1, p2, p3 = w[j, c], w[j, c + 1], w[j, c + 2], w[j, c + 3]
+        q0, q1, q2, q3 = w[j + 1, c], w[j + 1, c + 1], w[j + 1, c + 2], w[j + 1, c + 3]
+        x0, x1, x2, x3 = x[c, begin:end], x[c + 1, begin:end], x[c + 2, begin:end], x[c + 3, begin:end]
+        for k in range(len(z0)):
+            z0[k] += p0 * x0[k] + p1 * x1[k] + p2 * x2[k] + p3 * x3[k]
+            z1[k] += q0 * x0[k] + q1 * x1[k] + q2 * x2[k] + q3 * x3[k]
 
 
 @_compiled
-def _gather(pull, x, force):  # type: ignore[no-untyped-def]
-    """force = sum_k pull_k x_k, four coordinates at a time."""
-    zero = pull.dtype.type(0)
-    for c in range(0, len(force), _CHUNK):
+def _gather(z0, z1, x, begin, pull):  # type: ignore[no-untyped-def]
+    """pull[0] += sum_k z0_k x_k and pull[1] += sum_k z1_k x_k over the same block, four coordinates at a time."""
+    zero, end = z0.dtype.type(0), begin + len(z0)
+    for c in range(0, len(x), _CHUNK):
         s0, s1, s2, s3 = zero, zero, zero, zero
-        for k in range(len(pull)):
-            s0 += pull[k] * x[c, k]
-            s1 += pull[k] * x[c + 1, k]
-            s2 += pull[k] * x[c + 2, k]
-            s3 += pull[k] * x[c + 3, k]
-        force[c], force[c + 1], force[c + 2], force[c + 3] = s0, s1, s2, s3
+        t0, t1, t2, t3 = zero, zero, zero, zero
+        x0, x1, x2, x3 = x[c, begin:end], x[c + 1, begin:end], x[c + 2, begin:end], x[c + 3, begin:end]
+        for k in range(len(z0)):
+            s0 += z0[k] * x0[k]
+            s1 += z0[k] * x1[k]
+            s2 += z0[k] * x2[k]
+            s3 += z0[k] * x3[k]
+            t0 += z1[k] * x0[k]
+            t1 += z1[k] * x1[k]
+            t2 += z1[k] * x2[k]
+            t3 += z1[k] * x3[k]
+        for row, sums in enumerate(((s0, s1, s2, s3), (t0, t1, t2, t3))):
+            for i in range(_CHUNK):
+                pull[row, c + i] += sums[i]
 
 
 @_compiled
-def _add_projected(outer, z, h):  # type: ignore[no-untyped-def]
-    for k in range(len(h)):
-        h[k] += outer * (z[k] if z[k] > 0 else z[k] * 0)
+def _add_blocks(a, w, j, x, z, h):  # type: ignore[no-untyped-def]
+    """h += the outputs of neurons j and j + 1."""
+    zero, a0, a1 = h.dtype.type(0), a[j], a[j + 1]
+    for begin in range(0, len(h), z.shape[1]):
+        part = h[begin : begin + z.shape[1]]
+        z0, z1 = z[0, : len(part)], z[1, : len(part)]
+        _project(w, j, x, begin, z0, z1)
+        for k in range(len(part)):
+            part[k] += a0 * (z0[k] if z0[k] > zero else zero) + a1 * (z1[k] if z1[k] > zero else zero)
 
 
 @_compiled
-def _chunked(a, w, x, y, rate, steps, limit):  # type: ignore[no-untyped-def]
-    """For d > 8, d a multiple of 4: the same step with pre-activations of one neuron in a buffer."""
-    h, r, z = np.zeros_like(y), np.empty_like(y), np.empty_like(y)
-    force, zero = np.empty(w.shape[1], w.dtype), w.dtype.type(0)
-    largest = zero
-    for j in range(len(a)):
-        _project(w[j], x, z)
-        _add_projected(a[j], z, h)
-    for step in range(steps):
-        loss = _residuals(h, y, r)
-        if not np.isfinite(loss):
-            return step, loss
-        largest = zero
-        for j in range(len(a)):
-            _project(w[j], x, z)
-            for k in range(len(y)):
-                z[k] = r[k] if z[k] > zero else zero
-            _gather(z, x, force)
-            inner, size, outer = zero, zero, a[j]
-            for i in range(len(force)):
-                inner += w[j, i] * force[i]
-                size += force[i] * force[i]
-                w[j, i] += rate * outer * force[i]
-            if not np.isfinite(size):
-                return step, size
-            a[j] = outer + rate * inner
-            largest = max(largest, size)
-            _project(w[j], x, z)
-            _add_projected(a[j], z, h)
-        if largest < limit:
-            return step + 1, largest
-    return steps, largest
+def _pull_blocks(w, j, x, z, r, pull):  # type: ignore[no-untyped-def]
+    """pull = sum_k 1{<row, x_k> > 0} r_k x_k for the rows j and j + 1 of w."""
+    zero = r.dtype.type(0)
+    pull[:] = 0
+    for begin in range(0, len(r), z.shape[1]):
+        part = r[begin : begin + z.shape[1]]
+        z0, z1 = z[0, : len(part)], z[1, : len(part)]
+        _project(w, j, x, begin, z0, z1)
+        for k in range(len(part)):
+            z0[k] = part[k] if z0[k] > zero else zero
+            z1[k] = part[k] if z1[k] > zero else zero
+        _gather(z0, z1, x, begin, pull)
+
+
+@_compiled
+def _forward_in_chunks(a, w, x, h):  # type: ignore[no-untyped-def]
+    z = np.empty((2, min(len(h), _BLOCK // h.itemsize)), h.dtype)
+    for j in range(0, len(a), 2):
+        _add_blocks(a, w, j, x, z, h)
+
+
+@_compiled
+def _sweep_in_chunks(a, w, x, r, h, shift, rate, keep, width):  # type: ignore[no-untyped-def]
+    """As in registers, with pre-activations and sums in small buffers."""
+    z, pull = np.empty((2, min(len(h), _BLOCK // h.itemsize)), h.dtype), np.empty((2, len(x)), h.dtype)
+    largest = rate * 0
+    for j in range(0, len(a), 2):
+        _pull_blocks(w, j, x, z, r, pull)
+        size = _update(a, w, j, pull[0], shift, rate, keep)
+        size = max(size, _update(a, w, j + 1, pull[1], shift, rate, keep)) if j + 1 < width else size
+        if not np.isfinite(size):
+            return size
+        largest = max(largest, size)
+        _add_blocks(a, w, j, x, z, h)
+    return largest
