@@ -18,7 +18,7 @@ from simplicity.data import streams, synthetic
 from simplicity.engines import optimisers, two_layer
 from simplicity.engines.two_layer import log_schedule
 from simplicity.measure import alignment
-from simplicity.nets import TwoLayer, dominated
+from simplicity.nets import TwoLayer, dominated, with_ones
 from simplicity.starts import balanced, gaussian
 
 CLAIMS = ("B17",)
@@ -194,7 +194,7 @@ def schedule(steps: int, longer: int) -> tuple[int, ...]:
 
 
 def features(x: np.ndarray, variant: Variant) -> np.ndarray:
-    return np.column_stack([x, np.ones(len(x))]) if variant.bias else x
+    return with_ones(x) if variant.bias else x
 
 
 def predict(network: TwoLayer, x: np.ndarray, variant: Variant) -> np.ndarray:

@@ -4,6 +4,7 @@ Every seed is a mark or a thin line, because outcomes are bimodal near the thres
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -33,7 +34,7 @@ def variants(recorded: xr.Dataset, ns: Sequence[int], crossed: float) -> Picture
         return finish(figure, "rho at the end of training for each variant, each seed a mark, the median a line.")
 
 
-def curves(panels: dict[str, tuple[xr.Dataset, dict[str, dict[str, object]]]], along: str, label: str) -> Picture:
+def curves(panels: dict[str, tuple[xr.Dataset, dict[str, dict[str, Any]]]], along: str, label: str) -> Picture:
     """rho on the way: title -> (runs, entry of the legend -> cell fields of one colour); seeds thin, their median thick."""
     with axes(len(panels), sharey=True, height=3.5) as (figure, drawn):
         for panel, (title, (dataset, entries)) in zip(drawn, panels.items(), strict=True):
@@ -73,12 +74,12 @@ def smooth(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, float])
 def teacher(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, float]) -> Picture:
     """A ReLU teacher: train and test error against n, and the excess risk beside that of a linear fit."""
     page, record = (cells_where(data, scale=scales[0]) for data in (fresh, recorded))
-    control = [cells_where(data, scale=scales[1]) for data in (fresh, recorded)]
+    unaligned, unaligned_record = (cells_where(data, scale=scales[1]) for data in (fresh, recorded))
     variance = float(recorded.noise_variance[0])
     with axes(2, height=3.5) as (figure, (left, right)):
         for name, colour in (("train_mse", BLUE), ("test_mse", ORANGE)):
             seeds.against(left, page, record, "n", name, colour)
-        seeds.against(left, *control, "n", "train_mse", RED)
+        seeds.against(left, unaligned, unaligned_record, "n", "train_mse", RED)
         left.axhline(variance, color=INK, alpha=0.55, lw=1, ls="--")
         left.annotate(f"σ² = {variance:g}", (left.get_xlim()[1], variance), va="bottom", ha="right", fontsize=9)
         left.set(ylabel="mean square error", ylim=(-0.04, 1.3))
@@ -112,9 +113,7 @@ def effective_widths(fresh: xr.Dataset, recorded: xr.Dataset, wide: tuple[np.nda
         narrow_width = int(recorded.width.min())
         entries = [(BLUE, f"m = {narrow_width}"), (RED, "m = 8 · 2ⁿ")]
         seeds.legend(panel, entries, fresh.drop_vars("width"), recorded.drop_vars("width"))
-        return finish(
-            figure, "Groups of neurons against n for orthogonal inputs, at a mild width and at a very large one."
-        )
+        return finish(figure, "Groups of neurons against n for orthogonal inputs, at a mild width and at a very large one.")
 
 
 def assumption_table(columns: Sequence[str], rows: Sequence[tuple[str, str, tuple[Finding, ...]]]) -> str:
