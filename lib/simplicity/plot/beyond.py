@@ -50,7 +50,7 @@ def curves(panels: dict[str, tuple[xr.Dataset, dict[str, dict[str, Any]]]], alon
 def smooth(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, float]) -> Picture:
     """rho and excess risk against n for GeLU: gradient descent from both scales, and Adam."""
     small, large = scales
-    entries = {
+    entries: dict[str, tuple[dict[str, Any], str]] = {
         "gradient descent": ({"rule": "gd", "scale": small}, GREEN),
         f"the same from scale {large:g}": ({"rule": "gd", "scale": large}, RED),
         "Adam": ({"rule": "adam"}, PURPLE),
