@@ -159,11 +159,11 @@ def test_minibatches_are_judged_by_the_ratio_of_their_floors_and_by_their_height
 # --- GeLU and Adam
 
 
-def curves(last: float, rule: str = "adam") -> xr.Dataset:
-    """Three seeds at n = 2560 whose rho goes from 1 at a tenth of 1000 steps to `last`."""
+def curves(last: float, rule: str = "adam", n: int = 2560) -> xr.Dataset:
+    """Three seeds whose rho goes from 1 at a tenth of 1000 steps to `last`."""
     ones = np.ones(3)
     fields = {
-        "rule": ("cell", [rule] * 3), "n": ("cell", [2560] * 3), "scale": ("cell", 1e-3 * ones), "seed": ("cell", range(3)),
+        "rule": ("cell", [rule] * 3), "n": ("cell", [n] * 3), "scale": ("cell", 1e-3 * ones), "seed": ("cell", range(3)),
         "noise_variance": ("cell", 0.25 * ones), "step": ("probe", [0, 10, 100, 1000]),
     }  # fmt: skip
     curve = np.tile([2.0, 1.5, 1.0, last], (3, 1))
@@ -178,7 +178,7 @@ def test_the_last_fall_is_the_part_lost_over_the_last_decade():
 
 @pytest.mark.parametrize(("last", "judged"), [(0.96, True), (0.94, False)])
 def test_adam_is_judged_only_where_rho_has_stopped_falling(last, judged):
-    dataset = xr.concat([curves(last), curves(1.0, "gd")], "cell", data_vars="all", combine_attrs="override")
+    dataset = xr.concat([curves(last), curves(1.0, "gd", 1280)], "cell", data_vars="all", combine_attrs="override")
     assert settings_of(dataset)["scale"] == 1e-3
     adam = [one for one in smooth_activation.checks(dataset) if one.claim == "B16"]
     assert [one.passed for one in adam if "2560" in one.statistic] == [True if judged else None]

@@ -2,8 +2,8 @@
 
 Boursier & Flammarion 2025 report a similar transition for GeLU, and for GeLU with Adam, in their appendices. Gaussian inputs,
 a linear teacher with noise, a fixed number of full-batch steps; rho is kept along the way, because a network that Adam
-still improves has not shown where it ends. Controls: a start at scale 1 for the one, gradient descent on the same samples for
-the same number of steps for the other. In the recorded runs the m (d + 1) weights exceed the samples throughout.
+still improves has not shown where it ends. Controls: a start at scale 1 for the one, gradient descent for the same number of
+steps for the other. In the recorded runs the m (d + 1) weights exceed the samples throughout.
 """
 
 import dataclasses
@@ -61,9 +61,8 @@ class Config:
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, ns=(20,), control_ns=(40,), adam_ns=(20, 40), width=20, steps=200, seeds=2)
 FULL = dataclasses.replace(
-    QUICK, ns=(10, 40, 160, 640, 1280), control_ns=(80, 160, 240), adam_ns=(160, 640, 1280, 2560),
-    width=500, steps=20_000, seeds=10,
-)  # fmt: skip
+    QUICK, ns=(10, 40, 160, 1280), control_ns=(80, 160, 240), adam_ns=(160, 1280, 2560), width=500, steps=20_000, seeds=10
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,15 +79,13 @@ class Cell:
 
 
 def cells(config: Config) -> list[Cell]:
-    """Gradient descent from both scales, Adam on a part of the seeds, and gradient descent at Adam's largest n beside it."""
-    largest = max(config.adam_ns)
+    """Gradient descent from both scales, and Adam on a part of the seeds."""
     found = []
     for index, seed in enumerate(seeds(config)):
         settings = [("gd", n, config.scale) for n in config.ns]
         settings += [("gd", n, config.control_scale) for n in config.control_ns]
         if index < config.adam_seeds:
             settings += [("adam", n, config.scale) for n in config.adam_ns]
-            settings += [("gd", largest, config.scale)] if largest not in config.ns else []
         for rule, n, scale in settings:
             rate = config.step_size if rule == "gd" else config.adam_step_size
             more = shared(Cell, config, but=("scale", "step_size"))
@@ -145,7 +142,8 @@ def checks(dataset: xr.Dataset) -> list[Check]:
 
 def _adam_checks(dataset: xr.Dataset) -> list[Check]:
     """Judged only where the median rho at n = 2560 has stopped falling: otherwise its end is not known here."""
-    adam, descent = (cells_where(dataset, rule=rule, n=2560, scale=settings_of(dataset)["scale"]) for rule in ("adam", "gd"))
+    adam = cells_where(dataset, rule="adam", n=2560)
+    descent = cells_where(dataset, rule="gd", n=1280, scale=settings_of(dataset)["scale"])
     statistic = "GeLU and Adam: share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, n = 2560"
     fall = median(last_fall(adam))
     if fall.seeds == 0:
@@ -157,7 +155,10 @@ def _adam_checks(dataset: xr.Dataset) -> list[Check]:
         _interpolates(dataset, "B16", "GeLU and Adam", cells_where(dataset, rule="adam", n=160)),
         check(
             dataset, "B16", "empirical", statistic, share(_refuses_noise(adam)), every_seed(),
-            control("gradient descent, same steps: median fall in the last decade", median(last_fall(descent)), below(0.05)),
+            control(
+                "gradient descent, n = 1280, same steps: median fall in the last decade",
+                median(last_fall(descent)), below(STILL_FALLING),
+            ),
         ),
     ]  # fmt: skip
 
