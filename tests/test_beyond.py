@@ -116,6 +116,11 @@ def test_probes_lie_at_the_same_parts_of_a_longer_run_and_in_the_tail():
 
 
 @pytest.mark.parametrize("name", training_variants.VARIANTS)
+def test_a_slug_is_an_identifier(name):
+    assert ("middle_" + training_variants.slug(name)).isidentifier()
+
+
+@pytest.mark.parametrize("name", training_variants.VARIANTS)
 def test_every_variant_trains(name):
     long = 300 * training_variants.VARIANTS[name].longer
     found = training_variants.measure(cell(name, n=60, steps=long))
@@ -126,7 +131,12 @@ def test_every_variant_trains(name):
 def table_of(rhos: dict[int, list[float]], variant: str = "plain") -> xr.Dataset:
     rows = [(n, seed, rho) for n, values in rhos.items() for seed, rho in enumerate(values)]
     n, seed, rho = (np.array(column) for column in zip(*rows, strict=True))
-    fields = {"n": ("cell", n), "seed": ("cell", seed), "variant": ("cell", [variant] * len(rows))}
+    fields = {
+        "n": ("cell", n),
+        "seed": ("cell", seed),
+        "variant": ("cell", [variant] * len(rows)),
+        "steps": ("cell", [20_000] * len(rows)),
+    }
     return xr.Dataset({"rho": ("cell", rho), "tail_rho": ("cell", rho)}, fields)
 
 
@@ -153,7 +163,27 @@ def test_minibatches_are_judged_by_the_ratio_of_their_floors_and_by_their_height
     for name, floor in (("SGD, batch 32", full), ("SGD, batch 32, half the step", half), ("SGD, batch 8", full)):
         parts.append(table_of({480: [1 + floor] * 5}, name))
     checks = training_variants.checks(xr.concat(parts, "cell"))
-    assert all(one.holds for one in checks) is holds
+    assert len(checks) == 2 and all(one.holds for one in checks) is holds
+
+
+@pytest.mark.parametrize(("passes", "low", "high"), [(True, 3.0, 5.0), (False, 1.6, 2.5)])
+def test_batches_that_make_up_a_pass_leave_a_floor_that_falls_faster_than_the_step_size(passes, low, high):
+    """What the page says of linear least squares: a ratio near 4 for permutations, 2 for independent batches."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((480, 5))
+    y = x[:, 0] + 0.5 * rng.standard_normal(480)
+    best = np.linalg.lstsq(x, y, rcond=None)[0]
+    scatter, least = x.T @ x / 480, np.mean((x @ best - y) ** 2)
+    floor = {}
+    for rate in (0.1, 0.05):
+        w, found = best.copy(), []
+        for _ in range(int(60 / rate)):
+            order = rng.permutation(480) if passes else rng.integers(0, 480, 480)
+            for chosen in order.reshape(15, 32):
+                w = w - rate * x[chosen].T @ (x[chosen] @ w - y[chosen]) / 32
+                found.append((w - best) @ scatter @ (w - best) / least)
+        floor[rate] = np.mean(found[len(found) // 4 :])
+    assert low < floor[0.1] / floor[0.05] < high
 
 
 # --- GeLU and Adam

@@ -43,7 +43,7 @@ class Config:
 
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, ns=(20, 40), width=20, steps=300, seeds=2)
-FULL = dataclasses.replace(QUICK, ns=(10, 20, 40, 80, 160, 320, 640, 1280, 2560), width=500, steps=20_000, seeds=10)
+FULL = dataclasses.replace(QUICK, ns=(10, 40, 160, 640, 2560), width=500, steps=20_000, seeds=10)
 
 
 @dataclasses.dataclass(frozen=True)

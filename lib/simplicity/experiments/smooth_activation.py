@@ -45,7 +45,8 @@ class Config:
     ns: tuple[int, ...] = config.param((10, 80, 320), "numbers of samples, gradient descent", unit="samples", low=1, high=10**8)
     control_ns: tuple[int, ...] = config.param((80,), "those of the start at the control's scale", unit="samples", low=1)
     adam_ns: tuple[int, ...] = config.param((160, 640), "numbers of samples, Adam", unit="samples", low=1, high=10**8)
-    adam_seeds: int = config.param(5, "of the seeds, how many at most also with Adam", low=1, high=100_000)
+    costly_seeds: int = config.param(5, "of the seeds, how many at most with Adam or with costly_n samples or more", low=1)
+    costly_n: int = config.param(1000, "number of samples from which on a run is costly", unit="samples", low=1)
     width: int = config.param(100, "hidden neurons", unit="neurons", low=1, high=10**7)
     dim: int = config.param(5, "input dimension", low=1, high=1000)
     scale: float = config.param(1e-3, "scale lambda of the initialisation", low=1e-12)
@@ -79,14 +80,15 @@ class Cell:
 
 
 def cells(config: Config) -> list[Cell]:
-    """Gradient descent from both scales, and Adam on a part of the seeds."""
+    """Gradient descent from both scales, and Adam; what is costly only on a part of the seeds."""
     found = []
     for index, seed in enumerate(seeds(config)):
         settings = [("gd", n, config.scale) for n in config.ns]
         settings += [("gd", n, config.control_scale) for n in config.control_ns]
-        if index < config.adam_seeds:
-            settings += [("adam", n, config.scale) for n in config.adam_ns]
+        settings += [("adam", n, config.scale) for n in config.adam_ns]
         for rule, n, scale in settings:
+            if index >= config.costly_seeds and (rule == "adam" or n >= config.costly_n):
+                continue
             rate = config.step_size if rule == "gd" else config.adam_step_size
             more = shared(Cell, config, but=("scale", "step_size"))
             found.append(Cell(rule=rule, n=n, scale=scale, seed=seed, step_size=rate, **more))
