@@ -87,7 +87,7 @@ class Config:
 
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, ns=(20, 40), width=20, steps=40, seeds=2)
-FULL = dataclasses.replace(QUICK, ns=(30, 60, 120, 240, 480, 960), width=200, steps=20_000, seeds=5)
+FULL = dataclasses.replace(QUICK, ns=(30, 60, 120, 240, 480), width=200, steps=20_000, seeds=5)
 
 
 @dataclasses.dataclass(frozen=True)
