@@ -1,54 +1,125 @@
 """The compiled two-layer engine beside torch's automatic differentiation: one step, one thread both, in one run.
 
-Prints a line for each setting: n, m, d, precision, milliseconds of a step for both, their ratio, and what the compiled loop
-achieves, counting 6 d + 3 floating-point operations for each sample and neuron.
+Prints a line for each setting: what is trained, n, m, d, precision, milliseconds of a step for both, their ratio, and what the
+compiled loop achieves, counting 6 d + 3 floating-point operations for each sample and neuron of a step. Times are processor
+time, so that a busy machine disturbs them less. First comes what the machine can do: a 2048 x 2048 product in float32.
+
+`--record` also writes the table and the picture of the page "What a step costs"; `make bench` only prints.
 """
 
+import argparse
+import csv
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from simplicity import nets, threads
+from simplicity import machine, nets, paths, threads
 from simplicity.data import synthetic
 from simplicity.engines.two_layer import descend, descend_autograd
+from simplicity.plot import cost
 
-SETTINGS = [  # n, m, d
-    (1000, 10_000, 5),
-    (100, 10_000, 5),
-    (1000, 1000, 5),
-    (1000, 10_000, 2),
-    (1000, 10_000, 10),
-    (1000, 10_000, 20),
+
+class Setting(NamedTuple):
+    """What one line measures."""
+
+    n: int
+    m: int
+    d: int
+    what: str = "plain"
+    slope: float = 0.0
+    batch: int = 0
+    precision: str = "float32"
+
+
+DIMENSIONS = [Setting(1000, 10_000, d, precision=p) for d in (2, 3, 5, 10, 20) for p in ("float32", "float64")]
+VARIANTS = [
+    Setting(1000, 10_000, 5, "leaky slope 0.1", slope=0.1),
+    Setting(1000, 10_000, 5, "hidden bias"),
+    Setting(1000, 10_000, 5, "batch 32", batch=32),
+    Setting(1000, 200, 5, "batch 32", batch=32),
+    Setting(1000, 200, 5, "batch 8", batch=8),
 ]
+SAMPLES_AND_WIDTHS = [Setting(n, m, 5) for m in (100, 1000, 10_000) for n in (10, 40, 160, 640, 2560)]
+_PRODUCT = {"what": "matrix product", "n": 2048, "m": 2048, "d": 2048, "precision": "float32"} | dict.fromkeys(
+    ("autograd ms", "compiled ms", "ratio"), ""
+)
 REPEATS = 5
+ENOUGH_SECONDS = 0.05  # of a repeat, by as many steps as that takes
 
 
-def seconds_of_a_step(engine: Callable, n: int, width: int, dim: int, precision: str, steps: int) -> float:
+def seconds_of_a_step(engine: Callable, setting: Setting) -> float:
     """Median over repeats; the cost of a call without steps is taken off."""
-    task = synthetic.linear_task("gaussian", n, dim, 0.25, seed=0, n_test=1)
-    start = nets.dominated(width, dim, 1e-3, np.random.default_rng(0))
+    task = synthetic.linear_task("gaussian", setting.n, setting.d, 0.25, seed=0, n_test=1)
+    x = nets.with_ones(task.x) if setting.what == "hidden bias" else task.x
+    start = nets.dominated(setting.m, x.shape[1], 1e-3, np.random.default_rng(0))
+    options: dict[str, Any] = {"slope": setting.slope, "batch": setting.batch, "precision": setting.precision}
 
     def seconds(count: int) -> float:
-        clock = time.perf_counter()
-        engine(start, task.x, task.y, step_size=0.1, schedule=(0, count), probes={}, precision=precision)
-        return time.perf_counter() - clock
+        rng = np.random.default_rng(0)
+        clock = time.process_time()
+        engine(start, x, task.y, step_size=0.01, schedule=(0, count), probes={}, rng=rng, **options)
+        return time.process_time() - clock
 
     seconds(1)  # compiles, or warms torch up
+    steps = max(3, int(ENOUGH_SECONDS / max(seconds(4) / 4, 1e-6)))
     return statistics.median((seconds(steps + 1) - seconds(1)) / steps for _ in range(REPEATS))
 
 
+def product() -> float:
+    """GFLOP/s of a 2048 x 2048 product in float32."""
+    matrix = np.random.default_rng(0).random((2048, 2048), np.float32)
+    best = np.inf
+    for _ in range(REPEATS):
+        clock = time.process_time()
+        matrix @ matrix
+        best = min(best, time.process_time() - clock)
+    return 2 * 2048**3 / best / 1e9
+
+
+def measured(setting: Setting) -> dict[str, Any]:
+    """One row of the table."""
+    slow, fast = seconds_of_a_step(descend_autograd, setting), seconds_of_a_step(descend, setting)
+    dim = setting.d + (setting.what == "hidden bias")
+    work = (setting.batch or setting.n) * setting.m * (6 * dim + 3)
+    return {
+        **{name: getattr(setting, name) for name in ("what", "n", "m", "d", "precision")},
+        "autograd ms": f"{1e3 * slow:.3g}",
+        "compiled ms": f"{1e3 * fast:.3g}",
+        "ratio": f"{slow / fast:.1f}",
+        "GFLOP/s": f"{work / fast / 1e9:.1f}",
+    }
+
+
 def main() -> None:
-    print(f"{'n':>6}{'m':>8}{'d':>4}  {'precision':10}{'autograd ms':>12}{'compiled ms':>12}{'ratio':>8}{'GFLOP/s':>9}")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--record", action="store_true", help="write the table of the book as well")
+    record = parser.parse_args().record
     with threads.one_thread():
-        for n, width, dim in SETTINGS:
-            for precision in ("float32", "float64"):
-                slow = seconds_of_a_step(descend_autograd, n, width, dim, precision, steps=3)
-                fast = seconds_of_a_step(descend, n, width, dim, precision, steps=30)
-                rate = n * width * (6 * dim + 3) / fast / 1e9
-                row = f"{n:6}{width:8}{dim:4}  {precision:10}{1e3 * slow:12.2f}{1e3 * fast:12.2f}{slow / fast:8.1f}{rate:9.1f}"
-                print(row, flush=True)
+        limit = product()
+        rows = [_PRODUCT | {"GFLOP/s": f"{limit:.1f}"}]
+        print(f"{machine.cpu()}, one thread; a 2048 x 2048 product in float32: {limit:.1f} GFLOP/s")
+        for setting in DIMENSIONS + VARIANTS + SAMPLES_AND_WIDTHS:
+            rows.append(measured(setting))
+            if len(rows) == 2:
+                print("".join(f"{name:>16}" if name == "what" else f"{name:>12}" for name in rows[0]))
+            print("".join(f"{value:>16}" if name == "what" else f"{value:>12}" for name, value in rows[-1].items()), flush=True)
+    if record:
+        write(rows)
+
+
+def write(rows: list[dict[str, Any]]) -> None:
+    """The page's table, and its picture drawn from the table as it was written."""
+    table = paths.book() / "step_cost.csv"
+    with open(table, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    with open(table, newline="", encoding="utf-8") as file:
+        picture = cost.steps(list(csv.DictReader(file)))
+    (paths.book() / "_static" / "step_cost.html").write_text(picture.html, "utf-8")
 
 
 if __name__ == "__main__":

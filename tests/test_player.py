@@ -98,6 +98,11 @@ def test_values_that_are_not_numbers_break_a_line_and_drop_a_dot():
     assert Dots("", [points]).content(points) == "M0 0h0M1 1h0"
 
 
+def test_a_second_mark_in_the_same_place_is_not_written():
+    points = np.array([[1.0, 1.0], [1.01, 0.99], [2.0, 1.0]])  # the second is the first to a tenth of a pixel
+    assert Dots("", [points]).content(points) == "M1 1h0M2 1h0"
+
+
 def test_a_panel_maps_its_limits_to_its_corners():
     bare = Panel("", (-2, 2), (0, 1), (), width=112, height=132)
     np.testing.assert_allclose(bare.place(np.array([[-2, 0], [2, 1]])), [[6, 126], [106, 26]])
@@ -237,3 +242,22 @@ def test_it_fits_a_window_of_400_pixels(page: browser.Page, tmp_path: Path) -> N
     assert page.ask("document.documentElement.scrollWidth") <= 400
     tops = page.ask("Array.from(document.querySelectorAll('.panels svg'), (one) => one.getBoundingClientRect().top)")
     assert tops[1] > tops[0] + 100
+
+
+@needs_browser
+@pytest.mark.browser
+def test_panels_of_a_row_have_one_scale_and_break_only_where_they_must(page: browser.Page, tmp_path: Path) -> None:
+    one = dataclasses.replace(player().panels[0], width=220, height=236)
+    wide = dataclasses.replace(one, width=264)
+    boxes = "Array.from(document.querySelectorAll('.panels svg'), (one) => one.getBoundingClientRect().toJSON())"
+    page.look(740, 600)
+    load(page, tmp_path, player(panels=(one, one, wide)))
+    first, second, third = page.ask(boxes)
+    assert first["top"] == second["top"] == third["top"]
+    assert first["height"] == pytest.approx(third["height"], abs=1) and third["width"] / first["width"] == pytest.approx(
+        1.2, abs=0.01
+    )
+    page.look(400, 800)
+    load(page, tmp_path, player(panels=(one, one, wide)))
+    first, second, third = page.ask(boxes)
+    assert first["top"] == second["top"] and third["top"] > first["bottom"] and third["width"] > 300

@@ -1,12 +1,14 @@
 """Figures as pages need them: in the page's colours, the same bytes twice, text untouched, every seed a mark."""
 
+import csv
 import re
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from simplicity.plot import seeds, style
+from simplicity import paths
+from simplicity.plot import cost, seeds, style
 
 
 def picture(description: str = "a line") -> style.Picture:
@@ -82,3 +84,9 @@ def test_recorded_seeds_are_one_path_with_a_dot_each():
 @pytest.mark.parametrize("count", [0, 1, 7, 100])
 def test_the_spread_stays_within_its_width(count):
     assert np.all(np.abs(seeds.spread(count, 0.2)) <= 0.2) and len(seeds.spread(count, 0.2)) == count
+
+
+def test_the_picture_of_the_cost_of_a_step_is_that_of_its_committed_table():
+    with open(paths.book() / "step_cost.csv", newline="", encoding="utf-8") as file:
+        picture = cost.steps(list(csv.DictReader(file)))
+    assert (paths.book() / "_static" / "step_cost.html").read_text("utf-8") == picture.html

@@ -124,11 +124,12 @@ class Judgement:
 
 
 def judge(*runs: xr.Dataset) -> Judgement:
-    """Check fresh runs, and beside them the records of the same experiments."""
+    """Check fresh runs, and beside them the records of the same experiments; a record itself may stand in for a run."""
     names = [str(dataset.attrs["experiment"]) for dataset in runs]
-    fresh = [one for name, dataset in zip(names, runs, strict=True) for one in records.experiment(name).checks(dataset)]
     recorded = [one for name in names for one in _full_checks(name)]
-    return Judgement(runs, tuple(fresh), tuple(recorded))
+    known = [one.row() for one in recorded]
+    fresh = [one for name, dataset in zip(names, runs, strict=True) for one in records.experiment(name).checks(dataset)]
+    return Judgement(runs, tuple(one for one in fresh if one.row() not in known), tuple(recorded))
 
 
 def badge(verdict: str) -> str:

@@ -11,6 +11,7 @@ import gzip
 import importlib
 import json
 import pkgutil
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -65,6 +66,12 @@ def dataset(module: ModuleType) -> xr.Dataset:
         name = store.name_of(module)
         raise Problem(f"{name}: got no recorded run, allowed one made by `simplicity record {name}`")
     return record.dataset
+
+
+def seconds(claims: Collection[str]) -> float:
+    """Seconds of one core that the committed records took which judge any of these claims; read without the datasets."""
+    found = (json.loads(path.read_text("utf-8")) for path in sorted(paths.results().glob("*.json")))
+    return sum(float(about["seconds"]) for about in found if set(claims) & set(about["expected"]["FULL"]))
 
 
 def stale(module: ModuleType, record: Record) -> bool:

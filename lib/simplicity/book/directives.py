@@ -1,4 +1,6 @@
-"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`. HTML only, everything escaped."""
+"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`; in a line of text, {verdict}`B1 B2` and the time
+that the records of a paper took, {recorded-time}`PAPER`. HTML only, everything escaped.
+"""
 
 import collections
 from collections.abc import Callable
@@ -7,8 +9,9 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from simplicity import records
 from simplicity.book.evidence import Row, State
 from simplicity.ledger import SIGNS, badge, number
 
@@ -34,6 +37,24 @@ def claim_box(rows: list[Row], link: Link, ledger: str | None) -> str:
         body += f'<tr><th scope="row">{shown}</th><td>{escape(row["claim"])}</td><td>{verdict}</td></tr>'
     head = '<tr><th scope="col">Claim</th><th scope="col">What it says</th><th scope="col">Verdict</th></tr>'
     return f'<div class="claim-box"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+
+
+def verdicts(rows: list[Row], ledger: str | None) -> str:
+    """Claims with their verdicts inside a sentence, each id leading to its row of the ledger."""
+    parts = []
+    for row in rows:
+        name = escape(row["id"])
+        shown = _linked(name, ledger and f"{ledger}#claim-{name}")
+        parts.append(f'<span class="claim-verdict">{shown}&nbsp;{badge(row["verdict"])}</span>')
+    return " ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """As one says it: 48 s, 12 min, 2 h 5 min."""
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min" if minutes else f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def counts(rows: list[Row]) -> str:
@@ -117,12 +138,12 @@ def _linked(shown: str, target: str | None) -> str:
     return f'<a href="{target}">{shown}</a>' if target else shown
 
 
-def _state(directive: SphinxDirective) -> State:
+def _state(directive: SphinxDirective | SphinxRole) -> State:
     state: State = directive.env.simplicity  # type: ignore[attr-defined]
     return state
 
 
-def _page(directive: SphinxDirective, name: str) -> str | None:
+def _page(directive: SphinxDirective | SphinxRole, name: str) -> str | None:
     if name not in _state(directive).pages:
         return None
     return escape(directive.env.app.builder.get_relative_uri(directive.env.docname, name))
@@ -136,6 +157,13 @@ def _verdicts(directive: SphinxDirective) -> Link:
     return link
 
 
+def _known(place: SphinxDirective | SphinxRole, what: str, names: str) -> list[Row]:
+    rows = _state(place).rows
+    for name in (name for name in names.split() if name not in rows):
+        LOG.warning("%s: got %r, allowed an id of claims.csv", what, name, location=place.get_location())
+    return [rows[name] for name in names.split() if name in rows]
+
+
 class ClaimBox(SphinxDirective):
     """`{claim-box} B1 B2`: these claims with their verdicts; an id that claims.csv does not have is a warning."""
 
@@ -143,11 +171,26 @@ class ClaimBox(SphinxDirective):
     final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
-        rows, names = _state(self).rows, self.arguments[0].split()
-        for name in (name for name in names if name not in rows):
-            LOG.warning("claim-box: got %r, allowed an id of claims.csv", name, location=self.get_location())
-        known = [rows[name] for name in names if name in rows]
+        known = _known(self, "claim-box", self.arguments[0])
         return [nodes.raw("", claim_box(known, _verdicts(self), _page(self, "book/ledger")), format="html")]
+
+
+class Verdict(SphinxRole):
+    """A claim's id and verdict in a sentence; an id that claims.csv does not have is a warning."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        shown = verdicts(_known(self, "verdict", self.text), _page(self, "book/ledger"))
+        return [nodes.raw("", shown, format="html")], []
+
+
+class RecordedTime(SphinxRole):
+    """The time on one core of all recorded runs that judge claims of a paper, named as in claims.csv."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        claims = {row["id"] for row in _state(self).rows.values() if row["paper"] == self.text}
+        if not claims:
+            LOG.warning("recorded-time: got %r, allowed a paper of claims.csv", self.text, location=self.get_location())
+        return [nodes.Text(duration(records.seconds(claims)))], []
 
 
 class Ledger(SphinxDirective):

@@ -31,7 +31,7 @@ from simplicity.claims import (
 )  # fmt: skip
 from simplicity.config import seeds, shared
 from simplicity.data import streams, synthetic
-from simplicity.measure import early
+from simplicity.measure import early, extremal
 
 CLAIMS = ("B7", "B8")
 
@@ -92,7 +92,7 @@ def measure(cell: Cell) -> xr.Dataset:
     """Curves over the whole run, and what the neurons do at `MOMENTS`: the start, two tau, the exit."""
     task, start = linear_teacher.draw(cell), linear_teacher.initial(cell)
     rng = streams.generator(cell.seed, streams.NOISE)
-    force = early.largest_force(task.x, task.y, start.w, rng)
+    force = extremal.largest_force(task.x, task.y, start.w, rng)
     probes = {
         "aligned": lambda network: early.aligned_share(network.a, network.w, task.x, task.y),
         "idle": lambda network: early.idle_share(network.a, network.w, task.x, task.y),

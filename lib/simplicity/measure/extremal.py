@@ -1,4 +1,4 @@
-"""Extremal vectors of G_n, and how far D_n lies from its population version (Boursier & Flammarion 2025, section 3).
+"""Extremal vectors of G_n, the largest force, and how far D_n lies from its population version (Boursier & Flammarion 2025).
 
 D is extremal if D in D_n(w) with w = D/|D| or w = -D/|D|, or D = 0: the critical points on the unit sphere of
 G_n(w) = 1/n sum_k y_k max(0, <w, x_k>), the only directions that neurons can align with before the loss moves. D_n(w) is the
@@ -15,31 +15,44 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from simplicity.measure.alignment import d_n
+
 Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 
 _TIE = 1e-12  # radians: boundaries nearer than this are one, as those of x and -x are but for rounding
 _NOTHING = 1e-12  # of sum_k |y_k x_k| / n: a shorter D is zero but for rounding
 
-_LAST = 20  # steps of a search in which a sample that is on a boundary shows itself
+_LAST = 60  # steps of a search in which a sample that is on a boundary shows itself
+_CLIMBERS, _ROUNDS = 64, 300  # of the search for the largest force
 
 
 class Extremal(NamedTuple):
     """Extremal vectors (q, d) other than 0; the sign s of each in w = s D/|D|; which need an eta inside (0, 1).
 
-    Sign 1: neurons with a_j > 0 ascend towards w where G_n(w) = |D| is a maximum; sign -1: G_n(w) = -|D|.
+    G_n(w) = s |D|. `attracting` are those where s G_n has a local maximum on the sphere: neurons whose a_j has the sign s can
+    end there. All off the boundaries do, since G_n is linear around w; on one, the kink has to point the right way.
     `zero` tells apart whether D = 0 occurs, which is the case when all inputs lie on one side of a line through the origin.
     """
 
     vectors: Array
     signs: Array
     on_boundary: Mask
+    attracting: Mask
     zero: bool
 
     @property
     def directions(self) -> Array:
         """The critical points w of G_n, (q, d)."""
         return self.signs[:, None] * self.vectors / np.linalg.norm(self.vectors, axis=1, keepdims=True)
+
+    def ends(self, sign: int) -> Array:
+        """Where neurons with a_j of this sign can end, (q, d): maximisers of G_n for 1, minimisers for -1.
+
+        Only those where s G_n > 0. A maximiser with G_n < 0 holds the direction of a neuron with a_j > 0 but shrinks it: on the
+        unit ball of w_j / a_j it repels along the radius.
+        """
+        return self.directions[self.attracting & (self.signs == sign)]
 
 
 class Sectors(NamedTuple):
@@ -55,6 +68,11 @@ class Sectors(NamedTuple):
     begins: NDArray[np.intp]
 
 
+def circle(angle: Array | float) -> Array:
+    """Unit vectors (..., 2) at the given angles."""
+    return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+
+
 def exact(x: Array, y: Array) -> Extremal:
     """All extremal vectors for d = 2, in the order of their angle; O(n log n).
 
@@ -65,7 +83,7 @@ def exact(x: Array, y: Array) -> Extremal:
     pulls = _pulls(x, y)
     small = _NOTHING * float(np.sum(np.linalg.norm(pulls, axis=1)))
     sectors = _sectors(x, pulls)
-    left, right = _unit(sectors.edges[:-1]), _unit(sectors.edges[1:])
+    left, right = circle(sectors.edges[:-1]), circle(sectors.edges[1:])
     long = np.linalg.norm(sectors.forces, axis=1) > small
     at_left, at_right = _across(left, sectors.forces), _across(right, sectors.forces)
     inside = long & (at_left * at_right < 0)
@@ -76,8 +94,11 @@ def exact(x: Array, y: Array) -> Extremal:
     signs = np.concatenate([np.sign(at_left[inside]), np.sign(along[on_edge])])
     places = np.concatenate([sectors.edges[:-1][inside], sectors.edges[:-1][on_edge]])
     boundary = np.repeat([False, True], [int(inside.sum()), int(on_edge.sum())])
+    before = _across(left, np.roll(sectors.forces, 1, axis=0))
+    top = (np.sign(along) * before > 0) & (np.sign(along) * at_left < 0)  # s G_n rises up to the edge and falls after it
+    attracting = np.concatenate([np.ones(int(inside.sum()), dtype=bool), top[on_edge]])
     order = np.argsort(places, kind="stable")
-    return Extremal(vectors[order], signs[order], boundary[order], bool(np.any(~long)))
+    return Extremal(vectors[order], signs[order], boundary[order], attracting[order], bool(np.any(~long)))
 
 
 def deviation(x: Array, y: Array, population: Array) -> float:
@@ -104,13 +125,13 @@ def searched_deviation(x: Array, y: Array, population: Array, rng: Generator, st
             sectors = _sectors(x @ plane.T, pulls)
             distances = np.linalg.norm(sectors.forces - population, axis=1)
             winner = int(np.argmax(distances))
-            middle: Array = _unit(sectors.edges[winner : winner + 2].mean())
+            middle: Array = circle(sectors.edges[winner : winner + 2].mean())
             w = _on_sphere(middle @ plane)
         best = max(best, float(distances[winner]))
     return best
 
 
-def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 120) -> Extremal:
+def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 400) -> Extremal:
     """Extremal vectors found from random starts by w <- (1 - c) w + c s D_n(w)/|D_n(w)|, s = 1 and s = -1, with falling c.
 
     Samples that keep entering and leaving at the end are taken to be on the boundary, and the candidate is solved for exactly;
@@ -123,7 +144,7 @@ def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 
     flips = np.zeros((len(w), len(x)), dtype=bool)
     active = w @ x.T > 0
     for step in range(steps):
-        rate = 0.5 * 0.95**step
+        rate = 0.5 * 0.985**step
         w = _on_sphere((1 - rate) * w + rate * signs[:, None] * _on_sphere(active @ pulls))
         before, active = active, w @ x.T > 0
         if step >= steps - _LAST:
@@ -132,7 +153,35 @@ def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 
     solved = [_solve(s, on & ~edge, edge, x, pulls, small) for s, on, edge in zip(signs, active, flips, strict=True)]
     vectors = np.array([np.full(x.shape[1], np.nan) if found is None else found for found in solved])
     kept = _distinct(vectors, small)
-    return Extremal(vectors[kept], signs[kept], np.any(flips[kept], axis=1, keepdims=True)[:, 0], False)
+    edges, found = flips[kept], signs[kept]
+    on_boundary: Mask = np.any(edges, axis=1, keepdims=True)[:, 0]
+    # To either side of the boundary of x_k, s G_n departs from its value by s y_k times something positive.
+    attracting = ~np.any(edges & (found[:, None] * y > 0), axis=1)
+    return Extremal(vectors[kept], found, on_boundary, attracting, False)
+
+
+def largest_force(x: Array, y: Array, directions: Array, rng: Generator) -> float:
+    """|D_max|, the largest |D_n(w)| over all w: exact for d = 2, searched from `directions` (q, d) otherwise, a lower bound.
+
+    D_n is a set where <w, x_k> = 0, but its elements there are convex combinations of those around, so none is longer.
+    """
+    return deviation(x, y, np.zeros(2)) if x.shape[1] == 2 else search_force(x, y, directions, rng)
+
+
+def search_force(x: Array, y: Array, directions: Array, rng: Generator) -> float:
+    """The longest force of the given directions and their opposites, then random moves of shrinking size that lengthen it."""
+    w = np.concatenate([directions, -directions])
+    w = w / np.linalg.norm(w, axis=1, keepdims=True)
+    length = np.linalg.norm(d_n(w, x, y), axis=1)
+    best = np.argsort(length)[-_CLIMBERS:]
+    w, length = w[best], length[best]
+    for size in np.geomspace(1.0, 0.01, _ROUNDS):
+        moved = w + size * rng.standard_normal(w.shape)
+        moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+        reached = np.linalg.norm(d_n(moved, x, y), axis=1)
+        better = reached > length
+        w, length = np.where(better[:, None], moved, w), np.where(better, reached, length)
+    return float(length.max())
 
 
 def _solve(sign: float, active: Mask, edge: Mask, x: Array, pulls: Array, small: float) -> Array | None:
@@ -188,7 +237,7 @@ def _sectors(plane: Array, pulls: Array) -> Sectors:
     first = (int(np.argmax(gaps)) + 1) % len(order)
     order, gaps = np.roll(order, -first), np.roll(gaps, -first)
     changes = np.concatenate([pulls, -pulls])[order]
-    start = plane @ _unit(events[order[0]] - gaps[-1] / 2) > 0
+    start = plane @ circle(events[order[0]] - gaps[-1] / 2) > 0
     forces = pulls[start].sum(axis=0) + np.cumsum(changes, axis=0)
     ends = np.flatnonzero(gaps > _TIE)  # the last event of each boundary
     begins = np.concatenate([[0], ends[:-1] + 1])
@@ -198,7 +247,7 @@ def _sectors(plane: Array, pulls: Array) -> Sectors:
 
 def _jumps(sectors: Sectors) -> tuple[Array, Array]:
     """The least and the largest derivative of G_n along the circle at each edge (d = 2), over every eta in [0, 1]."""
-    left = _unit(sectors.edges[:-1])
+    left = circle(sectors.edges[:-1])
     sizes = np.diff(sectors.begins, append=len(sectors.changes))
     jumps = _across(np.repeat(left, sizes, axis=0), sectors.changes)
     before = _across(left, np.roll(sectors.forces, 1, axis=0))
@@ -213,10 +262,6 @@ def _distinct(vectors: Array, tolerance: float) -> list[int]:
         if np.isfinite(vector).all() and all(np.linalg.norm(vector - vectors[other]) > tolerance for other in kept):
             kept.append(index)
     return kept
-
-
-def _unit(angle: Array | float) -> Array:
-    return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
 
 def _across(direction: Array, vector: Array) -> Array:

@@ -1,10 +1,10 @@
 """Pictures of the early phase: neurons that turn, shares aligned, the exit from the plateau, three points, what is conserved.
 
-`neuron_frames` makes the numbers of the moving picture and draws nothing; `frames_row` draws some of them side by side,
-`turning` all of them as a player over time.
+`neuron_frames` makes the numbers of the moving picture, for any d, and draws nothing; `turning` draws them as a player over
+time for d = 2, and the module `sphere` does for d = 3.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,38 +13,44 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from simplicity.claims import cells_where
-from simplicity.measure import alignment, early
+from simplicity.measure import alignment, early, extremal
 from simplicity.plot import seeds
 from simplicity.plot.player import Dots, Line, Note, Panel, Player, Track
 from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
 Array = NDArray[np.floating]
+SIDES = {1: ("maximisers", GREEN, "a > 0"), -1: ("minimisers", PURPLE, "a < 0")}  # sign of a_j: where to, colour, in words
+_STRIDE = 0.03  # of the unit circle's radius, three pixels: no neuron's path is drawn finer
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _CURVE = 0.32  # by how much G_n moves the polar curve off the unit circle
-_ANGLES = 361
+_CIRCLE = extremal.circle(np.linspace(0, 2 * np.pi, 361))
 
 
-def neuron_frames(a: Array, w: Array, time: Array, x: Array, y: Array) -> dict[str, Array]:
-    """Everything that a picture of turning neurons in d = 2 shows, from a (p, m), w (p, m, 2) at the p times `time`.
+def neuron_frames(a: Array, w: Array, time: Array, x: Array, y: Array, found: extremal.Extremal) -> dict[str, Array]:
+    """Everything that a picture of turning neurons shows, from a (p, m), w (p, m, d) at the p times `time`.
 
-    `position` (p, m, 2): w_j / |a_j|, in the unit disc for a dominated start, on the circle once aligned. `sign` (m,): of a_j
+    `position` (p, m, d): w_j / |a_j|, in the unit ball for a dominated start, on the sphere once aligned. `sign` (m,): of a_j
     at the start. `loss` (p,): plain train MSE. `aligned` (p,): share within cosine 0.99 of one of the directions at
-    which they may end, which are `maximisers` for a_j > 0 and `minimisers` for a_j < 0 (unit vectors; some lie on a border
-    between sectors, where the force is a set). `curve` (q, 2): the polar curve of G_n, at 1 + 0.32 G_n / max |G_n|.
+    which they may end, which are the `maximisers` that were `found` for a_j > 0 and the `minimisers` for a_j < 0 (unit vectors;
+    some lie on a border between sectors, where the force is a set).
     """
-    angle = np.linspace(0, 2 * np.pi, _ANGLES)
-    height = alignment.g_n(early.circle(angle), x, y)
-    tops, bottoms = early.attractors(x, y)
+    tops, bottoms = found.ends(1), found.ends(-1)
     outputs = [np.maximum(x @ inner.T, 0) @ outer for outer, inner in zip(a, w, strict=True)]
     return {
         "time": time,
         "position": w / np.abs(a)[:, :, None],
         "sign": np.sign(a[0]),
         "loss": np.array([alignment.mse(output, y) for output in outputs]),
-        "aligned": _near(w, a[0] > 0, early.circle(tops), early.circle(bottoms)),
-        "curve": (1 + _CURVE * height / np.abs(height).max())[:, None] * early.circle(angle),
-        "maximisers": early.circle(tops),
-        "minimisers": early.circle(bottoms),
+        "aligned": _near(w, a[0] > 0, tops, bottoms),
+        "maximisers": tops,
+        "minimisers": bottoms,
     }
+
+
+def polar_curve(x: Array, y: Array) -> Array:
+    """G_n around the circle of d = 2 as a curve (q, 2), at the radius 1 + 0.32 G_n / max |G_n|."""
+    height = alignment.g_n(_CIRCLE, x, y)
+    return (1 + _CURVE * height / np.abs(height).max())[:, None] * _CIRCLE
 
 
 def _near(w: Array, positive: NDArray[np.bool_], tops: Array, bottoms: Array) -> Array:
@@ -53,71 +59,83 @@ def _near(w: Array, positive: NDArray[np.bool_], tops: Array, bottoms: Array) ->
     return np.concatenate(near, axis=1).mean(axis=1)
 
 
-def frames_row(frames: dict[str, Array], chosen: Sequence[int]) -> Picture:
-    """The frames of the given indices side by side, with time, loss and share aligned above each."""
-    with axes(len(chosen), height=2.3) as (figure, panels):
-        for panel, index in zip(panels, chosen, strict=True):
-            _disc(panel, frames, index)
-            loss = frames["loss"][index] / frames["loss"][0]
-            text = f"t = {frames['time'][index]:.1f}\nloss {loss:.0%}, aligned {frames['aligned'][index]:.0%}"
-            panel.set_title(text, fontsize=9.5)
-        return finish(figure, "Neurons of a network in the plane at four times, turning to the extremal directions.")
+def turning(frames: dict[str, Array], curve: Array, moments: Mapping[str, float], every: int) -> Player:
+    """A player over time: the neurons in the plane, and beside them the loss and the share that is aligned.
 
-
-def turning(frames: dict[str, Array], every: int) -> Player:
-    """The same as a player over time: the neurons in the plane, and beside them the loss and the share that is aligned."""
+    Each neuron's path up to the exit is drawn whole, so that the first frame tells where all of them will go.
+    """
     index = np.arange(0, len(frames["time"]), every)
-    time, loss, aligned = frames["time"][index], frames["loss"][index] / frames["loss"][0], frames["aligned"][index]
-    circle = early.circle(np.linspace(0, 2 * np.pi, _ANGLES))
-    tracks: list[Track] = [Line("unit circle", [circle], opacity=0.3, width=0.8), Line("G_n", [frames["curve"]], opacity=0.7)]
-    for ends, sign, colour, name in (("maximisers", 1, GREEN, "a > 0"), ("minimisers", -1, PURPLE, "a < 0")):
+    tracks: list[Track] = [Line("unit circle", [_CIRCLE], opacity=0.3, width=0.8), Line("Gₙ", [curve], opacity=0.7)]
+    for sign, (ends, colour, word) in SIDES.items():
         for direction in frames[ends]:
             spoke = np.stack([0 * direction, 1.42 * direction])
-            tracks.append(Line(f"{ends[:-1]} of G_n", [spoke], colour, 1.0, dashes="4 3"))
+            tracks.append(Line(f"{ends[:-1]} of Gₙ", [spoke], colour, 1.0, dashes="4 3"))
         chosen = frames["position"][:, frames["sign"] == sign]
-        tracks.append(Dots(f"neurons with {name}", [chosen[i] for i in index], colour, radius=2.4, opacity=0.7))
+        tracks.append(paths(before_exit(frames, chosen), _STRIDE, colour))
+        tracks.append(Dots(f"neurons with {word}", [chosen[i] for i in index], colour, radius=2.4, opacity=0.7))
     plane = Panel("neurons at w / |a|", (-1.45, 1.45), (-1.45, 1.45), tracks, width=320, height=320)
+    about = (
+        "Neurons of a network in the plane turning to the extremal directions, and beside them the loss and the share aligned."
+    )
+    labels = [f"t = {value:.1f}" for value in frames["time"][index]]
+    return Player([plane, over_time(frames, index, moments)], labels, about, step_name="time", milliseconds=120)
+
+
+def before_exit(frames: dict[str, Array], places: Array) -> Array:
+    """`places` (p, m, ...) up to the exit: later the forces are others."""
+    return places[: early.left_plateau(frames["loss"])]
+
+
+def paths(places: Array, stride: float, colour: str) -> Line:
+    """The paths of all neurons, `places` (p, m, 2), as one quiet line without points nearer than `stride` to the last one."""
+    return Line("path up to the exit", [joined([_thinned(path, stride) for path in places.swapaxes(0, 1)])], colour, 0.7, 0.35)
+
+
+def _thinned(path: Array, stride: float) -> Array:
+    kept = [path[0]]
+    for place in path[1:]:
+        if not np.linalg.norm(place - kept[-1]) < stride:  # a NaN is not near, and stays as a break
+            kept.append(place)
+    return np.array(kept)
+
+
+def joined(pieces: Sequence[Array]) -> Array:
+    """Pieces (k, 2) one after another with a NaN after each, as one broken line."""
+    gap = np.full((1, 2), np.nan)
+    return np.concatenate([part for piece in pieces for part in (piece.reshape(-1, 2), gap)] or [gap])
+
+
+def over_time(
+    frames: dict[str, Array],
+    index: NDArray[np.intp],
+    moments: Mapping[str, float],
+    width: float = 360,
+    height: float = 320,
+) -> Panel:
+    """The loss and the share aligned, whole, at the frames `index`; the named moments; a line where the shown frame is."""
+    time, loss, aligned = frames["time"][index], frames["loss"][index] / frames["loss"][0], frames["aligned"][index]
     notes = [f"loss {a:.0%}, aligned {b:.0%}" for a, b in zip(loss, aligned, strict=True)]
     now = [np.stack([np.full(2, t), [0.0, 1.0]], axis=1) for t in time]
+    last = float(time[-1])
     curves: list[Track] = [
         Line("loss / loss at the start", [np.stack([time, loss], axis=1)], BLUE),
         Line("share aligned", [np.stack([time, aligned], axis=1)], ORANGE),
         Line("now", now, opacity=0.5, width=1.0),
-        Note(notes, (float(time[-1]), 1.08), anchor="end"),
+        Note(notes, (last, 1.08), anchor="end"),
     ]
-    ends_at = [0.0, float(time[len(time) // 2]), float(time[-1])]
-    over_time = Panel(
-        "",
-        (0.0, float(time[-1])),
-        (0.0, 1.15),
-        curves,
-        "time t",
-        "share",
-        [(value, f"{value:.0f}") for value in ends_at],
-        [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)],
-        height=320,
-    )
-    about = (
-        "Neurons of a network in the plane turning to the extremal directions, and beside them the loss and the share aligned."
-    )
-    return Player([plane, over_time], [f"t = {value:.1f}" for value in time], about, step_name="time", milliseconds=120)
-
-
-def _disc(panel: Axes, frames: dict[str, Array], index: int) -> None:
-    """One frame: the unit circle, the curve of G_n around it, the extremal directions, and every neuron."""
-    turn = np.linspace(0, 2 * np.pi, _ANGLES)
-    panel.plot(np.cos(turn), np.sin(turn), color=INK, alpha=FAINT, lw=0.8)
-    panel.plot(*frames["curve"].T, color=INK, alpha=0.7, lw=1)
-    for name, sign, colour in (("maximisers", 1, GREEN), ("minimisers", -1, PURPLE)):
-        for direction in frames[name]:
-            panel.plot(*np.stack([0 * direction, 1.42 * direction]).T, color=colour, lw=1, ls=(0, (3, 2)))
-        panel.plot(*frames["position"][index, frames["sign"] == sign].T, "o", color=colour, markersize=2.4, alpha=0.7, mew=0)
-    panel.set(aspect="equal", xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), xticks=[], yticks=[])
-    panel.spines[:].set_visible(False)
+    for name, moment in moments.items():
+        curves.append(Line("", [np.array([[moment, 0.0], [moment, 1.0]])], opacity=0.5, width=1.0, dashes="1 3"))
+        curves.append(Note([name], (moment + 0.01 * last, 0.03), size=12))
+    shown = [(value, f"{value:.0f}") for value in (0.0, last / 2, last)]
+    shares = [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)]
+    return Panel("", (0.0, last), (0.0, 1.15), curves, "time t", "share", shown, shares, width, height)
 
 
 def _scale(value: float) -> str:
-    return f"scale {value:g}".replace("e-0", "e-")
+    """Powers of ten as such: scale 10⁻⁶."""
+    power = round(float(np.log10(value)))
+    shown = f"10{str(power).translate(_RAISED)}" if power and np.isclose(value, 10.0**power) else f"{value:g}"
+    return f"scale {shown}"
 
 
 SCALES = {1e-6: BLUE, 1e-4: PURPLE, 1e-3: ORANGE, 1.0: RED}

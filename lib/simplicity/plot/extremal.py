@@ -11,11 +11,13 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from simplicity.claims import Estimate, cells_where, mean, settings_of, share
+from simplicity.measure import extremal
 from simplicity.plot.player import Dots, Line, Note, Panel, Player
 from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
 Array = NDArray[np.floating]
-CIRCLE = np.linspace(0, 2 * np.pi, 361)
+ANGLES = np.linspace(0, 2 * np.pi, 361)  # at which curves around the circle are drawn
+_CIRCLE = extremal.circle(ANGLES)
 RATE_TICKS, COUNT_TICKS = (50, 200, 800, 3200), (8, 32, 128, 1024, 4096)
 _CENTRE = np.array([0.25, 0.0])  # of the picture: the population's curve lies to the right
 _GROUND = 1.2  # the radius that stands for G = 0, larger than any |G_n| of the picture
@@ -28,7 +30,7 @@ _KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 class Landscape(NamedTuple):
-    """G_n at the angles `CIRCLE`; its critical points w and extremal vectors D (q, 2), and which of them are on a boundary.
+    """G_n at the `ANGLES`; its critical points w and extremal vectors D (q, 2), and which of them are on a boundary.
 
     `cloud` (any number, 2): the extremal vectors of many draws of the same law, of which this is one.
     """
@@ -40,14 +42,9 @@ class Landscape(NamedTuple):
     cloud: Array
 
 
-def directions() -> Array:
-    """Unit vectors at the angles `CIRCLE`, (361, 2)."""
-    return np.stack([np.cos(CIRCLE), np.sin(CIRCLE)], axis=1)
-
-
 def landscapes(drawn: Mapping[str, Sequence[Landscape]], labels: Sequence[str], description: str) -> Player:
     """For each title a polar plot of G_n with its critical points, one frame for each number of samples."""
-    every = np.concatenate([_at(directions(), one.heights) for frames in drawn.values() for one in frames])
+    every = np.concatenate([_at(_CIRCLE, one.heights) for frames in drawn.values() for one in frames])
     reach = float(np.abs(every - _CENTRE).max()) + 0.12
     panels = [_polar(title, frames, reach) for title, frames in drawn.items()]
     return Player(panels, labels, description, step_name="number of samples", milliseconds=1200)
@@ -60,9 +57,9 @@ def _polar(title: str, frames: Sequence[Landscape], reach: float) -> Panel:
     smooth = [at[~one.on_boundary] for at, one in zip(place, frames, strict=True)]
     kinks = [at[one.on_boundary] for at, one in zip(place, frames, strict=True)]
     tracks = (
-        Line("zero level", [directions() * _GROUND], opacity=0.35, width=0.8),
-        Line("population G", [_at(directions(), np.cos(CIRCLE) / 2)], opacity=0.6, width=1, dashes="3 4"),
-        Line("Gₙ(w)", [_at(directions(), one.heights) for one in frames], BLUE, width=2),
+        Line("zero level", [_CIRCLE * _GROUND], opacity=0.35, width=0.8),
+        Line("population G", [_at(_CIRCLE, np.cos(ANGLES) / 2)], opacity=0.6, width=1, dashes="3 4"),
+        Line("Gₙ(w)", [_at(_CIRCLE, one.heights) for one in frames], BLUE, width=2),
         Dots("those of other draws", [one.cloud for one in frames], GREEN, radius=1.5, opacity=0.45),
         Line("extremal vectors D of this draw", spokes, GREEN, width=1.6),
         Dots("population D", [np.array([[0.5, 0.0]])], INK, radius=5.5, hollow=True),

@@ -75,7 +75,10 @@ class Dots:
         )
         shift = self.radius if self.hollow else 0.0
         kept = points[np.isfinite(points).all(axis=1)]
-        return "".join(f"M{_number(x - shift)} {_number(y)}{arcs}" for x, y in kept)
+        drawn = dict.fromkeys(
+            (_number(x - shift), _number(y)) for x, y in kept
+        )  # one path: a second mark in its place adds nothing
+        return "".join(f"M{x} {y}{arcs}" for x, y in drawn)
 
     def attributes(self) -> dict[str, Any]:
         width = 1.8 if self.hollow else 2 * self.radius
@@ -143,8 +146,10 @@ class Panel:
             else:
                 content = track.content(self.place(track.frames[0]))
                 parts.append(f"<path{_attributes({'data-name': track.name, 'd': content, **track.attributes(), **index})}/>")
-        box = f'viewBox="0 0 {_number(self.width)} {_number(self.height)}"'
-        return f'<svg {box} aria-hidden="true" focusable="false">{"".join(parts)}</svg>'
+        wide = _number(self.width)
+        # In proportion to its own width, so that panels of a row have one scale; below three quarters of it the row breaks.
+        size = f'viewBox="0 0 {wide} {_number(self.height)}" style="flex:{wide} 1 {_number(0.75 * self.width)}px"'
+        return f'<svg {size} aria-hidden="true" focusable="false">{"".join(parts)}</svg>'
 
     def values(self) -> list[list[str]]:
         """For each changing element its content in every frame."""

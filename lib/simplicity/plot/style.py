@@ -54,13 +54,14 @@ class Picture:
     png: bytes
     description: str
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+    @property
+    def html(self) -> str:
+        """The SVG with its description, as it stands in a page."""
         label = html.escape(self.description, quote=True)
-        return {
-            "text/html": f'<div class="simplicity-figure" role="img" aria-label="{label}">{self.svg}</div>',
-            "image/png": self.png,
-            "text/plain": self.description,
-        }
+        return f'<div class="simplicity-figure" role="img" aria-label="{label}">{self.svg}</div>'
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"text/html": self.html, "image/png": self.png, "text/plain": self.description}
 
 
 @contextlib.contextmanager
