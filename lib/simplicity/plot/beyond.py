@@ -85,7 +85,7 @@ def teacher(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, float]
             seeds.against(left, page, record, "n", name, colour)
         seeds.against(left, unaligned, unaligned_record, "n", "train_mse", RED)
         left.axhline(variance, color=INK, alpha=0.55, lw=1, ls="--")
-        left.annotate(f"σ² = {variance:g}", (left.get_xlim()[1], variance), va="bottom", ha="right", fontsize=9)
+        left.annotate(f"σ² = {variance:g}", (float(recorded.n.min()), variance), va="bottom", fontsize=9)
         left.set(ylabel="mean square error", ylim=(-0.04, 1.3))
         seeds.against(right, page, record, "n", "excess_risk", GREEN)
         seeds.against(right, page, record, "n", "linear_excess_risk", PURPLE)
