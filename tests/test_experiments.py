@@ -252,6 +252,7 @@ WIDER = {
     "stopped_at": {"rtol": 1e-2, "atol": 1},
     "histogram": {"rtol": 0, "atol": 1e-2},
     "train_curve": {"rtol": 5e-2, "atol": 1e-6},
+    "rho_curve": {"rtol": 5e-2, "atol": 1e-6},
 }
 
 
