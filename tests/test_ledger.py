@@ -62,9 +62,15 @@ def judgement_of(preset: str) -> ledger.Judgement:
 
 
 def test_a_judgement_carries_its_checks_and_escapes_what_it_shows():
-    bundle = judgement_of("FULL")._repr_mimebundle_()
+    bundle = judgement_of("custom")._repr_mimebundle_()
     assert [check["claim"] for check in bundle[ledger.MIME]["checks"]] == ["B21", "B21"]
     assert "sigma^2" in bundle["text/html"] and "<script" not in bundle["text/html"]
+
+
+def test_a_record_that_stands_in_for_a_run_is_no_second_evidence():
+    judgement = judgement_of("FULL")
+    assert not judgement.fresh and [one.claim for one in judgement.recorded] == ["B21", "B21"]
+    assert [found.claim for found in judgement.verdicts()] == ["B21"]
 
 
 def test_expected_outcomes_are_asserted_for_presets_and_not_for_other_parameters():
