@@ -41,8 +41,8 @@ AT_LIMIT = 1e-3
 @config.settings
 class Config:
     widths: tuple[int, ...] = config.param((20, 200), "numbers of hidden neurons", unit="neurons", low=1, high=10**7)
-    few_from: int = config.param(5000, "widths from here on have fewer seeds", unit="neurons", low=1, high=10**7)
-    few_seeds: int = config.param(10, "their seeds", low=1, high=100_000)
+    few_from: int = config.param(5000, "widths from here on have fewer seeds and no control", unit="neurons", low=1, high=10**7)
+    few_seeds: int = config.param(5, "their seeds", low=1, high=100_000)
     ns: tuple[int, ...] = config.param((40, 80, 120, 240), "numbers of samples", unit="samples", low=1, high=10**8)
     control_n: int = config.param(120, "samples of the control", unit="samples", low=1, high=10**8)
     control_scale: float = config.param(1.0, "scale of the control, too large to align", low=1e-12)
@@ -86,7 +86,7 @@ def cells(config: Config) -> list[Cell]:
         Cell(width=width, n=n, scale=scale, seed=seed, **common)
         for seed, n, scale in settings
         for width in config.widths
-        if width < config.few_from or seed in few
+        if width < config.few_from or (seed in few and scale == config.scale)
     ]
 
 
