@@ -62,14 +62,6 @@ def test_the_difference_by_hand_and_numbers_of_samples_without_a_difference_left
     assert 1000 not in found
 
 
-def test_a_width_with_few_seeds_is_compared_and_not_judged():
-    data = by_width(lambda width, n, seed: seed % 4 > 0 and width != 1000)
-    few = data.isel(cell=(data.scale.values < 1) & ~((data.width.values == 1000) & (data.seed.values >= 10)))
-    found = width_independence.differences(few)
-    assert found[1000].seeds == 10 and found[1000].value < -0.5 and found[20].value == 0  # 200 is the widest with all seeds
-    assert set(width_independence.with_enough_seeds(few)) == {20}
-
-
 def test_few_seeds_are_not_judged():
     (check,) = width_independence.checks(by_width(lambda width, n, seed: seed % 4 > 0, seeds=39))
     assert check.passed is None and "40 seeds" in check.criterion
