@@ -12,7 +12,8 @@ import pytest
 import xarray as xr
 
 import toy_experiment as toy
-from simplicity.run import CellsFailed, process_pool, run
+from simplicity.pool import process_pool
+from simplicity.run import CellsFailed, run
 
 pytestmark = pytest.mark.fault
 PATIENCE = 60.0
