@@ -22,6 +22,7 @@ RESUMABLE = ("run", "sweep", "record")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that `arguments` (or the process's own words) name; the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         options = _parser().parse_args(words)

@@ -11,8 +11,10 @@ import re
 import sys
 import threading
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Future, InvalidStateError
+from concurrent.futures import BrokenExecutor, Future
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -23,7 +25,7 @@ from simplicity.pool import LIMIT_SECONDS, Submits
 RETRIES = 2  # of a cell whose worker died
 PATIENCE_SECONDS = 30.0  # for the scheduler's answer, and for a first worker
 GRACE_SECONDS = 2.0  # for the word that a cell's time is over to reach the scheduler before its worker ends
-ALONE_SECONDS = 20.0
+WATCH_SECONDS = 5.0
 OVERDUE = "simplicity-overdue"
 _ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}", re.ASCII)
 
@@ -59,8 +61,9 @@ def connected(
         _await_worker(client, address, patience)
         _compare(client, experiment)
         client.run_on_scheduler(_lower_limit())
-        stack.enter_context(_told_when_alone(client, address))
-        yield _Cluster(client, limit_seconds or LIMIT_SECONDS)
+        found = _Cluster(client, address, limit_seconds or LIMIT_SECONDS)
+        stack.callback(found.ended.set)
+        yield found
 
 
 @contextlib.contextmanager
@@ -82,27 +85,6 @@ def _quiet() -> Iterator[None]:
 def _close(client: Any) -> None:
     with contextlib.suppress(Exception):  # a scheduler that is gone cannot be told goodbye
         client.close(timeout=GRACE_SECONDS)
-
-
-@contextlib.contextmanager
-def _told_when_alone(client: Any, address: str) -> Iterator[None]:
-    """Without any worker a run waits, since one may come (a queue, a restart); a line says so."""
-    ended = threading.Event()
-
-    def watch() -> None:
-        alone = False
-        while not ended.wait(ALONE_SECONDS):
-            with contextlib.suppress(Exception):  # a lost scheduler is told elsewhere
-                before, alone = alone, not client.scheduler_info()["workers"]
-                if alone and not before:
-                    print(f"no worker is left at {address}; waiting for one", file=sys.stderr, flush=True)
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
 
 
 def identity(module: str) -> dict[str, str]:
@@ -133,7 +115,7 @@ def _compare(client: Any, experiment: ModuleType) -> None:
         if isinstance(theirs, BaseException):
             different.append(f"{worker}: {type(theirs).__name__}: {theirs}")
         else:
-            parts = [f"{key} {theirs.get(key)} (here {value})" for key, value in ours.items() if theirs.get(key) != value]
+            parts = [f"{key} {theirs.get(key)} (here {here})" for key, here in ours.items() if theirs.get(key) != here]
             different += [f"{worker}: {', '.join(parts)}"] if parts else []
     if different:
         raise Problem(f"workers: {'; '.join(different)}, allowed the same code and versions as here")
@@ -149,41 +131,70 @@ def _lower_limit() -> Callable[..., None]:
 
 
 class _Cluster:
-    """dask's own executor, and a limit to the time of a cell."""
+    """dask's own executor, given one cell a thread of its workers at a time, each with a limit to its time.
 
-    def __init__(self, client: Any, limit_seconds: float) -> None:
-        self._executor, self._limit = client.get_executor(pure=False), limit_seconds
-        self._address = client.scheduler.address
+    When a worker dies dask suspects every cell that it had been given, those not begun too: with a queue on each worker, one
+    cell that kills its workers would take innocent ones with it.
+    """
+
+    def __init__(self, client: Any, address: str, limit_seconds: float) -> None:
+        self._client, self._address, self._limit = client, address, limit_seconds
+        self._executor = client.get_executor(pure=False)
+        self._queue: deque[tuple[Future, tuple[Any, ...]]] = deque()
         self._running: dict[str, tuple[Future, Future]] = {}
+        self._lock = threading.RLock()
+        self._threads = sum(client.nthreads().values())
+        self.ended = threading.Event()
         client.subscribe_topic(OVERDUE, self._overdue)
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def submit(self, fn: Any, /, *args: Any) -> Future:
-        token, told = uuid.uuid4().hex, Future()  # type: tuple[str, Future]
-        inner = self._executor.submit(_limited, self._limit, token, fn, *args)
-        self._running[token] = inner, told
-        inner.add_done_callback(lambda done: self._pass_on(token, done, told))
+        told: Future = Future()
+        self._queue.append((told, (fn, *args)))
+        self._fill()
         return told
 
-    def _pass_on(self, token: str, done: Future, told: Future) -> None:
-        self._running.pop(token, None)
-        with contextlib.suppress(InvalidStateError):  # told already that its time was over
-            if told.done():
-                return
-            if done.cancelled():  # by dask, when the connection ends
-                told.set_exception(BrokenExecutor(f"the scheduler at {self._address} is gone"))
-            elif type(done.exception()).__name__ == "KilledWorker":  # whose text is long and speaks of tasks
-                told.set_exception(RuntimeError(f"its worker died, {RETRIES + 1} times in all"))
-            elif done.exception() is not None:
-                told.set_exception(done.exception())
-            else:
-                told.set_result(done.result())
+    def _fill(self) -> None:
+        with self._lock:
+            while self._queue and len(self._running) < self._threads and not self.ended.is_set():
+                told, work = self._queue.popleft()
+                token = uuid.uuid4().hex
+                inner = self._executor.submit(_limited, self._limit, token, *work)
+                self._running[token] = inner, told
+                inner.add_done_callback(partial(self._pass_on, token, told))
+
+    def _pass_on(self, token: str, told: Future, done: Future) -> None:
+        with self._lock:
+            mine = self._running.pop(token, None) is not None
+        if mine and done.cancelled():  # by dask, when the connection ends
+            self.ended.set()
+            told.set_exception(BrokenExecutor(f"the scheduler at {self._address} is gone"))
+        elif mine and type(done.exception()).__name__ == "KilledWorker":  # whose text is long and speaks of tasks
+            told.set_exception(RuntimeError(f"its worker died, {RETRIES + 1} times in all"))
+        elif mine and done.exception() is not None:
+            told.set_exception(done.exception())
+        elif mine:
+            told.set_result(done.result())
+        self._fill()
 
     def _overdue(self, event: Any) -> None:
-        inner, told = self._running.pop(event[1], (None, None))
+        with self._lock:
+            inner, told = self._running.pop(event[1], (None, None))
         if inner is not None and told is not None:
             told.set_exception(TimeoutError(f"more than {self._limit:g} s"))
             # Or the scheduler would try it again elsewhere. Not from here: this is the loop that would have to do it.
             threading.Thread(target=inner.cancel, daemon=True).start()
+
+    def _watch(self) -> None:
+        """Workers come and go. Without any a run waits, since one may come (a queue, a restart); a line says so."""
+        alone = 0
+        while not self.ended.wait(WATCH_SECONDS):
+            with contextlib.suppress(Exception):  # a lost scheduler is told elsewhere
+                self._threads = sum(self._client.nthreads().values())
+                alone = 0 if self._threads else alone + 1
+                if alone == 2:
+                    print(f"no worker is left at {self._address}; waiting for one", file=sys.stderr, flush=True)
+                self._fill()
 
 
 def _limited(limit: float, token: str, fn: Any, *args: Any) -> Any:

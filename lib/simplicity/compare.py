@@ -1,7 +1,8 @@
 """Two results or two ledgers side by side: what differs, and by how much.
 
-Results are the files of `run -o` and `sweep -o` and the committed records; ledgers are claims.json. A value differs from another
-where |a - b| > atol + rtol max(|a|, |b|); two values that are no numbers are equal. With both tolerances 0 it is bit for bit.
+Results are the files of `run -o` and `sweep -o` and the committed records; ledgers are claims.json. A value differs from
+another where |a - b| > atol + rtol max(|a|, |b|); two values that are no numbers are equal. With both tolerances 0 nothing may
+differ.
 """
 
 import dataclasses

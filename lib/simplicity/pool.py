@@ -1,15 +1,16 @@
 """Our own processes: one thread each, a time limit for each cell, and none that outlives its parent.
 
-Workers are started afresh (`spawn`; fork hangs once torch or numba have run). pebble's pool loses only the cell of a worker that
-dies, where the standard one breaks as a whole, and can stop a cell inside a compiled loop.
+Workers are started afresh (`spawn`; fork hangs once torch or numba have run). pebble's pool loses only the cell of a worker
+that dies, where the standard one breaks as a whole, and can stop a cell inside a compiled loop.
 """
 
 import contextlib
+import importlib
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -54,15 +55,18 @@ def limit_from(text: str) -> float:
 
 
 @contextlib.contextmanager
-def process_pool(workers: int, limit_seconds: float = LIMIT_SECONDS) -> Iterator[Submits]:
-    """`workers` spawned processes with a time limit for each cell; nothing stays behind when the block ends."""
+def process_pool(workers: int, limit_seconds: float = LIMIT_SECONDS, modules: Sequence[str] = ()) -> Iterator[Submits]:
+    """`workers` spawned processes with a time limit for each cell; nothing stays behind when the block ends.
+
+    They import `modules` before the clock of a first cell starts.
+    """
     from pebble import CONSTS, ProcessPool
 
     CONSTS.term_timeout = PATIENCE
     context = multiprocessing.get_context("spawn")
     before = {name: os.environ.get(name) for name in _SINGLE}
     os.environ.update(_SINGLE)  # read by OpenMP and BLAS when a child starts
-    pool = ProcessPool(max_workers=workers, context=context, initializer=_end_with_parent)
+    pool = ProcessPool(max_workers=workers, context=context, initializer=_prepare, initargs=[tuple(modules)])
     try:
         with _without_interrupts():
             assert pool.active  # asking starts it
@@ -100,8 +104,11 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would live for ever; kernels release the GIL, so this thread always gets a turn."""
+def _prepare(modules: Sequence[str]) -> None:
+    """In a worker: an end with its parent, and imports.
+
+    A worker whose parent was killed would live for ever; kernels release the GIL, so the thread always gets a turn.
+    """
 
     def wait() -> None:
         parent = multiprocessing.parent_process()
@@ -110,3 +117,6 @@ def _end_with_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
+    for module in modules:
+        with contextlib.suppress(Exception):  # the first cell will meet it again, and be told as failed
+            importlib.import_module(module)

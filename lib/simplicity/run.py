@@ -127,7 +127,8 @@ def collect(
                     finished[cell] = shelf.put(experiment, cell, *outcome).dataset
                 advance()
         except KeyboardInterrupt as stop:
-            stop.args = (f"{len(finished)} of {len(cells)} cells are finished and stored",)
+            there = sum(shelf.path(experiment, cell).is_file() for cell in cells)
+            stop.args = (f"{there} of {len(cells)} cells are finished and stored",)
             raise
     return Collected(finished, tuple(failures), len(cells) - len(waiting))
 
@@ -230,7 +231,8 @@ def _outcomes(
     if executor is not None:
         yield from _from_executor(executor, experiment, cells)
     elif workers and cells:
-        with pool.process_pool(min(workers, len(cells)), limit_seconds or pool.LIMIT_SECONDS) as ours:
+        limit = limit_seconds or pool.LIMIT_SECONDS
+        with pool.process_pool(min(workers, len(cells)), limit, [__name__, experiment.__name__]) as ours:
             yield from _from_executor(ours, experiment, cells)
     else:
         for cell in cells:

@@ -68,7 +68,8 @@ def show_store(options: argparse.Namespace) -> int:
     shelf = Store(Path(options.store) if options.store else run.default_store(), writable=False)
     if not shelf.folder.is_dir():
         raise Problem(f"store: got {shelf.folder}, allowed a folder that is there")
-    known, rows, damaged = set(records.names()), {}, []
+    rows: dict[str, dict[str, float]] = {}
+    known, damaged = set(records.names()), []
     for entry in shelf.entries(whole=options.verify):
         row = rows.setdefault(entry.experiment, {"cells": 0, "stale": 0, "bytes": 0, "seconds": 0.0})
         row["cells"] += 1

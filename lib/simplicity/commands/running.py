@@ -119,7 +119,7 @@ def _not_finite(dataset: xr.Dataset) -> list[str]:
     for name, variable in dataset.data_vars.items():
         if variable.dtype.kind == "f":
             inner = [dim for dim in variable.dims if dim not in dataset["finished"].dims]
-            odd = ~np.isfinite(variable).all(inner) & dataset["finished"]
+            odd = (~xr.apply_ufunc(np.isfinite, variable)).any(inner) & dataset["finished"]
             if odd.any():
                 found.append(f"note: {int(odd.sum())} places with values of {name} that are not finite")
     return found
