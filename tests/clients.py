@@ -1,7 +1,7 @@
 """Runs of the toy experiment in processes of their own, which a test can kill; not tests themselves.
 
-`python clients.py sweep WORDS...` is the command `simplicity sweep toy --preset TINY WORDS...`. `python clients.py nest` imports everything
-once and then starts, for every line of JSON words that it reads, a fresh process for the same: in a tenth of the time.
+`python clients.py sweep WORDS...` is the command `simplicity sweep toy --preset TINY WORDS...`; `python clients.py nest`
+imports all once and then starts, for every line of JSON words that it reads, a fresh process for the same: in a tenth of the time.
 """
 
 import json
@@ -58,8 +58,11 @@ class Nest:
 
 
 def nest() -> None:
-    import toy_experiment  # noqa: F401
+    import toy_experiment
     from simplicity.commands import running  # noqa: F401
+    from simplicity.run import warm
+
+    warm(toy_experiment.__name__)
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the ended ones are gone at once
     for line in sys.stdin:

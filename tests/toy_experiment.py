@@ -65,7 +65,7 @@ def measure(cell: Cell) -> xr.Dataset:
         _spin(folder / "spinning")
     if cell.mode == "long":
         length = 4
-    if cell.mode == "full once" and _first_time(folder / "full"):  # from now on no file may grow larger
+    if cell.mode == "full" and _first_time(folder / "full"):  # from now on no file may grow larger
         resource.setrlimit(resource.RLIMIT_FSIZE, (200, resource.RLIM_INFINITY))
     rng = streams.generator(cell.seed, streams.DATA)
     x = rng.standard_normal((300, 300)) + cell.index

@@ -88,7 +88,7 @@ def _close(client: Any) -> None:
 
 
 def identity(module: str) -> dict[str, str]:
-    """What must be equal here and on each worker: the library, the experiment's code and the versions that results depend on."""
+    """What must be equal here and on each worker: the library, the experiment's code, the versions that results depend on."""
     experiment = importlib.import_module(module)
     code = {"library": threads.library_digest()[:12], "fingerprint": store.fingerprint(experiment)[:12]}
     return {**store.versions(), **code}
@@ -115,7 +115,8 @@ def _compare(client: Any, experiment: ModuleType) -> None:
         if isinstance(theirs, BaseException):
             different.append(f"{worker}: {type(theirs).__name__}: {theirs}")
         else:
-            parts = [f"{key} {theirs.get(key)} (here {here})" for key, here in ours.items() if theirs.get(key) != here]
+            unequal = {key: here for key, here in ours.items() if theirs.get(key) != here}
+            parts = [f"{key} {theirs.get(key)} (here {here})" for key, here in unequal.items()]
             different += [f"{worker}: {', '.join(parts)}"] if parts else []
     if different:
         raise Problem(f"workers: {'; '.join(different)}, allowed the same code and versions as here")

@@ -5,12 +5,11 @@ that dies, where the standard one breaks as a whole, and can stop a cell inside 
 """
 
 import contextlib
-import importlib
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -55,10 +54,12 @@ def limit_from(text: str) -> float:
 
 
 @contextlib.contextmanager
-def process_pool(workers: int, limit_seconds: float = LIMIT_SECONDS, modules: Sequence[str] = ()) -> Iterator[Submits]:
+def process_pool(
+    workers: int, limit_seconds: float = LIMIT_SECONDS, first: Callable[[], None] | None = None
+) -> Iterator[Submits]:
     """`workers` spawned processes with a time limit for each cell; nothing stays behind when the block ends.
 
-    They import `modules` before the clock of a first cell starts.
+    Each calls `first` (imports, say) before the clock of its first cell starts.
     """
     from pebble import CONSTS, ProcessPool
 
@@ -66,7 +67,7 @@ def process_pool(workers: int, limit_seconds: float = LIMIT_SECONDS, modules: Se
     context = multiprocessing.get_context("spawn")
     before = {name: os.environ.get(name) for name in _SINGLE}
     os.environ.update(_SINGLE)  # read by OpenMP and BLAS when a child starts
-    pool = ProcessPool(max_workers=workers, context=context, initializer=_prepare, initargs=[tuple(modules)])
+    pool = ProcessPool(max_workers=workers, context=context, initializer=_prepare, initargs=[first])
     try:
         with _without_interrupts():
             assert pool.active  # asking starts it
@@ -104,8 +105,8 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _prepare(modules: Sequence[str]) -> None:
-    """In a worker: an end with its parent, and imports.
+def _prepare(first: Callable[[], None] | None) -> None:
+    """In a worker: an end with its parent, and `first`.
 
     A worker whose parent was killed would live for ever; kernels release the GIL, so the thread always gets a turn.
     """
@@ -117,6 +118,6 @@ def _prepare(modules: Sequence[str]) -> None:
             os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
-    for module in modules:
+    if first is not None:
         with contextlib.suppress(Exception):  # the first cell will meet it again, and be told as failed
-            importlib.import_module(module)
+            first()

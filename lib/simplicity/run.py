@@ -22,6 +22,7 @@ import time
 import traceback
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future, as_completed
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -221,6 +222,13 @@ def compute(module: str, cell: Any, library: str = "", fingerprint: str = "") ->
     return body, time.perf_counter() - start
 
 
+def warm(module: str) -> None:
+    """In a worker: what every cell needs and only the first would wait for, imports above all."""
+    stores.fingerprint(importlib.import_module(module))
+    with threads.one_thread():
+        stores.open_bytes(stores.encode(xr.Dataset({"value": 0.0})))
+
+
 Outcome = tuple[bytes, float] | Failure
 
 
@@ -232,7 +240,7 @@ def _outcomes(
         yield from _from_executor(executor, experiment, cells)
     elif workers and cells:
         limit = limit_seconds or pool.LIMIT_SECONDS
-        with pool.process_pool(min(workers, len(cells)), limit, [__name__, experiment.__name__]) as ours:
+        with pool.process_pool(min(workers, len(cells)), limit, partial(warm, experiment.__name__)) as ours:
             yield from _from_executor(ours, experiment, cells)
     else:
         for cell in cells:
