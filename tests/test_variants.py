@@ -1,19 +1,19 @@
 """A chapter with other parameters: grids of notebooks whose kernels always end, an index page, a whole site."""
 
-import json
+import contextlib
 import os
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import psutil
 import pytest
 
-from simplicity.book import variants, worker
-from simplicity.book.execute import ChapterFailed
+from simplicity.book import variants
 from simplicity.config import Problem
 from simplicity.ledger import MIME
 from test_build import Tree, book, tree  # noqa: F401  # fixtures: a copy of the book with one small chapter
@@ -25,76 +25,75 @@ CHECK = {
 }  # fmt: skip
 
 
-def kernels() -> list[psutil.Process]:
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if any("ipykernel" in word for word in child.cmdline())]
+def start(tree: Tree, *words: object) -> subprocess.Popen[str]:  # noqa: F811
+    """The command `simplicity` with the library of the copy."""
+    command = [sys.executable, "-c", "import sys; from simplicity.cli import main; sys.exit(main())", *map(str, words)]
+    environment = {**os.environ, "PYTHONPATH": str(tree.root / "lib")}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_grid_is_executed_told_and_linked_and_a_failing_point_costs_itself(book: Path, tmp_path: Path) -> None:  # noqa: F811
-    given = variants.points("small", {"scale": "2"}, {"width": ["5", "-5"], "law": ["<b>bold</b>"]})
-    assert given == [{"scale": 2.0, "width": width, "law": "<b>bold</b>"} for width in (5, -5)]
-    fine, failed = variants.execute_grid("small", given, tmp_path / "grid", 2, 100)
-    assert not fine.failure and "width must be positive" in failed.failure
+def test_a_grid_is_executed_told_and_linked_and_a_failing_point_costs_itself(tree: Tree, tmp_path: Path) -> None:  # noqa: F811
+    grid = ["-p", "scale=2", "-g", "width=5,-5", "-g", "law=<b>bold</b>", "-o", tmp_path / "grid", "--workers", 2]
+    client = start(tree, "chapter", "small", *grid)
+    out, err = client.communicate()
+    assert client.returncode == 1, err
+    assert "2 notebooks, 1 failed" in out
     assert sorted(path.name for path in (tmp_path / "grid").iterdir()) == ["index.html", "small-1.ipynb"]
-    injected = next(c for c in nbformat.read(fine.path, 4).cells if "injected-parameters" in c.metadata.get("tags", []))
+    notebook = nbformat.read(tmp_path / "grid" / "small-1.ipynb", 4)
+    (injected,) = (cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", []))
     assert 'law = "<b>bold</b>"' in injected.source
     page = (tmp_path / "grid" / "index.html").read_text("utf-8")
     assert "<b>" not in page and page.count("&lt;b&gt;bold&lt;/b&gt;") == 2
     assert 'href="small-1.ipynb"' in page and "small-2.ipynb" not in page
     assert "failed: AssertionError: width must be positive" in page
-    assert kernels() == []
 
 
 ENDLESS = "\n```{code-cell} ipython3\nwhile True:\n    pass\n```\n"
 
 
-def test_a_notebook_without_end_is_ended_with_its_kernel(book: Path, tmp_path: Path) -> None:  # noqa: F811
-    source = book / "book" / "endless.md"
-    source.write_text(
-        (book / "book" / "small.md").read_text("utf-8").replace("\n## Verdict", ENDLESS + "\n## Verdict"), "utf-8"
-    )
-    try:
-        (one,) = variants.execute_grid("endless", [{"width": 3}], tmp_path, 1, 15)
-        assert one.failure == "chapter endless: it took more than 15 s"
-        with pytest.raises(ChapterFailed, match="it took more than 3 s"), worker.limited("endless", 3):
-            from simplicity.book.execute import execute
-
-            execute("endless", tmp_path / "out.ipynb")
-        assert kernels() == []
-    finally:
-        source.unlink()
+@pytest.fixture
+def endless(tree: Tree) -> Iterator[Tree]:  # noqa: F811
+    """The copy with one more chapter, which never ends."""
+    source = tree.root / "book" / "endless.md"
+    text = (tree.root / "book" / "small.md").read_text("utf-8")
+    source.write_text(text.replace("\n## Verdict", ENDLESS + "\n## Verdict"), "utf-8")
+    yield tree
+    source.unlink()
 
 
-CLIENT = """
-import sys
-from pathlib import Path
-from simplicity.book import variants
-if __name__ == "__main__":
-    variants.execute_grid("endless", [{"width": 3}, {"width": 4}], Path(sys.argv[1]), 2, 1000)
-"""
+def kernels(client: subprocess.Popen[str]) -> list[psutil.Process]:
+    found = []
+    for child in psutil.Process(client.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [child] if any("ipykernel" in word for word in child.cmdline()) else []
+    return found
 
 
-def test_a_killed_client_leaves_no_kernel(book: Path, tmp_path: Path) -> None:  # noqa: F811
-    source = book / "book" / "endless.md"
-    source.write_text(
-        (book / "book" / "small.md").read_text("utf-8").replace("\n## Verdict", ENDLESS + "\n## Verdict"), "utf-8"
-    )
-    script = tmp_path / "client.py"
-    script.write_text(CLIENT)
-    client = subprocess.Popen([sys.executable, str(script), str(tmp_path / "grid")], env={**os.environ})
-    try:
-        limit = time.monotonic() + 120
-        while len(kernels()) < 2:
-            assert time.monotonic() < limit and client.poll() is None
-            time.sleep(0.2)
-        started = psutil.Process(client.pid).children(recursive=True)
-        client.kill()
-        client.wait()
-        gone, alive = psutil.wait_procs(started, timeout=60)
-        assert alive == []
-    finally:
-        client.kill()
-        source.unlink()
+@pytest.mark.parametrize("words", [["-g", "width=3"], []], ids=["grid", "one"])
+def test_a_notebook_without_end_is_ended_with_its_kernel(endless: Tree, tmp_path: Path, words: list[str]) -> None:
+    client = start(endless, "chapter", "endless", *words, "-o", tmp_path / "out", "--timeout", 15)
+    seen: set[psutil.Process] = set()
+    while client.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            seen |= set(kernels(client))
+        time.sleep(0.2)
+    out, err = client.communicate()
+    assert client.returncode == 1
+    assert "chapter endless: it took more than 15 s" in out + err
+    assert seen and not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in seen)
+    assert not (tmp_path / "out").is_file()
+
+
+def test_a_killed_client_leaves_no_kernel(endless: Tree, tmp_path: Path) -> None:
+    client = start(endless, "chapter", "endless", "-g", "width=3,4", "-o", tmp_path / "grid", "--workers", 2)
+    limit = time.monotonic() + 120
+    while len(kernels(client)) < 2:
+        assert time.monotonic() < limit and client.poll() is None
+        time.sleep(0.2)
+    started = psutil.Process(client.pid).children(recursive=True)
+    client.kill()
+    client.communicate()
+    assert psutil.wait_procs(started, timeout=60)[1] == []
 
 
 @pytest.mark.parametrize(
@@ -149,24 +148,13 @@ def test_a_site_with_other_parameters_says_so_and_executes_only_the_changed_chap
     built = tree.build()
     assert built.returncode == 0, built.stderr
     before = (tree.root / "_build" / "html" / "claims.json").read_text("utf-8")
-    words = [
-        "site",
-        "--chapter",
-        "small",
-        "-p",
-        "scale=0.25",
-        "-p",
-        "law=<script>alert(1)</script>",
-        "-o",
-        str(tmp_path / "site"),
-    ]
-    command = [sys.executable, "-c", f"import sys; from simplicity.cli import main; sys.exit(main({words!r}))"]
-    environment = {**os.environ, "PYTHONPATH": str(tree.root / "lib")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    words = ["-p", "scale=0.25", "-p", "law=<script>alert(1)</script>", "-o", tmp_path / "site"]
+    client = start(tree, "site", "--chapter", "small", *words)
+    out, err = client.communicate()
+    assert client.returncode == 0, err
+    assert out == f"{tmp_path / 'site' / 'index.html'}\n"
     page = (tmp_path / "site" / "book" / "small.html").read_text("utf-8")
     assert "Not the published page" in page and "<script>alert" not in page
     assert "scale = 0.25, published 0.5" in page
-    value = 0.25 * (json.loads(json.dumps(3.0)) if "1.500" in tree.page("small") else 1.0)
-    assert f"{value:.3f}" in page
+    assert "0.500" in tree.page("small") and "It is" in page and "0.250" in page
     assert (tree.root / "_build" / "html" / "claims.json").read_text("utf-8") == before
