@@ -1,7 +1,8 @@
 """Runs of the toy experiment in processes of their own, which a test can kill; not tests themselves.
 
-`python clients.py sweep WORDS...` is the command `simplicity sweep toy --preset TINY WORDS...`; `python clients.py nest` imports
-all of it once and then forks, for every line of JSON words that it reads, a process for the same: in a tenth of the time.
+`python clients.py sweep WORDS...` is the command `simplicity sweep toy --preset TINY WORDS...`.
+`python clients.py nest` imports all of it once and then forks, for every line of JSON words that it reads, a process that does
+the same: in a tenth of the time.
 """
 
 import json

@@ -6,6 +6,7 @@ cells failed, or that a full disk or a lost cluster stopped, ends with 1 and kee
 """
 
 import argparse
+import functools
 import importlib
 import os
 import shlex
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (or the process's own words) name; the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if any("\0" in word for word in words):
+            raise Problem("command: got a null character, allowed words without")
         options = _parser().parse_args(words)
         with interrupts.second_ends():
             return int(_command(options.command)(options))
@@ -51,6 +54,7 @@ class _Parser(argparse.ArgumentParser):
         raise Problem(f"{self.prog}: {message.replace(chr(10), ' ')}; see {self.prog} --help")
 
 
+@functools.cache
 def _parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="simplicity", description="Networks learn something simple first: run, check, record.", allow_abbrev=False

@@ -37,6 +37,7 @@ class Tolerance:
         one, other = one.astype(float), other.astype(float)
         with np.errstate(invalid="ignore"):  # infinities of one sign are equal, and their difference is no number
             near = np.abs(one - other) <= self.atol + self.rtol * np.maximum(np.abs(one), np.abs(other))
+        near &= np.isfinite(one) & np.isfinite(other)  # an infinity is far from everything else
         return ~(near | (one == other) | (np.isnan(one) & np.isnan(other)))
 
 
