@@ -142,15 +142,16 @@ def test_sixty_cells_whose_client_is_killed_twenty_times_end_whole_with_the_same
     """At random moments: of starting, computing, storing. Every fourth client has workers of its own, the others are loops."""
     rng, nest, ahead = random.Random(20), clients.Nest(), 3 * WORKERS
     numbers = ",".join(map(str, range(CELLS)))
-    words = ["-p", "modes=slow", "-p", f"notes={tmp_path}", "-g", f"index={numbers}", "--store", tmp_path / "store"]
+    words = ["-p", "modes=slower", "-p", f"notes={tmp_path}", "-g", f"index={numbers}", "--store", tmp_path / "store"]
     seen, in_flight, killed_at_work = 0, 0, 0
     try:
         for kill in range(KILLS):
             pool = kill % 4 == 3
             process = nest.start(*words, *(["--workers", WORKERS] if pool else []))
             if rng.random() < 0.8:  # else: killed while it starts
-                until(lambda count=seen, client=process: len(toy.calls(tmp_path)) > count or not alive(client))
-            time.sleep(rng.uniform(0, 0.25))
+                enough = seen + rng.randint(1, 3)
+                until(lambda count=enough, client=process: len(toy.calls(tmp_path)) >= count or not alive(client))
+            time.sleep(rng.uniform(0, 0.1))
             killed_at_work += len(toy.calls(tmp_path)) > seen
             os.kill(process, signal.SIGKILL)
             processes = {process, *(worker for *_, worker in toy.calls(tmp_path)[seen:])}
@@ -169,7 +170,7 @@ def test_sixty_cells_whose_client_is_killed_twenty_times_end_whole_with_the_same
     assert stored(tmp_path / "store") == set(range(CELLS))
     assert len(indices(tmp_path)) == CELLS + in_flight  # nothing else was computed twice
     assert set(indices(tmp_path)[seen:]).isdisjoint(before)
-    unbroken(tmp_path, toy.Config(modes=("slow",) * CELLS, notes=str(tmp_path)))
+    unbroken(tmp_path, toy.Config(modes=("slower",) * CELLS, notes=str(tmp_path)))
     assert same_bits(tmp_path)
     assert open_bytes((tmp_path / "found.nc").read_bytes())["finished"].values.sum() == CELLS
 

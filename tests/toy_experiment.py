@@ -56,8 +56,8 @@ def measure(cell: Cell) -> xr.Dataset:
         raise ValueError(f"told to fail\nat {cell.index}")
     if cell.mode == "die" or (cell.mode == "die once" and _first_time(folder / "died")):
         os.kill(os.getpid(), signal.SIGKILL)
-    if cell.mode == "slow":
-        time.sleep(0.05)
+    if cell.mode in ("slow", "slower"):
+        time.sleep(0.05 if cell.mode == "slow" else 0.1)
     if cell.mode == "wait":
         while not (folder / "go").exists():
             time.sleep(0.01)

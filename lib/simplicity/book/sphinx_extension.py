@@ -22,6 +22,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("claim-box", directives.ClaimBox)
     app.add_directive("ledger", directives.Ledger)
     app.add_directive("ledger-summary", directives.LedgerSummary)
+    app.add_directive("cell-costs", directives.CellCosts)
     app.connect("builder-inited", _prepare, priority=900)  # after MyST-NB has made its configuration
     app.connect("env-get-outdated", _outdated)
     app.connect("html-page-context", pages.offer_notebook, priority=100)  # before the theme makes its buttons
