@@ -381,7 +381,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     file = folder / "scheduler.json"
     words = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
     scheduler = _dask(*words)
-    until(file.exists)
+    until(lambda: file.exists() and file.read_text().endswith("}"))  # it appears before it is written
     found = Cluster(json.loads(file.read_text())["address"], scheduler, [], folder)
     found.start_worker()
     found.start_worker()
