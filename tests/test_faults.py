@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -228,8 +229,9 @@ def test_a_cell_that_raises_one_without_numbers_and_one_without_end_are_told_and
     assert code == 1
     failed = sorted(line for line in lines if line.startswith("failed: "))
     assert len(failed) == 2
-    assert "'mode': 'raise'" in failed[0] and failed[0].endswith("ValueError: told to fail at 1 (toy_experiment.py:64)")
-    assert "'mode': 'spin'" in failed[1] and "TimeoutError" in failed[1]
+    assert "'mode': 'raise'" in failed[0]
+    assert re.search(r"ValueError: told to fail at 1 \(toy_experiment.py:\d+\)$", failed[0])
+    assert "'mode': 'spin'" in failed[1] and failed[1].endswith("TimeoutError: more than 8 s")
     assert lines[-1] == "error: 2 of 5 cells failed; the same command tries them again"
     assert "5 cells: 3 computed, 0 from the store, 2 failed" in out
     assert "note: 1 places with values of curve that are not finite" in out
@@ -381,12 +383,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     file = folder / "scheduler.json"
     words = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
     scheduler = _dask(*words)
-    until(lambda: file.exists() and file.read_text().endswith("}"))  # it appears before it is written
-    found = Cluster(json.loads(file.read_text())["address"], scheduler, [], folder)
-    found.start_worker()
-    found.start_worker()
-    yield found
-    found.close()
+    found = Cluster("", scheduler, [], folder)
+    try:
+        until(lambda: file.exists() and file.read_text().endswith("}"))  # it appears before it is written
+        found.address = json.loads(file.read_text())["address"]
+        found.start_worker()
+        found.start_worker()
+        yield found
+    finally:
+        found.close()
 
 
 def test_two_hundred_cells_over_dask_with_a_worker_killed_twice_end_whole_with_the_same_bits(
@@ -414,7 +419,7 @@ def test_a_cell_that_kills_every_worker_is_tried_three_times_and_one_without_end
     failed = sorted(line.partition("}: ")[2] for line in lines if line.startswith("failed: "))
     assert failed == ["RuntimeError: its worker died, 3 times in all", "TimeoutError: more than 8 s"]
     assert code == 1 and lines[-1] == "error: 2 of 4 cells failed; the same command tries them again"
-    assert indices(tmp_path).count(1) == 3 and indices(tmp_path).count(2) == 1  # others may repeat: results die with a worker
+    assert 2 <= indices(tmp_path).count(1) <= 3 and indices(tmp_path).count(2) == 1  # 2: one death was a neighbour's
     assert stored(tmp_path / "store") == {0, 3}
 
 

@@ -283,7 +283,10 @@ def _failure(cell: Any, reason: BaseException) -> Failure:
     signal = -getattr(reason, "exitcode", 0)
     died = f", its process was ended by signal {signal}" + " (memory?)" * (signal == 9) if signal > 0 else ""
     where = " ".join(getattr(reason, "__notes__", ()))
-    return Failure(stores.plain(cell), " ".join(f"{type(reason).__name__}: {reason}{died} {where}".split()))
+    text = str(reason)
+    if isinstance(reason, TimeoutError) and len(reason.args) == 2:  # pebble's, with the limit
+        text = f"more than {reason.args[1]:g} s"
+    return Failure(stores.plain(cell), " ".join(f"{type(reason).__name__}: {text}{died} {where}".split()))
 
 
 @contextlib.contextmanager
