@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = [Requirement(line) for line in (ROOT / "requirements.lock").read_text().splitlines()]
 PINNED = {canonicalize_name(pin.name): Version(next(iter(pin.specifier)).version) for pin in LOCK}
-DECLARED = [Requirement(text) for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]]
+EXTRAS = [text for extra in PROJECT["optional-dependencies"].values() for text in extra]
+DECLARED = [Requirement(text) for text in PROJECT["dependencies"] + EXTRAS]
 
 
 def test_the_lock_holds_one_public_version_a_package_and_nothing_else() -> None:

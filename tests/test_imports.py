@@ -27,11 +27,14 @@ ALLOWED = {
     "measure": {"config", "measure"},
     "claims": {"config"},
     "store": {"config", "threads"},
+    "pool": {"config", "threads"},
     "engines": {"config", "nets", "engines"},
     "linear_teacher": {"data", "nets", "engines", "measure"},  # a set-up that several experiments share
     "experiments": {"config", "data", "nets", "starts", "engines", "measure", "claims", "linear_teacher"},
-    "run": {"config", "store", "threads", "paths"},
-    "records": {"config", "store", "run", "paths", "claims", "experiments", "machine"},
+    "run": {"config", "store", "threads", "paths", "pool"},
+    "sweep": {"config", "store", "run", "pool"},
+    "cluster": {"config", "store", "threads", "pool", "cluster"},
+    "records": {"config", "store", "run", "pool", "paths", "claims", "experiments", "machine"},
 }
 FONTS = {"book.build"}  # has matplotlib list the fonts of a new machine before pages are made; draws nothing
 BARE = ["__init__", "experiments", "engines", "measure", "data"]  # `__init__` files that import nothing

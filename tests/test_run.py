@@ -16,7 +16,8 @@ import xarray as xr
 import toy_experiment as toy
 from simplicity import store
 from simplicity.config import Problem
-from simplicity.run import CellsFailed, assemble, grid, preset_of, process_pool, run, workers_from_environment
+from simplicity.pool import process_pool, workers_from_environment
+from simplicity.run import CellsFailed, assemble, grid, preset_of, run
 
 
 @pytest.fixture
@@ -285,7 +286,7 @@ def test_the_pool_is_not_started_when_there_is_nothing_to_compute(
     config: toy.Config, expected: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SIMPLICITY_WORKERS", "2")
-    monkeypatch.setattr("simplicity.run.process_pool", None)
+    monkeypatch.setattr("simplicity.pool.process_pool", None)
     xr.testing.assert_identical(run(toy, config, store=tmp_path / "loop", progress=False), expected)
 
 

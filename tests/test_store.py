@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -406,11 +407,63 @@ def test_a_file_in_the_way_of_an_experiments_folder_is_one_problem(tmp_path: Pat
         run(toy, toy.TINY, store=tmp_path, progress=False)
 
 
-def test_a_folder_in_the_place_of_a_cell_is_one_problem(tmp_path: Path) -> None:
+def test_a_folder_in_the_place_of_a_cell_is_told_set_aside_and_the_cell_computed(tmp_path: Path) -> None:
+    config = toy.Config(notes=str(tmp_path))
+    before = run(toy, config, store=tmp_path / "store", progress=False)
+    (path,) = (tmp_path / "store").rglob("*.cell")
+    path.unlink()
+    path.mkdir()
+    (path / "somebody's").write_text("notes")
+    with pytest.warns(RuntimeWarning, match="is damaged .it is a folder, which is set aside. and is computed anew"):
+        after = run(toy, config, store=tmp_path / "store", progress=False)
+    xr.testing.assert_identical(before, after)
+    assert path.is_file()
+    (aside,) = (tmp_path / "store").rglob("somebody's")
+    assert aside.read_text() == "notes" and aside.parent.suffix == ".aside"
+
+
+def test_a_file_that_holds_another_cell_is_damaged(tmp_path: Path) -> None:
     shelf = store.Store(tmp_path)
-    shelf.path(toy, CELL).mkdir(parents=True)
-    with pytest.raises(Problem, match="cannot read "):
-        shelf.get(toy, CELL)
+    shelf.put(toy, CELL, BODY, 1.0)
+    other = dataclasses.replace(CELL, seed=1)
+    shelf.path(toy, CELL).rename(shelf.path(toy, other))
+    with pytest.warns(RuntimeWarning, match="it holds another cell"):
+        assert shelf.get(toy, other) is None
+
+
+def test_what_a_killed_run_left_unfinished_goes_after_an_hour(tmp_path: Path) -> None:
+    shelf = store.Store(tmp_path)
+    shelf.put(toy, CELL, BODY, 1.0)
+    folder = shelf.path(toy, CELL).parent
+    for name, age in ((".part-old", 3700), (".part-new", 3500)):
+        (folder / name).write_bytes(b"half")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    assert [path.name for path in shelf.leftovers()] == [".part-old"]
+    store.Store(tmp_path)
+    assert sorted(path.name for path in folder.iterdir() if path.suffix != ".cell") == [".part-new"]
+
+
+def test_entries_tell_what_the_headers_say_and_with_whole_what_is_damaged(tmp_path: Path) -> None:
+    shelf = store.Store(tmp_path)
+    for seed in range(3):
+        shelf.put(toy, dataclasses.replace(CELL, seed=seed), BODY, 0.5 + seed)
+    content = shelf.path(toy, CELL).read_bytes()
+    shelf.path(toy, CELL).write_bytes(content[:-1] + b"x")
+    by_header, whole = (sorted(shelf.entries(whole=one), key=lambda entry: str(entry.cell)) for one in (False, True))
+    assert [entry.damage for entry in by_header] == ["", "", ""]
+    assert [entry.seconds for entry in by_header] == [0.5, 1.5, 2.5]
+    assert {entry.damage for entry in whole} == {"", "its checksum does not match"}
+    assert list(shelf.entries("another")) == []
+    assert all(store.is_current(toy, entry) for entry in by_header)
+
+
+@pytest.mark.parametrize("cell", [{"n": 1}, {**store.plain(CELL), "seed": 9}, None])
+def test_a_file_that_a_run_today_would_not_use_is_not_current(tmp_path: Path, cell: dict | None) -> None:
+    shelf = store.Store(tmp_path)
+    shelf.put(toy, CELL, BODY, 1.0)
+    (entry,) = shelf.entries()
+    assert store.is_current(toy, entry)
+    assert not store.is_current(toy, dataclasses.replace(entry, cell=cell))
 
 
 def test_many_writers_and_readers_of_one_cell_do_not_harm_each_other(tmp_path: Path) -> None:

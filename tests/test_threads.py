@@ -201,3 +201,19 @@ def test_an_edited_compiled_helper_in_another_module_is_seen(tmp_path: Path) -> 
     assert ask() == "4.0 1"  # the cache works
     (copy / "trap_helper.py").write_text(HELPER.replace("x + 1.0", "x + 5.0"))
     assert ask() == "12.0 0"
+
+
+LATE = """
+import os
+from simplicity import threads
+with threads.one_thread():
+    import torch, threadpoolctl
+    print(torch.get_num_threads(), *{pool["num_threads"] for pool in threadpoolctl.threadpool_info()})
+print(os.environ["OMP_NUM_THREADS"])
+"""
+
+
+def test_torch_imported_only_inside_uses_one_thread_too() -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", LATE], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["1 1", "2"]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ CLAIMS = ("B1",)
 
 @config.settings
 class Config:
+    index: int = config.param(0, "number of the first cell", low=0)
     modes: tuple[str, ...] = config.param(("fine",), "what each cell does")
     notes: str = config.param("", "folder in which cells note that they were called")
     seeds: int = config.param(1, "seeds of each mode", low=1)
@@ -40,7 +42,7 @@ def cells(config: Config) -> list[Cell]:
     return [
         Cell(index=index, mode=mode, seed=seed, notes=config.notes)
         for seed in range(config.first_seed, config.first_seed + config.seeds)
-        for index, mode in enumerate(config.modes)
+        for index, mode in enumerate(config.modes, config.index)
     ]
 
 
@@ -54,15 +56,17 @@ def measure(cell: Cell) -> xr.Dataset:
         raise ValueError(f"told to fail\nat {cell.index}")
     if cell.mode == "die" or (cell.mode == "die once" and _first_time(folder / "died")):
         os.kill(os.getpid(), signal.SIGKILL)
-    if cell.mode == "slow":
-        time.sleep(0.5)
+    if cell.mode in ("slow", "slower"):
+        time.sleep(0.05 if cell.mode == "slow" else 0.1)
     if cell.mode == "wait":
         while not (folder / "go").exists():
             time.sleep(0.01)
     if cell.mode == "spin":
-        _spin()
+        _spin(folder / "spinning")
     if cell.mode == "long":
         length = 4
+    if cell.mode == "full" and _first_time(folder / "full"):  # from now on no file may grow larger
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200, resource.RLIM_INFINITY))
     rng = streams.generator(cell.seed, streams.DATA)
     x = rng.standard_normal((300, 300)) + cell.index
     curve = np.cumsum(rng.standard_normal(length))
@@ -92,7 +96,7 @@ def _first_time(marker: Path) -> bool:
         return False
 
 
-def _spin() -> None:
+def _spin(started: Path) -> None:
     """A compiled loop without an end, as a kernel of ours: without the GIL, deaf to Python's signals."""
     import numba
 
@@ -104,4 +108,6 @@ def _spin() -> None:
                 x = 0.0
         return x
 
+    turn(3.0)  # compiles, and returns at once
+    started.touch()
     turn(0.0)

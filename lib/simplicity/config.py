@@ -20,6 +20,10 @@ class Problem(ValueError):
     """Wrong input, told in one line: what it is about, what was given, what is allowed."""
 
 
+class Stopped(Problem):
+    """A run that something outside ended (a full disk, a lost cluster), told in one line; what was finished is kept."""
+
+
 def param(
     default: Any,
     help: str,

@@ -22,7 +22,8 @@ import xarray as xr
 from simplicity import experiments, machine, paths, store
 from simplicity.claims import Check
 from simplicity.config import Problem, unknown
-from simplicity.run import Submits, run
+from simplicity.pool import Submits
+from simplicity.run import run
 
 Outcomes = dict[str, dict[str, str]]
 

@@ -9,8 +9,7 @@ An experiment is a module with
     checks(dataset)  -> the Checks of one run
 Parallelism, resuming and progress are here, once, for all of them.
 
-Workers are processes started afresh (`spawn`; fork hangs once torch or numba have run), one thread each. A worker that dies
-loses its own cell only; when this process dies its workers end themselves.
+Processes are `pool`'s business, a cluster is `cluster`'s, several settings at once are `sweep`'s.
 """
 
 import contextlib
@@ -18,17 +17,15 @@ import dataclasses
 import importlib
 import json
 import math
-import multiprocessing
-import os
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future, as_completed
+from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -36,21 +33,14 @@ from platformdirs import user_cache_path
 from tqdm import tqdm
 
 from simplicity import config as settings
-from simplicity import paths, threads
+from simplicity import paths, pool, threads
 from simplicity import store as stores
-from simplicity.config import Problem
+from simplicity.config import Problem, Stopped
+from simplicity.pool import Submits
 
 PRESETS = ("TINY", "QUICK", "FULL")
-WORKERS = "SIMPLICITY_WORKERS"
-MOST_WORKERS = 512
-CELL_LIMIT_SECONDS = 3600.0
 LARGEST = 2**31 - 1
-
-
-class Submits(Protocol):
-    """All that `run` asks of an executor."""
-
-    def submit(self, fn: Any, /, *args: Any) -> Future: ...
+LINE_SECONDS = 60  # between lines of progress where there is no terminal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,22 +60,54 @@ class CellsFailed(RuntimeError):
         super().__init__(f"{len(failures)} of {total} cells failed, the first {first.cell}: {first.reason}")
 
 
+@dataclasses.dataclass(frozen=True)
+class Collected:
+    """What became of a list of cells: each finished one's dataset, the failures, and how many were stored before."""
+
+    finished: dict[Any, xr.Dataset]
+    failures: tuple[Failure, ...]
+    stored: int
+
+
 def run(
     experiment: ModuleType,
     config: Any,
     executor: Submits | None = None,
     store: Path | stores.Store | None = None,
     progress: bool = True,
+    limit_seconds: float | None = None,
 ) -> xr.Dataset:
     """Every cell of `config`, computed or read from the store, as one dataset along `cell`.
 
     `executor` is any `concurrent.futures` executor; without one, SIMPLICITY_WORKERS processes, or a plain loop in this
-    process where that is 0 or unset. All give the same bits. Each cell is stored the moment it is finished. Raises
-    `CellsFailed` once all others are done, `Problem` when the executor itself breaks.
+    process where that is 0 or unset. All give the same bits. Each cell is stored the moment it is finished. A cell may take
+    `limit_seconds` in our own processes (an hour where nothing is said); a limit alone asks for one process, since a loop
+    cannot stop a cell. Raises `CellsFailed` once all others are done, `Stopped` when the executor or the disk gives up.
     """
-    _refuse_other_library(threads.digest_on_disk())
     cells = list(dict.fromkeys(experiment.cells(config)))  # a cell that the grid names twice is one cell
-    _check(stores.name_of(experiment), cells)
+    found = collect(experiment, cells, executor, store, progress, limit_seconds)
+    whole = assemble(experiment, config, [(cell, found.finished[cell]) for cell in cells if cell in found.finished])
+    if found.failures:
+        raise CellsFailed(found.failures, len(cells), whole)
+    assert whole is not None
+    return whole
+
+
+def collect(
+    experiment: ModuleType,
+    cells: Sequence[Any],
+    executor: Submits | None = None,
+    store: Path | stores.Store | None = None,
+    progress: bool = True,
+    limit_seconds: float | None = None,
+    lines: bool = False,
+) -> Collected:
+    """Each of the different `cells`, from the store or computed and stored at once; arguments as in `run`.
+
+    Progress is a bar on a terminal; elsewhere nothing, or with `lines` a line a minute.
+    """
+    _refuse_changed_library()
+    check(stores.name_of(experiment), cells)
     shelf = store if isinstance(store, stores.Store) else stores.Store(store or default_store())
     finished: dict[Any, xr.Dataset] = {}
     for cell in cells:
@@ -94,22 +116,25 @@ def run(
             finished[cell] = found.dataset
     waiting = [cell for cell in cells if cell not in finished]
     failures: list[Failure] = []
-    with _progress(len(cells), len(cells) - len(waiting), experiment, progress) as advance:
-        for cell, outcome in _outcomes(experiment, waiting, executor):
-            if isinstance(outcome, Failure):
-                failures.append(outcome)
-                tqdm.write(f"failed: {outcome.cell}: {outcome.reason}", file=sys.stderr)
-            else:
-                finished[cell] = shelf.put(experiment, cell, *outcome).dataset
-            advance()
-    whole = assemble(experiment, config, [(cell, finished[cell]) for cell in cells if cell in finished])
-    if failures:
-        raise CellsFailed(failures, len(cells), whole)
-    assert whole is not None
-    return whole
+    with contextlib.ExitStack() as stack:
+        advance = stack.enter_context(_progress(len(cells), len(finished), experiment, progress, lines))
+        outcomes = stack.enter_context(contextlib.closing(_outcomes(experiment, waiting, executor, limit_seconds)))
+        try:
+            for cell, outcome in outcomes:
+                if isinstance(outcome, Failure):
+                    failures.append(outcome)
+                    tqdm.write(f"failed: {outcome.cell}: {outcome.reason}", file=sys.stderr)
+                else:
+                    finished[cell] = shelf.put(experiment, cell, *outcome).dataset
+                advance()
+        except KeyboardInterrupt as stop:
+            there = sum(shelf.path(experiment, cell).is_file() for cell in cells)
+            stop.args = (f"{there} of {len(cells)} cells are finished and stored",)
+            raise
+    return Collected(finished, tuple(failures), len(cells) - len(waiting))
 
 
-def _check(name: str, cells: Sequence[Any]) -> None:
+def check(name: str, cells: Sequence[Any]) -> None:
     """There is a cell, and each whole number in it fits into the files (NetCDF-3 has 32 bits)."""
     if not cells:
         raise Problem(f"{name}: these settings make no cells, allowed at least one")
@@ -125,18 +150,6 @@ def default_store() -> Path:
         return paths.build() / "store"
     except Problem:
         return user_cache_path("simplicity") / "store"
-
-
-def workers_from_environment() -> int:
-    """How many processes the user asked for; 0, also when nothing is said, is the plain loop."""
-    return workers_from(os.environ.get(WORKERS, "0"))
-
-
-def workers_from(text: str) -> int:
-    """A number of processes, or a `Problem`."""
-    if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) > MOST_WORKERS:
-        raise Problem(f"workers: got {settings.shown(text)}, allowed a whole number from 0 to {MOST_WORKERS}")
-    return int(text)
 
 
 def preset_of(experiment: ModuleType, config: Any) -> str:
@@ -184,128 +197,118 @@ def grid(dataset: xr.Dataset, *fields: str) -> xr.Dataset:
     return plain.set_index(cell=list(fields)).unstack("cell") if len(fields) > 1 else plain.swap_dims(cell=fields[0])
 
 
-def _refuse_other_library(digest: str) -> None:
-    if digest != threads.library_digest():
+def _refuse_changed_library() -> None:
+    if threads.library_digest() != threads.digest_on_disk():
         raise Problem("library: its files changed after they were imported, allowed the same ones; start again")
 
 
-def compute(module: str, cell: Any, library: str = "") -> tuple[bytes, float]:
+def compute(module: str, cell: Any, library: str = "", fingerprint: str = "") -> tuple[bytes, float]:
     """In a worker or in the loop: measure one cell on one thread; its bytes and its seconds.
 
-    `library` is the digest that the caller runs; a worker that imported other sources would store under a wrong key.
+    `library` and `fingerprint` are those of the caller, who stores the result under them: a worker that imported other
+    sources or has other packages refuses.
     """
-    if library:
-        _refuse_other_library(library)
     experiment = importlib.import_module(module)
+    if library and (threads.library_digest() != library or stores.fingerprint(experiment) != fingerprint):
+        raise Problem("worker: its code or package versions differ from the caller's, allowed the same ones")
     start = time.perf_counter()
     with threads.one_thread():
-        body = stores.encode(experiment.measure(cell))
+        try:
+            body = stores.encode(experiment.measure(cell))
+        except Exception as reason:  # where it happened is known here only: a traceback does not travel between processes
+            last = traceback.extract_tb(reason.__traceback__)[-1]
+            reason.add_note(f"({Path(last.filename).name}:{last.lineno})")
+            raise
     return body, time.perf_counter() - start
 
 
+def warm(module: str) -> None:
+    """In a worker: what every cell needs and only the first would wait for, imports above all."""
+    stores.fingerprint(importlib.import_module(module))
+    with threads.one_thread():
+        stores.open_bytes(stores.encode(xr.Dataset({"value": 0.0})))
+
+
+Outcome = tuple[bytes, float] | Failure
+
+
 def _outcomes(
-    experiment: ModuleType, cells: Sequence[Any], executor: Submits | None
-) -> Iterator[tuple[Any, tuple[bytes, float] | Failure]]:
-    workers = workers_from_environment() if executor is None else 0
-    if executor is None and (workers == 0 or not cells):
+    experiment: ModuleType, cells: Sequence[Any], executor: Submits | None, limit_seconds: float | None
+) -> Generator[tuple[Any, Outcome], None, None]:
+    workers = 0 if executor is not None else pool.workers_from_environment() or int(limit_seconds is not None)
+    if executor is not None:
+        yield from _from_executor(executor, experiment, cells)
+    elif workers and cells:
+        limit = limit_seconds or pool.LIMIT_SECONDS
+        with pool.process_pool(min(workers, len(cells)), limit, partial(warm, experiment.__name__)) as ours:
+            yield from _from_executor(ours, experiment, cells)
+    else:
         for cell in cells:
             try:
                 yield cell, compute(experiment.__name__, cell)
             except Exception as reason:  # one cell's failure is told and the others go on
                 yield cell, _failure(cell, reason)
-        return
-    with contextlib.ExitStack() as stack:
-        pool = executor if executor is not None else stack.enter_context(process_pool(min(workers, len(cells))))
-        yield from _from_pool(pool, experiment, cells)
 
 
-def _from_pool(
-    pool: Submits, experiment: ModuleType, cells: Iterable[Any]
-) -> Iterator[tuple[Any, tuple[bytes, float] | Failure]]:
+def _from_executor(executor: Submits, experiment: ModuleType, cells: Sequence[Any]) -> Iterator[tuple[Any, Outcome]]:
     futures: dict[Future, Any] = {}
     broken: BaseException | None = None
+    ours = (threads.library_digest(), stores.fingerprint(experiment))
     for cell in cells:
         try:
-            futures[pool.submit(compute, experiment.__name__, cell, threads.library_digest())] = cell
+            futures[executor.submit(compute, experiment.__name__, cell, *ours)] = cell
         except Exception as reason:  # an executor that broke, or was shut down, takes no more work
             broken = reason
             break
-    waiting = set(futures)
-    for future in as_completed(futures):
-        waiting.remove(future)
+    for future in as_completed(list(futures)):
+        cell = futures.pop(future)  # so that a long run does not hold every result twice
         try:
-            outcome: tuple[bytes, float] | Failure = future.result()
+            outcome: Outcome = future.result()
         except (BrokenExecutor, CancelledError) as reason:
             broken = reason
             break
         except Exception as reason:  # includes a worker that died or ran out of time: its cell only
-            outcome = _failure(futures[future], reason)
-        yield futures[future], outcome
+            outcome = _failure(cell, reason)
+        yield cell, outcome
     if broken is None:
         return
-    for future in waiting:  # finished before the break, but not read yet
+    for future, cell in futures.items():  # finished before the break, but not read yet
         if future.done() and not future.cancelled() and future.exception() is None:
-            yield futures[future], future.result()
-    raise Problem(f"executor: it broke ({type(broken).__name__}: {broken}), allowed a running one; finished cells are kept")
+            yield cell, future.result()
+    told = f"{type(broken).__name__}: {broken}".removesuffix(": ")
+    raise Stopped(f"executor: it broke ({told}), allowed a running one; finished cells are kept")
 
 
 def _failure(cell: Any, reason: BaseException) -> Failure:
-    last = traceback.extract_tb(reason.__traceback__)[-1:] if reason.__traceback__ else []
-    where = f" ({Path(last[0].filename).name}:{last[0].lineno})" if last else ""
-    return Failure(stores.plain(cell), f"{type(reason).__name__}: {reason}{where}".replace("\n", " "))
+    signal = -getattr(reason, "exitcode", 0)
+    died = f", its process was ended by signal {signal}" + " (memory?)" * (signal == 9) if signal > 0 else ""
+    where = " ".join(getattr(reason, "__notes__", ()))
+    text = str(reason)
+    if isinstance(reason, TimeoutError) and len(reason.args) == 2:  # pebble's, with the limit
+        text = f"more than {reason.args[1]:g} s"
+    return Failure(stores.plain(cell), " ".join(f"{type(reason).__name__}: {text}{died} {where}".split()))
 
 
 @contextlib.contextmanager
-def process_pool(workers: int, limit_seconds: float = CELL_LIMIT_SECONDS) -> Iterator[Submits]:
-    """`workers` spawned processes with a time limit for each cell; nothing stays behind when the block ends."""
-    from pebble import ProcessPool
-
-    context = multiprocessing.get_context("spawn")
-    before = {name: os.environ.get(name) for name in _SINGLE}
-    os.environ.update(_SINGLE)  # read by OpenMP and BLAS when a child starts
-    pool = ProcessPool(max_workers=workers, context=context, initializer=_end_with_parent)
-    try:
-        yield _Pool(pool, limit_seconds)
-        pool.close()
-    except BaseException:
-        pool.stop()
-        raise
-    finally:
-        pool.join()
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-_SINGLE = {name: str(threads.THREADS) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-
-
-class _Pool:
-    """pebble's pool with the one method that `run` needs."""
-
-    def __init__(self, pool: Any, limit_seconds: float) -> None:
-        self._pool, self._limit = pool, limit_seconds
-
-    def submit(self, fn: Any, /, *args: Any) -> Future:
-        return self._pool.schedule(fn, args=args, timeout=self._limit)
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would live for ever; kernels release the GIL, so this thread always gets a turn."""
-
-    def wait() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-@contextlib.contextmanager
-def _progress(total: int, done: int, experiment: ModuleType, wanted: bool) -> Iterator[Any]:
-    disable = None if wanted else True  # None: shown on a terminal only
-    with tqdm(total=total, initial=done, desc=stores.name_of(experiment), unit="cell", disable=disable) as bar:
+def _progress(total: int, done: int, experiment: ModuleType, wanted: bool, lines: bool) -> Iterator[Any]:
+    """What to call after each cell: moves a bar with rate and time left, on a terminal; without one see `lines`."""
+    terminal = sys.stderr.isatty()
+    file = sys.stderr if terminal else _Lines()
+    pause = 0.1 if terminal else LINE_SECONDS
+    hidden = not wanted or not (terminal or lines)
+    name = stores.name_of(experiment)
+    with tqdm(
+        total=total, initial=done, desc=name, unit="cell", disable=hidden, file=file, mininterval=pause, maxinterval=pause + 10
+    ) as bar:
         yield bar.update
+
+
+class _Lines:
+    """A file for tqdm that has each state of the bar on a line of its own, for a log."""
+
+    def write(self, text: str) -> None:
+        if text.strip():
+            print(text.strip(), file=sys.stderr, flush=True)
+
+    def flush(self) -> None:
+        pass

@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +27,7 @@ from typing import Any
 
 import xarray as xr
 
-from simplicity.config import Problem
+from simplicity.config import Problem, Stopped
 from simplicity.threads import THREADS
 
 _LIBRARY = Path(__file__).resolve().parent
@@ -35,7 +36,9 @@ _VERSIONED = ("numpy", "torch", "numba", "scipy")
 _ROOTS = frozenset({"Cell", "measure"})
 
 Names = frozenset[str] | None  # of a module; None stands for all of them
-_SUFFIX = ".cell"
+_SUFFIX, _PART = ".cell", ".part-"
+_ABANDONED_SECONDS = 3600.0
+LONGEST_HEADER = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,24 +49,44 @@ class Stored:
     seconds: float
 
 
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A file of the store as its header tells it; `damage` says what is wrong with it, if anything is."""
+
+    path: Path
+    experiment: str
+    size: int
+    cell: dict[str, Any] | None = None
+    seconds: float | None = None
+    damage: str = ""
+
+
 class Store:
     """A folder of finished cells; safe for several runs at once, since a file appears whole or not at all."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, writable: bool = True) -> None:
         self.folder = Path(folder)
+        if not writable:  # to be looked at only
+            return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
         except OSError as reason:
             raise Problem(f"store: got {self.folder} ({reason.strerror}), allowed a writable folder") from None
+        for path in self.leftovers():
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def get(self, experiment: ModuleType, cell: Any) -> Stored | None:
         """The stored result, or None where there is none or the file is damaged (then `problems` says so)."""
         path = self.path(experiment, cell)
         try:
-            return decode(path.read_bytes())
+            return decode(path.read_bytes(), name_of(experiment), cell)
         except FileNotFoundError:
+            return None
+        except IsADirectoryError:
+            self._report(path, Damaged("it is a folder, which is set aside"))
             return None
         except OSError as reason:
             raise Problem(f"cannot read {path}: {reason.strerror or reason}, allowed a readable file") from None
@@ -77,11 +100,37 @@ class Store:
         header = {"checksum": hashlib.sha256(body).hexdigest(), "seconds": round(seconds, 4), "cell": plain(cell)}
         header["experiment"] = name_of(experiment)
         content = json.dumps(header, sort_keys=True).encode() + b"\n" + body
+        if path.is_dir():
+            path.rename(tempfile.mktemp(".aside", f"{path.stem}-", path.parent))
         write_atomically(path, content)
         return decode(content)
 
     def path(self, experiment: ModuleType, cell: Any) -> Path:
         return self.folder / name_of(experiment) / (key(experiment, cell) + _SUFFIX)
+
+    def entries(self, experiment: str = "*", whole: bool = False) -> Iterator[Entry]:
+        """The files of one experiment or of all; with `whole` each is read to its end and checked, else its header is read."""
+        for path in sorted(self.folder.glob(f"{experiment}/*{_SUFFIX}")):
+            size = 0
+            try:
+                with open(path, "rb") as file:
+                    size = os.fstat(file.fileno()).st_size
+                    header = _header(file.readline(LONGEST_HEADER))
+                    if whole:
+                        file.seek(0)
+                        decode(file.read())
+                yield Entry(path, path.parent.name, size, header["cell"], float(header["seconds"]))
+            except (Damaged, OSError) as reason:
+                yield Entry(path, path.parent.name, size, damage=getattr(reason, "strerror", None) or str(reason))
+
+    def leftovers(self) -> list[Path]:
+        """What killed runs were writing; nothing that is being written takes an hour."""
+        found = []
+        for path in self.folder.glob(f"*/{_PART}*"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                    found.append(path)
+        return found
 
     def _report(self, path: Path, damage: "Damaged") -> None:
         import warnings
@@ -98,17 +147,32 @@ def encode(dataset: xr.Dataset) -> bytes:
     return bytes(dataset.to_netcdf(None, engine="scipy", format="NETCDF3_64BIT"))
 
 
-def decode(content: bytes) -> Stored:
-    """A file's content checked and read; raises `Damaged`."""
+def decode(content: bytes, experiment: str = "", cell: Any = None) -> Stored:
+    """A file's content checked and read; raises `Damaged`, also where it is another cell's than the one asked for."""
     head, separator, body = content.partition(b"\n")
+    header = _header(head)
+    if not separator or hashlib.sha256(body).hexdigest() != header["checksum"]:
+        raise Damaged("its checksum does not match")
+    if cell is not None and (header["experiment"], header["cell"]) != (experiment, json.loads(json.dumps(plain(cell)))):
+        raise Damaged("it holds another cell")
+    return Stored(open_bytes(body), float(header["seconds"]))
+
+
+def _header(line: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(head)
-        checksum, seconds = header["checksum"], float(header["seconds"])
+        header = json.loads(line)
+        float(header["seconds"])
+        return {name: header[name] for name in ("checksum", "seconds", "cell", "experiment")}
     except (ValueError, KeyError, TypeError):
         raise Damaged("its header cannot be read") from None
-    if not separator or hashlib.sha256(body).hexdigest() != checksum:
-        raise Damaged("its checksum does not match")
-    return Stored(open_bytes(body), seconds)
+
+
+def is_current(experiment: ModuleType, entry: Entry) -> bool:
+    """Would a run today use this file? Not if code or versions have changed since, or the experiment has no such cell."""
+    try:
+        return entry.path.stem == key(experiment, experiment.Cell(**(entry.cell or {})))
+    except TypeError:
+        return False
 
 
 def open_bytes(body: bytes) -> xr.Dataset:
@@ -117,11 +181,14 @@ def open_bytes(body: bytes) -> xr.Dataset:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Temporary file beside the target, synced, renamed: a reader sees the old file or the new one, never a part."""
+    """Temporary file beside the target, synced, renamed: a reader sees the old file or the new one, never a part.
+
+    Raises `Stopped` where the disk refuses: the input was not wrong.
+    """
     handle, temporary = -1, ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_PART)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
@@ -134,7 +201,7 @@ def write_atomically(path: Path, content: bytes) -> None:
                 os.unlink(temporary)
         if not isinstance(reason, OSError):  # such as an interrupt from the keyboard
             raise
-        raise Problem(f"cannot write {path}: {reason.strerror or reason}; what was finished stays readable") from None
+        raise Stopped(f"cannot write {path}: {reason.strerror or reason}; what was finished stays readable") from None
 
 
 def key(experiment: ModuleType, cell: Any) -> str:

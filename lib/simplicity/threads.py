@@ -31,19 +31,33 @@ def one_thread() -> Iterator[None]:
     """Inside, BLAS, OpenMP and torch use one thread; afterwards they use what they used before.
 
     Threads may be inside at the same time: BLAS has one setting for the whole process, which is restored when the last of
-    them leaves; OpenMP and torch have one for each thread.
+    them leaves; OpenMP and torch have one for each thread. torch takes seconds to import, so where it is not yet it stays so;
+    one that is imported inside finds the environment asking for one thread, and keeps it.
     """
-    import torch
     from threadpoolctl import ThreadpoolController
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
     pools = ThreadpoolController()
+    with _one_torch_thread(), _one_blas_thread(pools), pools.select(user_api="openmp").limit(limits=THREADS):
+        yield
+
+
+@contextlib.contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else os.environ.get("OMP_NUM_THREADS")
+    if torch:
+        torch.set_num_threads(THREADS)
+    else:
+        os.environ["OMP_NUM_THREADS"] = str(THREADS)
     try:
-        with _one_blas_thread(pools), pools.select(user_api="openmp").limit(limits=THREADS):
-            yield
+        yield
     finally:
-        torch.set_num_threads(before)
+        if torch:
+            torch.set_num_threads(before)
+        elif before is None:
+            os.environ.pop("OMP_NUM_THREADS", None)
+        else:
+            os.environ["OMP_NUM_THREADS"] = str(before)
 
 
 @contextlib.contextmanager

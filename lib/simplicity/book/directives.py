@@ -1,5 +1,5 @@
-"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`; in a line of text, {verdict}`B1 B2` and the time
-that the records of a paper took, {recorded-time}`PAPER`. HTML only, everything escaped.
+"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`, and `{cell-costs}`; in a line of text, {verdict}`B1 B2`
+and the time that the records of a paper took, {recorded-time}`PAPER`. HTML only, everything escaped.
 """
 
 import collections
@@ -7,11 +7,12 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
+import numpy as np
 from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from simplicity import records
+from simplicity import paths, records, store
 from simplicity.book.evidence import Row, State
 from simplicity.ledger import SIGNS, badge, number
 
@@ -211,3 +212,27 @@ class LedgerSummary(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         return [nodes.raw("", summary(list(_state(self).rows.values())), format="html")]
+
+
+def cell_costs() -> str:
+    """Seconds of a cell and size of its stored result in each recorded full run, and the core hours of all its cells."""
+    heads = ("Experiment", "Cells", "Median seconds", "Longest", "All, core minutes", "KB a cell")
+    body = ""
+    for name in records.names():
+        record = records.load(records.experiment(name))
+        if record is not None:
+            seconds = record.dataset["seconds"].values
+            size = len(store.encode(record.dataset)) / len(seconds) / 1e3
+            row = (len(seconds), np.median(seconds), seconds.max(), seconds.sum() / 60, size)
+            body += f'<tr><th scope="row">{escape(name)}</th>' + "".join(f"<td>{value:.3g}</td>" for value in row) + "</tr>"
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    return f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+class CellCosts(SphinxDirective):
+    """`{cell-costs}`: what a cell of each recorded run took, so that people can size theirs."""
+
+    def run(self) -> list[nodes.Node]:
+        for path in paths.results().glob("*.json"):
+            self.env.note_dependency(str(path))
+        return [nodes.raw("", cell_costs(), format="html")]

@@ -24,6 +24,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("ledger-summary", directives.LedgerSummary)
     app.add_role("verdict", directives.Verdict())
     app.add_role("recorded-time", directives.RecordedTime())
+    app.add_directive("cell-costs", directives.CellCosts)
     app.connect("builder-inited", _prepare, priority=900)  # after MyST-NB has made its configuration
     app.connect("env-get-outdated", _outdated)
     app.connect("html-page-context", pages.offer_notebook, priority=100)  # before the theme makes its buttons

@@ -1,0 +1,137 @@
+"""Words of the command line as values: parameters, grids, files, workers; each checked before anything is written."""
+
+import argparse
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from simplicity.config import Problem, shown, unknown
+
+
+def add_parameters(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="may be repeated; lists as 10,20"
+    )
+
+
+def add_grid(command: argparse.ArgumentParser, required: bool) -> None:
+    command.add_argument(
+        "-g", "--grid", action="append", default=[], metavar="NAME=V1,V2,...", required=required,
+        help="values of one setting, an axis of the grid; may be repeated",
+    )  # fmt: skip
+
+
+def add_running(command: argparse.ArgumentParser) -> None:
+    """Where and how long cells run, and where they are kept."""
+    command.add_argument("--workers", metavar="N", help="processes; 0 is a plain loop (default: $SIMPLICITY_WORKERS or 0)")
+    command.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a dask cluster instead (see the page Scaling out)")
+    command.add_argument("--timeout", metavar="SECONDS", help="most seconds of a cell, which then fails (default: 3600)")
+    command.add_argument("--store", metavar="DIR", help="folder of finished cells (default: the book's own)")
+
+
+def parameters(pairs: Sequence[str]) -> dict[str, str]:
+    """`NAME=VALUE` words by name."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise Problem(f"parameter: got {shown(pair)}, allowed NAME=VALUE")
+        if name in found:
+            raise Problem(f"parameter {shown(name)[1:-1]}: got it twice, allowed once")
+        found[name] = value
+    return found
+
+
+def grid(pairs: Sequence[str], fixed: dict[str, str]) -> dict[str, list[str]]:
+    """`NAME=V1,V2` words by name; what is swept cannot also be fixed."""
+    found = {name: value.split(",") for name, value in parameters(pairs).items()}
+    for name, values in found.items():
+        if "" in values:
+            raise Problem(f"{shown(name)[1:-1]}: got {shown(','.join(values))}, allowed values between the commas")
+        if name in fixed:
+            raise Problem(f"{shown(name)[1:-1]}: got it as a parameter and on the grid, allowed one of them")
+    return found
+
+
+def preset(module: ModuleType, name: str) -> Any:
+    """The settings of that name."""
+    from simplicity.run import PRESETS
+
+    if name not in PRESETS:
+        raise Problem(unknown("preset", name, PRESETS))
+    return getattr(module, name)
+
+
+def output(text: str | None) -> Path | None:
+    """A file that can be written, found out before any work is done."""
+    if text is None:
+        return None
+    path = Path(text)
+    if path.is_dir():
+        raise Problem(f"output: got the folder {path}, allowed a file")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            return path
+    except (OSError, ValueError) as reason:
+        told = getattr(reason, "strerror", None) or reason
+        raise Problem(f"output: got {path} ({told}), allowed a file in a writable folder") from None
+
+
+def folder(text: str) -> Path:
+    """A folder that can be written, or that can be made; found out before any work is done."""
+    path = Path(text)
+    nearest = path
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            return path
+    except (OSError, ValueError) as reason:
+        told = getattr(reason, "strerror", None) or reason
+        raise Problem(f"output: got {path} ({told}), allowed a writable folder") from None
+
+
+def limit(options: argparse.Namespace) -> float | None:
+    """The most seconds of a cell, if the words say."""
+    from simplicity.pool import limit_from
+
+    return None if options.timeout is None else limit_from(options.timeout)
+
+
+def store(options: argparse.Namespace) -> Path:
+    """The folder of finished cells, not made yet."""
+    from simplicity import run
+
+    return Path(options.store) if options.store else run.default_store()
+
+
+def check_running(options: argparse.Namespace) -> None:
+    """The words on workers, scheduler and time limit are right. The command line's go before the environment's."""
+    from simplicity.cluster import address_from
+    from simplicity.pool import WORKERS, workers_from, workers_from_environment
+
+    limit(options)
+    if options.scheduler is not None:
+        if options.workers is not None:
+            raise Problem("workers: got them beside a scheduler, allowed one of them")
+        address_from(options.scheduler)
+    elif options.workers is None:
+        workers_from_environment()
+    else:
+        os.environ[WORKERS] = str(workers_from(options.workers))
+
+
+@contextlib.contextmanager
+def executor(options: argparse.Namespace, experiment: ModuleType) -> Iterator[Any]:
+    """The cluster that the words name, or None: then `run` makes processes of its own."""
+    if options.scheduler is None:
+        yield None
+        return
+    from simplicity.cluster import connected
+
+    with connected(options.scheduler, experiment, limit(options)) as found:
+        yield found

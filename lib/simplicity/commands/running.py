@@ -1,0 +1,148 @@
+"""`simplicity run`, `sweep` and `record`."""
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from simplicity import pool, records, sweep
+from simplicity.commands import options as words
+from simplicity.config import parse
+from simplicity.run import CellsFailed, run
+from simplicity.store import Store, encode, write_atomically
+
+
+def run_experiment(options: argparse.Namespace) -> int:
+    """`simplicity run`: 0 also where a claim does not hold; 1 where cells failed."""
+    module = records.experiment(options.experiment)
+    config = parse(module.Config, words.parameters(options.parameter), words.preset(module, options.preset))
+    words.check_running(options)
+    output = words.output(options.output)
+    try:
+        with words.executor(options, module) as executor:
+            dataset = run(module, config, executor, words.store(options), limit_seconds=words.limit(options))
+    except CellsFailed as failed:
+        if output and failed.dataset is not None:
+            write_atomically(output, encode(failed.dataset))
+        return _failed(str(failed))
+    for one in module.checks(dataset):
+        print(_line(one))
+    if output:
+        write_atomically(output, encode(dataset))
+        print(f"{dataset.sizes['cell']} cells in {output}")
+    return 0
+
+
+def run_sweep(options: argparse.Namespace) -> int:
+    """`simplicity sweep`: 1 where cells failed, the others being kept."""
+    module = records.experiment(options.experiment)
+    fixed = words.parameters([*options.parameter, *([] if options.seeds is None else [f"seeds={options.seeds}"])])
+    swept = words.grid(options.grid, fixed)
+    base = parse(module.Config, fixed, words.preset(module, options.preset))
+    words.check_running(options)
+    output, table = words.output(options.output), words.output(options.csv)
+    points = sweep.plan(module, base, swept)
+    if options.dry_run:
+        _tell_plan(module, points, words.store(options))
+        return 0
+    clock = time.perf_counter()
+    with words.executor(options, module) as executor:
+        found = sweep.sweep(module, base, swept, executor, words.store(options), limit_seconds=words.limit(options), lines=True)
+    failed, total = len(found.failures), len(points.distinct)
+    computed = total - found.stored - failed
+    seconds = time.perf_counter() - clock
+    print(f"{total} cells: {computed} computed, {found.stored} from the store, {failed} failed; {duration(seconds)}")
+    if found.dataset is not None:
+        for line in _not_finite(found.dataset):
+            print(line)
+        if output:
+            write_atomically(output, encode(found.dataset))
+            print(f"{_shape(points)} in {output}")
+        if table:
+            for path in _write_tables(found.dataset, table):
+                print(f"table in {path}")
+    return _failed(f"{failed} of {total} cells failed; the same command tries them again") if failed else 0
+
+
+def record_experiment(options: argparse.Namespace) -> int:
+    """`simplicity record`"""
+    from simplicity import paths
+
+    module = records.experiment(options.experiment)
+    paths.root()
+    words.check_running(options)
+    shelf = Store(words.store(options))
+    try:
+        with words.executor(options, module) as executor:
+            print(records.make(module, shelf, executor))
+    except CellsFailed as failed:
+        return _failed(str(failed))
+    return 0
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that a person would use."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def _tell_plan(module: ModuleType, points: sweep.Plan, folder: Path) -> None:
+    """What a sweep would do. Cells differ in cost, hence an estimate from the median and one from the mean."""
+    there, seconds = sweep.remaining(module, points, folder)
+    total = len(points.distinct)
+    print(f"{total} cells: {_shape(points)}; a cell that several points share counts once")
+    print(f"{there} stored in {folder}, {total - there} to compute")
+    if not seconds:
+        print("no estimate: no cell of this experiment is stored yet")
+        return
+    workers = max(1, pool.workers_from_environment())
+    low, high = sorted((total - there) * each / workers for each in (statistics.median(seconds), statistics.fmean(seconds)))
+    each = f"median {statistics.median(seconds):.3g} s, mean {statistics.fmean(seconds):.3g} s, longest {max(seconds):.3g} s"
+    print(f"estimate: {duration(low)} to {duration(high)} with {workers} at a time ({len(seconds)} stored cells: {each})")
+
+
+def _shape(points: sweep.Plan) -> str:
+    return "grid of " + " x ".join(f"{len(values)} {name}" for name, values in points.axes.items())
+
+
+def _not_finite(dataset: xr.Dataset) -> list[str]:
+    """Cells with a value that is no number. It may be meant so (a curve after a stop), hence told and not refused."""
+    found = []
+    for name, variable in dataset.data_vars.items():
+        if variable.dtype.kind == "f":
+            inner = [dim for dim in variable.dims if dim not in dataset["finished"].dims]
+            odd = (~xr.apply_ufunc(np.isfinite, variable)).any(inner) & dataset["finished"]
+            if odd.any():
+                found.append(f"note: {int(odd.sum())} places with values of {name} that are not finite")
+    return found
+
+
+def _write_tables(dataset: xr.Dataset, path: Path) -> list[Path]:
+    written = []
+    for inner, table in sweep.tables(dataset).items():
+        target = path.with_name(f"{path.stem}.{inner}{path.suffix}") if inner else path
+        write_atomically(target, table.to_csv(index=False).encode())
+        written.append(target)
+    return written
+
+
+def _line(one: Any) -> str:
+    from simplicity.ledger import number
+
+    word = {True: "holds", False: "does not hold", None: "not judged"}[one.holds]
+    interval = f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}]" if one.interval else ""
+    against = one.control.why or f"{one.control.what} = {number(one.control.value)} ({one.control.criterion})"
+    return f"{one.claim}  {word}: {one.statistic} = {number(one.value)}{interval} ({one.criterion}); control: {against}"
+
+
+def _failed(text: str) -> int:
+    print("error: " + " ".join(text.split()), file=sys.stderr)
+    return 1

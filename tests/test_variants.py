@@ -1,0 +1,160 @@
+"""A chapter with other parameters: grids of notebooks whose kernels always end, an index page, a whole site."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+
+from simplicity.book import variants
+from simplicity.config import Problem
+from simplicity.ledger import MIME
+from test_build import Tree, book, tree  # noqa: F401  # fixtures: a copy of the book with one small chapter
+
+pytestmark = pytest.mark.site
+CHECK = {
+    "claim": "B1", "kind": "identity", "statistic": "s", "value": 1.0, "interval": None, "interval_kind": "none", "seeds": 1,
+    "criterion": "below 2", "passed": True, "preset": "custom", "control": {"what": "none", "why": "a toy"},
+}  # fmt: skip
+
+
+def start(tree: Tree, *words: object) -> subprocess.Popen[str]:  # noqa: F811
+    """The command `simplicity` with the library of the copy."""
+    command = [sys.executable, "-c", "import sys; from simplicity.cli import main; sys.exit(main())", *map(str, words)]
+    environment = {**os.environ, "PYTHONPATH": str(tree.root / "lib")}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_grid_is_executed_told_and_linked_and_a_failing_point_costs_itself(tree: Tree, tmp_path: Path) -> None:  # noqa: F811
+    grid = ["-p", "scale=2", "-g", "width=5,-5", "-g", "law=<b>bold</b>", "-o", tmp_path / "grid", "--workers", 2]
+    client = start(tree, "chapter", "small", *grid)
+    out, err = client.communicate()
+    assert client.returncode == 1, err
+    assert "2 notebooks, 1 failed" in out
+    assert sorted(path.name for path in (tmp_path / "grid").iterdir()) == ["index.html", "small-1.ipynb"]
+    notebook = nbformat.read(tmp_path / "grid" / "small-1.ipynb", 4)
+    (injected,) = (cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", []))
+    assert 'law = "<b>bold</b>"' in injected.source
+    page = (tmp_path / "grid" / "index.html").read_text("utf-8")
+    assert "<b>" not in page and page.count("&lt;b&gt;bold&lt;/b&gt;") == 2
+    assert 'href="small-1.ipynb"' in page and "small-2.ipynb" not in page
+    assert "failed: AssertionError: width must be positive" in page
+
+
+ENDLESS = "\n```{code-cell} ipython3\nwhile True:\n    pass\n```\n"
+
+
+@pytest.fixture
+def endless(tree: Tree) -> Iterator[Tree]:  # noqa: F811
+    """The copy with one more chapter, which never ends."""
+    source = tree.root / "book" / "endless.md"
+    text = (tree.root / "book" / "small.md").read_text("utf-8")
+    source.write_text(text.replace("\n## Verdict", ENDLESS + "\n## Verdict"), "utf-8")
+    yield tree
+    source.unlink()
+
+
+def kernels(client: subprocess.Popen[str]) -> list[psutil.Process]:
+    found = []
+    for child in psutil.Process(client.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [child] if any("ipykernel" in word for word in child.cmdline()) else []
+    return found
+
+
+@pytest.mark.parametrize("words", [["-g", "width=3"], []], ids=["grid", "one"])
+def test_a_notebook_without_end_is_ended_with_its_kernel(endless: Tree, tmp_path: Path, words: list[str]) -> None:
+    client = start(endless, "chapter", "endless", *words, "-o", tmp_path / "out", "--timeout", 15)
+    seen: set[psutil.Process] = set()
+    while client.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            seen |= set(kernels(client))
+        time.sleep(0.2)
+    out, err = client.communicate()
+    assert client.returncode == 1
+    assert "chapter endless: it took more than 15 s" in out + err
+    assert seen and not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in seen)
+    assert not (tmp_path / "out").is_file()
+
+
+def test_a_killed_client_leaves_no_kernel(endless: Tree, tmp_path: Path) -> None:
+    client = start(endless, "chapter", "endless", "-g", "width=3,4", "-o", tmp_path / "grid", "--workers", 2)
+    limit = time.monotonic() + 120
+    while len(kernels(client)) < 2:
+        assert time.monotonic() < limit and client.poll() is None
+        time.sleep(0.2)
+    started = psutil.Process(client.pid).children(recursive=True)
+    client.kill()
+    client.communicate()
+    assert psutil.wait_procs(started, timeout=60)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("fixed", "swept", "told"),
+    [
+        ({}, {"wdith": ["3"]}, "unknown parameter of small: got 'wdith'"),
+        ({"width": "x"}, {"scale": ["1"]}, "width: got 'x', allowed a value of type int"),
+        ({}, {"width": ["3", "x"]}, "width: got 'x', allowed a value of type int"),
+        ({}, {"width": ["3", "03"]}, "width: got 3 twice, allowed once"),
+        ({}, {"width": [str(n) for n in range(1001)]}, "grid: got 1001 notebooks, allowed at most 1000"),
+    ],
+)
+def test_wrong_grids_are_refused(
+    book: Path,  # noqa: F811
+    fixed: dict[str, str],
+    swept: dict[str, list[str]],
+    told: str,
+) -> None:
+    with pytest.raises(Problem) as refused:
+        variants.points("small", fixed, swept)
+    assert str(refused.value).startswith(told)
+
+
+def test_the_page_shows_each_notebooks_own_verdicts(tmp_path: Path) -> None:
+    notebooks = []
+    for number, passed in enumerate([True, False]):
+        output = nbformat.v4.new_output("display_data", {MIME: {"checks": [{**CHECK, "passed": passed}]}})
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("judge()", outputs=[output])])
+        path = tmp_path / f"{number}.ipynb"
+        nbformat.write(notebook, path)
+        notebooks.append(variants.Notebook({"<i>": number}, path, 1.0))
+    page = variants.index("small", notebooks)
+    assert [found for found in re.findall(r"> ([a-z ]+)</span>|(not reproduced|reproduced)</span>", page)]
+    assert page.index("verdict-reproduced") < page.index("verdict-not-reproduced")
+    assert "<i>" not in page and "&lt;i&gt;" in page
+
+
+def test_replaced_values_are_literals_that_nothing_can_break_out_of() -> None:
+    text = 'first\n\n# Title\n\nwidth: int = 20  # neurons\nlaw: str = "gauss"\n'
+    value = '"""\n```\n{eval} # '
+    found = variants.replaced(text, {"width": 20, "law": "gauss"}, {"width": 5, "law": value})
+    assert "\nwidth: int = 5  # neurons\n" in found
+    (line,) = (line for line in found.splitlines() if line.startswith("law: str = "))
+    assert eval(line.partition(" = ")[2]) == value
+    assert "width = 5, published 20" in found and found.index("# Title") < found.index("{admonition} Not the published page")
+
+
+def test_a_site_with_other_parameters_says_so_and_executes_only_the_changed_chapter(
+    tree: Tree,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    built = tree.build()
+    assert built.returncode == 0, built.stderr
+    before = (tree.root / "_build" / "html" / "claims.json").read_text("utf-8")
+    words = ["-p", "scale=0.25", "-p", "law=<script>alert(1)</script>", "-o", tmp_path / "site"]
+    client = start(tree, "site", "--chapter", "small", *words)
+    out, err = client.communicate()
+    assert client.returncode == 0, err
+    assert out == f"{tmp_path / 'site' / 'index.html'}\n"
+    page = (tmp_path / "site" / "book" / "small.html").read_text("utf-8")
+    assert "Not the published page" in page and "<script>alert" not in page
+    assert "scale = 0.25, published 0.5" in page
+    assert "0.500" in tree.page("small") and "It is" in page and "0.250" in page
+    assert (tree.root / "_build" / "html" / "claims.json").read_text("utf-8") == before
