@@ -35,9 +35,15 @@ def fresh(n: int, features: int, flip: float, rng: Generator) -> Samples:
 
 def contradicted(samples: Samples) -> Samples:
     """The same with its last sample replaced by the first one's input under the opposite label: nothing interpolates it."""
-    y, shared, key = (values.copy() for values in samples)
+    y, shared, key = samples.y.copy(), samples.shared.copy(), samples.key.copy()
     y[-1], shared[-1], key[-1] = -y[0], shared[0], key[0]
     return Samples(y, shared, key)
+
+
+def unseen(key: Keys, trained: Keys) -> NDArray[np.bool_]:
+    """Which of the `key` are not among those trained on, without a table of all features."""
+    known = np.sort(trained)
+    return known[np.searchsorted(known, key) % len(known)] != key
 
 
 def matrix(samples: Samples, features: int) -> Array:

@@ -80,9 +80,9 @@ def measure(cell: Cell) -> xr.Dataset:
         return _dense(cell)
     samples, start = draw(cell, cell.n, cell.features_per_sample * cell.n)
     keys, slot = np.unique(samples.key, return_inverse=True)
-    own = np.zeros(len(keys))
-    own[slot] = start.own
-    arrays = (start.first, own, samples.shared, samples.y, slot)
+    begin = np.zeros(len(keys))
+    begin[slot] = start.own
+    arrays = (start.first, begin, samples.shared, samples.y, slot)
     if cell.kind == "descent":
         step_size = cell.rate * simple_start.largest_step(cell.n)
         first, own, *_ = least_squares.descend(*arrays, step_size, cell.descent_passes * cell.n)
@@ -99,22 +99,17 @@ def measure(cell: Cell) -> xr.Dataset:
 
 
 def _dense(cell: Cell) -> xr.Dataset:
-    """The closed form against the pseudo-inverse of a dense matrix; `mse` is then the distance of plain minimum norm."""
-    samples, start = draw(cell, DENSE_N, DENSE_FEATURES)
-    x, w = one_hot.matrix(samples, DENSE_FEATURES), np.zeros(1 + DENSE_FEATURES)
-    w[0], w[1 + samples.key] = start.first, start.own
+    """The closed form against a dense solver, all coordinates of w_0 random; `mse` is the distance of the minimum norm."""
+    samples, _ = draw(cell, DENSE_N, DENSE_FEATURES)
+    x = one_hot.matrix(samples, DENSE_FEATURES)
+    w = size_of(cell) * one_hot.signs(np.arange(1 + DENSE_FEATURES), streams.generator(cell.seed, streams.NOISE))
+    w[0] = cell.first
     solved = w + np.linalg.lstsq(x, samples.y - x @ w, rcond=None)[0]
     forgetful = np.linalg.lstsq(x, samples.y, rcond=None)[0]
-    end = simple_start.limit(start, samples.shared, samples.y)
+    end = simple_start.limit(Weights(w[0], w[1 + samples.key]), samples.shared, samples.y)
     w[0], w[1 + samples.key] = end
-    return xr.Dataset(
-        {
-            "apart": float(np.abs(w - solved).max()),
-            "mse": float(np.abs(w - forgetful).max()),
-            "first_found": float(solved[0]),
-            "limit": end.first,
-        }
-    )
+    apart, forgotten = (float(np.abs(w - other).max()) for other in (solved, forgetful))
+    return xr.Dataset({"apart": apart, "mse": forgotten, "first_found": float(solved[0]), "limit": end.first})
 
 
 def draw(cell: Cell, n: int, features: int) -> tuple[one_hot.Samples, Weights]:
@@ -122,9 +117,13 @@ def draw(cell: Cell, n: int, features: int) -> tuple[one_hot.Samples, Weights]:
     samples = one_hot.training(n, features, cell.flip, streams.generator(cell.seed, streams.DATA))
     if cell.contradicted:
         samples = one_hot.contradicted(samples)
-    size = cell.ratio * (1 - 2 * cell.flip)
-    own = size * one_hot.signs(samples.key, streams.generator(cell.seed, streams.INITIALISATION))
+    own = size_of(cell) * one_hot.signs(samples.key, streams.generator(cell.seed, streams.INITIALISATION))
     return samples, Weights(cell.first, own)
+
+
+def size_of(cell: Cell) -> float:
+    """|w_0(k)|."""
+    return cell.ratio * (1 - 2 * cell.flip)
 
 
 def checks(dataset: xr.Dataset) -> list[Check]:

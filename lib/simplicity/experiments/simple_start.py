@@ -15,6 +15,7 @@ from simplicity.claims import (
     Check,
     Estimate,
     above,
+    at_least,
     cells_where,
     check,
     control,
@@ -23,7 +24,6 @@ from simplicity.claims import (
     mean,
     no_control,
     no_seed,
-    settings_of,
     share,
 )  # fmt: skip
 from simplicity.config import seeds, shared
@@ -36,6 +36,7 @@ CLAIMS = ("N15", "N16")
 
 JUDGED_N, JUDGED_FLIP = 1000, 0.1
 SWEPT_NS = (250, 1000, 4000)
+NEARLY_ALL = 0.999  # of a thousand draws and more: one in 16,000 is further than four deviations off by chance
 ENOUGH_DRAWS = 500  # below, the interval of a variance is wider than what it is held against
 
 
@@ -58,7 +59,7 @@ class Config:
     )
     rate: float = config.param(0.1, "step size of SGD", low=1e-3, high=0.99)
     epochs: int = config.param(100, "epochs of SGD", unit="epochs", low=1, high=10**5)
-    test_samples: int = config.param(20_000, "fresh samples of each draw", unit="samples", low=10, high=10**7)
+    test_samples: int = config.param(10_000, "fresh samples of each draw", unit="samples", low=10, high=10**7)
     draws: int = config.param(20, "draws for each setting and seed", low=1, high=10**5)
     seeds: int = config.param(2, "seeds of each setting", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
@@ -127,7 +128,7 @@ def _draw(
         end = Weights(*least_squares.sgd(*arrays, step_size=cell.rate, epochs=cell.epochs, rng=order)[:2])
     else:
         end = simple_start.limit(begin, seen.shared, seen.y)
-    unseen = ~np.isin(fresh.key, seen.key)
+    unseen = one_hot.unseen(fresh.key, seen.key)
     train = simple_start.margins(*end, seen.shared, seen.y)
     test = simple_start.margins(end.first, own[cell.n :], fresh.shared, fresh.y)[unseen]
     return end.first, simple_start.accuracy(train), simple_start.accuracy(test), int(unseen.sum())
@@ -145,8 +146,8 @@ def checks(dataset: xr.Dataset) -> list[Check]:
     swept = cells_where(dataset, n=SWEPT_NS, kind="closed form")
     distance = _distance(swept)
     found = [
-        _theorem(dataset, "closed form, w_0(1) = 0", cells_where(exact, ratio=0.5), "1.2", cells_where(exact, ratio=1.5)),
-        _theorem(dataset, "trained by SGD, w_0(1) = 0", cells_where(trained, ratio=0.5), "1.2", cells_where(trained, ratio=1.5)),
+        _theorem(dataset, "closed form, w_0(1) = 0", exact),
+        _theorem(dataset, "trained by SGD, w_0(1) = 0", trained),
         check(
             dataset, "N15", "theorem",
             "w_0(1) = -300: share of draws with train accuracy 1 and unseen accuracy 1 - p, n = 1000, p = 0.1, |w_0(k)| = 0.4",
@@ -155,15 +156,15 @@ def checks(dataset: xr.Dataset) -> list[Check]:
         ),
         check(
             dataset, "N16", "theorem", "share of draws whose unseen accuracy is 1 - p if w(1) > |w_0(k)|, and 1/2 if not",
-            share(predicted(swept)), every_seed(),
+            share(predicted(swept)), at_least(NEARLY_ALL),
             no_control("a threshold is its own control: draws on both of its sides are judged"),
         ),
         check(
             dataset, "N16", "theorem", "share of draws with unseen accuracy 1 - p, four deviations inside the threshold",
-            share(generalised(swept)[distance >= simple_start.DEVIATIONS]), every_seed(),
+            share(generalised(swept)[distance >= simple_start.DEVIATIONS].ravel()), at_least(NEARLY_ALL),
             control(
                 "four deviations outside: the same share",
-                share(generalised(swept)[distance <= -simple_start.DEVIATIONS]), no_seed(),
+                share(generalised(swept)[distance <= -simple_start.DEVIATIONS].ravel()), no_seed(),
             ),
         ),
     ]  # fmt: skip
@@ -173,10 +174,14 @@ def checks(dataset: xr.Dataset) -> list[Check]:
     return found
 
 
-def _theorem(dataset: xr.Dataset, how: str, cells: xr.Dataset, control_size: str, broken: xr.Dataset) -> Check:
-    what = f"{how}: share of draws with train accuracy 1 and unseen accuracy 1 - p, n = 1000, p = 0.1, |w_0(k)| = 0.4"
-    against = control(f"|w_0(k)| = {control_size} > 1 - 2p: the same share", share(succeeded(broken)), no_seed())
-    return check(dataset, "N15", "theorem", what, share(succeeded(cells)), every_seed(), against)
+def _theorem(dataset: xr.Dataset, how: str, cells: xr.Dataset) -> Check:
+    allowed, broken = (succeeded(cells_where(cells, ratio=ratio)) for ratio in (0.5, 1.5))
+    return check(
+        dataset, "N15", "theorem",
+        f"{how}: share of draws with train accuracy 1 and unseen accuracy 1 - p, n = 1000, p = 0.1, |w_0(k)| = 0.4",
+        share(allowed), every_seed(),
+        control("|w_0(k)| = 1.2 > 1 - 2p: the same share", share(broken), no_seed()),
+    )  # fmt: skip
 
 
 def _width_check(dataset: xr.Dataset, cells: xr.Dataset) -> Check:
@@ -202,7 +207,7 @@ def relative_variance(cells: xr.Dataset, with_size: bool) -> Estimate:
 
 def generalised(cells: xr.Dataset) -> np.ndarray:
     """(cell, draw): is the accuracy on unseen k within four binomial deviations of 1 - p?"""
-    return simple_start.near(cells.unseen, 1 - cells.flip, cells.unseen_samples)
+    return simple_start.near(cells.unseen, 1 - cells.flip.values[:, None], cells.unseen_samples)
 
 
 def succeeded(cells: xr.Dataset) -> np.ndarray:
@@ -212,9 +217,10 @@ def succeeded(cells: xr.Dataset) -> np.ndarray:
 
 def predicted(cells: xr.Dataset) -> np.ndarray:
     """One truth value a draw: the accuracy is the one that comparing w(1) with |w_0(k)| gives, to four deviations."""
-    size = cells.ratio * (1 - 2 * cells.flip)
-    expected = xr.where(cells.end > size, 1 - cells.flip, xr.where(cells.end < -size, cells.flip, 0.5))
-    return simple_start.near(cells.unseen, expected.transpose(*cells.unseen.dims), cells.unseen_samples).ravel()
+    flip = cells.flip.values[:, None]
+    size = cells.ratio.values[:, None] * (1 - 2 * flip)
+    expected = np.where(cells.end > size, 1 - flip, np.where(cells.end < -size, flip, 0.5))
+    return simple_start.near(cells.unseen, expected, cells.unseen_samples).ravel()
 
 
 def _distance(cells: xr.Dataset) -> np.ndarray:

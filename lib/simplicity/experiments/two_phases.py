@@ -45,7 +45,7 @@ class Config:
     control_ratio: float = config.param(1.5, "the same for the control without a first phase", low=0, high=100)
     step_size: float = config.param(1.0, "learning rate eta", low=1e-3, high=1.5)
     passes: float = config.param(3.0, "gradient steps, in units of n / eta", low=0.1, high=1e3)
-    test_samples: int = config.param(20_000, "fresh samples of each seed", unit="samples", low=10, high=10**7)
+    test_samples: int = config.param(10_000, "fresh samples of each seed", unit="samples", low=10, high=10**7)
     seeds: int = config.param(10, "seeds of each setting", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
@@ -93,7 +93,7 @@ def measure(cell: Cell) -> xr.Dataset:
     _, _, first, train, loss = least_squares.descend(*arrays, cell.step_size, steps)
     end = simple_start.limit(simple_start.Weights(0.0, own[: cell.n]), seen.shared, seen.y).first
     probes = schedule(steps)
-    unseen = ~np.isin(fresh.key, seen.key)
+    unseen = one_hot.unseen(fresh.key, seen.key)
     test = (simple_start.margins(first[p], own[cell.n :], fresh.shared, fresh.y)[unseen] for p in probes)
     found = {"first": first[probes], "train": train[probes], "loss": loss[probes], "step": probes}
     found |= {"unseen": [simple_start.accuracy(margin) for margin in test]}

@@ -1,9 +1,9 @@
 """Lemma 1 and Theorem 1 of Nakkiran et al. 2019 in closed form: linear least squares from a simple start.
 
 Inputs are x_j = x_j(1) e_1 + e_{k_j} with all k_j different (`data.one_hot`), so X X^T = I + x1 x1^T for the vector x1 of
-first coordinates. Its eigenvalues are n + 1, once, and 1, n - 1 times. A weight vector is `first`,
-w(1), and `own`, the n entries w(k_j); coordinates of unseen k keep w_0(k) for ever. Loss (1/2n) |X w - y|^2, time in steps. Derived here: we know
-the paper's lemma and theorem by what they state, and the closed form below follows in a line. Everything costs O(n).
+first coordinates. Its eigenvalues are n + 1, once, and 1, n - 1 times. A weight vector is `first`, w(1), and `own`, the n
+entries w(k_j); coordinates of unseen k keep w_0(k) for ever. Loss (1/2n) |X w - y|^2, time in steps. The closed form is
+derived here, from what the paper's lemma and theorem state. Everything costs O(n).
 """
 
 from typing import NamedTuple
@@ -96,10 +96,10 @@ def population_accuracy(first: float, size: float, flip: float) -> float:
 
 def near(accuracy: Array | float, expected: Array | float, n_test: Array | float) -> NDArray[np.bool_]:
     """Is an accuracy on n_test samples within four standard deviations of the expected one?"""
-    expected = np.asarray(expected, dtype=float)
-    return np.abs(np.asarray(accuracy) - expected) <= DEVIATIONS * np.sqrt(expected * (1 - expected) / n_test)
+    found, rate, n = (np.asarray(values, dtype=float) for values in (accuracy, expected, n_test))
+    return np.abs(found - rate) <= DEVIATIONS * np.sqrt(rate * (1 - rate) / n)
 
 
 def share_above(n: int, flip: float, size: Array, first: float = 0.0) -> Array:
     """Probability over samples that the limit's w(1) exceeds `size` (any shape), by the normal approximation: the sigmoid."""
-    return np.array([stats.norm.sf(one, expected_first(n, flip, first), spread(n, flip, one)) for one in np.ravel(size)])
+    return np.array([stats.norm.sf(one, expected_first(n, flip, first), spread(n, flip, float(one))) for one in np.ravel(size)])
