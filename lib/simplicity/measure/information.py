@@ -6,8 +6,8 @@ checkpoint should keep: leading axes are checkpoints, seeds or bootstrap draws, 
 once. mu is the co-information of three variables, so it is symmetric in them, at most the least of I(F;Y), I(L;Y), I(F;L), at
 least -1 bit for binary ones, and blind to the renaming of predictions: a network that is worse than chance has I(F;Y) > 0.
 
-Two estimators: plug-in, and Miller-Madow, which adds (number of non-empty cells - 1) / (2 N ln 2) to each entropy. No unbiased one
-exists. With C classes and N points, all cells filled and k = 1 / (2 N ln 2), the plug-in values are off by
+Two estimators: plug-in, and Miller-Madow, which adds (number of non-empty cells - 1) / (2 N ln 2) to each entropy. No unbiased
+one exists. With C classes and N points, all cells filled and k = 1 / (2 N ln 2), the plug-in values are off by
 (C-1)^2 k for I(F;Y), C (C-1)^2 k for I(F;Y|L), and -(C-1)^3 k for mu. For two classes that is -k, 7e-5 bits at N = 10,000, far
 below the sampling error. For ten it is -0.053 bits there, more than what is measured, and worse where cells are empty:
 with N near the number of cells neither estimator can be trusted. `permuted` then gives what mu is without any relation.
@@ -66,7 +66,7 @@ def information(counts: ArrayLike, estimator: Estimator = "plug-in") -> Informat
 
 
 def accuracies(counts: ArrayLike) -> tuple[Array, Array]:
-    """Accuracy of F and of L from tables (..., F, Y, L). Print them beside any information, which does not know better from worse."""
+    """Accuracy of F and of L, each (...), of tables (..., F, Y, L). Information alone cannot tell F from its negation."""
     n = np.asarray(counts)
     total = n.sum(axis=(-3, -2, -1))
     hits = (np.trace(n.sum(axis=axis), axis1=-2, axis2=-1) for axis in (-1, -3))
@@ -176,7 +176,7 @@ def g_test(counts: ArrayLike) -> GTest:
 
 
 def flipped(y: ArrayLike, accuracy: float, rng: Generator) -> NDArray[np.int64]:
-    """Binary predictions R (N,) that equal y with probability `accuracy`, independently of all else: the empirical `mu_null`."""
+    """Binary predictions R (N,) that equal y with probability `accuracy` and know nothing else: `mu_null` by experiment."""
     labels = np.asarray(y, dtype=np.int64)
     return np.where(rng.random(labels.shape) < accuracy, labels, 1 - labels)
 
