@@ -44,7 +44,7 @@ class Config:
 
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, n=40, seeds=2)
-FULL = dataclasses.replace(QUICK, seeds=50)
+FULL = dataclasses.replace(QUICK, seeds=20)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from simplicity.plot.player import Dots, Line, Note, Panel, Player
 from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
 Array = NDArray[np.floating]
-_HIGH, _LOW = 1.3, -1.7
+_HIGH, _LOW = 1.45, -1.7
 
 
 def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Player:
@@ -102,14 +102,14 @@ def thresholds(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
             for data, is_recorded in ((recorded, True), (fresh, False)):
                 _shares(left, cells_where(data, **fields), "ratio", colour, is_recorded, 0.7)
         fields = {"kind": "closed form", "flip": 0.1, "ratio": 0.5, "n": 1000}
-        grid = np.linspace(-950, 320, 200)
+        grid = np.linspace(-1000, 320, 200)
         right.plot(grid, [simple_start.share_above(1000, 0.1, np.array([0.4]), first)[0] for first in grid], color=BLUE)
         for data, is_recorded in ((recorded, True), (fresh, False)):
             _shares(right, cells_where(data, **fields), "first", BLUE, is_recorded, -np.inf)
         lines = {"−(n + 1)(1 − 2p − c)": simple_start.lowest_first(1000, 0.1, 0.4), "−n⁰·⁹⁹": -(1000**0.99)}
         for name, place in lines.items():
             right.axvline(place, color=INK, alpha=0.5, lw=0.8, ls=":")
-            right.annotate(name, (place + 12, 0.5), rotation=90, va="center", alpha=0.8, fontsize=9)
+            right.annotate(name, (place - 12, 0.5), rotation=90, ha="right", va="center", alpha=0.8, fontsize=9)
         left.axvline(1, color=INK, alpha=0.5, lw=0.8, ls=":")
         left.set(xlabel="|w₀(k)| / (1 − 2p)", ylim=(-0.05, 1.05), title="share of draws with accuracy 1 − p")
         right.set(xlabel="w₀(1), with |w₀(k)| = 0.4 and n = 1000", ylim=(-0.05, 1.05), title="the same")
