@@ -120,6 +120,13 @@ def show_ledger(options: argparse.Namespace) -> int:
     return 0
 
 
+def image_data(options: argparse.Namespace) -> int:
+    """`simplicity data`"""
+    from simplicity import fetch
+
+    return fetch.run(options)
+
+
 class _Parser(argparse.ArgumentParser):
     """argparse with our error contract: one line, code 2, and no usage text before it."""
 
@@ -160,6 +167,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="one object a claim, with its checks")
     command.add_argument("--markdown", action="store_true", help="the judged claims as a table")
     command.set_defaults(command=show_ledger)
+
+    command = commands.add_parser("data", help="fetch or verify MNIST and CIFAR-10", allow_abbrev=False)
+    command.add_argument("action", choices=("fetch", "verify"))
+    command.add_argument("name", nargs="?", help="mnist or cifar10 (default: both)")
+    command.set_defaults(command=image_data)
     return top
 
 
