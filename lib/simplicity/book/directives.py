@@ -1,5 +1,5 @@
-"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`, and `{cell-costs}`; in a line of text, {verdict}`B1`
-and the time that the records of a paper took, {recorded-time}`PAPER`. HTML only, everything escaped.
+"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`, and `{cell-costs}`; within a line {verdict}`B1` and
+the time that the records of a paper took, {recorded-time}`PAPER`. HTML only, everything escaped.
 """
 
 import collections
