@@ -33,7 +33,7 @@ def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Play
     for place, (group, (name, colour)) in enumerate(groups.items()):
         x = place + 0.5 + seeds.spread(margins[group].shape[1], 0.36)
         frames = [np.stack([x, values], axis=1) for values in margins[group]]
-        tracks.append(Dots(name, frames, colour, radius=2.0, opacity=0.6))
+        tracks.append(Dots(name, frames, colour, radius=2.2, opacity=0.8))
     left = Panel(
         "margin y f(x) of each sample", (0, 3), (_LOW, _HIGH), tracks,
         yticks=[(value, f"{value:g}".replace("-", "−")) for value in (-1, 0, 1)], width=360, height=320,
@@ -109,7 +109,7 @@ def thresholds(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
         lines = {"−(n + 1)(1 − 2p − c)": simple_start.lowest_first(1000, 0.1, 0.4), "−n⁰·⁹⁹": -(1000**0.99)}
         for name, place in lines.items():
             right.axvline(place, color=INK, alpha=0.5, lw=0.8, ls=":")
-            right.annotate(name, (place - 12, 0.5), rotation=90, ha="right", va="center", alpha=0.8, fontsize=9)
+            right.annotate(name, (place - 45, 0.55), rotation=90, ha="right", va="center", alpha=0.8, fontsize=9)
         left.axvline(1, color=INK, alpha=0.5, lw=0.8, ls=":")
         left.set(xlabel="|w₀(k)| / (1 − 2p)", ylim=(-0.05, 1.05), title="share of draws with accuracy 1 − p")
         right.set(xlabel="w₀(1), with |w₀(k)| = 0.4 and n = 1000", ylim=(-0.05, 1.05), title="the same")
