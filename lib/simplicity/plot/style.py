@@ -101,6 +101,7 @@ def _inline(text: str) -> str:
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
     dots = rf'<g id="{DOTS}">\s*(<defs>.*?</defs>)?\s*<g (clip-path="[^"]*")>(.*?)</g>\s*</g>'
     svg = re.sub(dots, _one_path, svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<[^>]*>", _shorten, svg)  # in tags only: what stands between them is text to read
     return re.sub(r"\n\s*", "\n", svg.replace(INK, "currentColor"))
 
@@ -118,5 +119,8 @@ def _one_path(group: re.Match[str]) -> str:
 
 
 def _shorten(tag: re.Match[str]) -> str:
-    """Coordinates to hundredths of a point."""
-    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", tag[0])
+    """Coordinates to tenths of a point, no turn by nothing, and no names that nothing refers to (`line2d_7`)."""
+    text = re.sub(r"-?0\.\d{3,}", lambda number: f"{float(number[0]):.2f}", tag[0])  # an opacity of 0.25 stays
+    text = re.sub(r"-?[1-9]\d*\.\d{2,}", lambda number: f"{float(number[0]):.1f}", text)
+    text = re.sub(r' transform="rotate\(-?0 [^"]*"| id="[A-Za-z][\w.]*_\d+"', "", text)
+    return text.replace("; ", ";").replace(": ", ":")
