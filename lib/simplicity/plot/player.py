@@ -238,7 +238,7 @@ class Player:
             figure.suptitle(self.labels[0])
             picture = io.BytesIO()
             figure.savefig(picture, format="png", dpi=110, transparent=False, metadata={"Software": None})
-        return picture.getvalue()
+        return style.smaller(picture)
 
 
 def _paint(panel: Panel, ax: Any) -> None:

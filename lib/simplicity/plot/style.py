@@ -78,10 +78,10 @@ def finish(figure: Figure, description: str) -> Picture:
         vector, bitmap = io.StringIO(), io.BytesIO()
         figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(bitmap, format="png", dpi=110, transparent=False, metadata={"Software": None})
-    return Picture(_inline(vector.getvalue()), _smaller(bitmap), description)
+    return Picture(_inline(vector.getvalue()), smaller(bitmap), description)
 
 
-def _smaller(bitmap: io.BytesIO) -> bytes:
+def smaller(bitmap: io.BytesIO) -> bytes:
     """The PNG with a palette, a third of its size."""
     found = io.BytesIO()
     Image.open(bitmap).convert("RGB").quantize(_COLOURS).save(found, format="png", optimize=True)
