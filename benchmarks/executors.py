@@ -3,11 +3,14 @@
 The cells keep a core busy for a given time. Overhead is the time between the end of a cell and the begin of the next on the
 same worker: packing, travel, storing (synced to the disk), and waiting for the next one. Prints for each size of cell and each
 executor the median overhead, the speed against the loop without and with the start of the workers, and from how many cells on
-starting them pays.
+starting them pays (a dask cluster is there before). `--record` also writes the table of the page "Scaling out".
 """
 
+import argparse
+import csv
 import dataclasses
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -96,23 +99,38 @@ def timed(module: ModuleType, config: Config, executor: Any) -> tuple[float, flo
 def main() -> None:
     import executors as module  # by the name that workers import
 
+    from simplicity import paths
     from simplicity.cluster import connected
     from simplicity.pool import process_pool
 
-    print(f"{'cell':>8}{'executor':>10}{'overhead ms':>13}{'speed':>8}{'with start':>12}{'pays from':>16}")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--record", action="store_true", help="write the table of the book as well")
+    record = parser.parse_args().record
+    rows = [("cell", "executor", "overhead ms", "speed", "with start", "pays from")]
+    print(line(rows[0]))
     with cluster() as address:
         with connected(address, module) as given:  # the workers import
             timed(module, Config(0.0, 8), nullcontext(given))
         for seconds, count in SIZES.items():
             config = Config(seconds, count)
             _, loop, _ = base = timed(module, config, nullcontext())
-            print(f"{seconds:6.2f} s{'loop':>10}{1e3 * base[0]:13.1f}{1.0:8.2f}{1.0:12.2f}", flush=True)
+            rows.append((f"{seconds:g} s", "loop", f"{1e3 * base[0]:.1f}", "1.00", "1.00", ""))
+            print(line(rows[-1]), flush=True)
             for name, executor in (("pool", process_pool(WORKERS)), ("dask", connected(address, module))):
                 overhead, span, whole = timed(module, config, executor)
                 saved = (loop - span) / count
-                pays = f"{(whole - span) / saved:.0f} cells" if saved > 0 else "never"
-                row = f"{seconds:6.2f} s{name:>10}{1e3 * overhead:13.1f}{loop / span:8.2f}{loop / whole:12.2f}{pays:>16}"
-                print(row, flush=True)
+                pays = f"{max(1, math.ceil((whole - span) / saved))} cells" if saved > 0 else "never"
+                ratios = f"{loop / span:.2f}", f"{loop / whole:.2f}"
+                rows.append((f"{seconds:g} s", name, f"{1e3 * overhead:.1f}", *ratios, pays))
+                print(line(rows[-1]), flush=True)
+    if record:
+        with open(paths.book() / "executors.csv", "w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def line(row: tuple[str, ...]) -> str:
+    """One row of the table."""
+    return "".join(f"{value:>13}" for value in row)
 
 
 if __name__ == "__main__":

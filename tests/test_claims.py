@@ -244,3 +244,10 @@ def test_what_cannot_be_tested_here_is_not_judged_and_says_why():
     found = claims.verdict("B16", [one])
     assert found.verdict == "not testable here" and "rho still falls" in found.reason
     assert claims.from_row(one.row()).control == one.control
+
+
+def test_the_worst_of_all_draws_and_nothing_where_one_is_undefined_or_none_is_there():
+    assert claims.largest([1.0, 3.0, 2.0]) == claims.exact(3.0, 3)
+    assert claims.smallest([1.0, 3.0, 2.0]) == claims.exact(1.0, 3)
+    for worst in (claims.largest, claims.smallest):
+        assert np.isnan(worst([]).value) and np.isnan(worst([1.0, np.nan]).value)

@@ -11,7 +11,14 @@ import xarray as xr
 from simplicity import linear_teacher, nets
 from simplicity.data import synthetic
 from simplicity.engines.two_layer import descend_autograd
-from simplicity.experiments import dimension_scaling, fixed_width, spurious_point, step_size_sweep, width_independence
+from simplicity.experiments import (
+    dimension_scaling,
+    fixed_width,
+    paper_width,
+    spurious_point,
+    step_size_sweep,
+    width_independence,
+)
 from simplicity.measure import alignment
 
 
@@ -255,3 +262,28 @@ def test_the_small_start_at_three_steps_ends_at_one_point():
     task = linear_teacher.draw(small[0])
     assert len(found) == 3 and np.ptp(found) < 1e-6
     assert alignment.rho(0.0, 1.0, task.y) == 0  # and a network that interpolated would have had rho = 0
+
+
+# --- the paper's own width (B1, B2)
+
+
+def at_paper_width(large_rho: float = 0.2, excess: float = 0.01) -> xr.Dataset:
+    """Two seeds at n = 640 that end on the limit, one of them again in double precision, and a control at n = 160."""
+    rows = [
+        {"law": "gaussian", "n": 640, "scale": 1e-3, "seed": seed, "precision": precision, "noise_variance": 0.25}
+        for seed, precision in ((0, "float32"), (1, "float32"), (0, "float64"))
+    ]
+    rows.append(rows[0] | {"law": "margin", "n": 160, "scale": 1.0})
+    rho, risk = [0.9, 0.95, 0.9, large_rho], [excess] * 3 + [0.2]
+    return cells(paper_width, rows, rho=((), rho), excess_risk=((), risk), train_mse=((), [0.22, 0.23, 0.2, 0.05]))
+
+
+def test_the_runs_at_the_papers_width_are_judged_with_their_control():
+    fit, test = paper_width.checks(at_paper_width())
+    assert fit.holds and test.holds and fit.seeds == test.seeds == 2  # the one in double precision is no further seed
+    assert [check.holds for check in paper_width.checks(at_paper_width(large_rho=0.6))] == [False, True]
+    assert [check.holds for check in paper_width.checks(at_paper_width(excess=0.04))] == [True, False]
+
+
+def test_the_gap_between_the_precisions_is_that_of_the_same_seed():
+    np.testing.assert_allclose(paper_width.precision_gap(at_paper_width()), [0.22 / 0.2 - 1])

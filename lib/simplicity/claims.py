@@ -74,6 +74,18 @@ def exact(value: float, seeds: int = 1) -> Estimate:
     return Estimate(float(value), None, "none", seeds) if math.isfinite(value) else _NOTHING
 
 
+def largest(values: Iterable[float]) -> Estimate:
+    """The largest over all draws, where a claim about every draw allows no average; NaN among them is nothing to judge."""
+    found = np.asarray(list(values), dtype=float)
+    return exact(found.max(), len(found)) if len(found) else _NOTHING
+
+
+def smallest(values: Iterable[float]) -> Estimate:
+    """The smallest over all draws, likewise."""
+    found = np.asarray(list(values), dtype=float)
+    return exact(found.min(), len(found)) if len(found) else _NOTHING
+
+
 @dataclass(frozen=True)
 class Criterion:
     """A rule as text and as a function of the estimate; the constructors below keep the two equal."""

@@ -133,7 +133,7 @@ def _add_looking(commands: Any) -> None:
     command.add_argument("--verify", action="store_true", help="read every file to its end and check it")
     command.add_argument("--store", metavar="DIR", help="folder of finished cells (default: the book's own)")
 
-    command = _add(commands, "data", "looking:image_data", "fetch or verify MNIST and CIFAR-10")
+    command = _add(commands, "data", "data:image_data", "fetch or verify MNIST and CIFAR-10")
     command.add_argument("action", choices=("fetch", "verify"))
     command.add_argument("name", nargs="?", help="mnist or cifar10 (default: both)")
 

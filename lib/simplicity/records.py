@@ -70,7 +70,7 @@ def dataset(module: ModuleType) -> xr.Dataset:
 
 
 def seconds(claims: Collection[str]) -> float:
-    """Seconds of one core that the committed records took which judge any of these claims; read without the datasets."""
+    """Seconds by the clock, cell after cell, of the committed records that judge any of these claims; no dataset is read."""
     found = (json.loads(path.read_text("utf-8")) for path in sorted(paths.results().glob("*.json")))
     return sum(float(about["seconds"]) for about in found if set(claims) & set(about["expected"]["FULL"]))
 
@@ -114,7 +114,7 @@ def note(module: ModuleType) -> str:
     about = record.about
     state = "has changed since" if stale(module, record) else "is the same today"
     return (
-        f"{name}: recorded {about['recorded']}, {about['cells']} cells in {about['seconds']:.0f} s of one core"
+        f"{name}: recorded {about['recorded']}, {about['cells']} cells that took {about['seconds']:.0f} s one by one"
         f" ({about['device']}); the code and the versions that it depends on: {state}."
     )
 

@@ -119,10 +119,3 @@ def _described(module: ModuleType) -> dict[str, Any]:
 
 def _plain(value: Any) -> str:
     return ",".join(str(item) for item in value) if isinstance(value, tuple) else str(value)
-
-
-def image_data(options: argparse.Namespace) -> int:
-    """`simplicity data`"""
-    from simplicity import fetch
-
-    return fetch.run(options)
