@@ -70,7 +70,7 @@ def dataset(module: ModuleType) -> xr.Dataset:
 
 
 def seconds(claims: Collection[str]) -> float:
-    """Seconds by the clock, cell after cell, of the committed records that judge any of these claims; no dataset is read."""
+    """Processor seconds (older records: by the clock) of the records that judge these claims; no dataset is read."""
     found = (json.loads(path.read_text("utf-8")) for path in sorted(paths.results().glob("*.json")))
     return sum(float(about["seconds"]) for about in found if set(claims) & set(about["expected"]["FULL"]))
 

@@ -32,8 +32,8 @@ import xarray as xr
 from platformdirs import user_cache_path
 from tqdm import tqdm
 
+from simplicity import checkpoints, paths, pool, threads
 from simplicity import config as settings
-from simplicity import paths, pool, threads
 from simplicity import store as stores
 from simplicity.config import Problem, Stopped
 from simplicity.pool import Submits
@@ -118,7 +118,7 @@ def collect(
     failures: list[Failure] = []
     with contextlib.ExitStack() as stack:
         advance = stack.enter_context(_progress(len(cells), len(finished), experiment, progress, lines))
-        outcomes = stack.enter_context(contextlib.closing(_outcomes(experiment, waiting, executor, limit_seconds)))
+        outcomes = stack.enter_context(contextlib.closing(_outcomes(experiment, waiting, shelf, executor, limit_seconds)))
         try:
             for cell, outcome in outcomes:
                 if isinstance(outcome, Failure):
@@ -202,24 +202,26 @@ def _refuse_changed_library() -> None:
         raise Problem("library: its files changed after they were imported, allowed the same ones; start again")
 
 
-def compute(module: str, cell: Any, library: str = "", fingerprint: str = "") -> tuple[bytes, float]:
-    """In a worker or in the loop: measure one cell on one thread; its bytes and its seconds.
+def compute(
+    module: str, cell: Any, library: str = "", fingerprint: str = "", stored: Path | None = None
+) -> tuple[bytes, float]:
+    """In a worker or in the loop: measure one cell on one thread; its bytes and its processor seconds.
 
     `library` and `fingerprint` are those of the caller, who stores the result under them: a worker that imported other
-    sources or has other packages refuses.
+    sources or has other packages refuses. `stored` is the file that the caller will write; a long cell keeps its state near it.
     """
     experiment = importlib.import_module(module)
     if library and (threads.library_digest() != library or stores.fingerprint(experiment) != fingerprint):
         raise Problem("worker: its code or package versions differ from the caller's, allowed the same ones")
-    start = time.perf_counter()
-    with threads.one_thread():
+    start = time.thread_time()  # of this thread alone: what other work the machine has must not count
+    with threads.one_thread(), checkpoints.of_cell(stored):
         try:
             body = stores.encode(experiment.measure(cell))
         except Exception as reason:  # where it happened is known here only: a traceback does not travel between processes
             last = traceback.extract_tb(reason.__traceback__)[-1]
             reason.add_note(f"({Path(last.filename).name}:{last.lineno})")
             raise
-    return body, time.perf_counter() - start
+    return body, time.thread_time() - start
 
 
 def warm(module: str) -> None:
@@ -233,30 +235,36 @@ Outcome = tuple[bytes, float] | Failure
 
 
 def _outcomes(
-    experiment: ModuleType, cells: Sequence[Any], executor: Submits | None, limit_seconds: float | None
+    experiment: ModuleType,
+    cells: Sequence[Any],
+    shelf: stores.Store,
+    executor: Submits | None,
+    limit_seconds: float | None,
 ) -> Generator[tuple[Any, Outcome], None, None]:
     workers = 0 if executor is not None else pool.workers_from_environment() or int(limit_seconds is not None)
     if executor is not None:
-        yield from _from_executor(executor, experiment, cells)
+        yield from _from_executor(executor, experiment, cells, shelf)
     elif workers and cells:
         limit = limit_seconds or pool.LIMIT_SECONDS
         with pool.process_pool(min(workers, len(cells)), limit, partial(warm, experiment.__name__)) as ours:
-            yield from _from_executor(ours, experiment, cells)
+            yield from _from_executor(ours, experiment, cells, shelf)
     else:
         for cell in cells:
             try:
-                yield cell, compute(experiment.__name__, cell)
+                yield cell, compute(experiment.__name__, cell, stored=shelf.path(experiment, cell))
             except Exception as reason:  # one cell's failure is told and the others go on
                 yield cell, _failure(cell, reason)
 
 
-def _from_executor(executor: Submits, experiment: ModuleType, cells: Sequence[Any]) -> Iterator[tuple[Any, Outcome]]:
+def _from_executor(
+    executor: Submits, experiment: ModuleType, cells: Sequence[Any], shelf: stores.Store
+) -> Iterator[tuple[Any, Outcome]]:
     futures: dict[Future, Any] = {}
     broken: BaseException | None = None
     ours = (threads.library_digest(), stores.fingerprint(experiment))
     for cell in cells:
         try:
-            futures[executor.submit(compute, experiment.__name__, cell, *ours)] = cell
+            futures[executor.submit(compute, experiment.__name__, cell, *ours, shelf.path(experiment, cell))] = cell
         except Exception as reason:  # an executor that broke, or was shut down, takes no more work
             broken = reason
             break

@@ -185,7 +185,7 @@ class Verdict(SphinxRole):
 
 
 class RecordedTime(SphinxRole):
-    """The time by the clock, cell after cell, of all recorded runs that judge claims of a paper, named as in claims.csv."""
+    """The time, cell after cell, of all recorded runs that judge claims of a paper, named as in claims.csv."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         claims = {row["id"] for row in _state(self).rows.values() if row["paper"] == self.text}

@@ -4,10 +4,20 @@
 
 Probes and a schedule go in, the same kind of dataset as from `two_layer.descend` comes out. It is tens of times slower than
 that loop and knows no formula of a gradient. No data, no measures, no stopping rule.
+
+Images are (n, channels, height, width). `channels_last` lays them and the weights of convolutions out with the channels
+innermost, which is faster and sums in another order. A run of hours gets a `checkpoint`: its state is written there every
+few minutes, and the same call made again goes on from it with the same bits as if nothing had happened.
 """
 
 import copy
+import dataclasses
+import itertools
+import os
+import pickle
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +34,10 @@ Array = NDArray[np.floating]
 Model = TypeVar("Model", TwoLayer, nn.Module)
 Optimiser = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 Loss = Callable[[Tensor, Tensor], Tensor]
+Augment = Callable[[Tensor, int], Tensor]
+
+CHECKPOINT_SECONDS = 120.0
+_WATCHED = 100  # steps between two looks at the loss of another device, since each look waits for it
 
 
 def half_mean_square(output: Tensor, target: Tensor) -> Tensor:
@@ -31,55 +45,119 @@ def half_mean_square(output: Tensor, target: Tensor) -> Tensor:
     return 0.5 * torch.mean((output - target) ** 2)
 
 
+def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
+    """Binary: mean of log(1 + exp(h)) - y h in nats, for logits h (n,) and labels y (n,) of 0 and 1, or shares between."""
+    return nn.functional.binary_cross_entropy_with_logits(output, target)
+
+
 def train(
     start: Model,
-    x: Array,
-    y: Array,
+    x: NDArray,
+    y: NDArray,
     *,
     optimiser: Optimiser,
     schedule: Sequence[int],
-    probes: Mapping[str, Callable[[Model], float]],
+    probes: Mapping[str, Callable[[Model], Any]],
+    dims: Mapping[str, tuple[str, ...]] | None = None,
     loss: Loss = half_mean_square,
     batch: int = 0,
     rng: Generator | None = None,
+    augment: Augment | None = None,
     precision: str = "float64",
     device: str = "cpu",
+    channels_last: bool = False,
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> tuple[Model, xr.Dataset]:
     """Train a copy of `start` on x (n, ...), y (n, ...) for `schedule[-1]` steps.
 
     `optimiser` makes the optimiser from the parameters, such as `partial(torch.optim.Adam, lr=1e-3)`. `batch` samples a step
-    are the next of a permutation that `rng` draws anew for each pass (`two_layer.batches`); 0 is the full batch. A probe gets
-    what was given: a `TwoLayer` of arrays, or the module.
+    are the next of a permutation that `rng` draws anew for each pass (`two_layer.batches`); 0 is the full batch. `augment`
+    changes the inputs of a step and gets its number, of which alone its randomness may depend. A probe gets what was given,
+    a `TwoLayer` of arrays or the module, and returns a number or an array, whose axes `dims` names.
 
     Returns the trained network and a dataset along `probe` with the coordinates `step` and `time` = step x learning rate, one
-    variable for each probe, and the scalar `stopped_at`.
+    variable for each probe, and the scalar `stopped_at`. A `checkpoint` that was written by another call than this is not
+    noticed where the shapes agree: its name must tell them apart (`checkpoints.path`).
     """
-    module = _module(start).to(device, getattr(torch, precision))
+    module = _module(start).to(device=device, dtype=getattr(torch, precision))
+    if channels_last:
+        _lay_out(module)
     inputs, targets = (torch.as_tensor(part, dtype=getattr(torch, precision), device=device) for part in (x, y))
-    rule = optimiser(module.parameters())
-    rate = float(rule.param_groups[0]["lr"])
-    order = batches(len(x), batch, rng)
-    values = np.full((len(probes), len(schedule)), np.nan)
-    done = 0
+    loop = _Loop(module, optimiser(module.parameters()), loss, {name: [] for name in probes})
+    if checkpoint is not None:
+        loop.resume(checkpoint)
+    order = itertools.islice(batches(len(x), batch, rng), loop.done, None)
+    rate = float(loop.rule.param_groups[0]["lr"])
+    saved = time.monotonic()
     for index, step in enumerate(schedule):
-        while done < step:
-            done += 1
-            value = _step(module, rule, loss, inputs, targets, next(order))
-            if not np.isfinite(value):
-                settings = f"{type(rule).__name__} {rate:g}, n {len(x)}, batch {batch or len(x)}"
-                raise Diverged(f"loss not finite at step {done}: {settings}")
-        with torch.no_grad():
-            values[:, index] = [probe(_given(module, start)) for probe in probes.values()]
-    return _given(module, start), _table(values, probes, schedule, rate)
+        while loop.done < step:
+            chosen = next(order)
+            seen = inputs[chosen].contiguous(memory_format=torch.channels_last) if channels_last else inputs[chosen]
+            value = loop.step(seen if augment is None else augment(seen, loop.done), targets[chosen])
+            look = device == "cpu" or loop.done == step or loop.done % _WATCHED == 0
+            if look and not torch.isfinite(value):
+                settings = f"{type(loop.rule).__name__} {rate:g}, n {len(x)}, batch {batch or len(x)}"
+                raise Diverged(f"loss not finite at step {loop.done}: {settings}")
+            if checkpoint is not None and time.monotonic() - saved > checkpoint_seconds:
+                loop.save(checkpoint)
+                saved = time.monotonic()
+        for name, probe in probes.items():
+            if len(loop.values[name]) == index:  # else it was measured before the run was broken off
+                with torch.no_grad():
+                    loop.values[name].append(np.asarray(probe(_given(module, start))))
+    return _given(module, start), _table(loop.values, dims or {}, schedule, rate)
 
 
-def _step(module: nn.Module, rule: torch.optim.Optimizer, loss: Loss, inputs: Tensor, targets: Tensor, chosen: Any) -> float:
-    """One step on the chosen samples; returns the loss before it."""
-    rule.zero_grad()
-    value = loss(module(inputs[chosen]), targets[chosen])
-    value.backward()
-    rule.step()
-    return float(value.detach())
+@dataclasses.dataclass
+class _Loop:
+    """What changes during a run, and how it is saved."""
+
+    module: nn.Module
+    rule: torch.optim.Optimizer
+    loss: Loss
+    values: dict[str, list[NDArray]]
+    done: int = 0
+
+    def step(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """One step on these samples; returns the loss before it."""
+        self.rule.zero_grad()
+        value = self.loss(self.module(inputs), targets)
+        value.backward()
+        self.rule.step()
+        self.done += 1
+        return value.detach()
+
+    def save(self, path: Path) -> None:
+        """The file is there whole or not at all."""
+        values = {name: [torch.from_numpy(np.array(value)) for value in found] for name, found in self.values.items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.{os.getpid()}")
+        state = {"module": self.module.state_dict(), "rule": self.rule.state_dict(), "values": values, "done": self.done}
+        torch.save(state, part)
+        part.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Go on from the saved state; a file that cannot be read, or is of another network, is no state."""
+        if not path.is_file():
+            return
+        before = copy.deepcopy((self.module.state_dict(), self.rule.state_dict()))
+        try:
+            state = torch.load(path, weights_only=True)  # tensors and numbers alone: nothing in the file is executed
+            self.module.load_state_dict(state["module"])
+            self.rule.load_state_dict(state["rule"])
+            self.values |= {name: [value.numpy() for value in state["values"][name]] for name in self.values}
+            self.done = int(state["done"])
+        except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError):
+            self.module.load_state_dict(before[0])
+            self.rule.load_state_dict(before[1])
+
+
+def _lay_out(module: nn.Module) -> None:
+    """Convolutions' weights with the channels innermost; their inputs have to follow."""
+    for weight in module.parameters():
+        if weight.dim() == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
 
 
 class _Plain(nn.Module):
@@ -105,7 +183,9 @@ def _given(module: nn.Module, start: Model) -> Model:
     return TwoLayer(*(part.detach().cpu().numpy().copy() for part in module.parameters()))
 
 
-def _table(values: Array, probes: Mapping[str, Any], schedule: Sequence[int], rate: float) -> xr.Dataset:
+def _table(
+    values: Mapping[str, Sequence[Any]], dims: Mapping[str, tuple[str, ...]], schedule: Sequence[int], rate: float
+) -> xr.Dataset:
     steps = np.asarray(schedule)
-    variables: dict[str, Any] = {name: ("probe", row) for name, row in zip(probes, values, strict=True)}
+    variables: dict[str, Any] = {name: (("probe", *dims.get(name, ())), np.stack(found)) for name, found in values.items()}
     return xr.Dataset(variables | {"stopped_at": schedule[-1]}, {"step": ("probe", steps), "time": ("probe", steps * rate)})

@@ -37,7 +37,7 @@ class Config:
     step_size: float = config.param(0.1, "learning rate eta", low=1e-12)
     steps: int = config.param(20_000, "gradient steps at most", low=1, high=10**9)
     precision: str = config.param("float32", "floating point of the training", choices=("float32", "float64"))
-    seeds: int = config.param(5, "seeds of each setting", low=1, high=100_000)
+    seeds: int = config.param(3, "seeds of each setting", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 

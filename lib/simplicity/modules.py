@@ -1,0 +1,194 @@
+"""Networks as torch modules with one logit, and the initialisations that the papers' code uses.
+
+A module's random numbers come from the generator that is given, through a torch generator of its own: the global state of
+torch is neither read nor changed. Every module maps inputs (n, ...) to logits (n,).
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Initialise = Callable[[nn.Module, torch.Generator], None]
+
+
+def torch_generator(rng: Generator) -> torch.Generator:
+    """A torch generator seeded by the next draw of `rng`."""
+    return torch.Generator().manual_seed(int(rng.integers(2**62)))
+
+
+def glorot(module: nn.Module, rng: torch.Generator) -> None:
+    """Glorot & Bengio's uniform law, W ~ U(+-sqrt(6 / (fan in + fan out))), and no bias: the default of Keras."""
+    for layer in _layers(module):
+        nn.init.xavier_uniform_(layer.weight, generator=rng)
+        _zero_bias(layer)
+
+
+def he(module: nn.Module, rng: torch.Generator) -> None:
+    """He et al.'s normal law, W ~ N(0, 2 / fan in), and no bias."""
+    for layer in _layers(module):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)
+        _zero_bias(layer)
+
+
+def lecun(module: nn.Module, rng: torch.Generator) -> None:
+    """W ~ N(0, 1 / fan in), and no bias."""
+    for layer in _layers(module):
+        nn.init.normal_(layer.weight, std=1 / math.sqrt(_fan_in(layer)), generator=rng)
+        _zero_bias(layer)
+
+
+def torch_default(module: nn.Module, rng: torch.Generator) -> None:
+    """What torch does by itself: W and b ~ U(+-1 / sqrt(fan in))."""
+    for layer in _layers(module):
+        bound = 1 / math.sqrt(_fan_in(layer))
+        nn.init.uniform_(layer.weight, -bound, bound, generator=rng)
+        if layer.bias is not None:
+            nn.init.uniform_(layer.bias, -bound, bound, generator=rng)
+
+
+def scaled(initialise: Initialise, factor: float) -> Initialise:
+    """The same law with all parameters times `factor`."""
+
+    def start(module: nn.Module, rng: torch.Generator) -> None:
+        initialise(module, rng)
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.mul_(factor)
+
+    return start
+
+
+def _apart(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    """Layers fill themselves from torch's global state when they are made; that draw is thrown away and undone."""
+
+    @functools.wraps(build)
+    def made(*arguments: Any, **more: Any) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            return build(*arguments, **more)
+
+    return made
+
+
+@_apart
+def linear(inputs: int, rng: Generator, initialise: Initialise = lecun) -> nn.Module:
+    """Logistic regression on flattened inputs."""
+    return _started(nn.Sequential(nn.Flatten(), nn.Linear(inputs, 1), nn.Flatten(0)), rng, initialise)
+
+
+@_apart
+def fully_connected(sizes: Sequence[int], rng: Generator, initialise: Initialise = glorot) -> nn.Module:
+    """ReLU layers of these sizes, inputs first, then one logit."""
+    layers: list[nn.Module] = [nn.Flatten()]
+    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return _started(nn.Sequential(*layers, nn.Linear(sizes[-1], 1), nn.Flatten(0)), rng, initialise)
+
+
+@_apart
+def convolutional(shape: tuple[int, int, int], rng: Generator, initialise: Initialise = glorot) -> nn.Module:
+    """Nakkiran et al.'s network for MNIST and for animals against objects, as in their code; images (channels, height, width).
+
+    3 x 3 convolutions of 32 channels without padding, ReLU: one, max-pooling by 2, one, max-pooling by 2, two. Then two
+    layers of 2000.
+    """
+    channels, height, width = shape
+    across = [((size - 2) // 2 - 2) // 2 - 4 for size in (height, width)]
+    if min(across) < 1:
+        raise ValueError(f"image: got {height} x {width}, allowed 26 x 26 at least")
+    layers = [
+        nn.Conv2d(channels, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 32, 3), nn.ReLU(), nn.Conv2d(32, 32, 3), nn.ReLU(), nn.Flatten(),
+        nn.Linear(32 * across[0] * across[1], 2000), nn.ReLU(), nn.Linear(2000, 2000), nn.ReLU(),
+        nn.Linear(2000, 1), nn.Flatten(0),
+    ]  # fmt: skip
+    return _started(nn.Sequential(*layers), rng, initialise)
+
+
+class _Block(nn.Module):
+    """x + conv(relu(norm(conv(relu(norm(x)))))), the shortcut a 1 x 1 convolution where the shape changes."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.BatchNorm2d(before), nn.ReLU())
+        self.second = nn.Sequential(
+            nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(),
+            nn.Conv2d(after, after, 3, 1, 1, bias=False),
+        )  # fmt: skip
+        same = stride == 1 and before == after
+        self.shortcut = nn.Identity() if same else nn.Conv2d(before, after, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        active = self.first(x)
+        short = x if isinstance(self.shortcut, nn.Identity) else self.shortcut(active)
+        return short + self.second(active)
+
+
+@_apart
+def residual(
+    shape: tuple[int, int, int],
+    rng: Generator,
+    *,
+    width: int = 64,
+    stages: Sequence[int] = (2, 2, 2, 2),
+    initialise: Initialise = he,
+) -> nn.Module:
+    """A pre-activation residual network: a 3 x 3 convolution, stages of blocks, average over the image, one logit.
+
+    Stage k has `stages[k]` blocks of width 2^k `width` channels, and from the second on halves the image. (2, 2, 2, 2) at
+    width 64 is ResNet-18. Nakkiran et al.'s small convolutional networks are its beginnings: (), (1,) and (2,) are their
+    CNN2, CNN4 and CNN6, up to the pooling, which in their code is over 4 x 4 places.
+    """
+    channels, before = shape[0], width
+    layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, 1, 1, bias=not stages)]
+    for stage, blocks in enumerate(stages):
+        for block in range(blocks):
+            after = width * 2**stage
+            layers.append(_Block(before, after, 2 if stage and block == 0 else 1))
+            before = after
+    layers += [nn.ReLU()] if not stages else [nn.BatchNorm2d(before), nn.ReLU()]
+    head = [nn.AvgPool2d(4), nn.Flatten(), nn.LazyLinear(1), nn.Flatten(0)]
+    module = nn.Sequential(*layers, *head)
+    with torch.no_grad():
+        module.eval()(torch.zeros(1, *shape))  # the size of the last layer
+    return _started(module.train(), rng, initialise)
+
+
+def predict(module: nn.Module, x: NDArray | Tensor, block: int = 1000) -> NDArray[np.bool_]:
+    """Hard predictions (n,), logit above 0, for inputs (n, ...) in blocks; batch normalisation uses what it has gathered."""
+    parameter = next(module.parameters())
+    inputs = torch.as_tensor(x)
+    training = module.training
+    module.eval()
+    found = []
+    with torch.no_grad():
+        for first in range(0, len(inputs), block):
+            part = inputs[first : first + block].to(device=parameter.device, dtype=parameter.dtype)
+            found.append((module(part) > 0).cpu().numpy())
+    module.train(training)
+    return np.concatenate(found) if found else np.zeros(0, dtype=bool)
+
+
+def _layers(module: nn.Module) -> list[nn.Linear | nn.Conv2d]:
+    return [layer for layer in module.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
+
+
+def _fan_in(layer: nn.Linear | nn.Conv2d) -> int:
+    return layer.weight[0].numel()
+
+
+def _zero_bias(layer: nn.Linear | nn.Conv2d) -> None:
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+def _started(module: nn.Module, rng: Generator, initialise: Initialise) -> nn.Module:
+    initialise(module, torch_generator(rng))
+    return module
