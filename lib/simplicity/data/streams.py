@@ -3,6 +3,7 @@
 import numpy as np
 
 DATA, INITIALISATION, BATCHES, TEST, NOISE = range(5)
+SIMPLE, OTHER = 5, 6  # a simple classifier's own, and that of a second network on the same data
 
 
 def generator(seed: int, stream: int) -> np.random.Generator:

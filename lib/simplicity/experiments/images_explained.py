@@ -1,0 +1,108 @@
+"""How much of what a convolutional network knows about real images a linear classifier explains (claims N4, N5, N7, N9, N19).
+
+Nakkiran et al. 2019, Figure 4: MNIST 0-4 against 5-9 and CIFAR-10 animals against objects, with the network of the authors'
+code. Their rate of 0.001 without momentum follows the gradient flow closely, so here the rate is larger by the `speed` and the
+epochs are fewer by as much. The files of both must be there (`simplicity data fetch`); the small presets use
+scikit-learn's digits, enlarged.
+"""
+
+import dataclasses
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from simplicity import checkpoints, config, explain, modules
+from simplicity.claims import Check
+from simplicity.config import seeds, shared
+from simplicity.data import images, streams
+from simplicity.explain import Recipe, Samples
+
+CLAIMS = ("N4", "N5", "N7", "N9", "N19")
+
+DIGITS, MNIST, ANIMALS = "digits 0-4 / 5-9", "mnist 0-4 / 5-9", "cifar10 objects / animals"
+SIMPLE = ("linear", "forest")
+SLOW_RATE = 0.001  # the authors'
+ENLARGED = 4  # the digits' pixels, to 32 x 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Epochs at the authors' rate, and how many times faster and shorter ours is."""
+
+    slow_epochs: int
+    speed: int
+
+
+TASKS = {DIGITS: Task(1000, 100), MNIST: Task(50, 10), ANIMALS: Task(300, 20)}
+
+
+@config.settings
+class Config:
+    tasks: tuple[str, ...] = config.param((DIGITS,), "binary tasks", choices=tuple(TASKS))
+    batch: int = config.param(64, "samples of a step", unit="samples", low=1, high=10**6)
+    linear_batch: int = config.param(128, "the same for the linear classifier", unit="samples", low=1, high=10**6)
+    linear_epochs: int = config.param(100, "passes of the linear classifier", unit="epochs", low=1, high=10**6)
+    shorter: int = config.param(1, "times fewer epochs than planned", low=1, high=10**6)
+    probes: int = config.param(16, "checkpoints, evenly spaced in log(1 + step)", low=4, high=1000)
+    scored: int = config.param(4000, "training points that are scored too", unit="samples", low=10, high=10**6)
+    seeds: int = config.param(1, "seeds of each task", low=1, high=100_000)
+    first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
+
+
+QUICK = Config()
+TINY = dataclasses.replace(QUICK, linear_epochs=2, shorter=10, probes=4, scored=50)
+FULL = dataclasses.replace(QUICK, tasks=(DIGITS, MNIST, ANIMALS), seeds=3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    task: str
+    seed: int
+    speed: int
+    epochs: int
+    batch: int
+    linear_batch: int
+    linear_epochs: int
+    probes: int
+    scored: int
+
+
+def cells(config: Config) -> list[Cell]:
+    return [
+        Cell(
+            task=name, seed=seed, speed=TASKS[name].speed,
+            epochs=max(1, TASKS[name].slow_epochs // (TASKS[name].speed * config.shorter)), **shared(Cell, config),
+        )
+        for seed in seeds(config)
+        for name in config.tasks
+    ]  # fmt: skip
+
+
+def measure(cell: Cell) -> xr.Dataset:
+    """Tables with L and with the forest at each checkpoint; `dropped` images of the test set are left out as not exact."""
+    split = images.task(cell.task, streams.generator(cell.seed, streams.DATA))
+    samples = Samples(_pixels(split.train), split.train.y > 0, _pixels(split.test), split.test.y > 0)
+    recipe = Recipe(0.01, cell.linear_batch, cell.linear_epochs)
+    rng = streams.generator(cell.seed, streams.SIMPLE)
+    line, trees = (fit(samples.x, samples.y, recipe, rng) for fit in (explain.logistic, explain.forest))
+    simple = dict(zip(SIMPLE, (line(samples.x_test), trees(samples.x_test)), strict=True))
+    start = modules.convolutional(samples.x.shape[1:], streams.generator(cell.seed, streams.INITIALISATION))
+    _, tables = explain.follow(
+        start, samples, simple, line(samples.x[: cell.scored]), rate=SLOW_RATE * cell.speed, batch=cell.batch,
+        at=explain.schedule(explain.steps_of(len(samples.x), cell.batch, cell.epochs), cell.probes),
+        order=streams.generator(cell.seed, streams.BATCHES), channels_last=True, checkpoint=checkpoints.path("network"),
+    )  # fmt: skip
+    return tables.assign(dropped=split.dropped[1], step=("probe", tables.step.values)).reset_coords("step")
+
+
+def _pixels(found: images.Images) -> NDArray[np.float32]:
+    """In [0, 1], (n, channels, height, width)."""
+    x = found.pixels()
+    if x.shape[-1] < 26:
+        x = x.repeat(ENLARGED, axis=-1).repeat(ENLARGED, axis=-2)
+    return x if x.ndim == 4 else x[:, None]
+
+
+def checks(dataset: xr.Dataset) -> list[Check]:
+    return []

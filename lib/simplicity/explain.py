@@ -1,0 +1,149 @@
+"""A network and the simple classifiers that may explain it, on the same points; experiments on explainability share this.
+
+Nakkiran et al. 2019. L is logistic regression, fitted to the same training sample by the recipe of the authors' code.
+Beside it stands a classifier that is not linear and about as accurate as L: what holds of both says nothing about linearity.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import nn
+
+from simplicity import modules
+from simplicity.config import Problem
+from simplicity.engines.train import cross_entropy, train
+from simplicity.measure import information
+
+Labels = NDArray[np.bool_]
+Predict = Callable[[NDArray], Labels]
+
+TREES, LEAVES = 20, (4, 8, 16, 32, 64, 128, 256, 512, 1024)
+HELD_OUT = 0.2
+
+
+class Samples(NamedTuple):
+    """Inputs (n, ...) and labels (n,), for training and for testing."""
+
+    x: NDArray
+    y: Labels
+    x_test: NDArray
+    y_test: Labels
+
+
+class Recipe(NamedTuple):
+    """Minibatch SGD with Nesterov momentum on the cross-entropy, as the authors fit L."""
+
+    rate: float
+    batch: int
+    epochs: int
+
+
+def logistic(x: NDArray, y: Labels, recipe: Recipe, rng: Generator) -> Predict:
+    """Logistic regression on (n, ...) from weights N(0, 1 / d), no penalty; returns its predictions as a function."""
+    optimiser = partial(torch.optim.SGD, lr=recipe.rate, momentum=0.9, nesterov=True)
+    module, _ = train(
+        modules.linear(x[0].size, rng), x, y, optimiser=optimiser, loss=cross_entropy, batch=recipe.batch, rng=rng,
+        schedule=(steps_of(len(x), recipe.batch, recipe.epochs),), probes={}, precision="float32",
+    )  # fmt: skip
+    return partial(modules.predict, module)
+
+
+def forest(x: NDArray, y: Labels, recipe: Recipe, rng: Generator) -> Predict:
+    """A random forest whose number of leaves is chosen so that it is as accurate as L on a fifth of the sample, held out.
+
+    L is fitted anew on the other four fifths, where the forest is fitted too. Where no forest is that accurate it is the best.
+    """
+    from sklearn.ensemble import RandomForestClassifier
+
+    shuffled = rng.permutation(len(x))
+    held, rest = np.split(shuffled, [int(HELD_OUT * len(x))])
+    flat = x.reshape(len(x), -1)
+    target = np.mean(logistic(x[rest], y[rest], recipe, rng)(x[held]) == y[held])
+    state = int(rng.integers(2**31))
+    best: tuple[float, Predict] | None = None
+    low, high = 0, len(LEAVES)
+    while low < high:  # accuracy grows with the leaves, so bisect
+        middle = (low + high) // 2
+        fitted = RandomForestClassifier(
+            TREES, max_leaf_nodes=LEAVES[middle], max_samples=min(len(rest), 10_000), random_state=state, n_jobs=1
+        ).fit(flat[rest], y[rest])
+        found = float(np.mean(fitted.predict(flat[held]) == y[held]))
+        if best is None or abs(found - target) < best[0]:
+            best = (abs(found - target), partial(_predict_flat, fitted))
+        low, high = (middle + 1, high) if found < target else (low, middle)
+    assert best is not None
+    return best[1]
+
+
+def follow(
+    start: nn.Module,
+    samples: Samples,
+    simple: Mapping[str, Labels],
+    on_training: Labels,
+    *,
+    rate: float,
+    batch: int,
+    at: Sequence[int],
+    order: Generator,
+    channels_last: bool = False,
+    checkpoint: Path | None = None,
+) -> tuple[nn.Module, xr.Dataset]:
+    """Train by plain SGD on the cross-entropy; the tables of F and Y with each simple classifier, at the steps `at`.
+
+    `simple` has predictions (n_test,) by name, `on_training` those of L on the first training points, which are scored too.
+    Variables `counts` (probe, simple, f, y, l) and `train_counts` (probe, f, y, l).
+    """
+    others = list(simple.values())
+    few = len(on_training)
+
+    def tables(module: nn.Module) -> NDArray:
+        predicted = modules.predict(module, samples.x_test)
+        return np.stack([information.table(predicted, samples.y_test, other) for other in others])
+
+    def on_sample(module: nn.Module) -> NDArray:
+        return information.table(modules.predict(module, samples.x[:few]), samples.y[:few], on_training)
+
+    module, table = train(
+        start, samples.x, samples.y, optimiser=partial(torch.optim.SGD, lr=rate), loss=cross_entropy, batch=batch, rng=order,
+        schedule=at, probes={"counts": tables, "train_counts": on_sample},
+        dims={"counts": ("simple", "f", "y", "l"), "train_counts": ("f", "y", "l")},
+        precision="float32", channels_last=channels_last, checkpoint=checkpoint,
+    )  # fmt: skip
+    counts = table[["counts", "train_counts"]].astype(np.int32).drop_vars("time")
+    return module, counts.assign_coords(simple=list(simple))
+
+
+def last(start: nn.Module, x: NDArray, y: Labels, *, rate: float, batch: int, steps: int, order: Generator) -> nn.Module:
+    """The network that `follow` would end with, without looking on the way."""
+    return train(
+        start, x, y, optimiser=partial(torch.optim.SGD, lr=rate), loss=cross_entropy, batch=batch, rng=order, schedule=(steps,),
+        probes={}, precision="float32",
+    )[0]  # fmt: skip
+
+
+def schedule(steps: int, points: int) -> tuple[int, ...]:
+    """0, `steps` and what lies between, `points` different steps as evenly spaced in log(1 + step) as whole numbers can be."""
+    if not 2 <= points <= steps + 1:
+        raise Problem(f"probes: got {points} for {steps} steps, allowed 2 to {steps + 1}")
+    found = [0]
+    for left in range(points - 1, 0, -1):
+        last = found[-1]
+        ahead = (1 + last) * ((1 + steps) / (1 + last)) ** (1 / left) - 1
+        found.append(max(last + 1, round(ahead)))
+    return tuple(found)
+
+
+def steps_of(n: int, batch: int, epochs: int) -> int:
+    """Steps of whole passes, the last batch of a pass being smaller where it must."""
+    return epochs * -(-n // batch)
+
+
+def _predict_flat(fitted: "object", x: NDArray) -> Labels:
+    return fitted.predict(x.reshape(len(x), -1)).astype(bool)  # type: ignore[attr-defined]
