@@ -24,8 +24,8 @@ from simplicity.measure import information
 Labels = NDArray[np.bool_]
 Predict = Callable[[NDArray], Labels]
 
-TREES, LEAVES = 20, (4, 8, 16, 32, 64, 128, 256, 512, 1024)
-HELD_OUT = 0.2
+TREES, MOST_SAMPLES = 30, 10_000  # a tree sees as many at most
+LEAVES = tuple(np.unique(np.rint(np.geomspace(3, 2000, 32)).astype(int)).tolist())  # steps of a quarter
 
 
 class Samples(NamedTuple):
@@ -55,31 +55,28 @@ def logistic(x: NDArray, y: Labels, recipe: Recipe, rng: Generator) -> Predict:
     return partial(modules.predict, module)
 
 
-def forest(x: NDArray, y: Labels, recipe: Recipe, rng: Generator) -> Predict:
-    """A random forest whose number of leaves is chosen so that it is as accurate as L on a fifth of the sample, held out.
+def forest(samples: Samples, accuracy: float, rng: Generator) -> Labels:
+    """Predictions (n_test,) of the random forest whose accuracy is nearest to that of L, which is given.
 
-    L is fitted anew on the other four fifths, where the forest is fitted too. Where no forest is that accurate it is the best.
+    Its number of leaves is chosen on the test points themselves: what it must share with L is the accuracy there, and
+    nothing else is claimed for it. Where no forest is that accurate it is the largest.
     """
     from sklearn.ensemble import RandomForestClassifier
 
-    shuffled = rng.permutation(len(x))
-    held, rest = np.split(shuffled, [int(HELD_OUT * len(x))])
-    flat = x.reshape(len(x), -1)
-    target = np.mean(logistic(x[rest], y[rest], recipe, rng)(x[held]) == y[held])
+    flat, test = (x.reshape(len(x), -1) for x in (samples.x, samples.x_test))
     state = int(rng.integers(2**31))
-    best: tuple[float, Predict] | None = None
+    tried: list[tuple[float, Labels]] = []
     low, high = 0, len(LEAVES)
     while low < high:  # accuracy grows with the leaves, so bisect
         middle = (low + high) // 2
-        fitted = RandomForestClassifier(
-            TREES, max_leaf_nodes=LEAVES[middle], max_samples=min(len(rest), 10_000), random_state=state, n_jobs=1
-        ).fit(flat[rest], y[rest])
-        found = float(np.mean(fitted.predict(flat[held]) == y[held]))
-        if best is None or abs(found - target) < best[0]:
-            best = (abs(found - target), partial(_predict_flat, fitted))
-        low, high = (middle + 1, high) if found < target else (low, middle)
-    assert best is not None
-    return best[1]
+        trees = RandomForestClassifier(
+            TREES, max_leaf_nodes=LEAVES[middle], max_samples=min(len(flat), MOST_SAMPLES), random_state=state, n_jobs=1
+        )
+        predicted = trees.fit(flat, samples.y).predict(test).astype(bool)
+        found = float(np.mean(predicted == samples.y_test))
+        tried.append((abs(found - accuracy), predicted))
+        low, high = (middle + 1, high) if found < accuracy else (low, middle)
+    return min(tried, key=lambda one: one[0])[1]
 
 
 def follow(
@@ -143,7 +140,3 @@ def schedule(steps: int, points: int) -> tuple[int, ...]:
 def steps_of(n: int, batch: int, epochs: int) -> int:
     """Steps of whole passes, the last batch of a pass being smaller where it must."""
     return epochs * -(-n // batch)
-
-
-def _predict_flat(fitted: "object", x: NDArray) -> Labels:
-    return fitted.predict(x.reshape(len(x), -1)).astype(bool)  # type: ignore[attr-defined]

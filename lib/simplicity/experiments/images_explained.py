@@ -85,8 +85,10 @@ def measure(cell: Cell) -> xr.Dataset:
     samples = Samples(_pixels(split.train), split.train.y > 0, _pixels(split.test), split.test.y > 0)
     recipe = Recipe(0.01, cell.linear_batch, cell.linear_epochs)
     rng = streams.generator(cell.seed, streams.SIMPLE)
-    line, trees = (fit(samples.x, samples.y, recipe, rng) for fit in (explain.logistic, explain.forest))
-    simple = dict(zip(SIMPLE, (line(samples.x_test), trees(samples.x_test)), strict=True))
+    line = explain.logistic(samples.x, samples.y, recipe, rng)
+    linear = line(samples.x_test)
+    trees = explain.forest(samples, float(np.mean(linear == samples.y_test)), rng)
+    simple = dict(zip(SIMPLE, (linear, trees), strict=True))
     start = modules.convolutional(samples.x.shape[1:], streams.generator(cell.seed, streams.INITIALISATION))
     _, tables = explain.follow(
         start, samples, simple, line(samples.x[: cell.scored]), rate=SLOW_RATE * cell.speed, batch=cell.batch,

@@ -106,8 +106,10 @@ def measure(cell: Cell) -> xr.Dataset:
     """
     samples, wave = draw(cell)
     noise, rng = (streams.generator(cell.seed, stream) for stream in (streams.NOISE, streams.SIMPLE))
-    line, trees = (fit(samples.x, samples.y, LINEAR_RECIPE, rng) for fit in (explain.logistic, explain.forest))
-    simple = {"linear": line(samples.x_test), "forest": trees(samples.x_test), "wave": wave}
+    line = explain.logistic(samples.x, samples.y, LINEAR_RECIPE, rng)
+    linear = line(samples.x_test)
+    trees = explain.forest(samples, float(np.mean(linear == samples.y_test)), rng)
+    simple = {"linear": linear, "forest": trees, "wave": wave}
     seen = samples._replace(y=samples.y ^ (noise.random(cell.samples) < KINDS[cell.kind].flipped))
     if cell.kind == "plain":
         for name, labels in {"other network": seen.y, "network of permuted labels": noise.permutation(seen.y)}.items():

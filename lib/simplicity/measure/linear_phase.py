@@ -4,7 +4,10 @@ Tables have the axes (..., probe, F, Y, L) and are counts, or expected counts wh
 network at a checkpoint, L the simple classifier, Y the label.
 """
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from simplicity.measure import information
@@ -68,10 +71,65 @@ def equally_accurate(counts: ArrayLike, other: ArrayLike) -> tuple[Array, Array]
     return degraded(counts, second), degraded(other, first)
 
 
+def redrawn(counts: ArrayLike, draws: int, rng: Generator) -> Array:
+    """`independent` by experiment, (draws, ..., F, Y, R): R is the label with a probability of the accuracy of L."""
+    n = np.asarray(counts)
+    both = n.sum(axis=-1)
+    accuracy = np.broadcast_to(information.accuracies(n)[1][..., None, None], both.shape)
+    right = rng.binomial(both, accuracy, size=(draws, *both.shape))
+    wrong = both - right
+    zero, one = np.stack([right, wrong], axis=-1), np.stack([wrong, right], axis=-1)  # r = 0, 1 where y = 0; where y = 1
+    return np.stack([zero[..., 0, :], one[..., 1, :]], axis=-2)
+
+
 def retention(counts: ArrayLike) -> Array:
     """`information.retention_index` against independent errors, each from the tables themselves; (...)."""
     found, null = information.information(counts), information.information(independent(counts))
     return information.retention_index(found.mu, null.mu, found.network, found.simple)
+
+
+class Phase(NamedTuple):
+    """One run in numbers; those that need T0 are NaN where F never matches L. In bits, ratios and indices without unit."""
+
+    match: float  # T0 as a checkpoint's index
+    explained: float  # mean of mu / I(F;Y) up to T0
+    explained_by_random: float  # the same with R in the place of L
+    explained_by_other: float  # with the other classifier, L and it made equally accurate
+    explained_when_equal: float  # with L, so made
+    kept_at_match: float  # mu / I(L;Y) at T0
+    over_random: float  # mu - mu with R at T0
+    over_other: float  # mu with L - mu with the other at T0, equally accurate
+    over_random_end: float
+    over_other_end: float
+    index_end: float  # retention index
+    index_end_other: float  # of the other classifier
+    kept_end: float  # mu / its own largest value
+    ratio_end: float  # mu / I(F;Y)
+    matched_information: float  # largest I(F;Y) of the run over I(L;Y)
+
+
+def phase(counts: ArrayLike, other: ArrayLike) -> Phase:
+    """For tables (probe, F, Y, L) with L, and with the other classifier on the same points."""
+    n, m = np.asarray(counts, dtype=float), np.asarray(other, dtype=float)
+    random = independent(n)
+    ours, theirs = equally_accurate(n, m)
+    mu, mu_random, mu_ours, mu_theirs = (information.information(part).mu for part in (n, random, ours, theirs))
+    found = information.information(n)
+    at = first_match(counts)
+    none = float("nan")
+
+    def at_match(values: Array) -> float:
+        return none if at is None else float(values[at])
+
+    def until(part: Array) -> float:
+        return none if at is None else explained(part, at)
+
+    return Phase(
+        none if at is None else float(at), until(n), until(random), until(theirs), until(ours), at_match(mu / found.simple),
+        at_match(mu - mu_random), at_match(mu_ours - mu_theirs), float(mu[-1] - mu_random[-1]),
+        float(mu_ours[-1] - mu_theirs[-1]), float(retention(n)[-1]), float(retention(m)[-1]), float(mu[-1] / mu.max()),
+        float(mu[-1] / found.network[-1]), float(found.network.max() / found.simple[0]),
+    )  # fmt: skip
 
 
 def _first_run(above: NDArray[np.bool_], length: int) -> int | None:
