@@ -7,6 +7,7 @@ error of the test sample in it, though seeds share images. The control is the sa
 
 import dataclasses
 
+import numpy as np
 import xarray as xr
 
 from simplicity import config, explain, modules
