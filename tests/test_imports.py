@@ -32,6 +32,8 @@ ALLOWED = {
     "pool": {"config", "threads"},
     "engines": {"config", "nets", "engines"},
     "linear_teacher": {"data", "nets", "engines", "measure"},  # a set-up that several experiments share
+    "explain": {"config", "modules", "engines", "measure"},
+    "explain_checks": {"claims", "measure"},
     "experiments": {
         "config",
         "data",

@@ -58,6 +58,20 @@ def mean(values: Iterable[float]) -> Estimate:
     return Estimate(centre, (centre - half, centre + half), "t 95 %" + left_out, len(sample))
 
 
+def mean_on_one_test_set(values: Iterable[float], errors: Iterable[float]) -> Estimate:
+    """The mean over a few runs that are scored on the same test points: their range, widened by the test sample's error.
+
+    `errors` are each run's standard errors from the test sample. The points are common to the runs, so their error does not
+    average out: 1.96 times the mean standard error is added on either side.
+    """
+    found = mean(values)
+    if found.interval is None:
+        return found
+    low, high = _range(np.asarray(list(values), dtype=float))
+    wider = float(stats.norm.ppf(0.5 + CONFIDENCE / 2)) * float(np.mean(list(errors)))
+    return Estimate(found.value, (low - wider, high + wider), "range and test sample 95 %", found.seeds)
+
+
 def median(values: Iterable[float]) -> Estimate:
     """The median over seeds with its order-statistic interval; the range where there are too few seeds for one."""
     sample, left_out = _sample(values)

@@ -10,11 +10,12 @@ import dataclasses
 import numpy as np
 import xarray as xr
 
-from simplicity import config, explain, modules
-from simplicity.claims import Check
+from simplicity import config, explain, explain_checks, modules
+from simplicity.claims import Check, below, cells_where, control, mean, no_control
 from simplicity.config import seeds, shared
 from simplicity.data import images, streams
 from simplicity.explain import Recipe, Samples
+from simplicity.measure import information
 
 CLAIMS = ("N4", "N5", "N7", "N8", "N19")
 
@@ -32,7 +33,7 @@ class Config:
     epochs: int = config.param(120, "passes over the sample", unit="epochs", low=1, high=10**6)
     linear_epochs: int = config.param(100, "passes of the linear classifier", unit="epochs", low=1, high=10**6)
     probes: int = config.param(32, "checkpoints, evenly spaced in log(1 + step)", low=4, high=1000)
-    seeds: int = config.param(10, "seeds of each setting", low=1, high=100_000)
+    seeds: int = config.param(5, "seeds of each setting", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 
@@ -79,4 +80,28 @@ def measure(cell: Cell) -> xr.Dataset:
 
 
 def checks(dataset: xr.Dataset) -> list[Check]:
-    return []
+    plain, permuted = (cells_where(dataset, kind=kind) for kind in KINDS)
+    if not plain.sizes["cell"]:
+        return []
+    runs, fitted = explain_checks.Runs(plain, "digits"), interpolates(plain)
+    interpolating = explain_checks.Runs(plain, "digits, train accuracy 1").select(fitted)
+    nothing = control("permuted labels: bits known at the end", mean(_known_at_end(permuted)), below(0.02))
+    on_sinusoid = no_control("what nothing linear explains, and a start too large to match L, are on the sinusoid")
+    return [
+        *explain_checks.explained(dataset, runs, on_sinusoid),
+        *explain_checks.matched(dataset, runs, on_sinusoid),
+        *explain_checks.retained(dataset, runs),
+        *explain_checks.retained(dataset, interpolating, "N8", nothing),
+        *explain_checks.alternatives(dataset, runs),
+    ]
+
+
+def interpolates(dataset: xr.Dataset) -> np.ndarray:
+    """Which runs end with every training label predicted."""
+    last = dataset.train_counts.transpose("cell", "probe", "f", "y", "l").values[:, -1]
+    return information.accuracies(last)[0] == 1
+
+
+def _known_at_end(dataset: xr.Dataset) -> np.ndarray:
+    last = dataset.counts.sel(simple="linear").transpose("cell", "probe", "f", "y", "l").values[:, -1]
+    return information.information(last).network

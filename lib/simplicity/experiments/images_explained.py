@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from simplicity import checkpoints, config, explain, modules
-from simplicity.claims import Check
+from simplicity import checkpoints, config, explain, explain_checks, modules
+from simplicity.claims import Check, cells_where, no_control
 from simplicity.config import Problem, seeds, shared
 from simplicity.data import images, streams
 from simplicity.explain import Recipe, Samples
@@ -21,6 +21,7 @@ from simplicity.explain import Recipe, Samples
 CLAIMS = ("N4", "N5", "N7", "N9", "N19")
 
 DIGITS, MNIST, ANIMALS = "digits 0-4 / 5-9", "mnist 0-4 / 5-9", "cifar10 objects / animals"
+JUDGED = {MNIST: "MNIST", ANIMALS: "CIFAR-10"}
 SIMPLE = ("linear", "forest")
 SLOW_RATE = 0.001  # the authors'
 ENLARGED = 4  # the digits' pixels, to 32 x 32
@@ -114,4 +115,16 @@ def _pixels(found: images.Images) -> NDArray[np.float32]:
 
 
 def checks(dataset: xr.Dataset) -> list[Check]:
-    return []
+    """Of the two data sets that the authors use."""
+    found = []
+    elsewhere = no_control("what nothing linear explains, and a start too large to match L, are on the sinusoid")
+    for name, where in JUDGED.items():
+        part = cells_where(dataset, task=name)
+        if not part.sizes["cell"]:
+            continue
+        runs = explain_checks.Runs(part, where, one_test_set=True)
+        found += explain_checks.explained(dataset, runs, elsewhere) + explain_checks.matched(dataset, runs, elsewhere)
+        found += explain_checks.retained(dataset, runs) + explain_checks.alternatives(dataset, runs)
+        if name == ANIMALS:  # on MNIST the authors' own curves part by a hundredth of a bit
+            found += explain_checks.widens(dataset, runs, no_control("more samples than there are cannot be had"))
+    return found

@@ -105,17 +105,20 @@ class Phase(NamedTuple):
     index_end_other: float  # of the other classifier
     kept_end: float  # mu / its own largest value
     ratio_end: float  # mu / I(F;Y)
+    gap_at_match: float  # I(F;Y) on training points minus that on test points, at T0
+    gap_end: float
     matched_information: float  # largest I(F;Y) of the run over I(L;Y)
 
 
-def phase(counts: ArrayLike, other: ArrayLike) -> Phase:
-    """For tables (probe, F, Y, L) with L, and with the other classifier on the same points."""
+def phase(counts: ArrayLike, other: ArrayLike, training: ArrayLike) -> Phase:
+    """For tables (probe, F, Y, L) with L, with the other classifier on the same points, and with L on training points."""
     n, m = np.asarray(counts, dtype=float), np.asarray(other, dtype=float)
     random = independent(n)
     ours, theirs = equally_accurate(n, m)
     mu, mu_random, mu_ours, mu_theirs = (information.information(part).mu for part in (n, random, ours, theirs))
     found = information.information(n)
-    at = first_match(counts)
+    gap = information.information(training).network - found.network
+    at = first_match(n)
     none = float("nan")
 
     def at_match(values: Array) -> float:
@@ -128,7 +131,7 @@ def phase(counts: ArrayLike, other: ArrayLike) -> Phase:
         none if at is None else float(at), until(n), until(random), until(theirs), until(ours), at_match(mu / found.simple),
         at_match(mu - mu_random), at_match(mu_ours - mu_theirs), float(mu[-1] - mu_random[-1]),
         float(mu_ours[-1] - mu_theirs[-1]), float(retention(n)[-1]), float(retention(m)[-1]), float(mu[-1] / mu.max()),
-        float(mu[-1] / found.network[-1]), float(found.network.max() / found.simple[0]),
+        float(mu[-1] / found.network[-1]), at_match(gap), float(gap[-1]), float(found.network.max() / found.simple[0]),
     )  # fmt: skip
 
 
