@@ -67,8 +67,9 @@ class Config:
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, ns=(200,), ten_ns=(500,), tables=100, ten_tables=10, resamples=20)
 FULL = dataclasses.replace(
-    QUICK, ns=JUDGED_NS, ten_ns=(1000, 10_000, 100_000, 1_000_000), pairs=len(PAIRS), resamples=400, seeds=3
-)
+    QUICK, ns=JUDGED_NS, ten_ns=(900, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000), pairs=len(PAIRS), ten_tables=400,
+    resamples=1000, seeds=2,
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
