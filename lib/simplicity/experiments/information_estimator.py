@@ -247,5 +247,17 @@ def worst(cells: xr.Dataset, method: str) -> Estimate:
     return exact(float(values[np.argmax(np.abs(values - 0.95))]), len(values)) if len(values) else mean([])
 
 
+def trusted_from(dataset: xr.Dataset, kind: str, estimator: str) -> int | None:
+    """The smallest N of the grid from which on delta-method intervals of mu hold the truth as often as they say."""
+    part, found = cells_where(dataset, kind=kind), None
+    method = "delta" if estimator == "plug-in" else "delta, miller-madow"
+    for n in sorted({int(n) for n in part.n.values}, reverse=True):
+        held = cells_where(part, n=n).coverage.sel(interval=method).values.mean()
+        if not COVERED[0] <= held <= COVERED[1]:
+            break
+        found = n
+    return found
+
+
 def _bias(cells: xr.Dataset, estimator: str) -> Array:
     return cells.bias.sel(estimator=estimator, quantity="mu").values

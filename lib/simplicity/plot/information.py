@@ -14,7 +14,7 @@ from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, 
 Array = NDArray[np.floating]
 _SHOWN = 3  # samples of a recorded cell, and one of a fresh one; all of them would lie on each other
 _CASES = {
-    "symmetric": (BLUE, "symmetric errors"),
+    "symmetric": (BLUE, "symmetric errors, independent of L's"),
     "one-sided": (ORANGE, "all errors on one class"),
     "unbalanced": (RED, "unbalanced labels"),
     "mixture": (GREEN, "F is L on a share q, else a coin"),
@@ -60,15 +60,17 @@ def estimator(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
     with axes(2, height=3.9) as (figure, (left, right)):
         for data, is_recorded in ((recorded, True), (fresh, False)):
             _bias(left, cells_where(data, kind="binary"), is_recorded)
-        for value in (-1, 0):
+        for value, name in ((-1, "plug-in"), (0, "Miller–Madow")):
             left.axhline(value, color=INK, alpha=FAINT, lw=1)
-        left.set(xscale="log", xlabel="test points N", ylabel="k = 1 / (2 N ln 2)", title="bias of μ, accuracies of F and L")
+            left.annotate(name, (4500, value + 0.04), ha="center", fontsize=9.5)
+        left.set(xscale="log", xlabel="test points N", title="bias of μ in units of k, accuracies of F and L")
         left.legend(loc="center right", handlelength=1)
         for index, (method, (colour, _)) in enumerate(_METHODS.items()):
             for data, is_recorded in ((recorded, True), (fresh, False)):
                 cells = cells_where(data, kind="binary")
                 shift = np.exp(0.06 * (index - 1) + seeds.spread(cells.sizes["cell"], 0.02))
-                seeds.marks(right, cells.n.values * shift, cells.coverage.sel(interval=method).values, colour, is_recorded)
+                look = {"markersize": 3} if is_recorded else {"fillstyle": "none", "markersize": 6, "markeredgewidth": 1}
+                right.plot(cells.n.values * shift, cells.coverage.sel(interval=method).values, "o", color=colour, **look)
         right.axhline(0.95, color=INK, alpha=FAINT, lw=1)
         right.axhspan(0.93, 0.97, color=INK, alpha=0.06, lw=0)
         right.set(xscale="log", xlabel="test points N", ylim=(0.915, 0.985), title="coverage of nominal 95 % intervals")
@@ -96,31 +98,32 @@ def _bias(panel: Axes, binary: xr.Dataset, recorded: bool) -> None:
 
 def multiclass(recorded: xr.Dataset, simulated: xr.Dataset) -> Picture:
     """Ten digits over steps: mu with its baselines, what L leaves; and against N both errors of a simulated mu."""
-    with axes(3, height=3.9, width=9.6) as (figure, (left, middle, right)):
+    with axes(3, height=3.6, width=8.2) as (figure, (left, middle, right)):
         ten, step = recorded.sel(classes=10), recorded.step.values
         plain = ten.found.sel(estimator="plug-in")
         shuffled = ten.shuffled.sel(estimator="plug-in")
         _line(left, step, plain.sel(quantity="network"), INK, "I(F;Y)")
         _line(left, step, plain.sel(quantity="mu"), BLUE, "μ")
-        _band(left, step, shuffled.sel(baseline="within the class", quantity="mu"), ORANGE, "μ, independent errors")
-        _band(left, step, shuffled.sel(baseline="over all points", quantity="mu"), RED, "μ, shuffled")
-        left.set(xlabel="steps", ylabel="bits", title="ten digits: μ")
+        _band(left, step, shuffled.sel(baseline="within the class", quantity="mu"), ORANGE, "independent errors")
+        _band(left, step, shuffled.sel(baseline="over all points", quantity="mu"), RED, "shuffled")
+        left.set(xlabel="steps", title="ten digits: μ, bits")
         _line(middle, step, plain.sel(quantity="beyond"), BLUE, "plug-in")
         _line(middle, step, ten.found.sel(estimator="miller-madow", quantity="beyond"), PURPLE, "Miller–Madow")
-        _band(middle, step, shuffled.sel(baseline="within L's class", quantity="beyond"), GREEN, "its bias: truth 0")
-        middle.set(xlabel="steps", ylim=(0, None), title="ten digits: I(F;Y|L)")
+        _band(middle, step, shuffled.sel(baseline="within L's class", quantity="beyond"), GREEN, "plug-in, truth 0")
+        middle.set(xlabel="steps", title="ten digits: I(F;Y|L), bits")
         part = cells_where(simulated, kind="ten")
-        for estimator_, colour in (("plug-in", BLUE), ("miller-madow", PURPLE)):
-            bias = np.abs(part.bias.sel(estimator=estimator_, quantity="mu").values)
-            right.plot(
-                *_mean_by(part.n.values, bias), "o-", color=colour, label=f"bias, {estimator_.title().replace('-', '–', 1)}"
-            )
+        for name, label, colour in (("plug-in", "plug-in, bias", BLUE), ("miller-madow", "Miller–Madow, bias", PURPLE)):
+            bias = np.abs(part.bias.sel(estimator=name, quantity="mu").values)
+            right.plot(*_mean_by(part.n.values, bias), "o-", color=colour, label=label)
         right.plot(*_mean_by(part.n.values, part.mu_error.values), color=INK, ls=":", label="sampling error")
-        right.set(xscale="log", yscale="log", xlabel="test points N", title="simulated: error of μ")
+        right.set(xscale="log", yscale="log", xlabel="test points N", title="simulated: error of μ, bits")
         for panel in (left, middle):
             panel.set(xscale="log")
-        for panel in (left, middle, right):
-            panel.legend(loc="best", handlelength=1.2)
+            _thousands(panel, 10 ** np.arange(1, 1 + int(np.log10(step[-1]))))
+        middle.set(ylim=(0, 1.5 * float(plain.sel(quantity="beyond").max())))
+        left.legend(loc="lower right", bbox_to_anchor=(1.02, 0.12), handlelength=1.2)
+        middle.legend(loc="upper left", handlelength=1.2)
+        right.legend(loc="lower left", handlelength=1.2)
         return finish(
             figure, "Ten classes: mu and what is left, with permutation baselines, over steps; errors of mu against N."
         )
