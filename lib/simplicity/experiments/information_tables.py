@@ -43,7 +43,8 @@ CLAIMS = ("N1", "N3", "N20")
 Array = NDArray[np.floating]
 
 CLOSE, ROUNDING = 1e-6, 1e-12  # references have six digits; sums of eight terms round at 1e-15
-FLAT = 0.05  # of a test that must not reject: the share that it does
+LEVEL = 0.05  # of the G-test: the share of true hypotheses that it rejects
+SHOWN = 3  # samples of each cell that are kept one by one
 WORKED = np.array([[[380, 60], [30, 20]], [[20, 40], [70, 380]]])  # counts, axes F, Y, L
 # Of that table, computed elsewhere: I(F;Y), I(L;Y), I(F;L), I(F;Y|L), mu; by Miller-Madow I(F;Y), I(F;Y|L), mu; error of mu.
 WORKED_PLAIN = (0.500533, 0.278072, 0.342518, 0.242852, 0.257682)
@@ -154,10 +155,13 @@ def random_laws(draws: int, balanced: bool, rng: Generator) -> Array:
 
 
 def measure(cell: Cell) -> xr.Dataset:
-    """The law's five informations (NaN without one law), and for each draw: plug-in, Miller-Madow, errors, accuracy, symmetry.
+    """What one setting's law is, exactly, and what its samples, or its random laws, come out as.
 
-    `unlike` is how far a quantity, mu or I(F;Y|L), changes when F, Y and L change places. `p_value` is that of the G-test of
-    I(F;Y|L) = 0, `ratio_high` the upper end of the percentile interval of mu / I(F;Y) of the first sample of a mixture.
+    `exact` is NaN without one law. `shown`, `corrected` (Miller-Madow) and the two errors are those of the first samples;
+    `within` counts the samples whose 95 % interval of I(F;Y) holds 1 - h(a), `passed` those in which I(F;Y|L) = 0 passes its
+    G-test. The rest are extremes over all of them: `room` of mu, and of I(F;Y|L), below the least of the three informations,
+    `least_mu`, `above_curve` = I(F;Y) - (1 - h), and `unlike`, the change when F, Y and L change places. `ratio_high` is the
+    upper end of the percentile interval of mu / I(F;Y) of the first sample of a mixture.
     """
     # Shares are taken over settings as well, so no two settings may share their random numbers.
     rng = np.random.default_rng([cell.seed, streams.TEST, CASES.index(cell.case), round(1e6 * cell.accuracy)])
@@ -173,19 +177,28 @@ def measure(cell: Cell) -> xr.Dataset:
     if cell.case == "mixture":
         again = information.information(information.bootstrap(tables[0], RESAMPLES, rng))
         ratio_high = float(information.interval(again.mu / again.network)[1])
+    found, first = information.information(tables), tables[:SHOWN]
+    network_error = information.standard_error(with_label_as_simple(tables))
+    off = found.network - from_accuracy(cell.accuracy)
+    hits = information.accuracies(tables)[0]
+    least = np.minimum(np.minimum(found.network, found.simple), found.shared)
     return xr.Dataset(
         {
             "exact": ("quantity", exact),
-            "found": (("draw", "quantity"), np.stack(information.information(tables), axis=-1)),
-            "corrected": (("draw", "quantity"), np.stack(information.information(tables, "miller-madow"), axis=-1)),
-            "mu_error": ("draw", information.standard_error(tables)),
-            "network_error": ("draw", information.standard_error(_with_label_as_simple(tables))),
-            "hits": ("draw", information.accuracies(tables)[0]),
-            "p_value": ("draw", information.g_test(tables).p_value),
-            "unlike": (("draw", "symmetry"), np.stack([unlike(tables, name) for name in ("mu", "beyond")], axis=-1)),
+            "shown": (("sample", "quantity"), np.stack(found, axis=-1)[:SHOWN]),
+            "corrected": (("sample", "quantity"), np.stack(information.information(first, "miller-madow"), axis=-1)),
+            "hits": ("sample", hits[:SHOWN]),
+            "mu_error": ("sample", information.standard_error(first)),
+            "network_error": ("sample", network_error[:SHOWN]),
+            "within": int(np.sum(np.abs(off) <= stats.norm.ppf(0.975) * network_error)),
+            "passed": int(np.sum(information.g_test(tables).p_value >= LEVEL)),
+            "room": ("name", np.array([(least - values).min() for values in (found.mu, found.beyond)])),
+            "least_mu": float(found.mu.min()),
+            "above_curve": float((found.network - from_accuracy(hits)).min()),
+            "unlike": ("name", np.array([unlike(tables, name).max() for name in ("mu", "beyond")])),
             "ratio_high": ratio_high,
         },
-        {"quantity": list(information.Information._fields), "symmetry": ["mu", "beyond"]},
+        {"quantity": list(information.Information._fields), "name": ["mu", "beyond"]},
     )
 
 
@@ -196,7 +209,7 @@ def unlike(tables: NDArray[Any], name: str) -> Array:
     return np.ptp(np.stack(values), axis=0)
 
 
-def _with_label_as_simple(tables: NDArray[Any]) -> NDArray[Any]:
+def with_label_as_simple(tables: NDArray[Any]) -> NDArray[Any]:
     """Tables of (F, Y, Y): their mu is I(F;Y), and so the error of their mu is that of I(F;Y)."""
     return tables.sum(axis=-1)[..., None] * np.eye(2, dtype=tables.dtype)
 
@@ -228,7 +241,6 @@ def _definition(dataset: xr.Dataset) -> list[Check]:
     cases = {case: cells_where(dataset, case=case) for case in ("exclusive or", "coin", "worked", "random")}
     xor = _exact(cases["exclusive or"], "mu")
     random, worked = cases["random"], cases["worked"]
-    room = random.found.sel(quantity=["network", "simple", "shared"]).min("quantity") - random.found.sel(quantity="mu")
     return [
         check(
             dataset, "N1", "identity", "five exact laws: largest distance of an information to its closed form",
@@ -250,18 +262,21 @@ def _definition(dataset: xr.Dataset) -> list[Check]:
         ),
         check(
             dataset, "N1", "identity", "random laws: least room between mu and the smallest of I(F;Y), I(L;Y), I(F;L)",
-            smallest(room.values.ravel()), at_least(-ROUNDING),
-            control("random laws: least room between I(F;Y|L) and the same", smallest(_beyond_room(random)), below(-0.01)),
+            smallest(random.room.sel(name="mu").values), at_least(-ROUNDING),
+            control(
+                "random laws: least room between I(F;Y|L) and the same",
+                smallest(random.room.sel(name="beyond").values), below(-0.01),
+            ),
         ),
         check(
             dataset, "N1", "identity", "random laws and Y = F xor L: least mu",
-            smallest([*_mus(random), *xor]), at_least(-1 - ROUNDING),
-            control("without Y = F xor L: least mu", smallest(_mus(random)), above(-1 + CLOSE)),
+            smallest([*random.least_mu.values, *xor]), at_least(-1 - ROUNDING),
+            control("without Y = F xor L: least mu", smallest(random.least_mu.values), above(-1 + CLOSE)),
         ),
         check(
             dataset, "N1", "identity", "random laws: largest change of mu when F, Y and L change places",
-            largest(random.unlike.sel(symmetry="mu").values.ravel()), below(ROUNDING),
-            control("the same of I(F;Y|L)", largest(random.unlike.sel(symmetry="beyond").values.ravel()), above(0.01)),
+            largest(random.unlike.sel(name="mu").values), below(ROUNDING),
+            control("the same of I(F;Y|L)", largest(random.unlike.sel(name="beyond").values), above(0.01)),
         ),
     ]  # fmt: skip
 
@@ -278,7 +293,7 @@ def distances(dataset: xr.Dataset) -> Array:
 
 
 def _worked(worked: xr.Dataset) -> Array:
-    plain = np.abs(worked.found.values - np.array(WORKED_PLAIN))
+    plain = np.abs(worked.shown.values - np.array(WORKED_PLAIN))
     corrected = np.abs(worked.corrected.values - np.array(WORKED_CORRECTED))
     return np.concatenate([plain.ravel(), corrected[..., ~np.isnan(WORKED_CORRECTED)].ravel()])
 
@@ -287,7 +302,6 @@ def _curve(dataset: xr.Dataset) -> list[Check]:
     own, one_sided, unbalanced, balanced = (
         cells_where(dataset, case=case) for case in ("symmetric", "one-sided", "unbalanced", "random, balanced")
     )
-    fano = balanced.found.sel(quantity="network").values - from_accuracy(balanced.hits.values)
     return [
         check(
             dataset, "N3", "identity", "exact laws, balanced, symmetric errors: largest |I(F;Y) - (1 - h(a))|",
@@ -296,12 +310,12 @@ def _curve(dataset: xr.Dataset) -> list[Check]:
         ),
         check(
             dataset, "N3", "identity", "simulated predictions: share of samples with 1 - h(a) in the 95 % interval of I(F;Y)",
-            share(on_curve(own)), between(0.93, 0.97),
-            control("all errors on one class: the same share", share(on_curve(one_sided)), no_seed()),
+            on_curve(own), between(0.93, 0.97),
+            control("all errors on one class: the same share", on_curve(one_sided), no_seed()),
         ),
         check(
             dataset, "N3", "identity", "random laws with balanced labels: least I(F;Y) - (1 - h(a)), which Fano bounds by 0",
-            smallest(fano.ravel()), at_least(-ROUNDING),
+            smallest(balanced.above_curve.values), at_least(-ROUNDING),
             control("unbalanced labels, symmetric errors: the largest", largest(excess(unbalanced)), below(-0.01)),
         ),
     ]  # fmt: skip
@@ -312,10 +326,15 @@ def excess(cells: xr.Dataset) -> Array:
     return _exact(cells, "network") - from_accuracy(cells.accuracy.values)
 
 
-def on_curve(cells: xr.Dataset) -> NDArray[np.bool_]:
-    """One truth value a sample: is 1 - h(a) within 1.96 delta-method errors of the plug-in I(F;Y)?"""
-    off = cells.found.sel(quantity="network") - from_accuracy(cells.accuracy.values)[:, None]
-    return (np.abs(off) <= stats.norm.ppf(0.975) * cells.network_error).values.ravel()
+def on_curve(cells: xr.Dataset) -> Estimate:
+    """The share of samples whose I(F;Y) is within 1.96 delta-method errors of 1 - h(a)."""
+    return _share_of_draws(cells, "within")
+
+
+def _share_of_draws(cells: xr.Dataset, count: str) -> Estimate:
+    """A count in each cell as a share of all their draws."""
+    hits, draws = int(cells[count].sum()), int(cells.draws.sum())
+    return share([True] * hits + [False] * (draws - hits))
 
 
 def _mixtures(dataset: xr.Dataset) -> list[Check]:
@@ -330,7 +349,7 @@ def _mixtures(dataset: xr.Dataset) -> list[Check]:
         ),
         check(
             dataset, "N20", "identity", "simulated mixtures: share of samples in which I(F;Y|L) = 0 passes its G-test at 5 %",
-            passing(mixture), between(1 - FLAT - 0.02, 1 - FLAT + 0.02),
+            passing(mixture), between(1 - LEVEL - 0.02, 1 - LEVEL + 0.02),
             control("independent errors, q of at least a quarter: the same share", _detectable(independent), below(0.05)),
         ),
     ]  # fmt: skip
@@ -343,7 +362,7 @@ def ratios(cells: xr.Dataset) -> Array:
 
 def passing(cells: xr.Dataset) -> Estimate:
     """1 - mu/I stays below what sampling alone gives, 4.32 / (N I), in this share of samples."""
-    return share((cells.p_value.values >= FLAT).ravel())
+    return _share_of_draws(cells, "passed")
 
 
 def _detectable(independent: xr.Dataset) -> Estimate:
@@ -353,13 +372,3 @@ def _detectable(independent: xr.Dataset) -> Estimate:
 
 def _exact(cells: xr.Dataset, quantity: str) -> Array:
     return cells.exact.sel(quantity=quantity).values
-
-
-def _mus(cells: xr.Dataset) -> list[float]:
-    return cells.found.sel(quantity="mu").values.ravel().tolist()
-
-
-def _beyond_room(random: xr.Dataset) -> Array:
-    """What has no such bound: I(F;Y|L) may exceed every one of the three."""
-    least = random.found.sel(quantity=["network", "simple", "shared"]).min("quantity")
-    return (least - random.found.sel(quantity="beyond")).values.ravel()

@@ -1,5 +1,7 @@
 """Pictures of the measure itself: laws it is known for, its bias and coverage, and ten classes against their baselines."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -12,7 +14,6 @@ from simplicity.plot import seeds
 from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
 Array = NDArray[np.floating]
-_SHOWN = 3  # samples of a recorded cell, and one of a fresh one; all of them would lie on each other
 _CASES = {
     "symmetric": (BLUE, "symmetric errors, independent of L's"),
     "one-sided": (ORANGE, "all errors on one class"),
@@ -49,9 +50,9 @@ def laws(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
 
 def _samples(panel: Axes, cells: xr.Dataset, x: str, y: str, colour: str, recorded: bool) -> None:
-    """Some samples of each setting and seed."""
-    count = _SHOWN if recorded else 1
-    across, up = (cells[name] if name in cells else cells.found.sel(quantity=name) for name in (x, y))
+    """The samples that a recorded run kept, and one of each fresh cell; all of them would lie on each other."""
+    count = None if recorded else 1
+    across, up = (cells[name] if name in cells else cells.shown.sel(quantity=name) for name in (x, y))
     seeds.marks(panel, across[:, :count].values.ravel(), up[:, :count].values.ravel(), colour, recorded)
 
 
@@ -146,7 +147,7 @@ def _mean_by(x: Array, y: Array) -> tuple[Array, Array]:
     return places, np.array([y[x == place].mean() for place in places])
 
 
-def _thousands(panel: Axes, values: Array) -> None:
+def _thousands(panel: Axes, values: NDArray[Any]) -> None:
     panel.set_xticks(values, [f"{value:,}" for value in values])
     panel.set_xticks([], minor=True)
 
