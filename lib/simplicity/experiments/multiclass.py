@@ -276,10 +276,12 @@ def correction(dataset: xr.Dataset, classes: int = DIGITS) -> Estimate:
     return early_mean(dataset, abs(corrected - plain) / plain)
 
 
-def explained(dataset: xr.Dataset, which: str = "", statistic: str = "mean", estimator: str = "miller-madow") -> xr.DataArray:
+def explained(
+    dataset: xr.Dataset, which: str = "", statistic: str = "mean", estimator: str = "miller-madow", classes: int = DIGITS
+) -> xr.DataArray:
     """mu / I(F;Y) (cell, probe) of the network, or of a baseline."""
     if which:
-        mu, network = (baseline(dataset, which, statistic, name, estimator) for name in ("mu", "network"))
+        mu, network = (baseline(dataset, which, statistic, name, estimator, classes) for name in ("mu", "network"))
     else:
-        mu, network = (quantity(dataset, name, estimator) for name in ("mu", "network"))
+        mu, network = (quantity(dataset, name, estimator, classes) for name in ("mu", "network"))
     return mu / network
