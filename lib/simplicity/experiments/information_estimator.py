@@ -112,6 +112,7 @@ def _confusion(classes: int, accuracy: float) -> Array:
 
 
 def law_of(cell: Cell) -> Array:
+    """P(F, Y, L) of the cell's kind."""
     if cell.kind == "ten, filled":
         return filled(TEN)
     return law(TEN if cell.kind == "ten" else 2, cell.accuracy, cell.simple)
