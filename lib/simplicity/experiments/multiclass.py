@@ -71,7 +71,7 @@ class Config:
 
 
 QUICK = Config()
-TINY = dataclasses.replace(QUICK, hidden=16, steps=100, linear_epochs=5, permutations=20)
+TINY = dataclasses.replace(QUICK, hidden=16, steps=60, linear_epochs=2, permutations=20)
 FULL = dataclasses.replace(QUICK, steps=4000, linear_epochs=100, permutations=1000, seeds=10)
 
 
