@@ -34,6 +34,28 @@ def averaged_match(counts: ArrayLike) -> int | None:
     return _first_run(information.information(counts).network.mean(axis=0) > line, 1)
 
 
+class Reading(NamedTuple):
+    """What the authors print or plot of a task, from averages over runs."""
+
+    accuracy: float  # of L
+    line: float  # 1 - h(accuracy of L), their I(L;Y)
+    match: int | None  # T0, as a probe's index
+    kept_at_match: float  # mu(T0) / line
+    network_end: float  # I(F;Y)
+    mu_end: float
+    ratio_end: float  # mu / I(F;Y)
+
+
+def as_authors(counts: ArrayLike) -> Reading:
+    """Tables (seed, probe, F, Y, L) read as in the authors' code."""
+    found = information.information(counts)
+    accuracy = float(information.accuracies(counts)[1].mean())
+    line = float(information.from_accuracy(information.accuracies(counts)[1]).mean())
+    at, mu, network = averaged_match(counts), found.mu.mean(axis=0), found.network.mean(axis=0)
+    kept = float("nan") if at is None else float(mu[at] / line)
+    return Reading(accuracy, line, at, kept, float(network[-1]), float(mu[-1]), float(mu[-1] / network[-1]))
+
+
 def explained(counts: ArrayLike, until: int) -> float:
     """Mean of mu / I(F;Y) over the checkpoints up to `until` that have more than `LEAST_BITS`; NaN where none has."""
     found = information.information(np.asarray(counts)[: until + 1])

@@ -27,7 +27,9 @@ def dynamics(panels: Mapping[str, tuple[xr.Dataset, xr.Dataset | None]]) -> Pict
         row[0].set(ylabel="bits", ylim=(-0.02, 0.95))
         _accuracy_axis(row[-1])
         _legend(figure, [*_CURVES.items()], lines=[("recorded, mean and seeds", "-"), ("this page", (0, (2, 1.5)))])
-        return finish(figure, "Information of the network and the part that simple classifiers explain, over steps of training.")
+        return finish(
+            figure, "Information of the network and the part that simple classifiers explain, over steps of training."
+        )
 
 
 def images(panels: Mapping[str, tuple[xr.Dataset, float]], authors: Mapping[str, Sequence[dict[str, str]]]) -> Picture:
@@ -43,7 +45,9 @@ def images(panels: Mapping[str, tuple[xr.Dataset, float]], authors: Mapping[str,
         row[0].set(ylabel="bits", ylim=(-0.02, 0.95))
         _accuracy_axis(row[-1])
         _legend(figure, [*_CURVES.items()], marks=[("authors, read off their figures", "o")])
-        return finish(figure, "Information of convolutional networks on MNIST and CIFAR-10 beside the authors' recorded curves.")
+        return finish(
+            figure, "Information of convolutional networks on MNIST and CIFAR-10 beside the authors' recorded curves."
+        )
 
 
 def shares(recorded: xr.Dataset) -> Picture:
@@ -54,10 +58,10 @@ def shares(recorded: xr.Dataset) -> Picture:
     }  # fmt: skip
     with axes(2, height=3.9) as (figure, (left, right)):
         for part, name, colour in places.values():
-            _ratios(left, _tables(part, name), part.step.values, colour)
-        _ratios(left, linear_phase.independent(_tables(plain, "linear")), plain.step.values, ORANGE)
-        kept, order = _tables(plain, "linear"), plain.step.values
-        for table, colour in ((kept, GREEN), (_tables(plain, "wave"), RED)):
+            _ratios(left, tables(part, name), part.step.values, colour)
+        _ratios(left, linear_phase.independent(tables(plain, "linear")), plain.step.values, ORANGE)
+        kept, order = tables(plain, "linear"), plain.step.values
+        for table, colour in ((kept, GREEN), (tables(plain, "wave"), RED)):
             found = information.information(table)
             right.plot(order, found.mu.mean(axis=0), color=colour)
             right.axhline(found.simple.mean(), color=colour, lw=0.8, ls=":")
@@ -76,7 +80,7 @@ def _information(panel: Axes, runs: xr.Dataset, at: Array) -> None:
         for one in values:
             panel.plot(at, one, color=colour, alpha=FAINT, lw=0.8)
     _means(panel, runs, at)
-    line = information.information(_tables(runs, "linear")).simple.mean()
+    line = information.information(tables(runs, "linear")).simple.mean()
     panel.axhline(line, color=INK, lw=0.8, ls=":")
     panel.annotate("I(L;Y)", (0, line), xytext=(4, 3), textcoords="offset points", fontsize=9)
 
@@ -88,23 +92,24 @@ def _means(panel: Axes, runs: xr.Dataset, at: Array, **look: object) -> None:
 
 def _curve(runs: xr.Dataset, name: str) -> Array:
     """(run, probe) in bits."""
-    linear = _tables(runs, "linear")
+    linear = tables(runs, "linear")
     if name == "μ, forest":
-        return information.information(_tables(runs, "forest")).mu
+        return information.information(tables(runs, "forest")).mu
     if name == "μ, random R":
         return information.information(linear_phase.independent(linear)).mu
     found = information.information(linear)
     return found.network if name == "I(F;Y)" else found.mu
 
 
-def _ratios(panel: Axes, tables: Array, at: Array, colour: str) -> None:
+def _ratios(panel: Axes, counts: Array, at: Array, colour: str) -> None:
     """The mean over runs of mu / I(F;Y) where I(F;Y) is more than `linear_phase.LEAST_BITS` in all of them."""
-    found = information.information(tables)
+    found = information.information(counts)
     enough = (found.network > linear_phase.LEAST_BITS).all(axis=0)
     panel.plot(at[enough], (found.mu[:, enough] / found.network[:, enough]).mean(axis=0), color=colour)
 
 
-def _tables(runs: xr.Dataset, name: str) -> Array:
+def tables(runs: xr.Dataset, name: str) -> Array:
+    """Counts with one of the simple classifiers, (run, probe, f, y, l)."""
     return runs.counts.sel(simple=name).transpose("cell", "probe", "f", "y", "l").values
 
 
@@ -118,7 +123,10 @@ def _accuracy_axis(panel: Axes) -> None:
 
 
 def _legend(
-    figure: object, colours: Sequence[tuple[str, str]], lines: Sequence[tuple[str, object]] = (), marks: Sequence[tuple[str, str]] = ()
+    figure: object,
+    colours: Sequence[tuple[str, str]],
+    lines: Sequence[tuple[str, object]] = (),
+    marks: Sequence[tuple[str, str]] = (),
 ) -> None:
     handles = [Line2D([], [], color=colour, label=label) for label, colour in colours]
     handles += [Line2D([], [], color=INK, ls=style, lw=1.2, label=label) for label, style in lines]  # type: ignore[arg-type]
