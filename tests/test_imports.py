@@ -45,6 +45,8 @@ ALLOWED = {
         "claims",
         "linear_teacher",
         "checkpoints",
+        "explain",
+        "explain_checks",
     },
     "run": {"config", "store", "threads", "paths", "pool", "checkpoints"},
     "sweep": {"config", "store", "run", "pool"},

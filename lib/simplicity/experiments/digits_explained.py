@@ -102,6 +102,6 @@ def interpolates(dataset: xr.Dataset) -> np.ndarray:
     return information.accuracies(last)[0] == 1
 
 
-def _known_at_end(dataset: xr.Dataset) -> np.ndarray:
+def _known_at_end(dataset: xr.Dataset) -> list[float]:
     last = dataset.counts.sel(simple="linear").transpose("cell", "probe", "f", "y", "l").values[:, -1]
-    return information.information(last).network
+    return [float(information.information(table).network) for table in last]

@@ -157,6 +157,7 @@ def draw(cell: Cell) -> tuple[Samples, np.ndarray]:
 
 
 def network(cell: Cell, rng: np.random.Generator) -> nn.Module:
+    """The cell's network at its start."""
     law = modules.scaled(modules.glorot, KINDS[cell.kind].start_factor)
     return modules.fully_connected((cell.dim, cell.width, cell.width), rng, law)
 

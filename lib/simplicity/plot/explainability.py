@@ -1,10 +1,12 @@
 """Pictures of what a simple classifier explains: information over training, beside what accuracy alone forces."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
@@ -27,9 +29,7 @@ def dynamics(panels: Mapping[str, tuple[xr.Dataset, xr.Dataset | None]]) -> Pict
         row[0].set(ylabel="bits", ylim=(-0.02, 0.95))
         _accuracy_axis(row[-1])
         _legend(figure, [*_CURVES.items()], lines=[("recorded, mean and seeds", "-"), ("this page", (0, (2, 1.5)))])
-        return finish(
-            figure, "Information of the network and the part that simple classifiers explain, over steps of training."
-        )
+        return finish(figure, "What the network knows, and what simple classifiers explain of it, over steps.")
 
 
 def images(panels: Mapping[str, tuple[xr.Dataset, float]], authors: Mapping[str, Sequence[dict[str, str]]]) -> Picture:
@@ -45,9 +45,7 @@ def images(panels: Mapping[str, tuple[xr.Dataset, float]], authors: Mapping[str,
         row[0].set(ylabel="bits", ylim=(-0.02, 0.95))
         _accuracy_axis(row[-1])
         _legend(figure, [*_CURVES.items()], marks=[("authors, read off their figures", "o")])
-        return finish(
-            figure, "Information of convolutional networks on MNIST and CIFAR-10 beside the authors' recorded curves."
-        )
+        return finish(figure, "Convolutional networks on MNIST and CIFAR-10 beside the authors' recorded curves.")
 
 
 def shares(recorded: xr.Dataset) -> Picture:
@@ -85,9 +83,9 @@ def _information(panel: Axes, runs: xr.Dataset, at: Array) -> None:
     panel.annotate("I(L;Y)", (0, line), xytext=(4, 3), textcoords="offset points", fontsize=9)
 
 
-def _means(panel: Axes, runs: xr.Dataset, at: Array, **look: object) -> None:
+def _means(panel: Axes, runs: xr.Dataset, at: Array, **look: Any) -> None:
     for name, colour in _CURVES.items():
-        panel.plot(at, _curve(runs, name).mean(axis=0), color=colour, **look)  # type: ignore[arg-type]
+        panel.plot(at, _curve(runs, name).mean(axis=0), color=colour, **look)
 
 
 def _curve(runs: xr.Dataset, name: str) -> Array:
@@ -123,14 +121,13 @@ def _accuracy_axis(panel: Axes) -> None:
 
 
 def _legend(
-    figure: object,
+    figure: Figure,
     colours: Sequence[tuple[str, str]],
-    lines: Sequence[tuple[str, object]] = (),
+    lines: Sequence[tuple[str, Any]] = (),
     marks: Sequence[tuple[str, str]] = (),
 ) -> None:
+    look: Any = {"fillstyle": "none", "markersize": 5.5}
     handles = [Line2D([], [], color=colour, label=label) for label, colour in colours]
-    handles += [Line2D([], [], color=INK, ls=style, lw=1.2, label=label) for label, style in lines]  # type: ignore[arg-type]
-    handles += [
-        Line2D([], [], color=INK, marker=mark, ls="", fillstyle="none", markersize=5.5, label=label) for label, mark in marks
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, handlelength=1.6)  # type: ignore[attr-defined]
+    handles += [Line2D([], [], color=INK, ls=style, lw=1.2, label=label) for label, style in lines]
+    handles += [Line2D([], [], color=INK, marker=mark, ls="", label=label, **look) for label, mark in marks]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, handlelength=1.6)
