@@ -104,7 +104,7 @@ def test_a_run_in_numbers():
     found = linear_phase.phase(tables, tables, run_of(0.5, 0.7, 0.85, 0.9, 0.99))
     assert found.match == 2 and found.over_other == found.over_other_end == 0
     assert found.gap_end == pytest.approx(float(information.from_accuracy(0.99) - information.from_accuracy(0.95)))
-    assert found.gap_at_match == 0 and found.kept_end < 1 and found.index_end > 0.5
+    assert found.gap_at_match == 0 and found.kept_end == 1 and found.index_end > 0.5
     assert found.explained_by_random < found.explained < 1
     never = linear_phase.phase(run_of(0.5, 0.6, 0.6, 0.6), tables[:4], tables[:4])
     assert np.isnan([never.match, never.explained, never.over_other, never.gap_at_match]).all()
