@@ -31,7 +31,9 @@ def right_half(x: Array) -> Labels:
 
 def partial_sum(x: Array, degree: int) -> Labels:
     """1[x_1 + x_2 x_3 + x_4 x_5 x_6 > 0] with the terms up to `degree` alone: G_1, G_2, and at 3 the staircase's label."""
-    return (sum(x[:, first : first + k].prod(axis=1) for k, first in ((1, 0), (2, 1), (3, 3)) if k <= degree) > 0).astype(np.int64)
+    return (sum(x[:, first : first + k].prod(axis=1) for k, first in ((1, 0), (2, 1), (3, 3)) if k <= degree) > 0).astype(
+        np.int64
+    )
 
 
 def cubic(x: Array) -> Labels:

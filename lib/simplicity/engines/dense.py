@@ -47,9 +47,7 @@ def predict(network: Dense, x: Array) -> NDArray[np.bool_]:
     return logits(network, x.astype(network.weights[0].dtype, copy=False)) > 0
 
 
-def training(
-    start: Dense, x: Array, y: Array, rates: Iterable[float], rule: Literal["gd", "adam"] = "gd"
-) -> Iterator[Dense]:
+def training(start: Dense, x: Array, y: Array, rates: Iterable[float], rule: Literal["gd", "adam"] = "gd") -> Iterator[Dense]:
     """The network before the first step and after every step, one for each of the step sizes `rates`; x (n, d), y (n,) 0 or 1.
 
     What is yielded is the running network itself, which the next step changes: look, do not keep (`kept` makes a copy).

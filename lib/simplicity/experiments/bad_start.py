@@ -1,19 +1,32 @@
 """A start that is not simple: the same train accuracy, a worse end (claim N18).
 
-100 points of the plane under a linear rule, a tenth of the labels flipped. The good start has learnt for 100 steps from a random
-network. The bad one has first fitted, with Adam, the same points with 12 percent of their given labels flipped again, and 500 more
-points with coin-flip labels; on the given labels it is right about as often as the good one. Then both train on the given labels
-alone. Control: a bad start that has fitted its 600 points only in part.
+100 points of the plane under a linear rule, a tenth of the labels flipped. The good start has learnt for 100 steps from a
+random network. The bad one has first fitted, with Adam, the same points with 12 percent of their given labels flipped again,
+and 500 more points with coin-flip labels; on the given labels it is right about as often as the good one. Then both train on
+the given labels alone. Control: a bad start that has fitted its 600 points only in part.
 """
 
 import dataclasses
+from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 import xarray as xr
 from scipy import stats
 
 from simplicity import config
-from simplicity.claims import Check, Criterion, Estimate, check, control, interval_above, interval_contains, mean, no_control, share
+from simplicity.claims import (
+    Check,
+    Criterion,
+    Estimate,
+    check,
+    control,
+    interval_above,
+    interval_contains,
+    mean,
+    no_control,
+    share,
+)
 from simplicity.config import seeds, shared
 from simplicity.data import complexity, images, streams
 from simplicity.engines import dense
@@ -72,7 +85,7 @@ def cells(config: Config) -> list[Cell]:
 
 
 def measure(cell: Cell) -> xr.Dataset:
-    """For each start: the share of its own sample that it fits, and accuracies on given labels and on fresh clean ones before and after."""
+    """For each start the share fitted of its own sample, and accuracies on given and on fresh clean labels, before and after."""
     x, y = sample(cell)
     fresh = streams.generator(cell.seed, streams.TEST).standard_normal((cell.test_samples, 2))
     clean = complexity.right_half(fresh)
@@ -112,11 +125,9 @@ def share_of(network: dense.Dense, x: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean(dense.predict(network, x) == y))
 
 
-def last(path) -> dense.Dense:
+def last(path: Iterable[dense.Dense]) -> dense.Dense:
     """The network after the last step."""
-    for network in path:
-        pass
-    return network
+    return deque(path, maxlen=1).pop()
 
 
 def difference(dataset: xr.Dataset, start: str = "bad") -> np.ndarray:
@@ -128,7 +139,9 @@ def sign_test() -> Criterion:
     """One-sided: as many or more seeds of this sign have probability below 0.05 under a fair coin."""
 
     def holds(estimate: Estimate) -> bool:
-        return bool(stats.binomtest(round(estimate.value * estimate.seeds), estimate.seeds, alternative="greater").pvalue < 0.05)
+        return bool(
+            stats.binomtest(round(estimate.value * estimate.seeds), estimate.seeds, alternative="greater").pvalue < 0.05
+        )
 
     return Criterion("one-sided sign test, p < 0.05", holds)
 

@@ -8,6 +8,7 @@ as often and know nothing else. A decision tree stands beside them as a rival of
 """
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -25,7 +26,10 @@ from simplicity.measure import information, leaving, rivals
 CLAIMS = ("N10",)
 
 PROBES = 60
-TARGETS = {"staircase": partial(complexity.partial_sum, degree=3), "cubic": complexity.cubic}
+TARGETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "staircase": partial(complexity.partial_sum, degree=3),
+    "cubic": complexity.cubic,
+}
 SIMPLE = ("fitted 1", "fitted 2", "exact 1", "exact 2", "noise 1", "noise 2", "tree")
 _SEEN = 5000  # training points on which the accuracy is taken
 
@@ -35,18 +39,18 @@ class Config:
     targets: tuple[str, ...] = config.param(tuple(TARGETS), "what is to be learnt", choices=TARGETS)
     n: int = config.param(20_000, "training samples", unit="samples", low=10, high=10**7)
     dim: int = config.param(20, "input dimension", low=6, high=1000)
-    width: int = config.param(256, "neurons of each of two hidden layers", unit="neurons", low=1, high=10**5)
+    width: int = config.param(128, "neurons of each of two hidden layers", unit="neurons", low=1, high=10**5)
     step_size: float = config.param(0.05, "learning rate of SGD", low=1e-12)
     batch: int = config.param(64, "samples a step", unit="samples", low=1, high=10**6)
-    steps: int = config.param(5000, "steps", low=10, high=10**9)
+    steps: int = config.param(4000, "steps", low=10, high=10**9)
     test_samples: int = config.param(20_000, "fresh samples", unit="samples", low=100, high=10**7)
     seeds: int = config.param(2, "seeds of each target", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 
-QUICK = Config(width=128)
+QUICK = Config(test_samples=10_000)
 TINY = dataclasses.replace(QUICK, n=500, width=16, steps=40, test_samples=500, seeds=2)
-FULL = dataclasses.replace(QUICK, width=256, steps=12_500, seeds=5)
+FULL = dataclasses.replace(QUICK, steps=8000, test_samples=20_000, seeds=5)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,9 +73,7 @@ def cells(config: Config) -> list[Cell]:
 
 def measure(cell: Cell) -> xr.Dataset:
     """Count tables (probe, simple, F, Y, G) on fresh samples, and the accuracy on training ones, at log-spaced steps."""
-    (x, y), (x_test, y_test) = (
-        sample(cell, *source) for source in ((streams.DATA, cell.n), (streams.TEST, cell.test_samples))
-    )
+    (x, y), (x_test, y_test) = (sample(cell, *source) for source in ((streams.DATA, cell.n), (streams.TEST, cell.test_samples)))
     network = modules.fully_connected(
         (cell.dim, cell.width, cell.width), streams.generator(cell.seed, streams.INITIALISATION), modules.torch_default
     )
