@@ -48,7 +48,7 @@ ENOUGH_SEEDS = 5  # a random network of the plane is right about a linear rule f
 class Config:
     n: int = config.param(200, "training points", unit="samples", low=10, high=10**6)
     flip: float = config.param(0.1, "share of flipped labels", low=0, high=0.5)
-    hidden: int = config.param(100, "neurons of each of three hidden layers", unit="neurons", low=1, high=10**4)
+    hidden: int = config.param(64, "neurons of each of three hidden layers", unit="neurons", low=1, high=10**4)
     labels: tuple[str, ...] = config.param(LABELS, "true: with some flipped; random: all by a coin", choices=LABELS)
     side: int = config.param(2, "points across of the grid on which the logit is kept for the picture", low=2, high=500)
     rate: float = config.param(0.1, "learning rate of full-batch gradient descent", low=1e-12)
@@ -60,7 +60,7 @@ class Config:
 
 QUICK = Config(labels=("true",), side=41, test_samples=10_000)
 TINY = dataclasses.replace(QUICK, labels=LABELS, side=3, n=50, hidden=20, steps=200, test_samples=500)
-FULL = dataclasses.replace(QUICK, labels=LABELS, side=2, seeds=10)
+FULL = dataclasses.replace(QUICK, labels=LABELS, side=2, hidden=100, seeds=10)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,9 +158,10 @@ def curves(cells: xr.Dataset) -> dict[str, np.ndarray]:
     own, linear = information.accuracies(counts)
     together = np.trace(counts.sum(axis=-2), axis1=-2, axis2=-1) / counts.sum(axis=(-3, -2, -1))
     found = information.information(counts)
+    null = information.mu_null(own, linear)
     return {
-        "clean": own, "linear": linear, "agreement": together, "mu": found.mu, "network": found.network,
-        "null": information.mu_null(own, linear),
+        "clean": own, "linear": linear, "agreement": together, "mu": found.mu, "network": found.network, "null": null,
+        "index": information.retention_index(found.mu, null, found.network, found.simple),
     }  # fmt: skip
 
 
