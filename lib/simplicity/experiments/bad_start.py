@@ -53,7 +53,7 @@ class Config:
     rate: float = config.param(0.1, "learning rate of gradient descent", low=1e-12)
     steps: int = config.param(2000, "steps of gradient descent from either start", low=1, high=10**8)
     test_samples: int = config.param(20_000, "fresh points", unit="samples", low=100, high=10**7)
-    seeds: int = config.param(2, "seeds", low=1, high=100_000)
+    seeds: int = config.param(1, "seeds", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 

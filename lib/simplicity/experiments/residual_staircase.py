@@ -50,18 +50,22 @@ AUTHORS_ALL_STEPS = 23_400
 @config.settings
 class Config:
     datas: tuple[str, ...] = config.param(("digits",), "data sets; cifar10 needs files", choices=TASKS)
-    width: int = config.param(4, "channels of the first stage", low=1, high=512)
+    width: int = config.param(8, "channels of the first stage, a multiple of 8", low=8, high=512)
     step_size: float = config.param(0.1, "learning rate of SGD with momentum 0.9", low=1e-12)
     batch: int = config.param(128, "samples a step", unit="samples", low=1, high=10**6)
-    steps: int = config.param(60, "steps on the digits", low=10, high=10**7)
+    steps: int = config.param(40, "steps on the digits", low=10, high=10**7)
     image_steps: int = config.param(2000, "steps on CIFAR-10", low=10, high=10**7)
     seeds: int = config.param(1, "seeds", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
+    def check(self) -> None:
+        if self.width % 8:  # with 4, torch 2.13's convolutions with stride wrote outside of their memory
+            raise config.Problem(f"width: got {self.width}, allowed a multiple of 8")
+
 
 QUICK = Config()
-TINY = dataclasses.replace(QUICK, width=1, steps=10, batch=16)
-FULL = dataclasses.replace(QUICK, datas=("digits", "cifar10"), width=8, seeds=2)
+TINY = dataclasses.replace(QUICK, steps=10, batch=16)
+FULL = dataclasses.replace(QUICK, datas=("digits", "cifar10"), seeds=2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,7 +176,7 @@ def cropped(x: Tensor, step: int, *, seed: int, index: int) -> Tensor:
     rows = places + down[:, None]
     image = torch.arange(len(x))[:, None, None]
     found = padded[image, :, rows[:, :, None], columns[:, None, :]]  # (n, height, width, channels)
-    return found.permute(0, 3, 1, 2)
+    return found.permute(0, 3, 1, 2).contiguous()
 
 
 def counts_of(cells: xr.Dataset, name: str) -> np.ndarray:

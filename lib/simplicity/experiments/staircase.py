@@ -44,7 +44,7 @@ class Config:
     batch: int = config.param(64, "samples a step", unit="samples", low=1, high=10**6)
     steps: int = config.param(3000, "steps", low=10, high=10**9)
     test_samples: int = config.param(20_000, "fresh samples", unit="samples", low=100, high=10**7)
-    seeds: int = config.param(2, "seeds of each target", low=1, high=100_000)
+    seeds: int = config.param(1, "seeds of each target", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 
