@@ -86,14 +86,14 @@ def boundary(logit: Array, step: Array, points: Array, labels: Array, wrong: Arr
     end = float(log[-1])
     colours = dict(zip(curves, (GREEN, PURPLE, INK), strict=False))
     right = Panel(
-        "shares", (0, end), (0.4, 1.03),
+        "shares", (0, end), (0, 1.03),
         [
             *(Line(name, [np.stack([log, values], axis=1)], colours[name]) for name, values in curves.items()),
-            Line("now", [np.array([[at, 0.4], [at, 1.0]]) for at in log], opacity=0.5, width=1.0, dashes="3 3"),
-            Note([_now(curves, at) for at in range(len(step))], (end, 0.42), anchor="end", size=12),
+            Line("now", [np.array([[at, 0.0], [at, 1.0]]) for at in log], opacity=0.5, width=1.0, dashes="3 3"),
+            Note([_now(curves, at) for at in range(len(step))], (end, 0.04), anchor="end", size=12),
         ],
         "1 + steps", "", [(float(k), f"{10**k:g}") for k in range(int(end) + 1)],
-        [(value, f"{value:g}") for value in (0.4, 0.6, 0.8, 1.0)], width=360, height=350,
+        [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)], width=360, height=350,
     )  # fmt: skip
     about = "Points of a disk with the network's decision boundary over steps, and the shares that are correct beside it."
     return Player([left, right], [f"step {int(one)}" for one in step], about, step_name="steps", milliseconds=350)
@@ -141,8 +141,8 @@ def starts(end: Array, names: tuple[str, ...]) -> Picture:
         right.axhline(0, color=INK, alpha=0.5, lw=0.8, ls=":")
         left.set(xlim=(-0.4, 2.4), title="final test accuracy, one line a seed")
         left.set_xticks(order, [f"{name} start" for name in names])
-        right.set(xlim=(-0.6, 1.6), title="lead of the good start")
-        right.set_xticks([0, 1], [f"over the {name} one" for name in names[1:]])
+        right.set(xlim=(-0.6, 1.6), title="lead of the good start over the")
+        right.set_xticks([0, 1], [f"{name} one" for name in names[1:]])
         return finish(figure, "Test accuracy after training from good, bad and under-fitted starts, and the good start's lead.")
 
 
