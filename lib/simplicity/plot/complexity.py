@@ -114,7 +114,7 @@ def phases(curves: Mapping[str, Mapping[str, Array]], train: Array, step: Array)
             (true["network"], INK, "-"), (true["mu"], BLUE, "-"), (true["null"], BLUE, ":"), (coin["mu"], RED, "-"),
         ):  # fmt: skip
             right.plot(at, values.mean(axis=0), color=colour, ls=style)
-        left.set(xscale="log", xlabel="steps (0.5 stands for 0)", title="shares", ylim=(0.2, 1.02))
+        left.set(xscale="log", xlabel="steps (0.5 stands for 0)", title="shares", ylim=(0, 1.02))
         right.set(xscale="log", xlabel="steps (0.5 stands for 0)", title="bits", ylim=(0, None))
         entries = [
             (GREEN, "clean labels right", "-"), (PURPLE, "agreement with L", "-"), (INK, "given labels right; I(F;Y)", "-"),
