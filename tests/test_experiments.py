@@ -253,6 +253,9 @@ WIDER = {
     "histogram": {"rtol": 0, "atol": 1e-2},
     "train_curve": {"rtol": 5e-2, "atol": 1e-6},
     "rho_curve": {"rtol": 5e-2, "atol": 1e-6},
+    "counts": {"rtol": 5e-2, "atol": 50},  # of thousands of test points, after thousands of minibatches in float32
+    "train": {"rtol": 0, "atol": 2e-2},
+    "logit": {"rtol": 5e-2, "atol": 5e-2},
 }
 
 

@@ -142,6 +142,15 @@ def interval_contains(value: float) -> Criterion:
     return Criterion(f"interval contains {value:g}", holds)
 
 
+def interval_not_above(bound: float) -> Criterion:
+    """Holds where the interval leaves `bound` or something below it possible."""
+
+    def holds(estimate: Estimate) -> bool:
+        return estimate.interval is not None and estimate.interval[0] <= bound
+
+    return Criterion(f"interval not above {bound:g}", holds)
+
+
 def interval_above(bound: float) -> Criterion:
     """Holds where the whole interval lies above `bound`."""
 

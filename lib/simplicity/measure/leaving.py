@@ -1,0 +1,34 @@
+"""When a network leaves a simpler classifier G behind, and what it keeps of it (Nakkiran et al. 2019, Remark 1).
+
+Until T the network's I(F;Y) is explained by G, after T it knows more: T is the first probe from which on I(F;Y | G) exceeds a
+part of I(G;Y). The part is the companion's choice and sets the times, so the book shows two.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simplicity.measure import information
+
+Array = NDArray[np.floating]
+
+JUDGED, SHOWN = 0.25, 0.1
+SUSTAINED = 3  # probes in a row, so that a wiggle at the threshold is no departure
+
+
+def steps(counts: NDArray, step: NDArray, part: float = JUDGED) -> Array:
+    """The first step (...,) from which on, for three probes, I(F;Y|G) > part I(G;Y); infinite where there is none.
+
+    Tables (..., probe, F, Y, G), steps (..., probe) or (probe,).
+    """
+    found = information.information(counts)
+    beyond = found.beyond > part * found.simple
+    lasting = np.lib.stride_tricks.sliding_window_view(beyond, SUSTAINED, axis=-1).all(axis=-1)
+    first = np.argmax(lasting, axis=-1)
+    at = np.take_along_axis(np.broadcast_to(step, beyond.shape), first[..., None], axis=-1)[..., 0]
+    return np.where(lasting.any(axis=-1), at.astype(float), np.inf)
+
+
+def plateau(counts: NDArray) -> Array:
+    """mu(F;G) at the last probe over I(G;Y), (...,): what is left of G in the end."""
+    last = information.information(np.asarray(counts)[..., -1, :, :, :])
+    return last.mu / last.simple

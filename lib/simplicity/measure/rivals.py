@@ -1,0 +1,70 @@
+"""Simple classifiers to hold a network against, and others of the same accuracy that are not simple in that way.
+
+mu(F; L) far above independent errors shows that network and L find the same points difficult; any two decent classifiers
+do. That it is L in particular needs a rival L' of another kind, fitted on the same sample, at the same accuracy as L.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from simplicity.measure import information
+
+Array = NDArray[np.floating]
+Labels = NDArray[np.integer]
+Classifier = Callable[[Array], NDArray[np.int64]]
+
+_HELD_OUT = 0.2
+_DEPTHS = (3, 4, 5, 6, 8, 10, 12)
+_NEIGHBOURS = (1, 3, 5, 9, 15, 25, 45, 75)
+
+
+def logistic(x: Array, y: Labels) -> Classifier:
+    """Logistic regression of labels 0 and 1 on x (n, d) with an intercept and practically no penalty."""
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = LogisticRegression(C=1e6, max_iter=2000).fit(x, y)
+    return lambda new: fitted.predict(new).astype(np.int64)
+
+
+def tree(x: Array, y: Labels, rng: Generator) -> Classifier:
+    """A decision tree whose depth has the best accuracy on a fifth held out, refitted on all."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    return _tuned([lambda depth=depth: DecisionTreeClassifier(max_depth=depth, random_state=0) for depth in _DEPTHS], x, y, rng)
+
+
+def neighbours(x: Array, y: Labels, rng: Generator) -> Classifier:
+    """The majority of the nearest neighbours in Euclidean distance, as many as do best on a fifth held out."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    return _tuned([lambda k=k: KNeighborsClassifier(k, algorithm="auto") for k in _NEIGHBOURS if k < len(x) / 2], x, y, rng)
+
+
+def _tuned(makers: list[Callable], x: Array, y: Labels, rng: Generator) -> Classifier:
+    order = rng.permutation(len(x))
+    held = int(round(_HELD_OUT * len(x)))
+    out, rest = order[:held], order[held:]
+    best = max(makers, key=lambda make: float(np.mean(make().fit(x[rest], y[rest]).predict(x[out]) == y[out])))
+    fitted = best().fit(x, y)
+    return lambda new: fitted.predict(new).astype(np.int64)
+
+
+def weakened(counts: NDArray, accuracy: Array | float) -> Array:
+    """Tables (..., F, Y, L) after L's predictions are flipped at random until its accuracy is `accuracy`, in expectation.
+
+    A prediction is flipped with probability q = (b - accuracy) / (2 b - 1), b being L's accuracy; a table whose L is no
+    better than that stays as it is.
+    """
+    n = np.asarray(counts, dtype=float)
+    _, have = information.accuracies(n)
+    q = np.where(have > accuracy, (have - accuracy) / np.where(have > 0.5, 2 * have - 1, 1.0), 0.0)[..., None, None, None]
+    return (1 - q) * n + q * n[..., ::-1]
+
+
+def at_equal_accuracy(counts: NDArray, rival: NDArray) -> tuple[Array, Array]:
+    """mu(F; L) and mu(F; L') after the better one of L and L' is weakened to the other's accuracy, each (...)."""
+    lower = np.minimum(information.accuracies(counts)[1], information.accuracies(rival)[1])
+    return information.information(weakened(counts, lower)).mu, information.information(weakened(rival, lower)).mu
