@@ -32,6 +32,7 @@ from simplicity.measure.linear_phase import Phase
 
 ENOUGH = 0.75  # of mu / I(F;Y): the authors' own recorded curves have .79 and .80 at T0
 DRAWS = 200
+ENOUGH_SEEDS = 5  # for differences of hundredths of a bit
 
 Statistic = Callable[[Phase], float]
 
@@ -129,9 +130,9 @@ def widens(dataset: xr.Dataset, runs: Runs, narrow: Control) -> list[Check]:
     ]  # fmt: skip
 
 
-def alternatives(dataset: xr.Dataset, runs: Runs) -> list[Check]:
-    """N19: neither independent errors nor any classifier as accurate as L explain as much."""
-    return [
+def alternatives(dataset: xr.Dataset, runs: Runs, against_forest: bool = True) -> list[Check]:
+    """N19: neither independent errors nor any classifier as accurate as L explain as much; the second with enough seeds."""
+    found = [
         check(
             dataset, "N19", "empirical", f"{runs.where}: mu minus that of R at the end, bits",
             runs.mean(lambda run: run.over_random_end), interval_above(0), runs.redrawn(),
@@ -142,3 +143,4 @@ def alternatives(dataset: xr.Dataset, runs: Runs) -> list[Check]:
             no_control("the forest is the control: equally accurate, on the same points, and not linear"),
         ),
     ]  # fmt: skip
+    return found if against_forest else found[:1]

@@ -92,7 +92,7 @@ def checks(dataset: xr.Dataset) -> list[Check]:
         *explain_checks.matched(dataset, runs, on_sinusoid),
         *explain_checks.retained(dataset, runs),
         *explain_checks.retained(dataset, interpolating, "N8", nothing),
-        *explain_checks.alternatives(dataset, runs),
+        *explain_checks.alternatives(dataset, runs, len(runs.phases) >= explain_checks.ENOUGH_SEEDS),
     ]
 
 

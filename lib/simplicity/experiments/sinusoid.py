@@ -15,7 +15,6 @@ from torch import nn
 from simplicity import config, explain, explain_checks, modules
 from simplicity.claims import (
     Check,
-    Control,
     at_least,
     below,
     cells_where,
@@ -135,7 +134,7 @@ def measure(cell: Cell) -> xr.Dataset:
         network(cell, rngs[streams.INITIALISATION]), seen, simple, line(seen.x[:SCORED]), rate=cell.step_size, batch=cell.batch,
         at=explain.schedule(steps(cell), cell.probes), order=rngs[streams.BATCHES],
     )[1]  # fmt: skip
-    return found.reindex(simple=list(SIMPLE), fill_value=0)
+    return found.reindex(simple=list(SIMPLE), fill_value=0).reset_coords("step")  # the authors' size takes more steps
 
 
 def draw(cell: Cell) -> tuple[Samples, np.ndarray]:
@@ -195,8 +194,8 @@ def checks(dataset: xr.Dataset) -> list[Check]:
         *explain_checks.matched(dataset, plain, never),
         *_order(dataset, parts),
         *explain_checks.retained(dataset, plain),
-        *explain_checks.widens(dataset, plain, _narrower(plain, runs["ten times the samples"])),
-        *explain_checks.alternatives(dataset, plain),
+        *_widens(dataset, plain, runs["ten times the samples"]),
+        *explain_checks.alternatives(dataset, plain, len(plain.phases) >= explain_checks.ENOUGH_SEEDS),
         *_second_network(dataset, parts["two networks"]),
         *_noisy(dataset, runs["noisy"]),
     ]
@@ -208,7 +207,9 @@ def _largest(dataset: xr.Dataset) -> list[float]:
 
 
 def _order(dataset: xr.Dataset, parts: dict[str, xr.Dataset]) -> list[Check]:
-    """N6: at T0 the line is known and the wave, which tells more about the label, is not."""
+    """N6, FULL only: at T0 the line is known and the wave, which tells more about the label, is not."""
+    if not parts["weak line"].sizes["cell"]:
+        return []
     return [
         check(
             dataset, "N6", "empirical", "sinusoid: mu with L minus mu with the sign of the wave at T0, bits",
@@ -227,10 +228,13 @@ def _line_over_wave(dataset: xr.Dataset) -> list[float]:
     return found
 
 
-def _narrower(plain: explain_checks.Runs, more: explain_checks.Runs) -> Control:
-    """With ten times the samples, at the same number of steps, the gap at the end is less than a third of the plain one."""
+def _widens(dataset: xr.Dataset, plain: explain_checks.Runs, more: explain_checks.Runs) -> list[Check]:
+    """N9, FULL only; with ten times the samples, at the same number of steps, the gap stays below a third of the plain one."""
+    if not more.phases:
+        return []
     ratio = [run.gap_end / plain.mean(lambda other: other.gap_end).value for run in more.phases]
-    return control("ten times the samples: gap at the end over the plain one", mean(ratio), below(1 / 3))
+    narrow = control("ten times the samples: gap at the end over the plain one", mean(ratio), below(1 / 3))
+    return explain_checks.widens(dataset, plain, narrow)
 
 
 def _second_network(dataset: xr.Dataset, part: xr.Dataset) -> list[Check]:

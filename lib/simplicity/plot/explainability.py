@@ -22,10 +22,10 @@ def dynamics(panels: Mapping[str, tuple[xr.Dataset, xr.Dataset | None]]) -> Pict
     """I(F;Y) and mu with L, with the forest and with R over steps; {title: (recorded runs, this page's runs)}."""
     with axes(len(panels), height=4.1, sharey=True) as (figure, row):
         for panel, (title, (recorded, fresh)) in zip(row, panels.items(), strict=True):
-            _information(panel, recorded, recorded.step.values)
+            _information(panel, recorded, _steps(recorded))
             if fresh is not None:
-                _means(panel, fresh, fresh.step.values, lw=0.9, ls=(0, (2, 1.5)))
-            panel.set(xscale="symlog", xlabel="steps", title=title, xlim=(0, recorded.step.values.max()))
+                _means(panel, fresh, _steps(fresh), lw=0.9, ls=(0, (2, 1.5)))
+            panel.set(xscale="symlog", xlabel="steps", title=title, xlim=(0, _steps(recorded)[-1]))
         row[0].set(ylabel="bits", ylim=(-0.02, 0.95))
         _accuracy_axis(row[-1])
         _legend(figure, [*_CURVES.items()], lines=[("recorded, mean and seeds", "-"), ("this page", (0, (2, 1.5)))])
@@ -36,7 +36,7 @@ def images(panels: Mapping[str, tuple[xr.Dataset, float]], authors: Mapping[str,
     """As `dynamics` over epochs at the authors' rate; {title: (runs, epochs a step)}, with points of the authors' curves."""
     with axes(len(panels), height=4.1, sharey=True) as (figure, row):
         for panel, (title, (recorded, epochs)) in zip(row, panels.items(), strict=True):
-            at = recorded.step.values[0] * epochs
+            at = _steps(recorded) * epochs
             _information(panel, recorded, at)
             for point in authors[title]:
                 colour = BLUE if point["quantity"] == "I" else GREEN
@@ -56,9 +56,9 @@ def shares(recorded: xr.Dataset) -> Picture:
     }  # fmt: skip
     with axes(2, height=3.9) as (figure, (left, right)):
         for part, name, colour in places.values():
-            _ratios(left, tables(part, name), part.step.values, colour)
-        _ratios(left, linear_phase.independent(tables(plain, "linear")), plain.step.values, ORANGE)
-        kept, order = tables(plain, "linear"), plain.step.values
+            _ratios(left, tables(part, name), _steps(part), colour)
+        _ratios(left, linear_phase.independent(tables(plain, "linear")), _steps(plain), ORANGE)
+        kept, order = tables(plain, "linear"), _steps(plain)
         for table, colour in ((kept, GREEN), (tables(plain, "wave"), RED)):
             found = information.information(table)
             right.plot(order, found.mu.mean(axis=0), color=colour)
@@ -104,6 +104,11 @@ def _ratios(panel: Axes, counts: Array, at: Array, colour: str) -> None:
     found = information.information(counts)
     enough = (found.network > linear_phase.LEAST_BITS).all(axis=0)
     panel.plot(at[enough], (found.mu[:, enough] / found.network[:, enough]).mean(axis=0), color=colour)
+
+
+def _steps(runs: xr.Dataset) -> Array:
+    """Of the checkpoints (probe,), which all runs of one kind share."""
+    return runs.step.values if runs.step.ndim == 1 else runs.step.values[0]
 
 
 def tables(runs: xr.Dataset, name: str) -> Array:
