@@ -39,7 +39,7 @@ class Config:
 
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, kinds=("plain",), width=32, epochs=2, linear_epochs=3, probes=6, seeds=2)
-FULL = dataclasses.replace(QUICK, epochs=300, probes=48, seeds=20)
+FULL = dataclasses.replace(QUICK, epochs=150, probes=40, seeds=10)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,12 +87,14 @@ def checks(dataset: xr.Dataset) -> list[Check]:
     interpolating = explain_checks.Runs(plain, "digits, train accuracy 1").select(fitted)
     nothing = control("permuted labels: bits known at the end", mean(_known_at_end(permuted)), below(0.02))
     on_sinusoid = no_control("what nothing linear explains, and a start too large to match L, are on the sinusoid")
+    enough = len(runs.phases) >= explain_checks.ENOUGH_SEEDS
     return [
         *explain_checks.explained(dataset, runs, on_sinusoid),
         *explain_checks.matched(dataset, runs, on_sinusoid),
         *explain_checks.retained(dataset, runs),
-        *explain_checks.retained(dataset, interpolating, "N8", nothing),
-        *explain_checks.alternatives(dataset, runs, len(runs.phases) >= explain_checks.ENOUGH_SEEDS),
+        # Which of a few seeds are at exactly 1 when training ends is chance.
+        *(explain_checks.retained(dataset, interpolating, "N8", nothing) if enough else []),
+        *explain_checks.alternatives(dataset, runs, enough),
     ]
 
 
