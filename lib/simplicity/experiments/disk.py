@@ -59,7 +59,7 @@ class Config:
 
 
 QUICK = Config(labels=("true",), side=41, test_samples=10_000)
-TINY = dataclasses.replace(QUICK, labels=LABELS, side=3, n=50, hidden=20, steps=200, test_samples=500)
+TINY = dataclasses.replace(QUICK, side=3, n=50, hidden=20, steps=200, test_samples=500)
 FULL = dataclasses.replace(QUICK, labels=LABELS, side=2, hidden=100, steps=60_000, seeds=10, first_seed=100)
 
 
