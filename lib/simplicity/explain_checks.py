@@ -32,6 +32,7 @@ from simplicity.measure.linear_phase import Phase
 
 ENOUGH = 0.75  # of mu / I(F;Y): the authors' own recorded curves have .79 and .80 at T0
 DRAWS = 200
+BOOTSTRAP_DRAWS = 50  # a standard error to a tenth; each draw is read as a whole run
 ENOUGH_SEEDS = 5  # for differences of hundredths of a bit
 
 Statistic = Callable[[Phase], float]
@@ -54,7 +55,7 @@ class Runs:
         self._draws: list[list[Phase]] = []
         if one_test_set:
             rng = np.random.default_rng(0)
-            drawn = [[information.bootstrap(table, DRAWS, rng) for table in part] for part in parts]
+            drawn = [[information.bootstrap(table, BOOTSTRAP_DRAWS, rng) for table in part] for part in parts]
             self._draws = [[linear_phase.phase(*tables) for tables in zip(*part, strict=True)] for part in drawn]
 
     def mean(self, statistic: Statistic) -> Estimate:
