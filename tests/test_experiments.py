@@ -222,7 +222,8 @@ def test_a_record_is_small(name: str) -> None:
 @EACH_RECORD
 def test_a_record_names_no_folder_or_person(name: str) -> None:
     text = (paths.results() / f"{name}.json").read_text("utf-8")
-    assert "/" not in "".join(str(value) for value in _leaves({**json.loads(text), "expected": None}))
+    leaves = "".join(str(value) for value in _leaves({**json.loads(text), "expected": None}))
+    assert "/" not in leaves.replace(" / ", "")  # "first / last five" is the name of a task
 
 
 def _leaves(value: Any) -> list[Any]:

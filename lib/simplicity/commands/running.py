@@ -31,8 +31,10 @@ def run_experiment(options: argparse.Namespace) -> int:
         if output and failed.dataset is not None:
             write_atomically(output, encode(failed.dataset))
         return _failed(str(failed))
-    for one in module.checks(dataset):
-        print(_line(one))
+    checks = module.checks(dataset)
+    print(
+        "\n".join(_line(one) for one in checks) or "nothing to judge in these settings: more seeds or other values are needed"
+    )
     if output:
         write_atomically(output, encode(dataset))
         print(f"{dataset.sizes['cell']} cells in {output}")
