@@ -32,9 +32,7 @@ def run_experiment(options: argparse.Namespace) -> int:
             write_atomically(output, encode(failed.dataset))
         return _failed(str(failed))
     checks = module.checks(dataset)
-    print(
-        "\n".join(_line(one) for one in checks) or "nothing to judge in these settings: more seeds or other values are needed"
-    )
+    print("\n".join(_line(one) for one in checks) or "nothing to judge in these settings: try more seeds or other values")
     if output:
         write_atomically(output, encode(dataset))
         print(f"{dataset.sizes['cell']} cells in {output}")
