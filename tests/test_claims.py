@@ -251,10 +251,3 @@ def test_the_worst_of_all_draws_and_nothing_where_one_is_undefined_or_none_is_th
     assert claims.smallest([1.0, 3.0, 2.0]) == claims.exact(1.0, 3)
     for worst in (claims.largest, claims.smallest):
         assert np.isnan(worst([]).value) and np.isnan(worst([1.0, np.nan]).value)
-
-
-def test_an_interval_that_reaches_down_to_a_bound_is_not_above_it() -> None:
-    criterion = claims.interval_not_above(0.5)
-    for interval, holds in (((0.4, 0.6), True), ((0.2, 0.3), True), ((0.5, 0.6), True), ((0.51, 0.6), False)):
-        assert criterion.holds(claims.Estimate(0.55, interval, "t 95 %", 5)) is holds
-    assert not criterion.holds(claims.exact(0.4))  # without an interval nothing is known about chance

@@ -16,7 +16,7 @@ from simplicity.engines import dense
 from simplicity.engines import train as general
 from simplicity.engines.two_layer import Diverged
 from simplicity.experiments import bad_start, disk, residual_staircase, staircase
-from simplicity.measure import information, leaving, rivals
+from simplicity.measure import information, leaving, linear_phase, rivals
 from simplicity.plot import complexity as plot
 
 RNG = partial(np.random.default_rng, 3)
@@ -81,7 +81,7 @@ def test_weakening_is_flipping_at_random_in_expectation() -> None:
     y = rng.integers(2, size=200_000)
     f, g = (information.flipped(y, accuracy, rng) for accuracy in (0.9, 0.85))
     counts = information.table(f, y, g)
-    expected = rivals.weakened(counts, 0.7)
+    expected = linear_phase.degraded(counts, 0.7)
     flips = rng.random(y.size) < (np.mean(g == y) - 0.7) / (2 * np.mean(g == y) - 1)
     drawn = information.table(f, y, np.where(flips, 1 - g, g))
     assert information.accuracies(expected)[1] == pytest.approx(0.7)
@@ -91,7 +91,7 @@ def test_weakening_is_flipping_at_random_in_expectation() -> None:
 
 def test_weakening_leaves_a_worse_classifier_alone() -> None:
     counts = information.table(*(RNG().integers(2, size=(3, 100))))
-    np.testing.assert_array_equal(rivals.weakened(counts, 0.99), counts)
+    np.testing.assert_array_equal(linear_phase.degraded(counts, 0.99), counts)
 
 
 def test_rivals_are_compared_at_the_lower_accuracy() -> None:

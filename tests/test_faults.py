@@ -377,21 +377,25 @@ def _dask(*words: str, **more: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=clients.environment(**more), **quiet)
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    folder = tmp_path_factory.mktemp("cluster")
+@contextlib.contextmanager
+def _started(folder: Path, workers: int) -> Iterator[Cluster]:
     file = folder / "scheduler.json"
     words = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
-    scheduler = _dask(*words)
-    found = Cluster("", scheduler, [], folder)
+    found = Cluster("", _dask(*words), [], folder)
     try:
         until(lambda: file.exists() and file.read_text().endswith("}"))  # it appears before it is written
         found.address = json.loads(file.read_text())["address"]
-        found.start_worker()
-        found.start_worker()
+        for _ in range(workers):
+            found.start_worker()
         yield found
     finally:
         found.close()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with _started(tmp_path_factory.mktemp("cluster"), 2) as found:
+        yield found
 
 
 def test_two_hundred_cells_over_dask_with_a_worker_killed_twice_end_whole_with_the_same_bits(
@@ -454,14 +458,16 @@ def test_without_a_scheduler_there_is_one_error(tmp_path: Path, client: Callable
 
 
 def test_a_killed_scheduler_is_one_error_and_finished_cells_are_kept(
-    tmp_path: Path, cluster: Cluster, client: Callable[..., subprocess.Popen[str]]
+    tmp_path: Path, client: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    process = client("-p", "modes=fine,wait", "-g", "index=0,2,4", "--scheduler", cluster.address)
-    until(lambda: len(stored(tmp_path / "store")) >= 1 and len(toy.calls(tmp_path)) >= 3)
-    before = stored(tmp_path / "store")
-    cluster.scheduler.kill()
-    code, _, lines = told(process)
-    assert code == 1 and len(lines) == 1
-    broke = f"error: executor: it broke (BrokenExecutor: the scheduler at {cluster.address} is gone)"
-    assert lines[0] == f"{broke}, allowed a running one; finished cells are kept"
-    assert stored(tmp_path / "store") >= before
+    """Its own: tests may come in any order, and none after this one could use the common scheduler."""
+    with _started(tmp_path, 1) as cluster:
+        process = client("-p", "modes=fine,wait", "-g", "index=0,2,4", "--scheduler", cluster.address)
+        until(lambda: len(stored(tmp_path / "store")) >= 1 and len(toy.calls(tmp_path)) >= 2)
+        before = stored(tmp_path / "store")
+        cluster.scheduler.kill()
+        code, _, lines = told(process)
+        assert code == 1 and len(lines) == 1
+        broke = f"error: executor: it broke (BrokenExecutor: the scheduler at {cluster.address} is gone)"
+        assert lines[0] == f"{broke}, allowed a running one; finished cells are kept"
+        assert stored(tmp_path / "store") >= before

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity.measure import information
+from simplicity.measure import information, linear_phase
 
 Array = NDArray[np.floating]
 Labels = NDArray[np.integer]
@@ -52,19 +52,7 @@ def _tuned(makers: list[Callable], x: Array, y: Labels, rng: Generator) -> Class
     return lambda new: fitted.predict(new).astype(np.int64)
 
 
-def weakened(counts: NDArray, accuracy: Array | float) -> Array:
-    """Tables (..., F, Y, L) after L's predictions are flipped at random until its accuracy is `accuracy`, in expectation.
-
-    A prediction is flipped with probability q = (b - accuracy) / (2 b - 1), b being L's accuracy; a table whose L is no
-    better than that stays as it is.
-    """
-    n = np.asarray(counts, dtype=float)
-    _, have = information.accuracies(n)
-    q = np.where(have > accuracy, (have - accuracy) / np.where(have > 0.5, 2 * have - 1, 1.0), 0.0)[..., None, None, None]
-    return (1 - q) * n + q * n[..., ::-1]
-
-
 def at_equal_accuracy(counts: NDArray, rival: NDArray) -> tuple[Array, Array]:
-    """mu(F; L) and mu(F; L') after the better one of L and L' is weakened to the other's accuracy, each (...)."""
-    lower = np.minimum(information.accuracies(counts)[1], information.accuracies(rival)[1])
-    return information.information(weakened(counts, lower)).mu, information.information(weakened(rival, lower)).mu
+    """mu(F; L) and mu(F; L') after the better one of L and L' is made as inaccurate as the other, each (...)."""
+    ours, theirs = linear_phase.equally_accurate(counts, rival)
+    return information.information(ours).mu, information.information(theirs).mu
