@@ -116,7 +116,9 @@ def test_few_runs_on_one_test_set_carry_its_error():
     found = claims.mean_on_one_test_set([0.4, 0.6], [0.05, 0.15])
     assert found.value == pytest.approx(0.5) and found.interval == pytest.approx((0.204, 0.796), abs=1e-4)
     assert "test sample" in found.interval_kind and claims.mean_on_one_test_set([], []).seeds == 0
-    gaps = claims.mean_on_one_test_set(iter([0.4, float("nan"), 0.6]), [0.05, float("nan"), 0.15])  # read once, the gap left out
+    gaps = claims.mean_on_one_test_set(
+        iter([0.4, float("nan"), 0.6]), [0.05, float("nan"), 0.15]
+    )  # read once, the gap left out
     assert gaps.interval == pytest.approx(found.interval) and "1 undefined left out" in gaps.interval_kind
 
 

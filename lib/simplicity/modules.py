@@ -112,6 +112,55 @@ def convolutional(shape: tuple[int, int, int], rng: Generator, initialise: Initi
     return _started(nn.Sequential(*layers), rng, initialise)
 
 
+class _Bias(nn.Module):
+    """x + b with one b for each number of an input: a layer of weights 1 on the diagonal, which are not trained."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bias
+
+
+@_apart
+def two_convolutions(shape: tuple[int, int, int], rng: Generator, channels: tuple[int, int] = (96, 384)) -> nn.Sequential:
+    """Loukas et al.'s network for images (channels, height, width), as in their code; its first bias is `module[0].bias`.
+
+    x + b_1, ReLU; 5 x 5 convolutions of 96 and 384 channels without padding, each with ReLU and max-pooling over 3 x 3 at
+    stride 3; a layer of 384; one logit. Biases and weights start uniform on +-1 / sqrt(fan in), b_1 as if from a full matrix.
+
+    At 32 x 32 as at 28 x 28 the second pooling has one window on a map of 5 x 5 or 4 x 4, so that everything comes from the
+    first 25 rows and columns of the image. The rest is cut off here, which changes no output and no gradient.
+    """
+    planes, height, width = shape
+    if not (25 <= height < 34 and 25 <= width < 34):
+        raise ValueError(f"image: got {height} x {width}, allowed 25 to 33")
+    first, second = channels
+    below = _Bias(shape)
+    module = nn.Sequential(
+        below, nn.ReLU(), _Corner(25),
+        nn.Conv2d(planes, first, 5), nn.ReLU(), nn.MaxPool2d(3), nn.Conv2d(first, second, 5), nn.ReLU(), nn.MaxPool2d(3),
+        nn.Flatten(), nn.Linear(second, second), nn.ReLU(), nn.Linear(second, 1),
+    )  # fmt: skip
+    numbers = torch_generator(rng)
+    torch_default(module, numbers)
+    bound = 1 / math.sqrt(math.prod(shape))
+    nn.init.uniform_(below.bias, -bound, bound, generator=numbers)
+    return module
+
+
+class _Corner(nn.Module):
+    """The first rows and columns of an image."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[..., : self.side, : self.side]
+
+
 class _Block(nn.Module):
     """x + conv(relu(norm(conv(relu(norm(x)))))), the shortcut a 1 x 1 convolution where the shape changes."""
 

@@ -4,6 +4,7 @@ A two-layer network without biases is h(x) = sum_j a_j max(0, <w_j, x>): no fact
 initialisation (Boursier & Flammarion 2025).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,13 @@ class TwoLayer(NamedTuple):
 
     a: Array
     w: Array
+
+
+class FullyConnected(NamedTuple):
+    """A deep network with one output: weights (n_l, n_{l-1}) and biases (n_l,) of the layers l = 1..d, and n_d = 1."""
+
+    weights: tuple[Array, ...]
+    biases: tuple[Array, ...]
 
 
 def forward(network: TwoLayer, x: Array) -> Array:
@@ -46,3 +54,15 @@ def dominated(width: int, dim: int, scale: float, rng: Generator, *, one_sign: b
     sign = rng.choice([-1.0, 1.0], width)
     factor = scale / np.sqrt(width)
     return TwoLayer(factor * (np.ones(width) if one_sign else sign), factor * radius * direction)
+
+
+def torch_default(sizes: Sequence[int], rng: Generator, *, identity: bool = False) -> FullyConnected:
+    """Torch's own start: W_l and b_l uniform on +-1 / sqrt(n_{l-1}); `identity` puts W_1 = I (Loukas et al. 2021)."""
+    weights, biases = [], []
+    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+        bound = 1 / np.sqrt(before)
+        weights.append(rng.uniform(-bound, bound, (after, before)))
+        biases.append(rng.uniform(-bound, bound, after))
+    if identity:
+        weights[0] = np.eye(sizes[1], sizes[0])
+    return FullyConnected(tuple(weights), tuple(biases))
