@@ -26,7 +26,7 @@ ALLOWED = {
     "data": {"config", "data"},
     "nets": {"config"},
     "starts": {"nets"},  # further initialisations, apart from `nets` so that recorded runs keep their fingerprints
-    "measure": {"config", "measure"},
+    "measure": {"config", "nets", "measure"},
     "claims": {"config"},
     "store": {"config", "threads"},
     "pool": {"config", "threads"},
