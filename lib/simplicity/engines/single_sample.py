@@ -44,6 +44,7 @@ STATISTICS = {
     "rounding": "largest | |db| / (alpha eps) - slope |, in units of what rounding b_1 may cause",
 }
 _NAMES = tuple(STATISTICS)
+_ULP = float(np.finfo(np.float64).eps)
 
 
 class Trace(NamedTuple):
@@ -250,87 +251,102 @@ def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def _derivative(f, target, cross):  # type: ignore[no-untyped-def]
+    """(l, dl/df, eps) for the output or logit f."""
+    if not cross:
+        return 0.5 * (f - target) ** 2, f - target, abs(f - target)
+    margin = f if target > 0.5 else -f
+    right = 1 / (1 + np.exp(-margin))  # p of the given label
+    wrong = 1 / (1 + np.exp(margin))  # 1 - p, without cancellation
+    loss = max(-margin, 0.0) + np.log1p(np.exp(-abs(margin)))
+    return loss, -wrong if target > 0.5 else wrong, 1 / right
+
+
+@_compiled
+def _look(w, b, sizes, x, y, chosen, h, delta, pull, rate, cross, identity):  # type: ignore[no-untyped-def]
+    """Forward and backward for the batch; pull = sum of dl/db_1; returns means of l and eps. A lone sample moves w_2..w_d."""
+    loss, epsilon = 0.0, 0.0
+    pull[:] = 0
+    for k in range(len(chosen)):
+        for i in range(sizes[0]):
+            h[k, 0, i] = x[chosen[k], i]
+        f = _forward(w, b, sizes, h[k], identity)
+        value, outer, size = _derivative(f, y[chosen[k]], cross)
+        loss += value
+        epsilon += size
+        _backward(w, sizes, h[k], delta[k], outer, rate if len(chosen) == 1 else 0.0)
+        for j in range(sizes[1]):
+            pull[j] += delta[k, 1, j]
+    return loss / len(chosen), epsilon / len(chosen)
+
+
+@_compiled
+def _move(w, b, sizes, h, delta, rate, train_first):  # type: ignore[no-untyped-def]
+    """The rest of a step: biases, the first layer, and after a batch, which is seen whole before it moves anything, all."""
+    batch, layers = len(h), len(sizes) - 1
+    for k in range(batch):
+        for layer in range(layers):
+            for j in range(sizes[layer + 1]):
+                b[layer, j] -= rate / batch * delta[k, layer + 1, j]
+        if batch > 1 or train_first:
+            _step(w, sizes, h[k], delta[k], rate / batch, 0 if train_first else 1, layers if batch > 1 else 1)
+
+
+@_compiled
+def _note(row, old, new, origin, rate, loss, slope, epsilon, before):  # type: ignore[no-untyped-def]
+    """Adds a step to the sums of its window; what it divides by is taken care of at the end."""
+    length, distance, largest = 0.0, 0.0, 0.0
+    for j in range(len(old)):
+        length += (new[j] - old[j]) ** 2
+        distance += (old[j] - origin[j]) ** 2
+        largest = max(largest, abs(old[j]))
+    length = np.sqrt(length) / rate
+    row[0] += loss
+    row[2] += slope
+    row[3] += length
+    row[4] += epsilon
+    row[6] += length * before
+    row[7] += np.sqrt(distance)
+    if before > 0:
+        row[5] += length / before
+    if epsilon > 0:
+        row[1] += length / epsilon
+        rounding = np.sqrt(len(old)) * _ULP * (largest + rate * length)
+        row[9] = max(row[9], abs(length - slope * epsilon) * rate / rounding)
+
+
+@_compiled
 def _descend(  # type: ignore[no-untyped-def]
     w, b, sizes, x, y, order, rates, window, batch, cross, train_first, identity, origin, previous, out, trace, traced_epsilon
 ):
     """Advances w and b in place; a row of `out` for each window. `previous` holds eps of the step before, NaN at the start."""
-    first = sizes[1]
-    inputs, layers = sizes[0], len(sizes) - 1
-    h, delta = np.zeros((batch, layers + 1, sizes.max())), np.zeros((batch, layers + 1, sizes.max()))
+    first, at = sizes[1], 0
+    h, delta = np.zeros((batch, len(sizes), sizes.max())), np.zeros((batch, len(sizes), sizes.max()))
     old, middle, shift, pull = np.empty(first), np.empty(first), np.empty(first), np.empty(first)
-    at = 0
     for index in range(len(rates)):
-        rate = rates[index]
-        row = out[index]
+        rate, row, squares = rates[index], out[index], 0.0
         middle[:] = b[0, :first]
         shift[:] = 0
-        squares = 0.0
         for step in range(window):
-            loss, epsilon = 0.0, 0.0
-            pull[:] = 0
-            for k in range(batch):
-                for i in range(inputs):
-                    h[k, 0, i] = x[order[at + k], i]
-                f = _forward(w, b, sizes, h[k], identity)
-                target = y[order[at + k]]
-                if cross:
-                    right = 1 / (1 + np.exp(-f)) if target > 0.5 else 1 / (1 + np.exp(f))  # p of the given label
-                    outer = right - 1 if target > 0.5 else 1 - right
-                    # log(1 + exp(-m)) without overflow, m the margin
-                    margin = f if target > 0.5 else -f
-                    loss += max(-margin, 0.0) + np.log1p(np.exp(-abs(margin)))
-                    epsilon += 1 / right
-                else:
-                    outer = f - target
-                    loss += 0.5 * outer * outer
-                    epsilon += abs(outer)
-                _backward(w, sizes, h[k], delta[k], outer, rate if batch == 1 else 0.0)
-                for j in range(first):
-                    pull[j] += delta[k, 1, j]
-            epsilon /= batch
+            loss, epsilon = _look(w, b, sizes, x, y, order[at : at + batch], h, delta, pull, rate, cross, identity)
+            at += batch
             if not np.isfinite(loss):
                 row[0] = np.nan
                 return
             slope = _slope(w, sizes, pull, identity) / batch / epsilon if epsilon > 0 else 0.0
-            distance = 0.0
             for j in range(first):
                 old[j] = b[0, j]
-                away = b[0, j] - middle[j]
+                away = old[j] - middle[j]
                 shift[j] += away
                 squares += away * away
-                distance += (b[0, j] - origin[j]) ** 2
-            # After a single sample only the first layer's weights are left; a batch is seen whole before any of them moves.
-            for k in range(batch):
-                for layer in range(layers):
-                    for j in range(sizes[layer + 1]):
-                        b[layer, j] -= rate / batch * delta[k, layer + 1, j]
-                if batch > 1 or train_first:
-                    _step(w, sizes, h[k], delta[k], rate / batch, 0 if train_first else 1, layers if batch > 1 else 1)
-            length, largest = 0.0, 0.0
-            for j in range(first):
-                length += (b[0, j] - old[j]) ** 2
-                largest = max(largest, abs(old[j]))
-            length = np.sqrt(length) / rate
-            normalised = length / epsilon if epsilon > 0 else 0.0
+            _move(w, b, sizes, h, delta, rate, train_first)
             before = previous[0] if previous[0] > 0 else epsilon
-            row[0] += loss / batch
-            row[1] += normalised
-            row[2] += slope
-            row[3] += length
-            row[4] += epsilon
-            row[5] += length / before if before > 0 else 0.0
-            row[6] += length * before
-            row[7] += np.sqrt(distance)
-            if epsilon > 0:
-                floor = np.sqrt(first) * 2.220446049250313e-16 * (largest + rate * length) / (rate * epsilon)
-                row[9] = max(row[9], abs(normalised - slope) / floor)
+            _note(row, old, b[0], origin, rate, loss, slope, epsilon, before)
             if len(trace):
                 trace[index * window + step] = old
                 traced_epsilon[index * window + step] = epsilon
             previous[0] = epsilon
-            at += batch
         row[:8] /= window
-        spread = 0.0
+        row[8] = squares / window
         for j in range(first):
-            spread += (shift[j] / window) ** 2
-        row[8] = squares / window - spread
+            row[8] -= (shift[j] / window) ** 2
