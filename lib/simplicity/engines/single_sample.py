@@ -30,7 +30,7 @@ Array = NDArray[np.floating]
 Loss = Literal["squares", "cross entropy"]
 Probe = Callable[[FullyConnected], Any]
 
-# Means over the steps of a window but for the last two; db = b_1(t + 1) - b_1(t).
+# Means over the steps of a window but for the last; db = b_1(t + 1) - b_1(t).
 STATISTICS = {
     "loss": "loss of the visited samples before the step",
     "trajectory": "|db| / (alpha eps)",
@@ -41,6 +41,8 @@ STATISTICS = {
     "late_reciprocal": "|db| / (alpha / eps of the step before), as released for the cross-entropy",
     "distance": "|b_1(t) - b_1(0)|",
     "variance": "mean over the window of |b_1(t) - its mean over the window|^2",
+    "residual": "|dl/df|: |f - y|, or 1 - p of the given label",
+    "logit_slope": "|W_1^T df/db_1| for f itself, the logit for the cross-entropy",
     "rounding": "largest | |db| / (alpha eps) - slope |, in units of what rounding b_1 may cause",
 }
 _NAMES = tuple(STATISTICS)
@@ -264,8 +266,8 @@ def _derivative(f, target, cross):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _look(w, b, sizes, x, y, chosen, h, delta, pull, rate, cross, identity):  # type: ignore[no-untyped-def]
-    """Forward and backward for the batch; pull = sum of dl/db_1; returns means of l and eps. A lone sample moves w_2..w_d."""
-    loss, epsilon = 0.0, 0.0
+    """Forward and backward; pull = sum of dl/db_1. Returns means of l, |dl/df| and eps. A lone sample moves w_2..w_d."""
+    loss, residual, epsilon = 0.0, 0.0, 0.0
     pull[:] = 0
     for k in range(len(chosen)):
         for i in range(sizes[0]):
@@ -273,11 +275,12 @@ def _look(w, b, sizes, x, y, chosen, h, delta, pull, rate, cross, identity):  # 
         f = _forward(w, b, sizes, h[k], identity)
         value, outer, size = _derivative(f, y[chosen[k]], cross)
         loss += value
+        residual += abs(outer)
         epsilon += size
         _backward(w, sizes, h[k], delta[k], outer, rate if len(chosen) == 1 else 0.0)
         for j in range(sizes[1]):
             pull[j] += delta[k, 1, j]
-    return loss / len(chosen), epsilon / len(chosen)
+    return loss / len(chosen), residual / len(chosen), epsilon / len(chosen)
 
 
 @_compiled
@@ -293,8 +296,8 @@ def _move(w, b, sizes, h, delta, rate, train_first):  # type: ignore[no-untyped-
 
 
 @_compiled
-def _note(row, old, new, origin, rate, loss, slope, epsilon, before):  # type: ignore[no-untyped-def]
-    """Adds a step to the sums of its window; what it divides by is taken care of at the end."""
+def _note(row, old, new, origin, rate, loss, pulled, residual, epsilon, before, ulp):  # type: ignore[no-untyped-def]
+    """Adds a step to the sums of its window. `pulled` is |W_1^T dl/db_1|, `ulp` the distance of 1 from the next number."""
     length, distance, largest = 0.0, 0.0, 0.0
     for j in range(len(old)):
         length += (new[j] - old[j]) ** 2
@@ -302,17 +305,18 @@ def _note(row, old, new, origin, rate, loss, slope, epsilon, before):  # type: i
         largest = max(largest, abs(old[j]))
     length = np.sqrt(length) / rate
     row[0] += loss
-    row[2] += slope
     row[3] += length
     row[4] += epsilon
     row[6] += length * before
     row[7] += np.sqrt(distance)
     if before > 0:
         row[5] += length / before
+    row[9] += residual
     if epsilon > 0:
         row[1] += length / epsilon
-        rounding = np.sqrt(len(old)) * _ULP * (largest + rate * length)
-        row[9] = max(row[9], abs(length - slope * epsilon) * rate / rounding)
+        row[2] += pulled / epsilon
+        row[10] += pulled / residual if residual > 0 else 0.0
+        row[11] = max(row[11], abs(length - pulled) * rate / (np.sqrt(len(old)) * ulp * (largest + rate * length)))
 
 
 @_compiled
@@ -328,12 +332,12 @@ def _descend(  # type: ignore[no-untyped-def]
         middle[:] = b[0, :first]
         shift[:] = 0
         for step in range(window):
-            loss, epsilon = _look(w, b, sizes, x, y, order[at : at + batch], h, delta, pull, rate, cross, identity)
+            loss, residual, epsilon = _look(w, b, sizes, x, y, order[at : at + batch], h, delta, pull, rate, cross, identity)
             at += batch
             if not np.isfinite(loss):
                 row[0] = np.nan
                 return
-            slope = _slope(w, sizes, pull, identity) / batch / epsilon if epsilon > 0 else 0.0
+            pulled = _slope(w, sizes, pull, identity) / batch
             for j in range(first):
                 old[j] = b[0, j]
                 away = old[j] - middle[j]
@@ -341,12 +345,12 @@ def _descend(  # type: ignore[no-untyped-def]
                 squares += away * away
             _move(w, b, sizes, h, delta, rate, train_first)
             before = previous[0] if previous[0] > 0 else epsilon
-            _note(row, old, b[0], origin, rate, loss, slope, epsilon, before)
+            _note(row, old, b[0], origin, rate, loss, pulled, residual, epsilon, before, _ULP)
             if len(trace):
                 trace[index * window + step] = old
                 traced_epsilon[index * window + step] = epsilon
             previous[0] = epsilon
-        row[:8] /= window
-        row[8] = squares / window
+        row[8] = squares
+        row[:11] /= window
         for j in range(first):
             row[8] -= (shift[j] / window) ** 2

@@ -68,7 +68,7 @@ def descend_autograd(
                 found[name].append(np.asarray(probe(module)))
         if index == count:
             break
-        steps = _Steps([], [], [], [_numbers(bias)])
+        steps = _Steps([_numbers(bias)])
         for step in range(index * window, (index + 1) * window):
             chosen = order[step * batch : (step + 1) * batch]
             steps.take(module, bias, trained, inputs[chosen], targets[chosen], float(rates[index]), loss)
@@ -80,8 +80,12 @@ def descend_autograd(
 class _Steps:
     """What a window's steps were, in order, and the bias before the first and after each."""
 
-    def __init__(self, losses: list[float], slopes: list[float], epsilons: list[float], biases: list[Array]) -> None:
-        self.losses, self.slopes, self.epsilons, self.biases = losses, slopes, epsilons, biases
+    def __init__(self, biases: list[Array]) -> None:
+        self.losses: list[float] = []
+        self.pulled: list[float] = []
+        self.residuals: list[float] = []
+        self.epsilons: list[float] = []
+        self.biases = biases
 
     def take(
         self, module: nn.Module, bias: nn.Parameter, trained: list[nn.Parameter], x: Tensor, y: Tensor, rate: float, loss: Loss
@@ -98,26 +102,29 @@ class _Steps:
             for parameter, gradient in zip(trained, gradients, strict=True):
                 parameter.add_(gradient, alpha=-rate)
         self.losses.append(float(value.detach()))
-        self.epsilons.append(float(epsilon.mean()))
+        self.epsilons.append(float(epsilon.detach().mean()))
+        self.residuals.append(float(torch.abs(found.detach() - y).mean()))
         # Of a batch the gradients add up: each sample's part has its own x.
-        self.slopes.append(float(torch.linalg.vector_norm(inward.sum(dim=0))))
+        self.pulled.append(float(torch.linalg.vector_norm(inward.sum(dim=0))))
         self.biases.append(_numbers(bias))
 
     def statistics(self, rate: float, origin: Array, before: float) -> list[float]:
         """In the order of `STATISTICS`."""
-        bias, epsilon = np.stack(self.biases), np.array(self.epsilons)
+        bias, epsilon, pulled, residual = map(np.array, (self.biases, self.epsilons, self.pulled, self.residuals))
         length = np.linalg.norm(np.diff(bias, axis=0), axis=1) / rate
         with np.errstate(divide="ignore", invalid="ignore"):
-            path, slope = (np.where(epsilon > 0, part / epsilon, 0.0) for part in (length, np.array(self.slopes)))
+            path, slope = (np.where(epsilon > 0, part / epsilon, 0.0) for part in (length, pulled))
+            steep = np.where(residual > 0, pulled / residual, 0.0)
             last = np.concatenate([[before if before > 0 else epsilon[0]], epsilon[:-1]])
             last = np.where(last > 0, last, epsilon)
             late = np.where(last > 0, length / last, 0.0)
         floor = np.sqrt(bias.shape[1]) * np.finfo(bias.dtype).eps * (np.abs(bias[:-1]).max(axis=1) + rate * length)
-        excess = np.abs(path - slope) * rate * epsilon / floor
+        excess = np.abs(length - pulled) * rate / floor
         spread = ((bias[:-1] - bias[:-1].mean(axis=0)) ** 2).sum(axis=1).mean()
         distance = np.linalg.norm(bias[:-1] - origin, axis=1).mean()
         means = [np.mean(self.losses), path.mean(), slope.mean(), length.mean(), epsilon.mean(), late.mean()]
-        return [*map(float, means), float((length * last).mean()), float(distance), float(spread), float(excess.max())]
+        more = [(length * last).mean(), distance, spread, residual.mean(), steep.mean(), excess.max()]
+        return [*map(float, means), *map(float, more)]
 
 
 def _half_square(output: Tensor, target: Tensor) -> Tensor:
