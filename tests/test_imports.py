@@ -34,6 +34,7 @@ ALLOWED = {
     "linear_teacher": {"data", "nets", "engines", "measure"},  # a set-up that several experiments share
     "explain": {"config", "modules", "engines", "measure"},
     "explain_checks": {"claims", "measure"},
+    "corruption_checks": {"claims", "measure"},
     "experiments": {
         "config",
         "data",
@@ -47,6 +48,7 @@ ALLOWED = {
         "checkpoints",
         "explain",
         "explain_checks",
+        "corruption_checks",
     },
     "run": {"config", "store", "threads", "paths", "pool", "checkpoints"},
     "sweep": {"config", "store", "run", "pool"},

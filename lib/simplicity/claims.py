@@ -152,6 +152,18 @@ def interval_above(bound: float) -> Criterion:
     return Criterion(f"interval above {bound:g}", holds)
 
 
+def sign_test() -> Criterion:
+    """Of a share of seeds, one-sided: as many or more of this sign have probability below 0.05 under a fair coin."""
+
+    def holds(estimate: Estimate) -> bool:
+        if estimate.seeds == 0:
+            return False
+        hits = round(estimate.value * estimate.seeds)
+        return bool(stats.binomtest(hits, estimate.seeds, alternative="greater").pvalue < 0.05)
+
+    return Criterion("one-sided sign test, p < 0.05", holds)
+
+
 def every_seed() -> Criterion:
     return Criterion("every seed", lambda estimate: estimate.value == 1)
 

@@ -176,14 +176,14 @@ def _network(weights: Array, biases: Array, sizes: NDArray) -> FullyConnected:
 
 
 # One order of summation once compiled, and NaN keeps its meaning: see `two_layer`.
-_compiled = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")
+compiled = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")
 
 
 # Layer by layer in arrays as large as the largest layer: w[l, i, o] from neuron i below to neuron o, b[l, o], and h[l, i] with
 # h[0] = x, delta likewise. By input, so that what an inactive neuron would add, or pull, is a row that is skipped.
 
 
-@_compiled
+@compiled
 def _forward(w, b, sizes, h, identity):  # type: ignore[no-untyped-def]
     """Fills h from its first row x on and returns f(x)."""
     last = len(sizes) - 2
@@ -207,7 +207,7 @@ def _forward(w, b, sizes, h, identity):  # type: ignore[no-untyped-def]
     return h[last + 1, 0]
 
 
-@_compiled
+@compiled
 def _backward(w, sizes, h, delta, outer, rate):  # type: ignore[no-untyped-def]
     """delta = outer df / d(pre-activation) in the places of h; the weights above the first take a step of `rate`."""
     last = len(sizes) - 2
@@ -226,7 +226,7 @@ def _backward(w, sizes, h, delta, outer, rate):  # type: ignore[no-untyped-def]
             delta[layer, i] = pull
 
 
-@_compiled
+@compiled
 def _step(w, sizes, h, delta, rate, begin, end):  # type: ignore[no-untyped-def]
     """A step of `rate` of the weights of the layers begin..end - 1, the first being 0."""
     for layer in range(begin, end):
@@ -237,7 +237,7 @@ def _step(w, sizes, h, delta, rate, begin, end):  # type: ignore[no-untyped-def]
                     w[layer, i, o] -= size * delta[layer + 1, o]
 
 
-@_compiled
+@compiled
 def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
     """|W_1^T delta_1|."""
     total = 0.0
@@ -252,8 +252,8 @@ def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
     return np.sqrt(total)
 
 
-@_compiled
-def _derivative(f, target, cross):  # type: ignore[no-untyped-def]
+@compiled
+def loss_derivative(f, target, cross):  # type: ignore[no-untyped-def]
     """(l, dl/df, eps) for the output or logit f."""
     if not cross:
         return 0.5 * (f - target) ** 2, f - target, abs(f - target)
@@ -264,7 +264,7 @@ def _derivative(f, target, cross):  # type: ignore[no-untyped-def]
     return loss, -wrong if target > 0.5 else wrong, 1 / right
 
 
-@_compiled
+@compiled
 def _look(w, b, sizes, x, y, chosen, h, delta, pull, rate, cross, identity):  # type: ignore[no-untyped-def]
     """Forward and backward; pull = sum of dl/db_1. Returns means of l, |dl/df| and eps. A lone sample moves w_2..w_d."""
     loss, residual, epsilon = 0.0, 0.0, 0.0
@@ -273,7 +273,7 @@ def _look(w, b, sizes, x, y, chosen, h, delta, pull, rate, cross, identity):  # 
         for i in range(sizes[0]):
             h[k, 0, i] = x[chosen[k], i]
         f = _forward(w, b, sizes, h[k], identity)
-        value, outer, size = _derivative(f, y[chosen[k]], cross)
+        value, outer, size = loss_derivative(f, y[chosen[k]], cross)
         loss += value
         residual += abs(outer)
         epsilon += size
@@ -283,7 +283,7 @@ def _look(w, b, sizes, x, y, chosen, h, delta, pull, rate, cross, identity):  # 
     return loss / len(chosen), residual / len(chosen), epsilon / len(chosen)
 
 
-@_compiled
+@compiled
 def _move(w, b, sizes, h, delta, rate, train_first):  # type: ignore[no-untyped-def]
     """The rest of a step: biases, the first layer, and after a batch, which is seen whole before it moves anything, all."""
     batch, layers = len(h), len(sizes) - 1
@@ -295,8 +295,29 @@ def _move(w, b, sizes, h, delta, rate, train_first):  # type: ignore[no-untyped-
             _step(w, sizes, h[k], delta[k], rate / batch, 0 if train_first else 1, layers if batch > 1 else 1)
 
 
-@_compiled
-def _note(row, old, new, origin, rate, loss, pulled, residual, epsilon, before, ulp):  # type: ignore[no-untyped-def]
+@compiled
+def keep_place(bias, old, middle, shift):  # type: ignore[no-untyped-def]
+    """old = bias, shift += bias - middle; returns |bias - middle|^2."""
+    square = 0.0
+    for j in range(len(old)):
+        old[j] = bias[j]
+        away = bias[j] - middle[j]
+        shift[j] += away
+        square += away * away
+    return square
+
+
+@compiled
+def close_window(row, window, squares, shift):  # type: ignore[no-untyped-def]
+    """Means in place of sums, and the variance from the sums of `keep_place`: squares and shift are about the first bias."""
+    row[8] = squares
+    row[:11] /= window
+    for j in range(len(shift)):
+        row[8] -= (shift[j] / window) ** 2
+
+
+@compiled
+def note_step(row, old, new, origin, rate, loss, pulled, residual, epsilon, before, ulp):  # type: ignore[no-untyped-def]
     """Adds a step to the sums of its window. `pulled` is |W_1^T dl/db_1|, `ulp` the distance of 1 from the next number."""
     length, distance, largest = 0.0, 0.0, 0.0
     for j in range(len(old)):
@@ -319,7 +340,7 @@ def _note(row, old, new, origin, rate, loss, pulled, residual, epsilon, before, 
         row[11] = max(row[11], abs(length - pulled) * rate / (np.sqrt(len(old)) * ulp * (largest + rate * length)))
 
 
-@_compiled
+@compiled
 def _descend(  # type: ignore[no-untyped-def]
     w, b, sizes, x, y, order, rates, window, batch, cross, train_first, identity, origin, previous, out, trace, traced_epsilon
 ):
@@ -338,19 +359,12 @@ def _descend(  # type: ignore[no-untyped-def]
                 row[0] = np.nan
                 return
             pulled = _slope(w, sizes, pull, identity) / batch
-            for j in range(first):
-                old[j] = b[0, j]
-                away = old[j] - middle[j]
-                shift[j] += away
-                squares += away * away
+            squares += keep_place(b[0], old, middle, shift)
             _move(w, b, sizes, h, delta, rate, train_first)
             before = previous[0] if previous[0] > 0 else epsilon
-            _note(row, old, b[0], origin, rate, loss, pulled, residual, epsilon, before, _ULP)
+            note_step(row, old, b[0], origin, rate, loss, pulled, residual, epsilon, before, _ULP)
             if len(trace):
                 trace[index * window + step] = old
                 traced_epsilon[index * window + step] = epsilon
             previous[0] = epsilon
-        row[8] = squares
-        row[:11] /= window
-        for j in range(first):
-            row[8] -= (shift[j] / window) ** 2
+        close_window(row, window, squares, shift)

@@ -12,19 +12,17 @@ from collections.abc import Iterable
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from simplicity import config
 from simplicity.claims import (
     Check,
-    Criterion,
-    Estimate,
     check,
     control,
     interval_above,
     interval_contains,
     mean,
     share,
+    sign_test,
 )
 from simplicity.config import seeds, shared
 from simplicity.data import complexity, images, streams
@@ -132,17 +130,6 @@ def last(path: Iterable[dense.Dense]) -> dense.Dense:
 def difference(dataset: xr.Dataset, start: str = "bad") -> np.ndarray:
     """For each seed the final test accuracy from the good start minus that from another."""
     return dataset.end_test.isel(start=0).values - dataset.end_test.isel(start=STARTS.index(start)).values
-
-
-def sign_test() -> Criterion:
-    """One-sided: as many or more seeds of this sign have probability below 0.05 under a fair coin."""
-
-    def holds(estimate: Estimate) -> bool:
-        return bool(
-            stats.binomtest(round(estimate.value * estimate.seeds), estimate.seeds, alternative="greater").pvalue < 0.05
-        )
-
-    return Criterion("one-sided sign test, p < 0.05", holds)
 
 
 def checks(dataset: xr.Dataset) -> list[Check]:

@@ -1,0 +1,56 @@
+"""Two classes of images whose labels are partly redrawn, as in Loukas et al. (2021), section 5, Task 2."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+Labels = NDArray[np.int64]
+
+
+class Pair(NamedTuple):
+    """Images (n, channels, height, width) in [-1, 1] and labels of 0 and 1, for training and test."""
+
+    x: Array
+    y: Labels
+    x_test: Array
+    y_test: Labels
+
+
+class Drawn(NamedTuple):
+    """Which images, and their labels: 0 for the first class, 1 for the second."""
+
+    chosen: NDArray[np.int64]
+    y: Labels
+
+
+def drawn(y: Labels, classes: tuple[int, int], count: int, rng: Generator) -> Drawn:
+    """`count` images of two classes at random, as evenly as they come; fewer where there are fewer."""
+    chosen = rng.permutation(np.flatnonzero(np.isin(y, classes)))[:count]
+    return Drawn(chosen, (y[chosen] == classes[1]).astype(np.int64))
+
+
+def nested(y: Labels, share: float, rng: Generator) -> Labels:
+    """round(share n) labels replaced by fair coins, so that about half as many end up wrong.
+
+    Order and coins come from the generator before the share is looked at: with the same generator the labels redrawn at a
+    smaller share are among those at a larger one, and get the same coins. The authors draw once for all repeats; ours
+    differ from seed to seed.
+    """
+    order, coins = rng.permutation(len(y)), rng.integers(2, size=len(y))
+    found = y.copy()
+    chosen = order[: round(share * len(y))]
+    found[chosen] = coins[chosen]
+    return found
+
+
+def scaled(x: NDArray[np.uint8], top: int, side: int) -> NDArray[np.float32]:
+    """Pixels 0..top to [-1, 1], shape (n, channels, side, side); small images are enlarged pixel by pixel, then padded dark."""
+    found: NDArray[np.float32] = (2 * x.astype(np.float32) / np.float32(top) - 1).reshape(len(x), -1, *x.shape[-2:])
+    times = side // found.shape[-1]
+    found = found.repeat(times, axis=-1).repeat(times, axis=-2)
+    short = side - found.shape[-1]
+    around = [(0, 0), (0, 0), (short // 2, short - short // 2), (short // 2, short - short // 2)]
+    return np.pad(found, around, constant_values=-1)
