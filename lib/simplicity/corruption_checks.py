@@ -21,7 +21,7 @@ from simplicity.claims import (
 )
 
 KEPT = ("loss", "trajectory", "logit_slope", "residual", "length", "late_reciprocal", "distance", "variance", "rounding")
-POINTS = 51
+POINTS = 41
 MATCHED = (0.4, 0.2, 0.1)  # mean of 1 - p of the given label
 LAST = 10  # passes at the end that the paper's Figure 2 looks at
 

@@ -35,12 +35,12 @@ ENOUGH_SEEDS = 8  # a sign test over fewer cannot come out but when all agree, o
 class Config:
     data: str = config.param("digits", "images", choices=("digits", "mnist"))
     architectures: tuple[str, ...] = config.param(ARCHITECTURES, "networks", choices=ARCHITECTURES)
-    images: int = config.param(100, "training images", unit="samples", low=4, high=10_000)
+    images: int = config.param(200, "training images", unit="samples", low=4, high=10_000)
     tests: int = config.param(100, "test images", unit="samples", low=4, high=1800)
     hidden: int = config.param(64, "neurons of the fully connected network above the first layer", low=1, high=10**4)
     channels: int = config.param(8, "of the first convolution; the second and the full layers have four times as many", low=1)
-    rate: float = config.param(0.005, "learning rate of SGD", low=1e-12)
-    epochs: int = config.param(20, "passes over the images", unit="epochs", low=2, high=10_000)
+    rate: float = config.param(0.01, "learning rate of SGD", low=1e-12)
+    epochs: int = config.param(30, "passes over the images", unit="epochs", low=2, high=10_000)
     seeds: int = config.param(1, "seeds of each network", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
