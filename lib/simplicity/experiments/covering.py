@@ -61,7 +61,9 @@ def measure(cell: Cell) -> xr.Dataset:
     dimension, constant = power_law(radii, counted)
     c = steady.dropout_constant(1.0, cell.mu, cell.p_min)
     radius = steady.radius(1 - 2 * cell.mu, steady.lambda_steady(cell.phi, c, WIDTHS))
-    balls = np.array([steady.covering_number(points, one) if one >= cell.finest else constant * one**-dimension for one in radius])
+    balls = np.array(
+        [steady.covering_number(points, one) if one >= cell.finest else constant * one**-dimension for one in radius]
+    )
     return xr.Dataset(
         {
             "radii": ("radius_index", radii),
@@ -78,14 +80,14 @@ def measure(cell: Cell) -> xr.Dataset:
 
 
 def domain(shape: str, radius: float, rng: np.random.Generator) -> np.ndarray:
-    """Points of a closed curve in the plane, or of a surface over a square in space, both about 2 across, closer than the boxes."""
+    """Points of a closed curve in the plane, or of a surface over a square in space, both about 2 across, denser than boxes."""
     wave = np.arange(1, WAVES + 1)
     a, b = rng.normal(size=(2, WAVES)) / (4 * wave**2)
     around = np.linspace(0, 2 * np.pi, int(16 / radius), endpoint=False)
     if shape == "curve":
         distance = 1 + np.cos(around[:, None] * wave) @ a + np.sin(around[:, None] * wave) @ b
         return np.stack([distance * np.cos(around), distance * np.sin(around)], axis=1)
-    u = np.linspace(-1, 1, int(5 / radius))
+    u = np.linspace(-1, 1, int(4 / radius))
     v = u[:, None]
     height = sum(a[k] * np.sin(wave[k] * np.pi * u) + b[k] * np.sin(wave[k] * np.pi * v) for k in range(WAVES))
     return np.stack([np.broadcast_to(u, height.shape), np.broadcast_to(v, height.shape), height], axis=-1).reshape(-1, 3)
@@ -101,6 +103,8 @@ def checks(dataset: xr.Dataset) -> list[Check]:
     """Arithmetic with unknown constants: illustrated, not tested."""
     why = "the o(1) in c has no constant"
     return [
-        not_testable(dataset, "L-T3b", "identity", "the generalisation bound and its radius, poly-logarithmic in the neurons", why),
+        not_testable(
+            dataset, "L-T3b", "identity", "the generalisation bound and its radius, poly-logarithmic in the neurons", why
+        ),
         not_testable(dataset, "L-T3d", "identity", "the radius is largest for a somewhat, not over-, confident network", why),
     ]

@@ -1,8 +1,8 @@
 """The terms of Theorem 3 of Loukas et al. 2021, measured under Dropout (claim L-T3a), which the paper never trained with.
 
-Two moons in the plane, a sigmoid, Dropout 1/2 on every hidden layer. phi, mu, beta and p_min are measured, o(1) and gamma set to
-0, so that the inequality lambda_f <= lambda_steady <= lambda_f (c/4) log(sum n_l) gets numbers. Without the constants inside
-o(1) numbers are no test.
+Two moons in the plane, a sigmoid, Dropout 1/2 on every hidden layer. phi, mu, beta and p_min are measured, o(1) and gamma set
+to 0, so that the inequality lambda_f <= lambda_steady <= lambda_f (c/4) log(sum n_l) gets numbers. Without the constants
+inside o(1) numbers are no test.
 """
 
 import dataclasses

@@ -27,7 +27,7 @@ from simplicity.claims import (
 from simplicity.config import seeds, shared
 from simplicity.data import cosine, streams
 from simplicity.engines import single_sample
-from simplicity.measure import lipschitz, regions, steady
+from simplicity.measure import lipschitz, regions
 from simplicity.nets import FullyConnected, torch_default
 
 CLAIMS = ("L-T2", "L-FR")

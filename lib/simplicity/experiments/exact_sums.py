@@ -114,7 +114,6 @@ def checks(dataset: xr.Dataset) -> list[Check]:
         check(
             dataset, "L-T2b", "theorem", "training patterns of rank nine: share of empty regions that they span, least",
             smallest(spanned[full] / empty[full]), at_least(1),
-            control("four points in networks whose regions have rank nine: mean share", mean(spanned[few] / empty[few]), below(0.9)),
+            control("four points, regions of rank nine: mean share", mean(spanned[few] / empty[few]), below(0.9)),
         ),
     ]  # fmt: skip
-

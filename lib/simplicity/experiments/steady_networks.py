@@ -171,7 +171,7 @@ def checks(dataset: xr.Dataset) -> list[Check]:
     hardest, classified = cells_where(passes, frequency=1.0), cells_where(signs, frequency=1.0)
     found = [
         check(
-            dataset, "L-C1", "theorem", "with replacement: share of (epoch, training point) with lambda > phi, most of all runs",
+            dataset, "L-C1", "theorem", "with replacement: share of (epoch, training point) with lambda > phi, most",
             largest(drawn.above), below(0.01),
             control("phi from the steps before tau: mean share", mean(drawn.above_before), above(0.01)),
         ),
@@ -195,7 +195,7 @@ def _more(dataset: xr.Dataset, passes: xr.Dataset, hardest: xr.Dataset, classifi
     seed = passes.seed.values
     return [
         check(
-            dataset, "L-C1", "theorem", "permutations: share of (epoch, training point) with lambda > phi, most of all runs",
+            dataset, "L-C1", "theorem", "permutations: share of (epoch, training point) with lambda > phi, most",
             largest(passes.above), below(1e-12),
             control("phi from the steps before tau: mean share", mean(passes.above_before), above(0.01)),
         ),

@@ -110,7 +110,9 @@ def _least(matrix: sparse.csr_array, weight: Array, wanted: Array) -> Array:
     both = sparse.hstack([matrix, -matrix], format="csr")
     found = linprog(np.tile(weight, 2), A_eq=both, b_eq=wanted, bounds=(0, None), method="highs")
     if found.x is None:
-        raise ArithmeticError(f"linear programme: got status {found.status}, allowed a solution, which linear algebra has found")
+        raise ArithmeticError(
+            f"linear programme: got status {found.status}, allowed a solution, which linear algebra has found"
+        )
     return found.x[: len(weight)] - found.x[len(weight) :]
 
 

@@ -1,16 +1,17 @@
 """Steady learners: Corollaries 1 to 3 of Loukas et al. 2021 and the quantities of their Theorem 3.
 
-A network is (tau, phi)-steady if |b_1(t+1) - b_1(t)| <= phi alpha_t eps_t at every step t >= tau. The definition speaks of the
-sample of each step only. The theorems hide constants, and two terms o(1) and gamma: here o(1) = gamma = 0 unless said otherwise,
-so what is computed from Theorem 3 illustrates it and cannot test it. Logarithms are natural.
+A network is (tau, phi)-steady if |b_1(t+1) - b_1(t)| <= phi alpha_t eps_t at every step t >= tau. The definition speaks of
+the sample of each step only. The theorems hide constants, and two terms o(1) and gamma: here o(1) = gamma = 0, so what is
+computed from Theorem 3 illustrates it and cannot test it. Logarithms are natural.
 """
 
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
+Numbers = Array | float
 
 
 def normalised_steps(bias: Array, epsilon: Array, step_size: float) -> Array:
@@ -45,33 +46,35 @@ def distance_bound(step_size: float, steps: int, largest_epsilon: Array, slope: 
     return step_size * steps * np.cumsum(largest_epsilon * slope)
 
 
-def dropout_constant(beta: ArrayLike, mu: ArrayLike, p_min: ArrayLike) -> Array:
+def dropout_constant(beta: Numbers, mu: Numbers, p_min: Numbers) -> Array:
     """Theorem 3's c = beta / (mu (1 - mu) p_min), infinite where a neuron never fires (p_min = 0)."""
+    beta, mu, p_min = (np.asarray(one, dtype=float) for one in (beta, mu, p_min))
     with np.errstate(divide="ignore"):
-        return np.asarray(beta / (np.asarray(mu) * (1 - np.asarray(mu)) * np.asarray(p_min)), dtype=float)
+        return np.asarray(beta / (mu * (1 - mu) * p_min))
 
 
-def lambda_steady(phi: ArrayLike, c: ArrayLike, neurons: ArrayLike) -> Array:
+def lambda_steady(phi: Numbers, c: Numbers, neurons: Numbers) -> Array:
     """(phi c / 4) log(sum over l < d of n_l)."""
-    return np.asarray(np.asarray(phi) * c * np.log(neurons) / 4, dtype=float)
+    return np.asarray(phi * np.asarray(c) * np.log(neurons) / 4)
 
 
-def radius(margin: ArrayLike, bound: ArrayLike) -> Array:
+def radius(margin: Numbers, bound: Numbers) -> Array:
     """r(X) = margin / (4 lambda), margin the least |1 - 2 f(x_i)|; with lambda_steady it is margin / (c log(sum n_l) phi)."""
-    return np.asarray(np.asarray(margin) / (4 * np.asarray(bound)), dtype=float)
+    return np.asarray(margin / (4 * np.asarray(bound, dtype=float)))
 
 
 def covering_number(points: Array, radius: float) -> int:
     """How many balls of that radius certainly cover the points (n, D): the cubes of diagonal 2 r that they lie in."""
-    side = 2 * radius / math.sqrt(points.shape[1])
-    return len(np.unique(np.floor(points / side).astype(np.int64), axis=0))
+    box = np.floor(points * (math.sqrt(points.shape[1]) / (2 * radius))).astype(np.int64)
+    box -= box.min(axis=0)
+    return len(np.unique(np.ravel_multi_index(tuple(box.T), tuple(box.max(axis=0) + 1))))
 
 
-def gap_bound(n: ArrayLike, covering: ArrayLike, delta: float) -> Array:
+def gap_bound(n: Numbers, covering: Numbers, delta: float) -> Array:
     """Theorem 3's bound of |er_emp - er_exp|, sqrt((4 log 2 Ncov + 2 log(1 / delta)) / N)."""
     return np.sqrt((4 * math.log(2) * np.asarray(covering, dtype=float) + 2 * math.log(1 / delta)) / n)
 
 
-def samples_needed(covering: ArrayLike, delta: float) -> Array:
+def samples_needed(covering: Numbers, delta: float) -> Array:
     """The least N for which that bound is below 1."""
-    return np.floor(4 * math.log(2) * np.asarray(covering, dtype=float) + 2 * math.log(1 / delta)) + 1
+    return np.asarray(np.floor(4 * math.log(2) * np.asarray(covering, dtype=float) + 2 * math.log(1 / delta)) + 1)
