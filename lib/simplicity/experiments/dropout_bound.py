@@ -38,7 +38,7 @@ class Config:
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 
-QUICK = Config()
+QUICK = Config(moons_epochs=50)
 TINY = dataclasses.replace(QUICK, hidden_layers=(1,), neurons=4, moons=10, moons_epochs=2)
 FULL = dataclasses.replace(QUICK, moons_epochs=300, seeds=5, first_seed=100)
 
