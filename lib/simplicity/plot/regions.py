@@ -96,6 +96,6 @@ def _bar(figure, panels, norm: LogNorm, label: str) -> None:  # type: ignore[no-
     bar.set_label(label, color=INK)
     bar.outline.set_visible(False)
     low, high = float(norm.vmin or 0), float(norm.vmax or 1)
-    bar.set_ticks([tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10) if low <= tick <= high])
+    bar.set_ticks([tick for tick in (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 10) if low <= tick <= high])
     bar.set_ticks([], minor=True)
     bar.ax.xaxis.set_major_formatter("{x:g}")

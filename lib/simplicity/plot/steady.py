@@ -26,7 +26,7 @@ def constants(fresh: xr.Dataset, recorded: xr.Dataset, tau: int) -> Picture:
             right.plot(cells["product"], cells.phi, "o", color=colour, alpha=0.6, markersize=3.5)
             page = cells_where(fresh, frequency=frequency)
             right.plot(page["product"], page.phi, "o", color=colour, fillstyle="none", markersize=7, markeredgewidth=1)
-        ends = np.array([min(right.get_xlim()[0], right.get_ylim()[0], 0.4), right.get_xlim()[1]])
+        ends = [float(recorded["product"].min()), float(recorded["product"].max())]
         right.plot(ends, ends, color=INK, alpha=0.5, lw=0.8, ls=":")
         left.axhline(1, color=INK, lw=0.9)
         left.axvline(tau, color=INK, alpha=0.5, lw=0.8, ls=":")
@@ -88,7 +88,9 @@ def products(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
             depths = np.unique(cells.depth.values)
             middle = [_ratio_at(cells, depth) for depth in depths]
             panel.plot(depths, middle, color=colour, label=f"{name}: median")
-        panel.set(yscale="log", xlabel="layers d", title="product of the layers' norms / largest sampled constant")
+        panel.set(
+            yscale="log", xlabel="layers d", xticks=depths, title="product of the layers' norms / largest sampled constant"
+        )
         figure.legend(loc="outside lower center", ncols=2, handlelength=1.4)
         return finish(figure, "The ratio of product bound to sampled constant against depth.")
 
@@ -110,7 +112,7 @@ def generalisation(recorded: xr.Dataset, confidence: tuple[Array, Array], depth:
         mu, radius = confidence
         right.plot(mu, radius, color=GREEN)
         left.set(xscale="log", yscale="log", xlabel="neurons", title="N for a bound below 1")
-        middle.set(yscale="log", xlabel="layers d", title="radius r")
+        middle.set(yscale="log", xlabel="layers d", title="radius r", xticks=[3, 6, 9, 12])
         right.set(xlabel="μ, margin 1 − 2μ", ylim=(0, None), title="radius r")
         entries = [(BLUE, "curve", "-"), (ORANGE, "surface", "-"), (GREEN, "by φ", "-"), (RED, "by the product, norms 2", "-")]
         handles = [Line2D([], [], color=colour, label=label, ls=style) for colour, label, style in entries]
