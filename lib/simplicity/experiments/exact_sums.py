@@ -34,9 +34,9 @@ class Config:
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 
-QUICK = Config()
+QUICK = Config(networks=50)
 TINY = dataclasses.replace(QUICK, sums_ns=(9,), sums_side=10, networks=2)
-FULL = dataclasses.replace(QUICK, networks=50, seeds=10, first_seed=100)
+FULL = dataclasses.replace(QUICK, seeds=10, first_seed=100)
 
 
 @dataclasses.dataclass(frozen=True)

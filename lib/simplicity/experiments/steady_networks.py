@@ -187,7 +187,7 @@ def checks(dataset: xr.Dataset) -> list[Check]:
 
 
 def _more(dataset: xr.Dataset, passes: xr.Dataset, hardest: xr.Dataset, classified: xr.Dataset) -> list[Check]:
-    """FULL only: one run in several is above its phi by a hair, and a slope needs many runs."""
+    """FULL only: in one run of several a point is above phi between its visits, and a slope needs many runs."""
     scale, start = (np.log(passes[name].values) for name in ("scale", "scale_start"))
     late, first = (np.log(passes[name].values) for name in ("slope_late", "slope_start"))
     variance = np.log(passes.variance.values)
