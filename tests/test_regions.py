@@ -2,13 +2,16 @@
 
 import functools
 import itertools
+import re
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.optimize import linprog
 
 from simplicity.measure import lipschitz, regions
 from simplicity.nets import torch_default
+from simplicity.plot import regions as plot
 
 TINY = (2, 3, 4, 1)
 
@@ -125,3 +128,12 @@ def test_exact_sums_agree_with_trying_all_subsets(seed):
     assert (found is None) == (not sizes)
     if found is not None:
         assert len(found) == min(sizes) and (columns[:, list(found)].sum(axis=1) == 1).all()
+
+
+def test_a_map_fills_its_frame_in_the_svg():
+    side = 10
+    maps = xr.Dataset({f"map_{name}": (("v", "u"), np.full((side, side), 0.5)) for name in ("region", "local", "far")})
+    svg = plot.four(maps, np.zeros((side, side)), np.zeros((1, 2))).svg
+    scale, left, bottom = map(float, re.search(r"<image[^>]*matrix\(([\d.]+) 0 0 -[\d.]+ ([\d.]+) ([\d.]+)\)", svg).groups())
+    frames = [tuple(map(float, found)) for found in re.findall(r'd="M ([\d.]+) ([\d.]+) \nL ([\d.]+) [\d.]+ \nL', svg)]
+    assert any(frame == pytest.approx((left, bottom, left + scale * side), abs=0.1) for frame in frames)
