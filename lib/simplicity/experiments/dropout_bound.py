@@ -93,7 +93,7 @@ def measure(cell: Cell) -> xr.Dataset:
     product = lipschitz.product_bound(network, sigmoid=True)
     values = {
         "phi": phi, "beta": beta, "mu": mu, "p_min": active.min(), "p_min_alive": alive.min(initial=1),
-        "dead": (active == 0).mean(), "c": c, "c_all": steady.dropout_constant(beta, mu, active.min()), "largest": largest,
+        "dead": (active == 0).mean(), "c": c, "largest": largest,
         "steady": bound, "upper": steady.lambda_steady(largest, c, len(active)), "product": product,
         "accuracy": ((f > 0) == y).mean(), "margin": margin, "radius": steady.radius(margin, bound),
     }  # fmt: skip

@@ -194,10 +194,10 @@ def target_slope(plane: np.ndarray, frequency: float) -> np.ndarray:
 def _maps(
     cell: Cell, found: Run, x: np.ndarray, region: np.ndarray, empty: np.ndarray, one: np.ndarray, bound: np.ndarray
 ) -> dict[str, Any]:
-    """Over the grid (v, u): region numbers, local constants and bounds (0 in training regions); zeros unless drawn."""
+    """Over the grid (v, u), zeros unless drawn: region numbers, local constants, bounds (0 in training regions, NaN for none)."""
     met = region[cell.points :]
     table = np.zeros(region.max() + 1)
-    table[met[one]] = bound
+    table[met[one]] = np.where(np.isfinite(bound), bound, np.nan)
     before = regions.numbered(lipschitz.patterns(found.start, x))
     maps = {
         "region": met, "local": lipschitz.local(found.network, x), "far": np.where(empty, table[met], 0.0),

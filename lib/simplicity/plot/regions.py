@@ -36,7 +36,7 @@ def four(maps: xr.Dataset, target: Array, points: Array) -> Picture:
         _points(panels[0, 1], points)
         _show(panels[1, 0], _coloured(local, norm), "local Lipschitz constant")
         picture = np.where(bounded[..., None], _coloured(np.where(bounded, far, 1), norm), to_rgb(_LIGHT))
-        _show(panels[1, 1], np.where(np.isinf(far)[..., None], to_rgb(_DARK), picture), "bound far from the data")
+        _show(panels[1, 1], np.where(np.isnan(far)[..., None], to_rgb(_DARK), picture), "bound far from the data")
         _bar(
             figure,
             panels[1],
