@@ -194,7 +194,7 @@ def target_slope(plane: np.ndarray, frequency: float) -> np.ndarray:
 def _maps(
     cell: Cell, found: Run, x: np.ndarray, region: np.ndarray, empty: np.ndarray, one: np.ndarray, bound: np.ndarray
 ) -> dict[str, Any]:
-    """Over the grid (v, u), zeros unless drawn: region numbers, local constants, bounds (0 in training regions, NaN for none)."""
+    """Over the grid (v, u), 0 unless drawn: region numbers, local constants, bounds (0 in training regions, NaN for none)."""
     met = region[cell.points :]
     table = np.zeros(region.max() + 1)
     table[met[one]] = np.where(np.isfinite(bound), bound, np.nan)
