@@ -120,6 +120,8 @@ def _one_path(group: re.Match[str]) -> str:
 
 def _shorten(tag: re.Match[str]) -> str:
     """Coordinates to tenths of a point, no turn by nothing, and no names that nothing refers to (`line2d_7`)."""
+    if tag[0].startswith("<image"):  # its transform scales pixels to points, and a tenth off is a picture beside its frame
+        return tag[0]
     text = re.sub(r"-?0\.\d{3,}", lambda number: f"{float(number[0]):.2f}", tag[0])  # an opacity of 0.25 stays
     text = re.sub(r"-?[1-9]\d*\.\d{2,}", lambda number: f"{float(number[0]):.1f}", text)
     text = re.sub(r' transform="rotate\(-?0 [^"]*"| id="[A-Za-z][\w.]*_\d+"', "", text)
