@@ -44,8 +44,8 @@ def released(conditions: Runs) -> Picture:
             _, code = _line(runs, "late_reciprocal")
             left.plot(x, paper.mean(axis=0), color=colour)
             right.plot(x, 0.5 * code.mean(axis=0), color=colour)
-        left.set(xlabel="passes", ylim=(0, None), title="as the paper defines it")
-        right.set(xlabel="passes", ylim=(0, None), title="as the released code computes it")
+        left.set(xlabel="passes", yscale="log", title="as the paper defines it")
+        right.set(xlabel="passes", yscale="log", title="as the released code computes it")
         _below(figure, conditions, False, False)
         return finish(figure, "The trajectory over passes with the paper's normalisation and with the released code's.")
 
@@ -101,7 +101,7 @@ def architectures(parts: Runs) -> Picture:
         for first, second in zip(zip(*ends[0], strict=True), zip(*ends[1], strict=True), strict=True):
             right.plot([first[0], second[0]], [first[1], second[1]], color=INK, alpha=FAINT, lw=0.8, zorder=0)
         left.set(xlabel="passes", title="bias trajectory a step", ylim=(0, None))
-        left.legend(loc="upper left")
+        left.legend(loc="upper right")
         right.set(xlabel="total trajectory", title="test loss, nats", xlim=(0, None), ylim=(0, None))
         return finish(figure, "Bias trajectories of two architectures, and test loss against total trajectory.")
 
