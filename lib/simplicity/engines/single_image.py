@@ -2,7 +2,7 @@
 
     `modules.two_convolutions`: x + b_1, relu, 5 x 5 convolution, relu, max-pooling by 3, again both, two full layers, a logit
 
-The same steps and statistics as `single_sample_autograd.descend_autograd` takes on that module, about fifteen times as fast
+The same steps and statistics as `single_sample_autograd.descend_autograd` takes on that module, about ten times as fast
 on one core, because a single image leaves most of the network out: after the poolings only one place in nine of a map is
 pulled, where it is on, and its weights are stepped where they are read; no gradient of the large layers is stored. Channels
 are innermost, and only the corner of the image that the network sees is kept (see the module).
