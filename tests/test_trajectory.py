@@ -16,7 +16,9 @@ def test_a_normalised_step_by_hand_with_its_own_epsilon_and_with_the_one_before(
     epsilon = np.array([0.5, 2.0, 4.0])
     np.testing.assert_allclose(trajectory.normalised(bias, epsilon, 0.1), [10, 0, 2.5])
     np.testing.assert_allclose(trajectory.normalised(bias, epsilon, 0.1, late=True), [10, 0, 5])
-    np.testing.assert_allclose(trajectory.normalised(bias, np.array([0.5, 2.0, 0.0]), 0.1), [10, 0, 0])  # no derivative, no step
+    np.testing.assert_allclose(
+        trajectory.normalised(bias, np.array([0.5, 2.0, 0.0]), 0.1), [10, 0, 0]
+    )  # no derivative, no step
 
 
 def test_the_trace_of_a_run_gives_the_statistics_of_the_compiled_loop():
