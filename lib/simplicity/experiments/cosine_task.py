@@ -250,7 +250,7 @@ def _speed_checks(dataset: xr.Dataset) -> list[Check]:
             control("y negated, f = 0.25: change of log epochs", moved["y negated"], unchanged()),
         ),
         check(
-            dataset, "L-F1a", "empirical", "largest p of the sign tests that the larger of two neighbouring f takes more epochs",
+            dataset, "L-F1a", "empirical", "largest p of sign tests that the larger of two neighbouring f takes more epochs",
             exact(max(sign_tests(epochs)), len(epochs)), below(0.05),
             control("another plane, f = 0.25: change of log epochs", moved["another plane"], unchanged()),
         ),
@@ -343,7 +343,7 @@ def _variance_check(dataset: xr.Dataset) -> Check:
     return check(
         dataset, "L-F2a", "empirical", "rank correlation of f with the variance of b_1 / alpha^2, last ten epochs",
         order(dataset, by_seed(dataset, "variance_end")), interval_above(0.5),
-        control("half the step, f = 0.5: variance / alpha^2 at loss 0.01 over that of the whole step", slow, between(0.8, 1.25)),
+        control("half the step, f = 0.5: variance / alpha^2 at loss 0.01 over that of a whole step", slow, between(0.8, 1.25)),
     )  # fmt: skip
 
 
