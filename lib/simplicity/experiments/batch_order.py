@@ -123,7 +123,7 @@ def _check(dataset: xr.Dataset, rate: str, name: str, when: str) -> Check:
 
 
 def worst(dataset: xr.Dataset, rate: str, name: str, labels: str = "cosine", frequency: float = HIGH) -> Estimate:
-    """The p furthest from what has to come out, over batch sizes: one-sided the largest; of the control two-sided the smallest."""
+    """The p furthest from what has to come out, over batch sizes: one-sided the largest, of the control the smallest."""
     two_sided = labels == NEGATED
     found = []
     for batch in np.unique(dataset.batch.values):

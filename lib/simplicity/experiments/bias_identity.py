@@ -111,9 +111,9 @@ def _epsilon(cell: Cell) -> dict[str, float]:
     rng = streams.generator(cell.seed, streams.DATA)
     if cell.kind == "eps squares":
         output, y = rng.standard_normal(cell.draws), rng.standard_normal(cell.draws)
-        found, other = trajectory.epsilon_squares(output, y), 1 / trajectory.epsilon_squares(output, y)
+        found, other = trajectory.epsilon_squares(output, y), np.reciprocal(trajectory.epsilon_squares(output, y))
     else:
-        output, y = rng.uniform(0.01, 0.99, cell.draws), rng.integers(2, size=cell.draws).astype(float)
+        output, y = rng.uniform(0.01, 0.99, cell.draws), rng.integers(2, size=cell.draws).astype(np.float64)
         found = trajectory.epsilon_cross_entropy(output, y)
         other = trajectory.released_epsilon_cross_entropy(output, y)
     prediction, label = torch.tensor(output, requires_grad=True), torch.tensor(y)
@@ -352,7 +352,8 @@ def _identity_check(
 def _lower_check(dataset: xr.Dataset) -> Check:
     return check(
         dataset, "L-L2", "theorem", "W_1 trained, n_1 = 5 to 128, n = 10: share of steps below lambda / sigma_1",
-        violations(dataset, "lower", WIDTHS, TRAINED), below(1e-12), no_control("it is a norm's inequality; the upper half has one"),
+        violations(dataset, "lower", WIDTHS, TRAINED), below(1e-12),
+        no_control("an inequality of norms; the upper half has one"),
     )  # fmt: skip
 
 
