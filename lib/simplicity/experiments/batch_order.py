@@ -47,9 +47,9 @@ class Config:
             raise config.Problem(f"epochs: got {self.epochs} of {self.n} samples, allowed {allowed}")
 
 
-QUICK = Config(batches=(16,), rates=("scaled",))
+QUICK = Config(batches=(16,), rates=("scaled",), epochs=1500)
 TINY = dataclasses.replace(QUICK, epochs=400, n=20, seeds=2)
-FULL = dataclasses.replace(QUICK, batches=(16, 32), rates=RATES, seeds=10, first_seed=100)
+FULL = dataclasses.replace(QUICK, batches=(16, 32), rates=RATES, epochs=3000, seeds=10, first_seed=100)
 
 
 @dataclasses.dataclass(frozen=True)

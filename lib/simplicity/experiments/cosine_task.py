@@ -92,9 +92,9 @@ class Config:
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 
-QUICK = Config(side=17)
+QUICK = Config(controls=("y times 4", "constant target"), side=17)
 TINY = dataclasses.replace(QUICK, frequencies=(0.25, 1.0), control_seeds=1, side=2, n=20, epochs=40, seeds=2)
-FULL = dataclasses.replace(QUICK, side=2, control_seeds=10, seeds=20, first_seed=100)
+FULL = dataclasses.replace(QUICK, controls=tuple(CONTROLS), side=2, control_seeds=10, seeds=20, first_seed=100)
 
 
 @dataclasses.dataclass(frozen=True)

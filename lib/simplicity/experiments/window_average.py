@@ -38,9 +38,9 @@ class Config:
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 
-QUICK = Config()
+QUICK = Config(kinds=KINDS[:3])
 TINY = dataclasses.replace(QUICK, n=10, pretrain=5, blocks=2, seeds=2)
-FULL = dataclasses.replace(QUICK, blocks=64, seeds=10, first_seed=100)
+FULL = dataclasses.replace(QUICK, kinds=KINDS, blocks=64, seeds=10, first_seed=100)
 
 
 @dataclasses.dataclass(frozen=True)
