@@ -1,9 +1,9 @@
 """The compiled single-sample loop beside torch's automatic differentiation, what its statistics cost, and the exact Task 1.
 
 One thread each, all in one run. First microseconds of a step on the network of Loukas et al.'s Task 1 (10-10-32-32-32-1,
-W_1 = I), and of wider ones, in the compiled loop and in plain torch, with their ratio. Then the share of the statistics, which cannot be
-switched off: two loops are compiled here in which the notes of a step, and in the second the slope too, are replaced by
-nothing. Last the task itself: 4 frequencies x 10 seeds x 300,000 steps in one process and in two.
+W_1 = I), and of larger ones, in the compiled loop and in plain torch, with their ratio. Then the share of the statistics,
+which cannot be switched off: two loops are compiled here in which the notes of a step, and in the second the slope too, are
+replaced by nothing. Last the task itself: 4 frequencies x 10 seeds x 300,000 steps in one process and in two.
 """
 
 import argparse

@@ -203,6 +203,6 @@ def test_one_repeat_has_nothing_to_average():
     found = released_statistic.measure(cell)
     defined, late, averaged, released = found.total_end.values
     assert averaged == pytest.approx(defined) and released == pytest.approx(late)
-    assert late != pytest.approx(defined, rel=0.05) and found.error < 1e-6
+    assert late != pytest.approx(defined, rel=0.05) and 0 < found.error < 8
     several = released_statistic.measure(dataclasses.replace(cell, repeats=3))
     assert several.total_end.values[2] < several.total_end.values[0]

@@ -62,7 +62,7 @@ def measure(cell: Cell) -> xr.Dataset:
     """Per epoch and `way`, the mean over repeats of a mean over steps; `averaged` and `released` take the repeats' mean first.
 
     `defined` is the paper's statistic, `late` has eps of the step before, `averaged` the mean first, `released` both.
-    `error` compares the loop's statistic with the trace's, and `wrong` the released one with the paper's.
+    `error` holds the statistic against the slopes of the visited points, and `wrong` the released one.
     """
     bias = np.zeros((cell.n * cell.epochs + 1, SIZES[1]))
     epsilon = np.zeros(cell.n * cell.epochs)
@@ -74,7 +74,7 @@ def measure(cell: Cell) -> xr.Dataset:
         defined.append(_epochs(cell, trajectory.normalised(trace, eps, cell.step_size)))
         late.append(run.late.values)
         slope.append(run.slope.values)
-        error = max(error, float(np.abs(defined[-1] / run.slope.values - 1).max()))
+        error = max(error, _off(cell, defined[-1], run, trace, eps))
     averaged, released = (_epochs(cell, trajectory.normalised(bias, epsilon, cell.step_size, late=x)) for x in (False, True))
     curves = np.stack([np.mean(defined, axis=0), np.mean(late, axis=0), averaged, released])
     wanted = np.rint(np.linspace(0, cell.epochs, PROBES + 1)[1:]).astype(int)
@@ -90,6 +90,13 @@ def measure(cell: Cell) -> xr.Dataset:
         },
         {"epoch": ("probe", wanted)},
     )
+
+
+def _off(cell: Cell, path: np.ndarray, run: xr.Dataset, bias: np.ndarray, epsilon: np.ndarray) -> float:
+    """The largest | mean of normalised steps - mean slope | of an epoch, in units of what rounding of b_1 may cause in it."""
+    length = np.linalg.norm(np.diff(bias, axis=0), axis=1) / cell.step_size
+    floor = trajectory.rounding_floor(bias[:-1], length, cell.step_size, np.maximum(epsilon, np.finfo(float).tiny))
+    return float((np.abs(path - run.slope.values) / _epochs(cell, floor)).max())
 
 
 def _one(cell: Cell, seed: int) -> tuple[xr.Dataset, np.ndarray, np.ndarray]:
@@ -114,8 +121,8 @@ def checks(dataset: xr.Dataset) -> list[Check]:
     found = [
         check(
             dataset, "L-F1bp", "identity",
-            "trajectory from the trace of b_1 over the mean local Lipschitz constant at visited points: largest relative error",
-            largest(dataset.error.values), below(1e-6),
+            "trajectory of an epoch from the trace of b_1 against the mean slope at visited points, in units of rounding",
+            largest(dataset.error.values), below(8),
             control("as released: median over epochs of the relative error, the smallest of all f",
                     smallest(dataset.wrong.values), above(0.1)),
         )
