@@ -28,7 +28,8 @@ def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Ar
     """One seed: f over (u, v) for each frequency, (frequency, frame, place), and below the trajectories over epochs."""
     panels = []
     for (frequency, _), field in zip(coloured(cells), fields, strict=True):
-        tracks = [
+        tracks: list[Line | Dots] = [Line("where the target is 0", [_zeros(frequency)], opacity=0.6, width=0.8, dashes="3 3")]
+        tracks += [
             Dots(_BIN_NAMES[i], [places[_within(one, i)] for one in field], bin[2], 4.6, bin[3]) for i, bin in enumerate(_BINS)
         ]
         panels.append(Panel(f"f = {frequency:g}", (-1.05, 1.05), (-1.05, 1.05), tracks, width=178, height=200))
@@ -52,6 +53,14 @@ def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Ar
 
 
 _BIN_NAMES = ("f(x) < −0.6", "−0.6 to −0.2", "0.2 to 0.6", "f(x) > 0.6")
+
+
+def _zeros(frequency: float) -> Array:
+    """The edge of the square and the lines u, v = (2k + 1) / (4 f), (k, 2) with NaN between them."""
+    inside = (2 * np.arange(-8, 8) + 1) / (4 * frequency)
+    places = [-1.0, *inside[np.abs(inside) < 0.999].tolist(), 1.0]
+    pieces = [[[at, -1.0], [at, 1.0], [np.nan, np.nan], [-1.0, at], [1.0, at], [np.nan, np.nan]] for at in places]
+    return np.array(pieces).reshape(-1, 2)
 
 
 def _within(values: Array, index: int) -> NDArray[np.bool_]:
@@ -135,6 +144,10 @@ def tests(recorded: xr.Dataset, permuted: xr.Dataset, simple: xr.Dataset, early:
             right.plot(cells.level_early[:, early], cells.test_early[:, early], "o", color=colour, alpha=0.75, markersize=3.5)
         for panel, title in ((left, "end of training"), (right, "epoch 300, f = 0.25")):
             panel.set(xscale="log", yscale="log", xlabel="bias trajectory, mean per step", title=f"test loss, {title}")
+            low, high = panel.get_xlim()
+            places = [tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5) if low < tick < high]
+            panel.set_xticks(places, [f"{tick:g}" for tick in places])
+            panel.set_xticks([], minor=True)
         entries = [(colour, f"f = {frequency:g}", "o") for frequency, colour in coloured(recorded)]
         _legend(figure, [*entries, (PURPLE, "permuted labels", "o")], 5)
         return finish(figure, "Test loss against the trajectory's level, for single runs.")
