@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from simplicity.claims import cells_where
 from simplicity.plot import seeds
-from simplicity.plot.player import Dots, Line, Note, Panel, Player
+from simplicity.plot.player import Dots, Line, Note, Panel, Player, Track
 from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
 Array = NDArray[np.floating]
@@ -25,17 +25,20 @@ def coloured(dataset: xr.Dataset) -> list[tuple[float, str]]:
 
 
 def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Array) -> Player:
-    """One seed: f over (u, v) for each frequency, (frequency, frame, place), and below the trajectories over epochs."""
-    panels = []
-    for (frequency, _), field in zip(coloured(cells), fields, strict=True):
-        tracks: list[Line | Dots] = [Line("where the target is 0", [_zeros(frequency)], opacity=0.6, width=0.8, dashes="3 3")]
-        tracks += [
-            Dots(_BIN_NAMES[i], [places[_within(one, i)] for one in field], bin[2], 4.6, bin[3]) for i, bin in enumerate(_BINS)
-        ]
-        panels.append(Panel(f"f = {frequency:g}", (-1.05, 1.05), (-1.05, 1.05), tracks, width=178, height=200))
+    """One seed: f over (u, v) for each of up to four frequencies, (frequency, frame, place); beside it the levels."""
+    names, centres = [f for f, _ in coloured(cells)], np.array([(-1.15, 1.2), (1.15, 1.2), (-1.15, -1.25), (1.15, -1.25)])
+    everywhere = np.concatenate([places + centre for centre in centres[: len(names)]])
+    values = np.swapaxes(fields, 0, 1).reshape(len(epochs), -1)
+    zeros = np.concatenate([_zeros(f) + centre for f, centre in zip(names, centres, strict=False)])
+    tracks: list[Track] = [Line("where the target is 0", [zeros], opacity=0.6, width=0.8, dashes="3 3")]
+    for index, (_, _, colour, opacity) in enumerate(_BINS):
+        frames = [everywhere[_within(frame, index)] for frame in values]
+        tracks.append(Dots(_BIN_NAMES[index], frames, colour, 3.9, opacity))
+    tracks += [Note([f"f = {f:g}"], (x - 1, y + 1.07), size=12) for f, (x, y) in zip(names, centres, strict=False)]
+    panels = [Panel("the learned functions", (-2.25, 2.25), (-2.3, 2.45), tracks, width=340, height=372)]
     log = np.log10(cells.epoch.values)
     top = 1.05 * float(cells.level.max())
-    curves: list[Line | Note] = []
+    curves: list[Track] = []
     for (frequency, colour), level in zip(coloured(cells), cells.level.values, strict=True):
         curves.append(Line(f"level, f = {frequency:g}", [np.stack([log, level], axis=1)], colour))
     at = np.log10(np.asarray(epochs))
@@ -45,10 +48,12 @@ def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Ar
     panels.append(
         Panel(
             "bias trajectory, mean per step", (0, float(log[-1])), (0, top), curves, "epoch", "",
-            [(float(k), f"{10**k:g}") for k in range(int(log[-1]) + 1)], ticks, width=560, height=250,
+            [(float(k), f"{10**k:g}") for k in range(int(log[-1]) + 1)], ticks, width=370, height=372,
         )
     )  # fmt: skip
-    about = "The learned function of the plane at four frequencies during training, and the trajectory of the first bias below."
+    about = (
+        "The learned function of the plane at four frequencies during training, and the trajectory of the first bias beside it."
+    )
     return Player(panels, [f"epoch {epoch}" for epoch in epochs], about, step_name="epochs", milliseconds=600)
 
 
