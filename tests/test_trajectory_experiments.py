@@ -8,9 +8,11 @@ import pytest
 import torch
 import xarray as xr
 
-from simplicity import config
+from simplicity import config, run
+from simplicity.claims import cells_where
 from simplicity.data import cosine
 from simplicity.experiments import batch_order, bias_identity, cosine_task, released_statistic, window_average
+from simplicity.plot import trajectory as plot
 
 F = cosine.FREQUENCIES
 SEEDS = 10
@@ -187,10 +189,10 @@ def test_batches_are_compared_seed_by_seed():
     level = seed + np.where(frequency == 0.75, 0.1, 0.0) + np.where(labels == "y negated", 0.01 * (-1.0) ** seed, 0.0)
     same = {name: ("cell", np.full(len(rows), value)) for name, value in (("batch", 16), ("rate", "scaled"))}
     fields = {"labels": ("cell", labels), "frequency": ("cell", frequency), "seed": ("cell", seed), **same}
-    run = xr.Dataset({name: ("cell", level) for name in ("level_end", "level_at")}, fields, {"preset": "FULL"})
-    assert [one.holds for one in batch_order.checks(run)] == [True, True]
-    run["level_end"] = -run.level_end
-    assert [one.holds for one in batch_order.checks(run)] == [False, True]
+    found = xr.Dataset({name: ("cell", level) for name in ("level_end", "level_at")}, fields, {"preset": "FULL"})
+    assert [one.holds for one in batch_order.checks(found)] == [True, True]
+    found["level_end"] = -found.level_end
+    assert [one.holds for one in batch_order.checks(found)] == [False, True]
 
 
 def test_too_few_steps_for_a_window_of_batches_are_refused():
@@ -206,3 +208,16 @@ def test_one_repeat_has_nothing_to_average():
     assert late != pytest.approx(defined, rel=0.05) and 0 < found.error < 8
     several = released_statistic.measure(dataclasses.replace(cell, repeats=3))
     assert several.total_end.values[2] < several.total_end.values[0]
+
+
+def test_the_player_has_a_frame_for_each_epoch_and_says_which_trajectory_is_longest():
+    settings = dataclasses.replace(cosine_task.TINY, controls=("constant target",), side=3, seeds=1)
+    parts = [(cell, cosine_task.measure(cell)) for cell in cosine_task.cells(settings)]
+    whole = run.assemble(cosine_task, settings, parts)
+    plain = cells_where(whole, variant="plain").sortby("frequency")
+    epochs = cosine_task.frames(settings.epochs)
+    player = plot.learning(plain, epochs, plain.field.values, cosine_task.grid(3))
+    last = plain.level.values[:, -1]
+    longest = plain.frequency.values[np.argmax(last)]
+    assert len(player.labels) == len(epochs) and f"longest first: f = {longest:g}," in player.html()
+    assert plot._zeros(0.5).shape == (4 * 6, 2)  # both edges and u, v = -1/2, 1/2
