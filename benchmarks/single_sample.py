@@ -74,7 +74,7 @@ def without_statistics() -> tuple[float, float]:
     return found[0], found[1]
 
 
-def _no_note(row, old, new, origin, rate, loss, slope, epsilon, before):  # type: ignore[no-untyped-def]
+def _no_note(row, old, new, origin, rate, loss, pulled, residual, epsilon, before, ulp):  # type: ignore[no-untyped-def]
     row[0] += loss
 
 

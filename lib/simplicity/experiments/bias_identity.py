@@ -2,8 +2,9 @@
 
 Loukas et al. 2021, sections 2 and 3. With g = df/db_1 a step of single-sample gradient descent has |db_1| / (alpha eps) = |g|,
 and grad_x f = W_1^T g: so lambda / sigma_1(W_1) <= |g|, and |g| <= lambda / sigma_min(W_1) where W_1^T is injective, that is
-n_1 <= n. With W_1 = I, as in all of the authors' experiments, both are equalities. Every `KIND` checks one of these on
-real steps, by a loop or by automatic differentiation, against a slope that is computed in another way.
+n_1 <= n. With W_1 = I, as in all of the authors' experiments, both are equalities. Every kind of `KINDS` checks one of these on
+real steps. In the compiled loop both sides come out of one backward pass, which the tests hold against automatic
+differentiation; the little networks and the later layers take the slope from another computation.
 """
 
 import dataclasses
