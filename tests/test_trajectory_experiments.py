@@ -48,7 +48,12 @@ def made_up(level, seeds: int = SEEDS) -> xr.Dataset:
         for name in ("level", "variance", "distance", "total", "epochs")
     }
     names, frequencies, seeds_of = (np.array(column) for column in zip(*rows, strict=True))
-    fields = {"variant": ("cell", names), "frequency": ("cell", frequencies), "seed": ("cell", seeds_of)}
+    fields = {
+        "variant": ("cell", names),
+        "frequency": ("cell", frequencies),
+        "seed": ("cell", seeds_of),
+        "n": ("cell", [100] * len(rows)),
+    }
     attributes = {"preset": "FULL", "config": json.dumps(dataclasses.asdict(cosine_task.FULL))}
     return xr.Dataset(found, fields, attributes)
 
@@ -187,7 +192,7 @@ def test_batches_are_compared_seed_by_seed():
     rows = [(label, f, seed) for seed in range(6) for label, f in (("cosine", 0.25), ("cosine", 0.75), ("y negated", 0.25))]
     labels, frequency, seed = (np.array(column) for column in zip(*rows, strict=True))
     level = seed + np.where(frequency == 0.75, 0.1, 0.0) + np.where(labels == "y negated", 0.01 * (-1.0) ** seed, 0.0)
-    same = {name: ("cell", np.full(len(rows), value)) for name, value in (("batch", 16), ("rate", "scaled"))}
+    same = {name: ("cell", np.full(len(rows), value)) for name, value in (("batch", 16), ("rate", "scaled"), ("n", 100))}
     fields = {"labels": ("cell", labels), "frequency": ("cell", frequency), "seed": ("cell", seed), **same}
     found = xr.Dataset({name: ("cell", level) for name in ("level_end", "level_at")}, fields, {"preset": "FULL"})
     assert [one.holds for one in batch_order.checks(found)] == [True, True]

@@ -27,6 +27,7 @@ RATES = ("same", "scaled")
 WINDOW = 25  # steps
 BINS = 40  # places on the curves, evenly over the run
 END = 0.01  # of the run
+JUDGED_N = 100
 MATCHED = 0.03  # loss, with the 1/2
 NEGATED = "y negated"
 
@@ -105,6 +106,7 @@ _CURVES = {"level": "trajectory", "loss": "loss"}
 
 def checks(dataset: xr.Dataset) -> list[Check]:
     """Sign tests over seeds that f = 0.75 has the larger level; of several batch sizes the largest p is judged."""
+    dataset = cells_where(dataset, n=JUDGED_N)
     found = [
         _check(dataset, "scaled", "level_end", "step size times the batch, end"),
         _check(dataset, "scaled", "level_at", "step size times the batch, at matched loss 0.03"),

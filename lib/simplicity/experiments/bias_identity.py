@@ -44,6 +44,7 @@ TASK = (10, 10, 32, 32, 32, 1)
 FREQUENCY = 0.5
 ULPS, WRONG = 8, 0.1  # an identity may be off by rounding, its control must be off by a tenth
 ENOUGH_NETWORKS = 10
+JUDGED_N = 100
 FROZEN = 1e-8  # a step size
 SLACK = 1e-6  # of a bracket, for rounding; steps with a smaller eps are left out
 RATES = (0.1, 1.0, 10.0)
@@ -373,7 +374,7 @@ TRAINED, AT_START = "", "start "
 
 def violations(dataset: xr.Dataset, half: str, widths: tuple[int, ...], when: str) -> Estimate:
     """The share of all judged steps that lie outside of one half of the bracket."""
-    chosen = cells_where(dataset, kind=tuple(f"{when}n_1 = {width}" for width in widths))
+    chosen = cells_where(dataset, kind=tuple(f"{when}n_1 = {width}" for width in widths), n=JUDGED_N)
     if not chosen.sizes["cell"]:
         return mean([])
     return exact(float(chosen[half].sum() / chosen.points.sum()), len(np.unique(chosen.seed.values)))
