@@ -437,6 +437,7 @@ def order(dataset: xr.Dataset, values: np.ndarray) -> Estimate:
 
 
 def estimate(found: trajectory.Correlation, runs: int, kind: str = "bootstrap over seeds 95 %") -> Estimate:
+    """The correlation as an estimate, with a remark on runs that were left out."""
     if not np.isfinite(found.low):
         return mean([])
     remark = f", {found.missing} runs do not get there" if found.missing else ""
@@ -459,6 +460,7 @@ def paired(dataset: xr.Dataset, variant: str, name: str, match: str = "") -> np.
 
 
 def change(dataset: xr.Dataset, variant: str, name: str, match: str = "") -> Estimate:
+    """The mean of those logs with its interval."""
     return mean(paired(dataset, variant, name, match))
 
 
