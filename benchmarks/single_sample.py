@@ -60,11 +60,11 @@ def torch_loop(sizes: tuple[int, ...]) -> float:
 
 def without_statistics() -> tuple[float, float]:
     """Seconds of a step of the task's network without the notes, and without notes and slope."""
-    original = {name: getattr(single_sample, name) for name in ("_note", "_slope", "_descend")}
+    original = {name: getattr(single_sample, name) for name in ("note_step", "_slope", "_descend")}
     options = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
     compile_again = numba.njit(**options)
     found = []
-    for replaced in (("_note",), ("_note", "_slope")):
+    for replaced in (("note_step",), ("note_step", "_slope")):
         for name in replaced:
             setattr(single_sample, name, compile_again(_NOTHING[name]))
         single_sample._descend = compile_again(original["_descend"].py_func)
@@ -82,7 +82,7 @@ def _no_slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
     return 0.0
 
 
-_NOTHING = {"_note": _no_note, "_slope": _no_slope}
+_NOTHING = {"note_step": _no_note, "_slope": _no_slope}
 
 
 def one_run(given: tuple[float, int]) -> float:
