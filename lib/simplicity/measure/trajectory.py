@@ -13,6 +13,7 @@ Besides: when a run first reaches a loss, and rank correlations over runs whose 
 from typing import NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
@@ -111,6 +112,14 @@ def spearman_over_seeds(x: ArrayLike, values: ArrayLike) -> Correlation:
     draws = draws[np.isfinite(draws)]
     low, high = np.quantile(draws, [LOW, HIGH]) if len(draws) else (np.nan, np.nan)
     return Correlation(_defined(given.ravel(), found.ravel()), float(low), float(high), missing)
+
+
+def shuffled(x: ArrayLike, values: ArrayLike, rng: Generator, draws: int = DRAWS) -> Array:
+    """Draws (draws,) of the correlation with the conditions shuffled within each seed: its law where x says nothing."""
+    found = np.asarray(values, dtype=float)
+    given = np.broadcast_to(np.asarray(x, dtype=float), found.shape)
+    mixed = rng.permuted(np.broadcast_to(given, (draws, *given.shape)), axis=-1)
+    return _correlations(mixed.reshape(draws, -1), np.tile(found.ravel(), (draws, 1)))
 
 
 def pooled_spearman(pairs: list[tuple[Array, Array]]) -> Correlation:
