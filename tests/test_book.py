@@ -162,3 +162,9 @@ def test_no_chapter_seeds_a_global_generator_or_hides_warnings():
     for path in CHAPTERS:
         source = "\n".join(cell.source for cell in code_cells(path))
         assert not re.search(r"random\.seed|manual_seed|filterwarnings|simplefilter", source)
+
+
+def test_no_two_figures_of_the_book_have_one_label() -> None:
+    labels = [label for page in paths.book().glob("*.md") for label in re.findall(r"name: (fig-[\w-]+)", page.read_text("utf-8"))]
+    assert len(labels) > 20
+    assert not {label for label in labels if labels.count(label) > 1}
