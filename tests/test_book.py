@@ -165,6 +165,7 @@ def test_no_chapter_seeds_a_global_generator_or_hides_warnings():
 
 
 def test_no_two_figures_of_the_book_have_one_label() -> None:
-    labels = [label for page in paths.book().glob("*.md") for label in re.findall(r"name: (fig-[\w-]+)", page.read_text("utf-8"))]
+    pages = [page.read_text("utf-8") for page in paths.book().glob("*.md")]
+    labels = [label for page in pages for label in re.findall(r"name: (fig-[\w-]+)", page)]
     assert len(labels) > 20
     assert not {label for label in labels if labels.count(label) > 1}
