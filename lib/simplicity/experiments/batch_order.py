@@ -14,7 +14,7 @@ from scipy import stats
 
 from simplicity import config, nets
 from simplicity.claims import Check, Estimate, above, below, cells_where, check, control, exact, mean
-from simplicity.config import seeds, shared
+from simplicity.config import Problem, seeds, shared
 from simplicity.data import cosine, streams
 from simplicity.engines.single_sample import descend, passes
 from simplicity.measure import trajectory
@@ -42,11 +42,6 @@ class Config:
     seeds: int = config.param(5, "seeds", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
-    def check(self) -> None:
-        if self.n * self.epochs < max(self.batches) * WINDOW:
-            allowed = f"at least {WINDOW} steps of {max(self.batches)} samples"
-            raise config.Problem(f"epochs: got {self.epochs} of {self.n} samples, allowed {allowed}")
-
 
 QUICK = Config(batches=(16,), rates=("scaled",), epochs=1500)
 TINY = dataclasses.replace(QUICK, epochs=400, n=20, seeds=2)
@@ -66,6 +61,9 @@ class Cell:
 
 
 def cells(config: Config) -> list[Cell]:
+    if config.n * config.epochs < max(config.batches) * WINDOW:
+        allowed = f"at least {WINDOW} steps of {max(config.batches)} samples"
+        raise Problem(f"epochs: got {config.epochs} of {config.n} samples, allowed {allowed}")
     common = shared(Cell, config)
     return [
         Cell(labels=labels, frequency=frequency, batch=batch, rate=rate, seed=seed, **common)

@@ -28,7 +28,7 @@ from simplicity.claims import (
     mean,
     smallest,
 )  # fmt: skip
-from simplicity.config import seeds, shared
+from simplicity.config import Problem, seeds, shared
 from simplicity.data import cosine, streams
 from simplicity.engines import single_sample
 from simplicity.measure import lipschitz, steady
@@ -56,10 +56,6 @@ class Config:
     seeds: int = config.param(1, "seeds of each setting", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
-    def check(self) -> None:
-        if self.tau >= self.epochs - LATE:
-            raise config.Problem(f"tau: got {self.tau}, allowed below epochs - {LATE}, which is {self.epochs - LATE}")
-
 
 QUICK = Config(frequencies=(0.25, 1.0))
 TINY = dataclasses.replace(QUICK, frequencies=(0.5,), n=20, epochs=30, tau=10)
@@ -78,6 +74,8 @@ class Cell:
 
 
 def cells(config: Config) -> list[Cell]:
+    if config.tau >= config.epochs - LATE:
+        raise Problem(f"tau: got {config.tau}, allowed below epochs - {LATE}, which is {config.epochs - LATE}")
     return [
         Cell(frequency=frequency, kind=kind, seed=seed, **shared(Cell, config))
         for seed in seeds(config)
