@@ -1,10 +1,11 @@
 """Pictures of training on corrupted labels: Figures 1d-f and 2c of Loukas et al. (2021), three readings, two networks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
@@ -118,10 +119,10 @@ def _dots(panel: Axes, place: float, values: NDArray, colour: str) -> None:
     panel.plot([place - 0.06, place + 0.06], [np.mean(values)] * 2, color=colour, lw=2)
 
 
-def _below(figure: object, conditions: Sequence[str] | Runs, flipped: bool, fresh: bool) -> None:
+def _below(figure: Figure, conditions: Runs, flipped: bool, fresh: bool) -> None:
     entries = [Line2D([], [], color=colour, label=name) for name, colour in zip(conditions, COLOURS, strict=False)]
     if flipped:
         entries.append(Line2D([], [], color=INK, ls="--", lw=1, label="all flipped"))
     if fresh:
         entries.append(Line2D([], [], color=INK, ls="", marker=".", label="fresh runs"))
-    figure.legend(handles=entries, loc="outside lower center", ncols=len(entries))  # type: ignore[attr-defined]
+    figure.legend(handles=entries, loc="outside lower center", ncols=len(entries))
