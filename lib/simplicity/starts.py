@@ -28,3 +28,17 @@ def gaussian(width: int, dim: int, scale: float, rng: Generator) -> TwoLayer:
 
 
 STARTS: dict[str, Start] = {"dominated": nets.dominated, "balanced": balanced, "gaussian": gaussian}
+
+
+def symmetric(width: int, dim: int, rng: Generator) -> TwoLayer:
+    """NTK parametrisation (Hu et al. 2020): w_r ~ N(0, I), v_r = +-1 by a fair coin for the first half; the second half has
+    the same w and the opposite v, so that f_0 = 0 everywhere. `width` is even."""
+    if width % 2:
+        raise ValueError(f"width: got {width}, allowed even numbers")
+    half = independent(width // 2, dim, rng)
+    return TwoLayer(np.concatenate([half.a, -half.a]), np.concatenate([half.w, half.w]))
+
+
+def independent(width: int, dim: int, rng: Generator) -> TwoLayer:
+    """The same without the pairing: w_r ~ N(0, I), v_r = +-1. Its output at the start is of order 1."""
+    return TwoLayer(rng.choice([-1.0, 1.0], width), rng.standard_normal((width, dim)))

@@ -1,0 +1,170 @@
+"""Full-batch gradient descent on a two-layer network in NTK parametrisation, with gradients written out.
+
+    f(x) = (1/sqrt m) sum_r v_r phi(<w_r, x> / sqrt d),     L = 1/(2n) sum_k (f(x_k) - y_k)^2      (WITH 1/2)
+    Z = X W^T / sqrt d,   r = (f - y) / n,   grad_v = phi(Z)^T r / sqrt m,   grad_W = (phi'(Z) * v * r)^T X / sqrt(m d)
+
+The sample k enters the gradient through r_k alone, which needs no other sample: one pass over blocks of samples gives both
+the outputs and the gradient, and a block of hidden units stays in the second cache. Nothing of size n x m is stored. The
+outputs and the loss are those before the step. One thread.
+
+`descend_autograd` is the same in plain torch, without any formula of a gradient.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+
+from simplicity.activations import ACTIVATIONS, Activation
+from simplicity.engines.two_layer import Diverged
+from simplicity.nets import TwoLayer
+
+Array = NDArray[np.floating]
+Probe = Callable[[TwoLayer], Any]
+Advance = Callable[[Tensor, Tensor, int], Tensor]
+
+_BLOCK = 1 << 17  # hidden units of a block: half a megabyte in float32
+
+
+def forward(network: TwoLayer, x: Array, activation: str) -> Array:
+    """f(x) (n,) for inputs (n, d), in the network's precision, in blocks of samples."""
+    value = ACTIVATIONS[activation].value
+    v, w = (torch.from_numpy(part) for part in network)
+    inputs = torch.from_numpy(x.astype(network.w.dtype, copy=False))
+    rows = max(1, _BLOCK // len(v))
+    scaled = w.T / math.sqrt(w.shape[1])
+    parts = [value(block @ scaled) @ v for block in inputs.split(rows)]
+    return (torch.cat(parts) / math.sqrt(len(v))).numpy()
+
+
+def descend(
+    start: TwoLayer,
+    x: Array,
+    y: Array,
+    *,
+    activation: str,
+    step_size: float | tuple[float, float],
+    schedule: Sequence[int],
+    probes: Mapping[str, Probe],
+    dims: Mapping[str, tuple[str, ...]] | None = None,
+    precision: str = "float32",
+) -> tuple[TwoLayer, xr.Dataset]:
+    """Train a copy of `start` on x (n, d), y (n,) for `schedule[-1]` steps.
+
+    `step_size` is that of both layers, or (first layer's, second layer's), where 0 leaves a layer alone. A probe gets the
+    network and returns a number or an array, whose axes `dims` names.
+
+    Returns the trained network and a dataset along `probe` with the coordinate `step`, one variable for each probe.
+    """
+    dtype = getattr(torch, precision)
+    inputs, targets = (torch.from_numpy(np.ascontiguousarray(part)).to(dtype) for part in (x, y))
+    first, second = step_size if isinstance(step_size, tuple) else (step_size, step_size)
+    step = _Step(inputs, targets, ACTIVATIONS[activation], first, second, len(start.a))
+    return _drive(step.advance, start, schedule, probes, dims or {}, precision, f"step_size {step_size}, n {len(y)}")
+
+
+def descend_autograd(
+    start: TwoLayer,
+    x: Array,
+    y: Array,
+    *,
+    activation: str,
+    step_size: float | tuple[float, float],
+    schedule: Sequence[int],
+    probes: Mapping[str, Probe],
+    dims: Mapping[str, tuple[str, ...]] | None = None,
+    precision: str = "float64",
+) -> tuple[TwoLayer, xr.Dataset]:
+    """The reference: the same trajectory by automatic differentiation of the loss."""
+    dtype = getattr(torch, precision)
+    inputs, targets = (torch.from_numpy(np.ascontiguousarray(part)).to(dtype) for part in (x, y))
+    rates = step_size if isinstance(step_size, tuple) else (step_size, step_size)
+    value = ACTIVATIONS[activation].value
+
+    def advance(v: Tensor, w: Tensor, steps: int) -> Tensor:
+        loss = torch.zeros(())
+        for _ in range(steps):
+            outer, inner = v.clone().requires_grad_(), w.clone().requires_grad_()
+            hidden = value(inputs @ inner.T / math.sqrt(x.shape[1]))
+            loss = 0.5 * torch.mean((hidden @ outer / math.sqrt(len(v)) - targets) ** 2)
+            gradients = torch.autograd.grad(loss, (inner, outer))
+            w -= rates[0] * gradients[0]
+            v -= rates[1] * gradients[1]
+        return loss.detach()
+
+    return _drive(advance, start, schedule, probes, dims or {}, precision, f"step_size {step_size}, n {len(y)}")
+
+
+class _Step:
+    """One pass over the samples in blocks; the buffers of a block are made once."""
+
+    def __init__(self, x: Tensor, y: Tensor, activation: Activation, first: float, second: float, width: int) -> None:
+        rows = min(len(x), max(1, _BLOCK // width))
+        self.parts = list(zip(x.split(rows), y.split(rows), strict=True))
+        self.activation, self.first, self.second = activation, first, second
+        self.hidden, self.value, self.slope = (torch.empty(rows, width, dtype=x.dtype) for _ in range(3))
+        self.count = len(x)
+
+    def advance(self, v: Tensor, w: Tensor, steps: int) -> Tensor:
+        """Steps on `v` (m,) and `w` (m, d) in place; returns the loss before the last of them."""
+        loss = torch.zeros((), dtype=v.dtype)
+        for _ in range(steps):
+            loss = self._once(v, w)
+            if not torch.isfinite(loss):
+                break
+        return loss
+
+    def _once(self, v: Tensor, w: Tensor) -> Tensor:
+        width, dim = w.shape
+        outer, inner = torch.zeros_like(v), torch.zeros_like(w)
+        columns = (w.T / math.sqrt(dim)).contiguous()
+        weights = v / math.sqrt(width)
+        loss = torch.zeros((), dtype=v.dtype)
+        for x, y in self.parts:
+            hidden, value, slope = (buffer[: len(x)] for buffer in (self.hidden, self.value, self.slope))
+            torch.mm(x, columns, out=hidden)
+            self.activation.value(hidden, out=value)
+            residual = torch.mv(value, weights).sub_(y)
+            loss += residual @ residual
+            if self.second:
+                outer.addmv_(value.T, residual)
+            if self.first:
+                self.activation.slope(hidden, out=slope).mul_(residual[:, None])
+                inner.addmm_(slope.T, x)
+        if self.first:
+            w.addcmul_(inner, weights[:, None], value=-self.first / (self.count * math.sqrt(dim)))
+        if self.second:
+            v.sub_(outer, alpha=self.second / (self.count * math.sqrt(width)))
+        return loss / (2 * self.count)
+
+
+def _drive(
+    advance: Advance,
+    start: TwoLayer,
+    schedule: Sequence[int],
+    probes: Mapping[str, Probe],
+    dims: Mapping[str, tuple[str, ...]],
+    precision: str,
+    settings: str,
+) -> tuple[TwoLayer, xr.Dataset]:
+    dtype = np.dtype(precision)
+    network = TwoLayer(*(np.array(part, dtype=dtype, order="C") for part in start))
+    v, w = (torch.from_numpy(part) for part in network)
+    values: dict[str, list[Any]] = {name: [] for name in probes}
+    done = 0
+    for step in schedule:
+        if step > done:
+            loss = advance(v, w, step - done)
+            done = step
+            if not (torch.isfinite(loss) and torch.isfinite(w).all() and torch.isfinite(v).all()):
+                m, d = w.shape
+                raise Diverged(f"loss not finite at step {done} or before: {settings}, m {m}, d {d}")
+        for name, probe in probes.items():
+            values[name].append(np.asarray(probe(network)))
+    variables: dict[str, Any] = {name: (("probe", *dims.get(name, ())), np.stack(found)) for name, found in values.items()}
+    return network, xr.Dataset(variables, {"step": ("probe", np.asarray(schedule))})
