@@ -15,6 +15,7 @@ class LinearDescent:
     """The trajectory on samples psi (n, k), y (n,) with learning rate `step_size`."""
 
     def __init__(self, psi: Array, y: Array, step_size: float) -> None:
+        self.psi = psi
         left, self.singular, self.basis = np.linalg.svd(psi, full_matrices=False)
         self.target = left.T @ y
         self.shrink = 1 - step_size * self.singular**2 / len(y)

@@ -5,7 +5,8 @@
 
 The sample k enters the gradient through r_k alone, which needs no other sample: one pass over blocks of samples gives both
 the outputs and the gradient, and a block of hidden units stays in the second cache. Nothing of size n x m is stored. The
-outputs and the loss are those before the step. One thread.
+outputs and the loss are those before the step. For erf in single precision the work between the two products is one compiled
+pass (`erf_block`). One thread.
 
 `descend_autograd` is the same in plain torch, without any formula of a gradient.
 """
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from simplicity.activations import ACTIVATIONS, Activation
+from simplicity.engines import erf_block
 from simplicity.engines.two_layer import Diverged
 from simplicity.nets import TwoLayer
 
@@ -64,7 +66,8 @@ def descend(
     dtype = getattr(torch, precision)
     inputs, targets = (torch.from_numpy(np.ascontiguousarray(part)).to(dtype) for part in (x, y))
     first, second = step_size if isinstance(step_size, tuple) else (step_size, step_size)
-    step = _Step(inputs, targets, ACTIVATIONS[activation], first, second, len(start.a))
+    compiled = activation == "erf" and precision == "float32"
+    step = _Step(inputs, targets, None if compiled else ACTIVATIONS[activation], first, second, len(start.a))
     return _drive(step.advance, start, schedule, probes, dims or {}, precision, f"step_size {step_size}, n {len(y)}")
 
 
@@ -101,9 +104,9 @@ def descend_autograd(
 
 
 class _Step:
-    """One pass over the samples in blocks; the buffers of a block are made once."""
+    """One pass over the samples in blocks; the buffers of a block are made once. No activation is erf, compiled."""
 
-    def __init__(self, x: Tensor, y: Tensor, activation: Activation, first: float, second: float, width: int) -> None:
+    def __init__(self, x: Tensor, y: Tensor, activation: Activation | None, first: float, second: float, width: int) -> None:
         rows = min(len(x), max(1, _BLOCK // width))
         self.parts = list(zip(x.split(rows), y.split(rows), strict=True))
         self.activation, self.first, self.second = activation, first, second
@@ -126,21 +129,31 @@ class _Step:
         weights = v / math.sqrt(width)
         loss = torch.zeros((), dtype=v.dtype)
         for x, y in self.parts:
-            hidden, value, slope = (buffer[: len(x)] for buffer in (self.hidden, self.value, self.slope))
-            torch.mm(x, columns, out=hidden)
-            self.activation.value(hidden, out=value)
-            residual = torch.mv(value, weights).sub_(y)
-            loss += residual @ residual
-            if self.second:
-                outer.addmv_(value.T, residual)
+            hidden = torch.mm(x, columns, out=self.hidden[: len(x)])
+            slope, total = self._between(hidden, y, weights, outer)
+            loss += total
             if self.first:
-                self.activation.slope(hidden, out=slope).mul_(residual[:, None])
                 inner.addmm_(slope.T, x)
         if self.first:
             w.addcmul_(inner, weights[:, None], value=-self.first / (self.count * math.sqrt(dim)))
         if self.second:
             v.sub_(outer, alpha=self.second / (self.count * math.sqrt(width)))
         return loss / (2 * self.count)
+
+    def _between(self, hidden: Tensor, y: Tensor, weights: Tensor, outer: Tensor) -> tuple[Tensor, Tensor | float]:
+        """phi'(Z) r and sum r^2 of a block; adds phi(Z)^T r to `outer`."""
+        if self.activation is None:
+            arrays = (part.numpy() for part in (hidden, weights, y, outer, self.value[0]))
+            return hidden, float(erf_block.sweep(*arrays))
+        value = self.activation.value(hidden, out=self.value[: len(hidden)])
+        residual = torch.mv(value, weights).sub_(y)
+        if self.second:
+            outer.addmv_(value.T, residual)
+        if not self.first:
+            return hidden, residual @ residual
+        of, given = (self.activation.of_value, value) if self.activation.of_value else (self.activation.slope, hidden)
+        slope = of(given, out=self.slope[: len(hidden)])
+        return slope.mul_(residual[:, None]), residual @ residual
 
 
 def _drive(
