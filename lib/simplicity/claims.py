@@ -152,6 +152,24 @@ def interval_above(bound: float) -> Criterion:
     return Criterion(f"interval above {bound:g}", holds)
 
 
+def interval_below(bound: float) -> Criterion:
+    """Holds where the whole interval lies below `bound`."""
+
+    def holds(estimate: Estimate) -> bool:
+        return estimate.interval is not None and estimate.interval[1] < bound
+
+    return Criterion(f"interval below {bound:g}", holds)
+
+
+def interval_reaches(bound: float) -> Criterion:
+    """Holds where the interval leaves `bound` or more possible: the opposite of `interval_below`."""
+
+    def holds(estimate: Estimate) -> bool:
+        return estimate.interval is not None and estimate.interval[1] >= bound
+
+    return Criterion(f"interval reaches {bound:g} or more", holds)
+
+
 def sign_test() -> Criterion:
     """Of a share of seeds, one-sided: as many or more of this sign have probability below 0.05 under a fair coin."""
 

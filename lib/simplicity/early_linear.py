@@ -7,6 +7,7 @@ other on the training samples and on fresh ones (Hu et al. 2020, section 3). A c
     rel  = max_{t <= T} D(t) / mean_k f_lin,T(x_k)^2
 """
 
+import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Cell:
     law: str = "gaussian"
     labels: str = "teacher"
     activation: str = "erf"
-    layers: str = "both"
+    layers: kernel.Layers = "both"
     start: str = "symmetric"
     factor: float = 1.0
     horizon: float = HORIZON
@@ -65,7 +66,7 @@ def data(cell: Cell, test_samples: int = TEST_SAMPLES) -> Data:
     coins = streams.generator(cell.seed, streams.NOISE)
     x = high_dimensional.inputs(cell.law, cell.n, cell.dim, streams.generator(cell.seed, streams.DATA))
     fresh = high_dimensional.inputs(cell.law, test_samples, cell.dim, streams.generator(cell.seed, streams.TEST))
-    y, fresh_y = (high_dimensional.labels(cell.labels, part, teacher, coins) for part in (x, fresh))
+    y, fresh_y = (high_dimensional.labels(cell.labels, part, cell.law, teacher, coins) for part in (x, fresh))
     return Data(x, y, fresh, fresh_y)
 
 
@@ -97,48 +98,68 @@ def rates(cell: Cell) -> tuple[float, float]:
 
 def linear_model(cell: Cell, found: Data, *, naive: bool = False) -> tuple[LinearDescent, Array]:
     """The model's descent on the training samples, and its features of the fresh ones."""
-    moment = high_dimensional.moment(cell.law, cell.dim)
-    psi, fresh = (
-        kernel.features(x, cell.activation, cell.layers, moment=moment, naive=naive, factor=cell.factor)  # type: ignore[arg-type]
-        for x in (found.x, found.fresh)
-    )
+    psi, fresh = (features(cell, x, naive=naive) for x in (found.x, found.fresh))
     return LinearDescent(psi, found.y, cell.step_size), fresh
 
 
-def compare(cell: Cell) -> xr.Dataset:
-    """Both runs at `TIMES` times up to T.
+def features(cell: Cell, x: Array, *, naive: bool = False) -> Array:
+    """psi(x) of the cell's linear model."""
+    moment = high_dimensional.moment(cell.law, cell.dim)
+    return kernel.features(x, cell.activation, cell.layers, moment=moment, naive=naive, factor=cell.factor)
 
-    Along `time`: `step`, `gap_train`, `gap_test` (the D of the module's docstring), half mean square errors `train`, `test` of
-    the network and `train_linear`, `test_linear` of the model, and `power` = mean of f_lin^2 on the training samples. Scalars:
-    `rel_train`, `rel_test`, and `power_test` at T.
-    """
+
+class Outputs(NamedTuple):
+    """What network and model say at some inputs over time, each (times, inputs)."""
+
+    network: Array
+    model: Array
+
+    @property
+    def gaps(self) -> Array:
+        """(f - f_lin)^2, (times, inputs)."""
+        return (self.network - self.model) ** 2
+
+
+def follow(cell: Cell, found: Data, steps: tuple[int, ...], at: Array | None = None) -> tuple[Outputs, ...]:
+    """Both runs on the training samples, on the fresh ones, and on further inputs `at` (k, d) where given."""
+    model, psi = linear_model(cell, found)
+    places = {"train": (found.x, model.psi), "fresh": (found.fresh, psi)}
+    if at is not None:
+        places["at"] = (at, features(cell, at))
+    probes = {name: functools.partial(ntk.forward, x=x, activation=cell.activation) for name, (x, _) in places.items()}
+    _, run = ntk.descend(
+        network(cell), found.x, found.y, activation=cell.activation, step_size=rates(cell), schedule=steps, probes=probes,
+        dims={name: (f"k_{name}",) for name in places},
+    )  # fmt: skip
+    return tuple(
+        Outputs(run[name].values.astype(np.float64), model.outputs(inputs, steps)) for name, (_, inputs) in places.items()
+    )
+
+
+def compare(cell: Cell) -> xr.Dataset:
+    """Both runs at `TIMES` times up to T, as `summary` has it."""
     found = data(cell)
     steps = schedule(horizon(cell))
-    outputs = {
-        "train_outputs": lambda net: ntk.forward(net, found.x, cell.activation),
-        "test_outputs": lambda net: ntk.forward(net, found.fresh, cell.activation),
-    }
-    dims = {"train_outputs": ("k",), "test_outputs": ("q",)}
-    _, run = ntk.descend(
-        network(cell), found.x, found.y, activation=cell.activation, step_size=rates(cell), schedule=steps, probes=outputs,
-        dims=dims,
-    )  # fmt: skip
-    model, fresh = linear_model(cell, found)
-    train, test = model.outputs(model.psi, steps), model.outputs(fresh, steps)
-    gap_train = square(run.train_outputs.values - train)
-    gap_test = np.mean(np.minimum((run.test_outputs.values - test) ** 2, 1), axis=1)
-    power, power_test = square(train), square(test)
+    return summary(found, steps, *follow(cell, found, steps))
+
+
+def summary(found: Data, steps: tuple[int, ...], train: Outputs, fresh: Outputs) -> xr.Dataset:
+    """Along `time`: `step`, `gap_train`, `gap_test` (the D of the module's docstring), half mean square errors `train`, `test`
+    of the network and `train_linear`, `test_linear` of the model, `power`, `power_test` = mean of f_lin^2 on either. Scalars:
+    `rel_train`, `rel_test`.
+    """
     curves = {
-        "gap_train": gap_train, "gap_test": gap_test, "power": power,
-        "train": square(run.train_outputs.values - found.y) / 2, "test": square(run.test_outputs.values - found.fresh_y) / 2,
-        "train_linear": square(train - found.y) / 2, "test_linear": square(test - found.fresh_y) / 2,
+        "gap_train": train.gaps.mean(axis=1), "gap_test": np.minimum(fresh.gaps, 1).mean(axis=1),
+        "power": square(train.model), "power_test": square(fresh.model),
+        "train": square(train.network - found.y) / 2, "test": square(fresh.network - found.fresh_y) / 2,
+        "train_linear": square(train.model - found.y) / 2, "test_linear": square(fresh.model - found.fresh_y) / 2,
+        "step": np.asarray(steps, dtype=float),
     }  # fmt: skip
-    scalars = {
-        "rel_train": gap_train.max() / power[-1], "rel_test": gap_test.max() / power_test[-1], "power_test": power_test[-1],
-    }  # fmt: skip
-    return xr.Dataset({name: ("time", values) for name, values in curves.items()} | scalars).assign(
-        step=("time", np.asarray(steps, dtype=float))
-    )
+    largest = {
+        f"rel_{on}": curves[f"gap_{on}"].max() / power[-1]
+        for on, power in (("train", curves["power"]), ("test", curves["power_test"]))
+    }
+    return xr.Dataset({name: ("time", values) for name, values in curves.items()} | largest)
 
 
 def square(values: Array) -> Array:

@@ -19,7 +19,7 @@ _SPIKES, _SPIKE_SHARE = 2, 0.98
 WELL_BEHAVED = ("gaussian", "rademacher", "linear spectrum")
 BREAKING = ("heavy tails", "spiked")
 LAWS = (*WELL_BEHAVED, *BREAKING, "small eigenvalues", "equal norm", "nearly equal norm")
-LABELS = ("teacher", "random", "product", "norm")
+LABELS = ("teacher", "whitened teacher", "random", "product", "norm")
 
 
 def variances(law: str, dim: int) -> Array:
@@ -73,10 +73,13 @@ class Teacher:
         return np.asarray(erf(x @ self.w.T / math.sqrt(x.shape[1])) @ self.a)
 
 
-def labels(kind: str, x: Array, teacher: Teacher, rng: Generator) -> Array:
-    """y (n,): "teacher" sign f*(x); "random" fair coins +-1; "product" sign(x_1 x_2); "norm" |x| / sqrt d."""
+def labels(kind: str, x: Array, law: str, teacher: Teacher, rng: Generator) -> Array:
+    """y (n,): "teacher" sign f*(x); "whitened teacher" sign f*(Sigma^{-1/2} x), to which each direction matters alike; "random"
+    fair coins +-1; "product" sign(x_1 x_2); "norm" |x| / sqrt d."""
     if kind == "teacher":
         return np.sign(teacher(x))
+    if kind == "whitened teacher":
+        return np.sign(teacher(x / np.sqrt(variances(law, x.shape[1]))))
     if kind == "random":
         return rng.choice([-1.0, 1.0], len(x))
     if kind == "product":

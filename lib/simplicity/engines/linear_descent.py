@@ -34,3 +34,16 @@ class LinearDescent:
     def outputs(self, psi: Array, steps: tuple[int, ...]) -> Array:
         """f on other samples psi (q, k), one row for each step: (steps, q)."""
         return np.stack([psi @ self.beta(step) for step in steps])
+
+
+class FrozenKernel:
+    """The linearised network: f_{t+1} - y = (I - (step/n) Theta_0)(f_t - y) from f_0 = 0, for a kernel Theta_0 (n, n)."""
+
+    def __init__(self, theta: Array, y: Array, step_size: float) -> None:
+        values, self.basis = np.linalg.eigh(theta)
+        self.start = -(self.basis.T @ y)
+        self.shrink = 1 - step_size * values / len(y)
+
+    def residual(self, step: int) -> Array:
+        """f_t - y on the samples, (n,)."""
+        return np.asarray(self.basis @ (self.shrink**step * self.start))
