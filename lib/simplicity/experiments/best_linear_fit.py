@@ -26,7 +26,7 @@ class Config:
     n: int = config.param(4000, "training samples", unit="samples", low=2, high=10**6)
     width: int = config.param(512, "hidden neurons", unit="neurons", low=2, high=10**5)
     horizon: float = config.param(2.0, "length of a run in units of d log d / step", low=1e-3)
-    seeds: int = config.param(3, "teachers, each with its data and network", low=1, high=10**5)
+    seeds: int = config.param(2, "teachers, each with its data and network", low=1, high=10**5)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 

@@ -31,7 +31,7 @@ PROBES = 16
 class Config:
     dims: tuple[int, ...] = config.param((25, 50, 100), "input dimensions", low=2, high=10**4)
     dim: int = config.param(50, "the one of them whose run goes on", low=2, high=10**4)
-    n: int = config.param(1000, "training samples", unit="samples", low=2, high=10**5)
+    n: int = config.param(600, "training samples", unit="samples", low=2, high=10**5)
     width: int = config.param(256, "hidden neurons", unit="neurons", low=2, high=10**5)
     wide: int = config.param(2048, "hidden neurons of the control", unit="neurons", low=2, high=10**5)
     horizon: float = config.param(40.0, "length of the long runs in units of d log d / step", low=2)

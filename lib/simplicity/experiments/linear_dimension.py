@@ -18,6 +18,7 @@ CLAIMS = ("H10",)
 
 EXPONENT = -0.25
 NARROW = 16
+NARROW_UP_TO = 128  # at d = 256 a network of 16 neurons diverges with this step
 
 
 @config.settings
@@ -30,7 +31,7 @@ class Config:
 
 
 QUICK = Config()
-TINY = dataclasses.replace(QUICK, dims=(4, 8), seeds=2)
+TINY = dataclasses.replace(QUICK, dims=(6, 8), seeds=2)
 FULL = dataclasses.replace(QUICK, dims=(8, 16, 32, 64, 128, 256), seeds=5)
 
 
@@ -40,7 +41,8 @@ def cells(config: Config) -> list[Cell]:
         for dim in config.dims:
             size = 2 * round(dim**config.power)
             rate = early_linear.step_size(config.activation, dim)
-            found += [Cell(seed, dim, size, width, rate, activation=config.activation) for width in (size, NARROW)]
+            widths = (size, NARROW) if dim <= NARROW_UP_TO else (size,)
+            found += [Cell(seed, dim, size, width, rate, activation=config.activation) for width in widths]
     return found
 
 

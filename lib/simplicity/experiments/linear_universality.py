@@ -31,14 +31,14 @@ class Config:
     dim: int = config.param(50, "input dimension", low=2, high=10**4)
     n: int = config.param(2000, "training samples", unit="samples", low=2, high=10**6)
     width: int = config.param(512, "hidden neurons where phi has mean 0", unit="neurons", low=2, high=10**5)
-    wide: int = config.param(2048, "hidden neurons elsewhere", unit="neurons", low=2, high=10**5)
+    wide: int = config.param(1024, "hidden neurons elsewhere", unit="neurons", low=2, high=10**5)
     seeds: int = config.param(1, "teachers, each with its data and network", low=1, high=10**5)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, activations=("erf", "relu", "abs"), dim=10, n=100, width=32, wide=32)
-FULL = dataclasses.replace(QUICK, activations=(*SMOOTH, *PIECEWISE, "abs"), seeds=3)
+FULL = dataclasses.replace(QUICK, wide=2048, activations=(*SMOOTH, *PIECEWISE, "abs"), seeds=3)
 
 
 def cells(config: Config) -> list[Cell]:

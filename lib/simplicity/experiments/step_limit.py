@@ -25,18 +25,18 @@ MULTIPLES = (0.5, 0.7, 0.8, 0.9, 1.0, 1.05, 1.1, 1.2, 1.5, 2.0, 3.0)  # of 2 n /
 
 @config.settings
 class Config:
-    dims: tuple[int, ...] = config.param((25, 50, 100), "input dimensions", low=2, high=10**4)
+    dims: tuple[int, ...] = config.param((25, 100), "input dimensions", low=2, high=10**4)
     activations: tuple[str, ...] = config.param(("erf", "relu"), "activations", choices=tuple(ACTIVATIONS))
-    n: int = config.param(1000, "training samples", unit="samples", low=2, high=10**5)
+    n: int = config.param(500, "training samples", unit="samples", low=2, high=10**5)
     width: int = config.param(512, "hidden neurons", unit="neurons", low=2, high=10**5)
-    steps: int = config.param(60, "steps of a run", low=1, high=10**5)
+    steps: int = config.param(40, "steps of a run", low=1, high=10**5)
     seeds: int = config.param(1, "teachers, each with its data and network", low=1, high=10**5)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, dims=(5, 10), n=60, width=32, steps=10)
-FULL = dataclasses.replace(QUICK, dims=(25, 50, 100, 200), steps=200, seeds=5)
+FULL = dataclasses.replace(QUICK, dims=(25, 50, 100, 200), n=1000, steps=200, seeds=5)
 
 
 @dataclasses.dataclass(frozen=True)
