@@ -86,6 +86,12 @@ def test_claims_json_has_one_row_for_each_claim_in_order() -> None:
     assert [row["id"] for row in rows] == known
 
 
+def test_every_fresh_run_of_a_page_is_a_preset_whose_outcome_is_asserted() -> None:
+    rows = json.loads((SITE / "claims.json").read_text("utf-8"))
+    others = {(row["id"], one["statistic"]) for row in rows for one in row["checks"] if one["preset"] not in ("QUICK", "FULL")}
+    assert others == set()
+
+
 def test_each_chapter_has_its_provenance_on_the_page_and_in_the_file() -> None:
     runs = json.loads((SITE / "provenance.json").read_text("utf-8"))
     assert set(runs) == set(build.chapters(ROOT))

@@ -26,7 +26,7 @@ ENOUGH_SEEDS = 20  # a share below a tenth cannot be told with fewer: one seed i
 
 @config.settings
 class Config:
-    ns: tuple[int, ...] = config.param((10, 20, 40, 80, 160, 320, 640), "numbers of samples", unit="samples", low=1, high=10**8)
+    ns: tuple[int, ...] = config.param((10, 40, 160, 640), "numbers of samples", unit="samples", low=1, high=10**8)
     laws: tuple[str, ...] = config.param(("gaussian", "margin"), "laws of the inputs", choices=synthetic.LAWS)
     width: int = config.param(200, "hidden neurons", unit="neurons", low=1, high=10**7)
     dim: int = config.param(5, "input dimension", low=1, high=10**5)
