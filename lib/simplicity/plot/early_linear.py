@@ -29,6 +29,7 @@ def over_time(line: xr.Dataset, spectrum: xr.Dataset, reach: float) -> Player:
     label = np.stack([places, line.line_label.values], axis=1)
     along: list[Track] = [
         Dots("labels", [label], INK, 2.0, 0.35),
+        Line("network at the end", [np.stack([places, line.line_network.values[-1]], axis=1)], NETWORK, 1.2, 0.5, "3 3"),
         Line("linear model", [np.stack([places, line.line_model.values[t]], axis=1) for t in frames], MODEL, 2.2),
         Line("network", [np.stack([places, line.line_network.values[t]], axis=1) for t in frames], NETWORK, 2.2),
     ]
@@ -47,7 +48,7 @@ def over_time(line: xr.Dataset, spectrum: xr.Dataset, reach: float) -> Player:
     ]
     panels.append(
         Panel(
-            "learned along principal directions", (-1, len(parts)), (0, top), learned, "direction by variance", "",
+            "learned, by principal direction", (-1, len(parts)), (0, top), learned, "direction by variance", "",
             [(x, str(x + 1)) for x in (0, 9, 19, 29, 39, 49)], [(y, f"{y:.1f}") for y in np.arange(0, top, 0.1)], width=300,
             height=300,
         )
