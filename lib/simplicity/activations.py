@@ -51,7 +51,7 @@ def _sigmoid_slope(z: Tensor, out: Tensor | None = None) -> Tensor:
 
 
 def _softplus(z: Tensor, out: Tensor | None = None) -> Tensor:
-    return torch.logaddexp(z, torch.zeros((), dtype=z.dtype), out=out)
+    return torch.abs(z, out=out).neg_().exp_().log1p_().add_(torch.clamp(z, min=0))
 
 
 def _gelu(z: Tensor, out: Tensor | None = None) -> Tensor:
