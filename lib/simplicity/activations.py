@@ -19,10 +19,11 @@ _REACH = 12.0  # beyond, the Gaussian density is below 1e-31
 
 
 class Activation(NamedTuple):
-    """phi and phi', each called as f(z) or f(z, out=tensor)."""
+    """phi and phi', each called as f(z) or f(z, out=tensor); f(z) is differentiable. `of_value` is phi' from phi(z)."""
 
     value: Callable[..., Tensor]
     slope: Callable[..., Tensor]
+    of_value: Callable[..., Tensor] | None = None
 
 
 class Moments(NamedTuple):
@@ -41,16 +42,25 @@ def _erf_slope(z: Tensor, out: Tensor | None = None) -> Tensor:
     return torch.mul(z, z, out=out).neg_().exp_().mul_(_TWO_OVER_ROOT_PI)
 
 
+def _tanh_of_value(value: Tensor, out: Tensor | None = None) -> Tensor:
+    return torch.square(value, out=out).neg_().add_(1)
+
+
 def _tanh_slope(z: Tensor, out: Tensor | None = None) -> Tensor:
-    return torch.tanh(z, out=out).square_().neg_().add_(1)
+    return _tanh_of_value(torch.tanh(z), out=out)
+
+
+def _sigmoid_of_value(value: Tensor, out: Tensor | None = None) -> Tensor:
+    return torch.square(value, out=out).neg_().add_(value)
 
 
 def _sigmoid_slope(z: Tensor, out: Tensor | None = None) -> Tensor:
-    share = torch.sigmoid(z, out=out)
-    return share.sub_(share.square())
+    return _sigmoid_of_value(torch.sigmoid(z), out=out)
 
 
 def _softplus(z: Tensor, out: Tensor | None = None) -> Tensor:
+    if out is None:
+        return torch.nn.functional.softplus(z, threshold=40)
     return torch.abs(z, out=out).neg_().exp_().log1p_().add_(torch.clamp(z, min=0))
 
 
@@ -77,10 +87,10 @@ def _leaky(below: float) -> Activation:
 
 ACTIVATIONS: dict[str, Activation] = {
     "erf": Activation(torch.erf, _erf_slope),
-    "tanh": Activation(torch.tanh, _tanh_slope),
+    "tanh": Activation(torch.tanh, _tanh_slope, _tanh_of_value),
     "relu": _leaky(0.0),
     "leaky relu": _leaky(0.1),
-    "sigmoid": Activation(torch.sigmoid, _sigmoid_slope),
+    "sigmoid": Activation(torch.sigmoid, _sigmoid_slope, _sigmoid_of_value),
     "softplus": Activation(_softplus, torch.sigmoid),
     "gelu": Activation(_gelu, _gelu_slope),
     "abs": _leaky(-1.0),
