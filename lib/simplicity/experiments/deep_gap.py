@@ -1,7 +1,7 @@
 """The tangent kernel of a deep, infinitely wide network beside c_1 X X^T / d, against d (claim H20; Hu et al. 2020, section 4).
 
-E = ||Theta - (c_1/d) X X^T|| d/n on n = 2 d^1.25 Gaussian inputs, with Theta from the recursion: no weights are drawn. Four hidden
-layers of erf and five of tanh. c_1 = (L + 1) prod zeta_l^2; the control takes that of one hidden layer in its place.
+E = ||Theta - (c_1/d) X X^T|| d/n on n = 2 d^1.25 Gaussian inputs, with Theta from the recursion: no weights are drawn.
+Four hidden layers of erf and five of tanh. c_1 = (L + 1) prod zeta_l^2; the control takes that of one hidden layer.
 """
 
 import dataclasses

@@ -42,7 +42,7 @@ def gap_operator(kernel: LinearOperator, psi: Array) -> LinearOperator:
 
 
 def wide_block(x: Array, w: Array, activation: str, layer: Layers, *, neurons: int = 4096) -> Array:
-    """Theta_1 ("first") or Theta_2 ("second") as an array (n, n), for weights w (m, d) of more neurons than (n, m) has room for."""
+    """Theta_1 ("first") or Theta_2 ("second") as an array (n, n), for so many weights w (m, d) that (n, m) is too large."""
     block = first_block if layer == "first" else second_block
     found = np.zeros((len(x), len(x)), dtype=x.dtype)
     for start in range(0, len(w), neurons):
