@@ -32,7 +32,7 @@ class Config:
 
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, depth_dims=(4, 8), seeds=1)
-FULL = dataclasses.replace(QUICK, depth_dims=(16, 32, 48, 64, 96, 128, 192, 256), first_seed=100)
+FULL = dataclasses.replace(QUICK, depth_dims=(32, 48, 64, 96, 128, 192, 256), first_seed=100)
 
 
 @dataclasses.dataclass(frozen=True)
