@@ -3,8 +3,9 @@
 One thread, all in one run. First seconds for Theta_1 + Theta_2 of a two-layer erf network, n = 2,000, m = 512, d = 50: from the
 blocks, and from the Jacobian of every sample by torch.func (vmap of grad), whose rows are then multiplied with each other; both
 in single precision, and their largest difference. Weights are any 512, or the symmetric start, in which two neurons each are
-alike, and the blocks need one of them: so it is in every experiment here. The Jacobians cannot know. Then ||Theta - psi psi^T|| at n = 20,000, m = 256 in a process of its own:
-seconds, and the most memory that the process had, beside what n x n numbers would take.
+alike, and the blocks need one of them: so it is in every experiment here. The Jacobians cannot know. Then the norm of
+Theta - psi psi^T at n = 20,000, m = 256 in a process of its own: seconds, and the most memory that the process had, beside what
+n x n numbers would take.
 """
 
 import argparse

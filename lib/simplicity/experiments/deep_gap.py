@@ -23,7 +23,7 @@ DEPTHS = {"erf": 4, "tanh": 5}  # hidden layers
 
 @config.settings
 class Config:
-    depth_dims: tuple[int, ...] = config.param((32, 48, 64, 96, 128), "input dimensions d", low=2, high=1000)
+    depth_dims: tuple[int, ...] = config.param((32, 48, 64, 96), "input dimensions d", low=2, high=1000)
     samples: float = config.param(2.0, "n over d^power", low=0.1, high=100)
     power: float = config.param(1.25, "exponent of d in the number of samples", low=1.0, high=2.0)
     seeds: int = config.param(5, "seeds of each setting", low=1, high=100_000)

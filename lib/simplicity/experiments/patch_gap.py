@@ -26,7 +26,7 @@ LARGEST_ALPHA = 0.25  # the largest exponent that the theorem speaks of
 
 @config.settings
 class Config:
-    signal_dims: tuple[int, ...] = config.param((32, 48, 64, 96, 128), "lengths d of the signals", low=4, high=1000)
+    signal_dims: tuple[int, ...] = config.param((32, 48, 64, 96), "lengths d of the signals", low=4, high=1000)
     samples: float = config.param(2.0, "n over d^power", low=0.1, high=100)
     power: float = config.param(1.25, "exponent of d in the number of samples", low=1.0, high=2.0)
     seeds: int = config.param(5, "seeds of each setting", low=1, high=100_000)
