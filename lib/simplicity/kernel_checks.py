@@ -7,6 +7,7 @@ import xarray as xr
 
 from simplicity.claims import Estimate, cells_where, mean
 
+LABELS = {"erf": "erf", "relu": "ReLU"}  # activations as checks and figures call them
 ENOUGH_SEEDS, ENOUGH_DIMS = 5, 4  # a t interval, and a slope through more than three points
 LEAST_DIM = 16  # what a smaller run finds is no matter of large d
 

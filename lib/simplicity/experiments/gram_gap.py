@@ -25,7 +25,7 @@ from simplicity.claims import (
 )  # fmt: skip
 from simplicity.config import seeds, shared
 from simplicity.data import streams
-from simplicity.kernel_checks import at_largest, fall, slope
+from simplicity.kernel_checks import LABELS, at_largest, fall, slope
 from simplicity.measure import kernel, kernel_operators
 
 CLAIMS = ("H2", "H3", "H4")
@@ -129,7 +129,7 @@ def checks(dataset: xr.Dataset) -> list[Check]:
         narrow, fixed = (cells_where(dataset, layer="first", activation=name, width=width) for width in (NARROW, FIXED))
         found.append(
             check(
-                dataset, "H2", "theorem", f"first layer, {name}, m = n: exponent p of E ~ d^-p",
+                dataset, "H2", "theorem", f"first layer, {LABELS[name]}, m = n: exponent p of E ~ d^-p",
                 fall(narrow, "gap"), interval_above(LARGEST_ALPHA),
                 control("the same, fixed m: slope of log E on log d", slope(fixed, "gap"), interval_above(-LARGEST_ALPHA)),
             )
@@ -141,7 +141,7 @@ def checks(dataset: xr.Dataset) -> list[Check]:
     slow = [("erf", NARROW), ("relu", WIDE)] if many else []
     for name, width in [("erf", WIDE), *slow]:
         cells = cells_where(second, activation=name, width=width)
-        statistic = f"second layer, {name}, {width}: exponent p of E ~ d^-p"
+        statistic = f"second layer, {LABELS[name]}, {width}: exponent p of E ~ d^-p"
         found.append(check(dataset, "H3", "theorem", statistic, fall(cells, "gap"), interval_above(0), unmet))
     return [*found, _norm(dataset)]
 

@@ -15,7 +15,7 @@ from simplicity.activations import moments
 from simplicity.claims import Check, cells_where, check, control, interval_above
 from simplicity.config import seeds, shared
 from simplicity.data import streams
-from simplicity.kernel_checks import fall, slope
+from simplicity.kernel_checks import LABELS, fall, slope
 from simplicity.measure import deep_kernel, kernel
 
 CLAIMS = ("H21",)
@@ -78,10 +78,12 @@ def checks(dataset: xr.Dataset) -> list[Check]:
     for name, least in (("relu", 0.0), ("erf", -LARGEST_ALPHA)):
         cells = cells_where(dataset, activation=name)
         three = control(
-            f"{name}, q = 3: slope of log E on log d", slope(cells_where(cells, patch=THREE), "gap"), interval_above(least)
+            f"{LABELS[name]}, q = 3: slope of log E on log d",
+            slope(cells_where(cells, patch=THREE), "gap"),
+            interval_above(least),
         )
         for patch in (HALF, EIGHTH):
-            statistic = f"one convolution, {name}, {patch}: exponent p of E ~ d^-p"
+            statistic = f"one convolution, {LABELS[name]}, {patch}: exponent p of E ~ d^-p"
             estimate = fall(cells_where(cells, patch=patch), "gap")
             found.append(check(dataset, "H21", "theorem", statistic, estimate, interval_above(0), three))
     return found

@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from simplicity.claims import cells_where
-from simplicity.plot import seeds
 from simplicity.plot.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
 Array = NDArray[np.floating]
@@ -44,13 +43,13 @@ def heat_maps(rows: Sequence[tuple[str, Mapping[str, Array], int]]) -> Picture:
 
 
 def spectra(found: Mapping[str, tuple[Array, Array, Array]], kept: Mapping[str, int]) -> Picture:
-    """Eigenvalues times d/n, largest first: of the kernel, the model and |their difference|; a panel a name."""
+    """Eigenvalues times d/n, largest first: of the kernel, of the model the first `kept`, and |those of the difference|."""
     with axes(len(found), height=3.6, sharey=True) as (figure, panels):
         for panel, (name, (kernel, model, gap)) in zip(panels, found.items(), strict=True):
-            for values, colour, size in ((kernel, BLUE, 3.2), (model[: kept[name]], ORANGE, 2.0), (gap, GREEN, 2.0)):
-                panel.plot(np.arange(1, len(values) + 1), values, "o", color=colour, markersize=size, markeredgewidth=0)
+            for values, colour, width in ((model[: kept[name]], ORANGE, 3.4), (kernel, BLUE, 1.2), (gap, GREEN, 1.2)):
+                panel.plot(np.arange(1, len(values) + 1), values, color=colour, lw=width, alpha=0.6 if width > 2 else 1)
             panel.set(xscale="log", yscale="log", xlabel="rank", title=f"{name}: eigenvalues × d/n")
-        _legend(figure, [(BLUE, "kernel", "o"), (ORANGE, "linear model", "o"), (GREEN, "|difference|", "o")])
+        _legend(figure, [(BLUE, "kernel", "-"), (ORANGE, "linear model", "-"), (GREEN, "|difference|", "-")])
         return finish(figure, "Eigenvalues of the tangent kernel, of the linear model, and of their difference.")
 
 
@@ -101,7 +100,7 @@ def entries(found: Mapping[str, tuple[Array, Array]], slope: float) -> Picture:
     """Off-diagonal entries of a kernel against those of another; a panel for each {title: (x, y)}, and the line y = slope x."""
     with axes(len(found), height=3.3, width=7.8) as (figure, panels):
         for panel, (title, (x, y)) in zip(panels, found.items(), strict=True):
-            seeds.marks(panel, x, y, BLUE, True)
+            panel.plot(x, y, "o", color=BLUE, markersize=2.2, markeredgewidth=0, alpha=0.8)
             ends = np.array([x.min(), x.max()])
             panel.plot(ends, slope * ends, color=INK, lw=0.9, ls=":")
             panel.set(title=title, xlabel="x·x′ / d")
@@ -134,10 +133,7 @@ def _log(panel: Axes, ticks: Sequence[int]) -> None:
 
 
 def _legend(figure: Figure, entries: Sequence[tuple[str, str, str]]) -> None:
-    handles = [
-        Line2D([], [], color=colour, label=label, ls="" if look == "o" else look, marker="o" if look == "o" else "")
-        for colour, label, look in entries
-    ]
+    handles = [Line2D([], [], color=colour, label=label, ls=style) for colour, label, style in entries]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.8)
 
 
