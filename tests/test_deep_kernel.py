@@ -202,3 +202,15 @@ def test_moving_all_images_changes_nothing_under_circular_padding_and_moving_one
     assert np.abs(flat["one"] - flat["x"]).max() > 0.01
     bordered = [deep_kernel.convolutional(images, "relu", 2, padding="zero") for images in (x, moved)]
     assert np.abs(bordered[0] - bordered[1]).max() > 0.01
+
+
+def test_the_model_of_one_convolution_has_the_mean_of_the_kernel_up_to_the_square_of_1_over_q() -> None:
+    """Over independent signals a patch's disagreements are binomial; what the constant is off by, times q^2, hardly moves with q."""
+    found, off = moments("relu"), []
+    for q in (16, 32, 64):
+        shares = np.array([math.comb(q, k) for k in range(q + 1)]) / 2.0**q
+        rho = 1 - 2 * np.arange(q + 1) / q
+        values, slopes = deep_kernel.relu_dual(rho, np.ones(1), np.ones(1))
+        psi = deep_kernel.hypercube_features(np.ones((1, 4)), 0.0, found.bend, found.vartheta_0, q)
+        off.append(q**2 * (shares @ (values + slopes * rho) - (psi @ psi.T).item()))
+    assert_allclose(off, 0.1, rtol=0.15)

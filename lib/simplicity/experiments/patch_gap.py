@@ -1,9 +1,9 @@
 """The tangent kernel of a convolutional network with one hidden layer against d (claim H21; Hu et al. 2020, section 4).
 
 E = ||Theta - psi psi^T|| d/n for n = 2 d^1.25 signals from {-1, 1}^d, circular patches of q neighbours, no pooling, infinitely
-many channels: Theta is exact. The proposition asks for q well above sqrt d. q = 3 is the control: for ReLU the square of a
-patch's covariance, about 1/q, is no small constant. For odd phi that term is 0, and E tends to the constant by which the
-kernel's slope is off for covariances of 1/3 and 1. So there the control is only that E does not fall as in the theorem.
+many channels: Theta is exact. The proposition asks for q well above sqrt d: the model's constant is off by an order of 1/q^2,
+and E by d/q^2. q = 3 is the control: for ReLU E then grows like d. For odd phi that constant is 0, and E tends to the amount by
+which the slope is off for covariances of 1/3 and 1. So there the control is only that E does not fall as in the theorem.
 """
 
 import dataclasses

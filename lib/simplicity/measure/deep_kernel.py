@@ -120,7 +120,7 @@ def convolutional(
     padding: Padding = "circular",
     readout: Readout = "flatten",
 ) -> Array:
-    """Theta of a network with `depth` convolutions on images x (n, height, width, channels), (n, n).
+    """Theta of a network with `depth` convolutions, erf or ReLU, on images x (n, height, width, channels), (n, n).
 
     Zero padding averages over the whole patch, zeros included. Pooling follows the covariances of all pairs of positions:
     (height width)^2 numbers for each pair of images.
