@@ -205,7 +205,7 @@ def test_moving_all_images_changes_nothing_under_circular_padding_and_moving_one
 
 
 def test_the_model_of_one_convolution_has_the_mean_of_the_kernel_up_to_the_square_of_1_over_q() -> None:
-    """Over independent signals a patch's disagreements are binomial; what the constant is off by, times q^2, hardly moves with q."""
+    """Over independent signals a patch's disagreements are binomial; q^2 times what the constant is off by hardly moves."""
     found, off = moments("relu"), []
     for q in (16, 32, 64):
         shares = np.array([math.comb(q, k) for k in range(q + 1)]) / 2.0**q
