@@ -36,6 +36,7 @@ ALLOWED = {
     "linear_teacher": {"data", "nets", "engines", "measure"},  # a set-up that several experiments share
     "explain": {"config", "modules", "engines", "measure"},
     "explain_checks": {"claims", "measure"},
+    "kernel_checks": {"claims"},
     "corruption_checks": {"claims", "measure"},
     "early_linear": {"config", "activations", "data", "nets", "starts", "engines", "measure", "claims"},
     "experiments": {
@@ -52,6 +53,7 @@ ALLOWED = {
         "explain",
         "explain_checks",
         "corruption_checks",
+        "kernel_checks",
         "activations",
         "ntk_modules",
         "early_linear",
