@@ -6,6 +6,7 @@ one norm, where both models are the same, and an erf network, which has no such 
 """
 
 import dataclasses
+import math
 
 import numpy as np
 import xarray as xr
@@ -40,7 +41,7 @@ FULL = dataclasses.replace(QUICK, widths=(256, 1024, 4096), n=4000, seeds=5)
 def cells(config: Config) -> list[Cell]:
     found = []
     for seed in seeds(config):
-        unit = config.steps / (config.dim * np.log(config.dim))
+        unit = config.steps / (config.dim * math.log(config.dim))
         plain = Cell(seed, config.dim, config.n, config.width, 1.0, labels="norm", activation="relu", horizon=unit)
         found += [dataclasses.replace(plain, width=width) for width in config.widths]
         found += [dataclasses.replace(plain, law="nearly equal norm"), dataclasses.replace(plain, activation="erf")]
