@@ -400,85 +400,104 @@ def _new_block(cones, blocks, work, g):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def _nearness(work, owner, now, spacing):  # type: ignore[no-untyped-def]
+    """The angle below which a sample is watched, 1/2 to 4 times 1/n, from how long the neuron's last certificate lasted."""
+    lasted = now - work.since[owner]
+    if lasted > 0:
+        want = np.sqrt(_PRICE * work.nearness[owner] * spacing / lasted)
+        nearness = 0.5 * spacing
+        while nearness < want and nearness < 4 * spacing:
+            nearness *= 2
+        work.nearness[owner] = nearness
+        work.since[owner] = now
+    return work.nearness[owner]
+
+
+@_compiled
+def _sector_of(sectors, data, work, unit, last, nearness):  # type: ignore[no-untyped-def]
+    """(sector, angle left in it): the last one if it will do, else the one with most room, else a new one; -1: no room."""
+    if last >= 0 and sectors.cones[last] > 0:
+        left = _angle_left(sectors.axis[last], sectors.reach[last], unit)
+        if left >= nearness:
+            return last, left
+    s, left = np.int64(-1), 2 * nearness
+    for other in range(work.used[0]):
+        if sectors.cones[other] > 0:
+            angle = _angle_left(sectors.axis[other], sectors.reach[other], unit)
+            if angle > left:
+                s, left = other, angle
+    if s >= 0:
+        return s, left
+    s = _new_sector(sectors, data, work, unit)
+    return s, sectors.reach[s]
+
+
+@_compiled
+def _cone_of(sector, active_of, watched, watching, members, most, s, active, near):  # type: ignore[no-untyped-def]
+    """The cone with the fewest watched samples that can hold this neuron, or -1."""
+    best, fewest = np.int64(-1), WATCH + 1
+    for g in range(most):
+        seen = ~watched[g]
+        if (near | (active ^ active_of[g])) & seen == 0 and sector[g] == s:
+            if members[g] > 0 and watching[g] < fewest:
+                best, fewest = g, watching[g]
+    return best
+
+
+@_compiled
+def _insert(cones, blocks, block, data, z, unit, free, owner, h):  # type: ignore[no-untyped-def]
+    """Give an empty lane of the block to this neuron, with its shares of output and h."""
+    d, g, lane, lanes = len(unit), blocks.cone[block], 0, blocks.lanes[block]
+    while blocks.owner[block, lane] >= 0:
+        lane += 1
+    blocks.owner[block, lane] = owner
+    blocks.live[block] += 1
+    cones.members[g] += 1
+    for i in range(d + 1):
+        lanes[i * LANES + lane] = z[i]
+    for i in range(d):
+        lanes[(d + 1 + i) * LANES + lane] = unit[i]
+        cones.output[g, i] += z[d] * z[i]
+    lanes[(2 * d + 1) * LANES + lane] = 1 + free * free
+    for b in range(cones.watching[g]):
+        k, before = cones.samples[g, b], 0.0
+        for i in range(d):
+            before += z[i] * data.x[i, k]
+        lanes[(2 * d + 2 + b) * LANES + lane] = before
+        h[k] += z[d] * max(before, 0.0)
+
+
+@_compiled
 def _place(sectors, cones, blocks, data, work, moved, now, h):  # type: ignore[no-untyped-def]
     """Put the first `moved` neurons of `work` where they belong, with their shares of output and h; False: no room."""
-    axis, reach, rays = sectors.axis, sectors.reach, sectors.rays
-    sector, active_of, watched, watching, members = cones.sector, cones.active, cones.watched, cones.watching, cones.members
-    samples, output, opened, asleep = cones.samples, cones.output, cones.open, cones.asleep
-    owners, live, cone_of, every = blocks.owner, blocks.live, blocks.cone, blocks.lanes
-    sine, x, used, d = work.sine, data.x, work.used, data.x.shape[0]
+    d = data.x.shape[0]
     unit = np.empty(d)
     for index in range(moved):
-        z, owner = work.z[index], work.lively[index]
-        length = 0.0
+        z, owner, length = work.z[index], work.lively[index], 0.0
         for i in range(d):
             length += z[i] * z[i]
-        length = np.sqrt(length)
         for i in range(d):
-            unit[i] = z[i] / length
-        spacing = 1 / len(data.y)
-        lasted = now - work.since[owner]
-        if lasted > 0:
-            want = np.sqrt(_PRICE * work.nearness[owner] * spacing / lasted)
-            nearness = 0.5 * spacing
-            while nearness < want and nearness < 4 * spacing:
-                nearness *= 2
-            work.nearness[owner] = nearness
-            work.since[owner] = now
-        nearness = work.nearness[owner]
-        s, left = work.home[owner], -1.0
-        if s >= 0 and sectors.cones[s] > 0:
-            left = _angle_left(axis[s], reach[s], unit)
-        if left < nearness:
-            s, left = -1, 2 * nearness
-            for t in range(used[0]):
-                if sectors.cones[t] > 0:
-                    angle = _angle_left(axis[t], reach[t], unit)
-                    if angle > left:
-                        s, left = t, angle
-            if s < 0:
-                s = _new_sector(sectors, data, work, unit)
-                if s < 0:
-                    return False
-                left = reach[s]
-            work.home[owner] = s
-        active, near, free = _examine(rays[s], sectors.number[s], unit, left, nearness, sine)
+            unit[i] = z[i] / np.sqrt(length)
+        nearness = _nearness(work, owner, now, 1 / len(data.y))
+        s, left = _sector_of(sectors, data, work, unit, work.home[owner], nearness)
+        if s < 0:
+            return False
+        work.home[owner] = s
+        active, near, free = _examine(sectors.rays[s], sectors.number[s], unit, left, nearness, work.sine)
         if free < 0:
             return False
-        g, fewest = -1, WATCH + 1
-        for other in range(used[1]):
-            seen = ~watched[other]
-            if (near | (active ^ active_of[other])) & seen == 0 and sector[other] == s:
-                if members[other] > 0 and watching[other] < fewest:
-                    g, fewest = other, watching[other]
+        g = _cone_of(cones.sector, cones.active, cones.watched, cones.watching, cones.members, work.used[1], s, active, near)
+        g = g if g >= 0 else _new_cone(sectors, cones, work, s, active, near)
         if g < 0:
-            g = _new_cone(sectors, cones, work, s, active, near)
-            if g < 0:
-                return False
-        if asleep[g]:
+            return False
+        if cones.asleep[g]:
             _wake(cones, blocks, work, g)
-        block, lane = opened[g], 0
-        if block < 0 or cone_of[block] != g or live[block] == LANES:
+        block = cones.open[g]
+        if block < 0 or blocks.cone[block] != g or blocks.live[block] == LANES:
             block = _new_block(cones, blocks, work, g)
             if block < 0:
                 return False
-        while owners[block, lane] >= 0:
-            lane += 1
-        owners[block, lane] = owner
-        live[block] += 1
-        members[g] += 1
-        for i in range(d + 1):
-            every[block, i * LANES + lane] = z[i]
-        for i in range(d):
-            every[block, (d + 1 + i) * LANES + lane] = unit[i]
-            output[g, i] += z[d] * z[i]
-        every[block, (2 * d + 1) * LANES + lane] = 1 + free * free
-        for b in range(watching[g]):
-            k, before = samples[g, b], 0.0
-            for i in range(d):
-                before += z[i] * x[i, k]
-            every[block, (2 * d + 2 + b) * LANES + lane] = before
-            h[k] += z[d] * max(before, 0.0)
+        _insert(cones, blocks, block, data, z, unit, free, owner, h)
     return True
 
 
@@ -760,7 +779,7 @@ def _gather(sectors, cones, blocks, data, work, a, w, now, h):  # type: ignore[n
     work.used[:] = 0
     blocks.free[0] = 0
     h[:] = 0
-    count = 0
+    count = np.int64(0)
     for j in range(len(a)):
         size = 0.0
         for i in range(d):
@@ -801,7 +820,7 @@ def _run(a, w, data, sectors, cones, blocks, work, steps, tolerance, step_size, 
     budget, spent = 0.7 * len(a) * (_SWEEP * n + _NEURON), 0.0
     work.nearness[:] = 1 / n
     work.since[:] = 0
-    if not _gather(sectors, cones, blocks, data, work, a, w, 0, h):
+    if not _gather(sectors, cones, blocks, data, work, a, w, np.int64(0), h):
         return 0, 1e300, False
     for step in range(steps):
         loss = 0.0
@@ -814,7 +833,7 @@ def _run(a, w, data, sectors, cones, blocks, work, steps, tolerance, step_size, 
             return step, loss, True
         _forces(sectors, cones, data, work, r)
         largest, price, watching = _step_asleep(sectors, cones, blocks, work, rate, n)
-        moved = 0
+        moved = np.int64(0)  # a literal 0 would compile the callees twice
         for block in range(work.used[2]):
             if blocks.live[block] > 0 and not cones.asleep[blocks.cone[block]]:
                 g, lanes = blocks.cone[block], blocks.lanes[block]

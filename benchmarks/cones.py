@@ -1,0 +1,111 @@
+"""The engine of cones beside the plain sweep and torch's automatic differentiation: whole runs, same start, same step.
+
+A line for each setting: seconds of the run by cones and by the plain sweep, how many steps it had and how many of them the
+plain sweep made inside the cones' run, both ratios, and how far the final train MSE and rho are apart. The plain run is made
+whole where that takes less than `--whole` seconds, else 100 of its steps, scaled to the length of the run (then nothing is
+compared); of automatic differentiation always 5 steps, scaled. Then what a step costs once 400 steps are done, by width.
+Float64, d = 5, lambda 1e-3 unless said otherwise, step 0.1, 20,000 steps at most, tolerance 1e-6. Times are processor time
+of one thread.
+"""
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from simplicity import linear_teacher, machine, nets, threads
+from simplicity.data import synthetic
+from simplicity.engines import cones, two_layer
+from simplicity.measure import alignment
+
+STEPS, STEP_SIZE = 20_000, 0.1
+SETTINGS = [(law, n, m, 1e-3) for m in (1000, 10_000) for law in ("margin", "gaussian") for n in (80, 320, 1280)]
+NEVER = [("gaussian", 320, 1000, 1.0), ("gaussian", 1280, 1000, 1.0)]
+WIDTHS = [(law, 320, m) for law in ("margin", "gaussian") for m in (1000, 10_000, 100_000)]
+
+
+def run(engine: Callable, start: nets.TwoLayer, task: synthetic.Task, steps: int, **settings: Any) -> tuple:
+    """(processor seconds, network, dataset)."""
+    clock = time.process_time()
+    network, found = engine(start, task.x, task.y, step_size=STEP_SIZE, schedule=(0, steps), probes={}, **settings)
+    return time.process_time() - clock, network, found
+
+
+def of_a_step(engine: Callable, start: nets.TwoLayer, task: synthetic.Task, steps: int) -> float:
+    return (run(engine, start, task, steps + 1)[0] - run(engine, start, task, 1)[0]) / steps
+
+
+def begin(law: str, n: int, m: int, scale: float) -> tuple[synthetic.Task, nets.TwoLayer]:
+    return synthetic.linear_task(law, n, 5, 0.25, seed=0), nets.dominated(m, 5, scale, np.random.default_rng(0))
+
+
+def whole_run(law: str, n: int, m: int, scale: float, whole: float) -> dict[str, str]:
+    """One row of the first table."""
+    task, start = begin(law, n, m, scale)
+    seconds, ours, found = run(cones.descend, start, task, STEPS, tolerance=linear_teacher.TOLERANCE)
+    steps = int(found.stopped_at)
+    plain, apart = of_a_step(two_layer.descend, start, task, 100) * steps, ("", "")
+    measured = plain < whole
+    if measured:
+        plain, theirs, _ = run(two_layer.descend, start, task, STEPS, tolerance=linear_teacher.TOLERANCE)
+        ends = [alignment.against_two_ols(lambda x, end=end: nets.forward(end, x), *task) for end in (ours, theirs)]
+        apart = tuple(f"{abs(ends[0][name] / ends[1][name] - 1):.0e}" for name in ("train_mse", "rho"))
+    autograd = of_a_step(two_layer.descend_autograd, start, task, 5) * steps
+    return {
+        "law": law, "n": f"{n}", "m": f"{m}", "lambda": f"{scale:g}", "steps": f"{steps}",
+        "by sweep": f"{int(found.plain_steps)}", "cones s": f"{seconds:.3g}",
+        "plain s": f"{plain:.3g}{'' if measured else ' *'}",
+        "plain / cones": f"{plain / seconds:.1f}", "autograd / cones": f"{autograd / seconds:.0f}",
+        "MSE apart": apart[0], "rho apart": apart[1],
+    }  # fmt: skip
+
+
+def after_alignment(law: str, n: int, m: int) -> dict[str, str]:
+    """One row of the second: 1,000 steps by cones from the network as it is after 400."""
+    task, start = begin(law, n, m, 1e-3)
+    _, aligned, _ = run(two_layer.descend, start, task, 400, precision="float32")
+    aligned = nets.TwoLayer(aligned.a.astype(float), aligned.w.astype(float))
+    a, w, state = aligned.a, aligned.w, cones.state(n, m, 5)
+    data = cones.data_of(task.x.T, task.y)
+    clock = time.process_time()
+    cones._run(a, w, data, *state, 100, 0.0, STEP_SIZE, (0.0,) * 5)
+    first = time.process_time()
+    done, _, _ = cones._run(a, w, data, *state, 1100, 0.0, STEP_SIZE, (0.0,) * 5)
+    by_cones = (time.process_time() - first - (first - clock)) / max(1, done - 100)
+    sweep = of_a_step(two_layer.descend, aligned, task, max(3, 100_000 // m))
+    return {
+        "law": law, "n": f"{n}", "m": f"{m}", "cones us a step": f"{1e6 * by_cones:.3g}",
+        "plain us a step": f"{1e6 * sweep:.3g}", "plain / cones": f"{sweep / by_cones:.0f}",
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--whole", type=float, default=30.0, help="seconds up to which a plain run is made whole")
+    parser.add_argument("--rows", type=int, default=None, help="only so many rows of each table")
+    chosen = parser.parse_args()
+    with threads.one_thread():
+        print(f"{machine.cpu()}, one thread; * scaled from 100 steps", flush=True)
+        task, start = begin("margin", 80, 200, 1e-3)
+        for engine in (cones.descend, two_layer.descend, two_layer.descend_autograd):
+            run(engine, start, task, 300)  # compiles, or warms torch up
+        run(two_layer.descend, start, task, 1, precision="float32")
+        for table in (
+            (whole_run(*setting, chosen.whole) for setting in (SETTINGS + NEVER)[: chosen.rows]),
+            (after_alignment(*setting) for setting in WIDTHS[: chosen.rows]),
+        ):
+            writer = None
+            for row in table:
+                if writer is None:
+                    writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
+                    writer.writeheader()
+                writer.writerow(row)
+                sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
