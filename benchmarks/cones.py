@@ -3,26 +3,26 @@
 A line for each setting: seconds of the run by cones and by the plain sweep, how many steps it had and how many of them the
 plain sweep made inside the cones' run, both ratios, and how far the final train MSE and rho are apart. The plain run is made
 whole where that takes less than `--whole` seconds, else 100 of its steps, scaled to the length of the run (then nothing is
-compared); of automatic differentiation always 5 steps, scaled. Then what a step costs once 400 steps are done, by width.
+compared); of automatic differentiation always 5 steps, scaled. Then a network that never aligns, and what a step costs once 400 steps are done, by width.
 Float64, d = 5, lambda 1e-3 unless said otherwise, step 0.1, 20,000 steps at most, tolerance 1e-6. Times are processor time
 of one thread.
 """
 
 import argparse
-import csv
-import sys
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from simplicity import linear_teacher, machine, nets, threads
+from simplicity import linear_teacher, machine, nets, paths, threads
 from simplicity.data import synthetic
 from simplicity.engines import cones, two_layer
 from simplicity.measure import alignment
 
 STEPS, STEP_SIZE = 20_000, 0.1
+REPEATS, NEVER_STEPS = 5, 2000
 SETTINGS = [(law, n, m, 1e-3) for m in (1000, 10_000) for law in ("margin", "gaussian") for n in (80, 320, 1280)]
 NEVER = [("gaussian", 320, 1000, 1.0), ("gaussian", 1280, 1000, 1.0)]
 WIDTHS = [(law, 320, m) for law in ("margin", "gaussian") for m in (1000, 10_000, 100_000)]
@@ -64,18 +64,35 @@ def whole_run(law: str, n: int, m: int, scale: float, whole: float) -> dict[str,
     }  # fmt: skip
 
 
+def never_aligned(law: str, n: int, m: int, scale: float) -> dict[str, str]:
+    """One row of the second: medians over turns about of a shorter run, since a few percent are at stake."""
+    task, start = begin(law, n, m, scale)
+    engines = (cones.descend, two_layer.descend)
+    turns = [[run(engine, start, task, NEVER_STEPS) for engine in engines] for _ in range(REPEATS)]
+    ours, plain = (statistics.median(turn[i][0] for turn in turns) for i in range(2))
+    return {
+        "law": law, "n": f"{n}", "m": f"{m}", "lambda": f"{scale:g}", "steps": f"{NEVER_STEPS}",
+        "by sweep": f"{int(turns[0][0][2].plain_steps)}", "cones s": f"{ours:.3g}", "plain s": f"{plain:.3g}",
+        "plain / cones": f"{plain / ours:.2f}",
+    }  # fmt: skip
+
+
 def after_alignment(law: str, n: int, m: int) -> dict[str, str]:
-    """One row of the second: 1,000 steps by cones from the network as it is after 400."""
+    """One row of the third: 2,000 steps by cones from the network as it is after 400."""
     task, start = begin(law, n, m, 1e-3)
     _, aligned, _ = run(two_layer.descend, start, task, 400, precision="float32")
     aligned = nets.TwoLayer(aligned.a.astype(float), aligned.w.astype(float))
     a, w, state = aligned.a, aligned.w, cones.state(n, m, 5)
     data = cones.data_of(task.x.T, task.y)
-    clock = time.process_time()
-    cones._run(a, w, data, *state, 100, 0.0, STEP_SIZE, (0.0,) * 5)
-    first = time.process_time()
-    done, _, _ = cones._run(a, w, data, *state, 1100, 0.0, STEP_SIZE, (0.0,) * 5)
-    by_cones = (time.process_time() - first - (first - clock)) / max(1, done - 100)
+
+    def seconds(steps: int) -> tuple[float, int]:
+        clock = time.process_time()
+        done, _, _ = cones._run(a, w, data, *state, steps, 0.0, STEP_SIZE, (0.0,) * 5)
+        return time.process_time() - clock, done
+
+    seconds(100)  # touches the memory
+    (short, few), (long, many) = seconds(100), seconds(2100)
+    by_cones = (long - short) / (many - few)
     sweep = of_a_step(two_layer.descend, aligned, task, max(3, 100_000 // m))
     return {
         "law": law, "n": f"{n}", "m": f"{m}", "cones us a step": f"{1e6 * by_cones:.3g}",
@@ -86,7 +103,7 @@ def after_alignment(law: str, n: int, m: int) -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--whole", type=float, default=30.0, help="seconds up to which a plain run is made whole")
-    parser.add_argument("--rows", type=int, default=None, help="only so many rows of each table")
+    parser.add_argument("--record", action="store_true", help="write the tables of the book as well")
     chosen = parser.parse_args()
     with threads.one_thread():
         print(f"{machine.cpu()}, one thread; * scaled from 100 steps", flush=True)
@@ -94,17 +111,22 @@ def main() -> None:
         for engine in (cones.descend, two_layer.descend, two_layer.descend_autograd):
             run(engine, start, task, 300)  # compiles, or warms torch up
         run(two_layer.descend, start, task, 1, precision="float32")
-        for table in (
-            (whole_run(*setting, chosen.whole) for setting in (SETTINGS + NEVER)[: chosen.rows]),
-            (after_alignment(*setting) for setting in WIDTHS[: chosen.rows]),
-        ):
-            writer = None
-            for row in table:
-                if writer is None:
-                    writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
-                    writer.writeheader()
-                writer.writerow(row)
-                sys.stdout.flush()
+        runs = written(whole_run(*setting, chosen.whole) for setting in SETTINGS)
+        never = written(never_aligned(*setting) for setting in NEVER)
+        steps = written(after_alignment(*setting) for setting in WIDTHS)
+    if chosen.record:
+        (paths.book() / "cones_runs.csv").write_text(runs, "utf-8")
+        (paths.book() / "cones_never.csv").write_text(never, "utf-8")
+        (paths.book() / "cones_steps.csv").write_text(steps, "utf-8")
+
+
+def written(rows: Iterable[dict[str, str]]) -> str:
+    """The rows as comma-separated lines with a head, printed as they come."""
+    lines: list[str] = []
+    for row in rows:
+        lines += [",".join(row)] * (not lines) + [",".join(row.values())]
+        print("\n".join(lines[-2:] if len(lines) == 2 else lines[-1:]), flush=True)
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
