@@ -3,9 +3,9 @@
 A line for each setting: seconds of the run by cones and by the plain sweep, how many steps it had and how many of them the
 plain sweep made inside the cones' run, both ratios, and how far the final train MSE and rho are apart. The plain run is made
 whole where that takes less than `--whole` seconds, else 100 of its steps, scaled to the length of the run (then nothing is
-compared); of automatic differentiation always 5 steps, scaled. Then a network that never aligns, and what a step costs once 400 steps are done, by width.
-Float64, d = 5, lambda 1e-3 unless said otherwise, step 0.1, 20,000 steps at most, tolerance 1e-6. Times are processor time
-of one thread.
+compared); of automatic differentiation always 5 steps, scaled. Then a network that never aligns; then what a step costs once
+400 steps are done, by width. Float64, d = 5, lambda 1e-3 unless said otherwise, step 0.1, 20,000 steps at most, tolerance
+1e-6. Times are processor time of one thread. `--record` also writes the tables of the page "What a step costs".
 """
 
 import argparse

@@ -22,11 +22,11 @@ Until the neurons have aligned, and whenever cones would cost more (counted in o
 plain sweep makes the steps. `benchmarks/cones.py` measures; what was learned there:
 
 1. A cone asleep costs the same for any number of neurons. On margin data all are asleep soon, and what is left to pay for is
-   alignment, some 100 steps of the plain sweep in which no two neurons do the same: of a run of 500 steps, a factor 3 to 5.
+   alignment, some 100 steps of the plain sweep in which no two neurons do the same: of a run of 500 steps, a factor 2 to 6.
 2. On Gaussian data nine neurons in ten chatter, up to the end. Their phases are a continuum (of 2,000, no two within 1e-8 of
    parallel), so that none merge exactly: 20 to 36 ns a neuron and step at n = 80 to 1,280, where the sweep takes 105 to 1,430.
-   Half of that is stepping, half examining neurons that drift. So a factor 3 to 5 at n = 80, 13 at 320, up to 39 at 1,280,
-   and seconds that do grow with the width.
+   Half of that is stepping, half examining neurons that drift. So a factor 3 to 5 at n = 80, 12 to 15 at 320, 9 to
+   35 at 1,280, and seconds that do grow with the width.
 3. Merging those that are parallel within a bound was tried and left out. It kept a w and a^2 - |w|^2 of what it joined, so that
    all merges together changed h(x) by at most 1e-4 |x|, and yet the final train error of a run at n = 80 fell to a third:
    below the threshold the outcome after 20,000 steps amplifies whatever is changed, if it is more than rounding.
