@@ -4,8 +4,9 @@ A line for each setting: seconds of the run by cones and by the plain sweep, how
 plain sweep made inside the cones' run, both ratios, and how far the final train MSE and rho are apart. The plain run is made
 whole where that takes less than `--whole` seconds, else 100 of its steps, scaled to the length of the run (then nothing is
 compared); of automatic differentiation always 5 steps, scaled. Then a network that never aligns; then what a step costs once
-400 steps are done, by width. Float64, d = 5, lambda 1e-3 unless said otherwise, step 0.1, 20,000 steps at most, tolerance
-1e-6. Times are processor time of one thread. `--record` also writes the tables of the page "What a step costs".
+400 steps are done, by width; then what a nudge of the neurons does to the end of a run. Float64, d = 5, lambda 1e-3 unless
+said otherwise, step 0.1, 20,000 steps at most, tolerance 1e-6. Times are processor time of one thread. `--record` also
+writes the tables of the page "What a step costs".
 """
 
 import argparse
@@ -26,6 +27,7 @@ REPEATS, NEVER_STEPS = 5, 2000
 SETTINGS = [(law, n, m, 1e-3) for m in (1000, 10_000) for law in ("margin", "gaussian") for n in (80, 320, 1280)]
 NEVER = [("gaussian", 320, 1000, 1.0), ("gaussian", 1280, 1000, 1.0)]
 WIDTHS = [(law, 320, m) for law in ("margin", "gaussian") for m in (1000, 10_000, 100_000)]
+NUDGES = (0, 1e-12, 1e-10, 1e-8, 1e-6)
 
 
 def run(engine: Callable, start: nets.TwoLayer, task: synthetic.Task, steps: int, **settings: Any) -> tuple:
@@ -100,6 +102,23 @@ def after_alignment(law: str, n: int, m: int) -> dict[str, str]:
     }  # fmt: skip
 
 
+def nudged(size: float) -> dict[str, str]:
+    """One row of the fourth: how far the plain sweep ends from itself when every w is moved a little after 250 steps."""
+    task, start = begin("gaussian", 80, 1000, 1e-3)
+    _, middle, _ = run(two_layer.descend, start, task, 250)
+    rng = np.random.default_rng(1)
+    if size:
+        noise = rng.standard_normal(middle.w.shape) * np.linalg.norm(middle.w, axis=1, keepdims=True) / 5**0.5
+        other = nets.TwoLayer(middle.a, middle.w + size * noise)
+    else:  # the same neurons in another order: rounding
+        order = rng.permutation(len(middle.a))
+        other = nets.TwoLayer(middle.a[order], middle.w[order])
+    moved = np.abs(nets.forward(other, task.x) - nets.forward(middle, task.x)).max()
+    ends = [run(two_layer.descend, network, task, STEPS - 250)[1] for network in (middle, other)]
+    errors = [alignment.mse(nets.forward(end, task.x), task.y) for end in ends]
+    return {"nudge": f"{size:g}", "output moved": f"{moved:.0e}", "final MSE apart": f"{abs(errors[1] / errors[0] - 1):.0e}"}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--whole", type=float, default=30.0, help="seconds up to which a plain run is made whole")
@@ -114,9 +133,11 @@ def main() -> None:
         runs = written(whole_run(*setting, chosen.whole) for setting in SETTINGS)
         never = written(never_aligned(*setting) for setting in NEVER)
         steps = written(after_alignment(*setting) for setting in WIDTHS)
+        ends = written(nudged(size) for size in NUDGES)
     if chosen.record:
         (paths.book() / "cones_runs.csv").write_text(runs, "utf-8")
         (paths.book() / "cones_never.csv").write_text(never, "utf-8")
+        (paths.book() / "cones_nudged.csv").write_text(ends, "utf-8")
         (paths.book() / "cones_steps.csv").write_text(steps, "utf-8")
 
 
