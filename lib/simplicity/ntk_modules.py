@@ -90,8 +90,8 @@ def convolutional(
 ) -> Convolutional:  # fmt: skip
     """`depth` layers of 3 x 3 convolutions on images (planes, height, width), their size kept by the padding.
 
-    Head `flatten` reads all places with weights of their own; `pooling` averages over the places first, with the factor 1 / places
-    of an ordinary mean. Its kernel is another one: linear in the channels' means and not in x.
+    Head `flatten` reads all places with weights of their own; `pooling` takes their mean first. Its kernel is another one:
+    linear in the channels' means and not in x.
     """
     return Convolutional(shape, channels, depth, activation, rng, padding, head)
 
