@@ -41,12 +41,13 @@ SETTINGS = {
     "infinite 8": Setting("infinite", 8, 2000, 1000, 1, 60),
     "infinite flattened 8": Setting("infinite flattened", 8, 200, 200, 1, 60),
     "flattened 8": Setting("flattened", 8, 2000, 2000, 16, 60),
-    "pooled 8": Setting("pooled", 8, 2000, 2000, 16, 60),
-    "wide 8": Setting("connected", 8, 2000, 2000, 1024, 60),
-    "connected 8": Setting("connected", 8, 10_000, 2000, 256, 400),
-    "connected 32": Setting("connected", 32, 2000, 8000, 256, 44, seeds=3),
-    "flattened 32": Setting("flattened", 32, 500, 2000, 16, 40, seeds=2),
-    "pooled 32": Setting("pooled", 32, 500, 2000, 16, 40, seeds=1),
+    "pooled 8": Setting("pooled", 8, 2000, 2000, 16, 60, seeds=3),
+    "connected 8": Setting("connected", 8, 10_000, 2000, 256, 60),
+    "wide 8": Setting("connected", 8, 2000, 2000, 1024, 60, seeds=3),
+    "connected 32": Setting("connected", 32, 2000, 8000, 256, 44, seeds=2),
+    "flattened 32": Setting("flattened", 32, 250, 1000, 16, 40, seeds=2),
+    "pooled 32": Setting("pooled", 32, 250, 1000, 16, 40, seeds=1),
+    "long 8": Setting("connected", 8, 10_000, 2000, 256, 400, seeds=2),
 }
 
 
@@ -144,14 +145,16 @@ def checks(dataset: xr.Dataset) -> list[Check]:
         found += linear_images.judged(dataset, where, runs, claim, pooled)
         if runs.rest.values.min() > linear_images.APART:  # else there is little complement, or none
             found.append(linear_images.split(dataset, where, runs, claim))
-        if name == "connected 8":
-            found += linear_images.later(dataset, where, runs, claim)
+    long = cells_where(dataset, setting="long 8")
+    if long.sizes["cell"]:
+        found += linear_images.later(dataset, f"CIFAR-10 {TITLES['long 8']}", long, "H22")
     return found
 
 
 JUDGED = {"connected 8": "H22", "wide 8": "H22", "connected 32": "H22", "flattened 8": "H23", "flattened 32": "H23"}
 TITLES = {
     "connected 8": "8 x 8 x 3, fully connected, width 256",
+    "long 8": "8 x 8 x 3, fully connected, width 256, 400 steps",
     "wide 8": "8 x 8 x 3, fully connected, width 1024",
     "infinite 8": "8 x 8 x 3, fully connected, infinitely wide",
     "infinite flattened 8": "8 x 8 x 3, convolutional, infinitely wide",

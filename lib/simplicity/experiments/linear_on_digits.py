@@ -39,7 +39,7 @@ class Config:
 
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, n=60, width=32, channels=4, steps=30, few_steps=20, points=4, shown=5)
-FULL = dataclasses.replace(QUICK, n=TRAIN, steps=400, points=20, shown=20, seeds=5)
+FULL = dataclasses.replace(QUICK, n=1000, points=20, shown=20, seeds=5)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,9 +30,9 @@ def losses(panels: Mapping[str, xr.Dataset]) -> Picture:
             for name, colour in (("inside", BLUE), ("outside", ORANGE)):
                 _band(panel, runs, name, colour)
                 _band(panel, runs, f"linear_{name}", colour, ls="--")
-            panel.set(xscale="log", xlabel="steps", title=title, ylim=(0, None))
-        places[0].set_ylabel("residual loss on test images")
-        _legend(figure, [(BLUE, "V_lin", "-"), (ORANGE, "complement", "-"), (INK, "linear model", "--")], 4)
+            panel.set(xscale="log", xlabel="steps", title=title)
+        places[0].set(ylabel="residual loss on test images", ylim=(0, None))  # once all panels are drawn: they share it
+        _legend(figure, [(BLUE, "on V_lin", "-"), (ORANGE, "on its complement", "-"), (INK, "linear model", "--")], 4)
         return finish(
             figure, "Residual losses on the span of the test inputs and on its complement, of networks and linear model."
         )
