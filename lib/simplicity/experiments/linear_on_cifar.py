@@ -42,10 +42,10 @@ SETTINGS = {
     "infinite flattened 8": Setting("infinite flattened", 8, 200, 200, 1, 60),
     "flattened 8": Setting("flattened", 8, 2000, 2000, 16, 60),
     "pooled 8": Setting("pooled", 8, 2000, 2000, 16, 60, seeds=3),
-    "connected 8": Setting("connected", 8, 10_000, 2000, 256, 60),
-    "wide 8": Setting("connected", 8, 2000, 2000, 1024, 60, seeds=3),
+    "connected 8": Setting("connected", 8, 10_000, 2000, 256, 60, seeds=3),
+    "wide 8": Setting("connected", 8, 2000, 2000, 1024, 60, seeds=2),
     "connected 32": Setting("connected", 32, 2000, 8000, 256, 44, seeds=2),
-    "flattened 32": Setting("flattened", 32, 250, 1000, 16, 40, seeds=2),
+    "flattened 32": Setting("flattened", 32, 250, 1000, 16, 40, seeds=1),
     "pooled 32": Setting("pooled", 32, 250, 1000, 16, 40, seeds=1),
     "long 8": Setting("connected", 8, 10_000, 2000, 256, 400, seeds=2),
 }

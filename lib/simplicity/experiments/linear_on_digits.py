@@ -32,14 +32,14 @@ class Config:
     steps: int = config.param(300, "steps of the fully connected network", low=2, high=10**6)
     few_steps: int = config.param(60, "steps of the convolutional ones", low=2, high=10**6)
     points: int = config.param(14, "looks along the run, beside those in the window", low=2, high=1000)
-    shown: int = config.param(100, "test images whose outputs are kept", unit="samples", low=3, high=397)
+    shown: int = config.param(50, "test images whose outputs are kept", unit="samples", low=3, high=397)
     seeds: int = config.param(1, "seeds of each network", low=1, high=100_000)
     first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, n=60, width=32, channels=4, steps=30, few_steps=20, points=4, shown=5)
-FULL = dataclasses.replace(QUICK, n=1000, points=20, shown=20, seeds=5)
+FULL = dataclasses.replace(QUICK, seeds=10)
 
 
 @dataclasses.dataclass(frozen=True)
