@@ -143,6 +143,12 @@ def made(**changes: object) -> xr.Dataset:
     )
 
 
+def judged(runs: xr.Dataset, claim: str, control: xr.Dataset) -> list[bool | None]:
+    both = [*linear_images.close(runs, "x", runs, claim, control), linear_images.sized(runs, "x", runs, control)]
+    assert [one.claim for one in both] == [claim, "H24", "H25"]
+    return [one.holds for one in both]
+
+
 def pooled() -> xr.Dataset:
     return made(correlation=[[0, 0.3, 0.4, 0.9]] * 2, relative=[[0, 0.99, 0.98, 0.2]] * 2)
 
@@ -151,8 +157,7 @@ def test_criteria_look_at_the_window_alone_and_at_its_worst() -> None:
     runs = made()
     assert linear_images.worst(runs, "correlation", "min").tolist() == [0.96, 0.96]
     assert linear_images.worst(runs, "share", "max").tolist() == [0.2, 0.2]
-    assert [one.holds for one in linear_images.judged(runs, "x", runs, "H22", pooled())] == [True] * 3
-    assert [one.holds for one in linear_images.judged(runs, "x", runs, "H23", pooled())] == [True] * 3
+    assert judged(runs, "H22", pooled()) == judged(runs, "H23", pooled()) == [True] * 3
     assert linear_images.split(runs, "x", runs, "H22").holds
 
 
@@ -165,8 +170,11 @@ def test_criteria_look_at_the_window_alone_and_at_its_worst() -> None:
     ],
 )
 def test_criteria_and_controls_fail_when_they_should(changes: dict, control: xr.Dataset, outcomes: list[bool]) -> None:
-    runs = made(**changes)
-    assert [one.holds for one in linear_images.judged(runs, "x", runs, "H23", control)] == outcomes
+    assert judged(made(**changes), "H23", control) == outcomes
+
+
+def test_labels_that_the_window_s_models_know_fail_the_control_of_the_fully_connected_network() -> None:
+    assert judged(made(permuted_correlation=[[0, 0.2, 0.6, 0.1]] * 2), "H22", pooled()) == [False, False, True]
 
 
 def test_later_is_after_the_window_and_asks_for_a_fall() -> None:
@@ -184,7 +192,7 @@ def test_later_is_after_the_window_and_asks_for_a_fall() -> None:
 
 def test_a_run_that_ends_before_the_window_does_is_not_judged() -> None:
     short = made(step=[[0, 2, 4, 7]] * 2)
-    assert [one.passed for one in linear_images.judged(short, "x", short, "H22", pooled())] == [None] * 3
+    assert judged(short, "H22", pooled()) == [None] * 3
     assert linear_images.split(short, "x", short, "H22").passed is None
 
 

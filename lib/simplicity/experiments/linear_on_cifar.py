@@ -142,7 +142,8 @@ def checks(dataset: xr.Dataset) -> list[Check]:
             continue
         where = f"CIFAR-10 {TITLES[name]}"
         pooled = cells_where(dataset, setting=f"pooled {name.rpartition(' ')[2]}")
-        found += linear_images.judged(dataset, where, runs, claim, pooled)
+        found += linear_images.close(dataset, where, runs, claim, pooled)
+        found.append(linear_images.sized(dataset, where, runs, pooled))
         if runs.rest.values.min() > linear_images.APART:  # else there is little complement, or none
             found.append(linear_images.split(dataset, where, runs, claim))
     long = cells_where(dataset, setting="long 8")
