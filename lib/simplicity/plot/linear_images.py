@@ -59,13 +59,13 @@ def agreement(groups: Mapping[str, Mapping[str, xr.Dataset]], names: Mapping[str
 
     `groups` are runs by group and setting, whose colour is that of `COLOURS`; `names` are the settings' words.
     """
-    with axes(2, height=4.3) as (figure, (left, right)):
+    with axes(2, height=5.0) as (figure, (left, right)):
         for panel, name in ((left, "correlation"), (right, "relative")):
             panel.axvspan(0.5, 2, color=INK, alpha=_EARLY, lw=0)
             for group, style in zip(groups.values(), ("-", "--"), strict=False):
                 for setting, runs in group.items():
-                    at, values = runs.step.values[0] / runs.half_time.values[0], runs[name].values
-                    panel.plot(at[1:], values[:, 1:].mean(axis=0), color=COLOURS[setting], ls=style)
+                    at, values = _curves(runs, name, runs.half_time.values)
+                    panel.plot(at, values.mean(axis=0), color=COLOURS[setting], ls=style)
             panel.set(xscale="log", xlabel="steps / half-time of the model", ylim=(0, 1.05))
         left.axhline(0.95, color=INK, alpha=0.5, lw=0.8, ls=":")
         right.axhline(0.5, color=INK, alpha=0.5, lw=0.8, ls=":")
@@ -73,7 +73,7 @@ def agreement(groups: Mapping[str, Mapping[str, xr.Dataset]], names: Mapping[str
         right.set_title("relative error")
         lines = zip(groups.items(), ("-", "--"), strict=False)
         entries = [(COLOURS[one], names[one], style) for (_, group), style in lines for one in group]
-        _legend(figure, entries, 3)
+        _legend(figure, entries, 2)
         return finish(figure, "Correlation and relative error between networks and the linear model over steps.")
 
 
@@ -122,11 +122,22 @@ def scatter(panels: Mapping[str, xr.Dataset], positive: NDArray[np.bool_]) -> Pl
 
 
 def _band(panel: Axes, runs: xr.Dataset, name: str, colour: str, ls: str = "-") -> None:
-    """Mean over seeds, and the range where there are several; step 0 is left out of the logarithmic axis."""
-    at, values = np.median(runs.step.values, axis=0)[1:], runs[name].values[:, 1:]
+    """Mean over seeds, and the range where there are several."""
+    at, values = _curves(runs, name, np.ones(runs.sizes["cell"]))
     panel.plot(at, values.mean(axis=0), color=colour, ls=ls)
     if len(values) > 1 and ls == "-":
         panel.fill_between(at, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, lw=0)
+
+
+def _curves(runs: xr.Dataset, name: str, unit: Array) -> tuple[Array, Array]:
+    """A variable (cell, at) at the places of step / unit that the first run has and all reach, by lines between looks.
+
+    Runs look at steps of their own, since their half-times differ. Step 0 has no place on a logarithmic axis.
+    """
+    steps = runs.step.values[:, 1:] / unit[:, None]
+    at = np.unique(steps[0][(steps[0] >= steps[:, 0].max()) & (steps[0] <= steps[:, -1].min())])
+    values = [np.interp(np.log(at), np.log(x), y[1:]) for x, y in zip(steps, runs[name].values, strict=True)]
+    return at, np.array(values)
 
 
 def _window(panel: Axes, runs: xr.Dataset) -> None:
