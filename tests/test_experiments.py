@@ -167,6 +167,7 @@ def test_a_run_that_left_something_out_is_judged_or_not_judged_but_no_error(name
 ELSEWHERE: dict[str, dict[str, Any]] = {
     "digits_explained": {"kinds": ("permuted labels",)},
     "initialisation_scale": {"scales": (0.5,)},
+    "linear_on_digits": {"networks": ("infinite",)},
     "optimization_threshold": {"ns": (15,)},
     "sinusoid": {"kinds": ("product",)},
     "staircase": {"targets": ("cubic",)},
