@@ -15,6 +15,7 @@ from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, 
 
 Array = NDArray[np.floating]
 _EARLY = 0.10  # opacity of the window
+_REACH = 3.2  # root mean squares to either side of a scatter plot
 COLOURS = {
     "infinite 8": INK, "infinite flattened 8": PURPLE, "connected 8": BLUE, "wide 8": GREEN, "connected 32": BLUE,
     "flattened 8": ORANGE, "flattened 32": ORANGE, "pooled 8": RED, "pooled 32": RED,
@@ -93,25 +94,27 @@ def weights(pictures: Mapping[str, Array]) -> Picture:
 def scatter(panels: Mapping[str, xr.Dataset], positive: NDArray[np.bool_]) -> Player:
     """Network output against linear output, a dot for each test image, over the steps that all panels share.
 
-    `panels` hold single runs with `output` and `linear_output` (probe, point); `positive` (point,) are the images labelled +1.
+    Both are in units of the linear outputs' root mean square at that step, which grows by tens. `panels` hold single runs with
+    `output` and `linear_output` (probe, point); `positive` (point,) are the images labelled +1.
     """
     shared = sorted(set.intersection(*({int(step) for step in run.step.values} for run in panels.values())) - {0})
     half = float(next(iter(panels.values())).half_time)
-    across = max(float(np.abs(run[name]).max()) for run in panels.values() for name in ("output", "linear_output"))
-    limit = 1.05 * min(across, 2.2)
-    ticks = [(value, f"{value:g}") for value in (-1.0, 0.0, 1.0)]
+    ticks = [(value, f"{value:g}") for value in (-2.0, 0.0, 2.0)]
     drawn = []
     for title, run in panels.items():
         at = [int(np.argmax(run.step.values == step)) for step in shared]
-        pairs = [np.stack([run.linear_output.values[k], run.output.values[k]], axis=1) for k in at]
+        pairs = []
+        for k in at:
+            one = np.stack([run.linear_output.values[k], run.output.values[k]], axis=1)
+            pairs.append(np.clip(one / np.sqrt(np.mean(one[:, 0] ** 2)), -_REACH, _REACH))
         drawn.append(
             Panel(
-                title, (-limit, limit), (-limit, limit),
+                title, (-_REACH, _REACH), (-_REACH, _REACH),
                 [
-                    Line("network = model", [np.array([[-limit, -limit], [limit, limit]])], opacity=0.5, width=0.8),
+                    Line("network = model", [np.array([[-_REACH, -_REACH], [_REACH, _REACH]])], opacity=0.5, width=0.8),
                     Dots("label +1", [one[positive] for one in pairs], BLUE, radius=2.6, opacity=0.8),
                     Dots("label -1", [one[~positive] for one in pairs], ORANGE, radius=2.6, opacity=0.8),
-                    Note([f"correlation {run.correlation.values[k]:.2f}" for k in at], (-0.95 * limit, 0.88 * limit), size=12),
+                    Note([f"correlation {run.correlation.values[k]:.2f}" for k in at], (-0.95 * _REACH, 0.88 * _REACH), size=12),
                 ],
                 "linear model", "network", ticks, ticks, width=250, height=260,
             )
