@@ -100,7 +100,7 @@ def scatter(panels: Mapping[str, xr.Dataset], positive: NDArray[np.bool_]) -> Pl
     shared = sorted(set.intersection(*({int(step) for step in run.step.values} for run in panels.values())) - {0})
     half = float(next(iter(panels.values())).half_time)
     ticks = [(value, f"{value:g}") for value in (-2.0, 0.0, 2.0)]
-    drawn = []
+    corner, drawn = (-0.95 * _REACH, 0.88 * _REACH), []
     for title, run in panels.items():
         at = [int(np.argmax(run.step.values == step)) for step in shared]
         pairs = []
@@ -114,7 +114,7 @@ def scatter(panels: Mapping[str, xr.Dataset], positive: NDArray[np.bool_]) -> Pl
                     Line("network = model", [np.array([[-_REACH, -_REACH], [_REACH, _REACH]])], opacity=0.5, width=0.8),
                     Dots("label +1", [one[positive] for one in pairs], BLUE, radius=2.6, opacity=0.8),
                     Dots("label -1", [one[~positive] for one in pairs], ORANGE, radius=2.6, opacity=0.8),
-                    Note([f"correlation {run.correlation.values[k]:.2f}" for k in at], (-0.95 * _REACH, 0.88 * _REACH), size=12),
+                    Note([f"correlation {run.correlation.values[k]:.2f}" for k in at], corner, size=12),
                 ],
                 "linear model", "network", ticks, ticks, width=250, height=260,
             )
