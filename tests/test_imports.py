@@ -39,6 +39,7 @@ ALLOWED = {
     "kernel_checks": {"claims"},
     "corruption_checks": {"claims", "measure"},
     "early_linear": {"config", "activations", "data", "nets", "starts", "engines", "measure", "claims"},
+    "linear_images": {"ntk_modules", "engines", "measure", "claims"},
     "experiments": {
         "config",
         "data",
@@ -57,6 +58,7 @@ ALLOWED = {
         "activations",
         "ntk_modules",
         "early_linear",
+        "linear_images",
     },
     "run": {"config", "store", "threads", "paths", "pool", "checkpoints"},
     "sweep": {"config", "store", "run", "pool"},

@@ -28,9 +28,9 @@ plain sweep makes the steps. `benchmarks/cones.py` measures; what was learned th
    100 at n = 80 and over 1,000 at 1,280. A part of that is examining neurons that drift. So a factor 3 to 5 at n = 80, 12 to
    15 at 320, 9 to 35 at 1,280, and seconds that do grow with the width.
 3. No mode with an error is offered. At n = 80, from one start, a nudge of every w by 1e-6 of itself after 250 steps changes the
-   train error after 20,000 by a tenth, one of 1e-8 by half a percent, and rounding by 1e-15: below the threshold the end depends
-   on which side of a hyperplane a neuron falls. Merging what is parallel to 1e-4 was tried and ended elsewhere; sliding was not
-   tried.
+   train error after 20,000 by a tenth, one of 1e-8 by half a percent, and rounding by 1e-15: below the threshold the end
+   depends on which side of a hyperplane a neuron falls. Merging what is parallel to 1e-4 was tried and ended elsewhere;
+   sliding was not tried.
 4. Larger angles mean fewer examinations and more watched samples; neurons choose theirs by how long the last one lasted.
 
 Float64 in the cones, whatever the precision of the sweep. Full batch and slope 0 only.
