@@ -21,7 +21,7 @@ from simplicity.nets import TwoLayer
 
 Array = NDArray[np.floating]
 ALIGNED = 0.99  # a cosine above counts as aligned
-_BLOCK = 1 << 20  # hidden units at a time
+_BLOCK = 1 << 18  # hidden units at a time: a megabyte in single precision
 
 
 class Slopes(NamedTuple):
