@@ -95,7 +95,7 @@ CLOCK = np.geomspace(0.05, 51, 40)
 
 
 def run_of(squares: np.ndarray, moved: np.ndarray, seeds: int = 5) -> xr.Dataset:
-    """Recorded runs with these shares (time,) and networks that are L, but the label on a part `moved` (time,) of the points."""
+    """Recorded runs with these shares (time,) and networks that are L, but on a part `moved` of the points the label."""
     rng = np.random.default_rng(0)
     cells = []
     for seed in range(seeds):
