@@ -17,6 +17,7 @@ No paper has a criterion for H28. These were written before any run of this modu
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -96,7 +97,7 @@ class Cell:
 
 def cells(config: Config) -> list[Cell]:
     """Pictures are kept of the first seed alone."""
-    common = {"n": config.n, "test_samples": config.test_samples, "width": config.width, "small": config.small}
+    common: dict[str, Any] = {"n": config.n, "test_samples": config.test_samples, "width": config.width, "small": config.small}
     found = []
     for index, seed in enumerate(seeds(config)):
         found.append(Cell(seed, "kernel", config.dim, config.horizon, index == 0, **common, faster=1.0))

@@ -27,9 +27,7 @@ def over_steps(kernel: xr.Dataset, small: xr.Dataset, reach: float) -> Player:
     both = {"kernel": kernel, "small": small}
     panels = (_outputs(both, reach), _bits(both), _slopes(both, reach), _neurons(both))
     clocks = zip(kernel.step.values, kernel.clock.values, small.clock.values, strict=True)
-    labels = [
-        f"step {int(step)}: {one:.2g} units of time for the blue network, {two:.2g} for the orange" for step, one, two in clocks
-    ]
+    labels = [f"step {int(step)}, time {one:.3g} (blue) and {two:.3g} (orange)" for step, one, two in clocks]
     about = "Two networks over training under four instruments: outputs on a line, bits, slopes, directions of neurons."
     return Player(panels, labels, about, step_name="steps", milliseconds=400)
 
@@ -111,8 +109,11 @@ def _ticks(*values: float) -> Ticks:
     return [(value, f"{value:g}") for value in values]
 
 
-def four(kernel: xr.Dataset, small: xr.Dataset, plateau: tuple[float, float]) -> Picture:
-    """Recorded runs, mean and range over seeds, against steps; the plateau of the kernel-scale start is shaded."""
+def four(kernel: xr.Dataset, small: xr.Dataset, fresh: xr.Dataset, plateau: tuple[float, float]) -> Picture:
+    """Recorded runs, mean and range over seeds, against steps; the plateau of the kernel-scale start is shaded.
+
+    `fresh` are the kernel-scale cells of a page, drawn as circles where they have fewer samples.
+    """
     with axes(1, height=6.0) as (figure, _):
         figure.clear()
         (first, second), (third, fourth) = figure.subplots(2, 2)
@@ -129,6 +130,10 @@ def four(kernel: xr.Dataset, small: xr.Dataset, plateau: tuple[float, float]) ->
         _band(first, kernel, kernel.explained.values, KERNEL, "-")
         null = information.mu_null(*information.accuracies(kernel.counts.values[:, :, 0]))
         _band(second, kernel, null, INK, ":")
+        known = information.information(fresh.counts.values[:, :, 0])
+        for panel, values in ((first, fresh.explained.values), (second, known.network)):
+            at = (fresh.step.values[0, ::3], values.mean(axis=0)[::3])
+            panel.plot(*at, "o", color=KERNEL, fillstyle="none", markersize=5, markeredgewidth=1)
         shaded = [float(np.interp(clock, kernel.clock.values[0], kernel.step.values[0])) for clock in plateau]
         for panel in (first, second, third, fourth):
             panel.axvspan(*shaded, color=INK, alpha=0.07, lw=0)
@@ -139,7 +144,9 @@ def four(kernel: xr.Dataset, small: xr.Dataset, plateau: tuple[float, float]) ->
         third.set(title="3  |∂f/∂x|; dashed |∂f/∂b|; dotted spread", xlabel="steps")
         fourth.set(title="4  cosine: own force; dashed own start", xlabel="steps")
         handles = [Line2D([], [], color=COLOURS[name], label=label) for name, label in NAMES.items()]
-        figure.legend(handles=handles, loc="outside lower center", ncols=2, handlelength=1.6)
+        here = f"this page, n = {int(fresh.n[0]):,}"
+        handles.append(Line2D([], [], color=KERNEL, marker="o", ls="", fillstyle="none", label=here))
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.6)
         return finish(figure, "Four instruments over the steps of training, for a start at the kernel's scale and a small one.")
 
 
