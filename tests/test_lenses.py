@@ -146,6 +146,12 @@ def test_with_few_samples_only_the_early_half_is_judged() -> None:
     assert len(four_lenses.checks(made)) == 3
 
 
+def test_a_low_dimension_is_nothing_to_judge() -> None:
+    made = run_of(later(0.99, 0.7), later(0.0, 0.6))
+    made.attrs["config"] = '{"dim": 4, "low_dim": 4, "n": 20000}'
+    assert [one.passed for one in four_lenses.checks(made)] == [None] * 7
+
+
 def test_the_run_is_that_of_early_linear_dynamics() -> None:
     cell = next(one for one in four_lenses.cells(four_lenses.TINY) if one.start == "kernel")
     setting = four_lenses.setting_of(cell)

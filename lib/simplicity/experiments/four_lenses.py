@@ -268,12 +268,16 @@ def late(run: xr.Dataset, judge) -> list[Check]:  # type: ignore[no-untyped-def]
 
 def bits(run: xr.Dataset, other: int = 0) -> np.ndarray:
     """mu_Y(F; other) / I(F;Y), (cell, time); `other` is 0 for L and 1 for R. NaN where the network knows nothing."""
+    if not run.sizes["cell"]:
+        return np.zeros((0, run.sizes["time"]))
     found = information.information(run.counts.values[:, :, other])
     return np.divide(found.mu, found.network, out=np.full(found.mu.shape, np.nan), where=found.network > 1e-3)
 
 
 def kept(run: xr.Dataset, other: int = 0) -> np.ndarray:
     """Retention index at the last time, (cell,)."""
+    if not run.sizes["cell"]:
+        return np.zeros(0)
     counts = run.counts.values[:, -1, other]
     found, null = information.information(counts), information.mu_null(*information.accuracies(counts))
     return information.retention_index(found.mu, null, found.network, found.simple)
