@@ -245,6 +245,7 @@ def late(run: xr.Dataset, judge) -> list[Check]:  # type: ignore[no-untyped-def]
     """The checks that need a network which generalises beyond the linear model."""
     squares, in_bits = run.explained.values, bits(run)
     falls = [fallen(run, squares), fallen(run, in_bits)]
+    retained = [kept(run, other) if run.sizes["cell"] else np.zeros(0) for other in (0, 1)]
     learnt = [first_beyond(run.clock.values[0], power, power[-1] / 2) for power in run.power.values]
     return [
         judge(
@@ -252,8 +253,8 @@ def late(run: xr.Dataset, judge) -> list[Check]:  # type: ignore[no-untyped-def]
             control("on the plateau: smallest share", smallest(on_plateau(run, in_bits)), above(0.9)),
         ),
         judge(
-            "kept of L at the end, retention index: smallest over seeds", smallest(kept(run)), above(0.5),
-            control("another classifier as accurate as L: largest", largest(kept(run, 1)), below(0.5)),
+            "kept of L at the end, retention index: smallest over seeds", smallest(retained[0]), above(0.5),
+            control("another classifier as accurate as L: largest", largest(retained[1]), below(0.5)),
         ),
         judge(
             "rank correlation of both shares from the plateau on", mean(together(run, squares, in_bits)), interval_above(0.5),
@@ -276,8 +277,6 @@ def bits(run: xr.Dataset, other: int = 0) -> np.ndarray:
 
 def kept(run: xr.Dataset, other: int = 0) -> np.ndarray:
     """Retention index at the last time, (cell,)."""
-    if not run.sizes["cell"]:
-        return np.zeros(0)
     counts = run.counts.values[:, -1, other]
     found, null = information.information(counts), information.mu_null(*information.accuracies(counts))
     return information.retention_index(found.mu, null, found.network, found.simple)
