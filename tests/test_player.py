@@ -1,6 +1,7 @@
 """The frame player: what Python writes, and what a browser makes of it."""
 
 import dataclasses
+import io
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import browser
 from simplicity import paths
@@ -261,3 +263,9 @@ def test_panels_of_a_row_have_one_scale_and_break_only_where_they_must(page: bro
     load(page, tmp_path, player(panels=(one, one, wide)))
     first, second, third = page.ask(boxes)
     assert first["top"] == second["top"] and third["top"] > first["bottom"] and third["width"] > 300
+
+
+@pytest.mark.parametrize(("panels", "shape"), [(3, "wide"), (4, "high")])
+def test_a_still_of_many_panels_has_rows_of_two(panels: int, shape: str) -> None:
+    still = Image.open(io.BytesIO(player(panels=player().panels * panels).still()))
+    assert (still.width > 1.5 * still.height) == (shape == "wide")

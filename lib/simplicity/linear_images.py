@@ -101,10 +101,13 @@ class Matching:
         """Steps until half of the test loss is lost that is ever lost."""
         at = np.unique(np.rint(np.geomspace(1, _LONGEST, 120)).astype(int))
         losses = _loss(self.on_test(at), self.y_test)
-        half = (_loss(0 * self.y_test, self.y_test) + losses.min()) / 2
+        start = float(_loss(0 * self.y_test, self.y_test))
+        if not losses.min() < start:
+            raise ValueError(f"half-time: the linear model never lowers the test loss {start:.3g} on {len(self.y)} images")
+        half = (start + losses.min()) / 2
         below_half = int(np.argmax(losses <= half))
-        start = 1 if below_half == 0 else int(at[below_half - 1])
-        found = range(start, int(at[below_half]) + 1)
+        before = 1 if below_half == 0 else int(at[below_half - 1])
+        found = range(before, int(at[below_half]) + 1)
         return next(step for step in found if _loss(self.on_test([step]), self.y_test)[0] <= half)
 
 

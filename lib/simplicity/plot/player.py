@@ -12,6 +12,7 @@ trusted.
 import html
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from simplicity.plot.style import INK
 
 Array = NDArray[np.floating]
 Ticks = Sequence[tuple[float, str]]
+_IN_A_ROW = 3  # panels of the still picture; more stand in rows of two
 _MARGINS = {"left": 46, "right": 10, "top": 26, "bottom": 40}  # of a panel with axes, in its own units
 _BARE = {"left": 6, "right": 6, "top": 26, "bottom": 6}
 
@@ -232,8 +234,13 @@ class Player:
 
     def still(self) -> bytes:
         """The first frame as a PNG, for readers of a notebook whose HTML is not shown."""
-        with style.axes(len(self.panels), height=3.6) as (figure, axes):
-            for panel, ax in zip(self.panels, axes, strict=True):
+        columns = len(self.panels) if len(self.panels) <= _IN_A_ROW else 2
+        rows = math.ceil(len(self.panels) / columns)
+        with style.axes(columns, height=3.6 * rows) as (figure, axes):
+            if rows > 1:
+                figure.clear()
+                axes = figure.subplots(rows, columns).ravel()
+            for panel, ax in zip(self.panels, axes, strict=False):
                 _paint(panel, ax)
             figure.suptitle(self.labels[0])
             picture = io.BytesIO()
