@@ -161,6 +161,11 @@ def test_closeness_fails_where_the_network_is_narrow() -> None:
     assert good[judged] and not bad[judged]
 
 
+def test_nothing_is_judged_in_few_dimensions() -> None:
+    assert early_linear.high(25, 50) and not early_linear.high(24, 50)
+    assert outcomes(best_linear_fit) == {} and outcomes(linear_labels) == {}
+
+
 def test_steps_below_the_limit_are_stable_and_three_times_it_is_not() -> None:
     (cell, *_) = step_limit.cells(dataclasses.replace(step_limit.QUICK, dims=(20,), n=200, width=256, steps=20))
     found = step_limit.measure(cell)
@@ -203,10 +208,10 @@ def test_every_activation_and_law_of_the_universality_is_run() -> None:
 
 
 def test_labels_are_judged_on_both_sides() -> None:
-    found = run.run(linear_labels, linear_labels.TINY, progress=False)
+    found = run.run(linear_labels, dataclasses.replace(linear_labels.TINY, dim=25), progress=False)
     checks = {one.statistic: one for one in linear_labels.checks(found)}
     assert len(checks) == 4 and all(one.passed is not None and one.control.passed is not None for one in checks.values())
-    product = cells_where(found, labels="product", dim=10)
+    product = cells_where(found, labels="product", dim=25)
     assert linear_labels.largest_gap(product) == pytest.approx(product.gap_train.max("time").values)
 
 

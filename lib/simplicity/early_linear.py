@@ -30,6 +30,7 @@ Array = NDArray[np.floating]
 TIMES = 20  # logged times up to T: a maximum depends on its grid
 TEST_SAMPLES = 1000
 HORIZON = 1.5  # T in units of d log d / step
+LOWEST = 25  # the smallest dimension of which a criterion speaks
 _STARTS = {"symmetric": starts.symmetric, "independent": starts.independent}
 
 
@@ -188,6 +189,16 @@ def paired(over: xr.Dataset, under: xr.Dataset, name: str = "rel_train") -> list
 def mean_slope(cells: xr.Dataset, name: str, along: str) -> Estimate:
     """The mean over seeds of `slopes`."""
     return mean(slopes(cells, name, along))
+
+
+def high(*dims: int) -> bool:
+    """Whether a run's dimensions are ones of which the criteria speak: the theory is about high dimension."""
+    return min(dims) >= LOWEST
+
+
+def count(dataset: xr.Dataset) -> int:
+    """How many seeds a run has."""
+    return len(np.unique(dataset.seed.values))
 
 
 def worst(values: Iterable[Estimate]) -> Estimate:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from simplicity import config, early_linear
-from simplicity.claims import Check, above, below, cells_where, check, control, mean
+from simplicity.claims import Check, above, below, cells_where, check, control, mean, settings_of
 from simplicity.config import seeds
 from simplicity.early_linear import Cell
 from simplicity.engines import ntk
@@ -71,6 +71,8 @@ def measure(cell: Cell) -> xr.Dataset:
 
 
 def checks(dataset: xr.Dataset) -> list[Check]:
+    if not early_linear.high(settings_of(dataset)["dim"]):
+        return []
     well, badly = cells_where(dataset, law="gaussian"), cells_where(dataset, labels="whitened teacher")
     return [
         check(

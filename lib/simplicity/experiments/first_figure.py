@@ -36,6 +36,7 @@ SHORT = 5.0
 SHOWN = 5  # fresh inputs whose outputs are kept
 LINE = 61  # points of the line through input space
 COMPONENTS = 50  # principal directions of the inputs of which the learned part is kept
+ENOUGH_SEEDS = 5  # with two, the control in four dimensions and the gap at single inputs differ in one or two of ten blocks
 ENOUGH_SAMPLES = 20_000  # with fewer the network may overfit before it generalises, so that the test loss says nothing
 
 
@@ -146,17 +147,14 @@ def padded(values: np.ndarray) -> np.ndarray:
 
 def checks(dataset: xr.Dataset) -> list[Check]:
     given = settings_of(dataset)
+    if not early_linear.high(given["dim"]):
+        return []
     gaussian = cells_where(dataset, law="gaussian")
     symmetric = cells_where(gaussian, start="symmetric")
     high, low = (cells_where(symmetric, dim=given[name]) for name in ("dim", "low_dim"))
     apart = cells_where(gaussian, start="independent")
     together = share((np.array(on_plateau(high, train_ratio)) < 0.5).tolist())
-    low_rel = control(f"d = {given['low_dim']}: the same", mean(on_plateau(low, rel)), above(0.04))
     found = [
-        check(
-            dataset, "H8", "empirical", "fresh samples, plateau: median of D over mean f_lin^2", mean(on_plateau(high, rel)),
-            below(0.02), low_rel,
-        ),
         check(
             dataset, "H8", "empirical", "fresh samples, plateau: |test loss of the network over the model's - 1|",
             mean(on_plateau(high, test_apart)), below(0.05),
@@ -167,19 +165,26 @@ def checks(dataset: xr.Dataset) -> list[Check]:
             share((late(high, "train") < 0.5).tolist()), every_seed(),
             control("on the plateau: the same share", together, below(0.5)),
         ),
+    ]  # fmt: skip
+    if given["n"] < ENOUGH_SAMPLES or early_linear.count(dataset) < ENOUGH_SEEDS:
+        return found
+    early = control("on the plateau: smallest ratio", median(on_plateau(high, test_ratio)), above(0.95))
+    low_rel = control(f"d = {given['low_dim']}: the same", mean(on_plateau(low, rel)), above(0.04))
+    return [
+        *found,
+        check(
+            dataset, "H8", "empirical", "test loss of the network over the model's at the end: share of teachers below 1",
+            share((late(high, "test") < 1).tolist()), at_least(0.8), early,
+        ),
+        check(
+            dataset, "H8", "empirical", "fresh samples, plateau: median of D over mean f_lin^2", mean(on_plateau(high, rel)),
+            below(0.02), low_rel,
+        ),
         check(
             dataset, "H9", "empirical", "rms gap over fresh inputs up to T over rms of the model at T", mean(point_gap(high)),
             below(0.15), control("independent neurons: the same", mean(point_gap(apart)), above(0.5)),
         ),
     ]  # fmt: skip
-    statistic = "test loss of the network over the model's at the end: share of teachers below 1"
-    if given["n"] < ENOUGH_SAMPLES:
-        return found
-    early = control("on the plateau: smallest ratio", median(on_plateau(high, test_ratio)), above(0.95))
-    return [
-        *found,
-        check(dataset, "H8", "empirical", statistic, share((late(high, "test") < 1).tolist()), at_least(0.8), early),
-    ]
 
 
 def on_plateau(cells: xr.Dataset, of) -> list[float]:  # type: ignore[no-untyped-def]

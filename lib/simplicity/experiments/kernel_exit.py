@@ -98,6 +98,8 @@ def theta(x: np.ndarray, net: TwoLayer, activation: str) -> np.ndarray:
 
 def checks(dataset: xr.Dataset) -> list[Check]:
     given = settings_of(dataset)
+    if not early_linear.high(*given["dims"]):
+        return []
     long = dataset.isel(cell=dataset.horizon.values > early_linear.HORIZON)
     short = dataset.isel(cell=dataset.horizon.values <= early_linear.HORIZON)
     usual, wide = cells_where(long, width=given["width"]), cells_where(long, width=given["wide"])

@@ -74,6 +74,8 @@ def measure(cell: Cell) -> xr.Dataset:
 
 def checks(dataset: xr.Dataset) -> list[Check]:
     given = settings_of(dataset)
+    if not early_linear.high(given["dim"]):
+        return []
     plain = cells_where(dataset, width=given["width"], factor=1.0)
     many, few = cells_where(plain, n=given["n"]), cells_where(plain, n=given["dim"])
     wrong = cells_where(dataset, factor=FACTORS, width=given["width"])

@@ -10,7 +10,7 @@ import dataclasses
 import xarray as xr
 
 from simplicity import config, early_linear
-from simplicity.claims import Check, cells_where, check, control, interval_below, interval_reaches
+from simplicity.claims import Check, cells_where, check, control, interval_below, interval_reaches, settings_of
 from simplicity.config import seeds
 from simplicity.early_linear import Cell
 
@@ -51,6 +51,8 @@ def measure(cell: Cell) -> xr.Dataset:
 
 
 def checks(dataset: xr.Dataset) -> list[Check]:
+    if not early_linear.high(max(settings_of(dataset)["dims"])):
+        return []
     largest = dataset.assign(gap=dataset.gap_train.max("time"))
     grown, narrow = split(largest)
     found = []

@@ -78,6 +78,8 @@ def left(clock: np.ndarray, rel: np.ndarray, place: int, factor: float) -> float
 
 def checks(dataset: xr.Dataset) -> list[Check]:
     given = settings_of(dataset)
+    if not early_linear.high(*given["dims"]):
+        return []
     main = dataset.isel(cell=np.isclose(dataset.step_size.values, dataset.dim.values / 5))
     slow = dataset.isel(cell=~np.isclose(dataset.step_size.values, dataset.dim.values / 5))
     fast = cells_where(main, dim=max(given["dims"]))

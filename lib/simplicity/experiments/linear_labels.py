@@ -56,6 +56,8 @@ def measure(cell: Cell) -> xr.Dataset:
 
 def checks(dataset: xr.Dataset) -> list[Check]:
     given = settings_of(dataset)
+    if not early_linear.high(given["dim"]):
+        return []
     usual = cells_where(dataset, n=given["n"])
     short = cells_where(usual, horizon=early_linear.HORIZON)
     product = cells_where(short, labels="product")

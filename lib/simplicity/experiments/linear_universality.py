@@ -11,12 +11,13 @@ import xarray as xr
 
 from simplicity import config, early_linear
 from simplicity.activations import moments
-from simplicity.claims import Check, above, below, cells_where, check, control, mean
+from simplicity.claims import Check, above, below, cells_where, check, control, mean, settings_of
 from simplicity.config import seeds
 from simplicity.early_linear import Cell
 
 CLAIMS = ("H18", "H19")
 
+ENOUGH_SEEDS = 3  # of the control with two directions; one teacher in two and a half comes out below its bound
 CLOSE, APART = 0.03, 0.2
 LAWS = ("gaussian", "rademacher", "linear spectrum", "heavy tails", "spiked")
 SPIKED_RATE = 0.1  # of the others' step: stability is set by the largest variance, about d / 2 times the mean
@@ -60,19 +61,19 @@ def measure(cell: Cell) -> xr.Dataset:
 
 def checks(dataset: xr.Dataset) -> list[Check]:
     """Each law against the law that breaks the same part of the assumption, each family of activations against |z|."""
+    if not early_linear.high(settings_of(dataset)["dim"]):
+        return []
     gaussian, other = cells_where(dataset, law="gaussian"), {law: cells_where(dataset, law=law) for law in LAWS[1:]}
     spectrum = control("two directions hold 98 % of the trace: rel", mean(other["spiked"].rel_train), above(APART))
     tails = control("t of 2.5 degrees of freedom: rel", mean(other["heavy tails"].rel_train), above(APART))
     none = control("|z|: rel", mean(cells_where(gaussian, activation="abs").rel_train), above(APART))
     found = [
-        check(
-            dataset, "H18", "empirical", "entries +-1: rel up to T", mean(other["rademacher"].rel_train), below(CLOSE), tails,
-        ),
-        check(
-            dataset, "H18", "empirical", "variances from 0.1 to 1.9: rel up to T", mean(other["linear spectrum"].rel_train),
-            below(CLOSE), spectrum,
-        ),
-    ]  # fmt: skip
+        check(dataset, "H18", "empirical", "entries +-1: rel up to T", mean(other["rademacher"].rel_train), below(CLOSE), tails)
+    ]
+    if early_linear.count(dataset) >= ENOUGH_SEEDS:
+        uneven = mean(other["linear spectrum"].rel_train)
+        statistic = "variances from 0.1 to 1.9: rel up to T"
+        found.append(check(dataset, "H18", "empirical", statistic, uneven, below(CLOSE), spectrum))
     for what, names in (("smooth", SMOOTH), ("piecewise linear", PIECEWISE)):
         means = [mean(cells_where(gaussian, activation=name).rel_train) for name in names if name in gaussian.activation.values]
         if means:

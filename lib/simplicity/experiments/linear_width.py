@@ -5,11 +5,10 @@ Hu et al. 2020 ask for m of the order d^{1 + alpha}, where earlier theorems on t
 
 import dataclasses
 
-import numpy as np
 import xarray as xr
 
 from simplicity import config, early_linear
-from simplicity.claims import Check, above, cells_where, check, control, interval_below, mean
+from simplicity.claims import Check, above, cells_where, check, control, interval_below, mean, settings_of
 from simplicity.config import seeds
 from simplicity.early_linear import Cell
 
@@ -46,7 +45,7 @@ def measure(cell: Cell) -> xr.Dataset:
 
 
 def checks(dataset: xr.Dataset) -> list[Check]:
-    if len(np.unique(dataset.seed.values)) < ENOUGH_SEEDS:
+    if early_linear.count(dataset) < ENOUGH_SEEDS or not early_linear.high(settings_of(dataset)["dim"]):
         return []
     slope = early_linear.mean_slope(dataset.isel(cell=dataset.width.values >= FROM), "rel_train", "width")
     narrow = control("16 neurons: rel", mean(cells_where(dataset, width=NARROW).rel_train), above(0.05))

@@ -69,6 +69,8 @@ def measure(cell: Cell) -> xr.Dataset:
 
 def checks(dataset: xr.Dataset) -> list[Check]:
     given = settings_of(dataset)
+    if not early_linear.high(given["dim"]):
+        return []
     relu = cells_where(dataset, activation="relu", law="gaussian")
     judged = cells_where(relu, width=given["width"])
     same = mean(times_nearer(cells_where(dataset, law="nearly equal norm")))
