@@ -5,7 +5,7 @@ blocks, and from the Jacobian of every sample by torch.func (vmap of grad), whos
 in single precision, and their largest difference. Weights are any 512, or the symmetric start, in which two neurons each are
 alike, and the blocks need one of them: so it is in every experiment here. The Jacobians cannot know. Then the norm of
 Theta - psi psi^T at n = 20,000, m = 256 in a process of its own: seconds, and the most memory that the process had, beside what
-n x n numbers would take.
+n x n numbers would take. `--record` also writes the table of the page "What a step costs".
 """
 
 import argparse
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, vmap
 
-from simplicity import machine, starts, threads
+from simplicity import machine, paths, starts, threads
 from simplicity.measure import kernel, kernel_operators
 
 N, WIDTH, DIM = 2000, 512, 50
@@ -75,7 +75,9 @@ def large_norm(precision: str) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--record", action="store_true", help="write the table of the book as well")
+    record, lines = parser.parse_args().record, ["weights,blocks s,Jacobians s,ratio,largest difference"]
     print(f"{machine.cpu()}, one thread; n = {N:,}, m = {WIDTH}, d = {DIM}, float32, processor seconds")
     x, anything = problem(N, WIDTH)
     symmetric = starts.symmetric(WIDTH, DIM, np.random.default_rng(1)).w.astype(np.float32)
@@ -85,6 +87,9 @@ def main() -> None:
             fast, ours = seconds(functools.partial(blocks, x, w[:distinct]))
         apart = np.abs(ours - theirs).max()
         print(f"{name}: blocks {fast:.3f}, Jacobians {slow:.2f}, {slow / fast:.0f} times as fast; apart by {apart:.0e}")
+        lines.append(f"{name},{fast:.3f},{slow:.2f},{slow / fast:.0f},{apart:.0e}")
+    if record:
+        (paths.book() / "kernel_cost.csv").write_text("\n".join(lines) + "\n", "utf-8")
     print(f"norm of the gap, n = {LARGE_N:,}, m = {LARGE_WIDTH}; n x n numbers: {8 * LARGE_N**2 / 1e9:.1f} GB in float64")
     for precision in ("float32", "float64"):
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:

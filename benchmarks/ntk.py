@@ -2,16 +2,18 @@
 
 Prints for each setting the milliseconds of a step for both, their ratio, and what the written-out gradients achieve, counting
 4 n m d operations of the two matrix products alone; beside it the share of what a 2048 x 2048 product achieves in the same
-run, and that of the two products without anything between them. Times are processor time.
+run, and that of the two products without anything between them. Times are processor time. `--record` also writes the table of
+the page "What a step costs"; `make bench` only prints.
 """
 
+import argparse
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from simplicity import machine, starts, threads
+from simplicity import machine, paths, starts, threads
 from simplicity.engines import ntk
 
 SETTINGS = [
@@ -60,21 +62,34 @@ def products(n: int, m: int, d: int, precision: str) -> float:
     return best(work)
 
 
+def measured(n: int, m: int, d: int, activation: str, precision: str, limit: float) -> dict[str, str]:
+    """One row of the table; `limit` is what a large product achieves, in GFLOP/s."""
+    slow, fast = (step(engine, n, m, d, activation, precision) for engine in (ntk.descend_autograd, ntk.descend))
+    work = 4 * n * m * d / 1e9
+    return {
+        "n": f"{n}", "m": f"{m}", "d": f"{d}", "activation": activation, "precision": precision,
+        "autograd ms": f"{1e3 * slow:.1f}", "ours ms": f"{1e3 * fast:.1f}", "ratio": f"{slow / fast:.1f}",
+        "GFLOP/s": f"{work / fast:.1f}", "% of product": f"{100 * work / fast / limit:.0f}",
+        "% products alone": f"{100 * work / products(n, m, d, precision) / limit:.0f}",
+    }  # fmt: skip
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--record", action="store_true", help="write the table of the book as well")
+    record = parser.parse_args().record
     with threads.one_thread():
         square = {kind: torch.rand(2048, 2048, dtype=getattr(torch, kind)) for kind in ("float32", "float64")}
         limit = {kind: 2 * 2048**3 / best(lambda a=a: a @ a) / 1e9 for kind, a in square.items()}
         shown = ", ".join(f"{value:.1f} GFLOP/s in {kind}" for kind, value in limit.items())
         print(f"{machine.cpu()}, one thread; a 2048 x 2048 product: {shown}")
-        print(f"{'n':>7}{'m':>6}{'d':>5}{'phi':>10}{'':>9}{'autograd ms':>13}{'ours ms':>9}{'ratio':>7}{'GFLOP/s':>9}"
-              f"{'of product':>12}{'products alone':>16}")  # fmt: skip
-        for n, m, d, activation, precision in SETTINGS:
-            slow, fast = (step(engine, n, m, d, activation, precision) for engine in (ntk.descend_autograd, ntk.descend))
-            alone = 4 * n * m * d / products(n, m, d, precision) / 1e9
-            speed = 4 * n * m * d / fast / 1e9
-            line = f"{n:>7}{m:>6}{d:>5}{activation:>10}{precision:>9}{1e3 * slow:>13.1f}{1e3 * fast:>9.1f}{slow / fast:>7.1f}"
-            most = limit[precision]
-            print(f"{line}{speed:>9.1f}{100 * speed / most:>11.0f}%{100 * alone / most:>15.0f}%", flush=True)
+        lines: list[str] = []
+        for setting in SETTINGS:
+            row = measured(*setting, limit[setting[-1]])
+            lines += [",".join(row)] * (not lines) + [",".join(row.values())]
+            print("\n".join(lines[-2:] if len(lines) == 2 else lines[-1:]), flush=True)
+    if record:
+        (paths.book() / "ntk_cost.csv").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
