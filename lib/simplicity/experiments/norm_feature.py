@@ -72,11 +72,12 @@ def checks(dataset: xr.Dataset) -> list[Check]:
     if not early_linear.high(given["dim"]):
         return []
     relu = cells_where(dataset, activation="relu", law="gaussian")
+    nearer = relu.assign(nearer=("cell", times_nearer(relu)))
     judged = cells_where(relu, width=given["width"])
     same = mean(times_nearer(cells_where(dataset, law="nearly equal norm")))
     erf = cells_where(dataset, activation="erf")
     widths = sorted(given["widths"])
-    narrow, wide = (times_nearer(cells_where(relu, width=width)) for width in (widths[0], widths[-1]))
+    narrow, wide = (cells_where(nearer, width=width) for width in (widths[0], widths[-1]))
     return [
         check(
             dataset, "H17", "empirical", f"gap to the naive model over that to the predicted one, m = {given['width']}",
@@ -84,7 +85,8 @@ def checks(dataset: xr.Dataset) -> list[Check]:
             control("variance of the norm shrunk ten times: the same", same, below(3)),
         ),
         check(
-            dataset, "H17", "empirical", f"the same, m = {widths[-1]} over m = {widths[0]}", mean(wide / narrow), above(1),
+            dataset, "H17", "empirical", f"the same, m = {widths[-1]} over m = {widths[0]}",
+            mean(early_linear.paired(wide, narrow, "nearer")), above(1),
             control("erf, no norm feature: gap to the naive model over that to the predicted one",
                     mean(times_nearer(erf)), between(0.999, 1.001)),
         ),

@@ -56,9 +56,10 @@ def cells(config: Config) -> list[Cell]:
 
 
 def measure(cell: Cell) -> xr.Dataset:
-    """The limit 2 n / |Theta_0| on the samples, and along `multiple` the largest loss over the first, and over the start's.
+    """`step_limit` = 2 n / |Theta_0| on the samples, and along `multiple` of it `largest`, the largest loss over the first.
 
-    A run that diverges has infinite loss. `limit` is the largest of the multiples up to which no run ever rose above its start.
+    A run that diverges has no such number, NaN. `ratio` is the largest of the multiples up to which no run ever rose above its
+    start, and `stable_up_to` that step.
     """
     plain = early_linear.Cell(cell.seed, cell.dim, cell.n, cell.width, 1.0, activation=cell.activation)
     found, start = early_linear.data(plain, 1), early_linear.network(plain)
@@ -77,7 +78,7 @@ def measure(cell: Cell) -> xr.Dataset:
             )  # fmt: skip
             largest.append(float(run.loss.max() / run.loss[0]))
         except Diverged:
-            largest.append(float("inf"))
+            largest.append(float("nan"))
     stable = np.minimum.accumulate(np.array(largest) <= 1 + 1e-6)
     return xr.Dataset(
         {

@@ -196,7 +196,9 @@ def with_a_mean(limits: xr.Dataset, multiples: Sequence[float], cells: xr.Datase
     target |x|/sqrt d over steps; right: gaps of the network to the model with and without the norm feature, against m."""
     with axes(3, height=3.6) as (figure, (left, middle, right)):
         for name, colour in (("erf", BLUE), ("relu", ORANGE)):
-            shown = np.minimum(cells_where(limits, activation=name).largest.values, 1e4)
+            shown = np.nan_to_num(
+                np.minimum(cells_where(limits, activation=name).largest.values, 1e4), nan=1e4
+            )  # NaN: diverged
             left.plot(multiples, shown.T, color=colour, lw=0.8, alpha=0.5)
         left.axvline(1, color=INK, lw=0.8, ls="--", alpha=0.6)
         relu = cells_where(cells, activation="relu", law="gaussian")
