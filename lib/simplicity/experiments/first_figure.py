@@ -21,9 +21,9 @@ from simplicity.claims import (
     control,
     every_seed,
     mean,
-    median,
     settings_of,
     share,
+    smallest,
 )  # fmt: skip
 from simplicity.config import seeds
 from simplicity.data import streams
@@ -168,7 +168,7 @@ def checks(dataset: xr.Dataset) -> list[Check]:
     ]  # fmt: skip
     if given["n"] < ENOUGH_SAMPLES or early_linear.count(dataset) < ENOUGH_SEEDS:
         return found
-    early = control("on the plateau: smallest ratio", median(on_plateau(high, test_ratio)), above(0.95))
+    early = control("on the plateau: smallest ratio", smallest(on_plateau(high, test_ratio)), above(0.95))
     low_rel = control(f"d = {given['low_dim']}: the same", mean(on_plateau(low, rel)), above(0.04))
     return [
         *found,

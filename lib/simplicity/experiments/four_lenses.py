@@ -55,7 +55,6 @@ PROBES = 40
 PLATEAU = (1.25, 5.0)  # in units of d log d / step
 SHORT = 5.0
 ENOUGH_SAMPLES = 20_000
-HIGH = 25  # from so many dimensions on, an input is what the criteria speak of
 NEAR = (0.5, 2.0)  # ratio of two times that count as one
 LINE, REACH = 61, 3.0  # points of the line through input space, and how far it goes
 SHOWN = 60  # fresh inputs and neurons of which pictures are kept
@@ -215,7 +214,7 @@ def tables(cell: Cell, outputs: np.ndarray, labels: np.ndarray, limit: np.ndarra
 def checks(dataset: xr.Dataset) -> list[Check]:
     given = settings_of(dataset)
     run = cells_where(dataset, start="kernel", dim=given["dim"])
-    run = run.isel(cell=run.dim.values >= HIGH)
+    run = run.isel(cell=run.dim.values >= early_linear.LOWEST)
     low = cells_where(dataset, start="kernel", dim=given["low_dim"])
     plane = f"d = {given['low_dim']}: largest"
     early, squares = "on the plateau: smallest share", run.explained.values
