@@ -95,6 +95,19 @@ def test_a_network_that_never_aligns_is_left_to_the_plain_sweep():
     np.testing.assert_allclose(ours.w, theirs.w, rtol=0, atol=1e-9)
 
 
+def test_cones_are_tried_again_after_a_quarter_of_the_steps_and_512_at_most(monkeypatch):
+    # At n = 2560 a plain step costs more than trying: one failure late in a run must not hand a quarter of it to the sweep.
+    _, start = problem("margin", 20, width=3)
+    hybrid, tried = cones.Hybrid(5, "float64"), []
+    hybrid.sweep = lambda a, w, columns, y, step_size, steps, tolerance: (steps, 1.0)
+    monkeypatch.setattr(cones, "_run", lambda *task: tried.append(hybrid.plain_steps) or (0, 1e300, False))
+    columns, y = np.ones((5, 4)), np.ones(4)
+    assert hybrid(start.a, start.w, columns, y, 0.1, 5000, 0.0) == (5000, 1.0)
+    waits = np.diff([0, *tried])
+    np.testing.assert_array_equal(waits[:6], [32, 32, 32, 32, 32, 40])  # a quarter of 160
+    assert waits.max() == 512 and len(tried) < 30
+
+
 def test_single_precision_of_the_sweep_follows_double():
     task, start = problem("margin", 320)
     single, _ = cones.descend(start, task.x, task.y, schedule=(0, 400), precision="float32", **SETTINGS)

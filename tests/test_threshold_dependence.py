@@ -17,6 +17,7 @@ from simplicity.experiments import (
     paper_width,
     spurious_point,
     step_size_sweep,
+    ten_times_wider,
     width_independence,
 )
 from simplicity.measure import alignment
@@ -287,3 +288,50 @@ def test_the_runs_at_the_papers_width_are_judged_with_their_control():
 
 def test_the_gap_between_the_precisions_is_that_of_the_same_seed():
     np.testing.assert_allclose(paper_width.precision_gap(at_paper_width()), [0.22 / 0.2 - 1])
+
+
+# --- ten times the paper's width (B1, B2)
+
+
+@pytest.mark.parametrize("law", ["margin", "gaussian"])
+def test_both_engines_end_a_run_alike_and_as_the_run_that_is_looked_at(law):
+    cell = ten_times_wider.Cell(
+        law=law, n=60, scale=1e-3, seed=0, engine="cones", width=300, dim=5, noise_variance=0.25, step_size=0.1, steps=1000,
+        precision="float64",
+    )  # fmt: skip
+    watched = linear_teacher.train(cell).outcome()
+    for engine in linear_teacher.ENGINES:
+        ended = linear_teacher.end(cell, engine)
+        for name in ("train_mse", "test_mse", "rho", "force"):
+            np.testing.assert_allclose(ended[name], watched[name], rtol=1e-6 if name == "force" else 1e-9, err_msg=name)
+        assert ended.stopped_at == watched.stopped_at
+        assert (ended.plain_steps < ended.stopped_at) == (engine == "cones")
+
+
+def test_wide_networks_go_by_cones_and_narrow_ones_by_the_sweep(monkeypatch):
+    asked = []
+    monkeypatch.setattr(linear_teacher, "end", lambda cell, engine: asked.append((cell.width, engine)))
+    config = dataclasses.replace(width_independence.TINY, widths=(9_999, 10_000), ns=(30,), seeds=1, control_seeds=1)
+    for cell in width_independence.cells(config):
+        width_independence.measure(cell)
+    assert set(asked) == {(9_999, "sweep"), (10_000, "cones")}
+
+
+def ten_times_as_wide(train_mse: float = 0.22) -> xr.Dataset:
+    """Two seeds at n = 640 that end on the limit, a control at n = 160, and two runs that the plain sweep made as well."""
+    common = {"scale": 1e-3, "engine": "cones", "noise_variance": 0.25}
+    rows = [common | {"law": law, "n": n, "seed": seed} for law, n, seed in (
+        ("gaussian", 640, 0), ("gaussian", 640, 1), ("gaussian", 160, 0), ("margin", 160, 0),
+    )]  # fmt: skip
+    rows += [rows[2] | {"engine": "sweep"}, rows[3] | {"engine": "sweep"}, rows[3] | {"scale": 1.0}]
+    rho, risk = [0.9, 0.95, 0.7, 1.0, 0.7, 1.0, 0.2], [0.01] * 6 + [0.2]
+    errors = [train_mse, 0.23, 0.11, 0.2, 0.1, 0.2, 0.05]
+    return cells(ten_times_wider, rows, rho=((), rho), excess_risk=((), risk), train_mse=((), errors))
+
+
+def test_the_widest_runs_are_judged_with_their_control_and_the_engines_compared_run_by_run():
+    fit, test = ten_times_wider.checks(ten_times_as_wide())
+    assert fit.holds and test.holds and fit.seeds == test.seeds == 2
+    assert not ten_times_wider.checks(ten_times_as_wide(train_mse=0.02))[0].holds
+    found = ten_times_wider.engine_gap(ten_times_as_wide())
+    np.testing.assert_allclose([found["gaussian"], found["margin"]], [0.1, 0], atol=1e-12)

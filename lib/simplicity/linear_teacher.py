@@ -5,6 +5,7 @@ brings its own values; experiments decide which of them vary and what is kept.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -12,12 +13,13 @@ import xarray as xr
 
 from simplicity import nets
 from simplicity.data import streams, synthetic
-from simplicity.engines import two_layer
+from simplicity.engines import cones, two_layer
 from simplicity.measure import alignment
 
 # The run stops when no neuron is pulled harder than this. Residuals have float32 noise near 1e-7 in single precision, and a
 # force of 1e-6 moves a weight by 0.2 percent of itself in the 2000 units of time of the usual budget.
 TOLERANCE = 1e-6
+ENGINES = {"sweep": two_layer.descend, "cones": cones.descend}
 
 
 class Setting(Protocol):
@@ -104,3 +106,24 @@ def train(
         precision=cell.precision,
     )
     return before._replace(network=network, trajectory=trajectory)
+
+
+def end(cell: Setting, engine: str) -> xr.Dataset:
+    """The scalars of `Trained.outcome` for a run by one of `ENGINES`, and how many of its steps the plain sweep made.
+
+    The end of a run at widths where the plain sweep alone would take too long; nothing is looked at on the way.
+    """
+    task = draw(cell)
+    network, found = ENGINES[engine](
+        initial(cell),
+        task.x,
+        task.y,
+        step_size=cell.step_size,
+        schedule=(0, cell.steps),
+        probes={},
+        tolerance=TOLERANCE,
+        precision=cell.precision,
+    )
+    scalars = alignment.against_two_ols(partial(nets.forward, network), *task)
+    plain = found.get("plain_steps", found["stopped_at"])
+    return xr.Dataset({**scalars, "stopped_at": found["stopped_at"], "force": found["force"], "plain_steps": plain})

@@ -22,7 +22,8 @@ Until the neurons have aligned, and whenever cones would cost more (counted in o
 plain sweep makes the steps. `benchmarks/cones.py` measures; what was learned there:
 
 1. A cone asleep costs the same for any number of neurons. On margin data all are asleep soon, and what is left to pay for is
-   alignment, some 100 steps of the plain sweep in which no two neurons do the same: of a run of 500 steps, a factor 2 to 6.
+   alignment, 64 to 96 steps of the plain sweep in which no two neurons do the same. Of a run of 400 to 600 steps that is more
+   than a tenth: were all others free, the factor would be 6 to 9. It is 2 to 6.
 2. On Gaussian data a third of the neurons or more, often nearly all, chatter up to the end. Their phases are a continuum (of
    2,000, no two within 1e-8 of parallel), so that none merge exactly: some 20 to 40 ns a neuron and step, where the sweep takes
    100 at n = 80 and over 1,000 at 1,280. A part of that is examining neurons that drift. So a factor 3 to 5 at n = 80, 12 to
@@ -32,6 +33,7 @@ plain sweep makes the steps. `benchmarks/cones.py` measures; what was learned th
    depends on which side of a hyperplane a neuron falls. Merging what is parallel to 1e-4 was tried and ended elsewhere;
    sliding was not tried.
 4. Larger angles mean fewer examinations and more watched samples; neurons choose theirs by how long the last one lasted.
+   At most five samples watched: the compiler makes slow code of six, and with four too much is examined.
 
 Float64 in the cones, whatever the precision of the sweep. Full batch and slope 0 only.
 """
@@ -51,11 +53,11 @@ from simplicity.engines.two_layer import Array, Probe
 from simplicity.nets import TwoLayer
 
 LANES = 64  # neurons of a block, which are stepped together
-WATCH = 6  # samples that a cone may watch
+WATCH = 5  # samples that a cone may watch
 CANDIDATES = 64  # samples near a sector: the bits of a word
-_SECTORS, _CONES = 64, 1024  # at most
+_SECTORS, _CONES = 256, 1024  # at most
 _DIMS = 16  # the largest d for which the compiled code is worth its size
-_FIRST = 32  # steps before cones are tried
+_FIRST, _AGAIN = 32, 512  # plain steps before cones are tried, and at most before they are tried once more
 _REGROUP = 1024  # steps after which watching is begun afresh, at most
 _DOZE = 16  # steps between two looks for cones that can sleep
 _ONE = np.uint64(1)
@@ -131,7 +133,7 @@ class Hybrid:
         task = (steps, tolerance, step_size, (0.0,) * len(columns))
         taken, force, pays = _run(outer, inner, data_of(columns, y), *self.state, *task)  # type: ignore[call-arg]
         if not pays:
-            self.left = max(_FIRST, (self.taken + taken) // 4)
+            self.left = min(_AGAIN, max(_FIRST, (self.taken + taken) // 4))
         a[:], w[:] = outer, inner
         return taken, force
 
@@ -600,7 +602,7 @@ def _step_block(lanes, off, force, output, samples, count, x, r, h, rate, zeros)
     four, ones = two + two, one + one + one + one
     if count <= 4:
         return _step_lanes(lanes, off, force, output, samples, count, x, r, h, rate, zeros, ones, four)
-    return _step_lanes(lanes, off, force, output, samples, count, x, r, h, rate, zeros, ones + one + one, four + two)
+    return _step_lanes(lanes, off, force, output, samples, count, x, r, h, rate, zeros, ones + one, four + zeros)
 
 
 @_compiled

@@ -30,7 +30,7 @@ class Config:
     width: int = config.param(256, "hidden neurons of both layers", unit="neurons", low=1, high=10_000)
     step_size: float = config.param(0.05, "learning rate eta", low=1e-9, high=100)
     batch: int = config.param(32, "samples of a step", unit="samples", low=1, high=10**6)
-    epochs: int = config.param(120, "passes over the sample", unit="epochs", low=1, high=10**6)
+    epochs: int = config.param(80, "passes over the sample", unit="epochs", low=1, high=10**6)
     linear_epochs: int = config.param(100, "passes of the linear classifier", unit="epochs", low=1, high=10**6)
     probes: int = config.param(32, "checkpoints, evenly spaced in log(1 + step)", low=4, high=1000)
     seeds: int = config.param(2, "seeds of each setting", low=1, high=100_000)
@@ -91,7 +91,8 @@ def checks(dataset: xr.Dataset) -> list[Check]:
     return [
         *explain_checks.explained(dataset, runs, on_sinusoid),
         *explain_checks.matched(dataset, runs, on_sinusoid),
-        *explain_checks.retained(dataset, runs),
+        # Two seeds bound an index badly: in one of ten other blocks its interval reached below 1/2.
+        *(explain_checks.retained(dataset, runs) if enough else []),
         # Which of a few seeds are at exactly 1 when training ends is chance.
         *(explain_checks.retained(dataset, interpolating, "N8", nothing) if enough else []),
         *explain_checks.alternatives(dataset, runs, enough),

@@ -11,11 +11,12 @@ import numpy as np
 import xarray as xr
 
 from simplicity import config, linear_teacher
-from simplicity.claims import Check, above, below, cells_where, check, control, every_seed, settings_of, share
+from simplicity.claims import Check, above, below, cells_where, check, control, settings_of, share
 from simplicity.config import seeds, shared
 from simplicity.data import synthetic
 from simplicity.engines.two_layer import log_schedule
 from simplicity.measure import alignment
+from simplicity.threshold_checks import past_threshold
 
 CLAIMS = ("B1", "B2")
 
@@ -86,29 +87,12 @@ def measure(cell: Cell) -> xr.Dataset:
 
 def checks(dataset: xr.Dataset) -> list[Check]:
     small, large = scales(dataset)
-    few = cells_where(dataset, law="gaussian", n=10, scale=small)
-    many = cells_where(dataset, law="gaussian", n=640, scale=small)
+    starts = cells_where(dataset, scale=small)
+    few = cells_where(starts, law="gaussian", n=10)
     unaligned = cells_where(dataset, scale=large)
     unaligned = unaligned.isel(cell=(unaligned.n.values >= 80) & (unaligned.n.values <= 240))
     middle = unaligned.isel(cell=(unaligned.law.values == "margin") & (unaligned.n.values >= 120))
-    found = [
-        check(
-            dataset, "B1", "empirical", "share of seeds with train MSE > 0.1 sigma^2, Gaussian, n = 640",
-            share(_above_noise(many)), every_seed(),
-            control(
-                f"scale 1, n = {_ns(unaligned)}: share of runs with rho < 0.5",
-                share((unaligned.rho < 0.5).values), every_seed(),
-            ),
-        ),
-        check(
-            dataset, "B2", "empirical", "share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, Gaussian, n = 640",
-            share((many.excess_risk < 0.15 * many.noise_variance).values & (many.rho > 0.8).values), every_seed(),
-            control(
-                f"scale 1, margin, n = {_ns(middle)}: share of runs with excess risk > 0.5 sigma^2",
-                share((middle.excess_risk > 0.5 * middle.noise_variance).values), every_seed(),
-            ),
-        ),
-    ]  # fmt: skip
+    found = past_threshold(dataset, starts, unaligned, middle)
     if few.sizes["cell"] >= ENOUGH_SEEDS:
         found.insert(0, _interpolation_check(dataset, few))
     return found
@@ -142,7 +126,3 @@ def _linear_above_noise(cells: xr.Dataset) -> np.ndarray:
         error = alignment.mse(task.x @ alignment.ols(task.x, task.y), task.y)
         found.append(error > 0.1 * float(cell.noise_variance))
     return np.array(found, dtype=bool)
-
-
-def _ns(cells: xr.Dataset) -> str:
-    return ", ".join(str(n) for n in np.unique(cells.n.values)) or "none"

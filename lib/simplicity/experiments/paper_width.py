@@ -10,10 +10,11 @@ import dataclasses
 import xarray as xr
 
 from simplicity import config, linear_teacher
-from simplicity.claims import Check, cells_where, check, control, every_seed, settings_of, share
+from simplicity.claims import Check, cells_where, settings_of
 from simplicity.config import seeds, shared
 from simplicity.data import synthetic
 from simplicity.engines.two_layer import log_schedule
+from simplicity.threshold_checks import past_threshold
 
 CLAIMS = ("B1", "B2")
 
@@ -83,27 +84,10 @@ def measure(cell: Cell) -> xr.Dataset:
 
 
 def checks(dataset: xr.Dataset) -> list[Check]:
-    many = single(dataset, law="gaussian", n=640)
     settings = settings_of(dataset)
     unaligned = cells_where(dataset, scale=settings["control_scale"], n=160)
     margin = cells_where(unaligned, law="margin")
-    width = f"m = {settings['width']:,}"
-    return [
-        check(
-            dataset, "B1", "empirical", f"share of seeds with train MSE > 0.1 sigma^2, Gaussian, n = 640, {width}",
-            share((many.train_mse > 0.1 * many.noise_variance).values), every_seed(),
-            control("scale 1, n = 160: share of runs with rho < 0.5", share((unaligned.rho < 0.5).values), every_seed()),
-        ),
-        check(
-            dataset, "B2", "empirical",
-            f"share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, Gaussian, n = 640, {width}",
-            share((many.excess_risk < 0.15 * many.noise_variance).values & (many.rho > 0.8).values), every_seed(),
-            control(
-                "scale 1, margin, n = 160: share of runs with excess risk > 0.5 sigma^2",
-                share((margin.excess_risk > 0.5 * margin.noise_variance).values), every_seed(),
-            ),
-        ),
-    ]  # fmt: skip
+    return past_threshold(dataset, single(dataset), unaligned, margin, f", m = {settings['width']:,}")
 
 
 def single(dataset: xr.Dataset, **fields: object) -> xr.Dataset:

@@ -64,7 +64,7 @@ KINDS = {
 
 @config.settings
 class Config:
-    kinds: tuple[str, ...] = config.param(("plain", "product", "large start"), "variants of the task", choices=KINDS)
+    kinds: tuple[str, ...] = config.param(("plain", "product"), "variants of the task", choices=KINDS)
     dim: int = config.param(30, "input dimension d", low=2, high=10_000)
     samples: int = config.param(4000, "training samples", unit="samples", low=50, high=10**7)
     amplitude: float = config.param(1.7, "A, of the wave", low=0, high=100)
@@ -72,7 +72,7 @@ class Config:
     width: int = config.param(256, "hidden neurons of both layers", unit="neurons", low=1, high=10_000)
     step_size: float = config.param(0.02, "learning rate eta", low=1e-9, high=100)
     batch: int = config.param(32, "samples of a step", unit="samples", low=1, high=10**6)
-    epochs: int = config.param(30, "passes over the sample", unit="epochs", low=1, high=10**6)
+    epochs: int = config.param(20, "passes over the sample", unit="epochs", low=1, high=10**6)
     test_samples: int = config.param(10_000, "fresh samples", unit="samples", low=100, high=10**7)
     probes: int = config.param(32, "checkpoints, evenly spaced in log(1 + step)", low=4, high=1000)
     seeds: int = config.param(2, "seeds of each setting", low=1, high=100_000)

@@ -63,7 +63,7 @@ QUICK = Config()
 TINY = dataclasses.replace(QUICK, ns=(20,), control_ns=(40,), adam_ns=(20, 40), width=20, steps=200, seeds=2)
 FULL = dataclasses.replace(
     QUICK, ns=(10, 40, 160, 1280), control_ns=(80, 160, 240), adam_ns=(160, 2560), width=500, steps=20_000,
-    seeds=10, costly_seeds=3, costly_n=100,
+    seeds=10, costly_seeds=5, costly_n=100,
 )  # fmt: skip
 
 

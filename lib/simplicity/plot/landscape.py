@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 
 from simplicity.claims import cells_where, share
@@ -23,21 +25,22 @@ def widths(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, float],
     """
     small, large = scales
     with axes(2, height=3.6) as (figure, (left, right)):
+        all_widths = np.unique(recorded.width.values)
         for data in (recorded, fresh):
-            for index, width in enumerate(np.unique(data.width.values)):
-                colour = _colour(np.unique(recorded.width.values), width)
+            for width in np.unique(data.width.values):
+                aside = np.searchsorted(all_widths, width) - (len(all_widths) - 1) / 2
                 part = cells_where(data, width=width, scale=small)
-                _shares(left, part, colour, data is recorded, shift=1 + 0.03 * (index - 2))
+                _shares(left, part, _on_scale(all_widths, width), data is recorded, shift=1 + 0.025 * aside)
         left.set(title="start at scale 0.001", ylabel="share of seeds at ρ = 1", ylim=(-0.05, 1.05))
         _log(left, "n", np.unique(recorded.n.values))
         for scale, colour in ((large, RED), (small, GREEN)):
             page, record = (cells_where(data, scale=scale, n=control_n) for data in (fresh, recorded))
             seeds.against(right, page, record, "width", "train_mse", colour)
         right.set(title=f"n = {control_n}", ylabel="train error", ylim=(0, None))
-        _log(right, "width", np.unique(recorded.width.values))
+        _log(right, "width", all_widths[all_widths == 10 ** np.rint(np.log10(all_widths))])
         right.annotate("small start", (0.98, 0.9), xycoords="axes fraction", ha="right", color=GREEN)
         right.annotate(f"start at scale {large:g}", (0.98, 0.35), xycoords="axes fraction", ha="right", color=RED)
-        _legend(left, [(_colour(np.unique(recorded.width.values), m), f"m = {m:,}") for m in np.unique(recorded.width.values)])
+        _legend(left, [(_on_scale(all_widths, m), f"m = {m:,}") for m in all_widths])
         return finish(figure, "Share of seeds at the limit against n for each width, and train error against the width.")
 
 
@@ -170,6 +173,12 @@ def _legend(panel: Axes, entries: list[tuple[str, str]]) -> None:
 
 def _colour(places: Array, place: Any) -> str:
     return _COLOURS[int(np.searchsorted(places, place)) % len(_COLOURS)]
+
+
+def _on_scale(places: Array, place: Any) -> str:
+    """From blue to light green with the place's rank; the ends of the scale would fade on a dark or a light page."""
+    rank = np.searchsorted(places, place) / max(1, len(places) - 1)
+    return to_hex(matplotlib.colormaps["viridis"](0.2 + 0.6 * rank))
 
 
 def _level(panel: Axes, value: float) -> None:

@@ -47,26 +47,30 @@ def losses(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, float])
         return finish(figure, "Train and test error, and rho from a small and a large start, against n, each seed a mark.")
 
 
-def at_paper_width(recorded: xr.Dataset, narrower: xr.Dataset) -> Picture:
-    """Train and test MSE of every seed at the paper's width, and the medians of narrower networks as dashed lines."""
+def at_paper_width(recorded: xr.Dataset, narrower: xr.Dataset, wider: xr.Dataset) -> Picture:
+    """Train and test MSE of every seed at the paper's width, and the medians of narrower and wider networks as lines."""
     laws = _laws(recorded)
     errors = (("train_mse", BLUE, "train error"), ("test_mse", ORANGE, "test error"))
+    others = ((narrower, "--"), (wider, ":"))
     with axes(len(laws), height=3.6, sharey=True) as (figure, panels):
         for panel, law in zip(panels, laws, strict=True):
-            wide, other = cells_where(recorded, law=law), cells_where(narrower, law=law)
+            wide = cells_where(recorded, law=law)
             _errors(panel, wide.isel(cell=slice(0)), wide)
-            for name, colour, _ in errors:
-                medians = other.groupby("n").median()[name]
-                panel.plot(medians.n, medians, "--", color=colour, lw=1, alpha=0.7)
+            for other, style in others:
+                medians = cells_where(other, law=law).groupby("n").median()
+                for name, colour, _ in errors:
+                    panel.plot(medians.n, medians[name].clip(max=_TOP - 0.03), style, color=colour, lw=1.2, alpha=0.8)
             _sigma_line(panel, float(recorded.noise_variance[0]))
             _log_n(panel, recorded)
             panel.set(title=LAW_TITLES[law], ylim=(-0.04, _TOP))
         panels[0].set_ylabel("mean square error")
         handles = [Line2D([], [], color=colour, marker="o", markersize=3, label=label) for _, colour, label in errors]
-        handles.append(Line2D([], [], color=INK, ls="--", lw=1, label=f"medians at m = {int(narrower.width[0]):,}"))
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        for other, style in others:
+            handles.append(Line2D([], [], color=INK, ls=style, lw=1.2, label=f"medians at m = {int(other.width[0]):,}"))
+        figure.legend(handles=handles, loc="outside lower center", ncols=4)
         return finish(
-            figure, "Train and test error against n at m = 10,000, each seed a mark, and the medians of narrower networks."
+            figure,
+            "Train and test error against n at m = 10,000, each seed a mark, and medians of narrower and wider networks.",
         )
 
 
