@@ -37,7 +37,7 @@ def widths(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, float],
             page, record = (cells_where(data, scale=scale, n=control_n) for data in (fresh, recorded))
             seeds.against(right, page, record, "width", "train_mse", colour)
         right.set(title=f"n = {control_n}", ylabel="train error", ylim=(0, None))
-        _log(right, "width", all_widths[all_widths == 10 ** np.rint(np.log10(all_widths))])
+        _log(right, "width", 10.0 ** np.arange(np.floor(np.log10(all_widths.min())), np.ceil(np.log10(all_widths.max())) + 1))
         right.annotate("small start", (0.98, 0.9), xycoords="axes fraction", ha="right", color=GREEN)
         right.annotate(f"start at scale {large:g}", (0.98, 0.35), xycoords="axes fraction", ha="right", color=RED)
         _legend(left, [(_on_scale(all_widths, m), f"m = {m:,}") for m in all_widths])
