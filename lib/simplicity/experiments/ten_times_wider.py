@@ -42,7 +42,7 @@ class Config:
 
 QUICK = Config()
 TINY = dataclasses.replace(QUICK, ns=(10,), width=20, control_n=10, plain_n=10, steps=300)
-FULL = dataclasses.replace(QUICK, ns=(10, 20, 40, 80, 160, 320, 640, 1280, 2560), width=100_000, control_seeds=2, seeds=3)
+FULL = dataclasses.replace(QUICK, ns=(10, 20, 40, 80, 160, 320, 640, 1280, 2560), width=100_000, seeds=3)
 
 
 @dataclasses.dataclass(frozen=True)
