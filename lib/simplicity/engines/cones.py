@@ -26,8 +26,8 @@ plain sweep makes the steps. `benchmarks/cones.py` measures; what was learned th
    than a tenth: were all others free, the factor would be 6 to 9. It is 2 to 6.
 2. On Gaussian data a third of the neurons or more, often nearly all, chatter up to the end. Their phases are a continuum (of
    2,000, no two within 1e-8 of parallel), so that none merge exactly: some 20 to 40 ns a neuron and step, where the sweep takes
-   100 at n = 80 and over 1,000 at 1,280. A part of that is examining neurons that drift. So a factor 3 to 5 at n = 80, 12 to
-   15 at 320, 9 to 35 at 1,280, and seconds that do grow with the width.
+   100 at n = 80 and over 1,000 at 1,280. A part of that is examining neurons that drift. So a factor 3 to 4 at n = 80, 10 to
+   16 at 320, 12 to 37 at 1,280, and seconds that do grow with the width.
 3. No mode with an error is offered. At n = 80, from one start, a nudge of every w by 1e-6 of itself after 250 steps changes the
    train error after 20,000 by a tenth, one of 1e-8 by half a percent, and rounding by 1e-15: below the threshold the end
    depends on which side of a hyperplane a neuron falls. Merging what is parallel to 1e-4 was tried and ended elsewhere;
