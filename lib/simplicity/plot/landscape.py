@@ -178,7 +178,7 @@ def _colour(places: Array, place: Any) -> str:
 def _on_scale(places: Array, place: Any) -> str:
     """From blue to light green with the place's rank; the ends of the scale would fade on a dark or a light page."""
     rank = np.searchsorted(places, place) / max(1, len(places) - 1)
-    return to_hex(matplotlib.colormaps["viridis"](0.2 + 0.6 * rank))
+    return to_hex(matplotlib.colormaps["viridis"](0.3 + 0.5 * rank))
 
 
 def _level(panel: Axes, value: float) -> None:
