@@ -1,8 +1,8 @@
 """The threshold with a hundred thousand neurons, ten times the width of the paper's figure (claims B1, B2).
 
 Boursier & Flammarion 2025, Figure 1: d = 5, m = 10,000. The theorem is free of m. The settings of `paper_width`, trained by
-the engine of cones in double precision, since the plain sweep would take some eight hours. Runs of the first seed at one number of
-samples are made by the plain sweep as well, to see whether the engine is right at this width too.
+the engine of cones in double precision, since the plain sweep would take some eight hours. Runs of the first seed at one
+number of samples are made by the plain sweep as well, to see whether the engine is right at this width too.
 """
 
 import dataclasses
