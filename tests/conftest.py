@@ -5,6 +5,8 @@ from collections.abc import Generator
 
 import pytest
 
+import simplicity  # noqa: F401  (before a test module loads numpy: the arithmetic is settled when a library is loaded)
+
 GATE = os.environ.get("SIMPLICITY_CI") == "1"
 
 

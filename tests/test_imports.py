@@ -18,9 +18,10 @@ LONGEST = 60
 # Part -> the parts that it may import; `threads` holds constants and settings of the process, and imports nothing.
 ALLOWED = {
     "config": set(),
-    "threads": set(),
+    "threads": {"machine", "paths"},
     "paths": {"config"},
     "machine": set(),
+    "companion": {"run"},
     "checkpoints": set(),
     "modules": set(),
     "activations": set(),
@@ -62,10 +63,10 @@ ALLOWED = {
         "early_linear",
         "linear_images",
     },
-    "run": {"config", "store", "threads", "paths", "pool", "checkpoints"},
+    "run": {"config", "store", "threads", "paths", "pool", "checkpoints", "companion"},
     "sweep": {"config", "store", "run", "pool"},
     "cluster": {"config", "store", "threads", "pool", "cluster"},
-    "records": {"config", "store", "run", "pool", "paths", "claims", "experiments", "machine"},
+    "records": {"config", "store", "run", "pool", "paths", "claims", "experiments", "machine", "threads"},
 }
 FONTS = {"book.build"}  # has matplotlib list the fonts of a new machine before pages are made; draws nothing
 BARE = ["__init__", "experiments", "engines", "measure", "data"]  # `__init__` files that import nothing

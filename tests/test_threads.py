@@ -186,7 +186,7 @@ print(caller(1.0), sum(caller.stats.cache_hits.values()))
 def test_an_edited_compiled_helper_in_another_module_is_seen(tmp_path: Path) -> None:
     copy = tmp_path / "simplicity"
     copy.mkdir()
-    for name in ("__init__.py", "threads.py"):
+    for name in ("__init__.py", "threads.py", "machine.py", "paths.py", "config.py"):
         shutil.copy(PACKAGE / name, copy / name)
     (copy / "trap_caller.py").write_text(CALLER)
     (copy / "trap_helper.py").write_text(HELPER)

@@ -91,7 +91,7 @@ def identity(module: str) -> dict[str, str]:
     """What must be equal here and on each worker: the library, the experiment's code, the versions that results depend on."""
     experiment = importlib.import_module(module)
     code = {"library": threads.library_digest()[:12], "fingerprint": store.fingerprint(experiment)[:12]}
-    return {**store.versions(), **code}
+    return {**store.versions(), "arithmetic": threads.label(), **code}
 
 
 def _await_worker(client: Any, address: str, patience: float) -> None:

@@ -1,5 +1,6 @@
 """Facts about this checkout and this machine, for provenance."""
 
+import functools
 import platform
 import subprocess
 from pathlib import Path
@@ -17,10 +18,20 @@ def commit(root: Path) -> str | None:
 def cpu() -> str:
     """The processor's name as the system tells it."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):  # not Linux, or a kernel that does not tell
         return platform.processor() or platform.machine()
+
+
+@functools.cache
+def features() -> frozenset[str]:
+    """The processor's features by the names that Linux gives them; empty where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return frozenset(next(line.split(":", 1)[1] for line in lines if line.startswith("flags")).split())
+    except (OSError, StopIteration):
+        return frozenset()
 
 
 def _git(root: Path, *words: str) -> str:

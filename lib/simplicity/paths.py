@@ -1,5 +1,7 @@
 """Where the book lives, found from the package and never from the working folder."""
 
+import os
+import tempfile
 from pathlib import Path
 
 from simplicity.config import Problem
@@ -22,6 +24,19 @@ def book() -> Path:
 def results() -> Path:
     """Committed records of full runs."""
     return book() / "results"
+
+
+def cache() -> Path:
+    """The user's own cache folder; a temporary one for a user without a home, as in many containers."""
+    from platformdirs import user_cache_path
+
+    try:
+        folder = user_cache_path("simplicity")
+    except (RuntimeError, KeyError, OSError):  # no HOME, and no entry for this user either
+        folder = Path("~")
+    if folder.is_absolute():
+        return folder
+    return Path(tempfile.gettempdir()) / f"simplicity-{os.getuid()}"
 
 
 def build() -> Path:

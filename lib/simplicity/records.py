@@ -2,7 +2,8 @@
 
 The dataset is what `run` gave for the FULL preset, with the seconds of each cell. The JSON tells how it was made (settings,
 versions, fingerprint, commit, device, seconds) and which outcome of every check is expected, for FULL and for QUICK.
-A record is not dropped when code changes: `stale` says so and the page shows it.
+A record is not dropped when code changes: `stale` says so and the page shows it. A change of code that means not to change a
+value is carried (`carry`): part of the cells are computed again, and the record is stamped anew where every byte is equal.
 """
 
 import dataclasses
@@ -10,6 +11,7 @@ import datetime
 import gzip
 import importlib
 import json
+import math
 import pkgutil
 from collections.abc import Collection
 from pathlib import Path
@@ -18,14 +20,16 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from tqdm import tqdm
 
-from simplicity import experiments, machine, paths, store
+from simplicity import config, experiments, machine, paths, store, threads
 from simplicity.claims import Check
 from simplicity.config import Problem, unknown
 from simplicity.pool import Submits
-from simplicity.run import run
+from simplicity.run import compute, run
 
 Outcomes = dict[str, dict[str, str]]
+CARRIED = 0.1  # of the cells, the cheapest, are computed again before a record is carried
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +90,6 @@ def make(module: ModuleType, shelf: store.Store, executor: Submits | None = None
     quick = run(module, module.QUICK, executor, shelf)
     stored = [shelf.get(module, cell) for cell in module.cells(module.FULL)]
     seconds = np.array([cell.seconds if cell else np.nan for cell in stored])
-    dataset, about = _files(module)
     content = {
         "experiment": store.name_of(module),
         "preset": "FULL",
@@ -98,12 +101,76 @@ def make(module: ModuleType, shelf: store.Store, executor: Submits | None = None
         "recorded": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "commit": machine.commit(paths.root()),
         "device": machine.cpu(),
+        "arithmetic": threads.label(),
         "expected": {"FULL": outcomes(module.checks(full)), "QUICK": outcomes(module.checks(quick))},
     }
-    body = store.encode(full.assign(seconds=("cell", seconds.astype(np.float32))))
-    store.write_atomically(dataset, gzip.compress(body, mtime=0))  # no time stamp: the same record is the same file
+    return _write(module, full.assign(seconds=("cell", seconds.astype(np.float32))), content)
+
+
+def _write(module: ModuleType, full: xr.Dataset, content: dict[str, Any]) -> Path:
+    dataset, about = _files(module)
+    packed = gzip.compress(store.encode(full), mtime=0)  # no time stamp: the same record is the same file
+    store.write_atomically(dataset, packed)
     store.write_atomically(about, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
     return about
+
+
+def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> Path:
+    """Stamp a record with the code and the arithmetic of today, if its cheapest cells come out again to the last bit.
+
+    Computed are the cheapest `share` of the cells, and the cheapest of those that trained (`cheap`). Raises `Problem` where a
+    value differs; then the record stays as it is.
+    """
+    record = load(module)
+    if record is None:
+        raise Problem(f"{store.name_of(module)}: got no record, allowed one to carry")
+    again = cheapest(record, share)
+    cells = module.cells(config.parse(module.Config, record.about["config"]))
+    for index in tqdm(again, desc=store.name_of(module), disable=not progress, unit="cell"):
+        body, _ = compute(module.__name__, cells[index])
+        different = unequal(store.open_bytes(body), record.dataset.isel(cell=index))
+        if different:
+            raise Problem(
+                f"{store.name_of(module)}: cell {index} differs from its record in {', '.join(different)},"
+                " allowed equal bytes; record it anew"
+            )
+    stamp = {
+        "fingerprint": store.fingerprint(module),
+        "versions": store.versions(),
+        "arithmetic": threads.label(),
+        "carried": {"cells": len(again), "commit": machine.commit(paths.root())},
+    }
+    return _write(module, record.dataset.assign_attrs(fingerprint=stamp["fingerprint"]), record.about | stamp)
+
+
+def cheapest(record: Record, share: float) -> list[int]:
+    """The cheapest `share` of a record's cells, and those of `cheap`."""
+    seconds = record.dataset["seconds"].values
+    few = np.argsort(seconds, kind="stable")[: math.ceil(share * len(seconds))]
+    return sorted({int(index) for index in few} | set(cheap(record)))
+
+
+def cheap(record: Record) -> list[int]:
+    """The cheapest cell of all, and the cheapest of those that trained."""
+    seconds = record.dataset["seconds"].values
+    trained = np.ones(len(seconds), dtype=bool)
+    if "stopped_at" in record.dataset:
+        stopped = record.dataset["stopped_at"].values.reshape(len(seconds), -1).max(axis=1)
+        trained = stopped > 0
+    return sorted({int(np.argmin(seconds)), int(np.argmin(np.where(trained, seconds, np.inf)))})
+
+
+def unequal(one: xr.Dataset, other: xr.Dataset) -> list[str]:
+    """The variables of `one` that `other` lacks or holds with another bit; NaN equals NaN."""
+    return [
+        str(name)
+        for name in one.data_vars
+        if name not in other or not np.array_equal(one[name].values, other[name].values, equal_nan=_numeric(one[name]))
+    ]
+
+
+def _numeric(values: xr.DataArray) -> bool:
+    return values.dtype.kind in "fc"
 
 
 def note(module: ModuleType) -> str:

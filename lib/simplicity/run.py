@@ -29,10 +29,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from platformdirs import user_cache_path
 from tqdm import tqdm
 
-from simplicity import checkpoints, paths, pool, threads
+from simplicity import checkpoints, companion, paths, pool, threads
 from simplicity import config as settings
 from simplicity import store as stores
 from simplicity.config import Problem, Stopped
@@ -149,7 +148,7 @@ def default_store() -> Path:
     try:
         return paths.build() / "store"
     except Problem:
-        return user_cache_path("simplicity") / "store"
+        return paths.cache() / "store"
 
 
 def preset_of(experiment: ModuleType, config: Any) -> str:
@@ -209,7 +208,10 @@ def compute(
 
     `library` and `fingerprint` are those of the caller, who stores the result under them: a worker that imported other
     sources or has other packages refuses. `stored` is the file that the caller will write; a long cell keeps its state near it.
+    A process that was too late for its arithmetic has the cell computed beside it.
     """
+    if not threads.in_force():
+        return companion.compute(module, cell, library, fingerprint, stored)
     experiment = importlib.import_module(module)
     if library and (threads.library_digest() != library or stores.fingerprint(experiment) != fingerprint):
         raise Problem("worker: its code or package versions differ from the caller's, allowed the same ones")

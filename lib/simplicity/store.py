@@ -4,8 +4,8 @@ File layout: a line of JSON (checksum of the rest, seconds, the cell and its exp
 The seconds are outside the checked bytes, so the same cell computed twice has the same bytes.
 
 The key hashes the experiment's name, the cell in canonical JSON, and a fingerprint: the sources that the cell's value depends
-on, the versions of python, numpy, torch, numba and scipy, and the thread count. A stored result never outlives
-the code that made it, and a change of a figure or of a criterion recomputes nothing.
+on, the versions of python, numpy, torch, numba and scipy, the threads, and the arithmetic (`threads`). A stored result never
+outlives the code that made it, and a change of a figure or of a criterion recomputes nothing.
 """
 
 import ast
@@ -28,7 +28,7 @@ from typing import Any
 import xarray as xr
 
 from simplicity.config import Problem, Stopped
-from simplicity.threads import THREADS
+from simplicity.threads import THREADS, label
 
 _LIBRARY = Path(__file__).resolve().parent
 _PACKAGE = __package__ or "simplicity"
@@ -230,11 +230,11 @@ def name_of(experiment: ModuleType) -> str:
 
 @functools.cache
 def fingerprint(experiment: ModuleType) -> str:
-    """Digest of what the value of a cell depends on: sources (see `sources`), versions, thread count."""
+    """Digest of what the value of a cell depends on: sources (see `sources`), versions, thread count, arithmetic."""
     digest = hashlib.sha256()
     for name, code in sorted(sources(experiment).items()):
         digest.update(f"{name}\0{code}\0".encode())
-    digest.update(json.dumps([versions(), THREADS], sort_keys=True).encode())
+    digest.update(json.dumps([versions(), THREADS, label()], sort_keys=True).encode())
     return digest.hexdigest()
 
 

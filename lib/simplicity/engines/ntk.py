@@ -8,6 +8,9 @@ the outputs and the gradient, and a block of hidden units stays in the second ca
 outputs and the loss are those before the step. For erf in single precision the work between the two products is one compiled
 pass (`erf_block`). One thread.
 
+The two matrix products go through NumPy, everything between them through torch. NumPy's library gives the same bits on every
+processor at full speed; torch's own products do so only in a mode that is three times slower (see `threads`).
+
 `descend_autograd` is the same in plain torch, without any formula of a gradient.
 """
 
@@ -36,11 +39,12 @@ _BLOCK = 1 << 17  # hidden units of a block: half a megabyte in float32
 def forward(network: TwoLayer, x: Array, activation: str) -> Array:
     """f(x) (n,) for inputs (n, d), in the network's precision, in blocks of samples."""
     value = ACTIVATIONS[activation].value
-    v, w = (torch.from_numpy(part) for part in network)
-    inputs = torch.from_numpy(x.astype(network.w.dtype, copy=False))
+    v = torch.from_numpy(network.a)
+    inputs = x.astype(network.w.dtype, copy=False)
     rows = max(1, _BLOCK // len(v))
-    scaled = w.T / math.sqrt(w.shape[1])
-    parts = [value(block @ scaled) @ v for block in inputs.split(rows)]
+    scaled = network.w.T / math.sqrt(network.w.shape[1])
+    blocks = (inputs[start : start + rows] for start in range(0, len(x), rows))
+    parts = [value(torch.from_numpy(block @ scaled)) @ v for block in blocks]
     return (torch.cat(parts) / math.sqrt(len(v))).numpy()
 
 
@@ -125,15 +129,16 @@ class _Step:
     def _once(self, v: Tensor, w: Tensor) -> Tensor:
         width, dim = w.shape
         outer, inner = torch.zeros_like(v), torch.zeros_like(w)
-        columns = (w.T / math.sqrt(dim)).contiguous()
+        columns = np.ascontiguousarray(w.numpy().T) / math.sqrt(dim)
         weights = v / math.sqrt(width)
         loss = torch.zeros((), dtype=v.dtype)
         for x, y in self.parts:
-            hidden = torch.mm(x, columns, out=self.hidden[: len(x)])
+            hidden = self.hidden[: len(x)]
+            np.matmul(x.numpy(), columns, out=hidden.numpy())
             slope, total = self._between(hidden, y, weights, outer)
             loss += total
             if self.first:
-                inner.addmm_(slope.T, x)
+                inner += torch.from_numpy(slope.numpy().T @ x.numpy())
         if self.first:
             w.addcmul_(inner, weights[:, None], value=-self.first / (self.count * math.sqrt(dim)))
         if self.second:
