@@ -9,10 +9,12 @@ value is carried (`carry`): part of the cells are computed again, and the record
 import dataclasses
 import datetime
 import gzip
+import hashlib
 import importlib
 import json
 import math
 import pkgutil
+import warnings
 from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
@@ -102,6 +104,7 @@ def make(module: ModuleType, shelf: store.Store, executor: Submits | None = None
         "commit": machine.commit(paths.root()),
         "device": machine.cpu(),
         "arithmetic": threads.label(),
+        "tiny": tiny(module),
         "expected": {"FULL": outcomes(module.checks(full)), "QUICK": outcomes(module.checks(quick))},
     }
     return _write(module, full.assign(seconds=("cell", seconds.astype(np.float32))), content)
@@ -125,10 +128,8 @@ def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> 
     if record is None:
         raise Problem(f"{store.name_of(module)}: got no record, allowed one to carry")
     again = cheapest(record, share)
-    cells = module.cells(config.parse(module.Config, record.about["config"]))
     for index in tqdm(again, desc=store.name_of(module), disable=not progress, unit="cell"):
-        body, _ = compute(module.__name__, cells[index])
-        different = unequal(store.open_bytes(body), record.dataset.isel(cell=index))
+        different = unequal(recomputed(module, record, index), record.dataset.isel(cell=index))
         if different:
             raise Problem(
                 f"{store.name_of(module)}: cell {index} differs from its record in {', '.join(different)},"
@@ -138,9 +139,31 @@ def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> 
         "fingerprint": store.fingerprint(module),
         "versions": store.versions(),
         "arithmetic": threads.label(),
+        "tiny": tiny(module),
         "carried": {"cells": len(again), "commit": machine.commit(paths.root())},
     }
     return _write(module, record.dataset.assign_attrs(fingerprint=stamp["fingerprint"]), record.about | stamp)
+
+
+def recomputed(module: ModuleType, record: Record, index: int) -> xr.Dataset:
+    """One cell of a record, computed by the code and the arithmetic of today."""
+    cells = module.cells(config.parse(module.Config, record.about["config"]))
+    return store.open_bytes(compute(module.__name__, cells[index])[0])
+
+
+def tiny(module: ModuleType) -> str:
+    """Digest of every number of the TINY run: two processors with the same arithmetic give the same one."""
+    return digest(run(module, module.TINY, progress=False))
+
+
+def digest(dataset: xr.Dataset) -> str:
+    """Over the names, axes, types and bytes of a dataset's variables; its attributes do not count."""
+    found = hashlib.sha256()
+    for name in sorted(map(str, dataset.data_vars)):
+        values = np.ascontiguousarray(dataset[name].values)
+        found.update(f"{name} {dataset[name].dims} {values.shape} {values.dtype.str}\0".encode())
+        found.update(values.tobytes())
+    return found.hexdigest()[:16]
 
 
 def cheapest(record: Record, share: float) -> list[int]:
@@ -169,8 +192,49 @@ def unequal(one: xr.Dataset, other: xr.Dataset) -> list[str]:
     ]
 
 
+def far(one: xr.Dataset, record: Record, index: int) -> list[str]:
+    """The variables in which `one` is further from cell `index` of the record than its seeds are from each other.
+
+    For a cell that another arithmetic computed: rounding may move a value, and chaos may amplify that, but not past what
+    another seed does. Seeds are the cells that differ from `index` in their seed alone, or where there are none all cells.
+    A value that is the same for every seed may move by 1e-6 of the largest in its variable.
+    """
+    group = record.dataset.isel(cell=_siblings(record.dataset, index))
+    found = []
+    for name in one.data_vars:
+        values, before = (np.asarray(part[name].values) for part in (one, record.dataset.isel(cell=index)))
+        if not _numeric(one[name]) and values.dtype.kind not in "iu":
+            found += [str(name)] if not np.array_equal(values, before) else []
+            continue
+        seeds = group[name].values.astype(float)
+        with np.errstate(invalid="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a column of NaN has no spread
+            spread = np.nan_to_num(np.nanmax(seeds, axis=0) - np.nanmin(seeds, axis=0))
+            largest = np.nan_to_num(np.nanmax(np.abs(seeds)))
+            moved = np.abs(values.astype(float) - before) > np.maximum(spread, 1e-6 * largest)
+        if moved.any() or (np.isnan(seeds).any(axis=0) < (np.isnan(values) != np.isnan(before))).any():
+            found.append(str(name))
+    return found
+
+
+def replaced(record: Record, index: int, one: xr.Dataset) -> xr.Dataset:
+    """The record's dataset with the values of `one` in the place of cell `index`."""
+    found = record.dataset.copy(deep=True)
+    for name in one.data_vars:
+        found[name].values[index] = one[name].values
+    return found
+
+
+def _siblings(dataset: xr.Dataset, index: int) -> np.ndarray:
+    """The places of the cells with the same fields but for the seed; of all cells where there is only one."""
+    fields = [name for name in dataset.coords if dataset[name].dims == ("cell",) and name != "seed"]
+    same = np.all([dataset[name].values == dataset[name].values[index] for name in fields], axis=0)
+    same = np.broadcast_to(same, dataset.sizes["cell"])
+    return np.flatnonzero(same if same.sum() > 1 else np.ones_like(same))
+
+
 def _numeric(values: xr.DataArray) -> bool:
-    return values.dtype.kind in "fc"
+    return values.dtype.kind == "f"
 
 
 def note(module: ModuleType) -> str:

@@ -25,7 +25,8 @@ library is therefore asked for a few values, and `label` names it where they dif
 the processor, as they are on processors without AVX2 and on arm64, where nothing can be promised.
 
 **numba's cache.** Its disk cache looks only at the file of a compiled function itself: after an edit of a compiled helper in
-another module it silently returns the old result. The cache folder is therefore named after the digest of the whole library.
+another module it silently returns the old result. The cache folder is therefore named after the digest of every module that
+imports numba and of what these import.
 """
 
 import contextlib
@@ -39,7 +40,7 @@ import struct
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -186,11 +187,13 @@ def _wider_numpy() -> bool:
     """Does the numpy in this process use more than AVX2, or is torch or numba loaded without the settings?"""
     if any(name in sys.modules for name in ("torch", "numba")):
         return True
-    from numpy._core._multiarray_umath import __cpu_features__
+    import numpy as np
     from threadpoolctl import threadpool_info
 
+    features = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    wider = any(name.startswith("AVX512") or name == "X86_V4" for name in features)
     cores = {one.get("architecture") for one in threadpool_info() if one["internal_api"] == "openblas"}
-    return bool(__cpu_features__.get("X86_V4") or __cpu_features__.get("AVX512F") or cores - {"Haswell"})
+    return wider or bool(cores - {"Haswell"})
 
 
 @functools.cache
@@ -215,17 +218,48 @@ def library_digest() -> str:
 
 def digest_on_disk() -> str:
     """Hex digest over every source and data file of the library (names and bytes), compiled leftovers excluded."""
+    return _digest(
+        path
+        for path in _LIBRARY.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+    )
+
+
+def kernels_digest() -> str:
+    """Hex digest over the modules that import numba and, since compiled code may hold their values, what those import."""
+    sources = {path: path.read_text(encoding="utf-8") for path in _LIBRARY.rglob("*.py")}
+    found = {path for path, text in sources.items() if _NUMBA.search(text)}
+    waiting = list(found)
+    while waiting:
+        for name in _OURS.findall(sources[waiting.pop()]):
+            more = _modules(name) & sources.keys() - found
+            found |= more
+            waiting += more
+    return _digest(found)
+
+
+_NUMBA = re.compile(r"^\s*(?:import|from)\s+numba\b", re.MULTILINE)
+_OURS = re.compile(r"^\s*(?:import|from)\s+simplicity\b(.*?(?:\(.*?\)|$))", re.MULTILINE | re.DOTALL)
+
+
+def _modules(imported: str) -> set[Path]:
+    """The files that the rest of an import statement may name: `.nets import TwoLayer` is nets.py."""
+    module, _, names = imported.partition("import")
+    folder = _LIBRARY.joinpath(*module.strip().split(".")[1:])
+    return {folder.with_suffix(".py"), *(folder / f"{name}.py" for name in re.findall(r"\w+", names))}
+
+
+def _digest(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(_LIBRARY.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":
-            digest.update(path.relative_to(_LIBRARY).as_posix().encode() + b"\0")
-            content = path.read_bytes().replace(b"\r\n", b"\n")  # git on Windows may have changed the ends of lines
-            digest.update(hashlib.sha256(content).digest())
+    for path in sorted(paths):
+        digest.update(path.relative_to(_LIBRARY).as_posix().encode() + b"\0")
+        content = path.read_bytes().replace(b"\r\n", b"\n")  # git on Windows may have changed the ends of lines
+        digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()
 
 
 def set_numba_cache() -> None:
-    """Point numba's cache at a folder that belongs to exactly these sources.
+    """Point numba's cache at a folder that belongs to exactly these kernels and this arithmetic.
 
     Called when the package is imported, hence before any kernel is. A temporary folder stands in where none is
     writable: numba refuses to import a cached kernel otherwise.
@@ -237,7 +271,7 @@ def set_numba_cache() -> None:
 
 
 def _numba_folder() -> Path:
-    name = library_digest()[:16]
+    name = kernels_digest()[:16]
     current = os.environ.get("NUMBA_CACHE_DIR", "")
     if current and Path(current).name == name:
         return Path(current)  # a parent process has chosen it already
