@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: env book test notebooks bench lint clean
+.PHONY: env book test records notebooks bench lint clean
 
 env: $(STAMP)
 
@@ -20,7 +20,11 @@ book: $(STAMP)
 	$(BIN)/jupyter-book build . -n -W --keep-going
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 10
+
+# The cheapest cell of every recorded run, computed again and held against the record: a quarter of an hour.
+records: $(STAMP)
+	SIMPLICITY_RECORDS=all $(BIN)/python -m pytest -n 2 --dist worksteal tests/test_experiments.py -k comes_out_again --timeout 900
 
 notebooks: $(STAMP)
 	$(BIN)/python -m simplicity.book notebooks _build/notebooks

@@ -18,7 +18,7 @@ LONGEST = 60
 # Part -> the parts that it may import; `threads` holds constants and settings of the process, and imports nothing.
 ALLOWED = {
     "config": set(),
-    "threads": {"machine", "paths"},
+    "threads": {"config", "machine", "paths"},
     "paths": {"config"},
     "machine": set(),
     "companion": {"run"},

@@ -121,13 +121,48 @@ def test_the_digest_sees_content_names_places_and_data(library: Path) -> None:
     assert len(found) == 5
 
 
+def test_the_digest_does_not_see_the_ends_of_lines(library: Path) -> None:
+    before = digest()
+    (library / "two.py").write_bytes(b"B = 2\r\n")
+    assert digest() == before
+
+
+# --- the digest of the kernels
+
+KERNEL = "import numba\nfrom simplicity.inner import (\n    constants,\n)\nfrom simplicity.helper import help\n"
+
+
+@pytest.fixture
+def kernels(library: Path) -> Path:
+    (library / "kernel.py").write_text(KERNEL)
+    (library / "inner" / "constants.py").write_text("from simplicity import deep\nRATE = 1.0\n")
+    (library / "helper.py").write_text("def help():\n    return 1\n")
+    (library / "deep.py").write_text("DEEP = 1\n")
+    (library / "looks.py").write_text("from simplicity import kernel\n")
+    return library
+
+
+@pytest.mark.parametrize("name", ["kernel.py", "inner/constants.py", "helper.py", "deep.py"])
+def test_the_kernels_digest_sees_a_kernel_and_all_that_it_may_hold(kernels: Path, name: str) -> None:
+    before = threads.kernels_digest()
+    (kernels / name).write_text((kernels / name).read_text() + "MORE = 2\n")
+    assert threads.kernels_digest() != before
+
+
+@pytest.mark.parametrize("name", ["two.py", "looks.py", "new.py", "inner/one.py"])
+def test_the_kernels_digest_does_not_see_what_no_kernel_imports(kernels: Path, name: str) -> None:
+    before = threads.kernels_digest()
+    (kernels / name).write_text("MORE = 2\n")
+    assert threads.kernels_digest() == before
+
+
 # --- the cache folder
 
 FOLDER = """
 import os
 from simplicity import threads
 import numba
-print(os.environ["NUMBA_CACHE_DIR"], numba.config.CACHE_DIR, threads.library_digest()[:16], sep="\\n")
+print(os.environ["NUMBA_CACHE_DIR"], numba.config.CACHE_DIR, threads.kernels_digest()[:16], sep="\\n")
 """
 
 

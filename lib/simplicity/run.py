@@ -17,6 +17,7 @@ import dataclasses
 import importlib
 import json
 import math
+import os
 import sys
 import time
 import traceback
@@ -38,6 +39,7 @@ from simplicity.config import Problem, Stopped
 from simplicity.pool import Submits
 
 PRESETS = ("TINY", "QUICK", "FULL")
+STORE = "SIMPLICITY_STORE"
 LARGEST = 2**31 - 1
 LINE_SECONDS = 60  # between lines of progress where there is no terminal
 
@@ -144,7 +146,9 @@ def check(name: str, cells: Sequence[Any]) -> None:
 
 
 def default_store() -> Path:
-    """The book's own store inside a checkout, the user's cache outside one."""
+    """The folder that SIMPLICITY_STORE names, else the book's own inside a checkout and the user's cache outside one."""
+    if os.environ.get(STORE):
+        return Path(os.environ[STORE]).expanduser()
     try:
         return paths.build() / "store"
     except Problem:

@@ -45,6 +45,7 @@ from pathlib import Path
 from typing import Any
 
 from simplicity import machine, paths
+from simplicity.config import Problem, shown
 
 THREADS = 1
 ARITHMETIC = "SIMPLICITY_ARITHMETIC"
@@ -160,6 +161,8 @@ def kind() -> str:
 
 def choose(asked: str) -> None:
     """Settle anew on `asked`, for a command that is told so before anything is loaded."""
+    if asked not in KINDS:
+        raise Problem(f"arithmetic: got {shown(asked)}, allowed {' or '.join(KINDS)}")
     os.environ[ARITHMETIC] = asked
     settle_arithmetic()
     label.cache_clear()

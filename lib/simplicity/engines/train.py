@@ -71,10 +71,11 @@ def train(
 ) -> tuple[Model, xr.Dataset]:
     """Train a copy of `start` on x (n, ...), y (n, ...) for `schedule[-1]` steps.
 
-    `optimiser` makes the optimiser from the parameters, such as `partial(torch.optim.Adam, lr=1e-3)`. `batch` samples a step
-    are the next of a permutation that `rng` draws anew for each pass (`two_layer.batches`); 0 is the full batch. `augment`
-    changes the inputs of a step and gets its number, of which alone its randomness may depend. A probe gets what was given,
-    a `TwoLayer` of arrays or the module, and returns a number or an array, whose axes `dims` names.
+    `optimiser` makes the optimiser from the parameters, such as `partial(torch.optim.Adam, lr=1e-3, fused=True)`; the fused
+    one gives the same bits on every processor. `batch` samples a step are the next of a permutation that `rng` draws anew for
+    each pass (`two_layer.batches`); 0 is the full batch. `augment` changes the inputs of a step and gets its number, of which
+    alone its randomness may depend. A probe gets what was given, a `TwoLayer` of arrays or the module, and returns a number or
+    an array, whose axes `dims` names.
 
     Returns the trained network and a dataset along `probe` with the coordinates `step` and `time` = step x learning rate, one
     variable for each probe, and the scalar `stopped_at`. A `checkpoint` that was written by another call than this is not

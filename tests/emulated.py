@@ -1,0 +1,45 @@
+"""In a process of its own: what this machine computes where the surroundings ask for another processor.
+
+`python emulated.py tiny` prints the digest of the TINY run of every experiment; `python emulated.py cells NAME...` recomputes
+the cheapest cell of these records and prints which variables are not equal, which are further off than another seed, and
+which outcomes change. Nothing is read from the store.
+"""
+
+import json
+import sys
+import tempfile
+
+from simplicity import records, run, threads
+
+
+def tiny() -> dict[str, str]:
+    """Experiment -> digest of its smallest run."""
+    found = {}
+    for name in records.names():
+        module = records.experiment(name)
+        with tempfile.TemporaryDirectory() as store:
+            found[name] = records.digest(run.run(module, module.TINY, store=store, progress=False))
+    return found
+
+
+def cells(names: list[str]) -> dict[str, dict[str, object]]:
+    """Experiment -> what its cheapest cell says against the record."""
+    found: dict[str, dict[str, object]] = {}
+    for name in names:
+        module = records.experiment(name)
+        record = records.load(module)
+        assert record is not None
+        index = records.cheap(record)[0]
+        one = records.recomputed(module, record, index)
+        outcomes = records.outcomes(module.checks(records.replaced(record, index, one)))
+        found[name] = {
+            "unequal": records.unequal(one, record.dataset.isel(cell=index)),
+            "far": records.far(one, record, index),
+            "same outcomes": outcomes == record.expected["FULL"],
+        }
+    return found
+
+
+if __name__ == "__main__":
+    what, *words = sys.argv[1:]
+    print(json.dumps({"label": threads.label(), "found": tiny() if what == "tiny" else cells(words)}))
