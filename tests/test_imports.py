@@ -18,29 +18,31 @@ LONGEST = 60
 # Part -> the parts that it may import; `threads` holds constants and settings of the process, and imports nothing.
 ALLOWED = {
     "config": set(),
+    "doors": {"config"},
     "threads": set(),
     "paths": {"config"},
     "machine": set(),
     "checkpoints": set(),
-    "modules": set(),
-    "activations": set(),
-    "ntk_modules": {"activations", "modules"},
-    "data": {"config", "data"},
-    "nets": {"config"},
-    "starts": {"nets"},  # further initialisations, apart from `nets` so that recorded runs keep their fingerprints
-    "measure": {"config", "nets", "activations", "measure"},
+    "modules": {"config", "doors"},
+    "activations": {"doors"},
+    "ntk_modules": {"activations", "doors", "modules"},
+    "data": {"config", "doors", "data"},
+    "nets": {"doors"},
+    # Further initialisations, apart from `nets` so that recorded runs keep their fingerprints.
+    "starts": {"config", "doors", "nets"},
+    "measure": {"config", "doors", "nets", "activations", "measure"},
     "claims": {"config"},
     "store": {"config", "threads"},
     "pool": {"config", "threads"},
-    "engines": {"config", "nets", "activations", "engines"},
-    "linear_teacher": {"data", "nets", "engines", "measure"},  # a set-up that several experiments share
-    "explain": {"config", "modules", "engines", "measure"},
+    "engines": {"config", "doors", "nets", "activations", "engines"},
+    "linear_teacher": {"doors", "data", "nets", "engines", "measure"},  # a set-up that several experiments share
+    "explain": {"config", "doors", "modules", "engines", "measure"},
     "explain_checks": {"claims", "measure"},
     "kernel_checks": {"claims"},
     "threshold_checks": {"claims"},
     "corruption_checks": {"claims", "measure"},
-    "early_linear": {"config", "activations", "data", "nets", "starts", "engines", "measure", "claims"},
-    "linear_images": {"ntk_modules", "engines", "measure", "claims"},
+    "early_linear": {"doors", "activations", "data", "nets", "starts", "engines", "measure", "claims"},
+    "linear_images": {"config", "doors", "ntk_modules", "engines", "measure", "claims"},
     "experiments": {
         "config",
         "data",
