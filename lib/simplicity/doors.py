@@ -6,6 +6,7 @@ so; measures that probes call many times look at shapes alone.
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -101,7 +102,7 @@ def layers(given: Any, inputs: int | None = None, *, finite: bool = False) -> La
 
 
 def batch(x: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Finite inputs x (n, ...) and targets y (n, ...), for torch: in their own precision, writable, no stride negative. O(data)."""
+    """Finite inputs x (n, ...) and targets y (n, ...) in their own precision, as torch takes them. O(data)."""
     found = _fitting({"x": (x, "n ..."), "y": (y, "n ...")}, _real_array)
     for name, array in zip("xy", found, strict=True):
         _finite(name, array)
@@ -185,7 +186,7 @@ def counts(given: Any, axes: str = "... f y l", name: str = "counts") -> NDArray
 
 def patterns(name: str, given: Any, count: int | None = None) -> None:
     """Activation patterns: at least one layer, each an array (n, n_l) of truth values, of as many inputs. O(layers)."""
-    shapes = [getattr(layer, "shape", ()) for layer in given]
+    shapes: list[tuple[int, ...]] = [getattr(layer, "shape", ()) for layer in given]
     kinds = {getattr(getattr(layer, "dtype", None), "kind", "") for layer in given}
     flat = any(len(shape) != 2 for shape in shapes)
     if not shapes or flat or kinds != {"b"} or len({shape[0] for shape in shapes}) != 1:
@@ -274,20 +275,12 @@ def schedule(
     given: Any, *, name: str = "schedule", last: float = math.inf, strict: bool = False, empty: bool = False
 ) -> tuple[int, ...]:
     """Whole numbers from 0 to `last` that never fall, or rise where `strict`; returned as plain ones."""
-    try:
-        steps = tuple(int(step) if int(step) == step else None for step in given)
-        truths = any(isinstance(step, (bool, np.bool_, str)) for step in given)
-    except (TypeError, ValueError, OverflowError):
-        steps, truths = (None,), True
-    found = tuple(step for step in steps if step is not None)
-    falls = any(b < a + strict for a, b in zip(found[:-1], found[1:], strict=True))
-    if (
-        truths
-        or len(found) < len(steps)
-        or falls
-        or (not found and not empty)
-        or (found and (found[0] < 0 or found[-1] > last))
-    ):
+    found = _whole_numbers(given)
+    wrong = found is None or (not found and not empty)
+    if found and not wrong:
+        falls = any(b < a + strict for a, b in itertools.pairwise(found))
+        wrong = falls or found[0] < 0 or found[-1] > last
+    if found is None or wrong:
         order = "each larger than the one before" if strict else "none below the one before"
         some = "" if empty else ", at least one"
         raise Problem(f"{name}: got {shown(given)}, allowed {_interval('whole numbers', 0, last)}, {order}{some}")
@@ -317,13 +310,13 @@ def single_samples(
 
 
 def probes(given: Any, dims: Any = None, taken: Iterable[str] = ("step", "time", "stopped_at", "probe")) -> None:
-    """Functions by name; `dims` speaks of them alone, and no name is one that the result has anyway."""
+    """Functions by name; `dims` speaks of them alone, where there are any; no name is the result's."""
     if not isinstance(given, Mapping) or not all(callable(one) for one in given.values()):
         raise Problem(f"probes: got {shown(given)}, allowed functions by name")
     for name in given:
         if name in set(taken):
             raise Problem(f"probes: got the name {shown(name)}, allowed others, since the result has it")
-    for name in dims or {}:
+    for name in dims or {} if given else {}:
         if name not in given:
             raise Problem(unknown("probe in dims", name, given))
 
@@ -475,6 +468,17 @@ def _finite(name: str, array: NDArray[Any], precision: str = "float64") -> None:
 def _within(name: str, array: NDArray[Any], size: int, what: str) -> None:
     if array.size and not (array.min() >= 0 and array.max() < size):
         raise Problem(f"{name}: got {array.min()} to {array.max()}, allowed {what} from 0 to {size - 1}")
+
+
+def _whole_numbers(given: Any) -> tuple[int, ...] | None:
+    """Numbers without a fraction as plain ones; None where one is something else."""
+    try:
+        each = tuple(given)
+        if any(isinstance(one, (bool, np.bool_, str, bytes)) or int(one) != one for one in each):
+            return None
+        return tuple(int(one) for one in each)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _is_number(value: Any) -> bool:

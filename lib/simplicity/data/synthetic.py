@@ -114,7 +114,7 @@ def relu_labels(x: Array, directions: Array, signs: Array, noise_variance: float
 
 def _asked(n: int, dim: int, rng: Generator) -> None:
     """How many samples, of how many coordinates, from which generator."""
-    doors.whole("n", n, 1)
+    doors.whole("n", n, 0)
     doors.whole("dim", dim, 1)
     doors.generator(rng)
 

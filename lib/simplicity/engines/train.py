@@ -85,10 +85,7 @@ def train(
     noticed where the shapes agree: its name must tell them apart (`checkpoints.path`).
     """
     start, x, y = _looked_at(start, x, y, loss, precision, device)
-    schedule = doors.schedule(schedule)
-    doors.probes(probes, dims)
-    doors.function("optimiser", optimiser)
-    doors.minibatches(batch, rng, len(x))
+    schedule = _asked(optimiser, schedule, probes, dims, batch, rng, len(x))
     module = _module(start).to(device=device, dtype=getattr(torch, precision))
     if channels_last:
         _lay_out(module)
@@ -116,6 +113,22 @@ def train(
                 with torch.no_grad():
                     loop.values[name].append(np.asarray(probe(_given(module, start))))
     return _given(module, start), _table(loop.values, dims or {}, schedule, rate)
+
+
+def _asked(
+    optimiser: Optimiser,
+    schedule: Sequence[int],
+    probes: Mapping[str, Callable[[Model], Any]],
+    dims: Mapping[str, tuple[str, ...]] | None,
+    batch: int,
+    rng: Generator | None,
+    n: int,
+) -> tuple[int, ...]:
+    """How to train; the schedule comes back in plain numbers."""
+    doors.function("optimiser", optimiser)
+    doors.probes(probes, dims)
+    doors.minibatches(batch, rng, n)
+    return doors.schedule(schedule)
 
 
 def _looked_at(start: Model, x: NDArray, y: NDArray, loss: Loss, precision: str, device: str) -> tuple[Model, NDArray, NDArray]:

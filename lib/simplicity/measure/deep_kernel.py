@@ -141,8 +141,7 @@ def convolutional(
     (x,) = doors.finite(x=(x, "n height width channels"))
     doors.whole("depth", depth, 0)
     n, height, width, channels = x.shape
-    for size, most in zip(patch, (height, width), strict=True):
-        doors.whole("patch", size, 1, most)
+    doors.sizes("patch", patch, 2)
     pooled = readout == "pooling"
     spread = functools.partial(_patches, patch=patch, padding=padding, pairs=pooled)
     if pooled:
@@ -207,7 +206,7 @@ def hypercube(x: Array, activation: str, patch: int) -> Array:
 def hypercube_features(x: Array, zeta: float, bend: float, mean: float, patch: int) -> Array:
     """psi(x) = [sqrt(2/d) zeta x, sqrt(3/(2 q)) nu, vartheta_0], of the moments of phi, (n, d + 2)."""
     (x,) = doors.arrays(x=(x, "n d"))
-    doors.whole("patch", patch, 1, x.shape[1])
+    doors.whole("patch", patch, 1)
     ones = np.ones((len(x), 1))
     return np.hstack([math.sqrt(2 / x.shape[1]) * zeta * x, math.sqrt(1.5 / patch) * bend * ones, mean * ones])
 
