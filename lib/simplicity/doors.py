@@ -238,6 +238,8 @@ def steps_of_layers(value: Any) -> Any:
 def steps_of_windows(value: Any, count: int) -> None:
     """A positive step size, or one for each of `count` windows. O(windows)."""
     array = _number_array("step_size", value)
+    if np.asarray(value).dtype.kind == "b":
+        raise Problem(f"step_size: got {shown(value)}, allowed a finite number, above 0")
     if array.shape not in ((), (count,)):
         raise Problem(f"step_size: got shape {array.shape}, allowed one number or one for each of {count} windows")
     if array.size:
@@ -316,7 +318,7 @@ def probes(given: Any, dims: Any = None, taken: Iterable[str] = ("step", "time",
     for name in given:
         if name in set(taken):
             raise Problem(f"probes: got the name {shown(name)}, allowed others, since the result has it")
-    for name in dims or {} if given else {}:
+    for name in (dims or {}) if given else {}:
         if name not in given:
             raise Problem(unknown("probe in dims", name, given))
 

@@ -95,6 +95,8 @@ def descend(
     doors.number("tolerance", tolerance, low=0)
     doors.number("slope", slope)
     doors.whole("batch", batch, 0)
+    if rng is not None:
+        doors.generator(rng)
     if slope or batch:
         raise Problem(f"cones: got slope {slope:g} and batch {batch}, allowed 0 and 0")
     hybrid = Hybrid(x.shape[1], precision)

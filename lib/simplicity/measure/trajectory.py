@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from simplicity import doors
+from simplicity.config import Problem
 
 Array = NDArray[np.floating]
 
@@ -71,6 +72,7 @@ def rounding_floor(bias: ArrayLike, length: ArrayLike, step_size: float, epsilon
 
     `bias` (..., n_1), `length` |b(t+1) - b(t)| / alpha and `epsilon` (...).
     """
+    doors.step(step_size)
     b = np.asarray(bias)
     largest = np.abs(b).max(axis=-1) + step_size * np.asarray(length)
     return np.sqrt(b.shape[-1]) * _ULP * largest / (step_size * np.asarray(epsilon))
@@ -115,7 +117,7 @@ def spearman_over_seeds(x: ArrayLike, values: ArrayLike) -> Correlation:
     The interval is a percentile bootstrap that draws whole seeds, since all conditions of a seed share their data: k is no
     number of independent runs. Undefined values are left out.
     """
-    values, x = doors.arrays(values=(values, "seeds k"), x=(x, "k"))
+    x, values = _by_condition(x, values)
     found = np.asarray(values, dtype=float)
     given = np.broadcast_to(np.asarray(x, dtype=float), found.shape)
     chosen = np.random.default_rng(0).integers(len(found), size=(DRAWS, len(found)))
@@ -131,7 +133,7 @@ def spearman_over_seeds(x: ArrayLike, values: ArrayLike) -> Correlation:
 
 def shuffled(x: ArrayLike, values: ArrayLike, rng: Generator, draws: int = DRAWS) -> Array:
     """Draws (draws,) of the correlation with the conditions shuffled within each seed: its law where x says nothing."""
-    values, x = doors.arrays(values=(values, "seeds k"), x=(x, "k"))
+    x, values = _by_condition(x, values)
     doors.generator(rng)
     doors.whole("draws", draws, 1)
     found = np.asarray(values, dtype=float)
@@ -170,6 +172,15 @@ def kernel_slopes(x: Array, y: Array, width: float, ridge: float = 1e-6) -> Arra
     coefficients = np.linalg.solve(kernel + ridge * np.eye(len(x)), y)
     gradient = -np.einsum("ij,ijk->ik", kernel * coefficients, apart) / width**2
     return np.linalg.norm(gradient, axis=1)
+
+
+def _by_condition(x: ArrayLike, values: ArrayLike) -> list[Array]:
+    """`x`, one for each condition or one for each run, and `values` (seeds, k)."""
+    (found,) = doors.arrays(values=(values, "seeds k"))
+    (given,) = doors.arrays(x=(x, "..."))
+    if given.shape not in (found.shape, found.shape[1:]):
+        raise Problem(f"x: got shape {given.shape}, allowed {found.shape[1:]} or {found.shape} as values")
+    return [given, found]
 
 
 def _defined(x: Array, y: Array) -> float:
