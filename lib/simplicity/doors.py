@@ -1,8 +1,8 @@
-"""What public engines and measures ask of their input: looked at once, at their start, before anything is computed.
+"""What public engines and measures ask of their input: looked at once, before anything is computed.
 
-Every function raises `config.Problem`, one sentence of what, got and allowed. Those that return something return the input
-itself where nothing had to be changed, so that a look changes no bit of a result. What costs more than a look at shapes says
-so; measures that probes call many times look at shapes alone.
+Every function raises `config.Problem`, one sentence of what, got and allowed. Where nothing had to be
+changed, what comes back is the input itself, so that a look changes no bit of a result. What costs more
+than a look at shapes says so; measures that probes call many times look at shapes alone.
 """
 
 import functools
@@ -32,15 +32,16 @@ _KEPT = (np.dtype(np.float32), np.dtype(np.float64))
 def arrays(**given: Given) -> list[NDArray[Any]]:
     """The arrays of numbers, each given with its shape: `x, y = arrays(x=(x, "n d"), y=(y, "n"))`.
 
-    A lower-case letter is a size of at least 1, an upper-case one may be 0; each is the same wherever it comes again, and
-    `n+1` is one more. A number is that size, and `...` any axes. Lists, whole numbers and other precisions than float32 and
+    A lower-case letter is a size of at least 1, an upper-case one may be 0. A letter is the same size
+    wherever it comes again, and `n+1` is one more. A number is that size, and `...` any axes.
+    Lists, whole numbers and other precisions than float32 and
     float64 become float64. O(1) for arrays of these two.
     """
     return _fitting(given, _number_array)
 
 
 def finite(*, precision: str = "float64", **given: Given) -> list[NDArray[Any]]:
-    """As `arrays`, and every number is finite in this precision. One pass over the data, O(data)."""
+    """As `arrays`, and every number is finite in this precision. O(data)."""
     found = arrays(**given)
     for name, array in zip(given, found, strict=True):
         _finite(name, array, precision)
@@ -53,7 +54,7 @@ def samples(x: Any, y: Any, precision: str = "float64") -> list[NDArray[Any]]:
 
 
 def task(start: Any, x: Any, y: Any, precision: str = "float64") -> list[NDArray[Any]]:
-    """[a, w, x, y] of a two-layer network (a (m,), w (m, d)) and its samples, all finite. O(data)."""
+    """[a, w, x, y] of a two-layer network (a (m,), w (m, d)) and samples, all finite. O(data)."""
     a, w = pair(start)
     shapes = {"x": (x, "n d"), "y": (y, "n"), "a": (a, "m"), "w": (w, "m d")}
     x, y, a, w = finite(**shapes, precision=precision)
@@ -61,7 +62,7 @@ def task(start: Any, x: Any, y: Any, precision: str = "float64") -> list[NDArray
 
 
 def network(given: Any, x: Any, inputs: str = "N d") -> list[NDArray[Any]]:
-    """[a, w, x] of a two-layer network (a (m,), w (m, d)) and inputs x (n, d). Shapes alone, O(1)."""
+    """[a, w, x] of a two-layer network (a (m,), w (m, d)) and inputs x (n, d). O(1)."""
     a, w = pair(given)
     return arrays(a=(a, "m"), w=(w, "m d"), x=(x, inputs))
 
@@ -90,7 +91,10 @@ def layers(given: Any, inputs: int | None = None, *, finite: bool = False) -> La
     found: Layers = ([], [])
     below = "k" if inputs is None else str(inputs)
     for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True), 1):
-        names = {f"weights of layer {layer}": (weight, f"m {below}"), f"biases of layer {layer}": (bias, "m")}
+        names = {
+            f"weights of layer {layer}": (weight, f"m {below}"),
+            f"biases of layer {layer}": (bias, "m"),
+        }
         for name, array, kept in zip(names, arrays(**names), found, strict=True):
             kept.append(array)
             if finite:
@@ -102,7 +106,7 @@ def layers(given: Any, inputs: int | None = None, *, finite: bool = False) -> La
 
 
 def batch(x: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Finite inputs x (n, ...) and targets y (n, ...) in their own precision, as torch takes them. O(data)."""
+    """Finite x (n, ...) and y (n, ...) in their own precision, as torch takes them. O(data)."""
     found = _fitting({"x": (x, "n ..."), "y": (y, "n ...")}, _real_array)
     for name, array in zip("xy", found, strict=True):
         _finite(name, array)
@@ -110,7 +114,10 @@ def batch(x: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def for_torch(array: NDArray[Any]) -> NDArray[Any]:
-    """The array itself, or a copy of one that torch takes with a warning or not at all: read-only, or of negative strides."""
+    """The array itself, or a copy of one that is read-only or has negative strides.
+
+    Torch takes the one with a warning, and the other not at all.
+    """
     fine = array.flags.writeable and all(stride >= 0 for stride in array.strides)
     return array if fine else np.array(array, order="K")
 
@@ -126,7 +133,7 @@ def same(**given: Any) -> list[NDArray[Any]]:
 
 
 def outputs(output: Any, target: Any) -> None:
-    """Outputs and targets have one shape, so that none of them is repeated. O(1), of tensors as well."""
+    """Outputs and targets have one shape, so that none is repeated. O(1), of tensors too."""
     if tuple(output.shape) != tuple(target.shape):
         raise Problem(f"outputs: got shape {tuple(output.shape)}, allowed {tuple(target.shape)} as the targets")
 
@@ -153,7 +160,7 @@ def signs(name: str, values: NDArray[Any]) -> None:
 
 
 def labels(classes: int = 2, **given: Given) -> list[NDArray[Any]]:
-    """Arrays of whole numbers from 0 to `classes` - 1, or of truth values; their shapes as in `arrays`. O(data)."""
+    """Whole numbers from 0 to `classes` - 1, or truth values; shapes as in `arrays`. O(data)."""
     found = _fitting(given, _whole_array)
     for name, array in zip(given, found, strict=True):
         _within(name, array, classes, "labels that are whole numbers")
@@ -185,7 +192,7 @@ def counts(given: Any, axes: str = "... f y l", name: str = "counts") -> NDArray
 
 
 def patterns(name: str, given: Any, count: int | None = None) -> None:
-    """Activation patterns: at least one layer, each an array (n, n_l) of truth values, of as many inputs. O(layers)."""
+    """Activation patterns: layers (n, n_l) of truth values, at least one. O(layers)."""
     shapes: list[tuple[int, ...]] = [getattr(layer, "shape", ()) for layer in given]
     kinds = {getattr(getattr(layer, "dtype", None), "kind", "") for layer in given}
     flat = any(len(shape) != 2 for shape in shapes)
@@ -199,7 +206,13 @@ def patterns(name: str, given: Any, count: int | None = None) -> None:
 
 
 def number(
-    name: str, value: Any, *, low: float = -math.inf, high: float = math.inf, above: float = -math.inf, below: float = math.inf
+    name: str,
+    value: Any,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
 ) -> None:
     """A finite number from `low` to `high`, both included, `above` and `below`, both excluded."""
     if not _is_number(value) or not math.isfinite(value) or not (low <= value <= high and above < value < below):
@@ -224,7 +237,7 @@ def step(value: Any) -> None:
 
 
 def steps_of_layers(value: Any) -> Any:
-    """A step size for both layers, or a pair with one for each, of which one may be 0; a list becomes a tuple."""
+    """A step size for both layers, or a pair, of which one may be 0; a list becomes a tuple."""
     if not isinstance(value, (tuple, list)):
         step(value)
         return value
@@ -274,9 +287,14 @@ def precision(value: Any, allowed: Sequence[str] = PRECISIONS) -> None:
 
 
 def schedule(
-    given: Any, *, name: str = "schedule", last: float = math.inf, strict: bool = False, empty: bool = False
+    given: Any,
+    *,
+    name: str = "schedule",
+    last: float = math.inf,
+    strict: bool = False,
+    empty: bool = False,
 ) -> tuple[int, ...]:
-    """Whole numbers from 0 to `last` that never fall, or rise where `strict`; returned as plain ones."""
+    """Whole numbers from 0 to `last` that never fall, or rise where `strict`, as plain ones."""
     found = _whole_numbers(given)
     wrong = found is None or (not found and not empty)
     if found and not wrong:
@@ -290,16 +308,24 @@ def schedule(
 
 
 def descent(step_size: Any, given: Any, looks: Any) -> tuple[int, ...]:
-    """What every full-batch run of a two-layer network gets: step size, schedule, probes; the schedule in plain numbers."""
+    """Step size, schedule and probes of a full-batch run; the schedule comes back in plain numbers."""
     step(step_size)
     probes(looks, taken=("step", "time", "probe", "stopped_at", "force", "plain_steps"))
     return schedule(given)
 
 
 def single_samples(
-    x: NDArray[Any], order: Any, *, step_size: Any, window: int, batch: int, given: Any, looks: Any, dims: Any
+    x: NDArray[Any],
+    order: Any,
+    *,
+    step_size: Any,
+    window: int,
+    batch: int,
+    given: Any,
+    looks: Any,
+    dims: Any,
 ) -> tuple[NDArray[Any], tuple[int, ...]]:
-    """What every run by single samples gets; its order and its schedule, which counts windows, in plain numbers."""
+    """What a run by single samples gets; back come its order, and its schedule, of windows."""
     whole("window", window, 1)
     whole("batch", batch, 1)
     order = indices("order", order, len(x))
@@ -312,7 +338,7 @@ def single_samples(
 
 
 def probes(given: Any, dims: Any = None, taken: Iterable[str] = ("step", "time", "stopped_at", "probe")) -> None:
-    """Functions by name; `dims` speaks of them alone, where there are any; no name is the result's."""
+    """Functions by name; `dims` speaks of them alone where there are any; no name is taken."""
     if not isinstance(given, Mapping) or not all(callable(one) for one in given.values()):
         raise Problem(f"probes: got {shown(given)}, allowed functions by name")
     for name in given:
@@ -353,7 +379,7 @@ def minibatches(batch: Any, rng: Any, n: int) -> None:
 
 
 def module(given: Any, *, trained: bool = True) -> None:
-    """A torch module with parameters, and where it is `trained` one of them that is to be. Without torch: by its methods."""
+    """A torch module with parameters, one of which can be `trained`; known by its methods alone."""
     if not callable(getattr(given, "parameters", None)) or not callable(given):
         raise Problem(f"module: got {_seen(given)}, allowed a torch module")
     parameters = list(given.parameters())
@@ -493,7 +519,12 @@ def _is_number(value: Any) -> bool:
 def _interval(noun: str, low: float, high: float, above: float = -math.inf, below: float = math.inf) -> str:
     parts = [
         f"{word} {bound:g}"
-        for word, bound in (("at least", low), ("above", above), ("at most", high), ("below", below))
+        for word, bound in (
+            ("at least", low),
+            ("above", above),
+            ("at most", high),
+            ("below", below),
+        )
         if math.isfinite(bound)
     ]
     return ", ".join([noun, *parts])
