@@ -22,6 +22,8 @@ def nested(f: float, line: float) -> np.ndarray:
         table[y, y, y] = line
         table[y, y, 1 - y] = max(f - line, 0)
         table[1 - y, y, 1 - y] = 1 - max(f, line)
+    if f < 1 - line:  # the opposite of a network that is better than L
+        return nested(1 - f, line)[::-1]
     flips = max(line - f, 0) / (2 * line - 1)
     return ((1 - flips) * table + flips * table[::-1]) * N / 2
 

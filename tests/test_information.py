@@ -143,12 +143,12 @@ def test_many_checkpoints_at_once_are_each_the_one_alone():
 
 @pytest.mark.parametrize("bad", [[0, 1, 2], [0, 1, -1], [0.0, 1.0, 0.0], [0, 1]])
 def test_what_is_no_label_of_these_classes_is_refused(bad):
-    with pytest.raises(ValueError, match="allowed whole numbers"):
+    with pytest.raises(ValueError, match="allowed .*(whole numbers|N = 3)"):
         information.table(bad, [0, 1, 0], [0, 1, 0])
 
 
 def test_an_unknown_estimator_is_refused():
-    with pytest.raises(ValueError, match="plug-in or miller-madow"):
+    with pytest.raises(ValueError, match="allowed plug-in, miller-madow"):
         information.information(TABLE, "jackknife")
 
 

@@ -14,6 +14,8 @@ import torch
 from scipy import integrate, stats
 from torch import Tensor
 
+from simplicity import doors
+
 _TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 _REACH = 12.0  # beyond, the Gaussian density is below 1e-31
 
@@ -110,6 +112,8 @@ def expectation(function: Callable[[float], float]) -> float:
 @functools.cache
 def moments(name: str, variance: float = 1.0) -> Moments:
     """`Moments` of phi(s .) for s^2 = `variance`, by quadrature; phi' is taken at s g and not multiplied by s."""
+    doors.choice("activation", name, ACTIVATIONS)
+    doors.number("variance", variance, low=0)
     scale = math.sqrt(variance)
     act = ACTIVATIONS[name]
 
@@ -128,4 +132,5 @@ def moments(name: str, variance: float = 1.0) -> Moments:
 
 def apply(name: str, z: np.ndarray) -> np.ndarray:
     """phi(z) for an array."""
+    doors.choice("activation", name, ACTIVATIONS)
     return ACTIVATIONS[name].value(torch.from_numpy(np.asarray(z))).numpy()

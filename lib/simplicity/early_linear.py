@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from simplicity import starts
+from simplicity import doors, starts
 from simplicity.activations import moments
 from simplicity.claims import Estimate, mean
 from simplicity.data import high_dimensional, streams
@@ -63,6 +63,9 @@ class Data(NamedTuple):
 
 def data(cell: Cell, test_samples: int = TEST_SAMPLES) -> Data:
     """The cell's samples. Runs that differ in anything but law, labels, dim, n and seed share them."""
+    doors.choice("law", cell.law, high_dimensional.LAWS)
+    doors.choice("labels", cell.labels, high_dimensional.LABELS)
+    doors.whole("test_samples", test_samples, 1)
     teacher = high_dimensional.Teacher(cell.dim, streams.generator(cell.seed, streams.OTHER))
     coins = streams.generator(cell.seed, streams.NOISE)
     x = high_dimensional.inputs(cell.law, cell.n, cell.dim, streams.generator(cell.seed, streams.DATA))
@@ -73,6 +76,7 @@ def data(cell: Cell, test_samples: int = TEST_SAMPLES) -> Data:
 
 def network(cell: Cell) -> TwoLayer:
     """The cell's network before training."""
+    doors.choice("start", cell.start, _STARTS)
     return _STARTS[cell.start](cell.width, cell.dim, streams.generator(cell.seed, streams.INITIALISATION))
 
 
@@ -89,11 +93,14 @@ def horizon(cell: Cell) -> int:
 
 def schedule(last: int, times: int = TIMES) -> tuple[int, ...]:
     """`times` steps evenly from the first to the last; some twice where there are fewer."""
+    doors.whole("last", last, 1)
+    doors.whole("times", times, 1)
     return tuple(np.rint(np.linspace(1, last, times)).astype(int).tolist())
 
 
 def rates(cell: Cell) -> tuple[float, float]:
     """Step sizes of the first and of the second layer: 0 for the one that is not trained."""
+    doors.choice("layers", cell.layers, kernel.LAYERS)
     return (cell.step_size * (cell.layers != "second"), cell.step_size * (cell.layers != "first"))
 
 

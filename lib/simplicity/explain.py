@@ -16,7 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import nn
 
-from simplicity import modules
+from simplicity import doors, modules
 from simplicity.config import Problem
 from simplicity.engines.train import cross_entropy, train
 from simplicity.measure import information
@@ -47,6 +47,8 @@ class Recipe(NamedTuple):
 
 def logistic(x: NDArray, y: Labels, recipe: Recipe, rng: Generator) -> Predict:
     """Logistic regression on (n, ...) from weights N(0, 1 / d), no penalty; returns its predictions as a function."""
+    x, y = _looked_at(x, y, recipe)
+    doors.generator(rng)
     optimiser = partial(torch.optim.SGD, lr=recipe.rate, momentum=0.9, nesterov=True)
     module, _ = train(
         modules.linear(x[0].size, rng), x, y, optimiser=optimiser, loss=cross_entropy, batch=recipe.batch, rng=rng,
@@ -60,6 +62,9 @@ def settled(x: NDArray, y: Labels, recipe: Recipe, epochs: int, rng: Generator) 
 
     At a constant rate the accuracy of L on CIFAR-10 goes up and down by four points from one pass to the next, for ever.
     """
+    x, y = _looked_at(x, y, recipe)
+    doors.whole("epochs", epochs, 0)
+    doors.generator(rng)
     module = modules.linear(x[0].size, rng)
     for rate, passes in ((recipe.rate, recipe.epochs), (recipe.rate / 10, epochs), (recipe.rate / 100, epochs)):
         optimiser = partial(torch.optim.SGD, lr=rate, momentum=0.9, nesterov=True)
@@ -70,12 +75,32 @@ def settled(x: NDArray, y: Labels, recipe: Recipe, epochs: int, rng: Generator) 
     return partial(modules.predict, module)
 
 
+def _looked_at(x: NDArray, y: Labels, recipe: Recipe) -> tuple[NDArray, Labels]:
+    """Inputs and labels of 0 and 1, and a recipe of positive numbers."""
+    x, y = doors.batch(x, y)
+    doors.labels(y=(y, "n"))
+    doors.number("rate", recipe.rate, above=0)
+    doors.whole("batch", recipe.batch, 1)
+    doors.whole("epochs", recipe.epochs, 1)
+    return x, y
+
+
+def _samples(samples: Samples) -> None:
+    """Inputs and labels of both halves."""
+    doors.finite(x=(samples.x, "n ..."), x_test=(samples.x_test, "q ..."))
+    sizes = str(len(samples.x)), str(len(samples.x_test))
+    doors.labels(y=(samples.y, sizes[0]), y_test=(samples.y_test, sizes[1]))
+
+
 def forest(samples: Samples, accuracy: float, rng: Generator) -> Labels:
     """Predictions (n_test,) of the random forest whose accuracy is nearest to that of L, which is given.
 
     Its number of leaves is chosen on the test points themselves: what it must share with L is the accuracy there, and
     nothing else is claimed for it. Where no forest is that accurate it is the largest.
     """
+    _samples(samples)
+    doors.number("accuracy", accuracy, low=0, high=1)
+    doors.generator(rng)
     from sklearn.ensemble import RandomForestClassifier
 
     flat, test = (x.reshape(len(x), -1) for x in (samples.x, samples.x_test))
@@ -112,6 +137,13 @@ def follow(
     `simple` has predictions (n_test,) by name, `on_training` those of L on the first training points, which are scored too.
     Variables `counts` (probe, simple, f, y, l) and `train_counts` (probe, f, y, l).
     """
+    _samples(samples)
+    doors.labels(on_training=(on_training, "n"))
+    for name, predicted in simple.items():
+        doors.labels(2, **{name: (predicted, str(len(samples.x_test)))})
+    if not simple or len(on_training) > len(samples.x):
+        got = f"{len(simple)} classifiers and {len(on_training)} predictions for {len(samples.x)} training points"
+        raise Problem(f"simple, on_training: got {got}, allowed at least one and no more predictions than points")
     others = list(simple.values())
     few = len(on_training)
 
@@ -154,4 +186,7 @@ def schedule(steps: int, points: int) -> tuple[int, ...]:
 
 def steps_of(n: int, batch: int, epochs: int) -> int:
     """Steps of whole passes, the last batch of a pass being smaller where it must."""
+    doors.whole("n", n, 1)
+    doors.whole("batch", batch, 1)
+    doors.whole("epochs", epochs, 0)
     return epochs * -(-n // batch)

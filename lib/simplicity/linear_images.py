@@ -18,7 +18,7 @@ import xarray as xr
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity import ntk_modules
+from simplicity import doors, ntk_modules
 from simplicity.claims import (
     Check,
     Criterion,
@@ -30,6 +30,7 @@ from simplicity.claims import (
     largest,
     mean,
 )
+from simplicity.config import Problem
 from simplicity.engines import full_batch
 from simplicity.engines.linear_descent import LinearDescent
 from simplicity.measure import deep_kernel
@@ -61,6 +62,10 @@ class Sample(NamedTuple):
 
 def prepared(x: Array, y: NDArray, x_test: Array, y_test: NDArray) -> Sample:
     """Labels of 0 and 1 to +-1; the training images' mean is taken off, and their mean square is 1: Tr Sigma = d."""
+    x, x_test = doors.finite(x=(x, "n planes height width"), x_test=(x_test, "q planes height width"))
+    y, y_test = doors.labels(y=(y, str(len(x))), y_test=(y_test, str(len(x_test))))
+    if not (x != x[0]).any():
+        raise Problem("x: got images that are all the same, allowed different ones, since their variance is the scale")
     middle = x.mean(axis=0)
     scale = 1 / np.sqrt(np.mean((x - middle) ** 2))
     return Sample(scale * (x - middle), 2.0 * y - 1, scale * (x_test - middle), 2.0 * y_test - 1)
@@ -70,6 +75,11 @@ class Matching:
     """The linear model for a sample, its step size `rate` d/(c_1 lambda_max), and its outputs on the test images."""
 
     def __init__(self, sample: Sample, rate: float, rng: Generator) -> None:
+        doors.finite(x=(sample.x, "n planes height width"), y=(sample.y, "n"))
+        doors.finite(x_test=(sample.x_test, "q planes height width"), y_test=(sample.y_test, "q"))
+        doors.not_all_zero("x", sample.x)
+        doors.number("rate", rate, above=0)
+        doors.generator(rng)
         self.flat, self.flat_test = (x.reshape(len(x), -1) for x in (sample.x, sample.x_test))
         self.slope = math.sqrt(deep_slope(ACTIVATION, DEPTH) / self.flat.shape[1])
         self.y, self.y_test = sample.y, sample.y_test
@@ -113,6 +123,9 @@ class Matching:
 
 def schedule(half: int, steps: int, points: int) -> NDArray[np.int_]:
     """Step 0, `points` steps up to the last, evenly in their logarithm, and `WINDOW` in the window; some may repeat."""
+    doors.whole("half", half, 1)
+    doors.whole("steps", steps, 1)
+    doors.whole("points", points, 1)
     whole = np.rint(np.geomspace(1, steps, points))
     window = np.rint(np.linspace(math.ceil(half / 2), 2 * half, WINDOW))
     return np.sort(np.concatenate([[0], whole, np.minimum(window, steps)])).astype(int)
@@ -126,6 +139,7 @@ def follow(
 
     `rng` draws the weights, `shuffle` permutes labels for the controls. `width` are neurons or channels of a hidden layer.
     """
+    doors.choice("network", network, NETWORKS)
     model = Matching(sample, rate, shuffle)
     half = model.half_time()
     at = schedule(half, steps, points)
@@ -149,6 +163,9 @@ def build(
     network: str, shape: tuple[int, ...], width: int, rng: Generator
 ) -> ntk_modules.FullyConnected | ntk_modules.Convolutional:
     """One copy for images of this shape (planes, height, width)."""
+    doors.choice("network", network, NETWORKS[:3])
+    doors.whole("width", width, 1)
+    doors.generator(rng)
     if network == "connected":
         return ntk_modules.fully_connected((math.prod(shape), *[width] * DEPTH), ACTIVATION, rng)
     planes, height, across = shape
@@ -286,6 +303,7 @@ def window(runs: xr.Dataset) -> NDArray[np.bool_]:
 
 def worst(runs: xr.Dataset, name: str, side: str) -> Array:
     """The `min` or `max` of a variable in the window, (cell,)."""
+    doors.choice("side", side, ("min", "max"))
     inside = window(runs)
     if side == "min":
         return np.where(inside, runs[name].values, np.inf).min(axis=1, initial=np.inf)

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import xarray as xr
 
-from simplicity import nets
+from simplicity import doors, nets
 from simplicity.data import streams, synthetic
 from simplicity.engines import cones, two_layer
 from simplicity.measure import alignment
@@ -113,6 +113,7 @@ def end(cell: Setting, engine: str) -> xr.Dataset:
 
     The end of a run at widths where the plain sweep alone would take too long; nothing is looked at on the way.
     """
+    doors.choice("engine", engine, ENGINES)
     task = draw(cell)
     network, found = ENGINES[engine](
         initial(cell),

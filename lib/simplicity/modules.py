@@ -15,16 +15,21 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from simplicity import doors
+from simplicity.config import Problem
+
 Initialise = Callable[[nn.Module, torch.Generator], None]
 
 
 def torch_generator(rng: Generator) -> torch.Generator:
     """A torch generator seeded by the next draw of `rng`."""
+    doors.generator(rng)
     return torch.Generator().manual_seed(int(rng.integers(2**62)))
 
 
 def glorot(module: nn.Module, rng: torch.Generator) -> None:
     """Glorot & Bengio's uniform law, W ~ U(+-sqrt(6 / (fan in + fan out))), and no bias: the default of Keras."""
+    _torch(rng)
     for layer in _layers(module):
         nn.init.xavier_uniform_(layer.weight, generator=rng)
         _zero_bias(layer)
@@ -32,6 +37,7 @@ def glorot(module: nn.Module, rng: torch.Generator) -> None:
 
 def he(module: nn.Module, rng: torch.Generator) -> None:
     """He et al.'s normal law, W ~ N(0, 2 / fan in), and no bias."""
+    _torch(rng)
     for layer in _layers(module):
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)
         _zero_bias(layer)
@@ -39,6 +45,7 @@ def he(module: nn.Module, rng: torch.Generator) -> None:
 
 def lecun(module: nn.Module, rng: torch.Generator) -> None:
     """W ~ N(0, 1 / fan in), and no bias."""
+    _torch(rng)
     for layer in _layers(module):
         nn.init.normal_(layer.weight, std=1 / math.sqrt(_fan_in(layer)), generator=rng)
         _zero_bias(layer)
@@ -46,6 +53,7 @@ def lecun(module: nn.Module, rng: torch.Generator) -> None:
 
 def torch_default(module: nn.Module, rng: torch.Generator) -> None:
     """What torch does by itself: W and b ~ U(+-1 / sqrt(fan in))."""
+    _torch(rng)
     for layer in _layers(module):
         bound = 1 / math.sqrt(_fan_in(layer))
         nn.init.uniform_(layer.weight, -bound, bound, generator=rng)
@@ -55,6 +63,8 @@ def torch_default(module: nn.Module, rng: torch.Generator) -> None:
 
 def scaled(initialise: Initialise, factor: float) -> Initialise:
     """The same law with all parameters times `factor`."""
+    doors.function("initialise", initialise)
+    doors.number("factor", factor)
 
     def start(module: nn.Module, rng: torch.Generator) -> None:
         initialise(module, rng)
@@ -79,12 +89,16 @@ def _apart(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
 @_apart
 def linear(inputs: int, rng: Generator, initialise: Initialise = lecun) -> nn.Module:
     """Logistic regression on flattened inputs."""
+    doors.whole("inputs", inputs, 1)
+    doors.generator(rng)
     return _started(nn.Sequential(nn.Flatten(), nn.Linear(inputs, 1), nn.Flatten(0)), rng, initialise)
 
 
 @_apart
 def fully_connected(sizes: Sequence[int], rng: Generator, initialise: Initialise = glorot) -> nn.Module:
     """ReLU layers of these sizes, inputs first, then one logit."""
+    doors.sizes("sizes", sizes)
+    doors.generator(rng)
     layers: list[nn.Module] = [nn.Flatten()]
     for before, after in zip(sizes[:-1], sizes[1:], strict=True):
         layers += [nn.Linear(before, after), nn.ReLU()]
@@ -98,10 +112,12 @@ def convolutional(shape: tuple[int, int, int], rng: Generator, initialise: Initi
     3 x 3 convolutions of 32 channels without padding, ReLU: one, max-pooling by 2, one, max-pooling by 2, two. Then two
     layers of 2000.
     """
+    doors.sizes("shape", shape, 3)
+    doors.generator(rng)
     channels, height, width = shape
     across = [((size - 2) // 2 - 2) // 2 - 4 for size in (height, width)]
     if min(across) < 1:
-        raise ValueError(f"image: got {height} x {width}, allowed 26 x 26 at least")
+        raise Problem(f"image: got {height} x {width}, allowed 26 x 26 at least")
     layers = [
         nn.Conv2d(channels, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(32, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
@@ -133,9 +149,12 @@ def two_convolutions(shape: tuple[int, int, int], rng: Generator, channels: tupl
     At 32 x 32 as at 28 x 28 the second pooling has one window on a map of 5 x 5 or 4 x 4, so that everything comes from the
     first 25 rows and columns of the image. The rest is cut off here, which changes no output and no gradient.
     """
+    doors.sizes("shape", shape, 3)
+    doors.sizes("channels", channels, 2)
+    doors.generator(rng)
     planes, height, width = shape
     if not (25 <= height < 34 and 25 <= width < 34):
-        raise ValueError(f"image: got {height} x {width}, allowed 25 to 33")
+        raise Problem(f"image: got {height} x {width}, allowed 25 to 33")
     first, second = channels
     below = _Bias(shape)
     module = nn.Sequential(
@@ -195,6 +214,10 @@ def residual(
     width 64 is ResNet-18. Nakkiran et al.'s small convolutional networks are its beginnings: (), (1,) and (2,) are their
     CNN2, CNN4 and CNN6, up to the pooling, which in their code is over 4 x 4 places.
     """
+    doors.sizes("shape", shape, 3)
+    doors.whole("width", width, 1)
+    doors.sizes("stages", stages, 0)
+    doors.generator(rng)
     channels, before = shape[0], width
     layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, 1, 1, bias=not stages)]
     for stage, blocks in enumerate(stages):
@@ -212,6 +235,8 @@ def residual(
 
 def predict(module: nn.Module, x: NDArray | Tensor, block: int = 1000) -> NDArray[np.bool_]:
     """Hard predictions (n,), logit above 0, for inputs (n, ...) in blocks; batch normalisation uses what it has gathered."""
+    doors.module(module, trained=False)
+    doors.whole("block", block, 1)
     parameter = next(module.parameters())
     inputs = torch.as_tensor(x)
     training = module.training
@@ -220,9 +245,19 @@ def predict(module: nn.Module, x: NDArray | Tensor, block: int = 1000) -> NDArra
     with torch.no_grad():
         for first in range(0, len(inputs), block):
             part = inputs[first : first + block].to(device=parameter.device, dtype=parameter.dtype)
-            found.append((module(part) > 0).cpu().numpy())
+            output = module(part)
+            if output.shape != (len(part),):
+                module.train(training)
+                raise Problem(f"module: got outputs {tuple(output.shape)} for {len(part)} inputs, allowed one for each")
+            found.append((output > 0).cpu().numpy())
     module.train(training)
     return np.concatenate(found) if found else np.zeros(0, dtype=bool)
+
+
+def _torch(rng: torch.Generator) -> None:
+    """An initialisation takes torch's generator, where a network takes NumPy's."""
+    if not isinstance(rng, torch.Generator):
+        raise Problem(f"rng: got a {type(rng).__name__}, allowed a torch.Generator, as `torch_generator` makes")
 
 
 def _layers(module: nn.Module) -> list[nn.Linear | nn.Conv2d]:

@@ -15,11 +15,14 @@ import torch
 from numpy.random import Generator
 from torch import Tensor, nn
 
+from simplicity import doors
 from simplicity.activations import ACTIVATIONS
 from simplicity.modules import torch_generator
 
 Padding = Literal["circular", "zeros"]
 Head = Literal["flatten", "pooling"]
+PADDINGS: tuple[Padding, ...] = ("circular", "zeros")
+HEADS: tuple[Head, ...] = ("flatten", "pooling")
 _KERNEL = 3
 
 
@@ -27,6 +30,8 @@ class FullyConnected(nn.Module):
     """Hidden layers of weights (m_l, m_{l-1}), then v (1, m_L)."""
 
     def __init__(self, sizes: Sequence[int], activation: str, rng: Generator) -> None:
+        doors.sizes("sizes", sizes)
+        doors.choice("activation", activation, ACTIVATIONS)
         super().__init__()
         numbers = torch_generator(rng)
         shapes = zip((*sizes[1:], 1), sizes, strict=True)
@@ -48,6 +53,12 @@ class Convolutional(nn.Module):
         self, shape: tuple[int, int, int], channels: int, depth: int, activation: str, rng: Generator,
         padding: Padding, head: Head,
     ) -> None:  # fmt: skip
+        doors.sizes("shape", shape, 3)
+        doors.whole("channels", channels, 1)
+        doors.whole("depth", depth, 1)
+        doors.choice("activation", activation, ACTIVATIONS)
+        doors.choice("padding", padding, PADDINGS)
+        doors.choice("head", head, HEADS)
         super().__init__()
         numbers = torch_generator(rng)
         planes, height, width = shape
@@ -98,6 +109,7 @@ def convolutional(
 
 def difference(build: Callable[[], nn.Module]) -> Difference:
     """Two copies of what `build` makes, theta_a = theta_b at the start: f = 0 there, with the kernel of a single copy."""
+    doors.function("build", build)
     return Difference(build())
 
 

@@ -6,6 +6,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from simplicity import doors
+from simplicity.config import Problem
+
 Array = NDArray[np.floating]
 Labels = NDArray[np.int64]
 
@@ -28,6 +31,9 @@ class Drawn(NamedTuple):
 
 def drawn(y: Labels, classes: tuple[int, int], count: int, rng: Generator) -> Drawn:
     """`count` images of two classes at random, as evenly as they come; fewer where there are fewer."""
+    (y,) = doors.labels(np.iinfo(np.int64).max, y=(y, "n"))
+    doors.whole("count", count, 1)
+    doors.generator(rng)
     chosen = rng.permutation(np.flatnonzero(np.isin(y, classes)))[:count]
     return Drawn(chosen, (y[chosen] == classes[1]).astype(np.int64))
 
@@ -39,6 +45,9 @@ def nested(y: Labels, share: float, rng: Generator) -> Labels:
     smaller share are among those at a larger one, and get the same coins. The authors draw once for all repeats; ours
     differ from seed to seed.
     """
+    (y,) = doors.labels(y=(y, "n"))
+    doors.number("share", share, low=0, high=1)
+    doors.generator(rng)
     order, coins = rng.permutation(len(y)), rng.integers(2, size=len(y))
     found = y.copy()
     chosen = order[: round(share * len(y))]
@@ -48,6 +57,11 @@ def nested(y: Labels, share: float, rng: Generator) -> Labels:
 
 def scaled(x: NDArray[np.uint8], top: int, side: int) -> NDArray[np.float32]:
     """Pixels 0..top to [-1, 1], shape (n, channels, side, side); small images are enlarged pixel by pixel, then padded dark."""
+    doors.whole("top", top, 1)
+    doors.whole("side", side, 1)
+    x = doors.indices("x", x, top + 1, "n ... pixels pixels")
+    if side < x.shape[-1]:
+        raise Problem(f"side: got {side}, allowed {x.shape[-1]} or more, the images' own")
     found: NDArray[np.float32] = (2 * x.astype(np.float32) / np.float32(top) - 1).reshape(len(x), -1, *x.shape[-2:])
     times = side // found.shape[-1]
     found = found.repeat(times, axis=-1).repeat(times, axis=-2)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simplicity import doors
 from simplicity.data import streams
 
 Array = NDArray[np.floating]
@@ -30,6 +31,9 @@ def task(frequency: float, n: int, seed: int, n_test: int = 30) -> Cosine:
 
     The plane and the points depend on the seed alone, so that frequencies share them.
     """
+    doors.number("frequency", frequency)
+    doors.whole("n", n, 1)
+    doors.whole("n_test", n_test, 1)
     rng = streams.generator(seed, streams.DATA)
     basis = STRETCH * np.linalg.qr(rng.standard_normal((DIM, DIM)))[0][:, :2]
     plane = rng.uniform(-1, 1, (n, 2))
@@ -39,11 +43,14 @@ def task(frequency: float, n: int, seed: int, n_test: int = 30) -> Cosine:
 
 def value(plane: Array, frequency: float) -> Array:
     """y at (u, v), shape (n, 2)."""
+    (plane,) = doors.arrays(plane=(plane, "N 2"))
     return np.cos(2 * np.pi * frequency * plane).prod(axis=1)
 
 
 def mean_slope(frequency: float, points: int = 400) -> float:
     """Mean of |dy/dx| over the square, in the coordinates of x: linear in f where 2 f is a whole number, by a fine grid."""
+    doors.number("frequency", frequency)
+    doors.whole("points", points, 1)
     line = (np.arange(points) + 0.5) / points * 2 - 1
     u, v = np.meshgrid(2 * np.pi * frequency * line, 2 * np.pi * frequency * line)
     return float(2 * np.pi * frequency * np.hypot(np.sin(u) * np.cos(v), np.cos(u) * np.sin(v)).mean() / STRETCH)

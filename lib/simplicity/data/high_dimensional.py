@@ -11,6 +11,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import erf
 
+from simplicity import doors
+
 Array = NDArray[np.floating]
 TEACHER_WIDTH = 5
 _DEGREES = 2.5  # of freedom of the heavy-tailed law: a variance, but no fourth moment
@@ -28,6 +30,8 @@ def variances(law: str, dim: int) -> Array:
     "linear spectrum": from 0.1 to 1.9; "small eigenvalues": evenly spaced logarithms over three decades; "spiked": two
     directions hold 98 percent of the trace; 1 for all others.
     """
+    doors.choice("law", law, LAWS)
+    doors.whole("dim", dim, 1)
     if law == "linear spectrum":
         return np.linspace(0.1, 1.9, dim)
     if law == "small eigenvalues":
@@ -51,6 +55,10 @@ def inputs(law: str, n: int, dim: int, rng: Generator) -> Array:
     "heavy tails": Student's t of 2.5 degrees of freedom, scaled to variance 1; "equal norm": Gaussian, each scaled to
     |x| = sqrt d; "nearly equal norm": halfway in variance of the norm to a tenth, |x| / sqrt d - 1 divided by sqrt 10.
     """
+    doors.choice("law", law, LAWS)
+    doors.whole("n", n, 1)
+    doors.whole("dim", dim, 1)
+    doors.generator(rng)
     if law == "rademacher":
         return rng.choice([-1.0, 1.0], (n, dim))
     if law == "heavy tails":
@@ -67,15 +75,22 @@ class Teacher:
     """f*(x) = sum_j a_j erf(<w_j, x> / sqrt d) with five neurons, a and w standard normal."""
 
     def __init__(self, dim: int, rng: Generator) -> None:
+        doors.whole("dim", dim, 1)
+        doors.generator(rng)
         self.w, self.a = rng.standard_normal((TEACHER_WIDTH, dim)), rng.standard_normal(TEACHER_WIDTH)
 
     def __call__(self, x: Array) -> Array:
+        (x,) = doors.arrays(x=(x, f"N {self.w.shape[1]}"))
         return np.asarray(erf(x @ self.w.T / math.sqrt(x.shape[1])) @ self.a)
 
 
 def labels(kind: str, x: Array, law: str, teacher: Teacher, rng: Generator) -> Array:
     """y (n,): "teacher" sign f*(x); "whitened teacher" sign f*(Sigma^{-1/2} x), to which each direction matters alike; "random"
     fair coins +-1; "product" sign(x_1 x_2); "norm" |x| / sqrt d."""
+    doors.choice("labels", kind, LABELS)
+    doors.choice("law", law, LAWS)
+    (x,) = doors.arrays(x=(x, "N d"))
+    doors.generator(rng)
     if kind == "teacher":
         return np.sign(teacher(x))
     if kind == "whitened teacher":

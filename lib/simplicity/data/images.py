@@ -19,6 +19,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
+from simplicity import doors
 from simplicity.config import Problem, shown, unknown
 
 Labels = NDArray[np.int64]
@@ -113,9 +114,11 @@ def folder() -> Path:
 
 def digits(rng: Generator, train: int = _DIGITS_TRAIN) -> Split:
     """1797 digits of 8 x 8 pixels from 0 to 16, split at random; 897 test points leave an error of 0.02 bit on mu."""
+    doors.generator(rng)
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
+    doors.whole("train", train, 1, len(bunch.target) - 1)
     order = rng.permutation(len(bunch.target))
     whole = Images(bunch.images.astype(np.uint8), bunch.target.astype(np.int64), 16)
     return Split(whole.take(order[:train]), whole.take(order[train:]))
@@ -158,6 +161,7 @@ class Corrupted(NamedTuple):
 
 def corrupt(y: Labels, share: float, classes: int, rng: Generator) -> Corrupted:
     """Exactly round(share n) labels get another class, uniform over the classes - 1 others."""
+    _labels(y, share, classes, rng)
     chosen = _chosen(len(y), share, rng)
     found = y.copy()
     found[chosen] = (y[chosen] + rng.integers(1, classes, size=len(chosen))) % classes
@@ -166,15 +170,22 @@ def corrupt(y: Labels, share: float, classes: int, rng: Generator) -> Corrupted:
 
 def redraw(y: Labels, share: float, classes: int, rng: Generator) -> Corrupted:
     """round(share n) labels are drawn anew from all classes, so that about share (1 - 1/classes) end up different."""
+    _labels(y, share, classes, rng)
     chosen = _chosen(len(y), share, rng)
     found = y.copy()
     found[chosen] = rng.integers(classes, size=len(chosen))
     return Corrupted(found, found != y)
 
 
-def _chosen(n: int, share: float, rng: Generator) -> NDArray[np.int64]:
+def _labels(y: Labels, share: float, classes: int, rng: Generator) -> None:
+    doors.whole("classes", classes, 2)
+    doors.labels(classes, y=(y, "n"))
     if not 0 <= share <= 1:
         raise Problem(f"share of corrupted labels: got {shown(share)}, allowed a number from 0 to 1")
+    doors.generator(rng)
+
+
+def _chosen(n: int, share: float, rng: Generator) -> NDArray[np.int64]:
     return rng.choice(n, round(share * n), replace=False)
 
 

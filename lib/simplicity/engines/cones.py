@@ -48,6 +48,8 @@ from numba.cpython.unsafe.tuple import tuple_setitem
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from simplicity import doors
+from simplicity.config import Problem
 from simplicity.engines import two_layer
 from simplicity.engines.two_layer import Array, Probe
 from simplicity.nets import TwoLayer
@@ -87,10 +89,18 @@ def descend(
 
     The dataset has one scalar more, `plain_steps`: how many of the steps the plain sweep made.
     """
+    doors.precision(precision)
+    a, w, x, y = doors.task(start, x, y, precision)
+    schedule = doors.descent(step_size, schedule, probes)
+    doors.number("tolerance", tolerance, low=0)
+    doors.number("slope", slope)
+    doors.whole("batch", batch, 0)
+    if rng is not None:
+        doors.generator(rng)
     if slope or batch:
-        raise ValueError(f"cones: got slope {slope:g} and batch {batch}, allowed 0 and 0")
+        raise Problem(f"cones: got slope {slope:g} and batch {batch}, allowed 0 and 0")
     hybrid = Hybrid(x.shape[1], precision)
-    network, found = two_layer._drive(hybrid, start, x, y, step_size, schedule, probes, tolerance, np.dtype(precision))
+    network, found = two_layer._drive(hybrid, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision))
     return network, found.assign(plain_steps=hybrid.plain_steps)
 
 
@@ -209,6 +219,7 @@ class Work(NamedTuple):
 
 def data_of(columns: Array, y: Array) -> Data:
     """From inputs (d, n)."""
+    columns, y = doors.arrays(columns=(columns, "d n"), y=(y, "n"))
     x = np.ascontiguousarray(columns, dtype=float)
     norms = np.linalg.norm(x, axis=0)
     return Data(x, x / np.where(norms > 0, norms, 1), norms, np.ascontiguousarray(y, dtype=float))

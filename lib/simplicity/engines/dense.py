@@ -15,9 +15,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from simplicity import doors
 from simplicity.engines.two_layer import Diverged
 
 Array = NDArray[np.floating]
+RULES = ("gd", "adam")
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # Adam's usual constants
 
 
@@ -30,6 +32,8 @@ class Dense(NamedTuple):
 
 def gaussian(sizes: Sequence[int], rng: Generator) -> Dense:
     """W ~ N(0, 1 / fan in), hidden b ~ N(0, 1 / width), no bias of the logit: the start of Nakkiran et al.'s 2-D pictures."""
+    doors.sizes("sizes", sizes)
+    doors.generator(rng)
     whole = (*sizes, 1)
     weights = [rng.standard_normal((a, b)) / np.sqrt(a) for a, b in zip(whole[:-1], whole[1:], strict=True)]
     biases = [rng.standard_normal(size) / np.sqrt(size) for size in sizes[1:]] + [np.zeros(1)]
@@ -38,12 +42,14 @@ def gaussian(sizes: Sequence[int], rng: Generator) -> Dense:
 
 def logits(network: Dense, x: Array) -> Array:
     """h(x), (n,)."""
+    x = _looked_at(network, x)
     *_, last = _forward(network, x)
     return last[:, 0]
 
 
 def predict(network: Dense, x: Array) -> NDArray[np.bool_]:
     """Hard predictions (n,), logit above 0."""
+    x = _looked_at(network, x)
     return logits(network, x.astype(network.weights[0].dtype, copy=False)) > 0
 
 
@@ -52,6 +58,16 @@ def training(start: Dense, x: Array, y: Array, rates: Iterable[float], rule: Lit
 
     What is yielded is the running network itself, which the next step changes: look, do not keep (`kept` makes a copy).
     """
+    x, y = doors.samples(x, y, "float32")
+    doors.zeros_and_ones("y", y)
+    start = Dense(*_checked(start, x.shape[1], finite=True))
+    doors.choice("rule", rule, RULES)
+    if isinstance(rates, (Sequence, np.ndarray)) and len(rates):
+        doors.numbers("rates", rates, above=0)
+    return _training(start, x, y, rates, rule)
+
+
+def _training(start: Dense, x: Array, y: Array, rates: Iterable[float], rule: str) -> Iterator[Dense]:
     flat, network = _views([np.array(part, dtype=np.float32) for part in (*start.weights, *start.biases)])
     slope, gradient = _views([np.zeros_like(part) for part in (*network.weights, *network.biases)])
     first, second = np.zeros_like(flat), np.zeros_like(flat)
@@ -73,6 +89,21 @@ def training(start: Dense, x: Array, y: Array, rates: Iterable[float], rule: Lit
 def kept(network: Dense) -> Dense:
     """A copy that training does not change."""
     return Dense(tuple(part.copy() for part in network.weights), tuple(part.copy() for part in network.biases))
+
+
+def _checked(network: Dense, inputs: int, *, finite: bool = False) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    """Weights and biases that fit to so many inputs; here a weight is (inputs, outputs)."""
+    weights, biases = network
+    turned = [np.asarray(weight).T for weight in weights]
+    looked_at = doors.layers((turned, biases), inputs, finite=finite)
+    return tuple(weight.T for weight in looked_at[0]), tuple(looked_at[1])
+
+
+def _looked_at(network: Dense, x: Array) -> Array:
+    """The inputs (n, d) as an array of numbers; their count fits to the network."""
+    (x,) = doors.arrays(x=(x, "N d"))
+    _checked(network, x.shape[1])
+    return x
 
 
 def _views(parts: list[Array]) -> tuple[Array, Dense]:

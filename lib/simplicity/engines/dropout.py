@@ -12,6 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from simplicity import doors
 from simplicity.engines.two_layer import Diverged
 from simplicity.nets import FullyConnected
 
@@ -41,6 +42,15 @@ def descend(
 
     `after_epoch` sees the running network after every n steps.
     """
+    x, y = doors.samples(x, y)
+    doors.zeros_and_ones("y", y)
+    start = FullyConnected(*map(tuple, doors.layers(start, x.shape[1], finite=True)))
+    order = doors.indices("order", order, len(x))
+    doors.step(step_size)
+    doors.number("share", share, low=0, below=1)
+    doors.generator(rng)
+    if after_epoch is not None:
+        doors.function("after_epoch", after_epoch)
     weights, biases = [w.copy() for w in start.weights], [b.copy() for b in start.biases]
     widths = [len(bias) for bias in biases[:-1]]
     factor = 1 / (1 - share) if rescaled else 1.0

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from simplicity import doors
+from simplicity.config import Problem
 from simplicity.engines.two_layer import Diverged
 
 Array = NDArray[np.floating]
@@ -26,6 +28,14 @@ def descend(
     Returns the loss before each step and at the end, (schedule[-1] + 1,), and the outputs on `x_test` after the scheduled
     steps, (len(schedule), q).
     """
+    doors.module(module)
+    x, y = doors.batch(x, y)
+    doors.arrays(y=(y, "n"))
+    (x_test,) = doors.finite(x_test=(x_test, " ".join(["q", *map(str, x.shape[1:])])))
+    x_test = doors.for_torch(x_test)
+    doors.step(step_size)
+    schedule = doors.schedule(schedule, strict=True)
+    doors.whole("block", block, 1)
     dtype = next(module.parameters()).dtype
     inputs, targets, others = (torch.as_tensor(part).to(dtype) for part in (x, y, x_test))
     losses, seen = np.empty(schedule[-1] + 1), []
@@ -37,15 +47,21 @@ def descend(
             raise Diverged(f"loss not finite at step {step}: step_size {step_size:g}, n {len(y)}")
         with torch.no_grad():
             for parameter in module.parameters():
-                assert parameter.grad is not None
+                if parameter.grad is None:
+                    raise Problem("module: got a parameter without a gradient, allowed those that move the outputs")
                 parameter.sub_(parameter.grad, alpha=step_size)
     return losses, np.stack(seen)
 
 
 def outputs(module: nn.Module, x: torch.Tensor, block: int = 512) -> Array:
     """h(x) (n,) in blocks."""
+    doors.module(module, trained=False)
+    doors.whole("block", block, 1)
     with torch.no_grad():
-        return torch.cat([module(part) for part in x.split(block)]).numpy()
+        found = torch.cat([module(part) for part in torch.as_tensor(x).split(block)])
+    if found.shape != (len(x),):
+        raise Problem(f"module: got outputs {tuple(found.shape)} for {len(x)} inputs, allowed one for each")
+    return found.numpy()
 
 
 def _gradient(module: nn.Module, x: torch.Tensor, y: torch.Tensor, block: int) -> float:
@@ -53,7 +69,9 @@ def _gradient(module: nn.Module, x: torch.Tensor, y: torch.Tensor, block: int) -
     module.zero_grad()
     total = 0.0
     for inputs, targets in zip(x.split(block), y.split(block), strict=True):
-        part = (module(inputs) - targets).square().sum() / (2 * len(y))
+        output = module(inputs)
+        doors.outputs(output, targets)
+        part = (output - targets).square().sum() / (2 * len(y))
         part.backward()
         total += float(part.detach())
     return total

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from simplicity import doors
+
 Array = NDArray[np.floating]
 DIVERGED = 1e6
 _compiled = numba.njit(nogil=True, cache=True)
 
 
-@_compiled
 def descend(
     first: float, own: Array, shared: Array, y: Array, slot: NDArray[np.int64], step_size: float, steps: int
 ) -> tuple[float, Array, Array, Array, Array]:
@@ -23,6 +24,27 @@ def descend(
     Returns w(1), own (q,), and for the steps 0 to `steps` (each (steps + 1,)) w(1), the share of correct samples, and the loss;
     after a stop the last values stay.
     """
+    first, own, shared, y, slot = _looked_at(first, own, shared, y, slot, step_size)
+    doors.whole("steps", steps, 0)
+    found: tuple[float, Array, Array, Array, Array] = _descend(first, own, shared, y, slot, step_size, steps)
+    return found
+
+
+def _looked_at(
+    first: float, own: Array, shared: Array, y: Array, slot: NDArray[np.int64], step_size: float
+) -> tuple[float, Array, Array, Array, NDArray[np.int64]]:
+    """The arguments of both loops: the compiled code does not look whether a `slot` is one of `own`."""
+    doors.number("first", first)
+    doors.step(step_size)
+    y, shared, own = doors.finite(y=(y, "n"), shared=(shared, "n"), own=(own, "q"))
+    slot = doors.indices("slot", slot, len(own), str(len(y)))
+    return first, own, shared, y, slot
+
+
+@_compiled
+def _descend(
+    first: float, own: Array, shared: Array, y: Array, slot: NDArray[np.int64], step_size: float, steps: int
+) -> tuple[float, Array, Array, Array, Array]:
     n = len(y)
     own = own.copy()
     firsts, correct, losses = np.empty(steps + 1), np.empty(steps + 1), np.empty(steps + 1)
@@ -64,6 +86,9 @@ def sgd(
 
     Returns w(1), own (q,), and w(1) after each epoch (epochs + 1,).
     """
+    first, own, shared, y, slot = _looked_at(first, own, shared, y, slot, step_size)
+    doors.whole("epochs", epochs, 0)
+    doors.generator(rng)
     firsts = np.empty(epochs + 1)
     firsts[0] = first
     for epoch in range(1, epochs + 1):

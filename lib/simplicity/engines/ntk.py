@@ -24,6 +24,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from simplicity import doors
 from simplicity.activations import ACTIVATIONS, Activation
 from simplicity.engines import erf_block
 from simplicity.engines.two_layer import Diverged
@@ -38,6 +39,9 @@ _BLOCK = 1 << 17  # hidden units of a block: half a megabyte in float32
 
 def forward(network: TwoLayer, x: Array, activation: str) -> Array:
     """f(x) (n,) for inputs (n, d), in the network's precision, in blocks of samples."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    *both, x = map(doors.for_torch, doors.network(network, x, "n d"))
+    network = TwoLayer(*both)
     value = ACTIVATIONS[activation].value
     v = torch.from_numpy(network.a)
     inputs = x.astype(network.w.dtype, copy=False)
@@ -67,6 +71,12 @@ def descend(
 
     Returns the trained network and a dataset along `probe` with the coordinate `step`, one variable for each probe.
     """
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.precision(precision)
+    a, w, x, y = map(doors.for_torch, doors.task(start, x, y, precision))
+    start, step_size = TwoLayer(a, w), doors.steps_of_layers(step_size)
+    schedule = doors.schedule(schedule)
+    doors.probes(probes, dims)
     dtype = getattr(torch, precision)
     inputs, targets = (torch.from_numpy(np.ascontiguousarray(part)).to(dtype) for part in (x, y))
     first, second = step_size if isinstance(step_size, tuple) else (step_size, step_size)
@@ -88,6 +98,12 @@ def descend_autograd(
     precision: str = "float64",
 ) -> tuple[TwoLayer, xr.Dataset]:
     """The reference: the same trajectory by automatic differentiation of the loss."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.precision(precision)
+    a, w, x, y = map(doors.for_torch, doors.task(start, x, y, precision))
+    start, step_size = TwoLayer(a, w), doors.steps_of_layers(step_size)
+    schedule = doors.schedule(schedule)
+    doors.probes(probes, dims)
     dtype = getattr(torch, precision)
     inputs, targets = (torch.from_numpy(np.ascontiguousarray(part)).to(dtype) for part in (x, y))
     rates = step_size if isinstance(step_size, tuple) else (step_size, step_size)

@@ -20,6 +20,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from simplicity import doors
 from simplicity.engines.two_layer import Diverged
 from simplicity.nets import TwoLayer
 
@@ -41,6 +42,9 @@ _OTHERS = (0.0, 0.5, 1.0, 20.0, 1 / 16, 1 / 3, 1 / 4, 1 / 5, 1 / 6, 1 / np.sqrt(
 
 def forward(network: TwoLayer, x: Array, activation: str = "relu") -> Array:
     """h(x) for inputs (n, d) in double precision, with the exact Phi; blocks of samples keep memory flat in n."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    *both, x = doors.network(network, x, "n d")
+    network = TwoLayer(*both)
     a, w = (np.asarray(part, dtype=np.float64) for part in network)
     block = max(1, _BLOCK // max(1, len(a)))
     hidden = (x[i : i + block] @ w.T for i in range(0, len(x), block))
@@ -64,12 +68,15 @@ def descend(
     Returns the final network and a dataset along `probe` with the coordinates `step` and `time` = step x step_size, one
     variable for each probe, and the scalar `stopped_at`.
     """
-    if activation not in ACTIVATIONS or rule not in RULES:
-        raise ValueError(f"got {activation} and {rule}, allowed {ACTIVATIONS} and {tuple(RULES)}")
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.choice("rule", rule, RULES)
+    doors.precision(precision)
+    a, w, x, y = doors.task(start, x, y, precision)
+    schedule = doors.descent(step_size, schedule, probes)
     kind = np.dtype(precision).type
     dim = x.shape[1]
     fill = ((0, 0), (0, -dim % _CHUNK))
-    a, w = np.array(start.a, dtype=kind), np.pad(np.asarray(start.w, dtype=kind), fill)
+    a, w = np.array(a, dtype=kind), np.pad(np.asarray(w, dtype=kind), fill)
     columns, targets = np.ascontiguousarray(np.pad(x, fill).T, dtype=kind), np.ascontiguousarray(y, dtype=kind)
     moments = np.zeros((2, len(a), w.shape[1] + 1), kind)
     settings = (step_size, 1 - step_size * RULES[rule], _BETA1, _BETA2, _EPSILON)

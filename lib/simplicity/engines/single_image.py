@@ -17,6 +17,8 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
+from simplicity import doors
+from simplicity.config import Problem
 from simplicity.engines.single_sample import (
     STATISTICS,
     check_finite,
@@ -66,11 +68,13 @@ def descend(
     The loss is the cross-entropy, the precision the module's. Arguments and dataset as of `single_sample.descend`; probes get
     the module.
     """
+    x, y = _looked_at(module, x, y)
+    order, schedule = doors.single_samples(
+        x, order, step_size=step_size, window=window, batch=1, given=schedule, looks=probes, dims=dims
+    )
     network = _taken(module)
     inputs = np.ascontiguousarray(np.moveaxis(x, 1, -1)[:, :_SIDE, :_SIDE], dtype=network.b1.dtype)
     count = len(order) // window
-    if count * window != len(order):
-        raise ValueError(f"order: got {len(order)} images, allowed whole windows of {window}")
     rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (count,)).copy()
     values, before, origin = np.zeros((count, len(STATISTICS))), np.full(1, np.nan), network.b1.ravel().copy()
     found: dict[str, list[Any]] = {name: [] for name in probes or {}}
@@ -86,6 +90,18 @@ def descend(
                 found[name].append(np.asarray(probe(module)))
     _give(network, module)
     return table(values, window, found, dims or {}, schedule)
+
+
+def _looked_at(module: nn.Sequential, x: Array, y: Array) -> tuple[Array, Array]:
+    """Images and labels, finite and as many of both; the module is the one that is compiled here."""
+    kinds = [type(layer) for layer in module] if isinstance(module, nn.Sequential) else []
+    whole = [kind for kind in kinds if kind in (nn.Conv2d, nn.Linear)] == [nn.Conv2d, nn.Conv2d, nn.Linear, nn.Linear]
+    if not whole or _bias(module).dim() != 3:
+        raise Problem(f"module: got a {type(module).__name__}, allowed one that `modules.two_convolutions` made")
+    axes = " ".join(map(str, _bias(module).shape))
+    x, y = doors.finite(x=(x, f"n {axes}"), y=(y, "n"))
+    doors.zeros_and_ones("y", y)
+    return x, y
 
 
 def _bias(module: nn.Sequential) -> nn.Parameter:

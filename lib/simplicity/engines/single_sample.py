@@ -23,11 +23,13 @@ import xarray as xr
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
+from simplicity import doors
 from simplicity.engines.two_layer import Diverged
 from simplicity.nets import FullyConnected
 
 Array = NDArray[np.floating]
 Loss = Literal["squares", "cross entropy"]
+LOSSES: tuple[Loss, ...] = ("squares", "cross entropy")
 Probe = Callable[[FullyConnected], Any]
 
 # Means over the steps of a window but for the last; db = b_1(t + 1) - b_1(t).
@@ -58,11 +60,17 @@ class Trace(NamedTuple):
 
 def passes(n: int, count: int, rng: Generator) -> NDArray[np.int64]:
     """`count` permutations of range(n), one after another: epochs as in practice."""
+    doors.whole("n", n, 1)
+    doors.whole("count", count, 0)
+    doors.generator(rng)
     return rng.permuted(np.broadcast_to(np.arange(n), (count, n)), axis=1).ravel()
 
 
 def with_replacement(n: int, steps: int, rng: Generator) -> NDArray[np.int64]:
     """Independent uniform draws: what the theorems ask for."""
+    doors.whole("n", n, 1)
+    doors.whole("steps", steps, 0)
+    doors.generator(rng)
     return rng.integers(n, size=steps)
 
 
@@ -92,11 +100,15 @@ def descend(
     Returns the network and a dataset: the `STATISTICS` along `window`, with `step` counted at its end, the probes along
     `probe` with `probe_step`, and with `trace` the `Trace` along `sample`.
     """
-    steps = _steps(order, window, batch)
+    start, x, y = _looked_at(start, x, y, loss)
+    order, schedule = doors.single_samples(
+        x, order, step_size=step_size, window=window, batch=batch, given=schedule, looks=probes, dims=dims
+    )
+    steps = len(order) // batch
     sizes = np.array([x.shape[1], *(len(bias) for bias in start.biases)])
     rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (steps // window,)).copy()
     weights, biases = _padded(start, sizes)
-    first = np.array(start.biases[0] if origin is None else origin, dtype=np.float64)
+    first = np.array(start.biases[0] if origin is None else _place(origin, sizes[1]), dtype=np.float64)
     values = np.zeros((len(rates), len(_NAMES)))
     kept = Trace(np.zeros((steps if trace else 0, sizes[1])), np.zeros(steps if trace else 0))
     data = [np.ascontiguousarray(part, dtype=np.float64) for part in (x, y)]
@@ -144,11 +156,20 @@ def check_finite(losses: Array, rates: Array, done: int, window: int, n: int) ->
         raise Diverged(f"loss not finite before step {step}: step_size {rates[at]:g}, n {n}, single samples")
 
 
-def _steps(order: NDArray, window: int, batch: int) -> int:
-    steps = len(order) // batch
-    if len(order) % batch or steps % window:
-        raise ValueError(f"order: got {len(order)} samples, allowed whole windows of {window} steps of {batch}")
-    return steps
+def _looked_at(start: FullyConnected, x: Array, y: Array, loss: str) -> tuple[FullyConnected, Array, Array]:
+    """Network and samples, which the compiled code takes as they come."""
+    doors.choice("loss", loss, LOSSES)
+    x, y = doors.samples(x, y)
+    if loss == "cross entropy":
+        doors.zeros_and_ones("y", y)
+    weights, biases = doors.layers(start, x.shape[1], finite=True)
+    return FullyConnected(tuple(weights), tuple(biases)), x, y
+
+
+def _place(origin: Array, neurons: int) -> Array:
+    """b_1(0), of as many neurons as the first layer has."""
+    (found,) = doors.finite(origin=(origin, str(neurons)))
+    return found
 
 
 def _is_identity(network: FullyConnected, train_first: bool) -> bool:

@@ -14,7 +14,9 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from simplicity.engines.single_sample import STATISTICS, Loss, check_finite, table
+from simplicity import doors
+from simplicity.config import Problem
+from simplicity.engines.single_sample import LOSSES, STATISTICS, Loss, check_finite, table
 from simplicity.nets import FullyConnected
 
 Array = NDArray[np.floating]
@@ -23,6 +25,8 @@ Probe = Callable[[nn.Module], Any]
 
 def as_module(network: FullyConnected, *, train_first: bool = False, precision: str = "float64") -> nn.Sequential:
     """The same network in torch; its first bias is `module[0].bias`. Outputs are (n, 1)."""
+    network = FullyConnected(*map(tuple, doors.layers(network)))
+    doors.precision(precision)
     layers: list[nn.Module] = []
     for weight, bias in zip(*network, strict=True):
         layer = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], dtype=getattr(torch, precision))
@@ -54,6 +58,17 @@ def descend_autograd(
     `bias` is the first bias b_1, any parameter of the module that every input passes: the slope at a visited point is then
     the gradient in x, whatever lies between. The module's outputs are f(x), logits for the cross-entropy.
     """
+    doors.module(module)
+    if not any(one is bias and one.requires_grad for one in module.parameters()):
+        raise Problem("bias: got another tensor, allowed a parameter of the module that requires a gradient")
+    doors.choice("loss", loss, LOSSES)
+    x, y = doors.batch(x, y)
+    doors.arrays(y=(y, "n"))
+    if loss == "cross entropy":
+        doors.zeros_and_ones("y", y)
+    order, schedule = doors.single_samples(
+        x, order, step_size=step_size, window=window, batch=batch, given=schedule, looks=probes, dims=dims
+    )
     parameter = next(module.parameters())
     inputs, targets = (torch.as_tensor(np.asarray(part), dtype=parameter.dtype) for part in (x, y))
     trained = [one for one in module.parameters() if one.requires_grad]
@@ -92,7 +107,10 @@ class _Steps:
     ) -> None:
         """One step of plain gradient descent."""
         seen = x.clone().requires_grad_()
-        output = module(seen).reshape(len(x))
+        output = module(seen)
+        if output.numel() != len(x):
+            raise Problem(f"module: got outputs {tuple(output.shape)} for {len(x)} inputs, allowed one for each")
+        output = output.reshape(len(x))
         each = torch.nn.functional.binary_cross_entropy_with_logits if loss == "cross entropy" else _half_square
         value = each(output, y)
         *gradients, inward = torch.autograd.grad(value, [*trained, seen])

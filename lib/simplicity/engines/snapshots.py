@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from simplicity import doors
+from simplicity.config import Problem
 from simplicity.engines import two_layer
 from simplicity.nets import TwoLayer
 
@@ -16,6 +18,9 @@ def snapshots(
     start: TwoLayer, x: Array, y: Array, *, step_size: float, schedule: Sequence[int], precision: str = "float64"
 ) -> tuple[Array, Array]:
     """a (p, m) and w (p, m, d) at the p steps of `schedule`, which starts at 0; segments change no bit of the run."""
+    schedule = doors.schedule(schedule)
+    if schedule[0] != 0:
+        raise Problem(f"schedule: got a first step of {schedule[0]}, allowed 0, since the start is seen")
     networks = [start]
     for before, after in itertools.pairwise(schedule):
         segment = (0, after - before)

@@ -27,6 +27,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from simplicity import doors
+from simplicity.config import Problem
 from simplicity.engines.two_layer import Diverged, batches
 from simplicity.nets import TwoLayer
 
@@ -41,12 +43,14 @@ _WATCHED = 100  # steps between two looks at the loss of another device, since e
 
 
 def half_mean_square(output: Tensor, target: Tensor) -> Tensor:
-    """1/(2n) sum_k (h(x_k) - y_k)^2."""
+    """1/(2n) sum_k (h(x_k) - y_k)^2, for outputs and targets of one shape."""
+    doors.outputs(output, target)
     return 0.5 * torch.mean((output - target) ** 2)
 
 
 def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
     """Binary: mean of log(1 + exp(h)) - y h in nats, for logits h (n,) and labels y (n,) of 0 and 1, or shares between."""
+    doors.outputs(output, target)
     return nn.functional.binary_cross_entropy_with_logits(output, target)
 
 
@@ -81,6 +85,8 @@ def train(
     variable for each probe, and the scalar `stopped_at`. A `checkpoint` that was written by another call than this is not
     noticed where the shapes agree: its name must tell them apart (`checkpoints.path`).
     """
+    start, x, y = _looked_at(start, x, y, loss, precision, device)
+    schedule = _asked(optimiser, schedule, probes, dims, batch, rng, len(x))
     module = _module(start).to(device=device, dtype=getattr(torch, precision))
     if channels_last:
         _lay_out(module)
@@ -108,6 +114,40 @@ def train(
                 with torch.no_grad():
                     loop.values[name].append(np.asarray(probe(_given(module, start))))
     return _given(module, start), _table(loop.values, dims or {}, schedule, rate)
+
+
+def _asked(
+    optimiser: Optimiser,
+    schedule: Sequence[int],
+    probes: Mapping[str, Callable[[Model], Any]],
+    dims: Mapping[str, tuple[str, ...]] | None,
+    batch: int,
+    rng: Generator | None,
+    n: int,
+) -> tuple[int, ...]:
+    """How to train; the schedule comes back in plain numbers."""
+    doors.function("optimiser", optimiser)
+    doors.probes(probes, dims)
+    doors.minibatches(batch, rng, n)
+    return doors.schedule(schedule)
+
+
+def _looked_at(start: Model, x: NDArray, y: NDArray, loss: Loss, precision: str, device: str) -> tuple[Model, NDArray, NDArray]:
+    """Network and samples that fit to each other, as far as can be told without a step."""
+    doors.precision(precision, (*doors.PRECISIONS, "float16", "bfloat16"))
+    doors.function("loss", loss)
+    x, y = doors.batch(x, y)
+    if loss is cross_entropy and not (y.min() >= 0 and y.max() <= 1):
+        raise Problem(f"y: got labels from {y.min():g} to {y.max():g}, allowed 0 to 1 for the cross-entropy")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError):
+        raise Problem(f"device: got {device!r}, allowed one that torch finds here, such as cpu") from None
+    if isinstance(start, nn.Module):
+        doors.module(start)
+        return start, x, y
+    a, w, *_ = doors.task(start, x, y)
+    return TwoLayer(a, w), x, y
 
 
 @dataclasses.dataclass

@@ -33,6 +33,8 @@ from numba.cpython.unsafe.tuple import tuple_setitem
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from simplicity import doors
+from simplicity.config import Problem
 from simplicity.nets import TwoLayer
 
 Array = NDArray[np.floating]
@@ -54,6 +56,8 @@ class Diverged(ArithmeticError):
 
 def log_schedule(steps: int, points: int) -> tuple[int, ...]:
     """0, `steps`, and about `points` steps between them, evenly spaced in log(1 + step); strictly increasing."""
+    doors.whole("steps", steps, 0)
+    doors.whole("points", points, 1)
     return tuple(np.unique(np.rint(np.expm1(np.linspace(0, np.log1p(steps), points))).astype(int)).tolist())
 
 
@@ -83,11 +87,17 @@ def descend(
     Returns the final network and a dataset along `probe` with the coordinates `step` and `time` = step x step_size, one
     variable for each probe (NaN after a stop), and the scalars `stopped_at` (steps done) and `force` = max_j |D_j|.
     """
+    doors.precision(precision)
+    a, w, x, y = doors.task(start, x, y, precision)
+    schedule = doors.descent(step_size, schedule, probes)
+    doors.number("tolerance", tolerance, low=0)
+    doors.number("slope", slope)
+    doors.minibatches(batch, rng, len(x))
     if batch and tolerance:
-        raise ValueError(f"tolerance: got {tolerance:g} with minibatches of {batch}, allowed 0")
+        raise Problem(f"tolerance: got {tolerance:g} with minibatches of {batch}, allowed 0")
     order = batches(len(x), batch, rng) if 0 < batch < len(x) else None
     advance = _kernel(x.shape[1], precision, slope, order)
-    return _drive(advance, start, x, y, step_size, schedule, probes, tolerance, np.dtype(precision))
+    return _drive(advance, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision))
 
 
 def descend_autograd(
@@ -104,8 +114,13 @@ def descend_autograd(
     rng: Generator | None = None,
 ) -> tuple[TwoLayer, xr.Dataset]:
     """The reference: the same trajectory by torch's automatic differentiation of the loss. No stopping rule."""
+    doors.precision(precision)
+    a, w, x, y = doors.task(start, x, y, precision)
+    schedule = doors.descent(step_size, schedule, probes)
+    doors.number("slope", slope)
+    doors.minibatches(batch, rng, len(x))
     advance = functools.partial(_advance_autograd, slope=slope, order=batches(len(x), batch, rng))
-    return _drive(advance, start, x, y, step_size, schedule, probes, 0.0, np.dtype(precision))
+    return _drive(advance, TwoLayer(a, w), x, y, step_size, schedule, probes, 0.0, np.dtype(precision))
 
 
 def _drive(
@@ -151,8 +166,12 @@ def batches(n: int, batch: int, rng: Generator | None) -> Iterator[NDArray[np.in
 
     The last batch of a pass may be smaller. A `batch` of 0, or of n or more, is every sample in its own order.
     """
-    if batch and rng is None:
-        raise ValueError(f"minibatches of {batch} need their own generator, got none")
+    doors.whole("n", n, 1)
+    doors.minibatches(batch, rng, max(n, batch + 1) if batch else n)
+    return _batches(n, batch, rng)
+
+
+def _batches(n: int, batch: int, rng: Generator | None) -> Iterator[NDArray[np.int64] | slice]:
     while True:
         if rng is None or not 0 < batch < n:
             yield slice(None)

@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from simplicity import doors
+from simplicity.config import Problem
+
 Array = NDArray[np.floating]
 
 SIGNIFICANCE = 0.01  # of each test below: a sample that meets the assumption is refused once in a hundred
@@ -51,6 +54,8 @@ class Assumptions:
 
 def assumptions(x: Array, noise: Array, teacher: Array, a: Array, w: Array) -> Assumptions:
     """All findings for inputs x (n, d), noise y - <beta*, x> (n,), beta* (d,) and a start a (m,), w (m, d)."""
+    x, noise, teacher = doors.finite(x=(x, "n d"), noise=(noise, "n"), teacher=(teacher, "d"))
+    a, w = doors.finite(a=(a, "m"), w=(w, f"m {x.shape[1]}"))
     return Assumptions(
         (
             symmetric(x),
@@ -70,6 +75,7 @@ def symmetric(x: Array) -> Finding:
     z is a mean divided by its standard error without centring, which is exactly 0 on a mirrored sample; the bound is the
     normal quantile shared over the 2d functions. An asymmetry that leaves these means at 0 is not seen.
     """
+    (x,) = doors.finite(x=(x, "n d"))
     odd = np.concatenate([x, x**3], axis=1)
     scores = np.abs(odd.sum(axis=0)) / np.sqrt(np.maximum((odd**2).sum(axis=0), np.finfo(float).tiny))
     bound = float(stats.norm.isf(SIGNIFICANCE / (2 * odd.shape[1])))
@@ -78,6 +84,10 @@ def symmetric(x: Array) -> Finding:
 
 def margin(x: Array, teacher: Array) -> Finding:
     """min_k |<x_k, beta*>| / |x_k|, for beta* of any length, against c / sqrt(d) with our c."""
+    x, teacher = doors.finite(x=(x, "n d"), teacher=(teacher, "d"))
+    doors.not_all_zero("teacher", teacher)
+    if not x.any(axis=1).all():
+        raise Problem("x: got an input that is 0, allowed others, since its margin is 0 / 0")
     unit = teacher / np.linalg.norm(teacher)
     value = float(np.min(np.abs(x @ unit) / np.linalg.norm(x, axis=1)))
     return _at_least("margin", value, MARGIN / np.sqrt(x.shape[1]))
@@ -85,24 +95,30 @@ def margin(x: Array, teacher: Array) -> Finding:
 
 def isotropic(x: Array) -> Finding:
     """|X X^T / n - I| in operator norm, against 1 / sqrt(d): the substance of (8), with a constant 1 of ours."""
+    (x,) = doors.finite(x=(x, "n d"))
     value = float(np.linalg.norm(x.T @ x / len(x) - np.eye(x.shape[1]), 2))
     return _at_most("covariance minus identity", value, 1 / np.sqrt(x.shape[1]))
 
 
 def centred(noise: Array) -> Finding:
     """|mean| of the noise in standard errors."""
+    (noise,) = doors.finite(noise=(noise, "n"))
+    if len(noise) < 2:
+        raise Problem("noise: got 1 sample, allowed 2 or more, since their spread is asked for")
     error = max(float(np.std(noise, ddof=1)) / np.sqrt(len(noise)), np.finfo(float).tiny)
     return _at_most("centred noise", abs(float(np.mean(noise))) / error, float(stats.norm.isf(SIGNIFICANCE / 2)))
 
 
 def fourth_moment(noise: Array) -> Finding:
     """The largest sample's share of sum_k noise_k^4, which goes to 0 with n if and only if the fourth moment is finite."""
+    (noise,) = doors.finite(noise=(noise, "n"))
     fourth = noise**4
     return _at_most("largest share of noise^4", float(fourth.max() / max(fourth.sum(), np.finfo(float).tiny)), LARGEST_SHARE)
 
 
 def dominated(a: Array, w: Array) -> Finding:
     """min_j |a_j| / |w_j| against 1: inequality (3), which keeps the sign of every a_j along the flow."""
+    a, w = doors.finite(a=(a, "m"), w=(w, "m d"))
     size = np.linalg.norm(w, axis=1)
     value = float(np.min(np.abs(a[size > 0]) / size[size > 0], initial=np.inf))
     return _at_least("dominated start", value, 1.0)
@@ -110,11 +126,14 @@ def dominated(a: Array, w: Array) -> Finding:
 
 def both_signs(a: Array) -> Finding:
     """The number of neurons of the rarer sign of a_j: without one, the theorem says nothing."""
+    (a,) = doors.finite(a=(a, "m"))
     return _at_least("neurons of the rarer sign", float(min(np.sum(a > 0), np.sum(a < 0))), 1.0)
 
 
 def side_by_side(samples: Mapping[str, Assumptions]) -> Sequence[tuple[str, str, tuple[Finding, ...]]]:
     """A row for each assumption: its name, its bound, and its finding on every sample, all of the same n and d."""
+    if not samples:
+        raise Problem("samples: got none, allowed at least one")
     reports = list(samples.values())
     return [(one.what, one.bound, tuple(report[one.what] for report in reports)) for one in reports[0].findings]
 

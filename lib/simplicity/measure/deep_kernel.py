@@ -18,10 +18,14 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from simplicity import doors
+
 Array = NDArray[np.floating]
 Dual = Callable[[Array, Array, Array], tuple[Array, Array]]
 Padding = Literal["circular", "zero"]
 Readout = Literal["flatten", "pooling"]
+PADDINGS: tuple[Padding, ...] = ("circular", "zero")
+READOUTS: tuple[Readout, ...] = ("flatten", "pooling")
 
 _NODES, _DEGREES = 120, 60  # of the quadrature and of the Hermite series of an activation without a closed form
 
@@ -50,12 +54,15 @@ def series_dual(value: Callable[[Array], Array], slope: Callable[[Array], Array]
     A = sum_k a_k(q) a_k(r) rho^k with a_k(q) = E phi(sqrt(q) g) h_k(g), rho = k / sqrt(q r), h_k the normalised polynomials;
     D likewise with phi'. Where rho = 1 the series is slow, and the sum is taken by quadrature in its place (n = p, diagonal).
     """
+    doors.function("value", value)
+    doors.function("slope", slope)
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     weights = weights / weights.sum()
     basis = _hermite(nodes)
 
     def dual(k: Array, q: Array, r: Array) -> tuple[Array, Array]:
-        rho = np.clip(k / np.sqrt(q * r), -1, 1)
+        root = np.sqrt(q * r)  # 0 where an input is 0, whose phi is phi(0): there rho plays no part
+        rho = np.clip(np.divide(k, root, out=np.zeros(np.broadcast(k, root).shape), where=root > 0), -1, 1)
         left, right = np.sqrt(q[:, :1]) * nodes, np.sqrt(r[:1].T) * nodes
         same = np.isclose(rho, 1, rtol=0, atol=1e-12)
         rows, columns = np.nonzero(same)
@@ -97,11 +104,14 @@ def _hermite(nodes: Array) -> Array:
 
 def dual_of(activation: str) -> Dual:
     """erf and relu in closed form, tanh by its series."""
+    doors.choice("activation", activation, (*DUALS, "tanh"))
     return tanh_dual() if activation == "tanh" else DUALS[activation]
 
 
 def connected(x: Array, activation: str, depth: int) -> Array:
     """Theta of a fully connected network with `depth` hidden layers on inputs x (n, d), (n, n)."""
+    (x,) = doors.finite(x=(x, "n d"))
+    doors.whole("depth", depth, 0)
     dual = dual_of(activation)
     covariance = x @ x.T / x.shape[1]
     theta = covariance
@@ -125,7 +135,13 @@ def convolutional(
     Zero padding averages over the whole patch, zeros included. Pooling follows the covariances of all pairs of positions:
     (height width)^2 numbers for each pair of images.
     """
+    doors.choice("activation", activation, DUALS)
+    doors.choice("padding", padding, PADDINGS)
+    doors.choice("readout", readout, READOUTS)
+    (x,) = doors.finite(x=(x, "n height width channels"))
+    doors.whole("depth", depth, 0)
     n, height, width, channels = x.shape
+    doors.sizes("patch", patch, 2)
     pooled = readout == "pooling"
     spread = functools.partial(_patches, patch=patch, padding=padding, pairs=pooled)
     if pooled:
@@ -176,6 +192,10 @@ def hypercube(x: Array, activation: str, patch: int) -> Array:
     f(x) = 1/sqrt(m d) sum_r <v_r, phi(w_r * x / sqrt q)>. The covariance of two patches is (q - 2 disagreements) / q, so the
     kernel takes q + 1 values, and one sliding count over the positions finds them.
     """
+    doors.choice("activation", activation, DUALS)
+    (x,) = doors.arrays(x=(x, "n d"))
+    doors.signs("x", x)
+    doors.whole("patch", patch, 1, x.shape[1])
     rho = 1 - 2 * np.arange(patch + 1) / patch
     values, slopes = DUALS[activation](rho, np.ones(1), np.ones(1))
     found = np.empty((len(x), len(x)))
@@ -185,6 +205,8 @@ def hypercube(x: Array, activation: str, patch: int) -> Array:
 
 def hypercube_features(x: Array, zeta: float, bend: float, mean: float, patch: int) -> Array:
     """psi(x) = [sqrt(2/d) zeta x, sqrt(3/(2 q)) nu, vartheta_0], of the moments of phi, (n, d + 2)."""
+    (x,) = doors.arrays(x=(x, "n d"))
+    doors.whole("patch", patch, 1)
     ones = np.ones((len(x), 1))
     return np.hstack([math.sqrt(2 / x.shape[1]) * zeta * x, math.sqrt(1.5 / patch) * bend * ones, mean * ones])
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from simplicity import doors
 from simplicity.measure.alignment import d_n
 
 Array = NDArray[np.floating]
@@ -80,6 +81,7 @@ def exact(x: Array, y: Array) -> Extremal:
     point exists if and only if the derivative changes sign between the two ends, and then it is D/|D| or -D/|D|. On a boundary
     the derivative jumps, and a jump across zero is a critical point whose eta is the one that makes the derivative vanish.
     """
+    x, y = _plane(x, y)
     pulls = _pulls(x, y)
     small = _NOTHING * float(np.sum(np.linalg.norm(pulls, axis=1)))
     sectors = _sectors(x, pulls)
@@ -107,6 +109,8 @@ def deviation(x: Array, y: Array, population: Array) -> float:
     The left side of theorem 3.1, before the expectation. D_n(w) at a boundary is the segment between its two sectors (a convex
     set), so the supremum is attained inside one.
     """
+    x, y = _plane(x, y)
+    (population,) = doors.finite(population=(population, "2"))
     return float(np.max(np.linalg.norm(_sectors(x, _pulls(x, y)).forces - population, axis=1)))
 
 
@@ -116,6 +120,12 @@ def searched_deviation(x: Array, y: Array, population: Array, rng: Generator, st
     From the best w so far along a random tangent: the circle is cut by the n hyperplanes into sectors, all of which are looked
     at, the one of w among them, so that the value never falls within a start. Exact for d = 2, which has only one circle.
     """
+    x, y = _inputs(x, y)
+    doors.columns(x, 2)
+    (population,) = doors.finite(population=(population, str(x.shape[1])))
+    doors.generator(rng)
+    doors.whole("starts", starts, 1)
+    doors.whole("circles", circles, 1)
     pulls, best = _pulls(x, y), 0.0
     for _ in range(starts):
         w = _on_sphere(rng.standard_normal((x.shape[1],)))
@@ -138,6 +148,10 @@ def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 
     returned is only what fulfils the definition. Stable critical points alone attract, so that a number is a lower bound.
     Without D = 0.
     """
+    x, y = _inputs(x, y)
+    doors.generator(rng)
+    doors.whole("starts", starts, 1)
+    doors.whole("steps", steps, 1)
     pulls = _pulls(x, y)
     signs = np.repeat([1.0, -1.0], starts)
     w = _on_sphere(rng.standard_normal((2 * starts, x.shape[1])))
@@ -165,11 +179,15 @@ def largest_force(x: Array, y: Array, directions: Array, rng: Generator) -> floa
 
     D_n is a set where <w, x_k> = 0, but its elements there are convex combinations of those around, so none is longer.
     """
+    x, y = doors.samples(x, y)
+    doors.generator(rng)
     return deviation(x, y, np.zeros(2)) if x.shape[1] == 2 else search_force(x, y, directions, rng)
 
 
 def search_force(x: Array, y: Array, directions: Array, rng: Generator) -> float:
     """The longest force of the given directions and their opposites, then random moves of shrinking size that lengthen it."""
+    x, y, directions = doors.finite(x=(x, "n d"), y=(y, "n"), directions=(directions, "q d"))
+    doors.generator(rng)
     w = np.concatenate([directions, -directions])
     w = w / np.linalg.norm(w, axis=1, keepdims=True)
     length = np.linalg.norm(d_n(w, x, y), axis=1)
@@ -202,6 +220,7 @@ def _solve(sign: float, active: Mask, edge: Mask, x: Array, pulls: Array, small:
 
 def farthest(found: Extremal, population: Array) -> float:
     """The largest distance of an extremal vector other than 0 to the population's only one, D (d,); NaN without any."""
+    (population,) = doors.finite(population=(population, str(found.vectors.shape[1])))
     return float(np.max(np.linalg.norm(found.vectors - population, axis=1), initial=-np.inf)) if len(found.signs) else np.nan
 
 
@@ -215,6 +234,19 @@ def widest_angle(found: Extremal) -> float:
     unit = _on_sphere(found.vectors)
     chords = np.linalg.norm(unit[:, None] - unit[None], axis=2)
     return float(2 * np.arcsin(min(1.0, chords.max() / 2)))
+
+
+def _inputs(x: Array, y: Array) -> list[Array]:
+    """Finite samples, and an input other than 0: without one there is no boundary."""
+    x, y = doors.samples(x, y)
+    doors.not_all_zero("x", x)
+    return [x, y]
+
+
+def _plane(x: Array, y: Array) -> list[Array]:
+    """The same in the plane, where alone everything is exact."""
+    doors.arrays(x=(x, "n 2"))
+    return _inputs(x, y)
 
 
 def _pulls(x: Array, y: Array) -> Array:

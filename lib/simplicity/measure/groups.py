@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from simplicity import doors
+
 Array = NDArray[np.floating]
 
 
@@ -13,6 +15,9 @@ def effective_width(a: Array, w: Array, cosine: float = 0.99, share: float = 0.9
     heaviest neuron: the heaviest neuron left takes all near it, until what is left weighs less than 1 - `share`. A network
     without weight has none.
     """
+    a, w = doors.arrays(a=(a, "m"), w=(w, "m d"))
+    doors.number("cosine", cosine, low=-1, high=1)
+    doors.number("share", share, above=0, high=1)
     size = np.linalg.norm(w, axis=1)
     weight = np.abs(a) * size
     direction = np.divide(w, size[:, None], out=np.zeros_like(w), where=size[:, None] > 0)

@@ -20,9 +20,12 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from simplicity import doors
+
 Array = NDArray[np.floating]
 Counts = NDArray[np.integer]
 Estimator = Literal["plug-in", "miller-madow"]
+ESTIMATORS: tuple[Estimator, ...] = ("plug-in", "miller-madow")
 
 _NATS = float(np.log(2))  # a bit in nats
 
@@ -42,12 +45,8 @@ def table(f: ArrayLike, y: ArrayLike, simple: ArrayLike, classes: int = 2) -> Co
 
     `f` (..., N) may hold many checkpoints over the same N test points; `y` and `simple` are (N,).
     """
-    predictions, labels, other = (np.asarray(values) for values in (f, y, simple))
-    for values in (predictions, labels, other):
-        if not np.issubdtype(values.dtype, np.integer) and values.dtype != np.bool_:
-            raise ValueError(f"labels: got {values.dtype}, allowed whole numbers from 0 to {classes - 1}")
-        if values.shape[-1:] != labels.shape or (values.size and not 0 <= values.min() <= values.max() < classes):
-            raise ValueError(f"labels: got shape {values.shape}, allowed whole numbers below {classes}, one for each label")
+    doors.whole("classes", classes, 1)
+    labels, other, predictions = doors.labels(classes, y=(y, "N"), simple=(simple, "N"), f=(f, "... N"))
     cell = (predictions.astype(np.int64) * classes + labels) * classes + other
     flat = cell.reshape(-1, labels.size)
     shifted = flat + classes**3 * np.arange(len(flat))[:, None]
@@ -57,6 +56,8 @@ def table(f: ArrayLike, y: ArrayLike, simple: ArrayLike, classes: int = 2) -> Co
 
 def information(counts: ArrayLike, estimator: Estimator = "plug-in") -> Information:
     """All five quantities of tables (..., F, Y, L), by entropies: mu = H(F) + H(L) + H(Y) - H(FL) - H(FY) - H(LY) + H(FLY)."""
+    doors.choice("estimator", estimator, ESTIMATORS)
+    counts = doors.counts(counts)
     n = np.asarray(counts)
     f, y, simple = (_entropy(n.sum(axis=axes), 1, estimator) for axes in ((-2, -1), (-3, -1), (-3, -2)))
     fy, fl, yl = (_entropy(n.sum(axis=axis), 2, estimator) for axis in (-1, -2, -3))
@@ -67,6 +68,7 @@ def information(counts: ArrayLike, estimator: Estimator = "plug-in") -> Informat
 
 def accuracies(counts: ArrayLike) -> tuple[Array, Array]:
     """Accuracy of F and of L, each (...), of tables (..., F, Y, L). Information alone cannot tell F from its negation."""
+    counts = doors.counts(counts, "... c c c")
     n = np.asarray(counts)
     total = n.sum(axis=(-3, -2, -1))
     hits = (np.trace(n.sum(axis=axis), axis1=-2, axis2=-1) for axis in (-1, -3))
@@ -79,6 +81,7 @@ def from_accuracy(accuracy: ArrayLike) -> Array:
 
     For balanced Y and other errors I(F;Y) is larger (Fano); for unbalanced Y it may be smaller. An axis, no estimate.
     """
+    doors.shares(accuracy=accuracy)
     a = np.asarray(accuracy, dtype=float)
     return 1 + _x_log2(a) + _x_log2(1 - a)
 
@@ -88,6 +91,7 @@ def standard_error(counts: ArrayLike) -> Array:
 
     g(f, y, l) = log2[p(f,y) p(f,l) p(y,l) / (p(f) p(y) p(l) p(f,y,l))], whose mean is mu.
     """
+    counts = doors.counts(counts)
     p, total = _probabilities(counts)
     inside = p > 0
     marginals = [p.sum(axis=axes, keepdims=True) for axes in ((-2, -1), (-3, -1), (-3, -2))]
@@ -105,6 +109,9 @@ def bootstrap(counts: ArrayLike, draws: int, rng: Generator) -> Counts:
     Apply any statistic and take `interval` along axis 0; for ratios such as mu / I prefer this to the delta method. Checkpoints
     scored on the same test points are drawn independently of each other here: intervals of their differences are too wide.
     """
+    counts = doors.counts(counts)
+    doors.whole("draws", draws, 1)
+    doors.generator(rng)
     n = np.asarray(counts)
     p, _ = _probabilities(n)
     cells = int(np.prod(n.shape[-3:]))
@@ -117,6 +124,8 @@ def bootstrap(counts: ArrayLike, draws: int, rng: Generator) -> Counts:
 
 def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array]:
     """Percentile interval along axis 0, ignoring undefined draws."""
+    (values,) = doors.arrays(values=(values, "draws ..."))
+    doors.number("confidence", confidence, above=0, below=1)
     outside = (1 - confidence) / 2
     low, high = np.nanquantile(np.asarray(values, dtype=float), (outside, 1 - outside), axis=0)
     return low, high
@@ -129,6 +138,7 @@ def mu_null(a: ArrayLike, b: ArrayLike) -> Array:
     them goes to 1; so a plateau of mu means little unless it lies above. It is also an easy null: examples differ in
     difficulty, and any two decent classifiers err together.
     """
+    doors.shares(a=a, b=b)
     first, second = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     return from_accuracy(first * second + (1 - first) * (1 - second))
 
@@ -138,6 +148,7 @@ def mu_nested(a: ArrayLike, b: ArrayLike) -> Array:
 
     e = 1 - accuracy, s = 1 - e_L + e_F; balanced binary Y, symmetric errors. What mu is when F corrects L and breaks nothing.
     """
+    doors.shares(a=a, b=b)
     e_f, e_l = 1 - np.asarray(a, dtype=float), 1 - np.asarray(b, dtype=float)
     s = 1 - e_l + e_f
     inner = np.divide(e_f, s, out=np.zeros(np.broadcast(e_f, s).shape), where=s > 0)
@@ -168,6 +179,7 @@ def g_test(counts: ArrayLike) -> GTest:
 
     Binary tables, all cells possible: two degrees, so the 95 % limit of the plug-in I(F;Y|L) is 4.32 / N bits.
     """
+    counts = doors.counts(counts)
     n = np.asarray(counts)
     present_f, present_y = ((n.sum(axis=axis) > 0).sum(axis=-2) for axis in (-2, -3))
     freedom = (np.maximum(present_f - 1, 0) * np.maximum(present_y - 1, 0)).sum(axis=-1)
@@ -177,6 +189,9 @@ def g_test(counts: ArrayLike) -> GTest:
 
 def flipped(y: ArrayLike, accuracy: float, rng: Generator) -> NDArray[np.int64]:
     """Binary predictions R (N,) that equal y with probability `accuracy` and know nothing else: `mu_null` by experiment."""
+    (y,) = doors.labels(y=(y, "N"))
+    doors.number("accuracy", accuracy, low=0, high=1)
+    doors.generator(rng)
     labels = np.asarray(y, dtype=np.int64)
     return np.where(rng.random(labels.shape) < accuracy, labels, 1 - labels)
 
@@ -187,6 +202,9 @@ def permuted(f: ArrayLike, y: ArrayLike, simple: ArrayLike, classes: int, draws:
     Their mu is pure bias and noise, the baseline that a measured one must be held against when there are many classes. With N
     near C^3 it is as large as the signal and depends on the marginals: then say "not testable here" rather than subtract it.
     """
+    f, y, simple = doors.labels(classes, f=(f, "n"), y=(y, "n"), simple=(simple, "n"))
+    doors.whole("draws", draws, 1)
+    doors.generator(rng)
     predictions = np.asarray(f)
     return table(np.stack([rng.permutation(predictions) for _ in range(draws)]), y, simple, classes)
 
@@ -198,9 +216,7 @@ def _entropy(counts: Counts, axes: int, estimator: Estimator) -> Array:
     plain = -_x_log2(n / total[..., None]).sum(axis=-1)
     if estimator == "plug-in":
         return plain
-    if estimator == "miller-madow":
-        return plain + ((n > 0).sum(axis=-1) - 1) / (2 * total * _NATS)
-    raise ValueError(f"estimator: got {estimator!r}, allowed plug-in or miller-madow")
+    return plain + ((n > 0).sum(axis=-1) - 1) / (2 * total * _NATS)
 
 
 def _probabilities(counts: ArrayLike) -> tuple[Array, Array]:

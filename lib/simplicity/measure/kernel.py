@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
+from simplicity import doors
 from simplicity.activations import ACTIVATIONS, moments
 
 Array = NDArray[np.floating]
@@ -25,6 +26,8 @@ LAYERS: tuple[Layers, ...] = ("first", "second", "both")
 
 def norm_feature(x: Array, activation: str, *, naive: bool = False) -> Array:
     """h(x) = vartheta_0 + vartheta_1 s + vartheta_2 s^2 with s = |x|/sqrt d - 1; (n,). `naive` keeps vartheta_0 alone."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    (x,) = doors.arrays(x=(x, "n d"))
     found = moments(activation)
     if naive:
         return np.full(len(x), found.vartheta_0)
@@ -43,6 +46,11 @@ def features(
 
     `naive` leaves the norm out of h, `factor` multiplies zeta: both are controls.
     """
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.choice("layers", layers, LAYERS)
+    (x,) = doors.arrays(x=(x, "n d"))
+    doors.number("moment", moment, low=0)
+    doors.number("factor", factor)
     d = x.shape[1]
     found = moments(activation)
     zeta, nu = factor * found.zeta, found.bend * math.sqrt(moment)
@@ -60,6 +68,8 @@ def deep_slope(activation: str, depth: int) -> float:
     c_1 = (L + 1) prod_l zeta_l^2, zeta_l = E phi'(sqrt(q_{l-1}) g), q_0 = 1, q_l = E phi(sqrt(q_{l-1}) g)^2. One hidden layer
     gives 2 zeta^2, the slope of `features(..., "both")`.
     """
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.whole("depth", depth, 0)
     variance, product = 1.0, 1.0
     for _ in range(depth):
         found = moments(activation, variance)
@@ -70,20 +80,37 @@ def deep_slope(activation: str, depth: int) -> float:
 
 def first_block(x: Array, w: Array, activation: str) -> Array:
     """Theta_1 on the samples for weights w (m, d), of which v_r^2 = 1; (n, n)."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    x, w = doors.arrays(x=(x, "n d"), w=(w, "m d"))
     slopes = ACTIVATIONS[activation].slope(_hidden(x, w)).numpy()
     return (slopes @ slopes.T) * (x @ x.T) / (len(w) * x.shape[1])
 
 
 def second_block(x: Array, w: Array, activation: str) -> Array:
     """Theta_2 on the samples, (n, n)."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    x, w = doors.arrays(x=(x, "n d"), w=(w, "m d"))
     values = ACTIVATIONS[activation].value(_hidden(x, w)).numpy()
     return values @ values.T / len(w)
 
 
 def spectral_norm(matrix: Array | LinearOperator) -> float:
     """Largest |eigenvalue| of a symmetric matrix or operator, to 1e-6 relative, by Lanczos with a fixed start."""
+    known = _without_lanczos(matrix)
+    if known is not None:
+        return known
     start = np.random.default_rng(0).standard_normal(matrix.shape[0])
     return float(abs(eigsh(matrix, k=1, which="LM", v0=start, tol=1e-6, return_eigenvectors=False)[0]))
+
+
+def _without_lanczos(matrix: Array | LinearOperator) -> float | None:
+    """The norm where Lanczos has nothing to do: of a matrix of one row, or of one that is 0. Else None."""
+    if not isinstance(matrix, LinearOperator):
+        (matrix,) = doors.finite(matrix=(matrix, "n n"))
+    if matrix.shape[0] == 1:
+        return float(np.abs(matrix @ np.ones(1))[0])
+    seen = matrix if isinstance(matrix, np.ndarray) else matrix @ np.random.default_rng(0).standard_normal(matrix.shape[0])
+    return None if seen.any() else 0.0
 
 
 def _hidden(x: Array, w: Array) -> Tensor:

@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
+from simplicity import doors
 from simplicity.activations import ACTIVATIONS, Moments
-from simplicity.measure.kernel import Layers, first_block, second_block
+from simplicity.measure.kernel import LAYERS, Layers, first_block, second_block
 
 Array = NDArray[np.floating]
 
@@ -27,6 +28,9 @@ _BLOCK = 1 << 18  # entries of a block's temporary arrays
 
 def tangent_operator(x: Array, w: Array, activation: str, layers: Layers) -> LinearOperator:
     """Theta_1, Theta_2 or their sum on the samples x (n, d) for weights w (m, d), as an operator of shape (n, n)."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.choice("layers", layers, LAYERS)
+    x, w = doors.arrays(x=(x, "n d"), w=(w, "m d"))
     products = []
     hidden = torch.from_numpy(x @ w.T / math.sqrt(x.shape[1]))
     if layers != "second":
@@ -38,11 +42,16 @@ def tangent_operator(x: Array, w: Array, activation: str, layers: Layers) -> Lin
 
 def gap_operator(kernel: LinearOperator, psi: Array) -> LinearOperator:
     """`kernel` - psi psi^T for features psi (n, k)."""
+    (psi,) = doors.arrays(psi=(psi, f"{kernel.shape[0]} k"))
     return _symmetric(len(psi), psi.dtype, lambda u: kernel @ u - psi @ (psi.T @ u))
 
 
 def wide_block(x: Array, w: Array, activation: str, layer: Layers, *, neurons: int = 4096) -> Array:
     """Theta_1 ("first") or Theta_2 ("second") as an array (n, n), for so many weights w (m, d) that (n, m) is too large."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.choice("layer", layer, LAYERS[:2])
+    doors.whole("neurons", neurons, 1)
+    x, w = doors.arrays(x=(x, "n d"), w=(w, "m d"))
     block = first_block if layer == "first" else second_block
     found = np.zeros((len(x), len(x)), dtype=x.dtype)
     for start in range(0, len(w), neurons):
@@ -56,6 +65,8 @@ def closed_form(activation: str, variance: float = 1.0) -> Moments | None:
 
     phi(z) = z for z >= 0 and a z below: zeta = (1 + a)/2, and E phi = E g phi' = (1 - a)/sqrt(2 pi), E phi^2 = (1 + a^2)/2.
     """
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.number("variance", variance, low=0)
     if activation == "erf":
         share = 2 * variance / (1 + 2 * variance)
         return Moments(2 / math.sqrt(math.pi * (1 + 2 * variance)), 0.0, 0.0, 0.0, 0.0, 2 / math.pi * math.asin(share))

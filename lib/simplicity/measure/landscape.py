@@ -15,8 +15,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.linalg import lstsq
 from scipy.optimize import brentq
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
+from simplicity import doors
+from simplicity.config import Problem
 from simplicity.measure.alignment import d_n
 
 Array = NDArray[np.floating]
@@ -34,6 +36,7 @@ class Weights(NamedTuple):
 
 def gradient(a: Array, w: Array, x: Array, y: Array) -> Weights:
     """(dL/da_j, dL/dw_j) = (-<w_j, D_j>, -a_j D_j) with the force D_j = D_n(w_j, theta)."""
+    x, y, a, w = doors.arrays(x=(x, "n d"), y=(y, "n"), a=(a, "m"), w=(w, "m d"))
     a, w = _double(a), _double(w)
     force = d_n(w, x, y, np.maximum(x @ w.T, 0.0) @ a)
     return Weights(-np.sum(w * force, axis=1), -a[:, None] * force)
@@ -54,6 +57,7 @@ def hessian(a: Array, w: Array, x: Array, y: Array) -> LinearOperator:
     The terms with u are the Gauss-Newton part, positive semidefinite; those with e pair a_j with w_j through the force on the
     neuron, -D_j, so that no eigenvalue lies below -max_j |D_j|.
     """
+    x, y, a, w = doors.finite(x=(x, "n d"), y=(y, "n"), a=(a, "m"), w=(w, "m d"))
     a, w, x = _double(a), _double(w), _double(x)
     (m, d), n = w.shape, len(x)
     before = x @ w.T
@@ -84,7 +88,10 @@ def least_eigenvalue(a: Array, w: Array, x: Array, y: Array) -> float:
     The other neurons have no gradient and no curvature. Computed as c minus the largest eigenvalue of c - H with c the
     sharpness, because Lanczos resolves an eigenvalue to a share of the operator's norm, and next to 0 there are thousands.
     """
+    x, y, a, w = doors.arrays(x=(x, "n d"), y=(y, "n"), a=(a, "m"), w=(w, "m d"))
     seen = active(w, x)
+    if not seen.any():
+        raise Problem("w: got no neuron that a sample activates, allowed at least one")
     operator = hessian(_double(a)[seen], _double(w)[seen], x, y)
     top = _largest(operator)
     shifted = LinearOperator(operator.shape, matvec=lambda v: top * v - operator.matvec(v), dtype=np.float64)
@@ -93,6 +100,7 @@ def least_eigenvalue(a: Array, w: Array, x: Array, y: Array) -> float:
 
 def active(w: Array, x: Array) -> NDArray[np.bool_]:
     """Which neurons (m,) some sample activates."""
+    w, x = doors.arrays(w=(w, "m d"), x=(x, "n d"))
     return np.any(_double(w) @ x.T > 0, axis=1)
 
 
@@ -101,12 +109,14 @@ def least_norm_output(w: Array, x: Array, y: Array) -> Array:
 
     Singular values below the rounding of the features count as 0: directions that are equal are not told apart by rounding.
     """
+    x, y, w = doors.finite(x=(x, "n d"), y=(y, "n"), w=(w, "m d"))
     features = np.maximum(x @ _double(w).T, 0.0)
     return lstsq(features, y, cond=max(features.shape) * np.finfo(np.float64).eps, lapack_driver="gelsy")[0]
 
 
 def balanced(a: Array, w: Array) -> Weights:
     """The same function with |a_j| = |w_j|: neuron (a, w) becomes (a c, w / c). Such weights have the least norm."""
+    a, w = doors.arrays(a=(a, "m"), w=(w, "m d"))
     length = np.linalg.norm(w, axis=1)
     size = np.sqrt(np.abs(a) * length)
     unit = np.divide(w, length[:, None], out=np.zeros_like(w), where=length[:, None] > 0)
@@ -119,6 +129,9 @@ def random_feature_interpolator(width: int, x: Array, y: Array, rng: Generator) 
     With as many active neurons as samples, and inputs of which no two are positive multiples of each other, it interpolates
     any labels. It shows what this width can represent; no training finds it.
     """
+    doors.whole("width", width, 1)
+    x, y = doors.samples(x, y)
+    doors.generator(rng)
     w = rng.standard_normal((width, x.shape[1]))
     w /= np.linalg.norm(w, axis=1, keepdims=True)
     return balanced(least_norm_output(w, x, y), w)
@@ -126,6 +139,9 @@ def random_feature_interpolator(width: int, x: Array, y: Array, rng: Generator) 
 
 def perturbed(a: Array, w: Array, size: float, rng: Generator) -> Weights:
     """All weights moved in a Gaussian direction by `size` times their Frobenius norm."""
+    a, w = doors.arrays(a=(a, "m"), w=(w, "m d"))
+    doors.number("size", size)
+    doors.generator(rng)
     noise = Weights(rng.standard_normal(a.shape), rng.standard_normal(w.shape))
     factor = size * _norm(a, w) / _norm(*noise)
     return Weights(a + factor * noise.a, w + factor * noise.w)
@@ -133,12 +149,18 @@ def perturbed(a: Array, w: Array, size: float, rng: Generator) -> Weights:
 
 def at_loss(a: Array, w: Array, error: Callable[[Array, Array], float], wanted: float, rng: Generator) -> Weights:
     """A random point of a given loss: from (a, w), where `error` is less, along a Gaussian direction until it is `wanted`."""
+    a, w = doors.finite(a=(a, "m"), w=(w, "m d"))
+    doors.function("error", error)
+    doors.number("wanted", wanted)
+    doors.generator(rng)
     noise = Weights(rng.standard_normal(a.shape), rng.standard_normal(w.shape))
     unit = _norm(a, w) / _norm(*noise)
 
     def place(size: float) -> Weights:
         return Weights(a + size * unit * noise.a, w + size * unit * noise.w)
 
+    if not error(a, w) < wanted:
+        raise Problem(f"wanted: got {wanted:g}, allowed more than the error of the weights, {error(a, w):g}")
     far = 1e-3
     while error(*place(far)) < wanted:
         far *= 2
@@ -148,10 +170,15 @@ def at_loss(a: Array, w: Array, error: Callable[[Array, Array], float], wanted: 
 def _largest(operator: LinearOperator) -> float:
     size = operator.shape[0]
     rng = np.random.default_rng(0)  # for the start and for restarts inside: the same weights give the same bits
-    found = eigsh(
-        operator, k=1, which="LA", v0=rng.standard_normal(size), ncv=min(size, _BASIS), tol=_ACCURACY,
-        return_eigenvectors=False, rng=rng,
-    )  # fmt: skip
+    start = rng.standard_normal(size)
+    try:
+        found = eigsh(
+            operator, k=1, which="LA", v0=start, ncv=min(size, _BASIS), tol=_ACCURACY, return_eigenvectors=False, rng=rng
+        )
+    except ArpackError:
+        if (operator @ start).any():
+            raise
+        return 0.0  # an operator that is 0 leaves Lanczos without a direction
     return float(found[0])
 
 

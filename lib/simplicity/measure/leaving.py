@@ -7,6 +7,8 @@ part of I(G;Y). The part is the companion's choice and sets the times, so the bo
 import numpy as np
 from numpy.typing import NDArray
 
+from simplicity import doors
+from simplicity.config import Problem
 from simplicity.measure import information
 
 Array = NDArray[np.floating]
@@ -20,6 +22,9 @@ def steps(counts: NDArray, step: NDArray, part: float = JUDGED) -> Array:
 
     Tables (..., probe, F, Y, G), steps (..., probe) or (probe,).
     """
+    doors.number("part", part)
+    counts = doors.counts(counts, "... probe f y g")
+    _probes(counts, step)
     found = information.information(counts)
     beyond = found.beyond > part * found.simple
     lasting = np.lib.stride_tricks.sliding_window_view(beyond, SUSTAINED, axis=-1).all(axis=-1)
@@ -28,7 +33,18 @@ def steps(counts: NDArray, step: NDArray, part: float = JUDGED) -> Array:
     return np.where(lasting.any(axis=-1), at.astype(float), np.inf)
 
 
+def _probes(counts: NDArray, step: NDArray) -> None:
+    """Enough probes, and a step for each of them."""
+    shape = counts.shape[:-3]
+    if shape[-1] < SUSTAINED:
+        raise Problem(f"counts: got {shape[-1]} probes, allowed {SUSTAINED} or more")
+    (step,) = doors.arrays(step=(step, "... probe"))
+    if step.shape not in (shape, shape[-1:]):
+        raise Problem(f"step: got shape {step.shape}, allowed {shape} or {shape[-1:]} as counts")
+
+
 def plateau(counts: NDArray) -> Array:
     """mu(F;G) at the last probe over I(G;Y), (...,): what is left of G in the end."""
+    counts = doors.counts(counts, "... probe f y g")
     last = information.information(np.asarray(counts)[..., -1, :, :, :])
     return last.mu / last.simple

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from simplicity import doors
 from simplicity.activations import ACTIVATIONS
 from simplicity.nets import TwoLayer
 
@@ -33,6 +34,9 @@ class Slopes(NamedTuple):
 
 def slopes(network: TwoLayer, x: Array, activation: str) -> Slopes:
     """Lengths of the gradients of f by the first layer's biases and by the input, for inputs (n, d)."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    a, w, x = doors.network(network, x, "n d")
+    network = TwoLayer(a, w)
     m, d = network.w.shape
     bias, inputs = [], []
     for block in _blocks(x, m):
@@ -44,11 +48,15 @@ def slopes(network: TwoLayer, x: Array, activation: str) -> Slopes:
 
 def slope_bound(network: TwoLayer) -> float:
     """s_1(W) / sqrt d: |df/dx| is at most this times |df/db|."""
+    network = _looked_at(network)
     return float(np.linalg.norm(network.w, 2)) / math.sqrt(network.w.shape[1])
 
 
 def force(network: TwoLayer, x: Array, y: Array, activation: str) -> Array:
     """D_r (m, d), for which dw_r/dt = v_r D_r / sqrt m while the outputs are small."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    network = _looked_at(network)
+    w, x, y = doors.arrays(w=(network.w, "m d"), x=(x, "n d"), y=(y, "n"))
     m, d = network.w.shape
     found = np.zeros((m, d), network.w.dtype)
     for start, block in zip(range(0, len(x), max(1, _BLOCK // m)), _blocks(x, m), strict=True):
@@ -59,6 +67,7 @@ def force(network: TwoLayer, x: Array, y: Array, activation: str) -> Array:
 
 def cosines(first: Array, second: Array) -> Array:
     """Of each row with the other's row, (m,); 0 where one of them is 0. `second` may be one vector."""
+    _rows(first, second)
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
     inner = np.sum(first * second, axis=-1)
@@ -67,21 +76,38 @@ def cosines(first: Array, second: Array) -> Array:
 
 def towards(network: TwoLayer, direction: Array) -> Array:
     """sign(v_r) cos(w_r, direction_r), (m,): 1 where the neuron has turned to it. `direction` is (m, d) or (d,)."""
+    network = _looked_at(network)
     return np.asarray(np.sign(network.a) * cosines(network.w, direction))
 
 
 def weights(network: TwoLayer) -> Array:
     """|v_r| |w_r| over its sum, (m,)."""
+    network = _looked_at(network)
     size = np.abs(network.a).astype(np.float64) * np.linalg.norm(network.w, axis=1)
     return size / size.sum()
 
 
 def linear_part(f: Array, x: Array) -> float:
     """How much of the mean of f^2 the best linear map of x explains, 1 - min_b mean (f - <b, x>)^2 / mean f^2; 1 for f = 0."""
+    x, f = doors.finite(x=(x, "n d"), f=(f, "n"))
     values = np.asarray(f, np.float64)
     power = float(np.mean(values**2))
     rest = values - x @ np.linalg.lstsq(x, values, rcond=None)[0]
     return 1 - float(np.mean(rest**2)) / power if power > 0 else 1.0
+
+
+def _looked_at(network: TwoLayer) -> TwoLayer:
+    """The network with shapes that fit to each other."""
+    a, w = doors.pair(network)
+    return TwoLayer(*doors.arrays(a=(a, "m"), w=(w, "m d")))
+
+
+def _rows(first: Array, second: Array) -> None:
+    """The rows of both are of one length, and as many, or the second is one vector."""
+    if np.ndim(second) == 1 or np.ndim(first) == 1:
+        doors.arrays(first=(first, "... d"), second=(second, "... d"))
+    else:
+        doors.same(first=first, second=second)
 
 
 def _blocks(x: Array, width: int) -> list[Array]:

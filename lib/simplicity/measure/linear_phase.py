@@ -10,6 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
+from simplicity import doors
 from simplicity.measure import information
 
 Array = NDArray[np.floating]
@@ -23,6 +24,8 @@ def first_match(counts: ArrayLike, sustained: int = SUSTAINED) -> int | None:
     The authors' T0 is the first epoch at which the average over runs exceeds 1 - h(accuracy of L). A network that is worse than
     chance has information too, and matches nothing.
     """
+    counts = doors.counts(counts, "probe f y l")
+    doors.whole("sustained", sustained, 1)
     found = information.information(counts)
     above = (found.network > found.simple) & (information.accuracies(counts)[0] > 0.5)
     return _first_run(above, sustained)
@@ -30,6 +33,7 @@ def first_match(counts: ArrayLike, sustained: int = SUSTAINED) -> int | None:
 
 def averaged_match(counts: ArrayLike) -> int | None:
     """The authors' T0 for tables (seed, probe, F, Y, L): the first probe whose mean I(F;Y) exceeds the mean 1 - h(acc L)."""
+    counts = doors.counts(counts, "seed probe f y l")
     line = information.from_accuracy(information.accuracies(counts)[1]).mean(axis=0)
     return _first_run(information.information(counts).network.mean(axis=0) > line, 1)
 
@@ -48,6 +52,7 @@ class Reading(NamedTuple):
 
 def as_authors(counts: ArrayLike) -> Reading:
     """Tables (seed, probe, F, Y, L) read as in the authors' code."""
+    counts = doors.counts(counts, "seed probe f y l")
     found = information.information(counts)
     accuracy = float(information.accuracies(counts)[1].mean())
     line = float(information.from_accuracy(information.accuracies(counts)[1]).mean())
@@ -58,6 +63,8 @@ def as_authors(counts: ArrayLike) -> Reading:
 
 def explained(counts: ArrayLike, until: int) -> float:
     """Mean of mu / I(F;Y) over the checkpoints up to `until` that have more than `LEAST_BITS`; NaN where none has."""
+    counts = doors.counts(counts, "probe f y l")
+    doors.whole("until", until, 0, len(counts) - 1)
     found = information.information(np.asarray(counts)[: until + 1])
     enough = found.network > LEAST_BITS
     return float(np.mean(found.mu[enough] / found.network[enough])) if enough.any() else float("nan")
@@ -68,6 +75,7 @@ def independent(counts: ArrayLike) -> Array:
 
     p(f, y, r) = p(f, y) a if r = y, and p(f, y) (1 - a) if not, with a the accuracy of L. Expected counts, no draw.
     """
+    counts = doors.counts(counts, "... 2 2 2")
     n = np.asarray(counts, dtype=float)
     accuracy = information.accuracies(n)[1][..., None, None, None]
     same = np.eye(2)[None]  # (f, y, r): is r = y
@@ -79,6 +87,8 @@ def degraded(counts: ArrayLike, accuracy: ArrayLike) -> Array:
 
     a' = a (1 - q) + (1 - a) q. An L that is already below stays as it is.
     """
+    counts = doors.counts(counts, "... 2 2 2")
+    doors.shares(accuracy=accuracy)
     n = np.asarray(counts, dtype=float)
     before = information.accuracies(n)[1]
     room = 2 * before - 1
@@ -95,6 +105,9 @@ def equally_accurate(counts: ArrayLike, other: ArrayLike) -> tuple[Array, Array]
 
 def redrawn(counts: ArrayLike, draws: int, rng: Generator) -> Array:
     """`independent` by experiment, (draws, ..., F, Y, R): R is the label with a probability of the accuracy of L."""
+    counts = doors.indices("counts", doors.counts(counts, "... 2 2 2"), np.iinfo(np.int64).max, "...")
+    doors.whole("draws", draws, 1)
+    doors.generator(rng)
     n = np.asarray(counts)
     both = n.sum(axis=-1)
     accuracy = np.broadcast_to(information.accuracies(n)[1][..., None, None], both.shape)
@@ -134,6 +147,9 @@ class Phase(NamedTuple):
 
 def phase(counts: ArrayLike, other: ArrayLike, training: ArrayLike) -> Phase:
     """For tables (probe, F, Y, L) with L, with the other classifier on the same points, and with L on training points."""
+    counts = doors.counts(counts, "probe 2 2 2")
+    other = doors.counts(other, f"{len(counts)} 2 2 2", "other")
+    training = doors.counts(training, f"{len(counts)} 2 2 2", "training")
     n, m = np.asarray(counts, dtype=float), np.asarray(other, dtype=float)
     random = independent(n)
     ours, theirs = equally_accurate(n, m)

@@ -8,13 +8,21 @@ At a pre-activation of exactly 0 a neuron is off.
 import numpy as np
 from numpy.typing import NDArray
 
+from simplicity import doors
 from simplicity.nets import FullyConnected
 
 Array = NDArray[np.floating]
 
 
+def _looked_at(network: FullyConnected, x: Array) -> tuple[FullyConnected, Array]:
+    """Network and inputs (n, n_0), which fit to each other."""
+    (x,) = doors.arrays(x=(x, "N k"))
+    return FullyConnected(*map(tuple, doors.layers(network, x.shape[1]))), x
+
+
 def outputs(network: FullyConnected, x: Array) -> Array:
     """f(x), the logit where a sigmoid follows; (n,) for inputs (n, n_0)."""
+    network, x = _looked_at(network, x)
     h = x
     for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
         h = np.maximum(h @ weight.T + bias, 0)
@@ -23,6 +31,7 @@ def outputs(network: FullyConnected, x: Array) -> Array:
 
 def patterns(network: FullyConnected, x: Array) -> tuple[NDArray[np.bool_], ...]:
     """Which hidden neurons are on: for each layer l < d an array (n, n_l)."""
+    network, x = _looked_at(network, x)
     h, found = x, []
     for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
         z = h @ weight.T + bias
@@ -36,6 +45,8 @@ def gradients(network: FullyConnected, x: Array, *, layer: int = 0) -> Array:
 
     f_d o ... o f_{layer + 1} is the function whose gradient that is.
     """
+    network, x = _looked_at(network, x)
+    doors.whole("layer", layer, 0, len(network.weights) - 1)
     on = patterns(network, x)
     g = np.broadcast_to(network.weights[-1], (len(x), network.weights[-1].shape[1]))
     for index in reversed(range(layer, len(on))):
@@ -54,5 +65,6 @@ def local(network: FullyConnected, x: Array, *, sigmoid: bool = False) -> Array:
 
 def product_bound(network: FullyConnected, *, sigmoid: bool = False) -> float:
     """lambda_prod = prod_l |W_l|_2, a bound of every local constant; with `sigmoid` a quarter of it, the largest p (1 - p)."""
+    network = FullyConnected(*map(tuple, doors.layers(network)))
     bound = float(np.prod([np.linalg.norm(weight, 2) for weight in network.weights]))
     return bound / 4 if sigmoid else bound

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import linprog
 
+from simplicity import doors
+from simplicity.config import Problem
+
 Array = NDArray[np.floating]
 Bits = NDArray[np.bool_]
 Patterns = Sequence[Bits]
@@ -37,16 +40,20 @@ class Far(NamedTuple):
 
 def joined(*parts: Patterns) -> tuple[Bits, ...]:
     """The patterns of several sets of inputs as those of one."""
+    for part in parts:
+        doors.patterns("patterns", part, len(parts[0]))
     return tuple(np.concatenate(layers) for layers in zip(*parts, strict=True))
 
 
 def chosen(patterns: Patterns, index: NDArray) -> tuple[Bits, ...]:
     """The patterns of some of the inputs."""
+    doors.patterns("patterns", patterns)
     return tuple(layer[index] for layer in patterns)
 
 
 def numbered(patterns: Patterns) -> NDArray[np.int64]:
     """A number for each input, (n,), equal where and only where the Kronecker vectors are."""
+    doors.patterns("patterns", patterns)
     alive = np.all([layer.any(axis=1) for layer in patterns], axis=0)
     bits = np.packbits(np.concatenate(patterns, axis=1) & alive[:, None], axis=1)
     return np.unique(bits, axis=0, return_inverse=True)[1].ravel()
@@ -54,11 +61,13 @@ def numbered(patterns: Patterns) -> NDArray[np.int64]:
 
 def representatives(patterns: Patterns) -> NDArray[np.int64]:
     """The index of one input of each region, sorted."""
+    doors.patterns("patterns", patterns)
     return np.sort(np.unique(numbered(patterns), return_index=True)[1])
 
 
 def different_rows(patterns: Patterns) -> Bits:
     """The different rows, zeros left out, of the matrix whose columns are s(x): (u, n), layer by layer."""
+    doors.patterns("patterns", patterns)
     found = np.ones((1, len(patterns[0])), dtype=bool)
     for layer in patterns:
         neurons = np.unique(layer.T, axis=0)
@@ -70,12 +79,15 @@ def different_rows(patterns: Patterns) -> Bits:
 
 def gram(patterns: Patterns, others: Patterns) -> Array:
     """<s(x), s(x')> = prod_l <s_l(x), s_l(x')>, (n, n'): a product of products of layers."""
+    doors.patterns("patterns", patterns)
+    doors.patterns("others", others, len(patterns))
     parts = [a.astype(float) @ b.T.astype(float) for a, b in zip(patterns, others, strict=True)]
     return np.prod(parts, axis=0)
 
 
 def rank(patterns: Patterns) -> int:
     """Rank of the matrix whose columns are s(x), from its Gram matrix of whole numbers."""
+    doors.patterns("patterns", patterns)
     own = chosen(patterns, representatives(patterns))
     return int(np.linalg.matrix_rank(gram(own, own), hermitian=True))
 
@@ -86,6 +98,9 @@ def far_from_data(seen: Patterns, phi: Array, new: Patterns) -> Far:
     `seen` are n patterns with their phi (n,); of several in one region the least phi counts. Whether any k exists is a matter
     of linear algebra; where k is unique it is solved for, and where it is not HiGHS minimises.
     """
+    doors.patterns("seen", seen)
+    doors.patterns("new", new, len(seen))
+    (phi,) = doors.finite(phi=(phi, str(len(seen[0]))))
     region = numbered(seen)
     weight = np.full(region.max() + 1, np.inf)
     np.minimum.at(weight, region, phi)
@@ -122,12 +137,21 @@ def exact_sum(columns: Bits, target: Bits, most: int = 4) -> tuple[int, ...] | N
     `columns` (u, m) and `target` (u,) share the rows of `different_rows`. Of 0/1 vectors only disjoint ones add up to one.
     A zero target is the empty sum.
     """
+    _bits(columns, target)
+    doors.whole("most", most, 0)
     inside = np.flatnonzero(~(columns & ~target[:, None]).any(axis=0) & columns.any(axis=0))
     for size in range(most + 1):
         found = _cover(columns, target, inside, size)
         if found is not None:
             return found
     return None
+
+
+def _bits(columns: Bits, target: Bits) -> None:
+    """Truth values of the same rows."""
+    if columns.ndim != 2 or target.shape != columns.shape[:1] or {columns.dtype.kind, target.dtype.kind} != {"b"}:
+        got = f"{columns.dtype} {columns.shape} and {target.dtype} {target.shape}"
+        raise Problem(f"columns, target: got {got}, allowed truth values (u, m) and (u,)")
 
 
 def _cover(columns: Bits, left: Bits, allowed: NDArray[np.int64], size: int) -> tuple[int, ...] | None:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from simplicity import doors
+
 Array = NDArray[np.floating]
 DEVIATIONS = 4.0  # of a binomial: one draw in 16,000 is further away by chance
 
@@ -23,11 +25,20 @@ class Weights(NamedTuple):
     own: Array
 
 
+def _looked_at(start: Weights, shared: Array, y: Array) -> list[Array]:
+    """The start's own weights, shared coordinates and labels, one of each for a sample."""
+    y, shared, own = doors.finite(y=(y, "n"), shared=(shared, "n"), own=(start.own, "n"))
+    doors.number("first", start.first)
+    return [own, shared, y]
+
+
 def limit(start: Weights, shared: Array, y: Array) -> Weights:
     """w_0 + X^T (X X^T)^-1 (y - X w_0), the projection of w_0 onto the solutions of X w = y.
 
     w(1) = (w_0(1) + sum_j x_j(1) (y_j - w_0(k_j))) / (n + 1) and w(k_j) = y_j - w(1) x_j(1).
     """
+    own, shared, y = _looked_at(start, shared, y)
+    start = Weights(start.first, own)
     first = (start.first + float(shared @ (y - start.own))) / (len(y) + 1)
     return Weights(first, y - first * shared)
 
@@ -37,6 +48,10 @@ def at_step(start: Weights, shared: Array, y: Array, step: float, step_size: flo
 
     The residual splits along x1, which shrinks by 1 - step_size (n + 1) / n a step, and across, by 1 - step_size / n.
     """
+    own, shared, y = _looked_at(start, shared, y)
+    start = Weights(start.first, own)
+    doors.number("step", step, low=0)
+    doors.step(step_size)
     n = len(y)
     residual = y - start.first * shared - start.own
     along = float(shared @ residual) / n
@@ -48,16 +63,23 @@ def at_step(start: Weights, shared: Array, y: Array, step: float, step_size: flo
 
 def largest_step(n: int) -> float:
     """2n / (n + 1): gradient descent converges below this step size and diverges above it."""
+    doors.whole("n", n, 1)
     return 2 * n / (n + 1)
 
 
 def expected_first(n: int, flip: float, first: float = 0.0) -> float:
     """Mean of the limit's w(1) over samples and random signs of w_0(k): (n (1 - 2p) + w_0(1)) / (n + 1)."""
+    doors.whole("n", n, 1)
+    doors.number("flip", flip, low=0, high=1)
+    doors.number("first", first)
     return (n * (1 - 2 * flip) + first) / (n + 1)
 
 
 def spread(n: int, flip: float, size: float) -> float:
     """Standard deviation of the limit's w(1), for |w_0(k)| = size with random signs: sqrt(n (4p(1-p) + size^2)) / (n + 1)."""
+    doors.whole("n", n, 1)
+    doors.number("flip", flip, low=0, high=1)
+    doors.number("size", size)
     return float(np.sqrt(n * (4 * flip * (1 - flip) + size**2))) / (n + 1)
 
 
@@ -66,21 +88,28 @@ def lowest_first(n: int, flip: float, size: float) -> float:
 
     w_0(1) > -(n + 1)(1 - 2p - size), up to O(1). The theorem's own -n^0.99 is weaker until n^-0.01 < 1 - 2p - size.
     """
+    doors.whole("n", n, 1)
+    doors.number("flip", flip, low=0, high=1)
+    doors.number("size", size)
     return -(n + 1) * (1 - 2 * flip - size)
 
 
 def enough_samples(flip: float, size: float) -> float:
     """log10 of the n from which w_0(1) >= -n^0.99 implies the condition of `lowest_first`: n = (1 - 2p - size)^-100."""
+    doors.number("flip", flip, low=0, high=1)
+    doors.number("size", size, below=1 - 2 * flip)
     return -100 * float(np.log10(1 - 2 * flip - size))
 
 
 def margins(first: Array | float, own: Array, shared: Array, y: Array) -> Array:
     """y f(x) of samples with shared coordinates and weights `own` on their own coordinates; positive is correct."""
+    first, own, shared, y = doors.same(first=first, own=own, shared=shared, y=y)
     return y * (first * shared + own)
 
 
 def accuracy(margin: Array) -> float:
     """Share of positive margins; one of 0 is a coin toss and counts half."""
+    (margin,) = doors.arrays(margin=(margin, "n"))
     return float(np.mean(margin > 0) + np.mean(margin == 0) / 2)
 
 
@@ -89,6 +118,9 @@ def population_accuracy(first: float, size: float, flip: float) -> float:
 
     1 - p if w(1) > size, p if w(1) < -size, else 1/2: then the sign of w_0(k) decides, which knows nothing of y.
     """
+    doors.number("first", first)
+    doors.number("size", size, low=0)
+    doors.number("flip", flip, low=0, high=1)
     if abs(first) <= size:
         return 0.5
     return 1 - flip if first > 0 else flip
@@ -102,4 +134,5 @@ def near(accuracy: Array | float, expected: Array | float, n_test: Array | float
 
 def share_above(n: int, flip: float, size: Array, first: float = 0.0) -> Array:
     """Probability over samples that the limit's w(1) exceeds `size` (any shape), by the normal approximation: the sigmoid."""
+    (size,) = doors.arrays(size=(size, "..."))
     return np.array([stats.norm.sf(one, expected_first(n, flip, first), spread(n, flip, float(one))) for one in np.ravel(size)])
