@@ -20,6 +20,7 @@ ALLOWED = {
     "config": set(),
     "threads": set(),
     "paths": {"config"},
+    "files": {"config"},
     "machine": set(),
     "checkpoints": set(),
     "modules": set(),
@@ -30,7 +31,7 @@ ALLOWED = {
     "starts": {"nets"},  # further initialisations, apart from `nets` so that recorded runs keep their fingerprints
     "measure": {"config", "nets", "activations", "measure"},
     "claims": {"config"},
-    "store": {"config", "threads"},
+    "store": {"config", "files", "threads"},
     "pool": {"config", "threads"},
     "engines": {"config", "nets", "activations", "engines"},
     "linear_teacher": {"data", "nets", "engines", "measure"},  # a set-up that several experiments share

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simplicity import files
 from simplicity.config import Problem, unknown
 from simplicity.data import images
 
@@ -53,17 +54,17 @@ def fetch(name: str, folder: Path | None = None, remotes: Mapping[str, Sequence[
     import pooch
 
     root = folder or images.folder()
-    files = _files(name, remotes)
+    wanted = _files(name, remotes)
     pooch.get_logger().setLevel(logging.ERROR)
     registry = pooch.create(
         path=root,
         base_url="",
-        registry={one.file: f"sha256:{one.sha256}" for one in files},
-        urls={one.file: one.url for one in files},
+        registry={one.file: f"sha256:{one.sha256}" for one in wanted},
+        urls={one.file: one.url for one in wanted},
         retry_if_failed=RETRIES,
     )
     found = []
-    for one in files:
+    for one in wanted:
         try:
             downloader = pooch.HTTPDownloader(timeout=SECONDS, progressbar=False)
             found.append(Path(registry.fetch(one.file, downloader=downloader)))
@@ -83,9 +84,7 @@ def unpack(archive: Path) -> list[Path]:
     for name in images.CIFAR_BATCHES:
         images.decode_cifar(members[f"{name}.bin"], name)  # refuse what is no batch before anything is written
         target = archive.with_name(f"{name}.bin")
-        partial = target.with_suffix(".part")
-        partial.write_bytes(members[f"{name}.bin"])
-        partial.replace(target)
+        files.write(target, members[f"{name}.bin"])
         found.append(target)
     return found
 

@@ -20,11 +20,10 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from simplicity import paths
+from simplicity import files, paths
 from simplicity.book import provenance
 from simplicity.book.papermill_handler import SCHEME
 from simplicity.config import Problem, shown, unknown
-from simplicity.store import write_atomically
 
 logging.getLogger("papermill").setLevel(logging.ERROR)  # it logs each file name; we check and report ourselves
 
@@ -44,14 +43,15 @@ def execute(chapter: str, output: Path, parameters: Mapping[str, Any] | None = N
     values = {name: ast.literal_eval(entry["default"]) for name, entry in defaults.items()}
     given = {name: checked(chapter, name, value, defaults) for name, value in (parameters or {}).items()}
     output = Path(output)
-    if not output.parent.is_dir() or output.is_dir():
-        raise Problem(f"output: got {output}, allowed a file in an existing folder")
+    why = files.refusal(output)
+    if why:
+        raise Problem(f"output: got {output} ({why}), allowed a file in an existing folder")
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     notebook = run(chapter, source, given, timeout)
     seconds = time.perf_counter() - clock
     # papermill notes absolute paths, which would tell readers about this machine only.
     notebook.metadata.papermill.update(input_path=f"book/{source.name}", output_path=output.name)
-    write_atomically(output, nbformat.writes(notebook).encode())
+    files.write_text(output, nbformat.writes(notebook))
     record = provenance.record(paths.root(), started, seconds)
     return {"chapter": chapter, "parameters": {"defaults": values, "given": given}, **record}
 
