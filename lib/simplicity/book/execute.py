@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import logging
 import math
+import os
 import tempfile
 import time
 import warnings
@@ -24,6 +25,7 @@ from simplicity import files, paths
 from simplicity.book import provenance
 from simplicity.book.papermill_handler import SCHEME
 from simplicity.config import Problem, shown, unknown
+from simplicity.data import images
 
 logging.getLogger("papermill").setLevel(logging.ERROR)  # it logs each file name; we check and report ourselves
 
@@ -114,6 +116,8 @@ _PARSERS = {"int": _int, "float": _float, "bool": _bool, "str": _str}
 
 def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbformat.NotebookNode:
     """One kernel, started in the book's folder and ended with the run."""
+    if os.environ.get(images.FOLDER):
+        os.environ[images.FOLDER] = str(images.folder())  # a relative path means the folder that we were started in
     with tempfile.TemporaryDirectory(prefix="simplicity-kernel-") as folder, _known_warnings():
         # Sockets in files: kernels that start at the same time would race for TCP ports. The folder of their own keeps
         # the sockets' paths under the system's limit of about 100 characters.
