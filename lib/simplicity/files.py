@@ -14,6 +14,7 @@ Where the folder forbids a rename and the file itself may be written (another us
 container), the content is written in place; only there can a reader see a part.
 """
 
+import codecs
 import contextlib
 import errno
 import hashlib
@@ -34,6 +35,7 @@ PART = ".part-"  # how temporary files start
 _IN_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EBUSY})
 _DESCRIPTORS = re.compile(r"/dev/fd|/proc/\d+(/task/\d+)?/fd")
 _MOST_LINKS = 40
+_KEPT = "simplicity.kept"  # how characters are written that an encoding lacks
 
 
 def write(path: Path, content: bytes) -> None:
@@ -97,14 +99,25 @@ def use_utf8() -> None:
     Python's own choice there is the locale's encoding, and an error in the middle of a table. An encoding that the user
     has named (PYTHONIOENCODING) stays.
     """
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)  # not there where a program has put a stream of its own
-        if reconfigure is None:
+    codecs.register_error(_KEPT, _kept)
+    for stream, first in ((sys.stdout, sys.__stdout__), (sys.stderr, sys.__stderr__)):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is None or stream is not first:  # closed, or a program's own in the place of the process's
             continue
         if os.environ.get("PYTHONIOENCODING") or stream.isatty():
-            reconfigure(errors="backslashreplace")
+            reconfigure(errors=_KEPT)
         else:
-            reconfigure(encoding="utf-8", errors="backslashreplace")
+            reconfigure(encoding="utf-8", errors=_KEPT)
+
+
+def _kept(error: UnicodeError) -> tuple[str | bytes, int]:
+    """For a character that the encoding lacks: a byte of a file's name as it came, anything else as its code."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    one = error.object[error.start]
+    if "\udc80" <= one <= "\udcff":
+        return bytes([ord(one) - 0xDC00]), error.start + 1
+    return one.encode("ascii", "backslashreplace").decode("ascii"), error.start + 1
 
 
 class Together:
