@@ -18,6 +18,7 @@ import codecs
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import re
@@ -100,14 +101,14 @@ def use_utf8() -> None:
     has named (PYTHONIOENCODING) stays.
     """
     codecs.register_error(_KEPT, _kept)
-    for stream, first in ((sys.stdout, sys.__stdout__), (sys.stderr, sys.__stderr__)):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is None or stream is not first:  # closed, or a program's own in the place of the process's
-            continue
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)  # None where it is closed
+        if not isinstance(stream, io.TextIOWrapper) or stream is not getattr(sys, f"__{name}__"):
+            continue  # a program has put a stream of its own there
         if os.environ.get("PYTHONIOENCODING") or stream.isatty():
-            reconfigure(errors=_KEPT)
+            stream.reconfigure(errors=_KEPT)
         else:
-            reconfigure(encoding="utf-8", errors=_KEPT)
+            stream.reconfigure(encoding="utf-8", errors=_KEPT)
 
 
 def _kept(error: UnicodeError) -> tuple[str | bytes, int]:
