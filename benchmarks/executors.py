@@ -67,9 +67,9 @@ def cluster() -> Iterator[str]:
         quiet: dict[str, Any] = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         local = ["--host", "127.0.0.1", "--no-dashboard"]
         started = [subprocess.Popen([dask, "scheduler", *local, "--port", "0", "--scheduler-file", str(file)], **quiet)]
-        while not (file.exists() and file.read_text().endswith("}")):  # it appears before it is written
+        while not (file.exists() and file.read_text("utf-8").endswith("}")):  # it appears before it is written
             time.sleep(0.05)
-        address = json.loads(file.read_text())["address"]
+        address = json.loads(file.read_text("utf-8"))["address"]
         words = [dask, "worker", address, *local, "--nthreads", "1", "--local-directory", folder]
         started += [subprocess.Popen(words, **quiet) for _ in range(WORKERS)]
         try:

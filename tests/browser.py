@@ -134,7 +134,7 @@ def open_page() -> Iterator[Page]:
 
 def _port(file: Path) -> int:
     for _ in range(600):
-        if file.is_file() and file.read_text().strip():
-            return int(file.read_text().split()[0])
+        if file.is_file() and file.read_text("utf-8").strip():
+            return int(file.read_text("utf-8").split()[0])
         time.sleep(0.1)
     raise RuntimeError("Chromium did not open its debugging port within a minute")

@@ -42,7 +42,8 @@ class Nest:
 
     def __init__(self) -> None:
         words = [sys.executable, str(Path(__file__).resolve()), "nest"]
-        self.process = subprocess.Popen(words, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(words, env=environment(), stdin=pipe, stdout=pipe, encoding="utf-8")
 
     def start(self, *words: object) -> int:
         """The process id of a new client."""

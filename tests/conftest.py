@@ -5,8 +5,10 @@ from collections.abc import Generator
 
 import pytest
 
-import simplicity  # noqa: F401  (before a test module loads numpy: the arithmetic is settled when a library is loaded)
+# Before a test module loads numpy: the arithmetic is settled when a library is loaded.
+from simplicity import paths, run
 
+STORES = (run.default_store(), paths.cache() / "store")
 GATE = os.environ.get("SIMPLICITY_CI") == "1"
 
 
@@ -26,3 +28,15 @@ def pytest_runtest_makereport(
 def no_word_about_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of processes is what a test says, not what the machine it runs on says."""
     monkeypatch.delenv("SIMPLICITY_WORKERS", raising=False)
+
+
+def _toy_cells() -> set[str]:
+    """Cells of the tests' own experiment in the stores of whoever runs the tests."""
+    return {str(path) for store in STORES for path in store.glob("toy_experiment/*")}
+
+
+@pytest.fixture(autouse=True)
+def nothing_in_the_users_store() -> Generator[None, None, None]:
+    before = _toy_cells()
+    yield
+    assert _toy_cells() <= before, "a test has written into the user's store: give it a folder of its own"

@@ -183,6 +183,135 @@ def test_without_the_variable_the_folder_is_in_the_users_cache(tmp_path, monkeyp
     assert images.folder() == tmp_path
 
 
+@pytest.mark.parametrize("given", ["~/data", "$HOME/data", "${HOME}/data", "~/data/"])
+def test_the_folder_may_name_the_home(tmp_path, monkeypatch, given):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(images.FOLDER, given)
+    assert images.folder() == tmp_path / "data"
+
+
+def test_a_relative_folder_is_the_one_below_the_working_folder_and_an_empty_word_says_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(images.FOLDER, "data")
+    assert images.folder() == tmp_path / "data"
+    (tmp_path / "~").mkdir()
+    monkeypatch.setenv(images.FOLDER, "~")  # a folder of that very name is there
+    assert images.folder() == tmp_path / "~"
+    monkeypatch.setenv(images.FOLDER, "")
+    assert images.folder().parts[-2:] == ("simplicity", "data")
+    monkeypatch.setenv(images.FOLDER, "~nobody of that name/data")
+    with pytest.raises(Problem, match="SIMPLICITY_DATA: got '~nobody"):
+        images.folder()
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_a_file_or_a_forbidden_folder_in_the_place_of_the_folder_is_told(tmp_path, name, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    read = {"mnist": images.mnist, "cifar10": images.cifar10}[name]
+    with pytest.raises(Problem, match="which is no folder"):
+        read(tmp_path / "file")
+
+    def forbidden(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", forbidden)
+    with pytest.raises(Problem, match="Permission denied.*, allowed files that can be read"):
+        read(tmp_path)
+
+
+# --- the data set's own images, and others under its names
+
+
+def test_other_images_under_the_names_of_mnist_are_read_by_hand_and_refused_in_a_run(tmp_path, monkeypatch):
+    put(tmp_path, mnist_files(zipped=True))
+    monkeypatch.setenv(images.FOLDER, str(tmp_path))
+    assert len(images.mnist().train.y) == 6
+    for _ in range(2):
+        with pytest.raises(Problem, match="mnist: got other images or labels than its own under its file names in"):
+            images.load("mnist", RNG)
+    with pytest.raises(Problem, match="mnist: got other images"):
+        fetch.verify("mnist", tmp_path, {"mnist": []})
+    assert cli.main(["data", "verify", "mnist"]) == 2
+
+
+def test_files_are_judged_by_content_once_and_again_when_they_change(tmp_path, monkeypatch):
+    monkeypatch.setenv(images.FOLDER, str(put(tmp_path, mnist_files(zipped=True))))
+    monkeypatch.setitem(images.OWN, "mnist", images._digests("mnist", images.mnist()))
+    judged = []
+    digests = images._digests
+    monkeypatch.setattr(images, "_digests", lambda *given: judged.append(given[0]) or digests(*given))
+    for _ in range(3):
+        assert len(images.load("mnist", RNG).train.y) == 6
+    assert judged == ["mnist"]
+    name = f"MNIST/raw/{images.MNIST_FILES[1]}"
+    (tmp_path / f"{name}.gz").unlink()
+    put(tmp_path, {name: idx(Y[:6])})  # the same labels, unpacked
+    images.load("mnist", RNG)
+    put(tmp_path, {name: idx(Y[1:7])})
+    os.utime(tmp_path / name, ns=(1, 1))
+    with pytest.raises(Problem, match="other images or labels"):
+        images.load("mnist", RNG)
+    assert judged == ["mnist"] * 3
+
+
+def test_the_originals_of_cifar_count_by_the_names_that_git_gives_them(tmp_path, monkeypatch):
+    root = put(tmp_path, GOOD)
+    monkeypatch.setenv(images.FOLDER, str(root))
+    monkeypatch.setattr(images, "_IN_A_BATCH", 10)
+    with pytest.raises(Problem, match="cifar10: got other images"):
+        images.load("cifar10", RNG)
+    images._JUDGED.clear()
+    names = [hashlib.sha1(b"blob 30730\0" + body).hexdigest() for body in GOOD.values()]
+    monkeypatch.setattr(images, "_GIT_NAMES", tuple(names))
+    expect_all(images.load("cifar10", RNG))
+
+
+def test_inexact_images_do_not_matter_for_what_is_cifars_own(monkeypatch):
+    monkeypatch.setattr(images, "_IN_A_BATCH", 10)
+    monkeypatch.setattr(images, "_INEXACT", ((3,), (), (), (), (9,), (0, 5)))
+    labels = Y.astype(np.int64)
+    whole = images.Split(images.Images(X[:50], labels[:50], 255), images.Images(X[50:], labels[50:], 255))
+    exact = [np.delete(np.arange(50), [3, 49]), np.delete(np.arange(10), [0, 5])]
+    less = images.Split(whole.train.take(exact[0]), whole.test.take(exact[1]), (2, 2))
+    other = X[:50].copy()
+    other[3] += 1
+    assert images._digests("cifar10", whole) == images._digests("cifar10", less)
+    assert images._digests("cifar10", whole._replace(train=whole.train._replace(x=other))) == images._digests("cifar10", less)
+    other[4] += 1
+    assert images._digests("cifar10", whole._replace(train=whole.train._replace(x=other))) != images._digests("cifar10", less)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda files, names: files | {names[0]: files[names[0]] + b"garbage"}, "damaged file"),
+        (lambda files, names: files | {names[0]: files[names[0]][:40] + b"????" + files[names[0]][44:]}, "damaged file"),
+        (lambda files, names: files | {names[1]: gzip.compress(idx(np.full(6, 10, np.uint8)))}, "the label 10, allowed 0 to 9"),
+        (lambda files, names: files | {names[1]: gzip.compress(idx(Y[:5]))}, "got shapes"),
+        (lambda files, names: files | {names[2]: gzip.compress(idx(X[:3, 0]))}, "got shapes"),
+        (lambda files, names: files | {names[0]: gzip.compress(bytes([0, 0, 8, 80]) + struct.pack(">80I", *[1] * 80) + b"1")},
+         "values for shape"),
+        (lambda files, names: files | {names[0]: gzip.compress(bytes([0, 0, 8, 3]) + b"\xff" * 12 + b"1")}, "values for shape"),
+    ],
+)  # fmt: skip
+def test_files_of_another_form_under_the_names_of_mnist_are_told(tmp_path, spoil, said):
+    names = [f"MNIST/raw/{name}.gz" for name in images.MNIST_FILES]
+    with pytest.raises(Problem, match=said):
+        images.mnist(put(tmp_path, spoil(mnist_files(zipped=True), names)))
+
+
+@pytest.mark.parametrize("at", [60, 2000, 15_000])
+def test_an_npz_batch_with_changed_bytes_is_told(tmp_path, at):
+    body = io.BytesIO()
+    np.savez_compressed(body, x=X[:10], y=Y[:10], exact=np.ones(10, dtype=bool))
+    content = bytearray(body.getvalue())
+    content[at : at + 8] = b"????????"
+    path = tmp_path / "train_batch_1.npz"
+    path.write_bytes(bytes(content))
+    with pytest.raises(Problem, match="train_batch_1.npz: got no readable batch"):
+        images._npz(path)
+
+
 def expect_all(found: images.Split) -> None:
     np.testing.assert_array_equal(found.train.x, X[:50])
     np.testing.assert_array_equal(found.train.y, Y[:50])
@@ -344,12 +473,13 @@ def remotes(server: Server, body: bytes, file: str = f"cifar10/{images.CIFAR_ARC
     return {"cifar10": [fetch.Remote(file, server.url + "archive", hashlib.sha256(body).hexdigest())]}
 
 
-def test_a_good_file_is_fetched_unpacked_verified_and_not_asked_for_again(tmp_path, serve):
+def test_a_good_file_is_fetched_unpacked_verified_and_not_asked_for_again(tmp_path, serve, monkeypatch):
     body = archive_of(GOOD)
     server = serve({"archive": body})
     found = fetch.fetch("cifar10", tmp_path, remotes(server, body))
     assert [path.name for path in found] == [images.CIFAR_ARCHIVE, *(f"{name}.bin" for name in images.CIFAR_BATCHES)]
     expect_all(images.cifar10(tmp_path))
+    monkeypatch.setitem(images.OWN, "cifar10", images._digests("cifar10", images.cifar10(tmp_path)))
     lines = fetch.verify("cifar10", tmp_path, remotes(server, body))
     assert "as published" in lines[0] and "50 training and 10 test images in 10 classes" in lines[1]
     fetch.fetch("cifar10", tmp_path, remotes(server, body))

@@ -21,6 +21,7 @@ ALLOWED = {
     "threads": {"config", "machine", "paths"},
     "doors": {"config"},
     "paths": {"config"},
+    "files": {"config"},
     "machine": set(),
     "companion": {"run"},
     "checkpoints": set(),
@@ -33,7 +34,7 @@ ALLOWED = {
     "starts": {"config", "doors", "nets"},
     "measure": {"config", "doors", "nets", "activations", "measure"},
     "claims": {"config"},
-    "store": {"config", "threads"},
+    "store": {"config", "files", "threads"},
     "pool": {"config", "threads"},
     "engines": {"config", "doors", "nets", "activations", "engines"},
     "linear_teacher": {"doors", "data", "nets", "engines", "measure"},  # a set-up that several experiments share

@@ -117,6 +117,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(records, "experiment", lambda name: toy)
     monkeypatch.setattr(records, "names", lambda: ["toy_experiment"])
     monkeypatch.setenv("SIMPLICITY_WORKERS", "0")
+    monkeypatch.setattr("simplicity.run.default_store", lambda: tmp_path / "default")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

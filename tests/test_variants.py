@@ -6,8 +6,10 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import psutil
@@ -38,7 +40,8 @@ def test_a_grid_is_executed_told_and_linked_and_a_failing_point_costs_itself(tre
     out, err = client.communicate()
     assert client.returncode == 1, err
     assert "2 notebooks, 1 failed" in out
-    assert sorted(path.name for path in (tmp_path / "grid").iterdir()) == ["index.html", "small-1.ipynb"]
+    listed = [".index.html.files", "index.html", "small-1.ipynb"]
+    assert sorted(path.name for path in (tmp_path / "grid").iterdir()) == listed
     notebook = nbformat.read(tmp_path / "grid" / "small-1.ipynb", 4)
     (injected,) = (cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", []))
     assert 'law = "<b>bold</b>"' in injected.source
@@ -46,6 +49,86 @@ def test_a_grid_is_executed_told_and_linked_and_a_failing_point_costs_itself(tre
     assert "<b>" not in page and page.count("&lt;b&gt;bold&lt;/b&gt;") == 2
     assert 'href="small-1.ipynb"' in page and "small-2.ipynb" not in page
     assert "failed: AssertionError: width must be positive" in page
+
+
+def point(path: Path, chapter: str, given: dict[str, object], limit: float) -> float:
+    if given["width"] == 13:
+        raise Problem("told to fail")
+    nbformat.write(nbformat.v4.new_notebook(), path)
+    return 1.0
+
+
+class Loop:
+    """Runs each point at once, in the place of the pool of processes."""
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        pass
+
+    def schedule(self, function: Callable[..., float], args: list[Any], timeout: float) -> Future:
+        future: Future = Future()
+        try:
+            future.set_result(function(*args))
+        except Problem as problem:
+            future.set_exception(problem)
+        return future
+
+    def close(self) -> None:
+        pass
+
+    stop = join = close
+
+
+def test_a_smaller_grid_clears_what_the_larger_one_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variants, "ProcessPool", Loop)
+    monkeypatch.setattr(variants.worker, "variant", point)
+    folder = tmp_path / "grid"
+
+    def grid(chapter: str, *widths: int) -> list[str]:
+        variants.execute_grid(chapter, [{"width": width} for width in widths], folder, 1, 10.0)
+        return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+    assert grid("small", 1, 2, 3) == ["index.html", "small-1.ipynb", "small-2.ipynb", "small-3.ipynb"]
+    (folder / "small-9.ipynb").write_text("mine", "utf-8")
+    (folder / "small-2.ipynb").write_text("changed by hand", "utf-8")
+    assert grid("small", 4) == ["index.html", "small-1.ipynb", "small-2.ipynb", "small-9.ipynb"]
+    (folder / "small-2.ipynb").unlink()
+    assert grid("small", 13, 5) == ["index.html", "small-2.ipynb", "small-9.ipynb"]  # no old notebook for a failed point
+    assert grid("other", *range(20, 31))[:2] == ["index.html", "other-01.ipynb"]
+    assert not (folder / "small-2.ipynb").exists() and (folder / "small-9.ipynb").read_text("utf-8") == "mine"
+
+
+def test_a_grid_broken_off_has_a_page_of_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(path: Path, chapter: str, given: dict[str, object], limit: float) -> float:
+        if given["width"] == 2:
+            raise KeyboardInterrupt
+        return point(path, chapter, given, limit)
+
+    class Later(Loop):
+        def schedule(self, function: Callable[..., float], args: list[Any], timeout: float) -> Future:
+            future: Future = Future()
+            future.result = lambda timeout=None: function(*args)  # type: ignore[method-assign]
+            return future
+
+    monkeypatch.setattr(variants, "ProcessPool", Later)
+    monkeypatch.setattr(variants.worker, "variant", broken)
+    with pytest.raises(KeyboardInterrupt):
+        variants.execute_grid("small", [{"width": width} for width in (1, 2, 3)], tmp_path, 1, 10.0)
+    page = (tmp_path / "index.html").read_text("utf-8")
+    assert page.count("not executed yet") == 2 and 'href="small-1.ipynb"' in page
+
+
+@pytest.mark.parametrize("before", ["nothing", "an empty folder", "an earlier site"])
+def test_a_site_takes_the_place_of_an_earlier_one_as_a_whole(tmp_path: Path, before: str) -> None:
+    (tmp_path / "html").mkdir()
+    (tmp_path / "html" / "index.html").write_text("new", "utf-8")
+    target = tmp_path / "deep" / "site"
+    if before != "nothing":
+        target.mkdir(parents=True)
+    if before == "an earlier site":
+        (target / "old.html").write_text("old", "utf-8")
+    variants._place(tmp_path / "html", target)
+    assert [path.name for path in target.iterdir()] == ["index.html"]
+    assert [path.name for path in target.parent.iterdir()] == ["site"]
 
 
 ENDLESS = "\n```{code-cell} ipython3\nwhile True:\n    pass\n```\n"

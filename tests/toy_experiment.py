@@ -49,7 +49,7 @@ def cells(config: Config) -> list[Cell]:
 def measure(cell: Cell) -> xr.Dataset:
     folder = Path(cell.notes)
     if cell.notes:
-        with open(folder / "calls", "a") as file:  # short lines are appended whole
+        with open(folder / "calls", "a", encoding="utf-8") as file:  # short lines are appended whole
             file.write(f"{cell.index} {cell.seed} {os.getpid()}\n")
     length = 3
     if cell.mode == "raise":
@@ -85,7 +85,8 @@ def calls(notes: Path) -> list[tuple[int, int, int]]:
     """(index, seed, process) of every call of `measure` so far."""
     if not (notes / "calls").exists():
         return []
-    return [(int(a), int(b), int(c)) for a, b, c in (line.split() for line in (notes / "calls").read_text().splitlines())]
+    lines = (notes / "calls").read_text("utf-8").splitlines()
+    return [(int(a), int(b), int(c)) for a, b, c in (line.split() for line in lines)]
 
 
 def _first_time(marker: Path) -> bool:

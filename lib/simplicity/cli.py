@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from simplicity import interrupts
+from simplicity import files, interrupts
 from simplicity.commands.options import add_grid, add_parameters, add_running
 from simplicity.config import Problem, Stopped
 
@@ -25,6 +25,7 @@ RESUMABLE = ("run", "sweep", "record")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (or the process's own words) name; the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    files.use_utf8()
     try:
         if any("\0" in word for word in words):
             raise Problem("command: got a null character, allowed words without")

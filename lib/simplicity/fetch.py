@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simplicity import files
 from simplicity.config import Problem, unknown
 from simplicity.data import images
 
@@ -53,21 +54,23 @@ def fetch(name: str, folder: Path | None = None, remotes: Mapping[str, Sequence[
     import pooch
 
     root = folder or images.folder()
-    files = _files(name, remotes)
+    wanted = _files(name, remotes)
     pooch.get_logger().setLevel(logging.ERROR)
     registry = pooch.create(
         path=root,
         base_url="",
-        registry={one.file: f"sha256:{one.sha256}" for one in files},
-        urls={one.file: one.url for one in files},
+        registry={one.file: f"sha256:{one.sha256}" for one in wanted},
+        urls={one.file: one.url for one in wanted},
         retry_if_failed=RETRIES,
     )
     found = []
-    for one in files:
+    for one in wanted:
         try:
             downloader = pooch.HTTPDownloader(timeout=SECONDS, progressbar=False)
             found.append(Path(registry.fetch(one.file, downloader=downloader)))
         except (OSError, ValueError) as reason:  # requests' errors are OSErrors; a wrong sum is a ValueError
+            if isinstance(reason, PermissionError | FileExistsError | NotADirectoryError):
+                raise Problem(f"data: got {root} ({_why(root)}), allowed a folder that can be written") from None
             said = " ".join(str(reason).split())
             raise Problem(f"{one.url}: got no good copy ({said}), allowed one with SHA-256 {one.sha256}") from None
     for path in found:
@@ -83,31 +86,44 @@ def unpack(archive: Path) -> list[Path]:
     for name in images.CIFAR_BATCHES:
         images.decode_cifar(members[f"{name}.bin"], name)  # refuse what is no batch before anything is written
         target = archive.with_name(f"{name}.bin")
-        partial = target.with_suffix(".part")
-        partial.write_bytes(members[f"{name}.bin"])
-        partial.replace(target)
+        if not target.is_file() or target.read_bytes() != members[f"{name}.bin"]:
+            files.write(target, members[f"{name}.bin"])
         found.append(target)
     return found
 
 
 def verify(name: str, folder: Path | None = None, remotes: Mapping[str, Sequence[Remote]] = REMOTES) -> list[str]:
-    """One line a file with a published sum, and one on what the loader reads; a wrong sum is a `Problem`."""
+    """One line a file with a published sum, and one on what the loader reads.
+
+    A wrong sum is a `Problem`, and so are other images or labels than the data set's own, in whatever form they are kept.
+    """
     root = folder or images.folder()
     lines = []
     for one in _files(name, remotes):
         path = root / one.file
-        if not path.is_file():
+        found = _sum(path)
+        if found is None:
             continue
-        with open(path, "rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != one.sha256:
             raise Problem(f"{path}: got SHA-256 {found}, allowed {one.sha256}; delete it and fetch again")
         lines.append(f"{path}: SHA-256 as published")
     loaded = images.mnist(root) if name == "mnist" else images.cifar10(root)
+    images.own(name, root, loaded)
     train, test = len(loaded.train.y), len(loaded.test.y)
     classes = len(np.unique(loaded.train.y))
     left = f", {sum(loaded.dropped)} inexact ones left out" if sum(loaded.dropped) else ""
-    return [*lines, f"{name}: {train} training and {test} test images in {classes} classes{left}"]
+    return [*lines, f"{name}: {train} training and {test} test images in {classes} classes, its own{left}"]
+
+
+def _sum(path: Path) -> str | None:
+    """SHA-256 of a file; None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as reason:
+        raise Problem(f"{path}: got no content ({reason.strerror or reason}), allowed a file that can be read") from None
 
 
 def run(options: argparse.Namespace) -> int:
@@ -122,6 +138,10 @@ def run(options: argparse.Namespace) -> int:
         for line in verify(name):
             print(line)
     return 0
+
+
+def _why(root: Path) -> str:
+    return "it is no folder" if root.exists() and not root.is_dir() else "not writable"
 
 
 def _files(name: str, remotes: Mapping[str, Sequence[Remote]]) -> Sequence[Remote]:

@@ -27,7 +27,8 @@ from typing import Any
 
 import xarray as xr
 
-from simplicity.config import Problem, Stopped
+from simplicity import files
+from simplicity.config import Problem
 from simplicity.threads import THREADS, label
 
 _LIBRARY = Path(__file__).resolve().parent
@@ -36,9 +37,11 @@ _VERSIONED = ("numpy", "torch", "numba", "scipy")
 _ROOTS = frozenset({"Cell", "measure"})
 
 Names = frozenset[str] | None  # of a module; None stands for all of them
-_SUFFIX, _PART = ".cell", ".part-"
+_SUFFIX, _PART = ".cell", files.PART
 _ABANDONED_SECONDS = 3600.0
 LONGEST_HEADER = 1_000_000
+
+write_atomically = files.write
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,30 +181,6 @@ def is_current(experiment: ModuleType, entry: Entry) -> bool:
 def open_bytes(body: bytes) -> xr.Dataset:
     with xr.open_dataset(io.BytesIO(body), engine="scipy") as dataset:
         return dataset.load()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Temporary file beside the target, synced, renamed: a reader sees the old file or the new one, never a part.
-
-    Raises `Stopped` where the disk refuses: the input was not wrong.
-    """
-    handle, temporary = -1, ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_PART)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException as reason:
-        if temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        if not isinstance(reason, OSError):  # such as an interrupt from the keyboard
-            raise
-        raise Stopped(f"cannot write {path}: {reason.strerror or reason}; what was finished stays readable") from None
 
 
 def key(experiment: ModuleType, cell: Any) -> str:

@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import logging
 import math
+import os
 import tempfile
 import time
 import warnings
@@ -20,11 +21,11 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from simplicity import paths
+from simplicity import files, paths
 from simplicity.book import provenance
 from simplicity.book.papermill_handler import SCHEME
 from simplicity.config import Problem, shown, unknown
-from simplicity.store import write_atomically
+from simplicity.data import images
 
 logging.getLogger("papermill").setLevel(logging.ERROR)  # it logs each file name; we check and report ourselves
 
@@ -44,14 +45,15 @@ def execute(chapter: str, output: Path, parameters: Mapping[str, Any] | None = N
     values = {name: ast.literal_eval(entry["default"]) for name, entry in defaults.items()}
     given = {name: checked(chapter, name, value, defaults) for name, value in (parameters or {}).items()}
     output = Path(output)
-    if not output.parent.is_dir() or output.is_dir():
-        raise Problem(f"output: got {output}, allowed a file in an existing folder")
+    why = files.refusal(output)
+    if why:
+        raise Problem(f"output: got {output} ({why}), allowed a file in an existing folder")
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     notebook = run(chapter, source, given, timeout)
     seconds = time.perf_counter() - clock
     # papermill notes absolute paths, which would tell readers about this machine only.
     notebook.metadata.papermill.update(input_path=f"book/{source.name}", output_path=output.name)
-    write_atomically(output, nbformat.writes(notebook).encode())
+    files.write_text(output, nbformat.writes(notebook))
     record = provenance.record(paths.root(), started, seconds)
     return {"chapter": chapter, "parameters": {"defaults": values, "given": given}, **record}
 
@@ -114,6 +116,8 @@ _PARSERS = {"int": _int, "float": _float, "bool": _bool, "str": _str}
 
 def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbformat.NotebookNode:
     """One kernel, started in the book's folder and ended with the run."""
+    if os.environ.get(images.FOLDER):
+        os.environ[images.FOLDER] = str(images.folder())  # a relative path means the folder that we were started in
     with tempfile.TemporaryDirectory(prefix="simplicity-kernel-") as folder, _known_warnings():
         # Sockets in files: kernels that start at the same time would race for TCP ports. The folder of their own keeps
         # the sockets' paths under the system's limit of about 100 characters.

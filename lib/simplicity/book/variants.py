@@ -4,6 +4,7 @@ Kernels end with the notebook, with its time limit, and with this process, howev
 """
 
 import ast
+import contextlib
 import dataclasses
 import hashlib
 import html
@@ -16,21 +17,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from pebble import ProcessPool
 
-from simplicity import claims, ledger, paths
+from simplicity import claims, files, ledger, paths
 from simplicity.book import build, evidence, worker
 from simplicity.book.execute import ChapterFailed, checked, find, parameters_of
-from simplicity.config import Problem, shown
-from simplicity.store import write_atomically
+from simplicity.config import Problem, Stopped, shown
 
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # in this very environment, whatever the path holds
 MOST_NOTEBOOKS = 1000
+WAITING = "not executed yet"
 BACKSTOP_SECONDS = 60.0  # a worker that does not end with its kernel is ended after the limit and this
 
 
@@ -63,10 +64,30 @@ def execute_grid(
     chapter: str, given: Sequence[Mapping[str, Any]], folder: Path, workers: int, limit_seconds: float
 ) -> list[Notebook]:
     """Execute each point in a process of its own and write `folder/index.html`; a failure is told and the others go on."""
-    folder.mkdir(parents=True, exist_ok=True)
     width = len(str(len(given)))
     targets = [folder / f"{chapter}-{number:0{width}}.ipynb" for number in range(1, len(given) + 1)]
+    page = folder / "index.html"
+    together = files.Together(page)
+    waiting = [Notebook(dict(point), path, failure=WAITING) for path, point in zip(targets, given, strict=True)]
+    # The page of an earlier grid would speak for notebooks that are written over now.
+    files.write_text(page, index(chapter, waiting))
+    together.plan(path.name for path in targets)
     found: list[Notebook] = []
+    try:
+        with contextlib.closing(_executed(chapter, targets, given, workers, limit_seconds)) as executed:
+            for one in executed:
+                found.append(one)
+                print(f"{one.path.name}: {_plain(one.parameters)}: {_last(one.failure) or f'{one.seconds:.0f} s'}", flush=True)
+    finally:  # also where the user has had enough
+        files.write_text(page, index(chapter, [*found, *waiting[len(found) :]]))
+    together.finish(one.path.name for one in found if not one.failure)
+    return found
+
+
+def _executed(
+    chapter: str, targets: Sequence[Path], given: Sequence[Mapping[str, Any]], workers: int, limit_seconds: float
+) -> Generator[Notebook, None, None]:
+    """Each point in the order of the grid, once it is executed or has failed; no kernel is left at the end."""
     context = multiprocessing.get_context("spawn")
     pool = ProcessPool(min(workers, len(given)), context=context, initializer=worker.prepare)
     try:
@@ -78,19 +99,15 @@ def execute_grid(
         ]
         for future, path, point in zip(futures, targets, given, strict=True):
             try:
-                one = Notebook(dict(point), path, seconds=future.result())
+                yield Notebook(dict(point), path, seconds=future.result())
             except Exception as error:  # whatever ended it, the others go on
                 known = isinstance(error, ChapterFailed | Problem)
-                one = Notebook(dict(point), path, failure=str(error) if known else f"{type(error).__name__}: {error}")
-            print(f"{path.name}: {_plain(point)}: {_last(one.failure) or f'{one.seconds:.0f} s'}", flush=True)
-            found.append(one)
+                yield Notebook(dict(point), path, failure=str(error) if known else f"{type(error).__name__}: {error}")
         pool.close()
     finally:
         worker.end_kernels()
         pool.stop()
         pool.join()
-    write_atomically(folder / "index.html", index(chapter, found).encode())
-    return found
 
 
 def verdicts(path: Path) -> dict[str, str]:
@@ -111,7 +128,7 @@ def index(chapter: str, notebooks: Sequence[Notebook]) -> str:
     for one in notebooks:
         cells = [html.escape(str(one.parameters.get(name, ""))) for name in names]
         if one.failure:
-            cells.append(f"failed: {html.escape(_last(one.failure))}")
+            cells.append(WAITING if one.failure == WAITING else f"failed: {html.escape(_last(one.failure))}")
             spans = ["" for _ in names] + [f' colspan="{len(ids) + 2}"']
         else:
             found = judged[one.path]
@@ -174,17 +191,32 @@ def site(chapter: str, given: Mapping[str, str], output: Path | None) -> Path:
         copy = Path(name) / "book"
         _copy_book(root, copy)
         text = source.read_text("utf-8")
-        (copy / "book" / source.name).write_text(
-            replaced(text, {n: ast.literal_eval(known[n]["default"]) for n in values}, values)
-        )
+        published = {n: ast.literal_eval(known[n]["default"]) for n in values}
+        files.write_text(copy / "book" / source.name, replaced(text, published, values))
         command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(copy), "-n", "-W", "--keep-going"]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(copy / "lib"), *_search_path()])}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(copy / "lib"), *_search_path()]), "PYTHONUTF8": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", errors="replace")
         if done.returncode != 0:
             raise ChapterFailed(done.stderr or done.stdout)
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(copy / "_build" / "html", target)
+        _place(copy / "_build" / "html", target)
     return target
+
+
+def _place(pages: Path, target: Path) -> None:
+    """The built pages as the folder `target`; those of an earlier build of it go once the new ones are beside them."""
+    try:
+        if target.is_dir() and not any(target.iterdir()):  # the user's own: its place and mode stay
+            shutil.copytree(pages, target, dirs_exist_ok=True)
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=files.PART, dir=target.parent) as room:
+            shutil.copytree(pages, Path(room) / "new")
+            if target.exists():
+                target.rename(Path(room) / "old")
+            (Path(room) / "new").rename(target)
+    except (OSError, shutil.Error) as reason:
+        told = getattr(reason, "strerror", None) or "not all pages could be copied"
+        raise Stopped(f"cannot write {target}: {told}; allowed a folder with room for the site") from None
 
 
 def replaced(text: str, published: Mapping[str, Any], values: Mapping[str, Any]) -> str:

@@ -28,7 +28,8 @@ def run_chapter(options: argparse.Namespace) -> int:
     except ChapterFailed as failed:
         print(failed, file=sys.stderr)
         return 1
-    print(f"{output}: {about['seconds']:.0f} s")
+    with words.told_apart(output):
+        print(f"{output}: {about['seconds']:.0f} s")
     return 0
 
 

@@ -3,12 +3,14 @@
 import argparse
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from simplicity import files
 from simplicity.config import Problem, shown, unknown
 
 
@@ -67,32 +69,54 @@ def preset(module: ModuleType, name: str) -> Any:
 
 
 def output(text: str | None) -> Path | None:
-    """A file that can be written, found out before any work is done."""
+    """A file that can be written, or a device or a pipe; found out before any work is done."""
     if text is None:
         return None
     path = Path(text)
-    if path.is_dir():
+    why = files.refusal(path)
+    if why == "it is a folder":
         raise Problem(f"output: got the folder {path}, allowed a file")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            return path
-    except (OSError, ValueError) as reason:
-        told = getattr(reason, "strerror", None) or reason
-        raise Problem(f"output: got {path} ({told}), allowed a file in a writable folder") from None
+    if why:
+        raise Problem(f"output: got {path} ({why}), allowed a file in a writable folder")
+    return path
+
+
+def table(text: str | None, beside: Path | None) -> Path | None:
+    """A file for tables, which has others beside it: no device and no pipe, and not the other output."""
+    path = output(text)
+    if path is not None and not files.is_regular(path):
+        raise Problem(f"csv: got {path}, a device or a pipe, allowed a file, since tables of curves are written beside it")
+    if path is not None and beside is not None and files.same(path, beside):
+        raise Problem(f"csv: got {path}, which is the output as well, allowed another file")
+    return path
 
 
 def folder(text: str) -> Path:
     """A folder that can be written, or that can be made; found out before any work is done."""
     path = Path(text)
-    nearest = path
-    while not nearest.exists() and nearest != nearest.parent:
-        nearest = nearest.parent
     try:
+        if os.path.lexists(path) and not path.is_dir():
+            raise Problem(f"output: got {path}, which is no folder, allowed one that is new or there")
+        nearest = path
+        while not nearest.exists() and nearest != nearest.parent:
+            nearest = nearest.parent
         with tempfile.TemporaryFile(dir=nearest):
             return path
     except (OSError, ValueError) as reason:
+        if isinstance(reason, Problem):
+            raise
         told = getattr(reason, "strerror", None) or reason
         raise Problem(f"output: got {path} ({told}), allowed a writable folder") from None
+
+
+@contextlib.contextmanager
+def told_apart(path: Path | None) -> Iterator[None]:
+    """Within: where the output is standard output, what is told goes to standard error, so that the two do not mix."""
+    if path is not None and files.is_standard_output(path):
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    else:
+        yield
 
 
 def limit(options: argparse.Namespace) -> float | None:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simplicity import pool, records, sweep
+from simplicity import files, pool, records, sweep
 from simplicity.commands import options as words
-from simplicity.config import parse
+from simplicity.config import Problem, parse
 from simplicity.run import CellsFailed, run
-from simplicity.store import Store, encode, write_atomically
+from simplicity.store import Store, encode
 
 
 def run_experiment(options: argparse.Namespace) -> int:
@@ -29,13 +29,14 @@ def run_experiment(options: argparse.Namespace) -> int:
             dataset = run(module, config, executor, words.store(options), limit_seconds=words.limit(options))
     except CellsFailed as failed:
         if output and failed.dataset is not None:
-            write_atomically(output, encode(failed.dataset))
+            files.write(output, encode(failed.dataset))
         return _failed(str(failed))
     checks = module.checks(dataset)
-    print("\n".join(_line(one) for one in checks) or "nothing to judge in these settings: try more seeds or other values")
-    if output:
-        write_atomically(output, encode(dataset))
-        print(f"{dataset.sizes['cell']} cells in {output}")
+    with words.told_apart(output):
+        print("\n".join(_line(one) for one in checks) or "nothing to judge in these settings: try more seeds or other values")
+        if output:
+            files.write(output, encode(dataset))
+            print(f"{dataset.sizes['cell']} cells in {output}")
     return 0
 
 
@@ -46,7 +47,8 @@ def run_sweep(options: argparse.Namespace) -> int:
     swept = words.grid(options.grid, fixed)
     base = parse(module.Config, fixed, words.preset(module, options.preset))
     words.check_running(options)
-    output, table = words.output(options.output), words.output(options.csv)
+    output = words.output(options.output)
+    table = words.table(options.csv, output)
     points = sweep.plan(module, base, swept)
     if options.dry_run:
         _tell_plan(module, points, words.store(options))
@@ -55,19 +57,29 @@ def run_sweep(options: argparse.Namespace) -> int:
     with words.executor(options, module) as executor:
         found = sweep.sweep(module, base, swept, executor, words.store(options), limit_seconds=words.limit(options), lines=True)
     failed, total = len(found.failures), len(points.distinct)
-    computed = total - found.stored - failed
-    seconds = time.perf_counter() - clock
-    print(f"{total} cells: {computed} computed, {found.stored} from the store, {failed} failed; {duration(seconds)}")
-    if found.dataset is not None:
-        for line in _not_finite(found.dataset):
-            print(line)
-        if output:
-            write_atomically(output, encode(found.dataset))
-            print(f"{_shape(points)} in {output}")
-        if table:
-            for path in _write_tables(found.dataset, table):
-                print(f"table in {path}")
+    with words.told_apart(output):
+        seconds = duration(time.perf_counter() - clock)
+        computed = total - found.stored - failed
+        print(f"{total} cells: {computed} computed, {found.stored} from the store, {failed} failed; {seconds}")
+        if found.dataset is not None:
+            _write(found.dataset, points, output, table)
     return _failed(f"{failed} of {total} cells failed; the same command tries them again") if failed else 0
+
+
+def _write(dataset: xr.Dataset, points: sweep.Plan, output: Path | None, table: Path | None) -> None:
+    for line in _not_finite(dataset):
+        print(line)
+    tables = _tables(dataset, table) if table else {}
+    for path in tables:
+        if output is not None and files.same(path, output):
+            raise Problem(f"csv: got {table}, whose table {path} is the output as well, allowed another file")
+    if output:
+        files.write(output, encode(dataset))
+        print(f"{_shape(points)} in {output}")
+    if table:
+        _write_tables(table, tables)
+        for path in tables:
+            print(f"table in {path}")
 
 
 def record_experiment(options: argparse.Namespace) -> int:
@@ -125,13 +137,22 @@ def _not_finite(dataset: xr.Dataset) -> list[str]:
     return found
 
 
-def _write_tables(dataset: xr.Dataset, path: Path) -> list[Path]:
-    written = []
-    for inner, table in sweep.tables(dataset).items():
-        target = path.with_name(f"{path.stem}.{inner}{path.suffix}") if inner else path
-        write_atomically(target, table.to_csv(index=False).encode())
-        written.append(target)
-    return written
+def _tables(dataset: xr.Dataset, path: Path) -> dict[Path, str]:
+    """The table under the file's own name, those of the curves beside it."""
+    return {
+        path.with_name(f"{path.stem}.{inner}{path.suffix}") if inner else path: table.to_csv(index=False)
+        for inner, table in sweep.tables(dataset).items()
+    }
+
+
+def _write_tables(path: Path, tables: dict[Path, str]) -> None:
+    """Write them; the curves of an earlier sweep into the same file go."""
+    curves = [target.name for target in tables if target != path]
+    together = files.Together(path)
+    together.plan(curves)
+    for target, text in tables.items():
+        files.write_text(target, text)
+    together.finish(curves)
 
 
 def _line(one: Any) -> str:
