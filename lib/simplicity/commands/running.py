@@ -20,7 +20,7 @@ from simplicity.store import Store, encode, write_atomically
 
 def run_experiment(options: argparse.Namespace) -> int:
     """`simplicity run`: 0 also where a claim does not hold; 1 where cells failed."""
-    module = records.experiment(options.experiment)
+    module = words.experiment(options.experiment)
     config = parse(module.Config, words.parameters(options.parameter), words.preset(module, options.preset))
     words.check_running(options)
     output = words.output(options.output)
@@ -41,9 +41,9 @@ def run_experiment(options: argparse.Namespace) -> int:
 
 def run_sweep(options: argparse.Namespace) -> int:
     """`simplicity sweep`: 1 where cells failed, the others being kept."""
-    module = records.experiment(options.experiment)
+    module = words.experiment(options.experiment)
     fixed = words.parameters([*options.parameter, *([] if options.seeds is None else [f"seeds={options.seeds}"])])
-    swept = words.grid(options.grid, fixed)
+    swept = words.settings_grid(module, options.grid, fixed)
     base = parse(module.Config, fixed, words.preset(module, options.preset))
     words.check_running(options)
     output, table = words.output(options.output), words.output(options.csv)
@@ -74,7 +74,7 @@ def record_experiment(options: argparse.Namespace) -> int:
     """`simplicity record`"""
     from simplicity import paths
 
-    module = records.experiment(options.experiment)
+    module = words.experiment(options.experiment)
     paths.root()
     words.check_running(options)
     shelf = Store(words.store(options))
