@@ -114,15 +114,32 @@ def _shape(points: sweep.Plan) -> str:
 
 
 def _not_finite(dataset: xr.Dataset) -> list[str]:
-    """Cells with a value that is no number. It may be meant so (a curve after a stop), hence told and not refused."""
+    """What is not finite, told in words: curves that end early are meant so, other values are to be looked at."""
     found = []
     for name, variable in dataset.data_vars.items():
         if variable.dtype.kind == "f":
             inner = [dim for dim in variable.dims if dim not in dataset["finished"].dims]
             odd = (~xr.apply_ufunc(np.isfinite, variable)).any(inner) & dataset["finished"]
-            if odd.any():
-                found.append(f"note: {int(odd.sum())} places with values of {name} that are not finite")
+            ended = odd & _ends_early(variable, inner)
+            for cells, what, why in (
+                (ended, "ends early", "training stopped there, the rest was never computed"),
+                (odd & ~ended, "is not finite", "a run diverged, or the value is not defined there"),
+            ):
+                if cells.any():
+                    places = f"{int(cells.sum())} of {int(dataset['finished'].sum())} places"
+                    found.append(f"note: {name} {what} in {places}: {why}")
     return found
+
+
+def _ends_early(variable: xr.DataArray, inner: list[Any]) -> xr.DataArray:
+    """Where a curve begins with numbers and has nothing but NaN after its last."""
+    if len(inner) != 1:
+        return xr.zeros_like(variable.any(inner), dtype=bool)
+    axis = variable.get_axis_num(inner[0])
+    finite, values = np.isfinite(variable.values), variable.values
+    falls_only = (np.diff(finite.astype(np.int8), axis=axis) <= 0).all(axis)
+    ends = finite.take(0, axis) & falls_only & (finite | np.isnan(values)).all(axis)
+    return xr.DataArray(ends, dims=[dim for dim in variable.dims if dim != inner[0]])
 
 
 def _write_tables(dataset: xr.Dataset, path: Path) -> list[Path]:
