@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,9 @@ import pytest
 import toy_experiment as toy
 from simplicity import paths, records
 from simplicity.cli import main
+from simplicity.commands import options as words
+from simplicity.config import describe, elements, parse, written
+from simplicity.run import PRESETS
 from simplicity.store import open_bytes
 
 TINY = ["run", "excess_risk", "--preset", "TINY"]
@@ -21,23 +26,45 @@ CHAPTER = ["chapter", "optimization-threshold", "-o", "{tmp}/new.ipynb"]
 # What is wrong -> the words (`{tmp}` is a writable folder that holds `file` and `folder`) and a part of the line.
 WRONG: dict[str, tuple[list[str], str]] = {
     "no command": ([], "required: COMMAND"),
-    "unknown command": (["rum"], "rum"),
+    "unknown command": (["rum"], "unknown command: got 'rum' (did you mean run?), allowed run, sweep, "),
     "abbreviated command": (["ru", "excess_risk"], "ru"),
     "unknown option": ([*TINY, "--fast"], "--fast"),
     "abbreviated option": ([*TINY, "--work", "1"], "--work"),
     "option without its value": ([*TINY, "--store"], "expected one argument"),
     "one word too many": (["list", "everything"], "everything"),
     "no experiment": (["run"], "required: experiment"),
-    "unknown experiment": (["run", "excess_rsk"], "did you mean excess_risk?"),
-    "experiment by path": (["run", "../excess_risk"], "unknown experiment: got '../excess_risk', allowed "),
+    "unknown experiment": (["run", "excess_rsk"], "unknown experiment: got 'excess_rsk' (did you mean excess_risk?), allowed"),
+    "experiment by path": (
+        ["run", "../excess_risk"],
+        "unknown experiment: got '../excess_risk' (did you mean excess_risk?), allowed ",
+    ),
     "experiment that is a module of another kind": (["run", "os"], "unknown experiment"),
     "empty experiment": (["run", ""], "unknown experiment: got ''"),
     "unknown preset": (["run", "excess_risk", "--preset", "SMALL"], "unknown preset: got 'SMALL', allowed TINY, QUICK, FULL"),
     "preset in lower case": (["run", "excess_risk", "--preset", "tiny"], "unknown preset"),
     "preset that is another name of the module": (["run", "excess_risk", "--preset", "Config"], "unknown preset"),
-    "unknown parameter": ([*TINY, "-p", "drws=3"], "unknown parameter: got 'drws', allowed ns, "),
+    "unknown parameter": ([*TINY, "-p", "drws=3"], "unknown parameter: got 'drws' (did you mean draws?), allowed ns, "),
     "parameter of another experiment": ([*TINY, "-p", "width=3"], "unknown parameter: got 'width'"),
     "parameter without a value": ([*TINY, "-p", "draws"], "got 'draws', allowed NAME=VALUE"),
+    "parameter in two words": ([*TINY, "-p", "draws", "100"], "parameter: got '-p draws 100', allowed -p draws=100"),
+    "parameter in two words, first": (
+        ["run", "-p", "draws", "100", "excess_risk"],
+        "parameter: got '-p draws 100', allowed -p draws=100",
+    ),
+    "parameter in three words": ([*TINY, "-p", "draws", "=", "100"], "got '-p draws = 100', allowed -p draws=100"),
+    "negative parameter in two words": ([*TINY, "-p", "noise_variance", "-1"], "allowed -p noise_variance=-1"),
+    "value apart from its name": ([*TINY, "-p", "draws=", "100"], "got '-p draws= 100', allowed -p draws=100"),
+    "list in two words": ([*TINY, "-p", "ns=60,", "120", "-p", "draws=3"], "allowed -p 'ns=60, 120'"),
+    "choice in two words": (["run", "sinusoid", "-p", "kinds=large", "start"], "allowed -p 'kinds=large start'"),
+    "axis in two words": (["sweep", "excess_risk", "-g", "draws", "3,4"], "got '-g draws 3,4', allowed -g draws=3,4"),
+    "parameter of a chapter in two words": ([*CHAPTER, "-p", "width", "100"], "got '-p width 100', allowed -p width=100"),
+    "blanks for commas": ([*TINY, "-p", "ns=60 120"], "ns: got '60 120', allowed a whole number"),
+    "half a JSON list": ([*TINY, "-p", "ns=[60"], "ns: got '[60', allowed values between commas, or a JSON list"),
+    "choice without its blanks": (["run", "sinusoid", "-p", "kinds=largestart"], "'largestart' (did you mean large start?)"),
+    "axis without a value": (["sweep", "excess_risk", "-g", "draws="], "draws: got '', allowed values between the commas"),
+    "axis with a gap": (["sweep", "excess_risk", "-g", "draws=3,,4"], "draws: got '3,,4', allowed values between the commas"),
+    "unknown axis": (["sweep", "excess_risk", "-g", "drws=3"], "unknown parameter: got 'drws' (did you mean draws?)"),
+    "unknown action": (["data", "ftch"], "unknown action: got 'ftch' (did you mean fetch?), allowed fetch, verify"),
     "parameter without a name": ([*TINY, "-p", "=3"], "allowed NAME=VALUE"),
     "parameter given twice": ([*TINY, "-p", "draws=3", "-p", "draws=3"], "parameter draws: got it twice"),
     "text for a whole number": ([*TINY, "-p", "draws=many"], "draws: got 'many', allowed a whole number from 2 to"),
@@ -63,7 +90,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "inf": ([*TINY, "-p", "noise_variance=inf"], "noise_variance: got 'inf'"),
     "number too large for a float": ([*TINY, "-p", "noise_variance=1e999"], "noise_variance: got '1e999'"),
     "zero width": ([*TRAINED, "-p", "width=0"], "width: got '0', allowed a whole number from 1 to"),
-    "value that is not a choice": ([*TRAINED, "-p", "precision=float16"], "precision: got 'float16', allowed one of float32"),
+    "value that is not a choice": ([*TRAINED, "-p", "precision=float16"], "precision: got 'float16' (did you mean"),
     "element that is not a choice": ([*TRAINED, "-p", "laws=gaussian,cauchy"], "laws: got 'cauchy', allowed one of"),
     "negative workers": ([*TINY, "--workers", "-1"], "workers: got '-1', allowed a whole number from 0 to"),
     "workers in words": ([*TINY, "--workers", "two"], "workers: got 'two'"),
@@ -79,12 +106,16 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "record of an unknown experiment": (["record", "nothing"], "unknown experiment: got 'nothing'"),
     "record with wrong workers": (["record", "excess_risk", "--workers", "x"], "workers: got 'x'"),
     "record into a file": (["record", "excess_risk", "--store", "{tmp}/file"], "store: got {tmp}/file"),
+    "chapter under an experiment's name": (
+        ["chapter", "optimization_threshold", "-o", "{tmp}/new.ipynb"],
+        "got 'optimization_threshold' (did you mean optimization-threshold?), allowed a file of book/",
+    ),
     "unknown chapter": (["chapter", "optimisation", "-o", "{tmp}/new.ipynb"], "unknown chapter: got 'optimisation'"),
     "chapter that is a page without code": (["chapter", "ledger", "-o", "{tmp}/new.ipynb"], "unknown chapter: got 'ledger'"),
     "chapter by path": (["chapter", "../README", "-o", "{tmp}/new.ipynb"], "unknown chapter"),
     "chapter without output": (["chapter", "optimization-threshold"], "required: -o/--output"),
-    "unknown parameter of a chapter": ([*CHAPTER, "-p", "widht=20"], "got 'widht', allowed "),
-    "wrong type for a chapter": ([*CHAPTER, "-p", "width=wide"], "width: got 'wide', allowed a value of type int"),
+    "unknown parameter of a chapter": ([*CHAPTER, "-p", "widht=20"], "got 'widht' (did you mean width?), allowed width, "),
+    "wrong type for a chapter": ([*CHAPTER, "-p", "width=wide"], "width: got 'wide', allowed a whole number"),
     "nan for a chapter": ([*CHAPTER, "-p", "noise_variance=nan"], "noise_variance: got 'nan', allowed"),
     "chapter into a folder": (["chapter", "optimization-threshold", "-o", "{tmp}/folder"], "output: got the folder"),
     "chapter into a folder that is not there": (["chapter", "optimization-threshold", "-o", "{tmp}/no/a.ipynb"], "output: got"),
@@ -167,6 +198,56 @@ def test_list_names_every_experiment_with_its_claims_and_parameters(capsys: pyte
         assert f"\n{name}  (" in "\n" + text
     assert "-p noise_variance=0.25  float: sigma^2" in text
     assert "-p ns=60,120,480  list of int: numbers of samples" in text
+
+
+@pytest.mark.parametrize("name", records.names())
+def test_every_value_of_every_preset_can_be_typed_in_a_shell(name: str) -> None:
+    module = records.experiment(name)
+    for preset in PRESETS:
+        settings = getattr(module, preset)
+        for field in describe(module.Config):
+            value = getattr(settings, field["name"])
+            (word,) = shlex.split(shlex.quote(f"{field['name']}={written(value, field['choices'])}"))
+            given = words.parameters([word])
+            assert getattr(parse(module.Config, given, settings), field["name"]) == value
+            found = words.settings_grid(module, [word], {})[field["name"]]
+            each = [getattr(parse(module.Config, {field["name"]: one}, settings), field["name"]) for one in found]
+            assert each == [(one,) for one in value] if isinstance(value, tuple) else each == [value]
+
+
+@pytest.mark.parametrize("name", records.names())
+def test_every_choice_of_a_list_can_be_typed_alone_in_quotes_and_in_json(name: str) -> None:
+    module = records.experiment(name)
+    for field in describe(module.Config):
+        for choice in field["choices"] or ():
+            quote = '"' if "'" in str(choice) else "'"
+            for text in (str(choice), f" {choice} ", f"{quote}{choice}{quote}"):
+                assert elements(module.Config, field["name"], text) in ([choice], [[choice]])
+            if field["type"].startswith("list"):
+                assert elements(module.Config, field["name"], json.dumps([choice])) == [[choice]]
+
+
+def test_what_list_prints_can_be_pasted_behind_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    module, lines = None, 0
+    for line in capsys.readouterr().out.splitlines():
+        if line.startswith("    -p "):
+            typed, *_ = re.split("  (?:list of )?(?:int|float|str|bool): ", line.removeprefix("    -p "))
+            (pair,) = shlex.split(typed)
+            (name,) = words.parameters([pair])
+            expected = next(field["default"] for field in describe(module.Config) if field["name"] == name)
+            assert getattr(parse(module.Config, words.parameters([pair])), name) == expected
+            lines += 1
+        elif not line.startswith(" "):
+            module = records.experiment(line.split()[0])
+    assert lines > 500
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert re.fullmatch(r"simplicity \d+\.\d+\.\d+\n", capsys.readouterr().out)
 
 
 def test_list_as_json_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:

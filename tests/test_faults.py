@@ -234,7 +234,7 @@ def test_a_cell_that_raises_one_without_numbers_and_one_without_end_are_told_and
     assert "'mode': 'spin'" in failed[1] and failed[1].endswith("TimeoutError: more than 8 s")
     assert lines[-1] == "error: 2 of 5 cells failed; the same command tries them again"
     assert "5 cells: 3 computed, 0 from the store, 2 failed" in out
-    assert "note: 1 places with values of curve that are not finite" in out
+    assert "note: curve ends early in 1 of 3 places" in out
     assert stored(tmp_path / "store") == {0, 2, 4}
     until(lambda: not any(alive(worker) for *_, worker in toy.calls(tmp_path)))
 

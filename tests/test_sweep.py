@@ -11,6 +11,7 @@ import xarray as xr
 import toy_experiment as toy
 from simplicity import records, store, sweep
 from simplicity.cli import main
+from simplicity.commands import running
 from simplicity.config import Problem
 from simplicity.experiments import optimization_threshold
 from simplicity.run import run
@@ -91,7 +92,7 @@ def test_a_swept_schedule_is_laid_along_the_axis_that_changes_it(tmp_path: Path)
     ("swept", "line"),
     [
         ({}, "grid: got no setting to sweep"),
-        ({"indx": ["0"]}, "unknown parameter: got 'indx', allowed index, .*did you mean index"),
+        ({"indx": ["0"]}, r"unknown parameter: got 'indx' \(did you mean index\?\), allowed index, "),
         ({"index": []}, "index: got no values"),
         ({"index": ["x"]}, "index: got 'x', allowed a whole number"),
         ({"index": ["1", "01"]}, "index: got 1 twice, allowed once"),
@@ -129,7 +130,7 @@ def test_a_sweep_writes_its_dataset_and_tidy_tables(room: Path, capsys: pytest.C
     assert main([*WORDS, "-o", "found.nc", "--csv", "found.csv"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("8 cells: 8 computed, 0 from the store, 0 failed; ")
-    assert "note: 4 places with values of curve that are not finite" in out
+    assert "note: curve ends early in 4 of 8 places: training stopped there, the rest was never computed" in out
     assert "grid of 2 index x 2 first_seed in found.nc" in out
     assert [line for line in err.splitlines() if "failed" in line] == []
     found = store.open_bytes((room / "found.nc").read_bytes())
@@ -197,3 +198,22 @@ def test_wrong_words_end_in_one_line(room: Path, words: list[str], part: str, ca
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("error: ") and err.count("\n") == 1 and part in err
     assert list(room.iterdir()) == []
+
+
+def test_what_is_not_finite_is_told_with_what_it_means() -> None:
+    curves = [[1, 2, 3], [1, np.nan, np.nan], [1, np.nan, 3], [1, np.inf, np.nan], [np.nan] * 3, [np.nan] * 3]
+    dataset = xr.Dataset(
+        {
+            "curve": (("axis", "cell", "probe"), np.array([curves])),
+            "value": (("axis", "cell"), [[0.0, np.nan, 1.0, np.inf, 2.0, np.nan]]),
+            "table": (("axis", "cell", "a", "b"), np.where(np.arange(24) == 7, np.nan, 1.0).reshape(1, 6, 2, 2)),
+            "whole": (("axis", "cell"), [[1] * 6]),
+        }
+    ).assign(finished=(("axis", "cell"), [[True] * 5 + [False]]))
+    why = "a run diverged, or the value is not defined there"
+    assert running._not_finite(dataset) == [
+        "note: curve ends early in 1 of 5 places: training stopped there, the rest was never computed",
+        f"note: curve is not finite in 3 of 5 places: {why}",
+        f"note: value is not finite in 2 of 5 places: {why}",
+        f"note: table is not finite in 1 of 5 places: {why}",
+    ]

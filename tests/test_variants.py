@@ -183,8 +183,8 @@ def test_a_killed_client_leaves_no_kernel(endless: Tree, tmp_path: Path) -> None
     ("fixed", "swept", "told"),
     [
         ({}, {"wdith": ["3"]}, "unknown parameter of small: got 'wdith'"),
-        ({"width": "x"}, {"scale": ["1"]}, "width: got 'x', allowed a value of type int"),
-        ({}, {"width": ["3", "x"]}, "width: got 'x', allowed a value of type int"),
+        ({"width": "x"}, {"scale": ["1"]}, "width: got 'x', allowed a whole number"),
+        ({}, {"width": ["3", "x"]}, "width: got 'x', allowed a whole number"),
         ({}, {"width": ["3", "03"]}, "width: got 3 twice, allowed once"),
         ({}, {"width": [str(n) for n in range(1001)]}, "grid: got 1001 notebooks, allowed at most 1000"),
     ],

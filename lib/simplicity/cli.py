@@ -8,7 +8,9 @@ cells failed, or that a full disk or a lost cluster stopped, ends with 1 and kee
 import argparse
 import functools
 import importlib
+import importlib.metadata
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -16,7 +18,7 @@ from typing import Any, NoReturn
 
 from simplicity import files, interrupts
 from simplicity.commands.options import add_grid, add_parameters, add_running
-from simplicity.config import Problem, Stopped
+from simplicity.config import Problem, Stopped, no_such, shown
 
 FAILED, WRONG_INPUT = 1, 2
 RESUMABLE = ("run", "sweep", "record")
@@ -29,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if any("\0" in word for word in words):
             raise Problem("command: got a null character, allowed words without")
-        options = _parser().parse_args(words)
+        options = _parsed(words)
         with interrupts.second_ends():
             return int(_command(options.command)(options))
     except Problem as problem:
@@ -43,6 +45,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(f"interrupted{state}{again}", interrupts.INTERRUPTED)
 
 
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    options, left = _parser().parse_known_args(words)
+    if left:
+        meant = _pair_meant(words, left)
+        if meant:
+            raise Problem(f"parameter: got {shown(meant[0])}, allowed {meant[1]}")
+        rest = shown(" ".join(left))
+        raise Problem(f"simplicity: got unrecognized arguments: {rest}; see simplicity {words[0]} --help")
+    return options
+
+
+def _pair_meant(words: Sequence[str], left: Sequence[str]) -> tuple[str, str] | None:
+    """What was typed for NAME=VALUE in words of their own (`-p width 100`, `-p kinds=large start`), and the right form."""
+    for at, flag in enumerate(words):
+        if flag not in ("-p", "--parameter", "-g", "--grid"):
+            continue
+        pair = list(words[at + 1 : at + 2])
+        for word in words[at + 2 :]:
+            apart = len(pair) == 1 and "=" not in pair[0]
+            if (word not in left and not apart) or re.match("-[^0-9.]", word):
+                break
+            pair.append(word)
+            if apart and word != "=":
+                break
+        if len(pair) > 1:
+            right = re.sub(r"\s*=\s*", "=", " ".join(pair), count=1)
+            right = right if "=" in right else right.replace(" ", "=", 1)
+            return f"{flag} {' '.join(pair)}", f"{flag} {shlex.quote(right)}"
+    return None
+
+
 def _command(name: str) -> Any:
     module, _, function = name.partition(":")
     return getattr(importlib.import_module(f"simplicity.commands.{module}"), function)
@@ -54,17 +87,29 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise Problem(f"{self.prog}: {message.replace(chr(10), ' ')}; see {self.prog} --help")
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            raise Problem(no_such(action.dest if action.dest != argparse.SUPPRESS else "command", value, action.choices))
+
 
 @functools.cache
 def _parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="simplicity", description="Networks learn something simple first: run, check, record.", allow_abbrev=False
     )
+    top.add_argument("--version", action="version", version=f"simplicity {_version()}", help="the version, and nothing else")
     commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     _add_experiments(commands)
     _add_chapters(commands)
     _add_looking(commands)
     return top
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("simplicity")
+    except importlib.metadata.PackageNotFoundError:  # its folder is on the path, but it was never installed
+        return "of this folder, not installed"
 
 
 def _add(commands: Any, name: str, function: str, help: str) -> argparse.ArgumentParser:

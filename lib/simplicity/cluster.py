@@ -7,12 +7,13 @@ they are stored, so no shared disk is needed. `distributed` is the optional extr
 import contextlib
 import importlib
 import logging
+import platform
 import re
 import sys
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Future
 from functools import partial
 from types import ModuleType
@@ -59,6 +60,7 @@ def connected(
             raise Problem(f"scheduler: got {address} ({told}), allowed one that answers") from None
         stack.callback(_close, client)
         _await_worker(client, address, patience)
+        _check_python(client, address)
         _compare(client, experiment)
         client.run_on_scheduler(_lower_limit())
         found = _Cluster(client, address, limit_seconds or LIMIT_SECONDS)
@@ -99,6 +101,40 @@ def _await_worker(client: Any, address: str, patience: float) -> None:
         client.wait_for_workers(1, timeout=patience)
     except TimeoutError:
         raise Problem(f"scheduler: got {address} without a worker, allowed at least one") from None
+
+
+def _check_python(client: Any, address: str) -> None:
+    """A `Problem` where the scheduler's or a worker's Python is of another minor version than ours.
+
+    A function that is pickled by its code ends another Python in a segmentation fault. dask's own question for the
+    versions is answered without any such function.
+    """
+    try:
+        told = client.get_versions()
+    except (OSError, ValueError, TimeoutError) as reason:
+        line = f"{type(reason).__name__}: {reason}".splitlines()[0]
+        raise Problem(f"scheduler: got {address} ({line}), allowed one that answers") from None
+    places: dict[str, list[str]] = {}
+    for place, info in [("the scheduler", told["scheduler"]), *sorted(told["workers"].items())]:
+        places.setdefault(_python_of(info), []).append(place)
+    here = _minor(platform.python_version())
+    other = [f"{version} at {_some(where)}" for version, where in places.items() if _minor(version) != here]
+    if other:
+        raise Problem(f"python: got {', '.join(other)}, allowed {here} as here")
+
+
+def _python_of(info: Mapping[str, Any] | None) -> str:
+    version = ((info or {}).get("packages") or {}).get("python")
+    return ".".join(str(version).split(".")[:3]) if version else "an unknown version"
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def _some(places: list[str], most: int = 3) -> str:
+    more = f" and {len(places) - most} more" if len(places) > most else ""
+    return ", ".join(places[:most]) + more
 
 
 def _compare(client: Any, experiment: ModuleType) -> None:

@@ -1,19 +1,34 @@
 """Settings of experiments: frozen dataclasses whose fields carry help, unit and range.
 
-What is here: `settings` (the class decorator), `param` (a field), `parse` (text or plain values to a validated object)
+What is here: `settings` (the class decorator), `param` (a field), `parse` (text or plain values to a validated object),
+`read` and `split` (the one reading of values and lists, which runs, sweeps and chapters share), `written` (their inverse)
 and `Problem`, the one error that a user's wrong input may end in. What is not: presets, which stand beside each
 experiment's own `Config`.
 """
 
+import contextlib
 import dataclasses
 import difflib
+import json
 import math
+import numbers
+import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 _MAX_SHOWN = 60
+MOST_NAMES = 10  # that a line may list
+LONGEST_NAME = 200  # of which a nearest one is looked for
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_EXACT = 2**53  # below, every whole number is a float
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+_NOUNS = {int: "a whole number", float: "a finite number", bool: "true or false", str: "text"}
+_BLANKS = re.compile(r"\s*")
+_END = re.compile(r"\s*(?:,|\Z)")
+_QUOTED = re.compile(r"""(["'])(.*?)\1\s*(?:,|\Z)""", re.DOTALL)
 
 
 class Problem(ValueError):
@@ -65,7 +80,7 @@ def parse(cls: type[T], given: Mapping[str, Any], base: T | None = None) -> T:
     names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for name in given:
         if name not in names:
-            raise Problem(unknown("parameter", name, names))
+            raise Problem(no_such("parameter", name, names))
     if base is None:
         return cls(**given)
     return dataclasses.replace(base, **given)  # type: ignore[type-var]
@@ -83,11 +98,27 @@ def seeds(config: Any) -> range:
 
 
 def unknown(what: str, got: str, allowed: Iterable[str]) -> str:
-    """The line for a name that does not exist, with the nearest one that does."""
+    """The line for a name that does not exist, with all that do: for a handful. `no_such` is for any number of them."""
+    # Its code belongs to the fingerprint of recorded runs on images, hence unchanged.
     names = list(allowed)
     near = difflib.get_close_matches(str(got), names, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     return f"unknown {what}: got {shown(got)}, allowed {', '.join(names) or 'none'}{hint}"
+
+
+def no_such(what: str, got: str, allowed: Iterable[str], where: str = "a name that `simplicity list` shows") -> str:
+    """The line for a name that does not exist: first the nearest that does, then all, or `where` they are if many."""
+    names = list(allowed)
+    near = nearest(got, names)
+    hint = f" (did you mean {near}?)" if near else ""
+    listed = ", ".join(names) or "none" if len(names) <= MOST_NAMES else where
+    return f"unknown {what}: got {shown(got)}{hint}, allowed {listed}"
+
+
+def nearest(got: Any, names: Iterable[str]) -> str | None:
+    """The one of `names` that `got` is probably a slip of."""
+    found = difflib.get_close_matches(str(got)[:LONGEST_NAME], list(names), n=1)
+    return found[0] if found else None
 
 
 def shown(value: Any) -> str:
@@ -105,33 +136,145 @@ def describe(cls: type) -> list[dict[str, Any]]:
     ]
 
 
+def elements(cls: type, name: str, text: str) -> list[Any]:
+    """The values of the setting `name` that a grid's `text` lists, each as `parse` takes it; none may be empty."""
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    if name not in fields:
+        raise Problem(no_such("parameter", name, fields))
+    found = listed(name, text, fields[name].metadata.get("choices") or ())
+    if typing.get_origin(typing.get_type_hints(cls)[name]) is not tuple:
+        return found
+    # One element each: a comma inside shall not split it a second time.
+    return [[one] if isinstance(one, str) else one for one in found]
+
+
+def listed(name: str, text: str, choices: Iterable[Any] = ()) -> list[Any]:
+    """`split`, with a `Problem` that names the setting where `text` is no list or has nothing between two commas."""
+    try:
+        found = split(text, choices)
+    except ValueError:
+        raise Problem(f"{name}: got {shown(text)}, allowed values between commas, or a JSON list") from None
+    if not found or None in found:
+        raise Problem(f"{name}: got {shown(text)}, allowed values between the commas")
+    return found
+
+
+def split(text: str, choices: Iterable[Any] = ()) -> list[Any]:
+    """The elements of a list as one types it; None stands for nothing between two commas. `ValueError` for bad JSON.
+
+    | text                            | elements                                                          |
+    | ------------------------------- | ----------------------------------------------------------------- |
+    | `10, 20`                        | `10` and `20`: blanks around a comma do not count                 |
+    | `large start,product`           | blanks inside stay                                                |
+    | `SGD, batch 32,Adam`            | one of the `choices` is taken whole, the longest that fits        |
+    | `"a, b",'c'`                    | an element in quotes is taken as it is, without them              |
+    | `["a, b", 3]`                   | a JSON list                                                       |
+    | `10 20`                         | one element: commas separate, blanks do not                       |
+    """
+    if text.lstrip().startswith("["):
+        return _json_list(text)
+    known = sorted((choice for choice in choices if isinstance(choice, str)), key=len, reverse=True)
+    found, at = [], 0
+    while at <= len(text):
+        element, at = _next(text, at, known)
+        found.append(element)
+    return found
+
+
+def _next(text: str, at: int, known: Iterable[str]) -> tuple[str | None, int]:
+    """The element that starts at `at`, and where the next one does: beyond the end after the last."""
+    blanks = _BLANKS.match(text, at)
+    start = blanks.end() if blanks else at
+    for choice in known:
+        if text.startswith(choice, start):
+            end = _END.match(text, start + len(choice))
+            if end:
+                return choice, _after(text, end.end())
+    quoted = _QUOTED.match(text, start)
+    if quoted:
+        return quoted[2], _after(text, quoted.end())
+    comma = text.find(",", start)
+    stop = len(text) if comma < 0 else comma
+    return text[start:stop].strip() or None, stop + 1
+
+
+def _after(text: str, end: int) -> int:
+    """Past a comma another element follows, past the end of the text none."""
+    return end if text[end - 1 : end] == "," else len(text) + 1
+
+
+def _json_list(text: str) -> list[Any]:
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(found, list) or any(one is None for one in found):
+        raise ValueError("no list of values")
+    return found
+
+
+def written(value: Any, choices: Iterable[Any] | None = None) -> str:
+    """A setting's value as text that `parse` and, element by element, `elements` read as that value."""
+    if not isinstance(value, tuple):
+        return _word(value)
+    words = [_word(item) for item in value]
+    text = ",".join(words)
+    with contextlib.suppress(ValueError):
+        if split(text, choices or ()) == words:
+            return text
+    return json.dumps(list(value), ensure_ascii=False)
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _coerce(kind: Any, value: Any, field: dataclasses.Field) -> Any:
     if typing.get_origin(kind) is tuple:
         element = typing.get_args(kind)[0]
-        items = _split(value)
+        items = _items(value, field)
         if not items:
             raise Problem(f"{field.name}: got an empty list, allowed at least one {_type_name(element)}")
         return tuple(_scalar(element, item, field) for item in items)
     return _scalar(kind, value, field)
 
 
-def _split(value: Any) -> list[Any]:
+def _items(value: Any, field: dataclasses.Field) -> list[Any]:
     if isinstance(value, str):
-        return [part for part in value.replace(" ", "").split(",") if part]
-    if isinstance(value, Iterable) and not isinstance(value, Mapping):
+        try:
+            found = split(value, field.metadata.get("choices") or ())
+        except ValueError:
+            raise Problem(f"{field.name}: got {shown(value)}, allowed values between commas, or a JSON list") from None
+        return [item for item in found if item is not None]
+    if isinstance(value, Iterable) and not isinstance(value, Mapping | bytes | bytearray):
         return list(value)
     return [value]
 
 
 def _scalar(kind: type, value: Any, field: dataclasses.Field) -> Any:
-    convert = _CONVERTERS[kind]
+    choices = field.metadata.get("choices")
+    given = _chosen(value, choices) if kind is str and choices is not None else value
     try:
-        result = convert(value)
-    except (TypeError, ValueError, OverflowError):
-        raise Problem(f"{field.name}: got {shown(value)}, allowed {_allowed(kind, field)}") from None
-    if not _within(result, field.metadata):
-        raise Problem(f"{field.name}: got {shown(value)}, allowed {_allowed(kind, field)}")
+        result = read(kind, given)
+    except ValueError:
+        result = None
+    if result is None or not _within(result, field.metadata):
+        near = nearest(value, map(str, choices)) if choices is not None else None
+        hint = f" (did you mean {near}?)" if near else ""
+        raise Problem(f"{field.name}: got {shown(value)}{hint}, allowed {_allowed(kind, field)}")
     return result
+
+
+def _chosen(value: Any, choices: Iterable[Any]) -> Any:
+    """The choice that a text names, also with blanks or quotes around it; else the text itself."""
+    if not isinstance(value, str) or value in choices:
+        return value
+    trimmed = value.strip()
+    quoted = _QUOTED.fullmatch(trimmed)
+    for text in (trimmed, quoted[2] if quoted else trimmed):
+        if text in choices:
+            return text
+    return value
 
 
 def _within(value: Any, rule: Mapping[str, Any]) -> bool:
@@ -146,40 +289,92 @@ def _within(value: Any, rule: Mapping[str, Any]) -> bool:
 def _allowed(kind: type, field: dataclasses.Field) -> str:
     rule = field.metadata
     if rule.get("choices") is not None:
-        return "one of " + ", ".join(str(choice) for choice in rule["choices"])
+        return "one of " + ", ".join(_in_a_line(str(choice)) for choice in rule["choices"])
     low, high = rule.get("low"), rule.get("high")
-    noun = {int: "a whole number", float: "a finite number", bool: "true or false", str: "text"}[kind]
+    noun = noun_of(kind)
     if low is not None and high is not None:
-        return f"{noun} from {low:g} to {high:g}"
+        return f"{noun} from {_bound(low)} to {_bound(high)}"
     if low is not None:
-        return f"{noun}, at least {low:g}"
-    return noun if high is None else f"{noun}, at most {high:g}"
+        return f"{noun}, at least {_bound(low)}"
+    return noun if high is None else f"{noun}, at most {_bound(high)}"
+
+
+def _in_a_line(choice: str) -> str:
+    """In quotes where commas or blanks would hide its ends."""
+    return json.dumps(choice, ensure_ascii=False) if re.search(r"[,\s]", choice) else choice
+
+
+def _bound(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
+
+
+def noun_of(kind: type) -> str:
+    """What a value of that kind is called."""
+    return _NOUNS[kind]
+
+
+def read(kind: type, value: Any) -> Any:
+    """`value`, text or plain, as `kind` (int, float, bool or str); `ValueError` where it is none.
+
+    Runs, sweeps and chapters all read with this. Text means what the plain value of the same writing means:
+
+    | kind             | taken                                             | refused                                       |
+    | ---------------- | ------------------------------------------------- | --------------------------------------------- |
+    | a whole number   | `7`, `-7`, `+7`, `007`, ` 7 `; `7.0` and `1e3`,   | `7.5`, `0x10`, `1_000`, `1,000`, `٧` (digits  |
+    |                  | whole and exact (below 2^53); 7, 7.0              | other than 0 to 9), `1/2`, True, nothing      |
+    | a finite number  | `0.5`, `.5`, `5.`, `1e-3`, ` 0.5 `; 1, 0.5        | `inf`, `nan`, `1e999` (too large), `1e-999`   |
+    |                  |                                                   | (would be 0), `0x10`, `1_000`, `٧`, True      |
+    | true or false    | `true`, `false`, in capitals too, `1`, `0`; True, | `yes`, `no`, `on`, `2`, `1.0`, nothing        |
+    |                  | False, 1, 0                                       |                                               |
+    | text             | any text, as it is                                | numbers, truth values                         |
+
+    NumPy's scalars count as plain values.
+    """
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        value = value.item()
+    try:
+        return _READERS[kind](value)
+    except (TypeError, OverflowError) as wrong:
+        raise ValueError(str(wrong)) from None
 
 
 def _to_int(value: Any) -> int:
-    if isinstance(value, bool):
-        raise ValueError("a truth value is not a number")
     if isinstance(value, str):
-        return int(value)
-    number = int(value)
+        text = value.strip()
+        if _WHOLE.fullmatch(text):
+            return int(text)
+        value = _to_float(text)
+        if abs(value) >= _EXACT:
+            raise ValueError("not sure to be exact")
+    number = int(_real(value))
     if number != value:
         raise ValueError("not a whole number")
     return number
 
 
 def _to_float(value: Any) -> float:
-    if isinstance(value, bool):
-        raise ValueError("a truth value is not a number")
-    return float(value)
+    text = value.strip() if isinstance(value, str) else ""
+    if text and not _NUMBER.fullmatch(text):
+        raise ValueError("not a number")
+    number = float(text or _real(value))
+    vanished = number == 0 and re.search(r"[1-9]", re.split("[eE]", text)[0])
+    if vanished or not math.isfinite(number):
+        raise ValueError("beyond what a float holds")
+    return number
+
+
+def _real(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError("not a number")
+    return value
 
 
 def _to_bool(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    words = {"true": True, "1": True, "false": False, "0": False}
-    if str(value).lower() not in words:
+    if isinstance(value, int) and value in (0, 1):
+        return bool(value)
+    if not isinstance(value, str) or value.strip().lower() not in _TRUTH:
         raise ValueError("neither true nor false")
-    return words[str(value).lower()]
+    return _TRUTH[value.strip().lower()]
 
 
 def _to_str(value: Any) -> str:
@@ -188,7 +383,7 @@ def _to_str(value: Any) -> str:
     return value
 
 
-_CONVERTERS: dict[type, Callable[[Any], Any]] = {int: _to_int, float: _to_float, bool: _to_bool, str: _to_str}
+_READERS: dict[type, Callable[[Any], Any]] = {int: _to_int, float: _to_float, bool: _to_bool, str: _to_str}
 
 
 def _type_name(kind: Any) -> str:

@@ -20,7 +20,7 @@ import xarray as xr
 
 from simplicity import run as runs
 from simplicity import store as stores
-from simplicity.config import Problem, parse, shown, unknown
+from simplicity.config import Problem, no_such, parse, shown
 from simplicity.pool import Submits
 
 MOST_POINTS = 100_000
@@ -75,7 +75,7 @@ def _values(experiment: ModuleType, base: Any, name: str, given: Sequence[Any]) 
     """The values of one axis as the setting's own type; a list's elements one by one."""
     names = [field.name for field in dataclasses.fields(experiment.Config)]
     if name not in names:
-        raise Problem(unknown("parameter", name, names))
+        raise Problem(no_such("parameter", name, names))
     if not given:
         raise Problem(f"{name}: got no values, allowed at least one")
     values = []

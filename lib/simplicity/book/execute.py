@@ -7,7 +7,6 @@ import ast
 import contextlib
 import datetime
 import logging
-import math
 import os
 import tempfile
 import time
@@ -24,7 +23,7 @@ from traitlets.config import Config
 from simplicity import files, paths
 from simplicity.book import provenance
 from simplicity.book.papermill_handler import SCHEME
-from simplicity.config import Problem, shown, unknown
+from simplicity.config import Problem, no_such, noun_of, read, shown
 from simplicity.data import images
 
 logging.getLogger("papermill").setLevel(logging.ERROR)  # it logs each file name; we check and report ourselves
@@ -62,7 +61,7 @@ def find(chapter: str) -> Path:
     """The source of a chapter, or a `Problem` that names the chapters there are."""
     known = sorted(path.stem for path in paths.book().glob("*.md") if is_notebook(path.read_text("utf-8")))
     if chapter not in known:
-        raise Problem(unknown("chapter", chapter, known))
+        raise Problem(no_such("chapter", chapter, known, "a file of book/ that is a chapter, without .md"))
     return paths.book() / f"{chapter}.md"
 
 
@@ -81,37 +80,17 @@ def parameters_of(source: Path) -> dict[str, dict[str, str]]:
 def checked(chapter: str, name: str, value: Any, known: Mapping[str, Mapping[str, str]]) -> Any:
     """`value` as the type that the chapter declares for `name`."""
     if name not in known:
-        raise Problem(unknown(f"parameter of {chapter}", name, known))
-    kind = known[name]["inferred_type_name"]
+        raise Problem(no_such(f"parameter of {chapter}", name, known))
+    kind = _KINDS.get(known[name]["inferred_type_name"])
+    if kind is None:
+        raise Problem(f"{name}: got {shown(value)}, allowed a parameter whose type the chapter declares")
     try:
-        return _PARSERS[kind](value)
-    except (KeyError, ValueError, TypeError):
-        raise Problem(f"{name}: got {shown(value)}, allowed a value of type {kind}") from None
+        return read(kind, value)
+    except ValueError:
+        raise Problem(f"{name}: got {shown(value)}, allowed {noun_of(kind)}") from None
 
 
-def _int(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError
-    return int(value)
-
-
-def _float(value: Any) -> float:
-    if isinstance(value, bool) or not math.isfinite(float(value)):
-        raise ValueError
-    return float(value)
-
-
-def _bool(value: Any) -> bool:
-    return {"True": True, "true": True, "False": False, "false": False}[str(value)]
-
-
-def _str(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError
-    return value
-
-
-_PARSERS = {"int": _int, "float": _float, "bool": _bool, "str": _str}
+_KINDS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 
 
 def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbformat.NotebookNode:

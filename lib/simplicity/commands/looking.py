@@ -2,11 +2,12 @@
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from simplicity.config import Problem, describe, shown
+from simplicity.config import Problem, describe, read, shown, written
 
 
 def list_experiments(options: argparse.Namespace) -> int:
@@ -21,7 +22,7 @@ def list_experiments(options: argparse.Namespace) -> int:
         sizes = ", ".join(f"{preset} {count} cells" for preset, count in entry["cells"].items())
         print(f"{entry['name']}  ({', '.join(entry['claims'])})  {sizes}\n    {entry['about']}")
         for field in entry["parameters"]:
-            print(f"    -p {field['name']}={_plain(field['default'])}  {field['type']}: {field['help']}")
+            print(f"    -p {_typed(field)}  {field['type']}: {field['help']}")
     return 0
 
 
@@ -96,10 +97,10 @@ def show_store(options: argparse.Namespace) -> int:
 
 def _tolerance(name: str, text: str) -> float:
     try:
-        value = float(text)
+        value = read(float, text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < float("inf"):
+    if value < 0:
         raise Problem(f"{name}: got {shown(text)}, allowed a finite number, at least 0")
     return value
 
@@ -117,5 +118,6 @@ def _described(module: ModuleType) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> str:
-    return ",".join(str(item) for item in value) if isinstance(value, tuple) else str(value)
+def _typed(field: dict[str, Any]) -> str:
+    """NAME=VALUE as one types it in a shell."""
+    return shlex.quote(f"{field['name']}={written(field['default'], field['choices'])}")

@@ -5,19 +5,20 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from simplicity import files
-from simplicity.config import Problem, shown, unknown
+from simplicity.config import Problem, elements, listed, no_such, shown
 
 
 def add_parameters(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="may be repeated; lists as 10,20"
-    )
+        "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
+        help="may be repeated; a list as 10,20, or as a JSON list",
+    )  # fmt: skip
 
 
 def add_grid(command: argparse.ArgumentParser, required: bool) -> None:
@@ -42,21 +43,36 @@ def parameters(pairs: Sequence[str]) -> dict[str, str]:
         name, separator, value = pair.partition("=")
         if not separator or not name:
             raise Problem(f"parameter: got {shown(pair)}, allowed NAME=VALUE")
+        name = name.strip()
         if name in found:
             raise Problem(f"parameter {shown(name)[1:-1]}: got it twice, allowed once")
         found[name] = value
     return found
 
 
-def grid(pairs: Sequence[str], fixed: dict[str, str]) -> dict[str, list[str]]:
-    """`NAME=V1,V2` words by name; what is swept cannot also be fixed."""
-    found = {name: value.split(",") for name, value in parameters(pairs).items()}
-    for name, values in found.items():
-        if "" in values:
-            raise Problem(f"{shown(name)[1:-1]}: got {shown(','.join(values))}, allowed values between the commas")
+def grid(pairs: Sequence[str], fixed: dict[str, str], split: Callable[[str, str], list[Any]] = listed) -> dict[str, list[Any]]:
+    """`NAME=V1,V2` words by name, each list taken apart by `split`; what is swept cannot also be fixed."""
+    found = {}
+    for name, text in parameters(pairs).items():
         if name in fixed:
             raise Problem(f"{shown(name)[1:-1]}: got it as a parameter and on the grid, allowed one of them")
+        found[name] = split(name, text)
     return found
+
+
+def settings_grid(module: ModuleType, pairs: Sequence[str], fixed: dict[str, str]) -> dict[str, list[Any]]:
+    """`grid` over an experiment's settings, whose choices may hold commas."""
+    return grid(pairs, fixed, lambda name, text: elements(module.Config, name, text))
+
+
+def experiment(name: str) -> ModuleType:
+    """The module of an experiment, or a `Problem` with the nearest name."""
+    from simplicity import records
+
+    try:
+        return records.experiment(name)
+    except Problem:
+        raise Problem(no_such("experiment", name, records.names())) from None
 
 
 def preset(module: ModuleType, name: str) -> Any:
@@ -64,7 +80,7 @@ def preset(module: ModuleType, name: str) -> Any:
     from simplicity.run import PRESETS
 
     if name not in PRESETS:
-        raise Problem(unknown("preset", name, PRESETS))
+        raise Problem(no_such("preset", name, PRESETS))
     return getattr(module, name)
 
 

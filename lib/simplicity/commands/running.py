@@ -20,7 +20,7 @@ from simplicity.store import Store, encode
 
 def run_experiment(options: argparse.Namespace) -> int:
     """`simplicity run`: 0 also where a claim does not hold; 1 where cells failed."""
-    module = records.experiment(options.experiment)
+    module = words.experiment(options.experiment)
     config = parse(module.Config, words.parameters(options.parameter), words.preset(module, options.preset))
     words.check_running(options)
     output = words.output(options.output)
@@ -42,9 +42,9 @@ def run_experiment(options: argparse.Namespace) -> int:
 
 def run_sweep(options: argparse.Namespace) -> int:
     """`simplicity sweep`: 1 where cells failed, the others being kept."""
-    module = records.experiment(options.experiment)
+    module = words.experiment(options.experiment)
     fixed = words.parameters([*options.parameter, *([] if options.seeds is None else [f"seeds={options.seeds}"])])
-    swept = words.grid(options.grid, fixed)
+    swept = words.settings_grid(module, options.grid, fixed)
     base = parse(module.Config, fixed, words.preset(module, options.preset))
     words.check_running(options)
     output = words.output(options.output)
@@ -86,7 +86,7 @@ def record_experiment(options: argparse.Namespace) -> int:
     """`simplicity record`"""
     from simplicity import paths
 
-    module = records.experiment(options.experiment)
+    module = words.experiment(options.experiment)
     paths.root()
     words.check_running(options)
     shelf = Store(words.store(options))
@@ -126,14 +126,20 @@ def _shape(points: sweep.Plan) -> str:
 
 
 def _not_finite(dataset: xr.Dataset) -> list[str]:
-    """Cells with a value that is no number. It may be meant so (a curve after a stop), hence told and not refused."""
+    """What is not finite, told in words: curves that end early are meant so, other values are to be looked at."""
     found = []
     for name, variable in dataset.data_vars.items():
         if variable.dtype.kind == "f":
             inner = [dim for dim in variable.dims if dim not in dataset["finished"].dims]
             odd = (~xr.apply_ufunc(np.isfinite, variable)).any(inner) & dataset["finished"]
-            if odd.any():
-                found.append(f"note: {int(odd.sum())} places with values of {name} that are not finite")
+            ended = odd & _ends_early(variable, inner)
+            for cells, what, why in (
+                (ended, "ends early", "training stopped there, the rest was never computed"),
+                (odd & ~ended, "is not finite", "a run diverged, or the value is not defined there"),
+            ):
+                if cells.any():
+                    places = f"{int(cells.sum())} of {int(dataset['finished'].sum())} places"
+                    found.append(f"note: {name} {what} in {places}: {why}")
     return found
 
 
@@ -153,6 +159,17 @@ def _write_tables(path: Path, tables: dict[Path, str]) -> None:
     for target, text in tables.items():
         files.write_text(target, text)
     together.finish(curves)
+
+
+def _ends_early(variable: xr.DataArray, inner: list[Any]) -> xr.DataArray:
+    """Where a curve begins with numbers and has nothing but NaN after its last."""
+    if len(inner) != 1:
+        return xr.zeros_like(variable.any(inner), dtype=bool)
+    axis = variable.get_axis_num(inner[0])
+    finite, values = np.isfinite(variable.values), variable.values
+    falls_only = (np.diff(finite.astype(np.int8), axis=axis) <= 0).all(axis)
+    ends = finite.take(0, axis) & falls_only & (finite | np.isnan(values)).all(axis)
+    return xr.DataArray(ends, dims=[dim for dim in variable.dims if dim != inner[0]])
 
 
 def _line(one: Any) -> str:
