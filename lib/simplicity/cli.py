@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from simplicity import files, interrupts
+from simplicity import files, interrupts, threads
 from simplicity.commands.options import add_grid, add_parameters, add_running
 from simplicity.config import Problem, Stopped, no_such, shown
 
@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if any("\0" in word for word in words):
             raise Problem("command: got a null character, allowed words without")
         options = _parsed(words)
+        if getattr(options, "arithmetic", None) is not None:
+            threads.choose(options.arithmetic)  # no library is loaded yet
         with interrupts.second_ends():
             return int(_command(options.command)(options))
     except Problem as problem:
@@ -140,6 +142,11 @@ def _add_experiments(commands: Any) -> None:
 
     command = _add(commands, "record", "running:record_experiment", "run FULL and write the committed record")
     command.add_argument("experiment", help="a name that `simplicity list` shows")
+    command.add_argument(
+        "--carry",
+        action="store_true",
+        help="the code changed, no number did: compute the cheapest tenth and stamp the record anew where every byte is equal",
+    )
     add_running(command)
 
 

@@ -161,16 +161,21 @@ def kind() -> str:
 
 def choose(asked: str) -> None:
     """Settle anew on `asked`, for a command that is told so before anything is loaded."""
-    if asked not in KINDS:
-        raise Problem(f"arithmetic: got {shown(asked)}, allowed {' or '.join(KINDS)}")
+    _check(asked)
     os.environ[ARITHMETIC] = asked
     settle_arithmetic()
     label.cache_clear()
 
 
+def _check(asked: str) -> None:
+    if asked not in KINDS:
+        raise Problem(f"arithmetic: got {shown(asked)}, allowed {' or '.join(KINDS)}")
+
+
 @functools.cache
 def label() -> str:
     """The arithmetic as the key of a cell names it: results with other labels may differ in their last bits."""
+    _check(os.environ.get(ARITHMETIC, "portable"))
     if kind() == "portable":
         return "portable" if libm() == _LIBM else f"portable, C library {libm()}"
     features = hashlib.sha256(" ".join(sorted(machine.features())).encode()).hexdigest()[:8]

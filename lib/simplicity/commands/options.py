@@ -34,6 +34,11 @@ def add_running(command: argparse.ArgumentParser) -> None:
     command.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a dask cluster instead (see the page Scaling out)")
     command.add_argument("--timeout", metavar="SECONDS", help="most seconds of a cell, which then fails (default: 3600)")
     command.add_argument("--store", metavar="DIR", help="folder of finished cells (default: the book's own)")
+    command.add_argument(
+        "--arithmetic",
+        metavar="KIND",
+        help="portable (default): the same bits on every processor with AVX2; native: what is fastest here",
+    )
 
 
 def parameters(pairs: Sequence[str]) -> dict[str, str]:

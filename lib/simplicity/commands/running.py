@@ -89,6 +89,9 @@ def record_experiment(options: argparse.Namespace) -> int:
     module = words.experiment(options.experiment)
     paths.root()
     words.check_running(options)
+    if options.carry:
+        print(records.carry(module))
+        return 0
     shelf = Store(words.store(options))
     try:
         with words.executor(options, module) as executor:
