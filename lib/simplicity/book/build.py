@@ -129,11 +129,17 @@ def warm(root: Path, processes: int | None = None, reader: Reader = read, timeou
                     print(f"chapter {name}: executed in {future.result():.0f} s", flush=True)
                 except Exception as error:  # whatever ended the worker, the other chapters go on
                     print(f"chapter {name}: failed", flush=True)
-                    known = isinstance(error, ChapterFailed | Problem)
-                    failures.append(str(error) if known else f"chapter {name}: {type(error).__name__}: {error}")
+                    failures.append(_told(name, error))
     if failures:
         raise ChapterFailed("\n\n".join(failures))
     return new
+
+
+def _told(chapter: str, error: Exception) -> str:
+    """One failure, with the chapter's name: a refusal as its line, what nobody foresaw with the name of its class."""
+    if isinstance(error, ChapterFailed):
+        return str(error)
+    return f"chapter {chapter}: {error if isinstance(error, Problem) else f'{type(error).__name__}: {error}'}"
 
 
 def merged(root: Path, chapter: str, reader: Reader = read) -> nbformat.NotebookNode:

@@ -8,13 +8,14 @@ Plain papermill starts kernels by itself, by the rules of the user's own Jupyter
 import contextlib
 import importlib.util
 import os
+import shutil
 import socket
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
@@ -48,6 +49,8 @@ _FIXED = {
     "JUPYTER_NO_CONFIG": "1",
 }
 _AT_EVERY_START = ("sitecustomize", "usercustomize")  # modules that every Python process runs
+PATIENCE_SECONDS = 2.0  # that a worker may take to end
+_homes: set[Path] = set()  # of the kernels that run
 _SOCKET = "k-ipc-99"  # the longest name that jupyter_client makes from the connection file below
 
 
@@ -124,6 +127,8 @@ def home() -> Iterator[Config]:
                 with contextlib.suppress(OSError):
                     folder = stack.enter_context(temporary("simplicity-kernel-", base))
         transport = "ipc" if _takes_sockets(folder) else "tcp"
+        _homes.add(folder)
+        stack.callback(_homes.discard, folder)
         yield Config(KernelManager={"transport": transport, "connection_file": str(folder / "k.json")})
 
 
@@ -162,14 +167,22 @@ def end() -> None:
                     process.kill()
 
 
+def leave() -> NoReturn:
+    """End this worker process with its kernels and their folders, whatever it is doing."""
+    end()
+    for folder in list(_homes):
+        shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
+
+
 def end_with_workers(workers: Iterable[BaseProcess]) -> None:
-    """End these worker processes and everything that they have started, at once."""
+    """End these worker processes and everything that they have started: by their own hand, and by force where one hangs."""
     found = []
     for worker in workers:
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(worker.pid)
-            process.suspend()  # what stands still starts no further kernel
-            found += [*process.children(recursive=True), process]
-    for process in found:
+            found += [process, *process.children(recursive=True)]
+        worker.terminate()
+    for process in psutil.wait_procs(found, PATIENCE_SECONDS)[1]:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()

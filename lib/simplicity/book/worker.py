@@ -38,13 +38,13 @@ def prepare() -> None:
     """One thread; and no life after the build: a worker whose parent was killed would wait for work for ever."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # ignored from now on; a kernel would inherit the block
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
+    signal.signal(signal.SIGTERM, lambda number, frame: kernels.leave())
     parent = multiprocessing.parent_process()
 
     def follow() -> None:
         if parent is not None:
             parent.join()
-            kernels.end()
-            os._exit(1)
+            kernels.leave()
 
     threading.Thread(target=follow, daemon=True).start()
 
