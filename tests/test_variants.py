@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ import pytest
 from simplicity.book import variants
 from simplicity.config import Problem
 from simplicity.ledger import MIME
-from test_build import Tree, book, tree  # noqa: F401  # fixtures: a copy of the book with one small chapter
+from test_build import ENDLESS, TOC, Tree, book, kernels_of, tree  # noqa: F401  # fixtures: a copy of the book with one small chapter
 
 pytestmark = pytest.mark.site
 CHECK = {
@@ -61,8 +62,10 @@ def point(path: Path, chapter: str, given: dict[str, object], limit: float) -> f
 class Loop:
     """Runs each point at once, in the place of the pool of processes."""
 
-    def __init__(self, *arguments: object, **options: object) -> None:
-        pass
+    @classmethod
+    @contextlib.contextmanager
+    def pool(cls, workers: int) -> Iterator["Loop"]:
+        yield cls()
 
     def schedule(self, function: Callable[..., float], args: list[Any], timeout: float) -> Future:
         future: Future = Future()
@@ -72,14 +75,9 @@ class Loop:
             future.set_exception(problem)
         return future
 
-    def close(self) -> None:
-        pass
-
-    stop = join = close
-
 
 def test_a_smaller_grid_clears_what_the_larger_one_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(variants, "ProcessPool", Loop)
+    monkeypatch.setattr(variants.worker, "pool", Loop.pool)
     monkeypatch.setattr(variants.worker, "variant", point)
     folder = tmp_path / "grid"
 
@@ -109,7 +107,7 @@ def test_a_grid_broken_off_has_a_page_of_what_there_is(tmp_path: Path, monkeypat
             future.result = lambda timeout=None: function(*args)  # type: ignore[method-assign]
             return future
 
-    monkeypatch.setattr(variants, "ProcessPool", Later)
+    monkeypatch.setattr(variants.worker, "pool", Later.pool)
     monkeypatch.setattr(variants.worker, "variant", broken)
     with pytest.raises(KeyboardInterrupt):
         variants.execute_grid("small", [{"width": width} for width in (1, 2, 3)], tmp_path, 1, 10.0)
@@ -131,9 +129,6 @@ def test_a_site_takes_the_place_of_an_earlier_one_as_a_whole(tmp_path: Path, bef
     assert [path.name for path in target.parent.iterdir()] == ["site"]
 
 
-ENDLESS = "\n```{code-cell} ipython3\nwhile True:\n    pass\n```\n"
-
-
 @pytest.fixture
 def endless(tree: Tree) -> Iterator[Tree]:  # noqa: F811
     """The copy with one more chapter, which never ends."""
@@ -144,21 +139,13 @@ def endless(tree: Tree) -> Iterator[Tree]:  # noqa: F811
     source.unlink()
 
 
-def kernels(client: subprocess.Popen[str]) -> list[psutil.Process]:
-    found = []
-    for child in psutil.Process(client.pid).children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found += [child] if any("ipykernel" in word for word in child.cmdline()) else []
-    return found
-
-
 @pytest.mark.parametrize("words", [["-g", "width=3"], []], ids=["grid", "one"])
 def test_a_notebook_without_end_is_ended_with_its_kernel(endless: Tree, tmp_path: Path, words: list[str]) -> None:
     client = start(endless, "chapter", "endless", *words, "-o", tmp_path / "out", "--timeout", 15)
     seen: set[psutil.Process] = set()
     while client.poll() is None:
         with contextlib.suppress(psutil.NoSuchProcess):
-            seen |= set(kernels(client))
+            seen |= set(kernels_of(client))
         time.sleep(0.2)
     out, err = client.communicate()
     assert client.returncode == 1
@@ -170,13 +157,45 @@ def test_a_notebook_without_end_is_ended_with_its_kernel(endless: Tree, tmp_path
 def test_a_killed_client_leaves_no_kernel(endless: Tree, tmp_path: Path) -> None:
     client = start(endless, "chapter", "endless", "-g", "width=3,4", "-o", tmp_path / "grid", "--workers", 2)
     limit = time.monotonic() + 120
-    while len(kernels(client)) < 2:
+    while len(kernels_of(client)) < 2:
         assert time.monotonic() < limit and client.poll() is None
         time.sleep(0.2)
     started = psutil.Process(client.pid).children(recursive=True)
     client.kill()
     client.communicate()
     assert psutil.wait_procs(started, timeout=60)[1] == []
+
+
+INTERRUPTED = {
+    "one": (["chapter", "endless", "-o", "{out}"], signal.SIGINT, 1),
+    "grid": (["chapter", "endless", "-g", "width=3,4,5", "-o", "{out}", "--workers", "2"], signal.SIGHUP, 2),
+    "site": (["site", "--chapter", "endless", "-p", "width=3", "-o", "{out}"], signal.SIGTERM, 1),
+    "site, killed": (["site", "--chapter", "endless", "-p", "width=3", "-o", "{out}"], signal.SIGKILL, 1),
+}
+
+
+@pytest.mark.parametrize("case", INTERRUPTED)
+def test_an_interrupted_command_ends_with_all_that_it_started(
+    endless: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    words, stop, running = INTERRUPTED[case]
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (endless.root / "_toc.yml").write_text(TOC + "  - file: book/endless\n")
+    client = start(endless, *(word.format(out=tmp_path / "out") for word in words))
+    while len(kernels_of(client)) < running:
+        assert client.poll() is None
+        time.sleep(0.2)
+    started = psutil.Process(client.pid).children(recursive=True)
+    client.send_signal(stop)
+    _, err = client.communicate()
+    (endless.root / "_toc.yml").write_text(TOC)
+    assert psutil.wait_procs(started, timeout=60)[1] == []
+    assert not list((tmp_path / "out").rglob("*")) and not (tmp_path / "out").is_file()
+    if stop != signal.SIGKILL:
+        assert client.returncode == 130
+        assert err.endswith("error: interrupted\n") and "Traceback" not in err
+        assert list((tmp_path / "tmp").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -236,6 +255,7 @@ def test_a_site_with_other_parameters_says_so_and_executes_only_the_changed_chap
     out, err = client.communicate()
     assert client.returncode == 0, err
     assert out == f"{tmp_path / 'site' / 'index.html'}\n"
+    assert err.startswith("building a copy of the book\nchapter small: executed in ")
     page = (tmp_path / "site" / "book" / "small.html").read_text("utf-8")
     assert "Not the published page" in page and "<script>alert" not in page
     assert "scale = 0.25, published 0.5" in page

@@ -1,4 +1,4 @@
-"""Ctrl-C: once stops a run cleanly, twice ends the process at once."""
+"""Ctrl-C: once stops a run cleanly, twice ends the process at once. SIGTERM and SIGHUP where a command asks for the same."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 
@@ -34,6 +34,78 @@ def second_ends() -> Iterator[None]:
         writer.close()
         watcher.join()
         reader.close()
+
+
+@contextlib.contextmanager
+def ends_like_ctrl_c() -> Iterator[None]:
+    """Inside, SIGTERM and SIGHUP raise KeyboardInterrupt: what was started is ended, temporary folders are removed."""
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    undo = _take((signal.SIGTERM, signal.SIGHUP), stop)
+    try:
+        yield
+    finally:
+        undo()
+
+
+def leave(line: str) -> Callable[[], None]:
+    """From now on Ctrl-C, SIGTERM and SIGHUP print `line` and leave with SystemExit(130). Returns the way back.
+
+    For a program of somebody else's that would catch KeyboardInterrupt and go on.
+    """
+
+    def stop() -> None:
+        _say(line)
+        raise SystemExit(INTERRUPTED)
+
+    return _take((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), stop)
+
+
+def _take(signals: Iterable[signal.Signals], first: Callable[[], None]) -> Callable[[], None]:
+    """The first of these signals calls `first`, the second ends the process at once. Returns the way back.
+
+    A signal with another handler than the usual one keeps it: a process started to ignore it goes on ignoring it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    before = {number: signal.getsignal(number) for number in signals if signal.getsignal(number) in usual}
+
+    def stop(number: int, frame: object) -> None:
+        for taken in before:
+            signal.signal(taken, lambda number, frame: os._exit(INTERRUPTED))
+        first()
+
+    def undo() -> None:
+        for taken, handler in before.items():
+            signal.signal(taken, handler)
+
+    for taken in before:
+        signal.signal(taken, stop)
+    return undo
+
+
+def end_with_stdin() -> None:
+    """This process gets SIGTERM once nobody holds the other end of its standard input: it ends with the one who started it."""
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+@contextlib.contextmanager
+def blocked() -> Iterator[None]:
+    """Processes and threads that are started inside never get Ctrl-C, which a terminal sends to all of a group."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _watch(reader: socket.socket) -> None:

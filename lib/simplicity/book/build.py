@@ -5,11 +5,13 @@ result it would silently show old figures. So the decision is made here, by a ke
 notebooks are kept in `_build/runs`, and jupyter-cache is only the way by which they reach the pages.
 """
 
+import functools
 import hashlib
+import importlib.metadata
 import json
-import multiprocessing
 import os
 import platform
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,6 @@ import yaml
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from myst_nb.core.read import read_myst_markdown_notebook
-from pebble import ProcessPool
 
 from simplicity.book import worker
 from simplicity.book.execute import ChapterFailed, is_notebook
@@ -29,6 +30,7 @@ from simplicity.store import write_atomically
 from simplicity.threads import library_digest
 
 Reader = Callable[[Path], nbformat.NotebookNode]
+_IGNORED = re.compile(r"^/_static/|/\.|/__pycache__/|~$")
 
 
 def toc(root: Path) -> list[str]:
@@ -59,11 +61,34 @@ def key(root: Path, chapter: str, reader: Reader = read) -> str:
     notebook = reader(root / "book" / f"{chapter}.md")
     cells = [[cell.source, cell.metadata] for cell in notebook.cells if cell.cell_type == "code"]
     parts = [json.dumps([notebook.metadata.get("kernelspec"), cells], sort_keys=True)]
-    parts += [library_digest(), platform.python_version()]
-    results = (path for path in (root / "book" / "results").rglob("*") if path.is_file())
-    for path in (root / "requirements.lock", root / "book" / "claims.csv", *sorted(results)):
+    parts += [library_digest(), platform.python_version(), *_installed(root)]
+    for path in (root / "requirements.lock", *_read_by_chapters(root)):
         parts.append(f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}")
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _read_by_chapters(root: Path) -> list[Path]:
+    """All data of the book, whichever chapter reads it: tables, recorded results, and what else may be put there.
+
+    Not data are texts and what only the site's pages use, of which Sphinx takes care, and leftovers of editors.
+    """
+    book = root / "book"
+    found = (path for path in book.rglob("*") if path.suffix not in (".md", ".bib") and path.is_file())
+    return sorted(path for path in found if not _IGNORED.search(f"/{path.relative_to(book).as_posix()}"))
+
+
+def _installed(root: Path) -> list[str]:
+    """The versions of the lock's packages that are really there, by hand or by the lock."""
+    names = re.findall(r"^[\w.-]+", (root / "requirements.lock").read_text("utf-8"), re.MULTILINE)
+    return [f"{name} {_version(name)}" for name in names]
+
+
+@functools.cache
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
 
 
 def runs(root: Path) -> Path:
@@ -97,19 +122,24 @@ def warm(root: Path, processes: int | None = None, reader: Reader = read, timeou
 
         runs(root).mkdir(parents=True, exist_ok=True)
         workers = min(len(new), processes or os.cpu_count() or 1)
-        context = multiprocessing.get_context("spawn")
-        with ProcessPool(workers, context=context, initializer=worker.prepare) as pool:
+        with worker.pool(workers) as pool:
             futures = {name: pool.schedule(worker.work, args=[runs(root), name, keys[name], timeout]) for name in new}
             for name, future in futures.items():
                 try:
                     print(f"chapter {name}: executed in {future.result():.0f} s", flush=True)
                 except Exception as error:  # whatever ended the worker, the other chapters go on
                     print(f"chapter {name}: failed", flush=True)
-                    known = isinstance(error, ChapterFailed | Problem)
-                    failures.append(str(error) if known else f"chapter {name}: {type(error).__name__}: {error}")
+                    failures.append(_told(name, error))
     if failures:
         raise ChapterFailed("\n\n".join(failures))
     return new
+
+
+def _told(chapter: str, error: Exception) -> str:
+    """One failure, with the chapter's name: a refusal as its line, what nobody foresaw with the name of its class."""
+    if isinstance(error, ChapterFailed):
+        return str(error)
+    return f"chapter {chapter}: {error if isinstance(error, Problem) else f'{type(error).__name__}: {error}'}"
 
 
 def merged(root: Path, chapter: str, reader: Reader = read) -> nbformat.NotebookNode:

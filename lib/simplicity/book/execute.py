@@ -8,7 +8,7 @@ import contextlib
 import datetime
 import logging
 import os
-import tempfile
+import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -18,10 +18,9 @@ from typing import Any
 import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
 
 from simplicity import files, paths
-from simplicity.book import provenance
+from simplicity.book import kernels, provenance
 from simplicity.book.papermill_handler import SCHEME
 from simplicity.config import Problem, no_such, noun_of, read, shown
 from simplicity.data import images
@@ -97,15 +96,15 @@ def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbfo
     """One kernel, started in the book's folder and ended with the run."""
     if os.environ.get(images.FOLDER):
         os.environ[images.FOLDER] = str(images.folder())  # a relative path means the folder that we were started in
-    with tempfile.TemporaryDirectory(prefix="simplicity-kernel-") as folder, _known_warnings():
-        # Sockets in files: kernels that start at the same time would race for TCP ports. The folder of their own keeps
-        # the sockets' paths under the system's limit of about 100 characters.
-        transport = Config(KernelManager={"transport": "ipc", "connection_file": f"{folder}/kernel.json"})
+    with kernels.home() as config, _known_warnings():
         try:
             return papermill.execute_notebook(
                 _address(source),
                 None,
                 parameters=given,
+                kernel_name="python3",
+                kernel_manager_class=kernels.Manager,
+                config=config,
                 cwd=str(source.parent),
                 progress_bar=False,
                 start_timeout=120,
@@ -113,20 +112,27 @@ def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbfo
                 iopub_timeout=60,  # of a busy machine; the default of 4 s can lose outputs
                 raise_on_iopub_timeout=True,
                 extra_arguments=["--log-level=CRITICAL"],  # a kernel is interrupted as it ends, and says so on stderr
-                config=transport,
             )
         except PapermillExecutionError as error:
-            if error.ename == "Problem":  # the chapter's own check of its parameters
-                raise Problem(error.evalue) from None
+            if error.ename in ("Problem", "Stopped"):  # the chapter's own check of its parameters
+                raise Problem(plain(error.evalue)) from None
             raise ChapterFailed(_report(chapter, error)) from None
         except Exception as error:  # timeouts, dead kernels: papermill and nbclient each raise types of their own
-            raise ChapterFailed(f"chapter {chapter}: {type(error).__name__}: {error}") from None
+            raise ChapterFailed(f"chapter {chapter}: {type(error).__name__}: {plain(str(error))}") from None
+        except BaseException:  # interrupted, perhaps before the kernel was known to nbclient
+            kernels.end()
+            raise
 
 
 def _report(chapter: str, error: PapermillExecutionError) -> str:
     indented = "\n".join(f"    {text}" for text in error.source.splitlines())
     trace = "\n".join(error.traceback)
-    return f"chapter {chapter}: cell {error.exec_count} failed\n{indented}\n{trace}\n{error.ename}: {error.evalue}"
+    return plain(f"chapter {chapter}: cell {error.exec_count} failed\n{indented}\n{trace}\n{error.ename}: {error.evalue}")
+
+
+def plain(text: str) -> str:
+    """Without the colours of a notebook's traceback: reports also go into files, mails and pages."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def _address(source: Path) -> str:

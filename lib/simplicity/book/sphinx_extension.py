@@ -5,20 +5,26 @@ read, all pages are read again when anything in it changed, pages are mended (`p
 are written last. A build with any warning forgets what it read, so that the next one meets the same warnings again.
 """
 
+import os
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
+from sphinx.util import console
 
-from simplicity import __version__, paths
+from simplicity import __version__, interrupts, paths
 from simplicity.book import build, directives, evidence, pages
 from simplicity.book.execute import ChapterFailed
 from simplicity.config import Problem
 
+_UNFINISHED = "unfinished"  # a file that is there from the start of a build to its end
+
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx's entry point: directives and hooks."""
+    if "NO_COLOR" in os.environ or not (sys.stdout.isatty() and sys.stderr.isatty()):
+        console.nocolor()  # Jupyter Book does not ask whether somebody sees the colours
     app.add_directive("claim-box", directives.ClaimBox)
     app.add_directive("ledger", directives.Ledger)
     app.add_directive("ledger-summary", directives.LedgerSummary)
@@ -34,7 +40,12 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def _prepare(app: Sphinx) -> None:
+    undo = interrupts.leave("interrupted: chapters that are finished are kept")
+    app.connect("build-finished", lambda app, exception: undo(), priority=950)
     root = Path(app.srcdir).resolve()
+    mark = Path(app.doctreedir) / _UNFINISHED
+    app.simplicity_reread = mark.exists()  # type: ignore[attr-defined]
+    mark.touch()
     evidence.remove(Path(app.outdir))
     reader = pages.reader(app)
     try:
@@ -45,16 +56,25 @@ def _prepare(app: Sphinx) -> None:
         state = evidence.collect(root)
     except (ChapterFailed, Problem) as error:
         _forget(app)
-        raise ExtensionError(str(error)) from None
+        _stop(str(error))
     app.env.simplicity = state  # type: ignore[attr-defined]
 
 
+def _stop(reason: str) -> NoReturn:
+    """End the build with the reason alone: of an exception Jupyter Book would also show where its own code was."""
+    print(f"\n{reason}", file=sys.stderr, flush=True)
+    raise SystemExit(1)
+
+
 def _outdated(app: Sphinx, env: Any, added: set[str], changed: set[str], removed: set[str]) -> set[str]:
-    """Every page if the evidence is not what they were made from: numbers also travel between pages."""
+    """Every page if the evidence is not what they were made from: numbers also travel between pages.
+
+    Also after a build that was interrupted or killed: the warnings of what it had read would not come again.
+    """
     digest = evidence.digest(env.simplicity)
     same = getattr(env, "simplicity_digest", None) == digest
     env.simplicity_digest = digest
-    return set() if same else set(env.found_docs)
+    return set() if same and not app.simplicity_reread else set(env.found_docs)  # type: ignore[attr-defined]
 
 
 def _finish(app: Sphinx, exception: Exception | None) -> None:
@@ -68,6 +88,7 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
         # With --keep-going Sphinx itself turns `warningiserror` off.
         if not (failed and (app.warningiserror or app.keep_going)):
             evidence.write(app.env.simplicity, Path(app.outdir))  # type: ignore[attr-defined]
+    (Path(app.doctreedir) / _UNFINISHED).unlink(missing_ok=True)
 
 
 def _forget(app: Sphinx) -> None:

@@ -10,7 +10,6 @@ import hashlib
 import html
 import itertools
 import json
-import multiprocessing
 import os
 import re
 import shutil
@@ -22,17 +21,19 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from pebble import ProcessPool
 
-from simplicity import claims, files, ledger, paths
-from simplicity.book import build, evidence, worker
-from simplicity.book.execute import ChapterFailed, checked, find, parameters_of
+from simplicity import claims, files, interrupts, ledger, paths
+from simplicity.book import build, evidence, kernels, worker
+from simplicity.book.execute import ChapterFailed, checked, find, parameters_of, plain
 from simplicity.config import Problem, Stopped, shown
 
-JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # in this very environment, whatever the path holds
+# In this very environment, whatever the path holds.
+JUPYTER_BOOK = "from simplicity import interrupts; interrupts.end_with_stdin(); from jupyter_book.cli.main import main; main()"
 MOST_NOTEBOOKS = 1000
 WAITING = "not executed yet"
 BACKSTOP_SECONDS = 60.0  # a worker that does not end with its kernel is ended after the limit and this
+
+PATIENCE_SECONDS = 10.0  # that a build may take to end its kernels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,9 +89,7 @@ def _executed(
     chapter: str, targets: Sequence[Path], given: Sequence[Mapping[str, Any]], workers: int, limit_seconds: float
 ) -> Generator[Notebook, None, None]:
     """Each point in the order of the grid, once it is executed or has failed; no kernel is left at the end."""
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPool(min(workers, len(given)), context=context, initializer=worker.prepare)
-    try:
+    with worker.pool(min(workers, len(given))) as pool:
         futures = [
             pool.schedule(
                 worker.variant, args=[path, chapter, dict(point), limit_seconds], timeout=limit_seconds + BACKSTOP_SECONDS
@@ -103,11 +102,6 @@ def _executed(
             except Exception as error:  # whatever ended it, the others go on
                 known = isinstance(error, ChapterFailed | Problem)
                 yield Notebook(dict(point), path, failure=str(error) if known else f"{type(error).__name__}: {error}")
-        pool.close()
-    finally:
-        worker.end_kernels()
-        pool.stop()
-        pool.join()
 
 
 def verdicts(path: Path) -> dict[str, str]:
@@ -170,8 +164,8 @@ def _plain(point: Mapping[str, Any]) -> str:
 
 
 def _last(failure: str) -> str:
-    """The last line of a report, without the colours that a traceback has."""
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", failure).strip().splitlines()
+    """The last line of a report."""
+    lines = failure.strip().splitlines()
     return lines[-1] if lines else ""
 
 
@@ -187,17 +181,13 @@ def site(chapter: str, given: Mapping[str, str], output: Path | None) -> Path:
     if not values:
         raise Problem("parameter: got none, allowed one or more -p NAME=VALUE")
     target = output or root / "_build" / "variants" / f"{chapter}-{_digest(values)}"
-    with tempfile.TemporaryDirectory(prefix="simplicity-site-") as name:
-        copy = Path(name) / "book"
+    with kernels.temporary("simplicity-site-") as folder:
+        copy = folder / "book"
         _copy_book(root, copy)
         text = source.read_text("utf-8")
         published = {n: ast.literal_eval(known[n]["default"]) for n in values}
         files.write_text(copy / "book" / source.name, replaced(text, published, values))
-        command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(copy), "-n", "-W", "--keep-going"]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(copy / "lib"), *_search_path()]), "PYTHONUTF8": "1"}
-        done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", errors="replace")
-        if done.returncode != 0:
-            raise ChapterFailed(done.stderr or done.stdout)
+        _build(copy)
         _place(copy / "_build" / "html", target)
     return target
 
@@ -217,6 +207,47 @@ def _place(pages: Path, target: Path) -> None:
     except (OSError, shutil.Error) as reason:
         told = getattr(reason, "strerror", None) or "not all pages could be copied"
         raise Stopped(f"cannot write {target}: {told}; allowed a folder with room for the site") from None
+
+
+def _build(copy: Path) -> None:
+    """Build the book at `copy`; what it says of its chapters goes to stderr as it comes, for it takes minutes."""
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(copy), "-n", "-W", "--keep-going"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(copy / "lib"), *_search_path()]), "PYTHONUTF8": "1"}
+    print("building a copy of the book", file=sys.stderr, flush=True)
+    with (copy.parent / "errors").open("w+", encoding="utf-8", errors="replace") as errors, interrupts.blocked():
+        # Ctrl-C reaches the build through us: a terminal's own would come twice.
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            encoding="utf-8",
+            errors="replace",
+        )
+    said = []
+    try:
+        for line in process.stdout or ():
+            said.append(line)
+            if line.startswith("chapter "):
+                print(line, end="", file=sys.stderr, flush=True)
+        process.wait()
+    except BaseException:
+        _end(process)
+        raise
+    if process.returncode != 0:
+        told = (copy.parent / "errors").read_text("utf-8", "replace")
+        raise ChapterFailed(plain(told or "".join(said)).strip())
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a build with its workers and kernels, before its folder goes."""
+    process.terminate()
+    try:
+        process.wait(PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()  # its workers end with it
+        process.wait()
 
 
 def replaced(text: str, published: Mapping[str, Any], values: Mapping[str, Any]) -> str:

@@ -5,27 +5,46 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
+from pebble import ProcessPool
 
+from simplicity import interrupts
+from simplicity.book import kernels
 from simplicity.book.execute import ChapterFailed, execute
 from simplicity.store import write_atomically
 
 
+@contextlib.contextmanager
+def pool(workers: int) -> Iterator[ProcessPool]:
+    """Processes for chapters. When the block ends, however it ends, they end with their kernels; what waits is not begun."""
+    before = set(multiprocessing.active_children())
+    found = ProcessPool(workers, context=multiprocessing.get_context("spawn"), initializer=prepare)
+    try:
+        with interrupts.blocked():
+            assert found.active  # asking starts it
+        yield found
+    finally:
+        found.stop()
+        kernels.end_with_workers(set(multiprocessing.active_children()) - before)
+        found.join()
+
+
 def prepare() -> None:
     """One thread; and no life after the build: a worker whose parent was killed would wait for work for ever."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # ignored from now on; a kernel would inherit the block
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
+    signal.signal(signal.SIGTERM, lambda number, frame: kernels.leave())
     parent = multiprocessing.parent_process()
 
     def follow() -> None:
         if parent is not None:
             parent.join()
-            end_kernels()
-            os._exit(1)
+            kernels.leave()
 
     threading.Thread(target=follow, daemon=True).start()
 
@@ -53,7 +72,7 @@ def limited(chapter: str, limit_seconds: float) -> Iterator[None]:
 
     def end() -> None:
         over.set()
-        end_kernels()
+        kernels.end()
 
     timer = threading.Timer(limit_seconds, end)
     timer.daemon = True
@@ -66,12 +85,3 @@ def limited(chapter: str, limit_seconds: float) -> Iterator[None]:
         raise
     finally:
         timer.cancel()
-
-
-def end_kernels() -> None:
-    """End the kernels that this process and its workers have started: left alone they live on, in memory and at work."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                if any("ipykernel" in word for word in process.cmdline()):
-                    process.kill()

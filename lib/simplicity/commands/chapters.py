@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from simplicity import interrupts
 from simplicity.commands import options as words
 from simplicity.config import Problem
 from simplicity.pool import LIMIT_SECONDS, limit_from, workers_from, workers_from_environment
@@ -23,7 +24,7 @@ def run_chapter(options: argparse.Namespace) -> int:
     output = words.output(options.output)
     assert output is not None
     try:
-        with limited(options.chapter, limit):
+        with interrupts.ends_like_ctrl_c(), limited(options.chapter, limit):
             about = execute(options.chapter, output, fixed, timeout=round(limit) + 1)
     except ChapterFailed as failed:
         print(failed, file=sys.stderr)
@@ -39,7 +40,8 @@ def _grid(
     from simplicity.book import variants
 
     folder = words.folder(output)
-    found = variants.execute_grid(chapter, variants.points(chapter, fixed, swept), folder, workers, limit_seconds)
+    with interrupts.ends_like_ctrl_c():
+        found = variants.execute_grid(chapter, variants.points(chapter, fixed, swept), folder, workers, limit_seconds)
     failed = [one for one in found if one.failure]
     print(f"{len(found)} notebooks, {len(failed)} failed: {folder / 'index.html'}")
     return 1 if failed else 0
@@ -54,8 +56,10 @@ def build_site(options: argparse.Namespace) -> int:
     if target is not None and target.exists() and any(target.iterdir()):
         raise Problem(f"output: got {target}, allowed a folder that is new or empty")
     try:
-        print(site(options.chapter, words.parameters(options.parameter), target and Path(target)) / "index.html")
+        with interrupts.ends_like_ctrl_c():
+            built = site(options.chapter, words.parameters(options.parameter), target and Path(target))
     except ChapterFailed as failed:
         print(failed, file=sys.stderr)
         return 1
+    print(built / "index.html")
     return 0

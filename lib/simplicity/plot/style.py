@@ -65,16 +65,25 @@ class Picture:
 
 
 @contextlib.contextmanager
+def _house_style() -> Iterator[None]:
+    """Inside, matplotlib's own defaults and the house style, whatever the user has set."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        yield
+
+
+@contextlib.contextmanager
 def axes(columns: int = 1, *, height: float = 3.2, width: float = 7.4, **options: Any) -> Iterator[tuple[Figure, Any]]:
     """A figure in the house style with a row of axes; nothing global is changed outside."""
-    with matplotlib.rc_context(_SETTINGS):
+    with _house_style():
         figure = Figure(figsize=(width, height))
         yield figure, figure.subplots(1, columns, squeeze=False, **options)[0]
 
 
 def finish(figure: Figure, description: str) -> Picture:
     """Render once as SVG in the page's colours and once as PNG on white."""
-    with matplotlib.rc_context(_SETTINGS):
+    with _house_style():
         vector, bitmap = io.StringIO(), io.BytesIO()
         figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(bitmap, format="png", dpi=110, transparent=False, metadata={"Software": None})
