@@ -174,7 +174,7 @@ def digits(rng: Generator, train: int = _DIGITS_TRAIN) -> Split:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    doors.whole("train", train, 1, len(bunch.target) - 1)
+    doors.whole("train", train, 0, len(bunch.target))
     order = rng.permutation(len(bunch.target))
     whole = Images(bunch.images.astype(np.uint8), bunch.target.astype(np.int64), 16)
     return Split(whole.take(order[:train]), whole.take(order[train:]))
