@@ -210,7 +210,7 @@ def test_what_is_not_finite_is_told_with_what_it_means() -> None:
             "whole": (("axis", "cell"), [[1] * 6]),
         }
     ).assign(finished=(("axis", "cell"), [[True] * 5 + [False]]))
-    why = "a run diverged, or the value is not defined there"
+    why = "a run diverged, or it is not defined there"
     assert running._not_finite(dataset) == [
         "note: curve ends early in 1 of 5 places: training stopped there, the rest was never computed",
         f"note: curve is not finite in 3 of 5 places: {why}",

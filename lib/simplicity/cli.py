@@ -54,12 +54,13 @@ def _parsed(words: Sequence[str]) -> argparse.Namespace:
         if meant:
             raise Problem(f"parameter: got {shown(meant[0])}, allowed {meant[1]}")
         rest = shown(" ".join(left))
-        raise Problem(f"simplicity: got unrecognized arguments: {rest}; see simplicity {words[0]} --help")
+        see = f"see simplicity {words[0]} --help"
+        raise Problem(f"simplicity: got unrecognized arguments: {rest}; {see}")
     return options
 
 
 def _pair_meant(words: Sequence[str], left: Sequence[str]) -> tuple[str, str] | None:
-    """What was typed for NAME=VALUE in words of their own (`-p width 100`, `-p kinds=large start`), and the right form."""
+    """What was typed for NAME=VALUE in several words (`-p width 100`), and the right form."""
     for at, flag in enumerate(words):
         if flag not in ("-p", "--parameter", "-g", "--grid"):
             continue
@@ -91,7 +92,8 @@ class _Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
-            raise Problem(no_such(action.dest if action.dest != argparse.SUPPRESS else "command", value, action.choices))
+            what = action.dest if action.dest != argparse.SUPPRESS else "command"
+            raise Problem(no_such(what, value, action.choices))
 
 
 @functools.cache
@@ -99,7 +101,8 @@ def _parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="simplicity", description="Networks learn something simple first: run, check, record.", allow_abbrev=False
     )
-    top.add_argument("--version", action="version", version=f"simplicity {_version()}", help="the version, and nothing else")
+    version = f"simplicity {_version()}"
+    top.add_argument("--version", action="version", version=version, help="the version")
     commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     _add_experiments(commands)
     _add_chapters(commands)
@@ -110,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
 def _version() -> str:
     try:
         return importlib.metadata.version("simplicity")
-    except importlib.metadata.PackageNotFoundError:  # its folder is on the path, but it was never installed
+    except importlib.metadata.PackageNotFoundError:  # on the path, but never installed
         return "of this folder, not installed"
 
 

@@ -106,8 +106,8 @@ def _await_worker(client: Any, address: str, patience: float) -> None:
 def _check_python(client: Any, address: str) -> None:
     """A `Problem` where the scheduler's or a worker's Python is of another minor version than ours.
 
-    A function that is pickled by its code ends another Python in a segmentation fault. dask's own question for the
-    versions is answered without any such function.
+    A function that is pickled by its code ends another Python in a segmentation fault. dask's own
+    question for the versions is answered without any such function.
     """
     try:
         told = client.get_versions()
@@ -118,7 +118,8 @@ def _check_python(client: Any, address: str) -> None:
     for place, info in [("the scheduler", told["scheduler"]), *sorted(told["workers"].items())]:
         places.setdefault(_python_of(info), []).append(place)
     here = _minor(platform.python_version())
-    other = [f"{version} at {_some(where)}" for version, where in places.items() if _minor(version) != here]
+    different = {version: where for version, where in places.items() if _minor(version) != here}
+    other = [f"{version} at {_some(where)}" for version, where in different.items()]
     if other:
         raise Problem(f"python: got {', '.join(other)}, allowed {here} as here")
 

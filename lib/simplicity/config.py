@@ -1,9 +1,9 @@
 """Settings of experiments: frozen dataclasses whose fields carry help, unit and range.
 
-What is here: `settings` (the class decorator), `param` (a field), `parse` (text or plain values to a validated object),
-`read` and `split` (the one reading of values and lists, which runs, sweeps and chapters share), `written` (their inverse)
-and `Problem`, the one error that a user's wrong input may end in. What is not: presets, which stand beside each
-experiment's own `Config`.
+What is here: `settings` (the class decorator), `param` (a field), `parse` (text or plain values to
+a validated object), `read` and `split` (the one reading of values and of lists, which runs, sweeps
+and chapters share), `written` (their inverse) and `Problem`, the one error that a user's wrong
+input may end in. What is not: presets, which stand beside each experiment's own `Config`.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from typing import Any, TypeVar, dataclass_transform
 T = TypeVar("T")
 _MAX_SHOWN = 60
 MOST_NAMES = 10  # that a line may list
+SHOWN_BY_LIST = "a name that `simplicity list` shows"
 LONGEST_NAME = 200  # of which a nearest one is looked for
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -98,7 +99,7 @@ def seeds(config: Any) -> range:
 
 
 def unknown(what: str, got: str, allowed: Iterable[str]) -> str:
-    """The line for a name that does not exist, with all that do: for a handful. `no_such` is for any number of them."""
+    """The line for a name that does not exist, with all that do (if many: `no_such`)."""
     # Its code belongs to the fingerprint of recorded runs on images, hence unchanged.
     names = list(allowed)
     near = difflib.get_close_matches(str(got), names, n=1)
@@ -106,8 +107,11 @@ def unknown(what: str, got: str, allowed: Iterable[str]) -> str:
     return f"unknown {what}: got {shown(got)}, allowed {', '.join(names) or 'none'}{hint}"
 
 
-def no_such(what: str, got: str, allowed: Iterable[str], where: str = "a name that `simplicity list` shows") -> str:
-    """The line for a name that does not exist: first the nearest that does, then all, or `where` they are if many."""
+def no_such(what: str, got: str, allowed: Iterable[str], where: str = SHOWN_BY_LIST) -> str:
+    """The line for a name that does not exist.
+
+    The nearest that does exist comes first, then all of them, or `where` they are told if many.
+    """
     names = list(allowed)
     near = nearest(got, names)
     hint = f" (did you mean {near}?)" if near else ""
@@ -137,7 +141,7 @@ def describe(cls: type) -> list[dict[str, Any]]:
 
 
 def elements(cls: type, name: str, text: str) -> list[Any]:
-    """The values of the setting `name` that a grid's `text` lists, each as `parse` takes it; none may be empty."""
+    """The values of the setting `name` that a grid's `text` lists, each as `parse` takes it."""
     fields = {field.name: field for field in dataclasses.fields(cls)}
     if name not in fields:
         raise Problem(no_such("parameter", name, fields))
@@ -149,27 +153,34 @@ def elements(cls: type, name: str, text: str) -> list[Any]:
 
 
 def listed(name: str, text: str, choices: Iterable[Any] = ()) -> list[Any]:
-    """`split`, with a `Problem` that names the setting where `text` is no list or has nothing between two commas."""
-    try:
-        found = split(text, choices)
-    except ValueError:
-        raise Problem(f"{name}: got {shown(text)}, allowed values between commas, or a JSON list") from None
+    """`split`, with a `Problem` where `text` is no list or has nothing between two commas."""
+    found = _taken_apart(name, text, choices)
     if not found or None in found:
         raise Problem(f"{name}: got {shown(text)}, allowed values between the commas")
     return found
 
 
-def split(text: str, choices: Iterable[Any] = ()) -> list[Any]:
-    """The elements of a list as one types it; None stands for nothing between two commas. `ValueError` for bad JSON.
+def _taken_apart(name: str, text: str, choices: Iterable[Any]) -> list[Any]:
+    try:
+        return split(text, choices)
+    except ValueError:
+        allowed = "values between commas, or a JSON list"
+        raise Problem(f"{name}: got {shown(text)}, allowed {allowed}") from None
 
-    | text                            | elements                                                          |
-    | ------------------------------- | ----------------------------------------------------------------- |
-    | `10, 20`                        | `10` and `20`: blanks around a comma do not count                 |
-    | `large start,product`           | blanks inside stay                                                |
-    | `SGD, batch 32,Adam`            | one of the `choices` is taken whole, the longest that fits        |
-    | `"a, b",'c'`                    | an element in quotes is taken as it is, without them              |
-    | `["a, b", 3]`                   | a JSON list                                                       |
-    | `10 20`                         | one element: commas separate, blanks do not                       |
+
+def split(text: str, choices: Iterable[Any] = ()) -> list[Any]:
+    """The elements of a list as one types it; None stands for nothing between two commas.
+
+    Raises `ValueError` where the text starts with a bracket and is no JSON list.
+
+    | text                  | elements                                                   |
+    | --------------------- | ---------------------------------------------------------- |
+    | `10, 20`              | `10` and `20`: blanks around a comma do not count          |
+    | `large start,product` | blanks inside stay                                         |
+    | `SGD, batch 32,Adam`  | one of the `choices` is taken whole, the longest that fits |
+    | `"a, b",'c'`          | an element in quotes is taken as it is, without them       |
+    | `["a, b", 3]`         | a JSON list                                                |
+    | `10 20`               | one element: commas separate, blanks do not                |
     """
     if text.lstrip().startswith("["):
         return _json_list(text)
@@ -182,7 +193,7 @@ def split(text: str, choices: Iterable[Any] = ()) -> list[Any]:
 
 
 def _next(text: str, at: int, known: Iterable[str]) -> tuple[str | None, int]:
-    """The element that starts at `at`, and where the next one does: beyond the end after the last."""
+    """The element that starts at `at`, and where the next one does (beyond the end if none)."""
     blanks = _BLANKS.match(text, at)
     start = blanks.end() if blanks else at
     for choice in known:
@@ -214,7 +225,7 @@ def _json_list(text: str) -> list[Any]:
 
 
 def written(value: Any, choices: Iterable[Any] | None = None) -> str:
-    """A setting's value as text that `parse` and, element by element, `elements` read as that value."""
+    """A setting's value as text that `parse` (and `elements`, one by one) read as that value."""
     if not isinstance(value, tuple):
         return _word(value)
     words = [_word(item) for item in value]
@@ -241,10 +252,7 @@ def _coerce(kind: Any, value: Any, field: dataclasses.Field) -> Any:
 
 def _items(value: Any, field: dataclasses.Field) -> list[Any]:
     if isinstance(value, str):
-        try:
-            found = split(value, field.metadata.get("choices") or ())
-        except ValueError:
-            raise Problem(f"{field.name}: got {shown(value)}, allowed values between commas, or a JSON list") from None
+        found = _taken_apart(field.name, value, field.metadata.get("choices") or ())
         return [item for item in found if item is not None]
     if isinstance(value, Iterable) and not isinstance(value, Mapping | bytes | bytearray):
         return list(value)
@@ -316,17 +324,19 @@ def noun_of(kind: type) -> str:
 def read(kind: type, value: Any) -> Any:
     """`value`, text or plain, as `kind` (int, float, bool or str); `ValueError` where it is none.
 
-    Runs, sweeps and chapters all read with this. Text means what the plain value of the same writing means:
+    Runs, sweeps and chapters all read with this. Text means what the plain value so written means:
 
-    | kind             | taken                                             | refused                                       |
-    | ---------------- | ------------------------------------------------- | --------------------------------------------- |
-    | a whole number   | `7`, `-7`, `+7`, `007`, ` 7 `; `7.0` and `1e3`,   | `7.5`, `0x10`, `1_000`, `1,000`, `٧` (digits  |
-    |                  | whole and exact (below 2^53); 7, 7.0              | other than 0 to 9), `1/2`, True, nothing      |
-    | a finite number  | `0.5`, `.5`, `5.`, `1e-3`, ` 0.5 `; 1, 0.5        | `inf`, `nan`, `1e999` (too large), `1e-999`   |
-    |                  |                                                   | (would be 0), `0x10`, `1_000`, `٧`, True      |
-    | true or false    | `true`, `false`, in capitals too, `1`, `0`; True, | `yes`, `no`, `on`, `2`, `1.0`, nothing        |
-    |                  | False, 1, 0                                       |                                               |
-    | text             | any text, as it is                                | numbers, truth values                         |
+    | kind            | taken                                       | refused                          |
+    | --------------- | ------------------------------------------- | -------------------------------- |
+    | a whole number  | `7`, `-7`, `+7`, `007`, ` 7 `; `7.0`, `1e3` | `7.5`, `0x10`, `1_000`, `1,000`, |
+    |                 | (whole, below 2^53: exact); 7, 7.0          | `1/2`, `٧` (no digit 0 to 9),    |
+    |                 |                                             | True, nothing                    |
+    | a finite number | `0.5`, `.5`, `5.`, `1e-3`, ` 0.5 `; 1, 0.5  | `inf`, `nan`, `1e999`, `1e-999`  |
+    |                 |                                             | (would be 0), `0x10`, `1_000`,   |
+    |                 |                                             | `٧`, True, nothing               |
+    | true or false   | `true`, `false`, in capitals too, `1`, `0`; | `yes`, `no`, `on`, `2`, `1.0`,   |
+    |                 | True, False, 1, 0                           | nothing                          |
+    | text            | any text, as it is                          | numbers, truth values            |
 
     NumPy's scalars count as plain values.
     """
@@ -383,7 +393,12 @@ def _to_str(value: Any) -> str:
     return value
 
 
-_READERS: dict[type, Callable[[Any], Any]] = {int: _to_int, float: _to_float, bool: _to_bool, str: _to_str}
+_READERS: dict[type, Callable[[Any], Any]] = {
+    int: _to_int,
+    float: _to_float,
+    bool: _to_bool,
+    str: _to_str,
+}
 
 
 def _type_name(kind: Any) -> str:

@@ -60,7 +60,8 @@ def find(chapter: str) -> Path:
     """The source of a chapter, or a `Problem` that names the chapters there are."""
     known = sorted(path.stem for path in paths.book().glob("*.md") if is_notebook(path.read_text("utf-8")))
     if chapter not in known:
-        raise Problem(no_such("chapter", chapter, known, "a file of book/ that is a chapter, without .md"))
+        where = "a file of book/ that is a chapter, without .md"
+        raise Problem(no_such("chapter", chapter, known, where))
     return paths.book() / f"{chapter}.md"
 
 
@@ -82,7 +83,8 @@ def checked(chapter: str, name: str, value: Any, known: Mapping[str, Mapping[str
         raise Problem(no_such(f"parameter of {chapter}", name, known))
     kind = _KINDS.get(known[name]["inferred_type_name"])
     if kind is None:
-        raise Problem(f"{name}: got {shown(value)}, allowed a parameter whose type the chapter declares")
+        allowed = "a parameter whose type the chapter declares"
+        raise Problem(f"{name}: got {shown(value)}, allowed {allowed}")
     try:
         return read(kind, value)
     except ValueError:

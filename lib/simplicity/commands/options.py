@@ -55,8 +55,12 @@ def parameters(pairs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def grid(pairs: Sequence[str], fixed: dict[str, str], split: Callable[[str, str], list[Any]] = listed) -> dict[str, list[Any]]:
-    """`NAME=V1,V2` words by name, each list taken apart by `split`; what is swept cannot also be fixed."""
+def grid(
+    pairs: Sequence[str],
+    fixed: dict[str, str],
+    split: Callable[[str, str], list[Any]] = listed,
+) -> dict[str, list[Any]]:
+    """`NAME=V1,V2` words by name, each list taken apart by `split`; none may be `fixed` as well."""
     found = {}
     for name, text in parameters(pairs).items():
         if name in fixed:
@@ -65,7 +69,11 @@ def grid(pairs: Sequence[str], fixed: dict[str, str], split: Callable[[str, str]
     return found
 
 
-def settings_grid(module: ModuleType, pairs: Sequence[str], fixed: dict[str, str]) -> dict[str, list[Any]]:
+def settings_grid(
+    module: ModuleType,
+    pairs: Sequence[str],
+    fixed: dict[str, str],
+) -> dict[str, list[Any]]:
     """`grid` over an experiment's settings, whose choices may hold commas."""
     return grid(pairs, fixed, lambda name, text: elements(module.Config, name, text))
 

@@ -129,7 +129,7 @@ def _shape(points: sweep.Plan) -> str:
 
 
 def _not_finite(dataset: xr.Dataset) -> list[str]:
-    """What is not finite, told in words: curves that end early are meant so, other values are to be looked at."""
+    """What is not finite, in words: curves may end early, other values are to be looked at."""
     found = []
     for name, variable in dataset.data_vars.items():
         if variable.dtype.kind == "f":
@@ -138,7 +138,7 @@ def _not_finite(dataset: xr.Dataset) -> list[str]:
             ended = odd & _ends_early(variable, inner)
             for cells, what, why in (
                 (ended, "ends early", "training stopped there, the rest was never computed"),
-                (odd & ~ended, "is not finite", "a run diverged, or the value is not defined there"),
+                (odd & ~ended, "is not finite", "a run diverged, or it is not defined there"),
             ):
                 if cells.any():
                     places = f"{int(cells.sum())} of {int(dataset['finished'].sum())} places"
