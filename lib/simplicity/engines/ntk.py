@@ -136,10 +136,11 @@ class _Step:
     def advance(self, v: Tensor, w: Tensor, steps: int) -> Tensor:
         """Steps on `v` (m,) and `w` (m, d) in place; returns the loss before the last of them."""
         loss = torch.zeros((), dtype=v.dtype)
-        for _ in range(steps):
-            loss = self._once(v, w)
-            if not torch.isfinite(loss):
-                break
+        with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is noticed by its loss
+            for _ in range(steps):
+                loss = self._once(v, w)
+                if not torch.isfinite(loss):
+                    break
         return loss
 
     def _once(self, v: Tensor, w: Tensor) -> Tensor:
