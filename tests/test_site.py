@@ -433,12 +433,13 @@ STOPS = """Array.from(document.querySelectorAll('.bd-article *')).map(function (
 @pytest.mark.browser
 def test_pages_fit_narrow_windows_and_the_keyboard_reaches_what_scrolls() -> None:
     with browser.open_page() as page:
-        for width in (320, 360):
-            page.look(width, 800)
-            for path in pages():
-                page.load(path.as_uri())
+        for path in pages():
+            page.look(320, 800)
+            page.load(path.as_uri())
+            for width in (320, 360):
+                page.look(width, 800)
+                page.ask("new Promise((done) => setTimeout(done, 300))")
                 assert page.ask("document.documentElement.scrollWidth") <= width, (path.name, width)
-                page.ask("new Promise((done) => setTimeout(done, 200))")
                 stops = page.ask(STOPS)
                 assert [stop for stop in stops if stop[0] != stop[1]] == [], path.name
                 names = [stop[2] for stop in stops]

@@ -8,7 +8,7 @@ from typing import Any
 from simplicity.book import formulas
 
 _MATH = re.compile(
-    r'<(span|div) class="math notranslate nohighlight"[^>]*>(.*?\\[)\]])\s*</\1>', re.DOTALL
+    r'<(span|div) class="math notranslate nohighlight"[^>]*>(.*?\\[)\]])\s*</\1>(<noscript>)?', re.DOTALL
 )
 _TEX = re.compile(r"\\[(\[](.*)\\[)\]]", re.DOTALL)
 _NUMBER = re.compile(r'<span class="eqno">(\(\d[^<]*\))')
@@ -23,19 +23,17 @@ _USE = re.compile(r'((?:href="|url\()#)([^")]+)(?=["\)])')
 NO_SCRIPT = "<noscript><style>.math.notranslate { display: none }</style></noscript>"
 
 
-def mended(body: str, macros: Mapping[str, Any]) -> str:
-    """The page's own HTML with everything below done to it."""
-    for step in (drawings, headers, entries):
-        body = step(body)
-    return with_mathml(body, macros)
+def mended(body: str) -> str:
+    """The page's own HTML with all that follows done to it, but for the formulas, which titles elsewhere have too."""
+    return entries(headers(drawings(body)))
 
 
 def with_mathml(body: str, macros: Mapping[str, Any]) -> str:
-    """Behind each formula the same as MathML, which only a browser without JavaScript shows."""
+    """Behind each formula the same as MathML, for browsers without JavaScript; no second time."""
 
     def both(found: re.Match[str]) -> str:
         tex = _TEX.search(unescape(re.sub(r"<[^>]*>", "", found[2])))
-        if tex is None:
+        if tex is None or found[3]:  # it has its MathML from an earlier build
             return found[0]
         number = _NUMBER.search(found[2])
         shown = formulas.mathml(tex[1], found[1] == "div", macros) + (

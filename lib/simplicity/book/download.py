@@ -160,9 +160,7 @@ class Words:
 
     def __init__(self, app: Sphinx, page: str) -> None:
         self.app, self.env, self.page = app, app.env, page
-        self.macros: dict[str, Any] = (
-            (app.config.mathjax3_config or {}).get("tex", {}).get("macros", {})
-        )
+        self.macros = formulas.macros(app.config)
         base = app.config.html_baseurl
         self.address = (
             urljoin(base.rstrip("/") + "/", app.builder.get_target_uri(page)) if base else ""

@@ -11,7 +11,14 @@ from docutils.utils.math.latex2mathml import tex2mathml
 _BARE_NUMERATOR = re.compile(
     r"(\\[dt]?frac)\s*(\d)"
 )  # TeX reads \frac12 as a half, docutils as twelve over nothing
+_NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'  # HTML needs none
 _GROUP_START, _GROUP_END = "{", "}"
+
+
+def macros(config: Any) -> dict[str, Any]:
+    """MathJax's macros as the site's configuration has them."""
+    found: dict[str, Any] = (config.mathjax3_config or {}).get("tex", {}).get("macros", {})
+    return found
 
 
 def expanded(tex: str, macros: Mapping[str, Any]) -> str:
@@ -61,4 +68,4 @@ def mathml(tex: str, block: bool, macros: Mapping[str, Any]) -> str:
         found: str = tex2mathml(plain, as_block=block)
     except (MathError, SyntaxError, ValueError, IndexError, AttributeError, KeyError):
         return f"<code>{escape(tex.strip())}</code>"
-    return re.sub(r"\n\s*", "", found)
+    return re.sub(r"\n\s*", "", found.replace(_NAMESPACE, "", 1))

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,7 @@ def add_provenance(app: Sphinx, pagename: str, templatename: str, context: dict[
 def mend_body(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """The page's own HTML for every reader, once it is complete."""
     if "body" in context:
-        macros = (app.config.mathjax3_config or {}).get("tex", {}).get("macros", {})
-        context["body"] = body.mended(context["body"], macros)
+        context["body"] = body.mended(context["body"])
         context["metatags"] = context.get("metatags", "") + body.NO_SCRIPT
 
 
@@ -121,17 +121,17 @@ def write_start(app: Sphinx) -> None:
     write_atomically(Path(app.outdir) / "index.html", text.encode())
 
 
-def mend(folder: Path) -> None:
-    """Rewrite the pages that need it; a page that is already right keeps its time stamp."""
+def mend(folder: Path, macros: Mapping[str, Any]) -> None:
+    """Rewrite the pages that need it; a page that is already right keeps its time stamp. `macros` are MathJax's."""
     for path in folder.rglob("*.html"):
         before = path.read_text("utf-8")
-        after = mended(before)
+        after = mended(before, macros)
         if after != before:
             write_atomically(path, after.encode())
 
 
-def mended(text: str) -> str:
+def mended(text: str, macros: Mapping[str, Any]) -> str:
     """A page without what it cannot use; a page that is already right stays as it is."""
     text = _PRELOAD.sub("", _THEBE.sub("", text))
     text = _OTHER_NAME.sub(lambda found: found[1] or found[2], text)
-    return _DOWNLOAD.sub(r"\1 download", text)
+    return body.with_mathml(_DOWNLOAD.sub(r"\1 download", text), macros)

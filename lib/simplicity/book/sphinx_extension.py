@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 from simplicity import __version__, paths
-from simplicity.book import build, directives, evidence, pages, themes
+from simplicity.book import build, directives, evidence, formulas, pages, themes
 from simplicity.book.execute import ChapterFailed
 from simplicity.config import Problem
 
@@ -64,7 +64,7 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
     if failed:
         _forget(app)
     if app.builder.format == "html" and exception is None:
-        pages.mend(Path(app.outdir))
+        pages.mend(Path(app.outdir), formulas.macros(app.config))
         pages.write_notebooks(app)
         pages.write_twins(app)
         pages.write_themes(app)
