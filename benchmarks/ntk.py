@@ -69,8 +69,8 @@ def measured(n: int, m: int, d: int, activation: str, precision: str, limit: flo
     return {
         "n": f"{n}", "m": f"{m}", "d": f"{d}", "activation": activation, "precision": precision,
         "autograd ms": f"{1e3 * slow:.1f}", "ours ms": f"{1e3 * fast:.1f}", "ratio": f"{slow / fast:.1f}",
-        "GFLOP/s": f"{work / fast:.1f}", "% of product": f"{100 * work / fast / limit:.0f}",
-        "% products alone": f"{100 * work / products(n, m, d, precision) / limit:.0f}",
+        "GFLOP/s": f"{work / fast:.1f}", "percent of product": f"{100 * work / fast / limit:.0f}",
+        "percent of it by products alone": f"{100 * work / products(n, m, d, precision) / limit:.0f}",
     }  # fmt: skip
 
 

@@ -77,6 +77,7 @@
     slider.addEventListener("input", () => go(Number(slider.value)));
     button.addEventListener("click", play);
     calm.addEventListener("change", stop);
+    window.addEventListener("beforeprint", stop); // paper shows the frame that is to be seen
 
     // A finger or the mouse drags through the frames on the drawing itself; up and down still scrolls the page.
     const drawings = root.querySelector(".panels");

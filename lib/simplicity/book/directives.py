@@ -107,7 +107,7 @@ def _row(row: Row, link: Link) -> str:
     parts += [_check(check) for check in row["checks"]]
     details = f"<details><summary>{escape(row['claim'])}</summary>{''.join(parts)}</details>"
     verdict = _linked(badge(row["verdict"]), target)
-    return f'<tr id="claim-{name}"><th scope="row">{name}</th><td>{details}</td><td>{verdict}</td></tr>'
+    return f'<tr id="claim-{name}"><th scope="row" id="{name}">{name}</th><td>{details}</td><td>{verdict}</td></tr>'
 
 
 def _check(check: dict[str, Any]) -> str:

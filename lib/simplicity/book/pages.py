@@ -1,7 +1,9 @@
-"""What becomes of a built page: its notebook with outputs for download, its provenance, no script that it cannot use."""
+"""What becomes of a built page: its files for download, its provenance, HTML for every reader, no useless script."""
 
 import html
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import nbformat
 from myst_nb.core.read import create_nb_reader
 from sphinx.application import Sphinx
 
-from simplicity.book import build, provenance
+from simplicity.book import body, build, download, provenance, themes
 from simplicity.store import write_atomically
 
 # Jupyter Book always adds its live-code scripts; they would load from another site, and declare one constant twice.
@@ -21,7 +23,11 @@ _THEBE = re.compile(
 # The theme asks for its icon fonts ahead of time in a way that browsers refuse on file:// pages, with an error each; the
 # style sheet loads the same fonts a moment later.
 _PRELOAD = re.compile(r"[ \t]*<link\b[^>]*rel=\"preload\"[^>]*as=\"font\"[^>]*>\n?")
-_NOTEBOOK_LINK = re.compile(r'(<a href="[^"]*_sources/[^"]*\.ipynb") target="_blank"')
+_DOWNLOAD = re.compile(r'(<a href="[^"]*_sources/[^"]*") target="_blank"')
+# A name that does not hold the words to be seen cannot be spoken by a reader who commands the page by voice.
+_OTHER_NAME = re.compile(
+    r'(<button class="[^"]*search-button-field[^"]*"[^>]*?) aria-label="[^"]*"|(<summary\b[^>]*?) aria-label="[^"]*"'
+)
 
 
 def reader(app: Sphinx) -> build.Reader:
@@ -53,6 +59,13 @@ def add_provenance(app: Sphinx, pagename: str, templatename: str, context: dict[
         context["body"] += provenance.built(Path(app.srcdir))
 
 
+def mend_body(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """The page's own HTML for every reader, once it is complete."""
+    if "body" in context:
+        context["body"] = body.mended(context["body"])
+        context["metatags"] = context.get("metatags", "") + body.NO_SCRIPT
+
+
 def _chapter(app: Sphinx, pagename: str) -> str | None:
     name = pagename.removeprefix("book/")
     return name if name in app.env.simplicity.runs else None  # type: ignore[attr-defined]
@@ -63,15 +76,30 @@ def write_notebooks(app: Sphinx) -> None:
     for chapter in app.env.simplicity.runs:  # type: ignore[attr-defined]
         notebook = build.merged(Path(app.srcdir), chapter, reader(app))
         notebook.metadata.pop("source_map", None)
-        for position, cell in enumerate(notebook.cells):
-            cell.id = f"cell-{position}"
-            for output in cell.get("outputs", ()):
-                # A picture stands in the run twice. Jupyter cleans the HTML of a notebook that somebody else has
-                # executed, drawings included, and then shows nothing; the PNG is always shown.
-                if "image/png" in output.get("data", {}):
-                    output["data"].pop("text/html", None)
+        for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
+            # A picture stands in the run twice. Jupyter cleans the HTML of a notebook that somebody else has
+            # executed, drawings included, and then shows nothing; the PNG is always shown.
+            if "image/png" in output.get("data", {}):
+                output["data"].pop("text/html", None)
+        plain = download.notebook(app, f"book/{chapter}", notebook)
         target = Path(app.outdir) / "_sources" / "book" / f"{chapter}.ipynb"
-        write_atomically(target, nbformat.writes(notebook).encode())
+        write_atomically(target, nbformat.writes(plain).encode())
+
+
+def write_twins(app: Sphinx) -> None:
+    """Beside each file for download a script that holds its text: a page on a disk may load a script, but save no file."""
+    folder = Path(app.outdir) / "_sources"
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".js"):
+        said = f"simplicityFile({json.dumps(path.name)}, {json.dumps(path.read_text('utf-8'))});\n"
+        twin = path.with_name(f"{path.name}.js")
+        if not twin.is_file() or twin.read_bytes() != said.encode():
+            write_atomically(twin, said.encode())
+
+
+def write_themes(app: Sphinx) -> None:
+    """The colours where no script chooses them, and on paper, made from all style sheets of the site."""
+    static = Path(app.outdir) / "_static"
+    write_atomically(static / themes.NAME, themes.of(static).encode())
 
 
 START = """<!DOCTYPE html>
@@ -93,14 +121,17 @@ def write_start(app: Sphinx) -> None:
     write_atomically(Path(app.outdir) / "index.html", text.encode())
 
 
-def mend(folder: Path) -> None:
-    """Rewrite the pages that need it; a page that is already right keeps its time stamp."""
+def mend(folder: Path, macros: Mapping[str, Any]) -> None:
+    """Rewrite the pages that need it; a page that is already right keeps its time stamp. `macros` are MathJax's."""
     for path in folder.rglob("*.html"):
         before = path.read_text("utf-8")
-        after = mended(before)
+        after = mended(before, macros)
         if after != before:
             write_atomically(path, after.encode())
 
 
-def mended(text: str) -> str:
-    return _NOTEBOOK_LINK.sub(r"\1 download", _PRELOAD.sub("", _THEBE.sub("", text)))
+def mended(text: str, macros: Mapping[str, Any]) -> str:
+    """A page without what it cannot use; a page that is already right stays as it is."""
+    text = _PRELOAD.sub("", _THEBE.sub("", text))
+    text = _OTHER_NAME.sub(lambda found: found[1] or found[2], text)
+    return body.with_mathml(_DOWNLOAD.sub(r"\1 download", text), macros)

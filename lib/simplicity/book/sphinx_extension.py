@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.util import console
 
 from simplicity import __version__, interrupts, paths
-from simplicity.book import build, directives, evidence, pages
+from simplicity.book import build, directives, evidence, formulas, pages, themes
 from simplicity.book.execute import ChapterFailed
 from simplicity.config import Problem
 
@@ -35,6 +35,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-get-outdated", _outdated)
     app.connect("html-page-context", pages.offer_notebook, priority=100)  # before the theme makes its buttons
     app.connect("html-page-context", pages.add_provenance, priority=900)
+    app.connect("html-page-context", pages.mend_body, priority=950)
+    app.add_css_file(themes.NAME, priority=950)  # after all the sheets that it is made from
     app.connect("build-finished", _finish, priority=900)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -82,8 +84,10 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
     if failed:
         _forget(app)
     if app.builder.format == "html" and exception is None:
-        pages.mend(Path(app.outdir))
+        pages.mend(Path(app.outdir), formulas.macros(app.config))
         pages.write_notebooks(app)
+        pages.write_twins(app)
+        pages.write_themes(app)
         pages.write_start(app)
         # With --keep-going Sphinx itself turns `warningiserror` off.
         if not (failed and (app.warningiserror or app.keep_going)):

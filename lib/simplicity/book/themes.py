@@ -1,0 +1,64 @@
+"""The style sheet that makes all others' light and dark colours hold where no script chooses between them.
+
+The theme's sheets and ours speak to `html[data-theme=light]` and `html[data-theme=dark]`, and a script
+writes that word. Without JavaScript it stays `auto`: the system's preference decides. On paper every
+page is light, whatever the reader has chosen.
+"""
+
+import re
+from pathlib import Path
+
+NAME = "themes.css"
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+_COMMA = re.compile(r",(?![^(]*\))")
+Rule = tuple[str, str]
+
+
+def sheet(texts: list[str]) -> str:
+    """The style sheet for these style sheets; to be loaded after them."""
+    light = [rule for text in texts for rule in _rules(text, "light")]
+    dark = [rule for text in texts for rule in _rules(text, "dark")]
+    paper = [(selector, _reverted(block)) for selector, block in dark] + light
+    return (
+        _written(light, "auto")
+        + f"@media screen and (prefers-color-scheme: dark) {{\n{_written(dark, 'auto')}}}\n"
+        + f"@media print {{\n{_written(paper, 'dark')}}}\n"
+    )
+
+
+def of(static: Path) -> str:
+    """The style sheet for all that lie in a built site's folder of static files."""
+    sheets = sorted(path for path in static.rglob("*.css") if path.name != NAME)
+    return sheet([path.read_text("utf-8") for path in sheets])
+
+
+def _rules(text: str, theme: str) -> list[Rule]:
+    """The rules for one theme; its name in their selectors becomes a %s."""
+    word = re.compile(rf"\[data-theme=[\"']?{theme}[\"']?\]")
+    found = []
+    for selectors, block in _RULE.findall(_COMMENT.sub("", text)):
+        its = [
+            word.sub('[data-theme="%s"]', one.strip())
+            for one in _COMMA.split(selectors)
+            if word.search(one)
+        ]
+        if its and block.strip():
+            found.append((",".join(its), block.strip()))
+    return found
+
+
+def _reverted(block: str) -> str:
+    """The same properties, taken back; variables stay, for the light theme sets them again."""
+    parts = [part.partition(":") for part in block.split(";") if ":" in part]
+    names = [
+        (name.strip(), "!important" in value)
+        for name, _, value in parts
+        if not name.strip().startswith("--")
+    ]
+    return ";".join(f"{name}:revert{'!important' if strong else ''}" for name, strong in names)
+
+
+def _written(rules: list[Rule], theme: str) -> str:
+    shown = ((selector.replace("%s", theme), block) for selector, block in rules if block)
+    return "".join(f"{selector} {{{block}}}\n" for selector, block in shown)
