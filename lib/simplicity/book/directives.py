@@ -1,4 +1,4 @@
-"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`, and `{cell-costs}`; within a line {verdict}`B1` and
+"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`, `{cell-costs}`, `{arithmetic}`; within a line {verdict}`B1` and
 the time that the records of a paper took, {recorded-time}`PAPER`. HTML only, everything escaped.
 """
 
@@ -236,3 +236,27 @@ class CellCosts(SphinxDirective):
         for path in paths.results().glob("*.json"):
             self.env.note_dependency(str(path))
         return [nodes.raw("", cell_costs(), format="html")]
+
+
+def arithmetic() -> str:
+    """Each recorded run: whether its cells have the same bits everywhere, and on which machine it was made."""
+    heads = ("Experiment", "What comes out again", "Recorded on", "Cells computed again since")
+    body = ""
+    for name in records.names():
+        record = records.load(records.experiment(name))
+        if record is not None:
+            portable = record.about.get("arithmetic") == "portable"
+            again = str(record.about.get("carried", {}).get("cells", "recorded with it" if portable else ""))
+            row = ("equal bits" if portable else "within its seeds", record.about["device"], again)
+            body += f'<tr><th scope="row">{escape(name)}</th>' + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>"
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    return f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+class Arithmetic(SphinxDirective):
+    """`{arithmetic}`: which recorded runs have the same bits on every machine."""
+
+    def run(self) -> list[nodes.Node]:
+        for path in paths.results().glob("*.json"):
+            self.env.note_dependency(str(path))
+        return [nodes.raw("", arithmetic(), format="html")]

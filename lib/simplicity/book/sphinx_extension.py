@@ -31,6 +31,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("verdict", directives.Verdict())
     app.add_role("recorded-time", directives.RecordedTime())
     app.add_directive("cell-costs", directives.CellCosts)
+    app.add_directive("arithmetic", directives.Arithmetic)
     app.connect("builder-inited", _prepare, priority=900)  # after MyST-NB has made its configuration
     app.connect("env-get-outdated", _outdated)
     app.connect("html-page-context", pages.offer_notebook, priority=100)  # before the theme makes its buttons
