@@ -1,4 +1,4 @@
-"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`, `{cell-costs}`, `{arithmetic}`; within a line {verdict}`B1` and
+"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`, `{cell-costs}`, `{arithmetic}`; in lines {verdict}`B1` and
 the time that the records of a paper took, {recorded-time}`PAPER`. HTML only, everything escaped.
 """
 
