@@ -1,5 +1,5 @@
-"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`, `{cell-costs}`, `{arithmetic}`; in lines {verdict}`B1` and
-the time that the records of a paper took, {recorded-time}`PAPER`. HTML only, everything escaped.
+"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`, `{cell-costs}`, `{arithmetic}`; in lines
+{verdict}`B1` and the time that the records of a paper took, {recorded-time}`PAPER`. HTML only, everything escaped.
 """
 
 import collections
