@@ -1,7 +1,9 @@
-# The two commands are `make book` and `make test`; both make the environment first. Needs Python 3.11 to 3.13.
+# The two commands are `make book` and `make test`; both make the environment first. Needs Python 3.11 to 3.14.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
+
+export PYTHONUTF8 = 1
 
 .PHONY: env book test records notebooks bench lint clean
 
@@ -9,7 +11,7 @@ env: $(STAMP)
 
 # Made anew only when what is installed would differ.
 $(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("error: PYTHON=$(PYTHON) is Python %d.%d, 3.11 to 3.13 allowed" % v)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 14) or sys.exit("error: PYTHON=$(PYTHON) is Python %d.%d, 3.11 to 3.14 allowed" % v)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing the locked packages into .venv (minutes, once)"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock

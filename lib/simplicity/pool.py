@@ -8,13 +8,15 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, Protocol
 
 from simplicity import threads
-from simplicity.config import Problem, shown
+from simplicity.config import Problem, read, shown
 
 WORKERS = "SIMPLICITY_WORKERS"
 MOST_WORKERS = 512
@@ -45,7 +47,7 @@ def workers_from(text: str) -> int:
 def limit_from(text: str) -> float:
     """The most seconds of one cell, or a `Problem`."""
     try:
-        limit = float(text)
+        limit = float(read(float, text))
     except ValueError:
         limit = 0.0
     if not 0 < limit <= LONGEST_LIMIT:
@@ -63,6 +65,7 @@ def process_pool(
     """
     from pebble import CONSTS, ProcessPool
 
+    _check_main()
     CONSTS.term_timeout = PATIENCE
     context = multiprocessing.get_context("spawn")
     before = {name: os.environ.get(name) for name in _SINGLE}
@@ -83,6 +86,24 @@ def process_pool(
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _check_main() -> None:
+    """A `Problem` where each worker would run the user's script from its start, and so start workers itself.
+
+    A worker imports the script that its parent was started with; the guard keeps it from more than that.
+    """
+    allowed = 'allowed with `if __name__ == "__main__":` above what starts a run, since each worker imports the script'
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # this is such a worker, at the import
+        print(f"error: workers: got a script that starts a run when it is imported, {allowed}", file=sys.stderr)
+        os._exit(1)
+    main = sys.modules["__main__"]
+    path = getattr(main, "__file__", None)
+    if path is None or getattr(main, "__spec__", None) is not None:  # a notebook, `python -c`, `python -m`
+        return
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if "__name__" not in Path(path).read_text("utf-8"):
+            raise Problem(f"workers: got the script {Path(path).name} without a guard, {allowed}")
 
 
 class _Pool:

@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from simplicity import config, experiments, machine, paths, store, threads
 from simplicity.claims import Check
-from simplicity.config import Problem, unknown
+from simplicity.config import Problem, no_such
 from simplicity.pool import Submits
 from simplicity.run import compute, run
 
@@ -54,7 +54,7 @@ def names() -> list[str]:
 def experiment(name: str) -> ModuleType:
     """The module of an experiment, or a `Problem` that names the ones there are."""
     if name not in names():
-        raise Problem(unknown("experiment", name, names()))
+        raise Problem(no_such("experiment", name, names()))
     return importlib.import_module(f"{experiments.__name__}.{name}")
 
 
