@@ -167,10 +167,18 @@ def digest(dataset: xr.Dataset) -> str:
 
 
 def cheapest(record: Record, share: float) -> list[int]:
-    """The cheapest `share` of a record's cells, and those of `cheap`."""
-    seconds = record.dataset["seconds"].values
-    few = np.argsort(seconds, kind="stable")[: math.ceil(share * len(seconds))]
-    return sorted({int(index) for index in few} | set(cheap(record)))
+    """The cheapest `share` of a record's cells, those of `cheap`, and the cheapest of each kind.
+
+    Cells are of one kind where their fields that are words or truth values agree: a network's name, a target, a variant.
+    """
+    dataset, seconds = record.dataset, record.dataset["seconds"].values
+    order = np.argsort(seconds, kind="stable")
+    fields = [name for name in dataset.coords if dataset[name].dims == ("cell",) and dataset[name].dtype.kind not in "iuf"]
+    kinds: dict[tuple[Any, ...], int] = {}
+    for index in order:
+        kinds.setdefault(tuple(dataset[name].values[index] for name in fields), int(index))
+    few = {int(index) for index in order[: math.ceil(share * len(seconds))]}
+    return sorted(few | set(cheap(record)) | set(kinds.values()))
 
 
 def cheap(record: Record) -> list[int]:
