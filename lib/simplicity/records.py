@@ -31,6 +31,7 @@ from simplicity.pool import Submits
 from simplicity.run import compute, run
 
 Outcomes = dict[str, dict[str, str]]
+KIND_SECONDS = 60.0
 CARRIED = 0.1  # of the cells, the cheapest, are computed again before a record is carried
 
 
@@ -170,6 +171,7 @@ def cheapest(record: Record, share: float) -> list[int]:
     """The cheapest `share` of a record's cells, those of `cheap`, and the cheapest of each kind.
 
     Cells are of one kind where their fields that are words or truth values agree: a network's name, a target, a variant.
+    A kind whose cheapest cell takes more than `KIND_SECONDS` is left out.
     """
     dataset, seconds = record.dataset, record.dataset["seconds"].values
     order = np.argsort(seconds, kind="stable")
@@ -178,7 +180,8 @@ def cheapest(record: Record, share: float) -> list[int]:
     for index in order:
         kinds.setdefault(tuple(dataset[name].values[index] for name in fields), int(index))
     few = {int(index) for index in order[: math.ceil(share * len(seconds))]}
-    return sorted(few | set(cheap(record)) | set(kinds.values()))
+    affordable = {index for index in kinds.values() if seconds[index] <= KIND_SECONDS}
+    return sorted(few | set(cheap(record)) | affordable)
 
 
 def cheap(record: Record) -> list[int]:
