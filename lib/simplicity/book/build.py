@@ -27,7 +27,7 @@ from simplicity.book import worker
 from simplicity.book.execute import ChapterFailed, is_notebook
 from simplicity.config import Problem
 from simplicity.store import write_atomically
-from simplicity.threads import library_digest
+from simplicity.threads import label, library_digest
 
 Reader = Callable[[Path], nbformat.NotebookNode]
 _IGNORED = re.compile(r"^/_static/|/\.|/__pycache__/|~$")
@@ -61,7 +61,7 @@ def key(root: Path, chapter: str, reader: Reader = read) -> str:
     notebook = reader(root / "book" / f"{chapter}.md")
     cells = [[cell.source, cell.metadata] for cell in notebook.cells if cell.cell_type == "code"]
     parts = [json.dumps([notebook.metadata.get("kernelspec"), cells], sort_keys=True)]
-    parts += [library_digest(), platform.python_version(), *_installed(root)]
+    parts += [library_digest(), label(), platform.python_version(), *_installed(root)]
     for path in (root / "requirements.lock", *_read_by_chapters(root)):
         parts.append(f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}")
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
