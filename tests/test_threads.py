@@ -4,15 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import platformdirs
 import pytest
 import threadpoolctl
 import torch
 
-from simplicity import threads
+from simplicity import paths, run, threads
 
 PACKAGE = Path(threads.__file__).parent
 
@@ -252,3 +254,21 @@ def test_torch_imported_only_inside_uses_one_thread_too() -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
     done = subprocess.run([sys.executable, "-c", LATE], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["1 1", "2"]
+
+
+# --- no home
+
+
+@pytest.mark.parametrize("reason", [RuntimeError("no home"), KeyError("uid"), None])
+def test_a_user_without_a_home_has_a_temporary_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: Exception | None
+) -> None:
+    def nowhere(name: str) -> Path:
+        if reason is not None:
+            raise reason
+        return Path("~") / ".cache" / name
+
+    monkeypatch.setattr(platformdirs, "user_cache_path", nowhere)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert paths.cache().parent == tmp_path
+    assert run.default_store().is_absolute()
