@@ -236,7 +236,7 @@ def test_the_closure_of_a_real_experiment_holds_its_engine_and_no_plot() -> None
         "experiments.two_ols_limit", "linear_teacher", "nets", "data.streams", "data.synthetic", "engines.two_layer",
         "measure.alignment",
     }  # fmt: skip
-    assert not found & {"run", "store", "claims", "config", "threads", "plot", "records"}
+    assert not found & {"run", "store", "claims", "threads", "plot", "records"}
     assert [name for name in found if name.startswith("experiments.")] == ["experiments.two_ols_limit"]
 
 

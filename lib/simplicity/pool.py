@@ -99,7 +99,7 @@ def _check_main() -> None:
         os._exit(1)
     main = sys.modules["__main__"]
     path = getattr(main, "__file__", None)
-    if path is None or getattr(main, "__spec__", None) is not None:  # a notebook, `python -c`, `python -m`
+    if path is None or getattr(main, "__spec__", None) is not None:  # a notebook, a module, or code given as a word
         return
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if "__name__" not in Path(path).read_text("utf-8"):

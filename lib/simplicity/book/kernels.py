@@ -121,15 +121,21 @@ def home() -> Iterator[Config]:
     characters, so the folder lies where that holds. Where it holds nowhere, the kernel listens on this machine's TCP ports.
     """
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(temporary("simplicity-kernel-"))
+        prefix = _prefix(os.getppid())
+        folder = stack.enter_context(temporary(prefix))
         for base in (os.environ.get("XDG_RUNTIME_DIR"), "/tmp"):
             if not _takes_sockets(folder) and base:
                 with contextlib.suppress(OSError):
-                    folder = stack.enter_context(temporary("simplicity-kernel-", base))
+                    folder = stack.enter_context(temporary(prefix, base))
         transport = "ipc" if _takes_sockets(folder) else "tcp"
         _homes.add(folder)
         stack.callback(_homes.discard, folder)
         yield Config(KernelManager={"transport": transport, "connection_file": str(folder / "k.json")})
+
+
+def _prefix(parent: int) -> str:
+    """Of the folders of kernels whose process has this parent: a parent that ends its workers finds what they leave."""
+    return f"simplicity-kernel-{parent}-"
 
 
 def _takes_sockets(folder: Path) -> bool:
@@ -183,6 +189,11 @@ def end_with_workers(workers: Iterable[BaseProcess]) -> None:
             process = psutil.Process(worker.pid)
             found += [process, *process.children(recursive=True)]
         worker.terminate()
-    for process in psutil.wait_procs(found, PATIENCE_SECONDS)[1]:
+    left = psutil.wait_procs(found, PATIENCE_SECONDS)[1]
+    for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+    psutil.wait_procs(left, PATIENCE_SECONDS)
+    for base in {tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR") or "/tmp", "/tmp"}:
+        for folder in Path(base).glob(_prefix(os.getpid()) + "*"):  # a worker or kernel may have written to its last moment
+            shutil.rmtree(folder, ignore_errors=True)
