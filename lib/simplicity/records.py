@@ -122,8 +122,8 @@ def _write(module: ModuleType, full: xr.Dataset, content: dict[str, Any]) -> Pat
 def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> Path:
     """Stamp a record with the code and the arithmetic of today, if its cheapest cells come out again to the last bit.
 
-    Computed are the cheapest `share` of the cells, and the cheapest of those that trained (`cheap`). Raises `Problem` where a
-    value differs; then the record stays as it is.
+    Computed are the cheapest `share` of the cells and the cheapest of each kind (`cheapest`). Raises `Problem` where a value
+    differs; then the record stays as it is.
     """
     record = load(module)
     if record is None:

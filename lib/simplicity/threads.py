@@ -74,7 +74,7 @@ _REMOVED = (
 )  # fmt: skip
 _LOADED = ("numpy", "scipy", "torch", "numba")
 _NEEDED = {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "abm", "popcnt"}
-_LIBM = "ff04ee25"  # glibc 2.28 and later, with FMA
+_LIBM = "ff04ee25"  # glibc 2.36 with FMA
 
 
 _lock = threading.Lock()
@@ -206,7 +206,7 @@ def _wider_numpy() -> bool:
 
 @functools.cache
 def libm() -> str:
-    """Digest of what the C library makes of a few hundred values; glibc since 2.28 on x86-64 with FMA gives one."""
+    """Digest of what the C library makes of a few hundred values."""
     functions = (math.exp, math.expm1, math.log1p, math.sin, math.cos, math.tanh, math.erf, math.atan, math.cbrt)
     points = [index / 37 - 4 for index in range(300)]
     values = [function(abs(point)) for function in functions for point in points]
