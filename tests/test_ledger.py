@@ -30,6 +30,45 @@ def test_rows_are_plain_json_and_the_same_twice():
     assert json.dumps(ledger.rows(), allow_nan=False) == json.dumps(ledger.rows(), allow_nan=False)
 
 
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """An empty store, and a count of how often a record is judged."""
+    monkeypatch.setenv("SIMPLICITY_STORE", str(tmp_path))
+    ledger._full_checks.cache_clear()
+    judged = []
+    original = excess_risk.checks
+    monkeypatch.setattr(excess_risk, "checks", lambda dataset: judged.append(dataset) or original(dataset))
+    yield tmp_path / "judged" / "excess_risk.json", judged
+    ledger._full_checks.cache_clear()
+
+
+def again():
+    ledger._full_checks.cache_clear()
+    return [one.row() for one in ledger._full_checks("excess_risk")]
+
+
+def test_a_record_is_judged_once_and_again_only_when_it_or_the_library_changes(kept, monkeypatch):
+    path, judged = kept
+    first = again()
+    assert path.is_file() and len(judged) == 1
+    assert again() == first and len(judged) == 1
+    path.write_text('{"key": "other", "checks": []}')
+    assert again() == first and len(judged) == 2
+    path.write_bytes(b"torn")
+    assert again() == first and len(judged) == 3
+    monkeypatch.setattr(ledger.threads, "library_digest", lambda: "another")
+    assert again() == first and len(judged) == 4
+    content = records.content(excess_risk)
+    monkeypatch.setattr(ledger.records, "content", lambda module: content + b" ")
+    assert again() == first and len(judged) == 5
+
+
+def test_where_nothing_can_be_written_a_record_is_judged_all_the_same(kept):
+    path, judged = kept
+    path.parent.write_bytes(b"in the way")
+    assert again() and len(judged) == 1
+
+
 def test_a_claim_without_any_check_is_pending(monkeypatch):
     monkeypatch.setattr(ledger, "full_checks", list)
     (row,) = (row for row in ledger.rows() if row["id"] == "H28")

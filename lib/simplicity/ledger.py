@@ -4,18 +4,24 @@ A claim's verdict comes from its FULL checks, applied anew at each build to the 
 beside them. The evidence travels in the outputs of executed notebooks under the type `MIME`.
 """
 
+import contextlib
 import csv
 import dataclasses
 import functools
+import hashlib
 import html
+import json
 from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import xarray as xr
 
-from simplicity import claims, paths, records
+from simplicity import claims, files, paths, records, store, threads
 from simplicity.claims import Check, Verdict
 from simplicity.config import Problem
+from simplicity.run import default_store
 
 MIME = "application/vnd.simplicity.checks+json"
 SIGNS = {
@@ -65,11 +71,36 @@ def full_checks() -> list[Check]:
 
 @functools.cache
 def _full_checks(name: str) -> tuple[Check, ...]:
+    """Checks of a record take up to two seconds, so they are kept beside the finished cells."""
     module = records.experiment(name)
+    content = records.content(module)
+    if content is None:
+        return ()
+    kept = default_store() / "judged" / f"{name}.json"
+    parts = [hashlib.sha256(content).hexdigest(), threads.library_digest(), threads.label(), store.versions()]
+    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    found = _kept(kept, key)
+    if found is None:
+        found = _applied(module)
+        with contextlib.suppress(Problem):  # a folder that cannot be written costs the seconds again, nothing else
+            files.write_text(kept, json.dumps({"key": key, "checks": [one.row() for one in found]}))
+    return found
+
+
+def _kept(path: Path, key: str) -> tuple[Check, ...] | None:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        return tuple(claims.from_row(row) for row in found["checks"]) if found["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):  # none yet, or a damaged one
+        return None
+
+
+def _applied(module: ModuleType) -> tuple[Check, ...]:
     record = records.load(module)
     try:
         return tuple(module.checks(record.dataset)) if record else ()
     except KeyError as missing:  # what the criteria speak of was not measured yet when the record was made
+        name = store.name_of(module)
         raise Problem(f"record of {name}: got none of {missing}, allowed one made anew by `simplicity record {name}`") from None
 
 

@@ -8,6 +8,7 @@ value is carried (`carry`): part of the cells are computed again, and the record
 
 import dataclasses
 import datetime
+import functools
 import gzip
 import hashlib
 import importlib
@@ -47,14 +48,19 @@ class Record:
         return self.about["expected"]
 
 
+@functools.cache
+def _names() -> tuple[str, ...]:
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(experiments.__path__)))
+
+
 def names() -> list[str]:
     """All experiments, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(experiments.__path__))
+    return list(_names())
 
 
 def experiment(name: str) -> ModuleType:
     """The module of an experiment, or a `Problem` that names the ones there are."""
-    if name not in names():
+    if name not in _names():
         raise Problem(no_such("experiment", name, names()))
     return importlib.import_module(f"{experiments.__name__}.{name}")
 
@@ -65,6 +71,12 @@ def load(module: ModuleType) -> Record | None:
     if not dataset.is_file() or not about.is_file():
         return None
     return Record(store.open_bytes(gzip.decompress(dataset.read_bytes())), json.loads(about.read_text("utf-8")))
+
+
+def content(module: ModuleType) -> bytes | None:
+    """The bytes of the committed run, or None where there is none yet."""
+    dataset, about = _files(module)
+    return dataset.read_bytes() if dataset.is_file() and about.is_file() else None
 
 
 def dataset(module: ModuleType) -> xr.Dataset:

@@ -200,7 +200,8 @@ def canonical(cell: Any) -> dict[str, Any]:
 
 
 def plain(cell: Any) -> dict[str, Any]:
-    return dataclasses.asdict(cell)
+    """Name -> value of every field; values are plain, so that nothing is copied."""
+    return {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
 
 
 def name_of(experiment: ModuleType) -> str:

@@ -222,8 +222,9 @@ def _table(cells: xr.Dataset, value: str) -> tuple[np.ndarray, np.ndarray]:
     """The numbers of samples and `value` as (seeds, numbers), for the seeds that have all of them."""
     ns = np.unique(cells.n.values)
     rows = []
-    for seed in np.unique(cells.seed.values):
-        own = cells_where(cells, seed=int(seed)).sortby("n")
-        if own.sizes["cell"] == len(ns):
-            rows.append(own[value].values.astype(float))
+    n, seeds, values = cells.n.values, cells.seed.values, cells[value].values.astype(float)
+    for seed in np.unique(seeds):
+        own = seeds == seed
+        if own.sum() == len(ns):
+            rows.append(values[own][np.argsort(n[own], kind="stable")])
     return ns, np.array(rows).reshape(len(rows), len(ns))

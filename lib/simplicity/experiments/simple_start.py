@@ -226,8 +226,9 @@ def predicted(cells: xr.Dataset) -> np.ndarray:
 def _distance(cells: xr.Dataset) -> np.ndarray:
     """Per cell the distance of the mean of w(1) above |w_0(k)|, in deviations of w(1)."""
     found = []
-    for cell in (cells.isel(cell=index) for index in range(cells.sizes["cell"])):
-        n, flip, size = int(cell.n), float(cell.flip), size_of(float(cell.flip), float(cell.ratio))
-        expected = simple_start.expected_first(n, flip, float(cell["first"]))
+    columns = (cells[name].values.tolist() for name in ("n", "flip", "ratio", "first"))
+    for n, flip, ratio, first in zip(*columns, strict=True):
+        size = size_of(flip, ratio)
+        expected = simple_start.expected_first(n, flip, first)
         found.append((expected - size) / simple_start.spread(n, flip, size))
     return np.array(found)
