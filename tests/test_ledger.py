@@ -47,7 +47,7 @@ def again():
     return [one.row() for one in ledger._full_checks("excess_risk")]
 
 
-def test_a_record_is_judged_once_and_again_only_when_it_or_the_library_changes(kept, monkeypatch):
+def test_a_record_is_judged_once_and_again_only_when_it_or_its_code_changes(kept, monkeypatch):
     path, judged = kept
     first = again()
     assert path.is_file() and len(judged) == 1
@@ -56,10 +56,10 @@ def test_a_record_is_judged_once_and_again_only_when_it_or_the_library_changes(k
     assert again() == first and len(judged) == 2
     path.write_bytes(b"torn")
     assert again() == first and len(judged) == 3
-    monkeypatch.setattr(ledger.threads, "library_digest", lambda: "another")
+    monkeypatch.setattr(ledger.threads, "code_digest", lambda path: "another")
     assert again() == first and len(judged) == 4
-    content = records.content(excess_risk)
-    monkeypatch.setattr(ledger.records, "content", lambda module: content + b" ")
+    content = records.content("excess_risk")
+    monkeypatch.setattr(ledger.records, "content", lambda name: content + b" ")
     assert again() == first and len(judged) == 5
 
 

@@ -72,16 +72,15 @@ def full_checks() -> list[Check]:
 @functools.cache
 def _full_checks(name: str) -> tuple[Check, ...]:
     """Checks of a record take up to two seconds, so they are kept beside the finished cells."""
-    module = records.experiment(name)
-    content = records.content(module)
+    content = records.content(name)
     if content is None:
         return ()
     kept = default_store() / "judged" / f"{name}.json"
-    parts = [hashlib.sha256(content).hexdigest(), threads.library_digest(), threads.label(), store.versions()]
+    parts = [hashlib.sha256(content).hexdigest(), threads.code_digest(records.source(name)), threads.label(), store.versions()]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     found = _kept(kept, key)
     if found is None:
-        found = _applied(module)
+        found = _applied(records.experiment(name))
         with contextlib.suppress(Problem):  # a folder that cannot be written costs the seconds again, nothing else
             files.write_text(kept, json.dumps({"key": key, "checks": [one.row() for one in found]}))
     return found

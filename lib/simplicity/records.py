@@ -11,7 +11,7 @@ import datetime
 import functools
 import gzip
 import hashlib
-import importlib
+import importlib.util
 import json
 import math
 import pkgutil
@@ -73,9 +73,16 @@ def load(module: ModuleType) -> Record | None:
     return Record(store.open_bytes(gzip.decompress(dataset.read_bytes())), json.loads(about.read_text("utf-8")))
 
 
-def content(module: ModuleType) -> bytes | None:
+def source(name: str) -> Path:
+    """The file of an experiment, which need not be imported for that."""
+    found = importlib.util.find_spec(f"{experiments.__name__}.{name}")
+    assert found is not None and found.origin is not None
+    return Path(found.origin)
+
+
+def content(name: str) -> bytes | None:
     """The bytes of the committed run, or None where there is none yet."""
-    dataset, about = _files(module)
+    dataset, about = _files_of(name)
     return dataset.read_bytes() if dataset.is_file() and about.is_file() else None
 
 
@@ -284,5 +291,9 @@ def outcomes(checks: list[Check]) -> Outcomes:
 
 
 def _files(module: ModuleType) -> tuple[Path, Path]:
-    base = paths.results() / store.name_of(module)
+    return _files_of(store.name_of(module))
+
+
+def _files_of(name: str) -> tuple[Path, Path]:
+    base = paths.results() / name
     return base.with_suffix(".nc.gz"), base.with_suffix(".json")

@@ -218,6 +218,7 @@ def fingerprint(experiment: ModuleType) -> str:
     return digest.hexdigest()
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Public versions of what results depend on."""
     found = {name: importlib.metadata.version(name).partition("+")[0] for name in _VERSIONED}

@@ -40,7 +40,7 @@ import struct
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -235,25 +235,47 @@ def digest_on_disk() -> str:
 
 def kernels_digest() -> str:
     """Hex digest over the modules that import numba and, since compiled code may hold their values, what those import."""
-    sources = {path: path.read_text(encoding="utf-8") for path in _LIBRARY.rglob("*.py")}
-    found = {path for path, text in sources.items() if _NUMBA.search(text)}
+    sources = _sources()
+    return _digest(_with_imports((path for path, text in sources.items() if _NUMBA.search(text)), sources))
+
+
+def code_digest(module: Path) -> str:
+    """Hex digest over a file of the library and all that it imports, as they were when this was first asked for."""
+    return _digest(_with_imports([module], _sources_once()))
+
+
+def _with_imports(modules: Iterable[Path], sources: Mapping[Path, str]) -> set[Path]:
+    found = set(modules)
     waiting = list(found)
     while waiting:
-        for name in _OURS.findall(sources[waiting.pop()]):
-            more = _modules(name) & sources.keys() - found
-            found |= more
-            waiting += more
-    return _digest(found)
+        more = _imported(sources[waiting.pop()], _LIBRARY) & sources.keys() - found
+        found |= more
+        waiting += more
+    return found
+
+
+def _sources() -> dict[Path, str]:
+    return {path: path.read_text(encoding="utf-8") for path in _LIBRARY.rglob("*.py")}
+
+
+@functools.cache
+def _sources_once() -> dict[Path, str]:
+    return _sources()
+
+
+@functools.cache
+def _imported(source: str, library: Path) -> frozenset[Path]:
+    return frozenset[Path]().union(*(_modules(name, library) for name in _OURS.findall(source)))
 
 
 _NUMBA = re.compile(r"^\s*(?:import|from)\s+numba\b", re.MULTILINE)
 _OURS = re.compile(r"^\s*(?:import|from)\s+simplicity\b(.*?(?:\(.*?\)|$))", re.MULTILINE | re.DOTALL)
 
 
-def _modules(imported: str) -> set[Path]:
+def _modules(imported: str, library: Path) -> set[Path]:
     """The files that the rest of an import statement may name: `.nets import TwoLayer` is nets.py."""
     module, _, names = imported.partition("import")
-    folder = _LIBRARY.joinpath(*module.strip().split(".")[1:])
+    folder = library.joinpath(*module.strip().split(".")[1:])
     return {folder.with_suffix(".py"), *(folder / f"{name}.py" for name in re.findall(r"\w+", names))}
 
 
