@@ -4,8 +4,8 @@ File layout: a line of JSON (checksum of the rest, seconds, the cell and its exp
 The seconds are outside the checked bytes, so the same cell computed twice has the same bytes.
 
 The key hashes the experiment's name, the cell in canonical JSON, and a fingerprint: what the code means that the cell's value
-depends on, the versions of python, numpy, torch, numba and scipy, the threads, and the arithmetic (`threads`). A stored result never
-outlives the code that made it, and a change of a figure or of a criterion recomputes nothing.
+depends on, the versions of python, numpy, torch, numba and scipy, the threads, and the arithmetic (`threads`). A stored result
+never outlives the code that made it, and a change of a figure or of a criterion recomputes nothing.
 """
 
 import contextlib
@@ -219,27 +219,44 @@ def fingerprint(experiment: ModuleType) -> str:
 
 def meaning_of(experiment: ModuleType) -> str:
     """Digest of what the code of a cell means."""
-    return _library(_places(experiment)).digest(experiment.__name__, _ROOTS)
+    try:
+        return _library(experiment).digest(experiment.__name__, _ROOTS)
+    except meaning.Unclear as reason:
+        raise Problem(f"fingerprint: {reason}") from None
 
 
-def _places(experiment: ModuleType) -> tuple[tuple[str, Path], ...]:
-    """What of the code is ours: this package, and the package of an experiment elsewhere, or the modules beside its file."""
-    file = Path(str(experiment.__file__)).resolve()
-    top, *inner = experiment.__name__.split(".")
-    if top == _PACKAGE:
-        beside = {}
-    elif inner:
-        beside = {top: file.parents[len(inner) - (file.name != "__init__.py")]}
-    elif _INSTALLED & set(file.parts):
-        beside = {top: file}
-    else:
-        beside = {path.stem: path for path in file.parent.glob("*.py")} | {top: file}
-    return tuple(sorted((beside | {_PACKAGE: _LIBRARY}).items()))
+def definitions_of(experiment: ModuleType) -> set[meaning.Definition]:
+    """All definitions that the value of a cell depends on."""
+    return _library(experiment).closure(experiment.__name__, _ROOTS)
+
+
+def _library(experiment: ModuleType) -> meaning.Library:
+    """Our files as they are now; those of this package as they were when they were first read, as they are imported once."""
+    beside = _beside(experiment)
+    return _read_with(beside, _LIBRARY) if beside else _own(_LIBRARY)
 
 
 @functools.cache
-def _library(places: tuple[tuple[str, Path], ...]) -> meaning.Library:
-    return meaning.Library(dict(places))
+def _own(library: Path) -> meaning.Library:
+    return _read_with({}, library)
+
+
+def _read_with(beside: dict[str, Path], library: Path) -> meaning.Library:
+    # What an import of this package does is to settle threads and arithmetic, which a fingerprint holds by themselves.
+    return meaning.Library(beside | {_PACKAGE: library}, settled={_PACKAGE})
+
+
+def _beside(experiment: ModuleType) -> dict[str, Path]:
+    """Where the code of an experiment that is not of this package lies: in its package or file, and in all that lies beside."""
+    file = Path(str(experiment.__file__)).resolve()
+    top, *inner = experiment.__name__.split(".")
+    if top == _PACKAGE:
+        return {}
+    place = file.parents[len(inner) - (file.name != "__init__.py")] if inner else file
+    if _INSTALLED & set(file.parts):
+        return {top: place}
+    modules = {path.stem for path in place.parent.glob("*.py")} | {path.parent.name for path in place.parent.glob("*/*.py")}
+    return {name: place.parent / name for name in modules if name.isidentifier()} | {top: place}
 
 
 def versions() -> dict[str, str]:
