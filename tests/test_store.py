@@ -156,9 +156,14 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def fingerprint(tree: Path) -> str:
-    module = ModuleType("simplicity.experiments.sample")
-    module.__file__ = str(tree / "experiments" / "sample.py")
-    return store.fingerprint(module)
+    store._own.cache_clear()  # which holds the files as they were when first read
+    return store.fingerprint(module("simplicity.experiments.sample", tree / "experiments" / "sample.py"))
+
+
+def module(name: str, file: Path) -> ModuleType:
+    made = ModuleType(name)
+    made.__file__ = str(file)
+    return made
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -231,13 +236,80 @@ def test_versions_are_public_ones(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_closure_of_a_real_experiment_holds_its_engine_and_no_plot() -> None:
     from simplicity.experiments import two_ols_limit
 
-    found = {name.removeprefix("simplicity.") for name in store.sources(two_ols_limit)}
-    assert found >= {
+    found = store.definitions_of(two_ols_limit)
+    modules = {one.module.removeprefix("simplicity.") for one in found}
+    assert modules >= {
         "experiments.two_ols_limit", "linear_teacher", "nets", "data.streams", "data.synthetic", "engines.two_layer",
         "measure.alignment",
     }  # fmt: skip
-    assert not found & {"run", "store", "claims", "threads", "plot", "records"}
-    assert [name for name in found if name.startswith("experiments.")] == ["experiments.two_ols_limit"]
+    assert not modules & {"run", "store", "claims", "threads", "plot", "records"}
+    own = {one.name for one in found if one.module.startswith("simplicity.experiments.")}
+    assert {"Cell", "measure"} <= own and not own & {"Config", "QUICK", "FULL", "cells", "checks"}
+
+
+ELSEWHERE = {
+    "mine.py": """
+import helper
+from tools import gauge
+class Cell: pass
+def measure(cell): return helper.f(cell) + gauge.g(cell)
+""",
+    "helper.py": "from simplicity import nets\ndef f(cell): return nets.f(cell)\n",
+    "tools/gauge.py": "def g(cell): return 1\n",
+    "unrelated.py": "X = 1\n",
+    "inner/__init__.py": "",
+    "inner/mine.py": """
+import helper
+from inner.near import h
+class Cell: pass
+def measure(cell): return helper.f(cell) + h(cell)
+""",
+    "inner/near.py": "def h(cell): return 1\n",
+}
+
+
+@pytest.fixture
+def elsewhere(tree: Path) -> Path:
+    """Experiments that are not of this package, as a user has them."""
+    for name, text in ELSEWHERE.items():
+        path = tree.parent / "work" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    store._own.cache_clear()
+    return tree.parent / "work"
+
+
+@pytest.mark.parametrize(
+    ("experiment", "name", "counts"),
+    [
+        ("mine", "mine.py", True), ("mine", "helper.py", True), ("mine", "tools/gauge.py", True),
+        ("mine", "unrelated.py", False), ("inner.mine", "inner/mine.py", True), ("inner.mine", "inner/near.py", True), ("inner.mine", "helper.py", True),
+        ("inner.mine", "mine.py", False), ("mine", "../simplicity/nets.py", True), ("mine", "../simplicity/config.py", False),
+        ("__main__", "helper.py", True),
+    ],
+)  # fmt: skip
+def test_what_lies_beside_an_experiment_counts_if_it_is_used(elsewhere: Path, experiment: str, name: str, counts: bool) -> None:
+    file = elsewhere / ("mine" if experiment == "__main__" else experiment.replace(".", "/"))
+    before = store.fingerprint(module(experiment, file.with_suffix(".py")))
+    path = elsewhere / name
+    path.write_text(path.read_text().replace("return ", "return 7 + ").replace("X = 1", "X = 2"))
+    after = store.fingerprint(module(experiment, file.with_suffix(".py")))  # another module, as after a new import
+    assert (after != before) == counts
+
+
+def test_an_installed_experiment_is_read_and_what_is_installed_beside_it_is_not(elsewhere: Path) -> None:
+    installed = elsewhere.rename(elsewhere.parent / "site-packages")
+    before = store.fingerprint(module("inner.mine", installed / "inner/mine.py"))
+    edit(installed / "helper.py", "nets.f(cell)", "0")
+    assert store.fingerprint(module("inner.mine", installed / "inner/mine.py")) == before
+    edit(installed / "inner/near.py", "1", "2")
+    assert store.fingerprint(module("inner.mine", installed / "inner/mine.py")) != before
+
+
+def test_code_that_cannot_be_followed_is_one_problem(elsewhere: Path) -> None:
+    (elsewhere / "helper.py").write_text("from math import *\ndef f(cell): return sin(cell)\n")
+    with pytest.raises(Problem, match=r"fingerprint: helper: got `from math import \*`, allowed an import of names"):
+        store.fingerprint(module("mine", elsewhere / "mine.py"))
 
 
 # --- files

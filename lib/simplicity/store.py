@@ -3,12 +3,11 @@
 File layout: a line of JSON (checksum of the rest, seconds, the cell and its experiment), then the cell's dataset as NetCDF-3.
 The seconds are outside the checked bytes, so the same cell computed twice has the same bytes.
 
-The key hashes the experiment's name, the cell in canonical JSON, and a fingerprint: the sources that the cell's value depends
-on, the versions of python, numpy, torch, numba and scipy, the threads, and the arithmetic (`threads`). A stored result never
-outlives the code that made it, and a change of a figure or of a criterion recomputes nothing.
+The key hashes the experiment's name, the cell in canonical JSON, and a fingerprint: what the code means that the cell's value
+depends on, the versions of python, numpy, torch, numba and scipy, the threads, and the arithmetic (`threads`). A stored result
+never outlives the code that made it, and a change of a figure or of a criterion recomputes nothing.
 """
 
-import ast
 import contextlib
 import dataclasses
 import functools
@@ -27,16 +26,16 @@ from typing import Any
 
 import xarray as xr
 
-from simplicity import files
+from simplicity import files, meaning
 from simplicity.config import Problem
 from simplicity.threads import THREADS, label
 
 _LIBRARY = Path(__file__).resolve().parent
 _PACKAGE = __package__ or "simplicity"
 _VERSIONED = ("numpy", "torch", "numba", "scipy")
-_ROOTS = frozenset({"Cell", "measure"})
+_ROOTS = ("Cell", "measure")
+_INSTALLED = {"site-packages", "dist-packages"}
 
-Names = frozenset[str] | None  # of a module; None stands for all of them
 _SUFFIX, _PART = ".cell", files.PART
 _ABANDONED_SECONDS = 3600.0
 LONGEST_HEADER = 1_000_000
@@ -210,12 +209,55 @@ def name_of(experiment: ModuleType) -> str:
 
 @functools.cache
 def fingerprint(experiment: ModuleType) -> str:
-    """Digest of what the value of a cell depends on: sources (see `sources`), versions, thread count, arithmetic."""
-    digest = hashlib.sha256()
-    for name, code in sorted(sources(experiment).items()):
-        digest.update(f"{name}\0{code}\0".encode())
-    digest.update(json.dumps([versions(), THREADS, label()], sort_keys=True).encode())
-    return digest.hexdigest()
+    """Digest of what the value of a cell depends on: its meaning, versions, thread count, arithmetic.
+
+    The meaning is that of the experiment's `Cell` and `measure` (`simplicity.meaning`): a moved or renamed module, a comment, a
+    preset or a criterion changes no fingerprint; a changed constant, operator, default or library function does.
+    """
+    parts = [meaning_of(experiment), versions(), THREADS, label()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def meaning_of(experiment: ModuleType) -> str:
+    """Digest of what the code of a cell means."""
+    try:
+        return _library(experiment).digest(experiment.__name__, _ROOTS)
+    except meaning.Unclear as reason:
+        raise Problem(f"fingerprint: {reason}") from None
+
+
+def definitions_of(experiment: ModuleType) -> set[meaning.Definition]:
+    """All definitions that the value of a cell depends on."""
+    return _library(experiment).closure(experiment.__name__, _ROOTS)
+
+
+def _library(experiment: ModuleType) -> meaning.Library:
+    """Our files as they are now; those of this package as they were when they were first read, as they are imported once."""
+    beside = _beside(experiment)
+    return _read_with(beside, _LIBRARY) if beside else _own(_LIBRARY)
+
+
+@functools.cache
+def _own(library: Path) -> meaning.Library:
+    return _read_with({}, library)
+
+
+def _read_with(beside: dict[str, Path], library: Path) -> meaning.Library:
+    # What an import of this package does is to settle threads and arithmetic, which a fingerprint holds by themselves.
+    return meaning.Library(beside | {_PACKAGE: library}, settled={_PACKAGE})
+
+
+def _beside(experiment: ModuleType) -> dict[str, Path]:
+    """Where the code of an experiment that is not of this package lies: in its package or file, and in all that lies beside."""
+    file = Path(str(experiment.__file__)).resolve()
+    top, *inner = experiment.__name__.split(".")
+    if top == _PACKAGE:
+        return {}
+    place = file.parents[len(inner) - (file.name != "__init__.py")] if inner else file
+    if _INSTALLED & set(file.parts):
+        return {top: place}
+    modules = {path.stem for path in place.parent.glob("*.py")} | {path.parent.name for path in place.parent.glob("*/*.py")}
+    return {name: place.parent / name for name in modules if name.isidentifier()} | {top: place}
 
 
 @functools.cache
@@ -223,103 +265,3 @@ def versions() -> dict[str, str]:
     """Public versions of what results depend on."""
     found = {name: importlib.metadata.version(name).partition("+")[0] for name in _VERSIONED}
     return {"python": platform.python_version(), **found}
-
-
-def sources(experiment: ModuleType) -> dict[str, str]:
-    """Module name -> the part of its code that `measure` depends on, without docstrings and comments.
-
-    From `Cell` and `measure` on, names are followed through our modules. An experiment's `Config`, presets and `checks`, and
-    what else stands in a module that it uses, can change no cell and do not count. A module that is used other than by
-    `module.name` counts whole.
-    """
-    wanted: dict[str, Names] = {experiment.__name__: _ROOTS}
-    trees = {experiment.__name__: _parse(Path(str(experiment.__file__)))}
-    while True:
-        kept = {name: _reachable(trees[name], names) for name, names in wanted.items()}
-        more = dict(wanted)
-        for statements in kept.values():
-            for name, names in _uses(statements):
-                path = _module_path(name)
-                if path is not None:
-                    trees.setdefault(name, _parse(path))
-                    more[name] = None if names is None or more.get(name, names) is None else names | (more.get(name) or names)
-        if more == wanted:
-            return {name: ast.dump(ast.Module(statements, [])) for name, statements in kept.items()}
-        wanted = more
-
-
-def _parse(path: Path) -> ast.Module:
-    """The tree without docstrings: with one or without, the same code is the same tree."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            value = body[0].value
-            if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                body[:1] = [] if len(body) > 1 else [ast.Pass()]
-    return tree
-
-
-def _reachable(tree: ast.Module, names: Names) -> list[ast.stmt]:
-    """The top-level statements that `names` lead to, in source order; of an import only the names in use. None: all."""
-    if names is None:
-        return tree.body
-    kept: set[int] = set()
-    wanted, seen = set(names), set[str]()
-    while wanted - seen:
-        seen |= wanted
-        for index, statement in enumerate(tree.body):
-            if index not in kept and _bound(statement) & seen:
-                kept.add(index)
-                wanted |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
-    return [_only(tree.body[index], seen) for index in sorted(kept)]
-
-
-def _only(statement: ast.stmt, names: set[str]) -> ast.stmt:
-    if isinstance(statement, ast.ImportFrom):
-        used = [alias for alias in statement.names if (alias.asname or alias.name) in names]
-        return ast.ImportFrom(statement.module, used, statement.level)
-    return statement
-
-
-def _bound(statement: ast.stmt) -> set[str]:
-    """The names that a top-level statement binds or may change: blocks are searched, `TABLE[key] = 1` changes TABLE."""
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return {statement.name}
-    if isinstance(statement, (ast.Import, ast.ImportFrom)):
-        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
-    if isinstance(statement, ast.Expr):  # a bare call is there for its effect, on anything that it names
-        return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
-    inner = [node for node in ast.walk(statement) if isinstance(node, ast.stmt) and node is not statement]
-    return set().union(_targets(statement), *(_bound(node) for node in inner))
-
-
-def _targets(statement: ast.stmt) -> set[str]:
-    """Names assigned to, and the names whose elements or attributes are."""
-    stored = [node for node in ast.walk(statement) if isinstance(getattr(node, "ctx", None), ast.Store)]
-    return {node.id for target in stored for node in ast.walk(target) if isinstance(node, ast.Name)}
-
-
-def _uses(statements: list[ast.stmt]) -> Iterator[tuple[str, Names]]:
-    """What the statements use of our modules: (module, names in it), or (module, None) for all of it."""
-    nodes = [node for statement in statements for node in ast.walk(statement)]
-    attributes = [node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)]
-    bases = {id(node.value) for node in attributes}
-    bare = {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in bases}
-    for node in nodes:
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == _PACKAGE:
-            for alias in node.names:
-                module, name = f"{node.module}.{alias.name}", alias.asname or alias.name
-                if _module_path(module) is None:
-                    yield node.module, frozenset({alias.name})
-                else:
-                    found = {one.attr for one in attributes if isinstance(one.value, ast.Name) and one.value.id == name}
-                    yield module, None if name in bare else frozenset(found)
-        elif isinstance(node, ast.Import):
-            yield from ((alias.name, None) for alias in node.names if alias.name.split(".")[0] == _PACKAGE)
-
-
-def _module_path(name: str) -> Path | None:
-    """The source of one of our modules; None for a name inside a module and for the packages' own `__init__`."""
-    path = _LIBRARY.joinpath(*name.split(".")[1:]).with_suffix(".py")
-    return path if path.is_file() and name != _PACKAGE else None
