@@ -34,7 +34,8 @@ ALLOWED = {
     "starts": {"config", "doors", "nets"},
     "measure": {"config", "doors", "nets", "activations", "measure"},
     "claims": {"config"},
-    "store": {"config", "files", "threads"},
+    "meaning": set(),
+    "store": {"config", "files", "meaning", "threads"},
     "pool": {"config", "threads"},
     "engines": {"config", "doors", "nets", "activations", "engines"},
     "linear_teacher": {"doors", "data", "nets", "engines", "measure"},  # a set-up that several experiments share
