@@ -18,8 +18,8 @@ import pytest
 
 from simplicity import companion, ledger, paths, records, run, store, threads
 from simplicity.book import evidence
-from simplicity.config import Problem
 from simplicity.experiments import two_phases as experiment
+from simplicity.problems import Problem
 
 HERE = Path(__file__).parent
 EMULATIONS = {

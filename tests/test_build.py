@@ -26,7 +26,7 @@ from papermill.cli import papermill
 
 from simplicity import paths, run
 from simplicity.book import build, evidence, execute, papermill_handler, sphinx_extension
-from simplicity.config import Problem
+from simplicity.problems import Problem
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -265,7 +265,7 @@ def test_an_address_means_the_working_folder_then_the_checkout_then_its_book(
 
 def test_a_chapters_own_refusal_is_its_line(book: Path, tmp_path: Path) -> None:
     text = (book / "book" / "small.md").read_text("utf-8")
-    refusing = text.replace("assert width > 0,", "from simplicity.config import Problem\nif width < 1: raise Problem(")
+    refusing = text.replace("assert width > 0,", "from simplicity.problems import Problem\nif width < 1: raise Problem(")
     (book / "book" / "refusing.md").write_text(refusing.replace('be positive"', 'be positive")'), "utf-8")
     with pytest.raises(Problem) as refused:
         execute.execute("refusing", tmp_path / "out.ipynb", {"width": -1})

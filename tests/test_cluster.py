@@ -9,7 +9,7 @@ import pytest
 
 import toy_experiment as toy
 from simplicity import cluster
-from simplicity.config import Problem
+from simplicity.problems import Problem
 
 HERE = platform.python_version()
 MINOR = ".".join(HERE.split(".")[:2])

@@ -12,7 +12,7 @@ import xarray as xr
 
 from simplicity import compare, paths, store
 from simplicity.cli import main
-from simplicity.config import Problem
+from simplicity.problems import Problem
 
 EXACT = compare.Tolerance()
 

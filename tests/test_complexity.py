@@ -10,14 +10,14 @@ from scipy.special import ndtr
 
 from simplicity import modules
 from simplicity.claims import Estimate
-from simplicity.config import Problem
 from simplicity.data import complexity, images
 from simplicity.engines import dense
 from simplicity.engines import train as general
-from simplicity.engines.two_layer import Diverged
 from simplicity.experiments import bad_start, disk, residual_staircase, staircase
+from simplicity.loop import Diverged
 from simplicity.measure import information, leaving, linear_phase, rivals
 from simplicity.plot import complexity as plot
+from simplicity.problems import Problem
 
 RNG = partial(np.random.default_rng, 3)
 

@@ -6,6 +6,7 @@ import pytest
 from simplicity import nets
 from simplicity.data import synthetic
 from simplicity.engines import cones, two_layer
+from simplicity.loop import Diverged
 from simplicity.measure import alignment
 
 SETTINGS = {"step_size": 0.1, "probes": {}, "tolerance": 1e-6}
@@ -118,7 +119,7 @@ def test_single_precision_of_the_sweep_follows_double():
 
 def test_a_start_that_diverges_is_reported():
     task, start = problem("margin", 100, scale=1e-3)
-    with pytest.raises(two_layer.Diverged, match="loss not finite at step"):
+    with pytest.raises(Diverged, match="loss not finite at step"):
         cones.descend(start, task.x, task.y, step_size=4.0, schedule=(0, 2000), probes={})
 
 

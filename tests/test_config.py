@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simplicity import config
+from simplicity import config, problems
 from simplicity.book import execute
-from simplicity.config import Problem
+from simplicity.problems import Problem
 
 
 @config.settings
@@ -290,6 +290,6 @@ def test_a_description_tells_name_type_default_and_range_of_each_field() -> None
 
 
 def test_a_long_value_is_cut_when_shown() -> None:
-    assert config.shown("x" * 58) == repr("x" * 58)
-    assert config.shown("x" * 59) == repr("x" * 59)[:57] + "..."
-    assert "\n" not in config.shown("a\nb")
+    assert problems.shown("x" * 58) == repr("x" * 58)
+    assert problems.shown("x" * 59) == repr("x" * 59)[:57] + "..."
+    assert "\n" not in problems.shown("a\nb")

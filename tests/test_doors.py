@@ -20,7 +20,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from simplicity import data as builders
 from simplicity import doors, early_linear, engines, explain, linear_images, measure, modules, nets, ntk_modules, starts
 from simplicity.activations import moments
-from simplicity.config import Problem
 from simplicity.data import complexity, corruption, high_dimensional, images, one_hot, streams, synthetic
 from simplicity.engines import (
     cones,
@@ -61,6 +60,7 @@ from simplicity.measure import (
     trajectory,
 )
 from simplicity.nets import FullyConnected, TwoLayer
+from simplicity.problems import Problem
 
 N, D, M = 12, 2, 6
 COINS = np.array([0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 1, 0])

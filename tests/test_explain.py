@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from simplicity import claims, explain, explain_checks, modules, run, threads
-from simplicity.config import Problem
 from simplicity.data import images
 from simplicity.experiments import digits_explained, images_explained, sinusoid
 from simplicity.measure import information, linear_phase
+from simplicity.problems import Problem
 
 N = 40_000  # points of a table
 

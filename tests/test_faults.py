@@ -27,8 +27,8 @@ from simplicity import records
 from simplicity import store as stores_module
 from simplicity.cli import main
 from simplicity.cluster import connected
-from simplicity.config import Problem
 from simplicity.paths import PACKAGE
+from simplicity.problems import Problem
 from simplicity.run import CellsFailed, run
 from simplicity.store import Store, open_bytes
 

@@ -21,8 +21,7 @@ import xarray as xr
 import toy_experiment as toy
 from simplicity import files, paths, records, store
 from simplicity.cli import main
-from simplicity.commands import options
-from simplicity.config import Problem, Stopped
+from simplicity.problems import Problem, Stopped
 
 PATHS = ["a b.nc", "ünï τ 名.nc", "-", "a'\"$(b).nc", "line\nbreak.nc", os.fsdecode(b"\xff.nc"), "n" * 255]
 
@@ -159,7 +158,7 @@ def test_a_missing_folder_is_made(tmp_path: Path) -> None:
 UNPRIVILEGED = """
 import os, pathlib, sys
 from simplicity import files
-from simplicity.config import Problem
+from simplicity.problems import Problem
 if os.getuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
@@ -327,7 +326,7 @@ def test_a_folder_of_outputs_is_not_made_of_a_file(tmp_path: Path, kind: str) ->
     elif kind == "link to nowhere":
         path.symlink_to("nowhere")
     with pytest.raises(Problem, match="output: got .*, which is no folder, allowed one"):
-        options.folder(str(path))
+        files.folder(str(path))
 
 
 # --- what an earlier run left

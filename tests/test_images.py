@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from simplicity import cli, fetch
-from simplicity.config import Problem
 from simplicity.data import images, streams
+from simplicity.problems import Problem
 
 REAL = pytest.mark.skipif(images.FOLDER not in os.environ, reason=f"{images.FOLDER} is not set")
 RNG = streams.generator(0, streams.DATA)

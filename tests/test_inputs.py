@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from simplicity import config, records, run
+from simplicity import config, problems, records, run
 from simplicity.cli import main
 from simplicity.data import images
 
@@ -109,7 +109,7 @@ def accepted(experiment: ModuleType, given: dict[str, str]) -> bool:
         cells = experiment.cells(config.parse(experiment.Config, given, experiment.TINY))
         run.check(experiment.__name__, cells)
         return True
-    except config.Problem as problem:
+    except problems.Problem as problem:
         assert "\n" not in str(problem)
         return False
 

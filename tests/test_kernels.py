@@ -14,8 +14,8 @@ import pytest
 
 from simplicity import paths
 from simplicity.book import execute, kernels
-from simplicity.config import Problem
 from simplicity.plot import style
+from simplicity.problems import Problem
 
 CHAPTER = """\
 ---

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from simplicity import nets
-from simplicity.engines.two_layer import Diverged, descend
+from simplicity.engines.two_layer import descend
+from simplicity.loop import Diverged
 from simplicity.measure import alignment, landscape
 
 

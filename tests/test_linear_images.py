@@ -8,9 +8,9 @@ import xarray as xr
 from simplicity import linear_images, ntk_modules
 from simplicity.engines import full_batch
 from simplicity.engines.train import train
-from simplicity.engines.two_layer import Diverged
 from simplicity.experiments import linear_on_cifar, linear_on_digits
 from simplicity.linear_images import Matching, Sample
+from simplicity.loop import Diverged
 from simplicity.measure.spans import Span, correlation, relative_error
 
 

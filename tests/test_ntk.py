@@ -10,7 +10,7 @@ from scipy.special import erf
 from simplicity import activations, starts
 from simplicity.engines import erf_block, ntk
 from simplicity.engines.linear_descent import FrozenKernel, LinearDescent
-from simplicity.engines.two_layer import Diverged
+from simplicity.loop import Diverged
 from simplicity.measure import kernel
 from simplicity.nets import TwoLayer
 

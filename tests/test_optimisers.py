@@ -9,7 +9,7 @@ from scipy.special import ndtr
 
 from simplicity import nets
 from simplicity.engines import optimisers, train, two_layer
-from simplicity.engines.two_layer import Diverged
+from simplicity.loop import Diverged
 
 TORCH = {"gd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 

@@ -24,7 +24,8 @@ from simplicity import cli, paths, records, sweep
 from simplicity.book import execute, variants
 from simplicity.commands import looking
 from simplicity.commands import options as words
-from simplicity.config import Problem, parse
+from simplicity.config import parse
+from simplicity.problems import Problem
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]

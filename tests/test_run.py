@@ -15,8 +15,8 @@ import xarray as xr
 
 import toy_experiment as toy
 from simplicity import store
-from simplicity.config import Problem
 from simplicity.pool import process_pool, workers_from_environment
+from simplicity.problems import Problem
 from simplicity.run import CellsFailed, assemble, grid, preset_of, run
 
 

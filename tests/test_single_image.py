@@ -12,7 +12,7 @@ from simplicity import modules
 from simplicity.engines import single_image
 from simplicity.engines.single_sample import STATISTICS, passes
 from simplicity.engines.single_sample_autograd import descend_autograd
-from simplicity.engines.two_layer import Diverged
+from simplicity.loop import Diverged
 
 RNG = np.random.default_rng
 

@@ -7,7 +7,7 @@ from simplicity import nets
 from simplicity.engines import single_sample
 from simplicity.engines.single_sample import descend, passes, with_replacement
 from simplicity.engines.single_sample_autograd import as_module, descend_autograd
-from simplicity.engines.two_layer import Diverged
+from simplicity.loop import Diverged
 from simplicity.nets import FullyConnected
 
 RNG = np.random.default_rng

@@ -18,7 +18,7 @@ import xarray as xr
 
 import toy_experiment as toy
 from simplicity import store
-from simplicity.config import Problem
+from simplicity.problems import Problem
 from simplicity.run import run
 
 CELL = toy.Cell(index=0, mode="fine", seed=0, notes="")
@@ -283,7 +283,8 @@ def elsewhere(tree: Path) -> Path:
     ("experiment", "name", "counts"),
     [
         ("mine", "mine.py", True), ("mine", "helper.py", True), ("mine", "tools/gauge.py", True),
-        ("mine", "unrelated.py", False), ("inner.mine", "inner/mine.py", True), ("inner.mine", "inner/near.py", True), ("inner.mine", "helper.py", True),
+        ("mine", "unrelated.py", False), ("inner.mine", "inner/mine.py", True), ("inner.mine", "inner/near.py", True),
+        ("inner.mine", "helper.py", True),
         ("inner.mine", "mine.py", False), ("mine", "../simplicity/nets.py", True), ("mine", "../simplicity/config.py", False),
         ("__main__", "helper.py", True),
     ],
@@ -438,7 +439,7 @@ def test_a_full_disk_in_the_middle_of_a_run_is_one_problem_and_earlier_cells_sta
 SMALL_DISK = """
 import pathlib, resource, sys
 from simplicity import store
-from simplicity.config import Problem
+from simplicity.problems import Problem
 import toy_experiment as toy
 folder = pathlib.Path(sys.argv[1])
 shelf = store.Store(folder)

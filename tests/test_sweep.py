@@ -12,8 +12,8 @@ import toy_experiment as toy
 from simplicity import records, store, sweep
 from simplicity.cli import main
 from simplicity.commands import running
-from simplicity.config import Problem
 from simplicity.experiments import optimization_threshold
+from simplicity.problems import Problem
 from simplicity.run import run
 
 

@@ -9,7 +9,8 @@ from torch import nn
 
 from simplicity import nets
 from simplicity.engines.train import train
-from simplicity.engines.two_layer import Diverged, descend_autograd
+from simplicity.engines.two_layer import descend_autograd
+from simplicity.loop import Diverged
 
 SGD = partial(torch.optim.SGD, lr=0.05)
 

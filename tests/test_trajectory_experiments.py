@@ -8,7 +8,7 @@ import pytest
 import torch
 import xarray as xr
 
-from simplicity import config, run
+from simplicity import problems, run
 from simplicity.claims import cells_where
 from simplicity.data import cosine
 from simplicity.experiments import batch_order, bias_identity, cosine_task, released_statistic, window_average
@@ -201,7 +201,7 @@ def test_batches_are_compared_seed_by_seed():
 
 
 def test_too_few_steps_for_a_window_of_batches_are_refused():
-    with pytest.raises(config.Problem, match="at least 25 steps of 16 samples"):
+    with pytest.raises(problems.Problem, match="at least 25 steps of 16 samples"):
         batch_order.cells(dataclasses.replace(batch_order.QUICK, n=2, epochs=40))
 
 

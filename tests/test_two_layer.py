@@ -6,7 +6,8 @@ from numba.core.registry import CPUDispatcher as Dispatcher
 
 from simplicity import nets
 from simplicity.engines import two_layer
-from simplicity.engines.two_layer import Diverged, descend, descend_autograd, log_schedule
+from simplicity.engines.two_layer import descend, descend_autograd
+from simplicity.loop import Diverged, log_schedule
 
 
 def problem(n: int = 30, dim: int = 5, width: int = 12, scale: float = 0.5):

@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from simplicity.book import variants
-from simplicity.config import Problem
 from simplicity.ledger import MIME
+from simplicity.problems import Problem
 from test_build import ENDLESS, TOC, Tree, book, kernels_of, tree  # noqa: F401  # fixtures: a copy of the book with one small chapter
 
 pytestmark = pytest.mark.site

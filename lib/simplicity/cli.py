@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from simplicity import files, interrupts, threads
 from simplicity.commands.options import add_grid, add_parameters, add_running
-from simplicity.config import Problem, Stopped, no_such, shown
+from simplicity.problems import Problem, Stopped, no_such, shown
 
 FAILED, WRONG_INPUT = 1, 2
 RESUMABLE = ("run", "sweep", "record")

@@ -20,8 +20,8 @@ from types import ModuleType
 from typing import Any
 
 from simplicity import store, threads
-from simplicity.config import Problem, shown
 from simplicity.pool import LIMIT_SECONDS, Submits
+from simplicity.problems import Problem, shown
 
 RETRIES = 2  # of a cell whose worker died
 PATIENCE_SECONDS = 30.0  # for the scheduler's answer, and for a first worker

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from simplicity import store
-from simplicity.config import Problem, shown
+from simplicity.problems import Problem, shown
 
 MOST_LINES = 40
 _LABELS = ("preset", "config", "swept", "experiment")  # what a result says of itself and a reader wants to know

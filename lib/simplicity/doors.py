@@ -1,6 +1,6 @@
 """What public engines and measures ask of their input: looked at once, before anything is computed.
 
-Every function raises `config.Problem`, one sentence of what, got and allowed. Where nothing had to be
+Every function raises `problems.Problem`, one sentence of what, got and allowed. Where nothing had to be
 changed, what comes back is the input itself, so that a look changes no bit of a result. What costs more
 than a look at shapes says so; measures that probes call many times look at shapes alone.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity.config import Problem, shown, unknown
+from simplicity.problems import Problem, shown, unknown
 
 Given = tuple[Any, str]  # a value and its shape in letters
 Layers = tuple[list[NDArray[Any]], list[NDArray[Any]]]

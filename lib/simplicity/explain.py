@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from simplicity import doors, modules
-from simplicity.config import Problem
 from simplicity.engines.train import cross_entropy, train
 from simplicity.measure import information
+from simplicity.problems import Problem
 
 Labels = NDArray[np.bool_]
 Predict = Callable[[NDArray], Labels]

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from simplicity import files
-from simplicity.config import Problem, unknown
 from simplicity.data import images
+from simplicity.problems import Problem, unknown
 
 
 class Remote(NamedTuple):

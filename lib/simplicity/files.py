@@ -30,7 +30,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from simplicity.config import Stopped
+from simplicity.problems import Problem, Stopped
 
 PART = ".part-"  # how temporary files start
 _IN_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EBUSY})
@@ -305,3 +305,21 @@ def _descriptor(path: Path) -> int | None:
 
 def _said(reason: Exception) -> str:
     return getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+
+
+def folder(text: str) -> Path:
+    """A folder that can be written, or that can be made; found out before any work is done."""
+    path = Path(text)
+    try:
+        if os.path.lexists(path) and not path.is_dir():
+            raise Problem(f"output: got {path}, which is no folder, allowed one that is new or there")
+        nearest = path
+        while not nearest.exists() and nearest != nearest.parent:
+            nearest = nearest.parent
+        with tempfile.TemporaryFile(dir=nearest):
+            return path
+    except (OSError, ValueError) as reason:
+        if isinstance(reason, Problem):
+            raise
+        told = getattr(reason, "strerror", None) or reason
+        raise Problem(f"output: got {path} ({told}), allowed a writable folder") from None

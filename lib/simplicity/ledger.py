@@ -20,7 +20,7 @@ import xarray as xr
 
 from simplicity import claims, files, paths, records, store, threads
 from simplicity.claims import Check, Verdict
-from simplicity.config import Problem
+from simplicity.problems import Problem
 from simplicity.run import default_store
 
 MIME = "application/vnd.simplicity.checks+json"

@@ -30,12 +30,12 @@ from simplicity.claims import (
     largest,
     mean,
 )
-from simplicity.config import Problem
 from simplicity.engines import full_batch
 from simplicity.engines.linear_descent import LinearDescent
 from simplicity.measure import deep_kernel
 from simplicity.measure.kernel import deep_slope
 from simplicity.measure.spans import Span, correlation, relative_error
+from simplicity.problems import Problem
 
 Array = NDArray[np.floating]
 

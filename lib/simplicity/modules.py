@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from simplicity import doors
-from simplicity.config import Problem
+from simplicity.problems import Problem
 
 Initialise = Callable[[nn.Module, torch.Generator], None]
 

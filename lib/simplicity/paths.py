@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from simplicity.config import Problem
+from simplicity.problems import Problem
 
 PACKAGE = Path(__file__).resolve().parent
 

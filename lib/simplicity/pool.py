@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from simplicity import threads
-from simplicity.config import Problem, read, shown
+from simplicity.config import read
+from simplicity.problems import Problem, shown
 
 WORKERS = "SIMPLICITY_WORKERS"
 MOST_WORKERS = 512

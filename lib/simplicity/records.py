@@ -27,8 +27,8 @@ from tqdm import tqdm
 
 from simplicity import config, experiments, machine, paths, store, threads
 from simplicity.claims import Check
-from simplicity.config import Problem, no_such
 from simplicity.pool import Submits
+from simplicity.problems import Problem, no_such
 from simplicity.run import compute, run
 
 Outcomes = dict[str, dict[str, str]]

@@ -35,8 +35,8 @@ from tqdm import tqdm
 from simplicity import checkpoints, companion, paths, pool, threads
 from simplicity import config as settings
 from simplicity import store as stores
-from simplicity.config import Problem, Stopped
 from simplicity.pool import Submits
+from simplicity.problems import Problem, Stopped
 
 PRESETS = ("TINY", "QUICK", "FULL")
 STORE = "SIMPLICITY_STORE"

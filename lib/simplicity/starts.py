@@ -10,8 +10,8 @@ import numpy as np
 from numpy.random import Generator
 
 from simplicity import doors, nets
-from simplicity.config import Problem
 from simplicity.nets import TwoLayer
+from simplicity.problems import Problem
 
 Start = Callable[[int, int, float, Generator], TwoLayer]
 

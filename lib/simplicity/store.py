@@ -27,7 +27,7 @@ from typing import Any
 import xarray as xr
 
 from simplicity import files, meaning
-from simplicity.config import Problem
+from simplicity.problems import Problem
 from simplicity.threads import THREADS, label
 
 _LIBRARY = Path(__file__).resolve().parent

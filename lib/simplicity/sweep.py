@@ -20,8 +20,9 @@ import xarray as xr
 
 from simplicity import run as runs
 from simplicity import store as stores
-from simplicity.config import Problem, no_such, parse, shown
+from simplicity.config import parse
 from simplicity.pool import Submits
+from simplicity.problems import Problem, no_such, shown
 
 MOST_POINTS = 100_000
 Index = tuple[int, ...]

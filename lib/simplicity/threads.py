@@ -45,7 +45,7 @@ from pathlib import Path
 from typing import Any
 
 from simplicity import machine, paths
-from simplicity.config import Problem, shown
+from simplicity.problems import Problem, shown
 
 THREADS = 1
 ARITHMETIC = "SIMPLICITY_ARITHMETIC"

@@ -8,8 +8,7 @@ import jupytext
 
 from simplicity import files, paths
 from simplicity.book import build
-from simplicity.commands import options
-from simplicity.config import Problem, Stopped
+from simplicity.problems import Problem, Stopped
 
 
 def scripts(root: Path, folder: Path) -> list[Path]:
@@ -37,7 +36,7 @@ def main(words: list[str]) -> int:
         print(f"error: form: got {' '.join(words)!r}, allowed {' or '.join(FORMS)} [FOLDER]", file=sys.stderr)
         return 2
     try:
-        folder = options.folder(words[1]) if len(words) == 2 else paths.build() / words[0]
+        folder = files.folder(words[1]) if len(words) == 2 else paths.build() / words[0]
         for path in _written(words[0], folder):
             print(path)
     except Problem as problem:

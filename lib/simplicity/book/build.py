@@ -25,7 +25,7 @@ from myst_nb.core.read import read_myst_markdown_notebook
 
 from simplicity.book import worker
 from simplicity.book.execute import ChapterFailed, is_notebook
-from simplicity.config import Problem
+from simplicity.problems import Problem
 from simplicity.store import write_atomically
 from simplicity.threads import label, library_digest
 

@@ -25,7 +25,7 @@ from traitlets import default
 from traitlets.config import Config
 
 from simplicity import paths
-from simplicity.config import Problem, shown
+from simplicity.problems import Problem, shown
 
 # Where things are, and nothing about how they look. MPLCONFIGDIR is only where matplotlib keeps its list of fonts: its
 # settings are those of MATPLOTLIBRC below.

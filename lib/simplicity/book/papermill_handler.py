@@ -13,7 +13,7 @@ import jupytext
 import nbformat
 
 from simplicity import paths
-from simplicity.config import Problem
+from simplicity.problems import Problem
 
 SCHEME = "jupytext://"
 # papermill, which imports this module as it starts, would say it of every text notebook, as if that were a fault.

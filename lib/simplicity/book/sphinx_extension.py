@@ -16,7 +16,7 @@ from sphinx.util import console
 from simplicity import __version__, interrupts, paths
 from simplicity.book import build, directives, evidence, formulas, pages, themes
 from simplicity.book.execute import ChapterFailed
-from simplicity.config import Problem
+from simplicity.problems import Problem
 
 _UNFINISHED = "unfinished"  # a file that is there from the start of a build to its end
 

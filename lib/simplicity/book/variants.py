@@ -25,7 +25,7 @@ import nbformat
 from simplicity import claims, files, interrupts, ledger, paths
 from simplicity.book import build, evidence, kernels, worker
 from simplicity.book.execute import ChapterFailed, checked, find, parameters_of, plain
-from simplicity.config import Problem, Stopped, shown
+from simplicity.problems import Problem, Stopped, shown
 
 # In this very environment, whatever the path holds.
 JUPYTER_BOOK = "from simplicity import interrupts; interrupts.end_with_stdin(); from jupyter_book.cli.main import main; main()"

@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from simplicity import interrupts
+from simplicity import files, interrupts
 from simplicity.commands import options as words
-from simplicity.config import Problem
 from simplicity.pool import LIMIT_SECONDS, limit_from, workers_from, workers_from_environment
+from simplicity.problems import Problem
 
 
 def run_chapter(options: argparse.Namespace) -> int:
@@ -39,7 +39,7 @@ def _grid(
 ) -> int:
     from simplicity.book import variants
 
-    folder = words.folder(output)
+    folder = files.folder(output)
     with interrupts.ends_like_ctrl_c():
         found = variants.execute_grid(chapter, variants.points(chapter, fixed, swept), folder, workers, limit_seconds)
     failed = [one for one in found if one.failure]
@@ -52,7 +52,7 @@ def build_site(options: argparse.Namespace) -> int:
     from simplicity.book.execute import ChapterFailed
     from simplicity.book.variants import site
 
-    target = words.folder(options.output) if options.output else None
+    target = files.folder(options.output) if options.output else None
     if target is not None and target.exists() and any(target.iterdir()):
         raise Problem(f"output: got {target}, allowed a folder that is new or empty")
     try:

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from simplicity.config import Problem, describe, read, shown, written
+from simplicity.config import describe, read, written
+from simplicity.problems import Problem, shown
 
 
 def list_experiments(options: argparse.Namespace) -> int:

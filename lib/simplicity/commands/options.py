@@ -4,14 +4,14 @@ import argparse
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from simplicity import files
-from simplicity.config import Problem, elements, listed, no_such, shown
+from simplicity.config import elements, listed
+from simplicity.problems import Problem, no_such, shown
 
 
 def add_parameters(command: argparse.ArgumentParser) -> None:
@@ -120,22 +120,6 @@ def table(text: str | None, beside: Path | None) -> Path | None:
     return path
 
 
-def folder(text: str) -> Path:
-    """A folder that can be written, or that can be made; found out before any work is done."""
-    path = Path(text)
-    try:
-        if os.path.lexists(path) and not path.is_dir():
-            raise Problem(f"output: got {path}, which is no folder, allowed one that is new or there")
-        nearest = path
-        while not nearest.exists() and nearest != nearest.parent:
-            nearest = nearest.parent
-        with tempfile.TemporaryFile(dir=nearest):
-            return path
-    except (OSError, ValueError) as reason:
-        if isinstance(reason, Problem):
-            raise
-        told = getattr(reason, "strerror", None) or reason
-        raise Problem(f"output: got {path} ({told}), allowed a writable folder") from None
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ import xarray as xr
 
 from simplicity import files, pool, records, sweep
 from simplicity.commands import options as words
-from simplicity.config import Problem, parse
+from simplicity.config import parse
+from simplicity.problems import Problem
 from simplicity.run import CellsFailed, run
 from simplicity.store import Store, encode
 

@@ -7,7 +7,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity import doors
-from simplicity.config import Problem
+from simplicity.problems import Problem
 
 Array = NDArray[np.floating]
 Labels = NDArray[np.int64]

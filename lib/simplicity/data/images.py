@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
 from simplicity import doors
-from simplicity.config import Problem, shown, unknown
+from simplicity.problems import Problem, shown, unknown
 
 Labels = NDArray[np.int64]
 FOLDER = "SIMPLICITY_DATA"

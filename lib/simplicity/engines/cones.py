@@ -49,10 +49,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity import doors
-from simplicity.config import Problem
 from simplicity.engines import two_layer
 from simplicity.engines.two_layer import Array, Probe
 from simplicity.nets import TwoLayer
+from simplicity.problems import Problem
 
 LANES = 64  # neurons of a block, which are stepped together
 WATCH = 5  # samples that a cone may watch

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from simplicity import doors
-from simplicity.engines.two_layer import Diverged
+from simplicity.loop import Diverged
 
 Array = NDArray[np.floating]
 RULES = ("gd", "adam")

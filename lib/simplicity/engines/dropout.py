@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity import doors
-from simplicity.engines.two_layer import Diverged
+from simplicity.loop import Diverged
 from simplicity.nets import FullyConnected
 
 Array = NDArray[np.floating]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from simplicity import doors
-from simplicity.config import Problem
-from simplicity.engines.two_layer import Diverged
+from simplicity.loop import Diverged
+from simplicity.problems import Problem
 
 Array = NDArray[np.floating]
 

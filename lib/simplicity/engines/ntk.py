@@ -27,7 +27,7 @@ from torch import Tensor
 from simplicity import doors
 from simplicity.activations import ACTIVATIONS, Activation
 from simplicity.engines import erf_block
-from simplicity.engines.two_layer import Diverged
+from simplicity.loop import Diverged
 from simplicity.nets import TwoLayer
 
 Array = NDArray[np.floating]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from simplicity import doors
-from simplicity.engines.two_layer import Diverged
+from simplicity.loop import Diverged
 from simplicity.nets import TwoLayer
 
 Array = NDArray[np.floating]

@@ -18,7 +18,6 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from simplicity import doors
-from simplicity.config import Problem
 from simplicity.engines.single_sample import (
     STATISTICS,
     check_finite,
@@ -29,6 +28,7 @@ from simplicity.engines.single_sample import (
     note_step,
     table,
 )
+from simplicity.problems import Problem
 
 Array = NDArray[np.floating]
 Probe = Callable[[nn.Module], Any]

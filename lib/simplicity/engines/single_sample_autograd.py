@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from simplicity import doors
-from simplicity.config import Problem
 from simplicity.engines.single_sample import LOSSES, STATISTICS, Loss, check_finite, table
 from simplicity.nets import FullyConnected
+from simplicity.problems import Problem
 
 Array = NDArray[np.floating]
 Probe = Callable[[nn.Module], Any]

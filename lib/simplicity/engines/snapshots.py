@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simplicity import doors
-from simplicity.config import Problem
 from simplicity.engines import two_layer
 from simplicity.nets import TwoLayer
+from simplicity.problems import Problem
 
 Array = NDArray[np.floating]
 

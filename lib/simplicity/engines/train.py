@@ -28,9 +28,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from simplicity import doors
-from simplicity.config import Problem
-from simplicity.engines.two_layer import Diverged, batches
+from simplicity.engines.two_layer import batches
+from simplicity.loop import Diverged
 from simplicity.nets import TwoLayer
+from simplicity.problems import Problem
 
 Array = NDArray[np.floating]
 Model = TypeVar("Model", TwoLayer, nn.Module)

@@ -34,8 +34,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity import doors
-from simplicity.config import Problem
+from simplicity.loop import Diverged
 from simplicity.nets import TwoLayer
+from simplicity.problems import Problem
 
 Array = NDArray[np.floating]
 Probe = Callable[[TwoLayer], float]
@@ -50,15 +51,8 @@ _BATCHES = 1024  # minibatches handed to the compiled loop at a time
 _FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 
 
-class Diverged(ArithmeticError):
-    """The loss stopped being finite; the message names the step and the settings."""
 
 
-def log_schedule(steps: int, points: int) -> tuple[int, ...]:
-    """0, `steps`, and about `points` steps between them, evenly spaced in log(1 + step); strictly increasing."""
-    doors.whole("steps", steps, 0)
-    doors.whole("points", points, 1)
-    return tuple(np.unique(np.rint(np.expm1(np.linspace(0, np.log1p(steps), points))).astype(int)).tolist())
 
 
 def descend(

@@ -14,10 +14,11 @@ from scipy import stats
 
 from simplicity import config, nets
 from simplicity.claims import Check, Estimate, above, below, cells_where, check, control, exact, mean
-from simplicity.config import Problem, seeds, shared
+from simplicity.config import seeds, shared
 from simplicity.data import cosine, streams
 from simplicity.engines.single_sample import descend, passes
 from simplicity.measure import trajectory
+from simplicity.problems import Problem
 
 CLAIMS = ("L-FBS",)
 

@@ -31,7 +31,7 @@ from simplicity.claims import (
 from simplicity.config import seeds, shared
 from simplicity.data import complexity, images, streams
 from simplicity.engines import dense
-from simplicity.engines.two_layer import log_schedule
+from simplicity.loop import log_schedule
 from simplicity.measure import information, rivals
 
 CLAIMS = ("N13", "N8")

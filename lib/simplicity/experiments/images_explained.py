@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from simplicity import checkpoints, config, explain, explain_checks, modules
 from simplicity.claims import Check, cells_where, no_control
-from simplicity.config import Problem, seeds, shared
+from simplicity.config import seeds, shared
 from simplicity.data import images, streams
 from simplicity.explain import Recipe, Samples
+from simplicity.problems import Problem
 
 CLAIMS = ("N4", "N5", "N7", "N9", "N19")
 

@@ -14,7 +14,7 @@ from simplicity import config, linear_teacher
 from simplicity.claims import Check, above, below, cells_where, check, control, settings_of, share
 from simplicity.config import seeds, shared
 from simplicity.data import synthetic
-from simplicity.engines.two_layer import log_schedule
+from simplicity.loop import log_schedule
 from simplicity.measure import alignment
 from simplicity.threshold_checks import past_threshold
 

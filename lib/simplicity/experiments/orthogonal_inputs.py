@@ -22,6 +22,7 @@ from simplicity.data import streams
 from simplicity.engines import two_layer
 from simplicity.measure import alignment, groups
 from simplicity.nets import TwoLayer, dominated, forward
+from simplicity.problems import Problem
 
 CLAIMS = ("B22",)
 
@@ -45,7 +46,7 @@ class Config:
     def check(self) -> None:
         odd = [n for n in self.ns if n % 2]
         if odd:
-            raise config.Problem(f"ns: got {odd[0]}, allowed even numbers, so that half of the labels are positive")
+            raise Problem(f"ns: got {odd[0]}, allowed even numbers, so that half of the labels are positive")
 
 
 QUICK = Config()

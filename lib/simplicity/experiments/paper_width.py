@@ -13,7 +13,7 @@ from simplicity import config, linear_teacher
 from simplicity.claims import Check, cells_where, settings_of
 from simplicity.config import seeds, shared
 from simplicity.data import synthetic
-from simplicity.engines.two_layer import log_schedule
+from simplicity.loop import log_schedule
 from simplicity.threshold_checks import past_threshold
 
 CLAIMS = ("B1", "B2")

@@ -22,6 +22,7 @@ from simplicity.config import seeds, shared
 from simplicity.data import images, streams
 from simplicity.engines.train import cross_entropy, train
 from simplicity.measure import information, leaving, rivals
+from simplicity.problems import Problem
 
 CLAIMS = ("N10",)
 
@@ -60,7 +61,7 @@ class Config:
 
     def check(self) -> None:
         if self.width % 8:  # with 4, torch 2.13's convolutions with stride wrote outside of their memory
-            raise config.Problem(f"width: got {self.width}, allowed a multiple of 8")
+            raise Problem(f"width: got {self.width}, allowed a multiple of 8")
 
 
 QUICK = Config()

@@ -28,7 +28,7 @@ from simplicity.claims import (
 from simplicity.config import seeds, shared
 from simplicity.data import streams, synthetic
 from simplicity.engines import optimisers
-from simplicity.engines.two_layer import log_schedule
+from simplicity.loop import log_schedule
 from simplicity.measure import alignment
 from simplicity.nets import TwoLayer, dominated
 

@@ -20,7 +20,7 @@ from simplicity.claims import Check, at_least, below, cells_where, check, contro
 from simplicity.config import seeds, shared
 from simplicity.data import complexity, streams
 from simplicity.engines.train import cross_entropy, train
-from simplicity.engines.two_layer import log_schedule
+from simplicity.loop import log_schedule
 from simplicity.measure import information, leaving, rivals
 
 CLAIMS = ("N10",)

@@ -28,11 +28,12 @@ from simplicity.claims import (
     mean,
     smallest,
 )  # fmt: skip
-from simplicity.config import Problem, seeds, shared
+from simplicity.config import seeds, shared
 from simplicity.data import cosine, streams
 from simplicity.engines import single_sample
 from simplicity.measure import lipschitz, steady
 from simplicity.nets import FullyConnected, torch_default
+from simplicity.problems import Problem
 
 CLAIMS = ("L-C1", "L-C2", "L-C3")
 

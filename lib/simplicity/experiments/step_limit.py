@@ -15,7 +15,7 @@ from simplicity.activations import ACTIVATIONS
 from simplicity.claims import Check, above, below, cells_where, check, control, every_seed, no_seed, settings_of, share
 from simplicity.config import seeds
 from simplicity.engines import ntk
-from simplicity.engines.two_layer import Diverged
+from simplicity.loop import Diverged
 from simplicity.measure import kernel
 
 CLAIMS = ("H15",)

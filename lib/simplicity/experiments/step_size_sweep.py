@@ -17,6 +17,7 @@ from simplicity.claims import Check, cells_where, check, control, every_seed, no
 from simplicity.config import seeds, shared
 from simplicity.data import streams, synthetic
 from simplicity.engines import two_layer
+from simplicity.loop import Diverged, log_schedule
 from simplicity.measure import alignment, landscape
 from simplicity.nets import TwoLayer, forward
 
@@ -101,7 +102,7 @@ def measure(cell: Cell) -> xr.Dataset:
 
 
 def _from_small(cell: Cell) -> xr.Dataset:
-    run = linear_teacher.train(cell, schedule=two_layer.log_schedule(cell.steps, PROBES))
+    run = linear_teacher.train(cell, schedule=log_schedule(cell.steps, PROBES))
     kept = run.outcome()[["rho", "train_mse", "stopped_at"]]
     sharp = landscape.sharpness(*run.network, run.task.x, run.task.y)
     curve = run.trajectory["train_curve"]
@@ -120,13 +121,13 @@ def _from_interpolator(cell: Cell) -> xr.Dataset:
             errors.append(alignment.mse(forward(network, task.x), task.y))
         return errors[-1]
 
-    schedule, diverged = two_layer.log_schedule(cell.steps, PROBES), 0
+    schedule, diverged = log_schedule(cell.steps, PROBES), 0
     try:
         two_layer.descend(
             start, task.x, task.y, step_size=cell.step_size, schedule=schedule, probes={"train_curve": probe},
             precision=cell.precision,
         )  # fmt: skip
-    except two_layer.Diverged:
+    except Diverged:
         diverged = 1
     curve = np.array(errors + [np.nan] * (len(schedule) - len(errors)))
     curve[~(curve < DIVERGED)] = np.nan

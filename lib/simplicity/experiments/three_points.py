@@ -14,7 +14,8 @@ from simplicity import config, nets, starts
 from simplicity.claims import Check, cells_where, check, control, every_seed, share
 from simplicity.config import seeds, shared
 from simplicity.data import streams
-from simplicity.engines.two_layer import descend, log_schedule
+from simplicity.engines.two_layer import descend
+from simplicity.loop import log_schedule
 from simplicity.measure import alignment
 
 CLAIMS = ("B19",)

@@ -17,7 +17,7 @@ from simplicity.claims import Check, Estimate, below, cells_where, check, contro
 from simplicity.config import seeds, shared
 from simplicity.data import streams, synthetic
 from simplicity.engines import optimisers, two_layer
-from simplicity.engines.two_layer import log_schedule
+from simplicity.loop import log_schedule
 from simplicity.measure import alignment
 from simplicity.nets import TwoLayer, dominated, with_ones
 from simplicity.starts import balanced, gaussian

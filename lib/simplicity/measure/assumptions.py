@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from simplicity import doors
-from simplicity.config import Problem
+from simplicity.problems import Problem
 
 Array = NDArray[np.floating]
 

@@ -18,8 +18,8 @@ from scipy.optimize import brentq
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from simplicity import doors
-from simplicity.config import Problem
 from simplicity.measure.alignment import d_n
+from simplicity.problems import Problem
 
 Array = NDArray[np.floating]
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simplicity import doors
-from simplicity.config import Problem
 from simplicity.measure import information
+from simplicity.problems import Problem
 
 Array = NDArray[np.floating]
 

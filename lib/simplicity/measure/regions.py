@@ -21,7 +21,7 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from simplicity import doors
-from simplicity.config import Problem
+from simplicity.problems import Problem
 
 Array = NDArray[np.floating]
 Bits = NDArray[np.bool_]

@@ -11,8 +11,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity import doors
-from simplicity.config import Problem
 from simplicity.measure import information, linear_phase
+from simplicity.problems import Problem
 
 Array = NDArray[np.floating]
 Labels = NDArray[np.integer]

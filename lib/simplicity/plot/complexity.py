@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from simplicity.measure import information
-from simplicity.plot import early, seeds
+from simplicity.plot import seeds, style
 from simplicity.plot.player import Dots, Line, Note, Panel, Player, Track
 from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
@@ -168,7 +168,7 @@ def _contour(across: Array, logit: Array) -> Array:
     """The line of logit 0 inside the disk, (k, 2) with NaN between pieces."""
     drawn = Figure().subplots().contour(across, across, logit, levels=[0.0])
     pieces = [_thinned(piece) for piece in drawn.allsegs[0] if len(piece)]
-    line = early.joined(pieces) if pieces else np.full((1, 2), np.nan)
+    line = style.joined(pieces) if pieces else np.full((1, 2), np.nan)
     return np.where((line**2).sum(axis=1, keepdims=True) <= 1.02, line, np.nan)
 
 

@@ -4,7 +4,7 @@
 time for d = 2, and the module `sphere` does for d = 3.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from simplicity.claims import cells_where
 from simplicity.measure import alignment, early, extremal
 from simplicity.plot import seeds
 from simplicity.plot.player import Dots, Line, Note, Panel, Player, Track
-from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
+from simplicity.plot.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish, joined
 
 Array = NDArray[np.floating]
 SIDES = {1: ("maximisers", GREEN, "a > 0"), -1: ("minimisers", PURPLE, "a < 0")}  # sign of a_j: where to, colour, in words
@@ -99,10 +99,6 @@ def _thinned(path: Array, stride: float) -> Array:
     return np.array(kept)
 
 
-def joined(pieces: Sequence[Array]) -> Array:
-    """Pieces (k, 2) one after another with a NaN after each, as one broken line."""
-    gap = np.full((1, 2), np.nan)
-    return np.concatenate([part for piece in pieces for part in (piece.reshape(-1, 2), gap)] or [gap])
 
 
 def over_time(

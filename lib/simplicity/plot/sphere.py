@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from simplicity.measure import alignment, extremal
-from simplicity.plot import early
+from simplicity.plot import early, style
 from simplicity.plot.player import Dots, Line, Panel, Player, Track
 from simplicity.plot.style import INK
 
@@ -52,7 +52,7 @@ def contours(x: Array, y: Array, side: int) -> dict[float, Array]:
     heights = {one: alignment.g_n(lift(grid, one).reshape(-1, 3), x, y).reshape(angle.shape) for one in (FRONT, BACK)}
     largest = max(np.abs(one).max() for one in heights.values())
     drawn = Figure().subplots().contour(grid[..., 0], grid[..., 1], heights[side] / largest, levels=_LEVELS)
-    return {float(level): early.joined(pieces) for level, pieces in zip(_LEVELS, drawn.allsegs, strict=True)}
+    return {float(level): style.joined(pieces) for level, pieces in zip(_LEVELS, drawn.allsegs, strict=True)}
 
 
 def turning(frames: dict[str, Array], x: Array, y: Array, moments: Mapping[str, float], every: int) -> Player:

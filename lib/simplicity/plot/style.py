@@ -8,14 +8,18 @@ import contextlib
 import html
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
 import matplotlib.figure
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image
+
+Array = NDArray[np.floating]
 
 BLUE, ORANGE, GREEN, PURPLE, RED = "#3d85c6", "#d97b1f", "#2e9e6b", "#8e6fc9", "#d0504f"
 INK = "#010203"  # stands for the page's text colour in the SVG, and is black to the eye in the PNG
@@ -135,3 +139,9 @@ def _shorten(tag: re.Match[str]) -> str:
     text = re.sub(r"-?[1-9]\d*\.\d{2,}", lambda number: f"{float(number[0]):.1f}", text)
     text = re.sub(r' transform="rotate\(-?0 [^"]*"| id="[A-Za-z][\w.]*_\d+"', "", text)
     return text.replace("; ", ";").replace(": ", ":")
+
+
+def joined(pieces: Sequence[Array]) -> Array:
+    """Pieces (k, 2) one after another with a NaN after each, as one broken line."""
+    gap = np.full((1, 2), np.nan)
+    return np.concatenate([part for piece in pieces for part in (piece.reshape(-1, 2), gap)] or [gap])
