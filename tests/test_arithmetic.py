@@ -112,9 +112,7 @@ def test_another_c_library_is_named_in_the_key(monkeypatch: pytest.MonkeyPatch) 
 
 def test_nothing_takes_a_vector_function_that_no_setting_makes_equal() -> None:
     """torch.sqrt of an array, and the optimisers that call it: MKL's differs between processors by a rounding."""
-    forbidden = re.compile(
-        r"torch\.r?sqrt|\.r?sqrt_?\(\)|torch\.(std|var)\(|optim\.(Ada|RMS|Nadam|RAdam)\w*,(?!.*fused=True)"
-    )
+    forbidden = re.compile(r"torch\.r?sqrt|\.r?sqrt_?\(\)|torch\.(std|var)\(|optim\.(Ada|RMS|Nadam|RAdam)\w*,(?!.*fused=True)")
     library = Path(threads.__file__).parent
     found = [path.name for path in library.rglob("*.py") if forbidden.search(path.read_text("utf-8"))]
     assert found == ["threads.py"]  # which says so

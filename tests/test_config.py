@@ -89,7 +89,7 @@ def test_a_wrong_value_is_refused_in_one_line_that_names_what_is_allowed(name: s
     assert len(line) < 200
 
 
-# The table of `config.read`: text -> its value as int, float and bool; None where it is refused.
+# The table of `values.read`: text -> its value as int, float and bool; None where it is refused.
 READ: dict[str, tuple[int | None, float | None, bool | None]] = {
     "7": (7, 7.0, None),
     " 7 ": (7, 7.0, None),

@@ -18,7 +18,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from simplicity import data as builders
-from simplicity import doors, early_linear, engines, explain, linear_images, measure, modules, nets, ntk_modules, starts
+from simplicity import doors, early_linear, engines, explain, linear_images, loop, measure, modules, nets, ntk_modules, starts
 from simplicity.activations import moments
 from simplicity.data import complexity, corruption, high_dimensional, images, one_hot, streams, synthetic
 from simplicity.engines import (
@@ -242,7 +242,7 @@ def refused(function: Callable, words: str = "", **wrong: Any) -> None:
 
 @pytest.mark.parametrize("function", LABELLED, ids=label)
 def test_the_example_itself_is_taken(function: Callable) -> None:
-    assert call(function) is not None or function is two_layer.batches
+    assert call(function) is not None or function is loop.batches
 
 
 def test_the_search_finds_every_engine() -> None:

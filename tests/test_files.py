@@ -265,6 +265,7 @@ def test_a_result_into_a_process_and_into_nothing(tmp_path: Path) -> None:
 
 # --- the output words
 
+
 @pytest.fixture
 def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(records, "experiment", lambda name: toy)

@@ -201,32 +201,21 @@ def test_downloaded_notebooks_are_plain_markdown_and_say_first_what_they_need() 
         assert "`make env`" in texts[0] and "`.venv/bin/jupyter lab`" in texts[0]
         for text in texts:
             prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-            assert not re.search(r"\{[\w:-]+\}`|^\([\w.:-]+\)=|^[`:]{3,}\{", prose, re.MULTILINE), (
-                f"{chapter}: {text}"
-            )
+            assert not re.search(r"\{[\w:-]+\}`|^\([\w.:-]+\)=|^[`:]{3,}\{", prose, re.MULTILINE), f"{chapter}: {text}"
         source = build.read(ROOT / "book" / f"{chapter}.md")
-        code, ours = (
-            [cell.source for cell in one.cells if cell.cell_type == "code"]
-            for one in (notebook, source)
-        )
+        code, ours = ([cell.source for cell in one.cells if cell.cell_type == "code"] for one in (notebook, source))
         assert code == ours
         captions = [cell for cell in notebook.cells if cell.source.startswith("**Fig. ")]
-        assert len(captions) == sum(
-            "figure" in cell.metadata.get("mystnb", {}) for cell in notebook.cells
-        ), chapter
+        assert len(captions) == sum("figure" in cell.metadata.get("mystnb", {}) for cell in notebook.cells), chapter
 
 
 def test_every_file_for_download_has_a_script_for_pages_on_a_disk() -> None:
-    links = {
-        (page, link) for page in pages() for link in parsed(page).links if "/_sources/" in link
-    }
+    links = {(page, link) for page in pages() for link in parsed(page).links if "/_sources/" in link}
     assert links
     for page, link in links:
         assert f'<a href="{link}" download' in page.read_text("utf-8")
         path = local_target(page, link)
-        said = re.fullmatch(
-            r"simplicityFile\((.*)\);\n", path.with_name(f"{path.name}.js").read_text("utf-8")
-        )
+        said = re.fullmatch(r"simplicityFile\((.*)\);\n", path.with_name(f"{path.name}.js").read_text("utf-8"))
         assert said is not None
         assert json.loads(f"[{said[1]}]") == [path.name, path.read_text("utf-8")]
 
@@ -234,9 +223,7 @@ def test_every_file_for_download_has_a_script_for_pages_on_a_disk() -> None:
 def test_no_id_stands_twice_no_header_is_empty_and_lists_hold_items() -> None:
     for page in pages():
         text = re.sub(r"<(script|noscript)\b.*?</\1>", "", page.read_text("utf-8"), flags=re.DOTALL)
-        article = (
-            text[text.index("<article") : text.index("</article>")] if "<article" in text else ""
-        )
+        article = text[text.index("<article") : text.index("</article>")] if "<article" in text else ""
         ids = re.findall(r'<[^>]*\sid="([^"]+)"', article)
         assert [name for name in set(ids) if ids.count(name) > 1] == [], page.name
         assert not re.search(r"<th\b[^>]*>(\s|<p>|</p>)*</th>", article), page.name
@@ -266,10 +253,7 @@ def _contrast(one: str, other: str) -> float:
     """The ratio that WCAG 2 defines for two sRGB colours."""
 
     def luminance(colour: str) -> float:
-        linear = [
-            c / 12.92 if (c := v / 255) <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
-            for v in _channels(colour)
-        ]
+        linear = [c / 12.92 if (c := v / 255) <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for v in _channels(colour)]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     low, high = sorted((luminance(one), luminance(other)))
@@ -301,10 +285,7 @@ def test_without_javascript_formulas_are_drawn_and_verdicts_are_coloured(dark: b
         page.load(chapter.as_uri())
         assert page.ask("document.documentElement.dataset.theme") == "auto"
         assert page.ask("document.querySelector('math').getBoundingClientRect().width") > 0
-        assert (
-            page.ask("document.querySelector('.math.notranslate').getBoundingClientRect().width")
-            == 0
-        )
+        assert page.ask("document.querySelector('.math.notranslate').getBoundingClientRect().width") == 0
         assert page.ask("document.documentElement.scrollWidth") <= 360
         text, ground = _colours(page, ".claim-box .verdict-reproduced")
         assert _contrast(text, ground) >= 4.5
@@ -355,9 +336,7 @@ def test_a_link_into_something_folded_opens_it() -> None:
         )
         assert _soon(page, there.format("H5"))
         page.load(executed_pages()[0].as_uri())
-        page.ask(
-            "document.querySelector('.bd-article details:not([open]) > :not(summary)').id = 'inside'"
-        )
+        page.ask("document.querySelector('.bd-article details:not([open]) > :not(summary)').id = 'inside'")
         page.ask("location.hash = '#inside'")
         assert _soon(page, "document.getElementById('inside').closest('details').open")
 
@@ -389,9 +368,7 @@ def test_paper_shows_what_is_folded_cuts_nothing_and_is_black_on_white(event: bo
             assert page.ask("document.documentElement.dataset.theme") == "dark"
             page.call("Emulation.setEmulatedMedia", media="print", features=DARK)
             if event:
-                page.ask(
-                    "window.dispatchEvent(new Event('beforeprint')); new Promise((done) => setTimeout(done, 100))"
-                )
+                page.ask("window.dispatchEvent(new Event('beforeprint')); new Promise((done) => setTimeout(done, 100))")
             assert page.ask(FOLDED) == 0, path.name
             assert page.ask("document.documentElement.scrollWidth") <= 718, path.name
             # A script makes wide formulas smaller.
@@ -403,18 +380,14 @@ def test_paper_shows_what_is_folded_cuts_nothing_and_is_black_on_white(event: bo
                     path.name,
                     selector,
                 )
-            assert (
-                page.ask("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-            )
+            assert page.ask("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
             players = "Array.from(document.querySelectorAll('.simplicity-player .controls'))"
             assert page.ask(f"{players}.every((one) => getComputedStyle(one).display === 'none')")
             page.call("Emulation.setEmulatedMedia", media="", features=DARK)
             if event:
                 page.ask("window.dispatchEvent(new Event('afterprint'))")
                 assert page.ask("document.documentElement.dataset.theme") == "dark"
-                assert (
-                    page.ask("document.querySelectorAll('.bd-article details[open]').length") == 0
-                )
+                assert page.ask("document.querySelectorAll('.bd-article details[open]').length") == 0
 
 
 # What scrolls: the same question as the page asks itself, of every element.
@@ -449,9 +422,7 @@ def test_pages_fit_narrow_windows_and_the_keyboard_reaches_what_scrolls() -> Non
 @needs_browser
 @pytest.mark.browser
 @pytest.mark.parametrize("source", [from_disk, from_server], ids=["from disk", "from a server"])
-def test_a_download_is_a_file_and_no_page(
-    source: Callable[[], contextlib.AbstractContextManager[str]], tmp_path: Path
-) -> None:
+def test_a_download_is_a_file_and_no_page(source: Callable[[], contextlib.AbstractContextManager[str]], tmp_path: Path) -> None:
     chapter = executed_pages()[0]
     with source() as base, browser.open_page() as page:
         page.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))

@@ -16,10 +16,7 @@ import threading
 from typing import Any
 
 WATCH_SECONDS = 1.0
-_BEGIN = (
-    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
-    "from simplicity import companion; companion.serve()"
-)
+_BEGIN = "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);from simplicity import companion; companion.serve()"
 
 
 class Died(RuntimeError):

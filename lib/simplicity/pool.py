@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from simplicity import threads
-from simplicity.config import read
 from simplicity.problems import Problem, shown
+from simplicity.values import read
 
 WORKERS = "SIMPLICITY_WORKERS"
 MOST_WORKERS = 512

@@ -227,9 +227,7 @@ def library_digest() -> str:
 def digest_on_disk() -> str:
     """Hex digest over every source and data file of the library (names and bytes), compiled leftovers excluded."""
     return _digest(
-        path
-        for path in _LIBRARY.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+        path for path in _LIBRARY.rglob("*") if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
     )
 
 

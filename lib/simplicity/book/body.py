@@ -7,9 +7,7 @@ from typing import Any
 
 from simplicity.book import formulas
 
-_MATH = re.compile(
-    r'<(span|div) class="math notranslate nohighlight"[^>]*>(.*?\\[)\]])\s*</\1>(<noscript>)?', re.DOTALL
-)
+_MATH = re.compile(r'<(span|div) class="math notranslate nohighlight"[^>]*>(.*?\\[)\]])\s*</\1>(<noscript>)?', re.DOTALL)
 _TEX = re.compile(r"\\[(\[](.*)\\[)\]]", re.DOTALL)
 _NUMBER = re.compile(r'<span class="eqno">(\(\d[^<]*\))')
 _EMPTY_HEADER = re.compile(r"<th\b([^>]*)>((?:\s|&nbsp;|<p>|</p>)*)</th>")
@@ -36,9 +34,7 @@ def with_mathml(body: str, macros: Mapping[str, Any]) -> str:
         if tex is None or found[3]:  # it has its MathML from an earlier build
             return found[0]
         number = _NUMBER.search(found[2])
-        shown = formulas.mathml(tex[1], found[1] == "div", macros) + (
-            f" {number[1]}" if number else ""
-        )
+        shown = formulas.mathml(tex[1], found[1] == "div", macros) + (f" {number[1]}" if number else "")
         if found[1] == "div":
             shown = f'<div class="mathml">{shown}</div>'
         return f"{found[0]}<noscript>{shown}</noscript>"

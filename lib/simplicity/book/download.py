@@ -45,8 +45,7 @@ _ATTRIBUTES = re.compile(r"(?<=[\])`])\{[.#][^}]*\}")
 _OPTION = re.compile(r":([\w-]+):\s*(.*)")
 _REFERENCES = ("ref", "numref", "doc", "eq", "any", "term")
 _ADMONITIONS = (
-    "admonition attention caution danger dropdown error exercise hint important note seealso solution "
-    "tip warning"
+    "admonition attention caution danger dropdown error exercise hint important note seealso solution tip warning"
 ).split()
 _GLUED = ("", "application/papermill.record/")
 Role = Callable[[str, str], str]
@@ -103,10 +102,7 @@ def _options(content: list[str]) -> tuple[dict[str, str], str]:
     rest = list(content)
     if rest and rest[0].strip() == "---" and "---" in [line.strip() for line in rest[1:]]:
         end = [line.strip() for line in rest[1:]].index("---") + 1
-        found = {
-            name.strip(): value.strip()
-            for name, _, value in (line.partition(":") for line in rest[1:end])
-        }
+        found = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in rest[1:end])}
         rest = rest[end + 1 :]
     while rest and (option := _OPTION.fullmatch(rest[0].strip())):
         found[option[1]] = option[2]
@@ -118,11 +114,7 @@ def _inline(text: str, role: Role) -> str:
     def shown(found: re.Match[str]) -> str:
         if found["role"]:
             return role(found["role"], found["text"])
-        if (
-            found["target"]
-            and not found["target"].startswith(("#", "/", "."))
-            and ":" not in found["target"]
-        ):
+        if found["target"] and not found["target"].startswith(("#", "/", ".")) and ":" not in found["target"]:
             given = f"{found['title']} <{found['target']}>" if found["title"] else found["target"]
             return role("any", given) or found[0]
         return found[0]
@@ -145,11 +137,7 @@ def glued(notebook: nbformat.NotebookNode) -> dict[str, str]:
     found = {}
     for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
         name = output.get("metadata", {}).get("scrapbook", {}).get("name")
-        texts = [
-            output["data"][f"{prefix}text/plain"]
-            for prefix in _GLUED
-            if f"{prefix}text/plain" in output.get("data", {})
-        ]
+        texts = [output["data"][f"{prefix}text/plain"] for prefix in _GLUED if f"{prefix}text/plain" in output.get("data", {})]
         if name and texts:
             found[name] = texts[0]
     return found
@@ -162,9 +150,7 @@ class Words:
         self.app, self.env, self.page = app, app.env, page
         self.macros = formulas.macros(app.config)
         base = app.config.html_baseurl
-        self.address = (
-            urljoin(base.rstrip("/") + "/", app.builder.get_target_uri(page)) if base else ""
-        )
+        self.address = urljoin(base.rstrip("/") + "/", app.builder.get_target_uri(page)) if base else ""
         self._values: dict[str, dict[str, str]] = {}
 
     def plain(self, text: str) -> str:
@@ -179,9 +165,7 @@ class Words:
             return ", ".join(_verdict(rows[one]) for one in text.split() if one in rows)
         if name == "recorded-time":
             rows = self.env.simplicity.rows.values()  # type: ignore[attr-defined]
-            return directives.duration(
-                records.seconds({row["id"] for row in rows if row["paper"] == text})
-            )
+            return directives.duration(records.seconds({row["id"] for row in rows if row["paper"] == text}))
         if name == "math":
             return f"${text}$"
         if name in ("sub", "sup"):
@@ -191,9 +175,7 @@ class Words:
         return text
 
     def _glue(self, kind: str, text: str) -> str:
-        key, _, form = (
-            text.rpartition(":") if kind == "text" and not text.endswith("::") else (text, "", "")
-        )
+        key, _, form = text.rpartition(":") if kind == "text" and not text.endswith("::") else (text, "", "")
         if not key or key.endswith(":"):  # `name` alone, or `page::name` alone
             key, form = text, "s"
         page, _, name = key.rpartition("::")
@@ -226,13 +208,9 @@ class Words:
         if kind in ("numref", "ref") and wanted not in known:  # else the domain would warn
             return None
         content = nodes.inline("", title or target)
-        node = addnodes.pending_xref(
-            "", content, refdoc=self.page, refdomain=family, reftype=kind, reftarget=wanted
-        )
+        node = addnodes.pending_xref("", content, refdoc=self.page, refdomain=family, reftype=kind, reftarget=wanted)
         node["refexplicit"], node["refwarn"] = bool(title), False
-        return domain.resolve_xref(
-            self.env, self.page, self.app.builder, kind, wanted, node, content
-        )
+        return domain.resolve_xref(self.env, self.page, self.app.builder, kind, wanted, node, content)
 
     def directive(self, name: str, argument: str, options: dict[str, str], body: str) -> str:
         if name == "claim-box":
@@ -268,11 +246,7 @@ class Words:
         if not rows:
             return ""
         cells = [[_inline(one, self.role) for one in row] for row in rows]
-        return (
-            f"{self.plain(title)}\n\n{table(cells[0], cells[1:])}"
-            if title
-            else table(cells[0], cells[1:])
-        )
+        return f"{self.plain(title)}\n\n{table(cells[0], cells[1:])}" if title else table(cells[0], cells[1:])
 
     def caption(self, figure: dict[str, Any]) -> str:
         """The words below a figure: the site has them from the cell's settings, which Jupyter hides."""

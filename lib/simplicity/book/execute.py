@@ -22,9 +22,9 @@ from papermill.exceptions import PapermillExecutionError
 from simplicity import files, paths
 from simplicity.book import kernels, provenance
 from simplicity.book.papermill_handler import SCHEME
-from simplicity.config import noun_of, read
 from simplicity.data import images
 from simplicity.problems import Problem, no_such, shown
+from simplicity.values import noun_of, read
 
 logging.getLogger("papermill").setLevel(logging.ERROR)  # it logs each file name; we check and report ourselves
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from simplicity.config import describe, read, written
+from simplicity.config import describe, written
 from simplicity.problems import Problem, shown
+from simplicity.values import read
 
 
 def list_experiments(options: argparse.Namespace) -> int:

@@ -120,8 +120,6 @@ def table(text: str | None, beside: Path | None) -> Path | None:
     return path
 
 
-
-
 @contextlib.contextmanager
 def told_apart(path: Path | None) -> Iterator[None]:
     """Within: where the output is standard output, what is told goes to standard error, so that the two do not mix."""

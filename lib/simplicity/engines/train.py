@@ -28,8 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from simplicity import doors
-from simplicity.engines.two_layer import batches
-from simplicity.loop import Diverged
+from simplicity.loop import Diverged, batches
 from simplicity.nets import TwoLayer
 from simplicity.problems import Problem
 
@@ -78,7 +77,7 @@ def train(
 
     `optimiser` makes the optimiser from the parameters, such as `partial(torch.optim.Adam, lr=1e-3, fused=True)`; the fused
     one gives the same bits on every processor. `batch` samples a step are the next of a permutation that `rng` draws anew for
-    each pass (`two_layer.batches`); 0 is the full batch. `augment` changes the inputs of a step and gets its number, of which
+    each pass (`loop.batches`); 0 is the full batch. `augment` changes the inputs of a step and gets its number, of which
     alone its randomness may depend. A probe gets what was given, a `TwoLayer` of arrays or the module, and returns a number or
     an array, whose axes `dims` names.
 

@@ -34,7 +34,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity import doors
-from simplicity.loop import Diverged
+from simplicity.loop import Diverged, batches
 from simplicity.nets import TwoLayer
 from simplicity.problems import Problem
 
@@ -49,10 +49,6 @@ _BATCHES = 1024  # minibatches handed to the compiled loop at a time
 # Sums may be reordered and multiplications fused, which vectorises them; NaN and infinity keep their meaning, so that a
 # diverged run is seen. The order is fixed once compiled: the same machine gives the same bits.
 _FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
-
-
-
-
 
 
 def descend(
@@ -153,26 +149,6 @@ def _table(
     variables: dict[str, Any] = {name: ("probe", row) for name, row in zip(probes, values, strict=True)}
     variables |= {"stopped_at": done, "force": force}
     return xr.Dataset(variables, {"step": ("probe", steps), "time": ("probe", steps * step_size)})
-
-
-def batches(n: int, batch: int, rng: Generator | None) -> Iterator[NDArray[np.int64] | slice]:
-    """Which samples each step takes, for ever: slices of a permutation of range(n) that `rng` draws anew for each pass.
-
-    The last batch of a pass may be smaller. A `batch` of 0, or of n or more, is every sample in its own order.
-    """
-    doors.whole("n", n, 1)
-    doors.minibatches(batch, rng, max(n, batch + 1) if batch else n)
-    return _batches(n, batch, rng)
-
-
-def _batches(n: int, batch: int, rng: Generator | None) -> Iterator[NDArray[np.int64] | slice]:
-    while True:
-        if rng is None or not 0 < batch < n:
-            yield slice(None)
-            continue
-        order = rng.permutation(n)
-        for first in range(0, n, batch):
-            yield order[first : first + batch]
 
 
 def _advance_autograd(

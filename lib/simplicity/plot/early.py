@@ -99,8 +99,6 @@ def _thinned(path: Array, stride: float) -> Array:
     return np.array(kept)
 
 
-
-
 def over_time(
     frames: dict[str, Array],
     index: NDArray[np.intp],
