@@ -29,7 +29,7 @@ records: $(STAMP)
 	SIMPLICITY_RECORDS=all $(BIN)/python -m pytest -n 2 --dist worksteal tests/test_experiments.py -k comes_out_again --timeout 900
 
 notebooks: $(STAMP)
-	$(BIN)/python -m simplicity.book notebooks _build/notebooks
+	$(BIN)/python -m simplicity.site notebooks _build/notebooks
 
 bench: $(STAMP)
 	@for script in $(wildcard benchmarks/*.py); do $(BIN)/python $$script || exit 1; done
@@ -37,7 +37,7 @@ bench: $(STAMP)
 # The chapters' code cells are linted as scripts made from them.
 lint: $(STAMP)
 	rm -rf _build/scripts
-	$(BIN)/python -m simplicity.book scripts _build/scripts >/dev/null
+	$(BIN)/python -m simplicity.site scripts _build/scripts >/dev/null
 	$(BIN)/ruff check --output-format concise lib tests $(wildcard benchmarks)
 	$(BIN)/ruff check --output-format concise --no-respect-gitignore --config 'extend-exclude = []' --ignore E402 _build/scripts
 	$(BIN)/mypy

@@ -23,7 +23,9 @@ CELLS = {
 REPEATS = 3
 RUN = """
 import json, sys, time
-from simplicity import records, run, threads
+from simplicity.evidence import records
+from simplicity.grid import run
+from simplicity.process import threads
 import torch
 torch.set_num_threads(1)
 found = {}

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from simplicity import linear_teacher, machine, nets, paths, threads
-from simplicity.data import synthetic
-from simplicity.engines import cones, two_layer
-from simplicity.measure import alignment
+from simplicity import nets
+from simplicity.boursier import alignment, cones, linear_teacher, synthetic, two_layer
+from simplicity.places import paths
+from simplicity.process import machine, threads
 
 STEPS, STEP_SIZE = 20_000, 0.1
 REPEATS, NEVER_STEPS = 5, 2000

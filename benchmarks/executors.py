@@ -82,7 +82,7 @@ def cluster() -> Iterator[str]:
 
 def timed(module: ModuleType, config: Config, executor: Any) -> tuple[float, float, float]:
     """Median overhead, seconds from the first begin to the last end, and seconds in all."""
-    from simplicity.run import run
+    from simplicity.grid.run import run
 
     clock = time.time()
     with tempfile.TemporaryDirectory() as store:
@@ -99,9 +99,9 @@ def timed(module: ModuleType, config: Config, executor: Any) -> tuple[float, flo
 def main() -> None:
     import executors as module  # by the name that workers import
 
-    from simplicity import paths
-    from simplicity.cluster import connected
-    from simplicity.pool import process_pool
+    from simplicity.grid.cluster import connected
+    from simplicity.places import paths
+    from simplicity.process.pool import process_pool
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--record", action="store_true", help="write the table of the book as well")

@@ -12,8 +12,8 @@ import time
 import numpy as np
 import torch
 
-from simplicity import modules
-from simplicity.engines.train import cross_entropy, train
+from simplicity.nets import modules
+from simplicity.nets.train import cross_entropy, train
 
 STEPS, BATCH, TEST, PROBES_A_RUN, STEPS_A_RUN = 40, 64, 2000, 18, 9375
 SHAPES = {"MNIST": (1, 28, 28), "CIFAR-10": (3, 32, 32)}

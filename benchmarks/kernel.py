@@ -23,8 +23,10 @@ import torch
 from torch import Tensor
 from torch.func import grad, vmap
 
-from simplicity import machine, paths, starts, threads
-from simplicity.measure import kernel, kernel_operators
+from simplicity.hu import kernel, kernel_operators
+from simplicity.nets import starts
+from simplicity.places import paths
+from simplicity.process import machine, threads
 
 N, WIDTH, DIM = 2000, 512, 50
 LARGE_N, LARGE_WIDTH = 20_000, 256

@@ -13,8 +13,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from simplicity import machine, paths, starts, threads
-from simplicity.engines import ntk
+from simplicity.hu import ntk
+from simplicity.nets import starts
+from simplicity.places import paths
+from simplicity.process import machine, threads
 
 SETTINGS = [
     (20_000, 256, 50, "erf", "float32"), (20_000, 256, 50, "erf", "float64"), (20_000, 256, 50, "relu", "float32"),

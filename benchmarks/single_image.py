@@ -11,9 +11,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from simplicity import modules, threads
-from simplicity.engines import single_image
-from simplicity.engines.single_sample_autograd import descend_autograd
+from simplicity.loukas import single_image
+from simplicity.loukas.single_sample_autograd import descend_autograd
+from simplicity.nets import modules
+from simplicity.process import threads
 
 SHAPES = {"CIFAR-10": (3, 32, 32), "MNIST": (1, 28, 28)}
 STEPS, SLOW_STEPS = 200, 50

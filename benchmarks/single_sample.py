@@ -15,11 +15,12 @@ from multiprocessing import get_context
 import numba
 import numpy as np
 
-from simplicity import machine, nets, threads
-from simplicity.data import cosine, streams
-from simplicity.engines import single_sample
-from simplicity.engines.single_sample import descend, passes
-from simplicity.engines.single_sample_autograd import as_module, descend_autograd
+from simplicity import nets
+from simplicity.data import streams
+from simplicity.loukas import cosine, single_sample
+from simplicity.loukas.single_sample import descend, passes
+from simplicity.loukas.single_sample_autograd import as_module, descend_autograd
+from simplicity.process import machine, threads
 
 TASK = (10, 10, 32, 32, 32, 1)
 NETWORKS = (TASK, (10, 10, 64, 64, 64, 1), (64, 64, 96, 96, 1))

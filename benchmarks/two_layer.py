@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simplicity import machine, nets, paths, threads
-from simplicity.data import synthetic
-from simplicity.engines.two_layer import descend, descend_autograd
-from simplicity.plot import cost
+from simplicity import nets
+from simplicity.boursier import synthetic
+from simplicity.boursier.pictures import cost
+from simplicity.boursier.two_layer import descend, descend_autograd
+from simplicity.places import paths
+from simplicity.process import machine, threads
 
 
 class Setting(NamedTuple):

@@ -27,8 +27,9 @@ def command(*words: object) -> list[str]:
 
 def main(words: list[str]) -> int:
     import toy_experiment as toy
-    from simplicity import cli, records
-    from simplicity.commands import running  # noqa: F401  # while it may still be read
+    from simplicity import cli
+    from simplicity.cli import running  # noqa: F401  # while it may still be read
+    from simplicity.evidence import records
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with it ignored
     records.experiment = lambda name: toy  # type: ignore[assignment]
@@ -61,8 +62,8 @@ class Nest:
 
 def nest() -> None:
     import toy_experiment
-    from simplicity.commands import running  # noqa: F401
-    from simplicity.run import warm
+    from simplicity.cli import running  # noqa: F401
+    from simplicity.grid.run import warm
 
     warm(toy_experiment.__name__)
 

@@ -6,7 +6,8 @@ from collections.abc import Generator
 import pytest
 
 # Before a test module loads numpy: the arithmetic is settled when a library is loaded.
-from simplicity import paths, run
+from simplicity.grid import run
+from simplicity.places import paths
 
 STORES = (run.default_store(), paths.cache() / "store")
 GATE = os.environ.get("SIMPLICITY_CI") == "1"

@@ -9,7 +9,9 @@ import json
 import sys
 import tempfile
 
-from simplicity import records, run, threads
+from simplicity.evidence import records
+from simplicity.grid import run
+from simplicity.process import threads
 
 
 def tiny() -> dict[str, str]:

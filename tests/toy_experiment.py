@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from simplicity import claims, config
 from simplicity.data import streams
+from simplicity.evidence import claims
+from simplicity.grid import config
 
 CLAIMS = ("B1",)
 

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity import doors
-from simplicity.problems import Problem
+from simplicity.problems import Problem, doors
 
 Array = NDArray[np.floating]
 Labels = NDArray[np.int64]

@@ -26,8 +26,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
-from simplicity import doors
-from simplicity.problems import Problem, shown, unknown
+from simplicity.problems import Problem, doors, shown, unknown
 
 Labels = NDArray[np.int64]
 FOLDER = "SIMPLICITY_DATA"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from simplicity import doors
+from simplicity.problems import doors
 
 DATA, INITIALISATION, BATCHES, TEST, NOISE = range(5)
 SIMPLE, OTHER = 5, 6  # a simple classifier's own, and that of a second network on the same data

@@ -1,0 +1,1 @@
+"""Boursier & Flammarion 2025: early alignment, extremal vectors, the optimization threshold."""

@@ -1,0 +1,906 @@
+"""Gradient descent on a two-layer ReLU network that pays only for what is different: `two_layer.descend`, after alignment.
+
+Neurons that are active on the same samples obey the same linear recursion, z <- (I + eta H) z, where
+
+    z = (w, a),   H = [[0, D], [D^T, 0]],   D = 1/n sum_{k active} (y_k - h(x_k)) x_k
+
+(Boursier & Flammarion 2025, after early alignment; h, loss and D as in `two_layer`). Their moments M = sum z z^T obey
+M <- (I + eta H) M (I + eta H), their output is x -> <x, M_wa>, and each of them is the product of the (I + eta H) times where
+it was. The engine keeps the neurons in cones of one activation pattern, up to a few samples that the cone *watches*:
+
+- A cone that watches nothing falls asleep once it turns slowly: a step of it is one of M and of the product, (d + 1)^2 numbers
+  and not its neurons.
+- The neurons of a cone that watches samples (many chatter for ever across one hyperplane, each with a phase of its own) are
+  stepped one by one, each with the cone's D, which costs O(n d) once a cone, and its own samples' share, O(d).
+- Every neuron has a certificate: an axis u and an angle, within which no sample that is not watched changes sides. The test
+  |w|^2 <= <w, u>^2 (1 + tan^2) is made after each step; asleep, the bound prod (1 + eta |D|) - 1 on |z_t - z_0| / |z_0|
+  stands in for it. A neuron that leaves it is examined, at once and before its output is used, and placed anew.
+- Cones lie in sectors, caps of directions within which only 64 samples can be met: what is examined is 64 samples, not n.
+
+All of it is exact: the same steps as `two_layer`, up to the rounding of float64 (1e-14 of the final error after 20,000 steps).
+Until the neurons have aligned, and whenever cones would cost more (counted in operations, so that a run is repeatable), the
+plain sweep makes the steps. `benchmarks/cones.py` measures; what was learned there:
+
+1. A cone asleep costs the same for any number of neurons. On margin data all are asleep soon, and what is left to pay for is
+   alignment, 64 to 96 steps of the plain sweep in which no two neurons do the same. Of a run of 400 to 600 steps that is more
+   than a tenth: were all others free, the factor would be 6 to 9. It is 2 to 6.
+2. On Gaussian data a third of the neurons or more, often nearly all, chatter up to the end. Their phases are a continuum (of
+   2,000, no two within 1e-8 of parallel), so that none merge exactly: some 20 to 40 ns a neuron and step, where the sweep takes
+   100 at n = 80 and over 1,000 at 1,280. A part of that is examining neurons that drift. So a factor 3 to 4 at n = 80, 10 to
+   16 at 320, 12 to 37 at 1,280, and seconds that do grow with the width.
+3. No mode with an error is offered. At n = 80, from one start, a nudge of every w by 1e-6 of itself after 250 steps changes the
+   train error after 20,000 by a tenth, one of 1e-8 by half a percent, and rounding by 1e-15: below the threshold the end
+   depends on which side of a hyperplane a neuron falls. Merging what is parallel to 1e-4 was tried and ended elsewhere;
+   sliding was not tried.
+4. Larger angles mean fewer examinations and more watched samples; neurons choose theirs by how long the last one lasted.
+   At most five samples watched: the compiler makes slow code of six, and with four too much is examined.
+
+Float64 in the cones, whatever the precision of the sweep. Full batch and slope 0 only.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numba
+import numpy as np
+import xarray as xr
+from numba.cpython.unsafe.tuple import tuple_setitem
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from simplicity.boursier import two_layer
+from simplicity.boursier.two_layer import Array, Probe
+from simplicity.nets import TwoLayer
+from simplicity.problems import Problem, doors
+
+LANES = 64  # neurons of a block, which are stepped together
+WATCH = 5  # samples that a cone may watch
+CANDIDATES = 64  # samples near a sector: the bits of a word
+_SECTORS, _CONES = 256, 1024  # at most
+_DIMS = 16  # the largest d for which the compiled code is worth its size
+_FIRST, _AGAIN = 32, 512  # plain steps before cones are tried, and at most before they are tried once more
+_REGROUP = 1024  # steps after which watching is begun afresh, at most
+_DOZE = 16  # steps between two looks for cones that can sleep
+_ONE = np.uint64(1)
+# Rough nanoseconds, to compare the two ways of making a step.
+_SWEEP, _NEURON, _LANE, _CONE, _SECTOR, _MOVE = 0.9, 12.0, 7.0, 80.0, 4.0, 600.0
+# sqrt(_PRICE x angle / steps it lasted) is the next angle: moves against watching.
+_PRICE = 220.0
+_FASTMATH = two_layer._FASTMATH
+_compiled = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+
+
+def descend(
+    start: TwoLayer,
+    x: Array,
+    y: Array,
+    *,
+    step_size: float,
+    schedule: Sequence[int],
+    probes: Mapping[str, Probe],
+    tolerance: float = 0.0,
+    precision: str = "float64",
+    slope: float = 0.0,
+    batch: int = 0,
+    rng: Generator | None = None,
+) -> tuple[TwoLayer, xr.Dataset]:
+    """`two_layer.descend` by cones: the same arguments, stopping rule and results. No slope, no minibatches.
+
+    The dataset has one scalar more, `plain_steps`: how many of the steps the plain sweep made.
+    """
+    doors.precision(precision)
+    a, w, x, y = doors.task(start, x, y, precision)
+    schedule = doors.descent(step_size, schedule, probes)
+    doors.number("tolerance", tolerance, low=0)
+    doors.number("slope", slope)
+    doors.whole("batch", batch, 0)
+    if rng is not None:
+        doors.generator(rng)
+    if slope or batch:
+        raise Problem(f"cones: got slope {slope:g} and batch {batch}, allowed 0 and 0")
+    hybrid = Hybrid(x.shape[1], precision)
+    network, found = two_layer._drive(hybrid, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision))
+    return network, found.assign(plain_steps=hybrid.plain_steps)
+
+
+class Hybrid:
+    """Steps by the plain sweep or by cones, whichever is cheaper; what it has learned outlives a call."""
+
+    def __init__(self, dim: int, precision: str) -> None:
+        self.sweep = two_layer._kernel(dim, precision, 0.0, None)
+        self.left = _FIRST if dim <= _DIMS else np.iinfo(np.int64).max  # plain steps before the next trial
+        self.taken = self.plain_steps = 0
+        self.state: tuple = ()
+
+    def __call__(
+        self, a: Array, w: Array, columns: Array, y: Array, step_size: float, steps: int, tolerance: float
+    ) -> tuple[int, float]:
+        """(steps done, force), as a compiled loop of `two_layer` returns them; a and w are advanced in place."""
+        done, force = 0, np.inf
+        while done < steps:
+            by_cones = self.left == 0
+            count = steps - done if by_cones else min(self.left, steps - done)
+            step = self._cones if by_cones else self._plain
+            taken, force = step(a, w, columns, y, step_size, count, tolerance)
+            done, self.taken = done + taken, self.taken + taken
+            if not np.isfinite(force) or force < tolerance:
+                break
+        return done, force
+
+    def _plain(self, *task) -> tuple[int, float]:  # type: ignore[no-untyped-def]
+        taken, force = self.sweep(*task)
+        self.left -= taken
+        self.plain_steps += taken
+        return taken, force
+
+    def _cones(
+        self, a: Array, w: Array, columns: Array, y: Array, step_size: float, steps: int, tolerance: float
+    ) -> tuple[int, float]:
+        outer, inner = a.astype(float), w.astype(float)
+        if not self.state:
+            self.state = state(len(y), len(a), len(columns))
+        task = (steps, tolerance, step_size, (0.0,) * len(columns))
+        taken, force, pays = _run(outer, inner, data_of(columns, y), *self.state, *task)  # type: ignore[call-arg]
+        if not pays:
+            self.left = min(_AGAIN, max(_FIRST, (self.taken + taken) // 4))
+        a[:], w[:] = outer, inner
+        return taken, force
+
+
+class Data(NamedTuple):
+    """The samples, and their directions (zeros for a sample that is zero)."""
+
+    x: np.ndarray  # (d, n)
+    rays: np.ndarray  # (d, n), x / |x|
+    norms: np.ndarray  # (n,)
+    y: np.ndarray  # (n,)
+
+
+class Sectors(NamedTuple):
+    """Caps of directions. Within `reach` (an angle) of its axis only `candidates` change sides; `far` stay active."""
+
+    axis: np.ndarray  # (R, d)
+    reach: np.ndarray  # (R,)
+    number: np.ndarray  # (R,) of candidates
+    candidates: np.ndarray  # (R, C)
+    far: np.ndarray  # (R, n)
+    cones: np.ndarray  # (R,)
+    force: np.ndarray  # (R, d)
+    output: np.ndarray  # (R, d)
+    x: np.ndarray  # (R, d, C)
+    rays: np.ndarray  # (R, d, C)
+    r: np.ndarray  # (R, C)
+    h: np.ndarray  # (R, C)
+
+
+class Cones(NamedTuple):
+    """Neurons of a sector with one pattern of its candidates, but for the `watched`, which each decides for itself."""
+
+    sector: np.ndarray  # (G,)
+    active: np.ndarray  # (G,) uint64
+    watched: np.ndarray  # (G,) uint64
+    mask: np.ndarray  # (G, C)
+    samples: np.ndarray  # (G, WATCH)
+    watching: np.ndarray  # (G,)
+    members: np.ndarray  # (G,)
+    open: np.ndarray  # (G,)
+    force: np.ndarray  # (G, d)
+    output: np.ndarray  # (G, d)
+    asleep: np.ndarray  # (G,)
+    product: np.ndarray  # (G, d + 1, d + 1)
+    moments: np.ndarray  # (G, d + 1, d + 1)
+    turned: np.ndarray  # (G,)
+    slack: np.ndarray  # (G,)
+
+
+class Blocks(NamedTuple):
+    """Neurons of one cone, 64 at a time; an empty lane is a neuron of zeros without an owner."""
+
+    lanes: np.ndarray  # (K, rows * LANES); rows: w (d), a, axis (d), limit, before (WATCH)
+    owner: np.ndarray  # (K, LANES)
+    cone: np.ndarray  # (K,)
+    live: np.ndarray  # (K,)
+    free: np.ndarray  # (K + 1,) a stack of emptied blocks, its height first
+
+
+class Work(NamedTuple):
+    """What belongs to neurons (m) wherever they are, and buffers."""
+
+    used: np.ndarray  # (3,) sectors, cones, blocks in use
+    lively: np.ndarray  # (m,) neurons to be placed
+    home: np.ndarray  # (m,) their last sector
+    since: np.ndarray  # (m,) the step of their last examination
+    nearness: np.ndarray  # (m,)
+    z: np.ndarray  # (m, d + 1) of those in `lively`
+    sine: np.ndarray  # (n,)
+    off: np.ndarray  # (LANES,): 1 where a lane of the last block must be placed anew
+
+
+def data_of(columns: Array, y: Array) -> Data:
+    """From inputs (d, n)."""
+    columns, y = doors.arrays(columns=(columns, "d n"), y=(y, "n"))
+    x = np.ascontiguousarray(columns, dtype=float)
+    norms = np.linalg.norm(x, axis=0)
+    return Data(x, x / np.where(norms > 0, norms, 1), norms, np.ascontiguousarray(y, dtype=float))
+
+
+def state(n: int, m: int, d: int) -> tuple[Sectors, Cones, Blocks, Work]:
+    """Room for m neurons, all empty."""
+
+    def zeros(*shape: int) -> NDArray:
+        return np.zeros(shape)
+
+    def whole(*shape: int) -> NDArray:
+        return np.zeros(shape, np.int64)
+
+    k = 2 * (m // LANES) + _CONES + 1
+    sectors = Sectors(
+        zeros(_SECTORS, d),
+        zeros(_SECTORS),
+        whole(_SECTORS),
+        whole(_SECTORS, CANDIDATES),
+        zeros(_SECTORS, n),
+        whole(_SECTORS),
+        zeros(_SECTORS, d),
+        zeros(_SECTORS, d),
+        zeros(_SECTORS, d, CANDIDATES),
+        zeros(_SECTORS, d, CANDIDATES),
+        zeros(_SECTORS, CANDIDATES),
+        zeros(_SECTORS, CANDIDATES),
+    )
+    cones = Cones(
+        whole(_CONES),
+        np.zeros(_CONES, np.uint64),
+        np.zeros(_CONES, np.uint64),
+        zeros(_CONES, CANDIDATES),
+        whole(_CONES, WATCH),
+        whole(_CONES),
+        whole(_CONES),
+        whole(_CONES),
+        zeros(_CONES, d),
+        zeros(_CONES, d),
+        np.zeros(_CONES, np.bool_),
+        zeros(_CONES, d + 1, d + 1),
+        zeros(_CONES, d + 1, d + 1),
+        zeros(_CONES),
+        zeros(_CONES),
+    )
+    blocks = Blocks(zeros(k, (2 * d + 2 + WATCH) * LANES), whole(k, LANES), whole(k), whole(k), whole(k + 1))
+    return (
+        sectors,
+        cones,
+        blocks,
+        Work(whole(3), whole(m), whole(m), whole(m), zeros(m), zeros(m, d + 1), zeros(max(n, CANDIDATES)), zeros(LANES)),
+    )
+
+
+@_compiled
+def _threshold(distance):  # type: ignore[no-untyped-def]
+    """A number that at most CANDIDATES of the distances are below, and nearly as many as that."""
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle, count = (low + high) / 2, 0
+        for k in range(len(distance)):
+            count += distance[k] < middle
+        if count > CANDIDATES:
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+@_compiled
+def _new_sector(sectors, data, work, unit):  # type: ignore[no-untyped-def]
+    d, n = data.x.shape
+    s = 0
+    while s < work.used[0] and sectors.cones[s] > 0:
+        s += 1
+    if s == len(sectors.reach):
+        return -1
+    sine = work.sine
+    sine[:] = 0
+    for i in range(d):
+        for k in range(n):
+            sine[k] += unit[i] * data.rays[i, k]
+    distance, reach, whole = np.empty(n), 4.0, 0  # 4 is beyond every angle
+    for k in range(n):
+        distance[k] = abs(sine[k]) if data.norms[k] > 0 else 8.0
+        whole += distance[k] < reach
+    if whole > CANDIDATES:
+        reach = _threshold(distance) * (1 - 1e-9)
+    count = 0
+    sectors.x[s] = 0
+    sectors.rays[s] = 0
+    for k in range(n):
+        sectors.far[s, k] = 0
+        if distance[k] < reach and count < CANDIDATES:
+            sectors.candidates[s, count] = k
+            for i in range(d):
+                sectors.x[s, i, count] = data.x[i, k]
+                sectors.rays[s, i, count] = data.rays[i, k]
+            count += 1
+        elif sine[k] > 0:
+            sectors.far[s, k] = 1
+    sectors.axis[s] = unit
+    sectors.reach[s] = reach
+    sectors.number[s] = count
+    sectors.cones[s] = 0
+    sectors.output[s] = 0
+    sectors.h[s] = 0
+    work.used[0] = max(work.used[0], s + 1)
+    return s
+
+
+@_compiled
+def _angle_left(axis, reach, unit):  # type: ignore[no-untyped-def]
+    chord = 0.0
+    for i in range(len(unit)):
+        chord += (unit[i] - axis[i]) ** 2
+    return reach - 2 * np.arcsin(min(1.0, np.sqrt(chord) / 2))
+
+
+@_compiled
+def _examine(rays, count, unit, left, nearness, sine):  # type: ignore[no-untyped-def]
+    """(active, near, free): bits of the candidates, and how far the direction may turn off, as an angle; free < 0: crowded."""
+    for c in range(CANDIDATES):
+        sine[c] = 0
+    for i in range(len(unit)):
+        u, ray = unit[i], rays[i]
+        for c in range(CANDIDATES):
+            sine[c] += u * ray[c]
+    while nearness > 1e-6:
+        active, near, free = np.uint64(0), np.uint64(0), left
+        for c in range(count):
+            distance = abs(sine[c])
+            close = distance < nearness
+            near |= np.uint64(close) << np.uint64(c)
+            active |= np.uint64(sine[c] >= nearness) << np.uint64(c)
+            distance = 9.0 if close else distance
+            free = distance if distance < free else free
+        crowd, bits = 0, near
+        while bits:
+            bits &= bits - _ONE
+            crowd += 1
+        if crowd <= WATCH:
+            return active, near, free * (1 - 1e-9)
+        nearness /= 2
+    return np.uint64(0), np.uint64(0), -1.0
+
+
+@_compiled
+def _new_cone(sectors, cones, work, s, active, near):  # type: ignore[no-untyped-def]
+    """A cone for this pattern; -1: no room."""
+    g = 0
+    while g < work.used[1] and cones.members[g] > 0:
+        g += 1
+    if g == min(len(cones.members), 16 + len(work.home) // 8):
+        return -1
+    work.used[1] = max(work.used[1], g + 1)
+    cones.sector[g], cones.active[g], cones.watched[g] = s, active, near
+    cones.open[g], cones.asleep[g], cones.members[g] = -1, False, 0
+    count, bit = 0, _ONE
+    for c in range(CANDIDATES):
+        cones.mask[g, c] = 1.0 if active & bit else 0.0
+        if near & bit:
+            cones.samples[g, count] = sectors.candidates[s, c]
+            count += 1
+        bit <<= _ONE
+    cones.watching[g] = count
+    cones.output[g] = 0
+    sectors.cones[s] += 1
+    return g
+
+
+@_compiled
+def _new_block(cones, blocks, work, g):  # type: ignore[no-untyped-def]
+    """A block of cone g with an empty lane; -1: no room."""
+    for block in range(work.used[2]):
+        if blocks.cone[block] == g and blocks.live[block] < LANES:
+            cones.open[g] = block
+            return block
+    if blocks.free[0] > 0:
+        block = blocks.free[blocks.free[0]]
+        blocks.free[0] -= 1
+    elif work.used[2] < len(blocks.cone):
+        block = work.used[2]
+        work.used[2] += 1
+    else:
+        return -1
+    blocks.cone[block] = g
+    blocks.live[block] = 0
+    blocks.owner[block] = -1
+    blocks.lanes[block] = 0
+    cones.open[g] = block
+    return block
+
+
+@_compiled
+def _nearness(work, owner, now, spacing):  # type: ignore[no-untyped-def]
+    """The angle below which a sample is watched, 1/2 to 4 times 1/n, from how long the neuron's last certificate lasted."""
+    lasted = now - work.since[owner]
+    if lasted > 0:
+        want = np.sqrt(_PRICE * work.nearness[owner] * spacing / lasted)
+        nearness = 0.5 * spacing
+        while nearness < want and nearness < 4 * spacing:
+            nearness *= 2
+        work.nearness[owner] = nearness
+        work.since[owner] = now
+    return work.nearness[owner]
+
+
+@_compiled
+def _sector_of(sectors, data, work, unit, last, nearness):  # type: ignore[no-untyped-def]
+    """(sector, angle left in it): the last one if it will do, else the one with most room, else a new one; -1: no room."""
+    if last >= 0 and sectors.cones[last] > 0:
+        left = _angle_left(sectors.axis[last], sectors.reach[last], unit)
+        if left >= nearness:
+            return last, left
+    s, left = np.int64(-1), 2 * nearness
+    for other in range(work.used[0]):
+        if sectors.cones[other] > 0:
+            angle = _angle_left(sectors.axis[other], sectors.reach[other], unit)
+            if angle > left:
+                s, left = other, angle
+    if s >= 0:
+        return s, left
+    s = _new_sector(sectors, data, work, unit)
+    return s, sectors.reach[s]
+
+
+@_compiled
+def _cone_of(sector, active_of, watched, watching, members, most, s, active, near):  # type: ignore[no-untyped-def]
+    """The cone with the fewest watched samples that can hold this neuron, or -1."""
+    best, fewest = np.int64(-1), WATCH + 1
+    for g in range(most):
+        seen = ~watched[g]
+        if (near | (active ^ active_of[g])) & seen == 0 and sector[g] == s:
+            if members[g] > 0 and watching[g] < fewest:
+                best, fewest = g, watching[g]
+    return best
+
+
+@_compiled
+def _insert(cones, blocks, block, data, z, unit, free, owner, h):  # type: ignore[no-untyped-def]
+    """Give an empty lane of the block to this neuron, with its shares of output and h."""
+    d, g, lane, lanes = len(unit), blocks.cone[block], 0, blocks.lanes[block]
+    while blocks.owner[block, lane] >= 0:
+        lane += 1
+    blocks.owner[block, lane] = owner
+    blocks.live[block] += 1
+    cones.members[g] += 1
+    for i in range(d + 1):
+        lanes[i * LANES + lane] = z[i]
+    for i in range(d):
+        lanes[(d + 1 + i) * LANES + lane] = unit[i]
+        cones.output[g, i] += z[d] * z[i]
+    lanes[(2 * d + 1) * LANES + lane] = 1 + free * free
+    for b in range(cones.watching[g]):
+        k, before = cones.samples[g, b], 0.0
+        for i in range(d):
+            before += z[i] * data.x[i, k]
+        lanes[(2 * d + 2 + b) * LANES + lane] = before
+        h[k] += z[d] * max(before, 0.0)
+
+
+@_compiled
+def _place(sectors, cones, blocks, data, work, moved, now, h):  # type: ignore[no-untyped-def]
+    """Put the first `moved` neurons of `work` where they belong, with their shares of output and h; False: no room."""
+    d = data.x.shape[0]
+    unit = np.empty(d)
+    for index in range(moved):
+        z, owner, length = work.z[index], work.lively[index], 0.0
+        for i in range(d):
+            length += z[i] * z[i]
+        for i in range(d):
+            unit[i] = z[i] / np.sqrt(length)
+        nearness = _nearness(work, owner, now, 1 / len(data.y))
+        s, left = _sector_of(sectors, data, work, unit, work.home[owner], nearness)
+        if s < 0:
+            return False
+        work.home[owner] = s
+        active, near, free = _examine(sectors.rays[s], sectors.number[s], unit, left, nearness, work.sine)
+        if free < 0:
+            return False
+        g = _cone_of(cones.sector, cones.active, cones.watched, cones.watching, cones.members, work.used[1], s, active, near)
+        g = g if g >= 0 else _new_cone(sectors, cones, work, s, active, near)
+        if g < 0:
+            return False
+        if cones.asleep[g]:
+            _wake(cones, blocks, work, g)
+        block = cones.open[g]
+        if block < 0 or blocks.cone[block] != g or blocks.live[block] == LANES:
+            block = _new_block(cones, blocks, work, g)
+            if block < 0:
+                return False
+        _insert(cones, blocks, block, data, z, unit, free, owner, h)
+    return True
+
+
+@_compiled
+def _pick(sectors, cones, blocks, work, block, d, moved):  # type: ignore[no-untyped-def]
+    """Take the lanes that are flagged out of a block and append them to those to be placed: how many there are now."""
+    lanes, off, g = blocks.lanes[block], work.off, blocks.cone[block]
+    for lane in range(LANES):
+        if off[lane] > 0:
+            for i in range(d + 1):
+                work.z[moved, i] = lanes[i * LANES + lane]
+            work.lively[moved] = blocks.owner[block, lane]
+            for row in range(2 * d + 2 + WATCH):
+                lanes[row * LANES + lane] = 0
+            blocks.owner[block, lane] = -1
+            blocks.live[block] -= 1
+            cones.members[g] -= 1
+            moved += 1
+    cones.open[g] = block
+    if blocks.live[block] == 0:
+        blocks.free[0] += 1
+        blocks.free[blocks.free[0]] = block
+        blocks.cone[block] = -1
+        cones.open[g] = -1
+    if cones.members[g] == 0:
+        sectors.cones[cones.sector[g]] -= 1
+    return moved
+
+
+@_compiled
+def _forces(sectors, cones, data, work, r):  # type: ignore[no-untyped-def]
+    """n D of every cone without its watched samples; outputs to zero."""
+    d, n = data.x.shape
+    for s in range(work.used[0]):
+        if sectors.cones[s] > 0:
+            far = sectors.far[s]
+            for i in range(d):
+                xi, total = data.x[i], 0.0
+                for k in range(n):
+                    total += far[k] * r[k] * xi[k]
+                sectors.force[s, i] = total
+            for c in range(sectors.number[s]):
+                sectors.r[s, c] = r[sectors.candidates[s, c]]
+    for g in range(work.used[1]):
+        if cones.members[g] > 0:
+            s = cones.sector[g]
+            mask, rs = cones.mask[g], sectors.r[s]
+            for i in range(d):
+                xi, total = sectors.x[s, i], 0.0
+                for c in range(CANDIDATES):
+                    total += mask[c] * rs[c] * xi[c]
+                cones.force[g, i] = sectors.force[s, i] + total
+
+
+@_compiled
+def _outputs(sectors, cones, data, work, h):  # type: ignore[no-untyped-def]
+    """h += what the cones put out, but for their watched samples; their outputs go to zero."""
+    d, n = data.x.shape
+    part = np.empty(max(n, CANDIDATES))
+    for g in range(work.used[1]):
+        if cones.members[g] > 0:
+            s = cones.sector[g]
+            mask, hs = cones.mask[g], sectors.h[s]
+            part[:CANDIDATES] = 0
+            for i in range(d):
+                xi, factor = sectors.x[s, i], cones.output[g, i]
+                sectors.output[s, i] += factor
+                for c in range(CANDIDATES):
+                    part[c] += factor * xi[c]
+            for c in range(CANDIDATES):
+                hs[c] += mask[c] * part[c]
+        cones.output[g] = 0
+    for s in range(work.used[0]):
+        if sectors.cones[s] > 0:
+            for c in range(sectors.number[s]):
+                h[sectors.candidates[s, c]] += sectors.h[s, c]
+            far = sectors.far[s]
+            part[:n] = 0
+            for i in range(d):
+                xi, factor = data.x[i], sectors.output[s, i]
+                for k in range(n):
+                    part[k] += factor * xi[k]
+            for k in range(n):
+                h[k] += far[k] * part[k]
+        sectors.output[s] = 0
+        sectors.h[s] = 0
+
+
+@_compiled
+def _step_block(lanes, off, force, output, samples, count, x, r, h, rate, zeros):  # type: ignore[no-untyped-def]
+    """A step of every lane; output and h get its shares but those of the lanes that are off, whose number returns."""
+    one, two = zeros[:1], zeros + zeros
+    if count <= 1:
+        return _step_lanes(lanes, off, force, output, samples, count, x, r, h, rate, zeros, one, zeros)
+    if count == 2:
+        return _step_lanes(lanes, off, force, output, samples, count, x, r, h, rate, zeros, one + one, two)
+    four, ones = two + two, one + one + one + one
+    if count <= 4:
+        return _step_lanes(lanes, off, force, output, samples, count, x, r, h, rate, zeros, ones, four)
+    return _step_lanes(lanes, off, force, output, samples, count, x, r, h, rate, zeros, ones + one, four + zeros)
+
+
+@_compiled
+def _step_lanes(lanes, off, force, output, samples, count, x, r, h, rate, zeros, watched, xs):  # type: ignore[no-untyped-def]
+    """The same with len(watched) samples, of which those beyond `count` are zeros."""
+    d = len(zeros)
+    pushes, sums, w, rs, shares = zeros, zeros, zeros, watched, watched
+    moved = 0.0
+    for i in range(d):
+        pushes = tuple_setitem(pushes, i, force[i])
+    for b in range(len(watched)):
+        if b < count:
+            rs = tuple_setitem(rs, b, r[samples[b]])
+            for i in range(d):
+                xs = tuple_setitem(xs, b * d + i, x[i, samples[b]])
+    for lane in range(LANES):
+        pull = pushes
+        for b in range(len(watched)):
+            chosen = rs[b] if lanes[(2 * d + 2 + b) * LANES + lane] > 0 else 0.0
+            for i in range(d):
+                pull = tuple_setitem(pull, i, pull[i] + chosen * xs[b * d + i])
+        a = lanes[d * LANES + lane]
+        dot, along, inner = 0.0, 0.0, 0.0
+        for i in range(d):
+            v = lanes[i * LANES + lane]
+            inner += v * pull[i]
+            v += rate * a * pull[i]
+            lanes[i * LANES + lane] = v
+            w = tuple_setitem(w, i, v)
+            dot += v * v
+            along += v * lanes[(d + 1 + i) * LANES + lane]
+        a += rate * inner
+        lanes[d * LANES + lane] = a
+        left = 1.0 if dot > along * abs(along) * lanes[(2 * d + 1) * LANES + lane] else 0.0
+        off[lane] = left
+        moved += left
+        a *= 1 - left
+        for i in range(d):
+            sums = tuple_setitem(sums, i, sums[i] + a * w[i])
+        for b in range(len(watched)):
+            z = 0.0
+            for i in range(d):
+                z += w[i] * xs[b * d + i]
+            lanes[(2 * d + 2 + b) * LANES + lane] = z
+            shares = tuple_setitem(shares, b, shares[b] + a * (z if z > 0 else 0.0))
+    for i in range(d):
+        output[i] += sums[i]
+    for b in range(len(watched)):
+        if b < count:
+            h[samples[b]] += shares[b]
+    return moved
+
+
+@_compiled
+def _largest(lanes, owner, force, samples, count, x, r):  # type: ignore[no-untyped-def]
+    """max |n D|^2 over the lanes that have an owner."""
+    d, largest = len(force), 0.0
+    for lane in range(LANES):
+        if owner[lane] >= 0:
+            size = 0.0
+            for i in range(d):
+                pull = force[i]
+                for b in range(count):
+                    if lanes[(2 * d + 2 + b) * LANES + lane] > 0:
+                        pull += r[samples[b]] * x[i, samples[b]]
+                size += pull * pull
+            if size > largest or not np.isfinite(size):
+                largest = size
+    return largest
+
+
+@_compiled
+def _dream(cones, g, rate, turned):  # type: ignore[no-untyped-def]
+    """A step of a cone asleep: its product, its moments, its output."""
+    product, moments, force = cones.product[g], cones.moments[g], cones.force[g]
+    d = len(force)
+    for column in range(d + 1):
+        last, inner = product[d, column], 0.0
+        for i in range(d):
+            inner += force[i] * product[i, column]
+            product[i, column] += rate * force[i] * last
+        product[d, column] += rate * inner
+    for column in range(d + 1):
+        last, inner = moments[d, column], 0.0
+        for i in range(d):
+            inner += force[i] * moments[i, column]
+            moments[i, column] += rate * force[i] * last
+        moments[d, column] += rate * inner
+    for row in range(d + 1):
+        last, inner = moments[row, d], 0.0
+        for i in range(d):
+            inner += force[i] * moments[row, i]
+            moments[row, i] += rate * force[i] * last
+        moments[row, d] += rate * inner
+    for i in range(d):
+        cones.output[g, i] += moments[i, d]
+    cones.turned[g] = turned
+
+
+@_compiled
+def _wake(cones, blocks, work, g):  # type: ignore[no-untyped-def]
+    """Bring the members of a cone asleep to where they are."""
+    product = cones.product[g]
+    d = len(product) - 1
+    cones.asleep[g] = False
+    new = np.empty((d + 1, LANES))
+    for block in range(work.used[2]):
+        if blocks.cone[block] == g and blocks.live[block] > 0:
+            lanes = blocks.lanes[block]
+            new[:] = 0
+            for i in range(d + 1):
+                for j in range(d + 1):
+                    factor = product[i, j]
+                    for lane in range(LANES):
+                        new[i, lane] += factor * lanes[j * LANES + lane]
+            for i in range(d + 1):
+                for lane in range(LANES):
+                    lanes[i * LANES + lane] = new[i, lane]
+
+
+@_compiled
+def _slack(lanes, lane, d):  # type: ignore[no-untyped-def]
+    """How far |z_t - z| / |z| may grow before the neuron leaves what its axis certifies."""
+    dot, along, a = 0.0, 0.0, lanes[d * LANES + lane]
+    for i in range(d):
+        w = lanes[i * LANES + lane]
+        dot += w * w
+        along += w * lanes[(d + 1 + i) * LANES + lane]
+    free = np.sqrt(max(0.0, lanes[(2 * d + 1) * LANES + lane] - 1))
+    off = np.sqrt(max(0.0, dot - along * along))
+    return (free * along - off) / (np.sqrt(dot + a * a) * (1 + free)) * (1 - 1e-9)
+
+
+@_compiled
+def _doze(sectors, cones, blocks, work, g, moved, rate, nearness):  # type: ignore[no-untyped-def]
+    """Try to put a quiet cone to sleep; members that are near the end of their certificate are picked for a new one."""
+    force, off = cones.force[g], work.off
+    d = len(force)
+    push = 0.0
+    for i in range(d):
+        push += force[i] * force[i]
+    if 64 * rate * np.sqrt(push) > nearness:
+        return moved
+    slack, moments = 8.0, cones.moments[g]
+    moments[:] = 0
+    for block in range(work.used[2]):
+        if blocks.cone[block] == g and blocks.live[block] > 0:
+            lanes, low = blocks.lanes[block], 0
+            for lane in range(LANES):
+                off[lane] = 0
+                if blocks.owner[block, lane] >= 0:
+                    left = _slack(lanes, lane, d)
+                    if left < nearness / 4:
+                        off[lane] = 1
+                        low += 1
+                        for i in range(d):
+                            cones.output[g, i] -= lanes[d * LANES + lane] * lanes[i * LANES + lane]
+                    else:
+                        slack = min(slack, left)
+                        for i in range(d + 1):
+                            for j in range(d + 1):
+                                moments[i, j] += lanes[i * LANES + lane] * lanes[j * LANES + lane]
+            if low:
+                moved = _pick(sectors, cones, blocks, work, block, d, moved)
+    if cones.members[g] > 0:
+        cones.asleep[g] = True
+        cones.turned[g] = 0
+        cones.slack[g] = slack
+        cones.product[g] = 0
+        for i in range(d + 1):
+            cones.product[g, i, i] = 1
+    return moved
+
+
+@_compiled
+def _gather(sectors, cones, blocks, data, work, a, w, now, h):  # type: ignore[no-untyped-def]
+    """Cones and blocks from a, w, and h; False where there was no room."""
+    d = w.shape[1]
+    work.used[:] = 0
+    blocks.free[0] = 0
+    h[:] = 0
+    count = np.int64(0)
+    for j in range(len(a)):
+        size = 0.0
+        for i in range(d):
+            size += w[j, i] * w[j, i]
+        if size > 0:  # else it never moves
+            work.home[j] = -1
+            work.lively[count] = j
+            work.z[count, :d] = w[j]
+            work.z[count, d] = a[j]
+            count += 1
+    if not _place(sectors, cones, blocks, data, work, count, now, h):
+        return False
+    _outputs(sectors, cones, data, work, h)
+    return True
+
+
+@_compiled
+def _scatter(cones, blocks, work, a, w):  # type: ignore[no-untyped-def]
+    d = w.shape[1]
+    for g in range(work.used[1]):
+        if cones.members[g] > 0 and cones.asleep[g]:
+            _wake(cones, blocks, work, g)
+    for block in range(work.used[2]):
+        for lane in range(LANES):
+            j = blocks.owner[block, lane]
+            if blocks.live[block] > 0 and j >= 0:
+                for i in range(d):
+                    w[j, i] = blocks.lanes[block, i * LANES + lane]
+                a[j] = blocks.lanes[block, d * LANES + lane]
+
+
+@_compiled
+def _run(a, w, data, sectors, cones, blocks, work, steps, tolerance, step_size, zeros):  # type: ignore[no-untyped-def]
+    """(steps done, force, whether it paid): a and w are advanced in place; whenever it returns, they are consistent."""
+    d, n = data.x.shape
+    rate, limit = step_size / n, (tolerance * n) ** 2
+    r, h, largest, regroup = np.empty(n), np.zeros(n), 0.0, 64
+    budget, spent = 0.7 * len(a) * (_SWEEP * n + _NEURON), 0.0
+    work.nearness[:] = 1 / n
+    work.since[:] = 0
+    if not _gather(sectors, cones, blocks, data, work, a, w, np.int64(0), h):
+        return 0, 1e300, False
+    for step in range(steps):
+        loss = 0.0
+        for k in range(n):
+            r[k] = data.y[k] - h[k]
+            loss += r[k] * r[k]
+            h[k] = 0
+        if not np.isfinite(loss):
+            _scatter(cones, blocks, work, a, w)
+            return step, loss, True
+        _forces(sectors, cones, data, work, r)
+        largest, price, watching = _step_asleep(sectors, cones, blocks, work, rate, n)
+        moved = np.int64(0)  # a literal 0 would compile the callees twice
+        for block in range(work.used[2]):
+            if blocks.live[block] > 0 and not cones.asleep[blocks.cone[block]]:
+                g, lanes = blocks.cone[block], blocks.lanes[block]
+                force, samples, count = cones.force[g], cones.samples[g], cones.watching[g]
+                if count and (largest < limit or step == steps - 1):
+                    largest = max(largest, _largest(lanes, blocks.owner[block], force, samples, count, data.x, r))
+                if _step_block(lanes, work.off, force, cones.output[g], samples, count, data.x, r, h, rate, zeros):
+                    moved = _pick(sectors, cones, blocks, work, block, d, moved)
+                price += _LANE * LANES
+        if step % _DOZE == _DOZE - 1:
+            for g in range(work.used[1]):
+                if cones.members[g] > 0 and cones.watching[g] == 0 and not cones.asleep[g]:
+                    moved = _doze(sectors, cones, blocks, work, g, moved, rate, 1 / n)
+        spent += price + _MOVE * moved
+        placed = moved == 0 or _place(sectors, cones, blocks, data, work, moved, step + 1, h)
+        if not placed or spent > budget * (step % 64 + 8) or (largest < limit):
+            _scatter(cones, blocks, work, a, w)
+            for index in range(moved):  # some of them are in no cone
+                a[work.lively[index]], w[work.lively[index]] = work.z[index, d], work.z[index, :d]
+            return step + 1, np.sqrt(largest) / n, largest < limit
+        _outputs(sectors, cones, data, work, h)
+        if step % 64 == 63:
+            spent = 0.0
+        if step == regroup and watching:
+            regroup += min(regroup, _REGROUP)
+            _scatter(cones, blocks, work, a, w)
+            if not _gather(sectors, cones, blocks, data, work, a, w, step + 1, h):
+                return step + 1, np.sqrt(largest) / n, False
+    _scatter(cones, blocks, work, a, w)
+    return steps, np.sqrt(largest) / n, True
+
+
+@_compiled
+def _step_asleep(sectors, cones, blocks, work, rate, n):  # type: ignore[no-untyped-def]
+    """A step of the cones asleep: (max |n D|^2 over cones that watch nothing, price of all cones, samples watched)."""
+    largest, price, watching = 0.0, 0.0, 0
+    for s in range(work.used[0]):
+        price += _SECTOR * n if sectors.cones[s] > 0 else 0.0
+    for g in range(work.used[1]):
+        if cones.members[g] > 0:
+            price += _CONE
+            watching += cones.watching[g]
+            if cones.watching[g] == 0:
+                size = 0.0
+                for i in range(cones.force.shape[1]):
+                    size += cones.force[g, i] ** 2
+                if size > largest or not np.isfinite(size):
+                    largest = size
+                if cones.asleep[g]:
+                    turned = (1 + cones.turned[g]) * (1 + rate * np.sqrt(size)) - 1
+                    if turned < cones.slack[g]:
+                        _dream(cones, g, rate, turned)
+                    else:
+                        _wake(cones, blocks, work, g)
+    return largest, price, watching

@@ -1,0 +1,189 @@
+"""Where in the loss landscape a two-layer ReLU network stands: gradient, curvature, and an interpolator of the same width.
+
+    h(x) = sum_j a_j max(0, <w_j, x>),   L = 1/(2n) sum_k (h(x_k) - y_k)^2      the loss WITH 1/2, as in training
+
+Everything holds for the activation pattern 1{<w_j, x_k> > 0} of the given weights, which is fixed in a neighbourhood of
+almost every point: there L is smooth. Inputs are rows x (n, d); weights a (m,), w (m, d). Pure functions in float64; the
+Hessian, of size m (d + 1), is never formed.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy.linalg import lstsq
+from scipy.optimize import brentq
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
+
+from simplicity.boursier.alignment import d_n
+from simplicity.problems import Problem, doors
+
+Array = NDArray[np.floating]
+
+_ACCURACY = 1e-8  # of an eigenvalue, as a share of the operator's norm
+_BASIS = 60  # vectors that Lanczos keeps: dense spectra need more than the default 20
+
+
+class Weights(NamedTuple):
+    """Output weights `a` (m,) and input weights `w` (m, d), in this order also in a flat vector of all m (d + 1)."""
+
+    a: Array
+    w: Array
+
+
+def gradient(a: Array, w: Array, x: Array, y: Array) -> Weights:
+    """(dL/da_j, dL/dw_j) = (-<w_j, D_j>, -a_j D_j) with the force D_j = D_n(w_j, theta)."""
+    x, y, a, w = doors.arrays(x=(x, "n d"), y=(y, "n"), a=(a, "m"), w=(w, "m d"))
+    a, w = _double(a), _double(w)
+    force = d_n(w, x, y, np.maximum(x @ w.T, 0.0) @ a)
+    return Weights(-np.sum(w * force, axis=1), -a[:, None] * force)
+
+
+def gradient_norm(a: Array, w: Array, x: Array, y: Array) -> float:
+    """Euclidean norm of the gradient of L over all m (d + 1) weights."""
+    return float(np.sqrt(sum(np.sum(part**2) for part in gradient(a, w, x, y))))
+
+
+def hessian(a: Array, w: Array, x: Array, y: Array) -> LinearOperator:
+    """The Hessian of L at the given weights, of shape (m (d + 1), m (d + 1)), as products with flat vectors.
+
+    With s_jk the activation pattern, e_k = h(x_k) - y_k and a direction (alpha, omega),
+        u_k = sum_j s_jk (alpha_j <w_j, x_k> + a_j <omega_j, x_k>)                     the change of h(x_k)
+        H_a = 1/n sum_k s_jk (<w_j, x_k> u_k + <omega_j, x_k> e_k)
+        H_w = 1/n sum_k s_jk (a_j u_k + alpha_j e_k) x_k.
+    The terms with u are the Gauss-Newton part, positive semidefinite; those with e pair a_j with w_j through the force on the
+    neuron, -D_j, so that no eigenvalue lies below -max_j |D_j|.
+    """
+    x, y, a, w = doors.finite(x=(x, "n d"), y=(y, "n"), a=(a, "m"), w=(w, "m d"))
+    a, w, x = _double(a), _double(w), _double(x)
+    (m, d), n = w.shape, len(x)
+    before = x @ w.T
+    pattern = (before > 0).astype(np.float64)
+    hidden = pattern * before
+    error = hidden @ a - y
+    pull = pattern.T @ (error[:, None] * x)  # -n D_j
+
+    def product(direction: Array) -> Array:
+        alpha, omega = direction.ravel()[:m], direction.ravel()[m:].reshape(m, d)
+        change = hidden @ alpha + (pattern * (x @ omega.T)) @ a
+        along = pattern.T @ (change[:, None] * x)
+        outer = hidden.T @ change + np.sum(omega * pull, axis=1)
+        inner = a[:, None] * along + alpha[:, None] * pull
+        return np.concatenate([outer, inner.ravel()]) / n
+
+    return LinearOperator((m * (d + 1), m * (d + 1)), matvec=product, dtype=np.float64)
+
+
+def sharpness(a: Array, w: Array, x: Array, y: Array) -> float:
+    """Largest eigenvalue of the Hessian of L. A minimum where it exceeds 2/eta is unstable under steps of size eta."""
+    return _largest(hessian(a, w, x, y))
+
+
+def least_eigenvalue(a: Array, w: Array, x: Array, y: Array) -> float:
+    """Smallest eigenvalue of the Hessian over the weights of neurons that some sample activates.
+
+    The other neurons have no gradient and no curvature. Computed as c minus the largest eigenvalue of c - H with c the
+    sharpness, because Lanczos resolves an eigenvalue to a share of the operator's norm, and next to 0 there are thousands.
+    """
+    x, y, a, w = doors.arrays(x=(x, "n d"), y=(y, "n"), a=(a, "m"), w=(w, "m d"))
+    seen = active(w, x)
+    if not seen.any():
+        raise Problem("w: got no neuron that a sample activates, allowed at least one")
+    operator = hessian(_double(a)[seen], _double(w)[seen], x, y)
+    top = _largest(operator)
+    shifted = LinearOperator(operator.shape, matvec=lambda v: top * v - operator.matvec(v), dtype=np.float64)
+    return top - _largest(shifted)
+
+
+def active(w: Array, x: Array) -> NDArray[np.bool_]:
+    """Which neurons (m,) some sample activates."""
+    w, x = doors.arrays(w=(w, "m d"), x=(x, "n d"))
+    return np.any(_double(w) @ x.T > 0, axis=1)
+
+
+def least_norm_output(w: Array, x: Array, y: Array) -> Array:
+    """The shortest a (m,) among those with the least train MSE for fixed input weights w (m, d).
+
+    Singular values below the rounding of the features count as 0: directions that are equal are not told apart by rounding.
+    """
+    x, y, w = doors.finite(x=(x, "n d"), y=(y, "n"), w=(w, "m d"))
+    features = np.maximum(x @ _double(w).T, 0.0)
+    return lstsq(features, y, cond=max(features.shape) * np.finfo(np.float64).eps, lapack_driver="gelsy")[0]
+
+
+def balanced(a: Array, w: Array) -> Weights:
+    """The same function with |a_j| = |w_j|: neuron (a, w) becomes (a c, w / c). Such weights have the least norm."""
+    a, w = doors.arrays(a=(a, "m"), w=(w, "m d"))
+    length = np.linalg.norm(w, axis=1)
+    size = np.sqrt(np.abs(a) * length)
+    unit = np.divide(w, length[:, None], out=np.zeros_like(w), where=length[:, None] > 0)
+    return Weights(np.sign(a) * size, size[:, None] * unit)
+
+
+def random_feature_interpolator(width: int, x: Array, y: Array, rng: Generator) -> Weights:
+    """Input weights uniform on the sphere, least-norm output weights on top, balanced.
+
+    With as many active neurons as samples, and inputs of which no two are positive multiples of each other, it interpolates
+    any labels. It shows what this width can represent; no training finds it.
+    """
+    doors.whole("width", width, 1)
+    x, y = doors.samples(x, y)
+    doors.generator(rng)
+    w = rng.standard_normal((width, x.shape[1]))
+    w /= np.linalg.norm(w, axis=1, keepdims=True)
+    return balanced(least_norm_output(w, x, y), w)
+
+
+def perturbed(a: Array, w: Array, size: float, rng: Generator) -> Weights:
+    """All weights moved in a Gaussian direction by `size` times their Frobenius norm."""
+    a, w = doors.arrays(a=(a, "m"), w=(w, "m d"))
+    doors.number("size", size)
+    doors.generator(rng)
+    noise = Weights(rng.standard_normal(a.shape), rng.standard_normal(w.shape))
+    factor = size * _norm(a, w) / _norm(*noise)
+    return Weights(a + factor * noise.a, w + factor * noise.w)
+
+
+def at_loss(a: Array, w: Array, error: Callable[[Array, Array], float], wanted: float, rng: Generator) -> Weights:
+    """A random point of a given loss: from (a, w), where `error` is less, along a Gaussian direction until it is `wanted`."""
+    a, w = doors.finite(a=(a, "m"), w=(w, "m d"))
+    doors.function("error", error)
+    doors.number("wanted", wanted)
+    doors.generator(rng)
+    noise = Weights(rng.standard_normal(a.shape), rng.standard_normal(w.shape))
+    unit = _norm(a, w) / _norm(*noise)
+
+    def place(size: float) -> Weights:
+        return Weights(a + size * unit * noise.a, w + size * unit * noise.w)
+
+    if not error(a, w) < wanted:
+        raise Problem(f"wanted: got {wanted:g}, allowed more than the error of the weights, {error(a, w):g}")
+    far = 1e-3
+    while error(*place(far)) < wanted:
+        far *= 2
+    return place(float(brentq(lambda size: error(*place(size)) - wanted, 0.0, far, xtol=1e-15, rtol=1e-12)))
+
+
+def _largest(operator: LinearOperator) -> float:
+    size = operator.shape[0]
+    rng = np.random.default_rng(0)  # for the start and for restarts inside: the same weights give the same bits
+    start = rng.standard_normal(size)
+    try:
+        found = eigsh(
+            operator, k=1, which="LA", v0=start, ncv=min(size, _BASIS), tol=_ACCURACY, return_eigenvectors=False, rng=rng
+        )
+    except ArpackError:
+        if (operator @ start).any():
+            raise
+        return 0.0  # an operator that is 0 leaves Lanczos without a direction
+    return float(found[0])
+
+
+def _norm(a: Array, w: Array) -> float:
+    return float(np.sqrt(np.sum(a**2) + np.sum(w**2)))
+
+
+def _double(values: Array) -> NDArray[np.float64]:
+    return np.asarray(values, dtype=np.float64)

@@ -1,0 +1,126 @@
+"""`simplicity list`, `ledger`, `compare` and `store`: what there is; nothing is computed or changed."""
+
+import argparse
+import json
+import shlex
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from simplicity.grid.config import describe, written
+from simplicity.problems import Problem, shown
+from simplicity.problems.values import read
+
+
+def list_experiments(options: argparse.Namespace) -> int:
+    """`simplicity list`"""
+    from simplicity.evidence import records
+
+    found = [_described(records.experiment(name)) for name in records.names()]
+    if options.json:
+        print(json.dumps(found, indent=1))
+        return 0
+    for entry in found:
+        sizes = ", ".join(f"{preset} {count} cells" for preset, count in entry["cells"].items())
+        print(f"{entry['name']}  ({', '.join(entry['claims'])})  {sizes}\n    {entry['about']}")
+        for field in entry["parameters"]:
+            print(f"    -p {_typed(field)}  {field['type']}: {field['help']}")
+    return 0
+
+
+def show_ledger(options: argparse.Namespace) -> int:
+    """`simplicity ledger`"""
+    from simplicity.evidence import ledger
+
+    rows = ledger.rows()
+    if options.json:
+        print(json.dumps(rows, indent=1, sort_keys=True, ensure_ascii=False))
+    elif options.markdown:
+        print(ledger.markdown(rows))
+    else:
+        for row in rows:
+            print(
+                f"{row['id']:8}{row['verdict']:18}{row['claim']}"
+                + (f"  [{row['reason']}]" if row["checks"] and row["reason"] else "")
+            )
+    return 0
+
+
+def compare_files(options: argparse.Namespace) -> int:
+    """`simplicity compare`: 1 where something differs by more than the tolerances."""
+    from simplicity.evidence import compare
+
+    tolerance = compare.Tolerance(_tolerance("rtol", options.rtol), _tolerance("atol", options.atol))
+    found = compare.compare(Path(options.one), Path(options.other), tolerance)
+    for line in found.notes:
+        print(f"note: {line}")
+    for line in found.differences[: compare.MOST_LINES]:
+        print(line)
+    if len(found.differences) > compare.MOST_LINES:
+        print(f"and {len(found.differences) - compare.MOST_LINES} differences more")
+    within = f"within |a - b| <= {tolerance.atol:g} + {tolerance.rtol:g} max(|a|, |b|)"
+    print(f"{found.compared}, {within}: {len(found.differences) or 'no'} differences")
+    return 1 if found.differences else 0
+
+
+def show_store(options: argparse.Namespace) -> int:
+    """`simplicity store`: 1 where a file is damaged."""
+    from simplicity.evidence import records
+    from simplicity.grid import run
+    from simplicity.grid.store import Store, is_current
+
+    shelf = Store(Path(options.store) if options.store else run.default_store(), writable=False)
+    if not shelf.folder.is_dir():
+        raise Problem(f"store: got {shelf.folder}, allowed a folder that is there")
+    rows: dict[str, dict[str, float]] = {}
+    known, damaged = set(records.names()), []
+    for entry in shelf.entries(whole=options.verify):
+        row = rows.setdefault(entry.experiment, {"cells": 0, "stale": 0, "bytes": 0, "seconds": 0.0})
+        row["cells"] += 1
+        row["bytes"] += entry.size
+        row["seconds"] += entry.seconds or 0.0
+        if entry.damage:
+            damaged.append(entry)
+        elif entry.experiment not in known or not is_current(records.experiment(entry.experiment), entry):
+            row["stale"] += 1
+    print(f"{'experiment':32}{'cells':>8}{'stale':>8}{'MB':>10}{'core hours':>12}")
+    for name, row in rows.items():
+        hours, size = row["seconds"] / 3600, row["bytes"] / 1e6
+        print(f"{name:32}{row['cells']:8.0f}{row['stale']:8.0f}{size:10.1f}{hours:12.2f}")
+    for entry in damaged:
+        print(f"damaged: {entry.path}: {entry.damage}")
+    left = shelf.leftovers()
+    print(
+        f"{sum(row['cells'] for row in rows.values()):.0f} files in {shelf.folder}, {len(damaged)} damaged"
+        + ("" if options.verify else " by their headers (--verify reads them whole)")
+        + (f", {len(left)} left unfinished by killed runs" if left else "")
+    )
+    return 1 if damaged else 0
+
+
+def _tolerance(name: str, text: str) -> float:
+    try:
+        value = read(float, text)
+    except ValueError:
+        value = -1.0
+    if value < 0:
+        raise Problem(f"{name}: got {shown(text)}, allowed a finite number, at least 0")
+    return value
+
+
+def _described(module: ModuleType) -> dict[str, Any]:
+    from simplicity.grid.run import PRESETS
+    from simplicity.grid.store import name_of
+
+    return {
+        "name": name_of(module),
+        "about": (module.__doc__ or "").partition("\n")[0],
+        "claims": list(module.CLAIMS),
+        "cells": {preset: len(module.cells(getattr(module, preset))) for preset in PRESETS},
+        "parameters": describe(module.Config),
+    }
+
+
+def _typed(field: dict[str, Any]) -> str:
+    """NAME=VALUE as one types it in a shell."""
+    return shlex.quote(f"{field['name']}={written(field['default'], field['choices'])}")

@@ -1,0 +1,172 @@
+"""Words of the command line as values: parameters, grids, files, workers; each checked before anything is written."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from simplicity.grid.config import elements, listed
+from simplicity.places import files
+from simplicity.problems import Problem, no_such, shown
+
+
+def add_parameters(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
+        help="may be repeated; a list as 10,20, or as a JSON list",
+    )  # fmt: skip
+
+
+def add_grid(command: argparse.ArgumentParser, required: bool) -> None:
+    command.add_argument(
+        "-g", "--grid", action="append", default=[], metavar="NAME=V1,V2,...", required=required,
+        help="values of one setting, an axis of the grid; may be repeated",
+    )  # fmt: skip
+
+
+def add_running(command: argparse.ArgumentParser) -> None:
+    """Where and how long cells run, and where they are kept."""
+    command.add_argument("--workers", metavar="N", help="processes; 0 is a plain loop (default: $SIMPLICITY_WORKERS or 0)")
+    command.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a dask cluster instead (see the page Scaling out)")
+    command.add_argument("--timeout", metavar="SECONDS", help="most seconds of a cell, which then fails (default: 3600)")
+    command.add_argument("--store", metavar="DIR", help="folder of finished cells (default: the book's own)")
+    command.add_argument(
+        "--arithmetic",
+        metavar="KIND",
+        help="portable (default): the same bits on every processor with AVX2; native: what is fastest here",
+    )
+
+
+def parameters(pairs: Sequence[str]) -> dict[str, str]:
+    """`NAME=VALUE` words by name."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise Problem(f"parameter: got {shown(pair)}, allowed NAME=VALUE")
+        name = name.strip()
+        if name in found:
+            raise Problem(f"parameter {shown(name)[1:-1]}: got it twice, allowed once")
+        found[name] = value
+    return found
+
+
+def grid(
+    pairs: Sequence[str],
+    fixed: dict[str, str],
+    split: Callable[[str, str], list[Any]] = listed,
+) -> dict[str, list[Any]]:
+    """`NAME=V1,V2` words by name, each list taken apart by `split`; none may be `fixed` as well."""
+    found = {}
+    for name, text in parameters(pairs).items():
+        if name in fixed:
+            raise Problem(f"{shown(name)[1:-1]}: got it as a parameter and on the grid, allowed one of them")
+        found[name] = split(name, text)
+    return found
+
+
+def settings_grid(
+    module: ModuleType,
+    pairs: Sequence[str],
+    fixed: dict[str, str],
+) -> dict[str, list[Any]]:
+    """`grid` over an experiment's settings, whose choices may hold commas."""
+    return grid(pairs, fixed, lambda name, text: elements(module.Config, name, text))
+
+
+def experiment(name: str) -> ModuleType:
+    """The module of an experiment, or a `Problem` with the nearest name."""
+    from simplicity.evidence import records
+
+    try:
+        return records.experiment(name)
+    except Problem:
+        raise Problem(no_such("experiment", name, records.names())) from None
+
+
+def preset(module: ModuleType, name: str) -> Any:
+    """The settings of that name."""
+    from simplicity.grid.run import PRESETS
+
+    if name not in PRESETS:
+        raise Problem(no_such("preset", name, PRESETS))
+    return getattr(module, name)
+
+
+def output(text: str | None) -> Path | None:
+    """A file that can be written, or a device or a pipe; found out before any work is done."""
+    if text is None:
+        return None
+    path = Path(text)
+    why = files.refusal(path)
+    if why == "it is a folder":
+        raise Problem(f"output: got the folder {path}, allowed a file")
+    if why:
+        raise Problem(f"output: got {path} ({why}), allowed a file in a writable folder")
+    return path
+
+
+def table(text: str | None, beside: Path | None) -> Path | None:
+    """A file for tables, which has others beside it: no device and no pipe, and not the other output."""
+    path = output(text)
+    if path is not None and not files.is_regular(path):
+        raise Problem(f"csv: got {path}, a device or a pipe, allowed a file, since tables of curves are written beside it")
+    if path is not None and beside is not None and files.same(path, beside):
+        raise Problem(f"csv: got {path}, which is the output as well, allowed another file")
+    return path
+
+
+@contextlib.contextmanager
+def told_apart(path: Path | None) -> Iterator[None]:
+    """Within: where the output is standard output, what is told goes to standard error, so that the two do not mix."""
+    if path is not None and files.is_standard_output(path):
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    else:
+        yield
+
+
+def limit(options: argparse.Namespace) -> float | None:
+    """The most seconds of a cell, if the words say."""
+    from simplicity.process.pool import limit_from
+
+    return None if options.timeout is None else limit_from(options.timeout)
+
+
+def store(options: argparse.Namespace) -> Path:
+    """The folder of finished cells, not made yet."""
+    from simplicity.grid import run
+
+    return Path(options.store) if options.store else run.default_store()
+
+
+def check_running(options: argparse.Namespace) -> None:
+    """The words on workers, scheduler and time limit are right. The command line's go before the environment's."""
+    from simplicity.grid.cluster import address_from
+    from simplicity.process.pool import WORKERS, workers_from, workers_from_environment
+
+    limit(options)
+    if options.scheduler is not None:
+        if options.workers is not None:
+            raise Problem("workers: got them beside a scheduler, allowed one of them")
+        address_from(options.scheduler)
+    elif options.workers is None:
+        workers_from_environment()
+    else:
+        os.environ[WORKERS] = str(workers_from(options.workers))
+
+
+@contextlib.contextmanager
+def executor(options: argparse.Namespace, experiment: ModuleType) -> Iterator[Any]:
+    """The cluster that the words name, or None: then `run` makes processes of its own."""
+    if options.scheduler is None:
+        yield None
+        return
+    from simplicity.grid.cluster import connected
+
+    with connected(options.scheduler, experiment, limit(options)) as found:
+        yield found

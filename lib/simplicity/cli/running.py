@@ -1,0 +1,193 @@
+"""`simplicity run`, `sweep` and `record`."""
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from simplicity.cli import options as words
+from simplicity.evidence import records
+from simplicity.grid import sweep
+from simplicity.grid.config import parse
+from simplicity.grid.run import CellsFailed, run
+from simplicity.grid.store import Store, encode
+from simplicity.places import files
+from simplicity.problems import Problem
+from simplicity.process import pool
+
+
+def run_experiment(options: argparse.Namespace) -> int:
+    """`simplicity run`: 0 also where a claim does not hold; 1 where cells failed."""
+    module = words.experiment(options.experiment)
+    config = parse(module.Config, words.parameters(options.parameter), words.preset(module, options.preset))
+    words.check_running(options)
+    output = words.output(options.output)
+    try:
+        with words.executor(options, module) as executor:
+            dataset = run(module, config, executor, words.store(options), limit_seconds=words.limit(options))
+    except CellsFailed as failed:
+        if output and failed.dataset is not None:
+            files.write(output, encode(failed.dataset))
+        return _failed(str(failed))
+    checks = module.checks(dataset)
+    with words.told_apart(output):
+        print("\n".join(_line(one) for one in checks) or "nothing to judge in these settings: try more seeds or other values")
+        if output:
+            files.write(output, encode(dataset))
+            print(f"{dataset.sizes['cell']} cells in {output}")
+    return 0
+
+
+def run_sweep(options: argparse.Namespace) -> int:
+    """`simplicity sweep`: 1 where cells failed, the others being kept."""
+    module = words.experiment(options.experiment)
+    fixed = words.parameters([*options.parameter, *([] if options.seeds is None else [f"seeds={options.seeds}"])])
+    swept = words.settings_grid(module, options.grid, fixed)
+    base = parse(module.Config, fixed, words.preset(module, options.preset))
+    words.check_running(options)
+    output = words.output(options.output)
+    table = words.table(options.csv, output)
+    points = sweep.plan(module, base, swept)
+    if options.dry_run:
+        _tell_plan(module, points, words.store(options))
+        return 0
+    clock = time.perf_counter()
+    with words.executor(options, module) as executor:
+        found = sweep.sweep(module, base, swept, executor, words.store(options), limit_seconds=words.limit(options), lines=True)
+    failed, total = len(found.failures), len(points.distinct)
+    with words.told_apart(output):
+        seconds = duration(time.perf_counter() - clock)
+        computed = total - found.stored - failed
+        print(f"{total} cells: {computed} computed, {found.stored} from the store, {failed} failed; {seconds}")
+        if found.dataset is not None:
+            _write(found.dataset, points, output, table)
+    return _failed(f"{failed} of {total} cells failed; the same command tries them again") if failed else 0
+
+
+def _write(dataset: xr.Dataset, points: sweep.Plan, output: Path | None, table: Path | None) -> None:
+    for line in _not_finite(dataset):
+        print(line)
+    tables = _tables(dataset, table) if table else {}
+    for path in tables:
+        if output is not None and files.same(path, output):
+            raise Problem(f"csv: got {table}, whose table {path} is the output as well, allowed another file")
+    if output:
+        files.write(output, encode(dataset))
+        print(f"{_shape(points)} in {output}")
+    if table:
+        _write_tables(table, tables)
+        for path in tables:
+            print(f"table in {path}")
+
+
+def record_experiment(options: argparse.Namespace) -> int:
+    """`simplicity record`"""
+    from simplicity.places import paths
+
+    module = words.experiment(options.experiment)
+    paths.root()
+    words.check_running(options)
+    if options.carry:
+        print(records.carry(module))
+        return 0
+    shelf = Store(words.store(options))
+    try:
+        with words.executor(options, module) as executor:
+            print(records.make(module, shelf, executor))
+    except CellsFailed as failed:
+        return _failed(str(failed))
+    return 0
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that a person would use."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def _tell_plan(module: ModuleType, points: sweep.Plan, folder: Path) -> None:
+    """What a sweep would do. Cells differ in cost, hence an estimate from the median and one from the mean."""
+    there, seconds = sweep.remaining(module, points, folder)
+    total = len(points.distinct)
+    print(f"{total} cells: {_shape(points)}; a cell that several points share counts once")
+    print(f"{there} stored in {folder}, {total - there} to compute")
+    if not seconds:
+        print("no estimate: no cell of this experiment is stored yet")
+        return
+    workers = max(1, pool.workers_from_environment())
+    low, high = sorted((total - there) * each / workers for each in (statistics.median(seconds), statistics.fmean(seconds)))
+    each = f"median {statistics.median(seconds):.3g} s, mean {statistics.fmean(seconds):.3g} s, longest {max(seconds):.3g} s"
+    print(f"estimate: {duration(low)} to {duration(high)} with {workers} at a time ({len(seconds)} stored cells: {each})")
+
+
+def _shape(points: sweep.Plan) -> str:
+    return "grid of " + " x ".join(f"{len(values)} {name}" for name, values in points.axes.items())
+
+
+def _not_finite(dataset: xr.Dataset) -> list[str]:
+    """What is not finite, in words: curves may end early, other values are to be looked at."""
+    found = []
+    for name, variable in dataset.data_vars.items():
+        if variable.dtype.kind == "f":
+            inner = [dim for dim in variable.dims if dim not in dataset["finished"].dims]
+            odd = (~xr.apply_ufunc(np.isfinite, variable)).any(inner) & dataset["finished"]
+            ended = odd & _ends_early(variable, inner)
+            for cells, what, why in (
+                (ended, "ends early", "training stopped there, the rest was never computed"),
+                (odd & ~ended, "is not finite", "a run diverged, or it is not defined there"),
+            ):
+                if cells.any():
+                    places = f"{int(cells.sum())} of {int(dataset['finished'].sum())} places"
+                    found.append(f"note: {name} {what} in {places}: {why}")
+    return found
+
+
+def _tables(dataset: xr.Dataset, path: Path) -> dict[Path, str]:
+    """The table under the file's own name, those of the curves beside it."""
+    return {
+        path.with_name(f"{path.stem}.{inner}{path.suffix}") if inner else path: table.to_csv(index=False)
+        for inner, table in sweep.tables(dataset).items()
+    }
+
+
+def _write_tables(path: Path, tables: dict[Path, str]) -> None:
+    """Write them; the curves of an earlier sweep into the same file go."""
+    curves = [target.name for target in tables if target != path]
+    together = files.Together(path)
+    together.plan(curves)
+    for target, text in tables.items():
+        files.write_text(target, text)
+    together.finish(curves)
+
+
+def _ends_early(variable: xr.DataArray, inner: list[Any]) -> xr.DataArray:
+    """Where a curve begins with numbers and has nothing but NaN after its last."""
+    if len(inner) != 1:
+        return xr.zeros_like(variable.any(inner), dtype=bool)
+    axis = variable.get_axis_num(inner[0])
+    finite, values = np.isfinite(variable.values), variable.values
+    falls_only = (np.diff(finite.astype(np.int8), axis=axis) <= 0).all(axis)
+    ends = finite.take(0, axis) & falls_only & (finite | np.isnan(values)).all(axis)
+    return xr.DataArray(ends, dims=[dim for dim in variable.dims if dim != inner[0]])
+
+
+def _line(one: Any) -> str:
+    from simplicity.evidence.ledger import number
+
+    word = {True: "holds", False: "does not hold", None: "not judged"}[one.holds]
+    interval = f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}]" if one.interval else ""
+    against = one.control.why or f"{one.control.what} = {number(one.control.value)} ({one.control.criterion})"
+    return f"{one.claim}  {word}: {one.statistic} = {number(one.value)}{interval} ({one.criterion}); control: {against}"
+
+
+def _failed(text: str) -> int:
+    print("error: " + " ".join(text.split()), file=sys.stderr)
+    return 1

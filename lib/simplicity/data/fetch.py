@@ -1,0 +1,150 @@
+"""`simplicity data fetch|verify`: download image sets from their public homes, and check what is there.
+
+Downloads happen only here, on the user's word, each held against a SHA-256 before it gets its name; a broken one is tried again
+and leaves nothing behind. The folder is that of `data.images`: $SIMPLICITY_DATA where set, else the user's cache.
+"""
+
+import argparse
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from simplicity.data import images
+from simplicity.places import files
+from simplicity.problems import Problem, unknown
+
+
+class Remote(NamedTuple):
+    """A file of a data set: its path in the folder, its public address and its SHA-256."""
+
+    file: str
+    url: str
+    sha256: str
+
+
+_MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+_MNIST_SUMS = (
+    "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+)
+REMOTES: dict[str, tuple[Remote, ...]] = {
+    "mnist": tuple(
+        Remote(f"MNIST/raw/{name}.gz", f"{_MNIST}{name}.gz", known)
+        for name, known in zip(images.MNIST_FILES, _MNIST_SUMS, strict=True)
+    ),
+    "cifar10": (
+        Remote(
+            f"cifar10/{images.CIFAR_ARCHIVE}",
+            f"https://www.cs.toronto.edu/~kriz/{images.CIFAR_ARCHIVE}",
+            "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        ),
+    ),
+}
+RETRIES, SECONDS = 2, 60
+
+
+def fetch(name: str, folder: Path | None = None, remotes: Mapping[str, Sequence[Remote]] = REMOTES) -> list[Path]:
+    """Download what is missing or wrong of a data set, and unpack CIFAR-10's batches beside their archive."""
+    import pooch
+
+    root = folder or images.folder()
+    wanted = _files(name, remotes)
+    pooch.get_logger().setLevel(logging.ERROR)
+    registry = pooch.create(
+        path=root,
+        base_url="",
+        registry={one.file: f"sha256:{one.sha256}" for one in wanted},
+        urls={one.file: one.url for one in wanted},
+        retry_if_failed=RETRIES,
+    )
+    found = []
+    for one in wanted:
+        try:
+            downloader = pooch.HTTPDownloader(timeout=SECONDS, progressbar=False)
+            found.append(Path(registry.fetch(one.file, downloader=downloader)))
+        except (OSError, ValueError) as reason:  # requests' errors are OSErrors; a wrong sum is a ValueError
+            if isinstance(reason, PermissionError | FileExistsError | NotADirectoryError):
+                raise Problem(f"data: got {root} ({_why(root)}), allowed a folder that can be written") from None
+            said = " ".join(str(reason).split())
+            raise Problem(f"{one.url}: got no good copy ({said}), allowed one with SHA-256 {one.sha256}") from None
+    for path in found:
+        if path.name == images.CIFAR_ARCHIVE:
+            found += unpack(path)
+    return found
+
+
+def unpack(archive: Path) -> list[Path]:
+    """CIFAR-10's six batches as files beside their archive, under names of ours and never of the archive's."""
+    members = images.cifar_members(archive)
+    found = []
+    for name in images.CIFAR_BATCHES:
+        images.decode_cifar(members[f"{name}.bin"], name)  # refuse what is no batch before anything is written
+        target = archive.with_name(f"{name}.bin")
+        if not target.is_file() or target.read_bytes() != members[f"{name}.bin"]:
+            files.write(target, members[f"{name}.bin"])
+        found.append(target)
+    return found
+
+
+def verify(name: str, folder: Path | None = None, remotes: Mapping[str, Sequence[Remote]] = REMOTES) -> list[str]:
+    """One line a file with a published sum, and one on what the loader reads.
+
+    A wrong sum is a `Problem`, and so are other images or labels than the data set's own, in whatever form they are kept.
+    """
+    root = folder or images.folder()
+    lines = []
+    for one in _files(name, remotes):
+        path = root / one.file
+        found = _sum(path)
+        if found is None:
+            continue
+        if found != one.sha256:
+            raise Problem(f"{path}: got SHA-256 {found}, allowed {one.sha256}; delete it and fetch again")
+        lines.append(f"{path}: SHA-256 as published")
+    loaded = images.mnist(root) if name == "mnist" else images.cifar10(root)
+    images.own(name, root, loaded)
+    train, test = len(loaded.train.y), len(loaded.test.y)
+    classes = len(np.unique(loaded.train.y))
+    left = f", {sum(loaded.dropped)} inexact ones left out" if sum(loaded.dropped) else ""
+    return [*lines, f"{name}: {train} training and {test} test images in {classes} classes, its own{left}"]
+
+
+def _sum(path: Path) -> str | None:
+    """SHA-256 of a file; None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as reason:
+        raise Problem(f"{path}: got no content ({reason.strerror or reason}), allowed a file that can be read") from None
+
+
+def run(options: argparse.Namespace) -> int:
+    """`simplicity data fetch|verify [NAME]`"""
+    names = [options.name] if options.name else list(REMOTES)
+    for name in names:
+        _files(name, REMOTES)
+    for name in names:
+        if options.action == "fetch":
+            for path in fetch(name):
+                print(path)
+        for line in verify(name):
+            print(line)
+    return 0
+
+
+def _why(root: Path) -> str:
+    return "it is no folder" if root.exists() and not root.is_dir() else "not writable"
+
+
+def _files(name: str, remotes: Mapping[str, Sequence[Remote]]) -> Sequence[Remote]:
+    if name not in remotes:
+        raise Problem(unknown("data set", name, remotes))
+    return remotes[name]

@@ -1,0 +1,1 @@
+"""Claims, checks and verdicts; committed records and the ledger."""

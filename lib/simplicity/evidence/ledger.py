@@ -1,0 +1,231 @@
+"""The ledger: every claim of claims.csv with its verdict, and a chapter's own judgement of its runs.
+
+A claim's verdict comes from its FULL checks, applied anew at each build to the committed records; the fresh QUICK checks stand
+beside them. The evidence travels in the outputs of executed notebooks under the type `MIME`.
+"""
+
+import contextlib
+import csv
+import dataclasses
+import functools
+import hashlib
+import html
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import xarray as xr
+
+from simplicity.evidence import claims, records
+from simplicity.evidence.claims import Check, Verdict
+from simplicity.grid import store
+from simplicity.grid.run import default_store
+from simplicity.places import files, paths
+from simplicity.problems import Problem
+from simplicity.process import threads
+
+MIME = "application/vnd.simplicity.checks+json"
+SIGNS = {
+    claims.REPRODUCED: "✓",
+    claims.PARTLY: "◐",
+    claims.NOT_REPRODUCED: "✗",
+    claims.NOT_TESTABLE: "∅",
+    claims.PENDING: "…",
+}
+
+
+def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
+    """One plain object for each id of claims.csv, in its order; `payloads` are those of executed chapters."""
+    fresh = [claims.from_row(row) for payload in payloads for row in payload["checks"]]
+    papers = {row["id"]: {"text": row["text"], "provenance": row["provenance"]} for row in _table("paper_values.csv")}
+    found = []
+    for row in _table("claims.csv"):
+        recorded = [one for one in full_checks() if one.claim == row["id"]]
+        quick = [one for one in fresh if one.claim == row["id"]]
+        judged = _judged(recorded, quick)
+        verdict = claims.verdict(row["id"], judged) if judged else None
+        found.append(
+            {name: row[name] for name in ("id", "paper", "chapter", "claim")}
+            | {
+                "verdict": verdict.verdict if verdict else claims.PENDING,
+                "reason": verdict.reason if verdict else "not done yet",
+                "checks": [one.row() for one in recorded + quick],
+                "paper_value": papers.get(row["id"], {"text": "", "provenance": "none"}),
+            }
+        )
+    return found
+
+
+def _judged(recorded: Sequence[Check], fresh: Sequence[Check]) -> list[Check]:
+    """The recorded checks, and a fresh one only where no record has its statistic: a claim may have several experiments."""
+    known = {one.statistic for one in recorded}
+    return [*recorded, *(one for one in fresh if one.statistic not in known)]
+
+
+def full_checks() -> list[Check]:
+    """`checks` of every experiment applied to its committed record."""
+    found: list[Check] = []
+    for name in records.names():
+        found += _full_checks(name)
+    return found
+
+
+@functools.cache
+def _full_checks(name: str) -> tuple[Check, ...]:
+    """Checks of a record take up to two seconds, so they are kept beside the finished cells."""
+    content = records.content(name)
+    if content is None:
+        return ()
+    kept = default_store() / "judged" / f"{name}.json"
+    parts = [hashlib.sha256(content).hexdigest(), threads.code_digest(records.source(name)), threads.label(), store.versions()]
+    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    found = _kept(kept, key)
+    if found is None:
+        found = _applied(records.experiment(name))
+        with contextlib.suppress(Problem):  # a folder that cannot be written costs the seconds again, nothing else
+            files.write_text(kept, json.dumps({"key": key, "checks": [one.row() for one in found]}))
+    return found
+
+
+def _kept(path: Path, key: str) -> tuple[Check, ...] | None:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        return tuple(claims.from_row(row) for row in found["checks"]) if found["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):  # none yet, or a damaged one
+        return None
+
+
+def _applied(module: ModuleType) -> tuple[Check, ...]:
+    record = records.load(module)
+    try:
+        return tuple(module.checks(record.dataset)) if record else ()
+    except KeyError as missing:  # what the criteria speak of was not measured yet when the record was made
+        name = store.name_of(module)
+        raise Problem(f"record of {name}: got none of {missing}, allowed one made anew by `simplicity record {name}`") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    """A chapter's fresh checks beside those of the records; displayed as a table that carries its evidence."""
+
+    runs: tuple[xr.Dataset, ...]
+    fresh: tuple[Check, ...]
+    recorded: tuple[Check, ...]
+
+    @property
+    def presets(self) -> list[str]:
+        return sorted({str(dataset.attrs["preset"]) for dataset in self.runs})
+
+    def verdicts(self) -> list[Verdict]:
+        """From the FULL checks where there are any, in the order of claims.csv."""
+        order = [row["id"] for row in _table("claims.csv")]
+        ids = sorted({one.claim for one in self.fresh + self.recorded}, key=order.index)
+        found = []
+        for claim in ids:
+            recorded = [one for one in self.recorded if one.claim == claim]
+            found.append(claims.verdict(claim, _judged(recorded, [one for one in self.fresh if one.claim == claim])))
+        return found
+
+    def assert_expected(self) -> str:
+        """Every outcome is the one committed beside the record; with parameters other than a preset's nothing is asserted."""
+        if not set(self.presets) <= {"QUICK", "FULL"}:
+            return "Other parameters than the published ones: the verdicts above are shown, nothing is asserted."
+        for dataset in self.runs:
+            name, preset = str(dataset.attrs["experiment"]), str(dataset.attrs["preset"])
+            record = records.load(records.experiment(name))
+            if record is None:
+                raise AssertionError(f"{name}: no record to expect anything of; run `simplicity record {name}`")
+            module = records.experiment(name)
+            for label, data in ((preset, dataset), ("FULL", record.dataset)):
+                _compare(name, label, records.outcomes(module.checks(data)), record.expected[label])
+        return "Every check of this page came out as committed, fresh and recorded."
+
+    def payload(self) -> dict[str, Any]:
+        seeds = sorted({f"{len(set(d.seed.values.tolist()))} (from {d.seed.values.min()})" for d in self.runs})
+        return {
+            "preset": "+".join(self.presets),
+            "experiments": [str(dataset.attrs["experiment"]) for dataset in self.runs],
+            "seeds": ", ".join(seeds),
+            "checks": [one.row() for one in self.fresh],
+        }
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        text = "\n".join(f"{found.claim}: {found.verdict} {found.reason}".rstrip() for found in self.verdicts())
+        return {MIME: self.payload(), "text/html": _table_html(self), "text/plain": text}
+
+
+def judge(*runs: xr.Dataset) -> Judgement:
+    """Check fresh runs, and beside them the records of the same experiments; a record itself may stand in for a run."""
+    names = [str(dataset.attrs["experiment"]) for dataset in runs]
+    recorded = [one for name in names for one in _full_checks(name)]
+    known = [one.row() for one in recorded]
+    fresh = [one for name, dataset in zip(names, runs, strict=True) for one in records.experiment(name).checks(dataset)]
+    return Judgement(runs, tuple(one for one in fresh if one.row() not in known), tuple(recorded))
+
+
+def badge(verdict: str) -> str:
+    """Sign and word beside the colour, so that the colour is never the only carrier."""
+    sign = f'<span aria-hidden="true">{SIGNS[verdict]}</span>'
+    return f'<span class="verdict verdict-{verdict.replace(" ", "-")}">{sign} {html.escape(verdict)}</span>'
+
+
+def number(value: float | None) -> str:
+    """A measured number in a table: four significant digits."""
+    return "none" if value is None or value != value else f"{value:.4g}"
+
+
+def markdown(found: Sequence[dict[str, Any]]) -> str:
+    """The judged claims as the table of the README."""
+    lines = ["| claim | what it says | verdict |", "| --- | --- | --- |"]
+    lines += [f"| {row['id']} | {row['claim']} | {row['verdict']} |" for row in found if row["checks"]]
+    return "\n".join(lines)
+
+
+def _compare(name: str, preset: str, found: records.Outcomes, expected: records.Outcomes) -> None:
+    for claim in sorted(set(found) | set(expected)):
+        now, then = found.get(claim, {}), expected.get(claim, {})
+        for statistic in sorted(set(now) | set(then)):
+            if now.get(statistic) != then.get(statistic):
+                raise AssertionError(
+                    f"{name}, {preset}, {claim}: {statistic}: now {now.get(statistic)}, expected {then.get(statistic)}"
+                )
+
+
+def _table_html(judgement: Judgement) -> str:
+    text = {row["id"]: row["claim"] for row in _table("claims.csv")}
+    body = ""
+    for found in judgement.verdicts():
+        body += (
+            f'<tr class="claim"><th scope="row">{found.claim}</th>'
+            f'<td colspan="3">{html.escape(text[found.claim])}</td><td>{badge(found.verdict)}</td></tr>'
+        )
+        both = [one for one in judgement.recorded + judgement.fresh if one.claim == found.claim]
+        for statistic in dict.fromkeys(one.statistic for one in both):
+            body += "".join(_check_row(one, i == 0) for i, one in enumerate(c for c in both if c.statistic == statistic))
+    heads = ("Run", "Statistic and criterion", "Value", "Negative control", "Outcome")
+    head = "".join(f'<th scope="col">{title}</th>' for title in heads)
+    table = f'<div class="judgement"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    names = dict.fromkeys(str(dataset.attrs["experiment"]) for dataset in judgement.runs)
+    notes = "".join(f"<li>{html.escape(records.note(records.experiment(name)))}</li>" for name in names)
+    return f'{table}<ul class="records">{notes}</ul>'
+
+
+def _check_row(one: Check, first: bool) -> str:
+    what = f"{html.escape(one.statistic)} <small>({one.kind})</small>: {html.escape(one.criterion)}" if first else "the same"
+    value = number(one.value)
+    if one.interval:
+        value += (
+            f" <small>[{number(one.interval[0])}, {number(one.interval[1])}], {one.interval_kind}, {one.seeds} seeds</small>"
+        )
+    against = html.escape(one.control.why)
+    if not one.control.why:
+        against = f"{html.escape(one.control.what)}: {number(one.control.value)}; {html.escape(one.control.criterion)}"
+    outcome = {True: "holds", False: "does not hold", None: "not judged"}[one.holds]
+    return f"<tr><td>{one.preset}</td><td>{what}</td><td>{value}</td><td>{against}</td><td>{outcome}</td></tr>"
+
+
+def _table(name: str) -> list[dict[str, str]]:
+    with open(paths.book() / name, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,1 @@
+"""Grids of cells: settings, runs, the store of finished cells, what a result is as old as, clusters."""

@@ -1,0 +1,259 @@
+"""A dask cluster as an executor: the workers are checked before any cell runs, and a cell that kills workers is given up.
+
+The scheduler and its workers run wherever there is a network between them and this process; results travel back here, where
+they are stored, so no shared disk is needed. `distributed` is the optional extra `cluster`.
+"""
+
+import contextlib
+import importlib
+import logging
+import platform
+import re
+import sys
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor, Future
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+from simplicity.grid import store
+from simplicity.problems import Problem, shown
+from simplicity.process import threads
+from simplicity.process.pool import LIMIT_SECONDS, Submits
+
+RETRIES = 2  # of a cell whose worker died
+PATIENCE_SECONDS = 30.0  # for the scheduler's answer, and for a first worker
+GRACE_SECONDS = 2.0  # for the word that a cell's time is over to reach the scheduler before its worker ends
+WATCH_SECONDS = 5.0
+OVERDUE = "simplicity-overdue"
+_ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}", re.ASCII)
+
+
+def address_from(text: str) -> str:
+    """The address of a scheduler, or a `Problem`."""
+    if not _ADDRESS.fullmatch(text):
+        raise Problem(f"scheduler: got {shown(text)}, allowed tcp://HOST:PORT")
+    return text
+
+
+@contextlib.contextmanager
+def connected(
+    address: str, experiment: ModuleType, limit_seconds: float | None = None, patience: float = PATIENCE_SECONDS
+) -> Iterator[Submits]:
+    """An executor on the cluster whose scheduler is at `address`; every worker has this code and these versions.
+
+    A cell whose worker dies is tried again, `RETRIES` times at most: the scheduler's own limit is lowered to that. A cell that
+    takes longer than `limit_seconds` fails, and its worker ends (a worker's nanny starts another).
+    """
+    try:
+        import distributed
+    except ModuleNotFoundError:
+        raise Problem("scheduler: the package distributed is missing, allowed with `pip install distributed`") from None
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_quiet())
+        try:
+            client = distributed.Client(address_from(address), timeout=patience, set_as_default=False)
+        except (OSError, ValueError) as reason:  # nothing there, or something else
+            told = f"{type(reason).__name__}: {reason}".splitlines()[0]
+            raise Problem(f"scheduler: got {address} ({told}), allowed one that answers") from None
+        stack.callback(_close, client)
+        _await_worker(client, address, patience)
+        _check_python(client, address)
+        _compare(client, experiment)
+        client.run_on_scheduler(_lower_limit())
+        found = _Cluster(client, address, limit_seconds or LIMIT_SECONDS)
+        stack.callback(found.ended.set)
+        yield found
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What goes wrong between dask's parts ends in one line of ours, not in a log of theirs."""
+    loggers = [
+        logging.getLogger(name) for name in logging.root.manager.loggerDict if re.match(r"(distributed|tornado)\b", name)
+    ]
+    before = [(logger, logger.level) for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in before:
+            logger.setLevel(level)
+
+
+def _close(client: Any) -> None:
+    with contextlib.suppress(Exception):  # a scheduler that is gone cannot be told goodbye
+        client.close(timeout=GRACE_SECONDS)
+
+
+def identity(module: str) -> dict[str, str]:
+    """What must be equal here and on each worker: the library, the experiment's code, the versions that results depend on."""
+    experiment = importlib.import_module(module)
+    code = {"library": threads.library_digest()[:12], "fingerprint": store.fingerprint(experiment)[:12]}
+    return {**store.versions(), "arithmetic": threads.label(), **code}
+
+
+def _await_worker(client: Any, address: str, patience: float) -> None:
+    try:
+        client.wait_for_workers(1, timeout=patience)
+    except TimeoutError:
+        raise Problem(f"scheduler: got {address} without a worker, allowed at least one") from None
+
+
+def _check_python(client: Any, address: str) -> None:
+    """A `Problem` where the scheduler's or a worker's Python is of another minor version than ours.
+
+    A function that is pickled by its code ends another Python in a segmentation fault. dask's own
+    question for the versions is answered without any such function.
+    """
+    try:
+        told = client.get_versions()
+    except (OSError, ValueError, TimeoutError) as reason:
+        line = f"{type(reason).__name__}: {reason}".splitlines()[0]
+        raise Problem(f"scheduler: got {address} ({line}), allowed one that answers") from None
+    places: dict[str, list[str]] = {}
+    for place, info in [("the scheduler", told["scheduler"]), *sorted(told["workers"].items())]:
+        places.setdefault(_python_of(info), []).append(place)
+    here = _minor(platform.python_version())
+    different = {version: where for version, where in places.items() if _minor(version) != here}
+    other = [f"{version} at {_some(where)}" for version, where in different.items()]
+    if other:
+        raise Problem(f"python: got {', '.join(other)}, allowed {here} as here")
+
+
+def _python_of(info: Mapping[str, Any] | None) -> str:
+    version = ((info or {}).get("packages") or {}).get("python")
+    return ".".join(str(version).split(".")[:3]) if version else "an unknown version"
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def _some(places: list[str], most: int = 3) -> str:
+    more = f" and {len(places) - most} more" if len(places) > most else ""
+    return ", ".join(places[:most]) + more
+
+
+def _compare(client: Any, experiment: ModuleType) -> None:
+    """One `Problem` that names each worker's differences, if there are any; nothing has been run yet."""
+    name = experiment.__name__
+
+    def look() -> dict[str, str]:  # pickled by its code, so that a worker without our package can say so
+        from simplicity.grid.cluster import identity
+
+        return identity(name)
+
+    ours, different = identity(name), []
+    for worker, theirs in sorted(client.run(look, on_error="return").items()):
+        if isinstance(theirs, BaseException):
+            different.append(f"{worker}: {type(theirs).__name__}: {theirs}")
+        else:
+            unequal = {key: here for key, here in ours.items() if theirs.get(key) != here}
+            parts = [f"{key} {theirs.get(key)} (here {here})" for key, here in unequal.items()]
+            different += [f"{worker}: {', '.join(parts)}"] if parts else []
+    if different:
+        raise Problem(f"workers: {'; '.join(different)}, allowed the same code and versions as here")
+
+
+def _lower_limit() -> Callable[..., None]:
+    most = RETRIES
+
+    def lower(dask_scheduler: Any = None) -> None:  # pickled by its code: the scheduler needs no package of ours
+        dask_scheduler.allowed_failures = min(dask_scheduler.allowed_failures, most)
+
+    return lower
+
+
+class _Cluster:
+    """dask's own executor, given one cell a thread of its workers at a time, each with a limit to its time.
+
+    When a worker dies dask suspects every cell that it had been given, those not begun too: with a queue on each worker, one
+    cell that kills its workers would take innocent ones with it.
+    """
+
+    def __init__(self, client: Any, address: str, limit_seconds: float) -> None:
+        self._client, self._address, self._limit = client, address, limit_seconds
+        self._executor = client.get_executor(pure=False)
+        self._queue: deque[tuple[Future, tuple[Any, ...]]] = deque()
+        self._running: dict[str, tuple[Future, Future]] = {}
+        self._lock = threading.RLock()
+        self._threads = sum(client.nthreads().values())
+        self.ended = threading.Event()
+        client.subscribe_topic(OVERDUE, self._overdue)
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def submit(self, fn: Any, /, *args: Any) -> Future:
+        told: Future = Future()
+        self._queue.append((told, (fn, *args)))
+        self._fill()
+        return told
+
+    def _fill(self) -> None:
+        with self._lock:
+            while self._queue and len(self._running) < self._threads and not self.ended.is_set():
+                told, work = self._queue.popleft()
+                token = uuid.uuid4().hex
+                inner = self._executor.submit(_limited, self._limit, token, *work)
+                self._running[token] = inner, told
+                inner.add_done_callback(partial(self._pass_on, token, told))
+
+    def _pass_on(self, token: str, told: Future, done: Future) -> None:
+        with self._lock:
+            mine = self._running.pop(token, None) is not None
+        if mine and done.cancelled():  # by dask, when the connection ends
+            self.ended.set()
+            told.set_exception(BrokenExecutor(f"the scheduler at {self._address} is gone"))
+        elif mine and type(done.exception()).__name__ == "KilledWorker":  # whose text is long and speaks of tasks
+            told.set_exception(RuntimeError(f"its worker died, {RETRIES + 1} times in all"))
+        elif mine and done.exception() is not None:
+            told.set_exception(done.exception())
+        elif mine:
+            told.set_result(done.result())
+        self._fill()
+
+    def _overdue(self, event: Any) -> None:
+        with self._lock:
+            inner, told = self._running.pop(event[1], (None, None))
+        if inner is not None and told is not None:
+            told.set_exception(TimeoutError(f"more than {self._limit:g} s"))
+            # Or the scheduler would try it again elsewhere. Not from here: this is the loop that would have to do it.
+            threading.Thread(target=inner.cancel, daemon=True).start()
+
+    def _watch(self) -> None:
+        """Workers come and go. Without any a run waits, since one may come (a queue, a restart); a line says so."""
+        alone = 0
+        while not self.ended.wait(WATCH_SECONDS):
+            with contextlib.suppress(Exception):  # a lost scheduler is told elsewhere
+                self._threads = sum(self._client.nthreads().values())
+                alone = 0 if self._threads else alone + 1
+                if alone == 2:
+                    print(f"no worker is left at {self._address}; waiting for one", file=sys.stderr, flush=True)
+                self._fill()
+
+
+def _limited(limit: float, token: str, fn: Any, *args: Any) -> Any:
+    """On a worker: `fn`, and an end of the process where it takes too long; a compiled loop cannot be ended otherwise."""
+    import os
+    import time
+
+    from distributed import get_worker
+
+    worker = get_worker()
+
+    def end() -> None:
+        worker.log_event(OVERDUE, token)
+        time.sleep(GRACE_SECONDS)
+        os._exit(1)
+
+    timer = threading.Timer(limit, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        return fn(*args)
+    finally:
+        timer.cancel()

@@ -1,0 +1,109 @@
+"""A process beside this one that computes cells, where this one cannot.
+
+Numpy takes its instruction set when it is loaded. A notebook or a dask worker that loaded numpy before this package, on a
+processor with more than AVX2, can no longer be given portable arithmetic (`threads.in_force`). Its cells then go to one
+other process, which is started once and lives as long as this one.
+"""
+
+import atexit
+import contextlib
+import functools
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from typing import Any
+
+WATCH_SECONDS = 1.0
+_BEGIN = (
+    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);from simplicity.grid import companion; companion.serve()"
+)
+
+
+class Died(RuntimeError):
+    """The companion ended in the middle of a cell; `exitcode` is negative where a signal ended it."""
+
+    def __init__(self, exitcode: int) -> None:
+        super().__init__("the process that computed it died")
+        self.exitcode = exitcode
+
+
+def compute(*call: Any) -> Any:
+    """`run.compute(*call)` in the companion: its result, or its exception raised here."""
+    return _companion().compute(call)
+
+
+class _Companion:
+    """One process and the pipes to it; one cell at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _BEGIN],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is the parent's to handle
+        )
+        self._send(sys.path)
+        atexit.register(self._process.kill)
+
+    def compute(self, call: tuple[Any, ...]) -> Any:
+        assert self._process.stdout is not None
+        with self._lock:
+            try:
+                self._send(call)
+                succeeded, value = pickle.load(self._process.stdout)
+            except (EOFError, BrokenPipeError):
+                _companion.cache_clear()  # the next cell gets a new one
+                raise Died(self._process.wait()) from None
+        if succeeded:
+            return value
+        raise value
+
+    def _send(self, value: Any) -> None:
+        assert self._process.stdin is not None
+        pickle.dump(value, self._process.stdin)
+        self._process.stdin.flush()
+
+
+@functools.cache
+def _companion() -> _Companion:
+    return _Companion()
+
+
+def serve() -> None:
+    """In the companion: compute what comes in until nobody asks any more."""
+    from simplicity.grid import run
+
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a cell prints is no answer
+    threading.Thread(target=_follow, args=[os.getppid()], daemon=True).start()
+    with contextlib.suppress(EOFError):
+        while True:
+            call = pickle.load(sys.stdin.buffer)
+            try:
+                answer: tuple[bool, Any] = True, run.compute(*call)
+            except Exception as reason:
+                answer = False, _portable(reason)
+            pickle.dump(answer, answers)
+            answers.flush()
+
+
+def _portable(reason: Exception) -> Exception:
+    """The exception itself, or where it cannot travel a plain one with its words."""
+    try:
+        pickle.loads(pickle.dumps(reason))
+        return reason
+    except Exception:
+        plain = RuntimeError(f"{type(reason).__name__}: {reason}")
+        for note in getattr(reason, "__notes__", ()):
+            plain.add_note(note)
+        return plain
+
+
+def _follow(parent: int) -> None:
+    """End when the parent has: a companion in the middle of a cell would compute for nobody."""
+    while os.getppid() == parent:
+        threading.Event().wait(WATCH_SECONDS)
+    os._exit(1)

@@ -1,0 +1,272 @@
+"""Settings of experiments: frozen dataclasses whose fields carry help, unit and range.
+
+What is here: `settings` (the class decorator), `param` (a field), `parse` (text or plain values to
+a validated object), `split` (the one reading of lists, which runs, sweeps and chapters share) and
+`written` (their inverse). What is not: presets, which stand beside each experiment's own `Config`.
+"""
+
+import contextlib
+import dataclasses
+import json
+import math
+import re
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, dataclass_transform
+
+from simplicity.problems import Problem, nearest, no_such, shown
+from simplicity.problems.values import noun_of, read
+
+T = TypeVar("T")
+_BLANKS = re.compile(r"\s*")
+_END = re.compile(r"\s*(?:,|\Z)")
+_QUOTED = re.compile(r"""(["'])(.*?)\1\s*(?:,|\Z)""", re.DOTALL)
+
+
+def param(
+    default: Any,
+    help: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: Iterable[Any] | None = None,
+) -> Any:
+    """A field of a settings class.
+
+    `low` and `high` are inclusive; for a sequence they and `choices` hold for every element. The default is validated
+    like any other value, so a preset cannot be out of range either.
+    """
+    allowed = None if choices is None else tuple(choices)
+    metadata = {"help": help, "unit": unit, "low": low, "high": high, "choices": allowed}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def settings(cls: type[T]) -> type[T]:
+    """Make `cls` a frozen keyword-only dataclass that coerces and checks each value before anything uses it."""
+    hints = typing.get_type_hints(cls)
+
+    def check_all(self: Any) -> None:
+        for field in dataclasses.fields(self):
+            value = _coerce(hints[field.name], getattr(self, field.name), field)
+            object.__setattr__(self, field.name, value)
+        relation = getattr(self, "check", None)  # relations between fields, such as "at least one of"
+        if relation is not None:
+            relation()
+
+    cls.__post_init__ = check_all  # type: ignore[attr-defined]
+    return dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+
+
+def parse(cls: type[T], given: Mapping[str, Any], base: T | None = None) -> T:
+    """`base` (or the defaults of `cls`) with the `given` values, each text or plain value; unknown names are refused."""
+    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    for name in given:
+        if name not in names:
+            raise Problem(no_such("parameter", name, names))
+    if base is None:
+        return cls(**given)
+    return dataclasses.replace(base, **given)  # type: ignore[type-var]
+
+
+def shared(cell: type, config: Any, but: Iterable[str] = ()) -> dict[str, Any]:
+    """The values of `config` whose fields `cell` has under the same name, `but` those that the grid varies itself."""
+    names = {field.name for field in dataclasses.fields(cell)} - set(but)
+    return {field.name: getattr(config, field.name) for field in dataclasses.fields(config) if field.name in names}
+
+
+def seeds(config: Any) -> range:
+    """The seeds of a run: `seeds` of them from `first_seed` on."""
+    return range(config.first_seed, config.first_seed + config.seeds)
+
+
+def describe(cls: type) -> list[dict[str, Any]]:
+    """One plain object a field: name, type, default, help, unit, low, high, choices."""
+    hints = typing.get_type_hints(cls)
+    return [
+        {"name": field.name, "type": _type_name(hints[field.name]), "default": field.default, **field.metadata}
+        for field in dataclasses.fields(cls)
+    ]
+
+
+def elements(cls: type, name: str, text: str) -> list[Any]:
+    """The values of the setting `name` that a grid's `text` lists, each as `parse` takes it."""
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    if name not in fields:
+        raise Problem(no_such("parameter", name, fields))
+    found = listed(name, text, fields[name].metadata.get("choices") or ())
+    if typing.get_origin(typing.get_type_hints(cls)[name]) is not tuple:
+        return found
+    # One element each: a comma inside shall not split it a second time.
+    return [[one] if isinstance(one, str) else one for one in found]
+
+
+def listed(name: str, text: str, choices: Iterable[Any] = ()) -> list[Any]:
+    """`split`, with a `Problem` where `text` is no list or has nothing between two commas."""
+    found = _taken_apart(name, text, choices)
+    if not found or None in found:
+        raise Problem(f"{name}: got {shown(text)}, allowed values between the commas")
+    return found
+
+
+def _taken_apart(name: str, text: str, choices: Iterable[Any]) -> list[Any]:
+    try:
+        return split(text, choices)
+    except ValueError:
+        allowed = "values between commas, or a JSON list"
+        raise Problem(f"{name}: got {shown(text)}, allowed {allowed}") from None
+
+
+def split(text: str, choices: Iterable[Any] = ()) -> list[Any]:
+    """The elements of a list as one types it; None stands for nothing between two commas.
+
+    Raises `ValueError` where the text starts with a bracket and is no JSON list.
+
+    | text                  | elements                                                   |
+    | --------------------- | ---------------------------------------------------------- |
+    | `10, 20`              | `10` and `20`: blanks around a comma do not count          |
+    | `large start,product` | blanks inside stay                                         |
+    | `SGD, batch 32,Adam`  | one of the `choices` is taken whole, the longest that fits |
+    | `"a, b",'c'`          | an element in quotes is taken as it is, without them       |
+    | `["a, b", 3]`         | a JSON list                                                |
+    | `10 20`               | one element: commas separate, blanks do not                |
+    """
+    if text.lstrip().startswith("["):
+        return _json_list(text)
+    known = sorted((choice for choice in choices if isinstance(choice, str)), key=len, reverse=True)
+    found, at = [], 0
+    while at <= len(text):
+        element, at = _next(text, at, known)
+        found.append(element)
+    return found
+
+
+def _next(text: str, at: int, known: Iterable[str]) -> tuple[str | None, int]:
+    """The element that starts at `at`, and where the next one does (beyond the end if none)."""
+    blanks = _BLANKS.match(text, at)
+    start = blanks.end() if blanks else at
+    for choice in known:
+        if text.startswith(choice, start):
+            end = _END.match(text, start + len(choice))
+            if end:
+                return choice, _after(text, end.end())
+    quoted = _QUOTED.match(text, start)
+    if quoted:
+        return quoted[2], _after(text, quoted.end())
+    comma = text.find(",", start)
+    stop = len(text) if comma < 0 else comma
+    return text[start:stop].strip() or None, stop + 1
+
+
+def _after(text: str, end: int) -> int:
+    """Past a comma another element follows, past the end of the text none."""
+    return end if text[end - 1 : end] == "," else len(text) + 1
+
+
+def _json_list(text: str) -> list[Any]:
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(found, list) or any(one is None for one in found):
+        raise ValueError("no list of values")
+    return found
+
+
+def written(value: Any, choices: Iterable[Any] | None = None) -> str:
+    """A setting's value as text that `parse` (and `elements`, one by one) read as that value."""
+    if not isinstance(value, tuple):
+        return _word(value)
+    words = [_word(item) for item in value]
+    text = ",".join(words)
+    with contextlib.suppress(ValueError):
+        if split(text, choices or ()) == words:
+            return text
+    return json.dumps(list(value), ensure_ascii=False)
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _coerce(kind: Any, value: Any, field: dataclasses.Field) -> Any:
+    if typing.get_origin(kind) is tuple:
+        element = typing.get_args(kind)[0]
+        items = _items(value, field)
+        if not items:
+            raise Problem(f"{field.name}: got an empty list, allowed at least one {_type_name(element)}")
+        return tuple(_scalar(element, item, field) for item in items)
+    return _scalar(kind, value, field)
+
+
+def _items(value: Any, field: dataclasses.Field) -> list[Any]:
+    if isinstance(value, str):
+        found = _taken_apart(field.name, value, field.metadata.get("choices") or ())
+        return [item for item in found if item is not None]
+    if isinstance(value, Iterable) and not isinstance(value, Mapping | bytes | bytearray):
+        return list(value)
+    return [value]
+
+
+def _scalar(kind: type, value: Any, field: dataclasses.Field) -> Any:
+    choices = field.metadata.get("choices")
+    given = _chosen(value, choices) if kind is str and choices is not None else value
+    try:
+        result = read(kind, given)
+    except ValueError:
+        result = None
+    if result is None or not _within(result, field.metadata):
+        near = nearest(value, map(str, choices)) if choices is not None else None
+        hint = f" (did you mean {near}?)" if near else ""
+        raise Problem(f"{field.name}: got {shown(value)}{hint}, allowed {_allowed(kind, field)}")
+    return result
+
+
+def _chosen(value: Any, choices: Iterable[Any]) -> Any:
+    """The choice that a text names, also with blanks or quotes around it; else the text itself."""
+    if not isinstance(value, str) or value in choices:
+        return value
+    trimmed = value.strip()
+    quoted = _QUOTED.fullmatch(trimmed)
+    for text in (trimmed, quoted[2] if quoted else trimmed):
+        if text in choices:
+            return text
+    return value
+
+
+def _within(value: Any, rule: Mapping[str, Any]) -> bool:
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    if rule.get("choices") is not None and value not in rule["choices"]:
+        return False
+    low, high = rule.get("low"), rule.get("high")
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+def _allowed(kind: type, field: dataclasses.Field) -> str:
+    rule = field.metadata
+    if rule.get("choices") is not None:
+        return "one of " + ", ".join(_in_a_line(str(choice)) for choice in rule["choices"])
+    low, high = rule.get("low"), rule.get("high")
+    noun = noun_of(kind)
+    if low is not None and high is not None:
+        return f"{noun} from {_bound(low)} to {_bound(high)}"
+    if low is not None:
+        return f"{noun}, at least {_bound(low)}"
+    return noun if high is None else f"{noun}, at most {_bound(high)}"
+
+
+def _in_a_line(choice: str) -> str:
+    """In quotes where commas or blanks would hide its ends."""
+    return json.dumps(choice, ensure_ascii=False) if re.search(r"[,\s]", choice) else choice
+
+
+def _bound(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
+
+
+def _type_name(kind: Any) -> str:
+    if typing.get_origin(kind) is tuple:
+        return f"list of {_type_name(typing.get_args(kind)[0])}"
+    return kind.__name__

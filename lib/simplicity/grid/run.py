@@ -1,0 +1,330 @@
+"""Cells -> executor -> store -> one dataset.
+
+An experiment is a module with
+    CLAIMS           the ids of claims.csv that it judges
+    Config           frozen settings (`config.settings`) with `seeds`, `first_seed`; presets TINY, QUICK, FULL beside it
+    Cell             frozen plain values: one n, one seed, ...
+    cells(config)    -> the list of cells
+    measure(cell)    -> an xarray.Dataset, the same variables and axes for every cell
+    checks(dataset)  -> the Checks of one run
+Parallelism, resuming and progress are here, once, for all of them.
+
+Processes are `pool`'s business, a cluster is `cluster`'s, several settings at once are `sweep`'s.
+"""
+
+import contextlib
+import dataclasses
+import importlib
+import json
+import math
+import os
+import sys
+import time
+import traceback
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Future, as_completed
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from tqdm import tqdm
+
+from simplicity.grid import companion
+from simplicity.grid import config as settings
+from simplicity.grid import store as stores
+from simplicity.places import paths
+from simplicity.problems import Problem, Stopped
+from simplicity.process import checkpoints, pool, threads
+from simplicity.process.pool import Submits
+
+PRESETS = ("TINY", "QUICK", "FULL")
+STORE = "SIMPLICITY_STORE"
+LARGEST = 2**31 - 1
+LINE_SECONDS = 60  # between lines of progress where there is no terminal
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A cell that did not finish, and why in one line."""
+
+    cell: dict[str, Any]
+    reason: str
+
+
+class CellsFailed(RuntimeError):
+    """Some cells failed; the others are finished, stored, and in `dataset` (None where none is)."""
+
+    def __init__(self, failures: Sequence[Failure], total: int, dataset: xr.Dataset | None) -> None:
+        self.failures, self.dataset = tuple(failures), dataset
+        first = failures[0]
+        super().__init__(f"{len(failures)} of {total} cells failed, the first {first.cell}: {first.reason}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Collected:
+    """What became of a list of cells: each finished one's dataset, the failures, and how many were stored before."""
+
+    finished: dict[Any, xr.Dataset]
+    failures: tuple[Failure, ...]
+    stored: int
+
+
+def run(
+    experiment: ModuleType,
+    config: Any,
+    executor: Submits | None = None,
+    store: Path | stores.Store | None = None,
+    progress: bool = True,
+    limit_seconds: float | None = None,
+) -> xr.Dataset:
+    """Every cell of `config`, computed or read from the store, as one dataset along `cell`.
+
+    `executor` is any `concurrent.futures` executor; without one, SIMPLICITY_WORKERS processes, or a plain loop in this
+    process where that is 0 or unset. All give the same bits. Each cell is stored the moment it is finished. A cell may take
+    `limit_seconds` in our own processes (an hour where nothing is said); a limit alone asks for one process, since a loop
+    cannot stop a cell. Raises `CellsFailed` once all others are done, `Stopped` when the executor or the disk gives up.
+    """
+    cells = list(dict.fromkeys(experiment.cells(config)))  # a cell that the grid names twice is one cell
+    found = collect(experiment, cells, executor, store, progress, limit_seconds)
+    whole = assemble(experiment, config, [(cell, found.finished[cell]) for cell in cells if cell in found.finished])
+    if found.failures:
+        raise CellsFailed(found.failures, len(cells), whole)
+    assert whole is not None
+    return whole
+
+
+def collect(
+    experiment: ModuleType,
+    cells: Sequence[Any],
+    executor: Submits | None = None,
+    store: Path | stores.Store | None = None,
+    progress: bool = True,
+    limit_seconds: float | None = None,
+    lines: bool = False,
+) -> Collected:
+    """Each of the different `cells`, from the store or computed and stored at once; arguments as in `run`.
+
+    Progress is a bar on a terminal; elsewhere nothing, or with `lines` a line a minute.
+    """
+    _refuse_changed_library()
+    check(stores.name_of(experiment), cells)
+    shelf = store if isinstance(store, stores.Store) else stores.Store(store or default_store())
+    finished: dict[Any, xr.Dataset] = {}
+    for cell in cells:
+        found = shelf.get(experiment, cell)
+        if found is not None:
+            finished[cell] = found.dataset
+    waiting = [cell for cell in cells if cell not in finished]
+    failures: list[Failure] = []
+    with contextlib.ExitStack() as stack:
+        advance = stack.enter_context(_progress(len(cells), len(finished), experiment, progress, lines))
+        outcomes = stack.enter_context(contextlib.closing(_outcomes(experiment, waiting, shelf, executor, limit_seconds)))
+        try:
+            for cell, outcome in outcomes:
+                if isinstance(outcome, Failure):
+                    failures.append(outcome)
+                    tqdm.write(f"failed: {outcome.cell}: {outcome.reason}", file=sys.stderr)
+                else:
+                    finished[cell] = shelf.put(experiment, cell, *outcome).dataset
+                advance()
+        except KeyboardInterrupt as stop:
+            there = sum(shelf.path(experiment, cell).is_file() for cell in cells)
+            stop.args = (f"{there} of {len(cells)} cells are finished and stored",)
+            raise
+    return Collected(finished, tuple(failures), len(cells) - len(waiting))
+
+
+def check(name: str, cells: Sequence[Any]) -> None:
+    """There is a cell, and each whole number in it fits into the files (NetCDF-3 has 32 bits)."""
+    if not cells:
+        raise Problem(f"{name}: these settings make no cells, allowed at least one")
+    for cell in cells:
+        for field, value in stores.plain(cell).items():
+            if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+                raise Problem(f"{field}: got {settings.shown(value)}, allowed a whole number up to {LARGEST}")
+
+
+def default_store() -> Path:
+    """The folder that SIMPLICITY_STORE names, else the book's own inside a checkout and the user's cache outside one."""
+    if os.environ.get(STORE):
+        return Path(os.environ[STORE]).expanduser()
+    try:
+        return paths.build() / "store"
+    except Problem:
+        return paths.cache() / "store"
+
+
+def preset_of(experiment: ModuleType, config: Any) -> str:
+    """The name of the preset that `config` equals, else `custom`."""
+    return next((name for name in PRESETS if getattr(experiment, name) == config), "custom")
+
+
+def assemble(experiment: ModuleType, config: Any, parts: Sequence[tuple[Any, xr.Dataset]]) -> xr.Dataset | None:
+    """One dataset along `cell` with a coordinate for each field of the cell; None without any part."""
+    if not parts:
+        return None
+    first = parts[0][1]
+    for cell, part in parts:
+        same_axes = all(part.coords[name].equals(first.coords[name]) for name in first.coords if name in part.coords)
+        if part.sizes != first.sizes or set(part.variables) != set(first.variables) or not same_axes:
+            raise Problem(f"{stores.name_of(experiment)}: cell {cell} has other axes or variables than the first")
+    variables = {
+        name: (("cell", *first[name].dims), np.stack([part[name].values for _, part in parts])) for name in first.data_vars
+    }
+    fields = {
+        field.name: ("cell", np.array([getattr(cell, field.name) for cell, _ in parts]))
+        for field in dataclasses.fields(parts[0][0])
+    }
+    attributes = {
+        "experiment": stores.name_of(experiment),
+        "preset": preset_of(experiment, config),
+        "config": json.dumps(dataclasses.asdict(config), sort_keys=True),
+        "fingerprint": stores.fingerprint(experiment),
+    }
+    return xr.Dataset(variables, {**first.coords, **fields}, attributes)
+
+
+def grid(dataset: xr.Dataset, *fields: str) -> xr.Dataset:
+    """A part of a run that is a full product of the given cell fields, unstacked to axes of those names."""
+    others = [name for name in dataset.coords if dataset[name].dims == ("cell",) and name not in fields]
+    for name in others:
+        values = np.unique(dataset[name].values)
+        if len(values) > 1:
+            raise Problem(f"grid: {name} still takes {len(values)} values, allowed one; select it or name it as an axis")
+    whole = math.prod(len(np.unique(dataset[name].values)) for name in fields)
+    found = set(zip(*(dataset[name].values.tolist() for name in fields), strict=True))
+    if not len(found) == dataset.sizes["cell"] == whole:
+        raise Problem(f"grid: {dataset.sizes['cell']} cells, allowed each of the {whole} of {' x '.join(fields)} once")
+    plain = dataset.drop_vars(others).assign_coords({name: dataset[name].values[0] for name in others})
+    return plain.set_index(cell=list(fields)).unstack("cell") if len(fields) > 1 else plain.swap_dims(cell=fields[0])
+
+
+def _refuse_changed_library() -> None:
+    if threads.library_digest() != threads.digest_on_disk():
+        raise Problem("library: its files changed after they were imported, allowed the same ones; start again")
+
+
+def compute(
+    module: str, cell: Any, library: str = "", fingerprint: str = "", stored: Path | None = None
+) -> tuple[bytes, float]:
+    """In a worker or in the loop: measure one cell on one thread; its bytes and its processor seconds.
+
+    `library` and `fingerprint` are those of the caller, who stores the result under them: a worker that imported other
+    sources or has other packages refuses. `stored` is the file that the caller will write; a long cell keeps its state near it.
+    A process that was too late for its arithmetic has the cell computed beside it.
+    """
+    if not threads.in_force():
+        return companion.compute(module, cell, library, fingerprint, stored)
+    experiment = importlib.import_module(module)
+    if library and (threads.library_digest() != library or stores.fingerprint(experiment) != fingerprint):
+        raise Problem("worker: its code or package versions differ from the caller's, allowed the same ones")
+    start = time.thread_time()  # of this thread alone: what other work the machine has must not count
+    with threads.one_thread(), checkpoints.of_cell(stored):
+        try:
+            body = stores.encode(experiment.measure(cell))
+        except Exception as reason:  # where it happened is known here only: a traceback does not travel between processes
+            last = traceback.extract_tb(reason.__traceback__)[-1]
+            reason.add_note(f"({Path(last.filename).name}:{last.lineno})")
+            raise
+    return body, time.thread_time() - start
+
+
+def warm(module: str) -> None:
+    """In a worker: what every cell needs and only the first would wait for, imports above all."""
+    stores.fingerprint(importlib.import_module(module))
+    with threads.one_thread():
+        stores.open_bytes(stores.encode(xr.Dataset({"value": 0.0})))
+
+
+Outcome = tuple[bytes, float] | Failure
+
+
+def _outcomes(
+    experiment: ModuleType,
+    cells: Sequence[Any],
+    shelf: stores.Store,
+    executor: Submits | None,
+    limit_seconds: float | None,
+) -> Generator[tuple[Any, Outcome], None, None]:
+    workers = 0 if executor is not None else pool.workers_from_environment() or int(limit_seconds is not None)
+    if executor is not None:
+        yield from _from_executor(executor, experiment, cells, shelf)
+    elif workers and cells:
+        limit = limit_seconds or pool.LIMIT_SECONDS
+        with pool.process_pool(min(workers, len(cells)), limit, partial(warm, experiment.__name__)) as ours:
+            yield from _from_executor(ours, experiment, cells, shelf)
+    else:
+        for cell in cells:
+            try:
+                yield cell, compute(experiment.__name__, cell, stored=shelf.path(experiment, cell))
+            except Exception as reason:  # one cell's failure is told and the others go on
+                yield cell, _failure(cell, reason)
+
+
+def _from_executor(
+    executor: Submits, experiment: ModuleType, cells: Sequence[Any], shelf: stores.Store
+) -> Iterator[tuple[Any, Outcome]]:
+    futures: dict[Future, Any] = {}
+    broken: BaseException | None = None
+    ours = (threads.library_digest(), stores.fingerprint(experiment))
+    for cell in cells:
+        try:
+            futures[executor.submit(compute, experiment.__name__, cell, *ours, shelf.path(experiment, cell))] = cell
+        except Exception as reason:  # an executor that broke, or was shut down, takes no more work
+            broken = reason
+            break
+    for future in as_completed(list(futures)):
+        cell = futures.pop(future)  # so that a long run does not hold every result twice
+        try:
+            outcome: Outcome = future.result()
+        except (BrokenExecutor, CancelledError) as reason:
+            broken = reason
+            break
+        except Exception as reason:  # includes a worker that died or ran out of time: its cell only
+            outcome = _failure(cell, reason)
+        yield cell, outcome
+    if broken is None:
+        return
+    for future, cell in futures.items():  # finished before the break, but not read yet
+        if future.done() and not future.cancelled() and future.exception() is None:
+            yield cell, future.result()
+    told = f"{type(broken).__name__}: {broken}".removesuffix(": ")
+    raise Stopped(f"executor: it broke ({told}), allowed a running one; finished cells are kept")
+
+
+def _failure(cell: Any, reason: BaseException) -> Failure:
+    signal = -getattr(reason, "exitcode", 0)
+    died = f", its process was ended by signal {signal}" + " (memory?)" * (signal == 9) if signal > 0 else ""
+    where = " ".join(getattr(reason, "__notes__", ()))
+    text = str(reason)
+    if isinstance(reason, TimeoutError) and len(reason.args) == 2:  # pebble's, with the limit
+        text = f"more than {reason.args[1]:g} s"
+    return Failure(stores.plain(cell), " ".join(f"{type(reason).__name__}: {text}{died} {where}".split()))
+
+
+@contextlib.contextmanager
+def _progress(total: int, done: int, experiment: ModuleType, wanted: bool, lines: bool) -> Iterator[Any]:
+    """What to call after each cell: moves a bar with rate and time left, on a terminal; without one see `lines`."""
+    terminal = sys.stderr.isatty()
+    file = sys.stderr if terminal else _Lines()
+    pause = 0.1 if terminal else LINE_SECONDS
+    hidden = not wanted or not (terminal or lines)
+    name = stores.name_of(experiment)
+    with tqdm(
+        total=total, initial=done, desc=name, unit="cell", disable=hidden, file=file, mininterval=pause, maxinterval=pause + 10
+    ) as bar:
+        yield bar.update
+
+
+class _Lines:
+    """A file for tqdm that has each state of the bar on a line of its own, for a log."""
+
+    def write(self, text: str) -> None:
+        if text.strip():
+            print(text.strip(), file=sys.stderr, flush=True)
+
+    def flush(self) -> None:
+        pass

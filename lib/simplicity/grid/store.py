@@ -1,0 +1,269 @@
+"""One finished cell, one file: checked, atomic, keyed by everything that could change the result.
+
+File layout: a line of JSON (checksum of the rest, seconds, the cell and its experiment), then the cell's dataset as NetCDF-3.
+The seconds are outside the checked bytes, so the same cell computed twice has the same bytes.
+
+The key hashes the experiment's name, the cell in canonical JSON, and a fingerprint: what the code means that the cell's value
+depends on, the versions of python, numpy, torch, numba and scipy, the threads, and the arithmetic (`threads`). A stored result
+never outlives the code that made it, and a change of a figure or of a criterion recomputes nothing.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import importlib.metadata
+import io
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import xarray as xr
+
+from simplicity.grid import meaning
+from simplicity.places import files
+from simplicity.problems import Problem
+from simplicity.process.threads import THREADS, label
+
+_LIBRARY = Path(__file__).resolve().parents[1]
+_PACKAGE = _LIBRARY.name
+_VERSIONED = ("numpy", "torch", "numba", "scipy")
+_ROOTS = ("Cell", "measure")
+_INSTALLED = {"site-packages", "dist-packages"}
+
+_SUFFIX, _PART = ".cell", files.PART
+_ABANDONED_SECONDS = 3600.0
+LONGEST_HEADER = 1_000_000
+
+write_atomically = files.write
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """What a file held: the dataset and the seconds that its computation took."""
+
+    dataset: xr.Dataset
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A file of the store as its header tells it; `damage` says what is wrong with it, if anything is."""
+
+    path: Path
+    experiment: str
+    size: int
+    cell: dict[str, Any] | None = None
+    seconds: float | None = None
+    damage: str = ""
+
+
+class Store:
+    """A folder of finished cells; safe for several runs at once, since a file appears whole or not at all."""
+
+    def __init__(self, folder: Path, writable: bool = True) -> None:
+        self.folder = Path(folder)
+        if not writable:  # to be looked at only
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as reason:
+            raise Problem(f"store: got {self.folder} ({reason.strerror}), allowed a writable folder") from None
+        for path in self.leftovers():
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def get(self, experiment: ModuleType, cell: Any) -> Stored | None:
+        """The stored result, or None where there is none or the file is damaged (then `problems` says so)."""
+        path = self.path(experiment, cell)
+        try:
+            return decode(path.read_bytes(), name_of(experiment), cell)
+        except FileNotFoundError:
+            return None
+        except IsADirectoryError:
+            self._report(path, Damaged("it is a folder, which is set aside"))
+            return None
+        except OSError as reason:
+            raise Problem(f"cannot read {path}: {reason.strerror or reason}, allowed a readable file") from None
+        except Damaged as damage:
+            self._report(path, damage)
+            return None
+
+    def put(self, experiment: ModuleType, cell: Any, body: bytes, seconds: float) -> Stored:
+        """Write a finished cell (NetCDF-3 bytes from `encode`) and return what was decoded from them."""
+        path = self.path(experiment, cell)
+        header = {"checksum": hashlib.sha256(body).hexdigest(), "seconds": round(seconds, 4), "cell": plain(cell)}
+        header["experiment"] = name_of(experiment)
+        content = json.dumps(header, sort_keys=True).encode() + b"\n" + body
+        if path.is_dir():
+            path.rename(tempfile.mktemp(".aside", f"{path.stem}-", path.parent))
+        write_atomically(path, content)
+        return decode(content)
+
+    def path(self, experiment: ModuleType, cell: Any) -> Path:
+        return self.folder / name_of(experiment) / (key(experiment, cell) + _SUFFIX)
+
+    def entries(self, experiment: str = "*", whole: bool = False) -> Iterator[Entry]:
+        """The files of one experiment or of all; with `whole` each is read to its end and checked, else its header is read."""
+        for path in sorted(self.folder.glob(f"{experiment}/*{_SUFFIX}")):
+            size = 0
+            try:
+                with open(path, "rb") as file:
+                    size = os.fstat(file.fileno()).st_size
+                    header = _header(file.readline(LONGEST_HEADER))
+                    if whole:
+                        file.seek(0)
+                        decode(file.read())
+                yield Entry(path, path.parent.name, size, header["cell"], float(header["seconds"]))
+            except (Damaged, OSError) as reason:
+                yield Entry(path, path.parent.name, size, damage=getattr(reason, "strerror", None) or str(reason))
+
+    def leftovers(self) -> list[Path]:
+        """What killed runs were writing; nothing that is being written takes an hour."""
+        found = []
+        for path in self.folder.glob(f"*/{_PART}*"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                    found.append(path)
+        return found
+
+    def _report(self, path: Path, damage: "Damaged") -> None:
+        import warnings
+
+        warnings.warn(f"stored file {path.name} is damaged ({damage}) and is computed anew", RuntimeWarning, stacklevel=3)
+
+
+class Damaged(ValueError):
+    """A stored file whose content is not what was written."""
+
+
+def encode(dataset: xr.Dataset) -> bytes:
+    """NetCDF-3 bytes (SciPy; int64 becomes int32, which is why a run returns what was decoded)."""
+    return bytes(dataset.to_netcdf(None, engine="scipy", format="NETCDF3_64BIT"))
+
+
+def decode(content: bytes, experiment: str = "", cell: Any = None) -> Stored:
+    """A file's content checked and read; raises `Damaged`, also where it is another cell's than the one asked for."""
+    head, separator, body = content.partition(b"\n")
+    header = _header(head)
+    if not separator or hashlib.sha256(body).hexdigest() != header["checksum"]:
+        raise Damaged("its checksum does not match")
+    if cell is not None and (header["experiment"], header["cell"]) != (experiment, json.loads(json.dumps(plain(cell)))):
+        raise Damaged("it holds another cell")
+    return Stored(open_bytes(body), float(header["seconds"]))
+
+
+def _header(line: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(line)
+        float(header["seconds"])
+        return {name: header[name] for name in ("checksum", "seconds", "cell", "experiment")}
+    except (ValueError, KeyError, TypeError):
+        raise Damaged("its header cannot be read") from None
+
+
+def is_current(experiment: ModuleType, entry: Entry) -> bool:
+    """Would a run today use this file? Not if code or versions have changed since, or the experiment has no such cell."""
+    try:
+        return entry.path.stem == key(experiment, experiment.Cell(**(entry.cell or {})))
+    except TypeError:
+        return False
+
+
+def open_bytes(body: bytes) -> xr.Dataset:
+    with xr.open_dataset(io.BytesIO(body), engine="scipy") as dataset:
+        return dataset.load()
+
+
+def key(experiment: ModuleType, cell: Any) -> str:
+    """The name of a cell's file: a hash of the experiment, the cell and the fingerprint."""
+    parts = {"experiment": name_of(experiment), "cell": canonical(cell), "fingerprint": fingerprint(experiment)}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
+
+
+def canonical(cell: Any) -> dict[str, Any]:
+    """Type and value of every field; floats in hexadecimal, so that no two numbers share a text."""
+    fields = {
+        field.name: [type(value).__name__, value.hex() if isinstance(value, float) else value]
+        for field in dataclasses.fields(cell)
+        for value in [getattr(cell, field.name)]
+    }
+    return {"type": type(cell).__name__, "fields": fields}
+
+
+def plain(cell: Any) -> dict[str, Any]:
+    """Name -> value of every field; values are plain, so that nothing is copied."""
+    return {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
+
+
+def name_of(experiment: ModuleType) -> str:
+    return experiment.__name__.rpartition(".")[2]
+
+
+@functools.cache
+def fingerprint(experiment: ModuleType) -> str:
+    """Digest of what the value of a cell depends on: its meaning, versions, thread count, arithmetic.
+
+    The meaning is that of the experiment's `Cell` and `measure` (see `meaning`): a moved or renamed module, a
+    comment, a preset or a criterion changes no fingerprint; a changed constant, operator, default or library
+    function does.
+    """
+    parts = [meaning_of(experiment), versions(), THREADS, label()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def meaning_of(experiment: ModuleType) -> str:
+    """Digest of what the code of a cell means."""
+    try:
+        return _library(experiment).digest(experiment.__name__, _ROOTS)
+    except meaning.Unclear as reason:
+        raise Problem(f"fingerprint: {reason}") from None
+
+
+def definitions_of(experiment: ModuleType) -> set[meaning.Definition]:
+    """All definitions that the value of a cell depends on."""
+    return _library(experiment).closure(experiment.__name__, _ROOTS)
+
+
+def _library(experiment: ModuleType) -> meaning.Library:
+    """Our files as they are now; those of this package as they were when they were first read, as they are imported once."""
+    beside = _beside(experiment)
+    return _read_with(beside, _LIBRARY) if beside else _own(_LIBRARY)
+
+
+@functools.cache
+def _own(library: Path) -> meaning.Library:
+    return _read_with({}, library)
+
+
+def _read_with(beside: dict[str, Path], library: Path) -> meaning.Library:
+    # What an import of this package does is to settle threads and arithmetic, which a fingerprint holds by themselves.
+    return meaning.Library(beside | {_PACKAGE: library}, settled={_PACKAGE})
+
+
+def _beside(experiment: ModuleType) -> dict[str, Path]:
+    """Where the code of an experiment that is not of this package lies: in its package or file, and in all that lies beside."""
+    file = Path(str(experiment.__file__)).resolve()
+    top, *inner = experiment.__name__.split(".")
+    if top == _PACKAGE:
+        return {}
+    place = file.parents[len(inner) - (file.name != "__init__.py")] if inner else file
+    if _INSTALLED & set(file.parts):
+        return {top: place}
+    modules = {path.stem for path in place.parent.glob("*.py")} | {path.parent.name for path in place.parent.glob("*/*.py")}
+    return {name: place.parent / name for name in modules if name.isidentifier()} | {top: place}
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Public versions of what results depend on."""
+    found = {name: importlib.metadata.version(name).partition("+")[0] for name in _VERSIONED}
+    return {"python": platform.python_version(), **found}

@@ -1,0 +1,1 @@
+"""Hu et al. 2020: early training is training a linear model."""

@@ -1,0 +1,230 @@
+"""Tangent kernels of infinitely wide networks at initialisation, fully connected and convolutional, by recursion.
+
+NTK parametrisation, no biases, all weights N(0, 1) and trained: a layer is z = W a / sqrt(fan in). With K the covariance of a
+layer's inputs, q and q' its two diagonal entries, and (u, v) Gaussian with these,
+
+    A = E phi(u) phi(v),   D = E phi'(u) phi'(v),   K_{l+1} = A(K_l),   Theta_{l+1} = A(K_l) + D(K_l) * Theta_l,   Theta_1 = K_1
+
+A convolution averages A and D * Theta over its patch, position by position; the readout averages over positions (flatten), or
+over pairs of positions (global average pooling). These are the conventions of the library neural-tangents; ReLU is not scaled.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from simplicity.problems import doors
+
+Array = NDArray[np.floating]
+Dual = Callable[[Array, Array, Array], tuple[Array, Array]]
+Padding = Literal["circular", "zero"]
+Readout = Literal["flatten", "pooling"]
+PADDINGS: tuple[Padding, ...] = ("circular", "zero")
+READOUTS: tuple[Readout, ...] = ("flatten", "pooling")
+
+_NODES, _DEGREES = 120, 60  # of the quadrature and of the Hermite series of an activation without a closed form
+
+
+def erf_dual(k: Array, q: Array, r: Array) -> tuple[Array, Array]:
+    """A and D of erf for covariances `k` and variances `q`, `r`, which broadcast."""
+    scale = (1 + 2 * q) * (1 + 2 * r)
+    return 2 / math.pi * np.arcsin(2 * k / np.sqrt(scale)), 4 / math.pi / np.sqrt(scale - 4 * k**2)
+
+
+def relu_dual(k: Array, q: Array, r: Array) -> tuple[Array, Array]:
+    """The same for ReLU; a variance of 0 (a patch that is all padding) gives 0."""
+    root = np.sqrt(q * r)
+    cosine = np.clip(np.divide(k, root, out=np.zeros(np.broadcast(k, root).shape), where=root > 0), -1, 1)
+    angle = np.arccos(cosine)
+    share = (math.pi - angle) / (2 * math.pi)
+    return root * (np.sqrt(1 - cosine**2) / (2 * math.pi) + share * cosine), share
+
+
+DUALS: dict[str, Dual] = {"erf": erf_dual, "relu": relu_dual}
+
+
+def series_dual(value: Callable[[Array], Array], slope: Callable[[Array], Array]) -> Dual:
+    """A and D for any smooth phi by its Hermite series, for `q` of shape (n, 1) and `r` of shape (1, p).
+
+    A = sum_k a_k(q) a_k(r) rho^k with a_k(q) = E phi(sqrt(q) g) h_k(g), rho = k / sqrt(q r), h_k the normalised polynomials;
+    D likewise with phi'. Where rho = 1 the series is slow, and the sum is taken by quadrature in its place (n = p, diagonal).
+    """
+    doors.function("value", value)
+    doors.function("slope", slope)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    weights = weights / weights.sum()
+    basis = _hermite(nodes)
+
+    def dual(k: Array, q: Array, r: Array) -> tuple[Array, Array]:
+        root = np.sqrt(q * r)  # 0 where an input is 0, whose phi is phi(0): there rho plays no part
+        rho = np.clip(np.divide(k, root, out=np.zeros(np.broadcast(k, root).shape), where=root > 0), -1, 1)
+        left, right = np.sqrt(q[:, :1]) * nodes, np.sqrt(r[:1].T) * nodes
+        same = np.isclose(rho, 1, rtol=0, atol=1e-12)
+        rows, columns = np.nonzero(same)
+        degrees = _degrees(float(np.max(np.abs(rho), where=~same, initial=0)))
+        found = []
+        for function in (value, slope):
+            a, b = ((function(part) * weights) @ basis[:degrees].T for part in (left, right))
+            total = np.zeros_like(rho)
+            for degree in range(degrees - 1, -1, -1):  # Horner: one array of the kernel's size
+                total *= rho
+                if np.any(np.abs(a[:, degree]) > 1e-12):  # odd phi has every other coefficient 0
+                    total += np.outer(a[:, degree], b[:, degree])
+            total[same] = np.sum(function(left[rows]) * function(right[columns]) * weights, axis=1)
+            found.append(total)
+        return found[0], found[1]
+
+    return dual
+
+
+def _degrees(largest: float) -> int:
+    """As many as change a sum with |rho| <= `largest` in the twelfth digit, and no more than the quadrature can tell."""
+    if largest == 0:
+        return 1
+    return _DEGREES if largest > 0.99 else min(_DEGREES, 2 + math.ceil(math.log(1e-13) / math.log(largest)))
+
+
+def tanh_dual() -> Dual:
+    """Of tanh, by its series."""
+    return series_dual(np.tanh, lambda z: 1 - np.tanh(z) ** 2)
+
+
+def _hermite(nodes: Array) -> Array:
+    """Normalised Hermite polynomials at the nodes, (degrees, nodes)."""
+    rows = [np.ones_like(nodes), nodes]
+    for degree in range(1, _DEGREES - 1):
+        rows.append((nodes * rows[-1] - math.sqrt(degree) * rows[-2]) / math.sqrt(degree + 1))
+    return np.stack(rows)
+
+
+def dual_of(activation: str) -> Dual:
+    """erf and relu in closed form, tanh by its series."""
+    doors.choice("activation", activation, (*DUALS, "tanh"))
+    return tanh_dual() if activation == "tanh" else DUALS[activation]
+
+
+def connected(x: Array, activation: str, depth: int) -> Array:
+    """Theta of a fully connected network with `depth` hidden layers on inputs x (n, d), (n, n)."""
+    (x,) = doors.finite(x=(x, "n d"))
+    doors.whole("depth", depth, 0)
+    dual = dual_of(activation)
+    covariance = x @ x.T / x.shape[1]
+    theta = covariance
+    for _ in range(depth):
+        variance = np.diag(covariance)
+        covariance, slopes = dual(covariance, variance[:, None], variance[None, :])
+        theta = covariance + slopes * theta
+    return theta
+
+
+def convolutional(
+    x: Array,
+    activation: str,
+    depth: int,
+    patch: tuple[int, int] = (3, 3),
+    padding: Padding = "circular",
+    readout: Readout = "flatten",
+) -> Array:
+    """Theta of a network with `depth` convolutions, erf or ReLU, on images x (n, height, width, channels), (n, n).
+
+    Zero padding averages over the whole patch, zeros included. Pooling follows the covariances of all pairs of positions:
+    (height width)^2 numbers for each pair of images.
+    """
+    doors.choice("activation", activation, DUALS)
+    doors.choice("padding", padding, PADDINGS)
+    doors.choice("readout", readout, READOUTS)
+    (x,) = doors.finite(x=(x, "n height width channels"))
+    doors.whole("depth", depth, 0)
+    n, height, width, channels = x.shape
+    doors.sizes("patch", patch, 2)
+    pooled = readout == "pooling"
+    spread = functools.partial(_patches, patch=patch, padding=padding, pairs=pooled)
+    if pooled:
+        covariance = np.einsum("nabc,mdec->nmabde", x, x, optimize=True) / channels
+    else:
+        covariance = np.einsum("nabc,mabc->nmab", x, x, optimize=True) / channels
+    covariance = spread(covariance)
+    theta = covariance
+    for layer in range(depth):
+        own = _own_variances(covariance, pooled)
+        rows, columns = (own[:, None, :, :, None, None], own[None, :, None, None]) if pooled else (own[:, None], own[None])
+        covariance, slopes = DUALS[activation](covariance, rows, columns)
+        theta = slopes * theta
+        if layer < depth - 1:
+            covariance, theta = spread(covariance), spread(theta)
+        theta = covariance + theta
+    return theta.reshape(n, n, -1).mean(axis=2)
+
+
+def _own_variances(covariance: Array, pooled: bool) -> Array:
+    """Variance of every image at every position, (n, height, width)."""
+    same = np.einsum("nn...->n...", covariance)
+    return np.einsum("nabab->nab", same) if pooled else same
+
+
+def _patches(field: Array, patch: tuple[int, int], padding: Padding, pairs: bool) -> Array:
+    """Mean over the patch around each position; both positions of a pair move together. An even patch begins at its centre."""
+    for axis, size in zip((2, 3), patch, strict=True):
+        moved = (axis, axis + 2) if pairs else (axis,)
+        offsets = range(-((size - 1) // 2), size // 2 + 1)
+        field = sum(_shift(field, offset, moved, padding) for offset in offsets) / size  # type: ignore[assignment]
+    return field
+
+
+def _shift(field: Array, offset: int, axes: tuple[int, ...], padding: Padding) -> Array:
+    found = np.roll(field, (-offset,) * len(axes), axes)
+    if padding == "zero" and offset:
+        for axis in axes:
+            outside = [slice(None)] * field.ndim
+            outside[axis] = slice(-offset, None) if offset > 0 else slice(None, -offset)
+            found[tuple(outside)] = 0
+    return found
+
+
+def hypercube(x: Array, activation: str, patch: int) -> Array:
+    """Theta of one circular convolution with patches of `patch` neighbours on signals x in {-1, 1}^d (n, d), flattened, (n, n).
+
+    f(x) = 1/sqrt(m d) sum_r <v_r, phi(w_r * x / sqrt q)>. The covariance of two patches is (q - 2 disagreements) / q, so the
+    kernel takes q + 1 values, and one sliding count over the positions finds them.
+    """
+    doors.choice("activation", activation, DUALS)
+    (x,) = doors.arrays(x=(x, "n d"))
+    doors.signs("x", x)
+    doors.whole("patch", patch, 1, x.shape[1])
+    rho = 1 - 2 * np.arange(patch + 1) / patch
+    values, slopes = DUALS[activation](rho, np.ones(1), np.ones(1))
+    found = np.empty((len(x), len(x)))
+    _slide(np.ascontiguousarray(x > 0), patch, values + slopes * rho, found)
+    return found
+
+
+def hypercube_features(x: Array, zeta: float, bend: float, mean: float, patch: int) -> Array:
+    """psi(x) = [sqrt(2/d) zeta x, sqrt(3/(2 q)) nu, vartheta_0], of the moments of phi, (n, d + 2)."""
+    (x,) = doors.arrays(x=(x, "n d"))
+    doors.whole("patch", patch, 1)
+    ones = np.ones((len(x), 1))
+    return np.hstack([math.sqrt(2 / x.shape[1]) * zeta * x, math.sqrt(1.5 / patch) * bend * ones, mean * ones])
+
+
+@numba.njit(nogil=True, cache=True)
+def _slide(x: NDArray[np.bool_], patch: int, table: Array, found: Array) -> None:
+    n, d = x.shape
+    for i in range(n):
+        for j in range(i + 1):
+            apart = 0
+            for p in range(patch):
+                apart += x[i, p] != x[j, p]
+            total = 0.0
+            for p in range(d):
+                total += table[apart]
+                ahead = p + patch
+                if ahead >= d:
+                    ahead -= d
+                apart += int(x[i, ahead] != x[j, ahead]) - int(x[i, p] != x[j, p])
+            found[i, j] = total / d
+            found[j, i] = total / d

@@ -1,0 +1,117 @@
+"""The neural tangent kernel of a two-layer network beside the kernel of a linear model (Hu et al. 2020, section 3).
+
+    f(x) = (1/sqrt m) sum_r v_r phi(<w_r, x> / sqrt d)                 NTK parametrisation, w_r ~ N(0, I), v_r = +-1
+    Theta_1 = (1/m) phi'(Z) phi'(Z)^T * X X^T / d,   Theta_2 = (1/m) phi(Z) phi(Z)^T,   Z = X W^T / sqrt d   (n, m)
+
+`features` are psi(x) of the linear model f_lin(x) = <beta, psi(x)> whose descent from 0 with the same step mimics the
+network's; psi psi^T is the kernel. Inputs are rows, x (n, d).
+"""
+
+import math
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator, eigsh
+from torch import Tensor
+
+from simplicity.nets.activations import ACTIVATIONS, moments
+from simplicity.problems import doors
+
+Array = NDArray[np.floating]
+Layers = Literal["first", "second", "both"]
+LAYERS: tuple[Layers, ...] = ("first", "second", "both")
+
+
+def norm_feature(x: Array, activation: str, *, naive: bool = False) -> Array:
+    """h(x) = vartheta_0 + vartheta_1 s + vartheta_2 s^2 with s = |x|/sqrt d - 1; (n,). `naive` keeps vartheta_0 alone."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    (x,) = doors.arrays(x=(x, "n d"))
+    found = moments(activation)
+    if naive:
+        return np.full(len(x), found.vartheta_0)
+    excess = np.linalg.norm(x, axis=1) / math.sqrt(x.shape[1]) - 1
+    return found.vartheta_0 + found.vartheta_1 * excess + found.vartheta_2 * excess**2
+
+
+def features(
+    x: Array, activation: str, layers: Layers, *, moment: float = 1.0, naive: bool = False, factor: float = 1.0
+) -> Array:
+    """psi(x), (n, d + 1) for the first layer, (n, d + 2) for the second or both.
+
+        first:  [zeta x, nu] / sqrt d                            nu = E[g phi'(g)] sqrt(moment), moment = Tr(Sigma^2)/d
+        second: [zeta x / sqrt d, nu / sqrt(2 d), h(x)]
+        both:   [sqrt(2/d) zeta x, sqrt(3/(2 d)) nu, h(x)]
+
+    `naive` leaves the norm out of h, `factor` multiplies zeta: both are controls.
+    """
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.choice("layers", layers, LAYERS)
+    (x,) = doors.arrays(x=(x, "n d"))
+    doors.number("moment", moment, low=0)
+    doors.number("factor", factor)
+    d = x.shape[1]
+    found = moments(activation)
+    zeta, nu = factor * found.zeta, found.bend * math.sqrt(moment)
+    ones = np.ones(len(x))
+    if layers == "first":
+        return np.column_stack([zeta * x, nu * ones]) / math.sqrt(d)
+    slope, constant = (1.0, 0.5) if layers == "second" else (2.0, 1.5)
+    h = norm_feature(x, activation, naive=naive)
+    return np.column_stack([math.sqrt(slope / d) * zeta * x, math.sqrt(constant / d) * nu * ones, h])
+
+
+def deep_slope(activation: str, depth: int) -> float:
+    """c_1 of a network with `depth` hidden layers: its kernel is near (c_1/d) X X^T for odd phi, so psi(x) = sqrt(c_1/d) x.
+
+    c_1 = (L + 1) prod_l zeta_l^2, zeta_l = E phi'(sqrt(q_{l-1}) g), q_0 = 1, q_l = E phi(sqrt(q_{l-1}) g)^2. One hidden layer
+    gives 2 zeta^2, the slope of `features(..., "both")`.
+    """
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.whole("depth", depth, 0)
+    variance, product = 1.0, 1.0
+    for _ in range(depth):
+        found = moments(activation, variance)
+        product *= found.zeta**2
+        variance = found.second
+    return (depth + 1) * product
+
+
+def first_block(x: Array, w: Array, activation: str) -> Array:
+    """Theta_1 on the samples for weights w (m, d), of which v_r^2 = 1; (n, n)."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    x, w = doors.arrays(x=(x, "n d"), w=(w, "m d"))
+    slopes = ACTIVATIONS[activation].slope(_hidden(x, w)).numpy()
+    return (slopes @ slopes.T) * (x @ x.T) / (len(w) * x.shape[1])
+
+
+def second_block(x: Array, w: Array, activation: str) -> Array:
+    """Theta_2 on the samples, (n, n)."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    x, w = doors.arrays(x=(x, "n d"), w=(w, "m d"))
+    values = ACTIVATIONS[activation].value(_hidden(x, w)).numpy()
+    return values @ values.T / len(w)
+
+
+def spectral_norm(matrix: Array | LinearOperator) -> float:
+    """Largest |eigenvalue| of a symmetric matrix or operator, to 1e-6 relative, by Lanczos with a fixed start."""
+    known = _without_lanczos(matrix)
+    if known is not None:
+        return known
+    start = np.random.default_rng(0).standard_normal(matrix.shape[0])
+    return float(abs(eigsh(matrix, k=1, which="LM", v0=start, tol=1e-6, return_eigenvectors=False)[0]))
+
+
+def _without_lanczos(matrix: Array | LinearOperator) -> float | None:
+    """The norm where Lanczos has nothing to do: of a matrix of one row, or of one that is 0. Else None."""
+    if not isinstance(matrix, LinearOperator):
+        (matrix,) = doors.finite(matrix=(matrix, "n n"))
+    if matrix.shape[0] == 1:
+        return float(np.abs(matrix @ np.ones(1))[0])
+    seen = matrix if isinstance(matrix, np.ndarray) else matrix @ np.random.default_rng(0).standard_normal(matrix.shape[0])
+    return None if seen.any() else 0.0
+
+
+def _hidden(x: Array, w: Array) -> Tensor:
+    return torch.from_numpy(x @ w.T / math.sqrt(x.shape[1]))

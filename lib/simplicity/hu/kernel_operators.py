@@ -1,0 +1,105 @@
+"""The tangent kernel of a two-layer network as a linear operator, for samples too many for an n x n array.
+
+With S = phi'(Z) and Z = X W^T / sqrt d, both (n, m), and * between entries:
+
+    Theta_1 u = (1/(m d)) sum over neurons of S * (X G^T),   G = (S * u)^T X,   (m, d)
+    Theta_2 u = (1/m) phi(Z) (phi(Z)^T u)
+
+since Theta_1 = (1/m) sum_r diag(S_r) (X X^T / d) diag(S_r), S_r a column of S. A product costs 4 n m d operations and S, the
+one array of size n m for the first layer. v_r^2 = 1 throughout. Also closed forms of the Gaussian moments, where there are any.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator
+
+from simplicity.hu.kernel import LAYERS, Layers, first_block, second_block
+from simplicity.nets.activations import ACTIVATIONS, Moments
+from simplicity.problems import doors
+
+Array = NDArray[np.floating]
+
+_BLOCK = 1 << 18  # entries of a block's temporary arrays
+
+
+def tangent_operator(x: Array, w: Array, activation: str, layers: Layers) -> LinearOperator:
+    """Theta_1, Theta_2 or their sum on the samples x (n, d) for weights w (m, d), as an operator of shape (n, n)."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.choice("layers", layers, LAYERS)
+    x, w = doors.arrays(x=(x, "n d"), w=(w, "m d"))
+    products = []
+    hidden = torch.from_numpy(x @ w.T / math.sqrt(x.shape[1]))
+    if layers != "second":
+        products.append(_first(x, ACTIVATIONS[activation].slope(hidden).numpy()))
+    if layers != "first":
+        products.append(_second(ACTIVATIONS[activation].value(hidden).numpy()))
+    return _symmetric(len(x), x.dtype, lambda u: np.add.reduce([product(u) for product in products]))
+
+
+def gap_operator(kernel: LinearOperator, psi: Array) -> LinearOperator:
+    """`kernel` - psi psi^T for features psi (n, k)."""
+    (psi,) = doors.arrays(psi=(psi, f"{kernel.shape[0]} k"))
+    return _symmetric(len(psi), psi.dtype, lambda u: kernel @ u - psi @ (psi.T @ u))
+
+
+def wide_block(x: Array, w: Array, activation: str, layer: Layers, *, neurons: int = 4096) -> Array:
+    """Theta_1 ("first") or Theta_2 ("second") as an array (n, n), for so many weights w (m, d) that (n, m) is too large."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.choice("layer", layer, LAYERS[:2])
+    doors.whole("neurons", neurons, 1)
+    x, w = doors.arrays(x=(x, "n d"), w=(w, "m d"))
+    block = first_block if layer == "first" else second_block
+    found = np.zeros((len(x), len(x)), dtype=x.dtype)
+    for start in range(0, len(w), neurons):
+        part = w[start : start + neurons]
+        found += block(x, part, activation) * (len(part) / len(w))
+    return found
+
+
+def closed_form(activation: str, variance: float = 1.0) -> Moments | None:
+    """`activations.moments` without quadrature, for erf at any variance, and for ReLU, leaky ReLU, abs and GELU at 1.
+
+    phi(z) = z for z >= 0 and a z below: zeta = (1 + a)/2, and E phi = E g phi' = (1 - a)/sqrt(2 pi), E phi^2 = (1 + a^2)/2.
+    """
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.number("variance", variance, low=0)
+    if activation == "erf":
+        share = 2 * variance / (1 + 2 * variance)
+        return Moments(2 / math.sqrt(math.pi * (1 + 2 * variance)), 0.0, 0.0, 0.0, 0.0, 2 / math.pi * math.asin(share))
+    below = {"relu": 0.0, "leaky relu": 0.1, "abs": -1.0}.get(activation)
+    if variance != 1 or (below is None and activation != "gelu"):
+        return None
+    if below is None:
+        root = 1 / math.sqrt(math.pi)
+        return Moments(0.5, 0.75 * root, 0.5 * root, 0.75 * root, root / 16, 1 / 3 + 1 / (2 * math.pi * math.sqrt(3)))
+    mean = (1 - below) / math.sqrt(2 * math.pi)
+    return Moments((1 + below) / 2, mean, mean, mean, 0.0, (1 + below**2) / 2)
+
+
+def _first(x: Array, slopes: Array) -> Callable[[Array], Array]:
+    rows = max(1, _BLOCK // slopes.shape[1])
+    blocks = [slice(start, start + rows) for start in range(0, len(x), rows)]
+
+    def product(u: Array) -> Array:
+        pulled = np.zeros((slopes.shape[1], x.shape[1]), dtype=x.dtype)
+        for block in blocks:
+            pulled += slopes[block].T @ (u[block, None] * x[block])
+        parts = [np.einsum("im,im->i", slopes[block], x[block] @ pulled.T) for block in blocks]
+        return np.concatenate(parts) / pulled.size
+
+    return product
+
+
+def _second(values: Array) -> Callable[[Array], Array]:
+    return lambda u: values @ (values.T @ u) / values.shape[1]
+
+
+def _symmetric(size: int, dtype: np.dtype, product: Callable[[Array], Array]) -> LinearOperator:
+    def flat(u: Array) -> Array:
+        return product(u.ravel().astype(dtype, copy=False))
+
+    return LinearOperator((size, size), matvec=flat, rmatvec=flat, dtype=dtype)

@@ -1,0 +1,205 @@
+"""Full-batch gradient descent on a two-layer network in NTK parametrisation, with gradients written out.
+
+    f(x) = (1/sqrt m) sum_r v_r phi(<w_r, x> / sqrt d),     L = 1/(2n) sum_k (f(x_k) - y_k)^2      (WITH 1/2)
+    Z = X W^T / sqrt d,   r = (f - y) / n,   grad_v = phi(Z)^T r / sqrt m,   grad_W = (phi'(Z) * v * r)^T X / sqrt(m d)
+
+The sample k enters the gradient through r_k alone, which needs no other sample: one pass over blocks of samples gives both
+the outputs and the gradient, and a block of hidden units stays in the second cache. Nothing of size n x m is stored. The
+outputs and the loss are those before the step. For erf in single precision the work between the two products is one compiled
+pass (`erf_block`). One thread.
+
+The two matrix products go through NumPy, everything between them through torch. NumPy's library gives the same bits on every
+processor at full speed; torch's own products do so only in a mode that is three times slower (see `threads`).
+
+`descend_autograd` is the same in plain torch, without any formula of a gradient.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+
+from simplicity.hu import erf_block
+from simplicity.nets import TwoLayer
+from simplicity.nets.activations import ACTIVATIONS, Activation
+from simplicity.nets.loop import Diverged
+from simplicity.problems import doors
+
+Array = NDArray[np.floating]
+Probe = Callable[[TwoLayer], Any]
+Advance = Callable[[Tensor, Tensor, int], Tensor]
+
+_BLOCK = 1 << 17  # hidden units of a block: half a megabyte in float32
+
+
+def forward(network: TwoLayer, x: Array, activation: str) -> Array:
+    """f(x) (n,) for inputs (n, d), in the network's precision, in blocks of samples."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    *both, x = map(doors.for_torch, doors.network(network, x, "n d"))
+    network = TwoLayer(*both)
+    value = ACTIVATIONS[activation].value
+    v = torch.from_numpy(network.a)
+    inputs = x.astype(network.w.dtype, copy=False)
+    rows = max(1, _BLOCK // len(v))
+    scaled = network.w.T / math.sqrt(network.w.shape[1])
+    blocks = (inputs[start : start + rows] for start in range(0, len(x), rows))
+    parts = [value(torch.from_numpy(block @ scaled)) @ v for block in blocks]
+    return (torch.cat(parts) / math.sqrt(len(v))).numpy()
+
+
+def descend(
+    start: TwoLayer,
+    x: Array,
+    y: Array,
+    *,
+    activation: str,
+    step_size: float | tuple[float, float],
+    schedule: Sequence[int],
+    probes: Mapping[str, Probe],
+    dims: Mapping[str, tuple[str, ...]] | None = None,
+    precision: str = "float32",
+) -> tuple[TwoLayer, xr.Dataset]:
+    """Train a copy of `start` on x (n, d), y (n,) for `schedule[-1]` steps.
+
+    `step_size` is that of both layers, or (first layer's, second layer's), where 0 leaves a layer alone. A probe gets the
+    network and returns a number or an array, whose axes `dims` names.
+
+    Returns the trained network and a dataset along `probe` with the coordinate `step`, one variable for each probe.
+    """
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.precision(precision)
+    a, w, x, y = map(doors.for_torch, doors.task(start, x, y, precision))
+    start, step_size = TwoLayer(a, w), doors.steps_of_layers(step_size)
+    schedule = doors.schedule(schedule)
+    doors.probes(probes, dims)
+    dtype = getattr(torch, precision)
+    inputs, targets = (torch.from_numpy(np.ascontiguousarray(part)).to(dtype) for part in (x, y))
+    first, second = step_size if isinstance(step_size, tuple) else (step_size, step_size)
+    compiled = activation == "erf" and precision == "float32"
+    step = _Step(inputs, targets, None if compiled else ACTIVATIONS[activation], first, second, len(start.a))
+    return _drive(step.advance, start, schedule, probes, dims or {}, precision, f"step_size {step_size}, n {len(y)}")
+
+
+def descend_autograd(
+    start: TwoLayer,
+    x: Array,
+    y: Array,
+    *,
+    activation: str,
+    step_size: float | tuple[float, float],
+    schedule: Sequence[int],
+    probes: Mapping[str, Probe],
+    dims: Mapping[str, tuple[str, ...]] | None = None,
+    precision: str = "float64",
+) -> tuple[TwoLayer, xr.Dataset]:
+    """The reference: the same trajectory by automatic differentiation of the loss."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.precision(precision)
+    a, w, x, y = map(doors.for_torch, doors.task(start, x, y, precision))
+    start, step_size = TwoLayer(a, w), doors.steps_of_layers(step_size)
+    schedule = doors.schedule(schedule)
+    doors.probes(probes, dims)
+    dtype = getattr(torch, precision)
+    inputs, targets = (torch.from_numpy(np.ascontiguousarray(part)).to(dtype) for part in (x, y))
+    rates = step_size if isinstance(step_size, tuple) else (step_size, step_size)
+    value = ACTIVATIONS[activation].value
+
+    def advance(v: Tensor, w: Tensor, steps: int) -> Tensor:
+        loss = torch.zeros(())
+        for _ in range(steps):
+            outer, inner = v.clone().requires_grad_(), w.clone().requires_grad_()
+            hidden = value(inputs @ inner.T / math.sqrt(x.shape[1]))
+            loss = 0.5 * torch.mean((hidden @ outer / math.sqrt(len(v)) - targets) ** 2)
+            gradients = torch.autograd.grad(loss, (inner, outer))
+            w -= rates[0] * gradients[0]
+            v -= rates[1] * gradients[1]
+        return loss.detach()
+
+    return _drive(advance, start, schedule, probes, dims or {}, precision, f"step_size {step_size}, n {len(y)}")
+
+
+class _Step:
+    """One pass over the samples in blocks; the buffers of a block are made once. No activation is erf, compiled."""
+
+    def __init__(self, x: Tensor, y: Tensor, activation: Activation | None, first: float, second: float, width: int) -> None:
+        rows = min(len(x), max(1, _BLOCK // width))
+        self.parts = list(zip(x.split(rows), y.split(rows), strict=True))
+        self.activation, self.first, self.second = activation, first, second
+        self.hidden, self.value, self.slope = (torch.empty(rows, width, dtype=x.dtype) for _ in range(3))
+        self.count = len(x)
+
+    def advance(self, v: Tensor, w: Tensor, steps: int) -> Tensor:
+        """Steps on `v` (m,) and `w` (m, d) in place; returns the loss before the last of them."""
+        loss = torch.zeros((), dtype=v.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is noticed by its loss
+            for _ in range(steps):
+                loss = self._once(v, w)
+                if not torch.isfinite(loss):
+                    break
+        return loss
+
+    def _once(self, v: Tensor, w: Tensor) -> Tensor:
+        width, dim = w.shape
+        outer, inner = torch.zeros_like(v), torch.zeros_like(w)
+        columns = np.ascontiguousarray(w.numpy().T) / math.sqrt(dim)
+        weights = v / math.sqrt(width)
+        loss = torch.zeros((), dtype=v.dtype)
+        for x, y in self.parts:
+            hidden = self.hidden[: len(x)]
+            np.matmul(x.numpy(), columns, out=hidden.numpy())
+            slope, total = self._between(hidden, y, weights, outer)
+            loss += total
+            if self.first:
+                inner += torch.from_numpy(slope.numpy().T @ x.numpy())
+        if self.first:
+            w.addcmul_(inner, weights[:, None], value=-self.first / (self.count * math.sqrt(dim)))
+        if self.second:
+            v.sub_(outer, alpha=self.second / (self.count * math.sqrt(width)))
+        return loss / (2 * self.count)
+
+    def _between(self, hidden: Tensor, y: Tensor, weights: Tensor, outer: Tensor) -> tuple[Tensor, Tensor | float]:
+        """phi'(Z) r and sum r^2 of a block; adds phi(Z)^T r to `outer`."""
+        if self.activation is None:
+            arrays = (part.numpy() for part in (hidden, weights, y, outer, self.value[0]))
+            return hidden, float(erf_block.sweep(*arrays))
+        value = self.activation.value(hidden, out=self.value[: len(hidden)])
+        residual = torch.mv(value, weights).sub_(y)
+        if self.second:
+            outer.addmv_(value.T, residual)
+        if not self.first:
+            return hidden, residual @ residual
+        of, given = (self.activation.of_value, value) if self.activation.of_value else (self.activation.slope, hidden)
+        slope = of(given, out=self.slope[: len(hidden)])
+        return slope.mul_(residual[:, None]), residual @ residual
+
+
+def _drive(
+    advance: Advance,
+    start: TwoLayer,
+    schedule: Sequence[int],
+    probes: Mapping[str, Probe],
+    dims: Mapping[str, tuple[str, ...]],
+    precision: str,
+    settings: str,
+) -> tuple[TwoLayer, xr.Dataset]:
+    dtype = np.dtype(precision)
+    network = TwoLayer(*(np.array(part, dtype=dtype, order="C") for part in start))
+    v, w = (torch.from_numpy(part) for part in network)
+    values: dict[str, list[Any]] = {name: [] for name in probes}
+    done = 0
+    for step in schedule:
+        if step > done:
+            loss = advance(v, w, step - done)
+            done = step
+            if not (torch.isfinite(loss) and torch.isfinite(w).all() and torch.isfinite(v).all()):
+                m, d = w.shape
+                raise Diverged(f"loss not finite at step {done} or before: {settings}, m {m}, d {d}")
+        for name, probe in probes.items():
+            values[name].append(np.asarray(probe(network)))
+    variables: dict[str, Any] = {name: (("probe", *dims.get(name, ())), np.stack(found)) for name, found in values.items()}
+    return network, xr.Dataset(variables, {"step": ("probe", np.asarray(schedule))})

@@ -1,0 +1,241 @@
+"""Pictures of a network beside its linear model: over time, over dimension and width, over settings, and how it ends."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from simplicity.evidence.claims import cells_where
+from simplicity.pictures import seeds
+from simplicity.pictures.player import Dots, Line, Note, Panel, Player, Track
+from simplicity.pictures.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
+
+Array = NDArray[np.floating]
+NETWORK, MODEL = BLUE, RED  # as in the paper's figure
+_LEVELS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1)
+
+
+def over_time(line: xr.Dataset, spectrum: xr.Dataset, reach: float) -> Player:
+    """One run each: outputs along a line, learned parts along the inputs' principal directions, and both losses.
+
+    `line` and `spectrum` are single cells of `first_figure` with pictures, `reach` is the largest <x, u> on the line.
+    """
+    frames = range(line.sizes["time"])
+    places = np.linspace(-reach, reach, line.sizes["place"])
+    label = np.stack([places, line.line_label.values], axis=1)
+    along: list[Track] = [
+        Dots("labels", [label], INK, 2.0, 0.35),
+        Line("network at the end", [np.stack([places, line.line_network.values[-1]], axis=1)], NETWORK, 1.2, 0.5, "3 3"),
+        Line("linear model", [np.stack([places, line.line_model.values[t]], axis=1) for t in frames], MODEL, 2.2),
+        Line("network", [np.stack([places, line.line_network.values[t]], axis=1) for t in frames], NETWORK, 2.2),
+    ]
+    panels = [
+        Panel(
+            "outputs on a line", (-reach, reach), (-1.9, 1.9), along, "⟨x, u⟩", "",
+            [(x, f"{x:g}") for x in (-3, -2, -1, 0, 1, 2, 3)], [(y, f"{y:g}") for y in (-1, 0, 1)], width=300, height=300,
+        )
+    ]  # fmt: skip
+    parts = np.arange(spectrum.sizes["component"])
+    top = 1.1 * float(np.abs(spectrum.wanted.values).max())
+    learned: list[Track] = [
+        Dots("labels' part", [np.stack([parts, np.abs(spectrum.wanted.values)], axis=1)], INK, 2.6, 0.4, hollow=True),
+        Line("linear model", [np.stack([parts, np.abs(spectrum.learned_model.values[t])], axis=1) for t in frames], MODEL, 1.4),
+        Dots("network", [np.stack([parts, np.abs(spectrum.learned_network.values[t])], axis=1) for t in frames], NETWORK, 2.4),
+    ]
+    panels.append(
+        Panel(
+            "learned, by principal direction", (-1, len(parts)), (0, top), learned, "direction by variance", "",
+            [(x, str(x + 1)) for x in (0, 9, 19, 29, 39, 49)], [(y, f"{y:.1f}") for y in np.arange(0, top, 0.1)], width=300,
+            height=300,
+        )
+    )  # fmt: skip
+    panels.append(_losses(line, list(frames)))
+    labels = [f"step {int(step)}, {clock:.2g} times d log d / η" for step, clock in zip(line.step, line.clock, strict=True)]
+    about = "Network and linear model over training: outputs along a line, learned components, and losses."
+    return Player(panels, labels, about, step_name="steps", milliseconds=450)
+
+
+def _losses(cell: xr.Dataset, frames: Sequence[int]) -> Panel:
+    clock = np.log10(cell.clock.values)
+    tracks: list[Track] = [
+        Line(name, [np.stack([clock, cell[of].values], axis=1)], colour, 1.6, dashes=dashes)
+        for name, of, colour, dashes in (
+            ("", "train_linear", MODEL, ""), ("", "test_linear", MODEL, "4 3"), ("", "train", NETWORK, ""),
+            ("test loss", "test", NETWORK, "4 3"),
+        )
+    ]  # fmt: skip
+    tracks.append(Line("", [np.array([[x, 0.0], [x, 0.5]]) for x in clock[list(frames)]], INK, 1.0, 0.5, "3 3"))
+    tracks.append(Note(["model: " + f"{value:.3f}" for value in cell.test_linear.values], (float(clock[0]) + 0.1, 0.04)))
+    tracks.append(Note(["network: " + f"{value:.3f}" for value in cell.test.values], (float(clock[0]) + 0.1, 0.08)))
+    ticks = [(np.log10(x), f"{x:g}") for x in (0.1, 1, 10, 50)]
+    return Panel(
+        "losses", (float(clock[0]), float(clock[-1])), (0, 0.5), tracks, "time / (d log d / η)", "", ticks,
+        [(y, f"{y:.1f}") for y in (0, 0.1, 0.2, 0.3, 0.4, 0.5)], width=280, height=300,
+    )  # fmt: skip
+
+
+def first_figure(cells: xr.Dataset, plateau: tuple[float, float]) -> Picture:
+    """Recorded runs: losses of every teacher, left on training, middle on fresh samples; right, outputs of one."""
+    with axes(3, height=3.5) as (figure, (left, middle, right)):
+        for panel, name, title in ((left, "train", "train loss"), (middle, "test", "test loss")):
+            for cell in (cells.isel(cell=k) for k in range(cells.sizes["cell"])):
+                panel.plot(cell.clock, cell[f"{name}_linear"], color=MODEL, alpha=0.8, lw=1.1)
+                panel.plot(cell.clock, cell[name], color=NETWORK, alpha=0.8, lw=1.1)
+            panel.axvspan(*plateau, color=INK, alpha=0.07, lw=0)
+            panel.set(xscale="log", ylim=(0, 0.5), title=title)
+        one = cells.isel(cell=0)
+        for k in range(one.sizes["input"]):
+            right.plot(one.clock, one.shown_model[:, k], color=MODEL, lw=1.1)
+            right.plot(one.clock, one.shown_network[:, k], color=NETWORK, lw=1.1)
+        right.axvspan(*plateau, color=INK, alpha=0.07, lw=0)
+        right.set(xscale="log", title="outputs, five fresh inputs")
+        for panel in (left, middle, right):
+            _clock(panel)
+        _legend(figure, [(NETWORK, "network", "-"), (MODEL, "linear model", "-")], 2)
+        return finish(figure, "Train loss, test loss and outputs at five inputs over time, network and linear model.")
+
+
+def sizes(
+    fresh: tuple[xr.Dataset, xr.Dataset], dims: tuple[xr.Dataset, xr.Dataset], widths: tuple[xr.Dataset, xr.Dataset]
+) -> Picture:
+    """rel against d, with a width that grows and with 16 neurons; right, against the width.
+
+    `fresh` and `dims` are (grown, narrow), `widths` is (fresh, recorded).
+    """
+    with axes(2, height=3.6) as (figure, (left, right)):
+        for cells, now, colour in zip(dims, fresh, (BLUE, ORANGE), strict=True):
+            seeds.against(left, now, cells, "dim", "rel_train", colour)
+        seeds.against(right, widths[0], widths[1], "width", "rel_train", BLUE)
+        left.set(xlabel="d", title="rel, n = 2 d^1.5", xscale="log", yscale="log")
+        right.set(xlabel="m", title="rel, d = 50, n = 2000", xscale="log", yscale="log")
+        left.set_xticks([8, 16, 32, 64, 128, 256], ["8", "16", "32", "64", "128", "256"])
+        right.set_xticks([16, 64, 256, 1024, 4096], ["16", "64", "256", "1024", "4096"])
+        for panel in (left, right):
+            _levels(panel)
+            panel.minorticks_off()
+        seeds.legend(left, [(BLUE, "m grows as d^1.5, or as marked"), (ORANGE, "m = 16")], fresh[0].drop_vars("width"),
+                     dims[0].drop_vars("width"))  # fmt: skip
+        return finish(figure, "The gap over the model's power against dimension and against width.")
+
+
+def settings(rows: Mapping[str, tuple[Array, Array, float, str]]) -> Picture:
+    """rel for each setting: {name: (fresh, recorded, threshold of its criterion, colour)}; one row each."""
+    with axes(1, height=0.27 * len(rows) + 1.1) as (figure, (panel,)):
+        names = list(rows)
+        for place, (fresh, recorded, bound, colour) in enumerate(rows.values()):
+            height = len(rows) - 1 - place
+            panel.plot(recorded, np.full(len(recorded), height), "o", color=colour, alpha=0.6, markersize=4)
+            panel.plot(fresh, np.full(len(fresh), height), "o", color=colour, fillstyle="none", markersize=7)
+            if np.isfinite(bound):
+                panel.plot([bound, bound], [height - 0.35, height + 0.35], color=INK, lw=1.2)
+        panel.set_yticks(range(len(rows)), names[::-1])
+        panel.set(xscale="log", xlabel="rel up to T, training samples", xlim=(0.002, 3))
+        panel.set_xticks(_LEVELS[1:], [f"{x:g}" for x in _LEVELS[1:]])
+        panel.minorticks_off()
+        panel.grid(axis="y", alpha=FAINT, lw=0.5)
+        handles = [
+            Line2D([], [], color=INK, marker="o", ls="", markersize=4, alpha=0.6, label="recorded"),
+            Line2D([], [], color=INK, marker="o", ls="", fillstyle="none", markersize=7, label="this page"),
+            Line2D([], [], color=INK, marker="|", ls="", markersize=10, label="criterion: below; in the controls above"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.2)
+        return finish(figure, "The gap over the model's power for each setting and control.")
+
+
+def horizon(cells: xr.Dataset, judged: float) -> Picture:
+    """Recorded: D over mean f_lin^2 on fresh samples against the clock, left in d log d / step and right in steps."""
+    dims = np.unique(cells.dim.values)
+    colours = dict(zip(dims.tolist(), (GREEN, BLUE, PURPLE, ORANGE), strict=False))
+    with axes(2, height=3.4, sharey=True) as (figure, (left, right)):
+        for k in range(cells.sizes["cell"]):
+            cell = cells.isel(cell=k)
+            slow = cell.step_size < 0.19 * cell.dim
+            look = {"color": colours[int(cell.dim)], "lw": 1.0, "alpha": 0.8, "ls": ":" if slow else "-"}
+            left.plot(cell.clock, cell.rel, **look)
+            right.plot(cell.step, cell.rel, **look)
+        left.axvline(judged, color=INK, alpha=0.5, lw=0.8, ls="--")
+        left.set(xscale="log", yscale="log", title="D / mean f² of the model")
+        right.set(xscale="log", xlabel="steps", title="the same, counted in steps")
+        _clock(left)
+        _levels(left)
+        entries = [(colour, f"d = {dim}", "-") for dim, colour in colours.items()]
+        _legend(figure, [*entries, (INK, "a tenth of the step", ":")], 4)
+        return finish(figure, "How long the linear model holds, on the clock and in steps.")
+
+
+def exit_of_kernel(long: xr.Dataset, short: xr.Dataset, widths: tuple[int, int]) -> Picture:
+    """Recorded: change of the kernel; train losses of network, frozen kernel and model; movement of the weights against d."""
+    with axes(3, height=3.5) as (figure, (left, middle, right)):
+        for width, colour in zip(widths, (BLUE, PURPLE), strict=True):
+            for k in range(long.sizes["cell"]):
+                cell = long.isel(cell=k)
+                if int(cell.width) == width:
+                    left.plot(cell.step, cell.change, color=colour, lw=1.1, alpha=0.8)
+        usual = cells_where(long, width=widths[0])
+        for name, colour in (("linear", RED), ("frozen", GREEN), ("network", BLUE)):
+            middle.plot(usual.step[0], usual[name].mean("cell"), color=colour)
+        dim = short.dim.values.astype(float)
+        right.plot(dim, short.moved.values[:, -1] / np.sqrt(dim * np.log(dim)), "o", color=BLUE, alpha=0.7)
+        left.set(xscale="log", yscale="log", xlabel="steps", title="change of the kernel")
+        middle.set(xscale="log", yscale="log", xlabel="steps", title="train loss")
+        right.set(xscale="log", xlabel="d", title="‖W_T − W_0‖ / √(d log d)", ylim=(0, None))
+        right.set_xticks(np.unique(dim), [f"{x:g}" for x in np.unique(dim)])
+        right.minorticks_off()
+        entries = [(BLUE, f"network, m = {widths[0]}", "-"), (PURPLE, f"m = {widths[1]}", "-"), (GREEN, "kernel frozen", "-"),
+                   (RED, "linear model", "-")]  # fmt: skip
+        _legend(figure, entries, 4)
+        return finish(figure, "Change of the tangent kernel, train losses, and movement of the weights.")
+
+
+def with_a_mean(limits: xr.Dataset, multiples: Sequence[float], cells: xr.Dataset, width: int) -> Picture:
+    """Recorded. Left: largest loss over the first against the step in units of the linear limit, and middle: test losses on the
+    target |x|/sqrt d over steps; right: gaps of the network to the model with and without the norm feature, against m."""
+    with axes(3, height=3.6) as (figure, (left, middle, right)):
+        for name, colour in (("erf", BLUE), ("relu", ORANGE)):
+            shown = np.nan_to_num(
+                np.minimum(cells_where(limits, activation=name).largest.values, 1e4), nan=1e4
+            )  # NaN: diverged
+            left.plot(multiples, shown.T, color=colour, lw=0.8, alpha=0.5)
+        left.axvline(1, color=INK, lw=0.8, ls="--", alpha=0.6)
+        relu = cells_where(cells, activation="relu", law="gaussian")
+        judged = cells_where(relu, width=width)
+        for name, colour in (("naive", PURPLE), ("predicted", RED), ("network", ORANGE)):
+            middle.plot(judged.step[0], judged[name].mean("cell"), color=colour)
+        for name, colour in (("to_naive", PURPLE), ("to_predicted", RED)):
+            last = relu.assign(end=relu[name].isel(time=-1))
+            seeds.medians(right, last, "width", "end", colour)
+            right.plot(last.width, last.end, "o", color=colour, alpha=0.5, markersize=3.5)
+        left.set(yscale="log", xlabel="step / (2n / ‖Θ₀‖)", title="largest loss / first, cut")
+        middle.set(yscale="log", xscale="log", xlabel="steps", title="test loss, target ‖x‖/√d")
+        right.set(xscale="log", yscale="log", xlabel="m", title="gap to a model, end")
+        places = np.unique(relu.width.values)
+        right.set_xticks(places, [f"{x:g}" for x in places])
+        right.minorticks_off()
+        entries = [(BLUE, "erf network", "-"), (ORANGE, "ReLU network", "-"), (RED, "model with the norm feature", "-"),
+                   (PURPLE, "naive model", "-")]  # fmt: skip
+        _legend(figure, entries, 4)
+        return finish(figure, "Stable steps with erf and ReLU; learning the norm with two linear models; their gaps against m.")
+
+
+def _clock(panel: Axes) -> None:
+    panel.set(xlabel="time / (d log d / η)")
+    low, high = panel.get_xlim()
+    shown = [x for x in (0.1, 0.3, 1, 3, 10, 30) if low <= x <= high]
+    panel.set_xticks(shown, [f"{x:g}" for x in shown])
+    panel.minorticks_off()
+
+
+def _levels(panel: Axes) -> None:
+    low, high = panel.get_ylim()
+    shown = [y for y in _LEVELS if low <= y <= high]
+    panel.set_yticks(shown, [f"{y:g}" for y in shown])
+    panel.minorticks_off()
+
+
+def _legend(figure: Figure, entries: Sequence[tuple[str, str, str]], columns: int) -> None:
+    handles = [Line2D([], [], color=colour, ls=style, label=label) for colour, label, style in entries]
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=1.4)

@@ -1,0 +1,70 @@
+"""Local Lipschitz constants of fully connected ReLU networks, exactly (Loukas et al. 2021, sections 2 and 3).
+
+Inside a linear region f(x) = <g, x> + c with g = W_1^T S_1 ... W_{d-1}^T S_{d-1} W_d^T, S_l the 0/1 diagonal of the neurons
+that are on, so lambda_f(R_x) = |g|. With a sigmoid on top it is p (1 - p) |g|, at the point and no longer over the region.
+At a pre-activation of exactly 0 a neuron is off.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simplicity.nets import FullyConnected
+from simplicity.problems import doors
+
+Array = NDArray[np.floating]
+
+
+def _looked_at(network: FullyConnected, x: Array) -> tuple[FullyConnected, Array]:
+    """Network and inputs (n, n_0), which fit to each other."""
+    (x,) = doors.arrays(x=(x, "N k"))
+    return FullyConnected(*map(tuple, doors.layers(network, x.shape[1]))), x
+
+
+def outputs(network: FullyConnected, x: Array) -> Array:
+    """f(x), the logit where a sigmoid follows; (n,) for inputs (n, n_0)."""
+    network, x = _looked_at(network, x)
+    h = x
+    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
+        h = np.maximum(h @ weight.T + bias, 0)
+    return (h @ network.weights[-1].T + network.biases[-1])[:, 0]
+
+
+def patterns(network: FullyConnected, x: Array) -> tuple[NDArray[np.bool_], ...]:
+    """Which hidden neurons are on: for each layer l < d an array (n, n_l)."""
+    network, x = _looked_at(network, x)
+    h, found = x, []
+    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
+        z = h @ weight.T + bias
+        found.append(z > 0)
+        h = np.where(found[-1], z, 0.0)
+    return tuple(found)
+
+
+def gradients(network: FullyConnected, x: Array, *, layer: int = 0) -> Array:
+    """df / d(input of layer `layer` + 1), the product of the masked weights; (n, n_0) for layer 0, the input itself.
+
+    f_d o ... o f_{layer + 1} is the function whose gradient that is.
+    """
+    network, x = _looked_at(network, x)
+    doors.whole("layer", layer, 0, len(network.weights) - 1)
+    on = patterns(network, x)
+    g = np.broadcast_to(network.weights[-1], (len(x), network.weights[-1].shape[1]))
+    for index in reversed(range(layer, len(on))):
+        g = (g * on[index]) @ network.weights[index]
+    return g
+
+
+def local(network: FullyConnected, x: Array, *, sigmoid: bool = False) -> Array:
+    """lambda_f(R_x) = |df/dx|, (n,); with `sigmoid` the norm of the gradient of p = sigmoid(f)."""
+    norms = np.linalg.norm(gradients(network, x), axis=1)
+    if not sigmoid:
+        return norms
+    p = 1 / (1 + np.exp(-np.clip(outputs(network, x), -700, 700)))
+    return p * (1 - p) * norms
+
+
+def product_bound(network: FullyConnected, *, sigmoid: bool = False) -> float:
+    """lambda_prod = prod_l |W_l|_2, a bound of every local constant; with `sigmoid` a quarter of it, the largest p (1 - p)."""
+    network = FullyConnected(*map(tuple, doors.layers(network)))
+    bound = float(np.prod([np.linalg.norm(weight, 2) for weight in network.weights]))
+    return bound / 4 if sigmoid else bound

@@ -1,0 +1,166 @@
+"""Linear regions and what trained ones say about empty ones (Loukas et al. 2021, section 3, Theorem 2).
+
+The Kronecker vector of an input is s(x) = s_{d-1}(x) x ... x s_1(x), the product of the 0/1 vectors that say which neurons of
+each hidden layer are on; it has n_1 ... n_{d-1} entries. The gradient of f is linear in it, so s(x) = sum_i k_i s(x_i) gives
+grad f(x) = sum_i k_i grad f(x_i), and |grad f(x)| <= sum_i |k_i| |grad f(x_i)|.
+
+Nothing here forms a vector of that length. A layer without an active neuron makes s(x) = 0 whatever the others do; else s(x)
+determines every layer's vector. So two inputs have the same s although their layers differ exactly where each has a dead layer,
+and there the gradient is 0. Two rows of S, whose columns are the s(x_i), are equal far more often than not: a row is the
+product of one row of each layer, and only the different ones matter.
+
+Patterns are those of `lipschitz.patterns`: for each hidden layer an array (n, n_l).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.optimize import linprog
+
+from simplicity.problems import Problem, doors
+
+Array = NDArray[np.floating]
+Bits = NDArray[np.bool_]
+Patterns = Sequence[Bits]
+
+_IN_SPAN = 1e-7  # residuals of 0/1 vectors: those outside of the span are further off by orders of magnitude
+_USED = 1e-7  # of a coefficient that counts as one
+
+
+class Far(NamedTuple):
+    """For each input: the least sum_i |k_i| phi_i (inf where no k exists), and how many k_i are not 0 (0 there)."""
+
+    bound: Array
+    combined: NDArray[np.int64]
+
+
+def joined(*parts: Patterns) -> tuple[Bits, ...]:
+    """The patterns of several sets of inputs as those of one."""
+    for part in parts:
+        doors.patterns("patterns", part, len(parts[0]))
+    return tuple(np.concatenate(layers) for layers in zip(*parts, strict=True))
+
+
+def chosen(patterns: Patterns, index: NDArray) -> tuple[Bits, ...]:
+    """The patterns of some of the inputs."""
+    doors.patterns("patterns", patterns)
+    return tuple(layer[index] for layer in patterns)
+
+
+def numbered(patterns: Patterns) -> NDArray[np.int64]:
+    """A number for each input, (n,), equal where and only where the Kronecker vectors are."""
+    doors.patterns("patterns", patterns)
+    alive = np.all([layer.any(axis=1) for layer in patterns], axis=0)
+    bits = np.packbits(np.concatenate(patterns, axis=1) & alive[:, None], axis=1)
+    return np.unique(bits, axis=0, return_inverse=True)[1].ravel()
+
+
+def representatives(patterns: Patterns) -> NDArray[np.int64]:
+    """The index of one input of each region, sorted."""
+    doors.patterns("patterns", patterns)
+    return np.sort(np.unique(numbered(patterns), return_index=True)[1])
+
+
+def different_rows(patterns: Patterns) -> Bits:
+    """The different rows, zeros left out, of the matrix whose columns are s(x): (u, n), layer by layer."""
+    doors.patterns("patterns", patterns)
+    found = np.ones((1, len(patterns[0])), dtype=bool)
+    for layer in patterns:
+        neurons = np.unique(layer.T, axis=0)
+        product = (found[:, None] & neurons[None]).reshape(-1, found.shape[1])
+        packed = np.unique(np.packbits(product[product.any(axis=1)], axis=1), axis=0)
+        found = np.unpackbits(packed, axis=1, count=found.shape[1]).astype(bool)
+    return found
+
+
+def gram(patterns: Patterns, others: Patterns) -> Array:
+    """<s(x), s(x')> = prod_l <s_l(x), s_l(x')>, (n, n'): a product of products of layers."""
+    doors.patterns("patterns", patterns)
+    doors.patterns("others", others, len(patterns))
+    parts = [a.astype(float) @ b.T.astype(float) for a, b in zip(patterns, others, strict=True)]
+    return np.prod(parts, axis=0)
+
+
+def rank(patterns: Patterns) -> int:
+    """Rank of the matrix whose columns are s(x), from its Gram matrix of whole numbers."""
+    doors.patterns("patterns", patterns)
+    own = chosen(patterns, representatives(patterns))
+    return int(np.linalg.matrix_rank(gram(own, own), hermitian=True))
+
+
+def far_from_data(seen: Patterns, phi: Array, new: Patterns) -> Far:
+    """Theorem 2's programme, min_k sum_i |k_i| phi_i subject to s(x) = sum_i k_i s(x_i), for each new x.
+
+    `seen` are n patterns with their phi (n,); of several in one region the least phi counts. Whether any k exists is a matter
+    of linear algebra; where k is unique it is solved for, and where it is not HiGHS minimises.
+    """
+    doors.patterns("seen", seen)
+    doors.patterns("new", new, len(seen))
+    (phi,) = doors.finite(phi=(phi, str(len(seen[0]))))
+    region = numbered(seen)
+    weight = np.full(region.max() + 1, np.inf)
+    np.minimum.at(weight, region, phi)
+    first = np.unique(region, return_index=True)[1]
+    rows = different_rows(joined(chosen(seen, first), new)).astype(float)
+    known, wanted = rows[:, : len(first)], rows[:, len(first) :]
+    left, sizes, right = np.linalg.svd(known, full_matrices=False)
+    kept = sizes > 1e-9 * sizes.max(initial=1)
+    left, sizes, right = left[:, kept], sizes[kept], right[kept]
+    inside = np.linalg.norm(wanted - left @ (left.T @ wanted), axis=0) < _IN_SPAN
+    k = right.T @ ((left.T @ wanted) / sizes[:, None])
+    if len(sizes) < len(first):
+        matrix = sparse.csr_array(known)
+        for index in np.flatnonzero(inside):
+            k[:, index] = _least(matrix, weight, wanted[:, index])
+    used = (np.abs(k) > _USED).sum(axis=0)
+    return Far(np.where(inside, weight @ np.abs(k), np.inf), np.where(inside, used, 0))
+
+
+def _least(matrix: sparse.csr_array, weight: Array, wanted: Array) -> Array:
+    """The k of least sum |k_i| phi_i with S k = s, which is known to exist; k is split into its two signs."""
+    both = sparse.hstack([matrix, -matrix], format="csr")
+    found = linprog(np.tile(weight, 2), A_eq=both, b_eq=wanted, bounds=(0, None), method="highs")
+    if found.x is None:
+        raise ArithmeticError(
+            f"linear programme: got status {found.status}, allowed a solution, which linear algebra has found"
+        )
+    return found.x[: len(weight)] - found.x[len(weight) :]
+
+
+def exact_sum(columns: Bits, target: Bits, most: int = 4) -> tuple[int, ...] | None:
+    """The fewest columns, at most `most`, whose sum is `target`, or None: Theorem 2's special case, by exhaustive search.
+
+    `columns` (u, m) and `target` (u,) share the rows of `different_rows`. Of 0/1 vectors only disjoint ones add up to one.
+    A zero target is the empty sum.
+    """
+    _bits(columns, target)
+    doors.whole("most", most, 0)
+    inside = np.flatnonzero(~(columns & ~target[:, None]).any(axis=0) & columns.any(axis=0))
+    for size in range(most + 1):
+        found = _cover(columns, target, inside, size)
+        if found is not None:
+            return found
+    return None
+
+
+def _bits(columns: Bits, target: Bits) -> None:
+    """Truth values of the same rows."""
+    if columns.ndim != 2 or target.shape != columns.shape[:1] or {columns.dtype.kind, target.dtype.kind} != {"b"}:
+        got = f"{columns.dtype} {columns.shape} and {target.dtype} {target.shape}"
+        raise Problem(f"columns, target: got {got}, allowed truth values (u, m) and (u,)")
+
+
+def _cover(columns: Bits, left: Bits, allowed: NDArray[np.int64], size: int) -> tuple[int, ...] | None:
+    if not left.any():
+        return () if size == 0 else None
+    if size == 0:
+        return None
+    for one in allowed[columns[np.argmax(left), allowed]]:
+        apart = allowed[~(columns[:, allowed] & columns[:, [one]]).any(axis=0)]
+        rest = _cover(columns, left & ~columns[:, one], apart, size - 1)
+        if rest is not None:
+            return (int(one), *rest)
+    return None

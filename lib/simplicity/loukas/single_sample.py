@@ -1,0 +1,391 @@
+"""Stochastic gradient descent, one sample a step, on fully connected ReLU networks, and what the first bias does meanwhile.
+
+    f(x) = W_d relu(... relu(W_1 x + b_1) ...) + b_d          squared loss (f - y)^2 / 2, or the logit of p = sigmoid(f) with
+                                                            cross-entropy - y log p - (1 - y) log(1 - p) in nats
+    w(t + 1) = w(t) - alpha_t dl / dw                         for the sample x(t) that `order` names, or the mean over a batch
+
+W_1 may be the identity, which is not trained (Loukas et al. 2021, section 5), or any matrix, which is. The derivative of a
+ReLU at 0 is 0.
+
+The loop keeps, for each window of steps, the statistics of `STATISTICS`: a step of the bias over alpha_t eps_t, where eps_t
+is the size of the loss's derivative as the paper defines it, |f - y| for the squared loss and 1 / |1 - y - p| for the
+cross-entropy; the local Lipschitz constant at the visited point; the spread of the bias in the window. `descend` is the
+compiled loop, `descend_autograd` the same in plain torch for any module: hundreds of times slower, and independent of every
+derivative here. Probes that need more than one sample are passed in and get the network at scheduled steps.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numba
+import numpy as np
+import xarray as xr
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+
+from simplicity.nets import FullyConnected
+from simplicity.nets.loop import Diverged
+from simplicity.problems import doors
+
+Array = NDArray[np.floating]
+Loss = Literal["squares", "cross entropy"]
+LOSSES: tuple[Loss, ...] = ("squares", "cross entropy")
+Probe = Callable[[FullyConnected], Any]
+
+# Means over the steps of a window but for the last; db = b_1(t + 1) - b_1(t).
+STATISTICS = {
+    "loss": "loss of the visited samples before the step",
+    "trajectory": "|db| / (alpha eps)",
+    "slope": "|W_1^T df/db_1|, the norm of the gradient of f (of p for the cross-entropy) in x at the visited point",
+    "length": "|db| / alpha, not normalised",
+    "epsilon": "eps of the visited samples",
+    "late": "|db| / (alpha eps of the step before), as released",
+    "late_reciprocal": "|db| / (alpha / eps of the step before), as released for the cross-entropy",
+    "distance": "|b_1(t) - b_1(0)|",
+    "variance": "mean over the window of |b_1(t) - its mean over the window|^2",
+    "residual": "|dl/df|: |f - y|, or 1 - p of the given label",
+    "logit_slope": "|W_1^T df/db_1| for f itself, the logit for the cross-entropy",
+    "rounding": "largest | |db| / (alpha eps) - slope |, in units of what rounding b_1 may cause",
+}
+_NAMES = tuple(STATISTICS)
+_ULP = float(np.finfo(np.float64).eps)
+
+
+class Trace(NamedTuple):
+    """Every step: the bias before it (steps, n_1), and eps of its sample (steps,)."""
+
+    bias: Array
+    epsilon: Array
+
+
+def passes(n: int, count: int, rng: Generator) -> NDArray[np.int64]:
+    """`count` permutations of range(n), one after another: epochs as in practice."""
+    doors.whole("n", n, 1)
+    doors.whole("count", count, 0)
+    doors.generator(rng)
+    return rng.permuted(np.broadcast_to(np.arange(n), (count, n)), axis=1).ravel()
+
+
+def with_replacement(n: int, steps: int, rng: Generator) -> NDArray[np.int64]:
+    """Independent uniform draws: what the theorems ask for."""
+    doors.whole("n", n, 1)
+    doors.whole("steps", steps, 0)
+    doors.generator(rng)
+    return rng.integers(n, size=steps)
+
+
+def descend(
+    start: FullyConnected,
+    x: Array,
+    y: Array,
+    order: NDArray[np.integer],
+    *,
+    step_size: ArrayLike,
+    window: int,
+    loss: Loss = "squares",
+    train_first: bool = False,
+    batch: int = 1,
+    origin: Array | None = None,
+    schedule: Sequence[int] = (),
+    probes: Mapping[str, Probe] | None = None,
+    dims: Mapping[str, tuple[str, ...]] | None = None,
+    trace: bool = False,
+) -> tuple[FullyConnected, xr.Dataset]:
+    """Train a copy of `start` on x (n, n_0), y (n,), one step for each `batch` entries of `order` (steps * batch,).
+
+    `step_size` is one number or one for each window; `order` must fill whole windows. `train_first` says whether W_1 is
+    trained. `origin` is b_1(0) where the run goes on from another. `schedule` names windows, 0 the start, after which
+    the probes see the network.
+
+    Returns the network and a dataset: the `STATISTICS` along `window`, with `step` counted at its end, the probes along
+    `probe` with `probe_step`, and with `trace` the `Trace` along `sample`.
+    """
+    start, x, y = _looked_at(start, x, y, loss)
+    order, schedule = doors.single_samples(
+        x, order, step_size=step_size, window=window, batch=batch, given=schedule, looks=probes, dims=dims
+    )
+    steps = len(order) // batch
+    sizes = np.array([x.shape[1], *(len(bias) for bias in start.biases)])
+    rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (steps // window,)).copy()
+    weights, biases = _padded(start, sizes)
+    first = np.array(start.biases[0] if origin is None else _place(origin, sizes[1]), dtype=np.float64)
+    values = np.zeros((len(rates), len(_NAMES)))
+    kept = Trace(np.zeros((steps if trace else 0, sizes[1])), np.zeros(steps if trace else 0))
+    data = [np.ascontiguousarray(part, dtype=np.float64) for part in (x, y)]
+    found: list[list[Any]] = [[] for _ in probes or {}]
+    before, done = np.full(1, np.nan), 0
+    for end in sorted({0, *schedule, len(rates)}):
+        part = slice(done * window, end * window)
+        _descend(  # type: ignore[call-arg]
+            weights, biases, sizes, *data, order[done * window * batch : end * window * batch], rates[done:end], window, batch,
+            loss == "cross entropy", train_first, _is_identity(start, train_first), first, before, values[done:end],
+            kept.bias[part], kept.epsilon[part],
+        )  # fmt: skip
+        check_finite(values[done:end, 0], rates[done:end], done, window, len(y))
+        done = end
+        if end in schedule:
+            network = _network(weights, biases, sizes)
+            for column, probe in zip(found, (probes or {}).values(), strict=True):
+                column.append(np.asarray(probe(network)))
+    named = dict(zip(probes or {}, found, strict=True))
+    return _network(weights, biases, sizes), table(values, window, named, dims or {}, schedule, kept if trace else None)
+
+
+def table(
+    values: Array,
+    window: int,
+    probes: Mapping[str, Sequence[Any]],
+    dims: Mapping[str, tuple[str, ...]],
+    schedule: Sequence[int],
+    trace: Trace | None = None,
+) -> xr.Dataset:
+    """The dataset of a run: `STATISTICS` from `values` (window, statistic), probes and trace."""
+    variables: dict[str, Any] = {name: ("window", column) for name, column in zip(_NAMES, values.T, strict=True)}
+    variables |= {name: (("probe", *dims.get(name, ())), np.stack(column)) for name, column in probes.items() if column}
+    if trace is not None:
+        variables |= {"traced_bias": (("sample", "neuron"), trace.bias), "traced_epsilon": ("sample", trace.epsilon)}
+    ends = window * np.arange(1, len(values) + 1)
+    return xr.Dataset(variables, {"step": ("window", ends), "probe_step": ("probe", window * np.asarray(schedule, dtype=int))})
+
+
+def check_finite(losses: Array, rates: Array, done: int, window: int, n: int) -> None:
+    """Raise `Diverged` at the first window whose mean loss is not a number."""
+    if not np.isfinite(losses).all():
+        at = int(np.argmin(np.isfinite(losses)))
+        step = (done + at + 1) * window
+        raise Diverged(f"loss not finite before step {step}: step_size {rates[at]:g}, n {n}, single samples")
+
+
+def _looked_at(start: FullyConnected, x: Array, y: Array, loss: str) -> tuple[FullyConnected, Array, Array]:
+    """Network and samples, which the compiled code takes as they come."""
+    doors.choice("loss", loss, LOSSES)
+    x, y = doors.samples(x, y)
+    if loss == "cross entropy":
+        doors.zeros_and_ones("y", y)
+    weights, biases = doors.layers(start, x.shape[1], finite=True)
+    return FullyConnected(tuple(weights), tuple(biases)), x, y
+
+
+def _place(origin: Array, neurons: int) -> Array:
+    """b_1(0), of as many neurons as the first layer has."""
+    (found,) = doors.finite(origin=(origin, str(neurons)))
+    return found
+
+
+def _is_identity(network: FullyConnected, train_first: bool) -> bool:
+    weight = network.weights[0]
+    return not train_first and weight.shape[0] == weight.shape[1] and bool((weight == np.eye(len(weight))).all())
+
+
+def _padded(network: FullyConnected, sizes: NDArray) -> tuple[Array, Array]:
+    """Weights (layer, neuron below, neuron) and biases (layer, neuron), zeros where a layer is smaller than the largest."""
+    weights = np.zeros((len(sizes) - 1, sizes[:-1].max(), sizes[1:].max()))
+    biases = np.zeros((len(sizes) - 1, sizes[1:].max()))
+    for layer, (weight, bias) in enumerate(zip(*network, strict=True)):
+        weights[layer, : weight.shape[1], : weight.shape[0]] = weight.T
+        biases[layer, : len(bias)] = bias
+    return weights, biases
+
+
+def _network(weights: Array, biases: Array, sizes: NDArray) -> FullyConnected:
+    """A copy of the running network."""
+    layers = list(enumerate(zip(sizes[:-1], sizes[1:], strict=True)))
+    return FullyConnected(
+        tuple(weights[layer, :below, :above].T.copy() for layer, (below, above) in layers),
+        tuple(biases[layer, :above].copy() for layer, (_, above) in layers),
+    )
+
+
+# One order of summation once compiled, and NaN keeps its meaning: see `two_layer`.
+compiled = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")
+
+
+# Layer by layer in arrays as large as the largest layer: w[l, i, o] from neuron i below to neuron o, b[l, o], and h[l, i] with
+# h[0] = x, delta likewise. By input, so that what an inactive neuron would add, or pull, is a row that is skipped.
+
+
+@compiled
+def _forward(w, b, sizes, h, identity):  # type: ignore[no-untyped-def]
+    """Fills h from its first row x on and returns f(x)."""
+    last = len(sizes) - 2
+    for layer in range(last + 1):
+        above = h[layer + 1]
+        for o in range(sizes[layer + 1]):
+            above[o] = b[layer, o]
+        if layer == 0 and identity:
+            for o in range(sizes[1]):
+                above[o] += h[0, o]
+        else:
+            for i in range(sizes[layer]):
+                size = h[layer, i]
+                if size != 0:
+                    row = w[layer, i]
+                    for o in range(sizes[layer + 1]):
+                        above[o] += size * row[o]
+        if layer < last:
+            for o in range(sizes[layer + 1]):
+                above[o] = max(above[o], 0.0)
+    return h[last + 1, 0]
+
+
+@compiled
+def _backward(w, sizes, h, delta, outer, rate):  # type: ignore[no-untyped-def]
+    """delta = outer df / d(pre-activation) in the places of h; the weights above the first take a step of `rate`."""
+    last = len(sizes) - 2
+    delta[last + 1, 0] = outer
+    for layer in range(last, 0, -1):
+        above = delta[layer + 1]
+        for i in range(sizes[layer]):
+            size, pull = h[layer, i], 0.0
+            if size > 0:
+                row = w[layer, i]
+                for o in range(sizes[layer + 1]):
+                    pull += row[o] * above[o]
+                size *= rate
+                for o in range(sizes[layer + 1]):
+                    row[o] -= size * above[o]
+            delta[layer, i] = pull
+
+
+@compiled
+def _step(w, sizes, h, delta, rate, begin, end):  # type: ignore[no-untyped-def]
+    """A step of `rate` of the weights of the layers begin..end - 1, the first being 0."""
+    for layer in range(begin, end):
+        for i in range(sizes[layer]):
+            size = rate * h[layer, i]
+            if size != 0:
+                for o in range(sizes[layer + 1]):
+                    w[layer, i, o] -= size * delta[layer + 1, o]
+
+
+@compiled
+def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
+    """|W_1^T delta_1|."""
+    total = 0.0
+    for i in range(sizes[0]):
+        if identity:
+            z = delta[i]
+        else:
+            z = 0.0
+            for o in range(sizes[1]):
+                z += w[0, i, o] * delta[o]
+        total += z * z
+    return np.sqrt(total)
+
+
+@compiled
+def loss_derivative(f, target, cross):  # type: ignore[no-untyped-def]
+    """(l, dl/df, eps) for the output or logit f."""
+    if not cross:
+        return 0.5 * (f - target) ** 2, f - target, abs(f - target)
+    margin = f if target > 0.5 else -f
+    right = 1 / (1 + np.exp(-margin))  # p of the given label
+    wrong = 1 / (1 + np.exp(margin))  # 1 - p, without cancellation
+    loss = max(-margin, 0.0) + np.log1p(np.exp(-abs(margin)))
+    return loss, -wrong if target > 0.5 else wrong, 1 / right
+
+
+@compiled
+def _look(w, b, sizes, x, y, chosen, h, delta, pull, rate, cross, identity):  # type: ignore[no-untyped-def]
+    """Forward and backward; pull = sum of dl/db_1. Returns means of l, |dl/df| and eps. A lone sample moves w_2..w_d."""
+    loss, residual, epsilon = 0.0, 0.0, 0.0
+    pull[:] = 0
+    for k in range(len(chosen)):
+        for i in range(sizes[0]):
+            h[k, 0, i] = x[chosen[k], i]
+        f = _forward(w, b, sizes, h[k], identity)
+        value, outer, size = loss_derivative(f, y[chosen[k]], cross)
+        loss += value
+        residual += abs(outer)
+        epsilon += size
+        _backward(w, sizes, h[k], delta[k], outer, rate if len(chosen) == 1 else 0.0)
+        for j in range(sizes[1]):
+            pull[j] += delta[k, 1, j]
+    return loss / len(chosen), residual / len(chosen), epsilon / len(chosen)
+
+
+@compiled
+def _move(w, b, sizes, h, delta, rate, train_first):  # type: ignore[no-untyped-def]
+    """The rest of a step: biases, the first layer, and after a batch, which is seen whole before it moves anything, all."""
+    batch, layers = len(h), len(sizes) - 1
+    for k in range(batch):
+        for layer in range(layers):
+            for j in range(sizes[layer + 1]):
+                b[layer, j] -= rate / batch * delta[k, layer + 1, j]
+        if batch > 1 or train_first:
+            _step(w, sizes, h[k], delta[k], rate / batch, 0 if train_first else 1, layers if batch > 1 else 1)
+
+
+@compiled
+def keep_place(bias, old, middle, shift):  # type: ignore[no-untyped-def]
+    """old = bias, shift += bias - middle; returns |bias - middle|^2."""
+    square = 0.0
+    for j in range(len(old)):
+        old[j] = bias[j]
+        away = bias[j] - middle[j]
+        shift[j] += away
+        square += away * away
+    return square
+
+
+@compiled
+def close_window(row, window, squares, shift):  # type: ignore[no-untyped-def]
+    """Means in place of sums, and the variance from the sums of `keep_place`: squares and shift are about the first bias."""
+    row[8] = squares
+    row[:11] /= window
+    for j in range(len(shift)):
+        row[8] -= (shift[j] / window) ** 2
+
+
+@compiled
+def note_step(row, old, new, origin, rate, loss, pulled, residual, epsilon, before, ulp):  # type: ignore[no-untyped-def]
+    """Adds a step to the sums of its window. `pulled` is |W_1^T dl/db_1|, `ulp` the distance of 1 from the next number."""
+    length, distance, largest = 0.0, 0.0, 0.0
+    for j in range(len(old)):
+        length += (new[j] - old[j]) ** 2
+        distance += (old[j] - origin[j]) ** 2
+        largest = max(largest, abs(old[j]))
+    length = np.sqrt(length) / rate
+    row[0] += loss
+    row[3] += length
+    row[4] += epsilon
+    row[6] += length * before
+    row[7] += np.sqrt(distance)
+    if before > 0:
+        row[5] += length / before
+    row[9] += residual
+    if epsilon > 0:
+        row[1] += length / epsilon
+        row[2] += pulled / epsilon
+        row[10] += pulled / residual if residual > 0 else 0.0
+        row[11] = max(row[11], abs(length - pulled) * rate / (np.sqrt(len(old)) * ulp * (largest + rate * length)))
+
+
+@compiled
+def _descend(  # type: ignore[no-untyped-def]
+    w, b, sizes, x, y, order, rates, window, batch, cross, train_first, identity, origin, previous, out, trace, traced_epsilon
+):
+    """Advances w and b in place; a row of `out` for each window. `previous` holds eps of the step before, NaN at the start."""
+    first, at = sizes[1], 0
+    h, delta = np.zeros((batch, len(sizes), sizes.max())), np.zeros((batch, len(sizes), sizes.max()))
+    old, middle, shift, pull = np.empty(first), np.empty(first), np.empty(first), np.empty(first)
+    for index in range(len(rates)):
+        rate, row, squares = rates[index], out[index], 0.0
+        middle[:] = b[0, :first]
+        shift[:] = 0
+        for step in range(window):
+            loss, residual, epsilon = _look(w, b, sizes, x, y, order[at : at + batch], h, delta, pull, rate, cross, identity)
+            at += batch
+            if not np.isfinite(loss):
+                row[0] = np.nan
+                return
+            pulled = _slope(w, sizes, pull, identity) / batch
+            squares += keep_place(b[0], old, middle, shift)
+            _move(w, b, sizes, h, delta, rate, train_first)
+            before = previous[0] if previous[0] > 0 else epsilon
+            note_step(row, old, b[0], origin, rate, loss, pulled, residual, epsilon, before, _ULP)
+            if len(trace):
+                trace[index * window + step] = old
+                traced_epsilon[index * window + step] = epsilon
+            previous[0] = epsilon
+        close_window(row, window, squares, shift)

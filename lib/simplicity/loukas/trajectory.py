@@ -1,0 +1,194 @@
+"""Statistics of the first bias along training (Loukas et al. 2021, section 3), as defined and as the released code has them.
+
+    trajectory of an epoch     mean over its steps t of |b_1(t+1) - b_1(t)| / (alpha eps_t)        (the paper: their sum)
+    eps_t                      |f - y| for the squared loss / 2, 1 / |1 - y - p| for the cross-entropy
+
+The authors' released code divides the step that sample k causes by eps of sample k - 1, takes the mean of b_1 and of eps over
+ten repeats before any norm, and for the cross-entropy uses the reciprocal eps with half of the loss. Each has its function
+or its argument here, so that a picture can show what it does.
+
+Besides: when a run first reaches a loss, and rank correlations over runs whose seeds are shared between conditions.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from simplicity.problems import Problem, doors
+
+Array = NDArray[np.floating]
+
+DRAWS = 1000  # of a bootstrap
+LOW, HIGH = 0.025, 0.975
+_ULP = float(np.finfo(np.float64).eps)
+_RANK_VARIANCE = 1.06  # of Fisher's z of a rank correlation, times n - 3 (Fieller, Hartley & Pearson 1957)
+
+
+class Correlation(NamedTuple):
+    """A rank correlation with its 95 % interval, and how many numbers were left out as undefined."""
+
+    value: float
+    low: float
+    high: float
+    missing: int = 0
+
+
+def epsilon_squares(output: Array, y: Array) -> Array:
+    """eps of (f - y)^2 / 2."""
+    output, y = doors.same(output=output, y=y)
+    return np.abs(output - y)
+
+
+def epsilon_cross_entropy(p: Array, y: Array) -> Array:
+    """eps of - y log p - (1 - y) log(1 - p) with respect to p: 1 / (probability of the given label)."""
+    p, y = doors.same(p=p, y=y)
+    return 1 / np.abs(1 - y - p)
+
+
+def released_epsilon_cross_entropy(p: Array, y: Array) -> Array:
+    """The same as the released code has it: the probability of the given label, the reciprocal."""
+    p, y = doors.same(p=p, y=y)
+    return np.abs(1 - y - p)
+
+
+def normalised(bias: Array, epsilon: Array, step_size: float, *, late: bool = False) -> Array:
+    """|b(t+1) - b(t)| / (alpha eps_t), (steps,), of biases (steps + 1, n_1) before, between and after the steps.
+
+    `late` divides by eps of the step before, as released; the first step then has its own.
+    """
+    bias, epsilon = doors.arrays(bias=(bias, "steps+1 k"), epsilon=(epsilon, "steps"))
+    doors.step(step_size)
+    length = np.linalg.norm(np.diff(bias, axis=0), axis=1) / step_size
+    used = np.concatenate([epsilon[:1], epsilon[:-1]]) if late else epsilon
+    return np.divide(length, used, out=np.zeros_like(length), where=used > 0)
+
+
+def rounding_floor(bias: ArrayLike, length: ArrayLike, step_size: float, epsilon: ArrayLike) -> Array:
+    """What rounding b_1 to double precision may change in a normalised step: ulp(|b_1| + |step|) sqrt(n_1) / (alpha eps).
+
+    `bias` (..., n_1), `length` |b(t+1) - b(t)| / alpha and `epsilon` (...).
+    """
+    doors.step(step_size)
+    b = np.asarray(bias)
+    largest = np.abs(b).max(axis=-1) + step_size * np.asarray(length)
+    return np.sqrt(b.shape[-1]) * _ULP * largest / (step_size * np.asarray(epsilon))
+
+
+def first_below(loss: Array, level: float) -> float:
+    """The first epoch, counted from one, whose loss is below `level`; NaN where there is none."""
+    (loss,) = doors.arrays(loss=(loss, "epochs"))
+    below = loss < level
+    return float(np.argmax(below) + 1) if below.any() else float("nan")
+
+
+def at(values: Array, epoch: float) -> float:
+    """The value of an epoch counted from one; NaN for no epoch."""
+    (values,) = doors.arrays(values=(values, "epochs"))
+    if np.isfinite(epoch):
+        doors.number("epoch", epoch, low=1, high=len(values))
+    return float(values[int(epoch) - 1]) if np.isfinite(epoch) else float("nan")
+
+
+def loss_at_explained_variance(y: Array, share: float) -> float:
+    """The loss (f - y)^2 / 2 in the mean at which 1 - mse / Var(y) is `share`."""
+    (y,) = doors.arrays(y=(y, "n"))
+    return (1 - share) * float(np.var(y)) / 2
+
+
+def strictly_ordered(curves: Array) -> float:
+    """Share of the epochs in which the curves (k, epochs) lie in strictly increasing order of k."""
+    (curves,) = doors.arrays(curves=(curves, "k epochs"))
+    return float((np.diff(curves, axis=0) > 0).all(axis=0).mean())
+
+
+def spearman(x: ArrayLike, y: ArrayLike) -> float:
+    """Spearman's rank correlation; NaN where either is constant."""
+    x, y = doors.arrays(x=(x, "n"), y=(y, "n"))
+    return float(_correlations(np.asarray(x, dtype=float)[None], np.asarray(y, dtype=float)[None])[0])
+
+
+def spearman_over_seeds(x: ArrayLike, values: ArrayLike) -> Correlation:
+    """Rank correlation of the conditions' `x` (k,) with `values` (seeds, k), over all runs at once.
+
+    The interval is a percentile bootstrap that draws whole seeds, since all conditions of a seed share their data: k is no
+    number of independent runs. Undefined values are left out.
+    """
+    x, values = _by_condition(x, values)
+    found = np.asarray(values, dtype=float)
+    given = np.broadcast_to(np.asarray(x, dtype=float), found.shape)
+    chosen = np.random.default_rng(0).integers(len(found), size=(DRAWS, len(found)))
+    missing = int(np.isnan(found).sum())
+    if missing:
+        draws = np.array([_defined(given[one].ravel(), found[one].ravel()) for one in chosen])
+    else:
+        draws = _correlations(given[chosen].reshape(DRAWS, -1), found[chosen].reshape(DRAWS, -1))
+    draws = draws[np.isfinite(draws)]
+    low, high = np.quantile(draws, [LOW, HIGH]) if len(draws) else (np.nan, np.nan)
+    return Correlation(_defined(given.ravel(), found.ravel()), float(low), float(high), missing)
+
+
+def shuffled(x: ArrayLike, values: ArrayLike, rng: Generator, draws: int = DRAWS) -> Array:
+    """Draws (draws,) of the correlation with the conditions shuffled within each seed: its law where x says nothing."""
+    x, values = _by_condition(x, values)
+    doors.generator(rng)
+    doors.whole("draws", draws, 1)
+    found = np.asarray(values, dtype=float)
+    given = np.broadcast_to(np.asarray(x, dtype=float), found.shape)
+    mixed = rng.permuted(np.broadcast_to(given, (draws, *given.shape)), axis=-1)
+    return _correlations(mixed.reshape(draws, -1), np.tile(found.ravel(), (draws, 1)))
+
+
+def pooled_spearman(pairs: list[tuple[Array, Array]]) -> Correlation:
+    """Rank correlation within groups, pooled by Fisher's z with weights n - 3; a group (x, y) needs four pairs."""
+    kept = [(spearman(x, y), len(x)) for x, y in pairs if len(x) > 3]
+    z = np.array([np.arctanh(np.clip(value, -1 + _ULP, 1 - _ULP)) for value, _ in kept])
+    weight = np.array([count - 3 for _, count in kept], dtype=float)
+    if not len(z) or not np.isfinite(z).all():
+        return Correlation(np.nan, np.nan, np.nan)
+    middle = float((weight * z).sum() / weight.sum())
+    half = float(stats.norm.ppf(HIGH) * np.sqrt(_RANK_VARIANCE / weight.sum()))
+    return Correlation(float(np.tanh(middle)), float(np.tanh(middle - half)), float(np.tanh(middle + half)))
+
+
+def log_slope(x: ArrayLike, y: ArrayLike) -> float:
+    """Exponent of y in x: the least-squares slope of log y on log x."""
+    x, y = doors.arrays(x=(x, "n"), y=(y, "n"))
+    doors.numbers("x", x, above=0)
+    doors.numbers("y", y, above=0)
+    return float(np.polyfit(np.log(np.asarray(x, dtype=float)), np.log(np.asarray(y, dtype=float)), 1)[0])
+
+
+def kernel_slopes(x: Array, y: Array, width: float, ridge: float = 1e-6) -> Array:
+    """|gradient| at the points x (n, n_0) of the ridge fit with kernel exp(-|x - x'|^2 / (2 width^2)): nothing is trained."""
+    x, y = doors.samples(x, y)
+    doors.number("width", width, above=0)
+    doors.number("ridge", ridge, low=0)
+    apart = x[:, None, :] - x[None, :, :]
+    kernel = np.exp(-(apart**2).sum(axis=-1) / (2 * width**2))
+    coefficients = np.linalg.solve(kernel + ridge * np.eye(len(x)), y)
+    gradient = -np.einsum("ij,ijk->ik", kernel * coefficients, apart) / width**2
+    return np.linalg.norm(gradient, axis=1)
+
+
+def _by_condition(x: ArrayLike, values: ArrayLike) -> list[Array]:
+    """`x`, one for each condition or one for each run, and `values` (seeds, k)."""
+    (found,) = doors.arrays(values=(values, "seeds k"))
+    (given,) = doors.arrays(x=(x, "..."))
+    if given.shape not in (found.shape, found.shape[1:]):
+        raise Problem(f"x: got shape {given.shape}, allowed {found.shape[1:]} or {found.shape} as values")
+    return [given, found]
+
+
+def _defined(x: Array, y: Array) -> float:
+    kept = np.isfinite(y)
+    return spearman(x[kept], y[kept]) if kept.sum() > 1 else float("nan")
+
+
+def _correlations(x: Array, y: Array) -> Array:
+    """Spearman's correlation of each row, (rows,)."""
+    a, b = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (stats.rankdata(part, axis=1) for part in (x, y)))
+    size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return np.divide((a * b).sum(axis=1), size, out=np.full(len(x), np.nan), where=size > 0)

@@ -1,1 +1,0 @@
-"""Measures: pure functions from arrays to numbers. Import the modules by name."""

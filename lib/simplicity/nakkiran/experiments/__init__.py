@@ -1,0 +1,1 @@
+"""Experiments: one module each with `Config`, `cells`, `measure` and `checks`."""

@@ -1,0 +1,192 @@
+"""A network and the simple classifiers that may explain it, on the same points; experiments on explainability share this.
+
+Nakkiran et al. 2019. L is logistic regression, fitted to the same training sample by the recipe of the authors' code.
+Beside it stands a classifier that is not linear and about as accurate as L: what holds of both says nothing about linearity.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import nn
+
+from simplicity.nakkiran import information
+from simplicity.nets import modules
+from simplicity.nets.train import cross_entropy, train
+from simplicity.problems import Problem, doors
+
+Labels = NDArray[np.bool_]
+Predict = Callable[[NDArray], Labels]
+
+TREES, MOST_SAMPLES = 30, 10_000  # a tree sees as many at most
+LEAVES = tuple(np.unique(np.rint(np.geomspace(3, 2000, 32)).astype(int)).tolist())  # steps of a quarter
+
+
+class Samples(NamedTuple):
+    """Inputs (n, ...) and labels (n,), for training and for testing."""
+
+    x: NDArray
+    y: Labels
+    x_test: NDArray
+    y_test: Labels
+
+
+class Recipe(NamedTuple):
+    """Minibatch SGD with Nesterov momentum on the cross-entropy, as the authors fit L."""
+
+    rate: float
+    batch: int
+    epochs: int
+
+
+def logistic(x: NDArray, y: Labels, recipe: Recipe, rng: Generator) -> Predict:
+    """Logistic regression on (n, ...) from weights N(0, 1 / d), no penalty; returns its predictions as a function."""
+    x, y = _looked_at(x, y, recipe)
+    doors.generator(rng)
+    optimiser = partial(torch.optim.SGD, lr=recipe.rate, momentum=0.9, nesterov=True)
+    module, _ = train(
+        modules.linear(x[0].size, rng), x, y, optimiser=optimiser, loss=cross_entropy, batch=recipe.batch, rng=rng,
+        schedule=(steps_of(len(x), recipe.batch, recipe.epochs),), probes={}, precision="float32",
+    )  # fmt: skip
+    return partial(modules.predict, module)
+
+
+def settled(x: NDArray, y: Labels, recipe: Recipe, epochs: int, rng: Generator) -> Predict:
+    """As `logistic`, then `epochs` more passes at a tenth of the rate and as many at a hundredth.
+
+    At a constant rate the accuracy of L on CIFAR-10 goes up and down by four points from one pass to the next, for ever.
+    """
+    x, y = _looked_at(x, y, recipe)
+    doors.whole("epochs", epochs, 0)
+    doors.generator(rng)
+    module = modules.linear(x[0].size, rng)
+    for rate, passes in ((recipe.rate, recipe.epochs), (recipe.rate / 10, epochs), (recipe.rate / 100, epochs)):
+        optimiser = partial(torch.optim.SGD, lr=rate, momentum=0.9, nesterov=True)
+        module, _ = train(
+            module, x, y, optimiser=optimiser, loss=cross_entropy, batch=recipe.batch, rng=rng,
+            schedule=(steps_of(len(x), recipe.batch, passes),), probes={}, precision="float32",
+        )  # fmt: skip
+    return partial(modules.predict, module)
+
+
+def _looked_at(x: NDArray, y: Labels, recipe: Recipe) -> tuple[NDArray, Labels]:
+    """Inputs and labels of 0 and 1, and a recipe of positive numbers."""
+    x, y = doors.batch(x, y)
+    doors.labels(y=(y, "n"))
+    doors.number("rate", recipe.rate, above=0)
+    doors.whole("batch", recipe.batch, 1)
+    doors.whole("epochs", recipe.epochs, 1)
+    return x, y
+
+
+def _samples(samples: Samples) -> None:
+    """Inputs and labels of both halves."""
+    doors.finite(x=(samples.x, "n ..."), x_test=(samples.x_test, "q ..."))
+    sizes = str(len(samples.x)), str(len(samples.x_test))
+    doors.labels(y=(samples.y, sizes[0]), y_test=(samples.y_test, sizes[1]))
+
+
+def forest(samples: Samples, accuracy: float, rng: Generator) -> Labels:
+    """Predictions (n_test,) of the random forest whose accuracy is nearest to that of L, which is given.
+
+    Its number of leaves is chosen on the test points themselves: what it must share with L is the accuracy there, and
+    nothing else is claimed for it. Where no forest is that accurate it is the largest.
+    """
+    _samples(samples)
+    doors.number("accuracy", accuracy, low=0, high=1)
+    doors.generator(rng)
+    from sklearn.ensemble import RandomForestClassifier
+
+    flat, test = (x.reshape(len(x), -1) for x in (samples.x, samples.x_test))
+    state = int(rng.integers(2**31))
+    tried: list[tuple[float, Labels]] = []
+    low, high = 0, len(LEAVES)
+    while low < high:  # accuracy grows with the leaves, so bisect
+        middle = (low + high) // 2
+        trees = RandomForestClassifier(
+            TREES, max_leaf_nodes=LEAVES[middle], max_samples=min(len(flat), MOST_SAMPLES), random_state=state, n_jobs=1
+        )
+        predicted = trees.fit(flat, samples.y).predict(test).astype(bool)
+        found = float(np.mean(predicted == samples.y_test))
+        tried.append((abs(found - accuracy), predicted))
+        low, high = (middle + 1, high) if found < accuracy else (low, middle)
+    return min(tried, key=lambda one: one[0])[1]
+
+
+def follow(
+    start: nn.Module,
+    samples: Samples,
+    simple: Mapping[str, Labels],
+    on_training: Labels,
+    *,
+    rate: float,
+    batch: int,
+    at: Sequence[int],
+    order: Generator,
+    channels_last: bool = False,
+    checkpoint: Path | None = None,
+) -> tuple[nn.Module, xr.Dataset]:
+    """Train by plain SGD on the cross-entropy; the tables of F and Y with each simple classifier, at the steps `at`.
+
+    `simple` has predictions (n_test,) by name, `on_training` those of L on the first training points, which are scored too.
+    Variables `counts` (probe, simple, f, y, l) and `train_counts` (probe, f, y, l).
+    """
+    _samples(samples)
+    doors.labels(on_training=(on_training, "n"))
+    for name, predicted in simple.items():
+        doors.labels(2, **{name: (predicted, str(len(samples.x_test)))})
+    if not simple or len(on_training) > len(samples.x):
+        got = f"{len(simple)} classifiers and {len(on_training)} predictions for {len(samples.x)} training points"
+        raise Problem(f"simple, on_training: got {got}, allowed at least one and no more predictions than points")
+    others = list(simple.values())
+    few = len(on_training)
+
+    def tables(module: nn.Module) -> NDArray:
+        predicted = modules.predict(module, samples.x_test)
+        return np.stack([information.table(predicted, samples.y_test, other) for other in others])
+
+    def on_sample(module: nn.Module) -> NDArray:
+        return information.table(modules.predict(module, samples.x[:few]), samples.y[:few], on_training)
+
+    module, table = train(
+        start, samples.x, samples.y, optimiser=partial(torch.optim.SGD, lr=rate), loss=cross_entropy, batch=batch, rng=order,
+        schedule=at, probes={"counts": tables, "train_counts": on_sample},
+        dims={"counts": ("simple", "f", "y", "l"), "train_counts": ("f", "y", "l")},
+        precision="float32", channels_last=channels_last, checkpoint=checkpoint,
+    )  # fmt: skip
+    counts = table[["counts", "train_counts"]].astype(np.int32).drop_vars("time")
+    return module, counts.assign_coords(simple=list(simple))
+
+
+def last(start: nn.Module, x: NDArray, y: Labels, *, rate: float, batch: int, steps: int, order: Generator) -> nn.Module:
+    """The network that `follow` would end with, without looking on the way."""
+    return train(
+        start, x, y, optimiser=partial(torch.optim.SGD, lr=rate), loss=cross_entropy, batch=batch, rng=order, schedule=(steps,),
+        probes={}, precision="float32",
+    )[0]  # fmt: skip
+
+
+def schedule(steps: int, points: int) -> tuple[int, ...]:
+    """0, `steps` and what lies between, `points` different steps as evenly spaced in log(1 + step) as whole numbers can be."""
+    if not 2 <= points <= steps + 1:
+        raise Problem(f"probes: got {points} for {steps} steps, allowed 2 to {steps + 1}")
+    found = [0]
+    for left in range(points - 1, 0, -1):
+        last = found[-1]
+        ahead = (1 + last) * ((1 + steps) / (1 + last)) ** (1 / left) - 1
+        found.append(max(last + 1, round(ahead)))
+    return tuple(found)
+
+
+def steps_of(n: int, batch: int, epochs: int) -> int:
+    """Steps of whole passes, the last batch of a pass being smaller where it must."""
+    doors.whole("n", n, 1)
+    doors.whole("batch", batch, 1)
+    doors.whole("epochs", epochs, 0)
+    return epochs * -(-n // batch)

@@ -1,0 +1,49 @@
+"""When a network leaves a simpler classifier G behind, and what it keeps of it (Nakkiran et al. 2019, Remark 1).
+
+Until T the network's I(F;Y) is explained by G, after T it knows more: T is the first probe from which on I(F;Y | G) exceeds a
+part of I(G;Y). The part is the companion's choice and sets the times, so the book shows two.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simplicity.nakkiran import information
+from simplicity.problems import Problem, doors
+
+Array = NDArray[np.floating]
+
+JUDGED, SHOWN = 0.25, 0.1
+SUSTAINED = 3  # probes in a row, so that a wiggle at the threshold is no departure
+
+
+def steps(counts: NDArray, step: NDArray, part: float = JUDGED) -> Array:
+    """The first step (...,) from which on, for three probes, I(F;Y|G) > part I(G;Y); infinite where there is none.
+
+    Tables (..., probe, F, Y, G), steps (..., probe) or (probe,).
+    """
+    doors.number("part", part)
+    counts = doors.counts(counts, "... probe f y g")
+    _probes(counts, step)
+    found = information.information(counts)
+    beyond = found.beyond > part * found.simple
+    lasting = np.lib.stride_tricks.sliding_window_view(beyond, SUSTAINED, axis=-1).all(axis=-1)
+    first = np.argmax(lasting, axis=-1)
+    at = np.take_along_axis(np.broadcast_to(step, beyond.shape), first[..., None], axis=-1)[..., 0]
+    return np.where(lasting.any(axis=-1), at.astype(float), np.inf)
+
+
+def _probes(counts: NDArray, step: NDArray) -> None:
+    """Enough probes, and a step for each of them."""
+    shape = counts.shape[:-3]
+    if shape[-1] < SUSTAINED:
+        raise Problem(f"counts: got {shape[-1]} probes, allowed {SUSTAINED} or more")
+    (step,) = doors.arrays(step=(step, "... probe"))
+    if step.shape not in (shape, shape[-1:]):
+        raise Problem(f"step: got shape {step.shape}, allowed {shape} or {shape[-1:]} as counts")
+
+
+def plateau(counts: NDArray) -> Array:
+    """mu(F;G) at the last probe over I(G;Y), (...,): what is left of G in the end."""
+    counts = doors.counts(counts, "... probe f y g")
+    last = information.information(np.asarray(counts)[..., -1, :, :, :])
+    return last.mu / last.simple

@@ -1,0 +1,138 @@
+"""Lemma 1 and Theorem 1 of Nakkiran et al. 2019 in closed form: linear least squares from a simple start.
+
+Inputs are x_j = x_j(1) e_1 + e_{k_j} with all k_j different (`data.one_hot`), so X X^T = I + x1 x1^T for the vector x1 of
+first coordinates. Its eigenvalues are n + 1, once, and 1, n - 1 times. A weight vector is `first`, w(1), and `own`, the n
+entries w(k_j); coordinates of unseen k keep w_0(k) for ever. Loss (1/2n) |X w - y|^2, time in steps. The closed form is
+derived here, from what the paper's lemma and theorem state. Everything costs O(n).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from simplicity.problems import doors
+
+Array = NDArray[np.floating]
+DEVIATIONS = 4.0  # of a binomial: one draw in 16,000 is further away by chance
+
+
+class Weights(NamedTuple):
+    """w(1), and w(k_j) of each training sample (n,)."""
+
+    first: float
+    own: Array
+
+
+def _looked_at(start: Weights, shared: Array, y: Array) -> list[Array]:
+    """The start's own weights, shared coordinates and labels, one of each for a sample."""
+    y, shared, own = doors.finite(y=(y, "n"), shared=(shared, "n"), own=(start.own, "n"))
+    doors.number("first", start.first)
+    return [own, shared, y]
+
+
+def limit(start: Weights, shared: Array, y: Array) -> Weights:
+    """w_0 + X^T (X X^T)^-1 (y - X w_0), the projection of w_0 onto the solutions of X w = y.
+
+    w(1) = (w_0(1) + sum_j x_j(1) (y_j - w_0(k_j))) / (n + 1) and w(k_j) = y_j - w(1) x_j(1).
+    """
+    own, shared, y = _looked_at(start, shared, y)
+    start = Weights(start.first, own)
+    first = (start.first + float(shared @ (y - start.own))) / (len(y) + 1)
+    return Weights(first, y - first * shared)
+
+
+def at_step(start: Weights, shared: Array, y: Array, step: float, step_size: float) -> Weights:
+    """Gradient descent after `step` steps, without taking them.
+
+    The residual splits along x1, which shrinks by 1 - step_size (n + 1) / n a step, and across, by 1 - step_size / n.
+    """
+    own, shared, y = _looked_at(start, shared, y)
+    start = Weights(start.first, own)
+    doors.number("step", step, low=0)
+    doors.step(step_size)
+    n = len(y)
+    residual = y - start.first * shared - start.own
+    along = float(shared @ residual) / n
+    across = residual - along * shared
+    fast, slow = (1 - step_size * (n + 1) / n) ** step, (1 - step_size / n) ** step
+    first = start.first + along * (1 - fast) * n / (n + 1)
+    return Weights(first, start.own + across * (1 - slow) + along * shared * (1 - fast) / (n + 1))
+
+
+def largest_step(n: int) -> float:
+    """2n / (n + 1): gradient descent converges below this step size and diverges above it."""
+    doors.whole("n", n, 1)
+    return 2 * n / (n + 1)
+
+
+def expected_first(n: int, flip: float, first: float = 0.0) -> float:
+    """Mean of the limit's w(1) over samples and random signs of w_0(k): (n (1 - 2p) + w_0(1)) / (n + 1)."""
+    doors.whole("n", n, 1)
+    doors.number("flip", flip, low=0, high=1)
+    doors.number("first", first)
+    return (n * (1 - 2 * flip) + first) / (n + 1)
+
+
+def spread(n: int, flip: float, size: float) -> float:
+    """Standard deviation of the limit's w(1), for |w_0(k)| = size with random signs: sqrt(n (4p(1-p) + size^2)) / (n + 1)."""
+    doors.whole("n", n, 1)
+    doors.number("flip", flip, low=0, high=1)
+    doors.number("size", size)
+    return float(np.sqrt(n * (4 * flip * (1 - flip) + size**2))) / (n + 1)
+
+
+def lowest_first(n: int, flip: float, size: float) -> float:
+    """The least w_0(1) from which w(1) still ends above `size` on average, the theorem's condition at finite n.
+
+    w_0(1) > -(n + 1)(1 - 2p - size), up to O(1). The theorem's own -n^0.99 is weaker until n^-0.01 < 1 - 2p - size.
+    """
+    doors.whole("n", n, 1)
+    doors.number("flip", flip, low=0, high=1)
+    doors.number("size", size)
+    return -(n + 1) * (1 - 2 * flip - size)
+
+
+def enough_samples(flip: float, size: float) -> float:
+    """log10 of the n from which w_0(1) >= -n^0.99 implies the condition of `lowest_first`: n = (1 - 2p - size)^-100."""
+    doors.number("flip", flip, low=0, high=1)
+    doors.number("size", size, below=1 - 2 * flip)
+    return -100 * float(np.log10(1 - 2 * flip - size))
+
+
+def margins(first: Array | float, own: Array, shared: Array, y: Array) -> Array:
+    """y f(x) of samples with shared coordinates and weights `own` on their own coordinates; positive is correct."""
+    first, own, shared, y = doors.same(first=first, own=own, shared=shared, y=y)
+    return y * (first * shared + own)
+
+
+def accuracy(margin: Array) -> float:
+    """Share of positive margins; one of 0 is a coin toss and counts half."""
+    (margin,) = doors.arrays(margin=(margin, "n"))
+    return float(np.mean(margin > 0) + np.mean(margin == 0) / 2)
+
+
+def population_accuracy(first: float, size: float, flip: float) -> float:
+    """Probability of a correct prediction on an unseen k where |w_0(k)| = size with random signs.
+
+    1 - p if w(1) > size, p if w(1) < -size, else 1/2: then the sign of w_0(k) decides, which knows nothing of y.
+    """
+    doors.number("first", first)
+    doors.number("size", size, low=0)
+    doors.number("flip", flip, low=0, high=1)
+    if abs(first) <= size:
+        return 0.5
+    return 1 - flip if first > 0 else flip
+
+
+def near(accuracy: Array | float, expected: Array | float, n_test: Array | float) -> NDArray[np.bool_]:
+    """Is an accuracy on n_test samples within four standard deviations of the expected one?"""
+    found, rate, n = (np.asarray(values, dtype=float) for values in (accuracy, expected, n_test))
+    return np.abs(found - rate) <= DEVIATIONS * np.sqrt(rate * (1 - rate) / n)
+
+
+def share_above(n: int, flip: float, size: Array, first: float = 0.0) -> Array:
+    """Probability over samples that the limit's w(1) exceeds `size` (any shape), by the normal approximation: the sigmoid."""
+    (size,) = doors.arrays(size=(size, "..."))
+    return np.array([stats.norm.sf(one, expected_first(n, flip, first), spread(n, flip, float(one))) for one in np.ravel(size)])

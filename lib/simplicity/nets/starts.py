@@ -1,0 +1,57 @@
+"""Further initialisations of the predecessor paper's code, beside the dominated one of `nets`.
+
+All are (a_j, w_j) = lambda / sqrt(m) (a~_j, w~_j) with independent neurons. They stand in a module of their own because
+recorded runs depend on the whole of `nets`.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.random import Generator
+
+from simplicity import nets
+from simplicity.nets import TwoLayer
+from simplicity.problems import Problem, doors
+
+Start = Callable[[int, int, float, Generator], TwoLayer]
+
+
+def balanced(width: int, dim: int, scale: float, rng: Generator) -> TwoLayer:
+    """w~ ~ N(0, I), a~ = +-|w~| by a fair coin: a_j^2 - |w_j|^2 is 0, and the flow keeps it so."""
+    doors.whole("width", width, 1)
+    doors.whole("dim", dim, 1)
+    doors.number("scale", scale)
+    doors.generator(rng)
+    w = scale / np.sqrt(width) * rng.standard_normal((width, dim))
+    return TwoLayer(rng.choice([-1.0, 1.0], width) * np.linalg.norm(w, axis=1), w)
+
+
+def gaussian(width: int, dim: int, scale: float, rng: Generator) -> TwoLayer:
+    """w~ ~ N(0, I), a~ ~ N(0, 1), independent: some neurons have |a_j| < |w_j|, and their a_j may change sign."""
+    doors.whole("width", width, 1)
+    doors.whole("dim", dim, 1)
+    doors.number("scale", scale)
+    doors.generator(rng)
+    factor = scale / np.sqrt(width)
+    return TwoLayer(factor * rng.standard_normal(width), factor * rng.standard_normal((width, dim)))
+
+
+STARTS: dict[str, Start] = {"dominated": nets.dominated, "balanced": balanced, "gaussian": gaussian}
+
+
+def symmetric(width: int, dim: int, rng: Generator) -> TwoLayer:
+    """NTK parametrisation (Hu et al. 2020): w_r ~ N(0, I), v_r = +-1 by a fair coin for the first half; the second half has
+    the same w and the opposite v, so that f_0 = 0 everywhere. `width` is even."""
+    doors.whole("width", width, 2)
+    if width % 2:
+        raise Problem(f"width: got {width}, allowed even numbers")
+    half = independent(width // 2, dim, rng)
+    return TwoLayer(np.concatenate([half.a, -half.a]), np.concatenate([half.w, half.w]))
+
+
+def independent(width: int, dim: int, rng: Generator) -> TwoLayer:
+    """The same without the pairing: w_r ~ N(0, I), v_r = +-1. Its output at the start is of order 1."""
+    doors.whole("width", width, 1)
+    doors.whole("dim", dim, 1)
+    doors.generator(rng)
+    return TwoLayer(rng.choice([-1.0, 1.0], width), rng.standard_normal((width, dim)))

@@ -1,0 +1,1 @@
+"""Where the book lies, and how its files are written."""

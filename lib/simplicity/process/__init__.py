@@ -1,0 +1,1 @@
+"""A process: its arithmetic and threads, our pool, Ctrl-C, states of long cells."""

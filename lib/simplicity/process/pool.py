@@ -1,0 +1,145 @@
+"""Our own processes: one thread each, a time limit for each cell, and none that outlives its parent.
+
+Workers are started afresh (`spawn`; fork hangs once torch or numba have run). pebble's pool loses only the cell of a worker
+that dies, where the standard one breaks as a whole, and can stop a cell inside a compiled loop.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Protocol
+
+from simplicity.problems import Problem, shown
+from simplicity.problems.values import read
+from simplicity.process import threads
+
+WORKERS = "SIMPLICITY_WORKERS"
+MOST_WORKERS = 512
+LIMIT_SECONDS = 3600.0  # for one cell
+LONGEST_LIMIT = 1e7
+PATIENCE = 0.2  # seconds that a worker has to end by itself; nothing is lost when it is killed
+_SINGLE = {name: str(threads.THREADS) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+
+
+class Submits(Protocol):
+    """All that `run` asks of an executor."""
+
+    def submit(self, fn: Any, /, *args: Any) -> Future: ...
+
+
+def workers_from_environment() -> int:
+    """How many processes the user asked for; 0, also when nothing is said, is the plain loop."""
+    return workers_from(os.environ.get(WORKERS, "0"))
+
+
+def workers_from(text: str) -> int:
+    """A number of processes, or a `Problem`."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) > MOST_WORKERS:
+        raise Problem(f"workers: got {shown(text)}, allowed a whole number from 0 to {MOST_WORKERS}")
+    return int(text)
+
+
+def limit_from(text: str) -> float:
+    """The most seconds of one cell, or a `Problem`."""
+    try:
+        limit = float(read(float, text))
+    except ValueError:
+        limit = 0.0
+    if not 0 < limit <= LONGEST_LIMIT:
+        raise Problem(f"timeout: got {shown(text)}, allowed seconds above 0, at most {LONGEST_LIMIT:g}")
+    return limit
+
+
+@contextlib.contextmanager
+def process_pool(
+    workers: int, limit_seconds: float = LIMIT_SECONDS, first: Callable[[], None] | None = None
+) -> Iterator[Submits]:
+    """`workers` spawned processes with a time limit for each cell; nothing stays behind when the block ends.
+
+    Each calls `first` (imports, say) before the clock of its first cell starts.
+    """
+    from pebble import CONSTS, ProcessPool
+
+    _check_main()
+    CONSTS.term_timeout = PATIENCE
+    context = multiprocessing.get_context("spawn")
+    before = {name: os.environ.get(name) for name in _SINGLE}
+    os.environ.update(_SINGLE)  # read by OpenMP and BLAS when a child starts
+    pool = ProcessPool(max_workers=workers, context=context, initializer=_prepare, initargs=[first])
+    try:
+        with _without_interrupts():
+            assert pool.active  # asking starts it
+        yield _Pool(pool, limit_seconds)
+        pool.close()
+    except BaseException:
+        pool.stop()
+        raise
+    finally:
+        pool.join()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _check_main() -> None:
+    """A `Problem` where each worker would run the user's script from its start, and so start workers itself.
+
+    A worker imports the script that its parent was started with; the guard keeps it from more than that.
+    """
+    allowed = 'allowed with `if __name__ == "__main__":` above what starts a run, since each worker imports the script'
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # this is such a worker, at the import
+        print(f"error: workers: got a script that starts a run when it is imported, {allowed}", file=sys.stderr)
+        os._exit(1)
+    main = sys.modules["__main__"]
+    path = getattr(main, "__file__", None)
+    if path is None or getattr(main, "__spec__", None) is not None:  # a notebook, a module, or code given as a word
+        return
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if "__name__" not in Path(path).read_text("utf-8"):
+            raise Problem(f"workers: got the script {Path(path).name} without a guard, {allowed}")
+
+
+class _Pool:
+    """pebble's pool with the one method that `run` needs."""
+
+    def __init__(self, pool: Any, limit_seconds: float) -> None:
+        self._pool, self._limit = pool, limit_seconds
+
+    def submit(self, fn: Any, /, *args: Any) -> Future:
+        return self._pool.schedule(fn, args=args, timeout=self._limit)
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What is started inside never gets Ctrl-C, which a terminal sends to all: ending it is the parent's task."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _prepare(first: Callable[[], None] | None) -> None:
+    """In a worker: an end with its parent, and `first`.
+
+    A worker whose parent was killed would live for ever; kernels release the GIL, so the thread always gets a turn.
+    """
+
+    def wait() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+    if first is not None:
+        with contextlib.suppress(Exception):  # the first cell will meet it again, and be told as failed
+            first()

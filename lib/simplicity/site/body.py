@@ -1,0 +1,71 @@
+"""The HTML of a page between header and foot: formulas without JavaScript, right ids and roles."""
+
+import re
+from collections.abc import Mapping
+from html import unescape
+from typing import Any
+
+from simplicity.site import formulas
+
+_MATH = re.compile(r'<(span|div) class="math notranslate nohighlight"[^>]*>(.*?\\[)\]])\s*</\1>(<noscript>)?', re.DOTALL)
+_TEX = re.compile(r"\\[(\[](.*)\\[)\]]", re.DOTALL)
+_NUMBER = re.compile(r'<span class="eqno">(\(\d[^<]*\))')
+_EMPTY_HEADER = re.compile(r"<th\b([^>]*)>((?:\s|&nbsp;|<p>|</p>)*)</th>")
+_SCOPE = re.compile(r'\s+scope="[^"]*"')
+_ENTRY = re.compile(r'(<div class="citation"[^>]*) role="doc-biblioentry"')
+_DRAWING = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
+_ID = re.compile(r'(?<=\sid=")[^"]+(?=")')
+_USE = re.compile(r'((?:href="|url\()#)([^")]+)(?=["\)])')
+
+# Shown instead of the TeX that nothing will typeset.
+NO_SCRIPT = "<noscript><style>.math.notranslate { display: none }</style></noscript>"
+
+
+def mended(body: str) -> str:
+    """The page's own HTML with all that follows done to it, but for the formulas, which titles elsewhere have too."""
+    return entries(headers(drawings(body)))
+
+
+def with_mathml(body: str, macros: Mapping[str, Any]) -> str:
+    """Behind each formula the same as MathML, for browsers without JavaScript; no second time."""
+
+    def both(found: re.Match[str]) -> str:
+        tex = _TEX.search(unescape(re.sub(r"<[^>]*>", "", found[2])))
+        if tex is None or found[3]:  # it has its MathML from an earlier build
+            return found[0]
+        number = _NUMBER.search(found[2])
+        shown = formulas.mathml(tex[1], found[1] == "div", macros) + (f" {number[1]}" if number else "")
+        if found[1] == "div":
+            shown = f'<div class="mathml">{shown}</div>'
+        return f"{found[0]}<noscript>{shown}</noscript>"
+
+    return _MATH.sub(both, body)
+
+
+def headers(body: str) -> str:
+    """A header cell without a word is no header: screen readers would give its cells an empty name."""
+    return _EMPTY_HEADER.sub(lambda found: f"<td{_SCOPE.sub('', found[1])}>{found[2]}</td>", body)
+
+
+def entries(body: str) -> str:
+    """An entry of the references is an item of their list."""
+    return _ENTRY.sub(r'\1 role="listitem"', body)
+
+
+def drawings(body: str) -> str:
+    """Ids of drawings once each on the page: Matplotlib names equal markers of two figures alike."""
+    known: set[str] = set()
+    number = 0
+
+    def once(found: re.Match[str]) -> str:
+        nonlocal number
+        number += 1
+        names = set(_ID.findall(found[0]))
+        renamed = {name: f"{name}-{number}" for name in names & known}
+        known.update(names - known, renamed.values())
+        if not renamed:
+            return found[0]
+        drawn = _ID.sub(lambda name: renamed.get(name[0], name[0]), found[0])
+        return _USE.sub(lambda use: use[1] + renamed.get(use[2], use[2]), drawn)
+
+    return _DRAWING.sub(once, body)

@@ -1,0 +1,264 @@
+"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`, `{cell-costs}`, `{arithmetic}`; in lines
+{verdict}`B1` and the time that the records of a paper took, {recorded-time}`PAPER`. HTML only, everything escaped.
+"""
+
+import collections
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import numpy as np
+from docutils import nodes
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from simplicity.evidence import records
+from simplicity.evidence.ledger import SIGNS, badge, number
+from simplicity.grid import store
+from simplicity.places import paths
+from simplicity.site.evidence import Row, State
+
+KINDS = ("empirical", "theorem", "identity")
+LOG = logging.getLogger(__name__)
+Link = Callable[[str], str | None]
+
+
+def summary(rows: list[Row]) -> str:
+    """How many claims there are, and how many of each verdict."""
+    count = collections.Counter(row["verdict"] for row in rows)
+    parts = [f"{count[verdict]}&nbsp;{badge(verdict)}" for verdict in SIGNS if count[verdict]]
+    return f'<p class="ledger-summary">{len(rows)} claims: {", ".join(parts)}.</p>'
+
+
+def claim_box(rows: list[Row], link: Link, ledger: str | None) -> str:
+    """A chapter's claims with their verdicts; `link` leads from a chapter to its page, `ledger` to the ledger's."""
+    body = ""
+    for row in rows:
+        name = escape(row["id"])
+        shown = f'<a href="{ledger}#claim-{name}">{name}</a>' if ledger else name
+        verdict = _linked(badge(row["verdict"]), link(row["chapter"]))
+        body += f'<tr><th scope="row">{shown}</th><td>{escape(row["claim"])}</td><td>{verdict}</td></tr>'
+    head = '<tr><th scope="col">Claim</th><th scope="col">What it says</th><th scope="col">Verdict</th></tr>'
+    return f'<div class="claim-box"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+
+
+def verdicts(rows: list[Row], ledger: str | None) -> str:
+    """Claims with their verdicts inside a sentence, each id leading to its row of the ledger."""
+    parts = []
+    for row in rows:
+        name = escape(row["id"])
+        shown = _linked(name, ledger and f"{ledger}#claim-{name}")
+        parts.append(f'<span class="claim-verdict">{shown}&nbsp;{badge(row["verdict"])}</span>')
+    return " ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """As one says it: 48 s, 12 min, 2 h 5 min."""
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min" if minutes else f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def counts(rows: list[Row]) -> str:
+    """Verdict by kind of evidence; a claim counts once, under the first kind of `KINDS` that it has a check of."""
+    table = collections.Counter((row["verdict"], _kind(row)) for row in rows)
+    columns = (*KINDS, "no check")
+    head = "".join(f'<th scope="col">{escape(kind)}</th>' for kind in columns)
+    body = ""
+    for verdict in SIGNS:
+        cells = "".join(f"<td>{table[verdict, kind] or ''}</td>" for kind in columns)
+        body += f'<tr><th scope="row">{badge(verdict)}</th>{cells}</tr>'
+    return (
+        "<p>The claims by verdict and by the strongest kind of evidence that they have:</p>"
+        '<div class="ledger-wide"><table class="ledger-counts"><thead><tr>'
+        f'<th scope="col">Verdict</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _kind(row: Row) -> str:
+    kinds = {check["kind"] for check in row["checks"]}
+    return next((kind for kind in KINDS if kind in kinds), "no check")
+
+
+def by_paper(rows: list[Row]) -> dict[str, list[Row]]:
+    """The rows of each paper, in the order of the first claim of each."""
+    papers: dict[str, list[Row]] = {}
+    for row in rows:
+        papers.setdefault(row["paper"], []).append(row)
+    return papers
+
+
+def ledger_table(rows: list[Row], link: Link) -> str:
+    """Every claim as a row that opens to its checks."""
+    body = "".join(_row(row, link) for row in rows)
+    head = "".join(f'<th scope="col">{title}</th>' for title in ("Id", "Claim", "Verdict"))
+    return f'<table class="ledger"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _row(row: Row, link: Link) -> str:
+    name, target = escape(row["id"]), link(row["chapter"])
+    where = _linked(escape(row["chapter"]), target) if target else f"{escape(row['chapter'])} (not written yet)"
+    parts = [f"<p>Chapter: {where}.</p>"]
+    if row.get("reason"):
+        parts.append(f"<p>{escape(row['reason'])}</p>")
+    value = row.get("paper_value") or {}
+    if value.get("text"):
+        source = escape(str(value.get("provenance", "none")))
+        parts.append(f"<p>The paper's value: {escape(value['text'])} (source: {source}).</p>")
+    parts += [_check(check) for check in row["checks"]]
+    details = f"<details><summary>{escape(row['claim'])}</summary>{''.join(parts)}</details>"
+    verdict = _linked(badge(row["verdict"]), target)
+    return f'<tr id="claim-{name}"><th scope="row" id="{name}">{name}</th><td>{details}</td><td>{verdict}</td></tr>'
+
+
+def _check(check: dict[str, Any]) -> str:
+    control = check.get("control") or {}
+    shown = number(check["value"])
+    if check.get("interval") is not None:
+        low, high = check["interval"]
+        shown += f" ({check['interval_kind']}: {number(low)} to {number(high)})"
+    entries = [
+        ("value", shown),
+        ("seeds", str(check["seeds"])),
+        ("criterion", f"{check['criterion']}: {_outcome(check['passed'])}"),
+    ]
+    if "criterion" in control:
+        outcome = _outcome(control.get("passed"))
+        entries.append(("control", f"{control['what']} = {number(control['value'])}; {control['criterion']}: {outcome}"))
+    elif control:
+        entries.append(("control", f"{control.get('what', 'none')}: {control.get('why', '')}"))
+    listed = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in entries)
+    title = f"{escape(check['statistic'])} <small>({escape(check['kind'])}, {escape(check['preset'])})</small>"
+    return f'<div class="check"><p>{title}</p><dl>{listed}</dl></div>'
+
+
+def _outcome(passed: bool | None) -> str:
+    return "not judged" if passed is None else "holds" if passed else "does not hold"
+
+
+def _linked(shown: str, target: str | None) -> str:
+    return f'<a href="{target}">{shown}</a>' if target else shown
+
+
+def _state(directive: SphinxDirective | SphinxRole) -> State:
+    state: State = directive.env.simplicity  # type: ignore[attr-defined]
+    return state
+
+
+def _page(directive: SphinxDirective | SphinxRole, name: str) -> str | None:
+    if name not in _state(directive).pages:
+        return None
+    return escape(directive.env.app.builder.get_relative_uri(directive.env.docname, name))
+
+
+def _verdicts(directive: SphinxDirective) -> Link:
+    def link(chapter: str) -> str | None:
+        page = _page(directive, f"book/{chapter}")
+        return page and f"{page}#verdict"
+
+    return link
+
+
+def _known(place: SphinxDirective | SphinxRole, what: str, names: str) -> list[Row]:
+    rows = _state(place).rows
+    for name in (name for name in names.split() if name not in rows):
+        LOG.warning("%s: got %r, allowed an id of claims.csv", what, name, location=place.get_location())
+    return [rows[name] for name in names.split() if name in rows]
+
+
+class ClaimBox(SphinxDirective):
+    """`{claim-box} B1 B2`: these claims with their verdicts; an id that claims.csv does not have is a warning."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        known = _known(self, "claim-box", self.arguments[0])
+        return [nodes.raw("", claim_box(known, _verdicts(self), _page(self, "book/ledger")), format="html")]
+
+
+class Verdict(SphinxRole):
+    """A claim's id and verdict in a sentence; an id that claims.csv does not have is a warning."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        shown = verdicts(_known(self, "verdict", self.text), _page(self, "book/ledger"))
+        return [nodes.raw("", shown, format="html")], []
+
+
+class RecordedTime(SphinxRole):
+    """The time, cell after cell, of all recorded runs that judge claims of a paper, named as in claims.csv."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        claims = {row["id"] for row in _state(self).rows.values() if row["paper"] == self.text}
+        if not claims:
+            LOG.warning("recorded-time: got %r, allowed a paper of claims.csv", self.text, location=self.get_location())
+        return [nodes.Text(duration(records.seconds(claims)))], []
+
+
+class Ledger(SphinxDirective):
+    """`{ledger}`: every claim, a section a paper, with its checks folded away."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = list(_state(self).rows.values())
+        found: list[nodes.Node] = [nodes.raw("", summary(rows) + counts(rows), format="html")]
+        for paper, its_rows in by_paper(rows).items():
+            section = nodes.section("", nodes.title("", paper), ids=[nodes.make_id(paper)], names=[paper.lower()])
+            section += nodes.raw("", ledger_table(its_rows, _verdicts(self)), format="html")
+            found.append(section)
+        return found
+
+
+class LedgerSummary(SphinxDirective):
+    """`{ledger-summary}`: one line of counts."""
+
+    def run(self) -> list[nodes.Node]:
+        return [nodes.raw("", summary(list(_state(self).rows.values())), format="html")]
+
+
+def cell_costs() -> str:
+    """Seconds of a cell and size of its stored result in each recorded full run, and the core hours of all its cells."""
+    heads = ("Experiment", "Cells", "Median seconds", "Longest", "All, core minutes", "KB a cell")
+    body = ""
+    for name in records.names():
+        record = records.load(records.experiment(name))
+        if record is not None:
+            seconds = record.dataset["seconds"].values
+            size = len(store.encode(record.dataset)) / len(seconds) / 1e3
+            row = (len(seconds), np.median(seconds), seconds.max(), seconds.sum() / 60, size)
+            body += f'<tr><th scope="row">{escape(name)}</th>' + "".join(f"<td>{value:.3g}</td>" for value in row) + "</tr>"
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    return f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+class CellCosts(SphinxDirective):
+    """`{cell-costs}`: what a cell of each recorded run took, so that people can size theirs."""
+
+    def run(self) -> list[nodes.Node]:
+        for path in paths.results().glob("*.json"):
+            self.env.note_dependency(str(path))
+        return [nodes.raw("", cell_costs(), format="html")]
+
+
+def arithmetic() -> str:
+    """Each recorded run: whether its cells have the same bits everywhere, and on which machine it was made."""
+    heads = ("Experiment", "What comes out again", "Recorded on", "Cells computed again since")
+    body = ""
+    for name in records.names():
+        record = records.load(records.experiment(name))
+        if record is not None:
+            portable = record.about.get("arithmetic") == "portable"
+            again = str(record.about.get("carried", {}).get("cells", "recorded with it" if portable else ""))
+            row = ("equal bits" if portable else "within its seeds", record.about["device"], again)
+            body += f'<tr><th scope="row">{escape(name)}</th>' + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>"
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    return f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+class Arithmetic(SphinxDirective):
+    """`{arithmetic}`: which recorded runs have the same bits on every machine."""
+
+    def run(self) -> list[nodes.Node]:
+        for path in paths.results().glob("*.json"):
+            self.env.note_dependency(str(path))
+        return [nodes.raw("", arithmetic(), format="html")]

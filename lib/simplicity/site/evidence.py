@@ -1,0 +1,66 @@
+"""What the executed chapters say: evidence in their outputs, ledger rows made from it, files beside the site."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from simplicity.evidence import ledger
+from simplicity.grid.store import write_atomically
+from simplicity.site import build
+
+Row = dict[str, Any]
+Payload = dict[str, Any]
+FILES = ("claims.json", "provenance.json")
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """One build's evidence; the directives and the pages read it, nothing changes it."""
+
+    rows: dict[str, Row]  # claim id -> row, in the order of claims.csv
+    runs: dict[str, dict[str, Any]]  # chapter -> provenance of its run
+    payloads: dict[str, list[Payload]]  # chapter -> its evidence
+    pages: frozenset[str]  # document names in the table of contents
+
+
+def collect(root: Path) -> State:
+    """What the executed chapters of the book say, and the ledger made from it."""
+    runs, payloads = {}, {}
+    for chapter in build.chapters(root):
+        entry = build.run_of(root, chapter)
+        if entry is not None:
+            runs[chapter] = entry["provenance"]
+            payloads[chapter] = payloads_of(build.executed(root, chapter))
+    rows = ledger.rows([payload for found in payloads.values() for payload in found])
+    return State({row["id"]: row for row in rows}, runs, payloads, frozenset(build.toc(root)))
+
+
+def payloads_of(notebook: Any) -> list[Payload]:
+    """The evidence in the outputs of an executed notebook."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
+    return [output["data"][ledger.MIME] for output in outputs if ledger.MIME in output.get("data", {})]
+
+
+def canonical(value: Any) -> str:
+    """The same text for the same content, whatever order it was made in."""
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def digest(state: State) -> str:
+    """Changes with everything that any page could show of the evidence."""
+    shown = [list(state.rows.values()), state.runs, sorted(state.pages)]
+    return hashlib.sha256(canonical(shown).encode()).hexdigest()
+
+
+def write(state: State, folder: Path) -> None:
+    """`claims.json` and `provenance.json` into `folder`."""
+    write_atomically(folder / "claims.json", canonical(list(state.rows.values())).encode())
+    write_atomically(folder / "provenance.json", canonical(state.runs).encode())
+
+
+def remove(folder: Path) -> None:
+    """While a build runs, and after one that failed, no file speaks for the site."""
+    for name in FILES:
+        (folder / name).unlink(missing_ok=True)

@@ -1,0 +1,137 @@
+"""What becomes of a built page: its files for download, its provenance, HTML for every reader, no useless script."""
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from myst_nb.core.read import create_nb_reader
+from sphinx.application import Sphinx
+
+from simplicity.grid.store import write_atomically
+from simplicity.site import body, build, download, provenance, themes
+
+# Jupyter Book always adds its live-code scripts; they would load from another site, and declare one constant twice.
+_THEBE = re.compile(
+    r"[ \t]*<script\b[^>]*thebe[^>]*>[^<]*</script>\n?"
+    r"|[ \t]*<script\b[^>]*>[^<]*\bTHEBE_[^<]*</script>\n?"
+    r"|[ \t]*<link\b[^>]*thebe[^>]*>\n?"
+)
+# The theme asks for its icon fonts ahead of time in a way that browsers refuse on file:// pages, with an error each; the
+# style sheet loads the same fonts a moment later.
+_PRELOAD = re.compile(r"[ \t]*<link\b[^>]*rel=\"preload\"[^>]*as=\"font\"[^>]*>\n?")
+_DOWNLOAD = re.compile(r'(<a href="[^"]*_sources/[^"]*") target="_blank"')
+# A name that does not hold the words to be seen cannot be spoken by a reader who commands the page by voice.
+_OTHER_NAME = re.compile(
+    r'(<button class="[^"]*search-button-field[^"]*"[^>]*?) aria-label="[^"]*"|(<summary\b[^>]*?) aria-label="[^"]*"'
+)
+
+
+def reader(app: Sphinx) -> build.Reader:
+    """Chapters exactly as MyST-NB will parse them, so that what we store under a key is found under it."""
+    env: Any = app.env
+
+    def read(source: Path) -> nbformat.NotebookNode:
+        text = source.read_text("utf-8")
+        found = create_nb_reader(str(source), env.myst_config, env.mystnb_config, text)
+        assert found is not None, source
+        return found.read(text)
+
+    return read
+
+
+def offer_notebook(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """An entry for the executed notebook in the download menu; the theme has one only beside launch buttons."""
+    if _chapter(app, pagename):
+        context["ipynb_source"] = f"{pagename}.ipynb"
+
+
+def add_provenance(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """The provenance line under each page: of its run, or of the build where nothing is executed."""
+    chapter = _chapter(app, pagename)
+    state = app.env.simplicity  # type: ignore[attr-defined]
+    if chapter:
+        context["body"] += provenance.line(state.runs[chapter], state.payloads[chapter])
+    elif pagename in state.pages:
+        context["body"] += provenance.built(Path(app.srcdir))
+
+
+def mend_body(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """The page's own HTML for every reader, once it is complete."""
+    if "body" in context:
+        context["body"] = body.mended(context["body"])
+        context["metatags"] = context.get("metatags", "") + body.NO_SCRIPT
+
+
+def _chapter(app: Sphinx, pagename: str) -> str | None:
+    name = pagename.removeprefix("book/")
+    return name if name in app.env.simplicity.runs else None  # type: ignore[attr-defined]
+
+
+def write_notebooks(app: Sphinx) -> None:
+    """The source's cells with the run's outputs, where the download menu points; the same bytes for the same run."""
+    for chapter in app.env.simplicity.runs:  # type: ignore[attr-defined]
+        notebook = build.merged(Path(app.srcdir), chapter, reader(app))
+        notebook.metadata.pop("source_map", None)
+        for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
+            # A picture stands in the run twice. Jupyter cleans the HTML of a notebook that somebody else has
+            # executed, drawings included, and then shows nothing; the PNG is always shown.
+            if "image/png" in output.get("data", {}):
+                output["data"].pop("text/html", None)
+        plain = download.notebook(app, f"book/{chapter}", notebook)
+        target = Path(app.outdir) / "_sources" / "book" / f"{chapter}.ipynb"
+        write_atomically(target, nbformat.writes(plain).encode())
+
+
+def write_twins(app: Sphinx) -> None:
+    """Beside each file for download a script that holds its text: a page on a disk may load a script, but save no file."""
+    folder = Path(app.outdir) / "_sources"
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".js"):
+        said = f"simplicityFile({json.dumps(path.name)}, {json.dumps(path.read_text('utf-8'))});\n"
+        twin = path.with_name(f"{path.name}.js")
+        if not twin.is_file() or twin.read_bytes() != said.encode():
+            write_atomically(twin, said.encode())
+
+
+def write_themes(app: Sphinx) -> None:
+    """The colours where no script chooses them, and on paper, made from all style sheets of the site."""
+    static = Path(app.outdir) / "_static"
+    write_atomically(static / themes.NAME, themes.of(static).encode())
+
+
+START = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<link rel="icon" href="_static/favicon.svg">
+<meta http-equiv="refresh" content="0; url={first}.html">
+</head>
+<body><p><a href="{first}.html">{title}</a></p></body>
+</html>
+"""
+
+
+def write_start(app: Sphinx) -> None:
+    """The page at the top of the site, which only leads to the first one; the usual one is a single line without an icon."""
+    text = START.format(title=html.escape(app.config.html_title), first=html.escape(app.config.root_doc))
+    write_atomically(Path(app.outdir) / "index.html", text.encode())
+
+
+def mend(folder: Path, macros: Mapping[str, Any]) -> None:
+    """Rewrite the pages that need it; a page that is already right keeps its time stamp. `macros` are MathJax's."""
+    for path in folder.rglob("*.html"):
+        before = path.read_text("utf-8")
+        after = mended(before, macros)
+        if after != before:
+            write_atomically(path, after.encode())
+
+
+def mended(text: str, macros: Mapping[str, Any]) -> str:
+    """A page without what it cannot use; a page that is already right stays as it is."""
+    text = _PRELOAD.sub("", _THEBE.sub("", text))
+    text = _OTHER_NAME.sub(lambda found: found[1] or found[2], text)
+    return body.with_mathml(_DOWNLOAD.sub(r"\1 download", text), macros)

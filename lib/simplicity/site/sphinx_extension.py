@@ -1,0 +1,103 @@
+"""The book's Sphinx extension: what makes a plain `jupyter-book build .` complete and honest.
+
+In order: chapters whose key is new are executed (`build`), their evidence is collected (`evidence`) before any page is
+read, all pages are read again when anything in it changed, pages are mended (`pages`), claims.json and provenance.json
+are written last. A build with any warning forgets what it read, so that the next one meets the same warnings again.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sphinx.application import Sphinx
+from sphinx.util import console
+
+from simplicity import __version__
+from simplicity.places import paths
+from simplicity.problems import Problem
+from simplicity.process import interrupts
+from simplicity.site import build, directives, evidence, formulas, pages, themes
+from simplicity.site.execute import ChapterFailed
+
+_UNFINISHED = "unfinished"  # a file that is there from the start of a build to its end
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Sphinx's entry point: directives and hooks."""
+    if "NO_COLOR" in os.environ or not (sys.stdout.isatty() and sys.stderr.isatty()):
+        console.nocolor()  # Jupyter Book does not ask whether somebody sees the colours
+    app.add_directive("claim-box", directives.ClaimBox)
+    app.add_directive("ledger", directives.Ledger)
+    app.add_directive("ledger-summary", directives.LedgerSummary)
+    app.add_role("verdict", directives.Verdict())
+    app.add_role("recorded-time", directives.RecordedTime())
+    app.add_directive("cell-costs", directives.CellCosts)
+    app.add_directive("arithmetic", directives.Arithmetic)
+    app.connect("builder-inited", _prepare, priority=900)  # after MyST-NB has made its configuration
+    app.connect("env-get-outdated", _outdated)
+    app.connect("html-page-context", pages.offer_notebook, priority=100)  # before the theme makes its buttons
+    app.connect("html-page-context", pages.add_provenance, priority=900)
+    app.connect("html-page-context", pages.mend_body, priority=950)
+    app.add_css_file(themes.NAME, priority=950)  # after all the sheets that it is made from
+    app.connect("build-finished", _finish, priority=900)
+    return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _prepare(app: Sphinx) -> None:
+    undo = interrupts.leave("interrupted: chapters that are finished are kept")
+    app.connect("build-finished", lambda app, exception: undo(), priority=950)
+    root = Path(app.srcdir).resolve()
+    mark = Path(app.doctreedir) / _UNFINISHED
+    app.simplicity_reread = mark.exists()  # type: ignore[attr-defined]
+    mark.touch()
+    evidence.remove(Path(app.outdir))
+    reader = pages.reader(app)
+    try:
+        if paths.root() != root:
+            raise Problem(f"book: got {root}, allowed the checkout that `simplicity` is installed from, {paths.root()}")
+        build.warm(root, reader=reader)
+        build.fill(root, Path(app.env.mystnb_config.execution_cache_path), reader)  # type: ignore[attr-defined]
+        state = evidence.collect(root)
+    except (ChapterFailed, Problem) as error:
+        _forget(app)
+        _stop(str(error))
+    app.env.simplicity = state  # type: ignore[attr-defined]
+
+
+def _stop(reason: str) -> NoReturn:
+    """End the build with the reason alone: of an exception Jupyter Book would also show where its own code was."""
+    print(f"\n{reason}", file=sys.stderr, flush=True)
+    raise SystemExit(1)
+
+
+def _outdated(app: Sphinx, env: Any, added: set[str], changed: set[str], removed: set[str]) -> set[str]:
+    """Every page if the evidence is not what they were made from: numbers also travel between pages.
+
+    Also after a build that was interrupted or killed: the warnings of what it had read would not come again.
+    """
+    digest = evidence.digest(env.simplicity)
+    same = getattr(env, "simplicity_digest", None) == digest
+    env.simplicity_digest = digest
+    return set() if same and not app.simplicity_reread else set(env.found_docs)  # type: ignore[attr-defined]
+
+
+def _finish(app: Sphinx, exception: Exception | None) -> None:
+    failed = exception is not None or bool(app._warncount)
+    if failed:
+        _forget(app)
+    if app.builder.format == "html" and exception is None:
+        pages.mend(Path(app.outdir), formulas.macros(app.config))
+        pages.write_notebooks(app)
+        pages.write_twins(app)
+        pages.write_themes(app)
+        pages.write_start(app)
+        # With --keep-going Sphinx itself turns `warningiserror` off.
+        if not (failed and (app.warningiserror or app.keep_going)):
+            evidence.write(app.env.simplicity, Path(app.outdir))  # type: ignore[attr-defined]
+    (Path(app.doctreedir) / _UNFINISHED).unlink(missing_ok=True)
+
+
+def _forget(app: Sphinx) -> None:
+    """Sphinx does not repeat the warnings of pages that it does not read again, so a second build would pass."""
+    (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""One run under all four lenses."""

@@ -1,0 +1,172 @@
+"""The form of every chapter, read from its source: what design and readers rely on, checked once for all of them."""
+
+import ast
+import csv
+import dataclasses
+import itertools
+import re
+from pathlib import Path
+
+import jupytext
+import pytest
+
+from simplicity.evidence import records
+from simplicity.places import paths
+from simplicity.site.execute import is_notebook
+
+SECTIONS = [
+    "What would convince us",
+    "Set-up and deviations",
+    "Parameters",
+    "The instrument on a known answer",
+    "Run",
+    "What we see",
+    "Verdict",
+    "Limits",
+    "Change it",
+]
+MOST_CELLS, MOST_LINES, MOST_PARAMETERS = 16, 30, 10
+CHAPTERS = sorted(path for path in paths.book().glob("*.md") if is_notebook(path.read_text("utf-8")))
+every_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+
+
+def code_cells(path: Path) -> list:
+    return [cell for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+
+
+def parameters(path: Path) -> ast.Module:
+    (cell,) = (cell for cell in code_cells(path) if "parameters" in cell.metadata.get("tags", []))
+    return ast.parse(cell.source)
+
+
+def prose(path: Path) -> str:
+    """The text that a reader sees as prose: no code, math, links, targets, addresses or glued values."""
+    text = "\n".join(cell.source for cell in jupytext.read(path).cells if cell.cell_type == "markdown")
+    captions = re.findall(r"caption: \|\n((?:      .*\n)+)", path.read_text("utf-8"))
+    text = "\n".join([text, *captions])
+    for pattern in (r"```.*?```", r"\$\$.*?\$\$", r"\$[^$]*\$", r"`[^`]*`", r"\]\([^)]*\)", r"https?://\S+", r"\{[a-z:]+\}"):
+        text = re.sub(pattern, " ", text, flags=re.DOTALL)
+    return text
+
+
+def imported_experiments(path: Path) -> list:
+    source = "\n".join(cell.source for cell in code_cells(path))
+    names = [
+        alias.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and str(node.module).endswith(".experiments")
+        for alias in node.names
+    ]
+    return [records.experiment(name) for name in names]
+
+
+def boxed(path: Path) -> list[str]:
+    found = re.search(r"```\{claim-box\} (.*)", path.read_text("utf-8"))
+    assert found, "a chapter starts with its claim box"
+    return found.group(1).split()
+
+
+def test_there_is_a_chapter():
+    assert CHAPTERS
+
+
+@every_chapter
+def test_a_chapter_has_the_sections_in_their_order(path):
+    headings = re.findall(r"^## (.*)", path.read_text("utf-8"), flags=re.MULTILINE)
+    assert headings == SECTIONS
+
+
+@every_chapter
+def test_the_claim_box_names_claims_of_this_chapter_that_its_experiments_judge(path):
+    with open(paths.book() / "claims.csv", newline="", encoding="utf-8") as file:
+        own = {row["id"] for row in csv.DictReader(file) if row["chapter"] == path.stem}
+    judged = {claim for module in imported_experiments(path) for claim in module.CLAIMS}
+    assert set(boxed(path)) <= own
+    assert set(boxed(path)) == judged & own
+
+
+@every_chapter
+def test_cells_are_few_and_short(path):
+    cells = code_cells(path)
+    assert len(cells) <= MOST_CELLS
+    assert max(len(cell.source.splitlines()) for cell in cells) <= MOST_LINES
+
+
+@every_chapter
+def test_text_stands_before_the_first_cell_and_after_every_figure(path):
+    cells = jupytext.read(path).cells
+    assert cells[0].cell_type == "markdown"
+    for before, after in itertools.pairwise(cells):
+        if before.cell_type == "code" and "figure" in before.metadata.get("mystnb", {}):
+            assert after.cell_type == "markdown" and not after.source.lstrip().startswith("#")
+
+
+@every_chapter
+def test_every_figure_has_a_name_and_a_caption(path):
+    for cell in code_cells(path):
+        figure = cell.metadata.get("mystnb", {}).get("figure")
+        if figure is not None:
+            assert figure["name"].startswith("fig-") and len(figure["caption"].split()) > 8
+
+
+@every_chapter
+def test_parameters_are_typed_literals_with_help(path):
+    tree = parameters(path)
+    (source,) = (cell.source for cell in code_cells(path) if "parameters" in cell.metadata.get("tags", []))
+    assert 0 < len(tree.body) <= MOST_PARAMETERS
+    for statement, line in zip(tree.body, source.splitlines(), strict=True):
+        assert isinstance(statement, ast.AnnAssign) and isinstance(statement.annotation, ast.Name)
+        assert statement.annotation.id in ("int", "float", "bool", "str")
+        assert type(ast.literal_eval(statement.value)).__name__ == statement.annotation.id
+        assert re.search(r"  # \S", line)
+
+
+@every_chapter
+def test_parameters_are_fields_of_a_config_with_its_quick_value(path):
+    """That every Config gets the QUICK value of all it is passed is shown by the executed page: its preset is QUICK."""
+    for statement in parameters(path).body:
+        name, value = statement.target.id, ast.literal_eval(statement.value)
+        fitting = [
+            module.__name__
+            for module in imported_experiments(path)
+            if getattr(module.QUICK, name, None) == value and type(getattr(module.QUICK, name)) is type(value)
+        ]
+        assert fitting, f"{name} = {value} is no field of an experiment's QUICK"
+
+
+@every_chapter
+def test_no_measured_number_is_typed_in_prose(path):
+    settings = {
+        value
+        for module in imported_experiments(path)
+        for preset in (module.QUICK, module.FULL)
+        for field in dataclasses.astuple(preset)
+        for value in (field if isinstance(field, tuple) else (field,))
+    }
+    typed = re.findall(r"(?<![\w.])\d+\.\d{2,}", prose(path))
+    assert [number for number in typed if float(number) not in settings] == []
+
+
+@every_chapter
+def test_every_glued_value_is_used_and_every_use_is_glued(path):
+    text = path.read_text("utf-8")
+    used = set(re.findall(r"\{glue:text\}`(\w+)", text))
+    source = "\n".join(cell.source for cell in code_cells(path))
+    strings = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    formatted = re.findall(r'glue\(f"(\w+)\{', source)
+    missing = [name for name in used if name not in strings and not any(name.startswith(start) for start in formatted)]
+    assert missing == []
+    assert set(re.findall(r'glue\("(\w+)"', source)) <= used
+
+
+def test_no_chapter_seeds_a_global_generator_or_hides_warnings():
+    for path in CHAPTERS:
+        source = "\n".join(cell.source for cell in code_cells(path))
+        assert not re.search(r"random\.seed|manual_seed|filterwarnings|simplefilter", source)
+
+
+def test_no_two_figures_of_the_book_have_one_label() -> None:
+    pages = [page.read_text("utf-8") for page in paths.book().glob("*.md")]
+    labels = [label for page in pages for label in re.findall(r"name: (fig-[\w-]+)", page)]
+    assert len(labels) > 20
+    assert not {label for label in labels if labels.count(label) > 1}

@@ -1,0 +1,59 @@
+"""What stands in a sentence of a page: verdicts with their links, and how long the records took."""
+
+import json
+import types
+
+import pytest
+
+from simplicity.evidence import records
+from simplicity.places import paths
+from simplicity.site import directives
+
+
+def row(name: str, verdict: str = "reproduced") -> dict:
+    return {"id": name, "verdict": verdict, "paper": "A paper", "chapter": "a-chapter", "claim": "a claim", "checks": []}
+
+
+def test_a_verdict_in_a_sentence_leads_to_its_row_of_the_ledger_and_is_escaped():
+    shown = directives.verdicts([row("B1"), row("B2", "partly")], "ledger.html")
+    assert shown.count('<span class="claim-verdict">') == 2
+    assert '<a href="ledger.html#claim-B1">B1</a>' in shown and "verdict-reproduced" in shown and "verdict-partly" in shown
+    assert "<b>" not in directives.verdicts([row("<b>")], "ledger.html")
+
+
+def test_without_a_ledger_there_is_no_link():
+    assert "<a " not in directives.verdicts([row("B1")], None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (29, "29 s"), (31, "1 min"), (59 * 60, "59 min"), (3600, "1 h 0 min"), (7499, "2 h 5 min")],
+)
+def test_durations_are_said_as_people_say_them(seconds: float, said: str) -> None:
+    assert directives.duration(seconds) == said
+
+
+def test_the_time_of_the_records_is_that_of_those_that_judge_the_claims(tmp_path, monkeypatch):
+    for name, seconds, claims in (("one", 10.5, ["B1", "B2"]), ("two", 5.0, ["B3"]), ("other", 100.0, ["N1"])):
+        about = {"seconds": seconds, "expected": {"FULL": {claim: {} for claim in claims}}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(about), "utf-8")
+    monkeypatch.setattr(paths, "results", lambda: tmp_path)
+    assert records.seconds({"B1", "B2", "B3"}) == 15.5
+    assert records.seconds({"B2"}) == 10.5
+    assert records.seconds(set()) == 0
+
+
+def test_the_committed_records_have_taken_some_time():
+    assert records.seconds({"B1"}) > 60
+
+
+@pytest.mark.parametrize(
+    ("names", "known", "warnings"), [("B1 B2", ["B1", "B2"], 0), ("B1 B99", ["B1"], 1), ("nonsense", [], 1)]
+)
+def test_an_id_that_is_not_in_the_table_of_claims_is_a_warning(names, known, warnings, monkeypatch):
+    said = []
+    monkeypatch.setattr(directives.LOG, "warning", lambda *words, **_: said.append(words))
+    state = types.SimpleNamespace(rows={name: row(name) for name in ("B1", "B2")})
+    place = types.SimpleNamespace(env=types.SimpleNamespace(simplicity=state), get_location=lambda: "here")
+    assert [one["id"] for one in directives._known(place, "verdict", names)] == known
+    assert len(said) == warnings

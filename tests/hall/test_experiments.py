@@ -1,0 +1,297 @@
+"""Every experiment keeps the contract, and every committed record can be computed again."""
+
+import csv
+import dataclasses
+import functools
+import inspect
+import json
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from simplicity.evidence import claims, records
+from simplicity.grid import config, run, store
+from simplicity.places import paths
+from simplicity.process import threads
+
+NAMES = records.names()
+IDS = [row["id"] for row in csv.DictReader((paths.book() / "claims.csv").read_text("utf-8").splitlines())]
+RECORDED = [name for name in NAMES if records.load(records.experiment(name))]
+EVERY = pytest.mark.parametrize("name", NAMES)
+EACH_RECORD = pytest.mark.parametrize("name", RECORDED)
+OUTCOMES = {"holds", "criterion not met", "control misbehaves", "not judged"}
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@functools.cache
+def tiny(name: str, shelf: Path) -> xr.Dataset:
+    module = records.experiment(name)
+    return run.run(module, module.TINY, store=shelf, progress=False)
+
+
+def test_there_are_experiments() -> None:
+    assert len(NAMES) >= 5
+
+
+@EVERY
+def test_the_claims_it_judges_are_in_the_table_of_claims(name: str) -> None:
+    judged = records.experiment(name).CLAIMS
+    assert judged and set(judged) <= set(IDS)
+    assert len(set(judged)) == len(judged)
+
+
+@EVERY
+def test_it_offers_the_contract_and_nothing_hides_in_the_signatures(name: str) -> None:
+    module = records.experiment(name)
+    for function, argument in (("cells", "config"), ("measure", "cell"), ("checks", "dataset")):
+        assert list(inspect.signature(getattr(module, function)).parameters) == [argument]
+    assert store.name_of(module) == name
+
+
+@EVERY
+def test_its_settings_are_frozen_described_and_have_seeds(name: str) -> None:
+    module = records.experiment(name)
+    assert dataclasses.is_dataclass(module.Config) and module.Config.__dataclass_params__.frozen
+    for field in config.describe(module.Config):
+        assert field["help"]
+    assert {field["name"] for field in config.describe(module.Config)} >= {"seeds", "first_seed"}
+
+
+@EVERY
+def test_its_presets_are_valid_different_and_grow(name: str) -> None:
+    module = records.experiment(name)
+    presets = [getattr(module, preset) for preset in run.PRESETS]
+    assert all(config.parse(module.Config, dataclasses.asdict(preset)) == preset for preset in presets)
+    assert len(set(presets)) == 3
+    assert [run.preset_of(module, preset) for preset in presets] == list(run.PRESETS)
+    sizes = [len(module.cells(preset)) for preset in presets]
+    assert sizes == sorted(sizes)
+
+
+@EVERY
+def test_its_cells_are_frozen_plain_values_each_once(name: str) -> None:
+    module = records.experiment(name)
+    for preset in run.PRESETS:
+        cells = module.cells(getattr(module, preset))
+        assert len(set(cells)) == len({store.key(module, cell) for cell in cells}) == len(cells)
+        assert type(cells[0]).__dataclass_params__.frozen
+        for cell in cells:
+            assert {type(value) for value in store.plain(cell).values()} <= {int, float, str, bool}
+            assert isinstance(cell.seed, int)
+
+
+@EVERY
+def test_more_seeds_add_cells_and_change_none(name: str) -> None:
+    module = records.experiment(name)
+    two, three = (module.cells(dataclasses.replace(module.TINY, seeds=seeds)) for seeds in (2, 3))
+    assert set(two) < set(three)
+    later = module.cells(dataclasses.replace(module.TINY, seeds=1, first_seed=7))
+    assert {cell.seed for cell in later} == {7}
+
+
+@EVERY
+def test_the_smallest_preset_runs_and_says_what_it_is(name: str, shelf: Path) -> None:
+    found = tiny(name, shelf)
+    module = records.experiment(name)
+    assert found.attrs["preset"] == "TINY"
+    assert found.sizes["cell"] == len(module.cells(module.TINY))
+    fields = {field.name for field in dataclasses.fields(module.cells(module.TINY)[0])}
+    assert fields <= set(found.coords)
+    assert all(found[field].dims == ("cell",) for field in fields)
+    assert all(found[variable].dims[0] == "cell" for variable in found.data_vars)
+
+
+@EVERY
+def test_a_cell_has_the_same_variables_and_bits_whoever_was_measured_before(name: str, shelf: Path) -> None:
+    module = records.experiment(name)
+    first, *_, last = module.cells(module.TINY) * 2
+    found = [run.compute(module.__name__, cell)[0] for cell in (last, first, last)]
+    assert found[0] == found[2]
+    one, other = (store.open_bytes(body) for body in found[:2])
+    assert {key: one[key].dims for key in one.variables} == {key: other[key].dims for key in other.variables}
+
+
+@EVERY
+def test_its_checks_speak_of_its_claims_with_a_control_or_a_reason_for_none(name: str, shelf: Path) -> None:
+    module = records.experiment(name)
+    checks = module.checks(tiny(name, shelf))
+    assert checks or records.load(module)  # what cannot be judged in so few seeds, or without files, is FULL only
+    for one in checks:
+        assert one.claim in module.CLAIMS
+        assert one.kind in ("identity", "theorem", "empirical")
+        assert one.preset == "TINY"
+        assert one.statistic and one.criterion and one.interval_kind
+        assert one.control.why if one.control.what == "none" else one.control.criterion
+        assert claims.from_row(json.loads(json.dumps(one.row(), allow_nan=False))).row() == one.row()
+    statistics = [(one.claim, one.statistic) for one in checks]
+    assert len(set(statistics)) == len(statistics)
+
+
+@EVERY
+def test_each_claim_has_a_check_in_the_full_preset(name: str) -> None:
+    record = records.load(records.experiment(name))
+    if record:
+        assert {one.claim for one in records.experiment(name).checks(record.dataset)} == set(records.experiment(name).CLAIMS)
+
+
+def without(dataset: xr.Dataset, name: str) -> list[xr.Dataset]:
+    """The run without the cells of one value of one field, wherever other settings would have left that value out."""
+    settings = json.loads(dataset.attrs["config"])
+    named = {value for several in settings.values() if isinstance(several, list) for value in several}
+    named |= {settings.get("scale"), settings.get("control_scale")}
+    found = []
+    for field in dataclasses.fields(records.experiment(name).Cell):
+        present = np.unique(dataset[field.name].values)
+        chosen = [value for value in present.tolist() if value in named and len(present) > 1]
+        found += [dataset.isel(cell=dataset[field.name].values != value) for value in chosen]
+    return found
+
+
+@EVERY
+def test_a_run_that_left_something_out_is_judged_or_not_judged_but_no_error(name: str, shelf: Path) -> None:
+    module = records.experiment(name)
+    record = records.load(module)
+    for whole in [tiny(name, shelf)] + ([record.dataset] if record else []):
+        for part in without(whole, name):
+            for one in module.checks(part):
+                assert one.holds in (True, False, None)
+                assert one.seeds > 0 or one.passed is None
+
+
+# Where TINY has what is spoken of, settings that have not.
+ELSEWHERE: dict[str, dict[str, Any]] = {
+    "digits_explained": {"kinds": ("permuted labels",)},
+    "initialisation_scale": {"scales": (0.5,)},
+    "linear_on_digits": {"networks": ("infinite",)},
+    "optimization_threshold": {"ns": (15,)},
+    "sinusoid": {"kinds": ("product",)},
+    "staircase": {"targets": ("cubic",)},
+}
+
+
+@EVERY
+def test_a_run_without_what_the_criteria_speak_of_is_not_judged(name: str, shelf: Path) -> None:
+    module = records.experiment(name)
+    dataset = tiny(name, shelf)
+    if name in ELSEWHERE:
+        settings = dataclasses.replace(module.TINY, **ELSEWHERE[name])
+        dataset = run.run(module, settings, store=shelf, progress=False)
+    evidence = [one for one in module.checks(dataset) if one.kind != "identity"]
+    assert [one.statistic for one in evidence if one.holds is not None] == []
+
+
+# --- committed records
+
+
+def record_of(name: str) -> tuple[ModuleType, records.Record]:
+    module = records.experiment(name)
+    record = records.load(module)
+    assert record is not None
+    return module, record
+
+
+def test_every_record_is_one_of_an_experiment() -> None:
+    found = {path.name for path in paths.results().iterdir()}
+    assert found == {f"{name}.{suffix}" for name in RECORDED for suffix in ("nc.gz", "json")}
+
+
+@EACH_RECORD
+def test_a_record_tells_how_it_was_made(name: str) -> None:
+    module, record = record_of(name)
+    about = record.about
+    assert config.parse(module.Config, about["config"]) == module.FULL
+    assert about["experiment"] == record.dataset.attrs["experiment"] == name
+    assert about["preset"] == record.dataset.attrs["preset"] == "FULL"
+    assert about["fingerprint"] == record.dataset.attrs["fingerprint"]
+    assert set(about["versions"]) == {"python", "numpy", "torch", "numba", "scipy"}
+    assert about["cells"] == record.dataset.sizes["cell"] == len(module.cells(module.FULL))
+    assert about["seconds"] == pytest.approx(float(record.dataset["seconds"].sum()), abs=0.1, rel=1e-3)
+    assert about["device"] and about["recorded"] and about["commit"]
+    assert set(about["expected"]) == {"FULL", "QUICK"}
+
+
+@EACH_RECORD
+def test_a_record_is_small(name: str) -> None:
+    assert sum((paths.results() / f"{name}.{suffix}").stat().st_size for suffix in ("nc.gz", "json")) <= 300_000
+
+
+@EACH_RECORD
+def test_a_record_names_no_folder_or_person(name: str) -> None:
+    text = (paths.results() / f"{name}.json").read_text("utf-8")
+    leaves = "".join(str(value) for value in _leaves({**json.loads(text), "expected": None}))
+    assert "/" not in leaves.replace(" / ", "")  # "first / last five" is the name of a task
+
+
+def _leaves(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [leaf for inner in value.values() for leaf in _leaves(inner)]
+    return [leaf for inner in value for leaf in _leaves(inner)] if isinstance(value, list) else [value]
+
+
+@EACH_RECORD
+def test_the_cells_of_a_record_are_those_of_its_settings(name: str) -> None:
+    module, record = record_of(name)
+    cells = module.cells(config.parse(module.Config, record.about["config"]))
+    for field in dataclasses.fields(cells[0]):
+        assert record.dataset[field.name].values.tolist() == [getattr(cell, field.name) for cell in cells]
+
+
+@EACH_RECORD
+def test_the_checks_of_a_record_come_out_as_committed(name: str) -> None:
+    module, record = record_of(name)
+    found = records.outcomes(module.checks(record.dataset))
+    assert found == record.expected["FULL"]
+    words = {word for outcomes in record.expected.values() for claim in outcomes.values() for word in claim.values()}
+    assert words <= OUTCOMES
+    assert set(record.expected["QUICK"]) <= set(found)
+
+
+# Recomputed in the tests: cells of at most so many seconds. `make records` does the cheapest cell of every record.
+SECONDS = float("inf") if os.environ.get("SIMPLICITY_RECORDS") == "all" else 2.0
+
+
+def affordable(record: records.Record) -> list[int]:
+    seconds = record.dataset["seconds"].values
+    return [index for index in records.cheap(record) if seconds[index] <= SECONDS]
+
+
+@EACH_RECORD
+def test_the_smallest_run_has_the_recorded_bits(name: str, shelf: Path) -> None:
+    """On a processor that portable arithmetic reaches; elsewhere the next test says how near the numbers are."""
+    _, record = record_of(name)
+    if threads.label() == "portable":
+        assert records.digest(tiny(name, shelf)) == record.about["tiny"]
+    else:
+        assert record.about["tiny"]
+
+
+@EACH_RECORD
+def test_a_cheap_cell_of_a_record_comes_out_again(name: str) -> None:
+    """With the same arithmetic to the last bit; else no further off than another seed, and every outcome as before."""
+    module, record = record_of(name)
+    for index in affordable(record):
+        found = records.recomputed(module, record, index)
+        assert set(found.data_vars) == set(record.dataset.data_vars) - {"seconds"}
+        if record.about["arithmetic"] == threads.label():
+            assert records.unequal(found, record.dataset.isel(cell=index)) == []
+        else:
+            assert records.far(found, record, index) == []
+            assert records.outcomes(module.checks(records.replaced(record, index, found))) == record.expected["FULL"]
+
+
+@EACH_RECORD
+def test_numbers_of_a_record_are_finite_or_said_to_be_missing(name: str) -> None:
+    _, record = record_of(name)
+    for variable in record.dataset.data_vars:
+        values = record.dataset[variable].values
+        assert not np.isinf(values).any()
+        assert not np.isnan(values).all()

@@ -1,0 +1,141 @@
+"""The ledger from records and from evidence, and the README's table made from it."""
+
+import csv
+import json
+
+import pytest
+import xarray as xr
+
+from simplicity.boursier.experiments import excess_risk
+from simplicity.evidence import claims, ledger, records
+from simplicity.places import paths
+
+
+def ids() -> list[str]:
+    with open(paths.book() / "claims.csv", newline="", encoding="utf-8") as file:
+        return [row["id"] for row in csv.DictReader(file)]
+
+
+def made_up(claim: str, value: float, bound: float, statistic: str = "a number") -> claims.Check:
+    dataset = xr.Dataset(attrs={"preset": "QUICK"})
+    control = claims.control("nothing", claims.exact(0.0), claims.below(1))
+    return claims.check(dataset, claim, "empirical", statistic, claims.exact(value), claims.below(bound), control)
+
+
+def test_there_is_one_row_for_each_of_the_101_claims_in_their_order():
+    rows = ledger.rows()
+    assert [row["id"] for row in rows] == ids() and len(rows) == 101
+
+
+def test_rows_are_plain_json_and_the_same_twice():
+    assert json.dumps(ledger.rows(), allow_nan=False) == json.dumps(ledger.rows(), allow_nan=False)
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """An empty store, and a count of how often a record is judged."""
+    monkeypatch.setenv("SIMPLICITY_STORE", str(tmp_path))
+    ledger._full_checks.cache_clear()
+    judged = []
+    original = excess_risk.checks
+    monkeypatch.setattr(excess_risk, "checks", lambda dataset: judged.append(dataset) or original(dataset))
+    yield tmp_path / "judged" / "excess_risk.json", judged
+    ledger._full_checks.cache_clear()
+
+
+def again():
+    ledger._full_checks.cache_clear()
+    return [one.row() for one in ledger._full_checks("excess_risk")]
+
+
+def test_a_record_is_judged_once_and_again_only_when_it_or_its_code_changes(kept, monkeypatch):
+    path, judged = kept
+    first = again()
+    assert path.is_file() and len(judged) == 1
+    assert again() == first and len(judged) == 1
+    path.write_text('{"key": "other", "checks": []}')
+    assert again() == first and len(judged) == 2
+    path.write_bytes(b"torn")
+    assert again() == first and len(judged) == 3
+    monkeypatch.setattr(ledger.threads, "code_digest", lambda path: "another")
+    assert again() == first and len(judged) == 4
+    content = records.content("excess_risk")
+    monkeypatch.setattr(ledger.records, "content", lambda name: content + b" ")
+    assert again() == first and len(judged) == 5
+
+
+def test_where_nothing_can_be_written_a_record_is_judged_all_the_same(kept):
+    path, judged = kept
+    path.parent.write_bytes(b"in the way")
+    assert again() and len(judged) == 1
+
+
+def test_a_claim_without_any_check_is_pending(monkeypatch):
+    monkeypatch.setattr(ledger, "full_checks", list)
+    (row,) = (row for row in ledger.rows() if row["id"] == "H28")
+    assert row["verdict"] == "pending" and row["checks"] == []
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(0.5, "reproduced"), (1.5, "not reproduced")])
+def test_evidence_of_a_page_makes_the_verdict_where_there_is_no_record(value, verdict, monkeypatch):
+    monkeypatch.setattr(ledger, "full_checks", list)
+    payload = {"checks": [made_up("H28", value, 1.0).row()]}
+    (row,) = (row for row in ledger.rows([payload]) if row["id"] == "H28")
+    assert row["verdict"] == verdict and len(row["checks"]) == 1
+
+
+def test_a_record_outweighs_the_fresh_run_which_is_listed_beside_it():
+    before = next(row for row in ledger.rows() if row["id"] == "B3")
+    failing = {"checks": [made_up("B3", 2.0, 1.0, before["checks"][0]["statistic"]).row()]}
+    after = next(row for row in ledger.rows([failing]) if row["id"] == "B3")
+    assert after["verdict"] == before["verdict"] != "pending"
+    assert len(after["checks"]) == len(before["checks"]) + 1
+
+
+def test_every_full_check_of_a_judged_claim_has_a_control_or_says_why_not():
+    for row in ledger.rows():
+        for check in row["checks"]:
+            assert check["control"].get("why") or check["control"]["criterion"]
+
+
+def judgement_of(preset: str) -> ledger.Judgement:
+    dataset = records.dataset(excess_risk)
+    return ledger.judge(dataset.assign_attrs(preset=preset))
+
+
+def test_a_judgement_carries_its_checks_and_escapes_what_it_shows():
+    bundle = judgement_of("custom")._repr_mimebundle_()
+    assert [check["claim"] for check in bundle[ledger.MIME]["checks"]] == ["B21", "B21"]
+    assert "sigma^2" in bundle["text/html"] and "<script" not in bundle["text/html"]
+
+
+def test_a_record_that_stands_in_for_a_run_is_no_second_evidence():
+    judgement = judgement_of("FULL")
+    assert not judgement.fresh and [one.claim for one in judgement.recorded] == ["B21", "B21"]
+    assert [found.claim for found in judgement.verdicts()] == ["B21"]
+
+
+def test_expected_outcomes_are_asserted_for_presets_and_not_for_other_parameters():
+    assert "as committed" in judgement_of("FULL").assert_expected()
+    assert "nothing is asserted" in judgement_of("custom").assert_expected()
+
+
+def test_a_changed_outcome_is_an_error_that_names_both(monkeypatch):
+    record = records.load(excess_risk)
+    other = json.loads(json.dumps(record.about).replace('"holds"', '"criterion not met"'))
+    monkeypatch.setattr(records, "load", lambda module: records.Record(record.dataset, other))
+    with pytest.raises(AssertionError, match="excess_risk, FULL, B21: .*now holds, expected criterion not met"):
+        judgement_of("FULL").assert_expected()
+
+
+def test_the_readme_shows_the_ledger_as_it_is():
+    table = ledger.markdown(ledger.rows())
+    assert table.count("\n") > 5
+    assert table in (paths.root() / "README.md").read_text("utf-8")
+
+
+def test_paper_values_are_sourced_and_belong_to_claims():
+    with open(paths.book() / "paper_values.csv", newline="", encoding="utf-8") as file:
+        values = list(csv.DictReader(file))
+    assert {row["id"] for row in values} <= set(ids())
+    assert {row["provenance"] for row in values} <= {"paper", "code", "review"}

@@ -1,0 +1,93 @@
+"""Figures as pages need them: in the page's colours, the same bytes twice, text untouched, every seed a mark."""
+
+import csv
+import re
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from simplicity.boursier.pictures import cost
+from simplicity.pictures import seeds, style
+from simplicity.places import paths
+
+
+def picture(description: str = "a line") -> style.Picture:
+    with style.axes(1) as (figure, (panel,)):
+        panel.plot([0, 1 / 3], [0, 1 / 7], color=style.BLUE)
+        panel.set_title("scale 0.001, value 12.3456")
+        return style.finish(figure, description)
+
+
+def test_a_figure_has_the_same_bytes_twice():
+    assert picture() == picture()
+
+
+def test_ink_is_the_page_s_colour_and_text_keeps_its_digits_and_takes_the_page_s_font():
+    svg = picture().svg
+    assert svg.startswith("<svg") and "currentColor" in svg and style.INK not in svg
+    assert "scale 0.001, value 12.3456" in svg and "font-family" not in svg and "DejaVu" not in svg
+
+
+def test_coordinates_are_short():
+    tags = picture().svg.replace("0.001", "").replace("12.3456", "")
+    assert not re.search(r"\d\.\d{3,}|[1-9]\.\d\d", tags)
+
+
+def test_the_svg_has_no_size_of_its_own_and_loads_nothing():
+    svg = picture().svg
+    head = svg[: svg.index(">")]
+    assert "viewBox" in head and "width=" not in head and "height=" not in head
+    assert 'href="http' not in svg and "<metadata" not in svg
+    assert "<style" not in svg  # a rule of its own would reach the whole page
+
+
+def test_the_description_is_escaped():
+    shown = picture('a "quoted" <b>line</b>')._repr_mimebundle_()
+    assert 'aria-label="a &quot;quoted&quot; &lt;b&gt;line&lt;/b&gt;"' in shown["text/html"]
+    assert shown["image/png"].startswith(b"\x89PNG")
+
+
+def test_nothing_global_is_changed():
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    picture()
+    assert dict(matplotlib.rcParams) == before
+
+
+def runs(values: list[float]) -> xr.Dataset:
+    places = [10.0, 10.0, 20.0, 20.0]
+    fields = {"n": ("cell", places), "width": ("cell", [50] * 4)}
+    return xr.Dataset({"loss": ("cell", values)}, fields)
+
+
+def test_every_seed_is_a_mark_and_medians_skip_what_is_undefined():
+    with style.axes(1) as (_, (panel,)):
+        seeds.against(panel, runs([1, 2, 3, 4]), runs([1, 3, np.nan, np.nan]), "n", "loss", style.BLUE)
+        line, recorded, fresh = panel.get_lines()
+    np.testing.assert_array_equal(line.get_xydata(), [[10, 2]])
+    assert len(recorded.get_xdata()) == 4
+    np.testing.assert_array_equal(fresh.get_xydata(), [[10, 1], [10, 2], [20, 3], [20, 4]])
+
+
+def test_recorded_seeds_are_one_path_with_a_dot_each():
+    with style.axes(1) as (figure, (panel,)):
+        for colour in (style.BLUE, style.RED):  # the second series shares the shape of its mark with the first
+            seeds.marks(panel, np.arange(50.0), np.arange(50.0) ** 2, colour, recorded=True)
+        seeds.marks(panel, np.arange(3.0), np.arange(3.0), style.GREEN, recorded=False)
+        svg = style.finish(figure, "dots").svg
+    assert svg.count("h0") == 100 and style.DOTS not in svg and style.BLUE in svg and style.RED in svg
+    used, defined = set(re.findall(r'href="#([^"]+)"', svg)), set(re.findall(r'id="([^"]+)"', svg))
+    assert used <= defined
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 100])
+def test_the_spread_stays_within_its_width(count):
+    assert np.all(np.abs(seeds.spread(count, 0.2)) <= 0.2) and len(seeds.spread(count, 0.2)) == count
+
+
+def test_the_picture_of_the_cost_of_a_step_is_that_of_its_committed_table():
+    with open(paths.book() / "step_cost.csv", newline="", encoding="utf-8") as file:
+        picture = cost.steps(list(csv.DictReader(file)))
+    assert (paths.book() / "_static" / "step_cost.html").read_text("utf-8") == picture.html

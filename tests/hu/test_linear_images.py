@@ -1,0 +1,213 @@
+"""Networks on images beside the linear model: the split on a span, the model's clock, the descent, the criteria."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from simplicity.hu import full_batch, linear_images
+from simplicity.hu.experiments import linear_on_cifar, linear_on_digits
+from simplicity.hu.linear_images import Matching, Sample
+from simplicity.hu.spans import Span, correlation, relative_error
+from simplicity.nets import ntk_modules
+from simplicity.nets.loop import Diverged
+from simplicity.nets.train import train
+
+
+def test_a_vector_is_split_as_by_hand() -> None:
+    """Two inputs in the plane of the first two coordinates of R^3, the second of them twice the first in one column."""
+    span = Span(np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 1.0], [0.0, 0.0, 0.0]]))  # rank 2: columns 1 and 2 are parallel
+    v = np.array([[3.0, 4.0, 12.0], [0.0, 0.0, 2.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    assert span.rest == pytest.approx(1 / 3)
+    assert span.inside(v) == pytest.approx([25, 0, 2, 0])
+    assert span.outside(v) == pytest.approx([144, 4, 0, 0])
+    assert span.share(v) == pytest.approx([144 / 169, 1, 0, 0])
+
+
+def test_a_span_is_that_of_least_squares_for_many_and_for_few_inputs() -> None:
+    rng = np.random.default_rng(0)
+    for rows, columns in ((12, 5), (5, 12)):
+        x, y = rng.standard_normal((rows, columns)), rng.standard_normal(rows)
+        residual = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
+        assert Span(x).outside(y) == pytest.approx(residual @ residual, abs=1e-12)
+    assert Span(x).rest == 0
+
+
+def test_outputs_of_any_linear_model_are_in_the_span_and_their_squares_are_not() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((200, 6))
+    f = x @ rng.standard_normal(6)
+    assert Span(x).share(f) < 1e-20 and Span(x).share(f**2) > 0.7
+    assert Span(x).share(rng.standard_normal(200)) == pytest.approx(Span(x).rest, abs=0.05)
+
+
+def test_correlation_is_blind_to_scale_and_relative_error_is_not() -> None:
+    a = np.array([[1.0, 2.0, 4.0], [0.0, 0.0, 0.0]])
+    assert correlation(3 * a + 1, a) == pytest.approx([1, 0])
+    assert correlation(-a, a) == pytest.approx([-1, 0])
+    assert correlation(a[:1], a[:1, ::-1]) == pytest.approx([np.corrcoef([1, 2, 4], [4, 2, 1])[0, 1]])
+    assert relative_error(1.5 * a, a) == pytest.approx([0.5, 0])
+    assert relative_error(a, 0 * a).tolist() == [np.inf, 0]
+
+
+def digits(n: int = 80) -> Sample:
+    return linear_on_digits.sample(0, n)
+
+
+def test_images_are_centred_and_the_trace_is_their_dimension() -> None:
+    one = digits(300)
+    flat = one.x.reshape(300, -1)
+    assert np.abs(flat.mean(axis=0)).max() < 1e-12
+    assert np.trace(flat.T @ flat / 300) == pytest.approx(64)
+    assert set(one.y.tolist()) == {-1.0, 1.0} and len(one.y_test) == 397
+
+
+def test_the_matching_model_takes_the_steps_of_plain_descent() -> None:
+    one = digits()
+    model = Matching(one, 0.3, np.random.default_rng(0))
+    psi = model.slope * model.flat
+    assert model.step_size * np.linalg.eigvalsh(psi.T @ psi / len(psi))[-1] == pytest.approx(0.3)
+    beta = np.zeros(64)
+    for _ in range(25):
+        beta -= model.step_size / len(psi) * psi.T @ (psi @ beta - one.y)
+    assert model.on_test([25])[0] == pytest.approx(model.slope * model.flat_test @ beta)
+    assert model.placebo_correlation(model.on_test([25]), [25]) < 0.9
+
+
+def test_the_half_time_is_the_first_step_with_half_of_the_best_gain() -> None:
+    model = Matching(digits(200), 0.05, np.random.default_rng(0))
+    half = model.half_time()
+    losses = np.mean((model.on_test(range(3000)) - model.y_test) ** 2, axis=1) / 2
+    wanted = (losses[0] + losses.min()) / 2
+    assert losses[half] <= wanted + 1e-6 and losses[half - 1] > wanted - 1e-4
+    assert half > 3
+
+
+def test_looks_are_as_many_whatever_the_half_time() -> None:
+    for half, steps in ((1, 10), (3, 60), (20, 400), (50, 60)):
+        looks = linear_images.schedule(half, steps, 9)
+        assert len(looks) == 1 + 9 + linear_images.WINDOW
+        assert looks[0] == 0 and looks[-1] == steps and np.all(np.diff(looks) >= 0)
+
+
+def test_blocks_change_nothing_and_the_general_loop_goes_the_same_way() -> None:
+    one = digits()
+
+    def start() -> torch.nn.Module:
+        return ntk_modules.difference(lambda: ntk_modules.fully_connected((64, 16), "erf", np.random.default_rng(2))).double()
+
+    way = {"step_size": 0.4, "schedule": (0, 5, 9)}
+    losses, outputs = full_batch.descend(start(), one.x, one.y, one.x_test, **way)
+    again, few = full_batch.descend(start(), one.x, one.y, one.x_test, block=7, **way)
+    assert again == pytest.approx(losses) and few == pytest.approx(outputs) and outputs.shape == (3, 397)
+    test = torch.from_numpy(one.x_test)
+    _, table = train(
+        start(), one.x, one.y, optimiser=lambda p: torch.optim.SGD(p, lr=0.4), schedule=(0, 5, 9),
+        probes={"f": lambda module: module(test).numpy()}, dims={"f": ("point",)},
+    )  # fmt: skip
+    assert table.f.values == pytest.approx(outputs)
+    assert losses[0] == pytest.approx(0.5) and losses[9] < losses[5]
+    with pytest.raises(Diverged, match="step"):
+        full_batch.descend(start(), one.x, 1e200 * one.y, one.x_test, step_size=1e9, schedule=(50,))
+
+
+def test_the_infinitely_wide_network_is_what_a_wide_one_comes_near() -> None:
+    outputs = {}
+    for network, width in (("infinite", 1), ("connected", 64), ("wide", 1024)):
+        table = linear_images.follow(
+            digits(60), "connected" if network == "wide" else network, width=width, rate=0.2, steps=8, points=4, shown=397,
+            rng=np.random.default_rng(0), shuffle=np.random.default_rng(1),
+        )  # fmt: skip
+        outputs[network] = table.output.values[-1]
+    far, near = (float(relative_error(outputs[one], outputs["infinite"])) for one in ("connected", "wide"))
+    assert near < 0.15 and near < far / 2
+
+
+def made(**changes: object) -> xr.Dataset:
+    """Two runs that behave as the claims say: half-time 4, window 2 to 8, four looks."""
+    table = {
+        "step": [[0.0, 2, 8, 100]] * 2,
+        "correlation": [[0.0, 0.97, 0.96, 0.8]] * 2,
+        "permuted_correlation": [[0.0, 0.2, 0.3, 0.9]] * 2,
+        "relative": [[0.0, 0.2, 0.3, 0.8]] * 2,
+        "share": [[0.0, 0.1, 0.2, 0.5]] * 2,
+        "linear_share": [[0.0] * 4] * 2,
+        "inside": [[0.4, 0.3, 0.2, 0.1]] * 2,
+        "outside": [[0.2, 0.19, 0.18, 0.1]] * 2,
+        "placebo_outside": [[0.2, 0.2, 0.21, 0.3]] * 2,
+    } | changes
+    return xr.Dataset(
+        {name: (("cell", "probe"), np.array(values, dtype=float)) for name, values in table.items()}
+        | {"half_time": ("cell", [4.0, 4.0]), "permuted_share": ("cell", [0.9, 0.8])},
+        attrs={"preset": "custom"},
+    )
+
+
+def judged(runs: xr.Dataset, claim: str, control: xr.Dataset) -> list[bool | None]:
+    both = [*linear_images.close(runs, "x", runs, claim, control), linear_images.sized(runs, "x", runs, control)]
+    assert [one.claim for one in both] == [claim, "H24", "H25"]
+    return [one.holds for one in both]
+
+
+def pooled() -> xr.Dataset:
+    return made(correlation=[[0, 0.3, 0.4, 0.9]] * 2, relative=[[0, 0.99, 0.98, 0.2]] * 2)
+
+
+def test_criteria_look_at_the_window_alone_and_at_its_worst() -> None:
+    runs = made()
+    assert linear_images.worst(runs, "correlation", "min").tolist() == [0.96, 0.96]
+    assert linear_images.worst(runs, "share", "max").tolist() == [0.2, 0.2]
+    assert judged(runs, "H22", pooled()) == judged(runs, "H23", pooled()) == [True] * 3
+    assert linear_images.split(runs, "x", runs, "H22").holds
+
+
+@pytest.mark.parametrize(
+    ("changes", "control", "outcomes"),
+    [
+        ({"correlation": [[0, 0.97, 0.94, 0.99]] * 2}, pooled(), [False, False, True]),
+        ({"relative": [[0, 0.2, 0.6, 0.1]] * 2}, pooled(), [True, True, False]),
+        ({}, made(), [False, False, False]),  # pooling that behaves as the flattened network does
+    ],
+)
+def test_criteria_and_controls_fail_when_they_should(changes: dict, control: xr.Dataset, outcomes: list[bool]) -> None:
+    assert judged(made(**changes), "H23", control) == outcomes
+
+
+def test_labels_that_the_window_s_models_know_fail_the_control_of_the_fully_connected_network() -> None:
+    assert judged(made(permuted_correlation=[[0, 0.2, 0.6, 0.1]] * 2), "H22", pooled()) == [False, False, True]
+
+
+def test_later_is_after_the_window_and_asks_for_a_fall() -> None:
+    runs = made()
+    assert linear_images.after(runs, "inside") == pytest.approx([1 / 3] * 2)
+    assert linear_images.after(runs, "outside") == pytest.approx([0.8] * 2)
+    assert [one.holds for one in linear_images.later(runs, "x", runs, "H22")] == [True, True]
+    early = made(outside=[[0.2, 0.11, 0.1, 0.1]] * 2)
+    assert [one.holds for one in linear_images.later(early, "x", early, "H22")] == [True, False]
+    worse = made(outside=[[0.2, 0.19, 0.2, 0.3]] * 2)
+    assert [one.holds for one in linear_images.later(worse, "x", worse, "H22")] == [False, None]
+    lucky = made(placebo_outside=[[0.2, 0.2, 0.2, 0.1]] * 2)
+    assert linear_images.later(lucky, "x", lucky, "H22")[0].holds is False
+
+
+def test_a_run_that_ends_before_the_window_does_is_not_judged() -> None:
+    short = made(step=[[0, 2, 4, 7]] * 2)
+    assert judged(short, "H22", pooled()) == [None] * 3
+    assert linear_images.split(short, "x", short, "H22").passed is None
+
+
+def test_pixels_are_means_over_squares() -> None:
+    x = np.zeros((1, 3, 32, 32), dtype=np.uint8)
+    x[0, 1, :4, 4:8] = 255
+    x[0, 2, 0, 0] = 255
+    found = linear_on_cifar.pixels(x, 255, 8)
+    wanted = np.full((3, 8, 8), -1.0)
+    wanted[1, 0, 1], wanted[2, 0, 0] = 1, -1 + 2 / 16
+    assert found[0] == pytest.approx(wanted)
+    assert linear_on_cifar.pixels(x, 255, 32).shape == (1, 3, 32, 32)
+
+
+def test_the_checks_of_a_small_run_name_each_claim() -> None:
+    assert linear_on_cifar.checks(xr.Dataset(coords={"data": ("cell", ["digits"])})) == []
+    assert set(linear_on_cifar.JUDGED.values()) == {"H22", "H23"}
+    assert set(linear_on_cifar.TITLES) == set(linear_on_cifar.SETTINGS)

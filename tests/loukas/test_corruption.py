@@ -1,0 +1,108 @@
+"""Corrupted labels: their data, what is kept of a run, and how it is judged."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from simplicity.data import corruption
+from simplicity.loukas import corruption_checks
+from simplicity.loukas.experiments import corrupted_digits, corrupted_images, two_architectures
+
+RNG = np.random.default_rng
+
+
+def test_redrawn_labels_are_nested_and_half_of_them_wrong() -> None:
+    y = RNG(0).integers(2, size=20_000)
+    found = [corruption.nested(y, share, RNG(5)) for share in (0.0, 0.2, 0.4, 0.6, 1.0)]
+    np.testing.assert_array_equal(found[0], y)
+    wrong = [one != y for one in found]
+    np.testing.assert_allclose([one.mean() for one in wrong], [0, 0.1, 0.2, 0.3, 0.5], atol=0.01)
+    for smaller, larger in zip(wrong[:-1], wrong[1:], strict=True):
+        assert (smaller <= larger).all()
+
+
+def test_images_are_scaled_enlarged_and_padded() -> None:
+    x = np.array([[[0, 4], [8, 16]]], dtype=np.uint8)
+    found = corruption.scaled(x, 16, 5)  # twice as large, and one more row and column
+    assert found.shape == (1, 1, 5, 5) and found.dtype == np.float32
+    np.testing.assert_array_equal(found[0, 0, :4, :4], [[-1, -1, -0.5, -0.5]] * 2 + [[0, 0, 1, 1]] * 2)
+    assert (found[0, 0, 4] == -1).all() and (found[0, 0, :, 4] == -1).all()
+    chosen = corruption.drawn(np.array([3, 8, 1, 3, 8]), (3, 8), 10, RNG(0))
+    assert sorted(chosen.chosen.tolist()) == [0, 1, 3, 4] and chosen.y.tolist() == [int(i in (1, 4)) for i in chosen.chosen]
+
+
+def run_of(residual: list[float], trajectory: list[float]) -> xr.Dataset:
+    count = len(residual)
+    columns = {name: ("epoch", np.zeros(count)) for name in corruption_checks.KEPT if name != "variance"}
+    columns |= {"residual": ("epoch", np.array(residual)), "trajectory": ("epoch", np.array(trajectory))}
+    return xr.Dataset(columns | {"spread": ("epoch", np.arange(count, dtype=float))})
+
+
+def test_matched_confidence_is_read_between_two_passes_and_not_at_all_where_it_is_never_reached() -> None:
+    found = corruption_checks.thinned(run_of([0.5, 0.45, 0.35, 0.25], [1.0, 2.0, 4.0, 8.0]), points=3)
+    np.testing.assert_allclose(found.matched_trajectory, [3.0, np.nan, np.nan])  # half-way between the second and third pass
+    np.testing.assert_allclose(found.matched_passes, [2.5, np.nan, np.nan])
+    assert found.passes.values.tolist() == [1, 3, 4] and found.total.values.tolist() == [1, 7, 15]
+    assert found.last_spread == 1.5  # the median of 0..3
+    both = xr.concat([run_of([0.3, 0.1], [5.0, 6.0]), run_of([0.5, 0.3], [1.0, 3.0])], "cell")
+    np.testing.assert_allclose(corruption_checks.thinned(both, points=2).matched_trajectory[:, 0], [5.0, 2.0])
+
+
+def dataset(factor: float, flipped: float = 1.0, seeds: int = 8) -> xr.Dataset:
+    """A made-up run of the digits: what is measured is 1 at 0, `factor` at the other shares, and `flipped` at all flipped."""
+    config = corrupted_digits.Config(seeds=seeds)
+    cells = corrupted_digits.cells(config)
+    rng = RNG(0)
+    factors = {"clean": 1.0, "0.2": factor, "0.4": factor, "0.6": factor, "all flipped": flipped}
+    size = np.array([factors[cell.labels] * np.exp(0.02 * rng.standard_normal()) for cell in cells])
+    columns = {name: (("cell", "epoch"), np.tile(size[:, None], 3)) for name in ("loss", "total", "logit_slope")}
+    columns |= {"test_loss": (("cell", "probe"), size[:, None]), "last_spread": ("cell", size), "last_distance": ("cell", size)}
+    columns |= {"matched_trajectory": (("cell", "matched"), np.tile(size[:, None], 3))}
+    fields = {name: ("cell", [getattr(cell, name) for cell in cells]) for name in ("setting", "labels", "seed", "corruption")}
+    return xr.Dataset(columns, fields, {"config": "{}", "preset": "FULL"})
+
+
+def outcomes(found: xr.Dataset) -> dict[str, set[bool]]:
+    checks = corrupted_digits.checks(found)
+    return {claim: {one.passed for one in checks if one.claim == claim} for claim in corrupted_digits.CLAIMS}
+
+
+def test_more_with_corruption_and_no_more_with_all_flipped_passes_and_each_fails_alone() -> None:
+    larger = outcomes(dataset(2.0))
+    assert all(larger[claim] == {True} for claim in ("L-F1d", "L-F1e", "L-F1f", "L-F2c"))
+    assert larger["L-FB2"] == {False}  # a distance that rises in both settings is an order
+    smaller = outcomes(dataset(0.5))
+    assert all(smaller[claim] == {False} for claim in ("L-F1d", "L-F1e", "L-F1f", "L-F2c")) and smaller["L-FB2"] == {True}
+    moved = corrupted_digits.checks(dataset(2.0, flipped=2.0))
+    assert not any(one.control.passed for one in moved if one.claim != "L-FB2")
+
+
+def test_few_seeds_judge_less() -> None:
+    assert corrupted_digits.checks(dataset(2.0, seeds=4)) == []
+    five = corrupted_digits.checks(dataset(2.0, seeds=5))
+    assert {one.claim for one in five} == {"L-F1d", "L-F1e", "L-F2c"} and not any("matched" in one.statistic for one in five)
+    assert any("matched" in one.statistic for one in corrupted_digits.checks(dataset(2.0)))
+
+
+@pytest.mark.parametrize("experiment", [corrupted_images, two_architectures])
+def test_enlarged_digits_judge_nothing(experiment) -> None:
+    found = [experiment.measure(cell) for cell in experiment.cells(experiment.TINY)[:1]]
+    whole = xr.concat(found, "cell").assign_coords(data=("cell", ["digits"]), channels=("cell", [2]))
+    assert experiment.checks(whole) == []
+
+
+def test_the_shorter_trajectory_and_the_lower_loss_agree_or_do_not() -> None:
+    cells = two_architectures.cells(two_architectures.FULL)
+    fully = np.array([cell.architecture == "fully connected" for cell in cells])
+    noise = RNG(1).permutation(20) / 100
+    for loss, expected in ((1.0 + fully, True), (2.0 - fully, False)):
+        found = xr.Dataset(
+            {
+                "trajectory": (("cell", "epoch"), (1.0 + fully + noise)[:, None]),
+                "test_loss": (("cell", "probe"), (loss + RNG(2).permutation(20) / 100)[:, None]),
+            },
+            {name: ("cell", [getattr(cell, name) for cell in cells]) for name in ("architecture", "seed", "data")},
+            {"config": "{}", "preset": "FULL"},
+        )
+        (one,) = two_architectures.checks(found)
+        assert one.passed is expected and one.value == float(expected)

@@ -1,0 +1,235 @@
+"""The linear phase against hand-made tables and closed forms; fits against another implementation; the runs' own contracts."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simplicity.data import images
+from simplicity.evidence import claims
+from simplicity.grid import run
+from simplicity.nakkiran import explain, explain_checks, information, linear_phase
+from simplicity.nakkiran.experiments import digits_explained, images_explained, sinusoid
+from simplicity.nets import modules
+from simplicity.problems import Problem
+from simplicity.process import threads
+
+N = 40_000  # points of a table
+
+
+def nested(f: float, line: float) -> np.ndarray:
+    """Balanced labels, symmetric errors, F right wherever L is; where F is worse than L, it is L with flips at random."""
+    table = np.zeros((2, 2, 2))
+    for y in (0, 1):
+        table[y, y, y] = line
+        table[y, y, 1 - y] = max(f - line, 0)
+        table[1 - y, y, 1 - y] = 1 - max(f, line)
+    if f < 1 - line:  # the opposite of a network that is better than L
+        return nested(1 - f, line)[::-1]
+    flips = max(line - f, 0) / (2 * line - 1)
+    return ((1 - flips) * table + flips * table[::-1]) * N / 2
+
+
+def run_of(*accuracies: float, line: float = 0.8) -> np.ndarray:
+    return np.stack([nested(f, line) for f in accuracies])
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "at"),
+    [
+        ((0.5, 0.7, 0.81, 0.9, 0.95), 2),
+        ((0.5, 0.7, 0.79, 0.8, 0.8), None),  # as much as L is not more than L
+        ((0.5, 0.85, 0.85, 0.7, 0.85, 0.85, 0.85), 4),  # twice and back is no match
+        ((0.5, 0.85, 0.85), None),
+        ((0.1, 0.1, 0.1, 0.5), None),  # worse than chance, and full of information
+    ],
+)
+def test_the_match_lasts(accuracies: tuple[float, ...], at: int | None):
+    assert linear_phase.first_match(run_of(*accuracies)) == at
+
+
+def test_the_authors_average_runs_before_they_look():
+    early, late = run_of(0.5, 0.9, 0.9, 0.9), run_of(0.5, 0.5, 0.7, 0.9)
+    # The mean of 1 - h exceeds 1 - h(0.8) = 0.278 bit first where it is (0.531 + 0.119) / 2, at index 2.
+    reading = linear_phase.as_authors(np.stack([early, late]))
+    assert reading.match == 2 and reading.accuracy == pytest.approx(0.8) and reading.line == pytest.approx(0.278072, abs=1e-6)
+    kept = (information.mu_nested(0.9, 0.8) + information.from_accuracy(0.7)) / 2  # of a noisy copy all is explained
+    assert reading.kept_at_match == pytest.approx(float(kept) / 0.278072, abs=1e-5)
+    assert linear_phase.as_authors(np.stack([late, late])[:, :3]).match is None
+
+
+def test_what_is_explained_leaves_out_what_is_hardly_anything():
+    tables = run_of(0.5, 0.51, 0.7, 0.9)  # 0, 0.0003, 0.119, 0.531 bit
+    ratio = float(information.mu_nested(0.9, 0.8) / information.from_accuracy(0.9))
+    assert linear_phase.explained(tables, 2) == pytest.approx(1)
+    assert linear_phase.explained(tables, 3) == pytest.approx((1 + ratio) / 2)
+    assert np.isnan(linear_phase.explained(tables, 1))
+
+
+def test_a_random_predictor_has_the_closed_form_and_is_what_is_drawn():
+    table = np.rint(nested(0.9, 0.8)).astype(int)
+    exact = information.information(linear_phase.independent(table))
+    assert exact.mu == pytest.approx(float(information.mu_null(0.9, 0.8)), abs=1e-12)
+    assert information.accuracies(linear_phase.independent(table))[1] == pytest.approx(0.8)
+    drawn = linear_phase.redrawn(table, 400, np.random.default_rng(0))
+    np.testing.assert_array_equal(drawn.sum(axis=-1), np.broadcast_to(table.sum(axis=-1), (400, 2, 2)))
+    np.testing.assert_allclose(drawn.mean(axis=0), linear_phase.independent(table), atol=5 * 100 / 20)  # sd 80 of a cell
+    assert abs(float(linear_phase.retention(drawn).mean())) < 0.02
+    assert float(linear_phase.retention(table)) == pytest.approx(
+        float(
+            information.retention_index(
+                information.mu_nested(0.9, 0.8),
+                information.mu_null(0.9, 0.8),
+                information.from_accuracy(0.9),
+                information.from_accuracy(0.8),
+            )
+        )
+    )
+
+
+@pytest.mark.parametrize("to", [0.5, 0.65, 0.8])
+def test_a_classifier_made_less_accurate_has_that_accuracy_and_the_information_of_noise(to: float):
+    found = linear_phase.degraded(nested(0.9, 0.8), to)
+    assert information.accuracies(found)[1] == pytest.approx(to)
+    assert information.accuracies(found)[0] == pytest.approx(0.9)
+    assert information.information(found).simple == pytest.approx(float(information.from_accuracy(to)), abs=1e-12)
+
+
+def test_a_classifier_is_never_made_better():
+    table = nested(0.9, 0.8)
+    np.testing.assert_array_equal(linear_phase.degraded(table, 0.85), table)
+    first, second = linear_phase.equally_accurate(table, nested(0.9, 0.7))
+    np.testing.assert_array_equal(second, nested(0.9, 0.7))
+    assert information.accuracies(first)[1] == pytest.approx(0.7)
+
+
+def test_a_run_in_numbers():
+    tables = run_of(0.5, 0.7, 0.85, 0.9, 0.95)
+    found = linear_phase.phase(tables, tables, run_of(0.5, 0.7, 0.85, 0.9, 0.99))
+    assert found.match == 2 and found.over_other == found.over_other_end == 0
+    assert found.gap_end == pytest.approx(float(information.from_accuracy(0.99) - information.from_accuracy(0.95)))
+    assert found.gap_at_match == 0 and found.kept_end == 1 and found.index_end > 0.5
+    assert found.explained_by_random < found.explained < 1
+    never = linear_phase.phase(run_of(0.5, 0.6, 0.6, 0.6), tables[:4], tables[:4])
+    assert np.isnan([never.match, never.explained, never.over_other, never.gap_at_match]).all()
+    assert never.matched_information == pytest.approx(float(information.from_accuracy(0.6) / information.from_accuracy(0.8)))
+
+
+def test_few_runs_on_one_test_set_carry_its_error():
+    # Range [0.4, 0.6], and 1.96 x 0.1 on either side.
+    found = claims.mean_on_one_test_set([0.4, 0.6], [0.05, 0.15])
+    assert found.value == pytest.approx(0.5) and found.interval == pytest.approx((0.204, 0.796), abs=1e-4)
+    assert "test sample" in found.interval_kind and claims.mean_on_one_test_set([], []).seeds == 0
+    gaps = claims.mean_on_one_test_set(
+        iter([0.4, float("nan"), 0.6]), [0.05, float("nan"), 0.15]
+    )  # read once, the gap left out
+    assert gaps.interval == pytest.approx(found.interval) and "1 undefined left out" in gaps.interval_kind
+
+
+@pytest.mark.parametrize(("steps", "points"), [(3, 4), (15, 4), (150, 16), (10_000, 48)])
+def test_checkpoints_are_as_many_as_asked_and_grow(steps: int, points: int):
+    found = explain.schedule(steps, points)
+    assert len(found) == points and found[0] == 0 and found[-1] == steps and (np.diff(found) > 0).all()
+    assert (np.diff(np.diff(found)) >= -1).all()  # ever wider apart, up to rounding
+
+
+@pytest.mark.parametrize(("steps", "points"), [(3, 5), (10, 1)])
+def test_more_checkpoints_than_steps_are_refused(steps: int, points: int):
+    with pytest.raises(Problem, match=f"probes: got {points} for {steps} steps"):
+        explain.schedule(steps, points)
+
+
+def linear_task(n: int = 2000) -> explain.Samples:
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((2 * n, 6)).astype(np.float32)
+    y = x.sum(axis=1) / np.sqrt(6) + 0.5 * np.sin(3 * x[:, 1]) > 0.3
+    return explain.Samples(x[:n], y[:n], x[n:], y[n:])
+
+
+def test_the_linear_classifier_is_that_of_another_implementation():
+    from sklearn.linear_model import LogisticRegression
+
+    task = linear_task()
+    with threads.one_thread():
+        ours = explain.logistic(task.x, task.y, explain.Recipe(0.05, 32, 60), np.random.default_rng(2))(task.x_test)
+    theirs = LogisticRegression(C=1e6).fit(task.x, task.y).predict(task.x_test)
+    assert np.mean(ours == theirs) > 0.98 and np.mean(ours == task.y_test) > 0.85
+
+
+def test_the_forest_is_as_accurate_as_asked_where_it_can_be():
+    task = linear_task()
+    for accuracy in (0.78, 0.83):
+        assert abs(np.mean(explain.forest(task, accuracy, np.random.default_rng(3)) == task.y_test) - accuracy) < 0.02
+    best = np.mean(explain.forest(task, 1.0, np.random.default_rng(3)) == task.y_test)
+    assert 0.85 < best < 1
+
+
+def test_tables_have_every_test_point_and_every_scored_training_point():
+    task = linear_task(300)
+    module = modules.fully_connected((6, 8), np.random.default_rng(0))
+    settings = {"rate": 0.1, "batch": 32, "order": np.random.default_rng(0)}
+    simple = {"truth": task.y_test, "none": np.zeros(300, dtype=bool)}
+    trained, found = explain.follow(module, task, simple, task.y[:100], at=(0, 3, 20), **settings)
+    assert found.counts.dims == ("probe", "simple", "f", "y", "l") and (found.counts.sum(["f", "y", "l"]) == 300).all()
+    assert (found.train_counts.sum(["f", "y", "l"]) == 100).all()
+    truth = found.counts.sel(simple="truth").values
+    assert (truth[:, :, 0, 1] == 0).all() and (truth[:, :, 1, 0] == 0).all()
+    other = explain.last(module, task.x, task.y, rate=0.1, batch=32, steps=20, order=np.random.default_rng(0))
+    np.testing.assert_array_equal(modules.predict(trained, task.x_test), modules.predict(other, task.x_test))
+
+
+def test_the_sinusoids_line_and_wave_are_what_the_sheet_of_the_law_says():
+    # P[sign <w, x> = y] is 0.6706 at (1.7, 1.7) and 0.771 at (1, 3): numerical integrals of the law.
+    for settings, agree in (({}, 0.6706), ({"amplitude": 1.0, "frequency": 3.0}, 0.771)):
+        cell = sinusoid.cells(dataclasses.replace(sinusoid.TINY, dim=2, test_samples=100_000, seeds=1, **settings))[0]
+        samples, _ = sinusoid.draw(cell)
+        data = sinusoid.streams.generator(cell.seed, sinusoid.streams.DATA)
+        plane = np.linalg.qr(data.standard_normal((2, 2)))[0]
+        assert np.mean((samples.x_test @ plane[:, 0] > 0) == samples.y_test) == pytest.approx(agree, abs=0.006)
+
+
+def test_nothing_linear_is_in_a_product():
+    cell = sinusoid.cells(dataclasses.replace(sinusoid.TINY, kinds=("product",), test_samples=50_000, seeds=1))[0]
+    samples, _ = sinusoid.draw(cell)
+    means = samples.x_test[samples.y_test].mean(axis=0)  # a linear classifier's signal
+    assert np.abs(means).max() < 5 / np.sqrt(25_000) and samples.y_test.mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_more_samples_take_as_many_steps_and_the_authors_size_is_theirs():
+    cells = {cell.kind: cell for cell in sinusoid.cells(dataclasses.replace(sinusoid.FULL, seeds=1))}
+    more, plain = cells["ten times the samples"], cells["plain"]
+    assert more.samples == 10 * plain.samples and sinusoid.steps(more) == sinusoid.steps(plain) == 10_000
+    assert dataclasses.asdict(cells["paper size"]).items() >= sinusoid.PAPER_SIZE.items()
+
+
+def test_an_experiment_on_images_without_its_files_ends_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(images.FOLDER, str(tmp_path))
+    config = dataclasses.replace(images_explained.TINY, tasks=(images_explained.MNIST,))
+    with pytest.raises(run.CellsFailed, match="mnist: got no train-images-idx3-ubyte"):
+        run.run(images_explained, config, store=tmp_path / "store", progress=False)
+
+
+def test_fewer_epochs_by_as_much_as_the_rate_is_larger():
+    for cell in images_explained.cells(images_explained.FULL):
+        assert cell.epochs * cell.speed == images_explained.TASKS[cell.task].slow_epochs
+
+
+def test_digits_are_enlarged_to_what_the_network_takes():
+    small = images.Images(np.arange(64, dtype=np.uint8).reshape(1, 8, 8), np.zeros(1, dtype=np.int64), 16)
+    found = images_explained._pixels(small)
+    assert found.shape == (1, 1, 32, 32)
+    np.testing.assert_array_equal(found[0, 0, ::4, ::4], small.x[0] / np.float32(16))
+
+
+def test_checks_are_made_only_of_what_was_run():
+    dataset = run.run(digits_explained, digits_explained.TINY, progress=False)
+    found = digits_explained.checks(dataset)
+    assert {check.claim for check in found} == {"N4", "N5", "N19"}  # retention needs more than two seeds
+    more = run.run(digits_explained, dataclasses.replace(digits_explained.TINY, seeds=5), progress=False)
+    assert {check.claim for check in digits_explained.checks(more)} == {"N4", "N5", "N7", "N8", "N19"}
+    fitted = [check for check in digits_explained.checks(more) if check.claim == "N8"]
+    assert [check.passed for check in fitted] == [None, None]  # none got to accuracy 1 in two passes
+    assert digits_explained.checks(dataset.isel(cell=slice(0))) == []
+    runs = explain_checks.Runs(dataset, "digits")
+    assert len(runs.select([True, False]).phases) == 1

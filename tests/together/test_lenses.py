@@ -1,0 +1,187 @@
+"""Four instruments on one network: slopes against autograd, forces by hand, and checks on both sides of their criteria."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from simplicity.boursier import alignment
+from simplicity.data import streams
+from simplicity.hu import early_linear
+from simplicity.nakkiran import information
+from simplicity.nets import TwoLayer
+from simplicity.nets.activations import ACTIVATIONS
+from simplicity.together import lenses
+from simplicity.together.experiments import four_lenses
+
+
+def made(width: int = 12, dim: int = 5, seed: int = 0) -> TwoLayer:
+    rng = np.random.default_rng(seed)
+    return TwoLayer(rng.standard_normal(width), rng.standard_normal((width, dim)))
+
+
+@pytest.mark.parametrize("activation", ["erf", "tanh", "relu", "sigmoid"])
+def test_slopes_are_the_gradients_by_bias_and_input_of_autograd(activation: str) -> None:
+    network, x = made(), np.random.default_rng(1).standard_normal((7, 5))
+    v, w = (torch.from_numpy(part) for part in network)
+    wanted = []
+    for one in x:
+        point, b = torch.from_numpy(one).requires_grad_(), torch.zeros(12, dtype=torch.float64, requires_grad=True)
+        f = ACTIVATIONS[activation].value(w @ point / math.sqrt(5) + b) @ v / math.sqrt(12)
+        wanted.append([float(part.norm()) for part in torch.autograd.grad(f, (b, point))])
+    np.testing.assert_allclose(np.stack(lenses.slopes(network, x, activation), axis=1), wanted, rtol=1e-12)
+
+
+def test_the_slope_is_within_its_bound_and_meets_it_where_all_neurons_are_one() -> None:
+    x = np.random.default_rng(1).standard_normal((50, 5))
+    found = lenses.slopes(made(), x, "erf")
+    assert (found.inputs <= lenses.slope_bound(made()) * found.bias * (1 + 1e-12)).all()
+    one = TwoLayer(np.ones(6), np.tile([3.0, 0.0, 4.0, 0.0, 0.0], (6, 1)))
+    found = lenses.slopes(one, x, "erf")
+    np.testing.assert_allclose(found.inputs, lenses.slope_bound(one) * found.bias)
+
+
+def test_the_step_of_a_bias_over_rate_and_error_is_its_slope() -> None:
+    network, x, y, rate = made(), np.random.default_rng(2).standard_normal((1, 5)), 0.3, 1e-3
+    b = torch.zeros(12, dtype=torch.float64, requires_grad=True)
+    v, w = (torch.from_numpy(part) for part in network)
+    f = torch.erf(w @ torch.from_numpy(x[0]) / math.sqrt(5) + b) @ v / math.sqrt(12)
+    ((f - y) ** 2 / 2).backward()
+    step = rate * b.grad.norm() / (rate * abs(float(f.detach()) - y))
+    assert float(step) == pytest.approx(lenses.slopes(network, x, "erf").bias[0], rel=1e-12)
+
+
+def test_blocks_of_samples_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, x, y = made(), np.random.default_rng(3).standard_normal((40, 5)), np.ones(40)
+    whole = lenses.slopes(network, x, "erf"), lenses.force(network, x, y, "erf")
+    monkeypatch.setattr(lenses, "_BLOCK", 12 * 7)
+    np.testing.assert_allclose(lenses.slopes(network, x, "erf"), whole[0], rtol=1e-12)
+    np.testing.assert_allclose(lenses.force(network, x, y, "erf"), whole[1], rtol=1e-12)
+
+
+def test_with_relu_the_force_is_that_of_the_alignment_chapter() -> None:
+    network, rng = made(), np.random.default_rng(4)
+    x, y = rng.standard_normal((30, 5)), rng.standard_normal(30)
+    np.testing.assert_allclose(lenses.force(network, x, y, "relu") * math.sqrt(5), alignment.d_n(network.w, x, y), atol=1e-12)
+
+
+def test_the_force_is_the_first_step_of_a_small_network() -> None:
+    rng = np.random.default_rng(5)
+    x, y = rng.standard_normal((30, 5)), rng.standard_normal(30)
+    network = TwoLayer(1e-6 * made().a, made().w)
+    v, w = torch.from_numpy(network.a), torch.from_numpy(network.w).requires_grad_()
+    f = torch.erf(torch.from_numpy(x) @ w.T / math.sqrt(5)) @ v / math.sqrt(12)
+    ((f - torch.from_numpy(y)) ** 2).mean().div(2).backward()
+    wanted = network.a[:, None] * lenses.force(network, x, y, "erf") / math.sqrt(12)
+    np.testing.assert_allclose(-w.grad.numpy(), wanted, rtol=1e-4, atol=1e-12)
+
+
+def test_angles_and_weights_by_hand() -> None:
+    network = TwoLayer(np.array([2.0, -1.0, 0.0]), np.array([[3.0, 4.0], [0.0, -5.0], [1.0, 0.0]]))
+    np.testing.assert_allclose(lenses.towards(network, np.array([0.0, 2.0])), [0.8, 1.0, 0.0])
+    np.testing.assert_allclose(lenses.weights(network), [10 / 15, 5 / 15, 0])
+    np.testing.assert_allclose(lenses.cosines(network.w, np.array([[3.0, 4.0], [0.0, 1.0], [0.0, 0.0]])), [1, -1, 0])
+
+
+def test_a_linear_map_is_linear_and_a_square_is_not() -> None:
+    x = np.random.default_rng(6).standard_normal((4000, 3))
+    assert lenses.linear_part(x @ [1.0, 2.0, -1.0], x) == pytest.approx(1)
+    assert lenses.linear_part(x[:, 0] ** 2 - 1, x) < 0.02
+    assert lenses.linear_part(x[:, 0] + (x[:, 1] ** 2 - 1) / math.sqrt(2), x) == pytest.approx(0.5, abs=0.05)
+    assert lenses.linear_part(np.zeros(4000), x) == 1
+
+
+CLOCK = np.geomspace(0.05, 51, 40)
+
+
+def run_of(squares: np.ndarray, moved: np.ndarray, seeds: int = 5) -> xr.Dataset:
+    """Recorded runs with these shares (time,) and networks that are L, but on a part `moved` of the points the label."""
+    rng = np.random.default_rng(0)
+    cells = []
+    for seed in range(seeds):
+        y = rng.integers(2, size=4000)
+        simple, coin = (np.where(rng.random(4000) < 0.85, y, 1 - y) for _ in range(2))
+        order = rng.random(4000)
+        f = np.where(order < moved[:, None], y, simple)
+        counts = np.stack([information.table(f, y, other) for other in (simple, coin)], axis=1)
+        power = 1 - np.exp(-3 * CLOCK)
+        for dim, share in ((50, squares), (4, np.full(40, 0.95))):
+            fields = {"seed": seed, "start": "kernel", "dim": dim}
+            curves = {"explained": ("time", share), "clock": ("time", CLOCK), "power": ("time", power)}
+            cells.append(xr.Dataset(curves | {"counts": (("time", "other", "f", "y", "l"), counts)}).assign_coords(fields))
+    made = xr.concat(cells, "cell")
+    return made.assign_attrs(config='{"dim": 50, "low_dim": 4, "n": 20000}', preset="FULL")
+
+
+def later(low: float, high: float, at: float = 15.0) -> np.ndarray:
+    """From `low` to `high`, half-way at the time `at`."""
+    return low + (high - low) / (1 + (at / CLOCK) ** 4)
+
+
+def test_a_network_that_leaves_the_linear_model_passes_and_one_that_stays_does_not() -> None:
+    found = four_lenses.checks(run_of(later(0.99, 0.7), later(0.0, 0.6)))
+    assert len(found) == 7 and all(one.holds for one in found), [one for one in found if not one.holds]
+    stays = four_lenses.checks(run_of(later(0.99, 0.97), later(0.0, 0.01)))
+    assert [one.passed for one in stays][:4] == [True, False, True, False]
+
+
+def test_shares_that_fall_at_other_times_are_told_apart() -> None:
+    found = four_lenses.checks(run_of(later(0.99, 0.7, at=8.0), later(0.0, 0.6, at=40.0)))
+    (halves,) = (one for one in found if "by half" in one.statistic)
+    assert halves.passed is False and halves.value == 0
+
+
+def test_a_network_that_forgets_the_linear_model_does_not_keep_it() -> None:
+    forgetful = run_of(later(0.99, 0.7), later(0.0, 0.6))
+    counts = forgetful.counts.values.copy()
+    counts[:, -1, 0] = counts[:, -1, 1]  # in the end it has no more to do with L than with R
+    found = four_lenses.checks(forgetful.assign(counts=(forgetful.counts.dims, counts)))
+    (kept,) = (one for one in found if "retention" in one.statistic)
+    assert kept.passed is False and abs(kept.value) < 0.2
+
+
+def test_with_few_samples_only_the_early_half_is_judged() -> None:
+    made = run_of(later(0.99, 0.7), later(0.0, 0.6))
+    made.attrs["config"] = '{"dim": 50, "low_dim": 4, "n": 4000}'
+    assert len(four_lenses.checks(made)) == 3
+
+
+def test_a_low_dimension_is_nothing_to_judge() -> None:
+    made = run_of(later(0.99, 0.7), later(0.0, 0.6))
+    made.attrs["config"] = '{"dim": 4, "low_dim": 4, "n": 20000}'
+    assert [one.passed for one in four_lenses.checks(made)] == [None] * 7
+
+
+def test_the_run_is_that_of_early_linear_dynamics() -> None:
+    cell = next(one for one in four_lenses.cells(four_lenses.TINY) if one.start == "kernel")
+    setting = four_lenses.setting_of(cell)
+    found = four_lenses.measure(cell)
+    steps = tuple(found.step.values.astype(int).tolist())
+    drawn = early_linear.data(setting, cell.test_samples)
+    wanted = early_linear.summary(drawn, steps, *early_linear.follow(setting, drawn, steps))
+    np.testing.assert_allclose(found.explained, 1 - wanted.gap_test / wanted.power_test)
+    np.testing.assert_allclose(found.test, wanted.test)
+
+
+def test_the_small_start_is_small_dominated_and_takes_larger_steps() -> None:
+    small = next(one for one in four_lenses.cells(four_lenses.TINY) if one.start == "small")
+    setting = four_lenses.setting_of(small)
+    network = four_lenses.start_of(small, setting)
+    assert np.allclose(np.abs(network.a), small.small)
+    assert (np.linalg.norm(network.w, axis=1) <= small.small * (1 + 1e-12)).all()
+    assert setting.step_size == small.faster * early_linear.step_size("erf", small.dim)
+    other = four_lenses.setting_of(four_lenses.cells(four_lenses.TINY)[0])
+    assert early_linear.horizon(setting) == early_linear.horizon(other)
+
+
+def test_the_random_classifier_is_right_as_often_as_the_linear_one() -> None:
+    cell = four_lenses.cells(four_lenses.QUICK)[0]
+    rng = streams.generator(0, streams.TEST)
+    limit = rng.standard_normal(20_000)
+    y = np.where(rng.random(20_000) < 0.9, np.sign(limit), -np.sign(limit))
+    found = four_lenses.tables(cell, limit[None], y, limit)
+    first, second = (information.accuracies(found[0, k])[1] for k in (0, 1))
+    assert first == pytest.approx(second, abs=0.01)
+    assert information.information(found[0, 1]).mu < information.information(found[0, 0]).mu
