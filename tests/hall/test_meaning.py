@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from simplicity.evidence import records
-from simplicity.grid import meaning, store
+from simplicity.grid import definitions, meaning, statements, store
 from simplicity.places import paths
 
 REAL = paths.PACKAGE
@@ -1223,7 +1223,7 @@ from lib.main import x
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_followed_is_refused(tmp_path: Path, case: str) -> None:
     text, message = REFUSED[case]
-    with pytest.raises(meaning.Unclear, match=message):
+    with pytest.raises(definitions.Unclear, match=message):
         digest(tmp_path, text)
 
 
@@ -1377,12 +1377,12 @@ def change_one(body: ast.stmt, change: Callable[[ast.AST], bool], rng: np.random
     return any(change(nodes[at]) for at in rng.permutation(len(nodes)))
 
 
-def changed(real: meaning.Library, definition: meaning.Definition, text: str, folder: Path) -> meaning.Library:
+def changed(real: meaning.Library, definition: definitions.Definition, text: str, folder: Path) -> meaning.Library:
     """The library with another text in place of one module; what was read of the others is shared."""
     place = folder / "changed.py"
     place.write_text(text, "utf-8")
     library = meaning.Library(real.places, real.settled)
-    library._modules = real._modules | {definition.module: meaning.read(place, real.package(definition.module))}
+    library._modules = real._modules | {definition.module: statements.read(place, real.package(definition.module))}
     library._shapes = {one: shape for one, shape in real._shapes.items() if one.module != definition.module}
     library._effects = {one: found for one, found in real._effects.items() if one != definition.module}
     return library

@@ -27,6 +27,7 @@ from typing import Any
 import xarray as xr
 
 from simplicity.grid import meaning
+from simplicity.grid.definitions import Definition, Unclear
 from simplicity.places import files
 from simplicity.problems import Problem
 from simplicity.process.threads import THREADS, label
@@ -224,11 +225,11 @@ def meaning_of(experiment: ModuleType) -> str:
     """Digest of what the code of a cell means."""
     try:
         return _library(experiment).digest(experiment.__name__, _ROOTS)
-    except meaning.Unclear as reason:
+    except Unclear as reason:
         raise Problem(f"fingerprint: {reason}") from None
 
 
-def definitions_of(experiment: ModuleType) -> set[meaning.Definition]:
+def definitions_of(experiment: ModuleType) -> set[Definition]:
     """All definitions that the value of a cell depends on."""
     return _library(experiment).closure(experiment.__name__, _ROOTS)
 

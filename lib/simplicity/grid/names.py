@@ -1,0 +1,359 @@
+"""The shape of a definition: its statements with every name replaced by what the name stands for (see `meaning`)."""
+
+import ast
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from simplicity.grid.definitions import (
+    EFFECTS,
+    OTHER,
+    REFERENCE,
+    SELF,
+    WHOLE,
+    Definition,
+    Foreign,
+    Found,
+    Shape,
+    Unclear,
+    definition_of,
+    is_builtin,
+)
+from simplicity.grid.statements import (
+    FILLS,
+    Function,
+    Import,
+    binds,
+    copy_of,
+    here,
+    imported,
+    is_idle,
+    loads,
+    parameters,
+)
+
+if TYPE_CHECKING:
+    from simplicity.grid.meaning import Library
+
+_LOADERS = {"importlib.import_module", "builtins.__import__"}
+_DYNAMIC = {"builtins.globals", "builtins.eval", "builtins.exec"}  # may use any name of the module
+_REFUSED = {"sys.modules", "builtins.__doc__"}
+_REFUSED_ATTRIBUTES = {"__doc__", "__subclasses__"}
+_SETTERS = {"builtins.setattr", "builtins.delattr"}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scope:
+    """The names of a function, class or comprehension; `imports`: those that one import alone binds."""
+
+    names: frozenset[str]
+    imports: Mapping[str, Found] = dataclasses.field(default_factory=dict)
+    globals: frozenset[str] = frozenset()
+    is_class: bool = False
+
+
+# --- the shape of a definition
+
+
+class Names(ast.NodeTransformer):
+    """Replaces the names in the statements of a definition, and notes its references in order."""
+
+    def __init__(self, library: "Library", definition: Definition, everywhere: bool = False) -> None:
+        self.library = library
+        self.definition = definition
+        self.everywhere = everywhere  # are changes noted outside of functions, too?
+        self.package = library.package(definition.module)
+        self.references: list[Definition] = []
+        self.changes: set[Any] = set()
+        self.loads: set[str] = set()
+        self.scopes: list[_Scope] = []
+
+    def shape(self, statements: Sequence[ast.stmt], alike: bool = True) -> Shape:
+        found = ast.Module(self._all(copy_of(statements)), [])
+        return Shape(ast.dump(found), tuple(self.references), alike, frozenset(self.changes), frozenset(self.loads))
+
+    def _all(self, statements: Sequence[ast.stmt]) -> list[Any]:
+        return [found for one in statements if (found := self.visit(one)) is not None]
+
+    # what names stand for
+
+    def _found(self, name: str, leave_out: int = 0) -> Found | None:
+        """What a name stands for here, some of the innermost scopes left out; None where it is local."""
+        for depth, scope in enumerate(self.scopes[::-1][leave_out:], leave_out):
+            if scope.is_class and depth:  # a method does not see the names of its class
+                continue
+            if name in scope.globals:
+                break
+            if name in scope.imports:
+                return scope.imports[name]
+            if name in scope.names:
+                return None
+        return self.library.resolve(self.definition.module, name)
+
+    def _chain(self, node: ast.expr) -> Found | None:
+        """What `a.b.c` stands for where `a` is a module or foreign; else None."""
+        if isinstance(node, ast.Name):
+            return self._found(node.id)
+        if not isinstance(node, ast.Attribute):
+            return None
+        of = self._chain(node.value)
+        return None if of is None or isinstance(of, Definition) or is_builtin(of) else self.library.attribute(of, node.attr)
+
+    def _written(self, found: Found, context: ast.expr_context) -> ast.expr:
+        if not isinstance(found, Foreign):
+            return self._referred(definition_of(found), context)
+        if found.dotted in _DYNAMIC:
+            whole = self._referred(Definition(self.definition.module, WHOLE), context)
+            return ast.Attribute(whole, found.dotted, context)
+        if found.dotted in _REFUSED | _LOADERS:
+            self._refuse(found.dotted.removeprefix("builtins."))
+        return ast.Name(found.dotted, context)
+
+    def _referred(self, definition: Definition, context: ast.expr_context) -> ast.expr:
+        self.references.append(definition)
+        return ast.Name(REFERENCE, context)
+
+    def _refuse(self, got: str) -> None:
+        where = f"{self.definition.module}.{self.definition.name}".removesuffix(f".{EFFECTS}")
+        raise Unclear(f"{where}: got {got}, allowed code that says by name what it uses")
+
+    def _stored(self, name: str) -> str:
+        """How a name is written where it is bound."""
+        found = self._found(name)
+        if found is None:
+            return name
+        if self.scopes:  # by `global`
+            self.references += [found] if isinstance(found, Definition) else []
+            return REFERENCE
+        return SELF if name == self.definition.name else OTHER
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if not isinstance(node.ctx, ast.Load):
+            return ast.Name(self._stored(node.id), node.ctx)
+        found = self._found(node.id)
+        if found is not None:
+            return self._written(found, node.ctx)
+        around = self._found(node.id, 1) if self.scopes[-1].is_class else None
+        if around is None or (isinstance(around, Foreign) and is_builtin(around)):
+            return node
+        # A class reads a name of its own from around where it has not bound it yet.
+        return ast.Attribute(self._written(around, node.ctx), REFERENCE + node.id, node.ctx)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if not isinstance(node.ctx, ast.Load):
+            self._note_change(node.value)
+            return self.generic_visit(node)
+        if node.attr in _REFUSED_ATTRIBUTES:
+            self._refuse(node.attr)
+        found = self._chain(node)
+        return self.generic_visit(node) if found is None else self._written(found, node.ctx)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        if not isinstance(node.ctx, ast.Load):
+            self._note_change(node.value)
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in FILLS:
+            self._note_change(node.func.value, stored=False)
+        found = self._chain(node.func)
+        dotted = found.dotted if isinstance(found, Foreign) else ""
+        if dotted in _SETTERS and node.args:
+            self._note_change(node.args[0])
+        if dotted not in _LOADERS:
+            return self.generic_visit(node)
+        name = node.args[0].value if len(node.args) == 1 and isinstance(node.args[0], ast.Constant) else None
+        if not isinstance(name, str) or name.startswith("."):
+            self._refuse(f"{dotted.removeprefix('builtins.')} of a name that is not written out")
+        self.loads.add(str(name))
+        return self._written(self.library.imported(str(name), None), ast.Load())
+
+    # what functions change
+
+    def _note_change(self, node: ast.expr, stored: bool = True) -> None:
+        """In a function: something is stored in a part of this, or a method of it is called."""
+        if not self.everywhere and all(scope.is_class for scope in self.scopes):
+            return
+        while (found := self._chain(node)) is None and isinstance(node, (ast.Attribute, ast.Subscript)):
+            node = node.value
+        if isinstance(found, Definition) or (stored and found is not None):
+            self.changes.add(found)
+
+    def visit_Expr(self, node: ast.Expr) -> Any:
+        if is_idle(node):
+            return None
+        if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+            self._note_change(node.value.func.value, stored=False)
+        return self.generic_visit(node)
+
+    def visit_Pass(self, node: ast.Pass) -> None:
+        return None
+
+    def visit_Global(self, node: ast.Global) -> ast.AST:
+        self.changes.update(self._found(name) for name in node.names)
+        names = [self.visit(ast.Name(name, ast.Load())) for name in node.names]
+        return ast.Expr(ast.Tuple(names, ast.Load()))
+
+    # scopes
+
+    def visit_Import(self, node: Import) -> Any:
+        """Gone where a function imports a name of its own; an assignment where more binds the name."""
+        self.loads.update(loads(node, self.package))
+        found = self._imports(node)
+        if self.scopes and all(name in self.scopes[-1].imports for name in found):
+            return None
+        values = [self._written(target, ast.Load()) for target in found.values()]
+        targets: list[ast.expr] = [ast.Name(self._stored(name), ast.Store()) for name in found]
+        return ast.Assign([ast.Tuple(targets, ast.Store())], ast.Tuple(values, ast.Load()))
+
+    visit_ImportFrom = visit_Import
+
+    def _imports(self, node: Import) -> dict[str, Found]:
+        sources = imported(node, self.package)
+        return {name: self.library.imported(*source) for name, source in sources.items()}
+
+    def visit_ExceptHandler(self, node: Any) -> ast.AST:
+        node.name = node.name and self._stored(node.name)
+        return self.generic_visit(node)
+
+    visit_MatchAs = visit_MatchStar = visit_ExceptHandler
+
+    def _visit_function(self, node: Any) -> Any:
+        node.decorator_list = [self.visit(one) for one in node.decorator_list]
+        self._visit_signature(node)
+        if node.name == "__init_subclass__":  # runs wherever a class is made of this one
+            self.changes.add(node.name)
+        node.name = self._stored(node.name)
+        self._inside(node, self._scope(node.body, parameters(node.args)))
+        return node
+
+    visit_FunctionDef = _visit_function
+    visit_AsyncFunctionDef = _visit_function
+
+    def _visit_signature(self, node: Any) -> None:
+        arguments = node.args
+        arguments.defaults = [self.visit(one) for one in arguments.defaults]
+        arguments.kw_defaults = [one and self.visit(one) for one in arguments.kw_defaults]
+        for one in parameters(arguments):
+            if one.annotation:
+                one.annotation = self.visit(_unquoted(one.annotation))
+        if getattr(node, "returns", None):
+            node.returns = self.visit(_unquoted(node.returns))
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.annotation = _unquoted(node.annotation)
+        return self.generic_visit(node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        self._visit_signature(node)
+        self.scopes.append(self._scope([node.body], parameters(node.args)))
+        node.body = self.visit(node.body)
+        self.scopes.pop()
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.decorator_list = [self.visit(one) for one in node.decorator_list]
+        node.bases = [self.visit(one) for one in node.bases]
+        node.keywords = [self.visit(one) for one in node.keywords]
+        if any(one.arg == "metaclass" for one in node.keywords):
+            self.changes.add("metaclass")  # runs wherever a class is made of this one
+        node.name = self._stored(node.name)
+        # An import in a class makes an attribute, as an assignment does.
+        self._inside(node, dataclasses.replace(self._scope(node.body), imports={}, is_class=True))
+        return node
+
+    def _inside(self, node: Any, scope: _Scope) -> None:
+        self.scopes.append(scope)
+        node.body = self._all(node.body)
+        self.scopes.pop()
+
+    def _scope(self, body: Sequence[ast.AST], parameters: Iterable[ast.arg] = ()) -> _Scope:
+        names = {one.arg for one in parameters}
+        imports: dict[str, set[Found]] = {}
+        elsewhere: dict[type, set[str]] = {ast.Global: set(), ast.Nonlocal: set()}
+        for node in (node for one in body for node in here(one)):
+            if isinstance(node, Import):
+                for name, target in self._imports(node).items():
+                    imports.setdefault(name, set()).add(target)
+            elif isinstance(node, (ast.Global, ast.Nonlocal)):
+                elsewhere[type(node)].update(node.names)
+            else:
+                names.update(binds(node))
+        outside = elsewhere[ast.Global] | elsewhere[ast.Nonlocal]
+        plain = {name: target for name, (target, *more) in imports.items() if not more and name not in names | outside}
+        return _Scope(frozenset((names | set(imports)) - outside), plain, frozenset(elsewhere[ast.Global]))
+
+    def _visit_comprehension(self, node: Any) -> Any:
+        first, *_ = node.generators
+        first.iter = self.visit(first.iter)  # in the scope around
+        names = {name for one in node.generators for part in here(one.target) for name in binds(part)}
+        self.scopes.append(_Scope(frozenset(names)))
+        for one in node.generators:
+            one.target = self.visit(one.target)
+            if one is not first:
+                one.iter = self.visit(one.iter)
+            one.ifs = [self.visit(test) for test in one.ifs]
+        for part in ("key", "value", "elt"):
+            if hasattr(node, part):
+                setattr(node, part, self.visit(getattr(node, part)))
+        self.scopes.pop()
+        return node
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _visit_comprehension
+
+    # whether two equal definitions are as good as one
+
+    def is_alike(self, statement: ast.stmt) -> bool:
+        """Functions and values are; what is made anew, as a class or a list, is another each time."""
+        if isinstance(statement, Function):
+            defaults = [one for one in (*statement.args.defaults, *statement.args.kw_defaults) if one]
+            return all(map(self._is_compiler, statement.decorator_list)) and all(map(self._is_value, defaults))
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+            return statement.value is not None and self._is_value(statement.value)
+        return isinstance(statement, Import)
+
+    def _is_value(self, node: ast.expr) -> bool:
+        return all(isinstance(one, _VALUES) or (isinstance(one, ast.Call) and self._is_plain(one)) for one in ast.walk(node))
+
+    def _is_plain(self, call: ast.Call) -> bool:
+        found = self._chain(call.func)
+        return isinstance(found, Foreign) and (found.dotted in _PLAIN_CALLS or found.dotted.startswith(("numba.", "math.")))
+
+    def _is_compiler(self, decorator: ast.expr) -> bool:
+        """Is it `numba.njit`, called or not, or a name of ours for that?"""
+        found = self._chain(decorator.func if isinstance(decorator, ast.Call) else decorator)
+        if not isinstance(found, Definition):
+            return isinstance(found, Foreign) and found.dotted.startswith("numba.")
+        statements = self.library._readable(found.module).definitions[found.name]
+        if len(statements) != 1 or not isinstance(statements[0], ast.Assign) or found == self.definition:
+            return False
+        value = statements[0].value
+        return isinstance(value, ast.Call) and Names(self.library, found)._is_compiler(value)
+
+    def registers(self, decorator: ast.expr) -> bool:
+        """May it note what it decorates: a method of an object of ours, or a foreign register?"""
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if isinstance(called, ast.Attribute) and isinstance(self._chain(called.value), Definition):
+            return True
+        found = self._chain(called)
+        dotted = found.dotted if isinstance(found, Foreign) else ""
+        return dotted.endswith(".register") or dotted.startswith("numba.extending.overload")
+
+
+_VALUES = (
+    ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.Set, ast.UnaryOp,
+    ast.BinOp, ast.unaryop, ast.operator, ast.keyword, ast.expr_context,
+)  # fmt: skip
+_PLAIN_CALLS = {"numpy.finfo"}.union(
+    f"builtins.{name}" for name in ("bool", "float", "frozenset", "int", "range", "str", "tuple")
+)
+
+
+def _unquoted(annotation: ast.expr) -> ast.expr:
+    """The expression that an annotation in quotes stands for."""
+    if not isinstance(annotation, ast.Constant) or not isinstance(annotation.value, str):
+        return annotation
+    try:
+        return ast.parse(annotation.value, mode="eval").body
+    except (SyntaxError, ValueError):
+        return annotation
