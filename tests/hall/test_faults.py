@@ -82,8 +82,10 @@ def indices(notes: Path) -> list[int]:
 
 
 def unbroken(tmp_path: Path, config: toy.Config) -> xr.Dataset:
-    """What a plain loop gives that nothing disturbs."""
-    return run(toy, config, store=tmp_path / "unbroken", progress=False)
+    """What a plain loop gives that nothing disturbs, and that does not wait either."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(toy.time, "sleep", lambda seconds: None)
+        return run(toy, config, store=tmp_path / "unbroken", progress=False)
 
 
 def same_bits(tmp_path: Path) -> bool:
