@@ -251,3 +251,46 @@ def test_the_worst_of_all_draws_and_nothing_where_one_is_undefined_or_none_is_th
     assert claims.smallest([1.0, 3.0, 2.0]) == claims.exact(1.0, 3)
     for worst in (claims.largest, claims.smallest):
         assert np.isnan(worst([]).value) and np.isnan(worst([1.0, np.nan]).value)
+
+
+def estimate(value: float, low: float, high: float) -> Estimate:
+    return Estimate(value, (low, high), "t 95 %", 10)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "given", "slack"),
+    [
+        (claims.below(0.5), estimate(0.3, 0.2, 0.4), 0.2),
+        (claims.below(0.5), estimate(0.6, 0.5, 0.7), -0.1),
+        (claims.above(0.5), estimate(0.6, 0.5, 0.7), 0.1),
+        (claims.at_least(0.5), estimate(0.5, 0.4, 0.6), 0.0),
+        (claims.between(0.0, 1.0), estimate(0.9, 0.8, 1.0), 0.1),
+        (claims.between(0.0, 1.0), estimate(1.2, 1.0, 1.4), -0.2),
+        (claims.interval_within(0.0, 1.0), estimate(0.5, 0.25, 0.75), 0.25),
+        (claims.interval_within(0.0, 1.0), estimate(0.9, 0.75, 1.05), -0.05),
+        (claims.interval_contains(0.5), estimate(0.4, 0.2, 0.6), 0.1),
+        (claims.interval_above(0.5), estimate(0.8, 0.7, 0.9), 0.2),
+        (claims.interval_below(0.5), estimate(0.3, 0.2, 0.4), 0.1),
+        (claims.interval_reaches(0.5), estimate(0.3, 0.2, 0.4), -0.1),
+    ],
+)
+def test_the_slack_is_the_distance_to_the_bound_with_the_sign_of_the_outcome(
+    criterion: claims.Criterion, given: Estimate, slack: float
+) -> None:
+    assert criterion.slack is not None
+    assert criterion.slack(given) == pytest.approx(slack)
+    assert slack == 0 or criterion.holds(given) == (slack > 0)
+
+
+def test_the_margin_counts_half_widths_of_the_interval() -> None:
+    dataset = xr.Dataset(attrs={"preset": "QUICK"})
+    control = claims.control("nothing", estimate(0.9, 0.8, 1.0), claims.above(0.5))
+    one = claims.check(dataset, "B1", "empirical", "s", estimate(0.3, 0.2, 0.4), claims.below(0.5), control)
+    assert one.slack == pytest.approx(0.2) and one.margin == pytest.approx(2.0)
+    assert one.control.slack == pytest.approx(0.4)
+    whole = claims.check(dataset, "B1", "empirical", "s", claims.exact(0.3), claims.below(0.5), control)
+    assert whole.slack == pytest.approx(0.2) and whole.margin is None
+    every = claims.check(dataset, "B1", "empirical", "s", claims.share([True] * 5), claims.every_seed(), control)
+    assert every.slack is None and every.margin is None
+    nothing = claims.check(dataset, "B1", "empirical", "s", claims.mean([]), claims.below(0.5), control)
+    assert nothing.slack is None and nothing.passed is None

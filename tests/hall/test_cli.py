@@ -8,13 +8,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import toy_experiment as toy
 from simplicity.cli import main
 from simplicity.cli import options as words
-from simplicity.evidence import records
+from simplicity.evidence import ledger, records
 from simplicity.grid.config import describe, elements, parse, written
 from simplicity.grid.run import PRESETS
 from simplicity.grid.store import open_bytes
@@ -332,3 +333,22 @@ def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
         main(["run", "--help"])
     assert caught.value.code == 0
     assert "--preset" in capsys.readouterr().out
+
+
+def test_one_claim_is_checked_by_all_its_experiments_and_each_check_told(tmp_path: Path, capsys: Any) -> None:
+    assert main(["check", "b10", "--preset", "TINY", "--store", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    judging = [name for name in records.names() if "B10" in records.experiment(name).CLAIMS]
+    assert len(judging) > 0
+    for name in judging:
+        assert f"{name}, TINY, " in out
+    assert out.count("criterion: ") >= 1
+
+
+def test_a_claim_of_no_experiment_says_why_and_an_unknown_one_is_refused(capsys: Any) -> None:
+    untested = sorted(set(ledger.ids()) - {one for name in records.names() for one in records.experiment(name).CLAIMS})
+    for claim in untested[:1]:
+        assert main(["check", claim]) == 0
+        assert capsys.readouterr().out.startswith("no experiment: not testable here")
+    assert main(["check", "B999"]) == 2
+    assert "unknown claim: got 'B999'" in capsys.readouterr().err

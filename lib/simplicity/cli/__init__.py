@@ -22,7 +22,7 @@ from simplicity.problems import Problem, Stopped, no_such, shown
 from simplicity.process import interrupts, threads
 
 FAILED, WRONG_INPUT = 1, 2
-RESUMABLE = ("run", "sweep", "record")
+RESUMABLE = ("run", "check", "sweep", "record")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -132,6 +132,12 @@ def _add_experiments(commands: Any) -> None:
     add_parameters(command)
     add_running(command)
     command.add_argument("-o", "--output", metavar="FILE.nc", help="write the dataset as NetCDF")
+
+    about = "run all experiments of one claim and tell each check with its margin"
+    command = _add(commands, "check", "running:check_claim", about)
+    command.add_argument("claim", help="an id that `simplicity ledger` shows, such as B10")
+    command.add_argument("--preset", default="QUICK", help=preset)
+    add_running(command)
 
     command = _add(commands, "sweep", "running:run_sweep", "run an experiment on a grid of settings")
     command.add_argument("experiment", help="a name that `simplicity list` shows")

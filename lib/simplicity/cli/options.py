@@ -88,6 +88,17 @@ def experiment(name: str) -> ModuleType:
         raise Problem(no_such("experiment", name, records.names())) from None
 
 
+def claim(text: str) -> str:
+    """The id of a claim as claims.csv spells it, or a `Problem` with the nearest."""
+    from simplicity.evidence import ledger
+
+    ids = ledger.ids()
+    known = {one.lower(): one for one in ids}
+    if text.lower() not in known:
+        raise Problem(no_such("claim", text, ids, "an id that `simplicity ledger` shows"))
+    return known[text.lower()]
+
+
 def preset(module: ModuleType, name: str) -> Any:
     """The settings of that name."""
     from simplicity.grid.run import PRESETS

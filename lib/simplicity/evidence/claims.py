@@ -103,26 +103,40 @@ def smallest(values: Iterable[float]) -> Estimate:
 
 @dataclass(frozen=True)
 class Criterion:
-    """A rule as text and as a function of the estimate; the constructors below keep the two equal."""
+    """A rule as text and as a function of the estimate; the constructors below keep the two equal.
+
+    `slack` is the distance to the nearest bound in the statistic's unit, positive where the rule holds; None for a rule
+    without a bound on the number line.
+    """
 
     text: str
     holds: Callable[[Estimate], bool]
+    slack: Callable[[Estimate], float] | None = None
+
+
+def _ends(distance: Callable[[float, float], float]) -> Callable[[Estimate], float]:
+    """A slack from the two ends of the interval; NaN without one."""
+    return lambda estimate: math.nan if estimate.interval is None else distance(*estimate.interval)
 
 
 def below(bound: float) -> Criterion:
-    return Criterion(f"below {bound:g}", lambda estimate: estimate.value < bound)
+    return Criterion(f"below {bound:g}", lambda estimate: estimate.value < bound, lambda one: bound - one.value)
 
 
 def above(bound: float) -> Criterion:
-    return Criterion(f"above {bound:g}", lambda estimate: estimate.value > bound)
+    return Criterion(f"above {bound:g}", lambda estimate: estimate.value > bound, lambda one: one.value - bound)
 
 
 def at_least(bound: float, text: str = "") -> Criterion:
-    return Criterion(text or f"at least {bound:g}", lambda estimate: estimate.value >= bound)
+    told = text or f"at least {bound:g}"
+    return Criterion(told, lambda estimate: estimate.value >= bound, lambda one: one.value - bound)
 
 
 def between(low: float, high: float) -> Criterion:
-    return Criterion(f"between {low:g} and {high:g}", lambda estimate: low <= estimate.value <= high)
+    def slack(one: Estimate) -> float:
+        return min(one.value - low, high - one.value)
+
+    return Criterion(f"between {low:g} and {high:g}", lambda estimate: low <= estimate.value <= high, slack)
 
 
 def interval_within(low: float, high: float) -> Criterion:
@@ -131,7 +145,7 @@ def interval_within(low: float, high: float) -> Criterion:
     def holds(estimate: Estimate) -> bool:
         return estimate.interval is not None and low <= estimate.interval[0] and estimate.interval[1] <= high
 
-    return Criterion(f"interval inside [{low:g}, {high:g}]", holds)
+    return Criterion(f"interval inside [{low:g}, {high:g}]", holds, _ends(lambda least, most: min(least - low, high - most)))
 
 
 def interval_contains(value: float) -> Criterion:
@@ -140,7 +154,7 @@ def interval_contains(value: float) -> Criterion:
     def holds(estimate: Estimate) -> bool:
         return estimate.interval is not None and estimate.interval[0] <= value <= estimate.interval[1]
 
-    return Criterion(f"interval contains {value:g}", holds)
+    return Criterion(f"interval contains {value:g}", holds, _ends(lambda low, high: min(value - low, high - value)))
 
 
 def interval_above(bound: float) -> Criterion:
@@ -149,7 +163,7 @@ def interval_above(bound: float) -> Criterion:
     def holds(estimate: Estimate) -> bool:
         return estimate.interval is not None and estimate.interval[0] > bound
 
-    return Criterion(f"interval above {bound:g}", holds)
+    return Criterion(f"interval above {bound:g}", holds, _ends(lambda low, high: low - bound))
 
 
 def interval_below(bound: float) -> Criterion:
@@ -158,7 +172,7 @@ def interval_below(bound: float) -> Criterion:
     def holds(estimate: Estimate) -> bool:
         return estimate.interval is not None and estimate.interval[1] < bound
 
-    return Criterion(f"interval below {bound:g}", holds)
+    return Criterion(f"interval below {bound:g}", holds, _ends(lambda low, high: bound - high))
 
 
 def interval_reaches(bound: float) -> Criterion:
@@ -167,7 +181,7 @@ def interval_reaches(bound: float) -> Criterion:
     def holds(estimate: Estimate) -> bool:
         return estimate.interval is not None and estimate.interval[1] >= bound
 
-    return Criterion(f"interval reaches {bound:g} or more", holds)
+    return Criterion(f"interval reaches {bound:g} or more", holds, _ends(lambda low, high: high - bound))
 
 
 def sign_test() -> Criterion:
@@ -199,13 +213,21 @@ class Control:
     criterion: str = ""
     passed: bool | None = None
     why: str = ""
+    slack: float | None = None
 
 
 def control(what: str, estimate: Estimate, criterion: Criterion) -> Control:
     """Hold the estimate of a control against what had to come out; `passed` is None over no cells."""
     if estimate.seeds == 0:
         return Control(what, None, criterion.text, None)
-    return Control(what, estimate.value, criterion.text, criterion.holds(estimate))
+    return Control(what, estimate.value, criterion.text, criterion.holds(estimate), slack=_slack(estimate, criterion))
+
+
+def _slack(estimate: Estimate, criterion: Criterion) -> float | None:
+    if criterion.slack is None or not estimate.seeds:
+        return None
+    found = criterion.slack(estimate)
+    return float(found) if math.isfinite(found) else None
 
 
 def no_control(why: str) -> Control:
@@ -227,6 +249,14 @@ class Check:
     passed: bool | None
     preset: str
     control: Control
+    slack: float | None = None
+
+    @property
+    def margin(self) -> float | None:
+        """The slack in half-widths of the interval: below 1 another draw of the seeds may well decide otherwise."""
+        if self.slack is None or self.interval is None or self.interval[0] == self.interval[1]:
+            return None
+        return self.slack / ((self.interval[1] - self.interval[0]) / 2)
 
     @property
     def holds(self) -> bool | None:
@@ -238,7 +268,8 @@ class Check:
     def row(self) -> dict[str, Any]:
         """Plain values for JSON; numbers that JSON does not know become null."""
         row = _plain(asdict(self))
-        unused = ("value", "criterion", "passed") if self.control.why else ("why",)
+        del row["slack"]
+        unused = ("value", "criterion", "passed", "slack") if self.control.why else ("why", "slack")
         row["control"] = {name: value for name, value in row["control"].items() if name not in unused}
         return row
 
@@ -268,7 +299,7 @@ def check(
     passed = criterion.holds(estimate) if estimate.seeds else None
     return Check(
         claim, kind, statistic, estimate.value, estimate.interval, estimate.interval_kind, estimate.seeds,
-        criterion.text, passed, str(dataset.attrs.get("preset", "custom")), control,
+        criterion.text, passed, str(dataset.attrs.get("preset", "custom")), control, _slack(estimate, criterion),
     )  # fmt: skip
 
 

@@ -58,6 +58,11 @@ def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
     return found
 
 
+def ids() -> list[str]:
+    """The ids of all claims, in the order of claims.csv."""
+    return [row["id"] for row in _table("claims.csv")]
+
+
 def _judged(recorded: Sequence[Check], fresh: Sequence[Check]) -> list[Check]:
     """The recorded checks, and a fresh one only where no record has its statistic: a claim may have several experiments."""
     known = {one.statistic for one in recorded}
@@ -120,10 +125,9 @@ class Judgement:
 
     def verdicts(self) -> list[Verdict]:
         """From the FULL checks where there are any, in the order of claims.csv."""
-        order = [row["id"] for row in _table("claims.csv")]
-        ids = sorted({one.claim for one in self.fresh + self.recorded}, key=order.index)
+        order = ids()
         found = []
-        for claim in ids:
+        for claim in sorted({one.claim for one in self.fresh + self.recorded}, key=order.index):
             recorded = [one for one in self.recorded if one.claim == claim]
             found.append(claims.verdict(claim, _judged(recorded, [one for one in self.fresh if one.claim == claim])))
         return found
