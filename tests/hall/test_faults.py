@@ -302,7 +302,7 @@ def test_damaged_files_are_told_computed_anew_and_no_other_cell_is(tmp_path: Pat
     damages = dict(zip(sorted(files, key=lambda path: files[path]), (cut, flip, empty, replace), strict=False))
     for path, damage in damages.items():
         damage(path)
-    assert main(["store", "--verify", "--store", str(tmp_path / "store")]) == 1
+    assert main(["cache", "--verify", "--store", str(tmp_path / "store")]) == 1
     out = capsys.readouterr().out
     assert out.count("damaged: ") == 4 and all(str(path) in out for path in damages)
     with pytest.warns(RuntimeWarning, match="is damaged") as warned:
@@ -310,7 +310,7 @@ def test_damaged_files_are_told_computed_anew_and_no_other_cell_is(tmp_path: Pat
     assert len(warned) == 4
     xr.testing.assert_identical(before, after)
     assert indices(tmp_path) == [*range(6), *range(4)]
-    assert main(["store", "--verify", "--store", str(tmp_path / "store")]) == 0
+    assert main(["cache", "--verify", "--store", str(tmp_path / "store")]) == 0
 
 
 def stores(tmp_path: Path) -> list[Path]:
@@ -341,7 +341,7 @@ def test_cells_of_older_code_are_not_used_and_told_as_stale(
     assert indices(tmp_path) == [0, 1, 0, 1]
     monkeypatch.setattr(records, "names", lambda: ["toy_experiment"])
     monkeypatch.setattr(records, "experiment", lambda name: toy)
-    assert main(["store", "--store", str(tmp_path / "store")]) == 0
+    assert main(["cache", "--store", str(tmp_path / "store")]) == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("toy_experiment"))
     assert line.split()[1:3] == ["4", "2"]
 

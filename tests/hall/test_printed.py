@@ -113,7 +113,7 @@ SIMPLICITY: dict[str, Callable] = {
     "build_site": check_chapter,
     "list_experiments": lambda options: None,
     "show_ledger": lambda options: None,
-    "show_store": lambda options: None,
+    "show_cache": lambda options: None,
     "compare_files": check_compare,
     "image_data": check_data,
 }
@@ -229,7 +229,7 @@ def test_every_printed_command_is_taken(place: str, command: str, monkeypatch: p
 def test_the_commands_are_found() -> None:
     found = [command for _, command in COMMANDS]
     assert len(found) > 80
-    assert {"make book", "simplicity store --verify", "python -m simplicity.site notebooks [FOLDER]"} <= set(found)
+    assert {"make book", "simplicity cache --verify", "python -m simplicity.site notebooks [FOLDER]"} <= set(found)
     for command in COMMAND_NAMES:
         assert any(re.match(rf"([A-Z_]+=\S+ )?simplicity {command}\b", one) for one in found), command
 

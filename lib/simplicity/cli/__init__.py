@@ -192,7 +192,7 @@ def _add_looking(commands: Any) -> None:
     command.add_argument("--rtol", default="0", metavar="R", help="relative tolerance (default 0)")
     command.add_argument("--atol", default="0", metavar="T", help="absolute tolerance (default 0)")
 
-    command = _add(commands, "store", "looking:show_store", "what is stored: sizes, stale and damaged files")
+    command = _add(commands, "cache", "looking:show_cache", "what is stored: sizes, stale and damaged files")
     command.add_argument("--verify", action="store_true", help="read every file to its end and check it")
     command.add_argument("--store", metavar="DIR", help="folder of finished cells (default: the book's own)")
 

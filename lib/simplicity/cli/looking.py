@@ -1,4 +1,4 @@
-"""`simplicity list`, `ledger`, `compare` and `store`: what there is; nothing is computed or changed."""
+"""`simplicity list`, `ledger`, `compare` and `cache`: what there is; nothing is computed or changed."""
 
 import argparse
 import json
@@ -63,8 +63,8 @@ def compare_files(options: argparse.Namespace) -> int:
     return 1 if found.differences else 0
 
 
-def show_store(options: argparse.Namespace) -> int:
-    """`simplicity store`: 1 where a file is damaged."""
+def show_cache(options: argparse.Namespace) -> int:
+    """`simplicity cache`: 1 where a file is damaged."""
     from simplicity.evidence import records
     from simplicity.grid import run
     from simplicity.grid.store import Store, is_current
