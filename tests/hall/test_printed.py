@@ -107,6 +107,7 @@ def check_data(options) -> None:
 
 SIMPLICITY: dict[str, Callable] = {
     "run_experiment": check_run,
+    "check_claim": lambda options: words.claim(options.claim),
     "run_sweep": check_sweep,
     "record_experiment": lambda options: words.experiment(options.experiment),
     "run_chapter": check_chapter,
