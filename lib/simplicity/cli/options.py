@@ -79,13 +79,19 @@ def settings_grid(
 
 
 def experiment(name: str) -> ModuleType:
-    """The module of an experiment, or a `Problem` with the nearest name."""
+    """The module of an experiment: one of the book's, one that a package offers, or a file; else a `Problem`."""
     from simplicity.evidence import records
+    from simplicity.grid import outside
 
+    if outside.is_file(name):
+        return outside.from_file(Path(name))
     try:
         return records.experiment(name)
     except Problem:
-        raise Problem(no_such("experiment", name, records.names())) from None
+        offered = outside.installed()
+        if name in offered:
+            return outside.from_package(name)
+        raise Problem(no_such("experiment", name, [*records.names(), *offered])) from None
 
 
 def claim(text: str) -> str:

@@ -63,6 +63,11 @@ def names() -> list[str]:
     return list(_modules())
 
 
+def modules() -> list[str]:
+    """Their modules, in the same order."""
+    return list(_modules().values())
+
+
 def experiment(name: str) -> ModuleType:
     """The module of an experiment, or a `Problem` that names the ones there are."""
     if name not in _modules():
