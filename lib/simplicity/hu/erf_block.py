@@ -1,4 +1,4 @@
-"""The hidden layer of an erf network in one pass, single precision: what `engines.ntk` does between its two matrix products.
+"""The hidden layer of an erf network in one pass, single precision: what `hu.ntk` does between its two matrix products.
 
 For a block of samples with pre-activations z (rows, m):
 

@@ -2,7 +2,7 @@
 
     h = W_k relu(... relu(x W_1 + b_1) ...) + b_k,      L = (1/n) sum_j [log(1 + exp(h_j)) - y_j h_j]  in nats
 
-For hundreds of points in the plane the general loop (`engines.train`) spends most of its time outside the matrix products;
+For hundreds of points in the plane the general loop (`nets.train`) spends most of its time outside the matrix products;
 this one is three to five times as fast. Plain gradient descent or Adam. No data, no measures, no schedule: `training` is a
 generator, and who iterates looks when it likes. float32, one thread.
 """

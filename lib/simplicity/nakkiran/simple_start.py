@@ -1,6 +1,6 @@
 """Lemma 1 and Theorem 1 of Nakkiran et al. 2019 in closed form: linear least squares from a simple start.
 
-Inputs are x_j = x_j(1) e_1 + e_{k_j} with all k_j different (`data.one_hot`), so X X^T = I + x1 x1^T for the vector x1 of
+Inputs are x_j = x_j(1) e_1 + e_{k_j} with all k_j different (`nakkiran.one_hot`), so X X^T = I + x1 x1^T for the vector x1 of
 first coordinates. Its eigenvalues are n + 1, once, and 1, n - 1 times. A weight vector is `first`, w(1), and `own`, the n
 entries w(k_j); coordinates of unseen k keep w_0(k) for ever. Loss (1/2n) |X w - y|^2, time in steps. The closed form is
 derived here, from what the paper's lemma and theorem state. Everything costs O(n).
