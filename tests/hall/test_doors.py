@@ -105,7 +105,7 @@ def sgd(parameters: Any) -> torch.optim.Optimizer:
 
 # Arguments by their names, made anew for each call; where a function means something else by a name, `OWN` says what.
 EXAMPLES: dict[str, Callable[[], Any]] = {
-    "x": X.copy, "y": Y.copy, "a": A.copy, "w": W.copy, "start": lambda: PLANE, "network": lambda: PLANE,
+    "degree": lambda: 1, "x": X.copy, "y": Y.copy, "a": A.copy, "w": W.copy, "start": lambda: PLANE, "network": lambda: PLANE,
     "columns": lambda: X.T.copy(), "psi": X.copy, "theta": lambda: X @ X.T, "directions": W.copy, "teacher": lambda: np.ones(D),
     "direction": lambda: np.ones(D), "population": lambda: np.ones(D), "order": lambda: np.arange(N), "rng": rng,
     "schedule": lambda: (0, 1), "probes": dict, "step_size": lambda: 0.01, "activation": lambda: "relu", "rule": lambda: "gd",
@@ -183,6 +183,7 @@ OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
     linear_phase.redrawn: {},
     extremal.searched: {"steps": lambda: 80},
 }  # fmt: skip
+CHECKS = ("threshold", "kernel", "corruption", "explain")
 # Fit to torch's own tensors, or made for one library's inside: not a user's door.
 INSIDE = {
     train.half_mean_square, train.cross_entropy, full_batch.outputs, single_sample.table, single_sample.check_finite,
@@ -190,11 +191,17 @@ INSIDE = {
 }  # fmt: skip
 
 
+# What the experiments of a wing share: called by them alone, with settings that were checked as those of a run.
+SETUPS = {"linear_teacher", "early_linear", "linear_images", "explain", *(f"{kind}_checks" for kind in CHECKS)}
+
+
 def functions(*packages: Any) -> Iterator[Callable]:
     """The public functions of modules, and of all modules of packages."""
     for package in packages:
-        names = [one.name for one in pkgutil.iter_modules(package.__path__)] if hasattr(package, "__path__") else [""]
-        for name in names:
+        names = [one.name for one in pkgutil.iter_modules(package.__path__)] if hasattr(package, "__path__") else []
+        for name in ["", *names]:
+            if name in SETUPS:
+                continue
             found = importlib.import_module(f"{package.__name__}.{name}") if name else package
             for key, value in vars(found).items():
                 if inspect.isfunction(value) and value.__module__ == found.__name__ and not key.startswith("_"):
@@ -230,7 +237,6 @@ def label(function: Callable) -> str:
 
 WINGS = (boursier, hu, loukas, nakkiran, together)
 
-
 def with_arguments(*names: str, among: tuple[Any, ...] = WINGS) -> list[Callable]:
     """The functions with arguments of all these names."""
     return [one for one in functions(*among) if set(names) <= parameters(one).keys() and one not in INSIDE]
@@ -241,7 +247,7 @@ LABELLED = with_arguments("x", "y")
 ENGINES = (
     *(two_layer, cones, optimisers, snapshots),
     *(single_sample, single_sample_autograd, single_image, dropout),
-    *(dense, full_batch, ntk, train),
+    *(dense, full_batch, ntk),
 )
 SENTENCE = r"(?s)^[^\n]*got [^\n]*, allowed [^\n]*$"
 

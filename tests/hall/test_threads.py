@@ -225,8 +225,9 @@ print(caller(1.0), sum(caller.stats.cache_hits.values()))
 def test_an_edited_compiled_helper_in_another_module_is_seen(tmp_path: Path) -> None:
     copy = tmp_path / "simplicity"
     copy.mkdir()
-    for name in ("__init__.py", "threads.py", "machine.py", "paths.py", "config.py"):
-        shutil.copy(PACKAGE / name, copy / name)
+    for name in ("process", "places", "problems"):
+        shutil.copytree(PACKAGE / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PACKAGE / "__init__.py", copy / "__init__.py")
     (copy / "trap_caller.py").write_text(CALLER)
     (copy / "trap_helper.py").write_text(HELPER)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
