@@ -17,11 +17,11 @@ import psutil
 import pytest
 
 from simplicity.evidence import ledger, records
-from simplicity.grid import companion, run, store
+from simplicity.grid import run, store
 from simplicity.nakkiran.experiments import two_phases as experiment
 from simplicity.places import paths
 from simplicity.problems import Problem
-from simplicity.process import threads
+from simplicity.process import companion, threads
 from simplicity.site import evidence
 
 HERE = Path(__file__).parents[1]
@@ -59,7 +59,7 @@ def state(environment: dict[str, str], code: str) -> list[Any]:
 
 
 LOADED = """
-from simplicity.process import threads
+from simplicity.process import companion, threads
 import numpy, numba, torch, os
 from threadpoolctl import threadpool_info
 cores = sorted({one["architecture"] for one in threadpool_info() if one["internal_api"] == "openblas"})
@@ -157,9 +157,9 @@ def test_a_companion_that_dies_is_told_and_replaced() -> None:
 
 def test_a_companion_ends_with_its_parent() -> None:
     code = (
-        "from simplicity.grid import companion, run\n"
+        "from simplicity.grid import run\nfrom simplicity.process import companion\n"
         "from simplicity.nakkiran.experiments import two_phases as e\n"
-        "companion.compute(e.__name__, e.cells(e.TINY)[0])\n"
+        "companion.call(run.compute, e.__name__, e.cells(e.TINY)[0])\n"
         "print(json.dumps(companion._companion()._process.pid), flush=True)\n"
         "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     )

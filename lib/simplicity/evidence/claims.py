@@ -128,11 +128,14 @@ def above(bound: float) -> Criterion:
 
 
 def at_least(bound: float, text: str = "") -> Criterion:
+    """Holds at the bound too; `text` says it in other words."""
     told = text or f"at least {bound:g}"
     return Criterion(told, lambda estimate: estimate.value >= bound, lambda one: one.value - bound)
 
 
 def between(low: float, high: float) -> Criterion:
+    """Holds where the value lies in [low, high]."""
+
     def slack(one: Estimate) -> float:
         return min(one.value - low, high - one.value)
 

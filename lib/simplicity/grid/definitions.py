@@ -1,11 +1,12 @@
 """Definitions, what they refer to, and the digest of the graph that they are (see `meaning`)."""
 
+import ast
 import collections
 import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 WHOLE = ""  # the name of a definition that stands for all of its module
 EFFECTS = "!"  # and of one for the statements that change something outside of their module
@@ -54,6 +55,20 @@ class Shape:
     alike: bool = True
     changes: frozenset[Any] = frozenset()
     loads: frozenset[str] = frozenset()
+
+
+class Reader(Protocol):
+    """What the shape of a definition asks of the modules around it (`meaning.Library`)."""
+
+    def package(self, dotted: str) -> str: ...
+
+    def resolve(self, module: str, name: str) -> Found: ...
+
+    def attribute(self, of: Foreign | Ours, name: str) -> Found | None: ...
+
+    def imported(self, source: str, name: str | None) -> Found: ...
+
+    def statements(self, definition: Definition) -> list[ast.stmt]: ...
 
 
 def definition_of(found: Definition | Ours) -> Definition:

@@ -153,6 +153,10 @@ class Library:
             raise Unclear(f"{module}: got no {' and no '.join(foreign)}, allowed a module that defines it")
         return [definition_of(one) for _, one in found if not isinstance(one, Foreign)]
 
+    def statements(self, definition: Definition) -> list[ast.stmt]:
+        """The statements that bind or change a name."""
+        return self._readable(definition.module).definitions[definition.name]
+
     def _readable(self, module: str) -> Module:
         found = self.module(module)
         assert found is not None, f"{module} is none of ours"

@@ -3,7 +3,7 @@
 import ast
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simplicity.grid.definitions import (
     EFFECTS,
@@ -14,6 +14,7 @@ from simplicity.grid.definitions import (
     Definition,
     Foreign,
     Found,
+    Reader,
     Shape,
     Unclear,
     definition_of,
@@ -31,9 +32,6 @@ from simplicity.grid.statements import (
     loads,
     parameters,
 )
-
-if TYPE_CHECKING:
-    from simplicity.grid.meaning import Library
 
 _LOADERS = {"importlib.import_module", "builtins.__import__"}
 _DYNAMIC = {"builtins.globals", "builtins.eval", "builtins.exec"}  # may use any name of the module
@@ -58,7 +56,7 @@ class _Scope:
 class Names(ast.NodeTransformer):
     """Replaces the names in the statements of a definition, and notes its references in order."""
 
-    def __init__(self, library: "Library", definition: Definition, everywhere: bool = False) -> None:
+    def __init__(self, library: Reader, definition: Definition, everywhere: bool = False) -> None:
         self.library = library
         self.definition = definition
         self.everywhere = everywhere  # are changes noted outside of functions, too?
@@ -324,7 +322,7 @@ class Names(ast.NodeTransformer):
         found = self._chain(decorator.func if isinstance(decorator, ast.Call) else decorator)
         if not isinstance(found, Definition):
             return isinstance(found, Foreign) and found.dotted.startswith("numba.")
-        statements = self.library._readable(found.module).definitions[found.name]
+        statements = self.library.statements(found)
         if len(statements) != 1 or not isinstance(statements[0], ast.Assign) or found == self.definition:
             return False
         value = statements[0].value

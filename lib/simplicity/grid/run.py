@@ -32,12 +32,11 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from simplicity.grid import companion
 from simplicity.grid import config as settings
 from simplicity.grid import store as stores
 from simplicity.places import paths
 from simplicity.problems import Problem, Stopped
-from simplicity.process import checkpoints, pool, threads
+from simplicity.process import checkpoints, companion, pool, threads
 from simplicity.process.pool import Submits
 
 PRESETS = ("TINY", "QUICK", "FULL")
@@ -217,7 +216,7 @@ def compute(
     A process that was too late for its arithmetic has the cell computed beside it.
     """
     if not threads.in_force():
-        return companion.compute(module, cell, library, fingerprint, stored)
+        return companion.call(compute, module, cell, library, fingerprint, stored)
     experiment = importlib.import_module(module)
     if library and (threads.library_digest() != library or stores.fingerprint(experiment) != fingerprint):
         raise Problem("worker: its code or package versions differ from the caller's, allowed the same ones")

@@ -13,11 +13,13 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 WATCH_SECONDS = 1.0
 _BEGIN = (
-    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);from simplicity.grid import companion; companion.serve()"
+    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
+    "from simplicity.process import companion; companion.serve()"
 )
 
 
@@ -29,9 +31,9 @@ class Died(RuntimeError):
         self.exitcode = exitcode
 
 
-def compute(*call: Any) -> Any:
-    """`run.compute(*call)` in the companion: its result, or its exception raised here."""
-    return _companion().compute(call)
+def call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """A function that can be imported, called in the companion: its result, or its exception raised here."""
+    return _companion().call(function, arguments)
 
 
 class _Companion:
@@ -48,11 +50,11 @@ class _Companion:
         self._send(sys.path)
         atexit.register(self._process.kill)
 
-    def compute(self, call: tuple[Any, ...]) -> Any:
+    def call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         assert self._process.stdout is not None
         with self._lock:
             try:
-                self._send(call)
+                self._send((function, arguments))
                 succeeded, value = pickle.load(self._process.stdout)
             except (EOFError, BrokenPipeError):
                 _companion.cache_clear()  # the next cell gets a new one
@@ -73,17 +75,15 @@ def _companion() -> _Companion:
 
 
 def serve() -> None:
-    """In the companion: compute what comes in until nobody asks any more."""
-    from simplicity.grid import run
-
+    """In the companion: call what comes in until nobody asks any more."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a cell prints is no answer
     threading.Thread(target=_follow, args=[os.getppid()], daemon=True).start()
     with contextlib.suppress(EOFError):
         while True:
-            call = pickle.load(sys.stdin.buffer)
+            function, arguments = pickle.load(sys.stdin.buffer)
             try:
-                answer: tuple[bool, Any] = True, run.compute(*call)
+                answer: tuple[bool, Any] = True, function(*arguments)
             except Exception as reason:
                 answer = False, _portable(reason)
             pickle.dump(answer, answers)
