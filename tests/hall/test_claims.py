@@ -135,7 +135,7 @@ def test_a_check_takes_its_preset_from_the_run() -> None:
     control = claims.control("n = 20", claims.exact(2), claims.above(1))
     found = claims.check(RUN, "B1", "theorem", "rho", claims.exact(0.5), claims.below(1), control)
     assert (found.preset, found.passed, found.criterion, found.holds) == ("TINY", True, "below 1", True)
-    assert control == Control("n = 20", 2.0, "above 1", True)
+    assert control == Control("n = 20", 2.0, "above 1", True, slack=1.0)
     bare = claims.check(xr.Dataset(), "B1", "theorem", "rho", claims.exact(0.5), claims.below(1), control)
     assert bare.preset == "custom"
 
