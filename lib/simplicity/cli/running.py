@@ -75,16 +75,15 @@ def _told(one: Any) -> str:
     """A check in three lines: outcome and statistic, value against its bound, control against its own."""
     from simplicity.evidence.ledger import number
 
-    word = {True: "holds", False: "does not hold", None: "not judged"}[one.holds]
     interval = f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}] ({one.interval_kind})" if one.interval else ""
     value = f"    value {number(one.value)}{interval}, {one.seeds} seeds; criterion: {one.criterion}{_margin(one)}"
     control = one.control
     if control.why:
-        return f"  {word}: {one.statistic}\n{value}\n    no control: {control.why}"
+        return f"  {one.word}: {one.statistic}\n{value}\n    no control: {control.why}"
     slack = "" if control.slack is None else f", {control.slack:+.3g} from its bound"
     behaves = {True: "behaves", False: "misbehaves", None: "not judged"}[control.passed]
     against = f"    control {behaves}: {control.what} = {number(control.value)} ({control.criterion}{slack})"
-    return f"  {word}: {one.statistic}\n{value}\n{against}"
+    return f"  {one.word}: {one.statistic}\n{value}\n{against}"
 
 
 def _margin(one: Any) -> str:
@@ -233,10 +232,9 @@ def _ends_early(variable: xr.DataArray, inner: list[Any]) -> xr.DataArray:
 def _line(one: Any) -> str:
     from simplicity.evidence.ledger import number
 
-    word = {True: "holds", False: "does not hold", None: "not judged"}[one.holds]
     interval = f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}]" if one.interval else ""
     against = one.control.why or f"{one.control.what} = {number(one.control.value)} ({one.control.criterion})"
-    return f"{one.claim}  {word}: {one.statistic} = {number(one.value)}{interval} ({one.criterion}); control: {against}"
+    return f"{one.claim}  {one.word}: {one.statistic} = {number(one.value)}{interval} ({one.criterion}); control: {against}"
 
 
 def _failed(text: str) -> int:

@@ -237,6 +237,10 @@ def no_control(why: str) -> Control:
     return Control("none", why=why)
 
 
+def word(holds: bool | None) -> str:
+    return {True: "holds", False: "does not hold", None: "not judged"}[holds]
+
+
 @dataclass(frozen=True)
 class Check:
     """One statistic held against its criterion, with its control; `passed` is None where nothing could be judged."""
@@ -267,6 +271,17 @@ class Check:
         if not self.passed:
             return self.passed
         return True if self.control.why else self.control.passed
+
+    @property
+    def word(self) -> str:
+        return word(self.holds)
+
+    @property
+    def outcome(self) -> str:
+        """The word, and where the check does not hold whose fault it is: the criterion's or the control's."""
+        if self.holds is False:
+            return "criterion not met" if self.passed is False else "control misbehaves"
+        return self.word
 
     def row(self) -> dict[str, Any]:
         """Plain values for JSON; numbers that JSON does not know become null."""

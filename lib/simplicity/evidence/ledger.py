@@ -226,8 +226,7 @@ def _check_row(one: Check, first: bool) -> str:
     against = html.escape(one.control.why)
     if not one.control.why:
         against = f"{html.escape(one.control.what)}: {number(one.control.value)}; {html.escape(one.control.criterion)}"
-    outcome = {True: "holds", False: "does not hold", None: "not judged"}[one.holds]
-    return f"<tr><td>{one.preset}</td><td>{what}</td><td>{value}</td><td>{against}</td><td>{outcome}</td></tr>"
+    return f"<tr><td>{one.preset}</td><td>{what}</td><td>{value}</td><td>{against}</td><td>{one.word}</td></tr>"
 
 
 def _table(name: str) -> list[dict[str, str]]:

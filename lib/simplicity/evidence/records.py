@@ -283,10 +283,10 @@ def note(module: ModuleType) -> str:
     if record is None:
         return f"{name}: no recorded run yet."
     about = record.about
-    state = "has changed since" if stale(module, record) else "is the same today"
+    state = "have changed since" if stale(module, record) else "have not changed since"
     return (
         f"{name}: recorded {about['recorded']}, {about['cells']} cells that took {about['seconds']:.0f} s one by one"
-        f" ({about['device']}); the code and the versions that it depends on: {state}."
+        f" ({about['device']}); the code and the package versions it depends on {state}."
     )
 
 
@@ -294,9 +294,7 @@ def outcomes(checks: list[Check]) -> Outcomes:
     """Claim -> statistic -> `holds`, `criterion not met`, `control misbehaves` or `not judged`."""
     found: Outcomes = {}
     for one in checks:
-        word = "criterion not met" if one.passed is False else "control misbehaves"
-        word = {True: "holds", None: "not judged", False: word}[one.holds]
-        found.setdefault(one.claim, {})[one.statistic] = word
+        found.setdefault(one.claim, {})[one.statistic] = one.outcome
     return found
 
 

@@ -13,6 +13,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from simplicity.evidence import records
+from simplicity.evidence.claims import word
 from simplicity.evidence.ledger import SIGNS, badge, number
 from simplicity.grid import store
 from simplicity.places import paths
@@ -121,20 +122,16 @@ def _check(check: dict[str, Any]) -> str:
     entries = [
         ("value", shown),
         ("seeds", str(check["seeds"])),
-        ("criterion", f"{check['criterion']}: {_outcome(check['passed'])}"),
+        ("criterion", f"{check['criterion']}: {word(check['passed'])}"),
     ]
     if "criterion" in control:
-        outcome = _outcome(control.get("passed"))
+        outcome = word(control.get("passed"))
         entries.append(("control", f"{control['what']} = {number(control['value'])}; {control['criterion']}: {outcome}"))
     elif control:
         entries.append(("control", f"{control.get('what', 'none')}: {control.get('why', '')}"))
     listed = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in entries)
     title = f"{escape(check['statistic'])} <small>({escape(check['kind'])}, {escape(check['preset'])})</small>"
     return f'<div class="check"><p>{title}</p><dl>{listed}</dl></div>'
-
-
-def _outcome(passed: bool | None) -> str:
-    return "not judged" if passed is None else "holds" if passed else "does not hold"
 
 
 def _linked(shown: str, target: str | None) -> str:
