@@ -28,7 +28,7 @@ CHAPTER = ["chapter", "optimization-threshold", "-o", "{tmp}/new.ipynb"]
 # What is wrong -> the words (`{tmp}` is a writable folder that holds `file` and `folder`) and a part of the line.
 WRONG: dict[str, tuple[list[str], str]] = {
     "no command": ([], "required: COMMAND"),
-    "unknown command": (["rum"], "unknown command: got 'rum' (did you mean run?), allowed run, sweep, "),
+    "unknown command": (["rum"], "unknown command: got 'rum' (did you mean run?), allowed run, check, sweep, "),
     "abbreviated command": (["ru", "excess_risk"], "ru"),
     "unknown option": ([*TINY, "--fast"], "--fast"),
     "abbreviated option": ([*TINY, "--work", "1"], "--work"),

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 _MAX_SHOWN = 60
-MOST_NAMES = 10  # that a line may list
+MOST_NAMES = 12  # that a line may list
 SHOWN_BY_LIST = "a name that `simplicity list` shows"
 LONGEST_NAME = 200  # of which a nearest one is looked for
 
