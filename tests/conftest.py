@@ -1,6 +1,7 @@
 """What a skipped test means: on a developer's machine, that something is missing; in the gate, a failure."""
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -29,6 +30,13 @@ def pytest_runtest_makereport(
 def no_word_about_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of processes is what a test says, not what the machine it runs on says."""
     monkeypatch.delenv("SIMPLICITY_WORKERS", raising=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_as_in_a_terminal() -> None:
+    """A shell's background job starts with Ctrl-C ignored, and all that it starts would go on ignoring it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _toy_cells() -> set[str]:
