@@ -236,8 +236,9 @@ def label(function: Callable) -> str:
 
 
 WINGS = (boursier, hu, loukas, nakkiran, together)
+INSTRUMENTS = (*WINGS, train)  # the one engine that wings share
 
-def with_arguments(*names: str, among: tuple[Any, ...] = WINGS) -> list[Callable]:
+def with_arguments(*names: str, among: tuple[Any, ...] = INSTRUMENTS) -> list[Callable]:
     """The functions with arguments of all these names."""
     return [one for one in functions(*among) if set(names) <= parameters(one).keys() and one not in INSIDE]
 
@@ -247,7 +248,7 @@ LABELLED = with_arguments("x", "y")
 ENGINES = (
     *(two_layer, cones, optimisers, snapshots),
     *(single_sample, single_sample_autograd, single_image, dropout),
-    *(dense, full_batch, ntk),
+    *(dense, full_batch, ntk, train),
 )
 SENTENCE = r"(?s)^[^\n]*got [^\n]*, allowed [^\n]*$"
 
@@ -271,7 +272,10 @@ def test_the_example_itself_is_taken(function: Callable) -> None:
 
 def test_the_search_finds_every_engine() -> None:
     found = {label(one) for one in LABELLED}
-    assert {label(one) for one in with_arguments("x", "y", among=ENGINES)} <= found
+    names = {module.__name__.removeprefix("simplicity.") for module in ENGINES}
+    without = {"boursier.snapshots", "boursier.optimisers", "boursier.cones", "hu.ntk"}
+    assert names - {one.rpartition(".")[0] for one in found} <= without
+    assert {"nets.train.train", "hu.full_batch.descend", "nakkiran.dense.training"} <= found
     assert {"boursier.two_layer.descend", "boursier.cones.descend", "hu.ntk.descend", "boursier.extremal.exact"} <= found
 
 

@@ -85,6 +85,8 @@ def test_a_file_is_run_stored_and_swept_and_what_lies_beside_it_counts(mine: Pat
         ("two words.py", MINE, "allowed a file whose name could be a variable's"),
         ("numpy.py", MINE, "which is the name of another module"),
         ("random.py", MINE, "which is the name of another module"),
+        ("__main__.py", MINE, "which is the name of another module"),
+        ("leaving_of_mine.py", "raise SystemExit(3)", "cannot be imported (SystemExit: 3)"),
         ("broken_of_mine.py", "1 / 0", "cannot be imported (ZeroDivisionError: division by zero)"),
         ("empty_of_mine.py", "", "got empty_of_mine.py without Config, Cell, cells"),
     ],

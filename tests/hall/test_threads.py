@@ -133,7 +133,10 @@ def test_the_digest_does_not_see_the_ends_of_lines(library: Path) -> None:
 
 # --- the digest of the kernels
 
-KERNEL = "import numba\nfrom simplicity.inner import (\n    constants,\n)\nfrom simplicity.helper import help\n"
+KERNEL = (
+    "import numba\nfrom simplicity.inner import (\n    constants,\n)\nfrom simplicity.helper import help\n"
+    "from simplicity.sizes import SIZE\n"
+)
 
 
 @pytest.fixture
@@ -142,11 +145,13 @@ def kernels(library: Path) -> Path:
     (library / "inner" / "constants.py").write_text("from simplicity import deep\nRATE = 1.0\n")
     (library / "helper.py").write_text("def help():\n    return 1\n")
     (library / "deep.py").write_text("DEEP = 1\n")
+    (library / "sizes").mkdir()
+    (library / "sizes" / "__init__.py").write_text("SIZE = 1\n")  # a package may hold code as a module does
     (library / "looks.py").write_text("from simplicity import kernel\n")
     return library
 
 
-@pytest.mark.parametrize("name", ["kernel.py", "inner/constants.py", "helper.py", "deep.py"])
+@pytest.mark.parametrize("name", ["kernel.py", "inner/constants.py", "helper.py", "deep.py", "sizes/__init__.py"])
 def test_the_kernels_digest_sees_a_kernel_and_all_that_it_may_hold(kernels: Path, name: str) -> None:
     before = threads.kernels_digest()
     (kernels / name).write_text((kernels / name).read_text() + "MORE = 2\n")

@@ -2,7 +2,7 @@
 
 Wrong input ends with one line `error: WHAT, GOT, ALLOWED` on stderr and exit code 2, before anything is written. A run in which
 cells failed, or that a full disk or a lost cluster stopped, ends with 1 and keeps what was finished. What a command does is in
-`simplicity.cli`; heavy imports wait until a command needs them.
+the modules beside this one; heavy imports wait until a command needs them.
 """
 
 import argparse

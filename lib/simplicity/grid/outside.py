@@ -52,14 +52,17 @@ def from_package(name: str) -> ModuleType:
 
 
 def _is_elsewhere(path: Path) -> bool:
-    found = importlib.util.find_spec(path.stem)
+    try:
+        found = importlib.util.find_spec(path.stem)
+    except ValueError:  # `__main__` and others that were made without a file
+        return True
     return found is not None and (found.origin is None or Path(found.origin).resolve() != path.resolve())
 
 
 def _loaded(module: str, told: str) -> ModuleType:
     try:
         found = importlib.import_module(module)
-    except Exception as reason:  # whatever the code at its top raises
+    except (Exception, SystemExit) as reason:  # whatever the code at its top raises
         what = f"{type(reason).__name__}: {' '.join(str(reason).split())}"
         raise Problem(f"experiment: {told} cannot be imported ({what}), allowed one that can") from None
     missing = [name for name in CONTRACT if not hasattr(found, name)]

@@ -1,7 +1,6 @@
 """Further initialisations of the predecessor paper's code, beside the dominated one of `nets`.
 
-All are (a_j, w_j) = lambda / sqrt(m) (a~_j, w~_j) with independent neurons. They stand in a module of their own because
-recorded runs depend on the whole of `nets`.
+All are (a_j, w_j) = lambda / sqrt(m) (a~_j, w~_j) with independent neurons.
 """
 
 from collections.abc import Callable

@@ -272,10 +272,11 @@ _OURS = re.compile(r"^\s*(?:import|from)\s+simplicity\b(.*?(?:\(.*?\)|$))", re.M
 
 
 def _modules(imported: str, library: Path) -> set[Path]:
-    """The files that the rest of an import statement may name: `.nets import TwoLayer` is nets.py."""
+    """The files that the rest of an import statement may name: `.nets import TwoLayer` is nets.py or nets/__init__.py."""
     module, _, names = imported.partition("import")
     folder = library.joinpath(*module.strip().split(".")[1:])
-    return {folder.with_suffix(".py"), *(folder / f"{name}.py" for name in re.findall(r"\w+", names))}
+    places = {folder, *(folder / name for name in re.findall(r"\w+", names))} - {library}
+    return {file for place in places for file in (place.with_suffix(".py"), place / "__init__.py")}
 
 
 def _digest(paths: Iterable[Path]) -> str:
