@@ -75,7 +75,9 @@ def settings_grid(
     fixed: dict[str, str],
 ) -> dict[str, list[Any]]:
     """`grid` over an experiment's settings, whose choices may hold commas."""
-    return grid(pairs, fixed, lambda name, text: elements(module.Config, name, text))
+    from simplicity.grid.groups import config_of
+
+    return grid(pairs, fixed, lambda name, text: elements(config_of(module), name, text))
 
 
 def experiment(name: str) -> ModuleType:
@@ -107,11 +109,11 @@ def claim(text: str) -> str:
 
 def preset(module: ModuleType, name: str) -> Any:
     """The settings of that name."""
-    from simplicity.grid.run import PRESETS
+    from simplicity.grid import groups
 
-    if name not in PRESETS:
-        raise Problem(no_such("preset", name, PRESETS))
-    return getattr(module, name)
+    if name not in groups.PRESETS:
+        raise Problem(no_such("preset", name, groups.PRESETS))
+    return groups.preset(module, name)
 
 
 def output(text: str | None) -> Path | None:

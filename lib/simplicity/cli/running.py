@@ -15,6 +15,7 @@ from simplicity.cli import options as words
 from simplicity.evidence import records
 from simplicity.grid import sweep
 from simplicity.grid.config import parse
+from simplicity.grid.groups import checks_of, config_of
 from simplicity.grid.run import CellsFailed, run
 from simplicity.grid.store import Store, encode, name_of
 from simplicity.places import files
@@ -25,7 +26,7 @@ from simplicity.process import pool
 def run_experiment(options: argparse.Namespace) -> int:
     """`simplicity run`: 0 also where a claim does not hold; 1 where cells failed."""
     module = words.experiment(options.experiment)
-    config = parse(module.Config, words.parameters(options.parameter), words.preset(module, options.preset))
+    config = parse(config_of(module), words.parameters(options.parameter), words.preset(module, options.preset))
     words.check_running(options)
     output = words.output(options.output)
     try:
@@ -35,7 +36,7 @@ def run_experiment(options: argparse.Namespace) -> int:
         if output and failed.dataset is not None:
             files.write(output, encode(failed.dataset))
         return _failed(str(failed))
-    checks = module.checks(dataset)
+    checks = checks_of(module, dataset)
     with words.told_apart(output):
         print("\n".join(_line(one) for one in checks) or "nothing to judge in these settings: try more seeds or other values")
         if output:
@@ -57,7 +58,7 @@ def check_claim(options: argparse.Namespace) -> int:
         except CellsFailed as failed:
             return _failed(str(failed))
         print(f"{name_of(module)}, {options.preset}, {dataset.sizes['cell']} cells")
-        found = [_told(one) for one in module.checks(dataset) if one.claim == claim]
+        found = [_told(one) for one in checks_of(module, dataset) if one.claim == claim]
         print("\n".join(found) or "  not judged in this preset")
     if not judging:
         print(_why_none(claim))
@@ -97,7 +98,7 @@ def run_sweep(options: argparse.Namespace) -> int:
     module = words.experiment(options.experiment)
     fixed = words.parameters([*options.parameter, *([] if options.seeds is None else [f"seeds={options.seeds}"])])
     swept = words.settings_grid(module, options.grid, fixed)
-    base = parse(module.Config, fixed, words.preset(module, options.preset))
+    base = parse(config_of(module), fixed, words.preset(module, options.preset))
     words.check_running(options)
     output = words.output(options.output)
     table = words.table(options.csv, output)

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import xarray as xr
@@ -25,6 +25,13 @@ _ENOUGH_FOR_T = 5
 REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
 NOT_TESTABLE, PENDING = "not testable here", "pending"
 VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTABLE, PENDING)
+
+
+class Judged(Protocol):
+    """A run that is judged: a dataset, or its groups."""
+
+    @property
+    def attrs(self) -> dict[Any, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -257,6 +264,12 @@ class Check:
     preset: str
     control: Control
     slack: float | None = None
+    id: str = ""
+
+    @property
+    def name(self) -> str:
+        """What tells it from the claim's other checks."""
+        return self.id or self.statistic
 
     @property
     def margin(self) -> float | None:
@@ -296,28 +309,42 @@ def from_row(row: dict[str, Any]) -> Check:
     """The inverse of `Check.row`."""
     interval = None if row["interval"] is None else (row["interval"][0], row["interval"][1])
     value = float("nan") if row["value"] is None else row["value"]
+    row = {"id": ""} | row
     return Check(**(row | {"interval": interval, "value": value, "control": Control(**row["control"])}))
 
 
-def not_testable(dataset: xr.Dataset, claim: str, kind: Kind, statistic: str, why: str) -> Check:
+def not_testable(runs: Judged, id: str, kind: Kind, statistic: str, why: str) -> Check:
     """A check that this run cannot make, with the reason in place of a criterion: too few steps, seeds or samples."""
-    return check(dataset, claim, kind, statistic, _NOTHING, Criterion(f"cannot be judged here: {why}", bool), no_control(why))
+    return check(runs, id, kind, statistic, _NOTHING, Criterion(f"cannot be judged here: {why}", bool), no_control(why))
 
 
 def check(
-    dataset: xr.Dataset,
-    claim: str,
+    runs: Judged,
+    id: str,
     kind: Kind,
     statistic: str,
     estimate: Estimate,
     criterion: Criterion,
     control: Control,
+    *,
+    needs: int = 0,
+    unless: str = "",
 ) -> Check:
-    """Hold `estimate`, computed from the run `dataset`, against `criterion`."""
+    """Hold `estimate`, computed from `runs`, against `criterion`.
+
+    `id` is CLAIM.WORD, unique in the book (`B3.limit`). A criterion may need a number of seeds, and a run may be one
+    of which it does not speak: `unless` says why, and is empty where it does. Then the check is made and not judged.
+    """
+    if needs > estimate.seeds:
+        unless = f"{estimate.seeds} seeds, {needs} are needed"
+    if unless:
+        estimate, control = _NOTHING, no_control(unless)
     passed = criterion.holds(estimate) if estimate.seeds else None
+    claim, _, word = id.partition(".")
     return Check(
         claim, kind, statistic, estimate.value, estimate.interval, estimate.interval_kind, estimate.seeds,
-        criterion.text, passed, str(dataset.attrs.get("preset", "custom")), control, _slack(estimate, criterion),
+        criterion.text, passed, str(runs.attrs.get("preset", "custom")), control, _slack(estimate, criterion),
+        id if word else "",
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ import xarray as xr
 from simplicity.evidence import claims, records
 from simplicity.evidence.claims import Check, Verdict
 from simplicity.grid import store
+from simplicity.grid.groups import checks_of
 from simplicity.grid.run import default_store
 from simplicity.places import files, paths
 from simplicity.problems import Problem
@@ -64,9 +65,9 @@ def ids() -> list[str]:
 
 
 def _judged(recorded: Sequence[Check], fresh: Sequence[Check]) -> list[Check]:
-    """The recorded checks, and a fresh one only where no record has its statistic: a claim may have several experiments."""
-    known = {one.statistic for one in recorded}
-    return [*recorded, *(one for one in fresh if one.statistic not in known)]
+    """The recorded checks, and a fresh one only where no record has it: a claim may have several experiments."""
+    known = {one.name for one in recorded}
+    return [*recorded, *(one for one in fresh if one.name not in known)]
 
 
 def full_checks() -> list[Check]:
@@ -105,7 +106,7 @@ def _kept(path: Path, key: str) -> tuple[Check, ...] | None:
 def _applied(module: ModuleType) -> tuple[Check, ...]:
     record = records.load(module)
     try:
-        return tuple(module.checks(record.dataset)) if record else ()
+        return tuple(checks_of(module, record.dataset)) if record else ()
     except KeyError as missing:  # what the criteria speak of was not measured yet when the record was made
         name = store.name_of(module)
         raise Problem(f"record of {name}: got none of {missing}, allowed one made anew by `simplicity record {name}`") from None
@@ -143,7 +144,7 @@ class Judgement:
                 raise AssertionError(f"{name}: no record to expect anything of; run `simplicity record {name}`")
             module = records.experiment(name)
             for label, data in ((preset, dataset), ("FULL", record.dataset)):
-                _compare(name, label, records.outcomes(module.checks(data)), record.expected[label])
+                _compare(name, label, records.outcomes(checks_of(module, data)), record.expected[label])
         return "Every check of this page came out as committed, fresh and recorded."
 
     def payload(self) -> dict[str, Any]:
@@ -165,7 +166,7 @@ def judge(*runs: xr.Dataset) -> Judgement:
     names = [str(dataset.attrs["experiment"]) for dataset in runs]
     recorded = [one for name in names for one in _full_checks(name)]
     known = [one.row() for one in recorded]
-    fresh = [one for name, dataset in zip(names, runs, strict=True) for one in records.experiment(name).checks(dataset)]
+    fresh = [one for name, dataset in zip(names, runs, strict=True) for one in checks_of(records.experiment(name), dataset)]
     return Judgement(runs, tuple(one for one in fresh if one.row() not in known), tuple(recorded))
 
 
