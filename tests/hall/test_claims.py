@@ -218,7 +218,7 @@ def test_a_row_has_the_fields_of_the_ledger_and_null_for_what_json_does_not_know
     row = one(math.nan, passed=None).row()
     assert list(row) == [
         "claim", "kind", "statistic", "value", "interval", "interval_kind", "seeds", "criterion", "passed", "preset",
-        "control",
+        "control", "id",
     ]  # fmt: skip
     assert row["value"] is None and math.isnan(claims.from_row(row).value)
     assert set(row["control"]) == {"what", "value", "criterion", "passed"}

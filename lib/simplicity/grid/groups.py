@@ -241,7 +241,7 @@ def runs_of(experiment: ModuleType, settings: Any) -> list[Any]:
     """The runs that settings ask for, each once."""
     if not declared(experiment):
         return list(dict.fromkeys(experiment.cells(settings)))
-    return experiment.GRID.runs(settings)
+    return list(dict.fromkeys(experiment.GRID.runs(settings)))
 
 
 def checks_of(experiment: ModuleType, dataset: xr.Dataset) -> list[Any]:
