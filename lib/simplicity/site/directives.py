@@ -1,14 +1,17 @@
-"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`, `{cell-costs}`, `{arithmetic}`; in lines
-{verdict}`B1` and the time that the records of a paper took, {recorded-time}`PAPER`. HTML only, everything escaped.
+"""The ledger on pages: `{claim-box} B1 B2`, `{criteria} B1 B2`, `{ledger}`, `{ledger-summary}`, `{cell-costs}`,
+`{arithmetic}`; in lines {verdict}`B1`, the value of a recorded check and of its control by id, {check}`B3.limit:.2f`
+and {control}`B3.limit`, and the time that the records of a paper took, {recorded-time}`PAPER`.
 """
 
 import collections
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
 import numpy as np
 from docutils import nodes
+from docutils.statemachine import StringList
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
@@ -22,6 +25,16 @@ from simplicity.site.evidence import Row, State
 KINDS = ("empirical", "theorem", "identity")
 LOG = logging.getLogger(__name__)
 Link = Callable[[str], str | None]
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown; a bar inside a cell is escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(_cell(one) for one in line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"(?<!\\)\|", r"\|", text).replace("\n", " ")
 
 
 def summary(rows: list[Row]) -> str:
@@ -181,6 +194,70 @@ class Verdict(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         shown = verdicts(_known(self, "verdict", self.text), _page(self, "book/ledger"))
         return [nodes.raw("", shown, format="html")], []
+
+
+def criteria(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table of criteria: one row a check of the record, as Markdown."""
+    found = []
+    for row in rows:
+        for check in recorded(row):
+            control = check["control"]
+            against = control.get("why") or f"{control['what']}: {control['criterion']}"
+            told = (f"{check['statistic']}: {check['criterion']}", against)
+            found.append([f"`{check['id']}`" if check["id"] else row["id"], *map(plain_but_formulas, told)])
+    return ["check", "criterion", "the effect must vanish under"], found
+
+
+def recorded(row: Row) -> list[dict[str, Any]]:
+    """The checks of a claim's recorded full runs."""
+    return [check for check in row["checks"] if check["preset"] == "FULL"]
+
+
+def plain_but_formulas(text: str) -> str:
+    """A check's words as Markdown: what stands between dollars is a formula, all else is plain."""
+    parts = re.split(r"(\$[^$]+\$)", text)
+    return "".join(part if part.startswith("$") else re.sub(r"([\\`*_{}\[\]<>|~^])", r"\\\1", part) for part in parts)
+
+
+def check_value(rows: Mapping[str, Row], text: str, of_control: bool = False) -> str | None:
+    """What {check}`ID:FORMAT` or {control}`ID:FORMAT` shows; without a format the value with its interval."""
+    name, _, form = text.partition(":")
+    claim = rows.get(name.partition(".")[0])
+    found = next((one for one in recorded(claim) if one["id"] == name), None) if claim else None
+    value = found and (found["control"].get("value") if of_control else found["value"])
+    if found is None or value is None:
+        return None
+    if form or of_control or found["interval"] is None:
+        return format(value, form or ".3g")
+    low, high = found["interval"]
+    return f"{value:.3g} ({found['interval_kind']}: {low:.3g} to {high:.3g})"
+
+
+class Criteria(SphinxDirective):
+    """`{criteria} B1 B2`: the checks of these claims with their criteria and controls, as the code has them."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        head, rows = criteria(_known(self, "criteria", self.arguments[0]))
+        holder = nodes.container(classes=["criteria"])
+        self.state.nested_parse(StringList(table(head, rows).split("\n"), self.env.docname), self.content_offset, holder)
+        return [holder]
+
+
+class CheckValue(SphinxRole):
+    """A recorded check's value, or its control's, by id; an id that no record has is a warning."""
+
+    def __init__(self, of_control: bool = False) -> None:
+        super().__init__()
+        self.of_control = of_control
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        shown = check_value(_state(self).rows, self.text, self.of_control)
+        if shown is None:
+            LOG.warning("check: got %r, allowed the id of a recorded check", self.text, location=self.get_location())
+        return [nodes.Text(shown or self.text)], []
 
 
 class RecordedTime(SphinxRole):
