@@ -1449,7 +1449,8 @@ def each_moved(node: ast.ImportFrom) -> Iterator[str]:
     ],
 )
 def test_of_a_setting_its_default_counts_and_not_its_help_or_range(tmp_path: Path, text: str, equal: bool) -> None:
-    (tmp_path / "kinds.py").write_text("def settings(cls):\n    return cls\n\n\ndef param(default, help, **rule):\n    return default\n")
+    kinds = "def settings(cls):\n    return cls\n\n\ndef param(default, help, **rule):\n    return default\n"
+    (tmp_path / "kinds.py").write_text(kinds)
 
     def digest_with(declaration: str) -> str:
         (tmp_path / "main.py").write_text(f"import kinds\n\n\n@kinds.settings\nclass Run:\n    n: int = {declaration}\n")

@@ -12,7 +12,7 @@ import toy_experiment as toy
 from simplicity.boursier.experiments import optimization_threshold
 from simplicity.cli import main, running
 from simplicity.evidence import records
-from simplicity.grid import store, sweep
+from simplicity.grid import groups, store, sweep
 from simplicity.grid.run import run
 from simplicity.problems import Problem
 
@@ -78,7 +78,8 @@ def test_without_any_finished_cell_there_is_no_dataset(tmp_path: Path) -> None:
 
 def test_a_swept_schedule_is_laid_along_the_axis_that_changes_it(tmp_path: Path) -> None:
     module = optimization_threshold
-    found = sweep.sweep(module, module.TINY, {"steps": [4, 300], "scale": [1e-3, 1e-2]}, store=tmp_path, progress=False).dataset
+    swept = {"steps": [4, 300], "scale": [1e-3, 1e-2]}
+    found = sweep.sweep(module, groups.preset(module, "TINY"), swept, store=tmp_path, progress=False).dataset
     assert found is not None
     assert "steps" in found["step"].dims and found["step"].dims[-1] == "probe"
     assert np.nanmax(found["step"].sel(steps=4).values) == 4 and found["step"].sel(steps=300).values.max() == 300
