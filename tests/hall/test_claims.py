@@ -225,6 +225,13 @@ def test_a_row_has_the_fields_of_the_ledger_and_null_for_what_json_does_not_know
     assert one(control=claims.no_control("arithmetic")).row()["control"] == {"what": "none", "why": "arithmetic"}
 
 
+@pytest.mark.parametrize(("value", "misses"), [(0.9, False), (1.0, True), (1.1, True)])
+def test_a_control_behaves_where_it_fails_the_criterion_of_its_check(value: float, misses: bool) -> None:
+    found = claims.control("other", claims.exact(value), claims.fails(claims.below(1)))
+    assert (found.passed, found.criterion) == (misses, "not below 1")
+    assert found.slack == pytest.approx(value - 1)
+
+
 def test_numbers_of_numpy_become_plain_in_a_row() -> None:
     row = one(np.float32(0.5), passed=np.bool_(True)).row()  # type: ignore[arg-type]
     assert (type(row["value"]), type(row["passed"])) == (float, bool)

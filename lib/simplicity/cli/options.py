@@ -79,7 +79,7 @@ def apart(module: ModuleType, given: dict[str, str]) -> tuple[dict[str, str], di
         for field in describe(config_of(module))
         if not field["type"].startswith("list") and (field["type"] != "str" or field["choices"])
     }
-    swept = {}
+    swept: dict[str, list[Any]] = {}
     for name, text in given.items():
         if name in plain and "," in text:
             values = elements(config_of(module), name, text)

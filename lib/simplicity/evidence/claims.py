@@ -214,6 +214,16 @@ def no_seed() -> Criterion:
     return Criterion("no seed", lambda estimate: estimate.value == 0)
 
 
+def fails(criterion: Criterion) -> Criterion:
+    """What a control has to do: not meet the criterion of its own check."""
+    slack = criterion.slack
+    return Criterion(
+        f"not {criterion.text}",
+        lambda estimate: not criterion.holds(estimate),
+        None if slack is None else lambda estimate: -slack(estimate),
+    )
+
+
 @dataclass(frozen=True)
 class Control:
     """A negative control: what was changed, what came out, what had to come out. Without one, `why` there can be none."""
