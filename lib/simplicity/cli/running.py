@@ -1,4 +1,4 @@
-"""`simplicity run` (and `sweep`, a word for it), `check` and `record`."""
+"""`simplicity run` (and `sweep`, a word for it) and `record`."""
 
 import argparse
 import dataclasses
@@ -18,7 +18,7 @@ from simplicity.grid import sweep
 from simplicity.grid.config import parse
 from simplicity.grid.groups import checks_of, config_of
 from simplicity.grid.run import CellsFailed, run
-from simplicity.grid.store import Store, encode, name_of
+from simplicity.grid.store import Store, encode
 from simplicity.places import files
 from simplicity.problems import Problem
 from simplicity.process import pool
@@ -81,56 +81,6 @@ def _judge(
 def _of_cell(cell: Any, part: xr.Dataset) -> xr.Dataset:
     """What `measure` gave for a cell: its part of a run without the cell's fields."""
     return part.drop_vars([field.name for field in dataclasses.fields(cell)])
-
-
-def check_claim(options: argparse.Namespace) -> int:
-    """`simplicity check`: every check of one claim, run anew; 0 also where one does not hold, 1 where cells failed."""
-    claim = words.claim(options.claim)
-    words.check_running(options)
-    judging = [module for module in map(records.experiment, records.names()) if claim in module.CLAIMS]
-    for module in judging:
-        config = words.preset(module, options.preset)
-        try:
-            with words.executor(options, module) as executor:
-                dataset = run(module, config, executor, words.store(options), limit_seconds=words.limit(options))
-        except CellsFailed as failed:
-            return _failed(str(failed))
-        print(f"{name_of(module)}, {options.preset}, {dataset.sizes['cell']} cells")
-        found = [_told(one) for one in checks_of(module, dataset) if one.claim == claim]
-        print("\n".join(found) or "  not judged in this preset")
-    if not judging:
-        print(_why_none(claim))
-    return 0
-
-
-def _why_none(claim: str) -> str:
-    from simplicity.evidence import ledger
-
-    (row,) = (row for row in ledger.rows() if row["id"] == claim)
-    return f"no experiment: {row['verdict']}, {row['reason']}"
-
-
-def _told(one: Any) -> str:
-    """A check in three lines: outcome and statistic, value against its bound, control against its own."""
-    from simplicity.evidence.ledger import number
-
-    interval = f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}] ({one.interval_kind})" if one.interval else ""
-    value = f"    value {number(one.value)}{interval}, {one.seeds} seeds; criterion: {one.criterion}{_margin(one)}"
-    control = one.control
-    if one.holds is None and control.why:
-        return f"  {one.id}  not judged: {one.statistic} ({control.why})"
-    if control.why:
-        return f"  {one.id}  {one.word}: {one.statistic}\n{value}\n    no control: {control.why}"
-    slack = "" if control.slack is None else f", {control.slack:+.3g} from its bound"
-    behaves = {True: "behaves", False: "misbehaves", None: "not judged"}[control.passed]
-    against = f"    control {behaves}: {control.what} = {number(control.value)} ({control.criterion}{slack})"
-    return f"  {one.id}  {one.word}: {one.statistic}\n{value}\n{against}"
-
-
-def _margin(one: Any) -> str:
-    if one.slack is None:
-        return ""
-    return f", {one.slack:+.3g} from its bound" + ("" if one.margin is None else f" = {one.margin:+.1f} half-intervals")
 
 
 def _sweep(
