@@ -174,24 +174,24 @@ GOOD, BAD, VAIN, OPEN = one(1), one(2, passed=False), one(3, control=MISBEHAVES)
 @pytest.mark.parametrize(
     ("checks", "expected"),
     [
-        ([GOOD], "reproduced"),
-        ([GOOD, GOOD], "reproduced"),
-        ([GOOD, BAD], "partly"),
-        ([GOOD, VAIN], "partly"),
-        ([GOOD, OPEN], "partly"),
-        ([GOOD, BAD, OPEN], "partly"),
-        ([BAD], "not reproduced"),
-        ([VAIN], "not reproduced"),
-        ([BAD, VAIN, OPEN], "not reproduced"),
-        ([OPEN], "not testable here"),
-        ([one(5, control=UNJUDGED)], "not testable here"),
-        ([], "not testable here"),
+        ([GOOD], "holds"),
+        ([GOOD, GOOD], "holds"),
+        ([GOOD, BAD], "holds in part"),
+        ([GOOD, VAIN], "holds in part"),
+        ([GOOD, OPEN], "holds in part"),
+        ([GOOD, BAD, OPEN], "holds in part"),
+        ([BAD], "does not hold"),
+        ([VAIN], "does not hold"),
+        ([BAD, VAIN, OPEN], "does not hold"),
+        ([OPEN], "not testable"),
+        ([one(5, control=UNJUDGED)], "not testable"),
+        ([], "not testable"),
     ],
 )
 def test_a_verdict_follows_from_its_checks(checks: list[Check], expected: str) -> None:
     found = claims.verdict("B1", checks)
     assert (found.verdict, found.claim, found.checks) == (expected, "B1", tuple(checks))
-    assert bool(found.reason) is (expected != "reproduced")
+    assert bool(found.reason) is (expected != "holds")
 
 
 def test_a_verdict_names_what_failed_what_misbehaved_and_what_was_not_judged() -> None:
@@ -249,7 +249,7 @@ def test_what_cannot_be_tested_here_is_not_judged_and_says_why():
     one = claims.not_testable(xr.Dataset(attrs={"preset": "FULL"}), "B16", "empirical", "rho at the end", "rho still falls")
     assert one.passed is None and one.holds is None
     found = claims.verdict("B16", [one])
-    assert found.verdict == "not testable here" and "rho still falls" in found.reason
+    assert found.verdict == "not testable" and "rho still falls" in found.reason
     assert claims.from_row(one.row()).control == one.control
 
 

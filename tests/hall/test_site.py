@@ -287,7 +287,7 @@ def test_without_javascript_formulas_are_drawn_and_verdicts_are_coloured(dark: b
         assert page.ask("document.querySelector('math').getBoundingClientRect().width") > 0
         assert page.ask("document.querySelector('.math.notranslate').getBoundingClientRect().width") == 0
         assert page.ask("document.documentElement.scrollWidth") <= 360
-        text, ground = _colours(page, ".claim-box .verdict-reproduced")
+        text, ground = _colours(page, ".claim-box .verdict-holds")
         assert _contrast(text, ground) >= 4.5
         assert len(set(_channels(ground))) > 1  # a colour, not a grey
         text, ground = _colours(page, ".bd-article p")

@@ -29,9 +29,9 @@ from simplicity.process import threads
 
 MIME = "application/vnd.simplicity.checks+json"
 SIGNS = {
-    claims.REPRODUCED: "✓",
-    claims.PARTLY: "◐",
-    claims.NOT_REPRODUCED: "✗",
+    claims.HOLDS: "✓",
+    claims.IN_PART: "◐",
+    claims.FAILS: "✗",
     claims.NOT_TESTABLE: "∅",
     claims.PENDING: "…",
 }
