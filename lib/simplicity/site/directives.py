@@ -1,4 +1,4 @@
-"""The ledger on pages: `{claim-box} B1 B2`, `{criteria} B1 B2`, `{ledger}`, `{ledger-summary}`, `{cell-costs}`,
+"""The ledger on pages: `{claim-box} B1 B2`, `{verdict-strip} B1 B2`, `{claim} B1`, `{criteria} B1 B2`, `{ledger}`, `{ledger-summary}`, `{cell-costs}`,
 `{arithmetic}`; in lines {verdict}`B1`, the value of a recorded check and of its control by id, {check}`B3.limit:.2f`
 and {control}`B3.limit`, and the time that the records of a paper took, {recorded-time}`PAPER`.
 """
@@ -115,6 +115,52 @@ class ClaimBox(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         known = _known(self, "claim-box", self.arguments[0])
         shown = claim_box(known, _verdicts(self), _page(self, "book/ledger"), macros(self.env.app.config))
+        return [nodes.raw("", shown, format="html")]
+
+
+def strip(rows: list[Row], macros: Mapping[str, Any]) -> str:
+    """A chapter's verdicts at a glance: a line a claim, which leads to where the page takes it up."""
+    items = ""
+    for row in rows:
+        name = escape(row["id"])
+        words = told(row.get("short") or row["claim"], macros)
+        items += f'<li><a href="#claim-{name}">{name}</a> <span>{words}</span> {badge(row["verdict"])}</li>'
+    return f'<ul class="verdict-strip">{items}</ul>'
+
+
+def claim_screen(row: Row, macros: Mapping[str, Any], ledger: str | None) -> str:
+    """A claim where the page takes it up: its sentence, verdict and source, and folded how it was judged."""
+    name = escape(row["id"])
+    source = "; ".join(escape(row[field]) for field in ("where", "source") if row.get(field))
+    shown = f'<a href="{ledger}#claim-{name}">{name}</a>' if ledger else name
+    reason = f'<p class="reason">{escape(row["reason"])}</p>' if row.get("reason") else ""
+    checks = "".join(ledger_page.check(one) for one in row["checks"])
+    return (
+        f'<div class="claim-screen" id="claim-{name}"><p><span class="id">{shown}</span> {told(row["claim"], macros)}'
+        f" {badge(row['verdict'])}" + (f" <small>{source}</small>" if source else "") + f"</p>{reason}"
+        f"<details><summary>How we judged it</summary>{checks}</details></div>"
+    )
+
+
+class Strip(SphinxDirective):
+    """`{verdict-strip} B1 B2`: the verdicts of a chapter in a list that leads to its claims."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        known = _known(self, "verdict-strip", self.arguments[0])
+        return [nodes.raw("", strip(known, macros(self.env.app.config)), format="html")]
+
+
+class ClaimScreen(SphinxDirective):
+    """`{claim} B1`: a claim's sentence, verdict and source, and folded how it was judged."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        known = _known(self, "claim", self.arguments[0])
+        shown = "".join(claim_screen(row, macros(self.env.app.config), _page(self, "book/ledger")) for row in known)
         return [nodes.raw("", shown, format="html")]
 
 

@@ -93,7 +93,7 @@ def _row(row: Row, link: Link, macros: Macros) -> str:
     data = "".join(f' data-{field}="{escape(_field(row, field), quote=True)}"' for field in FILTERS)
     reason = f'<span class="reason">{escape(row["reason"])}</span>' if row.get("reason") else ""
     head = (
-        f'<summary><span class="id">{name}</span><span class="words">{told(row["claim"], macros)}{reason}</span>'
+        f'<summary><span class="id" id="{name}">{name}</span><span class="words">{told(row["claim"], macros)}{reason}</span>'
         f"{badge(row['verdict'])}</summary>"
     )
     body = _about(row, target) + "".join(check(one) for one in row["checks"])
