@@ -1,6 +1,7 @@
-"""The ledger on pages: `{claim-box} B1 B2`, `{verdict-strip} B1 B2`, `{claim} B1`, `{criteria} B1 B2`, `{ledger}`, `{ledger-summary}`, `{cell-costs}`,
-`{arithmetic}`; in lines {verdict}`B1`, the value of a recorded check and of its control by id, {check}`B3.limit:.2f`
-and {control}`B3.limit`, and the time that the records of a paper took, {recorded-time}`PAPER`.
+"""The ledger on pages: `{claim-box} B1 B2`, `{verdict-strip} B1 B2`, `{claim} B1`, `{criteria} B1 B2`, `{ledger}`,
+`{ledger-summary}`, `{cell-costs}`, `{arithmetic}`; in lines {verdict}`B1`, the value of a recorded check and of its
+control by id, {check}`B3.limit:.2f` and {control}`B3.limit`, and the time that the records of a paper took,
+{recorded-time}`PAPER`.
 """
 
 import re
