@@ -95,7 +95,7 @@ def test_ledgers_are_compared_claim_by_claim() -> None:
     assert compare.ledgers(LEDGER, other, EXACT).differences == (
         "B2: only in the first",
         "B3: only in the second",
-        "B1: verdict reproduced and partly",
+        "B1: verdict holds and holds in part",
         "B1: FULL rho: passed True and False",
         "B1: FULL rho: value 0.5 and 0.75 (apart by 0.25)",
         "B1: FULL rho: interval [0.4, 0.6] and []",
