@@ -108,6 +108,19 @@ def write_themes(app: Sphinx) -> None:
     write_atomically(static / themes.NAME, themes.of(static).encode())
 
 
+_EXCERPT = "else if (showSearchSummary)"
+_EXCERPT_OF_A_SERVER = 'else if (showSearchSummary && location.protocol !== "file:")'
+
+
+def write_search(app: Sphinx) -> None:
+    """A page on a disk may not read another one: its search shows titles without excerpts, and no error."""
+    path = Path(app.outdir) / "_static" / "searchtools.js"
+    before = path.read_text("utf-8")
+    after = before.replace(_EXCERPT, _EXCERPT_OF_A_SERVER)
+    if after != before:
+        write_atomically(path, after.encode())
+
+
 START = """<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -99,6 +99,7 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
         pages.write_twins(app)
         pages.write_themes(app)
         pages.write_start(app)
+        pages.write_search(app)
         # With --keep-going Sphinx itself turns `warningiserror` off.
         if not (failed and (app.warningiserror or app.keep_going)):
             evidence.write(app.env.simplicity, Path(app.outdir))  # type: ignore[attr-defined]
