@@ -337,8 +337,7 @@
       const magnified = Math.max(...run.frames.map((one) => one.heaviest)) / frame.heaviest;
       find(".scale").textContent = magnified < 1.05 ? "" : `arrows × ${Number(magnified.toPrecision(2)).toLocaleString("en")}`;
       const { found } = groups(frame.net, run.x);
-      const number = ({ sign, angle, count }) =>
-        `<text class="${sign > 0 ? "plus" : "minus"}" transform="translate(${place(angle, RING + 28)})" y="5">${count}</text>`;
+      const number = ({ angle, count }) => `<text transform="translate(${place(angle, RING + 28)})" y="5">${count}</text>`;
       find(".counts").innerHTML = found.length < 9 ? found.filter((one) => one.count > 2).map(number).join("") : "";
     }
 
