@@ -22,7 +22,8 @@ _LEVELS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1)
 def over_time(line: xr.Dataset, spectrum: xr.Dataset, reach: float) -> Player:
     """One run each: outputs along a line, learned parts along the inputs' principal directions, and both losses.
 
-    `line` and `spectrum` are single cells of `first_figure` with pictures, `reach` is the largest <x, u> on the line.
+    `line` and `spectrum` are single cells of `first_figure` with pictures, `reach` is the largest
+    <x, u> on the line.
     """
     frames = range(line.sizes["time"])
     places = np.linspace(-reach, reach, line.sizes["place"])
@@ -192,8 +193,9 @@ def exit_of_kernel(long: xr.Dataset, short: xr.Dataset, widths: tuple[int, int])
 
 
 def with_a_mean(limits: xr.Dataset, multiples: Sequence[float], cells: xr.Dataset, width: int) -> Picture:
-    """Recorded. Left: largest loss over the first against the step in units of the linear limit, and middle: test losses on the
-    target |x|/sqrt d over steps; right: gaps of the network to the model with and without the norm feature, against m."""
+    """Recorded. Left: largest loss over the first against the step in units of the linear limit,
+    and middle: test losses on the target |x|/sqrt d over steps; right: gaps of the network to the
+    model with and without the norm feature, against m."""
     with axes(3, height=3.6) as (figure, (left, middle, right)):
         for name, colour in (("erf", BLUE), ("relu", ORANGE)):
             shown = np.nan_to_num(

@@ -24,8 +24,8 @@ _SCALE = LinearSegmentedColormap.from_list("entries", [BLUE, _MIDDLE, ORANGE])
 def heat_maps(rows: Sequence[tuple[str, Mapping[str, Array], int]]) -> Picture:
     """A row of three square maps for each (label, {title: matrix}, how many from the left share a scale); so do the rest.
 
-    A scale reaches from its middle (0, or the median where all entries have one sign) to the farthest off-diagonal entry; the
-    diagonal may lie outside and then has the colour of the end.
+    A scale reaches from its middle (0, or the median where all entries have one sign) to the
+    farthest off-diagonal entry; the diagonal may lie outside and then has the colour of the end.
     """
     with axes(1, height=3.15 * len(rows)) as (figure, _):
         figure.clear()

@@ -58,7 +58,8 @@ def outputs(panels: Mapping[str, xr.Dataset], points: Sequence[int]) -> Picture:
 def agreement(groups: Mapping[str, Mapping[str, xr.Dataset]], names: Mapping[str, str]) -> Picture:
     """Correlation and relative error with the linear model against steps over its half-time: two panels, a line style a group.
 
-    `groups` are runs by group and setting, whose colour is that of `COLOURS`; `names` are the settings' words.
+    `groups` are runs by group and setting, whose colour is that of `COLOURS`; `names` are the
+    settings' words.
     """
     with axes(2, height=5.0) as (figure, (left, right)):
         for panel, name in ((left, "correlation"), (right, "relative")):
@@ -94,8 +95,9 @@ def weights(pictures: Mapping[str, Array]) -> Picture:
 def scatter(panels: Mapping[str, xr.Dataset], positive: NDArray[np.bool_]) -> Player:
     """Network output against linear output, a dot for each test image, over the steps that all panels share.
 
-    Both are in units of the linear outputs' root mean square at that step, which grows by tens. `panels` hold single runs with
-    `output` and `linear_output` (probe, point); `positive` (point,) are the images labelled +1.
+    Both are in units of the linear outputs' root mean square at that step, which grows by tens.
+    `panels` hold single runs with `output` and `linear_output` (probe, point); `positive` (point,)
+    are the images labelled +1.
     """
     shared = sorted(set.intersection(*({int(step) for step in run.step.values} for run in panels.values())) - {0})
     half = float(next(iter(panels.values())).half_time)
@@ -135,7 +137,8 @@ def _band(panel: Axes, runs: xr.Dataset, name: str, colour: str, ls: str = "-") 
 def _curves(runs: xr.Dataset, name: str, unit: Array) -> tuple[Array, Array]:
     """A variable (cell, at) at the places of step / unit that the first run has and all reach, by lines between looks.
 
-    Runs look at steps of their own, since their half-times differ. Step 0 has no place on a logarithmic axis.
+    Runs look at steps of their own, since their half-times differ. Step 0 has no place on a
+    logarithmic axis.
     """
     steps = runs.step.values[:, 1:] / unit[:, None]
     at = np.unique(steps[0][(steps[0] >= steps[:, 0].max()) & (steps[0] <= steps[:, -1].min())])
