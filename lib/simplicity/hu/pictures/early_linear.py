@@ -168,17 +168,15 @@ def horizon(cells: xr.Dataset, judged: float) -> Picture:
         return finish(figure, "How long the linear model holds, on the clock and in steps.")
 
 
-def exit_of_kernel(long: xr.Dataset, short: xr.Dataset, widths: tuple[int, int]) -> Picture:
-    """Recorded: change of the kernel; train losses of network, frozen kernel and model; movement of the weights against d."""
+def exit_of_kernel(long: xr.Dataset, wide: xr.Dataset, short: xr.Dataset) -> Picture:
+    """Recorded: change of the kernel; train losses of network, frozen kernel and model; movement of
+    the weights against d.
+    """
     with axes(3, height=3.5) as (figure, (left, middle, right)):
-        for width, colour in zip(widths, (BLUE, PURPLE), strict=True):
-            for k in range(long.sizes["cell"]):
-                cell = long.isel(cell=k)
-                if int(cell.width) == width:
-                    left.plot(cell.step, cell.change, color=colour, lw=1.1, alpha=0.8)
-        usual = cells_where(long, width=widths[0])
+        for cells, colour in ((long, BLUE), (wide, PURPLE)):
+            left.plot(cells.step.T, cells.change.T, color=colour, lw=1.1, alpha=0.8)
         for name, colour in (("linear", RED), ("frozen", GREEN), ("network", BLUE)):
-            middle.plot(usual.step[0], usual[name].mean("cell"), color=colour)
+            middle.plot(long.step[0], long[name].mean("cell"), color=colour)
         dim = short.dim.values.astype(float)
         right.plot(dim, short.moved.values[:, -1] / np.sqrt(dim * np.log(dim)), "o", color=BLUE, alpha=0.7)
         left.set(xscale="log", yscale="log", xlabel="steps", title="change of the kernel")
@@ -186,25 +184,28 @@ def exit_of_kernel(long: xr.Dataset, short: xr.Dataset, widths: tuple[int, int])
         right.set(xscale="log", xlabel="d", title="‖W_T − W_0‖ / √(d log d)", ylim=(0, None))
         right.set_xticks(np.unique(dim), [f"{x:g}" for x in np.unique(dim)])
         right.minorticks_off()
-        entries = [(BLUE, f"network, m = {widths[0]}", "-"), (PURPLE, f"m = {widths[1]}", "-"), (GREEN, "kernel frozen", "-"),
-                   (RED, "linear model", "-")]  # fmt: skip
+        usual, more = (int(cells.width[0]) for cells in (long, wide))
+        entries = [
+            (BLUE, f"network, m = {usual}", "-"), (PURPLE, f"m = {more}", "-"),
+            (GREEN, "kernel frozen", "-"), (RED, "linear model", "-"),
+        ]  # fmt: skip
         _legend(figure, entries, 4)
         return finish(figure, "Change of the tangent kernel, train losses, and movement of the weights.")
 
 
-def with_a_mean(limits: xr.Dataset, multiples: Sequence[float], cells: xr.Dataset, width: int) -> Picture:
-    """Recorded. Left: largest loss over the first against the step in units of the linear limit,
-    and middle: test losses on the target |x|/sqrt d over steps; right: gaps of the network to the
-    model with and without the norm feature, against m."""
+def with_a_mean(
+    limits: xr.Dataset, multiples: Sequence[float], relu: xr.Dataset, judged: xr.Dataset
+) -> Picture:
+    """Recorded. Left: largest loss over the first against the step in units of the linear limit;
+    middle: test losses on the target |x|/sqrt d of the `judged` runs over steps; right: gaps of the
+    network to the model with and without the norm feature, against m.
+    """
     with axes(3, height=3.6) as (figure, (left, middle, right)):
         for name, colour in (("erf", BLUE), ("relu", ORANGE)):
-            shown = np.nan_to_num(
-                np.minimum(cells_where(limits, activation=name).largest.values, 1e4), nan=1e4
-            )  # NaN: diverged
+            largest = np.minimum(cells_where(limits, activation=name).largest.values, 1e4)
+            shown = np.nan_to_num(largest, nan=1e4)  # NaN: diverged
             left.plot(multiples, shown.T, color=colour, lw=0.8, alpha=0.5)
         left.axvline(1, color=INK, lw=0.8, ls="--", alpha=0.6)
-        relu = cells_where(cells, activation="relu", law="gaussian")
-        judged = cells_where(relu, width=width)
         for name, colour in (("naive", PURPLE), ("predicted", RED), ("network", ORANGE)):
             middle.plot(judged.step[0], judged[name].mean("cell"), color=colour)
         for name, colour in (("to_naive", PURPLE), ("to_predicted", RED)):

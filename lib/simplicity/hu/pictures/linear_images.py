@@ -55,10 +55,10 @@ def outputs(panels: Mapping[str, xr.Dataset], points: Sequence[int]) -> Picture:
         return finish(figure, "Outputs on three test images over training steps, of networks and of the linear model.")
 
 
-def agreement(groups: Mapping[str, Mapping[str, xr.Dataset]], names: Mapping[str, str]) -> Picture:
+def agreement(groups: Mapping[str, Mapping[str, xr.Dataset]], titles: Mapping[str, str]) -> Picture:
     """Correlation and relative error with the linear model against steps over its half-time: two panels, a line style a group.
 
-    `groups` are runs by group and setting, whose colour is that of `COLOURS`; `names` are the
+    `groups` are runs by group and setting, whose colour is that of `COLOURS`; `titles` are the
     settings' words.
     """
     with axes(2, height=5.0) as (figure, (left, right)):
@@ -74,6 +74,7 @@ def agreement(groups: Mapping[str, Mapping[str, xr.Dataset]], names: Mapping[str
         left.set_title("correlation with the linear model")
         right.set_title("relative error")
         lines = zip(groups.items(), ("-", "--"), strict=False)
+        names = {one: text.replace(" x 3,", ",").replace(" x ", "×") for one, text in titles.items()}
         entries = [(COLOURS[one], names[one], style) for (_, group), style in lines for one in group]
         _legend(figure, entries, 2)
         return finish(figure, "Correlation and relative error between networks and the linear model over steps.")
