@@ -1,4 +1,4 @@
-"""Tangent kernels beside the kernels of linear models: heat maps, spectra, and the gap between them against d."""
+"""Tangent kernels beside the kernels of linear models: heat maps, spectra, and their gap."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +21,7 @@ _SCALE = LinearSegmentedColormap.from_list("entries", [BLUE, _MIDDLE, ORANGE])
 
 
 def heat_maps(rows: Sequence[tuple[str, Mapping[str, Array], int]]) -> Picture:
-    """A row of three square maps for each (label, {title: matrix}, how many from the left share a scale); so do the rest.
+    """A row of three maps for each (label, {title: matrix}, how many from the left share a scale).
 
     A scale reaches from its middle (0, or the median where all entries have one sign) to the
     farthest off-diagonal entry; the diagonal may lie outside and then has the colour of the end.
@@ -33,23 +33,31 @@ def heat_maps(rows: Sequence[tuple[str, Mapping[str, Array], int]]) -> Picture:
             matrices = list(maps.values())
             for part in (slice(0, together), slice(together, None)):
                 norm = _norm(matrices[part])
-                for panel, title, matrix in zip(row[part], list(maps)[part], matrices[part], strict=True):
+                drawn = zip(row[part], list(maps)[part], matrices[part], strict=True)
+                for panel, title, matrix in drawn:
                     panel.imshow(_SCALE(norm(matrix))[..., :3], interpolation="none")
                     panel.set(title=title, xticks=[], yticks=[])
                 _bar(figure, row[part], norm)
             row[0].set_ylabel(label)
-        return finish(figure, "Heat maps of tangent kernels, of the kernels of linear models, and of their differences.")
+        about = "Heat maps of tangent kernels, kernels of linear models, and their differences."
+        return finish(figure, about)
 
 
 def spectra(found: Mapping[str, tuple[Array, Array, Array]], kept: Mapping[str, int]) -> Picture:
-    """Eigenvalues times d/n, largest first: of the kernel, of the model the first `kept`, and |those of the difference|."""
+    """Eigenvalues times d/n from the largest: kernel, model (the first `kept`), |difference|."""
     with axes(len(found), height=3.6, sharey=True) as (figure, panels):
         for panel, (name, (kernel, model, gap)) in zip(panels, found.items(), strict=True):
-            for values, colour, width in ((model[: kept[name]], ORANGE, 3.4), (kernel, BLUE, 1.2), (gap, GREEN, 1.2)):
-                panel.plot(np.arange(1, len(values) + 1), values, color=colour, lw=width, alpha=0.6 if width > 2 else 1)
+            for values, colour, width, alpha in (
+                (model[: kept[name]], ORANGE, 3.4, 0.6),
+                (kernel, BLUE, 1.2, 1), (gap, GREEN, 1.2, 1),
+            ):  # fmt: skip
+                ranks = np.arange(1, len(values) + 1)
+                panel.plot(ranks, values, color=colour, lw=width, alpha=alpha)
             panel.set(xscale="log", yscale="log", xlabel="rank", title=f"{name}: eigenvalues × d/n")
-        _legend(figure, [(BLUE, "kernel", "-"), (ORANGE, "linear model", "-"), (GREEN, "|difference|", "-")])
-        return finish(figure, "Eigenvalues of the tangent kernel, of the linear model, and of their difference.")
+        model_and_gap = [(ORANGE, "linear model", "-"), (GREEN, "|difference|", "-")]
+        _legend(figure, [(BLUE, "kernel", "-"), *model_and_gap])
+        about = "Eigenvalues of the tangent kernel, of the linear model, and of their difference."
+        return finish(figure, about)
 
 
 def layers(fresh: Runs, recorded: Runs) -> Picture:
@@ -103,14 +111,15 @@ def beyond(deep: tuple[Runs, Runs], patches: tuple[Runs, Runs]) -> Picture:
 
 
 def entries(found: Mapping[str, tuple[Array, Array]], slope: float) -> Picture:
-    """Off-diagonal entries of a kernel against those of another; a panel for each {title: (x, y)}, and the line y = slope x."""
+    """Entries y of a kernel against x of another, {title: (x, y)}, and the line y = slope x."""
     with axes(len(found), height=3.3, width=7.8) as (figure, panels):
         for panel, (title, (x, y)) in zip(panels, found.items(), strict=True):
             panel.plot(x, y, "o", color=BLUE, markersize=2.2, markeredgewidth=0, alpha=0.8)
             ends = np.array([x.min(), x.max()])
             panel.plot(ends, slope * ends, color=INK, lw=0.9, ls=":")
             panel.set(title=title, xlabel="x·x′ / d")
-        return finish(figure, "Off-diagonal entries of deep convolutional kernels against those of the data kernel.")
+        about = "Entries of deep convolutional kernels against those of the data kernel."
+        return finish(figure, about)
 
 
 def _law(panel: Axes, both: Sequence[xr.Dataset], name: str, colour: str, style: str) -> None:
@@ -137,7 +146,9 @@ def _log(panel: Axes, ticks: Sequence[int]) -> None:
 
 
 def _legend(figure: Figure, entries: Sequence[tuple[str, str, str]]) -> None:
-    handles = [Line2D([], [], color=colour, label=label, ls=style) for colour, label, style in entries]
+    handles = [
+        Line2D([], [], color=colour, label=label, ls=style) for colour, label, style in entries
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.8)
 
 
@@ -149,7 +160,11 @@ def _norm(matrices: Sequence[Array]) -> Normalize:
 
 
 def _bar(figure: Figure, panels: Array, norm: Normalize) -> None:
-    bar = figure.colorbar(ScalarMappable(norm, _SCALE), ax=list(panels), location="bottom", aspect=30, fraction=0.06, pad=0.04)
+    colours = ScalarMappable(norm, _SCALE)
+    bar = figure.colorbar(
+        colours, ax=list(panels), location="bottom", aspect=30, fraction=0.06, pad=0.04
+    )
     bar.outline.set_visible(False)
-    ends = [float(norm.vmin or 0), float((norm.vmin or 0) + (norm.vmax or 0)) / 2, float(norm.vmax or 0)]
+    low, high = float(norm.vmin or 0), float(norm.vmax or 0)
+    ends = [low, (low + high) / 2, high]
     bar.set_ticks(ends, labels=[f"{value:.2g}".replace("-", "−") for value in ends])
