@@ -155,13 +155,16 @@ def measure(cell: Cell) -> xr.Dataset:
     )
 
 
-def setting_of(cell: Cell) -> early_linear.Cell:
+def setting_of(cell: Cell) -> early_linear.Run:
     """The run in the terms of `early_linear`: both starts share data and steps; the small one allows larger steps."""
     step_size = cell.faster * early_linear.step_size("erf", cell.dim)
-    return early_linear.Cell(cell.seed, cell.dim, cell.n, cell.width, step_size, horizon=cell.faster * cell.horizon)
+    return early_linear.Run(
+        seed=cell.seed, dim=cell.dim, n=cell.n, width=cell.width, step_size=step_size,
+        horizon=cell.faster * cell.horizon,
+    )  # fmt: skip
 
 
-def start_of(cell: Cell, setting: early_linear.Cell) -> TwoLayer:
+def start_of(cell: Cell, setting: early_linear.Run) -> TwoLayer:
     """The symmetric start of Hu et al., or the dominated one of Boursier & Flammarion with |v_r| = `small` >= |w_r|."""
     if cell.start == "kernel":
         return early_linear.network(setting)
