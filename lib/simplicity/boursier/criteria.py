@@ -1,5 +1,7 @@
 """What several experiments of the wing hold their runs against, one answer a cell, and checks that they share."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -45,15 +47,18 @@ def linear_above_noise(cells: xr.Dataset) -> Answers:
     return np.array(found, dtype=bool)
 
 
-def few_samples(runs: Runs, id: str, statistic: str, few: xr.Dataset, needs: int = 0) -> Check:
-    """`few` samples are interpolated. The share of the control is P(chi2 with n - d degrees of freedom > 0.1 n)."""
+def few_samples(runs: Runs, id: str, statistic: str, few: xr.Dataset, **judged: Any) -> Check:
+    """`few` samples are interpolated; `judged`: what the check needs, as in `claims.check`.
+
+    The share of the control is P(chi2 with n - d degrees of freedom > 0.1 n).
+    """
     return check(
         runs, id, "empirical", statistic, share(above_noise(few)), below(0.1),
         control(
             "a linear fit to the same samples in place of the network",
             share(linear_above_noise(few)), above(0.5),
         ),
-        needs=needs,
+        **judged,
     )  # fmt: skip
 
 
