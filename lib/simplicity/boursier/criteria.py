@@ -1,4 +1,4 @@
-"""What several experiments of the wing hold their runs against, one answer a cell, and checks that they share."""
+"""What experiments hold their runs against, one answer a cell, and the checks that they share."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def refuses_noise(cells: xr.Dataset) -> Answers:
 
 
 def linear_above_noise(cells: xr.Dataset) -> Answers:
-    """`above_noise` of one least-squares fit to the cell's own samples, drawn again from its seed."""
+    """`above_noise` of one least-squares fit to the cell's samples, drawn again from its seed."""
     found = []
     for cell in (cells.isel(cell=index) for index in range(cells.sizes["cell"])):
         law, n, dim, seed = str(cell.law.values), int(cell.n), int(cell.dim), int(cell.seed)
@@ -63,12 +63,17 @@ def few_samples(runs: Runs, id: str, statistic: str, few: xr.Dataset, **judged: 
 
 
 def past_threshold(
-    runs: Runs, word: str, small: xr.Dataset, unaligned: xr.Dataset, middle: xr.Dataset, at: str = ""
+    runs: Runs,
+    word: str,
+    small: xr.Dataset,
+    unaligned: xr.Dataset,
+    middle: xr.Dataset,
+    at: str = "",
 ) -> list[Check]:
     """`B1.word` and `B2.word`: the `small` starts on Gaussian inputs at n = 640.
 
-    The controls start at scale 1: for B1 `unaligned`, for B2 `middle`, which has margin inputs. `at` says in the
-    statistics which networks these are.
+    The controls start at scale 1: for B1 `unaligned`, for B2 `middle`, which has margin inputs.
+    `at` says in the statistics which networks these are.
     """
     many = small.isel(cell=(small.law.values == "gaussian") & (small.n.values == PAST))
     return [
@@ -83,7 +88,8 @@ def past_threshold(
         ),
         check(
             runs, f"B2.{word}", "empirical",
-            f"share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, Gaussian, n = {PAST}{at}",
+            "share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, Gaussian, "
+            f"n = {PAST}{at}",
             share(refuses_noise(many)), every_seed(),
             control(
                 f"scale 1, margin, n = {_ns(middle)}: share of runs with excess risk > 0.5 sigma^2",

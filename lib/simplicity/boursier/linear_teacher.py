@@ -1,7 +1,7 @@
-"""One training run of the linear-teacher setting, which the experiments on the optimization threshold share.
+"""One training run of the linear-teacher setting, which most experiments of the wing share.
 
-Draw the data, start small, descend, compare with the theorem's limit (Boursier & Flammarion 2025, theorem 4.1).
-Experiments decide which fields of a run vary and what is kept of it.
+Draw the data, start small, descend, compare with the theorem's limit (Boursier & Flammarion 2025,
+theorem 4.1). Experiments decide which fields of a run vary and what is kept of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,9 @@ from simplicity.data import streams
 from simplicity.grid import config
 from simplicity.problems import doors
 
-# The run stops when no neuron is pulled harder than this. Residuals have float32 noise near 1e-7 in single
-# precision, and a force of 1e-6 moves a weight by 0.2 percent of itself in the 2000 units of time of the usual budget.
+# The run stops when no neuron is pulled harder than this. Residuals have float32 noise near 1e-7 in
+# single precision, and a force of 1e-6 moves a weight by 0.2 percent of itself in the 2000 units of
+# time of the usual budget.
 TOLERANCE = 1e-6
 ENGINES = {"sweep": two_layer.descend, "cones": cones.descend}
 
@@ -35,13 +36,15 @@ class Run:
     noise_variance: float = config.param(0.25, "sigma^2", low=0)
     step_size: float = config.param(0.1, "learning rate eta", low=1e-12)
     steps: int = config.param(20_000, "gradient steps at most", low=1, high=10**9)
-    precision: str = config.param("float32", "floating point of the training", choices=("float32", "float64"))
+    precision: str = config.param(
+        "float32", "floating point of the training", choices=("float32", "float64")
+    )
     seed: int = config.param(0, "seed of data and start", low=0, high=2**31 - 1)
 
 
 @config.settings
 class TimedRun(Run):
-    """A run for a given time of the flow, so that runs with different learning rates end together."""
+    """A run for a given time of the flow: runs with different learning rates end together."""
 
     time: float = config.param(2000.0, "training time: steps x learning rate", low=1e-6, high=1e9)
 
@@ -70,7 +73,8 @@ class Trained(NamedTuple):
     def outcome(self) -> xr.Dataset:
         """The scalars of `alignment.against_two_ols`, with `stopped_at` and `force` of the run."""
         found = alignment.against_two_ols(self.prediction, *self.task)
-        return xr.Dataset({**found, "stopped_at": self.trajectory["stopped_at"], "force": self.trajectory["force"]})
+        ended = {name: self.trajectory[name] for name in ("stopped_at", "force")}
+        return xr.Dataset({**found, **ended})
 
 
 def draw(run: Run) -> synthetic.Task:
@@ -97,9 +101,10 @@ def train(
     schedule: Sequence[int] | None = None,
     probes: Mapping[str, two_layer.Probe] | None = None,
 ) -> Trained:
-    """Full-batch gradient descent from `start` (default: the run's own) for at most `run.steps` steps.
+    """Full-batch descent from `start` (default: the run's own) for at most `run.steps` steps.
 
-    Besides the given probes there is `train_curve`, the plain train MSE; the default schedule is both ends.
+    Besides the given probes there is `train_curve`, the plain train MSE; the default schedule is
+    both ends.
     """
     task = draw(run)
     start = initial(run, one_sign=one_sign) if start is None else start
@@ -118,9 +123,10 @@ def train(
 
 
 def end(run: Run, engine: str) -> xr.Dataset:
-    """The scalars of `Trained.outcome` for a run by one of `ENGINES`, and how many steps the plain sweep made.
+    """The scalars of `Trained.outcome` for a run by one of `ENGINES`.
 
-    For widths at which the plain sweep alone would take too long; nothing is looked at on the way.
+    With them how many steps the plain sweep made. For widths at which it alone would take too long;
+    nothing is looked at on the way.
     """
     doors.choice("engine", engine, ENGINES)
     task = draw(run)
@@ -136,4 +142,5 @@ def end(run: Run, engine: str) -> xr.Dataset:
     )
     scalars = alignment.against_two_ols(partial(nets.forward, network), *task)
     plain = found.get("plain_steps", found["stopped_at"])
-    return xr.Dataset({**scalars, "stopped_at": found["stopped_at"], "force": found["force"], "plain_steps": plain})
+    ended = {name: found[name] for name in ("stopped_at", "force")}
+    return xr.Dataset({**scalars, **ended, "plain_steps": plain})

@@ -1,9 +1,9 @@
 """a_j^2 - |w_j|^2 is conserved by the flow, and with it the sign of a_j (claim B23).
 
-Boursier & Flammarion, section 2: both weights of a neuron are pulled by the same force, so the flow keeps
-a_j^2 - |w_j|^2, and where that is not negative a_j cannot pass 0. Gradient descent drifts in proportion to its step
-size. Adam rescales each coordinate by itself and conserves nothing. The step sizes are compared at the same time,
-steps times step size.
+Boursier & Flammarion, section 2: both weights of a neuron are pulled by the same force, so the flow
+keeps a_j^2 - |w_j|^2, and where that is not negative a_j cannot pass 0. Gradient descent drifts in
+proportion to its step size. Adam rescales each coordinate by itself and conserves nothing. The step
+sizes are compared at the same time, steps times step size.
 """
 
 from functools import partial
@@ -14,10 +14,20 @@ import torch
 import xarray as xr
 
 from simplicity import nets
-from simplicity.boursier import linear_teacher
+from simplicity.boursier import alignment, linear_teacher
 from simplicity.boursier.two_layer import descend
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, Estimate, below, between, check, control, every_seed, mean, share
+from simplicity.evidence.claims import (
+    Check,
+    Estimate,
+    below,
+    between,
+    check,
+    control,
+    every_seed,
+    mean,
+    share,
+)
 from simplicity.evidence.over_seeds import each
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
@@ -28,13 +38,14 @@ CLAIMS = ("B23",)
 
 PROBES = 26  # in time, the same for both step sizes
 JUDGED = (100, 500)  # widths
+OPTIMISERS = ("gradient descent", "adam")
 
 
 @config.settings
 class Run(linear_teacher.TimedRun):
     """A run by one of two optimisers from one of the starts."""
 
-    optimiser: str = config.param("gradient descent", "what trains", choices=("gradient descent", "adam"))
+    optimiser: str = config.param("gradient descent", "what trains", choices=OPTIMISERS)
     kind: str = config.param("dominated", "law of the initialisation", choices=starts.STARTS)
 
 
@@ -55,7 +66,7 @@ GRID = Grid(
 
 
 def measure(run: Run) -> xr.Dataset:
-    """`drift`: max_j |Q_j(t) - Q_j(0)| of Q_j = a_j^2 - |w_j|^2. `kept`: share of a_j with their first sign."""
+    """`drift`: max_j |Q_j(t) - Q_j(0)| of Q_j = a_j^2 - |w_j|^2; `kept`: share of first signs."""
     task = linear_teacher.draw(run)
     rng = streams.generator(run.seed, streams.INITIALISATION)
     start = starts.STARTS[run.kind](run.width, run.dim, run.scale, rng)
@@ -64,18 +75,19 @@ def measure(run: Run) -> xr.Dataset:
         "probes": {
             "drift": lambda network: float(np.abs(balance(network) - balance(start)).max()),
             "kept": lambda network: float(np.mean(np.sign(network.a) == np.sign(start.a))),
-            "train_curve": lambda network: float(np.mean((nets.forward(network, task.x) - task.y) ** 2)),
+            "train_curve": lambda network: alignment.mse(nets.forward(network, task.x), task.y),
         },
         "precision": run.precision,
     }
     if run.optimiser == "adam":
-        # Fused, Adam takes the square root of the processor, which is exact; else MKL's, which differs between them.
+        # Fused, Adam takes the square root of the processor, which is exact; else MKL's, which
+        # differs between them.
         adam = partial(torch.optim.Adam, lr=run.step_size, fused=True)
         _, found = train(start, task.x, task.y, optimiser=adam, **settings)
     else:
         _, found = descend(start, task.x, task.y, step_size=run.step_size, **settings)
-    fraction = ("probe", np.linspace(0, 1, PROBES))
-    return found[["drift", "kept", "train_curve"]].drop_vars(["step", "time"]).assign_coords(fraction=fraction)
+    kept = found[["drift", "kept", "train_curve"]].drop_vars(["step", "time"])
+    return kept.assign_coords(fraction=("probe", np.linspace(0, 1, PROBES)))
 
 
 def balance(network: nets.TwoLayer) -> np.ndarray:

@@ -85,7 +85,8 @@ def checks(runs: Runs) -> list[Check]:
     enough = runs.seeds >= ENOUGH_SEEDS and len(runs.settings.dim) >= ENOUGH_DIMENSIONS
     needed = f"an exponent needs {ENOUGH_SEEDS} seeds and {ENOUGH_DIMENSIONS} dimensions"
     why = "" if enough else needed
-    whole, plane = (exponent(runs[group]) if enough else exact(np.nan) for group in ("whole", "plane"))
+    groups = (runs["whole"], runs["plane"])
+    whole, plane = (exponent(cells) if enough else exact(np.nan) for cells in groups)
     return [
         check(
             runs, "B11.grows", "empirical", "exponent of n50 in d", whole, interval_above(0),

@@ -55,15 +55,15 @@ GRID = Grid(
 
 
 def measure(run: Run) -> xr.Dataset:
-    """Curves over the whole run, and what neurons do at four moments: the start, two tau, the exit."""
+    """Curves over the whole run, and what neurons do at its moments: start, two tau, exit."""
     task, start = linear_teacher.draw(run), linear_teacher.initial(run)
     rng = streams.generator(run.seed, streams.NOISE)
     force = extremal.largest_force(task.x, task.y, start.w, rng)
     probes = {
-        "aligned": lambda network: early.aligned_share(*network, task.x, task.y),
-        "idle": lambda network: early.idle_share(*network, task.x, task.y),
+        "aligned": lambda network: early.aligned_share(network.a, network.w, task.x, task.y),
+        "idle": lambda network: early.idle_share(network.a, network.w, task.x, task.y),
         "size": _size,
-        "pull": lambda network: early.leading_force(*network, task.x, task.y),
+        "pull": lambda network: early.leading_force(network.a, network.w, task.x, task.y),
     }
     coarse = tuple(np.unique(np.rint(np.linspace(0, run.steps, PROBES)).astype(int)).tolist())
     aligned = {"aligned": probes["aligned"]}
@@ -107,9 +107,10 @@ def _exit_step(run: Run, curves: xr.Dataset) -> int:
     return after if found is None else schedule[found]
 
 
-# Where a threshold does not come from the sheet's cross-checked table it comes from the theorem, and
-# was fixed before any run: all neurons align (99 percent of them stands for all), the weights obey
-# |a_j| sqrt(m) <= lambda^(1 - eps) (1 percent for the o(1)), and the loss has not moved (1 percent).
+# Where a threshold does not come from the sheet's cross-checked table it comes from the theorem,
+# and was fixed before any run: all neurons align (99 percent of them stands for all), the weights
+# obey |a_j| sqrt(m) <= lambda^(1 - eps) (1 percent for the o(1)), and the loss has not moved (1
+# percent).
 def checks(runs: Runs) -> list[Check]:
     return [*_alignment_checks(runs), *_exit_checks(runs)]
 
@@ -121,13 +122,14 @@ def _alignment_checks(runs: Runs) -> list[Check]:
     moved = np.abs(small.train_mse / small.train_mse.isel(moment=START) - 1).isel(moment=HALF)
     sizes = np.maximum(*(_relative_size(small, moment) for moment in (QUARTER, HALF)))
     more, at_start = (
-        paired(*(part.isel(moment=moment) for part in (smallest, middle)), "aligned", np.subtract) > 0
+        paired(smallest.isel(moment=moment), middle.isel(moment=moment), "aligned", np.greater) > 0
         for moment in (QUARTER, START)
     )
     return [
         check(
             runs, "B7.aligned", "theorem",
-            "share of seeds with 99 percent of neurons aligned at tau, eps 0.5, scale 1e-6, n = 320",
+            "share of seeds with 99 percent of neurons aligned at tau, eps 0.5, scale 1e-6, "
+            "n = 320",
             share((smallest.aligned.isel(moment=HALF) >= 0.99).values), every_seed(),
             control(
                 "scale 1, when the loss has dropped by a tenth: median share of aligned neurons",
@@ -136,7 +138,8 @@ def _alignment_checks(runs: Runs) -> list[Check]:
         ),
         check(
             runs, "B7.size", "theorem",
-            "largest |a_j| sqrt(m) / scale^(1 - eps) at tau, both eps, scales 1e-3 and 1e-6, n >= 80",
+            "largest |a_j| sqrt(m) / scale^(1 - eps) at tau, both eps, scales 1e-3 and 1e-6, "
+            "n >= 80",
             _largest(sizes, small), below(1.01),
             control(
                 "at the exit in place of tau: the smallest such quotient, eps 0.5",
@@ -181,7 +184,8 @@ def _exit_checks(runs: Runs) -> list[Check]:
         ),
         check(
             runs, "B8.band", "theorem",
-            "share of runs with exit time x |D_max| / ln(1/scale) in [1, 1.35], both scales, n >= 80",
+            "share of runs with exit time x |D_max| / ln(1/scale) in [1, 1.35], both scales, "
+            "n >= 80",
             share(within), every_seed(),
             control(
                 "scale 1, no plateau and the ratio undefined: largest exit time x |D_max|",
@@ -203,7 +207,7 @@ def _exit_checks(runs: Runs) -> list[Check]:
 
 
 def _largest(values: np.ndarray, cells: xr.Dataset) -> Estimate:
-    """Over all draws of `cells`; huge where a value is missing, so that a run without an exit fails."""
+    """Over all draws of `cells`; huge where a value is missing: a run without an exit fails."""
     found = np.where(np.isnan(values), 1e9, values)
     return exact(found.max(initial=-np.inf), len(np.unique(cells.seed.values)))
 
@@ -221,12 +225,15 @@ def _relative_size(cells: xr.Dataset, moment: int) -> np.ndarray:
 
 
 def _change_of_control(large: xr.Dataset, small: xr.Dataset) -> np.ndarray:
-    """Relative change of the loss at scale 1 at the tau (eps 0.5) of the same seed at scale 1e-3."""
+    """Relative change of the loss at scale 1, at the seed's tau (eps 0.5) at scale 1e-3."""
     ends = small.moment_time.isel(moment=HALF).values.tolist()
     tau = dict(zip(small.seed.values.tolist(), ends, strict=True))
     curves = zip(large.seed.values.tolist(), large.train_curve.values, strict=True)
-    times = large.time.values
-    changes = [np.interp(tau[seed], times, curve) / curve[0] - 1 for seed, curve in curves if seed in tau]
+    changes = [
+        np.interp(tau[seed], large.time.values, curve) / curve[0] - 1
+        for seed, curve in curves
+        if seed in tau
+    ]
     return np.abs(np.array(changes))
 
 

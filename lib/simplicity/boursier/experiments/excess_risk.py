@@ -1,9 +1,9 @@
 """The price of two fits instead of one: excess risk about 2 d sigma^2 / n (claim B21).
 
-A consequence of Boursier & Flammarion 2025, theorem 4.1, derived here: each half of the samples is fitted by
-least squares with risk d sigma^2 / (n_half - d - 1) for Gaussian inputs (inverse Wishart), and x x^T does not see the
-sign that splits the samples. With a binomial number of samples in a half the exact mean is a finite sum. No network
-here.
+A consequence of Boursier & Flammarion 2025, theorem 4.1, derived here: each half of the samples is
+fitted by least squares with risk d sigma^2 / (n_half - d - 1) for Gaussian inputs (inverse
+Wishart), and x x^T does not see the sign that splits the samples. With a binomial number of samples
+in a half the exact mean is a finite sum. No network here.
 """
 
 import numpy as np
@@ -42,8 +42,8 @@ GRID = Grid(
 def measure(run: Run) -> xr.Dataset:
     """Mean and standard error over draws of the excess risk of two fits and of one.
 
-    For covariance I and a fit beta the risk over fresh inputs is exact, |beta - beta*|^2; of two fits it is the mean
-    of the two halves, since a half of the inputs has second moment I as well.
+    For covariance I and a fit beta the risk over fresh inputs is exact, |beta - beta*|^2; of two
+    fits it is the mean of the two halves, since a half of the inputs has second moment I as well.
     """
     rng = streams.generator(run.seed, streams.DATA)
     teacher = synthetic.first_axis(run.dim)

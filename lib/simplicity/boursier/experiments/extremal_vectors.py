@@ -1,4 +1,4 @@
-"""Extremal vectors gather at the population's as n grows; with a margin two are left (claims B5, B6).
+"""Extremal vectors gather at the population's, and with a margin two are left (claims B5, B6).
 
 Boursier & Flammarion 2025, theorem 3.1: E sup_w |D_n(w) - D(w)| shrinks like sqrt(d log n / n). For
 symmetric inputs of covariance I and y = <beta*, x> + noise, D(w) = beta*/2 for every w, so that
@@ -36,7 +36,8 @@ from simplicity.grid.groups import Grid, Runs
 
 CLAIMS = ("B5", "B6")
 
-# Of freedom: a mean, so that D exists, and no variance; sup |D_n - D| then shrinks like n^-(1 - 1/1.2).
+# Of freedom: a mean, so that D exists, and no variance; sup |D_n - D| then shrinks like n^-(1 -
+# 1/1.2).
 DEGREES = 1.2
 RATE = (50, 100, 200, 400, 800, 1600, 3200)  # numbers of samples for the rate
 TREND = (64, 128, 256, 1024, 4096)  # and for the trend of the count
@@ -80,7 +81,9 @@ GRID = Grid(
 
 
 def measure(run: Run) -> xr.Dataset:
-    """`count` of extremal vectors but 0, `on_boundary` those on a boundary, `zero`: is 0 one as well?
+    """The extremal vectors of a draw, and how far D_n lies from D.
+
+    `count`: without 0; `on_boundary`: of them on a boundary; `zero`: is 0 one as well?
 
     `supremum` = sup_w |D_n(w) - D|; `farthest`, the largest distance of an extremal vector to D;
     `widest`, the largest angle between two of them in radians. For d > 2 all but `zero` (not looked
@@ -164,7 +167,7 @@ def _rate(runs: Runs, law: str) -> Check:
 
 
 def _clustering(runs: Runs, law: str) -> Check:
-    """The same interval for what follows from the rate: the extremal vectors themselves come to D."""
+    """The same interval for what follows from the rate: the extremal vectors come to D."""
     return check(
         runs, f"B5.{law}_vectors", "theorem",
         "exponent in n of the largest distance of an extremal vector to D, "
@@ -210,7 +213,7 @@ def _slopes(ns: np.ndarray, table: np.ndarray) -> np.ndarray:
 def _table(
     cells: xr.Dataset, value: str, grid: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The n of `grid` that there are, and `value` as (seeds, ns) for the seeds that have them all."""
+    """The n of `grid` that there are; `value` as (seeds, ns) for the seeds that have them all."""
     cells = cells_where(cells, n=grid).sortby("n")
     ns, seeds, values = np.unique(cells.n), cells.seed.values, cells[value].values.astype(float)
     rows = [values[seeds == seed] for seed in np.unique(seeds)]

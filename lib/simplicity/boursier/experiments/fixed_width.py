@@ -1,4 +1,4 @@
-"""At a fixed width training ends at a global minimum, at a spurious point, at a global one (claim B13).
+"""With n a fixed width ends at a global minimum, a spurious point, a global minimum (claim B13).
 
 Boursier & Flammarion 2025, as settled in the discussion of the paper: few samples are interpolated;
 more are not although they could be; and for n far beyond the number of weights nothing can fit

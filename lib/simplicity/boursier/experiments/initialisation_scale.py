@@ -1,8 +1,8 @@
 """The scale of the initialisation must be small, whatever n and the width (claim B9).
 
-Boursier & Flammarion 2025, theorem 4.1: lambda* depends neither on n nor on m. Margin inputs, the same data and the
-same directions at every scale. The number of steps is part of the question: rho is read at one budget and again at
-three times that budget, from the same run.
+Boursier & Flammarion 2025, theorem 4.1: lambda* depends neither on n nor on m. Margin inputs, the
+same data and the same directions at every scale. The number of steps is part of the question: rho
+is read at one budget and again at three times that budget, from the same run.
 """
 
 import dataclasses
@@ -31,7 +31,13 @@ LONGER = 3  # the second budget, in first budgets
 
 GRID = Grid(
     Run,
-    groups={"sweep": {"scale": (1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 2.0), "n": (120,), "width": (200,)}},
+    groups={
+        "sweep": {
+            "scale": (1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 2.0),
+            "n": (120,),
+            "width": (200,),
+        },
+    },
     quick={"seeds": 3},
     full={"n": (120, 240), "width": (200, 1000), "seeds": 10},
     tiny={"scale": (1e-3, 1.0), "n": (40,), "width": (20,), "steps": 200, "seeds": 2},

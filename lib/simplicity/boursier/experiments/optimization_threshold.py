@@ -1,8 +1,8 @@
 """Train and test loss against the number of samples: the optimization threshold (claims B1, B2).
 
-Boursier & Flammarion 2025, Figure 1 and theorem 4.1. A linear teacher with noise, a two-layer ReLU network,
-full-batch gradient descent from a small start, for a fixed number of steps. The control is the same network started
-at scale 1, where no alignment precedes the fit.
+Boursier & Flammarion 2025, Figure 1 and theorem 4.1. A linear teacher with noise, a two-layer ReLU
+network, full-batch gradient descent from a small start, for a fixed number of steps. The control is
+the same network started at scale 1, where no alignment precedes the fit.
 """
 
 import numpy as np
@@ -37,11 +37,12 @@ def measure(run: Run) -> xr.Dataset:
     trained = linear_teacher.train(run, schedule=log_schedule(run.steps, PROBES))
     fits = alignment.two_ols(trained.task.x, trained.task.y, trained.task.teacher)
     cosines, weights = alignment.signed_cosines(*trained.network, fits)
-    histogram = np.histogram(cosines, BINS, weights=weights)[0] / max(weights.sum(), np.finfo(float).tiny)
+    total = max(weights.sum(), np.finfo(float).tiny)
+    histogram = np.histogram(cosines, BINS, weights=weights)[0] / total
     return trained.outcome().assign(
         cosine=alignment.weighted_mean(cosines, weights),
         histogram=("bin", histogram.astype(np.float32)),
-        train_curve=trained.trajectory["train_curve"].astype(np.float32),  # to be drawn, never judged
+        train_curve=trained.trajectory["train_curve"].astype(np.float32),  # to be drawn only
     )
 
 

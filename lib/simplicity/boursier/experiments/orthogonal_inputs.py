@@ -2,14 +2,14 @@
 
 A remark of Boursier & Flammarion in the reviews: with orthogonal inputs at mild width the effective
 width should grow with n, and only m of order 2^n should leave two groups. Here x_k = sqrt(n) e_k in
-d = n dimensions, half of the labels 1, half -1, no noise. D_n(w) then is the sum of y_k x_k / n over
-the inputs on which w is active, so that a neuron with a_j > 0 ends along the positive samples that
-were active at its start, and one with a_j < 0 along the negative ones. Two groups need a neuron of
-each sign that starts active on all n/2 samples of its sign: m of order 2^(n/2) for these balanced
-labels.
+d = n dimensions, half of the labels 1, half -1, no noise. D_n(w) then is the sum of y_k x_k / n
+over the inputs on which w is active, so that a neuron with a_j > 0 ends along the positive samples
+that were active at its start, and one with a_j < 0 along the negative ones. Two groups need a
+neuron of each sign that starts active on all n/2 samples of its sign: m of order 2^(n/2) for these
+balanced labels.
 
-The start has to be tiny: a neuron that misses one sample grows by the rate sqrt(1 - 2/n) of one that
-misses none, and only the scale tells them apart. Double precision has room for 1e-30.
+The start has to be tiny: a neuron that misses one sample grows by the rate sqrt(1 - 2/n) of one
+that misses none, and only the scale tells them apart. Double precision has room for 1e-30.
 """
 
 import numpy as np

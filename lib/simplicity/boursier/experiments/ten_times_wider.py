@@ -1,9 +1,9 @@
-"""The threshold with a hundred thousand neurons, ten times the width of the paper's figure (claims B1, B2).
+"""The threshold with a hundred thousand neurons, ten times the paper's width (claims B1, B2).
 
-Boursier & Flammarion 2025, Figure 1: d = 5, m = 10,000. The theorem is free of m. The settings of `paper_width`,
-trained by the engine of cones in double precision, since the plain sweep would take some eight hours. Runs of the
-first seed at one number of samples are made by the plain sweep as well, to see whether the engine is right at this
-width too.
+Boursier & Flammarion 2025, Figure 1: d = 5, m = 10,000. The theorem is free of m. The settings of
+`paper_width`, trained by the engine of cones in double precision, since the plain sweep would take
+some eight hours. Runs of the first seed at one number of samples are made by the plain sweep as
+well, to see whether the engine is right at this width too.
 """
 
 import numpy as np
@@ -52,7 +52,7 @@ def checks(runs: Runs) -> list[Check]:
 
 
 def engine_gap(runs: Runs) -> dict[str, float]:
-    """Law -> |train MSE by cones / by the plain sweep - 1|, the largest of the runs made by both."""
+    """Law -> |train MSE by cones / by the plain sweep - 1|, largest of the runs made by both."""
     found = {}
     for law in runs.settings.law:
         plain = runs("plain", law=law).sortby("seed")

@@ -1,9 +1,9 @@
-"""Three points on which a small start ends at the regression line, and a large one interpolates (claim B19).
+"""Three points: a small start ends at the regression line, a large one interpolates (claim B19).
 
-The predecessor's example (Boursier & Flammarion, "Early alignment ... is a two-edged sword"): one-dimensional inputs
-with a hidden bias, so d = 2 with a constant second coordinate. Dominated and balanced starts are judged. An
-independent Gaussian start is drawn at one width but not judged: it is stuck or not depending on its scale and width,
-so it is no clean control.
+The predecessor's example (Boursier & Flammarion, "Early alignment ... is a two-edged sword"):
+one-dimensional inputs with a hidden bias, so d = 2 with a constant second coordinate. Dominated and
+balanced starts are judged. An independent Gaussian start is drawn at one width but not judged: it
+is stuck or not depending on its scale and width, so it is no clean control.
 """
 
 import numpy as np
@@ -93,7 +93,8 @@ def checks(runs: Runs) -> list[Check]:
             share(stuck(runs("small", kind=kind, width=JUDGED))), every_seed(),
             control(
                 "scale 1 or more: share of runs with an error below 1e-6",
-                share((runs("large", kind=kind, width=JUDGED).train_mse < 1e-6).values), every_seed(),
+                share((runs("large", kind=kind, width=JUDGED).train_mse < 1e-6).values),
+                every_seed(),
             ),
         )
         for kind in ("dominated", "balanced")

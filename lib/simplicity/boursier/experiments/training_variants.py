@@ -1,4 +1,4 @@
-"""The same task under other training, other starts and other samples (claim B17, the referees' table).
+"""The task under other training, other starts and other samples (claim B17, a referees' table).
 
 Margin inputs and a linear teacher, plain full-batch gradient descent on a ReLU network from a small
 dominated start: every row of `VARIANTS` changes one thing of that, or two. What is asked of each:
@@ -202,7 +202,7 @@ def train(
 
 
 def schedule(steps: int, longer: int) -> tuple[int, ...]:
-    """Evenly spaced in log(1 + step), then evenly over the tail; the same parts for every `longer`."""
+    """Evenly spaced in log(1 + step), then evenly over the tail; alike for every `longer`."""
     whole = steps // longer
     tail = np.rint(np.linspace(TAIL, 1, TAIL_PROBES) * whole).astype(int)
     return tuple(longer * step for step in sorted({*log_schedule(whole, PROBES), *tail.tolist()}))
@@ -253,7 +253,7 @@ def floors(cells: xr.Dataset, variant: str, n: int = 480) -> np.ndarray:
 
 
 def _ratio(full: np.ndarray, half: np.ndarray) -> Estimate:
-    """The ratio of the means, with the range of the ratios of single seeds; nothing without both."""
+    """The ratio of the means, with the range of the ratios of seeds; nothing without both."""
     if len(full) != len(half) or len(full) == 0:
         return mean([])
     ratios = full / half
@@ -262,7 +262,7 @@ def _ratio(full: np.ndarray, half: np.ndarray) -> Estimate:
 
 
 def crossing(cells: xr.Dataset, variant: str) -> int | None:
-    """The smallest n from which on the median rho stays at `CROSSED` or above; None: it never does."""
+    """The smallest n from which on the median rho stays at `CROSSED` or above, if it ever does."""
     part = cells_where(cells, variant=variant)
     found = None
     for n in sorted({int(n) for n in part.n.values}, reverse=True):

@@ -1,9 +1,10 @@
-"""The number of samples at which training stops interpolating does not depend on the width (claim B10).
+"""Where training stops interpolating is a matter of samples and not of the width (claim B10).
 
-Boursier & Flammarion 2025: n* of theorem 4.1 is free of m, and the authors expect the same of their figures at
-m = 10,000. Margin inputs; widths over four decades, up to ten times the paper's, share data. Success is the theorem's
-limit, rho = 1. Where every seed succeeds or none does, widths agree trivially, so that the judged n lie between. The
-control is a start at scale 1, from which a wider network fits more of the noise in the same number of steps.
+Boursier & Flammarion 2025: n* of theorem 4.1 is free of m, and the authors expect the same of their
+figures at m = 10,000. Margin inputs; widths over four decades, up to ten times the paper's, share
+data. Success is the theorem's limit, rho = 1. Where every seed succeeds or none does, widths agree
+trivially, so that the judged n lie between. The control is a start at scale 1, from which a wider
+network fits more of the noise in the same number of steps.
 """
 
 import numpy as np
@@ -30,7 +31,7 @@ from simplicity.grid.groups import Grid, Runs
 CLAIMS = ("B10",)
 
 JUDGED = (80, 100, 120)  # numbers of samples at which some seeds succeed and some do not
-CONFIDENCE = 0.9  # of the interval: an equivalence test at level 5 percent uses a 90 percent interval
+CONFIDENCE = 0.9  # an equivalence test at level 5 percent uses a 90 percent interval
 WIDE = 10_000  # neurons from which on the engine of cones is the faster one, compiling it included
 
 GRID = Grid(
@@ -41,7 +42,10 @@ GRID = Grid(
     },
     quick={"seeds": 5},
     full={"width": (10, 20, 50, 200, 1000, 10_000, 100_000), "n": (80, 100, 120, 240), "seeds": 40},
-    tiny={"width": (10, 20), "n": (30, 60), "unaligned_n": 30, "unaligned_seeds": 2, "steps": 200, "seeds": 2},
+    tiny={
+        "width": (10, 20), "n": (30, 60), "unaligned_n": 30, "unaligned_seeds": 2,
+        "steps": 200, "seeds": 2,
+    },
 )
 
 
@@ -59,10 +63,11 @@ def checks(runs: Runs) -> list[Check]:
             "the difference farthest from 0",
             farthest(differences(runs("small", n=JUDGED))), interval_within(-0.2, 0.2),
             control(
-                "scale 1, n = 120: median over seeds of train MSE at the largest width / at the smallest",
+                "scale 1, n = 120: median over seeds of train MSE at the largest width / "
+                "at the smallest",
                 median(paired(wide, narrow, "train_mse")), below(0.5),
             ),
-            needs=40,  # with fewer a 90 % interval of a difference of shares is wider than the criterion
+            needs=40,  # with fewer the interval of a difference of shares exceeds the criterion
         ),
     ]  # fmt: skip
 
@@ -70,8 +75,8 @@ def checks(runs: Runs) -> list[Check]:
 def differences(cells: xr.Dataset) -> dict[int, Estimate]:
     """Width -> share of successes minus that of the largest width, with a 90 % interval over seeds.
 
-    Widths share the data of a seed, so each seed gives one paired difference, its mean over n. An n at which all
-    widths and seeds agree is left out.
+    Widths share the data of a seed, so each seed gives one paired difference, its mean over n. An n
+    at which all widths and seeds agree is left out.
     """
     success = cells.assign(success=("cell", at_limit(cells)))
     undecided = [n for n in np.unique(cells.n) if 0 < cells_where(success, n=n).success.mean() < 1]
@@ -83,7 +88,8 @@ def differences(cells: xr.Dataset) -> dict[int, Estimate]:
         for width in np.unique(cells.width)
     }
     widest = max(shares)
-    return {width: _interval(values - shares[widest]) for width, values in shares.items() if width < widest}
+    best = shares.pop(widest)
+    return {width: _interval(values - best) for width, values in shares.items()}
 
 
 def farthest(found: dict[int, Estimate]) -> Estimate:
