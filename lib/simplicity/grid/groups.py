@@ -181,7 +181,7 @@ class Runs:
     def __init__(self, dataset: xr.Dataset, grid: Grid) -> None:
         self.dataset, self.grid = dataset, grid
         self.attrs = dataset.attrs
-        self.settings = config.parse(grid.Config, json.loads(dataset.attrs["config"]))
+        self.settings: Any = config.parse(grid.Config, json.loads(dataset.attrs["config"]))
         names = [field.name for field in dataclasses.fields(grid.run)]
         self._cells = list(zip(*(dataset[name].values.tolist() for name in names), strict=True))
         self._groups: dict[str, list[Any]] = {}

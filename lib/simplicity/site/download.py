@@ -207,7 +207,10 @@ class Words:
         return domain.resolve_xref(self.env, self.page, self.app.builder, kind, wanted, node, content)
 
     def directive(self, name: str, argument: str, options: dict[str, str], body: str) -> str:
-        if name == "claim-box":
+        if name == "claim":
+            row = self.env.simplicity.rows.get(argument)  # type: ignore[attr-defined]
+            return f"**{row['id']}** {row['claim']} *{_signed(row)}*" if row else ""
+        if name in ("claim-box", "verdict-strip"):
             known = self.env.simplicity.rows  # type: ignore[attr-defined]
             rows = [known[one] for one in argument.split() if one in known]
             return table(

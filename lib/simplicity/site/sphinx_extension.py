@@ -31,6 +31,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("ledger", directives.Ledger)
     app.add_directive("ledger-summary", directives.LedgerSummary)
     app.add_role("verdict", directives.Verdict())
+    app.add_directive("verdict-strip", directives.Strip)
+    app.add_directive("claim", directives.ClaimScreen)
     app.add_directive("criteria", directives.Criteria)
     app.add_role("check", directives.CheckValue())
     app.add_role("control", directives.CheckValue(of_control=True))
