@@ -254,7 +254,7 @@ def floors(cells: xr.Dataset, variant: str, n: int = 480) -> np.ndarray:
 
 def _ratio(full: np.ndarray, half: np.ndarray) -> Estimate:
     """The ratio of the means, with the range of the ratios of seeds; nothing without both."""
-    if len(full) != len(half) or len(full) == 0:
+    if len(full) != len(half) or not len(half) or not half.all():
         return mean([])
     ratios = full / half
     ends = (float(ratios.min()), float(ratios.max()))
