@@ -21,7 +21,7 @@ from sphinx.application import Sphinx
 
 from simplicity.evidence import records
 from simplicity.evidence.ledger import SIGNS
-from simplicity.site import build, directives, formulas
+from simplicity.site import build, directives, formulas, outward
 from simplicity.site.directives import table
 
 _WITHIN = r"(?:(?!\n\s*\n).)+?"  # of one paragraph
@@ -222,6 +222,8 @@ class Words:
             return table(*directives.criteria([known[one] for one in argument.split() if one in known]))
         if name == "csv-table":
             return self._csv(argument, options, body)
+        if name == "cite-box":
+            return f"```bibtex\n{outward.own(self.app.config)}\n```"
         if name in ("bibliography", "tableofcontents", "contents", "index"):
             return ""
         if name == "math":
