@@ -137,6 +137,13 @@ def best_large(cells: xr.Dataset) -> xr.DataArray:
     return rho(cells, cells.large.min("start"))
 
 
+def relative(cells: xr.Dataset) -> xr.Dataset:
+    """With `rho_small`, `rho_large` and `rho_explicit`: what each start or fit reached."""
+    errors = {"rho_small": cells.small, "rho_explicit": cells.explicit}
+    found = {name: rho(cells, error) for name, error in errors.items()}
+    return cells.assign(found | {"rho_large": best_large(cells)})
+
+
 def gap(cells: xr.Dataset) -> xr.DataArray:
     """(train MSE of the small start - least train MSE found) / sigma^2, at least 0."""
     found = np.fmin(np.fmin(cells.large.min("start"), cells.explicit), cells.small)

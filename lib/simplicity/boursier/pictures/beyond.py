@@ -63,8 +63,8 @@ def smooth(fresh: Runs, recorded: Runs) -> Picture:
             page, record = (runs.where(**fields) for runs in (fresh, recorded))
             seeds.against(right, page, record, "n", "excess_risk", colour)
             # At n = 2d the two fits nearly interpolate themselves.
-            shown = (data.isel(cell=(data.n > 2 * data.dim).values) for data in (page, record))
-            seeds.against(left, *shown, "n", "rho", colour)
+            page, record = (data.isel(cell=(data.n > 2 * data.dim).values) for data in (page, record))
+            seeds.against(left, page, record, "n", "rho", colour)
         for panel in (left, right):
             panel.set(xscale="log", xlabel="samples n")
             _ticks(panel, np.unique(recorded.dataset.n.values)[::2])

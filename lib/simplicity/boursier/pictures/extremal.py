@@ -176,9 +176,11 @@ def dimensions(fresh: Runs, recorded: Runs) -> Picture:
         for panel, scaled in zip(panels, (False, True), strict=True):
             for dim, colour in colours.items():
                 group, part = ("rate", {"law": "gaussian"}) if dim == 2 else ("searched", {"dim": dim})
-                both = (runs(group, **part) for runs in (fresh, recorded))
-                shown = (one.assign(shown=one.supremum * (one.n / dim) ** (scaled / 2)) for one in both)
-                _power_law(panel, *shown, "shown", colour)
+                page, record = (
+                    cells.assign(shown=cells.supremum * (cells.n / dim) ** (scaled / 2))
+                    for cells in (runs(group, **part) for runs in (fresh, recorded))
+                )
+                _power_law(panel, page, record, "shown", colour)
             _log_log(panel, RATE_TICKS)
         panels[0].set_title("sup |Dₙ(w) − D|")
         panels[1].set(title="the same times √(n / d)", yscale="linear", ylim=(0, None))
