@@ -6,8 +6,10 @@ number of samples. Training is in single precision; a few runs of the first seed
 double precision, to see what that changes.
 """
 
+import numpy as np
 import xarray as xr
 
+from simplicity import nets
 from simplicity.boursier import linear_teacher
 from simplicity.boursier.criteria import past_threshold
 from simplicity.boursier.linear_teacher import Run
@@ -49,9 +51,22 @@ def checks(runs: Runs) -> list[Check]:
     return past_threshold(runs, "wide", runs["single"], unaligned, margin, at)
 
 
-def precision_gap(runs: Runs) -> xr.DataArray:
-    """|train MSE in float32 / train MSE in float64 - 1| of the runs that were made in both."""
+def precision_gap(runs: Runs) -> xr.Dataset:
+    """The runs that were made in both precisions.
+
+    With `gap` = |train MSE in float32 / train MSE in float64 - 1|, and `ended`: did the run in
+    double precision stop by itself?
+    """
     single, double = runs["single"], runs["double"]
     made = zip(double.law.values, double.n.values, double.seed.values, strict=True)
     pairs = [cells_where(single, law=law, n=n, seed=seed) for law, n, seed in made]
-    return abs(xr.concat(pairs, "cell").train_mse / double.train_mse.values - 1)
+    gap = np.abs(xr.concat(pairs, "cell").train_mse.values / double.train_mse.values - 1)
+    return double.assign(gap=("cell", gap), ended=double.stopped_at < double.steps)
+
+
+def moved_by_start(run: Run, change: float) -> float:
+    """By what part the train MSE at the end moves where a of the start is larger by `change`."""
+    a, w = linear_teacher.initial(run)
+    starts = [nets.TwoLayer(a, w), nets.TwoLayer(a * (1 + change), w)]
+    one, other = (linear_teacher.train(run, start=start).outcome().train_mse for start in starts)
+    return float(abs(other / one - 1))
