@@ -153,6 +153,10 @@ def _add_experiments(commands: Any) -> None:
     command.add_argument("-o", "--output", metavar="FILE.csv", help="write the table")
     add_running(command)
 
+    command = _add(commands, "new", "new:make", "write an experiment, its test and its chapter, which run at once")
+    command.add_argument("where", metavar="WING/NAME", help="boursier, loukas, nakkiran, hu or together; or a FILE.py of yours")
+    command.add_argument("--claim", metavar="ID", help="the id of the claim (default: the next one of the wing)")
+
     command = _add(commands, "record", "running:record_experiment", "run FULL and write the committed record")
     command.add_argument("experiment", help="a name that `simplicity list` shows")
     command.add_argument(
