@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from simplicity.nakkiran import information
 from simplicity.nakkiran.information import from_accuracy
+from simplicity.problems import doors
 
 Array = NDArray[np.floating]
 COPIED = 0.25  # share of the inputs on which F copies L
@@ -52,6 +53,9 @@ def law(of: Rule) -> Array:
 
 def sample(of: Rule, draws: int, points: int, rng: Generator) -> NDArray[np.integer]:
     """Tables (draws, 2, 2, 2) of predictions drawn point by point."""
+    doors.whole("draws", draws, 1)
+    doors.whole("points", points, 1)
+    doors.generator(rng)
     found = []
     for _ in range(draws):
         first, second, third = rng.random((3, points), dtype=np.float32)
@@ -64,6 +68,8 @@ def sample(of: Rule, draws: int, points: int, rng: Generator) -> NDArray[np.inte
 
 def random_laws(draws: int, balanced: bool, rng: Generator) -> Array:
     """Laws (draws, 2, 2, 2), nearly empty to nearly uniform (Dirichlet, parameter 0.05 to 5)."""
+    doors.whole("draws", draws, 1)
+    doors.generator(rng)
     spread = 10 ** rng.uniform(np.log10(0.05), np.log10(5), draws)
     weights = np.maximum(rng.gamma(spread[:, None, None, None], size=(draws, 2, 2, 2)), 1e-300)
     axes = (1, 3) if balanced else (1, 2, 3)

@@ -167,81 +167,101 @@ def with_label_as_simple(tables: NDArray[Any]) -> NDArray[Any]:
 
 
 def checks(runs: Runs) -> list[Check]:
-    def judge(id: str, statistic: str, one: Estimate, rule: Criterion, *against: Any) -> Check:
-        return check(runs, id, "identity", statistic, one, rule, control(*against))
+    return [*_definition(runs), *_curve(runs), *_mixtures(runs)]
 
-    xor, coin, worked, random, balanced = (
-        runs("rest", case=case) for case in ("exclusive or", "coin", "worked", *RANDOM)
+
+def _judge(
+    runs: Runs, id: str, statistic: str, one: Estimate, rule: Criterion, *against: Any
+) -> Check:
+    return check(runs, id, "identity", statistic, one, rule, control(*against))
+
+
+def _definition(runs: Runs) -> list[Check]:
+    xor, coin, worked, random = (
+        runs("rest", case=case) for case in ("exclusive or", "coin", "worked", "random")
     )
-    own, mixture, independent = runs.where(case="symmetric"), runs["mixture"], runs["independent"]
-    one_sided, unbalanced = (runs("off_curve", case=case) for case in ("one-sided", "unbalanced"))
-    # Without the weakest mixture, whose network knows too little for a dependence to be seen.
-    detectable = independent.isel(cell=independent.accuracy.values > 0.56)
     return [
-        judge(
-            "N1.laws", "five exact laws: largest distance of an information to its closed form",
+        _judge(
+            runs, "N1.laws",
+            "five exact laws: largest distance of an information to its closed form",
             largest(distances(runs.dataset)), below(CLOSE),
             "Y = F xor L: mu", smallest(_exact(xor, "mu")), between(-1 - CLOSE, -1 + CLOSE),
         ),
-        judge(
-            "N1.worked",
+        _judge(
+            runs, "N1.worked",
             "worked table of 1000 counts: largest distance of an information to its reference",
             largest(_worked(worked)), below(CLOSE),
             "F a coin: largest |mu|", largest(np.abs(_exact(coin, "mu"))), below(CLOSE),
         ),
-        judge(
-            "N1.error",
+        _judge(
+            runs, "N1.error",
             "worked table: distance of the standard error of mu to its reference, five digits",
             largest(np.abs(worked.mu_error.values.ravel() - WORKED_ERROR)), below(1e-5),
             "standard error of I(F;Y) in its place: the same distance",
             smallest(np.abs(worked.network_error.values.ravel() - WORKED_ERROR)), above(1e-5),
         ),
-        judge(
-            "N1.upper",
+        _judge(
+            runs, "N1.upper",
             "random laws: least room between mu and the smallest of I(F;Y), I(L;Y), I(F;L)",
             smallest(random.room.sel(name="mu").values), at_least(-ROUNDING),
             "random laws: least room between I(F;Y|L) and the same",
             smallest(random.room.sel(name="beyond").values), below(-0.01),
         ),
-        judge(
-            "N1.lower", "random laws and Y = F xor L: least mu",
+        _judge(
+            runs, "N1.lower", "random laws and Y = F xor L: least mu",
             smallest([*random.least_mu.values, *_exact(xor, "mu")]), at_least(-1 - ROUNDING),
             "without Y = F xor L: least mu", smallest(random.least_mu.values), above(-1 + CLOSE),
         ),
-        judge(
-            "N1.symmetry", "random laws: largest change of mu when F, Y and L change places",
+        _judge(
+            runs, "N1.symmetry", "random laws: largest change of mu when F, Y and L change places",
             largest(random.unlike.sel(name="mu").values), below(ROUNDING),
             "the same of I(F;Y|L)",
             largest(random.unlike.sel(name="beyond").values), above(0.01),
         ),
-        judge(
-            "N3.laws", "exact laws, balanced, symmetric errors: largest |I(F;Y) - (1 - h(a))|",
+    ]  # fmt: skip
+
+
+def _curve(runs: Runs) -> list[Check]:
+    own, balanced = runs.where(case="symmetric"), runs("rest", case="random, balanced")
+    one_sided, unbalanced = (runs("off_curve", case=case) for case in ("one-sided", "unbalanced"))
+    return [
+        _judge(
+            runs, "N3.laws",
+            "exact laws, balanced, symmetric errors: largest |I(F;Y) - (1 - h(a))|",
             largest(np.abs(excess(own))), below(CLOSE),
             "all errors on one class: least I(F;Y) - (1 - h(a))",
             smallest(excess(one_sided)), above(0.01),
         ),
-        judge(
-            "N3.samples",
+        _judge(
+            runs, "N3.samples",
             "simulated predictions: share of samples with 1 - h(a) in the 95 % interval of I(F;Y)",
             on_curve(own), between(0.93, 0.97),
             "all errors on one class: the same share", on_curve(one_sided), claims.no_seed(),
         ),
-        judge(
-            "N3.fano",
+        _judge(
+            runs, "N3.fano",
             "random laws with balanced labels: least I(F;Y) - (1 - h(a)), which Fano bounds by 0",
             smallest(balanced.above_curve.values), at_least(-ROUNDING),
             "unbalanced labels, symmetric errors: the largest",
             largest(excess(unbalanced)), below(-0.01),
         ),
-        judge(
-            "N20.laws",
+    ]  # fmt: skip
+
+
+def _mixtures(runs: Runs) -> list[Check]:
+    mixture, independent = runs["mixture"], runs["independent"]
+    # Without the weakest mixture, whose network knows too little for a dependence to be seen.
+    detectable = independent.isel(cell=independent.accuracy.values > 0.56)
+    return [
+        _judge(
+            runs, "N20.laws",
             "F is L on a share q, a coin elsewhere: largest |mu / I(F;Y) - 1| of the exact laws",
             largest(np.abs(ratios(mixture) - 1)), below(CLOSE),
             "independent errors, same accuracies: largest mu / I(F;Y)",
             largest(ratios(independent)), below(0.9),
         ),
-        judge(
-            "N20.samples",
+        _judge(
+            runs, "N20.samples",
             "simulated mixtures: share of samples in which I(F;Y|L) = 0 passes its G-test at 5 %",
             passing(mixture), between(1 - LEVEL - 0.02, 1 - LEVEL + 0.02),
             "independent errors, q of at least a quarter: the same share",

@@ -99,38 +99,42 @@ def _draw(
 
 
 def checks(runs: Runs) -> list[Check]:
-    def from_first(first: float) -> Estimate:
-        return claims.share(succeeded(runs("firsts", first=first, ratio=0.5, **JUDGED)))
+    return [*_conditions(runs), *_threshold(runs)]
 
+
+def _conditions(runs: Runs) -> list[Check]:
+    """N15: what the theorem says happens, and does not if one of its conditions is broken."""
+
+    def judge(word: str, how: str, allowed: xr.Dataset, broken: xr.Dataset, other: str) -> Check:
+        where = "n = 1000, p = 0.1, |w_0(k)| = 0.4"
+        theorem = f"share of draws with train accuracy 1 and unseen accuracy 1 - p, {where}"
+        return check(
+            runs, f"N15.{word}", "theorem", f"{how}: {theorem}",
+            claims.share(succeeded(allowed)), claims.every_seed(),
+            control(f"{other}: the same share", claims.share(succeeded(broken)), claims.no_seed()),
+        )  # fmt: skip
+
+    good, bad = ({"ratio": ratio, **JUDGED} for ratio in (0.5, 1.5))
+    closed, sgd = (
+        (runs("allowed", first=0.0, kind=kind, **good), runs("too_large", kind=kind, **bad))
+        for kind in KINDS
+    )
+    near, far = (runs("firsts", first=first, **good) for first in (-300.0, -600.0))
+    size = "|w_0(k)| = 1.2 > 1 - 2p"
+    return [
+        judge("closed_form", "closed form, w_0(1) = 0", *closed, size),
+        judge("sgd", "trained by SGD, w_0(1) = 0", *sgd, size),
+        judge("first", "w_0(1) = -300", near, far, "w_0(1) = -600"),
+    ]
+
+
+def _threshold(runs: Runs) -> list[Check]:
+    """N16: where the theorem's outcome ends, and how sharply."""
     swept = runs.where(**SWEPT)
     right, distance = generalised(swept), _distance(swept)
     inside, outside = (right[side >= simple_start.DEVIATIONS] for side in (distance, -distance))
     at_threshold = runs("sizes", **SWEPT, flip=0.1, ratio=1.0, first=0.0)
-    where = "n = 1000, p = 0.1, |w_0(k)| = 0.4"
-    theorem = f"share of draws with train accuracy 1 and unseen accuracy 1 - p, {where}"
-    found = []
-    for kind, how in {"closed form": "closed form", "sgd": "trained by SGD"}.items():
-        allowed, broken = (
-            runs(group, kind=kind, ratio=ratio, first=0.0, **JUDGED)
-            for group, ratio in (("allowed", 0.5), ("too_large", 1.5))
-        )
-        found.append(
-            check(
-                runs, f"N15.{kind.replace(' ', '_')}", "theorem", f"{how}, w_0(1) = 0: {theorem}",
-                claims.share(succeeded(allowed)), claims.every_seed(),
-                control(
-                    "|w_0(k)| = 1.2 > 1 - 2p: the same share",
-                    claims.share(succeeded(broken)), claims.no_seed(),
-                ),
-            )
-        )  # fmt: skip
     return [
-        *found,
-        check(
-            runs, "N15.first", "theorem", f"w_0(1) = -300: {theorem}",
-            from_first(-300.0), claims.every_seed(),
-            control("w_0(1) = -600: the same share", from_first(-600.0), claims.no_seed()),
-        ),
         check(
             runs, "N16.threshold", "theorem",
             "share of draws whose unseen accuracy is 1 - p if w(1) > |w_0(k)|, and 1/2 if not",

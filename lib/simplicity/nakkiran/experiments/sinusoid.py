@@ -164,54 +164,34 @@ def checks(runs: Runs) -> list[Check]:
         Setting(runs[group], "sinusoid", "sinusoid")
         for group in ("plain", "large_start", "more_samples", "noisy")
     )
-    two, weak = runs["two_networks"], runs["weak_line"]
     products = tables(runs["product"], "linear")
-    largest = [float(information.information(one).mu.max()) for one in products]
     nothing = control(
         "a product, nothing linear in it: largest mu of a run, bits",
-        claims.mean(largest), claims.below(0.01),
-    )  # fmt: skip
+        claims.mean(float(information.information(one).mu.max()) for one in products),
+        claims.below(0.01),
+    )
+    unmatched = [
+        not np.isfinite(run.match) and run.matched_information <= 0.5 for run in large.phases
+    ]
     never = control(
         "large start: share of runs without T0 and with at most half of I(L;Y)",
-        claims.share(
-            not np.isfinite(run.match) and run.matched_information <= 0.5 for run in large.phases
-        ),
-        claims.every_seed(),
-    )
+        claims.share(unmatched), claims.every_seed(),
+    )  # fmt: skip
     gap = plain.mean(lambda run: run.gap_end).value
     narrow = control(
         "ten times the samples: gap at the end over the plain one",
         claims.mean(run.gap_end / gap for run in more.phases), claims.below(1 / 3),
     )  # fmt: skip
-    second, permuted = (
-        claims.mean(linear_phase.explained(one, len(one) - 1) for one in tables(two, name))
-        for name in OTHERS
-    )
     few = plain.few()
     return [
         *explain_checks.explained(runs, plain, nothing),
         # In half of the blocks of three seeds one has no T0.
         *explain_checks.matched(runs, plain, never, few),
-        check(
-            runs, "N6.order", "empirical",
-            "sinusoid: mu with L minus mu with the sign of the wave at T0, bits",
-            claims.mean(_line_over_wave(runs["plain"])), claims.interval_above(0),
-            control(
-                "a weak line: the same, its sign turned",
-                claims.mean(_line_over_wave(weak)), claims.below(0),
-            ),
-            unless="" if weak.sizes["cell"] else "the control, a weak line, was not run",
-        ),
+        _order(runs),
         *explain_checks.retained(runs, plain),
         *explain_checks.widens(runs, plain, narrow, more.unless and "no run with more samples"),
         *explain_checks.alternatives(runs, plain, few),
-        check(
-            runs, "N11.second", "empirical",
-            "sinusoid: mean of mu / I(F;Y) over the whole run, a second network in place of L",
-            second, claims.at_least(explain_checks.ENOUGH),
-            control("a second network trained on permuted labels", permuted, claims.below(0.1)),
-            unless="" if two.sizes["cell"] else "no second network was trained",
-        ),
+        _second_network(runs),
         check(
             runs, "N8.sinusoid", "empirical",
             "sinusoid, a tenth of the labels flipped: mu at the end over its largest value",
@@ -222,8 +202,36 @@ def checks(runs: Runs) -> list[Check]:
     ]  # fmt: skip
 
 
-def _line_over_wave(cells: xr.Dataset) -> list[float]:
+def _order(runs: Runs) -> Check:
     """N6: at T0 the line is known and the wave, which tells more about the label, is not."""
+    lead, weak = (_line_over_wave(runs[group]) for group in ("plain", "weak_line"))
+    return check(
+        runs, "N6.order", "empirical",
+        "sinusoid: mu with L minus mu with the sign of the wave at T0, bits",
+        claims.mean(lead), claims.interval_above(0),
+        control("a weak line: the same, its sign turned", claims.mean(weak), claims.below(0)),
+        unless="" if weak else "the control, a weak line, was not run",
+    )  # fmt: skip
+
+
+def _second_network(runs: Runs) -> Check:
+    """N11: a network of another start, at its end, explains the first as L does only early."""
+    two = runs["two_networks"]
+    ours, permuted = (
+        claims.mean(linear_phase.explained(one, len(one) - 1) for one in tables(two, name))
+        for name in OTHERS
+    )
+    return check(
+        runs, "N11.second", "empirical",
+        "sinusoid: mean of mu / I(F;Y) over the whole run, a second network in place of L",
+        ours, claims.at_least(explain_checks.ENOUGH),
+        control("a second network trained on permuted labels", permuted, claims.below(0.1)),
+        unless="" if two.sizes["cell"] else "no second network was trained",
+    )  # fmt: skip
+
+
+def _line_over_wave(cells: xr.Dataset) -> list[float]:
+    """For each run mu with L minus mu with the sign of the wave at T0, NaN without one."""
     found = []
     for line, wave in zip(tables(cells, "linear"), tables(cells, "wave"), strict=True):
         at = linear_phase.first_match(line)

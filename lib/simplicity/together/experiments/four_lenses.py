@@ -20,6 +20,8 @@ No paper has a criterion for H28. These were written before any run of this modu
     have fallen by half within a factor of 2
 """
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from scipy import stats
@@ -27,7 +29,7 @@ from scipy import stats
 from simplicity import nets
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Control, Criterion, Estimate, above, below, control
+from simplicity.evidence.claims import Check, Criterion, Estimate, above, below
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear, ntk
@@ -39,10 +41,12 @@ CLAIMS = ("H28",)
 
 PROBES = 40
 PLATEAU = (1.25, 5.0)  # in units of d log d / step
-ENOUGH_SAMPLES = 20_000
+ENOUGH = 20_000  # samples
 NEAR = (0.5, 2.0)  # ratio of two times that count as one
 LINE, REACH = 61, 3.0  # points of the line through input space, and how far it goes
 SHOWN = 60  # fresh inputs and neurons of which pictures are kept
+EARLY = "on the plateau: smallest share"
+ANOTHER = "another classifier as accurate as L: largest"
 ACTIVATION = {"kernel": "erf", "small": "relu"}
 
 
@@ -215,70 +219,73 @@ def checks(runs: Runs) -> list[Check]:
     run, low = runs["kernel"], runs["low"]
     dim, n = runs.settings.dim, runs.settings.n
     high = "" if dim >= early_linear.LOWEST else f"dimension {dim} is below {early_linear.LOWEST}"
-    # With fewer samples the network does not generalise beyond the linear model.
-    general = high or ("" if n >= ENOUGH_SAMPLES else f"{n} samples, {ENOUGH_SAMPLES} are needed")
-
-    def judge(
-        word: str, statistic: str, found: Estimate, rule: Criterion, against: Control,
-        unless: str = general,
-    ) -> Check:  # fmt: skip
-        id = f"H28.{word}"
-        return claims.check(runs, id, "empirical", statistic, found, rule, against, unless=unless)
-
-    smallest, largest = claims.smallest, claims.largest
-    squares, in_bits, by_coin = run.explained.values, bits(run), bits(run, 1)
-    early_squares, early_bits = on_plateau(run, squares), on_plateau(run, in_bits)
-    early = "on the plateau: smallest share"
-    another = "another classifier as accurate as L: largest"
-    falls = fallen(run, squares), fallen(run, in_bits)
-    learnt = [
-        first_beyond(clock, power, power[-1] / 2)
-        for clock, power in zip(run.clock.values, run.power.values, strict=True)
-    ]
+    squares, in_bits = run.explained.values, bits(run)
+    at_plane = f"d = {runs.settings.low_dim}: largest"
+    plane = claims.largest(on_plateau(low, low.explained.values))
+    another = claims.largest(on_plateau(run, bits(run, 1)))
     return [
-        judge(
-            "squares_early",
+        _judge(
+            runs, "squares_early", high,
             "share explained in squares, median on the plateau: smallest over seeds",
-            smallest(early_squares), above(0.98),
-            control(
-                f"d = {runs.settings.low_dim}: largest",
-                largest(on_plateau(low, low.explained.values)), below(0.965),
-            ),
-            high,
+            claims.smallest(on_plateau(run, squares)), above(0.98),
+            at_plane, plane, below(0.965),
         ),
-        judge(
-            "squares_end", "share explained in squares at the end: largest over seeds",
-            largest(squares[:, -1]), below(0.9),
-            control(early, smallest(early_squares), above(0.9)), high,
+        _judge(
+            runs, "squares_end", high, "share explained in squares at the end: largest over seeds",
+            claims.largest(squares[:, -1]), below(0.9),
+            EARLY, claims.smallest(on_plateau(run, squares)), above(0.9),
         ),
-        judge(
-            "bits_early", "share explained in bits, median on the plateau: smallest over seeds",
-            smallest(early_bits), above(0.9),
-            control(another, largest(on_plateau(run, by_coin)), below(0.9)), high,
+        _judge(
+            runs, "bits_early", high,
+            "share explained in bits, median on the plateau: smallest over seeds",
+            claims.smallest(on_plateau(run, in_bits)), above(0.9),
+            ANOTHER, another, below(0.9),
         ),
-        judge(
-            "bits_end", "share explained in bits at the end: largest over seeds",
-            largest(in_bits[:, -1]), below(0.9), control(early, smallest(early_bits), above(0.9)),
+        # With fewer samples the network does not generalise beyond the linear model.
+        *_late(runs, high or ("" if n >= ENOUGH else f"{n} samples, {ENOUGH} are needed")),
+    ]  # fmt: skip
+
+
+def _judge(
+    runs: Runs, word: str, unless: str, statistic: str, found: Estimate, rule: Criterion,
+    *against: Any,
+) -> Check:  # fmt: skip
+    return claims.check(
+        runs, f"H28.{word}", "empirical", statistic, found, rule, claims.control(*against),
+        unless=unless,
+    )  # fmt: skip
+
+
+def _late(runs: Runs, unless: str) -> list[Check]:
+    """The checks that need a network which generalises beyond the linear model."""
+    run = runs["kernel"]
+    squares, in_bits = run.explained.values, bits(run)
+    falls = fallen(run, squares), fallen(run, in_bits)
+    powers = zip(run.clock.values, run.power.values, strict=True)
+    learnt = [first_beyond(clock, power, power[-1] / 2) for clock, power in powers]
+    ranks, shuffled = (together(run, squares, in_bits, shuffled=one) for one in (False, True))
+    return [
+        _judge(
+            runs, "bits_end", unless, "share explained in bits at the end: largest over seeds",
+            claims.largest(in_bits[:, -1]), below(0.9),
+            EARLY, claims.smallest(on_plateau(run, in_bits)), above(0.9),
         ),
-        judge(
-            "kept", "kept of L at the end, retention index: smallest over seeds",
-            smallest(kept(run)), above(0.5), control(another, largest(kept(run, 1)), below(0.5)),
+        _judge(
+            runs, "kept", unless, "kept of L at the end, retention index: smallest over seeds",
+            claims.smallest(kept(run)), above(0.5),
+            ANOTHER, claims.largest(kept(run, 1)), below(0.5),
         ),
-        judge(
-            "together", "rank correlation of both shares from the plateau on",
-            claims.mean(together(run, squares, in_bits)), claims.interval_above(0.5),
-            control(
-                "one of them shuffled in time",
-                claims.mean(together(run, squares, in_bits, shuffled=True)), below(0.5),
-            ),
+        _judge(
+            runs, "together", unless, "rank correlation of both shares from the plateau on",
+            claims.mean(ranks), claims.interval_above(0.5),
+            "one of them shuffled in time", claims.mean(shuffled), below(0.5),
         ),
-        judge(
-            "halves", "both have fallen by half within a factor of 2 in time: share of seeds",
+        _judge(
+            runs, "halves", unless,
+            "both have fallen by half within a factor of 2 in time: share of seeds",
             claims.share(near(*falls)), claims.every_seed(),
-            control(
-                "the time at which half of the linear model is learnt",
-                claims.share(near(learnt, falls[1])), claims.no_seed(),
-            ),
+            "the time at which half of the linear model is learnt",
+            claims.share(near(learnt, falls[1])), claims.no_seed(),
         ),
     ]  # fmt: skip
 
