@@ -46,7 +46,7 @@ GRID = Grid(
     Run,
     groups={
         "allowed": {"kind": KINDS},
-        "too_large": {"kind": KINDS, "ratio": 1.5},
+        "control": {"kind": KINDS, "ratio": 1.5},
         "sizes": {"kind": "closed form", "n": 1000, "ratio": RATIOS},
         "flips": {"kind": "closed form", "flip": (0.3,), "ratio": RATIOS},
         "firsts": {"kind": "closed form", "first": FIRSTS},
@@ -116,7 +116,7 @@ def _conditions(runs: Runs) -> list[Check]:
 
     good, bad = ({"ratio": ratio, **JUDGED} for ratio in (0.5, 1.5))
     closed, sgd = (
-        (runs("allowed", first=0.0, kind=kind, **good), runs("too_large", kind=kind, **bad))
+        (runs("allowed", first=0.0, kind=kind, **good), runs("control", kind=kind, **bad))
         for kind in KINDS
     )
     near, far = (runs("firsts", first=first, **good) for first in (-300.0, -600.0))

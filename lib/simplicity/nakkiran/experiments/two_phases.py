@@ -33,7 +33,7 @@ class Run(simple_start.Run):
 
 GRID = Grid(
     Run,
-    groups={"noisy": {"n": (500, 2000)}, "clean": {"flip": 0.0}, "lost": {"ratio": 1.5}},
+    groups={"noisy": {"n": (500, 2000)}, "clean": {"flip": 0.0}, "control": {"ratio": 1.5}},
     quick={"seeds": 10},
     full={"n": (125, 500, 2000), "seeds": 20},
     tiny={"n": (40, 80), "test_samples": 500, "seeds": 2},
@@ -82,7 +82,7 @@ def _for_good(holds: np.ndarray) -> int:
 
 def checks(runs: Runs) -> list[Check]:
     noisy = runs("noisy", **JUDGED)
-    clean, lost = runs("clean", **JUDGED | {"flip": 0.0}), runs("lost", **JUDGED | {"ratio": 1.5})
+    clean, lost = runs("clean", **JUDGED | {"flip": 0.0}), runs("control", **JUDGED | {"ratio": 1.5})
     return [
         check(
             runs, "N17.exponent", "theorem",

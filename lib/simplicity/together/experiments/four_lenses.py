@@ -60,7 +60,7 @@ class Run:
     test_samples: int = config.param(2000, "fresh samples", unit="samples", low=60, high=10**6)
     width: int = config.param(256, "hidden neurons", unit="neurons", low=60, high=10**5)
     small: float = config.param(0.03, "size of weights at the small start", low=1e-6, high=1)
-    faster: float = config.param(1.0, "times the step size", low=0.1, high=10)
+    faster: float = config.param(4.0, "step size of the small start / other", low=0.1, high=10)
     horizon: float = config.param(51.0, "length in units of d log d / step", low=5)
     drawn: int = config.param(100, "seed whose pictures are kept, or -1", low=-1, high=2**31 - 1)
     seed: int = config.param(100, "seed of teacher and network", low=0, high=2**31 - 1)
@@ -71,7 +71,7 @@ GRID = Grid(
     groups={
         "kernel": {"start": "kernel"},
         "low": {"start": "kernel", "dim": 4, "horizon": 5.0, "drawn": -1},
-        "small": {"start": "small", "faster": 4.0, "seeds": 1},
+        "small": {"start": "small", "seeds": 1},
     },
     quick={"seeds": 2, "first_seed": 100},
     full={"n": 20_000, "seeds": 5, "small_seeds": 5},
@@ -138,8 +138,8 @@ def setting_of(run: Run) -> early_linear.Cell:
 
     The small one allows larger steps.
     """
-    step_size = run.faster * early_linear.step_size("erf", run.dim)
-    horizon = run.faster * run.horizon
+    faster = run.faster if run.start == "small" else 1.0
+    step_size, horizon = faster * early_linear.step_size("erf", run.dim), faster * run.horizon
     return early_linear.Cell(run.seed, run.dim, run.n, run.width, step_size, horizon=horizon)
 
 
