@@ -69,6 +69,24 @@ def grid(
     return found
 
 
+def apart(module: ModuleType, given: dict[str, str]) -> tuple[dict[str, str], dict[str, list[Any]]]:
+    """What is given one value (or is a list by itself), and what is given several: `width=100,200`."""
+    from simplicity.grid.config import describe
+    from simplicity.grid.groups import config_of
+
+    plain = {
+        field["name"]
+        for field in describe(config_of(module))
+        if not field["type"].startswith("list") and (field["type"] != "str" or field["choices"])
+    }
+    swept: dict[str, list[Any]] = {}
+    for name, text in given.items():
+        if name in plain and "," in text:
+            values = elements(config_of(module), name, text)
+            swept |= {name: values} if len(values) > 1 else {}
+    return {name: text for name, text in given.items() if name not in swept}, swept
+
+
 def settings_grid(
     module: ModuleType,
     pairs: Sequence[str],

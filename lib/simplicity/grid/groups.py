@@ -181,7 +181,7 @@ class Runs:
     def __init__(self, dataset: xr.Dataset, grid: Grid) -> None:
         self.dataset, self.grid = dataset, grid
         self.attrs = dataset.attrs
-        self.settings = config.parse(grid.Config, json.loads(dataset.attrs["config"]))
+        self.settings: Any = config.parse(grid.Config, json.loads(dataset.attrs["config"]))
         names = [field.name for field in dataclasses.fields(grid.run)]
         self._cells = list(zip(*(dataset[name].values.tolist() for name in names), strict=True))
         self._groups: dict[str, list[Any]] = {}
@@ -241,7 +241,7 @@ def runs_of(experiment: ModuleType, settings: Any) -> list[Any]:
     """The runs that settings ask for, each once."""
     if not declared(experiment):
         return list(dict.fromkeys(experiment.cells(settings)))
-    return experiment.GRID.runs(settings)
+    return list(dict.fromkeys(experiment.GRID.runs(settings)))
 
 
 def checks_of(experiment: ModuleType, dataset: xr.Dataset) -> list[Any]:

@@ -36,7 +36,8 @@ from simplicity.process.threads import THREADS, label
 _LIBRARY = Path(__file__).resolve().parents[1]
 _PACKAGE = _LIBRARY.name
 _VERSIONED = ("numpy", "torch", "numba", "scipy")
-_DECLARED = ("settings", "param")
+# What a setting's declaration does beside its default is to refuse values.
+DECLARED = frozenset(Definition(f"{_PACKAGE}.grid.config", name) for name in ("settings", "param"))
 _INSTALLED = {"site-packages", "dist-packages"}
 
 _SUFFIX, _PART = ".cell", files.PART
@@ -252,9 +253,7 @@ def _own(library: Path) -> meaning.Library:
 
 def _read_with(beside: dict[str, Path], library: Path) -> meaning.Library:
     # What an import of this package does is to settle threads and arithmetic, which a fingerprint holds by themselves.
-    # What a setting's declaration does beside its default is to refuse values.
-    declared = {Definition(f"{_PACKAGE}.grid.config", name) for name in _DECLARED}
-    return meaning.Library(beside | {_PACKAGE: library}, settled={_PACKAGE}, declared=declared)
+    return meaning.Library(beside | {_PACKAGE: library}, settled={_PACKAGE}, declared=DECLARED)
 
 
 def _beside(experiment: ModuleType) -> dict[str, Path]:

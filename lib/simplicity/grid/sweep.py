@@ -55,10 +55,9 @@ class Sweep:
 def plan(experiment: ModuleType, base: Any, swept: Mapping[str, Sequence[Any]]) -> Plan:
     """The points for `swept` (setting -> values, text or plain) around the settings `base`; nothing is run.
 
-    A setting that is a list takes one element a point. Raises `Problem` where any point's settings are refused.
+    Without any there is one point, and no axis. A setting that is a list takes one element a point.
+    Raises `Problem` where any point's settings are refused.
     """
-    if not swept:
-        raise Problem("grid: got no setting to sweep, allowed one or more NAME=V1,V2")
     axes = {name: _values(experiment, base, name, given) for name, given in swept.items()}
     points = math.prod(len(values) for values in axes.values())
     if points > MOST_POINTS:
@@ -96,7 +95,7 @@ def _values(experiment: ModuleType, base: Any, name: str, given: Sequence[Any]) 
 def sweep(
     experiment: ModuleType,
     base: Any,
-    swept: Mapping[str, Sequence[Any]],
+    swept: Plan | Mapping[str, Sequence[Any]],
     executor: Submits | None = None,
     store: Path | stores.Store | None = None,
     progress: bool = True,
@@ -104,7 +103,7 @@ def sweep(
     lines: bool = False,
 ) -> Sweep:
     """Every cell of every point of the grid, as `run` computes and stores them, and what came out."""
-    points = plan(experiment, base, swept)
+    points = swept if isinstance(swept, Plan) else plan(experiment, base, swept)
     found = runs.collect(experiment, points.distinct, executor, store, progress, limit_seconds, lines)
     return Sweep(assemble(experiment, base, points, found.finished), found.failures, found.stored)
 
