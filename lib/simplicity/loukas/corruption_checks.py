@@ -229,6 +229,26 @@ def least_order(conditions: Iterable[xr.Dataset]) -> claims.Estimate:
     return min(found, key=lambda one: one.value)
 
 
+def told(runs: xr.Dataset) -> dict[str, float]:
+    """What a page tells of one condition, means over its seeds; `released` is a median over them.
+
+    Single points make the mean of the released statistic what they like.
+    """
+    end = runs.isel(epoch=-1, probe=-1)
+    numbers = {
+        "loss": runs.loss, "level": end.total / end.passes, "total": end.total,
+        "slope": end.logit_slope, "spread": runs.last_spread, "wrong": runs.flipped,
+        "train": end.train_accuracy, "test": end.test_accuracy,
+        "train_loss": end.train_loss, "test_loss": end.test_loss,
+    }  # fmt: skip
+    numbers |= {
+        f"matched_{10 * level:g}": runs.matched_trajectory[:, column]
+        for column, level in enumerate(MATCHED)
+    }
+    found = {name: float(values.mean()) for name, values in numbers.items()}
+    return found | {"released": float(runs.late_reciprocal.mean("epoch").median()) / 2}
+
+
 def rank_correlations(cells: xr.Dataset) -> Array:
     """Of the distance at the end with the share of redrawn labels, seed by seed."""
 
