@@ -140,8 +140,9 @@ def setting_of(run: Run) -> early_linear.Run:
     """
     faster = run.faster if run.start == "small" else 1.0
     step_size, horizon = faster * early_linear.step_size("erf", run.dim), faster * run.horizon
-    sizes = {"dim": run.dim, "n": run.n, "width": run.width}
-    return early_linear.Run(seed=run.seed, **sizes, step_size=step_size, horizon=horizon)
+    return early_linear.Run(
+        seed=run.seed, dim=run.dim, n=run.n, width=run.width, step_size=step_size, horizon=horizon
+    )
 
 
 def start_of(run: Run, setting: early_linear.Run) -> TwoLayer:
