@@ -1,0 +1,49 @@
+"""The instruments of four papers for any torch network, in its own training loop.
+
+    from sklearn.datasets import load_digits
+    from torch import nn, optim
+    import torch
+    from simplicity import lenses
+
+    x, y = load_digits(return_X_y=True)
+    x, y = torch.tensor(x, dtype=torch.float32).reshape(-1, 1, 8, 8) / 16, torch.tensor(y)
+    model = nn.Sequential(nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Conv2d(16, 32, 3), nn.ReLU(), nn.Flatten(), nn.Linear(512, 10))
+    rule = optim.SGD(model.parameters(), lr=0.05)
+    with lenses.watch(model, data=(x[:1000], y[:1000]), test=(x[1000:], y[1000:]), lenses=[
+            lenses.linear_explainability(), lenses.linear_gap(),
+            lenses.bias_trajectory("0"), lenses.alignment("0")]) as record:
+        for step in range(1000):
+            rows = torch.randint(1000, (32,))
+            rule.zero_grad()
+            nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
+            rule.step()
+            record.step((x[rows], y[rows]))
+    print(record.summary())
+    picture = record.plot()      # four panels; record.dataset is an xarray.Dataset, record.to_netcdf(path) a file
+
+| lens | paper | what it measures |
+| --- | --- | --- |
+| `linear_explainability` | Nakkiran et al. 2019 | bits of the labels that a linear classifier explains, with null and rival |
+| `linear_gap` | Hu et al. 2020 | distance to the best linear map, and to the linearised start |
+| `bias_trajectory` | Loukas et al. 2021 | normalised step of a layer's bias, and the local Lipschitz constant |
+| `alignment` | Boursier & Flammarion 2025 | neurons' cosine with their early force, and the participation ratio |
+
+The training is never changed: a copy of the network is looked at. Layers are named as in `model.named_modules()`.
+"""
+
+from simplicity.lenses.boursier import alignment
+from simplicity.lenses.hu import linear_gap
+from simplicity.lenses.lens import Lens
+from simplicity.lenses.loukas import bias_trajectory
+from simplicity.lenses.nakkiran import linear_explainability
+from simplicity.lenses.record import Record, watch
+
+__all__ = [
+    "Lens",
+    "Record",
+    "alignment",
+    "bias_trajectory",
+    "linear_explainability",
+    "linear_gap",
+    "watch",
+]
