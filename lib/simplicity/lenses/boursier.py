@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from simplicity.lenses.lens import Lens, Look, Variable
 from simplicity.lenses.mirror import BLOCK, Mirror, as_columns
@@ -145,8 +146,9 @@ def force(task: Task, layer: nn.Module, rows: Rows) -> Array:
     total: list[Tensor] = []
     zeros = torch.zeros(len(rows.x), task.width, dtype=task.mirror.dtype, device=task.mirror.device)
     for x, pull in zip(rows.x.split(BLOCK), task.pull(zeros, rows.y).split(BLOCK), strict=True):
-        output = as_columns(task.mirror(x))
-        found = torch.autograd.grad((pull * output).sum(), _parts(layer), allow_unused=True)
+        with parametrize.cached():  # a weight that is computed is the same one in the forward pass
+            output, parts = as_columns(task.mirror(x)), _parts(layer)
+        found = torch.autograd.grad((pull * output).sum(), parts, allow_unused=True)
         if any(one is None for one in found):
             raise Problem(
                 "alignment: got a layer that the outputs do not depend on, allowed one they do"

@@ -8,6 +8,7 @@ ever computed, by `torch.func.jvp`: no kernel and no array of size n x n is made
 """
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,7 @@ def _prepared(task: Task, count: int) -> Look:
     if len(rows.x) < _FEWEST:
         raise Problem(f"linear_gap: got {len(rows.x)} test rows, allowed {_FEWEST} or more")
     basis = directions(rows.flat)
+    _forward_mode()
     start = mirror.tensors()
     along = _Along(mirror, start, rows.x)
 
@@ -77,6 +79,14 @@ def _prepared(task: Task, count: int) -> Look:
 
     facts = {"rows": float(len(rows.x)), "directions": float(basis.shape[1])}
     return Look(now, _VARIABLES, facts)
+
+
+def _forward_mode() -> None:
+    """The first derivative forwards in a process has torch compile, with a warning that is its own."""
+    one = torch.ones(1, device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        jvp(torch.sin, (one,), (one,))
 
 
 def directions(x: Array) -> Array:
@@ -109,8 +119,11 @@ class _Along:
 
     def outputs(self, now: dict[str, Tensor]) -> tuple[Array, Array]:
         """Both (q, k)."""
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+
         tangent = {name: one - self.start[name] for name, one in now.items()}
-        pairs = [self._block(block, tangent) for block in self.x.split(BLOCK)]
+        with sdpa_kernel(SDPBackend.MATH):  # the one attention that can be derived forwards, and twice
+            pairs = [self._block(block, tangent) for block in self.x.split(BLOCK)]
         first, moved = (
             torch.cat(parts).detach().double().cpu().numpy() for parts in zip(*pairs, strict=True)
         )
