@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from simplicity.lenses.lens import Lens, Look, Variable
+from simplicity.lenses.lens import Lens, Look, Variable, named
 from simplicity.lenses.mirror import BLOCK, Mirror, as_columns
 from simplicity.lenses.task import Rows, Task
 from simplicity.problems import Problem, doors, shown
@@ -45,6 +45,7 @@ def alignment(layer: str, *, outgoing: str | None = None, rows: int = 512) -> Le
     `rows` training rows. A look costs three times `rows` rows forward. Raises `Problem` for
     another kind of layer, and for a last one, whose neurons are the outputs.
     """
+    name = named(layer)
     doors.whole("rows", rows, 1)
     if outgoing is not None and not isinstance(outgoing, str):
         raise Problem(f"outgoing: got {shown(outgoing)}, allowed a name in model.named_modules()")
@@ -52,8 +53,8 @@ def alignment(layer: str, *, outgoing: str | None = None, rows: int = 512) -> Le
         "alignment",
         "Boursier & Flammarion 2025",
         "Does not apply to large or tangent-kernel starts, where neurons hardly turn; blind at large participation.",
-        lambda task: _prepared(task, str(layer), outgoing, rows),
-        layer if isinstance(layer, str) else repr(layer),
+        lambda task: _prepared(task, name, outgoing, rows),
+        name,
     )
 
 

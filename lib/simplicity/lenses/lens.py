@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from simplicity.lenses.task import Task
+from simplicity.problems import Problem, shown
 
 
 class Variable(NamedTuple):
@@ -44,3 +45,11 @@ class Lens:
 
     def __repr__(self) -> str:
         return f'{self.kind}("{self.layer}")' if self.layer else f"{self.kind}()"
+
+
+def named(layer: Any) -> str:
+    """The name of a layer, which is text."""
+    if not isinstance(layer, str):
+        allowed = f"a name in model.named_modules(), such as {str(layer)[:20]!r}"
+        raise Problem(f"layer: got {shown(layer)}, allowed {allowed}")
+    return layer

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from simplicity.lenses.lens import Lens, Look, Variable
+from simplicity.lenses.lens import Lens, Look, Variable, named
 from simplicity.lenses.mirror import BLOCK, Mirror, as_columns
 from simplicity.lenses.task import Rows, Task
 from simplicity.problems import MOST_NAMES, Problem, doors
@@ -60,13 +60,14 @@ def bias_trajectory(layer: str, *, rate: Rate | None = None, rows: int = 64) -> 
     """
     if rate is not None and not callable(rate):
         doors.number("rate", rate, above=0)
+    name = named(layer)
     doors.whole("rows", rows, 1)
     return Lens(
         "bias_trajectory",
         "Loukas et al. 2021",
         "Blind at large random starts; a bias shared over places (convolution) and later layers are outside Theorem 1.",
-        lambda task: _prepared(task, str(layer), rate, rows),
-        layer if isinstance(layer, str) else repr(layer),
+        lambda task: _prepared(task, name, rate, rows),
+        name,
     )
 
 

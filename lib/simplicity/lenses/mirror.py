@@ -101,7 +101,7 @@ class Mirror(nn.Module):
 
     def layer(self, lens: str, name: Any) -> nn.Module:
         """The layer of that name in `model.named_modules()`."""
-        found = {key: one for key, one in self.model.named_modules() if key}
+        found = dict(self.model.named_modules())
         if name not in found:
             near = nearest(name, found)
             hint = f" (did you mean {near}?)" if near else ""
