@@ -255,10 +255,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "bias_trajectory: got the layer 1 (ReLU) without a bias, allowed one that has: 0, 2"),
     "a network without biases": (lambda: watched(nn.Linear(6, 3, bias=False), chosen=[lenses.bias_trajectory("")]),
         "bias_trajectory: got the layer  (Linear) without a bias, allowed none here, as no layer has one"),
-    "a slope by whole numbers": (lambda: watched(Tokens(), x=torch.arange(40)[:, None] % 10, chosen=[lenses.bias_trajectory("head")]),
+    "a slope by whole numbers": (
+        lambda: watched(Tokens(), x=torch.arange(40)[:, None] % 10, chosen=[lenses.bias_trajectory("head")]),
         "bias_trajectory: got inputs of torch.int64, allowed real numbers, by which f has a slope"),
     "alignment of the last layer": (lambda: watched(chosen=[lenses.alignment("2")]),
-        'alignment: got the layer 2, after which no layer takes its 3 neurons, allowed a hidden one, or alignment("2", outgoing=...)'),
+        "alignment: got the layer 2, after which no layer takes its 3 neurons, allowed a hidden one, or alignment("),
     "alignment of an activation": (lambda: watched(chosen=[lenses.alignment("1")]),
         "alignment: got the layer 1 (ReLU), allowed a fully connected layer or a convolution"),
     "an outgoing layer that does not fit": (lambda: watched(chosen=[lenses.alignment("0", outgoing="0")]),

@@ -92,7 +92,8 @@ def state(model: nn.Module, rule: torch.optim.Optimizer, more: list[Any]) -> dic
         "python": random.getstate(),
     }  # fmt: skip
     modes = {f"mode {name}": one.training for name, one in model.named_modules()}
-    return dict(model.named_parameters()) | dict(model.named_buffers()) | gradients | momenta | generators | modes | {"more": more}
+    tensors = dict(model.named_parameters()) | dict(model.named_buffers())
+    return tensors | gradients | momenta | generators | modes | {"more": more}
 
 
 def run(name: str, watched: bool) -> dict[str, Any]:

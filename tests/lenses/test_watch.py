@@ -13,6 +13,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from simplicity import lenses
+from simplicity.lenses import times
 
 X = torch.randn(60, 6, generator=torch.Generator().manual_seed(0))
 Y = torch.arange(60) % 3
@@ -41,10 +42,37 @@ def watched(steps: int, **more: Any) -> lenses.Record:
     return record
 
 
+def test_the_ladder_is_even_in_the_logarithm() -> None:
+    found = [step for step in range(10_001) if times.ladder(step)]
+    assert found[:15] == [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33]
+    assert 40 <= len(found) <= 60
+    assert all(1.18 < after / before < 1.23 for before, after in zip(found[20:], found[21:], strict=False))
+
+
+def looked(share: float, cost: int, batch: int, steps: int) -> list[int]:
+    found = times.Times(None, share, cost)
+    seen = []
+    for step in range(steps + 1):
+        if found.due(step, max(0, step - 1) * batch):
+            found.looked()
+            seen.append(step)
+    return seen
+
+
+def test_looks_cost_no_more_than_their_share_but_at_powers_of_two() -> None:
+    seen = looked(1 / 16, 2000, 64, 4000)
+    assert {0, *(2**k for k in range(12))} <= set(seen)
+    assert all(times.ladder(step) or times.power(step) for step in seen)
+    assert len(set(seen) - {0, *(2**k for k in range(12))}) >= 3
+    assert 2000 * len(seen) <= 3 * 64 * 4000 / 16
+    assert looked(1 / 16, 10**9, 64, 4000) == [0, *(2**k for k in range(12))]
+    assert looked(1, 1, 64, 4000) == [s for s in range(4001) if times.ladder(s) or times.power(s)]
+
+
 def test_one_time_axis_holds_all_lenses_and_the_last_step_is_seen() -> None:
     found = watched(7).dataset
-    assert found.step.values.tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
-    assert found.samples.values.tolist() == [20 * step for step in range(8)]
+    assert found.step.values.tolist() == [0, 1, 2, 4, 7]
+    assert found.samples.values.tolist() == [0, 20, 40, 80, 140]
     assert {values.dims for values in found.data_vars.values()} == {("time",)}
     assert {values.attrs["lens"].partition("(")[0] for values in found.data_vars.values()} == set(ALL)
 

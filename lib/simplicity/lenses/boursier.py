@@ -35,7 +35,7 @@ _VARIABLES = {
 }
 
 
-def alignment(layer: str, *, outgoing: str | None = None, rows: int = 512) -> Lens:
+def alignment(layer: str, *, outgoing: str | None = None, rows: int = 256) -> Lens:
     """A = sum_j p_j cos(s_j w_j, D_n(w_j)) of a hidden layer's neurons (Boursier & Flammarion 2025).
 
     `layer` is fully connected or a convolution, by its name in `model.named_modules()`; a neuron
@@ -86,7 +86,7 @@ def _prepared(task: Task, name: str, outgoing: str | None, count: int) -> Look:
         "neurons": float(len(_neurons(layer))),
         "outgoing": after,
     }
-    return Look(now, _VARIABLES, facts)
+    return Look(now, _VARIABLES, 3 * len(rows.x), facts)
 
 
 def _leaving(

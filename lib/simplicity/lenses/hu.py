@@ -45,7 +45,7 @@ def linear_gap(*, rows: int = 256) -> Lens:
     degrees of freedom. Where the inputs have more than a quarter as many dimensions as there are
     rows, the map sees their first principal components alone. `tangent_gap` is mean |f_t -
     f_lin|^2 / mean |f_t - f_0|^2, 0 in the lazy regime and NaN before anything has moved. A look
-    costs about four times `rows` rows forward. Memory: the parameters twice. Raises `Problem`
+    costs three times `rows` rows forward. Memory: the parameters twice. Raises `Problem`
     for fewer than 8 rows.
     """
     doors.whole("rows", rows, _FEWEST)
@@ -78,7 +78,7 @@ def _prepared(task: Task, count: int) -> Look:
         }
 
     facts = {"rows": float(len(rows.x)), "directions": float(basis.shape[1])}
-    return Look(now, _VARIABLES, facts)
+    return Look(now, _VARIABLES, 3 * len(rows.x), facts)
 
 
 def _forward_mode() -> None:
@@ -122,7 +122,9 @@ class _Along:
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
         tangent = {name: one - self.start[name] for name, one in now.items()}
-        with sdpa_kernel(SDPBackend.MATH):  # the one attention that can be derived forwards, and twice
+        with sdpa_kernel(
+            SDPBackend.MATH
+        ):  # the one attention that can be derived forwards, and twice
             pairs = [self._block(block, tangent) for block in self.x.split(BLOCK)]
         first, moved = (
             torch.cat(parts).detach().double().cpu().numpy() for parts in zip(*pairs, strict=True)

@@ -23,11 +23,13 @@ class Variable(NamedTuple):
 class Look:
     """`now` measures, given what the loop handed over for this step; `before` is called a step earlier.
 
-    `facts` are numbers and words that stay the same over the run.
+    `cost` is what a look costs, in rows that go forward; `facts` are numbers and words that stay
+    the same over the run.
     """
 
     now: Callable[[Any], Mapping[str, float]]
     variables: Mapping[str, Variable]
+    cost: int
     facts: Mapping[str, float | str] = field(default_factory=dict)
     before: Callable[[], None] | None = None
 

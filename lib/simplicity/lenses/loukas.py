@@ -42,7 +42,7 @@ _STEP = Variable("|b(t) - b(t-1)| / (alpha eps) of the step itself", "output/bia
 _RELATIVE = Variable("lipschitz over the slope of the least-squares fit of the targets")
 
 
-def bias_trajectory(layer: str, *, rate: Rate | None = None, rows: int = 64) -> Lens:
+def bias_trajectory(layer: str, *, rate: Rate | None = None, rows: int = 32) -> Lens:
     """The normalised step of the bias of a layer in `model.named_modules()` (Loukas et al. 2021).
 
     `bias_slope` is the mean of |df/db| over at most `rows` training rows: the step |b(t+1) -
@@ -54,7 +54,7 @@ def bias_trajectory(layer: str, *, rate: Rate | None = None, rows: int = 64) -> 
     With `rate`, the learning rate or a function that returns it, `bias_step` is the step that was really taken,
     |b(t) - b(t-1)| / (alpha eps); eps = sum_i |dL/df_i| over the batch that `record.step` gets, before the step.
 
-    A look costs about `rows` times 1 + 2k rows forward for k outputs. Memory: with `rate` the
+    A look costs `rows` times 1 + k rows forward for k outputs. Memory: with `rate` the
     parameters once more. Raises `Problem` for a layer without a bias or with one that is not
     added to its output, and for inputs that are whole numbers.
     """
@@ -101,7 +101,8 @@ def _prepared(task: Task, name: str, rate: Rate | None, count: int) -> Look:
             found["lipschitz_relative"] = found["lipschitz"] / facts["fitted_slope"]
         return found | ({"bias_step": step.taken(batch)} if step else {})
 
-    return Look(now, variables, facts, step.before if step else None)
+    cost = len(rows.x) * (1 + (task.width if task.width <= MOST_OUTPUTS else 1))
+    return Look(now, variables, cost, facts, step.before if step else None)
 
 
 def _bias(mirror: Mirror, layer: nn.Module, name: str) -> Tensor:

@@ -119,7 +119,7 @@ def _prepared(
         "classes": float(count), "test_rows": float(len(y)), "linear_accuracy": float(np.mean(linear == y)),
         "rival_accuracy": float(np.mean(other == y)), "estimator": estimator,
     }  # fmt: skip
-    return Look(now, _VARIABLES, facts)
+    return Look(now, _VARIABLES, len(y), facts)
 
 
 def _labels(task: Task, rows: Rows, threshold: float | None) -> tuple[Labels, float]:

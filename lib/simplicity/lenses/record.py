@@ -10,7 +10,7 @@ bits with and without lenses.
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from simplicity.lenses import task as tasks
 from simplicity.lenses.lens import Lens, Look
 from simplicity.lenses.mirror import Forward, Mirror, plain, untouched
+from simplicity.lenses.times import GUESSED, Times
 from simplicity.problems import Problem, doors, shown
 
 if TYPE_CHECKING:
@@ -28,17 +29,6 @@ if TYPE_CHECKING:
 _MAKERS = {"linear_explainability", "linear_gap", "bias_trajectory", "alignment"}
 
 
-def due(step: int) -> bool:
-    """Whether the default schedule looks at this step: 0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, ...
-
-    Each is the one before times 6/5, rounded up: 13 a decade.
-    """
-    at = 1
-    while at < step:
-        at = (6 * at + 4) // 5
-    return step == 0 or at == step
-
-
 def watch(
     model: Any,
     *,
@@ -47,6 +37,7 @@ def watch(
     test: Any = None,
     loss: tasks.Loss | None = None,
     schedule: Sequence[int] | None = None,
+    share: float = 1 / 16,
     forward: Forward = plain,
 ) -> "Record":
     """A record of the training of `model`, any torch module, through `lenses`; use it in a
@@ -56,15 +47,17 @@ def watch(
     (n,) of whole numbers, one-hot rows (n, k), or numbers (n,), (n, 1) or (n, k). Without `test`
     the lenses that ask for fresh rows take those of `data`, and the dataset says so. `loss` is a
     function of outputs and y; by default half the mean square for numbers, the cross-entropy for
-    labels (of a logit where there is one output). `schedule` are the steps at which is looked,
-    by default `due`, and the last step of the loop in any case. `forward(model, x)` is for
-    networks that are not called on x alone; of what comes back a tensor, `.logits` or ["logits"]
-    is taken.
+    labels (of a logit where there is one output). `forward(model, x)` is for networks that are
+    not called on x alone; of what comes back a tensor, `.logits` or ["logits"] is taken.
+
+    `schedule` are the steps at which is looked. By default these are 0, powers of two, and
+    between them thirteen steps a decade, as far as all looks together cost no more than `share`
+    of the passes of the training, counted in rows (`times`). A `share` of 1 is for runs of
+    seconds. The last step of the loop is looked at in any case.
 
     Memory: a copy of the network, the rows of each lens (no more than 4000 of either data set),
     activations of 256 rows, and what a lens adds: `linear_gap` the parameters twice,
-    `bias_trajectory` with a rate once. Time: a look costs as much as a few thousand rows
-    forward; `record.seconds` says how much it was.
+    `bias_trajectory` with a rate once. `record.seconds` says how long the looks took.
 
     Raises `Problem`, a ValueError of one sentence, for whatever the lenses cannot look at.
     """
@@ -72,12 +65,13 @@ def watch(
         lenses = [lenses]
     chosen = _chosen(lenses)
     doors.function("forward", forward)
-    times = None if schedule is None else doors.schedule(schedule, strict=True)
+    Times(schedule, share, 0)  # refused before anything is copied
     mirror = Mirror(model, forward)
     with untouched(mirror.device):
         task = tasks.task(mirror, data, test, loss)
         looks = [(lens, lens.prepare(task)) for lens in chosen]
-    return Record(mirror, looks, due if times is None else set(times).__contains__, task.tested)
+    times = Times(schedule, share, sum(look.cost for _, look in looks))
+    return Record(mirror, looks, times, task.tested)
 
 
 def _chosen(lenses: Any) -> list[Lens]:
@@ -107,15 +101,16 @@ class Record:
         self,
         mirror: Mirror,
         looks: list[tuple[Lens, Look]],
-        due: Callable[[int], bool],
+        times: Times,
         tested: bool,
     ) -> None:
         self._mirror: Mirror | None = mirror
         self._looks = looks
-        self._due = due
+        self._times = times
         self._tested = tested
         self._state = "before"
-        self._done, self._samples = 0, 0
+        self._done, self._samples, self._rows = 0, 0, 0
+        self._next = False  # whether the next step is looked at
         self._steps: list[int] = []
         self._seen: list[int] = []
         self._values: dict[str, list[float]] = {name: [] for name in self._variables()}
@@ -125,7 +120,7 @@ class Record:
         if self._state != "before":
             raise Problem("record: got a second with block, allowed one for each call of watch")
         self._state = "inside"
-        if self._due(0):
+        if self._times.due(0, 0):
             self._look(None)
         self._look_ahead()
         return self
@@ -140,7 +135,9 @@ class Record:
             self._look(None)
         self._state = "after"
         self._mirror = None  # the copy is free; lenses keep words and numbers alone
-        self._looks = [(lens, Look(dict, look.variables, look.facts)) for lens, look in self._looks]
+        self._looks = [
+            (lens, Look(dict, look.variables, 0, look.facts)) for lens, look in self._looks
+        ]
 
     def step(self, batch: Any = None) -> None:
         """Say that a step of the training is done; `batch` = (x, y) are its samples.
@@ -152,8 +149,10 @@ class Record:
             where = "before" if self._state == "before" else "after"
             raise Problem(f"record.step: got a call {where} the with block, allowed inside it")
         self._done += 1
-        self._samples += _size(batch)
-        if self._due(self._done):
+        size = _size(batch)
+        self._samples += size
+        self._rows += size or GUESSED
+        if self._next:
             self._look(batch)
         self._look_ahead()
 
@@ -243,6 +242,7 @@ class Record:
         """All lenses, now. A look that fails is told, and leaves NaN: it must not end a training."""
         clock = time.perf_counter()
         assert self._mirror is not None
+        self._times.looked()
         self._steps.append(self._done)
         self._seen.append(self._samples)
         with untouched(self._mirror.device):
@@ -278,8 +278,9 @@ class Record:
 
     def _look_ahead(self) -> None:
         """What lenses need from before a step that will be looked at."""
+        self._next = self._times.due(self._done + 1, self._rows)
         ahead = [look.before for _, look in self._looks if look.before is not None]
-        if not ahead or not self._due(self._done + 1):
+        if not ahead or not self._next:
             return
         clock = time.perf_counter()
         assert self._mirror is not None
