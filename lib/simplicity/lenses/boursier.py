@@ -2,7 +2,7 @@
 2025).
 
     A = sum_j p_j cos(s_j w_j, D_n(w_j)),   p_j ~ |a_j| |w_j|,   s_j = sign a_j
-    D_n(w) = 1/n sum_k 1{<w, x_k> > 0} y_k x_k                               the force while outputs are small
+    D_n(w) = 1/n sum_k 1{<w, x_k> > 0} y_k x_k                    the force while outputs are small
 
 for a two-layer network sum_j a_j max(0, <w_j, x>). For any other, s_j D_n(w_j) is minus the
 gradient by w_j of the loss with its derivative taken at outputs 0, which is |a_j| s_j D_n(w_j)
@@ -36,7 +36,7 @@ _VARIABLES = {
 
 
 def alignment(layer: str, *, outgoing: str | None = None, rows: int = 256) -> Lens:
-    """A = sum_j p_j cos(s_j w_j, D_n(w_j)) of a hidden layer's neurons (Boursier & Flammarion 2025).
+    """A = sum_j p_j cos(s_j w_j, D_n(w_j)) of a hidden layer (Boursier & Flammarion 2025).
 
     `layer` is fully connected or a convolution, by its name in `model.named_modules()`; a neuron
     of a convolution is a channel. p_j is proportional to |a_j| |w_j|, where a_j are the weights
@@ -52,7 +52,8 @@ def alignment(layer: str, *, outgoing: str | None = None, rows: int = 256) -> Le
     return Lens(
         "alignment",
         "Boursier & Flammarion 2025",
-        "Does not apply to large or tangent-kernel starts, where neurons hardly turn; blind at large participation.",
+        "Does not apply to large or tangent-kernel starts, where neurons hardly turn; "
+        "blind at large participation.",
         lambda task: _prepared(task, name, outgoing, rows),
         name,
     )
@@ -98,7 +99,8 @@ def _leaving(
         found = mirror.layer("alignment", outgoing)
         if not _takes(found, count):
             raise Problem(
-                f"outgoing: got the layer {outgoing}, allowed one that takes {count} neurons or channels"
+                f"outgoing: got the layer {outgoing}, "
+                f"allowed one that takes {count} neurons or channels"
             )
         return outgoing, found
     named = [(key, one) for key, one in mirror.model.named_modules() if isinstance(one, _LAYERS)]
@@ -120,8 +122,8 @@ def _takes(layer: nn.Module, count: int) -> bool:
 
 
 def _sizes(leaving: nn.Module, count: int) -> Array:
-    """|a_j|, (m,): the length of the weights that leave each neuron, or each channel with all its places."""
-    weight = leaving.weight.detach().double().cpu().numpy()  # type: ignore[operator]
+    """|a_j|, (m,): the length of the weights that leave each neuron, of a channel at all places."""
+    weight = leaving.weight.detach().cpu().double().numpy()  # type: ignore[operator]
     by_neuron = weight.reshape(len(weight), count, -1)
     return np.asarray(np.sqrt((by_neuron**2).sum(axis=(0, 2))))
 
@@ -137,7 +139,7 @@ def _parts(layer: nn.Module) -> list[Tensor]:
 
 def _columns(parts: list[Tensor]) -> Array:
     return np.concatenate(
-        [part.double().cpu().numpy().reshape(len(part), -1) for part in parts], axis=1
+        [part.cpu().double().numpy().reshape(len(part), -1) for part in parts], axis=1
     )
 
 
@@ -164,7 +166,8 @@ def _reached(task: Task, layer: nn.Module, rows: Rows, name: str) -> None:
         force(task, layer, few)
     except Problem:
         raise Problem(
-            f"alignment: got the layer {name}, which the outputs do not depend on, allowed one they do"
+            f"alignment: got the layer {name}, which the outputs do not depend on, "
+            "allowed one they do"
         ) from None
 
 

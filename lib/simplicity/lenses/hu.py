@@ -1,6 +1,6 @@
 """How far a network is from linear: in its inputs, and in its parameters (Hu et al. 2020).
 
-    nonlinear   = Var(f - best linear map of x) / Var f                      over fresh rows, with an intercept
+    nonlinear   = Var(f - best linear map of x) / Var f          over fresh rows, with an intercept
     tangent_gap = mean |f_t - f_lin|^2 / mean |f_t - f_0|^2,   f_lin = f_0 + J_0 (theta_t - theta_0)
 
 J_0 is the Jacobian by the parameters at the start, of which only its product with one vector is
@@ -52,7 +52,8 @@ def linear_gap(*, rows: int = 256) -> Lens:
     return Lens(
         "linear_gap",
         "Hu et al. 2020",
-        "Blind to learning where the network memorises, which looks the same; tangent_gap says little at small starts.",
+        "Blind to learning where the network memorises, which looks the same; "
+        "tangent_gap says little at small starts.",
         lambda task: _prepared(task, rows),
     )
 
@@ -67,7 +68,7 @@ def _prepared(task: Task, count: int) -> Look:
     along = _Along(mirror, start, rows.x)
 
     def now(_: Any) -> dict[str, float]:
-        f = mirror.rows(rows.x).double().cpu().numpy()
+        f = mirror.rows(rows.x).cpu().double().numpy()
         first, moved = along.outputs(mirror.tensors())
         change = float(np.mean((f - first) ** 2))
         gap = float(np.mean((f - first - moved) ** 2))
@@ -82,7 +83,7 @@ def _prepared(task: Task, count: int) -> Look:
 
 
 def _forward_mode() -> None:
-    """The first derivative forwards in a process has torch compile, with a warning that is its own."""
+    """The first derivative forwards in a process has torch compile, with a warning of its own."""
     one = torch.ones(1, device="cpu")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -127,7 +128,7 @@ class _Along:
         ):  # the one attention that can be derived forwards, and twice
             pairs = [self._block(block, tangent) for block in self.x.split(BLOCK)]
         first, moved = (
-            torch.cat(parts).detach().double().cpu().numpy() for parts in zip(*pairs, strict=True)
+            torch.cat(parts).detach().cpu().double().numpy() for parts in zip(*pairs, strict=True)
         )
         return first, moved
 

@@ -21,7 +21,7 @@ class Variable(NamedTuple):
 
 @dataclass(frozen=True)
 class Look:
-    """`now` measures, given what the loop handed over for this step; `before` is called a step earlier.
+    """`now` measures, given what the loop handed over for this step; `before` is called a step ago.
 
     `cost` is what a look costs, in rows that go forward; `facts` are numbers and words that stay
     the same over the run.

@@ -1,7 +1,7 @@
 """The normalised step of a layer's bias, and the local Lipschitz constant beside it (Loukas et
 al. 2021, sec. 3).
 
-    |b(t+1) - b(t)| / (alpha eps_t) = |df/db(x_t)|,   eps_t = |dl/df|        for a step of plain SGD on one sample
+    |b(t+1) - b(t)| / (alpha eps_t) = |df/db(x_t)|,   eps_t = |dl/df|   for SGD on one sample
 
 The left side is what a trajectory shows, the right side what it means; the latter needs no
 learning rate and no optimiser of a certain kind. Theorem 1 brackets it by the local Lipschitz
@@ -51,8 +51,9 @@ def bias_trajectory(layer: str, *, rate: Rate | None = None, rows: int = 32) -> 
     16; with more, and in `bias_slope` with several, the derivative is that along dloss/df.
     Targets that are numbers give `lipschitz_relative` as well.
 
-    With `rate`, the learning rate or a function that returns it, `bias_step` is the step that was really taken,
-    |b(t) - b(t-1)| / (alpha eps); eps = sum_i |dL/df_i| over the batch that `record.step` gets, before the step.
+    With `rate`, the learning rate or a function that returns it, `bias_step` is the step that was
+    really taken, |b(t) - b(t-1)| / (alpha eps). Its eps = sum_i |dL/df_i| is that of the batch that
+    `record.step` gets, before the step and in evaluation mode.
 
     A look costs `rows` times 1 + k rows forward for k outputs. Memory: with `rate` the
     parameters once more. Raises `Problem` for a layer without a bias or with one that is not
@@ -65,7 +66,8 @@ def bias_trajectory(layer: str, *, rate: Rate | None = None, rows: int = 32) -> 
     return Lens(
         "bias_trajectory",
         "Loukas et al. 2021",
-        "Blind at large random starts; a bias shared over places (convolution) and later layers are outside Theorem 1.",
+        "Blind at large random starts; a bias shared over places (convolution) and later layers "
+        "are outside Theorem 1.",
         lambda task: _prepared(task, name, rate, rows),
         name,
     )
@@ -77,7 +79,8 @@ def _prepared(task: Task, name: str, rate: Rate | None, count: int) -> Look:
     bias = _bias(mirror, layer, name)
     if not rows.x.is_floating_point():
         raise Problem(
-            f"bias_trajectory: got inputs of {rows.x.dtype}, allowed real numbers, by which f has a slope"
+            f"bias_trajectory: got inputs of {rows.x.dtype}, "
+            "allowed real numbers, by which f has a slope"
         )
     _is_added(task, layer, bias, rows, name)
     start = bias.detach().clone()
@@ -117,12 +120,13 @@ def _bias(mirror: Mirror, layer: nn.Module, name: str) -> Tensor:
     listed = ", ".join(fit[:MOST_NAMES]) + (", ..." if len(fit) > MOST_NAMES else "")
     allowed = f"one that has: {listed}" if fit else "none here, as no layer has one"
     raise Problem(
-        f"bias_trajectory: got the layer {name} ({type(layer).__name__}) without a bias, allowed {allowed}"
+        f"bias_trajectory: got the layer {name} ({type(layer).__name__}) without a bias, "
+        f"allowed {allowed}"
     )
 
 
 def _is_added(task: Task, layer: nn.Module, bias: Tensor, rows: Rows, name: str) -> None:
-    """The layer adds its bias to its output, so that the slope of each row is known from one pass back."""
+    """The layer adds its bias to its output, so that one pass back gives the slope of each row."""
     few = rows.x[:2]
     kind = f"the layer {name} ({type(layer).__name__})"
     allowed = "one whose output is something plus its bias"
@@ -191,7 +195,7 @@ def spectral(jacobians: Array) -> Array:
 
 
 def _numbers(part: Tensor) -> Array:
-    return np.asarray(part.detach().double().cpu().numpy())
+    return np.asarray(part.detach().cpu().double().numpy())
 
 
 def _shifted(
@@ -222,7 +226,7 @@ def _fitted_slope(task: Task) -> float:
     """Spectral norm of the least-squares fit of the targets on the inputs, with an intercept; 0
     where it is none."""
     rows = task.rows(FIT_ROWS)
-    x, y = rows.flat, rows.y.reshape(len(rows.y), -1).double().cpu().numpy()
+    x, y = rows.flat, rows.y.reshape(len(rows.y), -1).cpu().double().numpy()
     fit = np.linalg.lstsq(x - x.mean(axis=0), y - y.mean(axis=0), rcond=None)[0]
     size = float(np.linalg.norm(fit, 2))
     return size if size * float(np.std(x)) > 1e-9 * float(np.abs(y).max() + 1e-300) else 0.0

@@ -29,7 +29,7 @@ _SEED = 0  # of what a network draws while it is looked at: the same noise at ea
 
 @contextlib.contextmanager
 def untouched(device: torch.device) -> Iterator[None]:
-    """Generators of torch, NumPy and Python are afterwards as before; gradients on, autocast off."""
+    """Generators of torch, NumPy and Python are restored; inside, gradients on, autocast off."""
     cuda = device.type == "cuda"
     states = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
     card = torch.cuda.get_rng_state(device) if cuda else None

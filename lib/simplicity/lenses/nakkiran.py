@@ -1,7 +1,7 @@
 """How much of what a network knows of the labels a linear classifier explains (Nakkiran et al.
 2019, Def. 1).
 
-    mu(F; L) = I(F;Y) - I(F;Y|L), in bits        F predictions of the network, L of the linear classifier, Y labels
+    mu(F; L) = I(F;Y) - I(F;Y|L), in bits     F what the network predicts, L the linear classifier
 
 all on the same test rows. L is logistic regression on the flattened, standardised inputs, fitted
 once to the training rows. Beside mu stand what it is without any relation, L permuted among the
@@ -52,7 +52,7 @@ def linear_explainability(
     simple: Classifier | None = None,
     estimator: Estimator = "miller-madow",
 ) -> Lens:
-    """mu(F; L) = I(F;Y) - I(F;Y|L) in bits, with its null and a rival (Nakkiran et al. 2019, Def. 1).
+    """mu(F; L) = I(F;Y) - I(F;Y|L), with its null and a rival (Nakkiran et al. 2019, Def. 1).
 
     `rows` is how many test rows are looked at, at most. `threshold` turns a regression into two
     classes, y > threshold, which outputs above it predict. `simple` takes inputs (q, d) and
@@ -69,7 +69,8 @@ def linear_explainability(
     return Lens(
         "linear_explainability",
         "Nakkiran et al. 2019",
-        "Blind where I(L;Y) is near 0, where accuracy is near 1 (then mu is forced), and on few test rows.",
+        "Blind where I(L;Y) is near 0, where accuracy is near 1 (then mu is forced), "
+        "and on few test rows.",
         lambda task: _prepared(task, rows, threshold, simple, estimator),
     )
 
@@ -116,7 +117,8 @@ def _prepared(
         return {name: float(value) for name, value in values.items()}
 
     facts = {
-        "classes": float(count), "test_rows": float(len(y)), "linear_accuracy": float(np.mean(linear == y)),
+        "classes": float(count), "test_rows": float(len(y)),
+        "linear_accuracy": float(np.mean(linear == y)),
         "rival_accuracy": float(np.mean(other == y)), "estimator": estimator,
     }  # fmt: skip
     return Look(now, _VARIABLES, len(y), facts)
@@ -135,7 +137,7 @@ def _labels(task: Task, rows: Rows, threshold: float | None) -> tuple[Labels, fl
         raise Problem(
             "linear_explainability: got several numbers as targets, allowed classes or one number"
         )
-    y = rows.y.reshape(-1).double().cpu().numpy()
+    y = rows.y.reshape(-1).cpu().double().numpy()
     if threshold is not None:
         return (y > threshold).astype(np.int64), float(threshold)
     values = np.unique(task.train.y.cpu().double().numpy())
@@ -232,7 +234,7 @@ def rival(x: Array, y: Labels, test: Array, wanted: Labels, accuracy: float) -> 
 
 
 def _distances(first: Array, second: Array) -> NDArray[np.float32]:
-    """Squared Euclidean distances (q, n) in single precision, less |first|^2, which changes no order."""
+    """Squared Euclidean distances (q, n), less |first|^2, which changes no order."""
     a, b = first.astype(np.float32), second.astype(np.float32)
     return np.asarray((b**2).sum(axis=1) - 2 * a @ b.T)
 

@@ -21,10 +21,14 @@ _CURVES: dict[str, Draw] = {
         ("tangent_gap", "off the linearised start", "--", ORANGE),
     ),
     "bias_trajectory": (
-        ("bias_slope", "step of the bias |∂f/∂b|", "--", ORANGE), ("bias_step", "step as taken", ":", INK),
+        ("bias_slope", "step of the bias |∂f/∂b|", "--", ORANGE),
+        ("bias_step", "step as taken", ":", INK),
         ("lipschitz", "Lipschitz constant |∂f/∂x|", "-", BLUE),
     ),
-    "alignment": (("alignment", "cosine with early force", "-", BLUE), ("aligned", "weight above 0.99", ":", GREEN)),
+    "alignment": (
+        ("alignment", "cosine with early force", "-", BLUE),
+        ("aligned", "weight above 0.99", ":", GREEN),
+    ),
 }  # fmt: skip
 _TITLES = {
     "linear_explainability": "bits known of the label",

@@ -10,7 +10,7 @@ bits with and without lenses.
 import math
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -37,7 +37,7 @@ def watch(
     test: Any = None,
     loss: tasks.Loss | None = None,
     schedule: Sequence[int] | None = None,
-    share: float = 1 / 16,
+    share: float = 1 / 20,
     forward: Forward = plain,
 ) -> "Record":
     """A record of the training of `model`, any torch module, through `lenses`; use it in a
@@ -95,7 +95,7 @@ def _chosen(lenses: Any) -> list[Lens]:
 
 
 class Record:
-    """What the lenses saw. `step` is called after each step of the loop, inside the `with` block."""
+    """What the lenses saw. `step` is called last in each pass of the loop, inside the block."""
 
     def __init__(
         self,
@@ -239,7 +239,7 @@ class Record:
         return f"{name}_{lens.layer.replace('.', '_')}" if several else name
 
     def _look(self, batch: Any) -> None:
-        """All lenses, now. A look that fails is told, and leaves NaN: it must not end a training."""
+        """All lenses, now. A look that fails is told and leaves NaN: it must not end a training."""
         clock = time.perf_counter()
         assert self._mirror is not None
         self._times.looked()
@@ -263,6 +263,12 @@ class Record:
             return True
         return False
 
+    def _prepared(self, lens: Lens, before: Callable[[], None]) -> None:
+        try:
+            before()
+        except Exception as reason:
+            self._tell(repr(lens), reason)
+
     def _found(self, lens: Lens, look: Look, batch: Any) -> dict[str, float]:
         try:
             return dict(look.now(batch))
@@ -279,15 +285,15 @@ class Record:
     def _look_ahead(self) -> None:
         """What lenses need from before a step that will be looked at."""
         self._next = self._times.due(self._done + 1, self._rows)
-        ahead = [look.before for _, look in self._looks if look.before is not None]
+        ahead = [(lens, look.before) for lens, look in self._looks if look.before is not None]
         if not ahead or not self._next:
             return
         clock = time.perf_counter()
         assert self._mirror is not None
         with untouched(self._mirror.device):
             if not self._refreshed():
-                for before in ahead:
-                    before()
+                for lens, before in ahead:
+                    self._prepared(lens, before)
         self._seconds += time.perf_counter() - clock
 
 

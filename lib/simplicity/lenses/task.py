@@ -51,7 +51,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Task:
-    """Samples for training and testing, a network's mirror, and the loss between outputs and targets.
+    """Samples for training and testing, a network's mirror, and the loss between both.
 
     `classes` is the number of classes, 0 where targets are numbers; `width` that of outputs.
     """
@@ -238,13 +238,14 @@ def _one_hot(y: Tensor) -> bool:
 
 
 def _targets(y: Tensor, classes: int, width: int, flat: bool, name: str = "batch") -> Tensor:
-    """Targets as the loss takes them: classes (n,) of whole numbers, or numbers of the outputs' shape."""
+    """Targets as the loss takes them: classes (n,), or numbers of the outputs' shape."""
     single = y.dim() == 1 or (y.dim() == 2 and y.shape[1] == 1)
     if classes:
         if not single:
             if y.dim() != 2 or y.shape[1] != classes or not _one_hot(y):
                 raise Problem(
-                    f"{name} y: got shape {tuple(y.shape)}, allowed (n,) or one-hot rows (n, {classes})"
+                    f"{name} y: got shape {tuple(y.shape)}, "
+                    f"allowed (n,) or one-hot rows (n, {classes})"
                 )
             return y.argmax(dim=1)
         y = y.reshape(-1)
