@@ -26,7 +26,7 @@ test: $(STAMP)
 
 # The cheapest cell of every recorded run, computed again and held against the record: a quarter of an hour.
 records: $(STAMP)
-	SIMPLICITY_RECORDS=all $(BIN)/python -m pytest -n 2 --dist worksteal tests/test_experiments.py -k comes_out_again --timeout 900
+	SIMPLICITY_RECORDS=all $(BIN)/python -m pytest -n 2 --dist worksteal tests/hall/test_experiments.py -k comes_out_again --timeout 900
 
 notebooks: $(STAMP)
 	$(BIN)/python -m simplicity.site notebooks _build/notebooks

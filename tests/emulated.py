@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 from simplicity.evidence import records
-from simplicity.grid import run
+from simplicity.grid import groups, run
 from simplicity.process import threads
 
 
@@ -20,7 +20,7 @@ def tiny() -> dict[str, str]:
     for name in records.names():
         module = records.experiment(name)
         with tempfile.TemporaryDirectory() as store:
-            found[name] = records.digest(run.run(module, module.TINY, store=store, progress=False))
+            found[name] = records.digest(run.run(module, groups.preset(module, "TINY"), store=store, progress=False))
     return found
 
 
@@ -33,7 +33,7 @@ def cells(names: list[str]) -> dict[str, dict[str, object]]:
         assert record is not None
         index = records.cheap(record)[0]
         one = records.recomputed(module, record, index)
-        outcomes = records.outcomes(module.checks(records.replaced(record, index, one)))
+        outcomes = records.outcomes(groups.checks_of(module, records.replaced(record, index, one)))
         found[name] = {
             "unequal": records.unequal(one, record.dataset.isel(cell=index)),
             "far": records.far(one, record, index),

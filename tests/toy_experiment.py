@@ -13,6 +13,7 @@ import xarray as xr
 from simplicity.data import streams
 from simplicity.evidence import claims
 from simplicity.grid import config
+from simplicity.grid.groups import Grid, Runs
 
 CLAIMS = ("B1",)
 
@@ -26,60 +27,65 @@ class Config:
     first_seed: int = config.param(0, "the first of them", low=0)
 
 
-TINY = Config()
-QUICK = Config(seeds=2)
-FULL = Config(seeds=3)
-
-
 @dataclasses.dataclass(frozen=True)
-class Cell:
+class Run:
     index: int
     mode: str
     seed: int
     notes: str
 
 
-def cells(config: Config) -> list[Cell]:
-    return [
-        Cell(index=index, mode=mode, seed=seed, notes=config.notes)
-        for seed in range(config.first_seed, config.first_seed + config.seeds)
-        for index, mode in enumerate(config.modes, config.index)
-    ]
+class Numbered(Grid):
+    """Every mode of the list is a run with a number, also where it stands there twice."""
+
+    Config = Config
+    presets = {"TINY": Config(), "QUICK": Config(seeds=2), "FULL": Config(seeds=3)}
+
+    def runs(self, settings: Config) -> list[Run]:
+        return [
+            Run(index=index, mode=mode, seed=seed, notes=settings.notes)
+            for seed in range(settings.first_seed, settings.first_seed + settings.seeds)
+            for index, mode in enumerate(settings.modes, settings.index)
+        ]
 
 
-def measure(cell: Cell) -> xr.Dataset:
-    folder = Path(cell.notes)
-    if cell.notes:
+GRID = Numbered(Run, groups={"all": {}}, quick={})
+TINY = GRID.presets["TINY"]
+
+
+def measure(run: Run) -> xr.Dataset:
+    folder = Path(run.notes)
+    if run.notes:
         with open(folder / "calls", "a", encoding="utf-8") as file:  # short lines are appended whole
-            file.write(f"{cell.index} {cell.seed} {os.getpid()}\n")
+            file.write(f"{run.index} {run.seed} {os.getpid()}\n")
     length = 3
-    if cell.mode == "raise":
-        raise ValueError(f"told to fail\nat {cell.index}")
-    if cell.mode == "die" or (cell.mode == "die once" and _first_time(folder / "died")):
+    if run.mode == "raise":
+        raise ValueError(f"told to fail\nat {run.index}")
+    if run.mode == "die" or (run.mode == "die once" and _first_time(folder / "died")):
         os.kill(os.getpid(), signal.SIGKILL)
-    if cell.mode in ("slow", "slower"):
-        time.sleep(0.05 if cell.mode == "slow" else 0.1)
-    if cell.mode == "wait":
+    if run.mode in ("slow", "slower"):
+        time.sleep(0.05 if run.mode == "slow" else 0.1)
+    if run.mode == "wait":
         while not (folder / "go").exists():
             time.sleep(0.01)
-    if cell.mode == "spin":
+    if run.mode == "spin":
         _spin(folder / "spinning")
-    if cell.mode == "long":
+    if run.mode == "long":
         length = 4
-    if cell.mode == "full" and _first_time(folder / "full"):  # from now on no file may grow larger
+    if run.mode == "full" and _first_time(folder / "full"):  # from now on no file may grow larger
         resource.setrlimit(resource.RLIMIT_FSIZE, (200, resource.RLIM_INFINITY))
-    rng = streams.generator(cell.seed, streams.DATA)
-    x = rng.standard_normal((300, 300)) + cell.index
+    rng = streams.generator(run.seed, streams.DATA)
+    x = rng.standard_normal((300, 300)) + run.index
     curve = np.cumsum(rng.standard_normal(length))
-    if cell.mode == "nan":
+    if run.mode == "nan":
         curve[1:] = np.nan
     found = {"total": float(np.sum(x @ x)), "count": len(x), "curve": ("probe", curve)}
     return xr.Dataset(found, {"step": ("probe", np.arange(length))})
 
 
-def checks(dataset: xr.Dataset) -> list[claims.Check]:
+def checks(runs: Runs) -> list[claims.Check]:
     control = claims.no_control("a toy")
-    return [claims.check(dataset, "B1", "identity", "largest count", claims.exact(300), claims.below(301), control)]
+    return [claims.check(runs, "B1.count", "identity", "largest count", claims.exact(300), claims.below(301), control)]
 
 
 def calls(notes: Path) -> list[tuple[int, int, int]]:

@@ -7,12 +7,12 @@
     ".bd-article :is(pre, table, .simplicity-figure, .judgement, .ledger-wide, .output, .highlight," +
     " div.math, mjx-container, .pst-scrollable-table-container)";
 
-  // A link to a place that is folded away opens it and goes there; a row of the ledger opens itself.
+  // A link to a place that is folded away opens it and goes there.
   function unfold(element) {
     const folded = [];
-    if (element.matches("details, tr, .check")) folded.push(...element.querySelectorAll(FOLDED));
-    const row = element.matches("th, td") && element.closest("tr");
-    if (row) folded.push(...row.querySelectorAll(FOLDED));
+    if (element.matches("details, .check")) folded.push(...element.querySelectorAll(FOLDED));
+    const former = element.nextElementSibling; // a claim's old address stands before its row
+    if (former && element.matches("[id^=claim-]:empty") && former.matches(FOLDED)) folded.push(former);
     for (let part = element; part; part = part.parentElement) {
       if (part.matches(FOLDED)) folded.push(part);
       if (part.matches(".toggle-hidden")) part.querySelector("button.toggle-button").click();
@@ -132,6 +132,39 @@
     });
   }
 
+  // The ledger's filters. What is chosen stands in the address, so that it can be sent to somebody.
+  function filterLedger() {
+    const form = document.querySelector(".ledger-filters");
+    if (!form) return;
+    const fields = Array.from(form.querySelectorAll("[data-filter]"));
+    const rows = Array.from(document.querySelectorAll("details.claim"));
+    const chosen = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+    fields.forEach((field) => (field.value = chosen.get(field.dataset.filter) || ""));
+    function apply() {
+      const wanted = fields.filter((field) => field.value);
+      let shown = 0;
+      rows.forEach(function (row) {
+        row.hidden = !wanted.every(function (field) {
+          if (field.dataset.filter !== "words") return row.dataset[field.dataset.filter] === field.value;
+          return row.textContent.toLowerCase().includes(field.value.toLowerCase());
+        });
+        shown += !row.hidden;
+      });
+      document.querySelectorAll(".ledger").forEach(function (table) {
+        table.closest("section").hidden = !table.querySelector("details.claim:not([hidden])");
+      });
+      form.querySelector("output").textContent = shown + " of " + rows.length + " rows";
+      return wanted;
+    }
+    form.addEventListener("input", function () {
+      const state = new URLSearchParams(apply().map((field) => [field.dataset.filter, field.value]));
+      history.replaceState(null, "", "#" + state);
+    });
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.hidden = false;
+    apply();
+  }
+
   let waiting = null;
   function lookSoon() {
     clearTimeout(waiting);
@@ -163,6 +196,7 @@
 
   function start() {
     const typeset = window.MathJax && MathJax.startup && MathJax.startup.promise;
+    filterLedger();
     goTo(location.hash);
     look();
     Promise.resolve(typeset).then(look);

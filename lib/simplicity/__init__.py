@@ -1,12 +1,62 @@
 """Networks learn something simple first: trajectories, measures and evidence for four papers.
 
-Importing the package settles the arithmetic and prepares numba's cache folder (see `threads`), and nothing else; every module
-is imported by name, for example `from simplicity.boursier.experiments import optimization_threshold`.
+What a researcher imports, by name; each is loaded when it is first asked for:
+
+    from simplicity import two_layer, ntk, single_sample, train       engines that train a network
+    from simplicity import TwoLayer, alignment, extremal, kernel      networks and what is measured on them
+    from simplicity import lipschitz, trajectory, information, explain
+    from simplicity import lenses                                     the four measures on a network of one's own
+    from simplicity import Grid, Runs, param, settings                an experiment of one's own
+    from simplicity import check, control, run, sweep, experiment     its criteria, and how it is run
+
+Importing the package settles the arithmetic and prepares numba's cache folder (see `process.threads`).
 """
+
+import importlib
+from typing import Any
 
 from simplicity.process import threads
 
 __version__ = "0.1.0"
 
+# Name -> where it is; a name after the colon is one of that module.
+_FACE = {
+    "two_layer": "boursier.two_layer",
+    "ntk": "hu.ntk",
+    "single_sample": "loukas.single_sample",
+    "train": "nets.train:train",
+    "TwoLayer": "nets:TwoLayer",
+    "alignment": "boursier.alignment",
+    "extremal": "boursier.extremal",
+    "kernel": "hu.kernel",
+    "lipschitz": "loukas.lipschitz",
+    "trajectory": "loukas.trajectory",
+    "information": "nakkiran.information",
+    "explain": "nakkiran.explain",
+    "lenses": "lenses",
+    "Grid": "grid.groups:Grid",
+    "Runs": "grid.groups:Runs",
+    "param": "grid.config:param",
+    "settings": "grid.config:settings",
+    "check": "evidence.claims:check",
+    "control": "evidence.claims:control",
+    "run": "grid.run:run",
+    "sweep": "grid.sweep:sweep",
+    "experiment": "evidence.records:experiment",
+}
+__all__ = ["__version__", *_FACE]
+
 threads.settle_arithmetic()
 threads.set_numba_cache()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FACE:
+        raise AttributeError(f"module 'simplicity' has no attribute {name!r}")
+    module, _, inner = _FACE[name].partition(":")
+    found = importlib.import_module(f"simplicity.{module}")
+    return getattr(found, inner) if inner else found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FACE})

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from simplicity.evidence import ledger, records
-from simplicity.grid import run, store
+from simplicity.grid import groups, run, store
 from simplicity.nakkiran.experiments import two_phases as experiment
 from simplicity.places import paths
 from simplicity.problems import Problem
@@ -124,7 +124,7 @@ def test_nothing_takes_a_vector_function_that_no_setting_makes_equal() -> None:
 # --- a process that was too late
 
 
-CELL = experiment.cells(experiment.TINY)[0]
+CELL = groups.runs_of(experiment, groups.preset(experiment, "TINY"))[0]
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_companion_ends_with_its_parent() -> None:
     code = (
         "from simplicity.grid import run\nfrom simplicity.process import companion\n"
         "from simplicity.nakkiran.experiments import two_phases as e\n"
-        "companion.call(run.compute, e.__name__, e.cells(e.TINY)[0])\n"
+        "companion.call(run.compute, e.__name__, e.GRID.runs(e.GRID.presets['TINY'])[0])\n"
         "print(json.dumps(companion._companion()._process.pid), flush=True)\n"
         "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     )

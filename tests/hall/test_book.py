@@ -11,7 +11,9 @@ import jupytext
 import pytest
 
 from simplicity.evidence import records
+from simplicity.grid import groups
 from simplicity.places import paths
+from simplicity.site import page
 from simplicity.site.execute import is_notebook
 
 SECTIONS = [
@@ -129,7 +131,7 @@ def test_parameters_are_fields_of_a_config_with_its_quick_value(path):
         fitting = [
             module.__name__
             for module in imported_experiments(path)
-            if getattr(module.QUICK, name, None) == value and type(getattr(module.QUICK, name)) is type(value)
+            if page.same(getattr(groups.preset(module, "QUICK"), name, None), value)
         ]
         assert fitting, f"{name} = {value} is no field of an experiment's QUICK"
 
@@ -139,7 +141,7 @@ def test_no_measured_number_is_typed_in_prose(path):
     settings = {
         value
         for module in imported_experiments(path)
-        for preset in (module.QUICK, module.FULL)
+        for preset in (groups.preset(module, "QUICK"), groups.preset(module, "FULL"))
         for field in dataclasses.astuple(preset)
         for value in (field if isinstance(field, tuple) else (field,))
     }

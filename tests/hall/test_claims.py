@@ -10,7 +10,7 @@ import xarray as xr
 from scipy import stats
 
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Control, Estimate
+from simplicity.evidence.claims import Check, Control, Criterion, Estimate
 
 RUN = xr.Dataset({"rho": ("cell", [0.5, 1.0, 2.0])}, {"n": ("cell", [10, 20, 20])}, {"preset": "TINY"})
 NOTHING = claims.share([])
@@ -135,7 +135,7 @@ def test_a_check_takes_its_preset_from_the_run() -> None:
     control = claims.control("n = 20", claims.exact(2), claims.above(1))
     found = claims.check(RUN, "B1", "theorem", "rho", claims.exact(0.5), claims.below(1), control)
     assert (found.preset, found.passed, found.criterion, found.holds) == ("TINY", True, "below 1", True)
-    assert control == Control("n = 20", 2.0, "above 1", True, slack=1.0)
+    assert control == Control("n = 20", 2.0, "above 1", True, slack=1.0, band=(1, None))
     bare = claims.check(xr.Dataset(), "B1", "theorem", "rho", claims.exact(0.5), claims.below(1), control)
     assert bare.preset == "custom"
 
@@ -144,7 +144,7 @@ def test_a_check_takes_its_preset_from_the_run() -> None:
 def test_a_statistic_over_no_cells_is_neither_passed_nor_failed(empty: Estimate) -> None:
     assert (empty.seeds, empty.interval) == (0, None)
     control = claims.control("changed", empty, claims.above(1))
-    assert control == Control("changed", None, "above 1", None)
+    assert control == Control("changed", None, "above 1", None, band=(1, None))
     found = claims.check(RUN, "B1", "empirical", "rho", empty, claims.no_seed(), claims.no_control("none exists"))
     assert found.passed is None and found.holds is None
 
@@ -174,24 +174,24 @@ GOOD, BAD, VAIN, OPEN = one(1), one(2, passed=False), one(3, control=MISBEHAVES)
 @pytest.mark.parametrize(
     ("checks", "expected"),
     [
-        ([GOOD], "reproduced"),
-        ([GOOD, GOOD], "reproduced"),
-        ([GOOD, BAD], "partly"),
-        ([GOOD, VAIN], "partly"),
-        ([GOOD, OPEN], "partly"),
-        ([GOOD, BAD, OPEN], "partly"),
-        ([BAD], "not reproduced"),
-        ([VAIN], "not reproduced"),
-        ([BAD, VAIN, OPEN], "not reproduced"),
-        ([OPEN], "not testable here"),
-        ([one(5, control=UNJUDGED)], "not testable here"),
-        ([], "not testable here"),
+        ([GOOD], "holds"),
+        ([GOOD, GOOD], "holds"),
+        ([GOOD, BAD], "holds in part"),
+        ([GOOD, VAIN], "holds in part"),
+        ([GOOD, OPEN], "holds in part"),
+        ([GOOD, BAD, OPEN], "holds in part"),
+        ([BAD], "does not hold"),
+        ([VAIN], "does not hold"),
+        ([BAD, VAIN, OPEN], "does not hold"),
+        ([OPEN], "not testable"),
+        ([one(5, control=UNJUDGED)], "not testable"),
+        ([], "not testable"),
     ],
 )
 def test_a_verdict_follows_from_its_checks(checks: list[Check], expected: str) -> None:
     found = claims.verdict("B1", checks)
     assert (found.verdict, found.claim, found.checks) == (expected, "B1", tuple(checks))
-    assert bool(found.reason) is (expected != "reproduced")
+    assert bool(found.reason) is (expected != "holds")
 
 
 def test_a_verdict_names_what_failed_what_misbehaved_and_what_was_not_judged() -> None:
@@ -218,11 +218,47 @@ def test_a_row_has_the_fields_of_the_ledger_and_null_for_what_json_does_not_know
     row = one(math.nan, passed=None).row()
     assert list(row) == [
         "claim", "kind", "statistic", "value", "interval", "interval_kind", "seeds", "criterion", "passed", "preset",
-        "control",
+        "control", "slack", "id", "band", "margin",
     ]  # fmt: skip
     assert row["value"] is None and math.isnan(claims.from_row(row).value)
-    assert set(row["control"]) == {"what", "value", "criterion", "passed"}
+    assert set(row["control"]) == {"what", "value", "criterion", "passed", "slack", "band"}
     assert one(control=claims.no_control("arithmetic")).row()["control"] == {"what": "none", "why": "arithmetic"}
+
+
+@pytest.mark.parametrize(("value", "misses"), [(0.9, False), (1.0, True), (1.1, True)])
+def test_a_control_behaves_where_it_fails_the_criterion_of_its_check(value: float, misses: bool) -> None:
+    found = claims.control("other", claims.exact(value), claims.fails(claims.below(1)))
+    assert (found.passed, found.criterion) == (misses, "not below 1")
+    assert found.slack == pytest.approx(value - 1)
+
+
+RULES = [
+    claims.below(2), claims.above(2), claims.at_least(2), claims.between(2, 3), claims.interval_within(2, 3),
+    claims.interval_above(2), claims.interval_below(2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.text)
+@pytest.mark.parametrize("at", [1.0, 2.5, 4.0])
+def test_a_criterion_holds_just_where_its_band_has_the_interval_and_its_slack_is_positive(rule: Criterion, at: float) -> None:
+    estimate = Estimate(at, (at - 0.1, at + 0.1), "range", 3)
+    low, high = rule.band or (None, None)
+    inside = (low is None or low <= at - 0.1) and (high is None or at + 0.1 <= high)
+    assert rule.slack is not None
+    assert rule.holds(estimate) is inside is (rule.slack(estimate) > 0)
+
+
+def test_what_a_run_cannot_judge_is_said_with_the_reason() -> None:
+    few = claims.mean([1.0, 2.0])
+    plain = (RUN, "B1.rho", "empirical", "rho", few, claims.below(3), claims.no_control("none"))
+    judged = claims.check(*plain, needs=2)  # type: ignore[arg-type]
+    assert (judged.holds, judged.claim, judged.id, judged.name) == (True, "B1", "B1.rho", "B1.rho")
+    lacking = claims.check(*plain, needs=3)  # type: ignore[arg-type]
+    assert (lacking.holds, lacking.control.why, lacking.criterion) == (None, "2 seeds, 3 are needed", "below 3")
+    aside = claims.check(*plain, unless="the theorem is about d >= 25")  # type: ignore[arg-type]
+    assert (aside.passed, aside.control.why) == (None, "the theorem is about d >= 25")
+    found = claims.verdict("B1", [judged, lacking])
+    assert found.verdict == claims.IN_PART and "2 seeds, 3 are needed" in found.reason
 
 
 def test_numbers_of_numpy_become_plain_in_a_row() -> None:
@@ -242,7 +278,7 @@ def test_what_cannot_be_tested_here_is_not_judged_and_says_why():
     one = claims.not_testable(xr.Dataset(attrs={"preset": "FULL"}), "B16", "empirical", "rho at the end", "rho still falls")
     assert one.passed is None and one.holds is None
     found = claims.verdict("B16", [one])
-    assert found.verdict == "not testable here" and "rho still falls" in found.reason
+    assert found.verdict == "not testable" and "rho still falls" in found.reason
     assert claims.from_row(one.row()).control == one.control
 
 

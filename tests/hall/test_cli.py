@@ -16,6 +16,7 @@ import toy_experiment as toy
 from simplicity.cli import main
 from simplicity.cli import options as words
 from simplicity.evidence import ledger, records
+from simplicity.grid import groups
 from simplicity.grid.config import describe, elements, parse, written
 from simplicity.grid.run import PRESETS
 from simplicity.grid.store import open_bytes
@@ -206,27 +207,27 @@ def test_list_names_every_experiment_with_its_claims_and_parameters(capsys: pyte
 def test_every_value_of_every_preset_can_be_typed_in_a_shell(name: str) -> None:
     module = records.experiment(name)
     for preset in PRESETS:
-        settings = getattr(module, preset)
-        for field in describe(module.Config):
+        settings = groups.preset(module, preset)
+        for field in describe(groups.config_of(module)):
             value = getattr(settings, field["name"])
             (word,) = shlex.split(shlex.quote(f"{field['name']}={written(value, field['choices'])}"))
             given = words.parameters([word])
-            assert getattr(parse(module.Config, given, settings), field["name"]) == value
+            assert getattr(parse(groups.config_of(module), given, settings), field["name"]) == value
             found = words.settings_grid(module, [word], {})[field["name"]]
-            each = [getattr(parse(module.Config, {field["name"]: one}, settings), field["name"]) for one in found]
+            each = [getattr(parse(groups.config_of(module), {field["name"]: one}, settings), field["name"]) for one in found]
             assert each == [(one,) for one in value] if isinstance(value, tuple) else each == [value]
 
 
 @pytest.mark.parametrize("name", records.names())
 def test_every_choice_of_a_list_can_be_typed_alone_in_quotes_and_in_json(name: str) -> None:
     module = records.experiment(name)
-    for field in describe(module.Config):
+    for field in describe(groups.config_of(module)):
         for choice in field["choices"] or ():
             quote = '"' if "'" in str(choice) else "'"
             for text in (str(choice), f" {choice} ", f"{quote}{choice}{quote}"):
-                assert elements(module.Config, field["name"], text) in ([choice], [[choice]])
+                assert elements(groups.config_of(module), field["name"], text) in ([choice], [[choice]])
             if field["type"].startswith("list"):
-                assert elements(module.Config, field["name"], json.dumps([choice])) == [[choice]]
+                assert elements(groups.config_of(module), field["name"], json.dumps([choice])) == [[choice]]
 
 
 def test_what_list_prints_can_be_pasted_behind_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -237,8 +238,8 @@ def test_what_list_prints_can_be_pasted_behind_run(capsys: pytest.CaptureFixture
             typed, *_ = re.split("  (?:list of )?(?:int|float|str|bool): ", line.removeprefix("    -p "))
             (pair,) = shlex.split(typed)
             (name,) = words.parameters([pair])
-            expected = next(field["default"] for field in describe(module.Config) if field["name"] == name)
-            assert getattr(parse(module.Config, words.parameters([pair])), name) == expected
+            expected = next(field["default"] for field in describe(groups.config_of(module)) if field["name"] == name)
+            assert getattr(parse(groups.config_of(module), words.parameters([pair])), name) == expected
             lines += 1
         elif not line.startswith(" "):
             module = records.experiment(line.split()[0])

@@ -83,19 +83,19 @@ CHECK = {
     "statistic": "rho", "preset": "FULL", "passed": True, "criterion": "below 1", "interval_kind": "t 95 %", "seeds": 5,
     "value": 0.5, "interval": [0.4, 0.6], "control": {"value": 3.0},
 }  # fmt: skip
-LEDGER = [{"id": "B1", "verdict": "reproduced", "checks": [CHECK]}, {"id": "B2", "verdict": "pending", "checks": []}]
+LEDGER = [{"id": "B1", "verdict": "holds", "checks": [CHECK]}, {"id": "B2", "verdict": "pending", "checks": []}]
 
 
 def test_ledgers_are_compared_claim_by_claim() -> None:
     assert compare.ledgers(LEDGER, copy.deepcopy(LEDGER), EXACT).differences == ()
     other = copy.deepcopy(LEDGER)
-    other[0]["verdict"] = "partly"
+    other[0]["verdict"] = "holds in part"
     other[0]["checks"][0] |= {"passed": False, "value": 0.75, "interval": None, "control": {"value": 3.0}}
     other[1]["id"] = "B3"
     assert compare.ledgers(LEDGER, other, EXACT).differences == (
         "B2: only in the first",
         "B3: only in the second",
-        "B1: verdict reproduced and partly",
+        "B1: verdict holds and holds in part",
         "B1: FULL rho: passed True and False",
         "B1: FULL rho: value 0.5 and 0.75 (apart by 0.25)",
         "B1: FULL rho: interval [0.4, 0.6] and []",

@@ -10,14 +10,14 @@ from simplicity.places import paths
 from simplicity.site import directives
 
 
-def row(name: str, verdict: str = "reproduced") -> dict:
+def row(name: str, verdict: str = "holds") -> dict:
     return {"id": name, "verdict": verdict, "paper": "A paper", "chapter": "a-chapter", "claim": "a claim", "checks": []}
 
 
 def test_a_verdict_in_a_sentence_leads_to_its_row_of_the_ledger_and_is_escaped():
-    shown = directives.verdicts([row("B1"), row("B2", "partly")], "ledger.html")
+    shown = directives.verdicts([row("B1"), row("B2", "holds in part")], "ledger.html")
     assert shown.count('<span class="claim-verdict">') == 2
-    assert '<a href="ledger.html#claim-B1">B1</a>' in shown and "verdict-reproduced" in shown and "verdict-partly" in shown
+    assert '<a href="ledger.html#claim-B1">B1</a>' in shown and "verdict-holds" in shown and "verdict-holds-in-part" in shown
     assert "<b>" not in directives.verdicts([row("<b>")], "ledger.html")
 
 

@@ -6,6 +6,7 @@ import functools
 import inspect
 import json
 import os
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,8 +15,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simplicity.evidence import claims, records
-from simplicity.grid import config, run, store
+from simplicity.evidence import claims, ledger, records
+from simplicity.grid import config, groups, run, store
 from simplicity.places import paths
 from simplicity.process import threads
 
@@ -37,7 +38,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @functools.cache
 def tiny(name: str, shelf: Path) -> xr.Dataset:
     module = records.experiment(name)
-    return run.run(module, module.TINY, store=shelf, progress=False)
+    return run.run(module, groups.preset(module, "TINY"), store=shelf, progress=False)
 
 
 def test_there_are_experiments() -> None:
@@ -54,7 +55,8 @@ def test_the_claims_it_judges_are_in_the_table_of_claims(name: str) -> None:
 @EVERY
 def test_it_offers_the_contract_and_nothing_hides_in_the_signatures(name: str) -> None:
     module = records.experiment(name)
-    for function, argument in (("cells", "config"), ("measure", "cell"), ("checks", "dataset")):
+    assert groups.declared(module) and module.Run is module.GRID.run
+    for function, argument in (("measure", "run"), ("checks", "runs")):
         assert list(inspect.signature(getattr(module, function)).parameters) == [argument]
     assert store.name_of(module) == name
 
@@ -62,20 +64,36 @@ def test_it_offers_the_contract_and_nothing_hides_in_the_signatures(name: str) -
 @EVERY
 def test_its_settings_are_frozen_described_and_have_seeds(name: str) -> None:
     module = records.experiment(name)
-    assert dataclasses.is_dataclass(module.Config) and module.Config.__dataclass_params__.frozen
-    for field in config.describe(module.Config):
+    assert dataclasses.is_dataclass(groups.config_of(module)) and groups.config_of(module).__dataclass_params__.frozen
+    for field in config.describe(groups.config_of(module)):
         assert field["help"]
-    assert {field["name"] for field in config.describe(module.Config)} >= {"seeds", "first_seed"}
+    assert {field["name"] for field in config.describe(groups.config_of(module))} >= {"seeds", "first_seed"}
+
+
+@EVERY
+def test_every_check_has_an_id_of_its_claim_and_no_preset_leaves_one_out(name: str, shelf: Path) -> None:
+    module = records.experiment(name)
+    record = records.load(module)
+    assert record is not None
+    full, small = ([one.id for one in groups.checks_of(module, part)] for part in (record.dataset, tiny(name, shelf)))
+    assert all(re.fullmatch(r"[^.]+\.[\w-]+", one) for one in full)
+    assert {one.partition(".")[0] for one in full} == set(module.CLAIMS)
+    assert set(full) == set(small)
+
+
+def test_ids_of_checks_are_unique_in_the_book() -> None:
+    found = [one.id for one in ledger.full_checks()]
+    assert len(found) == len(set(found)) > 100
 
 
 @EVERY
 def test_its_presets_are_valid_different_and_grow(name: str) -> None:
     module = records.experiment(name)
-    presets = [getattr(module, preset) for preset in run.PRESETS]
-    assert all(config.parse(module.Config, dataclasses.asdict(preset)) == preset for preset in presets)
+    presets = [groups.preset(module, preset) for preset in run.PRESETS]
+    assert all(config.parse(groups.config_of(module), dataclasses.asdict(preset)) == preset for preset in presets)
     assert len(set(presets)) == 3
     assert [run.preset_of(module, preset) for preset in presets] == list(run.PRESETS)
-    sizes = [len(module.cells(preset)) for preset in presets]
+    sizes = [len(groups.runs_of(module, preset)) for preset in presets]
     assert sizes == sorted(sizes)
 
 
@@ -83,7 +101,7 @@ def test_its_presets_are_valid_different_and_grow(name: str) -> None:
 def test_its_cells_are_frozen_plain_values_each_once(name: str) -> None:
     module = records.experiment(name)
     for preset in run.PRESETS:
-        cells = module.cells(getattr(module, preset))
+        cells = groups.runs_of(module, groups.preset(module, preset))
         assert len(set(cells)) == len({store.key(module, cell) for cell in cells}) == len(cells)
         assert type(cells[0]).__dataclass_params__.frozen
         for cell in cells:
@@ -94,9 +112,9 @@ def test_its_cells_are_frozen_plain_values_each_once(name: str) -> None:
 @EVERY
 def test_more_seeds_add_cells_and_change_none(name: str) -> None:
     module = records.experiment(name)
-    two, three = (module.cells(dataclasses.replace(module.TINY, seeds=seeds)) for seeds in (2, 3))
+    two, three = (groups.runs_of(module, dataclasses.replace(groups.preset(module, "TINY"), seeds=seeds)) for seeds in (2, 3))
     assert set(two) < set(three)
-    later = module.cells(dataclasses.replace(module.TINY, seeds=1, first_seed=7))
+    later = groups.runs_of(module, dataclasses.replace(groups.preset(module, "TINY"), seeds=1, first_seed=7))
     assert {cell.seed for cell in later} == {7}
 
 
@@ -105,8 +123,8 @@ def test_the_smallest_preset_runs_and_says_what_it_is(name: str, shelf: Path) ->
     found = tiny(name, shelf)
     module = records.experiment(name)
     assert found.attrs["preset"] == "TINY"
-    assert found.sizes["cell"] == len(module.cells(module.TINY))
-    fields = {field.name for field in dataclasses.fields(module.cells(module.TINY)[0])}
+    assert found.sizes["cell"] == len(groups.runs_of(module, groups.preset(module, "TINY")))
+    fields = {field.name for field in dataclasses.fields(groups.runs_of(module, groups.preset(module, "TINY"))[0])}
     assert fields <= set(found.coords)
     assert all(found[field].dims == ("cell",) for field in fields)
     assert all(found[variable].dims[0] == "cell" for variable in found.data_vars)
@@ -116,7 +134,7 @@ def test_the_smallest_preset_runs_and_says_what_it_is(name: str, shelf: Path) ->
 def test_a_cell_has_the_same_variables_and_bits_whoever_was_measured_before(name: str, shelf: Path) -> None:
     module = records.experiment(name)
     tiny(name, shelf)  # each after the one before it
-    first, *_, last = module.cells(module.TINY) * 2
+    first, *_, last = groups.runs_of(module, groups.preset(module, "TINY")) * 2
     found = {cell: run.compute(module.__name__, cell)[0] for cell in (last, first)}  # the other way round
     for cell, body in found.items():
         assert store.Store(shelf).path(module, cell).read_bytes().partition(b"\n")[2] == body
@@ -127,7 +145,7 @@ def test_a_cell_has_the_same_variables_and_bits_whoever_was_measured_before(name
 @EVERY
 def test_its_checks_speak_of_its_claims_with_a_control_or_a_reason_for_none(name: str, shelf: Path) -> None:
     module = records.experiment(name)
-    checks = module.checks(tiny(name, shelf))
+    checks = groups.checks_of(module, tiny(name, shelf))
     assert checks or records.load(module)  # what cannot be judged in so few seeds, or without files, is FULL only
     for one in checks:
         assert one.claim in module.CLAIMS
@@ -166,7 +184,7 @@ def test_a_run_that_left_something_out_is_judged_or_not_judged_but_no_error(name
     record = records.load(module)
     for whole in [tiny(name, shelf)] + ([record.dataset] if record else []):
         for part in without(whole, name):
-            for one in module.checks(part):
+            for one in groups.checks_of(module, part):
                 assert one.holds in (True, False, None)
                 assert one.seeds > 0 or one.passed is None
 
@@ -187,9 +205,9 @@ def test_a_run_without_what_the_criteria_speak_of_is_not_judged(name: str, shelf
     module = records.experiment(name)
     dataset = tiny(name, shelf)
     if name in ELSEWHERE:
-        settings = dataclasses.replace(module.TINY, **ELSEWHERE[name])
+        settings = dataclasses.replace(groups.preset(module, "TINY"), **ELSEWHERE[name])
         dataset = run.run(module, settings, store=shelf, progress=False)
-    evidence = [one for one in module.checks(dataset) if one.kind != "identity"]
+    evidence = [one for one in groups.checks_of(module, dataset) if one.kind != "identity"]
     assert [one.statistic for one in evidence if one.holds is not None] == []
 
 
@@ -212,12 +230,12 @@ def test_every_record_is_one_of_an_experiment() -> None:
 def test_a_record_tells_how_it_was_made(name: str) -> None:
     module, record = record_of(name)
     about = record.about
-    assert config.parse(module.Config, about["config"]) == module.FULL
+    assert config.parse(groups.config_of(module), about["config"]) == groups.preset(module, "FULL")
     assert about["experiment"] == record.dataset.attrs["experiment"] == name
     assert about["preset"] == record.dataset.attrs["preset"] == "FULL"
     assert about["fingerprint"] == record.dataset.attrs["fingerprint"]
     assert set(about["versions"]) == {"python", "numpy", "torch", "numba", "scipy"}
-    assert about["cells"] == record.dataset.sizes["cell"] == len(module.cells(module.FULL))
+    assert about["cells"] == record.dataset.sizes["cell"] == len(groups.runs_of(module, groups.preset(module, "FULL")))
     assert about["seconds"] == pytest.approx(float(record.dataset["seconds"].sum()), abs=0.1, rel=1e-3)
     assert about["device"] and about["recorded"] and about["commit"]
     assert set(about["expected"]) == {"FULL", "QUICK"}
@@ -244,7 +262,7 @@ def _leaves(value: Any) -> list[Any]:
 @EACH_RECORD
 def test_the_cells_of_a_record_are_those_of_its_settings(name: str) -> None:
     module, record = record_of(name)
-    cells = module.cells(config.parse(module.Config, record.about["config"]))
+    cells = groups.runs_of(module, config.parse(groups.config_of(module), record.about["config"]))
     for field in dataclasses.fields(cells[0]):
         assert record.dataset[field.name].values.tolist() == [getattr(cell, field.name) for cell in cells]
 
@@ -252,7 +270,7 @@ def test_the_cells_of_a_record_are_those_of_its_settings(name: str) -> None:
 @EACH_RECORD
 def test_the_checks_of_a_record_come_out_as_committed(name: str) -> None:
     module, record = record_of(name)
-    found = records.outcomes(module.checks(record.dataset))
+    found = records.outcomes(groups.checks_of(module, record.dataset))
     assert found == record.expected["FULL"]
     words = {word for outcomes in record.expected.values() for claim in outcomes.values() for word in claim.values()}
     assert words <= OUTCOMES
@@ -289,7 +307,7 @@ def test_a_cheap_cell_of_a_record_comes_out_again(name: str) -> None:
             assert records.unequal(found, record.dataset.isel(cell=index)) == []
         else:
             assert records.far(found, record, index) == []
-            assert records.outcomes(module.checks(records.replaced(record, index, found))) == record.expected["FULL"]
+            assert records.outcomes(groups.checks_of(module, records.replaced(record, index, found))) == record.expected["FULL"]
 
 
 @EACH_RECORD

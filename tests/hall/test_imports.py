@@ -76,8 +76,7 @@ def test_no_import_is_relative(name: str) -> None:
 
 @pytest.mark.parametrize("name", BARE)
 def test_the_init_files_of_parts_import_nothing_and_the_packages_own_only_threads(name: str) -> None:
-    imports = [node for node in ast.walk(TREES[name]) if isinstance(node, (ast.Import, ast.ImportFrom))]
-    assert [ast.unparse(node) for node in imports] == (["from simplicity.process import threads"] if name == "__init__" else [])
+    assert list(ours(TREES[name])) == (["process.threads"] if name == "__init__" else [])
 
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef

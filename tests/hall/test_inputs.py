@@ -16,7 +16,7 @@ from simplicity import problems
 from simplicity.cli import main
 from simplicity.data import images
 from simplicity.evidence import records
-from simplicity.grid import config, run
+from simplicity.grid import config, groups, run
 
 SETS = 500  # for each experiment
 RUN = 20
@@ -84,8 +84,8 @@ def beside(draw: Random, field: dataclasses.Field) -> str:
 
 
 def parameters(draw: Random, experiment: ModuleType, cheap: bool = False) -> dict[str, str]:
-    hints = typing.get_type_hints(experiment.Config)
-    fields = dataclasses.fields(experiment.Config)
+    hints = typing.get_type_hints(groups.config_of(experiment))
+    fields = dataclasses.fields(groups.config_of(experiment))
     found = {}
     for field in draw.sample(fields, draw.randint(0, min(4, len(fields)))):
         good = cheap or draw.randrange(10) > 0
@@ -108,7 +108,7 @@ def command(words: list[str]) -> tuple[int, str, str]:
 def accepted(experiment: ModuleType, given: dict[str, str]) -> bool:
     """By the library: the cells are listed. A refusal is one line."""
     try:
-        cells = experiment.cells(config.parse(experiment.Config, given, experiment.TINY))
+        cells = groups.runs_of(experiment, config.parse(groups.config_of(experiment), given, groups.preset(experiment, "TINY")))
         run.check(experiment.__name__, cells)
         return True
     except problems.Problem as problem:
@@ -127,7 +127,7 @@ def test_any_parameters_are_accepted_with_nothing_run_or_refused_in_one_line(
 
     monkeypatch.setattr(experiment, "measure", refuse)
     draw = Random(name)  # a string seeds alike everywhere
-    known = {field.name for field in dataclasses.fields(experiment.Config)}
+    known = {field.name for field in dataclasses.fields(groups.config_of(experiment))}
     for _ in range(SETS):
         given = parameters(draw, experiment)
         swept = next((key for key in given if key in known), None)

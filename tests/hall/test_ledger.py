@@ -76,7 +76,7 @@ def test_a_claim_without_any_check_is_pending(monkeypatch):
     assert row["verdict"] == "pending" and row["checks"] == []
 
 
-@pytest.mark.parametrize(("value", "verdict"), [(0.5, "reproduced"), (1.5, "not reproduced")])
+@pytest.mark.parametrize(("value", "verdict"), [(0.5, "holds"), (1.5, "does not hold")])
 def test_evidence_of_a_page_makes_the_verdict_where_there_is_no_record(value, verdict, monkeypatch):
     monkeypatch.setattr(ledger, "full_checks", list)
     payload = {"checks": [made_up("H28", value, 1.0).row()]}

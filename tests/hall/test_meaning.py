@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from simplicity.evidence import records
-from simplicity.grid import definitions, meaning, statements, store
+from simplicity.grid import definitions, groups, meaning, statements, store
 from simplicity.places import paths
 
 REAL = paths.PACKAGE
 ROOTS = ("Cell", "measure")
+REAL_ROOTS = ("Run", "measure")
 
 
 def digest(folder: Path, text: str, names: tuple[str, ...] = ("measure",)) -> str:
@@ -1385,7 +1386,7 @@ def test_the_effects_of_a_settled_module_do_not_count(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def real() -> meaning.Library:
-    return meaning.Library({"simplicity": REAL}, settled={"simplicity"})
+    return meaning.Library({"simplicity": REAL}, settled={"simplicity"}, declared=store.DECLARED)
 
 
 @pytest.fixture(scope="module")
@@ -1397,7 +1398,7 @@ def experiments() -> list[str]:
 
 @pytest.fixture(scope="module")
 def digests(real: meaning.Library, experiments: list[str]) -> dict[str, str]:
-    return {name: real.digest(name, ROOTS) for name in experiments}
+    return {name: real.digest(name, REAL_ROOTS) for name in experiments}
 
 
 MOVES = {
@@ -1439,16 +1440,39 @@ def each_moved(node: ast.ImportFrom) -> Iterator[str]:
             yield f"from {MOVES.get(str(node.module), node.module)} import {alias.name} as {alias.asname or alias.name}"
 
 
+@pytest.mark.parametrize(
+    ("text", "equal"),
+    [
+        ('kinds.param(3, "in other words", low=1)', True),
+        ('kinds.param(3, "a number", low=0, high=9)', True),
+        ('kinds.param(4, "a number", low=1)', False),
+    ],
+)
+def test_of_a_setting_its_default_counts_and_not_its_help_or_range(tmp_path: Path, text: str, equal: bool) -> None:
+    kinds = "def settings(cls):\n    return cls\n\n\ndef param(default, help, **rule):\n    return default\n"
+    (tmp_path / "kinds.py").write_text(kinds)
+
+    def digest_with(declaration: str) -> str:
+        (tmp_path / "main.py").write_text(f"import kinds\n\n\n@kinds.settings\nclass Run:\n    n: int = {declaration}\n")
+        declared = {definitions.Definition("kinds", name) for name in ("settings", "param")}
+        places = {name: tmp_path / f"{name}.py" for name in ("main", "kinds")}
+        return meaning.Library(places, declared=declared).digest("main", ["Run"])
+
+    before = digest_with('kinds.param(3, "a number", low=1)')
+    assert (digest_with(text) == before) is equal
+
+
 def test_moved_and_renamed_modules_leave_every_experiment_what_it_was(tmp_path: Path, digests: dict[str, str]) -> None:
     for path in REAL.rglob("*.py"):
         module = ".".join(("simplicity", *path.relative_to(REAL).with_suffix("").parts))
         place = tmp_path.joinpath(*MOVES.get(module, module).split(".")).with_suffix(".py")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(retold(path.read_text("utf-8")), "utf-8")
-    moved = meaning.Library({"simplicity": tmp_path / "simplicity"}, settled={"simplicity"})
+    declared = {definitions.Definition(MOVES[one.module], one.name) for one in store.DECLARED}
+    moved = meaning.Library({"simplicity": tmp_path / "simplicity"}, settled={"simplicity"}, declared=declared)
     for old in MOVES:
         assert moved.path(old) is None and moved.path(MOVES[old]) is not None
-    found = {name: moved.digest(MOVES.get(name, name), ROOTS) for name in digests}
+    found = {name: moved.digest(MOVES.get(name, name), REAL_ROOTS) for name in digests}
     assert found == digests
 
 
@@ -1525,7 +1549,7 @@ def changed(real: meaning.Library, definition: definitions.Definition, text: str
 def test_a_change_reaches_exactly_the_experiments_that_use_what_was_changed(
     tmp_path: Path, real: meaning.Library, digests: dict[str, str]
 ) -> None:
-    uses = {name: real.closure(name, ROOTS) for name in digests}
+    uses = {name: real.closure(name, REAL_ROOTS) for name in digests}
     code = [one for one in set().union(*uses.values()) if "FunctionDef(" in real.shape(one).text]
     code.sort(key=lambda one: (one.module, one.name))
     rng = np.random.default_rng(20)
@@ -1540,7 +1564,7 @@ def test_a_change_reaches_exactly_the_experiments_that_use_what_was_changed(
         if not bodies or not change_one(bodies[0], change, rng):
             continue
         library = changed(real, definition, ast.unparse(tree), tmp_path)
-        others = {name for name, before in digests.items() if library.digest(name, ROOTS) != before}
+        others = {name for name, before in digests.items() if library.digest(name, REAL_ROOTS) != before}
         assert others == {name for name, used in uses.items() if definition in used}, (change.__name__, definition)
         counts.append(len(others))
     assert min(counts) == 1 and max(counts) > 10
@@ -1555,7 +1579,7 @@ def test_what_runs_for_a_cell_is_among_what_it_is_said_to_use() -> None:
 
     for name in ("covering", "excess_risk"):
         experiment = records.experiment(name)
-        cell = experiment.cells(experiment.TINY)[0]
+        cell = groups.runs_of(experiment, groups.preset(experiment, "TINY"))[0]
         experiment.measure(cell)  # what is imported on the way is imported now
         ran.clear()
         sys.setprofile(note)

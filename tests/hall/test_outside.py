@@ -10,47 +10,31 @@ from simplicity.cli import main
 from simplicity.grid import outside
 
 MINE = '''
-import dataclasses
-
 import xarray as xr
 
 from helper_of_mine import double
 from simplicity.evidence import claims
 from simplicity.grid import config
+from simplicity.grid.groups import Grid
 
 
 @config.settings
-class Config:
+class Run:
     n: int = config.param(2, "a number", low=1)
-    seeds: int = config.param(2, "seeds", low=1)
-    first_seed: int = config.param(0, "the first of them", low=0)
+    seed: int = config.param(0, "the seed", low=0)
 
 
-TINY, QUICK, FULL = Config(), Config(seeds=3), Config(seeds=4)
+GRID = Grid(Run, groups={"all": {}}, quick={"seeds": 3}, full={"seeds": 4}, tiny={"seeds": 2})
 
 
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    n: int
-    seed: int
+def measure(run):
+    return xr.Dataset({"total": float(double(run.n) + run.seed)})
 
 
-def cells(config):
-    return [Cell(config.n, seed) for seed in config_seeds(config)]
-
-
-def config_seeds(config):
-    return range(config.first_seed, config.first_seed + config.seeds)
-
-
-def measure(cell):
-    return xr.Dataset({"total": float(double(cell.n) + cell.seed)})
-
-
-def checks(dataset):
+def checks(runs):
     control = claims.no_control("a toy")
-    largest = claims.largest(dataset.total.values)
-    return [claims.check(dataset, "M1", "identity", "largest total", largest, claims.below(10), control)]
+    largest = claims.largest(runs["all"].total.values)
+    return [claims.check(runs, "M1.total", "identity", "largest total", largest, claims.below(10), control)]
 '''
 
 
@@ -88,7 +72,7 @@ def test_a_file_is_run_stored_and_swept_and_what_lies_beside_it_counts(mine: Pat
         ("__main__.py", MINE, "which is the name of another module"),
         ("leaving_of_mine.py", "raise SystemExit(3)", "cannot be imported (SystemExit: 3)"),
         ("broken_of_mine.py", "1 / 0", "cannot be imported (ZeroDivisionError: division by zero)"),
-        ("empty_of_mine.py", "", "got empty_of_mine.py without Config, Cell, cells"),
+        ("empty_of_mine.py", "", "got empty_of_mine.py without Run, GRID, measure"),
     ],
 )
 def test_what_cannot_be_an_experiment_is_refused_in_one_line(

@@ -57,10 +57,25 @@ def test_a_header_cell_without_words_is_none_and_an_entry_is_an_item() -> None:
 def test_ids_of_two_drawings_are_different_and_each_uses_its_own() -> None:
     uses = '<use xlink:href="#m1"/><g clip-path="url(#p)"/>'
     drawing = f'<svg><path id="m1"/><clipPath id="p"/>{uses}</svg>'
-    first, second, third = body.drawings(drawing * 3).split("</svg>")[:3]
+    first, second, third = body.drawings("<div/>".join([drawing] * 3)).split("</svg>")[:3]
     assert first + "</svg>" == drawing
     assert 'id="m1-2"' in second and 'xlink:href="#m1-2"' in second and "url(#p-2)" in second
     assert 'id="m1-3"' in third and 'xlink:href="#m1-3"' in third
+
+
+def test_the_pieces_of_one_figure_use_each_others_shapes() -> None:
+    figure = '<svg><path id="m1"/></svg>\n<span class="break"></span>\n<svg><use href="#m1"/></svg>'
+    _, second = body.drawings(f"{figure}<p>{figure}").split("<p>")
+    assert 'id="m1-2"' in second and 'href="#m1-2"' in second
+
+
+def test_a_page_loads_no_script_for_icons_and_one_for_formulas_only_if_it_has_some() -> None:
+    scripts = '<script src="_static/vendor/fontawesome/6/js/all.min.js?digest=1"></script>\n'
+    scripts += '<script>window.MathJax = {"tex": 1}</script>\n<script defer src="_static/mathjax/tex-chtml.js"></script>\n'
+    assert pages.mended(f"{scripts}<p>text</p>", {}) == "<p>text</p>"
+    formula = r'<span class="math notranslate nohighlight">\(a\)</span>'
+    kept = pages.mended(scripts + formula, {})
+    assert "fontawesome" not in kept and kept.count("MathJax") == 1 and "tex-chtml.js" in kept
 
 
 def test_names_of_buttons_hold_their_words_and_downloads_are_downloads() -> None:

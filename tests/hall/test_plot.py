@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.lines import Line2D
 
 from simplicity.boursier.pictures import cost
 from simplicity.pictures import seeds, style
@@ -91,3 +92,37 @@ def test_the_picture_of_the_cost_of_a_step_is_that_of_its_committed_table():
     with open(paths.book() / "step_cost.csv", newline="", encoding="utf-8") as file:
         picture = cost.steps(list(csv.DictReader(file)))
     assert (paths.book() / "_static" / "step_cost.html").read_text("utf-8") == picture.html
+
+
+def pieces_of(columns: int, words: tuple[str, ...] = ()) -> style.Picture:
+    with style.axes(columns) as (figure, panels):
+        for number, panel in enumerate(panels):
+            panel.plot([0, 1, 2], [1, 10, 100], color=style.BLUE)
+            panel.set(title=f"panel {number}", xlabel="n", ylabel="value")
+        if words:
+            handles = [Line2D([], [], color=style.RED, label=word) for word in words]
+            figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return style.finish(figure, "panels")
+
+
+def test_panels_stand_in_pieces_of_their_own_that_together_are_the_sheet():
+    svg = pieces_of(3).svg
+    boxes = [tuple(map(float, found.split())) for found in re.findall(r'viewBox="([^"]+)"', svg)]
+    assert svg.count('class="panel"') == len(boxes) == 3
+    assert [box[0] for box in boxes] == sorted(box[0] for box in boxes)
+    assert boxes[0][0] == 0 and abs(sum(box[2] for box in boxes) - 7.4 * 72) < 0.5
+    for number, piece in enumerate(svg.split("<svg")[1:]):
+        assert [f"panel {other}" in piece for other in range(3)] == [other == number for other in range(3)]
+
+
+def test_each_entry_of_a_legend_is_a_piece_as_large_as_its_sign_and_words():
+    svg = pieces_of(2, ("one", "another of many words", "third")).svg
+    widths = [float(found) for found in re.findall(r"flex:none;width:(\d+)px", svg)]
+    assert svg.count('class="entry"') == len(widths) == 3
+    assert widths[1] > 1.5 * widths[0] and max(widths) < 300
+    assert svg.count("<use href=") >= 2
+
+
+def test_one_panel_is_one_sheet_with_its_legend():
+    svg = pieces_of(1, ("one",)).svg
+    assert svg.count("<svg") == 1 and "one" in svg

@@ -24,7 +24,7 @@ from simplicity import cli
 from simplicity.cli import looking
 from simplicity.cli import options as words
 from simplicity.evidence import records
-from simplicity.grid import sweep
+from simplicity.grid import groups, sweep
 from simplicity.grid.config import parse
 from simplicity.places import paths
 from simplicity.problems import Problem
@@ -80,7 +80,7 @@ def check_simplicity(given: list[str]) -> None:
 
 def check_run(options) -> None:
     module = words.experiment(options.experiment)
-    parse(module.Config, words.parameters(options.parameter), words.preset(module, options.preset))
+    parse(groups.config_of(module), words.parameters(options.parameter), words.preset(module, options.preset))
     words.check_running(options)
 
 
@@ -89,7 +89,7 @@ def check_sweep(options) -> None:
     fixed = words.parameters([*options.parameter, *([f"seeds={options.seeds}"] if options.seeds else [])])
     swept = words.settings_grid(module, options.grid, fixed)
     words.check_running(options)
-    assert sweep.plan(module, parse(module.Config, fixed, words.preset(module, options.preset)), swept).distinct
+    assert sweep.plan(module, parse(groups.config_of(module), fixed, words.preset(module, options.preset)), swept).distinct
 
 
 def check_chapter(options) -> None:
@@ -277,7 +277,7 @@ def test_there_are_pieces_of_python() -> None:
 def test_the_sweep_of_scaling_out_runs_as_a_script_on_two_workers(tmp_path: Path) -> None:
     """With the small preset and a store of its own; each worker imports the script."""
     (_, _, code), _ = SNIPPETS
-    script = code.replace("experiment.QUICK", "experiment.TINY").replace("]})", f"]}}, store={str(tmp_path / 'store')!r})")
+    script = code.replace('presets["QUICK"]', 'presets["TINY"]').replace("]})", f"]}}, store={str(tmp_path / 'store')!r})")
     assert script.count("store=") == 1 and "TINY" in script
     (tmp_path / "script.py").write_text(script)
     environment = {**os.environ, "SIMPLICITY_WORKERS": "2", "PYTHONPATH": str(ROOT / "lib")}

@@ -125,7 +125,11 @@ def test_a_larger_run_computes_only_what_is_new(config: toy.Config, expected: xr
 
 
 def test_equal_cells_are_computed_once_and_stand_once(tmp_path: Path) -> None:
-    twice = type("Twice", (), {**vars(toy), "cells": staticmethod(lambda config: toy.cells(config) * 2)})
+    class Doubled(toy.Numbered):
+        def runs(self, settings: toy.Config) -> list[toy.Run]:
+            return super().runs(settings) * 2
+
+    twice = type("Twice", (), {**vars(toy), "GRID": Doubled(toy.Run, {"all": {}}, {})})
     twice.__name__ = toy.__name__
     found = run(twice, toy.Config(notes=str(tmp_path)), store=tmp_path / "store", progress=False)  # type: ignore[arg-type]
     assert found.sizes["cell"] == 1
@@ -172,7 +176,11 @@ def test_a_failing_cell_in_a_worker_is_told_as_in_the_loop(tmp_path: Path, monke
 
 
 def test_settings_that_make_no_cells_are_a_problem(tmp_path: Path) -> None:
-    empty = type("Empty", (), {**vars(toy), "cells": staticmethod(lambda config: [])})
+    class Nothing(toy.Numbered):
+        def runs(self, settings: toy.Config) -> list[toy.Run]:
+            return []
+
+    empty = type("Empty", (), {**vars(toy), "GRID": Nothing(toy.Run, {"all": {}}, {})})
     empty.__name__ = toy.__name__
     with pytest.raises(Problem, match="toy_experiment: these settings make no cells, allowed at least one"):
         run(empty, toy.TINY, store=tmp_path, progress=False)  # type: ignore[arg-type]

@@ -287,7 +287,7 @@ def test_without_javascript_formulas_are_drawn_and_verdicts_are_coloured(dark: b
         assert page.ask("document.querySelector('math').getBoundingClientRect().width") > 0
         assert page.ask("document.querySelector('.math.notranslate').getBoundingClientRect().width") == 0
         assert page.ask("document.documentElement.scrollWidth") <= 360
-        text, ground = _colours(page, ".claim-box .verdict-reproduced")
+        text, ground = _colours(page, ".claim-box .verdict-holds")
         assert _contrast(text, ground) >= 4.5
         assert len(set(_channels(ground))) > 1  # a colour, not a grey
         text, ground = _colours(page, ".bd-article p")
@@ -316,7 +316,7 @@ def _soon(page: browser.Page, expression: str) -> bool:
 def test_a_link_into_something_folded_opens_it() -> None:
     ledger = SITE / "book" / "ledger.html"
     there = (
-        "(row => row.querySelector('details').open && row.getBoundingClientRect().top >= 0"
+        "(row => row.open && row.getBoundingClientRect().top >= 0"
         " && row.getBoundingClientRect().top < innerHeight)(document.getElementById('claim-{}'))"
     )
     with browser.open_page() as page:
@@ -330,7 +330,7 @@ def test_a_link_into_something_folded_opens_it() -> None:
         assert _soon(page, there.format("H5"))
         # The reader closes it, goes away and follows the same link again.
         page.ask(
-            "document.getElementById('claim-H5').querySelector('details').open = false; scrollTo(0, 0);"
+            "document.getElementById('claim-H5').open = false; scrollTo(0, 0);"
             "document.body.insertAdjacentHTML('beforeend', '<a id=again href=\"#claim-H5\">again</a>');"
             "document.getElementById('again').click()"
         )

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -12,7 +13,7 @@ import toy_experiment as toy
 from simplicity.boursier.experiments import optimization_threshold
 from simplicity.cli import main, running
 from simplicity.evidence import records
-from simplicity.grid import store, sweep
+from simplicity.grid import groups, store, sweep
 from simplicity.grid.run import run
 from simplicity.problems import Problem
 
@@ -78,7 +79,8 @@ def test_without_any_finished_cell_there_is_no_dataset(tmp_path: Path) -> None:
 
 def test_a_swept_schedule_is_laid_along_the_axis_that_changes_it(tmp_path: Path) -> None:
     module = optimization_threshold
-    found = sweep.sweep(module, module.TINY, {"steps": [4, 300], "scale": [1e-3, 1e-2]}, store=tmp_path, progress=False).dataset
+    swept = {"steps": [4, 300], "scale": [1e-3, 1e-2]}
+    found = sweep.sweep(module, groups.preset(module, "TINY"), swept, store=tmp_path, progress=False).dataset
     assert found is not None
     assert "steps" in found["step"].dims and found["step"].dims[-1] == "probe"
     assert np.nanmax(found["step"].sel(steps=4).values) == 4 and found["step"].sel(steps=300).values.max() == 300
@@ -91,7 +93,6 @@ def test_a_swept_schedule_is_laid_along_the_axis_that_changes_it(tmp_path: Path)
 @pytest.mark.parametrize(
     ("swept", "line"),
     [
-        ({}, "grid: got no setting to sweep"),
         ({"indx": ["0"]}, r"unknown parameter: got 'indx' \(did you mean index\?\), allowed index, "),
         ({"index": []}, "index: got no values"),
         ({"index": ["x"]}, "index: got 'x', allowed a whole number"),
@@ -145,6 +146,23 @@ def test_a_sweep_writes_its_dataset_and_tidy_tables(room: Path, capsys: pytest.C
     assert len(curves) == 24 and {"probe", "step", "curve"} <= set(curves[0]) and "total" not in curves[0]
     assert main(WORDS) == 0
     assert capsys.readouterr().out.startswith("8 cells: 0 computed, 8 from the store, 0 failed; ")
+
+
+def test_a_run_with_lists_is_that_sweep_and_its_table_has_the_same_rows(room: Path) -> None:
+    assert main([*WORDS, "-o", "swept.nc", "--csv", "swept.csv"]) == 0
+    words = ["run", "toy", *(word if word != "-g" else "-p" for word in WORDS[2:])]
+    assert main([*words, "-o", "run.nc", "--csv", "run.csv"]) == 0
+    assert (room / "run.nc").read_bytes() == (room / "swept.nc").read_bytes()
+    assert (room / "run.csv").read_text() == (room / "swept.csv").read_text()
+
+
+def test_a_list_that_a_setting_takes_whole_is_one_run_and_it_writes_a_table_too(
+    room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "toy", "--preset", "TINY", "-p", "modes=fine,slow", "--store", "store", "--csv", "run.csv"]) == 0
+    assert capsys.readouterr().out.startswith("B1.count  holds: largest count = 300 ")
+    table = pd.read_csv(room / "run.csv")
+    assert table["mode"].tolist() == ["fine", "slow"] and table["count"].tolist() == [300, 300]
 
 
 def test_a_dry_run_counts_and_estimates_and_writes_nothing(room: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -231,7 +231,7 @@ def test_the_page_shows_each_notebooks_own_verdicts(tmp_path: Path) -> None:
         notebooks.append(variants.Notebook({"<i>": number}, path, 1.0))
     page = variants.index("small", notebooks)
     assert [found for found in re.findall(r"> ([a-z ]+)</span>|(not reproduced|reproduced)</span>", page)]
-    assert page.index("verdict-reproduced") < page.index("verdict-not-reproduced")
+    assert page.index("verdict-holds") < page.index("verdict-does-not-hold")
     assert "<i>" not in page and "&lt;i&gt;" in page
 
 

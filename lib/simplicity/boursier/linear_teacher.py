@@ -6,7 +6,7 @@ brings its own values; experiments decide which of them vary and what is kept.
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,7 @@ import xarray as xr
 from simplicity import nets
 from simplicity.boursier import alignment, cones, synthetic, two_layer
 from simplicity.data import streams
+from simplicity.grid import config
 from simplicity.problems import doors
 
 # The run stops when no neuron is pulled harder than this. Residuals have float32 noise near 1e-7 in single precision, and a
@@ -22,29 +23,20 @@ TOLERANCE = 1e-6
 ENGINES = {"sweep": two_layer.descend, "cones": cones.descend}
 
 
-class Setting(Protocol):
-    """The fields that a cell needs to be trained."""
+@config.settings
+class Run:
+    """One training run: the law of its inputs, its network, its start and its descent."""
 
-    @property
-    def law(self) -> str: ...
-    @property
-    def n(self) -> int: ...
-    @property
-    def dim(self) -> int: ...
-    @property
-    def noise_variance(self) -> float: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def scale(self) -> float: ...
-    @property
-    def step_size(self) -> float: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def precision(self) -> str: ...
-    @property
-    def seed(self) -> int: ...
+    law: str = config.param("margin", "law of the inputs", choices=synthetic.LAWS)
+    n: int = config.param(120, "samples", unit="samples", low=1, high=10**8)
+    width: int = config.param(200, "hidden neurons", unit="neurons", low=1, high=10**7)
+    dim: int = config.param(5, "input dimension", low=1, high=10**5)
+    scale: float = config.param(1e-3, "scale lambda of the initialisation", low=1e-12)
+    noise_variance: float = config.param(0.25, "sigma^2", low=0)
+    step_size: float = config.param(0.1, "learning rate eta", low=1e-12)
+    steps: int = config.param(20_000, "gradient steps at most", low=1, high=10**9)
+    precision: str = config.param("float32", "floating point of the training", choices=("float32", "float64"))
+    seed: int = config.param(0, "seed of data and start", low=0, high=2**31 - 1)
 
 
 class Trained(NamedTuple):
@@ -69,19 +61,19 @@ class Trained(NamedTuple):
         return xr.Dataset({**found, "stopped_at": self.trajectory["stopped_at"], "force": self.trajectory["force"]})
 
 
-def draw(cell: Setting) -> synthetic.Task:
+def draw(cell: Run) -> synthetic.Task:
     """The cell's data: cells that differ in width, scale or anything of the training share them."""
     return synthetic.linear_task(cell.law, cell.n, cell.dim, cell.noise_variance, cell.seed)
 
 
-def initial(cell: Setting, *, one_sign: bool = False) -> nets.TwoLayer:
+def initial(cell: Run, *, one_sign: bool = False) -> nets.TwoLayer:
     """The cell's dominated start: cells that differ in scale share its directions and signs."""
     rng = streams.generator(cell.seed, streams.INITIALISATION)
     return nets.dominated(cell.width, cell.dim, cell.scale, rng, one_sign=one_sign)
 
 
 def train(
-    cell: Setting,
+    cell: Run,
     *,
     start: nets.TwoLayer | None = None,
     one_sign: bool = False,
@@ -108,7 +100,7 @@ def train(
     return before._replace(network=network, trajectory=trajectory)
 
 
-def end(cell: Setting, engine: str) -> xr.Dataset:
+def end(cell: Run, engine: str) -> xr.Dataset:
     """The scalars of `Trained.outcome` for a run by one of `ENGINES`, and how many of its steps the plain sweep made.
 
     The end of a run at widths where the plain sweep alone would take too long; nothing is looked at on the way.

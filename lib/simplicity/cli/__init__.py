@@ -130,29 +130,36 @@ def _add(commands: Any, name: str, function: str, help: str) -> argparse.Argumen
 
 def _add_experiments(commands: Any) -> None:
     preset = "TINY, QUICK or FULL (default QUICK)"
-    command = _add(commands, "run", "running:run_experiment", "run an experiment and check its claims")
-    command.add_argument("experiment", help="a name that `simplicity list` shows")
-    command.add_argument("--preset", default="QUICK", help=preset)
-    add_parameters(command)
-    add_running(command)
-    command.add_argument("-o", "--output", metavar="FILE.nc", help="write the dataset as NetCDF")
+    for name, about in (
+        ("run", "run an experiment and check its claims; a setting with several values is an axis of a grid"),
+        ("sweep", "the same, for a grid of settings"),
+    ):
+        command = _add(commands, name, "running:run_experiment", about)
+        command.add_argument("experiment", help="a name that `simplicity list` shows, or a file")
+        add_parameters(command)
+        add_grid(command, required=name == "sweep")
+        command.add_argument("--seeds", metavar="K", help="seeds of each setting, short for -p seeds=K")
+        command.add_argument("--preset", default="QUICK", help=preset)
+        add_running(command)
+        command.add_argument("--dry-run", action="store_true", help="say what there is to compute and how long it may take")
+        command.add_argument("-o", "--output", metavar="FILE.nc", help="write one dataset, with the axes of the grid")
+        command.add_argument("--csv", metavar="FILE.csv", help="write tidy tables: a row a cell, curves in files beside it")
 
-    about = "run all experiments of one claim and tell each check with its margin"
-    command = _add(commands, "check", "running:check_claim", about)
-    command.add_argument("claim", help="an id that `simplicity ledger` shows, such as B10")
+    about = "judge a claim anew, or all of them: each check with its margin, beside what was published"
+    command = _add(commands, "check", "checking:check_claims", about)
+    command.add_argument("claim", nargs="?", help="an id that `simplicity ledger` shows, such as B10")
+    command.add_argument("--all", action="store_true", help="every claim, as a table")
+    command.add_argument(
+        "--fresh", nargs="?", const="", metavar="SEED", help="on seeds that no published run has, drawn now or from SEED on"
+    )
+    command.add_argument("--seeds", metavar="K", help="seeds of each setting (default: those of the preset)")
     command.add_argument("--preset", default="QUICK", help=preset)
+    command.add_argument("-o", "--output", metavar="FILE.csv", help="write the table")
     add_running(command)
 
-    command = _add(commands, "sweep", "running:run_sweep", "run an experiment on a grid of settings")
-    command.add_argument("experiment", help="a name that `simplicity list` shows")
-    add_grid(command, required=True)
-    command.add_argument("--seeds", metavar="K", help="seeds of each setting, short for -p seeds=K")
-    command.add_argument("--preset", default="QUICK", help=preset + ", the settings that are not swept")
-    add_parameters(command)
-    add_running(command)
-    command.add_argument("--dry-run", action="store_true", help="say what there is to compute and how long it may take")
-    command.add_argument("-o", "--output", metavar="FILE.nc", help="write one dataset with the swept settings as axes")
-    command.add_argument("--csv", metavar="FILE.csv", help="write tidy tables: a row a cell, curves in files beside it")
+    command = _add(commands, "new", "new:make", "write an experiment, its test and its chapter, which run at once")
+    command.add_argument("where", metavar="WING/NAME", help="boursier, loukas, nakkiran, hu or together; or a FILE.py of yours")
+    command.add_argument("--claim", metavar="ID", help="the id of the claim (default: the next one of the wing)")
 
     command = _add(commands, "record", "running:record_experiment", "run FULL and write the committed record")
     command.add_argument("experiment", help="a name that `simplicity list` shows")

@@ -109,15 +109,15 @@ def _tolerance(name: str, text: str) -> float:
 
 
 def _described(module: ModuleType) -> dict[str, Any]:
-    from simplicity.grid.run import PRESETS
+    from simplicity.grid.groups import PRESETS, config_of, preset, runs_of
     from simplicity.grid.store import name_of
 
     return {
         "name": name_of(module),
         "about": (module.__doc__ or "").partition("\n")[0],
         "claims": list(module.CLAIMS),
-        "cells": {preset: len(module.cells(getattr(module, preset))) for preset in PRESETS},
-        "parameters": describe(module.Config),
+        "cells": {name: len(runs_of(module, preset(module, name))) for name in PRESETS},
+        "parameters": describe(config_of(module)),
     }
 
 

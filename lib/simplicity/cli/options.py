@@ -69,13 +69,33 @@ def grid(
     return found
 
 
+def apart(module: ModuleType, given: dict[str, str]) -> tuple[dict[str, str], dict[str, list[Any]]]:
+    """What is given one value (or is a list by itself), and what is given several: `width=100,200`."""
+    from simplicity.grid.config import describe
+    from simplicity.grid.groups import config_of
+
+    plain = {
+        field["name"]
+        for field in describe(config_of(module))
+        if not field["type"].startswith("list") and (field["type"] != "str" or field["choices"])
+    }
+    swept: dict[str, list[Any]] = {}
+    for name, text in given.items():
+        if name in plain and "," in text:
+            values = elements(config_of(module), name, text)
+            swept |= {name: values} if len(values) > 1 else {}
+    return {name: text for name, text in given.items() if name not in swept}, swept
+
+
 def settings_grid(
     module: ModuleType,
     pairs: Sequence[str],
     fixed: dict[str, str],
 ) -> dict[str, list[Any]]:
     """`grid` over an experiment's settings, whose choices may hold commas."""
-    return grid(pairs, fixed, lambda name, text: elements(module.Config, name, text))
+    from simplicity.grid.groups import config_of
+
+    return grid(pairs, fixed, lambda name, text: elements(config_of(module), name, text))
 
 
 def experiment(name: str) -> ModuleType:
@@ -107,11 +127,11 @@ def claim(text: str) -> str:
 
 def preset(module: ModuleType, name: str) -> Any:
     """The settings of that name."""
-    from simplicity.grid.run import PRESETS
+    from simplicity.grid import groups
 
-    if name not in PRESETS:
-        raise Problem(no_such("preset", name, PRESETS))
-    return getattr(module, name)
+    if name not in groups.PRESETS:
+        raise Problem(no_such("preset", name, groups.PRESETS))
+    return groups.preset(module, name)
 
 
 def output(text: str | None) -> Path | None:

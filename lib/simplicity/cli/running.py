@@ -1,6 +1,7 @@
-"""`simplicity run`, `sweep` and `record`."""
+"""`simplicity run` (and `sweep`, a word for it) and `record`."""
 
 import argparse
+import dataclasses
 import statistics
 import sys
 import time
@@ -15,89 +16,25 @@ from simplicity.cli import options as words
 from simplicity.evidence import records
 from simplicity.grid import sweep
 from simplicity.grid.config import parse
+from simplicity.grid.groups import checks_of, config_of
 from simplicity.grid.run import CellsFailed, run
-from simplicity.grid.store import Store, encode, name_of
+from simplicity.grid.store import Store, encode
 from simplicity.places import files
 from simplicity.problems import Problem
 from simplicity.process import pool
 
 
 def run_experiment(options: argparse.Namespace) -> int:
-    """`simplicity run`: 0 also where a claim does not hold; 1 where cells failed."""
+    """`simplicity run` and `sweep`: 0 also where a claim does not hold; 1 where cells failed, the others being kept.
+
+    A setting with several values is an axis of a grid of runs, which is then not judged; a setting that is a list itself
+    is one only after `-g`.
+    """
     module = words.experiment(options.experiment)
-    config = parse(module.Config, words.parameters(options.parameter), words.preset(module, options.preset))
-    words.check_running(options)
-    output = words.output(options.output)
-    try:
-        with words.executor(options, module) as executor:
-            dataset = run(module, config, executor, words.store(options), limit_seconds=words.limit(options))
-    except CellsFailed as failed:
-        if output and failed.dataset is not None:
-            files.write(output, encode(failed.dataset))
-        return _failed(str(failed))
-    checks = module.checks(dataset)
-    with words.told_apart(output):
-        print("\n".join(_line(one) for one in checks) or "nothing to judge in these settings: try more seeds or other values")
-        if output:
-            files.write(output, encode(dataset))
-            print(f"{dataset.sizes['cell']} cells in {output}")
-    return 0
-
-
-def check_claim(options: argparse.Namespace) -> int:
-    """`simplicity check`: every check of one claim, run anew; 0 also where one does not hold, 1 where cells failed."""
-    claim = words.claim(options.claim)
-    words.check_running(options)
-    judging = [module for module in map(records.experiment, records.names()) if claim in module.CLAIMS]
-    for module in judging:
-        config = words.preset(module, options.preset)
-        try:
-            with words.executor(options, module) as executor:
-                dataset = run(module, config, executor, words.store(options), limit_seconds=words.limit(options))
-        except CellsFailed as failed:
-            return _failed(str(failed))
-        print(f"{name_of(module)}, {options.preset}, {dataset.sizes['cell']} cells")
-        found = [_told(one) for one in module.checks(dataset) if one.claim == claim]
-        print("\n".join(found) or "  not judged in this preset")
-    if not judging:
-        print(_why_none(claim))
-    return 0
-
-
-def _why_none(claim: str) -> str:
-    from simplicity.evidence import ledger
-
-    (row,) = (row for row in ledger.rows() if row["id"] == claim)
-    return f"no experiment: {row['verdict']}, {row['reason']}"
-
-
-def _told(one: Any) -> str:
-    """A check in three lines: outcome and statistic, value against its bound, control against its own."""
-    from simplicity.evidence.ledger import number
-
-    interval = f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}] ({one.interval_kind})" if one.interval else ""
-    value = f"    value {number(one.value)}{interval}, {one.seeds} seeds; criterion: {one.criterion}{_margin(one)}"
-    control = one.control
-    if control.why:
-        return f"  {one.word}: {one.statistic}\n{value}\n    no control: {control.why}"
-    slack = "" if control.slack is None else f", {control.slack:+.3g} from its bound"
-    behaves = {True: "behaves", False: "misbehaves", None: "not judged"}[control.passed]
-    against = f"    control {behaves}: {control.what} = {number(control.value)} ({control.criterion}{slack})"
-    return f"  {one.word}: {one.statistic}\n{value}\n{against}"
-
-
-def _margin(one: Any) -> str:
-    if one.slack is None:
-        return ""
-    return f", {one.slack:+.3g} from its bound" + ("" if one.margin is None else f" = {one.margin:+.1f} half-intervals")
-
-
-def run_sweep(options: argparse.Namespace) -> int:
-    """`simplicity sweep`: 1 where cells failed, the others being kept."""
-    module = words.experiment(options.experiment)
-    fixed = words.parameters([*options.parameter, *([] if options.seeds is None else [f"seeds={options.seeds}"])])
-    swept = words.settings_grid(module, options.grid, fixed)
-    base = parse(module.Config, fixed, words.preset(module, options.preset))
+    given = words.parameters([*options.parameter, *([] if options.seeds is None else [f"seeds={options.seeds}"])])
+    fixed, swept = words.apart(module, given)
+    swept |= words.settings_grid(module, options.grid, given)
+    base = parse(config_of(module), fixed, words.preset(module, options.preset))
     words.check_running(options)
     output = words.output(options.output)
     table = words.table(options.csv, output)
@@ -105,9 +42,60 @@ def run_sweep(options: argparse.Namespace) -> int:
     if options.dry_run:
         _tell_plan(module, points, words.store(options))
         return 0
+    if swept:
+        return _sweep(options, module, base, points, output, table)
+    return _judge(options, module, base, points, output, table)
+
+
+def _judge(
+    options: argparse.Namespace,
+    module: ModuleType,
+    config: Any,
+    points: sweep.Plan,
+    output: Path | None,
+    table: Path | None,
+) -> int:
+    """One run and its checks."""
+    try:
+        with words.executor(options, module) as executor:
+            dataset = run(module, config, executor, words.store(options), limit_seconds=words.limit(options))
+    except CellsFailed as failed:
+        if output and failed.dataset is not None:
+            files.write(output, encode(failed.dataset))
+        return _failed(str(failed))
+    checks = checks_of(module, dataset)
+    with words.told_apart(output):
+        print("\n".join(_line(one) for one in checks) or "nothing to judge in these settings: try more seeds or other values")
+        if output:
+            files.write(output, encode(dataset))
+            print(f"{dataset.sizes['cell']} cells in {output}")
+        if table:
+            finished = dict.fromkeys(points.distinct)
+            parts = {cell: dataset.isel(cell=place) for place, cell in enumerate(finished)}
+            whole = sweep.assemble(module, config, points, {cell: _of_cell(cell, part) for cell, part in parts.items()})
+            assert whole is not None
+            _write(whole, points, None, table)
+    return 0
+
+
+def _of_cell(cell: Any, part: xr.Dataset) -> xr.Dataset:
+    """What `measure` gave for a cell: its part of a run without the cell's fields."""
+    return part.drop_vars([field.name for field in dataclasses.fields(cell)])
+
+
+def _sweep(
+    options: argparse.Namespace,
+    module: ModuleType,
+    base: Any,
+    points: sweep.Plan,
+    output: Path | None,
+    table: Path | None,
+) -> int:
+    """Every run of a grid of settings."""
     clock = time.perf_counter()
     with words.executor(options, module) as executor:
-        found = sweep.sweep(module, base, swept, executor, words.store(options), limit_seconds=words.limit(options), lines=True)
+        limit = words.limit(options)
+        found = sweep.sweep(module, base, points, executor, words.store(options), limit_seconds=limit, lines=True)
     failed, total = len(found.failures), len(points.distinct)
     with words.told_apart(output):
         seconds = duration(time.perf_counter() - clock)
@@ -167,7 +155,7 @@ def _tell_plan(module: ModuleType, points: sweep.Plan, folder: Path) -> None:
     """What a sweep would do. Cells differ in cost, hence an estimate from the median and one from the mean."""
     there, seconds = sweep.remaining(module, points, folder)
     total = len(points.distinct)
-    print(f"{total} cells: {_shape(points)}; a cell that several points share counts once")
+    print(f"{total} cells" + (f": {_shape(points)}; a cell that several points share counts once" if points.axes else ""))
     print(f"{there} stored in {folder}, {total - there} to compute")
     if not seconds:
         print("no estimate: no cell of this experiment is stored yet")
@@ -232,9 +220,11 @@ def _ends_early(variable: xr.DataArray, inner: list[Any]) -> xr.DataArray:
 def _line(one: Any) -> str:
     from simplicity.evidence.ledger import number
 
+    if one.holds is None and one.control.why:
+        return f"{one.id}  not judged: {one.statistic} ({one.control.why})"
     interval = f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}]" if one.interval else ""
     against = one.control.why or f"{one.control.what} = {number(one.control.value)} ({one.control.criterion})"
-    return f"{one.claim}  {one.word}: {one.statistic} = {number(one.value)}{interval} ({one.criterion}); control: {against}"
+    return f"{one.id}  {one.word}: {one.statistic} = {number(one.value)}{interval} ({one.criterion}); control: {against}"
 
 
 def _failed(text: str) -> int:

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import xarray as xr
@@ -19,12 +19,20 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Kind = Literal["identity", "theorem", "empirical"]
+Band = tuple[float | None, float | None]
 CONFIDENCE = 0.95
 _ENOUGH_FOR_T = 5
 
-REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
-NOT_TESTABLE, PENDING = "not testable here", "pending"
-VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTABLE, PENDING)
+HOLDS, IN_PART, FAILS = "holds", "holds in part", "does not hold"
+NOT_TESTABLE, PENDING = "not testable", "pending"
+VERDICTS = (HOLDS, IN_PART, FAILS, NOT_TESTABLE, PENDING)
+
+
+class Judged(Protocol):
+    """A run that is judged: a dataset, or its groups."""
+
+    @property
+    def attrs(self) -> dict[Any, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -105,13 +113,15 @@ def smallest(values: Iterable[float]) -> Estimate:
 class Criterion:
     """A rule as text and as a function of the estimate; the constructors below keep the two equal.
 
-    `slack` is the distance to the nearest bound in the statistic's unit, positive where the rule holds; None for a rule
-    without a bound on the number line.
+    `slack` is the distance to the nearest bound in the statistic's unit, positive where the rule holds; `band` is
+    where the value (or its interval) has to lie, None for an end that is open. Both are None for a rule without a
+    bound on the number line.
     """
 
     text: str
     holds: Callable[[Estimate], bool]
     slack: Callable[[Estimate], float] | None = None
+    band: Band | None = None
 
 
 def _ends(distance: Callable[[float, float], float]) -> Callable[[Estimate], float]:
@@ -120,17 +130,17 @@ def _ends(distance: Callable[[float, float], float]) -> Callable[[Estimate], flo
 
 
 def below(bound: float) -> Criterion:
-    return Criterion(f"below {bound:g}", lambda estimate: estimate.value < bound, lambda one: bound - one.value)
+    return Criterion(f"below {bound:g}", lambda one: one.value < bound, lambda one: bound - one.value, (None, bound))
 
 
 def above(bound: float) -> Criterion:
-    return Criterion(f"above {bound:g}", lambda estimate: estimate.value > bound, lambda one: one.value - bound)
+    return Criterion(f"above {bound:g}", lambda one: one.value > bound, lambda one: one.value - bound, (bound, None))
 
 
 def at_least(bound: float, text: str = "") -> Criterion:
     """Holds at the bound too; `text` says it in other words."""
     told = text or f"at least {bound:g}"
-    return Criterion(told, lambda estimate: estimate.value >= bound, lambda one: one.value - bound)
+    return Criterion(told, lambda one: one.value >= bound, lambda one: one.value - bound, (bound, None))
 
 
 def between(low: float, high: float) -> Criterion:
@@ -139,7 +149,7 @@ def between(low: float, high: float) -> Criterion:
     def slack(one: Estimate) -> float:
         return min(one.value - low, high - one.value)
 
-    return Criterion(f"between {low:g} and {high:g}", lambda estimate: low <= estimate.value <= high, slack)
+    return Criterion(f"between {low:g} and {high:g}", lambda one: low <= one.value <= high, slack, (low, high))
 
 
 def interval_within(low: float, high: float) -> Criterion:
@@ -148,7 +158,8 @@ def interval_within(low: float, high: float) -> Criterion:
     def holds(estimate: Estimate) -> bool:
         return estimate.interval is not None and low <= estimate.interval[0] and estimate.interval[1] <= high
 
-    return Criterion(f"interval inside [{low:g}, {high:g}]", holds, _ends(lambda least, most: min(least - low, high - most)))
+    slack = _ends(lambda least, most: min(least - low, high - most))
+    return Criterion(f"interval inside [{low:g}, {high:g}]", holds, slack, (low, high))
 
 
 def interval_contains(value: float) -> Criterion:
@@ -157,7 +168,8 @@ def interval_contains(value: float) -> Criterion:
     def holds(estimate: Estimate) -> bool:
         return estimate.interval is not None and estimate.interval[0] <= value <= estimate.interval[1]
 
-    return Criterion(f"interval contains {value:g}", holds, _ends(lambda low, high: min(value - low, high - value)))
+    slack = _ends(lambda low, high: min(value - low, high - value))
+    return Criterion(f"interval contains {value:g}", holds, slack, (value, value))
 
 
 def interval_above(bound: float) -> Criterion:
@@ -166,7 +178,7 @@ def interval_above(bound: float) -> Criterion:
     def holds(estimate: Estimate) -> bool:
         return estimate.interval is not None and estimate.interval[0] > bound
 
-    return Criterion(f"interval above {bound:g}", holds, _ends(lambda low, high: low - bound))
+    return Criterion(f"interval above {bound:g}", holds, _ends(lambda low, high: low - bound), (bound, None))
 
 
 def interval_below(bound: float) -> Criterion:
@@ -175,7 +187,7 @@ def interval_below(bound: float) -> Criterion:
     def holds(estimate: Estimate) -> bool:
         return estimate.interval is not None and estimate.interval[1] < bound
 
-    return Criterion(f"interval below {bound:g}", holds, _ends(lambda low, high: bound - high))
+    return Criterion(f"interval below {bound:g}", holds, _ends(lambda low, high: bound - high), (None, bound))
 
 
 def interval_reaches(bound: float) -> Criterion:
@@ -184,7 +196,7 @@ def interval_reaches(bound: float) -> Criterion:
     def holds(estimate: Estimate) -> bool:
         return estimate.interval is not None and estimate.interval[1] >= bound
 
-    return Criterion(f"interval reaches {bound:g} or more", holds, _ends(lambda low, high: high - bound))
+    return Criterion(f"interval reaches {bound:g} or more", holds, _ends(lambda low, high: high - bound), (bound, None))
 
 
 def sign_test() -> Criterion:
@@ -200,11 +212,21 @@ def sign_test() -> Criterion:
 
 
 def every_seed() -> Criterion:
-    return Criterion("every seed", lambda estimate: estimate.value == 1)
+    return Criterion("every seed", lambda one: one.value == 1, None, (1.0, 1.0))
 
 
 def no_seed() -> Criterion:
-    return Criterion("no seed", lambda estimate: estimate.value == 0)
+    return Criterion("no seed", lambda one: one.value == 0, None, (0.0, 0.0))
+
+
+def fails(criterion: Criterion) -> Criterion:
+    """What a control has to do: not meet the criterion of its own check."""
+    slack = criterion.slack
+    return Criterion(
+        f"not {criterion.text}",
+        lambda estimate: not criterion.holds(estimate),
+        None if slack is None else lambda estimate: -slack(estimate),
+    )
 
 
 @dataclass(frozen=True)
@@ -217,13 +239,15 @@ class Control:
     passed: bool | None = None
     why: str = ""
     slack: float | None = None
+    band: Band | None = None
 
 
 def control(what: str, estimate: Estimate, criterion: Criterion) -> Control:
     """Hold the estimate of a control against what had to come out; `passed` is None over no cells."""
     if estimate.seeds == 0:
-        return Control(what, None, criterion.text, None)
-    return Control(what, estimate.value, criterion.text, criterion.holds(estimate), slack=_slack(estimate, criterion))
+        return Control(what, None, criterion.text, None, band=criterion.band)
+    passed, slack = criterion.holds(estimate), _slack(estimate, criterion)
+    return Control(what, estimate.value, criterion.text, passed, slack=slack, band=criterion.band)
 
 
 def _slack(estimate: Estimate, criterion: Criterion) -> float | None:
@@ -257,6 +281,13 @@ class Check:
     preset: str
     control: Control
     slack: float | None = None
+    id: str = ""
+    band: Band | None = None
+
+    @property
+    def name(self) -> str:
+        """What tells it from the claim's other checks."""
+        return self.id or self.statistic
 
     @property
     def margin(self) -> float | None:
@@ -285,39 +316,60 @@ class Check:
 
     def row(self) -> dict[str, Any]:
         """Plain values for JSON; numbers that JSON does not know become null."""
-        row = _plain(asdict(self))
-        del row["slack"]
-        unused = ("value", "criterion", "passed", "slack") if self.control.why else ("why", "slack")
+        row = _plain(asdict(self)) | {"margin": _plain(self.margin)}
+        unused = {"value", "criterion", "passed", "slack", "band"} if self.control.why else {"why"}
         row["control"] = {name: value for name, value in row["control"].items() if name not in unused}
         return row
 
 
 def from_row(row: dict[str, Any]) -> Check:
     """The inverse of `Check.row`."""
-    interval = None if row["interval"] is None else (row["interval"][0], row["interval"][1])
-    value = float("nan") if row["value"] is None else row["value"]
-    return Check(**(row | {"interval": interval, "value": value, "control": Control(**row["control"])}))
+    given = {name: value for name, value in row.items() if name != "margin"}
+    given["value"] = math.nan if row["value"] is None else row["value"]
+    for name in ("interval", "band"):
+        given[name] = _pair(row[name])
+    control = row["control"]
+    if "band" in control:
+        control = control | {"band": _pair(control["band"])}
+    return Check(**(given | {"control": Control(**control)}))
 
 
-def not_testable(dataset: xr.Dataset, claim: str, kind: Kind, statistic: str, why: str) -> Check:
+def _pair(values: Any) -> Any:
+    return None if values is None else (values[0], values[1])
+
+
+def not_testable(runs: Judged, id: str, kind: Kind, statistic: str, why: str) -> Check:
     """A check that this run cannot make, with the reason in place of a criterion: too few steps, seeds or samples."""
-    return check(dataset, claim, kind, statistic, _NOTHING, Criterion(f"cannot be judged here: {why}", bool), no_control(why))
+    return check(runs, id, kind, statistic, _NOTHING, Criterion(f"cannot be judged here: {why}", bool), no_control(why))
 
 
 def check(
-    dataset: xr.Dataset,
-    claim: str,
+    runs: Judged,
+    id: str,
     kind: Kind,
     statistic: str,
     estimate: Estimate,
     criterion: Criterion,
     control: Control,
+    *,
+    needs: int = 0,
+    unless: str = "",
 ) -> Check:
-    """Hold `estimate`, computed from the run `dataset`, against `criterion`."""
+    """Hold `estimate`, computed from `runs`, against `criterion`.
+
+    `id` is CLAIM.WORD, unique in the book (`B3.limit`). A criterion may need a number of seeds, and a run may be one
+    of which it does not speak: `unless` says why, and is empty where it does. Then the check is made and not judged.
+    """
+    if needs > estimate.seeds:
+        unless = f"{estimate.seeds} seeds, {needs} are needed"
+    if unless:
+        estimate, control = _NOTHING, no_control(unless)
     passed = criterion.holds(estimate) if estimate.seeds else None
+    claim, _, word = id.partition(".")
     return Check(
         claim, kind, statistic, estimate.value, estimate.interval, estimate.interval_kind, estimate.seeds,
-        criterion.text, passed, str(dataset.attrs.get("preset", "custom")), control, _slack(estimate, criterion),
+        criterion.text, passed, str(runs.attrs.get("preset", "custom")), control, _slack(estimate, criterion),
+        id if word else "", criterion.band,
     )  # fmt: skip
 
 
@@ -337,7 +389,7 @@ def settings_of(dataset: xr.Dataset) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a claim's checks amount to, and in one line why it is not `reproduced`."""
+    """What a claim's checks amount to, and in one line why it is not `holds`."""
 
     claim: str
     verdict: str
@@ -346,9 +398,9 @@ class Verdict:
 
 
 def verdict(claim: str, checks: Sequence[Check]) -> Verdict:
-    """`reproduced`: all criteria hold and all controls behave; `partly`: some; `not reproduced`: none.
+    """`holds`: all criteria hold and all controls behave; `holds in part`: some; `does not hold`: none.
 
-    Checks that could not be judged leave `not testable here` if nothing else was judged, and at most `partly` otherwise.
+    Checks that could not be judged leave `not testable` if nothing else was judged, and at most `holds in part` otherwise.
     """
     judged = [one.holds for one in checks if one.holds is not None]
     lacking = [
@@ -359,8 +411,8 @@ def verdict(claim: str, checks: Sequence[Check]) -> Verdict:
     if not judged:
         return Verdict(claim, NOT_TESTABLE, reason or "no check was made", tuple(checks))
     if all(judged):
-        return Verdict(claim, PARTLY if lacking else REPRODUCED, reason, tuple(checks))
-    return Verdict(claim, PARTLY if any(judged) else NOT_REPRODUCED, reason, tuple(checks))
+        return Verdict(claim, IN_PART if lacking else HOLDS, reason, tuple(checks))
+    return Verdict(claim, IN_PART if any(judged) else FAILS, reason, tuple(checks))
 
 
 def _why(one: Check) -> str:

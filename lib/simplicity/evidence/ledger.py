@@ -21,16 +21,18 @@ import xarray as xr
 from simplicity.evidence import claims, records
 from simplicity.evidence.claims import Check, Verdict
 from simplicity.grid import store
+from simplicity.grid.groups import checks_of
 from simplicity.grid.run import default_store
 from simplicity.places import files, paths
 from simplicity.problems import Problem
 from simplicity.process import threads
 
 MIME = "application/vnd.simplicity.checks+json"
+FURTHER = ("old_id", "where", "source", "kind", "short", "why")  # columns of claims.csv that a claim may leave empty
 SIGNS = {
-    claims.REPRODUCED: "✓",
-    claims.PARTLY: "◐",
-    claims.NOT_REPRODUCED: "✗",
+    claims.HOLDS: "✓",
+    claims.IN_PART: "◐",
+    claims.FAILS: "✗",
     claims.NOT_TESTABLE: "∅",
     claims.PENDING: "…",
 }
@@ -48,6 +50,7 @@ def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
         verdict = claims.verdict(row["id"], judged) if judged else None
         found.append(
             {name: row[name] for name in ("id", "paper", "chapter", "claim")}
+            | {name: row[name] for name in FURTHER if row.get(name)}
             | {
                 "verdict": verdict.verdict if verdict else claims.PENDING,
                 "reason": verdict.reason if verdict else "not done yet",
@@ -64,9 +67,9 @@ def ids() -> list[str]:
 
 
 def _judged(recorded: Sequence[Check], fresh: Sequence[Check]) -> list[Check]:
-    """The recorded checks, and a fresh one only where no record has its statistic: a claim may have several experiments."""
-    known = {one.statistic for one in recorded}
-    return [*recorded, *(one for one in fresh if one.statistic not in known)]
+    """The recorded checks, and a fresh one only where no record has it: a claim may have several experiments."""
+    known = {one.name for one in recorded}
+    return [*recorded, *(one for one in fresh if one.name not in known)]
 
 
 def full_checks() -> list[Check]:
@@ -105,7 +108,7 @@ def _kept(path: Path, key: str) -> tuple[Check, ...] | None:
 def _applied(module: ModuleType) -> tuple[Check, ...]:
     record = records.load(module)
     try:
-        return tuple(module.checks(record.dataset)) if record else ()
+        return tuple(checks_of(module, record.dataset)) if record else ()
     except KeyError as missing:  # what the criteria speak of was not measured yet when the record was made
         name = store.name_of(module)
         raise Problem(f"record of {name}: got none of {missing}, allowed one made anew by `simplicity record {name}`") from None
@@ -143,7 +146,7 @@ class Judgement:
                 raise AssertionError(f"{name}: no record to expect anything of; run `simplicity record {name}`")
             module = records.experiment(name)
             for label, data in ((preset, dataset), ("FULL", record.dataset)):
-                _compare(name, label, records.outcomes(module.checks(data)), record.expected[label])
+                _compare(name, label, records.outcomes(checks_of(module, data)), record.expected[label])
         return "Every check of this page came out as committed, fresh and recorded."
 
     def payload(self) -> dict[str, Any]:
@@ -165,7 +168,7 @@ def judge(*runs: xr.Dataset) -> Judgement:
     names = [str(dataset.attrs["experiment"]) for dataset in runs]
     recorded = [one for name in names for one in _full_checks(name)]
     known = [one.row() for one in recorded]
-    fresh = [one for name, dataset in zip(names, runs, strict=True) for one in records.experiment(name).checks(dataset)]
+    fresh = [one for name, dataset in zip(names, runs, strict=True) for one in checks_of(records.experiment(name), dataset)]
     return Judgement(runs, tuple(one for one in fresh if one.row() not in known), tuple(recorded))
 
 
@@ -198,35 +201,40 @@ def _compare(name: str, preset: str, found: records.Outcomes, expected: records.
 
 
 def _table_html(judgement: Judgement) -> str:
-    text = {row["id"]: row["claim"] for row in _table("claims.csv")}
+    """A line a check: what the record says, what this run says, and the outcome of each; folded, for it may be long."""
     body = ""
     for found in judgement.verdicts():
-        body += (
-            f'<tr class="claim"><th scope="row">{found.claim}</th>'
-            f'<td colspan="3">{html.escape(text[found.claim])}</td><td>{badge(found.verdict)}</td></tr>'
+        body += f'<tr class="claim"><th scope="row">{found.claim}</th><td colspan="3"></td><td>{badge(found.verdict)}</td></tr>'
+        recorded, fresh = (
+            {one.name: one for one in part if one.claim == found.claim} for part in (judgement.recorded, judgement.fresh)
         )
-        both = [one for one in judgement.recorded + judgement.fresh if one.claim == found.claim]
-        for statistic in dict.fromkeys(one.statistic for one in both):
-            body += "".join(_check_row(one, i == 0) for i, one in enumerate(c for c in both if c.statistic == statistic))
-    heads = ("Run", "Statistic and criterion", "Value", "Negative control", "Outcome")
+        for name in recorded | fresh:
+            body += _check_row(recorded.get(name), fresh.get(name))
+    heads = ("Check", "Criterion", "Recorded", "This run", "Outcome")
     head = "".join(f'<th scope="col">{title}</th>' for title in heads)
     table = f'<div class="judgement"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     names = dict.fromkeys(str(dataset.attrs["experiment"]) for dataset in judgement.runs)
     notes = "".join(f"<li>{html.escape(records.note(records.experiment(name)))}</li>" for name in names)
-    return f'{table}<ul class="records">{notes}</ul>'
+    count = len({one.name for one in judgement.recorded + judgement.fresh})
+    return f'<details class="judgement"><summary>{count} checks</summary>{table}<ul class="records">{notes}</ul></details>'
 
 
-def _check_row(one: Check, first: bool) -> str:
-    what = f"{html.escape(one.statistic)} <small>({one.kind})</small>: {html.escape(one.criterion)}" if first else "the same"
-    value = number(one.value)
-    if one.interval:
-        value += (
-            f" <small>[{number(one.interval[0])}, {number(one.interval[1])}], {one.interval_kind}, {one.seeds} seeds</small>"
-        )
-    against = html.escape(one.control.why)
-    if not one.control.why:
-        against = f"{html.escape(one.control.what)}: {number(one.control.value)}; {html.escape(one.control.criterion)}"
-    return f"<tr><td>{one.preset}</td><td>{what}</td><td>{value}</td><td>{against}</td><td>{one.word}</td></tr>"
+def _check_row(recorded: Check | None, fresh: Check | None) -> str:
+    one = recorded or fresh
+    assert one is not None
+    name = html.escape(one.name if one.id else one.statistic)
+    outcome = one.outcome if fresh is None or fresh.outcome == one.outcome else f"{one.outcome}; this run: {fresh.outcome}"
+    shown = [html.escape(one.criterion), _value(recorded), _value(fresh), html.escape(outcome)]
+    title = html.escape(one.statistic, quote=True)
+    return f'<tr><th scope="row" title="{title}">{name}</th>' + "".join(f"<td>{text}</td>" for text in shown) + "</tr>"
+
+
+def _value(one: Check | None) -> str:
+    if one is None or not one.seeds:
+        return "none"
+    if one.interval is None:
+        return number(one.value)
+    return f"{number(one.value)} <small>[{number(one.interval[0])}, {number(one.interval[1])}], {one.seeds} seeds</small>"
 
 
 def _table(name: str) -> list[dict[str, str]]:

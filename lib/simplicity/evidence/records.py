@@ -25,7 +25,8 @@ import xarray as xr
 from tqdm import tqdm
 
 from simplicity.evidence.claims import Check
-from simplicity.grid import config, store
+from simplicity.grid import store
+from simplicity.grid.groups import checks_of, preset, run_type, runs_of
 from simplicity.grid.run import compute, run
 from simplicity.places import paths
 from simplicity.problems import Problem, no_such
@@ -118,14 +119,14 @@ def stale(module: ModuleType, record: Record) -> bool:
 
 def make(module: ModuleType, shelf: store.Store, executor: Submits | None = None) -> Path:
     """Run FULL and QUICK (resumable: what is stored is not computed again) and write the record."""
-    full = run(module, module.FULL, executor, shelf)
-    quick = run(module, module.QUICK, executor, shelf)
-    stored = [shelf.get(module, cell) for cell in module.cells(module.FULL)]
+    full = run(module, preset(module, "FULL"), executor, shelf)
+    quick = run(module, preset(module, "QUICK"), executor, shelf)
+    stored = [shelf.get(module, cell) for cell in runs_of(module, preset(module, "FULL"))]
     seconds = np.array([cell.seconds if cell else np.nan for cell in stored])
     content = {
         "experiment": store.name_of(module),
         "preset": "FULL",
-        "config": dataclasses.asdict(module.FULL),
+        "config": dataclasses.asdict(preset(module, "FULL")),
         "fingerprint": store.fingerprint(module),
         "versions": store.versions(),
         "seconds": round(float(seconds.sum()), 1),
@@ -135,7 +136,7 @@ def make(module: ModuleType, shelf: store.Store, executor: Submits | None = None
         "device": machine.cpu(),
         "arithmetic": threads.label(),
         "tiny": tiny(module),
-        "expected": {"FULL": outcomes(module.checks(full)), "QUICK": outcomes(module.checks(quick))},
+        "expected": {"FULL": outcomes(checks_of(module, full)), "QUICK": outcomes(checks_of(module, quick))},
     }
     return _write(module, full.assign(seconds=("cell", seconds.astype(np.float32))), content)
 
@@ -177,13 +178,15 @@ def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> 
 
 def recomputed(module: ModuleType, record: Record, index: int) -> xr.Dataset:
     """One cell of a record, computed by the code and the arithmetic of today."""
-    cells = module.cells(config.parse(module.Config, record.about["config"]))
-    return store.open_bytes(compute(module.__name__, cells[index])[0])
+    kind = run_type(module)
+    cell = record.dataset.isel(cell=index)
+    values = {field.name: cell[field.name].item() for field in dataclasses.fields(kind)}
+    return store.open_bytes(compute(module.__name__, kind(**values))[0])
 
 
 def tiny(module: ModuleType) -> str:
     """Digest of every number of the TINY run: two processors with the same arithmetic give the same one."""
-    return digest(run(module, module.TINY, progress=False))
+    return digest(run(module, preset(module, "TINY"), progress=False))
 
 
 def digest(dataset: xr.Dataset) -> str:
@@ -291,10 +294,10 @@ def note(module: ModuleType) -> str:
 
 
 def outcomes(checks: list[Check]) -> Outcomes:
-    """Claim -> statistic -> `holds`, `criterion not met`, `control misbehaves` or `not judged`."""
+    """Claim -> id of the check -> `holds`, `criterion not met`, `control misbehaves` or `not judged`."""
     found: Outcomes = {}
     for one in checks:
-        found.setdefault(one.claim, {})[one.statistic] = one.outcome
+        found.setdefault(one.claim, {})[one.name] = one.outcome
     return found
 
 

@@ -194,7 +194,7 @@ def _coerce(kind: Any, value: Any, field: dataclasses.Field) -> Any:
     if typing.get_origin(kind) is tuple:
         element = typing.get_args(kind)[0]
         items = _items(value, field)
-        if not items:
+        if not items and not field.metadata.get("empty"):
             raise Problem(f"{field.name}: got an empty list, allowed at least one {_type_name(element)}")
         return tuple(_scalar(element, item, field) for item in items)
     return _scalar(kind, value, field)

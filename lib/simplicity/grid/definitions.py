@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 WHOLE = ""  # the name of a definition that stands for all of its module
 EFFECTS = "!"  # and of one for the statements that change something outside of their module
-REFERENCE, SELF, OTHER = "@", "@self", "@other"  # no name in a source is written so
+REFERENCE, SELF, OTHER, DECLARED = "@", "@self", "@other", "@declared"  # no name in a source is written so
 
 
 class Unclear(LookupError):
@@ -59,6 +59,8 @@ class Shape:
 
 class Reader(Protocol):
     """What the shape of a definition asks of the modules around it (`meaning.Library`)."""
+
+    declared: frozenset[Definition]
 
     def package(self, dotted: str) -> str: ...
 

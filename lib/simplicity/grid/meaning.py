@@ -51,12 +51,19 @@ class Library:
     """Modules of ours, read from their files; nothing is imported.
 
     `places` says where the top-level names that are ours lie: a package's folder, or the file of a
-    single module. The effects of the modules in `settled` do not count.
+    single module. The effects of the modules in `settled` do not count. Of what is `declared` only the
+    first argument of a call counts: the default of a setting, not its help and its range.
     """
 
-    def __init__(self, places: Mapping[str, Path], settled: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        places: Mapping[str, Path],
+        settled: Collection[str] = (),
+        declared: Collection[Definition] = (),
+    ) -> None:
         self.places = {name: Path(place) for name, place in places.items()}
         self.settled = frozenset(settled)
+        self.declared = frozenset(declared)
         self._sought: set[Source] = set()
         self._paths: dict[str, Path | None] = {}
         self._modules: dict[str, Module | None] = {}

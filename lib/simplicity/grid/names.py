@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from simplicity.grid.definitions import (
+    DECLARED,
     EFFECTS,
     OTHER,
     REFERENCE,
@@ -108,6 +109,8 @@ class Names(ast.NodeTransformer):
         return ast.Name(found.dotted, context)
 
     def _referred(self, definition: Definition, context: ast.expr_context) -> ast.expr:
+        if definition in self.library.declared:
+            return ast.Name(DECLARED, context)
         self.references.append(definition)
         return ast.Name(REFERENCE, context)
 
@@ -155,6 +158,8 @@ class Names(ast.NodeTransformer):
         if isinstance(node.func, ast.Attribute) and node.func.attr in FILLS:
             self._note_change(node.func.value, stored=False)
         found = self._chain(node.func)
+        if found in self.library.declared:
+            return ast.Tuple([ast.Name(DECLARED, ast.Load()), *map(self.visit, node.args[:1])], ast.Load())
         dotted = found.dotted if isinstance(found, Foreign) else ""
         if dotted in _SETTERS and node.args:
             self._note_change(node.args[0])

@@ -1,12 +1,6 @@
 """Cells -> executor -> store -> one dataset.
 
-An experiment is a module with
-    CLAIMS           the ids of claims.csv that it judges
-    Config           frozen settings (`config.settings`) with `seeds`, `first_seed`; presets TINY, QUICK, FULL beside it
-    Cell             frozen plain values: one n, one seed, ...
-    cells(config)    -> the list of cells
-    measure(cell)    -> an xarray.Dataset, the same variables and axes for every cell
-    checks(dataset)  -> the Checks of one run
+An experiment is a module with a `Grid` of runs, `measure` and `checks` (see `groups`). A cell is one run of it.
 Parallelism, resuming and progress are here, once, for all of them.
 
 Processes are `pool`'s business, a cluster is `cluster`'s, several settings at once are `sweep`'s.
@@ -34,12 +28,12 @@ from tqdm import tqdm
 
 from simplicity.grid import config as settings
 from simplicity.grid import store as stores
+from simplicity.grid.groups import PRESETS, preset, runs_of
 from simplicity.places import paths
 from simplicity.problems import Problem, Stopped
 from simplicity.process import checkpoints, companion, pool, threads
 from simplicity.process.pool import Submits
 
-PRESETS = ("TINY", "QUICK", "FULL")
 STORE = "SIMPLICITY_STORE"
 LARGEST = 2**31 - 1
 LINE_SECONDS = 60  # between lines of progress where there is no terminal
@@ -86,7 +80,7 @@ def run(
     `limit_seconds` in our own processes (an hour where nothing is said); a limit alone asks for one process, since a loop
     cannot stop a cell. Raises `CellsFailed` once all others are done, `Stopped` when the executor or the disk gives up.
     """
-    cells = list(dict.fromkeys(experiment.cells(config)))  # a cell that the grid names twice is one cell
+    cells = runs_of(experiment, config)
     found = collect(experiment, cells, executor, store, progress, limit_seconds)
     whole = assemble(experiment, config, [(cell, found.finished[cell]) for cell in cells if cell in found.finished])
     if found.failures:
@@ -158,7 +152,7 @@ def default_store() -> Path:
 
 def preset_of(experiment: ModuleType, config: Any) -> str:
     """The name of the preset that `config` equals, else `custom`."""
-    return next((name for name in PRESETS if getattr(experiment, name) == config), "custom")
+    return next((name for name in PRESETS if preset(experiment, name) == config), "custom")
 
 
 def assemble(experiment: ModuleType, config: Any, parts: Sequence[tuple[Any, xr.Dataset]]) -> xr.Dataset | None:

@@ -28,6 +28,7 @@ import xarray as xr
 
 from simplicity.grid import meaning
 from simplicity.grid.definitions import Definition, Unclear
+from simplicity.grid.groups import declared, run_type
 from simplicity.places import files
 from simplicity.problems import Problem
 from simplicity.process.threads import THREADS, label
@@ -35,7 +36,8 @@ from simplicity.process.threads import THREADS, label
 _LIBRARY = Path(__file__).resolve().parents[1]
 _PACKAGE = _LIBRARY.name
 _VERSIONED = ("numpy", "torch", "numba", "scipy")
-_ROOTS = ("Cell", "measure")
+# What a setting's declaration does beside its default is to refuse values.
+DECLARED = frozenset(Definition(f"{_PACKAGE}.grid.config", name) for name in ("settings", "param"))
 _INSTALLED = {"site-packages", "dist-packages"}
 
 _SUFFIX, _PART = ".cell", files.PART
@@ -174,8 +176,8 @@ def _header(line: bytes) -> dict[str, Any]:
 def is_current(experiment: ModuleType, entry: Entry) -> bool:
     """Would a run today use this file? Not if code or versions have changed since, or the experiment has no such cell."""
     try:
-        return entry.path.stem == key(experiment, experiment.Cell(**(entry.cell or {})))
-    except TypeError:
+        return entry.path.stem == key(experiment, run_type(experiment)(**(entry.cell or {})))
+    except (TypeError, Problem):
         return False
 
 
@@ -213,7 +215,7 @@ def name_of(experiment: ModuleType) -> str:
 def fingerprint(experiment: ModuleType) -> str:
     """Digest of what the value of a cell depends on: its meaning, versions, thread count, arithmetic.
 
-    The meaning is that of the experiment's `Cell` and `measure` (see `meaning`): a moved or renamed module, a
+    The meaning is that of the experiment's `Run` and `measure` (see `meaning`): a moved or renamed module, a
     comment, a preset or a criterion changes no fingerprint; a changed constant, operator, default or library
     function does.
     """
@@ -224,14 +226,18 @@ def fingerprint(experiment: ModuleType) -> str:
 def meaning_of(experiment: ModuleType) -> str:
     """Digest of what the code of a cell means."""
     try:
-        return _library(experiment).digest(experiment.__name__, _ROOTS)
+        return _library(experiment).digest(experiment.__name__, _roots(experiment))
     except Unclear as reason:
         raise Problem(f"fingerprint: {reason}") from None
 
 
 def definitions_of(experiment: ModuleType) -> set[Definition]:
     """All definitions that the value of a cell depends on."""
-    return _library(experiment).closure(experiment.__name__, _ROOTS)
+    return _library(experiment).closure(experiment.__name__, _roots(experiment))
+
+
+def _roots(experiment: ModuleType) -> tuple[str, str]:
+    return ("Run" if declared(experiment) else "Cell", "measure")
 
 
 def _library(experiment: ModuleType) -> meaning.Library:
@@ -247,7 +253,7 @@ def _own(library: Path) -> meaning.Library:
 
 def _read_with(beside: dict[str, Path], library: Path) -> meaning.Library:
     # What an import of this package does is to settle threads and arithmetic, which a fingerprint holds by themselves.
-    return meaning.Library(beside | {_PACKAGE: library}, settled={_PACKAGE})
+    return meaning.Library(beside | {_PACKAGE: library}, settled={_PACKAGE}, declared=DECLARED)
 
 
 def _beside(experiment: ModuleType) -> dict[str, Path]:

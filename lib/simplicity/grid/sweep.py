@@ -21,6 +21,7 @@ import xarray as xr
 from simplicity.grid import run as runs
 from simplicity.grid import store as stores
 from simplicity.grid.config import parse
+from simplicity.grid.groups import config_of, runs_of
 from simplicity.problems import Problem, no_such, shown
 from simplicity.process.pool import Submits
 
@@ -54,19 +55,18 @@ class Sweep:
 def plan(experiment: ModuleType, base: Any, swept: Mapping[str, Sequence[Any]]) -> Plan:
     """The points for `swept` (setting -> values, text or plain) around the settings `base`; nothing is run.
 
-    A setting that is a list takes one element a point. Raises `Problem` where any point's settings are refused.
+    Without any there is one point, and no axis. A setting that is a list takes one element a point.
+    Raises `Problem` where any point's settings are refused.
     """
-    if not swept:
-        raise Problem("grid: got no setting to sweep, allowed one or more NAME=V1,V2")
     axes = {name: _values(experiment, base, name, given) for name, given in swept.items()}
     points = math.prod(len(values) for values in axes.values())
     if points > MOST_POINTS:
         raise Problem(f"grid: got {points} points, allowed at most {MOST_POINTS}")
     configs = {
-        index: parse(experiment.Config, {name: axes[name][at] for name, at in zip(axes, index, strict=True)}, base)
+        index: parse(config_of(experiment), {name: axes[name][at] for name, at in zip(axes, index, strict=True)}, base)
         for index in np.ndindex(*(len(values) for values in axes.values()))
     }
-    cells = {index: tuple(dict.fromkeys(experiment.cells(config))) for index, config in configs.items()}
+    cells = {index: tuple(runs_of(experiment, config)) for index, config in configs.items()}
     found = Plan(axes, configs, cells)
     runs.check(stores.name_of(experiment), found.distinct)
     return found
@@ -74,14 +74,14 @@ def plan(experiment: ModuleType, base: Any, swept: Mapping[str, Sequence[Any]]) 
 
 def _values(experiment: ModuleType, base: Any, name: str, given: Sequence[Any]) -> tuple[Any, ...]:
     """The values of one axis as the setting's own type; a list's elements one by one."""
-    names = [field.name for field in dataclasses.fields(experiment.Config)]
+    names = [field.name for field in dataclasses.fields(config_of(experiment))]
     if name not in names:
         raise Problem(no_such("parameter", name, names))
     if not given:
         raise Problem(f"{name}: got no values, allowed at least one")
     values = []
     for value in given:
-        coerced = getattr(parse(experiment.Config, {name: value}, base), name)
+        coerced = getattr(parse(config_of(experiment), {name: value}, base), name)
         if isinstance(coerced, tuple):
             if len(coerced) != 1:
                 raise Problem(f"{name}: got {shown(value)}, allowed one element for each point of the grid")
@@ -95,7 +95,7 @@ def _values(experiment: ModuleType, base: Any, name: str, given: Sequence[Any]) 
 def sweep(
     experiment: ModuleType,
     base: Any,
-    swept: Mapping[str, Sequence[Any]],
+    swept: Plan | Mapping[str, Sequence[Any]],
     executor: Submits | None = None,
     store: Path | stores.Store | None = None,
     progress: bool = True,
@@ -103,7 +103,7 @@ def sweep(
     lines: bool = False,
 ) -> Sweep:
     """Every cell of every point of the grid, as `run` computes and stores them, and what came out."""
-    points = plan(experiment, base, swept)
+    points = swept if isinstance(swept, Plan) else plan(experiment, base, swept)
     found = runs.collect(experiment, points.distinct, executor, store, progress, limit_seconds, lines)
     return Sweep(assemble(experiment, base, points, found.finished), found.failures, found.stored)
 

@@ -19,6 +19,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from simplicity.pictures import pieces
+
 Array = NDArray[np.floating]
 
 BLUE, ORANGE, GREEN, PURPLE, RED = "#3d85c6", "#d97b1f", "#2e9e6b", "#8e6fc9", "#d0504f"
@@ -90,8 +92,9 @@ def finish(figure: Figure, description: str) -> Picture:
     with _house_style():
         vector, bitmap = io.StringIO(), io.BytesIO()
         figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None})
+        text = pieces.inline(figure, vector.getvalue())
         figure.savefig(bitmap, format="png", dpi=110, transparent=False, metadata={"Software": None})
-    return Picture(_inline(vector.getvalue()), smaller(bitmap), description)
+    return Picture(_inline(text), smaller(bitmap), description)
 
 
 def smaller(bitmap: io.BytesIO) -> bytes:
@@ -102,14 +105,14 @@ def smaller(bitmap: io.BytesIO) -> bytes:
 
 
 def _inline(text: str) -> str:
-    """The <svg> element alone: no fixed size, no font of its own, ink in the page's colour."""
+    """The <svg> elements alone: no fixed size, no font of their own, ink in the page's colour."""
     svg = text[text.index("<svg") :]
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     # Matplotlib's rule for `*` would reach the whole page; on the root element it is inherited by the figure alone.
     svg = re.sub(r"<defs>\s*<style[^>]*>[^<]*</style>\s*</defs>", "", svg)
-    svg = svg.replace("<svg", '<svg stroke-linejoin="round" stroke-linecap="butt"', 1)
+    svg = svg.replace("<svg", '<svg stroke-linejoin="round" stroke-linecap="butt"')
     svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
     dots = rf'<g id="{DOTS}">\s*(<defs>.*?</defs>)?\s*<g (clip-path="[^"]*")>(.*?)</g>\s*</g>'

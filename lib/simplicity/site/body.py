@@ -13,7 +13,9 @@ _NUMBER = re.compile(r'<span class="eqno">(\(\d[^<]*\))')
 _EMPTY_HEADER = re.compile(r"<th\b([^>]*)>((?:\s|&nbsp;|<p>|</p>)*)</th>")
 _SCOPE = re.compile(r'\s+scope="[^"]*"')
 _ENTRY = re.compile(r'(<div class="citation"[^>]*) role="doc-biblioentry"')
-_DRAWING = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
+_SHEET = r"<svg\b.*?</svg>"
+# The pieces of a figure are one drawing: they use each other's shapes.
+_DRAWING = re.compile(rf'{_SHEET}(?:\s*(?:<span class="break"></span>)?\s*{_SHEET})*', re.DOTALL)
 _ID = re.compile(r'(?<=\sid=")[^"]+(?=")')
 _USE = re.compile(r'((?:href="|url\()#)([^")]+)(?=["\)])')
 

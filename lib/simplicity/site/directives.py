@@ -1,44 +1,52 @@
-"""The ledger on pages: `{claim-box} B1 B2`, `{ledger}`, `{ledger-summary}`, `{cell-costs}`, `{arithmetic}`; in lines
-{verdict}`B1` and the time that the records of a paper took, {recorded-time}`PAPER`. HTML only, everything escaped.
+"""The ledger on pages: `{claim-box} B1 B2`, `{verdict-strip} B1 B2`, `{claim} B1`, `{criteria} B1 B2`, `{ledger}`,
+`{ledger-summary}`, `{cell-costs}`, `{arithmetic}`; in lines {verdict}`B1`, the value of a recorded check and of its
+control by id, {check}`B3.limit:.2f` and {control}`B3.limit`, and the time that the records of a paper took,
+{recorded-time}`PAPER`.
 """
 
-import collections
-from collections.abc import Callable
+import re
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 import numpy as np
 from docutils import nodes
+from docutils.statemachine import StringList
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from simplicity.evidence import records
-from simplicity.evidence.claims import word
-from simplicity.evidence.ledger import SIGNS, badge, number
+from simplicity.evidence.ledger import badge
 from simplicity.grid import store
 from simplicity.places import paths
+from simplicity.site import ledger_page
 from simplicity.site.evidence import Row, State
+from simplicity.site.formulas import macros
+from simplicity.site.ledger_page import Link, told
 
-KINDS = ("empirical", "theorem", "identity")
 LOG = logging.getLogger(__name__)
-Link = Callable[[str], str | None]
 
 
-def summary(rows: list[Row]) -> str:
-    """How many claims there are, and how many of each verdict."""
-    count = collections.Counter(row["verdict"] for row in rows)
-    parts = [f"{count[verdict]}&nbsp;{badge(verdict)}" for verdict in SIGNS if count[verdict]]
-    return f'<p class="ledger-summary">{len(rows)} claims: {", ".join(parts)}.</p>'
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown; a bar inside a cell is escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(_cell(one) for one in line)} |" for line in lines)
 
 
-def claim_box(rows: list[Row], link: Link, ledger: str | None) -> str:
+def _cell(text: str) -> str:
+    return re.sub(r"(?<!\\)\|", r"\|", text).replace("\n", " ")
+
+
+def claim_box(rows: list[Row], link: Link, ledger: str | None, macros: Mapping[str, Any]) -> str:
     """A chapter's claims with their verdicts; `link` leads from a chapter to its page, `ledger` to the ledger's."""
     body = ""
     for row in rows:
         name = escape(row["id"])
         shown = f'<a href="{ledger}#claim-{name}">{name}</a>' if ledger else name
         verdict = _linked(badge(row["verdict"]), link(row["chapter"]))
-        body += f'<tr><th scope="row">{shown}</th><td>{escape(row["claim"])}</td><td>{verdict}</td></tr>'
+        source = ", ".join(escape(row[name]) for name in ("where", "source") if row.get(name))
+        words = told(row["claim"], macros) + (f" <small>({source})</small>" if source else "")
+        body += f'<tr><th scope="row">{shown}</th><td>{words}</td><td>{verdict}</td></tr>'
     head = '<tr><th scope="col">Claim</th><th scope="col">What it says</th><th scope="col">Verdict</th></tr>'
     return f'<div class="claim-box"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
@@ -61,77 +69,12 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def counts(rows: list[Row]) -> str:
-    """Verdict by kind of evidence; a claim counts once, under the first kind of `KINDS` that it has a check of."""
-    table = collections.Counter((row["verdict"], _kind(row)) for row in rows)
-    columns = (*KINDS, "no check")
-    head = "".join(f'<th scope="col">{escape(kind)}</th>' for kind in columns)
-    body = ""
-    for verdict in SIGNS:
-        cells = "".join(f"<td>{table[verdict, kind] or ''}</td>" for kind in columns)
-        body += f'<tr><th scope="row">{badge(verdict)}</th>{cells}</tr>'
-    return (
-        "<p>The claims by verdict and by the strongest kind of evidence that they have:</p>"
-        '<div class="ledger-wide"><table class="ledger-counts"><thead><tr>'
-        f'<th scope="col">Verdict</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
-
-
-def _kind(row: Row) -> str:
-    kinds = {check["kind"] for check in row["checks"]}
-    return next((kind for kind in KINDS if kind in kinds), "no check")
-
-
 def by_paper(rows: list[Row]) -> dict[str, list[Row]]:
     """The rows of each paper, in the order of the first claim of each."""
     papers: dict[str, list[Row]] = {}
     for row in rows:
         papers.setdefault(row["paper"], []).append(row)
     return papers
-
-
-def ledger_table(rows: list[Row], link: Link) -> str:
-    """Every claim as a row that opens to its checks."""
-    body = "".join(_row(row, link) for row in rows)
-    head = "".join(f'<th scope="col">{title}</th>' for title in ("Id", "Claim", "Verdict"))
-    return f'<table class="ledger"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def _row(row: Row, link: Link) -> str:
-    name, target = escape(row["id"]), link(row["chapter"])
-    where = _linked(escape(row["chapter"]), target) if target else f"{escape(row['chapter'])} (not written yet)"
-    parts = [f"<p>Chapter: {where}.</p>"]
-    if row.get("reason"):
-        parts.append(f"<p>{escape(row['reason'])}</p>")
-    value = row.get("paper_value") or {}
-    if value.get("text"):
-        source = escape(str(value.get("provenance", "none")))
-        parts.append(f"<p>The paper's value: {escape(value['text'])} (source: {source}).</p>")
-    parts += [_check(check) for check in row["checks"]]
-    details = f"<details><summary>{escape(row['claim'])}</summary>{''.join(parts)}</details>"
-    verdict = _linked(badge(row["verdict"]), target)
-    return f'<tr id="claim-{name}"><th scope="row" id="{name}">{name}</th><td>{details}</td><td>{verdict}</td></tr>'
-
-
-def _check(check: dict[str, Any]) -> str:
-    control = check.get("control") or {}
-    shown = number(check["value"])
-    if check.get("interval") is not None:
-        low, high = check["interval"]
-        shown += f" ({check['interval_kind']}: {number(low)} to {number(high)})"
-    entries = [
-        ("value", shown),
-        ("seeds", str(check["seeds"])),
-        ("criterion", f"{check['criterion']}: {word(check['passed'])}"),
-    ]
-    if "criterion" in control:
-        outcome = word(control.get("passed"))
-        entries.append(("control", f"{control['what']} = {number(control['value'])}; {control['criterion']}: {outcome}"))
-    elif control:
-        entries.append(("control", f"{control.get('what', 'none')}: {control.get('why', '')}"))
-    listed = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in entries)
-    title = f"{escape(check['statistic'])} <small>({escape(check['kind'])}, {escape(check['preset'])})</small>"
-    return f'<div class="check"><p>{title}</p><dl>{listed}</dl></div>'
 
 
 def _linked(shown: str, target: str | None) -> str:
@@ -172,7 +115,54 @@ class ClaimBox(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         known = _known(self, "claim-box", self.arguments[0])
-        return [nodes.raw("", claim_box(known, _verdicts(self), _page(self, "book/ledger")), format="html")]
+        shown = claim_box(known, _verdicts(self), _page(self, "book/ledger"), macros(self.env.app.config))
+        return [nodes.raw("", shown, format="html")]
+
+
+def strip(rows: list[Row], macros: Mapping[str, Any]) -> str:
+    """A chapter's verdicts at a glance: a line a claim, which leads to where the page takes it up."""
+    items = ""
+    for row in rows:
+        name = escape(row["id"])
+        words = told(row.get("short") or row["claim"], macros)
+        items += f'<li><a href="#claim-{name}">{name}</a> <span>{words}</span> {badge(row["verdict"])}</li>'
+    return f'<ul class="verdict-strip">{items}</ul>'
+
+
+def claim_screen(row: Row, macros: Mapping[str, Any], ledger: str | None) -> str:
+    """A claim where the page takes it up: its sentence, verdict and source, and folded how it was judged."""
+    name = escape(row["id"])
+    source = "; ".join(escape(row[field]) for field in ("where", "source") if row.get(field))
+    shown = f'<a href="{ledger}#claim-{name}">{name}</a>' if ledger else name
+    reason = f'<p class="reason">{escape(row["reason"])}</p>' if row.get("reason") else ""
+    checks = "".join(ledger_page.check(one) for one in row["checks"])
+    return (
+        f'<div class="claim-screen" id="claim-{name}"><p><span class="id">{shown}</span> {told(row["claim"], macros)}'
+        f" {badge(row['verdict'])}" + (f" <small>{source}</small>" if source else "") + f"</p>{reason}"
+        f"<details><summary>How we judged it</summary>{checks}</details></div>"
+    )
+
+
+class Strip(SphinxDirective):
+    """`{verdict-strip} B1 B2`: the verdicts of a chapter in a list that leads to its claims."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        known = _known(self, "verdict-strip", self.arguments[0])
+        return [nodes.raw("", strip(known, macros(self.env.app.config)), format="html")]
+
+
+class ClaimScreen(SphinxDirective):
+    """`{claim} B1`: a claim's sentence, verdict and source, and folded how it was judged."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        known = _known(self, "claim", self.arguments[0])
+        shown = "".join(claim_screen(row, macros(self.env.app.config), _page(self, "book/ledger")) for row in known)
+        return [nodes.raw("", shown, format="html")]
 
 
 class Verdict(SphinxRole):
@@ -181,6 +171,70 @@ class Verdict(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         shown = verdicts(_known(self, "verdict", self.text), _page(self, "book/ledger"))
         return [nodes.raw("", shown, format="html")], []
+
+
+def criteria(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table of criteria: one row a check of the record, as Markdown."""
+    found = []
+    for row in rows:
+        for check in recorded(row):
+            control = check["control"]
+            against = control.get("why") or f"{control['what']}: {control['criterion']}"
+            told = (f"{check['statistic']}: {check['criterion']}", against)
+            found.append([f"`{check['id']}`" if check["id"] else row["id"], *map(plain_but_formulas, told)])
+    return ["check", "criterion", "the effect must vanish under"], found
+
+
+def recorded(row: Row) -> list[dict[str, Any]]:
+    """The checks of a claim's recorded full runs."""
+    return [check for check in row["checks"] if check["preset"] == "FULL"]
+
+
+def plain_but_formulas(text: str) -> str:
+    """A check's words as Markdown: what stands between dollars is a formula, all else is plain."""
+    parts = re.split(r"(\$[^$]+\$)", text)
+    return "".join(part if part.startswith("$") else re.sub(r"([\\`*_{}\[\]<>|~^])", r"\\\1", part) for part in parts)
+
+
+def check_value(rows: Mapping[str, Row], text: str, of_control: bool = False) -> str | None:
+    """What {check}`ID:FORMAT` or {control}`ID:FORMAT` shows; without a format the value with its interval."""
+    name, _, form = text.partition(":")
+    claim = rows.get(name.partition(".")[0])
+    found = next((one for one in recorded(claim) if one["id"] == name), None) if claim else None
+    value = found and (found["control"].get("value") if of_control else found["value"])
+    if found is None or value is None:
+        return None
+    if form or of_control or found["interval"] is None:
+        return format(value, form or ".3g")
+    low, high = found["interval"]
+    return f"{value:.3g} ({found['interval_kind']}: {low:.3g} to {high:.3g})"
+
+
+class Criteria(SphinxDirective):
+    """`{criteria} B1 B2`: the checks of these claims with their criteria and controls, as the code has them."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        head, rows = criteria(_known(self, "criteria", self.arguments[0]))
+        holder = nodes.container(classes=["criteria"])
+        self.state.nested_parse(StringList(table(head, rows).split("\n"), self.env.docname), self.content_offset, holder)
+        return [holder]
+
+
+class CheckValue(SphinxRole):
+    """A recorded check's value, or its control's, by id; an id that no record has is a warning."""
+
+    def __init__(self, of_control: bool = False) -> None:
+        super().__init__()
+        self.of_control = of_control
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        shown = check_value(_state(self).rows, self.text, self.of_control)
+        if shown is None:
+            LOG.warning("check: got %r, allowed the id of a recorded check", self.text, location=self.get_location())
+        return [nodes.Text(shown or self.text)], []
 
 
 class RecordedTime(SphinxRole):
@@ -198,10 +252,12 @@ class Ledger(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         rows = list(_state(self).rows.values())
-        found: list[nodes.Node] = [nodes.raw("", summary(rows) + counts(rows), format="html")]
+        top = ledger_page.summary(rows) + ledger_page.bars(rows) + ledger_page.filters(rows)
+        found: list[nodes.Node] = [nodes.raw("", top, format="html")]
         for paper, its_rows in by_paper(rows).items():
             section = nodes.section("", nodes.title("", paper), ids=[nodes.make_id(paper)], names=[paper.lower()])
-            section += nodes.raw("", ledger_table(its_rows, _verdicts(self)), format="html")
+            shown = ledger_page.table(its_rows, _verdicts(self), macros(self.env.app.config))
+            section += nodes.raw("", shown, format="html")
             found.append(section)
         return found
 
@@ -210,7 +266,7 @@ class LedgerSummary(SphinxDirective):
     """`{ledger-summary}`: one line of counts."""
 
     def run(self) -> list[nodes.Node]:
-        return [nodes.raw("", summary(list(_state(self).rows.values())), format="html")]
+        return [nodes.raw("", ledger_page.summary(_state(self).rows.values()), format="html")]
 
 
 def cell_costs() -> str:

@@ -21,7 +21,8 @@ from sphinx.application import Sphinx
 
 from simplicity.evidence import records
 from simplicity.evidence.ledger import SIGNS
-from simplicity.site import build, directives, formulas
+from simplicity.site import build, directives, formulas, outward
+from simplicity.site.directives import table
 
 _WITHIN = r"(?:(?!\n\s*\n).)+?"  # of one paragraph
 _ROLE = re.compile(
@@ -122,16 +123,6 @@ def _inline(text: str, role: Role) -> str:
     return _ATTRIBUTES.sub("", _LABEL.sub("", _ROLE.sub(shown, text)))
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown; a bar inside a cell is escaped."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(_cell(one) for one in line)} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|").replace("\n", " ")
-
-
 def glued(notebook: nbformat.NotebookNode) -> dict[str, str]:
     """The values that an executed notebook has glued, by name, as plain text."""
     found = {}
@@ -163,6 +154,9 @@ class Words:
         if name == "verdict":
             rows = self.env.simplicity.rows  # type: ignore[attr-defined]
             return ", ".join(_verdict(rows[one]) for one in text.split() if one in rows)
+        if name in ("check", "control"):
+            rows = self.env.simplicity.rows  # type: ignore[attr-defined]
+            return directives.check_value(rows, text, name == "control") or text
         if name == "recorded-time":
             rows = self.env.simplicity.rows.values()  # type: ignore[attr-defined]
             return directives.duration(records.seconds({row["id"] for row in rows if row["paper"] == text}))
@@ -213,15 +207,23 @@ class Words:
         return domain.resolve_xref(self.env, self.page, self.app.builder, kind, wanted, node, content)
 
     def directive(self, name: str, argument: str, options: dict[str, str], body: str) -> str:
-        if name == "claim-box":
+        if name == "claim":
+            row = self.env.simplicity.rows.get(argument)  # type: ignore[attr-defined]
+            return f"**{row['id']}** {row['claim']} *{_signed(row)}*" if row else ""
+        if name in ("claim-box", "verdict-strip"):
             known = self.env.simplicity.rows  # type: ignore[attr-defined]
             rows = [known[one] for one in argument.split() if one in known]
             return table(
                 ["claim", "what it says", "verdict"],
                 [[r["id"], r["claim"], _signed(r)] for r in rows],
             )
+        if name == "criteria":
+            known = self.env.simplicity.rows  # type: ignore[attr-defined]
+            return table(*directives.criteria([known[one] for one in argument.split() if one in known]))
         if name == "csv-table":
             return self._csv(argument, options, body)
+        if name == "cite-box":
+            return f"```bibtex\n{outward.own(self.app.config)}\n```"
         if name in ("bibliography", "tableofcontents", "contents", "index"):
             return ""
         if name == "math":

@@ -23,6 +23,12 @@ _THEBE = re.compile(
 # The theme asks for its icon fonts ahead of time in a way that browsers refuse on file:// pages, with an error each; the
 # style sheet loads the same fonts a moment later.
 _PRELOAD = re.compile(r"[ \t]*<link\b[^>]*rel=\"preload\"[^>]*as=\"font\"[^>]*>\n?")
+# The icons come from the theme's style sheet and fonts; its script of 1.5 MB would draw them a second time.
+_ICONS = re.compile(r"[ \t]*<script\b[^>]*/fontawesome/[^>]*></script>\n?")
+_MATHJAX = re.compile(
+    r"[ \t]*<script\b[^>]*\bmathjax/[^>]*></script>\n?|[ \t]*<script>\s*window\.MathJax\s*=[^<]*</script>\n?"
+)
+_FORMULA = 'class="math'
 _DOWNLOAD = re.compile(r'(<a href="[^"]*_sources/[^"]*") target="_blank"')
 # A name that does not hold the words to be seen cannot be spoken by a reader who commands the page by voice.
 _OTHER_NAME = re.compile(
@@ -102,6 +108,19 @@ def write_themes(app: Sphinx) -> None:
     write_atomically(static / themes.NAME, themes.of(static).encode())
 
 
+_EXCERPT = "else if (showSearchSummary)"
+_EXCERPT_OF_A_SERVER = 'else if (showSearchSummary && location.protocol !== "file:")'
+
+
+def write_search(app: Sphinx) -> None:
+    """A page on a disk may not read another one: its search shows titles without excerpts, and no error."""
+    path = Path(app.outdir) / "_static" / "searchtools.js"
+    before = path.read_text("utf-8")
+    after = before.replace(_EXCERPT, _EXCERPT_OF_A_SERVER)
+    if after != before:
+        write_atomically(path, after.encode())
+
+
 START = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -132,6 +151,8 @@ def mend(folder: Path, macros: Mapping[str, Any]) -> None:
 
 def mended(text: str, macros: Mapping[str, Any]) -> str:
     """A page without what it cannot use; a page that is already right stays as it is."""
-    text = _PRELOAD.sub("", _THEBE.sub("", text))
+    text = _PRELOAD.sub("", _ICONS.sub("", _THEBE.sub("", text)))
+    if _FORMULA not in text:
+        text = _MATHJAX.sub("", text)
     text = _OTHER_NAME.sub(lambda found: found[1] or found[2], text)
     return body.with_mathml(_DOWNLOAD.sub(r"\1 download", text), macros)

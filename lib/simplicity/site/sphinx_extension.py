@@ -17,7 +17,7 @@ from simplicity import __version__
 from simplicity.places import paths
 from simplicity.problems import Problem
 from simplicity.process import interrupts
-from simplicity.site import build, directives, evidence, formulas, pages, themes
+from simplicity.site import build, directives, evidence, formulas, outward, pages, themes
 from simplicity.site.execute import ChapterFailed
 
 _UNFINISHED = "unfinished"  # a file that is there from the start of a build to its end
@@ -31,6 +31,12 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("ledger", directives.Ledger)
     app.add_directive("ledger-summary", directives.LedgerSummary)
     app.add_role("verdict", directives.Verdict())
+    app.add_directive("cite-box", outward.CiteBox)
+    app.add_directive("verdict-strip", directives.Strip)
+    app.add_directive("claim", directives.ClaimScreen)
+    app.add_directive("criteria", directives.Criteria)
+    app.add_role("check", directives.CheckValue())
+    app.add_role("control", directives.CheckValue(of_control=True))
     app.add_role("recorded-time", directives.RecordedTime())
     app.add_directive("cell-costs", directives.CellCosts)
     app.add_directive("arithmetic", directives.Arithmetic)
@@ -38,6 +44,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-get-outdated", _outdated)
     app.connect("html-page-context", pages.offer_notebook, priority=100)  # before the theme makes its buttons
     app.connect("html-page-context", pages.add_provenance, priority=900)
+    app.connect("html-page-context", outward.add_meta, priority=900)
     app.connect("html-page-context", pages.mend_body, priority=950)
     app.add_css_file(themes.NAME, priority=950)  # after all the sheets that it is made from
     app.connect("build-finished", _finish, priority=900)
@@ -92,6 +99,7 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
         pages.write_twins(app)
         pages.write_themes(app)
         pages.write_start(app)
+        pages.write_search(app)
         # With --keep-going Sphinx itself turns `warningiserror` off.
         if not (failed and (app.warningiserror or app.keep_going)):
             evidence.write(app.env.simplicity, Path(app.outdir))  # type: ignore[attr-defined]

@@ -1,0 +1,117 @@
+"""`simplicity new`: an experiment, its test and its chapter, from templates that run at once."""
+
+import argparse
+import csv
+import io
+import keyword
+import re
+import string
+from importlib import resources
+from pathlib import Path
+
+from simplicity.evidence import ledger, records
+from simplicity.places import files, paths
+from simplicity.problems import Problem, no_such
+
+CAPTIONS = {
+    "boursier": ("B", "Early alignment"),
+    "loukas": ("L", "Training reveals complexity"),
+    "nakkiran": ("N", "Linear first"),
+    "hu": ("H", "Early linear dynamics"),
+    "together": ("T", "Together"),
+}
+
+
+def make(options: argparse.Namespace) -> int:
+    """WING/NAME writes into the book, FILE.py beside nothing but its test; no file is written over."""
+    where = str(options.where)
+    written = _file(Path(where), options.claim) if where.endswith(".py") else _in_book(where, options.claim)
+    for path in written:
+        print(path)
+    return 0
+
+
+def _file(path: Path, claim: str | None) -> list[Path]:
+    name = _name(path.stem)
+    values = {"name": name, "module": name, "claim": _free(claim, "M", [])}
+    test = path.with_name(f"test_{path.name}")
+    _write({path: _filled("experiment", values), test: _filled("test", values)})
+    print(f"run it: simplicity run {path}; test it: python -m pytest {test}")
+    return [path, test]
+
+
+def _in_book(where: str, claim: str | None) -> list[Path]:
+    wing, _, name = where.partition("/")
+    if wing not in CAPTIONS:
+        raise Problem(no_such("wing", wing, CAPTIONS, "WING/NAME with " + ", ".join(CAPTIONS) + ", or a FILE.py"))
+    name = _name(name)
+    if name in records.names():
+        raise Problem(f"experiment: got {name}, which the book has, allowed another name")
+    letter, caption = CAPTIONS[wing]
+    root, slug = paths.root(), name.replace("_", "-")
+    values = {
+        "name": name,
+        "module": f"simplicity.{wing}.experiments.{name}",
+        "claim": _free(claim, letter, ledger.ids()),
+        "wing": wing,
+        "slug": slug,
+        "title": name.replace("_", " ").capitalize(),
+    }
+    contents = {
+        paths.PACKAGE / wing / "experiments" / f"{name}.py": _filled("experiment", values),
+        root / "tests" / wing / f"test_{name}.py": _filled("test", values),
+        root / "book" / f"{slug}.md": _filled("chapter", values),
+    }
+    _write(contents)
+    toc = root / "_toc.yml"
+    files.write_text(toc, _listed(toc.read_text("utf-8"), caption, slug))
+    claims = root / "book" / "claims.csv"
+    files.write_text(claims, _with_row(claims.read_text("utf-8"), values))
+    print(f"claim {values['claim']}; run it: simplicity run {name}; record it: simplicity record {name}; then: make book")
+    return [*contents, toc, claims]
+
+
+def _name(text: str) -> str:
+    if not text.isidentifier() or keyword.iskeyword(text) or text != text.lower():
+        raise Problem(f"name: got {text or 'nothing'}, allowed lower case letters, digits and _, as my_experiment")
+    return text
+
+
+def _free(claim: str | None, letter: str, known: list[str]) -> str:
+    """The id that is asked for, or the next one of the wing."""
+    if claim is None:
+        numbers = [int(one[len(letter) :]) for one in known if re.fullmatch(rf"{letter}\d+", one)]
+        return f"{letter}{max(numbers, default=0) + 1}"
+    if not re.fullmatch(r"[A-Za-z][\w-]*", claim) or claim in known:
+        raise Problem(f"claim: got {claim}, allowed an id that no claim has, as {letter}99")
+    return claim
+
+
+def _filled(template: str, values: dict[str, str]) -> str:
+    text = (resources.files("simplicity.cli") / "templates" / f"{template}.txt").read_text("utf-8")
+    return string.Template(text).substitute(values)
+
+
+def _write(contents: dict[Path, str]) -> None:
+    for path in contents:
+        if path.exists():
+            raise Problem(f"new: {path} is there already, allowed a name that is free")
+    for path, text in contents.items():
+        files.write_text(path, text)
+
+
+def _listed(toc: str, caption: str, slug: str) -> str:
+    """The table of contents with a page at the end of a part."""
+    head, mark, tail = toc.partition(f"  - caption: {caption}\n    chapters:\n")
+    pages = re.match(r"(      - file: .*\n)*", tail)
+    assert mark and pages
+    return f"{head}{mark}{pages[0]}      - file: book/{slug}\n{tail[pages.end() :]}"
+
+
+def _with_row(table: str, values: dict[str, str]) -> str:
+    """claims.csv with a row for the new claim; its words are yours to write."""
+    fields = next(csv.reader([table.partition("\n")[0]]))
+    row = {"id": values["claim"], "chapter": values["slug"], "paper": "the book's own", "claim": values["title"]}
+    line = io.StringIO()
+    csv.DictWriter(line, fields, restval="", lineterminator="\n").writerow({key: row[key] for key in row if key in fields})
+    return table.rstrip("\n") + "\n" + line.getvalue()

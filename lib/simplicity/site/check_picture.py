@@ -1,0 +1,68 @@
+"""A small picture of a check: where its value, interval and control lie against the criterion."""
+
+import math
+from html import escape
+from typing import Any
+
+WIDTH, HEIGHT, EDGE = 220, 34, 8
+LINE, CONTROL_LINE = 11, 24  # heights of the value's and of the control's line
+LOG_FROM = 30.0  # largest over smallest number from which the axis is logarithmic
+
+
+def picture(check: dict[str, Any]) -> str:
+    """Inline SVG: the criterion as a band, the value as a dot in its interval, the control as a ring below.
+
+    Empty where the criterion has no bound on the number line, or nothing was measured.
+    """
+    band, value = check.get("band"), check["value"]
+    if band is None or value is None:
+        return ""
+    control = check.get("control") or {}
+    against = control.get("value")
+    numbers = [one for one in (*band, value, against, *(check["interval"] or ())) if one is not None]
+    place = _axis(numbers)
+    parts = [_band(band, place, LINE, "criterion")]
+    if check["interval"]:
+        low, high = (place(one) for one in check["interval"])
+        parts.append(f'<line class="interval" x1="{low:.1f}" x2="{high:.1f}" y1="{LINE}" y2="{LINE}"/>')
+    parts.append(f'<circle class="value" cx="{place(value):.1f}" cy="{LINE}" r="3.5"/>')
+    if against is not None:
+        if control.get("band"):
+            parts.append(_band(control["band"], place, CONTROL_LINE, "wanted"))
+        parts.append(f'<circle class="control" cx="{place(against):.1f}" cy="{CONTROL_LINE}" r="3.5"/>')
+    label = escape(_label(check), quote=True)
+    return (
+        f'<svg class="check-picture" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img"'
+        f' aria-label="{label}">{"".join(parts)}</svg>'
+    )
+
+
+def _label(check: dict[str, Any]) -> str:
+    control = check.get("control") or {}
+    told = f"value {check['value']:.3g}, criterion {check['criterion']}"
+    if control.get("value") is not None:
+        told += f"; control {control['value']:.3g}, had to be {control['criterion']}"
+    return told
+
+
+def _axis(numbers: list[float]) -> Any:
+    """Number -> horizontal place; logarithmic where all are positive and far apart."""
+    low, high = min(numbers), max(numbers)
+    logarithmic = low > 0 and high / low >= LOG_FROM
+    scale = math.log if logarithmic else float
+    start, end = scale(low), scale(high)
+    margin = 0.12 * (end - start) or 0.5 * abs(end) or 1.0
+    start, end = start - margin, end + margin
+
+    def place(number: float) -> float:
+        return EDGE + (WIDTH - 2 * EDGE) * (scale(number) - start) / (end - start)
+
+    return place
+
+
+def _band(band: tuple[float | None, float | None], place: Any, height: int, name: str) -> str:
+    low = 0.0 if band[0] is None else place(band[0])
+    high = float(WIDTH) if band[1] is None else place(band[1])
+    if high - low < 2:  # a single allowed value
+        low, high = low - 1, high + 1
+    return f'<rect class="{name}" x="{low:.1f}" width="{high - low:.1f}" y="{height - 6}" height="12"/>'

@@ -1,0 +1,144 @@
+"""The ledger's page: a bar a paper, filters, and a row a claim that opens to its checks. HTML, everything escaped."""
+
+import collections
+import re
+from collections.abc import Callable, Iterable, Mapping
+from html import escape
+from typing import Any
+
+from simplicity.evidence.claims import word
+from simplicity.evidence.ledger import SIGNS, badge, number
+from simplicity.site.check_picture import picture
+from simplicity.site.evidence import Row
+from simplicity.site.formulas import mathml
+
+Link = Callable[[str], str | None]
+Macros = Mapping[str, Any]
+KINDS = ("paper", "objection", "own question", "identity")
+FILTERS = ("paper", "verdict", "kind", "source")
+
+
+def told(text: str, macros: Macros) -> str:
+    """A claim's words as HTML: what stands between dollars is a formula."""
+    parts = re.split(r"\$([^$]+)\$", text)
+    return "".join(mathml(part, False, macros) if place % 2 else escape(part) for place, part in enumerate(parts))
+
+
+def summary(rows: Iterable[Row]) -> str:
+    """How many claims of the papers hold; the book's own questions and identities are counted apart."""
+    rows = list(rows)
+    papers = [row for row in rows if _kind(row) in ("paper", "objection")]
+    count = collections.Counter(row["verdict"] for row in papers)
+    parts = [f"{count[verdict]}&nbsp;{badge(verdict)}" for verdict in SIGNS if count[verdict]]
+    others = collections.Counter(_kind(row) for row in rows if _kind(row) not in ("paper", "objection"))
+    beside = " and ".join(f"{count} {_several(kind, count)}" for kind, count in others.items())
+    apart = f" Counted apart: {beside}." if beside else ""
+    return f'<p class="ledger-summary">{len(papers)} claims of the papers: {", ".join(parts)}.{apart}</p>'
+
+
+def _several(kind: str, count: int) -> str:
+    one, more = {
+        "own question": ("question of the book's own", "questions of the book's own"),
+        "identity": ("identity", "identities"),
+    }[kind]
+    return one if count == 1 else more
+
+
+def _kind(row: Row) -> str:
+    return row.get("kind") or "paper"
+
+
+def bars(rows: Iterable[Row]) -> str:
+    """For each paper its verdicts as a bar."""
+    papers: dict[str, collections.Counter[str]] = {}
+    for row in rows:
+        papers.setdefault(row["paper"], collections.Counter())[row["verdict"]] += 1
+    shown = ""
+    for paper, count in papers.items():
+        total = sum(count.values())
+        pieces = "".join(
+            f'<span class="verdict-{verdict.replace(" ", "-")}" style="flex-grow: {count[verdict]}">'
+            f'<span aria-hidden="true">{SIGNS[verdict]}</span>&nbsp;{count[verdict]}'
+            f'<span class="visually-hidden"> {escape(verdict)}</span></span>'
+            for verdict in SIGNS
+            if count[verdict]
+        )
+        shown += f'<div class="ledger-bar"><span>{escape(paper)}, {total} rows</span><span class="bar">{pieces}</span></div>'
+    return f'<div class="ledger-bars">{shown}</div>'
+
+
+def filters(rows: Iterable[Row]) -> str:
+    """Selects that a script brings to life; without one they are hidden and every row shows."""
+    rows = list(rows)
+    shown = ""
+    for name in FILTERS:
+        values = dict.fromkeys(_field(row, name) for row in rows)
+        options = "".join(f"<option>{escape(value)}</option>" for value in values if value)
+        shown += f'<label>{name}<select data-filter="{name}"><option value="">all</option>{options}</select></label>'
+    search = '<label>words<input type="search" data-filter="words"></label>'
+    return f'<form class="ledger-filters" hidden>{shown}{search}<output></output></form>'
+
+
+def _field(row: Row, name: str) -> str:
+    return _kind(row) if name == "kind" else str(row.get(name) or "")
+
+
+def table(rows: Iterable[Row], link: Link, macros: Macros) -> str:
+    """A row a claim: id, words, verdict, and why where it does not simply hold."""
+    return f'<div class="ledger">{"".join(_row(row, link, macros) for row in rows)}</div>'
+
+
+def _row(row: Row, link: Link, macros: Macros) -> str:
+    name, target = escape(row["id"]), link(row["chapter"])
+    data = "".join(f' data-{field}="{escape(_field(row, field), quote=True)}"' for field in FILTERS)
+    reason = f'<span class="reason">{escape(row["reason"])}</span>' if row.get("reason") else ""
+    head = (
+        f'<summary><span class="id" id="{name}">{name}</span><span class="words">{told(row["claim"], macros)}{reason}</span>'
+        f"{badge(row['verdict'])}</summary>"
+    )
+    body = _about(row, target) + "".join(check(one) for one in row["checks"])
+    former = f'<span id="claim-{escape(row["old_id"])}"></span>' if row.get("old_id") else ""
+    return f'{former}<details class="claim" id="claim-{name}"{data}>{head}{body}</details>'
+
+
+def _about(row: Row, target: str | None) -> str:
+    chapter = escape(row["chapter"])
+    parts = [f'<a href="{target}">{chapter}</a>' if target else f"{chapter} (not written yet)"]
+    if row.get("where"):
+        parts.append(f"in the paper: {escape(row['where'])}")
+    if row.get("source"):
+        parts.append(f"source: {escape(row['source'])}")
+    if _kind(row) != "paper":
+        parts.append(escape(_kind(row)))
+    found = f"<p>{'; '.join(parts)}.</p>"
+    if row.get("why"):
+        found += f"<p>{escape(row['why'])}</p>"
+    value = row.get("paper_value") or {}
+    if value.get("text"):
+        source = escape(str(value.get("provenance", "none")))
+        found += f"<p>The paper's value: {escape(value['text'])} (source: {source}).</p>"
+    return found
+
+
+def check(one: dict[str, Any]) -> str:
+    """One check: its picture, and its numbers in words."""
+    control = one.get("control") or {}
+    shown = number(one["value"])
+    if one.get("interval") is not None:
+        low, high = one["interval"]
+        shown += f" ({one['interval_kind']}: {number(low)} to {number(high)}), {one['seeds']} seeds"
+    entries = [("value", shown), ("criterion", f"{one['criterion']}: {word(one['passed'])}{_margin(one)}")]
+    if "criterion" in control:
+        outcome = word(control.get("passed"))
+        entries.append(("control", f"{control['what']} = {number(control['value'])}; {control['criterion']}: {outcome}"))
+    elif control:
+        entries.append(("control", f"{control.get('what', 'none')}: {control.get('why', '')}"))
+    listed = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in entries)
+    name = f"<code>{escape(one['id'])}</code> " if one.get("id") else ""
+    title = f"{name}{escape(one['statistic'])} <small>({escape(one['kind'])}, {escape(one['preset'])})</small>"
+    return f'<div class="check"><p>{title}</p>{picture(one)}<dl>{listed}</dl></div>'
+
+
+def _margin(one: dict[str, Any]) -> str:
+    margin = one.get("margin")
+    return "" if margin is None else f" by {margin:+.1f} half-widths of the interval"

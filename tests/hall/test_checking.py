@@ -1,0 +1,62 @@
+"""`simplicity check`: what fresh runs say, beside what was published."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from simplicity.cli import checking, main
+from simplicity.evidence import claims, ledger
+from simplicity.evidence.claims import Check
+
+
+def made(name: str, passed: bool | None) -> Check:
+    control = claims.no_control("arithmetic" if passed is not None else "2 seeds, 5 are needed")
+    return Check("B1", "empirical", name, 1.0, None, "none", 3, "below 2", passed, "QUICK", control, id=f"B1.{name}")
+
+
+@pytest.mark.parametrize(
+    ("fresh", "agreement", "judged", "otherwise"),
+    [
+        ([made("a", True), made("b", False)], "agrees", 2, ()),
+        ([made("a", True), made("b", True)], "differs", 2, ("B1.b",)),
+        ([made("a", True), made("b", None)], "agrees", 1, ()),
+        ([made("a", None), made("b", None)], "not judged", 0, ()),
+        ([made("a", False), made("c", True)], "differs", 1, ("B1.a",)),
+    ],
+)
+def test_agreement_is_over_the_checks_that_both_runs_judge(
+    monkeypatch: pytest.MonkeyPatch, fresh: list[Check], agreement: str, judged: int, otherwise: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(ledger, "full_checks", lambda: [made("a", True), made("b", False)])
+    found = checking.row("B1", fresh)
+    assert (found.agreement, found.judged, found.otherwise) == (agreement, judged, otherwise)
+    assert (found.checks, found.published) == (2, claims.IN_PART)
+
+
+def test_fresh_seeds_are_told_can_be_asked_for_again_and_are_none_of_the_published(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["check", "b21", "--preset", "TINY", "--store", str(tmp_path / "store"), "-o", str(tmp_path / "table.csv")]
+    assert main([*words, "--fresh"]) == 0
+    first = capsys.readouterr().out
+    seed = int(first.split("seeds from ")[1].split()[0])
+    assert seed >= checking.FRESH_FROM and f"--fresh {seed}" in first
+    assert main([*words, "--fresh", str(seed)]) == 0
+    assert capsys.readouterr().out == first
+    (row,) = csv.DictReader((tmp_path / "table.csv").read_text().splitlines())
+    assert row["claim"] == "B21" and row["agreement"] in (checking.AGREES, checking.DIFFERS, checking.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["check"], "check: got no claim, allowed an id, or --all"),
+        (["check", "B1", "--all"], "check: got a claim beside --all"),
+        (["check", "B1", "--fresh", "-1"], "first_seed: got '-1'"),
+        (["check", "B1", "--seeds", "0"], "seeds: got '0'"),
+    ],
+)
+def test_wrong_words_are_refused(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert told in capsys.readouterr().err
