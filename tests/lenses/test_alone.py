@@ -73,7 +73,9 @@ def test_the_example_runs_as_it_is_told() -> None:
     assert record.dataset.step[-1] == 5
 
 
-def test_a_command_that_needs_the_book_says_so_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_a_command_that_needs_the_book_says_so_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def absent(name: str) -> None:
         raise ModuleNotFoundError("No module named 'tqdm'", name="tqdm")
 
