@@ -23,7 +23,7 @@
     record.plot()
 
 A record has the xarray dataset `dataset`, four panels by `plot()`, a file by `to_netcdf(path)`.
-The example takes about five seconds on one core, half of them the lenses'.
+The example takes about six seconds on one core, a third of them the lenses'.
 
 | lens | paper | what it measures |
 | --- | --- | --- |
