@@ -39,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return int(_command(options.command)(options))
     except Problem as problem:
         return _report(problem, FAILED if isinstance(problem, Stopped) else WRONG_INPUT)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] == "simplicity":
+            raise
+        return _report(f"simplicity: the package {missing.name} is missing, allowed with the extra `book`", WRONG_INPUT)
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
