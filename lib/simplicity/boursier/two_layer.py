@@ -43,6 +43,7 @@ Probe = Callable[[TwoLayer], float]
 Advance = Callable[[Array, Array, Array, Array, float, int, float], tuple[int, float]]
 
 _BY_SAMPLES = 7  # the largest d whose sums go by samples in portable arithmetic, in the order of the recorded runs
+_TOGETHER = 4  # the largest d for which the sums of two neurons stay in 16 registers, if they go by samples
 _CHUNK = 12  # sums of a neuron that stay in registers at a time
 _ONE, _PAIR, _FOUR, _EIGHT = ((0,) * count for count in (1, 2, 4, 8))  # shapes of tiles
 _BATCHES = 1024  # minibatches handed to the compiled loop at a time
@@ -280,8 +281,15 @@ def _descend_by_samples(a, w, x, y, steps, tolerance, step_size, slope, width, z
             return step, loss
         largest = zeros[0]
         for j in range(0, len(a), 2):
-            size = _update(a, w, j, _pull(j, x, r, len(y), marks, zeros), shift, rate, 1 - slope)
-            other = _update(a, w, j + 1, _pull(j + 1, x, r, len(y), marks, zeros), shift, rate, 1 - slope)
+            if len(zeros) <= _TOGETHER:
+                pull = _pull(j, x, r, len(y), marks, zeros, _PAIR)
+                size = _update(a, w, j, pull, 0, shift, rate, 1 - slope, zeros)
+                other = _update(a, w, j + 1, pull, 1, shift, rate, 1 - slope, zeros)
+            else:
+                lone = _pull(j, x, r, len(y), marks, zeros, _ONE)
+                size = _update(a, w, j, lone, 0, shift, rate, 1 - slope, zeros)
+                lone = _pull(j + 1, x, r, len(y), marks, zeros, _ONE)
+                other = _update(a, w, j + 1, lone, 0, shift, rate, 1 - slope, zeros)
             size = max(size, other) if j + 1 < width else size
             if not np.isfinite(size):
                 return step, size
@@ -293,19 +301,21 @@ def _descend_by_samples(a, w, x, y, steps, tolerance, step_size, slope, width, z
 
 
 @_compiled
-def _pull(j, x, r, n, marks, zeros):  # type: ignore[no-untyped-def]
-    """sum_k 1{<w_j, x_k> > 0} r_k x_k over n samples, as a tuple."""
+def _pull(j, x, r, n, marks, zeros, neurons):  # type: ignore[no-untyped-def]
+    """sum_k 1{<w_j, x_k> > 0} r_k x_k over n samples for as many neurons from j on, a tuple by coordinate and neuron."""
     lane, row = lanes.BYTES // r.itemsize, marks.shape[1]
     whole = n // lane
-    sums = lanes.zeros(r, zeros)
+    sums = lanes.zeros(r, zeros + zeros if len(neurons) == 2 else zeros)
     for v in range(whole):
-        active = lanes.kept(marks, j * row + v, 0, lanes.load(r, v * lane, 0, _ONE), _ONE)
+        active = lanes.kept(marks, j * row + v, row, lanes.load(r, v * lane, 0, _ONE), neurons)
         sums = lanes.outer(sums, lanes.load(x, v * lane, x.shape[1], zeros), active)
     pull = lanes.total(sums)
-    for k in range(whole * lane, n):
-        if marks[j, whole] >> (k - whole * lane) & 1:
-            for i in range(len(zeros)):
-                pull = tuple_setitem(pull, i, pull[i] + r[k] * x[i, k])
+    for q in range(len(neurons)):
+        for k in range(whole * lane, n):
+            if marks[j + q, whole] >> (k - whole * lane) & 1:
+                for i in range(len(zeros)):
+                    at = i * len(neurons) + q
+                    pull = tuple_setitem(pull, at, pull[at] + r[k] * x[i, k])
     return pull
 
 
@@ -330,11 +340,11 @@ def _add_pair(a, w, j, x, h, marks, zeros):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _update(a, w, j, pull, shift, rate, keep):  # type: ignore[no-untyped-def]
-    """One step of neuron j, whose n D_j is keep pull + shift; returns |n D_j|^2."""
+def _update(a, w, j, pull, q, shift, rate, keep, zeros):  # type: ignore[no-untyped-def]
+    """One step of neuron j, whose n D_j is keep times the q-th of `pull`, plus shift; returns |n D_j|^2."""
     outer, inner, size = a[j], rate * 0, rate * 0
-    for i in range(len(pull)):
-        force = keep * pull[i] + shift[i]
+    for i in range(len(zeros)):
+        force = keep * pull[i * (len(pull) // len(zeros)) + q] + shift[i]
         inner += w[j, i] * force
         size += force * force
         w[j, i] += rate * outer * force
