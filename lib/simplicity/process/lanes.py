@@ -135,6 +135,36 @@ def outer(typing, sums, left, right):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def inner(typing, left, right):  # type: ignore[no-untyped-def]
+    """The sum over all numbers of two tiles' products, first in 128 bytes of sums, or one vector where a tile is shorter."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        pairs = list(zip(*(cgutils.unpack_tuple(builder, part) for part in args), strict=True))
+        sums = [ir.Constant(pairs[0][0].type, None)] * min(len(pairs), 128 // BYTES)
+        for place, pair in enumerate(pairs):
+            sums[place % len(sums)] = _fma(builder, *pair, sums[place % len(sums)])
+        while len(sums) > 1:
+            sums = [builder.fadd(*two) for two in zip(sums[::2], sums[1::2], strict=True)]
+        return _total(builder, sums[0])
+
+    return left.dtype.dtype(left, right), generate
+
+
+@intrinsic
+def rectified(typing, vectors):  # type: ignore[no-untyped-def]
+    """max(0, .) of each number."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        found = []
+        for vector in cgutils.unpack_tuple(builder, args[0]):
+            zero = ir.Constant(vector.type, None)
+            found.append(builder.select(builder.fcmp_ordered("<=", vector, zero), zero, vector))
+        return context.make_tuple(builder, signature.return_type, found)
+
+    return vectors(vectors), generate
+
+
+@intrinsic
 def kept(typing, marks, offset, stride, vector, tile):  # type: ignore[no-untyped-def]
     """The one `vector` where the bits of marks[offset], marks[offset + stride], ... are set, elsewhere 0."""
 
@@ -156,20 +186,21 @@ def total(typing, vectors):  # type: ignore[no-untyped-def]
     """The sum of each vector's numbers: the upper half onto the lower, until one is left."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        found = []
-        for vector in cgutils.unpack_tuple(builder, args[0]):
-            count = vector.type.count
-            while count > 1:
-                count //= 2
-                low, high = (
-                    builder.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(ir.IntType(32), count), places))
-                    for places in (list(range(count)), list(range(count, 2 * count)))
-                )
-                vector = builder.fadd(low, high)
-            found.append(builder.extract_element(vector, ir.Constant(ir.IntType(32), 0)))
+        found = [_total(builder, vector) for vector in cgutils.unpack_tuple(builder, args[0])]
         return context.make_tuple(builder, signature.return_type, found)
 
     return types.UniTuple(vectors.dtype.dtype, vectors.count)(vectors), generate
+
+
+def _total(builder: Any, vector: Any) -> Any:
+    while vector.type.count > 1:
+        count = vector.type.count // 2
+        low, high = (
+            builder.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(ir.IntType(32), count), list(places)))
+            for places in (range(count), range(count, 2 * count))
+        )
+        vector = builder.fadd(low, high)
+    return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
 
 
 def _mask(builder: Any, bits: Any, count: int) -> Any:
