@@ -200,7 +200,10 @@ def _network(weights: Array, biases: Array, sizes: NDArray) -> FullyConnected:
 
 
 # One order of summation once compiled, and NaN keeps its meaning: see `two_layer`.
-compiled = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")
+_OPTIONS = {"nogil": True, "cache": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
+compiled = numba.njit(**_OPTIONS)
+# A function that is called counts anew who holds each of its arrays, which in steps this short is a quarter of the time.
+_within = numba.njit(**_OPTIONS, forceinline=True)
 
 
 # Layer by layer in arrays as large as the largest layer, rounded up to whole vectors by neurons of zeros: w[l, i, o] from
@@ -209,96 +212,98 @@ compiled = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "
 # guessed wrongly. A tile of a row stays in registers from its product to its step.
 
 
-@compiled
-def _choose(h, size, active):  # type: ignore[no-untyped-def]
-    """How many of h are not 0, which `active` then begins with."""
+@_within
+def _choose(h, k, layer, size, active):  # type: ignore[no-untyped-def]
+    """How many of h[k, layer] are not 0, which active[k, layer] then begins with."""
     count = 0
     for i in range(size):
-        active[count] = i
-        count += h[i] != 0
+        active[k, layer, count] = i
+        count += not abs(h[k, layer, i]) <= 0  # so that what is not a number counts
     return count
 
 
-@compiled
+@_within
 def _whole(size):  # type: ignore[no-untyped-def]
     """`size` rounded up to vectors, and as many of these numbers as whole tiles have."""
     end = size + -size % _LANE
     return end, end - end % (_LANE * len(_TILE))
 
 
-@compiled
-def _forward(w, b, sizes, h, active, counts, identity):  # type: ignore[no-untyped-def]
-    """Fills h from its first row x on, active and counts, and returns f(x)."""
+@_within
+def _forward(w, b, sizes, h, k, active, counts, identity):  # type: ignore[no-untyped-def]
+    """Fills h[k] from its first row x on, active and counts likewise, and returns f(x)."""
     last = len(sizes) - 2
     for layer in range(last + 1):
+        counts[k, layer] = _choose(h, k, layer, sizes[layer], active)
         if layer == 0 and identity:
             for o in range(sizes[1]):
-                h[1, o] = max(b[0, o] + h[0, o], 0.0)
+                h[k, 1, o] = max(b[0, o] + h[k, 0, o], 0.0)
         else:
-            counts[layer] = _choose(h[layer], sizes[layer], active[layer])
             end, wide = _whole(sizes[layer + 1])
             for o in range(0, wide, _LANE * len(_TILE)):
-                _add_rows(w, b, layer, o, h, active[layer], counts[layer], layer < last, _TILE)
+                _add_rows(w, b, layer, o, h, k, active, counts, layer < last, _TILE)
             for o in range(wide, end, _LANE):
-                _add_rows(w, b, layer, o, h, active[layer], counts[layer], layer < last, _ONE)
-    return h[last + 1, 0]
+                _add_rows(w, b, layer, o, h, k, active, counts, layer < last, _ONE)
+    return h[k, last + 1, 0]
 
 
-@compiled
-def _add_rows(w, b, layer, o, h, active, count, rectified, tile):  # type: ignore[no-untyped-def]
-    """A tile of h[layer + 1] from o on."""
-    width = h.shape[1]
+@_within
+def _add_rows(w, b, layer, o, h, k, active, counts, rectified, tile):  # type: ignore[no-untyped-def]
+    """A tile of h[k, layer + 1] from o on."""
+    width = h.shape[2]
+    row = (k * h.shape[1] + layer) * width
     sums = lanes.load(b, layer * width + o, _LANE, tile)
-    for c in range(count):
-        i = layer * width + active[c]
-        sums = lanes.outer(sums, lanes.load(w, i * width + o, _LANE, tile), lanes.spread(h, i, 0, _ONE))
+    for c in range(counts[k, layer]):
+        i = active[k, layer, c]
+        here = lanes.load(w, (layer * width + i) * width + o, _LANE, tile)
+        sums = lanes.outer(sums, here, lanes.spread(h, row + i, 0, _ONE))
     if rectified:
         sums = lanes.rectified(sums)
-    lanes.store(h, (layer + 1) * width + o, _LANE, sums)
+    lanes.store(h, row + width + o, _LANE, sums)
 
 
-@compiled
-def _backward(w, sizes, h, delta, active, counts, push, outer, rate):  # type: ignore[no-untyped-def]
+@_within
+def _backward(w, sizes, h, delta, k, active, counts, push, outer, rate):  # type: ignore[no-untyped-def]
     """delta = outer df / d(pre-activation) in the places of h; the weights above the first take a step of `rate`."""
     last = len(sizes) - 2
-    delta[last + 1, 0] = outer
+    delta[k, last + 1, 0] = outer
     for layer in range(last, 0, -1):
-        for i in range(h.shape[1]):
-            delta[layer, i] = 0
-            push[i] = -rate * h[layer, i]
+        for i in range(h.shape[2]):
+            delta[k, layer, i] = 0
+            push[i] = -rate * h[k, layer, i]
         end, wide = _whole(sizes[layer + 1])
         for o in range(0, wide, _LANE * len(_TILE)):
-            _pull_rows(w, layer, o, delta, active[layer], counts[layer], push, rate != 0, _TILE)
+            _pull_rows(w, layer, o, delta, k, active, counts, push, rate != 0, _TILE)
         for o in range(wide, end, _LANE):
-            _pull_rows(w, layer, o, delta, active[layer], counts[layer], push, rate != 0, _ONE)
+            _pull_rows(w, layer, o, delta, k, active, counts, push, rate != 0, _ONE)
 
 
-@compiled
-def _pull_rows(w, layer, o, delta, active, count, push, moves, tile):  # type: ignore[no-untyped-def]
-    """What a tile of delta[layer + 1] from o on gives delta[layer], and the step of its weights."""
-    width = delta.shape[1]
-    above = lanes.load(delta, (layer + 1) * width + o, _LANE, tile)
-    for c in range(count):
-        i = active[c]
+@_within
+def _pull_rows(w, layer, o, delta, k, active, counts, push, moves, tile):  # type: ignore[no-untyped-def]
+    """What a tile of delta[k, layer + 1] from o on gives delta[k, layer], and the step of its weights."""
+    width = delta.shape[2]
+    above = lanes.load(delta, (k * delta.shape[1] + layer + 1) * width + o, _LANE, tile)
+    for c in range(counts[k, layer]):
+        i = active[k, layer, c]
         at = (layer * width + i) * width + o
         row = lanes.load(w, at, _LANE, tile)
-        delta[layer, i] += lanes.inner(row, above)
+        delta[k, layer, i] += lanes.inner(row, above)
         if moves:
             lanes.store(w, at, _LANE, lanes.outer(row, above, lanes.spread(push, i, 0, _ONE)))
 
 
-@compiled
-def _step(w, sizes, h, delta, active, counts, rate, begin, end):  # type: ignore[no-untyped-def]
+@_within
+def _step(w, sizes, h, delta, k, active, counts, rate, begin, end):  # type: ignore[no-untyped-def]
     """A step of `rate` of the weights of the layers begin..end - 1, the first being 0."""
     for layer in range(begin, end):
-        for c in range(counts[layer]):
-            i = active[layer, c]
-            size = rate * h[layer, i]
+        for c in range(counts[k, layer]):
+            i = active[k, layer, c]
+            size = rate * h[k, layer, i]
             for o in range(sizes[layer + 1]):
-                w[layer, i, o] -= size * delta[layer + 1, o]
+                w[layer, i, o] -= size * delta[k, layer + 1, o]
 
 
-@compiled
+@_within
 def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
     """|W_1^T delta_1|."""
     total = 0.0
@@ -313,7 +318,7 @@ def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
     return np.sqrt(total)
 
 
-@compiled
+@_within
 def loss_derivative(f, target, cross):  # type: ignore[no-untyped-def]
     """(l, dl/df, eps) for the output or logit f."""
     if not cross:
@@ -325,26 +330,30 @@ def loss_derivative(f, target, cross):  # type: ignore[no-untyped-def]
     return loss, -wrong if target > 0.5 else wrong, 1 / right
 
 
-@compiled
-def _look(w, b, sizes, x, y, chosen, h, delta, active, counts, pull, push, rate, cross, identity):  # type: ignore[no-untyped-def]
+@_within
+def _look(  # type: ignore[no-untyped-def]
+    w, b, sizes, x, y, order, at, h, delta, active, counts, pull, push, rate, cross, identity
+):
     """Forward and backward; pull = sum of dl/db_1. Returns means of l, |dl/df| and eps. A lone sample moves w_2..w_d."""
-    loss, residual, epsilon = 0.0, 0.0, 0.0
-    pull[:] = 0
-    for k in range(len(chosen)):
+    loss, residual, epsilon, batch = 0.0, 0.0, 0.0, len(h)
+    for j in range(len(pull)):
+        pull[j] = 0
+    for k in range(batch):
+        chosen = order[at + k]
         for i in range(sizes[0]):
-            h[k, 0, i] = x[chosen[k], i]
-        f = _forward(w, b, sizes, h[k], active[k], counts[k], identity)
-        value, outer, size = loss_derivative(f, y[chosen[k]], cross)
+            h[k, 0, i] = x[chosen, i]
+        f = _forward(w, b, sizes, h, k, active, counts, identity)
+        value, outer, size = loss_derivative(f, y[chosen], cross)
         loss += value
         residual += abs(outer)
         epsilon += size
-        _backward(w, sizes, h[k], delta[k], active[k], counts[k], push, outer, rate if len(chosen) == 1 else 0.0)
+        _backward(w, sizes, h, delta, k, active, counts, push, outer, rate if batch == 1 else 0.0)
         for j in range(sizes[1]):
             pull[j] += delta[k, 1, j]
-    return loss / len(chosen), residual / len(chosen), epsilon / len(chosen)
+    return loss / batch, residual / batch, epsilon / batch
 
 
-@compiled
+@_within
 def _move(w, b, sizes, h, delta, active, counts, rate, train_first):  # type: ignore[no-untyped-def]
     """The rest of a step: biases, the first layer, and after a batch, which is seen whole before it moves anything, all."""
     batch, layers = len(h), len(sizes) - 1
@@ -354,10 +363,10 @@ def _move(w, b, sizes, h, delta, active, counts, rate, train_first):  # type: ig
                 b[layer, j] -= rate / batch * delta[k, layer + 1, j]
         if batch > 1 or train_first:
             begin, end = 0 if train_first else 1, layers if batch > 1 else 1
-            _step(w, sizes, h[k], delta[k], active[k], counts[k], rate / batch, begin, end)
+            _step(w, sizes, h, delta, k, active, counts, rate / batch, begin, end)
 
 
-@compiled
+@_within
 def keep_place(bias, old, middle, shift):  # type: ignore[no-untyped-def]
     """old = bias, shift += bias - middle; returns |bias - middle|^2."""
     square = 0.0
@@ -378,7 +387,7 @@ def close_window(row, window, squares, shift):  # type: ignore[no-untyped-def]
         row[8] -= (shift[j] / window) ** 2
 
 
-@compiled
+@_within
 def note_step(row, old, new, origin, rate, loss, pulled, residual, epsilon, before, ulp):  # type: ignore[no-untyped-def]
     """Adds a step to the sums of its window. `pulled` is |W_1^T dl/db_1|, `ulp` the distance of 1 from the next number."""
     length, distance, largest = 0.0, 0.0, 0.0
@@ -407,7 +416,7 @@ def _descend(  # type: ignore[no-untyped-def]
     w, b, sizes, x, y, order, rates, window, batch, cross, train_first, identity, origin, previous, out, trace, traced_epsilon
 ):
     """Advances w and b in place; a row of `out` for each window. `previous` holds eps of the step before, NaN at the start."""
-    first, at = sizes[1], 0
+    first, at, bias = sizes[1], 0, b[0]
     width = w.shape[2]
     h, delta = np.zeros((batch, len(sizes), width)), np.zeros((batch, len(sizes), width))
     active, counts, push = np.zeros((batch, len(sizes), width), np.int64), np.zeros((batch, len(sizes)), np.int64), np.zeros(width)
@@ -417,19 +426,18 @@ def _descend(  # type: ignore[no-untyped-def]
         middle[:] = b[0, :first]
         shift[:] = 0
         for step in range(window):
-            chosen = order[at : at + batch]
             loss, residual, epsilon = _look(
-                w, b, sizes, x, y, chosen, h, delta, active, counts, pull, push, rate, cross, identity
+                w, b, sizes, x, y, order, at, h, delta, active, counts, pull, push, rate, cross, identity
             )
             at += batch
             if not np.isfinite(loss):
                 row[0] = np.nan
                 return
             pulled = _slope(w, sizes, pull, identity) / batch
-            squares += keep_place(b[0], old, middle, shift)
+            squares += keep_place(bias, old, middle, shift)
             _move(w, b, sizes, h, delta, active, counts, rate, train_first)
             before = previous[0] if previous[0] > 0 else epsilon
-            note_step(row, old, b[0], origin, rate, loss, pulled, residual, epsilon, before, _ULP)
+            note_step(row, old, bias, origin, rate, loss, pulled, residual, epsilon, before, _ULP)
             if len(trace):
                 trace[index * window + step] = old
                 traced_epsilon[index * window + step] = epsilon
