@@ -202,7 +202,8 @@ def _network(weights: Array, biases: Array, sizes: NDArray) -> FullyConnected:
 # One order of summation once compiled, and NaN keeps its meaning: see `two_layer`.
 _OPTIONS = {"nogil": True, "cache": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
 compiled = numba.njit(**_OPTIONS)
-# A function that is called counts anew who holds each of its arrays, which in steps this short is a quarter of the time.
+# A call counts anew who holds each of its arrays, a quarter of the time of steps this short. `note_step` stays a call: its
+# sums would have another order.
 _within = numba.njit(**_OPTIONS, forceinline=True)
 
 
@@ -387,7 +388,7 @@ def close_window(row, window, squares, shift):  # type: ignore[no-untyped-def]
         row[8] -= (shift[j] / window) ** 2
 
 
-@_within
+@compiled
 def note_step(row, old, new, origin, rate, loss, pulled, residual, epsilon, before, ulp):  # type: ignore[no-untyped-def]
     """Adds a step to the sums of its window. `pulled` is |W_1^T dl/db_1|, `ulp` the distance of 1 from the next number."""
     length, distance, largest = 0.0, 0.0, 0.0
