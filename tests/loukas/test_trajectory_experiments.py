@@ -258,7 +258,7 @@ def test_the_player_has_a_frame_for_each_epoch_and_says_which_trajectory_is_long
     parts = [(one, cosine_task.measure(one)) for one in groups.runs_of(cosine_task, settings)]
     whole = run.assemble(cosine_task, settings, parts)
     plain = cells_where(whole, variant="plain").sortby("frequency")
-    epochs = cosine_task.frames(settings.epochs)
+    epochs = cosine_task.looks(settings.epochs)["frames"]
     player = plot.learning(plain, epochs, plain.field.values, cosine.square(3))
     last = plain.level.values[:, -1]
     longest = plain.frequency.values[np.argmax(last)]

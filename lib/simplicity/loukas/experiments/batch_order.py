@@ -33,6 +33,8 @@ LABELS = ("cosine", "y negated")
 
 @config.settings
 class Run(cosine.Run):
+    """A run in batches of one size, at one of two rates."""
+
     labels: str = config.param("cosine", "targets", choices=LABELS)
     batch: int = config.param(16, "samples a step", unit="samples", low=1, high=10**6)
     rate: str = config.param("scaled", "step of single samples, or times the batch", choices=RATES)

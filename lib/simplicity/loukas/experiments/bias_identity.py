@@ -48,6 +48,8 @@ KINDS = (
 
 @config.settings
 class Run(cosine.Run):
+    """One kind of check, on a network of its own."""
+
     kind: str = config.param("W_1 = I", "what is checked", choices=KINDS)
     draws: int = config.param(1000, "random outputs and labels for eps", low=10, high=10**7)
     steps: int = config.param(400, "steps with a free W_1", unit="steps", low=10, high=10**6)

@@ -52,6 +52,8 @@ JUDGED = ("decayed", "memorised")
 
 @config.settings
 class Run:
+    """A run on digits whose labels are partly redrawn."""
+
     setting: str = config.param("decayed", "how it is trained", choices=SETTINGS)
     labels: str = config.param("clean", "share of labels redrawn", choices=CORRUPTION)
     corruption: float = config.param(0.0, "the same as a number", low=0, high=1)

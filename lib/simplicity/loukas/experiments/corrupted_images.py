@@ -26,6 +26,8 @@ MATCHED = 0.4
 
 @config.settings
 class Run:
+    """A run on images whose labels are partly redrawn."""
+
     data: str = config.param("digits", "digits 3 / 8, or CIFAR-10 airplane / dog", choices=DATA)
     corruption: float = config.param(0.0, "share of labels replaced by a coin", low=0, high=1)
     images: int = config.param(200, "training images", unit="samples", low=4, high=10_000)

@@ -24,6 +24,8 @@ DELTA = 0.05
 
 @config.settings
 class Run:
+    """One random domain, and the numbers that Theorem 3 is given."""
+
     shape: str = config.param("curve", "domain", choices=SHAPES)
     phi: float = config.param(0.5, "steadiness phi", low=1e-9)
     mu: float = config.param(0.2, "least of f and 1 - f over visited points", low=1e-9, high=0.49)

@@ -27,6 +27,8 @@ NOISE = 0.1
 
 @config.settings
 class Run:
+    """A network on two moons, with or without Dropout."""
+
     kind: str = config.param("none", "masks divided by 1/2, masks alone, no Dropout", choices=KINDS)
     layers: int = config.param(1, "hidden layers", low=1, high=20)
     neurons: int = config.param(16, "of each hidden layer", unit="neurons", low=1, high=10**4)
@@ -61,21 +63,12 @@ def measure(run: Run) -> xr.Dataset:
     c = steady.dropout_constant(beta, mu, alive)
     bound = steady.lambda_steady(phi, c, len(active))
     values = {
-        "phi": phi,
-        "beta": beta,
-        "mu": mu,
-        "p_min": active.min(),
-        "p_min_alive": alive,
-        "dead": (active == 0).mean(),
-        "c": c,
-        "largest": largest,
-        "steady": bound,
-        "upper": steady.lambda_steady(largest, c, len(active)),
+        "phi": phi, "beta": beta, "mu": mu, "c": c, "margin": margin, "largest": largest,
+        "p_min": active.min(), "p_min_alive": alive, "dead": (active == 0).mean(),
+        "steady": bound, "upper": steady.lambda_steady(largest, c, len(active)),
         "product": lipschitz.product_bound(network, sigmoid=True),
-        "accuracy": ((f > 0) == y).mean(),
-        "margin": margin,
-        "radius": steady.radius(margin, bound),
-    }
+        "accuracy": ((f > 0) == y).mean(), "radius": steady.radius(margin, bound),
+    }  # fmt: skip
     return xr.Dataset({name: float(value) for name, value in values.items()})
 
 
@@ -91,16 +84,10 @@ def _train(
         looks.append((float(np.linalg.norm(network.weights[0], 2)), float(1 / (1 + np.exp(size)))))
 
     network, steps = dropout.descend(
-        start,
-        x,
-        y,
-        passes(run.moons, run.moons_epochs, rng),
-        step_size=run.moons_rate,
-        share=0.0 if run.kind == "none" else 0.5,
-        rescaled=run.kind == "rescaled",
-        rng=rng,
+        start, x, y, passes(run.moons, run.moons_epochs, rng), step_size=run.moons_rate,
+        share=0.0 if run.kind == "none" else 0.5, rescaled=run.kind == "rescaled", rng=rng,
         after_epoch=look,
-    )
+    )  # fmt: skip
     half = run.moons_epochs // 2
     phi = steady.steadiness(steps.normalised, half * run.moons)
     norms, confidences = zip(*looks[half:], strict=True)

@@ -24,6 +24,8 @@ WAYS = ("defined", "late", "averaged", "released")
 
 @config.settings
 class Run(cosine.Run):
+    """A block of repeats at one frequency."""
+
     repeats: int = config.param(3, "repeats of which the mean is taken", low=1, high=1000)
 
 

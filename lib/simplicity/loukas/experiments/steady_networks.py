@@ -33,6 +33,8 @@ _RESAMPLES = 2000
 
 @config.settings
 class Run:
+    """A run of which every step is traced."""
+
     kind: str = config.param("passes", "order of samples, or passes for signs", choices=KINDS)
     frequency: float = config.param(0.5, "frequency f of the cosine", low=0.01, high=10)
     n: int = config.param(100, "training points", unit="samples", low=4, high=10**5)
@@ -69,21 +71,17 @@ def measure(run: Run) -> xr.Dataset:
     late_moments = moments[late, 2], moments[late, 3]
     at_start = np.broadcast_to(slope[:1], (LATE, run.n))
     values: dict[str, Any] = {
-        "phi": phi,
-        "phi_before": before,
-        "above": (after > phi).mean(),
-        "above_before": (after > before).mean(),
-        "excess": after.max() / phi,
+        "phi": phi, "above": (after > phi).mean(), "excess": after.max() / phi,
+        "phi_before": before, "above_before": (after > before).mean(),
         "growth": after.max() / before,
         "product": lipschitz.product_bound(network, sigmoid=run.kind == "signs"),
         "variance": steady.variance(bias[-1 - LATE * run.n : -1]),
         "scale": scale(slope[late].mean(axis=1), *late_moments),
         "scale_start": scale(at_start.mean(axis=1), *late_moments),
-        "slope_late": slope[late].mean(),
-        "slope_start": slope[0].mean(),
+        "slope_late": slope[late].mean(), "slope_start": slope[0].mean(),
         "misfit": (moments[late, 2] ** 2 + moments[late, 3]).mean(),
         "worst_epsilon": moments[:, 0].max(),
-    }
+    }  # fmt: skip
     distance = np.linalg.norm(bias[:: run.n] - bias[0], axis=1)[1:]
     return xr.Dataset(values | _distances(run, distance, slope, moments))
 
@@ -97,14 +95,11 @@ def _distances(
         steady.distance_bound(run.rate, run.n, moments[:-1, column], average) for column in (0, 1)
     )
     kept = np.unique(np.geomspace(1, run.epochs, DRAWN).round().astype(int))
+    at = kept - 1
     curves = {
-        "epoch": kept,
-        "largest": slope[kept].max(axis=1),
-        "average": slope[kept].mean(axis=1),
-        "distance": distance[kept - 1],
-        "bound": bound[kept - 1],
-        "bound_smallest": smallest[kept - 1],
-    }
+        "epoch": kept, "largest": slope[kept].max(axis=1), "average": slope[kept].mean(axis=1),
+        "distance": distance[at], "bound": bound[at], "bound_smallest": smallest[at],
+    }  # fmt: skip
     # Early epochs that would repeat are not kept: NaN fills up.
     missing = np.full(DRAWN - len(kept), np.nan)
     padded = {name: np.concatenate([values, missing]) for name, values in curves.items()}

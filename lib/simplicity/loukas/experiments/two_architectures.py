@@ -29,6 +29,8 @@ PROBES = 6
 
 @config.settings
 class Run:
+    """A run of one of the two networks."""
+
     architecture: str = config.param("convolutional", "network", choices=ARCHITECTURES)
     data: str = config.param("digits", "images", choices=("digits", "mnist"))
     images: int = config.param(200, "training images", unit="samples", low=4, high=10_000)

@@ -29,6 +29,8 @@ KINDS = ("frozen", "frozen, epochs", "frozen, one sample", "moving", "moving, ep
 
 @config.settings
 class Run(cosine.Run):
+    """A network whose windows are compared, frozen or moving."""
+
     kind: str = config.param("frozen", "how samples are drawn, and do weights move?", choices=KINDS)
     epochs: int = config.param(500, "epochs before", unit="epochs", low=1, high=10**6)
     blocks: int = config.param(32, "windows of 64 epochs", low=2, high=10**5)
