@@ -82,11 +82,11 @@ def single_sample(precision, steps=50_000):
             h = jax.nn.relu(h @ weight + bias)
         return (h @ weights[-1] + biases[-1])[0]
 
-    def auto(network, k):
+    def by_grad(network, k):
         loss, slopes = jax.value_and_grad(lambda network: 0.5 * (output(network, x[k]) - y[k]) ** 2)(network)
         return jax.tree.map(lambda part, slope: part - rate * slope, network, slopes), loss
 
-    def hand(network, k):
+    def by_hand(network, k):
         weights, biases = network
         h = [x[k], jax.nn.relu(x[k] + biases[0])]
         for weight, bias in zip(weights[:-1], biases[1:-1], strict=True):
@@ -100,7 +100,7 @@ def single_sample(precision, steps=50_000):
         return (tuple(slid), (biases[0] - rate * delta, *moved)), loss
 
     found = {}
-    for step in (auto, hand):
+    for step in (by_grad, by_hand):
         draw = [rng.uniform(-1, 1, (below, above)) / below**0.5 for below, above in zip(LAYERS[1:-1], LAYERS[2:], strict=True)]
         network = tuple(jnp.asarray(part, precision) for part in draw), tuple(jnp.zeros(size, precision) for size in LAYERS[1:])
 
@@ -119,7 +119,7 @@ def tangent_kernel(n, m, d, precision):
     x, a, w = (jnp.asarray(rng.standard_normal(shape), precision) for shape in ((n, d), (m,), (m, d)))
 
     @jax.jit
-    def by_gradients(x):
+    def by_grad(x):
         def of(one):
             return jax.grad(lambda state: jax.lax.erf(state[1] @ one / d**0.5) @ state[0] / m**0.5)((a, w))
 
@@ -128,13 +128,13 @@ def tangent_kernel(n, m, d, precision):
         return outer @ outer.T + inner @ inner.T
 
     @jax.jit
-    def hand(x):
+    def by_hand(x):
         z = x @ w.T / d**0.5
         h, slope = jax.lax.erf(z), 2 / np.pi**0.5 * jnp.exp(-(z**2)) * a
         return (h @ h.T + slope @ slope.T * (x @ x.T) / d) / m
 
     found = {}
-    for kernel in (by_gradients, hand):
+    for kernel in (by_grad, by_hand):
         found[kernel.__name__] = best(lambda state, kernel=kernel: kernel(x), None, 1)
     return found
 

@@ -144,7 +144,8 @@ def inner(typing, left, right):  # type: ignore[no-untyped-def]
         for place, pair in enumerate(pairs):
             sums[place % len(sums)] = _fma(builder, *pair, sums[place % len(sums)])
         while len(sums) > 1:
-            sums = [builder.fadd(*two) for two in zip(sums[::2], sums[1::2], strict=True)]
+            rest = sums[len(sums) - len(sums) % 2 :]
+            sums = [builder.fadd(*two) for two in zip(sums[::2], sums[1::2], strict=False)] + rest
         return _total(builder, sums[0])
 
     return left.dtype.dtype(left, right), generate
