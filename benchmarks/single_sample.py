@@ -37,7 +37,7 @@ def problem(sizes: tuple[int, ...]) -> tuple[nets.FullyConnected, np.ndarray, np
 
 
 def compiled(sizes: tuple[int, ...], pick: Callable = statistics.median) -> float:
-    """Seconds of a step, the median over repeats or what `pick` takes of them; the first call compiles and is not counted."""
+    """Seconds of a step, what `pick` takes of the repeats; the first call compiles and is not counted."""
     start, x, y = problem(sizes)
     order = passes(100, COMPILED_STEPS // 100, np.random.default_rng(1))
     found = []

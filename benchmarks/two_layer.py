@@ -1,8 +1,9 @@
 """The compiled two-layer engine beside torch's automatic differentiation: one step, one thread both, in one run.
 
 Prints a line for each setting: what is trained, n, m, d, precision, milliseconds of a step for both, their ratio, and what the
-compiled loop achieves, counting the 4 d + 3 floating-point operations that each sample and neuron needs in a step. Times are processor
-time, so that a busy machine disturbs them less. First comes what the machine can do: a 2048 x 2048 product in float32.
+compiled loop achieves, counting the 4 d + 3 operations that each sample and neuron needs in a step.
+Times are processor time, so that a busy machine disturbs them less. First comes what the machine
+can do: a 2048 x 2048 product in float32.
 
 `--record` also writes the table and the picture of the page "What a step costs"; `make bench` only prints.
 """
@@ -53,7 +54,7 @@ ENOUGH_SECONDS = 0.05  # of a repeat, by as many steps as that takes
 
 
 def seconds_of_a_step(engine: Callable, setting: Setting, pick: Callable = statistics.median) -> float:
-    """The median over repeats, or what `pick` takes of them; the cost of a call without steps is taken off."""
+    """What `pick` takes of the repeats, less the cost of a call without steps."""
     task = synthetic.linear_task("gaussian", setting.n, setting.d, 0.25, seed=0, n_test=1)
     x = nets.with_ones(task.x) if setting.what == "hidden bias" else task.x
     start = nets.dominated(setting.m, x.shape[1], 1e-3, np.random.default_rng(0))

@@ -55,9 +55,11 @@ def test_so_it_does_on_minibatches(dim, batch, slope):
 @pytest.mark.parametrize(("dim", "slope"), [(2, 0.0), (3, 0.2), (5, 0.0), (7, 0.1), (25, 0.0)])
 def test_both_orders_of_the_sums_are_torchs_step_to_rounding(n, dim, slope):
     start, x, y = problem(n=n, dim=dim, width=37)
-    theirs, _ = descend_autograd(start, x, y, step_size=0.01, schedule=(0, 20), probes={}, slope=slope)
+    settings = {"step_size": 0.01, "schedule": (0, 20), "probes": {}, "slope": slope}
+    theirs, _ = descend_autograd(start, x, y, **settings)
     by_neurons = functools.partial(two_layer._advance_by_neurons, order=None)
-    for advance in (by_neurons, two_layer._advance_by_samples) if dim <= 7 and not lanes.WIDE else (by_neurons,):
+    both = dim <= 7 and not lanes.WIDE
+    for advance in (by_neurons, two_layer._advance_by_samples) if both else (by_neurons,):
         a, w = start.a.copy(), start.w.copy()
         done, force = advance(a, w, np.ascontiguousarray(x.T), y, 0.01, 20, 0.0, slope=slope)
         assert done == 20 and force > 0

@@ -30,7 +30,16 @@ def pieces(x, marks, out):
 @numba.njit
 def rectify(z, weights, sums, marks):
     lane = sums.shape[1]
-    lanes.rectify(lanes.load(z, 0, lane, TWO + TWO), lanes.spread(weights, 0, 1, TWO), sums, 0, lane, marks, 0, 2)
+    lanes.rectify(
+        lanes.load(z, 0, lane, TWO + TWO),
+        lanes.spread(weights, 0, 1, TWO),
+        sums,
+        0,
+        lane,
+        marks,
+        0,
+        2,
+    )
 
 
 def numbers(shape: tuple[int, ...], precision: str) -> np.ndarray:
@@ -47,7 +56,11 @@ def bits(marks: np.ndarray, count: int) -> np.ndarray:
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_a_tile_gains_the_products_of_numbers_and_vectors(precision):
-    left, right, out = numbers((4,), precision), numbers((2, lane(precision)), precision), numbers((3, 2, lane(precision)), precision)
+    left, right, out = (
+        numbers((4,), precision),
+        numbers((2, lane(precision)), precision),
+        numbers((3, 2, lane(precision)), precision),
+    )
     expected = out + (left[:3] + left[1:])[:, None, None] * right
     tile(left, right, out)
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-6)
@@ -68,7 +81,11 @@ def test_vectors_are_kept_rectified_and_summed(precision):
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_outputs_gain_what_is_positive_and_marks_say_where(precision):
     count = lane(precision)
-    z, weights, sums = numbers((2, 2, count), precision), numbers((2,), precision), numbers((2, count), precision)
+    z, weights, sums = (
+        numbers((2, 2, count), precision),
+        numbers((2,), precision),
+        numbers((2, count), precision),
+    )
     z[0, 0, 0], marks = 0, np.zeros((2, 2), np.uint16)  # by weight, then by row
     expected = sums + weights[0] * np.maximum(z[:, 0], 0) + weights[1] * np.maximum(z[:, 1], 0)
     rectify(z, weights, sums, marks)

@@ -53,10 +53,12 @@ def test_so_do_layers_of_more_and_of_less_than_a_tile(sizes, batch):
     order = with_replacement(20, 60 * batch, RNG(1))
     network, ours = descend(start, x, y, order, step_size=0.02, window=20, batch=batch)
     module = as_module(start)
-    theirs = descend_autograd(module, module[0].bias, x, y, order, step_size=0.02, window=20, batch=batch)
-    for layer, (weight, bias) in enumerate(zip(*network, strict=True)):
-        np.testing.assert_allclose(weight, module[2 * layer].weight.detach().numpy(), rtol=0, atol=1e-12)
-        np.testing.assert_allclose(bias, module[2 * layer].bias.detach().numpy(), rtol=0, atol=1e-12)
+    settings = {"step_size": 0.02, "window": 20, "batch": batch}
+    theirs = descend_autograd(module, module[0].bias, x, y, order, **settings)
+    for layer, pair in enumerate(zip(*network, strict=True)):
+        for part, name in zip(pair, ("weight", "bias"), strict=True):
+            expected = getattr(module[2 * layer], name).detach().numpy()
+            np.testing.assert_allclose(part, expected, rtol=0, atol=1e-12)
     np.testing.assert_allclose(ours.slope, theirs.slope, rtol=1e-10)
 
 

@@ -420,7 +420,8 @@ def _descend(  # type: ignore[no-untyped-def]
     first, at, bias = sizes[1], 0, b[0]
     width = w.shape[2]
     h, delta = np.zeros((batch, len(sizes), width)), np.zeros((batch, len(sizes), width))
-    active, counts, push = np.zeros((batch, len(sizes), width), np.int64), np.zeros((batch, len(sizes)), np.int64), np.zeros(width)
+    active, counts = np.zeros(h.shape, np.int64), np.zeros(h.shape[:2], np.int64)
+    push = np.zeros(width)
     old, middle, shift, pull = np.empty(first), np.empty(first), np.empty(first), np.empty(first)
     for index in range(len(rates)):
         rate, row, squares = rates[index], out[index], 0.0
