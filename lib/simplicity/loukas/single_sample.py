@@ -119,7 +119,7 @@ def descend(
     before, done = np.full(1, np.nan), 0
     for end in sorted({0, *schedule, len(rates)}):
         part = slice(done * window, end * window)
-        _descend(  # type: ignore[call-arg]
+        _descend(
             weights, biases, sizes, *data, order[done * window * batch : end * window * batch], rates[done:end], window, batch,
             loss == "cross entropy", train_first, _is_identity(start, train_first), first, before, values[done:end],
             kept.bias[part], kept.epsilon[part],
@@ -200,7 +200,10 @@ def _network(weights: Array, biases: Array, sizes: NDArray) -> FullyConnected:
 
 
 # One order of summation once compiled, and NaN keeps its meaning: see `two_layer`.
-_OPTIONS = {"nogil": True, "cache": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
+_FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+_OPTIONS: dict[str, Any] = {
+    "nogil": True, "cache": True, "fastmath": _FASTMATH, "error_model": "numpy",
+}  # fmt: skip
 compiled = numba.njit(**_OPTIONS)
 # A call counts anew who holds each of its arrays, a quarter of the time of steps this short. `note_step` stays a call: its
 # sums would have another order.
