@@ -21,7 +21,7 @@ from simplicity.loukas import cosine, criteria, lipschitz, trajectory
 from simplicity.loukas.single_sample import descend
 from simplicity.nets import FullyConnected
 
-CLAIMS = ("L-F1a", "L-F1b", "L-F1bp", "L-F1c", "L-F2a", "L-F2b", "L-FI")
+CLAIMS = ("L7", "L8", "L9", "L10", "L14", "L15", "L18")
 
 PROBES = 36  # half of them evenly in the logarithm of the epoch, half evenly in the epoch
 FRAMES = 14  # of the player, from `FIRST_FRAME` on
@@ -180,7 +180,7 @@ def checks(runs: Runs) -> list[claims.Check]:
 
 
 Row = tuple[str, str, np.ndarray, claims.Control]  # id, what is ordered, its values, the control
-BOUNDS = {"L-F1a.epochs": 0.6, "L-F1b.early": 0}  # of the interval of a rank correlation
+BOUNDS = {"L7.epochs": 0.6, "L8.early": 0}  # of the interval of a rank correlation
 
 
 def _orders(runs: Runs) -> list[Row]:
@@ -194,21 +194,21 @@ def _orders(runs: Runs) -> list[Row]:
     of_misfit = [one.variance_end / one.loss_end for one in (constant, simple)]
     return [
         (
-            "L-F1b.end", "the level at the end", level,
+            "L8.end", "the level at the end", level,
             claims.control("constant target: level at the end over that of the first epoch",
                            stays, claims.between(0.5, 2)),
         ),
         (
-            "L-F1b.early", "the level at epoch 100", early,
+            "L8.early", "the level at epoch 100", early,
             claims.no_control("the same statistic at the end has one"),
         ),
         (
-            "L-F2a.misfit", "the variance of b_1 / (2 alpha^2 loss), last ten epochs", misfit,
+            "L14.misfit", "the variance of b_1 / (2 alpha^2 loss), last ten epochs", misfit,
             claims.control("constant target: its median over that at f = 0.25",
                            _median_ratio(*of_misfit), claims.below(0.1)),
         ),
         (
-            "L-F2b.matched", "|b_1 - b_1(0)| at matched loss = 0.03", distance,
+            "L15.matched", "|b_1 - b_1(0)| at matched loss = 0.03", distance,
             claims.control(f"{times}: distance at the end over that of y (it has a unit)",
                            ratio(runs, "y times 4", "distance_end"), claims.above(1.5)),
         ),
@@ -226,39 +226,39 @@ def _orders_over_many_seeds(runs: Runs) -> list[Row]:
     half, times = "half the step, f = 0.5", "y times 4, f = 0.25"
     return [
         (
-            "L-F1a.epochs", "the epochs until R2 = 0.9 in training", epochs_to_fit(runs),
+            "L7.epochs", "the epochs until R2 = 0.9 in training", epochs_to_fit(runs),
             _unchanged(runs, "y negated", epochs, "epochs_at", "R2 0.9"),
         ),
         (
-            "L-F1b.loss_3", "the level at matched loss = 0.03",
+            "L8.loss_3", "the level at matched loss = 0.03",
             matched(runs, "level_at", "loss 0.03"),
             claims.control(f"{times}: level at R2 = 0.9 over that of y (it has a unit)",
                            ratio(runs, "y times 4", "level_at", "R2 0.9"), claims.between(3, 5)),
         ),
         (
-            "L-F1b.loss_1", "the level at matched loss = 0.01",
+            "L8.loss_1", "the level at matched loss = 0.01",
             matched(runs, "level_at", "loss 0.01"),
             _unchanged(runs, "y negated", level, "level_at", "loss 0.01"),
         ),
         (
-            "L-F1b.fit", "the level at matched R2 = 0.9", matched(runs, "level_at", "R2 0.9"),
+            "L8.fit", "the level at matched R2 = 0.9", matched(runs, "level_at", "R2 0.9"),
             _unchanged(runs, "another plane", level, "level_at", "R2 0.9"),
         ),
         (
-            "L-F2a.variance", "the variance of b_1 / alpha^2, last ten epochs",
+            "L14.variance", "the variance of b_1 / alpha^2, last ten epochs",
             by_seed(runs, "variance_end"),
             claims.control(f"{half}: variance / alpha^2 at loss 0.01 over that of a whole step",
                            ratio(runs, "half the step", "variance_at", "loss 0.01"),
                            claims.between(0.8, 1.25)),
         ),
         (
-            "L-F2b.end", "|b_1 - b_1(0)|, last ten epochs", by_seed(runs, "distance_end"),
+            "L15.end", "|b_1 - b_1(0)|, last ten epochs", by_seed(runs, "distance_end"),
             claims.control("constant target: its median over that at f = 0.25",
                            _median_ratio(constant.distance_end, simple.distance_end),
                            claims.below(0.5)),
         ),
         (
-            "L-FI.total", "the total trajectory of all epochs", by_seed(runs, "total_end"),
+            "L18.total", "the total trajectory of all epochs", by_seed(runs, "total_end"),
             _unchanged(runs, "y negated", "the log total", "total_end"),
         ),
     ]  # fmt: skip
@@ -279,13 +279,13 @@ def _other_checks(runs: Runs, unless: str, many: str) -> list[claims.Check]:
     before = "eps of the step before: smallest relative error of an epoch's mean"
     return [
         claims.check(
-            runs, "L-F1a.neighbours", "empirical",
+            runs, "L7.neighbours", "empirical",
             "largest p of sign tests that the larger of two neighbouring f takes more epochs",
             claims.exact(max(tests), len(epochs)) if tests else claims.mean([]), claims.below(0.05),
             _unchanged(runs, "another plane", "log epochs", "epochs_at", "R2 0.9"), unless=many,
         ),
         claims.check(
-            runs, "L-F1b.pairs", "empirical",
+            runs, "L8.pairs", "empirical",
             "share of pairs of runs whose level at the end is larger at f = 1 than at f = 0.25",
             _larger(runs, "level_end"), claims.at_least(0.95),
             claims.control(f"{untrained} (the order is forced)",
@@ -293,7 +293,7 @@ def _other_checks(runs: Runs, unless: str, many: str) -> list[claims.Check]:
             unless=unless,
         ),
         claims.check(
-            runs, "L-F1bp.steps", "identity", f"{steps}, in units of the rounding of b_1",
+            runs, "L9.steps", "identity", f"{steps}, in units of the rounding of b_1",
             claims.largest(plain.rounding.values), claims.below(8),
             claims.control(f"{before}, median over epochs",
                            claims.smallest(plain.late_error.values), claims.above(0.1)),
@@ -302,7 +302,7 @@ def _other_checks(runs: Runs, unless: str, many: str) -> list[claims.Check]:
 
 
 def _test_checks(runs: Runs, unless: str) -> list[claims.Check]:
-    """L-F1c. All seeds: within one frequency ten runs say little."""
+    """L10. All seeds: within one frequency ten runs say little."""
     groups = [runs(PLAIN, frequency=f) for f in runs.settings.frequency]
     pairs = [(one.level_end.values, one.test_end.values) for one in groups]
     within = trajectory.pooled_spearman(pairs)
@@ -312,7 +312,7 @@ def _test_checks(runs: Runs, unless: str) -> list[claims.Check]:
     worse = "share of seeds with a shorter trajectory and a worse test loss"
     return [
         claims.check(
-            runs, "L-F1c.across", "empirical",
+            runs, "L10.across", "empirical",
             "rank correlation of level and test loss at the end, over all f",
             criteria.order(by_seed(runs, "level_end"), by_seed(runs, "test_end")),
             claims.interval_above(0.5),
@@ -321,7 +321,7 @@ def _test_checks(runs: Runs, unless: str) -> list[claims.Check]:
             unless=unless,
         ),
         claims.check(
-            runs, "L-F1c.within", "empirical", "the same within one f, pooled by Fisher's z",
+            runs, "L10.within", "empirical", "the same within one f, pooled by Fisher's z",
             criteria.correlation(within, runs.seeds, "Fisher's z 95 %"), claims.interval_above(0),
             claims.control(f"permuted labels, epoch 300: {worse}",
                            claims.share(misleading), claims.at_least(0.9)),

@@ -1,4 +1,4 @@
-"""What trained linear regions say about empty ones: Theorem 2 (claims L-T2, L-FR).
+"""What trained linear regions say about empty ones: Theorem 2 (claims L22, L24).
 
 The setting of the four pictures of Loukas et al. 2021: the network 10-10-32-1 with W_1 = I, the
 cosine of frequency 1/2, 200 points. The plane of the data is covered by a grid. At each grid point
@@ -21,7 +21,7 @@ from simplicity.loukas.criteria import elsewhere
 from simplicity.loukas.single_sample import descend
 from simplicity.nets import FullyConnected
 
-CLAIMS = ("L-T2", "L-FR")
+CLAIMS = ("L22", "L24")
 
 SIZES = (cosine.DIM, cosine.DIM, 32, 1)
 _SLACK = 1 + 1e-9  # of float arithmetic, where a bound is an equality
@@ -197,28 +197,28 @@ def checks(runs: Runs) -> list[claims.Check]:
     check = partial(claims.check, runs, unless=elsewhere(runs, region_epochs=1000, frequency=0.5))
     return [
         check(
-            "L-T2.slopes", "theorem",
+            "L22.slopes", "theorem",
             "phi = lambda of training points: share of spanned empty regions above the bound, most",
             claims.largest(found.violated), claims.below(1e-12),
             claims.control("phi = lambda at the initialisation: mean share",
                            claims.mean(found.violated_start), claims.above(0.1)),
         ),
         check(
-            "L-T2.steps", "theorem",
+            "L22.steps", "theorem",
             "phi and gamma from the steps of the last epoch: the same share, most",
             claims.largest(found.violated_measured), claims.below(1e-12),
             claims.control("phi from the steps of the first epoch: mean share",
                            claims.mean(found.violated_early), claims.above(0.1)),
         ),
         check(
-            "L-T2.spanned", "theorem",
+            "L22.spanned", "theorem",
             "share of empty regions that the training regions span, so that there is a bound",
             claims.mean(1 - found.infeasible), claims.above(0.05),
             claims.control("random patterns as dense: the same share",
                            claims.mean(found.feasible_random), claims.below(0.02)),
         ),
         check(
-            "L-FR.map", "empirical",
+            "L24.map", "empirical",
             "rank correlation over the grid of lambda with the target's slope",
             claims.mean(found.correlation), claims.interval_above(0),
             claims.control("untrained network",

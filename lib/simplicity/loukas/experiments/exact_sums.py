@@ -1,4 +1,4 @@
-"""Two special cases of Theorem 2 in a network small enough to have them (claim L-T2b).
+"""Two special cases of Theorem 2 in a network small enough to have them (claim L23).
 
 Loukas et al. 2021. Networks 2-3-3-1 as torch starts them: nine products of neurons. If the training
 patterns have rank nine, every region is spanned, which takes nine training points at least. And if
@@ -18,7 +18,7 @@ from simplicity.loukas import lipschitz, regions
 from simplicity.loukas.criteria import elsewhere
 from simplicity.nets import FullyConnected, torch_default
 
-CLAIMS = ("L-T2b",)
+CLAIMS = ("L23",)
 
 SIZES = (2, 3, 3, 1)
 PRODUCTS = 9
@@ -104,14 +104,14 @@ def checks(runs: Runs) -> list[claims.Check]:
     over, nearest = (found[name].values[some] / sums[some] for name in ("above", "above_nearest"))
     return [
         check(
-            "L-T2b.sums", "theorem",
+            "L23.sums", "theorem",
             "s(x) a sum of training patterns: share with lambda > beta times the sum of phi, most",
             claims.largest(over), claims.below(1e-12),
             claims.control("phi of the nearest pattern in place of a sum: mean share",
                            claims.mean(nearest), claims.above(0.1)),
         ),
         check(
-            "L-T2b.rank", "theorem",
+            "L23.rank", "theorem",
             "training patterns of rank nine: share of empty regions that they span, least",
             claims.smallest(spanned[full] / empty[full]), claims.at_least(1),
             claims.control("four points, regions of rank nine: mean share",

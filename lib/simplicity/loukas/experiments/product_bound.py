@@ -1,4 +1,4 @@
-"""The product of layer norms against the local constants themselves, over depth (claim L-T3c).
+"""The product of layer norms against the local constants themselves, over depth (claim L27).
 
 Loukas et al. 2021, section 3. Untrained networks of width 32 as torch starts them. The largest
 local constant is sampled, so it is a lower bound of lambda_f and the ratio an upper bound of the
@@ -20,7 +20,7 @@ from simplicity.loukas import lipschitz
 from simplicity.loukas.criteria import elsewhere
 from simplicity.nets import FullyConnected, torch_default
 
-CLAIMS = ("L-T3c",)
+CLAIMS = ("L27",)
 
 KINDS = ("random", "dead", "linear")
 DIM = 10
@@ -117,21 +117,21 @@ def checks(runs: Runs) -> list[claims.Check]:
     check = partial(claims.check, runs, unless=elsewhere(runs, layer_width=32))
     return [
         check(
-            "L-T3c.growth", "empirical",
+            "L27.growth", "empirical",
             "untrained: factor of product over largest sampled constant for each layer",
             growth(random), claims.interval_above(1),
             claims.control("aligned orthogonal linear layers: largest ratio, less 1",
                            claims.largest(abs(looseness(linear) - 1)), claims.below(1e-6)),
         ),
         check(
-            "L-T3c.dead", "identity",
+            "L27.dead", "identity",
             "a middle layer that never fires: share with constant 0 and product above 0",
             claims.share(((dead.largest == 0) & (dead["product"] > 0)).values), claims.every_seed(),
             claims.control("the same networks as they were",
                            claims.share((random.largest == 0).values), claims.no_seed()),
         ),
         check(
-            "L-T3c.deep", "empirical",
+            "L27.deep", "empirical",
             "untrained: least product over largest sampled constant at depth 12",
             claims.smallest(deep), claims.above(1000),
             claims.control("at depth 3: largest", claims.largest(shallow), claims.below(100)),
