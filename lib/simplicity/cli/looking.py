@@ -40,7 +40,7 @@ def show_ledger(options: argparse.Namespace) -> int:
     else:
         for row in rows:
             print(
-                f"{row['id']:8}{row['verdict']:18}{row['claim']}"
+                f"{row['id']:8}{row['verdict']:18}{row.get('short') or row['claim']}"
                 + (f"  [{row['reason']}]" if row["checks"] and row["reason"] else "")
             )
     return 0

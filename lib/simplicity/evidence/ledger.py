@@ -191,7 +191,7 @@ def number(value: float | None) -> str:
 def markdown(found: Sequence[dict[str, Any]]) -> str:
     """The judged claims as the table of the README."""
     lines = ["| claim | what it says | verdict |", "| --- | --- | --- |"]
-    lines += [f"| {row['id']} | {row['claim']} | {row['verdict']} |" for row in found if row["checks"]]
+    lines += [f"| {row['id']} | {row.get('short') or row['claim']} | {row['verdict']} |" for row in found if row["checks"]]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""A cosine of four frequencies, learnt one sample at a time, and the first bias (L-F1, L-F2).
+"""A cosine of four frequencies, learnt one sample at a time, and the first bias (the claims L7 to L15).
 
 Loukas et al. 2021, their Task 1 and Figures 1a-c, 2a, 2b: N = 100 points, network 10-10-32-32-32-1
 with W_1 = I, one sample a step in epochs, step size 0.001, 3000 epochs. Frequencies of a seed share
