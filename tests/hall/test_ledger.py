@@ -86,7 +86,7 @@ def test_evidence_of_a_page_makes_the_verdict_where_there_is_no_record(value, ve
 
 def test_a_record_outweighs_the_fresh_run_which_is_listed_beside_it():
     before = next(row for row in ledger.rows() if row["id"] == "B3")
-    failing = {"checks": [made_up("B3", 2.0, 1.0, before["checks"][0]["statistic"]).row()]}
+    failing = {"checks": [made_up(before["checks"][0]["id"], 2.0, 1.0).row()]}
     after = next(row for row in ledger.rows([failing]) if row["id"] == "B3")
     assert after["verdict"] == before["verdict"] != "pending"
     assert len(after["checks"]) == len(before["checks"]) + 1
