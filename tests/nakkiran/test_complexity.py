@@ -1,15 +1,20 @@
-"""Growing complexity: tasks, rivals, leaving times, the dense loop and the experiments that use them."""
+"""Growing complexity.
+
+Tasks, rivals, leaving times, the dense loop and the experiments that use them.
+"""
 
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
-import xarray as xr
 from scipy.special import ndtr
 
 from simplicity.data import images
+from simplicity.evidence import claims
 from simplicity.evidence.claims import Estimate
+from simplicity.grid import groups
+from simplicity.grid.run import run as run_all
 from simplicity.nakkiran import complexity, dense, information, leaving, linear_phase, rivals
 from simplicity.nakkiran.experiments import bad_start, disk, residual_staircase, staircase
 from simplicity.nakkiran.pictures import complexity as plot
@@ -32,20 +37,23 @@ def test_points_of_the_disk_are_uniform() -> None:
 
 
 def test_labels_by_hand() -> None:
-    assert complexity.above_curve(np.array([[0.0, 0.01], [0.0, -0.01], [np.pi / 12, 0.39], [np.pi / 12, 0.41]])).tolist() == [
-        1,
-        0,
-        0,
-        1,
-    ]
+    points = np.array([[0.0, 0.01], [0.0, -0.01], [np.pi / 12, 0.39], [np.pi / 12, 0.41]])
+    assert complexity.above_curve(points).tolist() == [1, 0, 0, 1]
     x = np.array([[-1.0, 2.0, 1.0, 1.0, 1.0, -3.0], [1.0, -2.0, 1.0, 2.0, 1.0, 1.0]])
-    assert [complexity.partial_sum(x, degree).tolist() for degree in (1, 2, 3)] == [[0, 1], [1, 0], [0, 1]]
+    assert [complexity.partial_sum(x, degree).tolist() for degree in (1, 2, 3)] == [
+        [0, 1],
+        [1, 0],
+        [0, 1],
+    ]
     assert complexity.cubic(x).tolist() == [0, 1]
     assert complexity.right_half(x).tolist() == [0, 1]
 
 
 def test_the_first_step_of_the_staircase_has_the_accuracy_of_its_integral() -> None:
-    """sign(x_1) errs where x_1 lies between 0 and -A, A the other terms: with probability E Phi(|A|) - 1/2."""
+    """sign(x_1) errs where x_1 lies between 0 and -A, A the other terms.
+
+    With probability E Phi(|A|) - 1/2.
+    """
     rng = RNG()
     a, b, c, d, e = np.random.default_rng(9).standard_normal((5, 200_000))
     x = rng.standard_normal((200_000, 6))
@@ -98,7 +106,9 @@ def test_rivals_are_compared_at_the_lower_accuracy() -> None:
     y = rng.integers(2, size=50_000)
     good, poor = (information.flipped(y, accuracy, rng) for accuracy in (0.9, 0.75))
     f = information.flipped(y, 0.8, rng)
-    first, second = rivals.at_equal_accuracy(information.table(f, y, good), information.table(f, y, poor))
+    first, second = rivals.at_equal_accuracy(
+        information.table(f, y, good), information.table(f, y, poor)
+    )
     assert first == pytest.approx(second, abs=0.01)  # both err independently of F
     assert second == pytest.approx(information.information(information.table(f, y, poor)).mu)
 
@@ -154,17 +164,27 @@ def test_the_dense_loop_does_what_autograd_does(rule: str, made: type) -> None:
     start, rate = dense.gaussian((2, 12, 12), rng), 0.05 if rule == "gd" else 0.003
     *_, network = dense.training(start, x, y, [rate] * 30, rule)  # type: ignore[arg-type]
     module, _ = general.train(
-        as_module(start), x, y, optimiser=partial(made, lr=rate), schedule=[30], probes={}, loss=general.cross_entropy
+        as_module(start),
+        x,
+        y,
+        optimiser=partial(made, lr=rate),
+        schedule=[30],
+        probes={},
+        loss=general.cross_entropy,
     )
     expected = module(torch.from_numpy(x)).detach().numpy()
-    np.testing.assert_allclose(dense.logits(network, x.astype(np.float32)), expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        dense.logits(network, x.astype(np.float32)), expected, rtol=1e-3, atol=1e-4
+    )
 
 
 def test_the_dense_loop_keeps_its_start_and_yields_every_step() -> None:
     start = dense.gaussian((2, 5), RNG())
     before = [part.copy() for part in start.weights]
     x = RNG().standard_normal((10, 2))
-    first, *rest = (dense.kept(network) for network in dense.training(start, x, np.arange(10) % 2, [0.1] * 4))
+    first, *rest = (
+        dense.kept(network) for network in dense.training(start, x, np.arange(10) % 2, [0.1] * 4)
+    )
     assert len(rest) == 4
     np.testing.assert_array_equal(start.weights[0], before[0])
     np.testing.assert_allclose(first.weights[0], before[0].astype(np.float32))
@@ -197,7 +217,9 @@ def test_images_are_averaged_or_doubled_to_one_size() -> None:
 
 
 def test_standardised_images_have_mean_0_and_variance_1_and_a_constant_one_is_0() -> None:
-    found = residual_staircase.standardised(np.concatenate([RNG().random((2, 3, 16, 16)), np.full((1, 3, 16, 16), 0.7)]))
+    found = residual_staircase.standardised(
+        np.concatenate([RNG().random((2, 3, 16, 16)), np.full((1, 3, 16, 16), 0.7)])
+    )
     np.testing.assert_allclose(found[:2].mean(axis=(1, 2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(found[:2].std(axis=(1, 2, 3)), 1, atol=1e-5)
     np.testing.assert_allclose(found[2], 0, atol=1e-4)
@@ -205,7 +227,9 @@ def test_standardised_images_have_mean_0_and_variance_1_and_a_constant_one_is_0(
 
 def test_cropping_shifts_and_mirrors_and_depends_on_the_step_alone() -> None:
     x = torch.arange(1.0, 257.0).reshape(1, 1, 16, 16).repeat(200, 2, 1, 1)
-    once, again, other = (residual_staircase.cropped(x, step, seed=0, index=1) for step in (5, 5, 6))
+    once, again, other = (
+        residual_staircase.cropped(x, step, seed=0, index=1) for step in (5, 5, 6)
+    )
     assert torch.equal(once, again) and not torch.equal(once, other)
     padded = np.pad(x[0, 0].numpy(), 2)
     windows = [padded[i : i + 16, j : j + 16] for i in range(5) for j in range(5)]
@@ -215,11 +239,12 @@ def test_cropping_shifts_and_mirrors_and_depends_on_the_step_alone() -> None:
     assert torch.equal(once[:, 0], once[:, 1])  # both channels alike
 
 
-def test_without_files_the_image_run_ends_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+def test_without_files_the_image_run_ends_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
     monkeypatch.setenv(images.FOLDER, str(tmp_path))
-    cell = next(cell for cell in residual_staircase.cells(residual_staircase.FULL) if cell.data == "cifar10")
     with pytest.raises(Problem, match="cifar10: got no") as problem:
-        residual_staircase.measure(cell)
+        residual_staircase.measure(residual_staircase.Run(data="cifar10"))
     assert "\n" not in str(problem.value)
 
 
@@ -234,35 +259,41 @@ def test_a_schedule_starts_at_0_and_ends_with_the_last_step() -> None:
     assert found == sorted(set(found)) and len(found) <= residual_staircase.PROBES
 
 
+def test_a_width_with_strides_that_torch_gets_wrong_is_refused() -> None:
+    with pytest.raises(Problem, match="width: got 12, allowed a multiple of 8"):
+        residual_staircase.Run(width=12)
+
+
 def test_a_sign_test_is_passed_from_its_critical_number_on() -> None:
-    rule = bad_start.sign_test()
+    rule = claims.sign_test()
     outcomes = [rule.holds(Estimate(k / 20, None, "", 20)) for k in (14, 15)]
     assert outcomes == [False, True]  # P(>= 14 of 20) = 0.058, P(>= 15) = 0.021
 
 
 def test_the_bad_start_fits_what_it_was_given_and_the_under_fitted_one_stops() -> None:
-    cell = bad_start.cells(bad_start.Config(n=20, extra=20, hidden=40, adam_steps=400, seeds=1))[0]
-    x, y = bad_start.sample(cell)
-    networks, fitted = bad_start.starts(cell, x, y)
+    run = bad_start.Run(n=20, extra=20, hidden=40, adam_steps=400)
+    x, y = bad_start.sample(run)
+    networks, fitted = bad_start.starts(run, x, y)
     assert len(networks) == len(bad_start.STARTS)
-    assert fitted[1] > fitted[2] >= cell.enough
+    assert fitted[1] > fitted[2] >= run.enough
     assert bad_start.share_of(networks[0], x, y) == fitted[0]
 
 
 def test_wrong_labels_of_the_disk_are_a_tenth_or_a_half() -> None:
-    cells = disk.cells(disk.Config(n=400, labels=disk.LABELS))
-    shares = [disk.training_set(cell)[2].mean() for cell in cells]
+    runs = [disk.Run(n=400, labels=labels) for labels in ("true", "random")]
+    shares = [disk.training_set(run)[2].mean() for run in runs]
     assert shares[0] == pytest.approx(0.1) and shares[1] == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_disk_without_noise_labels_has_nothing_to_judge() -> None:
-    one = xr.Dataset(coords={"seed": ("cell", [0]), "labels": ("cell", ["true"])})
-    assert disk.checks(one) == []
+def test_a_disk_without_random_labels_says_that_its_control_is_missing() -> None:
+    settings = disk.GRID.Config(n=20, hidden=5, steps=100, test_samples=100, side=2, seeds=5)
+    found = groups.checks_of(disk, run_all(disk, settings, progress=False))
+    assert {one.control.why for one in found} == {"the control, coin-flip labels, was not run"}
+    assert {one.holds for one in found} == {None}
 
 
 def test_the_noise_of_the_staircase_is_as_accurate_as_what_it_replaces() -> None:
-    cell = staircase.cells(staircase.TINY)[0]
-    found = staircase.measure(cell)
+    found = staircase.measure(staircase.GRID.of_group("stairs", staircase.GRID.presets["TINY"])[0])
     accuracy = information.accuracies(found.counts.values)[1][0]
     at = staircase.SIMPLE.index
     assert accuracy[at("noise 1")] == pytest.approx(accuracy[at("fitted 1")], abs=0.1)

@@ -1,4 +1,7 @@
-"""The linear phase against hand-made tables and closed forms; fits against another implementation; the runs' own contracts."""
+"""The linear phase against hand-made tables and closed forms; fits against another implementation.
+
+The runs' own contracts.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -6,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simplicity.data import images
+from simplicity.data import images, streams
 from simplicity.evidence import claims
-from simplicity.grid import run
+from simplicity.grid import groups, run
 from simplicity.nakkiran import explain, explain_checks, information, linear_phase
 from simplicity.nakkiran.experiments import digits_explained, images_explained, sinusoid
 from simplicity.nets import modules
@@ -19,7 +22,10 @@ N = 40_000  # points of a table
 
 
 def nested(f: float, line: float) -> np.ndarray:
-    """Balanced labels, symmetric errors, F right wherever L is; where F is worse than L, it is L with flips at random."""
+    """Balanced labels, symmetric errors, F right wherever L is.
+
+    Where F is worse than L, it is L with flips at random.
+    """
     table = np.zeros((2, 2, 2))
     for y in (0, 1):
         table[y, y, y] = line
@@ -53,8 +59,14 @@ def test_the_authors_average_runs_before_they_look():
     early, late = run_of(0.5, 0.9, 0.9, 0.9), run_of(0.5, 0.5, 0.7, 0.9)
     # The mean of 1 - h exceeds 1 - h(0.8) = 0.278 bit first where it is (0.531 + 0.119) / 2, at index 2.
     reading = linear_phase.as_authors(np.stack([early, late]))
-    assert reading.match == 2 and reading.accuracy == pytest.approx(0.8) and reading.line == pytest.approx(0.278072, abs=1e-6)
-    kept = (information.mu_nested(0.9, 0.8) + information.from_accuracy(0.7)) / 2  # of a noisy copy all is explained
+    assert (
+        reading.match == 2
+        and reading.accuracy == pytest.approx(0.8)
+        and reading.line == pytest.approx(0.278072, abs=1e-6)
+    )
+    kept = (
+        information.mu_nested(0.9, 0.8) + information.from_accuracy(0.7)
+    ) / 2  # of a noisy copy all is explained
     assert reading.kept_at_match == pytest.approx(float(kept) / 0.278072, abs=1e-5)
     assert linear_phase.as_authors(np.stack([late, late])[:, :3]).match is None
 
@@ -73,8 +85,12 @@ def test_a_random_predictor_has_the_closed_form_and_is_what_is_drawn():
     assert exact.mu == pytest.approx(float(information.mu_null(0.9, 0.8)), abs=1e-12)
     assert information.accuracies(linear_phase.independent(table))[1] == pytest.approx(0.8)
     drawn = linear_phase.redrawn(table, 400, np.random.default_rng(0))
-    np.testing.assert_array_equal(drawn.sum(axis=-1), np.broadcast_to(table.sum(axis=-1), (400, 2, 2)))
-    np.testing.assert_allclose(drawn.mean(axis=0), linear_phase.independent(table), atol=5 * 100 / 20)  # sd 80 of a cell
+    np.testing.assert_array_equal(
+        drawn.sum(axis=-1), np.broadcast_to(table.sum(axis=-1), (400, 2, 2))
+    )
+    np.testing.assert_allclose(
+        drawn.mean(axis=0), linear_phase.independent(table), atol=5 * 100 / 20
+    )  # sd 80 of a cell
     assert abs(float(linear_phase.retention(drawn).mean())) < 0.02
     assert float(linear_phase.retention(table)) == pytest.approx(
         float(
@@ -93,7 +109,9 @@ def test_a_classifier_made_less_accurate_has_that_accuracy_and_the_information_o
     found = linear_phase.degraded(nested(0.9, 0.8), to)
     assert information.accuracies(found)[1] == pytest.approx(to)
     assert information.accuracies(found)[0] == pytest.approx(0.9)
-    assert information.information(found).simple == pytest.approx(float(information.from_accuracy(to)), abs=1e-12)
+    assert information.information(found).simple == pytest.approx(
+        float(information.from_accuracy(to)), abs=1e-12
+    )
 
 
 def test_a_classifier_is_never_made_better():
@@ -108,29 +126,40 @@ def test_a_run_in_numbers():
     tables = run_of(0.5, 0.7, 0.85, 0.9, 0.95)
     found = linear_phase.phase(tables, tables, run_of(0.5, 0.7, 0.85, 0.9, 0.99))
     assert found.match == 2 and found.over_other == found.over_other_end == 0
-    assert found.gap_end == pytest.approx(float(information.from_accuracy(0.99) - information.from_accuracy(0.95)))
+    assert found.gap_end == pytest.approx(
+        float(information.from_accuracy(0.99) - information.from_accuracy(0.95))
+    )
     assert found.gap_at_match == 0 and found.kept_end == 1 and found.index_end > 0.5
     assert found.explained_by_random < found.explained < 1
     never = linear_phase.phase(run_of(0.5, 0.6, 0.6, 0.6), tables[:4], tables[:4])
     assert np.isnan([never.match, never.explained, never.over_other, never.gap_at_match]).all()
-    assert never.matched_information == pytest.approx(float(information.from_accuracy(0.6) / information.from_accuracy(0.8)))
+    assert never.matched_information == pytest.approx(
+        float(information.from_accuracy(0.6) / information.from_accuracy(0.8))
+    )
 
 
 def test_few_runs_on_one_test_set_carry_its_error():
     # Range [0.4, 0.6], and 1.96 x 0.1 on either side.
     found = claims.mean_on_one_test_set([0.4, 0.6], [0.05, 0.15])
-    assert found.value == pytest.approx(0.5) and found.interval == pytest.approx((0.204, 0.796), abs=1e-4)
+    assert found.value == pytest.approx(0.5) and found.interval == pytest.approx(
+        (0.204, 0.796), abs=1e-4
+    )
     assert "test sample" in found.interval_kind and claims.mean_on_one_test_set([], []).seeds == 0
     gaps = claims.mean_on_one_test_set(
         iter([0.4, float("nan"), 0.6]), [0.05, float("nan"), 0.15]
     )  # read once, the gap left out
-    assert gaps.interval == pytest.approx(found.interval) and "1 undefined left out" in gaps.interval_kind
+    assert (
+        gaps.interval == pytest.approx(found.interval)
+        and "1 undefined left out" in gaps.interval_kind
+    )
 
 
 @pytest.mark.parametrize(("steps", "points"), [(3, 4), (15, 4), (150, 16), (10_000, 48)])
 def test_checkpoints_are_as_many_as_asked_and_grow(steps: int, points: int):
     found = explain.schedule(steps, points)
-    assert len(found) == points and found[0] == 0 and found[-1] == steps and (np.diff(found) > 0).all()
+    assert (
+        len(found) == points and found[0] == 0 and found[-1] == steps and (np.diff(found) > 0).all()
+    )
     assert (np.diff(np.diff(found)) >= -1).all()  # ever wider apart, up to rounding
 
 
@@ -152,7 +181,9 @@ def test_the_linear_classifier_is_that_of_another_implementation():
 
     task = linear_task()
     with threads.one_thread():
-        ours = explain.logistic(task.x, task.y, explain.Recipe(0.05, 32, 60), np.random.default_rng(2))(task.x_test)
+        ours = explain.logistic(
+            task.x, task.y, explain.Recipe(0.05, 32, 60), np.random.default_rng(2)
+        )(task.x_test)
     theirs = LogisticRegression(C=1e6).fit(task.x, task.y).predict(task.x_test)
     assert np.mean(ours == theirs) > 0.98 and np.mean(ours == task.y_test) > 0.85
 
@@ -160,7 +191,13 @@ def test_the_linear_classifier_is_that_of_another_implementation():
 def test_the_forest_is_as_accurate_as_asked_where_it_can_be():
     task = linear_task()
     for accuracy in (0.78, 0.83):
-        assert abs(np.mean(explain.forest(task, accuracy, np.random.default_rng(3)) == task.y_test) - accuracy) < 0.02
+        assert (
+            abs(
+                np.mean(explain.forest(task, accuracy, np.random.default_rng(3)) == task.y_test)
+                - accuracy
+            )
+            < 0.02
+        )
     best = np.mean(explain.forest(task, 1.0, np.random.default_rng(3)) == task.y_test)
     assert 0.85 < best < 1
 
@@ -171,65 +208,95 @@ def test_tables_have_every_test_point_and_every_scored_training_point():
     settings = {"rate": 0.1, "batch": 32, "order": np.random.default_rng(0)}
     simple = {"truth": task.y_test, "none": np.zeros(300, dtype=bool)}
     trained, found = explain.follow(module, task, simple, task.y[:100], at=(0, 3, 20), **settings)
-    assert found.counts.dims == ("probe", "simple", "f", "y", "l") and (found.counts.sum(["f", "y", "l"]) == 300).all()
+    assert (
+        found.counts.dims == ("probe", "simple", "f", "y", "l")
+        and (found.counts.sum(["f", "y", "l"]) == 300).all()
+    )
     assert (found.train_counts.sum(["f", "y", "l"]) == 100).all()
     truth = found.counts.sel(simple="truth").values
     assert (truth[:, :, 0, 1] == 0).all() and (truth[:, :, 1, 0] == 0).all()
-    other = explain.last(module, task.x, task.y, rate=0.1, batch=32, steps=20, order=np.random.default_rng(0))
-    np.testing.assert_array_equal(modules.predict(trained, task.x_test), modules.predict(other, task.x_test))
+    other = explain.last(
+        module, task.x, task.y, rate=0.1, batch=32, steps=20, order=np.random.default_rng(0)
+    )
+    np.testing.assert_array_equal(
+        modules.predict(trained, task.x_test), modules.predict(other, task.x_test)
+    )
 
 
 def test_the_sinusoids_line_and_wave_are_what_the_sheet_of_the_law_says():
     # P[sign <w, x> = y] is 0.6706 at (1.7, 1.7) and 0.771 at (1, 3): numerical integrals of the law.
     for settings, agree in (({}, 0.6706), ({"amplitude": 1.0, "frequency": 3.0}, 0.771)):
-        cell = sinusoid.cells(dataclasses.replace(sinusoid.TINY, dim=2, test_samples=100_000, seeds=1, **settings))[0]
-        samples, _ = sinusoid.draw(cell)
-        data = sinusoid.streams.generator(cell.seed, sinusoid.streams.DATA)
+        samples, _ = sinusoid.draw(
+            sinusoid.Run(dim=2, samples=200, test_samples=100_000, **settings)
+        )
+        data = streams.generator(0, streams.DATA)
         plane = np.linalg.qr(data.standard_normal((2, 2)))[0]
-        assert np.mean((samples.x_test @ plane[:, 0] > 0) == samples.y_test) == pytest.approx(agree, abs=0.006)
+        assert np.mean((samples.x_test @ plane[:, 0] > 0) == samples.y_test) == pytest.approx(
+            agree, abs=0.006
+        )
 
 
 def test_nothing_linear_is_in_a_product():
-    cell = sinusoid.cells(dataclasses.replace(sinusoid.TINY, kinds=("product",), test_samples=50_000, seeds=1))[0]
-    samples, _ = sinusoid.draw(cell)
+    samples, _ = sinusoid.draw(
+        sinusoid.Run(kind="product", dim=5, samples=200, test_samples=50_000)
+    )
     means = samples.x_test[samples.y_test].mean(axis=0)  # a linear classifier's signal
-    assert np.abs(means).max() < 5 / np.sqrt(25_000) and samples.y_test.mean() == pytest.approx(0.5, abs=0.01)
+    assert np.abs(means).max() < 5 / np.sqrt(25_000) and samples.y_test.mean() == pytest.approx(
+        0.5, abs=0.01
+    )
 
 
 def test_more_samples_take_as_many_steps_and_the_authors_size_is_theirs():
-    cells = {cell.kind: cell for cell in sinusoid.cells(dataclasses.replace(sinusoid.FULL, seeds=1))}
-    more, plain = cells["ten times the samples"], cells["plain"]
-    assert more.samples == 10 * plain.samples and sinusoid.steps(more) == sinusoid.steps(plain) == 10_000
-    assert dataclasses.asdict(cells["paper size"]).items() >= sinusoid.PAPER_SIZE.items()
+    runs = {run.kind: run for run in sinusoid.GRID.runs(sinusoid.GRID.presets["FULL"])}
+    more, plain = runs["ten times the samples"], runs["plain"]
+    assert more.samples == 10 * plain.samples
+    assert sinusoid.steps(more) == sinusoid.steps(plain) == 10_000
+    size = {"dim": 100, "samples": 50_000, "step_size": 0.01, "epochs": 16}
+    assert dataclasses.asdict(runs["paper size"]).items() >= size.items()
+    assert runs["large start"].step_size == plain.step_size / 4**2  # a start times 4
 
 
-def test_an_experiment_on_images_without_its_files_ends_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_experiment_on_images_without_its_files_ends_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv(images.FOLDER, str(tmp_path))
-    config = dataclasses.replace(images_explained.TINY, tasks=(images_explained.MNIST,))
+    tiny = images_explained.GRID.presets["TINY"]
+    config = dataclasses.replace(tiny, mnist_task=(images_explained.MNIST,))
     with pytest.raises(run.CellsFailed, match="mnist: got no train-images-idx3-ubyte"):
         run.run(images_explained, config, store=tmp_path / "store", progress=False)
 
 
 def test_fewer_epochs_by_as_much_as_the_rate_is_larger():
-    for cell in images_explained.cells(images_explained.FULL):
-        assert cell.epochs * cell.speed == images_explained.TASKS[cell.task].slow_epochs
+    for name, task in images_explained.TASKS.items():
+        assert images_explained.Run(task=name).epochs * task.speed == task.slow_epochs
 
 
 def test_digits_are_enlarged_to_what_the_network_takes():
-    small = images.Images(np.arange(64, dtype=np.uint8).reshape(1, 8, 8), np.zeros(1, dtype=np.int64), 16)
+    small = images.Images(
+        np.arange(64, dtype=np.uint8).reshape(1, 8, 8), np.zeros(1, dtype=np.int64), 16
+    )
     found = images_explained._pixels(small)
     assert found.shape == (1, 1, 32, 32)
     np.testing.assert_array_equal(found[0, 0, ::4, ::4], small.x[0] / np.float32(16))
 
 
-def test_checks_are_made_only_of_what_was_run():
-    dataset = run.run(digits_explained, digits_explained.TINY, progress=False)
-    found = digits_explained.checks(dataset)
-    assert {check.claim for check in found} == {"N4", "N5", "N19"}  # retention needs more than two seeds
-    more = run.run(digits_explained, dataclasses.replace(digits_explained.TINY, seeds=5), progress=False)
-    assert {check.claim for check in digits_explained.checks(more)} == {"N4", "N5", "N7", "N8", "N19"}
-    fitted = [check for check in digits_explained.checks(more) if check.claim == "N8"]
-    assert [check.passed for check in fitted] == [None, None]  # none got to accuracy 1 in two passes
-    assert digits_explained.checks(dataset.isel(cell=slice(0))) == []
-    runs = explain_checks.Runs(dataset, "digits")
-    assert len(runs.select([True, False]).phases) == 1
+def test_what_few_seeds_cannot_judge_is_said():
+    tiny = digits_explained.GRID.presets["TINY"]
+    dataset = run.run(digits_explained, tiny, progress=False)
+    few = {one.id: one.control.why for one in groups.checks_of(digits_explained, dataset)}
+    lacking = {id for id, why in few.items() if why == "2 seeds, 5 are needed"}
+    words = {"N7.digits_index", "N7.digits_peak", "N8.digits_index", "N8.digits_peak"}
+    assert lacking == words | {"N19.digits_forest"} and len(few) == 9
+    more = run.run(digits_explained, dataclasses.replace(tiny, seeds=5), progress=False)
+    found = {one.id: one for one in groups.checks_of(digits_explained, more)}
+    assert list(found) == list(few) and "seeds" not in found["N7.digits_index"].control.why
+    # None got to accuracy 1 in two passes.
+    assert [one.passed for one in found.values() if one.claim == "N8"] == [None, None]
+
+
+def test_a_setting_without_runs_says_so_and_a_part_of_one_is_one():
+    dataset = run.run(digits_explained, digits_explained.GRID.presets["TINY"], progress=False)
+    setting = explain_checks.Setting(dataset, "digits")
+    assert len(setting.select([True, False], "one of them").phases) == 1
+    nothing = explain_checks.Setting(dataset.isel(cell=slice(0)), "digits", one_test_set=True)
+    assert nothing.unless == "digits: no run" and nothing.mean(lambda run: run.match).seeds == 0

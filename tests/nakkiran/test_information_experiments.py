@@ -1,7 +1,11 @@
-"""The measure's own experiments: laws by hand, draws against laws, the bias formula, shuffles that keep what they should."""
+"""The measure's own experiments.
+
+Laws by hand, draws against laws, the bias formula, shuffles that keep what they should.
+"""
 
 import dataclasses
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +16,9 @@ from scipy import stats
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.grid import run
+from simplicity.grid import groups, run
 from simplicity.nakkiran import information
+from simplicity.nakkiran import laws as laws_of
 from simplicity.nakkiran.experiments import information_estimator as estimator
 from simplicity.nakkiran.experiments import information_tables as tables
 from simplicity.nakkiran.experiments import multiclass
@@ -27,17 +32,17 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def laws(shelf: Path) -> xr.Dataset:
-    return run.run(tables, tables.TINY, store=shelf, progress=False)
+    return run.run(tables, tables.GRID.presets["TINY"], store=shelf, progress=False)
 
 
 @pytest.fixture(scope="module")
 def simulated(shelf: Path) -> xr.Dataset:
-    return run.run(estimator, estimator.TINY, store=shelf, progress=False)
+    return run.run(estimator, estimator.GRID.presets["TINY"], store=shelf, progress=False)
 
 
 @pytest.fixture(scope="module")
 def digits(shelf: Path) -> xr.Dataset:
-    return run.run(multiclass, multiclass.TINY, store=shelf, progress=False)
+    return run.run(multiclass, multiclass.GRID.presets["TINY"], store=shelf, progress=False)
 
 
 def rng(stream: int = streams.TEST) -> np.random.Generator:
@@ -48,7 +53,7 @@ def rng(stream: int = streams.TEST) -> np.random.Generator:
 
 
 def law_of(case: str, accuracy: float = 0.5, share: float = 0.0) -> np.ndarray:
-    return tables.law(tables.rule(case, accuracy, share, 0.8, 0.2))
+    return laws_of.law(laws_of.rule(case, accuracy, share, 0.8, 0.2))
 
 
 # Typed from a table of reference values: I(F;Y), I(L;Y), I(F;Y|L), mu; F right with 0.8 where not said otherwise, and so is L.
@@ -65,10 +70,12 @@ BY_HAND = {
 @pytest.mark.parametrize("setting", BY_HAND, ids=lambda setting: setting[0])
 def test_a_law_has_the_informations_that_were_worked_out_by_hand(setting):
     found = information.information(law_of(*setting))
-    assert (found.network, found.simple, found.beyond, found.mu) == pytest.approx(BY_HAND[setting], abs=1e-6)
+    assert (found.network, found.simple, found.beyond, found.mu) == pytest.approx(
+        BY_HAND[setting], abs=1e-6
+    )
 
 
-@pytest.mark.parametrize("case", tables.CLOSED_FORMS)
+@pytest.mark.parametrize("case", laws_of.CLOSED_FORMS)
 def test_closed_forms_are_the_sums_over_all_eight_cells(case):
     q = {"equal": 1.0, "mixture": 0.3}.get(case, 0.0)
     a = {"perfect": 1.0, "equal": 0.8, "exclusive or": 0.5, "mixture": 0.59}.get(case, 0.7)
@@ -78,7 +85,7 @@ def test_closed_forms_are_the_sums_over_all_eight_cells(case):
         for f, s in itertools.product((0, 1), repeat=2)
         if p[f, :, s].sum() > 0
     )
-    found = tables.CLOSED_FORMS[case](a, 0.8, q)
+    found = laws_of.CLOSED_FORMS[case](a, 0.8, q)
     assert found[2] == pytest.approx(shared, abs=1e-12)
     assert found == pytest.approx([float(value) for value in information.information(p)], abs=1e-12)
 
@@ -92,12 +99,14 @@ def test_a_law_is_a_probability_with_the_accuracies_it_says():
     assert one_sided[1, 0].sum() == 0 and one_sided[0, 1].sum() == pytest.approx(0.3)
 
 
-@pytest.mark.parametrize("setting", [("symmetric", 0.7, 0.0), ("mixture", 0.65, 0.5), ("unbalanced", 0.9, 0.0)])
+@pytest.mark.parametrize(
+    "setting", [("symmetric", 0.7, 0.0), ("mixture", 0.65, 0.5), ("unbalanced", 0.9, 0.0)]
+)
 def test_samples_have_the_shares_of_their_law(setting):
-    of = tables.rule(*setting, 0.8, 0.2)
-    counts = tables.sample(of, 5, 20_000, rng())
+    of = laws_of.rule(*setting, 0.8, 0.2)
+    counts = laws_of.sample(of, 5, 20_000, rng())
     assert (counts.sum(axis=(1, 2, 3)) == 20_000).all()
-    expected = 100_000 * tables.law(of).ravel()
+    expected = 100_000 * laws_of.law(of).ravel()
     assert stats.chisquare(counts.sum(axis=0).ravel(), expected).pvalue > 1e-3
     assert len({one.tobytes() for one in counts}) == 5
 
@@ -105,34 +114,44 @@ def test_samples_have_the_shares_of_their_law(setting):
 def test_errors_on_one_class_lie_above_the_curve_and_unbalanced_labels_below():
     curve = float(information.from_accuracy(0.8))
     # by hand: h(0.3) - h(0.4) / 2 and h(0.32) - h(0.2)
-    for case, by_hand in (("one-sided", 0.881291 - 0.970951 / 2), ("unbalanced", 0.904381 - 0.721928)):
+    for case, by_hand in (
+        ("one-sided", 0.881291 - 0.970951 / 2),
+        ("unbalanced", 0.904381 - 0.721928),
+    ):
         network = information.information(law_of(case, 0.8)).network
         assert network == pytest.approx(by_hand, abs=1e-5)
         assert bool(network > curve) is (case == "one-sided")
 
 
 def test_random_laws_cover_sparse_and_dense_ones_and_are_balanced_where_they_should_be():
-    free, balanced = (tables.random_laws(400, one, rng()) for one in (False, True))
+    free, balanced = (laws_of.random_laws(400, one, rng()) for one in (False, True))
     for p in (free, balanced):
         np.testing.assert_allclose(p.sum(axis=(1, 2, 3)), 1)
-        assert p.max() > 0.45 and np.median(p.min(axis=(1, 2, 3))) < 0.01 < p.min(axis=(1, 2, 3)).max()
+        assert (
+            p.max() > 0.45 and np.median(p.min(axis=(1, 2, 3))) < 0.01 < p.min(axis=(1, 2, 3)).max()
+        )
     np.testing.assert_allclose(balanced.sum(axis=(1, 3)), 0.5)
     assert np.ptp(free.sum(axis=(1, 3))[:, 0]) > 0.5
 
 
 def test_mu_alone_is_blind_to_the_order_of_its_three_variables():
-    p = tables.random_laws(20, False, rng())
+    p = laws_of.random_laws(20, False, rng())
     assert tables.unlike(p, "mu").max() < 1e-12
     assert tables.unlike(p, "beyond").max() > 0.01
     single = p[0]
-    by_hand = [information.information(single.transpose(order)).beyond for order in itertools.permutations(range(3))]
+    by_hand = [
+        information.information(single.transpose(order)).beyond
+        for order in itertools.permutations(range(3))
+    ]
     assert tables.unlike(p, "beyond")[0] == pytest.approx(max(by_hand) - min(by_hand))
 
 
 def test_the_error_of_the_information_of_the_network_is_the_spread_over_samples(laws):
-    counts = tables.sample(tables.rule("symmetric", 0.8, 0.0, 0.8, 0.2), 400, 2000, rng())
+    counts = laws_of.sample(laws_of.rule("symmetric", 0.8, 0.0, 0.8, 0.2), 400, 2000, rng())
     spread = information.information(counts).network.std()
-    assert information.standard_error(tables.with_label_as_simple(counts)).mean() == pytest.approx(spread, rel=0.12)
+    assert information.standard_error(tables.with_label_as_simple(counts)).mean() == pytest.approx(
+        spread, rel=0.12
+    )
 
 
 def test_settings_of_one_seed_do_not_share_their_random_numbers(laws):
@@ -145,7 +164,10 @@ def test_checks_of_the_laws_fail_where_the_estimate_is_spoilt(laws):
     spoilt = laws.copy(deep=True)
     spoilt["exact"] = spoilt.exact + 1e-5
     spoilt["shown"] = spoilt.shown + 1e-5
-    whole, broken = ({one.statistic: one.passed for one in tables.checks(data)} for data in (laws, spoilt))
+    whole, broken = (
+        {one.statistic: one.passed for one in groups.checks_of(tables, data)}
+        for data in (laws, spoilt)
+    )
     exact = [name for name in whole if "exact law" in name or "worked table of" in name]
     assert len(exact) == 4 and all(whole[name] for name in exact)
     assert [broken[name] for name in exact] == [False, False, False, broken[exact[-1]]]
@@ -154,8 +176,10 @@ def test_checks_of_the_laws_fail_where_the_estimate_is_spoilt(laws):
 def test_counts_over_draws_are_a_share_of_all_draws(laws):
     part = claims.cells_where(laws, case="symmetric")
     found = tables.on_curve(part)
-    assert found.seeds == tables.TINY.draws * part.sizes["cell"]
-    assert found.value == pytest.approx(part.within.values.mean() / tables.TINY.draws)
+    assert found.seeds == tables.GRID.presets["TINY"].draws * part.sizes["cell"]
+    assert found.value == pytest.approx(
+        part.within.values.mean() / tables.GRID.presets["TINY"].draws
+    )
     assert tables.on_curve(part.isel(cell=slice(0))).seeds == 0
 
 
@@ -169,7 +193,7 @@ def test_percentile_intervals_of_the_share_explained_never_reach_one(laws):
 
 @pytest.mark.parametrize("classes", [2, 10])
 def test_simulated_laws_are_what_they_are_called(classes):
-    p = estimator.law(classes, 0.9, 0.8)
+    p = laws_of.copying(classes, 0.9, 0.8)
     assert p.sum() == pytest.approx(1)
     np.testing.assert_allclose(p.sum(axis=(0, 2)), 1 / classes)
     first, second = information.accuracies(p)
@@ -181,7 +205,7 @@ def test_simulated_laws_are_what_they_are_called(classes):
 
 
 def test_the_filled_law_has_every_cell():
-    p = estimator.filled(10)
+    p = laws_of.filled(10)
     assert p.sum() == pytest.approx(1) and p.min() == pytest.approx(0.8 / 1000)
     assert np.einsum("fff->", p) == pytest.approx(0.2 + 0.8 / 100)
 
@@ -194,37 +218,50 @@ def test_the_bias_is_k_for_two_classes_and_large_for_ten():
 
 
 def test_weights_are_the_derivative_of_mu_and_average_to_it():
-    p, step = estimator.law(2, 0.9, 0.7), 1e-6
+    p, step = laws_of.copying(2, 0.9, 0.7), 1e-6
     g = estimator.weights(p)
     assert float((p * g).sum()) == pytest.approx(float(information.information(p).mu), abs=1e-12)
     direction = rng().standard_normal(p.shape)
     direction -= direction.mean()
-    slope = (information.information(p + step * direction).mu - information.information(p - step * direction).mu) / (2 * step)
+    slope = (
+        information.information(p + step * direction).mu
+        - information.information(p - step * direction).mu
+    ) / (2 * step)
     assert float((g * direction).sum()) == pytest.approx(float(slope), rel=1e-6)
 
 
 def test_the_steadied_mean_has_the_bias_of_the_plain_one_and_far_less_noise():
-    cell = dataclasses.replace(estimator.cells(estimator.QUICK)[0], n=500)
+    cell = estimator.Run(n=500)
     found = estimator.measure(cell)
     noise = float(found.deviation.sel(estimator="plug-in", quantity="mu")) / np.sqrt(cell.tables)
     assert float(found.steadied_error) < noise / 5
-    assert float(found.steadied) == pytest.approx(float(found.bias.sel(estimator="plug-in", quantity="mu")), abs=4 * noise)
+    assert float(found.steadied) == pytest.approx(
+        float(found.bias.sel(estimator="plug-in", quantity="mu")), abs=4 * noise
+    )
     expected = estimator.expected_bias(500, 2)
-    assert float(found.steadied) == pytest.approx(expected, abs=4 * float(found.steadied_error) + 0.1 * abs(expected))
+    assert float(found.steadied) == pytest.approx(
+        expected, abs=4 * float(found.steadied_error) + 0.1 * abs(expected)
+    )
 
 
 def test_tables_in_blocks_are_all_drawn():
     assert estimator._blocks(10, 2**30) == [1] * 10
-    assert sum(estimator._blocks(4000, 8 * 1000)) == 4000 and max(estimator._blocks(4000, 8000)) <= 2**22 // 8000
+    assert (
+        sum(estimator._blocks(4000, 8 * 1000)) == 4000
+        and max(estimator._blocks(4000, 8000)) <= 2**22 // 8000
+    )
 
 
 def test_bootstrap_intervals_hold_the_truth_about_as_often_as_they_say_and_miss_what_is_not_it():
-    p = estimator.law(2, 0.9, 0.8)
+    p = laws_of.copying(2, 0.9, 0.8)
     counts = rng().multinomial(2000, p.ravel(), size=300).reshape(300, 2, 2, 2)
     truth = np.array(information.information(p))
     held = estimator._bootstrap_holds(counts, truth, 200, rng(streams.BATCHES)).mean(axis=0)
     assert (held > 0.88).all()
-    assert (estimator._bootstrap_holds(counts, truth + 0.2, 200, rng(streams.BATCHES)).mean(axis=0) < 0.1).all()
+    assert (
+        estimator._bootstrap_holds(counts, truth + 0.2, 200, rng(streams.BATCHES)).mean(axis=0)
+        < 0.1
+    ).all()
 
 
 def fake_bias(off: float) -> xr.Dataset:
@@ -248,16 +285,24 @@ def test_distances_are_in_monte_carlo_errors_over_all_seeds(off):
 
 def test_the_worst_coverage_is_the_one_furthest_from_its_name_on_either_side():
     def coverage(values):
-        return xr.Dataset({"coverage": (("cell", "interval"), np.array(values)[:, None])}, {"interval": ["delta"]})
+        return xr.Dataset(
+            {"coverage": (("cell", "interval"), np.array(values)[:, None])}, {"interval": ["delta"]}
+        )
 
     assert estimator.worst(coverage([0.94, 0.952, 0.965]), "delta").value == 0.965
     assert estimator.worst(coverage([0.92, 0.952, 0.965]), "delta").value == 0.92
 
 
 def test_coverage_is_judged_with_enough_tables_and_the_bootstrap_with_enough_draws(simulated):
-    names = [one.statistic for one in estimator.checks(simulated)]
-    assert not any("coverage" in name for name in names)
-    cells = estimator.cells(estimator.FULL)
+    grid = estimator.GRID
+    few = dataclasses.replace(grid.presets["TINY"], n=(500,))
+    for settings, why in (
+        (few, ["fewer than 2000 tables"] * 3),
+        (dataclasses.replace(few, tables=2000), ["", *["fewer than 1000 bootstrap draws"] * 2]),
+    ):
+        found = groups.checks_of(estimator, run.run(estimator, settings, progress=False))
+        assert [one.control.why for one in found if "coverage" in one.statistic] == why
+    cells = grid.runs(grid.presets["FULL"])
     assert {cell.resamples for cell in cells if cell.kind == "binary"} == {1000}
     assert {cell.resamples for cell in cells if cell.kind != "binary"} == {0}
 
@@ -270,7 +315,9 @@ def test_a_shuffle_within_groups_keeps_each_group_and_mixes_it():
     f = np.array([1, 5, 2, 6, 7, 9, 3])
     found = multiclass.permuted(group, f, 200, rng())
     for value in range(3):
-        np.testing.assert_array_equal(np.sort(found[:, group == value], axis=1), np.tile(np.sort(f[group == value]), (200, 1)))
+        np.testing.assert_array_equal(
+            np.sort(found[:, group == value], axis=1), np.tile(np.sort(f[group == value]), (200, 1))
+        )
     orders = {tuple(row) for row in found[:, group == 1].tolist()}
     assert len(orders) == 6
     everywhere = multiclass.permuted(np.zeros(7, dtype=int), f, 500, rng())
@@ -283,10 +330,14 @@ def test_the_three_shuffles_keep_what_they_are_named_for():
     f, other = (np.where(draw.random(900) < 0.8, y, draw.integers(0, 10, 900)) for _ in range(2))
     plain = information.information(information.table(f, y, other, 10))
     found = [
-        information.information(information.table(multiclass.permuted(group, f, 20, draw), y, other, 10))
+        information.information(
+            information.table(multiclass.permuted(group, f, 20, draw), y, other, 10)
+        )
         for group in (np.zeros_like(y), y, other)
     ]
-    assert (found[0].mu < -0.2).all() and plain.mu > 1  # wrong labels all over the table: bias of the size that counts
+    assert (
+        found[0].mu < -0.2
+    ).all() and plain.mu > 1  # wrong labels all over the table: bias of the size that counts
     np.testing.assert_allclose(found[1].network, plain.network)
     np.testing.assert_allclose(found[2].shared, plain.shared)
     assert (found[2].beyond < plain.beyond).all()
@@ -295,7 +346,9 @@ def test_the_three_shuffles_keep_what_they_are_named_for():
 def test_layers_have_the_range_of_their_start_and_no_bias():
     module = multiclass.layers((64, 30, 10), rng(streams.INITIALISATION))
     linear = [part for part in module if isinstance(part, torch.nn.Linear)]
-    assert [tuple(part.weight.shape) for part in linear] == [(30, 64), (10, 30)] and len(module) == 3
+    assert [tuple(part.weight.shape) for part in linear] == [(30, 64), (10, 30)] and len(
+        module
+    ) == 3
     for part in linear:
         bound = np.sqrt(6 / sum(part.weight.shape))
         largest = float(part.weight.detach().abs().max())
@@ -309,16 +362,22 @@ def test_two_classes_are_the_ten_merged_in_halves():
 
 
 def faked(network: list[float], simple: float, beyond: float, corrected: float) -> xr.Dataset:
-    """One split of ten classes with given I(F;Y) over probes, I(L;Y), and I(F;Y|L) by both estimators."""
+    """One split of ten classes with given I(F;Y) over probes, I(L;Y), and I(F;Y|L) by both
+    estimators.
+    """
     network_ = np.array(network)
     rows = [
         np.stack([network_, np.full_like(network_, simple), network_, np.full_like(network_, one)])
         for one in (beyond, corrected)
     ]
-    values = np.stack([np.concatenate([row, (row[0] - row[3])[None]]) for row in rows])  # (estimator, quantity, probe)
+    values = np.stack(
+        [np.concatenate([row, (row[0] - row[3])[None]]) for row in rows]
+    )  # (estimator, quantity, probe)
     found = values.transpose(2, 0, 1)[None, None]
     count = len(network)
     shuffled = np.repeat(np.repeat(found[:, :, :, None, None], 3, axis=3), 4, axis=4) * 0.9
+    full = multiclass.GRID.presets["FULL"]
+    run_ = multiclass.GRID.runs(full)[0]
     return xr.Dataset(
         {
             "found": (("cell", "classes", "probe", "estimator", "quantity"), found),
@@ -328,10 +387,9 @@ def faked(network: list[float], simple: float, beyond: float, corrected: float) 
         {
             "classes": [10], "estimator": ["plug-in", "miller-madow"], "quantity": list(information.Information._fields),
             "baseline": list(multiclass.BASELINES), "statistic": list(multiclass.STATISTICS), "model": ["network", "linear"],
-            "hidden": ("cell", [256]), "steps": ("cell", [4000]),
         },
-        {"preset": "FULL"},
-    )  # fmt: skip
+        {"preset": "FULL", "config": json.dumps(dataclasses.asdict(full))},
+    ).assign_coords({name: ("cell", [value]) for name, value in dataclasses.asdict(run_).items()})  # fmt: skip
 
 
 def test_early_ends_with_the_first_probe_at_which_the_network_has_matched_the_linear_classifier():
@@ -342,30 +400,38 @@ def test_early_ends_with_the_first_probe_at_which_the_network_has_matched_the_li
 
 
 @pytest.mark.parametrize(("corrected", "judged"), [(0.06, True), (0.049, False)])
-def test_what_is_left_is_judged_only_where_the_correction_is_smaller_than_half_of_it(corrected, judged):
+def test_what_is_left_is_judged_only_where_the_correction_is_smaller_than_half_of_it(
+    corrected, judged
+):
     data = faked([1.0, 2.0], 2.9, 0.1, corrected)
     assert multiclass.correction(data).value == pytest.approx((0.1 - corrected) / 0.1)
-    ratio = multiclass.checks(data)[1]
+    ratio = groups.checks_of(multiclass, data)[1]
     assert (ratio.passed is not None) is judged
     assert judged or "of its plug-in value" in ratio.control.why
 
 
 def test_mu_within_the_band_of_shuffled_predictions_is_not_testable():
     data = faked([1.0, 2.0], 2.9, 0.1, 0.1)
-    assert multiclass.checks(data)[0].passed is True
+    assert groups.checks_of(multiclass, data)[0].passed is True
     data["shuffled"] = data.shuffled * 2
-    band = multiclass.checks(data)[0]
+    band = groups.checks_of(multiclass, data)[0]
     assert band.passed is None and "bias alone" in band.control.why
 
 
 def test_a_network_of_another_size_or_barely_trained_is_not_judged(digits):
-    assert [one.holds for one in multiclass.checks(digits)] == [None] * 3
+    assert [one.holds for one in groups.checks_of(multiclass, digits)] == [None] * 3
 
 
 def test_the_digits_are_scored_twice_with_the_same_predictions(digits):
-    two, ten = (digits.found.sel(classes=classes, quantity="network", estimator="plug-in").values for classes in (2, 10))
+    two, ten = (
+        digits.found.sel(classes=classes, quantity="network", estimator="plug-in").values
+        for classes in (2, 10)
+    )
     assert (two <= ten + 1e-12).all() and two.max() <= 1
-    assert digits.accuracy.sel(model="network").isel(probe=-1).min() > digits.accuracy.sel(model="network").isel(probe=0).min()
+    assert (
+        digits.accuracy.sel(model="network").isel(probe=-1).min()
+        > digits.accuracy.sel(model="network").isel(probe=0).min()
+    )
 
 
 # --- pictures
@@ -375,7 +441,10 @@ def test_pictures_of_small_runs_say_what_they_show(laws, simulated, digits):
     for picture, words in (
         (plot.laws(laws, laws), ("1 − h(a)", "unbalanced labels", "recorded")),
         (plot.estimator(simulated, simulated), ("coverage", "test points N", "this page")),
-        (plot.multiclass(digits, simulated), ("ten digits", "independent errors", "sampling error")),
+        (
+            plot.multiclass(digits, simulated),
+            ("ten digits", "independent errors", "sampling error"),
+        ),
     ):
         assert all(word in picture.svg for word in words)
         assert picture == picture and len(picture.svg) < 200_000

@@ -1,4 +1,7 @@
-"""The theorem's model: closed forms against other people's solvers, iterates, and hand cases, on both sides of thresholds."""
+"""The theorem's model.
+
+Closed forms against other people's solvers, iterates, and hand cases, on both sides of thresholds.
+"""
 
 import numpy as np
 import pytest
@@ -80,7 +83,10 @@ def test_contradicted_data_have_two_equal_inputs_with_opposite_labels_and_leave_
 
 def test_one_sample_by_hand():
     # x = (1; 1), y = 1, w_0 = 0: the projection shares the label between both coordinates
-    assert simple_start.limit(Weights(0.0, np.zeros(1)), np.ones(1), np.ones(1)) == (0.5, np.array([0.5]))
+    assert simple_start.limit(Weights(0.0, np.zeros(1)), np.ones(1), np.ones(1)) == (
+        0.5,
+        np.array([0.5]),
+    )
 
 
 def test_the_limit_is_the_projection_of_the_start_onto_the_solutions():
@@ -105,20 +111,28 @@ def test_descent_step_by_step_is_the_closed_form_at_every_step_and_plain_matrix_
     start, slot = start_of(samples, w), np.arange(30)
     for steps in range(1, 21):
         plain = plain + step_size / 30 * x.T @ (samples.y - x @ plain)
-        first, own, firsts, correct, losses = least_squares.descend(*start, samples.shared, samples.y, slot, step_size, steps)
+        first, own, firsts, correct, losses = least_squares.descend(
+            *start, samples.shared, samples.y, slot, step_size, steps
+        )
         np.testing.assert_allclose(dense(samples, w, (first, own)), plain, atol=1e-12)
         at = simple_start.at_step(start, samples.shared, samples.y, steps, step_size)
         np.testing.assert_allclose(dense(samples, w, at), plain, atol=1e-12)
         assert firsts[-1] == first and len(firsts) == steps + 1
         assert losses[-1] == pytest.approx(np.mean((x @ plain - samples.y) ** 2) / 2)
-        assert correct[-1] == simple_start.accuracy(simple_start.margins(first, own, samples.shared, samples.y))
+        assert correct[-1] == simple_start.accuracy(
+            simple_start.margins(first, own, samples.shared, samples.y)
+        )
 
 
 @pytest.mark.parametrize(("factor", "converges"), [(0.97, True), (1.03, False)])
-def test_gradient_descent_converges_just_below_its_largest_step_size_and_not_above(factor, converges):
+def test_gradient_descent_converges_just_below_its_largest_step_size_and_not_above(
+    factor, converges
+):
     samples, w = drawn()
     start, step_size = start_of(samples, w), factor * simple_start.largest_step(30)
-    first, own, *_ = least_squares.descend(*start, samples.shared, samples.y, np.arange(30), step_size, 2000)
+    first, own, *_ = least_squares.descend(
+        *start, samples.shared, samples.y, np.arange(30), step_size, 2000
+    )
     end = simple_start.limit(start, samples.shared, samples.y)
     assert apart((first, own), end, 1e-9) is not converges
     assert np.isfinite(first)
@@ -129,7 +143,9 @@ def test_single_sample_sgd_ends_at_the_same_point_below_step_size_one(step_size,
     samples, w = drawn()
     start, rng = start_of(samples, w), streams.generator(0, streams.BATCHES)
     arrays = (samples.shared, samples.y, np.arange(30))
-    first, own, firsts = least_squares.sgd(*start, *arrays, step_size=step_size, epochs=500, rng=rng)
+    first, own, firsts = least_squares.sgd(
+        *start, *arrays, step_size=step_size, epochs=500, rng=rng
+    )
     end = simple_start.limit(start, samples.shared, samples.y)
     assert apart((first, own), end, 1e-6) is not converges
     assert np.isfinite(firsts).all() and len(firsts) == 501
@@ -140,15 +156,21 @@ def test_no_loop_changes_the_start_it_was_given():
     own, arrays = w[1 + samples.key], (samples.shared, samples.y, np.arange(30))
     before = own.copy()
     least_squares.descend(0.0, own, *arrays, 0.5, 3)
-    least_squares.sgd(0.0, own, *arrays, step_size=0.1, epochs=1, rng=streams.generator(0, streams.BATCHES))
+    least_squares.sgd(
+        0.0, own, *arrays, step_size=0.1, epochs=1, rng=streams.generator(0, streams.BATCHES)
+    )
     np.testing.assert_array_equal(own, before)
 
 
 def test_contradictory_labels_leave_at_least_two_units_of_squared_error():
     samples = one_hot.contradicted(drawn()[0])
     keys, slot = np.unique(samples.key, return_inverse=True)
-    first, own, *_ = least_squares.descend(0.0, np.zeros(len(keys)), samples.shared, samples.y, slot, 1.0, 3000)
-    assert np.sum((samples.y - first * samples.shared - own[slot]) ** 2) == pytest.approx(2, abs=1e-6)
+    first, own, *_ = least_squares.descend(
+        0.0, np.zeros(len(keys)), samples.shared, samples.y, slot, 1.0, 3000
+    )
+    assert np.sum((samples.y - first * samples.shared - own[slot]) ** 2) == pytest.approx(
+        2, abs=1e-6
+    )
 
 
 # --- Theorem 1
@@ -177,7 +199,9 @@ def test_mean_and_deviation_of_the_end_are_those_of_many_draws():
         start = Weights(first, size * rng.choice((-1.0, 1.0), n))
         ends.append(simple_start.limit(start, samples.shared, samples.y).first)
     deviation = simple_start.spread(n, flip, size)
-    assert np.mean(ends) == pytest.approx(simple_start.expected_first(n, flip, first), abs=4 * deviation / np.sqrt(4000))
+    assert np.mean(ends) == pytest.approx(
+        simple_start.expected_first(n, flip, first), abs=4 * deviation / np.sqrt(4000)
+    )
     assert np.std(ends) == pytest.approx(deviation, rel=0.05)
     above = simple_start.share_above(n, flip, np.array([size]), first)[0]
     assert np.mean(np.array(ends) > size) == pytest.approx(above, abs=0.05)
@@ -198,14 +222,18 @@ def test_the_theorems_own_condition_suffices_only_at_an_astronomical_n():
 def test_a_margin_of_zero_counts_half_and_near_means_four_binomial_deviations():
     assert simple_start.accuracy(np.array([1.0, 0.0, -1.0, 2.0])) == 0.625
     # 10,000 samples at 0.9: a deviation is 0.003
-    np.testing.assert_array_equal(simple_start.near(np.array([0.9119, 0.9121, 0.8881, 0.8879]), 0.9, 10_000), [1, 0, 1, 0])
+    np.testing.assert_array_equal(
+        simple_start.near(np.array([0.9119, 0.9121, 0.8881, 0.8879]), 0.9, 10_000), [1, 0, 1, 0]
+    )
 
 
 def test_an_end_is_told_apart_draw_by_draw_on_both_sides_of_the_threshold():
-    cell = experiment.Cell("closed form", 200, 0.1, 1.0, 0.0, 0, 40, 200, 0.1, 1, 4000)
-    found = experiment.measure(cell).expand_dims("cell").assign_coords(flip=("cell", [0.1]), ratio=("cell", [1.0]))
+    found = experiment.measure(experiment.Run(n=200, ratio=1.0, draws=40)).expand_dims("cell")
+    found = found.assign_coords(flip=("cell", [0.1]), ratio=("cell", [1.0]))
     assert experiment.predicted(found).all()
-    assert 0.2 < experiment.generalised(found).mean() < 0.8  # the threshold itself: some draws fall on either side
+    assert (
+        0.2 < experiment.generalised(found).mean() < 0.8
+    )  # the threshold itself: some draws fall on either side
     assert (found.train == 1).all()
 
 
@@ -213,12 +241,13 @@ def test_an_end_is_told_apart_draw_by_draw_on_both_sides_of_the_threshold():
 
 
 def test_the_simple_weight_is_there_after_one_step_and_the_sample_after_n_times_a_logarithm():
-    cell = two_phases.Cell(400, 0.1, 0.5, 0, 200, 1.0, 3.0, 1000)
-    found = two_phases.measure(cell)
+    found = two_phases.measure(two_phases.Run(n=400, test_samples=1000))
     assert int(found.settled) == 1
     # the last sample to be memorised starts at margin -(w(1) + |w_0(k)|) and loses a share 1/n of its error a step
-    assert int(found.memorised) == pytest.approx(400 * np.log(1 + float(found.limit) + 0.4), rel=0.02)
-    clean = two_phases.measure(two_phases.Cell(400, 0.0, 0.5, 0, 200, 1.0, 3.0, 1000))
+    assert int(found.memorised) == pytest.approx(
+        400 * np.log(1 + float(found.limit) + 0.4), rel=0.02
+    )
+    clean = two_phases.measure(two_phases.Run(n=400, flip=0.0, test_samples=1000))
     assert int(clean.memorised) == int(clean.settled) == 1
 
 

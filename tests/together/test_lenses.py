@@ -1,5 +1,10 @@
-"""Four instruments on one network: slopes against autograd, forces by hand, and checks on both sides of their criteria."""
+"""Four instruments on one network.
 
+Slopes against autograd, forces by hand, and checks on both sides of their criteria.
+"""
+
+import dataclasses
+import json
 import math
 
 import numpy as np
@@ -9,6 +14,7 @@ import xarray as xr
 
 from simplicity.boursier import alignment
 from simplicity.data import streams
+from simplicity.grid import groups
 from simplicity.hu import early_linear
 from simplicity.nakkiran import information
 from simplicity.nets import TwoLayer
@@ -28,10 +34,15 @@ def test_slopes_are_the_gradients_by_bias_and_input_of_autograd(activation: str)
     v, w = (torch.from_numpy(part) for part in network)
     wanted = []
     for one in x:
-        point, b = torch.from_numpy(one).requires_grad_(), torch.zeros(12, dtype=torch.float64, requires_grad=True)
+        point, b = (
+            torch.from_numpy(one).requires_grad_(),
+            torch.zeros(12, dtype=torch.float64, requires_grad=True),
+        )
         f = ACTIVATIONS[activation].value(w @ point / math.sqrt(5) + b) @ v / math.sqrt(12)
         wanted.append([float(part.norm()) for part in torch.autograd.grad(f, (b, point))])
-    np.testing.assert_allclose(np.stack(lenses.slopes(network, x, activation), axis=1), wanted, rtol=1e-12)
+    np.testing.assert_allclose(
+        np.stack(lenses.slopes(network, x, activation), axis=1), wanted, rtol=1e-12
+    )
 
 
 def test_the_slope_is_within_its_bound_and_meets_it_where_all_neurons_are_one() -> None:
@@ -64,7 +75,11 @@ def test_blocks_of_samples_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
 def test_with_relu_the_force_is_that_of_the_alignment_chapter() -> None:
     network, rng = made(), np.random.default_rng(4)
     x, y = rng.standard_normal((30, 5)), rng.standard_normal(30)
-    np.testing.assert_allclose(lenses.force(network, x, y, "relu") * math.sqrt(5), alignment.d_n(network.w, x, y), atol=1e-12)
+    np.testing.assert_allclose(
+        lenses.force(network, x, y, "relu") * math.sqrt(5),
+        alignment.d_n(network.w, x, y),
+        atol=1e-12,
+    )
 
 
 def test_the_force_is_the_first_step_of_a_small_network() -> None:
@@ -82,37 +97,44 @@ def test_angles_and_weights_by_hand() -> None:
     network = TwoLayer(np.array([2.0, -1.0, 0.0]), np.array([[3.0, 4.0], [0.0, -5.0], [1.0, 0.0]]))
     np.testing.assert_allclose(lenses.towards(network, np.array([0.0, 2.0])), [0.8, 1.0, 0.0])
     np.testing.assert_allclose(lenses.weights(network), [10 / 15, 5 / 15, 0])
-    np.testing.assert_allclose(lenses.cosines(network.w, np.array([[3.0, 4.0], [0.0, 1.0], [0.0, 0.0]])), [1, -1, 0])
+    np.testing.assert_allclose(
+        lenses.cosines(network.w, np.array([[3.0, 4.0], [0.0, 1.0], [0.0, 0.0]])), [1, -1, 0]
+    )
 
 
 def test_a_linear_map_is_linear_and_a_square_is_not() -> None:
     x = np.random.default_rng(6).standard_normal((4000, 3))
     assert lenses.linear_part(x @ [1.0, 2.0, -1.0], x) == pytest.approx(1)
     assert lenses.linear_part(x[:, 0] ** 2 - 1, x) < 0.02
-    assert lenses.linear_part(x[:, 0] + (x[:, 1] ** 2 - 1) / math.sqrt(2), x) == pytest.approx(0.5, abs=0.05)
+    assert lenses.linear_part(x[:, 0] + (x[:, 1] ** 2 - 1) / math.sqrt(2), x) == pytest.approx(
+        0.5, abs=0.05
+    )
     assert lenses.linear_part(np.zeros(4000), x) == 1
 
 
 CLOCK = np.geomspace(0.05, 51, 40)
 
 
-def run_of(squares: np.ndarray, moved: np.ndarray, seeds: int = 5) -> xr.Dataset:
-    """Recorded runs with these shares (time,) and networks that are L, but on a part `moved` of the points the label."""
+def run_of(squares: np.ndarray, moved: np.ndarray, **settings: int) -> groups.Runs:
+    """Runs with these shares (time,) and networks that are L, but on a part `moved` the label."""
+    config = dataclasses.replace(four_lenses.GRID.presets["FULL"], small_seeds=1, **settings)
     rng = np.random.default_rng(0)
     cells = []
-    for seed in range(seeds):
-        y = rng.integers(2, size=4000)
-        simple, coin = (np.where(rng.random(4000) < 0.85, y, 1 - y) for _ in range(2))
-        order = rng.random(4000)
-        f = np.where(order < moved[:, None], y, simple)
-        counts = np.stack([information.table(f, y, other) for other in (simple, coin)], axis=1)
-        power = 1 - np.exp(-3 * CLOCK)
-        for dim, share in ((50, squares), (4, np.full(40, 0.95))):
-            fields = {"seed": seed, "start": "kernel", "dim": dim}
-            curves = {"explained": ("time", share), "clock": ("time", CLOCK), "power": ("time", power)}
-            cells.append(xr.Dataset(curves | {"counts": (("time", "other", "f", "y", "l"), counts)}).assign_coords(fields))
-    made = xr.concat(cells, "cell")
-    return made.assign_attrs(config='{"dim": 50, "low_dim": 4, "n": 20000}', preset="FULL")
+    for run in four_lenses.GRID.runs(config):
+        if run.start == "kernel":
+            y = rng.integers(2, size=4000)
+            simple, coin = (np.where(rng.random(4000) < 0.85, y, 1 - y) for _ in range(2))
+            f = np.where(rng.random(4000) < moved[:, None], y, simple)
+            counts = np.stack([information.table(f, y, other) for other in (simple, coin)], axis=1)
+            curves = {
+                "explained": ("time", np.full(40, 0.95) if run.horizon == 5 else squares),
+                "clock": ("time", CLOCK), "power": ("time", 1 - np.exp(-3 * CLOCK)),
+                "counts": (("time", "other", "f", "y", "l"), counts),
+            }  # fmt: skip
+            cells.append(xr.Dataset(curves).assign_coords(dataclasses.asdict(run)))
+    attrs = {"config": json.dumps(dataclasses.asdict(config)), "preset": "FULL"}
+    made = xr.concat(cells, "cell", coords="all", data_vars="all").assign_attrs(attrs)
+    return groups.Runs(made, four_lenses.GRID)
 
 
 def later(low: float, high: float, at: float = 15.0) -> np.ndarray:
@@ -122,7 +144,9 @@ def later(low: float, high: float, at: float = 15.0) -> np.ndarray:
 
 def test_a_network_that_leaves_the_linear_model_passes_and_one_that_stays_does_not() -> None:
     found = four_lenses.checks(run_of(later(0.99, 0.7), later(0.0, 0.6)))
-    assert len(found) == 7 and all(one.holds for one in found), [one for one in found if not one.holds]
+    assert len(found) == 7 and all(one.holds for one in found), [
+        one for one in found if not one.holds
+    ]
     stays = four_lenses.checks(run_of(later(0.99, 0.97), later(0.0, 0.01)))
     assert [one.passed for one in stays][:4] == [True, False, True, False]
 
@@ -135,27 +159,30 @@ def test_shares_that_fall_at_other_times_are_told_apart() -> None:
 
 def test_a_network_that_forgets_the_linear_model_does_not_keep_it() -> None:
     forgetful = run_of(later(0.99, 0.7), later(0.0, 0.6))
-    counts = forgetful.counts.values.copy()
+    counts = forgetful.dataset.counts.values
     counts[:, -1, 0] = counts[:, -1, 1]  # in the end it has no more to do with L than with R
-    found = four_lenses.checks(forgetful.assign(counts=(forgetful.counts.dims, counts)))
+    found = four_lenses.checks(forgetful)
     (kept,) = (one for one in found if "retention" in one.statistic)
     assert kept.passed is False and abs(kept.value) < 0.2
 
 
 def test_with_few_samples_only_the_early_half_is_judged() -> None:
-    made = run_of(later(0.99, 0.7), later(0.0, 0.6))
-    made.attrs["config"] = '{"dim": 50, "low_dim": 4, "n": 4000}'
-    assert len(four_lenses.checks(made)) == 3
+    found = four_lenses.checks(run_of(later(0.99, 0.7), later(0.0, 0.6), n=4000))
+    assert [one.control.why for one in found] == [""] * 3 + ["4000 samples, 20000 are needed"] * 4
 
 
 def test_a_low_dimension_is_nothing_to_judge() -> None:
-    made = run_of(later(0.99, 0.7), later(0.0, 0.6))
-    made.attrs["config"] = '{"dim": 4, "low_dim": 4, "n": 20000}'
-    assert [one.passed for one in four_lenses.checks(made)] == [None] * 7
+    found = four_lenses.checks(run_of(later(0.99, 0.7), later(0.0, 0.6), dim=4))
+    assert [one.passed for one in found] == [None] * 7
+    assert {one.control.why for one in found} == {"dimension 4 is below 25"}
+
+
+def tiny(group: str) -> four_lenses.Run:
+    return four_lenses.GRID.of_group(group, four_lenses.GRID.presets["TINY"])[0]
 
 
 def test_the_run_is_that_of_early_linear_dynamics() -> None:
-    cell = next(one for one in four_lenses.cells(four_lenses.TINY) if one.start == "kernel")
+    cell = tiny("kernel")
     setting = four_lenses.setting_of(cell)
     found = four_lenses.measure(cell)
     steps = tuple(found.step.values.astype(int).tolist())
@@ -166,18 +193,18 @@ def test_the_run_is_that_of_early_linear_dynamics() -> None:
 
 
 def test_the_small_start_is_small_dominated_and_takes_larger_steps() -> None:
-    small = next(one for one in four_lenses.cells(four_lenses.TINY) if one.start == "small")
+    small = tiny("small")
     setting = four_lenses.setting_of(small)
     network = four_lenses.start_of(small, setting)
     assert np.allclose(np.abs(network.a), small.small)
     assert (np.linalg.norm(network.w, axis=1) <= small.small * (1 + 1e-12)).all()
     assert setting.step_size == small.faster * early_linear.step_size("erf", small.dim)
-    other = four_lenses.setting_of(four_lenses.cells(four_lenses.TINY)[0])
+    other = four_lenses.setting_of(tiny("kernel"))
     assert early_linear.horizon(setting) == early_linear.horizon(other)
 
 
 def test_the_random_classifier_is_right_as_often_as_the_linear_one() -> None:
-    cell = four_lenses.cells(four_lenses.QUICK)[0]
+    cell = four_lenses.Run()
     rng = streams.generator(0, streams.TEST)
     limit = rng.standard_normal(20_000)
     y = np.where(rng.random(20_000) < 0.9, np.sign(limit), -np.sign(limit))

@@ -1,6 +1,7 @@
-"""Binary tasks of which one knows a simple part and a complex one (Nakkiran et al. 2019, Figures 1 and 5).
+"""Binary tasks of which one knows a simple part and a complex one.
 
-Inputs are rows, labels 0 and 1. Nothing is global; a generator is an argument.
+Nakkiran et al. 2019, Figures 1 and 5. Inputs are rows, labels 0 and 1. Nothing is global; a
+generator is an argument.
 """
 
 import numpy as np
@@ -36,13 +37,20 @@ def right_half(x: Array) -> Labels:
 
 
 def partial_sum(x: Array, degree: int) -> Labels:
-    """1[x_1 + x_2 x_3 + x_4 x_5 x_6 > 0] with the terms up to `degree` alone: G_1, G_2, and at 3 the staircase's label."""
+    """1[x_1 + x_2 x_3 + x_4 x_5 x_6 > 0] with the terms up to `degree` alone: G_1, G_2, and at 3
+    the staircase's label.
+    """
     (x,) = doors.arrays(x=(x, "N d"))
     doors.whole("degree", degree, 1, 3)
     doors.columns(x, (1, 3, 6)[degree - 1])
-    return (sum(x[:, first : first + k].prod(axis=1) for k, first in ((1, 0), (2, 1), (3, 3)) if k <= degree) > 0).astype(
-        np.int64
-    )
+    return (
+        sum(
+            x[:, first : first + k].prod(axis=1)
+            for k, first in ((1, 0), (2, 1), (3, 3))
+            if k <= degree
+        )
+        > 0
+    ).astype(np.int64)
 
 
 def cubic(x: Array) -> Labels:
@@ -53,7 +61,9 @@ def cubic(x: Array) -> Labels:
 
 
 def monomials(x: Array, degree: int) -> Array:
-    """All products of 1 to `degree` coordinates, up to 2, with repetition: (n, d) or (n, d + d (d + 1) / 2)."""
+    """All products of 1 to `degree` coordinates, up to 2, with repetition: (n, d) or (n, d + d (d +
+    1) / 2).
+    """
     (x,) = doors.arrays(x=(x, "N d"))
     if degree == 1:
         return x

@@ -1,10 +1,12 @@
 """Full-batch training of a small dense ReLU network with one logit, with gradients written out.
 
-    h = W_k relu(... relu(x W_1 + b_1) ...) + b_k,      L = (1/n) sum_j [log(1 + exp(h_j)) - y_j h_j]  in nats
+    h = W_k relu(... relu(x W_1 + b_1) ...) + b_k
+    L = (1/n) sum_j [log(1 + exp(h_j)) - y_j h_j]      in nats
 
-For hundreds of points in the plane the general loop (`nets.train`) spends most of its time outside the matrix products;
-this one is three to five times as fast. Plain gradient descent or Adam. No data, no measures, no schedule: `training` is a
-generator, and who iterates looks when it likes. float32, one thread.
+For hundreds of points in the plane the general loop (`nets.train`) spends most of its time outside
+the matrix products; this one is three to five times as fast. Plain gradient descent or Adam. No
+data, no measures, no schedule: `training` is a generator, and who iterates looks when it likes.
+float32, one thread.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,18 +26,24 @@ _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # Adam's usual constants
 
 
 class Dense(NamedTuple):
-    """Weights, each (inputs, outputs), and biases, each (outputs,), layer by layer; the last has one output."""
+    """Weights, each (inputs, outputs), and biases, each (outputs,), layer by layer; the last has
+    one output.
+    """
 
     weights: tuple[Array, ...]
     biases: tuple[Array, ...]
 
 
 def gaussian(sizes: Sequence[int], rng: Generator) -> Dense:
-    """W ~ N(0, 1 / fan in), hidden b ~ N(0, 1 / width), no bias of the logit: the start of Nakkiran et al.'s 2-D pictures."""
+    """W ~ N(0, 1 / fan in), hidden b ~ N(0, 1 / width), no bias of the logit: the start of Nakkiran
+    et al.'s 2-D pictures.
+    """
     doors.sizes("sizes", sizes)
     doors.generator(rng)
     whole = (*sizes, 1)
-    weights = [rng.standard_normal((a, b)) / np.sqrt(a) for a, b in zip(whole[:-1], whole[1:], strict=True)]
+    weights = [
+        rng.standard_normal((a, b)) / np.sqrt(a) for a, b in zip(whole[:-1], whole[1:], strict=True)
+    ]
     biases = [rng.standard_normal(size) / np.sqrt(size) for size in sizes[1:]] + [np.zeros(1)]
     return Dense(tuple(weights), tuple(biases))
 
@@ -53,10 +61,14 @@ def predict(network: Dense, x: Array) -> NDArray[np.bool_]:
     return logits(network, x.astype(network.weights[0].dtype, copy=False)) > 0
 
 
-def training(start: Dense, x: Array, y: Array, rates: Iterable[float], rule: Literal["gd", "adam"] = "gd") -> Iterator[Dense]:
-    """The network before the first step and after every step, one for each of the step sizes `rates`; x (n, d), y (n,) 0 or 1.
+def training(
+    start: Dense, x: Array, y: Array, rates: Iterable[float], rule: Literal["gd", "adam"] = "gd"
+) -> Iterator[Dense]:
+    """The network before the first step and after every step, one for each of the step sizes
+    `rates`; x (n, d), y (n,) 0 or 1.
 
-    What is yielded is the running network itself, which the next step changes: look, do not keep (`kept` makes a copy).
+    What is yielded is the running network itself, which the next step changes: look, do not keep
+    (`kept` makes a copy).
     """
     x, y = doors.samples(x, y, "float32")
     doors.zeros_and_ones("y", y)
@@ -67,15 +79,21 @@ def training(start: Dense, x: Array, y: Array, rates: Iterable[float], rule: Lit
     return _training(start, x, y, rates, rule)
 
 
-def _training(start: Dense, x: Array, y: Array, rates: Iterable[float], rule: str) -> Iterator[Dense]:
-    flat, network = _views([np.array(part, dtype=np.float32) for part in (*start.weights, *start.biases)])
+def _training(
+    start: Dense, x: Array, y: Array, rates: Iterable[float], rule: str
+) -> Iterator[Dense]:
+    flat, network = _views(
+        [np.array(part, dtype=np.float32) for part in (*start.weights, *start.biases)]
+    )
     slope, gradient = _views([np.zeros_like(part) for part in (*network.weights, *network.biases)])
     first, second = np.zeros_like(flat), np.zeros_like(flat)
     inputs, targets = np.asarray(x, dtype=np.float32), np.asarray(y, dtype=np.float32)[:, None]
     yield network
     for step, rate in enumerate(rates, 1):
         if not _gradient(network, inputs, targets, gradient):
-            raise Diverged(f"loss not finite at step {step}: dense network, {rule} {rate:g}, n {len(x)}")
+            raise Diverged(
+                f"loss not finite at step {step}: dense network, {rule} {rate:g}, n {len(x)}"
+            )
         if rule == "gd":
             flat -= np.float32(rate) * slope
         else:
@@ -88,10 +106,15 @@ def _training(start: Dense, x: Array, y: Array, rates: Iterable[float], rule: st
 
 def kept(network: Dense) -> Dense:
     """A copy that training does not change."""
-    return Dense(tuple(part.copy() for part in network.weights), tuple(part.copy() for part in network.biases))
+    return Dense(
+        tuple(part.copy() for part in network.weights),
+        tuple(part.copy() for part in network.biases),
+    )
 
 
-def _checked(network: Dense, inputs: int, *, finite: bool = False) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+def _checked(
+    network: Dense, inputs: int, *, finite: bool = False
+) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
     """Weights and biases that fit to so many inputs; here a weight is (inputs, outputs)."""
     weights, biases = network
     turned = [np.asarray(weight).T for weight in weights]
@@ -107,10 +130,15 @@ def _looked_at(network: Dense, x: Array) -> Array:
 
 
 def _views(parts: list[Array]) -> tuple[Array, Dense]:
-    """One vector, and a network whose arrays are its pieces, so that an update is one operation on all of them."""
+    """One vector, and a network whose arrays are its pieces, so that an update is one operation on
+    all of them.
+    """
     flat = np.concatenate([part.ravel() for part in parts])
     ends = np.cumsum([part.size for part in parts])
-    pieces = [flat[end - part.size : end].reshape(part.shape) for end, part in zip(ends, parts, strict=True)]
+    pieces = [
+        flat[end - part.size : end].reshape(part.shape)
+        for end, part in zip(ends, parts, strict=True)
+    ]
     half = len(parts) // 2
     return flat, Dense(tuple(pieces[:half]), tuple(pieces[half:]))
 

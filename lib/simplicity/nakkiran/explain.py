@@ -1,7 +1,8 @@
-"""A network and the simple classifiers that may explain it, on the same points; experiments on explainability share this.
+"""A network and the simple classifiers that may explain it, on the same points.
 
-Nakkiran et al. 2019. L is logistic regression, fitted to the same training sample by the recipe of the authors' code.
-Beside it stands a classifier that is not linear and about as accurate as L: what holds of both says nothing about linearity.
+Experiments on explainability share this. Nakkiran et al. 2019. L is logistic regression, fitted to
+the same training sample by the recipe of the authors' code. Beside it stands a classifier that is
+not linear and about as accurate as L: what holds of both says nothing about linearity.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import nn
 
+from simplicity.data import streams
+from simplicity.grid import config
 from simplicity.nakkiran import information
 from simplicity.nets import modules
 from simplicity.nets.train import cross_entropy, train
@@ -25,7 +28,21 @@ Labels = NDArray[np.bool_]
 Predict = Callable[[NDArray], Labels]
 
 TREES, MOST_SAMPLES = 30, 10_000  # a tree sees as many at most
-LEAVES = tuple(np.unique(np.rint(np.geomspace(3, 2000, 32)).astype(int)).tolist())  # steps of a quarter
+LEAVES = tuple(
+    np.unique(np.rint(np.geomspace(3, 2000, 32)).astype(int)).tolist()
+)  # steps of a quarter
+
+
+@config.settings
+class Run:
+    """A fully connected network with two hidden layers under plain SGD."""
+
+    width: int = config.param(256, "neurons of both layers", unit="neurons", low=1, high=10_000)
+    step_size: float = config.param(0.02, "learning rate eta", low=1e-9, high=100)
+    batch: int = config.param(32, "samples of a step", unit="samples", low=1, high=10**6)
+    epochs: int = config.param(20, "passes over the sample", unit="epochs", low=1, high=10**6)
+    probes: int = config.param(32, "checkpoints, even in log(1 + step)", low=4, high=1000)
+    seed: int = config.param(0, "seed of data and networks", low=0, high=2**31 - 1)
 
 
 class Samples(NamedTuple):
@@ -46,33 +63,43 @@ class Recipe(NamedTuple):
 
 
 def logistic(x: NDArray, y: Labels, recipe: Recipe, rng: Generator) -> Predict:
-    """Logistic regression on (n, ...) from weights N(0, 1 / d), no penalty; returns its predictions as a function."""
-    x, y = _looked_at(x, y, recipe)
-    doors.generator(rng)
-    optimiser = partial(torch.optim.SGD, lr=recipe.rate, momentum=0.9, nesterov=True)
-    module, _ = train(
-        modules.linear(x[0].size, rng), x, y, optimiser=optimiser, loss=cross_entropy, batch=recipe.batch, rng=rng,
-        schedule=(steps_of(len(x), recipe.batch, recipe.epochs),), probes={}, precision="float32",
-    )  # fmt: skip
-    return partial(modules.predict, module)
+    """Logistic regression on (n, ...) from weights N(0, 1 / d), no penalty; its predictions."""
+    return _fitted(x, y, recipe, (), rng)
 
 
 def settled(x: NDArray, y: Labels, recipe: Recipe, epochs: int, rng: Generator) -> Predict:
     """As `logistic`, then `epochs` more passes at a tenth of the rate and as many at a hundredth.
 
-    At a constant rate the accuracy of L on CIFAR-10 goes up and down by four points from one pass to the next, for ever.
+    At a constant rate the accuracy of L on CIFAR-10 goes up and down by four points from one pass
+    to the next, for ever.
     """
-    x, y = _looked_at(x, y, recipe)
     doors.whole("epochs", epochs, 0)
+    return _fitted(x, y, recipe, ((10, epochs), (100, epochs)), rng)
+
+
+def _fitted(
+    x: NDArray, y: Labels, recipe: Recipe, slower: Sequence[tuple[int, int]], rng: Generator
+) -> Predict:
+    """L by the recipe, then for some epochs more at a rate that is so many times `slower`."""
+    x, y = _looked_at(x, y, recipe)
     doors.generator(rng)
     module = modules.linear(x[0].size, rng)
-    for rate, passes in ((recipe.rate, recipe.epochs), (recipe.rate / 10, epochs), (recipe.rate / 100, epochs)):
-        optimiser = partial(torch.optim.SGD, lr=rate, momentum=0.9, nesterov=True)
-        module, _ = train(
-            module, x, y, optimiser=optimiser, loss=cross_entropy, batch=recipe.batch, rng=rng,
-            schedule=(steps_of(len(x), recipe.batch, passes),), probes={}, precision="float32",
-        )  # fmt: skip
+    for times, epochs in ((1, recipe.epochs), *slower):
+        optimiser = partial(torch.optim.SGD, lr=recipe.rate / times, momentum=0.9, nesterov=True)
+        steps = steps_of(len(x), recipe.batch, epochs)
+        module = _trained(module, x, y, optimiser, recipe.batch, steps, rng)
     return partial(modules.predict, module)
+
+
+def _trained(
+    start: nn.Module, x: NDArray, y: Labels, optimiser: Callable, batch: int, steps: int,
+    order: Generator,
+) -> nn.Module:  # fmt: skip
+    """The network after so many steps on the cross-entropy."""
+    return train(
+        start, x, y, optimiser=optimiser, loss=cross_entropy, batch=batch, rng=order,
+        schedule=(steps,), probes={}, precision="float32",
+    )[0]  # fmt: skip
 
 
 def _looked_at(x: NDArray, y: Labels, recipe: Recipe) -> tuple[NDArray, Labels]:
@@ -93,10 +120,12 @@ def _samples(samples: Samples) -> None:
 
 
 def forest(samples: Samples, accuracy: float, rng: Generator) -> Labels:
-    """Predictions (n_test,) of the random forest whose accuracy is nearest to that of L, which is given.
+    """Predictions (n_test,) of the random forest whose accuracy is nearest to that of L, which is
+    given.
 
-    Its number of leaves is chosen on the test points themselves: what it must share with L is the accuracy there, and
-    nothing else is claimed for it. Where no forest is that accurate it is the largest.
+    Its number of leaves is chosen on the test points themselves: what it must share with L is the
+    accuracy there, and nothing else is claimed for it. Where no forest is that accurate it is the
+    largest.
     """
     _samples(samples)
     doors.number("accuracy", accuracy, low=0, high=1)
@@ -110,7 +139,11 @@ def forest(samples: Samples, accuracy: float, rng: Generator) -> Labels:
     while low < high:  # accuracy grows with the leaves, so bisect
         middle = (low + high) // 2
         trees = RandomForestClassifier(
-            TREES, max_leaf_nodes=LEAVES[middle], max_samples=min(len(flat), MOST_SAMPLES), random_state=state, n_jobs=1
+            TREES,
+            max_leaf_nodes=LEAVES[middle],
+            max_samples=min(len(flat), MOST_SAMPLES),
+            random_state=state,
+            n_jobs=1,
         )
         predicted = trees.fit(flat, samples.y).predict(test).astype(bool)
         found = float(np.mean(predicted == samples.y_test))
@@ -132,18 +165,21 @@ def follow(
     channels_last: bool = False,
     checkpoint: Path | None = None,
 ) -> tuple[nn.Module, xr.Dataset]:
-    """Train by plain SGD on the cross-entropy; the tables of F and Y with each simple classifier, at the steps `at`.
+    """Train by plain SGD on the cross-entropy; the tables of F and Y with each simple classifier,
+    at the steps `at`.
 
-    `simple` has predictions (n_test,) by name, `on_training` those of L on the first training points, which are scored too.
-    Variables `counts` (probe, simple, f, y, l) and `train_counts` (probe, f, y, l).
+    `simple` has predictions (n_test,) by name, `on_training` those of L on the first training
+    points, which are scored too. Variables `counts` (probe, simple, f, y, l) and `train_counts`
+    (probe, f, y, l).
     """
     _samples(samples)
     doors.labels(on_training=(on_training, "n"))
     for name, predicted in simple.items():
         doors.labels(2, **{name: (predicted, str(len(samples.x_test)))})
     if not simple or len(on_training) > len(samples.x):
-        got = f"{len(simple)} classifiers and {len(on_training)} predictions for {len(samples.x)} training points"
-        raise Problem(f"simple, on_training: got {got}, allowed at least one and no more predictions than points")
+        got = f"{len(simple)} classifiers and {len(on_training)} predictions for {len(samples.x)}"
+        got, allowed = f"{got} training points", "at least one and no more predictions than points"
+        raise Problem(f"simple, on_training: got {got}, allowed {allowed}")
     others = list(simple.values())
     few = len(on_training)
 
@@ -152,28 +188,51 @@ def follow(
         return np.stack([information.table(predicted, samples.y_test, other) for other in others])
 
     def on_sample(module: nn.Module) -> NDArray:
-        return information.table(modules.predict(module, samples.x[:few]), samples.y[:few], on_training)
+        return information.table(
+            modules.predict(module, samples.x[:few]), samples.y[:few], on_training
+        )
 
     module, table = train(
-        start, samples.x, samples.y, optimiser=partial(torch.optim.SGD, lr=rate), loss=cross_entropy, batch=batch, rng=order,
-        schedule=at, probes={"counts": tables, "train_counts": on_sample},
+        start, samples.x, samples.y, optimiser=partial(torch.optim.SGD, lr=rate),
+        loss=cross_entropy, batch=batch, rng=order, schedule=at, precision="float32",
+        probes={"counts": tables, "train_counts": on_sample},
         dims={"counts": ("simple", "f", "y", "l"), "train_counts": ("f", "y", "l")},
-        precision="float32", channels_last=channels_last, checkpoint=checkpoint,
+        channels_last=channels_last, checkpoint=checkpoint,
     )  # fmt: skip
     counts = table[["counts", "train_counts"]].astype(np.int32).drop_vars("time")
     return module, counts.assign_coords(simple=list(simple))
 
 
-def last(start: nn.Module, x: NDArray, y: Labels, *, rate: float, batch: int, steps: int, order: Generator) -> nn.Module:
+def simple_ones(
+    samples: Samples, fitted: Callable[[Generator], Predict], seed: int
+) -> tuple[Predict, dict[str, Labels]]:
+    """L, which `fitted` makes, and by name its predictions on test points and the forest's."""
+    rng = streams.generator(seed, streams.SIMPLE)
+    line = fitted(rng)
+    linear = line(samples.x_test)
+    trees = forest(samples, float(np.mean(linear == samples.y_test)), rng)
+    return line, {"linear": linear, "forest": trees}
+
+
+def last(
+    start: nn.Module,
+    x: NDArray,
+    y: Labels,
+    *,
+    rate: float,
+    batch: int,
+    steps: int,
+    order: Generator,
+) -> nn.Module:
     """The network that `follow` would end with, without looking on the way."""
-    return train(
-        start, x, y, optimiser=partial(torch.optim.SGD, lr=rate), loss=cross_entropy, batch=batch, rng=order, schedule=(steps,),
-        probes={}, precision="float32",
-    )[0]  # fmt: skip
+    optimiser = partial(torch.optim.SGD, lr=rate)
+    return _trained(start, x, y, optimiser, batch, steps, order)
 
 
 def schedule(steps: int, points: int) -> tuple[int, ...]:
-    """0, `steps` and what lies between, `points` different steps as evenly spaced in log(1 + step) as whole numbers can be."""
+    """0, `steps` and what lies between, `points` different steps as evenly spaced in log(1 + step)
+    as whole numbers can be.
+    """
     if not 2 <= points <= steps + 1:
         raise Problem(f"probes: got {points} for {steps} steps, allowed 2 to {steps + 1}")
     found = [0]

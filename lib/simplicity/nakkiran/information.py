@@ -1,18 +1,23 @@
-"""How much of what a network gets right a simpler classifier explains: performance correlation (Nakkiran et al. 2019, Def. 1).
+"""How much of what a network gets right a simpler classifier explains: performance correlation.
 
-mu_Y(F; L) = I(F;Y) - I(F;Y | L), in bits. F are hard predictions of the network, Y labels, L predictions of the simple
-classifier, all on the same test points. Everything follows from their table of counts, axes (..., F, Y, L), which is what a
-checkpoint should keep: leading axes are checkpoints, seeds or bootstrap draws, and every function works on all of them at
-once. mu is the co-information of three variables, so it is symmetric in them, at most the least of I(F;Y), I(L;Y), I(F;L), at
-least -1 bit for binary ones, and blind to the renaming of predictions: a network that is worse than chance has I(F;Y) > 0.
+mu_Y(F; L) = I(F;Y) - I(F;Y | L), in bits (Nakkiran et al. 2019, Def. 1). F are hard predictions of
+the network, Y labels, L predictions of the simple classifier, all on the same test points.
+Everything follows from their table of counts, axes (..., F, Y, L), which is what a checkpoint
+should keep: leading axes are checkpoints, seeds or bootstrap draws, and every function works on all
+of them at once. mu is the co-information of three variables, so it is symmetric in them, at most
+the least of I(F;Y), I(L;Y), I(F;L), at least -1 bit for binary ones, and blind to the renaming of
+predictions: a network that is worse than chance has I(F;Y) > 0.
 
-Two estimators: plug-in, and Miller-Madow, which adds (number of non-empty cells - 1) / (2 N ln 2) to each entropy. No unbiased
-one exists. With C classes and N points, all cells filled and k = 1 / (2 N ln 2), the plug-in values are off by
-(C-1)^2 k for I(F;Y), C (C-1)^2 k for I(F;Y|L), and -(C-1)^3 k for mu. For two classes that is -k, 7e-5 bits at N = 10,000, far
-below the sampling error. For ten it is -0.053 bits there, more than what is measured, and worse where cells are empty:
-with N near the number of cells neither estimator can be trusted. `permuted` then gives what mu is without any relation.
+Two estimators: plug-in, and Miller-Madow, which adds (number of non-empty cells - 1) / (2 N ln 2)
+to each entropy. No unbiased one exists. With C classes and N points, all cells filled and k = 1 /
+(2 N ln 2), the plug-in values are off by (C-1)^2 k for I(F;Y), C (C-1)^2 k for I(F;Y|L), and
+-(C-1)^3 k for mu. For two classes that is -k, 7e-5 bits at N = 10,000, far below the sampling
+error. For ten it is -0.053 bits there, more than what is measured, and worse where cells are empty:
+with N near the number of cells neither estimator can be trusted. `permuted` then gives what mu is
+without any relation.
 """
 
+import math
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -46,7 +51,9 @@ def table(f: ArrayLike, y: ArrayLike, simple: ArrayLike, classes: int = 2) -> Co
     `f` (..., N) may hold many checkpoints over the same N test points; `y` and `simple` are (N,).
     """
     doors.whole("classes", classes, 1)
-    labels, other, predictions = doors.labels(classes, y=(y, "N"), simple=(simple, "N"), f=(f, "... N"))
+    labels, other, predictions = doors.labels(
+        classes, y=(y, "N"), simple=(simple, "N"), f=(f, "... N")
+    )
     cell = (predictions.astype(np.int64) * classes + labels) * classes + other
     flat = cell.reshape(-1, labels.size)
     shifted = flat + classes**3 * np.arange(len(flat))[:, None]
@@ -55,11 +62,15 @@ def table(f: ArrayLike, y: ArrayLike, simple: ArrayLike, classes: int = 2) -> Co
 
 
 def information(counts: ArrayLike, estimator: Estimator = "plug-in") -> Information:
-    """All five quantities of tables (..., F, Y, L), by entropies: mu = H(F) + H(L) + H(Y) - H(FL) - H(FY) - H(LY) + H(FLY)."""
+    """All five quantities of tables (..., F, Y, L), by entropies: mu = H(F) + H(L) + H(Y) - H(FL) -
+    H(FY) - H(LY) + H(FLY).
+    """
     doors.choice("estimator", estimator, ESTIMATORS)
     counts = doors.counts(counts)
     n = np.asarray(counts)
-    f, y, simple = (_entropy(n.sum(axis=axes), 1, estimator) for axes in ((-2, -1), (-3, -1), (-3, -2)))
+    f, y, simple = (
+        _entropy(n.sum(axis=axes), 1, estimator) for axes in ((-2, -1), (-3, -1), (-3, -2))
+    )
     fy, fl, yl = (_entropy(n.sum(axis=axis), 2, estimator) for axis in (-1, -2, -3))
     network, shared, explained = f + y - fy, f + simple - fl, simple + y - yl
     beyond = fl + yl - simple - _entropy(n, 3, estimator)
@@ -67,7 +78,9 @@ def information(counts: ArrayLike, estimator: Estimator = "plug-in") -> Informat
 
 
 def accuracies(counts: ArrayLike) -> tuple[Array, Array]:
-    """Accuracy of F and of L, each (...), of tables (..., F, Y, L). Information alone cannot tell F from its negation."""
+    """Accuracy of F and of L, each (...), of tables (..., F, Y, L). Information alone cannot tell F
+    from its negation.
+    """
     counts = doors.counts(counts, "... c c c")
     n = np.asarray(counts)
     total = n.sum(axis=(-3, -2, -1))
@@ -77,9 +90,11 @@ def accuracies(counts: ArrayLike) -> tuple[Array, Array]:
 
 
 def from_accuracy(accuracy: ArrayLike) -> Array:
-    """1 - h(a) in bits: I(F;Y) for balanced binary Y and errors that do not depend on Y (the paper's Figure 3).
+    """1 - h(a) in bits: I(F;Y) for balanced binary Y and errors that do not depend on Y (the
+    paper's Figure 3).
 
-    For balanced Y and other errors I(F;Y) is larger (Fano); for unbalanced Y it may be smaller. An axis, no estimate.
+    For balanced Y and other errors I(F;Y) is larger (Fano); for unbalanced Y it may be smaller. An
+    axis, no estimate.
     """
     doors.shares(accuracy=accuracy)
     a = np.asarray(accuracy, dtype=float)
@@ -87,7 +102,8 @@ def from_accuracy(accuracy: ArrayLike) -> Array:
 
 
 def standard_error(counts: ArrayLike) -> Array:
-    """Delta-method standard error of the plug-in mu from the finite test set, (...): sd_p(g) / sqrt(N).
+    """Delta-method standard error of the plug-in mu from the finite test set, (...): sd_p(g) /
+    sqrt(N).
 
     g(f, y, l) = log2[p(f,y) p(f,l) p(y,l) / (p(f) p(y) p(l) p(f,y,l))], whose mean is mu.
     """
@@ -96,7 +112,11 @@ def standard_error(counts: ArrayLike) -> Array:
     inside = p > 0
     marginals = [p.sum(axis=axes, keepdims=True) for axes in ((-2, -1), (-3, -1), (-3, -2))]
     pairs = [p.sum(axis=axis, keepdims=True) for axis in (-1, -2, -3)]
-    logs = sum(_safe_log2(one) for one in pairs) - sum(_safe_log2(one) for one in marginals) - _safe_log2(p)
+    logs = (
+        sum(_safe_log2(one) for one in pairs)
+        - sum(_safe_log2(one) for one in marginals)
+        - _safe_log2(p)
+    )
     g = np.where(inside, logs, 0.0)
     axes = (-3, -2, -1)
     mean = (p * g).sum(axis=axes)
@@ -104,10 +124,12 @@ def standard_error(counts: ArrayLike) -> Array:
 
 
 def bootstrap(counts: ArrayLike, draws: int, rng: Generator) -> Counts:
-    """Tables drawn anew from each table's own shares, multinomial with its N: (draws, ..., F, Y, L).
+    """Tables drawn anew from each table's own shares, multinomial with its N: (draws, ..., F, Y,
+    L).
 
-    Apply any statistic and take `interval` along axis 0; for ratios such as mu / I prefer this to the delta method. Checkpoints
-    scored on the same test points are drawn independently of each other here: intervals of their differences are too wide.
+    Apply any statistic and take `interval` along axis 0; for ratios such as mu / I prefer this to
+    the delta method. Checkpoints scored on the same test points are drawn independently of each
+    other here: intervals of their differences are too wide.
     """
     counts = doors.counts(counts)
     doors.whole("draws", draws, 1)
@@ -132,11 +154,13 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array]
 
 
 def mu_null(a: ArrayLike, b: ArrayLike) -> Array:
-    """mu of two classifiers with accuracies a and b that err independently given Y: 1 - h(ab + (1-a)(1-b)), in bits.
+    """mu of two classifiers with accuracies a and b that err independently given Y: 1 - h(ab +
+    (1-a)(1-b)), in bits.
 
-    For balanced binary Y and symmetric errors. This much of mu is forced by the two accuracies alone, and all of it as one of
-    them goes to 1; so a plateau of mu means little unless it lies above. It is also an easy null: examples differ in
-    difficulty, and any two decent classifiers err together.
+    For balanced binary Y and symmetric errors. This much of mu is forced by the two accuracies
+    alone, and all of it as one of them goes to 1; so a plateau of mu means little unless it lies
+    above. It is also an easy null: examples differ in difficulty, and any two decent classifiers
+    err together.
     """
     doors.shares(a=a, b=b)
     first, second = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
@@ -144,9 +168,11 @@ def mu_null(a: ArrayLike, b: ArrayLike) -> Array:
 
 
 def mu_nested(a: ArrayLike, b: ArrayLike) -> Array:
-    """mu where F, of accuracy a, is right wherever L, of accuracy b <= a, is: s h(e_F / s) + 1 - h(e_L) - h(e_F).
+    """mu where F, of accuracy a, is right wherever L, of accuracy b <= a, is: s h(e_F / s) + 1 -
+    h(e_L) - h(e_F).
 
-    e = 1 - accuracy, s = 1 - e_L + e_F; balanced binary Y, symmetric errors. What mu is when F corrects L and breaks nothing.
+    e = 1 - accuracy, s = 1 - e_L + e_F; balanced binary Y, symmetric errors. What mu is when F
+    corrects L and breaks nothing.
     """
     doors.shares(a=a, b=b)
     e_f, e_l = 1 - np.asarray(a, dtype=float), 1 - np.asarray(b, dtype=float)
@@ -156,18 +182,24 @@ def mu_nested(a: ArrayLike, b: ArrayLike) -> Array:
 
 
 def retention_index(mu: ArrayLike, null: ArrayLike, network: ArrayLike, simple: ArrayLike) -> Array:
-    """(mu - mu_null) / (min(I(F;Y), I(L;Y)) - mu_null): 0 for independent errors, 1 for all that can be kept.
+    """(mu - mu_null) / (min(I(F;Y), I(L;Y)) - mu_null): 0 for independent errors, 1 for all that
+    can be kept.
 
-    The companion's own index, not the paper's. NaN where independence leaves no room, as at accuracy 1.
+    The companion's own index, not the paper's. NaN where independence leaves no room, as at
+    accuracy 1.
     """
     base = np.asarray(null, dtype=float)
     room = np.minimum(np.asarray(network, dtype=float), np.asarray(simple, dtype=float)) - base
     excess = np.asarray(mu, dtype=float) - base
-    return np.divide(excess, room, out=np.full(np.broadcast(excess, room).shape, np.nan), where=room > 1e-12)
+    return np.divide(
+        excess, room, out=np.full(np.broadcast(excess, room).shape, np.nan), where=room > 1e-12
+    )
 
 
 class GTest(NamedTuple):
-    """G = 2 N ln(2) I(F;Y|L), its degrees of freedom, and the chance of more under I(F;Y|L) = 0, each (...)."""
+    """G = 2 N ln(2) I(F;Y|L), its degrees of freedom, and the chance of more under I(F;Y|L) = 0,
+    each (...).
+    """
 
     g: Array
     freedom: Array
@@ -175,9 +207,11 @@ class GTest(NamedTuple):
 
 
 def g_test(counts: ArrayLike) -> GTest:
-    """Is F independent of Y given L? Chi-square with sum over l of (F's present - 1)(Y's present - 1) degrees of freedom.
+    """Is F independent of Y given L? Chi-square with sum over l of (F's present - 1)(Y's present -
+    1) degrees of freedom.
 
-    Binary tables, all cells possible: two degrees, so the 95 % limit of the plug-in I(F;Y|L) is 4.32 / N bits.
+    Binary tables, all cells possible: two degrees, so the 95 % limit of the plug-in I(F;Y|L) is
+    4.32 / N bits.
     """
     counts = doors.counts(counts)
     n = np.asarray(counts)
@@ -188,7 +222,9 @@ def g_test(counts: ArrayLike) -> GTest:
 
 
 def flipped(y: ArrayLike, accuracy: float, rng: Generator) -> NDArray[np.int64]:
-    """Binary predictions R (N,) that equal y with probability `accuracy` and know nothing else: `mu_null` by experiment."""
+    """Binary predictions R (N,) that equal y with probability `accuracy` and know nothing else:
+    `mu_null` by experiment.
+    """
     (y,) = doors.labels(y=(y, "N"))
     doors.number("accuracy", accuracy, low=0, high=1)
     doors.generator(rng)
@@ -196,11 +232,15 @@ def flipped(y: ArrayLike, accuracy: float, rng: Generator) -> NDArray[np.int64]:
     return np.where(rng.random(labels.shape) < accuracy, labels, 1 - labels)
 
 
-def permuted(f: ArrayLike, y: ArrayLike, simple: ArrayLike, classes: int, draws: int, rng: Generator) -> Counts:
-    """Tables (draws, C, C, C) with the predictions F (N,) shuffled over the test points: no relation to Y or L is left.
+def permuted(
+    f: ArrayLike, y: ArrayLike, simple: ArrayLike, classes: int, draws: int, rng: Generator
+) -> Counts:
+    """Tables (draws, C, C, C) with the predictions F (N,) shuffled over the test points: no
+    relation to Y or L is left.
 
-    Their mu is pure bias and noise, the baseline that a measured one must be held against when there are many classes. With N
-    near C^3 it is as large as the signal and depends on the marginals: then say "not testable here" rather than subtract it.
+    Their mu is pure bias and noise, the baseline that a measured one must be held against when
+    there are many classes. With N near C^3 it is as large as the signal and depends on the
+    marginals: then say "not testable here" rather than subtract it.
     """
     f, y, simple = doors.labels(classes, f=(f, "n"), y=(y, "n"), simple=(simple, "n"))
     doors.whole("draws", draws, 1)
@@ -211,7 +251,8 @@ def permuted(f: ArrayLike, y: ArrayLike, simple: ArrayLike, classes: int, draws:
 
 def _entropy(counts: Counts, axes: int, estimator: Estimator) -> Array:
     """Entropy in bits over the last `axes` axes."""
-    n = counts.reshape(*counts.shape[: counts.ndim - axes], -1)
+    leading = counts.shape[: counts.ndim - axes]
+    n = counts.reshape(*leading, math.prod(counts.shape[len(leading) :]))
     total = n.sum(axis=-1)
     plain = -_x_log2(n / total[..., None]).sum(axis=-1)
     if estimator == "plug-in":

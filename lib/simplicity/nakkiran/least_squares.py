@@ -1,7 +1,8 @@
-"""Linear least squares on sparse inputs x_j = x_j(1) e_1 + e_{slot_j}: gradient descent and single-sample SGD, step by step.
+"""Linear least squares on sparse inputs, by gradient descent and single-sample SGD, step by step.
 
-Loss (1/2n) |X w - y|^2. `slot` (n,) says which of the q entries of `own` belongs to a sample; two samples may share one.
-Weights are (w(1), own). Both loops stop early once |w(1)| passes `DIVERGED`, so that what they return is finite.
+Inputs x_j = x_j(1) e_1 + e_{slot_j}, loss (1/2n) |X w - y|^2. `slot` (n,) says which of the q
+entries of `own` belongs to a sample; two samples may share one. Weights are (w(1), own). Both loops
+stop early once |w(1)| passes `DIVERGED`, so that what they return is finite.
 """
 
 import numba
@@ -17,23 +18,33 @@ _compiled = numba.njit(nogil=True, cache=True)
 
 
 def descend(
-    first: float, own: Array, shared: Array, y: Array, slot: NDArray[np.int64], step_size: float, steps: int
+    first: float,
+    own: Array,
+    shared: Array,
+    y: Array,
+    slot: NDArray[np.int64],
+    step_size: float,
+    steps: int,
 ) -> tuple[float, Array, Array, Array, Array]:
     """Full-batch steps w <- w + (step_size / n) X^T (y - X w).
 
-    Returns w(1), own (q,), and for the steps 0 to `steps` (each (steps + 1,)) w(1), the share of correct samples, and the loss;
-    after a stop the last values stay.
+    Returns w(1), own (q,), and for the steps 0 to `steps` (each (steps + 1,)) w(1), the share of
+    correct samples, and the loss; after a stop the last values stay.
     """
     first, own, shared, y, slot = _looked_at(first, own, shared, y, slot, step_size)
     doors.whole("steps", steps, 0)
-    found: tuple[float, Array, Array, Array, Array] = _descend(first, own, shared, y, slot, step_size, steps)
+    found: tuple[float, Array, Array, Array, Array] = _descend(
+        first, own, shared, y, slot, step_size, steps
+    )
     return found
 
 
 def _looked_at(
     first: float, own: Array, shared: Array, y: Array, slot: NDArray[np.int64], step_size: float
 ) -> tuple[float, Array, Array, Array, NDArray[np.int64]]:
-    """The arguments of both loops: the compiled code does not look whether a `slot` is one of `own`."""
+    """The arguments of both loops: the compiled code does not look whether a `slot` is one of
+    `own`.
+    """
     doors.number("first", first)
     doors.step(step_size)
     y, shared, own = doors.finite(y=(y, "n"), shared=(shared, "n"), own=(own, "q"))
@@ -43,7 +54,13 @@ def _looked_at(
 
 @_compiled
 def _descend(
-    first: float, own: Array, shared: Array, y: Array, slot: NDArray[np.int64], step_size: float, steps: int
+    first: float,
+    own: Array,
+    shared: Array,
+    y: Array,
+    slot: NDArray[np.int64],
+    step_size: float,
+    steps: int,
 ) -> tuple[float, Array, Array, Array, Array]:
     n = len(y)
     own = own.copy()
@@ -82,7 +99,8 @@ def sgd(
     epochs: int,
     rng: Generator,
 ) -> tuple[float, Array, Array]:
-    """`epochs` times n steps w <- w + step_size x_j (y_j - <w, x_j>), j drawn with replacement. |x_j|^2 = 2: stable below 1.
+    """`epochs` times n steps w <- w + step_size x_j (y_j - <w, x_j>), j drawn with replacement.
+    |x_j|^2 = 2: stable below 1.
 
     Returns w(1), own (q,), and w(1) after each epoch (epochs + 1,).
     """
@@ -92,7 +110,9 @@ def sgd(
     firsts = np.empty(epochs + 1)
     firsts[0] = first
     for epoch in range(1, epochs + 1):
-        first, own = _epoch(first, own, shared, y, slot, rng.integers(len(y), size=len(y)), step_size)
+        first, own = _epoch(
+            first, own, shared, y, slot, rng.integers(len(y), size=len(y)), step_size
+        )
         firsts[epoch] = first
         if abs(first) > DIVERGED:
             firsts[epoch:] = first
@@ -102,7 +122,13 @@ def sgd(
 
 @_compiled
 def _epoch(
-    first: float, own: Array, shared: Array, y: Array, slot: NDArray[np.int64], order: NDArray[np.int64], step_size: float
+    first: float,
+    own: Array,
+    shared: Array,
+    y: Array,
+    slot: NDArray[np.int64],
+    order: NDArray[np.int64],
+    step_size: float,
 ) -> tuple[float, Array]:
     own = own.copy()
     for j in order:

@@ -1,10 +1,15 @@
-"""When a network leaves a simpler classifier G behind, and what it keeps of it (Nakkiran et al. 2019, Remark 1).
+"""When a network leaves a simpler classifier G behind, and what it keeps of it.
 
-Until T the network's I(F;Y) is explained by G, after T it knows more: T is the first probe from which on I(F;Y | G) exceeds a
-part of I(G;Y). The part is the companion's choice and sets the times, so the book shows two.
+Until T the network's I(F;Y) is explained by G, after T it knows more: T is the first probe from
+which on I(F;Y | G) exceeds a part of I(G;Y) (Nakkiran et al. 2019, Remark 1). The part is the
+companion's choice and sets the times, so the book shows two.
 """
 
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from simplicity.nakkiran import information
@@ -17,7 +22,7 @@ SUSTAINED = 3  # probes in a row, so that a wiggle at the threshold is no depart
 
 
 def steps(counts: NDArray, step: NDArray, part: float = JUDGED) -> Array:
-    """The first step (...,) from which on, for three probes, I(F;Y|G) > part I(G;Y); infinite where there is none.
+    """The first step (...,) from which on, for three probes, I(F;Y|G) > part I(G;Y); else infinite.
 
     Tables (..., probe, F, Y, G), steps (..., probe) or (probe,).
     """
@@ -39,7 +44,8 @@ def _probes(counts: NDArray, step: NDArray) -> None:
         raise Problem(f"counts: got {shape[-1]} probes, allowed {SUSTAINED} or more")
     (step,) = doors.arrays(step=(step, "... probe"))
     if step.shape not in (shape, shape[-1:]):
-        raise Problem(f"step: got shape {step.shape}, allowed {shape} or {shape[-1:]} as counts")
+        allowed = f"{shape} or {shape[-1:]} as counts"
+        raise Problem(f"step: got shape {step.shape}, allowed {allowed}")
 
 
 def plateau(counts: NDArray) -> Array:
@@ -47,3 +53,23 @@ def plateau(counts: NDArray) -> Array:
     counts = doors.counts(counts, "... probe f y g")
     last = information.information(np.asarray(counts)[..., -1, :, :, :])
     return last.mu / last.simple
+
+
+class Readers(NamedTuple):
+    """Functions of an experiment's runs and the name of one of its simpler classifiers."""
+
+    counts: Callable[[xr.Dataset, str], NDArray]  # count tables (cell, probe, F, Y, G)
+    times: Callable[..., Array]  # `steps` of each cell; a third argument is the part
+    plateau: Callable[[xr.Dataset, str], Array]  # of each cell
+
+
+def readers(names: Sequence[str]) -> Readers:
+    """For datasets whose `counts` have an axis `simple` with these names."""
+
+    def counts(cells: xr.Dataset, name: str) -> NDArray:
+        return cells.counts.isel(simple=list(names).index(name)).values
+
+    def times(cells: xr.Dataset, name: str, part: float = JUDGED) -> Array:
+        return steps(counts(cells, name), cells.step.values, part)
+
+    return Readers(counts, times, lambda cells, name: plateau(counts(cells, name)))

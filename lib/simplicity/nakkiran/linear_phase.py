@@ -1,7 +1,8 @@
-"""The linear phase of a training run, from the tables of its checkpoints (Nakkiran et al. 2019, claims 1 and 2).
+"""The linear phase of a training run, from the tables of its checkpoints.
 
-Tables have the axes (..., probe, F, Y, L) and are counts, or expected counts where a classifier was made noisier. F is the
-network at a checkpoint, L the simple classifier, Y the label.
+Nakkiran et al. 2019, claims 1 and 2. Tables have the axes (..., probe, F, Y, L) and are counts, or
+expected counts where a classifier was made noisier. F is the network at a checkpoint, L the simple
+classifier, Y the label.
 """
 
 from typing import NamedTuple
@@ -19,10 +20,11 @@ LEAST_BITS = 0.01  # below this much information the ratio mu / I is noise
 
 
 def first_match(counts: ArrayLike, sustained: int = SUSTAINED) -> int | None:
-    """T0 of one run: the first checkpoint from which I(F;Y) > I(L;Y) at `sustained` checkpoints in a row; None without one.
+    """T0 of one run: the first checkpoint from which I(F;Y) > I(L;Y) at `sustained` checkpoints in
+    a row; None without one.
 
-    The authors' T0 is the first epoch at which the average over runs exceeds 1 - h(accuracy of L). A network that is worse than
-    chance has information too, and matches nothing.
+    The authors' T0 is the first epoch at which the average over runs exceeds 1 - h(accuracy of L).
+    A network that is worse than chance has information too, and matches nothing.
     """
     counts = doors.counts(counts, "probe f y l")
     doors.whole("sustained", sustained, 1)
@@ -32,7 +34,9 @@ def first_match(counts: ArrayLike, sustained: int = SUSTAINED) -> int | None:
 
 
 def averaged_match(counts: ArrayLike) -> int | None:
-    """The authors' T0 for tables (seed, probe, F, Y, L): the first probe whose mean I(F;Y) exceeds the mean 1 - h(acc L)."""
+    """The authors' T0 for tables (seed, probe, F, Y, L): the first probe whose mean I(F;Y) exceeds
+    the mean 1 - h(acc L).
+    """
     counts = doors.counts(counts, "seed probe f y l")
     line = information.from_accuracy(information.accuracies(counts)[1]).mean(axis=0)
     return _first_run(information.information(counts).network.mean(axis=0) > line, 1)
@@ -58,22 +62,30 @@ def as_authors(counts: ArrayLike) -> Reading:
     line = float(information.from_accuracy(information.accuracies(counts)[1]).mean())
     at, mu, network = averaged_match(counts), found.mu.mean(axis=0), found.network.mean(axis=0)
     kept = float("nan") if at is None else float(mu[at] / line)
-    return Reading(accuracy, line, at, kept, float(network[-1]), float(mu[-1]), float(mu[-1] / network[-1]))
+    return Reading(
+        accuracy, line, at, kept, float(network[-1]), float(mu[-1]), float(mu[-1] / network[-1])
+    )
 
 
 def explained(counts: ArrayLike, until: int) -> float:
-    """Mean of mu / I(F;Y) over the checkpoints up to `until` that have more than `LEAST_BITS`; NaN where none has."""
+    """Mean of mu / I(F;Y) over the checkpoints up to `until` that have more than `LEAST_BITS`; NaN
+    where none has.
+    """
     counts = doors.counts(counts, "probe f y l")
     doors.whole("until", until, 0, len(counts) - 1)
     found = information.information(np.asarray(counts)[: until + 1])
     enough = found.network > LEAST_BITS
-    return float(np.mean(found.mu[enough] / found.network[enough])) if enough.any() else float("nan")
+    return (
+        float(np.mean(found.mu[enough] / found.network[enough])) if enough.any() else float("nan")
+    )
 
 
 def independent(counts: ArrayLike) -> Array:
-    """The same tables with R in the place of L: as accurate as L, and otherwise unrelated to F. `mu_null` by table.
+    """The same tables with R in the place of L: as accurate as L, and otherwise unrelated to F.
+    `mu_null` by table.
 
-    p(f, y, r) = p(f, y) a if r = y, and p(f, y) (1 - a) if not, with a the accuracy of L. Expected counts, no draw.
+    p(f, y, r) = p(f, y) a if r = y, and p(f, y) (1 - a) if not, with a the accuracy of L. Expected
+    counts, no draw.
     """
     counts = doors.counts(counts, "... 2 2 2")
     n = np.asarray(counts, dtype=float)
@@ -83,7 +95,8 @@ def independent(counts: ArrayLike) -> Array:
 
 
 def degraded(counts: ArrayLike, accuracy: ArrayLike) -> Array:
-    """L made as inaccurate as `accuracy` (...) by flipping a share q of its predictions at random, in expectation.
+    """L made as inaccurate as `accuracy` (...) by flipping a share q of its predictions at random,
+    in expectation.
 
     a' = a (1 - q) + (1 - a) q. An L that is already below stays as it is.
     """
@@ -98,14 +111,20 @@ def degraded(counts: ArrayLike, accuracy: ArrayLike) -> Array:
 
 
 def equally_accurate(counts: ArrayLike, other: ArrayLike) -> tuple[Array, Array]:
-    """Tables of two classifiers on the same points, the more accurate one made as inaccurate as the other."""
+    """Tables of two classifiers on the same points, the more accurate one made as inaccurate as the
+    other.
+    """
     first, second = (information.accuracies(tables)[1] for tables in (counts, other))
     return degraded(counts, second), degraded(other, first)
 
 
 def redrawn(counts: ArrayLike, draws: int, rng: Generator) -> Array:
-    """`independent` by experiment, (draws, ..., F, Y, R): R is the label with a probability of the accuracy of L."""
-    counts = doors.indices("counts", doors.counts(counts, "... 2 2 2"), np.iinfo(np.int64).max, "...")
+    """`independent` by experiment, (draws, ..., F, Y, R): R is the label with a probability of the
+    accuracy of L.
+    """
+    counts = doors.indices(
+        "counts", doors.counts(counts, "... 2 2 2"), np.iinfo(np.int64).max, "..."
+    )
     doors.whole("draws", draws, 1)
     doors.generator(rng)
     n = np.asarray(counts)
@@ -113,18 +132,25 @@ def redrawn(counts: ArrayLike, draws: int, rng: Generator) -> Array:
     accuracy = np.broadcast_to(information.accuracies(n)[1][..., None, None], both.shape)
     right = rng.binomial(both, accuracy, size=(draws, *both.shape))
     wrong = both - right
-    zero, one = np.stack([right, wrong], axis=-1), np.stack([wrong, right], axis=-1)  # r = 0, 1 where y = 0; where y = 1
+    zero, one = (
+        np.stack([right, wrong], axis=-1),
+        np.stack([wrong, right], axis=-1),
+    )  # r = 0, 1 where y = 0; where y = 1
     return np.stack([zero[..., 0, :], one[..., 1, :]], axis=-2)
 
 
 def retention(counts: ArrayLike) -> Array:
-    """`information.retention_index` against independent errors, each from the tables themselves; (...)."""
+    """`information.retention_index` against independent errors, each from the tables themselves;
+    (...).
+    """
     found, null = information.information(counts), information.information(independent(counts))
     return information.retention_index(found.mu, null.mu, found.network, found.simple)
 
 
 class Phase(NamedTuple):
-    """One run in numbers; those that need T0 are NaN where F never matches L. In bits, ratios and indices without unit."""
+    """One run in numbers; those that need T0 are NaN where F never matches L. In bits, ratios and
+    indices without unit.
+    """
 
     match: float  # T0 as a checkpoint's index
     explained: float  # mean of mu / I(F;Y) up to T0
@@ -146,14 +172,18 @@ class Phase(NamedTuple):
 
 
 def phase(counts: ArrayLike, other: ArrayLike, training: ArrayLike) -> Phase:
-    """For tables (probe, F, Y, L) with L, with the other classifier on the same points, and with L on training points."""
+    """For tables (probe, F, Y, L) with L, with the other classifier on the same points, and with L
+    on training points.
+    """
     counts = doors.counts(counts, "probe 2 2 2")
     other = doors.counts(other, f"{len(counts)} 2 2 2", "other")
     training = doors.counts(training, f"{len(counts)} 2 2 2", "training")
     n, m = np.asarray(counts, dtype=float), np.asarray(other, dtype=float)
     random = independent(n)
     ours, theirs = equally_accurate(n, m)
-    mu, mu_random, mu_ours, mu_theirs = (information.information(part).mu for part in (n, random, ours, theirs))
+    mu, mu_random, mu_ours, mu_theirs = (
+        information.information(part).mu for part in (n, random, ours, theirs)
+    )
     found = information.information(n)
     gap = information.information(training).network - found.network
     at = first_match(n)
@@ -166,11 +196,24 @@ def phase(counts: ArrayLike, other: ArrayLike, training: ArrayLike) -> Phase:
         return none if at is None else explained(part, at)
 
     return Phase(
-        none if at is None else float(at), until(n), until(random), until(theirs), until(ours), at_match(mu / found.simple),
-        at_match(mu - mu_random), at_match(mu_ours - mu_theirs), float(mu[-1] - mu_random[-1]),
-        float(mu_ours[-1] - mu_theirs[-1]), float(retention(n)[-1]), float(retention(m)[-1]), float(mu[-1] / mu.max()),
-        float(mu[-1] / found.network[-1]), at_match(gap), float(gap[-1]), float(found.network.max() / found.simple[0]),
-    )  # fmt: skip
+        match=none if at is None else float(at),
+        explained=until(n),
+        explained_by_random=until(random),
+        explained_by_other=until(theirs),
+        explained_when_equal=until(ours),
+        kept_at_match=at_match(mu / found.simple),
+        over_random=at_match(mu - mu_random),
+        over_other=at_match(mu_ours - mu_theirs),
+        over_random_end=float(mu[-1] - mu_random[-1]),
+        over_other_end=float(mu_ours[-1] - mu_theirs[-1]),
+        index_end=float(retention(n)[-1]),
+        index_end_other=float(retention(m)[-1]),
+        kept_end=float(mu[-1] / mu.max()),
+        ratio_end=float(mu[-1] / found.network[-1]),
+        gap_at_match=at_match(gap),
+        gap_end=float(gap[-1]),
+        matched_information=float(found.network.max() / found.simple[0]),
+    )
 
 
 def _first_run(above: NDArray[np.bool_], length: int) -> int | None:

@@ -1,8 +1,10 @@
-"""The theorem's data (Nakkiran et al. 2019, Theorem 1): one coordinate that tells the label, and one of a sample's own.
+"""The theorem's data: one coordinate that tells the label, and one of a sample's own.
 
-y is uniform on {-1, +1}; x(1) = y with probability 1 - p and -y otherwise; the other coordinates are a unit vector e_k with
-k uniform over `features`. So |x|^2 = 2 for every sample. With features much larger than n^2 all n training k differ, and
-that event is what `training` draws from. Nothing of size `features` is ever made: a sample is its y, its x(1) and its k.
+Nakkiran et al. 2019, Theorem 1. y is uniform on {-1, +1}; x(1) = y with probability 1 - p and -y
+otherwise; the other coordinates are a unit vector e_k with k uniform over `features`. So |x|^2 = 2
+for every sample. With features much larger than n^2 all n training k differ, and that event is what
+`training` draws from. Nothing of size `features` is ever made: a sample is its y, its x(1) and its
+k.
 """
 
 from typing import NamedTuple
@@ -18,7 +20,9 @@ Keys = NDArray[np.integer]
 
 
 class Samples(NamedTuple):
-    """Labels y (n,) and shared coordinates x(1) (n,), both +-1, and the index k (n,) of the coordinate that is 1."""
+    """Labels y (n,) and shared coordinates x(1) (n,), both +-1, and the index k (n,) of the
+    coordinate that is 1.
+    """
 
     y: Array
     shared: Array
@@ -35,7 +39,7 @@ def training(n: int, features: int, flip: float, rng: Generator) -> Samples:
 
 
 def fresh(n: int, features: int, flip: float, rng: Generator) -> Samples:
-    """n samples of the law itself: k may be one of the training set, with probability n / features."""
+    """n samples of the law itself: k may be a training one, with probability n / features."""
     doors.whole("features", features, 1)
     doors.whole("n", n, 1)
     doors.number("flip", flip, low=0, high=1)
@@ -44,7 +48,9 @@ def fresh(n: int, features: int, flip: float, rng: Generator) -> Samples:
 
 
 def contradicted(samples: Samples) -> Samples:
-    """The same with its last sample replaced by the first one's input under the opposite label: nothing interpolates it."""
+    """The same with its last sample replaced by the first one's input under the opposite label:
+    nothing interpolates it.
+    """
     doors.arrays(y=(samples.y, "n"), shared=(samples.shared, "n"), key=(samples.key, "n"))
     y, shared, key = samples.y.copy(), samples.shared.copy(), samples.key.copy()
     y[-1], shared[-1], key[-1] = -y[0], shared[0], key[0]
@@ -59,7 +65,7 @@ def unseen(key: Keys, trained: Keys) -> NDArray[np.bool_]:
 
 
 def matrix(samples: Samples, features: int) -> Array:
-    """The inputs as a dense (n, 1 + features) matrix, for small cases and other people's solvers."""
+    """The inputs as a dense (n, 1 + features) matrix, for small cases and other solvers."""
     doors.whole("features", features, 1)
     doors.indices("key", samples.key, features, str(len(samples.y)))
     x = np.zeros((len(samples.y), 1 + features))
@@ -69,7 +75,9 @@ def matrix(samples: Samples, features: int) -> Array:
 
 
 def signs(keys: Keys, rng: Generator) -> Array:
-    """A random sign for each k, the same wherever the k comes again: the start w_0(k) is this times its size. Shape of keys."""
+    """A random sign for each k, the same wherever the k comes again: the start w_0(k) is this times
+    its size. Shape of keys.
+    """
     doors.generator(rng)
     unique, place = np.unique(keys, return_inverse=True)
     return rng.choice((-1.0, 1.0), size=len(unique))[place]

@@ -1,7 +1,8 @@
-"""Simple classifiers to hold a network against, and others of the same accuracy that are not simple in that way.
+"""Simple classifiers to hold a network against, and others as accurate that are not as simple.
 
-mu(F; L) far above independent errors shows that network and L find the same points difficult; any two decent classifiers
-do. That it is L in particular needs a rival L' of another kind, fitted on the same sample, at the same accuracy as L.
+mu(F; L) far above independent errors shows that network and L find the same points difficult; any
+two decent classifiers do. That it is L in particular needs a rival L' of another kind, fitted on
+the same sample, at the same accuracy as L.
 """
 
 from collections.abc import Callable
@@ -35,7 +36,7 @@ def _looked_at(x: Array, y: Labels, least: int) -> tuple[Array, Labels]:
 
 
 def logistic(x: Array, y: Labels) -> Classifier:
-    """Logistic regression of labels 0 and 1 on x (n, d) with an intercept and practically no penalty."""
+    """Logistic regression of labels 0 and 1 on x (n, d) with an intercept and hardly a penalty."""
     x, y = _looked_at(x, y, 1)
     from sklearn.linear_model import LogisticRegression
 
@@ -49,28 +50,50 @@ def tree(x: Array, y: Labels, rng: Generator) -> Classifier:
     doors.generator(rng)
     from sklearn.tree import DecisionTreeClassifier
 
-    return _tuned([lambda depth=depth: DecisionTreeClassifier(max_depth=depth, random_state=0) for depth in _DEPTHS], x, y, rng)
+    return _tuned(
+        [
+            lambda depth=depth: DecisionTreeClassifier(max_depth=depth, random_state=0)
+            for depth in _DEPTHS
+        ],
+        x,
+        y,
+        rng,
+    )
 
 
 def neighbours(x: Array, y: Labels, rng: Generator) -> Classifier:
-    """The majority of the nearest neighbours in Euclidean distance, as many as do best on a fifth held out."""
+    """The majority of the nearest neighbours, as many as do best on a fifth held out."""
     x, y = _looked_at(x, y, _FEWEST)
     doors.generator(rng)
     from sklearn.neighbors import KNeighborsClassifier
 
-    return _tuned([lambda k=k: KNeighborsClassifier(k, algorithm="auto") for k in _NEIGHBOURS if k < len(x) / 2], x, y, rng)
+    return _tuned(
+        [
+            lambda k=k: KNeighborsClassifier(k, algorithm="auto")
+            for k in _NEIGHBOURS
+            if k < len(x) / 2
+        ],
+        x,
+        y,
+        rng,
+    )
 
 
 def _tuned(makers: list[Callable], x: Array, y: Labels, rng: Generator) -> Classifier:
     order = rng.permutation(len(x))
     held = int(round(_HELD_OUT * len(x)))
     out, rest = order[:held], order[held:]
-    best = max(makers, key=lambda make: float(np.mean(make().fit(x[rest], y[rest]).predict(x[out]) == y[out])))
+    best = max(
+        makers,
+        key=lambda make: float(np.mean(make().fit(x[rest], y[rest]).predict(x[out]) == y[out])),
+    )
     fitted = best().fit(x, y)
     return lambda new: fitted.predict(new).astype(np.int64)
 
 
 def at_equal_accuracy(counts: NDArray, rival: NDArray) -> tuple[Array, Array]:
-    """mu(F; L) and mu(F; L') after the better one of L and L' is made as inaccurate as the other, each (...)."""
+    """mu(F; L) and mu(F; L') after the better one of L and L' is made as inaccurate as the other,
+    each (...).
+    """
     ours, theirs = linear_phase.equally_accurate(counts, rival)
     return information.information(ours).mu, information.information(theirs).mu

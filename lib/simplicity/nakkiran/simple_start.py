@@ -1,21 +1,38 @@
-"""Lemma 1 and Theorem 1 of Nakkiran et al. 2019 in closed form: linear least squares from a simple start.
+"""Linear least squares from a simple start, in closed form.
 
-Inputs are x_j = x_j(1) e_1 + e_{k_j} with all k_j different (`nakkiran.one_hot`), so X X^T = I + x1 x1^T for the vector x1 of
-first coordinates. Its eigenvalues are n + 1, once, and 1, n - 1 times. A weight vector is `first`, w(1), and `own`, the n
-entries w(k_j); coordinates of unseen k keep w_0(k) for ever. Loss (1/2n) |X w - y|^2, time in steps. The closed form is
-derived here, from what the paper's lemma and theorem state. Everything costs O(n).
+Nakkiran et al. 2019, Lemma 1 and Theorem 1. Inputs are x_j = x_j(1) e_1 + e_{k_j} with all k_j
+different (`nakkiran.one_hot`), so X X^T = I + x1 x1^T for the vector x1 of first coordinates. Its
+eigenvalues are n + 1, once, and 1, n - 1 times. A weight vector is `first`, w(1), and `own`, the n
+entries w(k_j); coordinates of unseen k keep w_0(k) for ever. Loss (1/2n) |X w - y|^2, time in
+steps. The closed form is derived here, from what the paper's lemma and theorem state. Everything
+costs O(n).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import stats
 
+from simplicity.data import streams
+from simplicity.grid import config
+from simplicity.nakkiran import one_hot
 from simplicity.problems import doors
 
 Array = NDArray[np.floating]
 DEVIATIONS = 4.0  # of a binomial: one draw in 16,000 is further away by chance
+
+
+@config.settings
+class Run:
+    """The theorem's sample and start, which its experiments share."""
+
+    n: int = config.param(1000, "numbers of samples", unit="samples", low=2, high=10**6)
+    features_per_sample: int = config.param(200, "coordinates a sample", low=2, high=10**6)
+    flip: float = config.param(0.1, "p, probability that x(1) is not the label", low=0, high=0.5)
+    ratio: float = config.param(0.5, "|w_0(k)| in units of 1 - 2p", low=0, high=1e6)
+    seed: int = config.param(0, "seed of sample and start", low=0, high=2**31 - 1)
 
 
 class Weights(NamedTuple):
@@ -23,6 +40,24 @@ class Weights(NamedTuple):
 
     first: float
     own: Array
+
+
+def size_of(flip: Array | float, ratio: Array | float) -> Any:
+    """|w_0(k)| from its ratio to the threshold 1 - 2p."""
+    return ratio * (1 - 2 * flip)
+
+
+def draw(
+    run: Run, fresh_samples: int, data: Generator | None = None, signs: Generator | None = None
+) -> tuple[one_hot.Samples, one_hot.Samples, Array]:
+    """A training set, fresh samples, and w_0(k) of both, one after the other, with random signs."""
+    data = data or streams.generator(run.seed, streams.DATA)
+    signs = signs or streams.generator(run.seed, streams.INITIALISATION)
+    features = run.n * run.features_per_sample
+    seen = one_hot.training(run.n, features, run.flip, data)
+    fresh = one_hot.fresh(fresh_samples, features, run.flip, data)
+    keys = np.concatenate([seen.key, fresh.key])
+    return seen, fresh, size_of(run.flip, run.ratio) * one_hot.signs(keys, signs)
 
 
 def _looked_at(start: Weights, shared: Array, y: Array) -> list[Array]:
@@ -46,7 +81,8 @@ def limit(start: Weights, shared: Array, y: Array) -> Weights:
 def at_step(start: Weights, shared: Array, y: Array, step: float, step_size: float) -> Weights:
     """Gradient descent after `step` steps, without taking them.
 
-    The residual splits along x1, which shrinks by 1 - step_size (n + 1) / n a step, and across, by 1 - step_size / n.
+    The residual splits along x1, which shrinks by 1 - step_size (n + 1) / n a step, and across, by
+    1 - step_size / n.
     """
     own, shared, y = _looked_at(start, shared, y)
     start = Weights(start.first, own)
@@ -68,7 +104,9 @@ def largest_step(n: int) -> float:
 
 
 def expected_first(n: int, flip: float, first: float = 0.0) -> float:
-    """Mean of the limit's w(1) over samples and random signs of w_0(k): (n (1 - 2p) + w_0(1)) / (n + 1)."""
+    """Mean of the limit's w(1) over samples and random signs of w_0(k): (n (1 - 2p) + w_0(1)) / (n
+    + 1).
+    """
     doors.whole("n", n, 1)
     doors.number("flip", flip, low=0, high=1)
     doors.number("first", first)
@@ -76,7 +114,9 @@ def expected_first(n: int, flip: float, first: float = 0.0) -> float:
 
 
 def spread(n: int, flip: float, size: float) -> float:
-    """Standard deviation of the limit's w(1), for |w_0(k)| = size with random signs: sqrt(n (4p(1-p) + size^2)) / (n + 1)."""
+    """Standard deviation of the limit's w(1), for |w_0(k)| = size with random signs: sqrt(n
+    (4p(1-p) + size^2)) / (n + 1).
+    """
     doors.whole("n", n, 1)
     doors.number("flip", flip, low=0, high=1)
     doors.number("size", size)
@@ -84,9 +124,11 @@ def spread(n: int, flip: float, size: float) -> float:
 
 
 def lowest_first(n: int, flip: float, size: float) -> float:
-    """The least w_0(1) from which w(1) still ends above `size` on average, the theorem's condition at finite n.
+    """The least w_0(1) from which w(1) still ends above `size` on average, the theorem's condition
+    at finite n.
 
-    w_0(1) > -(n + 1)(1 - 2p - size), up to O(1). The theorem's own -n^0.99 is weaker until n^-0.01 < 1 - 2p - size.
+    w_0(1) > -(n + 1)(1 - 2p - size), up to O(1). The theorem's own -n^0.99 is weaker until n^-0.01
+    < 1 - 2p - size.
     """
     doors.whole("n", n, 1)
     doors.number("flip", flip, low=0, high=1)
@@ -95,14 +137,18 @@ def lowest_first(n: int, flip: float, size: float) -> float:
 
 
 def enough_samples(flip: float, size: float) -> float:
-    """log10 of the n from which w_0(1) >= -n^0.99 implies the condition of `lowest_first`: n = (1 - 2p - size)^-100."""
+    """log10 of the n from which w_0(1) >= -n^0.99 implies the condition of `lowest_first`: n = (1 -
+    2p - size)^-100.
+    """
     doors.number("flip", flip, low=0, high=1)
     doors.number("size", size, below=1 - 2 * flip)
     return -100 * float(np.log10(1 - 2 * flip - size))
 
 
 def margins(first: Array | float, own: Array, shared: Array, y: Array) -> Array:
-    """y f(x) of samples with shared coordinates and weights `own` on their own coordinates; positive is correct."""
+    """y f(x) of samples with shared coordinates and weights `own` on their own coordinates;
+    positive is correct.
+    """
     first, own, shared, y = doors.same(first=first, own=own, shared=shared, y=y)
     return y * (first * shared + own)
 
@@ -116,7 +162,8 @@ def accuracy(margin: Array) -> float:
 def population_accuracy(first: float, size: float, flip: float) -> float:
     """Probability of a correct prediction on an unseen k where |w_0(k)| = size with random signs.
 
-    1 - p if w(1) > size, p if w(1) < -size, else 1/2: then the sign of w_0(k) decides, which knows nothing of y.
+    1 - p if w(1) > size, p if w(1) < -size, else 1/2: then the sign of w_0(k) decides, which knows
+    nothing of y.
     """
     doors.number("first", first)
     doors.number("size", size, low=0)
@@ -126,13 +173,22 @@ def population_accuracy(first: float, size: float, flip: float) -> float:
     return 1 - flip if first > 0 else flip
 
 
-def near(accuracy: Array | float, expected: Array | float, n_test: Array | float) -> NDArray[np.bool_]:
+def near(
+    accuracy: Array | float, expected: Array | float, n_test: Array | float
+) -> NDArray[np.bool_]:
     """Is an accuracy on n_test samples within four standard deviations of the expected one?"""
     found, rate, n = (np.asarray(values, dtype=float) for values in (accuracy, expected, n_test))
     return np.abs(found - rate) <= DEVIATIONS * np.sqrt(rate * (1 - rate) / n)
 
 
 def share_above(n: int, flip: float, size: Array, first: float = 0.0) -> Array:
-    """Probability over samples that the limit's w(1) exceeds `size` (any shape), by the normal approximation: the sigmoid."""
+    """Probability over samples that the limit's w(1) exceeds `size` (any shape), by the normal
+    approximation: the sigmoid.
+    """
     (size,) = doors.arrays(size=(size, "..."))
-    return np.array([stats.norm.sf(one, expected_first(n, flip, first), spread(n, flip, float(one))) for one in np.ravel(size)])
+    return np.array(
+        [
+            stats.norm.sf(one, expected_first(n, flip, first), spread(n, flip, float(one)))
+            for one in np.ravel(size)
+        ]
+    )

@@ -1,13 +1,13 @@
 """A target of three terms is learnt term by term: plateaus one after the other (claim N10).
 
-y = 1[x_1 + x_2 x_3 + x_4 x_5 x_6 > 0], x ~ N(0, I): classifiers of growing complexity are G_1 and G_2, its first one and two
-terms. Both as what they are ("exact") and as logistic regressions on all monomials up to degree 1 and 2 of the network's own
-sample ("fitted"). G_3 is the label itself, of which mu is I(F;Y) by definition. Each criterion has to hold for fitted and for
-exact ones. Controls: the cubic term alone, which has no lower part, and for each fitted G_i predictions R_i that are right
-as often and know nothing else. A decision tree stands beside them as a rival of another kind.
+y = 1[x_1 + x_2 x_3 + x_4 x_5 x_6 > 0], x ~ N(0, I): classifiers of growing complexity are G_1 and
+G_2, its first one and two terms. Both as what they are ("exact") and as logistic regressions on all
+monomials up to degree 1 and 2 of the network's own sample ("fitted"). G_3 is the label itself, of
+which mu is I(F;Y) by definition. Each criterion has to hold for fitted and for exact ones.
+Controls: the cubic term alone, which has no lower part, and for each fitted G_i predictions R_i
+that are right as often and know nothing else. A decision tree is a rival of another kind.
 """
 
-import dataclasses
 from collections.abc import Callable
 from functools import partial
 
@@ -16,20 +16,10 @@ import torch
 import xarray as xr
 
 from simplicity.data import streams
-from simplicity.evidence.claims import (
-    Check,
-    at_least,
-    below,
-    cells_where,
-    check,
-    control,
-    every_seed,
-    largest,
-    mean,
-    share,
-)
+from simplicity.evidence import claims
+from simplicity.evidence.claims import Check, check, control
 from simplicity.grid import config
-from simplicity.grid.config import seeds, shared
+from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import complexity, information, leaving, rivals
 from simplicity.nets import modules
 from simplicity.nets.loop import log_schedule
@@ -47,124 +37,111 @@ _SEEN = 5000  # training points on which the accuracy is taken
 
 
 @config.settings
-class Config:
-    targets: tuple[str, ...] = config.param(tuple(TARGETS), "what is to be learnt", choices=TARGETS)
+class Run:
+    """A target, its sample, and SGD on a network of two hidden layers."""
+
+    target: str = config.param("staircase", "what is to be learnt", choices=TARGETS)
     n: int = config.param(20_000, "training samples", unit="samples", low=10, high=10**7)
     dim: int = config.param(20, "input dimension", low=6, high=1000)
-    width: int = config.param(128, "neurons of each of two hidden layers", unit="neurons", low=1, high=10**5)
+    width: int = config.param(128, "neurons of a hidden layer", unit="neurons", low=1, high=10**5)
     step_size: float = config.param(0.05, "learning rate of SGD", low=1e-12)
     batch: int = config.param(64, "samples a step", unit="samples", low=1, high=10**6)
     steps: int = config.param(3000, "steps", low=10, high=10**9)
-    test_samples: int = config.param(20_000, "fresh samples", unit="samples", low=100, high=10**7)
-    seeds: int = config.param(1, "seeds of each target", low=1, high=100_000)
-    first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
+    test_samples: int = config.param(10_000, "fresh samples", unit="samples", low=100, high=10**7)
+    seed: int = config.param(0, "seed of data and network", low=0, high=2**31 - 1)
 
 
-QUICK = Config(test_samples=10_000)
-TINY = dataclasses.replace(QUICK, n=500, width=16, steps=40, test_samples=500)
-FULL = dataclasses.replace(QUICK, steps=8000, test_samples=20_000, seeds=5)
+GRID = Grid(
+    Run,
+    groups={"stairs": {"target": "staircase"}, "cubic": {"target": "cubic"}},
+    quick={"seeds": 1},
+    full={"steps": 8000, "test_samples": 20_000, "seeds": 5},
+    tiny={"n": 500, "width": 16, "steps": 40, "test_samples": 500},
+)
 
 
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    target: str
-    seed: int
-    n: int
-    dim: int
-    width: int
-    step_size: float
-    batch: int
-    steps: int
-    test_samples: int
-
-
-def cells(config: Config) -> list[Cell]:
-    common = shared(Cell, config)
-    return [Cell(target=target, seed=seed, **common) for seed in seeds(config) for target in config.targets]
-
-
-def measure(cell: Cell) -> xr.Dataset:
-    """Count tables (probe, simple, F, Y, G) on fresh samples, and the accuracy on training ones, at log-spaced steps."""
-    (x, y), (x_test, y_test) = (sample(cell, *source) for source in ((streams.DATA, cell.n), (streams.TEST, cell.test_samples)))
-    network = modules.fully_connected(
-        (cell.dim, cell.width, cell.width), streams.generator(cell.seed, streams.INITIALISATION), modules.torch_default
+def measure(run: Run) -> xr.Dataset:
+    """Count tables (probe, simple, F, Y, G) on fresh samples, and the accuracy on training ones."""
+    x, y = sample(run, streams.DATA, run.n)
+    x_test, y_test = sample(run, streams.TEST, run.test_samples)
+    start, batches = (
+        streams.generator(run.seed, one) for one in (streams.INITIALISATION, streams.BATCHES)
     )
+    sizes = (run.dim, run.width, run.width)
     _, found = train(
-        network, x, y, optimiser=partial(torch.optim.SGD, lr=cell.step_size), loss=cross_entropy, precision="float32",
-        schedule=log_schedule(cell.steps, PROBES), batch=cell.batch, rng=streams.generator(cell.seed, streams.BATCHES),
+        modules.fully_connected(sizes, start, modules.torch_default), x, y,
+        optimiser=partial(torch.optim.SGD, lr=run.step_size), loss=cross_entropy,
+        precision="float32", schedule=log_schedule(run.steps, PROBES), batch=run.batch, rng=batches,
         probes={
             "test": lambda module: modules.predict(module, x_test),
             "train": lambda module: np.mean(modules.predict(module, x[:_SEEN]) == y[:_SEEN]),
         },
         dims={"test": ("point",)},
     )  # fmt: skip
-    others = simple(cell, x, y, x_test, y_test)
-    counts = np.stack([information.table(found.test.values, y_test, others[name]) for name in SIMPLE], axis=1)
+    others = simple(run, x, y, x_test, y_test)
+    tables = [information.table(found.test.values, y_test, others[name]) for name in SIMPLE]
+    counts = np.stack(tables, axis=1).astype(np.int32)
     return xr.Dataset(
         {
-            "counts": (("probe", "simple", "f", "y", "g"), counts.astype(np.int32)),
+            "counts": (("probe", "simple", "f", "y", "g"), counts),
             "train": ("probe", found.train.values.astype(np.float32)),
             "step": ("probe", found.step.values),
         }
     )
 
 
-def sample(cell: Cell, stream: int, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """x (n, d) and labels (n,) of the cell's target."""
-    x = streams.generator(cell.seed, stream).standard_normal((n, cell.dim))
-    return x, TARGETS[cell.target](x)
+def sample(run: Run, stream: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """x (n, d) and labels (n,) of the run's target."""
+    x = streams.generator(run.seed, stream).standard_normal((n, run.dim))
+    return x, TARGETS[run.target](x)
 
 
-def simple(cell: Cell, x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> dict[str, np.ndarray]:
-    """Predictions of `SIMPLE` on the test points; the noise has each fitted classifier's own accuracy."""
-    rng = streams.generator(cell.seed, streams.NOISE)
+def simple(
+    run: Run, x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Predictions of `SIMPLE` on the test points; noise is as accurate as the fitted classifier."""
+    rng = streams.generator(run.seed, streams.NOISE)
     found = {}
     for degree in (1, 2):
         predict = rivals.logistic(complexity.monomials(x, degree), y)
-        found[f"fitted {degree}"] = predict(complexity.monomials(x_test, degree))
+        fitted = predict(complexity.monomials(x_test, degree))
+        found[f"fitted {degree}"] = fitted
         found[f"exact {degree}"] = complexity.partial_sum(x_test, degree)
-        found[f"noise {degree}"] = information.flipped(y_test, float(np.mean(found[f"fitted {degree}"] == y_test)), rng)
+        accuracy = float(np.mean(fitted == y_test))
+        found[f"noise {degree}"] = information.flipped(y_test, accuracy, rng)
     return found | {"tree": rivals.tree(x, y, rng)(x_test)}
 
 
-def counts_of(cells: xr.Dataset, name: str) -> np.ndarray:
-    """The count tables (cell, probe, F, Y, G) with one of `SIMPLE`."""
-    return cells.counts.isel(simple=SIMPLE.index(name)).values
+counts_of, times, plateau = leaving.readers(SIMPLE)
 
 
-def times(cells: xr.Dataset, name: str, part: float = leaving.JUDGED) -> np.ndarray:
-    """For each cell the step at which the network leaves this classifier behind; infinite where it never does."""
-    return leaving.steps(counts_of(cells, name), cells.step.values, part)
-
-
-def plateau(cells: xr.Dataset, name: str) -> np.ndarray:
-    """For each cell mu(F;G) at the last step over I(G;Y)."""
-    return leaving.plateau(counts_of(cells, name))
-
-
-def checks(dataset: xr.Dataset) -> list[Check]:
-    stairs, alone = cells_where(dataset, target="staircase"), cells_where(dataset, target="cubic")
-    if not stairs.sizes["cell"]:
-        return []
+def checks(runs: Runs) -> list[Check]:
+    stairs, alone = runs["stairs"], runs["cubic"]
     found = []
     for kind in ("fitted", "exact"):
-        one, two = (f"{kind} {degree}" for degree in (1, 2))
-        earlier = [times(stairs, f"noise {k}") <= times(stairs, f"{kind} {k}") for k in (1, 2)]
-        tables = [table for name in (one, two) for table in counts_of(alone, name)]
-        left = np.array([information.information(table).mu for table in tables])
+        names = one, two = f"{kind} 1", f"{kind} 2"
+        earlier = [times(stairs, f"noise {name[-1]}") <= times(stairs, name) for name in names]
+        left = [information.information(counts_of(alone, name)).mu for name in names]
         found += [
             check(
-                dataset, "N10", "empirical", f"share of seeds that leave {kind} G1 before {kind} G2",
-                share(times(stairs, one) < times(stairs, two)), every_seed(),
+                runs, f"N10.{kind}_order", "empirical",
+                f"share of seeds that leave {kind} G1 before {kind} G2",
+                claims.share(times(stairs, one) < times(stairs, two)), claims.every_seed(),
                 control(
-                    f"noise as accurate as fitted G_i: share of seeds and i in which it is left no later than {kind} G_i",
-                    share(np.concatenate(earlier)), every_seed(),
+                    "noise as accurate as fitted G_i: share of seeds and i in which it is left "
+                    f"no later than {kind} G_i",
+                    claims.share(np.concatenate(earlier)), claims.every_seed(),
                 ),
             ),
             check(
-                dataset, "N10", "empirical", f"mu(F; G_i) at the end over I(G_i; Y), {kind}, the smaller of G1 and G2",
-                mean(np.minimum(plateau(stairs, one), plateau(stairs, two))), at_least(0.8),
-                control(f"cubic target: largest mu(F; {kind} G_i) at any step, bits", largest(left.ravel()), below(0.02)),
+                runs, f"N10.{kind}_kept", "empirical",
+                f"mu(F; G_i) at the end over I(G_i; Y), {kind}, the smaller of G1 and G2",
+                claims.mean(np.minimum(*(plateau(stairs, name) for name in names))),
+                claims.at_least(0.8),
+                control(
+                    f"cubic target: largest mu(F; {kind} G_i) at any step, bits",
+                    claims.largest(np.ravel(left)), claims.below(0.02),
+                ),
             ),
         ]  # fmt: skip
     return found

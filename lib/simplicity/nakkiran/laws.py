@@ -1,0 +1,127 @@
+"""Laws of (F, Y, L) that are known exactly: predictions of a network and of L, with their labels.
+
+A `Rule` says how binary ones are drawn, `law` what their probabilities are, `CLOSED_FORMS` what
+they know. `copying` and `filled` are laws with any number of classes.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from simplicity.nakkiran import information
+from simplicity.nakkiran.information import from_accuracy
+from simplicity.problems import doors
+
+Array = NDArray[np.floating]
+COPIED = 0.25  # share of the inputs on which F copies L
+AGREE = 0.2  # of the law with every cell filled
+
+
+class Rule(NamedTuple):
+    """P(Y=1), P(L=1|Y) of shape (2,), and P(F=1|Y,L) of shape (2, 2)."""
+
+    ones: float
+    simple: Array
+    network: Array
+
+
+def rule(case: str, accuracy: float, share: float, simple: float, minority: float) -> Rule:
+    """How Y, L and F are drawn. One-sided errors are all on Y = 1, at twice the mean error rate."""
+    y, other = np.array([0.0, 1.0])[:, None], np.array([0.0, 1.0])[None, :]
+    flips, here = np.array([1 - simple, simple]), np.ones((2, 2))
+    symmetric = (y * accuracy + (1 - y) * (1 - accuracy)) * here
+    if case == "exclusive or":
+        return Rule(0.5, np.full(2, 0.5), np.abs(y - other))
+    network = {
+        "equal": other * here,
+        "coin": 0.5 * here,
+        "perfect": y * here,
+        "one-sided": y * (2 * accuracy - 1) * here,
+        "mixture": (share * other + (1 - share) / 2) * here,
+    }.get(case, symmetric)
+    return Rule(minority if case == "unbalanced" else 0.5, flips, network)
+
+
+def law(of: Rule) -> Array:
+    """P(F, Y, L), shape (2, 2, 2)."""
+    p_y, p_l, p_f = (np.stack([1 - p, p]) for p in (np.array(of.ones), of.simple, of.network))
+    return np.einsum("y,ly,fyl->fyl", p_y, p_l, p_f)
+
+
+def sample(of: Rule, draws: int, points: int, rng: Generator) -> NDArray[np.integer]:
+    """Tables (draws, 2, 2, 2) of predictions drawn point by point."""
+    doors.whole("draws", draws, 1)
+    doors.whole("points", points, 1)
+    doors.generator(rng)
+    found = []
+    for _ in range(draws):
+        first, second, third = rng.random((3, points), dtype=np.float32)
+        y = (first < of.ones).view(np.int8)
+        simple = (second < of.simple.astype(np.float32)[y]).view(np.int8)
+        ones = of.network.astype(np.float32).ravel()[2 * y + simple]
+        found.append(information.table(third < ones, y, simple))
+    return np.stack(found)
+
+
+def random_laws(draws: int, balanced: bool, rng: Generator) -> Array:
+    """Laws (draws, 2, 2, 2), nearly empty to nearly uniform (Dirichlet, parameter 0.05 to 5)."""
+    doors.whole("draws", draws, 1)
+    doors.generator(rng)
+    spread = 10 ** rng.uniform(np.log10(0.05), np.log10(5), draws)
+    weights = np.maximum(rng.gamma(spread[:, None, None, None], size=(draws, 2, 2, 2)), 1e-300)
+    axes = (1, 3) if balanced else (1, 2, 3)
+    return weights / weights.sum(axis=axes, keepdims=True) / (2 if balanced else 1)
+
+
+def mixed(share: float, simple: float = 0.8) -> float:
+    """The accuracy of F that is L on a share of the inputs, and a coin elsewhere."""
+    return share * simple + (1 - share) / 2
+
+
+def _i(accuracy: float) -> float:
+    return float(from_accuracy(accuracy))
+
+
+def _independent(a: float, b: float) -> tuple[float, ...]:
+    both = _i(a * b + (1 - a) * (1 - b))
+    return _i(a), _i(b), both, _i(a) - both, both
+
+
+def _mixture(b: float, q: float) -> tuple[float, ...]:
+    return _i(mixed(q, b)), _i(b), _i((1 + q) / 2), 0.0, _i(mixed(q, b))
+
+
+# Closed forms of I(F;Y), I(L;Y), I(F;L), I(F;Y|L), mu from the accuracies of F and L and the share
+# q; h is 1 - from_accuracy.
+CLOSED_FORMS: dict[str, Callable[[float, float, float], tuple[float, ...]]] = {
+    "equal": lambda a, b, q: (_i(b), _i(b), 1.0, 0.0, _i(b)),
+    "mixture": lambda a, b, q: _mixture(b, q),
+    "symmetric": lambda a, b, q: _independent(a, b),
+    "exclusive or": lambda a, b, q: (0.0, 0.0, 0.0, 1.0, -1.0),
+    "perfect": lambda a, b, q: (1.0, _i(b), _i(b), 1 - _i(b), _i(b)),
+}
+
+
+def copying(classes: int, a: float, b: float, copied: float = COPIED) -> Array:
+    """P(F, Y, L), (C, C, C): Y uniform, L of accuracy b, F = L on a share, of accuracy a in all."""
+    alone = (a - copied * b) / (1 - copied)
+    network, simple = (_confusion(classes, one) for one in (alone, b))  # (Y, F) and (Y, L)
+    f = copied * np.eye(classes)[:, None, :] + (1 - copied) * network.T[:, :, None]
+    return f * simple[None] / classes
+
+
+def filled(classes: int, agree: float = AGREE) -> Array:
+    """P(F, Y, L) = agree [F = Y = L] / C + (1 - agree) / C^3."""
+    found = np.full((classes,) * 3, (1 - agree) / classes**3)
+    same = np.arange(classes)
+    found[same, same, same] += agree / classes
+    return found
+
+
+def _confusion(classes: int, accuracy: float) -> Array:
+    """P(prediction | Y), rows Y: right with this probability, else uniform over the others."""
+    wrong = (1 - accuracy) / (classes - 1)
+    return wrong + (accuracy - wrong) * np.eye(classes)
