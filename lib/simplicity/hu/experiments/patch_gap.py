@@ -25,6 +25,8 @@ HALF, EIGHTH, THREE = "q = d/2", "q = d/8", "q = 3"
 
 @config.settings
 class Run(kernel_checks.Run):
+    """One convolution, the size of its patch by name."""
+
     patch: str = config.param(HALF, "law of the patch", choices=(HALF, EIGHTH, THREE))
 
     @property
