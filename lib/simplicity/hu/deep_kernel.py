@@ -1,10 +1,11 @@
-"""Tangent kernels of infinitely wide networks at initialisation, fully connected and convolutional, by recursion.
+"""Tangent kernels of infinitely wide networks, fully connected and convolutional, by recursion.
 
 NTK parametrisation, no biases, all weights N(0, 1) and trained: a layer is z = W a / sqrt(fan in).
 With K the covariance of a layer's inputs, q and q' its two diagonal entries, and (u, v) Gaussian
 with these,
 
-    A = E phi(u) phi(v),   D = E phi'(u) phi'(v),   K_{l+1} = A(K_l),   Theta_{l+1} = A(K_l) + D(K_l) * Theta_l,   Theta_1 = K_1
+    A = E phi(u) phi(v),   D = E phi'(u) phi'(v)
+    K_{l+1} = A(K_l),      Theta_{l+1} = A(K_l) + D(K_l) * Theta_l,   Theta_1 = K_1
 
 A convolution averages A and D * Theta over its patch, position by position; the readout averages
 over positions (flatten), or over pairs of positions (global average pooling). These are the
@@ -29,7 +30,8 @@ Readout = Literal["flatten", "pooling"]
 PADDINGS: tuple[Padding, ...] = ("circular", "zero")
 READOUTS: tuple[Readout, ...] = ("flatten", "pooling")
 
-_NODES, _DEGREES = 120, 60  # of the quadrature and of the Hermite series of an activation without a closed form
+# Of the quadrature and of the Hermite series of an activation without a closed form.
+_NODES, _DEGREES = 120, 60
 
 
 def erf_dual(k: Array, q: Array, r: Array) -> tuple[Array, Array]:
@@ -41,17 +43,23 @@ def erf_dual(k: Array, q: Array, r: Array) -> tuple[Array, Array]:
 def relu_dual(k: Array, q: Array, r: Array) -> tuple[Array, Array]:
     """The same for ReLU; a variance of 0 (a patch that is all padding) gives 0."""
     root = np.sqrt(q * r)
-    cosine = np.clip(np.divide(k, root, out=np.zeros(np.broadcast(k, root).shape), where=root > 0), -1, 1)
+    cosine = _ratio(k, root)
     angle = np.arccos(cosine)
     share = (math.pi - angle) / (2 * math.pi)
     return root * (np.sqrt(1 - cosine**2) / (2 * math.pi) + share * cosine), share
+
+
+def _ratio(k: Array, root: Array) -> Array:
+    """k / root in [-1, 1], 0 where the root is."""
+    nothing = np.zeros(np.broadcast(k, root).shape)
+    return np.clip(np.divide(k, root, out=nothing, where=root > 0), -1, 1)
 
 
 DUALS: dict[str, Dual] = {"erf": erf_dual, "relu": relu_dual}
 
 
 def series_dual(value: Callable[[Array], Array], slope: Callable[[Array], Array]) -> Dual:
-    """A and D for any smooth phi by its Hermite series, for `q` of shape (n, 1) and `r` of shape (1, p).
+    """A and D for any smooth phi by its Hermite series, for `q` (n, 1) and `r` (1, p).
 
     A = sum_k a_k(q) a_k(r) rho^k with a_k(q) = E phi(sqrt(q) g) h_k(g), rho = k / sqrt(q r), h_k
     the normalised polynomials; D likewise with phi'. Where rho = 1 the series is slow, and the sum
@@ -65,7 +73,7 @@ def series_dual(value: Callable[[Array], Array], slope: Callable[[Array], Array]
 
     def dual(k: Array, q: Array, r: Array) -> tuple[Array, Array]:
         root = np.sqrt(q * r)  # 0 where an input is 0, whose phi is phi(0): there rho plays no part
-        rho = np.clip(np.divide(k, root, out=np.zeros(np.broadcast(k, root).shape), where=root > 0), -1, 1)
+        rho = _ratio(k, root)
         left, right = np.sqrt(q[:, :1]) * nodes, np.sqrt(r[:1].T) * nodes
         same = np.isclose(rho, 1, rtol=0, atol=1e-12)
         rows, columns = np.nonzero(same)
@@ -86,10 +94,12 @@ def series_dual(value: Callable[[Array], Array], slope: Callable[[Array], Array]
 
 
 def _degrees(largest: float) -> int:
-    """As many as change a sum with |rho| <= `largest` in the twelfth digit, and no more than the quadrature can tell."""
+    """As many as change a sum with |rho| <= `largest` in the twelfth digit, at most `_DEGREES`."""
     if largest == 0:
         return 1
-    return _DEGREES if largest > 0.99 else min(_DEGREES, 2 + math.ceil(math.log(1e-13) / math.log(largest)))
+    if largest > 0.99:
+        return _DEGREES
+    return min(_DEGREES, 2 + math.ceil(math.log(1e-13) / math.log(largest)))
 
 
 def tanh_dual() -> Dual:
@@ -133,7 +143,7 @@ def convolutional(
     padding: Padding = "circular",
     readout: Readout = "flatten",
 ) -> Array:
-    """Theta of a network with `depth` convolutions, erf or ReLU, on images x (n, height, width, channels), (n, n).
+    """Theta, (n, n), of `depth` convolutions, erf or ReLU, on x (n, height, width, channels).
 
     Zero padding averages over the whole patch, zeros included. Pooling follows the covariances of
     all pairs of positions: (height width)^2 numbers for each pair of images.
@@ -155,7 +165,9 @@ def convolutional(
     theta = covariance
     for layer in range(depth):
         own = _own_variances(covariance, pooled)
-        rows, columns = (own[:, None, :, :, None, None], own[None, :, None, None]) if pooled else (own[:, None], own[None])
+        rows, columns = own[:, None], own[None]
+        if pooled:
+            rows, columns = own[:, None, :, :, None, None], own[None, :, None, None]
         covariance, slopes = DUALS[activation](covariance, rows, columns)
         theta = slopes * theta
         if layer < depth - 1:
@@ -171,7 +183,10 @@ def _own_variances(covariance: Array, pooled: bool) -> Array:
 
 
 def _patches(field: Array, patch: tuple[int, int], padding: Padding, pairs: bool) -> Array:
-    """Mean over the patch around each position; both positions of a pair move together. An even patch begins at its centre."""
+    """Mean over the patch around each position; both positions of a pair move together.
+
+    An even patch begins at its centre.
+    """
     for axis, size in zip((2, 3), patch, strict=True):
         moved = (axis, axis + 2) if pairs else (axis,)
         offsets = range(-((size - 1) // 2), size // 2 + 1)
@@ -190,7 +205,7 @@ def _shift(field: Array, offset: int, axes: tuple[int, ...], padding: Padding) -
 
 
 def hypercube(x: Array, activation: str, patch: int) -> Array:
-    """Theta of one circular convolution with patches of `patch` neighbours on signals x in {-1, 1}^d (n, d), flattened, (n, n).
+    """Theta, (n, n), of one circular convolution, flattened, on signals x in {-1, 1}^d (n, d).
 
     f(x) = 1/sqrt(m d) sum_r <v_r, phi(w_r * x / sqrt q)>. The covariance of two patches is (q - 2
     disagreements) / q, so the kernel takes q + 1 values, and one sliding count over the positions
@@ -208,11 +223,12 @@ def hypercube(x: Array, activation: str, patch: int) -> Array:
 
 
 def hypercube_features(x: Array, zeta: float, bend: float, mean: float, patch: int) -> Array:
-    """psi(x) = [sqrt(2/d) zeta x, sqrt(3/(2 q)) nu, vartheta_0], of the moments of phi, (n, d + 2)."""
+    """psi(x) = [sqrt(2/d) zeta x, sqrt(3/(2 q)) nu, vartheta_0], (n, d + 2)."""
     (x,) = doors.arrays(x=(x, "n d"))
     doors.whole("patch", patch, 1)
     ones = np.ones((len(x), 1))
-    return np.hstack([math.sqrt(2 / x.shape[1]) * zeta * x, math.sqrt(1.5 / patch) * bend * ones, mean * ones])
+    linear, even = math.sqrt(2 / x.shape[1]) * zeta * x, math.sqrt(1.5 / patch) * bend * ones
+    return np.hstack([linear, even, mean * ones])
 
 
 @numba.njit(nogil=True, cache=True)

@@ -1,6 +1,6 @@
 """Full-batch gradient descent of any torch module, its gradient summed over blocks of samples.
 
-    L = 1/(2n) sum_k (h(x_k) - y_k)^2                                                         WITH 1/2, as in `train`
+    L = 1/(2n) sum_k (h(x_k) - y_k)^2              WITH 1/2, as in `train`
 
 The graph of one block is in memory at a time, where `train` holds that of the whole batch. Plain
 steps alone: no momentum, no minibatches, no checkpoint.
@@ -20,8 +20,9 @@ Array = NDArray[np.floating]
 
 
 def descend(
-    module: nn.Module, x: Array, y: Array, x_test: Array, *, step_size: float, schedule: Sequence[int], block: int = 512
-) -> tuple[Array, Array]:
+    module: nn.Module, x: Array, y: Array, x_test: Array, *,
+    step_size: float, schedule: Sequence[int], block: int = 512,
+) -> tuple[Array, Array]:  # fmt: skip
     """Train `module` itself on x (n, ...), y (n,), in its own precision.
 
     Returns the loss before each step and at the end, (schedule[-1] + 1,), and the outputs on
@@ -47,7 +48,8 @@ def descend(
         with torch.no_grad():
             for parameter in module.parameters():
                 if parameter.grad is None:
-                    raise Problem("module: got a parameter without a gradient, allowed those that move the outputs")
+                    told = "module: got a parameter without a gradient"
+                    raise Problem(f"{told}, allowed those that move the outputs")
                 parameter.sub_(parameter.grad, alpha=step_size)
     return losses, np.stack(seen)
 
@@ -59,7 +61,8 @@ def outputs(module: nn.Module, x: torch.Tensor, block: int = 512) -> Array:
     with torch.no_grad():
         found = torch.cat([module(part) for part in torch.as_tensor(x).split(block)])
     if found.shape != (len(x),):
-        raise Problem(f"module: got outputs {tuple(found.shape)} for {len(x)} inputs, allowed one for each")
+        told = f"module: got outputs {tuple(found.shape)} for {len(x)} inputs"
+        raise Problem(f"{told}, allowed one for each")
     return found.numpy()
 
 

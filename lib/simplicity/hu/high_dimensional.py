@@ -1,4 +1,4 @@
-"""Inputs of many coordinates, with the covariance that the theory of early linear dynamics speaks of, and their labels.
+"""Inputs of many coordinates, as the theory of early linear dynamics wants them, and labels.
 
 x = Sigma^{1/2} z with Tr Sigma = d, z of independent entries of mean 0 and variance 1 (Hu et al.
 2020, input assumption); beside them laws that break the assumption, as controls.
@@ -52,8 +52,9 @@ def moment(law: str, dim: int) -> float:
 def inputs(law: str, n: int, dim: int, rng: Generator) -> Array:
     """n inputs (n, d) of one of `LAWS`.
 
-    "heavy tails": Student's t of 2.5 degrees of freedom, scaled to variance 1; "equal norm": Gaussian, each scaled to
-    |x| = sqrt d; "nearly equal norm": halfway in variance of the norm to a tenth, |x| / sqrt d - 1 divided by sqrt 10.
+    "heavy tails": Student's t of 2.5 degrees of freedom, scaled to variance 1; "equal norm":
+    Gaussian, each scaled to |x| = sqrt d; "nearly equal norm": the variance of the norm is a tenth,
+    |x| / sqrt d - 1 divided by sqrt 10.
     """
     doors.choice("law", law, LAWS)
     doors.whole("n", n, 1)
@@ -77,7 +78,8 @@ class Teacher:
     def __init__(self, dim: int, rng: Generator) -> None:
         doors.whole("dim", dim, 1)
         doors.generator(rng)
-        self.w, self.a = rng.standard_normal((TEACHER_WIDTH, dim)), rng.standard_normal(TEACHER_WIDTH)
+        self.w = rng.standard_normal((TEACHER_WIDTH, dim))
+        self.a = rng.standard_normal(TEACHER_WIDTH)
 
     def __call__(self, x: Array) -> Array:
         (x,) = doors.arrays(x=(x, f"N {self.w.shape[1]}"))
@@ -86,7 +88,8 @@ class Teacher:
 
 def labels(kind: str, x: Array, law: str, teacher: Teacher, rng: Generator) -> Array:
     """y (n,): "teacher" sign f*(x); "whitened teacher" sign f*(Sigma^{-1/2} x), to which each
-    direction matters alike; "random" fair coins +-1; "product" sign(x_1 x_2); "norm" |x| / sqrt d."""
+    direction matters alike; "random" fair coins +-1; "product" sign(x_1 x_2); "norm" |x| / sqrt d.
+    """
     doors.choice("labels", kind, LABELS)
     doors.choice("law", law, LAWS)
     (x,) = doors.arrays(x=(x, "N d"))

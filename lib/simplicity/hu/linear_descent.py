@@ -1,6 +1,7 @@
 """Gradient descent of a linear model from 0, at any step at once.
 
-    f(x) = <beta, psi(x)>,   L = 1/(2n) sum_k (f(x_k) - y_k)^2,   beta_{t+1} = beta_t - (step/n) Psi^T (Psi beta_t - y)
+    f(x) = <beta, psi(x)>,   L = 1/(2n) sum_k (f(x_k) - y_k)^2
+    beta_{t+1} = beta_t - (step/n) Psi^T (Psi beta_t - y)
 
 With Psi = U S V^T, so that beta_t = V [1 - (1 - step S^2/n)^t] / S U^T y, exactly: no steps are
 taken.
@@ -31,7 +32,7 @@ class LinearDescent:
         return bool(np.all(np.abs(self.shrink) < 1 + 1e-12))
 
     def beta(self, step: int) -> Array:
-        """Coefficients (k,) after `step` steps; directions in which the samples do not vary stay 0."""
+        """Coefficients (k,) after `step` steps; 0 in directions without variance."""
         doors.whole("step", step, 0)
         kept = self.singular > self.singular[0] * 1e-12
         learned = np.where(kept, (1 - self.shrink**step) / np.where(kept, self.singular, 1), 0)
@@ -44,7 +45,7 @@ class LinearDescent:
 
 
 class FrozenKernel:
-    """The linearised network: f_{t+1} - y = (I - (step/n) Theta_0)(f_t - y) from f_0 = 0, for a kernel Theta_0 (n, n)."""
+    """The linearised network, f_{t+1} - y = (I - (step/n) Theta_0)(f_t - y) from f_0 = 0."""
 
     def __init__(self, theta: Array, y: Array, step_size: float) -> None:
         y, theta = doors.finite(y=(y, "n"), theta=(theta, "n n"))

@@ -1,7 +1,8 @@
-"""Full-batch gradient descent on a two-layer network in NTK parametrisation, with gradients written out.
+"""Full-batch descent on a two-layer network in NTK parametrisation, with gradients written out.
 
-    f(x) = (1/sqrt m) sum_r v_r phi(<w_r, x> / sqrt d),     L = 1/(2n) sum_k (f(x_k) - y_k)^2      (WITH 1/2)
-    Z = X W^T / sqrt d,   r = (f - y) / n,   grad_v = phi(Z)^T r / sqrt m,   grad_W = (phi'(Z) * v * r)^T X / sqrt(m d)
+    f(x) = (1/sqrt m) sum_r v_r phi(<w_r, x> / sqrt d)
+    L = 1/(2n) sum_k (f(x_k) - y_k)^2      (WITH 1/2),      Z = X W^T / sqrt d,   r = (f - y) / n
+    grad_v = phi(Z)^T r / sqrt m,   grad_W = (phi'(Z) * v * r)^T X / sqrt(m d)
 
 The sample k enters the gradient through r_k alone, which needs no other sample: one pass over
 blocks of samples gives both the outputs and the gradient, and a block of hidden units stays in the
@@ -84,8 +85,10 @@ def descend(
     inputs, targets = (torch.from_numpy(np.ascontiguousarray(part)).to(dtype) for part in (x, y))
     first, second = step_size if isinstance(step_size, tuple) else (step_size, step_size)
     compiled = activation == "erf" and precision == "float32"
-    step = _Step(inputs, targets, None if compiled else ACTIVATIONS[activation], first, second, len(start.a))
-    return _drive(step.advance, start, schedule, probes, dims or {}, precision, f"step_size {step_size}, n {len(y)}")
+    phi = None if compiled else ACTIVATIONS[activation]
+    advance = _Step(inputs, targets, phi, first, second, len(start.a)).advance
+    settings = f"step_size {step_size}, n {len(y)}"
+    return _drive(advance, start, schedule, probes, dims or {}, precision, settings)
 
 
 def descend_autograd(
@@ -123,23 +126,30 @@ def descend_autograd(
             v -= rates[1] * gradients[1]
         return loss.detach()
 
-    return _drive(advance, start, schedule, probes, dims or {}, precision, f"step_size {step_size}, n {len(y)}")
+    settings = f"step_size {step_size}, n {len(y)}"
+    return _drive(advance, start, schedule, probes, dims or {}, precision, settings)
 
 
 class _Step:
-    """One pass over the samples in blocks; the buffers of a block are made once. No activation is erf, compiled."""
+    """One pass over the samples in blocks, with buffers made once; no activation is compiled erf."""
 
-    def __init__(self, x: Tensor, y: Tensor, activation: Activation | None, first: float, second: float, width: int) -> None:
+    def __init__(
+        self, x: Tensor, y: Tensor, activation: Activation | None, first: float, second: float,
+        width: int,
+    ) -> None:  # fmt: skip
         rows = min(len(x), max(1, _BLOCK // width))
         self.parts = list(zip(x.split(rows), y.split(rows), strict=True))
         self.activation, self.first, self.second = activation, first, second
-        self.hidden, self.value, self.slope = (torch.empty(rows, width, dtype=x.dtype) for _ in range(3))
+        self.hidden, self.value, self.slope = (
+            torch.empty(rows, width, dtype=x.dtype) for _ in range(3)
+        )
         self.count = len(x)
 
     def advance(self, v: Tensor, w: Tensor, steps: int) -> Tensor:
         """Steps on `v` (m,) and `w` (m, d) in place; returns the loss before the last of them."""
         loss = torch.zeros((), dtype=v.dtype)
-        with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is noticed by its loss
+        # A run that diverges is noticed by its loss.
+        with np.errstate(over="ignore", invalid="ignore"):
             for _ in range(steps):
                 loss = self._once(v, w)
                 if not torch.isfinite(loss):
@@ -165,7 +175,9 @@ class _Step:
             v.sub_(outer, alpha=self.second / (self.count * math.sqrt(width)))
         return loss / (2 * self.count)
 
-    def _between(self, hidden: Tensor, y: Tensor, weights: Tensor, outer: Tensor) -> tuple[Tensor, Tensor | float]:
+    def _between(
+        self, hidden: Tensor, y: Tensor, weights: Tensor, outer: Tensor
+    ) -> tuple[Tensor, Tensor | float]:
         """phi'(Z) r and sum r^2 of a block; adds phi(Z)^T r to `outer`."""
         if self.activation is None:
             arrays = (part.numpy() for part in (hidden, weights, y, outer, self.value[0]))
@@ -176,8 +188,8 @@ class _Step:
             outer.addmv_(value.T, residual)
         if not self.first:
             return hidden, residual @ residual
-        of, given = (self.activation.of_value, value) if self.activation.of_value else (self.activation.slope, hidden)
-        slope = of(given, out=self.slope[: len(hidden)])
+        of_value, out = self.activation.of_value, self.slope[: len(hidden)]
+        slope = of_value(value, out=out) if of_value else self.activation.slope(hidden, out=out)
         return slope.mul_(residual[:, None]), residual @ residual
 
 
@@ -201,8 +213,11 @@ def _drive(
             done = step
             if not (torch.isfinite(loss) and torch.isfinite(w).all() and torch.isfinite(v).all()):
                 m, d = w.shape
-                raise Diverged(f"loss not finite at step {done} or before: {settings}, m {m}, d {d}")
+                told = f"loss not finite at step {done} or before"
+                raise Diverged(f"{told}: {settings}, m {m}, d {d}")
         for name, probe in probes.items():
             values[name].append(np.asarray(probe(network)))
-    variables: dict[str, Any] = {name: (("probe", *dims.get(name, ())), np.stack(found)) for name, found in values.items()}
+    variables: dict[str, Any] = {
+        name: (("probe", *dims.get(name, ())), np.stack(found)) for name, found in values.items()
+    }
     return network, xr.Dataset(variables, {"step": ("probe", np.asarray(schedule))})

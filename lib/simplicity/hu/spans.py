@@ -1,4 +1,4 @@
-"""A vector with one number for each test input, split on the span of the inputs and its orthogonal complement.
+"""A vector over test inputs, split on the span of the inputs and its orthogonal complement.
 
 The outputs of a linear model f(x) = <beta, x> on inputs X (q, d) are X beta, so they lie in the
 column space of X, of dimension at most d, wherever beta is. What a network has outside of it no
@@ -27,7 +27,7 @@ class Span:
 
     @property
     def rest(self) -> float:
-        """The complement's share of the dimensions: the expected one of the square of a vector blind to X."""
+        """The complement's share of the dimensions, and of the square of a vector blind to X."""
         return 1 - self.basis.shape[1] / self.size
 
     def inside(self, vectors: Array) -> Array:

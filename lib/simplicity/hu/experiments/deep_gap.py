@@ -20,6 +20,8 @@ CLAIMS = ("H20",)
 
 @config.settings
 class Run(kernel_checks.Run):
+    """A deep, infinitely wide network on Gaussian inputs."""
+
     depth: int = config.param(4, "hidden layers", low=1, high=100)
 
 

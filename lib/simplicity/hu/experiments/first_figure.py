@@ -30,6 +30,8 @@ ENOUGH_SAMPLES = 20_000  # with fewer the network may overfit before it generali
 
 @config.settings
 class Run(early_linear.Run):
+    """A run of which pictures may be kept."""
+
     test_samples: int = config.param(2000, "fresh samples", unit="samples", low=10, high=10**6)
     frames: bool = config.param(False, "whether pictures are kept")
 

@@ -30,6 +30,8 @@ JUDGED_SECOND = 128  # the criteria for the second layer were set for d from 16 
 
 @config.settings
 class Run(kernel_checks.Run):
+    """One layer of a network, its width and inputs by name."""
+
     layer: str = config.param("first", "layer that is trained", choices=kernel.LAYERS[:2])
     width: str = config.param(NARROW, "law of the width", choices=(NARROW, WIDE, FIXED))
     inputs: str = config.param(GAUSSIAN, "law of the inputs", choices=(GAUSSIAN, SHRUNK))
@@ -132,6 +134,7 @@ def second(runs: Runs, group: str, name: str) -> xr.Dataset:
 
 
 def norm(runs: Runs) -> Check:
+    """H4: without the norm feature the model loses, and less so where norms vary less."""
     gaussian, shrunk = (runs("wide", activation="relu", inputs=law) for law in (GAUSSIAN, SHRUNK))
     less, more = (at_largest(one, "naive") / at_largest(one, "gap") for one in (shrunk, gaussian))
     ratio = mean(less / more if len(less) == len(more) else [])

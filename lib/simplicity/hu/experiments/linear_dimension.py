@@ -17,6 +17,8 @@ CLAIMS = ("H10",)
 
 @config.settings
 class Run(early_linear.Run):
+    """A run whose samples, and mostly neurons, grow with d."""
+
     growth: float = config.param(1.5, "n = m = 2 d^growth", low=1, high=3)
 
 

@@ -65,6 +65,8 @@ JUDGED = {
 
 @config.settings
 class Run(linear_images.Run):
+    """A setting by name, and what follows from it."""
+
     setting: str = config.param(
         "infinite 8", "network and side of the images", choices=tuple(SETTINGS)
     )

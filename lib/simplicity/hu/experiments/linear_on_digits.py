@@ -24,6 +24,8 @@ TRAIN = 1400  # of 1797; the others are the test
 
 @config.settings
 class Run(linear_images.Run):
+    """A network on digits."""
+
     network: str = config.param(KINDS[0], "network", choices=KINDS)
     n: int = config.param(600, "training images", unit="samples", low=20, high=TRAIN)
 

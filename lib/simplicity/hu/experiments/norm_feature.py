@@ -22,6 +22,8 @@ CLAIMS = ("H17",)
 
 @config.settings
 class Run(early_linear.Run):
+    """A run of so many steps of size 1."""
+
     steps: int = config.param(200, "steps of size 1", unit="steps", low=20, high=10**6)
 
 

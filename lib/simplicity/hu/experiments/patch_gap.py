@@ -25,6 +25,8 @@ HALF, EIGHTH, THREE = "q = d/2", "q = d/8", "q = 3"
 
 @config.settings
 class Run(kernel_checks.Run):
+    """One convolution, the size of its patch by name."""
+
     patch: str = config.param(HALF, "law of the patch", choices=(HALF, EIGHTH, THREE))
 
     @property
@@ -34,7 +36,11 @@ class Run(kernel_checks.Run):
 
 GRID = Grid(
     Run,
-    groups={"all": {"activation": ("erf", "relu"), "patch": (HALF, EIGHTH, THREE)}},
+    groups={
+        "half": {"activation": ("erf", "relu"), "patch": lambda run: HALF},
+        "eighth": {"patch": lambda run: EIGHTH},
+        "three": {"patch": lambda run: THREE},
+    },
     quick={"dim": (32, 48, 64, 96), "seeds": 5},
     full={"dim": (32, 48, 64, 96, 128, 192, 256), "first_seed": 100},
     tiny={"dim": (8, 12), "seeds": 1},
@@ -54,11 +60,11 @@ def measure(run: Run) -> xr.Dataset:
 def checks(runs: Runs) -> list[Check]:
     found = []
     for name, least in (("relu", 0.0), ("erf", -LARGEST_ALPHA)):
-        three = slope(runs("all", activation=name, patch=THREE), "gap")
+        three = slope(runs("three", activation=name), "gap")
         what = f"{LABELS[name]}, q = 3: slope of log E on log d"
         stays = control(what, three, interval_above(least))
-        for word, patch in (("half", HALF), ("eighth", EIGHTH)):
-            cells = runs("all", activation=name, patch=patch)
+        for group, patch in (("half", HALF), ("eighth", EIGHTH)):
+            cells = runs(group, activation=name)
             where = f"one convolution, {LABELS[name]}, {patch}"
-            found.append(falls(runs, f"H21.{name}_{word}", where, cells, stays))
+            found.append(falls(runs, f"H21.{name}_{group}", where, cells, stays))
     return found

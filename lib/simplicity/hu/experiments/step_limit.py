@@ -28,6 +28,8 @@ MULTIPLES = (0.5, 0.7, 0.8, 0.9, 1.0, 1.05, 1.1, 1.2, 1.5, 2.0, 3.0)  # of 2 n /
 
 @config.settings
 class Run(early_linear.Start):
+    """A start, and runs of so many steps from it."""
+
     steps: int = config.param(40, "steps of a run", low=1, high=10**5)
 
 

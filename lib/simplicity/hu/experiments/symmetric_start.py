@@ -22,6 +22,8 @@ CLAIMS = ("H1",)
 
 @config.settings
 class Run:
+    """A network before training, and inputs."""
+
     activation: str = config.param("erf", "activation", choices=tuple(ACTIVATIONS))
     dim: int = config.param(50, "input dimension", low=1, high=10**5)
     width: int = config.param(256, "hidden neurons", unit="neurons", low=2, high=10**6)

@@ -88,14 +88,14 @@ def layers(fresh: Runs, recorded: Runs) -> Picture:
 
 def beyond(deep: tuple[Runs, Runs], patches: tuple[Runs, Runs]) -> Picture:
     """E against d, (fresh, recorded): `deep_gap` left, `patch_gap` for ReLU and for erf."""
-    laws = (("q = d/2", GREEN), ("q = d/8", ORANGE), ("q = 3", RED))
+    laws = (("half", "q = d/2", GREEN), ("eighth", "q = d/8", ORANGE), ("three", "q = 3", RED))
     with axes(3, height=4.1, width=7.8) as (figure, panels):
         for name, colour in (("erf", BLUE), ("tanh", PURPLE)):
             for variable, style in (("gap", "-"), ("gap_shallow", ":")):
                 _law(panels[0], [runs[name] for runs in deep], variable, colour, style)
         for name, panel in (("relu", panels[1]), ("erf", panels[2])):
-            for law, colour in laws:
-                both = [runs("all", activation=name, patch=law) for runs in patches]
+            for group, _, colour in laws:
+                both = [runs(group, activation=name) for runs in patches]
                 _law(panel, both, "gap", colour, "-")
         titles = ("deep: E", "one convolution, ReLU: E", "one convolution, erf: E")
         for panel, title in zip(panels, titles, strict=True):
@@ -103,7 +103,7 @@ def beyond(deep: tuple[Runs, Runs], patches: tuple[Runs, Runs]) -> Picture:
             _log(panel, (32, 64, 128, 256))
         entries = [
             (BLUE, "erf, 4 layers", "-"), (PURPLE, "tanh, 5 layers", "-"),
-            (INK, "c₁ of one layer", ":"), *((colour, law, "-") for law, colour in laws),
+            (INK, "c₁ of one layer", ":"), *((colour, law, "-") for _, law, colour in laws),
         ]  # fmt: skip
         _legend(figure, entries)
         about = "Spectral gap against the input dimension, of deep networks and of one convolution."
