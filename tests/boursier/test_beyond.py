@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from outcomes import outcomes
 
 from simplicity import nets
-from simplicity.boursier import groups, synthetic, two_layer
+from simplicity.boursier import groups, linear_teacher, synthetic, two_layer
 from simplicity.boursier.assumptions import Finding
 from simplicity.boursier.experiments import orthogonal_inputs, relu_teacher, smooth_activation, training_variants
 from simplicity.boursier.pictures import beyond
-from simplicity.evidence.claims import settings_of
+from simplicity.grid.groups import Runs
 
 # --- groups of neurons
 
@@ -41,19 +42,20 @@ def test_a_network_without_weight_has_no_group():
 # --- variants of training
 
 
-def cell(variant: str, **fields) -> training_variants.Cell:
-    config = dataclasses.replace(training_variants.TINY, variants=(variant,), ns=(20,), seeds=1)
-    return dataclasses.replace(training_variants.cells(config)[0], **fields)
+def run(variant: str, **fields) -> training_variants.Run:
+    """The TINY run of a variant."""
+    every = training_variants.GRID.runs(training_variants.GRID.presets["TINY"])
+    return dataclasses.replace(next(one for one in every if one.variant == variant), **fields)
 
 
 def test_the_plain_variant_has_the_samples_of_the_other_chapters():
-    ours, theirs = training_variants.draw(cell("plain")), synthetic.linear_task("margin", 20, 5, 0.25, 0)
+    ours, theirs = training_variants.draw(run("plain")), synthetic.linear_task("margin", 20, 5, 0.25, 0)
     for part, other in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(part, other)
 
 
 def test_mirrored_samples_are_mirrored_and_their_noise_is_not():
-    task = training_variants.draw(cell("mirrored inputs"))
+    task = training_variants.draw(run("mirrored inputs"))
     assert task.x.shape == (20, 5)
     np.testing.assert_array_equal(task.x[:10], -task.x[10:])
     assert np.abs(task.y[:10] + task.y[10:]).min() > 1e-4
@@ -70,7 +72,7 @@ def test_heavy_noise_has_the_stated_variance_and_tails():
 
 
 def test_the_hidden_bias_starts_at_zero_beside_the_plain_start():
-    biased, plain = (training_variants.initial(cell(name)) for name in ("hidden bias", "plain"))
+    biased, plain = (training_variants.initial(run(name)) for name in ("hidden bias", "plain"))
     np.testing.assert_array_equal(biased.w, np.column_stack([plain.w, np.zeros(len(plain.w))]))
     np.testing.assert_array_equal(biased.a, plain.a)
 
@@ -121,7 +123,7 @@ def test_a_slug_is_an_identifier(name):
 @pytest.mark.parametrize("name", training_variants.VARIANTS)
 def test_every_variant_trains(name):
     long = 300 * training_variants.VARIANTS[name].longer
-    found = training_variants.measure(cell(name, n=60, steps=long))
+    found = training_variants.measure(run(name, n=60, steps=long))
     assert 0 < float(found.train_mse) < 1.0  # the labels' own mean square is near 1.25
     assert np.isfinite(found.rho_curve).all() and 0 < int(found.stopped_at) <= long
 
@@ -157,11 +159,19 @@ def test_floors_pair_seeds_and_skip_those_without_a_plain_run():
 
 @pytest.mark.parametrize(("full", "half", "holds"), [(0.02, 0.01, True), (0.04, 0.01, False), (0.2, 0.1, False)])
 def test_minibatches_are_judged_by_the_ratio_of_their_floors_and_by_their_height(full, half, holds):
-    parts = [table_of({480: [1.0] * 5}), table_of({60: [0.1] * 5, 120: [0.2] * 5}, "SGD, batch 32, scale 1")]
-    for name, floor in (("SGD, batch 32", full), ("SGD, batch 32, half the step", half), ("SGD, batch 8", full)):
-        parts.append(table_of({480: [1 + floor] * 5}, name))
-    checks = training_variants.checks(xr.concat(parts, "cell"))
+    floor = {"plain": 0.0, "SGD, batch 32": full, "SGD, batch 32, half the step": half, "SGD, batch 8": full}
+
+    def found(run) -> dict:
+        rho = 0.1 if "scale 1" in run.variant else 1 + floor.get(run.variant, 0.0)
+        return {"rho": rho, "tail_rho": rho}
+
+    checks = training_variants.checks(outcomes(training_variants, found, n=(60, 120, 480), steps=20_000))
     assert len(checks) == 2 and all(one.holds for one in checks) is holds
+
+
+def test_the_ratio_of_floors_needs_a_long_tail():
+    runs = outcomes(training_variants, lambda run: {"rho": 1.0, "tail_rho": 0.9}, steps=4000)
+    assert training_variants.checks(runs)[1].control.why == "4000 steps, 20000 are needed"
 
 
 @pytest.mark.parametrize(("passes", "low", "high"), [(True, 3.0, 5.0), (False, 1.6, 2.5)])
@@ -187,30 +197,27 @@ def test_batches_that_make_up_a_pass_leave_a_floor_that_falls_faster_than_the_st
 # --- GeLU and Adam
 
 
-def curves(last: float, rule: str = "adam", n: int = 2560) -> xr.Dataset:
-    """Three seeds whose rho goes from 1 at a tenth of 1000 steps to `last`."""
-    ones = np.ones(3)
-    fields = {
-        "rule": ("cell", [rule] * 3), "n": ("cell", [n] * 3), "scale": ("cell", 1e-3 * ones), "seed": ("cell", range(3)),
-        "noise_variance": ("cell", 0.25 * ones), "step": ("probe", [0, 10, 100, 1000]),
-    }  # fmt: skip
-    curve = np.tile([2.0, 1.5, 1.0, last], (3, 1))
-    variables = {"rho": last * ones, "excess_risk": 0.01 * ones, "train_mse": 0.2 * ones}
-    found = xr.Dataset({name: ("cell", value) for name, value in variables.items()} | {"rho_curve": (("cell", "probe"), curve)})
-    return found.assign_coords(fields).assign_attrs(config='{"scale": 0.001, "control_scale": 1.0}')
+def curves(last: float) -> Runs:
+    """Runs whose rho goes from 1 at a tenth of 1000 steps to `last` under Adam, and stays elsewhere."""
+
+    def found(run) -> dict:
+        end = last if run.rule == "adam" else 1.0
+        return {"rho": end, "excess_risk": 0.01, "train_mse": 0.2, "rho_curve": [2.0, 1.5, 1.0, end]}
+
+    settings = {"costly_n": (1280,), "adam_n": (160, 2560), "seeds": 3}
+    runs = outcomes(smooth_activation, found, {"rho_curve": "probe"}, **settings)
+    return Runs(runs.dataset.assign_coords(step=("probe", [0, 10, 100, 1000])), runs.grid)
 
 
 def test_the_last_fall_is_the_part_lost_over_the_last_decade():
-    np.testing.assert_allclose(smooth_activation.last_fall(curves(0.7)), [0.3] * 3)
+    np.testing.assert_allclose(smooth_activation.last_fall(curves(0.7)("adam", n=2560)), [0.3] * 3)
 
 
 @pytest.mark.parametrize(("last", "judged"), [(0.96, True), (0.94, False)])
 def test_adam_is_judged_only_where_rho_has_stopped_falling(last, judged):
-    dataset = xr.concat([curves(last), curves(1.0, "gd", 1280)], "cell", data_vars="all", combine_attrs="override")
-    assert settings_of(dataset)["scale"] == 1e-3
-    adam = [one for one in smooth_activation.checks(dataset) if one.claim == "B16"]
+    adam = [one for one in smooth_activation.checks(curves(last)) if one.claim == "B16"]
     assert [one.passed for one in adam if "2560" in one.statistic] == [True if judged else None]
-    assert judged or "still falls by 6%" in adam[0].criterion
+    assert judged or all("still falls by 6%" in one.control.why for one in adam)
 
 
 def test_the_last_decade_starts_at_a_probe():
@@ -221,8 +228,7 @@ def test_the_last_decade_starts_at_a_probe():
 
 
 def test_the_teacher_s_noise_is_what_the_clean_labels_lack():
-    config = dataclasses.replace(relu_teacher.TINY, ns=(30,))
-    task, clean = relu_teacher.draw(relu_teacher.cells(config)[0])
+    task, clean = relu_teacher.draw(linear_teacher.Run(law="gaussian", n=30, seed=0))
     assert np.var(task.y_test - clean) == pytest.approx(0.25, rel=0.1)
     np.testing.assert_allclose(np.linalg.norm(task.teacher, axis=1), 1.0)
     by_hand = [sum(s * max(0.0, v @ x) for s, v in zip(relu_teacher.SIGNS, task.teacher, strict=True)) for x in task.x_test[:5]]
@@ -230,9 +236,10 @@ def test_the_teacher_s_noise_is_what_the_clean_labels_lack():
 
 
 def test_another_scale_keeps_the_samples():
-    cells = relu_teacher.cells(dataclasses.replace(relu_teacher.TINY, ns=(30,), seeds=1))
-    assert {one.scale for one in cells} == {1e-3, 1.0}
-    np.testing.assert_array_equal(*(relu_teacher.draw(one)[0].y for one in cells))
+    settings = dataclasses.replace(relu_teacher.GRID.presets["TINY"], n=(30,), unaligned_n=(30,), seeds=1)
+    runs = relu_teacher.GRID.runs(settings)
+    assert {one.scale for one in runs} == {1e-3, 1.0}
+    np.testing.assert_array_equal(*(relu_teacher.draw(one)[0].y for one in runs))
 
 
 # --- orthogonal inputs
@@ -254,8 +261,7 @@ def test_a_covering_start_by_hand():
 
 
 def test_a_wide_network_ends_with_one_group_for_each_sign_and_fits():
-    config = dataclasses.replace(orthogonal_inputs.QUICK, seeds=1)
-    found = orthogonal_inputs.measure(dataclasses.replace(orthogonal_inputs.cells(config)[0], n=4, width=128))
+    found = orthogonal_inputs.measure(orthogonal_inputs.Run(n=4, width=128))
     assert int(found.effective_width) == 2 and bool(found.covered) and float(found.train_mse) < 1e-10
 
 
@@ -269,8 +275,8 @@ def test_neurons_end_along_the_samples_of_their_sign_that_were_active_at_the_sta
 
 
 def test_odd_numbers_of_samples_are_refused():
-    with pytest.raises(ValueError, match="ns: got 5, allowed even"):
-        dataclasses.replace(orthogonal_inputs.QUICK, ns=(4, 5))
+    with pytest.raises(ValueError, match="n: got 5, allowed even"):
+        orthogonal_inputs.GRID.runs(dataclasses.replace(orthogonal_inputs.GRID.presets["QUICK"], n=(4, 5)))
 
 
 def test_the_slope_is_per_doubling():

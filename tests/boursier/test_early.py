@@ -133,7 +133,7 @@ def test_the_polar_curve_is_closed_and_outside_the_circle_where_g_is_positive():
 
 
 def test_a_relative_size_is_the_quotient_that_the_theorem_bounds():
-    run = early_alignment.measure(early_alignment.cells(early_alignment.TINY)[0])
+    run = early_alignment.measure(early_alignment.GRID.of_group("small", early_alignment.GRID.presets["TINY"])[0])
     assert run["size"][0] == pytest.approx(1e-2)
     assert run["size"][2] <= 1e-2**0.5 * 1.01
     assert float(run.exit_time) == pytest.approx(float(run.moment_time[3]))

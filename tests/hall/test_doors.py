@@ -399,7 +399,7 @@ TWO_LOGITS = torch.nn.Linear(D, 2).double()
 COLUMN = torch.nn.Linear(D, 1).double()
 PAIR = nets.torch_default((D, 4, 2), rng())
 DIGITS = linear_images.Sample(PICTURES, np.sign(Y), PICTURES[:4], np.sign(Y[:4]))
-CELL = early_linear.Cell(0, 4, 8, 6, 0.1)
+CELL = early_linear.Run(dim=4, n=8, width=6, step_size=0.1)
 SIMPLE = {"line": COINS.astype(bool)}
 TASK = explain.Samples(X, COINS.astype(bool), X, COINS.astype(bool))
 BITS = (X > 0,)
@@ -451,7 +451,7 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: regions.exact_sum(X > 0, X[:, 0] > 0, -1), "most: got -1"),
     (lambda: groups.effective_width(A, W, share=0), "share: got 0"),
     # options that took another branch
-    (lambda: kernel.features(X, "erf", "frist"), "did you mean first?"),  # type: ignore[arg-type]
+    (lambda: kernel.features(X, "erf", "frist"), "did you mean first?"),
     (lambda: deep_kernel.convolutional(np.ones((2, 4, 4, 1)), "erf", 1, padding="zeros"), "did you mean zero?"),  # type: ignore[arg-type]
     (lambda: deep_kernel.convolutional(np.ones((2, 4, 4, 1)), "erf", 1, readout="pool"), "did you mean pooling?"),  # type: ignore[arg-type]
     (lambda: deep_kernel.convolutional(np.ones((2, 4, 4, 1)), "tanh", 1), "allowed erf, relu"),
@@ -462,9 +462,9 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: high_dimensional.labels("norms", X, "gaussian", high_dimensional.Teacher(D, rng()), rng()), "did you mean norm?"),
     (lambda: high_dimensional.variances("spikes", 4), "did you mean spiked?"),
     (lambda: synthetic.linear_task("margins", 4, 2, 0.0, 0), "did you mean"),
-    (lambda: early_linear.rates(early_linear.Cell(0, 4, 8, 6, 0.1, layers="frist")), "did you mean first?"),  # type: ignore[arg-type]
-    (lambda: early_linear.network(early_linear.Cell(0, 4, 8, 6, 0.1, start="symetric")), "did you mean symmetric?"),
-    (lambda: early_linear.data(early_linear.Cell(0, 4, 8, 6, 0.1, labels="teachers")), "did you mean teacher?"),
+    (lambda: early_linear.rates(early_linear.Run(layers="frist")), "did you mean first?"),
+    (lambda: early_linear.network(early_linear.Run(start="symetric")), "did you mean symmetric?"),
+    (lambda: early_linear.data(early_linear.Run(labels="teachers")), "did you mean teacher?"),
     (lambda: linear_images.build("pooling", (1, 8, 8), 2, rng()), "did you mean pooled?"),
     (lambda: moments("rely"), "did you mean relu?"),
     (lambda: kernel_operators.closed_form("rely"), "did you mean relu?"),

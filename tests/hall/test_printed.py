@@ -148,7 +148,7 @@ def check_python(given: list[str]) -> None:
 
 def check_pip(given: list[str]) -> None:
     assert given[0] == "install"
-    extras = re.findall(r"\[(\w+)\]", " ".join(given))
+    extras = [name for found in re.findall(r"\[([\w,]+)\]", " ".join(given)) for name in found.split(",")]
     optional = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     assert set(extras) <= set(optional)
 

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simplicity.data import streams
-from simplicity.evidence.claims import cells_where
-from simplicity.grid import run
+from simplicity.evidence.claims import cells_where, mean
+from simplicity.grid import groups, run
 from simplicity.hu import early_linear, high_dimensional
-from simplicity.hu.early_linear import Cell
+from simplicity.hu.early_linear import Run
 from simplicity.hu.experiments import (
     best_linear_fit,
     first_figure,
@@ -25,6 +24,7 @@ from simplicity.hu.experiments import (
     step_limit,
 )
 from simplicity.hu.pictures import early_linear as plot
+from simplicity.nets.activations import moments
 
 
 @pytest.mark.parametrize("law", high_dimensional.LAWS)
@@ -61,25 +61,26 @@ def test_labels_are_what_they_say() -> None:
 
 
 def test_the_clock_and_the_step() -> None:
-    cell = Cell(0, 50, 100, 8, 10.0)
+    cell = Run(dim=50, n=100, width=8, step_size=10.0)
     assert early_linear.horizon(cell) == round(1.5 * 50 * math.log(50) / 10) == 29
     assert early_linear.step_size("erf", 50) == 10 and early_linear.step_size("tanh", 20) == 4
     assert early_linear.step_size("relu", 50) == pytest.approx(0.8 * 2 * math.pi)
     assert early_linear.step_size("relu", 10) == 2
+    assert early_linear.own_step(Run(activation="relu", dim=50)) == early_linear.step_size("relu", 50)
     assert early_linear.schedule(29)[0] == 1 and early_linear.schedule(29)[-1] == 29 and len(early_linear.schedule(3)) == 20
     assert early_linear.rates(dataclasses.replace(cell, layers="first")) == (10, 0)
 
 
 def test_cells_of_different_width_share_their_data() -> None:
-    narrow, wide = (early_linear.data(Cell(3, 10, 50, width, 1.0)) for width in (8, 64))
+    narrow, wide = (early_linear.data(Run(seed=3, dim=10, n=50, width=width)) for width in (8, 64))
     assert all(np.array_equal(a, b) for a, b in zip(narrow, wide, strict=True))
-    assert not np.array_equal(narrow.x[:, :], early_linear.data(Cell(4, 10, 50, 8, 1.0)).x)
+    assert not np.array_equal(narrow.x[:, :], early_linear.data(Run(seed=4, dim=10, n=50, width=8)).x)
 
 
 def test_a_linear_network_is_its_linear_model() -> None:
     """At |z| of a hundredth erf is linear, so that the gap goes with the inputs' size: rel of a small step is tiny."""
-    near = early_linear.compare(Cell(0, 30, 300, 2000, 6.0))
-    far = early_linear.compare(Cell(0, 30, 300, 8, 6.0))
+    near = early_linear.compare(Run(dim=30, n=300, width=2000, step_size=6.0))
+    far = early_linear.compare(Run(dim=30, n=300, width=8, step_size=6.0))
     assert near.rel_train < 0.03 < 0.1 < far.rel_train
     assert near.train[0] < 0.5 and near.train[-1] < near.train[0]
 
@@ -95,16 +96,9 @@ def test_a_summary_by_hand() -> None:
     assert table.rel_train == 0.5 and table.rel_test == 1
 
 
-def frame(**fields: list) -> xr.Dataset:
-    return xr.Dataset({"rel_train": ("cell", fields.pop("rel"))}, {name: ("cell", values) for name, values in fields.items()})
-
-
-def test_slopes_and_ratios_by_hand() -> None:
-    cells = frame(rel=[1.0, 0.5, 2.0, 0.5], dim=[10, 20, 10, 20], seed=[0, 0, 1, 1])
-    assert early_linear.slopes(cells, "rel_train", "dim") == pytest.approx([-1, -2])
-    assert early_linear.mean_slope(cells, "rel_train", "dim").interval == pytest.approx((-2, -1))
-    over = frame(rel=[6.0, 4.0, 9.0], seed=[1, 0, 7])
-    assert early_linear.paired(over, frame(rel=[2.0, 3.0], seed=[0, 1])) == [2, 2]
+def test_the_worst_is_of_the_estimates_that_there_are() -> None:
+    found = early_linear.worst([mean([]), mean([1.0, 3.0]), mean([5.0])])
+    assert found == mean([5.0]) and early_linear.worst([]).seeds == 0
 
 
 def test_leaving_a_plateau_by_hand() -> None:
@@ -145,10 +139,13 @@ def test_a_line_runs_through_its_point_in_the_direction_of_least_squares() -> No
     np.testing.assert_allclose(places[-1], [3, 1, 2, 3], atol=1e-12)
 
 
+def tiny(module: object, **options: object) -> xr.Dataset:
+    settings = dataclasses.replace(groups.preset(module, "TINY"), **options)  # type: ignore[arg-type]
+    return run.run(module, settings, progress=False)  # type: ignore[arg-type]
+
+
 def outcomes(module: object, **options: object) -> dict[str, bool | None]:
-    settings = dataclasses.replace(module.TINY, **options)  # type: ignore[attr-defined]
-    found = run.run(module, settings, progress=False)  # type: ignore[arg-type]
-    return {f"{one.claim}: {one.statistic}": one.holds for one in module.checks(found)}  # type: ignore[attr-defined]
+    return {one.id: one.holds for one in groups.checks_of(module, tiny(module, **options))}  # type: ignore[arg-type]
 
 
 def test_best_fit_and_its_control_behave_at_small_size() -> None:
@@ -158,66 +155,68 @@ def test_best_fit_and_its_control_behave_at_small_size() -> None:
 def test_closeness_fails_where_the_network_is_narrow() -> None:
     good = outcomes(linear_closeness, dim=30, n=600, width=512)
     bad = outcomes(linear_closeness, dim=30, n=600, width=18)
-    judged = "H5: first layer, erf: rel on the training samples up to T"
-    assert good[judged] and not bad[judged]
+    assert good["H5.erf"] and not bad["H5.erf"]
+    assert good["H7.wide"] is None  # nothing was run so wide
 
 
 def test_nothing_is_judged_in_few_dimensions() -> None:
-    assert early_linear.high(25, 50) and not early_linear.high(24, 50)
-    assert outcomes(best_linear_fit) == {} and outcomes(linear_labels) == {}
+    assert not early_linear.low(25, 50) and early_linear.low(24, 50).startswith("d = 24")
+    for module in (best_linear_fit, linear_labels):
+        assert set(outcomes(module).values()) == {None}
 
 
 def test_steps_below_the_limit_are_stable_and_three_times_it_is_not() -> None:
-    (cell, *_) = step_limit.cells(dataclasses.replace(step_limit.QUICK, dims=(20,), n=200, width=256, steps=20))
-    found = step_limit.measure(cell)
+    found = step_limit.measure(step_limit.Run(dim=20, n=200, width=256, steps=20))
     half, thrice = (float(found.largest[step_limit.MULTIPLES.index(multiple)]) for multiple in (0.5, 3.0))
     assert half <= 1 and not thrice <= 1 and 0.8 <= found.ratio <= 1.2  # a run that diverges has no number
     assert found.stable_up_to == pytest.approx(float(found.ratio * found.step_limit))
 
 
 def test_only_the_first_seed_keeps_pictures() -> None:
-    found = run.run(first_figure, dataclasses.replace(first_figure.TINY, seeds=2), progress=False)
+    found = tiny(first_figure, seeds=2)
     shown = cells_where(found, frames=True)
     assert shown.sizes["cell"] == 2 and np.abs(shown.line_network).sum() > 0
     assert np.abs(cells_where(found, frames=False).line_network).sum() == 0
     plain = shown.isel(cell=0)
-    x = early_linear.data(Cell(0, 10, 100, 32, 2.0), 50)
+    x = early_linear.data(Run(dim=10, n=100, width=32), 50)
     left = np.linalg.svd(x.x, full_matrices=False)[0]
     np.testing.assert_allclose(plain.wanted.values[:10], left.T @ x.y / 10, atol=1e-6)
     player = plot.over_time(plain, shown.isel(cell=1), 3.0)
     assert len(player.labels) == first_figure.PROBES and "d log d" in player.labels[0]
 
 
-def test_the_truth_on_the_line_is_the_teachers() -> None:
-    setting = Cell(2, 5, 10, 8, 1.0)
-    x = np.random.default_rng(0).standard_normal((9, 5))
-    teacher = high_dimensional.Teacher(5, streams.generator(2, streams.OTHER))
-    assert np.array_equal(first_figure.truth(setting, x), np.sign(teacher(x)))
+def test_a_run_s_labels_are_those_of_its_teacher() -> None:
+    setting = Run(seed=2, dim=5, n=10, width=8)
+    found = early_linear.data(setting)
+    assert np.array_equal(found.y, np.sign(early_linear.teacher_of(setting)(found.x)))
 
 
 def test_erf_has_no_norm_feature_so_that_both_models_are_one() -> None:
-    found = run.run(norm_feature, norm_feature.TINY, progress=False)
-    assert norm_feature.times_nearer(cells_where(found, activation="erf")) == pytest.approx(1)
-    assert norm_feature.times_nearer(cells_where(found, activation="relu", law="gaussian")).min() > 1
+    found = norm_feature.times_nearer(tiny(norm_feature))
+    assert cells_where(found, activation="erf").nearer.values == pytest.approx(1)
+    assert cells_where(found, activation="relu", law="gaussian").nearer.min() > 1
 
 
 def test_every_activation_and_law_of_the_universality_is_run() -> None:
-    cells = linear_universality.cells(linear_universality.FULL)
-    assert {cell.law for cell in cells} == set(linear_universality.LAWS)
+    grid = linear_universality.GRID
+    cells = grid.runs(grid.presets["FULL"])
+    assert {cell.law for cell in cells} == {"gaussian", *linear_universality.LAWS}
     assert {cell.activation for cell in cells} == {*linear_universality.SMOOTH, *linear_universality.PIECEWISE, "abs"}
-    wide = {cell.activation for cell in cells if cell.width == linear_universality.FULL.wide}
-    assert wide == {"sigmoid", "softplus", "gelu", "relu", "leaky relu", "abs"}
+    for cell in cells:  # wider where phi has a mean
+        assert (cell.width == 2048) == (abs(moments(cell.activation).vartheta_0) > 1e-9)
 
 
 def test_labels_are_judged_on_both_sides() -> None:
-    found = run.run(linear_labels, dataclasses.replace(linear_labels.TINY, dim=25), progress=False)
-    checks = {one.statistic: one for one in linear_labels.checks(found)}
+    found = tiny(linear_labels, dim=25)
+    checks = {one.id: one for one in groups.checks_of(linear_labels, found)}
+    assert checks.pop("H26.many").passed is None  # nothing was run on so many samples
     assert len(checks) == 4 and all(one.passed is not None and one.control.passed is not None for one in checks.values())
     product = cells_where(found, labels="product", dim=25)
     assert linear_labels.largest_gap(product) == pytest.approx(product.gap_train.max("time").values)
 
 
-def test_dimension_splits_off_the_narrow_networks() -> None:
-    found = run.run(linear_dimension, linear_dimension.TINY, progress=False)
-    grown, narrow = linear_dimension.split(found)
-    assert set(narrow.width.values) == {16} and grown.sizes["cell"] == narrow.sizes["cell"] == 4
+def test_widths_grow_with_the_dimension_but_for_the_control() -> None:
+    grid = linear_dimension.GRID
+    grown, narrow = (grid.of_group(group, grid.presets["FULL"]) for group in ("grown", "narrow"))
+    assert {one.width for one in narrow} == {16} and max(one.dim for one in narrow) == 128
+    assert all(one.width == one.n == 2 * round(one.dim**1.5) for one in grown)

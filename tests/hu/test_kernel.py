@@ -197,9 +197,7 @@ def test_the_blocks_of_many_neurons_are_the_infinite_kernel(name) -> None:
 
 
 def test_shrunk_norms_vary_a_tenth_as_much_along_the_same_rays() -> None:
-    plain, *_ = (cell for cell in gram_gap.cells(gram_gap.TINY) if cell.inputs == gram_gap.GAUSSIAN and cell.dim == 8)
-    shrunk, *_ = (cell for cell in gram_gap.cells(gram_gap.TINY) if cell.inputs == gram_gap.SHRUNK and cell.dim == 8)
-    x, moved = gram_gap.inputs(plain), gram_gap.inputs(shrunk)
+    x, moved = (gram_gap.inputs(gram_gap.Run(dim=8, inputs=law)) for law in (gram_gap.GAUSSIAN, gram_gap.SHRUNK))
     norms = [np.linalg.norm(part, axis=1) for part in (x, moved)]
     assert np.var(norms[1]) == pytest.approx(np.var(norms[0]) / 10)
     assert_allclose(moved / norms[1][:, None], x / norms[0][:, None], rtol=1e-12)
@@ -207,8 +205,8 @@ def test_shrunk_norms_vary_a_tenth_as_much_along_the_same_rays() -> None:
 
 @pytest.mark.parametrize(("width", "neurons"), [("m = n", 64), ("m = n d", 1024), ("fixed m", 16)])
 def test_the_sizes_of_a_cell_are_the_laws_of_the_text(width: str, neurons: int) -> None:
-    cell = gram_gap.Cell("first", "erf", width, "gaussian", 16, 0, 2.0, 1.25, 16)
-    assert gram_gap.sizes(cell) == (64, neurons)
+    one = gram_gap.Run(width=width, dim=16)
+    assert (one.n, one.m) == (64, neurons)
 
 
 def gaps(power: float, dims: tuple[int, ...], seeds: int) -> xr.Dataset:
@@ -231,4 +229,5 @@ def test_the_fitted_exponent_is_that_of_the_law_whatever_each_seed_s_factor() ->
 def test_too_few_seeds_or_large_dimensions_are_nothing_to_judge(dims, seeds) -> None:
     cells = gaps(-0.4, dims, seeds)
     assert kernel_checks.fall(cells, "gap").seeds == 0 and len(kernel_checks.at_largest(cells, "gap")) == 0
+    assert kernel_checks.unjudged(cells) and not kernel_checks.unjudged(gaps(-0.4, (16, 32, 64, 128), 5))
     assert isinstance(kernel_checks.slope(cells, "gap"), claims.Estimate)

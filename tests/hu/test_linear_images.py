@@ -1,13 +1,16 @@
 """Networks on images beside the linear model: the split on a span, the model's clock, the descent, the criteria."""
 
+import collections
+
 import numpy as np
 import pytest
 import torch
 import xarray as xr
 
+from simplicity.grid import groups, run
 from simplicity.hu import full_batch, linear_images
 from simplicity.hu.experiments import linear_on_cifar, linear_on_digits
-from simplicity.hu.linear_images import Matching, Sample
+from simplicity.hu.linear_images import Case, Matching, Sample
 from simplicity.hu.spans import Span, correlation, relative_error
 from simplicity.nets import ntk_modules
 from simplicity.nets.loop import Diverged
@@ -143,8 +146,12 @@ def made(**changes: object) -> xr.Dataset:
     )
 
 
+def case(runs: xr.Dataset, claim: str = "H22") -> Case:
+    return Case(runs, "word", "where", claim, runs)
+
+
 def judged(runs: xr.Dataset, claim: str, control: xr.Dataset) -> list[bool | None]:
-    both = [*linear_images.close(runs, "x", runs, claim, control), linear_images.sized(runs, "x", runs, control)]
+    both = [*case(runs, claim).close(control), case(runs, claim).sized(control)]
     assert [one.claim for one in both] == [claim, "H24", "H25"]
     return [one.holds for one in both]
 
@@ -158,7 +165,7 @@ def test_criteria_look_at_the_window_alone_and_at_its_worst() -> None:
     assert linear_images.worst(runs, "correlation", "min").tolist() == [0.96, 0.96]
     assert linear_images.worst(runs, "share", "max").tolist() == [0.2, 0.2]
     assert judged(runs, "H22", pooled()) == judged(runs, "H23", pooled()) == [True] * 3
-    assert linear_images.split(runs, "x", runs, "H22").holds
+    assert case(runs).split().holds
 
 
 @pytest.mark.parametrize(
@@ -181,19 +188,19 @@ def test_later_is_after_the_window_and_asks_for_a_fall() -> None:
     runs = made()
     assert linear_images.after(runs, "inside") == pytest.approx([1 / 3] * 2)
     assert linear_images.after(runs, "outside") == pytest.approx([0.8] * 2)
-    assert [one.holds for one in linear_images.later(runs, "x", runs, "H22")] == [True, True]
+    assert [one.holds for one in case(runs).later()] == [True, True]
     early = made(outside=[[0.2, 0.11, 0.1, 0.1]] * 2)
-    assert [one.holds for one in linear_images.later(early, "x", early, "H22")] == [True, False]
+    assert [one.holds for one in case(early).later()] == [True, False]
     worse = made(outside=[[0.2, 0.19, 0.2, 0.3]] * 2)
-    assert [one.holds for one in linear_images.later(worse, "x", worse, "H22")] == [False, None]
+    assert [one.holds for one in case(worse).later()] == [False, None]
     lucky = made(placebo_outside=[[0.2, 0.2, 0.2, 0.1]] * 2)
-    assert linear_images.later(lucky, "x", lucky, "H22")[0].holds is False
+    assert case(lucky).later()[0].holds is False
 
 
 def test_a_run_that_ends_before_the_window_does_is_not_judged() -> None:
     short = made(step=[[0, 2, 4, 7]] * 2)
     assert judged(short, "H22", pooled()) == [None] * 3
-    assert linear_images.split(short, "x", short, "H22").passed is None
+    assert case(short).split().passed is None
 
 
 def test_pixels_are_means_over_squares() -> None:
@@ -208,6 +215,17 @@ def test_pixels_are_means_over_squares() -> None:
 
 
 def test_the_checks_of_a_small_run_name_each_claim() -> None:
-    assert linear_on_cifar.checks(xr.Dataset(coords={"data": ("cell", ["digits"])})) == []
-    assert set(linear_on_cifar.JUDGED.values()) == {"H22", "H23"}
-    assert set(linear_on_cifar.TITLES) == set(linear_on_cifar.SETTINGS)
+    found = run.run(linear_on_cifar, linear_on_cifar.GRID.presets["TINY"], progress=False)
+    checks = groups.checks_of(linear_on_cifar, found)
+    assert {one.claim for one in checks} == set(linear_on_cifar.CLAIMS)
+    assert {one.control.why for one in checks} == {"the criteria are of CIFAR-10"}
+
+
+def test_a_setting_says_what_is_run_and_how_often() -> None:
+    grid = linear_on_cifar.GRID
+    cells = grid.runs(grid.presets["FULL"])
+    for name, setting in linear_on_cifar.SETTINGS.items():
+        of_it = [one for one in cells if one.setting == name]
+        assert {(one.network, one.side, one.n, one.tests, one.width, one.steps) for one in of_it} == {setting[1:]}
+    counts = collections.Counter(one.setting for one in cells)
+    assert counts["infinite 8"] == 5 and counts["pooled 8"] == 3 and counts["long 8"] == 2 and counts["pooled 32"] == 1

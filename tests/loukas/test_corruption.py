@@ -1,10 +1,18 @@
 """Corrupted labels: their data, what is kept of a run, and how it is judged."""
 
+import dataclasses
+import functools
+from typing import Any
+
 import numpy as np
 import pytest
 import xarray as xr
 
+from loukas import made_up
 from simplicity.data import corruption
+from simplicity.grid import groups
+from simplicity.grid.groups import Runs
+from simplicity.grid.run import assemble
 from simplicity.loukas import corruption_checks
 from simplicity.loukas.experiments import corrupted_digits, corrupted_images, two_architectures
 
@@ -48,61 +56,70 @@ def test_matched_confidence_is_read_between_two_passes_and_not_at_all_where_it_i
     np.testing.assert_allclose(corruption_checks.thinned(both, points=2).matched_trajectory[:, 0], [5.0, 2.0])
 
 
-def dataset(factor: float, flipped: float = 1.0, seeds: int = 8) -> xr.Dataset:
-    """A made-up run of the digits: what is measured is 1 at 0, `factor` at the other shares, and `flipped` at all flipped."""
-    config = corrupted_digits.Config(seeds=seeds)
-    cells = corrupted_digits.cells(config)
-    rng = RNG(0)
+def digits(factor: float, flipped: float = 1.0, seeds: int = 8) -> Runs:
+    """Made-up digits: what is measured is 1 at 0, `factor` at the other shares, `flipped` there."""
+    settings = dataclasses.replace(corrupted_digits.GRID.presets["QUICK"], seeds=seeds)
     factors = {"clean": 1.0, "0.2": factor, "0.4": factor, "0.6": factor, "all flipped": flipped}
-    size = np.array([factors[cell.labels] * np.exp(0.02 * rng.standard_normal()) for cell in cells])
-    columns = {name: (("cell", "epoch"), np.tile(size[:, None], 3)) for name in ("loss", "total", "logit_slope")}
-    columns |= {"test_loss": (("cell", "probe"), size[:, None]), "last_spread": ("cell", size), "last_distance": ("cell", size)}
-    columns |= {"matched_trajectory": (("cell", "matched"), np.tile(size[:, None], 3))}
-    fields = {name: ("cell", [getattr(cell, name) for cell in cells]) for name in ("setting", "labels", "seed", "corruption")}
-    return xr.Dataset(columns, fields, {"config": "{}", "preset": "FULL"})
+    rng = RNG(0)
+
+    def values(run: corrupted_digits.Run) -> dict[str, Any]:
+        size = factors[run.labels] * np.exp(0.02 * rng.standard_normal())
+        curves = {name: ("epoch", np.full(3, size)) for name in ("loss", "total", "logit_slope")}
+        scalars = {"last_spread": size, "last_distance": size, "test_loss": ("probe", [size])}
+        return curves | scalars | {"matched_trajectory": ("matched", np.full(3, size))}
+
+    return made_up.runs(corrupted_digits, settings, values)
 
 
-def outcomes(found: xr.Dataset) -> dict[str, set[bool]]:
+def outcomes(found: Runs) -> dict[str, set[bool | None]]:
     checks = corrupted_digits.checks(found)
-    return {claim: {one.passed for one in checks if one.claim == claim} for claim in corrupted_digits.CLAIMS}
+    return {
+        claim: {one.passed for one in checks if one.claim == claim}
+        for claim in corrupted_digits.CLAIMS
+    }
 
 
 def test_more_with_corruption_and_no_more_with_all_flipped_passes_and_each_fails_alone() -> None:
-    larger = outcomes(dataset(2.0))
+    larger = outcomes(digits(2.0))
     assert all(larger[claim] == {True} for claim in ("L-F1d", "L-F1e", "L-F1f", "L-F2c"))
     assert larger["L-FB2"] == {False}  # a distance that rises in both settings is an order
-    smaller = outcomes(dataset(0.5))
+    smaller = outcomes(digits(0.5))
     assert all(smaller[claim] == {False} for claim in ("L-F1d", "L-F1e", "L-F1f", "L-F2c")) and smaller["L-FB2"] == {True}
-    moved = corrupted_digits.checks(dataset(2.0, flipped=2.0))
+    moved = corrupted_digits.checks(digits(2.0, flipped=2.0))
     assert not any(one.control.passed for one in moved if one.claim != "L-FB2")
 
 
 def test_few_seeds_judge_less() -> None:
-    assert corrupted_digits.checks(dataset(2.0, seeds=4)) == []
-    five = corrupted_digits.checks(dataset(2.0, seeds=5))
-    assert {one.claim for one in five} == {"L-F1d", "L-F1e", "L-F2c"} and not any("matched" in one.statistic for one in five)
-    assert any("matched" in one.statistic for one in corrupted_digits.checks(dataset(2.0)))
+    judged = {
+        seeds: {one.id.partition(".")[2] for one in corrupted_digits.checks(found) if one.seeds}
+        for seeds, found in ((seeds, digits(2.0, seeds=seeds)) for seeds in (4, 5, 8))
+    }
+    everywhere = {f"{name}_{word}" for name in ("decayed", "memorised") for word in ("slower", "longer")}
+    assert judged[4] == set() and everywhere < judged[5] < judged[8]
+    assert not any("matched" in word or "worse" in word or word == "order" for word in judged[5])
+    assert {"decayed_matched", "decayed_worse", "order"} < judged[8]
 
 
 @pytest.mark.parametrize("experiment", [corrupted_images, two_architectures])
-def test_enlarged_digits_judge_nothing(experiment) -> None:
-    found = [experiment.measure(cell) for cell in experiment.cells(experiment.TINY)[:1]]
-    whole = xr.concat(found, "cell").assign_coords(data=("cell", ["digits"]), channels=("cell", [2]))
-    assert experiment.checks(whole) == []
+def test_enlarged_digits_judge_nothing(experiment: Any) -> None:
+    settings = experiment.GRID.presets["TINY"]
+    parts = [(run, experiment.measure(run)) for run in groups.runs_of(experiment, settings)[:1]]
+    checks = experiment.checks(Runs(assemble(experiment, settings, parts), experiment.GRID))
+    assert checks and {one.passed for one in checks} == {None}
+    assert all("seeds" in one.control.why or "data = " in one.control.why for one in checks)
 
 
 def test_the_shorter_trajectory_and_the_lower_loss_agree_or_do_not() -> None:
-    cells = two_architectures.cells(two_architectures.FULL)
-    fully = np.array([cell.architecture == "fully connected" for cell in cells])
-    noise = RNG(1).permutation(20) / 100
-    for loss, expected in ((1.0 + fully, True), (2.0 - fully, False)):
-        found = xr.Dataset(
-            {
-                "trajectory": (("cell", "epoch"), (1.0 + fully + noise)[:, None]),
-                "test_loss": (("cell", "probe"), (loss + RNG(2).permutation(20) / 100)[:, None]),
-            },
-            {name: ("cell", [getattr(cell, name) for cell in cells]) for name in ("architecture", "seed", "data")},
-            {"config": "{}", "preset": "FULL"},
-        )
+    rng = RNG(1)
+
+    def values(run: two_architectures.Run, agree: bool) -> dict[str, Any]:
+        fully = run.architecture == "fully connected"
+        loss = 1.0 + fully if agree else 2.0 - fully
+        length = 1.0 + fully + rng.uniform(0, 0.2)
+        return {"trajectory": ("epoch", [length]), "test_loss": ("probe", [loss + rng.uniform(0, 0.2)])}
+
+    full = two_architectures.GRID.presets["FULL"]
+    for agree in (True, False):
+        found = made_up.runs(two_architectures, full, functools.partial(values, agree=agree))
         (one,) = two_architectures.checks(found)
-        assert one.passed is expected and one.value == float(expected)
+        assert one.passed is agree and one.value == float(agree)

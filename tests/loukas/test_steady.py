@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from simplicity.data import streams
-from simplicity.loukas import dropout, lipschitz, single_sample, steady
-from simplicity.loukas.experiments import covering, empty_regions, product_bound, steady_networks
+from simplicity.loukas import cosine, dropout, lipschitz, single_sample, steady
+from simplicity.loukas.experiments import covering, product_bound, steady_networks
 from simplicity.nets import torch_default
 
 
@@ -83,12 +84,12 @@ def test_the_covering_numbers_of_the_random_domains_grow_with_their_dimension(sh
     assert found == pytest.approx(dimension, abs=0.12)
 
 
-def cell_of(kind: str, depth: int = 5):
-    return product_bound.Cell(depth=depth, kind=kind, seed=0, layer_width=16, inputs=10)
+def run_of(kind: str, depth: int = 5):
+    return product_bound.Run(depth=depth, kind=kind, seed=0, layer_width=16, inputs=10)
 
 
 def test_the_dead_network_is_constant_far_out_as_well_and_keeps_the_product():
-    dead, alive = product_bound.make(cell_of("dead")), product_bound.make(cell_of("random"))
+    dead, alive = product_bound.make(run_of("dead")), product_bound.make(run_of("random"))
     x = 1e4 * np.random.default_rng(0).standard_normal((500, product_bound.DIM))
     assert lipschitz.local(dead, x).max() == 0 < lipschitz.local(alive, x).max()
     assert len(np.unique(lipschitz.outputs(dead, x))) == 1
@@ -96,7 +97,7 @@ def test_the_dead_network_is_constant_far_out_as_well_and_keeps_the_product():
 
 
 def test_the_linear_network_has_every_neuron_on_and_the_slope_of_its_product():
-    network = product_bound.make(cell_of("linear"))
+    network = product_bound.make(run_of("linear"))
     x = np.random.default_rng(0).standard_normal((100, product_bound.DIM))
     assert all(layer.all() for layer in lipschitz.patterns(network, x))
     np.testing.assert_allclose(lipschitz.local(network, x), lipschitz.product_bound(network), rtol=1e-12)
@@ -138,16 +139,18 @@ def test_a_step_with_dropout_is_that_of_automatic_differentiation_under_the_same
 
 def test_a_slope_over_runs_is_found_with_its_interval_and_noise_has_none():
     rng = np.random.default_rng(0)
-    x, seed = rng.standard_normal(60), np.repeat(np.arange(20), 3)
-    found = steady_networks.power(x, 2 * x + 0.1 * rng.standard_normal(60), seed)
+    x = rng.standard_normal(60)
+    runs = xr.Dataset({"x": ("cell", np.exp(x))}, {"seed": ("cell", np.repeat(np.arange(20), 3))})
+    found = steady_networks.power(runs, "x", np.exp(2 * x + 0.1 * rng.standard_normal(60)))
     assert found.value == pytest.approx(2, abs=0.1) and found.interval[0] > 1.8
-    low, high = steady_networks.power(x, rng.standard_normal(60), seed).interval
+    low, high = steady_networks.power(runs, "x", np.exp(rng.standard_normal(60))).interval
     assert low < 0 < high
-    assert steady_networks.power(x[:6], x[:6], seed[:6]).seeds == 0
+    few = runs.isel(cell=slice(6))
+    assert steady_networks.power(few, "x", few.x.values).seeds == 0
 
 
 def test_the_grid_has_rows_of_v_and_the_targets_slope_its_zeros():
-    grid = empty_regions.grid(4)
+    grid = cosine.square(4)
     np.testing.assert_allclose(grid[:2], [[-0.75, -0.75], [-0.25, -0.75]])
     points = np.array([[0.0, 0.0], [0.5, 0.5], [0.5, 0.0]])  # a top, a saddle, a zero line of the cosine of frequency 1/2
-    np.testing.assert_allclose(empty_regions.target_slope(points, 0.5), [0, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(cosine.slope(points, 0.5), [0, 0, 1], atol=1e-12)

@@ -1,7 +1,7 @@
-"""One training run of the linear-teacher setting, which the experiments on the optimization threshold share.
+"""One training run of the linear-teacher setting, which most experiments of the wing share.
 
-Draw the data, start small, descend, compare with the theorem's limit (Boursier & Flammarion 2025, theorem 4.1). A cell
-brings its own values; experiments decide which of them vary and what is kept.
+Draw the data, start small, descend, compare with the theorem's limit (Boursier & Flammarion 2025,
+theorem 4.1). Experiments decide which fields of a run vary and what is kept of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,9 @@ from simplicity.data import streams
 from simplicity.grid import config
 from simplicity.problems import doors
 
-# The run stops when no neuron is pulled harder than this. Residuals have float32 noise near 1e-7 in single precision, and a
-# force of 1e-6 moves a weight by 0.2 percent of itself in the 2000 units of time of the usual budget.
+# The run stops when no neuron is pulled harder than this. Residuals have float32 noise near 1e-7 in
+# single precision, and a force of 1e-6 moves a weight by 0.2 percent of itself in the 2000 units of
+# time of the usual budget.
 TOLERANCE = 1e-6
 ENGINES = {"sweep": two_layer.descend, "cones": cones.descend}
 
@@ -35,8 +36,22 @@ class Run:
     noise_variance: float = config.param(0.25, "sigma^2", low=0)
     step_size: float = config.param(0.1, "learning rate eta", low=1e-12)
     steps: int = config.param(20_000, "gradient steps at most", low=1, high=10**9)
-    precision: str = config.param("float32", "floating point of the training", choices=("float32", "float64"))
+    precision: str = config.param(
+        "float32", "floating point of the training", choices=("float32", "float64")
+    )
     seed: int = config.param(0, "seed of data and start", low=0, high=2**31 - 1)
+
+
+@config.settings
+class TimedRun(Run):
+    """A run for a given time of the flow: runs with different learning rates end together."""
+
+    time: float = config.param(2000.0, "training time: steps x learning rate", low=1e-6, high=1e9)
+
+
+def steps_in_time(run: TimedRun) -> int:
+    """The steps of a `TimedRun`."""
+    return max(1, round(run.time / run.step_size))
 
 
 class Trained(NamedTuple):
@@ -58,65 +73,74 @@ class Trained(NamedTuple):
     def outcome(self) -> xr.Dataset:
         """The scalars of `alignment.against_two_ols`, with `stopped_at` and `force` of the run."""
         found = alignment.against_two_ols(self.prediction, *self.task)
-        return xr.Dataset({**found, "stopped_at": self.trajectory["stopped_at"], "force": self.trajectory["force"]})
+        ended = {name: self.trajectory[name] for name in ("stopped_at", "force")}
+        return xr.Dataset({**found, **ended})
 
 
-def draw(cell: Run) -> synthetic.Task:
-    """The cell's data: cells that differ in width, scale or anything of the training share them."""
-    return synthetic.linear_task(cell.law, cell.n, cell.dim, cell.noise_variance, cell.seed)
+def draw(run: Run) -> synthetic.Task:
+    """The run's data: runs that differ in width, scale or anything of the training share them."""
+    return synthetic.linear_task(run.law, run.n, run.dim, run.noise_variance, run.seed)
 
 
-def initial(cell: Run, *, one_sign: bool = False) -> nets.TwoLayer:
-    """The cell's dominated start: cells that differ in scale share its directions and signs."""
-    rng = streams.generator(cell.seed, streams.INITIALISATION)
-    return nets.dominated(cell.width, cell.dim, cell.scale, rng, one_sign=one_sign)
+def two_fit_error(task: synthetic.Task) -> float:
+    """Train MSE of the theorem's limit, which rho = 1 stands for."""
+    return alignment.mse(alignment.two_ols(task.x, task.y, task.teacher).predict(task.x), task.y)
+
+
+def initial(run: Run, *, one_sign: bool = False) -> nets.TwoLayer:
+    """The run's dominated start: runs that differ in scale share its directions and signs."""
+    rng = streams.generator(run.seed, streams.INITIALISATION)
+    return nets.dominated(run.width, run.dim, run.scale, rng, one_sign=one_sign)
 
 
 def train(
-    cell: Run,
+    run: Run,
     *,
     start: nets.TwoLayer | None = None,
     one_sign: bool = False,
     schedule: Sequence[int] | None = None,
     probes: Mapping[str, two_layer.Probe] | None = None,
 ) -> Trained:
-    """Full-batch gradient descent from `start` (default: the cell's own) for at most `cell.steps` steps.
+    """Full-batch descent from `start` (default: the run's own) for at most `run.steps` steps.
 
-    Besides the given probes there is `train_curve`, the plain train MSE; the default schedule probes only both ends.
+    Besides the given probes there is `train_curve`, the plain train MSE; the default schedule is
+    both ends.
     """
-    task = draw(cell)
-    start = initial(cell, one_sign=one_sign) if start is None else start
+    task = draw(run)
+    start = initial(run, one_sign=one_sign) if start is None else start
     before = Trained(task, start, start, xr.Dataset())
     network, trajectory = two_layer.descend(
         start,
         task.x,
         task.y,
-        step_size=cell.step_size,
-        schedule=schedule or (0, cell.steps),
+        step_size=run.step_size,
+        schedule=schedule or (0, run.steps),
         probes={"train_curve": before.train_error, **(probes or {})},
         tolerance=TOLERANCE,
-        precision=cell.precision,
+        precision=run.precision,
     )
     return before._replace(network=network, trajectory=trajectory)
 
 
-def end(cell: Run, engine: str) -> xr.Dataset:
-    """The scalars of `Trained.outcome` for a run by one of `ENGINES`, and how many of its steps the plain sweep made.
+def end(run: Run, engine: str) -> xr.Dataset:
+    """The scalars of `Trained.outcome` for a run by one of `ENGINES`.
 
-    The end of a run at widths where the plain sweep alone would take too long; nothing is looked at on the way.
+    With them how many steps the plain sweep made. For widths at which it alone would take too long;
+    nothing is looked at on the way.
     """
     doors.choice("engine", engine, ENGINES)
-    task = draw(cell)
+    task = draw(run)
     network, found = ENGINES[engine](
-        initial(cell),
+        initial(run),
         task.x,
         task.y,
-        step_size=cell.step_size,
-        schedule=(0, cell.steps),
+        step_size=run.step_size,
+        schedule=(0, run.steps),
         probes={},
         tolerance=TOLERANCE,
-        precision=cell.precision,
+        precision=run.precision,
     )
     scalars = alignment.against_two_ols(partial(nets.forward, network), *task)
     plain = found.get("plain_steps", found["stopped_at"])
-    return xr.Dataset({**scalars, "stopped_at": found["stopped_at"], "force": found["force"], "plain_steps": plain})
+    ended = {name: found[name] for name in ("stopped_at", "force")}
+    return xr.Dataset({**scalars, **ended, "plain_steps": plain})

@@ -36,14 +36,16 @@ from numpy.typing import NDArray
 from simplicity.nets import TwoLayer
 from simplicity.nets.loop import Diverged, batches
 from simplicity.problems import Problem, doors
+from simplicity.process import lanes
 
 Array = NDArray[np.floating]
 Probe = Callable[[TwoLayer], float]
 Advance = Callable[[Array, Array, Array, Array, float, int, float], tuple[int, float]]
 
-_IN_REGISTERS = 7  # the largest d for which the compiler still vectorises two neurons' unrolled sums
-_CHUNK = 4
-_BLOCK = 4096  # bytes of one neuron's pre-activations at a time
+_BY_SAMPLES = 7  # the largest d whose sums go by samples in portable arithmetic, in the order of the recorded runs
+_TOGETHER = 4  # the largest d for which the sums of two neurons stay in 16 registers, if they go by samples
+_CHUNK = 12  # sums of a neuron that stay in registers at a time
+_ONE, _PAIR, _FOUR, _EIGHT = ((0,) * count for count in (1, 2, 4, 8))  # shapes of tiles
 _BATCHES = 1024  # minibatches handed to the compiled loop at a time
 # Sums may be reordered and multiplications fused, which vectorises them; NaN and infinity keep their meaning, so that a
 # diverged run is seen. The order is fixed once compiled: the same machine gives the same bits.
@@ -182,76 +184,59 @@ def _kernel(dim: int, precision: str, slope: float, order: Iterator[Any] | None)
     `a` and `w` are advanced in place. A loss or force that is not finite ends it and is returned as the force. With an
     `order` each step takes the samples that it names, else all.
     """
-    number = np.dtype(precision).type
-    zeros = (number(0),) * dim if dim <= _IN_REGISTERS else None
-    extra = 0 if zeros else -dim % _CHUNK  # rows of zeros change no sum
+    if order is None and dim <= _BY_SAMPLES and not lanes.WIDE:
+        return functools.partial(_advance_by_samples, slope=slope)
+    return functools.partial(_advance_by_neurons, slope=slope, order=order)
 
-    def advance(
-        a: Array, w: Array, columns: Array, y: Array, step_size: float, steps: int, tolerance: float
-    ) -> tuple[int, float]:
-        # A neuron of zeros in the last pair of an odd width stays one: its output is 0, and so are its gradients.
-        odd = len(a) % 2
-        outer, inner = np.pad(a, (0, odd)), np.pad(w, ((0, odd), (0, extra)))
-        inputs = np.pad(columns, ((0, extra), (0, 0)))
-        constants = number(step_size), number(slope), len(a), zeros
-        if order is None:
-            done, force = _descend(outer, inner, inputs, y, steps, number(tolerance), *constants)
-        else:
-            done, force = 0, number(0)
-            while done < steps and np.isfinite(force):
-                chosen = list(itertools.islice(order, min(_BATCHES, steps - done)))
-                ends = np.cumsum([len(batch) for batch in chosen])
-                taken, force = _descend_batches(outer, inner, inputs, y, np.concatenate(chosen), ends, *constants)
-                done += taken
-        a[:], w[:] = outer[: len(a)], inner[: len(a), :dim]
-        return done, float(force)
 
-    return advance
+def _advance_by_samples(
+    a: Array, w: Array, columns: Array, y: Array, step_size: float, steps: int, tolerance: float, *, slope: float
+) -> tuple[int, float]:
+    number, odd = a.dtype.type, len(a) % 2
+    # A neuron of zeros in the last pair of an odd width stays one: its output is 0, and so are its gradients.
+    outer, inner = np.pad(a, (0, odd)), np.pad(w, ((0, odd), (0, 0)))
+    inputs = np.pad(columns, ((0, 0), (0, -len(y) % (lanes.BYTES // a.itemsize))))
+    constants = number(tolerance), number(step_size), number(slope), len(a), (number(0),) * len(columns)
+    done, force = _descend_by_samples(outer, inner, inputs, y, steps, *constants)
+    a[:], w[:] = outer[: len(a)], inner[: len(a)]
+    return done, float(force)
+
+
+def _advance_by_neurons(
+    a: Array,
+    w: Array,
+    columns: Array,
+    y: Array,
+    step_size: float,
+    steps: int,
+    tolerance: float,
+    *,
+    slope: float,
+    order: Iterator[Any] | None,
+) -> tuple[int, float]:
+    number, (dim, n) = a.dtype.type, columns.shape
+    chunk = -(-dim // -(-dim // _CHUNK))  # coordinates at a time, in chunks of equal size
+    rows, lane = dim + -dim % chunk, lanes.BYTES // a.itemsize
+    wide = len(a) + -len(a) % (2 * lane)
+    outer, inner, inputs = np.zeros(wide, a.dtype), np.zeros((rows, wide), a.dtype), np.zeros((n, rows), a.dtype)
+    outer[: len(a)], inner[:dim, : len(a)], inputs[:, :dim] = a, w.T, columns.T
+    marks, sizes = np.zeros((wide // lane, n), f"u{max(1, lane // 8)}"), np.zeros(wide, a.dtype)
+    work = marks, np.zeros((n, lane), a.dtype), sizes, sizes.view(f"i{a.itemsize}")
+    constants = number(step_size), number(slope), len(a), (0,) * chunk
+    if order is None:
+        done, force = _descend_by_neurons(outer, inner, inputs, y, steps, number(tolerance), work, *constants)
+    else:
+        done, force = 0, number(0)
+        while done < steps and np.isfinite(force):
+            chosen = list(itertools.islice(order, min(_BATCHES, steps - done)))
+            ends = np.cumsum([len(batch) for batch in chosen])
+            taken, force = _descend_batches(outer, inner, inputs, y, np.concatenate(chosen), ends, work, *constants)
+            done += taken
+    a[:], w[:] = outer[: len(a)], inner[:dim, : len(a)].T
+    return done, float(force)
 
 
 _compiled = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
-
-
-@_compiled
-def _descend_batches(a, w, x, y, chosen, ends, step_size, slope, width, zeros):  # type: ignore[no-untyped-def]
-    """A step on each batch chosen[ends[i - 1] : ends[i]]; (steps done, force of the last)."""
-    first, force = 0, y.dtype.type(0)
-    for step, end in enumerate(ends):
-        batch = chosen[first:end]
-        part = np.empty((x.shape[0], len(batch)), x.dtype)
-        for i in range(x.shape[0]):
-            for k in range(len(batch)):
-                part[i, k] = x[i, batch[k]]
-        _, force = _descend(a, w, part, y[batch], 1, y.dtype.type(0), step_size, slope, width, zeros)
-        if not np.isfinite(force):
-            return step, force
-        first = end
-    return len(ends), force
-
-
-@_compiled
-def _descend(a, w, x, y, steps, tolerance, step_size, slope, width, zeros):  # type: ignore[no-untyped-def]
-    """(steps done, force): at most `steps` steps on all of x; `zeros` is a tuple of d zeros, or None for the chunks."""
-    n = y.dtype.type(len(y))
-    rate, limit = step_size / n, (tolerance * n) ** 2
-    h, r, shift, largest = np.zeros_like(y), np.empty_like(y), np.zeros(len(x), y.dtype), y.dtype.type(0)
-    if zeros is None:
-        _forward_in_chunks(a, w, x, h)
-    else:
-        _forward_in_registers(a, w, x, h, zeros)
-    for step in range(steps):
-        loss = _residuals(a, w, x, y, h, r, shift, slope)
-        if not np.isfinite(loss):
-            return step, loss
-        if zeros is None:
-            largest = _sweep_in_chunks(a, w, x, r, h, shift, rate, 1 - slope, width)
-        else:
-            largest = _sweep_in_registers(a, w, x, r, h, shift, rate, 1 - slope, width, zeros)
-        if not np.isfinite(largest):
-            return step, largest
-        if largest < limit:
-            return step + 1, np.sqrt(largest) / n
-    return steps, np.sqrt(largest) / n
 
 
 @_compiled
@@ -277,53 +262,89 @@ def _residuals(a, w, x, y, h, r, shift, slope):  # type: ignore[no-untyped-def]
     return total
 
 
-# Two neurons at a time, so that each sample that is loaded serves both.
+# Lanes are samples: w (m, d), x (d, n), n rounded up to whole vectors of 32 bytes by samples of zeros, marks (m, vectors).
+# The sums have the order of a compiler's own vectors: whole ones first, then one sample after another.
 
 
 @_compiled
-def _rows(w, j, zeros):  # type: ignore[no-untyped-def]
-    """The weights of neurons j and j + 1 as tuples."""
-    first, second = zeros, zeros
-    for i in range(len(zeros)):
-        first, second = tuple_setitem(first, i, w[j, i]), tuple_setitem(second, i, w[j + 1, i])
-    return first, second
+def _descend_by_samples(a, w, x, y, steps, tolerance, step_size, slope, width, zeros):  # type: ignore[no-untyped-def]
+    """(steps done, force): at most `steps` steps on all of x; `zeros` is a tuple of d zeros."""
+    n = y.dtype.type(len(y))
+    rate, limit = step_size / n, (tolerance * n) ** 2
+    h, r, shift, largest = np.zeros_like(x[0]), np.zeros_like(x[0]), np.zeros(len(x), y.dtype), y.dtype.type(0)
+    marks = np.zeros((len(a), len(h) * y.itemsize // lanes.BYTES), np.uint8)
+    for j in range(0, len(a), 2):
+        _add_pair(a, w, j, x, h, marks, zeros)
+    for step in range(steps):
+        loss = _residuals(a, w, x, y, h, r, shift, slope)
+        if not np.isfinite(loss):
+            return step, loss
+        largest = zeros[0]
+        for j in range(0, len(a), 2):
+            if len(zeros) <= _TOGETHER:
+                pull = _pull(j, x, r, len(y), marks, zeros, _PAIR)
+                size = _update(a, w, j, pull, 0, shift, rate, 1 - slope, zeros)
+                other = _update(a, w, j + 1, pull, 1, shift, rate, 1 - slope, zeros)
+            else:
+                lone = _pull(j, x, r, len(y), marks, zeros, _ONE)
+                size = _update(a, w, j, lone, 0, shift, rate, 1 - slope, zeros)
+                lone = _pull(j + 1, x, r, len(y), marks, zeros, _ONE)
+                other = _update(a, w, j + 1, lone, 0, shift, rate, 1 - slope, zeros)
+            size = max(size, other) if j + 1 < width else size
+            if not np.isfinite(size):
+                return step, size
+            largest = max(largest, size)
+            _add_pair(a, w, j, x, h, marks, zeros)
+        if largest < limit:
+            return step + 1, np.sqrt(largest) / n
+    return steps, np.sqrt(largest) / n
 
 
 @_compiled
-def _pull(first, second, x, r, zeros):  # type: ignore[no-untyped-def]
-    """sum_k 1{<row, x_k> > 0} r_k x_k for two rows, as tuples."""
-    zero, pull, other = zeros[0], zeros, zeros
-    for k in range(len(r)):
-        z0, z1 = zero, zero
+def _pull(j, x, r, n, marks, zeros, neurons):  # type: ignore[no-untyped-def]
+    """sum_k 1{<w_j, x_k> > 0} r_k x_k over n samples for as many neurons from j on, a tuple by coordinate and neuron."""
+    lane, row = lanes.BYTES // r.itemsize, marks.shape[1]
+    whole = n // lane
+    sums = lanes.zeros(r, zeros + zeros if len(neurons) == 2 else zeros)
+    for v in range(whole):
+        active = lanes.kept(marks, j * row + v, row, lanes.load(r, v * lane, 0, _ONE), neurons)
+        sums = lanes.outer(sums, lanes.load(x, v * lane, x.shape[1], zeros), active)
+    pull = lanes.total(sums)
+    for q in range(len(neurons)):
+        for k in range(whole * lane, n):
+            if marks[j + q, whole] >> (k - whole * lane) & 1:
+                for i in range(len(zeros)):
+                    at = i * len(neurons) + q
+                    pull = tuple_setitem(pull, at, pull[at] + r[k] * x[i, k])
+    return pull
+
+
+@_compiled
+def _add_pair(a, w, j, x, h, marks, zeros):  # type: ignore[no-untyped-def]
+    """h += the outputs of neurons j + 1 and j, and their marks."""
+    lane, row, d = lanes.BYTES // h.itemsize, marks.shape[1], len(zeros)
+    outer = lanes.spread(a, j + 1, -1, _PAIR)
+    fours = row - row % 4
+    for v in range(0, fours, 4):
+        z = lanes.zeros(h, _EIGHT)
         for i in range(len(zeros)):
-            z0 += first[i] * x[i, k]
-            z1 += second[i] * x[i, k]
-        r0 = r[k] if z0 > zero else zero
-        r1 = r[k] if z1 > zero else zero
+            inner = lanes.spread(w, (j + 1) * d + i, -d, _PAIR)
+            z = lanes.outer(z, lanes.load(x, i * x.shape[1] + v * lane, lane, _FOUR), inner)
+        lanes.rectify(z, outer, h, v * lane, lane, marks, (j + 1) * row + v, -row)
+    for v in range(fours, row):
+        z = lanes.zeros(h, _PAIR)
         for i in range(len(zeros)):
-            pull = tuple_setitem(pull, i, pull[i] + r0 * x[i, k])
-            other = tuple_setitem(other, i, other[i] + r1 * x[i, k])
-    return pull, other
+            inner = lanes.spread(w, (j + 1) * d + i, -d, _PAIR)
+            z = lanes.outer(z, lanes.load(x, i * x.shape[1] + v * lane, lane, _ONE), inner)
+        lanes.rectify(z, outer, h, v * lane, lane, marks, (j + 1) * row + v, -row)
 
 
 @_compiled
-def _add(a0, a1, first, second, x, h, zeros):  # type: ignore[no-untyped-def]
-    """h += a0 max(0, <first, x>) + a1 max(0, <second, x>)."""
-    zero = zeros[0]
-    for k in range(len(h)):
-        z0, z1 = zero, zero
-        for i in range(len(zeros)):
-            z0 += first[i] * x[i, k]
-            z1 += second[i] * x[i, k]
-        h[k] += a0 * (z0 if z0 > zero else zero) + a1 * (z1 if z1 > zero else zero)
-
-
-@_compiled
-def _update(a, w, j, pull, shift, rate, keep):  # type: ignore[no-untyped-def]
-    """One step of neuron j, whose n D_j is keep pull + shift; returns |n D_j|^2."""
+def _update(a, w, j, pull, q, shift, rate, keep, zeros):  # type: ignore[no-untyped-def]
+    """One step of neuron j, whose n D_j is keep times the q-th of `pull`, plus shift; returns |n D_j|^2."""
     outer, inner, size = a[j], rate * 0, rate * 0
-    for i in range(len(pull)):
-        force = keep * pull[i] + shift[i]
+    for i in range(len(zeros)):
+        force = keep * pull[i * (len(pull) // len(zeros)) + q] + shift[i]
         inner += w[j, i] * force
         size += force * force
         w[j, i] += rate * outer * force
@@ -331,112 +352,128 @@ def _update(a, w, j, pull, shift, rate, keep):  # type: ignore[no-untyped-def]
     return size
 
 
-@_compiled
-def _forward_in_registers(a, w, x, h, zeros):  # type: ignore[no-untyped-def]
-    for j in range(0, len(a), 2):
-        first, second = _rows(w, j, zeros)
-        _add(a[j], a[j + 1], first, second, x, h, zeros)
+# Lanes are neurons: w (d, m), x (n, d), marks (vectors of neurons, n). `work` is (marks, outputs (n, lane) by lane,
+# |n D_j|^2, the same as whole numbers).
 
 
 @_compiled
-def _sweep_in_registers(a, w, x, r, h, shift, rate, keep, width, zeros):  # type: ignore[no-untyped-def]
-    """A step of every neuron, each followed by its share of the next h; max_j |n D_j|^2, or the first that is not finite."""
-    largest = zeros[0]
-    for j in range(0, len(a), 2):
-        first, second = _rows(w, j, zeros)
-        pull, other = _pull(first, second, x, r, zeros)
-        size = _update(a, w, j, pull, shift, rate, keep)
-        size = max(size, _update(a, w, j + 1, other, shift, rate, keep)) if j + 1 < width else size
-        if not np.isfinite(size):
-            return size
-        largest = max(largest, size)
-        first, second = _rows(w, j, zeros)
-        _add(a[j], a[j + 1], first, second, x, h, zeros)
-    return largest
+def _descend_by_neurons(a, w, x, y, steps, tolerance, work, step_size, slope, width, chunk):  # type: ignore[no-untyped-def]
+    """(steps done, force): at most `steps` steps on all of x; `chunk` is a tuple as long as coordinates go together."""
+    n = y.dtype.type(len(y))
+    limit, largest = (tolerance * n) ** 2, y.dtype.type(0)
+    buffers = _buffers(w, len(y))
+    _forward(a, w, x, work)
+    for step in range(steps):
+        largest = _step(a, w, x, y, work, buffers, step_size / n, slope, width, chunk, True)
+        if not np.isfinite(largest):
+            return step, largest
+        if largest < limit:
+            return step + 1, np.sqrt(largest) / n
+    return steps, np.sqrt(largest) / n
 
 
 @_compiled
-def _project(w, j, x, begin, z0, z1):  # type: ignore[no-untyped-def]
-    """z0 = <w_j, x_k>, z1 = <w_{j+1}, x_k> for the block of samples from `begin` on, four coordinates at a time."""
-    z0[:] = 0
-    z1[:] = 0
-    end = begin + len(z0)
-    for c in range(0, len(x), _CHUNK):
-        p0, p1, p2, p3 = w[j, c], w[j, c + 1], w[j, c + 2], w[j, c + 3]
-        q0, q1, q2, q3 = w[j + 1, c], w[j + 1, c + 1], w[j + 1, c + 2], w[j + 1, c + 3]
-        x0, x1, x2, x3 = x[c, begin:end], x[c + 1, begin:end], x[c + 2, begin:end], x[c + 3, begin:end]
-        for k in range(len(z0)):
-            z0[k] += p0 * x0[k] + p1 * x1[k] + p2 * x2[k] + p3 * x3[k]
-            z1[k] += q0 * x0[k] + q1 * x1[k] + q2 * x2[k] + q3 * x3[k]
+def _descend_batches(a, w, x, y, chosen, ends, work, step_size, slope, width, chunk):  # type: ignore[no-untyped-def]
+    """A step on each batch chosen[ends[i - 1] : ends[i]]; (steps done, force of the last)."""
+    first, largest, n = 0, y.dtype.type(0), y.dtype.type(1)
+    for step, end in enumerate(ends):
+        n = y.dtype.type(end - first)
+        inputs, targets = np.empty((end - first, x.shape[1]), x.dtype), np.empty(end - first, y.dtype)
+        for k in range(end - first):
+            inputs[k], targets[k] = x[chosen[first + k]], y[chosen[first + k]]
+        _forward(a, w, inputs, work)
+        largest = _step(
+            a, w, inputs, targets, work, _buffers(w, end - first), step_size / n, slope, width, chunk, False
+        )
+        if not np.isfinite(largest):
+            return step, largest
+        first = end
+    return len(ends), np.sqrt(largest) / n
 
 
 @_compiled
-def _gather(z0, z1, x, begin, pull):  # type: ignore[no-untyped-def]
-    """pull[0] += sum_k z0_k x_k and pull[1] += sum_k z1_k x_k over the same block, four coordinates at a time."""
-    zero, end = z0.dtype.type(0), begin + len(z0)
-    for c in range(0, len(x), _CHUNK):
-        s0, s1, s2, s3 = zero, zero, zero, zero
-        t0, t1, t2, t3 = zero, zero, zero, zero
-        x0, x1, x2, x3 = x[c, begin:end], x[c + 1, begin:end], x[c + 2, begin:end], x[c + 3, begin:end]
-        for k in range(len(z0)):
-            s0 += z0[k] * x0[k]
-            s1 += z0[k] * x1[k]
-            s2 += z0[k] * x2[k]
-            s3 += z0[k] * x3[k]
-            t0 += z1[k] * x0[k]
-            t1 += z1[k] * x1[k]
-            t2 += z1[k] * x2[k]
-            t3 += z1[k] * x3[k]
-        for row, sums in enumerate(((s0, s1, s2, s3), (t0, t1, t2, t3))):
-            for i in range(_CHUNK):
-                pull[row, c + i] += sums[i]
+def _buffers(w, n):  # type: ignore[no-untyped-def]
+    """h, r, shift, the sums of two vectors of neurons, and what their a gain."""
+    both = 2 * lanes.BYTES // w.itemsize
+    return np.empty(n, w.dtype), np.empty(n, w.dtype), np.zeros(len(w), w.dtype), np.empty((len(w) + 1, both), w.dtype)
 
 
 @_compiled
-def _add_blocks(a, w, j, x, z, h):  # type: ignore[no-untyped-def]
-    """h += the outputs of neurons j and j + 1."""
-    zero, a0, a1 = h.dtype.type(0), a[j], a[j + 1]
-    for begin in range(0, len(h), z.shape[1]):
-        part = h[begin : begin + z.shape[1]]
-        z0, z1 = z[0, : len(part)], z[1, : len(part)]
-        _project(w, j, x, begin, z0, z1)
-        for k in range(len(part)):
-            part[k] += a0 * (z0[k] if z0[k] > zero else zero) + a1 * (z1[k] if z1[k] > zero else zero)
+def _forward(a, w, x, work):  # type: ignore[no-untyped-def]
+    for j in range(0, len(a), 2 * work[1].shape[1]):
+        _add(a, w, j, x, work)
 
 
 @_compiled
-def _pull_blocks(w, j, x, z, r, pull):  # type: ignore[no-untyped-def]
-    """pull = sum_k 1{<row, x_k> > 0} r_k x_k for the rows j and j + 1 of w."""
-    zero = r.dtype.type(0)
-    pull[:] = 0
-    for begin in range(0, len(r), z.shape[1]):
-        part = r[begin : begin + z.shape[1]]
-        z0, z1 = z[0, : len(part)], z[1, : len(part)]
-        _project(w, j, x, begin, z0, z1)
-        for k in range(len(part)):
-            z0[k] = part[k] if z0[k] > zero else zero
-            z1[k] = part[k] if z1[k] > zero else zero
-        _gather(z0, z1, x, begin, pull)
+def _step(a, w, x, y, work, buffers, rate, slope, width, chunk, more):  # type: ignore[no-untyped-def]
+    """A step of every neuron, followed by its share of the next h if there are `more`; max_j |n D_j|^2, or the loss."""
+    outputs, sizes, whole = work[1:]
+    h, r, shift, sums = buffers
+    lane = outputs.shape[1]
+    for k in range(len(y)):
+        h[k] = 0
+        for o in range(lane):
+            h[k] += outputs[k, o]
+            outputs[k, o] = 0
+    loss = _residuals(a, w.T, x.T, y, h, r, shift, slope)
+    if not np.isfinite(loss):
+        return loss
+    for j in range(0, len(a), 2 * lane):
+        _pull_lanes(x, r, work[0], j // lane, sums, 0, chunk)
+        _pull_lanes(x, r, work[0], j // lane + 1, sums, lane, chunk)
+        _update_lanes(a, w, j, sums, shift, rate, 1 - slope, sizes)
+        if more:
+            _add(a, w, j, x, work)
+    top = whole[0]  # what is not negative is ordered as whole numbers are, and what is not finite comes last
+    for j in range(width):
+        top = max(top, whole[j])
+    whole[0] = top
+    return sizes[0]
 
 
 @_compiled
-def _forward_in_chunks(a, w, x, h):  # type: ignore[no-untyped-def]
-    z = np.empty((2, min(len(h), _BLOCK // h.itemsize)), h.dtype)
-    for j in range(0, len(a), 2):
-        _add_blocks(a, w, j, x, z, h)
+def _pull_lanes(x, r, marks, group, sums, at, chunk):  # type: ignore[no-untyped-def]
+    """sums[i, at + lane] = sum_k 1{<w_j, x_k> > 0} r_k x_ki for the vector of neurons `group`."""
+    n, d = x.shape
+    for i in range(0, d, len(chunk)):
+        pull = lanes.zeros(r, chunk)
+        for k in range(n):
+            active = lanes.kept(marks, group * n + k, 0, lanes.spread(r, k, 0, _ONE), _ONE)
+            pull = lanes.outer(pull, lanes.spread(x, k * d + i, 1, chunk), active)
+        lanes.store(sums, i * sums.shape[1] + at, sums.shape[1], pull)
 
 
 @_compiled
-def _sweep_in_chunks(a, w, x, r, h, shift, rate, keep, width):  # type: ignore[no-untyped-def]
-    """As in registers, with pre-activations and sums in small buffers."""
-    z, pull = np.empty((2, min(len(h), _BLOCK // h.itemsize)), h.dtype), np.empty((2, len(x)), h.dtype)
-    largest = rate * 0
-    for j in range(0, len(a), 2):
-        _pull_blocks(w, j, x, z, r, pull)
-        size = _update(a, w, j, pull[0], shift, rate, keep)
-        size = max(size, _update(a, w, j + 1, pull[1], shift, rate, keep)) if j + 1 < width else size
-        if not np.isfinite(size):
-            return size
-        largest = max(largest, size)
-        _add_blocks(a, w, j, x, z, h)
-    return largest
+def _update_lanes(a, w, j, sums, shift, rate, keep, sizes):  # type: ignore[no-untyped-def]
+    """One step of as many neurons from j on as `sums` has columns; the last row of `sums` is used up."""
+    count, inner = sums.shape[1], sums[len(w)]
+    for o in range(count):
+        inner[o] = 0
+        sizes[j + o] = 0
+    for i in range(len(w)):
+        for o in range(count):
+            force = keep * sums[i, o] + shift[i]
+            inner[o] += w[i, j + o] * force
+            sizes[j + o] += force * force
+            w[i, j + o] += rate * a[j + o] * force
+    for o in range(count):
+        a[j + o] += rate * inner[o]
+
+
+@_compiled
+def _add(a, w, j, x, work):  # type: ignore[no-untyped-def]
+    """The outputs and marks of two vectors of neurons from j on."""
+    marks, outputs = work[:2]
+    (n, d), m, lane = x.shape, w.shape[1], outputs.shape[1]
+    outer, first = lanes.load(a, j, lane, _PAIR), j // lane * n
+    fours = n - n % 4
+    for k in range(0, fours, 4):
+        z = lanes.zeros(a, _EIGHT)
+        for i in range(d):
+            z = lanes.outer(z, lanes.spread(x, k * d + i, d, _FOUR), lanes.load(w, i * m + j, lane, _PAIR))
+        lanes.rectify(z, outer, outputs, k * lane, lane, marks, first + k, n)
+    for k in range(fours, n):
+        z = lanes.zeros(a, _PAIR)
+        for i in range(d):
+            z = lanes.outer(z, lanes.spread(x, k * d + i, d, _ONE), lanes.load(w, i * m + j, lane, _PAIR))
+        lanes.rectify(z, outer, outputs, k * lane, lane, marks, first + k, n)

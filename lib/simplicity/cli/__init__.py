@@ -39,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return int(_command(options.command)(options))
     except Problem as problem:
         return _report(problem, FAILED if isinstance(problem, Stopped) else WRONG_INPUT)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] == "simplicity":
+            raise
+        return _report(f"simplicity: the package {missing.name} is missing, allowed with the extra `book`", WRONG_INPUT)
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -152,6 +156,10 @@ def _add_experiments(commands: Any) -> None:
     command.add_argument("--preset", default="QUICK", help=preset)
     command.add_argument("-o", "--output", metavar="FILE.csv", help="write the table")
     add_running(command)
+
+    command = _add(commands, "new", "new:make", "write an experiment, its test and its chapter, which run at once")
+    command.add_argument("where", metavar="WING/NAME", help="boursier, loukas, nakkiran, hu or together; or a FILE.py of yours")
+    command.add_argument("--claim", metavar="ID", help="the id of the claim (default: the next one of the wing)")
 
     command = _add(commands, "record", "running:record_experiment", "run FULL and write the committed record")
     command.add_argument("experiment", help="a name that `simplicity list` shows")

@@ -1,12 +1,14 @@
 """Tangent kernels of infinitely wide networks at initialisation, fully connected and convolutional, by recursion.
 
-NTK parametrisation, no biases, all weights N(0, 1) and trained: a layer is z = W a / sqrt(fan in). With K the covariance of a
-layer's inputs, q and q' its two diagonal entries, and (u, v) Gaussian with these,
+NTK parametrisation, no biases, all weights N(0, 1) and trained: a layer is z = W a / sqrt(fan in).
+With K the covariance of a layer's inputs, q and q' its two diagonal entries, and (u, v) Gaussian
+with these,
 
     A = E phi(u) phi(v),   D = E phi'(u) phi'(v),   K_{l+1} = A(K_l),   Theta_{l+1} = A(K_l) + D(K_l) * Theta_l,   Theta_1 = K_1
 
-A convolution averages A and D * Theta over its patch, position by position; the readout averages over positions (flatten), or
-over pairs of positions (global average pooling). These are the conventions of the library neural-tangents; ReLU is not scaled.
+A convolution averages A and D * Theta over its patch, position by position; the readout averages
+over positions (flatten), or over pairs of positions (global average pooling). These are the
+conventions of the library neural-tangents; ReLU is not scaled.
 """
 
 import functools
@@ -51,8 +53,9 @@ DUALS: dict[str, Dual] = {"erf": erf_dual, "relu": relu_dual}
 def series_dual(value: Callable[[Array], Array], slope: Callable[[Array], Array]) -> Dual:
     """A and D for any smooth phi by its Hermite series, for `q` of shape (n, 1) and `r` of shape (1, p).
 
-    A = sum_k a_k(q) a_k(r) rho^k with a_k(q) = E phi(sqrt(q) g) h_k(g), rho = k / sqrt(q r), h_k the normalised polynomials;
-    D likewise with phi'. Where rho = 1 the series is slow, and the sum is taken by quadrature in its place (n = p, diagonal).
+    A = sum_k a_k(q) a_k(r) rho^k with a_k(q) = E phi(sqrt(q) g) h_k(g), rho = k / sqrt(q r), h_k
+    the normalised polynomials; D likewise with phi'. Where rho = 1 the series is slow, and the sum
+    is taken by quadrature in its place (n = p, diagonal).
     """
     doors.function("value", value)
     doors.function("slope", slope)
@@ -132,8 +135,8 @@ def convolutional(
 ) -> Array:
     """Theta of a network with `depth` convolutions, erf or ReLU, on images x (n, height, width, channels), (n, n).
 
-    Zero padding averages over the whole patch, zeros included. Pooling follows the covariances of all pairs of positions:
-    (height width)^2 numbers for each pair of images.
+    Zero padding averages over the whole patch, zeros included. Pooling follows the covariances of
+    all pairs of positions: (height width)^2 numbers for each pair of images.
     """
     doors.choice("activation", activation, DUALS)
     doors.choice("padding", padding, PADDINGS)
@@ -189,8 +192,9 @@ def _shift(field: Array, offset: int, axes: tuple[int, ...], padding: Padding) -
 def hypercube(x: Array, activation: str, patch: int) -> Array:
     """Theta of one circular convolution with patches of `patch` neighbours on signals x in {-1, 1}^d (n, d), flattened, (n, n).
 
-    f(x) = 1/sqrt(m d) sum_r <v_r, phi(w_r * x / sqrt q)>. The covariance of two patches is (q - 2 disagreements) / q, so the
-    kernel takes q + 1 values, and one sliding count over the positions finds them.
+    f(x) = 1/sqrt(m d) sum_r <v_r, phi(w_r * x / sqrt q)>. The covariance of two patches is (q - 2
+    disagreements) / q, so the kernel takes q + 1 values, and one sliding count over the positions
+    finds them.
     """
     doors.choice("activation", activation, DUALS)
     (x,) = doors.arrays(x=(x, "n d"))

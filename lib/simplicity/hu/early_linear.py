@@ -1,16 +1,15 @@
-"""One run of a two-layer network beside its linear model, which the experiments on early linear dynamics share.
+"""One run of a two-layer network beside its linear model, shared by several experiments.
 
-Draw the data, start, descend up to a multiple of the horizon d log d / step, and hold the outputs of both against each
-other on the training samples and on fresh ones (Hu et al. 2020, section 3). A cell brings its own values.
+Draw the data, start, descend up to a multiple of the horizon d log d / step, and hold the outputs
+of both against each other on the training samples and on fresh ones (Hu et al. 2020, section 3).
 
-    D(t) = mean_k (f_t(x_k) - f_lin,t(x_k))^2        on fresh samples mean_k min{(f_t - f_lin,t)^2, 1}
+    D(t) = mean_k (f_t(x_k) - f_lin,t(x_k))^2,  on fresh samples mean_k min{(f_t - f_lin,t)^2, 1}
     rel  = max_{t <= T} D(t) / mean_k f_lin,T(x_k)^2
 """
 
 import functools
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +17,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from simplicity.data import streams
-from simplicity.evidence.claims import Estimate, mean
+from simplicity.evidence.claims import Check, Estimate, Judged, check, mean
+from simplicity.grid import config
 from simplicity.hu import high_dimensional, kernel, ntk
 from simplicity.hu.linear_descent import LinearDescent
 from simplicity.nets import TwoLayer, starts
-from simplicity.nets.activations import moments
+from simplicity.nets.activations import ACTIVATIONS, moments
 from simplicity.problems import doors
 
 Array = NDArray[np.floating]
@@ -33,22 +33,28 @@ LOWEST = 25  # the smallest dimension of which a criterion speaks
 _STARTS = {"symmetric": starts.symmetric, "independent": starts.independent}
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A run: data, network, step size, and how long in units of d log d / step. `factor` multiplies the model's zeta."""
+@config.settings
+class Start:
+    """What a run starts from: its data and its network."""
 
-    seed: int
-    dim: int
-    n: int
-    width: int
-    step_size: float
-    law: str = "gaussian"
-    labels: str = "teacher"
-    activation: str = "erf"
-    layers: kernel.Layers = "both"
-    start: str = "symmetric"
-    factor: float = 1.0
-    horizon: float = HORIZON
+    dim: int = config.param(50, "input dimension", low=2, high=10**4)
+    n: int = config.param(2000, "training samples", unit="samples", low=2, high=10**6)
+    width: int = config.param(512, "hidden neurons", unit="neurons", low=2, high=10**5)
+    law: str = config.param("gaussian", "law of the inputs", choices=high_dimensional.LAWS)
+    labels: str = config.param("teacher", "labels", choices=high_dimensional.LABELS)
+    activation: str = config.param("erf", "activation", choices=tuple(ACTIVATIONS))
+    start: str = config.param("symmetric", "neurons at the start", choices=tuple(_STARTS))
+    seed: int = config.param(0, "seed of teacher, data and network", low=0, high=2**31 - 1)
+
+
+@config.settings
+class Run(Start):
+    """A run: where it starts, its step size, and how long in units of d log d / step."""
+
+    step_size: float = config.param(10.0, "step size", low=1e-12)
+    layers: str = config.param("both", "layers that are trained", choices=kernel.LAYERS)
+    factor: float = config.param(1.0, "the model's zeta, in units of the right one")
+    horizon: float = config.param(HORIZON, "length in units of d log d / step", low=1e-3)
 
 
 class Data(NamedTuple):
@@ -60,34 +66,46 @@ class Data(NamedTuple):
     fresh_y: Array
 
 
-def data(cell: Cell, test_samples: int = TEST_SAMPLES) -> Data:
-    """The cell's samples. Runs that differ in anything but law, labels, dim, n and seed share them."""
-    doors.choice("law", cell.law, high_dimensional.LAWS)
-    doors.choice("labels", cell.labels, high_dimensional.LABELS)
+def data(run: Start, test_samples: int = TEST_SAMPLES) -> Data:
+    """The run's samples; runs of equal law, labels, dim, n and seed share them."""
     doors.whole("test_samples", test_samples, 1)
-    teacher = high_dimensional.Teacher(cell.dim, streams.generator(cell.seed, streams.OTHER))
-    coins = streams.generator(cell.seed, streams.NOISE)
-    x = high_dimensional.inputs(cell.law, cell.n, cell.dim, streams.generator(cell.seed, streams.DATA))
-    fresh = high_dimensional.inputs(cell.law, test_samples, cell.dim, streams.generator(cell.seed, streams.TEST))
-    y, fresh_y = (high_dimensional.labels(cell.labels, part, cell.law, teacher, coins) for part in (x, fresh))
+    rng = functools.partial(streams.generator, run.seed)
+    teacher, coins = teacher_of(run), rng(streams.NOISE)
+    x = high_dimensional.inputs(run.law, run.n, run.dim, rng(streams.DATA))
+    fresh = high_dimensional.inputs(run.law, test_samples, run.dim, rng(streams.TEST))
+    y, fresh_y = (
+        high_dimensional.labels(run.labels, part, run.law, teacher, coins) for part in (x, fresh)
+    )
     return Data(x, y, fresh, fresh_y)
 
 
-def network(cell: Cell) -> TwoLayer:
-    """The cell's network before training."""
-    doors.choice("start", cell.start, _STARTS)
-    return _STARTS[cell.start](cell.width, cell.dim, streams.generator(cell.seed, streams.INITIALISATION))
+def teacher_of(run: Start) -> high_dimensional.Teacher:
+    return high_dimensional.Teacher(run.dim, streams.generator(run.seed, streams.OTHER))
+
+
+def network(run: Start) -> TwoLayer:
+    """The network before training."""
+    rng = streams.generator(run.seed, streams.INITIALISATION)
+    return _STARTS[run.start](run.width, run.dim, rng)
 
 
 def step_size(activation: str, dim: int) -> float:
-    """d / 5, and where phi has a mean at most 0.8 / vartheta_0^2: the kernel's eigenvalue of order n is vartheta_0^2 n."""
+    """d / 5, and where phi has a mean at most 0.8 / vartheta_0^2.
+
+    There the kernel has an eigenvalue of order n, which is vartheta_0^2 n.
+    """
     mean_value = moments(activation).vartheta_0
     return min(dim / 5, 0.8 / mean_value**2) if abs(mean_value) > 1e-9 else dim / 5
 
 
-def horizon(cell: Cell) -> int:
+def own_step(run: Start) -> float:
+    """`step_size` for a run's activation and dimension: what the grids derive it by."""
+    return step_size(run.activation, run.dim)
+
+
+def horizon(run: Run) -> int:
     """The last step, T = horizon d log d / step."""
-    return max(1, round(cell.horizon * cell.dim * math.log(cell.dim) / cell.step_size))
+    return max(1, round(run.horizon * run.dim * math.log(run.dim) / run.step_size))
 
 
 def schedule(last: int, times: int = TIMES) -> tuple[int, ...]:
@@ -97,22 +115,23 @@ def schedule(last: int, times: int = TIMES) -> tuple[int, ...]:
     return tuple(np.rint(np.linspace(1, last, times)).astype(int).tolist())
 
 
-def rates(cell: Cell) -> tuple[float, float]:
+def rates(run: Run) -> tuple[float, float]:
     """Step sizes of the first and of the second layer: 0 for the one that is not trained."""
-    doors.choice("layers", cell.layers, kernel.LAYERS)
-    return (cell.step_size * (cell.layers != "second"), cell.step_size * (cell.layers != "first"))
+    return run.step_size * (run.layers != "second"), run.step_size * (run.layers != "first")
 
 
-def linear_model(cell: Cell, found: Data, *, naive: bool = False) -> tuple[LinearDescent, Array]:
+def linear_model(run: Run, found: Data, *, naive: bool = False) -> tuple[LinearDescent, Array]:
     """The model's descent on the training samples, and its features of the fresh ones."""
-    psi, fresh = (features(cell, x, naive=naive) for x in (found.x, found.fresh))
-    return LinearDescent(psi, found.y, cell.step_size), fresh
+    psi, fresh = (features(run, x, naive=naive) for x in (found.x, found.fresh))
+    return LinearDescent(psi, found.y, run.step_size), fresh
 
 
-def features(cell: Cell, x: Array, *, naive: bool = False) -> Array:
-    """psi(x) of the cell's linear model."""
-    moment = high_dimensional.moment(cell.law, cell.dim)
-    return kernel.features(x, cell.activation, cell.layers, moment=moment, naive=naive, factor=cell.factor)
+def features(run: Run, x: Array, *, naive: bool = False) -> Array:
+    """psi(x) of the run's linear model."""
+    moment = high_dimensional.moment(run.law, run.dim)
+    return kernel.features(
+        x, run.activation, run.layers, moment=moment, naive=naive, factor=run.factor
+    )
 
 
 class Outputs(NamedTuple):
@@ -127,41 +146,51 @@ class Outputs(NamedTuple):
         return (self.network - self.model) ** 2
 
 
-def follow(cell: Cell, found: Data, steps: tuple[int, ...], at: Array | None = None) -> tuple[Outputs, ...]:
-    """Both runs on the training samples, on the fresh ones, and on further inputs `at` (k, d) where given."""
-    model, psi = linear_model(cell, found)
+def follow(
+    run: Run, found: Data, steps: tuple[int, ...], at: Array | None = None
+) -> tuple[Outputs, ...]:
+    """Both on the training samples, the fresh ones, and on further inputs `at` (k, d) if given."""
+    model, psi = linear_model(run, found)
     places = {"train": (found.x, model.psi), "fresh": (found.fresh, psi)}
     if at is not None:
-        places["at"] = (at, features(cell, at))
-    probes = {name: functools.partial(ntk.forward, x=x, activation=cell.activation) for name, (x, _) in places.items()}
-    _, run = ntk.descend(
-        network(cell), found.x, found.y, activation=cell.activation, step_size=rates(cell), schedule=steps, probes=probes,
-        dims={name: (f"k_{name}",) for name in places},
+        places["at"] = (at, features(run, at))
+    probes = {
+        name: functools.partial(ntk.forward, x=x, activation=run.activation)
+        for name, (x, _) in places.items()
+    }
+    _, seen = ntk.descend(
+        network(run), found.x, found.y, activation=run.activation, step_size=rates(run),
+        schedule=steps, probes=probes, dims={name: (f"k_{name}",) for name in places},
     )  # fmt: skip
     return tuple(
-        Outputs(run[name].values.astype(np.float64), model.outputs(inputs, steps)) for name, (_, inputs) in places.items()
+        Outputs(seen[name].values.astype(np.float64), model.outputs(inputs, steps))
+        for name, (_, inputs) in places.items()
     )
 
 
-def compare(cell: Cell) -> xr.Dataset:
-    """Both runs at `TIMES` times up to T, as `summary` has it."""
-    found = data(cell)
-    steps = schedule(horizon(cell))
-    return summary(found, steps, *follow(cell, found, steps))
+def compare(run: Run) -> xr.Dataset:
+    """Both at `TIMES` times up to T, as `summary` has it."""
+    found = data(run)
+    steps = schedule(horizon(run))
+    return summary(found, steps, *follow(run, found, steps))
 
 
 def summary(found: Data, steps: tuple[int, ...], train: Outputs, fresh: Outputs) -> xr.Dataset:
-    """Along `time`: `step`, `gap_train`, `gap_test` (the D of the module's docstring), half mean square errors `train`, `test`
-    of the network and `train_linear`, `test_linear` of the model, `power`, `power_test` = mean of f_lin^2 on either. Scalars:
-    `rel_train`, `rel_test`.
+    """Along `time`: `step`; `gap_train`, `gap_test`, the D of the module's docstring; half mean
+    square errors `train`, `test` of the network and `train_linear`, `test_linear` of the model;
+    `power`, `power_test`, the mean of f_lin^2 on either. Scalars: `rel_train`, `rel_test`.
     """
     curves = {
-        "gap_train": train.gaps.mean(axis=1), "gap_test": np.minimum(fresh.gaps, 1).mean(axis=1),
-        "power": square(train.model), "power_test": square(fresh.model),
-        "train": square(train.network - found.y) / 2, "test": square(fresh.network - found.fresh_y) / 2,
-        "train_linear": square(train.model - found.y) / 2, "test_linear": square(fresh.model - found.fresh_y) / 2,
+        "gap_train": train.gaps.mean(axis=1),
+        "gap_test": np.minimum(fresh.gaps, 1).mean(axis=1),
+        "power": square(train.model),
+        "power_test": square(fresh.model),
+        "train": square(train.network - found.y) / 2,
+        "test": square(fresh.network - found.fresh_y) / 2,
+        "train_linear": square(train.model - found.y) / 2,
+        "test_linear": square(fresh.model - found.fresh_y) / 2,
         "step": np.asarray(steps, dtype=float),
-    }  # fmt: skip
+    }
     largest = {
         f"rel_{on}": curves[f"gap_{on}"].max() / power[-1]
         for on, power in (("train", curves["power"]), ("test", curves["power_test"]))
@@ -174,39 +203,17 @@ def square(values: Array) -> Array:
     return np.asarray(np.mean(np.asarray(values, dtype=np.float64) ** 2, axis=-1))
 
 
-def slopes(cells: xr.Dataset, name: str, along: str) -> list[float]:
-    """For each seed the least-squares slope of log `name` on log `along`."""
-    found = []
-    for seed in np.unique(cells.seed.values):
-        part = cells.isel(cell=cells.seed.values == seed)
-        logs = np.log(part[along].values.astype(float)), np.log(part[name].values)
-        found.append(float(np.polyfit(*logs, 1)[0]) if part.sizes["cell"] > 1 else math.nan)
-    return found
+def low(*dims: int) -> str:
+    """Why a run in these dimensions is not judged: the theory is about high ones. Else nothing."""
+    smallest = min(dims, default=0)
+    return f"d = {smallest}, {LOWEST} or more are meant" if smallest < LOWEST else ""
 
 
-def paired(over: xr.Dataset, under: xr.Dataset, name: str = "rel_train") -> list[float]:
-    """For each seed that both have, `name` of one over `name` of the other."""
-    first, second = (
-        {int(seed): float(value) for seed, value in zip(part.seed, part[name], strict=True)} for part in (over, under)
-    )
-    return [first[seed] / second[seed] for seed in sorted(first.keys() & second.keys())]
-
-
-def mean_slope(cells: xr.Dataset, name: str, along: str) -> Estimate:
-    """The mean over seeds of `slopes`."""
-    return mean(slopes(cells, name, along))
-
-
-def high(*dims: int) -> bool:
-    """Whether a run's dimensions are ones of which the criteria speak: the theory is about high dimension."""
-    return min(dims) >= LOWEST
-
-
-def count(dataset: xr.Dataset) -> int:
-    """How many seeds a run has."""
-    return len(np.unique(dataset.seed.values))
+def judge(runs: Judged, *dims: int) -> Callable[..., Check]:
+    """`claims.check` of `runs` in these dimensions: in low ones nothing is judged."""
+    return functools.partial(check, runs, unless=low(*dims))
 
 
 def worst(values: Iterable[Estimate]) -> Estimate:
-    """The largest of several estimates, for a criterion that holds each of them from above."""
-    return max(values, key=lambda one: one.value)
+    """The largest of the estimates that there are, for a criterion that bounds each from above."""
+    return max((one for one in values if one.seeds), key=lambda one: one.value, default=mean([]))

@@ -4,8 +4,8 @@ For a block of samples with pre-activations z (rows, m):
 
     r_k = sum_j erf(z_kj) v_j - y_k,    outer_j += sum_k erf(z_kj) r_k,    z_kj <- r_k erf'(z_kj)
 
-erf(z) is an odd rational function fitted to 3e-7 on [-4, 4], exp(-u) = 2^k times a polynomial of degree 6, to 3e-6 relative;
-both vectorise, which the library functions called one by one do not.
+erf(z) is an odd rational function fitted to 3e-7 on [-4, 4], exp(-u) = 2^k times a polynomial of
+degree 6, to 3e-6 relative; both vectorise, which the library functions called one by one do not.
 """
 
 import math

@@ -2,8 +2,8 @@
 
     L = 1/(2n) sum_k (h(x_k) - y_k)^2                                                         WITH 1/2, as in `train`
 
-The graph of one block is in memory at a time, where `train` holds that of the whole batch. Plain steps alone: no momentum, no
-minibatches, no checkpoint.
+The graph of one block is in memory at a time, where `train` holds that of the whole batch. Plain
+steps alone: no momentum, no minibatches, no checkpoint.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ def descend(
 ) -> tuple[Array, Array]:
     """Train `module` itself on x (n, ...), y (n,), in its own precision.
 
-    Returns the loss before each step and at the end, (schedule[-1] + 1,), and the outputs on `x_test` after the scheduled
-    steps, (len(schedule), q).
+    Returns the loss before each step and at the end, (schedule[-1] + 1,), and the outputs on
+    `x_test` after the scheduled steps, (len(schedule), q).
     """
     doors.module(module)
     x, y = doors.batch(x, y)

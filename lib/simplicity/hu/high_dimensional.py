@@ -1,7 +1,7 @@
 """Inputs of many coordinates, with the covariance that the theory of early linear dynamics speaks of, and their labels.
 
-x = Sigma^{1/2} z with Tr Sigma = d, z of independent entries of mean 0 and variance 1 (Hu et al. 2020, input assumption);
-beside them laws that break the assumption, as controls.
+x = Sigma^{1/2} z with Tr Sigma = d, z of independent entries of mean 0 and variance 1 (Hu et al.
+2020, input assumption); beside them laws that break the assumption, as controls.
 """
 
 import math
@@ -27,8 +27,8 @@ LABELS = ("teacher", "whitened teacher", "random", "product", "norm")
 def variances(law: str, dim: int) -> Array:
     """The diagonal of Sigma, (d,), of mean 1.
 
-    "linear spectrum": from 0.1 to 1.9; "small eigenvalues": evenly spaced logarithms over three decades; "spiked": two
-    directions hold 98 percent of the trace; 1 for all others.
+    "linear spectrum": from 0.1 to 1.9; "small eigenvalues": evenly spaced logarithms over three
+    decades; "spiked": two directions hold 98 percent of the trace; 1 for all others.
     """
     doors.choice("law", law, LAWS)
     doors.whole("dim", dim, 1)
@@ -85,8 +85,8 @@ class Teacher:
 
 
 def labels(kind: str, x: Array, law: str, teacher: Teacher, rng: Generator) -> Array:
-    """y (n,): "teacher" sign f*(x); "whitened teacher" sign f*(Sigma^{-1/2} x), to which each direction matters alike; "random"
-    fair coins +-1; "product" sign(x_1 x_2); "norm" |x| / sqrt d."""
+    """y (n,): "teacher" sign f*(x); "whitened teacher" sign f*(Sigma^{-1/2} x), to which each
+    direction matters alike; "random" fair coins +-1; "product" sign(x_1 x_2); "norm" |x| / sqrt d."""
     doors.choice("labels", kind, LABELS)
     doors.choice("law", law, LAWS)
     (x,) = doors.arrays(x=(x, "N d"))

@@ -1,14 +1,14 @@
-"""The neural tangent kernel of a two-layer network beside the kernel of a linear model (Hu et al. 2020, section 3).
+"""The tangent kernel of a two-layer network beside a linear model's (Hu et al. 2020, section 3).
 
-    f(x) = (1/sqrt m) sum_r v_r phi(<w_r, x> / sqrt d)                 NTK parametrisation, w_r ~ N(0, I), v_r = +-1
-    Theta_1 = (1/m) phi'(Z) phi'(Z)^T * X X^T / d,   Theta_2 = (1/m) phi(Z) phi(Z)^T,   Z = X W^T / sqrt d   (n, m)
+    f(x) = (1/sqrt m) sum_r v_r phi(<w_r, x> / sqrt d)   in NTK parametrisation, w_r ~ N(0, I)
+    Theta_1 = (1/m) phi'(Z) phi'(Z)^T * X X^T / d,   Theta_2 = (1/m) phi(Z) phi(Z)^T
+    with v_r = +-1 and Z = X W^T / sqrt d   (n, m)
 
-`features` are psi(x) of the linear model f_lin(x) = <beta, psi(x)> whose descent from 0 with the same step mimics the
-network's; psi psi^T is the kernel. Inputs are rows, x (n, d).
+`features` are psi(x) of the linear model f_lin(x) = <beta, psi(x)> whose descent from 0 with the
+same step mimics the network's; psi psi^T is the kernel. Inputs are rows, x (n, d).
 """
 
 import math
-from typing import Literal
 
 import numpy as np
 import torch
@@ -20,12 +20,14 @@ from simplicity.nets.activations import ACTIVATIONS, moments
 from simplicity.problems import doors
 
 Array = NDArray[np.floating]
-Layers = Literal["first", "second", "both"]
-LAYERS: tuple[Layers, ...] = ("first", "second", "both")
+LAYERS = ("first", "second", "both")
 
 
 def norm_feature(x: Array, activation: str, *, naive: bool = False) -> Array:
-    """h(x) = vartheta_0 + vartheta_1 s + vartheta_2 s^2 with s = |x|/sqrt d - 1; (n,). `naive` keeps vartheta_0 alone."""
+    """h(x) = vartheta_0 + vartheta_1 s + vartheta_2 s^2 with s = |x|/sqrt d - 1; (n,).
+
+    `naive` keeps vartheta_0 alone.
+    """
     doors.choice("activation", activation, ACTIVATIONS)
     (x,) = doors.arrays(x=(x, "n d"))
     found = moments(activation)
@@ -36,13 +38,16 @@ def norm_feature(x: Array, activation: str, *, naive: bool = False) -> Array:
 
 
 def features(
-    x: Array, activation: str, layers: Layers, *, moment: float = 1.0, naive: bool = False, factor: float = 1.0
-) -> Array:
+    x: Array, activation: str, layers: str, *,
+    moment: float = 1.0, naive: bool = False, factor: float = 1.0,
+) -> Array:  # fmt: skip
     """psi(x), (n, d + 1) for the first layer, (n, d + 2) for the second or both.
 
-        first:  [zeta x, nu] / sqrt d                            nu = E[g phi'(g)] sqrt(moment), moment = Tr(Sigma^2)/d
+        first:  [zeta x, nu] / sqrt d
         second: [zeta x / sqrt d, nu / sqrt(2 d), h(x)]
         both:   [sqrt(2/d) zeta x, sqrt(3/(2 d)) nu, h(x)]
+
+    with nu = E[g phi'(g)] sqrt(moment), moment = Tr(Sigma^2)/d.
 
     `naive` leaves the norm out of h, `factor` multiplies zeta: both are controls.
     """
@@ -59,14 +64,15 @@ def features(
         return np.column_stack([zeta * x, nu * ones]) / math.sqrt(d)
     slope, constant = (1.0, 0.5) if layers == "second" else (2.0, 1.5)
     h = norm_feature(x, activation, naive=naive)
-    return np.column_stack([math.sqrt(slope / d) * zeta * x, math.sqrt(constant / d) * nu * ones, h])
+    linear, even = math.sqrt(slope / d) * zeta * x, math.sqrt(constant / d) * nu * ones
+    return np.column_stack([linear, even, h])
 
 
 def deep_slope(activation: str, depth: int) -> float:
-    """c_1 of a network with `depth` hidden layers: its kernel is near (c_1/d) X X^T for odd phi, so psi(x) = sqrt(c_1/d) x.
+    """c_1 of a network with `depth` hidden layers, psi(x) = sqrt(c_1/d) x: for odd phi.
 
-    c_1 = (L + 1) prod_l zeta_l^2, zeta_l = E phi'(sqrt(q_{l-1}) g), q_0 = 1, q_l = E phi(sqrt(q_{l-1}) g)^2. One hidden layer
-    gives 2 zeta^2, the slope of `features(..., "both")`.
+    c_1 = (L + 1) prod_l zeta_l^2, zeta_l = E phi'(sqrt(q_{l-1}) g), q_0 = 1, q_l = E
+    phi(sqrt(q_{l-1}) g)^2. One hidden layer gives 2 zeta^2, the slope of `features(..., "both")`.
     """
     doors.choice("activation", activation, ACTIVATIONS)
     doors.whole("depth", depth, 0)
@@ -95,21 +101,24 @@ def second_block(x: Array, w: Array, activation: str) -> Array:
 
 
 def spectral_norm(matrix: Array | LinearOperator) -> float:
-    """Largest |eigenvalue| of a symmetric matrix or operator, to 1e-6 relative, by Lanczos with a fixed start."""
+    """Largest |eigenvalue| of a symmetric matrix or operator, to 1e-6, by Lanczos."""
     known = _without_lanczos(matrix)
     if known is not None:
         return known
     start = np.random.default_rng(0).standard_normal(matrix.shape[0])
-    return float(abs(eigsh(matrix, k=1, which="LM", v0=start, tol=1e-6, return_eigenvectors=False)[0]))
+    found = eigsh(matrix, k=1, which="LM", v0=start, tol=1e-6, return_eigenvectors=False)
+    return float(abs(found[0]))
 
 
 def _without_lanczos(matrix: Array | LinearOperator) -> float | None:
-    """The norm where Lanczos has nothing to do: of a matrix of one row, or of one that is 0. Else None."""
+    """The norm where Lanczos has nothing to do: of a matrix of one row or of one that is 0."""
     if not isinstance(matrix, LinearOperator):
         (matrix,) = doors.finite(matrix=(matrix, "n n"))
     if matrix.shape[0] == 1:
         return float(np.abs(matrix @ np.ones(1))[0])
-    seen = matrix if isinstance(matrix, np.ndarray) else matrix @ np.random.default_rng(0).standard_normal(matrix.shape[0])
+    seen = matrix
+    if isinstance(matrix, LinearOperator):
+        seen = matrix @ np.random.default_rng(0).standard_normal(matrix.shape[0])
     return None if seen.any() else 0.0
 
 

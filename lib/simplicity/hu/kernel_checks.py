@@ -1,19 +1,55 @@
-"""The power of d with which a gap between kernels falls, fitted seed by seed: what the checks of three experiments share."""
-
-from collections.abc import Sequence
+"""What three experiments share: samples against d, and the power of d with which a gap falls."""
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from simplicity.evidence.claims import Estimate, cells_where, mean
+from simplicity.data import streams
+from simplicity.evidence import over_seeds
+from simplicity.evidence.claims import Check, Control, Estimate, Judged, check, interval_above, mean
+from simplicity.grid import config
+from simplicity.nets.activations import ACTIVATIONS
 
 LABELS = {"erf": "erf", "relu": "ReLU"}  # activations as checks and figures call them
+LARGEST_ALPHA = 0.25  # the largest exponent that the theorem speaks of
 ENOUGH_SEEDS, ENOUGH_DIMS = 5, 4  # a t interval, and a slope through more than three points
 LEAST_DIM = 16  # what a smaller run finds is no matter of large d
+Array = NDArray[np.floating]
+
+
+@config.settings
+class Run:
+    """One kernel on n = samples d^power inputs, an even number."""
+
+    activation: str = config.param("erf", "activation", choices=tuple(ACTIVATIONS))
+    dim: int = config.param(64, "input dimension d", low=2, high=2000)
+    samples: float = config.param(2.0, "n over d^power", low=0.1, high=100)
+    power: float = config.param(1.25, "exponent of d in n", low=1.0, high=2.0)
+    seed: int = config.param(0, "seed", low=0, high=2**31 - 1)
+
+    @property
+    def n(self) -> int:
+        return 2 * round(self.samples * self.dim**self.power / 2)
+
+
+def gaussian(run: Run) -> Array:
+    """The run's inputs, standard normal, (n, d)."""
+    return streams.generator(run.seed, streams.DATA).standard_normal((run.n, run.dim))
+
+
+def falls(
+    runs: Judged, id: str, where: str, cells: xr.Dataset, against: Control, *,
+    least: float = 0.0, needs: int = 0,
+) -> Check:  # fmt: skip
+    """The gap `gap` falls as a power of d, with an exponent above `least`."""
+    return check(
+        runs, id, "theorem", f"{where}: exponent p of E ~ d^-p", fall(cells, "gap"),
+        interval_above(least), against, needs=needs, unless=unjudged(cells),
+    )  # fmt: skip
 
 
 def slope(cells: xr.Dataset, of: str, over: str = "") -> Estimate:
-    """Slope of log `of` (over `over`, where named) on log d, a least-squares line for each seed, and its mean over seeds.
+    """Slope of log `of` (over `over`, where named) on log d by seed, and its mean over seeds.
 
     Nothing where there are fewer than five seeds or four dimensions.
     """
@@ -22,25 +58,27 @@ def slope(cells: xr.Dataset, of: str, over: str = "") -> Estimate:
 
 def fall(cells: xr.Dataset, of: str) -> Estimate:
     """The exponent p of `of` ~ d^-p: minus the slope."""
-    return mean(-value for value in slopes(cells, of))
+    return mean(-slopes(cells, of))
 
 
-def slopes(cells: xr.Dataset, of: str, over: str = "") -> Sequence[float]:
+def slopes(cells: xr.Dataset, of: str, over: str = "") -> Array:
     """One slope a seed, in the order of the seeds."""
     large = cells.isel(cell=cells.dim.values >= LEAST_DIM)
-    seeds = np.unique(large.seed.values)
-    if len(seeds) < ENOUGH_SEEDS or len(np.unique(large.dim.values)) < ENOUGH_DIMS:
-        return []
-    found = []
-    for seed in seeds:
-        one = cells_where(large, seed=seed)
-        values = one[of] / one[over] if over else one[of]
-        found.append(float(np.polyfit(np.log(one.dim.values), np.log(values.values), 1)[0]))
-    return found
-
-
-def at_largest(cells: xr.Dataset, of: str) -> np.ndarray:
-    """The values at the largest d, in the order of the seeds; none where slopes would not be judged either."""
-    if not slopes(cells, of):
+    seeds, dims = (len(np.unique(large[name].values)) for name in ("seed", "dim"))
+    if seeds < ENOUGH_SEEDS or dims < ENOUGH_DIMS:
         return np.array([])
-    return cells_where(cells, dim=cells.dim.values.max()).sortby("seed")[of].values
+    values = large[of] / large[over] if over else large[of]
+    return over_seeds.slopes(large.assign(values=values), "values", "dim")
+
+
+def at_largest(cells: xr.Dataset, of: str) -> Array:
+    """The values at the largest d, in the order of the seeds; none where slopes have none."""
+    if not len(slopes(cells, of)):
+        return np.array([])
+    return cells.isel(cell=cells.dim.values == cells.dim.values.max()).sortby("seed")[of].values
+
+
+def unjudged(cells: xr.Dataset, of: str = "gap") -> str:
+    """Why there are no slopes; empty where there are."""
+    wanted = f"{ENOUGH_SEEDS} seeds and {ENOUGH_DIMS} dimensions from {LEAST_DIM} on are needed"
+    return "" if len(slopes(cells, of)) else wanted

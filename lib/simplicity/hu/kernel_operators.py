@@ -1,12 +1,13 @@
-"""The tangent kernel of a two-layer network as a linear operator, for samples too many for an n x n array.
+"""The tangent kernel of a two-layer network as a linear operator, for too many samples for n x n.
 
 With S = phi'(Z) and Z = X W^T / sqrt d, both (n, m), and * between entries:
 
     Theta_1 u = (1/(m d)) sum over neurons of S * (X G^T),   G = (S * u)^T X,   (m, d)
     Theta_2 u = (1/m) phi(Z) (phi(Z)^T u)
 
-since Theta_1 = (1/m) sum_r diag(S_r) (X X^T / d) diag(S_r), S_r a column of S. A product costs 4 n m d operations and S, the
-one array of size n m for the first layer. v_r^2 = 1 throughout. Also closed forms of the Gaussian moments, where there are any.
+since Theta_1 = (1/m) sum_r diag(S_r) (X X^T / d) diag(S_r), S_r a column of S. A product costs 4 n
+m d operations and S, the one array of size n m for the first layer. v_r^2 = 1 throughout. Also
+closed forms of the Gaussian moments, where there are any.
 """
 
 import math
@@ -17,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
-from simplicity.hu.kernel import LAYERS, Layers, first_block, second_block
+from simplicity.hu.kernel import LAYERS, first_block, second_block
 from simplicity.nets.activations import ACTIVATIONS, Moments
 from simplicity.problems import doors
 
@@ -26,8 +27,8 @@ Array = NDArray[np.floating]
 _BLOCK = 1 << 18  # entries of a block's temporary arrays
 
 
-def tangent_operator(x: Array, w: Array, activation: str, layers: Layers) -> LinearOperator:
-    """Theta_1, Theta_2 or their sum on the samples x (n, d) for weights w (m, d), as an operator of shape (n, n)."""
+def tangent_operator(x: Array, w: Array, activation: str, layers: str) -> LinearOperator:
+    """Theta_1, Theta_2 or their sum on x (n, d) for weights w (m, d), as an operator (n, n)."""
     doors.choice("activation", activation, ACTIVATIONS)
     doors.choice("layers", layers, LAYERS)
     x, w = doors.arrays(x=(x, "n d"), w=(w, "m d"))
@@ -37,7 +38,11 @@ def tangent_operator(x: Array, w: Array, activation: str, layers: Layers) -> Lin
         products.append(_first(x, ACTIVATIONS[activation].slope(hidden).numpy()))
     if layers != "first":
         products.append(_second(ACTIVATIONS[activation].value(hidden).numpy()))
-    return _symmetric(len(x), x.dtype, lambda u: np.add.reduce([product(u) for product in products]))
+
+    def both(u: Array) -> Array:
+        return np.add.reduce([product(u) for product in products])
+
+    return _symmetric(len(x), x.dtype, both)
 
 
 def gap_operator(kernel: LinearOperator, psi: Array) -> LinearOperator:
@@ -46,8 +51,8 @@ def gap_operator(kernel: LinearOperator, psi: Array) -> LinearOperator:
     return _symmetric(len(psi), psi.dtype, lambda u: kernel @ u - psi @ (psi.T @ u))
 
 
-def wide_block(x: Array, w: Array, activation: str, layer: Layers, *, neurons: int = 4096) -> Array:
-    """Theta_1 ("first") or Theta_2 ("second") as an array (n, n), for so many weights w (m, d) that (n, m) is too large."""
+def wide_block(x: Array, w: Array, activation: str, layer: str, *, neurons: int = 4096) -> Array:
+    """Theta_1 ("first") or Theta_2 ("second"), (n, n), for w (m, d) where (n, m) is too large."""
     doors.choice("activation", activation, ACTIVATIONS)
     doors.choice("layer", layer, LAYERS[:2])
     doors.whole("neurons", neurons, 1)
@@ -61,21 +66,24 @@ def wide_block(x: Array, w: Array, activation: str, layer: Layers, *, neurons: i
 
 
 def closed_form(activation: str, variance: float = 1.0) -> Moments | None:
-    """`activations.moments` without quadrature, for erf at any variance, and for ReLU, leaky ReLU, abs and GELU at 1.
+    """`activations.moments` without quadrature: erf at any variance, ReLU and its kin, GELU at 1.
 
-    phi(z) = z for z >= 0 and a z below: zeta = (1 + a)/2, and E phi = E g phi' = (1 - a)/sqrt(2 pi), E phi^2 = (1 + a^2)/2.
+    phi(z) = z for z >= 0 and a z below: zeta = (1 + a)/2, and E phi = E g phi' = (1 - a)/sqrt(2
+    pi), E phi^2 = (1 + a^2)/2.
     """
     doors.choice("activation", activation, ACTIVATIONS)
     doors.number("variance", variance, low=0)
     if activation == "erf":
         share = 2 * variance / (1 + 2 * variance)
-        return Moments(2 / math.sqrt(math.pi * (1 + 2 * variance)), 0.0, 0.0, 0.0, 0.0, 2 / math.pi * math.asin(share))
+        zeta, second = 2 / math.sqrt(math.pi * (1 + 2 * variance)), 2 / math.pi * math.asin(share)
+        return Moments(zeta, 0.0, 0.0, 0.0, 0.0, second)
     below = {"relu": 0.0, "leaky relu": 0.1, "abs": -1.0}.get(activation)
     if variance != 1 or (below is None and activation != "gelu"):
         return None
     if below is None:
         root = 1 / math.sqrt(math.pi)
-        return Moments(0.5, 0.75 * root, 0.5 * root, 0.75 * root, root / 16, 1 / 3 + 1 / (2 * math.pi * math.sqrt(3)))
+        second = 1 / 3 + 1 / (2 * math.pi * math.sqrt(3))
+        return Moments(0.5, 0.75 * root, 0.5 * root, 0.75 * root, root / 16, second)
     mean = (1 - below) / math.sqrt(2 * math.pi)
     return Moments((1 + below) / 2, mean, mean, mean, 0.0, (1 + below**2) / 2)
 

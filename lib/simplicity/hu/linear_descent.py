@@ -2,7 +2,8 @@
 
     f(x) = <beta, psi(x)>,   L = 1/(2n) sum_k (f(x_k) - y_k)^2,   beta_{t+1} = beta_t - (step/n) Psi^T (Psi beta_t - y)
 
-With Psi = U S V^T, so that beta_t = V [1 - (1 - step S^2/n)^t] / S U^T y, exactly: no steps are taken.
+With Psi = U S V^T, so that beta_t = V [1 - (1 - step S^2/n)^t] / S U^T y, exactly: no steps are
+taken.
 """
 
 import numpy as np

@@ -1,11 +1,12 @@
-"""A deep network on images beside the linear model that its theory gives; experiments on images share this.
+"""A deep network on images beside the linear model of its theory; experiments on images share this.
 
-Hu et al. 2020, Figure 3. With c_1 of `kernel.deep_slope` the model is f(x) = <beta, sqrt(c_1/d) x>, trained from 0 by the same
-full-batch descent, L = 1/(2n) sum (f - y)^2 with y = +-1, at the same step size. Images are centred and scaled to Tr Sigma = d;
-||Sigma|| = O(1), which the theory also asks for, does not hold on images.
+Hu et al. 2020, Figure 3. With c_1 of `kernel.deep_slope` the model is f(x) = <beta, sqrt(c_1/d) x>,
+trained from 0 by the same full-batch descent, L = 1/(2n) sum (f - y)^2 with y = +-1, at the same
+step size. Images are centred and scaled to Tr Sigma = d; ||Sigma|| = O(1), which the theory also
+asks for, does not hold on images.
 
-The model's half-time is the first step at which it has lost half of the test loss that it ever loses. Early is from half of it
-to twice of it: the window.
+The model's half-time is the first step at which it has lost half of the test loss that it ever
+loses. Early is from half of it to twice of it: the window.
 """
 
 import copy
@@ -18,7 +19,10 @@ import xarray as xr
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity.evidence.claims import Check, Criterion, above, below, check, control, interval_above, largest, mean
+from simplicity.data import streams
+from simplicity.evidence import claims
+from simplicity.evidence.claims import Check, Criterion, above, below, control, interval_above, mean
+from simplicity.grid import config
 from simplicity.hu import deep_kernel, full_batch
 from simplicity.hu.kernel import deep_slope
 from simplicity.hu.linear_descent import LinearDescent
@@ -29,15 +33,34 @@ from simplicity.problems import Problem, doors
 Array = NDArray[np.floating]
 
 ACTIVATION, DEPTH = "erf", 4  # hidden layers
-NETWORKS = ("connected", "flattened", "pooled", "infinite", "infinite flattened")  # the last two by their kernels alone
+# The last two by their kernels alone.
+NETWORKS = ("connected", "flattened", "pooled", "infinite", "infinite flattened")
 WINDOW = 7  # looks inside the window
 PERMUTATIONS = 20  # of the labels that the control is fitted to
 SIDE = 8  # of the model's weights as they are kept
 _LONGEST = 100_000  # steps within which the model's lowest test loss is looked for
 
-CLOSE, APART = 0.95, 0.5  # correlations: of a network that follows the model, and of one that does not
+CLOSE, APART = 0.95, 0.5  # correlations: of a network that follows the model, of one that does not
 LITTLE = 0.25  # share of the complement
 FAR = 0.5  # relative error
+
+
+@config.settings
+class Run:
+    """A network on images, its descent, and what is kept of it."""
+
+    network: str = config.param("connected", "network", choices=NETWORKS)
+    n: int = config.param(600, "training images", unit="samples", low=1, high=10**6)
+    width: int = config.param(256, "neurons or channels of a hidden layer", low=1, high=10_000)
+    rate: float = config.param(
+        0.2, "learning rate in units of d / (c_1 lambda_max)", low=1e-6, high=1.9
+    )
+    steps: int = config.param(300, "steps", low=2, high=10**6)
+    points: int = config.param(14, "looks beside those in the window", low=2, high=1000)
+    shown: int = config.param(
+        50, "test images whose outputs are kept", unit="samples", low=3, high=1000
+    )
+    seed: int = config.param(0, "seed of images and weights", low=0, high=2**31 - 1)
 
 
 class Sample(NamedTuple):
@@ -50,18 +73,21 @@ class Sample(NamedTuple):
 
 
 def prepared(x: Array, y: NDArray, x_test: Array, y_test: NDArray) -> Sample:
-    """Labels of 0 and 1 to +-1; the training images' mean is taken off, and their mean square is 1: Tr Sigma = d."""
-    x, x_test = doors.finite(x=(x, "n planes height width"), x_test=(x_test, "q planes height width"))
+    """Labels of 0 and 1 to +-1; the training images get mean 0 and mean square 1, Tr Sigma = d."""
+    x, x_test = doors.finite(
+        x=(x, "n planes height width"), x_test=(x_test, "q planes height width")
+    )
     y, y_test = doors.labels(y=(y, str(len(x))), y_test=(y_test, str(len(x_test))))
     if not (x != x[0]).any():
-        raise Problem("x: got images that are all the same, allowed different ones, since their variance is the scale")
+        told = "x: got images that are all the same, allowed different ones, "
+        raise Problem(told + "since their variance is the scale")
     middle = x.mean(axis=0)
     scale = 1 / np.sqrt(np.mean((x - middle) ** 2))
     return Sample(scale * (x - middle), 2.0 * y - 1, scale * (x_test - middle), 2.0 * y_test - 1)
 
 
 class Matching:
-    """The linear model for a sample, its step size `rate` d/(c_1 lambda_max), and its outputs on the test images."""
+    """The linear model for a sample, its step size `rate` d/(c_1 lambda_max), and its outputs."""
 
     def __init__(self, sample: Sample, rate: float, rng: Generator) -> None:
         doors.finite(x=(sample.x, "n planes height width"), y=(sample.y, "n"))
@@ -77,21 +103,24 @@ class Matching:
         singular, basis = self.descent.singular, self.descent.basis
         self.step_size = rate * len(psi) / singular[0] ** 2
         self.descent.shrink = 1 - self.step_size * singular**2 / len(psi)
-        self.placebos = [copy.copy(self.descent) for _ in range(PERMUTATIONS)]  # other targets, the same decomposition
+        # Other targets, the same decomposition.
+        self.placebos = [copy.copy(self.descent) for _ in range(PERMUTATIONS)]
+        divisor = np.maximum(singular, 1e-12 * singular[0])
         for one in self.placebos:
-            one.target = basis @ (psi.T @ rng.permutation(sample.y)) / np.maximum(singular, 1e-12 * singular[0])
+            one.target = basis @ (psi.T @ rng.permutation(sample.y)) / divisor
 
     def on_test(self, steps: Iterable[int]) -> Array:
         """Outputs after these steps, (steps, q)."""
         return self.descent.outputs(self.slope * self.flat_test, tuple(steps))
 
     def placebo_correlation(self, outputs: Array, steps: Iterable[int]) -> Array:
-        """|correlation| of outputs (steps, q) with models fitted to permuted labels, mean over permutations, (steps,)."""
+        """Mean |correlation| of outputs (steps, q) with models of permuted labels, (steps,)."""
         psi, at = self.slope * self.flat_test, tuple(steps)
-        return np.mean([np.abs(correlation(outputs, one.outputs(psi, at))) for one in self.placebos], axis=0)
+        found = [correlation(outputs, one.outputs(psi, at)) for one in self.placebos]
+        return np.mean(np.abs(found), axis=0)
 
     def weights(self, step: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """beta after `step` steps as an image of `SIDE` x `SIDE` pixels, each the mean of a square: (planes, SIDE, SIDE)."""
+        """beta after `step` steps as an image of means over squares, (planes, SIDE, SIDE)."""
         planes, height, width = shape
         squares = self.descent.beta(step).reshape(planes, SIDE, height // SIDE, SIDE, width // SIDE)
         return squares.mean(axis=(2, 4)).astype(np.float32)
@@ -102,7 +131,8 @@ class Matching:
         losses = _loss(self.on_test(at), self.y_test)
         start = float(_loss(0 * self.y_test, self.y_test))
         if not losses.min() < start:
-            raise ValueError(f"half-time: the linear model never lowers the test loss {start:.3g} on {len(self.y)} images")
+            told = f"half-time: the linear model never lowers the test loss {start:.3g}"
+            raise ValueError(f"{told} on {len(self.y)} images")
         half = (start + losses.min()) / 2
         below_half = int(np.argmax(losses <= half))
         before = 1 if below_half == 0 else int(at[below_half - 1])
@@ -111,7 +141,10 @@ class Matching:
 
 
 def schedule(half: int, steps: int, points: int) -> NDArray[np.int_]:
-    """Step 0, `points` steps up to the last, evenly in their logarithm, and `WINDOW` in the window; some may repeat."""
+    """Step 0, `points` steps up to the last, even in their logarithm, and `WINDOW` in the window.
+
+    Some may repeat.
+    """
     doors.whole("half", half, 1)
     doors.whole("steps", steps, 1)
     doors.whole("points", points, 1)
@@ -120,13 +153,22 @@ def schedule(half: int, steps: int, points: int) -> NDArray[np.int_]:
     return np.sort(np.concatenate([[0], whole, np.minimum(window, steps)])).astype(int)
 
 
-def follow(
-    sample: Sample, network: str, *, width: int, rate: float, steps: int, points: int, shown: int, rng: Generator,
-    shuffle: Generator,
-) -> xr.Dataset:  # fmt: skip
-    """Train one of `NETWORKS` and hold its outputs on the test images against the model's, along `probe`.
+def beside(run: Run, sample: Sample) -> xr.Dataset:
+    """`follow` with the values and the streams of a run."""
+    return follow(
+        sample, run.network, width=run.width, rate=run.rate, steps=run.steps, points=run.points,
+        shown=run.shown, rng=streams.generator(run.seed, streams.INITIALISATION),
+        shuffle=streams.generator(run.seed, streams.NOISE),
+    )  # fmt: skip
 
-    `rng` draws the weights, `shuffle` permutes labels for the controls. `width` are neurons or channels of a hidden layer.
+
+def follow(
+    sample: Sample, network: str, *, width: int, rate: float, steps: int, points: int, shown: int,
+    rng: Generator, shuffle: Generator,
+) -> xr.Dataset:  # fmt: skip
+    """Train one of `NETWORKS`; its outputs on the test images against the model's, along `probe`.
+
+    `rng` draws the weights, `shuffle` permutes labels for the controls.
     """
     doors.choice("network", network, NETWORKS)
     model = Matching(sample, rate, shuffle)
@@ -134,18 +176,21 @@ def follow(
     at = schedule(half, steps, points)
     once, back = np.unique(at, return_inverse=True)
     if network.startswith("infinite"):
-        losses, outputs = _infinitely_wide(model, _kernel(network, sample), tuple(once.tolist()))
+        kernel = _kernel(network, sample)
+        losses, outputs = _infinitely_wide(model, kernel, tuple(once.tolist()))
     else:
-        module = ntk_modules.difference(lambda: build(network, sample.x.shape[1:], width, rng)).float()
+        shape = sample.x.shape[1:]
+        module = ntk_modules.difference(lambda: build(network, shape, width, rng)).float()
         losses, outputs = full_batch.descend(
-            module, sample.x, sample.y, sample.x_test, step_size=model.step_size, schedule=tuple(once.tolist())
-        )
-    found = compared(model, outputs[back].astype(float), at, half, shuffle.permutation(sample.y_test))
+            module, sample.x, sample.y, sample.x_test, step_size=model.step_size,
+            schedule=tuple(once.tolist()),
+        )  # fmt: skip
+    permuted = shuffle.permutation(sample.y_test)
+    found = compared(model, outputs[back].astype(float), at, half, permuted)
     for name, values in (("output", outputs[back]), ("linear_output", model.on_test(at))):
         found[name] = (("probe", "point"), values[:, :shown].astype(np.float32))
-    return found.assign(
-        train=("probe", losses[at]), weights=(("plane", "row", "column"), model.weights(half, sample.x.shape[1:]))
-    )
+    weights = model.weights(half, sample.x.shape[1:])
+    return found.assign(train=("probe", losses[at]), weights=(("plane", "row", "column"), weights))
 
 
 def build(
@@ -159,14 +204,19 @@ def build(
         return ntk_modules.fully_connected((math.prod(shape), *[width] * DEPTH), ACTIVATION, rng)
     planes, height, across = shape
     head: ntk_modules.Head = "pooling" if network == "pooled" else "flatten"
-    return ntk_modules.convolutional((planes, height, across), width, DEPTH, ACTIVATION, rng, head=head)
+    return ntk_modules.convolutional(
+        (planes, height, across), width, DEPTH, ACTIVATION, rng, head=head
+    )
 
 
-def compared(model: Matching, outputs: Array, at: NDArray[np.int_], half: int, permuted: Array) -> xr.Dataset:
-    """Outputs (probe, q) at the steps `at` against the model and the labels; `permuted` are test labels in another order.
+def compared(
+    model: Matching, outputs: Array, at: NDArray[np.int_], half: int, permuted: Array
+) -> xr.Dataset:
+    """Outputs (probe, q) at the steps `at` against the model, the labels, and permuted labels.
 
-    Losses `inside` and `outside` V_lin are |P (f - y)|^2 / (2q) and the rest, `placebo_outside` that for permuted test labels;
-    `share` is the part of |f|^2 outside, `linear_share` of the model's, `permuted_share` of the permuted labels'.
+    Losses `inside` and `outside` V_lin are |P (f - y)|^2 / (2q) and the rest, `placebo_outside`
+    that for permuted test labels; `share` is the part of |f|^2 outside, `linear_share` of the
+    model's, `permuted_share` of the permuted labels'.
     """
     span, y, linear = Span(model.flat_test), model.y_test, model.on_test(at)
     q = 2 * len(y)
@@ -221,62 +271,91 @@ def _loss(outputs: Array, y: Array) -> Array:
 # --- checks
 
 
-def close(dataset: xr.Dataset, where: str, runs: xr.Dataset, claim: str, pooled: xr.Dataset) -> list[Check]:
-    """Correlation of the runs of one network, for its own claim (H22 or H23) and for H24.
+class Case(NamedTuple):
+    """The runs of one network, and what its checks have in common.
 
-    A run counts where it goes on to the window's end. Statistics are the worst of the window, averaged over seeds. The control
-    is `pooled`; the fully connected network, of which it is no variant, is held against permuted labels.
+    `word` goes into their ids, `where` into their statistics; `claim` is the network's own, H22 or
+    H23. A run counts where it goes on to the window's end. Statistics are the worst of the window,
+    averaged over seeds.
     """
-    early, name = reached(runs), f"{where}: smallest correlation with the linear model in the window"
-    if claim == "H22":
-        blind = mean(worst(early, "permuted_correlation", "max"))
-        unlike = control("linear models fitted to permuted labels: largest mean |correlation|", blind, below(APART))
-    else:
-        apart = mean(worst(reached(pooled), "correlation", "max"))
-        unlike = control("global average pooling: largest correlation", apart, below(APART))
-    found = mean(worst(early, "correlation", "min"))
-    return [check(dataset, one, "empirical", name, found, above(CLOSE), unlike) for one in (claim, "H24")]
 
+    runs: claims.Judged
+    word: str
+    where: str
+    claim: str
+    cells: xr.Dataset
+    unless: str = ""
+    needs: int = 0
 
-def sized(dataset: xr.Dataset, where: str, runs: xr.Dataset, pooled: xr.Dataset) -> Check:
-    """Relative error of the runs of one network, for H25."""
-    far = mean(worst(reached(pooled), "relative", "min"))
-    unlike = control("global average pooling: smallest relative error", far, above(FAR))
-    found = mean(worst(reached(runs), "relative", "max"))
-    name = f"{where}: largest relative error in the window"
-    return check(dataset, "H25", "empirical", name, found, below(FAR), unlike)
+    def close(self, pooled: xr.Dataset) -> list[Check]:
+        """Correlation with the model, for the network's own claim and for H24.
 
+        The control is `pooled`; the fully connected network, of which it is no variant, is held
+        against permuted labels.
+        """
+        early = reached(self.cells)
+        if self.claim == "H22":
+            blind = mean(worst(early, "permuted_correlation", "max"))
+            what = "linear models fitted to permuted labels: largest mean |correlation|"
+        else:
+            blind = mean(worst(reached(pooled), "correlation", "max"))
+            what = "global average pooling: largest correlation"
+        found, unlike = mean(worst(early, "correlation", "min")), control(what, blind, below(APART))
+        name = "smallest correlation with the linear model in the window"
+        return [
+            self._check(f"{claim}.near", name, found, above(CLOSE), unlike)
+            for claim in (self.claim, "H24")
+        ]
 
-def split(dataset: xr.Dataset, where: str, runs: xr.Dataset, claim: str) -> Check:
-    """How much of the network's output is outside V_lin early."""
-    early = reached(runs)
-    blind = control(
-        "permuted test labels, which know nothing of the inputs: their share", mean(early.permuted_share.values), above(APART)
-    )
-    value = mean(worst(early, "share", "max"))
-    return check(
-        dataset, claim, "empirical", f"{where}: largest share of the complement in the window", value, below(LITTLE), blind
-    )
+    def sized(self, pooled: xr.Dataset) -> Check:
+        """Relative error, for H25."""
+        far = mean(worst(reached(pooled), "relative", "min"))
+        unlike = control("global average pooling: smallest relative error", far, above(FAR))
+        found = mean(worst(reached(self.cells), "relative", "max"))
+        name = "largest relative error in the window"
+        return self._check("H25.size", name, found, below(FAR), unlike)
 
+    def split(self) -> Check:
+        """How much of the network's output is outside V_lin early."""
+        early = reached(self.cells)
+        blind = control(
+            "permuted test labels, which know nothing of the inputs: their share",
+            mean(early.permuted_share.values), above(APART),
+        )  # fmt: skip
+        value = mean(worst(early, "share", "max"))
+        name = "largest share of the complement in the window"
+        return self._check(f"{self.claim}.share", name, value, below(LITTLE), blind)
 
-def later(dataset: xr.Dataset, where: str, runs: xr.Dataset, claim: str) -> list[Check]:
-    """Does the network learn on the complement, and later than on V_lin?"""
-    early = reached(runs)
-    gained, placebo = (progress(early, name)[:, -1] for name in ("outside", "placebo_outside"))
-    nothing = control("permuted test labels: the same", mean(placebo), Criterion("not above 0", lambda one: one.value <= 0))
-    still = control(
-        "the linear model: largest share of the complement", largest(early.linear_share.values.ravel()), below(1e-6)
-    )
-    return [
-        check(
-            dataset, claim, "empirical", f"{where}: part of the complement's loss that is gone at the end", mean(gained),
-            interval_above(0), nothing,
-        ),
-        check(
-            dataset, claim, "empirical", f"{where}: part of its final fall after the window, complement less V_lin",
-            mean(after(early, "outside") - after(early, "inside")), interval_above(0), still,
-        ),
-    ]  # fmt: skip
+    def later(self) -> list[Check]:
+        """Does the network learn on the complement, and later than on V_lin?"""
+        early = reached(self.cells)
+        gained, placebo = (
+            mean(progress(early, name)[:, -1]) for name in ("outside", "placebo_outside")
+        )
+        delay = mean(after(early, "outside") - after(early, "inside"))
+        none = Criterion("not above 0", lambda one: one.value <= 0)
+        linear = claims.largest(early.linear_share.values.ravel())
+        return [
+            self._check(
+                f"{self.claim}.gone", "part of the complement's loss that is gone at the end",
+                gained, interval_above(0), control("permuted test labels: the same", placebo, none),
+            ),
+            self._check(
+                f"{self.claim}.later",
+                "part of its final fall after the window, complement less V_lin",
+                delay, interval_above(0),
+                control("the linear model: largest share of the complement", linear, below(1e-6)),
+            ),
+        ]  # fmt: skip
+
+    def _check(
+        self, id: str, what: str, found: claims.Estimate, criterion: Criterion,
+        against: claims.Control,
+    ) -> Check:  # fmt: skip
+        return claims.check(
+            self.runs, f"{id}_{self.word}", "empirical", f"{self.where}: {what}", found, criterion,
+            against, needs=self.needs, unless=self.unless,
+        )  # fmt: skip
 
 
 def reached(runs: xr.Dataset) -> xr.Dataset:
@@ -306,7 +385,7 @@ def progress(runs: xr.Dataset, name: str) -> Array:
 
 
 def after(runs: xr.Dataset, name: str) -> Array:
-    """The part of a loss's fall from the start to the end that comes after the window, (cell,); NaN where it does not fall."""
+    """The part of a loss's fall that is after the window, (cell,); NaN where it does not fall."""
     gone = progress(runs, name)
     ended = np.argmax(runs.step.values > 2 * runs.half_time.values[:, None], axis=1) - 1
     by_then, at_end = np.take_along_axis(gone, ended[:, None], axis=1)[:, 0], gone[:, -1]

@@ -3,13 +3,15 @@
     f(x) = (1/sqrt m) sum_r v_r phi(<w_r, x> / sqrt d),     L = 1/(2n) sum_k (f(x_k) - y_k)^2      (WITH 1/2)
     Z = X W^T / sqrt d,   r = (f - y) / n,   grad_v = phi(Z)^T r / sqrt m,   grad_W = (phi'(Z) * v * r)^T X / sqrt(m d)
 
-The sample k enters the gradient through r_k alone, which needs no other sample: one pass over blocks of samples gives both
-the outputs and the gradient, and a block of hidden units stays in the second cache. Nothing of size n x m is stored. The
-outputs and the loss are those before the step. For erf in single precision the work between the two products is one compiled
-pass (`erf_block`). One thread.
+The sample k enters the gradient through r_k alone, which needs no other sample: one pass over
+blocks of samples gives both the outputs and the gradient, and a block of hidden units stays in the
+second cache. Nothing of size n x m is stored. The outputs and the loss are those before the step.
+For erf in single precision the work between the two products is one compiled pass (`erf_block`).
+One thread.
 
-The two matrix products go through NumPy, everything between them through torch. NumPy's library gives the same bits on every
-processor at full speed; torch's own products do so only in a mode that is three times slower (see `threads`).
+The two matrix products go through NumPy, everything between them through torch. NumPy's library
+gives the same bits on every processor at full speed; torch's own products do so only in a mode that
+is three times slower (see `threads`).
 
 `descend_autograd` is the same in plain torch, without any formula of a gradient.
 """
@@ -66,10 +68,11 @@ def descend(
 ) -> tuple[TwoLayer, xr.Dataset]:
     """Train a copy of `start` on x (n, d), y (n,) for `schedule[-1]` steps.
 
-    `step_size` is that of both layers, or (first layer's, second layer's), where 0 leaves a layer alone. A probe gets the
-    network and returns a number or an array, whose axes `dims` names.
+    `step_size` is that of both layers, or (first layer's, second layer's), where 0 leaves a layer
+    alone. A probe gets the network and returns a number or an array, whose axes `dims` names.
 
-    Returns the trained network and a dataset along `probe` with the coordinate `step`, one variable for each probe.
+    Returns the trained network and a dataset along `probe` with the coordinate `step`, one variable
+    for each probe.
     """
     doors.choice("activation", activation, ACTIVATIONS)
     doors.precision(precision)

@@ -1,8 +1,8 @@
 """A vector with one number for each test input, split on the span of the inputs and its orthogonal complement.
 
-The outputs of a linear model f(x) = <beta, x> on inputs X (q, d) are X beta, so they lie in the column space of X, of dimension
-at most d, wherever beta is. What a network has outside of it no linear model of the inputs has (Hu et al. 2020, section 6:
-V_lin and its complement).
+The outputs of a linear model f(x) = <beta, x> on inputs X (q, d) are X beta, so they lie in the
+column space of X, of dimension at most d, wherever beta is. What a network has outside of it no
+linear model of the inputs has (Hu et al. 2020, section 6: V_lin and its complement).
 """
 
 import numpy as np

@@ -1,35 +1,98 @@
 """What the experiments with corrupted labels keep of a run, and how its claims are judged."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 import xarray as xr
 from numpy.typing import NDArray
+from scipy import stats
+from torch import nn
 
-from simplicity.evidence.claims import (
-    Check,
-    Control,
-    below,
-    cells_where,
-    check,
-    control,
-    every_seed,
-    interval_within,
-    mean,
-    no_control,
-    share,
-)
+from simplicity.data import corruption, images, streams
+from simplicity.evidence import claims, over_seeds
+from simplicity.grid.groups import Runs
+from simplicity.nets import modules
 
-KEPT = ("loss", "trajectory", "logit_slope", "residual", "length", "late_reciprocal", "distance", "variance", "rounding")
+Array = NDArray[np.floating]
+
+KEPT = (
+    "loss", "trajectory", "logit_slope", "residual", "length", "late_reciprocal", "distance",
+    "variance", "rounding",
+)  # fmt: skip
 POINTS = 41
 MATCHED = (0.4, 0.2, 0.1)  # mean of 1 - p of the given label
 LAST = 10  # passes at the end that the paper's Figure 2 looks at
+SAME = 0.5  # a ratio between 0.6 and 1.6; what a fifth of redrawn labels does is larger
+
+
+# --- during a run
+
+
+def pair(
+    name: str, classes: tuple[int, int], count: int, tests: int, side: int, seed: int
+) -> corruption.Pair:
+    """Training and test images of two classes of a data set, `side` across."""
+    rng = streams.generator(seed, streams.DATA)
+    split = images.load(name, rng)
+    train = corruption.drawn(split.train.y, classes, count, rng)
+    test = corruption.drawn(split.test.y, classes, tests, rng)
+    x, x_test = (
+        corruption.scaled(part.x[drawn.chosen], part.top, side)
+        for part, drawn in ((split.train, train), (split.test, test))
+    )
+    return corruption.Pair(x, train.y, x_test, test.y)
+
+
+def convolutional(pair: corruption.Pair, channels: int, seed: int) -> nn.Sequential:
+    """The authors' network; its second and its full layers are four times as wide."""
+    start = streams.generator(seed, streams.INITIALISATION)
+    module = modules.two_convolutions(pair.x.shape[1:], start, (channels, 4 * channels))
+    assert isinstance(module, nn.Sequential)
+    return module
+
+
+def looks(epochs: int, count: int) -> tuple[int, ...]:
+    """About so many passes, evenly over the run, with its first and last."""
+    return tuple(np.unique(np.rint(np.linspace(0, epochs, count)).astype(int)).tolist())
+
+
+def cross_entropy(f: Array, y: NDArray) -> Array:
+    """(cross-entropy in nats, accuracy) of logits."""
+    return np.array([np.mean(np.logaddexp(0, f) - y * f), np.mean((f > 0) == (y > 0.5))])
+
+
+def logits(module: nn.Module, x: Array) -> Array:
+    """The outputs of a torch module, a hundred images at a time."""
+    with torch.no_grad():
+        parts = [module(torch.from_numpy(x[i : i + 100])).numpy() for i in range(0, len(x), 100)]
+    return np.concatenate([part[:, 0] for part in parts])
+
+
+def watched(
+    outputs: Callable[[Any, Array], Array],
+    test: tuple[Array, NDArray],
+    train: tuple[Array, NDArray],
+    score: Callable[[Array, NDArray], Array] = cross_entropy,
+) -> dict[str, Any]:
+    """Probes for a loop: `score` of a network's outputs on test and training images and labels."""
+
+    def probe(x: Array, y: NDArray) -> Callable[[Any], Array]:
+        return lambda network: score(outputs(network, x), y)
+
+    probes = {"test": probe(*test), "train": probe(*train)}
+    return {"probes": probes, "dims": {"test": ("score",), "train": ("score",)}}
+
+
+# --- what is kept of it
 
 
 def summary(found: xr.Dataset, rates: NDArray, flipped: float) -> xr.Dataset:
-    """Statistics along `epoch`, one window each, the variance over the squared rate, and scores along `probe`; float32.
+    """Statistics along `epoch`, one window each, and scores along `probe`; float32.
 
-    `flipped` is the share of given labels that are wrong.
+    `spread` is the variance over the squared rate, `flipped` the share of given labels that are
+    wrong.
     """
     kept = found[list(KEPT)].rename(window="epoch", variance="spread")
     kept["spread"] = kept.spread / rates**2
@@ -39,17 +102,20 @@ def summary(found: xr.Dataset, rates: NDArray, flipped: float) -> xr.Dataset:
         for column, what in enumerate(("loss", "accuracy"))
     }
     epoch = found.probe_step.values // int(found.step.values[0])
-    table = kept.drop_vars("step").assign(scores).assign(probe_epoch=("probe", epoch), flipped=flipped)
+    table = kept.drop_vars("step").assign(scores)
+    table = table.assign(probe_epoch=("probe", epoch), flipped=flipped)
     return table.map(lambda part: part.astype(np.float32) if part.dtype == np.float64 else part)
 
 
 def thinned(table: xr.Dataset, points: int = POINTS) -> xr.Dataset:
-    """`summary` at `points` passes only, so that runs of different lengths have the same axes; a short run's repeat.
+    """`summary` at `points` passes only, so that runs of different lengths have the same axes.
 
-    Added along `epoch`: `passes`, how many were finished, and `total`, the sum of `trajectory` up to there. For the end of the
-    run, as in the paper's Figure 2: `last_spread` and `last_distance`, medians over the last ten passes. For a comparison at
-    equal confidence: `matched_trajectory`, `matched_logit_slope` and `matched_passes` along `matched`, where the mean residual
-    first falls to `MATCHED`, between two passes by a line; NaN where it never does.
+    The passes of a short run repeat. Added along `epoch`: `passes`, how many were finished, and
+    `total`, the sum of `trajectory` up to there. For the end of the run, as in the paper's Figure
+    2: `last_spread` and `last_distance`, medians over the last ten passes. For a comparison at
+    equal confidence: `matched_trajectory`, `matched_logit_slope` and `matched_passes` along
+    `matched`, where the mean residual first falls to `MATCHED`, between two passes by a line; NaN
+    where it never does.
     """
     count = table.sizes["epoch"]
     at = np.rint(np.linspace(0, count - 1, points)).astype(int)
@@ -66,8 +132,10 @@ def thinned(table: xr.Dataset, points: int = POINTS) -> xr.Dataset:
 def _at_confidence(whole: xr.Dataset) -> xr.Dataset:
     """The `matched` variables, for any axes before `epoch`."""
     names = ("trajectory", "logit_slope", "passes")
-    values = [np.broadcast_to(whole[name].values, whole.residual.shape).astype(float) for name in names]
-    rows = whole.residual.values.reshape(-1, whole.sizes["epoch"])
+    residual, count = whole.residual, whole.sizes["epoch"]
+    values = [np.broadcast_to(whole[name].values, residual.shape).astype(float) for name in names]
+    lines = np.stack(values).reshape(len(names), -1, count)
+    rows = residual.values.reshape(-1, count)
     found = np.full((len(names), len(rows), len(MATCHED)), np.nan)
     for number, row in enumerate(rows):
         for column, level in enumerate(MATCHED):
@@ -77,79 +145,114 @@ def _at_confidence(whole: xr.Dataset) -> xr.Dataset:
                 before = max(after - 1, 0)
                 fall = row[before] - row[after]
                 part = (row[before] - level) / fall if fall > 0 else 0.0
-                for name, value in enumerate(values):
-                    line = value.reshape(len(rows), -1)[number]
-                    found[name, number, column] = (1 - part) * line[before] + part * line[after]
-    dims = (*whole.residual.dims[:-1], "matched")
-    shape = (*whole.residual.shape[:-1], len(MATCHED))
-    return xr.Dataset({f"matched_{name}": (dims, found[index].reshape(shape)) for index, name in enumerate(names)})
+                ends = lines[:, number, before], lines[:, number, after]
+                found[:, number, column] = (1 - part) * ends[0] + part * ends[1]
+    dims, shape = (*residual.dims[:-1], "matched"), (*residual.shape[:-1], len(MATCHED))
+    tables = zip(names, found, strict=True)
+    return xr.Dataset({f"matched_{name}": (dims, table.reshape(shape)) for name, table in tables})
 
 
-Reading = Callable[[xr.Dataset], NDArray[np.floating]]  # a number of each run, (cell,)
-
-READINGS: dict[str, tuple[str, str, Reading]] = {  # claim, what it says, number
-    "slower": ("L-F1d", "training loss averaged over the run", lambda runs: runs.loss.mean("epoch").values),
-    "longer": ("L-F1e", "total trajectory", lambda runs: runs.total.values[:, -1]),
-    "steeper": ("L-F1e", "slope of the logit at the end", lambda runs: runs.logit_slope.values[:, -1]),
-    "worse": ("L-F1f", "loss on clean test labels at the end", lambda runs: runs.test_loss.values[:, -1]),
-    "restless": ("L-F2c", "variance of the bias over alpha^2, last passes", lambda runs: runs.last_spread.values),
-}
-SAME = 0.5  # a ratio between 0.6 and 1.6; what a fifth of redrawn labels does is larger
+# --- how it is judged
 
 
-def matched(level: float) -> tuple[str, str, Reading]:
+class Reading(NamedTuple):
+    """A number of each run, (cell,): its claim, what it is, and how it is read."""
+
+    claim: str
+    what: str
+    of: Callable[[xr.Dataset], Array]
+
+
+def _at_end(name: str) -> Callable[[xr.Dataset], Array]:
+    return lambda runs: runs[name].values[:, -1]
+
+
+READINGS = {
+    "slower": Reading(
+        "L-F1d", "training loss averaged over the run", lambda runs: runs.loss.mean("epoch").values
+    ),
+    "longer": Reading("L-F1e", "total trajectory", _at_end("total")),
+    "steeper": Reading("L-F1e", "slope of the logit at the end", _at_end("logit_slope")),
+    "worse": Reading("L-F1f", "loss on clean test labels at the end", _at_end("test_loss")),
+    "restless": Reading(
+        "L-F2c", "variance of the bias over alpha^2, last passes",
+        lambda runs: runs.last_spread.values,
+    ),
+}  # fmt: skip
+
+
+def matched(level: float) -> Reading:
     """Trajectory where the mean residual first falls to one of `MATCHED`."""
     column = MATCHED.index(level)
     what = f"trajectory at matched confidence, where the mean of 1 - p is {level:g}"
-    return "L-F1e", what, lambda runs: runs.matched_trajectory.values[:, column]
+    return Reading("L-F1e", what, lambda runs: runs.matched_trajectory.values[:, column])
 
 
-def log_ratios(first: xr.Dataset, second: xr.Dataset, reading: Reading) -> NDArray[np.floating]:
-    """log(second / first) of the runs of two conditions, paired by seed."""
-    one, two = (reading(runs.sortby("seed")) for runs in (first, second))
+def log_ratios(first: xr.Dataset, second: xr.Dataset, reading: Reading) -> Array:
+    """log(second / first) of the runs of two conditions, for each seed that both have."""
+    common = np.intersect1d(first.seed.values, second.seed.values)
+    parts = (part.isel(cell=np.isin(part.seed.values, common)) for part in (first, second))
+    one, two = (reading.of(part.sortby("seed")) for part in parts)
     return np.log(two / one)
 
 
 def judged(
-    dataset: xr.Dataset, where: str, clean: xr.Dataset, corrupted: xr.Dataset, flipped: xr.Dataset | None,
-    readings: Iterable[tuple[str, str, Reading]], why: str = "",
-) -> list[Check]:  # fmt: skip
-    """Clean labels against those with a fifth redrawn: larger in every seed. `flipped`: all labels turned, so no change.
+    runs: Runs, name: str, where: str, clean: xr.Dataset, corrupted: xr.Dataset, level: float,
+    against: Callable[[Reading], claims.Control], needs: Mapping[str, int], unless: str,
+) -> list[claims.Check]:  # fmt: skip
+    """Clean labels against those with a fifth redrawn: every reading is larger in every seed.
 
-    Without `flipped`, `why` says why there is no control.
+    `level` is the confidence at which trajectories are matched, `against` the control of a reading,
+    `needs` how many seeds it wants.
     """
-
-    def against(reading: Reading) -> Control:
-        if flipped is None:
-            return no_control(why)
-        ratios = mean(log_ratios(clean, flipped, reading))
-        return control(
-            "all labels flipped, training and test: log of the ratio to clean labels", ratios, interval_within(-SAME, SAME)
-        )
-
     return [
-        check(
-            dataset, claim, "empirical", f"{where}: share of seeds with more {what} at 0.2 than at 0",
-            share(log_ratios(clean, corrupted, reading) > 0), every_seed(), against(reading),
+        claims.check(
+            runs, f"{reading.claim}.{name}_{word}", "empirical",
+            f"{where}: share of seeds with more {reading.what} at 0.2 than at 0",
+            claims.share(log_ratios(clean, corrupted, reading) > 0), claims.every_seed(),
+            against(reading), needs=needs.get(word, 0), unless=unless,
         )
-        for claim, what, reading in readings
+        for word, reading in (READINGS | {"matched": matched(level)}).items()
     ]  # fmt: skip
 
 
-def orders(dataset: xr.Dataset, settings: Iterable[xr.Dataset], what: str) -> Check:
-    """Is there an order of the distance that all settings share? The smallest of their mean rank correlations."""
-    found = [mean(rank_correlations(runs)) for runs in settings]
-    smallest = min(found, key=lambda one: one.value)
-    why = "no order is claimed, so that none can vanish; the squared loss, of which the paper does speak, stands beside it"
-    return check(dataset, "L-FB2", "empirical", what, smallest, below(SAME), no_control(why))
+def unmoved(clean: xr.Dataset, flipped: xr.Dataset, reading: Reading) -> claims.Control:
+    """All labels turned, in training and test, change nothing."""
+    ratios = claims.mean(log_ratios(clean, flipped, reading))
+    what = "all labels flipped, training and test: log of the ratio to clean labels"
+    return claims.control(what, ratios, claims.interval_within(-SAME, SAME))
 
 
-def rank_correlations(runs: xr.Dataset) -> NDArray[np.floating]:
+def least_order(conditions: Iterable[xr.Dataset]) -> claims.Estimate:
+    """Do all settings share an order of the distance? Their smallest mean rank correlation."""
+    found = [claims.mean(rank_correlations(cells)) for cells in conditions]
+    return min(found, key=lambda one: one.value)
+
+
+def told(runs: xr.Dataset) -> dict[str, float]:
+    """What a page tells of one condition, means over its seeds; `released` is a median over them.
+
+    Single points make the mean of the released statistic what they like.
+    """
+    end = runs.isel(epoch=-1, probe=-1)
+    numbers = {
+        "loss": runs.loss, "level": end.total / end.passes, "total": end.total,
+        "slope": end.logit_slope, "spread": runs.last_spread, "wrong": runs.flipped,
+        "train": end.train_accuracy, "test": end.test_accuracy,
+        "train_loss": end.train_loss, "test_loss": end.test_loss,
+    }  # fmt: skip
+    numbers |= {
+        f"matched_{10 * level:g}": runs.matched_trajectory[:, column]
+        for column, level in enumerate(MATCHED)
+    }
+    found = {name: float(values.mean()) for name, values in numbers.items()}
+    return found | {"released": float(runs.late_reciprocal.mean("epoch").median()) / 2}
+
+
+def rank_correlations(cells: xr.Dataset) -> Array:
     """Of the distance at the end with the share of redrawn labels, seed by seed."""
-    from scipy import stats
 
-    found = []
-    for seed in np.unique(runs.seed.values):
-        own = cells_where(runs, seed=seed)
-        found.append(float(stats.spearmanr(own.corruption.values, own.last_distance.values).statistic))
-    return np.array(found)
+    def correlation(one: xr.Dataset) -> float:
+        return stats.spearmanr(one.corruption.values, one.last_distance.values).statistic
+
+    return over_seeds.each(cells, correlation)

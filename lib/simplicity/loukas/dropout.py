@@ -1,8 +1,9 @@
-"""Single-sample gradient descent on the cross-entropy with Dropout: each hidden neuron is left out of a step independently.
+"""Single-sample gradient descent on the cross-entropy with Dropout of hidden neurons.
 
-The network of a step is h_l = m_l relu(W_l h_{l-1} + b_l) with a fresh 0/1 mask m_l for each hidden layer, and its logit goes
-through a sigmoid. `rescaled` divides m_l by the probability of staying, as torch does; without it the whole network has larger
-activations than those it was trained with. A loop of numpy, tens of microseconds a step.
+The network of a step is h_l = m_l relu(W_l h_{l-1} + b_l) with a fresh 0/1 mask m_l for each hidden
+layer, and its logit goes through a sigmoid. `rescaled` divides m_l by the probability of staying,
+as torch does; without it the whole network has larger activations than those it was trained with. A
+loop of numpy, tens of microseconds a step.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,7 @@ Array = NDArray[np.floating]
 
 
 class Steps(NamedTuple):
-    """For each step |b_1(t+1) - b_1(t)| / (alpha eps_t), eps = 1 / |1 - y - p| at the thinned network's p; and that p."""
+    """Of each step |db_1| / (alpha eps), eps = 1 / |1 - y - p|, and the thinned network's p."""
 
     normalised: Array
     output: Array
@@ -38,7 +39,7 @@ def descend(
     rng: Generator,
     after_epoch: Callable[[FullyConnected], None] | None = None,
 ) -> tuple[FullyConnected, Steps]:
-    """Train a copy of `start` on x (n, n_0), y (n,) in {0, 1}; each neuron is left out with probability `share`.
+    """Train a copy of `start` on x (n, n_0), y (n,) in {0, 1}; `share` is left out.
 
     `after_epoch` sees the running network after every n steps.
     """
@@ -64,7 +65,8 @@ def descend(
             h.append(gates[-1] * z)
         p = float(1 / (1 + np.exp(-(weights[-1] @ h[-1] + biases[-1])[0])))
         if not np.isfinite(p):
-            raise Diverged(f"output not finite before step {step}: step_size {step_size:g}, n {len(y)}, Dropout {share:g}")
+            settings = f"step_size {step_size:g}, n {len(y)}, Dropout {share:g}"
+            raise Diverged(f"output not finite before step {step}: {settings}")
         delta = np.array([p - y[index]])
         for layer in range(len(weights) - 1, -1, -1):
             back = weights[layer].T @ delta

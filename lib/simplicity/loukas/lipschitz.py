@@ -1,8 +1,8 @@
-"""Local Lipschitz constants of fully connected ReLU networks, exactly (Loukas et al. 2021, sections 2 and 3).
+"""Local Lipschitz constants of fully connected ReLU networks (Loukas et al. 2021, sections 2, 3).
 
-Inside a linear region f(x) = <g, x> + c with g = W_1^T S_1 ... W_{d-1}^T S_{d-1} W_d^T, S_l the 0/1 diagonal of the neurons
-that are on, so lambda_f(R_x) = |g|. With a sigmoid on top it is p (1 - p) |g|, at the point and no longer over the region.
-At a pre-activation of exactly 0 a neuron is off.
+Inside a linear region f(x) = <g, x> + c with g = W_1^T S_1 ... W_{d-1}^T S_{d-1} W_d^T, S_l the 0/1
+diagonal of the neurons that are on, so lambda_f(R_x) = |g|. With a sigmoid on top it is p (1 - p)
+|g|, at the point and no longer over the region. At a pre-activation of exactly 0 a neuron is off.
 """
 
 import numpy as np
@@ -41,7 +41,7 @@ def patterns(network: FullyConnected, x: Array) -> tuple[NDArray[np.bool_], ...]
 
 
 def gradients(network: FullyConnected, x: Array, *, layer: int = 0) -> Array:
-    """df / d(input of layer `layer` + 1), the product of the masked weights; (n, n_0) for layer 0, the input itself.
+    """df / d(input of layer `layer` + 1), the product of the masked weights; (n, n_0) for layer 0.
 
     f_d o ... o f_{layer + 1} is the function whose gradient that is.
     """
@@ -64,7 +64,7 @@ def local(network: FullyConnected, x: Array, *, sigmoid: bool = False) -> Array:
 
 
 def product_bound(network: FullyConnected, *, sigmoid: bool = False) -> float:
-    """lambda_prod = prod_l |W_l|_2, a bound of every local constant; with `sigmoid` a quarter of it, the largest p (1 - p)."""
+    """prod_l |W_l|_2 bounds every local constant; with `sigmoid` times 1/4, the largest p (1 - p)."""
     network = FullyConnected(*map(tuple, doors.layers(network)))
     bound = float(np.prod([np.linalg.norm(weight, 2) for weight in network.weights]))
     return bound / 4 if sigmoid else bound

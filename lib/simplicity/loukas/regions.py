@@ -1,13 +1,15 @@
-"""Linear regions and what trained ones say about empty ones (Loukas et al. 2021, section 3, Theorem 2).
+"""Linear regions and what trained ones say about empty ones.
 
-The Kronecker vector of an input is s(x) = s_{d-1}(x) x ... x s_1(x), the product of the 0/1 vectors that say which neurons of
-each hidden layer are on; it has n_1 ... n_{d-1} entries. The gradient of f is linear in it, so s(x) = sum_i k_i s(x_i) gives
+Loukas et al. 2021, section 3, Theorem 2. The Kronecker vector of an input is s(x) = s_{d-1}(x) x
+... x s_1(x), the product of the 0/1 vectors that say which neurons of each hidden layer are on; it
+has n_1 ... n_{d-1} entries. The gradient of f is linear in it, so s(x) = sum_i k_i s(x_i) gives
 grad f(x) = sum_i k_i grad f(x_i), and |grad f(x)| <= sum_i |k_i| |grad f(x_i)|.
 
-Nothing here forms a vector of that length. A layer without an active neuron makes s(x) = 0 whatever the others do; else s(x)
-determines every layer's vector. So two inputs have the same s although their layers differ exactly where each has a dead layer,
-and there the gradient is 0. Two rows of S, whose columns are the s(x_i), are equal far more often than not: a row is the
-product of one row of each layer, and only the different ones matter.
+Nothing here forms a vector of that length. A layer without an active neuron makes s(x) = 0 whatever
+the others do; else s(x) determines every layer's vector. So two inputs have the same s although
+their layers differ exactly where each has a dead layer, and there the gradient is 0. Two rows of S,
+whose columns are the s(x_i), are equal far more often than not: a row is the product of one row of
+each layer, and only the different ones matter.
 
 Patterns are those of `lipschitz.patterns`: for each hidden layer an array (n, n_l).
 """
@@ -26,15 +28,28 @@ Array = NDArray[np.floating]
 Bits = NDArray[np.bool_]
 Patterns = Sequence[Bits]
 
-_IN_SPAN = 1e-7  # residuals of 0/1 vectors: those outside of the span are further off by orders of magnitude
+# Residuals of 0/1 vectors: those outside of the span are further off by orders of magnitude.
+_IN_SPAN = 1e-7
 _USED = 1e-7  # of a coefficient that counts as one
 
 
 class Far(NamedTuple):
-    """For each input: the least sum_i |k_i| phi_i (inf where no k exists), and how many k_i are not 0 (0 there)."""
+    """The least sum_i |k_i| phi_i of each input, inf without a k, and how many k_i are not 0."""
 
     bound: Array
     combined: NDArray[np.int64]
+
+
+class Met(NamedTuple):
+    """Which regions are met: a number for each training point and then for each other input.
+
+    `empty` (n,) says which of the other inputs lie in regions without a training point, `one` names
+    one input of each of these.
+    """
+
+    region: NDArray[np.int64]
+    empty: Bits
+    one: NDArray[np.int64]
 
 
 def joined(*parts: Patterns) -> tuple[Bits, ...]:
@@ -64,8 +79,17 @@ def representatives(patterns: Patterns) -> NDArray[np.int64]:
     return np.sort(np.unique(numbered(patterns), return_index=True)[1])
 
 
+def met(seen: Patterns, new: Patterns) -> Met:
+    """The regions of training points `seen` and of other inputs `new`."""
+    region = numbered(joined(seen, new))
+    trained, others = region[: len(seen[0])], region[len(seen[0]) :]
+    empty = ~np.isin(others, trained)
+    first = np.unique(others, return_index=True)[1]
+    return Met(region, empty, first[empty[first]])
+
+
 def different_rows(patterns: Patterns) -> Bits:
-    """The different rows, zeros left out, of the matrix whose columns are s(x): (u, n), layer by layer."""
+    """The different rows, without zeros, of the matrix whose columns are s(x), (u, n)."""
     doors.patterns("patterns", patterns)
     found = np.ones((1, len(patterns[0])), dtype=bool)
     for layer in patterns:
@@ -92,10 +116,11 @@ def rank(patterns: Patterns) -> int:
 
 
 def far_from_data(seen: Patterns, phi: Array, new: Patterns) -> Far:
-    """Theorem 2's programme, min_k sum_i |k_i| phi_i subject to s(x) = sum_i k_i s(x_i), for each new x.
+    """Theorem 2: for each new x, min_k sum_i |k_i| phi_i subject to s(x) = sum_i k_i s(x_i).
 
-    `seen` are n patterns with their phi (n,); of several in one region the least phi counts. Whether any k exists is a matter
-    of linear algebra; where k is unique it is solved for, and where it is not HiGHS minimises.
+    `seen` are n patterns with their phi (n,); of several in one region the least phi counts.
+    Whether any k exists is a matter of linear algebra; where k is unique it is solved for, and
+    where it is not HiGHS minimises.
     """
     doors.patterns("seen", seen)
     doors.patterns("new", new, len(seen))
@@ -120,25 +145,26 @@ def far_from_data(seen: Patterns, phi: Array, new: Patterns) -> Far:
 
 
 def _least(matrix: sparse.csr_array, weight: Array, wanted: Array) -> Array:
-    """The k of least sum |k_i| phi_i with S k = s, which is known to exist; k is split into its two signs."""
+    """The k of least sum |k_i| phi_i with S k = s, which exists; k is split into its two signs."""
     both = sparse.hstack([matrix, -matrix], format="csr")
     found = linprog(np.tile(weight, 2), A_eq=both, b_eq=wanted, bounds=(0, None), method="highs")
     if found.x is None:
-        raise ArithmeticError(
-            f"linear programme: got status {found.status}, allowed a solution, which linear algebra has found"
-        )
+        allowed = "allowed a solution, which linear algebra has found"
+        raise ArithmeticError(f"linear programme: got status {found.status}, {allowed}")
     return found.x[: len(weight)] - found.x[len(weight) :]
 
 
 def exact_sum(columns: Bits, target: Bits, most: int = 4) -> tuple[int, ...] | None:
-    """The fewest columns, at most `most`, whose sum is `target`, or None: Theorem 2's special case, by exhaustive search.
+    """The fewest columns, at most `most`, whose sum is `target`, or None, by exhaustive search.
 
-    `columns` (u, m) and `target` (u,) share the rows of `different_rows`. Of 0/1 vectors only disjoint ones add up to one.
-    A zero target is the empty sum.
+    This is Theorem 2's special case. `columns` (u, m) and `target` (u,) share the rows of
+    `different_rows`. Of 0/1 vectors only disjoint ones add up to one. A zero target is the empty
+    sum.
     """
     _bits(columns, target)
     doors.whole("most", most, 0)
-    inside = np.flatnonzero(~(columns & ~target[:, None]).any(axis=0) & columns.any(axis=0))
+    outside = (columns & ~target[:, None]).any(axis=0)
+    inside = np.flatnonzero(~outside & columns.any(axis=0))
     for size in range(most + 1):
         found = _cover(columns, target, inside, size)
         if found is not None:
@@ -148,12 +174,15 @@ def exact_sum(columns: Bits, target: Bits, most: int = 4) -> tuple[int, ...] | N
 
 def _bits(columns: Bits, target: Bits) -> None:
     """Truth values of the same rows."""
-    if columns.ndim != 2 or target.shape != columns.shape[:1] or {columns.dtype.kind, target.dtype.kind} != {"b"}:
+    fit = columns.ndim == 2 and target.shape == columns.shape[:1]
+    if not fit or {columns.dtype.kind, target.dtype.kind} != {"b"}:
         got = f"{columns.dtype} {columns.shape} and {target.dtype} {target.shape}"
         raise Problem(f"columns, target: got {got}, allowed truth values (u, m) and (u,)")
 
 
-def _cover(columns: Bits, left: Bits, allowed: NDArray[np.int64], size: int) -> tuple[int, ...] | None:
+def _cover(
+    columns: Bits, left: Bits, allowed: NDArray[np.int64], size: int
+) -> tuple[int, ...] | None:
     if not left.any():
         return () if size == 0 else None
     if size == 0:

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from simplicity.nets import FullyConnected
 from simplicity.nets.loop import Diverged
 from simplicity.problems import doors
+from simplicity.process import lanes
 
 Array = NDArray[np.floating]
 Loss = Literal["squares", "cross entropy"]
@@ -48,6 +49,8 @@ STATISTICS = {
     "rounding": "largest | |db| / (alpha eps) - slope |, in units of what rounding b_1 may cause",
 }
 _NAMES = tuple(STATISTICS)
+_LANE = lanes.BYTES // 8
+_ONE, _TILE = (0,), (0,) * (32 // _LANE)
 _ULP = float(np.finfo(np.float64).eps)
 
 
@@ -178,9 +181,9 @@ def _is_identity(network: FullyConnected, train_first: bool) -> bool:
 
 
 def _padded(network: FullyConnected, sizes: NDArray) -> tuple[Array, Array]:
-    """Weights (layer, neuron below, neuron) and biases (layer, neuron), zeros where a layer is smaller than the largest."""
-    weights = np.zeros((len(sizes) - 1, sizes[:-1].max(), sizes[1:].max()))
-    biases = np.zeros((len(sizes) - 1, sizes[1:].max()))
+    """Weights (layer, neuron below, neuron) and biases (layer, neuron): see `_forward`."""
+    width = sizes.max() + -sizes.max() % _LANE
+    weights, biases = np.zeros((len(sizes) - 1, width, width)), np.zeros((len(sizes) - 1, width))
     for layer, (weight, bias) in enumerate(zip(*network, strict=True)):
         weights[layer, : weight.shape[1], : weight.shape[0]] = weight.T
         biases[layer, : len(bias)] = bias
@@ -197,68 +200,111 @@ def _network(weights: Array, biases: Array, sizes: NDArray) -> FullyConnected:
 
 
 # One order of summation once compiled, and NaN keeps its meaning: see `two_layer`.
-compiled = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")
+_OPTIONS = {"nogil": True, "cache": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
+compiled = numba.njit(**_OPTIONS)
+# A call counts anew who holds each of its arrays, a quarter of the time of steps this short. `note_step` stays a call: its
+# sums would have another order.
+_within = numba.njit(**_OPTIONS, forceinline=True)
 
 
-# Layer by layer in arrays as large as the largest layer: w[l, i, o] from neuron i below to neuron o, b[l, o], and h[l, i] with
-# h[0] = x, delta likewise. By input, so that what an inactive neuron would add, or pull, is a row that is skipped.
+# Layer by layer in arrays as large as the largest layer, rounded up to whole vectors by neurons of zeros: w[l, i, o] from
+# neuron i below to neuron o, b[l, o], and h[l, i] with h[0] = x, delta likewise. By input, so that what an inactive neuron
+# would add, or pull, is a row that is skipped: active[l, :counts[l]] are the others, found without a branch that could be
+# guessed wrongly. A tile of a row stays in registers from its product to its step.
 
 
-@compiled
-def _forward(w, b, sizes, h, identity):  # type: ignore[no-untyped-def]
-    """Fills h from its first row x on and returns f(x)."""
+@_within
+def _choose(h, k, layer, size, active):  # type: ignore[no-untyped-def]
+    """How many of h[k, layer] are not 0, which active[k, layer] then begins with."""
+    count = 0
+    for i in range(size):
+        active[k, layer, count] = i
+        count += not abs(h[k, layer, i]) <= 0  # so that what is not a number counts
+    return count
+
+
+@_within
+def _whole(size):  # type: ignore[no-untyped-def]
+    """`size` rounded up to vectors, and as many of these numbers as whole tiles have."""
+    end = size + -size % _LANE
+    return end, end - end % (_LANE * len(_TILE))
+
+
+@_within
+def _forward(w, b, sizes, h, k, active, counts, identity):  # type: ignore[no-untyped-def]
+    """Fills h[k] from its first row x on, active and counts likewise, and returns f(x)."""
     last = len(sizes) - 2
     for layer in range(last + 1):
-        above = h[layer + 1]
-        for o in range(sizes[layer + 1]):
-            above[o] = b[layer, o]
+        counts[k, layer] = _choose(h, k, layer, sizes[layer], active)
         if layer == 0 and identity:
             for o in range(sizes[1]):
-                above[o] += h[0, o]
+                h[k, 1, o] = max(b[0, o] + h[k, 0, o], 0.0)
         else:
-            for i in range(sizes[layer]):
-                size = h[layer, i]
-                if size != 0:
-                    row = w[layer, i]
-                    for o in range(sizes[layer + 1]):
-                        above[o] += size * row[o]
-        if layer < last:
-            for o in range(sizes[layer + 1]):
-                above[o] = max(above[o], 0.0)
-    return h[last + 1, 0]
+            end, wide = _whole(sizes[layer + 1])
+            for o in range(0, wide, _LANE * len(_TILE)):
+                _add_rows(w, b, layer, o, h, k, active, counts, layer < last, _TILE)
+            for o in range(wide, end, _LANE):
+                _add_rows(w, b, layer, o, h, k, active, counts, layer < last, _ONE)
+    return h[k, last + 1, 0]
 
 
-@compiled
-def _backward(w, sizes, h, delta, outer, rate):  # type: ignore[no-untyped-def]
+@_within
+def _add_rows(w, b, layer, o, h, k, active, counts, rectified, tile):  # type: ignore[no-untyped-def]
+    """A tile of h[k, layer + 1] from o on."""
+    width = h.shape[2]
+    row = (k * h.shape[1] + layer) * width
+    sums = lanes.load(b, layer * width + o, _LANE, tile)
+    for c in range(counts[k, layer]):
+        i = active[k, layer, c]
+        here = lanes.load(w, (layer * width + i) * width + o, _LANE, tile)
+        sums = lanes.outer(sums, here, lanes.spread(h, row + i, 0, _ONE))
+    if rectified:
+        sums = lanes.rectified(sums)
+    lanes.store(h, row + width + o, _LANE, sums)
+
+
+@_within
+def _backward(w, sizes, h, delta, k, active, counts, push, outer, rate):  # type: ignore[no-untyped-def]
     """delta = outer df / d(pre-activation) in the places of h; the weights above the first take a step of `rate`."""
     last = len(sizes) - 2
-    delta[last + 1, 0] = outer
+    delta[k, last + 1, 0] = outer
     for layer in range(last, 0, -1):
-        above = delta[layer + 1]
-        for i in range(sizes[layer]):
-            size, pull = h[layer, i], 0.0
-            if size > 0:
-                row = w[layer, i]
-                for o in range(sizes[layer + 1]):
-                    pull += row[o] * above[o]
-                size *= rate
-                for o in range(sizes[layer + 1]):
-                    row[o] -= size * above[o]
-            delta[layer, i] = pull
+        for i in range(h.shape[2]):
+            delta[k, layer, i] = 0
+            push[i] = -rate * h[k, layer, i]
+        end, wide = _whole(sizes[layer + 1])
+        for o in range(0, wide, _LANE * len(_TILE)):
+            _pull_rows(w, layer, o, delta, k, active, counts, push, rate != 0, _TILE)
+        for o in range(wide, end, _LANE):
+            _pull_rows(w, layer, o, delta, k, active, counts, push, rate != 0, _ONE)
 
 
-@compiled
-def _step(w, sizes, h, delta, rate, begin, end):  # type: ignore[no-untyped-def]
+@_within
+def _pull_rows(w, layer, o, delta, k, active, counts, push, moves, tile):  # type: ignore[no-untyped-def]
+    """What a tile of delta[k, layer + 1] from o on gives delta[k, layer], and the step of its weights."""
+    width = delta.shape[2]
+    above = lanes.load(delta, (k * delta.shape[1] + layer + 1) * width + o, _LANE, tile)
+    for c in range(counts[k, layer]):
+        i = active[k, layer, c]
+        at = (layer * width + i) * width + o
+        row = lanes.load(w, at, _LANE, tile)
+        delta[k, layer, i] += lanes.inner(row, above)
+        if moves:
+            lanes.store(w, at, _LANE, lanes.outer(row, above, lanes.spread(push, i, 0, _ONE)))
+
+
+@_within
+def _step(w, sizes, h, delta, k, active, counts, rate, begin, end):  # type: ignore[no-untyped-def]
     """A step of `rate` of the weights of the layers begin..end - 1, the first being 0."""
     for layer in range(begin, end):
-        for i in range(sizes[layer]):
-            size = rate * h[layer, i]
-            if size != 0:
-                for o in range(sizes[layer + 1]):
-                    w[layer, i, o] -= size * delta[layer + 1, o]
+        for c in range(counts[k, layer]):
+            i = active[k, layer, c]
+            size = rate * h[k, layer, i]
+            for o in range(sizes[layer + 1]):
+                w[layer, i, o] -= size * delta[k, layer + 1, o]
 
 
-@compiled
+@_within
 def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
     """|W_1^T delta_1|."""
     total = 0.0
@@ -273,7 +319,7 @@ def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
     return np.sqrt(total)
 
 
-@compiled
+@_within
 def loss_derivative(f, target, cross):  # type: ignore[no-untyped-def]
     """(l, dl/df, eps) for the output or logit f."""
     if not cross:
@@ -285,27 +331,31 @@ def loss_derivative(f, target, cross):  # type: ignore[no-untyped-def]
     return loss, -wrong if target > 0.5 else wrong, 1 / right
 
 
-@compiled
-def _look(w, b, sizes, x, y, chosen, h, delta, pull, rate, cross, identity):  # type: ignore[no-untyped-def]
+@_within
+def _look(  # type: ignore[no-untyped-def]
+    w, b, sizes, x, y, order, at, h, delta, active, counts, pull, push, rate, cross, identity
+):
     """Forward and backward; pull = sum of dl/db_1. Returns means of l, |dl/df| and eps. A lone sample moves w_2..w_d."""
-    loss, residual, epsilon = 0.0, 0.0, 0.0
-    pull[:] = 0
-    for k in range(len(chosen)):
+    loss, residual, epsilon, batch = 0.0, 0.0, 0.0, len(h)
+    for j in range(len(pull)):
+        pull[j] = 0
+    for k in range(batch):
+        chosen = order[at + k]
         for i in range(sizes[0]):
-            h[k, 0, i] = x[chosen[k], i]
-        f = _forward(w, b, sizes, h[k], identity)
-        value, outer, size = loss_derivative(f, y[chosen[k]], cross)
+            h[k, 0, i] = x[chosen, i]
+        f = _forward(w, b, sizes, h, k, active, counts, identity)
+        value, outer, size = loss_derivative(f, y[chosen], cross)
         loss += value
         residual += abs(outer)
         epsilon += size
-        _backward(w, sizes, h[k], delta[k], outer, rate if len(chosen) == 1 else 0.0)
+        _backward(w, sizes, h, delta, k, active, counts, push, outer, rate if batch == 1 else 0.0)
         for j in range(sizes[1]):
             pull[j] += delta[k, 1, j]
-    return loss / len(chosen), residual / len(chosen), epsilon / len(chosen)
+    return loss / batch, residual / batch, epsilon / batch
 
 
-@compiled
-def _move(w, b, sizes, h, delta, rate, train_first):  # type: ignore[no-untyped-def]
+@_within
+def _move(w, b, sizes, h, delta, active, counts, rate, train_first):  # type: ignore[no-untyped-def]
     """The rest of a step: biases, the first layer, and after a batch, which is seen whole before it moves anything, all."""
     batch, layers = len(h), len(sizes) - 1
     for k in range(batch):
@@ -313,10 +363,11 @@ def _move(w, b, sizes, h, delta, rate, train_first):  # type: ignore[no-untyped-
             for j in range(sizes[layer + 1]):
                 b[layer, j] -= rate / batch * delta[k, layer + 1, j]
         if batch > 1 or train_first:
-            _step(w, sizes, h[k], delta[k], rate / batch, 0 if train_first else 1, layers if batch > 1 else 1)
+            begin, end = 0 if train_first else 1, layers if batch > 1 else 1
+            _step(w, sizes, h, delta, k, active, counts, rate / batch, begin, end)
 
 
-@compiled
+@_within
 def keep_place(bias, old, middle, shift):  # type: ignore[no-untyped-def]
     """old = bias, shift += bias - middle; returns |bias - middle|^2."""
     square = 0.0
@@ -366,24 +417,28 @@ def _descend(  # type: ignore[no-untyped-def]
     w, b, sizes, x, y, order, rates, window, batch, cross, train_first, identity, origin, previous, out, trace, traced_epsilon
 ):
     """Advances w and b in place; a row of `out` for each window. `previous` holds eps of the step before, NaN at the start."""
-    first, at = sizes[1], 0
-    h, delta = np.zeros((batch, len(sizes), sizes.max())), np.zeros((batch, len(sizes), sizes.max()))
+    first, at, bias = sizes[1], 0, b[0]
+    width = w.shape[2]
+    h, delta = np.zeros((batch, len(sizes), width)), np.zeros((batch, len(sizes), width))
+    active, counts, push = np.zeros((batch, len(sizes), width), np.int64), np.zeros((batch, len(sizes)), np.int64), np.zeros(width)
     old, middle, shift, pull = np.empty(first), np.empty(first), np.empty(first), np.empty(first)
     for index in range(len(rates)):
         rate, row, squares = rates[index], out[index], 0.0
         middle[:] = b[0, :first]
         shift[:] = 0
         for step in range(window):
-            loss, residual, epsilon = _look(w, b, sizes, x, y, order[at : at + batch], h, delta, pull, rate, cross, identity)
+            loss, residual, epsilon = _look(
+                w, b, sizes, x, y, order, at, h, delta, active, counts, pull, push, rate, cross, identity
+            )
             at += batch
             if not np.isfinite(loss):
                 row[0] = np.nan
                 return
             pulled = _slope(w, sizes, pull, identity) / batch
-            squares += keep_place(b[0], old, middle, shift)
-            _move(w, b, sizes, h, delta, rate, train_first)
+            squares += keep_place(bias, old, middle, shift)
+            _move(w, b, sizes, h, delta, active, counts, rate, train_first)
             before = previous[0] if previous[0] > 0 else epsilon
-            note_step(row, old, b[0], origin, rate, loss, pulled, residual, epsilon, before, _ULP)
+            note_step(row, old, bias, origin, rate, loss, pulled, residual, epsilon, before, _ULP)
             if len(trace):
                 trace[index * window + step] = old
                 traced_epsilon[index * window + step] = epsilon

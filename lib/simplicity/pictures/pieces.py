@@ -38,8 +38,9 @@ def inline(figure: Figure, text: str) -> str:
     found[0] = found[0].replace("</svg>", defs + "</svg>")
     found += ['<span class="break"></span>'] if entries else []
     name = _name(text)
+    legend = "".join(block for group, block in blocks.items() if group.startswith("legend"))  # panels may have others
     for number, box in enumerate(entries):
-        content = f'<g id="{name}">{blocks["legend_1"]}</g>' if number == 0 else f'<use href="#{name}"/>'
+        content = f'<g id="{name}">{legend}</g>' if number == 0 else f'<use href="#{name}"/>'
         found.append(_svg(box, content, 0.0))
     return "\n".join(found)
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from simplicity.boursier.assumptions import Finding
 from simplicity.evidence.claims import cells_where
+from simplicity.grid.groups import Runs
 from simplicity.pictures import seeds
 from simplicity.pictures.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
@@ -49,75 +50,77 @@ def curves(panels: dict[str, tuple[xr.Dataset, dict[str, dict[str, Any]]]], alon
         return finish(figure, "rho along training, a thin line for each seed and a thick one for the median.")
 
 
-def smooth(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, float]) -> Picture:
+def smooth(fresh: Runs, recorded: Runs) -> Picture:
     """rho and excess risk against n for GeLU: gradient descent from both scales, and Adam."""
-    small, large = scales
+    scales = (recorded.settings.scale, recorded.settings.unaligned_scale)
     entries: dict[str, tuple[dict[str, Any], str]] = {
-        "gradient descent": ({"rule": "gd", "scale": small}, GREEN),
-        f"from scale {large:g}": ({"rule": "gd", "scale": large}, RED),
+        "gradient descent": ({"rule": "gd", "scale": scales[0]}, GREEN),
+        f"from scale {scales[1]:g}": ({"rule": "gd", "scale": scales[1]}, RED),
         "Adam": ({"rule": "adam"}, PURPLE),
     }
     with axes(2, height=3.5) as (figure, (left, right)):
         for fields, colour in entries.values():
-            for panel, name in ((left, "rho"), (right, "excess_risk")):
-                page, record = (cells_where(data, **fields) for data in (fresh, recorded))
-                if name == "rho":  # at n = 2d the two fits nearly interpolate themselves
-                    page, record = (data.isel(cell=(data.n > 2 * data.dim).values) for data in (page, record))
-                seeds.against(panel, page, record, "n", name, colour)
+            page, record = (runs.where(**fields) for runs in (fresh, recorded))
+            seeds.against(right, page, record, "n", "excess_risk", colour)
+            # At n = 2d the two fits nearly interpolate themselves.
+            page, record = (data.isel(cell=(data.n > 2 * data.dim).values) for data in (page, record))
+            seeds.against(left, page, record, "n", "rho", colour)
         for panel in (left, right):
             panel.set(xscale="log", xlabel="samples n")
-            _ticks(panel, np.unique(recorded.n.values)[::2])
+            _ticks(panel, np.unique(recorded.dataset.n.values)[::2])
         left.axhline(1, color=INK, alpha=FAINT, lw=0.8)
         left.set(ylabel="ρ", ylim=(-0.05, 1.25))
-        right.axhline(0.15 * float(recorded.noise_variance[0]), color=INK, alpha=FAINT, lw=0.8)
+        risk = 0.15 * recorded.settings.noise_variance
+        right.axhline(risk, color=INK, alpha=FAINT, lw=0.8)
         right.set(ylabel="excess risk", yscale="log")
-        seeds.legend(left, [(colour, name) for name, (_, colour) in entries.items()], fresh, recorded)
-        return finish(figure, "rho and excess risk against the number of samples for networks with GeLU, each seed a mark.")
+        colours = [(colour, name) for name, (_, colour) in entries.items()]
+        seeds.legend(left, colours, fresh.dataset, recorded.dataset)
+        return finish(figure, "rho and excess risk against n for networks with GeLU, each seed a mark.")
 
 
-def teacher(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, float]) -> Picture:
-    """A ReLU teacher: train and test error against n, and the excess risk beside that of a linear fit."""
-    page, record = (cells_where(data, scale=scales[0]) for data in (fresh, recorded))
-    unaligned, unaligned_record = (cells_where(data, scale=scales[1]) for data in (fresh, recorded))
-    variance = float(recorded.noise_variance[0])
+def teacher(fresh: Runs, recorded: Runs) -> Picture:
+    """A ReLU teacher: train and test error against n, and the risk beside that of a linear fit."""
+    small = (fresh["small"], recorded["small"])
+    unaligned = (fresh["unaligned"], recorded["unaligned"])
+    variance = float(recorded.settings.noise_variance)
     with axes(2, height=3.5) as (figure, (left, right)):
         for name, colour in (("train_mse", BLUE), ("test_mse", ORANGE)):
-            seeds.against(left, page, record, "n", name, colour)
-        seeds.against(left, unaligned, unaligned_record, "n", "train_mse", RED)
+            seeds.against(left, *small, "n", name, colour)
+        seeds.against(left, *unaligned, "n", "train_mse", RED)
         left.axhline(variance, color=INK, alpha=0.55, lw=1, ls="--")
-        left.annotate(f"σ² = {variance:g}", (float(recorded.n.min()), variance), va="bottom", fontsize=9)
+        place = (float(small[1].n.min()), variance)
+        left.annotate(f"σ² = {variance:g}", place, va="bottom", fontsize=9)
         left.set(ylabel="mean square error", ylim=(-0.04, 1.3))
-        seeds.against(right, page, record, "n", "excess_risk", GREEN)
-        seeds.against(right, page, record, "n", "linear_excess_risk", PURPLE)
+        for name, colour in (("excess_risk", GREEN), ("linear_excess_risk", PURPLE)):
+            seeds.against(right, *small, "n", name, colour)
         right.set(yscale="log", ylabel="excess risk")
         for panel in (left, right):
             panel.set(xscale="log", xlabel="samples n")
-            _ticks(panel, np.unique(recorded.n.values)[::2])
-        entries = [(BLUE, "train"), (ORANGE, "test"), (RED, f"train, from scale {scales[1]:g}")]
+            _ticks(panel, np.unique(small[1].n.values)[::2])
+        entries = [(BLUE, "train"), (ORANGE, "test")]
+        entries.append((RED, f"train, from scale {recorded.settings.unaligned_scale:g}"))
         entries += [(GREEN, "network"), (PURPLE, "one linear fit")]
-        seeds.legend(left, entries, fresh, recorded)
-        return finish(figure, "Errors and excess risk against the number of samples with a teacher of five ReLU neurons.")
+        seeds.legend(left, entries, *small)
+        return finish(figure, "Errors and excess risk against n with a teacher of five ReLU neurons.")
 
 
-def effective_widths(fresh: xr.Dataset, recorded: xr.Dataset, wide: tuple[np.ndarray, np.ndarray]) -> Picture:
-    """Number of direction groups against n, at the mild width and at the control's; `wide` masks the cells of each run."""
+def effective_widths(fresh: Runs, recorded: Runs) -> Picture:
+    """Number of direction groups against n, at the mild width and at the control's."""
     with axes(1, height=3.3) as (figure, (panel,)):
-        for narrow, colour in ((True, BLUE), (False, RED)):
-            page, record = (
-                data.isel(cell=~mask if narrow else mask) for data, mask in zip((fresh, recorded), wide, strict=True)
-            )
-            shown = record.assign(effective_width=record.effective_width + seeds.spread(record.sizes["cell"], 0.12))
+        for group, colour in (("narrow", BLUE), ("wide", RED)):
+            page, record = fresh[group], recorded[group]
+            count = record.sizes["cell"]
             seeds.medians(panel, record, "n", "effective_width", colour)
-            places = record.n.values * np.exp(seeds.spread(record.sizes["cell"], 0.04))
-            seeds.marks(panel, places, shown.effective_width.values, colour, True)
+            places = record.n.values * np.exp(seeds.spread(count, 0.04))
+            aside = record.effective_width.values + seeds.spread(count, 0.12)
+            seeds.marks(panel, places, aside, colour, True)
             seeds.marks(panel, page.n.values, page.effective_width.values, colour, False)
         panel.axhline(2, color=INK, alpha=FAINT, lw=0.8)
         panel.set(xscale="log", xlabel="samples and dimensions n", ylabel="groups of neurons", ylim=(0, None))
-        _ticks(panel, np.unique(recorded.n.values))
-        narrow_width = int(recorded.width.min())
-        entries = [(BLUE, f"m = {narrow_width}"), (RED, "m = 8 · 2ⁿ")]
-        seeds.legend(panel, entries, fresh.drop_vars("width"), recorded.drop_vars("width"))
-        return finish(figure, "Groups of neurons against n for orthogonal inputs, at a mild width and at a very large one.")
+        _ticks(panel, np.unique(recorded["narrow"].n.values))
+        entries = [(BLUE, f"m = {recorded.settings.width}"), (RED, "m = 8 · 2ⁿ")]
+        seeds.legend(panel, entries, *(runs.dataset.drop_vars("width") for runs in (fresh, recorded)))
+        return finish(figure, "Groups of neurons against n for orthogonal inputs, at a mild and a large width.")
 
 
 def assumption_table(columns: Sequence[str], rows: Sequence[tuple[str, str, tuple[Finding, ...]]]) -> str:

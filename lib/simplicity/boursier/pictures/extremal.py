@@ -1,6 +1,6 @@
 """Pictures of extremal vectors: G_n around the circle as a player over n, rates in n, counts, searched dimensions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,8 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from simplicity.boursier import extremal
-from simplicity.evidence.claims import Estimate, cells_where, mean, settings_of, share
+from simplicity.evidence.claims import Estimate, cells_where, mean, share
+from simplicity.grid.groups import Runs
 from simplicity.pictures.player import Dots, Line, Note, Panel, Player
 from simplicity.pictures.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
@@ -21,11 +22,12 @@ _CIRCLE = extremal.circle(ANGLES)
 RATE_TICKS, COUNT_TICKS = (50, 200, 800, 3200), (8, 32, 128, 1024, 4096)
 _CENTRE = np.array([0.25, 0.0])  # of the picture: the population's curve lies to the right
 _GROUND = 1.2  # the radius that stands for G = 0, larger than any |G_n| of the picture
-_KINDS: dict[str, tuple[str, dict[str, Any]]] = {
-    "Gaussian inputs": (BLUE, {"law": "gaussian", "labels": "linear"}),
-    "margin inputs": (GREEN, {"law": "margin", "labels": "linear"}),
-    "null labels": (PURPLE, {"law": "gaussian", "labels": "null"}),
-    "heavy-tailed noise": (RED, {"law": "gaussian", "labels": "heavy"}),
+# In words: colour, group of the runs for the rate, and which part of it.
+_RATES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "Gaussian inputs": (BLUE, "rate", {"law": "gaussian"}),
+    "margin inputs": (GREEN, "rate", {"law": "margin"}),
+    "null labels": (PURPLE, "null_rate", {}),
+    "heavy-tailed noise": (RED, "heavy_rate", {"law": "gaussian"}),
 }
 
 
@@ -88,24 +90,29 @@ def _counted(one: Landscape) -> str:
     return f"{len(one.vectors)} extremal vectors" + (f", {edge} on a boundary" if edge else "")
 
 
-def rates(fresh: xr.Dataset, recorded: xr.Dataset, exponents: Mapping[tuple[str, str], Estimate]) -> Picture:
-    """Three log-log panels; `exponents` (value, kind) of the recorded runs, which say what is drawn where."""
-    titles = {"supremum": "sup |Dₙ(w) − D|", "farthest": "farthest vector from D", "widest": "widest angle (radians)"}
+def rates(
+    fresh: Runs, recorded: Runs, exponent: Callable[[xr.Dataset, str], Estimate]
+) -> Picture:
+    """Three log-log panels of measures of concentration; `exponent(cells, value)` of recorded runs."""
+    titles = {
+        "supremum": ("sup |Dₙ(w) − D|", 4),
+        "farthest": ("farthest vector from D", 2),
+        "widest": ("widest angle (radians)", 3),
+    }
     with axes(len(titles), height=4.3) as (figure, panels):
-        for panel, (value, title) in zip(panels, titles.items(), strict=True):
-            shown = [kind for name, kind in exponents if name == value]
-            for kind in shown:
-                colour, fields = _KINDS[kind]
-                page, record = (cells_where(data, dim=2, **fields) for data in (fresh, recorded))
+        for panel, (value, (title, shown)) in zip(panels, titles.items(), strict=True):
+            handles = []
+            for colour, group, part in list(_RATES.values())[:shown]:
+                page, record = (runs(group, **part) for runs in (fresh, recorded))
                 _power_law(panel, page, record, value, colour)
+                handles.append(Line2D([], [], color=colour, label=_slope(exponent(record, value))))
             _log_log(panel, RATE_TICKS)
             panel.set_title(title)
-            handles = [Line2D([], [], color=_KINDS[kind][0], label=_slope(exponents[value, kind])) for kind in shown]
-            panel.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=8.5, handlelength=0.8)
-        kinds = dict.fromkeys(kind for _, kind in exponents)
-        handles = [Line2D([], [], color=_KINDS[kind][0], label=kind) for kind in kinds]
-        _legend(figure, handles)
-        return finish(figure, "Three measures of concentration against the number of samples on logarithmic axes, with slopes.")
+            below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.18)}
+            panel.legend(handles=handles, **below, fontsize=8.5, handlelength=0.8)
+        kinds = [Line2D([], [], color=one[0], label=kind) for kind, one in _RATES.items()]
+        _legend(figure, kinds)
+        return finish(figure, "Three measures of concentration against n on log axes, with slopes.")
 
 
 def _power_law(panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset, value: str, colour: str) -> None:
@@ -122,31 +129,30 @@ def _geometric(cells: xr.Dataset, value: str) -> tuple[Array, Array]:
     return ns, np.array([np.exp(np.log(cells_where(cells, n=n)[value]).mean()) for n in ns])
 
 
-def counts(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """Left the mean number of extremal vectors against n, right the share of draws with exactly two; bars: 95 % intervals."""
+def counts(fresh: Runs, recorded: Runs) -> Picture:
+    """Mean number of extremal vectors against n, and the share of draws with exactly two.
+
+    Bars are 95 % intervals.
+    """
+    sigma = float(recorded["noisy"].noise_variance[0]) ** 0.5
+    kinds: dict[str, tuple[str, str, dict[str, Any]]] = {
+        "Gaussian inputs": (BLUE, "counted", {"law": "gaussian"}),
+        "margin inputs": (GREEN, "counted", {"law": "margin"}),
+        f"Gaussian, σ = {sigma:g}": (ORANGE, "noisy", {}),
+        "null labels": (PURPLE, "null", {}),
+    }
     with axes(2, height=3.8) as (figure, panels):
-        for data in (recorded, fresh):
-            for shift, (colour, fields) in zip((0.94, 0.98, 1.02, 1.06), _counted_kinds(data).values(), strict=True):
-                _with_bars(panels, cells_where(data, dim=2, **fields), colour, shift, data is recorded)
+        for runs in (recorded, fresh):
+            for shift, (colour, group, part) in zip((0.94, 0.98, 1.02, 1.06), kinds.values(), strict=True):
+                _with_bars(panels, runs(group, **part), colour, shift, runs is recorded)
         for panel in panels:
             panel.axhline(1 if panel is panels[1] else 2, color=INK, alpha=FAINT, lw=0.8)
             _log_log(panel, COUNT_TICKS)
-        panels[0].set(title="mean number of extremal vectors", yticks=(2, 3, 5, 10, 20, 50), yticklabels=(2, 3, 5, 10, 20, 50))
+        ticks = (2, 3, 5, 10, 20, 50)
+        panels[0].set(title="mean number of extremal vectors", yticks=ticks, yticklabels=ticks)
         panels[1].set(title="share of draws with exactly two", yscale="linear", ylim=(-0.04, 1.06))
-        _legend(figure, [Line2D([], [], color=colour, label=kind) for kind, (colour, _) in _counted_kinds(recorded).items()])
-        return finish(figure, "Number of extremal vectors in the plane against the number of samples, in four settings.")
-
-
-def _counted_kinds(dataset: xr.Dataset) -> dict[str, tuple[str, dict[str, Any]]]:
-    """As `_KINDS`, at the noise levels of the run's own settings."""
-    settings = settings_of(dataset)
-    plain, noisy = ({"labels": "linear", "noise_variance": settings[name]} for name in ("noise_variance", "noisy_variance"))
-    return {
-        "Gaussian inputs": (BLUE, {"law": "gaussian", **plain}),
-        "margin inputs": (GREEN, {"law": "margin", **plain}),
-        f"Gaussian, σ = {settings['noisy_variance'] ** 0.5:g}": (ORANGE, {"law": "gaussian", **noisy}),
-        "null labels": _KINDS["null labels"],
-    }
+        _legend(figure, [Line2D([], [], color=one[0], label=kind) for kind, one in kinds.items()])
+        return finish(figure, "Number of extremal vectors in the plane against n, in four settings.")
 
 
 def _with_bars(panels: Sequence[Axes], cells: xr.Dataset, colour: str, shift: float, recorded: bool) -> None:
@@ -162,23 +168,25 @@ def _with_bars(panels: Sequence[Axes], cells: xr.Dataset, colour: str, shift: fl
             panel.plot(ns * shift, values, "o", color=colour, fillstyle="none", markersize=5, markeredgewidth=1)
 
 
-def dimensions(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
+def dimensions(fresh: Runs, recorded: Runs) -> Picture:
     """The exact supremum in the plane beside searched ones: as they are, and times sqrt(n / d)."""
-    gaussian = [cells_where(data, law="gaussian", labels="linear") for data in (fresh, recorded)]
-    dims = np.unique(gaussian[1].dim.values)
+    dims = (2, *np.unique(recorded["searched"].dim.values).tolist())
     colours = dict(zip(dims, (BLUE, ORANGE, GREEN, PURPLE, RED), strict=False))
     with axes(2, height=3.6) as (figure, panels):
         for panel, scaled in zip(panels, (False, True), strict=True):
             for dim, colour in colours.items():
-                page, record = (cells_where(part, dim=int(dim)) for part in gaussian)
-                page, record = (part.assign(shown=part.supremum * (part.n / dim) ** (scaled / 2)) for part in (page, record))
+                group, part = ("rate", {"law": "gaussian"}) if dim == 2 else ("searched", {"dim": dim})
+                page, record = (
+                    cells.assign(shown=cells.supremum * (cells.n / dim) ** (scaled / 2))
+                    for cells in (runs(group, **part) for runs in (fresh, recorded))
+                )
                 _power_law(panel, page, record, "shown", colour)
             _log_log(panel, RATE_TICKS)
         panels[0].set_title("sup |Dₙ(w) − D|")
         panels[1].set(title="the same times √(n / d)", yscale="linear", ylim=(0, None))
-        names = [f"d = {dim}" + ("" if dim == 2 else ", searched") for dim in dims]
-        _legend(figure, [Line2D([], [], color=colours[dim], label=name) for dim, name in zip(dims, names, strict=True)])
-        return finish(figure, "Largest deviation of D_n from D against the number of samples in several dimensions.")
+        names = {dim: f"d = {dim}" + ("" if dim == 2 else ", searched") for dim in dims}
+        _legend(figure, [Line2D([], [], color=colours[dim], label=names[dim]) for dim in dims])
+        return finish(figure, "Largest deviation of D_n from D against n in several dimensions.")
 
 
 def _slope(estimate: Estimate) -> str:

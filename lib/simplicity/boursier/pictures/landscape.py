@@ -10,7 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 
+from simplicity.boursier.criteria import at_limit
 from simplicity.evidence.claims import cells_where, share
+from simplicity.grid.groups import Runs
 from simplicity.pictures import seeds
 from simplicity.pictures.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
@@ -18,58 +20,66 @@ _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED)
 Array = np.ndarray
 
 
-def widths(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, float], control_n: int) -> Picture:
-    """Left: share of successes against n for each width. Right: train MSE against the width from a small and a large start.
+def widths(fresh: Runs, recorded: Runs) -> Picture:
+    """Left: share of seeds at the limit against n for each width. Right: train MSE against the width.
 
-    Both datasets carry a variable `success` (0 or 1).
+    On the right from a small and from a large start.
     """
-    small, large = scales
+    settings = recorded.settings
+    every, control_n = np.unique(settings.width), settings.unaligned_n
     with axes(2, height=3.6) as (figure, (left, right)):
-        all_widths = np.unique(recorded.width.values)
-        for data in (recorded, fresh):
-            for width in np.unique(data.width.values):
-                aside = np.searchsorted(all_widths, width) - (len(all_widths) - 1) / 2
-                part = cells_where(data, width=width, scale=small)
-                _shares(left, part, _on_scale(all_widths, width), data is recorded, shift=1 + 0.025 * aside)
+        for runs in (recorded, fresh):
+            for width in np.unique(runs.settings.width):
+                aside = np.searchsorted(every, width) - (len(every) - 1) / 2
+                colour, shift = _on_scale(every, width), 1 + 0.025 * aside
+                _shares(left, runs("small", width=width), colour, runs is recorded, shift)
         left.set(title="start at scale 0.001", ylabel="share of seeds at ρ = 1", ylim=(-0.05, 1.05))
-        _log(left, "n", np.unique(recorded.n.values))
-        for scale, colour in ((large, RED), (small, GREEN)):
-            page, record = (cells_where(data, scale=scale, n=control_n) for data in (fresh, recorded))
+        _log(left, "n", np.unique(settings.n))
+        for group, colour in (("unaligned", RED), ("small", GREEN)):
+            page, record = (runs(group, n=control_n) for runs in (fresh, recorded))
             seeds.against(right, page, record, "width", "train_mse", colour)
         right.set(title=f"n = {control_n}", ylabel="train error", ylim=(0, None))
-        _log(right, "width", 10.0 ** np.arange(np.floor(np.log10(all_widths.min())), np.ceil(np.log10(all_widths.max())) + 1))
-        right.annotate("small start", (0.98, 0.9), xycoords="axes fraction", ha="right", color=GREEN)
-        right.annotate(f"start at scale {large:g}", (0.98, 0.35), xycoords="axes fraction", ha="right", color=RED)
-        _legend(left, [(_on_scale(all_widths, m), f"m = {m:,}") for m in all_widths])
-        return finish(figure, "Share of seeds at the limit against n for each width, and train error against the width.")
+        decades = np.floor(np.log10(every.min())), np.ceil(np.log10(every.max()))
+        _log(right, "width", 10.0 ** np.arange(decades[0], decades[1] + 1))
+        words = {"small start": (0.9, GREEN), f"start at scale {settings.unaligned_scale:g}": (0.35, RED)}
+        for word, (height, colour) in words.items():
+            right.annotate(word, (0.98, height), xycoords="axes fraction", ha="right", color=colour)
+        _legend(left, [(_on_scale(every, m), f"m = {m:,}") for m in every])
+        about = "Share of seeds at the limit against n for each width, and train error against the width."
+        return finish(figure, about)
 
 
-def dimensions(fresh: xr.Dataset, recorded: xr.Dataset, n50: Mapping[int, float], exponent: float) -> Picture:
-    """Share of successes against n and against n / d for each dimension, and n50 against d with slopes of 1 and of 3.
+def dimensions(
+    fresh: Runs, recorded: Runs, n50: Mapping[int, float], exponent: float
+) -> Picture:
+    """Share of seeds at the limit against n and n / d for each dimension, and n50 against d.
 
-    Both datasets hold the cells whose inputs fill their space, with a variable `success`; `n50` and `exponent` are recorded.
+    With lines of the recorded exponent, of slope 1 and of slope 3.
     """
-    dims = np.unique(recorded.dim.values)
+    dims = np.unique(recorded.settings.dim)
     with axes(3, height=3.5, width=8.4) as (figure, (left, middle, right)):
-        for data in (recorded, fresh):
-            for dim in np.unique(data.dim.values):
-                part = cells_where(data, dim=dim)
-                _shares(left, part, _colour(dims, dim), data is recorded)
-                _shares(middle, part, _colour(dims, dim), data is recorded, shift=1 / dim)
+        for runs in (recorded, fresh):
+            for dim in np.unique(runs.settings.dim):
+                part, colour = runs("whole", dim=dim), _colour(dims, dim)
+                _shares(left, part, colour, runs is recorded)
+                _shares(middle, part, colour, runs is recorded, shift=1 / dim)
         for dim in dims:
             right.plot(dim, n50[int(dim)], "o", color=_colour(dims, dim), markersize=6, zorder=3)
-        middle_dim, middle_n = float(np.exp(np.log(dims).mean())), float(np.exp(np.mean(np.log([n50[int(d)] for d in dims]))))
+        centre = float(np.exp(np.log(dims).mean()))
+        height = float(np.exp(np.mean(np.log([n50[int(dim)] for dim in dims]))))
         ends = np.array([dims.min(), dims.max()], dtype=float)
         for slope, style in ((exponent, "-"), (1.0, ":"), (3.0, "--")):
-            right.plot(ends, middle_n * (ends / middle_dim) ** slope, style, color=INK, alpha=0.6, lw=1)
-        right.set(xscale="log", yscale="log", xlabel="dimension d", title="half of the seeds succeed", ylabel="samples n50")
+            right.plot(ends, height * (ends / centre) ** slope, style, color=INK, alpha=0.6, lw=1)
+        right.set(xscale="log", yscale="log", xlabel="dimension d", ylabel="samples n50")
+        right.set_title("half of the seeds succeed")
         _plain(right, dims)
         left.set(title="against n", ylabel="share of seeds at ρ = 1")
         middle.set(title="against n / d", xscale="log", xlabel="samples / dimension")
         _log(left, "n", np.array([10, 30, 100, 300]))
         _plain(middle, np.array([4, 8, 16, 32]))
         _legend(left, [(_colour(dims, dim), f"d = {dim}") for dim in dims])
-        return finish(figure, "Success against n and n / d for each dimension, and n50 against the dimension on log axes.")
+        about = "Success against n and n / d for each dimension, and n50 against the dimension."
+        return finish(figure, about)
 
 
 def stationary(fresh: xr.Dataset, recorded: xr.Dataset, kicks: tuple[float, ...]) -> Picture:
@@ -154,7 +164,7 @@ def step_sizes(recorded: xr.Dataset) -> Picture:
 def _shares(panel: Axes, cells: xr.Dataset, colour: str, recorded: bool, shift: float = 1.0) -> None:
     """The share of seeds at each n with its 95 % interval (recorded: line and bars), at n times `shift`."""
     ns = np.unique(cells.n.values)
-    found = [share(cells_where(cells, n=n).success.values > 0) for n in ns]
+    found = [share(at_limit(cells_where(cells, n=n))) for n in ns]
     values = np.array([one.value for one in found])
     if not recorded:
         panel.plot(ns * shift, values, "o", color=colour, fillstyle="none", markersize=5, zorder=3)

@@ -3,7 +3,7 @@
 Every seed is a mark, because outcomes are bimodal near the threshold.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from simplicity.evidence.claims import cells_where
+from simplicity.grid.groups import Runs
 from simplicity.pictures import seeds
 from simplicity.pictures.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
@@ -18,33 +19,36 @@ LAW_TITLES = {"gaussian": "Gaussian inputs (no margin)", "margin": "margin input
 _TOP = 1.3  # of the error axis; the few errors above are arrows
 
 
-def losses(fresh: xr.Dataset, recorded: xr.Dataset, scales: tuple[float, float]) -> Picture:
-    """Above: train and test MSE against n, one panel for each law, with a labelled line at sigma^2. Below: rho against n.
+def losses(fresh: Runs, recorded: Runs) -> Picture:
+    """Above: train and test MSE of the small start against n, with a line at sigma^2. Below: rho.
 
-    The errors are those of the small scale; rho is that of both, the large one being the control.
+    A panel for each law; rho is that of the small start and of the control.
     """
-    laws = _laws(fresh)
+    laws, settings = fresh.settings.law, recorded.settings
+    kinds = {
+        "small": (GREEN, f"ρ, scale {settings.scale:g}"),
+        "unaligned": (RED, f"ρ, scale {settings.unaligned_scale:g}"),
+    }
     with axes(1, height=6.4) as (figure, (single,)):
         single.remove()
         upper, lower = figure.subplots(2, len(laws), sharey="row", squeeze=False)
         for law, above, below in zip(laws, upper, lower, strict=True):
-            page, record = (cells_where(data, law=law) for data in (fresh, recorded))
-            _errors(above, cells_where(page, scale=scales[0]), cells_where(record, scale=scales[0]))
-            _sigma_line(above, float(fresh.noise_variance[0]))
+            _errors(above, *(runs("small", law=law) for runs in (fresh, recorded)))
+            _sigma_line(above, fresh.settings.noise_variance)
             above.set(title=LAW_TITLES[law], ylim=(-0.04, _TOP))
-            for scale, colour in zip(scales, (GREEN, RED), strict=True):
-                one, other = (cells_where(data, scale=scale) for data in (page, record))
-                seeds.against(below, one, other, "n", "rho", colour)
+            for group, (colour, _) in kinds.items():
+                page, record = (runs(group, law=law) for runs in (fresh, recorded))
+                seeds.against(below, page, record, "n", "rho", colour)
             below.axhline(1, color=INK, alpha=FAINT, lw=0.8)
             below.set(ylim=(-0.05, 1.2))
             for panel in (above, below):
-                _log_n(panel, fresh)
+                _log_n(panel, fresh.dataset)
         upper[0].set_ylabel("mean square error")
         lower[0].set_ylabel("train error / two-fit error  (ρ)")
-        entries = [(BLUE, "train error"), (ORANGE, "test error")]
-        entries += [(colour, f"ρ, scale {scale:g}") for scale, colour in zip(scales, (GREEN, RED), strict=True)]
-        seeds.legend(upper[0], entries, fresh, recorded)
-        return finish(figure, "Train and test error, and rho from a small and a large start, against n, each seed a mark.")
+        entries = [(BLUE, "train error"), (ORANGE, "test error"), *kinds.values()]
+        seeds.legend(upper[0], entries, fresh.dataset, recorded.dataset)
+        about = "Train and test error, and rho from a small and a large start, against n, each seed a mark."
+        return finish(figure, about)
 
 
 def at_paper_width(recorded: xr.Dataset, narrower: xr.Dataset, wider: xr.Dataset) -> Picture:
@@ -88,43 +92,51 @@ _KINDS = (("rms_two_ols", GREEN, "to the two fits"), ("rms_one_ols", PURPLE, "to
 
 
 def limits(
-    fresh: xr.Dataset, recorded: xr.Dataset, threshold: xr.Dataset, bins: np.ndarray, settings: dict[str, dict[str, Any]]
+    fresh: Runs, recorded: Runs, shown: Mapping[str, xr.Dataset], bins: np.ndarray
 ) -> Picture:
-    """Above: distance of the trained network to the two fits and to a single one. Below: histograms of the signed cosine.
+    """Above: distance of the trained network to two fits and to one. Below: signed cosines.
 
-    The histograms are those of the recorded run `threshold`, means over seeds weighted by |a| |w|; `settings` maps the title of
-    each to its cell fields.
+    Their histograms are means over seeds weighted by |a| |w|, of the runs that are `shown` under
+    their titles.
     """
     with axes(1, height=6.2) as (figure, (single,)):
         single.remove()
-        rows = figure.add_gridspec(2, len(settings), height_ratios=(3.2, 2))
+        rows = figure.add_gridspec(2, len(shown), height_ratios=(3.2, 2))
         _distances(figure.add_subplot(rows[0, :]), fresh, recorded)
         first = None
-        for column, (title, fields) in enumerate(settings.items()):
+        for column, (title, cells) in enumerate(shown.items()):
             panel = figure.add_subplot(rows[1, column], sharey=first)
-            panel.stairs(cells_where(threshold, **fields).histogram.values.mean(axis=0), bins, fill=True, color=GREEN)
-            panel.set(title=title, xlabel="signed cosine to own fit", xlim=(-1.02, 1.02), ylim=(0, 1.02))
+            panel.stairs(cells.histogram.values.mean(axis=0), bins, fill=True, color=GREEN)
+            limits = {"xlim": (-1.02, 1.02), "ylim": (0, 1.02)}
+            panel.set(title=title, xlabel="signed cosine to own fit", **limits)
             panel.tick_params(labelleft=first is None)
             first = first or panel
         assert first is not None
         first.set_ylabel("share of |a| |w|")
-        return finish(
-            figure, "Distances of the trained network to least-squares fits, and histograms over neurons of the cosine."
-        )
+        about = "Distances of the trained network to least-squares fits, and histograms of the cosine."
+        return finish(figure, about)
 
 
-def _distances(panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset) -> None:
-    groups = [(law, int(n)) for law in ("bounded margin", "gaussian") for n in np.unique(cells_where(recorded, law=law).n)]
-    for place, (law, n) in enumerate(groups):
+def _distances(panel: Axes, fresh: Runs, recorded: Runs) -> None:
+    places = [
+        (group, n)
+        for group in ("bounded", "no_margin")
+        for n in np.unique(recorded[group].n.values).tolist()
+    ]
+    for place, (group, n) in enumerate(places):
         for shift, (name, colour, _) in zip((-0.18, 0.18), _KINDS, strict=True):
-            for data in (recorded, fresh):
-                values = cells_where(data, law=law, n=n)[name].values
-                seeds.marks(panel, place + shift + seeds.spread(len(values), 0.13), values, colour, data is recorded)
+            for runs in (recorded, fresh):
+                values = runs(group, n=n)[name].values
+                aside = place + shift + seeds.spread(len(values), 0.13)
+                seeds.marks(panel, aside, values, colour, runs is recorded)
     panel.axhline(0.01, color=INK, alpha=FAINT, lw=0.8)
-    panel.annotate("criterion", (len(groups) - 0.52, 0.01), va="bottom", ha="right", alpha=0.7, fontsize=9)
-    panel.set(yscale="log", ylabel="rms over fresh inputs", xticks=range(len(groups)))
-    panel.set_xticklabels([f"{law}\nn = {n}" for law, n in groups])
-    seeds.legend(panel, [(colour, label) for _, colour, label in _KINDS], fresh, recorded)
+    end = (len(places) - 0.52, 0.01)
+    panel.annotate("criterion", end, va="bottom", ha="right", alpha=0.7, fontsize=9)
+    panel.set(yscale="log", ylabel="rms over fresh inputs", xticks=range(len(places)))
+    laws = {"bounded": "bounded margin", "no_margin": "gaussian"}
+    panel.set_xticklabels([f"{laws[group]}\nn = {n}" for group, n in places])
+    entries = [(colour, label) for _, colour, label in _KINDS]
+    seeds.legend(panel, entries, fresh.dataset, recorded.dataset)
 
 
 def scale_sweep(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:

@@ -1,22 +1,25 @@
-"""Deep networks on CIFAR-10 cats against horses beside the linear model of their tangent kernel (claims H22 to H25).
+"""Deep networks on CIFAR-10 cats against horses beside their linear model (claims H22 to H25).
 
-Hu et al. 2020, Figure 3: 10,000 training and 2,000 test images. Images are averaged over 4 x 4 pixels to 8 x 8 x 3 (d = 192),
-or left at 32 x 32 x 3 (d = 3072), where 2,000 test images span everything and the complement is empty: the fully connected
-network gets 8,000 there, of which 6,000 are training images that it does not see. The files of CIFAR-10 must be there
-(`simplicity data fetch`); the small presets use scikit-learn's digits 3 against 8.
+Hu et al. 2020, Figure 3: 10,000 training and 2,000 test images. Images are averaged over 4 x 4
+pixels to 8 x 8 x 3 (d = 192), or left at 32 x 32 x 3 (d = 3072), where 2,000 test images span
+everything and the complement is empty: the fully connected network gets 8,000 there, of which 6,000
+are training images that it does not see. The files of CIFAR-10 must be there (`simplicity data
+fetch`); the small presets use scikit-learn's digits 3 against 8.
 """
 
-import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from simplicity.data import corruption, images, streams
-from simplicity.evidence.claims import Check, cells_where
+from simplicity.evidence.claims import Check
 from simplicity.grid import config
-from simplicity.grid.config import seeds, shared
+from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import linear_images
+from simplicity.hu.linear_images import Case
 
 CLAIMS = ("H22", "H23", "H24", "H25")
 
@@ -25,104 +28,113 @@ LARGE = 32
 MOST = 12_000
 
 
-@dataclasses.dataclass(frozen=True)
-class Setting:
-    """A network and the images it gets; `seeds` at most."""
+class Setting(NamedTuple):
+    """A network and the images it gets; `title` is its name in texts."""
 
+    title: str
     network: str
     side: int
     n: int
     tests: int
     width: int
     steps: int
-    seeds: int = 5
 
 
 SETTINGS = {
-    "infinite 8": Setting("infinite", 8, 2000, 1000, 1, 60),
-    "infinite flattened 8": Setting("infinite flattened", 8, 200, 200, 1, 60),
-    "flattened 8": Setting("flattened", 8, 2000, 2000, 16, 60),
-    "pooled 8": Setting("pooled", 8, 2000, 2000, 16, 60, seeds=3),
-    "connected 8": Setting("connected", 8, 10_000, 2000, 256, 60, seeds=3),
-    "wide 8": Setting("connected", 8, 2000, 2000, 1024, 60, seeds=2),
-    "connected 32": Setting("connected", 32, 2000, 8000, 256, 44, seeds=2),
-    "flattened 32": Setting("flattened", 32, 250, 1000, 16, 40, seeds=1),
-    "pooled 32": Setting("pooled", 32, 250, 1000, 16, 40, seeds=1),
-    "long 8": Setting("connected", 8, 10_000, 2000, 256, 400, seeds=2),
+    "connected 8": Setting("fully connected, width 256", "connected", 8, 10_000, 2000, 256, 60),
+    "long 8": Setting(
+        "fully connected, width 256, 400 steps", "connected", 8, 10_000, 2000, 256, 400
+    ),
+    "wide 8": Setting("fully connected, width 1024", "connected", 8, 2000, 2000, 1024, 60),
+    "infinite 8": Setting("fully connected, infinitely wide", "infinite", 8, 2000, 1000, 1, 60),
+    "infinite flattened 8": Setting(
+        "convolutional, infinitely wide", "infinite flattened", 8, 200, 200, 1, 60
+    ),
+    "flattened 8": Setting("convolutional", "flattened", 8, 2000, 2000, 16, 60),
+    "pooled 8": Setting("convolutional, pooled", "pooled", 8, 2000, 2000, 16, 60),
+    "connected 32": Setting("fully connected, width 256", "connected", 32, 2000, 8000, 256, 44),
+    "flattened 32": Setting("convolutional", "flattened", 32, 250, 1000, 16, 40),
+    "pooled 32": Setting("convolutional, pooled", "pooled", 32, 250, 1000, 16, 40),
 }
+TITLES = {name: f"{one.side} x {one.side} x 3, {one.title}" for name, one in SETTINGS.items()}
+JUDGED = {
+    "connected 8": "H22", "wide 8": "H22", "connected 32": "H22",
+    "flattened 8": "H23", "flattened 32": "H23",
+}  # fmt: skip
 
 
 @config.settings
-class Config:
-    data: str = config.param("cifar10", "images: CIFAR-10 cats / horses, or digits 3 / 8", choices=tuple(CLASSES))
-    settings: tuple[str, ...] = config.param(tuple(SETTINGS), "network and side of the images", choices=tuple(SETTINGS))
-    rate: float = config.param(0.5, "learning rate in units of d / (c_1 lambda_max)", low=1e-6, high=1.9)
+class Run(linear_images.Run):
+    setting: str = config.param(
+        "infinite 8", "network and side of the images", choices=tuple(SETTINGS)
+    )
+    data: str = config.param(
+        "digits", "images: CIFAR-10 cats / horses, or digits 3 / 8", choices=tuple(CLASSES)
+    )
+    side: int = config.param(8, "side of the images", low=1, high=LARGE)
+    tests: int = config.param(1000, "test images", unit="samples", low=1, high=10**6)
     fewer: int = config.param(1, "times fewer images than planned", low=1, high=1000)
-    points: int = config.param(20, "looks along the run, beside those in the window", low=2, high=1000)
-    shown: int = config.param(12, "test images whose outputs are kept", unit="samples", low=3, high=1000)
-    seeds: int = config.param(5, "seeds of each setting, at most; the costly ones have fewer", low=1, high=100_000)
-    first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
 
 
-FULL = Config()
-QUICK = dataclasses.replace(FULL, data="digits", settings=("wide 8", "infinite 8"), fewer=20, seeds=1)
-TINY = dataclasses.replace(QUICK, settings=("infinite 8",), points=4)
+def planned(name: str) -> Callable[[Run], object]:
+    """What a run's setting says of `name`; of images `fewer` times less."""
+
+    def value(run: Run) -> object:
+        found = getattr(SETTINGS[run.setting], name)
+        return found // run.fewer if name in ("n", "tests") else found
+
+    return value
 
 
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    setting: str
-    seed: int
-    data: str
-    network: str
-    side: int
-    n: int
-    tests: int
-    width: int
-    rate: float
-    steps: int
-    points: int
-    shown: int
+GRID = Grid(
+    Run,
+    groups={  # the costly settings have fewer seeds
+        "main": {"setting": ("infinite 8",)},
+        "three": {"setting": (), "seeds": 3},
+        "two": {"setting": ("wide 8",), "seeds": 2},
+        "one": {"setting": (), "seeds": 1},
+    },
+    quick={
+        **{name: planned(name) for name in Setting._fields[1:]},
+        "fewer": 20, "rate": 0.5, "points": 20, "shown": 12, "seeds": 1,
+    },
+    full={
+        "data": "cifar10",
+        "setting": ("infinite 8", "infinite flattened 8", "flattened 8"),
+        "three_setting": ("pooled 8", "connected 8"),
+        "two_setting": ("wide 8", "connected 32", "long 8"),
+        "one_setting": ("flattened 32", "pooled 32"),
+        "fewer": 1, "seeds": 5,
+    },
+    tiny={"two_setting": (), "points": 4},
+)  # fmt: skip
 
 
-def cells(config: Config) -> list[Cell]:
-    found = []
-    for name in config.settings:
-        one = SETTINGS[name]
-        found += [
-            Cell(
-                setting=name, seed=seed, network=one.network, side=one.side, n=one.n // config.fewer,
-                tests=one.tests // config.fewer, width=one.width, steps=one.steps, **shared(Cell, config),
-            )
-            for seed in list(seeds(config))[: one.seeds]
-        ]  # fmt: skip
-    return found
-
-
-def measure(cell: Cell) -> xr.Dataset:
-    """The network against its model along `probe`; `trained` and `tested` are how many images there were."""
-    given = sample(cell)
-    found = linear_images.follow(
-        given, cell.network, width=cell.width, rate=cell.rate, steps=cell.steps, points=cell.points, shown=cell.shown,
-        rng=streams.generator(cell.seed, streams.INITIALISATION), shuffle=streams.generator(cell.seed, streams.NOISE),
-    )  # fmt: skip
+def measure(run: Run) -> xr.Dataset:
+    """The network against its model; `trained` and `tested` are how many images there were."""
+    given = sample(run)
+    found = linear_images.beside(run, given)
     if found.sizes["plane"] == 1:  # digits are grey
         found = found.isel(plane=[0, 0, 0])
     return found.assign(trained=len(given.y), tested=len(given.y_test))
 
 
-def sample(cell: Cell) -> linear_images.Sample:
-    """Images of the two classes at random; test images beyond the data set's own are training images not trained on."""
-    rng = streams.generator(cell.seed, streams.DATA)
-    split = images.load(cell.data, rng)
-    train, test = (corruption.drawn(part.y, CLASSES[cell.data], MOST, rng) for part in (split.train, split.test))
-    own = min(cell.tests, len(test.y))
-    unseen = slice(cell.n, cell.n + cell.tests - own)
-    tested = np.concatenate([split.test.x[test.chosen[:own]], split.train.x[train.chosen[unseen]]])
+def sample(run: Run) -> linear_images.Sample:
+    """Images of the two classes; test images beyond the data's own are training images unseen."""
+    rng = streams.generator(run.seed, streams.DATA)
+    split = images.load(run.data, rng)
+    train, test = (
+        corruption.drawn(part.y, CLASSES[run.data], MOST, rng) for part in (split.train, split.test)
+    )
+    own = min(run.tests, len(test.y))
+    unseen = slice(run.n, run.n + run.tests - own)
+    tested = [split.test.x[test.chosen[:own]], split.train.x[train.chosen[unseen]]]
     return linear_images.prepared(
-        pixels(split.train.x[train.chosen[: cell.n]], split.train.top, cell.side), train.y[: cell.n],
-        pixels(tested, split.train.top, cell.side), np.concatenate([test.y[:own], train.y[unseen]]),
-    )  # fmt: skip
+        pixels(split.train.x[train.chosen[: run.n]], split.train.top, run.side),
+        train.y[: run.n],
+        pixels(np.concatenate(tested), split.train.top, run.side),
+        np.concatenate([test.y[:own], train.y[unseen]]),
+    )
 
 
 def pixels(x: NDArray[np.uint8], top: int, side: int) -> NDArray[np.float64]:
@@ -132,37 +144,20 @@ def pixels(x: NDArray[np.uint8], top: int, side: int) -> NDArray[np.float64]:
     return squares.mean(axis=(3, 5)).astype(float)
 
 
-def checks(dataset: xr.Dataset) -> list[Check]:
-    """Of CIFAR-10 alone, the data of the paper."""
-    if set(dataset.data.values.tolist()) != {"cifar10"}:
-        return []
+def checks(runs: Runs) -> list[Check]:
     found: list[Check] = []
     for name, claim in JUDGED.items():
-        runs = cells_where(dataset, setting=name)
-        if not runs.sizes["cell"]:
-            continue
-        where = f"CIFAR-10 {TITLES[name]}"
-        pooled = cells_where(dataset, setting=f"pooled {name.rpartition(' ')[2]}")
-        found += linear_images.close(dataset, where, runs, claim, pooled)
-        found.append(linear_images.sized(dataset, where, runs, pooled))
-        if runs.rest.values.min() > linear_images.APART:  # else there is little complement, or none
-            found.append(linear_images.split(dataset, where, runs, claim))
-    long = cells_where(dataset, setting="long 8")
-    if long.sizes["cell"]:
-        found += linear_images.later(dataset, f"CIFAR-10 {TITLES['long 8']}", long, "H22")
-    return found
+        one, pooled = case(runs, name, claim), runs.where(setting=f"pooled {SETTINGS[name].side}")
+        found += [*one.close(pooled), one.sized(pooled)]
+        if SETTINGS[name].tests > 2 * 3 * SETTINGS[name].side ** 2:
+            found.append(one.split())  # else there is little complement, or none
+    return found + case(runs, "long 8", "H22").later()
 
 
-JUDGED = {"connected 8": "H22", "wide 8": "H22", "connected 32": "H22", "flattened 8": "H23", "flattened 32": "H23"}
-TITLES = {
-    "connected 8": "8 x 8 x 3, fully connected, width 256",
-    "long 8": "8 x 8 x 3, fully connected, width 256, 400 steps",
-    "wide 8": "8 x 8 x 3, fully connected, width 1024",
-    "infinite 8": "8 x 8 x 3, fully connected, infinitely wide",
-    "infinite flattened 8": "8 x 8 x 3, convolutional, infinitely wide",
-    "flattened 8": "8 x 8 x 3, convolutional",
-    "pooled 8": "8 x 8 x 3, convolutional, pooled",
-    "connected 32": "32 x 32 x 3, fully connected, width 256",
-    "flattened 32": "32 x 32 x 3, convolutional",
-    "pooled 32": "32 x 32 x 3, convolutional, pooled",
-}
+def case(runs: Runs, name: str, claim: str) -> Case:
+    """The runs of one setting; of CIFAR-10 alone, the data of the paper."""
+    cells = runs.where(setting=name)
+    unless = "" if cells.sizes["cell"] else "no such run"
+    if runs.settings.data != "cifar10":
+        unless = "the criteria are of CIFAR-10"
+    return Case(runs, name.replace(" ", "_"), f"CIFAR-10 {TITLES[name]}", claim, cells, unless)

@@ -1,6 +1,7 @@
-"""Pictures of a network beside its linear model: over time, over dimension and width, over settings, and how it ends."""
+"""Pictures of a network beside its linear model: over time, size and settings, and how it ends."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,9 +11,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from simplicity.evidence.claims import cells_where
-from simplicity.pictures import seeds
+from simplicity.pictures import seeds, style
 from simplicity.pictures.player import Dots, Line, Note, Panel, Player, Track
-from simplicity.pictures.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
+from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
 Array = NDArray[np.floating]
 NETWORK, MODEL = BLUE, RED  # as in the paper's figure
@@ -20,88 +21,102 @@ _LEVELS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1)
 
 
 def over_time(line: xr.Dataset, spectrum: xr.Dataset, reach: float) -> Player:
-    """One run each: outputs along a line, learned parts along the inputs' principal directions, and both losses.
+    """One run each: outputs along a line, parts along principal directions, and both losses.
 
-    `line` and `spectrum` are single cells of `first_figure` with pictures, `reach` is the largest <x, u> on the line.
+    `line` and `spectrum` are single cells of `first_figure` with pictures, `reach` is the largest
+    <x, u> on the line.
     """
-    frames = range(line.sizes["time"])
-    places = np.linspace(-reach, reach, line.sizes["place"])
-    label = np.stack([places, line.line_label.values], axis=1)
-    along: list[Track] = [
-        Dots("labels", [label], INK, 2.0, 0.35),
-        Line("network at the end", [np.stack([places, line.line_network.values[-1]], axis=1)], NETWORK, 1.2, 0.5, "3 3"),
-        Line("linear model", [np.stack([places, line.line_model.values[t]], axis=1) for t in frames], MODEL, 2.2),
-        Line("network", [np.stack([places, line.line_network.values[t]], axis=1) for t in frames], NETWORK, 2.2),
+    panels = [_outputs(line, reach), _components(spectrum), _losses(line)]
+    labels = [
+        f"step {int(step)}, {clock:.2g} times d log d / η"
+        for step, clock in zip(line.step, line.clock, strict=True)
     ]
-    panels = [
-        Panel(
-            "outputs on a line", (-reach, reach), (-1.9, 1.9), along, "⟨x, u⟩", "",
-            [(x, f"{x:g}") for x in (-3, -2, -1, 0, 1, 2, 3)], [(y, f"{y:g}") for y in (-1, 0, 1)], width=300, height=300,
-        )
-    ]  # fmt: skip
-    parts = np.arange(spectrum.sizes["component"])
-    top = 1.1 * float(np.abs(spectrum.wanted.values).max())
-    learned: list[Track] = [
-        Dots("labels' part", [np.stack([parts, np.abs(spectrum.wanted.values)], axis=1)], INK, 2.6, 0.4, hollow=True),
-        Line("linear model", [np.stack([parts, np.abs(spectrum.learned_model.values[t])], axis=1) for t in frames], MODEL, 1.4),
-        Dots("network", [np.stack([parts, np.abs(spectrum.learned_network.values[t])], axis=1) for t in frames], NETWORK, 2.4),
-    ]
-    panels.append(
-        Panel(
-            "learned, by principal direction", (-1, len(parts)), (0, top), learned, "direction by variance", "",
-            [(x, str(x + 1)) for x in (0, 9, 19, 29, 39, 49)], [(y, f"{y:.1f}") for y in np.arange(0, top, 0.1)], width=300,
-            height=300,
-        )
-    )  # fmt: skip
-    panels.append(_losses(line, list(frames)))
-    labels = [f"step {int(step)}, {clock:.2g} times d log d / η" for step, clock in zip(line.step, line.clock, strict=True)]
-    about = "Network and linear model over training: outputs along a line, learned components, and losses."
+    about = "Network and linear model over training: outputs on a line, learned parts, and losses."
     return Player(panels, labels, about, step_name="steps", milliseconds=450)
 
 
-def _losses(cell: xr.Dataset, frames: Sequence[int]) -> Panel:
-    clock = np.log10(cell.clock.values)
+def _outputs(line: xr.Dataset, reach: float) -> Panel:
+    places = np.linspace(-reach, reach, line.sizes["place"])
+    network, model = (_points(places, line[f"line_{name}"]) for name in ("network", "model"))
     tracks: list[Track] = [
-        Line(name, [np.stack([clock, cell[of].values], axis=1)], colour, 1.6, dashes=dashes)
+        Dots("labels", _points(places, line.line_label), INK, 2.0, 0.35),
+        Line("network at the end", network[-1:], NETWORK, 1.2, 0.5, "3 3"),
+        Line("linear model", model, MODEL, 2.2),
+        Line("network", network, NETWORK, 2.2),
+    ]
+    return Panel(
+        "outputs on a line", (-reach, reach), (-1.9, 1.9), tracks, "⟨x, u⟩", "",
+        [(x, f"{x:g}") for x in range(-3, 4)], [(y, f"{y:g}") for y in (-1, 0, 1)],
+        width=300, height=300,
+    )  # fmt: skip
+
+
+def _components(spectrum: xr.Dataset) -> Panel:
+    parts, wanted = np.arange(spectrum.sizes["component"]), np.abs(spectrum.wanted)
+    network, model = (np.abs(spectrum[f"learned_{name}"]) for name in ("network", "model"))
+    tracks: list[Track] = [
+        Dots("labels' part", _points(parts, wanted), INK, 2.6, 0.4, hollow=True),
+        Line("linear model", _points(parts, model), MODEL, 1.4),
+        Dots("network", _points(parts, network), NETWORK, 2.4),
+    ]
+    top = 1.1 * float(wanted.max())
+    return Panel(
+        "learned, by principal direction", (-1, len(parts)), (0, top), tracks,
+        "direction by variance", "", [(x, str(x + 1)) for x in (0, 9, 19, 29, 39, 49)],
+        [(y, f"{y:.1f}") for y in np.arange(0, top, 0.1)], width=300, height=300,
+    )  # fmt: skip
+
+
+def _points(x: NDArray, y: xr.DataArray | Array) -> list[Array]:
+    """A curve (points, 2) for each frame, or one for all."""
+    return [np.stack([x, values], axis=1) for values in np.atleast_2d(np.asarray(y))]
+
+
+def _losses(cell: xr.Dataset) -> Panel:
+    clock = np.log10(cell.clock.values)
+    left = float(clock[0]) + 0.1
+    tracks: list[Track] = [
+        Line(name, _points(clock, cell[of]), colour, 1.6, dashes=dashes)
         for name, of, colour, dashes in (
-            ("", "train_linear", MODEL, ""), ("", "test_linear", MODEL, "4 3"), ("", "train", NETWORK, ""),
-            ("test loss", "test", NETWORK, "4 3"),
+            ("", "train_linear", MODEL, ""), ("", "test_linear", MODEL, "4 3"),
+            ("", "train", NETWORK, ""), ("test loss", "test", NETWORK, "4 3"),
         )
     ]  # fmt: skip
-    tracks.append(Line("", [np.array([[x, 0.0], [x, 0.5]]) for x in clock[list(frames)]], INK, 1.0, 0.5, "3 3"))
-    tracks.append(Note(["model: " + f"{value:.3f}" for value in cell.test_linear.values], (float(clock[0]) + 0.1, 0.04)))
-    tracks.append(Note(["network: " + f"{value:.3f}" for value in cell.test.values], (float(clock[0]) + 0.1, 0.08)))
-    ticks = [(np.log10(x), f"{x:g}") for x in (0.1, 1, 10, 50)]
+    now = [np.array([[x, 0.0], [x, 0.5]]) for x in clock]
+    tracks.append(Line("", now, INK, 1.0, 0.5, "3 3"))
+    tracks.append(Note([f"model: {value:.3f}" for value in cell.test_linear.values], (left, 0.04)))
+    tracks.append(Note([f"network: {value:.3f}" for value in cell.test.values], (left, 0.08)))
     return Panel(
-        "losses", (float(clock[0]), float(clock[-1])), (0, 0.5), tracks, "time / (d log d / η)", "", ticks,
+        "losses", (float(clock[0]), float(clock[-1])), (0, 0.5), tracks,
+        "time / (d log d / η)", "", [(np.log10(x), f"{x:g}") for x in (0.1, 1, 10, 50)],
         [(y, f"{y:.1f}") for y in (0, 0.1, 0.2, 0.3, 0.4, 0.5)], width=280, height=300,
     )  # fmt: skip
 
 
 def first_figure(cells: xr.Dataset, plateau: tuple[float, float]) -> Picture:
-    """Recorded runs: losses of every teacher, left on training, middle on fresh samples; right, outputs of one."""
+    """Recorded: train and test losses of every teacher; right, outputs of one."""
     with axes(3, height=3.5) as (figure, (left, middle, right)):
         for panel, name, title in ((left, "train", "train loss"), (middle, "test", "test loss")):
-            for cell in (cells.isel(cell=k) for k in range(cells.sizes["cell"])):
-                panel.plot(cell.clock, cell[f"{name}_linear"], color=MODEL, alpha=0.8, lw=1.1)
-                panel.plot(cell.clock, cell[name], color=NETWORK, alpha=0.8, lw=1.1)
+            for of, colour in ((f"{name}_linear", MODEL), (name, NETWORK)):
+                panel.plot(cells.clock.T, cells[of].T, color=colour, alpha=0.8, lw=1.1)
             panel.axvspan(*plateau, color=INK, alpha=0.07, lw=0)
             panel.set(xscale="log", ylim=(0, 0.5), title=title)
         one = cells.isel(cell=0)
-        for k in range(one.sizes["input"]):
-            right.plot(one.clock, one.shown_model[:, k], color=MODEL, lw=1.1)
-            right.plot(one.clock, one.shown_network[:, k], color=NETWORK, lw=1.1)
+        right.plot(one.clock, one.shown_model, color=MODEL, lw=1.1)
+        right.plot(one.clock, one.shown_network, color=NETWORK, lw=1.1)
         right.axvspan(*plateau, color=INK, alpha=0.07, lw=0)
         right.set(xscale="log", title="outputs, five fresh inputs")
         for panel in (left, middle, right):
             _clock(panel)
         _legend(figure, [(NETWORK, "network", "-"), (MODEL, "linear model", "-")], 2)
-        return finish(figure, "Train loss, test loss and outputs at five inputs over time, network and linear model.")
+        about = "Losses and outputs at five inputs over time, of network and linear model."
+        return finish(figure, about)
 
 
-def sizes(
-    fresh: tuple[xr.Dataset, xr.Dataset], dims: tuple[xr.Dataset, xr.Dataset], widths: tuple[xr.Dataset, xr.Dataset]
-) -> Picture:
+Pair = tuple[xr.Dataset, xr.Dataset]
+
+
+def sizes(fresh: Pair, dims: Pair, widths: Pair) -> Picture:
     """rel against d, with a width that grows and with 16 neurons; right, against the width.
 
     `fresh` and `dims` are (grown, narrow), `widths` is (fresh, recorded).
@@ -117,46 +132,53 @@ def sizes(
         for panel in (left, right):
             _levels(panel)
             panel.minorticks_off()
-        seeds.legend(left, [(BLUE, "m grows as d^1.5, or as marked"), (ORANGE, "m = 16")], fresh[0].drop_vars("width"),
-                     dims[0].drop_vars("width"))  # fmt: skip
+        entries = [(BLUE, "m grows as d^1.5, or as marked"), (ORANGE, "m = 16")]
+        seeds.legend(left, entries, fresh[0].drop_vars("width"), dims[0].drop_vars("width"))
         return finish(figure, "The gap over the model's power against dimension and against width.")
 
 
+RECORDED: dict[str, Any] = {"alpha": 0.6, "markersize": 4}
+FRESH: dict[str, Any] = {"fillstyle": "none", "markersize": 7}
+
+
 def settings(rows: Mapping[str, tuple[Array, Array, float, str]]) -> Picture:
-    """rel for each setting: {name: (fresh, recorded, threshold of its criterion, colour)}; one row each."""
+    """rel of settings, a row each: {name: (fresh, recorded, bound of the criterion, colour)}."""
     with axes(1, height=0.27 * len(rows) + 1.1) as (figure, (panel,)):
         names = list(rows)
         for place, (fresh, recorded, bound, colour) in enumerate(rows.values()):
             height = len(rows) - 1 - place
-            panel.plot(recorded, np.full(len(recorded), height), "o", color=colour, alpha=0.6, markersize=4)
-            panel.plot(fresh, np.full(len(fresh), height), "o", color=colour, fillstyle="none", markersize=7)
+            for values, look in ((recorded, RECORDED), (fresh, FRESH)):
+                panel.plot(values, np.full(len(values), height), "o", color=colour, **look)
             if np.isfinite(bound):
                 panel.plot([bound, bound], [height - 0.35, height + 0.35], color=INK, lw=1.2)
         panel.set_yticks(range(len(rows)), names[::-1])
         panel.set(xscale="log", xlabel="rel up to T, training samples", xlim=(0.002, 3))
         panel.set_xticks(_LEVELS[1:], [f"{x:g}" for x in _LEVELS[1:]])
         panel.minorticks_off()
-        panel.grid(axis="y", alpha=FAINT, lw=0.5)
+        panel.grid(axis="y", alpha=style.FAINT, lw=0.5)
         handles = [
-            Line2D([], [], color=INK, marker="o", ls="", markersize=4, alpha=0.6, label="recorded"),
-            Line2D([], [], color=INK, marker="o", ls="", fillstyle="none", markersize=7, label="this page"),
-            Line2D([], [], color=INK, marker="|", ls="", markersize=10, label="criterion: below; in the controls above"),
+            Line2D([], [], color=INK, marker=marker, ls="", label=label, **look)
+            for marker, label, look in (
+                ("o", "recorded", RECORDED),
+                ("o", "this page", FRESH),
+                ("|", "criterion: below; in the controls above", {"markersize": 10}),
+            )
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.2)
         return finish(figure, "The gap over the model's power for each setting and control.")
 
 
 def horizon(cells: xr.Dataset, judged: float) -> Picture:
-    """Recorded: D over mean f_lin^2 on fresh samples against the clock, left in d log d / step and right in steps."""
+    """Recorded: D over mean f_lin^2 on fresh samples, left on the clock, right against steps."""
     dims = np.unique(cells.dim.values)
     colours = dict(zip(dims.tolist(), (GREEN, BLUE, PURPLE, ORANGE), strict=False))
     with axes(2, height=3.4, sharey=True) as (figure, (left, right)):
         for k in range(cells.sizes["cell"]):
             cell = cells.isel(cell=k)
             slow = cell.step_size < 0.19 * cell.dim
-            look = {"color": colours[int(cell.dim)], "lw": 1.0, "alpha": 0.8, "ls": ":" if slow else "-"}
-            left.plot(cell.clock, cell.rel, **look)
-            right.plot(cell.step, cell.rel, **look)
+            look: dict[str, Any] = {"color": colours[int(cell.dim)], "ls": ":" if slow else "-"}
+            for panel, time in ((left, cell.clock), (right, cell.step)):
+                panel.plot(time, cell.rel, lw=1.0, alpha=0.8, **look)
         left.axvline(judged, color=INK, alpha=0.5, lw=0.8, ls="--")
         left.set(xscale="log", yscale="log", title="D / mean f² of the model")
         right.set(xscale="log", xlabel="steps", title="the same, counted in steps")
@@ -167,42 +189,46 @@ def horizon(cells: xr.Dataset, judged: float) -> Picture:
         return finish(figure, "How long the linear model holds, on the clock and in steps.")
 
 
-def exit_of_kernel(long: xr.Dataset, short: xr.Dataset, widths: tuple[int, int]) -> Picture:
-    """Recorded: change of the kernel; train losses of network, frozen kernel and model; movement of the weights against d."""
+def exit_of_kernel(long: xr.Dataset, wide: xr.Dataset, short: xr.Dataset) -> Picture:
+    """Recorded: change of the kernel; train losses of network, frozen kernel and model; movement of
+    the weights against d.
+    """
     with axes(3, height=3.5) as (figure, (left, middle, right)):
-        for width, colour in zip(widths, (BLUE, PURPLE), strict=True):
-            for k in range(long.sizes["cell"]):
-                cell = long.isel(cell=k)
-                if int(cell.width) == width:
-                    left.plot(cell.step, cell.change, color=colour, lw=1.1, alpha=0.8)
-        usual = cells_where(long, width=widths[0])
+        for cells, colour in ((long, BLUE), (wide, PURPLE)):
+            left.plot(cells.step.T, cells.change.T, color=colour, lw=1.1, alpha=0.8)
         for name, colour in (("linear", RED), ("frozen", GREEN), ("network", BLUE)):
-            middle.plot(usual.step[0], usual[name].mean("cell"), color=colour)
+            middle.plot(long.step[0], long[name].mean("cell"), color=colour)
         dim = short.dim.values.astype(float)
-        right.plot(dim, short.moved.values[:, -1] / np.sqrt(dim * np.log(dim)), "o", color=BLUE, alpha=0.7)
+        movement = short.moved.values[:, -1] / np.sqrt(dim * np.log(dim))
+        right.plot(dim, movement, "o", color=BLUE, alpha=0.7)
         left.set(xscale="log", yscale="log", xlabel="steps", title="change of the kernel")
         middle.set(xscale="log", yscale="log", xlabel="steps", title="train loss")
         right.set(xscale="log", xlabel="d", title="‖W_T − W_0‖ / √(d log d)", ylim=(0, None))
         right.set_xticks(np.unique(dim), [f"{x:g}" for x in np.unique(dim)])
         right.minorticks_off()
-        entries = [(BLUE, f"network, m = {widths[0]}", "-"), (PURPLE, f"m = {widths[1]}", "-"), (GREEN, "kernel frozen", "-"),
-                   (RED, "linear model", "-")]  # fmt: skip
+        usual, more = (int(cells.width[0]) for cells in (long, wide))
+        entries = [
+            (BLUE, f"network, m = {usual}", "-"), (PURPLE, f"m = {more}", "-"),
+            (GREEN, "kernel frozen", "-"), (RED, "linear model", "-"),
+        ]  # fmt: skip
         _legend(figure, entries, 4)
-        return finish(figure, "Change of the tangent kernel, train losses, and movement of the weights.")
+        about = "Change of the tangent kernel, train losses, and movement of the weights."
+        return finish(figure, about)
 
 
-def with_a_mean(limits: xr.Dataset, multiples: Sequence[float], cells: xr.Dataset, width: int) -> Picture:
-    """Recorded. Left: largest loss over the first against the step in units of the linear limit, and middle: test losses on the
-    target |x|/sqrt d over steps; right: gaps of the network to the model with and without the norm feature, against m."""
+def with_a_mean(
+    limits: xr.Dataset, multiples: Sequence[float], relu: xr.Dataset, judged: xr.Dataset
+) -> Picture:
+    """Recorded. Left: largest loss over the first against the step in units of the linear limit;
+    middle: test losses on the target |x|/sqrt d of the `judged` runs over steps; right: gaps of the
+    network to the model with and without the norm feature, against m.
+    """
     with axes(3, height=3.6) as (figure, (left, middle, right)):
         for name, colour in (("erf", BLUE), ("relu", ORANGE)):
-            shown = np.nan_to_num(
-                np.minimum(cells_where(limits, activation=name).largest.values, 1e4), nan=1e4
-            )  # NaN: diverged
+            largest = np.minimum(cells_where(limits, activation=name).largest.values, 1e4)
+            shown = np.nan_to_num(largest, nan=1e4)  # NaN: diverged
             left.plot(multiples, shown.T, color=colour, lw=0.8, alpha=0.5)
         left.axvline(1, color=INK, lw=0.8, ls="--", alpha=0.6)
-        relu = cells_where(cells, activation="relu", law="gaussian")
-        judged = cells_where(relu, width=width)
         for name, colour in (("naive", PURPLE), ("predicted", RED), ("network", ORANGE)):
             middle.plot(judged.step[0], judged[name].mean("cell"), color=colour)
         for name, colour in (("to_naive", PURPLE), ("to_predicted", RED)):
@@ -215,10 +241,13 @@ def with_a_mean(limits: xr.Dataset, multiples: Sequence[float], cells: xr.Datase
         places = np.unique(relu.width.values)
         right.set_xticks(places, [f"{x:g}" for x in places])
         right.minorticks_off()
-        entries = [(BLUE, "erf network", "-"), (ORANGE, "ReLU network", "-"), (RED, "model with the norm feature", "-"),
-                   (PURPLE, "naive model", "-")]  # fmt: skip
+        entries = [
+            (BLUE, "erf network", "-"), (ORANGE, "ReLU network", "-"),
+            (RED, "model with the norm feature", "-"), (PURPLE, "naive model", "-"),
+        ]  # fmt: skip
         _legend(figure, entries, 4)
-        return finish(figure, "Stable steps with erf and ReLU; learning the norm with two linear models; their gaps against m.")
+        about = "Stable steps with erf and ReLU; learning the norm with two linear models."
+        return finish(figure, about)
 
 
 def _clock(panel: Axes) -> None:
@@ -237,5 +266,7 @@ def _levels(panel: Axes) -> None:
 
 
 def _legend(figure: Figure, entries: Sequence[tuple[str, str, str]], columns: int) -> None:
-    handles = [Line2D([], [], color=colour, ls=style, label=label) for colour, label, style in entries]
+    handles = [
+        Line2D([], [], color=colour, ls=look, label=label) for colour, label, look in entries
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=1.4)

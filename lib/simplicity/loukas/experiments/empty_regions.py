@@ -1,10 +1,10 @@
-"""What trained linear regions say about empty ones: Theorem 2 of Loukas et al. 2021 (claims L-T2, L-FR).
+"""What trained linear regions say about empty ones: Theorem 2 (claims L-T2, L-FR).
 
-The setting of their four pictures: the network 10-10-32-1 with W_1 = I, the cosine of frequency 1/2, 200 points. The plane of
-the data is covered by a grid. At each grid point in no training point's region a linear programme bounds the local constant.
+The setting of the four pictures of Loukas et al. 2021: the network 10-10-32-1 with W_1 = I, the
+cosine of frequency 1/2, 200 points. The plane of the data is covered by a grid. At each grid point
+in no training point's region a linear programme bounds the local constant.
 """
 
-import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,64 +12,46 @@ import xarray as xr
 from scipy.stats import spearmanr
 
 from simplicity.data import streams
-from simplicity.evidence.claims import (
-    Check,
-    above,
-    below,
-    cells_where,
-    check,
-    control,
-    interval_above,
-    interval_contains,
-    largest,
-    mean,
-)  # fmt: skip
+from simplicity.evidence import claims
 from simplicity.grid import config
-from simplicity.grid.config import seeds, shared
-from simplicity.loukas import cosine, lipschitz, regions, single_sample
-from simplicity.nets import FullyConnected, torch_default
+from simplicity.grid.groups import Grid, Runs
+from simplicity.loukas import cosine, lipschitz, regions
+from simplicity.loukas.criteria import elsewhere
+from simplicity.loukas.single_sample import descend
+from simplicity.nets import FullyConnected
 
 CLAIMS = ("L-T2", "L-FR")
 
 SIZES = (cosine.DIM, cosine.DIM, 32, 1)
-JUDGED_EPOCHS, JUDGED_FREQUENCY = 1000, 0.5
-ENOUGH_SEEDS = 5
 _SLACK = 1 + 1e-9  # of float arithmetic, where a bound is an equality
 
 
 @config.settings
-class Config:
-    frequency: float = config.param(JUDGED_FREQUENCY, "frequency f of the cosine", low=0.01, high=10)
+class Run:
+    frequency: float = config.param(0.5, "frequency f of the cosine", low=0.01, high=10)
     points: int = config.param(200, "training points", unit="samples", low=4, high=10**5)
     rate: float = config.param(0.001, "learning rate alpha", low=1e-9, high=1)
-    region_epochs: int = config.param(JUDGED_EPOCHS, "epochs", unit="epochs", low=2, high=10**6)
-    side: int = config.param(40, "points across of the grid over the plane of the data", low=2, high=400)
-    maps: int = config.param(0, "seed whose maps are kept for the picture, counted from the first", low=0, high=10**6)
-    seeds: int = config.param(1, "networks", low=1, high=100_000)
-    first_seed: int = config.param(0, "the first of their seeds", low=0, high=2**31 - 1)
+    region_epochs: int = config.param(1000, "epochs", unit="epochs", low=2, high=10**6)
+    side: int = config.param(40, "points across of the grid over the plane", low=2, high=400)
+    mapped: int = config.param(0, "seed whose maps are kept for the picture", low=0, high=2**31 - 1)
+    seed: int = config.param(0, "seed of the network", low=0, high=2**31 - 1)
 
 
-QUICK = Config()
-TINY = dataclasses.replace(QUICK, points=20, region_epochs=5, side=8)
-FULL = dataclasses.replace(QUICK, side=200, seeds=10, first_seed=100)
+GRID = Grid(
+    Run,
+    groups={"networks": {}},
+    quick={},
+    full={"side": 200, "mapped": 100, "seeds": 10, "first_seed": 100},
+    tiny={"points": 20, "region_epochs": 5, "side": 8},
+)
 
 
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    seed: int
-    frequency: float
-    points: int
-    rate: float
-    region_epochs: int
-    side: int
-    drawn: bool
-
-
-class Run(NamedTuple):
+class Trained(NamedTuple):
     """A network before and after training, and Theorem 2's T, the last epoch.
 
-    `phi` are the normalised steps of that epoch by training point, `stayed` says whose pattern it left alone, as Assumption 1
-    wants, and 1 + `gamma` is by how much the local constants of those changed at most. `early` is phi of the first epoch.
+    `phi` are the normalised steps of that epoch by training point, `stayed` says whose pattern it
+    left alone, as Assumption 1 wants, and 1 + `gamma` is by how much the local constants of those
+    changed at most. `early` is phi of the first epoch.
     """
 
     task: cosine.Cosine
@@ -81,159 +63,188 @@ class Run(NamedTuple):
     gamma: float
 
 
-def cells(config: Config) -> list[Cell]:
-    first = config.first_seed + config.maps
-    return [Cell(seed=seed, drawn=seed == first, **shared(Cell, config)) for seed in seeds(config)]
+def train(run: Run) -> Trained:
+    """All epochs but the last in one go; in the last each step looks at every training point."""
+    task = cosine.task(run.frequency, run.points, run.seed)
+    start = cosine.start(run.seed, SIZES)
+    order = cosine.in_epochs(run.points, run.region_epochs, run.seed)
+    common: dict[str, Any] = {"step_size": run.rate, "window": 1}
+    split = len(order) - run.points
+    before, steps = descend(start, task.x, task.y, order[:split], **common)
 
+    def pattern(network: FullyConnected) -> np.ndarray:
+        return np.packbits(np.concatenate(lipschitz.patterns(network, task.x), axis=1), axis=1)
 
-def train(cell: Cell) -> Run:
-    """All epochs but the last in one go, the last with a look at every training point at every step."""
-    task = cosine.task(cell.frequency, cell.points, cell.seed)
-    start = torch_default(SIZES, streams.generator(cell.seed, streams.INITIALISATION), identity=True)
-    order = single_sample.passes(cell.points, cell.region_epochs, streams.generator(cell.seed, streams.BATCHES))
-    common: dict[str, Any] = {"step_size": cell.rate, "window": 1}
-    split = len(order) - cell.points
-    before, steps = single_sample.descend(start, task.x, task.y, order[:split], **common)
-    network, last = single_sample.descend(
-        before, task.x, task.y, order[split:], schedule=range(cell.points + 1),
-        probes={
-            "pattern": lambda one: np.packbits(np.concatenate(lipschitz.patterns(one, task.x), axis=1), axis=1),
-            "slope": lambda one: lipschitz.local(one, task.x),
-        },
+    network, last = descend(
+        before, task.x, task.y, order[split:], schedule=range(run.points + 1),
+        probes={"pattern": pattern, "slope": lambda one: lipschitz.local(one, task.x)},
         dims={"pattern": ("point", "byte"), "slope": ("point",)}, **common,
     )  # fmt: skip
     stayed = (last.pattern == last.pattern[0]).all(("probe", "byte")).values
     slope = last.slope.values[:, stayed]
     grown = slope.max(axis=0) / np.maximum(slope.min(axis=0), np.finfo(float).tiny)
-    phi, early = np.empty(cell.points), np.empty(cell.points)
+    phi, early = np.empty(run.points), np.empty(run.points)
     phi[order[split:]] = last.trajectory
-    early[order[: cell.points]] = steps.trajectory[: cell.points]
-    return Run(task, start, network, phi, early, stayed, float(grown.max(initial=1) - 1))
+    early[order[: run.points]] = steps.trajectory[: run.points]
+    return Trained(task, start, network, phi, early, stayed, float(grown.max(initial=1) - 1))
 
 
-def grid(side: int) -> np.ndarray:
-    """Points over [-1, 1]^2, (side^2, 2), rows by v."""
-    line = (np.arange(side) + 0.5) / side * 2 - 1
-    return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-
-
-def measure(cell: Cell) -> xr.Dataset:
-    """Shares and ratios over the empty regions that the grid meets, and for one network the maps over the grid."""
-    found = train(cell)
-    plane = grid(cell.side)
+def measure(run: Run) -> xr.Dataset:
+    """Shares and ratios over the empty regions that the grid meets; maps for one network."""
+    found = train(run)
+    plane = cosine.square(run.side)
     x = plane @ found.task.basis.T
     seen, new = (lipschitz.patterns(found.network, points) for points in (found.task.x, x))
-    region, empty, one = _empty(seen, new)
-    there = regions.chosen(new, one)
-    own, slope = lipschitz.local(found.network, found.task.x), lipschitz.local(found.network, x)
-    far = regions.far_from_data(seen, own, there)
-    feasible, true = np.isfinite(far.bound), slope[one]
-    ratio = far.bound[feasible] / np.maximum(true[feasible], np.finfo(float).tiny)
-    stayed = regions.chosen(seen, found.stayed)
-    measured = regions.far_from_data(stayed, (1 + found.gamma) * found.phi[found.stayed], there).bound
-    starts = regions.far_from_data(seen, lipschitz.local(found.start, found.task.x), there).bound
-    early = regions.far_from_data(stayed, found.early[found.stayed], there).bound
-    target = target_slope(plane, cell.frequency)
+    met = regions.met(seen, new)
+    there = regions.chosen(new, met.one)
+    own, slope = (lipschitz.local(found.network, points) for points in (found.task.x, x))
     untrained = lipschitz.local(found.start, x)
+    far = regions.far_from_data(seen, own, there)
+    random = regions.far_from_data(seen, own, _random(run, there))
+    target = cosine.slope(plane, run.frequency)
+    error = lipschitz.outputs(found.network, x) - cosine.value(plane, run.frequency)
     values: dict[str, Any] = {
         "training_regions": len(regions.representatives(seen)),
         "rank": regions.rank(seen),
-        "grid_regions": len(np.unique(region[cell.points :])),
-        "empty_regions": len(one),
-        "empty_area": empty.mean(),
-        "infeasible": (~feasible).mean(),
-        "feasible_random": np.isfinite(regions.far_from_data(seen, own, _random(cell, there)).bound).mean(),
-        "violated": _violated(true, far.bound),
-        "violated_measured": _violated(true, measured),
-        "violated_start": _violated(true, starts),
-        "violated_early": _violated(true, early),
-        "feasible_measured": np.isfinite(measured).mean(),
+        "grid_regions": len(np.unique(met.region[run.points :])),
+        "empty_regions": len(met.one),
+        "empty_area": met.empty.mean(),
+        "feasible_random": np.isfinite(random.bound).mean(),
         "stayed": found.stayed.mean(),
         "gamma": found.gamma,
-        "ratio": np.median(ratio) if len(ratio) else np.nan,
-        "loosest": ratio.max() if len(ratio) else np.nan,
-        "combined": np.median(far.combined[feasible]) if len(ratio) else np.nan,
         "steepest": slope.max(),
-        "product": lipschitz.product_bound(found.network),
-        "below_product": (far.bound[feasible] < lipschitz.product_bound(found.network)).mean() if len(ratio) else np.nan,
         "correlation": spearmanr(target, slope).statistic,
         "correlation_untrained": spearmanr(target, untrained).statistic,
-        "error": np.mean((lipschitz.outputs(found.network, x) - cosine.value(plane, cell.frequency)) ** 2),
+        "error": np.mean(error**2),
     }
-    return xr.Dataset(values | _maps(cell, found, x, region, empty, one, far.bound))
+    values |= _bounds(found, far, slope[met.one], seen, there)
+    before = regions.numbered(lipschitz.patterns(found.start, x))
+    maps = {
+        "region": met.region[run.points :],
+        "local": slope,
+        "far": _far_map(met, run.points, far.bound),
+        "region_start": before,
+        "local_start": untrained,
+    }
+    return xr.Dataset(values | _maps(run, maps))
 
 
-def _empty(seen: regions.Patterns, new: regions.Patterns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Numbers of all regions, training points first; which grid points are in empty ones; one grid point of each of these."""
-    region = regions.numbered(regions.joined(seen, new))
-    trained, met = region[: len(seen[0])], region[len(seen[0]) :]
-    empty = ~np.isin(met, trained)
-    first = np.unique(met, return_index=True)[1]
-    return region, empty, first[empty[first]]
-
-
-def _random(cell: Cell, patterns: regions.Patterns) -> regions.Patterns:
+def _random(run: Run, patterns: regions.Patterns) -> regions.Patterns:
     """As many patterns, each neuron on independently as often as in those."""
-    rng = streams.generator(cell.seed, streams.NOISE)
+    rng = streams.generator(run.seed, streams.NOISE)
     return [rng.random(layer.shape) < layer.mean(axis=0) for layer in patterns]
+
+
+def _bounds(
+    found: Trained,
+    far: regions.Far,
+    true: np.ndarray,
+    seen: regions.Patterns,
+    there: regions.Patterns,
+) -> dict[str, Any]:
+    """How often the bounds hold at the empty regions `there`, and how tight the first is.
+
+    `true` are their local constants. The bounds differ in the phi of the training points: their
+    local constants (`far`), steps of the last and of the first epoch, local constants at the start.
+    """
+    stayed = regions.chosen(seen, found.stayed)
+    others = {
+        "measured": (stayed, (1 + found.gamma) * found.phi[found.stayed]),
+        "start": (seen, lipschitz.local(found.start, found.task.x)),
+        "early": (stayed, found.early[found.stayed]),
+    }
+    bounds = {
+        name: regions.far_from_data(patterns, phi, there).bound
+        for name, (patterns, phi) in others.items()
+    }
+    product = lipschitz.product_bound(found.network)
+    feasible = np.isfinite(far.bound)
+    bound = far.bound[feasible]
+    ratio = bound / np.maximum(true[feasible], np.finfo(float).tiny)
+    some = len(ratio) > 0
+    values = {f"violated_{name}": _violated(true, one) for name, one in bounds.items()}
+    return values | {
+        "violated": _violated(true, far.bound),
+        "infeasible": (~feasible).mean(),
+        "feasible_measured": np.isfinite(bounds["measured"]).mean(),
+        "ratio": np.median(ratio) if some else np.nan,
+        "loosest": ratio.max() if some else np.nan,
+        "combined": np.median(far.combined[feasible]) if some else np.nan,
+        "product": product,
+        "below_product": (bound < product).mean() if some else np.nan,
+    }
 
 
 def _violated(true: np.ndarray, bound: np.ndarray) -> float:
     """Share of the feasible regions whose constant is above the bound; NaN where there is none."""
     feasible = np.isfinite(bound)
-    return float((true[feasible] > bound[feasible] * _SLACK).mean()) if feasible.any() else np.nan
+    if not feasible.any():
+        return np.nan
+    return float((true[feasible] > bound[feasible] * _SLACK).mean())
 
 
-def target_slope(plane: np.ndarray, frequency: float) -> np.ndarray:
-    """|dy/d(u, v)| of the cosine, up to a constant."""
-    u, v = (2 * np.pi * frequency * plane).T
-    return np.hypot(np.sin(u) * np.cos(v), np.cos(u) * np.sin(v))
+def _far_map(met: regions.Met, points: int, bound: np.ndarray) -> np.ndarray:
+    """The bound at each grid point: 0 in training regions, NaN where there is none."""
+    here = met.region[points:]
+    table = np.zeros(met.region.max() + 1)
+    table[here[met.one]] = np.where(np.isfinite(bound), bound, np.nan)
+    return np.where(met.empty, table[here], 0.0)
 
 
-def _maps(
-    cell: Cell, found: Run, x: np.ndarray, region: np.ndarray, empty: np.ndarray, one: np.ndarray, bound: np.ndarray
-) -> dict[str, Any]:
-    """Over the grid (v, u), 0 unless drawn: region numbers, local constants, bounds (0 in training regions, NaN for none)."""
-    met = region[cell.points :]
-    table = np.zeros(region.max() + 1)
-    table[met[one]] = np.where(np.isfinite(bound), bound, np.nan)
-    before = regions.numbered(lipschitz.patterns(found.start, x))
-    maps = {
-        "region": met, "local": lipschitz.local(found.network, x), "far": np.where(empty, table[met], 0.0),
-        "region_start": before, "local_start": lipschitz.local(found.start, x),
-    }  # fmt: skip
-    shape = (cell.side, cell.side)
+def _maps(run: Run, maps: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Maps over the grid (v, u) of the network of the picture; zeros for the others."""
+    shape, drawn = (run.side, run.side), run.seed == run.mapped
     return {
-        f"map_{name}": (("v", "u"), (values.reshape(shape) if cell.drawn else np.zeros(shape)).astype(np.float32))
+        f"map_{name}": (
+            ("v", "u"),
+            (values.reshape(shape) if drawn else np.zeros(shape)).astype(np.float32),
+        )
         for name, values in maps.items()
     }
 
 
-def checks(dataset: xr.Dataset) -> list[Check]:
-    judged = cells_where(dataset, region_epochs=JUDGED_EPOCHS, frequency=JUDGED_FREQUENCY)
-    found = [
-        check(
-            dataset, "L-T2", "theorem", "phi = lambda of training points: share of spanned empty regions above the bound, most",
-            largest(judged.violated), below(1e-12),
-            control("phi = lambda at the initialisation: mean share", mean(judged.violated_start), above(0.1)),
+def checks(runs: Runs) -> list[claims.Check]:
+    found = runs["networks"]
+    unless = elsewhere(runs, region_epochs=1000, frequency=0.5)
+    return [
+        claims.check(
+            runs, "L-T2.slopes", "theorem",
+            "phi = lambda of training points: share of spanned empty regions above the bound, most",
+            claims.largest(found.violated), claims.below(1e-12),
+            claims.control(
+                "phi = lambda at the initialisation: mean share",
+                claims.mean(found.violated_start), claims.above(0.1),
+            ),
+            unless=unless,
         ),
-        check(
-            dataset, "L-T2", "theorem", "phi and gamma from the steps of the last epoch: the same share, most",
-            largest(judged.violated_measured), below(1e-12),
-            control("phi from the steps of the first epoch: mean share", mean(judged.violated_early), above(0.1)),
+        claims.check(
+            runs, "L-T2.steps", "theorem",
+            "phi and gamma from the steps of the last epoch: the same share, most",
+            claims.largest(found.violated_measured), claims.below(1e-12),
+            claims.control(
+                "phi from the steps of the first epoch: mean share",
+                claims.mean(found.violated_early), claims.above(0.1),
+            ),
+            unless=unless,
         ),
-        check(
-            dataset, "L-T2", "theorem", "share of empty regions that the training regions span, so that there is a bound",
-            mean(1 - judged.infeasible), above(0.05),
-            control("random patterns as dense: the same share", mean(judged.feasible_random), below(0.02)),
+        claims.check(
+            runs, "L-T2.spanned", "theorem",
+            "share of empty regions that the training regions span, so that there is a bound",
+            claims.mean(1 - found.infeasible), claims.above(0.05),
+            claims.control(
+                "random patterns as dense: the same share",
+                claims.mean(found.feasible_random), claims.below(0.02),
+            ),
+            unless=unless,
+        ),
+        claims.check(
+            runs, "L-FR.map", "empirical",
+            "rank correlation over the grid of lambda with the target's slope",
+            claims.mean(found.correlation), claims.interval_above(0),
+            claims.control(
+                "untrained network",
+                claims.mean(found.correlation_untrained), claims.interval_contains(0),
+            ),
+            needs=5, unless=unless,
         ),
     ]  # fmt: skip
-    if len(set(judged.seed.values.tolist())) >= ENOUGH_SEEDS:
-        found.append(
-            check(
-                dataset, "L-FR", "empirical", "rank correlation over the grid of lambda with the target's slope",
-                mean(judged.correlation), interval_above(0),
-                control("untrained network", mean(judged.correlation_untrained), interval_contains(0)),
-            )
-        )  # fmt: skip
-    return found

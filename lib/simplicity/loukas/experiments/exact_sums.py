@@ -1,30 +1,19 @@
-"""Two special cases of Theorem 2 of Loukas et al. 2021 in a network small enough to have them (claim L-T2b).
+"""Two special cases of Theorem 2 in a network small enough to have them (claim L-T2b).
 
-Networks 2-3-3-1 as torch starts them: nine products of neurons. If the training patterns have rank nine, every region is
-spanned, which takes nine training points at least. And if s(x) is a sum of k training patterns, k phi bounds the constant at x.
+Loukas et al. 2021. Networks 2-3-3-1 as torch starts them: nine products of neurons. If the training
+patterns have rank nine, every region is spanned, which takes nine training points at least. And if
+s(x) is a sum of k training patterns, k phi bounds the constant at x.
 """
-
-import dataclasses
 
 import numpy as np
 import xarray as xr
 
 from simplicity.data import streams
-from simplicity.evidence.claims import (
-    Check,
-    above,
-    at_least,
-    below,
-    cells_where,
-    check,
-    control,
-    largest,
-    mean,
-    smallest,
-)
+from simplicity.evidence import claims
 from simplicity.grid import config
-from simplicity.grid.config import seeds, shared
+from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import lipschitz, regions
+from simplicity.loukas.criteria import elsewhere
 from simplicity.nets import FullyConnected, torch_default
 
 CLAIMS = ("L-T2b",)
@@ -32,74 +21,66 @@ CLAIMS = ("L-T2b",)
 SIZES = (2, 3, 3, 1)
 PRODUCTS = 9
 REACH = 5.0  # inputs are uniform on a square of twice that side
-JUDGED_SIDE = 60
-_SLACK = 1 + 1e-9
+_SLACK = 1 + 1e-9  # of float arithmetic, where a bound is an equality
 
 
 @config.settings
-class Config:
-    sums_ns: tuple[int, ...] = config.param((4, 9, 30, 300), "numbers of training points", unit="samples", low=1, high=10**5)
-    sums_side: int = config.param(JUDGED_SIDE, "points across of the grid", low=2, high=400)
-    networks: int = config.param(20, "networks of each seed", low=1, high=10**5)
-    seeds: int = config.param(1, "seeds", low=1, high=100_000)
-    first_seed: int = config.param(0, "the first of them", low=0, high=2**31 - 1)
+class Run:
+    n: int = config.param(9, "training points", unit="samples", low=1, high=10**5)
+    side: int = config.param(60, "points across of the grid", low=2, high=400)
+    networks: int = config.param(50, "networks of each seed", low=1, high=10**5)
+    seed: int = config.param(0, "seed of networks and points", low=0, high=2**31 - 1)
 
 
-QUICK = Config(networks=50)
-TINY = dataclasses.replace(QUICK, sums_ns=(9,), sums_side=10, networks=2)
-FULL = dataclasses.replace(QUICK, seeds=10, first_seed=100)
+GRID = Grid(
+    Run,
+    groups={"networks": {"n": (4, 9, 30, 300)}},
+    quick={},
+    full={"seeds": 10, "first_seed": 100},
+    tiny={"n": (9,), "side": 10, "networks": 2},
+)
 
 
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    n: int
-    seed: int
-    networks: int
-    sums_side: int
-
-
-def cells(config: Config) -> list[Cell]:
-    return [Cell(n=n, seed=seed, **shared(Cell, config)) for seed in seeds(config) for n in config.sums_ns]
-
-
-def measure(cell: Cell) -> xr.Dataset:
-    """For each network the ranks, and of its empty regions how many are spanned, sums, and above their bounds."""
+def measure(run: Run) -> xr.Dataset:
+    """For each network the ranks; of its empty regions how many are spanned, sums, above bounds."""
     names = ("rank", "rank_grid", "empty", "spanned", "sums", "above", "above_nearest", "most")
-    found = np.array([_look(cell, network) for network in range(cell.networks)], dtype=float)
+    found = np.array([_look(run, network) for network in range(run.networks)], dtype=float)
     return xr.Dataset({name: ("network", found[:, column]) for column, name in enumerate(names)})
 
 
-def _look(cell: Cell, number: int) -> tuple[float, ...]:
-    start, data = (np.random.default_rng([cell.seed, stream, number]) for stream in (streams.INITIALISATION, streams.DATA))
+def _look(run: Run, number: int) -> tuple[float, ...]:
+    """The numbers of one network, in the order that `measure` names."""
+    start, data = (
+        np.random.default_rng([run.seed, stream, number])
+        for stream in (streams.INITIALISATION, streams.DATA)
+    )
     network = torch_default(SIZES, start)
-    x = data.uniform(-REACH, REACH, (cell.n, 2))
-    line = (np.arange(cell.sums_side) + 0.5) / cell.sums_side * 2 * REACH - REACH
+    x = data.uniform(-REACH, REACH, (run.n, 2))
+    line = (np.arange(run.side) + 0.5) / run.side * 2 * REACH - REACH
     grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
     seen, new = lipschitz.patterns(network, x), lipschitz.patterns(network, grid)
-    region = regions.numbered(regions.joined(seen, new))
-    trained, met = region[: cell.n], region[cell.n :]
-    one = np.unique(met, return_index=True)[1]
-    one = one[~np.isin(met[one], trained)]
+    one = regions.met(seen, new).one
     there = regions.chosen(new, one)
-    spanned = np.isfinite(regions.far_from_data(seen, np.ones(cell.n), there).bound).sum() if len(one) else 0
-    phi = _first_gradient(network, x)
-    beta = np.linalg.norm(network.weights[0], 2)
-    true = lipschitz.local(network, grid[one])
     rows = regions.different_rows(regions.joined(seen, there))
-    sums = [regions.exact_sum(rows[:, : cell.n], column) for column in rows[:, cell.n :].T]
-    known = [index for index, found in enumerate(sums) if found]  # a zero pattern, the empty sum, has no slope to bound
-    bound = np.array([beta * phi[list(sums[index] or ())].sum() for index in known])
-    nearest = beta * phi[_nearest(seen, regions.chosen(there, np.array(known, dtype=int)))]
-    return (
-        regions.rank(seen), regions.rank(new), len(one), spanned, len(known),
-        (true[known] > bound * _SLACK).sum(), (true[known] > nearest * _SLACK).sum(),
-        max((len(sums[index] or ()) for index in known), default=0),
-    )  # fmt: skip
+    sums = [regions.exact_sum(rows[:, : run.n], column) or () for column in rows[:, run.n :].T]
+    # A zero pattern, the empty sum, has no slope to bound.
+    known = np.array([index for index, found in enumerate(sums) if found], dtype=int)
+    phi, beta = _first_gradient(network, x), np.linalg.norm(network.weights[0], 2)
+    by_sum = np.array([beta * phi[list(sums[index])].sum() for index in known])
+    nearest = beta * phi[_nearest(seen, regions.chosen(there, known))]
+    true = lipschitz.local(network, grid[one])[known]
+    above, above_nearest = ((true > each * _SLACK).sum() for each in (by_sum, nearest))
+    ranks = (regions.rank(seen), regions.rank(new))
+    far = regions.far_from_data(seen, np.ones(run.n), there) if len(one) else None
+    spanned = np.isfinite(far.bound).sum() if far else 0
+    longest = max(map(len, sums), default=0)
+    return (*ranks, len(one), spanned, len(known), above, above_nearest, longest)
 
 
 def _first_gradient(network: FullyConnected, x: np.ndarray) -> np.ndarray:
     """|df/db_1|, which is what a normalised step of the bias measures."""
-    return np.linalg.norm(lipschitz.gradients(network, x, layer=1) * lipschitz.patterns(network, x)[0], axis=1)
+    on = lipschitz.patterns(network, x)[0]
+    return np.linalg.norm(lipschitz.gradients(network, x, layer=1) * on, axis=1)
 
 
 def _nearest(seen: regions.Patterns, new: regions.Patterns) -> np.ndarray:
@@ -108,23 +89,34 @@ def _nearest(seen: regions.Patterns, new: regions.Patterns) -> np.ndarray:
     return np.abs(wanted[:, None] - known[None]).sum(axis=2).argmin(axis=1)
 
 
-def checks(dataset: xr.Dataset) -> list[Check]:
-    judged = cells_where(dataset, sums_side=JUDGED_SIDE)
-    rank, empty, spanned = (judged[name].values.ravel() for name in ("rank", "empty", "spanned"))
-    n, reachable = np.broadcast_to(judged.n.values[:, None], judged["rank"].shape).ravel(), judged.rank_grid.values.ravel()
-    full, few = (rank == PRODUCTS) & (empty > 0), (n < PRODUCTS) & (reachable == PRODUCTS) & (empty > 0)
-    sums = judged.sums.values.ravel()
-    some = sums > 0
-    over, nearest = (judged[name].values.ravel()[some] / sums[some] for name in ("above", "above_nearest"))
+def checks(runs: Runs) -> list[claims.Check]:
+    found = runs["networks"]
+    unless = elsewhere(runs, side=60)
+    names = ("rank", "empty", "spanned", "sums")
+    rank, empty, spanned, sums = (found[name].values for name in names)
+    some, left = sums > 0, empty > 0
+    few = (found.n.values[:, None] < PRODUCTS) & (found.rank_grid.values == PRODUCTS) & left
+    full = (rank == PRODUCTS) & left
+    over, nearest = (found[name].values[some] / sums[some] for name in ("above", "above_nearest"))
     return [
-        check(
-            dataset, "L-T2b", "theorem", "s(x) a sum of training patterns: share with lambda > beta times the sum of phi, most",
-            largest(over), below(1e-12),
-            control("phi of the nearest pattern in place of a sum: mean share", mean(nearest), above(0.1)),
+        claims.check(
+            runs, "L-T2b.sums", "theorem",
+            "s(x) a sum of training patterns: share with lambda > beta times the sum of phi, most",
+            claims.largest(over), claims.below(1e-12),
+            claims.control(
+                "phi of the nearest pattern in place of a sum: mean share",
+                claims.mean(nearest), claims.above(0.1),
+            ),
+            unless=unless,
         ),
-        check(
-            dataset, "L-T2b", "theorem", "training patterns of rank nine: share of empty regions that they span, least",
-            smallest(spanned[full] / empty[full]), at_least(1),
-            control("four points, regions of rank nine: mean share", mean(spanned[few] / empty[few]), below(0.9)),
+        claims.check(
+            runs, "L-T2b.rank", "theorem",
+            "training patterns of rank nine: share of empty regions that they span, least",
+            claims.smallest(spanned[full] / empty[full]), claims.at_least(1),
+            claims.control(
+                "four points, regions of rank nine: mean share",
+                claims.mean(spanned[few] / empty[few]), claims.below(0.9),
+            ),
+            unless=unless,
         ),
     ]  # fmt: skip

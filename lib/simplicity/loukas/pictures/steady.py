@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from simplicity.evidence.claims import cells_where
+from simplicity.grid.groups import Runs
 from simplicity.pictures import seeds
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
@@ -75,16 +76,16 @@ def distances(recorded: xr.Dataset) -> Picture:
         )
 
 
-def products(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
+def products(fresh: Runs, recorded: Runs) -> Picture:
     """Product of the layers' norms over the largest sampled constant, against depth."""
     with axes(1, height=3.7) as (figure, (panel,)):
         for kind, colour, name in (("random", ORANGE, "untrained"), ("linear", BLUE, "aligned, orthogonal, linear")):
             for data, recording in ((recorded, True), (fresh, False)):
-                cells = cells_where(data, kind=kind)
+                cells = data[kind]
                 ratio = (cells["product"] / cells.largest).values
                 place = cells.depth.values + seeds.spread(len(ratio), 0.15) * recording
                 seeds.marks(panel, place, ratio, colour, recording)
-            cells = cells_where(recorded, kind=kind)
+            cells = recorded[kind]
             depths = np.unique(cells.depth.values)
             middle = [_ratio_at(cells, depth) for depth in depths]
             panel.plot(depths, middle, color=colour, label=f"{name}: median")

@@ -199,12 +199,14 @@ def law(windows: xr.Dataset, shares: Mapping[int, tuple[float, float]]) -> Pictu
         left.set_xticks(windows.length.values, [f"{length}" for length in windows.length.values])
         left.set_xticks([], minor=True)
         place = np.arange(len(shares))
-        for index, (colour, name) in enumerate(((INK, "as initialised"), (GREEN, "while training"))):
-            right.plot(place, [pair[index] for pair in shares.values()], "o", color=colour, label=name, alpha=0.85)
+        whens = ((INK, "right: as initialised", "o"), (GREEN, "right: while training", "o"))
+        for index, (colour, *_) in enumerate(whens):
+            values = [pair[index] for pair in shares.values()]
+            right.plot(place, values, "o", color=colour, alpha=0.85)
         right.set(xlabel="n₁, for n = 10", ylim=(-0.03, 1.03), title="share of steps above λ / σₙ")
         right.set_xticks(place, [str(width) for width in shares])
-        right.legend(loc="upper left")
-        _legend(figure, [(colour, name, "-") for name, colour in looks.values()], 2)
+        lines = [(colour, name, "-") for name, colour in looks.values()]
+        _legend(figure, [*lines, *whens], 2)
         return finish(
             figure, "Gap between bias trajectory and Lipschitz constant over the window; violations of the upper bracket."
         )

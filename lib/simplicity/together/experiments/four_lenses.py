@@ -133,17 +133,19 @@ def measure(run: Run) -> xr.Dataset:
     )
 
 
-def setting_of(run: Run) -> early_linear.Cell:
+def setting_of(run: Run) -> early_linear.Run:
     """The run in the terms of `early_linear`: both starts share data and steps.
 
     The small one allows larger steps.
     """
     faster = run.faster if run.start == "small" else 1.0
     step_size, horizon = faster * early_linear.step_size("erf", run.dim), faster * run.horizon
-    return early_linear.Cell(run.seed, run.dim, run.n, run.width, step_size, horizon=horizon)
+    return early_linear.Run(
+        seed=run.seed, dim=run.dim, n=run.n, width=run.width, step_size=step_size, horizon=horizon
+    )
 
 
-def start_of(run: Run, setting: early_linear.Cell) -> TwoLayer:
+def start_of(run: Run, setting: early_linear.Run) -> TwoLayer:
     """The symmetric start of Hu et al., or a dominated one with |v_r| = `small` >= |w_r|."""
     if run.start == "kernel":
         return early_linear.network(setting)

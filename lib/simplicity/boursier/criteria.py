@@ -1,0 +1,103 @@
+"""What experiments hold their runs against, one answer a cell, and the checks that they share."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from simplicity.boursier import alignment, synthetic
+from simplicity.evidence.claims import Check, above, below, check, control, every_seed, share
+from simplicity.grid.groups import Runs
+
+Answers = NDArray[np.bool_]
+
+PAST = 640  # samples at which every seed is past the threshold, Gaussian inputs, d = 5
+_AT_LIMIT = 1e-3
+
+
+def at_limit(cells: xr.Dataset) -> Answers:
+    """Did training end at the theorem's limit, |rho - 1| < 0.001?"""
+    return (np.abs(cells.rho - 1) < _AT_LIMIT).values
+
+
+def above_noise(cells: xr.Dataset, error: str = "train_mse") -> Answers:
+    """Is the error no interpolator's, above 0.1 sigma^2?"""
+    return (cells[error] > 0.1 * cells.noise_variance).values
+
+
+def low_risk(cells: xr.Dataset) -> Answers:
+    """Is the excess risk below 0.15 sigma^2?"""
+    return (cells.excess_risk < 0.15 * cells.noise_variance).values
+
+
+def refuses_noise(cells: xr.Dataset) -> Answers:
+    """Is the risk low while the train error stays near that of the two fits?"""
+    return low_risk(cells) & (cells.rho > 0.8).values
+
+
+def linear_above_noise(cells: xr.Dataset) -> Answers:
+    """`above_noise` of one least-squares fit to the cell's samples, drawn again from its seed."""
+    found = []
+    for cell in (cells.isel(cell=index) for index in range(cells.sizes["cell"])):
+        law, n, dim, seed = str(cell.law.values), int(cell.n), int(cell.dim), int(cell.seed)
+        task = synthetic.linear_task(law, n, dim, float(cell.noise_variance), seed, n_test=1)
+        error = alignment.mse(task.x @ alignment.ols(task.x, task.y), task.y)
+        found.append(error > 0.1 * float(cell.noise_variance))
+    return np.array(found, dtype=bool)
+
+
+def few_samples(runs: Runs, id: str, statistic: str, few: xr.Dataset, **judged: Any) -> Check:
+    """`few` samples are interpolated; `judged`: what the check needs, as in `claims.check`.
+
+    The share of the control is P(chi2 with n - d degrees of freedom > 0.1 n).
+    """
+    return check(
+        runs, id, "empirical", statistic, share(above_noise(few)), below(0.1),
+        control(
+            "a linear fit to the same samples in place of the network",
+            share(linear_above_noise(few)), above(0.5),
+        ),
+        **judged,
+    )  # fmt: skip
+
+
+def past_threshold(
+    runs: Runs,
+    word: str,
+    small: xr.Dataset,
+    unaligned: xr.Dataset,
+    middle: xr.Dataset,
+    at: str = "",
+) -> list[Check]:
+    """`B1.word` and `B2.word`: the `small` starts on Gaussian inputs at n = 640.
+
+    The controls start at scale 1: for B1 `unaligned`, for B2 `middle`, which has margin inputs.
+    `at` says in the statistics which networks these are.
+    """
+    many = small.isel(cell=(small.law.values == "gaussian") & (small.n.values == PAST))
+    return [
+        check(
+            runs, f"B1.{word}", "empirical",
+            f"share of seeds with train MSE > 0.1 sigma^2, Gaussian, n = {PAST}{at}",
+            share(above_noise(many)), every_seed(),
+            control(
+                f"scale 1, n = {_ns(unaligned)}: share of runs with rho < 0.5",
+                share((unaligned.rho < 0.5).values), every_seed(),
+            ),
+        ),
+        check(
+            runs, f"B2.{word}", "empirical",
+            "share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, Gaussian, "
+            f"n = {PAST}{at}",
+            share(refuses_noise(many)), every_seed(),
+            control(
+                f"scale 1, margin, n = {_ns(middle)}: share of runs with excess risk > 0.5 sigma^2",
+                share((middle.excess_risk > 0.5 * middle.noise_variance).values), every_seed(),
+            ),
+        ),
+    ]  # fmt: skip
+
+
+def _ns(cells: xr.Dataset) -> str:
+    return ", ".join(str(n) for n in np.unique(cells.n.values)) or "none"

@@ -1,0 +1,178 @@
+"""Alignment of a layer's neurons with the force on them early in training (Boursier & Flammarion
+2025).
+
+    A = sum_j p_j cos(s_j w_j, D_n(w_j)),   p_j ~ |a_j| |w_j|,   s_j = sign a_j
+    D_n(w) = 1/n sum_k 1{<w, x_k> > 0} y_k x_k                    the force while outputs are small
+
+for a two-layer network sum_j a_j max(0, <w_j, x>). For any other, s_j D_n(w_j) is minus the
+gradient by w_j of the loss with its derivative taken at outputs 0, which is |a_j| s_j D_n(w_j)
+there; and |a_j| is the length of the weights that leave the neuron. A neuron with a bias is the
+vector (w_j, b_j) on inputs (x, 1).
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from simplicity.lenses.lens import Lens, Look, Variable, named
+from simplicity.lenses.mirror import BLOCK, Mirror, as_columns
+from simplicity.lenses.task import Rows, Task
+from simplicity.problems import Problem, doors, shown
+
+Array = NDArray[np.floating]
+
+ALIGNED = 0.99  # a cosine above counts as aligned
+_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_VARIABLES = {
+    "alignment": Variable("mean cosine of neurons with their early force, by weight"),
+    "aligned": Variable(f"weight of the neurons whose cosine is above {ALIGNED}"),
+    "participation": Variable("1 / sum p_j^2, how many neurons carry the weight", "neuron"),
+}
+
+
+def alignment(layer: str, *, outgoing: str | None = None, rows: int = 256) -> Lens:
+    """A = sum_j p_j cos(s_j w_j, D_n(w_j)) of a hidden layer (Boursier & Flammarion 2025).
+
+    `layer` is fully connected or a convolution, by its name in `model.named_modules()`; a neuron
+    of a convolution is a channel. p_j is proportional to |a_j| |w_j|, where a_j are the weights
+    that leave the neuron in the layer `outgoing`, by default the next one with weights.
+    `participation` is 1 / sum p_j^2, from 1 to the number of neurons. D_n is taken over at most
+    `rows` training rows. A look costs three times `rows` rows forward. Raises `Problem` for
+    another kind of layer, and for a last one, whose neurons are the outputs.
+    """
+    name = named(layer)
+    doors.whole("rows", rows, 1)
+    if outgoing is not None and not isinstance(outgoing, str):
+        raise Problem(f"outgoing: got {shown(outgoing)}, allowed a name in model.named_modules()")
+    return Lens(
+        "alignment",
+        "Boursier & Flammarion 2025",
+        "Does not apply to large or tangent-kernel starts, where neurons hardly turn; "
+        "blind at large participation.",
+        lambda task: _prepared(task, name, outgoing, rows),
+        name,
+    )
+
+
+def _prepared(task: Task, name: str, outgoing: str | None, count: int) -> Look:
+    mirror, rows = task.mirror, task.rows(count)
+    layer = mirror.layer("alignment", name)
+    if not isinstance(layer, _LAYERS):
+        kind = type(layer).__name__
+        allowed = "a fully connected layer or a convolution"
+        raise Problem(f"alignment: got the layer {name} ({kind}), allowed {allowed}")
+    after, leaving = _leaving(mirror, layer, name, outgoing)
+
+    def now(_: Any) -> dict[str, float]:
+        w, pulled = _neurons(layer), force(task, layer, rows)
+        size = _sizes(leaving, len(w)) * np.linalg.norm(w, axis=1)
+        total = float(size.sum())
+        if not (math.isfinite(total) and total > 0 and np.isfinite(pulled).all()):
+            return dict.fromkeys(_VARIABLES, math.nan)
+        p, cosine = size / total, cosines(w, pulled)
+        return {
+            "alignment": float(p @ cosine),
+            "aligned": float(p @ (cosine > ALIGNED)),
+            "participation": float(1 / np.sum(p**2)),
+        }
+
+    _reached(task, layer, rows, name)
+    facts: dict[str, float | str] = {
+        "rows": float(len(rows.x)),
+        "neurons": float(len(_neurons(layer))),
+        "outgoing": after,
+    }
+    return Look(now, _VARIABLES, 3 * len(rows.x), facts)
+
+
+def _leaving(
+    mirror: Mirror, layer: nn.Module, name: str, outgoing: str | None
+) -> tuple[str, nn.Module]:
+    """The layer that takes the neurons in, by name and itself."""
+    count = len(layer.weight)  # type: ignore[arg-type]
+    if outgoing is not None:
+        found = mirror.layer("alignment", outgoing)
+        if not _takes(found, count):
+            raise Problem(
+                f"outgoing: got the layer {outgoing}, "
+                f"allowed one that takes {count} neurons or channels"
+            )
+        return outgoing, found
+    named = [(key, one) for key, one in mirror.model.named_modules() if isinstance(one, _LAYERS)]
+    after = named[[key for key, _ in named].index(name) + 1 :]
+    if after and _takes(after[0][1], count):
+        return after[0]
+    what = f"the layer {name}, after which no layer takes its {count} neurons"
+    raise Problem(
+        f'alignment: got {what}, allowed a hidden one, or alignment("{name}", outgoing=...)'
+    )
+
+
+def _takes(layer: nn.Module, count: int) -> bool:
+    if isinstance(layer, nn.Linear):
+        return layer.in_features % count == 0
+    if not isinstance(layer, nn.modules.conv._ConvNd):
+        return False
+    return layer.groups == 1 and layer.in_channels == count
+
+
+def _sizes(leaving: nn.Module, count: int) -> Array:
+    """|a_j|, (m,): the length of the weights that leave each neuron, of a channel at all places."""
+    weight = leaving.weight.detach().cpu().double().numpy()  # type: ignore[operator]
+    by_neuron = weight.reshape(len(weight), count, -1)
+    return np.asarray(np.sqrt((by_neuron**2).sum(axis=(0, 2))))
+
+
+def _neurons(layer: nn.Module) -> Array:
+    """(w, b) of each neuron, (m, d + 1), or w where there is no bias."""
+    return _columns([part.detach() for part in _parts(layer)])
+
+
+def _parts(layer: nn.Module) -> list[Tensor]:
+    return [part for part in (layer.weight, layer.bias) if isinstance(part, Tensor)]
+
+
+def _columns(parts: list[Tensor]) -> Array:
+    return np.concatenate(
+        [part.cpu().double().numpy().reshape(len(part), -1) for part in parts], axis=1
+    )
+
+
+def force(task: Task, layer: nn.Module, rows: Rows) -> Array:
+    """Minus the gradient by each neuron's (w, b) of the loss, its derivative taken at outputs 0,
+    (m, d + 1)."""
+    total: list[Tensor] = []
+    zeros = torch.zeros(len(rows.x), task.width, dtype=task.mirror.dtype, device=task.mirror.device)
+    for x, pull in zip(rows.x.split(BLOCK), task.pull(zeros, rows.y).split(BLOCK), strict=True):
+        with parametrize.cached():  # a weight that is computed is the same one in the forward pass
+            output, parts = as_columns(task.mirror(x)), _parts(layer)
+        found = torch.autograd.grad((pull * output).sum(), parts, allow_unused=True)
+        if any(one is None for one in found):
+            raise Problem(
+                "alignment: got a layer that the outputs do not depend on, allowed one they do"
+            )
+        total = [a + b for a, b in zip(total, found, strict=True)] if total else list(found)
+    return _columns(total)
+
+
+def _reached(task: Task, layer: nn.Module, rows: Rows, name: str) -> None:
+    few = Rows(rows.x[:2], rows.y[:2])
+    try:
+        force(task, layer, few)
+    except Problem:
+        raise Problem(
+            f"alignment: got the layer {name}, which the outputs do not depend on, "
+            "allowed one they do"
+        ) from None
+
+
+def cosines(first: Array, second: Array) -> Array:
+    """Of each row with the other's row, (m,); 0 where one of them is 0."""
+    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    inner = np.sum(first * second, axis=1)
+    return np.divide(inner, lengths, out=np.zeros_like(inner), where=lengths > 0)

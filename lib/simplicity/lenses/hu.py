@@ -1,0 +1,170 @@
+"""How far a network is from linear: in its inputs, and in its parameters (Hu et al. 2020).
+
+    nonlinear   = Var(f - best linear map of x) / Var f          over fresh rows, with an intercept
+    tangent_gap = mean |f_t - f_lin|^2 / mean |f_t - f_0|^2,   f_lin = f_0 + J_0 (theta_t - theta_0)
+
+J_0 is the Jacobian by the parameters at the start, of which only its product with one vector is
+ever computed, by `torch.func.jvp`: no kernel and no array of size n x n is made.
+"""
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.func import functional_call, jvp
+
+from simplicity.lenses.lens import Lens, Look, Variable
+from simplicity.lenses.mirror import BLOCK, Mirror, as_columns
+from simplicity.lenses.task import Task
+from simplicity.problems import Problem, doors
+
+Array = NDArray[np.floating]
+
+_FEWEST = 8
+TANGENT_ROWS = 128  # on which the linearised start is looked at, at most
+_SHARE = 4  # rows for each direction of the inputs that the linear map uses
+_SMALL = 1e-10  # singular values below this part of the largest count as none
+_VARIABLES = {
+    "nonlinear": Variable(
+        "share of the outputs' variance that no linear map of the inputs explains"
+    ),
+    "output_power": Variable("mean square of the outputs", "output^2"),
+    "tangent_gap": Variable("squared distance to the linearised start over that to the start"),
+}
+
+
+def linear_gap(*, rows: int = 256) -> Lens:
+    """The gap to the best linear map of the inputs, and to the network's own linearised start
+    (Hu et al. 2020).
+
+    `nonlinear` is Var(f_t - best linear map) / Var f_t on at most `rows` test rows, 0 for a
+    linear network and 1 where no linear map explains anything. Residuals are divided by their
+    degrees of freedom. Where the inputs have more than a quarter as many dimensions as there are
+    rows, the map sees their first principal components alone. `tangent_gap` is
+    mean |f_t - f_lin|^2 / mean |f_t - f_0|^2 on at most 128 of these rows, 0 in the lazy regime
+    and NaN before anything has moved. A look costs `rows` and three times these rows forward.
+    Memory: the parameters twice. Raises `Problem` for fewer than 8 rows.
+    """
+    doors.whole("rows", rows, _FEWEST)
+    return Lens(
+        "linear_gap",
+        "Hu et al. 2020",
+        "Blind to learning where the network memorises, which looks the same; "
+        "tangent_gap says little at small starts.",
+        lambda task: _prepared(task, rows),
+    )
+
+
+def _prepared(task: Task, count: int) -> Look:
+    mirror, rows = task.mirror, task.rows(count, test=True)
+    if len(rows.x) < _FEWEST:
+        raise Problem(f"linear_gap: got {len(rows.x)} test rows, allowed {_FEWEST} or more")
+    basis = directions(rows.flat)
+    _forward_mode()
+    start = mirror.tensors()
+    few = slice(None, None, -(-len(rows.x) // TANGENT_ROWS))
+    along = _Along(mirror, start, rows.x[few])
+
+    def now(_: Any) -> dict[str, float]:
+        f = mirror.rows(rows.x).cpu().double().numpy()
+        first, moved = along.outputs(mirror.tensors())
+        change = float(np.mean((f[few] - first) ** 2))
+        gap = float(np.mean((f[few] - first - moved) ** 2))
+        return {
+            "nonlinear": nonlinear(f, basis),
+            "output_power": float(np.mean(f**2)),
+            "tangent_gap": gap / change if change > 0 else math.nan,
+        }
+
+    facts = {"rows": float(len(rows.x)), "directions": float(basis.shape[1])}
+    cost = len(rows.x) + 3 * len(along.x)
+    return Look(now, _VARIABLES, cost, facts)
+
+
+def _forward_mode() -> None:
+    """The first derivative forwards in a process has torch compile, with a warning of its own."""
+    one = torch.ones(1, device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        jvp(torch.sin, (one,), (one,))
+
+
+def directions(x: Array) -> Array:
+    """An orthonormal basis (q, r) of the centred columns of x (q, d), or of its first principal
+    components."""
+    left, singular, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
+    most = min(x.shape[1], max(1, len(x) // _SHARE))
+    kept = int(np.count_nonzero(singular > _SMALL * max(float(singular[0]), 1e-300)))
+    return np.asarray(left[:, : min(most, kept)])
+
+
+def nonlinear(f: Array, basis: Array) -> float:
+    """Share of the variance of f (q, k) outside of the basis (q, r), by degrees of freedom; NaN
+    for constant f."""
+    centred = f - f.mean(axis=0)
+    rest = centred - basis @ (basis.T @ centred)
+    whole = float(np.sum(centred**2)) / (len(f) - 1)
+    tiny = 1e-12 * float(np.mean(f**2))
+    return (
+        float(np.sum(rest**2)) / (len(f) - basis.shape[1] - 1) / whole if whole > tiny else math.nan
+    )
+
+
+class _Along:
+    """f_0 and J_0 (theta - theta_0) at fixed rows, with the buffers as they are now."""
+
+    def __init__(self, mirror: Mirror, start: dict[str, Tensor], x: Tensor) -> None:
+        self.mirror, self.start, self.x = mirror, start, x
+        self.forward_mode = True
+
+    def outputs(self, now: dict[str, Tensor]) -> tuple[Array, Array]:
+        """Both (q, k)."""
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+
+        tangent = {name: one - self.start[name] for name, one in now.items()}
+        with sdpa_kernel(
+            SDPBackend.MATH
+        ):  # the one attention that can be derived forwards, and twice
+            pairs = [self._block(block, tangent) for block in self.x.split(BLOCK)]
+        first, moved = (
+            torch.cat(parts).detach().cpu().double().numpy() for parts in zip(*pairs, strict=True)
+        )
+        return first, moved
+
+    def _block(self, x: Tensor, tangent: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        def outputs(tensors: dict[str, Tensor]) -> Tensor:
+            return as_columns(functional_call(self.mirror, tensors, (x,)))
+
+        if self.forward_mode:
+            try:
+                first, moved = jvp(outputs, (self.start,), (tangent,))[:2]
+                return first, moved
+            except (RuntimeError, NotImplementedError):  # some layer has no derivative forwards
+                self.forward_mode = False
+        return _twice_backwards(outputs, self.start, tangent)
+
+
+def _twice_backwards(
+    outputs: Any, start: dict[str, Tensor], tangent: dict[str, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The same product as the derivative of u -> <J^T u, tangent>."""
+    tensors = {
+        name: one.clone().requires_grad_(one.is_floating_point()) for name, one in start.items()
+    }
+    names = [name for name, one in tensors.items() if one.requires_grad]
+    output = outputs(tensors)
+    u = torch.zeros_like(output, requires_grad=True)
+    back = torch.autograd.grad(
+        output, [tensors[name] for name in names], u, create_graph=True, allow_unused=True
+    )
+    parts = [
+        (part * tangent[name]).sum()
+        for name, part in zip(names, back, strict=True)
+        if part is not None
+    ]
+    (moved,) = torch.autograd.grad(torch.stack(parts).sum(), u)
+    return output.detach(), moved

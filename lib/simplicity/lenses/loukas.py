@@ -1,0 +1,258 @@
+"""The normalised step of a layer's bias, and the local Lipschitz constant beside it (Loukas et
+al. 2021, sec. 3).
+
+    |b(t+1) - b(t)| / (alpha eps_t) = |df/db(x_t)|,   eps_t = |dl/df|   for SGD on one sample
+
+The left side is what a trajectory shows, the right side what it means; the latter needs no
+learning rate and no optimiser of a certain kind. Theorem 1 brackets it by the local Lipschitz
+constant |df/dx| over the singular values of the layer's weights, for the first layer of a
+network with one output.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from simplicity.lenses.lens import Lens, Look, Variable, named
+from simplicity.lenses.mirror import BLOCK, Mirror, as_columns
+from simplicity.lenses.task import Rows, Task
+from simplicity.problems import MOST_NAMES, Problem, doors
+
+Array = NDArray[np.floating]
+Rate = float | Callable[[], float]
+
+MOST_OUTPUTS = 16  # of which the Lipschitz constant is exact
+FIT_ROWS = 2000  # of the least-squares fit whose slope is the unit
+_CHANNELS_FIRST = (nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.GroupNorm)
+_VARIABLES = {
+    "bias_slope": Variable(
+        "mean |df/db|, a step of the bias over rate and |dloss/df|", "output/bias"
+    ),
+    "lipschitz": Variable("mean local Lipschitz constant |df/dx|", "output/input"),
+    "lipschitz_sd": Variable("its standard deviation over rows", "output/input"),
+    "bias_distance": Variable("|b(t) - b(0)|", "bias"),
+}
+_STEP = Variable("|b(t) - b(t-1)| / (alpha eps) of the step itself", "output/bias")
+_RELATIVE = Variable("lipschitz over the slope of the least-squares fit of the targets")
+
+
+def bias_trajectory(layer: str, *, rate: Rate | None = None, rows: int = 32) -> Lens:
+    """The normalised step of the bias of a layer in `model.named_modules()` (Loukas et al. 2021).
+
+    `bias_slope` is the mean of |df/db| over at most `rows` training rows: the step |b(t+1) -
+    b(t)| / (alpha eps) that plain SGD takes on one of them, whatever the optimiser that is used.
+    `lipschitz` is the mean of |df/dx|, the spectral norm where there are several outputs, up to
+    16; with more, and in `bias_slope` with several, the derivative is that along dloss/df.
+    Targets that are numbers give `lipschitz_relative` as well.
+
+    With `rate`, the learning rate or a function that returns it, `bias_step` is the step that was
+    really taken, |b(t) - b(t-1)| / (alpha eps). Its eps = sum_i |dL/df_i| is that of the batch that
+    `record.step` gets, before the step and in evaluation mode.
+
+    A look costs `rows` times 1 + k rows forward for k outputs. Memory: with `rate` the
+    parameters once more. Raises `Problem` for a layer without a bias or with one that is not
+    added to its output, and for inputs that are whole numbers.
+    """
+    if rate is not None and not callable(rate):
+        doors.number("rate", rate, above=0)
+    name = named(layer)
+    doors.whole("rows", rows, 1)
+    return Lens(
+        "bias_trajectory",
+        "Loukas et al. 2021",
+        "Blind at large random starts; a bias shared over places (convolution) and later layers "
+        "are outside Theorem 1.",
+        lambda task: _prepared(task, name, rate, rows),
+        name,
+    )
+
+
+def _prepared(task: Task, name: str, rate: Rate | None, count: int) -> Look:
+    mirror, rows = task.mirror, task.rows(count)
+    layer = mirror.layer("bias_trajectory", name)
+    bias = _bias(mirror, layer, name)
+    if not rows.x.is_floating_point():
+        raise Problem(
+            f"bias_trajectory: got inputs of {rows.x.dtype}, "
+            "allowed real numbers, by which f has a slope"
+        )
+    _is_added(task, layer, bias, rows, name)
+    start = bias.detach().clone()
+    variables, facts = dict(_VARIABLES), {"rows": float(len(rows.x))}
+    if not task.classes and (unit := _fitted_slope(task)) > 0:
+        variables["lipschitz_relative"] = _RELATIVE
+        facts["fitted_slope"] = unit
+    step = _Step(task, bias, rate) if rate is not None else None
+    if step:
+        variables["bias_step"] = _STEP
+
+    def now(batch: Any) -> dict[str, float]:
+        by_bias, by_input = slopes(task, layer, bias, rows)
+        found = {
+            "bias_slope": float(np.nanmean(by_bias)) if np.isfinite(by_bias).any() else math.nan,
+            "lipschitz": float(np.mean(by_input)),
+            "lipschitz_sd": float(np.std(by_input)),
+            "bias_distance": float((bias.detach() - start).norm()),
+        }
+        if "lipschitz_relative" in variables:
+            found["lipschitz_relative"] = found["lipschitz"] / facts["fitted_slope"]
+        return found | ({"bias_step": step.taken(batch)} if step else {})
+
+    cost = len(rows.x) * (1 + (task.width if task.width <= MOST_OUTPUTS else 1))
+    return Look(now, variables, cost, facts, step.before if step else None)
+
+
+def _bias(mirror: Mirror, layer: nn.Module, name: str) -> Tensor:
+    found = getattr(layer, "bias", None)
+    if isinstance(found, Tensor):
+        return found
+    fit = [
+        key
+        for key, one in mirror.model.named_modules()
+        if isinstance(getattr(one, "bias", None), Tensor)
+    ]
+    listed = ", ".join(fit[:MOST_NAMES]) + (", ..." if len(fit) > MOST_NAMES else "")
+    allowed = f"one that has: {listed}" if fit else "none here, as no layer has one"
+    raise Problem(
+        f"bias_trajectory: got the layer {name} ({type(layer).__name__}) without a bias, "
+        f"allowed {allowed}"
+    )
+
+
+def _is_added(task: Task, layer: nn.Module, bias: Tensor, rows: Rows, name: str) -> None:
+    """The layer adds its bias to its output, so that one pass back gives the slope of each row."""
+    few = rows.x[:2]
+    kind = f"the layer {name} ({type(layer).__name__})"
+    allowed = "one whose output is something plus its bias"
+    try:
+        offset, _, output = _shifted(task.mirror, layer, bias, few)
+        (wanted,) = torch.autograd.grad(output.sum(), bias, retain_graph=True, allow_unused=True)
+        (found,) = torch.autograd.grad(output.sum(), offset, allow_unused=True)
+    except (RuntimeError, TypeError, AttributeError, ValueError) as reason:
+        raise Problem(
+            f"bias_trajectory: got {kind} whose bias cannot be shifted, allowed {allowed}"
+        ) from reason
+    if wanted is None or found is None:
+        raise Problem(
+            f"bias_trajectory: got {kind}, which the outputs do not depend on, allowed one they do"
+        )
+    total = found.sum(dim=0).reshape(wanted.shape)
+    if not torch.allclose(total, wanted, rtol=1e-3, atol=1e-5 * float(wanted.abs().max() + 1e-30)):
+        raise Problem(
+            f"bias_trajectory: got {kind}, which uses its bias in another way, allowed {allowed}"
+        )
+
+
+def slopes(task: Task, layer: nn.Module, bias: Tensor, rows: Rows) -> tuple[Array, Array]:
+    """|df/db| and |df/dx| at each row, both (q,)."""
+    parts = [
+        _block(task, layer, bias, Rows(x, y))
+        for x, y in zip(rows.x.split(BLOCK), rows.y.split(BLOCK), strict=True)
+    ]
+    first, second = zip(*parts, strict=True)
+    return np.concatenate(first), np.concatenate(second)
+
+
+def _block(task: Task, layer: nn.Module, bias: Tensor, rows: Rows) -> tuple[Array, Array]:
+    offset, x, output = _shifted(task.mirror, layer, bias, rows.x)
+    pull = task.pull(output, rows.y)
+    size = pull.norm(dim=1, keepdim=True)
+    unit = (
+        torch.where(size > 0, pull / size, torch.nan)
+        if output.shape[1] > 1
+        else torch.ones_like(pull)
+    )
+    if output.shape[1] > MOST_OUTPUTS:
+        back = torch.autograd.grad((torch.nan_to_num(unit) * output).sum(), (offset, x))
+        by_bias, by_input = (_numbers(part).reshape(len(x), 1, -1) for part in back)
+        return np.linalg.norm(by_bias[:, 0], axis=1), np.linalg.norm(by_input[:, 0], axis=1)
+    columns = [
+        torch.autograd.grad(one.sum(), (offset, x), retain_graph=True)
+        for one in output.unbind(dim=1)
+    ]
+    by_bias, by_input = (
+        np.stack([_numbers(part).reshape(len(x), -1) for part in parts], axis=1)
+        for parts in zip(*columns, strict=True)
+    )
+    along = np.einsum("qk,qkb->qb", _numbers(unit), by_bias)
+    return np.linalg.norm(along, axis=1), spectral(by_input)
+
+
+def spectral(jacobians: Array) -> Array:
+    """The largest singular value of each of the matrices (q, k, d), (q,)."""
+    if jacobians.shape[1] == 1:
+        return np.asarray(np.linalg.norm(jacobians[:, 0], axis=1))
+    gram = jacobians @ jacobians.transpose(0, 2, 1)
+    if not np.isfinite(gram).all():
+        return np.full(len(gram), np.nan)
+    return np.asarray(np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[:, -1], 0)))
+
+
+def _numbers(part: Tensor) -> Array:
+    return np.asarray(part.detach().cpu().double().numpy())
+
+
+def _shifted(
+    mirror: Mirror, layer: nn.Module, bias: Tensor, x: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Zeros (q, b) that are added to the layer's output as its bias is, the inputs, and the
+    outputs (q, k)."""
+    offset = torch.zeros(
+        len(x), bias.numel(), dtype=bias.dtype, device=bias.device, requires_grad=True
+    )
+    x = x.clone().requires_grad_()
+
+    def add(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+        if isinstance(layer, _CHANNELS_FIRST):
+            return output + offset.reshape(len(x), -1, *[1] * (output.dim() - 2))
+        ones = [1] * (output.dim() - 1 - bias.dim())
+        return output + offset.reshape(len(x), *ones, *bias.shape)
+
+    handle = layer.register_forward_hook(add)
+    try:
+        output = as_columns(mirror(x))
+    finally:
+        handle.remove()
+    return offset, x, output
+
+
+def _fitted_slope(task: Task) -> float:
+    """Spectral norm of the least-squares fit of the targets on the inputs, with an intercept; 0
+    where it is none."""
+    rows = task.rows(FIT_ROWS)
+    x, y = rows.flat, rows.y.reshape(len(rows.y), -1).cpu().double().numpy()
+    fit = np.linalg.lstsq(x - x.mean(axis=0), y - y.mean(axis=0), rcond=None)[0]
+    size = float(np.linalg.norm(fit, 2))
+    return size if size * float(np.std(x)) > 1e-9 * float(np.abs(y).max() + 1e-300) else 0.0
+
+
+class _Step:
+    """The step that was really taken, over rate and eps."""
+
+    def __init__(self, task: Task, bias: Tensor, rate: Rate) -> None:
+        self.task, self.bias, self.rate = task, bias, rate
+        self.kept: Mapping[str, Tensor] = {}
+        self.old = bias.detach().clone()
+        self.size = math.nan
+
+    def before(self) -> None:
+        self.kept = self.task.mirror.tensors()
+        self.old = self.bias.detach().clone()
+        self.size = float(self.rate()) if callable(self.rate) else float(self.rate)
+
+    def taken(self, batch: Any) -> float:
+        if not self.kept or batch is None:
+            return math.nan
+        rows = self.task.batch(batch)
+        with torch.no_grad():
+            output = as_columns(functional_call(self.task.mirror, dict(self.kept), (rows.x,)))
+        eps = float(self.task.pull(output, rows.y).norm(dim=1).sum())
+        length = float((self.bias.detach().double() - self.old.double()).norm())
+        self.kept = {}
+        return length / (self.size * eps) if eps > 0 else math.nan

@@ -1,0 +1,189 @@
+"""A copy of a network at which the lenses look, so that the network that is trained is never run
+by them.
+
+The copy is in evaluation mode: dropout is off, and batch normalisation uses what it has
+gathered. A network in half precision is looked at in single precision. Forward and backward
+hooks are not copied, unless they are torch's own (weight and spectral normalisation): a hook may
+write into what belongs to the training.
+"""
+
+import contextlib
+import copy
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from simplicity.problems import Problem, nearest, shown
+
+Forward = Callable[[nn.Module, Tensor], Any]
+BLOCK = 256  # rows that are looked at together, which bounds the memory of activations
+_HOOKS = (
+    "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks",
+)  # fmt: skip
+_SEED = 0  # of what a network draws while it is looked at: the same noise at each look
+
+
+@contextlib.contextmanager
+def untouched(device: torch.device) -> Iterator[None]:
+    """Generators of torch, NumPy and Python are restored; inside, gradients on, autocast off."""
+    cuda = device.type == "cuda"
+    states = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
+    card = torch.cuda.get_rng_state(device) if cuda else None
+    try:
+        random.seed(_SEED)
+        np.random.seed(_SEED)
+        torch.default_generator.manual_seed(
+            _SEED
+        )  # and no other device's, as torch.manual_seed would
+        if cuda:
+            torch.cuda.default_generators[device.index or 0].manual_seed(_SEED)
+        with torch.inference_mode(False), torch.enable_grad(), _no_autocast(device.type):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.default_generator.set_state(states[2])
+        if card is not None:
+            torch.cuda.set_rng_state(card, device)
+
+
+@contextlib.contextmanager
+def _no_autocast(kind: str) -> Iterator[None]:
+    if not torch.amp.is_autocast_available(kind):
+        yield
+        return
+    with torch.autocast(kind, enabled=False):
+        yield
+
+
+def plain(model: nn.Module, x: Tensor) -> Any:
+    """How a network is called where `watch` is told no other way."""
+    return model(x)
+
+
+class Mirror(nn.Module):
+    """The copy; calling it on rows x (q, ...) gives outputs (q,) or (q, k) as a tensor."""
+
+    def __init__(self, model: Any, forward: Forward) -> None:
+        super().__init__()
+        original = _whole(model)
+        self.device, self.dtype = _place(original)
+        self._sources = (original,)  # in a tuple, so that it is no part of this module
+        self._forward = forward
+        with untouched(self.device):
+            self.model = _copied(original)
+        if self.dtype in (torch.float16, torch.bfloat16):
+            self.dtype = torch.float32
+            self.model.float()
+        for parameter in self.model.parameters():
+            parameter.requires_grad_(parameter.is_floating_point())
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return tensor_of(
+            self._forward(self.model, x.clone())
+        )  # which a network may change in place
+
+    def refresh(self) -> None:
+        """Take over the parameters and buffers as they are now."""
+        original = self._sources[0]
+        with torch.no_grad():
+            _take(dict(original.named_parameters()), dict(self.model.named_parameters()))
+            _take(dict(original.named_buffers()), dict(self.model.named_buffers()))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Copies of the parameters, by the names that `torch.func.functional_call` takes."""
+        return {name: one.detach().clone() for name, one in self.named_parameters()}
+
+    def layer(self, lens: str, name: Any) -> nn.Module:
+        """The layer of that name in `model.named_modules()`."""
+        found = dict(self.model.named_modules())
+        if name not in found:
+            near = nearest(name, found)
+            hint = f" (did you mean {near}?)" if near else ""
+            allowed = "a name in model.named_modules()"
+            raise Problem(f"{lens}: got the layer {shown(name)}{hint}, allowed {allowed}")
+        return found[name]
+
+    def rows(self, x: Tensor) -> Tensor:
+        """Outputs (q, k) without gradients, in blocks of rows."""
+        with torch.no_grad():
+            parts = [as_columns(self(block)) for block in x.split(BLOCK)]
+        return torch.cat(parts)
+
+
+def as_columns(found: Tensor) -> Tensor:
+    """Outputs (q,) as (q, 1)."""
+    return found[:, None] if found.dim() == 1 else found
+
+
+def tensor_of(found: Any) -> Tensor:
+    """The tensor in what a network returns: itself, its `.logits`, or its entry "logits"."""
+    if isinstance(found, Tensor):
+        return found
+    inner = found.get("logits") if isinstance(found, Mapping) else getattr(found, "logits", None)
+    if isinstance(inner, Tensor):
+        return inner
+    way = "a tensor or an object with .logits, or watch(..., forward=lambda model, x: ...)"
+    raise Problem(f"model: got a {type(found).__name__} as its output, allowed {way}")
+
+
+def _whole(model: Any) -> nn.Module:
+    """The module itself, out of the wrappers of torch.compile and of parallel training."""
+    if not isinstance(model, nn.Module):
+        got = "the class" if isinstance(model, type) else "a"
+        name = model.__name__ if isinstance(model, type) else type(model).__name__
+        raise Problem(f"model: got {got} {name}, allowed a torch.nn.Module")
+    model = getattr(model, "_orig_mod", model)
+    wrapped = isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel))
+    return model.module if wrapped else model
+
+
+def _place(model: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """The one device and the precision of a network's parameters."""
+    parameters = list(model.parameters())
+    if any(isinstance(one, nn.parameter.UninitializedParameter) for one in parameters):
+        raise Problem(
+            "model: got a lazy layer without a shape yet, allowed one that has seen a batch"
+        )
+    floating = [one for one in parameters if one.is_floating_point()]
+    if not floating:
+        raise Problem("model: got one without parameters, allowed at least one parameter")
+    places = sorted({str(one.device) for one in parameters})
+    if len(places) > 1 or places == ["meta"]:
+        raise Problem(f"model: got parameters on {', '.join(places)}, allowed one device")
+    return floating[0].device, floating[0].dtype
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    try:
+        found = copy.deepcopy(model)
+    except Exception as reason:  # a lock, an open file, a tensor with a history
+        got = f"one that cannot be copied ({_first_line(reason)})"
+        raise Problem(f"model: got {got}, allowed one that copy.deepcopy takes") from reason
+    for module in found.modules():
+        for name in _HOOKS:
+            hooks = getattr(module, name, {})
+            for key in [key for key, hook in hooks.items() if not _of_torch(hook)]:
+                del hooks[key]
+    return found
+
+
+def _of_torch(hook: Any) -> bool:
+    return (getattr(hook, "__module__", None) or type(hook).__module__).startswith("torch.")
+
+
+def _take(given: dict[str, Tensor], into: dict[str, Tensor]) -> None:
+    for name, old in into.items():
+        new = given.get(name)
+        if new is None or new.shape != old.shape:
+            raise Problem(f"model: got another shape of {name} than at the start, allowed the same")
+        old.copy_(new)
+
+
+def _first_line(reason: BaseException) -> str:
+    return (str(reason).splitlines() or [type(reason).__name__])[0][:100]

@@ -1,0 +1,256 @@
+"""How much of what a network knows of the labels a linear classifier explains (Nakkiran et al.
+2019, Def. 1).
+
+    mu(F; L) = I(F;Y) - I(F;Y|L), in bits     F what the network predicts, L the linear classifier
+
+all on the same test rows. L is logistic regression on the flattened, standardised inputs, fitted
+once to the training rows. Beside mu stand what it is without any relation, L permuted among the
+rows of each class, and that of a rival that is not linear and about as accurate: nearest
+neighbours, whose number of training rows is the one at which their accuracy on the test rows is
+nearest to that of L.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from simplicity.lenses.lens import Lens, Look, Variable
+from simplicity.lenses.task import Rows, Task
+from simplicity.problems import Problem, doors, shown
+
+Array = NDArray[np.floating]
+Labels = NDArray[np.int64]
+Classifier = Callable[[Array], Any]
+Estimator = Literal["miller-madow", "plug-in"]
+
+TRAINING_ROWS = 4000  # that L and its rival see at most
+MOST_CLASSES = 30
+DRAWS = 10  # permutations of the null
+NEIGHBOURS = (1, 15)
+_PENALTY = 1e-6  # on half the squared weights, beside the mean loss: practically none
+_ITERATIONS = 200
+_FEWEST = 10
+_VARIABLES = {
+    "accuracy": Variable("share of test rows that the network gets right"),
+    "information": Variable("I(F;Y), what the network's predictions know of the labels", "bit"),
+    "linear_information": Variable("I(L;Y), what the linear classifier knows", "bit"),
+    "beyond": Variable("I(F;Y|L), what the network knows beyond it", "bit"),
+    "mu": Variable("I(F;Y) - I(F;Y|L), what the linear classifier explains", "bit"),
+    "mu_null": Variable("mu with L permuted within the classes", "bit"),
+    "mu_rival": Variable("mu of a classifier as accurate as L that is not linear", "bit"),
+}
+
+
+def linear_explainability(
+    *,
+    rows: int = 1000,
+    threshold: float | None = None,
+    simple: Classifier | None = None,
+    estimator: Estimator = "miller-madow",
+) -> Lens:
+    """mu(F; L) = I(F;Y) - I(F;Y|L), with its null and a rival (Nakkiran et al. 2019, Def. 1).
+
+    `rows` is how many test rows are looked at, at most. `threshold` turns a regression into two
+    classes, y > threshold, which outputs above it predict. `simple` takes inputs (q, d) and
+    returns labels (q,) from 0 on: a classifier of your own in place of logistic regression. A
+    look costs `rows` rows forward. Raises `Problem` for fewer than two classes, more than 30, or
+    targets that are numbers without a threshold.
+    """
+    doors.whole("rows", rows, _FEWEST)
+    doors.choice("estimator", estimator, ("miller-madow", "plug-in"))
+    if threshold is not None:
+        doors.number("threshold", threshold)
+    if simple is not None:
+        doors.function("simple", simple)
+    return Lens(
+        "linear_explainability",
+        "Nakkiran et al. 2019",
+        "Blind where I(L;Y) is near 0, where accuracy is near 1 (then mu is forced), "
+        "and on few test rows.",
+        lambda task: _prepared(task, rows, threshold, simple, estimator),
+    )
+
+
+def _prepared(
+    task: Task, rows: int, threshold: float | None, simple: Classifier | None, estimator: Estimator
+) -> Look:
+    from simplicity.nakkiran import information
+
+    train, test = task.rows(TRAINING_ROWS), task.rows(rows, test=True)
+    known, at = _labels(task, train, threshold)
+    y, _ = _labels(task, test, threshold)
+    count = _counted(task, known, y)
+    linear = (
+        _given(simple, test.flat, count)
+        if simple
+        else _logistic(train.flat, known, count)(test.flat)
+    )
+    other = rival(train.flat, known, test.flat, y, float(np.mean(linear == y)))
+    rng = np.random.default_rng(0)
+    others = [linear, other, *(within_classes(linear, y, rng) for _ in range(DRAWS))]
+
+    def now(_: Any) -> dict[str, float]:
+        output = task.mirror.rows(test.x)
+        if not torch.isfinite(output).all():
+            return dict.fromkeys(_VARIABLES, math.nan)
+        f = (
+            (output[:, 0] > at if task.width == 1 else output.argmax(dim=1))
+            .cpu()
+            .numpy()
+            .astype(np.int64)
+        )
+        counts = np.stack([information.table(f, y, one, count) for one in others])
+        found = information.information(counts, estimator)
+        values = {
+            "accuracy": np.mean(f == y),
+            "information": found.network[0],
+            "linear_information": found.simple[0],
+            "beyond": found.beyond[0],
+            "mu": found.mu[0],
+            "mu_null": found.mu[2:].mean(),
+            "mu_rival": found.mu[1],
+        }
+        return {name: float(value) for name, value in values.items()}
+
+    facts = {
+        "classes": float(count), "test_rows": float(len(y)),
+        "linear_accuracy": float(np.mean(linear == y)),
+        "rival_accuracy": float(np.mean(other == y)), "estimator": estimator,
+    }  # fmt: skip
+    return Look(now, _VARIABLES, len(y), facts)
+
+
+def _labels(task: Task, rows: Rows, threshold: float | None) -> tuple[Labels, float]:
+    """Classes (q,), and the output above which the network says 1 where it has one output."""
+    found = task.labels(rows)
+    if found is not None:
+        if threshold is not None:
+            raise Problem(
+                "threshold: got one for labels that are classes, allowed it for a regression"
+            )
+        return found, 0.0
+    if task.width > 1:
+        raise Problem(
+            "linear_explainability: got several numbers as targets, allowed classes or one number"
+        )
+    y = rows.y.reshape(-1).cpu().double().numpy()
+    if threshold is not None:
+        return (y > threshold).astype(np.int64), float(threshold)
+    values = np.unique(task.train.y.cpu().double().numpy())
+    if len(values) > 2:
+        raise Problem(
+            f"linear_explainability: got targets of {len(values)} values, "
+            "allowed classes, or linear_explainability(threshold=...)"
+        )
+    return (y > values.mean()).astype(np.int64), _boundary(task, values)
+
+
+def _boundary(task: Task, values: Array) -> float:
+    """The output at which both labels pull equally, 0 for logits and the middle for squares."""
+    for at in (0.0, float(values.mean())):
+        output = torch.full((1, 1), at, dtype=torch.float64)
+        shape = (1,) if task.flat else (1, 1)
+        pulls = [
+            float(task.pull(output, torch.full(shape, float(value), dtype=torch.float64)))
+            for value in values
+        ]
+        if math.isclose(pulls[0], -pulls[-1], rel_tol=1e-9):
+            return at
+    return float(values.mean())
+
+
+def _counted(task: Task, known: Labels, y: Labels) -> int:
+    """The number of classes, once there are two to tell apart and enough rows."""
+    count = task.classes or int(max(known.max(), y.max())) + 1
+    if len(np.unique(known)) < 2:
+        raise Problem(
+            "linear_explainability: got one class in the targets of data, allowed two or more"
+        )
+    if count > MOST_CLASSES:
+        raise Problem(f"linear_explainability: got {count} classes, allowed {MOST_CLASSES} at most")
+    if len(y) < _FEWEST:
+        raise Problem(f"linear_explainability: got {len(y)} test rows, allowed {_FEWEST} or more")
+    return count
+
+
+def _given(simple: Classifier, x: Array, count: int) -> Labels:
+    found = np.asarray(simple(x))
+    whole = found.dtype.kind in "iub" and found.shape == (len(x),)
+    if not whole or found.min() < 0 or found.max() >= count:
+        got = f"{shown(found)} of shape {found.shape}"
+        raise Problem(f"simple: got {got}, allowed a label from 0 to {count - 1} for each row")
+    return found.astype(np.int64)
+
+
+def _logistic(x: Array, y: Labels, count: int) -> Callable[[Array], Labels]:
+    """Multinomial logistic regression on standardised inputs (n, d), with an intercept."""
+    from scipy.optimize import minimize
+
+    middle, scale = x.mean(axis=0), x.std(axis=0)
+    scale[scale <= 1e-12 * max(1.0, float(np.abs(x).max()))] = (
+        np.inf
+    )  # an input that is constant says nothing
+
+    def design(given: Array) -> Array:
+        return np.column_stack([(given - middle) / scale, np.ones(len(given))])
+
+    inputs, wanted = design(x), np.eye(count)[y]
+
+    def loss(flat: Array) -> tuple[float, Array]:
+        weights = flat.reshape(inputs.shape[1], count)
+        logits = inputs @ weights
+        logits -= logits.max(axis=1, keepdims=True)
+        total = np.exp(logits).sum(axis=1, keepdims=True)
+        value = np.mean(np.log(total[:, 0]) - logits[np.arange(len(y)), y])
+        slope = inputs.T @ (np.exp(logits) / total - wanted) / len(y) + _PENALTY * weights
+        return float(value + 0.5 * _PENALTY * np.sum(weights**2)), slope.ravel()
+
+    start = np.zeros(inputs.shape[1] * count)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS})
+    fitted = found.x.reshape(inputs.shape[1], count)
+    return lambda given: np.argmax(design(given) @ fitted, axis=1).astype(np.int64)
+
+
+def rival(x: Array, y: Labels, test: Array, wanted: Labels, accuracy: float) -> Labels:
+    """Predictions (q,) for rows `test` (q, d) by nearest neighbours, of the accuracy nearest to
+    the given one."""
+    order = np.random.default_rng(1).permutation(len(x))
+    sizes = np.unique(np.geomspace(2, len(x), 20).astype(int)) if len(x) > 1 else np.array([1])
+    apart = _distances(test, x[order])
+    tried: list[tuple[float, Labels]] = []
+    for neighbours in NEIGHBOURS:
+        low, high = 0, len(sizes)
+        while low < high:  # accuracy grows with the rows that are known, so bisect
+            middle = (low + high) // 2
+            predicted = _majority(apart[:, : sizes[middle]], y[order], neighbours)
+            found = float(np.mean(predicted == wanted))
+            tried.append((abs(found - accuracy), predicted))
+            low, high = (middle + 1, high) if found < accuracy else (low, middle)
+    return min(tried, key=lambda one: one[0])[1]
+
+
+def _distances(first: Array, second: Array) -> NDArray[np.float32]:
+    """Squared Euclidean distances (q, n), less |first|^2, which changes no order."""
+    a, b = first.astype(np.float32), second.astype(np.float32)
+    return np.asarray((b**2).sum(axis=1) - 2 * a @ b.T)
+
+
+def _majority(apart: NDArray[np.float32], y: Labels, neighbours: int) -> Labels:
+    count = min(neighbours, apart.shape[1])
+    near = np.argpartition(apart, count - 1, axis=1)[:, :count]
+    votes = np.eye(int(y.max()) + 1)[y[near]].sum(axis=1)
+    return np.argmax(votes, axis=1).astype(np.int64)
+
+
+def within_classes(simple: Labels, y: Labels, rng: np.random.Generator) -> Labels:
+    """Predictions (q,) permuted among the rows of each class: as accurate, and no other relation
+    is left."""
+    found = simple.copy()
+    for label in np.unique(y):
+        at = np.flatnonzero(y == label)
+        found[at] = rng.permutation(simple[at])
+    return found

@@ -1,0 +1,304 @@
+"""Watch a training loop through lenses, at times that are evenly spaced in the logarithm of the
+step.
+
+The loop is the user's own, and says when a step is done. At scheduled steps a copy of the
+network takes over its parameters, and the lenses look at the copy: parameters, buffers,
+gradients and generators of random numbers are read and never written, so that a run has the same
+bits with and without lenses.
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from simplicity.lenses import task as tasks
+from simplicity.lenses.lens import Lens, Look
+from simplicity.lenses.mirror import Forward, Mirror, plain, untouched
+from simplicity.lenses.times import GUESSED, Times
+from simplicity.problems import Problem, doors, shown
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from simplicity.pictures.style import Picture
+
+_MAKERS = {"linear_explainability", "linear_gap", "bias_trajectory", "alignment"}
+
+
+def watch(
+    model: Any,
+    *,
+    data: Any,
+    lenses: Iterable[Lens],
+    test: Any = None,
+    loss: tasks.Loss | None = None,
+    schedule: Sequence[int] | None = None,
+    share: float = 1 / 20,
+    forward: Forward = plain,
+) -> "Record":
+    """A record of the training of `model`, any torch module, through `lenses`; use it in a
+    `with` statement.
+
+    `data` = (x, y) and `test` are arrays or tensors with rows: inputs (n, ...), and as y labels
+    (n,) of whole numbers, one-hot rows (n, k), or numbers (n,), (n, 1) or (n, k). Without `test`
+    the lenses that ask for fresh rows take those of `data`, and the dataset says so. `loss` is a
+    function of outputs and y; by default half the mean square for numbers, the cross-entropy for
+    labels (of a logit where there is one output). `forward(model, x)` is for networks that are
+    not called on x alone; of what comes back a tensor, `.logits` or ["logits"] is taken.
+
+    `schedule` are the steps at which is looked. By default these are 0, powers of two, and
+    between them thirteen steps a decade, as far as all looks together cost no more than `share`
+    of the passes of the training, counted in rows (`times`). A `share` of 1 is for runs of
+    seconds. The last step of the loop is looked at in any case.
+
+    Memory: a copy of the network, the rows of each lens (no more than 4000 of either data set),
+    activations of 256 rows, and what a lens adds: `linear_gap` the parameters twice,
+    `bias_trajectory` with a rate once. `record.seconds` says how long the looks took.
+
+    Raises `Problem`, a ValueError of one sentence, for whatever the lenses cannot look at.
+    """
+    if isinstance(lenses, Lens):
+        lenses = [lenses]
+    chosen = _chosen(lenses)
+    doors.function("forward", forward)
+    Times(schedule, share, 0)  # refused before anything is copied
+    mirror = Mirror(model, forward)
+    with untouched(mirror.device):
+        task = tasks.task(mirror, data, test, loss)
+        looks = [(lens, lens.prepare(task)) for lens in chosen]
+    times = Times(schedule, share, sum(look.cost for _, look in looks))
+    return Record(mirror, looks, times, task.tested)
+
+
+def _chosen(lenses: Any) -> list[Lens]:
+    try:
+        found = list(lenses)
+    except TypeError:
+        raise Problem(f"lenses: got {shown(lenses)}, allowed a list of lenses") from None
+    for one in found:
+        if not isinstance(one, Lens):
+            name = getattr(one, "__name__", "")
+            hint = f", such as {name}()" if name in _MAKERS else ""
+            got = f"the function {name}" if hint else shown(one)
+            raise Problem(f"lenses: got {got}, allowed lenses{hint}")
+    if not found:
+        raise Problem("lenses: got none, allowed at least one")
+    names = [repr(one) for one in found]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise Problem(f"lenses: got {twice[0]} twice, allowed each once")
+    return found
+
+
+class Record:
+    """What the lenses saw. `step` is called last in each pass of the loop, inside the block."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        looks: list[tuple[Lens, Look]],
+        times: Times,
+        tested: bool,
+    ) -> None:
+        self._mirror: Mirror | None = mirror
+        self._looks = looks
+        self._times = times
+        self._tested = tested
+        self._state = "before"
+        self._done, self._samples, self._rows = 0, 0, 0
+        self._next = False  # whether the next step is looked at
+        self._steps: list[int] = []
+        self._seen: list[int] = []
+        self._values: dict[str, list[float]] = {name: [] for name in self._variables()}
+        self._seconds = 0.0
+
+    def __enter__(self) -> Self:
+        if self._state != "before":
+            raise Problem("record: got a second with block, allowed one for each call of watch")
+        self._state = "inside"
+        if self._times.due(0, 0):
+            self._look(None)
+        self._look_ahead()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None and self._steps[-1:] != [self._done]:
+            self._look(None)
+        self._state = "after"
+        self._mirror = None  # the copy is free; lenses keep words and numbers alone
+        self._looks = [
+            (lens, Look(dict, look.variables, 0, look.facts)) for lens, look in self._looks
+        ]
+
+    def step(self, batch: Any = None) -> None:
+        """Say that a step of the training is done; `batch` = (x, y) are its samples.
+
+        They are needed by `bias_trajectory` with a rate alone; else they are counted where they
+        have a length.
+        """
+        if self._state != "inside":
+            where = "before" if self._state == "before" else "after"
+            raise Problem(f"record.step: got a call {where} the with block, allowed inside it")
+        self._done += 1
+        size = _size(batch)
+        self._samples += size
+        self._rows += size or GUESSED
+        if self._next:
+            self._look(batch)
+        self._look_ahead()
+
+    @property
+    def seconds(self) -> float:
+        """How long the lenses have looked, without the set-up."""
+        return self._seconds
+
+    @property
+    def blind(self) -> dict[str, str]:
+        """For each lens where it is blind or does not apply."""
+        return {repr(lens): lens.blind for lens, _ in self._looks}
+
+    @property
+    def dataset(self) -> "xr.Dataset":
+        """What was seen so far, along `time` with the coordinates `step` and `samples`; also
+        after an error."""
+        import xarray as xr
+
+        found = xr.Dataset(
+            {name: ("time", list(values)) for name, values in self._values.items()},
+            {"step": ("time", list(self._steps)), "samples": ("time", list(self._seen))},
+        )
+        for name, (lens, about, unit) in self._variables().items():
+            found[name].attrs = {
+                "long_name": about,
+                "units": unit,
+                "lens": repr(lens),
+                "source": lens.source,
+            }
+        found.attrs["lenses"] = ", ".join(repr(lens) for lens, _ in self._looks)
+        found.attrs["fresh_rows"] = (
+            "test" if self._tested else "those of data, as no test was given"
+        )
+        for lens, look in self._looks:
+            name = self._name(lens.kind, lens)
+            found.attrs[f"blind_{name}"] = lens.blind
+            found.attrs |= {f"{name}_{fact}": value for fact, value in look.facts.items()}
+        return found
+
+    def to_netcdf(self, path: str | Path) -> None:
+        """Write the dataset as NetCDF-3; the file is there whole or not at all."""
+        from simplicity.places import files
+
+        content = self.dataset.to_netcdf(None, engine="scipy", format="NETCDF3_64BIT")
+        files.write(Path(path), bytes(content))
+
+    def plot(self) -> "Picture":
+        """A panel for each lens, against the step."""
+        from simplicity.lenses import pictures
+
+        return pictures.panels(self.dataset)
+
+    def summary(self) -> str:
+        """What each lens saw first and last, and where it is blind, in plain sentences."""
+        if not self._steps:
+            return "Nothing has been seen yet."
+        lines = [f"{len(self._steps)} looks from step {self._steps[0]} to step {self._steps[-1]}."]
+        for lens, _ in self._looks:
+            lines.append(f"{lens!r} ({lens.source}):")
+            for name, (owner, about, unit) in self._variables().items():
+                if owner is lens:
+                    first, last = self._values[name][0], self._values[name][-1]
+                    of = "" if unit == "1" else f" {unit}"
+                    lines.append(f"  {name}, {about}: from {first:.3g} to {last:.3g}{of}.")
+            lines.append(f"  {lens.blind}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        names = ", ".join(repr(lens) for lens, _ in self._looks)
+        return f"<record of {len(self._steps)} looks up to step {self._done}: {names}>"
+
+    def _variables(self) -> dict[str, tuple[Lens, str, str]]:
+        """Name -> lens, meaning, unit."""
+        return {
+            self._name(name, lens): (lens, one.about, one.unit)
+            for lens, look in self._looks
+            for name, one in look.variables.items()
+        }
+
+    def _name(self, name: str, lens: Lens) -> str:
+        """With its layer where the same kind of lens looks at several."""
+        several = sum(lens.kind == other.kind for other, _ in self._looks) > 1
+        return f"{name}_{lens.layer.replace('.', '_')}" if several else name
+
+    def _look(self, batch: Any) -> None:
+        """All lenses, now. A look that fails is told and leaves NaN: it must not end a training."""
+        clock = time.perf_counter()
+        assert self._mirror is not None
+        self._times.looked()
+        self._steps.append(self._done)
+        self._seen.append(self._samples)
+        with untouched(self._mirror.device):
+            failure = self._refreshed()
+            for lens, look in self._looks:
+                found = {} if failure else self._found(lens, look, batch)
+                for name in look.variables:
+                    self._values[self._name(name, lens)].append(float(found.get(name, math.nan)))
+        self._seconds += time.perf_counter() - clock
+
+    def _refreshed(self) -> bool:
+        """Take over the parameters; whether that failed."""
+        assert self._mirror is not None
+        try:
+            self._mirror.refresh()
+        except Exception as reason:
+            self._tell("lenses", reason)
+            return True
+        return False
+
+    def _prepared(self, lens: Lens, before: Callable[[], None]) -> None:
+        try:
+            before()
+        except Exception as reason:
+            self._tell(repr(lens), reason)
+
+    def _found(self, lens: Lens, look: Look, batch: Any) -> dict[str, float]:
+        try:
+            return dict(look.now(batch))
+        except Exception as reason:
+            self._tell(repr(lens), reason)
+            return {}
+
+    def _tell(self, what: str, reason: Exception) -> None:
+        words = (str(reason).splitlines() or [type(reason).__name__])[0]
+        warnings.warn(
+            f"{what} could not look at step {self._done}: {words}", RuntimeWarning, stacklevel=5
+        )
+
+    def _look_ahead(self) -> None:
+        """What lenses need from before a step that will be looked at."""
+        self._next = self._times.due(self._done + 1, self._rows)
+        ahead = [(lens, look.before) for lens, look in self._looks if look.before is not None]
+        if not ahead or not self._next:
+            return
+        clock = time.perf_counter()
+        assert self._mirror is not None
+        with untouched(self._mirror.device):
+            if not self._refreshed():
+                for lens, before in ahead:
+                    self._prepared(lens, before)
+        self._seconds += time.perf_counter() - clock
+
+
+def _size(batch: Any) -> int:
+    """The number of samples, 0 where it cannot be told."""
+    first = next(iter(batch), None) if isinstance(batch, (tuple, list)) else batch
+    shape = tuple(getattr(first, "shape", ()))
+    return int(shape[0]) if shape else 0

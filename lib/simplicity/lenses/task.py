@@ -1,0 +1,292 @@
+"""What the lenses are given to look at: samples, the outputs that fit them, and the loss between
+both.
+
+Everything is looked at once, at the door, and refused in one sentence. Whole data sets are
+checked for numbers that are not finite; of what is kept, a lens takes as many rows as it says.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from simplicity.lenses.mirror import Mirror, as_columns
+from simplicity.problems import Problem, shown
+
+Array = NDArray[np.floating]
+Loss = Callable[[Tensor, Tensor], Tensor]
+_TRIED = 2  # rows on which a network is tried at the door
+_PAIR = "a pair (x, y) of arrays or tensors"
+
+
+def half_square(output: Tensor, target: Tensor) -> Tensor:
+    """1/(2n) sum_k |f(x_k) - y_k|^2."""
+    return 0.5 * (output - target).square().sum() / len(output)
+
+
+class Samples(NamedTuple):
+    """Inputs (n, ...) and targets (n, ...), as given but for their class: tensors on any device."""
+
+    x: Tensor
+    y: Tensor
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A few samples as the network takes them: x (q, ...), y as the loss takes it, on the
+    network's device."""
+
+    x: Tensor
+    y: Tensor
+
+    @property
+    def flat(self) -> Array:
+        """Inputs (q, d) in double precision."""
+        return np.asarray(self.x.reshape(len(self.x), -1).cpu().double().numpy())
+
+
+@dataclass(frozen=True)
+class Task:
+    """Samples for training and testing, a network's mirror, and the loss between both.
+
+    `classes` is the number of classes, 0 where targets are numbers; `width` that of outputs.
+    """
+
+    mirror: Mirror
+    train: Samples
+    test: Samples
+    loss: Loss
+    classes: int
+    width: int
+    flat: bool  # whether the network's outputs are (n,)
+    tested: bool  # whether there are test samples
+
+    def rows(self, count: int, *, test: bool = False) -> Rows:
+        """At most `count` rows, drawn once and the same in every call of the same size."""
+        samples = self.test if test else self.train
+        n = len(samples.x)
+        chosen = np.arange(n)
+        if count < n:
+            chosen = np.sort(np.random.default_rng(0).choice(n, count, replace=False))
+        return self.placed(*(part[torch.from_numpy(chosen).to(part.device)] for part in samples))
+
+    def placed(self, x: Tensor, y: Tensor) -> Rows:
+        """Samples on the network's device and in its precision."""
+        mirror = self.mirror
+        if x.is_floating_point():
+            x = x.to(mirror.dtype)
+        if y.is_floating_point():
+            y = y.to(mirror.dtype)
+        return Rows(x.detach().to(mirror.device), y.detach().to(mirror.device))
+
+    def batch(self, given: Any) -> Rows:
+        """A step's own samples, out of what the loop hands over."""
+        x, y = _pair("batch", given)
+        samples = Samples(_tensor("batch x", x), _tensor("batch y", y))
+        _same_count("batch ", samples)
+        return self.placed(samples.x, _targets(samples.y, self.classes, self.width, self.flat))
+
+    def pull(self, output: Tensor, y: Tensor) -> Tensor:
+        """Minus the derivative of the loss by outputs (q, k), (q, k)."""
+        with torch.enable_grad():
+            at = output.detach().clone().requires_grad_()
+            value = self.loss(at[:, 0] if self.flat else at, y)
+            (found,) = torch.autograd.grad(value, at)
+        return -found
+
+    def labels(self, rows: Rows) -> NDArray[np.int64] | None:
+        """Classes (q,) from 0 on, or None where the targets are numbers."""
+        y = rows.y
+        if not self.classes:
+            if self.width == 1 or not _one_hot(y):
+                return None
+            y = y.argmax(dim=1)
+        return np.asarray(y.reshape(-1).long().cpu().numpy())
+
+
+def task(mirror: Mirror, data: Any, test: Any, loss: Loss | None) -> Task:
+    """Look at everything that `watch` is given about the samples."""
+    train = _samples("data", data)
+    tested = test is not None
+    other = _samples("test", test) if tested else train
+    if other.x.shape[1:] != train.x.shape[1:]:
+        got = f"inputs of shape {tuple(other.x.shape[1:])}"
+        raise Problem(f"test: got {got}, allowed {tuple(train.x.shape[1:])} as in data")
+    output = _tried(mirror, train.x)
+    width = 1 if output.dim() == 1 else output.shape[1]
+    classes = _classes(train.y, width, loss)
+    flat = output.dim() == 1 or (width == 1 and loss is None)
+    if loss is not None and not callable(loss):
+        raise Problem(
+            f"loss: got {shown(loss)}, allowed a function of outputs and targets, or none"
+        )
+    train = Samples(train.x, _targets(train.y, classes, width, flat, "data"))
+    other = Samples(other.x, _targets(other.y, classes, width, flat, "test"))
+    own = loss or _default_loss(classes, width)
+    found = Task(mirror, train, other, own, classes, width, flat, tested)
+    _try_loss(found, loss)
+    return found
+
+
+def _samples(name: str, given: Any) -> Samples:
+    x, y = _pair(name, given)
+    found = Samples(_tensor(f"{name} x", x), _tensor(f"{name} y", y))
+    _same_count(f"{name} ", found)
+    for letter, part in zip("xy", found, strict=True):
+        _finite(f"{name} {letter}", part)
+    return found
+
+
+def _pair(name: str, given: Any) -> tuple[Any, Any]:
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        size = f" of {len(given)}" if isinstance(given, (tuple, list)) else ""
+        raise Problem(f"{name}: got a {type(given).__name__}{size}, allowed {_PAIR}")
+    return given[0], given[1]
+
+
+def _tensor(name: str, given: Any) -> Tensor:
+    """A tensor of real numbers or truth values, with rows; arrays and lists become one."""
+    if not isinstance(given, Tensor):
+        given = _from_array(name, given)
+    if given.layout != torch.strided or given.device.type == "meta" or given.is_quantized:
+        raise Problem(f"{name}: got a sparse, quantised or empty tensor, allowed a dense one")
+    if given.is_complex():
+        raise Problem(f"{name}: got complex numbers, allowed real ones")
+    if given.dim() == 0 or given.numel() == 0:
+        raise Problem(f"{name}: got shape {tuple(given.shape)}, allowed at least one row")
+    return given.detach()
+
+
+def _from_array(name: str, given: Any) -> Tensor:
+    if isinstance(given, dict):
+        raise Problem(f"{name}: got a dict, allowed an array or a tensor")
+    if np.ma.is_masked(given):
+        raise Problem(f"{name}: got an array with masked entries, allowed one without")
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError, RuntimeError):
+        raise Problem(
+            f"{name}: got a {type(given).__name__}, allowed an array of numbers"
+        ) from None
+    if array.dtype.kind not in "fiub":
+        got = "text" if array.dtype.kind in "US" else f"an array of {array.dtype}"
+        raise Problem(f"{name}: got {got}, allowed real numbers")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    if array.dtype.kind == "u" and array.dtype.itemsize > 1:
+        array = array.astype(np.int64)
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    fine = native.flags.writeable and all(stride >= 0 for stride in native.strides)
+    return torch.from_numpy(native if fine else native.copy())
+
+
+def _same_count(name: str, samples: Samples) -> None:
+    x, y = (len(part) for part in samples)
+    if x != y:
+        raise Problem(f"{name}y: got {y} targets for {x} inputs, allowed one for each")
+
+
+def _finite(name: str, part: Tensor) -> None:
+    if not part.is_floating_point():
+        return
+    wrong = sum(int((~torch.isfinite(block)).sum()) for block in part.split(4096))
+    if wrong:
+        got = f"{wrong} of {part.numel()} numbers that are not finite"
+        raise Problem(f"{name}: got {got}, allowed finite numbers alone")
+
+
+def _tried(mirror: Mirror, x: Tensor) -> Tensor:
+    """Outputs of a few rows: the network takes the inputs, and gives one row for each."""
+    few = x[:_TRIED]
+    few = (few.to(mirror.dtype) if few.is_floating_point() else few).to(mirror.device)
+    try:
+        with torch.no_grad():
+            output = mirror(few)
+    except Problem:
+        raise
+    except Exception as reason:
+        words = (str(reason).splitlines() or [""])[0][:120]
+        got = f"{type(reason).__name__} ({words}) on inputs {tuple(few.shape)} of {few.dtype}"
+        raise Problem(f"model: got {got}, allowed inputs that it takes") from reason
+    if output.dim() not in (1, 2) or len(output) != len(few) or not output.is_floating_point():
+        shape = tuple(output.shape)
+        way = "(n,) or (n, k), or watch(..., forward=lambda model, x: ...)"
+        raise Problem(f"model: got outputs {shape} for {len(few)} inputs, allowed {way}")
+    return output
+
+
+def _classes(y: Tensor, width: int, loss: Loss | None) -> int:
+    """How many classes the targets name; 0 where they are numbers."""
+    single = y.dim() == 1 or (y.dim() == 2 and y.shape[1] == 1)
+    if not single:
+        return width if width > 1 and _one_hot(y) and loss is None else 0
+    whole = not y.is_floating_point() or bool((y == y.round()).all())
+    if width > 1:
+        return width if whole else 0
+    if y.is_floating_point():
+        return 0
+    low, high = int(y.min()), int(y.max())
+    return 2 if loss is None and low >= 0 and high <= 1 else 0
+
+
+def _one_hot(y: Tensor) -> bool:
+    return bool(((y == 0) | (y == 1)).all() and (y.sum(dim=1) == 1).all())
+
+
+def _targets(y: Tensor, classes: int, width: int, flat: bool, name: str = "batch") -> Tensor:
+    """Targets as the loss takes them: classes (n,), or numbers of the outputs' shape."""
+    single = y.dim() == 1 or (y.dim() == 2 and y.shape[1] == 1)
+    if classes:
+        if not single:
+            if y.dim() != 2 or y.shape[1] != classes or not _one_hot(y):
+                raise Problem(
+                    f"{name} y: got shape {tuple(y.shape)}, "
+                    f"allowed (n,) or one-hot rows (n, {classes})"
+                )
+            return y.argmax(dim=1)
+        y = y.reshape(-1)
+        low, high = float(y.min()), float(y.max())
+        if low < 0 or high > classes - 1:
+            allowed = f"whole numbers from 0 to {classes - 1} for {width} outputs"
+            raise Problem(f"{name} y: got labels from {low:g} to {high:g}, allowed {allowed}")
+        return y.long()
+    if width == 1 and single:
+        y = y.reshape(-1) if flat else y.reshape(-1, 1)
+    elif y.dim() != 2 or y.shape[1] != width:
+        allowed = f"(n, {width}) as the model's outputs, or labels (n,) of whole numbers"
+        if width == 1:
+            allowed = "(n,) or (n, 1) for the model's one output"
+        raise Problem(f"{name} y: got shape {tuple(y.shape)}, allowed {allowed}")
+    return y if y.is_floating_point() else y.double()
+
+
+def _default_loss(classes: int, width: int) -> Loss:
+    if not classes:
+        return half_square
+    if width > 1:
+        return nn.functional.cross_entropy
+    return lambda output, y: nn.functional.binary_cross_entropy_with_logits(
+        output, y.to(output.dtype)
+    )
+
+
+def _try_loss(found: Task, given: Loss | None) -> None:
+    """The user's own loss takes outputs and targets, and gives one number."""
+    if given is None:
+        return
+    rows = found.rows(_TRIED)
+    output = as_columns(found.mirror.rows(rows.x))
+    try:
+        value = given(output[:, 0] if found.flat else output, rows.y)
+        fine = isinstance(value, Tensor) and value.numel() == 1
+    except Exception as reason:
+        words = (str(reason).splitlines() or [""])[0][:120]
+        raise Problem(
+            f"loss: got {type(reason).__name__} ({words}), allowed one that takes y"
+        ) from reason
+    if not fine:
+        raise Problem("loss: got more than one number, allowed a loss that is one number")

@@ -1,0 +1,56 @@
+"""When a record looks: evenly in the logarithm of the step, and no more often than the training
+can bear.
+
+What a look costs is counted in rows that go forward, never in seconds: the same run is looked at
+at the same steps on every machine.
+"""
+
+from collections.abc import Sequence
+
+from simplicity.problems import doors
+
+PASSES = (
+    3  # a step of training counts as so many passes of its batch: one forward, and twice that back
+)
+GUESSED = 32  # rows of a batch that `record.step` is not told
+
+
+def ladder(step: int) -> bool:
+    """Whether the step is one of 0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33, ...
+
+    Each is the one before times 6/5, rounded up: 13 a decade.
+    """
+    at = 1
+    while at < step:
+        at = (6 * at + 4) // 5
+    return step == 0 or at == step
+
+
+def power(step: int) -> bool:
+    """Whether the step is one of 0, 1, 2, 4, 8, ..."""
+    return step & (step - 1) == 0
+
+
+class Times:
+    """The steps that are given, or powers of two and as many of the ladder as the share allows.
+
+    A look costs `cost` rows forward. At a step of the ladder is looked if all looks with it cost
+    at most `share` of the passes of the training so far.
+    """
+
+    def __init__(self, schedule: Sequence[int] | None, share: float, cost: int) -> None:
+        doors.number("share", share, above=0)
+        steps = None if schedule is None else doors.schedule(schedule, strict=True)
+        self.steps = None if steps is None else frozenset(steps)
+        self.share, self.cost = share, cost
+        self.spent = 0
+
+    def due(self, step: int, rows: int) -> bool:
+        """Whether to look at this step, after `rows` rows of training."""
+        if self.steps is not None:
+            return step in self.steps
+        borne = self.spent + self.cost <= self.share * PASSES * rows
+        return power(step) or (borne and ladder(step))
+
+    def looked(self) -> None:
+        self.spent += self.cost

@@ -1,0 +1,62 @@
+"""What the criteria of several experiments share: where they were written for, and correlations."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from simplicity.evidence.claims import Estimate, mean
+from simplicity.grid.groups import Runs
+from simplicity.loukas.trajectory import Correlation, spearman_over_seeds
+
+
+def elsewhere(runs: Runs, **written: Any) -> str:
+    """Why these runs are not those that criteria were written for; empty where they are.
+
+    A setting must have the value that is named, all values of a tuple, or those of a set and no
+    others.
+    """
+    other = []
+    for name, wanted in written.items():
+        values, given = _several(wanted), _several(getattr(runs.settings, name))
+        if values != given if isinstance(wanted, set) else not values <= given:
+            other.append(f"{name} = {', '.join(map(str, sorted(values)))}")
+    return f"the criterion is for {' and '.join(other)}" if other else ""
+
+
+def _several(value: Any) -> set[Any]:
+    return set(value) if isinstance(value, (tuple, set)) else {value}
+
+
+def too_few(runs: Runs, needed: int) -> str:
+    """Why runs with so few seeds are not judged; empty where there are enough.
+
+    For estimates that count runs, of which a seed has several; else `needs` of a check says it.
+    """
+    return f"{runs.seeds} seeds, {needed} are needed" if runs.seeds < needed else ""
+
+
+def correlation(found: Correlation, runs: int, kind: str) -> Estimate:
+    """A rank correlation as an estimate over so many runs, with a remark on those left out."""
+    if not np.isfinite(found.low):
+        return mean([])
+    remark = f", {found.missing} runs do not get there" if found.missing else ""
+    return Estimate(found.value, (found.low, found.high), kind + remark, runs)
+
+
+def by_seed(cells: xr.Dataset, name: str) -> np.ndarray:
+    """A variable of the seeds that have runs of all frequencies, (seeds, frequencies, ...)."""
+    seeds, counts = np.unique(cells.seed.values, return_counts=True)
+    columns = max(1, len(np.unique(cells.frequency.values)))
+    whole = cells.isel(cell=np.isin(cells.seed.values, seeds[counts == columns]))
+    ordered = whole.isel(cell=np.lexsort((whole.frequency.values, whole.seed.values)))
+    values = ordered[name].values
+    return values.reshape(-1, columns, *values.shape[1:])
+
+
+def order(x: np.ndarray, values: np.ndarray, drawn: str = "seeds") -> Estimate:
+    """Rank correlation of (seeds, k) with x, (k,) or as they; whole seeds are resampled."""
+    if not len(values) or values.shape[1] < 2:
+        return mean([])
+    found = spearman_over_seeds(x, values)
+    return correlation(found, len(values), f"bootstrap over {drawn} 95 %")

@@ -1,0 +1,73 @@
+"""A little convolutional network with a bias on its input, and images for it.
+
+It is a function of W_1 x + b_1 whatever its parts are: convolution, pooling, a skip connection,
+another activation. Loukas et al. 2021, section 2.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from simplicity.data import streams
+
+PARTS = ("conv", "max pool", "mean pool", "skip", "tanh", "leaky")
+FIRST = "conv first"  # layer 1 is a convolution itself
+SIDE, IMAGES = 8, 30
+
+
+def images(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gaussian images (IMAGES, 1, SIDE, SIDE), and for labels a sum over their upper half."""
+    x = streams.generator(seed, streams.DATA).standard_normal((IMAGES, 1, SIDE, SIDE))
+    return x, x[:, 0, :4].sum(axis=(1, 2)) / 4
+
+
+class Network(nn.Module):
+    """`first`, then `bias`, an activation, a convolution, the part in question, a head.
+
+    The bias has a number for each pixel, or one that all share.
+    """
+
+    def __init__(self, kind: str, shared_bias: bool, seed: int) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+
+        def drawn(*shape: int, scale: float) -> nn.Parameter:
+            values = torch.randn(*shape, generator=generator, dtype=torch.float64)
+            return nn.Parameter(scale * values)
+
+        self.kind = kind
+        self.kernel = drawn(4, 1, 3, 3, scale=0.3)
+        if kind == "skip":
+            self.mixed = drawn(4, 4, 3, 3, scale=0.2)
+        self.head = drawn(64 if "pool" in kind else 256, scale=0.1)
+        self.bias = drawn(1, *((1, 1) if shared_bias else (SIDE, SIDE)), scale=0.1)
+        self.first_kernel = drawn(1, 1, 3, 3, scale=0.4).requires_grad_(False)
+
+    def first(self, x: Tensor) -> Tensor:
+        """W_1 x: the identity, or a convolution."""
+        if self.kind != FIRST:
+            return x
+        return nn.functional.conv2d(x, self.first_kernel, padding=1)
+
+    def singular_values(self) -> np.ndarray:
+        """The largest and the smallest of W_1."""
+        basis = torch.eye(SIDE * SIDE, dtype=torch.float64).reshape(-1, 1, SIDE, SIDE)
+        with torch.no_grad():
+            matrix = self.first(basis).reshape(SIDE * SIDE, -1).numpy()
+        return np.linalg.svd(matrix, compute_uv=False)[[0, -1]]
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = nn.functional.conv2d(self._active(self.first(x) + self.bias), self.kernel, padding=1)
+        h = self._active(h)
+        if self.kind == "skip":
+            h = h + self._active(nn.functional.conv2d(h, self.mixed, padding=1))
+        if self.kind == "max pool":
+            h = nn.functional.max_pool2d(h, 2)
+        if self.kind == "mean pool":
+            h = nn.functional.avg_pool2d(h, 2)
+        return h.flatten(start_dim=1) @ self.head
+
+    def _active(self, z: Tensor) -> Tensor:
+        if self.kind == "tanh":
+            return torch.tanh(z)
+        return nn.functional.leaky_relu(z, 0.1 if self.kind == "leaky" else 0.0)

@@ -1,0 +1,84 @@
+"""The lenses alone: what their import loads, what they need of the book's packages, and the example that tells of them."""
+
+import subprocess
+import sys
+import textwrap
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from simplicity import lenses
+from simplicity.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+MODULES = {"scikit-learn": "sklearn", "pyyaml": "yaml", "jupyter-book": "jupyter_book"}
+NEEDED_BY_XARRAY = {"pandas", "pyyaml"}  # the latter where dask is installed
+
+
+def of_the_book() -> set[str]:
+    """Modules that the extras bring and the lenses do without."""
+    names = {Requirement(text).name for extra in EXTRAS.values() for text in extra} - NEEDED_BY_XARRAY - {"packaging"}
+    return {MODULES.get(name, name.replace("-", "_")) for name in names}
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, cwd=ROOT / "lib")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_their_import_loads_nothing_heavy_but_torch() -> None:
+    heavy = of_the_book() | {"xarray", "matplotlib", "pandas", "scipy", "PIL", "dask"}
+    loaded = run(f"""
+import sys, torch
+before = set(sys.modules)
+from simplicity import lenses
+print({sorted(heavy)!r} and sorted({{name.partition(".")[0] for name in set(sys.modules) - before}} & set({sorted(heavy)!r})))
+""")
+    assert loaded.strip() == "[]"
+
+
+def test_they_work_where_none_of_the_books_packages_is_installed() -> None:
+    out = run(f"""
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {sorted(of_the_book())!r}:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Absent())
+import tempfile, torch
+from torch import nn
+from simplicity import lenses
+x, y = torch.randn(60, 4), torch.arange(60) % 2
+chosen = [lenses.linear_explainability(), lenses.linear_gap(), lenses.bias_trajectory("0"), lenses.alignment("0")]
+with lenses.watch(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)), data=(x, y), lenses=chosen) as record:
+    record.step((x, y))
+record.plot()
+record.to_netcdf(tempfile.mkdtemp() + "/record.nc")
+print(record.dataset.sizes["time"])
+""")
+    assert out.strip() == "2"
+
+
+def test_the_example_runs_as_it_is_told() -> None:
+    told = textwrap.dedent((lenses.__doc__ or "").partition("\n\n")[2].partition("\n\nA record has")[0])
+    assert 15 <= len([line for line in told.splitlines() if line.strip()]) <= 20
+    names: dict[str, object] = {}
+    exec(told.replace("1000, (1000, 32)", "1000, (5, 32)"), names)  # fewer steps
+    record = names["record"]
+    assert isinstance(record, lenses.Record) and len(record.blind) == 4
+    assert record.dataset.step[-1] == 5
+
+
+def test_a_command_that_needs_the_book_says_so_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError("No module named 'tqdm'", name="tqdm")
+
+    monkeypatch.setattr("simplicity.cli._command", absent)
+    assert main(["list"]) == 2
+    assert capsys.readouterr().err == "error: simplicity: the package tqdm is missing, allowed with the extra `book`\n"
