@@ -5,7 +5,7 @@ STAMP := .venv/installed
 
 export PYTHONUTF8 = 1
 
-.PHONY: env book test records notebooks bench lint clean
+.PHONY: env book test records notebooks bench peers lint clean
 
 env: $(STAMP)
 
@@ -33,6 +33,17 @@ notebooks: $(STAMP)
 
 bench: $(STAMP)
 	@for script in $(wildcard benchmarks/*.py); do $(BIN)/python $$script || exit 1; done
+
+# JAX lives in an environment of its own; nothing else here needs it.
+PEERS := _build/peers
+
+$(PEERS)/installed: benchmarks/peers/requirements.txt
+	@test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/peers/requirements.txt
+	@touch $(PEERS)/installed
+
+peers: $(STAMP) $(PEERS)/installed
+	@$(BIN)/python benchmarks/peers/compare.py --jax $(PEERS)/bin/python
 
 # The chapters' code cells are linted as scripts made from them.
 lint: $(STAMP)

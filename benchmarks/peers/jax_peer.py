@@ -1,8 +1,9 @@
-"""The peers in JAX, run by `make peers` in an environment of their own: seconds of a step, as JSON on the last line.
+"""The peers in JAX, run by `make peers` in an environment of their own: seconds of a step as JSON.
 
-    python jax_peer.py '{"what": "two_layer", "n": 1000, "m": 10000, "d": 5, "precision": "float32"}'
+    python jax_peer.py '{"what": "single_sample", "precision": "float64"}'
 
-One thread; every loop is compiled whole (`fori_loop`, `scan`) with its state donated, and the first call is not counted.
+One thread; every loop is compiled whole (`fori_loop`, `scan`) with its state donated, and the first
+call is not counted.
 """
 
 import json
@@ -24,7 +25,7 @@ LAYERS = (10, 10, 32, 32, 32, 1)
 
 
 def best(run, state, steps):
-    """Least processor seconds of one of the `steps` that `run` makes; it takes its state's memory and returns it."""
+    """Least processor seconds of one of the `steps` that `run` makes of a state that it uses up."""
     state = jax.block_until_ready(run(state))
     found = []
     for _ in range(REPEATS):
@@ -59,20 +60,27 @@ def two_layer(n, m, d, precision):
     steps = max(3, int(1e8 / (n * m * d)))
     found = {}
     for step in (by_grad, by_hand):
-        state = tuple(jnp.asarray(1e-3 * rng.standard_normal(shape), precision) for shape in ((m,), (m, d)))
+        state = tuple(
+            jnp.asarray(1e-3 * rng.standard_normal(shape), precision) for shape in ((m,), (m, d))
+        )
 
         @partial(jax.jit, donate_argnums=0)
         def run(state, step=step):
-            return jax.lax.fori_loop(0, steps, lambda _, old: step(old, x, y, jnp.asarray(0.01, precision)), state)
+            return jax.lax.fori_loop(
+                0, steps, lambda _, old: step(old, x, y, jnp.asarray(0.01, precision)), state
+            )
 
         found[step.__name__] = best(run, state, steps)
     return found
 
 
 def single_sample(precision, steps=50_000):
-    """A step of the network with W_1 = I not trained, squared loss, no statistics but the mean loss."""
+    """A step with W_1 = I not trained and the squared loss; no statistics but the mean loss."""
     rng = np.random.default_rng(0)
-    x, order = jnp.asarray(rng.standard_normal((100, LAYERS[0])), precision), jnp.asarray(rng.integers(100, size=steps))
+    x, order = (
+        jnp.asarray(rng.standard_normal((100, LAYERS[0])), precision),
+        jnp.asarray(rng.integers(100, size=steps)),
+    )
     y, rate = jnp.sin(x[:, 0]), jnp.asarray(1e-3, precision)
 
     def output(network, one):
@@ -82,11 +90,13 @@ def single_sample(precision, steps=50_000):
             h = jax.nn.relu(h @ weight + bias)
         return (h @ weights[-1] + biases[-1])[0]
 
-    def auto(network, k):
-        loss, slopes = jax.value_and_grad(lambda network: 0.5 * (output(network, x[k]) - y[k]) ** 2)(network)
+    def by_grad(network, k):
+        loss, slopes = jax.value_and_grad(
+            lambda network: 0.5 * (output(network, x[k]) - y[k]) ** 2
+        )(network)
         return jax.tree.map(lambda part, slope: part - rate * slope, network, slopes), loss
 
-    def hand(network, k):
+    def by_hand(network, k):
         weights, biases = network
         h = [x[k], jax.nn.relu(x[k] + biases[0])]
         for weight, bias in zip(weights[:-1], biases[1:-1], strict=True):
@@ -100,9 +110,15 @@ def single_sample(precision, steps=50_000):
         return (tuple(slid), (biases[0] - rate * delta, *moved)), loss
 
     found = {}
-    for step in (auto, hand):
-        draw = [rng.uniform(-1, 1, (below, above)) / below**0.5 for below, above in zip(LAYERS[1:-1], LAYERS[2:], strict=True)]
-        network = tuple(jnp.asarray(part, precision) for part in draw), tuple(jnp.zeros(size, precision) for size in LAYERS[1:])
+    for step in (by_grad, by_hand):
+        draw = [
+            rng.uniform(-1, 1, (below, above)) / below**0.5
+            for below, above in zip(LAYERS[1:-1], LAYERS[2:], strict=True)
+        ]
+        network = (
+            tuple(jnp.asarray(part, precision) for part in draw),
+            tuple(jnp.zeros(size, precision) for size in LAYERS[1:]),
+        )
 
         @partial(jax.jit, donate_argnums=0)
         def run(network, step=step):
@@ -114,27 +130,31 @@ def single_sample(precision, steps=50_000):
 
 
 def tangent_kernel(n, m, d, precision):
-    """Both layers of a two-layer erf network: from single samples' gradients in blocks, and by hand."""
+    """Both layers of a two-layer erf network: from single samples' gradients, and by hand."""
     rng = np.random.default_rng(0)
-    x, a, w = (jnp.asarray(rng.standard_normal(shape), precision) for shape in ((n, d), (m,), (m, d)))
+    x, a, w = (
+        jnp.asarray(rng.standard_normal(shape), precision) for shape in ((n, d), (m,), (m, d))
+    )
 
     @jax.jit
-    def by_gradients(x):
+    def by_grad(x):
         def of(one):
-            return jax.grad(lambda state: jax.lax.erf(state[1] @ one / d**0.5) @ state[0] / m**0.5)((a, w))
+            return jax.grad(lambda state: jax.lax.erf(state[1] @ one / d**0.5) @ state[0] / m**0.5)(
+                (a, w)
+            )
 
         outer, inner = jax.vmap(of)(x)
         inner = inner.reshape(n, m * d)
         return outer @ outer.T + inner @ inner.T
 
     @jax.jit
-    def hand(x):
+    def by_hand(x):
         z = x @ w.T / d**0.5
         h, slope = jax.lax.erf(z), 2 / np.pi**0.5 * jnp.exp(-(z**2)) * a
         return (h @ h.T + slope @ slope.T * (x @ x.T) / d) / m
 
     found = {}
-    for kernel in (by_gradients, hand):
+    for kernel in (by_grad, by_hand):
         found[kernel.__name__] = best(lambda state, kernel=kernel: kernel(x), None, 1)
     return found
 

@@ -1,5 +1,7 @@
 """The compiled engine against automatic differentiation, hand cases and its own contract."""
 
+import functools
+
 import numpy as np
 import pytest
 from numba.core.registry import CPUDispatcher as Dispatcher
@@ -8,6 +10,7 @@ from simplicity import nets
 from simplicity.boursier import two_layer
 from simplicity.boursier.two_layer import descend, descend_autograd
 from simplicity.nets.loop import Diverged, log_schedule
+from simplicity.process import lanes
 
 
 def problem(n: int = 30, dim: int = 5, width: int = 12, scale: float = 0.5):
@@ -46,6 +49,22 @@ def test_so_it_does_with_a_leaky_slope(dim, slope):
 @pytest.mark.parametrize(("batch", "slope"), [(1, 0.0), (8, 0.1), (29, 0.0), (64, 0.0)])
 def test_so_it_does_on_minibatches(dim, batch, slope):
     assert_equal_to_autograd(*problem(dim=dim), batch=batch, slope=slope, step_size=0.01)
+
+
+@pytest.mark.parametrize("n", [1, 7, 30, 260])
+@pytest.mark.parametrize(("dim", "slope"), [(2, 0.0), (3, 0.2), (5, 0.0), (7, 0.1), (25, 0.0)])
+def test_both_orders_of_the_sums_are_torchs_step_to_rounding(n, dim, slope):
+    start, x, y = problem(n=n, dim=dim, width=37)
+    settings = {"step_size": 0.01, "schedule": (0, 20), "probes": {}, "slope": slope}
+    theirs, _ = descend_autograd(start, x, y, **settings)
+    by_neurons = functools.partial(two_layer._advance_by_neurons, order=None)
+    both = dim <= 7 and not lanes.WIDE
+    for advance in (by_neurons, two_layer._advance_by_samples) if both else (by_neurons,):
+        a, w = start.a.copy(), start.w.copy()
+        done, force = advance(a, w, np.ascontiguousarray(x.T), y, 0.01, 20, 0.0, slope=slope)
+        assert done == 20 and force > 0
+        np.testing.assert_allclose(w, theirs.w, rtol=1e-12, atol=1e-13)
+        np.testing.assert_allclose(a, theirs.a, rtol=1e-12, atol=1e-13)
 
 
 def test_a_coordinate_of_ones_is_a_hidden_bias():

@@ -46,7 +46,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "unknown preset": (["run", "excess_risk", "--preset", "SMALL"], "unknown preset: got 'SMALL', allowed TINY, QUICK, FULL"),
     "preset in lower case": (["run", "excess_risk", "--preset", "tiny"], "unknown preset"),
     "preset that is another name of the module": (["run", "excess_risk", "--preset", "Config"], "unknown preset"),
-    "unknown parameter": ([*TINY, "-p", "drws=3"], "unknown parameter: got 'drws' (did you mean draws?), allowed ns, "),
+    "unknown parameter": ([*TINY, "-p", "drws=3"], "unknown parameter: got 'drws' (did you mean draws?), allowed n, "),
     "parameter of another experiment": ([*TINY, "-p", "width=3"], "unknown parameter: got 'width'"),
     "parameter without a value": ([*TINY, "-p", "draws"], "got 'draws', allowed NAME=VALUE"),
     "parameter in two words": ([*TINY, "-p", "draws", "100"], "parameter: got '-p draws 100', allowed -p draws=100"),
@@ -57,12 +57,12 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "parameter in three words": ([*TINY, "-p", "draws", "=", "100"], "got '-p draws = 100', allowed -p draws=100"),
     "negative parameter in two words": ([*TINY, "-p", "noise_variance", "-1"], "allowed -p noise_variance=-1"),
     "value apart from its name": ([*TINY, "-p", "draws=", "100"], "got '-p draws= 100', allowed -p draws=100"),
-    "list in two words": ([*TINY, "-p", "ns=60,", "120", "-p", "draws=3"], "allowed -p 'ns=60, 120'"),
+    "list in two words": ([*TINY, "-p", "n=60,", "120", "-p", "draws=3"], "allowed -p 'n=60, 120'"),
     "choice in two words": (["run", "sinusoid", "-p", "kinds=large", "start"], "allowed -p 'kinds=large start'"),
     "axis in two words": (["sweep", "excess_risk", "-g", "draws", "3,4"], "got '-g draws 3,4', allowed -g draws=3,4"),
     "parameter of a chapter in two words": ([*CHAPTER, "-p", "width", "100"], "got '-p width 100', allowed -p width=100"),
-    "blanks for commas": ([*TINY, "-p", "ns=60 120"], "ns: got '60 120', allowed a whole number"),
-    "half a JSON list": ([*TINY, "-p", "ns=[60"], "ns: got '[60', allowed values between commas, or a JSON list"),
+    "blanks for commas": ([*TINY, "-p", "n=60 120"], "n: got '60 120', allowed a whole number"),
+    "half a JSON list": ([*TINY, "-p", "n=[60"], "n: got '[60', allowed values between commas, or a JSON list"),
     "choice without its blanks": (["run", "sinusoid", "-p", "kinds=largestart"], "'largestart' (did you mean large start?)"),
     "axis without a value": (["sweep", "excess_risk", "-g", "draws="], "draws: got '', allowed values between the commas"),
     "axis with a gap": (["sweep", "excess_risk", "-g", "draws=3,,4"], "draws: got '3,,4', allowed values between the commas"),
@@ -75,10 +75,10 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "nothing for a whole number": ([*TINY, "-p", "draws="], "draws: got ''"),
     "code for a whole number": ([*TINY, "-p", "draws=__import__('os')"], "draws: got "),
     "line break in a value": ([*TINY, "-p", "draws=3\nerror: x"], "draws: got '3\\nerror: x'"),
-    "negative n": ([*TINY, "-p", "ns=-60"], "ns: got '-60', allowed a whole number from 2 to"),
-    "one bad element of a list": ([*TINY, "-p", "ns=60,0,120"], "ns: got '0'"),
-    "empty list": ([*TINY, "-p", "ns="], "ns: got an empty list"),
-    "list of nothing": ([*TINY, "-p", "ns=,,"], "ns: got an empty list"),
+    "negative n": ([*TINY, "-p", "n=-60"], "n: got '-60', allowed a whole number from 2 to"),
+    "one bad element of a list": ([*TINY, "-p", "n=60,0,120"], "n: got '0'"),
+    "empty list": ([*TINY, "-p", "n="], "n: got an empty list"),
+    "list of nothing": ([*TINY, "-p", "n=,,"], "n: got an empty list"),
     "more seeds than memory": (
         [*TINY, "-p", "seeds=99999999999"],
         "seeds: got '99999999999', allowed a whole number from 1 to",
@@ -94,7 +94,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "number too large for a float": ([*TINY, "-p", "noise_variance=1e999"], "noise_variance: got '1e999'"),
     "zero width": ([*TRAINED, "-p", "width=0"], "width: got '0', allowed a whole number from 1 to"),
     "value that is not a choice": ([*TRAINED, "-p", "precision=float16"], "precision: got 'float16' (did you mean"),
-    "element that is not a choice": ([*TRAINED, "-p", "laws=gaussian,cauchy"], "laws: got 'cauchy', allowed one of"),
+    "element that is not a choice": ([*TRAINED, "-p", "law=gaussian,cauchy"], "law: got 'cauchy', allowed one of"),
     "negative workers": ([*TINY, "--workers", "-1"], "workers: got '-1', allowed a whole number from 0 to"),
     "workers in words": ([*TINY, "--workers", "two"], "workers: got 'two'"),
     "too many workers": ([*TINY, "--workers", "100000"], "workers: got '100000'"),
@@ -200,7 +200,7 @@ def test_list_names_every_experiment_with_its_claims_and_parameters(capsys: pyte
     for name in records.names():
         assert f"\n{name}  (" in "\n" + text
     assert "-p noise_variance=0.25  float: sigma^2" in text
-    assert "-p ns=60,120,480  list of int: numbers of samples" in text
+    assert "-p n=60,120,480  list of int: samples" in text
 
 
 @pytest.mark.parametrize("name", records.names())
@@ -260,14 +260,14 @@ def test_list_as_json_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     entry = found["excess_risk"]
     assert entry["claims"] == ["B21"]
     assert entry["cells"] == {"TINY": 1, "QUICK": 3, "FULL": 5}
-    assert {field["name"] for field in entry["parameters"]} >= {"seeds", "first_seed", "ns"}
+    assert {field["name"] for field in entry["parameters"]} >= {"seeds", "first_seed", "n"}
 
 
 def test_a_run_takes_parameters_and_writes_what_it_found(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [*TINY, "-p", "draws=20", "-p", "ns=30,60", "--store", "new/store", "-o", "found.nc"]
+    words = [*TINY, "-p", "draws=20", "-p", "n=30,60", "--store", "new/store", "-o", "found.nc"]
     assert main(words) == 0
     out, err = capsys.readouterr()
-    assert "B21  not judged: " in out and "2 cells in found.nc" in out
+    assert "B21.rate  not judged: " in out and "2 cells in found.nc" in out
     assert "error" not in err
     found = open_bytes((room / "found.nc").read_bytes())
     assert found["n"].values.tolist() == [30, 60]

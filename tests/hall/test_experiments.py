@@ -192,9 +192,9 @@ def test_a_run_that_left_something_out_is_judged_or_not_judged_but_no_error(name
 # Where TINY has what is spoken of, settings that have not.
 ELSEWHERE: dict[str, dict[str, Any]] = {
     "digits_explained": {"kinds": ("permuted labels",)},
-    "initialisation_scale": {"scales": (0.5,)},
+    "initialisation_scale": {"scale": (0.5,)},
     "linear_on_digits": {"networks": ("infinite",)},
-    "optimization_threshold": {"ns": (15,)},
+    "optimization_threshold": {"n": (15,), "unaligned_n": (15,)},
     "sinusoid": {"kinds": ("product",)},
     "staircase": {"targets": ("cubic",)},
 }

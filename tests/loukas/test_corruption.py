@@ -81,12 +81,12 @@ def outcomes(found: Runs) -> dict[str, set[bool | None]]:
 
 def test_more_with_corruption_and_no_more_with_all_flipped_passes_and_each_fails_alone() -> None:
     larger = outcomes(digits(2.0))
-    assert all(larger[claim] == {True} for claim in ("L-F1d", "L-F1e", "L-F1f", "L-F2c"))
-    assert larger["L-FB2"] == {False}  # a distance that rises in both settings is an order
+    assert all(larger[claim] == {True} for claim in ("L11", "L12", "L13", "L16"))
+    assert larger["L17"] == {False}  # a distance that rises in both settings is an order
     smaller = outcomes(digits(0.5))
-    assert all(smaller[claim] == {False} for claim in ("L-F1d", "L-F1e", "L-F1f", "L-F2c")) and smaller["L-FB2"] == {True}
+    assert all(smaller[claim] == {False} for claim in ("L11", "L12", "L13", "L16")) and smaller["L17"] == {True}
     moved = corrupted_digits.checks(digits(2.0, flipped=2.0))
-    assert not any(one.control.passed for one in moved if one.claim != "L-FB2")
+    assert not any(one.control.passed for one in moved if one.claim != "L17")
 
 
 def test_few_seeds_judge_less() -> None:

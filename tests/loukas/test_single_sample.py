@@ -46,6 +46,22 @@ def test_two_thousand_steps_equal_automatic_differentiation_in_network_and_stati
     assert (network.weights[0] == start.weights[0]).all() != train_first
 
 
+@pytest.mark.parametrize("sizes", [(3, 70, 33, 1), (40, 40, 32, 96, 1), (2, 1, 4, 1)])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_so_do_layers_of_more_and_of_less_than_a_tile(sizes, batch):
+    start, x, y = problem(identity=sizes[0] == sizes[1], sizes=sizes)
+    order = with_replacement(20, 60 * batch, RNG(1))
+    network, ours = descend(start, x, y, order, step_size=0.02, window=20, batch=batch)
+    module = as_module(start)
+    settings = {"step_size": 0.02, "window": 20, "batch": batch}
+    theirs = descend_autograd(module, module[0].bias, x, y, order, **settings)
+    for layer, pair in enumerate(zip(*network, strict=True)):
+        for part, name in zip(pair, ("weight", "bias"), strict=True):
+            expected = getattr(module[2 * layer], name).detach().numpy()
+            np.testing.assert_allclose(part, expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(ours.slope, theirs.slope, rtol=1e-10)
+
+
 def test_with_the_identity_a_step_of_the_bias_is_the_slope_up_to_rounding_and_else_it_is_not():
     start, x, y = problem()
     order = passes(20, 50, RNG(1))

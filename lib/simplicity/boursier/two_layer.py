@@ -12,9 +12,15 @@ hidden neuron is one more input coordinate of ones (`nets.with_ones`).
 `descend` runs the compiled loop, `descend_autograd` the same in plain torch: slower, and independent of every formula
 above but the first two lines. Here are no data, no measures: probes are passed in.
 
-How the loop is fast: fused over neurons, nothing of size n x m is stored, a step reads X (n d numbers, in cache) twice for
-each pair of neurons. Up to d = 7 the dimension is a constant of the compiled code, so that a pair's sums live in registers;
-beyond that, coordinates come in chunks of 4 and samples in blocks that stay in the first cache. A leaky slope is free:
+How the loop is fast: fused over neurons, nothing of size n x m is stored but one bit a pair, whether
+it is active. A step needs two products of d numbers for each pair, 4 d + 3 operations: what a neuron
+is pulled by, from the bits, and, once it has moved, its outputs and the next bits. The sums of a
+tile stay in registers (see `process.lanes`). They have one of two orders:
+
+    by neurons   a vector holds neurons, whose sums over samples go one after another
+    by samples   a vector of 32 bytes holds samples: full batches in portable arithmetic, d <= 7
+
+The second is slower, and kept because most recorded runs have its bits. A leaky slope is free:
 
     phi(z) = (1 - slope) max(z, 0) + slope z,   so   h(x) = (1 - slope) h_relu(x) + slope <sum_j a_j w_j, x>
 

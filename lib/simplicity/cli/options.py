@@ -119,7 +119,7 @@ def claim(text: str) -> str:
     from simplicity.evidence import ledger
 
     ids = ledger.ids()
-    known = {one.lower(): one for one in ids}
+    known = {one.lower(): one for one in ids} | {old.lower(): new for old, new in ledger.former_ids().items()}
     if text.lower() not in known:
         raise Problem(no_such("claim", text, ids, "an id that `simplicity ledger` shows"))
     return known[text.lower()]

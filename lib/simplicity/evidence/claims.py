@@ -360,7 +360,7 @@ def check(
     `id` is CLAIM.WORD, unique in the book (`B3.limit`). A criterion may need a number of seeds, and a run may be one
     of which it does not speak: `unless` says why, and is empty where it does. Then the check is made and not judged.
     """
-    if needs > estimate.seeds:
+    if needs > estimate.seeds and not unless:
         unless = f"{estimate.seeds} seeds, {needs} are needed"
     if unless:
         estimate, control = _NOTHING, no_control(unless)

@@ -66,6 +66,11 @@ def ids() -> list[str]:
     return [row["id"] for row in _table("claims.csv")]
 
 
+def former_ids() -> dict[str, str]:
+    """Id that a claim once had -> the one it has."""
+    return {row["old_id"]: row["id"] for row in _table("claims.csv") if row.get("old_id")}
+
+
 def _judged(recorded: Sequence[Check], fresh: Sequence[Check]) -> list[Check]:
     """The recorded checks, and a fresh one only where no record has it: a claim may have several experiments."""
     known = {one.name for one in recorded}

@@ -169,13 +169,13 @@ def _at_end(name: str) -> Callable[[xr.Dataset], Array]:
 
 READINGS = {
     "slower": Reading(
-        "L-F1d", "training loss averaged over the run", lambda runs: runs.loss.mean("epoch").values
+        "L11", "training loss averaged over the run", lambda runs: runs.loss.mean("epoch").values
     ),
-    "longer": Reading("L-F1e", "total trajectory", _at_end("total")),
-    "steeper": Reading("L-F1e", "slope of the logit at the end", _at_end("logit_slope")),
-    "worse": Reading("L-F1f", "loss on clean test labels at the end", _at_end("test_loss")),
+    "longer": Reading("L12", "total trajectory", _at_end("total")),
+    "steeper": Reading("L12", "slope of the logit at the end", _at_end("logit_slope")),
+    "worse": Reading("L13", "loss on clean test labels at the end", _at_end("test_loss")),
     "restless": Reading(
-        "L-F2c", "variance of the bias over alpha^2, last passes",
+        "L16", "variance of the bias over alpha^2, last passes",
         lambda runs: runs.last_spread.values,
     ),
 }  # fmt: skip
@@ -185,7 +185,7 @@ def matched(level: float) -> Reading:
     """Trajectory where the mean residual first falls to one of `MATCHED`."""
     column = MATCHED.index(level)
     what = f"trajectory at matched confidence, where the mean of 1 - p is {level:g}"
-    return Reading("L-F1e", what, lambda runs: runs.matched_trajectory.values[:, column])
+    return Reading("L12", what, lambda runs: runs.matched_trajectory.values[:, column])
 
 
 def log_ratios(first: xr.Dataset, second: xr.Dataset, reading: Reading) -> Array:

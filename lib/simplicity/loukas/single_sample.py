@@ -119,7 +119,7 @@ def descend(
     before, done = np.full(1, np.nan), 0
     for end in sorted({0, *schedule, len(rates)}):
         part = slice(done * window, end * window)
-        _descend(  # type: ignore[call-arg]
+        _descend(
             weights, biases, sizes, *data, order[done * window * batch : end * window * batch], rates[done:end], window, batch,
             loss == "cross entropy", train_first, _is_identity(start, train_first), first, before, values[done:end],
             kept.bias[part], kept.epsilon[part],
@@ -200,7 +200,10 @@ def _network(weights: Array, biases: Array, sizes: NDArray) -> FullyConnected:
 
 
 # One order of summation once compiled, and NaN keeps its meaning: see `two_layer`.
-_OPTIONS = {"nogil": True, "cache": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
+_FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+_OPTIONS: dict[str, Any] = {
+    "nogil": True, "cache": True, "fastmath": _FASTMATH, "error_model": "numpy",
+}  # fmt: skip
 compiled = numba.njit(**_OPTIONS)
 # A call counts anew who holds each of its arrays, a quarter of the time of steps this short. `note_step` stays a call: its
 # sums would have another order.
@@ -420,7 +423,8 @@ def _descend(  # type: ignore[no-untyped-def]
     first, at, bias = sizes[1], 0, b[0]
     width = w.shape[2]
     h, delta = np.zeros((batch, len(sizes), width)), np.zeros((batch, len(sizes), width))
-    active, counts, push = np.zeros((batch, len(sizes), width), np.int64), np.zeros((batch, len(sizes)), np.int64), np.zeros(width)
+    active, counts = np.zeros(h.shape, np.int64), np.zeros(h.shape[:2], np.int64)
+    push = np.zeros(width)
     old, middle, shift, pull = np.empty(first), np.empty(first), np.empty(first), np.empty(first)
     for index in range(len(rates)):
         rate, row, squares = rates[index], out[index], 0.0

@@ -1,11 +1,14 @@
-"""Vectors of the processor's width as values of compiled code, for loops whose sums must stay in registers.
+"""Vectors of the processor's width as values of compiled code: sums that stay in registers.
 
-A compiler turns a loop over one sum into vectors, but not one over a tile of sums. Here a vector is a value, and a tile is a
-tuple of vectors: products of tiles are unrolled where they are compiled, so that nothing of a tile touches memory.
+A compiler turns a loop over one sum into vectors, but not one over a tile of sums. Here a vector
+is a value, and a tile is a tuple of vectors: products of tiles are unrolled where they are
+compiled, so that nothing of a tile touches memory.
 
-Every product is added with one rounding, in the order that is written, whatever the processor. `BYTES` is the width: 64
-where native arithmetic finds AVX-512, else 32, so that portable results depend on no processor. Arrays must be contiguous;
-an `offset` counts their numbers from the first. Nothing is checked: an offset outside an array is a crash.
+Every product is added with one rounding, in the order that is written, whatever the processor.
+`BYTES` is the width: 64 where native arithmetic finds AVX-512, else 32, so that portable results
+depend on no processor. Arrays must be contiguous; an `offset` counts their numbers from the first.
+A `tile` that is only asked for its length is a tuple of anything. Nothing is checked: an offset
+outside an array is a crash.
 """
 
 from typing import Any
@@ -48,8 +51,12 @@ def _vector(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> A
 
 def _splat(context: Any, builder: Any, dtype: Any, number: Any) -> Any:
     vector = context.get_value_type(Vector(dtype))
-    one = builder.insert_element(ir.Constant(vector, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count))
+    one = builder.insert_element(
+        ir.Constant(vector, ir.Undefined), number, ir.Constant(ir.IntType(32), 0)
+    )
+    return builder.shuffle_vector(
+        one, one, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    )
 
 
 def _steps(context: Any, builder: Any, offset: Any, stride: Any, count: int) -> list[Any]:
@@ -62,7 +69,9 @@ def _fma(builder: Any, left: Any, right: Any, before: Any) -> Any:
     vector = before.type
     bits = 32 if vector.element == ir.FloatType() else 64
     kind = ir.FunctionType(vector, [vector] * 3)
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{vector.count}f{bits}")
+    function = cgutils.get_or_insert_function(
+        builder.module, kind, f"llvm.fma.v{vector.count}f{bits}"
+    )
     return builder.call(function, [left, right, before])
 
 
@@ -88,10 +97,14 @@ def load(typing, array, offset, stride, tile):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         align, found = array.dtype.bitwidth // 8, []
         for place in _steps(context, builder, args[1], args[2], tile.count):
-            found.append(builder.load(_vector(context, builder, array, args[0], place), align=align))
+            found.append(
+                builder.load(_vector(context, builder, array, args[0], place), align=align)
+            )
         return _packed(context, builder, array.dtype, found)
 
-    return types.UniTuple(Vector(array.dtype), tile.count)(array, types.intp, types.intp, tile), generate
+    return types.UniTuple(Vector(array.dtype), tile.count)(
+        array, types.intp, types.intp, tile
+    ), generate
 
 
 @intrinsic
@@ -101,7 +114,11 @@ def store(typing, array, offset, stride, vectors):  # type: ignore[no-untyped-de
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         places = _steps(context, builder, args[1], args[2], vectors.count)
         for place, vector in zip(places, cgutils.unpack_tuple(builder, args[3]), strict=True):
-            builder.store(vector, _vector(context, builder, array, args[0], place), align=array.dtype.bitwidth // 8)
+            builder.store(
+                vector,
+                _vector(context, builder, array, args[0], place),
+                align=array.dtype.bitwidth // 8,
+            )
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, vectors), generate
@@ -118,7 +135,9 @@ def spread(typing, array, offset, stride, tile):  # type: ignore[no-untyped-def]
             found.append(_splat(context, builder, array.dtype, number))
         return _packed(context, builder, array.dtype, found)
 
-    return types.UniTuple(Vector(array.dtype), tile.count)(array, types.intp, types.intp, tile), generate
+    return types.UniTuple(Vector(array.dtype), tile.count)(
+        array, types.intp, types.intp, tile
+    ), generate
 
 
 @intrinsic
@@ -136,7 +155,7 @@ def outer(typing, sums, left, right):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def inner(typing, left, right):  # type: ignore[no-untyped-def]
-    """The sum over all numbers of two tiles' products, first in 128 bytes of sums, or one vector where a tile is shorter."""
+    """The sum over all numbers of two tiles' products, in at most 128 bytes of sums at first."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         pairs = list(zip(*(cgutils.unpack_tuple(builder, part) for part in args), strict=True))
@@ -144,7 +163,8 @@ def inner(typing, left, right):  # type: ignore[no-untyped-def]
         for place, pair in enumerate(pairs):
             sums[place % len(sums)] = _fma(builder, *pair, sums[place % len(sums)])
         while len(sums) > 1:
-            sums = [builder.fadd(*two) for two in zip(sums[::2], sums[1::2], strict=True)]
+            rest = sums[len(sums) - len(sums) % 2 :]
+            sums = [builder.fadd(*two) for two in zip(sums[::2], sums[1::2], strict=False)] + rest
         return _total(builder, sums[0])
 
     return left.dtype.dtype(left, right), generate
@@ -166,7 +186,7 @@ def rectified(typing, vectors):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def kept(typing, marks, offset, stride, vector, tile):  # type: ignore[no-untyped-def]
-    """The one `vector` where the bits of marks[offset], marks[offset + stride], ... are set, elsewhere 0."""
+    """The one `vector` where bits of marks[offset], marks[offset + stride], ... are set, else 0."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         (full,) = cgutils.unpack_tuple(builder, args[3])
@@ -196,7 +216,9 @@ def _total(builder: Any, vector: Any) -> Any:
     while vector.type.count > 1:
         count = vector.type.count // 2
         low, high = (
-            builder.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(ir.IntType(32), count), list(places)))
+            builder.shuffle_vector(
+                vector, vector, ir.Constant(ir.VectorType(ir.IntType(32), count), list(places))
+            )
             for places in (range(count), range(count, 2 * count))
         )
         vector = builder.fadd(low, high)
@@ -211,16 +233,26 @@ def _mask(builder: Any, bits: Any, count: int) -> Any:
 
 
 @intrinsic
-def rectify(typing, z, weights, sums, offset, stride, marks, place, apart):  # type: ignore[no-untyped-def]
-    """For a tile z[p len(weights) + q]: the vector of `sums` at offset + p stride gains sum_q weights[q] max(0, z[p, q]).
+def rectify(  # type: ignore[no-untyped-def]
+    typing, z, weights, sums, offset, stride, marks, place, apart
+):
+    """The vector of `sums` at offset + p stride gains sum_q weights[q] max(0, z[p, q]).
 
-    marks[place + p + q apart] gets the bits of z[p, q] > 0.
+    z[p, q] is the tile's vector p len(weights) + q; marks[place + p + q apart] gets the bits that
+    say where it is positive.
     """
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         tile, factors = (cgutils.unpack_tuple(builder, part) for part in args[:2])
-        rows, columns, kept_as = len(tile) // len(factors), len(factors), context.get_value_type(marks.dtype)
-        zero, one = ir.Constant(tile[0].type, None), ir.Constant(context.get_value_type(types.intp), 1)
+        rows, columns, kept_as = (
+            len(tile) // len(factors),
+            len(factors),
+            context.get_value_type(marks.dtype),
+        )
+        zero, one = (
+            ir.Constant(tile[0].type, None),
+            ir.Constant(context.get_value_type(types.intp), 1),
+        )
         for p, at in enumerate(_steps(context, builder, args[3], args[4], rows)):
             target = _vector(context, builder, sums, args[2], at)
             total = builder.load(target, align=sums.dtype.bitwidth // 8)

@@ -85,7 +85,9 @@ _OWN_GROUP = ("SGD, batch 32, half the step", "SGD, batch 32, scale 1")
 class Run(linear_teacher.Run):
     """A run of a variant; it has the variant's scale, step size and number of steps."""
 
-    variant: str = config.param("plain", "row of the table", choices=VARIANTS)
+    variant: str = config.param(
+        "plain", "row of the table; its group has its step size and scale", choices=VARIANTS
+    )
 
 
 def _by_rule(*rules: str) -> tuple[str, ...]:

@@ -63,7 +63,9 @@ def smooth(fresh: Runs, recorded: Runs) -> Picture:
             page, record = (runs.where(**fields) for runs in (fresh, recorded))
             seeds.against(right, page, record, "n", "excess_risk", colour)
             # At n = 2d the two fits nearly interpolate themselves.
-            page, record = (data.isel(cell=(data.n > 2 * data.dim).values) for data in (page, record))
+            page, record = (
+                data.isel(cell=(data.n > 2 * data.dim).values) for data in (page, record)
+            )
             seeds.against(left, page, record, "n", "rho", colour)
         for panel in (left, right):
             panel.set(xscale="log", xlabel="samples n")
@@ -119,7 +121,8 @@ def effective_widths(fresh: Runs, recorded: Runs) -> Picture:
         panel.set(xscale="log", xlabel="samples and dimensions n", ylabel="groups of neurons", ylim=(0, None))
         _ticks(panel, np.unique(recorded["narrow"].n.values))
         entries = [(BLUE, f"m = {recorded.settings.width}"), (RED, "m = 8 · 2ⁿ")]
-        seeds.legend(panel, entries, *(runs.dataset.drop_vars("width") for runs in (fresh, recorded)))
+        without = (runs.dataset.drop_vars("width") for runs in (fresh, recorded))
+        seeds.legend(panel, entries, *without)
         return finish(figure, "Groups of neurons against n for orthogonal inputs, at a mild and a large width.")
 
 

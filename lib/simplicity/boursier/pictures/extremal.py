@@ -93,7 +93,7 @@ def _counted(one: Landscape) -> str:
 def rates(
     fresh: Runs, recorded: Runs, exponent: Callable[[xr.Dataset, str], Estimate]
 ) -> Picture:
-    """Three log-log panels of measures of concentration; `exponent(cells, value)` of recorded runs."""
+    """Three measures of concentration on log axes; `exponent(cells, value)` of recorded runs."""
     titles = {
         "supremum": ("sup |Dₙ(w) − D|", 4),
         "farthest": ("farthest vector from D", 2),
@@ -143,7 +143,8 @@ def counts(fresh: Runs, recorded: Runs) -> Picture:
     }
     with axes(2, height=3.8) as (figure, panels):
         for runs in (recorded, fresh):
-            for shift, (colour, group, part) in zip((0.94, 0.98, 1.02, 1.06), kinds.values(), strict=True):
+            shifts = (0.94, 0.98, 1.02, 1.06)
+            for shift, (colour, group, part) in zip(shifts, kinds.values(), strict=True):
                 _with_bars(panels, runs(group, **part), colour, shift, runs is recorded)
         for panel in panels:
             panel.axhline(1 if panel is panels[1] else 2, color=INK, alpha=FAINT, lw=0.8)
@@ -175,7 +176,9 @@ def dimensions(fresh: Runs, recorded: Runs) -> Picture:
     with axes(2, height=3.6) as (figure, panels):
         for panel, scaled in zip(panels, (False, True), strict=True):
             for dim, colour in colours.items():
-                group, part = ("rate", {"law": "gaussian"}) if dim == 2 else ("searched", {"dim": dim})
+                group, part = ("rate", {"law": "gaussian"})
+                if dim > 2:
+                    group, part = ("searched", {"dim": dim})
                 page, record = (
                     cells.assign(shown=cells.supremum * (cells.n / dim) ** (scaled / 2))
                     for cells in (runs(group, **part) for runs in (fresh, recorded))

@@ -21,9 +21,9 @@ Array = np.ndarray
 
 
 def widths(fresh: Runs, recorded: Runs) -> Picture:
-    """Left: share of seeds at the limit against n for each width. Right: train MSE against the width.
+    """Left: share of seeds at the limit against n for each width.
 
-    On the right from a small and from a large start.
+    Right: train MSE against the width, from a small and from a large start.
     """
     settings = recorded.settings
     every, control_n = np.unique(settings.width), settings.unaligned_n
@@ -41,11 +41,12 @@ def widths(fresh: Runs, recorded: Runs) -> Picture:
         right.set(title=f"n = {control_n}", ylabel="train error", ylim=(0, None))
         decades = np.floor(np.log10(every.min())), np.ceil(np.log10(every.max()))
         _log(right, "width", 10.0 ** np.arange(decades[0], decades[1] + 1))
-        words = {"small start": (0.9, GREEN), f"start at scale {settings.unaligned_scale:g}": (0.35, RED)}
+        large = f"start at scale {settings.unaligned_scale:g}"
+        words = {"small start": (0.9, GREEN), large: (0.35, RED)}
         for word, (height, colour) in words.items():
             right.annotate(word, (0.98, height), xycoords="axes fraction", ha="right", color=colour)
         _legend(left, [(_on_scale(every, m), f"m = {m:,}") for m in every])
-        about = "Share of seeds at the limit against n for each width, and train error against the width."
+        about = "Share of seeds at the limit against n by width, and train error against the width."
         return finish(figure, about)
 
 

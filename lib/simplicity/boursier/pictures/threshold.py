@@ -47,7 +47,7 @@ def losses(fresh: Runs, recorded: Runs) -> Picture:
         lower[0].set_ylabel("train error / two-fit error  (ρ)")
         entries = [(BLUE, "train error"), (ORANGE, "test error"), *kinds.values()]
         seeds.legend(upper[0], entries, fresh.dataset, recorded.dataset)
-        about = "Train and test error, and rho from a small and a large start, against n, each seed a mark."
+        about = "Train and test error, and rho from a small and a large start, against n."
         return finish(figure, about)
 
 
@@ -113,7 +113,7 @@ def limits(
             first = first or panel
         assert first is not None
         first.set_ylabel("share of |a| |w|")
-        about = "Distances of the trained network to least-squares fits, and histograms of the cosine."
+        about = "Distances of the network to least-squares fits, and histograms of the cosine."
         return finish(figure, about)
 
 

@@ -1,4 +1,4 @@
-"""Batches of 16 and 32: is the trajectory still longer at the higher frequency (claim L-FBS)?
+"""Batches of 16 and 32: is the trajectory still longer at the higher frequency (claim L30)?
 
 Loukas et al.'s code has such an experiment, for f = 0.25 and 0.75 over 3000 epochs, which cannot be
 run as released: it divides a batch's step by eps of the batch's first sample. Here a step is
@@ -21,7 +21,7 @@ from simplicity.loukas.criteria import elsewhere
 from simplicity.loukas.single_sample import descend
 from simplicity.problems import Problem
 
-CLAIMS = ("L-FBS",)
+CLAIMS = ("L30",)
 
 RATES = ("same", "scaled")
 WINDOW = 25  # steps
@@ -33,6 +33,8 @@ LABELS = ("cosine", "y negated")
 
 @config.settings
 class Run(cosine.Run):
+    """A run in batches of one size, at one of two rates."""
+
     labels: str = config.param("cosine", "targets", choices=LABELS)
     batch: int = config.param(16, "samples a step", unit="samples", low=1, high=10**6)
     rate: str = config.param("scaled", "step of single samples, or times the batch", choices=RATES)
@@ -95,7 +97,7 @@ def checks(runs: Runs) -> list[claims.Check]:
 def _check(runs: Runs, rate: str, name: str, id: str, when: str) -> claims.Check:
     higher, negated = (furthest(runs, group, rate, name) for group in ("high", "negated"))
     return claims.check(
-        runs, f"L-FBS.{id}", "empirical",
+        runs, f"L30.{id}", "empirical",
         f"{when}: p of a sign test that f = 0.75 has the larger level", higher, claims.below(0.05),
         claims.control("y negated, f = 0.25, against y: two-sided p", negated, claims.above(0.05)),
         unless=elsewhere(runs, n=100, rate=(rate,)),

@@ -1,4 +1,4 @@
-"""A step of the first bias and the local Lipschitz constant (L-L1, L-L2, L-T1b-d).
+"""A step of the first bias and the local Lipschitz constant (L1, L2, L4-d).
 
 Loukas et al. 2021, sections 2 and 3. With g = df/db_1 a step of single-sample gradient descent has
 |db_1| / (alpha eps) = |g|, and grad_x f = W_1^T g: so lambda / sigma_1(W_1) <= |g|, and |g| <=
@@ -28,7 +28,7 @@ from simplicity.loukas.single_sample import descend, passes, with_replacement
 from simplicity.loukas.single_sample_autograd import as_module, descend_autograd
 from simplicity.nets import FullyConnected
 
-CLAIMS = ("L-L1", "L-L2", "L-T1b", "L-T1c", "L-T1d")
+CLAIMS = ("L1", "L2", "L4", "L5", "L6")
 
 ULPS, WRONG = 8, 0.1  # an identity may be off by rounding, its control must be off by a tenth
 FROZEN = 1e-8  # a step size
@@ -48,6 +48,8 @@ KINDS = (
 
 @config.settings
 class Run(cosine.Run):
+    """One kind of check, on a network of its own."""
+
     kind: str = config.param("W_1 = I", "what is checked", choices=KINDS)
     draws: int = config.param(1000, "random outputs and labels for eps", low=10, high=10**7)
     steps: int = config.param(400, "steps with a free W_1", unit="steps", low=10, high=10**6)
@@ -243,28 +245,28 @@ def checks(runs: Runs) -> list[claims.Check]:
     identity = partial(_identity_check, runs)
     return [
         identity(
-            "L-L1.eps", EPS, "eps by formula and by torch: largest relative error",
+            "L1.eps", EPS, "eps by formula and by torch: largest relative error",
             "the released code's reciprocal, cross-entropy: median relative error",
             allowed=1e-14, wrong=EPS[1:],
         ),
         identity(
-            "L-L2.equal", ("W_1 = I",), f"W_1 = I: {_EQUAL}",
+            "L2.equal", ("W_1 = I",), f"W_1 = I: {_EQUAL}",
             "eps of the step before: relative error",
         ),
         *_bracket_checks(runs),
         identity(
-            "L-T1b.rates", ("rates",),
+            "L4.rates", ("rates",),
             "rates times 0.1, 1, 10: largest change of the normalised step, in units of rounding",
             "the step itself: its smallest relative change",
         ),
         identity(
-            "L-T1c.parts", little_network.PARTS,
+            "L5.parts", little_network.PARTS,
             f"convolution, pooling, skip, tanh, leaky ReLU, W_1 = I, b_1 unshared: {_EQUAL}",
             "one bias for all pixels: smallest median relative error",
         ),
         _convolution_check(runs),
         identity(
-            "L-T1d.layers", LAYERS, f"layers 2 and 3, b_l and f_d o ... o f_l: {_EQUAL}",
+            "L6.layers", LAYERS, f"layers 2 and 3, b_l and f_d o ... o f_l: {_EQUAL}",
             "f_d o ... o f_{l+1} in its place: smallest median relative error",
         ),
     ]  # fmt: skip
@@ -283,17 +285,17 @@ def _identity_check(
 
 
 def _bracket_checks(runs: Runs) -> list[claims.Check]:
-    """L-L2 with a free W_1; how often the control is above differs from network to network."""
+    """L2 with a free W_1; how often the control is above differs from network to network."""
     check = partial(claims.check, runs, unless=elsewhere(runs, n=100))
     return [
         check(
-            "L-L2.below", "theorem",
+            "L2.below", "theorem",
             "W_1 trained, n_1 = 5 to 128, n = 10: share of steps below lambda / sigma_1",
             violations(runs, "lower", WIDTHS, TRAINED), claims.below(1e-12),
             claims.no_control("an inequality of norms; the upper half has one"),
         ),
         check(
-            "L-L2.above", "theorem",
+            "L2.above", "theorem",
             "W_1 trained, n_1 = 5 and 10, n = 10: share of steps above lambda / sigma_n",
             violations(runs, "upper", INSIDE, TRAINED), claims.below(1e-12),
             claims.control("n_1 = 32 > n, as initialised: the same share",
@@ -307,7 +309,7 @@ def _convolution_check(runs: Runs) -> claims.Check:
     first = runs("networks", kind=little_network.FIRST)
     outside = claims.exact(float(first.error.sum()), first.sizes["cell"])
     return claims.check(
-        runs, "L-T1c.first", "theorem",
+        runs, "L5.first", "theorem",
         "a convolution as layer 1, b_1 unshared: steps outside of the bracket",
         outside, claims.below(1),
         claims.control("one bias for all places: share of steps outside",

@@ -20,7 +20,7 @@ from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import corruption_checks, cosine, lipschitz, single_sample
 from simplicity.loukas.criteria import elsewhere
 
-CLAIMS = ("L-F1d", "L-F1e", "L-F1f", "L-F2c", "L-FB2")
+CLAIMS = ("L11", "L12", "L13", "L16", "L17")
 
 CLASSES = (3, 8)
 FLIPPED = "all flipped"
@@ -52,6 +52,8 @@ JUDGED = ("decayed", "memorised")
 
 @config.settings
 class Run:
+    """A run on digits whose labels are partly redrawn."""
+
     setting: str = config.param("decayed", "how it is trained", choices=SETTINGS)
     labels: str = config.param("clean", "share of labels redrawn", choices=CORRUPTION)
     corruption: float = config.param(0.0, "the same as a number", low=0, high=1)
@@ -126,7 +128,7 @@ def checks(runs: Runs) -> list[claims.Check]:
     redrawn = tuple(CORRUPTION)[:-1]
     both = [runs("digits", setting=setting, labels=redrawn) for setting in JUDGED]
     order = claims.check(
-        runs, "L-FB2.order", "empirical",
+        runs, "L17.order", "empirical",
         "digits: the smaller of two settings' rank correlations of the distance with the share"
         " redrawn",
         corruption_checks.least_order(both), claims.below(corruption_checks.SAME),

@@ -16,7 +16,7 @@ from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import corruption_checks, cosine, single_image
 from simplicity.loukas.criteria import elsewhere
 
-CLAIMS = ("L-F1d", "L-F1e", "L-F1f", "L-F2c")
+CLAIMS = ("L11", "L12", "L13", "L16")
 
 DATA = {"digits": (3, 8), "cifar10": (0, 5)}  # airplane 0, dog 5: the first class is labelled 0
 SIDE = 32
@@ -26,6 +26,8 @@ MATCHED = 0.4
 
 @config.settings
 class Run:
+    """A run on images whose labels are partly redrawn."""
+
     data: str = config.param("digits", "digits 3 / 8, or CIFAR-10 airplane / dog", choices=DATA)
     corruption: float = config.param(0.0, "share of labels replaced by a coin", low=0, high=1)
     images: int = config.param(200, "training images", unit="samples", low=4, high=10_000)

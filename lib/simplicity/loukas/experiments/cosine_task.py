@@ -21,7 +21,7 @@ from simplicity.loukas import cosine, criteria, lipschitz, trajectory
 from simplicity.loukas.single_sample import descend
 from simplicity.nets import FullyConnected
 
-CLAIMS = ("L-F1a", "L-F1b", "L-F1bp", "L-F1c", "L-F2a", "L-F2b", "L-FI")
+CLAIMS = ("L7", "L8", "L9", "L10", "L14", "L15", "L18")
 
 PROBES = 36  # half of them evenly in the logarithm of the epoch, half evenly in the epoch
 FRAMES = 14  # of the player, from `FIRST_FRAME` on
@@ -41,6 +41,8 @@ PLAIN, CONTROLS = "plain", cosine.CONTROLS
 
 @config.settings
 class Run(cosine.Run):
+    """A run on the task, or on what a control makes of it."""
+
     variant: str = config.param(PLAIN, "plain, or a control", choices=(PLAIN, *CONTROLS))
     n_test: int = config.param(30, "test points", unit="samples", low=1, high=10**6)
     epochs: int = config.param(3000, "epochs of N steps", unit="epochs", low=20, high=10**7)
@@ -70,30 +72,19 @@ GRID = Grid(
 
 def task(run: Run) -> cosine.Cosine:
     """The run's sample: that of its frequency and seed, or what a control makes of it."""
-    plain = cosine.task(run.frequency, run.n, run.seed, run.n_test)
-    if run.variant == PLAIN:
-        return plain
-    return cosine.changed(plain, CONTROLS[run.variant], run.seed)
+    plain, control = cosine.task(run.frequency, run.n, run.seed, run.n_test), run.variant != PLAIN
+    return cosine.changed(plain, CONTROLS[run.variant], run.seed) if control else plain
 
 
-def schedule(epochs: int) -> tuple[int, ...]:
-    """Epochs after which curves are kept, among them those of the player and the early ones."""
-    log = np.rint(np.geomspace(1, epochs, PROBES)).astype(int)
-    return tuple(sorted({*log.tolist(), *evenly(epochs), *frames(epochs), *early(epochs)}))
-
-
-def evenly(epochs: int) -> list[int]:
-    """Equally far apart, for shares of the time."""
-    return np.rint(np.linspace(0, epochs, PROBES + 1)[1:]).astype(int).tolist()
-
-
-def frames(epochs: int) -> list[int]:
-    """Epochs of the player's frames."""
-    return np.rint(np.geomspace(min(FIRST_FRAME, epochs), epochs, FRAMES)).astype(int).tolist()
-
-
-def early(epochs: int) -> list[int]:
-    return [min(epoch, epochs) for epoch in EARLY]
+def looks(epochs: int) -> dict[str, list[int]]:
+    """Epochs after which curves are kept: of two even scales, of the player, and early ones."""
+    scales = {
+        "log": np.geomspace(1, epochs, PROBES),
+        "even": np.linspace(0, epochs, PROBES + 1)[1:],  # for shares of the time
+        "frames": np.geomspace(min(FIRST_FRAME, epochs), epochs, FRAMES),
+        "early": np.minimum(EARLY, epochs),
+    }
+    return {name: np.rint(scale).astype(int).tolist() for name, scale in scales.items()}
 
 
 def measure(run: Run) -> xr.Dataset:
@@ -103,7 +94,8 @@ def measure(run: Run) -> xr.Dataset:
     steps.
     """
     data, slower = task(run), CONTROLS[run.variant].slower if run.variant in CONTROLS else 1
-    step_size, wanted = run.step_size / slower, np.array(schedule(run.epochs))
+    step_size, kept = run.step_size / slower, looks(run.epochs)
+    wanted = np.array(sorted(set().union(*kept.values())))
     places = cosine.square(run.side) @ data.basis.T
 
     def test_loss(network: FullyConnected) -> float:
@@ -122,7 +114,7 @@ def measure(run: Run) -> xr.Dataset:
         dims={"field": ("place",)},
     )  # fmt: skip
     found = found.assign(variance=found.variance / step_size**2)
-    frame, moment = (np.searchsorted(wanted, part(run.epochs)) for part in (frames, early))
+    frame, moment = (np.searchsorted(wanted, kept[name]) for name in ("frames", "early"))
     variables = {
         "level_early": ("early", found.trajectory.values[slower * wanted[moment] - 1]),
         "test_early": ("early", found.test.values[moment]),
@@ -135,13 +127,12 @@ def measure(run: Run) -> xr.Dataset:
 
 def _curves(found: xr.Dataset, ends: np.ndarray) -> dict[str, Any]:
     """Along `probe`; loss and level are means since the last, `raw` is the level of one epoch."""
-    width = np.diff(ends, prepend=0)
-    means = {
-        name: np.diff(np.cumsum(found[of].values)[ends - 1], prepend=0) / width
-        for name, of in (("loss", "loss"), ("level", "trajectory"))
+    width, path = np.diff(ends, prepend=0), found.trajectory.values
+    sums = {"loss": np.cumsum(found.loss.values), "level": np.cumsum(path)}
+    curves = {
+        name: np.diff(total[ends - 1], prepend=0) / width for name, total in sums.items()
     }
-    raw = {"raw": found.trajectory.values[ends - 1]}
-    curves = means | raw | {name: found[name].values for name in ("test", "average")}
+    curves |= {"raw": path[ends - 1], "test": found.test.values, "average": found.average.values}
     return {name: ("probe", values.astype(np.float32)) for name, values in curves.items()}
 
 
@@ -149,35 +140,27 @@ def _ends(found: xr.Dataset, slower: int) -> dict[str, Any]:
     """Scalars of the last ten epochs, and of the whole run."""
     last = found.isel(window=slice(-END, None)).mean("window")
     return {
-        "loss_end": last.loss.values,
-        "test_end": found.test.values[-1],
-        "level_end": last.trajectory.values,
-        "level_start": found.trajectory.values[0],
-        "variance_end": last.variance.values,
-        "distance_end": last.distance.values,
+        "loss_end": last.loss.values, "test_end": found.test.values[-1],
+        "level_end": last.trajectory.values, "level_start": found.trajectory.values[0],
+        "variance_end": last.variance.values, "distance_end": last.distance.values,
         "total_end": found.trajectory.values.sum() / slower,
         "rounding": found.rounding.values.max(),
         "late_error": np.median(np.abs(found.late.values / found.slope.values - 1)),
-    }
+    }  # fmt: skip
 
 
 def _matched(found: xr.Dataset, y: np.ndarray, slower: int) -> dict[str, Any]:
     """Along `match`: the first epoch below each loss of `MATCHES` or NaN, and what is then."""
     levels = [*LOSSES, trajectory.loss_at_explained_variance(y, EXPLAINED)]
     first = [trajectory.first_below(found.loss.values, level) for level in levels]
+    path = found.trajectory.values
     sources = {
-        "level": found.trajectory.values,
-        "variance": found.variance.values,
-        "distance": found.distance.values,
-        "total": np.cumsum(found.trajectory.values) / slower,
-    }
-    at = {
-        f"{name}_at": [trajectory.at(values, epoch) for epoch in first]
-        for name, values in sources.items()
-    }
-    return {name: ("match", values) for name, values in at.items()} | {
-        "epochs_at": ("match", np.array(first) / slower)
-    }
+        "level": path, "variance": found.variance.values, "distance": found.distance.values,
+        "total": np.cumsum(path) / slower,
+    }  # fmt: skip
+    at = {name: [trajectory.at(one, epoch) for epoch in first] for name, one in sources.items()}
+    at["epochs"] = (np.array(first) / slower).tolist()
+    return {f"{name}_at": ("match", values) for name, values in at.items()}
 
 
 def checks(runs: Runs) -> list[claims.Check]:
@@ -193,12 +176,11 @@ def checks(runs: Runs) -> list[claims.Check]:
         for reason, rows in ((unless, _orders(runs)), (many, _orders_over_many_seeds(runs)))
         for id, what, values, control in rows
     ]  # fmt: skip
-    others = [_neighbours(runs, many), _pairs(runs, unless), _identity(runs)]
-    return [*orders, *others, *_test_checks(runs, many)]
+    return [*orders, *_other_checks(runs, unless, many), *_test_checks(runs, many)]
 
 
 Row = tuple[str, str, np.ndarray, claims.Control]  # id, what is ordered, its values, the control
-BOUNDS = {"L-F1a.epochs": 0.6, "L-F1b.early": 0}  # of the interval of a rank correlation
+BOUNDS = {"L7.epochs": 0.6, "L8.early": 0}  # of the interval of a rank correlation
 
 
 def _orders(runs: Runs) -> list[Row]:
@@ -212,21 +194,21 @@ def _orders(runs: Runs) -> list[Row]:
     of_misfit = [one.variance_end / one.loss_end for one in (constant, simple)]
     return [
         (
-            "L-F1b.end", "the level at the end", level,
+            "L8.end", "the level at the end", level,
             claims.control("constant target: level at the end over that of the first epoch",
                            stays, claims.between(0.5, 2)),
         ),
         (
-            "L-F1b.early", "the level at epoch 100", early,
+            "L8.early", "the level at epoch 100", early,
             claims.no_control("the same statistic at the end has one"),
         ),
         (
-            "L-F2a.misfit", "the variance of b_1 / (2 alpha^2 loss), last ten epochs", misfit,
+            "L14.misfit", "the variance of b_1 / (2 alpha^2 loss), last ten epochs", misfit,
             claims.control("constant target: its median over that at f = 0.25",
                            _median_ratio(*of_misfit), claims.below(0.1)),
         ),
         (
-            "L-F2b.matched", "|b_1 - b_1(0)| at matched loss = 0.03", distance,
+            "L15.matched", "|b_1 - b_1(0)| at matched loss = 0.03", distance,
             claims.control(f"{times}: distance at the end over that of y (it has a unit)",
                            ratio(runs, "y times 4", "distance_end"), claims.above(1.5)),
         ),
@@ -244,39 +226,39 @@ def _orders_over_many_seeds(runs: Runs) -> list[Row]:
     half, times = "half the step, f = 0.5", "y times 4, f = 0.25"
     return [
         (
-            "L-F1a.epochs", "the epochs until R2 = 0.9 in training", epochs_to_fit(runs),
+            "L7.epochs", "the epochs until R2 = 0.9 in training", epochs_to_fit(runs),
             _unchanged(runs, "y negated", epochs, "epochs_at", "R2 0.9"),
         ),
         (
-            "L-F1b.loss_3", "the level at matched loss = 0.03",
+            "L8.loss_3", "the level at matched loss = 0.03",
             matched(runs, "level_at", "loss 0.03"),
             claims.control(f"{times}: level at R2 = 0.9 over that of y (it has a unit)",
                            ratio(runs, "y times 4", "level_at", "R2 0.9"), claims.between(3, 5)),
         ),
         (
-            "L-F1b.loss_1", "the level at matched loss = 0.01",
+            "L8.loss_1", "the level at matched loss = 0.01",
             matched(runs, "level_at", "loss 0.01"),
             _unchanged(runs, "y negated", level, "level_at", "loss 0.01"),
         ),
         (
-            "L-F1b.fit", "the level at matched R2 = 0.9", matched(runs, "level_at", "R2 0.9"),
+            "L8.fit", "the level at matched R2 = 0.9", matched(runs, "level_at", "R2 0.9"),
             _unchanged(runs, "another plane", level, "level_at", "R2 0.9"),
         ),
         (
-            "L-F2a.variance", "the variance of b_1 / alpha^2, last ten epochs",
+            "L14.variance", "the variance of b_1 / alpha^2, last ten epochs",
             by_seed(runs, "variance_end"),
             claims.control(f"{half}: variance / alpha^2 at loss 0.01 over that of a whole step",
                            ratio(runs, "half the step", "variance_at", "loss 0.01"),
                            claims.between(0.8, 1.25)),
         ),
         (
-            "L-F2b.end", "|b_1 - b_1(0)|, last ten epochs", by_seed(runs, "distance_end"),
+            "L15.end", "|b_1 - b_1(0)|, last ten epochs", by_seed(runs, "distance_end"),
             claims.control("constant target: its median over that at f = 0.25",
                            _median_ratio(constant.distance_end, simple.distance_end),
                            claims.below(0.5)),
         ),
         (
-            "L-FI.total", "the total trajectory of all epochs", by_seed(runs, "total_end"),
+            "L18.total", "the total trajectory of all epochs", by_seed(runs, "total_end"),
             _unchanged(runs, "y negated", "the log total", "total_end"),
         ),
     ]  # fmt: skip
@@ -288,42 +270,39 @@ def _unchanged(runs: Runs, variant: str, what: str, name: str, match: str = "") 
     return claims.control(text, change(runs, variant, name, match), claims.interval_contains(0))
 
 
-def _neighbours(runs: Runs, unless: str) -> claims.Check:
-    epochs = epochs_to_fit(runs)
+def _other_checks(runs: Runs, unless: str, many: str) -> list[claims.Check]:
+    """Neighbours in f, pairs of runs, and the identity of step and slope."""
+    plain, epochs = runs[PLAIN], epochs_to_fit(runs)
     tests = sign_tests(epochs)
-    return claims.check(
-        runs, "L-F1a.neighbours", "empirical",
-        "largest p of sign tests that the larger of two neighbouring f takes more epochs",
-        claims.exact(max(tests), len(epochs)) if tests else claims.mean([]), claims.below(0.05),
-        _unchanged(runs, "another plane", "log epochs", "epochs_at", "R2 0.9"), unless=unless,
-    )  # fmt: skip
-
-
-def _pairs(runs: Runs, unless: str) -> claims.Check:
     untrained = "fits by a kernel, which nothing trained: the same share, for their slopes"
-    return claims.check(
-        runs, "L-F1b.pairs", "empirical",
-        "share of pairs of runs whose level at the end is larger at f = 1 than at f = 0.25",
-        _larger(runs, "level_end"), claims.at_least(0.95),
-        claims.control(f"{untrained} (the order is forced)",
-                       _larger(runs, "kernel_level"), claims.at_least(0.95)),
-        unless=unless,
-    )  # fmt: skip
-
-
-def _identity(runs: Runs) -> claims.Check:
     steps = "worst of all steps: | |db_1| / (alpha eps) - local Lipschitz constant |"
     before = "eps of the step before: smallest relative error of an epoch's mean"
-    return claims.check(
-        runs, "L-F1bp.steps", "identity", f"{steps}, in units of the rounding of b_1",
-        claims.largest(runs[PLAIN].rounding.values), claims.below(8),
-        claims.control(f"{before}, median over epochs",
-                       claims.smallest(runs[PLAIN].late_error.values), claims.above(0.1)),
-    )  # fmt: skip
+    return [
+        claims.check(
+            runs, "L7.neighbours", "empirical",
+            "largest p of sign tests that the larger of two neighbouring f takes more epochs",
+            claims.exact(max(tests), len(epochs)) if tests else claims.mean([]), claims.below(0.05),
+            _unchanged(runs, "another plane", "log epochs", "epochs_at", "R2 0.9"), unless=many,
+        ),
+        claims.check(
+            runs, "L8.pairs", "empirical",
+            "share of pairs of runs whose level at the end is larger at f = 1 than at f = 0.25",
+            _larger(runs, "level_end"), claims.at_least(0.95),
+            claims.control(f"{untrained} (the order is forced)",
+                           _larger(runs, "kernel_level"), claims.at_least(0.95)),
+            unless=unless,
+        ),
+        claims.check(
+            runs, "L9.steps", "identity", f"{steps}, in units of the rounding of b_1",
+            claims.largest(plain.rounding.values), claims.below(8),
+            claims.control(f"{before}, median over epochs",
+                           claims.smallest(plain.late_error.values), claims.above(0.1)),
+        ),
+    ]  # fmt: skip
 
 
 def _test_checks(runs: Runs, unless: str) -> list[claims.Check]:
-    """L-F1c. All seeds: within one frequency ten runs say little."""
+    """L10. All seeds: within one frequency ten runs say little."""
     groups = [runs(PLAIN, frequency=f) for f in runs.settings.frequency]
     pairs = [(one.level_end.values, one.test_end.values) for one in groups]
     within = trajectory.pooled_spearman(pairs)
@@ -333,7 +312,7 @@ def _test_checks(runs: Runs, unless: str) -> list[claims.Check]:
     worse = "share of seeds with a shorter trajectory and a worse test loss"
     return [
         claims.check(
-            runs, "L-F1c.across", "empirical",
+            runs, "L10.across", "empirical",
             "rank correlation of level and test loss at the end, over all f",
             criteria.order(by_seed(runs, "level_end"), by_seed(runs, "test_end")),
             claims.interval_above(0.5),
@@ -342,7 +321,7 @@ def _test_checks(runs: Runs, unless: str) -> list[claims.Check]:
             unless=unless,
         ),
         claims.check(
-            runs, "L-F1c.within", "empirical", "the same within one f, pooled by Fisher's z",
+            runs, "L10.within", "empirical", "the same within one f, pooled by Fisher's z",
             criteria.correlation(within, runs.seeds, "Fisher's z 95 %"), claims.interval_above(0),
             claims.control(f"permuted labels, epoch 300: {worse}",
                            claims.share(misleading), claims.at_least(0.9)),

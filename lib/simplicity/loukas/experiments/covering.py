@@ -1,4 +1,4 @@
-"""Radius, covering number and sample size of Theorem 3 by arithmetic (claims L-T3b, L-T3d).
+"""Radius, covering number and sample size of Theorem 3 by arithmetic (claims L26, L28).
 
 Loukas et al. 2021: r = margin / (c log(sum n_l) phi) at phi, mu and p_min that are given, with o(1)
 = gamma = 0 and beta = 1. Balls of that radius are counted, by boxes, on a random closed curve in
@@ -14,7 +14,7 @@ from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import steady
 
-CLAIMS = ("L-T3b", "L-T3d")
+CLAIMS = ("L26", "L28")
 
 SHAPES = ("curve", "surface")
 WIDTHS = np.array([100, 1000, 10_000, 100_000])
@@ -24,6 +24,8 @@ DELTA = 0.05
 
 @config.settings
 class Run:
+    """One random domain, and the numbers that Theorem 3 is given."""
+
     shape: str = config.param("curve", "domain", choices=SHAPES)
     phi: float = config.param(0.5, "steadiness phi", low=1e-9)
     mu: float = config.param(0.2, "least of f and 1 - f over visited points", low=1e-9, high=0.49)
@@ -101,5 +103,5 @@ def checks(runs: Runs) -> list[Check]:
     best = "the radius is largest for a somewhat, not over-, confident network"
     return [
         not_testable(runs, id, "identity", statistic, "the o(1) in c has no constant")
-        for id, statistic in (("L-T3b.bound", bound), ("L-T3d.radius", best))
+        for id, statistic in (("L26.bound", bound), ("L28.radius", best))
     ]

@@ -1,4 +1,4 @@
-"""The terms of Theorem 3 measured under Dropout, which the paper never trained with (claim L-T3a).
+"""The terms of Theorem 3 measured under Dropout, which the paper never trained with (claim L25).
 
 Loukas et al. 2021. Two moons in the plane, a sigmoid, Dropout 1/2 on every hidden layer. phi, mu,
 beta and p_min are measured, o(1) and gamma set to 0, so that the inequality lambda_f <=
@@ -18,7 +18,7 @@ from simplicity.loukas import dropout, lipschitz, steady
 from simplicity.loukas.single_sample import passes
 from simplicity.nets import FullyConnected, torch_default
 
-CLAIMS = ("L-T3a",)
+CLAIMS = ("L25",)
 
 KINDS = ("rescaled", "plain", "none")
 REACH, SIDE = 2.5, 120  # of the grid on which the largest local constant is sampled
@@ -27,6 +27,8 @@ NOISE = 0.1
 
 @config.settings
 class Run:
+    """A network on two moons, with or without Dropout."""
+
     kind: str = config.param("none", "masks divided by 1/2, masks alone, no Dropout", choices=KINDS)
     layers: int = config.param(1, "hidden layers", low=1, high=20)
     neurons: int = config.param(16, "of each hidden layer", unit="neurons", low=1, high=10**4)
@@ -61,21 +63,12 @@ def measure(run: Run) -> xr.Dataset:
     c = steady.dropout_constant(beta, mu, alive)
     bound = steady.lambda_steady(phi, c, len(active))
     values = {
-        "phi": phi,
-        "beta": beta,
-        "mu": mu,
-        "p_min": active.min(),
-        "p_min_alive": alive,
-        "dead": (active == 0).mean(),
-        "c": c,
-        "largest": largest,
-        "steady": bound,
-        "upper": steady.lambda_steady(largest, c, len(active)),
+        "phi": phi, "beta": beta, "mu": mu, "c": c, "margin": margin, "largest": largest,
+        "p_min": active.min(), "p_min_alive": alive, "dead": (active == 0).mean(),
+        "steady": bound, "upper": steady.lambda_steady(largest, c, len(active)),
         "product": lipschitz.product_bound(network, sigmoid=True),
-        "accuracy": ((f > 0) == y).mean(),
-        "margin": margin,
-        "radius": steady.radius(margin, bound),
-    }
+        "accuracy": ((f > 0) == y).mean(), "radius": steady.radius(margin, bound),
+    }  # fmt: skip
     return xr.Dataset({name: float(value) for name, value in values.items()})
 
 
@@ -91,16 +84,10 @@ def _train(
         looks.append((float(np.linalg.norm(network.weights[0], 2)), float(1 / (1 + np.exp(size)))))
 
     network, steps = dropout.descend(
-        start,
-        x,
-        y,
-        passes(run.moons, run.moons_epochs, rng),
-        step_size=run.moons_rate,
-        share=0.0 if run.kind == "none" else 0.5,
-        rescaled=run.kind == "rescaled",
-        rng=rng,
+        start, x, y, passes(run.moons, run.moons_epochs, rng), step_size=run.moons_rate,
+        share=0.0 if run.kind == "none" else 0.5, rescaled=run.kind == "rescaled", rng=rng,
         after_epoch=look,
-    )
+    )  # fmt: skip
     half = run.moons_epochs // 2
     phi = steady.steadiness(steps.normalised, half * run.moons)
     norms, confidences = zip(*looks[half:], strict=True)
@@ -111,4 +98,4 @@ def checks(runs: Runs) -> list[Check]:
     """Nothing to hold against a criterion: the bound contains o(1) without a constant."""
     statistic = "lambda_f <= lambda_steady <= lambda_f (c/4) log(sum n_l)"
     why = "the o(1) in c has no constant"
-    return [not_testable(runs, "L-T3a.between", "identity", statistic, why)]
+    return [not_testable(runs, "L25.between", "identity", statistic, why)]

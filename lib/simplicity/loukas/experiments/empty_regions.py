@@ -1,10 +1,11 @@
-"""What trained linear regions say about empty ones: Theorem 2 (claims L-T2, L-FR).
+"""What trained linear regions say about empty ones: Theorem 2 (claims L22, L24).
 
 The setting of the four pictures of Loukas et al. 2021: the network 10-10-32-1 with W_1 = I, the
 cosine of frequency 1/2, 200 points. The plane of the data is covered by a grid. At each grid point
 in no training point's region a linear programme bounds the local constant.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from simplicity.loukas.criteria import elsewhere
 from simplicity.loukas.single_sample import descend
 from simplicity.nets import FullyConnected
 
-CLAIMS = ("L-T2", "L-FR")
+CLAIMS = ("L22", "L24")
 
 SIZES = (cosine.DIM, cosine.DIM, 32, 1)
 _SLACK = 1 + 1e-9  # of float arithmetic, where a bound is an equality
@@ -28,6 +29,8 @@ _SLACK = 1 + 1e-9  # of float arithmetic, where a bound is an equality
 
 @config.settings
 class Run:
+    """A network whose regions the grid meets."""
+
     frequency: float = config.param(0.5, "frequency f of the cosine", low=0.01, high=10)
     points: int = config.param(200, "training points", unit="samples", low=4, high=10**5)
     rate: float = config.param(0.001, "learning rate alpha", low=1e-9, high=1)
@@ -104,28 +107,22 @@ def measure(run: Run) -> xr.Dataset:
     target = cosine.slope(plane, run.frequency)
     error = lipschitz.outputs(found.network, x) - cosine.value(plane, run.frequency)
     values: dict[str, Any] = {
-        "training_regions": len(regions.representatives(seen)),
-        "rank": regions.rank(seen),
+        "training_regions": len(regions.representatives(seen)), "rank": regions.rank(seen),
         "grid_regions": len(np.unique(met.region[run.points :])),
-        "empty_regions": len(met.one),
-        "empty_area": met.empty.mean(),
+        "empty_regions": len(met.one), "empty_area": met.empty.mean(),
         "feasible_random": np.isfinite(random.bound).mean(),
-        "stayed": found.stayed.mean(),
-        "gamma": found.gamma,
-        "steepest": slope.max(),
+        "stayed": found.stayed.mean(), "gamma": found.gamma, "steepest": slope.max(),
         "correlation": spearmanr(target, slope).statistic,
         "correlation_untrained": spearmanr(target, untrained).statistic,
         "error": np.mean(error**2),
-    }
+    }  # fmt: skip
     values |= _bounds(found, far, slope[met.one], seen, there)
-    before = regions.numbered(lipschitz.patterns(found.start, x))
     maps = {
-        "region": met.region[run.points :],
-        "local": slope,
+        "region": met.region[run.points :], "local": slope,
         "far": _far_map(met, run.points, far.bound),
-        "region_start": before,
+        "region_start": regions.numbered(lipschitz.patterns(found.start, x)),
         "local_start": untrained,
-    }
+    }  # fmt: skip
     return xr.Dataset(values | _maps(run, maps))
 
 
@@ -136,12 +133,9 @@ def _random(run: Run, patterns: regions.Patterns) -> regions.Patterns:
 
 
 def _bounds(
-    found: Trained,
-    far: regions.Far,
-    true: np.ndarray,
-    seen: regions.Patterns,
+    found: Trained, far: regions.Far, true: np.ndarray, seen: regions.Patterns,
     there: regions.Patterns,
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     """How often the bounds hold at the empty regions `there`, and how tight the first is.
 
     `true` are their local constants. The bounds differ in the phi of the training points: their
@@ -153,10 +147,7 @@ def _bounds(
         "start": (seen, lipschitz.local(found.start, found.task.x)),
         "early": (stayed, found.early[found.stayed]),
     }
-    bounds = {
-        name: regions.far_from_data(patterns, phi, there).bound
-        for name, (patterns, phi) in others.items()
-    }
+    bounds = {name: regions.far_from_data(*one, there).bound for name, one in others.items()}
     product = lipschitz.product_bound(found.network)
     feasible = np.isfinite(far.bound)
     bound = far.bound[feasible]
@@ -194,57 +185,44 @@ def _far_map(met: regions.Met, points: int, bound: np.ndarray) -> np.ndarray:
 def _maps(run: Run, maps: dict[str, np.ndarray]) -> dict[str, Any]:
     """Maps over the grid (v, u) of the network of the picture; zeros for the others."""
     shape, drawn = (run.side, run.side), run.seed == run.mapped
-    return {
-        f"map_{name}": (
-            ("v", "u"),
-            (values.reshape(shape) if drawn else np.zeros(shape)).astype(np.float32),
-        )
-        for name, values in maps.items()
-    }
+    found = {}
+    for name, values in maps.items():
+        shown = values.reshape(shape) if drawn else np.zeros(shape)
+        found[f"map_{name}"] = (("v", "u"), shown.astype(np.float32))
+    return found
 
 
 def checks(runs: Runs) -> list[claims.Check]:
     found = runs["networks"]
-    unless = elsewhere(runs, region_epochs=1000, frequency=0.5)
+    check = partial(claims.check, runs, unless=elsewhere(runs, region_epochs=1000, frequency=0.5))
     return [
-        claims.check(
-            runs, "L-T2.slopes", "theorem",
+        check(
+            "L22.slopes", "theorem",
             "phi = lambda of training points: share of spanned empty regions above the bound, most",
             claims.largest(found.violated), claims.below(1e-12),
-            claims.control(
-                "phi = lambda at the initialisation: mean share",
-                claims.mean(found.violated_start), claims.above(0.1),
-            ),
-            unless=unless,
+            claims.control("phi = lambda at the initialisation: mean share",
+                           claims.mean(found.violated_start), claims.above(0.1)),
         ),
-        claims.check(
-            runs, "L-T2.steps", "theorem",
+        check(
+            "L22.steps", "theorem",
             "phi and gamma from the steps of the last epoch: the same share, most",
             claims.largest(found.violated_measured), claims.below(1e-12),
-            claims.control(
-                "phi from the steps of the first epoch: mean share",
-                claims.mean(found.violated_early), claims.above(0.1),
-            ),
-            unless=unless,
+            claims.control("phi from the steps of the first epoch: mean share",
+                           claims.mean(found.violated_early), claims.above(0.1)),
         ),
-        claims.check(
-            runs, "L-T2.spanned", "theorem",
+        check(
+            "L22.spanned", "theorem",
             "share of empty regions that the training regions span, so that there is a bound",
             claims.mean(1 - found.infeasible), claims.above(0.05),
-            claims.control(
-                "random patterns as dense: the same share",
-                claims.mean(found.feasible_random), claims.below(0.02),
-            ),
-            unless=unless,
+            claims.control("random patterns as dense: the same share",
+                           claims.mean(found.feasible_random), claims.below(0.02)),
         ),
-        claims.check(
-            runs, "L-FR.map", "empirical",
+        check(
+            "L24.map", "empirical",
             "rank correlation over the grid of lambda with the target's slope",
             claims.mean(found.correlation), claims.interval_above(0),
-            claims.control(
-                "untrained network",
-                claims.mean(found.correlation_untrained), claims.interval_contains(0),
-            ),
-            needs=5, unless=unless,
+            claims.control("untrained network",
+                           claims.mean(found.correlation_untrained), claims.interval_contains(0)),
+            needs=5,
         ),
     ]  # fmt: skip

@@ -1,9 +1,11 @@
-"""Two special cases of Theorem 2 in a network small enough to have them (claim L-T2b).
+"""Two special cases of Theorem 2 in a network small enough to have them (claim L23).
 
 Loukas et al. 2021. Networks 2-3-3-1 as torch starts them: nine products of neurons. If the training
 patterns have rank nine, every region is spanned, which takes nine training points at least. And if
 s(x) is a sum of k training patterns, k phi bounds the constant at x.
 """
+
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -16,7 +18,7 @@ from simplicity.loukas import lipschitz, regions
 from simplicity.loukas.criteria import elsewhere
 from simplicity.nets import FullyConnected, torch_default
 
-CLAIMS = ("L-T2b",)
+CLAIMS = ("L23",)
 
 SIZES = (2, 3, 3, 1)
 PRODUCTS = 9
@@ -26,6 +28,8 @@ _SLACK = 1 + 1e-9  # of float arithmetic, where a bound is an equality
 
 @config.settings
 class Run:
+    """Many little networks with the same number of training points."""
+
     n: int = config.param(9, "training points", unit="samples", low=1, high=10**5)
     side: int = config.param(60, "points across of the grid", low=2, high=400)
     networks: int = config.param(50, "networks of each seed", low=1, high=10**5)
@@ -91,7 +95,7 @@ def _nearest(seen: regions.Patterns, new: regions.Patterns) -> np.ndarray:
 
 def checks(runs: Runs) -> list[claims.Check]:
     found = runs["networks"]
-    unless = elsewhere(runs, side=60)
+    check = partial(claims.check, runs, unless=elsewhere(runs, side=60))
     names = ("rank", "empty", "spanned", "sums")
     rank, empty, spanned, sums = (found[name].values for name in names)
     some, left = sums > 0, empty > 0
@@ -99,24 +103,18 @@ def checks(runs: Runs) -> list[claims.Check]:
     full = (rank == PRODUCTS) & left
     over, nearest = (found[name].values[some] / sums[some] for name in ("above", "above_nearest"))
     return [
-        claims.check(
-            runs, "L-T2b.sums", "theorem",
+        check(
+            "L23.sums", "theorem",
             "s(x) a sum of training patterns: share with lambda > beta times the sum of phi, most",
             claims.largest(over), claims.below(1e-12),
-            claims.control(
-                "phi of the nearest pattern in place of a sum: mean share",
-                claims.mean(nearest), claims.above(0.1),
-            ),
-            unless=unless,
+            claims.control("phi of the nearest pattern in place of a sum: mean share",
+                           claims.mean(nearest), claims.above(0.1)),
         ),
-        claims.check(
-            runs, "L-T2b.rank", "theorem",
+        check(
+            "L23.rank", "theorem",
             "training patterns of rank nine: share of empty regions that they span, least",
             claims.smallest(spanned[full] / empty[full]), claims.at_least(1),
-            claims.control(
-                "four points, regions of rank nine: mean share",
-                claims.mean(spanned[few] / empty[few]), claims.below(0.9),
-            ),
-            unless=unless,
+            claims.control("four points, regions of rank nine: mean share",
+                           claims.mean(spanned[few] / empty[few]), claims.below(0.9)),
         ),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The product of layer norms against the local constants themselves, over depth (claim L-T3c).
+"""The product of layer norms against the local constants themselves, over depth (claim L27).
 
 Loukas et al. 2021, section 3. Untrained networks of width 32 as torch starts them. The largest
 local constant is sampled, so it is a lower bound of lambda_f and the ratio an upper bound of the
@@ -7,6 +7,7 @@ and aligned orthogonal layers whose neurons are all on, a linear network, where 
 """
 
 import math
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -19,7 +20,7 @@ from simplicity.loukas import lipschitz
 from simplicity.loukas.criteria import elsewhere
 from simplicity.nets import FullyConnected, torch_default
 
-CLAIMS = ("L-T3c",)
+CLAIMS = ("L27",)
 
 KINDS = ("random", "dead", "linear")
 DIM = 10
@@ -28,6 +29,8 @@ FEW = 10  # a tenth of the samples, to see what sampling more brings
 
 @config.settings
 class Run:
+    """An untrained network of some depth."""
+
     kind: str = config.param("random", "network", choices=KINDS)
     depth: int = config.param(3, "layers d", low=3, high=100)
     layer_width: int = config.param(
@@ -111,33 +114,26 @@ def growth(cells: xr.Dataset) -> claims.Estimate:
 def checks(runs: Runs) -> list[claims.Check]:
     random, dead, linear = (runs[kind] for kind in KINDS)
     deep, shallow = (looseness(runs("random", depth=depth)) for depth in (12, 3))
-    unless = elsewhere(runs, layer_width=32)
+    check = partial(claims.check, runs, unless=elsewhere(runs, layer_width=32))
     return [
-        claims.check(
-            runs, "L-T3c.growth", "empirical",
+        check(
+            "L27.growth", "empirical",
             "untrained: factor of product over largest sampled constant for each layer",
             growth(random), claims.interval_above(1),
-            claims.control(
-                "aligned orthogonal linear layers: largest ratio, less 1",
-                claims.largest(abs(looseness(linear) - 1)), claims.below(1e-6),
-            ),
-            unless=unless,
+            claims.control("aligned orthogonal linear layers: largest ratio, less 1",
+                           claims.largest(abs(looseness(linear) - 1)), claims.below(1e-6)),
         ),
-        claims.check(
-            runs, "L-T3c.dead", "identity",
+        check(
+            "L27.dead", "identity",
             "a middle layer that never fires: share with constant 0 and product above 0",
             claims.share(((dead.largest == 0) & (dead["product"] > 0)).values), claims.every_seed(),
-            claims.control(
-                "the same networks as they were",
-                claims.share((random.largest == 0).values), claims.no_seed(),
-            ),
-            unless=unless,
+            claims.control("the same networks as they were",
+                           claims.share((random.largest == 0).values), claims.no_seed()),
         ),
-        claims.check(
-            runs, "L-T3c.deep", "empirical",
+        check(
+            "L27.deep", "empirical",
             "untrained: least product over largest sampled constant at depth 12",
             claims.smallest(deep), claims.above(1000),
             claims.control("at depth 3: largest", claims.largest(shallow), claims.below(100)),
-            unless=unless,
         ),
     ]  # fmt: skip

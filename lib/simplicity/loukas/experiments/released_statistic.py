@@ -1,4 +1,4 @@
-"""The trajectory as the released code computes it, on the cosine task (claims L-F1b', L-FI).
+"""The trajectory as the released code computes it, on the cosine task (claims L9, L18).
 
 Loukas et al. 2021 divide the step that sample k causes by eps of sample k. Their released code
 divides it by eps of sample k - 1, and it takes the mean of b_1 and of eps over ten repeats before
@@ -15,7 +15,7 @@ from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import cosine, criteria, trajectory
 from simplicity.loukas.single_sample import descend
 
-CLAIMS = ("L-F1bp", "L-FI")
+CLAIMS = ("L9", "L18")
 
 PROBES = 60  # epochs, evenly
 END = 10  # epochs
@@ -24,6 +24,8 @@ WAYS = ("defined", "late", "averaged", "released")
 
 @config.settings
 class Run(cosine.Run):
+    """A block of repeats at one frequency."""
+
     repeats: int = config.param(3, "repeats of which the mean is taken", low=1, high=1000)
 
 
@@ -103,7 +105,7 @@ def checks(runs: Runs) -> list[claims.Check]:
     found = runs["blocks"]
     return [
         claims.check(
-            runs, "L-F1bp.trace", "identity",
+            runs, "L9.trace", "identity",
             "trajectory of an epoch from the trace of b_1 against the mean slope at visited points,"
             " in units of rounding",
             claims.largest(found.error.values), claims.below(8),
@@ -112,7 +114,7 @@ def checks(runs: Runs) -> list[claims.Check]:
                            claims.smallest(found.wrong.values), claims.above(0.1)),
         ),
         claims.check(
-            runs, "L-FI.released", "empirical",
+            runs, "L18.released", "empirical",
             "as released, mean over ten repeats first: rank correlation of f with the total",
             order(found, "total_end", "released"), claims.interval_above(0.5),
             claims.no_control("the same total by the paper's definition has one"),

@@ -1,4 +1,4 @@
-"""Both sides of Corollaries 1, 2 and 3 along training (claims L-C1, L-C2, L-C3).
+"""Both sides of Corollaries 1, 2 and 3 along training (claims L19, L20, L21).
 
 Loukas et al. 2021, their Task 1: a cosine of frequency f on a plane in R^10, the network
 10-10-32-32-32-1 with W_1 = I, one sample a step. With W_1 = I every singular value of W_1 is 1.
@@ -22,7 +22,7 @@ from simplicity.loukas.single_sample import descend, with_replacement
 from simplicity.nets import FullyConnected
 from simplicity.problems import Problem
 
-CLAIMS = ("L-C1", "L-C2", "L-C3")
+CLAIMS = ("L19", "L20", "L21")
 
 KINDS = ("passes", "replacement", "signs")
 LATE = 10  # epochs at the end over which the bias varies, as in the authors' figure
@@ -33,6 +33,8 @@ _RESAMPLES = 2000
 
 @config.settings
 class Run:
+    """A run of which every step is traced."""
+
     kind: str = config.param("passes", "order of samples, or passes for signs", choices=KINDS)
     frequency: float = config.param(0.5, "frequency f of the cosine", low=0.01, high=10)
     n: int = config.param(100, "training points", unit="samples", low=4, high=10**5)
@@ -69,21 +71,17 @@ def measure(run: Run) -> xr.Dataset:
     late_moments = moments[late, 2], moments[late, 3]
     at_start = np.broadcast_to(slope[:1], (LATE, run.n))
     values: dict[str, Any] = {
-        "phi": phi,
-        "phi_before": before,
-        "above": (after > phi).mean(),
-        "above_before": (after > before).mean(),
-        "excess": after.max() / phi,
+        "phi": phi, "above": (after > phi).mean(), "excess": after.max() / phi,
+        "phi_before": before, "above_before": (after > before).mean(),
         "growth": after.max() / before,
         "product": lipschitz.product_bound(network, sigmoid=run.kind == "signs"),
         "variance": steady.variance(bias[-1 - LATE * run.n : -1]),
         "scale": scale(slope[late].mean(axis=1), *late_moments),
         "scale_start": scale(at_start.mean(axis=1), *late_moments),
-        "slope_late": slope[late].mean(),
-        "slope_start": slope[0].mean(),
+        "slope_late": slope[late].mean(), "slope_start": slope[0].mean(),
         "misfit": (moments[late, 2] ** 2 + moments[late, 3]).mean(),
         "worst_epsilon": moments[:, 0].max(),
-    }
+    }  # fmt: skip
     distance = np.linalg.norm(bias[:: run.n] - bias[0], axis=1)[1:]
     return xr.Dataset(values | _distances(run, distance, slope, moments))
 
@@ -97,14 +95,11 @@ def _distances(
         steady.distance_bound(run.rate, run.n, moments[:-1, column], average) for column in (0, 1)
     )
     kept = np.unique(np.geomspace(1, run.epochs, DRAWN).round().astype(int))
+    at = kept - 1
     curves = {
-        "epoch": kept,
-        "largest": slope[kept].max(axis=1),
-        "average": slope[kept].mean(axis=1),
-        "distance": distance[kept - 1],
-        "bound": bound[kept - 1],
-        "bound_smallest": smallest[kept - 1],
-    }
+        "epoch": kept, "largest": slope[kept].max(axis=1), "average": slope[kept].mean(axis=1),
+        "distance": distance[at], "bound": bound[at], "bound_smallest": smallest[at],
+    }  # fmt: skip
     # Early epochs that would repeat are not kept: NaN fills up.
     missing = np.full(DRAWN - len(kept), np.nan)
     padded = {name: np.concatenate([values, missing]) for name, values in curves.items()}
@@ -155,20 +150,20 @@ def checks(runs: Runs) -> list[claims.Check]:
     beyond = (passes.variance / passes.misfit).values
     return [
         claims.check(
-            runs, "L-C1.replacement", "theorem", f"with replacement: {share}",
+            runs, "L19.replacement", "theorem", f"with replacement: {share}",
             claims.largest(drawn.above), claims.below(0.01),
             claims.control(before, claims.mean(drawn.above_before), claims.above(0.01)),
             unless=unless,
         ),
         # In one run of several a point is above phi between its visits.
         claims.check(
-            runs, "L-C1.permutations", "theorem", f"permutations: {share}",
+            runs, "L19.permutations", "theorem", f"permutations: {share}",
             claims.largest(passes.above), claims.below(1e-12),
             claims.control(before, claims.mean(passes.above_before), claims.above(0.01)),
             unless=few,
         ),
         claims.check(
-            runs, "L-C2.scale", "theorem",
+            runs, "L20.scale", "theorem",
             "log-log slope of the variance on the bound's expression over runs",
             power(passes, "scale", passes.variance.values), claims.interval_above(0),
             claims.control("lambda of the initialisation in the expression",
@@ -177,7 +172,7 @@ def checks(runs: Runs) -> list[claims.Check]:
             unless=few,
         ),
         claims.check(
-            runs, "L-C2.slope", "theorem",
+            runs, "L20.slope", "theorem",
             "log-log slope of the variance over the mean of eps^2 on lambda over runs",
             power(passes, "slope_late", beyond), claims.interval_above(0),
             claims.control("on lambda of the initialisation",
@@ -185,7 +180,7 @@ def checks(runs: Runs) -> list[claims.Check]:
             unless=few,
         ),
         claims.check(
-            runs, "L-C3.bound", "theorem",
+            runs, "L21.bound", "theorem",
             "share of epochs whose distance is above the bound, most of all runs",
             claims.largest(squares.violated), claims.below(1e-12),
             claims.control("smallest eps in place of the largest: least share",
@@ -193,7 +188,7 @@ def checks(runs: Runs) -> list[claims.Check]:
             unless=unless,
         ),
         claims.check(
-            runs, "L-C3.entropy", "empirical",
+            runs, "L21.entropy", "empirical",
             "cross-entropy, f = 1: median over seeds of the largest eps met",
             _median(classified), claims.above(10),
             claims.control("squared loss, f = 1: the same", _median(hardest), claims.below(2)),

@@ -1,4 +1,4 @@
-"""Sums of normalised bias steps over a window against sums of lambda_avg (claim L-T1).
+"""Sums of normalised bias steps over a window against sums of lambda_avg (claim L3).
 
 Loukas et al. 2021, Theorem 1: over T steps with replacement the two differ by delta a step, T being
 of the order of (lambda_max / (sigma_n delta))^2, so their relative gap falls like T^(-1/2). W_1 =
@@ -20,7 +20,7 @@ from simplicity.loukas import cosine, lipschitz, trajectory
 from simplicity.loukas.criteria import elsewhere
 from simplicity.loukas.single_sample import descend, passes, with_replacement
 
-CLAIMS = ("L-T1",)
+CLAIMS = ("L3",)
 
 WINDOWS = (1, 2, 4, 8, 16, 32, 64)  # epochs
 FROZEN = 1e-12  # a step size: 400,000 steps move b_1 by less than 1e-12
@@ -29,6 +29,8 @@ KINDS = ("frozen", "frozen, epochs", "frozen, one sample", "moving", "moving, ep
 
 @config.settings
 class Run(cosine.Run):
+    """A network whose windows are compared, frozen or moving."""
+
     kind: str = config.param("frozen", "how samples are drawn, and do weights move?", choices=KINDS)
     epochs: int = config.param(500, "epochs before", unit="epochs", low=1, high=10**6)
     blocks: int = config.param(32, "windows of 64 epochs", low=2, high=10**5)
@@ -62,7 +64,7 @@ def measure(run: Run) -> xr.Dataset:
         schedule=range(0, epochs + 1, 4 if moving else epochs),
         probes={"average": lambda one: lipschitz.local(one, data.x).mean()},
     )  # fmt: skip
-    # So small a step of b_1 is lost in its rounding; by L-L2 it is the slope, which is not.
+    # So small a step of b_1 is lost in its rounding; by L2 it is the slope, which is not.
     path = found.trajectory if moving else found.slope
     places = found.probe_step.values / run.n
     average = np.interp(np.arange(epochs + 1), places, found.average.values)
@@ -101,14 +103,14 @@ def checks(runs: Runs) -> list[claims.Check]:
     check = partial(claims.check, runs, unless=elsewhere(runs, n=100, frequency=0.5))
     return [
         check(
-            "L-T1.exponent", "theorem",
+            "L3.exponent", "theorem",
             "frozen weights, with replacement: exponent of the rms gap in the window",
             claims.mean(exponents(frozen)), claims.interval_within(-0.6, -0.4),
             claims.control("the same sample at every step: its exponent",
                            claims.mean(exponents(same)), claims.between(-0.1, 0.1)),
         ),
         check(
-            "L-T1.constant", "theorem",
+            "L3.constant", "theorem",
             "rms gap of one epoch's steps over sd(lambda) / (mean(lambda) sqrt(n))",
             claims.mean((frozen.gap[:, 0] / frozen.expected).values),
             claims.interval_within(0.8, 1.25),

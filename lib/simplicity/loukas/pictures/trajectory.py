@@ -1,6 +1,7 @@
 """Pictures of the first bias's trajectory: curves and ends in the paper's arrangement, what is matched, what a defect does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -93,7 +94,7 @@ def curves(recorded: xr.Dataset) -> Picture:
             panel.set(title=title, xlabel="epoch")
         for panel in (panels[0], panels[2]):
             panel.set(ylim=(-0.01, 0.175))
-        _legend(figure, [(colour, f"f = {frequency:g}", "-") for frequency, colour in coloured(recorded)], 4)
+        _legend(figure, _frequencies(recorded), 4)
         return finish(figure, "Training loss, bias trajectory and test loss over epochs for four frequencies.")
 
 
@@ -106,19 +107,11 @@ def views(
     """
     with axes(len(looks), height=3.4, sharey=True) as (figure, panels):
         for panel, (title, (name, index)) in zip(panels, looks.items(), strict=True):
-            for data, is_recorded in ((recorded, True), (fresh, False)):
-                for frequency, colour in coloured(data):
-                    values = cells_where(data, frequency=frequency)[name].values
-                    values = values if index is None else values[:, index]
-                    shift = seeds.spread(len(values), 0.05) + (0.0 if is_recorded else 0.07)
-                    seeds.marks(panel, frequency + shift, values, colour, is_recorded)
-                    if is_recorded:
-                        panel.plot([frequency - 0.07, frequency + 0.07], [np.nanmedian(values)] * 2, color=colour, lw=2.2)
+            _runs(panel, fresh, recorded, partial(_values, name=name, index=index))
             panel.plot(list(slopes), list(slopes.values()), color=INK, alpha=0.6, lw=1, ls="--")
             panel.set(yscale="log", xlabel="f", title=title)
             panel.set_xticks(list(slopes), [f"{f:g}" for f in slopes])
-        entries = [(INK, "mean slope of the target", "--")]
-        _legend(figure, entries, 3, marks=True)
+        _legend(figure, [(INK, "mean slope of the target", "--")], 3, marks=True)
         return finish(
             figure, "The trajectory's level against the frequency, at an early epoch, at the end and at matched loss."
         )
@@ -135,7 +128,7 @@ def released(block: xr.Dataset, ways: Sequence[str], titles: Mapping[str, str]) 
                 panel.plot(block.epoch, one.level.isel(way=index), color=colour)
             top = 1.25 * float(block.level.isel(way=ways.index(way)).max())
             panel.set(title=title, xlabel="epoch", ylim=(0, top))
-        _legend(figure, [(colour, f"f = {frequency:g}", "-") for frequency, colour in coloured(block)], 4)
+        _legend(figure, _frequencies(block), 4)
         return finish(figure, "The trajectory as defined and as the released code computes it, over epochs.")
 
 
@@ -153,8 +146,7 @@ def tests(recorded: xr.Dataset, permuted: xr.Dataset, simple: xr.Dataset, early:
             places = [tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5) if low < tick < high]
             panel.set_xticks(places, [f"{tick:g}" for tick in places])
             panel.set_xticks([], minor=True)
-        entries = [(colour, f"f = {frequency:g}", "o") for frequency, colour in coloured(recorded)]
-        _legend(figure, [*entries, (PURPLE, "permuted labels", "o")], 5)
+        _legend(figure, [*_frequencies(recorded, "o"), (PURPLE, "permuted labels", "o")], 5)
         return finish(figure, "Test loss against the trajectory's level, for single runs.")
 
 
@@ -167,13 +159,7 @@ def ends(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
     }
     with axes(3, height=3.3) as (figure, panels):
         for panel, (title, look) in zip(panels, looks.items(), strict=True):
-            for data, is_recorded in ((recorded, True), (fresh, False)):
-                for frequency, colour in coloured(data):
-                    values = look(cells_where(data, frequency=frequency)).values
-                    shift = seeds.spread(len(values), 0.05) + (0.0 if is_recorded else 0.07)
-                    seeds.marks(panel, frequency + shift, values, colour, is_recorded)
-                    if is_recorded:
-                        panel.plot([frequency - 0.07, frequency + 0.07], [np.median(values)] * 2, color=colour, lw=2.2)
+            _runs(panel, fresh, recorded, look)
             panel.set(title=title, xlabel="f", yscale="linear" if "(0)" in title else "log")
             panel.set_xticks(np.unique(recorded.frequency.values))
         panels[2].set(ylim=(0, None))
@@ -210,6 +196,29 @@ def law(windows: xr.Dataset, shares: Mapping[int, tuple[float, float]]) -> Pictu
         return finish(
             figure, "Gap between bias trajectory and Lipschitz constant over the window; violations of the upper bracket."
         )
+
+
+def _values(cells: xr.Dataset, name: str, index: int | None) -> xr.DataArray:
+    return cells[name] if index is None else cells[name][:, index]
+
+
+def _runs(
+    panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset, of: Callable[[xr.Dataset], xr.DataArray]
+) -> None:
+    """A number of each run against f, and bars at the medians of the recorded ones."""
+    for data, is_recorded in ((recorded, True), (fresh, False)):
+        for frequency, colour in coloured(data):
+            values = of(cells_where(data, frequency=frequency)).values
+            shift = seeds.spread(len(values), 0.05) + (0.0 if is_recorded else 0.07)
+            seeds.marks(panel, frequency + shift, values, colour, is_recorded)
+            if is_recorded:
+                bar = [frequency - 0.07, frequency + 0.07]
+                panel.plot(bar, [np.nanmedian(values)] * 2, color=colour, lw=2.2)
+
+
+def _frequencies(cells: xr.Dataset, style: str = "-") -> list[tuple[str, str, str]]:
+    """Entries of a legend."""
+    return [(colour, f"f = {frequency:g}", style) for frequency, colour in coloured(cells)]
 
 
 def _band(panel: Axes, x: Array, values: Array, colour: str) -> None:
