@@ -157,7 +157,6 @@ OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
     trajectory.shuffled: {"x": lambda: np.arange(3)},
     information.table: {"y": lambda: COINS},
     information.flipped: {"y": lambda: COINS},
-    information.permuted: {"y": lambda: COINS},
     laws.sample: {"of": lambda: laws.rule("coin", 0.5, 0.0, 0.8, 0.2), "points": lambda: 20},
     laws.random_laws: {"balanced": lambda: True},
     corruption.drawn: {"y": lambda: COINS, "classes": lambda: (0, 1)},

@@ -203,6 +203,11 @@ def follow(
     return module, counts.assign_coords(simple=list(simple))
 
 
+def tables(cells: xr.Dataset, name: str) -> NDArray:
+    """Counts with one of the simple classifiers, (cell, probe, f, y, l)."""
+    return cells.counts.sel(simple=name).transpose("cell", "probe", "f", "y", "l").values
+
+
 def simple_ones(
     samples: Samples, fitted: Callable[[Generator], Predict], seed: int
 ) -> tuple[Predict, dict[str, Labels]]:

@@ -25,6 +25,7 @@ from simplicity.evidence.claims import (
 )
 from simplicity.grid.groups import Runs
 from simplicity.nakkiran import information, linear_phase
+from simplicity.nakkiran.explain import tables
 from simplicity.nakkiran.linear_phase import Phase
 
 ENOUGH = 0.75  # of mu / I(F;Y): the authors' own recorded curves have .79 and .80 at T0
@@ -62,7 +63,7 @@ class Setting:
             rng = np.random.default_rng(0)
             for part in parts:
                 drawn = [information.bootstrap(table, BOOTSTRAP_DRAWS, rng) for table in part]
-                phases = [linear_phase.phase(*tables) for tables in zip(*drawn, strict=True)]
+                phases = [linear_phase.phase(*one) for one in zip(*drawn, strict=True)]
                 self._draws.append(phases)
 
     def mean(self, statistic: Statistic) -> Estimate:
@@ -105,11 +106,6 @@ class Setting:
         name = f"{self.where}: {statistic}"
         unless = self.unless or unless
         return claims.check(runs, id, "empirical", name, found, rule, against, unless=unless)
-
-
-def tables(cells: xr.Dataset, name: str) -> np.ndarray:
-    """Counts with one of the simple classifiers, (cell, probe, f, y, l)."""
-    return cells.counts.sel(simple=name).transpose("cell", "probe", "f", "y", "l").values
 
 
 def explained(runs: Runs, setting: Setting, unexplained: Control) -> list[Check]:

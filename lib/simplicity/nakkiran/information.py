@@ -13,8 +13,8 @@ to each entropy. No unbiased one exists. With C classes and N points, all cells 
 (2 N ln 2), the plug-in values are off by (C-1)^2 k for I(F;Y), C (C-1)^2 k for I(F;Y|L), and
 -(C-1)^3 k for mu. For two classes that is -k, 7e-5 bits at N = 10,000, far below the sampling
 error. For ten it is -0.053 bits there, more than what is measured, and worse where cells are empty:
-with N near the number of cells neither estimator can be trusted. `permuted` then gives what mu is
-without any relation.
+with N near the number of cells neither estimator can be trusted. Shuffled predictions then show
+what mu is without any relation.
 """
 
 import math
@@ -230,23 +230,6 @@ def flipped(y: ArrayLike, accuracy: float, rng: Generator) -> NDArray[np.int64]:
     doors.generator(rng)
     labels = np.asarray(y, dtype=np.int64)
     return np.where(rng.random(labels.shape) < accuracy, labels, 1 - labels)
-
-
-def permuted(
-    f: ArrayLike, y: ArrayLike, simple: ArrayLike, classes: int, draws: int, rng: Generator
-) -> Counts:
-    """Tables (draws, C, C, C) with the predictions F (N,) shuffled over the test points: no
-    relation to Y or L is left.
-
-    Their mu is pure bias and noise, the baseline that a measured one must be held against when
-    there are many classes. With N near C^3 it is as large as the signal and depends on the
-    marginals: then say "not testable here" rather than subtract it.
-    """
-    f, y, simple = doors.labels(classes, f=(f, "n"), y=(y, "n"), simple=(simple, "n"))
-    doors.whole("draws", draws, 1)
-    doors.generator(rng)
-    predictions = np.asarray(f)
-    return table(np.stack([rng.permutation(predictions) for _ in range(draws)]), y, simple, classes)
 
 
 def _entropy(counts: Counts, axes: int, estimator: Estimator) -> Array:

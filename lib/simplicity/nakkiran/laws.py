@@ -1,7 +1,10 @@
 """Laws of (F, Y, L) that are known exactly: predictions of a network and of L, with their labels.
 
 A `Rule` says how binary ones are drawn, `law` what their probabilities are, `CLOSED_FORMS` what
-they know. `copying` and `filled` are laws with any number of classes.
+they know. `copying` and `filled` are laws with any number of classes, Y uniform: in the first L is
+right with probability b, on a share of the inputs F copies L, elsewhere it errs by itself, so that
+its accuracy is a, and a wrong prediction is uniform over the other classes. In the second all three
+agree on a share of the inputs and are independent and uniform elsewhere.
 """
 
 from collections.abc import Callable

@@ -5,7 +5,7 @@ which on I(F;Y | G) exceeds a part of I(G;Y) (Nakkiran et al. 2019, Remark 1). T
 companion's choice and sets the times, so the book shows two.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +53,25 @@ def plateau(counts: NDArray) -> Array:
     counts = doors.counts(counts, "... probe f y g")
     last = information.information(np.asarray(counts)[..., -1, :, :, :])
     return last.mu / last.simple
+
+
+def dataset(
+    path: xr.Dataset, y: NDArray, simple: Mapping[str, NDArray], names: Sequence[str]
+) -> xr.Dataset:
+    """What a training run leaves: its tables with each simpler classifier, and its train accuracy.
+
+    `path` has the predictions `test` (probe, point) and `train`; y (point,) are the labels, `simple`
+    predictions (point,) by name. `counts` is (probe, simple, F, Y, G).
+    """
+    tables = [information.table(path.test.values, y, simple[name]) for name in names]
+    counts = np.stack(tables, axis=1).astype(np.int32)
+    return xr.Dataset(
+        {
+            "counts": (("probe", "simple", "f", "y", "g"), counts),
+            "train": ("probe", path.train.values.astype(np.float32)),
+            "step": ("probe", path.step.values),
+        }
+    )
 
 
 class Readers(NamedTuple):

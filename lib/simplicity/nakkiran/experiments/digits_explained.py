@@ -95,5 +95,5 @@ def interpolates(cells: xr.Dataset) -> np.ndarray:
 
 
 def _known_at_end(cells: xr.Dataset) -> list[float]:
-    last = explain_checks.tables(cells, "linear")[:, -1]
+    last = explain.tables(cells, "linear")[:, -1]
     return [float(information.information(table).network) for table in last]

@@ -10,13 +10,14 @@ a vote of nearest neighbours on the network's own sample. Control: labels by the
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Control, Criterion, Estimate, check, control
+from simplicity.evidence.claims import Check, Criterion, Estimate, check, control
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import complexity, dense, information, plane, rivals
@@ -157,44 +158,35 @@ def checks(runs: Runs) -> list[Check]:
     # A run of the control stands in the place of the one with the same seed.
     at_line = random["clean"][row, line] if len(beat) == len(row) else []
 
-    def judge(id: str, statistic: str, one: Estimate, rule: Criterion, other: Control) -> Check:
-        return check(runs, id, "empirical", statistic, one, rule, other, unless=few)
+    def judge(id: str, statistic: str, one: Estimate, rule: Criterion, *other: Any) -> Check:
+        against = control(f"coin-flip labels: {other[0]}", *other[1:])
+        return check(runs, id, "empirical", statistic, one, rule, against, unless=few)
 
     return [
         judge(
             "N13.line", "agreement with L at its peak, the first phase",
             claims.mean(ours["agreement"][row, line]), claims.above(AGREES),
-            control(
-                "coin-flip labels: accuracy on clean labels at the same step",
-                claims.mean(at_line), claims.interval_contains(0.5),
-            ),
+            "accuracy on clean labels at the same step",
+            claims.mean(at_line), claims.interval_contains(0.5),
         ),
         judge(
             "N13.order",
             "share of seeds: agreement with L peaks, then accuracy, then all is fitted",
             claims.share(order), claims.every_seed(),
-            control(
-                "coin-flip labels: share of seeds that ever beat L's accuracy by 0.05",
-                claims.share(beat), claims.no_seed(),
-            ),
+            "share of seeds that ever beat L's accuracy by 0.05",
+            claims.share(beat), claims.no_seed(),
         ),
         judge(
             "N13.curve",
             "accuracy on clean labels at the end, all wrong labels fitted, minus that of L",
             claims.mean((ours["clean"][:, -1] - ours["linear"][:, -1])[fitted]),
-            claims.interval_above(0),
-            control(
-                "coin-flip labels: accuracy on clean labels at the end",
-                claims.mean(random["clean"][:, -1]), claims.interval_contains(0.5),
-            ),
+            claims.interval_above(0), "accuracy on clean labels at the end",
+            claims.mean(random["clean"][:, -1]), claims.interval_contains(0.5),
         ),
         judge(
             "N8.disk",
             "disk with flipped labels, train accuracy 1: mu(F; L) at the end over its peak",
-            claims.mean(final), claims.at_least(KEPT),
-            control(
-                "coin-flip labels: mean mu(F; L) at the end, bits",
-                claims.mean(random["mu"][:, -1]), claims.below(0.05),
-            ),
+            claims.mean(final), claims.at_least(KEPT), "mean mu(F; L) at the end, bits",
+            claims.mean(random["mu"][:, -1]), claims.below(0.05),
         ),
     ]  # fmt: skip

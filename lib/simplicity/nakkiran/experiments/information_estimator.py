@@ -4,11 +4,6 @@ Tables of N test points are drawn from a known law of (F, Y, L). With k = 1 / (2
 classes and every cell filled, the plug-in mu is too small by (C-1)^3 k: by k for two classes, far
 below the sampling error, and by 0.0526 bit for ten at N = 10,000, the control. A second law with
 ten classes has what real classifiers have, cells that hardly ever occur; no formula covers it.
-
-Laws: Y uniform, L right with probability b; on a share of the inputs F copies L, elsewhere it errs
-by itself, so that its accuracy is a. With ten classes a wrong prediction is uniform over the nine
-others. `filled`: on a share of the inputs all three agree, elsewhere they are independent and
-uniform.
 """
 
 import numpy as np

@@ -96,18 +96,10 @@ def measure(run: Run) -> xr.Dataset:
     few = rng.permutation(len(x))[:_NEIGHBOURS_FROM]
     vote = rivals.neighbours(x[few].reshape(len(few), -1), y[few], rng)
     others["neighbours"] = vote(x_test.reshape(len(x_test), -1))
-    tables = [information.table(path.test.values, y_test, others[name]) for name in SIMPLE]
     # A short run has fewer different steps: the last repeats.
     filled = np.minimum(np.arange(PROBES), path.sizes["probe"] - 1)
-    counts = np.stack(tables, axis=1)[filled].astype(np.int32)
-    return xr.Dataset(
-        {
-            "counts": (("probe", "simple", "f", "y", "g"), counts),
-            "train": ("probe", path.train.values[filled].astype(np.float32)),
-            "step": ("probe", path.step.values[filled]),
-            "samples": len(y),
-        }
-    )
+    found = leaving.dataset(path.isel(probe=filled), y_test, others, SIMPLE)
+    return found.assign(samples=len(y))
 
 
 def _noise(name: str) -> str:

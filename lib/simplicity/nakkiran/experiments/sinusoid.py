@@ -20,8 +20,8 @@ from simplicity.evidence.claims import Check, check, control
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import explain, explain_checks, information, linear_phase
-from simplicity.nakkiran.explain import Recipe, Samples
-from simplicity.nakkiran.explain_checks import Setting, tables
+from simplicity.nakkiran.explain import Recipe, Samples, tables
+from simplicity.nakkiran.explain_checks import Setting
 from simplicity.nets import modules
 
 CLAIMS = ("N4", "N5", "N6", "N7", "N8", "N9", "N11", "N19")

@@ -78,16 +78,7 @@ def measure(run: Run) -> xr.Dataset:
         },
         dims={"test": ("point",)},
     )  # fmt: skip
-    others = simple(run, x, y, x_test, y_test)
-    tables = [information.table(found.test.values, y_test, others[name]) for name in SIMPLE]
-    counts = np.stack(tables, axis=1).astype(np.int32)
-    return xr.Dataset(
-        {
-            "counts": (("probe", "simple", "f", "y", "g"), counts),
-            "train": ("probe", found.train.values.astype(np.float32)),
-            "step": ("probe", found.step.values),
-        }
-    )
+    return leaving.dataset(found, y_test, simple(run, x, y, x_test, y_test), SIMPLE)
 
 
 def sample(run: Run, stream: int, n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from simplicity.evidence.claims import cells_where
 from simplicity.nakkiran import information, linear_phase
+from simplicity.nakkiran.explain import tables
 from simplicity.pictures.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
 Array = NDArray[np.floating]
@@ -109,11 +110,6 @@ def _ratios(panel: Axes, counts: Array, at: Array, colour: str) -> None:
 def _steps(runs: xr.Dataset) -> Array:
     """Of the checkpoints (probe,), which all runs of one kind share."""
     return runs.step.values if runs.step.ndim == 1 else runs.step.values[0]
-
-
-def tables(runs: xr.Dataset, name: str) -> Array:
-    """Counts with one of the simple classifiers, (run, probe, f, y, l)."""
-    return runs.counts.sel(simple=name).transpose("cell", "probe", "f", "y", "l").values
 
 
 def _accuracy_axis(panel: Axes) -> None:
