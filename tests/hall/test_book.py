@@ -154,11 +154,14 @@ def test_every_glued_value_is_used_and_every_use_is_glued(path):
     text = path.read_text("utf-8")
     used = set(re.findall(r"\{glue:text\}`(\w+)", text))
     source = "\n".join(cell.source for cell in code_cells(path))
-    strings = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
-    formatted = re.findall(r'glue\(f"(\w+)\{', source)
-    missing = [name for name in used if name not in strings and not any(name.startswith(start) for start in formatted)]
+    nodes = list(ast.walk(ast.parse(source)))
+    calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "page.say"]
+    said = {word.arg for call in calls for word in call.keywords if word.arg}
+    strings = {node.value for node in nodes if isinstance(node, ast.Constant)} | said
+    starts = [node.values[0].value for node in nodes if isinstance(node, ast.JoinedStr) if isinstance(node.values[0], ast.Constant)]
+    missing = [name for name in used if name not in strings and not any(name.startswith(start) for start in starts)]
     assert missing == []
-    assert set(re.findall(r'glue\("(\w+)"', source)) <= used
+    assert said <= used
 
 
 def test_no_chapter_seeds_a_global_generator_or_hides_warnings():
