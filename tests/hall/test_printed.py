@@ -80,14 +80,9 @@ def check_simplicity(given: list[str]) -> None:
 
 def check_run(options) -> None:
     module = words.experiment(options.experiment)
-    parse(groups.config_of(module), words.parameters(options.parameter), words.preset(module, options.preset))
-    words.check_running(options)
-
-
-def check_sweep(options) -> None:
-    module = words.experiment(options.experiment)
-    fixed = words.parameters([*options.parameter, *([f"seeds={options.seeds}"] if options.seeds else [])])
-    swept = words.settings_grid(module, options.grid, fixed)
+    given = words.parameters([*options.parameter, *([f"seeds={options.seeds}"] if options.seeds else [])])
+    fixed, swept = words.apart(module, given)
+    swept |= words.settings_grid(module, options.grid, given)
     words.check_running(options)
     assert sweep.plan(module, parse(groups.config_of(module), fixed, words.preset(module, options.preset)), swept).distinct
 
@@ -107,8 +102,8 @@ def check_data(options) -> None:
 
 SIMPLICITY: dict[str, Callable] = {
     "run_experiment": check_run,
-    "check_claim": lambda options: words.claim(options.claim),
-    "run_sweep": check_sweep,
+    "check_claims": lambda options: options.all or words.claim(options.claim),
+    "make": lambda options: None,
     "record_experiment": lambda options: words.experiment(options.experiment),
     "run_chapter": check_chapter,
     "build_site": check_chapter,

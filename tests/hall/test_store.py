@@ -242,7 +242,8 @@ def test_the_closure_of_a_real_experiment_holds_its_engine_and_no_plot() -> None
         "boursier.experiments.two_ols_limit", "boursier.linear_teacher", "nets", "data.streams", "boursier.synthetic",
         "boursier.two_layer", "boursier.alignment",
     }  # fmt: skip
-    assert not {module.partition(".")[0] for module in modules} & {"grid", "evidence", "process", "pictures", "site"}
+    assert not {module.partition(".")[0] for module in modules} & {"grid", "evidence", "pictures", "site"}
+    assert {module for module in modules if module.startswith("process")} == {"process.lanes"}  # vectors of the kernel
     own = {one.name for one in found if ".experiments." in one.module}
     assert own == {"measure"}
 

@@ -77,7 +77,8 @@ def _judged(module: ModuleType, options: argparse.Namespace, given: dict[str, st
     config = parse(config_of(module), given, words.preset(module, options.preset))
     with words.executor(options, module) as executor:
         dataset = run(module, config, executor, words.store(options), limit_seconds=words.limit(options))
-    print(f"{name_of(module)}, {options.preset}, {dataset.sizes['cell']} cells", file=sys.stderr, flush=True)
+    out = sys.stderr if options.all else sys.stdout  # of all claims it is progress
+    print(f"{name_of(module)}, {options.preset}, {dataset.sizes['cell']} cells", file=out, flush=True)
     return checks_of(module, dataset)
 
 
