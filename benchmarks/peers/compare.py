@@ -187,7 +187,10 @@ def main() -> None:
     from simplicity.places import paths
     from simplicity.process import machine
 
-    found = [(task, measured(task, chosen.jax, chosen.turns)) for task in reversed(TASKS)][::-1]
+    found = []
+    for task in TASKS:
+        found.append((task, measured(task, chosen.jax, chosen.turns)))
+        print(json.dumps(task | found[-1][1]), file=sys.stderr, flush=True)
     limit = {
         task["precision"]: 2 * 2048**3 / seconds["native"] / 1e9
         for task, seconds in found
