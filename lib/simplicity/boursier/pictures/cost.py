@@ -24,7 +24,7 @@ def steps(rows: Sequence[dict[str, str]]) -> Picture:
                 for engine, style, mark in ENGINES:
                     places, times = [int(row[along]) for row in part], [float(row[engine]) for row in part]
                     panel.plot(places, times, style + mark, color=colour, alpha=1 if style == "-" else 0.55)
-                bound = [value * int(row[along]) * (6 * 5 + 3) / limit / 1e6 for row in part]
+                bound = [value * int(row[along]) * (4 * 5 + 3) / limit / 1e6 for row in part]
                 panel.plot([int(row[along]) for row in part], bound, ":", color=colour, lw=1)
                 panel.plot([], [], "-", color=colour, label=f"{by} = {value:,}")
             panel.set(xscale="log", yscale="log", xlabel={"n": "samples n", "m": "hidden neurons m"}[along])
