@@ -23,9 +23,11 @@ SECTIONS = [
     "The instrument on a known answer",
     "Run",
     "What we see",
+    "What did not hold, and what surprised us",
     "Verdict",
     "Limits",
     "Change it",
+    "Cite",
 ]
 MOST_CELLS, MOST_LINES, MOST_PARAMETERS = 16, 30, 10
 CHAPTERS = sorted(path for path in paths.book().glob("*.md") if is_notebook(path.read_text("utf-8")))
@@ -63,7 +65,7 @@ def imported_experiments(path: Path) -> list:
 
 
 def boxed(path: Path) -> list[str]:
-    found = re.search(r"```\{claim-box\} (.*)", path.read_text("utf-8"))
+    found = re.search(r"```\{verdict-strip\} (.*)", path.read_text("utf-8"))
     assert found, "a chapter starts with its claim box"
     return found.group(1).split()
 

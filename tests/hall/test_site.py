@@ -287,7 +287,7 @@ def test_without_javascript_formulas_are_drawn_and_verdicts_are_coloured(dark: b
         assert page.ask("document.querySelector('math').getBoundingClientRect().width") > 0
         assert page.ask("document.querySelector('.math.notranslate').getBoundingClientRect().width") == 0
         assert page.ask("document.documentElement.scrollWidth") <= 360
-        text, ground = _colours(page, ".claim-box .verdict-holds")
+        text, ground = _colours(page, ".verdict-strip .verdict-holds")
         assert _contrast(text, ground) >= 4.5
         assert len(set(_channels(ground))) > 1  # a colour, not a grey
         text, ground = _colours(page, ".bd-article p")
@@ -302,7 +302,7 @@ def test_links_in_claim_boxes_stand_out_from_their_ground(dark: bool) -> None:
     with browser.open_page() as page:
         page.look(1280, 900, dark=dark)
         page.load(executed_pages()[0].as_uri())
-        assert _contrast(*_colours(page, ".claim-box a")) >= 4.5
+        assert _contrast(*_colours(page, ".verdict-strip a")) >= 4.5
 
 
 def _soon(page: browser.Page, expression: str) -> bool:

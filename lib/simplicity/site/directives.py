@@ -262,6 +262,25 @@ class Ledger(SphinxDirective):
         return found
 
 
+class PaperCounts(SphinxRole):
+    """How many claims of a paper, named as in claims.csv, have each verdict."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        rows = [row for row in _state(self).rows.values() if row["paper"] == self.text]
+        if not rows:
+            LOG.warning("paper-counts: got %r, allowed a paper of claims.csv", self.text, location=self.get_location())
+        return [nodes.raw("", ledger_page.counts(rows), format="html")], []
+
+
+class NotHolding(SphinxDirective):
+    """`{not-holding}`: the papers' own claims that do not simply hold."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = _state(self).rows.values()
+        shown = ledger_page.not_holding(rows, _page(self, "book/ledger"), macros(self.env.app.config))
+        return [nodes.raw("", shown, format="html")]
+
+
 class LedgerSummary(SphinxDirective):
     """`{ledger-summary}`: one line of counts."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import Any
 
-from simplicity.evidence.claims import word
+from simplicity.evidence.claims import HOLDS, PENDING, word
 from simplicity.evidence.ledger import SIGNS, badge, number
 from simplicity.site.check_picture import picture
 from simplicity.site.evidence import Row
@@ -46,6 +46,24 @@ def _several(kind: str, count: int) -> str:
 
 def _kind(row: Row) -> str:
     return row.get("kind") or "paper"
+
+
+def counts(rows: Iterable[Row]) -> str:
+    """How many claims of a paper have each verdict, in a line."""
+    count = collections.Counter(row["verdict"] for row in rows if _kind(row) in ("paper", "objection"))
+    return " ".join(f'<span class="counted">{count[verdict]}&nbsp;{badge(verdict)}</span>' for verdict in SIGNS if count[verdict])
+
+
+def not_holding(rows: Iterable[Row], ledger: str | None, macros: Macros) -> str:
+    """The papers' own claims that do not simply hold, each in a line with the reason."""
+    items = ""
+    for row in rows:
+        if _kind(row) == "paper" and row["verdict"] not in (HOLDS, PENDING):
+            name = escape(row["id"])
+            shown = f'<a href="{ledger}#claim-{name}">{name}</a>' if ledger else name
+            words = told(row.get("short") or row["claim"], macros)
+            items += f'<li><span class="id">{shown}</span> <span>{words}</span> {badge(row["verdict"])}</li>'
+    return f'<ul class="verdict-strip">{items}</ul>'
 
 
 def bars(rows: Iterable[Row]) -> str:

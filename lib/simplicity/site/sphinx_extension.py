@@ -37,6 +37,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("criteria", directives.Criteria)
     app.add_role("check", directives.CheckValue())
     app.add_role("control", directives.CheckValue(of_control=True))
+    app.add_directive("not-holding", directives.NotHolding)
+    app.add_role("paper-counts", directives.PaperCounts())
     app.add_role("recorded-time", directives.RecordedTime())
     app.add_directive("cell-costs", directives.CellCosts)
     app.add_directive("arithmetic", directives.Arithmetic)
