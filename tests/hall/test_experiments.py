@@ -167,7 +167,7 @@ def test_each_claim_has_a_check_in_the_full_preset(name: str) -> None:
 
 
 def without(dataset: xr.Dataset, name: str) -> list[xr.Dataset]:
-    """The run without the cells of one value of one field, the smallest or the largest, as if other settings had left it out."""
+    """The run without the smallest or the largest value of one field, as if other settings had left it out."""
     found = []
     for field in dataclasses.fields(groups.run_type(records.experiment(name))):
         present = np.unique(dataset[field.name].values)

@@ -51,7 +51,8 @@ def _kind(row: Row) -> str:
 def counts(rows: Iterable[Row]) -> str:
     """How many claims of a paper have each verdict, in a line."""
     count = collections.Counter(row["verdict"] for row in rows if _kind(row) in ("paper", "objection"))
-    return " ".join(f'<span class="counted">{count[verdict]}&nbsp;{badge(verdict)}</span>' for verdict in SIGNS if count[verdict])
+    shown = [f"{count[verdict]}&nbsp;{badge(verdict)}" for verdict in SIGNS if count[verdict]]
+    return " ".join(f'<span class="counted">{one}</span>' for one in shown)
 
 
 def not_holding(rows: Iterable[Row], ledger: str | None, macros: Macros) -> str:
