@@ -19,7 +19,8 @@ def picture(check: dict[str, Any]) -> str:
         return ""
     control = check.get("control") or {}
     against = control.get("value")
-    numbers = [one for one in (*band, value, against, *(check["interval"] or ())) if one is not None]
+    wanted = control.get("band") or ()
+    numbers = [one for one in (*band, value, against, *(check["interval"] or ()), *wanted) if one is not None]
     place = _axis(numbers)
     parts = [_band(band, place, LINE, "criterion")]
     if check["interval"]:
@@ -27,8 +28,8 @@ def picture(check: dict[str, Any]) -> str:
         parts.append(f'<line class="interval" x1="{low:.1f}" x2="{high:.1f}" y1="{LINE}" y2="{LINE}"/>')
     parts.append(f'<circle class="value" cx="{place(value):.1f}" cy="{LINE}" r="3.5"/>')
     if against is not None:
-        if control.get("band"):
-            parts.append(_band(control["band"], place, CONTROL_LINE, "wanted"))
+        if wanted:
+            parts.append(_band(wanted, place, CONTROL_LINE, "wanted"))
         parts.append(f'<circle class="control" cx="{place(against):.1f}" cy="{CONTROL_LINE}" r="3.5"/>')
     label = escape(_label(check), quote=True)
     return (
