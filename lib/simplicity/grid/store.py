@@ -36,8 +36,17 @@ from simplicity.process.threads import THREADS, label
 _LIBRARY = Path(__file__).resolve().parents[1]
 _PACKAGE = _LIBRARY.name
 _VERSIONED = ("numpy", "torch", "numba", "scipy")
-# What a setting's declaration does beside its default is to refuse values.
-DECLARED = frozenset(Definition(f"{_PACKAGE}.grid.config", name) for name in ("settings", "param"))
+# What a setting's declaration does beside its default is to refuse values, and what the arithmetic and the processor
+# are a fingerprint holds by themselves.
+DECLARED = frozenset(
+    Definition(f"{_PACKAGE}.{module}", name)
+    for module, name in (
+        ("grid.config", "settings"),
+        ("grid.config", "param"),
+        ("process.threads", "kind"),
+        ("process.machine", "features"),
+    )
+)
 _INSTALLED = {"site-packages", "dist-packages"}
 
 _SUFFIX, _PART = ".cell", files.PART
