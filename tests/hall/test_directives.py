@@ -57,3 +57,26 @@ def test_an_id_that_is_not_in_the_table_of_claims_is_a_warning(names, known, war
     place = types.SimpleNamespace(env=types.SimpleNamespace(simplicity=state), get_location=lambda: "here")
     assert [one["id"] for one in directives._known(place, "verdict", names)] == known
     assert len(said) == warnings
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("3.2e-05", "3.2 × 10⁻⁵"),
+        ("1e+03", "1 × 10³"),
+        ("-0.47", "−0.47"),
+        ("0.5 (t 95 %: -1e-12 to 2)", "0.5 (t 95 %: −1 × 10⁻¹² to 2)"),
+    ],
+)
+def test_numbers_are_written_as_in_a_text(text, told):
+    assert directives.spoken(text) == told
+
+
+def test_a_check_is_told_by_its_id_with_its_interval_or_in_a_format():
+    check = {"id": "B1.x", "preset": "FULL", "value": 0.25, "interval": [0.125, 0.5], "interval_kind": "range"}
+    check["control"] = {"value": 3.0}
+    rows = {"B1": {"checks": [check, check | {"preset": "QUICK", "value": 9.0}]}}
+    assert directives.check_value(rows, "B1.x") == "0.25 (range: 0.125 to 0.5)"
+    assert directives.check_value(rows, "B1.x:.1f") == "0.2"
+    assert directives.check_value(rows, "B1.x", of_control=True) == "3"
+    assert directives.check_value(rows, "B1.y") is None and directives.check_value(rows, "B9.x") is None

@@ -205,9 +205,21 @@ def check_value(rows: Mapping[str, Row], text: str, of_control: bool = False) ->
     if found is None or value is None:
         return None
     if form or of_control or found["interval"] is None:
-        return format(value, form or ".3g")
+        return spoken(format(value, form or ".3g"))
     low, high = found["interval"]
-    return f"{value:.3g} ({found['interval_kind']}: {low:.3g} to {high:.3g})"
+    return spoken(f"{value:.3g} ({found['interval_kind']}: {low:.3g} to {high:.3g})")
+
+
+_RAISED = str.maketrans("+-0123456789", "\u207a\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
+
+
+def spoken(text: str) -> str:
+    """Numbers as one writes them: 3.2e-05 is 3.2 \u00d7 10\u207b\u2075, and -1 has a minus sign."""
+
+    def power(found: re.Match[str]) -> str:
+        return f"{found[1]} \u00d7 10{str(int(found[2])).translate(_RAISED)}"
+
+    return re.sub(r"(?<![\w-])-(?=\d)", "\u2212", re.sub(r"(\d+(?:\.\d+)?)e([+-]\d+)", power, text))
 
 
 class Criteria(SphinxDirective):
