@@ -7,7 +7,6 @@ An estimate over no cells at all (a sweep that left out what the criterion speak
 nor failed: `passed` is None and the verdict says what is missing.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -380,11 +379,6 @@ def cells_where(dataset: xr.Dataset, **fields: Any) -> xr.Dataset:
         allowed = wanted if isinstance(wanted, tuple) else (wanted,)
         mask &= np.isin(dataset[name].values, allowed)
     return dataset.isel(cell=mask)
-
-
-def settings_of(dataset: xr.Dataset) -> dict[str, Any]:
-    """The settings that a run was made with, by name, as its dataset tells them."""
-    return dict(json.loads(dataset.attrs["config"]))
 
 
 @dataclass(frozen=True)

@@ -70,17 +70,6 @@ def parse(cls: type[T], given: Mapping[str, Any], base: T | None = None) -> T:
     return dataclasses.replace(base, **given)  # type: ignore[type-var]
 
 
-def shared(cell: type, config: Any, but: Iterable[str] = ()) -> dict[str, Any]:
-    """The values of `config` whose fields `cell` has under the same name, `but` those that the grid varies itself."""
-    names = {field.name for field in dataclasses.fields(cell)} - set(but)
-    return {field.name: getattr(config, field.name) for field in dataclasses.fields(config) if field.name in names}
-
-
-def seeds(config: Any) -> range:
-    """The seeds of a run: `seeds` of them from `first_seed` on."""
-    return range(config.first_seed, config.first_seed + config.seeds)
-
-
 def describe(cls: type) -> list[dict[str, Any]]:
     """One plain object a field: name, type, default, help, unit, low, high, choices."""
     hints = typing.get_type_hints(cls)

@@ -218,32 +218,32 @@ class Runs:
 
 
 def declared(experiment: ModuleType) -> bool:
-    """Does an experiment declare its runs as a `Grid`?"""
+    """Does a module declare its runs as a `Grid`?"""
     return isinstance(getattr(experiment, "GRID", None), Grid)
 
 
 def config_of(experiment: ModuleType) -> type:
     """The class of an experiment's settings."""
-    return experiment.GRID.Config if declared(experiment) else experiment.Config
+    found: type = experiment.GRID.Config
+    return found
 
 
 def preset(experiment: ModuleType, name: str) -> Any:
     """The settings of a preset."""
-    return experiment.GRID.presets[name] if declared(experiment) else getattr(experiment, name)
+    return experiment.GRID.presets[name]
 
 
 def run_type(experiment: ModuleType) -> type:
     """The class of an experiment's runs."""
-    return experiment.GRID.run if declared(experiment) else experiment.Cell
+    found: type = experiment.GRID.run
+    return found
 
 
 def runs_of(experiment: ModuleType, settings: Any) -> list[Any]:
     """The runs that settings ask for, each once."""
-    if not declared(experiment):
-        return list(dict.fromkeys(experiment.cells(settings)))
     return list(dict.fromkeys(experiment.GRID.runs(settings)))
 
 
 def checks_of(experiment: ModuleType, dataset: xr.Dataset) -> list[Any]:
     """The checks of a run of an experiment."""
-    return list(experiment.checks(Runs(dataset, experiment.GRID) if declared(experiment) else dataset))
+    return list(experiment.checks(Runs(dataset, experiment.GRID)))

@@ -19,7 +19,6 @@ from simplicity.problems import Problem
 
 GROUP = "simplicity.experiments"
 CONTRACT = ("Run", "GRID", "measure", "checks")
-FORMER = ("Config", "Cell", "cells", "measure", "checks", "TINY", "QUICK", "FULL")
 
 
 def is_file(text: str) -> bool:
@@ -67,6 +66,6 @@ def _loaded(module: str, told: str) -> ModuleType:
         what = f"{type(reason).__name__}: {' '.join(str(reason).split())}"
         raise Problem(f"experiment: {told} cannot be imported ({what}), allowed one that can") from None
     missing = [name for name in CONTRACT if not hasattr(found, name)]
-    if missing and not all(hasattr(found, name) for name in FORMER):
+    if missing:
         raise Problem(f"experiment: got {told} without {', '.join(missing)}, allowed one with {', '.join(CONTRACT)}")
     return found

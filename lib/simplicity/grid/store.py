@@ -28,7 +28,7 @@ import xarray as xr
 
 from simplicity.grid import meaning
 from simplicity.grid.definitions import Definition, Unclear
-from simplicity.grid.groups import declared, run_type
+from simplicity.grid.groups import run_type
 from simplicity.places import files
 from simplicity.problems import Problem
 from simplicity.process.threads import THREADS, label
@@ -47,6 +47,7 @@ DECLARED = frozenset(
         ("process.machine", "features"),
     )
 )
+_ROOTS = ("Run", "measure")
 _INSTALLED = {"site-packages", "dist-packages"}
 
 _SUFFIX, _PART = ".cell", files.PART
@@ -235,18 +236,14 @@ def fingerprint(experiment: ModuleType) -> str:
 def meaning_of(experiment: ModuleType) -> str:
     """Digest of what the code of a cell means."""
     try:
-        return _library(experiment).digest(experiment.__name__, _roots(experiment))
+        return _library(experiment).digest(experiment.__name__, _ROOTS)
     except Unclear as reason:
         raise Problem(f"fingerprint: {reason}") from None
 
 
 def definitions_of(experiment: ModuleType) -> set[Definition]:
     """All definitions that the value of a cell depends on."""
-    return _library(experiment).closure(experiment.__name__, _roots(experiment))
-
-
-def _roots(experiment: ModuleType) -> tuple[str, str]:
-    return ("Run" if declared(experiment) else "Cell", "measure")
+    return _library(experiment).closure(experiment.__name__, _ROOTS)
 
 
 def _library(experiment: ModuleType) -> meaning.Library:
