@@ -55,7 +55,7 @@ def test_a_file_is_run_stored_and_swept_and_what_lies_beside_it_counts(mine: Pat
     run = ["run", "./experiment_of_mine.py", "--preset", "TINY", "--store", "store"]
     sweep = ["sweep", "./experiment_of_mine.py", "-g", "n=2,3", "--preset", "TINY", "--store", "store", "--workers", 1]
     code, out, err = simplicity(*run, at=mine.parent)
-    assert (code, out) == (0, "M1  holds: largest total = 5 (below 10); control: a toy\n"), err
+    assert (code, out) == (0, "M1.total  holds: largest total = 5 (below 10); control: a toy\n"), err
     code, out, err = simplicity(*sweep, at=mine.parent)
     assert code == 0 and "4 cells: 2 computed, 2 from the store, 0 failed" in out, err
     (mine.parent / "helper_of_mine.py").write_text("def double(n):\n    return 3 * n\n")
