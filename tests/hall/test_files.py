@@ -252,7 +252,7 @@ def test_a_result_on_standard_output_is_whole_and_what_is_told_goes_beside_it(tm
     assert done.returncode == 0, done.stderr
     content = (tmp_path / "result.nc").read_bytes() if "result" in shell else done.stdout
     assert store.open_bytes(content).sizes["cell"] == 1
-    assert b"B21  not judged" in done.stderr and f"1 cells in {name}".encode() in done.stderr
+    assert b"B21.exact  not judged" in done.stderr and f"1 cells in {name}".encode() in done.stderr
 
 
 def test_a_result_into_a_process_and_into_nothing(tmp_path: Path) -> None:

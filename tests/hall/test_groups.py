@@ -112,3 +112,10 @@ def test_a_run_that_two_groups_name_belongs_to_both() -> None:
     runs = Runs(dataset(grid.runs(settings), settings), grid)
     assert runs.dataset.sizes["cell"] == 2
     assert runs("all", n=2).equals(runs["two"])
+
+
+def test_what_cannot_be_derived_from_a_users_values_is_a_problem() -> None:
+    grid = Grid(Run, groups={"all": {"scale": lambda run: {"flat": 1.0}[run.law]}}, quick={})
+    assert [run.scale for run in grid.runs(grid.presets["QUICK"])] == [1.0]
+    with pytest.raises(Problem, match="scale: it does not follow from"):
+        grid.runs(config.parse(grid.Config, {"law": "steep"}))

@@ -1468,7 +1468,7 @@ def test_moved_and_renamed_modules_leave_every_experiment_what_it_was(tmp_path: 
         place = tmp_path.joinpath(*MOVES.get(module, module).split(".")).with_suffix(".py")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(retold(path.read_text("utf-8")), "utf-8")
-    declared = {definitions.Definition(MOVES[one.module], one.name) for one in store.DECLARED}
+    declared = {definitions.Definition(MOVES.get(one.module, one.module), one.name) for one in store.DECLARED}
     moved = meaning.Library({"simplicity": tmp_path / "simplicity"}, settled={"simplicity"}, declared=declared)
     for old in MOVES:
         assert moved.path(old) is None and moved.path(MOVES[old]) is not None
@@ -1539,7 +1539,7 @@ def changed(real: meaning.Library, definition: definitions.Definition, text: str
     """The library with another text in place of one module; what was read of the others is shared."""
     place = folder / "changed.py"
     place.write_text(text, "utf-8")
-    library = meaning.Library(real.places, real.settled)
+    library = meaning.Library(real.places, real.settled, real.declared)
     library._modules = real._modules | {definition.module: statements.read(place, real.package(definition.module))}
     library._shapes = {one: shape for one, shape in real._shapes.items() if one.module != definition.module}
     library._effects = {one: found for one, found in real._effects.items() if one != definition.module}

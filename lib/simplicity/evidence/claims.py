@@ -326,7 +326,7 @@ def from_row(row: dict[str, Any]) -> Check:
     given = {name: value for name, value in row.items() if name != "margin"}
     given["value"] = math.nan if row["value"] is None else row["value"]
     for name in ("interval", "band"):
-        given[name] = _pair(row[name])
+        given[name] = _pair(row.get(name))
     control = row["control"]
     if "band" in control:
         control = control | {"band": _pair(control["band"])}

@@ -39,6 +39,7 @@ import numpy as np
 import xarray as xr
 
 from simplicity.grid import config
+from simplicity.problems import Problem
 
 Values = Mapping[Any, Any]
 PRESETS = ("TINY", "QUICK", "FULL")
@@ -168,7 +169,11 @@ class Grid:
     def _completed(self, values: dict[str, Any], derived: Mapping[str, Callable[[Any], Any]]) -> Any:
         run = self.run(**values)
         for name, value in derived.items():
-            run = dataclasses.replace(run, **{name: value(run)})
+            try:
+                found = value(run)
+            except (LookupError, ArithmeticError):
+                raise Problem(f"{name}: it does not follow from {run}, allowed settings from which it does") from None
+            run = dataclasses.replace(run, **{name: found})
         return run
 
 

@@ -119,13 +119,14 @@ class ClaimBox(SphinxDirective):
         return [nodes.raw("", shown, format="html")]
 
 
-def strip(rows: list[Row], macros: Mapping[str, Any]) -> str:
-    """A chapter's verdicts at a glance: a line a claim, which leads to where the page takes it up."""
+def strip(rows: list[Row], macros: Mapping[str, Any], ledger: str | None) -> str:
+    """A chapter's verdicts at a glance: a line a claim, which leads to its row of the ledger."""
     items = ""
     for row in rows:
         name = escape(row["id"])
         words = told(row.get("short") or row["claim"], macros)
-        items += f'<li><a href="#claim-{name}">{name}</a> <span>{words}</span> {badge(row["verdict"])}</li>'
+        shown = _linked(name, ledger and f"{ledger}#claim-{name}")
+        items += f'<li><span class="id">{shown}</span> <span>{words}</span> {badge(row["verdict"])}</li>'
     return f'<ul class="verdict-strip">{items}</ul>'
 
 
@@ -151,7 +152,8 @@ class Strip(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         known = _known(self, "verdict-strip", self.arguments[0])
-        return [nodes.raw("", strip(known, macros(self.env.app.config)), format="html")]
+        shown = strip(known, macros(self.env.app.config), _page(self, "book/ledger"))
+        return [nodes.raw("", shown, format="html")]
 
 
 class ClaimScreen(SphinxDirective):

@@ -28,7 +28,7 @@ _ICONS = re.compile(r"[ \t]*<script\b[^>]*/fontawesome/[^>]*></script>\n?")
 _MATHJAX = re.compile(
     r"[ \t]*<script\b[^>]*\bmathjax/[^>]*></script>\n?|[ \t]*<script>\s*window\.MathJax\s*=[^<]*</script>\n?"
 )
-_FORMULA = 'class="math'
+_FORMULA = re.compile(r'class="math(?:\s|")|class="mathjax')
 _DOWNLOAD = re.compile(r'(<a href="[^"]*_sources/[^"]*") target="_blank"')
 # A name that does not hold the words to be seen cannot be spoken by a reader who commands the page by voice.
 _OTHER_NAME = re.compile(
@@ -152,7 +152,7 @@ def mend(folder: Path, macros: Mapping[str, Any]) -> None:
 def mended(text: str, macros: Mapping[str, Any]) -> str:
     """A page without what it cannot use; a page that is already right stays as it is."""
     text = _PRELOAD.sub("", _ICONS.sub("", _THEBE.sub("", text)))
-    if _FORMULA not in text:
+    if not _FORMULA.search(text):
         text = _MATHJAX.sub("", text)
     text = _OTHER_NAME.sub(lambda found: found[1] or found[2], text)
     return body.with_mathml(_DOWNLOAD.sub(r"\1 download", text), macros)
