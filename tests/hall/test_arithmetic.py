@@ -87,7 +87,8 @@ def test_a_native_process_below_a_portable_one_takes_its_settings_back() -> None
 def test_numpy_loaded_first_is_noticed_where_it_took_more_than_is_portable() -> None:
     first = "import numpy\n" + LOADED
     assert state({"OPENBLAS_CORETYPE": "Nehalem"}, first)[1] is False
-    assert state({name: threads._SETTINGS[name] for name in ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")}, "import numpy\n" + LIGHT) is True
+    same = {name: threads._SETTINGS[name] for name in ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")}
+    assert state(same, "import numpy\n" + LIGHT) is True
 
 
 LIGHT = "from simplicity.process import threads\nprint(json.dumps(threads.in_force()))"
