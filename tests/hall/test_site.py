@@ -62,7 +62,9 @@ def pages() -> list[Path]:
 
 
 def executed_pages() -> list[Path]:
-    return [SITE / "book" / f"{chapter}.html" for chapter in build.chapters(ROOT)]
+    """The chapters: pages that run code and judge claims."""
+    found = [SITE / "book" / f"{chapter}.html" for chapter in build.chapters(ROOT)]
+    return [page for page in found if "verdict-strip" in (ROOT / "book" / f"{page.stem}.md").read_text("utf-8")]
 
 
 def local_target(page: Path, address: str) -> Path:
@@ -375,6 +377,8 @@ def test_paper_shows_what_is_folded_cuts_nothing_and_is_black_on_white(event: bo
             cut = [one for one in page.ask(CUT) if event or not one.startswith("MJX")]
             assert cut == [], path.name
             for selector in (".bd-article p", ".bd-article td", ".bd-article pre, .bd-article th"):
+                if not page.ask(f"!!document.querySelector({selector!r})"):
+                    continue  # the ledger has no table
                 text, ground = _colours(page, selector)
                 assert sum(_channels(text)) < 250 and sum(_channels(ground)) > 700, (
                     path.name,
