@@ -101,18 +101,18 @@ WEIGHTS.append(1)
 
 
 @dataclasses.dataclass(frozen=True)
-class Cell:
+class Run:
     """One cell."""
 
     n: int = 0
 
 
-QUICK = Cell(n=1)
+QUICK = Run(n=1)
 
 
 def cells(settings):
     """All cells."""
-    return [Cell(n=LIMIT)]
+    return [Run(n=LIMIT)]
 
 
 def measure(cell):
@@ -203,7 +203,7 @@ def test_a_change_that_could_reach_a_cell_changes_the_fingerprint(tree: Path, na
         ("experiments/sample.py", "def _helper(value):\n", 'def _helper(value):\n    """Help."""\n'),
         ("experiments/sample.py", "# the motor runs", "# it runs"),
         ("experiments/sample.py", "    return value + 1", "\n    return value + (\n        1)"),
-        ("experiments/sample.py", "Cell(n=1)", "Cell(n=2)"),
+        ("experiments/sample.py", "Run(n=1)", "Run(n=2)"),
         ("experiments/sample.py", "TINY.append(1)", "TINY.append(2)"),
         ("experiments/sample.py", "COLOUR, 0.5", "COLOUR, 0.6"),
         ("experiments/sample.py", '"red"', '"blue"'),
@@ -252,7 +252,7 @@ ELSEWHERE = {
     "mine.py": """
 import helper
 from tools import gauge
-class Cell: pass
+class Run: pass
 def measure(cell): return helper.f(cell) + gauge.g(cell)
 """,
     "helper.py": "from simplicity import nets\ndef f(cell): return nets.f(cell)\n",
@@ -262,7 +262,7 @@ def measure(cell): return helper.f(cell) + gauge.g(cell)
     "inner/mine.py": """
 import helper
 from inner.near import h
-class Cell: pass
+class Run: pass
 def measure(cell): return helper.f(cell) + h(cell)
 """,
     "inner/near.py": "def h(cell): return 1\n",
