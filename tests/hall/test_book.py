@@ -68,7 +68,7 @@ def imported_experiments(path: Path) -> list:
 
 def boxed(path: Path) -> list[str]:
     found = re.search(r"```\{verdict-strip\} (.*)", path.read_text("utf-8"))
-    assert found, "a chapter starts with its claim box"
+    assert found, "a chapter starts with its verdicts"
     return found.group(1).split()
 
 
@@ -83,7 +83,7 @@ def test_a_chapter_has_the_sections_in_their_order(path):
 
 
 @every_chapter
-def test_the_claim_box_names_claims_of_this_chapter_that_its_experiments_judge(path):
+def test_the_verdict_strip_names_claims_of_this_chapter_that_its_experiments_judge(path):
     with open(paths.book() / "claims.csv", newline="", encoding="utf-8") as file:
         own = {row["id"] for row in csv.DictReader(file) if row["chapter"] == path.stem}
     judged = {claim for module in imported_experiments(path) for claim in module.CLAIMS}

@@ -24,6 +24,7 @@ import pytest
 from click.testing import CliRunner
 from papermill.cli import papermill
 
+from simplicity.evidence import ledger
 from simplicity.grid import run
 from simplicity.places import paths
 from simplicity.problems import Problem
@@ -47,7 +48,7 @@ kernelspec:
 
 # A small chapter
 
-```{claim-box} B1
+```{verdict-strip} B1
 ```
 
 ```{code-cell} ipython3
@@ -152,14 +153,14 @@ def test_a_warning_fails_the_build_twice_and_a_changed_library_reaches_every_pag
     first = tree.build()
     assert first.returncode == 0, first.stderr
     assert "chapter small: executed" in first.stdout
-    assert len(json.loads(claims.read_text("utf-8"))) == 101
+    assert len(json.loads(claims.read_text("utf-8"))) == len(ledger.ids())
     assert "0.500" in tree.page("small") and "0.500" in tree.page("index")
 
-    tree.edit("book/index.md", "# Start", "# Start\n\n```{claim-box} B999\n```")
+    tree.edit("book/index.md", "# Start", "# Start\n\n```{verdict-strip} B999\n```")
     for _ in range(2):  # nothing is executed: the chapter and all that it depends on are unchanged
         done = tree.build()
         assert done.returncode != 0
-        assert "claim-box: got 'B999', allowed an id of claims.csv" in done.stderr
+        assert "verdict-strip: got 'B999', allowed an id of claims.csv" in done.stderr
         assert "executed" not in done.stdout
         assert not claims.exists()
 

@@ -48,6 +48,11 @@ def test_fresh_seeds_are_told_can_be_asked_for_again_and_are_none_of_the_publish
     assert row["claim"] == "B21" and row["agreement"] in (checking.AGREES, checking.DIFFERS, checking.OPEN)
 
 
+def test_a_claim_after_fresh_is_the_claim_and_no_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--preset", "TINY", "--store", str(tmp_path), "--fresh", "b21"]) == 0
+    assert "  B21." in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -64,6 +64,7 @@ def test_an_id_that_is_not_in_the_table_of_claims_is_a_warning(names, known, war
     [
         ("3.2e-05", "3.2 × 10⁻⁵"),
         ("1e+03", "1 × 10³"),
+        ("57%", "57 %"),
         ("-0.47", "−0.47"),
         ("0.5 (t 95 %: -1e-12 to 2)", "0.5 (t 95 %: −1 × 10⁻¹² to 2)"),
     ],
@@ -80,3 +81,21 @@ def test_a_check_is_told_by_its_id_with_its_interval_or_in_a_format():
     assert directives.check_value(rows, "B1.x:.1f") == "0.2"
     assert directives.check_value(rows, "B1.x", of_control=True) == "3"
     assert directives.check_value(rows, "B1.y") is None and directives.check_value(rows, "B9.x") is None
+
+
+CLAIM = {
+    "id": "B1", "claim": "It is $x^2$ & more.", "short": "It is <more>", "verdict": "holds in part", "reason": "one failed",
+    "where": "Theorem 1", "source": "paper", "checks": [],
+}  # fmt: skip
+
+
+def test_a_strip_has_the_short_words_and_leads_to_the_ledger():
+    shown = directives.strip([CLAIM], {}, "ledger.html")
+    assert '<a href="ledger.html#claim-B1">B1</a>' in shown and "It is &lt;more&gt;" in shown
+    assert "<a " not in directives.strip([CLAIM], {}, None)
+
+
+def test_a_claim_on_a_page_has_its_formula_its_source_and_why_it_holds_in_part():
+    shown = directives.claim_screen(CLAIM, {}, None)
+    assert 'id="claim-B1"' in shown and "<msup><mi>x</mi><mn>2</mn></msup>" in shown and "&amp; more" in shown
+    assert "Theorem 1; paper" in shown and "one failed" in shown

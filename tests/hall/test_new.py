@@ -1,6 +1,7 @@
 """`simplicity new`: what it writes runs at once, and it writes over nothing."""
 
 import csv
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import yaml
 from simplicity.cli import main
 from simplicity.places import paths
 from simplicity.site import page
+from test_book import SECTIONS
 
 
 def test_a_file_of_ones_own_runs_and_passes_its_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd) -> None:
@@ -59,12 +61,14 @@ def test_in_the_book_it_writes_experiment_test_chapter_and_their_entries(
     assert main(["new", "hu/error_of_a_mean", "--claim", "H99"]) == 0
     experiment = (tmp_path / "lib/simplicity/hu/experiments/error_of_a_mean.py").read_text()
     assert 'CLAIMS = ("H99",)' in experiment and "$" not in experiment
-    assert "simplicity.hu.experiments.error_of_a_mean" in (tmp_path / "tests/hu/test_error_of_a_mean.py").read_text()
+    assert "from simplicity.hu.experiments import error_of_a_mean as experiment" in (tmp_path / "tests/hu/test_error_of_a_mean.py").read_text()
     chapter = tmp_path / "book/error-of-a-mean.md"
     assert "```{criteria} H99" in chapter.read_text() and "$0.6745/\\sqrt n$" in chapter.read_text()
+    assert re.findall("^## (.*)", chapter.read_text(), re.MULTILINE) == SECTIONS
     assert page.declared(chapter) == {"repeats": 200, "seeds": 5, "first_seed": 0}
     after = yaml.safe_load((tmp_path / "_toc.yml").read_text())
     (part,) = [one for one in after["parts"] if one not in before["parts"]]
     assert part["chapters"][-1] == {"file": "book/error-of-a-mean"}
     with open(tmp_path / "book/claims.csv", newline="") as file:
-        assert list(csv.DictReader(file))[-1]["id"] == "H99"
+        row = list(csv.DictReader(file))[-1]
+    assert (row["id"], row["kind"], row["source"]) == ("H99", "own question", "our reading") and row["short"]

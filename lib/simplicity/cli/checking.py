@@ -41,6 +41,8 @@ class Row:
 
 def check_claims(options: argparse.Namespace) -> int:
     """0 also where a check does not hold or differs from what was published; 1 where cells failed."""
+    if options.claim is None and not options.all and options.fresh and not options.fresh.lstrip("-").isdigit():
+        options.claim, options.fresh = options.fresh, ""  # `check --fresh B10`
     if (options.claim is None) is not options.all:
         raise Problem("check: got " + ("a claim beside --all" if options.all else "no claim") + ", allowed an id, or --all")
     asked = ledger.ids() if options.all else [words.claim(options.claim)]

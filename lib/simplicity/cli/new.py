@@ -20,6 +20,7 @@ CAPTIONS = {
     "hu": ("H", "Early linear dynamics"),
     "together": ("T", "Together"),
 }
+_HELPERS = ("from simplicity.grid.groups import Runs", "from simplicity.grid.run import run")
 
 
 def make(options: argparse.Namespace) -> int:
@@ -33,7 +34,8 @@ def make(options: argparse.Namespace) -> int:
 
 def _file(path: Path, claim: str | None) -> list[Path]:
     name = _name(path.stem)
-    values = {"name": name, "module": name, "claim": _free(claim, "M", [])}
+    values = {"name": name, "claim": _free(claim, "M", [])}
+    values["imports"] = "\n\n".join([f"import {name} as experiment", "\n".join(_HELPERS)])
     test = path.with_name(f"test_{path.name}")
     _write({path: _filled("experiment", values), test: _filled("test", values)})
     print(f"run it: simplicity run {path}; test it: python -m pytest {test}")
@@ -51,7 +53,7 @@ def _in_book(where: str, claim: str | None) -> list[Path]:
     root, slug = paths.root(), name.replace("_", "-")
     values = {
         "name": name,
-        "module": f"simplicity.{wing}.experiments.{name}",
+        "imports": "\n".join(sorted([*_HELPERS, f"from simplicity.{wing}.experiments import {name} as experiment"])),
         "claim": _free(claim, letter, ledger.ids()),
         "wing": wing,
         "slug": slug,
@@ -62,13 +64,17 @@ def _in_book(where: str, claim: str | None) -> list[Path]:
         root / "tests" / wing / f"test_{name}.py": _filled("test", values),
         root / "book" / f"{slug}.md": _filled("chapter", values),
     }
+    toc, claims = root / "_toc.yml", root / "book" / "claims.csv"
+    entries = {
+        toc: _listed(toc.read_text("utf-8"), caption, slug),
+        claims: _with_row(claims.read_text("utf-8"), values),
+    }
     _write(contents)
-    toc = root / "_toc.yml"
-    files.write_text(toc, _listed(toc.read_text("utf-8"), caption, slug))
-    claims = root / "book" / "claims.csv"
-    files.write_text(claims, _with_row(claims.read_text("utf-8"), values))
+    for path, text in entries.items():
+        files.write_text(path, text)
     print(f"claim {values['claim']}; run it: simplicity run {name}; record it: simplicity record {name}; then: make book")
-    return [*contents, toc, claims]
+    print("README.md has the number of claims and the table that `simplicity ledger --markdown` makes after the record")
+    return [*contents, *entries]
 
 
 def _name(text: str) -> str:
@@ -104,14 +110,23 @@ def _listed(toc: str, caption: str, slug: str) -> str:
     """The table of contents with a page at the end of a part."""
     head, mark, tail = toc.partition(f"  - caption: {caption}\n    chapters:\n")
     pages = re.match(r"(      - file: .*\n)*", tail)
-    assert mark and pages
+    if not mark or pages is None:
+        raise Problem(f"new: _toc.yml has no part {caption}, allowed one that has")
     return f"{head}{mark}{pages[0]}      - file: book/{slug}\n{tail[pages.end() :]}"
 
 
 def _with_row(table: str, values: dict[str, str]) -> str:
     """claims.csv with a row for the new claim; its words are yours to write."""
     fields = next(csv.reader([table.partition("\n")[0]]))
-    row = {"id": values["claim"], "chapter": values["slug"], "paper": "the book's own", "claim": values["title"]}
+    row = {
+        "id": values["claim"],
+        "paper": "the book's own",
+        "source": "our reading",
+        "kind": "own question",
+        "chapter": values["slug"],
+        "short": values["title"],
+        "claim": values["title"],
+    }
     line = io.StringIO()
     csv.DictWriter(line, fields, restval="", lineterminator="\n").writerow({key: row[key] for key in row if key in fields})
     return table.rstrip("\n") + "\n" + line.getvalue()

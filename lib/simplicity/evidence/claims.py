@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
+
+from simplicity.grid.groups import cells_where as cells_where
 
 Kind = Literal["identity", "theorem", "empirical"]
 Band = tuple[float | None, float | None]
@@ -370,15 +371,6 @@ def check(
         criterion.text, passed, str(runs.attrs.get("preset", "custom")), control, _slack(estimate, criterion),
         id if word else "", criterion.band,
     )  # fmt: skip
-
-
-def cells_where(dataset: xr.Dataset, **fields: Any) -> xr.Dataset:
-    """The cells of a run whose fields equal the given values (a tuple: any of them); possibly none."""
-    mask = np.ones(dataset.sizes["cell"], dtype=bool)
-    for name, wanted in fields.items():
-        allowed = wanted if isinstance(wanted, tuple) else (wanted,)
-        mask &= np.isin(dataset[name].values, allowed)
-    return dataset.isel(cell=mask)
 
 
 @dataclass(frozen=True)

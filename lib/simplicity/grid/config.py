@@ -2,7 +2,7 @@
 
 What is here: `settings` (the class decorator), `param` (a field), `parse` (text or plain values to
 a validated object), `split` (the one reading of lists, which runs, sweeps and chapters share) and
-`written` (their inverse). What is not: presets, which stand beside each experiment's own `Config`.
+`written` (their inverse). What is not: presets, which stand in each experiment's grid.
 """
 
 import contextlib

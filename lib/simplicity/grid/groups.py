@@ -207,16 +207,21 @@ class Runs:
         return self.dataset.isel(cell=[place for place, cell in enumerate(self._cells) if cell in wanted])
 
     def where(self, **part: Any) -> xr.Dataset:
-        """The runs of all groups whose fields equal the given values (a tuple: any of them)."""
-        mask = np.ones(self.dataset.sizes["cell"], dtype=bool)
-        for name, wanted in part.items():
-            mask &= np.isin(self.dataset[name].values, wanted if isinstance(wanted, tuple) else (wanted,))
-        return self.dataset.isel(cell=mask)
+        """The runs of all groups whose fields equal the given values (see `cells_where`)."""
+        return cells_where(self.dataset, **part)
 
     @property
     def seeds(self) -> int:
         """How many seeds there are."""
         return len(np.unique(self.dataset["seed"].values))
+
+
+def cells_where(dataset: xr.Dataset, **fields: Any) -> xr.Dataset:
+    """The cells of a run whose fields equal the given values (a tuple: any of them); possibly none."""
+    mask = np.ones(dataset.sizes["cell"], dtype=bool)
+    for name, wanted in fields.items():
+        mask &= np.isin(dataset[name].values, wanted if isinstance(wanted, tuple) else (wanted,))
+    return dataset.isel(cell=mask)
 
 
 # --- what the rest of the house asks of an experiment

@@ -1,4 +1,4 @@
-"""The ledger on pages: `{claim-box} B1 B2`, `{verdict-strip} B1 B2`, `{claim} B1`, `{criteria} B1 B2`, `{ledger}`,
+"""The ledger on pages: `{verdict-strip} B1 B2`, `{claim} B1`, `{criteria} B1 B2`, `{ledger}`,
 `{ledger-summary}`, `{cell-costs}`, `{arithmetic}`; in lines {verdict}`B1`, the value of a recorded check and of its
 control by id, {check}`B3.limit:.2f` and {control}`B3.limit`, and the time that the records of a paper took,
 {recorded-time}`PAPER`.
@@ -35,20 +35,6 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 def _cell(text: str) -> str:
     return re.sub(r"(?<!\\)\|", r"\|", text).replace("\n", " ")
-
-
-def claim_box(rows: list[Row], link: Link, ledger: str | None, macros: Mapping[str, Any]) -> str:
-    """A chapter's claims with their verdicts; `link` leads from a chapter to its page, `ledger` to the ledger's."""
-    body = ""
-    for row in rows:
-        name = escape(row["id"])
-        shown = f'<a href="{ledger}#claim-{name}">{name}</a>' if ledger else name
-        verdict = _linked(badge(row["verdict"]), link(row["chapter"]))
-        source = ", ".join(escape(row[name]) for name in ("where", "source") if row.get(name))
-        words = told(row["claim"], macros) + (f" <small>({source})</small>" if source else "")
-        body += f'<tr><th scope="row">{shown}</th><td>{words}</td><td>{verdict}</td></tr>'
-    head = '<tr><th scope="col">Claim</th><th scope="col">What it says</th><th scope="col">Verdict</th></tr>'
-    return f'<div class="claim-box"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
 
 def verdicts(rows: list[Row], ledger: str | None) -> str:
@@ -105,18 +91,6 @@ def _known(place: SphinxDirective | SphinxRole, what: str, names: str) -> list[R
     for name in (name for name in names.split() if name not in rows):
         LOG.warning("%s: got %r, allowed an id of claims.csv", what, name, location=place.get_location())
     return [rows[name] for name in names.split() if name in rows]
-
-
-class ClaimBox(SphinxDirective):
-    """`{claim-box} B1 B2`: these claims with their verdicts; an id that claims.csv does not have is a warning."""
-
-    required_arguments = 1
-    final_argument_whitespace = True
-
-    def run(self) -> list[nodes.Node]:
-        known = _known(self, "claim-box", self.arguments[0])
-        shown = claim_box(known, _verdicts(self), _page(self, "book/ledger"), macros(self.env.app.config))
-        return [nodes.raw("", shown, format="html")]
 
 
 def strip(rows: list[Row], macros: Mapping[str, Any], ledger: str | None) -> str:
@@ -221,6 +195,7 @@ def spoken(text: str) -> str:
     def power(found: re.Match[str]) -> str:
         return f"{found[1]} \u00d7 10{str(int(found[2])).translate(_RAISED)}"
 
+    text = re.sub(r"(?<=\d)%", " %", text)
     return re.sub(r"(?<![\w-])-(?=\d)", "\u2212", re.sub(r"(\d+(?:\.\d+)?)e([+-]\d+)", power, text))
 
 

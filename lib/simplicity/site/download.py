@@ -1,6 +1,6 @@
 """The notebook that a reader downloads from a page: plain Markdown, with its run's numbers, for any Jupyter.
 
-A chapter's Markdown speaks to the site: `{glue:text}` pastes a number, `{ref}` a title, `{claim-box}` a
+A chapter's Markdown speaks to the site: `{glue:text}` pastes a number, `{ref}` a title, `{verdict-strip}` a
 table. Jupyter knows none of these and shows them raw. Here each becomes what the page shows of it, as far
 as Markdown can.
 """
@@ -210,7 +210,7 @@ class Words:
         if name == "claim":
             row = self.env.simplicity.rows.get(argument)  # type: ignore[attr-defined]
             return f"**{row['id']}** {row['claim']} *{_signed(row)}*" if row else ""
-        if name in ("claim-box", "verdict-strip"):
+        if name == "verdict-strip":
             known = self.env.simplicity.rows  # type: ignore[attr-defined]
             rows = [known[one] for one in argument.split() if one in known]
             return table(

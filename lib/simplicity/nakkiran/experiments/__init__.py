@@ -1,1 +1,1 @@
-"""Experiments: one module each with `Config`, `cells`, `measure` and `checks`."""
+"""Experiments: one module each with a `Grid` of runs, `measure` and `checks`."""
