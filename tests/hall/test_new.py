@@ -61,7 +61,8 @@ def test_in_the_book_it_writes_experiment_test_chapter_and_their_entries(
     assert main(["new", "hu/error_of_a_mean", "--claim", "H99"]) == 0
     experiment = (tmp_path / "lib/simplicity/hu/experiments/error_of_a_mean.py").read_text()
     assert 'CLAIMS = ("H99",)' in experiment and "$" not in experiment
-    assert "from simplicity.hu.experiments import error_of_a_mean as experiment" in (tmp_path / "tests/hu/test_error_of_a_mean.py").read_text()
+    test = (tmp_path / "tests/hu/test_error_of_a_mean.py").read_text()
+    assert "from simplicity.hu.experiments import error_of_a_mean as experiment" in test
     chapter = tmp_path / "book/error-of-a-mean.md"
     assert "```{criteria} H99" in chapter.read_text() and "$0.6745/\\sqrt n$" in chapter.read_text()
     assert re.findall("^## (.*)", chapter.read_text(), re.MULTILINE) == SECTIONS
