@@ -17,22 +17,22 @@ from simplicity.site import page
 from simplicity.site.execute import is_notebook
 
 SECTIONS = [
-    "What would convince us",
-    "Set-up and deviations",
-    "Parameters",
-    "The instrument on a known answer",
-    "Run",
     "What we see",
     "What did not hold, and what surprised us",
+    "How far to trust this",
+    "Set-up and deviations",
+    "The instrument on a known answer",
+    "Run it and change it",
     "Verdict",
-    "Limits",
-    "Change it",
     "Cite",
 ]
+MOST_WORDS = 110  # of "In one minute"
 MOST_CELLS, MOST_LINES, MOST_PARAMETERS = 16, 30, 10
 HOW_TO = ["on-your-own-network"]  # pages that run code and judge nothing
 NOTEBOOKS = sorted(path for path in paths.book().glob("*.md") if is_notebook(path.read_text("utf-8")))
 CHAPTERS = [path for path in NOTEBOOKS if path.stem not in HOW_TO]
+ANSWER_FIRST = [path for path in CHAPTERS if "\n```{claim} " in path.read_text("utf-8")]
+rewritten = pytest.mark.parametrize("path", ANSWER_FIRST, ids=lambda path: path.stem)
 every_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
 
@@ -76,7 +76,7 @@ def test_there_is_a_chapter():
     assert CHAPTERS
 
 
-@every_chapter
+@rewritten
 def test_a_chapter_has_the_sections_in_their_order(path):
     headings = re.findall(r"^## (.*)", path.read_text("utf-8"), flags=re.MULTILINE)
     assert headings == SECTIONS
@@ -89,6 +89,37 @@ def test_the_verdict_strip_names_claims_of_this_chapter_that_its_experiments_jud
     judged = {claim for module in imported_experiments(path) for claim in module.CLAIMS}
     assert set(boxed(path)) <= own
     assert set(boxed(path)) == judged & own
+
+
+@rewritten
+def test_a_chapter_answers_first(path):
+    """What is claimed and found in one minute, then a figure, and only two folded cells before it."""
+    text = path.read_text("utf-8")
+    minute = text.partition("**In one minute.**")[2].partition("```{code-cell}")[0]
+    words = re.sub(r"\{[\w:-]+\}`[^`]*`", " x ", minute).split()
+    assert 0 < len(words) <= MOST_WORDS
+    assert all(lead in minute for lead in ("*Claim.*", "*Holds?*", "*Why care.*"))
+    before = text.partition("    name: fig-")[0]
+    assert "\n## " not in before
+    assert before.count("```{code-cell}") == 3
+
+
+@rewritten
+def test_every_claim_of_the_strip_has_its_screen(path):
+    screens = re.findall(r"^```\{claim\} (\w+)", path.read_text("utf-8"), flags=re.MULTILINE)
+    assert sorted(screens) == sorted(boxed(path))
+
+
+@rewritten
+def test_every_caption_begins_with_its_message(path):
+    captions = re.findall(r"caption: \|\n((?:      .*\n)+)", path.read_text("utf-8"))
+    assert [caption.split()[0] for caption in captions if not caption.strip().startswith("**")] == []
+
+
+@rewritten
+def test_there_is_an_exercise_with_a_folded_answer(path):
+    text = path.read_text("utf-8")
+    assert text.count("**Exercise.**") == text.count("{dropdown} Answer") >= 1
 
 
 @every_chapter

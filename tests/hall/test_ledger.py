@@ -1,15 +1,18 @@
 """The ledger from records and from evidence, and the README's table made from it."""
 
 import csv
+import io
 import json
 import re
 
+import jsonschema
 import pytest
 import xarray as xr
 
 from simplicity.boursier.experiments import excess_risk
 from simplicity.evidence import claims, ledger, records
 from simplicity.places import paths
+from simplicity.site import evidence
 
 
 def ids() -> list[str]:
@@ -141,3 +144,22 @@ def test_paper_values_are_sourced_and_belong_to_claims():
         values = list(csv.DictReader(file))
     assert {row["id"] for row in values} <= set(ids())
     assert {row["provenance"] for row in values} <= {"paper", "code", "review"}
+
+
+def test_the_ledger_keeps_to_its_schema_which_refuses_another_verdict():
+    schema = json.loads(evidence.SCHEMA.read_text("utf-8"))
+    rows = json.loads(evidence.canonical(ledger.rows()))
+    jsonschema.validate(rows, schema)
+    for field, wrong in (("verdict", "reproduced"), ("unit", "run"), ("id", "b1")):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate([rows[0] | {field: wrong}], schema)
+
+
+def test_the_table_of_checks_has_a_line_a_check_with_the_values_of_its_row():
+    rows = ledger.rows()
+    lines = list(csv.DictReader(io.StringIO(evidence.table(rows))))
+    checks = [(row, one) for row in rows for one in row["checks"]]
+    assert len(lines) == len(checks) > 100
+    for line, (row, one) in zip(lines, checks, strict=True):
+        assert (line["claim"], line["verdict"], line["id"]) == (row["id"], row["verdict"], one["id"])
+        assert one["value"] is None or float(line["value"]) == one["value"]

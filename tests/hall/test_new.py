@@ -64,7 +64,7 @@ def test_in_the_book_it_writes_experiment_test_chapter_and_their_entries(
     test = (tmp_path / "tests/hu/test_error_of_a_mean.py").read_text()
     assert "from simplicity.hu.experiments import error_of_a_mean as experiment" in test
     chapter = tmp_path / "book/error-of-a-mean.md"
-    assert "```{criteria} H99" in chapter.read_text() and "$0.6745/\\sqrt n$" in chapter.read_text()
+    assert "```{claim} H99" in chapter.read_text() and "$0.6745/\\sqrt n$" in chapter.read_text()
     assert re.findall("^## (.*)", chapter.read_text(), re.MULTILINE) == SECTIONS
     assert page.declared(chapter) == {"repeats": 200, "seeds": 5, "first_seed": 0}
     after = yaml.safe_load((tmp_path / "_toc.yml").read_text())

@@ -29,6 +29,7 @@ from simplicity.process import threads
 
 MIME = "application/vnd.simplicity.checks+json"
 FURTHER = ("old_id", "where", "source", "kind", "short", "why")  # columns of claims.csv that a claim may leave empty
+OWN = ("own question", "identity")  # kinds of claims that are not counted among the papers'
 SIGNS = {
     claims.HOLDS: "✓",
     claims.IN_PART: "◐",
@@ -50,14 +51,27 @@ def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
         verdict = claims.verdict(row["id"], judged) if judged else None
         found.append(
             {name: row[name] for name in ("id", "paper", "chapter", "claim")}
+            | {"own": row["kind"] in OWN, "unit": "seed"}
             | {name: row[name] for name in FURTHER if row.get(name)}
             | {
                 "verdict": verdict.verdict if verdict else claims.PENDING,
                 "reason": verdict.reason if verdict else "not done yet",
                 "checks": [one.row() for one in recorded + quick],
+                "records": _records(row["id"]),
                 "paper_value": papers.get(row["id"], {"text": "", "provenance": "none"}),
             }
         )
+    return found
+
+
+def _records(claim: str) -> list[dict[str, Any]]:
+    """The recorded runs that judge a claim: when, from which seed on, and with which code and criteria."""
+    found = []
+    for name, about in records.abouts().items():
+        if claim in about["expected"]["FULL"]:
+            kept = {field: about.get(field) for field in ("experiment", "cells", "recorded", "seconds", "arithmetic")}
+            commits = {"criterion_commit": about["commit"], "record_commit": records.commits().get(name)}
+            found.append(kept | {"first_seed": about["config"].get("first_seed", 0)} | commits)
     return found
 
 

@@ -15,7 +15,7 @@ import importlib.util
 import json
 import math
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -106,9 +106,20 @@ def dataset(module: ModuleType) -> xr.Dataset:
     return record.dataset
 
 
+def abouts() -> dict[str, dict[str, Any]]:
+    """Experiment -> what its record tells of itself; no dataset is read."""
+    return {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(paths.results().glob("*.json"))}
+
+
+@functools.cache
+def commits() -> dict[str, str]:
+    """Experiment -> the commit that brought its record; empty without git or with a history that was cut off."""
+    return machine.last_commits(paths.root(), "book/results")
+
+
 def seconds(claims: Collection[str]) -> float:
     """Processor seconds (older records: by the clock) of the records that judge these claims; no dataset is read."""
-    found = (json.loads(path.read_text("utf-8")) for path in sorted(paths.results().glob("*.json")))
+    found = abouts().values()
     return sum(float(about["seconds"]) for about in found if set(claims) & set(about["expected"]["FULL"]))
 
 
@@ -136,6 +147,7 @@ def make(module: ModuleType, shelf: store.Store, executor: Submits | None = None
         "device": machine.cpu(),
         "arithmetic": threads.label(),
         "tiny": tiny(module),
+        "criteria": criteria(checks_of(module, full)),
         "expected": {"FULL": outcomes(checks_of(module, full)), "QUICK": outcomes(checks_of(module, quick))},
     }
     return _write(module, full.assign(seconds=("cell", seconds.astype(np.float32))), content)
@@ -153,11 +165,17 @@ def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> 
     """Stamp a record with the code and the arithmetic of today, if its cheapest cells come out again to the last bit.
 
     Computed are the cheapest `share` of the cells and the cheapest of each kind (`cheapest`). Raises `Problem` where a value
-    differs; then the record stays as it is.
+    differs, or where a criterion is another than when the record was made; then the record stays as it is.
     """
     record = load(module)
     if record is None:
         raise Problem(f"{store.name_of(module)}: got no record, allowed one to carry")
+    judged = checks_of(module, record.dataset)
+    for check in changed_criteria(record, judged):
+        raise Problem(
+            f"{store.name_of(module)}: got another criterion of {check} than its record was made for, allowed the same one;"
+            " record it anew, on seeds that were not used before"
+        )
     again = cheapest(record, share)
     for index in tqdm(again, desc=store.name_of(module), disable=not progress, unit="cell"):
         different = unequal(recomputed(module, record, index), record.dataset.isel(cell=index))
@@ -171,9 +189,31 @@ def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> 
         "versions": store.versions(),
         "arithmetic": threads.label(),
         "tiny": tiny(module),
+        "criteria": criteria(judged),
+        "expected": {"FULL": outcomes(judged), "QUICK": _quick_outcomes(module, record)},
         "carried": {"cells": len(again), "commit": machine.commit(paths.root())},
     }
     return _write(module, record.dataset.assign_attrs(fingerprint=stamp["fingerprint"]), record.about | stamp)
+
+
+def _quick_outcomes(module: ModuleType, record: Record) -> Outcomes:
+    """Those of the record, unless a check has another name now or is new: then the QUICK run is made again."""
+    before = record.expected["QUICK"]
+    names = {name for claim in before.values() for name in claim}
+    if names == {one.name for one in checks_of(module, record.dataset)}:
+        return before
+    return outcomes(checks_of(module, run(module, preset(module, "QUICK"), progress=False)))
+
+
+def criteria(checks: Iterable[Check]) -> dict[str, list[str]]:
+    """Id of the check -> what it is held against, and what its control is held against."""
+    return {one.name: [one.criterion, one.control.criterion] for one in checks}
+
+
+def changed_criteria(record: Record, checks: Iterable[Check]) -> list[str]:
+    """The checks that are held against something else than when the record was made."""
+    before = record.about.get("criteria", {})
+    return [name for name, now in criteria(checks).items() if before.get(name, now) != now]
 
 
 def recomputed(module: ModuleType, record: Record, index: int) -> xr.Dataset:

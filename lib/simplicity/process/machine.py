@@ -15,6 +15,24 @@ def commit(root: Path) -> str | None:
         return None
 
 
+def last_commits(root: Path, folder: str) -> dict[str, str]:
+    """Stem of each data file in a folder -> the commit that changed it last; empty without git or its whole history."""
+    try:
+        if _git(root, "rev-parse", "--is-shallow-repository") != "false":
+            return {}
+        lines = _git(root, "log", "--name-only", "--format=:%h", "--abbrev=12", "--", f"{folder}/*.nc.gz").splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    found: dict[str, str] = {}
+    commit = ""
+    for line in filter(None, lines):
+        if line.startswith(":"):
+            commit = line[1:]
+        else:
+            found.setdefault(Path(line).name.removesuffix(".nc.gz"), commit)
+    return found
+
+
 def cpu() -> str:
     """The processor's name as the system tells it."""
     try:

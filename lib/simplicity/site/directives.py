@@ -5,8 +5,9 @@ control by id, {check}`B3.limit:.2f` and {control}`B3.limit`, and the time that 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from simplicity.evidence import records
-from simplicity.evidence.ledger import badge
+from simplicity.evidence.ledger import SIGNS, badge
 from simplicity.grid import store
 from simplicity.places import paths
 from simplicity.site import ledger_page
@@ -25,6 +26,7 @@ from simplicity.site.formulas import macros
 from simplicity.site.ledger_page import Link, told
 
 LOG = logging.getLogger(__name__)
+MOST_LINES = 5  # of a strip with a line a claim
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -93,28 +95,44 @@ def _known(place: SphinxDirective | SphinxRole, what: str, names: str) -> list[R
     return [rows[name] for name in names.split() if name in rows]
 
 
-def strip(rows: list[Row], macros: Mapping[str, Any], ledger: str | None) -> str:
-    """A chapter's verdicts at a glance: a line a claim, which leads to its row of the ledger."""
-    items = ""
-    for row in rows:
+def strip(rows: list[Row], macros: Mapping[str, Any], ledger: str | None, here: Collection[str] = ()) -> str:
+    """A chapter's verdicts at a glance: a line a claim, or from six claims on a line a verdict.
+
+    Each id leads to its claim on the page where it has one (`here`), else to its row of the ledger.
+    """
+
+    def shown(row: Row) -> str:
         name = escape(row["id"])
-        words = told(row.get("short") or row["claim"], macros)
-        shown = _linked(name, ledger and f"{ledger}#claim-{name}")
-        items += f'<li><span class="id">{shown}</span> <span>{words}</span> {badge(row["verdict"])}</li>'
-    return f'<ul class="verdict-strip">{items}</ul>'
+        target = f"#claim-{name}" if name in here else ledger and f"{ledger}#claim-{name}"
+        return _linked(name, target)
+
+    if len(rows) <= MOST_LINES:
+        lines = (
+            f'<span class="id">{shown(row)}</span> <span>{told(row.get("short") or row["claim"], macros)}</span>'
+            f" {badge(row['verdict'])}"
+            for row in rows
+        )
+        return f'<ul class="verdict-strip">{"".join(f"<li>{line}</li>" for line in lines)}</ul>'
+    items = ""
+    for verdict in SIGNS:
+        those = " ".join(f"<span>{shown(row)}</span>" for row in rows if row["verdict"] == verdict)
+        items += f"<li>{badge(verdict)} <span>{those}</span></li>" if those else ""
+    return f'<ul class="verdict-strip by-verdict">{items}</ul>'
 
 
 def claim_screen(row: Row, macros: Mapping[str, Any], ledger: str | None) -> str:
     """A claim where the page takes it up: its sentence, verdict and source, and folded how it was judged."""
     name = escape(row["id"])
     source = "; ".join(escape(row[field]) for field in ("where", "source") if row.get(field))
-    shown = f'<a href="{ledger}#claim-{name}">{name}</a>' if ledger else name
+    kind = row.get("kind") or "paper"
+    source = f"{escape(kind)}; {source}" if kind != "paper" else source
+    shown = _linked(name, ledger and f"{ledger}#claim-{name}")
     reason = f'<p class="reason">{escape(row["reason"])}</p>' if row.get("reason") else ""
-    checks = "".join(ledger_page.check(one) for one in row["checks"])
     return (
-        f'<div class="claim-screen" id="claim-{name}"><p><span class="id">{shown}</span> {told(row["claim"], macros)}'
-        f" {badge(row['verdict'])}" + (f" <small>{source}</small>" if source else "") + f"</p>{reason}"
-        f"<details><summary>How we judged it</summary>{checks}</details></div>"
+        f'<div class="claim-screen" id="claim-{name}"><p class="sentence"><span class="id">{shown}</span>'
+        f" {told(row['claim'], macros)} {badge(row['verdict'])}</p>"
+        + (f'<p class="source">{source}</p>' if source else "")
+        + f"{reason}<details><summary>How we judged it</summary>{ledger_page.judged(row)}</details></div>"
     )
 
 
@@ -126,7 +144,9 @@ class Strip(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         known = _known(self, "verdict-strip", self.arguments[0])
-        shown = strip(known, macros(self.env.app.config), _page(self, "book/ledger"))
+        page = Path(self.env.doc2path(self.env.docname)).read_text("utf-8")
+        here = re.findall(r"^```\{claim\} (\w+)", page, re.MULTILINE)
+        shown = strip(known, macros(self.env.app.config), _page(self, "book/ledger"), here)
         return [nodes.raw("", shown, format="html")]
 
 

@@ -1,7 +1,9 @@
 """What the executed chapters say: evidence in their outputs, ledger rows made from it, files beside the site."""
 
+import csv
 import dataclasses
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,12 @@ from simplicity.site import build
 
 Row = dict[str, Any]
 Payload = dict[str, Any]
-FILES = ("claims.json", "provenance.json")
+FILES = ("claims.json", "claims.schema.json", "checks.csv", "provenance.json")
+SCHEMA = Path(ledger.__file__).with_name("claims.schema.json")
+COLUMNS = (
+    "claim", "paper", "kind", "source", "verdict", "id", "preset", "statistic", "value", "low", "high", "seeds",
+    "criterion", "passed", "control", "control_value", "control_criterion", "control_passed",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +62,27 @@ def digest(state: State) -> str:
 
 
 def write(state: State, folder: Path) -> None:
-    """`claims.json` and `provenance.json` into `folder`."""
-    write_atomically(folder / "claims.json", canonical(list(state.rows.values())).encode())
+    """The ledger as `claims.json` with its schema and as the table `checks.csv`, and `provenance.json`, into `folder`."""
+    rows = list(state.rows.values())
+    write_atomically(folder / "claims.json", canonical(rows).encode())
+    write_atomically(folder / SCHEMA.name, SCHEMA.read_bytes())
+    write_atomically(folder / "checks.csv", table(rows).encode())
     write_atomically(folder / "provenance.json", canonical(state.runs).encode())
+
+
+def table(rows: list[Row]) -> str:
+    """CSV with a line a check."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        for check in row["checks"]:
+            control, (low, high) = check["control"], check["interval"] or (None, None)
+            against = {f"control_{name}": control.get(name) for name in ("value", "criterion", "passed")}
+            kept = {name: check[name] for name in COLUMNS if name in check and name != "control"}
+            about = {name: row.get(name) for name in ("paper", "kind", "source", "verdict")}
+            writer.writerow(kept | about | against | {"low": low, "high": high, "control": control["what"]})
+    return text.getvalue()
 
 
 def remove(folder: Path) -> None:

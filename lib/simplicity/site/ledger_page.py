@@ -15,6 +15,7 @@ from simplicity.site.formulas import mathml
 Link = Callable[[str], str | None]
 Macros = Mapping[str, Any]
 KINDS = ("paper", "objection", "own question", "identity")
+RUNS = {"FULL": "recorded", "QUICK": "small run", "TINY": "smallest run"}
 FILTERS = ("paper", "verdict", "kind", "source")
 
 
@@ -115,7 +116,7 @@ def _row(row: Row, link: Link, macros: Macros) -> str:
         f'<summary><span class="id" id="{name}">{name}</span><span class="words">{told(row["claim"], macros)}{reason}</span>'
         f"{badge(row['verdict'])}</summary>"
     )
-    body = _about(row, target) + "".join(check(one) for one in row["checks"])
+    body = _about(row, target) + judged(row)
     former = f'<span id="claim-{escape(row["old_id"])}"></span>' if row.get("old_id") else ""
     return f'{former}<details class="claim" id="claim-{name}"{data}>{head}{body}</details>'
 
@@ -139,23 +140,48 @@ def _about(row: Row, target: str | None) -> str:
     return found
 
 
-def check(one: dict[str, Any]) -> str:
-    """One check: its picture, and its numbers in words."""
+def judged(row: Row) -> str:
+    """Each check of a claim once: as recorded, and beside it what the page's own small run says."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in row["checks"]:
+        found.setdefault(one.get("id") or one["statistic"], []).append(one)
+    shown = "".join(check(*sorted(those, key=lambda one: one["preset"] != "FULL")) for those in found.values())
+    return shown + _records(row)
+
+
+def check(one: dict[str, Any], *others: dict[str, Any]) -> str:
+    """One check: its picture, its numbers in words, and those of other runs of the same check."""
     control = one.get("control") or {}
-    shown = number(one["value"])
-    if one.get("interval") is not None:
-        low, high = one["interval"]
-        shown += f" ({one['interval_kind']}: {number(low)} to {number(high)}), {one['seeds']} seeds"
-    entries = [("value", shown), ("criterion", f"{one['criterion']}: {word(one['passed'])}{_margin(one)}")]
+    entries = [("value", _value(one)), ("criterion", f"{one['criterion']}: {word(one['passed'])}{_margin(one)}")]
     if "criterion" in control:
         outcome = word(control.get("passed"))
         entries.append(("control", f"{control['what']} = {number(control['value'])}; {control['criterion']}: {outcome}"))
     elif control:
         entries.append(("control", f"{control.get('what', 'none')}: {control.get('why', '')}"))
+    entries += [("small run", f"{_value(other)}: {word(other['passed'])}") for other in others]
     listed = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in entries)
     name = f"<code>{escape(one['id'])}</code> " if one.get("id") else ""
-    title = f"{name}{escape(one['statistic'])} <small>({escape(one['kind'])}, {escape(one['preset'])})</small>"
+    title = f"{name}{escape(one['statistic'])} <small>({escape(one['kind'])}, {escape(RUNS.get(one['preset'], 'own run'))})</small>"
     return f'<div class="check"><p>{title}</p>{picture(one)}<dl>{listed}</dl></div>'
+
+
+def _value(one: dict[str, Any]) -> str:
+    shown = number(one["value"])
+    if one.get("interval") is not None:
+        low, high = one["interval"]
+        shown += f" ({one['interval_kind']}: {number(low)} to {number(high)}), {one['seeds']} seeds"
+    return shown
+
+
+def _records(row: Row) -> str:
+    """When the criteria were committed and when the runs that they judge."""
+    lines = "".join(
+        f"<li><code>{escape(one['experiment'])}</code>: {one['cells']} runs, first seed {one['first_seed']}, {escape(one['recorded'])};"
+        f" code and criteria <code>{escape(one['criterion_commit'] or 'not known')}</code>,"
+        f" record <code>{escape(one['record_commit'] or 'not known')}</code></li>"
+        for one in row.get("records", ())
+    )
+    return f'<ul class="records">{lines}</ul>' if lines else ""
 
 
 def _margin(one: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ Numbers of recorded checks need no code: a text has them by id, as {check}`H7.fr
 
 import ast
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -103,6 +104,7 @@ def published(chapter: str) -> dict[str, Any]:
 def declared(source: Path) -> dict[str, Any]:
     """Name -> value of the assignments in a chapter's cell tagged `parameters`."""
     cells = source.read_text("utf-8").split("```{code-cell}")
-    code = next((cell.partition("```")[0] for cell in cells if ":tags: [parameters]" in cell), "")
+    tagged = re.compile(r"^:?tags: \[[^\]]*\bparameters\b", re.MULTILINE)
+    code = next((cell.partition("```")[0] for cell in cells if tagged.search(cell)), "")
     lines = [line for line in code.splitlines() if "=" in line and not line.lstrip().startswith((":", "#"))]
     return {one.target.id: ast.literal_eval(one.value) for one in ast.parse("\n".join(lines)).body}  # type: ignore[attr-defined]

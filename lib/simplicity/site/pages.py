@@ -12,7 +12,7 @@ from myst_nb.core.read import create_nb_reader
 from sphinx.application import Sphinx
 
 from simplicity.grid.store import write_atomically
-from simplicity.site import body, build, download, provenance, themes
+from simplicity.site import body, build, data_files, download, provenance, themes
 
 # Jupyter Book always adds its live-code scripts; they would load from another site, and declare one constant twice.
 _THEBE = re.compile(
@@ -60,7 +60,10 @@ def add_provenance(app: Sphinx, pagename: str, templatename: str, context: dict[
     chapter = _chapter(app, pagename)
     state = app.env.simplicity  # type: ignore[attr-defined]
     if chapter:
-        context["body"] += provenance.line(state.runs[chapter], state.payloads[chapter])
+        payloads = state.payloads[chapter]
+        experiments = dict.fromkeys(name for payload in payloads for name in payload.get("experiments", ()))
+        context["body"] += data_files.links(list(experiments)) if experiments else ""
+        context["body"] += provenance.line(state.runs[chapter], payloads)
     elif pagename in state.pages:
         context["body"] += provenance.built(Path(app.srcdir))
 

@@ -17,7 +17,7 @@ from simplicity import __version__
 from simplicity.places import paths
 from simplicity.problems import Problem
 from simplicity.process import interrupts
-from simplicity.site import build, directives, evidence, formulas, outward, pages, themes
+from simplicity.site import build, changes_page, data_files, directives, evidence, formulas, outward, pages, themes
 from simplicity.site.execute import ChapterFailed
 
 _UNFINISHED = "unfinished"  # a file that is there from the start of a build to its end
@@ -33,6 +33,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("cite-box", outward.CiteBox)
     app.add_directive("verdict-strip", directives.Strip)
     app.add_directive("claim", directives.ClaimScreen)
+    app.add_directive("changes", changes_page.Changes)
     app.add_directive("criteria", directives.Criteria)
     app.add_role("check", directives.CheckValue())
     app.add_role("control", directives.CheckValue(of_control=True))
@@ -101,6 +102,7 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
         pages.write_themes(app)
         pages.write_start(app)
         pages.write_search(app)
+        data_files.write(Path(app.outdir))
         # With --keep-going Sphinx itself turns `warningiserror` off.
         if not (failed and (app.warningiserror or app.keep_going)):
             evidence.write(app.env.simplicity, Path(app.outdir))  # type: ignore[attr-defined]
