@@ -161,7 +161,8 @@ def check(one: dict[str, Any], *others: dict[str, Any]) -> str:
     entries += [("small run", f"{_value(other)}: {word(other['passed'])}") for other in others]
     listed = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in entries)
     name = f"<code>{escape(one['id'])}</code> " if one.get("id") else ""
-    title = f"{name}{escape(one['statistic'])} <small>({escape(one['kind'])}, {escape(RUNS.get(one['preset'], 'own run'))})</small>"
+    run = RUNS.get(one["preset"], "own run")
+    title = f"{name}{escape(one['statistic'])} <small>({escape(one['kind'])}, {escape(run)})</small>"
     return f'<div class="check"><p>{title}</p>{picture(one)}<dl>{listed}</dl></div>'
 
 
@@ -175,13 +176,16 @@ def _value(one: dict[str, Any]) -> str:
 
 def _records(row: Row) -> str:
     """When the criteria were committed and when the runs that they judge."""
-    lines = "".join(
-        f"<li><code>{escape(one['experiment'])}</code>: {one['cells']} runs, first seed {one['first_seed']}, {escape(one['recorded'])};"
-        f" code and criteria <code>{escape(one['criterion_commit'] or 'not known')}</code>,"
-        f" record <code>{escape(one['record_commit'] or 'not known')}</code></li>"
-        for one in row.get("records", ())
-    )
+    lines = "".join(f"<li>{_record(one)}</li>" for one in row.get("records", ()))
     return f'<ul class="records">{lines}</ul>' if lines else ""
+
+
+def _record(one: dict[str, Any]) -> str:
+    before, after = (escape(one[name] or "not known") for name in ("criterion_commit", "record_commit"))
+    return (
+        f"<code>{escape(one['experiment'])}</code>: {one['cells']} runs from seed {one['first_seed']} on,"
+        f" recorded {escape(one['recorded'])}; code and criteria <code>{before}</code>, record <code>{after}</code>"
+    )
 
 
 def _margin(one: dict[str, Any]) -> str:
