@@ -81,12 +81,19 @@ def outcomes(found: Runs) -> dict[str, set[bool | None]]:
 
 def test_more_with_corruption_and_no_more_with_all_flipped_passes_and_each_fails_alone() -> None:
     larger = outcomes(digits(2.0))
-    assert all(larger[claim] == {True} for claim in ("L11", "L12", "L13", "L16"))
-    assert larger["L17"] == {False}  # a distance that rises in both settings is an order
+    assert all(larger[claim] == {True} for claim in ("L11", "L12", "L13", "L16", "L37"))
+    assert larger["L17"] == {True} and larger["L38"] == {False}  # 0.2, 0.4 and 0.6 are the same
+    assert larger["L39"] == {False}  # what moves twice as much at twice the loss moves as it must
     smaller = outcomes(digits(0.5))
-    assert all(smaller[claim] == {False} for claim in ("L11", "L12", "L13", "L16")) and smaller["L17"] == {True}
-    moved = corrupted_digits.checks(digits(2.0, flipped=2.0))
-    assert not any(one.control.passed for one in moved if one.claim != "L17")
+    assert all(smaller[claim] == {False} for claim in ("L11", "L12", "L13", "L16", "L17", "L37"))
+    moved = [one for one in corrupted_digits.checks(digits(2.0, flipped=2.0)) if not one.control.why]
+    assert moved and not any(one.control.passed for one in moved if one.claim != "L39")
+
+
+@pytest.mark.parametrize(("factor", "holds"), [(1.05, False), (1.2, True)])
+def test_a_twentieth_more_is_no_more_and_a_fifth_is(factor: float, holds: bool) -> None:
+    checks = {one.id: one.passed for one in corrupted_digits.checks(digits(factor))}
+    assert checks["L12.decayed_longer"] is holds
 
 
 def test_few_seeds_judge_less() -> None:
@@ -96,8 +103,8 @@ def test_few_seeds_judge_less() -> None:
     }
     everywhere = {f"{name}_{word}" for name in ("decayed", "memorised") for word in ("slower", "longer")}
     assert judged[4] == set() and everywhere < judged[5] < judged[8]
-    assert not any("matched" in word or "worse" in word or word == "order" for word in judged[5])
-    assert {"decayed_matched", "decayed_worse", "order"} < judged[8]
+    assert not any("matched" in word or "worse" in word or word == "decayed" for word in judged[5])
+    assert {"decayed_matched", "decayed_worse", "decayed"} < judged[8]
 
 
 @pytest.mark.parametrize("experiment", [corrupted_images, two_architectures])
