@@ -17,6 +17,7 @@ from simplicity.problems import doors
 Array = NDArray[np.floating]
 SUSTAINED = 3
 LEAST_BITS = 0.01  # below this much information the ratio mu / I is noise
+GAINED = 1.5  # times I(L;Y): where runs of different ends are compared
 
 
 def first_match(counts: ArrayLike, sustained: int = SUSTAINED) -> int | None:
@@ -147,6 +148,33 @@ def retention(counts: ArrayLike) -> Array:
     return information.retention_index(found.mu, null.mu, found.network, found.simple)
 
 
+def where_gained(counts: ArrayLike, times: float = GAINED) -> tuple[int, float] | None:
+    """The first checkpoint with I(F;Y) >= `times` I(L;Y), and how far before it the line from the
+    checkpoint before reaches that level, in [0, 1]; None where no checkpoint has as much.
+
+    At one level of information a retention index can be compared between runs. At the end of a
+    good run it cannot fail: a perfect F has mu = I(L;Y) whatever L is.
+    """
+    counts = doors.counts(counts, "probe 2 2 2")
+    found = information.information(counts)
+    level = times * found.simple
+    enough = (found.network >= level) & (information.accuracies(counts)[0] > 0.5)
+    at = _first_run(enough, 1)
+    if not at:
+        return None if at is None else (0, 0.0)
+    rise = found.network[at] - found.network[at - 1]
+    return at, float((found.network[at] - level[at]) / rise) if rise > 0 else 0.0
+
+
+def at_gained(counts: ArrayLike, values: Array) -> float:
+    """A value of each checkpoint where `where_gained`, between two checkpoints by a line."""
+    found = where_gained(counts)
+    if found is None:
+        return float("nan")
+    at, back = found
+    return float((1 - back) * values[at] + back * values[max(at - 1, 0)])
+
+
 class Phase(NamedTuple):
     """One run in numbers; those that need T0 are NaN where F never matches L. In bits, ratios and
     indices without unit.
@@ -162,7 +190,8 @@ class Phase(NamedTuple):
     over_other: float  # mu with L - mu with the other at T0, equally accurate
     over_random_end: float
     over_other_end: float
-    index_end: float  # retention index
+    index_gained: float  # retention index where I(F;Y) = GAINED I(L;Y)
+    index_end: float  # at the end
     index_end_other: float  # of the other classifier
     kept_end: float  # mu / its own largest value
     ratio_end: float  # mu / I(F;Y)
@@ -206,6 +235,7 @@ def phase(counts: ArrayLike, other: ArrayLike, training: ArrayLike) -> Phase:
         over_other=at_match(mu_ours - mu_theirs),
         over_random_end=float(mu[-1] - mu_random[-1]),
         over_other_end=float(mu_ours[-1] - mu_theirs[-1]),
+        index_gained=at_gained(n, retention(n)),
         index_end=float(retention(n)[-1]),
         index_end_other=float(retention(m)[-1]),
         kept_end=float(mu[-1] / mu.max()),
