@@ -3,17 +3,20 @@
 Tasks, rivals, leaving times, the dense loop and the experiments that use them.
 """
 
+import dataclasses
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from scipy.special import ndtr
 
 from simplicity.data import images
 from simplicity.evidence import claims
 from simplicity.evidence.claims import Estimate
 from simplicity.grid import groups
+from simplicity.grid.run import assemble
 from simplicity.grid.run import run as run_all
 from simplicity.nakkiran import complexity, dense, information, leaving, linear_phase, rivals
 from simplicity.nakkiran.experiments import bad_start, disk, residual_staircase, staircase
@@ -270,13 +273,31 @@ def test_a_sign_test_is_passed_from_its_critical_number_on() -> None:
     assert outcomes == [False, True]  # P(>= 14 of 20) = 0.058, P(>= 15) = 0.021
 
 
-def test_the_bad_start_fits_what_it_was_given_and_the_under_fitted_one_stops() -> None:
-    run = bad_start.Run(n=20, extra=20, hidden=40, adam_steps=400)
+def test_each_start_is_continued_in_both_ways_and_is_the_same_before() -> None:
+    run = bad_start.Run(n=20, extra=20, hidden=40, adam_steps=400, steps=20, small_steps=10)
     x, y = bad_start.sample(run)
-    networks, fitted = bad_start.starts(run, x, y)
-    assert len(networks) == len(bad_start.STARTS)
-    assert fitted[1] > fitted[2] >= run.enough
-    assert bad_start.share_of(networks[0], x, y) == fitted[0]
+    (good, bad), fitted = bad_start.starts(run, x, y)
+    assert fitted[1] > 0.8 and bad_start.share_of(good, x, y) == fitted[0]
+    found = bad_start.measure(run)
+    at = bad_start.STARTS.index
+    for name, one in (("good", good), ("bad", bad)):
+        others = [at(other) for other in bad_start.STARTS if other.startswith(name)]
+        assert len(others) == 2
+        assert set(found.start_train.values[others]) == {bad_start.share_of(one, x, y)}
+
+
+@pytest.mark.parametrize(("lead", "holds"), [(0.05, True), (0.0, False)])
+def test_a_lead_is_one_and_a_lead_of_both_is_none(lead: float, holds: bool) -> None:
+    """Made up: the bad start ends lower by `lead` after small steps alone."""
+    settings = dataclasses.replace(bad_start.GRID.presets["QUICK"], seeds=10)
+    rng = np.random.default_rng(0)
+    parts = []
+    for one in groups.runs_of(bad_start, settings):
+        ends = 0.9 - lead * (np.array(bad_start.STARTS) == "bad") + 0.001 * rng.standard_normal(4)
+        parts.append((one, xr.Dataset({"end_test": ("start", ends)})))
+    found = groups.checks_of(bad_start, assemble(bad_start, settings, parts))
+    by_id = {one.id: one.holds for one in found}
+    assert by_id == {"N18.lead": holds, "N22.erased": holds}  # the control of N22 needs a lead
 
 
 def test_wrong_labels_of_the_disk_are_a_tenth_or_a_half() -> None:

@@ -128,22 +128,24 @@ def phases(curves: Mapping[str, Mapping[str, Array]], train: Array, step: Array)
 
 def starts(end: Array, names: tuple[str, ...]) -> Picture:
     """Final test accuracy (seed, start): left of each start, a line a seed; right the good start's lead over the others."""
+    colours = (GREEN, RED, PURPLE, BLUE)
     with axes(2, height=3.6) as (figure, (left, right)):
         order = np.arange(len(names))
         left.plot(order, end.T, color=INK, alpha=FAINT, lw=0.8)
-        for index, colour in enumerate((GREEN, RED, PURPLE)):
+        for index, colour in zip(order, colours, strict=True):
             left.plot(index + seeds.spread(len(end), 0.0), end[:, index], "o", color=colour, alpha=0.7)
             left.plot([index - 0.2, index + 0.2], [end[:, index].mean()] * 2, color=colour, lw=2.5)
-        for place, (index, colour) in enumerate(((1, RED), (2, PURPLE))):
-            lead = np.sort(end[:, 0] - end[:, index])
-            right.plot(place + seeds.spread(len(lead), 0.2), lead, "o", color=colour, alpha=0.7)
-            right.plot([place - 0.3, place + 0.3], [lead.mean()] * 2, color=colour, lw=2.5)
+            if index:
+                lead = np.sort(end[:, 0] - end[:, index])
+                right.plot(index - 1 + seeds.spread(len(lead), 0.2), lead, "o", color=colour, alpha=0.7)
+                right.plot([index - 1.3, index - 0.7], [lead.mean()] * 2, color=colour, lw=2.5)
         right.axhline(0, color=INK, alpha=0.5, lw=0.8, ls=":")
-        left.set(xlim=(-0.4, 2.4), title="final test accuracy, one line a seed")
-        left.set_xticks(order, [f"{name} start" for name in names])
-        right.set(xlim=(-0.6, 1.6), title="lead of the good start over the")
-        right.set_xticks([0, 1], [f"{name} one" for name in names[1:]])
-        return finish(figure, "Test accuracy after training from good, bad and under-fitted starts, and the good start's lead.")
+        told = [name.replace(", ", "\n") for name in names]
+        left.set(xlim=(-0.4, len(names) - 0.6), title="final test accuracy, one line a seed")
+        left.set_xticks(order, told)
+        right.set(xlim=(-0.6, len(names) - 1.4), title="lead of the good start over the")
+        right.set_xticks(order[1:] - 1, told[1:])
+        return finish(figure, "Test accuracy after training from good and bad starts, and the good start's lead.")
 
 
 def _explained(panel: Axes, cells: xr.Dataset, index: int, colour: str, ls: str = "-") -> None:
