@@ -103,18 +103,21 @@ def test_undefined_runs_are_left_out_and_counted():
     assert np.isnan(nothing.value) and np.isnan(nothing.low)
 
 
-def test_pooling_forgets_the_differences_between_groups():
-    rng = RNG(3)
-    shift = [0.0, 100.0, 200.0]
-    apart = [(rng.standard_normal(40) + s, rng.standard_normal(40) + s) for s in shift]
-    pooled = trajectory.pooled_spearman(apart)
-    everything = trajectory.spearman(*(np.concatenate(parts) for parts in zip(*apart, strict=True)))
-    assert everything > 0.8 and pooled.low < 0 < pooled.high
-    one = rng.standard_normal(103)
-    alone = trajectory.pooled_spearman([(one, one + rng.standard_normal(103))])
-    half = 1.96 * np.sqrt(1.06 / 100)
-    assert np.arctanh(alone.high) - np.arctanh(alone.value) == pytest.approx(half, rel=1e-3)
-    assert np.isnan(trajectory.pooled_spearman([(np.ones(3), np.ones(3))]).value)
+def test_a_correlation_within_conditions_does_not_see_their_order_and_draws_whole_seeds():
+    rng = np.random.default_rng(0)
+    apart = rng.standard_normal((40, 1)) * 0.01 + np.arange(4) * 10
+    noise = rng.standard_normal((40, 4))
+    level, test = apart + noise, apart + rng.standard_normal((40, 4))
+    over_all = trajectory.spearman(level.ravel(), test.ravel())
+    within = trajectory.spearman_within(level, test)
+    assert over_all > 0.9 and within.low < 0 < within.high
+    same = trajectory.spearman_within(level, apart + noise)
+    assert same.value == pytest.approx(1)
+    # All conditions of a seed share one number: forty runs are ten, and the interval is as wide.
+    shared = rng.standard_normal((10, 1)) + np.zeros((10, 4))
+    other = 0.5 * shared + rng.standard_normal((10, 1))
+    four, one = (trajectory.spearman_within(shared[:, :k], other[:, :k] + np.zeros((10, k))) for k in (4, 1))
+    assert four.high - four.low == pytest.approx(one.high - one.low)
 
 
 def test_an_exponent_is_recovered():

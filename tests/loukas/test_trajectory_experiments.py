@@ -45,6 +45,8 @@ def values_of(run: cosine_task.Run, level) -> dict:
         "kernel_level": run.frequency,
         "level_early": ("early", np.full(3, value / 2 if permuted else value)),
         "test_early": ("early", np.full(3, 9.0 if permuted else 1 / value)),
+        "slope_early": ("early", np.full(3, value)),
+        "slope_end": -value,
     }
     matches = np.full(len(cosine_task.MATCHES), value)
     names = ("level", "variance", "distance", "total", "epochs")
@@ -69,13 +71,16 @@ def outcomes(runs: Runs, claim: str) -> list[bool | None]:
     return [one.holds for one in cosine_task.checks(runs) if one.claim == claim]
 
 
+OF_ORDER = ("L7", "L8", "L14", "L15", "L18", "L33", "L36")
+
+
 def test_a_level_that_rises_with_f_in_every_seed_passes_and_one_that_does_not_fails():
     noise = np.random.default_rng(0).uniform(0.95, 1.05, (SEEDS, 4))
     up = made_up_cosine(lambda f, seed: f * noise[seed, F.index(f)])
-    for claim in ("L7", "L8", "L14", "L15", "L18"):
+    for claim in OF_ORDER:
         assert all(outcomes(up, claim)), claim
     shuffled = made_up_cosine(lambda f, seed: noise[seed, F.index(f)])
-    for claim in ("L7", "L8", "L14", "L15", "L18"):
+    for claim in OF_ORDER:
         assert not any(outcomes(shuffled, claim)), claim
 
 
@@ -83,36 +88,40 @@ def failed(runs: Runs) -> list[str]:
     return [one.id for one in cosine_task.checks(runs) if one.holds is False]
 
 
-def test_an_order_that_is_reversed_at_the_early_epoch_leaves_the_claim_partly():
+def test_an_order_that_is_reversed_at_the_early_epoch_is_a_question_of_our_own():
     def reverse(run, found):
-        name, early = found["level_early"]
-        return {"level_early": (name, -early)}
+        early = {name: found[name] for name in ("level_early", "slope_early")}
+        return {name: (dim, -values) for name, (dim, values) in early.items()}
 
-    of_the_claim = [id for id in failed(made_up_cosine(rising, reverse)) if id.startswith("L8.")]
-    assert of_the_claim == ["L8.early"]
+    found = failed(made_up_cosine(rising, reverse))
+    assert "L31.early" in found and "L8.end" not in found
+    # The level still is the slope; only now the slope at the end tells it as well.
+    (now,) = (one for one in cosine_task.checks(made_up_cosine(rising, reverse)) if one.claim == "L32")
+    assert now.passed and now.control.passed is False
 
 
-def test_test_loss_must_follow_the_level_within_one_frequency():
+def test_a_control_that_has_the_order_too_is_no_control():
+    def negated_is_larger(run, found):
+        return {"level_end": 2 * found["level_end"]} if run.variant == "y negated" else {}
+
+    assert "L8.end" in failed(made_up_cosine(rising, negated_is_larger))
+
+
+def test_test_loss_must_follow_the_level_and_within_one_frequency_it_is_our_question():
     noise = np.random.default_rng(1).uniform(0.9, 1.1, (SEEDS, 4))
 
     def level(f, seed):
         return f * noise[seed, F.index(f)]
 
-    assert outcomes(made_up_cosine(level), "L10") == [True, True]
+    follows = made_up_cosine(level)
+    assert outcomes(follows, "L10") == outcomes(follows, "L34") == [True]
 
     def falling(run, found):
         plain = run.variant == "plain"
         return {"test_end": run.frequency - found["level_end"] / 100 if plain else 1.0}
 
-    assert outcomes(made_up_cosine(level, falling), "L10") == [True, False]
-
-
-def test_the_amplitude_control_needs_a_factor_near_four():
-    def shrink(run, found):
-        name, level = found["level_at"]
-        return {"level_at": (name, level / 4)} if run.variant == "y times 4" else {}
-
-    assert failed(made_up_cosine(rising, shrink)) == ["L8.loss_3"]
+    only_across = made_up_cosine(level, falling)
+    assert outcomes(only_across, "L10") == [True] and outcomes(only_across, "L34") == [False]
 
 
 def test_sign_tests_count_neighbours():
@@ -131,7 +140,7 @@ def test_a_run_that_does_not_fit_counts_as_later_than_all_others():
 
 
 def test_the_smallest_run_makes_every_check_and_says_why_none_is_judged():
-    few = dataclasses.replace(QUICK, **MADE_UP | {"seeds": 5, "control_seeds": 2})
+    few = dataclasses.replace(QUICK, **MADE_UP | {"seeds": 5, "control_seeds": 5})
     found = cosine_task.checks(made_up.runs(cosine_task, few, lambda run: values_of(run, rising)))
     reasons = {one.id: one.control.why for one in found if one.passed is None}
     assert len(found) == len({one.id for one in found}) == 16
@@ -228,7 +237,7 @@ def test_the_upper_half_of_the_bracket_fails_for_a_wide_layer_and_not_for_a_narr
 def test_batches_are_compared_seed_by_seed(sign: int):
     def values(run: batch_order.Run) -> dict:
         level = run.seed + (0.1 if run.frequency == 0.75 else 0.0)
-        level += 0.01 * (-1.0) ** run.seed if run.labels == "y negated" else 0.0
+        level += 0.01 * (-1.0) ** run.seed if run.labels == "y negated" else 0.0  # no side
         return {"level_end": sign * level, "level_at": level}
 
     settings = dataclasses.replace(batch_order.GRID.presets["QUICK"], seeds=6)

@@ -7,7 +7,7 @@ import xarray as xr
 
 from simplicity.evidence.claims import Estimate, mean
 from simplicity.grid.groups import Runs
-from simplicity.loukas.trajectory import Correlation, spearman_over_seeds
+from simplicity.loukas.trajectory import Correlation, spearman_over_seeds, spearman_within
 
 
 def elsewhere(runs: Runs, **written: Any) -> str:
@@ -60,3 +60,10 @@ def order(x: np.ndarray, values: np.ndarray, drawn: str = "seeds") -> Estimate:
         return mean([])
     found = spearman_over_seeds(x, values)
     return correlation(found, len(values), f"bootstrap over {drawn} 95 %")
+
+
+def within(x: np.ndarray, y: np.ndarray) -> Estimate:
+    """Rank correlation of x and y (seeds, k) inside the k conditions; whole seeds are resampled."""
+    if len(x) < 4:
+        return mean([])
+    return correlation(spearman_within(x, y), len(x), "bootstrap over seeds 95 %")

@@ -24,7 +24,6 @@ Array = NDArray[np.floating]
 DRAWS = 1000  # of a bootstrap
 LOW, HIGH = 0.025, 0.975
 _ULP = float(np.finfo(np.float64).eps)
-_RANK_VARIANCE = 1.06  # of Fisher's z of a rank correlation, times n - 3 (Fieller, Hartley & Pearson 1957)
 
 
 class Correlation(NamedTuple):
@@ -141,16 +140,20 @@ def shuffled(x: ArrayLike, values: ArrayLike, rng: Generator, draws: int = DRAWS
     return _correlations(mixed.reshape(draws, -1), np.tile(found.ravel(), (draws, 1)))
 
 
-def pooled_spearman(pairs: list[tuple[Array, Array]]) -> Correlation:
-    """Rank correlation within groups, pooled by Fisher's z with weights n - 3; a group (x, y) needs four pairs."""
-    kept = [(spearman(x, y), len(x)) for x, y in pairs if len(x) > 3]
-    z = np.array([np.arctanh(np.clip(value, -1 + _ULP, 1 - _ULP)) for value, _ in kept])
-    weight = np.array([count - 3 for _, count in kept], dtype=float)
-    if not len(z) or not np.isfinite(z).all():
-        return Correlation(np.nan, np.nan, np.nan)
-    middle = float((weight * z).sum() / weight.sum())
-    half = float(stats.norm.ppf(HIGH) * np.sqrt(_RANK_VARIANCE / weight.sum()))
-    return Correlation(float(np.tanh(middle)), float(np.tanh(middle - half)), float(np.tanh(middle + half)))
+def spearman_within(x: ArrayLike, y: ArrayLike) -> Correlation:
+    """Mean over the conditions of the rank correlation over seeds, of x and y (seeds, k).
+
+    Conditions of a seed share its data, so the interval draws whole seeds and not single runs.
+    """
+    x, y = doors.arrays(x=(x, "seeds k"), y=(y, "seeds k"))
+    first, second = (np.asarray(values, dtype=float) for values in (x, y))
+    chosen = np.random.default_rng(0).integers(len(first), size=(DRAWS, len(first)))
+    columns = range(first.shape[1])
+    draws = np.mean([_correlations(first[:, k][chosen], second[:, k][chosen]) for k in columns], axis=0)
+    value = float(np.mean([_correlations(first[None, :, k], second[None, :, k])[0] for k in columns]))
+    draws = draws[np.isfinite(draws)]
+    low, high = np.quantile(draws, [LOW, HIGH]) if len(draws) else (np.nan, np.nan)
+    return Correlation(value, float(low), float(high))
 
 
 def log_slope(x: ArrayLike, y: ArrayLike) -> float:

@@ -33,7 +33,7 @@ GRID = Grid(
     Run,
     groups={"blocks": {"frequency": cosine.FREQUENCIES}},
     quick={},
-    full={"repeats": 10, "seeds": 5, "first_seed": 100},
+    full={"repeats": 10, "seeds": 10, "first_seed": 1_000_000},
     tiny={"frequency": (0.25, 1.0), "repeats": 2, "n": 20, "epochs": 60, "seeds": 2},
 )
 
@@ -116,9 +116,9 @@ def checks(runs: Runs) -> list[claims.Check]:
         claims.check(
             runs, "L18.released", "empirical",
             "as released, mean over ten repeats first: rank correlation of f with the total",
-            order(found, "total_end", "released"), claims.interval_above(0.5),
+            order(found, "total_end", "released"), claims.interval_above(0),
             claims.no_control("the same total by the paper's definition has one"),
-            needs=3,
+            needs=5,
         ),
     ]  # fmt: skip
 
