@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 import xarray as xr
 
 from simplicity.evidence.claims import cells_where, mean
@@ -166,10 +167,29 @@ def test_nothing_is_judged_in_few_dimensions() -> None:
 
 
 def test_steps_below_the_limit_are_stable_and_three_times_it_is_not() -> None:
-    found = step_limit.measure(step_limit.Run(dim=20, n=200, width=256, steps=20))
+    found = step_limit.measure(step_limit.Run(dim=20, n=200, width=256))
     half, thrice = (float(found.largest[step_limit.MULTIPLES.index(multiple)]) for multiple in (0.5, 3.0))
-    assert half <= 1 and not thrice <= 1 and 0.8 <= found.ratio <= 1.2  # a run that diverges has no number
+    assert half <= 1 and not thrice <= 1 and 0.8 <= found.ratio <= 1.5  # a run that diverges has no number
     assert found.stable_up_to == pytest.approx(float(found.ratio * found.step_limit))
+
+
+def test_samples_and_width_grow_with_the_dimension_where_steps_are_tried() -> None:
+    cells = step_limit.GRID.runs(step_limit.GRID.presets["FULL"])
+    assert {(cell.dim, cell.n, cell.width) for cell in cells} == {(d, 20 * d, 10 * d) for d in (25, 50, 100)}
+
+
+def test_rows_of_a_multivariate_t_have_variance_one_and_no_fixed_length() -> None:
+    rng = np.random.default_rng(0)
+    factors = linear_universality.row_factors(200_000, rng)
+    # The median of s^2 = 1/2 / chi^2 is 1/2 over the median of chi^2 with 2.5 degrees of freedom.
+    assert np.median(factors**2) == pytest.approx(0.5 / scipy.stats.chi2(2.5).median(), rel=0.02)
+    drawn = linear_universality.Run(rows="heavy-tailed", dim=50, n=400)
+    plain = early_linear.data(drawn)
+    heavy = linear_universality.with_heavy_rows(drawn, plain)
+    lengths = [np.linalg.norm(one.x, axis=1) / np.sqrt(50) for one in (plain, heavy)]
+    assert lengths[0].std() < 0.2 < lengths[1].std()
+    directions = [one.x / np.linalg.norm(one.x, axis=1, keepdims=True) for one in (plain, heavy)]
+    np.testing.assert_allclose(*directions, atol=1e-12)
 
 
 def test_only_the_first_seed_keeps_pictures() -> None:
@@ -209,8 +229,8 @@ def test_every_activation_and_law_of_the_universality_is_run() -> None:
 def test_labels_are_judged_on_both_sides() -> None:
     found = tiny(linear_labels, dim=25)
     checks = {one.id: one for one in groups.checks_of(linear_labels, found)}
-    assert checks.pop("H26.many").passed is None  # nothing was run on so many samples
-    assert len(checks) == 4 and all(one.passed is not None and one.control.passed is not None for one in checks.values())
+    assert checks.pop("H36.many").passed is None  # nothing was run on so many samples
+    assert len(checks) == 4 and all(one.passed is not None for one in checks.values())
     product = cells_where(found, labels="product", dim=25)
     assert linear_labels.largest_gap(product) == pytest.approx(product.gap_train.max("time").values)
 
