@@ -127,11 +127,12 @@ def test_the_horizon_is_watched_from_the_first_step_to_t_and_beyond() -> None:
 
 
 def test_the_horizon_s_closeness_falls_where_the_width_grows_and_not_where_it_stays() -> None:
+    dims = dict.fromkeys(("dim", "grown_dim", "fixed_dim"), (25, 50))
     checks = {
         one.id: one
         for one in groups.checks_of(
             linear_horizon,
-            tiny(linear_horizon, dim=(25, 50), slow_dim=50, slow_step_size=5.0, grown_dim=(25, 50), fixed_dim=(25, 50), seeds=2),
+            tiny(linear_horizon, slow_dim=50, slow_step_size=5.0, seeds=2, **dims),
         )
     }
     assert checks["H12.horizon"].value < 0 and checks["H12.clock"].holds
