@@ -215,6 +215,9 @@ def test_steps_below_the_limit_are_stable_and_three_times_it_is_not() -> None:
 
 
 def test_only_the_first_seed_keeps_pictures() -> None:
+    grid = first_figure.GRID
+    high = grid.of_group("high", grid.presets["FULL"])
+    assert [one.frames for one in high] == [True] + [False] * (len(high) - 1)
     found = tiny(first_figure, seeds=2)
     shown = cells_where(found, frames=True)
     assert shown.sizes["cell"] == 2 and np.abs(shown.line_network).sum() > 0

@@ -22,6 +22,7 @@ PROBES = 40
 PLATEAU = (1.25, 5.0)  # in units of d log d / step
 SAME = 0.05  # losses that differ by less are the same, and one that falls by more has improved
 SHORT = 5.0
+FIRST = (0, 1_000_000)  # the first seeds of QUICK and of FULL: their pictures are kept
 SHOWN = 5  # fresh inputs whose outputs are kept
 LINE = 61  # points of the line through input space
 COMPONENTS = 50  # principal directions of the inputs of which the learned part is kept
@@ -39,7 +40,7 @@ class Run(early_linear.Run):
 GRID = Grid(
     Run,
     groups={
-        "high": {"dim": 50, "horizon": 51.0, "frames": lambda run: run.seed == 0},
+        "high": {"dim": 50, "horizon": 51.0, "frames": lambda run: run.seed in FIRST},
         "low": {"dim": 4, "horizon": SHORT},
         "independent": {"start": "independent", "horizon": SHORT},
         "spectrum": {"law": "linear spectrum", "seeds": 1, "frames": lambda run: True},
