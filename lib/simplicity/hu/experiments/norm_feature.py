@@ -72,10 +72,11 @@ def checks(runs: Runs) -> list[Check]:
     given = runs.settings
     judge, few = early_linear.judge(runs, given.dim), min(given.width)
     equal = mean(times_nearer(runs["equal"]).nearer)
-    grows = [
-        mean(paired(*(times_nearer(runs(group, width=m)) for m in (given.equal_width, few)), "nearer"))
-        for group in ("relu", "erf")
-    ]
+    wide, narrow = (
+        {group: times_nearer(runs(group, width=width)) for group in ("relu", "erf")}
+        for width in (given.equal_width, few)
+    )
+    grows = {group: mean(paired(wide[group], narrow[group], "nearer")) for group in wide}
     nearer, more = interval_above(3), interval_above(1)
     over = "gap to the naive model over that to the predicted one"
     return [
@@ -86,7 +87,7 @@ def checks(runs: Runs) -> list[Check]:
         ),
         judge(
             "H33.width", "empirical", f"the same, m = {given.equal_width} over m = {few}",
-            grows[0], more, control("erf, no norm feature: the same", grows[1], fails(more)),
+            grows["relu"], more, control("erf, no norm feature: the same", grows["erf"], fails(more)),
             needs=2,
         ),
     ]  # fmt: skip
