@@ -108,6 +108,48 @@ def test_leaving_a_plateau_by_hand() -> None:
     assert np.isnan(linear_horizon.left(clock, rel, 2, 10))
 
 
+def test_parting_is_found_between_two_probes() -> None:
+    clock = np.array([1.0, 2, 4, 8])
+    assert linear_horizon.crossing(clock, np.array([0.01, 0.04, 0.06, 0.01]), 0.05) == pytest.approx(3)
+    assert linear_horizon.crossing(clock, np.array([0.2, 0.3, 0.1, 0.1]), 0.05) == 1
+    assert np.isnan(linear_horizon.crossing(clock, np.full(4, 0.05), 0.05))
+
+
+def test_the_horizon_is_watched_from_the_first_step_to_t_and_beyond() -> None:
+    cell = Run(dim=25, n=60, width=16, step_size=5.0, horizon=10.0)
+    found = linear_horizon.measure(cell)
+    until = round(1.5 * 25 * math.log(25) / 5)
+    assert found.step.values[0] == 1 and set(range(1, until + 1)) <= set(found.step.values)
+    assert found.step.values[-1] == early_linear.horizon(cell)
+    before = found.step.values <= until
+    power = found.power.values[before][-1]
+    assert found.rel_at_T == pytest.approx(found.gap_train.values[before].max() / power)
+    assert found.rel_at_T > 0.05 and found.parted < 1.5  # 16 neurons part before T
+
+
+def test_the_horizon_s_closeness_falls_where_the_width_grows_and_not_where_it_stays() -> None:
+    dims = dict.fromkeys(("dim", "grown_dim", "fixed_dim"), (25, 50))
+    checks = {
+        one.id: one
+        for one in groups.checks_of(
+            linear_horizon,
+            tiny(linear_horizon, slow_dim=50, slow_step_size=5.0, seeds=2, **dims),
+        )
+    }
+    assert checks["H12.horizon"].value < 0 and checks["H12.clock"].holds
+    assert checks["H31.parted"].passed is None  # two seeds
+
+
+def test_a_loss_is_compared_with_itself_on_the_plateau() -> None:
+    cells = xr.Dataset(
+        {name: (("cell", "time"), [values]) for name, values in (
+            ("clock", [1.0, 2, 4, 50]), ("train", [0.5, 0.2, 0.4, 0.06]), ("train_linear", [0.5, 0.25, 0.5, 0.5]),
+        )}
+    )  # fmt: skip
+    assert first_figure.later(cells, "train") == pytest.approx([0.2])
+    assert first_figure.losses_apart(cells, "train") == pytest.approx([0.2])
+
+
 def test_half_the_loss_is_found_between_two_steps() -> None:
     cells = xr.Dataset(
         {"train": (("cell", "time"), [[0.5, 0.3, 0.2], [0.5, 0.4, 0.3]]), "step": (("cell", "time"), [[0, 10, 20]] * 2)},
@@ -157,7 +199,7 @@ def test_closeness_fails_where_the_network_is_narrow() -> None:
     good = outcomes(linear_closeness, dim=30, n=600, width=512)
     bad = outcomes(linear_closeness, dim=30, n=600, width=18)
     assert good["H5.erf"] and not bad["H5.erf"]
-    assert good["H7.wide"] is None  # nothing was run so wide
+    assert good["H7.erf"] is None  # nothing was run so wide
 
 
 def test_nothing_is_judged_in_few_dimensions() -> None:
@@ -193,6 +235,9 @@ def test_rows_of_a_multivariate_t_have_variance_one_and_no_fixed_length() -> Non
 
 
 def test_only_the_first_seed_keeps_pictures() -> None:
+    grid = first_figure.GRID
+    high = grid.of_group("high", grid.presets["FULL"])
+    assert [one.frames for one in high] == [True] + [False] * (len(high) - 1)
     found = tiny(first_figure, seeds=2)
     shown = cells_where(found, frames=True)
     assert shown.sizes["cell"] == 2 and np.abs(shown.line_network).sum() > 0
@@ -239,4 +284,5 @@ def test_widths_grow_with_the_dimension_but_for_the_control() -> None:
     grid = linear_dimension.GRID
     grown, narrow = (grid.of_group(group, grid.presets["FULL"]) for group in ("grown", "narrow"))
     assert {one.width for one in narrow} == {16} and max(one.dim for one in narrow) == 128
+    assert all(one.seed >= 1_000_000 for one in grown)
     assert all(one.width == one.n == 2 * round(one.dim**1.5) for one in grown)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from simplicity.evidence.claims import Check, above, below, control, exact, mean
+from simplicity.evidence.claims import Check, above, below, control, exact, fails, mean
 from simplicity.evidence.over_seeds import paired
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear, kernel, ntk
@@ -35,7 +35,8 @@ GRID = Grid(
     },
     quick={"n": 600, "width": 256, "step_size": early_linear.own_step, "seeds": 1},
     full={
-        "n": 1500, "horizon": 76.0, "wide_width": 8192, "short_dim": (25, 50, 100, 200), "seeds": 3,
+        "n": 1500, "horizon": 76.0, "short_dim": (25, 50, 100, 200), "seeds": 3,
+        "first_seed": 1_000_000,
     },
     tiny={
         "n": 60, "width": 32, "dim": 10, "horizon": 5.0, "wide_width": 128, "short_dim": (5, 10),
@@ -94,30 +95,31 @@ def checks(runs: Runs) -> list[Check]:
     judge = early_linear.judge(runs, given.dim, *given.short_dim)
     long, wide, short = (moved(runs[group].isel(time=-1)) for group in ("long", "wide", "short"))
     at = short.isel(cell=short.dim.values == given.dim)
-    change, slower = mean(long.change), mean(paired(wide, long, "change"))
+    change, slower = mean(long.change), mean(wide.change)
+    still, moves, lower, bounded = below(0.1), above(0.5), below(0.5), below(2)
     means = [mean(short.movement[short.dim.values == dim]).value for dim in given.short_dim]
     spread = max(means, default=math.nan) / min(means, default=math.nan)
     later = mean(paired(long, at, "movement"))
     return [
         judge(
-            "H13.early", "theorem", "change of the kernel at T", mean(at.change), below(0.1),
-            control("at the end of the long run: the same", change, above(0.5)),
+            "H13.early", "theorem", "change of the kernel at T", mean(at.change), still,
+            control("at the end of the long run: the same", change, fails(still)),
         ),
         judge(
             "H13.end", "empirical", "change of the kernel at the end of the long run",
-            change, above(0.5),
-            control(f"{given.wide_width} neurons: its change over that", slower, below(0.5)),
+            change, moves,
+            control(f"{given.wide_width} neurons: the same", slower, fails(moves)),
         ),
         judge(
             "H13.loss", "empirical", "train loss at the end over that with the kernel frozen",
-            mean(long.network / long.frozen), below(0.5),
-            control("at T: the same", mean(at.network / at.frozen), above(0.9)),
+            mean(long.network / long.frozen), lower,
+            control("at T: the same", mean(at.network / at.frozen), fails(lower)),
         ),
         judge(
             "H16.moved", "theorem",
             "|W_T - W_0|_F / sqrt(d log d): largest mean over d / smallest",
-            exact(spread, given.seeds), below(2),
-            control("end of the long run: the same quantity over that at T", later, above(3)),
+            exact(spread, given.seeds), bounded,
+            control("end of the long run: the same quantity over that at T", later, fails(bounded)),
         ),
     ]  # fmt: skip
 

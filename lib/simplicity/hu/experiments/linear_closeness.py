@@ -2,22 +2,24 @@
 
 Hu et al. 2020, the theorems on training the first and the second layer: up to T of the order of
 d log d / step the outputs of the network and of gradient descent on the linear features stay close,
-on the training samples and on fresh ones. Gaussian inputs, labels by a random erf teacher. Controls
-are a linear model with another zeta, as few samples as dimensions, and a layer of 16 neurons.
+on the training samples and on fresh ones. Gaussian inputs, labels by a random erf teacher. The
+second layer is judged at a width beyond d^2, which the theorem asks for where phi has a mean.
+Controls are a linear model with another zeta, and a second layer of 512 neurons.
 """
+
+import functools
 
 import xarray as xr
 
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Control, above, below, control, mean
-from simplicity.evidence.over_seeds import paired
+from simplicity.evidence.claims import Check, Control, below, control, fails, mean, smallest
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear
 from simplicity.hu.early_linear import Run
 
 CLAIMS = ("H5", "H6", "H7")
 
-FIRST, SECOND = below(0.02), below(0.1)  # rel at 512 neurons
+CLOSE = below(0.02)  # rel_T
 WRONG = (0.7, 1.3)  # of zeta in the control
 WIDE = 8192  # what the theorem asks for where phi has a mean
 
@@ -26,81 +28,57 @@ GRID = Grid(
     groups={
         "first": {"layers": "first", "activation": ("erf", "relu")},
         "first_wrong": {"layers": "first", "activation": ("erf", "relu"), "factor": WRONG},
-        "few": {"layers": "first", "activation": "erf", "n": lambda run: run.dim},
-        "second": {"layers": "second", "activation": "erf"},
-        "second_wrong": {"layers": "second", "activation": "erf", "factor": WRONG},
+        "second": {"layers": "second", "activation": ("erf", "relu")},
         "narrow": {"layers": "second", "activation": "erf", "width": 16},
-        "wide": {
-            "layers": "second",
-            "width": (),
-            ("activation", "factor"): (("erf", 1.0), ("relu", 1.0), ("erf", 0.7), ("erf", 1.3)),
+        "wide": {"layers": "second", "activation": ("erf", "relu"), "width": ()},
+        "wide_wrong": {
+            "layers": "second", "activation": ("erf", "relu"), "factor": WRONG, "width": (),
         },
     },
     quick={"step_size": early_linear.own_step, "seeds": 2},
-    full={"wide_width": WIDE, "seeds": 5},
+    full={
+        "wide_width": WIDE, "wide_wrong_width": WIDE, "seeds": 5, "first_seed": 1_000_000,
+    },
     tiny={"dim": 10, "n": 100, "width": 32},
-)
+)  # fmt: skip
 measure = early_linear.compare
-TRAIN, FRESH = "rel on the training samples up to T", "rel on fresh samples up to T"
+PLACES = (("rel_train", "training"), ("rel_test", "fresh"))
 
 
 def checks(runs: Runs) -> list[Check]:
     judge = early_linear.judge(runs, runs.settings.dim)
     found = []
     for name in ("erf", "ReLU"):
-        right = runs("first", activation=name.lower())
-        wrong = runs("first_wrong", activation=name.lower())
-        for claim, of, what in (("H5", "rel_train", TRAIN), ("H6", "rel_test", FRESH)):
-            id, statistic = f"{claim}.{name.lower()}", f"first layer, {name}: {what}"
-            larger = times_larger(wrong, right, of)
-            found.append(judge(id, "theorem", statistic, mean(right[of]), FIRST, larger))
-    erf, few = (
-        mean(cells.rel_test / cells.rel_train)
-        for cells in (runs("first", activation="erf"), runs["few"])
-    )
-    ratio = "first layer, erf: rel on fresh samples over that on training samples"
-    same = control("as few samples as dimensions: the same ratio", few, above(1.5))
-    second, narrow = runs["second"], runs["narrow"]
-    larger = times_larger(runs["second_wrong"], second, "rel_train")
-    on_fresh = control("16 neurons: the same", mean(narrow.rel_test), above(0.1))
-    return [
-        *found,
-        judge("H6.ratio", "theorem", ratio, erf, claims.between(0.8, 1.25), same),
-        judge(
-            "H7.train", "theorem", f"second layer, erf: {TRAIN}",
-            mean(second.rel_train), SECOND, larger,
-        ),
-        judge(
-            "H7.fresh", "theorem", f"second layer, erf: {FRESH}",
-            mean(second.rel_test), SECOND, on_fresh,
-        ),
-        *wide(runs),
-    ]  # fmt: skip
+        right, wrong = (
+            runs(group, activation=name.lower()) for group in ("first", "first_wrong")
+        )
+        for claim, (of, place) in zip(("H5", "H6"), PLACES, strict=True):
+            id, statistic = f"{claim}.{name.lower()}", f"first layer, {name}: rel_T, {place} samples"
+            found.append(judge(id, "theorem", statistic, mean(right[of]), CLOSE, other(wrong[of])))
+    return [*found, *wide(runs)]
 
 
 def wide(runs: Runs) -> list[Check]:
     """The second layer at the width of the theorem."""
     given = runs.settings
-    unless = early_linear.low(given.dim) or ("" if given.wide_width else "no run so wide")
-    at = f"{max(given.wide_width, default=WIDE)} neurons: {TRAIN}"
-    erf, relu = (runs("wide", activation=name, factor=1.0) for name in ("erf", "relu"))
-    larger = times_larger(runs("wide", factor=WRONG), erf, "rel_train")
-    narrow = control("16 neurons, erf: the same", mean(runs["narrow"].rel_train), above(0.1))
-    return [
-        claims.check(
-            runs, id, "theorem", f"second layer, {name}, {at}", mean(cells.rel_train), SECOND,
-            against, unless=unless,
+    judge = functools.partial(
+        claims.check, runs,
+        unless=early_linear.low(given.dim) or ("" if given.wide_width else "no run so wide"),
+    )  # fmt: skip
+    width, found = max(given.wide_width, default=WIDE), []
+    for name in ("erf", "ReLU"):
+        right, wrong, less = (
+            runs(group, activation=name.lower()) for group in ("wide", "wide_wrong", "second")
         )
-        for id, name, cells, against in (
-            ("H7.wide", "erf", erf, larger),
-            ("H7.relu", "ReLU", relu, narrow),
-        )
-    ]  # fmt: skip
+        narrower = control(f"{given.width} neurons: the same", mean(less.rel_test), fails(CLOSE))
+        against = {"train": other(wrong.rel_train), "fresh": narrower}
+        for (of, place), (word, control_) in zip(PLACES, against.items(), strict=True):
+            id = f"H7.{name.lower()}" + "_fresh" * (word == "fresh")
+            statistic = f"second layer, {name}, {width} neurons: rel_T, {place} samples"
+            found.append(judge(id, "theorem", statistic, mean(right[of]), CLOSE, control_))
+    return found
 
 
-def times_larger(wrong: xr.Dataset, right: xr.Dataset, name: str) -> Control:
-    """The control of another zeta: the smallest ratio over factors and seeds."""
-    parts = (wrong.isel(cell=wrong.factor.values == factor) for factor in WRONG)
-    ratios = [ratio for part in parts for ratio in paired(part, right, name)]
-    what = "zeta times 0.7 and 1.3: smallest ratio to the right zeta"
-    return control(what, claims.smallest(ratios), claims.at_least(3))
+def other(values: xr.DataArray) -> Control:
+    """The control of another zeta: the smallest rel_T over factors and seeds must not be close."""
+    return control("zeta times 0.7 or 1.3: the smallest rel_T", smallest(values), fails(CLOSE))

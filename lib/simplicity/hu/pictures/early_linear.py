@@ -117,7 +117,7 @@ Pair = tuple[xr.Dataset, xr.Dataset]
 
 
 def sizes(fresh: Pair, dims: Pair, widths: Pair) -> Picture:
-    """rel against d, with a width that grows and with 16 neurons; right, against the width.
+    """rel_T against d, with a width that grows and with 16 neurons; right, against the width.
 
     `fresh` and `dims` are (grown, narrow), `widths` is (fresh, recorded).
     """
@@ -125,16 +125,17 @@ def sizes(fresh: Pair, dims: Pair, widths: Pair) -> Picture:
         for cells, now, colour in zip(dims, fresh, (BLUE, ORANGE), strict=True):
             seeds.against(left, now, cells, "dim", "rel_train", colour)
         seeds.against(right, widths[0], widths[1], "width", "rel_train", BLUE)
-        left.set(xlabel="d", title="rel, n = 2 d^1.5", xscale="log", yscale="log")
-        right.set(xlabel="m", title="rel, d = 50, n = 2000", xscale="log", yscale="log")
-        left.set_xticks([8, 16, 32, 64, 128, 256], ["8", "16", "32", "64", "128", "256"])
+        left.set(xlabel="d", title="rel_T, n = 2 d^1.5", xscale="log", yscale="log")
+        right.set(xlabel="m", title="rel_T, d = 50, n = 2000", xscale="log", yscale="log")
+        left.set_xticks([8, 16, 32, 64, 128], ["8", "16", "32", "64", "128"])
         right.set_xticks([16, 64, 256, 1024, 4096], ["16", "64", "256", "1024", "4096"])
         for panel in (left, right):
             _levels(panel)
             panel.minorticks_off()
         entries = [(BLUE, "m grows as d^1.5, or as marked"), (ORANGE, "m = 16")]
         seeds.legend(left, entries, fresh[0].drop_vars("width"), dims[0].drop_vars("width"))
-        return finish(figure, "The gap over the model's power against dimension and against width.")
+        about = "rel_T falls with d where the width grows, rises with 16 neurons, and falls with m."
+        return finish(figure, about)
 
 
 RECORDED: dict[str, Any] = {"alpha": 0.6, "markersize": 4}
@@ -142,7 +143,7 @@ FRESH: dict[str, Any] = {"fillstyle": "none", "markersize": 7}
 
 
 def settings(rows: Mapping[str, tuple[Array, Array, float, str]]) -> Picture:
-    """rel of settings, a row each: {name: (fresh, recorded, bound of the criterion, colour)}."""
+    """rel_T of settings, a row each: {name: (fresh, recorded, bound of the criterion, colour)}."""
     with axes(1, height=0.27 * len(rows) + 1.1) as (figure, (panel,)):
         names = list(rows)
         for place, (fresh, recorded, bound, colour) in enumerate(rows.values()):
@@ -152,7 +153,7 @@ def settings(rows: Mapping[str, tuple[Array, Array, float, str]]) -> Picture:
             if np.isfinite(bound):
                 panel.plot([bound, bound], [height - 0.35, height + 0.35], color=INK, lw=1.2)
         panel.set_yticks(range(len(rows)), names[::-1])
-        panel.set(xscale="log", xlabel="rel up to T, training samples", xlim=(0.002, 3))
+        panel.set(xscale="log", xlabel="rel_T, training samples", xlim=(0.002, 3))
         panel.set_xticks(_LEVELS[1:], [f"{x:g}" for x in _LEVELS[1:]])
         panel.minorticks_off()
         panel.grid(axis="y", alpha=style.FAINT, lw=0.5)
@@ -169,7 +170,7 @@ def settings(rows: Mapping[str, tuple[Array, Array, float, str]]) -> Picture:
 
 
 def horizon(cells: xr.Dataset, judged: float) -> Picture:
-    """Recorded: D over mean f_lin^2 on fresh samples, left on the clock, right against steps."""
+    """Recorded: rel(t) on fresh samples, left on the clock, right against steps."""
     dims = np.unique(cells.dim.values)
     colours = dict(zip(dims.tolist(), (GREEN, BLUE, PURPLE, ORANGE), strict=False))
     with axes(2, height=3.4, sharey=True) as (figure, (left, right)):
@@ -180,12 +181,12 @@ def horizon(cells: xr.Dataset, judged: float) -> Picture:
             for panel, time in ((left, cell.clock), (right, cell.step)):
                 panel.plot(time, cell.rel, lw=1.0, alpha=0.8, **look)
         left.axvline(judged, color=INK, alpha=0.5, lw=0.8, ls="--")
-        left.set(xscale="log", yscale="log", title="D / mean f² of the model")
+        left.set(xscale="log", yscale="log", title="rel(t), fresh samples")
         right.set(xscale="log", xlabel="steps", title="the same, counted in steps")
         _clock(left)
         _levels(left)
         entries = [(colour, f"d = {dim}", "-") for dim, colour in colours.items()]
-        _legend(figure, [*entries, (INK, "a tenth of the step", ":")], 4)
+        _legend(figure, [*entries, (INK, "half of the step", ":")], 4)
         return finish(figure, "How long the linear model holds, on the clock and in steps.")
 
 
