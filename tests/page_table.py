@@ -16,7 +16,8 @@ WIDTH, HEIGHT, NARROW = 1280, 800, 360
 
 # Where the first drawing begins, in windows; null without one.
 FIRST_PICTURE = """(function () {
-  const found = document.querySelector('.bd-article :is(figure, .simplicity-player, .simplicity-figure, .explorable, iframe, img)');
+  const drawn = 'figure, .simplicity-player, .simplicity-figure, .explorable, iframe, img';
+  const found = document.querySelector(`.bd-article :is(${drawn})`);
   return found && (found.getBoundingClientRect().top + scrollY) / innerHeight;
 })()"""
 # Code that is wider than its box, folded code included.

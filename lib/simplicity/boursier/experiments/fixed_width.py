@@ -4,8 +4,8 @@ Boursier & Flammarion 2025, as settled in the discussion of the paper: few sampl
 more are not although they could be; and for n far beyond the number of weights nothing can fit
 noise any more, so that the spurious point approaches the best. The global minimum is not known
 here. What is known is an upper bound: the least train MSE found by training from ten large starts,
-by an explicit fit on random features, and by the small start itself. The third stage is thus a
-count of weights, not of dynamics. The control lets the width grow with n: there an interpolator
+by an explicit fit on random features, and by the small start itself. At many samples this bound is
+too high to judge the third stage. The control lets the width grow with n: there an interpolator
 exists at every n.
 """
 
@@ -29,6 +29,7 @@ from simplicity.evidence.claims import (
     exact,
     largest,
     median,
+    not_testable,
     share,
 )
 from simplicity.evidence.over_seeds import each
@@ -94,7 +95,7 @@ def measure(run: Run) -> xr.Dataset:
 
 def checks(runs: Runs) -> list[Check]:
     growing = runs["growing"]
-    few, middle, many = (runs("fixed", n=n) for n in (10, 120, 7680))
+    few, middle = (runs("fixed", n=n) for n in (10, 120))
     return [
         check(
             runs, "B13.rises", "empirical",
@@ -115,14 +116,11 @@ def checks(runs: Runs) -> list[Check]:
                 _gap(middle, min), above(0.2),
             ),
         ),
-        check(
+        not_testable(
             runs, "B13.many", "empirical",
-            "(small start - best found) / sigma^2 at n = 7680, largest median over widths",
-            _gap(many, max), below(0.05),
-            control(
-                "width growing with n, n = 1920: the same",
-                _gap(runs("growing", n=1920), max), above(0.5),
-            ),
+            "train MSE of the small start near that of a global minimum, n far beyond m d",
+            "the best of ten large starts is no global minimum: a fit by Levenberg-Marquardt comes"
+            " three times as far below the small start at n = 7680",
         ),
     ]  # fmt: skip
 

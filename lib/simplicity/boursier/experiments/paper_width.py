@@ -17,7 +17,7 @@ from simplicity.evidence.claims import Check, cells_where
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets.loop import log_schedule
 
-CLAIMS = ("B1", "B2")
+CLAIMS = ("B2",)
 
 PROBES = 25
 
@@ -46,9 +46,9 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def checks(runs: Runs) -> list[Check]:
-    unaligned, margin = runs("unaligned", n=160), runs("unaligned", n=160, law="margin")
+    margin = runs("unaligned", n=160, law="margin")
     at = f", m = {runs.settings.width:,}"
-    return past_threshold(runs, "wide", runs["single"], unaligned, margin, at)
+    return past_threshold(runs, "wide", runs["single"], margin, at)
 
 
 def precision_gap(runs: Runs) -> xr.Dataset:
