@@ -276,12 +276,12 @@ def compared(
         "placebo_own": float(np.mean([told_apart(outputs[early], one) for one in placebos])),
     }  # fmt: skip
     beside = {
-        "rate_relative": [relative_error(outputs, one) for one in models.values()],
-        "rate_inside": [span.inside(one - y) / q for one in models.values()],
+        "rate_relative": np.stack([relative_error(outputs, one) for one in models.values()]),
+        "rate_inside": np.stack([span.inside(one - y) / q for one in models.values()]),
     }
     return xr.Dataset(
         {name: ("probe", values) for name, values in along.items()}
-        | {name: (("times", "probe"), np.stack(values)) for name, values in beside.items()}
+        | {name: (("times", "probe"), values) for name, values in beside.items()}
         | alone,
         coords={"times": list(RATES)},
     )
@@ -500,10 +500,10 @@ def nearest(runs: xr.Dataset, times: float) -> Array:
 
 def for_want_of_width(runs: xr.Dataset, infinite: xr.Dataset) -> Array:
     """(c_inf - c) / (1 - c) by seed, with c the smallest correlation in the window."""
-    near = [
+    finite, limit = (
         one.assign(near=("cell", worst(one, "correlation", "min"))) for one in (runs, infinite)
-    ]
-    return over_seeds.paired(*near, "near", lambda c, limit: (limit - c) / (1 - c))
+    )
+    return over_seeds.paired(finite, limit, "near", lambda c, most: (most - c) / (1 - c))
 
 
 def progress(runs: xr.Dataset, name: str) -> Array:
