@@ -330,3 +330,19 @@ def test_a_boundary_is_drawn_where_the_logit_changes_sign() -> None:
     inside = line[np.isfinite(line).all(axis=1)]
     np.testing.assert_allclose(inside[:, 1], 0.25, atol=1e-6)
     assert np.isnan(plot._contour(np.linspace(-1, 1, 21), np.ones((21, 21)))).all()
+
+
+def test_a_network_that_knows_no_more_than_the_largest_rival_is_not_judged():
+    """G is right on 700 of 1000, F on 900 or on 720 of them, whatever G says."""
+
+    def cells(right: float) -> xr.Dataset:
+        eye = np.eye(2)
+        table = np.empty((2, 2, 2))
+        for y in (0, 1):
+            f, g = (np.where(eye[y], a, 1 - a) for a in (right, 0.7))
+            table[:, y, :] = 500 * np.outer(f, g)
+        counts = np.broadcast_to(table.round(), (1, 1, len(residual_staircase.SIMPLE), 2, 2, 2))
+        return xr.Dataset({"counts": (("cell", "probe", "simple", "f", "y", "g"), counts)})
+
+    assert residual_staircase.outgrown(cells(0.9)) == ""  # 0.531 bit over 0.119
+    assert "1.22 times" in residual_staircase.outgrown(cells(0.72))  # 0.1445 bit over 0.1187

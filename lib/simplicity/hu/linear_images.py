@@ -20,8 +20,18 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity.data import streams
-from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Criterion, above, below, control, interval_above, mean
+from simplicity.evidence import claims, over_seeds
+from simplicity.evidence.claims import (
+    Check,
+    Criterion,
+    above,
+    below,
+    control,
+    fails,
+    interval_above,
+    interval_below,
+    mean,
+)
 from simplicity.grid import config
 from simplicity.hu import deep_kernel, full_batch
 from simplicity.hu.kernel import deep_slope
@@ -38,11 +48,14 @@ NETWORKS = ("connected", "flattened", "pooled", "infinite", "infinite flattened"
 WINDOW = 7  # looks inside the window
 PERMUTATIONS = 20  # of the labels that the control is fitted to
 SIDE = 8  # of the model's weights as they are kept
+_PAIRED = 1000  # images that are compared in pairs
 _LONGEST = 100_000  # steps within which the model's lowest test loss is looked for
 
-CLOSE, APART = 0.95, 0.5  # correlations: of a network that follows the model, of one that does not
+RATES = (0.25, 0.5, 1.0, 2.0)  # of models beside the network, in units of its own
+CLOSE = 0.95  # correlation
 LITTLE = 0.25  # share of the complement
 FAR = 0.5  # relative error
+MOST = 0.75  # of pairs of images, half-way between chance and all
 
 
 @config.settings
@@ -112,6 +125,15 @@ class Matching:
     def on_test(self, steps: Iterable[int]) -> Array:
         """Outputs after these steps, (steps, q)."""
         return self.descent.outputs(self.slope * self.flat_test, tuple(steps))
+
+    def at_rates(self, steps: Iterable[int]) -> dict[float, Array]:
+        """Outputs of the model at each of `RATES` times its step size, (steps, q)."""
+        at, found = tuple(steps), {}
+        for rate in RATES:
+            one = copy.copy(self.descent)
+            one.shrink = 1 - rate * (1 - self.descent.shrink)
+            found[rate] = one.outputs(self.slope * self.flat_test, at)
+        return found
 
     def placebo_correlation(self, outputs: Array, steps: Iterable[int]) -> Array:
         """Mean |correlation| of outputs (steps, q) with models of permuted labels, (steps,)."""
@@ -186,7 +208,7 @@ def follow(
             schedule=tuple(once.tolist()),
         )  # fmt: skip
     permuted = shuffle.permutation(sample.y_test)
-    found = compared(model, outputs[back].astype(float), at, half, permuted)
+    found = compared(model, outputs[back].astype(float), at, half, permuted, shuffle)
     for name, values in (("output", outputs[back]), ("linear_output", model.on_test(at))):
         found[name] = (("probe", "point"), values[:, :shown].astype(np.float32))
     weights = model.weights(half, sample.x.shape[1:])
@@ -210,16 +232,25 @@ def build(
 
 
 def compared(
-    model: Matching, outputs: Array, at: NDArray[np.int_], half: int, permuted: Array
-) -> xr.Dataset:
+    model: Matching, outputs: Array, at: NDArray[np.int_], half: int, permuted: Array,
+    random: Generator,
+) -> xr.Dataset:  # fmt: skip
     """Outputs (probe, q) at the steps `at` against the model, the labels, and permuted labels.
 
     Losses `inside` and `outside` V_lin are |P (f - y)|^2 / (2q) and the rest, `placebo_outside`
     that for permuted test labels; `share` is the part of |f|^2 outside, `linear_share` of the
-    model's, `permuted_share` of the permuted labels'.
+    model's, and `random_...` are the same with a random span of as many dimensions. Along `rate`
+    are the models at `RATES` times the step size. `own` is `told_apart` up to the window's end,
+    `placebo_own` with the models of permuted labels in the place of the model.
     """
     span, y, linear = Span(model.flat_test), model.y_test, model.on_test(at)
     q = 2 * len(y)
+    blind = Span(random.standard_normal((len(y), span.basis.shape[1])))
+    models = model.at_rates(at)
+    early = at <= 2 * half
+    placebos = [
+        one.outputs(model.slope * model.flat_test, tuple(at[early])) for one in model.placebos
+    ]
     along = {
         "correlation": correlation(outputs, linear),
         "permuted_correlation": model.placebo_correlation(outputs, at),
@@ -229,6 +260,9 @@ def compared(
         "inside": span.inside(outputs - y) / q,
         "outside": span.outside(outputs - y) / q,
         "placebo_outside": span.outside(outputs - permuted) / q,
+        "random_share": blind.share(outputs),
+        "random_inside": blind.inside(outputs - y) / q,
+        "random_outside": blind.outside(outputs - y) / q,
         "linear_inside": span.inside(linear - y) / q,
         "linear_outside": span.outside(linear - y) / q,
         "accuracy": np.mean((outputs > 0) == (y > 0), axis=1),
@@ -238,9 +272,32 @@ def compared(
     top = model.descent.singular[0] ** 2 / (len(model.y) * model.slope**2)
     alone = {
         "half_time": float(half), "top": top, "step_size": model.step_size, "rest": span.rest,
-        "permuted_share": span.share(permuted),
+        "own": told_apart(outputs[early], linear[early]),
+        "placebo_own": float(np.mean([told_apart(outputs[early], one) for one in placebos])),
     }  # fmt: skip
-    return xr.Dataset({name: ("probe", values) for name, values in along.items()} | alone)
+    beside = {
+        "rate_relative": np.stack([relative_error(outputs, one) for one in models.values()]),
+        "rate_inside": np.stack([span.inside(one - y) / q for one in models.values()]),
+    }
+    return xr.Dataset(
+        {name: ("probe", values) for name, values in along.items()}
+        | {name: (("times", "probe"), values) for name, values in beside.items()}
+        | alone,
+        coords={"times": list(RATES)},
+    )
+
+
+def told_apart(outputs: Array, linear: Array) -> float:
+    """Share of pairs of different images (i, j) with the curve of i among `outputs` (looks, q)
+    nearer to that of i among `linear` than to that of j, by the sum of squares; 1/2 is chance. Of
+    the first `_PAIRED` images.
+    """
+    outputs, linear = doors.same(outputs=outputs[:, :_PAIRED], linear=linear[:, :_PAIRED])
+    squares = (outputs**2).sum(axis=0)[:, None] + (linear**2).sum(axis=0) - 2 * outputs.T @ linear
+    own = np.diagonal(squares)[:, None]
+    q = len(squares)
+    nearer = (own < squares).sum() + 0.5 * ((own == squares).sum() - q)
+    return float(nearer / (q * (q - 1)))
 
 
 def _kernel(network: str, sample: Sample) -> Array:
@@ -287,66 +344,108 @@ class Case(NamedTuple):
     unless: str = ""
     needs: int = 0
 
-    def close(self, pooled: xr.Dataset) -> list[Check]:
-        """Correlation with the model, for the network's own claim and for H24.
+    def moves(self, pooled: xr.Dataset | None = None) -> Check:
+        """The losses on V_lin fall as the model's do, nearer than a model of another rate falls.
 
-        The control is `pooled`; the fully connected network, of which it is no variant, is held
-        against permuted labels.
+        The control is `pooled`, or else the model at half the rate in the place of the model.
         """
-        early = reached(self.cells)
-        if self.claim == "H22":
-            blind = mean(worst(early, "permuted_correlation", "max"))
-            what = "linear models fitted to permuted labels: largest mean |correlation|"
+        early, rule = reached(self.cells), interval_below(0)
+        if pooled is None:
+            name, unlike = "the model at half its rate in its place", nearest(early, 0.5)
         else:
-            blind = mean(worst(reached(pooled), "correlation", "max"))
-            what = "global average pooling: largest correlation"
-        found, unlike = mean(worst(early, "correlation", "min")), control(what, blind, below(APART))
-        name = "smallest correlation with the linear model in the window"
-        return [
-            self._check(f"{claim}.near", name, found, above(CLOSE), unlike)
-            for claim in (self.claim, "H24")
-        ]
+            name, unlike = "global average pooling", nearest(reached(pooled), 1.0)
+        what = (
+            "largest difference of the losses on V_lin in the window, to the model over the "
+            "smaller one to the models of half and of twice the rate, logarithm"
+        )
+        found = mean(nearest(early, 1.0))
+        against = control(name, mean(unlike), fails(rule))
+        return self._check(f"{self.claim}.inside", what, found, rule, against)
 
-    def sized(self, pooled: xr.Dataset) -> Check:
-        """Relative error, for H25."""
-        far = mean(worst(reached(pooled), "relative", "min"))
-        unlike = control("global average pooling: smallest relative error", far, above(FAR))
-        found = mean(worst(reached(self.cells), "relative", "max"))
-        name = "largest relative error in the window"
-        return self._check("H25.size", name, found, below(FAR), unlike)
+    def near(self, pooled: xr.Dataset | None = None) -> Check:
+        """H42: correlation with the model; the control is `pooled`, or else permuted labels."""
+        early, rule = reached(self.cells), above(CLOSE)
+        if pooled is None:
+            what = "linear models of permuted labels"
+            blind = worst(early, "permuted_correlation", "max")
+        else:
+            what, blind = "global average pooling", worst(reached(pooled), "correlation", "max")
+        return self._check(
+            "H42.near", "smallest correlation with the linear model in the window",
+            mean(worst(early, "correlation", "min")), rule, control(what, mean(blind), fails(rule)),
+        )  # fmt: skip
+
+    def own(self, pooled: xr.Dataset | None = None) -> Check:
+        """H24: each image's curve is nearer to its own of the model than to another image's."""
+        early, rule = reached(self.cells), interval_above(MOST)
+        if pooled is None:
+            what, blind = "linear models of permuted labels", early.placebo_own.values
+        else:
+            what, blind = "global average pooling", reached(pooled).own.values
+        return self._check(
+            "H24.own",
+            "share of pairs of test images of which the network's curve, up to the window's end, "
+            "is nearer to the model's of the same image than to that of the other",
+            mean(early.own.values), rule, control(what, mean(blind), fails(rule)),
+        )  # fmt: skip
+
+    def sized(self) -> Check:
+        """H25: relative error."""
+        early, rule = reached(self.cells), below(FAR)
+        found, slow, fast = (largest_error(early, rate) for rate in (1.0, 0.5, 2.0))
+        return self._check(
+            "H25.size", "largest relative error in the window", mean(found), rule,
+            control(
+                "the model at half or twice its rate, the nearer", mean(np.minimum(slow, fast)),
+                fails(rule),
+            ),
+        )  # fmt: skip
 
     def split(self) -> Check:
         """How much of the network's output is outside V_lin early."""
-        early = reached(self.cells)
-        blind = control(
-            "permuted test labels, which know nothing of the inputs: their share",
-            mean(early.permuted_share.values), above(APART),
+        early, rule = reached(self.cells), below(LITTLE)
+        found, blind = (mean(worst(early, name, "max")) for name in ("share", "random_share"))
+        return self._check(
+            f"{self.claim}.share", "largest share of the complement in the window", found, rule,
+            control("a random span of as many dimensions", blind, fails(rule)),
         )  # fmt: skip
-        value = mean(worst(early, "share", "max"))
-        name = "largest share of the complement in the window"
-        return self._check(f"{self.claim}.share", name, value, below(LITTLE), blind)
 
     def later(self) -> list[Check]:
         """Does the network learn on the complement, and later than on V_lin?"""
-        early = reached(self.cells)
+        early, rule = reached(self.cells), interval_above(0)
         gained, placebo = (
             mean(progress(early, name)[:, -1]) for name in ("outside", "placebo_outside")
         )
-        delay = mean(after(early, "outside") - after(early, "inside"))
-        none = Criterion("not above 0", lambda one: one.value <= 0)
-        linear = claims.largest(early.linear_share.values.ravel())
+        delay, blind = (
+            mean(after(early, f"{span}outside") - after(early, f"{span}inside"))
+            for span in ("", "random_")
+        )
         return [
             self._check(
                 f"{self.claim}.gone", "part of the complement's loss that is gone at the end",
-                gained, interval_above(0), control("permuted test labels: the same", placebo, none),
+                gained, rule, control("permuted test labels: the same", placebo, fails(rule)),
             ),
             self._check(
                 f"{self.claim}.later",
                 "part of its final fall after the window, complement less V_lin",
-                delay, interval_above(0),
-                control("the linear model: largest share of the complement", linear, below(1e-6)),
+                delay, rule, control("a random span of as many dimensions", blind, fails(rule)),
             ),
         ]  # fmt: skip
+
+    def limited(self, id: str, narrow: xr.Dataset, infinite: xr.Dataset) -> Check:
+        """H40, H41: more of what the correlation lacks is lacking at infinite width than is not.
+
+        The control is a narrower network on the same images.
+        """
+        rule = interval_below(0.5)
+        what = "part of 1 - correlation, smallest in the window, that infinite width would not have"
+        found, against = (
+            mean(for_want_of_width(reached(one), reached(infinite))) for one in (self.cells, narrow)
+        )
+        return self._check(
+            id, what, found, rule,
+            control("the same of a network narrower by eight times or more", against, fails(rule)),
+        )  # fmt: skip
 
     def _check(
         self, id: str, what: str, found: claims.Estimate, criterion: Criterion,
@@ -376,6 +475,35 @@ def worst(runs: xr.Dataset, name: str, side: str) -> Array:
     if side == "min":
         return np.where(inside, runs[name].values, np.inf).min(axis=1, initial=np.inf)
     return np.where(inside, runs[name].values, -np.inf).max(axis=1, initial=-np.inf)
+
+
+def largest_error(runs: xr.Dataset, times: float) -> Array:
+    """The largest relative error in the window against the model at `times` its rate, (cell,)."""
+    values = runs.rate_relative.sel(times=times).transpose("cell", "probe").values
+    return np.where(window(runs), values, -np.inf).max(axis=1, initial=-np.inf)
+
+
+def nearest(runs: xr.Dataset, times: float) -> Array:
+    """log of G(times) over the smaller of G(times/2) and G(2 times), (cell,).
+
+    G(r) is the largest difference, in the window, of the losses on V_lin of the network and of the
+    model at r times its rate. Negative where none of the others is nearer.
+    """
+    inside = window(runs)
+
+    def gap(rate: float) -> Array:
+        model = runs.rate_inside.sel(times=rate).transpose("cell", "probe").values
+        return np.where(inside, np.abs(runs.inside.values - model), 0).max(axis=1, initial=0)
+
+    return np.log(gap(times) / np.minimum(gap(times / 2), gap(2 * times)))
+
+
+def for_want_of_width(runs: xr.Dataset, infinite: xr.Dataset) -> Array:
+    """(c_inf - c) / (1 - c) by seed, with c the smallest correlation in the window."""
+    finite, limit = (
+        one.assign(near=("cell", worst(one, "correlation", "min"))) for one in (runs, infinite)
+    )
+    return over_seeds.paired(finite, limit, "near", lambda c, most: (most - c) / (1 - c))
 
 
 def progress(runs: xr.Dataset, name: str) -> Array:

@@ -19,8 +19,7 @@ _EARLY = 0.10  # opacity of the window
 _REACH = 3.2  # root mean squares to either side of a scatter plot
 COLOURS = {
     "infinite 8": INK, "infinite flattened 8": PURPLE, "connected 8": BLUE, "wide 8": GREEN,
-    "connected 32": BLUE, "flattened 8": ORANGE, "flattened 32": ORANGE, "pooled 8": RED,
-    "pooled 32": RED,
+    "connected 32": BLUE, "flattened 8": ORANGE, "pooled 8": RED,
     "connected": BLUE, "flattened": ORANGE, "pooled": RED, "infinite": INK,
 }  # fmt: skip
 
