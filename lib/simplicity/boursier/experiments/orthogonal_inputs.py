@@ -206,7 +206,10 @@ def slopes(cells: xr.Dataset) -> np.ndarray:
 
     def slope(part: xr.Dataset) -> float:
         n, groups_left = part.n.values, part.effective_width.values
-        return float(np.polyfit(np.log2(n), groups_left, 1)[0]) if len(n) >= 3 else np.nan
+        if len(n) < 3:
+            return np.nan
+        # Constant widths have slope 0, which least squares meets only up to rounding.
+        return float(np.polyfit(np.log2(n), groups_left, 1)[0]) if np.ptp(groups_left) else 0.0
 
     found = each(cells, slope)
     return found[np.isfinite(found)]
