@@ -55,7 +55,9 @@ class Run:
     width: int = config.param(32, "hidden neurons", unit="neurons", low=1, high=10**7)
     tiny_scale: float = config.param(1e-30, "scale lambda of the initialisation", low=1e-150)
     step_size: float = config.param(0.1, "learning rate eta", low=1e-12)
-    fit_steps: int = config.param(20_000, "gradient steps at most; 0: the race alone", low=0, high=10**9)
+    fit_steps: int = config.param(
+        20_000, "gradient steps at most; 0: the race alone", low=0, high=10**9
+    )
     seed: int = config.param(0, "seed of the start", low=0, high=2**31 - 1)
 
     def check(self) -> None:

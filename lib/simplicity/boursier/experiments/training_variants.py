@@ -97,7 +97,9 @@ class Run(linear_teacher.Run):
 
 def _by_rule(*rules: str) -> tuple[str, ...]:
     return tuple(
-        name for name, row in VARIANTS.items() if row.rule in rules and name not in (INDEPENDENT, LARGE)
+        name
+        for name, row in VARIANTS.items()
+        if row.rule in rules and name not in (INDEPENDENT, LARGE)
     )
 
 
@@ -271,7 +273,9 @@ def predict(network: TwoLayer, x: np.ndarray, variant: Variant) -> np.ndarray:
 
 def checks(runs: Runs) -> list[Check]:
     """B17 at n = 480: minibatches stay near plain descent, the nearer the smaller the step."""
-    unless = "" if runs.settings.steps >= LONG else f"{runs.settings.steps} steps, {LONG} are needed"
+    steps = runs.settings.steps
+    unless = "" if steps >= LONG else f"{steps} steps, {LONG} are needed"
+    with_both = (floors(runs("descent"), runs, name) for name in MINIBATCHES)
     near, falls = every_seed(), interval_above(0.5)
     squared, single = interval_within(1.5, 2.5), interval_within(0.5, 1.5)
     passes, independent, large = (
@@ -285,7 +289,7 @@ def checks(runs: Runs) -> list[Check]:
             runs, "B17.floor", "empirical",
             "batches of 8 and 32, n = 480: share of seeds with |rho - rho of GD| < 0.05 in the "
             "tail with both",
-            share(np.maximum(*(floors(runs("descent"), runs, name) for name in MINIBATCHES)) < 0.05),
+            share(np.maximum(*with_both) < 0.05),
             near,
             control(
                 "batch 32 from scale 1: the same share",
@@ -308,7 +312,8 @@ def checks(runs: Runs) -> list[Check]:
         ),
         check(
             runs, "B31.independent", "empirical",
-            "batch 32, n = 480: exponent of |rho - rho of GD| in the step size, independent batches",
+            "batch 32, n = 480: exponent of |rho - rho of GD| in the step size, independent "
+            "batches",
             independent, single,
             control("reshuffled passes: the same exponent", passes, fails(single)),
             needs=5, unless=unless,
@@ -331,7 +336,9 @@ def exponents(runs: Runs, group: str, variant: str) -> np.ndarray:
     if len(steps) < 2:
         return np.zeros(0)
     found = [floors(runs[group], runs, variant, longer=longer) for longer in steps]
-    return -np.polyfit(np.log(steps), np.log(np.array(found)), 1)[0] if found[0].size else np.zeros(0)
+    if not found[0].size:
+        return np.zeros(0)
+    return -np.polyfit(np.log(steps), np.log(np.array(found)), 1)[0]
 
 
 def crossing(cells: xr.Dataset, variant: str) -> int | None:
