@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from outcomes import outcomes
 
 from simplicity import nets
 from simplicity.boursier import alignment, early, extremal, synthetic
@@ -10,6 +11,8 @@ from simplicity.boursier.pictures import early as plot
 from simplicity.boursier.snapshots import snapshots
 from simplicity.boursier.two_layer import descend
 from simplicity.data import streams
+from simplicity.evidence.over_seeds import each
+from simplicity.grid.groups import Runs
 from simplicity.nets import starts
 
 
@@ -145,3 +148,39 @@ def test_a_relative_size_is_the_quotient_that_the_theorem_bounds():
 )
 def test_scales_are_shown_as_powers_of_ten(value, shown):
     assert plot._scale(value) == shown
+
+
+def exits_at(slope: float, by_n: dict[int, float], large: float = 0.8, leader: float = 1.0) -> Runs:
+    """Exit times slope x (ln(1/lambda) + 0.1) / force, the force `by_n` on the leading neuron and 1 at most of all."""
+
+    def found(run) -> dict:
+        factor = large if run.scale >= 0.1 else slope
+        pull = by_n.get(run.n, 0.5)
+        time = factor * (0.1 - np.log(run.scale)) / pull
+        moments = {name: [1.0, 1.0, 1.0, 1.0] for name in ("aligned", "size", "train_mse", "moment_time")}
+        moments |= {"pull": [pull] * 4, "train_curve": [1.0, 0.5]}
+        return moments | {"exit_time": time, "largest_force": leader, "exit_ratio": time * leader / -np.log(run.scale + 1e-9)}
+
+    axes = dict.fromkeys(("aligned", "size", "train_mse", "moment_time", "pull"), "moment") | {"train_curve": "probe"}
+    runs = outcomes(early_alignment, found, axes, seeds=10)
+    return Runs(runs.dataset.assign_coords(time=("probe", [0.0, 1.0])), runs.grid)
+
+
+@pytest.mark.parametrize(
+    ("slope", "by_n", "large", "holding"),
+    [
+        (1.01, {}, 0.8, {"B8.logarithm"}),
+        (1.2, {}, 0.8, set()),
+        (1.0, {}, 1.0, set()),  # the control is met too, so that the check says nothing
+        (1.0, {20: 0.8}, 0.8, {"B8.logarithm", "B8.samples"}),
+        (1.0, {20: 0.8, 80: 0.4}, 0.8, {"B8.logarithm", "B8.samples", "B28.unit"}),
+    ],
+)
+def test_the_exit_is_judged_by_its_slope_its_samples_and_its_unit(slope, by_n, large, holding):
+    checks = early_alignment.checks(exits_at(slope, by_n, large))
+    assert {one.id for one in checks if one.id.startswith(("B8", "B28")) and one.holds} == holding
+
+
+def test_the_slope_of_the_exit_in_units_of_the_leader_by_hand():
+    cells = exits_at(1.02, {320: 0.5, 1280: 0.7})("small", n=(320, 1280))
+    np.testing.assert_allclose(each(cells, early_alignment.logarithm), [1.02] * 10)

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from outcomes import outcomes
 
 from simplicity import nets
 from simplicity.boursier import alignment, early, extremal, synthetic
-from simplicity.boursier.experiments import three_points
+from simplicity.boursier.experiments import extremal_vectors, three_points
 from simplicity.boursier.two_layer import descend
 
 PLANE = np.array([0.5, 0.0])
@@ -321,3 +322,17 @@ def test_the_search_never_falls_below_the_directions_that_it_is_given():
     found = extremal.largest_force(task.x, task.y, w, rng(2))
     assert found >= max(early.longest(w, task.x, task.y), early.longest(-w, task.x, task.y))
     assert found <= np.mean(np.abs(task.y) * np.linalg.norm(task.x, axis=1))  # triangle inequality
+
+
+@pytest.mark.parametrize(("trend", "holds"), [(0.0, True), (0.1, True), (0.2, False), (-0.2, False)])
+def test_the_count_without_a_margin_stays_inside_a_band_and_the_null_count_does_not(trend: float, holds: bool) -> None:
+    def found(run) -> dict:
+        slope = 3.0 if run.labels == "null" else trend
+        count = 2.0 if run.law == "margin" else 3 + slope * np.log(run.n) + 0.1 * (-1) ** run.seed
+        fall = run.n ** (-0.15 if run.labels == "heavy" else -0.5)
+        return {"count": count, "supremum": fall, "farthest": fall, "widest": 1.0}
+
+    given = {f"{group}_seeds": 5 for group in ("rate", "heavy_rate", "null_rate")}
+    checks = {one.id: one for one in extremal_vectors.checks(outcomes(extremal_vectors, found, seeds=200, **given))}
+    assert checks["B29.trend"].holds is holds and checks["B6.two"].holds
+    assert all(one.holds for name, one in checks.items() if name.startswith("B5"))

@@ -1,15 +1,19 @@
-"""Orthogonal inputs: with how many directions a narrow and a very wide network end (claim B22).
+"""Orthogonal inputs: with how many directions a narrow and a very wide network end (B22, B30).
 
-A remark of Boursier & Flammarion in the reviews: with orthogonal inputs at mild width the effective
-width should grow with n, and only m of order 2^n should leave two groups. Here x_k = sqrt(n) e_k in
-d = n dimensions, half of the labels 1, half -1, no noise. D_n(w) then is the sum of y_k x_k / n
-over the inputs on which w is active, so that a neuron with a_j > 0 ends along the positive samples
-that were active at its start, and one with a_j < 0 along the negative ones. Two groups need a
-neuron of each sign that starts active on all n/2 samples of its sign: m of order 2^(n/2) for these
-balanced labels.
+A conjecture of Boursier & Flammarion in the reviews: with orthogonal inputs the effective width
+should be of order n where m is polynomial in n, and only m of order 2^n should leave two groups.
+Here x_k = sqrt(n) e_k in d = n dimensions, half of the labels 1, half -1, no noise. D_n(w) then is
+the sum of y_k x_k / n over the inputs on which w is active, so that a neuron with a_j > 0 ends
+along the positive samples that were active at its start, and one with a_j < 0 along the negative
+ones. Two groups need a neuron of each sign that starts active on all n/2 samples of its sign: m of
+order 2^(n/2) for these balanced labels.
 
-The start has to be tiny: a neuron that misses one sample grows by the rate sqrt(1 - 2/n) of one
-that misses none, and only the scale tells them apart. Double precision has room for 1e-30.
+The limit of a vanishing scale is a race that needs no training (`race`). Let L = ln(1/lambda). A
+neuron that is active on k samples which nobody has fitted grows at a rate proportional to sqrt(k),
+from -L in the logarithm. The first to arrive fits its samples, all others go on with what is left
+of theirs. Every time is proportional to L, so that the outcome does not depend on it. A scale that
+is not small enough lets neurons arrive together that are apart in the limit. Double precision has
+room for 1e-140.
 """
 
 import numpy as np
@@ -17,14 +21,26 @@ import xarray as xr
 
 from simplicity.boursier import alignment, groups, two_layer
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, at_least, check, control, interval_above, mean, share
+from simplicity.evidence.claims import (
+    Check,
+    at_least,
+    check,
+    control,
+    every_seed,
+    fails,
+    interval_above,
+    interval_reaches,
+    mean,
+    share,
+)
 from simplicity.evidence.over_seeds import each
+from simplicity.evidence.over_seeds import slopes as exponents
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import TwoLayer, dominated, forward
 from simplicity.problems import Problem
 
-CLAIMS = ("B22",)
+CLAIMS = ("B22", "B30")
 
 _TOLERANCE = 1e-8
 
@@ -37,9 +53,11 @@ class Run:
         4, "numbers of samples and dimensions, even", unit="samples", low=2, high=4096
     )
     width: int = config.param(32, "hidden neurons", unit="neurons", low=1, high=10**7)
-    tiny_scale: float = config.param(1e-30, "scale lambda of the initialisation", low=1e-60)
+    tiny_scale: float = config.param(1e-30, "scale lambda of the initialisation", low=1e-150)
     step_size: float = config.param(0.1, "learning rate eta", low=1e-12)
-    fit_steps: int = config.param(20_000, "gradient steps at most", low=1, high=10**9)
+    fit_steps: int = config.param(
+        20_000, "gradient steps at most; 0: the race alone", low=0, high=10**9
+    )
     seed: int = config.param(0, "seed of the start", low=0, high=2**31 - 1)
 
     def check(self) -> None:
@@ -48,16 +66,27 @@ class Run:
             raise Problem(f"n: got {self.n}, {even}")
 
 
+LIMIT_N = (16, 32, 64, 128, 256)
+
 GRID = Grid(
     Run,
     groups={
         "narrow": {"n": (4, 8, 16, 32), "width": 32},
-        "wide": {"n": (4, 8), "width": lambda run: 8 * 2**run.n},
+        "wide": {"n": (4, 6, 8), "width": lambda run: 8 * 2**run.n},
+        "square": {"n": (8, 16), "width": lambda run: run.n**2, "tiny_scale": (1e-140, 1e-10)},
+        "limit": {"n": (16, 32, 64), "width": lambda run: run.n**2, "fit_steps": 0},
     },
     quick={"seeds": 5},
-    full={"n": (4, 6, 8, 10, 16, 32), "wide_n": (4, 6, 8, 10), "seeds": 20},
-    tiny={"n": (4, 6), "wide_n": (4,), "width": 8, "fit_steps": 100, "seeds": 2},
-)
+    full={
+        "n": (4, 6, 8, 10, 16, 32), "wide_n": (4, 6, 8, 10), "square_n": (8, 16, 32),
+        "square_tiny_scale": (1e-140, 1e-30, 1e-10), "limit_n": LIMIT_N, "seeds": 15,
+        "first_seed": 1_000_000,
+    },
+    tiny={
+        "n": (4, 6), "wide_n": (4,), "square_n": (4,), "square_tiny_scale": (1e-140,),
+        "limit_n": (4,), "width": 8, "fit_steps": 100, "seeds": 2,
+    },
+)  # fmt: skip
 
 
 def samples(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -73,15 +102,40 @@ def measure(run: Run) -> xr.Dataset:
         start, x, y, step_size=run.step_size, schedule=(0, run.fit_steps), probes={},
         tolerance=_TOLERANCE,
     )  # fmt: skip
+    groups_left, rounds = race(start, x, y)
+    trained = float(groups.effective_width(*network)) if run.fit_steps else np.nan
     return xr.Dataset(
         {
-            "effective_width": float(groups.effective_width(*network)),
+            "effective_width": trained,
+            "limit_width": float(groups_left),
+            "rounds": float(rounds),
             "covered": float(covers(start, x, y)),
             "train_mse": alignment.mse(forward(network, x), y),
             "stopped_at": trajectory.stopped_at,
             "force": trajectory.force,
         }
     )
+
+
+def race(start: TwoLayer, x: np.ndarray, y: np.ndarray) -> tuple[int, int]:
+    """The groups that a vanishing scale ends with, and in how many rounds they arrive.
+
+    `depth` is -ln(size) / ln(1/lambda) of each neuron, 1 at the start. In each round the neurons
+    with the least depth / sqrt(unfitted active samples) arrive, together where they tie.
+    """
+    active, width, rounds = start.w @ x.T > 0, 0, 0
+    for sign in (1, -1):
+        ours = active[np.sign(start.a) == sign][:, np.sign(y) == sign]
+        left, depth = np.ones(ours.shape[1], dtype=bool), np.ones(len(ours))
+        while (pull := np.sqrt((ours & left).sum(axis=1))).any():
+            times = np.divide(depth, pull, out=np.full(len(ours), np.inf), where=pull > 0)
+            first = times.min()
+            arrived = times <= first * (1 + 1e-9)
+            width += len(np.unique(ours[arrived] & left, axis=0))
+            rounds += 1
+            depth = depth - first * pull
+            left &= ~ours[arrived].any(axis=0)
+    return width, rounds
 
 
 def covers(start: TwoLayer, x: np.ndarray, y: np.ndarray) -> bool:
@@ -96,20 +150,57 @@ def covers(start: TwoLayer, x: np.ndarray, y: np.ndarray) -> bool:
 
 
 def checks(runs: Runs) -> list[Check]:
-    narrow, wide = runs("narrow", width=32), runs["wide"]
-    # The criterion speaks of mild width 32; without it the control says nothing either.
-    ends = (wide.effective_width == 2).values if narrow.sizes["cell"] else []
+    narrow, wide, limit = runs("narrow", width=32), runs["wide"], runs["limit"]
+    grows, two, order, same = interval_above(0), at_least(0.95), interval_reaches(1), every_seed()
+    many = sorted({int(n) for n in wide.n.values})
+    alike = runs("narrow", width=32, n=tuple(many))
+    square = sorted({int(n) for n in runs["square"].n.values})
     return [
         check(
             runs, "B22.grows", "empirical",
             "effective width at m = 32, slope on log2 n, mean over seeds",
-            mean(slopes(narrow)), interval_above(0),
+            mean(slopes(narrow)), grows,
+            control("m = 8 x 2^n: the same slope", mean(slopes(wide)), fails(grows)),
+        ),
+        check(
+            runs, "B22.two", "empirical",
+            "m = 8 x 2^n: share of seeds that end with exactly two groups at every n",
+            share(_two_groups(wide)), two,
+            control("m = 32, the same n: the same share", share(_two_groups(alike)), fails(two)),
+        ),
+        check(
+            runs, "B22.order", "empirical",
+            "m = n^2, vanishing scale: exponent of the effective width in n, n = 16 to 256, mean "
+            "over seeds",
+            mean(exponents(limit, "limit_width", "n")), order,
             control(
-                "m = 8 x 2^n: share of runs that end with exactly two groups",
-                share(ends), at_least(0.95),
+                "m = 8 x 2^n, n = 4 to 10: the same exponent",
+                mean(exponents(wide, "limit_width", "n")), fails(order),
             ),
-        )
+            needs=5,
+            unless="" if {*LIMIT_N} <= {*limit.n.values.tolist()} else "n up to 256 is needed",
+        ),
+        check(
+            runs, "B30.race", "theorem",
+            f"share of seeds in which training from 1e-140 ends with the groups of the race, "
+            f"m = n^2, n = {', '.join(map(str, square))}",
+            share(_as_in_race(runs("square", tiny_scale=1e-140))), same,
+            control(
+                "scale 1e-10: the same share",
+                share(_as_in_race(runs("square", tiny_scale=1e-10))), fails(same),
+            ),
+        ),
     ]  # fmt: skip
+
+
+def _two_groups(cells: xr.Dataset) -> np.ndarray:
+    """Per seed: do all runs end with two groups?"""
+    return each(cells, lambda part: (part.effective_width == 2).all()) == 1
+
+
+def _as_in_race(cells: xr.Dataset) -> np.ndarray:
+    """Per seed: do all runs end with the groups of the race?"""
+    return each(cells, lambda part: (part.effective_width == part.limit_width).all()) == 1
 
 
 def slopes(cells: xr.Dataset) -> np.ndarray:
@@ -117,7 +208,10 @@ def slopes(cells: xr.Dataset) -> np.ndarray:
 
     def slope(part: xr.Dataset) -> float:
         n, groups_left = part.n.values, part.effective_width.values
-        return float(np.polyfit(np.log2(n), groups_left, 1)[0]) if len(n) >= 3 else np.nan
+        if len(n) < 3:
+            return np.nan
+        # Constant widths have slope 0, which least squares meets only up to rounding.
+        return float(np.polyfit(np.log2(n), groups_left, 1)[0]) if np.ptp(groups_left) else 0.0
 
     found = each(cells, slope)
     return found[np.isfinite(found)]

@@ -1,10 +1,11 @@
-"""The task under other training, other starts and other samples (claim B17, a referees' table).
+"""The task under other training, other starts and other samples (B17, B31, a referees' table).
 
 Margin inputs and a linear teacher, plain full-batch gradient descent on a ReLU network from a small
 dominated start: every row of `VARIANTS` changes one thing of that, or two. What is asked of each:
 rho where the plain network has long crossed the threshold, and the number of samples from which on
-this one has crossed. Only minibatches have a claim of their own, B17; the other rows are answers to
-referees and are shown, not judged.
+this one has crossed. Only minibatches are judged. The other rows are answers to referees and are
+shown. A minibatch is the next of a permutation that each pass draws anew, or it is drawn
+independently of all others. The floor is the distance that is left to plain descent.
 """
 
 import dataclasses
@@ -17,15 +18,15 @@ from simplicity.boursier import alignment, linear_teacher, optimisers, synthetic
 from simplicity.data import streams
 from simplicity.evidence.claims import (
     Check,
-    Estimate,
-    below,
     cells_where,
     check,
     control,
     every_seed,
+    fails,
+    interval_above,
+    interval_within,
     mean,
     median,
-    no_control,
     share,
 )
 from simplicity.evidence.over_seeds import paired
@@ -35,13 +36,14 @@ from simplicity.nets import TwoLayer, dominated, with_ones
 from simplicity.nets.loop import log_schedule
 from simplicity.nets.starts import balanced, gaussian
 
-CLAIMS = ("B17",)
+CLAIMS = ("B17", "B31")
 
 PROBES, TAIL_PROBES = 20, 20
 TAIL = 0.75  # the tail is the last quarter of the time
 CROSSED = 0.9  # median rho that counts as past the threshold
 HEAVY = 2.5  # degrees of freedom of the heavy-tailed noise: a variance and no fourth moment
-LONG = 20_000  # steps from which on the tail averages enough for a ratio of two floors
+LONG = 20_000  # steps from which on the tail averages enough for an exponent of the floor
+LONGER = (1, 2, 4)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,14 +56,14 @@ class Variant:
     start: str = "dominated"
     rule: str = "gd"
     batch: int = 0
-    longer: int = 1  # times as many steps, each as many times smaller
+    passes: bool = True  # the batches of a pass share no sample; else each is drawn by itself
     samples: str = "independent"
 
 
 VARIANTS = {
     "plain": Variant(),
     "SGD, batch 32": Variant(batch=32),
-    "SGD, batch 32, half the step": Variant(batch=32, longer=2),
+    "SGD, batch 32, independent": Variant(batch=32, passes=False),
     "SGD, batch 8": Variant(batch=8),
     "SGD, batch 32, scale 1": Variant(batch=32),
     "balanced start": Variant(start="balanced"),
@@ -77,8 +79,10 @@ VARIANTS = {
     "GeLU and Adam": Variant(activation="gelu", rule="adam"),
 }
 
-MINIBATCHES = ("SGD, batch 32", "SGD, batch 32, half the step", "SGD, batch 8")
-_OWN_GROUP = ("SGD, batch 32, half the step", "SGD, batch 32, scale 1")
+MINIBATCHES = ("SGD, batch 32", "SGD, batch 8")
+BY_PASSES, INDEPENDENT, LARGE = (
+    "SGD, batch 32", "SGD, batch 32, independent", "SGD, batch 32, scale 1",
+)  # fmt: skip
 
 
 @config.settings
@@ -88,11 +92,14 @@ class Run(linear_teacher.Run):
     variant: str = config.param(
         "plain", "row of the table; its group has its step size and scale", choices=VARIANTS
     )
+    longer: int = config.param(1, "times as many steps, each as many times smaller", low=1)
 
 
 def _by_rule(*rules: str) -> tuple[str, ...]:
     return tuple(
-        name for name, row in VARIANTS.items() if row.rule in rules and name not in _OWN_GROUP
+        name
+        for name, row in VARIANTS.items()
+        if row.rule in rules and name not in (INDEPENDENT, LARGE)
     )
 
 
@@ -100,13 +107,21 @@ GRID = Grid(
     Run,
     groups={
         "descent": {"variant": _by_rule("gd"), "n": (60, 480)},
-        "half": {"variant": "SGD, batch 32, half the step", "step_size": 0.05, "steps": 8000},
-        "large": {"variant": "SGD, batch 32, scale 1", "scale": 1.0},
+        "floors": {"variant": (BY_PASSES, INDEPENDENT), "n": (480,), "longer": (1, 2)},
+        "large": {"variant": LARGE, "n": (60, 480), "scale": 1.0},
+        "large_floors": {"variant": LARGE, "n": (480,), "longer": (1, 2), "scale": 1.0},
         "adam": {"variant": _by_rule("adam", "adamw"), "step_size": 1e-3},
     },
     quick={"width": 100, "steps": 4000, "seeds": 5},
-    full={"n": (30, 60, 120, 240, 480), "width": 200, "steps": LONG, "half_steps": 2 * LONG},
-    tiny={"n": (20, 40), "width": 20, "steps": 40, "half_steps": 80, "seeds": 2},
+    full={
+        "n": (30, 60, 120, 240, 480), "large_n": (30, 60, 120, 240, 480), "width": 200,
+        "floors_longer": LONGER, "large_floors_longer": LONGER, "steps": LONG, "seeds": 6,
+        "first_seed": 1_000_000,
+    },
+    tiny={
+        "n": (20, 40), "large_n": (20,), "floors_n": (40,), "large_floors_n": (40,), "width": 20,
+        "steps": 40, "seeds": 2,
+    },
 )
 
 
@@ -174,10 +189,10 @@ def measure(run: Run) -> xr.Dataset:
         {
             **found,
             "stopped_at": trajectory.stopped_at,
-            "tail_rho": float(curve[steps >= TAIL * run.steps].mean()),
+            "tail_rho": float(curve[steps >= TAIL * steps[-1]].mean()),
             "rho_curve": ("probe", curve.astype(np.float32)),
         },
-        {"part": ("probe", steps / run.steps)},  # of the run's steps
+        {"part": ("probe", steps / steps[-1])},  # of the run's steps
     )
 
 
@@ -189,25 +204,58 @@ def train(
     By the compiled loop for a ReLU under gradient descent, else by the compiled optimisers.
     """
     variant = VARIANTS[run.variant]
-    x, start, times = features(task.x, variant), initial(run), schedule(run.steps, variant.longer)
+    x, start, times = features(task.x, variant), initial(run), schedule(run.steps, run.longer)
+    step_size = run.step_size / run.longer
+    if not variant.passes:
+        return by_independent_batches(run, start, x, task.y, times, probes)
     if variant.activation == "relu" and variant.rule == "gd":
         return two_layer.descend(
-            start, x, task.y, step_size=run.step_size, schedule=times, probes=probes,
+            start, x, task.y, step_size=step_size, schedule=times, probes=probes,
             precision=run.precision, slope=variant.slope, batch=variant.batch,
             rng=streams.generator(run.seed, streams.BATCHES),
             tolerance=0.0 if variant.batch else linear_teacher.TOLERANCE,
         )  # fmt: skip
     return optimisers.descend(
-        start, x, task.y, activation=variant.activation, rule=variant.rule, step_size=run.step_size,
+        start, x, task.y, activation=variant.activation, rule=variant.rule, step_size=step_size,
         schedule=times, probes=probes, precision=run.precision,
     )  # fmt: skip
 
 
+def by_independent_batches(
+    run: Run,
+    start: TwoLayer,
+    x: np.ndarray,
+    y: np.ndarray,
+    times: tuple[int, ...],
+    probes: dict[str, two_layer.Probe],
+) -> tuple[TwoLayer, xr.Dataset]:
+    """Descent on ReLU networks with a batch a step that is drawn by itself, without replacement.
+
+    In double precision and by matrix products: a step is small, and there are not many of them.
+    """
+    rng = streams.generator(run.seed, streams.BATCHES)
+    batch, step_size = VARIANTS[run.variant].batch, run.step_size / run.longer
+    a, w = (np.array(part, dtype=float) for part in start)
+    values = np.full((len(probes), len(times)), np.nan)
+    for index, (before, until) in enumerate(zip((0, *times), times, strict=False)):
+        for _ in range(until - before):
+            chosen = rng.choice(len(y), min(batch, len(y)), replace=False, shuffle=False)
+            inputs, z = x[chosen], x[chosen] @ w.T
+            hidden = np.maximum(z, 0)
+            pull = (y[chosen] - hidden @ a) / len(chosen) * step_size
+            towards = ((z > 0) * pull[:, None]).T @ inputs
+            a, w = a + pull @ hidden, w + a[:, None] * towards
+        values[:, index] = [probe(TwoLayer(a, w)) for probe in probes.values()]
+    steps = np.asarray(times)
+    table = {name: ("probe", row) for name, row in zip(probes, values, strict=True)}
+    found = xr.Dataset(table | {"stopped_at": times[-1]}, {"step": ("probe", steps)})
+    return TwoLayer(a, w), found
+
+
 def schedule(steps: int, longer: int) -> tuple[int, ...]:
     """Evenly spaced in log(1 + step), then evenly over the tail; alike for every `longer`."""
-    whole = steps // longer
-    tail = np.rint(np.linspace(TAIL, 1, TAIL_PROBES) * whole).astype(int)
-    return tuple(longer * step for step in sorted({*log_schedule(whole, PROBES), *tail.tolist()}))
+    tail = np.rint(np.linspace(TAIL, 1, TAIL_PROBES) * steps).astype(int)
+    return tuple(longer * step for step in sorted({*log_schedule(steps, PROBES), *tail.tolist()}))
 
 
 def features(x: np.ndarray, variant: Variant) -> np.ndarray:
@@ -224,48 +272,78 @@ def predict(network: TwoLayer, x: np.ndarray, variant: Variant) -> np.ndarray:
 
 
 def checks(runs: Runs) -> list[Check]:
-    """B17 at n = 480: the floor of minibatches must be low, and must not outgrow the step size."""
-    full, half, small_batch = (floors(runs.dataset, name) for name in MINIBATCHES)
-    large = runs("large", n=(60, 120))
+    """B17 at n = 480: minibatches stay near plain descent, the nearer the smaller the step."""
     steps = runs.settings.steps
+    unless = "" if steps >= LONG else f"{steps} steps, {LONG} are needed"
+    with_both = (floors(runs("descent"), runs, name) for name in MINIBATCHES)
+    near, falls = every_seed(), interval_above(0.5)
+    squared, single = interval_within(1.5, 2.5), interval_within(0.5, 1.5)
+    passes, independent, large = (
+        mean(exponents(runs, group, variant))
+        for group, variant in (
+            ("floors", BY_PASSES), ("floors", INDEPENDENT), ("large_floors", LARGE),
+        )
+    )  # fmt: skip
     return [
         check(
             runs, "B17.floor", "empirical",
-            "batches of 8 and 32, n = 480: share of runs with |rho - rho of GD| < 0.05 in the tail",
-            share(np.concatenate([full, small_batch]) < 0.05), every_seed(),
+            "batches of 8 and 32, n = 480: share of seeds with |rho - rho of GD| < 0.05 in the "
+            "tail with both",
+            share(np.maximum(*with_both) < 0.05),
+            near,
             control(
-                "batch 32 from scale 1, n = 60 and 120: share of runs with rho < 0.5",
-                share((large.tail_rho < 0.5).values), every_seed(),
+                "batch 32 from scale 1: the same share",
+                share(floors(runs("large"), runs, LARGE) < 0.05), fails(near),
             ),
         ),
-        check(  # a floor proportional to the step size has a ratio of 2
-            runs, "B17.growth", "empirical",
-            "batch 32, n = 480: mean |rho - rho of GD| in the tail, over that at half the step",
-            _ratio(full, half), below(3),
-            no_control("a comparison of two step sizes; the other check has one"),
-            unless="" if steps >= LONG else f"{steps} steps, {LONG} are needed",
+        check(
+            runs, "B17.limit", "empirical",
+            "batch 32, n = 480: exponent of |rho - rho of GD| in the step size, reshuffled passes",
+            passes, falls,
+            control("from scale 1: the same exponent", large, fails(falls)),
+            needs=5, unless=unless,
+        ),
+        check(
+            runs, "B31.passes", "empirical",
+            "batch 32, n = 480: exponent of |rho - rho of GD| in the step size, reshuffled passes",
+            passes, squared,
+            control("batches drawn independently: the same exponent", independent, fails(squared)),
+            needs=5, unless=unless,
+        ),
+        check(
+            runs, "B31.independent", "empirical",
+            "batch 32, n = 480: exponent of |rho - rho of GD| in the step size, independent "
+            "batches",
+            independent, single,
+            control("reshuffled passes: the same exponent", passes, fails(single)),
+            needs=5, unless=unless,
         ),
     ]  # fmt: skip
 
 
-def floors(cells: xr.Dataset, variant: str, n: int = 480) -> np.ndarray:
+def floors(
+    cells: xr.Dataset, runs: Runs, variant: str, n: int = 480, longer: int = 1
+) -> np.ndarray:
     """For each seed |tail rho of the variant - final rho of plain descent| on the same samples."""
-    ours, plain = (cells_where(cells, variant=name, n=n) for name in (variant, "plain"))
+    ours = cells_where(cells, variant=variant, n=n, longer=longer)
+    plain = runs("descent", variant="plain", n=n)
     return np.abs(paired(ours, plain.assign(tail_rho=plain.rho), "tail_rho", np.subtract))
 
 
-def _ratio(full: np.ndarray, half: np.ndarray) -> Estimate:
-    """The ratio of the means, with the range of the ratios of seeds; nothing without both."""
-    if len(full) != len(half) or not len(half) or not half.all():
-        return mean([])
-    ratios = full / half
-    ends = (float(ratios.min()), float(ratios.max()))
-    return Estimate(float(full.mean() / half.mean()), ends, "range", len(full))
+def exponents(runs: Runs, group: str, variant: str) -> np.ndarray:
+    """For each seed the slope of log floor on log step size; none with fewer than two steps."""
+    steps = sorted({int(longer) for longer in runs[group].longer.values})
+    if len(steps) < 2:
+        return np.zeros(0)
+    found = [floors(runs[group], runs, variant, longer=longer) for longer in steps]
+    if not found[0].size:
+        return np.zeros(0)
+    return -np.polyfit(np.log(steps), np.log(np.array(found)), 1)[0]
 
 
 def crossing(cells: xr.Dataset, variant: str) -> int | None:
     """The smallest n from which on the median rho stays at `CROSSED` or above, if it ever does."""
-    part = cells_where(cells, variant=variant)
+    part = cells_where(cells, variant=variant, longer=1)
     found = None
     for n in sorted({int(n) for n in part.n.values}, reverse=True):
         if median(cells_where(part, n=n).rho.values).value < CROSSED:
@@ -277,8 +355,8 @@ def crossing(cells: xr.Dataset, variant: str) -> int | None:
 def table(cells: xr.Dataset, n: int) -> list[tuple[str, float, float, float, str, int]]:
     """A row a variant: name, median, least and largest rho at `n`, where it crosses, its seeds."""
     rows = []
-    for name in (name for name in VARIANTS if name in cells.variant.values):
-        rho = cells_where(cells, variant=name, n=n).rho.values
+    for name in (name for name in VARIANTS if name in cells_where(cells, n=n).variant.values):
+        rho = cells_where(cells, variant=name, n=n, longer=1).rho.values
         first = crossing(cells, name)
         where = f"not up to {cells.n.values.max()}" if first is None else f"{first}"
         ends = float(rho.min()), float(rho.max())

@@ -51,16 +51,16 @@ def curves(panels: dict[str, tuple[xr.Dataset, dict[str, dict[str, Any]]]], alon
 
 
 def smooth(fresh: Runs, recorded: Runs) -> Picture:
-    """rho and excess risk against n for GeLU: gradient descent from both scales, and Adam."""
-    scales = (recorded.settings.scale, recorded.settings.unaligned_scale)
-    entries: dict[str, tuple[dict[str, Any], str]] = {
-        "gradient descent": ({"rule": "gd", "scale": scales[0]}, GREEN),
-        f"from scale {scales[1]:g}": ({"rule": "gd", "scale": scales[1]}, RED),
-        "Adam": ({"rule": "adam"}, PURPLE),
+    """rho and excess risk against n in dimension 5: GeLU from both scales, and ReLU from the large one."""
+    large = f"from scale {recorded.settings.unaligned_scale:g}"
+    entries: dict[str, tuple[str, dict[str, Any], str]] = {
+        "GeLU": ("descent", {}, GREEN),
+        f"GeLU {large}": ("unaligned", {"activation": "gelu"}, RED),
+        f"ReLU {large}": ("unaligned", {"activation": "relu"}, BLUE),
     }
     with axes(2, height=3.5) as (figure, (left, right)):
-        for fields, colour in entries.values():
-            page, record = (runs.where(**fields) for runs in (fresh, recorded))
+        for group, fields, colour in entries.values():
+            page, record = (runs(group, **fields) for runs in (fresh, recorded))
             seeds.against(right, page, record, "n", "excess_risk", colour)
             # At n = 2d the two fits nearly interpolate themselves.
             page, record = (
@@ -69,15 +69,39 @@ def smooth(fresh: Runs, recorded: Runs) -> Picture:
             seeds.against(left, page, record, "n", "rho", colour)
         for panel in (left, right):
             panel.set(xscale="log", xlabel="samples n")
-            _ticks(panel, np.unique(recorded.dataset.n.values)[::2])
+            _ticks(panel, np.unique(recorded["descent"].n.values))
         left.axhline(1, color=INK, alpha=FAINT, lw=0.8)
         left.set(ylabel="ρ", ylim=(-0.05, 1.25))
         risk = 0.15 * recorded.settings.noise_variance
         right.axhline(risk, color=INK, alpha=FAINT, lw=0.8)
         right.set(ylabel="excess risk", yscale="log")
-        colours = [(colour, name) for name, (_, colour) in entries.items()]
+        colours = [(colour, name) for name, (_, _, colour) in entries.items()]
         seeds.legend(left, colours, fresh.dataset, recorded.dataset)
         return finish(figure, "rho and excess risk against n for networks with GeLU, each seed a mark.")
+
+
+def budgets(recorded: Runs, probes: Sequence[int]) -> Picture:
+    """rho against n in dimension 2 at several numbers of steps: ReLU, GeLU, GeLU with Adam."""
+    titles = {"relu": "ReLU", "longer": "GeLU", "adam": "GeLU and Adam"}
+    with axes(len(titles), sharey=True, height=3.3) as (figure, panels):
+        for panel, (group, title) in zip(panels, titles.items(), strict=True):
+            cells = recorded[group].sortby("n")
+            cells = cells.isel(cell=(cells.n > 2 * cells.dim).values)
+            steps = int(cells.steps.values.max(initial=0))
+            ns = np.unique(cells.n.values)
+            for probe, colour in zip(probes, _COLOURS, strict=False):
+                rho = cells.rho_curve.values[:, probe]
+                for seed in np.unique(cells.seed.values):
+                    ours = cells.seed.values == seed
+                    panel.plot(cells.n.values[ours], rho[ours], color=colour, lw=0.7, alpha=0.4)
+                middle = [np.median(rho[cells.n.values == n]) for n in ns]
+                panel.plot(ns, middle, color=colour, label=f"{steps * float(cells.part[probe]):,.0f} steps")
+            panel.axhline(1, color=INK, alpha=FAINT, lw=0.8)
+            panel.set(title=title, xlabel="samples n", xscale="log", ylim=(-0.05, 1.25))
+            _ticks(panel, ns)
+        panels[0].set_ylabel("train error / two-fit error  (ρ)")
+        panels[0].legend(loc="lower right")
+        return finish(figure, "rho against n at several numbers of steps, for ReLU, GeLU, and GeLU with Adam.")
 
 
 def teacher(fresh: Runs, recorded: Runs) -> Picture:
@@ -109,18 +133,19 @@ def teacher(fresh: Runs, recorded: Runs) -> Picture:
 def effective_widths(fresh: Runs, recorded: Runs) -> Picture:
     """Number of direction groups against n, at the mild width and at the control's."""
     with axes(1, height=3.3) as (figure, (panel,)):
-        for group, colour in (("narrow", BLUE), ("wide", RED)):
+        shown = (("narrow", "effective_width", BLUE), ("wide", "effective_width", RED), ("limit", "limit_width", GREEN))
+        for group, name, colour in shown:
             page, record = fresh[group], recorded[group]
             count = record.sizes["cell"]
-            seeds.medians(panel, record, "n", "effective_width", colour)
+            seeds.medians(panel, record, "n", name, colour)
             places = record.n.values * np.exp(seeds.spread(count, 0.04))
-            aside = record.effective_width.values + seeds.spread(count, 0.12)
+            aside = record[name].values + seeds.spread(count, 0.12)
             seeds.marks(panel, places, aside, colour, True)
-            seeds.marks(panel, page.n.values, page.effective_width.values, colour, False)
+            seeds.marks(panel, page.n.values, page[name].values, colour, False)
         panel.axhline(2, color=INK, alpha=FAINT, lw=0.8)
         panel.set(xscale="log", xlabel="samples and dimensions n", ylabel="groups of neurons", ylim=(0, None))
-        _ticks(panel, np.unique(recorded["narrow"].n.values))
-        entries = [(BLUE, f"m = {recorded.settings.width}"), (RED, "m = 8 · 2ⁿ")]
+        _ticks(panel, np.unique([*recorded["narrow"].n.values, *recorded["limit"].n.values])[::2])
+        entries = [(BLUE, f"m = {recorded.settings.width}"), (RED, "m = 8 · 2ⁿ"), (GREEN, "m = n², limit")]
         without = (runs.dataset.drop_vars("width") for runs in (fresh, recorded))
         seeds.legend(panel, entries, *without)
         return finish(figure, "Groups of neurons against n for orthogonal inputs, at a mild and a large width.")

@@ -132,7 +132,7 @@ def _scale(value: float) -> str:
     return f"scale {shown}"
 
 
-SCALES = {1e-6: BLUE, 1e-4: PURPLE, 1e-3: ORANGE, 1.0: RED}
+SCALES = {1e-6: BLUE, 1e-4: PURPLE, 1e-3: ORANGE, 0.1: GREEN, 1.0: RED}
 
 
 def shares(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
@@ -172,31 +172,39 @@ def plateau(fresh: xr.Dataset, n: int, seed: int) -> Picture:
         for panel in panels:
             panel.set_xlabel("time t = steps × η")
         figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=5, handlelength=1.2)
-        return finish(figure, "Loss and share of aligned neurons over time for three scales of the initialisation.")
+        return finish(figure, "Loss and share of aligned neurons over time for several scales of the initialisation.")
 
 
 def exits(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """Left: exit time x |D_max| against ln(1/lambda), recorded; right: their ratio against n."""
+    """Exit time against ln(1/lambda), left in units of the leading neuron's force; right: both units against n, 1e-6."""
     with axes(2, height=3.4) as (figure, (left, right)):
+        fresh, recorded = (_in_both_units(data) for data in (fresh, recorded))
         colours = dict(zip(np.unique(recorded.n.values).tolist(), (RED, ORANGE, GREEN, BLUE), strict=True))
         for n, colour in colours.items():
             part = cells_where(recorded, dim=5, n=n)
-            part = part.assign(shown=part.exit_time * part.largest_force, depth=-np.log(part.scale))
-            seeds.medians(left, part, "depth", "shown", colour, label=f"n = {n}")
-            seeds.marks(left, part.depth.values, part.shown.values, colour, True)
+            part = part.assign(depth=-np.log(part.scale))
+            seeds.medians(left, part, "depth", "by_leader", colour, label=f"n = {n}")
+            seeds.marks(left, part.depth.values, part.by_leader.values, colour, True)
         depth = np.array([0, 14.5])
-        left.fill_between(depth, depth, 1.35 * depth, color=INK, alpha=0.08, lw=0)
         left.plot(depth, depth, color=INK, alpha=0.5, lw=1)
-        left.set(title="exit time × largest force", xlabel="ln(1 / scale)", xlim=(0, 14.5), ylim=(0, None))
+        left.set(title="exit time × force on the leading neuron", xlabel="ln(1 / scale)", xlim=(-0.3, 14.5), ylim=(0, None))
         left.legend(loc="upper left")
-        for scale in (1e-6, 1e-3):
-            page, record = (cells_where(data, dim=5, scale=scale) for data in (fresh, recorded))
-            seeds.against(right, page, record, "n", "exit_ratio", SCALES[scale])
-        right.axhspan(1, 1.35, color=INK, alpha=0.08, lw=0)
+        units = {"by_largest": (ORANGE, "largest force"), "by_leader": (BLUE, "force on the leading neuron")}
+        page, record = (cells_where(data, dim=5, scale=1e-6) for data in (fresh, recorded))
+        for name, (colour, _) in units.items():
+            parts = [part.assign(shown=part[name] / -np.log(part.scale)) for part in (page, record)]
+            seeds.against(right, *parts, "n", "shown", colour)
+        right.axhline(1, color=INK, alpha=FAINT, lw=0.8)
         _log_n(right, fresh)
-        right.set(title="the same / ln(1 / scale)", ylabel="ratio", ylim=(0.9, None))
-        seeds.legend(right, [(SCALES[scale], _scale(scale)) for scale in (1e-6, 1e-3)], fresh, recorded)
-        return finish(figure, "Exit time from the plateau against the logarithm of the scale, and their ratio against n.")
+        right.set(title="the same / ln(1 / scale), scale 10⁻⁶", ylabel="ratio", ylim=(0.9, None))
+        seeds.legend(right, list(units.values()), fresh, recorded)
+        return finish(figure, "Exit time from the plateau against the logarithm of the scale, and in two units against n.")
+
+
+def _in_both_units(runs: xr.Dataset) -> xr.Dataset:
+    """Exit times times the largest force, and times that on the neuron that leads at tau (eps 0.5)."""
+    leading = runs.pull.isel(moment=2)
+    return runs.assign(by_largest=runs.exit_time * runs.largest_force, by_leader=runs.exit_time * leading)
 
 
 def three_points(fresh: xr.Dataset, x: Array, y: Array, least_squares: float) -> Picture:
