@@ -247,7 +247,8 @@ def test_nothing_linear_is_in_a_product():
 
 
 def test_the_authors_size_is_theirs_and_each_control_changes_what_it_says():
-    runs = {run.kind: run for run in sinusoid.GRID.runs(sinusoid.GRID.presets["FULL"])}
+    full = dataclasses.replace(sinusoid.GRID.presets["FULL"], paper_size_kind=("paper size",))
+    runs = {run.kind: run for run in sinusoid.GRID.runs(full)}
     plain = runs["plain"]
     size = {"dim": 100, "samples": 50_000, "step_size": 0.01, "epochs": 16}
     assert dataclasses.asdict(runs["paper size"]).items() >= size.items()

@@ -84,7 +84,7 @@ GRID = Grid(
     full={
         "two_networks_kind": ("two networks",), "large_start_kind": ("large start",),
         "weak_line_kind": ("weak line",), "noisy_kind": ("noisy",),
-        "wave_first_kind": ("wave first",), "paper_size_kind": ("paper size",),
+        "wave_first_kind": ("wave first",),
         "samples": 8000, "epochs": 40, "test_samples": 20_000, "probes": 48, "seeds": 5,
         "first_seed": 1_000_000,
     },
