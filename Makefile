@@ -5,7 +5,7 @@ STAMP := .venv/installed
 
 export PYTHONUTF8 = 1
 
-.PHONY: env book test records notebooks bench peers lint clean
+.PHONY: env book test records notebooks pages bench peers lint clean
 
 env: $(STAMP)
 
@@ -30,6 +30,10 @@ records: $(STAMP)
 
 notebooks: $(STAMP)
 	$(BIN)/python -m simplicity.site notebooks _build/notebooks
+
+# What each page of the built site costs and shows, as a table; needs Chromium.
+pages: $(STAMP)
+	@$(BIN)/python tests/page_table.py
 
 bench: $(STAMP)
 	@for script in $(wildcard benchmarks/*.py); do $(BIN)/python $$script || exit 1; done

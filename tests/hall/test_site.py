@@ -16,11 +16,11 @@ import nbformat
 import pytest
 
 import browser
+import page_table
 from simplicity.site import build
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
-PAGE_LIMIT = 1_000_000
 pytestmark = [
     pytest.mark.site,
     pytest.mark.skipif(not (SITE / "claims.json").is_file(), reason="the site is not built: make book"),
@@ -136,13 +136,19 @@ def test_links_within_the_site_lead_somewhere() -> None:
     assert broken == []
 
 
-def test_each_page_weighs_less_than_a_megabyte() -> None:
-    for page in pages():
-        own = {local_target(page, address) for address in parsed(page).loads if not is_outside(address)}
-        images = {path for path in own if path.suffix in (".png", ".svg", ".jpg", ".webp", ".gif")}
-        downloads = {local_target(page, link) for link in parsed(page).links if link.endswith((".ipynb", ".csv"))}
-        weight = sum(path.stat().st_size for path in {page, *images, *downloads} if path.is_file())
-        assert weight <= PAGE_LIMIT, f"{page.name}: {weight} bytes"
+MOST_BYTES = {False: 1_200_000, True: 2_400_000}  # of all files of a first visit: without and with formulas
+LATEST_PICTURE = 1.2  # windows of 1280 by 800
+
+
+@needs_browser
+@pytest.mark.browser
+def test_each_page_keeps_to_the_books_limits() -> None:
+    chapters = {page.stem for page in executed_pages()}
+    for one in page_table.table():
+        assert (one.outside, one.errors, one.cut_code, one.overflow) == (0, 0, 0, 0), one
+        assert one.bytes <= MOST_BYTES[one.formulas], one
+        if one.name in chapters:
+            assert one.first_picture is not None and one.first_picture <= LATEST_PICTURE, one
 
 
 def from_disk() -> contextlib.AbstractContextManager[str]:
