@@ -9,8 +9,8 @@ A parameter goes to each experiment that has it with the chapter's own default a
 that a page with nothing changed is a QUICK run. Where two parameters share a name with different
 meanings, `where` says what an experiment gets: `where={kernel_exit: {"dim": dim}}`.
 
-Numbers of recorded checks need no code: a text has them by id, as {check}`H7.fresh:.2f` and
-{control}`H7.fresh:.2f`.
+Numbers of recorded checks need no code: a text has them by id, as {check}`H7.erf_fresh:.2f` and
+{control}`H7.erf_fresh:.2f`.
 """
 
 import ast
