@@ -95,6 +95,26 @@ def test_a_strip_has_the_short_words_and_leads_to_the_ledger():
     assert "<a " not in directives.strip([CLAIM], {}, None)
 
 
+def test_from_six_claims_on_a_strip_has_a_line_a_verdict_and_leads_to_the_claims_of_the_page():
+    rows = [CLAIM | {"id": f"B{k}", "verdict": "holds" if k % 2 else "does not hold"} for k in range(1, 7)]
+    shown = directives.strip(rows, {}, "ledger.html", here=["B1"])
+    assert shown.count("<li>") == 2 and shown.index("B5") < shown.index("B2")  # what holds comes first
+    assert '<a href="#claim-B1">B1</a>' in shown and '<a href="ledger.html#claim-B2">B2</a>' in shown
+    assert directives.strip(rows[:5], {}, None).count("<li>") == 5
+
+
+def test_a_check_is_shown_once_with_the_small_run_beside_the_record():
+    check = {
+        "id": "B1.a", "claim": "B1", "kind": "empirical", "statistic": "a share", "value": 0.9, "interval": None,
+        "interval_kind": "none", "seeds": 10, "criterion": "above 0.5", "passed": True, "preset": "FULL",
+        "control": {"what": "none", "why": "a reason"}, "slack": 0.4, "band": [0.5, None], "margin": None,
+    }  # fmt: skip
+    small = check | {"preset": "QUICK", "value": 0.4, "passed": False}
+    shown = directives.ledger_page.judged({"checks": [small, check]})
+    assert shown.count('class="check"') == 1
+    assert "<dt>value</dt><dd>0.9</dd>" in shown and "<dt>small run</dt><dd>0.4: does not hold</dd>" in shown
+
+
 def test_a_claim_on_a_page_has_its_formula_its_source_and_why_it_holds_in_part():
     shown = directives.claim_screen(CLAIM, {}, None)
     assert 'id="claim-B1"' in shown and "<msup><mi>x</mi><mn>2</mn></msup>" in shown and "&amp; more" in shown

@@ -272,11 +272,24 @@ def test_the_cells_of_a_record_are_those_of_its_settings(name: str) -> None:
 @EACH_RECORD
 def test_the_checks_of_a_record_come_out_as_committed(name: str) -> None:
     module, record = record_of(name)
-    found = records.outcomes(groups.checks_of(module, record.dataset))
+    checks = groups.checks_of(module, record.dataset)
+    assert records.criteria(checks) == record.about["criteria"], "a criterion does not change after its record"
+    found = records.outcomes(checks)
     assert found == record.expected["FULL"]
     words = {word for outcomes in record.expected.values() for claim in outcomes.values() for word in claim.values()}
     assert words <= OUTCOMES
     assert set(record.expected["QUICK"]) <= set(found)
+
+
+def test_a_criterion_of_another_text_is_told_and_a_new_check_is_not() -> None:
+    run = xr.Dataset(attrs={"preset": "FULL"})
+    control = claims.control("nothing", claims.exact(0.0), claims.above(1))
+    one = claims.check(run, "B1.a", "empirical", "a number", claims.exact(1.0), claims.above(0.5), control)
+    record = records.Record(run, {"criteria": records.criteria([one])})
+    other = claims.check(run, "B1.b", "empirical", "another", claims.exact(1.0), claims.above(2), control)
+    assert records.changed_criteria(record, [one, other]) == []
+    weaker = claims.check(run, "B1.a", "empirical", "a number", claims.exact(1.0), claims.above(0.4), control)
+    assert records.changed_criteria(record, [weaker]) == ["B1.a"]
 
 
 # Recomputed in the tests: cells of at most so many seconds. `make records` does the cheapest cell of every record.
