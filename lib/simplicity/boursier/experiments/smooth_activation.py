@@ -13,6 +13,8 @@ dimension 2 the threshold is low enough for many steps. The shift between two cu
 is ln of the factor between the places of two steps from 0 to 1. Seeds share their samples.
 """
 
+from functools import partial
+
 import numpy as np
 import xarray as xr
 
@@ -216,7 +218,7 @@ def area_between(one: xr.Dataset, other: xr.Dataset, first: int, second: int) ->
     areas = []
     for cells, probe in ((one, first), (other, second)):
         part = cells.isel(cell=np.isin(cells.n.values, common)).sortby("n")
-        areas.append(each(part, lambda runs, probe=probe: _area(runs, probe)))
+        areas.append(each(part, partial(_area, probe=probe)))
     return areas[0] - areas[1]
 
 

@@ -192,8 +192,8 @@ def exits(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
         units = {"by_largest": (ORANGE, "largest force"), "by_leader": (BLUE, "force on the leading neuron")}
         page, record = (cells_where(data, dim=5, scale=1e-6) for data in (fresh, recorded))
         for name, (colour, _) in units.items():
-            parts = [part.assign(shown=part[name] / -np.log(part.scale)) for part in (page, record)]
-            seeds.against(right, *parts, "n", "shown", colour)
+            drawn, kept = (part.assign(shown=part[name] / -np.log(part.scale)) for part in (page, record))
+            seeds.against(right, drawn, kept, "n", "shown", colour)
         right.axhline(1, color=INK, alpha=FAINT, lw=0.8)
         _log_n(right, fresh)
         right.set(title="the same / ln(1 / scale), scale 10⁻⁶", ylabel="ratio", ylim=(0.9, None))
