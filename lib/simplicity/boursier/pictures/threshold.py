@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from simplicity.boursier import linear_teacher
 from simplicity.evidence.claims import cells_where
 from simplicity.grid.groups import Runs
 from simplicity.pictures import seeds
@@ -48,6 +49,31 @@ def losses(fresh: Runs, recorded: Runs) -> Picture:
         entries = [(BLUE, "train error"), (ORANGE, "test error"), *kinds.values()]
         seeds.legend(upper[0], entries, fresh.dataset, recorded.dataset)
         about = "Train and test error, and rho from a small and a large start, against n."
+        return finish(figure, about)
+
+
+def learnt(runs: Mapping[str, Mapping[int, linear_teacher.Trained]]) -> Picture:
+    """What networks say at their own training samples: a row a start, a panel for each n.
+
+    Across <x, beta*>, upwards the given label (grey) and the network's output (coloured): where a
+    network interpolates the two coincide, at the theorem's limit the outputs lie on two thin fans.
+    """
+    colours = (GREEN, RED)
+    with axes(1, height=5.2) as (figure, (single,)):
+        single.remove()
+        rows = figure.subplots(len(runs), len(next(iter(runs.values()))), sharex=True, sharey=True, squeeze=False)
+        for panels, (title, row), colour in zip(rows, runs.items(), colours, strict=True):
+            for panel, (n, trained) in zip(panels, row.items(), strict=True):
+                task = trained.task
+                along = task.x @ task.teacher / np.linalg.norm(task.teacher)
+                panel.plot(along, task.y, "o", color=INK, alpha=0.25, markersize=2.6)
+                panel.plot(along, trained.prediction(task.x), "o", color=colour, markersize=2.2)
+                error = trained.train_error(trained.network)
+                panel.set(title=f"n = {n}, train error {error:.2f}", ylim=(-3, 3), xlim=(-1.9, 1.9))
+            panels[0].set_ylabel(title)
+        for panel in rows[-1]:
+            panel.set_xlabel("⟨x, β*⟩")
+        about = "Labels and outputs of networks at their training samples, for three numbers of samples and two starts."
         return finish(figure, about)
 
 

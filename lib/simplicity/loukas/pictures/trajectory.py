@@ -25,6 +25,32 @@ def coloured(dataset: xr.Dataset) -> list[tuple[float, str]]:
     return list(zip(np.unique(dataset.frequency.values).tolist(), COLOURS, strict=False))
 
 
+def paths(biases: Mapping[float, Array]) -> Picture:
+    """b_1 after each epoch (epochs, n_1) of runs of several f, each in its own first two principal directions.
+
+    All panels have one scale, so that lengths can be compared by eye.
+    """
+    drawn = {}
+    for f, bias in biases.items():
+        away = bias - bias[0]
+        drawn[f] = away @ np.linalg.svd(away - away.mean(axis=0), full_matrices=False)[2][:2].T
+    half = 0.55 * max(float(np.ptp(path, axis=0).max()) for path in drawn.values())
+    with axes(len(drawn), height=3.4) as (figure, panels):
+        for panel, (f, path), colour in zip(panels, drawn.items(), (GREEN, RED), strict=False):
+            middle = (path.max(axis=0) + path.min(axis=0)) / 2
+            panel.plot(*path.T, color=colour, lw=0.9)
+            panel.plot(*path[0], "o", color=INK, markersize=4)
+            panel.plot(*path[-1], "s", color=colour, markersize=5)
+            length = np.linalg.norm(np.diff(biases[f], axis=0), axis=1).sum()
+            panel.set(
+                title=f"f = {f:g}: {length:.2f} from epoch to epoch",
+                xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half),
+                xlabel="first direction", aspect="equal",
+            )  # fmt: skip
+        panels[0].set_ylabel("second direction")
+        return finish(figure, "The path of the first bias during training for a simple and a complex target.")
+
+
 def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Array) -> Player:
     """One seed: f over (u, v) for each of up to four frequencies, (frequency, frame, place); beside it the levels."""
     names, centres = [f for f, _ in coloured(cells)], np.array([(-1.15, 1.2), (1.15, 1.2), (-1.15, -1.25), (1.15, -1.25)])
