@@ -112,7 +112,7 @@ def measure(run: Run) -> xr.Dataset:
             "covered": float(covers(start, x, y)),
             "train_mse": alignment.mse(forward(network, x), y),
             "stopped_at": trajectory.stopped_at,
-            "force": trajectory.force,
+            "force": trajectory.force if run.fit_steps else np.nan,
         }
     )
 

@@ -73,7 +73,8 @@ def measure(run: Run) -> xr.Dataset:
             )  # fmt: skip
         except Diverged:
             return float("nan")
-        return float(seen.loss.max() / seen.loss[0])
+        risen = float(seen.loss.max() / seen.loss[0])
+        return risen if np.isfinite(risen) else float("nan")
 
     largest = np.array([rise(multiple) for multiple in MULTIPLES])
     stable = np.minimum.accumulate(largest <= 1 + 1e-6)
