@@ -35,4 +35,4 @@ def links(experiments: list[str], up: str = "../") -> str:
         f'{name} (<a href="{up}{FOLDER}/{name}.csv">CSV</a>, <a href="{up}{FOLDER}/{name}.nc.gz">NetCDF</a>)'
         for name in experiments
     )
-    return f'<p class="simplicity-provenance">Data of the recorded runs: {", ".join(each)}.</p>'
+    return f'<p class="simplicity-data">Data of the recorded runs: {", ".join(each)}.</p>'
