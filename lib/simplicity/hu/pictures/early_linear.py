@@ -190,6 +190,25 @@ def horizon(cells: xr.Dataset, judged: float) -> Picture:
         return finish(figure, "How long the linear model holds, on the clock and in steps.")
 
 
+def parting(fresh: Pair, full: Pair) -> Picture:
+    """rel_T and the time at which network and model have parted against d; (grown, fixed) width."""
+    with axes(2, height=3.6) as (figure, (left, right)):
+        for cells, now, colour in zip(full, fresh, (BLUE, ORANGE), strict=True):
+            for panel, name in ((left, "rel_at_T"), (right, "parted")):
+                seeds.against(panel, now, cells, "dim", name, colour)
+        dims = np.unique(full[0].dim.values)
+        left.set(xlabel="d", title="rel_T", xscale="log", yscale="log")
+        right.set(xlabel="d", title="parted, time / (d log d / η)", xscale="log", ylim=(0, None))
+        _levels(left)
+        for panel in (left, right):
+            panel.set_xticks(dims, [f"{d:g}" for d in dims])
+            panel.minorticks_off()
+        entries = [(BLUE, "n = m = 2 d^1.5"), (ORANGE, f"m = {int(full[1].width[0])}")]
+        seeds.legend(left, entries, fresh[0].drop_vars("width"), full[0].drop_vars("width"))
+        about = "With a width that grows the gap falls and the time of parting rises with d."
+        return finish(figure, about)
+
+
 def exit_of_kernel(long: xr.Dataset, wide: xr.Dataset, short: xr.Dataset) -> Picture:
     """Recorded: change of the kernel; train losses of network, frozen kernel and model; movement of
     the weights against d.
