@@ -123,11 +123,12 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     shutil.copytree(ROOT / "lib", root / "lib", ignore=ignored)
     (root / "lib" / "simplicity" / "novelty.py").write_text("VALUE = 1.0\n")
     shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns("*.md", "mathjax"))
-    for name in ("_config.yml", "requirements.lock", "book/ledger.md"):
+    for name in ("_config.yml", "requirements.lock"):
         shutil.copy(ROOT / name, root / name)
     (root / "_toc.yml").write_text(TOC)
     (root / "book" / "small.md").write_text(CHAPTER)
     (root / "book" / "index.md").write_text(INDEX)
+    (root / "book" / "ledger.md").write_text("# The ledger\n\n```{ledger}\n```\n")
     judged = run.default_store() / "judged"
     if judged.is_dir():  # the copy's records are the same, so that they need not be judged again
         shutil.copytree(judged, root / "_build" / "store" / "judged")

@@ -312,7 +312,7 @@ def test_the_ledger_as_json_has_one_row_a_claim(capsys: pytest.CaptureFixture[st
     rows = json.loads(capsys.readouterr().out)
     assert len(rows) == len({row["id"] for row in rows}) == len(ledger.ids())
     for row in rows:
-        always = {"id", "paper", "chapter", "claim", "verdict", "reason", "checks", "paper_value"}
+        always = {"id", "paper", "chapter", "claim", "verdict", "reason", "checks", "paper_value", "own", "unit", "records"}
         assert always <= set(row) <= always | set(ledger.FURTHER)
         assert row["kind"] in ("paper", "own question", "identity", "objection") and row["source"] and row["short"]
         assert (row["verdict"] == "pending") == (not row["checks"])

@@ -46,6 +46,7 @@ from simplicity.hu import (
 )
 from simplicity.hu.linear_descent import FrozenKernel, LinearDescent
 from simplicity.loukas import (
+    criteria,
     dropout,
     lipschitz,
     regions,
@@ -153,6 +154,8 @@ OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
     lipschitz.local: {"network": lambda: DEEP},
     trajectory.kernel_slopes: {"width": lambda: 1.0},
     trajectory.spearman: {"x": lambda: X[:, 0]},
+    trajectory.spearman_within: {"y": X.copy},
+    criteria.within: {"y": X.copy},
     trajectory.log_slope: {"x": lambda: np.arange(1.0, N + 1), "y": lambda: np.arange(1.0, N + 1)},
     trajectory.shuffled: {"x": lambda: np.arange(3)},
     information.table: {"y": lambda: COINS},

@@ -135,8 +135,8 @@ def test_any_parameters_are_accepted_with_nothing_run_or_refused_in_one_line(
         for key, value in given.items():
             words += [("--grid=" if key == swept else "--parameter=") + f"{key}={value}"]
         code, out, err = command(words if swept else [*words, "--grid=first_seed=0,1"])
-        # A point of the grid takes one element of a list, and an axis has one.
-        if swept is None or ("," not in given[swept] and given[swept].strip(" []")):
+        # A point of the grid takes one element of a list, and an axis has one; of blanks there is none.
+        if swept is None or ("," not in given[swept] and given[swept].strip().strip(" []")):
             assert code == (0 if accepted(experiment, given) else 2), given
         if code == 2:
             assert out == "" and err.startswith("error: ") and err.count("\n") == 1 and err.endswith("\n"), given
