@@ -62,8 +62,8 @@ def order(x: np.ndarray, values: np.ndarray, drawn: str = "seeds") -> Estimate:
     return correlation(found, len(values), f"bootstrap over {drawn} 95 %")
 
 
-def within(x: np.ndarray, y: np.ndarray) -> Estimate:
-    """Rank correlation of x and y (seeds, k) inside the k conditions; whole seeds are resampled."""
+def within(x: np.ndarray, values: np.ndarray) -> Estimate:
+    """Rank correlation of x and `values`, each (seeds, k), inside the k conditions; whole seeds are resampled."""
     if len(x) < 4:
         return mean([])
-    return correlation(spearman_within(x, y), len(x), "bootstrap over seeds 95 %")
+    return correlation(spearman_within(x, values), len(x), "bootstrap over seeds 95 %")

@@ -140,13 +140,13 @@ def shuffled(x: ArrayLike, values: ArrayLike, rng: Generator, draws: int = DRAWS
     return _correlations(mixed.reshape(draws, -1), np.tile(found.ravel(), (draws, 1)))
 
 
-def spearman_within(x: ArrayLike, y: ArrayLike) -> Correlation:
-    """Mean over the conditions of the rank correlation over seeds, of x and y (seeds, k).
+def spearman_within(x: ArrayLike, values: ArrayLike) -> Correlation:
+    """Mean over the conditions of the rank correlation over seeds, of x and `values`, each (seeds, k).
 
     Conditions of a seed share its data, so the interval draws whole seeds and not single runs.
     """
-    x, y = doors.arrays(x=(x, "seeds k"), y=(y, "seeds k"))
-    first, second = (np.asarray(values, dtype=float) for values in (x, y))
+    x, values = doors.arrays(x=(x, "seeds k"), values=(values, "seeds k"))
+    first, second = (np.asarray(one, dtype=float) for one in (x, values))
     chosen = np.random.default_rng(0).integers(len(first), size=(DRAWS, len(first)))
     columns = range(first.shape[1])
     draws = np.mean([_correlations(first[:, k][chosen], second[:, k][chosen]) for k in columns], axis=0)
