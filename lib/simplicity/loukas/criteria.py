@@ -8,6 +8,7 @@ import xarray as xr
 from simplicity.evidence.claims import Estimate, mean
 from simplicity.grid.groups import Runs
 from simplicity.loukas.trajectory import Correlation, spearman_over_seeds, spearman_within
+from simplicity.problems import doors
 
 
 def elsewhere(runs: Runs, **written: Any) -> str:
@@ -64,6 +65,7 @@ def order(x: np.ndarray, values: np.ndarray, drawn: str = "seeds") -> Estimate:
 
 def within(x: np.ndarray, values: np.ndarray) -> Estimate:
     """Rank correlation of x and `values`, each (seeds, k), inside the k conditions; whole seeds are resampled."""
+    x, values = doors.arrays(x=(x, "seeds k"), values=(values, "seeds k"))
     if len(x) < 4:
         return mean([])
     return correlation(spearman_within(x, values), len(x), "bootstrap over seeds 95 %")
