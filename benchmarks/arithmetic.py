@@ -1,7 +1,8 @@
-"""What portable arithmetic costs: the same cells with native arithmetic, which leaves each library its own choice.
+"""What portable arithmetic costs: the same cells with native arithmetic, which leaves each library
+its own choice.
 
-Both in processes of their own, one thread each, in turns; processor seconds of the cheapest cell that trained, and of one
-matrix product of torch, where the price lies.
+Both in processes of their own, one thread each, in turns; processor seconds of the cheapest cell
+that trained, and of one matrix product of torch, where the price lies.
 
     python benchmarks/arithmetic.py
 """
@@ -70,7 +71,10 @@ def main() -> None:
     print(f"native here: {labels['native']}")
     for kind, value in best["portable"].items():
         native = best["native"][kind]
-        print(f"{kind:32} portable {value:8.3f} s, native {native:8.3f} s, native is {value / native:.2f} times as fast")
+        print(
+            f"{kind:32} portable {value:8.3f} s, native {native:8.3f} s, native is "
+            f"{value / native:.2f} times as fast"
+        )
 
 
 if __name__ == "__main__":

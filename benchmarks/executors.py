@@ -1,9 +1,11 @@
-"""What a cell costs beside its own work: plain loop, two processes of ours, two dask workers; all in one run on this machine.
+"""What a cell costs beside its own work: plain loop, two processes of ours, two dask workers; all
+in one run on this machine.
 
-The cells keep a core busy for a given time. Overhead is the time between the end of a cell and the begin of the next on the
-same worker: packing, travel, storing (synced to the disk), and waiting for the next one. Prints for each size of cell and each
-executor the median overhead, the speed against the loop without and with the start of the workers, and from how many cells on
-starting them pays (a dask cluster is there before). `--record` also writes the table of the page "Scaling out".
+The cells keep a core busy for a given time. Overhead is the time between the end of a cell and the
+begin of the next on the same worker: packing, travel, storing (synced to the disk), and waiting for
+the next one. Prints for each size of cell and each executor the median overhead, the speed against
+the loop without and with the start of the workers, and from how many cells on starting them pays (a
+dask cluster is there before). `--record` also writes the table of the page "Scaling out".
 """
 
 import argparse
@@ -54,7 +56,14 @@ def measure(cell: Cell) -> xr.Dataset:
     begin = time.time()
     while time.time() < begin + cell.seconds:
         pass
-    return xr.Dataset({"begin": begin, "end": time.time(), "worker": os.getpid(), "curve": ("probe", [0.0] * 1000)})
+    return xr.Dataset(
+        {
+            "begin": begin,
+            "end": time.time(),
+            "worker": os.getpid(),
+            "curve": ("probe", [0.0] * 1000),
+        }
+    )
 
 
 @contextmanager
@@ -63,11 +72,23 @@ def cluster() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scheduler.json"
         dask = str(Path(sys.executable).with_name("dask"))
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
-        quiet: dict[str, Any] = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
+        }
+        quiet: dict[str, Any] = {
+            "env": environment,
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+        }
         local = ["--host", "127.0.0.1", "--no-dashboard"]
-        started = [subprocess.Popen([dask, "scheduler", *local, "--port", "0", "--scheduler-file", str(file)], **quiet)]
-        while not (file.exists() and file.read_text("utf-8").endswith("}")):  # it appears before it is written
+        started = [
+            subprocess.Popen(
+                [dask, "scheduler", *local, "--port", "0", "--scheduler-file", str(file)], **quiet
+            )
+        ]
+        # it appears before it is written
+        while not (file.exists() and file.read_text("utf-8").endswith("}")):
             time.sleep(0.05)
         address = json.loads(file.read_text("utf-8"))["address"]
         words = [dask, "worker", address, *local, "--nthreads", "1", "--local-directory", folder]
@@ -103,7 +124,9 @@ def main() -> None:
     from simplicity.places import paths
     from simplicity.process.pool import process_pool
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--record", action="store_true", help="write the table of the book as well")
     record = parser.parse_args().record
     rows = [("cell", "executor", "overhead ms", "speed", "with start", "pays from")]
@@ -116,10 +139,15 @@ def main() -> None:
             _, loop, _ = base = timed(module, config, nullcontext())
             rows.append((f"{seconds:g} s", "loop", f"{1e3 * base[0]:.1f}", "1.00", "1.00", ""))
             print(line(rows[-1]), flush=True)
-            for name, executor in (("pool", process_pool(WORKERS)), ("dask", connected(address, module))):
+            for name, executor in (
+                ("pool", process_pool(WORKERS)),
+                ("dask", connected(address, module)),
+            ):
                 overhead, span, whole = timed(module, config, executor)
                 saved = (loop - span) / count
-                pays = f"{max(1, math.ceil((whole - span) / saved))} cells" if saved > 0 else "never"
+                pays = (
+                    f"{max(1, math.ceil((whole - span) / saved))} cells" if saved > 0 else "never"
+                )
                 ratios = f"{loop / span:.2f}", f"{loop / whole:.2f}"
                 rows.append((f"{seconds:g} s", name, f"{1e3 * overhead:.1f}", *ratios, pays))
                 print(line(rows[-1]), flush=True)

@@ -1,7 +1,8 @@
-"""A step of the convolutional network of the image tasks: threads, processes, layout of the channels, and what probes cost.
+"""A step of the convolutional network of the image tasks: threads, processes, layout of the
+channels, and what probes cost.
 
-Two runs side by side with one thread each against one run with two threads, all in one go. The images are random: only their
-shape counts.
+Two runs side by side with one thread each against one run with two threads, all in one go. The
+images are random: only their shape counts.
 
     python benchmarks/images.py
 """
@@ -44,15 +45,27 @@ def probe_milliseconds(shape: tuple[int, int, int]) -> float:
 
 
 def main() -> None:
-    print(f"{'':10}{'1 thread':>10}{'planes':>10}{'2 threads':>11}{'2 x 1 thread':>14}{'gain':>7}{'probes':>9}")
+    print(
+        f"{'':10}{'1 thread':>10}{'planes':>10}{'2 threads':>11}{'2 x 1 thread':>14}{'gain':>7}{'probes':>9}"
+    )
     for name, shape in SHAPES.items():
         one, planes, two = (milliseconds(shape, *how) for how in ((1, True), (1, False), (2, True)))
         with multiprocessing.get_context("spawn").Pool(2) as pool:
             both = max(pool.starmap(milliseconds, [(shape, 1, True)] * 2))
         # A run's probes see the test set and 4000 training images.
-        probes = PROBES_A_RUN * (14_000 if name == "MNIST" else 12_000) * probe_milliseconds(shape) / (STEPS_A_RUN * one)
-        print(f"{name:10}{one:8.1f}ms{planes:8.1f}ms{two:9.1f}ms{both / 2:12.1f}ms{two / (both / 2):7.2f}{probes:8.1%}")
-    print("2 x 1 thread: milliseconds for each step of either of two runs; gain: over one run with two threads")
+        probes = (
+            PROBES_A_RUN
+            * (14_000 if name == "MNIST" else 12_000)
+            * probe_milliseconds(shape)
+            / (STEPS_A_RUN * one)
+        )
+        print(
+            f"{name:10}{one:8.1f}ms{planes:8.1f}ms{two:9.1f}ms{both / 2:12.1f}ms{two / (both / 2):7.2f}{probes:8.1%}"
+        )
+    print(
+        "2 x 1 thread: milliseconds for each step of either of two runs; gain: over one run with "
+        "two threads"
+    )
 
 
 if __name__ == "__main__":

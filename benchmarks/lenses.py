@@ -1,8 +1,10 @@
-"""What watching a training costs: one run with all lenses beside the same run without, in one process.
+"""What watching a training costs: one run with all lenses beside the same run without, in one
+process.
 
-Prints for each network the seconds of the plain loop, those that the lenses took in their set-up and in their looks, their
-share of the plain loop, the number of looks. Runs last about a minute; `--seconds` says
-otherwise. The plain loop's speed is measured first, and its number of steps follows from it. One thread; processor time.
+Prints for each network the seconds of the plain loop, those that the lenses took in their set-up
+and in their looks, their share of the plain loop, the number of looks. Runs last about a minute;
+`--seconds` says otherwise. The plain loop's speed is measured first, and its number of steps
+follows from it. One thread; processor time.
 """
 
 import argparse
@@ -21,7 +23,9 @@ WARM = 30  # steps by which the speed is told
 
 
 class Setting(NamedTuple):
-    """A network, the shape of its inputs, its number of outputs, its minibatch, and the layer that is looked at."""
+    """A network, the shape of its inputs, its number of outputs, its minibatch, and the layer that
+    is looked at.
+    """
 
     make: Callable[[], nn.Module]
     shape: tuple[int, ...]
@@ -49,7 +53,9 @@ class Residual(nn.Module):
 
 
 def connected() -> nn.Module:
-    return nn.Sequential(nn.Linear(50, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 1))
+    return nn.Sequential(
+        nn.Linear(50, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 1)
+    )
 
 
 def digits() -> nn.Module:
@@ -69,7 +75,9 @@ SETTINGS = {
     "fully connected, 50 inputs, 1 output": Setting(connected, (50,), 1, 64, "0"),
     "convolutional, 8 x 8, 10 classes": Setting(digits, (1, 8, 8), 10, 32, "0"),
     "convolutional, 28 x 28, 10 classes": Setting(images, (1, 28, 28), 10, 64, "0"),
-    "residual, 3 x 16 x 16, 10 classes": Setting(lambda: Residual(16), (3, 16, 16), 10, 128, "first", "convs.0"),
+    "residual, 3 x 16 x 16, 10 classes": Setting(
+        lambda: Residual(16), (3, 16, 16), 10, 128, "first", "convs.0"
+    ),
 }
 
 
@@ -77,11 +85,21 @@ def data(setting: Setting, count: int, seed: int) -> tuple[Tensor, Tensor]:
     """Gaussian inputs and what a fixed random map makes of them."""
     x = torch.randn(count, *setting.shape, generator=torch.Generator().manual_seed(seed))
     flat = x.reshape(count, -1)
-    w = torch.randn(flat.shape[1], setting.outputs, generator=torch.Generator().manual_seed(0)) / flat.shape[1] ** 0.5
+    w = (
+        torch.randn(flat.shape[1], setting.outputs, generator=torch.Generator().manual_seed(0))
+        / flat.shape[1] ** 0.5
+    )
     return x, (flat @ w > 0).long()[:, 0] if setting.outputs == 1 else (flat @ w).argmax(dim=1)
 
 
-def loop(setting: Setting, model: nn.Module, x: Tensor, y: Tensor, steps: int, after: Callable[[tuple], None]) -> float:
+def loop(
+    setting: Setting,
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    steps: int,
+    after: Callable[[tuple], None],
+) -> float:
     """Seconds of so many steps of minibatch SGD."""
     rule = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     order = torch.Generator().manual_seed(1)
@@ -144,14 +162,20 @@ def measured(setting: Setting, seconds: float) -> dict[str, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long a plain run lasts, about")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="how long a plain run lasts, about"
+    )
     seconds = parser.parse_args().seconds
     with threads.one_thread():
         print(f"{machine.cpu()}, one thread")
         for index, (name, setting) in enumerate(SETTINGS.items()):
             row = {"network": name} | measured(setting, seconds)
-            print("\n".join([" | ".join(row)] * (not index) + [" | ".join(row.values())]), flush=True)
+            print(
+                "\n".join([" | ".join(row)] * (not index) + [" | ".join(row.values())]), flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""Gradient descent in NTK parametrisation beside torch's automatic differentiation: one step, one thread both, in one run.
+"""Gradient descent in NTK parametrisation beside torch's automatic differentiation: one step, one
+thread both, in one run.
 
-Prints for each setting the milliseconds of a step for both, their ratio, and what the written-out gradients achieve, counting
-4 n m d operations of the two matrix products alone; beside it the share of what a 2048 x 2048 product achieves in the same
-run, and that of the two products without anything between them. Times are processor time. `--record` also writes the table of
-the page "What a step costs"; `make bench` only prints.
+Prints for each setting the milliseconds of a step for both, their ratio, and what the written-out
+gradients achieve, counting 4 n m d operations of the two matrix products alone; beside it the share
+of what a 2048 x 2048 product achieves in the same run, and that of the two products without
+anything between them. Times are processor time. `--record` also writes the table of the page "What
+a step costs"; `make bench` only prints.
 """
 
 import argparse
@@ -39,7 +41,9 @@ def best(work: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def step(engine: Callable, n: int, m: int, d: int, activation: str, precision: str) -> float:
-    """Seconds of a step: of three less of none, so that what a call costs by itself is taken off."""
+    """Seconds of a step: of three less of none, so that what a call costs by itself is taken
+    off.
+    """
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((n, d)), rng.choice([-1.0, 1.0], n)
     start = starts.symmetric(m, d, rng)
@@ -54,7 +58,11 @@ def step(engine: Callable, n: int, m: int, d: int, activation: str, precision: s
 def products(n: int, m: int, d: int, precision: str) -> float:
     """Seconds of the two matrix products of a step, in blocks of samples."""
     dtype = getattr(torch, precision)
-    x, w, z = torch.randn(n, d, dtype=dtype), torch.randn(d, m, dtype=dtype), torch.empty(ROWS, m, dtype=dtype)
+    x, w, z = (
+        torch.randn(n, d, dtype=dtype),
+        torch.randn(d, m, dtype=dtype),
+        torch.empty(ROWS, m, dtype=dtype),
+    )
     into = torch.zeros(m, d, dtype=dtype)
 
     def work() -> None:
@@ -64,9 +72,14 @@ def products(n: int, m: int, d: int, precision: str) -> float:
     return best(work)
 
 
-def measured(n: int, m: int, d: int, activation: str, precision: str, limit: float) -> dict[str, str]:
+def measured(
+    n: int, m: int, d: int, activation: str, precision: str, limit: float
+) -> dict[str, str]:
     """One row of the table; `limit` is what a large product achieves, in GFLOP/s."""
-    slow, fast = (step(engine, n, m, d, activation, precision) for engine in (ntk.descend_autograd, ntk.descend))
+    slow, fast = (
+        step(engine, n, m, d, activation, precision)
+        for engine in (ntk.descend_autograd, ntk.descend)
+    )
     work = 4 * n * m * d / 1e9
     return {
         "n": f"{n}", "m": f"{m}", "d": f"{d}", "activation": activation, "precision": precision,
@@ -77,11 +90,16 @@ def measured(n: int, m: int, d: int, activation: str, precision: str, limit: flo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--record", action="store_true", help="write the table of the book as well")
     record = parser.parse_args().record
     with threads.one_thread():
-        square = {kind: torch.rand(2048, 2048, dtype=getattr(torch, kind)) for kind in ("float32", "float64")}
+        square = {
+            kind: torch.rand(2048, 2048, dtype=getattr(torch, kind))
+            for kind in ("float32", "float64")
+        }
         limit = {kind: 2 * 2048**3 / best(lambda a=a: a @ a) / 1e9 for kind, a in square.items()}
         shown = ", ".join(f"{value:.1f} GFLOP/s in {kind}" for kind, value in limit.items())
         print(f"{machine.cpu()}, one thread; a 2048 x 2048 product: {shown}")

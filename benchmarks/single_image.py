@@ -1,4 +1,5 @@
-"""A step of the convolutional network of single images, compiled and by automatic differentiation: one thread, one run.
+"""A step of the convolutional network of single images, compiled and by automatic differentiation:
+one thread, one run.
 
 The images are random: only their shape counts. Both keep the same statistics.
 
@@ -39,11 +40,20 @@ def main() -> None:
             order = rng.integers(64, size=STEPS)
 
             def compiled(steps: int, module=module, x=x, y=y, order=order) -> object:  # type: ignore[no-untyped-def]
-                return single_image.descend(module, x, y, order[:steps], step_size=1e-3, window=steps)
+                return single_image.descend(
+                    module, x, y, order[:steps], step_size=1e-3, window=steps
+                )
 
             def plain(steps: int, module=module, x=x, y=y, order=order) -> object:  # type: ignore[no-untyped-def]
                 return descend_autograd(
-                    module, module[0].bias, x, y, order[:steps], step_size=1e-3, window=steps, loss="cross entropy"
+                    module,
+                    module[0].bias,
+                    x,
+                    y,
+                    order[:steps],
+                    step_size=1e-3,
+                    window=steps,
+                    loss="cross entropy",
                 )
 
             ours, theirs = milliseconds(compiled, STEPS), milliseconds(plain, SLOW_STEPS)

@@ -1,9 +1,11 @@
-"""The compiled single-sample loop beside torch's automatic differentiation, what its statistics cost, and the exact Task 1.
+"""The compiled single-sample loop beside torch's automatic differentiation, what its statistics
+cost, and the exact Task 1.
 
-One thread each, all in one run. First microseconds of a step on the network of Loukas et al.'s Task 1 (10-10-32-32-32-1,
-W_1 = I), and of larger ones, in the compiled loop and in plain torch, with their ratio. Then the share of the statistics,
-which cannot be switched off: two loops are compiled here in which the notes of a step, and in the second the slope too, are
-replaced by nothing. Last the task itself: 4 frequencies x 10 seeds x 300,000 steps in one process and in two.
+One thread each, all in one run. First microseconds of a step on the network of Loukas et al.'s Task
+1 (10-10-32-32-32-1, W_1 = I), and of larger ones, in the compiled loop and in plain torch, with
+their ratio. Then the share of the statistics, which cannot be switched off: two loops are compiled
+here in which the notes of a step, and in the second the slope too, are replaced by nothing. Last
+the task itself: 4 frequencies x 10 seeds x 300,000 steps in one process and in two.
 """
 
 import argparse
@@ -37,7 +39,9 @@ def problem(sizes: tuple[int, ...]) -> tuple[nets.FullyConnected, np.ndarray, np
 
 
 def compiled(sizes: tuple[int, ...], pick: Callable = statistics.median) -> float:
-    """Seconds of a step, what `pick` takes of the repeats; the first call compiles and is not counted."""
+    """Seconds of a step, what `pick` takes of the repeats; the first call compiles and is not
+    counted.
+    """
     start, x, y = problem(sizes)
     order = passes(100, COMPILED_STEPS // 100, np.random.default_rng(1))
     found = []
@@ -63,7 +67,11 @@ def torch_loop(sizes: tuple[int, ...]) -> float:
 def without_statistics() -> tuple[float, float]:
     """Seconds of a step of the task's network without the notes, and without notes and slope."""
     original = {name: getattr(single_sample, name) for name in ("note_step", "_slope", "_descend")}
-    options = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
+    options = {
+        "nogil": True,
+        "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+        "error_model": "numpy",
+    }
     compile_again = numba.njit(**options)
     found = []
     for replaced in (("note_step",), ("note_step", "_slope")):
@@ -113,19 +121,29 @@ def whole_task(processes: int) -> float:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     with threads.one_thread():
         print(f"{machine.cpu()}, one thread; microseconds of a step, processor time")
         print(f"{'network':>22}{'compiled':>12}{'torch':>12}{'ratio':>12}")
         for sizes in NETWORKS:
             fast, slow = compiled(sizes), torch_loop(sizes)
             name = "-".join(map(str, sizes))
-            print(f"{name:>22}{1e6 * fast:>12.2f}{1e6 * slow:>12.0f}{slow / fast:>12.0f}", flush=True)
+            print(
+                f"{name:>22}{1e6 * fast:>12.2f}{1e6 * slow:>12.0f}{slow / fast:>12.0f}", flush=True
+            )
         whole, (no_notes, bare) = compiled(TASK), without_statistics()
-        print(f"statistics: {1 - no_notes / whole:.0%} of a step for the notes, {1 - bare / whole:.0%} with the slope")
+        print(
+            f"statistics: {1 - no_notes / whole:.0%} of a step for the notes, "
+            f"{1 - bare / whole:.0%} with the slope"
+        )
         one, two = whole_task(1), whole_task(2)
         steps = len(cosine.FREQUENCIES) * SEEDS * EPOCHS * 100
-        print(f"Task 1, {steps:,} steps: {one:.0f} s in one process, {two:.0f} s in two, {one / two:.2f} times as fast")
+        print(
+            f"Task 1, {steps:,} steps: {one:.0f} s in one process, {two:.0f} s in two, "
+            f"{one / two:.2f} times as fast"
+        )
 
 
 if __name__ == "__main__":

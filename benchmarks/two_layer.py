@@ -1,11 +1,13 @@
-"""The compiled two-layer engine beside torch's automatic differentiation: one step, one thread both, in one run.
+"""The compiled two-layer engine beside torch's automatic differentiation: one step, one thread
+both, in one run.
 
-Prints a line for each setting: what is trained, n, m, d, precision, milliseconds of a step for both, their ratio, and what the
-compiled loop achieves, counting the 4 d + 3 operations that each sample and neuron needs in a step.
-Times are processor time, so that a busy machine disturbs them less. First comes what the machine
-can do: a 2048 x 2048 product in float32.
+Prints a line for each setting: what is trained, n, m, d, precision, milliseconds of a step for
+both, their ratio, and what the compiled loop achieves, counting the 4 d + 3 operations that each
+sample and neuron needs in a step. Times are processor time, so that a busy machine disturbs them
+less. First comes what the machine can do: a 2048 x 2048 product in float32.
 
-`--record` also writes the table and the picture of the page "What a step costs"; `make bench` only prints.
+`--record` also writes the table and the picture of the page "What a step costs"; `make bench` only
+prints.
 """
 
 import argparse
@@ -37,7 +39,11 @@ class Setting(NamedTuple):
     precision: str = "float32"
 
 
-DIMENSIONS = [Setting(1000, 10_000, d, precision=p) for d in (2, 3, 5, 10, 20, 50) for p in ("float32", "float64")]
+DIMENSIONS = [
+    Setting(1000, 10_000, d, precision=p)
+    for d in (2, 3, 5, 10, 20, 50)
+    for p in ("float32", "float64")
+]
 VARIANTS = [
     Setting(1000, 10_000, 5, "leaky slope 0.1", slope=0.1),
     Setting(1000, 10_000, 5, "hidden bias"),
@@ -45,20 +51,32 @@ VARIANTS = [
     Setting(1000, 200, 5, "batch 32", batch=32),
     Setting(1000, 200, 5, "batch 8", batch=8),
 ]
-SAMPLES_AND_WIDTHS = [Setting(n, m, 5) for m in (100, 1000, 10_000) for n in (10, 40, 160, 640, 2560)]
-_PRODUCT = {"what": "matrix product", "n": 2048, "m": 2048, "d": 2048, "precision": "float32"} | dict.fromkeys(
-    ("autograd ms", "compiled ms", "ratio"), ""
-)
+SAMPLES_AND_WIDTHS = [
+    Setting(n, m, 5) for m in (100, 1000, 10_000) for n in (10, 40, 160, 640, 2560)
+]
+_PRODUCT = {
+    "what": "matrix product",
+    "n": 2048,
+    "m": 2048,
+    "d": 2048,
+    "precision": "float32",
+} | dict.fromkeys(("autograd ms", "compiled ms", "ratio"), "")
 REPEATS = 5
 ENOUGH_SECONDS = 0.05  # of a repeat, by as many steps as that takes
 
 
-def seconds_of_a_step(engine: Callable, setting: Setting, pick: Callable = statistics.median) -> float:
+def seconds_of_a_step(
+    engine: Callable, setting: Setting, pick: Callable = statistics.median
+) -> float:
     """What `pick` takes of the repeats, less the cost of a call without steps."""
     task = synthetic.linear_task("gaussian", setting.n, setting.d, 0.25, seed=0, n_test=1)
     x = nets.with_ones(task.x) if setting.what == "hidden bias" else task.x
     start = nets.dominated(setting.m, x.shape[1], 1e-3, np.random.default_rng(0))
-    options: dict[str, Any] = {"slope": setting.slope, "batch": setting.batch, "precision": setting.precision}
+    options: dict[str, Any] = {
+        "slope": setting.slope,
+        "batch": setting.batch,
+        "precision": setting.precision,
+    }
 
     def seconds(count: int) -> float:
         rng = np.random.default_rng(0)
@@ -97,7 +115,9 @@ def measured(setting: Setting) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--record", action="store_true", help="write the table of the book as well")
     record = parser.parse_args().record
     with threads.one_thread():
@@ -107,8 +127,16 @@ def main() -> None:
         for setting in DIMENSIONS + VARIANTS + SAMPLES_AND_WIDTHS:
             rows.append(measured(setting))
             if len(rows) == 2:
-                print("".join(f"{name:>16}" if name == "what" else f"{name:>12}" for name in rows[0]))
-            print("".join(f"{value:>16}" if name == "what" else f"{value:>12}" for name, value in rows[-1].items()), flush=True)
+                print(
+                    "".join(f"{name:>16}" if name == "what" else f"{name:>12}" for name in rows[0])
+                )
+            print(
+                "".join(
+                    f"{value:>16}" if name == "what" else f"{value:>12}"
+                    for name, value in rows[-1].items()
+                ),
+                flush=True,
+            )
     if record:
         write(rows)
 

@@ -1,6 +1,8 @@
-"""A headless Chromium for the site's tests, driven over its debugging protocol: what it requested, what it complained of.
+"""A headless Chromium for the site's tests, driven over its debugging protocol: what it requested,
+what it complained of.
 
-Not a general driver: one page at a time, loaded to the end (typeset mathematics included), then questions to it.
+Not a general driver: one page at a time, loaded to the end (typeset mathematics included), then
+questions to it.
 """
 
 import base64
@@ -20,7 +22,8 @@ from typing import Any
 import websocket
 
 FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking "
     "--disable-component-update --disable-sync --hide-scrollbars --remote-debugging-port=0"
 ).split()
 READY = "Promise.resolve(window.MathJax && MathJax.startup && MathJax.startup.promise).then(() => document.readyState)"
@@ -63,8 +66,14 @@ class Page:
         time.sleep(0.2)  # for requests that the page's scripts make after everything else
         self.ask("document.title")
         methods = [(event.get("method"), event.get("params", {})) for event in self._events]
-        urls = tuple(params["request"]["url"] for method, params in methods if method == "Network.requestWillBeSent")
-        return Seen(urls, tuple(text for method, params in methods for text in _complaint(method, params)))
+        urls = tuple(
+            params["request"]["url"]
+            for method, params in methods
+            if method == "Network.requestWillBeSent"
+        )
+        return Seen(
+            urls, tuple(text for method, params in methods for text in _complaint(method, params))
+        )
 
     def follow(self, url: str) -> str:
         """Where a page that only leads on ends up, at most five seconds later."""
@@ -80,22 +89,35 @@ class Page:
 
     def ask(self, expression: str) -> Any:
         """The value of a JavaScript expression (or of the promise that it is)."""
-        answer = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        answer = self.call(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+        )
         return answer["result"].get("value")
 
     def look(self, width: int, height: int, dark: bool = False) -> None:
         """The size of the window, and whether the reader's system prefers dark pages."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
     def screenshot(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+        path.write_bytes(
+            base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
+        )
 
 
 def _is_loaded(event: dict[str, Any], loader: str) -> bool:
     params = event.get("params", {})
-    return event.get("method") == "Page.lifecycleEvent" and (params["name"], params["loaderId"]) == ("load", loader)
+    return event.get("method") == "Page.lifecycleEvent" and (
+        params["name"],
+        params["loaderId"],
+    ) == ("load", loader)
 
 
 def _complaint(method: str | None, params: dict[str, Any]) -> Iterator[str]:
@@ -114,12 +136,16 @@ def available() -> bool:
 
 @contextlib.contextmanager
 def open_page() -> Iterator[Page]:
-    with tempfile.TemporaryDirectory(prefix="simplicity-browser-", ignore_cleanup_errors=True) as profile:
+    with tempfile.TemporaryDirectory(
+        prefix="simplicity-browser-", ignore_cleanup_errors=True
+    ) as profile:
         command = ["chromium", *FLAGS, f"--user-data-dir={profile}", "about:blank"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             port = _port(Path(profile) / "DevToolsActivePort")
-            request = urllib.request.Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT")
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT"
+            )
             with urllib.request.urlopen(request, timeout=30) as answer:
                 address = json.load(answer)["webSocketDebuggerUrl"]
             socket = websocket.create_connection(address, timeout=60, suppress_origin=True)

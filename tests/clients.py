@@ -1,8 +1,9 @@
-"""Runs of the toy experiment in processes of their own, which a test can kill; not tests themselves.
+"""Runs of the toy experiment in processes of their own, which a test can kill; not tests
+themselves.
 
 `python clients.py sweep WORDS...` is the command `simplicity sweep toy --preset TINY WORDS...`.
-`python clients.py nest` imports all of it once and then forks, for every line of JSON words that it reads, a process that does
-the same: in a tenth of the time.
+`python clients.py nest` imports all of it once and then forks, for every line of JSON words that it
+reads, a process that does the same: in a tenth of the time.
 """
 
 import json
@@ -31,7 +32,8 @@ def main(words: list[str]) -> int:
     from simplicity.cli import running  # noqa: F401  # while it may still be read
     from simplicity.evidence import records
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with it ignored
+    # a shell starts background jobs with it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     records.experiment = lambda name: toy  # type: ignore[assignment]
     if "UNPRIVILEGED" in os.environ and os.getuid() == 0:  # root may write anywhere
         os.setuid(65534)
@@ -39,12 +41,16 @@ def main(words: list[str]) -> int:
 
 
 class Nest:
-    """A process that has imported what a client needs and forks one for each `start`; nothing in it has run yet."""
+    """A process that has imported what a client needs and forks one for each `start`; nothing in it
+    has run yet.
+    """
 
     def __init__(self) -> None:
         words = [sys.executable, str(Path(__file__).resolve()), "nest"]
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(words, env=environment(), stdin=pipe, stdout=pipe, encoding="utf-8")
+        self.process = subprocess.Popen(
+            words, env=environment(), stdin=pipe, stdout=pipe, encoding="utf-8"
+        )
 
     def start(self, *words: object) -> int:
         """The process id of a new client."""

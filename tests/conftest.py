@@ -1,4 +1,6 @@
-"""What a skipped test means: on a developer's machine, that something is missing; in the gate, a failure."""
+"""What a skipped test means: on a developer's machine, that something is missing; in the gate, a
+failure.
+"""
 
 import os
 import signal
@@ -19,7 +21,12 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if GATE and report.skipped and not hasattr(report, "wasxfail") and item.get_closest_marker("gpu") is None:
+    if (
+        GATE
+        and report.skipped
+        and not hasattr(report, "wasxfail")
+        and item.get_closest_marker("gpu") is None
+    ):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} may not skip under SIMPLICITY_CI=1: {reason}"
@@ -34,7 +41,9 @@ def no_word_about_workers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def ctrl_c_as_in_a_terminal() -> None:
-    """A shell's background job starts with Ctrl-C ignored, and all that it starts would go on ignoring it."""
+    """A shell's background job starts with Ctrl-C ignored, and all that it starts would go on
+    ignoring it.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -48,4 +57,6 @@ def _toy_cells() -> set[str]:
 def nothing_in_the_users_store() -> Generator[None, None, None]:
     before = _toy_cells()
     yield
-    assert _toy_cells() <= before, "a test has written into the user's store: give it a folder of its own"
+    assert _toy_cells() <= before, (
+        "a test has written into the user's store: give it a folder of its own"
+    )

@@ -1,8 +1,10 @@
-"""In a process of its own: what this machine computes where the surroundings ask for another processor.
+"""In a process of its own: what this machine computes where the surroundings ask for another
+processor.
 
-`python emulated.py tiny` prints the digest of the TINY run of every experiment; `python emulated.py cells NAME...` recomputes
-the cheapest cell of these records and prints which variables are not equal, which are further off than another seed, and
-which outcomes change. Nothing is read from the store.
+`python emulated.py tiny` prints the digest of the TINY run of every experiment; `python emulated.py
+cells NAME...` recomputes the cheapest cell of these records and prints which variables are not
+equal, which are further off than another seed, and which outcomes change. Nothing is read from the
+store.
 """
 
 import json
@@ -20,7 +22,9 @@ def tiny() -> dict[str, str]:
     for name in records.names():
         module = records.experiment(name)
         with tempfile.TemporaryDirectory() as store:
-            found[name] = records.digest(run.run(module, groups.preset(module, "TINY"), store=store, progress=False))
+            found[name] = records.digest(
+                run.run(module, groups.preset(module, "TINY"), store=store, progress=False)
+            )
     return found
 
 
@@ -44,4 +48,6 @@ def cells(names: list[str]) -> dict[str, dict[str, object]]:
 
 if __name__ == "__main__":
     what, *words = sys.argv[1:]
-    print(json.dumps({"label": threads.label(), "found": tiny() if what == "tiny" else cells(words)}))
+    print(
+        json.dumps({"label": threads.label(), "found": tiny() if what == "tiny" else cells(words)})
+    )

@@ -55,7 +55,9 @@ def measure(page: browser.Page, name: str) -> Measured:
     seen = page.load((SITE / name).as_uri())
     local = [url for url in dict.fromkeys(seen.requests) if url.startswith("file:")]
     files = [Path(unquote(urlsplit(url).path)) for url in local]
-    outside = [url for url in seen.requests if not url.startswith(("file:", "data:", "blob:", "about:"))]
+    outside = [
+        url for url in seen.requests if not url.startswith(("file:", "data:", "blob:", "about:"))
+    ]
     first, cut = page.ask(FIRST_PICTURE), page.ask(CUT_CODE)
     page.look(NARROW, HEIGHT)
     page.ask("new Promise((done) => setTimeout(done, 200))")
@@ -78,7 +80,11 @@ def main() -> None:
     for one in table():
         first = "none" if one.first_picture is None else f"{one.first_picture:.2f}"
         numbers = (one.bytes // 1000, one.requests, one.outside, one.errors)
-        print(f"{one.name:26}" + "".join(f"{n:9}" for n in numbers) + f"{first:>15}{one.cut_code:10}{one.overflow:10}")
+        print(
+            f"{one.name:26}"
+            + "".join(f"{n:9}" for n in numbers)
+            + f"{first:>15}{one.cut_code:10}{one.overflow:10}"
+        )
 
 
 if __name__ == "__main__":

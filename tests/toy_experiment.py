@@ -1,4 +1,6 @@
-"""An experiment in miniature whose cells can be told to misbehave; spawned workers import it by name."""
+"""An experiment in miniature whose cells can be told to misbehave; spawned workers import it by
+name.
+"""
 
 import dataclasses
 import os
@@ -56,7 +58,8 @@ TINY = GRID.presets["TINY"]
 def measure(run: Run) -> xr.Dataset:
     folder = Path(run.notes)
     if run.notes:
-        with open(folder / "calls", "a", encoding="utf-8") as file:  # short lines are appended whole
+        # short lines are appended whole
+        with open(folder / "calls", "a", encoding="utf-8") as file:
             file.write(f"{run.index} {run.seed} {os.getpid()}\n")
     length = 3
     if run.mode == "raise":
@@ -85,7 +88,17 @@ def measure(run: Run) -> xr.Dataset:
 
 def checks(runs: Runs) -> list[claims.Check]:
     control = claims.no_control("a toy")
-    return [claims.check(runs, "B1.count", "identity", "largest count", claims.exact(300), claims.below(301), control)]
+    return [
+        claims.check(
+            runs,
+            "B1.count",
+            "identity",
+            "largest count",
+            claims.exact(300),
+            claims.below(301),
+            control,
+        )
+    ]
 
 
 def calls(notes: Path) -> list[tuple[int, int, int]]:
@@ -105,7 +118,9 @@ def _first_time(marker: Path) -> bool:
 
 
 def _spin(started: Path) -> None:
-    """A compiled loop without an end, as a kernel of ours: without the GIL, deaf to Python's signals."""
+    """A compiled loop without an end, as a kernel of ours: without the GIL, deaf to Python's
+    signals.
+    """
     import numba
 
     @numba.njit(nogil=True)

@@ -9,7 +9,8 @@ What a researcher imports, by name; each is loaded when it is first asked for:
     from simplicity import Grid, Runs, param, settings                an experiment of one's own
     from simplicity import check, control, run, sweep, experiment     its criteria, and how it is run
 
-Importing the package settles the arithmetic and prepares numba's cache folder (see `process.threads`).
+Importing the package settles the arithmetic and prepares numba's cache folder (see
+`process.threads`).
 """
 
 import importlib

@@ -46,7 +46,9 @@ def test_the_two_fits_equal_two_separate_regressions():
     y, axis = x[:, 0] + rng.standard_normal(50), np.eye(3)[0]
     fits = alignment.two_ols(x, y, axis)
     for side, found in ((x[:, 0] > 0, fits.plus), (x[:, 0] < 0, fits.minus)):
-        np.testing.assert_allclose(found, LinearRegression(fit_intercept=False).fit(x[side], y[side]).coef_)
+        np.testing.assert_allclose(
+            found, LinearRegression(fit_intercept=False).fit(x[side], y[side]).coef_
+        )
         np.testing.assert_allclose(fits.predict(x[side]), x[side] @ found)
 
 
@@ -65,7 +67,8 @@ def test_rho_is_a_ratio_and_undefined_where_the_fits_interpolate():
 
 def test_signed_cosines_by_hand():
     fits = alignment.TwoOls(np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.array([1.0, 0.0]))
-    # along beta_+; against beta_- with a negative a, which is aligned; at right angles; and 45 degrees off
+    # along beta_+; against beta_- with a negative a, which is aligned; at right angles; and 45
+    # degrees off
     a = np.array([2.0, -1.0, 1.0, -3.0])
     w = np.array([[3.0, 0.0], [0.0, -2.0], [0.0, 1.0], [-1.0, -1.0]])
     cosine, weight = alignment.signed_cosines(a, w, fits)
@@ -83,13 +86,23 @@ def test_a_neuron_without_weights_has_cosine_zero_and_no_weight():
 
 def test_the_two_fits_as_a_network_are_exactly_at_the_limit():
     rng = np.random.default_rng(3)
-    x = np.column_stack([np.repeat([-1, 1], 30) * rng.uniform(0.5, 1.5, 60), 0.2 * rng.uniform(-1, 1, 60)])
+    x = np.column_stack(
+        [np.repeat([-1, 1], 30) * rng.uniform(0.5, 1.5, 60), 0.2 * rng.uniform(-1, 1, 60)]
+    )
     y, axis = x[:, 0] + 0.1 * rng.standard_normal(60), np.array([1.0, 0.0])
     fits = alignment.two_ols(x, y, axis)
     network = nets.TwoLayer(np.array([1.0, -1.0]), np.stack([fits.plus, -fits.minus]))
-    found = alignment.against_two_ols(lambda points: nets.forward(network, points), x, y, x, y, axis)
-    assert found["rho"] == pytest.approx(1) and found["rms_two_ols"] < 1e-12 and found["rms_one_ols"] > 1e-4
-    np.testing.assert_allclose(alignment.d_n(network.w, x, y, nets.forward(network, x)), 0, atol=1e-14)
+    found = alignment.against_two_ols(
+        lambda points: nets.forward(network, points), x, y, x, y, axis
+    )
+    assert (
+        found["rho"] == pytest.approx(1)
+        and found["rms_two_ols"] < 1e-12
+        and found["rms_one_ols"] > 1e-4
+    )
+    np.testing.assert_allclose(
+        alignment.d_n(network.w, x, y, nets.forward(network, x)), 0, atol=1e-14
+    )
 
 
 def test_the_teacher_itself_has_no_excess_risk():
@@ -97,4 +110,6 @@ def test_the_teacher_itself_has_no_excess_risk():
     x, axis = rng.standard_normal((200, 3)), np.eye(3)[0]
     y = x @ axis + rng.standard_normal(200)
     found = alignment.against_two_ols(lambda points: points @ axis, x, y, x, y, axis)
-    assert found["excess_risk"] == 0 and found["test_mse"] == pytest.approx(np.mean((y - x @ axis) ** 2))
+    assert found["excess_risk"] == 0 and found["test_mse"] == pytest.approx(
+        np.mean((y - x @ axis) ** 2)
+    )

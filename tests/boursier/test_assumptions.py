@@ -23,7 +23,10 @@ def test_a_mirrored_sample_is_exactly_symmetric():
 
 
 def test_symmetry_is_refused_about_once_in_a_hundred_when_it_holds():
-    refused = [not assumptions.symmetric(synthetic.gaussian(200, DIM, rng(seed))).holds for seed in range(1000)]
+    refused = [
+        not assumptions.symmetric(synthetic.gaussian(200, DIM, rng(seed))).holds
+        for seed in range(1000)
+    ]
     assert stats.binomtest(sum(refused), 1000, assumptions.SIGNIFICANCE).pvalue > 1e-3
 
 
@@ -43,19 +46,24 @@ def test_the_margin_is_told_on_both_sides(shift, holds):
 
 
 def test_only_the_bounded_margin_law_has_a_margin():
-    margins = {law: assumptions.margin(draw(N, DIM, rng(1)), BETA) for law, draw in synthetic.LAWS.items()}
+    margins = {
+        law: assumptions.margin(draw(N, DIM, rng(1)), BETA) for law, draw in synthetic.LAWS.items()
+    }
     assert {law for law, found in margins.items() if found.holds} == {"bounded margin"}
     assert margins["bounded margin"].value >= 0.233
 
 
 @pytest.mark.parametrize("dim", [2, 5, 10, 20])
 def test_the_bounded_margin_law_meets_the_margin_in_every_dimension(dim):
-    assert assumptions.margin(synthetic.bounded_margin(2000, dim, rng()), synthetic.first_axis(dim)).holds
+    assert assumptions.margin(
+        synthetic.bounded_margin(2000, dim, rng()), synthetic.first_axis(dim)
+    ).holds
 
 
 @pytest.mark.parametrize(("excess", "holds"), [(0.49, True), (0.51, False)])
 def test_the_distance_of_the_covariance_by_hand(excess, holds):
-    # Four dimensions, bound 1/2: x_k = sqrt(4 (1 + excess)) e_1 and sqrt(4) e_i, so X X^T / n = diag(1 + excess, 1, 1, 1).
+    # Four dimensions, bound 1/2: x_k = sqrt(4 (1 + excess)) e_1 and sqrt(4) e_i, so X X^T / n =
+    # diag(1 + excess, 1, 1, 1).
     x = 2 * np.diag([np.sqrt(1 + excess), 1.0, 1.0, 1.0])
     found = assumptions.isotropic(x)
     assert found.value == pytest.approx(excess) and found.holds is holds
@@ -76,13 +84,18 @@ def test_the_fourth_moment_by_hand():
 
 @pytest.mark.parametrize(("freedom", "most"), [(1e9, 0.0), (1.2, 1.0)])
 def test_heavy_tails_are_seen_and_normal_noise_passes(freedom, most):
-    refused = [not assumptions.fourth_moment(stats.t.rvs(freedom, size=N, random_state=seed)).holds for seed in range(50)]
+    refused = [
+        not assumptions.fourth_moment(stats.t.rvs(freedom, size=N, random_state=seed)).holds
+        for seed in range(50)
+    ]
     assert np.mean(refused) == pytest.approx(most, abs=0.1)
 
 
 @pytest.mark.parametrize(("outer", "holds"), [(5.0, True), (-5.0, True), (4.999, False)])
 def test_domination_by_hand(outer, holds):
-    found = assumptions.dominated(np.array([outer, 7.0, 0.1]), np.array([[3.0, 4.0], [0.0, 1.0], [0.0, 0.0]]))
+    found = assumptions.dominated(
+        np.array([outer, 7.0, 0.1]), np.array([[3.0, 4.0], [0.0, 1.0], [0.0, 0.0]])
+    )
     assert found.value == pytest.approx(abs(outer) / 5) and found.holds is holds
 
 
@@ -91,14 +104,18 @@ def test_the_starts_are_told_apart():
         assert assumptions.dominated(*starts.STARTS[name](200, DIM, 1e-3, rng())).holds is holds
 
 
-@pytest.mark.parametrize(("signs", "holds"), [([1, 1, -1], True), ([1, 1, 1], False), ([-1, -1, -1], False)])
+@pytest.mark.parametrize(
+    ("signs", "holds"), [([1, 1, -1], True), ([1, 1, 1], False), ([-1, -1, -1], False)]
+)
 def test_both_signs_are_needed(signs, holds):
     assert assumptions.both_signs(np.array(signs, dtype=float)).holds is holds
 
 
 def report(law: str) -> assumptions.Assumptions:
     x = synthetic.LAWS[law](N, DIM, rng(2))
-    return assumptions.assumptions(x, 0.5 * rng(3).standard_normal(N), BETA, *nets.dominated(50, DIM, 1e-3, rng(4)))
+    return assumptions.assumptions(
+        x, 0.5 * rng(3).standard_normal(N), BETA, *nets.dominated(50, DIM, 1e-3, rng(4))
+    )
 
 
 def test_bounded_margin_data_meet_all_and_gaussian_data_lack_the_margin():
@@ -116,4 +133,7 @@ def test_the_table_prints_what_holds_and_what_does_not():
 def test_samples_stand_side_by_side():
     rows = assumptions.side_by_side({law: report(law) for law in ("gaussian", "bounded margin")})
     assert [row[0] for row in rows] == [one.what for one in report("gaussian").findings]
-    assert [found.holds for found in dict((row[0], row[2]) for row in rows)["margin"]] == [False, True]
+    assert [found.holds for found in dict((row[0], row[2]) for row in rows)["margin"]] == [
+        False,
+        True,
+    ]

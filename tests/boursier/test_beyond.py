@@ -11,7 +11,12 @@ from outcomes import outcomes
 from simplicity import nets
 from simplicity.boursier import groups, linear_teacher, synthetic, two_layer
 from simplicity.boursier.assumptions import Finding
-from simplicity.boursier.experiments import orthogonal_inputs, relu_teacher, smooth_activation, training_variants
+from simplicity.boursier.experiments import (
+    orthogonal_inputs,
+    relu_teacher,
+    smooth_activation,
+    training_variants,
+)
 from simplicity.boursier.pictures import beyond
 from simplicity.grid.groups import Runs
 
@@ -26,13 +31,20 @@ def test_groups_by_hand():
 
 @pytest.mark.parametrize(("last", "expected"), [(0.9, 1), (1.1, 2)])
 def test_neurons_that_carry_less_than_a_hundredth_do_not_count(last, expected):
-    assert groups.effective_width(np.array([1.0, 1.0]), np.array([[98.9, 0.0], [0.0, last]])) == expected
+    assert (
+        groups.effective_width(np.array([1.0, 1.0]), np.array([[98.9, 0.0], [0.0, last]]))
+        == expected
+    )
 
 
 @pytest.mark.parametrize(("angle", "expected"), [(8.0, 1), (8.3, 2)])
-def test_directions_are_one_group_up_to_a_cosine_of_99_percent(angle, expected):  # arccos 0.99 = 8.11 degrees
+# arccos 0.99 = 8.11 degrees
+def test_directions_are_one_group_up_to_a_cosine_of_99_percent(angle, expected):
     turned = np.deg2rad(angle)
-    assert groups.effective_width(np.ones(2), np.array([[1.0, 0.0], [np.cos(turned), np.sin(turned)]])) == expected
+    assert (
+        groups.effective_width(np.ones(2), np.array([[1.0, 0.0], [np.cos(turned), np.sin(turned)]]))
+        == expected
+    )
 
 
 def test_a_network_without_weight_has_no_group():
@@ -49,7 +61,10 @@ def run(variant: str, **fields) -> training_variants.Run:
 
 
 def test_the_plain_variant_has_the_samples_of_the_other_chapters():
-    ours, theirs = training_variants.draw(run("plain")), synthetic.linear_task("margin", 20, 5, 0.25, 0)
+    ours, theirs = (
+        training_variants.draw(run("plain")),
+        synthetic.linear_task("margin", 20, 5, 0.25, 0),
+    )
     for part, other in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(part, other)
 
@@ -66,7 +81,9 @@ def test_heavy_noise_has_the_stated_variance_and_tails():
     # P(|t| > q) = 1/2 at q = 0.771 for 2.5 degrees of freedom, scaled by sqrt(0.25 * 0.5 / 2.5).
     from scipy import stats
 
-    quartile = stats.t.ppf(0.75, training_variants.HEAVY) * np.sqrt(0.25 / stats.t.var(training_variants.HEAVY))
+    quartile = stats.t.ppf(0.75, training_variants.HEAVY) * np.sqrt(
+        0.25 / stats.t.var(training_variants.HEAVY)
+    )
     assert np.mean(np.abs(noise) > quartile) == pytest.approx(0.5, abs=2e-3)
     assert noise.var() == pytest.approx(0.25, rel=0.1)
 
@@ -105,7 +122,9 @@ def test_predictions_are_torch_s(name, activation):
 
 def test_a_biased_network_is_not_odd_around_the_origin():
     network = nets.TwoLayer(np.array([2.0]), np.array([[1.0, 3.0]]))  # 2 max(0, x + 3)
-    found = training_variants.predict(network, np.array([[1.0], [-1.0], [-4.0]]), training_variants.VARIANTS["hidden bias"])
+    found = training_variants.predict(
+        network, np.array([[1.0], [-1.0], [-4.0]]), training_variants.VARIANTS["hidden bias"]
+    )
     np.testing.assert_allclose(found, [8.0, 4.0, 0.0])
 
 
@@ -141,7 +160,8 @@ def table_of(rhos: dict[int, list[float]], variant: str = "plain") -> xr.Dataset
 
 
 @pytest.mark.parametrize(
-    ("medians", "expected"), [((0.1, 0.95, 0.91), 20), ((0.95, 0.2, 0.9), 40), ((1.0, 1.0, 0.89), None), ((1, 1, 1), 10)]
+    ("medians", "expected"),
+    [((0.1, 0.95, 0.91), 20), ((0.95, 0.2, 0.9), 40), ((1.0, 1.0, 0.89), None), ((1, 1, 1), 10)],
 )
 def test_a_variant_crosses_where_it_stays_across(medians, expected):
     dataset = table_of({n: [0.0, rho, 2.0] for n, rho in zip((10, 20, 40), medians, strict=True)})
@@ -151,12 +171,18 @@ def test_a_variant_crosses_where_it_stays_across(medians, expected):
     assert where == ("not up to 40" if expected is None else str(expected))
 
 
-def floors_of(passes: float, independent: float, large: float, floor: float = 0.004, **settings) -> Runs:
+def floors_of(
+    passes: float, independent: float, large: float, floor: float = 0.004, **settings
+) -> Runs:
     """Runs whose distance to plain descent goes like (step size) to a given power."""
     power = {training_variants.INDEPENDENT: independent, training_variants.LARGE: large}
 
     def found(run) -> dict:
-        far = 0.0 if run.variant == "plain" else floor * float(run.longer) ** -power.get(run.variant, passes)
+        far = (
+            0.0
+            if run.variant == "plain"
+            else floor * float(run.longer) ** -power.get(run.variant, passes)
+        )
         rho = 1 + far + (0.4 if run.variant == training_variants.LARGE else 0.0)
         return {"rho": rho, "tail_rho": rho}
 
@@ -173,7 +199,9 @@ def floors_of(passes: float, independent: float, large: float, floor: float = 0.
         (2.0, 1.0, 0.06, {"B17.floor"}),
     ],
 )
-def test_minibatches_are_judged_by_the_height_of_their_floor_and_by_its_exponent(passes, independent, floor, failing):
+def test_minibatches_are_judged_by_the_height_of_their_floor_and_by_its_exponent(
+    passes, independent, floor, failing
+):
     checks = training_variants.checks(floors_of(passes, independent, 0.0, floor, steps=20_000))
     assert {one.id for one in checks if not one.holds} == failing
 
@@ -191,13 +219,18 @@ def test_the_exponent_of_a_floor_needs_a_long_tail():
 
 def test_independent_batches_of_all_samples_are_plain_descent():
     plain, alone = (run(name, n=20, steps=200) for name in ("plain", training_variants.INDEPENDENT))
-    ours, theirs = (training_variants.measure(one) for one in (alone, plain))  # 20 samples are one batch of 32
+    # 20 samples are one batch of 32
+    ours, theirs = (training_variants.measure(one) for one in (alone, plain))
     np.testing.assert_allclose(ours.rho_curve, theirs.rho_curve, atol=1e-4)
 
 
 @pytest.mark.parametrize(("passes", "low", "high"), [(True, 3.0, 5.0), (False, 1.6, 2.5)])
-def test_batches_that_make_up_a_pass_leave_a_floor_that_falls_faster_than_the_step_size(passes, low, high):
-    """What the page says of linear least squares: a ratio near 4 for permutations, 2 for independent batches."""
+def test_batches_that_make_up_a_pass_leave_a_floor_that_falls_faster_than_the_step_size(
+    passes, low, high
+):
+    """What the page says of linear least squares: a ratio near 4 for permutations, 2 for
+    independent batches.
+    """
     rng = np.random.default_rng(0)
     x = rng.standard_normal((480, 5))
     y = x[:, 0] + 0.5 * rng.standard_normal(480)
@@ -219,13 +252,28 @@ def test_batches_that_make_up_a_pass_leave_a_floor_that_falls_faster_than_the_st
 
 
 def steps_in_n(places: dict[str, float], early: float = 1.0) -> Runs:
-    """Runs of which rho is 0 below a place and 1 above; `early` is the factor to its place at a tenth of the steps."""
+    """Runs of which rho is 0 below a place and 1 above; `early` is the factor to its place at a
+    tenth of the steps.
+    """
     ns = tuple(2**k for k in range(3, 11))
 
     def found(run) -> dict:
-        kind = "adam" if run.rule == "adam" else "relu" if run.activation == "relu" else "large" if run.scale == 1 else "gelu"
-        end, before = (float(run.n >= places[kind] * factor) for factor in (1.0, early if kind == "gelu" else 1.0))
-        curve = [before] * (smooth_activation.TENTH + 1) + [end] * (smooth_activation.END - smooth_activation.TENTH)
+        kind = (
+            "adam"
+            if run.rule == "adam"
+            else "relu"
+            if run.activation == "relu"
+            else "large"
+            if run.scale == 1
+            else "gelu"
+        )
+        end, before = (
+            float(run.n >= places[kind] * factor)
+            for factor in (1.0, early if kind == "gelu" else 1.0)
+        )
+        curve = [before] * (smooth_activation.TENTH + 1) + [end] * (
+            smooth_activation.END - smooth_activation.TENTH
+        )
         return {"rho": end, "excess_risk": 0.01, "train_mse": 0.2, "rho_curve": curve}
 
     given = {f"{group}_{name}": value for group in smooth_activation.IN_PLANE for name, value in
@@ -236,30 +284,45 @@ def steps_in_n(places: dict[str, float], early: float = 1.0) -> Runs:
 @pytest.mark.parametrize(("early", "expected"), [(1.0, 0.0), (0.25, np.log(4))])
 def test_the_shift_of_a_step_is_the_logarithm_of_its_factor(early, expected):
     runs = steps_in_n({"gelu": 64, "relu": 64, "adam": 64, "large": 64}, early)
-    np.testing.assert_allclose(smooth_activation.shift_with_steps(runs["longer"]), [expected] * 5, atol=1e-12)
+    np.testing.assert_allclose(
+        smooth_activation.shift_with_steps(runs["longer"]), [expected] * 5, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize(
     ("adam", "early", "holding"),
-    [(128, 0.5, {"B32.moves", "B33.adam"}), (64, 0.5, {"B32.moves"}), (128, 1.0, {"B33.adam"}), (32, 1.0, set())],
+    [
+        (128, 0.5, {"B32.moves", "B33.adam"}),
+        (64, 0.5, {"B32.moves"}),
+        (128, 1.0, {"B33.adam"}),
+        (32, 1.0, set()),
+    ],
 )
 def test_a_transition_that_moves_is_told_from_one_that_stays(adam, early, holding):
     runs = steps_in_n({"gelu": 64, "relu": 64, "adam": adam, "large": 64}, early)
     checks = {one.id: one for one in smooth_activation.checks(runs)}
-    assert {name for name in ("B32.moves", "B33.adam", "B34.moves") if checks[name].holds} == holding
+    assert {
+        name for name in ("B32.moves", "B33.adam", "B34.moves") if checks[name].holds
+    } == holding
 
 
 def test_the_last_fall_is_the_part_lost_over_the_last_decade():
     curve = np.linspace(2, 1, len(smooth_activation.PARTS))[None]
     found = smooth_activation.last_fall(xr.Dataset({"rho_curve": (("cell", "probe"), curve)}))
     np.testing.assert_allclose(found, 1 - 1 / curve[0, smooth_activation.TENTH])
-    np.testing.assert_allclose(np.array(smooth_activation.PARTS)[[*smooth_activation.BUDGETS]], [0.1, 10**-0.5, 1])
+    np.testing.assert_allclose(
+        np.array(smooth_activation.PARTS)[[*smooth_activation.BUDGETS]], [0.1, 10**-0.5, 1]
+    )
 
 
 @pytest.mark.parametrize("steps", [17, 200, 4000])
 def test_the_schedule_increases_and_ends_with_the_steps_where_they_are_enough(steps):
     found = smooth_activation.schedule(steps)
-    assert len(found) == len(smooth_activation.PARTS) and found[-1] == steps and np.all(np.diff(found) > 0)
+    assert (
+        len(found) == len(smooth_activation.PARTS)
+        and found[-1] == steps
+        and np.all(np.diff(found) > 0)
+    )
 
 
 # --- a ReLU teacher
@@ -269,12 +332,17 @@ def test_the_teacher_s_noise_is_what_the_clean_labels_lack():
     task, clean = relu_teacher.draw(linear_teacher.Run(law="gaussian", n=30, seed=0))
     assert np.var(task.y_test - clean) == pytest.approx(0.25, rel=0.1)
     np.testing.assert_allclose(np.linalg.norm(task.teacher, axis=1), 1.0)
-    by_hand = [sum(s * max(0.0, v @ x) for s, v in zip(relu_teacher.SIGNS, task.teacher, strict=True)) for x in task.x_test[:5]]
+    by_hand = [
+        sum(s * max(0.0, v @ x) for s, v in zip(relu_teacher.SIGNS, task.teacher, strict=True))
+        for x in task.x_test[:5]
+    ]
     np.testing.assert_allclose(clean[:5], by_hand)
 
 
 def test_another_scale_keeps_the_samples():
-    settings = dataclasses.replace(relu_teacher.GRID.presets["TINY"], n=(30,), unaligned_n=(30,), seeds=1)
+    settings = dataclasses.replace(
+        relu_teacher.GRID.presets["TINY"], n=(30,), unaligned_n=(30,), seeds=1
+    )
     runs = relu_teacher.GRID.runs(settings)
     assert {one.scale for one in runs} == {1e-3, 1.0}
     np.testing.assert_array_equal(*(relu_teacher.draw(one)[0].y for one in runs))
@@ -300,45 +368,67 @@ def test_a_covering_start_by_hand():
 
 def test_a_wide_network_ends_with_one_group_for_each_sign_and_fits():
     found = orthogonal_inputs.measure(orthogonal_inputs.Run(n=4, width=128))
-    assert int(found.effective_width) == 2 and bool(found.covered) and float(found.train_mse) < 1e-10
+    assert (
+        int(found.effective_width) == 2 and bool(found.covered) and float(found.train_mse) < 1e-10
+    )
 
 
 def test_neurons_end_along_the_samples_of_their_sign_that_were_active_at_the_start():
-    # One neuron of each sign: the first active on one positive and one negative sample, the second on both negative ones.
+    # One neuron of each sign: the first active on one positive and one negative sample, the second
+    # on both negative ones.
     x, y = orthogonal_inputs.samples(4)
-    start = nets.TwoLayer(1e-6 * np.ones(2) * [1, -1], 1e-7 * np.array([[1.0, -1, -1, 1], [-1, -1, 1, 1]]))
+    start = nets.TwoLayer(
+        1e-6 * np.ones(2) * [1, -1], 1e-7 * np.array([[1.0, -1, -1, 1], [-1, -1, 1, 1]])
+    )
     network, _ = two_layer.descend(start, x, y, step_size=0.1, schedule=(0, 5000), probes={})
     directions = network.w / np.linalg.norm(network.w, axis=1, keepdims=True)
-    np.testing.assert_allclose(directions, [[1, 0, 0, 0], [0, 0, np.sqrt(0.5), np.sqrt(0.5)]], atol=1e-5)
+    np.testing.assert_allclose(
+        directions, [[1, 0, 0, 0], [0, 0, np.sqrt(0.5), np.sqrt(0.5)]], atol=1e-5
+    )
 
 
 def test_a_race_by_hand():
-    """Eight samples, four of each sign, one neuron that has all four negative ones, and three of sign +.
+    """Eight samples, four of each sign, one neuron that has all four negative ones, and three of
+    sign +.
 
-    Active on 3, on 2 and 2 positive samples. The first arrives at 1/sqrt 3; the second shares one sample with it and
-    has 1 - sqrt(2/3) to go with one left; it has the sample that was missing, the third has not.
+    Active on 3, on 2 and 2 positive samples. The first arrives at 1/sqrt 3; the second shares one
+    sample with it and has 1 - sqrt(2/3) to go with one left; it has the sample that was missing,
+    the third has not.
     """
     x, y = orthogonal_inputs.samples(8)
-    active = np.array([[1, 1, 1, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0, 0, 0], [0] * 4 + [1] * 4])
+    active = np.array(
+        [
+            [1, 1, 1, 0, 0, 0, 0, 0],
+            [0, 0, 1, 1, 0, 0, 0, 0],
+            [1, 1, 0, 0, 0, 0, 0, 0],
+            [0] * 4 + [1] * 4,
+        ]
+    )
     start = nets.TwoLayer(np.array([1.0, 1.0, 1.0, -1.0]), 2.0 * active - 1)
     assert orthogonal_inputs.race(start, x, y) == (3, 3)
 
 
 def test_neurons_that_tie_arrive_together():
     x, y = orthogonal_inputs.samples(4)
-    start = nets.TwoLayer(np.array([1.0, 1.0, -1.0]), np.array([[1.0, -1, -1, -1], [-1, 1.0, -1, -1], [-1, -1, 1, 1]]))
+    start = nets.TwoLayer(
+        np.array([1.0, 1.0, -1.0]), np.array([[1.0, -1, -1, -1], [-1, 1.0, -1, -1], [-1, -1, 1, 1]])
+    )
     assert orthogonal_inputs.race(start, x, y) == (3, 2)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_training_from_a_tiny_scale_ends_with_the_groups_of_the_race(seed):
-    found = orthogonal_inputs.measure(orthogonal_inputs.Run(n=8, width=64, tiny_scale=1e-140, seed=seed))
+    found = orthogonal_inputs.measure(
+        orthogonal_inputs.Run(n=8, width=64, tiny_scale=1e-140, seed=seed)
+    )
     assert found.effective_width == found.limit_width
 
 
 def test_odd_numbers_of_samples_are_refused():
     with pytest.raises(ValueError, match="n: got 5, allowed even"):
-        orthogonal_inputs.GRID.runs(dataclasses.replace(orthogonal_inputs.GRID.presets["QUICK"], n=(4, 5)))
+        orthogonal_inputs.GRID.runs(
+            dataclasses.replace(orthogonal_inputs.GRID.presets["QUICK"], n=(4, 5))
+        )
 
 
 def test_the_slope_is_per_doubling():
@@ -351,7 +441,13 @@ def test_the_slope_is_per_doubling():
 
 
 def test_tables_are_markdown_with_a_sign_beside_each_value():
-    rows = [("margin", "at least 0.179", (Finding("margin", 0.0012, "", False), Finding("margin", 0.25, "", True)))]
+    rows = [
+        (
+            "margin",
+            "at least 0.179",
+            (Finding("margin", 0.0012, "", False), Finding("margin", 0.25, "", True)),
+        )
+    ]
     text = beyond.assumption_table(["Gaussian", "bounded"], rows)
     assert text.splitlines()[-1] == "| margin | at least 0.179 | 0.0012 ✗ | 0.25 ✓ |"
     text = beyond.variant_table([("plain", 1.0, 0.99, 1.01, "120", 5)], 480)

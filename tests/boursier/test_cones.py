@@ -1,4 +1,6 @@
-"""The engine of cones against the plain sweep, which knows none of them, and its certificates against the full computation."""
+"""The engine of cones against the plain sweep, which knows none of them, and its certificates
+against the full computation.
+"""
 
 import numpy as np
 import pytest
@@ -15,9 +17,12 @@ def problem(law: str, n: int, width: int = 200, scale: float = 1e-3):
     return task, nets.dominated(width, 5, scale, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize(("law", "n", "steps"), [("gaussian", 40, 3000), ("gaussian", 320, 1500), ("margin", 320, 5000)])
+@pytest.mark.parametrize(
+    ("law", "n", "steps"), [("gaussian", 40, 3000), ("gaussian", 320, 1500), ("margin", 320, 5000)]
+)
 def test_the_steps_are_those_of_the_plain_sweep(law, n, steps):
-    # n = 40: every sample is a candidate. Gaussian: most neurons chatter. Margin: cones sleep, and the stopping rule ends it.
+    # n = 40: every sample is a candidate. Gaussian: most neurons chatter. Margin: cones sleep, and
+    # the stopping rule ends it.
     task, start = problem(law, n)
     schedule = (0, 100, 700, steps)
     ours, by_cones = cones.descend(start, task.x, task.y, schedule=schedule, **SETTINGS)
@@ -32,9 +37,13 @@ def test_the_steps_are_those_of_the_plain_sweep(law, n, steps):
 
 
 def aligned(law: str, n: int, steps: int):
-    """A problem after so many plain steps, and the arguments that the compiled loop takes beside the network."""
+    """A problem after so many plain steps, and the arguments that the compiled loop takes beside
+    the network.
+    """
     task, start = problem(law, n)
-    network, _ = two_layer.descend(start, task.x, task.y, step_size=0.1, schedule=(0, steps), probes={})
+    network, _ = two_layer.descend(
+        start, task.x, task.y, step_size=0.1, schedule=(0, steps), probes={}
+    )
     return task, network, (cones.data_of(task.x.T, task.y), *cones.state(n, len(start.a), 5))
 
 
@@ -72,16 +81,22 @@ def test_on_margin_data_cones_sleep_and_a_step_costs_the_same_for_any_width():
     cones._run(network.a, network.w, *arguments, 100, 0.0, 0.1, (0.0,) * 5)
     groups, work = arguments[2], arguments[4]
     members = groups.members[: work.used[1]]
-    assert members.sum() == len(network.a) and (members > 0).sum() == 2  # what the theorem's limit has
-    assert np.all(groups.turned[: work.used[1]][members > 0] > 0)  # all steps since they fell asleep were of moments
+    # what the theorem's limit has
+    assert members.sum() == len(network.a) and (members > 0).sum() == 2
+    # all steps since they fell asleep were of moments
+    assert np.all(groups.turned[: work.used[1]][members > 0] > 0)
 
 
 def test_neurons_and_samples_that_are_zero_stay_what_they_are():
     task, start = problem("margin", 100)
     w, x = start.w.copy(), task.x.copy()
     w[3], x[5] = 0, 0
-    ours, by_cones = cones.descend(nets.TwoLayer(start.a, w), x, task.y, schedule=(0, 400), **SETTINGS)
-    theirs, _ = two_layer.descend(nets.TwoLayer(start.a, w), x, task.y, schedule=(0, 400), **SETTINGS)
+    ours, by_cones = cones.descend(
+        nets.TwoLayer(start.a, w), x, task.y, schedule=(0, 400), **SETTINGS
+    )
+    theirs, _ = two_layer.descend(
+        nets.TwoLayer(start.a, w), x, task.y, schedule=(0, 400), **SETTINGS
+    )
     assert by_cones.plain_steps < 400 and np.all(ours.w[3] == 0) and ours.a[3] == start.a[3]
     np.testing.assert_allclose(ours.w, theirs.w, rtol=0, atol=1e-9)
 
@@ -95,11 +110,14 @@ def test_a_network_that_never_aligns_is_left_to_the_plain_sweep():
 
 
 def test_cones_are_tried_again_after_a_quarter_of_the_steps_and_512_at_most(monkeypatch):
-    # At n = 2560 a plain step costs more than trying: one failure late in a run must not hand a quarter of it to the sweep.
+    # At n = 2560 a plain step costs more than trying: one failure late in a run must not hand a
+    # quarter of it to the sweep.
     _, start = problem("margin", 20, width=3)
     hybrid, tried = cones.Hybrid(5, "float64"), []
     hybrid.sweep = lambda a, w, columns, y, step_size, steps, tolerance: (steps, 1.0)
-    monkeypatch.setattr(cones, "_run", lambda *task: tried.append(hybrid.plain_steps) or (0, 1e300, False))
+    monkeypatch.setattr(
+        cones, "_run", lambda *task: tried.append(hybrid.plain_steps) or (0, 1e300, False)
+    )
     columns, y = np.ones((5, 4)), np.ones(4)
     assert hybrid(start.a, start.w, columns, y, 0.1, 5000, 0.0) == (5000, 1.0)
     waits = np.diff([0, *tried])
@@ -109,7 +127,9 @@ def test_cones_are_tried_again_after_a_quarter_of_the_steps_and_512_at_most(monk
 
 def test_single_precision_of_the_sweep_follows_double():
     task, start = problem("margin", 320)
-    single, _ = cones.descend(start, task.x, task.y, schedule=(0, 400), precision="float32", **SETTINGS)
+    single, _ = cones.descend(
+        start, task.x, task.y, schedule=(0, 400), precision="float32", **SETTINGS
+    )
     double, _ = cones.descend(start, task.x, task.y, schedule=(0, 400), **SETTINGS)
     assert single.w.dtype == np.float32
     np.testing.assert_allclose(single.w, double.w, rtol=0, atol=1e-4)
@@ -124,6 +144,8 @@ def test_a_start_that_diverges_is_reported():
 def test_what_it_cannot_do_is_refused_in_one_line():
     task, start = problem("margin", 20)
     for wrong in ({"slope": 0.1}, {"batch": 8, "rng": np.random.default_rng(0)}):
-        with pytest.raises(ValueError, match="cones: got slope .* and batch .*, allowed 0 and 0") as refusal:
+        with pytest.raises(
+            ValueError, match="cones: got slope .* and batch .*, allowed 0 and 0"
+        ) as refusal:
             cones.descend(start, task.x, task.y, schedule=(0, 1), **SETTINGS, **wrong)
         assert "\n" not in str(refusal.value)

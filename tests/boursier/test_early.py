@@ -51,7 +51,9 @@ def test_signed_cosines_by_hand():
 def test_the_leading_force_is_that_of_the_largest_output_weight():
     x, y = plane()
     w, a = extremal.circle(np.array([0.0, 1.0, 2.0])), np.array([1.0, -3.0, 2.0])
-    assert early.leading_force(a, w, x, y) == pytest.approx(float(np.linalg.norm(alignment.d_n(w[1:2], x, y))))
+    assert early.leading_force(a, w, x, y) == pytest.approx(
+        float(np.linalg.norm(alignment.d_n(w[1:2], x, y)))
+    )
 
 
 def test_a_neuron_climbs_along_the_flow_of_its_direction():
@@ -62,7 +64,9 @@ def test_a_neuron_climbs_along_the_flow_of_its_direction():
     network, _ = descend(start, x, y, step_size=step, schedule=(0, 1), probes={})
     v, after = (part.w / part.a[:, None] for part in (start, network))
     force = alignment.d_n(start.w, x, y)
-    np.testing.assert_allclose((after - v) / step, force - np.sum(force * v, axis=1, keepdims=True) * v, atol=1e-3)
+    np.testing.assert_allclose(
+        (after - v) / step, force - np.sum(force * v, axis=1, keepdims=True) * v, atol=1e-3
+    )
 
 
 def test_the_direction_ends_at_the_normalised_force():
@@ -73,18 +77,21 @@ def test_the_direction_ends_at_the_normalised_force():
 
 
 def test_the_exit_of_one_neuron_on_one_sample_is_at_its_own_rate():
-    # a = |w| = s: both grow as s e^(3t), so h = 2 s^2 e^(6t), and the loss is down a tenth when h = y (1 - sqrt(0.9)).
+    # a = |w| = s: both grow as s e^(3t), so h = 2 s^2 e^(6t), and the loss is down a tenth when h =
+    # y (1 - sqrt(0.9)).
     x, y, size = np.array([[2.0, 0.0]]), np.array([1.5]), 1e-5
     start = nets.TwoLayer(np.array([size]), np.array([[size, 0.0]]))
     error = {"error": lambda network: alignment.mse(nets.forward(network, x), y)}
     _, run = descend(start, x, y, step_size=1e-4, schedule=range(0, 60_000, 50), probes=error)
     found = float(run.time[early.left_plateau(run.error.values)])
     expected = np.log(1.5 * (1 - np.sqrt(0.9)) / (2 * size**2)) / 6
-    assert found == pytest.approx(expected, abs=0.02)  # the force itself has shrunk by 5 percent at the end
+    # the force itself has shrunk by 5 percent at the end
+    assert found == pytest.approx(expected, abs=0.02)
 
 
 def test_least_squares_of_the_three_points_by_hand():
-    # x = -3/4, -1/2, 1/8: mean -3/8, deviations -3/8, -1/8, 1/2, squares sum to 13/32. y: mean 2/3, cross sum -1/40.
+    # x = -3/4, -1/2, 1/8: mean -3/8, deviations -3/8, -1/8, 1/2, squares sum to 13/32. y: mean 2/3,
+    # cross sum -1/40.
     slope = (-1 / 40) / (13 / 32)
     fit = 2 / 3 + slope * (np.array([-0.75, -0.5, 0.125]) + 0.375)
     error = np.mean((fit - np.array([1.1, 0.1, 0.8])) ** 2)
@@ -118,7 +125,8 @@ def test_frames_show_neurons_inside_the_disc_that_end_at_the_attractors():
     schedule = range(0, 801, 40)
     a, w = snapshots(start, x, y, step_size=0.02, schedule=schedule)
     frames = plot.neuron_frames(a, w, np.array(schedule) * 0.02, x, y, extremal.exact(x, y))
-    assert np.linalg.norm(frames["position"], axis=2).max() <= 1 + 1e-3  # in the ball, but for the step's own error
+    # in the ball, but for the step's own error
+    assert np.linalg.norm(frames["position"], axis=2).max() <= 1 + 1e-3
     assert frames["loss"][-1] == pytest.approx(frames["loss"][0], rel=1e-3)
     assert frames["aligned"][0] < 0.2 and frames["aligned"][-1] > 0.9
     up = frames["position"][-1, frames["sign"] > 0]
@@ -136,7 +144,9 @@ def test_the_polar_curve_is_closed_and_outside_the_circle_where_g_is_positive():
 
 
 def test_a_relative_size_is_the_quotient_that_the_theorem_bounds():
-    run = early_alignment.measure(early_alignment.GRID.of_group("small", early_alignment.GRID.presets["TINY"])[0])
+    run = early_alignment.measure(
+        early_alignment.GRID.of_group("small", early_alignment.GRID.presets["TINY"])[0]
+    )
     assert run["size"][0] == pytest.approx(1e-2)
     assert run["size"][2] <= 1e-2**0.5 * 1.01
     assert float(run.exit_time) == pytest.approx(float(run.moment_time[3]))
@@ -144,24 +154,40 @@ def test_a_relative_size_is_the_quotient_that_the_theorem_bounds():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(1e-6, "scale 10⁻⁶"), (1e-10, "scale 10⁻¹⁰"), (1.0, "scale 1"), (100.0, "scale 10²"), (0.02, "scale 0.02")],
+    [
+        (1e-6, "scale 10⁻⁶"),
+        (1e-10, "scale 10⁻¹⁰"),
+        (1.0, "scale 1"),
+        (100.0, "scale 10²"),
+        (0.02, "scale 0.02"),
+    ],
 )
 def test_scales_are_shown_as_powers_of_ten(value, shown):
     assert plot._scale(value) == shown
 
 
 def exits_at(slope: float, by_n: dict[int, float], large: float = 0.8, leader: float = 1.0) -> Runs:
-    """Exit times slope x (ln(1/lambda) + 0.1) / force, the force `by_n` on the leading neuron and 1 at most of all."""
+    """Exit times slope x (ln(1/lambda) + 0.1) / force, the force `by_n` on the leading neuron and 1
+    at most of all.
+    """
 
     def found(run) -> dict:
         factor = large if run.scale >= 0.1 else slope
         pull = by_n.get(run.n, 0.5)
         time = factor * (0.1 - np.log(run.scale)) / pull
-        moments = {name: [1.0, 1.0, 1.0, 1.0] for name in ("aligned", "size", "train_mse", "moment_time")}
+        moments = {
+            name: [1.0, 1.0, 1.0, 1.0] for name in ("aligned", "size", "train_mse", "moment_time")
+        }
         moments |= {"pull": [pull] * 4, "train_curve": [1.0, 0.5]}
-        return moments | {"exit_time": time, "largest_force": leader, "exit_ratio": time * leader / -np.log(run.scale + 1e-9)}
+        return moments | {
+            "exit_time": time,
+            "largest_force": leader,
+            "exit_ratio": time * leader / -np.log(run.scale + 1e-9),
+        }
 
-    axes = dict.fromkeys(("aligned", "size", "train_mse", "moment_time", "pull"), "moment") | {"train_curve": "probe"}
+    axes = dict.fromkeys(("aligned", "size", "train_mse", "moment_time", "pull"), "moment") | {
+        "train_curve": "probe"
+    }
     runs = outcomes(early_alignment, found, axes, seeds=10)
     return Runs(runs.dataset.assign_coords(time=("probe", [0.0, 1.0])), runs.grid)
 

@@ -1,4 +1,6 @@
-"""The compiled optimisers against torch's own, against the plain engine, and against the exact GeLU."""
+"""The compiled optimisers against torch's own, against the plain engine, and against the exact
+GeLU.
+"""
 
 from functools import partial
 
@@ -50,7 +52,9 @@ def test_it_follows_torch_step_by_step(activation, rule, dim):
     )  # fmt: skip
     for index in range(len(schedule)):
         # The approximation of Phi is off by up to 1e-7; the ReLU has none.
-        np.testing.assert_allclose(ours[index], theirs[index], rtol=0, atol=1e-6 if activation == "gelu" else 1e-12)
+        np.testing.assert_allclose(
+            ours[index], theirs[index], rtol=0, atol=1e-6 if activation == "gelu" else 1e-12
+        )
     assert np.abs(ours[4] - ours[0]).max() > 1e-2  # it did move
 
 
@@ -63,7 +67,8 @@ def test_plain_descent_is_that_of_the_faster_engine():
 
 
 def test_one_step_of_gelu_by_hand():
-    # One neuron a = 1, w = 1, one sample x = 1, y = 2: s = Phi(1), s' = Phi(1) + phi(1), residual 2 - Phi(1).
+    # One neuron a = 1, w = 1, one sample x = 1, y = 2: s = Phi(1), s' = Phi(1) + phi(1), residual 2
+    # - Phi(1).
     start = nets.TwoLayer(np.array([1.0]), np.array([[1.0]]))
     network, _ = optimisers.descend(
         start, np.ones((1, 1)), np.array([2.0]), activation="gelu", rule="gd", step_size=0.1, schedule=(0, 1), probes={},
@@ -77,7 +82,15 @@ def test_one_step_of_gelu_by_hand():
 def test_the_first_step_of_adam_moves_every_pulled_weight_by_the_step_size():
     start, x, y = problem()
     network, _ = optimisers.descend(
-        start, x, y, activation="gelu", rule="adam", step_size=1e-3, schedule=(0, 1), probes={}, precision="float64"
+        start,
+        x,
+        y,
+        activation="gelu",
+        rule="adam",
+        step_size=1e-3,
+        schedule=(0, 1),
+        probes={},
+        precision="float64",
     )
     np.testing.assert_allclose(np.abs(network.w - start.w), 1e-3, rtol=1e-3)
 
@@ -87,7 +100,9 @@ def test_the_normal_distribution_is_as_near_as_its_docstring_says(kind, within):
     constants = tuple(kind(value) for value in optimisers._TAIL + optimisers._OTHERS)
     z = np.linspace(-9, 9, 2001)
     found = np.array([optimisers._normal(kind(value), constants) for value in z])
-    np.testing.assert_allclose(found[:, 0], np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), rtol=0, atol=within)
+    np.testing.assert_allclose(
+        found[:, 0], np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), rtol=0, atol=within
+    )
     np.testing.assert_allclose(found[:, 1], ndtr(z), rtol=0, atol=within)
 
 
@@ -96,28 +111,44 @@ def test_forward_is_torch_s(activation):
     start, x, _ = problem()
     with torch.no_grad():
         expected = Module(start, activation)(torch.tensor(x)).numpy()
-    np.testing.assert_allclose(optimisers.forward(start, x, activation), expected, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(
+        optimisers.forward(start, x, activation), expected, rtol=0, atol=1e-14
+    )
 
 
 def test_probes_follow_the_schedule_and_the_start_stays():
     start, x, y = problem()
     before = start.w.copy()
     network, run = optimisers.descend(
-        start, x, y, activation="gelu", rule="adam", step_size=0.01, schedule=(0, 3, 9), probes={"first": lambda net: net.a[0]}
+        start,
+        x,
+        y,
+        activation="gelu",
+        rule="adam",
+        step_size=0.01,
+        schedule=(0, 3, 9),
+        probes={"first": lambda net: net.a[0]},
     )
     np.testing.assert_array_equal(start.w, before)
     assert run.step.values.tolist() == [0, 3, 9] and int(run.stopped_at) == 9
-    assert float(run["first"][0]) == pytest.approx(start.a[0], rel=1e-6) and float(run["first"][2]) == network.a[0]
+    assert (
+        float(run["first"][0]) == pytest.approx(start.a[0], rel=1e-6)
+        and float(run["first"][2]) == network.a[0]
+    )
     assert network.w.shape == start.w.shape and network.w.dtype == np.float32
 
 
 def test_a_diverged_run_names_the_step_and_the_settings():
     start, x, y = problem(scale=10.0)
     with pytest.raises(Diverged, match="step .*gelu, gd 50, n 40, m 12, d 5"):
-        optimisers.descend(start, x, y, activation="gelu", rule="gd", step_size=50.0, schedule=(0, 200), probes={})
+        optimisers.descend(
+            start, x, y, activation="gelu", rule="gd", step_size=50.0, schedule=(0, 200), probes={}
+        )
 
 
 def test_unknown_names_are_refused():
     start, x, y = problem()
     with pytest.raises(ValueError, match="tanh"):
-        optimisers.descend(start, x, y, activation="tanh", rule="gd", step_size=0.1, schedule=(0, 1), probes={})
+        optimisers.descend(
+            start, x, y, activation="tanh", rule="gd", step_size=0.1, schedule=(0, 1), probes={}
+        )

@@ -1,4 +1,6 @@
-"""The referees' page: every request with its answer and what stands here, every claim of the paper, no typed result."""
+"""The referees' page: every request with its answer and what stands here, every claim of the paper,
+no typed result.
+"""
 
 import csv
 import re
@@ -12,11 +14,17 @@ PARTS = re.split(r"^### ", TEXT, flags=re.MULTILINE)[1:]
 def test_every_request_has_an_answer_and_something_here():
     assert len(PARTS) >= 21
     for part in PARTS:
-        assert re.findall(r"^(Asked|Answered|Here)$", part, flags=re.MULTILINE) == ["Asked", "Answered", "Here"]
+        assert re.findall(r"^(Asked|Answered|Here)$", part, flags=re.MULTILINE) == [
+            "Asked",
+            "Answered",
+            "Here",
+        ]
 
 
 def test_every_request_but_those_about_words_leads_somewhere():
-    """A gap that is acknowledged and the order of the text are the only ones that no run can answer."""
+    """A gap that is acknowledged and the order of the text are the only ones that no run can
+    answer.
+    """
     assert all(re.search(r"\{(ref|numref|verdict|recorded-time)\}", part) for part in PARTS)
 
 

@@ -1,4 +1,6 @@
-"""Synthetic data: laws held against their moments, labels by hand, streams that do not disturb each other."""
+"""Synthetic data: laws held against their moments, labels by hand, streams that do not disturb each
+other.
+"""
 
 import numpy as np
 import pytest
@@ -7,7 +9,8 @@ from simplicity.boursier import synthetic
 from simplicity.data import streams
 
 MANY = 200_000
-ERRORS = 5  # standard errors; 15 moments of each law are looked at, so that a chance of 1e-5 remains
+# standard errors; 15 moments of each law are looked at, so that a chance of 1e-5 remains
+ERRORS = 5
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -133,7 +136,13 @@ def test_a_stream_gives_the_same_numbers_whatever_was_drawn_before() -> None:
 def test_the_first_numbers_of_a_stream_are_fixed_for_good() -> None:
     expected = np.random.Generator(np.random.PCG64(np.random.SeedSequence([0, 0]))).random(3)
     assert np.array_equal(streams.generator(0, streams.DATA).random(3), expected)
-    assert (streams.DATA, streams.INITIALISATION, streams.BATCHES, streams.TEST, streams.NOISE) == (0, 1, 2, 3, 4)
+    assert (streams.DATA, streams.INITIALISATION, streams.BATCHES, streams.TEST, streams.NOISE) == (
+        0,
+        1,
+        2,
+        3,
+        4,
+    )
 
 
 def test_seeds_and_streams_are_all_different() -> None:
@@ -151,7 +160,9 @@ def test_a_task_depends_on_its_seed_and_on_no_global_state(law: str) -> None:
     assert not np.array_equal(one.x, other.x) and not np.array_equal(one.y, other.y)
 
 
-def test_neither_the_training_size_nor_the_noise_changes_the_test_inputs_nor_the_test_size_the_training_set() -> None:
+def test_neither_the_training_size_nor_the_noise_changes_the_test_inputs_nor_the_test_size_the_training_set() -> (
+    None
+):
     one = synthetic.linear_task("gaussian", 30, 5, 0.25, seed=4)
     other = synthetic.linear_task("gaussian", 60, 5, 1.0, seed=4)
     small = synthetic.linear_task("gaussian", 30, 5, 0.25, seed=4, n_test=10)
@@ -161,7 +172,9 @@ def test_neither_the_training_size_nor_the_noise_changes_the_test_inputs_nor_the
 
 
 def test_the_noise_only_scales_with_its_variance() -> None:
-    quiet, one, four = (synthetic.linear_task("margin", 50, 5, variance, seed=2) for variance in (0.0, 1.0, 4.0))
+    quiet, one, four = (
+        synthetic.linear_task("margin", 50, 5, variance, seed=2) for variance in (0.0, 1.0, 4.0)
+    )
     assert np.array_equal(quiet.x, four.x)
     assert np.array_equal(quiet.y, quiet.x[:, 0])
     np.testing.assert_allclose(four.y - quiet.y, 2 * (one.y - quiet.y), atol=1e-12)

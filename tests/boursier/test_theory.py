@@ -12,7 +12,9 @@ from simplicity.data import streams
 
 def trained(step_size: float, time: float, **task):
     """A dominated start trained for `time` units of the flow's time."""
-    data = synthetic.linear_task(**({"law": "margin", "n": 60, "dim": 3, "noise_variance": 0.25, "seed": 0} | task))
+    data = synthetic.linear_task(
+        **({"law": "margin", "n": 60, "dim": 3, "noise_variance": 0.25, "seed": 0} | task)
+    )
     start = nets.dominated(40, data.x.shape[1], 0.5, streams.generator(0, streams.INITIALISATION))
     steps = round(time / step_size)
     network, _ = descend(start, data.x, data.y, step_size=step_size, schedule=(0, steps), probes={})
@@ -38,14 +40,16 @@ def test_domination_keeps_every_sign():
 
 
 def test_early_on_a_neuron_grows_at_the_rate_of_its_own_force():
-    # With h = O(lambda^2) the force is D_n(w, 0), constant inside a cone. For w along D the pair (a, |w|) solves
-    # a' = |D| |w|, |w|' = a |D|, so that a + |w| grows as exp(|D| t).
+    # With h = O(lambda^2) the force is D_n(w, 0), constant inside a cone. For w along D the pair
+    # (a, |w|) solves a' = |D| |w|, |w|' = a |D|, so that a + |w| grows as exp(|D| t).
     x, y, length = np.array([[2.0, 0.0]]), np.array([1.5]), 1e-6
     start = nets.TwoLayer(np.array([length]), np.array([[length / 2, 0.0]]))
     network, _ = descend(start, x, y, step_size=1e-4, schedule=(0, 10_000), probes={})
     force = np.linalg.norm(alignment.d_n(start.w, x, y)[0])
     assert force == pytest.approx(3.0)
-    assert network.a[0] + network.w[0, 0] == pytest.approx(1.5 * length * np.exp(force * 1.0), rel=1e-3)
+    assert network.a[0] + network.w[0, 0] == pytest.approx(
+        1.5 * length * np.exp(force * 1.0), rel=1e-3
+    )
 
 
 def test_the_limit_is_two_least_squares_fits_past_the_threshold_and_not_below():
@@ -53,18 +57,23 @@ def test_the_limit_is_two_least_squares_fits_past_the_threshold_and_not_below():
     for n in (12, 480):
         data = synthetic.linear_task("bounded margin", n, 5, 0.25, seed=3)
         start = nets.dominated(60, 5, 1e-3, streams.generator(3, streams.INITIALISATION))
-        network, _ = descend(start, data.x, data.y, step_size=0.1, schedule=(0, 4000), probes={}, tolerance=1e-9)
+        network, _ = descend(
+            start, data.x, data.y, step_size=0.1, schedule=(0, 4000), probes={}, tolerance=1e-9
+        )
         errors[n] = alignment.against_two_ols(lambda x, now=network: nets.forward(now, x), *data)
     assert abs(errors[480]["rho"] - 1) < 1e-6 and errors[480]["rms_two_ols"] < 1e-6
     assert errors[12]["rms_two_ols"] > 0.05
 
 
 def test_population_force_is_half_the_teacher_in_every_direction():
-    # Symmetric inputs with covariance I and a linear target: D(w) = beta* / 2 for every w, up to sqrt(d/n).
+    # Symmetric inputs with covariance I and a linear target: D(w) = beta* / 2 for every w, up to
+    # sqrt(d/n).
     data = synthetic.linear_task("margin", 200_000, 4, 0.25, seed=0, n_test=1)
     directions = np.random.default_rng(0).standard_normal((6, 4))
     found = alignment.d_n(directions, data.x, data.y)
-    np.testing.assert_allclose(found, np.tile(data.teacher / 2, (6, 1)), atol=5 * np.sqrt(4 / 200_000))
+    np.testing.assert_allclose(
+        found, np.tile(data.teacher / 2, (6, 1)), atol=5 * np.sqrt(4 / 200_000)
+    )
 
 
 def test_with_positive_output_weights_the_negative_half_stays_at_zero():
@@ -97,7 +106,9 @@ def test_expected_risk_equals_a_simulation_with_normal_equations():
     risks = []
     for _ in range(draws):
         x, noise = rng.standard_normal((n, dim)), 0.5 * rng.standard_normal(n)
-        half = [np.linalg.solve(x[s].T @ x[s], x[s].T @ noise[s]) for s in (x[:, 0] > 0, x[:, 0] < 0)]
+        half = [
+            np.linalg.solve(x[s].T @ x[s], x[s].T @ noise[s]) for s in (x[:, 0] > 0, x[:, 0] < 0)
+        ]
         risks.append(np.mean([np.sum(error**2) for error in half]))
     error = np.std(risks) / np.sqrt(draws)
     assert abs(np.mean(risks) - excess_risk._expected(n, dim, 0.25)) < 4 * error

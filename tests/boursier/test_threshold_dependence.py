@@ -1,4 +1,6 @@
-"""What the threshold depends on and where training ends: the statistics of B10 to B14 on made-up outcomes and small runs."""
+"""What the threshold depends on and where training ends: the statistics of B10 to B14 on made-up
+outcomes and small runs.
+"""
 
 import dataclasses
 import itertools
@@ -28,13 +30,17 @@ from simplicity.grid.groups import Runs
 
 
 def by_width(outcome, seeds: int = 40, ns=(80, 100, 120)) -> Runs:
-    """`outcome(width, n, seed)` is whether the run succeeds; with a control whose train MSE falls with the width."""
+    """`outcome(width, n, seed)` is whether the run succeeds; with a control whose train MSE falls
+    with the width.
+    """
 
     def found(run) -> dict:
         reached = run.scale < 1 and outcome(run.width, run.n, run.seed)
         return {"rho": 1.0 if reached else 0.8, "train_mse": 1 / run.width}
 
-    return outcomes(width_independence, found, width=(20, 200, 1000), n=ns, unaligned_n=120, seeds=seeds)
+    return outcomes(
+        width_independence, found, width=(20, 200, 1000), n=ns, unaligned_n=120, seeds=seeds
+    )
 
 
 def test_equal_outcomes_at_every_width_differ_by_nothing():
@@ -47,14 +53,18 @@ def test_equal_outcomes_at_every_width_differ_by_nothing():
 def test_widths_are_equivalent_up_to_a_few_seeds_of_forty(lost, passed):
     # 2 of 40: -0.05 with half-width 0.06; 8 of 40: -0.2 with half-width 0.11
     (check,) = width_independence.checks(
-        by_width(lambda width, n, seed: seed % 4 > 0 and not (width == 20 and seed % 40 < lost * 4 // 3))
+        by_width(
+            lambda width, n, seed: seed % 4 > 0 and not (width == 20 and seed % 40 < lost * 4 // 3)
+        )
     )
     assert check.passed is passed and check.value < 0
 
 
 def test_the_difference_by_hand_and_numbers_of_samples_without_a_difference_left_out():
     # At n = 80 width 20 loses one of two seeds, at n = 120 all succeed everywhere.
-    data = by_width(lambda width, n, seed: n == 120 or not (width == 20 and seed == 0), seeds=2, ns=(80, 120))
+    data = by_width(
+        lambda width, n, seed: n == 120 or not (width == 20 and seed == 0), seeds=2, ns=(80, 120)
+    )
     found = width_independence.differences(data["small"])
     assert found[20].value == pytest.approx(-0.5) and found[200].value == 0
     assert 1000 not in found
@@ -80,14 +90,18 @@ class Given(Runs):
 
 
 def by_dimension(exponent: float, seeds: int = 400, dims=(2, 5, 10, 20)) -> Given:
-    """Success with probability 1 / (1 + (n50 / n)^4), n50 = 8 d^exponent, on a grid around it; a plane that never changes."""
+    """Success with probability 1 / (1 + (n50 / n)^4), n50 = 8 d^exponent, on a grid around it; a
+    plane that never changes.
+    """
     rng = np.random.default_rng(0)
 
     def group(ranks) -> xr.Dataset:
         rows, rho = [], []
         for dim, rank in ranks:
             middle = 8 * rank**exponent
-            for n, seed in itertools.product(np.rint(middle * np.geomspace(0.3, 3, 6)).astype(int), range(seeds)):
+            for n, seed in itertools.product(
+                np.rint(middle * np.geomspace(0.3, 3, 6)).astype(int), range(seeds)
+            ):
                 rows.append({"dim": dim, "n": int(n), "seed": seed})
                 rho.append(1.0 if rng.uniform() < 1 / (1 + (middle / n) ** 4) else 0.5)
         fields = {name: ("cell", [row[name] for row in rows]) for name in rows[0]}
@@ -103,7 +117,9 @@ def test_half_of_the_seeds_is_found_where_it_was_put():
         assert dimension_scaling.n50(part)[0] == pytest.approx(8 * dim**1.3, rel=0.05)
 
 
-@pytest.mark.parametrize(("exponent", "outcomes"), [(1.3, [True, True]), (3.4, [True, False]), (0.0, [False, True])])
+@pytest.mark.parametrize(
+    ("exponent", "outcomes"), [(1.3, [True, True]), (3.4, [True, False]), (0.0, [False, True])]
+)
 def test_the_exponent_is_recovered_and_judged_on_both_sides(exponent, outcomes):
     checks = dimension_scaling.checks(by_dimension(exponent, seeds=60))
     assert checks[0].value == pytest.approx(exponent, abs=0.12)
@@ -126,7 +142,8 @@ def test_success_that_does_not_depend_on_n_has_no_n50():
 
 
 def test_inputs_in_a_plane_of_a_larger_space_train_as_in_the_plane():
-    # Gradients are combinations of inputs: coordinates in which no input varies stay as they started.
+    # Gradients are combinations of inputs: coordinates in which no input varies stay as they
+    # started.
     task = synthetic.linear_task("margin", 30, 2, 0.25, seed=1)
     padded = np.pad(task.x, ((0, 0), (0, 4)))
     wide = nets.dominated(12, 6, 0.3, np.random.default_rng(0))
@@ -183,7 +200,9 @@ def test_the_control_point_has_the_loss_of_the_end_of_training():
 
 
 def at_fixed_width(best) -> Runs:
-    """`best(n)` is rho of the best large start; the small start is at the limit but for n = 10, where it is the best."""
+    """`best(n)` is rho of the best large start; the small start is at the limit but for n = 10,
+    where it is the best.
+    """
 
     def found(run) -> dict:
         return {
@@ -259,7 +278,9 @@ def test_what_happens_at_each_start_is_judged(changed, holds):
     assert [check.holds for check in step_size_sweep.checks(by_step(**changed))] == holds
 
 
-@pytest.mark.parametrize(("small", "unaligned", "holds"), [(0.2, 0.0, True), (0.02, 0.0, False), (0.2, 0.2, False)])
+@pytest.mark.parametrize(
+    ("small", "unaligned", "holds"), [(0.2, 0.0, True), (0.02, 0.0, False), (0.2, 0.2, False)]
+)
 def test_at_the_threshold_both_starts_are_judged_at_one_n(small, unaligned, holds):
     def found(run) -> dict:
         return {"train_mse": unaligned if run.scale == 1.0 else small}
@@ -276,7 +297,11 @@ def tiny_runs(group: str, **settings) -> list[step_size_sweep.Run]:
 def test_a_diverged_run_has_no_error_and_does_not_count_as_staying():
     (run,) = tiny_runs("interpolator", interpolator_step_size=(5.0,), interpolator_time=200.0)
     found = step_size_sweep.measure(run)
-    assert int(found.diverged) == 1 and np.isnan(found.train_mse) and not np.isinf(found.train_curve).any()
+    assert (
+        int(found.diverged) == 1
+        and np.isnan(found.train_mse)
+        and not np.isinf(found.train_curve).any()
+    )
     assert not step_size_sweep.stays(found.expand_dims("cell"))[0]
 
 
@@ -285,18 +310,26 @@ def test_the_small_start_at_three_steps_ends_at_one_point():
     found = [float(step_size_sweep.measure(run).rho) for run in small]
     task = linear_teacher.draw(small[0])
     assert len(found) == 3 and np.ptp(found) < 1e-6
-    assert alignment.rho(0.0, 1.0, task.y) == 0  # and a network that interpolated would have had rho = 0
+    # and a network that interpolated would have had rho = 0
+    assert alignment.rho(0.0, 1.0, task.y) == 0
 
 
 # --- the paper's own width (B1, B2)
 
 
 def at_paper_width(large_rho: float = 0.2, excess: float = 0.01, large_excess: float = 0.2) -> Runs:
-    """Two seeds at n = 640 that end on the limit, the first again in double precision, and a control at n = 160."""
+    """Two seeds at n = 640 that end on the limit, the first again in double precision, and a
+    control at n = 160.
+    """
 
     def found(run) -> dict:
         if run.scale == 1:
-            return {"rho": large_rho, "excess_risk": large_excess, "train_mse": 0.05, "stopped_at": 100}
+            return {
+                "rho": large_rho,
+                "excess_risk": large_excess,
+                "train_mse": 0.05,
+                "stopped_at": 100,
+            }
         error = 0.2 if run.precision == "float64" else 0.22
         return {"rho": 0.9, "excess_risk": excess, "train_mse": error, "stopped_at": 100}
 
@@ -312,7 +345,10 @@ def test_the_runs_at_the_papers_width_are_judged_with_their_control():
 
 
 def test_the_gap_between_the_precisions_is_that_of_the_same_seed():
-    np.testing.assert_allclose(paper_width.precision_gap(at_paper_width()).gap, [0.22 / 0.2 - 1] * 2)  # a law each
+    # a law each
+    np.testing.assert_allclose(
+        paper_width.precision_gap(at_paper_width()).gap, [0.22 / 0.2 - 1] * 2
+    )
 
 
 # --- ten times the paper's width (B1, B2)
@@ -325,21 +361,27 @@ def test_both_engines_end_a_run_alike_and_as_the_run_that_is_looked_at(law):
     for engine in linear_teacher.ENGINES:
         ended = linear_teacher.end(run, engine)
         for name in ("train_mse", "test_mse", "rho", "force"):
-            np.testing.assert_allclose(ended[name], watched[name], rtol=1e-6 if name == "force" else 1e-9, err_msg=name)
+            np.testing.assert_allclose(
+                ended[name], watched[name], rtol=1e-6 if name == "force" else 1e-9, err_msg=name
+            )
         assert ended.stopped_at == watched.stopped_at
         assert (ended.plain_steps < ended.stopped_at) == (engine == "cones")
 
 
 def test_wide_networks_go_by_cones_and_narrow_ones_by_the_sweep(monkeypatch):
     asked = []
-    monkeypatch.setattr(linear_teacher, "end", lambda run, engine: asked.append((run.width, engine)))
+    monkeypatch.setattr(
+        linear_teacher, "end", lambda run, engine: asked.append((run.width, engine))
+    )
     for width in (9_999, 10_000):
         width_independence.measure(linear_teacher.Run(width=width))
     assert set(asked) == {(9_999, "sweep"), (10_000, "cones")}
 
 
 def ten_times_as_wide(rho: float = 0.9) -> Runs:
-    """Two seeds at n = 640 that end on the limit, a control at n = 160, and runs that the plain sweep made as well."""
+    """Two seeds at n = 640 that end on the limit, a control at n = 160, and runs that the plain
+    sweep made as well.
+    """
 
     def found(run) -> dict:
         if run.scale == 1:

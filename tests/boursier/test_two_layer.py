@@ -22,7 +22,10 @@ def problem(n: int = 30, dim: int = 5, width: int = 12, scale: float = 0.5):
 def assert_equal_to_autograd(start, x, y, step_size=0.05, **settings):
     settings |= {"step_size": step_size, "schedule": (0, 100), "probes": {}}
     batches = [{"rng": np.random.default_rng(3)} if settings.get("batch") else {} for _ in range(2)]
-    ours, theirs = descend(start, x, y, **settings, **batches[0])[0], descend_autograd(start, x, y, **settings, **batches[1])[0]
+    ours, theirs = (
+        descend(start, x, y, **settings, **batches[0])[0],
+        descend_autograd(start, x, y, **settings, **batches[1])[0],
+    )
     np.testing.assert_allclose(ours.w, theirs.w, rtol=0, atol=1e-10)
     np.testing.assert_allclose(ours.a, theirs.a, rtol=0, atol=1e-10)
     assert np.abs(ours.w - start.w).max() > 1e-3  # it did move
@@ -68,11 +71,14 @@ def test_both_orders_of_the_sums_are_torchs_step_to_rounding(n, dim, slope):
 
 
 def test_a_coordinate_of_ones_is_a_hidden_bias():
-    # One neuron a = 1, w = (1), b = 1 on x = -2, 3 with y = 0, 6: inactive on the first (z = -1), h = 4 on the second.
-    # D = 1/2 (6 - 4) (3, 1) = (3, 1); a <- 1 + 0.1 (3 + 1) = 1.4; (w, b) <- (1, 1) + 0.1 (3, 1) = (1.3, 1.1).
+    # One neuron a = 1, w = (1), b = 1 on x = -2, 3 with y = 0, 6: inactive on the first (z = -1), h
+    # = 4 on the second. D = 1/2 (6 - 4) (3, 1) = (3, 1); a <- 1 + 0.1 (3 + 1) = 1.4; (w, b) <- (1,
+    # 1) + 0.1 (3, 1) = (1.3, 1.1).
     start = nets.TwoLayer(np.array([1.0]), np.array([[1.0, 1.0]]))
     inputs = nets.with_ones(np.array([[-2.0], [3.0]]))
-    network, _ = descend(start, inputs, np.array([0.0, 6.0]), step_size=0.1, schedule=(0, 1), probes={})
+    network, _ = descend(
+        start, inputs, np.array([0.0, 6.0]), step_size=0.1, schedule=(0, 1), probes={}
+    )
     np.testing.assert_allclose(network.a, [1.4], rtol=1e-15)
     np.testing.assert_allclose(network.w, [[1.3, 1.1]], rtol=1e-15)
 
@@ -81,31 +87,46 @@ def test_probes_inside_a_pass_change_no_minibatch():
     start, x, y = problem()
     settings = {"step_size": 0.05, "probes": {}, "batch": 8}
     whole, _ = descend(start, x, y, schedule=(0, 50), rng=np.random.default_rng(1), **settings)
-    pieces, _ = descend(start, x, y, schedule=(0, 3, 7, 50), rng=np.random.default_rng(1), **settings)
+    pieces, _ = descend(
+        start, x, y, schedule=(0, 3, 7, 50), rng=np.random.default_rng(1), **settings
+    )
     np.testing.assert_array_equal(whole.w, pieces.w)
 
 
 def test_minibatches_certify_no_stationary_point():
     start, x, y = problem()
     with pytest.raises(ValueError, match="tolerance: got 0.001 with minibatches of 8"):
-        descend(start, x, y, step_size=0.1, schedule=(0, 1), probes={}, tolerance=1e-3, batch=8, rng=np.random.default_rng(0))
+        descend(
+            start,
+            x,
+            y,
+            step_size=0.1,
+            schedule=(0, 1),
+            probes={},
+            tolerance=1e-3,
+            batch=8,
+            rng=np.random.default_rng(0),
+        )
     with pytest.raises(ValueError, match="minibatches of 8 need their own generator"):
         descend(start, x, y, step_size=0.1, schedule=(0, 1), probes={}, batch=8)
 
 
 def test_the_padding_of_an_odd_width_has_no_force_of_its_own():
-    # Slope 1/2, a = w = 1, x = (1, -1): h = (1, -1/2). With y = (2, 3/2), r = (1, 2) and the neuron's D = (1 - 2/2) / 2 = 0,
-    # while a neuron at w = 0 would feel 1/2 (1 - 2) / 2 = -1/4.
+    # Slope 1/2, a = w = 1, x = (1, -1): h = (1, -1/2). With y = (2, 3/2), r = (1, 2) and the
+    # neuron's D = (1 - 2/2) / 2 = 0, while a neuron at w = 0 would feel 1/2 (1 - 2) / 2 = -1/4.
     start = nets.TwoLayer(np.array([1.0]), np.array([[1.0]]))
     x, y = np.array([[1.0], [-1.0]]), np.array([2.0, 1.5])
-    network, run = descend(start, x, y, step_size=0.1, schedule=(0, 5), probes={}, tolerance=1e-12, slope=0.5)
+    network, run = descend(
+        start, x, y, step_size=0.1, schedule=(0, 5), probes={}, tolerance=1e-12, slope=0.5
+    )
     assert run.stopped_at == 1 and run.force < 1e-12
     np.testing.assert_array_equal(network.w, start.w)
 
 
 @pytest.mark.parametrize("dim", [5, 10])
 def test_single_precision_follows_double_to_its_own_accuracy(dim):
-    # Few steps: later a sample within rounding of a neuron's hyperplane may count as active in one precision only.
+    # Few steps: later a sample within rounding of a neuron's hyperplane may count as active in one
+    # precision only.
     start, x, y = problem(dim=dim)
     settings = {"step_size": 0.05, "schedule": (0, 20), "probes": {}}
     single = descend(start, x, y, precision="float32", **settings)[0]
@@ -115,8 +136,9 @@ def test_single_precision_follows_double_to_its_own_accuracy(dim):
 
 
 def test_one_step_by_hand():
-    # One neuron a = 1, w = (1, 0); samples (1, 0) with y = 3 is active, (-1, 2) with y = 5 is not. h = (1, 0).
-    # D = 1/2 (3 - 1) (1, 0) = (1, 0); a <- 1 + 0.1 <w, D> = 1.1; w <- (1, 0) + 0.1 * 1 * (1, 0) = (1.1, 0).
+    # One neuron a = 1, w = (1, 0); samples (1, 0) with y = 3 is active, (-1, 2) with y = 5 is not.
+    # h = (1, 0). D = 1/2 (3 - 1) (1, 0) = (1, 0); a <- 1 + 0.1 <w, D> = 1.1; w <- (1, 0) + 0.1 * 1
+    # * (1, 0) = (1.1, 0).
     start = nets.TwoLayer(np.array([1.0]), np.array([[1.0, 0.0]]))
     x, y = np.array([[1.0, 0.0], [-1.0, 2.0]]), np.array([3.0, 5.0])
     network, run = descend(start, x, y, step_size=0.1, schedule=(0, 1), probes={})
@@ -127,7 +149,9 @@ def test_one_step_by_hand():
 
 def test_a_sample_on_the_hyperplane_pulls_nothing():
     start = nets.TwoLayer(np.array([1.0]), np.array([[1.0, 0.0]]))
-    network, run = descend(start, np.array([[0.0, 1.0]]), np.array([1.0]), step_size=0.1, schedule=(0, 5), probes={})
+    network, run = descend(
+        start, np.array([[0.0, 1.0]]), np.array([1.0]), step_size=0.1, schedule=(0, 5), probes={}
+    )
     np.testing.assert_array_equal(network.w, start.w)
     assert float(run.force) == 0
 
@@ -159,12 +183,25 @@ def linear_task():
 def test_the_stopping_rule_fires_below_the_tolerance_and_not_above():
     start, x, y = linear_task()
     probes = {"one": lambda network: 1.0}
-    _, loose = descend(start, x, y, step_size=0.1, schedule=(0, 10, 20_000), probes=probes, tolerance=1e-2)
-    _, tight = descend(start, x, y, step_size=0.1, schedule=(0, 10, 20_000), probes=probes, tolerance=1e-3)
+    _, loose = descend(
+        start, x, y, step_size=0.1, schedule=(0, 10, 20_000), probes=probes, tolerance=1e-2
+    )
+    _, tight = descend(
+        start, x, y, step_size=0.1, schedule=(0, 10, 20_000), probes=probes, tolerance=1e-3
+    )
     assert loose.force < 1e-2 and 10 < loose.stopped_at < tight.stopped_at < 20_000
     assert tight.force < 1e-3
-    np.testing.assert_array_equal(np.isnan(loose.one), [False, False, True])  # what was never reached is NaN
-    _, last = descend(start, x, y, step_size=0.1, schedule=(0, int(loose.stopped_at) - 1), probes={}, tolerance=1e-2)
+    # what was never reached is NaN
+    np.testing.assert_array_equal(np.isnan(loose.one), [False, False, True])
+    _, last = descend(
+        start,
+        x,
+        y,
+        step_size=0.1,
+        schedule=(0, int(loose.stopped_at) - 1),
+        probes={},
+        tolerance=1e-2,
+    )
     assert last.force >= 1e-2  # one step earlier the rule did not hold
 
 
@@ -197,7 +234,15 @@ def test_the_log_schedule_starts_at_zero_ends_at_the_budget_and_never_repeats():
 
 def test_a_zero_start_is_stationary():
     start = nets.TwoLayer(np.zeros(3), np.zeros((3, 2)))
-    _, run = descend(start, np.ones((4, 2)), np.ones(4), step_size=0.1, schedule=(0, 50), probes={}, tolerance=1e-9)
+    _, run = descend(
+        start,
+        np.ones((4, 2)),
+        np.ones(4),
+        step_size=0.1,
+        schedule=(0, 50),
+        probes={},
+        tolerance=1e-9,
+    )
     assert run.stopped_at == 1
 
 

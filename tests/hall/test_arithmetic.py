@@ -1,7 +1,9 @@
-"""The same bits on every processor: what settles the arithmetic, what happens where it is too late, and emulations.
+"""The same bits on every processor: what settles the arithmetic, what happens where it is too late,
+and emulations.
 
-An emulation is a process whose surroundings name another processor to the libraries, as a user's shell or a cluster's module
-files may. Portable arithmetic must win over it; native arithmetic must follow it, or the emulation would show nothing.
+An emulation is a process whose surroundings name another processor to the libraries, as a user's
+shell or a cluster's module files may. Portable arithmetic must win over it; native arithmetic must
+follow it, or the emulation would show nothing.
 """
 
 import json
@@ -34,25 +36,40 @@ CHAPTER = "simple-start-theorem"
 
 
 def emulated(surroundings: dict[str, str], *command: str, limit: float = 280.0) -> str:
-    """Standard output of a command that starts without any of our own settings, in other surroundings."""
+    """Standard output of a command that starts without any of our own settings, in other
+    surroundings.
+    """
     ours = {threads.ARITHMETIC, "SIMPLICITY_WORKERS", *threads._SETTINGS}
-    environment = {name: value for name, value in os.environ.items() if name not in ours} | surroundings
-    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=limit)
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ours
+    } | surroundings
+    done = subprocess.run(
+        command, env=environment, capture_output=True, encoding="utf-8", timeout=limit
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def asked(surroundings: dict[str, str], *words: str) -> dict[str, Any]:
-    return json.loads(emulated(surroundings, sys.executable, str(HERE / "emulated.py"), *words).splitlines()[-1])
+    return json.loads(
+        emulated(surroundings, sys.executable, str(HERE / "emulated.py"), *words).splitlines()[-1]
+    )
 
 
 # --- what settles it
 
 
 def state(environment: dict[str, str], code: str) -> list[Any]:
-    base = {name: value for name, value in os.environ.items() if name not in {threads.ARITHMETIC, *threads._SETTINGS}}
+    base = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {threads.ARITHMETIC, *threads._SETTINGS}
+    }
     done = subprocess.run(
-        [sys.executable, "-c", f"import json\n{code}"], env=base | environment, capture_output=True, encoding="utf-8"
+        [sys.executable, "-c", f"import json\n{code}"],
+        env=base | environment,
+        capture_output=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -69,13 +86,31 @@ print(json.dumps([threads.kind(), threads.in_force(), cores, torch.backends.cpu.
 
 
 @EACH
-def test_the_libraries_take_what_is_portable_whatever_the_surroundings_say(surroundings: dict[str, str]) -> None:
-    wrong = {"MKL_CBWR": "AVX512", "NUMBA_CPU_NAME": "generic", "NPY_ENABLE_CPU_FEATURES": "X86_V4", "NUMBA_OPT": "0"}
-    assert state(surroundings | wrong, LOADED) == ["portable", True, ["Haswell"], "AVX2", "haswell", "COMPATIBLE"]
+def test_the_libraries_take_what_is_portable_whatever_the_surroundings_say(
+    surroundings: dict[str, str],
+) -> None:
+    wrong = {
+        "MKL_CBWR": "AVX512",
+        "NUMBA_CPU_NAME": "generic",
+        "NPY_ENABLE_CPU_FEATURES": "X86_V4",
+        "NUMBA_OPT": "0",
+    }
+    assert state(surroundings | wrong, LOADED) == [
+        "portable",
+        True,
+        ["Haswell"],
+        "AVX2",
+        "haswell",
+        "COMPATIBLE",
+    ]
 
 
 def test_native_arithmetic_leaves_the_surroundings_alone() -> None:
-    given = {threads.ARITHMETIC: "native", "OPENBLAS_CORETYPE": "Nehalem", "ATEN_CPU_CAPABILITY": "default"}
+    given = {
+        threads.ARITHMETIC: "native",
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "ATEN_CPU_CAPABILITY": "default",
+    }
     assert state(given, LOADED) == ["native", True, ["Nehalem"], "DEFAULT", None, None]
 
 
@@ -87,7 +122,9 @@ def test_a_native_process_below_a_portable_one_takes_its_settings_back() -> None
 def test_numpy_loaded_first_is_noticed_where_it_took_more_than_is_portable() -> None:
     first = "import numpy\n" + LOADED
     assert state({"OPENBLAS_CORETYPE": "Nehalem"}, first)[1] is False
-    same = {name: threads._SETTINGS[name] for name in ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")}
+    same = {
+        name: threads._SETTINGS[name] for name in ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
+    }
     assert state(same, "import numpy\n" + LIGHT) is True
 
 
@@ -104,7 +141,9 @@ def test_an_unknown_word_for_the_arithmetic_is_refused() -> None:
         threads.choose("fast")
 
 
-def test_a_processor_without_avx2_is_native_whatever_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_processor_without_avx2_is_native_whatever_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(threads, "_has_avx2", lambda: False)
     assert threads.kind() == "native"
 
@@ -115,10 +154,16 @@ def test_another_c_library_is_named_in_the_key(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_nothing_takes_a_vector_function_that_no_setting_makes_equal() -> None:
-    """torch.sqrt of an array, and the optimisers that call it: MKL's differs between processors by a rounding."""
-    forbidden = re.compile(r"torch\.r?sqrt|\.r?sqrt_?\(\)|torch\.(std|var)\(|optim\.(Ada|RMS|Nadam|RAdam)\w*,(?!.*fused=True)")
+    """torch.sqrt of an array, and the optimisers that call it: MKL's differs between processors by
+    a rounding.
+    """
+    forbidden = re.compile(
+        r"torch\.r?sqrt|\.r?sqrt_?\(\)|torch\.(std|var)\(|optim\.(Ada|RMS|Nadam|RAdam)\w*,(?!.*fused=True)"
+    )
     library = paths.PACKAGE
-    found = [path.name for path in library.rglob("*.py") if forbidden.search(path.read_text("utf-8"))]
+    found = [
+        path.name for path in library.rglob("*.py") if forbidden.search(path.read_text("utf-8"))
+    ]
     assert found == ["threads.py"]  # which says so
 
 
@@ -164,7 +209,9 @@ def test_a_companion_ends_with_its_parent() -> None:
         "print(json.dumps(companion._companion()._process.pid), flush=True)\n"
         "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     )
-    done = subprocess.run([sys.executable, "-c", f"import json\n{code}"], capture_output=True, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", f"import json\n{code}"], capture_output=True, encoding="utf-8"
+    )
     assert gone(int(done.stdout))
 
 
@@ -180,10 +227,14 @@ def gone(pid: int, patience: float = 10.0) -> bool:
 
 
 @EACH
-def test_the_smallest_runs_have_the_recorded_bits_under_another_processors_name(surroundings: dict[str, str]) -> None:
+def test_the_smallest_runs_have_the_recorded_bits_under_another_processors_name(
+    surroundings: dict[str, str],
+) -> None:
     found = asked(surroundings, "tiny")
     assert found["label"] == "portable"
-    expected = {name: records.load(records.experiment(name)).about["tiny"] for name in records.names()}
+    expected = {
+        name: records.load(records.experiment(name)).about["tiny"] for name in records.names()
+    }
     assert found["found"] == expected
 
 
@@ -195,30 +246,52 @@ def test_a_chapter_and_the_ledger_are_the_same_under_another_processors_name(
     state = evidence.collect(paths.root())
     words = ["chapter", CHAPTER, "-o", str(tmp_path / "out.ipynb")]
     code = "import sys; from simplicity.cli import main; sys.exit(main(sys.argv[1:]))"
-    emulated(surroundings | {"SIMPLICITY_STORE": str(tmp_path / "store")}, sys.executable, "-c", code, *words)
+    emulated(
+        surroundings | {"SIMPLICITY_STORE": str(tmp_path / "store")},
+        sys.executable,
+        "-c",
+        code,
+        *words,
+    )
     found = evidence.payloads_of(nbformat.read(tmp_path / "out.ipynb", as_version=4))
     assert [one["checks"] for one in found] == [one["checks"] for one in state.payloads[CHAPTER]]
-    everywhere = [one for payloads in (state.payloads | {CHAPTER: found}).values() for one in payloads]
-    assert evidence.canonical(ledger.rows(everywhere)) == (paths.build() / "html" / "claims.json").read_text("utf-8")
+    everywhere = [
+        one for payloads in (state.payloads | {CHAPTER: found}).values() for one in payloads
+    ]
+    assert evidence.canonical(ledger.rows(everywhere)) == (
+        paths.build() / "html" / "claims.json"
+    ).read_text("utf-8")
 
 
 FEW = ("linear_width", "linear_closeness", "gram_gap", "information_estimator")
 
 
 def test_native_arithmetic_of_another_processor_rounds_otherwise_and_says_the_same() -> None:
-    """The check that can fail: bits differ here, no value further than another seed's, no outcome."""
-    older = {threads.ARITHMETIC: "native", "OPENBLAS_CORETYPE": "Nehalem", "ATEN_CPU_CAPABILITY": "default"}
+    """The check that can fail: bits differ here, no value further than another seed's, no
+    outcome.
+    """
+    older = {
+        threads.ARITHMETIC: "native",
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "ATEN_CPU_CAPABILITY": "default",
+    }
     found = asked(older, "cells", *FEW)
     assert found["label"].startswith("native, ")
     assert any(one["unequal"] for one in found["found"].values())
-    assert [name for name, one in found["found"].items() if one["far"] or not one["same outcomes"]] == []
+    assert [
+        name for name, one in found["found"].items() if one["far"] or not one["same outcomes"]
+    ] == []
 
 
 def test_a_value_as_far_off_as_another_seed_is_near_and_a_further_one_far() -> None:
     record = records.load(records.experiment("linear_width"))
     assert record is not None
-    own, other = (record.dataset.isel(cell=index) for index in records._siblings(record.dataset, 0)[:2])
+    own, other = (
+        record.dataset.isel(cell=index) for index in records._siblings(record.dataset, 0)[:2]
+    )
     assert records.far(own, record, 0) == []
     spread = abs(own["gap_train"] - other["gap_train"])
     assert records.far(own.assign(gap_train=own["gap_train"] + 0.5 * spread), record, 0) == []
-    assert records.far(own.assign(gap_train=own["gap_train"] + 100 * spread + 1), record, 0) == ["gap_train"]
+    assert records.far(own.assign(gap_train=own["gap_train"] + 100 * spread + 1), record, 0) == [
+        "gap_train"
+    ]

@@ -1,4 +1,6 @@
-"""The form of every chapter, read from its source: what design and readers rely on, checked once for all of them."""
+"""The form of every chapter, read from its source: what design and readers rely on, checked once
+for all of them.
+"""
 
 import ast
 import csv
@@ -29,7 +31,9 @@ SECTIONS = [
 MOST_WORDS = 110  # of "In one minute"
 MOST_CELLS, MOST_LINES, MOST_PARAMETERS = 16, 30, 10
 HOW_TO = ["on-your-own-network"]  # pages that run code and judge nothing
-NOTEBOOKS = sorted(path for path in paths.book().glob("*.md") if is_notebook(path.read_text("utf-8")))
+NOTEBOOKS = sorted(
+    path for path in paths.book().glob("*.md") if is_notebook(path.read_text("utf-8"))
+)
 CHAPTERS = [path for path in NOTEBOOKS if path.stem not in HOW_TO]
 ANSWER_FIRST = [path for path in CHAPTERS if "\n```{claim} " in path.read_text("utf-8")]
 rewritten = pytest.mark.parametrize("path", ANSWER_FIRST, ids=lambda path: path.stem)
@@ -46,11 +50,23 @@ def parameters(path: Path) -> ast.Module:
 
 
 def prose(path: Path) -> str:
-    """The text that a reader sees as prose: no code, math, links, targets, addresses or glued values."""
-    text = "\n".join(cell.source for cell in jupytext.read(path).cells if cell.cell_type == "markdown")
+    """The text that a reader sees as prose: no code, math, links, targets, addresses or glued
+    values.
+    """
+    text = "\n".join(
+        cell.source for cell in jupytext.read(path).cells if cell.cell_type == "markdown"
+    )
     captions = re.findall(r"caption: \|\n((?:      .*\n)+)", path.read_text("utf-8"))
     text = "\n".join([text, *captions])
-    for pattern in (r"```.*?```", r"\$\$.*?\$\$", r"\$[^$]*\$", r"`[^`]*`", r"\]\([^)]*\)", r"https?://\S+", r"\{[a-z:]+\}"):
+    for pattern in (
+        r"```.*?```",
+        r"\$\$.*?\$\$",
+        r"\$[^$]*\$",
+        r"`[^`]*`",
+        r"\]\([^)]*\)",
+        r"https?://\S+",
+        r"\{[a-z:]+\}",
+    ):
         text = re.sub(pattern, " ", text, flags=re.DOTALL)
     return text
 
@@ -93,7 +109,9 @@ def test_the_verdict_strip_names_claims_of_this_chapter_that_its_experiments_jud
 
 @rewritten
 def test_a_chapter_answers_first(path):
-    """What is claimed and found in one minute, then a figure, and only two folded cells before it."""
+    """What is claimed and found in one minute, then a figure, and only two folded cells before
+    it.
+    """
     text = path.read_text("utf-8")
     minute = text.partition("**In one minute.**")[2].partition("```{code-cell}")[0]
     words = re.sub(r"\{[\w:-]+\}`[^`]*`", " x ", minute).split()
@@ -113,7 +131,9 @@ def test_every_claim_of_the_strip_has_its_screen(path):
 @rewritten
 def test_every_caption_begins_with_its_message(path):
     captions = re.findall(r"caption: \|\n((?:      .*\n)+)", path.read_text("utf-8"))
-    assert [caption.split()[0] for caption in captions if not caption.strip().startswith("**")] == []
+    assert [
+        caption.split()[0] for caption in captions if not caption.strip().startswith("**")
+    ] == []
 
 
 @rewritten
@@ -149,7 +169,9 @@ def test_every_figure_has_a_name_and_a_caption(path):
 @every_chapter
 def test_parameters_are_typed_literals_with_help(path):
     tree = parameters(path)
-    (source,) = (cell.source for cell in code_cells(path) if "parameters" in cell.metadata.get("tags", []))
+    (source,) = (
+        cell.source for cell in code_cells(path) if "parameters" in cell.metadata.get("tags", [])
+    )
     assert 0 < len(tree.body) <= MOST_PARAMETERS
     for statement, line in zip(tree.body, source.splitlines(), strict=True):
         assert isinstance(statement, ast.AnnAssign) and isinstance(statement.annotation, ast.Name)
@@ -160,7 +182,9 @@ def test_parameters_are_typed_literals_with_help(path):
 
 @every_chapter
 def test_parameters_are_fields_of_a_config_with_its_quick_value(path):
-    """That every Config gets the QUICK value of all it is passed is shown by the executed page: its preset is QUICK."""
+    """That every Config gets the QUICK value of all it is passed is shown by the executed page: its
+    preset is QUICK.
+    """
     for statement in parameters(path).body:
         name, value = statement.target.id, ast.literal_eval(statement.value)
         fitting = [
@@ -168,7 +192,9 @@ def test_parameters_are_fields_of_a_config_with_its_quick_value(path):
             for module in imported_experiments(path)
             if page.same(getattr(groups.preset(module, "QUICK"), name, None), value)
         ]
-        assert fitting or name in handed_on(path), f"{name} = {value} is no field of an experiment's QUICK"
+        assert fitting or name in handed_on(path), (
+            f"{name} = {value} is no field of an experiment's QUICK"
+        )
 
 
 def handed_on(path):
@@ -192,10 +218,16 @@ def test_no_measured_number_is_typed_in_prose(path):
 
 @every_chapter
 def test_every_number_that_a_page_says_by_name_is_used(path):
-    """That every number that is used was said is shown by the build: a missing one is a warning, which fails it."""
+    """That every number that is used was said is shown by the build: a missing one is a warning,
+    which fails it.
+    """
     used = set(re.findall(r"\{glue:text\}`(\w+)", path.read_text("utf-8")))
     nodes = [node for cell in code_cells(path) for node in ast.walk(ast.parse(cell.source))]
-    calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "page.say"]
+    calls = [
+        node
+        for node in nodes
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "page.say"
+    ]
     assert {word.arg for call in calls for word in call.keywords if word.arg} <= used
 
 

@@ -1,6 +1,8 @@
-"""Executing and building, on a copy of the book with one small chapter: what fails keeps failing, what changed is rerun.
+"""Executing and building, on a copy of the book with one small chapter: what fails keeps failing,
+what changed is rerun.
 
-The builds are real ones, in processes of their own, because only these show exit codes and survive between builds.
+The builds are real ones, in processes of their own, because only these show exit codes and survive
+between builds.
 """
 
 import contextlib
@@ -74,7 +76,9 @@ glue("width", width)
 
 It is {glue:text}`value:.3f`.
 """
-INDEX = "# Start\n\n```{ledger-summary}\n```\n\nThe chapter says {glue:text}`small.md::value:.3f`.\n"
+INDEX = (
+    "# Start\n\n```{ledger-summary}\n```\n\nThe chapter says {glue:text}`small.md::value:.3f`.\n"
+)
 TOC = "format: jb-book\nroot: book/index\nchapters:\n  - file: book/small\n  - file: book/ledger\n"
 
 
@@ -87,15 +91,23 @@ class Tree:
     def build(self) -> subprocess.CompletedProcess[str]:
         command = [str(BIN / "jupyter-book"), "build", ".", "-n", "-W", "--keep-going"]
         environment = {**os.environ, "PYTHONPATH": str(self.root / "lib")}
-        return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True)
+        return subprocess.run(
+            command, cwd=self.root, env=environment, capture_output=True, text=True
+        )
 
     def start(self) -> subprocess.Popen[str]:
         """A build as a group of its own, with its own place for temporary files."""
         command = [str(BIN / "jupyter-book"), "build", ".", "-n", "-W", "--keep-going"]
         (self.root / "tmp").mkdir(exist_ok=True)
-        environment = {**os.environ, "PYTHONPATH": str(self.root / "lib"), "TMPDIR": str(self.root / "tmp")}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.root / "lib"),
+            "TMPDIR": str(self.root / "tmp"),
+        }
         pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, cwd=self.root, env=environment, start_new_session=True, **pipes)
+        return subprocess.Popen(
+            command, cwd=self.root, env=environment, start_new_session=True, **pipes
+        )
 
     def edit(self, name: str, old: str, new: str) -> None:
         path = self.root / name
@@ -118,7 +130,8 @@ def kernels_of(client: subprocess.Popen[str]) -> list[psutil.Process]:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    root = tmp_path_factory.mktemp("copy") / "a book {with braces}"  # papermill would fill the braces in
+    # papermill would fill the braces in
+    root = tmp_path_factory.mktemp("copy") / "a book {with braces}"
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(ROOT / "lib", root / "lib", ignore=ignored)
     (root / "lib" / "simplicity" / "novelty.py").write_text("VALUE = 1.0\n")
@@ -135,7 +148,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     return Tree(root)
 
 
-def test_a_failing_assertion_fails_the_build_twice_and_leaves_nothing_that_looks_finished(tree: Tree) -> None:
+def test_a_failing_assertion_fails_the_build_twice_and_leaves_nothing_that_looks_finished(
+    tree: Tree,
+) -> None:
     tree.edit("book/small.md", "assert width > 0", "assert width < 0")
     for _ in range(2):
         done = tree.build()
@@ -143,13 +158,19 @@ def test_a_failing_assertion_fails_the_build_twice_and_leaves_nothing_that_looks
         assert "chapter small: failed" in done.stdout
         assert "chapter small: cell 2 failed" in done.stderr
         assert "width must be positive" in done.stderr
-        assert "\x1b" not in done.stderr and "Extension error" not in done.stderr and "jupyter_book" not in done.stderr
+        assert (
+            "\x1b" not in done.stderr
+            and "Extension error" not in done.stderr
+            and "jupyter_book" not in done.stderr
+        )
         assert not (tree.root / "_build" / "html" / "claims.json").exists()
         assert list((tree.root / "_build" / "runs").iterdir()) == []
     tree.edit("book/small.md", "assert width < 0", "assert width > 0")
 
 
-def test_a_warning_fails_the_build_twice_and_a_changed_library_reaches_every_page(tree: Tree) -> None:
+def test_a_warning_fails_the_build_twice_and_a_changed_library_reaches_every_page(
+    tree: Tree,
+) -> None:
     claims = tree.root / "_build" / "html" / "claims.json"
     first = tree.build()
     assert first.returncode == 0, first.stderr
@@ -185,10 +206,20 @@ def book(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_parameters_reach_the_injected_cell_and_the_record(book: Path, tmp_path: Path) -> None:
     record = execute.execute("small", tmp_path / "out.ipynb", {"width": "100", "scale": 2})
     notebook = nbformat.read(tmp_path / "out.ipynb", as_version=4)
-    injected = [cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", [])]
-    assert [line for line in injected[0].source.splitlines() if "=" in line] == ["width = 100", "scale = 2.0"]
+    injected = [
+        cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", [])
+    ]
+    assert [line for line in injected[0].source.splitlines() if "=" in line] == [
+        "width = 100",
+        "scale = 2.0",
+    ]
     assert record["parameters"]["given"] == {"width": 100, "scale": 2.0}
-    assert record["parameters"]["defaults"] == {"width": 20, "scale": 0.5, "law": "gauss", "null": False}
+    assert record["parameters"]["defaults"] == {
+        "width": 20,
+        "scale": 0.5,
+        "law": "gauss",
+        "null": False,
+    }
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record["started"])
     assert str(book) not in (tmp_path / "out.ipynb").read_text("utf-8")
 
@@ -196,7 +227,11 @@ def test_parameters_reach_the_injected_cell_and_the_record(book: Path, tmp_path:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"wdith": 3}, "unknown parameter of small: got 'wdith' (did you mean width?), allowed width, scale, law, null"),
+        (
+            {"wdith": 3},
+            "unknown parameter of small: got 'wdith' (did you mean width?), allowed width, scale, "
+            "law, null",
+        ),
         ({"width": 1.5}, "width: got 1.5, allowed a whole number"),
         ({"width": True}, "width: got True, allowed a whole number"),
         ({"width": "many"}, "width: got 'many', allowed a whole number"),
@@ -216,25 +251,33 @@ def test_wrong_parameters_are_refused_before_anything_is_written(
 
 
 def test_an_unknown_chapter_and_a_missing_folder_are_refused(book: Path, tmp_path: Path) -> None:
-    with pytest.raises(Problem, match=r"unknown chapter: got 'smal' \(did you mean small\?\), allowed small"):
+    with pytest.raises(
+        Problem, match=r"unknown chapter: got 'smal' \(did you mean small\?\), allowed small"
+    ):
         execute.execute("smal", tmp_path / "out.ipynb")
     with pytest.raises(Problem, match="output: got .* allowed a file in an existing folder"):
         execute.execute("small", tmp_path / "nowhere" / "out.ipynb")
 
 
 def test_a_failing_cell_leaves_no_file_and_tells_the_cell(book: Path, tmp_path: Path) -> None:
-    with pytest.raises(execute.ChapterFailed, match="(?s)chapter small: cell 3 failed.*assert width > 0.*width must be"):
+    with pytest.raises(
+        execute.ChapterFailed,
+        match="(?s)chapter small: cell 3 failed.*assert width > 0.*width must be",
+    ):
         execute.execute("small", tmp_path / "out.ipynb", {"width": -1})
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.filterwarnings("ignore:The specified file .* does not end in one of:UserWarning")  # pytest has its own list
+# pytest has its own list
+@pytest.mark.filterwarnings("ignore:The specified file .* does not end in one of:UserWarning")
 def test_papermill_reads_a_text_notebook_and_tells_its_parameters(
     book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(book)
     address, shell = "jupytext://book/small.md", CliRunner()
-    ran = shell.invoke(papermill, [address, str(tmp_path / "out.ipynb"), "-p", "width", "100", "--cwd", "book"])
+    ran = shell.invoke(
+        papermill, [address, str(tmp_path / "out.ipynb"), "-p", "width", "100", "--cwd", "book"]
+    )
     assert ran.exit_code == 0, ran.output
     assert "width = 100" in (tmp_path / "out.ipynb").read_text("utf-8")
     told = shell.invoke(papermill, ["--help-notebook", address])
@@ -243,8 +286,18 @@ def test_papermill_reads_a_text_notebook_and_tells_its_parameters(
     assert "Unknown type" not in told.output
 
 
-def test_papermill_works_from_any_folder_and_without_words_that_look_like_faults(book: Path, tmp_path: Path) -> None:
-    command = [str(BIN / "papermill"), "jupytext://small.md", "out.ipynb", "-p", "scale", "nan", "--no-progress-bar"]
+def test_papermill_works_from_any_folder_and_without_words_that_look_like_faults(
+    book: Path, tmp_path: Path
+) -> None:
+    command = [
+        str(BIN / "papermill"),
+        "jupytext://small.md",
+        "out.ipynb",
+        "-p",
+        "scale",
+        "nan",
+        "--no-progress-bar",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(book / "lib")}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -268,8 +321,12 @@ def test_an_address_means_the_working_folder_then_the_checkout_then_its_book(
 
 def test_a_chapters_own_refusal_is_its_line(book: Path, tmp_path: Path) -> None:
     text = (book / "book" / "small.md").read_text("utf-8")
-    refusing = text.replace("assert width > 0,", "from simplicity.problems import Problem\nif width < 1: raise Problem(")
-    (book / "book" / "refusing.md").write_text(refusing.replace('be positive"', 'be positive")'), "utf-8")
+    refusing = text.replace(
+        "assert width > 0,", "from simplicity.problems import Problem\nif width < 1: raise Problem("
+    )
+    (book / "book" / "refusing.md").write_text(
+        refusing.replace('be positive"', 'be positive")'), "utf-8"
+    )
     with pytest.raises(Problem) as refused:
         execute.execute("refusing", tmp_path / "out.ipynb", {"width": -1})
     assert str(refused.value) == "width must be positive"
@@ -278,7 +335,9 @@ def test_a_chapters_own_refusal_is_its_line(book: Path, tmp_path: Path) -> None:
     (book / "book" / "refusing.md").unlink()
 
 
-def test_a_chapters_key_sees_the_books_data_and_what_is_installed(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chapters_key_sees_the_books_data_and_what_is_installed(
+    book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def key_with(path: str, content: str) -> str:
         target = book / "book" / path
         before = target.read_bytes() if target.exists() else None
@@ -289,19 +348,45 @@ def test_a_chapters_key_sees_the_books_data_and_what_is_installed(book: Path, mo
         return found
 
     now = build.key(book, "small")
-    for path in ("authors_curves.csv", "paper_values.csv", "claims.csv", "new.csv", "results/new.json"):
+    for path in (
+        "authors_curves.csv",
+        "paper_values.csv",
+        "claims.csv",
+        "new.csv",
+        "results/new.json",
+    ):
         assert key_with(path, "1") != now, path
-    for path in ("references.bib", "another.md", "_static/style.css", ".authors_curves.csv.swp", "claims.csv~"):
+    for path in (
+        "references.bib",
+        "another.md",
+        "_static/style.css",
+        ".authors_curves.csv.swp",
+        "claims.csv~",
+    ):
         assert key_with(path, "1") == now, path
     assert build.key(book, "small") == now
     installed = build._version
-    monkeypatch.setattr(build, "_version", lambda name: "0.0" if name == "matplotlib" else installed(name))
+    monkeypatch.setattr(
+        build, "_version", lambda name: "0.0" if name == "matplotlib" else installed(name)
+    )
     assert build.key(book, "small") != now
 
 
 def test_a_page_that_shows_a_table_is_read_again_when_the_table_changes(tmp_path: Path) -> None:
     (tmp_path / "index.md").write_text("# Start\n\n```{csv-table} Told\n:file: table.csv\n```\n")
-    command = [sys.executable, "-m", "sphinx", "-C", "-q", "-D", "extensions=myst_nb", "-D", "root_doc=index", ".", "site"]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-C",
+        "-q",
+        "-D",
+        "extensions=myst_nb",
+        "-D",
+        "root_doc=index",
+        ".",
+        "site",
+    ]
     for value in ("first", "second"):
         (tmp_path / "table.csv").write_text(f"{value},2\n")
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
@@ -312,15 +397,23 @@ def test_a_page_that_shows_a_table_is_read_again_when_the_table_changes(tmp_path
 ENDLESS = "\n```{code-cell} ipython3\nwhile True:\n    pass\n```\n"
 
 
-def test_ctrl_c_ends_a_build_with_all_that_it_started_and_keeps_what_is_finished(tree: Tree) -> None:
+def test_ctrl_c_ends_a_build_with_all_that_it_started_and_keeps_what_is_finished(
+    tree: Tree,
+) -> None:
     text = (tree.root / "book" / "small.md").read_text("utf-8")
-    names = [f"endless-{number}" for number in range(1 + (os.cpu_count() or 1))]  # the last one has to wait
+    # the last one has to wait
+    names = [f"endless-{number}" for number in range(1 + (os.cpu_count() or 1))]
     for name in names:
-        (tree.root / "book" / f"{name}.md").write_text(text.replace("\n## Verdict", ENDLESS + "\n## Verdict"), "utf-8")
+        (tree.root / "book" / f"{name}.md").write_text(
+            text.replace("\n## Verdict", ENDLESS + "\n## Verdict"), "utf-8"
+        )
     (tree.root / "_toc.yml").write_text(TOC + "".join(f"  - file: book/{name}\n" for name in names))
     shutil.rmtree(build.runs(tree.root), ignore_errors=True)
     client = tree.start()
-    while len(kernels_of(client)) < len(names) - 1 or not (build.runs(tree.root) / "small.json").exists():
+    while (
+        len(kernels_of(client)) < len(names) - 1
+        or not (build.runs(tree.root) / "small.json").exists()
+    ):
         assert client.poll() is None
         time.sleep(0.2)
     started = psutil.Process(client.pid).children(recursive=True)
@@ -330,7 +423,10 @@ def test_ctrl_c_ends_a_build_with_all_that_it_started_and_keeps_what_is_finished
     assert err.strip() == "interrupted: chapters that are finished are kept"
     assert "endless" not in out
     assert psutil.wait_procs(started, timeout=20)[1] == []
-    assert sorted(path.name for path in build.runs(tree.root).iterdir()) == ["small.ipynb", "small.json"]
+    assert sorted(path.name for path in build.runs(tree.root).iterdir()) == [
+        "small.ipynb",
+        "small.json",
+    ]
     assert list((tree.root / "tmp").iterdir()) == []
     for name in names:
         (tree.root / "book" / f"{name}.md").unlink()
@@ -340,12 +436,18 @@ def test_ctrl_c_ends_a_build_with_all_that_it_started_and_keeps_what_is_finished
 @pytest.mark.parametrize("unfinished", [True, False])
 def test_after_an_unfinished_build_every_page_is_read_again(unfinished: bool) -> None:
     state = evidence.State({}, {}, {}, frozenset())
-    env = SimpleNamespace(simplicity=state, simplicity_digest=evidence.digest(state), found_docs={"a", "b"})
+    env = SimpleNamespace(
+        simplicity=state, simplicity_digest=evidence.digest(state), found_docs={"a", "b"}
+    )
     app = SimpleNamespace(simplicity_reread=unfinished)
-    assert sphinx_extension._outdated(app, env, set(), set(), set()) == ({"a", "b"} if unfinished else set())
+    assert sphinx_extension._outdated(app, env, set(), set(), set()) == (
+        {"a", "b"} if unfinished else set()
+    )
 
 
-def test_notebooks_have_every_cell_no_output_and_a_kernel_that_jupyter_knows(book: Path, tmp_path: Path) -> None:
+def test_notebooks_have_every_cell_no_output_and_a_kernel_that_jupyter_knows(
+    book: Path, tmp_path: Path
+) -> None:
     (written,) = build.notebooks(book, tmp_path)
     notebook = nbformat.read(written, as_version=4)
     assert written.name == "small.ipynb"

@@ -1,4 +1,6 @@
-"""The table of changes: its rows are whole, speak of claims that there are, and are shown claim by claim."""
+"""The table of changes: its rows are whole, speak of claims that there are, and are shown claim by
+claim.
+"""
 
 import csv
 import datetime
@@ -16,7 +18,8 @@ def test_every_row_is_whole_and_speaks_of_a_claim() -> None:
     with open(paths.book() / changes_page.FILE, newline="", encoding="utf-8") as file:
         assert tuple(next(csv.reader(file))) == changes_page.COLUMNS
     for row in ROWS:
-        assert set(row) == set(changes_page.COLUMNS), row  # a comma outside of quotes makes one more
+        # a comma outside of quotes makes one more
+        assert set(row) == set(changes_page.COLUMNS), row
         assert row["claim"] in ledger.ids() and row["what"] in changes_page.KINDS, row
         assert datetime.date.fromisoformat(row["date"]) and row["after"] and row["why"], row
         assert row["what"] == "new row" or row["before"], row

@@ -13,7 +13,9 @@ class Run:
 
 
 def drawn(value: claims.Estimate, rule: claims.Criterion, control: claims.Control) -> str:
-    return check_picture.picture(claims.check(Run(), "B1.x", "theorem", "s", value, rule, control).row())
+    return check_picture.picture(
+        claims.check(Run(), "B1.x", "theorem", "s", value, rule, control).row()
+    )
 
 
 def number(svg: str, mark: str, name: str) -> float:
@@ -24,7 +26,11 @@ def number(svg: str, mark: str, name: str) -> float:
 
 @pytest.mark.parametrize("value", [0.5, 2.0])
 def test_a_value_lies_in_the_band_just_where_the_criterion_holds(value: float) -> None:
-    svg = drawn(claims.exact(value), claims.below(1), claims.control("other", claims.exact(3.0), claims.above(1)))
+    svg = drawn(
+        claims.exact(value),
+        claims.below(1),
+        claims.control("other", claims.exact(3.0), claims.above(1)),
+    )
     right = number(svg, "criterion", "x") + number(svg, "criterion", "width")
     assert (number(svg, "value", "cx") < right) is (value < 1)
     assert number(svg, "control", "cx") > right
@@ -34,7 +40,11 @@ def test_a_value_lies_in_the_band_just_where_the_criterion_holds(value: float) -
 def test_an_interval_spans_its_value_and_far_numbers_are_on_a_logarithmic_axis() -> None:
     estimate = claims.Estimate(1e-3, (1e-4, 1e-2), "range", 3)
     svg = drawn(estimate, claims.interval_below(1.0), claims.no_control("none"))
-    left, middle, right = number(svg, "interval", "x1"), number(svg, "value", "cx"), number(svg, "interval", "x2")
+    left, middle, right = (
+        number(svg, "interval", "x1"),
+        number(svg, "value", "cx"),
+        number(svg, "interval", "x2"),
+    )
     assert middle - left == pytest.approx(right - middle, abs=0.3)
 
 

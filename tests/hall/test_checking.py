@@ -12,7 +12,20 @@ from simplicity.evidence.claims import Check
 
 def made(name: str, passed: bool | None) -> Check:
     control = claims.no_control("arithmetic" if passed is not None else "2 seeds, 5 are needed")
-    return Check("B1", "empirical", name, 1.0, None, "none", 3, "below 2", passed, "QUICK", control, id=f"B1.{name}")
+    return Check(
+        "B1",
+        "empirical",
+        name,
+        1.0,
+        None,
+        "none",
+        3,
+        "below 2",
+        passed,
+        "QUICK",
+        control,
+        id=f"B1.{name}",
+    )
 
 
 @pytest.mark.parametrize(
@@ -26,7 +39,11 @@ def made(name: str, passed: bool | None) -> Check:
     ],
 )
 def test_agreement_is_over_the_checks_that_both_runs_judge(
-    monkeypatch: pytest.MonkeyPatch, fresh: list[Check], agreement: str, judged: int, otherwise: tuple[str, ...]
+    monkeypatch: pytest.MonkeyPatch,
+    fresh: list[Check],
+    agreement: str,
+    judged: int,
+    otherwise: tuple[str, ...],
 ) -> None:
     monkeypatch.setattr(ledger, "full_checks", lambda: [made("a", True), made("b", False)])
     found = checking.row("B1", fresh)
@@ -37,7 +54,16 @@ def test_agreement_is_over_the_checks_that_both_runs_judge(
 def test_fresh_seeds_are_told_can_be_asked_for_again_and_are_none_of_the_published(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["check", "b21", "--preset", "TINY", "--store", str(tmp_path / "store"), "-o", str(tmp_path / "table.csv")]
+    words = [
+        "check",
+        "b21",
+        "--preset",
+        "TINY",
+        "--store",
+        str(tmp_path / "store"),
+        "-o",
+        str(tmp_path / "table.csv"),
+    ]
     assert main([*words, "--fresh"]) == 0
     first = capsys.readouterr().out
     seed = int(first.split("seeds from ")[1].split()[0])
@@ -45,10 +71,16 @@ def test_fresh_seeds_are_told_can_be_asked_for_again_and_are_none_of_the_publish
     assert main([*words, "--fresh", str(seed)]) == 0
     assert capsys.readouterr().out == first
     (row,) = csv.DictReader((tmp_path / "table.csv").read_text().splitlines())
-    assert row["claim"] == "B21" and row["agreement"] in (checking.AGREES, checking.DIFFERS, checking.OPEN)
+    assert row["claim"] == "B21" and row["agreement"] in (
+        checking.AGREES,
+        checking.DIFFERS,
+        checking.OPEN,
+    )
 
 
-def test_a_claim_after_fresh_is_the_claim_and_no_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_claim_after_fresh_is_the_claim_and_no_seed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["check", "--preset", "TINY", "--store", str(tmp_path), "--fresh", "b21"]) == 0
     assert "  B21." in capsys.readouterr().out
 
@@ -62,6 +94,8 @@ def test_a_claim_after_fresh_is_the_claim_and_no_seed(tmp_path: Path, capsys: py
         (["check", "B1", "--seeds", "0"], "seeds: got '0'"),
     ],
 )
-def test_wrong_words_are_refused(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_words_are_refused(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(words) == 2
     assert told in capsys.readouterr().err

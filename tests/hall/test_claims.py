@@ -12,13 +12,27 @@ from scipy import stats
 from simplicity.evidence import claims
 from simplicity.evidence.claims import Check, Control, Criterion, Estimate
 
-RUN = xr.Dataset({"rho": ("cell", [0.5, 1.0, 2.0])}, {"n": ("cell", [10, 20, 20])}, {"preset": "TINY"})
+RUN = xr.Dataset(
+    {"rho": ("cell", [0.5, 1.0, 2.0])}, {"n": ("cell", [10, 20, 20])}, {"preset": "TINY"}
+)
 NOTHING = claims.share([])
 
 
 def one(value: float = 0.0, *, passed: bool | None = True, control: Control | None = None) -> Check:
     behaves = Control("changed", 3.0, "above 2", True)
-    return Check("B1", "empirical", f"value {value}", value, None, "none", 1, "below 1", passed, "TINY", control or behaves)
+    return Check(
+        "B1",
+        "empirical",
+        f"value {value}",
+        value,
+        None,
+        "none",
+        1,
+        "below 1",
+        passed,
+        "TINY",
+        control or behaves,
+    )
 
 
 MISBEHAVES = Control("changed", 1.0, "above 2", False)
@@ -35,10 +49,16 @@ UNJUDGED = Control("changed", None, "above 2", None)
         (0, 1, 0.0, 0.975),
     ],
 )
-def test_the_interval_of_a_share_is_the_tabulated_one(hits: int, total: int, low: float, high: float) -> None:
+def test_the_interval_of_a_share_is_the_tabulated_one(
+    hits: int, total: int, low: float, high: float
+) -> None:
     found = claims.share([True] * hits + [False] * (total - hits))
     assert found.interval == pytest.approx((low, high), abs=5e-5)
-    assert (found.value, found.seeds, found.interval_kind) == (hits / total, total, "Clopper-Pearson 95 %")
+    assert (found.value, found.seeds, found.interval_kind) == (
+        hits / total,
+        total,
+        "Clopper-Pearson 95 %",
+    )
 
 
 @pytest.mark.parametrize("hits", [1, 3, 17, 29])
@@ -56,7 +76,9 @@ def test_the_interval_of_five_values_is_students() -> None:
 
 
 def test_rules_about_where_an_interval_lies():
-    around, over, none = (Estimate(1.0, interval, "t 95 %", 9) for interval in ((-1.0, 3.0), (0.5, 1.5), None))
+    around, over, none = (
+        Estimate(1.0, interval, "t 95 %", 9) for interval in ((-1.0, 3.0), (0.5, 1.5), None)
+    )
     contains, exceeds = claims.interval_contains(0), claims.interval_above(0)
     assert (contains.text, exceeds.text) == ("interval contains 0", "interval above 0")
     assert [contains.holds(one) for one in (around, over, none)] == [True, False, False]
@@ -77,7 +99,8 @@ def test_students_interval_covers_the_mean_as_often_as_it_says() -> None:
 
 def test_the_interval_of_a_median_lies_at_order_statistics() -> None:
     found = claims.median(np.arange(10, 0, -1))
-    # 1 - 2 P(Bin(10, 1/2) <= 1) = 0.979 for the second and the ninth; the third and the eighth give 0.891 only
+    # 1 - 2 P(Bin(10, 1/2) <= 1) = 0.979 for the second and the ninth; the third and the eighth give
+    # 0.891 only
     assert found == Estimate(5.5, (2, 9), "order statistics 95 %", 10)
 
 
@@ -110,7 +133,9 @@ def test_an_exact_number_has_no_interval() -> None:
     ],
     ids=lambda value: value.text if isinstance(value, claims.Criterion) else None,
 )
-def test_a_criterion_holds_on_one_side_of_its_bound(criterion: claims.Criterion, inside: float, outside: float) -> None:
+def test_a_criterion_holds_on_one_side_of_its_bound(
+    criterion: claims.Criterion, inside: float, outside: float
+) -> None:
     assert criterion.holds(claims.exact(inside))
     assert not criterion.holds(claims.exact(outside))
 
@@ -119,7 +144,9 @@ def test_a_criterion_holds_on_one_side_of_its_bound(criterion: claims.Criterion,
     ("interval", "holds"),
     [((0.7, 1.3), True), ((0.69, 1.3), False), ((0.7, 1.31), False), (None, False)],
 )
-def test_an_interval_must_lie_inside_whole(interval: tuple[float, float] | None, holds: bool) -> None:
+def test_an_interval_must_lie_inside_whole(
+    interval: tuple[float, float] | None, holds: bool
+) -> None:
     criterion = claims.interval_within(0.7, 1.3)
     assert criterion.text == "interval inside [0.7, 1.3]"
     assert criterion.holds(Estimate(1.0, interval, "t 95 %", 9)) is holds
@@ -127,25 +154,43 @@ def test_an_interval_must_lie_inside_whole(interval: tuple[float, float] | None,
 
 def test_no_criterion_holds_for_nan() -> None:
     nan = Estimate(math.nan, (math.nan, math.nan), "t 95 %", 5)
-    rules = [claims.below(1), claims.above(1), claims.at_least(1), claims.between(0, 1), claims.every_seed(), claims.no_seed()]
+    rules = [
+        claims.below(1),
+        claims.above(1),
+        claims.at_least(1),
+        claims.between(0, 1),
+        claims.every_seed(),
+        claims.no_seed(),
+    ]
     assert not any(rule.holds(nan) for rule in [*rules, claims.interval_within(0, 1)])
 
 
 def test_a_check_takes_its_preset_from_the_run() -> None:
     control = claims.control("n = 20", claims.exact(2), claims.above(1))
     found = claims.check(RUN, "B1", "theorem", "rho", claims.exact(0.5), claims.below(1), control)
-    assert (found.preset, found.passed, found.criterion, found.holds) == ("TINY", True, "below 1", True)
+    assert (found.preset, found.passed, found.criterion, found.holds) == (
+        "TINY",
+        True,
+        "below 1",
+        True,
+    )
     assert control == Control("n = 20", 2.0, "above 1", True, slack=1.0, band=(1, None))
-    bare = claims.check(xr.Dataset(), "B1", "theorem", "rho", claims.exact(0.5), claims.below(1), control)
+    bare = claims.check(
+        xr.Dataset(), "B1", "theorem", "rho", claims.exact(0.5), claims.below(1), control
+    )
     assert bare.preset == "custom"
 
 
-@pytest.mark.parametrize("empty", [claims.share([]), claims.mean([]), claims.median([math.nan]), claims.exact(math.nan)])
+@pytest.mark.parametrize(
+    "empty", [claims.share([]), claims.mean([]), claims.median([math.nan]), claims.exact(math.nan)]
+)
 def test_a_statistic_over_no_cells_is_neither_passed_nor_failed(empty: Estimate) -> None:
     assert (empty.seeds, empty.interval) == (0, None)
     control = claims.control("changed", empty, claims.above(1))
     assert control == Control("changed", None, "above 1", None, band=(1, None))
-    found = claims.check(RUN, "B1", "empirical", "rho", empty, claims.no_seed(), claims.no_control("none exists"))
+    found = claims.check(
+        RUN, "B1", "empirical", "rho", empty, claims.no_seed(), claims.no_control("none exists")
+    )
     assert found.passed is None and found.holds is None
 
 
@@ -168,7 +213,12 @@ def test_a_check_holds_when_its_criterion_is_met_and_its_control_behaves(
     assert one(passed=passed, control=control).holds is holds
 
 
-GOOD, BAD, VAIN, OPEN = one(1), one(2, passed=False), one(3, control=MISBEHAVES), one(4, passed=None)
+GOOD, BAD, VAIN, OPEN = (
+    one(1),
+    one(2, passed=False),
+    one(3, control=MISBEHAVES),
+    one(4, passed=None),
+)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +246,10 @@ def test_a_verdict_follows_from_its_checks(checks: list[Check], expected: str) -
 
 def test_a_verdict_names_what_failed_what_misbehaved_and_what_was_not_judged() -> None:
     reason = claims.verdict("B1", [GOOD, BAD, VAIN, OPEN]).reason
-    assert reason == "value 2: 2, criterion below 1; control changed: 1, had to be above 2; not judged: value 4"
+    assert (
+        reason
+        == "value 2: 2, criterion below 1; control changed: 1, had to be above 2; not judged: value 4"
+    )
 
 
 @pytest.mark.parametrize(
@@ -222,11 +275,16 @@ def test_a_row_has_the_fields_of_the_ledger_and_null_for_what_json_does_not_know
     ]  # fmt: skip
     assert row["value"] is None and math.isnan(claims.from_row(row).value)
     assert set(row["control"]) == {"what", "value", "criterion", "passed", "slack", "band"}
-    assert one(control=claims.no_control("arithmetic")).row()["control"] == {"what": "none", "why": "arithmetic"}
+    assert one(control=claims.no_control("arithmetic")).row()["control"] == {
+        "what": "none",
+        "why": "arithmetic",
+    }
 
 
 @pytest.mark.parametrize(("value", "misses"), [(0.9, False), (1.0, True), (1.1, True)])
-def test_a_control_behaves_where_it_fails_the_criterion_of_its_check(value: float, misses: bool) -> None:
+def test_a_control_behaves_where_it_fails_the_criterion_of_its_check(
+    value: float, misses: bool
+) -> None:
     found = claims.control("other", claims.exact(value), claims.fails(claims.below(1)))
     assert (found.passed, found.criterion) == (misses, "not below 1")
     assert found.slack == pytest.approx(value - 1)
@@ -240,7 +298,9 @@ RULES = [
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.text)
 @pytest.mark.parametrize("at", [1.0, 2.5, 4.0])
-def test_a_criterion_holds_just_where_its_band_has_the_interval_and_its_slack_is_positive(rule: Criterion, at: float) -> None:
+def test_a_criterion_holds_just_where_its_band_has_the_interval_and_its_slack_is_positive(
+    rule: Criterion, at: float
+) -> None:
     estimate = Estimate(at, (at - 0.1, at + 0.1), "range", 3)
     low, high = rule.band or (None, None)
     inside = (low is None or low <= at - 0.1) and (high is None or at + 0.1 <= high)
@@ -254,7 +314,11 @@ def test_what_a_run_cannot_judge_is_said_with_the_reason() -> None:
     judged = claims.check(*plain, needs=2)  # type: ignore[arg-type]
     assert (judged.holds, judged.claim, judged.id, judged.name) == (True, "B1", "B1.rho", "B1.rho")
     lacking = claims.check(*plain, needs=3)  # type: ignore[arg-type]
-    assert (lacking.holds, lacking.control.why, lacking.criterion) == (None, "2 seeds, 3 are needed", "below 3")
+    assert (lacking.holds, lacking.control.why, lacking.criterion) == (
+        None,
+        "2 seeds, 3 are needed",
+        "below 3",
+    )
     aside = claims.check(*plain, unless="the theorem is about d >= 25")  # type: ignore[arg-type]
     assert (aside.passed, aside.control.why) == (None, "the theorem is about d >= 25")
     found = claims.verdict("B1", [judged, lacking])
@@ -268,14 +332,25 @@ def test_numbers_of_numpy_become_plain_in_a_row() -> None:
 
 @pytest.mark.parametrize(
     ("fields", "rho"),
-    [({"n": 20}, [1.0, 2.0]), ({"n": (10, 20)}, [0.5, 1.0, 2.0]), ({"n": 30}, []), ({}, [0.5, 1.0, 2.0])],
+    [
+        ({"n": 20}, [1.0, 2.0]),
+        ({"n": (10, 20)}, [0.5, 1.0, 2.0]),
+        ({"n": 30}, []),
+        ({}, [0.5, 1.0, 2.0]),
+    ],
 )
 def test_cells_are_selected_by_their_fields_possibly_none(fields: dict, rho: list[float]) -> None:
     assert claims.cells_where(RUN, **fields).rho.values.tolist() == rho
 
 
 def test_what_cannot_be_tested_here_is_not_judged_and_says_why():
-    one = claims.not_testable(xr.Dataset(attrs={"preset": "FULL"}), "B16", "empirical", "rho at the end", "rho still falls")
+    one = claims.not_testable(
+        xr.Dataset(attrs={"preset": "FULL"}),
+        "B16",
+        "empirical",
+        "rho at the end",
+        "rho still falls",
+    )
     assert one.passed is None and one.holds is None
     found = claims.verdict("B16", [one])
     assert found.verdict == "not testable" and "rho still falls" in found.reason
@@ -321,12 +396,20 @@ def test_the_slack_is_the_distance_to_the_bound_with_the_sign_of_the_outcome(
 def test_the_margin_counts_half_widths_of_the_interval() -> None:
     dataset = xr.Dataset(attrs={"preset": "QUICK"})
     control = claims.control("nothing", estimate(0.9, 0.8, 1.0), claims.above(0.5))
-    one = claims.check(dataset, "B1", "empirical", "s", estimate(0.3, 0.2, 0.4), claims.below(0.5), control)
+    one = claims.check(
+        dataset, "B1", "empirical", "s", estimate(0.3, 0.2, 0.4), claims.below(0.5), control
+    )
     assert one.slack == pytest.approx(0.2) and one.margin == pytest.approx(2.0)
     assert one.control.slack == pytest.approx(0.4)
-    whole = claims.check(dataset, "B1", "empirical", "s", claims.exact(0.3), claims.below(0.5), control)
+    whole = claims.check(
+        dataset, "B1", "empirical", "s", claims.exact(0.3), claims.below(0.5), control
+    )
     assert whole.slack == pytest.approx(0.2) and whole.margin is None
-    every = claims.check(dataset, "B1", "empirical", "s", claims.share([True] * 5), claims.every_seed(), control)
+    every = claims.check(
+        dataset, "B1", "empirical", "s", claims.share([True] * 5), claims.every_seed(), control
+    )
     assert every.slack is None and every.margin is None
-    nothing = claims.check(dataset, "B1", "empirical", "s", claims.mean([]), claims.below(0.5), control)
+    nothing = claims.check(
+        dataset, "B1", "empirical", "s", claims.mean([]), claims.below(0.5), control
+    )
     assert nothing.slack is None and nothing.passed is None

@@ -1,4 +1,6 @@
-"""A cluster of other Python versions is refused in one sentence, before any function is sent to it."""
+"""A cluster of other Python versions is refused in one sentence, before any function is sent to
+it.
+"""
 
 import platform
 from collections.abc import Iterator
@@ -16,7 +18,10 @@ MINOR = ".".join(HERE.split(".")[:2])
 
 
 def info(version: str | None) -> dict[str, Any]:
-    return {"host": {"python": version}, "packages": {} if version is None else {"python": f"{version}.final.0"}}
+    return {
+        "host": {"python": version},
+        "packages": {} if version is None else {"python": f"{version}.final.0"},
+    }
 
 
 class Fake:
@@ -46,8 +51,17 @@ class Fake:
     [
         ("3.98.1", [HERE], "python: got 3.98.1 at the scheduler, allowed {here} as here"),
         (HERE, [HERE, "3.98.1"], "python: got 3.98.1 at tcp://w:1, allowed {here} as here"),
-        ("3.99.0", ["3.98.1", HERE], "python: got 3.99.0 at the scheduler, 3.98.1 at tcp://w:0, allowed {here} as here"),
-        (HERE, ["3.98.1"] * 5, "python: got 3.98.1 at tcp://w:0, tcp://w:1, tcp://w:2 and 2 more, allowed {here} as here"),
+        (
+            "3.99.0",
+            ["3.98.1", HERE],
+            "python: got 3.99.0 at the scheduler, 3.98.1 at tcp://w:0, allowed {here} as here",
+        ),
+        (
+            HERE,
+            ["3.98.1"] * 5,
+            "python: got 3.98.1 at tcp://w:0, tcp://w:1, tcp://w:2 and 2 more, allowed {here} as "
+            "here",
+        ),
         (None, [HERE], "python: got an unknown version at the scheduler, allowed {here} as here"),
     ],
 )
@@ -64,7 +78,9 @@ def test_another_minor_version_is_refused_and_nothing_sent(
 
 def test_another_patch_version_is_no_matter_of_python_alone() -> None:
     """Whether results may differ is told afterwards, beside the other versions."""
-    cluster._check_python(Fake(info(f"{MINOR}.99"), {"tcp://w:0": info(HERE)}), "tcp://10.0.0.1:8786")
+    cluster._check_python(
+        Fake(info(f"{MINOR}.99"), {"tcp://w:0": info(HERE)}), "tcp://10.0.0.1:8786"
+    )
 
 
 def test_a_scheduler_that_does_not_tell_is_one_line() -> None:
@@ -72,7 +88,9 @@ def test_a_scheduler_that_does_not_tell_is_one_line() -> None:
         def get_versions(self) -> dict[str, Any]:
             raise OSError("closed\nby the other side")
 
-    with pytest.raises(Problem, match=r"scheduler: got tcp://h:1 \(OSError: closed\), allowed one that answers"):
+    with pytest.raises(
+        Problem, match=r"scheduler: got tcp://h:1 \(OSError: closed\), allowed one that answers"
+    ):
         cluster._check_python(Silent(None, {}), "tcp://h:1")
 
 
@@ -80,15 +98,25 @@ def test_a_scheduler_that_does_not_tell_is_one_line() -> None:
 def real() -> Iterator[str]:
     """A scheduler and a worker as threads of this process."""
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None, host="127.0.0.1"
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        dashboard_address=None,
+        host="127.0.0.1",
     ) as found:
         yield str(found.scheduler_address)
 
 
-def test_a_real_cluster_is_asked_for_its_versions(real: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_cluster_is_asked_for_its_versions(
+    real: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with cluster.connected(real, toy) as executor:
         assert executor.submit(int, "7").result(timeout=60) == 7
     monkeypatch.setattr(platform, "python_version", lambda: "3.98.1")
-    with pytest.raises(Problem, match=rf"python: got {HERE} at the scheduler, tcp://127.0.0.1:\d+, allowed 3.98 as here"):
+    with pytest.raises(
+        Problem,
+        match=rf"python: got {HERE} at the scheduler, tcp://127.0.0.1:\d+, allowed 3.98 as here",
+    ):
         with cluster.connected(real, toy):
             raise AssertionError("it went on")

@@ -1,4 +1,6 @@
-"""Two results or two ledgers: equal ones are equal, and each kind of difference is seen and measured."""
+"""Two results or two ledgers: equal ones are equal, and each kind of difference is seen and
+measured.
+"""
 
 import copy
 import gzip
@@ -20,8 +22,15 @@ EXACT = compare.Tolerance()
 
 
 def result(values: list[float], seeds: list[int] | None = None) -> xr.Dataset:
-    fields = {"seed": ("cell", seeds or list(range(len(values)))), "law": ("cell", ["margin"] * len(values))}
-    return xr.Dataset({"loss": ("cell", np.array(values, dtype=float))}, fields, {"preset": "QUICK", "fingerprint": "f"})
+    fields = {
+        "seed": ("cell", seeds or list(range(len(values)))),
+        "law": ("cell", ["margin"] * len(values)),
+    }
+    return xr.Dataset(
+        {"loss": ("cell", np.array(values, dtype=float))},
+        fields,
+        {"preset": "QUICK", "fingerprint": "f"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +53,9 @@ def result(values: list[float], seeds: list[int] | None = None) -> xr.Dataset:
         (True, False, 9, 9, True),
     ],
 )
-def test_values_differ_beyond_the_tolerances_only(one: Any, other: Any, rtol: float, atol: float, differ: bool) -> None:
+def test_values_differ_beyond_the_tolerances_only(
+    one: Any, other: Any, rtol: float, atol: float, differ: bool
+) -> None:
     assert bool(compare.Tolerance(rtol, atol).differ(one, other)) is differ
     assert bool(compare.Tolerance(rtol, atol).differ(other, one)) is differ
 
@@ -57,12 +68,22 @@ def test_equal_results_have_no_differences_whatever_the_order_of_their_cells() -
 
 def test_a_difference_is_counted_measured_and_placed() -> None:
     (line,) = compare.results(result([1, 2, 4]), result([1, 2.5, 4.25]), EXACT).differences
-    assert line == "loss: 2 of 3 values differ, by 0.5 at most (relative 0.2); the first at cell 1: 2.0 and 2.5"
-    assert compare.results(result([1, 2, 4]), result([1, 2.5, 4.25]), compare.Tolerance(0.21)).differences == ()
+    assert (
+        line
+        == "loss: 2 of 3 values differ, by 0.5 at most (relative 0.2); the first at cell 1: 2.0 and 2.5"
+    )
+    assert (
+        compare.results(
+            result([1, 2, 4]), result([1, 2.5, 4.25]), compare.Tolerance(0.21)
+        ).differences
+        == ()
+    )
 
 
 def test_cells_and_variables_of_one_side_only_are_differences() -> None:
-    lines = compare.results(result([1, 2, 3]), result([2, 3, 4], [1, 2, 3]).assign(more=0.0), EXACT).differences
+    lines = compare.results(
+        result([1, 2, 3]), result([2, 3, 4], [1, 2, 3]).assign(more=0.0), EXACT
+    ).differences
     assert lines == (
         "1 cells only in the first, the first {'seed': 0, 'law': 'margin'}",
         "1 cells only in the second, the first {'seed': 3, 'law': 'margin'}",
@@ -74,23 +95,38 @@ def test_other_settings_and_other_code_are_notes_and_other_shapes_differences() 
     other = result([1.0]).assign_attrs(preset="FULL", fingerprint="g")
     found = compare.results(result([1.0]), other, EXACT)
     assert found.differences == ()
-    assert found.notes == ("preset: 'QUICK' and 'FULL'", "the code or the versions that the cells depend on differ")
-    curves = [result([1.0]).assign(curve=(("cell", "probe"), np.zeros((1, size)))) for size in (2, 3)]
-    assert compare.results(*curves, EXACT).differences == ("curve: shapes {'cell': 1, 'probe': 2} and {'cell': 1, 'probe': 3}",)
+    assert found.notes == (
+        "preset: 'QUICK' and 'FULL'",
+        "the code or the versions that the cells depend on differ",
+    )
+    curves = [
+        result([1.0]).assign(curve=(("cell", "probe"), np.zeros((1, size)))) for size in (2, 3)
+    ]
+    assert compare.results(*curves, EXACT).differences == (
+        "curve: shapes {'cell': 1, 'probe': 2} and {'cell': 1, 'probe': 3}",
+    )
 
 
 CHECK = {
     "statistic": "rho", "preset": "FULL", "passed": True, "criterion": "below 1", "interval_kind": "t 95 %", "seeds": 5,
     "value": 0.5, "interval": [0.4, 0.6], "control": {"value": 3.0},
 }  # fmt: skip
-LEDGER = [{"id": "B1", "verdict": "holds", "checks": [CHECK]}, {"id": "B2", "verdict": "pending", "checks": []}]
+LEDGER = [
+    {"id": "B1", "verdict": "holds", "checks": [CHECK]},
+    {"id": "B2", "verdict": "pending", "checks": []},
+]
 
 
 def test_ledgers_are_compared_claim_by_claim() -> None:
     assert compare.ledgers(LEDGER, copy.deepcopy(LEDGER), EXACT).differences == ()
     other = copy.deepcopy(LEDGER)
     other[0]["verdict"] = "holds in part"
-    other[0]["checks"][0] |= {"passed": False, "value": 0.75, "interval": None, "control": {"value": 3.0}}
+    other[0]["checks"][0] |= {
+        "passed": False,
+        "value": 0.75,
+        "interval": None,
+        "control": {"value": 3.0},
+    }
     other[1]["id"] = "B3"
     assert compare.ledgers(LEDGER, other, EXACT).differences == (
         "B2: only in the first",
@@ -102,7 +138,9 @@ def test_ledgers_are_compared_claim_by_claim() -> None:
     )
 
 
-def test_the_command_reads_results_records_and_ledgers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reads_results_records_and_ledgers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     body = store.encode(result([1, 2]))
     (tmp_path / "a.nc").write_bytes(body)
     (tmp_path / "b.nc.gz").write_bytes(gzip.compress(body))
@@ -110,7 +148,10 @@ def test_the_command_reads_results_records_and_ledgers(tmp_path: Path, capsys: p
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "claims.json").write_text(json.dumps(LEDGER))
     assert main(["compare", str(tmp_path / "a.nc"), str(tmp_path / "b.nc.gz")]) == 0
-    assert capsys.readouterr().out == "6 values of 3 variables, within |a - b| <= 0 + 0 max(|a|, |b|): no differences\n"
+    assert (
+        capsys.readouterr().out
+        == "6 values of 3 variables, within |a - b| <= 0 + 0 max(|a|, |b|): no differences\n"
+    )
     assert main(["compare", str(tmp_path / "a.nc"), str(tmp_path / "c.nc")]) == 1
     assert "loss: 1 of 2 values differ" in capsys.readouterr().out
     assert main(["compare", str(tmp_path / "a.nc"), str(tmp_path / "c.nc"), "--rtol", "0.3"]) == 0

@@ -82,7 +82,9 @@ def test_text_and_plain_values_become_the_declared_type(given: dict, expected: o
         ("ns", '{"a": 1}'), ("ns", b"10"), ("ns", "[NaN]"), ("laws", '"gauss"margin'), ("rate", b"0.5"),
     ],
 )  # fmt: skip
-def test_a_wrong_value_is_refused_in_one_line_that_names_what_is_allowed(name: str, value: object) -> None:
+def test_a_wrong_value_is_refused_in_one_line_that_names_what_is_allowed(
+    name: str, value: object
+) -> None:
     with pytest.raises(Problem) as caught:
         config.parse(Settings, {name: value})
     line = str(caught.value)
@@ -158,13 +160,18 @@ def taken(read: Callable[[type, object], object], value: object) -> list[object]
             found.append(read(kind, value))
         except ValueError:
             found.append(None)
-    assert all(one is None or type(one) is kind for one, kind in zip(found, (int, float, bool), strict=True))
+    assert all(
+        one is None or type(one) is kind
+        for one, kind in zip(found, (int, float, bool), strict=True)
+    )
     return found
 
 
 def by_run(kind: type, value: object) -> object:
     """As `simplicity run` and the kernel of a chapter read a setting."""
-    made: Any = config.settings(type("Made", (), {"__annotations__": {"x": kind}, "x": config.param(kind(), "one")}))
+    made: Any = config.settings(
+        type("Made", (), {"__annotations__": {"x": kind}, "x": config.param(kind(), "one")})
+    )
     return config.parse(made, {"x": value}).x
 
 
@@ -175,13 +182,17 @@ def by_chapter(kind: type, value: object) -> object:
 
 @pytest.mark.parametrize("by", [by_run, by_chapter])
 @pytest.mark.parametrize("text", READ)
-def test_a_text_means_the_same_to_a_run_and_to_a_chapter(text: str, by: Callable[[type, object], object]) -> None:
+def test_a_text_means_the_same_to_a_run_and_to_a_chapter(
+    text: str, by: Callable[[type, object], object]
+) -> None:
     assert taken(by, text) == list(READ[text])
 
 
 @pytest.mark.parametrize("by", [by_run, by_chapter])
 @pytest.mark.parametrize("row", PLAIN, ids=repr)
-def test_a_plain_value_means_the_same_to_a_run_and_to_a_chapter(row: tuple, by: Callable[[type, object], object]) -> None:
+def test_a_plain_value_means_the_same_to_a_run_and_to_a_chapter(
+    row: tuple, by: Callable[[type, object], object]
+) -> None:
     value, *expected = row
     assert taken(by, value) == expected
 
@@ -194,7 +205,16 @@ def test_text_is_taken_as_it_is_and_nothing_else_is_text() -> None:
                 by(str, value)
 
 
-CHOICES = ("frozen", "frozen, epochs", "large start", "torch's start", "0-4 / 5-9", "W_1 = I", '"odd', "x")
+CHOICES = (
+    "frozen",
+    "frozen, epochs",
+    "large start",
+    "torch's start",
+    "0-4 / 5-9",
+    "W_1 = I",
+    '"odd',
+    "x",
+)
 
 
 @pytest.mark.parametrize(
@@ -221,11 +241,15 @@ CHOICES = ("frozen", "frozen, epochs", "large start", "torch's start", "0-4 / 5-
         ("'a", ["'a"]),
     ],
 )
-def test_a_list_is_taken_apart_at_its_commas_but_not_within_a_choice_or_quotes(text: str, expected: list) -> None:
+def test_a_list_is_taken_apart_at_its_commas_but_not_within_a_choice_or_quotes(
+    text: str, expected: list
+) -> None:
     assert config.split(text, CHOICES) == expected
 
 
-@pytest.mark.parametrize("value", [("a,b", "c"), ('"', "'"), ("[", "b"), (" a",), ("",), ("a", ""), ("frozen", "epochs")])
+@pytest.mark.parametrize(
+    "value", [("a,b", "c"), ('"', "'"), ("[", "b"), (" a",), ("",), ("a", ""), ("frozen", "epochs")]
+)
 def test_every_list_can_be_written_so_that_it_reads_as_itself(value: tuple[str, ...]) -> None:
     text = config.written(value, CHOICES)
     assert config.split(text, CHOICES) == list(value)
@@ -241,7 +265,9 @@ def test_the_ends_of_a_range_belong_to_it(value: int) -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_known_one() -> None:
-    with pytest.raises(Problem, match=r"unknown parameter: got 'step' \(did you mean steps\?\), allowed ns, "):
+    with pytest.raises(
+        Problem, match=r"unknown parameter: got 'step' \(did you mean steps\?\), allowed ns, "
+    ):
         config.parse(Settings, {"step": 3})
 
 

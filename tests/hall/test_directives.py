@@ -11,13 +11,24 @@ from simplicity.site import directives
 
 
 def row(name: str, verdict: str = "holds") -> dict:
-    return {"id": name, "verdict": verdict, "paper": "A paper", "chapter": "a-chapter", "claim": "a claim", "checks": []}
+    return {
+        "id": name,
+        "verdict": verdict,
+        "paper": "A paper",
+        "chapter": "a-chapter",
+        "claim": "a claim",
+        "checks": [],
+    }
 
 
 def test_a_verdict_in_a_sentence_leads_to_its_row_of_the_ledger_and_is_escaped():
     shown = directives.verdicts([row("B1"), row("B2", "holds in part")], "ledger.html")
     assert shown.count('<span class="claim-verdict">') == 2
-    assert '<a href="ledger.html#claim-B1">B1</a>' in shown and "verdict-holds" in shown and "verdict-holds-in-part" in shown
+    assert (
+        '<a href="ledger.html#claim-B1">B1</a>' in shown
+        and "verdict-holds" in shown
+        and "verdict-holds-in-part" in shown
+    )
     assert "<b>" not in directives.verdicts([row("<b>")], "ledger.html")
 
 
@@ -27,14 +38,25 @@ def test_without_a_ledger_there_is_no_link():
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0, "0 s"), (29, "29 s"), (31, "1 min"), (59 * 60, "59 min"), (3600, "1 h 0 min"), (7499, "2 h 5 min")],
+    [
+        (0, "0 s"),
+        (29, "29 s"),
+        (31, "1 min"),
+        (59 * 60, "59 min"),
+        (3600, "1 h 0 min"),
+        (7499, "2 h 5 min"),
+    ],
 )
 def test_durations_are_said_as_people_say_them(seconds: float, said: str) -> None:
     assert directives.duration(seconds) == said
 
 
 def test_the_time_of_the_records_is_that_of_those_that_judge_the_claims(tmp_path, monkeypatch):
-    for name, seconds, claims in (("one", 10.5, ["B1", "B2"]), ("two", 5.0, ["B3"]), ("other", 100.0, ["N1"])):
+    for name, seconds, claims in (
+        ("one", 10.5, ["B1", "B2"]),
+        ("two", 5.0, ["B3"]),
+        ("other", 100.0, ["N1"]),
+    ):
         about = {"seconds": seconds, "expected": {"FULL": {claim: {} for claim in claims}}}
         (tmp_path / f"{name}.json").write_text(json.dumps(about), "utf-8")
     monkeypatch.setattr(paths, "results", lambda: tmp_path)
@@ -48,13 +70,16 @@ def test_the_committed_records_have_taken_some_time():
 
 
 @pytest.mark.parametrize(
-    ("names", "known", "warnings"), [("B1 B2", ["B1", "B2"], 0), ("B1 B99", ["B1"], 1), ("nonsense", [], 1)]
+    ("names", "known", "warnings"),
+    [("B1 B2", ["B1", "B2"], 0), ("B1 B99", ["B1"], 1), ("nonsense", [], 1)],
 )
 def test_an_id_that_is_not_in_the_table_of_claims_is_a_warning(names, known, warnings, monkeypatch):
     said = []
     monkeypatch.setattr(directives.LOG, "warning", lambda *words, **_: said.append(words))
     state = types.SimpleNamespace(rows={name: row(name) for name in ("B1", "B2")})
-    place = types.SimpleNamespace(env=types.SimpleNamespace(simplicity=state), get_location=lambda: "here")
+    place = types.SimpleNamespace(
+        env=types.SimpleNamespace(simplicity=state), get_location=lambda: "here"
+    )
     assert [one["id"] for one in directives._known(place, "verdict", names)] == known
     assert len(said) == warnings
 
@@ -74,13 +99,22 @@ def test_numbers_are_written_as_in_a_text(text, told):
 
 
 def test_a_check_is_told_by_its_id_with_its_interval_or_in_a_format():
-    check = {"id": "B1.x", "preset": "FULL", "value": 0.25, "interval": [0.125, 0.5], "interval_kind": "range"}
+    check = {
+        "id": "B1.x",
+        "preset": "FULL",
+        "value": 0.25,
+        "interval": [0.125, 0.5],
+        "interval_kind": "range",
+    }
     check["control"] = {"value": 3.0}
     rows = {"B1": {"checks": [check, check | {"preset": "QUICK", "value": 9.0}]}}
     assert directives.check_value(rows, "B1.x") == "0.25 (range: 0.125 to 0.5)"
     assert directives.check_value(rows, "B1.x:.1f") == "0.2"
     assert directives.check_value(rows, "B1.x", of_control=True) == "3"
-    assert directives.check_value(rows, "B1.y") is None and directives.check_value(rows, "B9.x") is None
+    assert (
+        directives.check_value(rows, "B1.y") is None
+        and directives.check_value(rows, "B9.x") is None
+    )
 
 
 CLAIM = {
@@ -96,10 +130,16 @@ def test_a_strip_has_the_short_words_and_leads_to_the_ledger():
 
 
 def test_from_six_claims_on_a_strip_has_a_line_a_verdict_and_leads_to_the_claims_of_the_page():
-    rows = [CLAIM | {"id": f"B{k}", "verdict": "holds" if k % 2 else "does not hold"} for k in range(1, 7)]
+    rows = [
+        CLAIM | {"id": f"B{k}", "verdict": "holds" if k % 2 else "does not hold"}
+        for k in range(1, 7)
+    ]
     shown = directives.strip(rows, {}, "ledger.html", here=["B1"])
-    assert shown.count("<li>") == 2 and shown.index("B5") < shown.index("B2")  # what holds comes first
-    assert '<a href="#claim-B1">B1</a>' in shown and '<a href="ledger.html#claim-B2">B2</a>' in shown
+    # what holds comes first
+    assert shown.count("<li>") == 2 and shown.index("B5") < shown.index("B2")
+    assert (
+        '<a href="#claim-B1">B1</a>' in shown and '<a href="ledger.html#claim-B2">B2</a>' in shown
+    )
     assert directives.strip(rows[:5], {}, None).count("<li>") == 5
 
 
@@ -112,10 +152,17 @@ def test_a_check_is_shown_once_with_the_small_run_beside_the_record():
     small = check | {"preset": "QUICK", "value": 0.4, "passed": False}
     shown = directives.ledger_page.judged({"checks": [small, check]})
     assert shown.count('class="check"') == 1
-    assert "<dt>value</dt><dd>0.9</dd>" in shown and "<dt>small run</dt><dd>0.4: does not hold</dd>" in shown
+    assert (
+        "<dt>value</dt><dd>0.9</dd>" in shown
+        and "<dt>small run</dt><dd>0.4: does not hold</dd>" in shown
+    )
 
 
 def test_a_claim_on_a_page_has_its_formula_its_source_and_why_it_holds_in_part():
     shown = directives.claim_screen(CLAIM, {}, None)
-    assert 'id="claim-B1"' in shown and "<msup><mi>x</mi><mn>2</mn></msup>" in shown and "&amp; more" in shown
+    assert (
+        'id="claim-B1"' in shown
+        and "<msup><mi>x</mi><mn>2</mn></msup>" in shown
+        and "&amp; more" in shown
+    )
     assert "Theorem 1; paper" in shown and "one failed" in shown

@@ -1,7 +1,7 @@
 """Wrong input ends at the door: one sentence of what, got and allowed, before anything is computed.
 
-The functions are found by looking at what their arguments are called, so that a new engine cannot forget its door: without an
-example here its test fails.
+The functions are found by looking at what their arguments are called, so that a new engine cannot
+forget its door: without an example here its test fails.
 """
 
 import functools
@@ -105,7 +105,8 @@ def sgd(parameters: Any) -> torch.optim.Optimizer:
     return torch.optim.SGD(parameters, lr=1e-3)
 
 
-# Arguments by their names, made anew for each call; where a function means something else by a name, `OWN` says what.
+# Arguments by their names, made anew for each call; where a function means something else by a
+# name, `OWN` says what.
 EXAMPLES: dict[str, Callable[[], Any]] = {
     "degree": lambda: 1, "x": X.copy, "y": Y.copy, "a": A.copy, "w": W.copy, "start": lambda: PLANE, "network": lambda: PLANE,
     "columns": lambda: X.T.copy(), "psi": X.copy, "theta": lambda: X @ X.T, "directions": W.copy, "teacher": lambda: np.ones(D),
@@ -196,20 +197,35 @@ INSIDE = {
 }  # fmt: skip
 
 
-# What the experiments of a wing share: called by them alone, with settings that were checked as those of a run.
-SETUPS = {"linear_teacher", "early_linear", "linear_images", "explain", *(f"{kind}_checks" for kind in CHECKS)}
+# What the experiments of a wing share: called by them alone, with settings that were checked as
+# those of a run.
+SETUPS = {
+    "linear_teacher",
+    "early_linear",
+    "linear_images",
+    "explain",
+    *(f"{kind}_checks" for kind in CHECKS),
+}
 
 
 def functions(*packages: Any) -> Iterator[Callable]:
     """The public functions of modules, and of all modules of packages."""
     for package in packages:
-        names = [one.name for one in pkgutil.iter_modules(package.__path__)] if hasattr(package, "__path__") else []
+        names = (
+            [one.name for one in pkgutil.iter_modules(package.__path__)]
+            if hasattr(package, "__path__")
+            else []
+        )
         for name in ["", *names]:
             if name in SETUPS:
                 continue
             found = importlib.import_module(f"{package.__name__}.{name}") if name else package
             for key, value in vars(found).items():
-                if inspect.isfunction(value) and value.__module__ == found.__name__ and not key.startswith("_"):
+                if (
+                    inspect.isfunction(value)
+                    and value.__module__ == found.__name__
+                    and not key.startswith("_")
+                ):
                     yield value
 
 
@@ -243,9 +259,14 @@ def label(function: Callable) -> str:
 WINGS = (boursier, hu, loukas, nakkiran, together)
 INSTRUMENTS = (*WINGS, train)  # the one engine that wings share
 
+
 def with_arguments(*names: str, among: tuple[Any, ...] = INSTRUMENTS) -> list[Callable]:
     """The functions with arguments of all these names."""
-    return [one for one in functions(*among) if set(names) <= parameters(one).keys() and one not in INSIDE]
+    return [
+        one
+        for one in functions(*among)
+        if set(names) <= parameters(one).keys() and one not in INSIDE
+    ]
 
 
 ALL = (*WINGS, builders, nets)
@@ -281,7 +302,12 @@ def test_the_search_finds_every_engine() -> None:
     without = {"boursier.snapshots", "boursier.optimisers", "boursier.cones", "hu.ntk"}
     assert names - {one.rpartition(".")[0] for one in found} <= without
     assert {"nets.train.train", "hu.full_batch.descend", "nakkiran.dense.training"} <= found
-    assert {"boursier.two_layer.descend", "boursier.cones.descend", "hu.ntk.descend", "boursier.extremal.exact"} <= found
+    assert {
+        "boursier.two_layer.descend",
+        "boursier.cones.descend",
+        "hu.ntk.descend",
+        "boursier.extremal.exact",
+    } <= found
 
 
 @pytest.mark.parametrize("function", LABELLED, ids=label)
@@ -293,7 +319,9 @@ def test_as_many_labels_as_inputs(function: Callable) -> None:
     refused(function, "y", y=y[:0])
 
 
-@pytest.mark.parametrize("function", [one for one in with_arguments("x") if "y" not in parameters(one)], ids=label)
+@pytest.mark.parametrize(
+    "function", [one for one in with_arguments("x") if "y" not in parameters(one)], ids=label
+)
 def test_inputs_are_rows_of_real_numbers(function: Callable) -> None:
     x = np.asarray(example(function)["x"])
     refused(function, "x: got complex128, allowed an array of real numbers", x=x.astype(complex))
@@ -314,10 +342,14 @@ def test_engines_see_what_is_not_finite_before_the_first_step(function: Callable
     for name, value in (("x", np.nan), ("x", np.inf), ("y", np.nan)):
         wrong = example(function)[name].astype(float)
         wrong.flat[3] = value
-        refused(function, f"{name}: got 1 of {wrong.size} numbers that are not finite", **{name: wrong})
+        refused(
+            function, f"{name}: got 1 of {wrong.size} numbers that are not finite", **{name: wrong}
+        )
 
 
-@pytest.mark.parametrize("function", [one for one in with_arguments("x", "w") if one not in OWN], ids=label)
+@pytest.mark.parametrize(
+    "function", [one for one in with_arguments("x", "w") if one not in OWN], ids=label
+)
 def test_weights_have_as_many_columns_as_the_inputs(function: Callable) -> None:
     refused(function, "got shape", x=np.column_stack([X, X[:, 0]]))
 
@@ -327,9 +359,15 @@ def test_both_layers_have_the_same_neurons(function: Callable) -> None:
     refused(function, "got shape", a=A[:-1])
 
 
-@pytest.mark.parametrize("function", [one for one in with_arguments("start", "x", "y") if one not in OWN], ids=label)
+@pytest.mark.parametrize(
+    "function", [one for one in with_arguments("start", "x", "y") if one not in OWN], ids=label
+)
 def test_a_network_fits_to_itself_and_to_its_inputs(function: Callable) -> None:
-    refused(function, "w: got shape (5, 2), allowed (m, d) with d = 2 as in x, m = 6 as in a", start=TwoLayer(A, W[:-1]))
+    refused(
+        function,
+        "w: got shape (5, 2), allowed (m, d) with d = 2 as in x, m = 6 as in a",
+        start=TwoLayer(A, W[:-1]),
+    )
     refused(function, "w: got shape (6, 2)", x=np.column_stack([X, X[:, 0]]))
     refused(function, "a: got shape (6, 1)", start=TwoLayer(A[:, None], W))
     refused(function, "allowed (m,) with m at least 1", start=TwoLayer(A[:0], W[:0]))
@@ -343,7 +381,19 @@ def test_a_seed_is_no_generator(function: Callable) -> None:
     refused(function, "rng", rng=np.random.RandomState(0))
 
 
-OPTIONS = ("activation", "precision", "layers", "layer", "padding", "readout", "loss", "rule", "law", "head", "estimator")
+OPTIONS = (
+    "activation",
+    "precision",
+    "layers",
+    "layer",
+    "padding",
+    "readout",
+    "loss",
+    "rule",
+    "law",
+    "head",
+    "estimator",
+)
 CHOSEN = [
     (function, name)
     for name in OPTIONS
@@ -354,7 +404,9 @@ CHOSEN = [
 ]
 
 
-@pytest.mark.parametrize(("function", "name"), CHOSEN, ids=lambda one: one if isinstance(one, str) else label(one))
+@pytest.mark.parametrize(
+    ("function", "name"), CHOSEN, ids=lambda one: one if isinstance(one, str) else label(one)
+)
 def test_a_misspelt_option_is_named_and_what_is_allowed(function: Callable, name: str) -> None:
     refused(function, f"unknown {name}: got 'frist'", **{name: "frist"})
     refused(function, name, **{name: 3})
@@ -378,7 +430,12 @@ def test_probes_are_functions_under_names_that_are_free(function: Callable) -> N
     refused(function, "allowed functions by name", probes=[len])
     refused(function, "allowed others, since the result has it", probes={"step": len})
     if "dims" in parameters(function):
-        refused(function, "unknown probe in dims: got 'los'", probes={"loss curve": len}, dims={"los": ("k",)})
+        refused(
+            function,
+            "unknown probe in dims: got 'los'",
+            probes={"loss curve": len},
+            dims={"los": ("k",)},
+        )
 
 
 @pytest.mark.parametrize("function", with_arguments("batch"), ids=label)
@@ -389,7 +446,11 @@ def test_a_batch_is_a_whole_number(function: Callable) -> None:
 
 @pytest.mark.parametrize("function", with_arguments("order"), ids=label)
 def test_an_order_names_samples_that_there_are(function: Callable) -> None:
-    refused(function, "order: got 0 to 12, allowed whole numbers from 0 to 11", order=np.append(np.arange(N - 1), N))
+    refused(
+        function,
+        "order: got 0 to 12, allowed whole numbers from 0 to 11",
+        order=np.append(np.arange(N - 1), N),
+    )
     refused(function, "order: got -1", order=np.arange(N) - 1)
     refused(function, "allowed an array of whole numbers", order=np.arange(N) / 1.0)
 
@@ -582,11 +643,17 @@ def big_endian(values: np.ndarray) -> np.ndarray:
     return values.astype(">f8")
 
 
-@pytest.mark.parametrize("way", [as_list, backwards, apart, read_only, big_endian, np.asfortranarray, np.longdouble])
 @pytest.mark.parametrize(
-    "function", [two_layer.descend, cones.descend, optimisers.descend, ntk.descend, train.train], ids=label
+    "way", [as_list, backwards, apart, read_only, big_endian, np.asfortranarray, np.longdouble]
 )
-def test_the_same_numbers_in_another_form_give_the_same_network(function: Callable, way: Callable) -> None:
+@pytest.mark.parametrize(
+    "function",
+    [two_layer.descend, cones.descend, optimisers.descend, ntk.descend, train.train],
+    ids=label,
+)
+def test_the_same_numbers_in_another_form_give_the_same_network(
+    function: Callable, way: Callable
+) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         plain, _ = call(function, schedule=(0, 3))
@@ -611,7 +678,13 @@ def test_a_schedule_may_be_any_line_of_whole_numbers(given: Any) -> None:
 
 
 def test_a_single_sample_and_a_single_neuron_are_enough() -> None:
-    for function in (two_layer.descend, cones.descend, optimisers.descend, ntk.descend, train.train):
+    for function in (
+        two_layer.descend,
+        cones.descend,
+        optimisers.descend,
+        ntk.descend,
+        train.train,
+    ):
         network, _ = call(function, x=X[:1], y=Y[:1], start=TwoLayer(A[:1], W[:1]))
         assert np.isfinite(network.w).all()
 
@@ -652,10 +725,18 @@ def test_more_cubes_than_a_whole_number_counts() -> None:
 
 
 def test_a_door_costs_no_more_than_one_look_at_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A probe of a run looks at shapes: numbers are looked at once, whatever the number of probes."""
+    """A probe of a run looks at shapes: numbers are looked at once, whatever the number of
+    probes.
+    """
     looked = []
     look = doors._finite
-    monkeypatch.setattr(doors, "_finite", lambda name, *more: (looked.append(name), look(name, *more)))
+    monkeypatch.setattr(
+        doors, "_finite", lambda name, *more: (looked.append(name), look(name, *more))
+    )
     probe = functools.partial(landscape.gradient_norm, x=X, y=Y)
-    call(two_layer.descend, schedule=tuple(range(20)), probes={"gradient": lambda network: probe(*network)})
+    call(
+        two_layer.descend,
+        schedule=tuple(range(20)),
+        probes={"gradient": lambda network: probe(*network)},
+    )
     assert sorted(looked) == ["a", "w", "x", "y"]

@@ -1,4 +1,6 @@
-"""One environment, told in four places: the lock, the conda file, pyproject's bounds, and what is installed."""
+"""One environment, told in four places: the lock, the conda file, pyproject's bounds, and what is
+installed.
+"""
 
 import ast
 import importlib.metadata
@@ -24,7 +26,10 @@ DECLARED = [Requirement(text) for text in PROJECT["dependencies"] + EXTRAS]
 
 def test_the_lock_holds_one_public_version_a_package_and_nothing_else() -> None:
     for line in (ROOT / "requirements.lock").read_text().splitlines():
-        assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*(; (python_version|sys_platform) (<|==) \"[a-z0-9.]+\")?", line)
+        assert re.fullmatch(
+            r"[a-z0-9-]+==[0-9][0-9a-z.]*(; (python_version|sys_platform) (<|==) \"[a-z0-9.]+\")?",
+            line,
+        )
     assert len(PINNED) == len(LOCK)
 
 
@@ -43,9 +48,12 @@ def test_what_the_locked_packages_need_is_locked_too() -> None:
     for pin in LOCK:
         if pin.marker is None or pin.marker.evaluate():
             needs = map(Requirement, importlib.metadata.requires(pin.name) or [])
-            needed = (need for need in needs if need.marker is None or need.marker.evaluate({"extra": ""}))
+            needed = (
+                need for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})
+            )
             missing |= {f"{need.name} (for {pin.name})" for need in needed if not _satisfied(need)}
-    # torch's builds for CUDA bring packages of the graphics driver's maker, which the CPU build does not have.
+    # torch's builds for CUDA bring packages of the graphics driver's maker, which the CPU build
+    # does not have.
     assert not {name for name in missing if not re.match("nvidia-|cuda-|triton ", name)}
 
 
@@ -73,8 +81,16 @@ def test_every_package_that_we_import_is_declared() -> None:
     names = {canonicalize_name(declared.name) for declared in DECLARED}
     providers = importlib.metadata.packages_distributions()
     undeclared = set()
-    for path in [*ROOT.glob("lib/**/*.py"), *ROOT.glob("tests/*.py"), *ROOT.glob("benchmarks/*.py")]:
-        local = {"simplicity", *sys.stdlib_module_names, *(near.stem for near in path.parent.glob("*.py"))}
+    for path in [
+        *ROOT.glob("lib/**/*.py"),
+        *ROOT.glob("tests/*.py"),
+        *ROOT.glob("benchmarks/*.py"),
+    ]:
+        local = {
+            "simplicity",
+            *sys.stdlib_module_names,
+            *(near.stem for near in path.parent.glob("*.py")),
+        }
         for module in _imported(path) - local:
             if not names & {canonicalize_name(name) for name in providers.get(module, [])}:
                 undeclared.add(f"{module} in {path.relative_to(ROOT)}")
@@ -93,7 +109,11 @@ def _imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("group", ["papermill.io", "myst_nb.mime_renderers", "console_scripts"])
 def test_entry_points_lead_to_our_code(group: str) -> None:
-    ours = [point for point in importlib.metadata.entry_points(group=group) if point.value.startswith("simplicity.")]
+    ours = [
+        point
+        for point in importlib.metadata.entry_points(group=group)
+        if point.value.startswith("simplicity.")
+    ]
     assert ours
     for point in ours:
         assert callable(point.load())

@@ -21,7 +21,10 @@ from simplicity.places import paths
 from simplicity.process import threads
 
 NAMES = records.names()
-IDS = [row["id"] for row in csv.DictReader((paths.book() / "claims.csv").read_text("utf-8").splitlines())]
+IDS = [
+    row["id"]
+    for row in csv.DictReader((paths.book() / "claims.csv").read_text("utf-8").splitlines())
+]
 RECORDED = [name for name in NAMES if records.load(records.experiment(name))]
 EVERY = pytest.mark.parametrize("name", NAMES)
 EACH_RECORD = pytest.mark.parametrize("name", RECORDED)
@@ -64,18 +67,29 @@ def test_it_offers_the_contract_and_nothing_hides_in_the_signatures(name: str) -
 @EVERY
 def test_its_settings_are_frozen_described_and_have_seeds(name: str) -> None:
     module = records.experiment(name)
-    assert dataclasses.is_dataclass(groups.config_of(module)) and groups.config_of(module).__dataclass_params__.frozen
+    assert (
+        dataclasses.is_dataclass(groups.config_of(module))
+        and groups.config_of(module).__dataclass_params__.frozen
+    )
     for field in config.describe(groups.config_of(module)):
         assert field["help"]
-    assert {field["name"] for field in config.describe(groups.config_of(module))} >= {"seeds", "first_seed"}
+    assert {field["name"] for field in config.describe(groups.config_of(module))} >= {
+        "seeds",
+        "first_seed",
+    }
 
 
 @EVERY
-def test_every_check_has_an_id_of_its_claim_and_no_preset_leaves_one_out(name: str, shelf: Path) -> None:
+def test_every_check_has_an_id_of_its_claim_and_no_preset_leaves_one_out(
+    name: str, shelf: Path
+) -> None:
     module = records.experiment(name)
     record = records.load(module)
     assert record is not None
-    full, small = ([one.id for one in groups.checks_of(module, part)] for part in (record.dataset, tiny(name, shelf)))
+    full, small = (
+        [one.id for one in groups.checks_of(module, part)]
+        for part in (record.dataset, tiny(name, shelf))
+    )
     assert all(re.fullmatch(r"[^.]+\.[\w-]+", one) for one in full)
     assert {one.partition(".")[0] for one in full} == set(module.CLAIMS)
     assert set(full) == set(small)
@@ -90,7 +104,10 @@ def test_ids_of_checks_are_unique_in_the_book() -> None:
 def test_its_presets_are_valid_different_and_grow(name: str) -> None:
     module = records.experiment(name)
     presets = [groups.preset(module, preset) for preset in run.PRESETS]
-    assert all(config.parse(groups.config_of(module), dataclasses.asdict(preset)) == preset for preset in presets)
+    assert all(
+        config.parse(groups.config_of(module), dataclasses.asdict(preset)) == preset
+        for preset in presets
+    )
     assert len(set(presets)) == 3
     assert [run.preset_of(module, preset) for preset in presets] == list(run.PRESETS)
     sizes = [len(groups.runs_of(module, preset)) for preset in presets]
@@ -112,9 +129,14 @@ def test_its_cells_are_frozen_plain_values_each_once(name: str) -> None:
 @EVERY
 def test_more_seeds_add_cells_and_change_none(name: str) -> None:
     module = records.experiment(name)
-    two, three = (groups.runs_of(module, dataclasses.replace(groups.preset(module, "TINY"), seeds=seeds)) for seeds in (2, 3))
+    two, three = (
+        groups.runs_of(module, dataclasses.replace(groups.preset(module, "TINY"), seeds=seeds))
+        for seeds in (2, 3)
+    )
     assert set(two) < set(three)
-    later = groups.runs_of(module, dataclasses.replace(groups.preset(module, "TINY"), seeds=1, first_seed=7))
+    later = groups.runs_of(
+        module, dataclasses.replace(groups.preset(module, "TINY"), seeds=1, first_seed=7)
+    )
     assert {cell.seed for cell in later} == {7}
 
 
@@ -124,36 +146,49 @@ def test_the_smallest_preset_runs_and_says_what_it_is(name: str, shelf: Path) ->
     module = records.experiment(name)
     assert found.attrs["preset"] == "TINY"
     assert found.sizes["cell"] == len(groups.runs_of(module, groups.preset(module, "TINY")))
-    fields = {field.name for field in dataclasses.fields(groups.runs_of(module, groups.preset(module, "TINY"))[0])}
+    fields = {
+        field.name
+        for field in dataclasses.fields(groups.runs_of(module, groups.preset(module, "TINY"))[0])
+    }
     assert fields <= set(found.coords)
     assert all(found[field].dims == ("cell",) for field in fields)
     assert all(found[variable].dims[0] == "cell" for variable in found.data_vars)
 
 
 @EVERY
-def test_a_cell_has_the_same_variables_and_bits_whoever_was_measured_before(name: str, shelf: Path) -> None:
+def test_a_cell_has_the_same_variables_and_bits_whoever_was_measured_before(
+    name: str, shelf: Path
+) -> None:
     module = records.experiment(name)
     tiny(name, shelf)  # each after the one before it
     first, *_, last = groups.runs_of(module, groups.preset(module, "TINY")) * 2
-    found = {cell: run.compute(module.__name__, cell)[0] for cell in (last, first)}  # the other way round
+    # the other way round
+    found = {cell: run.compute(module.__name__, cell)[0] for cell in (last, first)}
     for cell, body in found.items():
         assert store.Store(shelf).path(module, cell).read_bytes().partition(b"\n")[2] == body
     one, other = (store.open_bytes(found[cell]) for cell in (last, first))
-    assert {key: one[key].dims for key in one.variables} == {key: other[key].dims for key in other.variables}
+    assert {key: one[key].dims for key in one.variables} == {
+        key: other[key].dims for key in other.variables
+    }
 
 
 @EVERY
-def test_its_checks_speak_of_its_claims_with_a_control_or_a_reason_for_none(name: str, shelf: Path) -> None:
+def test_its_checks_speak_of_its_claims_with_a_control_or_a_reason_for_none(
+    name: str, shelf: Path
+) -> None:
     module = records.experiment(name)
     checks = groups.checks_of(module, tiny(name, shelf))
-    assert checks or records.load(module)  # what cannot be judged in so few seeds, or without files, is FULL only
+    # what cannot be judged in so few seeds, or without files, is FULL only
+    assert checks or records.load(module)
     for one in checks:
         assert one.claim in module.CLAIMS
         assert one.kind in ("identity", "theorem", "empirical")
         assert one.preset == "TINY"
         assert one.statistic and one.criterion and one.interval_kind
         assert one.control.why if one.control.what == "none" else one.control.criterion
-        assert claims.from_row(json.loads(json.dumps(one.row(), allow_nan=False))).row() == one.row()
+        assert (
+            claims.from_row(json.loads(json.dumps(one.row(), allow_nan=False))).row() == one.row()
+        )
     statistics = [(one.claim, one.statistic) for one in checks]
     assert len(set(statistics)) == len(statistics)
 
@@ -167,17 +202,24 @@ def test_each_claim_has_a_check_in_the_full_preset(name: str) -> None:
 
 
 def without(dataset: xr.Dataset, name: str) -> list[xr.Dataset]:
-    """The run without the smallest or the largest value of one field, as if other settings had left it out."""
+    """The run without the smallest or the largest value of one field, as if other settings had left
+    it out.
+    """
     found = []
     for field in dataclasses.fields(groups.run_type(records.experiment(name))):
         present = np.unique(dataset[field.name].values)
         if len(present) > 1:
-            found += [dataset.isel(cell=dataset[field.name].values != value) for value in (present[0], present[-1])]
+            found += [
+                dataset.isel(cell=dataset[field.name].values != value)
+                for value in (present[0], present[-1])
+            ]
     return found
 
 
 @EVERY
-def test_a_run_that_left_something_out_is_judged_or_not_judged_but_no_error(name: str, shelf: Path) -> None:
+def test_a_run_that_left_something_out_is_judged_or_not_judged_but_no_error(
+    name: str, shelf: Path
+) -> None:
     module = records.experiment(name)
     record = records.load(module)
     for whole in [tiny(name, shelf)] + ([record.dataset] if record else []):
@@ -236,15 +278,24 @@ def test_a_record_tells_how_it_was_made(name: str) -> None:
     assert about["preset"] == record.dataset.attrs["preset"] == "FULL"
     assert about["fingerprint"] == record.dataset.attrs["fingerprint"]
     assert set(about["versions"]) == {"python", "numpy", "torch", "numba", "scipy"}
-    assert about["cells"] == record.dataset.sizes["cell"] == len(groups.runs_of(module, groups.preset(module, "FULL")))
-    assert about["seconds"] == pytest.approx(float(record.dataset["seconds"].sum()), abs=0.1, rel=1e-3)
+    assert (
+        about["cells"]
+        == record.dataset.sizes["cell"]
+        == len(groups.runs_of(module, groups.preset(module, "FULL")))
+    )
+    assert about["seconds"] == pytest.approx(
+        float(record.dataset["seconds"].sum()), abs=0.1, rel=1e-3
+    )
     assert about["device"] and about["recorded"] and about["commit"]
     assert set(about["expected"]) == {"FULL", "QUICK"}
 
 
 @EACH_RECORD
 def test_a_record_is_small(name: str) -> None:
-    assert sum((paths.results() / f"{name}.{suffix}").stat().st_size for suffix in ("nc.gz", "json")) <= 450_000
+    assert (
+        sum((paths.results() / f"{name}.{suffix}").stat().st_size for suffix in ("nc.gz", "json"))
+        <= 450_000
+    )
 
 
 @EACH_RECORD
@@ -257,7 +308,9 @@ def test_a_record_names_no_folder_or_person(name: str) -> None:
 def _leaves(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return [leaf for inner in value.values() for leaf in _leaves(inner)]
-    return [leaf for inner in value for leaf in _leaves(inner)] if isinstance(value, list) else [value]
+    return (
+        [leaf for inner in value for leaf in _leaves(inner)] if isinstance(value, list) else [value]
+    )
 
 
 @EACH_RECORD
@@ -266,17 +319,26 @@ def test_the_cells_of_a_record_are_those_of_its_settings(name: str) -> None:
     cells = groups.runs_of(module, config.parse(groups.config_of(module), record.about["config"]))
     fields = [field.name for field in dataclasses.fields(cells[0])]
     recorded = list(zip(*(record.dataset[name].values.tolist() for name in fields), strict=True))
-    assert len(recorded) == len(set(recorded)) and set(recorded) == set(map(dataclasses.astuple, cells))
+    assert len(recorded) == len(set(recorded)) and set(recorded) == set(
+        map(dataclasses.astuple, cells)
+    )
 
 
 @EACH_RECORD
 def test_the_checks_of_a_record_come_out_as_committed(name: str) -> None:
     module, record = record_of(name)
     checks = groups.checks_of(module, record.dataset)
-    assert records.criteria(checks) == record.about["criteria"], "a criterion does not change after its record"
+    assert records.criteria(checks) == record.about["criteria"], (
+        "a criterion does not change after its record"
+    )
     found = records.outcomes(checks)
     assert found == record.expected["FULL"]
-    words = {word for outcomes in record.expected.values() for claim in outcomes.values() for word in claim.values()}
+    words = {
+        word
+        for outcomes in record.expected.values()
+        for claim in outcomes.values()
+        for word in claim.values()
+    }
     assert words <= OUTCOMES
     assert set(record.expected["QUICK"]) <= set(found)
 
@@ -284,15 +346,22 @@ def test_the_checks_of_a_record_come_out_as_committed(name: str) -> None:
 def test_a_criterion_of_another_text_is_told_and_a_new_check_is_not() -> None:
     run = xr.Dataset(attrs={"preset": "FULL"})
     control = claims.control("nothing", claims.exact(0.0), claims.above(1))
-    one = claims.check(run, "B1.a", "empirical", "a number", claims.exact(1.0), claims.above(0.5), control)
+    one = claims.check(
+        run, "B1.a", "empirical", "a number", claims.exact(1.0), claims.above(0.5), control
+    )
     record = records.Record(run, {"criteria": records.criteria([one])})
-    other = claims.check(run, "B1.b", "empirical", "another", claims.exact(1.0), claims.above(2), control)
+    other = claims.check(
+        run, "B1.b", "empirical", "another", claims.exact(1.0), claims.above(2), control
+    )
     assert records.changed_criteria(record, [one, other]) == []
-    weaker = claims.check(run, "B1.a", "empirical", "a number", claims.exact(1.0), claims.above(0.4), control)
+    weaker = claims.check(
+        run, "B1.a", "empirical", "a number", claims.exact(1.0), claims.above(0.4), control
+    )
     assert records.changed_criteria(record, [weaker]) == ["B1.a"]
 
 
-# Recomputed in the tests: cells of at most so many seconds. `make records` does the cheapest cell of every record.
+# Recomputed in the tests: cells of at most so many seconds. `make records` does the cheapest cell
+# of every record.
 SECONDS = float("inf") if os.environ.get("SIMPLICITY_RECORDS") == "all" else 2.0
 
 
@@ -303,7 +372,9 @@ def affordable(record: records.Record) -> list[int]:
 
 @EACH_RECORD
 def test_the_smallest_run_has_the_recorded_bits(name: str, shelf: Path) -> None:
-    """On a processor that portable arithmetic reaches; elsewhere the next test says how near the numbers are."""
+    """On a processor that portable arithmetic reaches; elsewhere the next test says how near the
+    numbers are.
+    """
     _, record = record_of(name)
     if threads.label() == "portable":
         assert records.digest(tiny(name, shelf)) == record.about["tiny"]
@@ -313,7 +384,9 @@ def test_the_smallest_run_has_the_recorded_bits(name: str, shelf: Path) -> None:
 
 @EACH_RECORD
 def test_a_cheap_cell_of_a_record_comes_out_again(name: str) -> None:
-    """With the same arithmetic to the last bit; else no further off than another seed, and every outcome as before."""
+    """With the same arithmetic to the last bit; else no further off than another seed, and every
+    outcome as before.
+    """
     module, record = record_of(name)
     for index in affordable(record):
         found = records.recomputed(module, record, index)
@@ -322,7 +395,10 @@ def test_a_cheap_cell_of_a_record_comes_out_again(name: str) -> None:
             assert records.unequal(found, record.dataset.isel(cell=index)) == []
         else:
             assert records.far(found, record, index) == []
-            assert records.outcomes(groups.checks_of(module, records.replaced(record, index, found))) == record.expected["FULL"]
+            assert (
+                records.outcomes(groups.checks_of(module, records.replaced(record, index, found)))
+                == record.expected["FULL"]
+            )
 
 
 @EACH_RECORD

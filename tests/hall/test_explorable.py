@@ -19,7 +19,10 @@ from simplicity.places import paths
 STATIC = paths.book() / "_static"
 STEPS = 500
 CORNERS = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not browser.available(), reason="chromium is not installed")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not browser.available(), reason="chromium is not installed"),
+]
 
 
 def cloud(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -62,17 +65,27 @@ def load(page: browser.Page, folder: Path) -> browser.Page:
 
 
 def core(page: browser.Page, expression: str, **values: Any) -> Any:
-    """An expression in E, the explorable's functions, and in numbers from here: arrays become flat Float64Arrays."""
-    given = {name: np.asarray(value, dtype=np.float64).ravel().tolist() for name, value in values.items()}
-    names = "".join(f"const {name} = Float64Array.from({json.dumps(value)});" for name, value in given.items())
-    return page.ask(f"(() => {{ const E = window.simplicityExplorable; {names} return {expression}; }})()")
+    """An expression in E, the explorable's functions, and in numbers from here: arrays become flat
+    Float64Arrays.
+    """
+    given = {
+        name: np.asarray(value, dtype=np.float64).ravel().tolist() for name, value in values.items()
+    }
+    names = "".join(
+        f"const {name} = Float64Array.from({json.dumps(value)});" for name, value in given.items()
+    )
+    return page.ask(
+        f"(() => {{ const E = window.simplicityExplorable; {names} return {expression}; }})()"
+    )
 
 
 def shown(page: browser.Page) -> dict[str, Any]:
     """What is drawn and said now."""
     return page.ask(
-        "({loss: document.querySelector('.panels .loss').getAttribute('d'), said: document.querySelector('.said').textContent,"
-        " points: Array.from(document.querySelectorAll('.point'), (one) => one.getAttribute('aria-label')),"
+        "({loss: document.querySelector('.panels .loss').getAttribute('d'), said: "
+        "document.querySelector('.said').textContent,"
+        " points: Array.from(document.querySelectorAll('.point'), (one) => "
+        "one.getAttribute('aria-label')),"
         " phases: Array.from(document.querySelectorAll('.phases li'), (one) => one.textContent),"
         " moment: Number(document.querySelector('[data-set=frame]').value), seen: window.seen,"
         " chosen: document.querySelector('.point[aria-pressed=true]').getAttribute('aria-label')})"
@@ -86,7 +99,8 @@ def wait(page: browser.Page, milliseconds: int = 300) -> None:
 def put(page: browser.Page, name: str, value: object) -> None:
     """As a reader's hand on the field would do it, and then the time to compute."""
     page.ask(
-        f"(() => {{ const field = document.querySelector('[data-set={name}]'); field.value = {str(value)!r};"
+        "(() => "
+        f"{{ const field = document.querySelector('[data-set={name}]'); field.value = {str(value)!r};"
         " field.dispatchEvent(new Event('input', {bubbles: true})); })()"
     )
     wait(page, 600)
@@ -94,7 +108,14 @@ def put(page: browser.Page, name: str, value: object) -> None:
 
 def press(page: browser.Page, key: str, text: str = "") -> None:
     code = {"Enter": 13, "Tab": 9, "ArrowRight": 39}.get(key, 0)
-    page.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, text=text, windowsVirtualKeyCode=code)
+    page.call(
+        "Input.dispatchKeyEvent",
+        type="keyDown",
+        key=key,
+        code=key,
+        text=text,
+        windowsVirtualKeyCode=code,
+    )
     page.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=code)
 
 
@@ -105,7 +126,15 @@ def middle(page: browser.Page, selector: str) -> tuple[float, float]:
 
 def mouse(page: browser.Page, *steps: tuple[str, float, float]) -> None:
     for kind, x, y in steps:
-        page.call("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=y, button="left", buttons=1, clickCount=1)
+        page.call(
+            "Input.dispatchMouseEvent",
+            type=f"mouse{kind}",
+            x=x,
+            y=y,
+            button="left",
+            buttons=1,
+            clickCount=1,
+        )
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -119,11 +148,15 @@ def test_its_steps_are_the_engines(page: browser.Page, setting: str) -> None:
     a, w, loss = core(page, told, a=start.a, w=start.w, x=x, y=y)
     assert np.abs(network.a).max() > 1.5 * np.abs(start.a).max()  # it has gone somewhere
     np.testing.assert_allclose(a, network.a, rtol=0, atol=1e-6 * np.abs(network.a).max())
-    np.testing.assert_allclose(np.reshape(w, (-1, 2)), network.w, rtol=0, atol=1e-6 * np.abs(network.w).max())
+    np.testing.assert_allclose(
+        np.reshape(w, (-1, 2)), network.w, rtol=0, atol=1e-6 * np.abs(network.w).max()
+    )
     assert loss == pytest.approx(float(table["loss"][-1]), rel=1e-6)
 
 
-def test_its_force_and_the_directions_where_neurons_can_end_are_the_librarys(page: browser.Page) -> None:
+def test_its_force_and_the_directions_where_neurons_can_end_are_the_librarys(
+    page: browser.Page,
+) -> None:
     tasks = [cloud(n, seed) for n in (1, 2, 5, 12, 40) for seed in range(4)]
     for x, y in [*tasks, (CORNERS, CORNERS.prod(axis=1)), (three_points.X, three_points.Y)]:
         found = extremal.exact(x, y)
@@ -134,7 +167,9 @@ def test_its_force_and_the_directions_where_neurons_can_end_are_the_librarys(pag
             assert len(ours) == len(theirs)
             assert all(np.abs(theirs - one).max(axis=1).min() < 1e-9 for one in ours)
         w = np.array([[0.3, -0.8]])
-        np.testing.assert_allclose(core(page, "E.force(0.3, -0.8, x, y)", x=x, y=y), alignment.d_n(w, x, y)[0], atol=1e-12)
+        np.testing.assert_allclose(
+            core(page, "E.force(0.3, -0.8, x, y)", x=x, y=y), alignment.d_n(w, x, y)[0], atol=1e-12
+        )
 
 
 def test_the_first_picture_tells_the_story_without_a_click(page: browser.Page) -> None:
@@ -147,7 +182,9 @@ def test_the_first_picture_tells_the_story_without_a_click(page: browser.Page) -
     assert later["said"] == first["said"]  # nothing moves by itself
 
 
-def test_a_start_that_is_not_small_has_no_plateau_and_the_three_points_need_one(page: browser.Page) -> None:
+def test_a_start_that_is_not_small_has_no_plateau_and_the_three_points_need_one(
+    page: browser.Page,
+) -> None:
     put(page, "law", "three")
     assert "28\u00a0% and hardly moves any more" in shown(page)["phases"][2]
     put(page, "scale", 0)
@@ -164,11 +201,21 @@ def test_a_point_that_is_dragged_changes_the_run(page: browser.Page, touch: bool
     x, y = middle(page, ".point")
     if touch:
         page.call("Emulation.setTouchEmulationEnabled", enabled=True)
-        for kind, points in (("Start", [{"x": x, "y": y}]), ("Move", [{"x": x + 50, "y": y + 40}]), ("End", [])):
+        for kind, points in (
+            ("Start", [{"x": x, "y": y}]),
+            ("Move", [{"x": x + 50, "y": y + 40}]),
+            ("End", []),
+        ):
             page.call("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=points)
         page.call("Emulation.setTouchEmulationEnabled", enabled=False)
     else:
-        mouse(page, ("Pressed", x, y), ("Moved", x + 25, y + 20), ("Moved", x + 50, y + 40), ("Released", x + 50, y + 40))
+        mouse(
+            page,
+            ("Pressed", x, y),
+            ("Moved", x + 25, y + 20),
+            ("Moved", x + 50, y + 40),
+            ("Released", x + 50, y + 40),
+        )
     wait(page)
     after = shown(page)
     assert middle(page, ".point") == pytest.approx((x + 50, y + 40), abs=1.5)
@@ -230,8 +277,13 @@ def test_buttons_work_from_the_keyboard_and_every_field_has_a_name(page: browser
     assert all(page.ask(f"{fields}.map((one) => one.textContent.trim())"))
 
 
-def test_where_less_motion_is_asked_for_the_button_goes_to_the_next_phase(page: browser.Page, tmp_path: Path) -> None:
-    page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+def test_where_less_motion_is_asked_for_the_button_goes_to_the_next_phase(
+    page: browser.Page, tmp_path: Path
+) -> None:
+    page.call(
+        "Emulation.setEmulatedMedia",
+        features=[{"name": "prefers-reduced-motion", "value": "reduce"}],
+    )
     try:
         load(page, tmp_path)
         page.ask("document.querySelector('[data-do=reset]').click()")
@@ -264,6 +316,11 @@ def test_without_the_script_no_dead_control_shows(page: browser.Page, tmp_path: 
     try:
         load(page, tmp_path)
         assert page.ask("document.querySelector('.controls').getBoundingClientRect().height") == 0
-        assert page.ask("document.querySelector('.simplicity-explorable p').getBoundingClientRect().height") > 0
+        assert (
+            page.ask(
+                "document.querySelector('.simplicity-explorable p').getBoundingClientRect().height"
+            )
+            > 0
+        )
     finally:
         page.call("Emulation.setScriptExecutionDisabled", value=False)

@@ -1,4 +1,6 @@
-"""Real faults: killed workers, clients and schedulers, a full disk, damaged files. Each costs what it must and no more."""
+"""Real faults: killed workers, clients and schedulers, a full disk, damaged files. Each costs what
+it must and no more.
+"""
 
 import contextlib
 import dataclasses
@@ -56,11 +58,15 @@ def until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts `simplicity sweep` of the toy in a process of its own; its cells note their calls in `tmp_path`."""
+    """Starts `simplicity sweep` of the toy in a process of its own; its cells note their calls in
+    `tmp_path`.
+    """
     started: list[subprocess.Popen[str]] = []
 
     def start(*words: object, store: Path | None = None, **more: str) -> subprocess.Popen[str]:
-        command = clients.command(*words, "-p", f"notes={tmp_path}", "--store", store or tmp_path / "store")
+        command = clients.command(
+            *words, "-p", f"notes={tmp_path}", "--store", store or tmp_path / "store"
+        )
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         started.append(subprocess.Popen(command, env=clients.environment(**more), **pipes))
         return started[-1]
@@ -89,7 +95,9 @@ def unbroken(tmp_path: Path, config: toy.Config) -> xr.Dataset:
 
 
 def same_bits(tmp_path: Path) -> bool:
-    """Every file of the store that the fault met has the bytes of the unbroken one's, but for the seconds."""
+    """Every file of the store that the fault met has the bytes of the unbroken one's, but for the
+    seconds.
+    """
     bodies = []
     for name in ("store", "unbroken"):
         files = sorted((tmp_path / name).rglob("*.cell"))
@@ -103,14 +111,20 @@ def told(process: subprocess.Popen[str]) -> tuple[int, str, list[str]]:
     return (
         process.returncode,
         out,
-        [line for line in err.splitlines() if line and "cell/s" not in line and "s/cell" not in line],
+        [
+            line
+            for line in err.splitlines()
+            if line and "cell/s" not in line and "s/cell" not in line
+        ],
     )
 
 
 # --- workers and clients that die
 
 
-def test_a_killed_worker_costs_its_own_cell_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_worker_costs_its_own_cell_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SIMPLICITY_WORKERS", "2")
     config = toy.Config(modes=("fine", "die once", "fine", "fine"), notes=str(tmp_path))
     with pytest.raises(CellsFailed) as caught:
@@ -118,10 +132,15 @@ def test_a_killed_worker_costs_its_own_cell_and_no_other(tmp_path: Path, monkeyp
     (failure,) = caught.value.failures
     assert failure.cell["mode"] == "die once"
     assert "ProcessExpired" in failure.reason and "ended by signal 9 (memory?)" in failure.reason
-    assert caught.value.dataset is not None and caught.value.dataset["index"].values.tolist() == [0, 2, 3]
+    assert caught.value.dataset is not None and caught.value.dataset["index"].values.tolist() == [
+        0,
+        2,
+        3,
+    ]
 
     monkeypatch.setenv("SIMPLICITY_WORKERS", "0")
-    again = run(toy, config, store=tmp_path / "store", progress=False)  # the marker lets it live now
+    # the marker lets it live now
+    again = run(toy, config, store=tmp_path / "store", progress=False)
     assert sorted(indices(tmp_path)) == [0, 1, 1, 2, 3]
     xr.testing.assert_identical(again, unbroken(tmp_path, config))
 
@@ -141,11 +160,24 @@ def test_a_killed_client_leaves_no_process_even_inside_a_compiled_loop(
 KILLS, CELLS, WORKERS = 20, 60, 2
 
 
-def test_sixty_cells_whose_client_is_killed_twenty_times_end_whole_with_the_same_bits(tmp_path: Path) -> None:
-    """At random moments: of starting, computing, storing. Every fourth client has workers of its own, the others are loops."""
+def test_sixty_cells_whose_client_is_killed_twenty_times_end_whole_with_the_same_bits(
+    tmp_path: Path,
+) -> None:
+    """At random moments: of starting, computing, storing. Every fourth client has workers of its
+    own, the others are loops.
+    """
     rng, nest, ahead = random.Random(20), clients.Nest(), 3 * WORKERS
     numbers = ",".join(map(str, range(CELLS)))
-    words = ["-p", "modes=slower", "-p", f"notes={tmp_path}", "-g", f"index={numbers}", "--store", tmp_path / "store"]
+    words = [
+        "-p",
+        "modes=slower",
+        "-p",
+        f"notes={tmp_path}",
+        "-g",
+        f"index={numbers}",
+        "--store",
+        tmp_path / "store",
+    ]
     seen, in_flight, killed_at_work = 0, 0, 0
     try:
         for kill in range(KILLS):
@@ -153,7 +185,11 @@ def test_sixty_cells_whose_client_is_killed_twenty_times_end_whole_with_the_same
             process = nest.start(*words, *(["--workers", WORKERS] if pool else []))
             if rng.random() < 0.8:  # else: killed while it starts
                 enough = seen + rng.randint(1, 3)
-                until(lambda count=enough, client=process: len(toy.calls(tmp_path)) >= count or not alive(client))
+                until(
+                    lambda count=enough, client=process: (
+                        len(toy.calls(tmp_path)) >= count or not alive(client)
+                    )
+                )
             time.sleep(rng.uniform(0, 0.1))
             killed_at_work += len(toy.calls(tmp_path)) > seen
             os.kill(process, signal.SIGKILL)
@@ -191,13 +227,19 @@ def test_ctrl_c_once_stops_cleanly_keeps_what_was_finished_and_says_how_to_go_on
     code, _, lines = told(process)
     assert code == 130
     assert lines[0] == "interrupted: stopping, what is finished is kept; Ctrl-C again ends at once"
-    go_on = (
-        f"go on with: simplicity sweep toy --preset TINY -p modes=fine,wait -g index=0 --workers {workers} -p notes={tmp_path}"
-    )
-    assert lines[1:] == [f"error: interrupted; 1 of 2 cells are finished and stored; {go_on} --store {tmp_path / 'store'}"]
+    go_on = f"go on with: simplicity sweep toy --preset TINY -p modes=fine,wait -g index=0 --workers {workers} -p notes={tmp_path}"
+    assert lines[1:] == [
+        f"error: interrupted; 1 of 2 cells are finished and stored; {go_on} --store "
+        f"{tmp_path / 'store'}"
+    ]
     until(lambda: not any(alive(worker) for *_, worker in toy.calls(tmp_path)))
     (tmp_path / "go").touch()
-    run(toy, toy.Config(modes=("fine", "wait"), notes=str(tmp_path)), store=tmp_path / "store", progress=False)
+    run(
+        toy,
+        toy.Config(modes=("fine", "wait"), notes=str(tmp_path)),
+        store=tmp_path / "store",
+        progress=False,
+    )
     assert indices(tmp_path) == [0, 1, 1]
 
 
@@ -226,7 +268,9 @@ def test_a_cell_that_raises_one_without_numbers_and_one_without_end_are_told_and
     tmp_path: Path, client: Callable[..., subprocess.Popen[str]]
 ) -> None:
     modes = ("fine", "raise", "nan", "spin", "fine")
-    process = client("-p", f"modes={','.join(modes)}", "-g", "index=0", "--workers", 1, "--timeout", 8)
+    process = client(
+        "-p", f"modes={','.join(modes)}", "-g", "index=0", "--workers", 1, "--timeout", 8
+    )
     code, out, lines = told(process)
     assert code == 1
     failed = sorted(line for line in lines if line.startswith("failed: "))
@@ -257,7 +301,11 @@ def test_a_full_disk_is_one_error_and_what_was_finished_stays(
     process = client("-p", "modes=fine,full,fine", "-g", "index=0")
     code, _, lines = told(process)
     assert code == 1
-    assert len(lines) == 1 and lines[0].startswith(f"error: cannot write {tmp_path}") and "File too large" in lines[0]
+    assert (
+        len(lines) == 1
+        and lines[0].startswith(f"error: cannot write {tmp_path}")
+        and "File too large" in lines[0]
+    )
     assert stored(tmp_path / "store") == {0}
     assert not list((tmp_path / "store").rglob(".part-*"))
     assert told(client("-p", "modes=fine,full,fine", "-g", "index=0"))[0] == 0
@@ -295,11 +343,18 @@ def replace(path: Path) -> None:
     path.mkdir()
 
 
-def test_damaged_files_are_told_computed_anew_and_no_other_cell_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_files_are_told_computed_anew_and_no_other_cell_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = toy.Config(modes=("fine",) * 6, notes=str(tmp_path))
     before = run(toy, config, store=tmp_path / "store", progress=False)
-    files = {path: json.loads(path.read_bytes().partition(b"\n")[0])["cell"]["index"] for path in stores(tmp_path)}
-    damages = dict(zip(sorted(files, key=lambda path: files[path]), (cut, flip, empty, replace), strict=False))
+    files = {
+        path: json.loads(path.read_bytes().partition(b"\n")[0])["cell"]["index"]
+        for path in stores(tmp_path)
+    }
+    damages = dict(
+        zip(sorted(files, key=lambda path: files[path]), (cut, flip, empty, replace), strict=False)
+    )
     for path, damage in damages.items():
         damage(path)
     assert main(["cache", "--verify", "--store", str(tmp_path / "store")]) == 1
@@ -342,7 +397,9 @@ def test_cells_of_older_code_are_not_used_and_told_as_stale(
     monkeypatch.setattr(records, "names", lambda: ["toy_experiment"])
     monkeypatch.setattr(records, "experiment", lambda name: toy)
     assert main(["cache", "--store", str(tmp_path / "store")]) == 0
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("toy_experiment"))
+    (line,) = (
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("toy_experiment")
+    )
     assert line.split()[1:3] == ["4", "2"]
 
 
@@ -366,7 +423,11 @@ class Cluster:
 
     def close(self) -> None:
         for process in [*self.workers, self.scheduler]:
-            for child in psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []:
+            for child in (
+                psutil.Process(process.pid).children(recursive=True)
+                if process.poll() is None
+                else []
+            ):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     child.kill()
             process.kill()
@@ -382,10 +443,20 @@ def _dask(*words: str, **more: str) -> subprocess.Popen[bytes]:
 @contextlib.contextmanager
 def _started(folder: Path, workers: int) -> Iterator[Cluster]:
     file = folder / "scheduler.json"
-    words = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+    words = [
+        "scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--no-dashboard",
+        "--scheduler-file",
+        str(file),
+    ]
     found = Cluster("", _dask(*words), [], folder)
     try:
-        until(lambda: file.exists() and file.read_text().endswith("}"))  # it appears before it is written
+        # it appears before it is written
+        until(lambda: file.exists() and file.read_text().endswith("}"))
         found.address = json.loads(file.read_text())["address"]
         for _ in range(workers):
             found.start_worker()
@@ -411,7 +482,8 @@ def test_two_hundred_cells_over_dask_with_a_worker_killed_twice_end_whole_with_t
     code, out, lines = told(process)
     assert (code, lines) == (0, [])
     assert "200 cells: 200 computed, 0 from the store, 0 failed" in out
-    assert 200 <= len(indices(tmp_path)) <= 204  # what the killed had begun, and may have held ready
+    # what the killed had begun, and may have held ready
+    assert 200 <= len(indices(tmp_path)) <= 204
     unbroken(tmp_path, toy.Config(modes=("slow",) * 200, notes=str(tmp_path)))
     assert same_bits(tmp_path)
 
@@ -420,12 +492,20 @@ def test_a_cell_that_kills_every_worker_is_tried_three_times_and_one_without_end
     tmp_path: Path, cluster: Cluster, client: Callable[..., subprocess.Popen[str]]
 ) -> None:
     modes = "fine,die,spin,fine"
-    process = client("-p", f"modes={modes}", "-g", "index=0", "--scheduler", cluster.address, "--timeout", 8)
+    process = client(
+        "-p", f"modes={modes}", "-g", "index=0", "--scheduler", cluster.address, "--timeout", 8
+    )
     code, _, lines = told(process)
     failed = sorted(line.partition("}: ")[2] for line in lines if line.startswith("failed: "))
-    assert failed == ["RuntimeError: its worker died, 3 times in all", "TimeoutError: more than 8 s"]
-    assert code == 1 and lines[-1] == "error: 2 of 4 cells failed; the same command tries them again"
-    assert 2 <= indices(tmp_path).count(1) <= 3 and indices(tmp_path).count(2) == 1  # 2: one death was a neighbour's
+    assert failed == [
+        "RuntimeError: its worker died, 3 times in all",
+        "TimeoutError: more than 8 s",
+    ]
+    assert (
+        code == 1 and lines[-1] == "error: 2 of 4 cells failed; the same command tries them again"
+    )
+    # 2: one death was a neighbour's
+    assert 2 <= indices(tmp_path).count(1) <= 3 and indices(tmp_path).count(2) == 1
     assert stored(tmp_path / "store") == {0, 3}
 
 
@@ -442,15 +522,22 @@ def test_a_worker_with_other_code_is_one_error_before_any_cell_runs(
             dask.wait_for_workers(3, timeout=PATIENCE)
         code, _, lines = told(client("-g", "index=0", "--scheduler", cluster.address))
         assert code == 2 and len(lines) == 1
-        assert lines[0].startswith("error: workers: tcp://127.0.0.1:") and lines[0].count("tcp://") == 1
-        assert "library " in lines[0] and lines[0].endswith("allowed the same code and versions as here")
+        assert (
+            lines[0].startswith("error: workers: tcp://127.0.0.1:")
+            and lines[0].count("tcp://") == 1
+        )
+        assert "library " in lines[0] and lines[0].endswith(
+            "allowed the same code and versions as here"
+        )
         assert toy.calls(tmp_path) == []
     finally:
         worker.terminate()
         worker.wait()
 
 
-def test_without_a_scheduler_there_is_one_error(tmp_path: Path, client: Callable[..., subprocess.Popen[str]]) -> None:
+def test_without_a_scheduler_there_is_one_error(
+    tmp_path: Path, client: Callable[..., subprocess.Popen[str]]
+) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
@@ -462,9 +549,13 @@ def test_without_a_scheduler_there_is_one_error(tmp_path: Path, client: Callable
 def test_a_killed_scheduler_is_one_error_and_finished_cells_are_kept(
     tmp_path: Path, client: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    """Its own: tests may come in any order, and none after this one could use the common scheduler."""
+    """Its own: tests may come in any order, and none after this one could use the common
+    scheduler.
+    """
     with _started(tmp_path, 1) as cluster:
-        process = client("-p", "modes=fine,wait", "-g", "index=0,2,4", "--scheduler", cluster.address)
+        process = client(
+            "-p", "modes=fine,wait", "-g", "index=0,2,4", "--scheduler", cluster.address
+        )
         until(lambda: len(stored(tmp_path / "store")) >= 1 and len(toy.calls(tmp_path)) >= 2)
         before = stored(tmp_path / "store")
         cluster.scheduler.kill()

@@ -1,4 +1,6 @@
-"""What is written where: links, devices, modes, refusals; what an earlier run left; text in UTF-8 whatever the locale."""
+"""What is written where: links, devices, modes, refusals; what an earlier run left; text in UTF-8
+whatever the locale.
+"""
 
 import ast
 import contextlib
@@ -25,7 +27,15 @@ from simplicity.grid import store
 from simplicity.places import files, paths
 from simplicity.problems import Problem, Stopped
 
-PATHS = ["a b.nc", "ünï τ 名.nc", "-", "a'\"$(b).nc", "line\nbreak.nc", os.fsdecode(b"\xff.nc"), "n" * 255]
+PATHS = [
+    "a b.nc",
+    "ünï τ 名.nc",
+    "-",
+    "a'\"$(b).nc",
+    "line\nbreak.nc",
+    os.fsdecode(b"\xff.nc"),
+    "n" * 255,
+]
 
 
 def parts(folder: Path) -> list[Path]:
@@ -45,8 +55,12 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-@pytest.mark.parametrize(("mask", "expected"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664), (0o000, 0o666)])
-def test_a_new_file_has_the_mode_of_the_umask_and_an_old_one_keeps_its_own(tmp_path: Path, mask: int, expected: int) -> None:
+@pytest.mark.parametrize(
+    ("mask", "expected"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664), (0o000, 0o666)]
+)
+def test_a_new_file_has_the_mode_of_the_umask_and_an_old_one_keeps_its_own(
+    tmp_path: Path, mask: int, expected: int
+) -> None:
     with umask(mask):
         files.write(tmp_path / "new", b"1")
         assert mode(tmp_path / "new") == expected
@@ -72,7 +86,9 @@ def test_through_links_the_file_is_replaced_and_the_links_stay(tmp_path: Path) -
     (tmp_path / "two").symlink_to(tmp_path / "one")
     files.write(tmp_path / "two", b"new")
     assert (tmp_path / "one").is_symlink() and (tmp_path / "two").is_symlink()
-    assert (tmp_path / "far" / "file").read_bytes() == b"new" and not (tmp_path / "far" / "file").is_symlink()
+    assert (tmp_path / "far" / "file").read_bytes() == b"new" and not (
+        tmp_path / "far" / "file"
+    ).is_symlink()
     (tmp_path / "ahead").symlink_to("far/not yet")
     files.write(tmp_path / "ahead", b"made")
     assert (tmp_path / "far" / "not yet").read_bytes() == b"made" and parts(tmp_path) == []
@@ -143,7 +159,9 @@ def test_a_socket_and_a_folder_are_refused(tmp_path: Path) -> None:
         ("a\0b", "embedded null byte"),
     ],
 )
-def test_what_cannot_be_written_is_one_sentence_before_and_then(tmp_path: Path, name: str, why: str) -> None:
+def test_what_cannot_be_written_is_one_sentence_before_and_then(
+    tmp_path: Path, name: str, why: str
+) -> None:
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "loop").symlink_to("loop")
     assert files.refusal(tmp_path / name) == why
@@ -174,7 +192,11 @@ except Problem as problem:
 
 
 def unprivileged(path: Path) -> list[str]:
-    environment = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent), "NUMBA_CACHE_DIR": str(path.parent.parent / "numba")}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(paths.PACKAGE.parent),
+        "NUMBA_CACHE_DIR": str(path.parent.parent / "numba"),
+    }
     command = [sys.executable, "-c", UNPRIVILEGED, str(path)]
     done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
     assert done.stderr == ""
@@ -192,7 +214,9 @@ def open_folder() -> Iterator[Path]:
         yield Path(name) / "in"
 
 
-def test_a_file_that_may_be_written_in_a_folder_that_may_not_is_written_in_place(open_folder: Path) -> None:
+def test_a_file_that_may_be_written_in_a_folder_that_may_not_is_written_in_place(
+    open_folder: Path,
+) -> None:
     path = open_folder / "file"
     path.write_bytes(b"older and longer")
     path.chmod(0o666)
@@ -201,7 +225,11 @@ def test_a_file_that_may_be_written_in_a_folder_that_may_not_is_written_in_place
     assert unprivileged(path) == ["none"]
     assert path.read_bytes() == b"new" and path.stat().st_ino == number
     said = unprivileged(open_folder / "another")
-    assert said[0] == "Permission denied" and said[1].startswith("cannot write") and "Permission denied" in said[1]
+    assert (
+        said[0] == "Permission denied"
+        and said[1].startswith("cannot write")
+        and "Permission denied" in said[1]
+    )
 
 
 def test_a_protected_file_is_not_replaced(open_folder: Path) -> None:
@@ -210,10 +238,14 @@ def test_a_protected_file_is_not_replaced(open_folder: Path) -> None:
     path.write_bytes(b"old")
     path.chmod(0o444)
     said = unprivileged(path)
-    assert said[0] == "Permission denied" and "cannot write" in said[1] and path.read_bytes() == b"old"
+    assert (
+        said[0] == "Permission denied" and "cannot write" in said[1] and path.read_bytes() == b"old"
+    )
 
 
-def test_where_a_file_cannot_be_renamed_over_it_is_written_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_a_file_cannot_be_renamed_over_it_is_written_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def busy(*arguments: object) -> None:
         raise OSError(errno.EBUSY, "Device or resource busy")
 
@@ -236,8 +268,12 @@ PROGRAM = "import sys; from simplicity.cli import main; sys.exit(main())"
 RUN = ["run", "excess_risk", "--preset", "TINY", "-p", "draws=20"]
 
 
-def command(words: list[str], folder: Path, shell: str = "", **more: str) -> subprocess.CompletedProcess[bytes]:
-    """The command line with the library of this checkout; `shell` is what follows the words in a shell."""
+def command(
+    words: list[str], folder: Path, shell: str = "", **more: str
+) -> subprocess.CompletedProcess[bytes]:
+    """The command line with the library of this checkout; `shell` is what follows the words in a
+    shell.
+    """
     environment = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent), **more}
     call = ["bash", "-c", f'"$@" {shell}', "bash", sys.executable, "-c", PROGRAM, *words]
     return subprocess.run(call, env=environment, capture_output=True, cwd=folder)
@@ -245,9 +281,16 @@ def command(words: list[str], folder: Path, shell: str = "", **more: str) -> sub
 
 @pytest.mark.parametrize(
     ("name", "shell"),
-    [("/dev/stdout", ""), ("/dev/stdout", "> result.nc"), ("/dev/fd/1", ">> result.nc"), ("/proc/self/fd/1", "| cat")],
+    [
+        ("/dev/stdout", ""),
+        ("/dev/stdout", "> result.nc"),
+        ("/dev/fd/1", ">> result.nc"),
+        ("/proc/self/fd/1", "| cat"),
+    ],
 )
-def test_a_result_on_standard_output_is_whole_and_what_is_told_goes_beside_it(tmp_path: Path, name: str, shell: str) -> None:
+def test_a_result_on_standard_output_is_whole_and_what_is_told_goes_beside_it(
+    tmp_path: Path, name: str, shell: str
+) -> None:
     done = command([*RUN, "--store", "store", "-o", name], tmp_path, shell)
     assert done.returncode == 0, done.stderr
     content = (tmp_path / "result.nc").read_bytes() if "result" in shell else done.stdout
@@ -305,14 +348,18 @@ def test_outputs_that_cannot_work_are_refused_before_anything_is_computed(
     assert not (room / "store").exists()
 
 
-def test_the_table_of_curves_never_replaces_the_output(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_of_curves_never_replaces_the_output(
+    room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*SWEEP, "-o", "found.probe.csv", "--csv", "found.csv"]) == 2
     assert "whose table found.probe.csv is the output as well" in capsys.readouterr().err
     assert sorted(path.name for path in room.iterdir()) == ["store"]
 
 
 @pytest.mark.parametrize("name", PATHS[:-2])
-def test_a_sweep_writes_to_any_name(room: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sweep_writes_to_any_name(
+    room: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*SWEEP, "-o", name, "--csv", f"t{name[:100]}.csv"]) == 0
     assert store.open_bytes((room / name).read_bytes()).sizes["index"] == 2
     assert (room / f"t{name[:100]}.csv").is_file() and (room / f"t{name[:100]}.probe.csv").is_file()
@@ -352,7 +399,9 @@ def test_a_smaller_run_removes_what_the_larger_one_wrote_and_nothing_else(tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "own.csv"]
 
 
-def test_a_run_that_was_killed_half_way_is_cleared_and_files_it_only_planned_stay(tmp_path: Path) -> None:
+def test_a_run_that_was_killed_half_way_is_cleared_and_files_it_only_planned_stay(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "b").write_bytes(b"somebody's, not written over yet")
     files.Together(tmp_path / "main").plan(["a", "b", "c"])
     files.write(tmp_path / "a", b"1")
@@ -360,7 +409,10 @@ def test_a_run_that_was_killed_half_way_is_cleared_and_files_it_only_planned_sta
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b"]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"files": [1]}', '{"files": {"../outside": null, "x/y": null, "": null}}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", '{"files": [1]}', '{"files": {"../outside": null, "x/y": null, "": null}}'],
+)
 def test_a_damaged_or_changed_list_removes_nothing(tmp_path: Path, content: str) -> None:
     (tmp_path / "outside").write_bytes(b"1")
     (tmp_path / "in" / "x").mkdir(parents=True)
@@ -384,9 +436,15 @@ def test_curves_of_an_earlier_sweep_go_with_its_table(
     (room / "found.notes.csv").write_text("mine", "utf-8")
     assert main([*SWEEP, "--csv", "found.csv"]) == 0
     assert (room / "found.probe.csv").is_file()
-    monkeypatch.setattr(toy, "measure", lambda cell: xr.Dataset({"total": 1.0, "law": ("order", np.arange(2.0))}))
+    monkeypatch.setattr(
+        toy, "measure", lambda cell: xr.Dataset({"total": 1.0, "law": ("order", np.arange(2.0))})
+    )
     assert main([*SWEEP, "-p", "first_seed=9", "--csv", "found.csv"]) == 0
-    assert sorted(path.name for path in room.glob("*.csv")) == ["found.csv", "found.notes.csv", "found.order.csv"]
+    assert sorted(path.name for path in room.glob("*.csv")) == [
+        "found.csv",
+        "found.notes.csv",
+        "found.order.csv",
+    ]
     monkeypatch.setattr(toy, "measure", lambda cell: xr.Dataset({"total": 1.0}))
     assert main([*SWEEP, "-p", "first_seed=20", "--csv", "found.csv"]) == 0
     assert sorted(path.name for path in room.iterdir()) == ["found.csv", "found.notes.csv", "store"]
@@ -420,10 +478,15 @@ def test_the_command_line_speaks_utf8_in_a_locale_without_it(results: Path) -> N
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent), **PLAIN}
     lines = "".join(" ".join(one) + "\n" for one in words).encode()
-    done = subprocess.run([sys.executable, "-c", ALL], input=lines, env=environment, cwd=results, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", ALL], input=lines, env=environment, cwd=results, capture_output=True
+    )
     assert done.stderr == b""
     told = done.stdout.decode("utf-8")  # all of it
-    assert [line for line in told.splitlines() if line.startswith("code ")] == [*["code 0"] * 6, "code 1"]
+    assert [line for line in told.splitlines() if line.startswith("code ")] == [
+        *["code 0"] * 6,
+        "code 1",
+    ]
     assert "\u03c4" in told.split("code 0")[-1] and "\n{" not in told.split("code 0")[0]
 
 
@@ -466,9 +529,18 @@ def without_encoding(tree: ast.AST) -> Iterator[str]:
         given = [ast.unparse(one) for one in node.args]
         if "encoding" in words or name in BINARY:
             continue
-        opens = last in ("open", "fdopen", "NamedTemporaryFile", "TemporaryFile", "SpooledTemporaryFile")
+        opens = last in (
+            "open",
+            "fdopen",
+            "NamedTemporaryFile",
+            "TemporaryFile",
+            "SpooledTemporaryFile",
+        )
         default = "'r'" if last in ("open", "fdopen") else "'w+b'"
-        kinds = [words.get("mode", ""), *(one for one in given if one.strip("'") and set(one.strip("'")) <= set("rwaxbt+"))]
+        kinds = [
+            words.get("mode", ""),
+            *(one for one in given if one.strip("'") and set(one.strip("'")) <= set("rwaxbt+")),
+        ]
         if (
             (opens and "b" not in "".join(kinds) + default * (not "".join(kinds)))
             or (last == "read_text" and not given)

@@ -1,4 +1,6 @@
-"""The grid of an experiment: which runs groups and presets make, and how criteria find them again."""
+"""The grid of an experiment: which runs groups and presets make, and how criteria find them
+again.
+"""
 
 import dataclasses
 import json
@@ -37,7 +39,9 @@ GRID = Grid(
 
 
 def made(group: str, settings: object) -> set[tuple[object, ...]]:
-    return {(one.n, one.width, one.law, one.scale, one.seed) for one in GRID.of_group(group, settings)}
+    return {
+        (one.n, one.width, one.law, one.scale, one.seed) for one in GRID.of_group(group, settings)
+    }
 
 
 def test_groups_fix_vary_derive_and_vary_together() -> None:
@@ -45,7 +49,9 @@ def test_groups_fix_vary_derive_and_vary_together() -> None:
     assert made("main", quick) == {(n, 5, "flat", 0.5, seed) for n in (10, 20) for seed in (0, 1)}
     assert made("steep", quick) == {(20, 5, "steep", 0.5, seed) for seed in (0, 1)}
     assert made("few", quick) == {(5, 5, "flat", 0.5, 0)}
-    assert made("pairs", quick) == {(n, m, "flat", 1.0, seed) for n, m in ((1, 2), (3, 4)) for seed in (0, 1)}
+    assert made("pairs", quick) == {
+        (n, m, "flat", 1.0, seed) for n, m in ((1, 2), (3, 4)) for seed in (0, 1)
+    }
     assert made("wide", quick) == set()
 
 
@@ -53,11 +59,15 @@ def test_presets_change_the_main_group_or_a_group_by_name() -> None:
     tiny, full = GRID.presets["TINY"], GRID.presets["FULL"]
     assert {n for n, *_ in made("main", tiny)} == {7}
     assert {n for n, *_ in made("steep", tiny)} == {8}
-    assert {(width, seed) for _, width, _, _, seed in made("wide", full)} == {(m, s) for m in (100, 200) for s in range(3)}
+    assert {(width, seed) for _, width, _, _, seed in made("wide", full)} == {
+        (m, s) for m in (100, 200) for s in range(3)
+    }
 
 
 def test_a_users_value_goes_to_all_groups_that_do_not_name_the_field() -> None:
-    given = config.parse(GRID.Config, {"width": "9", "n": "30", "first_seed": "4"}, GRID.presets["QUICK"])
+    given = config.parse(
+        GRID.Config, {"width": "9", "n": "30", "first_seed": "4"}, GRID.presets["QUICK"]
+    )
     assert made("main", given) == {(30, 9, "flat", 0.5, seed) for seed in (4, 5)}
     assert made("steep", given) == {(20, 9, "steep", 0.5, seed) for seed in (4, 5)}
     assert made("few", given) == {(9, 9, "flat", 0.5, 4)}
@@ -88,7 +98,10 @@ def test_every_run_stands_once_seed_by_seed() -> None:
 
 
 def dataset(runs: list[Run], settings: object) -> xr.Dataset:
-    fields = {field.name: ("cell", [getattr(run, field.name) for run in runs]) for field in dataclasses.fields(Run)}
+    fields = {
+        field.name: ("cell", [getattr(run, field.name) for run in runs])
+        for field in dataclasses.fields(Run)
+    }
     attributes = {"config": json.dumps(dataclasses.asdict(settings))}  # type: ignore[call-overload]
     return xr.Dataset({"value": ("cell", np.arange(len(runs)) * 1.0)}, fields, attributes)
 

@@ -1,4 +1,6 @@
-"""Image sets: hand-made files of every form, a server on this machine, harmful archives, and the real sets where given."""
+"""Image sets: hand-made files of every form, a server on this machine, harmful archives, and the
+real sets where given.
+"""
 
 import gzip
 import hashlib
@@ -21,12 +23,17 @@ from simplicity.problems import Problem
 
 REAL = pytest.mark.skipif(images.FOLDER not in os.environ, reason=f"{images.FOLDER} is not set")
 RNG = streams.generator(0, streams.DATA)
-X, Y = RNG.integers(0, 256, size=(60, 3, 32, 32), dtype=np.uint8), np.arange(60, dtype=np.uint8) % 10
+X, Y = (
+    RNG.integers(0, 256, size=(60, 3, 32, 32), dtype=np.uint8),
+    np.arange(60, dtype=np.uint8) % 10,
+)
 
 
 def batch(rows: slice) -> bytes:
     """A binary batch, written image by image."""
-    return b"".join(bytes([label]) + image.tobytes() for image, label in zip(X[rows], Y[rows], strict=True))
+    return b"".join(
+        bytes([label]) + image.tobytes() for image, label in zip(X[rows], Y[rows], strict=True)
+    )
 
 
 def rows_of(name: str) -> slice:
@@ -57,13 +64,20 @@ def put(root: Path, files: dict[str, bytes]) -> Path:
 
 
 def idx(values: np.ndarray) -> bytes:
-    return bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
+    return (
+        bytes([0, 0, 8, values.ndim])
+        + struct.pack(f">{values.ndim}I", *values.shape)
+        + values.tobytes()
+    )
 
 
 def mnist_files(zipped: bool) -> dict[str, bytes]:
     content = (X[:6, 0, :28, :28], Y[:6], X[6:9, 0, :28, :28], Y[6:9])
     pack, end = (gzip.compress, ".gz") if zipped else (bytes, "")
-    return {f"MNIST/raw/{name}{end}": pack(idx(values)) for name, values in zip(images.MNIST_FILES, content, strict=True)}
+    return {
+        f"MNIST/raw/{name}{end}": pack(idx(values))
+        for name, values in zip(images.MNIST_FILES, content, strict=True)
+    }
 
 
 # --- digits, tasks, corruption
@@ -190,7 +204,9 @@ def test_the_folder_may_name_the_home(tmp_path, monkeypatch, given):
     assert images.folder() == tmp_path / "data"
 
 
-def test_a_relative_folder_is_the_one_below_the_working_folder_and_an_empty_word_says_nothing(tmp_path, monkeypatch):
+def test_a_relative_folder_is_the_one_below_the_working_folder_and_an_empty_word_says_nothing(
+    tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(images.FOLDER, "data")
     assert images.folder() == tmp_path / "data"
@@ -205,7 +221,9 @@ def test_a_relative_folder_is_the_one_below_the_working_folder_and_an_empty_word
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
-def test_a_file_or_a_forbidden_folder_in_the_place_of_the_folder_is_told(tmp_path, name, monkeypatch):
+def test_a_file_or_a_forbidden_folder_in_the_place_of_the_folder_is_told(
+    tmp_path, name, monkeypatch
+):
     (tmp_path / "file").write_bytes(b"")
     read = {"mnist": images.mnist, "cifar10": images.cifar10}[name]
     with pytest.raises(Problem, match="which is no folder"):
@@ -222,12 +240,16 @@ def test_a_file_or_a_forbidden_folder_in_the_place_of_the_folder_is_told(tmp_pat
 # --- the data set's own images, and others under its names
 
 
-def test_other_images_under_the_names_of_mnist_are_read_by_hand_and_refused_in_a_run(tmp_path, monkeypatch):
+def test_other_images_under_the_names_of_mnist_are_read_by_hand_and_refused_in_a_run(
+    tmp_path, monkeypatch
+):
     put(tmp_path, mnist_files(zipped=True))
     monkeypatch.setenv(images.FOLDER, str(tmp_path))
     assert len(images.mnist().train.y) == 6
     for _ in range(2):
-        with pytest.raises(Problem, match="mnist: got other images or labels than its own under its file names in"):
+        with pytest.raises(
+            Problem, match="mnist: got other images or labels than its own under its file names in"
+        ):
             images.load("mnist", RNG)
     with pytest.raises(Problem, match="mnist: got other images"):
         fetch.verify("mnist", tmp_path, {"mnist": []})
@@ -239,7 +261,9 @@ def test_files_are_judged_by_content_once_and_again_when_they_change(tmp_path, m
     monkeypatch.setitem(images.OWN, "mnist", images._digests("mnist", images.mnist()))
     judged = []
     digests = images._digests
-    monkeypatch.setattr(images, "_digests", lambda *given: judged.append(given[0]) or digests(*given))
+    monkeypatch.setattr(
+        images, "_digests", lambda *given: judged.append(given[0]) or digests(*given)
+    )
     for _ in range(3):
         assert len(images.load("mnist", RNG).train.y) == 6
     assert judged == ["mnist"]
@@ -270,15 +294,21 @@ def test_inexact_images_do_not_matter_for_what_is_cifars_own(monkeypatch):
     monkeypatch.setattr(images, "_IN_A_BATCH", 10)
     monkeypatch.setattr(images, "_INEXACT", ((3,), (), (), (), (9,), (0, 5)))
     labels = Y.astype(np.int64)
-    whole = images.Split(images.Images(X[:50], labels[:50], 255), images.Images(X[50:], labels[50:], 255))
+    whole = images.Split(
+        images.Images(X[:50], labels[:50], 255), images.Images(X[50:], labels[50:], 255)
+    )
     exact = [np.delete(np.arange(50), [3, 49]), np.delete(np.arange(10), [0, 5])]
     less = images.Split(whole.train.take(exact[0]), whole.test.take(exact[1]), (2, 2))
     other = X[:50].copy()
     other[3] += 1
     assert images._digests("cifar10", whole) == images._digests("cifar10", less)
-    assert images._digests("cifar10", whole._replace(train=whole.train._replace(x=other))) == images._digests("cifar10", less)
+    assert images._digests(
+        "cifar10", whole._replace(train=whole.train._replace(x=other))
+    ) == images._digests("cifar10", less)
     other[4] += 1
-    assert images._digests("cifar10", whole._replace(train=whole.train._replace(x=other))) != images._digests("cifar10", less)
+    assert images._digests(
+        "cifar10", whole._replace(train=whole.train._replace(x=other))
+    ) != images._digests("cifar10", less)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +350,9 @@ def expect_all(found: images.Split) -> None:
 
 
 def test_cifar_is_read_from_its_archive_and_from_loose_batches(tmp_path):
-    expect_all(images.cifar10(put(tmp_path / "a", {f"cifar10/{images.CIFAR_ARCHIVE}": archive_of(GOOD)})))
+    expect_all(
+        images.cifar10(put(tmp_path / "a", {f"cifar10/{images.CIFAR_ARCHIVE}": archive_of(GOOD)}))
+    )
     expect_all(images.cifar10(put(tmp_path / "b", GOOD)))
 
 
@@ -333,7 +365,13 @@ def npz(rows: slice, exact: np.ndarray, other: dict[str, np.ndarray] | None = No
 def test_inexact_images_are_dropped_and_counted_unless_asked_for(tmp_path):
     exact = np.ones(10, dtype=bool)
     exact[[2, 7]] = False
-    root = put(tmp_path, {f"cifar10/{images.npz_name(name)}.npz": npz(rows_of(name), exact) for name in images.CIFAR_BATCHES})
+    root = put(
+        tmp_path,
+        {
+            f"cifar10/{images.npz_name(name)}.npz": npz(rows_of(name), exact)
+            for name in images.CIFAR_BATCHES
+        },
+    )
     found = images.cifar10(root)
     assert found.dropped == (10, 2) and len(found.train.y) == 40 and len(found.test.y) == 8
     np.testing.assert_array_equal(found.test.x, X[50:][exact])
@@ -399,7 +437,9 @@ def entry(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
     ids=["climbs", "climbs inside", "absolute", "symbolic link", "hard link", "pipe"],
 )
 def test_an_archive_with_a_member_that_leaves_its_folder_writes_nothing(tmp_path, bad):
-    archive = put(tmp_path, {f"cifar10/{images.CIFAR_ARCHIVE}": bad}) / "cifar10" / images.CIFAR_ARCHIVE
+    archive = (
+        put(tmp_path, {f"cifar10/{images.CIFAR_ARCHIVE}": bad}) / "cifar10" / images.CIFAR_ARCHIVE
+    )
     with pytest.raises(Problem, match="allowed plain files"):
         fetch.unpack(archive)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [archive]
@@ -469,15 +509,24 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator:
         server.close()
 
 
-def remotes(server: Server, body: bytes, file: str = f"cifar10/{images.CIFAR_ARCHIVE}") -> dict[str, list[fetch.Remote]]:
-    return {"cifar10": [fetch.Remote(file, server.url + "archive", hashlib.sha256(body).hexdigest())]}
+def remotes(
+    server: Server, body: bytes, file: str = f"cifar10/{images.CIFAR_ARCHIVE}"
+) -> dict[str, list[fetch.Remote]]:
+    return {
+        "cifar10": [fetch.Remote(file, server.url + "archive", hashlib.sha256(body).hexdigest())]
+    }
 
 
-def test_a_good_file_is_fetched_unpacked_verified_and_not_asked_for_again(tmp_path, serve, monkeypatch):
+def test_a_good_file_is_fetched_unpacked_verified_and_not_asked_for_again(
+    tmp_path, serve, monkeypatch
+):
     body = archive_of(GOOD)
     server = serve({"archive": body})
     found = fetch.fetch("cifar10", tmp_path, remotes(server, body))
-    assert [path.name for path in found] == [images.CIFAR_ARCHIVE, *(f"{name}.bin" for name in images.CIFAR_BATCHES)]
+    assert [path.name for path in found] == [
+        images.CIFAR_ARCHIVE,
+        *(f"{name}.bin" for name in images.CIFAR_BATCHES),
+    ]
     expect_all(images.cifar10(tmp_path))
     monkeypatch.setitem(images.OWN, "cifar10", images._digests("cifar10", images.cifar10(tmp_path)))
     lines = fetch.verify("cifar10", tmp_path, remotes(server, body))
@@ -551,8 +600,21 @@ def test_the_real_mnist_is_the_published_one():
     found = images.mnist(root)
     assert found.train.x.shape == (60_000, 28, 28) and found.test.x.shape == (10_000, 28, 28)
     pixels = found.train.x[:20_000].astype(np.float64) / 255
-    assert pixels.mean() == pytest.approx(0.1307, abs=0.002) and pixels.std() == pytest.approx(0.3081, abs=0.003)
-    assert np.bincount(found.test.y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert pixels.mean() == pytest.approx(0.1307, abs=0.002) and pixels.std() == pytest.approx(
+        0.3081, abs=0.003
+    )
+    assert np.bincount(found.test.y).tolist() == [
+        980,
+        1135,
+        1032,
+        1010,
+        982,
+        892,
+        958,
+        1028,
+        974,
+        1009,
+    ]
 
 
 @REAL
@@ -560,12 +622,18 @@ def test_the_real_mnist_is_the_published_one():
 def test_the_real_cifar_has_its_classes_and_drops_the_inexact_images_only():
     found = images.cifar10()
     assert found.dropped in ((81, 23), (0, 0))  # rebuilt files, or the published archive
-    assert len(found.train.y) + found.dropped[0] == 50_000 and len(found.test.y) + found.dropped[1] == 10_000
+    assert (
+        len(found.train.y) + found.dropped[0] == 50_000
+        and len(found.test.y) + found.dropped[1] == 10_000
+    )
     assert found.train.x.shape[1:] == (3, 32, 32)
     means = found.train.x[:5000].mean(axis=(0, 2, 3)) / 255
     assert means == pytest.approx((0.4914, 0.4822, 0.4465), abs=0.01)
     whole = images.cifar10(inexact=True)
-    assert np.bincount(whole.train.y).tolist() == [5000] * 10 and np.bincount(whole.test.y).tolist() == [1000] * 10
+    assert (
+        np.bincount(whole.train.y).tolist() == [5000] * 10
+        and np.bincount(whole.test.y).tolist() == [1000] * 10
+    )
     chosen = images.TASKS["cifar10 objects / animals"]
     animals = images.binary(whole.test, chosen.zero, chosen.one)
     assert len(animals.y) == 8000 and animals.y.mean() == 0.5

@@ -1,4 +1,6 @@
-"""The shape of the library: who may import whom, short functions, a docstring where people look for one."""
+"""The shape of the library: who may import whom, short functions, a docstring where people look for
+one.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -15,16 +17,31 @@ FILES = {
 TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in FILES.items()}
 LONGEST = 60
 
-# The hall, from its floor up: a room imports those before it. A wing imports the hall and itself; `lenses` is over them, and
-# `together` over all.
-HALL = ["problems", "places", "process", "data", "nets", "grid", "evidence", "pictures", "site", "cli"]
+# The hall, from its floor up: a room imports those before it. A wing imports the hall and itself;
+# `lenses` is over them, and `together` over all.
+HALL = [
+    "problems",
+    "places",
+    "process",
+    "data",
+    "nets",
+    "grid",
+    "evidence",
+    "pictures",
+    "site",
+    "cli",
+]
 WINGS = ["boursier", "hu", "loukas", "nakkiran"]
-FONTS = {"site.build"}  # has matplotlib list the fonts of a new machine before pages are made; draws nothing
-BARE = ["__init__", "data", *(f"{wing}.experiments" for wing in [*WINGS, "together"])]  # `__init__` files that import nothing
+# has matplotlib list the fonts of a new machine before pages are made; draws nothing
+FONTS = {"site.build"}
+# `__init__` files that import nothing
+BARE = ["__init__", "data", *(f"{wing}.experiments" for wing in [*WINGS, "together"])]
 
 
 def ours(tree: ast.AST) -> Iterator[str]:
-    """Dotted names below the package of everything of ours that is imported, at any depth of the file."""
+    """Dotted names below the package of everything of ours that is imported, at any depth of the
+    file.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -33,7 +50,9 @@ def ours(tree: ast.AST) -> Iterator[str]:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        yield from (name.removeprefix("simplicity.") for name in names if name.startswith("simplicity."))
+        yield from (
+            name.removeprefix("simplicity.") for name in names if name.startswith("simplicity.")
+        )
 
 
 def part(name: str) -> str:
@@ -66,18 +85,26 @@ def test_only_pictures_import_matplotlib(name: str) -> None:
         part(found) == "matplotlib"
         for node in ast.walk(TREES[name])
         if isinstance(node, (ast.Import, ast.ImportFrom))
-        for found in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
+        for found in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+        )
     )
     assert not used or "pictures" in name.split(".") or name in FONTS
 
 
 @pytest.mark.parametrize("name", TREES)
 def test_no_import_is_relative(name: str) -> None:
-    assert not [node for node in ast.walk(TREES[name]) if isinstance(node, ast.ImportFrom) and node.level]
+    assert not [
+        node for node in ast.walk(TREES[name]) if isinstance(node, ast.ImportFrom) and node.level
+    ]
 
 
 @pytest.mark.parametrize("name", BARE)
-def test_the_init_files_of_parts_import_nothing_and_the_packages_own_only_threads(name: str) -> None:
+def test_the_init_files_of_parts_import_nothing_and_the_packages_own_only_threads(
+    name: str,
+) -> None:
     assert list(ours(TREES[name])) == (["process.threads"] if name == "__init__" else [])
 
 
@@ -90,9 +117,15 @@ def definitions(tree: ast.Module) -> Iterator[Definition]:
 
 @pytest.mark.parametrize("name", TREES)
 def test_no_function_is_longer_than_a_page(name: str) -> None:
-    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in definitions(TREES[name])}
-    functions = {node.name for node in definitions(TREES[name]) if not isinstance(node, ast.ClassDef)}
-    assert not {function: lengths[function] for function in functions if lengths[function] > LONGEST}
+    lengths = {
+        node.name: (node.end_lineno or 0) - node.lineno + 1 for node in definitions(TREES[name])
+    }
+    functions = {
+        node.name for node in definitions(TREES[name]) if not isinstance(node, ast.ClassDef)
+    }
+    assert not {
+        function: lengths[function] for function in functions if lengths[function] > LONGEST
+    }
 
 
 @pytest.mark.parametrize("name", TREES)
@@ -114,7 +147,9 @@ def test_every_public_function_and_class_has_a_docstring_or_one_line(name: str) 
     bare = [
         node.name
         for node in TREES[name].body
-        if isinstance(node, Definition) and not node.name.startswith("_") and node.name not in exempt
+        if isinstance(node, Definition)
+        and not node.name.startswith("_")
+        and node.name not in exempt
         if not ast.get_docstring(node) and not plain(node)
     ]
     assert not bare

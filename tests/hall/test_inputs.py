@@ -1,4 +1,6 @@
-"""Generated parameters for every experiment and the command line: accepted with nothing run, or one line and code 2."""
+"""Generated parameters for every experiment and the command line: accepted with nothing run, or one
+line and code 2.
+"""
 
 import contextlib
 import dataclasses
@@ -26,11 +28,14 @@ ODD = [
     "\ud800",
     "__import__('os').system('touch gone')", "<script>", "${HOME}", "`id`", "../../x", "-p", "=", "9" * 400,
 ]  # fmt: skip
-MODERATE = {"seeds": 20, "ns": 10**6}  # lists of cells stay short; the limits themselves are tried in test_cli
+# lists of cells stay short; the limits themselves are tried in test_cli
+MODERATE = {"seeds": 20, "ns": 10**6}
 
 
 def fitting(draw: Random, field: dataclasses.Field, kind: typing.Any, cheap: bool) -> str:
-    """A text for a field that should be accepted, but for relations between fields; a cheap one can also be run."""
+    """A text for a field that should be accepted, but for relations between fields; a cheap one can
+    also be run.
+    """
     if typing.get_origin(kind) is tuple:
         (element, *_) = typing.get_args(kind)
         return ",".join(fitting(draw, field, element, cheap) for _ in range(draw.randint(1, 3)))
@@ -60,26 +65,39 @@ def whole(draw: Random, low: int, high: int) -> int:
 def between(draw: Random, low: float, high: float) -> float:
     """A limit, a whole number, or of any size between them."""
     size = math.exp(draw.uniform(math.log(max(low, 1e-300)), math.log(max(high, 1e-299))))
-    drawn = draw.choice([low, high, draw.uniform(low, high), float(round(draw.uniform(low, min(high, 1e15)))), size])
+    drawn = draw.choice(
+        [low, high, draw.uniform(low, high), float(round(draw.uniform(low, min(high, 1e15)))), size]
+    )
     return min(max(drawn, low), high)
 
 
 def text(draw: Random, longest: int) -> str:
     """Characters of all planes and kinds, surrogates and controls among them."""
-    planes = [(32, 126), (0, 31), (127, 0x2FF), (0x300, 0xD7FF), (0xD800, 0xDFFF), (0xE000, 0x10FFFF)]
+    planes = [
+        (32, 126),
+        (0, 31),
+        (127, 0x2FF),
+        (0x300, 0xD7FF),
+        (0xD800, 0xDFFF),
+        (0xE000, 0x10FFFF),
+    ]
     return "".join(chr(draw.randint(*draw.choice(planes))) for _ in range(draw.randint(0, longest)))
 
 
 def any_float(draw: Random) -> float:
     """Any of 64 bits: infinities, NaN and subnormal numbers too."""
     (found,) = struct.unpack("d", draw.randbytes(8))
-    return draw.choice([found, 0.0, -0.0, 0.1, -1.5, 5e-324, math.inf, -math.inf, math.nan, 2.0**53 + 2])
+    return draw.choice(
+        [found, 0.0, -0.0, 0.1, -1.5, 5e-324, math.inf, -math.inf, math.nan, 2.0**53 + 2]
+    )
 
 
 def beside(draw: Random, field: dataclasses.Field) -> str:
     """A text that no field, or not this one, should take: an odd one or one just past a limit."""
     past = [field.metadata["low"], field.metadata["high"]]
-    numbers = [repr(limit + step) for limit, step in zip(past, (-1, 1), strict=True) if limit is not None]
+    numbers = [
+        repr(limit + step) for limit, step in zip(past, (-1, 1), strict=True) if limit is not None
+    ]
     return draw.choice([draw.choice(ODD + numbers), text(draw, 8), repr(any_float(draw))])
 
 
@@ -89,7 +107,9 @@ def parameters(draw: Random, experiment: ModuleType, cheap: bool = False) -> dic
     found = {}
     for field in draw.sample(fields, draw.randint(0, min(4, len(fields)))):
         good = cheap or draw.randrange(10) > 0
-        found[field.name] = fitting(draw, field, hints[field.name], cheap) if good else beside(draw, field)
+        found[field.name] = (
+            fitting(draw, field, hints[field.name], cheap) if good else beside(draw, field)
+        )
     if not cheap and draw.randrange(20) == 0:
         found[draw.choice([text(draw, 6), "steps.", "__class__", "check", "<b>"])] = "1"
     return found
@@ -108,7 +128,10 @@ def command(words: list[str]) -> tuple[int, str, str]:
 def accepted(experiment: ModuleType, given: dict[str, str]) -> bool:
     """By the library: the cells are listed. A refusal is one line."""
     try:
-        cells = groups.runs_of(experiment, config.parse(groups.config_of(experiment), given, groups.preset(experiment, "TINY")))
+        cells = groups.runs_of(
+            experiment,
+            config.parse(groups.config_of(experiment), given, groups.preset(experiment, "TINY")),
+        )
         run.check(experiment.__name__, cells)
         return True
     except problems.Problem as problem:
@@ -116,7 +139,9 @@ def accepted(experiment: ModuleType, given: dict[str, str]) -> bool:
         return False
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda module: module.__name__.rpartition(".")[2])
+@pytest.mark.parametrize(
+    "experiment", EXPERIMENTS, ids=lambda module: module.__name__.rpartition(".")[2]
+)
 def test_any_parameters_are_accepted_with_nothing_run_or_refused_in_one_line(
     experiment: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,11 +160,17 @@ def test_any_parameters_are_accepted_with_nothing_run_or_refused_in_one_line(
         for key, value in given.items():
             words += [("--grid=" if key == swept else "--parameter=") + f"{key}={value}"]
         code, out, err = command(words if swept else [*words, "--grid=first_seed=0,1"])
-        # A point of the grid takes one element of a list, and an axis has one; of blanks there is none.
+        # A point of the grid takes one element of a list, and an axis has one; of blanks there is
+        # none.
         if swept is None or ("," not in given[swept] and given[swept].strip().strip(" []")):
             assert code == (0 if accepted(experiment, given) else 2), given
         if code == 2:
-            assert out == "" and err.startswith("error: ") and err.count("\n") == 1 and err.endswith("\n"), given
+            assert (
+                out == ""
+                and err.startswith("error: ")
+                and err.count("\n") == 1
+                and err.endswith("\n")
+            ), given
         else:
             assert code == 0 and err == "" and "0 stored in" in out, given
         outcomes.add(code)
@@ -150,14 +181,22 @@ def test_any_parameters_are_accepted_with_nothing_run_or_refused_in_one_line(
 def test_twenty_accepted_ones_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells may fail, a step size of 1 diverges; then they are told, and the code is 1."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(images.FOLDER, str(tmp_path / "none"))  # cells on real images fail, in one line
+    # cells on real images fail, in one line
+    monkeypatch.setenv(images.FOLDER, str(tmp_path / "none"))
     draw, ran = Random(1), 0
     while ran < RUN:
         experiment = draw.choice(EXPERIMENTS)
         given = parameters(draw, experiment, cheap=True) | {"seeds": "1"}
         if not accepted(experiment, given):
             continue
-        words = ["run", experiment.__name__.rpartition(".")[2], "--preset", "TINY", "--store", "store"]
+        words = [
+            "run",
+            experiment.__name__.rpartition(".")[2],
+            "--preset",
+            "TINY",
+            "--store",
+            "store",
+        ]
         code, out, err = command(words + [f"-p{key}={value}" for key, value in given.items()])
         assert code in (0, 1), (given, err)
         assert (code == 1) == ("error: " in err)

@@ -60,7 +60,9 @@ def hostile(folder: Path) -> dict[str, str]:
     (startup / "00-first.py").write_text("started = True\n")
     (folder / "start.py").write_text("started = True\n")
     (folder / "site").mkdir()
-    (folder / "site" / "sitecustomize.py").write_text("import sys, json\nsys.modules['sitting'] = json\n")
+    (folder / "site" / "sitecustomize.py").write_text(
+        "import sys, json\nsys.modules['sitting'] = json\n"
+    )
     for name in ("python3", "another-kernel"):
         kernel = folder / "jupyter" / "kernels" / name
         kernel.mkdir(parents=True)
@@ -89,7 +91,9 @@ def hostile(folder: Path) -> dict[str, str]:
     }
 
 
-def test_a_chapter_runs_as_if_the_user_had_set_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chapter_runs_as_if_the_user_had_set_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deep = tmp_path / ("job-" * 20) / ("scratch-" * 10)  # no socket's path may be so long
     deep.mkdir(parents=True)
     (tmp_path / "book").mkdir()
@@ -99,7 +103,11 @@ def test_a_chapter_runs_as_if_the_user_had_set_nothing(tmp_path: Path, monkeypat
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
     execute.execute("around", tmp_path / "out.ipynb")
-    (told,) = [cell.outputs[0].text for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells if cell.get("outputs")]
+    (told,) = [
+        cell.outputs[0].text
+        for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells
+        if cell.get("outputs")
+    ]
     assert json.loads(told) == {
         "python": sys.executable,
         "started by": [],
@@ -139,7 +147,9 @@ def test_how_things_look_to_the_user_does_not(tmp_path: Path, name: str) -> None
     assert name not in kernels.environment(tmp_path, {name: "given"})
 
 
-def test_folders_whose_code_every_python_runs_are_left_out_of_the_search_path(tmp_path: Path) -> None:
+def test_folders_whose_code_every_python_runs_are_left_out_of_the_search_path(
+    tmp_path: Path,
+) -> None:
     for name in ("plain", "site", "user"):
         (tmp_path / name).mkdir()
     (tmp_path / "site" / "sitecustomize.py").touch()
@@ -166,7 +176,10 @@ def test_no_place_for_temporary_files_is_told_in_one_line(monkeypatch: pytest.Mo
 
     monkeypatch.setenv("TMPDIR", "/nowhere")
     monkeypatch.setattr(tempfile, "TemporaryDirectory", nowhere)
-    with pytest.raises(Problem, match="^TMPDIR: got '/nowhere', allowed a folder that exists and can be written to$"):
+    with pytest.raises(
+        Problem,
+        match="^TMPDIR: got '/nowhere', allowed a folder that exists and can be written to$",
+    ):
         with kernels.temporary("x-"):
             pass
 
@@ -180,7 +193,13 @@ def drawn() -> style.Picture:
 
 def test_a_figure_is_the_same_whatever_the_users_matplotlib_is_set_to() -> None:
     usual = drawn()
-    users = {"text.usetex": True, "lines.linewidth": 9.0, "axes.grid": True, "font.size": 30.0, "savefig.bbox": "tight"}
+    users = {
+        "text.usetex": True,
+        "lines.linewidth": 9.0,
+        "axes.grid": True,
+        "font.size": 30.0,
+        "savefig.bbox": "tight",
+    }
     with matplotlib.rc_context(users):
         assert drawn() == usual
         assert matplotlib.rcParams["font.size"] == 30.0
@@ -202,7 +221,9 @@ finally:
 
 def leaving(*words: str, **options: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", LEAVING, *words]
-    found = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)  # type: ignore
+    found = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )  # type: ignore
     assert found.stdout is not None and found.stdout.readline() == "ready\n"
     return found
 

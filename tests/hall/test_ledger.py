@@ -23,12 +23,16 @@ def ids() -> list[str]:
 def made_up(claim: str, value: float, bound: float, statistic: str = "a number") -> claims.Check:
     dataset = xr.Dataset(attrs={"preset": "QUICK"})
     control = claims.control("nothing", claims.exact(0.0), claims.below(1))
-    return claims.check(dataset, claim, "empirical", statistic, claims.exact(value), claims.below(bound), control)
+    return claims.check(
+        dataset, claim, "empirical", statistic, claims.exact(value), claims.below(bound), control
+    )
 
 
 def test_there_is_one_row_for_each_of_the_claims_in_their_order_and_as_many_as_the_readme_says():
     rows = ledger.rows()
-    (said,) = re.findall(r"Each of the (\d+) claims", (paths.root() / "README.md").read_text("utf-8"))
+    (said,) = re.findall(
+        r"Each of the (\d+) claims", (paths.root() / "README.md").read_text("utf-8")
+    )
     assert [row["id"] for row in rows] == ids() and len(rows) == int(said) >= 101
 
 
@@ -43,7 +47,9 @@ def kept(tmp_path, monkeypatch):
     ledger._full_checks.cache_clear()
     judged = []
     original = excess_risk.checks
-    monkeypatch.setattr(excess_risk, "checks", lambda dataset: judged.append(dataset) or original(dataset))
+    monkeypatch.setattr(
+        excess_risk, "checks", lambda dataset: judged.append(dataset) or original(dataset)
+    )
     yield tmp_path / "judged" / "excess_risk.json", judged
     ledger._full_checks.cache_clear()
 
@@ -129,7 +135,9 @@ def test_a_changed_outcome_is_an_error_that_names_both(monkeypatch):
     record = records.load(excess_risk)
     other = json.loads(json.dumps(record.about).replace('"holds"', '"criterion not met"'))
     monkeypatch.setattr(records, "load", lambda module: records.Record(record.dataset, other))
-    with pytest.raises(AssertionError, match="excess_risk, FULL, B21: .*now holds, expected criterion not met"):
+    with pytest.raises(
+        AssertionError, match="excess_risk, FULL, B21: .*now holds, expected criterion not met"
+    ):
         judgement_of("FULL").assert_expected()
 
 
@@ -161,5 +169,9 @@ def test_the_table_of_checks_has_a_line_a_check_with_the_values_of_its_row():
     checks = [(row, one) for row in rows for one in row["checks"]]
     assert len(lines) == len(checks) > 100
     for line, (row, one) in zip(lines, checks, strict=True):
-        assert (line["claim"], line["verdict"], line["id"]) == (row["id"], row["verdict"], one["id"])
+        assert (line["claim"], line["verdict"], line["id"]) == (
+            row["id"],
+            row["verdict"],
+            one["id"],
+        )
         assert one["value"] is None or float(line["value"]) == one["value"]

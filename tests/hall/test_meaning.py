@@ -1,4 +1,6 @@
-"""What changes the meaning of a definition and what does not: small invented libraries, then the real one."""
+"""What changes the meaning of a definition and what does not: small invented libraries, then the
+real one.
+"""
 
 import ast
 import os
@@ -22,9 +24,13 @@ REAL_ROOTS = ("Run", "measure")
 
 
 def digest(folder: Path, text: str, names: tuple[str, ...] = ("measure",)) -> str:
-    """The meaning of names in lib.main; `text` holds the files of lib, each below a line `## its name`, or main alone."""
+    """The meaning of names in lib.main; `text` holds the files of lib, each below a line `## its
+    name`, or main alone.
+    """
     parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
-    files = dict(zip(parts[1::2], parts[2::2], strict=True)) | ({"main.py": parts[0]} if parts[0].strip() else {})
+    files = dict(zip(parts[1::2], parts[2::2], strict=True)) | (
+        {"main.py": parts[0]} if parts[0].strip() else {}
+    )
     for name, content in files.items():
         path = folder / "lib" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -172,7 +178,11 @@ SAME_EXPERIMENT = {
         ("main.py", '"a": 1, "b": 2', "'a': 1,\n    'b': 2,\n"),
         ("engines/motor.py", "= 1.5", "= 1.50"),
     ),
-    "a module renamed": moved(edited(("engines/motor.py", "import nets", "import networks as nets")), "nets.py", "networks.py"),
+    "a module renamed": moved(
+        edited(("engines/motor.py", "import nets", "import networks as nets")),
+        "nets.py",
+        "networks.py",
+    ),
     "a module moved into another package": moved(
         edited(("main.py", "from lib.engines import motor", "from lib.engines.fast import motor")),
         "engines/motor.py",
@@ -183,13 +193,18 @@ SAME_EXPERIMENT = {
         ("main.py", "from lib.tools", "from lib.plot import _twice\nfrom lib.tools"),
         ("plot.py", "def draw", "def _twice(x):\n    return x * 2\n\n\ndef draw"),
     ),
-    "the roots moved to another module": edited(("main.py", MAIN, "from lib.body import Cell, measure\n")) | {"body.py": MAIN},
+    "the roots moved to another module": edited(
+        ("main.py", MAIN, "from lib.body import Cell, measure\n")
+    )
+    | {"body.py": MAIN},
     "a function renamed": edited(("main.py", "_twice", "_doubled")),
     "a function renamed where it is imported": edited(
         ("tools.py", "scale(x)", "shrink(x)"), ("main.py", "import scale", "import shrink")
     ),
     "a constant renamed": edited(
-        ("constants.py", "WIDTH", "BREADTH"), ("engines/motor.py", "WIDTH", "BREADTH"), ("main.py", "LIMIT", "BOUND")
+        ("constants.py", "WIDTH", "BREADTH"),
+        ("engines/motor.py", "WIDTH", "BREADTH"),
+        ("main.py", "LIMIT", "BOUND"),
     ),
     "a class renamed": edited(
         ("engines/motor.py", "Base", "Common"),
@@ -197,12 +212,18 @@ SAME_EXPERIMENT = {
         ("main.py", "motor.Start", "motor.First"),
     ),
     "functions that call each other renamed": edited(
-        ("nets.py", "even", "straight"), ("nets.py", "odd", "crooked"), ("engines/motor.py", "nets.even", "nets.straight")
+        ("nets.py", "even", "straight"),
+        ("nets.py", "odd", "crooked"),
+        ("engines/motor.py", "nets.even", "nets.straight"),
     ),
     "a module split in two": edited(
-        ("nets.py", NETS, NETS.partition("def odd")[0]), ("nets.py", "def even", "from lib.more import odd\n\n\ndef even")
+        ("nets.py", NETS, NETS.partition("def odd")[0]),
+        ("nets.py", "def even", "from lib.more import odd\n\n\ndef even"),
     )
-    | {"more.py": "from lib import nets\n\n\ndef odd" + NETS.partition("def odd")[2].replace("else even", "else nets.even")},
+    | {
+        "more.py": "from lib import nets\n\n\ndef odd"
+        + NETS.partition("def odd")[2].replace("else even", "else nets.even")
+    },
     "two modules merged": edited(
         ("constants.py", "SCALE = 2.5\n", "SCALE = 2.5\n" + NETS),
         ("engines/motor.py", "from lib import nets\n", "from lib import constants\n"),
@@ -246,11 +267,19 @@ SAME_EXPERIMENT = {
     "imports inside functions": edited(
         ("main.py", "import numpy as np\n", ""),
         ("main.py", "from lib.engines import motor\n", ""),
-        ("main.py", "    start =", "    import numpy as np\n\n    from lib.engines import motor\n\n    start ="),
+        (
+            "main.py",
+            "    start =",
+            "    import numpy as np\n\n    from lib.engines import motor\n\n    start =",
+        ),
     ),
     "a name brought by the package": edited(
         ("engines/__init__.py", "", "from lib.engines.motor import Start as Beginning, drive\n"),
-        ("main.py", "from lib.engines import motor", "from lib import engines\nfrom lib.engines import Beginning"),
+        (
+            "main.py",
+            "from lib.engines import motor",
+            "from lib import engines\nfrom lib.engines import Beginning",
+        ),
         ("main.py", "motor.Start", "Beginning"),
         ("main.py", "motor.drive", "engines.drive"),
     ),
@@ -299,7 +328,9 @@ OTHER_EXPERIMENT = {
     "decorator gone": edited(("engines/motor.py", "@_compiled\n", "")),
     "another decorator": edited(("engines/motor.py", "@_compiled", "@numba.njit")),
     "flag of the compiler": edited(("engines/motor.py", '"nsz"', '"nnan"')),
-    "flag of the compiler at its place": edited(("engines/motor.py", "fastmath=_FLAGS", "fastmath=True")),
+    "flag of the compiler at its place": edited(
+        ("engines/motor.py", "fastmath=_FLAGS", "fastmath=True")
+    ),
     "another foreign function": edited(("main.py", "np.sum", "np.mean")),
     "a foreign alias for another module": edited(("main.py", "numpy as np", "numpy.ma as np")),
     "a name for another function of ours": edited(
@@ -316,34 +347,53 @@ OTHER_EXPERIMENT = {
     ),
     "default of a field": edited(("main.py", "n: int = 0", "n: int = 1")),
     "annotation of a field": edited(("main.py", "n: int = 0", "n: float = 0")),
-    "order of fields": edited(("main.py", '    n: int = 0\n    name: str = "a"\n', '    name: str = "a"\n    n: int = 0\n')),
+    "order of fields": edited(
+        (
+            "main.py",
+            '    n: int = 0\n    name: str = "a"\n',
+            '    name: str = "a"\n    n: int = 0\n',
+        )
+    ),
     "arguments of a class's decorator": edited(("main.py", "frozen=True", "frozen=True, eq=False")),
     "base class": edited(("engines/motor.py", "Start(Base)", "Start")),
     "attribute of a base class": edited(("engines/motor.py", "gain = 1.5", "gain = 1.6")),
     "entry of a table": edited(("main.py", '"b": 2', '"b": 3')),
     "entry of a table set later": edited(("main.py", 'TABLE["c"] = 3', 'TABLE["c"] = 4')),
-    "a further change of a table": edited(("main.py", 'TABLE["c"] = 3', 'TABLE["c"] = 3\nTABLE["a"] = 5')),
+    "a further change of a table": edited(
+        ("main.py", 'TABLE["c"] = 3', 'TABLE["c"] = 3\nTABLE["a"] = 5')
+    ),
     "deep in a circle": edited(("nets.py", "OFFSET = 1", "OFFSET = 2")),
     "at the end of a chain": edited(("constants.py", "SCALE = 2.5", "SCALE = 2.25")),
-    "a global shadowed by a local": edited(("main.py", "    start =", "    LIMIT = cell.n\n    start =")),
-    "an effect in the same module": edited(("main.py", "LIMIT = 3", 'LIMIT = 3\nnp.seterr(all="ignore")')),
+    "a global shadowed by a local": edited(
+        ("main.py", "    start =", "    LIMIT = cell.n\n    start =")
+    ),
+    "an effect in the same module": edited(
+        ("main.py", "LIMIT = 3", 'LIMIT = 3\nnp.seterr(all="ignore")')
+    ),
     "an effect in a module that is used": edited(("nets.py", "OFFSET = 1", "OFFSET = 1\nprint()")),
     "an effect in a module that is imported": edited(
         ("plot.py", "def draw", 'import numpy\n\nnumpy.seterr(all="ignore")\n\n\ndef draw')
     ),
-    "an effect in a package": edited(("engines/__init__.py", "", "import torch\n\ntorch.set_default_dtype(torch.float64)\n")),
+    "an effect in a package": edited(
+        ("engines/__init__.py", "", "import torch\n\ntorch.set_default_dtype(torch.float64)\n")
+    ),
     "a constant set from another module": edited(
         ("plot.py", "def draw", "from lib import nets\n\nnets.OFFSET = 3\n\n\ndef draw")
     ),
     "the arguments of the roots' class": edited(
-        ("main.py", "class Cell:", "class Cell(config.Base):"), ("config.py", "_KNOWN", "class Base:\n    pass\n\n\n_KNOWN")
+        ("main.py", "class Cell:", "class Cell(config.Base):"),
+        ("config.py", "_KNOWN", "class Base:\n    pass\n\n\n_KNOWN"),
     ),
 }
 
 
 @pytest.mark.parametrize("case", OTHER_EXPERIMENT)
-def test_an_experiment_that_may_compute_something_else_means_another_thing(tmp_path: Path, case: str) -> None:
-    assert digest_of(tmp_path / "other", OTHER_EXPERIMENT[case]) != digest_of(tmp_path / "one", FILES)
+def test_an_experiment_that_may_compute_something_else_means_another_thing(
+    tmp_path: Path, case: str
+) -> None:
+    assert digest_of(tmp_path / "other", OTHER_EXPERIMENT[case]) != digest_of(
+        tmp_path / "one", FILES
+    )
 
 
 # --- pairs of short texts: two below each other, or one with <<this|or this>> at one place
@@ -1237,7 +1287,9 @@ def test_these_mean_the_same(tmp_path: Path, case: str) -> None:
 
 @pytest.mark.parametrize("case", OTHER)
 def test_these_differ_in_meaning(tmp_path: Path, case: str) -> None:
-    one, other = (re.sub(r"<<(.*)\|(.*)>>", rf"\{which}", OTHER[case], flags=re.DOTALL) for which in (1, 2))
+    one, other = (
+        re.sub(r"<<(.*)\|(.*)>>", rf"\{which}", OTHER[case], flags=re.DOTALL) for which in (1, 2)
+    )
     assert one != other
     assert digest(tmp_path / "one", one) != digest(tmp_path / "other", other)
 
@@ -1283,7 +1335,10 @@ def measure(c): return importlib.import_module('.a', 'lib')
 """,
         "import_module of a name",
     ),
-    "a module loaded by a builtin": ("def measure(c): return __import__(c.name)", "__import__ of a name"),
+    "a module loaded by a builtin": (
+        "def measure(c): return __import__(c.name)",
+        "__import__ of a name",
+    ),
     "a loader passed on": (
         """
 import importlib
@@ -1376,9 +1431,15 @@ def test_the_effects_of_a_settled_module_do_not_count(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     found = []
     for settled in ((), ("lib",)):
-        found.append(meaning.Library({"lib": tmp_path / "lib"}, settled).digest("lib.main", ("measure",)))
+        found.append(
+            meaning.Library({"lib": tmp_path / "lib"}, settled).digest("lib.main", ("measure",))
+        )
     (tmp_path / "lib/__init__.py").write_text("N = 1\n")
-    assert meaning.Library({"lib": tmp_path / "lib"}).digest("lib.main", ("measure",)) == found[1] != found[0]
+    assert (
+        meaning.Library({"lib": tmp_path / "lib"}).digest("lib.main", ("measure",))
+        == found[1]
+        != found[0]
+    )
 
 
 # --- the real library
@@ -1419,7 +1480,13 @@ def retold(text: str) -> str:
     if not any(old.rpartition(".")[2] in text for old in MOVES):
         return text
     lines = text.splitlines(keepends=True)
-    for node in reversed([node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.Import, ast.ImportFrom))]):
+    for node in reversed(
+        [
+            node
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+        ]
+    ):
         told = ast.unparse(node) if isinstance(node, ast.Import) else "; ".join(each_moved(node))
         for old, new in MOVES.items() if isinstance(node, ast.Import) else ():
             told = re.sub(rf"import {old}\b", f"import {new}", told)
@@ -1448,12 +1515,16 @@ def each_moved(node: ast.ImportFrom) -> Iterator[str]:
         ('kinds.param(4, "a number", low=1)', False),
     ],
 )
-def test_of_a_setting_its_default_counts_and_not_its_help_or_range(tmp_path: Path, text: str, equal: bool) -> None:
+def test_of_a_setting_its_default_counts_and_not_its_help_or_range(
+    tmp_path: Path, text: str, equal: bool
+) -> None:
     kinds = "def settings(cls):\n    return cls\n\n\ndef param(default, help, **rule):\n    return default\n"
     (tmp_path / "kinds.py").write_text(kinds)
 
     def digest_with(declaration: str) -> str:
-        (tmp_path / "main.py").write_text(f"import kinds\n\n\n@kinds.settings\nclass Run:\n    n: int = {declaration}\n")
+        (tmp_path / "main.py").write_text(
+            f"import kinds\n\n\n@kinds.settings\nclass Run:\n    n: int = {declaration}\n"
+        )
         declared = {definitions.Definition("kinds", name) for name in ("settings", "param")}
         places = {name: tmp_path / f"{name}.py" for name in ("main", "kinds")}
         return meaning.Library(places, declared=declared).digest("main", ["Run"])
@@ -1462,14 +1533,21 @@ def test_of_a_setting_its_default_counts_and_not_its_help_or_range(tmp_path: Pat
     assert (digest_with(text) == before) is equal
 
 
-def test_moved_and_renamed_modules_leave_every_experiment_what_it_was(tmp_path: Path, digests: dict[str, str]) -> None:
+def test_moved_and_renamed_modules_leave_every_experiment_what_it_was(
+    tmp_path: Path, digests: dict[str, str]
+) -> None:
     for path in REAL.rglob("*.py"):
         module = ".".join(("simplicity", *path.relative_to(REAL).with_suffix("").parts))
         place = tmp_path.joinpath(*MOVES.get(module, module).split(".")).with_suffix(".py")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(retold(path.read_text("utf-8")), "utf-8")
-    declared = {definitions.Definition(MOVES.get(one.module, one.module), one.name) for one in store.DECLARED}
-    moved = meaning.Library({"simplicity": tmp_path / "simplicity"}, settled={"simplicity"}, declared=declared)
+    declared = {
+        definitions.Definition(MOVES.get(one.module, one.module), one.name)
+        for one in store.DECLARED
+    }
+    moved = meaning.Library(
+        {"simplicity": tmp_path / "simplicity"}, settled={"simplicity"}, declared=declared
+    )
     for old in MOVES:
         assert moved.path(old) is None and moved.path(MOVES[old]) is not None
     found = {name: moved.digest(MOVES.get(name, name), REAL_ROOTS) for name in digests}
@@ -1535,14 +1613,24 @@ def change_one(body: ast.stmt, change: Callable[[ast.AST], bool], rng: np.random
     return any(change(nodes[at]) for at in rng.permutation(len(nodes)))
 
 
-def changed(real: meaning.Library, definition: definitions.Definition, text: str, folder: Path) -> meaning.Library:
-    """The library with another text in place of one module; what was read of the others is shared."""
+def changed(
+    real: meaning.Library, definition: definitions.Definition, text: str, folder: Path
+) -> meaning.Library:
+    """The library with another text in place of one module; what was read of the others is
+    shared.
+    """
     place = folder / "changed.py"
     place.write_text(text, "utf-8")
     library = meaning.Library(real.places, real.settled, real.declared)
-    library._modules = real._modules | {definition.module: statements.read(place, real.package(definition.module))}
-    library._shapes = {one: shape for one, shape in real._shapes.items() if one.module != definition.module}
-    library._effects = {one: found for one, found in real._effects.items() if one != definition.module}
+    library._modules = real._modules | {
+        definition.module: statements.read(place, real.package(definition.module))
+    }
+    library._shapes = {
+        one: shape for one, shape in real._shapes.items() if one.module != definition.module
+    }
+    library._effects = {
+        one: found for one, found in real._effects.items() if one != definition.module
+    }
     return library
 
 
@@ -1564,8 +1652,13 @@ def test_a_change_reaches_exactly_the_experiments_that_use_what_was_changed(
         if not bodies or not change_one(bodies[0], change, rng):
             continue
         library = changed(real, definition, ast.unparse(tree), tmp_path)
-        others = {name for name, before in digests.items() if library.digest(name, REAL_ROOTS) != before}
-        assert others == {name for name, used in uses.items() if definition in used}, (change.__name__, definition)
+        others = {
+            name for name, before in digests.items() if library.digest(name, REAL_ROOTS) != before
+        }
+        assert others == {name for name, used in uses.items() if definition in used}, (
+            change.__name__,
+            definition,
+        )
         counts.append(len(others))
     assert min(counts) == 1 and max(counts) > 10
 
@@ -1595,15 +1688,23 @@ def test_what_runs_for_a_cell_is_among_what_it_is_said_to_use() -> None:
 
 def defined_at(file: Path, line: int) -> tuple[str, str]:
     """Module and name of what is defined at the top of a file around a line."""
-    (found,) = [one for one in ast.parse(file.read_text("utf-8")).body if first_line(one) <= line <= (one.end_lineno or 0)]
-    module = ".".join(("simplicity", *file.relative_to(REAL).with_suffix("").parts)).removesuffix(".__init__")
+    (found,) = [
+        one
+        for one in ast.parse(file.read_text("utf-8")).body
+        if first_line(one) <= line <= (one.end_lineno or 0)
+    ]
+    module = ".".join(("simplicity", *file.relative_to(REAL).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    )
     if isinstance(found, ast.Assign):
         return module, ast.unparse(found.targets[0])
     return module, found.name  # type: ignore[attr-defined]
 
 
 def first_line(statement: ast.stmt) -> int:
-    return min([statement.lineno, *(one.lineno for one in getattr(statement, "decorator_list", []))])
+    return min(
+        [statement.lineno, *(one.lineno for one in getattr(statement, "decorator_list", []))]
+    )
 
 
 SEEDED = """

@@ -1,4 +1,6 @@
-"""Torch networks: sizes counted by hand, laws of the start against variances; the loop with images and after a break."""
+"""Torch networks: sizes counted by hand, laws of the start against variances; the loop with images
+and after a break.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -27,17 +29,26 @@ def parameters(module: nn.Module) -> int:
 
 def test_sizes_are_those_of_the_papers_networks():
     dense = 2000 * 2001 + 2001  # 2000 -> 2000 -> 1
-    assert parameters(modules.convolutional((1, 28, 28), rng())) == 32 * 10 + 3 * 32 * 289 + 33 * 2000 + dense
     assert (
-        parameters(modules.convolutional((3, 32, 32), rng())) == 32 * 28 + 3 * 32 * 289 + 129 * 2000 + dense
+        parameters(modules.convolutional((1, 28, 28), rng()))
+        == 32 * 10 + 3 * 32 * 289 + 33 * 2000 + dense
+    )
+    assert (
+        parameters(modules.convolutional((3, 32, 32), rng()))
+        == 32 * 28 + 3 * 32 * 289 + 129 * 2000 + dense
     )  # 2 x 2 places left
     assert parameters(modules.fully_connected((30, 256, 256), rng())) == 31 * 256 + 257 * 256 + 257
     assert parameters(modules.linear(64, rng())) == 65
-    # ResNet-18 with ten classes and no shortcut norms has 11.17 million; one logit instead of ten saves 9 x 513.
+    # ResNet-18 with ten classes and no shortcut norms has 11.17 million; one logit instead of ten
+    # saves 9 x 513.
     stages = {64: (64, 64), 128: (64, 128), 256: (128, 256), 512: (256, 512)}
-    by_hand = 3 * 64 * 9 + sum(9 * (a * b + 3 * b * b) + 2 * (a + 3 * b) + (a * b if a != b else 0) for a, b in stages.values())
+    by_hand = 3 * 64 * 9 + sum(
+        9 * (a * b + 3 * b * b) + 2 * (a + 3 * b) + (a * b if a != b else 0)
+        for a, b in stages.values()
+    )
     assert parameters(modules.residual((3, 32, 32), rng())) == by_hand + 2 * 512 + 513
-    assert parameters(modules.residual((3, 32, 32), rng(), stages=())) == 64 * 28 + 64 * 64 + 1  # CNN2: pooled to 8 x 8
+    # CNN2: pooled to 8 x 8
+    assert parameters(modules.residual((3, 32, 32), rng(), stages=())) == 64 * 28 + 64 * 64 + 1
 
 
 @pytest.mark.parametrize(
@@ -90,7 +101,9 @@ def test_cross_entropy_on_a_hand_case():
 
 def images(n: int = 24):
     generator = rng(5)
-    return generator.random((n, 3, 26, 26)).astype(np.float32), (generator.random(n) < 0.5).astype(np.float32)
+    return generator.random((n, 3, 26, 26)).astype(np.float32), (generator.random(n) < 0.5).astype(
+        np.float32
+    )
 
 
 SETTINGS = {
@@ -100,12 +113,20 @@ SETTINGS = {
 
 
 def probes(x):
-    return {"predictions": partial(modules.predict, x=x), "norm": lambda module: float(module[0].weight.norm())}
+    return {
+        "predictions": partial(modules.predict, x=x),
+        "norm": lambda module: float(module[0].weight.norm()),
+    }
 
 
 def run(x, y, **more):
     return train(
-        modules.residual((3, 26, 26), rng(1), width=4, stages=(1,)), x, y, probes=probes(x), rng=rng(2), **SETTINGS | more
+        modules.residual((3, 26, 26), rng(1), width=4, stages=(1,)),
+        x,
+        y,
+        probes=probes(x),
+        rng=rng(2),
+        **SETTINGS | more,
     )
 
 
@@ -129,7 +150,9 @@ class Broken(RuntimeError):
 
 @pytest.mark.parametrize("at", [1, 2, 4, 9])
 def test_a_run_that_was_broken_off_goes_on_with_the_same_bits(tmp_path: Path, at: int):
-    """Momentum, batch normalisation, the order of the batches and what was measured are all part of the state."""
+    """Momentum, batch normalisation, the order of the batches and what was measured are all part of
+    the state.
+    """
     x, y = images()
     whole, table = run(x, y)
     steps = []
@@ -160,7 +183,9 @@ def test_a_state_that_cannot_be_used_is_no_state(tmp_path: Path, content):
     state = tmp_path / "main.state"
     if content == "other":
         other = modules.residual((3, 26, 26), rng(1), width=8, stages=(1,))
-        train(other, x, y, probes={}, rng=rng(2), checkpoint=state, checkpoint_seconds=0.0, **SETTINGS)
+        train(
+            other, x, y, probes={}, rng=rng(2), checkpoint=state, checkpoint_seconds=0.0, **SETTINGS
+        )
     elif content == "cut":
         run(x, y, checkpoint=state, checkpoint_seconds=0.0)
         state.write_bytes(state.read_bytes()[:2000])
@@ -202,9 +227,14 @@ def test_without_a_store_that_can_be_seen_there_are_no_states(tmp_path: Path):
             assert checkpoints.path("main") is None
 
 
-def test_another_device_looks_at_its_loss_less_often_and_still_stops(monkeypatch: pytest.MonkeyPatch):
+def test_another_device_looks_at_its_loss_less_often_and_still_stops(
+    monkeypatch: pytest.MonkeyPatch,
+):
     monkeypatch.setattr(engine, "_WATCHED", 4)
     x, y = images()
     with pytest.raises(engine.Diverged, match="step 4"):
-        start, settings = modules.linear(3 * 26 * 26, rng()), SETTINGS | {"schedule": (0, 9), "device": "cpu:0"}
+        start, settings = (
+            modules.linear(3 * 26 * 26, rng()),
+            SETTINGS | {"schedule": (0, 9), "device": "cpu:0"},
+        )
         train(start, x, y, probes={}, rng=rng(), augment=lambda seen, _: seen * np.nan, **settings)

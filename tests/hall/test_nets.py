@@ -8,7 +8,9 @@ from simplicity import nets
 
 def test_forward_by_hand():
     network = nets.TwoLayer(np.array([2.0, -1.0]), np.array([[1.0, 0.0], [0.0, 1.0]]))
-    np.testing.assert_allclose(nets.forward(network, np.array([[3.0, 1.0], [-3.0, 2.0], [0.0, -1.0]])), [5.0, -2.0, 0.0])
+    np.testing.assert_allclose(
+        nets.forward(network, np.array([[3.0, 1.0], [-3.0, 2.0], [0.0, -1.0]])), [5.0, -2.0, 0.0]
+    )
 
 
 def test_forward_in_blocks_equals_forward_at_once(monkeypatch):

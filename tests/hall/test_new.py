@@ -16,14 +16,26 @@ from simplicity.site import page
 from test_book import SECTIONS
 
 
-def test_a_file_of_ones_own_runs_and_passes_its_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd) -> None:
+def test_a_file_of_ones_own_runs_and_passes_its_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["new", "error_of_a_mean.py"]) == 0
     told = capfd.readouterr().out
     assert "simplicity run error_of_a_mean.py" in told
     assert main(["run", "error_of_a_mean.py", "--store", "store"]) == 0
-    assert capfd.readouterr().out.startswith("M1.rate  holds: exponent in n of the error of the mean = -0.")
-    test = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_error_of_a_mean.py"]
+    assert capfd.readouterr().out.startswith(
+        "M1.rate  holds: exponent in n of the error of the mean = -0."
+    )
+    test = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "test_error_of_a_mean.py",
+    ]
     assert subprocess.run(test, cwd=tmp_path, capture_output=True).returncode == 0
 
 
@@ -40,7 +52,11 @@ def test_a_file_of_ones_own_runs_and_passes_its_test(tmp_path: Path, monkeypatch
     ],
 )
 def test_wrong_words_end_in_one_line_and_write_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    told: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there.py").write_text("")
@@ -72,4 +88,8 @@ def test_in_the_book_it_writes_experiment_test_chapter_and_their_entries(
     assert part["chapters"][-1] == {"file": "book/error-of-a-mean"}
     with open(tmp_path / "book/claims.csv", newline="") as file:
         row = list(csv.DictReader(file))[-1]
-    assert (row["id"], row["kind"], row["source"]) == ("H99", "own question", "our reading") and row["short"]
+    assert (row["id"], row["kind"], row["source"]) == (
+        "H99",
+        "own question",
+        "our reading",
+    ) and row["short"]

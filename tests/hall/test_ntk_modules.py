@@ -23,7 +23,9 @@ def kernel(module: nn.Module, x: torch.Tensor) -> NDArray[np.floating]:
     for one in x:
         module.zero_grad()
         module(one[None]).backward()
-        rows.append(torch.cat([p.grad.ravel() for p in module.parameters() if p.grad is not None]).clone())
+        rows.append(
+            torch.cat([p.grad.ravel() for p in module.parameters() if p.grad is not None]).clone()
+        )
     jacobian = torch.stack(rows).double()
     return (jacobian @ jacobian.T).numpy()
 
@@ -42,7 +44,9 @@ def networks() -> list[nn.Module]:
 
 
 @pytest.mark.parametrize("copied", networks())
-def test_the_difference_of_two_copies_starts_at_zero_with_the_kernel_of_one(copied: nn.Module) -> None:
+def test_the_difference_of_two_copies_starts_at_zero_with_the_kernel_of_one(
+    copied: nn.Module,
+) -> None:
     x = images(6)
     pair = ntk_modules.difference(lambda: copied)
     assert torch.equal(pair(x), torch.zeros(6))
@@ -54,7 +58,9 @@ def test_a_network_with_one_hidden_layer_is_the_formula_written_out() -> None:
     w, v = (weight.detach().numpy() for weight in module.weights)
     x = images(5)
     hidden = np.vectorize(math.erf)(x.numpy().reshape(5, -1) @ w.T / math.sqrt(48))
-    assert module(x).detach().numpy() == pytest.approx((hidden @ v.T)[:, 0] / math.sqrt(7), abs=1e-5)
+    assert module(x).detach().numpy() == pytest.approx(
+        (hidden @ v.T)[:, 0] / math.sqrt(7), abs=1e-5
+    )
     assert module(x).shape == (5,)
 
 
@@ -71,7 +77,10 @@ def test_a_convolution_is_a_sum_over_nine_neighbours_that_wraps_around() -> None
 
 def test_the_outputs_of_single_copies_have_the_variance_of_the_theory() -> None:
     x = torch.ones(1, 10)
-    values = [float(ntk_modules.fully_connected((10, 64, 64), "erf", rng(seed))(x).detach()) for seed in range(600)]
+    values = [
+        float(ntk_modules.fully_connected((10, 64, 64), "erf", rng(seed))(x).detach())
+        for seed in range(600)
+    ]
     variance = 1.0
     for _ in range(2):
         variance = 2 / math.pi * math.asin(2 * variance / (1 + 2 * variance))
@@ -81,14 +90,20 @@ def test_the_outputs_of_single_copies_have_the_variance_of_the_theory() -> None:
 def test_a_wide_network_has_the_kernel_of_the_recursion() -> None:
     x = rng(2).standard_normal((6, 20))
     wide = ntk_modules.fully_connected((20, 1500, 1500), "erf", rng(0))
-    assert kernel(wide, torch.from_numpy(x).float()) == pytest.approx(deep_kernel.connected(x, "erf", 2), abs=0.1)
+    assert kernel(wide, torch.from_numpy(x).float()) == pytest.approx(
+        deep_kernel.connected(x, "erf", 2), abs=0.1
+    )
 
 
 @pytest.mark.parametrize("head", ["flatten", "pooling"])
-def test_a_convolutional_network_of_many_channels_has_the_kernel_of_the_recursion(head: ntk_modules.Head) -> None:
+def test_a_convolutional_network_of_many_channels_has_the_kernel_of_the_recursion(
+    head: ntk_modules.Head,
+) -> None:
     x = images(4)
     many = ntk_modules.convolutional((3, 4, 4), 250, 2, "erf", rng(0), head=head)
-    limit = deep_kernel.convolutional(np.moveaxis(x.numpy().astype(float), 1, -1), "erf", 2, readout=head)
+    limit = deep_kernel.convolutional(
+        np.moveaxis(x.numpy().astype(float), 1, -1), "erf", 2, readout=head
+    )
     assert kernel(many, x) == pytest.approx(limit, abs=0.15 * limit.max())
 
 

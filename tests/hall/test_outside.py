@@ -1,4 +1,6 @@
-"""Experiments of one's own: a file or a package's, run like the book's, and refused in one sentence where they cannot be."""
+"""Experiments of one's own: a file or a package's, run like the book's, and refused in one sentence
+where they cannot be.
+"""
 
 import subprocess
 import sys
@@ -9,7 +11,7 @@ import pytest
 from simplicity.cli import main
 from simplicity.grid import outside
 
-MINE = '''
+MINE = """
 import xarray as xr
 
 from helper_of_mine import double
@@ -35,7 +37,7 @@ def checks(runs):
     control = claims.no_control("a toy")
     largest = claims.largest(runs["all"].total.values)
     return [claims.check(runs, "M1.total", "identity", "largest total", largest, claims.below(10), control)]
-'''
+"""
 
 
 @pytest.fixture
@@ -47,15 +49,30 @@ def mine(tmp_path: Path) -> Path:
 
 def simplicity(*words: object, at: Path) -> tuple[int, str, str]:
     code = "import sys; from simplicity.cli import main; sys.exit(main())"
-    done = subprocess.run([sys.executable, "-c", code, *map(str, words)], cwd=at, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], cwd=at, capture_output=True, text=True
+    )
     return done.returncode, done.stdout, done.stderr
 
 
 def test_a_file_is_run_stored_and_swept_and_what_lies_beside_it_counts(mine: Path) -> None:
     run = ["run", "./experiment_of_mine.py", "--preset", "TINY", "--store", "store"]
-    sweep = ["sweep", "./experiment_of_mine.py", "-g", "n=2,3", "--preset", "TINY", "--store", "store", "--workers", 1]
+    sweep = [
+        "sweep",
+        "./experiment_of_mine.py",
+        "-g",
+        "n=2,3",
+        "--preset",
+        "TINY",
+        "--store",
+        "store",
+        "--workers",
+        1,
+    ]
     code, out, err = simplicity(*run, at=mine.parent)
-    assert (code, out) == (0, "M1.total  holds: largest total = 5 (below 10); control: a toy\n"), err
+    assert (code, out) == (0, "M1.total  holds: largest total = 5 (below 10); control: a toy\n"), (
+        err
+    )
     code, out, err = simplicity(*sweep, at=mine.parent)
     assert code == 0 and "4 cells: 2 computed, 2 from the store, 0 failed" in out, err
     (mine.parent / "helper_of_mine.py").write_text("def double(n):\n    return 3 * n\n")
@@ -76,7 +93,12 @@ def test_a_file_is_run_stored_and_swept_and_what_lies_beside_it_counts(mine: Pat
     ],
 )
 def test_what_cannot_be_an_experiment_is_refused_in_one_line(
-    tmp_path: Path, name: str, text: str | None, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    name: str,
+    text: str | None,
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path])
     if text is not None:
@@ -86,7 +108,9 @@ def test_what_cannot_be_an_experiment_is_refused_in_one_line(
     assert err.startswith("error: experiment: ") and told in err and err.count("\n") == 1
 
 
-def test_a_package_offers_experiments_by_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_package_offers_experiments_by_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(outside, "installed", lambda: {"offered": "toy_experiment"})
     assert main(["sweep", "offered", "-g", "index=0,1", "--preset", "TINY", "--dry-run"]) == 0
     assert capsys.readouterr().out.startswith("2 cells: ")

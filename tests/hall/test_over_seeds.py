@@ -7,7 +7,9 @@ from simplicity.evidence import over_seeds
 
 
 def cells(**fields: list[float]) -> xr.Dataset:
-    return xr.Dataset({name: ("cell", np.array(values)) for name, values in fields.items()}).set_coords("seed")
+    return xr.Dataset(
+        {name: ("cell", np.array(values)) for name, values in fields.items()}
+    ).set_coords("seed")
 
 
 def test_each_seed_is_one_number_in_the_order_of_the_seeds() -> None:

@@ -1,4 +1,6 @@
-"""What becomes of a page's HTML, formulas and colours, and of its notebook's Markdown; no site is built."""
+"""What becomes of a page's HTML, formulas and colours, and of its notebook's Markdown; no site is
+built.
+"""
 
 from typing import Any
 
@@ -30,7 +32,9 @@ def test_macros_are_replaced_by_their_meaning(tex: str, meaning: str) -> None:
 
 
 def test_a_formula_becomes_mathml_and_one_that_docutils_does_not_know_stays_as_code() -> None:
-    assert "<mfrac><mn>1</mn><mn>2</mn></mfrac>" in formulas.mathml(r"\varepsilon = \frac12", False, {})
+    assert "<mfrac><mn>1</mn><mn>2</mn></mfrac>" in formulas.mathml(
+        r"\varepsilon = \frac12", False, {}
+    )
     assert 'display="block"' in formulas.mathml(r"\sum_i x_i", True, {})
     assert "ℝ" in formulas.mathml(r"\R", False, MACROS)
     assert formulas.mathml(r"\nosuch{a < b}", False, {}) == r"<code>\nosuch{a &lt; b}</code>"
@@ -47,10 +51,13 @@ def test_a_formula_of_a_page_has_mathml_beside_it_with_its_number() -> None:
 
 
 def test_a_header_cell_without_words_is_none_and_an_entry_is_an_item() -> None:
-    assert body.headers('<th class="head" scope="col"><p></p></th>') == '<td class="head"><p></p></td>'
+    assert (
+        body.headers('<th class="head" scope="col"><p></p></th>') == '<td class="head"><p></p></td>'
+    )
     assert body.headers("<th><p>n</p></th>") == "<th><p>n</p></th>"
     assert (
-        body.entries('<div class="citation" id="a" role="doc-biblioentry">') == '<div class="citation" id="a" role="listitem">'
+        body.entries('<div class="citation" id="a" role="doc-biblioentry">')
+        == '<div class="citation" id="a" role="listitem">'
     )
 
 
@@ -99,7 +106,10 @@ def test_colours_hold_where_no_script_has_chosen_and_paper_is_light() -> None:
     )
     auto, dark, paper = sheet.split("@media")
     assert 'html[data-theme="auto"] {--ground: white}' in auto
-    assert dark.startswith(" screen and (prefers-color-scheme: dark)") and 'html[data-theme="auto"] {--ground: black}' in dark
+    assert (
+        dark.startswith(" screen and (prefers-color-scheme: dark)")
+        and 'html[data-theme="auto"] {--ground: black}' in dark
+    )
     assert 'html[data-theme="dark"] {--ground: white}' in paper and "black" not in paper
     assert 'html[data-theme="dark"] img {background:revert;padding:revert!important}' in paper
 
@@ -108,7 +118,9 @@ def plain(text: str) -> str:
     def directive(name: str, argument: str, options: dict[str, str], content: str) -> str:
         return f"<{name}|{argument}|{options}|{content}>"
 
-    return download.plain(text, lambda name, text: "" if "unknown" in text else f"<{name}: {text}>", directive)
+    return download.plain(
+        text, lambda name, text: "" if "unknown" in text else f"<{name}: {text}>", directive
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,14 +153,20 @@ def test_what_only_the_site_understands_becomes_plain_markdown(source: str, show
 
 
 def test_a_bar_in_a_cell_does_not_end_it() -> None:
-    assert download.table(["a", "b"], [["1|2", "3\n4"]]) == "| a | b |\n| --- | --- |\n| 1\\|2 | 3 4 |"
+    assert (
+        download.table(["a", "b"], [["1|2", "3\n4"]]) == "| a | b |\n| --- | --- |\n| 1\\|2 | 3 4 |"
+    )
 
 
 def test_glued_values_are_found_shown_or_not() -> None:
     def output(name: str, prefix: str) -> Any:
         metadata = {"scrapbook": {"name": name}}
-        return nbformat.v4.new_output("display_data", {f"{prefix}text/plain": "0.5"}, metadata=metadata)
+        return nbformat.v4.new_output(
+            "display_data", {f"{prefix}text/plain": "0.5"}, metadata=metadata
+        )
 
-    cell = nbformat.v4.new_code_cell(outputs=[output("a", ""), output("b", "application/papermill.record/")])
+    cell = nbformat.v4.new_code_cell(
+        outputs=[output("a", ""), output("b", "application/papermill.record/")]
+    )
     cell.outputs.append(nbformat.v4.new_output("stream", text="no value"))
     assert download.glued(nbformat.v4.new_notebook(cells=[cell])) == {"a": "0.5", "b": "0.5"}

@@ -34,8 +34,12 @@ def player(frames: int = 4, **changed: object) -> Player:
         Dots("marks", [wave(k, 2 + k) for k in range(frames)], hollow=True),
         Note([f"frame {k}" for k in range(frames)], at=(0, -1)),
     )
-    panel = Panel("a wave", (0, 1), (-1, 1), tracks, xticks=ticks, yticks=ticks, xlabel="x", ylabel="y")
-    made = Player((panel,), [f"k = {k}" for k in range(frames)], "A wave that moves.", step_name="k")
+    panel = Panel(
+        "a wave", (0, 1), (-1, 1), tracks, xticks=ticks, yticks=ticks, xlabel="x", ylabel="y"
+    )
+    made = Player(
+        (panel,), [f"k = {k}" for k in range(frames)], "A wave that moves.", step_name="k"
+    )
     return dataclasses.replace(made, **changed)  # type: ignore[arg-type]
 
 
@@ -47,7 +51,9 @@ def data(text: str) -> dict:
 
 def tree(text: str) -> ET.Element:
     """The snippet is well formed even as XML, once the attributes without a value have one."""
-    return ET.fromstring(re.sub(r"<input ([^>]*)>", r"<input \1/>", text).replace(" hidden>", ' hidden="">'))
+    return ET.fromstring(
+        re.sub(r"<input ([^>]*)>", r"<input \1/>", text).replace(" hidden>", ' hidden="">')
+    )
 
 
 def test_the_same_player_has_the_same_bytes():
@@ -60,25 +66,35 @@ def test_the_first_frame_is_drawn_and_the_others_are_beside_it():
     changing = [element for element in root.iter() if "data-track" in element.attrib]
     assert [int(element.get("data-track", "")) for element in changing] == [0, 1, 2]
     assert [len(frames) for frames in values] == [4, 4, 4]
-    assert [element.get("d") or element.text for element in changing] == [frames[0] for frames in values]
+    assert [element.get("d") or element.text for element in changing] == [
+        frames[0] for frames in values
+    ]
     assert data(player().html())["labels"] == ["k = 0", "k = 1", "k = 2", "k = 3"]
 
 
 def test_several_panels_count_their_tracks_on():
     one = player().panels[0]
     root = tree(player(panels=(one, one)).html())
-    assert [element.get("data-track") for element in root.iter() if "data-track" in element.attrib] == list("012345")
+    assert [
+        element.get("data-track") for element in root.iter() if "data-track" in element.attrib
+    ] == list("012345")
 
 
 def test_nothing_that_is_given_ends_up_as_markup():
     panel = Panel(
-        NASTY, (0, 1), (0, 1), (Line(NASTY, [wave(0), wave(1)], NASTY), Note([NASTY, NASTY], at=(0, 0))), xlabel=NASTY
+        NASTY,
+        (0, 1),
+        (0, 1),
+        (Line(NASTY, [wave(0), wave(1)], NASTY), Note([NASTY, NASTY], at=(0, 0))),
+        xlabel=NASTY,
     )
     text = Player((panel,), [NASTY, NASTY], NASTY, step_name=NASTY).html()
     assert text.count("<script") == text.count("</script>") == 1
     assert "<img" not in text
     assert data(text)["labels"] == [NASTY, NASTY]
-    assert not [name for element in tree(text).iter() for name in element.attrib if name.startswith("on")]
+    assert not [
+        name for element in tree(text).iter() for name in element.attrib if name.startswith("on")
+    ]
 
 
 def test_numbers_are_short_and_ink_is_the_colour_of_the_page():
@@ -101,7 +117,8 @@ def test_values_that_are_not_numbers_break_a_line_and_drop_a_dot():
 
 
 def test_a_second_mark_in_the_same_place_is_not_written():
-    points = np.array([[1.0, 1.0], [1.01, 0.99], [2.0, 1.0]])  # the second is the first to a tenth of a pixel
+    # the second is the first to a tenth of a pixel
+    points = np.array([[1.0, 1.0], [1.01, 0.99], [2.0, 1.0]])
     assert Dots("", [points]).content(points) == "M1 1h0M2 1h0"
 
 
@@ -146,7 +163,13 @@ def load(page: browser.Page, folder: Path, *players: Player, script: bool = True
 
 def press(page: browser.Page, key: str) -> None:
     text = {" ": " "}.get(key, "")
-    page.call("Input.dispatchKeyEvent", type="keyDown", key=key, code="Space" if key == " " else key, text=text)
+    page.call(
+        "Input.dispatchKeyEvent",
+        type="keyDown",
+        key=key,
+        code="Space" if key == " " else key,
+        text=text,
+    )
     page.call("Input.dispatchKeyEvent", type="keyUp", key=key, code="Space" if key == " " else key)
 
 
@@ -167,7 +190,9 @@ def wave_path(page: browser.Page) -> str:
 @needs_browser
 @pytest.mark.browser
 @pytest.mark.parametrize("focus", ["input", "button"])
-def test_keys_move_the_frame_of_the_focused_player_only(page: browser.Page, tmp_path: Path, focus: str) -> None:
+def test_keys_move_the_frame_of_the_focused_player_only(
+    page: browser.Page, tmp_path: Path, focus: str
+) -> None:
     load(page, tmp_path, player(), player())
     page.ask(f"document.querySelectorAll('.simplicity-player {focus}')[0].focus()")
     before = wave_path(page)
@@ -186,7 +211,9 @@ def test_keys_move_the_frame_of_the_focused_player_only(page: browser.Page, tmp_
 @needs_browser
 @pytest.mark.browser
 @pytest.mark.parametrize("focus", ["input", "button"])
-def test_the_space_bar_plays_to_the_end_and_pauses(page: browser.Page, tmp_path: Path, focus: str) -> None:
+def test_the_space_bar_plays_to_the_end_and_pauses(
+    page: browser.Page, tmp_path: Path, focus: str
+) -> None:
     load(page, tmp_path, player(milliseconds=60))
     page.ask(f"document.querySelector('{focus}').focus()")
     assert later(page, 300) == "k = 0"
@@ -202,8 +229,13 @@ def test_the_space_bar_plays_to_the_end_and_pauses(page: browser.Page, tmp_path:
 
 @needs_browser
 @pytest.mark.browser
-def test_where_less_motion_is_asked_for_the_button_goes_one_frame_on(page: browser.Page, tmp_path: Path) -> None:
-    page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+def test_where_less_motion_is_asked_for_the_button_goes_one_frame_on(
+    page: browser.Page, tmp_path: Path
+) -> None:
+    page.call(
+        "Emulation.setEmulatedMedia",
+        features=[{"name": "prefers-reduced-motion", "value": "reduce"}],
+    )
     try:
         load(page, tmp_path, player(milliseconds=30))
         assert page.ask("document.querySelector('button').textContent") == "Next"
@@ -219,7 +251,8 @@ def test_a_finger_drags_through_the_frames(page: browser.Page, tmp_path: Path) -
     load(page, tmp_path, player())
     for share, label in ((0.34, "k = 1"), (0.99, "k = 3"), (0.01, "k = 0")):
         page.ask(
-            "(() => { const svg = document.querySelector('.panels svg'), box = svg.getBoundingClientRect();"
+            "(() => { const svg = document.querySelector('.panels svg'), box = "
+            "svg.getBoundingClientRect();"
             f" const at = {{bubbles: true, clientX: box.left + {share} * box.width}};"
             " svg.dispatchEvent(new PointerEvent('pointerdown', at)); })()"
         )
@@ -228,7 +261,9 @@ def test_a_finger_drags_through_the_frames(page: browser.Page, tmp_path: Path) -
 
 @needs_browser
 @pytest.mark.browser
-def test_without_the_script_the_first_frame_stays_and_no_dead_control_shows(page: browser.Page, tmp_path: Path) -> None:
+def test_without_the_script_the_first_frame_stays_and_no_dead_control_shows(
+    page: browser.Page, tmp_path: Path
+) -> None:
     load(page, tmp_path, player(), script=False)
     assert labels(page) == ["k = 0"]
     assert page.ask("document.querySelector('.controls').getBoundingClientRect().height") == 0
@@ -242,13 +277,18 @@ def test_it_fits_a_window_of_400_pixels(page: browser.Page, tmp_path: Path) -> N
     page.look(400, 800)
     load(page, tmp_path, player(panels=(one, one)))
     assert page.ask("document.documentElement.scrollWidth") <= 400
-    tops = page.ask("Array.from(document.querySelectorAll('.panels svg'), (one) => one.getBoundingClientRect().top)")
+    tops = page.ask(
+        "Array.from(document.querySelectorAll('.panels svg'), (one) => "
+        "one.getBoundingClientRect().top)"
+    )
     assert tops[1] > tops[0] + 100
 
 
 @needs_browser
 @pytest.mark.browser
-def test_panels_of_a_row_have_one_scale_and_break_only_where_they_must(page: browser.Page, tmp_path: Path) -> None:
+def test_panels_of_a_row_have_one_scale_and_break_only_where_they_must(
+    page: browser.Page, tmp_path: Path
+) -> None:
     one = dataclasses.replace(player().panels[0], width=220, height=236)
     wide = dataclasses.replace(one, width=264)
     boxes = "Array.from(document.querySelectorAll('.panels svg'), (one) => one.getBoundingClientRect().toJSON())"
@@ -256,9 +296,9 @@ def test_panels_of_a_row_have_one_scale_and_break_only_where_they_must(page: bro
     load(page, tmp_path, player(panels=(one, one, wide)))
     first, second, third = page.ask(boxes)
     assert first["top"] == second["top"] == third["top"]
-    assert first["height"] == pytest.approx(third["height"], abs=1) and third["width"] / first["width"] == pytest.approx(
-        1.2, abs=0.01
-    )
+    assert first["height"] == pytest.approx(third["height"], abs=1) and third["width"] / first[
+        "width"
+    ] == pytest.approx(1.2, abs=0.01)
     page.look(400, 800)
     load(page, tmp_path, player(panels=(one, one, wide)))
     first, second, third = page.ask(boxes)

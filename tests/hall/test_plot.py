@@ -1,4 +1,6 @@
-"""Figures as pages need them: in the page's colours, the same bytes twice, text untouched, every seed a mark."""
+"""Figures as pages need them: in the page's colours, the same bytes twice, text untouched, every
+seed a mark.
+"""
 
 import csv
 import re
@@ -65,7 +67,9 @@ def runs(values: list[float]) -> xr.Dataset:
 
 def test_every_seed_is_a_mark_and_medians_skip_what_is_undefined():
     with style.axes(1) as (_, (panel,)):
-        seeds.against(panel, runs([1, 2, 3, 4]), runs([1, 3, np.nan, np.nan]), "n", "loss", style.BLUE)
+        seeds.against(
+            panel, runs([1, 2, 3, 4]), runs([1, 3, np.nan, np.nan]), "n", "loss", style.BLUE
+        )
         line, recorded, fresh = panel.get_lines()
     np.testing.assert_array_equal(line.get_xydata(), [[10, 2]])
     assert len(recorded.get_xdata()) == 4
@@ -74,18 +78,23 @@ def test_every_seed_is_a_mark_and_medians_skip_what_is_undefined():
 
 def test_recorded_seeds_are_one_path_with_a_dot_each():
     with style.axes(1) as (figure, (panel,)):
-        for colour in (style.BLUE, style.RED):  # the second series shares the shape of its mark with the first
+        # the second series shares the shape of its mark with the first
+        for colour in (style.BLUE, style.RED):
             seeds.marks(panel, np.arange(50.0), np.arange(50.0) ** 2, colour, recorded=True)
         seeds.marks(panel, np.arange(3.0), np.arange(3.0), style.GREEN, recorded=False)
         svg = style.finish(figure, "dots").svg
-    assert svg.count("h0") == 100 and style.DOTS not in svg and style.BLUE in svg and style.RED in svg
+    assert (
+        svg.count("h0") == 100 and style.DOTS not in svg and style.BLUE in svg and style.RED in svg
+    )
     used, defined = set(re.findall(r'href="#([^"]+)"', svg)), set(re.findall(r'id="([^"]+)"', svg))
     assert used <= defined
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 100])
 def test_the_spread_stays_within_its_width(count):
-    assert np.all(np.abs(seeds.spread(count, 0.2)) <= 0.2) and len(seeds.spread(count, 0.2)) == count
+    assert (
+        np.all(np.abs(seeds.spread(count, 0.2)) <= 0.2) and len(seeds.spread(count, 0.2)) == count
+    )
 
 
 def test_the_picture_of_the_cost_of_a_step_is_that_of_its_committed_table():
@@ -112,7 +121,9 @@ def test_panels_stand_in_pieces_of_their_own_that_together_are_the_sheet():
     assert [box[0] for box in boxes] == sorted(box[0] for box in boxes)
     assert boxes[0][0] == 0 and abs(sum(box[2] for box in boxes) - 7.4 * 72) < 0.5
     for number, piece in enumerate(svg.split("<svg")[1:]):
-        assert [f"panel {other}" in piece for other in range(3)] == [other == number for other in range(3)]
+        assert [f"panel {other}" in piece for other in range(3)] == [
+            other == number for other in range(3)
+        ]
 
 
 def test_each_entry_of_a_legend_is_a_piece_as_large_as_its_sign_and_words():

@@ -1,4 +1,5 @@
-"""Every command and every piece of Python that a page, the README, a docstring or a help text prints can be typed as it stands.
+"""Every command and every piece of Python that a page, the README, a docstring or a help text
+prints can be typed as it stands.
 
 Commands are parsed and their values read; what is expensive is not run.
 """
@@ -40,7 +41,11 @@ ABSENT = {"dask_jobqueue"}  # the page says that it is to be installed beside th
 
 
 def fences(page: Path, language: str) -> list[str]:
-    return [found[3] for found in FENCE.finditer(page.read_text("utf-8")) if found[2].strip() == language]
+    return [
+        found[3]
+        for found in FENCE.finditer(page.read_text("utf-8"))
+        if found[2].strip() == language
+    ]
 
 
 def lines_of(block: str) -> Iterator[str]:
@@ -71,7 +76,8 @@ def printed() -> Iterator[tuple[str, str]]:
 
 
 def check_simplicity(given: list[str]) -> None:
-    if given == ["--version"] or given in [[name] for name in COMMAND_NAMES]:  # a name alone speaks of the command
+    # a name alone speaks of the command
+    if given == ["--version"] or given in [[name] for name in COMMAND_NAMES]:
         return
     options = cli._parsed(given)
     name = options.command.partition(":")[2]
@@ -80,11 +86,15 @@ def check_simplicity(given: list[str]) -> None:
 
 def check_run(options) -> None:
     module = words.experiment(options.experiment)
-    given = words.parameters([*options.parameter, *([f"seeds={options.seeds}"] if options.seeds else [])])
+    given = words.parameters(
+        [*options.parameter, *([f"seeds={options.seeds}"] if options.seeds else [])]
+    )
     fixed, swept = words.apart(module, given)
     swept |= words.settings_grid(module, options.grid, given)
     words.check_running(options)
-    assert sweep.plan(module, parse(groups.config_of(module), fixed, words.preset(module, options.preset)), swept).distinct
+    assert sweep.plan(
+        module, parse(groups.config_of(module), fixed, words.preset(module, options.preset)), swept
+    ).distinct
 
 
 def check_chapter(options) -> None:
@@ -93,7 +103,10 @@ def check_chapter(options) -> None:
 
 
 def check_compare(options) -> None:
-    assert looking._tolerance("rtol", options.rtol) >= 0 and looking._tolerance("atol", options.atol) >= 0
+    assert (
+        looking._tolerance("rtol", options.rtol) >= 0
+        and looking._tolerance("atol", options.atol) >= 0
+    )
 
 
 def check_data(options) -> None:
@@ -143,13 +156,20 @@ def check_python(given: list[str]) -> None:
 
 def check_pip(given: list[str]) -> None:
     assert given[0] == "install"
-    extras = [name for found in re.findall(r"\[([\w,]+)\]", " ".join(given)) for name in found.split(",")]
-    optional = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    extras = [
+        name for found in re.findall(r"\[([\w,]+)\]", " ".join(given)) for name in found.split(",")
+    ]
+    optional = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
+        "optional-dependencies"
+    ]
     assert set(extras) <= set(optional)
 
 
 def check_dask(given: list[str]) -> None:
-    command = {"scheduler": distributed.cli.dask_scheduler.main, "worker": distributed.cli.dask_worker.main}[given[0]]
+    command = {
+        "scheduler": distributed.cli.dask_scheduler.main,
+        "worker": distributed.cli.dask_worker.main,
+    }[given[0]]
     command.make_context(given[0], given[1:])
 
 
@@ -174,12 +194,16 @@ def check_git(given: list[str]) -> None:
 
 
 def check_source(given: list[str]) -> None:
-    assert given == [".venv/bin/activate"] and "BIN := .venv/bin" in (ROOT / "Makefile").read_text("utf-8")
+    assert given == [".venv/bin/activate"] and "BIN := .venv/bin" in (ROOT / "Makefile").read_text(
+        "utf-8"
+    )
 
 
 def check_conda(given: list[str]) -> None:
     environment = (ROOT / "environment.yml").read_text("utf-8")
-    assert given == ["env", "create", "-f", "environment.yml"] or f"name: {given[1]}\n" in environment
+    assert (
+        given == ["env", "create", "-f", "environment.yml"] or f"name: {given[1]}\n" in environment
+    )
 
 
 CHECKS: dict[str, Callable[[list[str]], None]] = {
@@ -209,12 +233,18 @@ def filled(command: str) -> str:
     command = re.sub(r" \.\.\. ?", " ", re.sub(r"\[(NAME|FOLDER)\]", "", command))
     command = re.sub(r"(\w+)\|(\w+)", r"\1", command)
     for text, value in OPEN.items():
-        command = re.sub(rf"(?<![\w:/]){re.escape(text)}(?!\w)" if text != "CHAPTER" else text, value, command)
+        command = re.sub(
+            rf"(?<![\w:/]){re.escape(text)}(?!\w)" if text != "CHAPTER" else text, value, command
+        )
     return command
 
 
-@pytest.mark.parametrize(("place", "command"), COMMANDS, ids=[f"{place}: {command[:80]}" for place, command in COMMANDS])
-def test_every_printed_command_is_taken(place: str, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("place", "command"), COMMANDS, ids=[f"{place}: {command[:80]}" for place, command in COMMANDS]
+)
+def test_every_printed_command_is_taken(
+    place: str, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SIMPLICITY_WORKERS", "0")
     first, *given = shlex.split(filled(command), comments=True)
     while "=" in first:  # a variable for the command
@@ -225,14 +255,24 @@ def test_every_printed_command_is_taken(place: str, command: str, monkeypatch: p
 def test_the_commands_are_found() -> None:
     found = [command for _, command in COMMANDS]
     assert len(found) > 80
-    assert {"make book", "simplicity cache --verify", "python -m simplicity.site notebooks [FOLDER]"} <= set(found)
+    assert {
+        "make book",
+        "simplicity cache --verify",
+        "python -m simplicity.site notebooks [FOLDER]",
+    } <= set(found)
     for command in COMMAND_NAMES:
-        assert any(re.match(rf"([A-Z_]+=\S+ )?simplicity {command}\b", one) for one in found), command
+        assert any(re.match(rf"([A-Z_]+=\S+ )?simplicity {command}\b", one) for one in found), (
+            command
+        )
 
 
 @pytest.mark.parametrize(
     "command",
-    ["simplicity run excess_risk -p drws=3", "simplicity rnu excess_risk", "papermill jupytext://book/nothing.md o.ipynb"],
+    [
+        "simplicity run excess_risk -p drws=3",
+        "simplicity rnu excess_risk",
+        "papermill jupytext://book/nothing.md o.ipynb",
+    ],
 )
 def test_a_wrong_command_would_be_noticed(command: str) -> None:
     first, *given = shlex.split(command)
@@ -249,10 +289,16 @@ def test_the_commands_of_help_texts_are_commands(capsys: pytest.CaptureFixture[s
         check_simplicity(shlex.split(span)[1:])
 
 
-SNIPPETS = [(page.name, number, code) for page in PAGES for number, code in enumerate(fences(page, "python"))]
+SNIPPETS = [
+    (page.name, number, code)
+    for page in PAGES
+    for number, code in enumerate(fences(page, "python"))
+]
 
 
-@pytest.mark.parametrize(("page", "number", "code"), SNIPPETS, ids=[f"{page}-{number}" for page, number, _ in SNIPPETS])
+@pytest.mark.parametrize(
+    ("page", "number", "code"), SNIPPETS, ids=[f"{page}-{number}" for page, number, _ in SNIPPETS]
+)
 def test_every_piece_of_python_imports_what_is_there(page: str, number: int, code: str) -> None:
     space: dict[str, object] = {}
     for node in ast.walk(ast.parse(code)):
@@ -261,7 +307,11 @@ def test_every_piece_of_python_imports_what_is_there(page: str, number: int, cod
         if modules and not {str(name).partition(".")[0] for name in modules} & ABSENT:
             exec(compile(ast.Module([node], []), page, "exec"), space)
     for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in space:
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in space
+        ):
             assert hasattr(space[node.value.id], node.attr), ast.unparse(node)
 
 
@@ -272,12 +322,18 @@ def test_there_are_pieces_of_python() -> None:
 def test_the_sweep_of_scaling_out_runs_as_a_script_on_two_workers(tmp_path: Path) -> None:
     """With the small preset and a store of its own; each worker imports the script."""
     (_, _, code), _ = SNIPPETS
-    script = code.replace('presets["QUICK"]', 'presets["TINY"]').replace("]})", f"]}}, store={str(tmp_path / 'store')!r})")
+    script = code.replace('presets["QUICK"]', 'presets["TINY"]').replace(
+        "]})", f"]}}, store={str(tmp_path / 'store')!r})"
+    )
     assert script.count("store=") == 1 and "TINY" in script
     (tmp_path / "script.py").write_text(script)
     environment = {**os.environ, "SIMPLICITY_WORKERS": "2", "PYTHONPATH": str(ROOT / "lib")}
     done = subprocess.run(
-        [sys.executable, tmp_path / "script.py"], env=environment, capture_output=True, text=True, timeout=250
+        [sys.executable, tmp_path / "script.py"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=250,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("<xarray.DataArray 'rho' (scale: 2)>")
@@ -297,15 +353,25 @@ def test_git_ignores_what_the_pages_commands_write_into_the_checkout() -> None:
     outputs = set()
     for _, command in COMMANDS:
         given = shlex.split(filled(command), comments=True)
-        outputs |= {value for flag, value in zip(given, given[1:], strict=False) if flag in ("-o", "--csv")}
+        outputs |= {
+            value for flag, value in zip(given, given[1:], strict=False) if flag in ("-o", "--csv")
+        }
         outputs |= {given[2]} if given[0] == "papermill" and len(given) > 2 else set()
     outputs = {name for name in outputs if not name.isupper()}
     assert len(outputs) > 10
     ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text("utf-8").splitlines()]
-    assert not [name for name in outputs if not any(Path(name.strip("/")).match(pattern) for pattern in ignored)]
+    assert not [
+        name
+        for name in outputs
+        if not any(Path(name.strip("/")).match(pattern) for pattern in ignored)
+    ]
 
 
 def test_the_pages_name_only_experiments_and_chapters_that_exist() -> None:
-    found = [command.split()[2] for _, command in COMMANDS if re.match("simplicity (run|sweep) ", command)]
+    found = [
+        command.split()[2]
+        for _, command in COMMANDS
+        if re.match("simplicity (run|sweep) ", command)
+    ]
     assert found and set(found) <= set(records.names())
     assert paths.book().is_dir()

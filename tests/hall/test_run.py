@@ -1,11 +1,19 @@
-"""Cells through every kind of executor: the same bits, each cell once, and failures that cost themselves only."""
+"""Cells through every kind of executor: the same bits, each cell once, and failures that cost
+themselves only.
+"""
 
 import json
 import multiprocessing
 import os
 import random
 import threading
-from concurrent.futures import BrokenExecutor, CancelledError, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from pathlib import Path
 from typing import Any
 
@@ -70,30 +78,43 @@ def test_the_dataset_says_what_it_is(config: toy.Config, expected: xr.Dataset) -
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_our_pool_gives_the_same_bits_as_the_loop(
-    config: toy.Config, expected: xr.Dataset, tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+    config: toy.Config,
+    expected: xr.Dataset,
+    tmp_path: Path,
+    workers: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SIMPLICITY_WORKERS", str(workers))
     found = run(toy, config, store=tmp_path / "pool", progress=False)
     xr.testing.assert_identical(found, expected)
-    assert len({process for *_, process in toy.calls(tmp_path)}) in range(2, workers + 2)  # and this one, for `expected`
+    # and this one, for `expected`
+    assert len({process for *_, process in toy.calls(tmp_path)}) in range(2, workers + 2)
 
 
-def test_threads_give_the_same_bits_as_the_loop(config: toy.Config, expected: xr.Dataset, tmp_path: Path) -> None:
+def test_threads_give_the_same_bits_as_the_loop(
+    config: toy.Config, expected: xr.Dataset, tmp_path: Path
+) -> None:
     with ThreadPoolExecutor(3) as executor:
-        xr.testing.assert_identical(run(toy, config, executor, tmp_path / "threads", progress=False), expected)
+        xr.testing.assert_identical(
+            run(toy, config, executor, tmp_path / "threads", progress=False), expected
+        )
 
 
 def test_the_standard_process_pool_gives_the_same_bits_as_the_loop(
     config: toy.Config, expected: xr.Dataset, tmp_path: Path
 ) -> None:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
-        xr.testing.assert_identical(run(toy, config, executor, tmp_path / "processes", progress=False), expected)
+        xr.testing.assert_identical(
+            run(toy, config, executor, tmp_path / "processes", progress=False), expected
+        )
 
 
 def test_cells_that_finish_in_another_order_stand_in_their_own(
     config: toy.Config, expected: xr.Dataset, tmp_path: Path
 ) -> None:
-    xr.testing.assert_identical(run(toy, config, Shuffled(), tmp_path / "shuffled", progress=False), expected)
+    xr.testing.assert_identical(
+        run(toy, config, Shuffled(), tmp_path / "shuffled", progress=False), expected
+    )
 
 
 def test_files_in_the_store_are_the_same_from_loop_and_executor(
@@ -111,13 +132,17 @@ def test_files_in_the_store_are_the_same_from_loop_and_executor(
 # --- each cell once
 
 
-def test_a_rerun_computes_nothing_and_gives_the_same_bits(config: toy.Config, expected: xr.Dataset, tmp_path: Path) -> None:
+def test_a_rerun_computes_nothing_and_gives_the_same_bits(
+    config: toy.Config, expected: xr.Dataset, tmp_path: Path
+) -> None:
     before = len(toy.calls(tmp_path))
     xr.testing.assert_identical(run(toy, config, store=tmp_path / "loop", progress=False), expected)
     assert len(toy.calls(tmp_path)) == before == 4
 
 
-def test_a_larger_run_computes_only_what_is_new(config: toy.Config, expected: xr.Dataset, tmp_path: Path) -> None:
+def test_a_larger_run_computes_only_what_is_new(
+    config: toy.Config, expected: xr.Dataset, tmp_path: Path
+) -> None:
     larger = toy.Config(modes=config.modes, notes=config.notes, seeds=3)
     found = run(toy, larger, store=tmp_path / "loop", progress=False)
     assert [seed for _, seed, _ in toy.calls(tmp_path)] == [0, 0, 1, 1, 2, 2]
@@ -146,7 +171,9 @@ def test_a_failing_cell_is_named_and_the_others_finish(tmp_path: Path) -> None:
     (failure,) = caught.value.failures
     assert failure.cell == {"index": 1, "mode": "raise", "seed": 0, "notes": str(tmp_path)}
     assert failure.reason.startswith("ValueError: told to fail at 1 (toy_experiment.py:")
-    assert str(caught.value).startswith("1 of 3 cells failed, the first {'index': 1, 'mode': 'raise'")
+    assert str(caught.value).startswith(
+        "1 of 3 cells failed, the first {'index': 1, 'mode': 'raise'"
+    )
     assert caught.value.dataset is not None
     assert caught.value.dataset["index"].values.tolist() == [0, 2]
 
@@ -166,13 +193,17 @@ def test_when_every_cell_fails_there_is_no_dataset(tmp_path: Path) -> None:
     assert len(caught.value.failures) == 2
 
 
-def test_a_failing_cell_in_a_worker_is_told_as_in_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_cell_in_a_worker_is_told_as_in_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SIMPLICITY_WORKERS", "1")
     with pytest.raises(CellsFailed) as caught:
         run(toy, toy.Config(modes=("raise", "fine")), store=tmp_path, progress=False)
     assert [failure.cell["mode"] for failure in caught.value.failures] == ["raise"]
     assert caught.value.failures[0].reason.startswith("ValueError: told to fail at 0")
-    assert caught.value.dataset is not None and caught.value.dataset["mode"].values.tolist() == ["fine"]
+    assert caught.value.dataset is not None and caught.value.dataset["mode"].values.tolist() == [
+        "fine"
+    ]
 
 
 def test_settings_that_make_no_cells_are_a_problem(tmp_path: Path) -> None:
@@ -182,7 +213,9 @@ def test_settings_that_make_no_cells_are_a_problem(tmp_path: Path) -> None:
 
     empty = type("Empty", (), {**vars(toy), "GRID": Nothing(toy.Run, {"all": {}}, {})})
     empty.__name__ = toy.__name__
-    with pytest.raises(Problem, match="toy_experiment: these settings make no cells, allowed at least one"):
+    with pytest.raises(
+        Problem, match="toy_experiment: these settings make no cells, allowed at least one"
+    ):
         run(empty, toy.TINY, store=tmp_path, progress=False)  # type: ignore[arg-type]
 
 
@@ -195,7 +228,9 @@ def test_a_whole_number_that_the_files_cannot_hold_is_a_problem_before_anything_
         found = run(toy, config, store=tmp_path / "store", progress=False)
         assert store.open_bytes(store.encode(found))["seed"].values.tolist() == [seed]
         return
-    with pytest.raises(Problem, match="seed: got 2147483648, allowed a whole number up to 2147483647"):
+    with pytest.raises(
+        Problem, match="seed: got 2147483648, allowed a whole number up to 2147483647"
+    ):
         run(toy, config, store=tmp_path / "store", progress=False)
     assert list(tmp_path.iterdir()) == []
 
@@ -209,7 +244,9 @@ def test_cells_of_different_shape_are_a_problem(tmp_path: Path) -> None:
 
 
 class Breaks:
-    """Finishes some cells, then breaks in a given way; `late` cells are left unfinished for ever."""
+    """Finishes some cells, then breaks in a given way; `late` cells are left unfinished for
+    ever.
+    """
 
     def __init__(self, reason: BaseException, fine: int) -> None:
         self.reason, self.fine, self.given = reason, fine, 0
@@ -224,17 +261,25 @@ class Breaks:
         return future
 
 
-@pytest.mark.parametrize("reason", [BrokenExecutor("gone"), CancelledError()], ids=["broken", "cancelled"])
-def test_a_broken_executor_is_one_problem_and_finished_cells_are_kept(tmp_path: Path, reason: BaseException) -> None:
+@pytest.mark.parametrize(
+    "reason", [BrokenExecutor("gone"), CancelledError()], ids=["broken", "cancelled"]
+)
+def test_a_broken_executor_is_one_problem_and_finished_cells_are_kept(
+    tmp_path: Path, reason: BaseException
+) -> None:
     config = toy.Config(modes=("fine",) * 8, notes=str(tmp_path))
-    with pytest.raises(Problem, match=rf"executor: it broke \({type(reason).__name__}.*finished cells are kept"):
+    with pytest.raises(
+        Problem, match=rf"executor: it broke \({type(reason).__name__}.*finished cells are kept"
+    ):
         run(toy, config, Breaks(reason, fine=5), tmp_path / "store", progress=False)
     assert len(list((tmp_path / "store").rglob("*.cell"))) == 5
     run(toy, config, store=tmp_path / "store", progress=False)
     assert sorted(index for index, *_ in toy.calls(tmp_path)) == list(range(8))
 
 
-def test_an_executor_that_takes_no_more_work_is_one_problem_and_finished_cells_are_kept(tmp_path: Path) -> None:
+def test_an_executor_that_takes_no_more_work_is_one_problem_and_finished_cells_are_kept(
+    tmp_path: Path,
+) -> None:
     class Closing(ThreadPoolExecutor):
         def submit(self, fn: Any, /, *args: Any, **options: Any) -> Future:
             future = super().submit(fn, *args, **options)
@@ -242,7 +287,9 @@ def test_an_executor_that_takes_no_more_work_is_one_problem_and_finished_cells_a
             return future
 
     config = toy.Config(seeds=3, notes=str(tmp_path))
-    with pytest.raises(Problem, match="executor: it broke .*cannot schedule new futures after shutdown"):
+    with pytest.raises(
+        Problem, match="executor: it broke .*cannot schedule new futures after shutdown"
+    ):
         run(toy, config, Closing(1), tmp_path / "store", progress=False)
     assert len(list((tmp_path / "store").rglob("*.cell"))) == 1
 
@@ -251,7 +298,10 @@ def test_threads_that_cannot_start_are_one_problem(tmp_path: Path) -> None:
     def refuse() -> None:
         raise RuntimeError("no")
 
-    with ThreadPoolExecutor(1, initializer=refuse) as executor, pytest.raises(Problem, match="executor: it broke"):
+    with (
+        ThreadPoolExecutor(1, initializer=refuse) as executor,
+        pytest.raises(Problem, match="executor: it broke"),
+    ):
         run(toy, toy.Config(seeds=2), executor, tmp_path, progress=False)
 
 
@@ -265,7 +315,9 @@ def test_a_preset_is_recognised_by_its_values() -> None:
 
 
 @pytest.mark.parametrize(("text", "workers"), [("0", 0), ("1", 1), ("512", 512), ("002", 2)])
-def test_the_environment_says_how_many_workers(text: str, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_says_how_many_workers(
+    text: str, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert workers_from_environment() == 0
     monkeypatch.setenv("SIMPLICITY_WORKERS", text)
     assert workers_from_environment() == workers
@@ -302,7 +354,9 @@ def test_a_full_product_becomes_axes(expected: xr.Dataset) -> None:
     found = grid(expected.drop_vars("mode"), "index", "seed")
     assert dict(found.sizes) == {"index": 2, "seed": 2, "probe": 3}
     assert float(found["total"].sel(index=1, seed=0)) == float(expected["total"][1])
-    assert found["curve"].sel(index=0, seed=1).values.tolist() == expected["curve"][2].values.tolist()
+    assert (
+        found["curve"].sel(index=0, seed=1).values.tolist() == expected["curve"][2].values.tolist()
+    )
     assert found["notes"].shape == ()
 
 
@@ -323,7 +377,9 @@ def test_one_field_becomes_one_axis(expected: xr.Dataset) -> None:
         ([0, 0, 2, 2], ["seed", "index"], "4 cells, allowed each of the 2 of seed x index once"),
     ],
 )
-def test_what_is_no_full_product_is_a_problem(expected: xr.Dataset, chosen: list[int], fields: list[str], line: str) -> None:
+def test_what_is_no_full_product_is_a_problem(
+    expected: xr.Dataset, chosen: list[int], fields: list[str], line: str
+) -> None:
     with pytest.raises(Problem, match=line):
         grid(expected.isel(cell=chosen), *fields)
 

@@ -1,4 +1,6 @@
-"""The built site: complete, light, self-contained; every page loads in a browser with nothing amiss."""
+"""The built site: complete, light, self-contained; every page loads in a browser with nothing
+amiss.
+"""
 
 import contextlib
 import csv
@@ -23,7 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 pytestmark = [
     pytest.mark.site,
-    pytest.mark.skipif(not (SITE / "claims.json").is_file(), reason="the site is not built: make book"),
+    pytest.mark.skipif(
+        not (SITE / "claims.json").is_file(), reason="the site is not built: make book"
+    ),
 ]
 needs_browser = pytest.mark.skipif(not browser.available(), reason="chromium is not installed")
 
@@ -45,8 +49,23 @@ class Links(HTMLParser):
             self.links.append(given["href"])
         elif tag == "link" and given.get("rel") not in ("canonical", "author"):
             self.loads.append(given.get("href", ""))
-        elif tag in ("script", "img", "iframe", "source", "video", "audio", "embed", "object", "image", "use"):
-            self.loads += [given[name] for name in ("src", "href", "xlink:href", "data", "srcset") if given.get(name)]
+        elif tag in (
+            "script",
+            "img",
+            "iframe",
+            "source",
+            "video",
+            "audio",
+            "embed",
+            "object",
+            "image",
+            "use",
+        ):
+            self.loads += [
+                given[name]
+                for name in ("src", "href", "xlink:href", "data", "srcset")
+                if given.get(name)
+            ]
         self.loads += re.findall(r"url\(['\"]?([^'\")]+)", given.get("style", ""))
 
 
@@ -57,18 +76,28 @@ def parsed(path: Path) -> Links:
 
 def pages() -> list[Path]:
     """All but the start page, which only leads to the first one."""
-    found = sorted(path for path in SITE.rglob("*.html") if "_static" not in path.relative_to(SITE).parts)
+    found = sorted(
+        path for path in SITE.rglob("*.html") if "_static" not in path.relative_to(SITE).parts
+    )
     return [path for path in found if path != SITE / "index.html"]
 
 
 def executed_pages() -> list[Path]:
     """The chapters: pages that run code and judge claims."""
     found = [SITE / "book" / f"{chapter}.html" for chapter in build.chapters(ROOT)]
-    return [page for page in found if "verdict-strip" in (ROOT / "book" / f"{page.stem}.md").read_text("utf-8")]
+    return [
+        page
+        for page in found
+        if "verdict-strip" in (ROOT / "book" / f"{page.stem}.md").read_text("utf-8")
+    ]
 
 
 def local_target(page: Path, address: str) -> Path:
-    return (page.parent / unquote(urlsplit(address).path)).resolve() if urlsplit(address).path else page
+    return (
+        (page.parent / unquote(urlsplit(address).path)).resolve()
+        if urlsplit(address).path
+        else page
+    )
 
 
 def is_outside(address: str) -> bool:
@@ -89,7 +118,12 @@ def test_claims_json_has_one_row_for_each_claim_in_order() -> None:
 
 def test_every_fresh_run_of_a_page_is_a_preset_whose_outcome_is_asserted() -> None:
     rows = json.loads((SITE / "claims.json").read_text("utf-8"))
-    others = {(row["id"], one["statistic"]) for row in rows for one in row["checks"] if one["preset"] not in ("QUICK", "FULL")}
+    others = {
+        (row["id"], one["statistic"])
+        for row in rows
+        for one in row["checks"]
+        if one["preset"] not in ("QUICK", "FULL")
+    }
     assert others == set()
 
 
@@ -99,7 +133,14 @@ def test_each_chapter_has_its_provenance_on_the_page_and_in_the_file() -> None:
     for page in executed_pages():
         line = re.search(r'<p class="simplicity-provenance">(.*?)</p>', page.read_text("utf-8"))
         assert line is not None, page.name
-        for part in (runs[page.stem]["library"][:12], runs[page.stem]["python"], "preset", "seeds", "commit", "cores"):
+        for part in (
+            runs[page.stem]["library"][:12],
+            runs[page.stem]["python"],
+            "preset",
+            "seeds",
+            "commit",
+            "cores",
+        ):
             assert part in line[1], page.name
 
 
@@ -131,12 +172,17 @@ def test_links_within_the_site_lead_somewhere() -> None:
             target, fragment = local_target(page, address), urldefrag(address).fragment
             if not target.exists():
                 broken.append(f"{page.name}: {address}")
-            elif fragment and target.suffix == ".html" and unquote(fragment) not in parsed(target).anchors:
+            elif (
+                fragment
+                and target.suffix == ".html"
+                and unquote(fragment) not in parsed(target).anchors
+            ):
                 broken.append(f"{page.name}: no anchor {address}")
     assert broken == []
 
 
-MOST_BYTES = {False: 1_400_000, True: 3_000_000}  # of all files of a first visit: without and with formulas
+# of all files of a first visit: without and with formulas
+MOST_BYTES = {False: 1_400_000, True: 3_000_000}
 LATEST_PICTURE = 1.2  # windows of 1280 by 800
 
 
@@ -182,7 +228,11 @@ def test_a_browser_loads_every_page_from_the_site_alone_and_without_an_error(
         assert page.follow(f"{base}/index.html") == f"{base}/book/index.html"
         for path in pages():
             seen = page.load(f"{base}/{path.relative_to(SITE).as_posix()}")
-            foreign = [url for url in seen.requests if not url.startswith((base, "data:", "blob:", "about:"))]
+            foreign = [
+                url
+                for url in seen.requests
+                if not url.startswith((base, "data:", "blob:", "about:"))
+            ]
             assert foreign == [], path.name
             assert seen.errors == (), path.name
             if re.search(r'class="math[\s"]', path.read_text("utf-8")):
@@ -208,21 +258,32 @@ def test_downloaded_notebooks_are_plain_markdown_and_say_first_what_they_need() 
         assert "`make env`" in texts[0] and "`.venv/bin/jupyter lab`" in texts[0]
         for text in texts:
             prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-            assert not re.search(r"\{[\w:-]+\}`|^\([\w.:-]+\)=|^[`:]{3,}\{", prose, re.MULTILINE), f"{chapter}: {text}"
+            assert not re.search(r"\{[\w:-]+\}`|^\([\w.:-]+\)=|^[`:]{3,}\{", prose, re.MULTILINE), (
+                f"{chapter}: {text}"
+            )
         source = build.read(ROOT / "book" / f"{chapter}.md")
-        code, ours = ([cell.source for cell in one.cells if cell.cell_type == "code"] for one in (notebook, source))
+        code, ours = (
+            [cell.source for cell in one.cells if cell.cell_type == "code"]
+            for one in (notebook, source)
+        )
         assert code == ours
         captions = [cell for cell in notebook.cells if cell.source.startswith("**Fig. ")]
-        assert len(captions) == sum("figure" in cell.metadata.get("mystnb", {}) for cell in notebook.cells), chapter
+        assert len(captions) == sum(
+            "figure" in cell.metadata.get("mystnb", {}) for cell in notebook.cells
+        ), chapter
 
 
 def test_every_file_for_download_has_a_script_for_pages_on_a_disk() -> None:
-    links = {(page, link) for page in pages() for link in parsed(page).links if "/_sources/" in link}
+    links = {
+        (page, link) for page in pages() for link in parsed(page).links if "/_sources/" in link
+    }
     assert links
     for page, link in links:
         assert f'<a href="{link}" download' in page.read_text("utf-8")
         path = local_target(page, link)
-        said = re.fullmatch(r"simplicityFile\((.*)\);\n", path.with_name(f"{path.name}.js").read_text("utf-8"))
+        said = re.fullmatch(
+            r"simplicityFile\((.*)\);\n", path.with_name(f"{path.name}.js").read_text("utf-8")
+        )
         assert said is not None
         assert json.loads(f"[{said[1]}]") == [path.name, path.read_text("utf-8")]
 
@@ -230,7 +291,9 @@ def test_every_file_for_download_has_a_script_for_pages_on_a_disk() -> None:
 def test_no_id_stands_twice_no_header_is_empty_and_lists_hold_items() -> None:
     for page in pages():
         text = re.sub(r"<(script|noscript)\b.*?</\1>", "", page.read_text("utf-8"), flags=re.DOTALL)
-        article = text[text.index("<article") : text.index("</article>")] if "<article" in text else ""
+        article = (
+            text[text.index("<article") : text.index("</article>")] if "<article" in text else ""
+        )
         ids = re.findall(r'<[^>]*\sid="([^"]+)"', article)
         assert [name for name in set(ids) if ids.count(name) > 1] == [], page.name
         assert not re.search(r"<th\b[^>]*>(\s|<p>|</p>)*</th>", article), page.name
@@ -260,7 +323,10 @@ def _contrast(one: str, other: str) -> float:
     """The ratio that WCAG 2 defines for two sRGB colours."""
 
     def luminance(colour: str) -> float:
-        linear = [c / 12.92 if (c := v / 255) <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for v in _channels(colour)]
+        linear = [
+            c / 12.92 if (c := v / 255) <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+            for v in _channels(colour)
+        ]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     low, high = sorted((luminance(one), luminance(other)))
@@ -292,7 +358,10 @@ def test_without_javascript_formulas_are_drawn_and_verdicts_are_coloured(dark: b
         page.load(chapter.as_uri())
         assert page.ask("document.documentElement.dataset.theme") == "auto"
         assert page.ask("document.querySelector('math').getBoundingClientRect().width") > 0
-        assert page.ask("document.querySelector('.math.notranslate').getBoundingClientRect().width") == 0
+        assert (
+            page.ask("document.querySelector('.math.notranslate').getBoundingClientRect().width")
+            == 0
+        )
         assert page.ask("document.documentElement.scrollWidth") <= 360
         text, ground = _colours(page, ".verdict-strip .verdict-holds")
         assert _contrast(text, ground) >= 4.5
@@ -338,17 +407,22 @@ def test_a_link_into_something_folded_opens_it() -> None:
         # The reader closes it, goes away and follows the same link again.
         page.ask(
             "document.getElementById('claim-H5').open = false; scrollTo(0, 0);"
-            "document.body.insertAdjacentHTML('beforeend', '<a id=again href=\"#claim-H5\">again</a>');"
+            "document.body.insertAdjacentHTML('beforeend', '<a id=again "
+            'href="#claim-H5">again</a>\');'
             "document.getElementById('again').click()"
         )
         assert _soon(page, there.format("H5"))
         page.load(executed_pages()[0].as_uri())
-        page.ask("document.querySelector('.bd-article details:not([open]) > :not(summary)').id = 'inside'")
+        page.ask(
+            "document.querySelector('.bd-article details:not([open]) > :not(summary)').id = "
+            "'inside'"
+        )
         page.ask("location.hash = '#inside'")
         assert _soon(page, "document.getElementById('inside').closest('details').open")
 
 
-# What lies right of the sheet, and what is cut by its frame. Text for screen readers is one pixel wide.
+# What lies right of the sheet, and what is cut by its frame. Text for screen readers is one pixel
+# wide.
 CUT = """Array.from(document.querySelectorAll('.bd-article *')).filter(function (element) {
   const box = element.getBoundingClientRect();
   if (box.width <= 1 || element.closest('defs, clipPath, svg.entry')) return false;
@@ -375,7 +449,10 @@ def test_paper_shows_what_is_folded_cuts_nothing_and_is_black_on_white(event: bo
             assert page.ask("document.documentElement.dataset.theme") == "dark"
             page.call("Emulation.setEmulatedMedia", media="print", features=DARK)
             if event:
-                page.ask("window.dispatchEvent(new Event('beforeprint')); new Promise((done) => setTimeout(done, 100))")
+                page.ask(
+                    "window.dispatchEvent(new Event('beforeprint')); new Promise((done) => "
+                    "setTimeout(done, 100))"
+                )
             assert page.ask(FOLDED) == 0, path.name
             assert page.ask("document.documentElement.scrollWidth") <= 718, path.name
             # A script makes wide formulas smaller.
@@ -389,14 +466,18 @@ def test_paper_shows_what_is_folded_cuts_nothing_and_is_black_on_white(event: bo
                     path.name,
                     selector,
                 )
-            assert page.ask("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+            assert (
+                page.ask("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+            )
             players = "Array.from(document.querySelectorAll('.simplicity-player .controls'))"
             assert page.ask(f"{players}.every((one) => getComputedStyle(one).display === 'none')")
             page.call("Emulation.setEmulatedMedia", media="", features=DARK)
             if event:
                 page.ask("window.dispatchEvent(new Event('afterprint'))")
                 assert page.ask("document.documentElement.dataset.theme") == "dark"
-                assert page.ask("document.querySelectorAll('.bd-article details[open]').length") == 0
+                assert (
+                    page.ask("document.querySelectorAll('.bd-article details[open]').length") == 0
+                )
 
 
 # What scrolls: the same question as the page asks itself, of every element.
@@ -431,7 +512,9 @@ def test_pages_fit_narrow_windows_and_the_keyboard_reaches_what_scrolls() -> Non
 @needs_browser
 @pytest.mark.browser
 @pytest.mark.parametrize("source", [from_disk, from_server], ids=["from disk", "from a server"])
-def test_a_download_is_a_file_and_no_page(source: Callable[[], contextlib.AbstractContextManager[str]], tmp_path: Path) -> None:
+def test_a_download_is_a_file_and_no_page(
+    source: Callable[[], contextlib.AbstractContextManager[str]], tmp_path: Path
+) -> None:
     chapter = executed_pages()[0]
     with source() as base, browser.open_page() as page:
         page.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))

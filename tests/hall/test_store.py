@@ -52,7 +52,10 @@ def test_values_of_different_type_or_bits_have_different_keys(one: object, other
 
 
 def test_a_float_is_written_in_hexadecimal_beside_its_type() -> None:
-    assert store.canonical(Loose(0.1)) == {"type": "Loose", "fields": {"value": ["float", "0x1.999999999999ap-4"]}}
+    assert store.canonical(Loose(0.1)) == {
+        "type": "Loose",
+        "fields": {"value": ["float", "0x1.999999999999ap-4"]},
+    }
     assert store.canonical(Loose(-0.0))["fields"]["value"] == ["float", "-0x0.0p+0"]
     assert store.canonical(Loose(3))["fields"]["value"] == ["int", 3]
 
@@ -62,7 +65,9 @@ def test_equal_cells_have_equal_keys_and_another_type_of_cell_another() -> None:
     assert store.key(toy, Loose(0.5)) != store.key(toy, Other(0.5))
 
 
-def test_a_key_depends_on_the_experiment_and_on_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_depends_on_the_experiment_and_on_the_fingerprint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     before = store.key(toy, CELL)
     monkeypatch.setattr(store, "name_of", lambda experiment: "namesake")
     assert store.key(toy, CELL) != before
@@ -157,7 +162,9 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def fingerprint(tree: Path) -> str:
     store._own.cache_clear()  # which holds the files as they were when first read
-    return store.fingerprint(module("simplicity.experiments.sample", tree / "experiments" / "sample.py"))
+    return store.fingerprint(
+        module("simplicity.experiments.sample", tree / "experiments" / "sample.py")
+    )
 
 
 def module(name: str, file: Path) -> ModuleType:
@@ -189,7 +196,9 @@ def edit(path: Path, old: str, new: str) -> None:
         ("fast.py", "return 0", "return 1"),
     ],
 )
-def test_a_change_that_could_reach_a_cell_changes_the_fingerprint(tree: Path, name: str, old: str, new: str) -> None:
+def test_a_change_that_could_reach_a_cell_changes_the_fingerprint(
+    tree: Path, name: str, old: str, new: str
+) -> None:
     before = fingerprint(tree)
     edit(tree / name, old, new)
     assert fingerprint(tree) != before
@@ -199,8 +208,16 @@ def test_a_change_that_could_reach_a_cell_changes_the_fingerprint(tree: Path, na
     ("name", "old", "new"),
     [
         ("experiments/sample.py", '"""An experiment."""', '"""The experiment, told better."""'),
-        ("experiments/sample.py", '    """One cell."""\n    #', '    """One cell, in\n    two lines."""\n    #'),
-        ("experiments/sample.py", "def _helper(value):\n", 'def _helper(value):\n    """Help."""\n'),
+        (
+            "experiments/sample.py",
+            '    """One cell."""\n    #',
+            '    """One cell, in\n    two lines."""\n    #',
+        ),
+        (
+            "experiments/sample.py",
+            "def _helper(value):\n",
+            'def _helper(value):\n    """Help."""\n',
+        ),
         ("experiments/sample.py", "# the motor runs", "# it runs"),
         ("experiments/sample.py", "    return value + 1", "\n    return value + (\n        1)"),
         ("experiments/sample.py", "Run(n=1)", "Run(n=2)"),
@@ -213,7 +230,9 @@ def test_a_change_that_could_reach_a_cell_changes_the_fingerprint(tree: Path, na
         ("unrelated.py", "VALUE = 1", "VALUE = 2"),
     ],
 )
-def test_a_docstring_comment_preset_check_or_colour_does_not(tree: Path, name: str, old: str, new: str) -> None:
+def test_a_docstring_comment_preset_check_or_colour_does_not(
+    tree: Path, name: str, old: str, new: str
+) -> None:
     before = fingerprint(tree)
     edit(tree / name, old, new)
     assert fingerprint(tree) == before
@@ -242,8 +261,14 @@ def test_the_closure_of_a_real_experiment_holds_its_engine_and_no_plot() -> None
         "boursier.experiments.two_ols_limit", "boursier.linear_teacher", "nets", "data.streams", "boursier.synthetic",
         "boursier.two_layer", "boursier.alignment",
     }  # fmt: skip
-    assert not {module.partition(".")[0] for module in modules} & {"grid", "evidence", "pictures", "site"}
-    assert {module for module in modules if module.startswith("process")} == {"process.lanes"}  # vectors of the kernel
+    assert not {module.partition(".")[0] for module in modules} & {
+        "grid",
+        "evidence",
+        "pictures",
+        "site",
+    }
+    # vectors of the kernel
+    assert {module for module in modules if module.startswith("process")} == {"process.lanes"}
     own = {one.name for one in found if ".experiments." in one.module}
     assert own == {"measure"}
 
@@ -290,16 +315,21 @@ def elsewhere(tree: Path) -> Path:
         ("__main__", "helper.py", True),
     ],
 )  # fmt: skip
-def test_what_lies_beside_an_experiment_counts_if_it_is_used(elsewhere: Path, experiment: str, name: str, counts: bool) -> None:
+def test_what_lies_beside_an_experiment_counts_if_it_is_used(
+    elsewhere: Path, experiment: str, name: str, counts: bool
+) -> None:
     file = elsewhere / ("mine" if experiment == "__main__" else experiment.replace(".", "/"))
     before = store.fingerprint(module(experiment, file.with_suffix(".py")))
     path = elsewhere / name
     path.write_text(path.read_text().replace("return ", "return 7 + ").replace("X = 1", "X = 2"))
-    after = store.fingerprint(module(experiment, file.with_suffix(".py")))  # another module, as after a new import
+    # another module, as after a new import
+    after = store.fingerprint(module(experiment, file.with_suffix(".py")))
     assert (after != before) == counts
 
 
-def test_an_installed_experiment_is_read_and_what_is_installed_beside_it_is_not(elsewhere: Path) -> None:
+def test_an_installed_experiment_is_read_and_what_is_installed_beside_it_is_not(
+    elsewhere: Path,
+) -> None:
     installed = elsewhere.rename(elsewhere.parent / "site-packages")
     before = store.fingerprint(module("inner.mine", installed / "inner/mine.py"))
     edit(installed / "helper.py", "nets.f(cell)", "0")
@@ -310,7 +340,9 @@ def test_an_installed_experiment_is_read_and_what_is_installed_beside_it_is_not(
 
 def test_code_that_cannot_be_followed_is_one_problem(elsewhere: Path) -> None:
     (elsewhere / "helper.py").write_text("from math import *\ndef f(cell): return sin(cell)\n")
-    with pytest.raises(Problem, match=r"fingerprint: helper: got `from math import \*`, allowed an import of names"):
+    with pytest.raises(
+        Problem, match=r"fingerprint: helper: got `from math import \*`, allowed an import of names"
+    ):
         store.fingerprint(module("mine", elsewhere / "mine.py"))
 
 
@@ -353,7 +385,9 @@ DAMAGE = {
     "longer by one byte": lambda content: content + b"\0",
     "one bit of the body": lambda content: content[:-5] + bytes([content[-5] ^ 1]) + content[-4:],
     "one digit of the checksum": lambda content: re.sub(
-        rb'("checksum": ")(.)', lambda found: found[1] + (b"1" if found[2] == b"0" else b"0"), content
+        rb'("checksum": ")(.)',
+        lambda found: found[1] + (b"1" if found[2] == b"0" else b"0"),
+        content,
     ),
     "zeros": lambda content: bytes(len(content)),
     "header is not JSON": lambda content: b"{checksum}\n" + content.partition(b"\n")[2],
@@ -399,14 +433,18 @@ def test_a_write_that_fails_leaves_no_part_and_the_old_content(
     path = tmp_path / "file"
     store.write_atomically(path, b"old")
     monkeypatch.setattr(os, call, full)
-    with pytest.raises(Problem, match="cannot write .*No space left on device; what was finished stays readable"):
+    with pytest.raises(
+        Problem, match="cannot write .*No space left on device; what was finished stays readable"
+    ):
         store.write_atomically(path, b"new")
     monkeypatch.undo()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_interrupted_write_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_write_leaves_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(handle: int) -> None:
         raise KeyboardInterrupt
 
@@ -470,7 +508,11 @@ def test_when_the_system_refuses_more_bytes_the_earlier_cells_stay_readable(tmp_
 @pytest.mark.parametrize("place", ["a file", "below a file", "not writable"])
 def test_a_folder_that_cannot_be_used_is_one_problem(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("")
-    folder = {"a file": tmp_path / "file", "below a file": tmp_path / "file" / "store", "not writable": Path("/proc/store")}
+    folder = {
+        "a file": tmp_path / "file",
+        "below a file": tmp_path / "file" / "store",
+        "not writable": Path("/proc/store"),
+    }
     with pytest.raises(Problem, match=r"store: got .* \(.+\), allowed a writable folder"):
         store.Store(folder[place])
 
@@ -481,14 +523,18 @@ def test_a_file_in_the_way_of_an_experiments_folder_is_one_problem(tmp_path: Pat
         run(toy, toy.TINY, store=tmp_path, progress=False)
 
 
-def test_a_folder_in_the_place_of_a_cell_is_told_set_aside_and_the_cell_computed(tmp_path: Path) -> None:
+def test_a_folder_in_the_place_of_a_cell_is_told_set_aside_and_the_cell_computed(
+    tmp_path: Path,
+) -> None:
     config = toy.Config(notes=str(tmp_path))
     before = run(toy, config, store=tmp_path / "store", progress=False)
     (path,) = (tmp_path / "store").rglob("*.cell")
     path.unlink()
     path.mkdir()
     (path / "somebody's").write_text("notes")
-    with pytest.warns(RuntimeWarning, match="is damaged .it is a folder, which is set aside. and is computed anew"):
+    with pytest.warns(
+        RuntimeWarning, match="is damaged .it is a folder, which is set aside. and is computed anew"
+    ):
         after = run(toy, config, store=tmp_path / "store", progress=False)
     xr.testing.assert_identical(before, after)
     assert path.is_file()
@@ -523,7 +569,9 @@ def test_entries_tell_what_the_headers_say_and_with_whole_what_is_damaged(tmp_pa
         shelf.put(toy, dataclasses.replace(CELL, seed=seed), BODY, 0.5 + seed)
     content = shelf.path(toy, CELL).read_bytes()
     shelf.path(toy, CELL).write_bytes(content[:-1] + b"x")
-    by_header, whole = (sorted(shelf.entries(whole=one), key=lambda entry: str(entry.cell)) for one in (False, True))
+    by_header, whole = (
+        sorted(shelf.entries(whole=one), key=lambda entry: str(entry.cell)) for one in (False, True)
+    )
     assert [entry.damage for entry in by_header] == ["", "", ""]
     assert [entry.seconds for entry in by_header] == [0.5, 1.5, 2.5]
     assert {entry.damage for entry in whole} == {"", "its checksum does not match"}
@@ -532,7 +580,9 @@ def test_entries_tell_what_the_headers_say_and_with_whole_what_is_damaged(tmp_pa
 
 
 @pytest.mark.parametrize("cell", [{"n": 1}, {**store.plain(CELL), "seed": 9}, None])
-def test_a_file_that_a_run_today_would_not_use_is_not_current(tmp_path: Path, cell: dict | None) -> None:
+def test_a_file_that_a_run_today_would_not_use_is_not_current(
+    tmp_path: Path, cell: dict | None
+) -> None:
     shelf = store.Store(tmp_path)
     shelf.put(toy, CELL, BODY, 1.0)
     (entry,) = shelf.entries()
@@ -572,20 +622,30 @@ run(toy, toy.Config(seeds=4, notes=sys.argv[1]), store=pathlib.Path(sys.argv[1])
 
 
 def test_two_processes_on_one_store_do_not_harm_each_other(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "SIMPLICITY_WORKERS": "0"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "SIMPLICITY_WORKERS": "0",
+    }
     command = [sys.executable, "-c", TWO_RUNS, str(tmp_path)]
     both = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) for _ in range(2)]
     assert [one.communicate()[1] for one in both] == [b"", b""]
     assert len(list((tmp_path / "store").rglob("*.*"))) == 4
     before = len(toy.calls(tmp_path))
-    again = run(toy, toy.Config(seeds=4, notes=str(tmp_path)), store=tmp_path / "store", progress=False)
-    fresh = run(toy, toy.Config(seeds=4, notes=str(tmp_path)), store=tmp_path / "other", progress=False)
+    again = run(
+        toy, toy.Config(seeds=4, notes=str(tmp_path)), store=tmp_path / "store", progress=False
+    )
+    fresh = run(
+        toy, toy.Config(seeds=4, notes=str(tmp_path)), store=tmp_path / "other", progress=False
+    )
     xr.testing.assert_identical(again, fresh)
     assert len(toy.calls(tmp_path)) == before + 4
 
 
 def test_what_is_decoded_equals_what_was_encoded_up_to_the_width_of_whole_numbers() -> None:
-    given = xr.Dataset({"whole": 2**31 - 1, "real": ("probe", [0.1, np.nan, -np.inf]), "word": "margin"})
+    given = xr.Dataset(
+        {"whole": 2**31 - 1, "real": ("probe", [0.1, np.nan, -np.inf]), "word": "margin"}
+    )
     found = store.open_bytes(store.encode(given))
     xr.testing.assert_equal(found, given.assign(whole=np.int32(2**31 - 1)))
     assert found["whole"].dtype == np.int32

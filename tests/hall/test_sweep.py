@@ -1,4 +1,6 @@
-"""Grids of settings: which cells, where they stand in the dataset, what is refused; and the command's own words."""
+"""Grids of settings: which cells, where they stand in the dataset, what is refused; and the
+command's own words.
+"""
 
 import csv
 import json
@@ -24,11 +26,16 @@ def base(tmp_path: Path) -> toy.Config:
 
 
 def test_every_point_holds_what_a_run_of_its_own_gives(base: toy.Config, tmp_path: Path) -> None:
-    found = sweep.sweep(toy, base, {"first_seed": ["0", "5"], "index": [0, 1]}, store=tmp_path / "s", progress=False)
+    found = sweep.sweep(
+        toy, base, {"first_seed": ["0", "5"], "index": [0, 1]}, store=tmp_path / "s", progress=False
+    )
     dataset = found.dataset
     assert dataset is not None and found.failures == () and found.stored == 0
     assert dict(dataset.sizes) == {"first_seed": 2, "index": 2, "cell": 2, "probe": 3}
-    assert dataset["first_seed"].values.tolist() == [0, 5] and dataset["index"].values.tolist() == [0, 1]
+    assert dataset["first_seed"].values.tolist() == [0, 5] and dataset["index"].values.tolist() == [
+        0,
+        1,
+    ]
     for seed in (0, 5):
         for index in (0, 1):
             config = toy.Config(modes=base.modes, notes=base.notes, first_seed=seed, index=index)
@@ -37,7 +44,8 @@ def test_every_point_holds_what_a_run_of_its_own_gives(base: toy.Config, tmp_pat
             for name in alone.data_vars:
                 np.testing.assert_array_equal(point[name].values, alone[name].values)
             assert point["mode"].values.tolist() == ["fine", "nan"]
-            assert point["cell_index"].values.tolist() == [index, index + 1]  # more than the axis of that name
+            # more than the axis of that name
+            assert point["cell_index"].values.tolist() == [index, index + 1]
             assert point["seed"].values.tolist() == [seed, seed]
     assert dataset["step"].dims == ("probe",)
     assert dataset["finished"].all()
@@ -46,18 +54,25 @@ def test_every_point_holds_what_a_run_of_its_own_gives(base: toy.Config, tmp_pat
 def test_a_cell_of_several_points_is_computed_once(base: toy.Config, tmp_path: Path) -> None:
     sweep.sweep(toy, base, {"index": [0, 1]}, store=tmp_path / "s", progress=False)
     assert len(toy.calls(tmp_path)) == 4
-    wider = sweep.sweep(toy, toy.Config(notes=base.notes), {"index": [0, 1], "seeds": [1, 2]}, store=tmp_path / "t")
+    wider = sweep.sweep(
+        toy, toy.Config(notes=base.notes), {"index": [0, 1], "seeds": [1, 2]}, store=tmp_path / "t"
+    )
     assert len(toy.calls(tmp_path)) == 4 + 4  # four of the six places
     assert wider.dataset is not None and wider.dataset["finished"].values.sum() == 6
 
 
-def test_points_with_fewer_cells_leave_gaps_that_are_no_numbers(base: toy.Config, tmp_path: Path) -> None:
+def test_points_with_fewer_cells_leave_gaps_that_are_no_numbers(
+    base: toy.Config, tmp_path: Path
+) -> None:
     config = toy.Config(notes=base.notes)
-    dataset = sweep.sweep(toy, config, {"seeds": [1, 2]}, store=tmp_path / "s", progress=False).dataset
+    dataset = sweep.sweep(
+        toy, config, {"seeds": [1, 2]}, store=tmp_path / "s", progress=False
+    ).dataset
     assert dataset is not None
     assert dataset["finished"].values.tolist() == [[True, False], [True, True]]
     assert np.isnan(dataset["total"].values).tolist() == [[False, True], [False, False]]
-    assert np.isnan(dataset["count"].values).tolist() == [[False, True], [False, False]]  # a whole number elsewhere
+    # a whole number elsewhere
+    assert np.isnan(dataset["count"].values).tolist() == [[False, True], [False, False]]
     np.testing.assert_array_equal(dataset["seed"].values, [[0, np.nan], [0, 1]])
 
 
@@ -73,19 +88,27 @@ def test_failed_cells_leave_gaps_and_keep_their_fields(base: toy.Config, tmp_pat
 
 
 def test_without_any_finished_cell_there_is_no_dataset(tmp_path: Path) -> None:
-    found = sweep.sweep(toy, toy.Config(modes=("raise",)), {"index": [0, 1]}, store=tmp_path, progress=False)
+    found = sweep.sweep(
+        toy, toy.Config(modes=("raise",)), {"index": [0, 1]}, store=tmp_path, progress=False
+    )
     assert found.dataset is None and len(found.failures) == 2
 
 
 def test_a_swept_schedule_is_laid_along_the_axis_that_changes_it(tmp_path: Path) -> None:
     module = optimization_threshold
     swept = {"steps": [4, 300], "scale": [1e-3, 1e-2]}
-    found = sweep.sweep(module, groups.preset(module, "TINY"), swept, store=tmp_path, progress=False).dataset
+    found = sweep.sweep(
+        module, groups.preset(module, "TINY"), swept, store=tmp_path, progress=False
+    ).dataset
     assert found is not None
     assert "steps" in found["step"].dims and found["step"].dims[-1] == "probe"
-    assert np.nanmax(found["step"].sel(steps=4).values) == 4 and found["step"].sel(steps=300).values.max() == 300
+    assert (
+        np.nanmax(found["step"].sel(steps=4).values) == 4
+        and found["step"].sel(steps=300).values.max() == 300
+    )
     np.testing.assert_array_equal(
-        found["cell_scale"].sel(scale=1e-2).values, np.repeat([1e-2, 1e-2, 1, 1, 1e-2, 1e-2, 1, 1], 2)
+        found["cell_scale"].sel(scale=1e-2).values,
+        np.repeat([1e-2, 1e-2, 1, 1, 1e-2, 1e-2, 1, 1], 2),
     )
     xr.testing.assert_identical(store.open_bytes(store.encode(found)), found)
 
@@ -93,13 +116,19 @@ def test_a_swept_schedule_is_laid_along_the_axis_that_changes_it(tmp_path: Path)
 @pytest.mark.parametrize(
     ("swept", "line"),
     [
-        ({"indx": ["0"]}, r"unknown parameter: got 'indx' \(did you mean index\?\), allowed index, "),
+        (
+            {"indx": ["0"]},
+            r"unknown parameter: got 'indx' \(did you mean index\?\), allowed index, ",
+        ),
         ({"index": []}, "index: got no values"),
         ({"index": ["x"]}, "index: got 'x', allowed a whole number"),
         ({"index": ["1", "01"]}, "index: got 1 twice, allowed once"),
         ({"index": ["1", "-1"]}, "index: got '-1', allowed a whole number, at least 0"),
         ({"modes": [("fine", "nan")]}, "modes: got .*allowed one element for each point"),
-        ({"index": range(400), "first_seed": range(400)}, "grid: got 160000 points, allowed at most 100000"),
+        (
+            {"index": range(400), "first_seed": range(400)},
+            "grid: got 160000 points, allowed at most 100000",
+        ),
         ({"first_seed": [0, 2**31]}, "seed: got 2147483648, allowed a whole number up to"),
     ],
 )
@@ -124,26 +153,52 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-WORDS = ["sweep", "toy", "-g", "index=0,4", "-g", "first_seed=0,1", "--seeds", "1", "-p", "modes=fine,nan", "--store", "store"]
+WORDS = [
+    "sweep",
+    "toy",
+    "-g",
+    "index=0,4",
+    "-g",
+    "first_seed=0,1",
+    "--seeds",
+    "1",
+    "-p",
+    "modes=fine,nan",
+    "--store",
+    "store",
+]
 
 
-def test_a_sweep_writes_its_dataset_and_tidy_tables(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sweep_writes_its_dataset_and_tidy_tables(
+    room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*WORDS, "-o", "found.nc", "--csv", "found.csv"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("8 cells: 8 computed, 0 from the store, 0 failed; ")
-    assert "note: curve ends early in 4 of 8 places: training stopped there, the rest was never computed" in out
+    assert (
+        "note: curve ends early in 4 of 8 places: training stopped there, the rest was never "
+        "computed" in out
+    )
     assert "grid of 2 index x 2 first_seed in found.nc" in out
     assert [line for line in err.splitlines() if "failed" in line] == []
     found = store.open_bytes((room / "found.nc").read_bytes())
     assert dict(found.sizes) == {"index": 2, "first_seed": 2, "cell": 2, "probe": 3}
     assert json.loads(found.attrs["swept"]) == {"index": [0, 4], "first_seed": [0, 1]}
     rows = list(csv.DictReader((room / "found.csv").read_text().splitlines()))
-    assert len(rows) == 8 and {"index", "first_seed", "mode", "seed", "total", "count"} <= set(rows[0])
+    assert len(rows) == 8 and {"index", "first_seed", "mode", "seed", "total", "count"} <= set(
+        rows[0]
+    )
     cell = found.sel(index=4, first_seed=1).isel(cell=1)
-    (row,) = (row for row in rows if (row["index"], row["first_seed"], row["mode"]) == ("4", "1", "nan"))
+    (row,) = (
+        row for row in rows if (row["index"], row["first_seed"], row["mode"]) == ("4", "1", "nan")
+    )
     assert float(row["total"]) == float(cell["total"])
     curves = list(csv.DictReader((room / "found.probe.csv").read_text().splitlines()))
-    assert len(curves) == 24 and {"probe", "step", "curve"} <= set(curves[0]) and "total" not in curves[0]
+    assert (
+        len(curves) == 24
+        and {"probe", "step", "curve"} <= set(curves[0])
+        and "total" not in curves[0]
+    )
     assert main(WORDS) == 0
     assert capsys.readouterr().out.startswith("8 cells: 0 computed, 8 from the store, 0 failed; ")
 
@@ -159,17 +214,41 @@ def test_a_run_with_lists_is_that_sweep_and_its_table_has_the_same_rows(room: Pa
 def test_a_list_that_a_setting_takes_whole_is_one_run_and_it_writes_a_table_too(
     room: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["run", "toy", "--preset", "TINY", "-p", "modes=fine,slow", "--store", "store", "--csv", "run.csv"]) == 0
+    assert (
+        main(
+            [
+                "run",
+                "toy",
+                "--preset",
+                "TINY",
+                "-p",
+                "modes=fine,slow",
+                "--store",
+                "store",
+                "--csv",
+                "run.csv",
+            ]
+        )
+        == 0
+    )
     assert capsys.readouterr().out.startswith("B1.count  holds: largest count = 300 ")
     table = pd.read_csv(room / "run.csv")
     assert table["mode"].tolist() == ["fine", "slow"] and table["count"].tolist() == [300, 300]
 
 
-def test_a_dry_run_counts_and_estimates_and_writes_nothing(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_counts_and_estimates_and_writes_nothing(
+    room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*WORDS, "--dry-run"]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[0] == "8 cells: grid of 2 index x 2 first_seed; a cell that several points share counts once"
-    assert out[1:] == ["0 stored in store, 8 to compute", "no estimate: no cell of this experiment is stored yet"]
+    assert (
+        out[0]
+        == "8 cells: grid of 2 index x 2 first_seed; a cell that several points share counts once"
+    )
+    assert out[1:] == [
+        "0 stored in store, 8 to compute",
+        "no estimate: no cell of this experiment is stored yet",
+    ]
     assert list(room.iterdir()) == []
     shelf = store.Store(room / "store")
     plan = sweep.plan(toy, toy.Config(modes=("fine", "nan")), {"index": [0, 4]})
@@ -182,8 +261,26 @@ def test_a_dry_run_counts_and_estimates_and_writes_nothing(room: Path, capsys: p
     assert out[2] == f"estimate: 3.0 s to 10.0 s with 2 at a time {each}"
 
 
-def test_a_sweep_with_failing_cells_ends_with_one_and_keeps_the_others(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["sweep", "toy", "-g", "index=0,4", "-p", "modes=raise,fine", "--seeds", "1", "-o", "found.nc"]) == 1
+def test_a_sweep_with_failing_cells_ends_with_one_and_keeps_the_others(
+    room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(
+            [
+                "sweep",
+                "toy",
+                "-g",
+                "index=0,4",
+                "-p",
+                "modes=raise,fine",
+                "--seeds",
+                "1",
+                "-o",
+                "found.nc",
+            ]
+        )
+        == 1
+    )
     out, err = capsys.readouterr()
     assert [line[:8] for line in err.splitlines() if line.startswith(("failed", "error"))] == [
         "failed: ",
@@ -200,18 +297,29 @@ def test_a_sweep_with_failing_cells_ends_with_one_and_keeps_the_others(room: Pat
         ([*WORDS, "-g", "index=1"], "parameter index: got it twice"),
         ([*WORDS, "-p", "index=1"], "index: got it as a parameter and on the grid"),
         ([*WORDS, "-p", "seeds=1"], "parameter seeds: got it twice"),
-        (["sweep", "toy", "-g", "index=1,,2"], "index: got '1,,2', allowed values between the commas"),
+        (
+            ["sweep", "toy", "-g", "index=1,,2"],
+            "index: got '1,,2', allowed values between the commas",
+        ),
         (["sweep", "toy", "-g", "index"], "parameter: got 'index', allowed NAME=VALUE"),
         ([*WORDS, "--timeout", "0"], "timeout: got '0', allowed seconds above 0"),
         ([*WORDS, "--timeout", "nan"], "timeout: got 'nan'"),
         ([*WORDS, "--timeout", "soon"], "timeout: got 'soon'"),
-        ([*WORDS, "--scheduler", "127.0.0.1:8786"], "scheduler: got '127.0.0.1:8786', allowed tcp://HOST:PORT"),
-        ([*WORDS, "--scheduler", "tcp://x:1", "--workers", "2"], "workers: got them beside a scheduler"),
+        (
+            [*WORDS, "--scheduler", "127.0.0.1:8786"],
+            "scheduler: got '127.0.0.1:8786', allowed tcp://HOST:PORT",
+        ),
+        (
+            [*WORDS, "--scheduler", "tcp://x:1", "--workers", "2"],
+            "workers: got them beside a scheduler",
+        ),
         ([*WORDS, "--csv", "no/a.csv"], "output: got no/a.csv"),
         ([*WORDS, "-o", "a\0b"], "command: got a null character"),
     ],
 )
-def test_wrong_words_end_in_one_line(room: Path, words: list[str], part: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_words_end_in_one_line(
+    room: Path, words: list[str], part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(words) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("error: ") and err.count("\n") == 1 and part in err
@@ -219,18 +327,29 @@ def test_wrong_words_end_in_one_line(room: Path, words: list[str], part: str, ca
 
 
 def test_what_is_not_finite_is_told_with_what_it_means() -> None:
-    curves = [[1, 2, 3], [1, np.nan, np.nan], [1, np.nan, 3], [1, np.inf, np.nan], [np.nan] * 3, [np.nan] * 3]
+    curves = [
+        [1, 2, 3],
+        [1, np.nan, np.nan],
+        [1, np.nan, 3],
+        [1, np.inf, np.nan],
+        [np.nan] * 3,
+        [np.nan] * 3,
+    ]
     dataset = xr.Dataset(
         {
             "curve": (("axis", "cell", "probe"), np.array([curves])),
             "value": (("axis", "cell"), [[0.0, np.nan, 1.0, np.inf, 2.0, np.nan]]),
-            "table": (("axis", "cell", "a", "b"), np.where(np.arange(24) == 7, np.nan, 1.0).reshape(1, 6, 2, 2)),
+            "table": (
+                ("axis", "cell", "a", "b"),
+                np.where(np.arange(24) == 7, np.nan, 1.0).reshape(1, 6, 2, 2),
+            ),
             "whole": (("axis", "cell"), [[1] * 6]),
         }
     ).assign(finished=(("axis", "cell"), [[True] * 5 + [False]]))
     why = "a run diverged, or it is not defined there"
     assert running._not_finite(dataset) == [
-        "note: curve ends early in 1 of 5 places: training stopped there, the rest was never computed",
+        "note: curve ends early in 1 of 5 places: training stopped there, the rest was never "
+        "computed",
         f"note: curve is not finite in 3 of 5 places: {why}",
         f"note: value is not finite in 2 of 5 places: {why}",
         f"note: table is not finite in 1 of 5 places: {why}",

@@ -22,7 +22,10 @@ PACKAGE = paths.PACKAGE
 
 
 def in_use() -> list[int]:
-    return [torch.get_num_threads(), *(pool["num_threads"] for pool in threadpoolctl.threadpool_info())]
+    return [
+        torch.get_num_threads(),
+        *(pool["num_threads"] for pool in threadpoolctl.threadpool_info()),
+    ]
 
 
 @pytest.fixture
@@ -134,7 +137,8 @@ def test_the_digest_does_not_see_the_ends_of_lines(library: Path) -> None:
 # --- the digest of the kernels
 
 KERNEL = (
-    "import numba\nfrom simplicity.inner import (\n    constants,\n)\nfrom simplicity.helper import help\n"
+    "import numba\nfrom simplicity.inner import (\n    constants,\n)\nfrom simplicity.helper "
+    "import help\n"
     "from simplicity.sizes import SIZE\n"
 )
 
@@ -146,13 +150,18 @@ def kernels(library: Path) -> Path:
     (library / "helper.py").write_text("def help():\n    return 1\n")
     (library / "deep.py").write_text("DEEP = 1\n")
     (library / "sizes").mkdir()
-    (library / "sizes" / "__init__.py").write_text("SIZE = 1\n")  # a package may hold code as a module does
+    # a package may hold code as a module does
+    (library / "sizes" / "__init__.py").write_text("SIZE = 1\n")
     (library / "looks.py").write_text("from simplicity import kernel\n")
     return library
 
 
-@pytest.mark.parametrize("name", ["kernel.py", "inner/constants.py", "helper.py", "deep.py", "sizes/__init__.py"])
-def test_the_kernels_digest_sees_a_kernel_and_all_that_it_may_hold(kernels: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["kernel.py", "inner/constants.py", "helper.py", "deep.py", "sizes/__init__.py"]
+)
+def test_the_kernels_digest_sees_a_kernel_and_all_that_it_may_hold(
+    kernels: Path, name: str
+) -> None:
     before = threads.kernels_digest()
     (kernels / name).write_text((kernels / name).read_text() + "MORE = 2\n")
     assert threads.kernels_digest() != before
@@ -178,7 +187,9 @@ print(os.environ["NUMBA_CACHE_DIR"], numba.config.CACHE_DIR, threads.kernels_dig
 def folder(**environment: str) -> Path:
     """Where a fresh process puts compiled code."""
     base = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
-    done = subprocess.run([sys.executable, "-c", FOLDER], env={**base, **environment}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FOLDER], env={**base, **environment}, capture_output=True, text=True
+    )
     assert done.stderr == ""
     told, used, name = done.stdout.splitlines()
     assert told == used
@@ -191,7 +202,10 @@ def test_the_users_cache_folder_is_kept_as_the_parent(tmp_path: Path) -> None:
 
 
 def test_a_folder_made_by_a_parent_with_other_sources_is_not_nested_into(tmp_path: Path) -> None:
-    assert folder(NUMBA_CACHE_DIR=str(tmp_path / "mine" / "0123456789abcdef")).parent == tmp_path / "mine"
+    assert (
+        folder(NUMBA_CACHE_DIR=str(tmp_path / "mine" / "0123456789abcdef")).parent
+        == tmp_path / "mine"
+    )
 
 
 def test_without_a_word_of_the_user_it_is_in_the_users_cache(tmp_path: Path) -> None:
@@ -235,10 +249,20 @@ def test_an_edited_compiled_helper_in_another_module_is_seen(tmp_path: Path) -> 
     shutil.copy(PACKAGE / "__init__.py", copy / "__init__.py")
     (copy / "trap_caller.py").write_text(CALLER)
     (copy / "trap_helper.py").write_text(HELPER)
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path),
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+    }
 
     def ask() -> str:
-        done = subprocess.run([sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, cwd=tmp_path)
+        done = subprocess.run(
+            [sys.executable, "-c", ASK],
+            env=environment,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
         assert done.stderr == ""
         return done.stdout.strip()
 
@@ -260,7 +284,9 @@ print(os.environ["OMP_NUM_THREADS"])
 
 def test_torch_imported_only_inside_uses_one_thread_too() -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
-    done = subprocess.run([sys.executable, "-c", LATE], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", LATE], env=environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines() == ["1 1", "2"]
 
 

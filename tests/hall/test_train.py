@@ -1,4 +1,6 @@
-"""The general loop against the two-layer engine, against a hand-made module, and its own contract."""
+"""The general loop against the two-layer engine, against a hand-made module, and its own
+contract.
+"""
 
 from functools import partial
 
@@ -29,7 +31,9 @@ def test_full_batch_sgd_is_gradient_descent():
     start, x, y = problem()
     schedule = (0, 3, 100)
     ours, table = train(start, x, y, optimiser=SGD, schedule=schedule, probes=error(x, y))
-    theirs, other = descend_autograd(start, x, y, step_size=0.05, schedule=schedule, probes=error(x, y))
+    theirs, other = descend_autograd(
+        start, x, y, step_size=0.05, schedule=schedule, probes=error(x, y)
+    )
     np.testing.assert_allclose(ours.w, theirs.w, rtol=0, atol=1e-12)
     np.testing.assert_allclose(ours.a, theirs.a, rtol=0, atol=1e-12)
     np.testing.assert_allclose(table.error, other.error, rtol=0, atol=1e-12)
@@ -74,7 +78,9 @@ def test_a_module_is_trained_as_a_copy_and_its_probes_see_it():
     module = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(module.weight)
     probe = {"weight": lambda now: float(now.weight[0, 0])}
-    trained, table = train(module, np.array([[2.0]]), np.array([[3.0]]), optimiser=SGD, schedule=(0, 1), probes=probe)
+    trained, table = train(
+        module, np.array([[2.0]]), np.array([[3.0]]), optimiser=SGD, schedule=(0, 1), probes=probe
+    )
     np.testing.assert_allclose(table.weight, [0, 0.3])
     assert isinstance(trained, nn.Linear) and trained.weight.dtype == torch.float64
     assert float(module.weight.detach()) == 0 and module.weight.dtype == torch.float32
@@ -90,7 +96,9 @@ def test_the_start_is_left_as_it_was_whatever_the_precision():
 
 def test_adam_takes_steps_of_its_rate_whatever_the_size_of_the_gradient():
     start, x, y = problem()
-    network, _ = train(start, x, 1e3 * y, optimiser=partial(torch.optim.Adam, lr=1e-3), schedule=(0, 1), probes={})
+    network, _ = train(
+        start, x, 1e3 * y, optimiser=partial(torch.optim.Adam, lr=1e-3), schedule=(0, 1), probes={}
+    )
     moved = np.abs(network.a - start.a)
     np.testing.assert_allclose(moved[moved > 0], 1e-3, rtol=1e-3)
 
@@ -98,4 +106,6 @@ def test_adam_takes_steps_of_its_rate_whatever_the_size_of_the_gradient():
 def test_a_diverged_run_names_the_step_and_the_settings():
     start, x, y = problem()
     with pytest.raises(Diverged, match=r"not finite at step \d+: SGD 50, n 30, batch 30"):
-        train(start, x, y, optimiser=partial(torch.optim.SGD, lr=50.0), schedule=(0, 1000), probes={})
+        train(
+            start, x, y, optimiser=partial(torch.optim.SGD, lr=50.0), schedule=(0, 1000), probes={}
+        )

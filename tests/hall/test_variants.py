@@ -1,4 +1,6 @@
-"""A chapter with other parameters: grids of notebooks whose kernels always end, an index page, a whole site."""
+"""A chapter with other parameters: grids of notebooks whose kernels always end, an index page, a
+whole site.
+"""
 
 import contextlib
 import os
@@ -30,13 +32,33 @@ CHECK = {
 
 def start(tree: Tree, *words: object) -> subprocess.Popen[str]:  # noqa: F811
     """The command `simplicity` with the library of the copy."""
-    command = [sys.executable, "-c", "import sys; from simplicity.cli import main; sys.exit(main())", *map(str, words)]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from simplicity.cli import main; sys.exit(main())",
+        *map(str, words),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(tree.root / "lib")}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
-def test_a_grid_is_executed_told_and_linked_and_a_failing_point_costs_itself(tree: Tree, tmp_path: Path) -> None:  # noqa: F811
-    grid = ["-p", "scale=2", "-g", "width=5,-5", "-g", "law=<b>bold</b>", "-o", tmp_path / "grid", "--workers", 2]
+def test_a_grid_is_executed_told_and_linked_and_a_failing_point_costs_itself(
+    tree: Tree, tmp_path: Path
+) -> None:  # noqa: F811
+    grid = [
+        "-p",
+        "scale=2",
+        "-g",
+        "width=5,-5",
+        "-g",
+        "law=<b>bold</b>",
+        "-o",
+        tmp_path / "grid",
+        "--workers",
+        2,
+    ]
     client = start(tree, "chapter", "small", *grid)
     out, err = client.communicate()
     assert client.returncode == 1, err
@@ -44,7 +66,9 @@ def test_a_grid_is_executed_told_and_linked_and_a_failing_point_costs_itself(tre
     listed = [".index.html.files", "index.html", "small-1.ipynb"]
     assert sorted(path.name for path in (tmp_path / "grid").iterdir()) == listed
     notebook = nbformat.read(tmp_path / "grid" / "small-1.ipynb", 4)
-    (injected,) = (cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", []))
+    (injected,) = (
+        cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", [])
+    )
     assert 'law = "<b>bold</b>"' in injected.source
     page = (tmp_path / "grid" / "index.html").read_text("utf-8")
     assert "<b>" not in page and page.count("&lt;b&gt;bold&lt;/b&gt;") == 2
@@ -76,7 +100,9 @@ class Loop:
         return future
 
 
-def test_a_smaller_grid_clears_what_the_larger_one_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_smaller_grid_clears_what_the_larger_one_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(variants.worker, "pool", Loop.pool)
     monkeypatch.setattr(variants.worker, "variant", point)
     folder = tmp_path / "grid"
@@ -85,24 +111,37 @@ def test_a_smaller_grid_clears_what_the_larger_one_wrote(tmp_path: Path, monkeyp
         variants.execute_grid(chapter, [{"width": width} for width in widths], folder, 1, 10.0)
         return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
-    assert grid("small", 1, 2, 3) == ["index.html", "small-1.ipynb", "small-2.ipynb", "small-3.ipynb"]
+    assert grid("small", 1, 2, 3) == [
+        "index.html",
+        "small-1.ipynb",
+        "small-2.ipynb",
+        "small-3.ipynb",
+    ]
     (folder / "small-9.ipynb").write_text("mine", "utf-8")
     (folder / "small-2.ipynb").write_text("changed by hand", "utf-8")
     assert grid("small", 4) == ["index.html", "small-1.ipynb", "small-2.ipynb", "small-9.ipynb"]
     (folder / "small-2.ipynb").unlink()
-    assert grid("small", 13, 5) == ["index.html", "small-2.ipynb", "small-9.ipynb"]  # no old notebook for a failed point
+    # no old notebook for a failed point
+    assert grid("small", 13, 5) == ["index.html", "small-2.ipynb", "small-9.ipynb"]
     assert grid("other", *range(20, 31))[:2] == ["index.html", "other-01.ipynb"]
-    assert not (folder / "small-2.ipynb").exists() and (folder / "small-9.ipynb").read_text("utf-8") == "mine"
+    assert (
+        not (folder / "small-2.ipynb").exists()
+        and (folder / "small-9.ipynb").read_text("utf-8") == "mine"
+    )
 
 
-def test_a_grid_broken_off_has_a_page_of_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_grid_broken_off_has_a_page_of_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(path: Path, chapter: str, given: dict[str, object], limit: float) -> float:
         if given["width"] == 2:
             raise KeyboardInterrupt
         return point(path, chapter, given, limit)
 
     class Later(Loop):
-        def schedule(self, function: Callable[..., float], args: list[Any], timeout: float) -> Future:
+        def schedule(
+            self, function: Callable[..., float], args: list[Any], timeout: float
+        ) -> Future:
             future: Future = Future()
             future.result = lambda timeout=None: function(*args)  # type: ignore[method-assign]
             return future
@@ -140,7 +179,9 @@ def endless(tree: Tree) -> Iterator[Tree]:  # noqa: F811
 
 
 @pytest.mark.parametrize("words", [["-g", "width=3"], []], ids=["grid", "one"])
-def test_a_notebook_without_end_is_ended_with_its_kernel(endless: Tree, tmp_path: Path, words: list[str]) -> None:
+def test_a_notebook_without_end_is_ended_with_its_kernel(
+    endless: Tree, tmp_path: Path, words: list[str]
+) -> None:
     client = start(endless, "chapter", "endless", *words, "-o", tmp_path / "out", "--timeout", 15)
     seen: set[psutil.Process] = set()
     while client.poll() is None:
@@ -150,12 +191,16 @@ def test_a_notebook_without_end_is_ended_with_its_kernel(endless: Tree, tmp_path
     out, err = client.communicate()
     assert client.returncode == 1
     assert "chapter endless: it took more than 15 s" in out + err
-    assert seen and not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in seen)
+    assert seen and not any(
+        one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in seen
+    )
     assert not (tmp_path / "out").is_file()
 
 
 def test_a_killed_client_leaves_no_kernel(endless: Tree, tmp_path: Path) -> None:
-    client = start(endless, "chapter", "endless", "-g", "width=3,4", "-o", tmp_path / "grid", "--workers", 2)
+    client = start(
+        endless, "chapter", "endless", "-g", "width=3,4", "-o", tmp_path / "grid", "--workers", 2
+    )
     limit = time.monotonic() + 120
     while len(kernels_of(client)) < 2:
         assert time.monotonic() < limit and client.poll() is None
@@ -168,9 +213,17 @@ def test_a_killed_client_leaves_no_kernel(endless: Tree, tmp_path: Path) -> None
 
 INTERRUPTED = {
     "one": (["chapter", "endless", "-o", "{out}"], signal.SIGINT, 1),
-    "grid": (["chapter", "endless", "-g", "width=3,4,5", "-o", "{out}", "--workers", "2"], signal.SIGHUP, 2),
+    "grid": (
+        ["chapter", "endless", "-g", "width=3,4,5", "-o", "{out}", "--workers", "2"],
+        signal.SIGHUP,
+        2,
+    ),
     "site": (["site", "--chapter", "endless", "-p", "width=3", "-o", "{out}"], signal.SIGTERM, 1),
-    "site, killed": (["site", "--chapter", "endless", "-p", "width=3", "-o", "{out}"], signal.SIGKILL, 1),
+    "site, killed": (
+        ["site", "--chapter", "endless", "-p", "width=3", "-o", "{out}"],
+        signal.SIGKILL,
+        1,
+    ),
 }
 
 
@@ -191,8 +244,12 @@ def test_an_interrupted_command_ends_with_all_that_it_started(
     _, err = client.communicate()
     (endless.root / "_toc.yml").write_text(TOC)
     assert psutil.wait_procs(started, timeout=60)[1] == []
-    # No notebook and no site; a grid has had its page from the start, which says that nothing was executed.
-    assert {path.name for path in (tmp_path / "out").rglob("*")} <= {"index.html", ".index.html.files"}
+    # No notebook and no site; a grid has had its page from the start, which says that nothing was
+    # executed.
+    assert {path.name for path in (tmp_path / "out").rglob("*")} <= {
+        "index.html",
+        ".index.html.files",
+    }
     assert not (tmp_path / "out").is_file()
     if stop != signal.SIGKILL:
         assert client.returncode == 130
@@ -207,7 +264,11 @@ def test_an_interrupted_command_ends_with_all_that_it_started(
         ({"width": "x"}, {"scale": ["1"]}, "width: got 'x', allowed a whole number"),
         ({}, {"width": ["3", "x"]}, "width: got 'x', allowed a whole number"),
         ({}, {"width": ["3", "03"]}, "width: got 3 twice, allowed once"),
-        ({}, {"width": [str(n) for n in range(1001)]}, "grid: got 1001 notebooks, allowed at most 1000"),
+        (
+            {},
+            {"width": [str(n) for n in range(1001)]},
+            "grid: got 1001 notebooks, allowed at most 1000",
+        ),
     ],
 )
 def test_wrong_grids_are_refused(
@@ -224,13 +285,20 @@ def test_wrong_grids_are_refused(
 def test_the_page_shows_each_notebooks_own_verdicts(tmp_path: Path) -> None:
     notebooks = []
     for number, passed in enumerate([True, False]):
-        output = nbformat.v4.new_output("display_data", {MIME: {"checks": [{**CHECK, "passed": passed}]}})
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("judge()", outputs=[output])])
+        output = nbformat.v4.new_output(
+            "display_data", {MIME: {"checks": [{**CHECK, "passed": passed}]}}
+        )
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell("judge()", outputs=[output])]
+        )
         path = tmp_path / f"{number}.ipynb"
         nbformat.write(notebook, path)
         notebooks.append(variants.Notebook({"<i>": number}, path, 1.0))
     page = variants.index("small", notebooks)
-    assert [found for found in re.findall(r"> ([a-z ]+)</span>|(not reproduced|reproduced)</span>", page)]
+    assert [
+        found
+        for found in re.findall(r"> ([a-z ]+)</span>|(not reproduced|reproduced)</span>", page)
+    ]
     assert page.index("verdict-holds") < page.index("verdict-does-not-hold")
     assert "<i>" not in page and "&lt;i&gt;" in page
 
@@ -242,7 +310,9 @@ def test_replaced_values_are_literals_that_nothing_can_break_out_of() -> None:
     assert "\nwidth: int = 5  # neurons\n" in found
     (line,) = (line for line in found.splitlines() if line.startswith("law: str = "))
     assert eval(line.partition(" = ")[2]) == value
-    assert "width = 5, published 20" in found and found.index("# Title") < found.index("{admonition} Not the published page")
+    assert "width = 5, published 20" in found and found.index("# Title") < found.index(
+        "{admonition} Not the published page"
+    )
 
 
 def test_a_site_with_other_parameters_says_so_and_executes_only_the_changed_chapter(

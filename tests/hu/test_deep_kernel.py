@@ -1,4 +1,6 @@
-"""Kernels by recursion against quadrature, numerical derivatives, and wide finite networks under automatic differentiation."""
+"""Kernels by recursion against quadrature, numerical derivatives, and wide finite networks under
+automatic differentiation.
+"""
 
 import math
 
@@ -22,14 +24,17 @@ SLOPES = {
 
 
 def integral(name: str, k: float, q: float, r: float) -> tuple[float, float]:
-    """E phi(u) phi(v) and E phi'(u) phi'(v) on a fine grid; the kinks of ReLU are met by its many points."""
+    """E phi(u) phi(v) and E phi'(u) phi'(v) on a fine grid; the kinks of ReLU are met by its many
+    points.
+    """
     g = np.linspace(-9, 9, 3001)
     weight = np.exp(-0.5 * (g[:, None] ** 2 + g**2))
     weight /= weight.sum()
     u = np.sqrt(q) * g[:, None] + 0 * g
     v = k / np.sqrt(q) * g[:, None] + np.sqrt(r - k**2 / q) * g
     products = (
-        function(torch.from_numpy(u)).numpy() * function(torch.from_numpy(v)).numpy() for function in ACTIVATIONS[name][:2]
+        function(torch.from_numpy(u)).numpy() * function(torch.from_numpy(v)).numpy()
+        for function in ACTIVATIONS[name][:2]
     )
     value, slope = (float((weight * product).sum()) for product in products)
     return value, slope
@@ -39,7 +44,12 @@ def integral(name: str, k: float, q: float, r: float) -> tuple[float, float]:
 @pytest.mark.parametrize(("k", "q", "r"), [(0.3, 1.0, 1.0), (-0.5, 0.6, 1.7), (0.0, 2.0, 0.4)])
 def test_the_expectations_are_those_of_a_double_integral(name, k, q, r) -> None:
     found = deep_kernel.dual_of(name)(np.array([[k]]), np.array([[q]]), np.array([[r]]))
-    assert_allclose([part.item() for part in found], integral(name, k, q, r), rtol=0, atol=2e-6 if name != "relu" else 2e-3)
+    assert_allclose(
+        [part.item() for part in found],
+        integral(name, k, q, r),
+        rtol=0,
+        atol=2e-6 if name != "relu" else 2e-3,
+    )
 
 
 def test_relu_at_its_ends_by_hand() -> None:
@@ -55,8 +65,14 @@ def test_the_series_of_erf_is_its_closed_form_on_the_diagonal_too() -> None:
     x[1] = x[0]
     k = x @ x.T / 20
     q = np.diag(k)
-    series = deep_kernel.series_dual(*(lambda z, f=f: f(torch.from_numpy(z)).numpy() for f in ACTIVATIONS["erf"][:2]))
-    for found, wanted in zip(series(k, q[:, None], q[None, :]), deep_kernel.erf_dual(k, q[:, None], q[None, :]), strict=True):
+    series = deep_kernel.series_dual(
+        *(lambda z, f=f: f(torch.from_numpy(z)).numpy() for f in ACTIVATIONS["erf"][:2])
+    )
+    for found, wanted in zip(
+        series(k, q[:, None], q[None, :]),
+        deep_kernel.erf_dual(k, q[:, None], q[None, :]),
+        strict=True,
+    ):
         assert_allclose(found, wanted, atol=1e-8)
 
 
@@ -69,7 +85,9 @@ def on_a_sphere(rho: float) -> np.ndarray:
 def test_c_1_is_the_derivative_of_the_kernel_at_orthogonal_inputs(name, depth) -> None:
     step = 1e-3
     ends = [deep_kernel.connected(on_a_sphere(rho), name, depth)[0, 1] for rho in (-step, step)]
-    assert (ends[1] - ends[0]) / (2 * step) == pytest.approx(kernel.deep_slope(name, depth), abs=1e-5)
+    assert (ends[1] - ends[0]) / (2 * step) == pytest.approx(
+        kernel.deep_slope(name, depth), abs=1e-5
+    )
     assert kernel.deep_slope(name, depth) == pytest.approx(SLOPES[name][depth - 1], abs=5e-6)
 
 
@@ -82,7 +100,9 @@ def test_one_layer_has_the_slope_of_the_features(name) -> None:
 
 
 def compared(networks: list[np.ndarray], exact: np.ndarray) -> None:
-    """The mean over networks within five standard errors, and a hundredth for what a finite width leaves."""
+    """The mean over networks within five standard errors, and a hundredth for what a finite width
+    leaves.
+    """
     found = np.stack(networks)
     error = found.std(axis=0, ddof=1) / math.sqrt(len(found))
     scale = np.abs(exact).max()
@@ -92,7 +112,9 @@ def compared(networks: list[np.ndarray], exact: np.ndarray) -> None:
 
 def tangent(f, weights: list[torch.Tensor], x: torch.Tensor) -> np.ndarray:
     jacobians = vmap(jacrev(f), (None, 0))(weights, x)
-    return sum((part.reshape(len(x), -1) @ part.reshape(len(x), -1).T).numpy() for part in jacobians)
+    return sum(
+        (part.reshape(len(x), -1) @ part.reshape(len(x), -1).T).numpy() for part in jacobians
+    )
 
 
 @CLOSED
@@ -110,14 +132,17 @@ def test_a_deep_network_s_kernel_is_that_of_wide_networks(name) -> None:
     networks = []
     for _ in range(12):
         shapes = zip(sizes[1:], sizes[:-1], strict=True)
-        weights = [torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in shapes]
+        weights = [
+            torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in shapes
+        ]
         networks.append(tangent(f, weights, x))
     compared(networks, deep_kernel.connected(x.numpy(), name, 3))
 
 
 @CLOSED
 @pytest.mark.parametrize(
-    ("padding", "readout"), [("circular", "flatten"), ("zero", "flatten"), ("circular", "pooling"), ("zero", "pooling")]
+    ("padding", "readout"),
+    [("circular", "flatten"), ("zero", "flatten"), ("circular", "pooling"), ("zero", "pooling")],
 )
 def test_a_convolutional_network_s_kernel_is_that_of_wide_networks(name, padding, readout) -> None:
     generator = torch.Generator().manual_seed(1)
@@ -127,7 +152,9 @@ def test_a_convolutional_network_s_kernel_is_that_of_wide_networks(name, padding
     def f(weights: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
         a = x[None]
         for w in weights[:-1]:
-            around = functional.pad(a, (1, 1, 1, 1), mode="circular" if padding == "circular" else "constant")
+            around = functional.pad(
+                a, (1, 1, 1, 1), mode="circular" if padding == "circular" else "constant"
+            )
             a = phi(functional.conv2d(around, w) / math.sqrt(w[0].numel()))
         if readout == "pooling":
             return weights[-1][:, 0, 0] @ a[0].mean(dim=(1, 2)) / math.sqrt(len(weights[-1]))
@@ -136,7 +163,9 @@ def test_a_convolutional_network_s_kernel_is_that_of_wide_networks(name, padding
     shapes = ((96, 2, 3, 3), (96, 96, 3, 3), (96, 4, 3))
     networks = []
     for _ in range(10):
-        weights = [torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in shapes]
+        weights = [
+            torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in shapes
+        ]
         networks.append(tangent(f, weights, x))
     images = x.permute(0, 2, 3, 1).numpy()
     exact = deep_kernel.convolutional(images, name, 2, padding=padding, readout=readout)
@@ -147,14 +176,18 @@ def test_a_convolutional_network_s_kernel_is_that_of_wide_networks(name, padding
 def test_one_convolution_on_signals_is_that_of_a_wide_network(name) -> None:
     rng = np.random.default_rng(0)
     x = rng.choice([-1.0, 1.0], (5, 12))
-    patches = np.stack([np.roll(x, -shift, axis=1)[:, :4] for shift in range(12)], axis=1)  # (n, d, q)
+    # (n, d, q)
+    patches = np.stack([np.roll(x, -shift, axis=1)[:, :4] for shift in range(12)], axis=1)
     act = ACTIVATIONS[name]
     w = rng.standard_normal((60_000, 4))
     z = torch.from_numpy(patches @ w.T / 2)
     values, slopes = act.value(z).numpy(), act.slope(z).numpy()
-    # In the first layer's block <patch_i, patch_j> phi'(z_i) phi'(z_j) v_i v_j / q the mean over v leaves i = j.
+    # In the first layer's block <patch_i, patch_j> phi'(z_i) phi'(z_j) v_i v_j / q the mean over v
+    # leaves i = j.
     second = np.einsum("nim,kim->nk", values, values, optimize=True)
-    first = sum((slopes[:, i] @ slopes[:, i].T) * (patches[:, i] @ patches[:, i].T / 4) for i in range(12))
+    first = sum(
+        (slopes[:, i] @ slopes[:, i].T) * (patches[:, i] @ patches[:, i].T / 4) for i in range(12)
+    )
     assert_allclose((first + second) / (12 * len(w)), deep_kernel.hypercube(x, name, 4), atol=0.01)
 
 
@@ -172,7 +205,9 @@ def test_counting_disagreements_gives_the_recursion_s_kernel(name, patch) -> Non
 @CLOSED
 def test_a_patch_of_the_whole_signal_is_a_fully_connected_layer(name) -> None:
     x = np.random.default_rng(0).choice([-1.0, 1.0], (9, 8))
-    assert_allclose(deep_kernel.hypercube(x, name, 8), deep_kernel.connected(x, name, 1), rtol=1e-12)
+    assert_allclose(
+        deep_kernel.hypercube(x, name, 8), deep_kernel.connected(x, name, 1), rtol=1e-12
+    )
     found = moments(name)
     psi = deep_kernel.hypercube_features(x, found.zeta, found.bend, found.vartheta_0, 8)
     assert_allclose(psi, kernel.features(x, name, "both"), rtol=1e-12)
@@ -188,7 +223,9 @@ def test_images_of_one_pixel_are_vectors_and_zero_padding_shows_a_ninth_of_them(
     assert_allclose(padded, deep_kernel.connected(x[:, 0, 0] / 3, name, 1), rtol=1e-12)
 
 
-def test_moving_all_images_changes_nothing_under_circular_padding_and_moving_one_nothing_under_pooling() -> None:
+def test_moving_all_images_changes_nothing_under_circular_padding_and_moving_one_nothing_under_pooling() -> (
+    None
+):
     x = np.random.default_rng(0).standard_normal((4, 4, 3, 2))
     moved = np.roll(x, (1, 2), (1, 2))
     one = np.concatenate([moved[:1], x[1:]])
@@ -200,12 +237,18 @@ def test_moving_all_images_changes_nothing_under_circular_padding_and_moving_one
     assert_allclose(flat["all"], flat["x"], rtol=1e-12)
     assert_allclose(pooled["one"], pooled["x"], rtol=1e-12)
     assert np.abs(flat["one"] - flat["x"]).max() > 0.01
-    bordered = [deep_kernel.convolutional(images, "relu", 2, padding="zero") for images in (x, moved)]
+    bordered = [
+        deep_kernel.convolutional(images, "relu", 2, padding="zero") for images in (x, moved)
+    ]
     assert np.abs(bordered[0] - bordered[1]).max() > 0.01
 
 
-def test_the_model_of_one_convolution_has_the_mean_of_the_kernel_up_to_the_square_of_1_over_q() -> None:
-    """Over independent signals a patch's disagreements are binomial; q^2 times what the constant is off by hardly moves."""
+def test_the_model_of_one_convolution_has_the_mean_of_the_kernel_up_to_the_square_of_1_over_q() -> (
+    None
+):
+    """Over independent signals a patch's disagreements are binomial; q^2 times what the constant is
+    off by hardly moves.
+    """
     found, off = moments("relu"), []
     for q in (16, 32, 64):
         shares = np.array([math.comb(q, k) for k in range(q + 1)]) / 2.0**q

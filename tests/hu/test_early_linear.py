@@ -1,4 +1,6 @@
-"""The set-up of the experiments on early linear dynamics: laws, labels, clocks, and checks on both sides."""
+"""The set-up of the experiments on early linear dynamics: laws, labels, clocks, and checks on both
+sides.
+"""
 
 import dataclasses
 import math
@@ -32,17 +34,22 @@ from simplicity.nets.activations import moments
 def test_laws_have_trace_d_and_the_variances_that_they_name(law: str) -> None:
     dim = 10
     wanted = high_dimensional.variances(law, dim)
-    assert wanted.mean() == pytest.approx(1) and high_dimensional.moment(law, dim) == pytest.approx(np.mean(wanted**2))
+    assert wanted.mean() == pytest.approx(1) and high_dimensional.moment(law, dim) == pytest.approx(
+        np.mean(wanted**2)
+    )
     x = high_dimensional.inputs(law, 200_000, dim, np.random.default_rng(0))
     found = x.var(axis=0)
-    # Without a fourth moment a sample variance converges slowly; the median over ten coordinates is near.
+    # Without a fourth moment a sample variance converges slowly; the median over ten coordinates is
+    # near.
     assert np.median(found / wanted) == pytest.approx(1, abs=0.1 if law == "heavy tails" else 0.02)
     assert np.abs(x.mean(axis=0)).max() < 0.05 * np.sqrt(wanted.max())
 
 
 def test_norms_can_be_equalised_in_part_or_whole() -> None:
     spread = {
-        law: np.linalg.norm(high_dimensional.inputs(law, 5000, 50, np.random.default_rng(0)), axis=1).var()
+        law: np.linalg.norm(
+            high_dimensional.inputs(law, 5000, 50, np.random.default_rng(0)), axis=1
+        ).var()
         for law in ("gaussian", "nearly equal norm", "equal norm")
     }
     assert spread["equal norm"] < 1e-20
@@ -53,10 +60,15 @@ def test_labels_are_what_they_say() -> None:
     rng = np.random.default_rng(0)
     x = high_dimensional.inputs("small eigenvalues", 500, 6, rng)
     teacher = high_dimensional.Teacher(6, rng)
-    given = {kind: high_dimensional.labels(kind, x, "small eigenvalues", teacher, rng) for kind in high_dimensional.LABELS}
+    given = {
+        kind: high_dimensional.labels(kind, x, "small eigenvalues", teacher, rng)
+        for kind in high_dimensional.LABELS
+    }
     assert np.array_equal(given["product"], np.where(x[:, 0] * x[:, 1] > 0, 1, -1))
     np.testing.assert_allclose(given["norm"] ** 2, (x**2).sum(axis=1) / 6)
-    assert np.array_equal(given["teacher"], np.sign(teacher(x))) and abs(given["random"].mean()) < 0.2
+    assert (
+        np.array_equal(given["teacher"], np.sign(teacher(x))) and abs(given["random"].mean()) < 0.2
+    )
     white = x / np.sqrt(high_dimensional.variances("small eigenvalues", 6))
     assert np.array_equal(given["whitened teacher"], np.sign(teacher(white)))
 
@@ -67,19 +79,29 @@ def test_the_clock_and_the_step() -> None:
     assert early_linear.step_size("erf", 50) == 10 and early_linear.step_size("tanh", 20) == 4
     assert early_linear.step_size("relu", 50) == pytest.approx(0.8 * 2 * math.pi)
     assert early_linear.step_size("relu", 10) == 2
-    assert early_linear.own_step(Run(activation="relu", dim=50)) == early_linear.step_size("relu", 50)
-    assert early_linear.schedule(29)[0] == 1 and early_linear.schedule(29)[-1] == 29 and len(early_linear.schedule(3)) == 20
+    assert early_linear.own_step(Run(activation="relu", dim=50)) == early_linear.step_size(
+        "relu", 50
+    )
+    assert (
+        early_linear.schedule(29)[0] == 1
+        and early_linear.schedule(29)[-1] == 29
+        and len(early_linear.schedule(3)) == 20
+    )
     assert early_linear.rates(dataclasses.replace(cell, layers="first")) == (10, 0)
 
 
 def test_cells_of_different_width_share_their_data() -> None:
     narrow, wide = (early_linear.data(Run(seed=3, dim=10, n=50, width=width)) for width in (8, 64))
     assert all(np.array_equal(a, b) for a, b in zip(narrow, wide, strict=True))
-    assert not np.array_equal(narrow.x[:, :], early_linear.data(Run(seed=4, dim=10, n=50, width=8)).x)
+    assert not np.array_equal(
+        narrow.x[:, :], early_linear.data(Run(seed=4, dim=10, n=50, width=8)).x
+    )
 
 
 def test_a_linear_network_is_its_linear_model() -> None:
-    """At |z| of a hundredth erf is linear, so that the gap goes with the inputs' size: rel of a small step is tiny."""
+    """At |z| of a hundredth erf is linear, so that the gap goes with the inputs' size: rel of a
+    small step is tiny.
+    """
     near = early_linear.compare(Run(dim=30, n=300, width=2000, step_size=6.0))
     far = early_linear.compare(Run(dim=30, n=300, width=8, step_size=6.0))
     assert near.rel_train < 0.03 < 0.1 < far.rel_train
@@ -87,8 +109,12 @@ def test_a_linear_network_is_its_linear_model() -> None:
 
 
 def test_a_summary_by_hand() -> None:
-    found = early_linear.Data(np.zeros((2, 1)), np.array([1.0, -1.0]), np.zeros((1, 1)), np.array([1.0]))
-    train = early_linear.Outputs(np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 0.0], [1.0, -1.0]]))
+    found = early_linear.Data(
+        np.zeros((2, 1)), np.array([1.0, -1.0]), np.zeros((1, 1)), np.array([1.0])
+    )
+    train = early_linear.Outputs(
+        np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 0.0], [1.0, -1.0]])
+    )
     fresh = early_linear.Outputs(np.array([[0.0], [3.0]]), np.array([[0.0], [1.0]]))
     table = early_linear.summary(found, (0, 5), train, fresh)
     np.testing.assert_allclose(table.gap_train, [0, 0.5])
@@ -104,13 +130,17 @@ def test_the_worst_is_of_the_estimates_that_there_are() -> None:
 
 def test_leaving_a_plateau_by_hand() -> None:
     clock, rel = np.arange(6.0), np.array([9.0, 2, 1, 1.4, 3, 9])
-    assert linear_horizon.left(clock, rel, 2, 1.5) == 4 and linear_horizon.left(clock, rel, 2, 5) == 5
+    assert (
+        linear_horizon.left(clock, rel, 2, 1.5) == 4 and linear_horizon.left(clock, rel, 2, 5) == 5
+    )
     assert np.isnan(linear_horizon.left(clock, rel, 2, 10))
 
 
 def test_parting_is_found_between_two_probes() -> None:
     clock = np.array([1.0, 2, 4, 8])
-    assert linear_horizon.crossing(clock, np.array([0.01, 0.04, 0.06, 0.01]), 0.05) == pytest.approx(3)
+    assert linear_horizon.crossing(
+        clock, np.array([0.01, 0.04, 0.06, 0.01]), 0.05
+    ) == pytest.approx(3)
     assert linear_horizon.crossing(clock, np.array([0.2, 0.3, 0.1, 0.1]), 0.05) == 1
     assert np.isnan(linear_horizon.crossing(clock, np.full(4, 0.05), 0.05))
 
@@ -152,18 +182,28 @@ def test_a_loss_is_compared_with_itself_on_the_plateau() -> None:
 
 def test_half_the_loss_is_found_between_two_steps() -> None:
     cells = xr.Dataset(
-        {"train": (("cell", "time"), [[0.5, 0.3, 0.2], [0.5, 0.4, 0.3]]), "step": (("cell", "time"), [[0, 10, 20]] * 2)},
+        {
+            "train": (("cell", "time"), [[0.5, 0.3, 0.2], [0.5, 0.4, 0.3]]),
+            "step": (("cell", "time"), [[0, 10, 20]] * 2),
+        },
         {"step_size": ("cell", [2.0, 1.0])},
     )
     found = linear_horizon.half(cells)
-    assert found.half_steps[0] == pytest.approx(15) and found.half[0] == pytest.approx(30) and np.isnan(found.half[1])
+    assert (
+        found.half_steps[0] == pytest.approx(15)
+        and found.half[0] == pytest.approx(30)
+        and np.isnan(found.half[1])
+    )
 
 
 def test_theta_of_moved_output_weights_is_a_product_of_jacobians() -> None:
     import torch
 
     rng = np.random.default_rng(0)
-    x, net = rng.standard_normal((5, 3)), kernel_exit.TwoLayer(rng.standard_normal(4), rng.standard_normal((4, 3)))
+    x, net = (
+        rng.standard_normal((5, 3)),
+        kernel_exit.TwoLayer(rng.standard_normal(4), rng.standard_normal((4, 3))),
+    )
     v, w = (torch.from_numpy(part) for part in net)
 
     def outputs(v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
@@ -210,14 +250,19 @@ def test_nothing_is_judged_in_few_dimensions() -> None:
 
 def test_steps_below_the_limit_are_stable_and_three_times_it_is_not() -> None:
     found = step_limit.measure(step_limit.Run(dim=20, n=200, width=256))
-    half, thrice = (float(found.largest[step_limit.MULTIPLES.index(multiple)]) for multiple in (0.5, 3.0))
-    assert half <= 1 and not thrice <= 1 and 0.8 <= found.ratio <= 1.5  # a run that diverges has no number
+    half, thrice = (
+        float(found.largest[step_limit.MULTIPLES.index(multiple)]) for multiple in (0.5, 3.0)
+    )
+    # a run that diverges has no number
+    assert half <= 1 and not thrice <= 1 and 0.8 <= found.ratio <= 1.5
     assert found.stable_up_to == pytest.approx(float(found.ratio * found.step_limit))
 
 
 def test_samples_and_width_grow_with_the_dimension_where_steps_are_tried() -> None:
     cells = step_limit.GRID.runs(step_limit.GRID.presets["FULL"])
-    assert {(cell.dim, cell.n, cell.width) for cell in cells} == {(d, 20 * d, 10 * d) for d in (25, 50, 100)}
+    assert {(cell.dim, cell.n, cell.width) for cell in cells} == {
+        (d, 20 * d, 10 * d) for d in (25, 50, 100)
+    }
 
 
 def test_rows_of_a_multivariate_t_have_variance_one_and_no_fixed_length() -> None:
@@ -266,7 +311,11 @@ def test_every_activation_and_law_of_the_universality_is_run() -> None:
     grid = linear_universality.GRID
     cells = grid.runs(grid.presets["FULL"])
     assert {cell.law for cell in cells} == {"gaussian", *linear_universality.LAWS}
-    assert {cell.activation for cell in cells} == {*linear_universality.SMOOTH, *linear_universality.PIECEWISE, "abs"}
+    assert {cell.activation for cell in cells} == {
+        *linear_universality.SMOOTH,
+        *linear_universality.PIECEWISE,
+        "abs",
+    }
     for cell in cells:  # wider where phi has a mean
         assert (cell.width == 2048) == (abs(moments(cell.activation).vartheta_0) > 1e-9)
 

@@ -1,4 +1,6 @@
-"""Tangent kernels of two-layer networks against automatic differentiation, their linear models against exact kernels."""
+"""Tangent kernels of two-layer networks against automatic differentiation, their linear models
+against exact kernels.
+"""
 
 import math
 
@@ -17,7 +19,8 @@ from simplicity.nets.activations import ACTIVATIONS, NAMES, moments
 
 EVERY = pytest.mark.parametrize("name", NAMES)
 
-# zeta, E g phi'(g), vartheta_0, vartheta_1, vartheta_2, each known from another program to six digits
+# zeta, E g phi'(g), vartheta_0, vartheta_1, vartheta_2, each known from another program to six
+# digits
 TABLE = {
     "erf": (0.651470, 0, 0, 0, 0),
     "tanh": (0.605706, 0, 0, 0, 0),
@@ -49,7 +52,9 @@ def test_a_closed_form_is_what_quadrature_finds(name: str) -> None:
 
 
 @pytest.mark.parametrize("variance", [0.1, 2.5])
-def test_the_closed_form_of_erf_holds_at_any_variance_and_the_others_do_not_claim_to(variance: float) -> None:
+def test_the_closed_form_of_erf_holds_at_any_variance_and_the_others_do_not_claim_to(
+    variance: float,
+) -> None:
     found = kernel_operators.closed_form("erf", variance)
     assert found is not None
     assert_allclose(found, moments("erf", variance), rtol=0, atol=1e-12)
@@ -64,7 +69,11 @@ def test_both_blocks_are_those_of_automatic_differentiation(name: str) -> None:
 
     def f(w: torch.Tensor, v: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         z = w @ x / 2
-        smooth = {"relu": torch.relu, "leaky relu": lambda z: torch.where(z > 0, z, 0.1 * z), "abs": torch.abs}
+        smooth = {
+            "relu": torch.relu,
+            "leaky relu": lambda z: torch.where(z > 0, z, 0.1 * z),
+            "abs": torch.abs,
+        }
         return v @ smooth.get(name, ACTIVATIONS[name].value)(z) / math.sqrt(10)
 
     jacobians = vmap(jacrev(f, (0, 1)), (None, None, 0))(inner, outer, torch.from_numpy(x))
@@ -84,7 +93,9 @@ def test_the_symmetric_start_has_the_kernel_of_one_copy(name: str) -> None:
 
 @pytest.mark.parametrize("layers", kernel.LAYERS)
 @EVERY
-def test_the_operator_is_the_dense_matrix_also_over_several_blocks(name, layers, monkeypatch) -> None:
+def test_the_operator_is_the_dense_matrix_also_over_several_blocks(
+    name, layers, monkeypatch
+) -> None:
     monkeypatch.setattr(kernel_operators, "_BLOCK", 70)
     x, w = samples(23, 4, 10)
     dense = {"first": kernel.first_block(x, w, name), "second": kernel.second_block(x, w, name)}
@@ -108,7 +119,9 @@ def test_the_operator_keeps_single_precision() -> None:
 def test_a_kernel_summed_over_parts_of_the_neurons_is_the_whole_one(layer) -> None:
     x, w = samples(7, 3, 25)
     block = {"first": kernel.first_block, "second": kernel.second_block}[layer]
-    assert_allclose(kernel_operators.wide_block(x, w, "gelu", layer, neurons=8), block(x, w, "gelu"), rtol=1e-12)
+    assert_allclose(
+        kernel_operators.wide_block(x, w, "gelu", layer, neurons=8), block(x, w, "gelu"), rtol=1e-12
+    )
 
 
 def test_the_spectral_norm_finds_the_eigenvalue_farthest_from_0_on_either_side() -> None:
@@ -121,14 +134,20 @@ def test_the_spectral_norm_finds_the_eigenvalue_farthest_from_0_on_either_side()
 
 
 def exact(name: str, rho: float, norm: float = 1.0, other: float = 1.0) -> dict[str, float]:
-    """E phi phi' and E phi' phi' rho for |x|^2/d = norm^2, |x'|^2/d = other^2, <x, x'>/d = rho, by quadrature."""
+    """E phi phi' and E phi' phi' rho for |x|^2/d = norm^2, |x'|^2/d = other^2, <x, x'>/d = rho, by
+    quadrature.
+    """
     nodes, weights = np.polynomial.hermite_e.hermegauss(100)
     g, h = np.meshgrid(nodes, nodes)
     weight = np.outer(weights, weights) / weights.sum() ** 2
     u, v = norm * g, other * (rho / norm / other * g + math.sqrt(1 - (rho / norm / other) ** 2) * h)
     act = ACTIVATIONS[name]
-    second = (weight * (act.value(torch.from_numpy(u)) * act.value(torch.from_numpy(v))).numpy()).sum()
-    first = (weight * (act.slope(torch.from_numpy(u)) * act.slope(torch.from_numpy(v))).numpy()).sum() * rho
+    second = (
+        weight * (act.value(torch.from_numpy(u)) * act.value(torch.from_numpy(v))).numpy()
+    ).sum()
+    first = (
+        weight * (act.slope(torch.from_numpy(u)) * act.slope(torch.from_numpy(v))).numpy()
+    ).sum() * rho
     return {"first": first, "second": second, "both": first + second}
 
 
@@ -143,7 +162,9 @@ def pair(norm: float, other: float, rho: float, d: int = 100) -> np.ndarray:
 @pytest.mark.parametrize("layers", kernel.LAYERS)
 @pytest.mark.parametrize("name", ["erf", "tanh", "sigmoid", "softplus", "gelu"])
 def test_the_features_are_the_exact_kernel_to_second_order_in_the_covariance(name, layers) -> None:
-    """With rho^2 in place of its mean, moment/d, what is left falls like rho^3: it is a quarter or less when rho is halved."""
+    """With rho^2 in place of its mean, moment/d, what is left falls like rho^3: it is a quarter or
+    less when rho is halved.
+    """
     left = []
     for rho in (0.1, 0.05):
         psi = kernel.features(pair(1, 1, rho), name, layers, moment=100 * rho**2)
@@ -153,7 +174,9 @@ def test_the_features_are_the_exact_kernel_to_second_order_in_the_covariance(nam
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "softplus", "gelu"])
-def test_the_norm_feature_is_the_exact_kernel_to_second_order_in_the_norm_and_the_naive_one_only_to_none(name) -> None:
+def test_the_norm_feature_is_the_exact_kernel_to_second_order_in_the_norm_and_the_naive_one_only_to_none(
+    name,
+) -> None:
     left, naive = [], []
     for s in (0.1, 0.05):
         x = pair(1 + s, 1 - s / 2, 0)
@@ -168,7 +191,11 @@ def test_the_norm_feature_is_the_exact_kernel_to_second_order_in_the_norm_and_th
 
 def test_for_relu_the_norm_feature_is_exact() -> None:
     x = samples(5, 3, 1)[0]
-    assert_allclose(kernel.norm_feature(x, "relu"), np.linalg.norm(x, axis=1) / math.sqrt(2 * math.pi * 3), rtol=1e-12)
+    assert_allclose(
+        kernel.norm_feature(x, "relu"),
+        np.linalg.norm(x, axis=1) / math.sqrt(2 * math.pi * 3),
+        rtol=1e-12,
+    )
 
 
 @pytest.mark.parametrize("layers", kernel.LAYERS)
@@ -182,14 +209,19 @@ def test_where_norms_are_equal_or_the_mean_is_0_the_naive_model_is_the_model(lay
 
 def test_features_of_both_layers_add_up_to_those_of_each() -> None:
     x = samples(6, 9, 1)[0]
-    first, second, both = (psi @ psi.T for psi in (kernel.features(x, "gelu", layers, moment=1.7) for layers in kernel.LAYERS))
+    first, second, both = (
+        psi @ psi.T
+        for psi in (kernel.features(x, "gelu", layers, moment=1.7) for layers in kernel.LAYERS)
+    )
     assert_allclose(first + second, both, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["erf", "relu"])
 def test_the_blocks_of_many_neurons_are_the_infinite_kernel(name) -> None:
     x, w = samples(5, 8, 400_000)
-    found = kernel_operators.wide_block(x, w, name, "first") + kernel_operators.wide_block(x, w, name, "second")
+    found = kernel_operators.wide_block(x, w, name, "first") + kernel_operators.wide_block(
+        x, w, name, "second"
+    )
     assert_allclose(found, deep_kernel.connected(x, name, 1), rtol=0, atol=0.02)
 
 
@@ -197,7 +229,10 @@ def test_the_blocks_of_many_neurons_are_the_infinite_kernel(name) -> None:
 
 
 def test_shrunk_norms_vary_a_tenth_as_much_along_the_same_rays() -> None:
-    x, moved = (gram_gap.inputs(gram_gap.Run(dim=8, inputs=law)) for law in (gram_gap.GAUSSIAN, gram_gap.SHRUNK))
+    x, moved = (
+        gram_gap.inputs(gram_gap.Run(dim=8, inputs=law))
+        for law in (gram_gap.GAUSSIAN, gram_gap.SHRUNK)
+    )
     norms = [np.linalg.norm(part, axis=1) for part in (x, moved)]
     assert np.var(norms[1]) == pytest.approx(np.var(norms[0]) / 10)
     assert_allclose(moved / norms[1][:, None], x / norms[0][:, None], rtol=1e-12)
@@ -220,14 +255,27 @@ def gaps(power: float, dims: tuple[int, ...], seeds: int) -> xr.Dataset:
 def test_the_fitted_exponent_is_that_of_the_law_whatever_each_seed_s_factor() -> None:
     cells = gaps(-0.4, (16, 32, 64, 128), 5)
     found = kernel_checks.fall(cells, "gap")
-    assert found.value == pytest.approx(0.4, abs=0.002) and found.seeds == 5 and found.interval_kind.startswith("t")
+    assert (
+        found.value == pytest.approx(0.4, abs=0.002)
+        and found.seeds == 5
+        and found.interval_kind.startswith("t")
+    )
     assert kernel_checks.slope(cells, "one", over="gap").value == pytest.approx(0.4, abs=0.002)
-    assert kernel_checks.at_largest(cells, "gap") == pytest.approx(np.arange(1, 6) * 128**-0.4, rel=0.01)
+    assert kernel_checks.at_largest(cells, "gap") == pytest.approx(
+        np.arange(1, 6) * 128**-0.4, rel=0.01
+    )
 
 
-@pytest.mark.parametrize(("dims", "seeds"), [((16, 32, 64), 5), ((16, 32, 64, 128), 4), ((4, 8, 12, 16, 32, 64), 5)])
+@pytest.mark.parametrize(
+    ("dims", "seeds"), [((16, 32, 64), 5), ((16, 32, 64, 128), 4), ((4, 8, 12, 16, 32, 64), 5)]
+)
 def test_too_few_seeds_or_large_dimensions_are_nothing_to_judge(dims, seeds) -> None:
     cells = gaps(-0.4, dims, seeds)
-    assert kernel_checks.fall(cells, "gap").seeds == 0 and len(kernel_checks.at_largest(cells, "gap")) == 0
-    assert kernel_checks.unjudged(cells) and not kernel_checks.unjudged(gaps(-0.4, (16, 32, 64, 128), 5))
+    assert (
+        kernel_checks.fall(cells, "gap").seeds == 0
+        and len(kernel_checks.at_largest(cells, "gap")) == 0
+    )
+    assert kernel_checks.unjudged(cells) and not kernel_checks.unjudged(
+        gaps(-0.4, (16, 32, 64, 128), 5)
+    )
     assert isinstance(kernel_checks.slope(cells, "gap"), claims.Estimate)

@@ -1,4 +1,6 @@
-"""Networks on images beside the linear model: the split on a span, the model's clock, the descent, the criteria."""
+"""Networks on images beside the linear model: the split on a span, the model's clock, the descent,
+the criteria.
+"""
 
 import collections
 
@@ -18,8 +20,11 @@ from simplicity.nets.train import train
 
 
 def test_a_vector_is_split_as_by_hand() -> None:
-    """Two inputs in the plane of the first two coordinates of R^3, the second of them twice the first in one column."""
-    span = Span(np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 1.0], [0.0, 0.0, 0.0]]))  # rank 2: columns 1 and 2 are parallel
+    """Two inputs in the plane of the first two coordinates of R^3, the second of them twice the
+    first in one column.
+    """
+    # rank 2: columns 1 and 2 are parallel
+    span = Span(np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 1.0], [0.0, 0.0, 0.0]]))
     v = np.array([[3.0, 4.0, 12.0], [0.0, 0.0, 2.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
     assert span.rest == pytest.approx(1 / 3)
     assert span.inside(v) == pytest.approx([25, 0, 2, 0])
@@ -48,7 +53,9 @@ def test_correlation_is_blind_to_scale_and_relative_error_is_not() -> None:
     a = np.array([[1.0, 2.0, 4.0], [0.0, 0.0, 0.0]])
     assert correlation(3 * a + 1, a) == pytest.approx([1, 0])
     assert correlation(-a, a) == pytest.approx([-1, 0])
-    assert correlation(a[:1], a[:1, ::-1]) == pytest.approx([np.corrcoef([1, 2, 4], [4, 2, 1])[0, 1]])
+    assert correlation(a[:1], a[:1, ::-1]) == pytest.approx(
+        [np.corrcoef([1, 2, 4], [4, 2, 1])[0, 1]]
+    )
     assert relative_error(1.5 * a, a) == pytest.approx([0.5, 0])
     assert relative_error(a, 0 * a).tolist() == [np.inf, 0]
 
@@ -97,12 +104,18 @@ def test_blocks_change_nothing_and_the_general_loop_goes_the_same_way() -> None:
     one = digits()
 
     def start() -> torch.nn.Module:
-        return ntk_modules.difference(lambda: ntk_modules.fully_connected((64, 16), "erf", np.random.default_rng(2))).double()
+        return ntk_modules.difference(
+            lambda: ntk_modules.fully_connected((64, 16), "erf", np.random.default_rng(2))
+        ).double()
 
     way = {"step_size": 0.4, "schedule": (0, 5, 9)}
     losses, outputs = full_batch.descend(start(), one.x, one.y, one.x_test, **way)
     again, few = full_batch.descend(start(), one.x, one.y, one.x_test, block=7, **way)
-    assert again == pytest.approx(losses) and few == pytest.approx(outputs) and outputs.shape == (3, 397)
+    assert (
+        again == pytest.approx(losses)
+        and few == pytest.approx(outputs)
+        and outputs.shape == (3, 397)
+    )
     test = torch.from_numpy(one.x_test)
     _, table = train(
         start(), one.x, one.y, optimiser=lambda p: torch.optim.SGD(p, lr=0.4), schedule=(0, 5, 9),
@@ -122,14 +135,17 @@ def test_the_infinitely_wide_network_is_what_a_wide_one_comes_near() -> None:
             rng=np.random.default_rng(0), shuffle=np.random.default_rng(1),
         )  # fmt: skip
         outputs[network] = table.output.values[-1]
-    far, near = (float(relative_error(outputs[one], outputs["infinite"])) for one in ("connected", "wide"))
+    far, near = (
+        float(relative_error(outputs[one], outputs["infinite"])) for one in ("connected", "wide")
+    )
     assert near < 0.15 and near < far / 2
 
 
 def made(**changes: object) -> xr.Dataset:
     """Two runs that behave as the claims say: half-time 4, window 2 to 8, four looks.
 
-    On V_lin the models at 1/4, 1/2, 1 and 2 times the rate are 0.1, 0.05, 0.01 and 0.04 from the network.
+    On V_lin the models at 1/4, 1/2, 1 and 2 times the rate are 0.1, 0.05, 0.01 and 0.04 from the
+    network.
     """
     table = {
         "step": [[0.0, 2, 8, 100]] * 2,
@@ -146,13 +162,30 @@ def made(**changes: object) -> xr.Dataset:
         "placebo_own": [0.5, 0.52],
     } | changes
     rates = {
-        "rate_inside": [[[0.4, 0.4, 0.3, 0.1], [0.4, 0.35, 0.25, 0.1], [0.4, 0.31, 0.2, 0.9], [0.4, 0.3, 0.16, 0.1]]] * 2,
-        "rate_relative": [[[0, 3.0, 3.0, 0.1], [0, 0.9, 0.8, 0.1], [0, 0.2, 0.3, 0.8], [0, 0.6, 0.4, 0.2]]] * 2,
+        "rate_inside": [
+            [
+                [0.4, 0.4, 0.3, 0.1],
+                [0.4, 0.35, 0.25, 0.1],
+                [0.4, 0.31, 0.2, 0.9],
+                [0.4, 0.3, 0.16, 0.1],
+            ]
+        ]
+        * 2,
+        "rate_relative": [
+            [[0, 3.0, 3.0, 0.1], [0, 0.9, 0.8, 0.1], [0, 0.2, 0.3, 0.8], [0, 0.6, 0.4, 0.2]]
+        ]
+        * 2,
     }
     alone = {name: values for name, values in table.items() if np.ndim(values) == 1}
     return xr.Dataset(
-        {name: (("cell", "probe"), np.array(table[name], dtype=float)) for name in table.keys() - alone.keys() - rates.keys()}
-        | {name: (("cell", "times", "probe"), np.array(table.get(name, values))) for name, values in rates.items()}
+        {
+            name: (("cell", "probe"), np.array(table[name], dtype=float))
+            for name in table.keys() - alone.keys() - rates.keys()
+        }
+        | {
+            name: (("cell", "times", "probe"), np.array(table.get(name, values)))
+            for name, values in rates.items()
+        }
         | {name: ("cell", values) for name, values in alone.items()}
         | {"half_time": ("cell", [4.0, 4.0])},
         coords={"times": list(linear_images.RATES), "seed": ("cell", [0, 1])},
@@ -173,7 +206,9 @@ def judged(runs: xr.Dataset, control: xr.Dataset | None = None) -> list[bool | N
 
 def pooled() -> xr.Dataset:
     """It hardly moves on V_lin, so that the model at half the rate is nearer than the model."""
-    return made(correlation=[[0, 0.3, 0.4, 0.9]] * 2, inside=[[0.4, 0.4, 0.39, 0.1]] * 2, own=[0.5, 0.6])
+    return made(
+        correlation=[[0, 0.3, 0.4, 0.9]] * 2, inside=[[0.4, 0.4, 0.39, 0.1]] * 2, own=[0.5, 0.6]
+    )
 
 
 def test_criteria_look_at_the_window_alone_and_at_its_worst() -> None:
@@ -188,13 +223,17 @@ def test_criteria_look_at_the_window_alone_and_at_its_worst() -> None:
 
 def errors(model: list[float], fast: list[float]) -> dict:
     """Relative errors against the model and against that of twice the rate."""
-    return {"rate_relative": [[[0, 3, 3, 0.1], [0, 0.9, 0.8, 0.1], [0, *model, 0.1], [0, *fast, 0.2]]] * 2}
+    return {
+        "rate_relative": [[[0, 3, 3, 0.1], [0, 0.9, 0.8, 0.1], [0, *model, 0.1], [0, *fast, 0.2]]]
+        * 2
+    }
 
 
 @pytest.mark.parametrize(
     ("changes", "outcomes"),
     [
-        ({"inside": [[0.4, 0.351, 0.251, 0.1]] * 2}, [False, True, True, True, True]),  # that of half the rate
+        # that of half the rate
+        ({"inside": [[0.4, 0.351, 0.251, 0.1]] * 2}, [False, True, True, True, True]),
         ({"correlation": [[0, 0.97, 0.94, 0.99]] * 2}, [True, False, True, True, True]),
         ({"own": [0.7, 0.9]}, [True, True, False, True, True]),  # the range reaches below 3/4
         (errors([0.2, 0.6], [0.6, 0.4]), [True, True, True, False, True]),
@@ -247,7 +286,10 @@ def test_curves_are_told_apart_as_counted_by_hand_and_by_a_loop() -> None:
     rng = np.random.default_rng(0)
     f, g = rng.standard_normal((2, 4, 30))
     count = sum(
-        np.sum((f[:, i] - g[:, i]) ** 2) < np.sum((f[:, i] - g[:, j]) ** 2) for i in range(30) for j in range(30) if i != j
+        np.sum((f[:, i] - g[:, i]) ** 2) < np.sum((f[:, i] - g[:, j]) ** 2)
+        for i in range(30)
+        for j in range(30)
+        if i != j
     )
     assert linear_images.told_apart(f, g) == pytest.approx(count / 870)
     assert linear_images.told_apart(0 * f, 0 * g) == 0.5
@@ -290,8 +332,12 @@ def test_a_setting_says_what_is_run_and_how_often() -> None:
     cells = grid.runs(grid.presets["FULL"])
     for name, setting in linear_on_cifar.SETTINGS.items():
         of_it = [one for one in cells if one.setting == name]
-        assert {(one.network, one.side, one.n, one.tests, one.width, one.steps) for one in of_it} == {setting[1:]}
+        assert {
+            (one.network, one.side, one.n, one.tests, one.width, one.steps) for one in of_it
+        } == {setting[1:]}
     counts = collections.Counter(one.setting for one in cells)
     assert counts["infinite 8"] == 5 and counts["pooled 8"] == 3 and counts["long 8"] == 3
-    assert {one.n for one in cells if one.setting in ("narrow 8", "connected 8", "wide 8", "infinite 8")} == {2000}
+    assert {
+        one.n for one in cells if one.setting in ("narrow 8", "connected 8", "wide 8", "infinite 8")
+    } == {2000}
     assert min(one.seed for one in cells) == 1_000_000

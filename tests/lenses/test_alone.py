@@ -1,4 +1,6 @@
-"""The lenses alone: what their import loads, what they need of the book's packages, and the example that tells of them."""
+"""The lenses alone: what their import loads, what they need of the book's packages, and the example
+that tells of them.
+"""
 
 import subprocess
 import sys
@@ -13,19 +15,30 @@ from simplicity import lenses
 from simplicity.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
+    "optional-dependencies"
+]
 MODULES = {"scikit-learn": "sklearn", "pyyaml": "yaml", "jupyter-book": "jupyter_book"}
 NEEDED_BY_XARRAY = {"pandas", "pyyaml"}  # the latter where dask is installed
 
 
 def of_the_book() -> set[str]:
     """Modules that the extras bring and the lenses do without."""
-    names = {Requirement(text).name for extra in EXTRAS.values() for text in extra} - NEEDED_BY_XARRAY - {"packaging"}
+    names = (
+        {Requirement(text).name for extra in EXTRAS.values() for text in extra}
+        - NEEDED_BY_XARRAY
+        - {"packaging"}
+    )
     return {MODULES.get(name, name.replace("-", "_")) for name in names}
 
 
 def run(code: str) -> str:
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, cwd=ROOT / "lib")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT / "lib",
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -64,7 +77,9 @@ print(record.dataset.sizes["time"])
 
 
 def test_the_example_runs_as_it_is_told() -> None:
-    told = textwrap.dedent((lenses.__doc__ or "").partition("\n\n")[2].partition("\n\nA record has")[0])
+    told = textwrap.dedent(
+        (lenses.__doc__ or "").partition("\n\n")[2].partition("\n\nA record has")[0]
+    )
     assert 15 <= len([line for line in told.splitlines() if line.strip()]) <= 20
     names: dict[str, object] = {}
     exec(told.replace("1000, (1000, 32)", "1000, (5, 32)"), names)  # fewer steps
@@ -81,4 +96,7 @@ def test_a_command_that_needs_the_book_says_so_in_a_line(
 
     monkeypatch.setattr("simplicity.cli._command", absent)
     assert main(["list"]) == 2
-    assert capsys.readouterr().err == "error: simplicity: the package tqdm is missing, allowed with the extra `book`\n"
+    assert (
+        capsys.readouterr().err
+        == "error: simplicity: the package tqdm is missing, allowed with the extra `book`\n"
+    )

@@ -1,4 +1,6 @@
-"""Awkward inputs at the door of `watch`: each is taken, or refused in one sentence that says what to change."""
+"""Awkward inputs at the door of `watch`: each is taken, or refused in one sentence that says what
+to change.
+"""
 
 import threading
 from collections.abc import Callable
@@ -59,7 +61,12 @@ def with_nan(x: Tensor) -> Tensor:
 
 
 def watched(
-    model: Any = None, x: Any = X, y: Any = LABELS, chosen: Any = None, data: Any = None, **more: Any
+    model: Any = None,
+    x: Any = X,
+    y: Any = LABELS,
+    chosen: Any = None,
+    data: Any = None,
+    **more: Any,
 ) -> lenses.Record:
     """Watch a network with all lenses that look at labels, through one step."""
     found = network() if model is None else model
@@ -67,7 +74,9 @@ def watched(
         chosen = [
             lenses.linear_explainability(), lenses.linear_gap(), lenses.bias_trajectory("0"), lenses.alignment("0"),
         ]  # fmt: skip
-    with lenses.watch(found, data=(x, y) if data is None else data, lenses=chosen, **more) as record:
+    with lenses.watch(
+        found, data=(x, y) if data is None else data, lenses=chosen, **more
+    ) as record:
         record.step()
     return record
 
@@ -172,7 +181,9 @@ def _late(when: str) -> None:
 
 
 def _rated(batch: Any) -> None:
-    with lenses.watch(network(), data=(X, LABELS), lenses=[lenses.bias_trajectory("0", rate=0.1)]) as record:
+    with lenses.watch(
+        network(), data=(X, LABELS), lenses=[lenses.bias_trajectory("0", rate=0.1)]
+    ) as record:
         record.step(batch)
 
 
@@ -291,7 +302,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
 def test_is_taken(name: str) -> None:
     record = TAKEN[name]()
     assert record.dataset.sizes["time"] >= 1
-    assert all(values.notnull().any() or key in ("nonlinear", "tangent_gap") for key, values in record.dataset.items())
+    assert all(
+        values.notnull().any() or key in ("nonlinear", "tangent_gap")
+        for key, values in record.dataset.items()
+    )
     assert "looks" in record.summary() and repr(record)
 
 
@@ -304,7 +318,11 @@ def test_is_refused_in_one_sentence(name: str) -> None:
     assert told.startswith(sentence) and "\n" not in told
 
 
-@pytest.mark.parametrize("batch", [X, (X, LABELS, X), (X[:, :5], LABELS), (X, LABELS[:3]), (X, LABELS + 5)])
-def test_a_batch_that_the_rate_needs_and_cannot_be_read_is_told_and_the_loop_goes_on(batch: Any) -> None:
+@pytest.mark.parametrize(
+    "batch", [X, (X, LABELS, X), (X[:, :5], LABELS), (X, LABELS[:3]), (X, LABELS + 5)]
+)
+def test_a_batch_that_the_rate_needs_and_cannot_be_read_is_told_and_the_loop_goes_on(
+    batch: Any,
+) -> None:
     with pytest.warns(RuntimeWarning, match="could not look at step 1"):
         _rated(batch)

@@ -1,4 +1,6 @@
-"""A training has the same bits with and without lenses: parameters, buffers, gradients, optimisers, generators."""
+"""A training has the same bits with and without lenses: parameters, buffers, gradients, optimisers,
+generators.
+"""
 
 import random
 from collections.abc import Callable
@@ -40,11 +42,15 @@ class Attention(nn.Module):
 
 
 class Noisy(nn.Module):
-    """Draws in every mode, counts its calls, and returns an object with logits, in half precision."""
+    """Draws in every mode, counts its calls, and returns an object with logits, in half
+    precision.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(nn.Linear(36, 8), nn.ReLU(inplace=True), nn.Dropout(0.5), nn.Linear(8, 3))
+        self.body = nn.Sequential(
+            nn.Linear(36, 8), nn.ReLU(inplace=True), nn.Dropout(0.5), nn.Linear(8, 3)
+        )
         self.register_buffer("calls", torch.zeros(1))
         self.counted = 0
 
@@ -56,12 +62,19 @@ class Noisy(nn.Module):
 
 
 def connected() -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(36, 8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 3))
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(36, 8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 3)
+    )
 
 
 def convolutional() -> nn.Module:
     return nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16, 3)
+        nn.Conv2d(1, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16, 3),
     )
 
 
@@ -86,7 +99,9 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], str, str | None]] = {
 
 def state(model: nn.Module, rule: torch.optim.Optimizer, more: list[Any]) -> dict[str, Any]:
     gradients = {f"gradient {name}": one.grad for name, one in model.named_parameters()}
-    momenta = {f"{key} {k}": v for key, one in rule.state_dict()["state"].items() for k, v in one.items()}
+    momenta = {
+        f"{key} {k}": v for key, one in rule.state_dict()["state"].items() for k, v in one.items()
+    }
     generators = {
         "torch": torch.get_rng_state(), "numpy": np.random.get_state()[1], "numpy at": np.random.get_state()[2],
         "python": random.getstate(),
@@ -105,10 +120,18 @@ def run(name: str, watched: bool) -> dict[str, Any]:
     calls: list[int] = []
     model.register_forward_hook(lambda module, given, output: calls.append(len(given[0])))
     rule = torch.optim.Adam(model.parameters(), lr=0.01)
-    chosen = [lenses.linear_explainability(), lenses.linear_gap(), lenses.bias_trajectory(layer, rate=0.01)]
+    chosen = [
+        lenses.linear_explainability(),
+        lenses.linear_gap(),
+        lenses.bias_trajectory(layer, rate=0.01),
+    ]
     if outgoing:
         chosen.append(lenses.alignment(layer, outgoing=outgoing))
-    record = lenses.watch(model, data=(x, y), lenses=chosen, schedule=range(STEPS + 1)) if watched else None
+    record = (
+        lenses.watch(model, data=(x, y), lenses=chosen, schedule=range(STEPS + 1))
+        if watched
+        else None
+    )
     losses = []
     if record:
         record.__enter__()
@@ -124,7 +147,9 @@ def run(name: str, watched: bool) -> dict[str, Any]:
             record.step((x[rows], y[rows]))
     if record:
         record.__exit__(None, None, None)
-        finite = {key: bool(np.isfinite(one.values[1:]).all()) for key, one in record.dataset.items()}
+        finite = {
+            key: bool(np.isfinite(one.values[1:]).all()) for key, one in record.dataset.items()
+        }
         assert all(finite.values()), finite
     return state(model, rule, [*losses, *calls, getattr(model, "counted", 0)])
 
@@ -143,7 +168,9 @@ def test_a_training_has_the_same_bits_with_and_without_lenses(name: str) -> None
     assert not different
 
 
-def test_no_seed_is_left_behind_for_a_device_that_is_used_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_seed_is_left_behind_for_a_device_that_is_used_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seeds: list[int] = []
     monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
     run("fully connected", True)

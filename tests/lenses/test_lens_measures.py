@@ -1,4 +1,6 @@
-"""Each lens against something independent: the wings' own instruments, autograd written out, cases known by hand."""
+"""Each lens against something independent: the wings' own instruments, autograd written out, cases
+known by hand.
+"""
 
 import copy
 import math
@@ -31,7 +33,9 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
 def two_layer(network: TwoLayer, bias: bool = False) -> nn.Sequential:
     """The book's two-layer network as a module; with `bias` its last input is the constant one."""
     m, d = network.w.shape
-    module = nn.Sequential(nn.Linear(d - bias, m, bias=bias), nn.ReLU(), nn.Linear(m, 1, bias=False)).to(D)
+    module = nn.Sequential(
+        nn.Linear(d - bias, m, bias=bias), nn.ReLU(), nn.Linear(m, 1, bias=False)
+    ).to(D)
     with torch.no_grad():
         module[0].weight.copy_(torch.from_numpy(network.w[:, : d - bias]))
         module[2].weight.copy_(torch.from_numpy(network.a[None]))
@@ -48,7 +52,14 @@ def seen(model: nn.Module, x: Any, y: Any, *chosen: lenses.Lens, **more: Any) ->
 
 
 def trained(
-    model: nn.Module, x: Tensor, y: Tensor, *chosen: lenses.Lens, rate: float, steps: int, loss: Any, **more: Any
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *chosen: lenses.Lens,
+    rate: float,
+    steps: int,
+    loss: Any,
+    **more: Any,
 ) -> xr.Dataset:
     """Full-batch gradient descent, watched."""
     rule = torch.optim.SGD(model.parameters(), lr=rate)
@@ -70,23 +81,37 @@ def half_square(output: Tensor, y: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("bias", [False, True])
 def test_alignment_is_that_of_the_book_on_a_two_layer_network(bias: bool) -> None:
-    network, x, y = nets.dominated(30, 5, 0.3, np.random.default_rng(0)), normal(80, 5), normal(80, seed=1)
+    network, x, y = (
+        nets.dominated(30, 5, 0.3, np.random.default_rng(0)),
+        normal(80, 5),
+        normal(80, seed=1),
+    )
     x = with_ones(x[:, :4]) if bias else x
-    wanted = instruments.weights(network) @ instruments.towards(network, alignment.d_n(network.w, x, y))
+    wanted = instruments.weights(network) @ instruments.towards(
+        network, alignment.d_n(network.w, x, y)
+    )
     found = seen(two_layer(network, bias), x[:, :4] if bias else x, y, lenses.alignment("0"))
     assert float(found.alignment) == pytest.approx(wanted, rel=1e-12)
-    assert float(found.participation) == pytest.approx(1 / np.sum(instruments.weights(network) ** 2), rel=1e-12)
+    assert float(found.participation) == pytest.approx(
+        1 / np.sum(instruments.weights(network) ** 2), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("steps", [1, 40])
 def test_alignment_after_steps_is_that_of_the_engines_network(steps: int) -> None:
-    network, x, y = nets.dominated(20, 3, 0.1, np.random.default_rng(2)), normal(60, 3), normal(60, seed=3)
+    network, x, y = (
+        nets.dominated(20, 3, 0.1, np.random.default_rng(2)),
+        normal(60, 3),
+        normal(60, seed=3),
+    )
     model = two_layer(network)
     tensors = torch.from_numpy(x), torch.from_numpy(y)
     found = trained(model, *tensors, lenses.alignment("0"), rate=0.1, steps=steps, loss=half_square)
     from simplicity.boursier import two_layer as engine
 
-    after, _ = engine.descend(network, x, y, step_size=0.1, schedule=(steps,), probes={}, precision="float64")
+    after, _ = engine.descend(
+        network, x, y, step_size=0.1, schedule=(steps,), probes={}, precision="float64"
+    )
     wanted = instruments.weights(after) @ instruments.towards(after, alignment.d_n(after.w, x, y))
     assert float(found.alignment[-1]) == pytest.approx(wanted, rel=1e-9)
 
@@ -94,9 +119,13 @@ def test_alignment_after_steps_is_that_of_the_engines_network(steps: int) -> Non
 def test_participation_counts_equal_neurons_and_one_alone() -> None:
     x, y = normal(20, 3), normal(20, seed=1)
     equal = TwoLayer(np.ones(8), np.tile([1.0, 2.0, 3.0], (8, 1)))
-    assert float(seen(two_layer(equal), x, y, lenses.alignment("0")).participation) == pytest.approx(8)
+    assert float(
+        seen(two_layer(equal), x, y, lenses.alignment("0")).participation
+    ) == pytest.approx(8)
     one = TwoLayer(np.eye(8)[0], equal.w)
-    assert float(seen(two_layer(one), x, y, lenses.alignment("0")).participation) == pytest.approx(1)
+    assert float(seen(two_layer(one), x, y, lenses.alignment("0")).participation) == pytest.approx(
+        1
+    )
 
 
 def test_the_early_force_on_a_convolution_is_minus_its_gradient_at_outputs_zero() -> None:
@@ -119,7 +148,13 @@ def test_a_small_start_aligns_and_a_lazy_one_does_not_turn() -> None:
     y = x @ torch.tensor([1.0, -2.0, 0.5, 1.0], dtype=D)
     rng = np.random.default_rng(0)
     small = trained(
-        two_layer(nets.dominated(50, 4, 1e-3, rng)), x, y, lenses.alignment("0"), rate=0.05, steps=60, loss=half_square
+        two_layer(nets.dominated(50, 4, 1e-3, rng)),
+        x,
+        y,
+        lenses.alignment("0"),
+        rate=0.05,
+        steps=60,
+        loss=half_square,
     )
     assert small.alignment[0] < 0.6 and small.alignment.max() > 0.9
     lazy = trained(
@@ -137,13 +172,20 @@ def deep(network: FullyConnected) -> nn.Sequential:
     layers: list[nn.Module] = []
     for weight, bias in zip(network.weights, network.biases, strict=True):
         layer = nn.Linear(weight.shape[1], weight.shape[0]).to(D)
-        layer.weight.data, layer.bias.data = torch.from_numpy(weight.copy()), torch.from_numpy(bias.copy())
+        layer.weight.data, layer.bias.data = (
+            torch.from_numpy(weight.copy()),
+            torch.from_numpy(bias.copy()),
+        )
         layers += [layer, nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 
 def network_and_data(n: int = 12) -> tuple[FullyConnected, np.ndarray, np.ndarray]:
-    return nets.torch_default((4, 6, 5, 1), np.random.default_rng(0)), normal(n, 4), normal(n, seed=1)
+    return (
+        nets.torch_default((4, 6, 5, 1), np.random.default_rng(0)),
+        normal(n, 4),
+        normal(n, seed=1),
+    )
 
 
 def test_steps_of_the_bias_are_those_of_the_books_engine() -> None:
@@ -177,7 +219,9 @@ def test_slopes_are_those_of_the_books_instruments() -> None:
     by_bias = np.linalg.norm(lipschitz.gradients(network, x, layer=1) * on, axis=1)
     assert float(found.bias_slope) == pytest.approx(by_bias.mean(), rel=1e-12)
     fit = np.linalg.lstsq(with_ones(x), y, rcond=None)[0][:4]
-    assert float(found.lipschitz_relative) == pytest.approx(constants.mean() / np.linalg.norm(fit), rel=1e-9)
+    assert float(found.lipschitz_relative) == pytest.approx(
+        constants.mean() / np.linalg.norm(fit), rel=1e-9
+    )
 
 
 def test_a_step_on_one_sample_is_the_slope_at_it_and_the_distance_adds_up() -> None:
@@ -185,7 +229,9 @@ def test_a_step_on_one_sample_is_the_slope_at_it_and_the_distance_adds_up() -> N
     epsilon = trajectory.epsilon_squares(lipschitz.outputs(network, x[:1]), y[:1])
     model = deep(network)
     start = model[0].bias.detach().clone()
-    with lenses.watch(model, data=(x[:1], y[:1]), lenses=[lenses.bias_trajectory("0", rate=lambda: 0.01)]) as record:
+    with lenses.watch(
+        model, data=(x[:1], y[:1]), lenses=[lenses.bias_trajectory("0", rate=lambda: 0.01)]
+    ) as record:
         half_square(model(torch.from_numpy(x[:1])), torch.from_numpy(y[:1])).backward()
         torch.optim.SGD(model.parameters(), lr=0.01).step()
         record.step((x[:1], y[:1]))
@@ -222,7 +268,9 @@ def test_slopes_of_any_layer_are_those_of_autograd_row_by_row(layer: str, output
     by_bias, by_input = [], []
     for one, label in zip(x, y, strict=True):
         f = model(one[None])[0]
-        jacobian = torch.autograd.functional.jacobian(lambda at: model(at[None])[0], one).reshape(outputs, -1)
+        jacobian = torch.autograd.functional.jacobian(lambda at: model(at[None])[0], one).reshape(
+            outputs, -1
+        )
         unit = torch.ones(1, dtype=D)
         if outputs > 1:
             pull = torch.softmax(f, dim=0) - torch.eye(outputs, dtype=D)[label]
@@ -236,7 +284,9 @@ def test_slopes_of_any_layer_are_those_of_autograd_row_by_row(layer: str, output
 
 def test_the_spectral_norm_is_that_of_numpy() -> None:
     matrices = normal(6, 3, 7)
-    np.testing.assert_allclose(loukas.spectral(matrices), [np.linalg.norm(one, 2) for one in matrices], rtol=1e-10)
+    np.testing.assert_allclose(
+        loukas.spectral(matrices), [np.linalg.norm(one, 2) for one in matrices], rtol=1e-10
+    )
 
 
 # --- Nakkiran et al.
@@ -296,7 +346,9 @@ def logistic_loss(output: Tensor, y: Tensor) -> Tensor:
     return nn.functional.binary_cross_entropy_with_logits(output, y.to(output.dtype))
 
 
-def bits(x: np.ndarray, y: np.ndarray, fresh: np.ndarray, fresh_y: np.ndarray, steps: int = 300) -> xr.Dataset:
+def bits(
+    x: np.ndarray, y: np.ndarray, fresh: np.ndarray, fresh_y: np.ndarray, steps: int = 300
+) -> xr.Dataset:
     return trained(
         classifier(x.shape[1]), torch.from_numpy(x), torch.from_numpy(y), lenses.linear_explainability(),
         rate=1.0, steps=steps, loss=logistic_loss, test=(fresh, fresh_y), schedule=(0, 1, 2, 5, 10, 30, 100, 300),
@@ -335,8 +387,12 @@ def test_a_regression_is_thresholded() -> None:
     assert float(found.accuracy) == np.mean(f == (y > 0.5))
 
 
-@pytest.mark.parametrize(("low", "loss", "at"), [(0.0, None, 0.5), (-1.0, None, 0.0), (0.0, logistic_loss, 0.0)])
-def test_labels_that_are_numbers_are_told_apart_where_both_pull_equally(low: float, loss: Any, at: float) -> None:
+@pytest.mark.parametrize(
+    ("low", "loss", "at"), [(0.0, None, 0.5), (-1.0, None, 0.0), (0.0, logistic_loss, 0.0)]
+)
+def test_labels_that_are_numbers_are_told_apart_where_both_pull_equally(
+    low: float, loss: Any, at: float
+) -> None:
     x, model = normal(200, 3), nn.Sequential(nn.Linear(3, 1), nn.Flatten(0)).to(D)
     y = np.where(normal(200, seed=1) > 0, 1.0, low)
     found = seen(model, x, y, lenses.linear_explainability(), loss=loss)
@@ -348,7 +404,11 @@ def test_labels_that_are_numbers_are_told_apart_where_both_pull_equally(low: flo
 
 
 def test_the_linear_share_is_that_of_the_books_instrument() -> None:
-    network, x, y = nets.dominated(30, 5, 1.0, np.random.default_rng(0)), normal(200, 5), normal(200, seed=1)
+    network, x, y = (
+        nets.dominated(30, 5, 1.0, np.random.default_rng(0)),
+        normal(200, 5),
+        normal(200, seed=1),
+    )
     found = seen(two_layer(network), x, y, lenses.linear_gap())
     f = nets.forward(network, x)
     centred, columns = f - f.mean(), x - x.mean(axis=0)
@@ -364,7 +424,9 @@ def test_a_deep_linear_network_is_linear_in_its_inputs_and_a_layer_in_its_parame
     deep_linear = nn.Sequential(nn.Linear(5, 7), nn.Linear(7, 7), nn.Linear(7, 1)).to(D)
     found = trained(deep_linear, x, y, lenses.linear_gap(), rate=0.1, steps=30, loss=half_square)
     assert (found.nonlinear < 1e-12).all() and float(found.tangent_gap[-1]) > 1e-3
-    single = trained(nn.Linear(5, 1).to(D), x, y, lenses.linear_gap(), rate=0.1, steps=30, loss=half_square)
+    single = trained(
+        nn.Linear(5, 1).to(D), x, y, lenses.linear_gap(), rate=0.1, steps=30, loss=half_square
+    )
     assert (single.tangent_gap[1:] < 1e-12).all()
 
 
@@ -373,7 +435,9 @@ def test_a_network_without_a_linear_part_is_not_linear() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return super().forward(x**2)
 
-    found = seen(Even(3, 1).to(D), normal(4000, 3), normal(4000, seed=1), lenses.linear_gap(rows=4000))
+    found = seen(
+        Even(3, 1).to(D), normal(4000, 3), normal(4000, seed=1), lenses.linear_gap(rows=4000)
+    )
     assert float(found.nonlinear) > 0.99
 
 
@@ -404,7 +468,9 @@ def test_the_linearised_start_is_the_jacobian_times_the_change(forward_mode: boo
         for name, one in model.named_parameters()
     )
     np.testing.assert_allclose(moved, wanted.detach().numpy(), rtol=1e-10)  # type: ignore[union-attr]
-    np.testing.assert_allclose(first, torch.func.functional_call(model, start, (x,)).detach().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(
+        first, torch.func.functional_call(model, start, (x,)).detach().numpy(), rtol=1e-12
+    )
 
 
 class Ntk(nn.Module):
@@ -428,7 +494,13 @@ def test_a_wide_network_follows_its_tangent_kernel_and_a_narrow_one_leaves_it() 
         network = starts.symmetric(width, d, np.random.default_rng(2))
         model = Ntk(network)
         found = trained(
-            model, torch.from_numpy(x), torch.from_numpy(y), lenses.linear_gap(), rate=1.0, steps=60, loss=half_square
+            model,
+            torch.from_numpy(x),
+            torch.from_numpy(y),
+            lenses.linear_gap(),
+            rate=1.0,
+            steps=60,
+            loss=half_square,
         )
         gaps[width] = float(found.tangent_gap[-1])
     assert gaps[8] > 0.05 > 0.002 > gaps[8192]

@@ -1,4 +1,6 @@
-"""How a record behaves: its times, what it keeps after an error, what it leaves alone, what it writes and draws."""
+"""How a record behaves: its times, what it keeps after an error, what it leaves alone, what it
+writes and draws.
+"""
 
 import gc
 import weakref
@@ -22,11 +24,18 @@ ALL = ("linear_explainability", "linear_gap", "bias_trajectory", "alignment")
 
 def network() -> nn.Sequential:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Dropout(0.1), nn.Linear(5, 3))
+    return nn.Sequential(
+        nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Dropout(0.1), nn.Linear(5, 3)
+    )
 
 
 def all_lenses() -> list[lenses.Lens]:
-    return [lenses.linear_explainability(), lenses.linear_gap(), lenses.bias_trajectory("0"), lenses.alignment("0")]
+    return [
+        lenses.linear_explainability(),
+        lenses.linear_gap(),
+        lenses.bias_trajectory("0"),
+        lenses.alignment("0"),
+    ]
 
 
 def watched(steps: int, **more: Any) -> lenses.Record:
@@ -46,7 +55,9 @@ def test_the_ladder_is_even_in_the_logarithm() -> None:
     found = [step for step in range(10_001) if times.ladder(step)]
     assert found[:15] == [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33]
     assert 40 <= len(found) <= 60
-    assert all(1.18 < after / before < 1.23 for before, after in zip(found[20:], found[21:], strict=False))
+    assert all(
+        1.18 < after / before < 1.23 for before, after in zip(found[20:], found[21:], strict=False)
+    )
 
 
 def looked(share: float, cost: int, batch: int, steps: int) -> list[int]:
@@ -74,7 +85,9 @@ def test_one_time_axis_holds_all_lenses_and_the_last_step_is_seen() -> None:
     assert found.step.values.tolist() == [0, 1, 2, 4, 7]
     assert found.samples.values.tolist() == [0, 20, 40, 80, 140]
     assert {values.dims for values in found.data_vars.values()} == {("time",)}
-    assert {values.attrs["lens"].partition("(")[0] for values in found.data_vars.values()} == set(ALL)
+    assert {values.attrs["lens"].partition("(")[0] for values in found.data_vars.values()} == set(
+        ALL
+    )
 
 
 def test_the_schedule_is_the_one_that_is_given_with_the_last_step() -> None:
@@ -96,7 +109,10 @@ def test_without_test_rows_the_dataset_says_so() -> None:
 
 def test_an_error_in_the_loop_goes_on_and_loses_nothing() -> None:
     model = network()
-    with pytest.raises(KeyError, match="mine"), lenses.watch(model, data=(X, Y), lenses=all_lenses()) as record:
+    with (
+        pytest.raises(KeyError, match="mine"),
+        lenses.watch(model, data=(X, Y), lenses=all_lenses()) as record,
+    ):
         record.step()
         record.step()
         raise KeyError("mine")
@@ -121,7 +137,9 @@ def test_a_run_that_diverges_gives_nan_and_no_error() -> None:
             model[0].weight.fill_(torch.nan)
         record.step()
     last = record.dataset.isel(time=-1)
-    assert all(np.isnan(last[name]) for name in ("information", "nonlinear", "lipschitz", "alignment"))
+    assert all(
+        np.isnan(last[name]) for name in ("information", "nonlinear", "lipschitz", "alignment")
+    )
 
 
 def test_modes_hooks_and_grad_mode_are_left_alone() -> None:
@@ -188,7 +206,9 @@ def test_a_loop_with_callbacks_is_watched_from_its_hook() -> None:
 def test_wrapped_networks_are_looked_at_inside_their_wrapper() -> None:
     found = []
     for model in (network(), nn.DataParallel(network()), torch.compile(network(), backend="eager")):
-        with lenses.watch(model, data=(X, Y), lenses=[lenses.alignment("0", outgoing="4")]) as record:
+        with lenses.watch(
+            model, data=(X, Y), lenses=[lenses.alignment("0", outgoing="4")]
+        ) as record:
             pass
         found.append(record.dataset)
     assert found[0].identical(found[1]) and found[0].identical(found[2])
@@ -203,7 +223,9 @@ def test_a_weight_that_is_normalised_by_torch_is_seen() -> None:
         plain[2].load_state_dict(model[2].state_dict())
     found = []
     for one in (model, plain):
-        with lenses.watch(one, data=(X, Y), lenses=[lenses.alignment("0"), lenses.bias_trajectory("0")]) as record:
+        with lenses.watch(
+            one, data=(X, Y), lenses=[lenses.alignment("0"), lenses.bias_trajectory("0")]
+        ) as record:
             pass
         found.append(record.dataset)
     xr.testing.assert_allclose(*found, rtol=1e-5)
@@ -232,7 +254,12 @@ def test_the_same_kind_of_lens_on_two_layers_has_two_names() -> None:
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_a_panel_for_each_lens_is_drawn(count: int) -> None:
     picture = watched(12, lenses=all_lenses()[:count]).plot()
-    titles = ("bits known of the label", "share that is not linear", "slopes", "alignment of neurons")
+    titles = (
+        "bits known of the label",
+        "share that is not linear",
+        "slopes",
+        "alignment of neurons",
+    )
     assert [title in picture.svg for title in titles] == [number < count for number in range(4)]
     assert picture.description.startswith("Over the steps of training")
 
@@ -266,7 +293,9 @@ def test_rows_are_capped_and_drawn_once() -> None:
 def test_a_network_on_another_device_takes_data_from_any() -> None:
     found = []
     for device in ("cpu", "cuda"):
-        with lenses.watch(network().to(device), data=(X, Y), test=(X.numpy(), Y.to(device)), lenses=all_lenses()) as record:
+        with lenses.watch(
+            network().to(device), data=(X, Y), test=(X.numpy(), Y.to(device)), lenses=all_lenses()
+        ) as record:
             state = torch.cuda.get_rng_state()
             record.step((X, Y))
             assert torch.equal(state, torch.cuda.get_rng_state())

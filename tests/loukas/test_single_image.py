@@ -1,4 +1,6 @@
-"""The compiled convolutional network of single images against automatic differentiation and its own contract."""
+"""The compiled convolutional network of single images against automatic differentiation and its own
+contract.
+"""
 
 import copy
 import math
@@ -32,8 +34,12 @@ def test_two_hundred_steps_equal_automatic_differentiation_in_network_and_statis
     other, start = copy.deepcopy(module), copy.deepcopy(module)
     order, rates = RNG(1).integers(12, size=200), np.array([0.1, 0.05])
     ours = single_image.descend(module, x, y, order, step_size=rates, window=100)
-    theirs = descend_autograd(other, other[0].bias, x, y, order, step_size=rates, window=100, loss="cross entropy")
-    for one, two, before in zip(module.parameters(), other.parameters(), start.parameters(), strict=True):
+    theirs = descend_autograd(
+        other, other[0].bias, x, y, order, step_size=rates, window=100, loss="cross entropy"
+    )
+    for one, two, before in zip(
+        module.parameters(), other.parameters(), start.parameters(), strict=True
+    ):
         np.testing.assert_allclose(one.detach(), two.detach(), rtol=0, atol=1e-12)
         assert not torch.equal(one, before)
     for name in STATISTICS:
@@ -47,7 +53,9 @@ def test_in_single_precision_it_stays_close() -> None:
     other = copy.deepcopy(module)
     order = RNG(1).integers(12, size=50)
     ours = single_image.descend(module, x, y, order, step_size=0.05, window=50)
-    theirs = descend_autograd(other, other[0].bias, x, y, order, step_size=0.05, window=50, loss="cross entropy")
+    theirs = descend_autograd(
+        other, other[0].bias, x, y, order, step_size=0.05, window=50, loss="cross entropy"
+    )
     np.testing.assert_allclose(ours.trajectory, theirs.trajectory, rtol=1e-3)
     assert module[0].bias.dtype == torch.float32 and ours.rounding.max() < 8
 
@@ -55,13 +63,19 @@ def test_in_single_precision_it_stays_close() -> None:
 def test_the_network_of_the_paper_has_as_many_parameters_and_sees_a_corner_of_25_by_25() -> None:
     module = modules.two_convolutions((3, 32, 32), RNG(0))
     assert sum(one.numel() for one in module.parameters()) == 1_080_577
-    whole = nn.Sequential(*(layer for layer in module if type(layer).__name__ != "_Corner"))  # nothing cut off
+    # nothing cut off
+    whole = nn.Sequential(*(layer for layer in module if type(layer).__name__ != "_Corner"))
     x = torch.from_numpy(RNG(1).uniform(-1, 1, (4, 3, 32, 32)).astype(np.float32)).requires_grad_()
     torch.testing.assert_close(whole(x), module(x))
     (seen,) = torch.autograd.grad(whole(x).sum(), x)
-    assert (seen[:, :, :25, :25] != 0).any() and not seen[:, :, 25:].any() and not seen[:, :, :, 25:].any()
+    assert (
+        (seen[:, :, :25, :25] != 0).any()
+        and not seen[:, :, 25:].any()
+        and not seen[:, :, :, 25:].any()
+    )
     with pytest.raises(ValueError, match="allowed 25 to 33"):
-        modules.two_convolutions((3, 34, 34), RNG(0))  # from there on the second pooling has more than one window
+        # from there on the second pooling has more than one window
+        modules.two_convolutions((3, 34, 34), RNG(0))
     bound = 1 / math.sqrt(3 * 32 * 32)
     assert 0.9 * bound < module[0].bias.abs().max() <= bound
 
@@ -75,7 +89,10 @@ def test_probes_see_the_running_network_and_change_nothing() -> None:
         probes={"bias": lambda one: one[0].bias.detach().numpy().ravel().copy()}, dims={"bias": ("neuron",)},
     )  # fmt: skip
     single_image.descend(plain, x, y, order, step_size=0.05, window=12)
-    assert all(torch.equal(one, two) for one, two in zip(module.parameters(), plain.parameters(), strict=True))
+    assert all(
+        torch.equal(one, two)
+        for one, two in zip(module.parameters(), plain.parameters(), strict=True)
+    )
     np.testing.assert_array_equal(seen.bias[0], start[0].bias.detach().numpy().ravel())
     np.testing.assert_array_equal(seen.bias[2], module[0].bias.detach().numpy().ravel())
     assert seen.probe_step.values.tolist() == [0, 24, 48] and seen.sizes["window"] == 4

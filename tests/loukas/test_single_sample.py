@@ -1,4 +1,6 @@
-"""The compiled loop of single samples against automatic differentiation, hand cases and its own contract."""
+"""The compiled loop of single samples against automatic differentiation, hand cases and its own
+contract.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +15,12 @@ from simplicity.nets.loop import Diverged
 RNG = np.random.default_rng
 
 
-def problem(loss: str = "squares", identity: bool = True, sizes: tuple[int, ...] = (6, 6, 9, 5, 1), n: int = 20):
+def problem(
+    loss: str = "squares",
+    identity: bool = True,
+    sizes: tuple[int, ...] = (6, 6, 9, 5, 1),
+    n: int = 20,
+):
     rng = RNG(5)
     x = rng.standard_normal((n, sizes[0]))
     y = (x[:, 0] * x[:, 1] > 0).astype(float) if loss == "cross entropy" else np.sin(2 * x[:, 0])
@@ -23,7 +30,9 @@ def problem(loss: str = "squares", identity: bool = True, sizes: tuple[int, ...]
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("loss", ["squares", "cross entropy"])
 @pytest.mark.parametrize("train_first", [False, True])
-def test_two_thousand_steps_equal_automatic_differentiation_in_network_and_statistics(loss, train_first, batch):
+def test_two_thousand_steps_equal_automatic_differentiation_in_network_and_statistics(
+    loss, train_first, batch
+):
     start, x, y = problem(loss, identity=not train_first)
     order = with_replacement(20, 2000 * batch, RNG(1))
     rates = np.linspace(0.05, 0.02, 20)
@@ -37,11 +46,15 @@ def test_two_thousand_steps_equal_automatic_differentiation_in_network_and_stati
         schedule=(0, 3, 20), probes={"size": lambda one: np.linalg.norm(one[2].weight.detach().numpy())},
     )  # fmt: skip
     for layer, (weight, bias) in enumerate(zip(*network, strict=True)):
-        np.testing.assert_allclose(weight, module[2 * layer].weight.detach().numpy(), rtol=0, atol=1e-9)
+        np.testing.assert_allclose(
+            weight, module[2 * layer].weight.detach().numpy(), rtol=0, atol=1e-9
+        )
         np.testing.assert_allclose(bias, module[2 * layer].bias.detach().numpy(), rtol=0, atol=1e-9)
     for name in [*single_sample.STATISTICS, "size", "step", "probe_step"]:
         if name != "rounding":
-            np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-6, atol=1e-12, err_msg=name)
+            np.testing.assert_allclose(
+                ours[name], theirs[name], rtol=1e-6, atol=1e-12, err_msg=name
+            )
     assert abs(network.weights[1] - start.weights[1]).max() > 1e-2  # it did learn
     assert (network.weights[0] == start.weights[0]).all() != train_first
 
@@ -73,8 +86,9 @@ def test_with_the_identity_a_step_of_the_bias_is_the_slope_up_to_rounding_and_el
 
 
 def test_one_step_by_hand():
-    # f(x) = 2 relu(x + 1) + 0.5 at x = 2, y = 5: f = 6.5, eps = 1.5, df/db_1 = 2, so db_1 = -0.1 * 1.5 * 2 = -0.3,
-    # d w_2 = -0.1 * 1.5 * 3 = -0.45, d b_2 = -0.15. At x = -3 the neuron is off: f = 0.35, eps = 0.65, only b_2 moves.
+    # f(x) = 2 relu(x + 1) + 0.5 at x = 2, y = 5: f = 6.5, eps = 1.5, df/db_1 = 2, so db_1 = -0.1 *
+    # 1.5 * 2 = -0.3, d w_2 = -0.1 * 1.5 * 3 = -0.45, d b_2 = -0.15. At x = -3 the neuron is off: f
+    # = 0.35, eps = 0.65, only b_2 moves.
     start = FullyConnected((np.eye(1), np.array([[2.0]])), (np.array([1.0]), np.array([0.5])))
     x, y = np.array([[2.0], [-3.0]]), np.array([5.0, 1.0])
     network, found = descend(start, x, y, np.array([0, 1]), step_size=0.1, window=1, trace=True)
@@ -104,7 +118,8 @@ def test_a_run_cut_into_two_is_the_same_run():
     rest, second = descend(half, x, y, order[100:], **settings, origin=start.biases[0])
     np.testing.assert_array_equal(whole.weights[1], rest.weights[1])
     np.testing.assert_array_equal(all_of_it.distance[5:], second.distance)
-    np.testing.assert_array_equal(start.biases[0], problem("cross entropy")[0].biases[0])  # what was given stays
+    # what was given stays
+    np.testing.assert_array_equal(start.biases[0], problem("cross entropy")[0].biases[0])
 
 
 def test_probes_change_nothing_and_see_the_network_at_their_windows():
@@ -116,7 +131,11 @@ def test_probes_change_nothing_and_see_the_network_at_their_windows():
         dims={"bias": ("neuron",)},
     )  # fmt: skip
     np.testing.assert_array_equal(plain.weights[2], seen.weights[2])
-    assert found.bias.dims == ("probe", "neuron") and found.probe_step.values.tolist() == [0, 80, 200]
+    assert found.bias.dims == ("probe", "neuron") and found.probe_step.values.tolist() == [
+        0,
+        80,
+        200,
+    ]
     np.testing.assert_array_equal(found.bias[0], start.biases[0])
     np.testing.assert_array_equal(found.bias[2], seen.biases[0])
 
@@ -124,11 +143,19 @@ def test_probes_change_nothing_and_see_the_network_at_their_windows():
 def test_confident_mistakes_do_not_overflow_and_divergence_is_told():
     start = FullyConnected((np.eye(1), np.array([[400.0]])), (np.zeros(1), np.zeros(1)))
     _, found = descend(
-        start, np.array([[1.0]]), np.array([0.0]), np.zeros(1, int), step_size=1e-9, window=1, loss="cross entropy"
+        start,
+        np.array([[1.0]]),
+        np.array([0.0]),
+        np.zeros(1, int),
+        step_size=1e-9,
+        window=1,
+        loss="cross entropy",
     )
     assert found.loss.item() == pytest.approx(400) and np.isfinite(found.epsilon.item())
     start, x, y = problem()
-    with pytest.raises(Diverged, match=r"not finite before step \d+: step_size 9, n 20, single samples"):
+    with pytest.raises(
+        Diverged, match=r"not finite before step \d+: step_size 9, n 20, single samples"
+    ):
         descend(start, x, 10 * y, passes(20, 10, RNG(1)), step_size=9.0, window=20)
     with pytest.raises(ValueError, match="whole windows of 7 steps"):
         descend(start, x, y, passes(20, 10, RNG(1)), step_size=0.1, window=7)

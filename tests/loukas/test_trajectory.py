@@ -25,12 +25,16 @@ def test_the_trace_of_a_run_gives_the_statistics_of_the_compiled_loop():
     rng = RNG(0)
     x = rng.standard_normal((20, 6))
     start = nets.torch_default((6, 6, 9, 1), rng, identity=True)
-    network, found = descend(start, x, np.sin(x[:, 0]), passes(20, 5, rng), step_size=0.02, window=20, trace=True)
+    network, found = descend(
+        start, x, np.sin(x[:, 0]), passes(20, 5, rng), step_size=0.02, window=20, trace=True
+    )
     bias = np.concatenate([found.traced_bias.values, network.biases[0][None]])
     for late, name in ((False, "trajectory"), (True, "late")):
         ours = trajectory.normalised(bias, found.traced_epsilon.values, 0.02, late=late)
         np.testing.assert_allclose(ours.reshape(5, 20).mean(axis=1), found[name], rtol=1e-9)
-    floor = trajectory.rounding_floor(bias[:-1], found.length.mean().item(), 0.02, found.traced_epsilon.values)
+    floor = trajectory.rounding_floor(
+        bias[:-1], found.length.mean().item(), 0.02, found.traced_epsilon.values
+    )
     assert (floor > 0).all() and floor.min() < 1e-12
 
 
@@ -49,8 +53,12 @@ def test_epsilon_is_the_derivative_and_the_released_one_its_reciprocal():
 
     derivative = np.abs(loss(p + step) - loss(p - step)) / (2 * step)
     np.testing.assert_allclose(trajectory.epsilon_cross_entropy(p, y), derivative, rtol=1e-4)
-    np.testing.assert_allclose(trajectory.released_epsilon_cross_entropy(p, y), 1 / derivative, rtol=1e-4)
-    np.testing.assert_allclose(trajectory.epsilon_squares(np.array([1.5, -1.0]), np.array([1.0, 1.0])), [0.5, 2])
+    np.testing.assert_allclose(
+        trajectory.released_epsilon_cross_entropy(p, y), 1 / derivative, rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        trajectory.epsilon_squares(np.array([1.5, -1.0]), np.array([1.0, 1.0])), [0.5, 2]
+    )
 
 
 def test_the_first_epoch_below_a_loss_is_counted_from_one_and_may_not_exist():
@@ -64,7 +72,8 @@ def test_the_first_epoch_below_a_loss_is_counted_from_one_and_may_not_exist():
 
 def test_strictly_ordered_epochs_are_counted():
     curves = np.array([[0.0, 0.0, 2.0, 1.0], [1.0, 0.0, 1.0, 2.0], [2.0, 3.0, 3.0, 3.0]])
-    assert trajectory.strictly_ordered(curves) == 0.5  # the second has a tie, the third a wrong order
+    # the second has a tie, the third a wrong order
+    assert trajectory.strictly_ordered(curves) == 0.5
 
 
 def test_rank_correlation_equals_scipy_and_is_undefined_for_a_constant():
@@ -80,15 +89,21 @@ def test_the_bootstrap_draws_seeds_and_contains_what_it_should():
     assert null.low < 0 < null.high and null.missing == 0
     strong = trajectory.spearman_over_seeds([1, 2, 3, 4], noise + 10 * np.arange(4))
     assert strong.low > 0.9
-    # seeds that are copies of one another say no more than one of them, and rows drawn singly would say four times as much
+    # seeds that are copies of one another say no more than one of them, and rows drawn singly would
+    # say four times as much
     copies = trajectory.spearman_over_seeds([1, 2, 3, 4], np.tile(noise[:1], (10, 1)))
-    assert copies.low == copies.high == pytest.approx(stats.spearmanr([1, 2, 3, 4], noise[0]).statistic)
+    assert (
+        copies.low
+        == copies.high
+        == pytest.approx(stats.spearmanr([1, 2, 3, 4], noise[0]).statistic)
+    )
 
 
 def test_shuffled_conditions_have_no_order_and_the_spread_of_a_permutation_test():
     values = RNG(2).standard_normal((10, 4)) + 10 * np.arange(4)
     found = trajectory.shuffled([1, 2, 3, 4], values, RNG(3), draws=4000)
-    # Within a seed the ranks of conditions are exchangeable: a mean of ten independent correlations of 4, each of variance 1/3.
+    # Within a seed the ranks of conditions are exchangeable: a mean of ten independent correlations
+    # of 4, each of variance 1/3.
     assert abs(found.mean()) < 0.01 and found.std() == pytest.approx(np.sqrt(1 / 3 / 10), rel=0.06)
 
 
@@ -116,7 +131,9 @@ def test_a_correlation_within_conditions_does_not_see_their_order_and_draws_whol
     # All conditions of a seed share one number: forty runs are ten, and the interval is as wide.
     shared = rng.standard_normal((10, 1)) + np.zeros((10, 4))
     other = 0.5 * shared + rng.standard_normal((10, 1))
-    four, one = (trajectory.spearman_within(shared[:, :k], other[:, :k] + np.zeros((10, k))) for k in (4, 1))
+    four, one = (
+        trajectory.spearman_within(shared[:, :k], other[:, :k] + np.zeros((10, k))) for k in (4, 1)
+    )
     assert four.high - four.low == pytest.approx(one.high - one.low)
 
 

@@ -1,4 +1,6 @@
-"""The experiments on the first bias: their settings, their judgement on both sides of each criterion, and their instruments."""
+"""The experiments on the first bias: their settings, their judgement on both sides of each
+criterion, and their instruments.
+"""
 
 import dataclasses
 
@@ -13,7 +15,13 @@ from simplicity.evidence.claims import cells_where
 from simplicity.grid import groups, run
 from simplicity.grid.groups import Runs
 from simplicity.loukas import cosine, little_network
-from simplicity.loukas.experiments import batch_order, bias_identity, cosine_task, released_statistic, window_average
+from simplicity.loukas.experiments import (
+    batch_order,
+    bias_identity,
+    cosine_task,
+    released_statistic,
+    window_average,
+)
 from simplicity.loukas.pictures import trajectory as plot
 
 F = cosine.FREQUENCIES
@@ -96,7 +104,9 @@ def test_an_order_that_is_reversed_at_the_early_epoch_is_a_question_of_our_own()
     found = failed(made_up_cosine(rising, reverse))
     assert "L31.early" in found and "L8.end" not in found
     # The level still is the slope; only now the slope at the end tells it as well.
-    (now,) = (one for one in cosine_task.checks(made_up_cosine(rising, reverse)) if one.claim == "L32")
+    (now,) = (
+        one for one in cosine_task.checks(made_up_cosine(rising, reverse)) if one.claim == "L32"
+    )
     assert now.passed and now.control.passed is False
 
 
@@ -145,7 +155,9 @@ def test_the_smallest_run_makes_every_check_and_says_why_none_is_judged():
     reasons = {one.id: one.control.why for one in found if one.passed is None}
     assert len(found) == len({one.id for one in found}) == 16
     assert reasons["L18.total"] == "5 seeds, 10 are needed" and "L8.end" not in reasons
-    other = made_up.runs(cosine_task, dataclasses.replace(few, n=20), lambda run: values_of(run, rising))
+    other = made_up.runs(
+        cosine_task, dataclasses.replace(few, n=20), lambda run: values_of(run, rising)
+    )
     judged = [one.id for one in cosine_task.checks(other) if one.passed is not None]
     assert judged == ["L9.steps"]
 
@@ -161,7 +173,8 @@ def test_variants_change_what_they_say():
     np.testing.assert_array_equal(permuted.y_test, plain.y_test)
     assert (permuted.y != plain.y).any()
     turned = cosine_task.task(cosine_run(variant="another plane"))
-    np.testing.assert_allclose(turned.x @ turned.x.T, plain.x @ plain.x.T, atol=1e-9)  # the same points of another plane
+    # the same points of another plane
+    np.testing.assert_allclose(turned.x @ turned.x.T, plain.x @ plain.x.T, atol=1e-9)
     np.testing.assert_allclose(turned.plane @ turned.basis.T, turned.x, atol=1e-9)
     assert abs(turned.x - plain.x).max() > 0.1
     assert (cosine_task.task(cosine_run(variant="constant target")).y == 1).all()
@@ -169,7 +182,8 @@ def test_variants_change_what_they_say():
 
 def test_half_the_step_is_the_same_training_in_twice_the_steps():
     whole, half = (
-        cosine_task.measure(cosine_run(variant=v, frequency=0.5, n=50, epochs=200)) for v in ("plain", "half the step")
+        cosine_task.measure(cosine_run(variant=v, frequency=0.5, n=50, epochs=200))
+        for v in ("plain", "half the step")
     )
     np.testing.assert_array_equal(whole.epoch, half.epoch)
     np.testing.assert_allclose(half.average, whole.average, rtol=0.15)
@@ -197,7 +211,9 @@ def test_gaps_of_windows_by_hand():
 
 def test_independent_draws_have_the_exponent_one_half_and_a_constant_gap_has_none():
     draws = np.random.default_rng(0).exponential(size=64 * 256)
-    one, fixed = (window_average.gaps(part, np.ones_like(part)) for part in (draws, np.full(640, 1.5)))
+    one, fixed = (
+        window_average.gaps(part, np.ones_like(part)) for part in (draws, np.full(640, 1.5))
+    )
     (half,), (none,) = (
         window_average.exponents(xr.Dataset({"gap": (("cell", "window"), gap[None])}))
         for gap in (one, fixed)
@@ -217,7 +233,15 @@ def test_a_bracket_counts_both_sides_and_no_step_of_a_fitted_sample(eps: float, 
 @pytest.mark.parametrize("kind", little_network.PARTS)
 def test_the_little_networks_are_functions_of_x_plus_b(kind):
     unshared, shared = (little_network.Network(kind, one, seed=1) for one in (False, True))
-    x = torch.randn(1, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    x = torch.randn(
+        1,
+        1,
+        8,
+        8,
+        dtype=torch.float64,
+        generator=torch.Generator().manual_seed(0),
+        requires_grad=True,
+    )
     for network, same in ((unshared, True), (shared, False)):
         by_x, by_b = torch.autograd.grad(network(x).sum(), [x, network.bias])
         assert (by_x.shape[2:] == by_b.shape[1:]) is same

@@ -57,7 +57,8 @@ def test_the_match_lasts(accuracies: tuple[float, ...], at: int | None):
 
 def test_the_authors_average_runs_before_they_look():
     early, late = run_of(0.5, 0.9, 0.9, 0.9), run_of(0.5, 0.5, 0.7, 0.9)
-    # The mean of 1 - h exceeds 1 - h(0.8) = 0.278 bit first where it is (0.531 + 0.119) / 2, at index 2.
+    # The mean of 1 - h exceeds 1 - h(0.8) = 0.278 bit first where it is (0.531 + 0.119) / 2, at
+    # index 2.
     reading = linear_phase.as_authors(np.stack([early, late]))
     assert (
         reading.match == 2
@@ -224,7 +225,8 @@ def test_tables_have_every_test_point_and_every_scored_training_point():
 
 
 def test_the_sinusoids_line_and_wave_are_what_the_sheet_of_the_law_says():
-    # P[sign <w, x> = y] is 0.6706 at (1.7, 1.7) and 0.771 at (1, 3): numerical integrals of the law.
+    # P[sign <w, x> = y] is 0.6706 at (1.7, 1.7) and 0.771 at (1, 3): numerical integrals of the
+    # law.
     for settings, agree in (({}, 0.6706), ({"amplitude": 1.0, "frequency": 3.0}, 0.771)):
         samples, _ = sinusoid.draw(
             sinusoid.Run(dim=2, samples=200, test_samples=100_000, **settings)
@@ -279,7 +281,9 @@ def test_information_is_compared_where_it_is_half_as_much_again():
     found = information.information(tables)
     at, back = linear_phase.where_gained(tables, 1.5)
     level = 1.5 * found.simple[0]
-    assert at == 1 and (1 - back) * found.network[1] + back * found.network[0] == pytest.approx(level)
+    assert at == 1 and (1 - back) * found.network[1] + back * found.network[0] == pytest.approx(
+        level
+    )
     assert linear_phase.at_gained(tables, found.network) == pytest.approx(level)
     assert linear_phase.where_gained(tables[:1]) is None
     assert np.isnan(linear_phase.at_gained(tables[:1], found.network[:1]))

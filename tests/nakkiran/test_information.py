@@ -1,4 +1,6 @@
-"""Performance correlation: exact tables, a second implementation by sums, bias and coverage of the estimator by simulation."""
+"""Performance correlation: exact tables, a second implementation by sums, bias and coverage of the
+estimator by simulation.
+"""
 
 import itertools
 
@@ -11,7 +13,16 @@ from simplicity.data import streams
 from simplicity.nakkiran import information
 
 TABLE = np.zeros((2, 2, 2), dtype=int)  # axes F, Y, L; the worked example
-for cell, count in {"000": 380, "100": 20, "001": 60, "101": 40, "010": 30, "110": 70, "011": 20, "111": 380}.items():
+for cell, count in {
+    "000": 380,
+    "100": 20,
+    "001": 60,
+    "101": 40,
+    "010": 30,
+    "110": 70,
+    "011": 20,
+    "111": 380,
+}.items():
     TABLE[tuple(int(digit) for digit in cell)] = count
 
 
@@ -26,7 +37,9 @@ def joint(y_given: dict[tuple[int, int, int], float]) -> np.ndarray:
 def independent_errors(a: float, b: float) -> np.ndarray:
     """F and L of accuracies a and b, independent given a balanced Y."""
     cells = itertools.product((0, 1), repeat=3)
-    return joint({(f, y, s): 0.5 * (a if f == y else 1 - a) * (b if s == y else 1 - b) for f, y, s in cells})
+    return joint(
+        {(f, y, s): 0.5 * (a if f == y else 1 - a) * (b if s == y else 1 - b) for f, y, s in cells}
+    )
 
 
 def by_sums(counts: np.ndarray) -> dict[str, float]:
@@ -36,7 +49,9 @@ def by_sums(counts: np.ndarray) -> dict[str, float]:
     for f, y, s in itertools.product(range(p.shape[0]), repeat=3):
         if p[f, y, s] > 0:
             network += p[f, y, s] * np.log2(p[f, y].sum() / (p[f].sum() * p[:, y].sum()))
-            beyond += p[f, y, s] * np.log2(p[f, y, s] * p[:, :, s].sum() / (p[f, :, s].sum() * p[:, y, s].sum()))
+            beyond += p[f, y, s] * np.log2(
+                p[f, y, s] * p[:, :, s].sum() / (p[f, :, s].sum() * p[:, y, s].sum())
+            )
     return {"network": network, "beyond": beyond, "mu": network - beyond}
 
 
@@ -45,7 +60,13 @@ def by_sums(counts: np.ndarray) -> dict[str, float]:
 
 def test_the_worked_table_by_the_plug_in():
     found = information.information(TABLE)
-    expected = {"network": 0.500533, "simple": 0.278072, "shared": 0.342518, "beyond": 0.242852, "mu": 0.257682}
+    expected = {
+        "network": 0.500533,
+        "simple": 0.278072,
+        "shared": 0.342518,
+        "beyond": 0.242852,
+        "mu": 0.257682,
+    }
     for name, value in expected.items():
         assert getattr(found, name) == pytest.approx(value, abs=1e-6)
 
@@ -62,19 +83,34 @@ def test_the_standard_error_of_the_worked_table():
 
 def cases() -> dict[str, tuple[np.ndarray, tuple[float, float, float, float]]]:
     same = joint(
-        {(y if right else 1 - y, y, y if right else 1 - y): 0.5 * (0.8 if right else 0.2) for y in (0, 1) for right in (0, 1)}
+        {
+            (y if right else 1 - y, y, y if right else 1 - y): 0.5 * (0.8 if right else 0.2)
+            for y in (0, 1)
+            for right in (0, 1)
+        }
     )
     noisy = {}
     for y, right, kept in itertools.product((0, 1), repeat=3):
         simple = y if right else 1 - y
-        noisy[simple if kept else 1 - simple, y, simple] = 0.5 * (0.8 if right else 0.2) * (0.9 if kept else 0.1)
+        noisy[simple if kept else 1 - simple, y, simple] = (
+            0.5 * (0.8 if right else 0.2) * (0.9 if kept else 0.1)
+        )
     exclusive = joint({(f, f ^ s, s): 0.25 for f in (0, 1) for s in (0, 1)})
-    perfect = joint({(y, y, y if right else 1 - y): 0.5 * (0.8 if right else 0.2) for y in (0, 1) for right in (0, 1)})
+    perfect = joint(
+        {
+            (y, y, y if right else 1 - y): 0.5 * (0.8 if right else 0.2)
+            for y in (0, 1)
+            for right in (0, 1)
+        }
+    )
     return {
         "F = L": (same, (0.278072, 0.278072, 0.0, 0.278072)),
         "F = L with noise": (joint(noisy), (0.173254, 0.278072, 0.0, 0.173254)),
         # 1 - h(0.68) = 1 - 0.68 * 0.556393 - 0.32 * 1.643856
-        "independent given Y": (independent_errors(0.8, 0.8), (0.278072, 0.278072, 0.182453, 0.095619)),
+        "independent given Y": (
+            independent_errors(0.8, 0.8),
+            (0.278072, 0.278072, 0.182453, 0.095619),
+        ),
         "exclusive or": (exclusive, (0.0, 0.0, 1.0, -1.0)),
         "F = Y": (perfect, (1.0, 0.278072, 0.721928, 0.278072)),
     }
@@ -84,7 +120,9 @@ def cases() -> dict[str, tuple[np.ndarray, tuple[float, float, float, float]]]:
 def test_exact_reference_cases(name):
     counts, expected = cases()[name]
     found = information.information(counts)
-    assert (found.network, found.simple, found.beyond, found.mu) == pytest.approx(expected, abs=1e-6)
+    assert (found.network, found.simple, found.beyond, found.mu) == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -101,7 +139,11 @@ def test_mutual_information_agrees_with_another_library():
     rng = streams.generator(1, streams.TEST)
     f, y, simple = rng.integers(0, 3, size=(3, 500))
     found = information.information(information.table(f, y, simple, classes=3))
-    for value, pair in ((found.network, (f, y)), (found.simple, (simple, y)), (found.shared, (f, simple))):
+    for value, pair in (
+        (found.network, (f, y)),
+        (found.simple, (simple, y)),
+        (found.shared, (f, simple)),
+    ):
         assert value == pytest.approx(mutual_info_score(*pair) / np.log(2), abs=1e-12)
 
 
@@ -111,7 +153,9 @@ def test_mu_is_symmetric_bounded_and_blind_to_renaming():
         counts = rng.integers(0, 40, size=(2, 2, 2))
         found = information.information(counts)
         for axes in itertools.permutations(range(3)):
-            assert information.information(counts.transpose(axes)).mu == pytest.approx(found.mu, abs=1e-12)
+            assert information.information(counts.transpose(axes)).mu == pytest.approx(
+                found.mu, abs=1e-12
+            )
         assert -1 <= found.mu <= min(found.network, found.simple, found.shared) + 1e-12
         assert information.information(counts[::-1]) == pytest.approx(found, abs=1e-12)
 
@@ -121,24 +165,39 @@ def test_mu_is_symmetric_bounded_and_blind_to_renaming():
 
 def test_a_table_counts_by_hand_and_has_the_axes_network_label_simple():
     counts = information.table([0, 1, 1, 1], [0, 0, 1, 1], [0, 1, 1, 1])
-    assert counts[0, 0, 0] == 1 and counts[1, 0, 1] == 1 and counts[1, 1, 1] == 2 and counts.sum() == 4
+    assert (
+        counts[0, 0, 0] == 1 and counts[1, 0, 1] == 1 and counts[1, 1, 1] == 2 and counts.sum() == 4
+    )
     first, second = information.accuracies(counts)
     assert first == 0.75 and second == 0.75
-    assert information.accuracies(information.table([1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1])) == (0.25, 0.75)
+    assert information.accuracies(information.table([1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1])) == (
+        0.25,
+        0.75,
+    )
 
 
 def test_many_checkpoints_at_once_are_each_the_one_alone():
     rng = streams.generator(3, streams.TEST)
-    f, y, simple = rng.integers(0, 2, size=(5, 4, 300)), rng.integers(0, 2, size=300), rng.integers(0, 2, size=300)
+    f, y, simple = (
+        rng.integers(0, 2, size=(5, 4, 300)),
+        rng.integers(0, 2, size=300),
+        rng.integers(0, 2, size=300),
+    )
     counts = information.table(f, y, simple)
     assert counts.shape == (5, 4, 2, 2, 2)
-    whole, errors, test = information.information(counts), information.standard_error(counts), information.g_test(counts)
+    whole, errors, test = (
+        information.information(counts),
+        information.standard_error(counts),
+        information.g_test(counts),
+    )
     for place in itertools.product(range(5), range(4)):
         alone = information.table(f[place], y, simple)
         np.testing.assert_array_equal(counts[place], alone)
         assert whole.mu[place] == pytest.approx(float(information.information(alone).mu), abs=1e-12)
         assert errors[place] == pytest.approx(float(information.standard_error(alone)), abs=1e-12)
-        assert test.p_value[place] == pytest.approx(float(information.g_test(alone).p_value), abs=1e-12)
+        assert test.p_value[place] == pytest.approx(
+            float(information.g_test(alone).p_value), abs=1e-12
+        )
 
 
 @pytest.mark.parametrize("bad", [[0, 1, 2], [0, 1, -1], [0.0, 1.0, 0.0], [0, 1]])
@@ -156,13 +215,24 @@ def test_an_unknown_estimator_is_refused():
 
 
 def test_information_against_accuracy():
-    at = {0.55: 0.0072, 0.573: 0.0154, 0.6: 0.0290, 0.7: 0.1187, 0.8: 0.2781, 0.8721: 0.4483, 0.9: 0.5310, 0.99: 0.9192, 1: 1.0}
+    at = {
+        0.55: 0.0072,
+        0.573: 0.0154,
+        0.6: 0.0290,
+        0.7: 0.1187,
+        0.8: 0.2781,
+        0.8721: 0.4483,
+        0.9: 0.5310,
+        0.99: 0.9192,
+        1: 1.0,
+    }
     np.testing.assert_allclose(information.from_accuracy(list(at)), list(at.values()), atol=5e-5)
     assert information.from_accuracy(0.5) == 0
 
 
 def test_asymmetric_errors_leave_that_curve_upward_and_unbalanced_labels_may_leave_it_downward():
-    upward = joint({(0, 0, 0): 0.5, (0, 1, 0): 0.2, (1, 1, 0): 0.3})  # accuracy 0.8, balanced Y, all errors on Y = 1
+    # accuracy 0.8, balanced Y, all errors on Y = 1
+    upward = joint({(0, 0, 0): 0.5, (0, 1, 0): 0.2, (1, 1, 0): 0.3})
     assert information.information(upward).network > information.from_accuracy(0.8) + 0.05
     downward = joint({(0, 0, 0): 0.9, (0, 1, 0): 0.1})  # accuracy 0.9 by always saying 0
     assert information.information(downward).network == pytest.approx(0, abs=1e-12)
@@ -170,7 +240,9 @@ def test_asymmetric_errors_leave_that_curve_upward_and_unbalanced_labels_may_lea
 
 @pytest.mark.parametrize(("a", "b"), [(0.8, 0.8), (0.9, 0.7), (0.97, 0.87)])
 def test_the_null_is_the_mu_of_independent_errors(a, b):
-    assert information.information(independent_errors(a, b)).mu == pytest.approx(float(information.mu_null(a, b)), abs=1e-6)
+    assert information.information(independent_errors(a, b)).mu == pytest.approx(
+        float(information.mu_null(a, b)), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(("a", "b"), [(0.8, 0.8), (0.9, 0.7), (0.97, 0.87), (1.0, 0.8)])
@@ -179,7 +251,9 @@ def test_the_nested_value_is_the_mu_of_errors_that_f_shares_with_l(a, b):
     cells = {}
     for y in (0, 1):
         cells |= {(y, y, y): b / 2, (y, y, 1 - y): (a - b) / 2, (1 - y, y, 1 - y): (1 - a) / 2}
-    assert information.information(joint(cells)).mu == pytest.approx(float(information.mu_nested(a, b)), abs=1e-6)
+    assert information.information(joint(cells)).mu == pytest.approx(
+        float(information.mu_nested(a, b)), abs=1e-6
+    )
 
 
 def test_the_retention_index_is_zero_at_the_null_one_at_the_most_and_undefined_without_room():
@@ -188,16 +262,21 @@ def test_the_retention_index_is_zero_at_the_null_one_at_the_most_and_undefined_w
     assert information.retention_index(null, null, network, simple) == 0
     assert information.retention_index(simple, null, network, simple) == pytest.approx(1)
     assert np.isnan(information.retention_index(simple, information.mu_null(1.0, 0.8), 1.0, simple))
-    # the paper's recorded MNIST run at T0, by its sheet: mu .354, accuracies from I .46 and .446, null .238, index .56
+    # the paper's recorded MNIST run at T0, by its sheet: mu .354, accuracies from I .46 and .446,
+    # null .238, index .56
     assert information.retention_index(0.354, 0.238, 0.46, 0.446) == pytest.approx(0.56, abs=0.005)
 
 
 def test_flipped_labels_have_the_accuracy_and_the_mu_of_the_null():
     rng = streams.generator(4, streams.TEST)
     y = rng.integers(0, 2, size=200_000)
-    counts = information.table(information.flipped(y, 0.9, rng), y, information.flipped(y, 0.8, rng))
+    counts = information.table(
+        information.flipped(y, 0.9, rng), y, information.flipped(y, 0.8, rng)
+    )
     assert information.accuracies(counts) == pytest.approx((0.9, 0.8), abs=0.005)
-    assert information.information(counts).mu == pytest.approx(float(information.mu_null(0.9, 0.8)), abs=0.006)
+    assert information.information(counts).mu == pytest.approx(
+        float(information.mu_null(0.9, 0.8)), abs=0.006
+    )
 
 
 # --- the estimator
@@ -218,7 +297,9 @@ def test_the_bias_of_the_plug_in_follows_the_degrees_of_freedom_and_miller_madow
     for name, expected in {"network": k, "beyond": 2 * k, "mu": -k}.items():
         for values, bias in ((getattr(plain, name), expected), (getattr(better, name), 0.0)):
             error = values.std() / np.sqrt(len(values))
-            assert values.mean() - getattr(exact, name) == pytest.approx(bias, abs=3 * error + 0.1 * k)
+            assert values.mean() - getattr(exact, name) == pytest.approx(
+                bias, abs=3 * error + 0.1 * k
+            )
 
 
 def test_with_ten_classes_the_bias_is_as_large_as_a_signal():
@@ -239,7 +320,10 @@ def test_bootstrap_intervals_of_mu_and_of_its_share_cover_the_truth_too():
     tables, rng = draws(TRUTH, 2000, 300, seed=2), streams.generator(2, streams.BATCHES)
     again = information.information(information.bootstrap(tables, 200, rng))
     exact = information.information(TABLE)
-    for values, truth in ((again.mu, exact.mu), (again.mu / again.network, exact.mu / exact.network)):
+    for values, truth in (
+        (again.mu, exact.mu),
+        (again.mu / again.network, exact.mu / exact.network),
+    ):
         low, high = information.interval(values)
         assert 0.9 <= np.mean((low <= truth) & (truth <= high)) <= 0.98
 
@@ -249,14 +333,18 @@ def test_a_bootstrap_keeps_each_total_and_has_the_spread_of_the_delta_method():
     again = information.bootstrap(tables, 2000, streams.generator(0, streams.BATCHES))
     assert again.shape == (2000, 2, 2, 2, 2)
     np.testing.assert_array_equal(again.sum(axis=(-3, -2, -1)), np.tile([1000, 4000], (2000, 1)))
-    np.testing.assert_allclose(information.information(again).mu.std(axis=0), information.standard_error(tables), rtol=0.08)
+    np.testing.assert_allclose(
+        information.information(again).mu.std(axis=0), information.standard_error(tables), rtol=0.08
+    )
 
 
 def test_the_g_test_rejects_as_often_as_it_says_and_sees_what_is_there():
     cells = {}
     for y, right, kept in itertools.product((0, 1), repeat=3):  # F is L with noise: I(F;Y|L) = 0
         simple = y if right else 1 - y
-        cells[simple if kept else 1 - simple, y, simple] = 0.5 * (0.8 if right else 0.2) * (0.9 if kept else 0.1)
+        cells[simple if kept else 1 - simple, y, simple] = (
+            0.5 * (0.8 if right else 0.2) * (0.9 if kept else 0.1)
+        )
     null = joint(cells) / 10**9
     found = information.g_test(draws(null, 2000, 4000))
     assert (found.freedom == 2).all()
@@ -277,7 +365,9 @@ def test_the_g_test_loses_a_degree_for_what_never_happens():
 def test_permuted_predictions_show_the_bias_of_many_classes_and_none_worth_naming_for_two():
     rng = streams.generator(5, streams.TEST)
     y = rng.integers(0, 10, size=900)
-    f, simple = (np.where(rng.random(900) < 0.9, y, rng.integers(0, 10, size=900)) for _ in range(2))
+    f, simple = (
+        np.where(rng.random(900) < 0.9, y, rng.integers(0, 10, size=900)) for _ in range(2)
+    )
     shuffled = rng.permuted(np.tile(f, (50, 1)), axis=1)
     many = information.information(information.table(shuffled, y, simple, 10)).mu
     few = information.information(information.table(shuffled % 2, y % 2, simple % 2, 2)).mu

@@ -56,7 +56,8 @@ def law_of(case: str, accuracy: float = 0.5, share: float = 0.0) -> np.ndarray:
     return laws_of.law(laws_of.rule(case, accuracy, share, 0.8, 0.2))
 
 
-# Typed from a table of reference values: I(F;Y), I(L;Y), I(F;Y|L), mu; F right with 0.8 where not said otherwise, and so is L.
+# Typed from a table of reference values: I(F;Y), I(L;Y), I(F;Y|L), mu; F right with 0.8 where not
+# said otherwise, and so is L.
 BY_HAND = {
     ("equal", 0.8, 1.0): (0.278072, 0.278072, 0, 0.278072),
     ("mixture", 0.74, 0.8): (0.173254, 0.278072, 0, 0.173254),

@@ -243,7 +243,8 @@ def test_an_end_is_told_apart_draw_by_draw_on_both_sides_of_the_threshold():
 def test_the_simple_weight_is_there_after_one_step_and_the_sample_after_n_times_a_logarithm():
     found = two_phases.measure(two_phases.Run(n=400, test_samples=1000))
     assert int(found.settled) == 1
-    # the last sample to be memorised starts at margin -(w(1) + |w_0(k)|) and loses a share 1/n of its error a step
+    # the last sample to be memorised starts at margin -(w(1) + |w_0(k)|) and loses a share 1/n of
+    # its error a step
     assert int(found.memorised) == pytest.approx(
         400 * np.log(1 + float(found.limit) + 0.4), rel=0.02
     )

@@ -15,11 +15,12 @@ Array = NDArray[np.floating]
 
 
 def d_n(w: Array, x: Array, y: Array, prediction: Array | float = 0.0) -> Array:
-    """D_n(w, theta) = 1/n sum_k 1{<w, x_k> > 0} (y_k - h_theta(x_k)) x_k for directions w (q, d); returns (q, d).
+    """D_n(w, theta) = 1/n sum_k 1{<w, x_k> > 0} (y_k - h_theta(x_k)) x_k for directions w (q, d);
+    returns (q, d).
 
-    The force on a neuron: dw_j/dt = a_j D_n(w_j, theta), da_j/dt = <w_j, D_n(w_j, theta)>. With `prediction` 0 it is D_n(w),
-    the force at the start of a small initialisation. The paper's D_n is a set where <w, x_k> = 0; this is its element with
-    eta_k = 0.
+    The force on a neuron: dw_j/dt = a_j D_n(w_j, theta), da_j/dt = <w_j, D_n(w_j, theta)>. With
+    `prediction` 0 it is D_n(w), the force at the start of a small initialisation. The paper's D_n
+    is a set where <w, x_k> = 0; this is its element with eta_k = 0.
     """
     w, x, y = doors.arrays(w=(w, "Q d"), x=(x, "n d"), y=(y, "n"))
     _fits(prediction, y)
@@ -28,7 +29,9 @@ def d_n(w: Array, x: Array, y: Array, prediction: Array | float = 0.0) -> Array:
 
 
 def g_n(w: Array, x: Array, y: Array) -> Array:
-    """G_n(w) = 1/n sum_k y_k max(0, <w, x_k>) for directions w (q, d); returns (q,). Its subdifferential is D_n(., 0)."""
+    """G_n(w) = 1/n sum_k y_k max(0, <w, x_k>) for directions w (q, d); returns (q,). Its
+    subdifferential is D_n(., 0).
+    """
     w, x, y = doors.arrays(w=(w, "Q d"), x=(x, "n d"), y=(y, "n"))
     return np.maximum(w @ x.T, 0.0) @ y / len(y)
 
@@ -40,7 +43,9 @@ def _fits(prediction: Array | float, y: Array) -> None:
 
 
 class TwoOls(NamedTuple):
-    """The theorem's limit: one least-squares fit on the samples with <x, beta*> > 0, one on those with < 0."""
+    """The theorem's limit: one least-squares fit on the samples with <x, beta*> > 0, one on those
+    with < 0.
+    """
 
     plus: Array
     minus: Array
@@ -51,14 +56,18 @@ class TwoOls(NamedTuple):
 
 
 def two_ols(x: Array, y: Array, direction: Array) -> TwoOls:
-    """beta_{n,+-} = (X_+- X_+-^T)^-1 X_+- Y_+- (theorem 4.1); the least-norm solution where a half has fewer than d samples."""
+    """beta_{n,+-} = (X_+- X_+-^T)^-1 X_+- Y_+- (theorem 4.1); the least-norm solution where a half
+    has fewer than d samples.
+    """
     x, y, direction = doors.arrays(x=(x, "n d"), y=(y, "n"), direction=(direction, "d"))
     positive = x @ direction > 0
     return TwoOls(ols(x[positive], y[positive]), ols(x[~positive], y[~positive]), direction)
 
 
 def ols(x: Array, y: Array) -> Array:
-    """Ordinary least squares without intercept, (d,); least-norm where the samples do not determine it."""
+    """Ordinary least squares without intercept, (d,); least-norm where the samples do not determine
+    it.
+    """
     x, y = doors.arrays(x=(x, "N d"), y=(y, "N"))
     return np.linalg.lstsq(x, y, rcond=None)[0]
 
@@ -72,7 +81,8 @@ def mse(prediction: Array, y: Array) -> float:
 def rho(train_mse: float, two_ols_mse: float, y: Array) -> float:
     """Train MSE / train MSE of the two-OLS predictor: 0 is interpolation, 1 the theorem's limit.
 
-    NaN where the two fits interpolate themselves (a half with at most d samples), since 0/0 says nothing.
+    NaN where the two fits interpolate themselves (a half with at most d samples), since 0/0 says
+    nothing.
     """
     doors.number("two_ols_mse", two_ols_mse, low=0)
     (y,) = doors.arrays(y=(y, "n"))
@@ -80,17 +90,20 @@ def rho(train_mse: float, two_ols_mse: float, y: Array) -> float:
 
 
 def signed_cosines(a: Array, w: Array, fits: TwoOls) -> tuple[Array, Array]:
-    """sign(a_j) cos(w_j, beta) and the weight |a_j| |w_j| of each neuron, both (m,), for a (m,), w (m, d).
+    """sign(a_j) cos(w_j, beta) and the weight |a_j| |w_j| of each neuron, both (m,), for a (m,), w
+    (m, d).
 
-    beta is beta_{n,+} for a_j > 0 and beta_{n,-} for a_j < 0: in the theorem's limit every neuron that carries weight is at 1.
-    Unweighted, the count is swamped by neurons that never grew.
+    beta is beta_{n,+} for a_j > 0 and beta_{n,-} for a_j < 0: in the theorem's limit every neuron
+    that carries weight is at 1. Unweighted, the count is swamped by neurons that never grew.
     """
     a, w = doors.arrays(a=(a, "m"), w=(w, f"m {len(fits.plus)}"))
     a, w = (np.asarray(part, dtype=np.float64) for part in (a, w))
     target = np.where(a[:, None] > 0, fits.plus, fits.minus)
     size = np.linalg.norm(w, axis=1)
     lengths = size * np.linalg.norm(target, axis=1)
-    cosine = np.divide(np.sum(w * target, axis=1), lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    cosine = np.divide(
+        np.sum(w * target, axis=1), lengths, out=np.zeros_like(lengths), where=lengths > 0
+    )
     return np.sign(a) * cosine, np.abs(a) * size
 
 
@@ -102,13 +115,19 @@ def weighted_mean(values: Array, weights: Array) -> float:
 
 
 def against_two_ols(
-    predict: Callable[[Array], Array], x: Array, y: Array, x_test: Array, y_test: Array, teacher: Array
+    predict: Callable[[Array], Array],
+    x: Array,
+    y: Array,
+    x_test: Array,
+    y_test: Array,
+    teacher: Array,
 ) -> dict[str, float]:
     """A predictor held against the theorem's limit and against the teacher.
 
-    `train_mse`, `test_mse`: plain MSE with noisy labels. `excess_risk` = E (h(x) - <beta*, x>)^2 over the test inputs.
-    `rho` = train MSE / that of the two OLS fits. `rms_two_ols`, `rms_one_ols`: root mean square over the test inputs of h minus
-    the two fits, and minus a single fit on all samples.
+    `train_mse`, `test_mse`: plain MSE with noisy labels. `excess_risk` = E (h(x) - <beta*, x>)^2
+    over the test inputs. `rho` = train MSE / that of the two OLS fits. `rms_two_ols`,
+    `rms_one_ols`: root mean square over the test inputs of h minus the two fits, and minus a single
+    fit on all samples.
     """
     doors.function("predict", predict)
     x, y, teacher = doors.finite(x=(x, "n d"), y=(y, "n"), teacher=(teacher, "d"))

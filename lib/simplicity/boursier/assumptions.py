@@ -1,9 +1,10 @@
 """Do the theorem's assumptions hold on a sample? (Boursier & Flammarion 2025, theorem 4.1)
 
-A sample can refute an assumption about a law and never prove it. Each finding is a number, the bound it is held against, and
-whether it holds; the bounds that are ours are named as such. One inequality of the paper, numbered (8) there, asks in
-substance, as far as we recall, that the covariance of the inputs be close to the identity, to the order of 1/sqrt(d). Its
-exact form is not known to us, nor are the constants of the others.
+A sample can refute an assumption about a law and never prove it. Each finding is a number, the
+bound it is held against, and whether it holds; the bounds that are ours are named as such. One
+inequality of the paper, numbered (8) there, asks in substance, as far as we recall, that the
+covariance of the inputs be close to the identity, to the order of 1/sqrt(d). Its exact form is not
+known to us, nor are the constants of the others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,13 +19,16 @@ from simplicity.problems import Problem, doors
 
 Array = NDArray[np.floating]
 
-SIGNIFICANCE = 0.01  # of each test below: a sample that meets the assumption is refused once in a hundred
+# of each test below: a sample that meets the assumption is refused once in a hundred
+SIGNIFICANCE = 0.01
 MARGIN = 0.4  # ours: c in |<x, beta*>| >= c |x| / sqrt(d)
 LARGEST_SHARE = 0.25  # ours: of one sample in the sum of noise^4
 
 
 class Finding(NamedTuple):
-    """One assumption: what was measured, its value, what it is held against, and whether it holds."""
+    """One assumption: what was measured, its value, what it is held against, and whether it
+    holds.
+    """
 
     what: str
     value: float
@@ -47,12 +51,17 @@ class Assumptions:
         return next(one for one in self.findings if one.what == what)
 
     def __str__(self) -> str:
-        lines = [f"{one.what:<26} {one.value:9.3g}  {one.bound:<18} {_word(one)}" for one in self.findings]
+        lines = [
+            f"{one.what:<26} {one.value:9.3g}  {one.bound:<18} {_word(one)}"
+            for one in self.findings
+        ]
         return "\n".join(lines)
 
 
 def assumptions(x: Array, noise: Array, teacher: Array, a: Array, w: Array) -> Assumptions:
-    """All findings for inputs x (n, d), noise y - <beta*, x> (n,), beta* (d,) and a start a (m,), w (m, d)."""
+    """All findings for inputs x (n, d), noise y - <beta*, x> (n,), beta* (d,) and a start a (m,), w
+    (m, d).
+    """
     x, noise, teacher = doors.finite(x=(x, "n d"), noise=(noise, "n"), teacher=(teacher, "d"))
     a, w = doors.finite(a=(a, "m"), w=(w, f"m {x.shape[1]}"))
     return Assumptions(
@@ -69,14 +78,18 @@ def assumptions(x: Array, noise: Array, teacher: Array, a: Array, w: Array) -> A
 
 
 def symmetric(x: Array) -> Finding:
-    """Have x and -x the same law? Then odd functions have mean 0: the largest |z| of the means of x_i and x_i^3 over i.
+    """Have x and -x the same law? Then odd functions have mean 0: the largest |z| of the means of
+    x_i and x_i^3 over i.
 
-    z is a mean divided by its standard error without centring, which is exactly 0 on a mirrored sample; the bound is the
-    normal quantile shared over the 2d functions. An asymmetry that leaves these means at 0 is not seen.
+    z is a mean divided by its standard error without centring, which is exactly 0 on a mirrored
+    sample; the bound is the normal quantile shared over the 2d functions. An asymmetry that leaves
+    these means at 0 is not seen.
     """
     (x,) = doors.finite(x=(x, "n d"))
     odd = np.concatenate([x, x**3], axis=1)
-    scores = np.abs(odd.sum(axis=0)) / np.sqrt(np.maximum((odd**2).sum(axis=0), np.finfo(float).tiny))
+    scores = np.abs(odd.sum(axis=0)) / np.sqrt(
+        np.maximum((odd**2).sum(axis=0), np.finfo(float).tiny)
+    )
     bound = float(stats.norm.isf(SIGNIFICANCE / (2 * odd.shape[1])))
     return _at_most("symmetric inputs", float(scores.max()), bound)
 
@@ -93,7 +106,9 @@ def margin(x: Array, teacher: Array) -> Finding:
 
 
 def isotropic(x: Array) -> Finding:
-    """|X X^T / n - I| in operator norm, against 1 / sqrt(d): the substance of (8), with a constant 1 of ours."""
+    """|X X^T / n - I| in operator norm, against 1 / sqrt(d): the substance of (8), with a constant
+    1 of ours.
+    """
     (x,) = doors.finite(x=(x, "n d"))
     value = float(np.linalg.norm(x.T @ x / len(x) - np.eye(x.shape[1]), 2))
     return _at_most("covariance minus identity", value, 1 / np.sqrt(x.shape[1]))
@@ -105,18 +120,28 @@ def centred(noise: Array) -> Finding:
     if len(noise) < 2:
         raise Problem("noise: got 1 sample, allowed 2 or more, since their spread is asked for")
     error = max(float(np.std(noise, ddof=1)) / np.sqrt(len(noise)), np.finfo(float).tiny)
-    return _at_most("centred noise", abs(float(np.mean(noise))) / error, float(stats.norm.isf(SIGNIFICANCE / 2)))
+    return _at_most(
+        "centred noise", abs(float(np.mean(noise))) / error, float(stats.norm.isf(SIGNIFICANCE / 2))
+    )
 
 
 def fourth_moment(noise: Array) -> Finding:
-    """The largest sample's share of sum_k noise_k^4, which goes to 0 with n if and only if the fourth moment is finite."""
+    """The largest sample's share of sum_k noise_k^4, which goes to 0 with n if and only if the
+    fourth moment is finite.
+    """
     (noise,) = doors.finite(noise=(noise, "n"))
     fourth = noise**4
-    return _at_most("largest share of noise^4", float(fourth.max() / max(fourth.sum(), np.finfo(float).tiny)), LARGEST_SHARE)
+    return _at_most(
+        "largest share of noise^4",
+        float(fourth.max() / max(fourth.sum(), np.finfo(float).tiny)),
+        LARGEST_SHARE,
+    )
 
 
 def dominated(a: Array, w: Array) -> Finding:
-    """min_j |a_j| / |w_j| against 1: inequality (3), which keeps the sign of every a_j along the flow."""
+    """min_j |a_j| / |w_j| against 1: inequality (3), which keeps the sign of every a_j along the
+    flow.
+    """
     a, w = doors.finite(a=(a, "m"), w=(w, "m d"))
     size = np.linalg.norm(w, axis=1)
     value = float(np.min(np.abs(a[size > 0]) / size[size > 0], initial=np.inf))
@@ -129,12 +154,19 @@ def both_signs(a: Array) -> Finding:
     return _at_least("neurons of the rarer sign", float(min(np.sum(a > 0), np.sum(a < 0))), 1.0)
 
 
-def side_by_side(samples: Mapping[str, Assumptions]) -> Sequence[tuple[str, str, tuple[Finding, ...]]]:
-    """A row for each assumption: its name, its bound, and its finding on every sample, all of the same n and d."""
+def side_by_side(
+    samples: Mapping[str, Assumptions],
+) -> Sequence[tuple[str, str, tuple[Finding, ...]]]:
+    """A row for each assumption: its name, its bound, and its finding on every sample, all of the
+    same n and d.
+    """
     if not samples:
         raise Problem("samples: got none, allowed at least one")
     reports = list(samples.values())
-    return [(one.what, one.bound, tuple(report[one.what] for report in reports)) for one in reports[0].findings]
+    return [
+        (one.what, one.bound, tuple(report[one.what] for report in reports))
+        for one in reports[0].findings
+    ]
 
 
 def _at_most(what: str, value: float, bound: float) -> Finding:

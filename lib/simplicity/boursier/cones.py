@@ -1,39 +1,55 @@
-"""Gradient descent on a two-layer ReLU network that pays only for what is different: `two_layer.descend`, after alignment.
+"""Gradient descent on a two-layer ReLU network that pays only for what is different:
+`two_layer.descend`, after alignment.
 
-Neurons that are active on the same samples obey the same linear recursion, z <- (I + eta H) z, where
+Neurons that are active on the same samples obey the same linear recursion, z <- (I + eta H) z,
+where
 
     z = (w, a),   H = [[0, D], [D^T, 0]],   D = 1/n sum_{k active} (y_k - h(x_k)) x_k
 
-(Boursier & Flammarion 2025, after early alignment; h, loss and D as in `two_layer`). Their moments M = sum z z^T obey
-M <- (I + eta H) M (I + eta H), their output is x -> <x, M_wa>, and each of them is the product of the (I + eta H) times where
-it was. The engine keeps the neurons in cones of one activation pattern, up to a few samples that the cone *watches*:
+(Boursier & Flammarion 2025, after early alignment; h, loss and D as in `two_layer`). Their moments
+M = sum z z^T obey M <- (I + eta H) M (I + eta H), their output is x -> <x, M_wa>, and each of them
+is the product of the (I + eta H) times where it was. The engine keeps the neurons in cones of one
+activation pattern, up to a few samples that the cone *watches*:
 
-- A cone that watches nothing falls asleep once it turns slowly: a step of it is one of M and of the product, (d + 1)^2 numbers
+- A cone that watches nothing falls asleep once it turns slowly: a step of it is one of M and of the
+  product, (d + 1)^2 numbers
   and not its neurons.
-- The neurons of a cone that watches samples (many chatter for ever across one hyperplane, each with a phase of its own) are
-  stepped one by one, each with the cone's D, which costs O(n d) once a cone, and its own samples' share, O(d).
-- Every neuron has a certificate: an axis u and an angle, within which no sample that is not watched changes sides. The test
+- The neurons of a cone that watches samples (many chatter for ever across one hyperplane, each with
+  a phase of its own) are
+  stepped one by one, each with the cone's D, which costs O(n d) once a cone, and its own samples'
+  share, O(d).
+- Every neuron has a certificate: an axis u and an angle, within which no sample that is not watched
+  changes sides. The test
   |w|^2 <= <w, u>^2 (1 + tan^2) is made after each step; asleep, the bound prod (1 + eta |D|) - 1 on |z_t - z_0| / |z_0|
   stands in for it. A neuron that leaves it is examined, at once and before its output is used, and placed anew.
-- Cones lie in sectors, caps of directions within which only 64 samples can be met: what is examined is 64 samples, not n.
+- Cones lie in sectors, caps of directions within which only 64 samples can be met: what is examined
+  is 64 samples, not n.
 
-All of it is exact: the same steps as `two_layer`, up to the rounding of float64 (1e-14 of the final error after 20,000 steps).
-Until the neurons have aligned, and whenever cones would cost more (counted in operations, so that a run is repeatable), the
-plain sweep makes the steps. `benchmarks/cones.py` measures; what was learned there:
+All of it is exact: the same steps as `two_layer`, up to the rounding of float64 (1e-14 of the final
+error after 20,000 steps). Until the neurons have aligned, and whenever cones would cost more
+(counted in operations, so that a run is repeatable), the plain sweep makes the steps.
+`benchmarks/cones.py` measures; what was learned there:
 
-1. A cone asleep costs the same for any number of neurons. On margin data all are asleep soon, and what is left to pay for is
-   alignment, 64 to 96 steps of the plain sweep in which no two neurons do the same. Of a run of 400 to 600 steps that is more
-   than a tenth: were all others free, the factor would be 6 to 9. It is 2 to 6.
-2. On Gaussian data a third of the neurons or more, often nearly all, chatter up to the end. Their phases are a continuum (of
-   2,000, no two within 1e-8 of parallel), so that none merge exactly: some 20 to 40 ns a neuron and step, where the sweep takes
-   100 at n = 80 and over 1,000 at 1,280. A part of that is examining neurons that drift. So a factor 3 to 4 at n = 80, 10 to
-   16 at 320, 12 to 37 at 1,280, and seconds that do grow with the width.
-3. No mode with an error is offered. At n = 80, from one start, a nudge of every w by 1e-6 of itself after 250 steps changes the
-   train error after 20,000 by a tenth, one of 1e-8 by half a percent, and rounding by 1e-15: below the threshold the end
-   depends on which side of a hyperplane a neuron falls. Merging what is parallel to 1e-4 was tried and ended elsewhere;
-   sliding was not tried.
-4. Larger angles mean fewer examinations and more watched samples; neurons choose theirs by how long the last one lasted.
-   At most five samples watched: the compiler makes slow code of six, and with four too much is examined.
+1. A cone asleep costs the same for any number of neurons. On margin data all are asleep soon, and
+what is left to pay for is
+   alignment, 64 to 96 steps of the plain sweep in which no two neurons do the same. Of a run of 400
+   to 600 steps that is more than a tenth: were all others free, the factor would be 6 to 9. It is 2
+   to 6.
+2. On Gaussian data a third of the neurons or more, often nearly all, chatter up to the end. Their
+phases are a continuum (of
+   2,000, no two within 1e-8 of parallel), so that none merge exactly: some 20 to 40 ns a neuron and
+   step, where the sweep takes 100 at n = 80 and over 1,000 at 1,280. A part of that is examining
+   neurons that drift. So a factor 3 to 4 at n = 80, 10 to 16 at 320, 12 to 37 at 1,280, and seconds
+   that do grow with the width.
+3. No mode with an error is offered. At n = 80, from one start, a nudge of every w by 1e-6 of itself
+after 250 steps changes the
+   train error after 20,000 by a tenth, one of 1e-8 by half a percent, and rounding by 1e-15: below
+   the threshold the end depends on which side of a hyperplane a neuron falls. Merging what is
+   parallel to 1e-4 was tried and ended elsewhere; sliding was not tried.
+4. Larger angles mean fewer examinations and more watched samples; neurons choose theirs by how long
+the last one lasted.
+   At most five samples watched: the compiler makes slow code of six, and with four too much is
+   examined.
 
 Float64 in the cones, whatever the precision of the sweep. Full batch and slope 0 only.
 """
@@ -58,7 +74,8 @@ WATCH = 5  # samples that a cone may watch
 CANDIDATES = 64  # samples near a sector: the bits of a word
 _SECTORS, _CONES = 256, 1024  # at most
 _DIMS = 16  # the largest d for which the compiled code is worth its size
-_FIRST, _AGAIN = 32, 512  # plain steps before cones are tried, and at most before they are tried once more
+# plain steps before cones are tried, and at most before they are tried once more
+_FIRST, _AGAIN = 32, 512
 _REGROUP = 1024  # steps after which watching is begun afresh, at most
 _DOZE = 16  # steps between two looks for cones that can sleep
 _ONE = np.uint64(1)
@@ -84,7 +101,8 @@ def descend(
     batch: int = 0,
     rng: Generator | None = None,
 ) -> tuple[TwoLayer, xr.Dataset]:
-    """`two_layer.descend` by cones: the same arguments, stopping rule and results. No slope, no minibatches.
+    """`two_layer.descend` by cones: the same arguments, stopping rule and results. No slope, no
+    minibatches.
 
     The dataset has one scalar more, `plain_steps`: how many of the steps the plain sweep made.
     """
@@ -99,23 +117,37 @@ def descend(
     if slope or batch:
         raise Problem(f"cones: got slope {slope:g} and batch {batch}, allowed 0 and 0")
     hybrid = Hybrid(x.shape[1], precision)
-    network, found = two_layer._drive(hybrid, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision))
+    network, found = two_layer._drive(
+        hybrid, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision)
+    )
     return network, found.assign(plain_steps=hybrid.plain_steps)
 
 
 class Hybrid:
-    """Steps by the plain sweep or by cones, whichever is cheaper; what it has learned outlives a call."""
+    """Steps by the plain sweep or by cones, whichever is cheaper; what it has learned outlives a
+    call.
+    """
 
     def __init__(self, dim: int, precision: str) -> None:
         self.sweep = two_layer._kernel(dim, precision, 0.0, None)
-        self.left = _FIRST if dim <= _DIMS else np.iinfo(np.int64).max  # plain steps before the next trial
+        # plain steps before the next trial
+        self.left = _FIRST if dim <= _DIMS else np.iinfo(np.int64).max
         self.taken = self.plain_steps = 0
         self.state: tuple = ()
 
     def __call__(
-        self, a: Array, w: Array, columns: Array, y: Array, step_size: float, steps: int, tolerance: float
+        self,
+        a: Array,
+        w: Array,
+        columns: Array,
+        y: Array,
+        step_size: float,
+        steps: int,
+        tolerance: float,
     ) -> tuple[int, float]:
-        """(steps done, force), as a compiled loop of `two_layer` returns them; a and w are advanced in place."""
+        """(steps done, force), as a compiled loop of `two_layer` returns them; a and w are advanced
+        in place.
+        """
         done, force = 0, np.inf
         while done < steps:
             by_cones = self.left == 0
@@ -134,7 +166,14 @@ class Hybrid:
         return taken, force
 
     def _cones(
-        self, a: Array, w: Array, columns: Array, y: Array, step_size: float, steps: int, tolerance: float
+        self,
+        a: Array,
+        w: Array,
+        columns: Array,
+        y: Array,
+        step_size: float,
+        steps: int,
+        tolerance: float,
     ) -> tuple[int, float]:
         outer, inner = a.astype(float), w.astype(float)
         if not self.state:
@@ -157,7 +196,9 @@ class Data(NamedTuple):
 
 
 class Sectors(NamedTuple):
-    """Caps of directions. Within `reach` (an angle) of its axis only `candidates` change sides; `far` stay active."""
+    """Caps of directions. Within `reach` (an angle) of its axis only `candidates` change sides;
+    `far` stay active.
+    """
 
     axis: np.ndarray  # (R, d)
     reach: np.ndarray  # (R,)
@@ -174,7 +215,9 @@ class Sectors(NamedTuple):
 
 
 class Cones(NamedTuple):
-    """Neurons of a sector with one pattern of its candidates, but for the `watched`, which each decides for itself."""
+    """Neurons of a sector with one pattern of its candidates, but for the `watched`, which each
+    decides for itself.
+    """
 
     sector: np.ndarray  # (G,)
     active: np.ndarray  # (G,) uint64
@@ -265,12 +308,23 @@ def state(n: int, m: int, d: int) -> tuple[Sectors, Cones, Blocks, Work]:
         zeros(_CONES),
         zeros(_CONES),
     )
-    blocks = Blocks(zeros(k, (2 * d + 2 + WATCH) * LANES), whole(k, LANES), whole(k), whole(k), whole(k + 1))
+    blocks = Blocks(
+        zeros(k, (2 * d + 2 + WATCH) * LANES), whole(k, LANES), whole(k), whole(k), whole(k + 1)
+    )
     return (
         sectors,
         cones,
         blocks,
-        Work(whole(3), whole(m), whole(m), whole(m), zeros(m), zeros(m, d + 1), zeros(max(n, CANDIDATES)), zeros(LANES)),
+        Work(
+            whole(3),
+            whole(m),
+            whole(m),
+            whole(m),
+            zeros(m),
+            zeros(m, d + 1),
+            zeros(max(n, CANDIDATES)),
+            zeros(LANES),
+        ),
     )
 
 
@@ -341,7 +395,9 @@ def _angle_left(axis, reach, unit):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _examine(rays, count, unit, left, nearness, sine):  # type: ignore[no-untyped-def]
-    """(active, near, free): bits of the candidates, and how far the direction may turn off, as an angle; free < 0: crowded."""
+    """(active, near, free): bits of the candidates, and how far the direction may turn off, as an
+    angle; free < 0: crowded.
+    """
     for c in range(CANDIDATES):
         sine[c] = 0
     for i in range(len(unit)):
@@ -416,7 +472,9 @@ def _new_block(cones, blocks, work, g):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _nearness(work, owner, now, spacing):  # type: ignore[no-untyped-def]
-    """The angle below which a sample is watched, 1/2 to 4 times 1/n, from how long the neuron's last certificate lasted."""
+    """The angle below which a sample is watched, 1/2 to 4 times 1/n, from how long the neuron's
+    last certificate lasted.
+    """
     lasted = now - work.since[owner]
     if lasted > 0:
         want = np.sqrt(_PRICE * work.nearness[owner] * spacing / lasted)
@@ -430,7 +488,9 @@ def _nearness(work, owner, now, spacing):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _sector_of(sectors, data, work, unit, last, nearness):  # type: ignore[no-untyped-def]
-    """(sector, angle left in it): the last one if it will do, else the one with most room, else a new one; -1: no room."""
+    """(sector, angle left in it): the last one if it will do, else the one with most room, else a
+    new one; -1: no room.
+    """
     if last >= 0 and sectors.cones[last] > 0:
         left = _angle_left(sectors.axis[last], sectors.reach[last], unit)
         if left >= nearness:
@@ -484,7 +544,9 @@ def _insert(cones, blocks, block, data, z, unit, free, owner, h):  # type: ignor
 
 @_compiled
 def _place(sectors, cones, blocks, data, work, moved, now, h):  # type: ignore[no-untyped-def]
-    """Put the first `moved` neurons of `work` where they belong, with their shares of output and h; False: no room."""
+    """Put the first `moved` neurons of `work` where they belong, with their shares of output and h;
+    False: no room.
+    """
     d = data.x.shape[0]
     unit = np.empty(d)
     for index in range(moved):
@@ -498,10 +560,22 @@ def _place(sectors, cones, blocks, data, work, moved, now, h):  # type: ignore[n
         if s < 0:
             return False
         work.home[owner] = s
-        active, near, free = _examine(sectors.rays[s], sectors.number[s], unit, left, nearness, work.sine)
+        active, near, free = _examine(
+            sectors.rays[s], sectors.number[s], unit, left, nearness, work.sine
+        )
         if free < 0:
             return False
-        g = _cone_of(cones.sector, cones.active, cones.watched, cones.watching, cones.members, work.used[1], s, active, near)
+        g = _cone_of(
+            cones.sector,
+            cones.active,
+            cones.watched,
+            cones.watching,
+            cones.members,
+            work.used[1],
+            s,
+            active,
+            near,
+        )
         g = g if g >= 0 else _new_cone(sectors, cones, work, s, active, near)
         if g < 0:
             return False
@@ -518,7 +592,9 @@ def _place(sectors, cones, blocks, data, work, moved, now, h):  # type: ignore[n
 
 @_compiled
 def _pick(sectors, cones, blocks, work, block, d, moved):  # type: ignore[no-untyped-def]
-    """Take the lanes that are flagged out of a block and append them to those to be placed: how many there are now."""
+    """Take the lanes that are flagged out of a block and append them to those to be placed: how
+    many there are now.
+    """
     lanes, off, g = blocks.lanes[block], work.off, blocks.cone[block]
     for lane in range(LANES):
         if off[lane] > 0:
@@ -603,16 +679,26 @@ def _outputs(sectors, cones, data, work, h):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _step_block(lanes, off, force, output, samples, count, x, r, h, rate, zeros):  # type: ignore[no-untyped-def]
-    """A step of every lane; output and h get its shares but those of the lanes that are off, whose number returns."""
+    """A step of every lane; output and h get its shares but those of the lanes that are off, whose
+    number returns.
+    """
     one, two = zeros[:1], zeros + zeros
     if count <= 1:
-        return _step_lanes(lanes, off, force, output, samples, count, x, r, h, rate, zeros, one, zeros)
+        return _step_lanes(
+            lanes, off, force, output, samples, count, x, r, h, rate, zeros, one, zeros
+        )
     if count == 2:
-        return _step_lanes(lanes, off, force, output, samples, count, x, r, h, rate, zeros, one + one, two)
+        return _step_lanes(
+            lanes, off, force, output, samples, count, x, r, h, rate, zeros, one + one, two
+        )
     four, ones = two + two, one + one + one + one
     if count <= 4:
-        return _step_lanes(lanes, off, force, output, samples, count, x, r, h, rate, zeros, ones, four)
-    return _step_lanes(lanes, off, force, output, samples, count, x, r, h, rate, zeros, ones + one, four + zeros)
+        return _step_lanes(
+            lanes, off, force, output, samples, count, x, r, h, rate, zeros, ones, four
+        )
+    return _step_lanes(
+        lanes, off, force, output, samples, count, x, r, h, rate, zeros, ones + one, four + zeros
+    )
 
 
 @_compiled
@@ -748,7 +834,9 @@ def _slack(lanes, lane, d):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _doze(sectors, cones, blocks, work, g, moved, rate, nearness):  # type: ignore[no-untyped-def]
-    """Try to put a quiet cone to sleep; members that are near the end of their certificate are picked for a new one."""
+    """Try to put a quiet cone to sleep; members that are near the end of their certificate are
+    picked for a new one.
+    """
     force, off = cones.force[g], work.off
     d = len(force)
     push = 0.0
@@ -828,7 +916,9 @@ def _scatter(cones, blocks, work, a, w):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _run(a, w, data, sectors, cones, blocks, work, steps, tolerance, step_size, zeros):  # type: ignore[no-untyped-def]
-    """(steps done, force, whether it paid): a and w are advanced in place; whenever it returns, they are consistent."""
+    """(steps done, force, whether it paid): a and w are advanced in place; whenever it returns,
+    they are consistent.
+    """
     d, n = data.x.shape
     rate, limit = step_size / n, (tolerance * n) ** 2
     r, h, largest, regroup = np.empty(n), np.zeros(n), 0.0, 64
@@ -854,8 +944,23 @@ def _run(a, w, data, sectors, cones, blocks, work, steps, tolerance, step_size, 
                 g, lanes = blocks.cone[block], blocks.lanes[block]
                 force, samples, count = cones.force[g], cones.samples[g], cones.watching[g]
                 if count and (largest < limit or step == steps - 1):
-                    largest = max(largest, _largest(lanes, blocks.owner[block], force, samples, count, data.x, r))
-                if _step_block(lanes, work.off, force, cones.output[g], samples, count, data.x, r, h, rate, zeros):
+                    largest = max(
+                        largest,
+                        _largest(lanes, blocks.owner[block], force, samples, count, data.x, r),
+                    )
+                if _step_block(
+                    lanes,
+                    work.off,
+                    force,
+                    cones.output[g],
+                    samples,
+                    count,
+                    data.x,
+                    r,
+                    h,
+                    rate,
+                    zeros,
+                ):
                     moved = _pick(sectors, cones, blocks, work, block, d, moved)
                 price += _LANE * LANES
         if step % _DOZE == _DOZE - 1:
@@ -883,7 +988,9 @@ def _run(a, w, data, sectors, cones, blocks, work, steps, tolerance, step_size, 
 
 @_compiled
 def _step_asleep(sectors, cones, blocks, work, rate, n):  # type: ignore[no-untyped-def]
-    """A step of the cones asleep: (max |n D|^2 over cones that watch nothing, price of all cones, samples watched)."""
+    """A step of the cones asleep: (max |n D|^2 over cones that watch nothing, price of all cones,
+    samples watched).
+    """
     largest, price, watching = 0.0, 0.0, 0
     for s in range(work.used[0]):
         price += _SECTOR * n if sectors.cones[s] > 0 else 0.0

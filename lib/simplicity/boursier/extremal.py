@@ -1,12 +1,14 @@
-"""Extremal vectors of G_n, the largest force, and how far D_n lies from its population version (Boursier & Flammarion 2025).
+"""Extremal vectors of G_n, the largest force, and how far D_n lies from its population version
+(Boursier & Flammarion 2025).
 
-D is extremal if D in D_n(w) with w = D/|D| or w = -D/|D|, or D = 0: the critical points on the unit sphere of
-G_n(w) = 1/n sum_k y_k max(0, <w, x_k>), the only directions that neurons can align with before the loss moves. D_n(w) is the
-set {1/n sum_k eta_k y_k x_k : eta_k = 1 where <w, x_k> > 0, 0 where < 0, in [0, 1] where = 0}.
+D is extremal if D in D_n(w) with w = D/|D| or w = -D/|D|, or D = 0: the critical points on the unit
+sphere of G_n(w) = 1/n sum_k y_k max(0, <w, x_k>), the only directions that neurons can align with
+before the loss moves. D_n(w) is the set {1/n sum_k eta_k y_k x_k : eta_k = 1 where <w, x_k> > 0, 0
+where < 0, in [0, 1] where = 0}.
 
-In the plane (d = 2) everything here is exact up to rounding: n inputs cut the circle into 2n sectors on which D_n is constant.
-For d >= 3 `searched` and `searched_deviation` give what a search has found, hence lower bounds. Inputs are rows: x (n, d),
-y (n,).
+In the plane (d = 2) everything here is exact up to rounding: n inputs cut the circle into 2n
+sectors on which D_n is constant. For d >= 3 `searched` and `searched_deviation` give what a search
+has found, hence lower bounds. Inputs are rows: x (n, d), y (n,).
 """
 
 from typing import NamedTuple
@@ -21,7 +23,8 @@ from simplicity.problems import doors
 Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 
-_TIE = 1e-12  # radians: boundaries nearer than this are one, as those of x and -x are but for rounding
+# radians: boundaries nearer than this are one, as those of x and -x are but for rounding
+_TIE = 1e-12
 _NOTHING = 1e-12  # of sum_k |y_k x_k| / n: a shorter D is zero but for rounding
 
 _LAST = 60  # steps of a search in which a sample that is on a boundary shows itself
@@ -29,11 +32,13 @@ _CLIMBERS, _ROUNDS = 64, 300  # of the search for the largest force
 
 
 class Extremal(NamedTuple):
-    """Extremal vectors (q, d) other than 0; the sign s of each in w = s D/|D|; which need an eta inside (0, 1).
+    """Extremal vectors (q, d) other than 0; the sign s of each in w = s D/|D|; which need an eta
+    inside (0, 1).
 
-    G_n(w) = s |D|. `attracting` are those where s G_n has a local maximum on the sphere: neurons whose a_j has the sign s can
-    end there. All off the boundaries do, since G_n is linear around w; on one, the kink has to point the right way.
-    `zero` tells apart whether D = 0 occurs, which is the case when all inputs lie on one side of a line through the origin.
+    G_n(w) = s |D|. `attracting` are those where s G_n has a local maximum on the sphere: neurons
+    whose a_j has the sign s can end there. All off the boundaries do, since G_n is linear around w;
+    on one, the kink has to point the right way. `zero` tells apart whether D = 0 occurs, which is
+    the case when all inputs lie on one side of a line through the origin.
     """
 
     vectors: Array
@@ -45,22 +50,27 @@ class Extremal(NamedTuple):
     @property
     def directions(self) -> Array:
         """The critical points w of G_n, (q, d)."""
-        return self.signs[:, None] * self.vectors / np.linalg.norm(self.vectors, axis=1, keepdims=True)
+        return (
+            self.signs[:, None] * self.vectors / np.linalg.norm(self.vectors, axis=1, keepdims=True)
+        )
 
     def ends(self, sign: int) -> Array:
-        """Where neurons with a_j of this sign can end, (q, d): maximisers of G_n for 1, minimisers for -1.
+        """Where neurons with a_j of this sign can end, (q, d): maximisers of G_n for 1, minimisers
+        for -1.
 
-        Only those where s G_n > 0. A maximiser with G_n < 0 holds the direction of a neuron with a_j > 0 but shrinks it: on the
-        unit ball of w_j / a_j it repels along the radius.
+        Only those where s G_n > 0. A maximiser with G_n < 0 holds the direction of a neuron with
+        a_j > 0 but shrinks it: on the unit ball of w_j / a_j it repels along the radius.
         """
         return self.directions[self.attracting & (self.signs == sign)]
 
 
 class Sectors(NamedTuple):
-    """The circle cut by the lines <w, x_k> = 0: sector i lies between edges[i] and edges[i + 1], counter-clockwise.
+    """The circle cut by the lines <w, x_k> = 0: sector i lies between edges[i] and edges[i + 1],
+    counter-clockwise.
 
-    `edges` (s + 1,): angles, the last being the first plus 2 pi; `forces` (s, d): D_n inside each sector; `changes` (2n, d):
-    what enters or leaves one sample at a time, of which changes[begins[i]:begins[i + 1]] happen at edges[i].
+    `edges` (s + 1,): angles, the last being the first plus 2 pi; `forces` (s, d): D_n inside each
+    sector; `changes` (2n, d): what enters or leaves one sample at a time, of which
+    changes[begins[i]:begins[i + 1]] happen at edges[i].
     """
 
     edges: Array
@@ -77,9 +87,10 @@ def circle(angle: Array | float) -> Array:
 def exact(x: Array, y: Array) -> Extremal:
     """All extremal vectors for d = 2, in the order of their angle; O(n log n).
 
-    Inside a sector G_n(w) = <w, D>, so its derivative along the circle, the component of D across w, is monotone: a critical
-    point exists if and only if the derivative changes sign between the two ends, and then it is D/|D| or -D/|D|. On a boundary
-    the derivative jumps, and a jump across zero is a critical point whose eta is the one that makes the derivative vanish.
+    Inside a sector G_n(w) = <w, D>, so its derivative along the circle, the component of D across
+    w, is monotone: a critical point exists if and only if the derivative changes sign between the
+    two ends, and then it is D/|D| or -D/|D|. On a boundary the derivative jumps, and a jump across
+    zero is a critical point whose eta is the one that makes the derivative vanish.
     """
     x, y = _plane(x, y)
     pulls = _pulls(x, y)
@@ -89,7 +100,8 @@ def exact(x: Array, y: Array) -> Extremal:
     long = np.linalg.norm(sectors.forces, axis=1) > small
     at_left, at_right = _across(left, sectors.forces), _across(right, sectors.forces)
     inside = long & (at_left * at_right < 0)
-    along = np.sum(left * np.roll(sectors.forces, 1, axis=0), axis=1)  # what crosses here is orthogonal to the edge
+    # what crosses here is orthogonal to the edge
+    along = np.sum(left * np.roll(sectors.forces, 1, axis=0), axis=1)
     low, high = _jumps(sectors)
     on_edge = (low < 0) & (high > 0) & (np.abs(along) > small)
     vectors = np.concatenate([sectors.forces[inside], along[on_edge, None] * left[on_edge]])
@@ -97,28 +109,36 @@ def exact(x: Array, y: Array) -> Extremal:
     places = np.concatenate([sectors.edges[:-1][inside], sectors.edges[:-1][on_edge]])
     boundary = np.repeat([False, True], [int(inside.sum()), int(on_edge.sum())])
     before = _across(left, np.roll(sectors.forces, 1, axis=0))
-    top = (np.sign(along) * before > 0) & (np.sign(along) * at_left < 0)  # s G_n rises up to the edge and falls after it
+    # s G_n rises up to the edge and falls after it
+    top = (np.sign(along) * before > 0) & (np.sign(along) * at_left < 0)
     attracting = np.concatenate([np.ones(int(inside.sum()), dtype=bool), top[on_edge]])
     order = np.argsort(places, kind="stable")
-    return Extremal(vectors[order], signs[order], boundary[order], attracting[order], bool(np.any(~long)))
+    return Extremal(
+        vectors[order], signs[order], boundary[order], attracting[order], bool(np.any(~long))
+    )
 
 
 def deviation(x: Array, y: Array, population: Array) -> float:
-    """sup over |w| = 1 and over the elements of D_n(w) of |D_n(w) - D|, exact for d = 2; D (2,) does not depend on w.
+    """sup over |w| = 1 and over the elements of D_n(w) of |D_n(w) - D|, exact for d = 2; D (2,)
+    does not depend on w.
 
-    The left side of theorem 3.1, before the expectation. D_n(w) at a boundary is the segment between its two sectors (a convex
-    set), so the supremum is attained inside one.
+    The left side of theorem 3.1, before the expectation. D_n(w) at a boundary is the segment
+    between its two sectors (a convex set), so the supremum is attained inside one.
     """
     x, y = _plane(x, y)
     (population,) = doors.finite(population=(population, "2"))
     return float(np.max(np.linalg.norm(_sectors(x, _pulls(x, y)).forces - population, axis=1)))
 
 
-def searched_deviation(x: Array, y: Array, population: Array, rng: Generator, starts: int = 3, circles: int = 80) -> float:
-    """A lower bound of sup_w |D_n(w) - D| for d >= 2 by exact maximisation over great circles, one after another.
+def searched_deviation(
+    x: Array, y: Array, population: Array, rng: Generator, starts: int = 3, circles: int = 80
+) -> float:
+    """A lower bound of sup_w |D_n(w) - D| for d >= 2 by exact maximisation over great circles, one
+    after another.
 
-    From the best w so far along a random tangent: the circle is cut by the n hyperplanes into sectors, all of which are looked
-    at, the one of w among them, so that the value never falls within a start. Exact for d = 2, which has only one circle.
+    From the best w so far along a random tangent: the circle is cut by the n hyperplanes into
+    sectors, all of which are looked at, the one of w among them, so that the value never falls
+    within a start. Exact for d = 2, which has only one circle.
     """
     x, y = _inputs(x, y)
     doors.columns(x, 2)
@@ -142,11 +162,12 @@ def searched_deviation(x: Array, y: Array, population: Array, rng: Generator, st
 
 
 def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 400) -> Extremal:
-    """Extremal vectors found from random starts by w <- (1 - c) w + c s D_n(w)/|D_n(w)|, s = 1 and s = -1, with falling c.
+    """Extremal vectors found from random starts by w <- (1 - c) w + c s D_n(w)/|D_n(w)|, s = 1 and
+    s = -1, with falling c.
 
-    Samples that keep entering and leaving at the end are taken to be on the boundary, and the candidate is solved for exactly;
-    returned is only what fulfils the definition. Stable critical points alone attract, so that a number is a lower bound.
-    Without D = 0.
+    Samples that keep entering and leaving at the end are taken to be on the boundary, and the
+    candidate is solved for exactly; returned is only what fulfils the definition. Stable critical
+    points alone attract, so that a number is a lower bound. Without D = 0.
     """
     x, y = _inputs(x, y)
     doors.generator(rng)
@@ -164,20 +185,28 @@ def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 
         if step >= steps - _LAST:
             flips |= active != before
     small = _NOTHING * float(np.sum(np.linalg.norm(pulls, axis=1)))
-    solved = [_solve(s, on & ~edge, edge, x, pulls, small) for s, on, edge in zip(signs, active, flips, strict=True)]
-    vectors = np.array([np.full(x.shape[1], np.nan) if found is None else found for found in solved])
+    solved = [
+        _solve(s, on & ~edge, edge, x, pulls, small)
+        for s, on, edge in zip(signs, active, flips, strict=True)
+    ]
+    vectors = np.array(
+        [np.full(x.shape[1], np.nan) if found is None else found for found in solved]
+    )
     kept = _distinct(vectors, small)
     edges, found = flips[kept], signs[kept]
     on_boundary: Mask = np.any(edges, axis=1, keepdims=True)[:, 0]
-    # To either side of the boundary of x_k, s G_n departs from its value by s y_k times something positive.
+    # To either side of the boundary of x_k, s G_n departs from its value by s y_k times something
+    # positive.
     attracting = ~np.any(edges & (found[:, None] * y > 0), axis=1)
     return Extremal(vectors[kept], found, on_boundary, attracting, False)
 
 
 def largest_force(x: Array, y: Array, directions: Array, rng: Generator) -> float:
-    """|D_max|, the largest |D_n(w)| over all w: exact for d = 2, searched from `directions` (q, d) otherwise, a lower bound.
+    """|D_max|, the largest |D_n(w)| over all w: exact for d = 2, searched from `directions` (q, d)
+    otherwise, a lower bound.
 
-    D_n is a set where <w, x_k> = 0, but its elements there are convex combinations of those around, so none is longer.
+    D_n is a set where <w, x_k> = 0, but its elements there are convex combinations of those around,
+    so none is longer.
     """
     x, y = doors.samples(x, y)
     doors.generator(rng)
@@ -185,7 +214,9 @@ def largest_force(x: Array, y: Array, directions: Array, rng: Generator) -> floa
 
 
 def search_force(x: Array, y: Array, directions: Array, rng: Generator) -> float:
-    """The longest force of the given directions and their opposites, then random moves of shrinking size that lengthen it."""
+    """The longest force of the given directions and their opposites, then random moves of shrinking
+    size that lengthen it.
+    """
     x, y, directions = doors.finite(x=(x, "n d"), y=(y, "n"), directions=(directions, "q d"))
     doors.generator(rng)
     w = np.concatenate([directions, -directions])
@@ -202,11 +233,14 @@ def search_force(x: Array, y: Array, directions: Array, rng: Generator) -> float
     return float(length.max())
 
 
-def _solve(sign: float, active: Mask, edge: Mask, x: Array, pulls: Array, small: float) -> Array | None:
+def _solve(
+    sign: float, active: Mask, edge: Mask, x: Array, pulls: Array, small: float
+) -> Array | None:
     """The extremal vector with these samples active and those on the boundary, if there is one.
 
-    w is orthogonal to the x_k on the boundary, and so is D = D_others + sum_k eta_k y_k x_k / n, parallel to w: D is D_others
-    without its part in their span, and eta follows. It counts if each eta is inside (0, 1) and w has the assumed pattern.
+    w is orthogonal to the x_k on the boundary, and so is D = D_others + sum_k eta_k y_k x_k / n,
+    parallel to w: D is D_others without its part in their span, and eta follows. It counts if each
+    eta is inside (0, 1) and w has the assumed pattern.
     """
     if edge.sum() >= x.shape[1]:
         return None
@@ -214,20 +248,32 @@ def _solve(sign: float, active: Mask, edge: Mask, x: Array, pulls: Array, small:
     eta = np.linalg.lstsq(pulls[edge].T, -others, rcond=None)[0]
     vector = others + eta @ pulls[edge]
     pattern = sign * (x @ vector) > 0
-    fits = np.linalg.norm(vector) > small and np.all((eta > 0) & (eta < 1)) and np.array_equal(pattern[~edge], active[~edge])
+    fits = (
+        np.linalg.norm(vector) > small
+        and np.all((eta > 0) & (eta < 1))
+        and np.array_equal(pattern[~edge], active[~edge])
+    )
     return vector if fits else None
 
 
 def farthest(found: Extremal, population: Array) -> float:
-    """The largest distance of an extremal vector other than 0 to the population's only one, D (d,); NaN without any."""
+    """The largest distance of an extremal vector other than 0 to the population's only one, D (d,);
+    NaN without any.
+    """
     (population,) = doors.finite(population=(population, str(found.vectors.shape[1])))
-    return float(np.max(np.linalg.norm(found.vectors - population, axis=1), initial=-np.inf)) if len(found.signs) else np.nan
+    return (
+        float(np.max(np.linalg.norm(found.vectors - population, axis=1), initial=-np.inf))
+        if len(found.signs)
+        else np.nan
+    )
 
 
 def widest_angle(found: Extremal) -> float:
-    """The largest angle in radians between two extremal vectors other than 0; 0 for a single one, NaN without any.
+    """The largest angle in radians between two extremal vectors other than 0; 0 for a single one,
+    NaN without any.
 
-    By differences of unit vectors, 2 arcsin(|u - v| / 2): the arc cosine cannot tell small angles from none.
+    By differences of unit vectors, 2 arcsin(|u - v| / 2): the arc cosine cannot tell small angles
+    from none.
     """
     if not len(found.signs):
         return float("nan")
@@ -255,10 +301,12 @@ def _pulls(x: Array, y: Array) -> Array:
 
 
 def _sectors(plane: Array, pulls: Array) -> Sectors:
-    """Walk once around the circle of directions; `plane` (n, 2) are the inputs projected on it, `pulls` (n, d).
+    """Walk once around the circle of directions; `plane` (n, 2) are the inputs projected on it,
+    `pulls` (n, d).
 
-    Sample k is active where w is within a right angle of it: it enters at its angle - pi/2 and leaves at + pi/2. The walk
-    starts in the widest gap, so that no tie is split, and each D_n is the sum of all that has entered and left.
+    Sample k is active where w is within a right angle of it: it enters at its angle - pi/2 and
+    leaves at + pi/2. The walk starts in the widest gap, so that no tie is split, and each D_n is
+    the sum of all that has entered and left.
     """
     seen = np.any(plane != 0, axis=1)  # an input that is orthogonal to the plane is active nowhere
     plane, pulls = plane[seen], pulls[seen]
@@ -278,12 +326,16 @@ def _sectors(plane: Array, pulls: Array) -> Sectors:
 
 
 def _jumps(sectors: Sectors) -> tuple[Array, Array]:
-    """The least and the largest derivative of G_n along the circle at each edge (d = 2), over every eta in [0, 1]."""
+    """The least and the largest derivative of G_n along the circle at each edge (d = 2), over every
+    eta in [0, 1].
+    """
     left = circle(sectors.edges[:-1])
     sizes = np.diff(sectors.begins, append=len(sectors.changes))
     jumps = _across(np.repeat(left, sizes, axis=0), sectors.changes)
     before = _across(left, np.roll(sectors.forces, 1, axis=0))
-    low, high = (np.add.reduceat(clip(jumps, 0.0), sectors.begins) for clip in (np.minimum, np.maximum))
+    low, high = (
+        np.add.reduceat(clip(jumps, 0.0), sectors.begins) for clip in (np.minimum, np.maximum)
+    )
     return before + low, before + high
 
 
@@ -291,13 +343,17 @@ def _distinct(vectors: Array, tolerance: float) -> list[int]:
     """Indices of the first of each cluster of equal vectors; vectors of NaN are none."""
     kept: list[int] = []
     for index, vector in enumerate(vectors):
-        if np.isfinite(vector).all() and all(np.linalg.norm(vector - vectors[other]) > tolerance for other in kept):
+        if np.isfinite(vector).all() and all(
+            np.linalg.norm(vector - vectors[other]) > tolerance for other in kept
+        ):
             kept.append(index)
     return kept
 
 
 def _across(direction: Array, vector: Array) -> Array:
-    """The component of `vector` (s, 2) along the counter-clockwise tangent of `direction` (s, 2)."""
+    """The component of `vector` (s, 2) along the counter-clockwise tangent of `direction` (s,
+    2).
+    """
     return direction[:, 0] * vector[:, 1] - direction[:, 1] * vector[:, 0]
 
 

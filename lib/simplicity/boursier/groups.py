@@ -1,4 +1,6 @@
-"""How many directions a trained network uses: its effective width (the referees' orthogonal inputs, claim B22)."""
+"""How many directions a trained network uses: its effective width (the referees' orthogonal inputs,
+claim B22).
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +11,12 @@ Array = NDArray[np.floating]
 
 
 def effective_width(a: Array, w: Array, cosine: float = 0.99, share: float = 0.99) -> int:
-    """The number of groups of neurons that carry `share` of the weight sum_j |a_j| |w_j|, for a (m,), w (m, d).
+    """The number of groups of neurons that carry `share` of the weight sum_j |a_j| |w_j|, for a
+    (m,), w (m, d).
 
-    Neurons belong together when a_j has the same sign and the cosine of their w_j is above `cosine`. Groups are led by their
-    heaviest neuron: the heaviest neuron left takes all near it, until what is left weighs less than 1 - `share`. A network
-    without weight has none.
+    Neurons belong together when a_j has the same sign and the cosine of their w_j is above
+    `cosine`. Groups are led by their heaviest neuron: the heaviest neuron left takes all near it,
+    until what is left weighs less than 1 - `share`. A network without weight has none.
     """
     a, w = doors.arrays(a=(a, "m"), w=(w, "m d"))
     doors.number("cosine", cosine, low=-1, high=1)
@@ -25,7 +28,9 @@ def effective_width(a: Array, w: Array, cosine: float = 0.99, share: float = 0.9
     total, groups = weight.sum(), 0
     while len(left) and weight[left].sum() > (1 - share) * total:
         leader = left[np.argmax(weight[left])]
-        near = (direction[left] @ direction[leader] > cosine) & (np.sign(a[left]) == np.sign(a[leader]))
+        near = (direction[left] @ direction[leader] > cosine) & (
+            np.sign(a[left]) == np.sign(a[leader])
+        )
         near |= left == leader
         left, groups = left[~near], groups + 1
     return groups

@@ -1,10 +1,11 @@
-"""Where in the loss landscape a two-layer ReLU network stands: gradient, curvature, and an interpolator of the same width.
+"""Where in the loss landscape a two-layer ReLU network stands: gradient, curvature, and an
+interpolator of the same width.
 
     h(x) = sum_j a_j max(0, <w_j, x>),   L = 1/(2n) sum_k (h(x_k) - y_k)^2      the loss WITH 1/2, as in training
 
-Everything holds for the activation pattern 1{<w_j, x_k> > 0} of the given weights, which is fixed in a neighbourhood of
-almost every point: there L is smooth. Inputs are rows x (n, d); weights a (m,), w (m, d). Pure functions in float64; the
-Hessian, of size m (d + 1), is never formed.
+Everything holds for the activation pattern 1{<w_j, x_k> > 0} of the given weights, which is fixed
+in a neighbourhood of almost every point: there L is smooth. Inputs are rows x (n, d); weights a
+(m,), w (m, d). Pure functions in float64; the Hessian, of size m (d + 1), is never formed.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,9 @@ _BASIS = 60  # vectors that Lanczos keeps: dense spectra need more than the defa
 
 
 class Weights(NamedTuple):
-    """Output weights `a` (m,) and input weights `w` (m, d), in this order also in a flat vector of all m (d + 1)."""
+    """Output weights `a` (m,) and input weights `w` (m, d), in this order also in a flat vector of
+    all m (d + 1).
+    """
 
     a: Array
     w: Array
@@ -47,14 +50,15 @@ def gradient_norm(a: Array, w: Array, x: Array, y: Array) -> float:
 
 
 def hessian(a: Array, w: Array, x: Array, y: Array) -> LinearOperator:
-    """The Hessian of L at the given weights, of shape (m (d + 1), m (d + 1)), as products with flat vectors.
+    """The Hessian of L at the given weights, of shape (m (d + 1), m (d + 1)), as products with flat
+    vectors.
 
     With s_jk the activation pattern, e_k = h(x_k) - y_k and a direction (alpha, omega),
         u_k = sum_j s_jk (alpha_j <w_j, x_k> + a_j <omega_j, x_k>)                     the change of h(x_k)
         H_a = 1/n sum_k s_jk (<w_j, x_k> u_k + <omega_j, x_k> e_k)
         H_w = 1/n sum_k s_jk (a_j u_k + alpha_j e_k) x_k.
-    The terms with u are the Gauss-Newton part, positive semidefinite; those with e pair a_j with w_j through the force on the
-    neuron, -D_j, so that no eigenvalue lies below -max_j |D_j|.
+    The terms with u are the Gauss-Newton part, positive semidefinite; those with e pair a_j with
+    w_j through the force on the neuron, -D_j, so that no eigenvalue lies below -max_j |D_j|.
     """
     x, y, a, w = doors.finite(x=(x, "n d"), y=(y, "n"), a=(a, "m"), w=(w, "m d"))
     a, w, x = _double(a), _double(w), _double(x)
@@ -77,15 +81,18 @@ def hessian(a: Array, w: Array, x: Array, y: Array) -> LinearOperator:
 
 
 def sharpness(a: Array, w: Array, x: Array, y: Array) -> float:
-    """Largest eigenvalue of the Hessian of L. A minimum where it exceeds 2/eta is unstable under steps of size eta."""
+    """Largest eigenvalue of the Hessian of L. A minimum where it exceeds 2/eta is unstable under
+    steps of size eta.
+    """
     return _largest(hessian(a, w, x, y))
 
 
 def least_eigenvalue(a: Array, w: Array, x: Array, y: Array) -> float:
     """Smallest eigenvalue of the Hessian over the weights of neurons that some sample activates.
 
-    The other neurons have no gradient and no curvature. Computed as c minus the largest eigenvalue of c - H with c the
-    sharpness, because Lanczos resolves an eigenvalue to a share of the operator's norm, and next to 0 there are thousands.
+    The other neurons have no gradient and no curvature. Computed as c minus the largest eigenvalue
+    of c - H with c the sharpness, because Lanczos resolves an eigenvalue to a share of the
+    operator's norm, and next to 0 there are thousands.
     """
     x, y, a, w = doors.arrays(x=(x, "n d"), y=(y, "n"), a=(a, "m"), w=(w, "m d"))
     seen = active(w, x)
@@ -93,7 +100,9 @@ def least_eigenvalue(a: Array, w: Array, x: Array, y: Array) -> float:
         raise Problem("w: got no neuron that a sample activates, allowed at least one")
     operator = hessian(_double(a)[seen], _double(w)[seen], x, y)
     top = _largest(operator)
-    shifted = LinearOperator(operator.shape, matvec=lambda v: top * v - operator.matvec(v), dtype=np.float64)
+    shifted = LinearOperator(
+        operator.shape, matvec=lambda v: top * v - operator.matvec(v), dtype=np.float64
+    )
     return top - _largest(shifted)
 
 
@@ -106,15 +115,20 @@ def active(w: Array, x: Array) -> NDArray[np.bool_]:
 def least_norm_output(w: Array, x: Array, y: Array) -> Array:
     """The shortest a (m,) among those with the least train MSE for fixed input weights w (m, d).
 
-    Singular values below the rounding of the features count as 0: directions that are equal are not told apart by rounding.
+    Singular values below the rounding of the features count as 0: directions that are equal are not
+    told apart by rounding.
     """
     x, y, w = doors.finite(x=(x, "n d"), y=(y, "n"), w=(w, "m d"))
     features = np.maximum(x @ _double(w).T, 0.0)
-    return lstsq(features, y, cond=max(features.shape) * np.finfo(np.float64).eps, lapack_driver="gelsy")[0]
+    return lstsq(
+        features, y, cond=max(features.shape) * np.finfo(np.float64).eps, lapack_driver="gelsy"
+    )[0]
 
 
 def balanced(a: Array, w: Array) -> Weights:
-    """The same function with |a_j| = |w_j|: neuron (a, w) becomes (a c, w / c). Such weights have the least norm."""
+    """The same function with |a_j| = |w_j|: neuron (a, w) becomes (a c, w / c). Such weights have
+    the least norm.
+    """
     a, w = doors.arrays(a=(a, "m"), w=(w, "m d"))
     length = np.linalg.norm(w, axis=1)
     size = np.sqrt(np.abs(a) * length)
@@ -125,8 +139,9 @@ def balanced(a: Array, w: Array) -> Weights:
 def random_feature_interpolator(width: int, x: Array, y: Array, rng: Generator) -> Weights:
     """Input weights uniform on the sphere, least-norm output weights on top, balanced.
 
-    With as many active neurons as samples, and inputs of which no two are positive multiples of each other, it interpolates
-    any labels. It shows what this width can represent; no training finds it.
+    With as many active neurons as samples, and inputs of which no two are positive multiples of
+    each other, it interpolates any labels. It shows what this width can represent; no training
+    finds it.
     """
     doors.whole("width", width, 1)
     x, y = doors.samples(x, y)
@@ -146,8 +161,12 @@ def perturbed(a: Array, w: Array, size: float, rng: Generator) -> Weights:
     return Weights(a + factor * noise.a, w + factor * noise.w)
 
 
-def at_loss(a: Array, w: Array, error: Callable[[Array, Array], float], wanted: float, rng: Generator) -> Weights:
-    """A random point of a given loss: from (a, w), where `error` is less, along a Gaussian direction until it is `wanted`."""
+def at_loss(
+    a: Array, w: Array, error: Callable[[Array, Array], float], wanted: float, rng: Generator
+) -> Weights:
+    """A random point of a given loss: from (a, w), where `error` is less, along a Gaussian
+    direction until it is `wanted`.
+    """
     a, w = doors.finite(a=(a, "m"), w=(w, "m d"))
     doors.function("error", error)
     doors.number("wanted", wanted)
@@ -159,20 +178,32 @@ def at_loss(a: Array, w: Array, error: Callable[[Array, Array], float], wanted: 
         return Weights(a + size * unit * noise.a, w + size * unit * noise.w)
 
     if not error(a, w) < wanted:
-        raise Problem(f"wanted: got {wanted:g}, allowed more than the error of the weights, {error(a, w):g}")
+        raise Problem(
+            f"wanted: got {wanted:g}, allowed more than the error of the weights, {error(a, w):g}"
+        )
     far = 1e-3
     while error(*place(far)) < wanted:
         far *= 2
-    return place(float(brentq(lambda size: error(*place(size)) - wanted, 0.0, far, xtol=1e-15, rtol=1e-12)))
+    return place(
+        float(brentq(lambda size: error(*place(size)) - wanted, 0.0, far, xtol=1e-15, rtol=1e-12))
+    )
 
 
 def _largest(operator: LinearOperator) -> float:
     size = operator.shape[0]
-    rng = np.random.default_rng(0)  # for the start and for restarts inside: the same weights give the same bits
+    # for the start and for restarts inside: the same weights give the same bits
+    rng = np.random.default_rng(0)
     start = rng.standard_normal(size)
     try:
         found = eigsh(
-            operator, k=1, which="LA", v0=start, ncv=min(size, _BASIS), tol=_ACCURACY, return_eigenvectors=False, rng=rng
+            operator,
+            k=1,
+            which="LA",
+            v0=start,
+            ncv=min(size, _BASIS),
+            tol=_ACCURACY,
+            return_eigenvectors=False,
+            rng=rng,
         )
     except ArpackError:
         if (operator @ start).any():

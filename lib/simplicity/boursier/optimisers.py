@@ -4,12 +4,14 @@
     L    = 1/(2n) sum_k (h(x_k) - y_k)^2         the loss WITH 1/2, as in `two_layer`
     dL/da_j = -1/n sum_k r_k s(z_jk),   dL/dw_j = -a_j/n sum_k r_k s'(z_jk) x_k      r = y - h, z_jk = <w_j, x_k>
 
-Adam is that of Kingma & Ba with bias correction, AdamW its form with decoupled weight decay, both with torch's defaults but
-for the step size. Minibatches, a leaky slope and the stopping rule are in `two_layer`; any other network is in `train`.
+Adam is that of Kingma & Ba with bias correction, AdamW its form with decoupled weight decay, both
+with torch's defaults but for the step size. Minibatches, a leaky slope and the stopping rule are in
+`two_layer`; any other network is in `train`.
 
-Phi is a rational approximation times the density (Abramowitz & Stegun 26.2.17, error below 1e-7), the density's exponential a
-polynomial squared four times: nothing but sums, products and one quotient, which the compiler vectorises. That is the
-accuracy of single precision, in which these runs are made.
+Phi is a rational approximation times the density (Abramowitz & Stegun 26.2.17, error below 1e-7),
+the density's exponential a polynomial squared four times: nothing but sums, products and one
+quotient, which the compiler vectorises. That is the accuracy of single precision, in which these
+runs are made.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,25 +32,32 @@ Probe = Callable[[TwoLayer], float]
 ACTIVATIONS = ("relu", "gelu")
 RULES = {"gd": 0.0, "adam": 0.0, "adamw": 0.01}  # with torch's default weight decay
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
-_CHUNK = 3  # coordinates of one pass over the samples; rows of zeros fill the last chunk and change nothing
+# coordinates of one pass over the samples; rows of zeros fill the last chunk and change nothing
+_CHUNK = 3
 _BLOCK = 1 << 22  # numbers in one block of hidden activations
 
-_FASTMATH = {"reassoc", "contract", "nsz", "arcp"}  # as in `two_layer`: NaN and infinity keep their meaning
+# as in `two_layer`: NaN and infinity keep their meaning
+_FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 _compiled = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
-# Arguments of the inner loops, so that single precision stays single there: a literal would be double.
+# Arguments of the inner loops, so that single precision stays single there: a literal would be
+# double.
 _TAIL = (0.2316419, 0.319381530, -0.356563782, 1.781477937, -1.821255978, 1.330274429)
 _OTHERS = (0.0, 0.5, 1.0, 20.0, 1 / 16, 1 / 3, 1 / 4, 1 / 5, 1 / 6, 1 / np.sqrt(2 * np.pi))
 
 
 def forward(network: TwoLayer, x: Array, activation: str = "relu") -> Array:
-    """h(x) for inputs (n, d) in double precision, with the exact Phi; blocks of samples keep memory flat in n."""
+    """h(x) for inputs (n, d) in double precision, with the exact Phi; blocks of samples keep memory
+    flat in n.
+    """
     doors.choice("activation", activation, ACTIVATIONS)
     *both, x = doors.network(network, x, "n d")
     network = TwoLayer(*both)
     a, w = (np.asarray(part, dtype=np.float64) for part in network)
     block = max(1, _BLOCK // max(1, len(a)))
     hidden = (x[i : i + block] @ w.T for i in range(0, len(x), block))
-    return np.concatenate([(z * ndtr(z) if activation == "gelu" else np.maximum(z, 0)) @ a for z in hidden])
+    return np.concatenate(
+        [(z * ndtr(z) if activation == "gelu" else np.maximum(z, 0)) @ a for z in hidden]
+    )
 
 
 def descend(
@@ -65,8 +74,8 @@ def descend(
 ) -> tuple[TwoLayer, xr.Dataset]:
     """Train `start` on x (n, d), y (n,) for `schedule[-1]` steps of `rule`, one of `RULES`.
 
-    Returns the final network and a dataset along `probe` with the coordinates `step` and `time` = step x step_size, one
-    variable for each probe, and the scalar `stopped_at`.
+    Returns the final network and a dataset along `probe` with the coordinates `step` and `time` =
+    step x step_size, one variable for each probe, and the scalar `stopped_at`.
     """
     doors.choice("activation", activation, ACTIVATIONS)
     doors.choice("rule", rule, RULES)
@@ -77,7 +86,10 @@ def descend(
     dim = x.shape[1]
     fill = ((0, 0), (0, -dim % _CHUNK))
     a, w = np.array(a, dtype=kind), np.pad(np.asarray(w, dtype=kind), fill)
-    columns, targets = np.ascontiguousarray(np.pad(x, fill).T, dtype=kind), np.ascontiguousarray(y, dtype=kind)
+    columns, targets = (
+        np.ascontiguousarray(np.pad(x, fill).T, dtype=kind),
+        np.ascontiguousarray(y, dtype=kind),
+    )
     moments = np.zeros((2, len(a), w.shape[1] + 1), kind)
     settings = (step_size, 1 - step_size * RULES[rule], _BETA1, _BETA2, _EPSILON)
     constants = tuple(kind(value) for value in _TAIL + _OTHERS)
@@ -86,7 +98,17 @@ def descend(
     for index, step in enumerate(schedule):
         if step > done:
             taken = _advance(
-                a, w, columns, targets, moments, settings, constants, done, step, activation == "gelu", rule != "gd"
+                a,
+                w,
+                columns,
+                targets,
+                moments,
+                settings,
+                constants,
+                done,
+                step,
+                activation == "gelu",
+                rule != "gd",
             )
             if taken < step or not np.isfinite(a).all():
                 about = f"{activation}, {rule} {step_size:g}, n {len(y)}, m {len(a)}, d {dim}"
@@ -94,8 +116,12 @@ def descend(
             done = step
         values[:, index] = [probe(TwoLayer(a, w[:, :dim])) for probe in probes.values()]
     steps = np.asarray(schedule)
-    table = {name: ("probe", row) for name, row in zip(probes, values, strict=True)} | {"stopped_at": done}
-    return TwoLayer(a, w[:, :dim].copy()), xr.Dataset(table, {"step": ("probe", steps), "time": ("probe", steps * step_size)})
+    table = {name: ("probe", row) for name, row in zip(probes, values, strict=True)} | {
+        "stopped_at": done
+    }
+    return TwoLayer(a, w[:, :dim].copy()), xr.Dataset(
+        table, {"step": ("probe", steps), "time": ("probe", steps * step_size)}
+    )
 
 
 @_compiled
@@ -103,7 +129,10 @@ def _normal(z, k):  # type: ignore[no-untyped-def]
     """Density and distribution function of N(0, 1): exp(-u) = exp(-u/16)^16, the tail 26.2.17."""
     p, b1, b2, b3, b4, b5, zero, half, one, most, sixteenth, third, quarter, fifth, sixth, peak = k
     u = min(half * z * z, most) * sixteenth
-    e = one - u * (one - half * u * (one - third * u * (one - quarter * u * (one - fifth * u * (one - sixth * u)))))
+    e = one - u * (
+        one
+        - half * u * (one - third * u * (one - quarter * u * (one - fifth * u * (one - sixth * u))))
+    )
     e = e * e
     e = e * e
     e = e * e
@@ -150,7 +179,9 @@ def _add_neuron(outer, z, h, gelu, constants):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _activate(z, r, gelu, constants):  # type: ignore[no-untyped-def]
-    """sum_k r_k s(z_k); z becomes r s'(z), with s'(0) = 0 for the ReLU and Phi + z phi for the GeLU."""
+    """sum_k r_k s(z_k); z becomes r s'(z), with s'(0) = 0 for the ReLU and Phi + z phi for the
+    GeLU.
+    """
     zero = constants[6]
     total = zero
     if gelu:
@@ -168,7 +199,9 @@ def _activate(z, r, gelu, constants):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _change(gradient, moments, settings, corrections, adam):  # type: ignore[no-untyped-def]
-    """What a step adds to one weight, in double precision; Adam's two moments are renewed in place."""
+    """What a step adds to one weight, in double precision; Adam's two moments are renewed in
+    place.
+    """
     rate, _, beta1, beta2, epsilon = settings
     if not adam:
         return -rate * gradient
@@ -198,7 +231,9 @@ def _advance(a, w, x, y, moments, settings, constants, done, last, gelu, adam): 
         for j in range(len(a)):
             _project(w[j], x, z)
             outer, pull = a[j], _activate(z, r, gelu, constants)
-            a[j] = settings[1] * outer + _change(-pull, moments[:, j, dim], settings, corrections, adam)
+            a[j] = settings[1] * outer + _change(
+                -pull, moments[:, j, dim], settings, corrections, adam
+            )
             _gather(z, x, force)
             for i in range(dim):
                 change = _change(-outer * force[i], moments[:, j, i], settings, corrections, adam)

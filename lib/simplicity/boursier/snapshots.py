@@ -1,4 +1,6 @@
-"""Whole networks on the way, for pictures of single neurons; `two_layer.descend` itself keeps only numbers."""
+"""Whole networks on the way, for pictures of single neurons; `two_layer.descend` itself keeps only
+numbers.
+"""
 
 import itertools
 from collections.abc import Sequence
@@ -14,17 +16,35 @@ Array = NDArray[np.floating]
 
 
 def snapshots(
-    start: TwoLayer, x: Array, y: Array, *, step_size: float, schedule: Sequence[int], precision: str = "float64"
+    start: TwoLayer,
+    x: Array,
+    y: Array,
+    *,
+    step_size: float,
+    schedule: Sequence[int],
+    precision: str = "float64",
 ) -> tuple[Array, Array]:
-    """a (p, m) and w (p, m, d) at the p steps of `schedule`, which starts at 0; segments change no bit of the run."""
+    """a (p, m) and w (p, m, d) at the p steps of `schedule`, which starts at 0; segments change no
+    bit of the run.
+    """
     schedule = doors.schedule(schedule)
     if schedule[0] != 0:
-        raise Problem(f"schedule: got a first step of {schedule[0]}, allowed 0, since the start is seen")
+        raise Problem(
+            f"schedule: got a first step of {schedule[0]}, allowed 0, since the start is seen"
+        )
     networks = [start]
     for before, after in itertools.pairwise(schedule):
         segment = (0, after - before)
         network, _ = two_layer.descend(
-            networks[-1], x, y, step_size=step_size, schedule=segment, probes={}, precision=precision
+            networks[-1],
+            x,
+            y,
+            step_size=step_size,
+            schedule=segment,
+            probes={},
+            precision=precision,
         )
         networks.append(network)
-    return np.stack([network.a for network in networks]), np.stack([network.w for network in networks])
+    return np.stack([network.a for network in networks]), np.stack(
+        [network.w for network in networks]
+    )

@@ -1,7 +1,9 @@
-"""Synthetic inputs and labels of the linear-teacher setting (Boursier & Flammarion 2025, theorem 4.1).
+"""Synthetic inputs and labels of the linear-teacher setting (Boursier & Flammarion 2025, theorem
+4.1).
 
-Inputs are rows: `x` has shape (n, d), `y` shape (n,). The paper stores samples as columns. Every function takes its
-random generator; nothing is global. The teacher is beta* = e_1 wherever a law singles out a direction.
+Inputs are rows: `x` has shape (n, d), `y` shape (n,). The paper stores samples as columns. Every
+function takes its random generator; nothing is global. The teacher is beta* = e_1 wherever a law
+singles out a direction.
 """
 
 from typing import NamedTuple
@@ -16,7 +18,8 @@ from simplicity.problems import doors
 Array = NDArray[np.floating]
 
 MARGIN_LOW, MARGIN_HIGH = 0.5, 1.5
-_MARGIN_VARIANCE = (MARGIN_LOW**2 + MARGIN_LOW * MARGIN_HIGH + MARGIN_HIGH**2) / 3  # E u^2, u ~ U[0.5, 1.5]: 13/12
+# E u^2, u ~ U[0.5, 1.5]: 13/12
+_MARGIN_VARIANCE = (MARGIN_LOW**2 + MARGIN_LOW * MARGIN_HIGH + MARGIN_HIGH**2) / 3
 
 
 def gaussian(n: int, dim: int, rng: Generator) -> Array:
@@ -26,7 +29,8 @@ def gaussian(n: int, dim: int, rng: Generator) -> Array:
 
 
 def margin(n: int, dim: int, rng: Generator) -> Array:
-    """First coordinate +-U[0.5, 1.5] / sqrt(13/12), the others N(0, 1): covariance I, |x_1| >= 0.48.
+    """First coordinate +-U[0.5, 1.5] / sqrt(13/12), the others N(0, 1): covariance I, |x_1| >=
+    0.48.
 
     The ratio |x_1| / |x| still comes arbitrarily close to 0; `bounded_margin` closes that gap.
     """
@@ -37,14 +41,18 @@ def margin(n: int, dim: int, rng: Generator) -> Array:
 
 
 def bounded_margin(n: int, dim: int, rng: Generator) -> Array:
-    """As `margin`, with the other coordinates uniform on the sphere of radius sqrt(d - 1): |x_1| / |x| >= 0.23 at d = 5.
+    """As `margin`, with the other coordinates uniform on the sphere of radius sqrt(d - 1): |x_1| /
+    |x| >= 0.23 at d = 5.
 
-    Covariance I, symmetric law, a density on its support and a true margin: the theorem's assumptions as far as known.
+    Covariance I, symmetric law, a density on its support and a true margin: the theorem's
+    assumptions as far as known.
     """
     _asked(n, dim, rng)
     x = rng.standard_normal((n, dim))
     rest = x[:, 1:]
-    x[:, 1:] = rest * (np.sqrt(dim - 1) / np.linalg.norm(rest, axis=1, keepdims=True)) if dim > 1 else rest
+    x[:, 1:] = (
+        rest * (np.sqrt(dim - 1) / np.linalg.norm(rest, axis=1, keepdims=True)) if dim > 1 else rest
+    )
     x[:, 0] = _signed_first_coordinate(n, rng)
     return x
 
@@ -62,8 +70,12 @@ class Task(NamedTuple):
     teacher: Array
 
 
-def linear_task(law: str, n: int, dim: int, noise_variance: float, seed: int, n_test: int = 4000) -> Task:
-    """A draw of the linear-teacher setting; training and test samples come from separate streams of `seed`."""
+def linear_task(
+    law: str, n: int, dim: int, noise_variance: float, seed: int, n_test: int = 4000
+) -> Task:
+    """A draw of the linear-teacher setting; training and test samples come from separate streams of
+    `seed`.
+    """
     doors.choice("law", law, LAWS)
     teacher = first_axis(dim)
 
@@ -76,7 +88,9 @@ def linear_task(law: str, n: int, dim: int, noise_variance: float, seed: int, n_
 
 
 def mirrored(x: Array) -> Array:
-    """The sample together with its mirror image, (2n, d): symmetric in every draw and not only in law."""
+    """The sample together with its mirror image, (2n, d): symmetric in every draw and not only in
+    law.
+    """
     (x,) = doors.arrays(x=(x, "N d"))
     return np.concatenate([x, -x])
 
@@ -103,9 +117,15 @@ def null_labels(n: int, variance: float, rng: Generator) -> Array:
     return np.sqrt(variance) * rng.standard_normal(n)
 
 
-def relu_labels(x: Array, directions: Array, signs: Array, noise_variance: float, rng: Generator) -> Array:
-    """y = sum_k s_k max(0, <v_k, x>) + noise, for directions (K, d) and signs (K,): a ReLU teacher network."""
-    x, directions, signs = doors.arrays(x=(x, "N d"), directions=(directions, "k d"), signs=(signs, "k"))
+def relu_labels(
+    x: Array, directions: Array, signs: Array, noise_variance: float, rng: Generator
+) -> Array:
+    """y = sum_k s_k max(0, <v_k, x>) + noise, for directions (K, d) and signs (K,): a ReLU teacher
+    network.
+    """
+    x, directions, signs = doors.arrays(
+        x=(x, "N d"), directions=(directions, "k d"), signs=(signs, "k")
+    )
     doors.number("noise_variance", noise_variance, low=0)
     doors.generator(rng)
     clean = np.maximum(x @ directions.T, 0.0) @ signs

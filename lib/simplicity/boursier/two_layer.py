@@ -1,21 +1,24 @@
-"""Gradient descent on a two-layer ReLU or leaky ReLU network without biases, as fast as one core allows.
+"""Gradient descent on a two-layer ReLU or leaky ReLU network without biases, as fast as one core
+allows.
 
     h(x) = sum_j a_j phi(<w_j, x>)               phi(z) = max(z, slope z); a (m,), w (m, d), no factor in front
     L    = 1/(2n) sum_k (h(x_k) - y_k)^2         the loss WITH 1/2; every reported MSE is without it
     D_j  = 1/n sum_k phi'(<w_j, x_k>) (y_k - h(x_k)) x_k
     a_j <- a_j + eta <w_j, D_j>,   w_j <- w_j + eta a_j D_j      both from the old values
 
-so one step advances the gradient flow's time by eta. phi'(0) = slope (0 for ReLU), one of the choices that the Clarke
-subdifferential allows (Boursier & Flammarion 2025). A minibatch puts its own samples in place of the n. A bias of each
-hidden neuron is one more input coordinate of ones (`nets.with_ones`).
+so one step advances the gradient flow's time by eta. phi'(0) = slope (0 for ReLU), one of the
+choices that the Clarke subdifferential allows (Boursier & Flammarion 2025). A minibatch puts its
+own samples in place of the n. A bias of each hidden neuron is one more input coordinate of ones
+(`nets.with_ones`).
 
-`descend` runs the compiled loop, `descend_autograd` the same in plain torch: slower, and independent of every formula
-above but the first two lines. Here are no data, no measures: probes are passed in.
+`descend` runs the compiled loop, `descend_autograd` the same in plain torch: slower, and
+independent of every formula above but the first two lines. Here are no data, no measures: probes
+are passed in.
 
-How the loop is fast: fused over neurons, nothing of size n x m is stored but one bit a pair, whether
-it is active. A step needs two products of d numbers for each pair, 4 d + 3 operations: what a neuron
-is pulled by, from the bits, and, once it has moved, its outputs and the next bits. The sums of a
-tile stay in registers (see `process.lanes`). They have one of two orders:
+How the loop is fast: fused over neurons, nothing of size n x m is stored but one bit a pair,
+whether it is active. A step needs two products of d numbers for each pair, 4 d + 3 operations: what
+a neuron is pulled by, from the bits, and, once it has moved, its outputs and the next bits. The
+sums of a tile stay in registers (see `process.lanes`). They have one of two orders:
 
     by neurons   a vector holds neurons, whose sums over samples go one after another
     by samples   a vector of 32 bytes holds samples: full batches in portable arithmetic, d <= 7
@@ -48,13 +51,16 @@ Array = NDArray[np.floating]
 Probe = Callable[[TwoLayer], float]
 Advance = Callable[[Array, Array, Array, Array, float, int, float], tuple[int, float]]
 
-_BY_SAMPLES = 7  # the largest d whose sums go by samples in portable arithmetic, in the order of the recorded runs
-_TOGETHER = 4  # the largest d for which the sums of two neurons stay in 16 registers, if they go by samples
+# the largest d whose sums go by samples in portable arithmetic, in the order of the recorded runs
+_BY_SAMPLES = 7
+# the largest d for which the sums of two neurons stay in 16 registers, if they go by samples
+_TOGETHER = 4
 _CHUNK = 12  # sums of a neuron that stay in registers at a time
 _ONE, _PAIR, _FOUR, _EIGHT = ((0,) * count for count in (1, 2, 4, 8))  # shapes of tiles
 _BATCHES = 1024  # minibatches handed to the compiled loop at a time
-# Sums may be reordered and multiplications fused, which vectorises them; NaN and infinity keep their meaning, so that a
-# diverged run is seen. The order is fixed once compiled: the same machine gives the same bits.
+# Sums may be reordered and multiplications fused, which vectorises them; NaN and infinity keep
+# their meaning, so that a diverged run is seen. The order is fixed once compiled: the same machine
+# gives the same bits.
 _FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 
 
@@ -72,17 +78,20 @@ def descend(
     batch: int = 0,
     rng: Generator | None = None,
 ) -> tuple[TwoLayer, xr.Dataset]:
-    """Train `start` on x (n, d), y (n,) until `schedule[-1]` steps or until no neuron is pulled any more.
+    """Train `start` on x (n, d), y (n,) until `schedule[-1]` steps or until no neuron is pulled any
+    more.
 
-    `slope` is the activation's slope below 0. `batch` samples a step are the next of a permutation that `rng` draws anew for
-    each pass (see `batches`); 0 is the full batch.
+    `slope` is the activation's slope below 0. `batch` samples a step are the next of a permutation
+    that `rng` draws anew for each pass (see `batches`); 0 is the full batch.
 
-    The stopping rule is max_j |D_j| < `tolerance`, a certificate of a stationary point: an inactive neuron has D_j = 0, and a
-    neuron that still could grow, however small it is, keeps the run going. Residuals have float32 noise near 1e-7 in
-    single precision, so a tolerance below 1e-6 may never be met there. A minibatch certifies nothing: no tolerance then.
+    The stopping rule is max_j |D_j| < `tolerance`, a certificate of a stationary point: an inactive
+    neuron has D_j = 0, and a neuron that still could grow, however small it is, keeps the run
+    going. Residuals have float32 noise near 1e-7 in single precision, so a tolerance below 1e-6 may
+    never be met there. A minibatch certifies nothing: no tolerance then.
 
-    Returns the final network and a dataset along `probe` with the coordinates `step` and `time` = step x step_size, one
-    variable for each probe (NaN after a stop), and the scalars `stopped_at` (steps done) and `force` = max_j |D_j|.
+    Returns the final network and a dataset along `probe` with the coordinates `step` and `time` =
+    step x step_size, one variable for each probe (NaN after a stop), and the scalars `stopped_at`
+    (steps done) and `force` = max_j |D_j|.
     """
     doors.precision(precision)
     a, w, x, y = doors.task(start, x, y, precision)
@@ -94,7 +103,9 @@ def descend(
         raise Problem(f"tolerance: got {tolerance:g} with minibatches of {batch}, allowed 0")
     order = batches(len(x), batch, rng) if 0 < batch < len(x) else None
     advance = _kernel(x.shape[1], precision, slope, order)
-    return _drive(advance, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision))
+    return _drive(
+        advance, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision)
+    )
 
 
 def descend_autograd(
@@ -110,14 +121,18 @@ def descend_autograd(
     batch: int = 0,
     rng: Generator | None = None,
 ) -> tuple[TwoLayer, xr.Dataset]:
-    """The reference: the same trajectory by torch's automatic differentiation of the loss. No stopping rule."""
+    """The reference: the same trajectory by torch's automatic differentiation of the loss. No
+    stopping rule.
+    """
     doors.precision(precision)
     a, w, x, y = doors.task(start, x, y, precision)
     schedule = doors.descent(step_size, schedule, probes)
     doors.number("slope", slope)
     doors.minibatches(batch, rng, len(x))
     advance = functools.partial(_advance_autograd, slope=slope, order=batches(len(x), batch, rng))
-    return _drive(advance, TwoLayer(a, w), x, y, step_size, schedule, probes, 0.0, np.dtype(precision))
+    return _drive(
+        advance, TwoLayer(a, w), x, y, step_size, schedule, probes, 0.0, np.dtype(precision)
+    )
 
 
 def _drive(
@@ -142,7 +157,8 @@ def _drive(
             done += taken
             if not (np.isfinite(force) and np.isfinite(a).all() and np.isfinite(w).all()):
                 raise Diverged(
-                    f"loss not finite at step {done}: step_size {step_size:g}, n {len(y)}, m {len(a)}, d {x.shape[1]}"
+                    f"loss not finite at step {done}: step_size {step_size:g}, n {len(y)}, m "
+                    f"{len(a)}, d {x.shape[1]}"
                 )
         if done == step:
             values[:, index] = [probe(TwoLayer(a, w)) for probe in probes.values()]
@@ -150,10 +166,17 @@ def _drive(
 
 
 def _table(
-    values: Array, probes: Mapping[str, Probe], schedule: Sequence[int], step_size: float, done: int, force: float
+    values: Array,
+    probes: Mapping[str, Probe],
+    schedule: Sequence[int],
+    step_size: float,
+    done: int,
+    force: float,
 ) -> xr.Dataset:
     steps = np.asarray(schedule)
-    variables: dict[str, Any] = {name: ("probe", row) for name, row in zip(probes, values, strict=True)}
+    variables: dict[str, Any] = {
+        name: ("probe", row) for name, row in zip(probes, values, strict=True)
+    }
     variables |= {"stopped_at": done, "force": force}
     return xr.Dataset(variables, {"step": ("probe", steps), "time": ("probe", steps * step_size)})
 
@@ -185,10 +208,11 @@ def _advance_autograd(
 
 
 def _kernel(dim: int, precision: str, slope: float, order: Iterator[Any] | None) -> Advance:
-    """The compiled loop for one dimension: (a, w, X (d, n), y, step size, steps, tolerance) -> (steps done, force).
+    """The compiled loop for one dimension: (a, w, X (d, n), y, step size, steps, tolerance) ->
+    (steps done, force).
 
-    `a` and `w` are advanced in place. A loss or force that is not finite ends it and is returned as the force. With an
-    `order` each step takes the samples that it names, else all.
+    `a` and `w` are advanced in place. A loss or force that is not finite ends it and is returned as
+    the force. With an `order` each step takes the samples that it names, else all.
     """
     if order is None and dim <= _BY_SAMPLES and not lanes.WIDE:
         return functools.partial(_advance_by_samples, slope=slope)
@@ -196,13 +220,28 @@ def _kernel(dim: int, precision: str, slope: float, order: Iterator[Any] | None)
 
 
 def _advance_by_samples(
-    a: Array, w: Array, columns: Array, y: Array, step_size: float, steps: int, tolerance: float, *, slope: float
+    a: Array,
+    w: Array,
+    columns: Array,
+    y: Array,
+    step_size: float,
+    steps: int,
+    tolerance: float,
+    *,
+    slope: float,
 ) -> tuple[int, float]:
     number, odd = a.dtype.type, len(a) % 2
-    # A neuron of zeros in the last pair of an odd width stays one: its output is 0, and so are its gradients.
+    # A neuron of zeros in the last pair of an odd width stays one: its output is 0, and so are its
+    # gradients.
     outer, inner = np.pad(a, (0, odd)), np.pad(w, ((0, odd), (0, 0)))
     inputs = np.pad(columns, ((0, 0), (0, -len(y) % (lanes.BYTES // a.itemsize))))
-    constants = number(tolerance), number(step_size), number(slope), len(a), (number(0),) * len(columns)
+    constants = (
+        number(tolerance),
+        number(step_size),
+        number(slope),
+        len(a),
+        (number(0),) * len(columns),
+    )
     done, force = _descend_by_samples(outer, inner, inputs, y, steps, *constants)
     a[:], w[:] = outer[: len(a)], inner[: len(a)]
     return done, float(force)
@@ -224,19 +263,27 @@ def _advance_by_neurons(
     chunk = -(-dim // -(-dim // _CHUNK))  # coordinates at a time, in chunks of equal size
     rows, lane = dim + -dim % chunk, lanes.BYTES // a.itemsize
     wide = len(a) + -len(a) % (2 * lane)
-    outer, inner, inputs = np.zeros(wide, a.dtype), np.zeros((rows, wide), a.dtype), np.zeros((n, rows), a.dtype)
+    outer, inner, inputs = (
+        np.zeros(wide, a.dtype),
+        np.zeros((rows, wide), a.dtype),
+        np.zeros((n, rows), a.dtype),
+    )
     outer[: len(a)], inner[:dim, : len(a)], inputs[:, :dim] = a, w.T, columns.T
     marks, sizes = np.zeros((wide // lane, n), f"u{max(1, lane // 8)}"), np.zeros(wide, a.dtype)
     work = marks, np.zeros((n, lane), a.dtype), sizes, sizes.view(f"i{a.itemsize}")
     constants = number(step_size), number(slope), len(a), (0,) * chunk
     if order is None:
-        done, force = _descend_by_neurons(outer, inner, inputs, y, steps, number(tolerance), work, *constants)
+        done, force = _descend_by_neurons(
+            outer, inner, inputs, y, steps, number(tolerance), work, *constants
+        )
     else:
         done, force = 0, number(0)
         while done < steps and np.isfinite(force):
             chosen = list(itertools.islice(order, min(_BATCHES, steps - done)))
             ends = np.cumsum([len(batch) for batch in chosen])
-            taken, force = _descend_batches(outer, inner, inputs, y, np.concatenate(chosen), ends, work, *constants)
+            taken, force = _descend_batches(
+                outer, inner, inputs, y, np.concatenate(chosen), ends, work, *constants
+            )
             done += taken
     a[:], w[:] = outer[: len(a)], inner[:dim, : len(a)].T
     return done, float(force)
@@ -247,7 +294,9 @@ _compiled = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="
 
 @_compiled
 def _residuals(a, w, x, y, h, r, shift, slope):  # type: ignore[no-untyped-def]
-    """r = y - h(x) from h = h_relu(x), then h = 0; shift = slope sum_k r_k x_k. Returns the sum of squares."""
+    """r = y - h(x) from h = h_relu(x), then h = 0; shift = slope sum_k r_k x_k. Returns the sum of
+    squares.
+    """
     total = y.dtype.type(0)
     for k in range(len(y)):
         r[k] = y[k] - (1 - slope) * h[k]
@@ -268,8 +317,9 @@ def _residuals(a, w, x, y, h, r, shift, slope):  # type: ignore[no-untyped-def]
     return total
 
 
-# Lanes are samples: w (m, d), x (d, n), n rounded up to whole vectors of 32 bytes by samples of zeros, marks (m, vectors).
-# The sums have the order of a compiler's own vectors: whole ones first, then one sample after another.
+# Lanes are samples: w (m, d), x (d, n), n rounded up to whole vectors of 32 bytes by samples of
+# zeros, marks (m, vectors). The sums have the order of a compiler's own vectors: whole ones first,
+# then one sample after another.
 
 
 @_compiled
@@ -277,7 +327,12 @@ def _descend_by_samples(a, w, x, y, steps, tolerance, step_size, slope, width, z
     """(steps done, force): at most `steps` steps on all of x; `zeros` is a tuple of d zeros."""
     n = y.dtype.type(len(y))
     rate, limit = step_size / n, (tolerance * n) ** 2
-    h, r, shift, largest = np.zeros_like(x[0]), np.zeros_like(x[0]), np.zeros(len(x), y.dtype), y.dtype.type(0)
+    h, r, shift, largest = (
+        np.zeros_like(x[0]),
+        np.zeros_like(x[0]),
+        np.zeros(len(x), y.dtype),
+        y.dtype.type(0),
+    )
     marks = np.zeros((len(a), len(h) * y.itemsize // lanes.BYTES), np.uint8)
     for j in range(0, len(a), 2):
         _add_pair(a, w, j, x, h, marks, zeros)
@@ -308,7 +363,9 @@ def _descend_by_samples(a, w, x, y, steps, tolerance, step_size, slope, width, z
 
 @_compiled
 def _pull(j, x, r, n, marks, zeros, neurons):  # type: ignore[no-untyped-def]
-    """sum_k 1{<w_j, x_k> > 0} r_k x_k over n samples for as many neurons from j on, a tuple by coordinate and neuron."""
+    """sum_k 1{<w_j, x_k> > 0} r_k x_k over n samples for as many neurons from j on, a tuple by
+    coordinate and neuron.
+    """
     lane, row = lanes.BYTES // r.itemsize, marks.shape[1]
     whole = n // lane
     sums = lanes.zeros(r, zeros + zeros if len(neurons) == 2 else zeros)
@@ -347,7 +404,9 @@ def _add_pair(a, w, j, x, h, marks, zeros):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _update(a, w, j, pull, q, shift, rate, keep, zeros):  # type: ignore[no-untyped-def]
-    """One step of neuron j, whose n D_j is keep times the q-th of `pull`, plus shift; returns |n D_j|^2."""
+    """One step of neuron j, whose n D_j is keep times the q-th of `pull`, plus shift; returns |n
+    D_j|^2.
+    """
     outer, inner, size = a[j], rate * 0, rate * 0
     for i in range(len(zeros)):
         force = keep * pull[i * (len(pull) // len(zeros)) + q] + shift[i]
@@ -358,13 +417,15 @@ def _update(a, w, j, pull, q, shift, rate, keep, zeros):  # type: ignore[no-unty
     return size
 
 
-# Lanes are neurons: w (d, m), x (n, d), marks (vectors of neurons, n). `work` is (marks, outputs (n, lane) by lane,
-# |n D_j|^2, the same as whole numbers).
+# Lanes are neurons: w (d, m), x (n, d), marks (vectors of neurons, n). `work` is (marks, outputs
+# (n, lane) by lane, |n D_j|^2, the same as whole numbers).
 
 
 @_compiled
 def _descend_by_neurons(a, w, x, y, steps, tolerance, work, step_size, slope, width, chunk):  # type: ignore[no-untyped-def]
-    """(steps done, force): at most `steps` steps on all of x; `chunk` is a tuple as long as coordinates go together."""
+    """(steps done, force): at most `steps` steps on all of x; `chunk` is a tuple as long as
+    coordinates go together.
+    """
     n = y.dtype.type(len(y))
     limit, largest = (tolerance * n) ** 2, y.dtype.type(0)
     buffers = _buffers(w, len(y))
@@ -384,12 +445,25 @@ def _descend_batches(a, w, x, y, chosen, ends, work, step_size, slope, width, ch
     first, largest, n = 0, y.dtype.type(0), y.dtype.type(1)
     for step, end in enumerate(ends):
         n = y.dtype.type(end - first)
-        inputs, targets = np.empty((end - first, x.shape[1]), x.dtype), np.empty(end - first, y.dtype)
+        inputs, targets = (
+            np.empty((end - first, x.shape[1]), x.dtype),
+            np.empty(end - first, y.dtype),
+        )
         for k in range(end - first):
             inputs[k], targets[k] = x[chosen[first + k]], y[chosen[first + k]]
         _forward(a, w, inputs, work)
         largest = _step(
-            a, w, inputs, targets, work, _buffers(w, end - first), step_size / n, slope, width, chunk, False
+            a,
+            w,
+            inputs,
+            targets,
+            work,
+            _buffers(w, end - first),
+            step_size / n,
+            slope,
+            width,
+            chunk,
+            False,
         )
         if not np.isfinite(largest):
             return step, largest
@@ -401,7 +475,12 @@ def _descend_batches(a, w, x, y, chosen, ends, work, step_size, slope, width, ch
 def _buffers(w, n):  # type: ignore[no-untyped-def]
     """h, r, shift, the sums of two vectors of neurons, and what their a gain."""
     both = 2 * lanes.BYTES // w.itemsize
-    return np.empty(n, w.dtype), np.empty(n, w.dtype), np.zeros(len(w), w.dtype), np.empty((len(w) + 1, both), w.dtype)
+    return (
+        np.empty(n, w.dtype),
+        np.empty(n, w.dtype),
+        np.zeros(len(w), w.dtype),
+        np.empty((len(w) + 1, both), w.dtype),
+    )
 
 
 @_compiled
@@ -412,7 +491,9 @@ def _forward(a, w, x, work):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _step(a, w, x, y, work, buffers, rate, slope, width, chunk, more):  # type: ignore[no-untyped-def]
-    """A step of every neuron, followed by its share of the next h if there are `more`; max_j |n D_j|^2, or the loss."""
+    """A step of every neuron, followed by its share of the next h if there are `more`; max_j |n
+    D_j|^2, or the loss.
+    """
     outputs, sizes, whole = work[1:]
     h, r, shift, sums = buffers
     lane = outputs.shape[1]
@@ -430,7 +511,8 @@ def _step(a, w, x, y, work, buffers, rate, slope, width, chunk, more):  # type: 
         _update_lanes(a, w, j, sums, shift, rate, 1 - slope, sizes)
         if more:
             _add(a, w, j, x, work)
-    top = whole[0]  # what is not negative is ordered as whole numbers are, and what is not finite comes last
+    # what is not negative is ordered as whole numbers are, and what is not finite comes last
+    top = whole[0]
     for j in range(width):
         top = max(top, whole[j])
     whole[0] = top
@@ -451,7 +533,9 @@ def _pull_lanes(x, r, marks, group, sums, at, chunk):  # type: ignore[no-untyped
 
 @_compiled
 def _update_lanes(a, w, j, sums, shift, rate, keep, sizes):  # type: ignore[no-untyped-def]
-    """One step of as many neurons from j on as `sums` has columns; the last row of `sums` is used up."""
+    """One step of as many neurons from j on as `sums` has columns; the last row of `sums` is used
+    up.
+    """
     count, inner = sums.shape[1], sums[len(w)]
     for o in range(count):
         inner[o] = 0
@@ -476,10 +560,14 @@ def _add(a, w, j, x, work):  # type: ignore[no-untyped-def]
     for k in range(0, fours, 4):
         z = lanes.zeros(a, _EIGHT)
         for i in range(d):
-            z = lanes.outer(z, lanes.spread(x, k * d + i, d, _FOUR), lanes.load(w, i * m + j, lane, _PAIR))
+            z = lanes.outer(
+                z, lanes.spread(x, k * d + i, d, _FOUR), lanes.load(w, i * m + j, lane, _PAIR)
+            )
         lanes.rectify(z, outer, outputs, k * lane, lane, marks, first + k, n)
     for k in range(fours, n):
         z = lanes.zeros(a, _PAIR)
         for i in range(d):
-            z = lanes.outer(z, lanes.spread(x, k * d + i, d, _ONE), lanes.load(w, i * m + j, lane, _PAIR))
+            z = lanes.outer(
+                z, lanes.spread(x, k * d + i, d, _ONE), lanes.load(w, i * m + j, lane, _PAIR)
+            )
         lanes.rectify(z, outer, outputs, k * lane, lane, marks, first + k, n)

@@ -1,8 +1,9 @@
 """The command line `simplicity`.
 
-Wrong input ends with one line `error: WHAT, GOT, ALLOWED` on stderr and exit code 2, before anything is written. A run in which
-cells failed, or that a full disk or a lost cluster stopped, ends with 1 and keeps what was finished. What a command does is in
-the modules beside this one; heavy imports wait until a command needs them.
+Wrong input ends with one line `error: WHAT, GOT, ALLOWED` on stderr and exit code 2, before
+anything is written. A run in which cells failed, or that a full disk or a lost cluster stopped,
+ends with 1 and keeps what was finished. What a command does is in the modules beside this one;
+heavy imports wait until a command needs them.
 """
 
 import argparse
@@ -42,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] == "simplicity":
             raise
-        return _report(f"simplicity: the package {missing.name} is missing, allowed with the extra `book`", WRONG_INPUT)
+        return _report(
+            f"simplicity: the package {missing.name} is missing, allowed with the extra `book`",
+            WRONG_INPUT,
+        )
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -104,7 +108,9 @@ class _Parser(argparse.ArgumentParser):
 @functools.cache
 def _parser() -> argparse.ArgumentParser:
     top = _Parser(
-        prog="simplicity", description="Networks learn something simple first: run, check, record.", allow_abbrev=False
+        prog="simplicity",
+        description="Networks learn something simple first: run, check, record.",
+        allow_abbrev=False,
     )
     version = f"simplicity {_version()}"
     top.add_argument("--version", action="version", version=version, help="the version")
@@ -131,37 +137,76 @@ def _add(commands: Any, name: str, function: str, help: str) -> argparse.Argumen
 def _add_experiments(commands: Any) -> None:
     preset = "TINY, QUICK or FULL (default QUICK)"
     for name, about in (
-        ("run", "run an experiment and check its claims; a setting with several values is an axis of a grid"),
+        (
+            "run",
+            "run an experiment and check its claims; a setting with several values is an axis of a "
+            "grid",
+        ),
         ("sweep", "the same, for a grid of settings"),
     ):
         command = _add(commands, name, "running:run_experiment", about)
         command.add_argument("experiment", help="a name that `simplicity list` shows, or a file")
         add_parameters(command)
         add_grid(command, required=name == "sweep")
-        command.add_argument("--seeds", metavar="K", help="seeds of each setting, short for -p seeds=K")
+        command.add_argument(
+            "--seeds", metavar="K", help="seeds of each setting, short for -p seeds=K"
+        )
         command.add_argument("--preset", default="QUICK", help=preset)
         add_running(command)
-        command.add_argument("--dry-run", action="store_true", help="say what there is to compute and how long it may take")
-        command.add_argument("-o", "--output", metavar="FILE.nc", help="write one dataset, with the axes of the grid")
-        command.add_argument("--csv", metavar="FILE.csv", help="write tidy tables: a row a cell, curves in files beside it")
+        command.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="say what there is to compute and how long it may take",
+        )
+        command.add_argument(
+            "-o", "--output", metavar="FILE.nc", help="write one dataset, with the axes of the grid"
+        )
+        command.add_argument(
+            "--csv",
+            metavar="FILE.csv",
+            help="write tidy tables: a row a cell, curves in files beside it",
+        )
 
-    about = "judge a claim anew, or all of them: each check with its margin, beside what was published"
+    about = (
+        "judge a claim anew, or all of them: each check with its margin, beside what was published"
+    )
     command = _add(commands, "check", "checking:check_claims", about)
-    command.add_argument("claim", nargs="?", help="an id that `simplicity ledger` shows, such as B10")
+    command.add_argument(
+        "claim", nargs="?", help="an id that `simplicity ledger` shows, such as B10"
+    )
     command.add_argument("--all", action="store_true", help="every claim, as a table")
     command.add_argument(
-        "--fresh", nargs="?", const="", metavar="SEED", help="on seeds that no published run has, drawn now or from SEED on"
+        "--fresh",
+        nargs="?",
+        const="",
+        metavar="SEED",
+        help="on seeds that no published run has, drawn now or from SEED on",
     )
-    command.add_argument("--seeds", metavar="K", help="seeds of each setting (default: those of the preset)")
+    command.add_argument(
+        "--seeds", metavar="K", help="seeds of each setting (default: those of the preset)"
+    )
     command.add_argument("--preset", default="QUICK", help=preset)
     command.add_argument("-o", "--output", metavar="FILE.csv", help="write the table")
     add_running(command)
 
-    command = _add(commands, "new", "new:make", "write an experiment, its test and its chapter, which run at once")
-    command.add_argument("where", metavar="WING/NAME", help="boursier, loukas, nakkiran, hu or together; or a FILE.py of yours")
-    command.add_argument("--claim", metavar="ID", help="the id of the claim (default: the next one of the wing)")
+    command = _add(
+        commands,
+        "new",
+        "new:make",
+        "write an experiment, its test and its chapter, which run at once",
+    )
+    command.add_argument(
+        "where",
+        metavar="WING/NAME",
+        help="boursier, loukas, nakkiran, hu or together; or a FILE.py of yours",
+    )
+    command.add_argument(
+        "--claim", metavar="ID", help="the id of the claim (default: the next one of the wing)"
+    )
 
-    command = _add(commands, "record", "running:record_experiment", "run FULL and write the committed record")
+    command = _add(
+        commands, "record", "running:record_experiment", "run FULL and write the committed record"
+    )
     command.add_argument("experiment", help="a name that `simplicity list` shows")
     command.add_argument(
         "--carry",
@@ -173,39 +218,81 @@ def _add_experiments(commands: Any) -> None:
 
 def _add_chapters(commands: Any) -> None:
     name = "a file of book/ without .md, such as optimization-threshold"
-    command = _add(commands, "chapter", "chapters:run_chapter", "execute a chapter, or a grid of it, with papermill")
+    command = _add(
+        commands,
+        "chapter",
+        "chapters:run_chapter",
+        "execute a chapter, or a grid of it, with papermill",
+    )
     command.add_argument("chapter", help=name)
     add_parameters(command)
     add_grid(command, required=False)
     command.add_argument(
-        "-o", "--output", required=True, metavar="OUT", help="the executed notebook; of a grid, the folder of its notebooks"
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="the executed notebook; of a grid, the folder of its notebooks",
     )
-    command.add_argument("--workers", metavar="N", help="notebooks at a time (default: $SIMPLICITY_WORKERS or 1)")
-    command.add_argument("--timeout", metavar="SECONDS", help="most seconds of a notebook (default: 3600)")
+    command.add_argument(
+        "--workers", metavar="N", help="notebooks at a time (default: $SIMPLICITY_WORKERS or 1)"
+    )
+    command.add_argument(
+        "--timeout", metavar="SECONDS", help="most seconds of a notebook (default: 3600)"
+    )
 
-    command = _add(commands, "site", "chapters:build_site", "build the site with a chapter's parameters changed")
+    command = _add(
+        commands,
+        "site",
+        "chapters:build_site",
+        "build the site with a chapter's parameters changed",
+    )
     command.add_argument("--chapter", required=True, help=name)
     add_parameters(command)
-    command.add_argument("-o", "--output", metavar="DIR", help="where the pages go (default: a folder of _build/variants)")
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="where the pages go (default: a folder of _build/variants)",
+    )
 
 
 def _add_looking(commands: Any) -> None:
-    command = _add(commands, "list", "looking:list_experiments", "the experiments, their claims and parameters")
-    command.add_argument("--json", action="store_true", help="as JSON, with units, ranges and choices")
+    command = _add(
+        commands, "list", "looking:list_experiments", "the experiments, their claims and parameters"
+    )
+    command.add_argument(
+        "--json", action="store_true", help="as JSON, with units, ranges and choices"
+    )
 
-    command = _add(commands, "ledger", "looking:show_ledger", "all claims and their verdicts, from the records")
+    command = _add(
+        commands, "ledger", "looking:show_ledger", "all claims and their verdicts, from the records"
+    )
     command.add_argument("--json", action="store_true", help="one object a claim, with its checks")
     command.add_argument("--markdown", action="store_true", help="the judged claims as a table")
 
-    command = _add(commands, "compare", "looking:compare_files", "two results or two ledgers: what differs, by how much")
-    command.add_argument("one", metavar="A", help="a NetCDF file (also .gz), a claims.json, or a built site")
+    command = _add(
+        commands,
+        "compare",
+        "looking:compare_files",
+        "two results or two ledgers: what differs, by how much",
+    )
+    command.add_argument(
+        "one", metavar="A", help="a NetCDF file (also .gz), a claims.json, or a built site"
+    )
     command.add_argument("other", metavar="B", help="another of the same kind")
     command.add_argument("--rtol", default="0", metavar="R", help="relative tolerance (default 0)")
     command.add_argument("--atol", default="0", metavar="T", help="absolute tolerance (default 0)")
 
-    command = _add(commands, "cache", "looking:show_cache", "what is stored: sizes, stale and damaged files")
-    command.add_argument("--verify", action="store_true", help="read every file to its end and check it")
-    command.add_argument("--store", metavar="DIR", help="folder of finished cells (default: the book's own)")
+    command = _add(
+        commands, "cache", "looking:show_cache", "what is stored: sizes, stale and damaged files"
+    )
+    command.add_argument(
+        "--verify", action="store_true", help="read every file to its end and check it"
+    )
+    command.add_argument(
+        "--store", metavar="DIR", help="folder of finished cells (default: the book's own)"
+    )
 
     command = _add(commands, "data", "data:image_data", "fetch or verify MNIST and CIFAR-10")
     command.add_argument("action", choices=("fetch", "verify"))

@@ -8,13 +8,20 @@ from simplicity.cli import options as words
 from simplicity.places import files
 from simplicity.problems import Problem
 from simplicity.process import interrupts
-from simplicity.process.pool import LIMIT_SECONDS, limit_from, workers_from, workers_from_environment
+from simplicity.process.pool import (
+    LIMIT_SECONDS,
+    limit_from,
+    workers_from,
+    workers_from_environment,
+)
 
 
 def run_chapter(options: argparse.Namespace) -> int:
     """`simplicity chapter`: one notebook, or with `-g` a folder of them; 1 where one failed."""
     limit = LIMIT_SECONDS if options.timeout is None else limit_from(options.timeout)
-    workers = workers_from_environment() if options.workers is None else workers_from(options.workers)
+    workers = (
+        workers_from_environment() if options.workers is None else workers_from(options.workers)
+    )
     fixed = words.parameters(options.parameter)
     swept = words.grid(options.grid, fixed)
     if swept:
@@ -36,13 +43,20 @@ def run_chapter(options: argparse.Namespace) -> int:
 
 
 def _grid(
-    chapter: str, fixed: dict[str, str], swept: dict[str, list[str]], output: str, workers: int, limit_seconds: float
+    chapter: str,
+    fixed: dict[str, str],
+    swept: dict[str, list[str]],
+    output: str,
+    workers: int,
+    limit_seconds: float,
 ) -> int:
     from simplicity.site import variants
 
     folder = files.folder(output)
     with interrupts.ends_like_ctrl_c():
-        found = variants.execute_grid(chapter, variants.points(chapter, fixed, swept), folder, workers, limit_seconds)
+        found = variants.execute_grid(
+            chapter, variants.points(chapter, fixed, swept), folder, workers, limit_seconds
+        )
     failed = [one for one in found if one.failure]
     print(f"{len(found)} notebooks, {len(failed)} failed: {folder / 'index.html'}")
     return 1 if failed else 0
@@ -58,7 +72,9 @@ def build_site(options: argparse.Namespace) -> int:
         raise Problem(f"output: got {target}, allowed a folder that is new or empty")
     try:
         with interrupts.ends_like_ctrl_c():
-            built = site(options.chapter, words.parameters(options.parameter), target and Path(target))
+            built = site(
+                options.chapter, words.parameters(options.parameter), target and Path(target)
+            )
     except ChapterFailed as failed:
         print(failed, file=sys.stderr)
         return 1

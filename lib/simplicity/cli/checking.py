@@ -1,4 +1,6 @@
-"""`simplicity check`: claims judged anew, on the published seeds or on fresh ones, beside the published verdicts."""
+"""`simplicity check`: claims judged anew, on the published seeds or on fresh ones, beside the
+published verdicts.
+"""
 
 import argparse
 import csv
@@ -28,7 +30,9 @@ AGREES, DIFFERS, OPEN = "agrees", "differs", "not judged"
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One claim: its published verdict, what this run says of it, and the checks that came out otherwise."""
+    """One claim: its published verdict, what this run says of it, and the checks that came out
+    otherwise.
+    """
 
     claim: str
     published: str
@@ -40,16 +44,31 @@ class Row:
 
 
 def check_claims(options: argparse.Namespace) -> int:
-    """0 also where a check does not hold or differs from what was published; 1 where cells failed."""
-    if options.claim is None and not options.all and options.fresh and not options.fresh.lstrip("-").isdigit():
+    """0 also where a check does not hold or differs from what was published; 1 where cells
+    failed.
+    """
+    if (
+        options.claim is None
+        and not options.all
+        and options.fresh
+        and not options.fresh.lstrip("-").isdigit()
+    ):
         options.claim, options.fresh = options.fresh, ""  # `check --fresh B10`
     if (options.claim is None) is not options.all:
-        raise Problem("check: got " + ("a claim beside --all" if options.all else "no claim") + ", allowed an id, or --all")
+        raise Problem(
+            "check: got "
+            + ("a claim beside --all" if options.all else "no claim")
+            + ", allowed an id, or --all"
+        )
     asked = ledger.ids() if options.all else [words.claim(options.claim)]
     words.check_running(options)
     output = words.output(options.output)
     given = _given(options)
-    modules = [module for module in map(records.experiment, records.names()) if set(asked) & set(module.CLAIMS)]
+    modules = [
+        module
+        for module in map(records.experiment, records.names())
+        if set(asked) & set(module.CLAIMS)
+    ]
     found: list[Check] = []
     failed: list[str] = []
     for module in modules:
@@ -60,36 +79,54 @@ def check_claims(options: argparse.Namespace) -> int:
             print(f"error: {failed[-1]}", file=sys.stderr)
     rows = [row(claim, [one for one in found if one.claim == claim]) for claim in asked]
     if not options.all:
-        print("\n".join(_told(one) for one in found if one.claim == asked[0]) or _why_none(asked[0]))
+        print(
+            "\n".join(_told(one) for one in found if one.claim == asked[0]) or _why_none(asked[0])
+        )
     _tell(rows, output, options.all)
     return 1 if failed else 0
 
 
 def _given(options: argparse.Namespace) -> dict[str, str]:
-    """The seeds that are asked for; fresh ones are drawn here and told, so that the same can be asked for again."""
+    """The seeds that are asked for; fresh ones are drawn here and told, so that the same can be
+    asked for again.
+    """
     found = {} if options.seeds is None else {"seeds": options.seeds}
     if options.fresh is None:
         return found
     seed = options.fresh or str(FRESH_FROM + secrets.randbelow(FRESH_TO - FRESH_FROM))
-    print(f"seeds from {seed} on; for the same ones again, or to go on after a stop: --fresh {seed}")
+    print(
+        f"seeds from {seed} on; for the same ones again, or to go on after a stop: --fresh {seed}"
+    )
     return found | {"first_seed": seed}
 
 
 def _judged(module: ModuleType, options: argparse.Namespace, given: dict[str, str]) -> list[Check]:
     config = parse(config_of(module), given, words.preset(module, options.preset))
     with words.executor(options, module) as executor:
-        dataset = run(module, config, executor, words.store(options), limit_seconds=words.limit(options))
+        dataset = run(
+            module, config, executor, words.store(options), limit_seconds=words.limit(options)
+        )
     out = sys.stderr if options.all else sys.stdout  # of all claims it is progress
-    print(f"{name_of(module)}, {options.preset}, {dataset.sizes['cell']} cells", file=out, flush=True)
+    print(
+        f"{name_of(module)}, {options.preset}, {dataset.sizes['cell']} cells", file=out, flush=True
+    )
     return checks_of(module, dataset)
 
 
 def row(claim: str, found: Sequence[Check]) -> Row:
-    """A claim's fresh checks against the recorded ones, check by check, over those that both judge."""
+    """A claim's fresh checks against the recorded ones, check by check, over those that both
+    judge.
+    """
     recorded = {one.name: one for one in ledger.full_checks() if one.claim == claim}
-    both = [one for one in found if one.holds is not None and one.name in recorded and recorded[one.name].holds is not None]
+    both = [
+        one
+        for one in found
+        if one.holds is not None and one.name in recorded and recorded[one.name].holds is not None
+    ]
     otherwise = tuple(one.name for one in both if one.holds is not recorded[one.name].holds)
-    published = claims.verdict(claim, list(recorded.values())).verdict if recorded else claims.PENDING
+    published = (
+        claims.verdict(claim, list(recorded.values())).verdict if recorded else claims.PENDING
+    )
     fresh = claims.verdict(claim, both).verdict if both else OPEN
     agreement = OPEN if not both else DIFFERS if otherwise else AGREES
     return Row(claim, published, fresh, agreement, len(recorded), len(both), otherwise)
@@ -100,7 +137,9 @@ def _tell(rows: Sequence[Row], output: Path | None, every: bool) -> None:
         for one in rows:
             what = f" ({', '.join(one.otherwise)})" if one.otherwise else ""
             judged = f"{one.judged} of {one.checks} checks"
-            print(f"{one.claim:6} {one.published:18} {one.fresh:18} {one.agreement}{what}, {judged}")
+            print(
+                f"{one.claim:6} {one.published:18} {one.fresh:18} {one.agreement}{what}, {judged}"
+            )
     count = {word: sum(one.agreement == word for one in rows) for word in (AGREES, DIFFERS, OPEN)}
     if every:
         print(", ".join(f"{number} {word}" for word, number in count.items()))
@@ -122,8 +161,14 @@ def _why_none(claim: str) -> str:
 
 
 def _told(one: Any) -> str:
-    """A check in three lines: outcome and statistic, value against its bound, control against its own."""
-    interval = f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}] ({one.interval_kind})" if one.interval else ""
+    """A check in three lines: outcome and statistic, value against its bound, control against its
+    own.
+    """
+    interval = (
+        f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}] ({one.interval_kind})"
+        if one.interval
+        else ""
+    )
     value = f"    value {number(one.value)}{interval}, {one.seeds} seeds; criterion: {one.criterion}{_margin(one)}"
     control = one.control
     if one.holds is None and control.why:
@@ -139,4 +184,6 @@ def _told(one: Any) -> str:
 def _margin(one: Any) -> str:
     if one.slack is None:
         return ""
-    return f", {one.slack:+.3g} from its bound" + ("" if one.margin is None else f" = {one.margin:+.1f} half-intervals")
+    return f", {one.slack:+.3g} from its bound" + (
+        "" if one.margin is None else f" = {one.margin:+.1f} half-intervals"
+    )

@@ -1,4 +1,6 @@
-"""`simplicity list`, `ledger`, `compare` and `cache`: what there is; nothing is computed or changed."""
+"""`simplicity list`, `ledger`, `compare` and `cache`: what there is; nothing is computed or
+changed.
+"""
 
 import argparse
 import json
@@ -50,7 +52,9 @@ def compare_files(options: argparse.Namespace) -> int:
     """`simplicity compare`: 1 where something differs by more than the tolerances."""
     from simplicity.evidence import compare
 
-    tolerance = compare.Tolerance(_tolerance("rtol", options.rtol), _tolerance("atol", options.atol))
+    tolerance = compare.Tolerance(
+        _tolerance("rtol", options.rtol), _tolerance("atol", options.atol)
+    )
     found = compare.compare(Path(options.one), Path(options.other), tolerance)
     for line in found.notes:
         print(f"note: {line}")
@@ -75,13 +79,17 @@ def show_cache(options: argparse.Namespace) -> int:
     rows: dict[str, dict[str, float]] = {}
     known, damaged = set(records.names()), []
     for entry in shelf.entries(whole=options.verify):
-        row = rows.setdefault(entry.experiment, {"cells": 0, "stale": 0, "bytes": 0, "seconds": 0.0})
+        row = rows.setdefault(
+            entry.experiment, {"cells": 0, "stale": 0, "bytes": 0, "seconds": 0.0}
+        )
         row["cells"] += 1
         row["bytes"] += entry.size
         row["seconds"] += entry.seconds or 0.0
         if entry.damage:
             damaged.append(entry)
-        elif entry.experiment not in known or not is_current(records.experiment(entry.experiment), entry):
+        elif entry.experiment not in known or not is_current(
+            records.experiment(entry.experiment), entry
+        ):
             row["stale"] += 1
     print(f"{'experiment':32}{'cells':>8}{'stale':>8}{'MB':>10}{'core hours':>12}")
     for name, row in rows.items():
@@ -91,7 +99,8 @@ def show_cache(options: argparse.Namespace) -> int:
         print(f"damaged: {entry.path}: {entry.damage}")
     left = shelf.leftovers()
     print(
-        f"{sum(row['cells'] for row in rows.values()):.0f} files in {shelf.folder}, {len(damaged)} damaged"
+        f"{sum(row['cells'] for row in rows.values()):.0f} files in {shelf.folder}, {len(damaged)} "
+        "damaged"
         + ("" if options.verify else " by their headers (--verify reads them whole)")
         + (f", {len(left)} left unfinished by killed runs" if left else "")
     )

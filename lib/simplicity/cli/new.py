@@ -24,9 +24,15 @@ _HELPERS = ("from simplicity.grid.groups import Runs", "from simplicity.grid.run
 
 
 def make(options: argparse.Namespace) -> int:
-    """WING/NAME writes into the book, FILE.py beside nothing but its test; no file is written over."""
+    """WING/NAME writes into the book, FILE.py beside nothing but its test; no file is written
+    over.
+    """
     where = str(options.where)
-    written = _file(Path(where), options.claim) if where.endswith(".py") else _in_book(where, options.claim)
+    written = (
+        _file(Path(where), options.claim)
+        if where.endswith(".py")
+        else _in_book(where, options.claim)
+    )
     for path in written:
         print(path)
     return 0
@@ -45,7 +51,11 @@ def _file(path: Path, claim: str | None) -> list[Path]:
 def _in_book(where: str, claim: str | None) -> list[Path]:
     wing, _, name = where.partition("/")
     if wing not in CAPTIONS:
-        raise Problem(no_such("wing", wing, CAPTIONS, "WING/NAME with " + ", ".join(CAPTIONS) + ", or a FILE.py"))
+        raise Problem(
+            no_such(
+                "wing", wing, CAPTIONS, "WING/NAME with " + ", ".join(CAPTIONS) + ", or a FILE.py"
+            )
+        )
     name = _name(name)
     if name in records.names():
         raise Problem(f"experiment: got {name}, which the book has, allowed another name")
@@ -53,7 +63,9 @@ def _in_book(where: str, claim: str | None) -> list[Path]:
     root, slug = paths.root(), name.replace("_", "-")
     values = {
         "name": name,
-        "imports": "\n".join(sorted([*_HELPERS, f"from simplicity.{wing}.experiments import {name} as experiment"])),
+        "imports": "\n".join(
+            sorted([*_HELPERS, f"from simplicity.{wing}.experiments import {name} as experiment"])
+        ),
         "claim": _free(claim, letter, ledger.ids()),
         "wing": wing,
         "slug": slug,
@@ -72,14 +84,23 @@ def _in_book(where: str, claim: str | None) -> list[Path]:
     _write(contents)
     for path, text in entries.items():
         files.write_text(path, text)
-    print(f"claim {values['claim']}; run it: simplicity run {name}; record it: simplicity record {name}; then: make book")
-    print("README.md has the number of claims and the table that `simplicity ledger --markdown` makes after the record")
+    print(
+        f"claim {values['claim']}; run it: simplicity run {name}; record it: simplicity record "
+        f"{name}; then: make book"
+    )
+    print(
+        "README.md has the number of claims and the table that `simplicity ledger --markdown` "
+        "makes after the record"
+    )
     return [*contents, *entries]
 
 
 def _name(text: str) -> str:
     if not text.isidentifier() or keyword.iskeyword(text) or text != text.lower():
-        raise Problem(f"name: got {text or 'nothing'}, allowed lower case letters, digits and _, as my_experiment")
+        raise Problem(
+            f"name: got {text or 'nothing'}, allowed lower case letters, digits and _, as "
+            "my_experiment"
+        )
     return text
 
 
@@ -128,5 +149,7 @@ def _with_row(table: str, values: dict[str, str]) -> str:
         "claim": values["title"],
     }
     line = io.StringIO()
-    csv.DictWriter(line, fields, restval="", lineterminator="\n").writerow({key: row[key] for key in row if key in fields})
+    csv.DictWriter(line, fields, restval="", lineterminator="\n").writerow(
+        {key: row[key] for key in row if key in fields}
+    )
     return table.rstrip("\n") + "\n" + line.getvalue()

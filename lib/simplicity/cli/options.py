@@ -1,4 +1,6 @@
-"""Words of the command line as values: parameters, grids, files, workers; each checked before anything is written."""
+"""Words of the command line as values: parameters, grids, files, workers; each checked before
+anything is written.
+"""
 
 import argparse
 import contextlib
@@ -30,10 +32,24 @@ def add_grid(command: argparse.ArgumentParser, required: bool) -> None:
 
 def add_running(command: argparse.ArgumentParser) -> None:
     """Where and how long cells run, and where they are kept."""
-    command.add_argument("--workers", metavar="N", help="processes; 0 is a plain loop (default: $SIMPLICITY_WORKERS or 0)")
-    command.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a dask cluster instead (see the page Scaling out)")
-    command.add_argument("--timeout", metavar="SECONDS", help="most seconds of a cell, which then fails (default: 3600)")
-    command.add_argument("--store", metavar="DIR", help="folder of finished cells (default: the book's own)")
+    command.add_argument(
+        "--workers",
+        metavar="N",
+        help="processes; 0 is a plain loop (default: $SIMPLICITY_WORKERS or 0)",
+    )
+    command.add_argument(
+        "--scheduler",
+        metavar="tcp://HOST:PORT",
+        help="a dask cluster instead (see the page Scaling out)",
+    )
+    command.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        help="most seconds of a cell, which then fails (default: 3600)",
+    )
+    command.add_argument(
+        "--store", metavar="DIR", help="folder of finished cells (default: the book's own)"
+    )
     command.add_argument(
         "--arithmetic",
         metavar="KIND",
@@ -64,13 +80,17 @@ def grid(
     found = {}
     for name, text in parameters(pairs).items():
         if name in fixed:
-            raise Problem(f"{shown(name)[1:-1]}: got it as a parameter and on the grid, allowed one of them")
+            raise Problem(
+                f"{shown(name)[1:-1]}: got it as a parameter and on the grid, allowed one of them"
+            )
         found[name] = split(name, text)
     return found
 
 
 def apart(module: ModuleType, given: dict[str, str]) -> tuple[dict[str, str], dict[str, list[Any]]]:
-    """What is given one value (or is a list by itself), and what is given several: `width=100,200`."""
+    """What is given one value (or is a list by itself), and what is given several:
+    `width=100,200`.
+    """
     from simplicity.grid.config import describe
     from simplicity.grid.groups import config_of
 
@@ -99,7 +119,9 @@ def settings_grid(
 
 
 def experiment(name: str) -> ModuleType:
-    """The module of an experiment: one of the book's, one that a package offers, or a file; else a `Problem`."""
+    """The module of an experiment: one of the book's, one that a package offers, or a file; else a
+    `Problem`.
+    """
     from simplicity.evidence import records
     from simplicity.grid import outside
 
@@ -119,7 +141,9 @@ def claim(text: str) -> str:
     from simplicity.evidence import ledger
 
     ids = ledger.ids()
-    known = {one.lower(): one for one in ids} | {old.lower(): new for old, new in ledger.former_ids().items()}
+    known = {one.lower(): one for one in ids} | {
+        old.lower(): new for old, new in ledger.former_ids().items()
+    }
     if text.lower() not in known:
         raise Problem(no_such("claim", text, ids, "an id that `simplicity ledger` shows"))
     return known[text.lower()]
@@ -148,10 +172,15 @@ def output(text: str | None) -> Path | None:
 
 
 def table(text: str | None, beside: Path | None) -> Path | None:
-    """A file for tables, which has others beside it: no device and no pipe, and not the other output."""
+    """A file for tables, which has others beside it: no device and no pipe, and not the other
+    output.
+    """
     path = output(text)
     if path is not None and not files.is_regular(path):
-        raise Problem(f"csv: got {path}, a device or a pipe, allowed a file, since tables of curves are written beside it")
+        raise Problem(
+            f"csv: got {path}, a device or a pipe, allowed a file, since tables of curves are "
+            "written beside it"
+        )
     if path is not None and beside is not None and files.same(path, beside):
         raise Problem(f"csv: got {path}, which is the output as well, allowed another file")
     return path
@@ -159,7 +188,9 @@ def table(text: str | None, beside: Path | None) -> Path | None:
 
 @contextlib.contextmanager
 def told_apart(path: Path | None) -> Iterator[None]:
-    """Within: where the output is standard output, what is told goes to standard error, so that the two do not mix."""
+    """Within: where the output is standard output, what is told goes to standard error, so that the
+    two do not mix.
+    """
     if path is not None and files.is_standard_output(path):
         with contextlib.redirect_stdout(sys.stderr):
             yield
@@ -182,7 +213,9 @@ def store(options: argparse.Namespace) -> Path:
 
 
 def check_running(options: argparse.Namespace) -> None:
-    """The words on workers, scheduler and time limit are right. The command line's go before the environment's."""
+    """The words on workers, scheduler and time limit are right. The command line's go before the
+    environment's.
+    """
     from simplicity.grid.cluster import address_from
     from simplicity.process.pool import WORKERS, workers_from, workers_from_environment
 

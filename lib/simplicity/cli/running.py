@@ -25,13 +25,16 @@ from simplicity.process import pool
 
 
 def run_experiment(options: argparse.Namespace) -> int:
-    """`simplicity run` and `sweep`: 0 also where a claim does not hold; 1 where cells failed, the others being kept.
+    """`simplicity run` and `sweep`: 0 also where a claim does not hold; 1 where cells failed, the
+    others being kept.
 
-    A setting with several values is an axis of a grid of runs, which is then not judged; a setting that is a list itself
-    is one only after `-g`.
+    A setting with several values is an axis of a grid of runs, which is then not judged; a setting
+    that is a list itself is one only after `-g`.
     """
     module = words.experiment(options.experiment)
-    given = words.parameters([*options.parameter, *([] if options.seeds is None else [f"seeds={options.seeds}"])])
+    given = words.parameters(
+        [*options.parameter, *([] if options.seeds is None else [f"seeds={options.seeds}"])]
+    )
     fixed, swept = words.apart(module, given)
     swept |= words.settings_grid(module, options.grid, given)
     base = parse(config_of(module), fixed, words.preset(module, options.preset))
@@ -58,21 +61,28 @@ def _judge(
     """One run and its checks."""
     try:
         with words.executor(options, module) as executor:
-            dataset = run(module, config, executor, words.store(options), limit_seconds=words.limit(options))
+            dataset = run(
+                module, config, executor, words.store(options), limit_seconds=words.limit(options)
+            )
     except CellsFailed as failed:
         if output and failed.dataset is not None:
             files.write(output, encode(failed.dataset))
         return _failed(str(failed))
     checks = checks_of(module, dataset)
     with words.told_apart(output):
-        print("\n".join(_line(one) for one in checks) or "nothing to judge in these settings: try more seeds or other values")
+        print(
+            "\n".join(_line(one) for one in checks)
+            or "nothing to judge in these settings: try more seeds or other values"
+        )
         if output:
             files.write(output, encode(dataset))
             print(f"{dataset.sizes['cell']} cells in {output}")
         if table:
             finished = dict.fromkeys(points.distinct)
             parts = {cell: dataset.isel(cell=place) for place, cell in enumerate(finished)}
-            whole = sweep.assemble(module, config, points, {cell: _of_cell(cell, part) for cell, part in parts.items()})
+            whole = sweep.assemble(
+                module, config, points, {cell: _of_cell(cell, part) for cell, part in parts.items()}
+            )
             assert whole is not None
             _write(whole, points, None, table)
     return 0
@@ -95,24 +105,37 @@ def _sweep(
     clock = time.perf_counter()
     with words.executor(options, module) as executor:
         limit = words.limit(options)
-        found = sweep.sweep(module, base, points, executor, words.store(options), limit_seconds=limit, lines=True)
+        found = sweep.sweep(
+            module, base, points, executor, words.store(options), limit_seconds=limit, lines=True
+        )
     failed, total = len(found.failures), len(points.distinct)
     with words.told_apart(output):
         seconds = duration(time.perf_counter() - clock)
         computed = total - found.stored - failed
-        print(f"{total} cells: {computed} computed, {found.stored} from the store, {failed} failed; {seconds}")
+        print(
+            f"{total} cells: {computed} computed, {found.stored} from the store, {failed} failed; "
+            f"{seconds}"
+        )
         if found.dataset is not None:
             _write(found.dataset, points, output, table)
-    return _failed(f"{failed} of {total} cells failed; the same command tries them again") if failed else 0
+    return (
+        _failed(f"{failed} of {total} cells failed; the same command tries them again")
+        if failed
+        else 0
+    )
 
 
-def _write(dataset: xr.Dataset, points: sweep.Plan, output: Path | None, table: Path | None) -> None:
+def _write(
+    dataset: xr.Dataset, points: sweep.Plan, output: Path | None, table: Path | None
+) -> None:
     for line in _not_finite(dataset):
         print(line)
     tables = _tables(dataset, table) if table else {}
     for path in tables:
         if output is not None and files.same(path, output):
-            raise Problem(f"csv: got {table}, whose table {path} is the output as well, allowed another file")
+            raise Problem(
+                f"csv: got {table}, whose table {path} is the output as well, allowed another file"
+            )
     if output:
         files.write(output, encode(dataset))
         print(f"{_shape(points)} in {output}")
@@ -128,7 +151,10 @@ def record_experiment(options: argparse.Namespace) -> int:
 
     module = words.experiment(options.experiment)
     if module.__name__ not in records.modules():
-        raise Problem(f"record: got {options.experiment}, allowed an experiment of the book; `simplicity run` keeps any other")
+        raise Problem(
+            f"record: got {options.experiment}, allowed an experiment of the book; `simplicity "
+            "run` keeps any other"
+        )
     paths.root()
     words.check_running(options)
     if options.carry:
@@ -152,18 +178,33 @@ def duration(seconds: float) -> str:
 
 
 def _tell_plan(module: ModuleType, points: sweep.Plan, folder: Path) -> None:
-    """What a sweep would do. Cells differ in cost, hence an estimate from the median and one from the mean."""
+    """What a sweep would do. Cells differ in cost, hence an estimate from the median and one from
+    the mean.
+    """
     there, seconds = sweep.remaining(module, points, folder)
     total = len(points.distinct)
-    print(f"{total} cells" + (f": {_shape(points)}; a cell that several points share counts once" if points.axes else ""))
+    print(
+        f"{total} cells"
+        + (
+            f": {_shape(points)}; a cell that several points share counts once"
+            if points.axes
+            else ""
+        )
+    )
     print(f"{there} stored in {folder}, {total - there} to compute")
     if not seconds:
         print("no estimate: no cell of this experiment is stored yet")
         return
     workers = max(1, pool.workers_from_environment())
-    low, high = sorted((total - there) * each / workers for each in (statistics.median(seconds), statistics.fmean(seconds)))
+    low, high = sorted(
+        (total - there) * each / workers
+        for each in (statistics.median(seconds), statistics.fmean(seconds))
+    )
     each = f"median {statistics.median(seconds):.3g} s, mean {statistics.fmean(seconds):.3g} s, longest {max(seconds):.3g} s"
-    print(f"estimate: {duration(low)} to {duration(high)} with {workers} at a time ({len(seconds)} stored cells: {each})")
+    print(
+        f"estimate: {duration(low)} to {duration(high)} with {workers} at a time ({len(seconds)} "
+        f"stored cells: {each})"
+    )
 
 
 def _shape(points: sweep.Plan) -> str:
@@ -191,7 +232,9 @@ def _not_finite(dataset: xr.Dataset) -> list[str]:
 def _tables(dataset: xr.Dataset, path: Path) -> dict[Path, str]:
     """The table under the file's own name, those of the curves beside it."""
     return {
-        path.with_name(f"{path.stem}.{inner}{path.suffix}") if inner else path: table.to_csv(index=False)
+        path.with_name(f"{path.stem}.{inner}{path.suffix}") if inner else path: table.to_csv(
+            index=False
+        )
         for inner, table in sweep.tables(dataset).items()
     }
 
@@ -223,7 +266,10 @@ def _line(one: Any) -> str:
     if one.holds is None and one.control.why:
         return f"{one.id}  not judged: {one.statistic} ({one.control.why})"
     interval = f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}]" if one.interval else ""
-    against = one.control.why or f"{one.control.what} = {number(one.control.value)} ({one.control.criterion})"
+    against = (
+        one.control.why
+        or f"{one.control.what} = {number(one.control.value)} ({one.control.criterion})"
+    )
     return f"{one.id}  {one.word}: {one.statistic} = {number(one.value)}{interval} ({one.criterion}); control: {against}"
 
 

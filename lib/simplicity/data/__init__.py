@@ -1,1 +1,3 @@
-"""Data sets: generators that take a random generator and return arrays. Import the modules by name."""
+"""Data sets: generators that take a random generator and return arrays. Import the modules by
+name.
+"""

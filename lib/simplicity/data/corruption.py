@@ -1,4 +1,6 @@
-"""Two classes of images whose labels are partly redrawn, as in Loukas et al. (2021), section 5, Task 2."""
+"""Two classes of images whose labels are partly redrawn, as in Loukas et al. (2021), section 5,
+Task 2.
+"""
 
 from typing import NamedTuple
 
@@ -13,7 +15,9 @@ Labels = NDArray[np.int64]
 
 
 class Pair(NamedTuple):
-    """Images (n, channels, height, width) in [-1, 1] and labels of 0 and 1, for training and test."""
+    """Images (n, channels, height, width) in [-1, 1] and labels of 0 and 1, for training and
+    test.
+    """
 
     x: Array
     y: Labels
@@ -29,7 +33,9 @@ class Drawn(NamedTuple):
 
 
 def drawn(y: Labels, classes: tuple[int, int], count: int, rng: Generator) -> Drawn:
-    """`count` images of two classes at random, as evenly as they come; fewer where there are fewer."""
+    """`count` images of two classes at random, as evenly as they come; fewer where there are
+    fewer.
+    """
     (y,) = doors.labels(np.iinfo(np.int64).max, y=(y, "n"))
     doors.whole("count", count, 1)
     doors.generator(rng)
@@ -40,9 +46,9 @@ def drawn(y: Labels, classes: tuple[int, int], count: int, rng: Generator) -> Dr
 def nested(y: Labels, share: float, rng: Generator) -> Labels:
     """round(share n) labels replaced by fair coins, so that about half as many end up wrong.
 
-    Order and coins come from the generator before the share is looked at: with the same generator the labels redrawn at a
-    smaller share are among those at a larger one, and get the same coins. The authors draw once for all repeats; ours
-    differ from seed to seed.
+    Order and coins come from the generator before the share is looked at: with the same generator
+    the labels redrawn at a smaller share are among those at a larger one, and get the same coins.
+    The authors draw once for all repeats; ours differ from seed to seed.
     """
     (y,) = doors.labels(y=(y, "n"))
     doors.number("share", share, low=0, high=1)
@@ -55,13 +61,17 @@ def nested(y: Labels, share: float, rng: Generator) -> Labels:
 
 
 def scaled(x: NDArray[np.uint8], top: int, side: int) -> NDArray[np.float32]:
-    """Pixels 0..top to [-1, 1], shape (n, channels, side, side); small images are enlarged pixel by pixel, then padded dark."""
+    """Pixels 0..top to [-1, 1], shape (n, channels, side, side); small images are enlarged pixel by
+    pixel, then padded dark.
+    """
     doors.whole("top", top, 1)
     doors.whole("side", side, 1)
     x = doors.indices("x", x, top + 1, "n ... pixels pixels")
     if side < x.shape[-1]:
         raise Problem(f"side: got {side}, allowed {x.shape[-1]} or more, the images' own")
-    found: NDArray[np.float32] = (2 * x.astype(np.float32) / np.float32(top) - 1).reshape(len(x), -1, *x.shape[-2:])
+    found: NDArray[np.float32] = (2 * x.astype(np.float32) / np.float32(top) - 1).reshape(
+        len(x), -1, *x.shape[-2:]
+    )
     times = side // found.shape[-1]
     found = found.repeat(times, axis=-1).repeat(times, axis=-2)
     short = side - found.shape[-1]

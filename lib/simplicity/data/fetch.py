@@ -1,7 +1,9 @@
-"""`simplicity data fetch|verify`: download image sets from their public homes, and check what is there.
+"""`simplicity data fetch|verify`: download image sets from their public homes, and check what is
+there.
 
-Downloads happen only here, on the user's word, each held against a SHA-256 before it gets its name; a broken one is tried again
-and leaves nothing behind. The folder is that of `data.images`: $SIMPLICITY_DATA where set, else the user's cache.
+Downloads happen only here, on the user's word, each held against a SHA-256 before it gets its name;
+a broken one is tried again and leaves nothing behind. The folder is that of `data.images`:
+$SIMPLICITY_DATA where set, else the user's cache.
 """
 
 import argparse
@@ -49,8 +51,12 @@ REMOTES: dict[str, tuple[Remote, ...]] = {
 RETRIES, SECONDS = 2, 60
 
 
-def fetch(name: str, folder: Path | None = None, remotes: Mapping[str, Sequence[Remote]] = REMOTES) -> list[Path]:
-    """Download what is missing or wrong of a data set, and unpack CIFAR-10's batches beside their archive."""
+def fetch(
+    name: str, folder: Path | None = None, remotes: Mapping[str, Sequence[Remote]] = REMOTES
+) -> list[Path]:
+    """Download what is missing or wrong of a data set, and unpack CIFAR-10's batches beside their
+    archive.
+    """
     import pooch
 
     root = folder or images.folder()
@@ -68,11 +74,16 @@ def fetch(name: str, folder: Path | None = None, remotes: Mapping[str, Sequence[
         try:
             downloader = pooch.HTTPDownloader(timeout=SECONDS, progressbar=False)
             found.append(Path(registry.fetch(one.file, downloader=downloader)))
-        except (OSError, ValueError) as reason:  # requests' errors are OSErrors; a wrong sum is a ValueError
+        # requests' errors are OSErrors; a wrong sum is a ValueError
+        except (OSError, ValueError) as reason:
             if isinstance(reason, PermissionError | FileExistsError | NotADirectoryError):
-                raise Problem(f"data: got {root} ({_why(root)}), allowed a folder that can be written") from None
+                raise Problem(
+                    f"data: got {root} ({_why(root)}), allowed a folder that can be written"
+                ) from None
             said = " ".join(str(reason).split())
-            raise Problem(f"{one.url}: got no good copy ({said}), allowed one with SHA-256 {one.sha256}") from None
+            raise Problem(
+                f"{one.url}: got no good copy ({said}), allowed one with SHA-256 {one.sha256}"
+            ) from None
     for path in found:
         if path.name == images.CIFAR_ARCHIVE:
             found += unpack(path)
@@ -80,11 +91,14 @@ def fetch(name: str, folder: Path | None = None, remotes: Mapping[str, Sequence[
 
 
 def unpack(archive: Path) -> list[Path]:
-    """CIFAR-10's six batches as files beside their archive, under names of ours and never of the archive's."""
+    """CIFAR-10's six batches as files beside their archive, under names of ours and never of the
+    archive's.
+    """
     members = images.cifar_members(archive)
     found = []
     for name in images.CIFAR_BATCHES:
-        images.decode_cifar(members[f"{name}.bin"], name)  # refuse what is no batch before anything is written
+        # refuse what is no batch before anything is written
+        images.decode_cifar(members[f"{name}.bin"], name)
         target = archive.with_name(f"{name}.bin")
         if not target.is_file() or target.read_bytes() != members[f"{name}.bin"]:
             files.write(target, members[f"{name}.bin"])
@@ -92,10 +106,13 @@ def unpack(archive: Path) -> list[Path]:
     return found
 
 
-def verify(name: str, folder: Path | None = None, remotes: Mapping[str, Sequence[Remote]] = REMOTES) -> list[str]:
+def verify(
+    name: str, folder: Path | None = None, remotes: Mapping[str, Sequence[Remote]] = REMOTES
+) -> list[str]:
     """One line a file with a published sum, and one on what the loader reads.
 
-    A wrong sum is a `Problem`, and so are other images or labels than the data set's own, in whatever form they are kept.
+    A wrong sum is a `Problem`, and so are other images or labels than the data set's own, in
+    whatever form they are kept.
     """
     root = folder or images.folder()
     lines = []
@@ -105,14 +122,19 @@ def verify(name: str, folder: Path | None = None, remotes: Mapping[str, Sequence
         if found is None:
             continue
         if found != one.sha256:
-            raise Problem(f"{path}: got SHA-256 {found}, allowed {one.sha256}; delete it and fetch again")
+            raise Problem(
+                f"{path}: got SHA-256 {found}, allowed {one.sha256}; delete it and fetch again"
+            )
         lines.append(f"{path}: SHA-256 as published")
     loaded = images.mnist(root) if name == "mnist" else images.cifar10(root)
     images.own(name, root, loaded)
     train, test = len(loaded.train.y), len(loaded.test.y)
     classes = len(np.unique(loaded.train.y))
     left = f", {sum(loaded.dropped)} inexact ones left out" if sum(loaded.dropped) else ""
-    return [*lines, f"{name}: {train} training and {test} test images in {classes} classes, its own{left}"]
+    return [
+        *lines,
+        f"{name}: {train} training and {test} test images in {classes} classes, its own{left}",
+    ]
 
 
 def _sum(path: Path) -> str | None:
@@ -123,7 +145,9 @@ def _sum(path: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as reason:
-        raise Problem(f"{path}: got no content ({reason.strerror or reason}), allowed a file that can be read") from None
+        raise Problem(
+            f"{path}: got no content ({reason.strerror or reason}), allowed a file that can be read"
+        ) from None
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,10 +1,11 @@
 """Checks, verdicts and intervals: how a number becomes evidence for or against a claim.
 
-A `Check` is one statistic with its criterion, fixed before the run, and a negative control under which the effect must
-vanish. A claim's verdict follows from its checks by `verdict`. Nothing here knows an experiment.
+A `Check` is one statistic with its criterion, fixed before the run, and a negative control under
+which the effect must vanish. A claim's verdict follows from its checks by `verdict`. Nothing here
+knows an experiment.
 
-An estimate over no cells at all (a sweep that left out what the criterion speaks of) makes a check that is neither passed
-nor failed: `passed` is None and the verdict says what is missing.
+An estimate over no cells at all (a sweep that left out what the criterion speaks of) makes a check
+that is neither passed nor failed: `passed` is None and the verdict says what is missing.
 """
 
 import math
@@ -37,7 +38,9 @@ class Judged(Protocol):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic over seeds: its value, an interval (None for a single exact number) and what kind of interval."""
+    """A statistic over seeds: its value, an interval (None for a single exact number) and what kind
+    of interval.
+    """
 
     value: float
     interval: tuple[float, float] | None
@@ -51,11 +54,18 @@ def share(outcomes: Iterable[bool]) -> Estimate:
     if len(hits) == 0:
         return _NOTHING
     result = stats.binomtest(int(hits.sum()), len(hits)).proportion_ci(CONFIDENCE, method="exact")
-    return Estimate(float(hits.mean()), (float(result.low), float(result.high)), "Clopper-Pearson 95 %", len(hits))
+    return Estimate(
+        float(hits.mean()),
+        (float(result.low), float(result.high)),
+        "Clopper-Pearson 95 %",
+        len(hits),
+    )
 
 
 def mean(values: Iterable[float]) -> Estimate:
-    """The mean over seeds with its t interval from five seeds on, below that with the range, called a range."""
+    """The mean over seeds with its t interval from five seeds on, below that with the range, called
+    a range.
+    """
     sample, left_out = _sample(values)
     if len(sample) == 0:
         return _NOTHING
@@ -67,10 +77,11 @@ def mean(values: Iterable[float]) -> Estimate:
 
 
 def mean_on_one_test_set(values: Iterable[float], errors: Iterable[float]) -> Estimate:
-    """The mean over a few runs that are scored on the same test points: their range, widened by the test sample's error.
+    """The mean over a few runs that are scored on the same test points: their range, widened by the
+    test sample's error.
 
-    `errors` are each run's standard errors from the test sample. The points are common to the runs, so their error does not
-    average out: 1.96 times the mean standard error is added on either side.
+    `errors` are each run's standard errors from the test sample. The points are common to the runs,
+    so their error does not average out: 1.96 times the mean standard error is added on either side.
     """
     sample, left_out = _sample(values)
     if len(sample) == 0:
@@ -82,23 +93,34 @@ def mean_on_one_test_set(values: Iterable[float], errors: Iterable[float]) -> Es
 
 
 def median(values: Iterable[float]) -> Estimate:
-    """The median over seeds with its order-statistic interval; the range where there are too few seeds for one."""
+    """The median over seeds with its order-statistic interval; the range where there are too few
+    seeds for one.
+    """
     sample, left_out = _sample(values)
     if len(sample) == 0:
         return _NOTHING
     low, high = stats.quantile_test(sample, p=0.5).confidence_interval(CONFIDENCE)
     if math.isfinite(low) and math.isfinite(high):
-        return Estimate(float(np.median(sample)), (float(low), float(high)), "order statistics 95 %" + left_out, len(sample))
+        return Estimate(
+            float(np.median(sample)),
+            (float(low), float(high)),
+            "order statistics 95 %" + left_out,
+            len(sample),
+        )
     return Estimate(float(np.median(sample)), _range(sample), "range" + left_out, len(sample))
 
 
 def exact(value: float, seeds: int = 1) -> Estimate:
-    """A number without sampling error of its own (an identity, or the worst case over all draws)."""
+    """A number without sampling error of its own (an identity, or the worst case over all
+    draws).
+    """
     return Estimate(float(value), None, "none", seeds) if math.isfinite(value) else _NOTHING
 
 
 def largest(values: Iterable[float]) -> Estimate:
-    """The largest over all draws, where a claim about every draw allows no average; NaN among them is nothing to judge."""
+    """The largest over all draws, where a claim about every draw allows no average; NaN among them
+    is nothing to judge.
+    """
     found = np.asarray(list(values), dtype=float)
     return exact(found.max(), len(found)) if len(found) else _NOTHING
 
@@ -113,9 +135,9 @@ def smallest(values: Iterable[float]) -> Estimate:
 class Criterion:
     """A rule as text and as a function of the estimate; the constructors below keep the two equal.
 
-    `slack` is the distance to the nearest bound in the statistic's unit, positive where the rule holds; `band` is
-    where the value (or its interval) has to lie, None for an end that is open. Both are None for a rule without a
-    bound on the number line.
+    `slack` is the distance to the nearest bound in the statistic's unit, positive where the rule
+    holds; `band` is where the value (or its interval) has to lie, None for an end that is open.
+    Both are None for a rule without a bound on the number line.
     """
 
     text: str
@@ -130,17 +152,29 @@ def _ends(distance: Callable[[float, float], float]) -> Callable[[Estimate], flo
 
 
 def below(bound: float) -> Criterion:
-    return Criterion(f"below {bound:g}", lambda one: one.value < bound, lambda one: bound - one.value, (None, bound))
+    return Criterion(
+        f"below {bound:g}",
+        lambda one: one.value < bound,
+        lambda one: bound - one.value,
+        (None, bound),
+    )
 
 
 def above(bound: float) -> Criterion:
-    return Criterion(f"above {bound:g}", lambda one: one.value > bound, lambda one: one.value - bound, (bound, None))
+    return Criterion(
+        f"above {bound:g}",
+        lambda one: one.value > bound,
+        lambda one: one.value - bound,
+        (bound, None),
+    )
 
 
 def at_least(bound: float, text: str = "") -> Criterion:
     """Holds at the bound too; `text` says it in other words."""
     told = text or f"at least {bound:g}"
-    return Criterion(told, lambda one: one.value >= bound, lambda one: one.value - bound, (bound, None))
+    return Criterion(
+        told, lambda one: one.value >= bound, lambda one: one.value - bound, (bound, None)
+    )
 
 
 def between(low: float, high: float) -> Criterion:
@@ -149,14 +183,20 @@ def between(low: float, high: float) -> Criterion:
     def slack(one: Estimate) -> float:
         return min(one.value - low, high - one.value)
 
-    return Criterion(f"between {low:g} and {high:g}", lambda one: low <= one.value <= high, slack, (low, high))
+    return Criterion(
+        f"between {low:g} and {high:g}", lambda one: low <= one.value <= high, slack, (low, high)
+    )
 
 
 def interval_within(low: float, high: float) -> Criterion:
     """Holds where the whole interval lies in [low, high]."""
 
     def holds(estimate: Estimate) -> bool:
-        return estimate.interval is not None and low <= estimate.interval[0] and estimate.interval[1] <= high
+        return (
+            estimate.interval is not None
+            and low <= estimate.interval[0]
+            and estimate.interval[1] <= high
+        )
 
     slack = _ends(lambda least, most: min(least - low, high - most))
     return Criterion(f"interval inside [{low:g}, {high:g}]", holds, slack, (low, high))
@@ -166,7 +206,9 @@ def interval_contains(value: float) -> Criterion:
     """Holds where the interval leaves `value` possible."""
 
     def holds(estimate: Estimate) -> bool:
-        return estimate.interval is not None and estimate.interval[0] <= value <= estimate.interval[1]
+        return (
+            estimate.interval is not None and estimate.interval[0] <= value <= estimate.interval[1]
+        )
 
     slack = _ends(lambda low, high: min(value - low, high - value))
     return Criterion(f"interval contains {value:g}", holds, slack, (value, value))
@@ -178,7 +220,9 @@ def interval_above(bound: float) -> Criterion:
     def holds(estimate: Estimate) -> bool:
         return estimate.interval is not None and estimate.interval[0] > bound
 
-    return Criterion(f"interval above {bound:g}", holds, _ends(lambda low, high: low - bound), (bound, None))
+    return Criterion(
+        f"interval above {bound:g}", holds, _ends(lambda low, high: low - bound), (bound, None)
+    )
 
 
 def interval_below(bound: float) -> Criterion:
@@ -187,20 +231,31 @@ def interval_below(bound: float) -> Criterion:
     def holds(estimate: Estimate) -> bool:
         return estimate.interval is not None and estimate.interval[1] < bound
 
-    return Criterion(f"interval below {bound:g}", holds, _ends(lambda low, high: bound - high), (None, bound))
+    return Criterion(
+        f"interval below {bound:g}", holds, _ends(lambda low, high: bound - high), (None, bound)
+    )
 
 
 def interval_reaches(bound: float) -> Criterion:
-    """Holds where the interval leaves `bound` or more possible: the opposite of `interval_below`."""
+    """Holds where the interval leaves `bound` or more possible: the opposite of
+    `interval_below`.
+    """
 
     def holds(estimate: Estimate) -> bool:
         return estimate.interval is not None and estimate.interval[1] >= bound
 
-    return Criterion(f"interval reaches {bound:g} or more", holds, _ends(lambda low, high: high - bound), (bound, None))
+    return Criterion(
+        f"interval reaches {bound:g} or more",
+        holds,
+        _ends(lambda low, high: high - bound),
+        (bound, None),
+    )
 
 
 def sign_test() -> Criterion:
-    """Of a share of seeds, one-sided: as many or more of this sign have probability below 0.05 under a fair coin."""
+    """Of a share of seeds, one-sided: as many or more of this sign have probability below 0.05
+    under a fair coin.
+    """
 
     def holds(estimate: Estimate) -> bool:
         if estimate.seeds == 0:
@@ -231,7 +286,9 @@ def fails(criterion: Criterion) -> Criterion:
 
 @dataclass(frozen=True)
 class Control:
-    """A negative control: what was changed, what came out, what had to come out. Without one, `why` there can be none."""
+    """A negative control: what was changed, what came out, what had to come out. Without one, `why`
+    there can be none.
+    """
 
     what: str
     value: float | None = None
@@ -243,7 +300,9 @@ class Control:
 
 
 def control(what: str, estimate: Estimate, criterion: Criterion) -> Control:
-    """Hold the estimate of a control against what had to come out; `passed` is None over no cells."""
+    """Hold the estimate of a control against what had to come out; `passed` is None over no
+    cells.
+    """
     if estimate.seeds == 0:
         return Control(what, None, criterion.text, None, band=criterion.band)
     passed, slack = criterion.holds(estimate), _slack(estimate, criterion)
@@ -267,7 +326,9 @@ def word(holds: bool | None) -> str:
 
 @dataclass(frozen=True)
 class Check:
-    """One statistic held against its criterion, with its control; `passed` is None where nothing could be judged."""
+    """One statistic held against its criterion, with its control; `passed` is None where nothing
+    could be judged.
+    """
 
     claim: str
     kind: Kind
@@ -291,14 +352,18 @@ class Check:
 
     @property
     def margin(self) -> float | None:
-        """The slack in half-widths of the interval: below 1 another draw of the seeds may well decide otherwise."""
+        """The slack in half-widths of the interval: below 1 another draw of the seeds may well
+        decide otherwise.
+        """
         if self.slack is None or self.interval is None or self.interval[0] == self.interval[1]:
             return None
         return self.slack / ((self.interval[1] - self.interval[0]) / 2)
 
     @property
     def holds(self) -> bool | None:
-        """Criterion met and control behaving; a criterion that failed fails the check whatever its control could show."""
+        """Criterion met and control behaving; a criterion that failed fails the check whatever its
+        control could show.
+        """
         if not self.passed:
             return self.passed
         return True if self.control.why else self.control.passed
@@ -309,7 +374,9 @@ class Check:
 
     @property
     def outcome(self) -> str:
-        """The word, and where the check does not hold whose fault it is: the criterion's or the control's."""
+        """The word, and where the check does not hold whose fault it is: the criterion's or the
+        control's.
+        """
         if self.holds is False:
             return "criterion not met" if self.passed is False else "control misbehaves"
         return self.word
@@ -318,7 +385,9 @@ class Check:
         """Plain values for JSON; numbers that JSON does not know become null."""
         row = _plain(asdict(self)) | {"margin": _plain(self.margin)}
         unused = {"value", "criterion", "passed", "slack", "band"} if self.control.why else {"why"}
-        row["control"] = {name: value for name, value in row["control"].items() if name not in unused}
+        row["control"] = {
+            name: value for name, value in row["control"].items() if name not in unused
+        }
         return row
 
 
@@ -339,8 +408,18 @@ def _pair(values: Any) -> Any:
 
 
 def not_testable(runs: Judged, id: str, kind: Kind, statistic: str, why: str) -> Check:
-    """A check that this run cannot make, with the reason in place of a criterion: too few steps, seeds or samples."""
-    return check(runs, id, kind, statistic, _NOTHING, Criterion(f"cannot be judged here: {why}", bool), no_control(why))
+    """A check that this run cannot make, with the reason in place of a criterion: too few steps,
+    seeds or samples.
+    """
+    return check(
+        runs,
+        id,
+        kind,
+        statistic,
+        _NOTHING,
+        Criterion(f"cannot be judged here: {why}", bool),
+        no_control(why),
+    )
 
 
 def check(
@@ -357,8 +436,9 @@ def check(
 ) -> Check:
     """Hold `estimate`, computed from `runs`, against `criterion`.
 
-    `id` is CLAIM.WORD, unique in the book (`B3.limit`). A criterion may need a number of seeds, and a run may be one
-    of which it does not speak: `unless` says why, and is empty where it does. Then the check is made and not judged.
+    `id` is CLAIM.WORD, unique in the book (`B3.limit`). A criterion may need a number of seeds, and
+    a run may be one of which it does not speak: `unless` says why, and is empty where it does. Then
+    the check is made and not judged.
     """
     if needs > estimate.seeds and not unless:
         unless = f"{estimate.seeds} seeds, {needs} are needed"
@@ -384,13 +464,17 @@ class Verdict:
 
 
 def verdict(claim: str, checks: Sequence[Check]) -> Verdict:
-    """`holds`: all criteria hold and all controls behave; `holds in part`: some; `does not hold`: none.
+    """`holds`: all criteria hold and all controls behave; `holds in part`: some; `does not hold`:
+    none.
 
-    Checks that could not be judged leave `not testable` if nothing else was judged, and at most `holds in part` otherwise.
+    Checks that could not be judged leave `not testable` if nothing else was judged, and at most
+    `holds in part` otherwise.
     """
     judged = [one.holds for one in checks if one.holds is not None]
     lacking = [
-        f"{one.statistic} ({one.control.why})" if one.control.why else one.statistic for one in checks if one.holds is None
+        f"{one.statistic} ({one.control.why})" if one.control.why else one.statistic
+        for one in checks
+        if one.holds is None
     ]
     failed = [_why(one) for one in checks if one.holds is False]
     reason = "; ".join(failed + [f"not judged: {name}" for name in lacking])

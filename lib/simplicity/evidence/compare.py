@@ -1,8 +1,8 @@
 """Two results or two ledgers side by side: what differs, and by how much.
 
-Results are the files of `run -o` and `sweep -o` and the committed records; ledgers are claims.json. A value differs from
-another where |a - b| > atol + rtol max(|a|, |b|); two values that are no numbers are equal. With both tolerances 0 nothing may
-differ.
+Results are the files of `run -o` and `sweep -o` and the committed records; ledgers are claims.json.
+A value differs from another where |a - b| > atol + rtol max(|a|, |b|); two values that are no
+numbers are equal. With both tolerances 0 nothing may differ.
 """
 
 import dataclasses
@@ -19,7 +19,8 @@ from simplicity.grid import store
 from simplicity.problems import Problem, shown
 
 MOST_LINES = 40
-_LABELS = ("preset", "config", "swept", "experiment")  # what a result says of itself and a reader wants to know
+# what a result says of itself and a reader wants to know
+_LABELS = ("preset", "config", "swept", "experiment")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,15 +36,20 @@ class Tolerance:
         if one.dtype.kind not in "iuf" or other.dtype.kind not in "iuf":
             return np.asarray(one != other)
         one, other = one.astype(float), other.astype(float)
-        with np.errstate(invalid="ignore"):  # infinities of one sign are equal, and their difference is no number
-            near = np.abs(one - other) <= self.atol + self.rtol * np.maximum(np.abs(one), np.abs(other))
+        # infinities of one sign are equal, and their difference is no number
+        with np.errstate(invalid="ignore"):
+            near = np.abs(one - other) <= self.atol + self.rtol * np.maximum(
+                np.abs(one), np.abs(other)
+            )
         near &= np.isfinite(one) & np.isfinite(other)  # an infinity is far from everything else
         return ~(near | (one == other) | (np.isnan(one) & np.isnan(other)))
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """The differences, a line each, and what was found besides (other settings, other code) without being one."""
+    """The differences, a line each, and what was found besides (other settings, other code) without
+    being one.
+    """
 
     differences: tuple[str, ...]
     notes: tuple[str, ...]
@@ -51,7 +57,9 @@ class Comparison:
 
 
 def compare(one: Path, other: Path, tolerance: Tolerance) -> Comparison:
-    """Read both files and hold them side by side; `Problem` where one cannot be read or they are of different kinds."""
+    """Read both files and hold them side by side; `Problem` where one cannot be read or they are of
+    different kinds.
+    """
     first, second = read(one), read(other)
     if isinstance(first, xr.Dataset) and isinstance(second, xr.Dataset):
         return results(first, second, tolerance)
@@ -67,7 +75,10 @@ def read(path: Path) -> xr.Dataset | list[dict[str, Any]]:
         content = path.read_bytes()
         content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     except (OSError, EOFError, ValueError) as reason:
-        raise Problem(f"compare: got {path} ({getattr(reason, 'strerror', None) or reason}), allowed a readable file") from None
+        raise Problem(
+            f"compare: got {path} ({getattr(reason, 'strerror', None) or reason}), allowed a "
+            "readable file"
+        ) from None
     try:
         if content[:3] == b"CDF":
             return store.open_bytes(content)
@@ -76,7 +87,9 @@ def read(path: Path) -> xr.Dataset | list[dict[str, Any]]:
             return rows
     except Exception:  # SciPy raises whatever a damaged file makes it stumble over
         pass
-    raise Problem(f"compare: got {path}, allowed a result (NetCDF-3, also gzipped) or a ledger (claims.json)")
+    raise Problem(
+        f"compare: got {path}, allowed a result (NetCDF-3, also gzipped) or a ledger (claims.json)"
+    )
 
 
 def results(one: xr.Dataset, other: xr.Dataset, tolerance: Tolerance) -> Comparison:
@@ -88,7 +101,9 @@ def results(one: xr.Dataset, other: xr.Dataset, tolerance: Tolerance) -> Compari
     ]
     if one.attrs.get("fingerprint") != other.attrs.get("fingerprint"):
         notes.append("the code or the versions that the cells depend on differ")
-    lines = [f"{name}: only in the {which}" for name, which in _only(one.variables, other.variables)]
+    lines = [
+        f"{name}: only in the {which}" for name, which in _only(one.variables, other.variables)
+    ]
     one, other, lost = _matched(one, other)
     names = [name for name in one.variables if name in other.variables]
     count = 0
@@ -96,20 +111,30 @@ def results(one: xr.Dataset, other: xr.Dataset, tolerance: Tolerance) -> Compari
         count += one[name].size
         line = _difference(name, one[name], other[name], tolerance)
         lines += [line] if line else []
-    return Comparison(tuple(lost + lines), tuple(notes), f"{count} values of {len(names)} variables")
+    return Comparison(
+        tuple(lost + lines), tuple(notes), f"{count} values of {len(names)} variables"
+    )
 
 
 def _matched(one: xr.Dataset, other: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset, list[str]]:
-    fields = [name for name in one.coords if name in other.coords and one[name].dims == other[name].dims == ("cell",)]
+    fields = [
+        name
+        for name in one.coords
+        if name in other.coords and one[name].dims == other[name].dims == ("cell",)
+    ]
     if not fields or "swept" in one.attrs or "swept" in other.attrs:
         return one, other, []
-    cells = [list(zip(*(side[name].values.tolist() for name in fields), strict=True)) for side in (one, other)]
+    cells = [
+        list(zip(*(side[name].values.tolist() for name in fields), strict=True))
+        for side in (one, other)
+    ]
     if any(len(set(side)) < len(side) for side in cells):
         return one, other, []
     places = [{cell: place for place, cell in enumerate(side)} for side in cells]
     both = [cell for cell in cells[0] if cell in places[1]]
     lost = [
-        f"{len(mine)} cells only in the {which}, the first {dict(zip(fields, mine[0], strict=True))}"
+        f"{len(mine)} cells only in the {which}, the first "
+        f"{dict(zip(fields, mine[0], strict=True))}"
         for which, mine in (
             ("first", [cell for cell in cells[0] if cell not in places[1]]),
             ("second", [cell for cell in cells[1] if cell not in places[0]]),
@@ -138,14 +163,19 @@ def _difference(name: Any, one: xr.DataArray, other: xr.DataArray, tolerance: To
             gaps = np.abs(a - b)
             ratios = gaps / np.maximum(np.abs(a), np.abs(b))
         text += f", by {_largest(gaps)} at most (relative {_largest(ratios)})"
-    return text + f"; the first at {where or 'the only one'}: {one.values[place]!s} and {other.values[place]!s}"
+    return (
+        text
+        + f"; the first at {where or 'the only one'}: {one.values[place]!s} and {other.values[place]!s}"
+    )
 
 
 def _largest(values: np.ndarray) -> str:
     return "nan" if np.isnan(values).all() else f"{np.nanmax(values):.3g}"
 
 
-def ledgers(one: list[dict[str, Any]], other: list[dict[str, Any]], tolerance: Tolerance) -> Comparison:
+def ledgers(
+    one: list[dict[str, Any]], other: list[dict[str, Any]], tolerance: Tolerance
+) -> Comparison:
     """Claim by claim: the verdict, and each check's outcome and numbers."""
     first, second = ({row["id"]: row for row in rows} for rows in (one, other))
     lines = [f"{claim}: only in the {which}" for claim, which in _only(first, second)]
@@ -156,9 +186,14 @@ def ledgers(one: list[dict[str, Any]], other: list[dict[str, Any]], tolerance: T
             lines.append(f"{claim}: verdict {a['verdict']} and {b['verdict']}")
         mine, theirs = ({(c["preset"], c["statistic"]): c for c in row["checks"]} for row in (a, b))
         checks += len(mine)
-        lines += [f"{claim}: {' '.join(key)}: only in the {which}" for key, which in _only(mine, theirs)]
+        lines += [
+            f"{claim}: {' '.join(key)}: only in the {which}" for key, which in _only(mine, theirs)
+        ]
         for key in (key for key in mine if key in theirs):
-            lines += [f"{claim}: {' '.join(key)}: {text}" for text in _check(mine[key], theirs[key], tolerance)]
+            lines += [
+                f"{claim}: {' '.join(key)}: {text}"
+                for text in _check(mine[key], theirs[key], tolerance)
+            ]
     return Comparison(tuple(lines), (), f"{checks} checks of {len(first)} claims")
 
 

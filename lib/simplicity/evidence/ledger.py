@@ -1,7 +1,9 @@
-"""The ledger: every claim of claims.csv with its verdict, and a chapter's own judgement of its runs.
+"""The ledger: every claim of claims.csv with its verdict, and a chapter's own judgement of its
+runs.
 
-A claim's verdict comes from its FULL checks, applied anew at each build to the committed records; the fresh QUICK checks stand
-beside them. The evidence travels in the outputs of executed notebooks under the type `MIME`.
+A claim's verdict comes from its FULL checks, applied anew at each build to the committed records;
+the fresh QUICK checks stand beside them. The evidence travels in the outputs of executed notebooks
+under the type `MIME`.
 """
 
 import contextlib
@@ -28,7 +30,8 @@ from simplicity.problems import Problem
 from simplicity.process import threads
 
 MIME = "application/vnd.simplicity.checks+json"
-FURTHER = ("old_id", "where", "source", "kind", "short", "why")  # columns of claims.csv that a claim may leave empty
+# columns of claims.csv that a claim may leave empty
+FURTHER = ("old_id", "where", "source", "kind", "short", "why")
 OWN = ("own question", "identity")  # kinds of claims that are not counted among the papers'
 SIGNS = {
     claims.HOLDS: "✓",
@@ -40,9 +43,14 @@ SIGNS = {
 
 
 def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
-    """One plain object for each id of claims.csv, in its order; `payloads` are those of executed chapters."""
+    """One plain object for each id of claims.csv, in its order; `payloads` are those of executed
+    chapters.
+    """
     fresh = [claims.from_row(row) for payload in payloads for row in payload["checks"]]
-    papers = {row["id"]: {"text": row["text"], "provenance": row["provenance"]} for row in _table("paper_values.csv")}
+    papers = {
+        row["id"]: {"text": row["text"], "provenance": row["provenance"]}
+        for row in _table("paper_values.csv")
+    }
     found = []
     for row in _table("claims.csv"):
         recorded = [one for one in full_checks() if one.claim == row["id"]]
@@ -65,12 +73,20 @@ def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
 
 
 def _records(claim: str) -> list[dict[str, Any]]:
-    """The recorded runs that judge a claim: when, from which seed on, and with which code and criteria."""
+    """The recorded runs that judge a claim: when, from which seed on, and with which code and
+    criteria.
+    """
     found = []
     for name, about in records.abouts().items():
         if claim in about["expected"]["FULL"]:
-            kept = {field: about.get(field) for field in ("experiment", "cells", "recorded", "seconds", "arithmetic")}
-            commits = {"criterion_commit": about["commit"], "record_commit": records.commits().get(name)}
+            kept = {
+                field: about.get(field)
+                for field in ("experiment", "cells", "recorded", "seconds", "arithmetic")
+            }
+            commits = {
+                "criterion_commit": about["commit"],
+                "record_commit": records.commits().get(name),
+            }
             found.append(kept | {"first_seed": about["config"].get("first_seed", 0)} | commits)
     return found
 
@@ -86,7 +102,9 @@ def former_ids() -> dict[str, str]:
 
 
 def _judged(recorded: Sequence[Check], fresh: Sequence[Check]) -> list[Check]:
-    """The recorded checks, and a fresh one only where no record has it: a claim may have several experiments."""
+    """The recorded checks, and a fresh one only where no record has it: a claim may have several
+    experiments.
+    """
     known = {one.name for one in recorded}
     return [*recorded, *(one for one in fresh if one.name not in known)]
 
@@ -106,12 +124,18 @@ def _full_checks(name: str) -> tuple[Check, ...]:
     if content is None:
         return ()
     kept = default_store() / "judged" / f"{name}.json"
-    parts = [hashlib.sha256(content).hexdigest(), threads.code_digest(records.source(name)), threads.label(), store.versions()]
+    parts = [
+        hashlib.sha256(content).hexdigest(),
+        threads.code_digest(records.source(name)),
+        threads.label(),
+        store.versions(),
+    ]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     found = _kept(kept, key)
     if found is None:
         found = _applied(records.experiment(name))
-        with contextlib.suppress(Problem):  # a folder that cannot be written costs the seconds again, nothing else
+        # a folder that cannot be written costs the seconds again, nothing else
+        with contextlib.suppress(Problem):
             files.write_text(kept, json.dumps({"key": key, "checks": [one.row() for one in found]}))
     return found
 
@@ -119,7 +143,9 @@ def _full_checks(name: str) -> tuple[Check, ...]:
 def _kept(path: Path, key: str) -> tuple[Check, ...] | None:
     try:
         found = json.loads(path.read_text("utf-8"))
-        return tuple(claims.from_row(row) for row in found["checks"]) if found["key"] == key else None
+        return (
+            tuple(claims.from_row(row) for row in found["checks"]) if found["key"] == key else None
+        )
     except (OSError, ValueError, KeyError, TypeError):  # none yet, or a damaged one
         return None
 
@@ -128,14 +154,20 @@ def _applied(module: ModuleType) -> tuple[Check, ...]:
     record = records.load(module)
     try:
         return tuple(checks_of(module, record.dataset)) if record else ()
-    except KeyError as missing:  # what the criteria speak of was not measured yet when the record was made
+    # what the criteria speak of was not measured yet when the record was made
+    except KeyError as missing:
         name = store.name_of(module)
-        raise Problem(f"record of {name}: got none of {missing}, allowed one made anew by `simplicity record {name}`") from None
+        raise Problem(
+            f"record of {name}: got none of {missing}, allowed one made anew by `simplicity record "
+            f"{name}`"
+        ) from None
 
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
-    """A chapter's fresh checks beside those of the records; displayed as a table that carries its evidence."""
+    """A chapter's fresh checks beside those of the records; displayed as a table that carries its
+    evidence.
+    """
 
     runs: tuple[xr.Dataset, ...]
     fresh: tuple[Check, ...]
@@ -151,25 +183,37 @@ class Judgement:
         found = []
         for claim in sorted({one.claim for one in self.fresh + self.recorded}, key=order.index):
             recorded = [one for one in self.recorded if one.claim == claim]
-            found.append(claims.verdict(claim, _judged(recorded, [one for one in self.fresh if one.claim == claim])))
+            found.append(
+                claims.verdict(
+                    claim, _judged(recorded, [one for one in self.fresh if one.claim == claim])
+                )
+            )
         return found
 
     def assert_expected(self) -> str:
-        """Every outcome is the one committed beside the record; with parameters other than a preset's nothing is asserted."""
+        """Every outcome is the one committed beside the record; with parameters other than a
+        preset's nothing is asserted.
+        """
         if not set(self.presets) <= {"QUICK", "FULL"}:
             return "Other parameters than the published ones: the verdicts above are shown, nothing is asserted."
         for dataset in self.runs:
             name, preset = str(dataset.attrs["experiment"]), str(dataset.attrs["preset"])
             record = records.load(records.experiment(name))
             if record is None:
-                raise AssertionError(f"{name}: no record to expect anything of; run `simplicity record {name}`")
+                raise AssertionError(
+                    f"{name}: no record to expect anything of; run `simplicity record {name}`"
+                )
             module = records.experiment(name)
             for label, data in ((preset, dataset), ("FULL", record.dataset)):
-                _compare(name, label, records.outcomes(checks_of(module, data)), record.expected[label])
+                _compare(
+                    name, label, records.outcomes(checks_of(module, data)), record.expected[label]
+                )
         return "Every check of this page came out as committed, fresh and recorded."
 
     def payload(self) -> dict[str, Any]:
-        seeds = sorted({f"{len(set(d.seed.values.tolist()))} (from {d.seed.values.min()})" for d in self.runs})
+        seeds = sorted(
+            {f"{len(set(d.seed.values.tolist()))} (from {d.seed.values.min()})" for d in self.runs}
+        )
         return {
             "preset": "+".join(self.presets),
             "experiments": [str(dataset.attrs["experiment"]) for dataset in self.runs],
@@ -178,16 +222,24 @@ class Judgement:
         }
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        text = "\n".join(f"{found.claim}: {found.verdict} {found.reason}".rstrip() for found in self.verdicts())
+        text = "\n".join(
+            f"{found.claim}: {found.verdict} {found.reason}".rstrip() for found in self.verdicts()
+        )
         return {MIME: self.payload(), "text/html": _table_html(self), "text/plain": text}
 
 
 def judge(*runs: xr.Dataset) -> Judgement:
-    """Check fresh runs, and beside them the records of the same experiments; a record itself may stand in for a run."""
+    """Check fresh runs, and beside them the records of the same experiments; a record itself may
+    stand in for a run.
+    """
     names = [str(dataset.attrs["experiment"]) for dataset in runs]
     recorded = [one for name in names for one in _full_checks(name)]
     known = [one.row() for one in recorded]
-    fresh = [one for name, dataset in zip(names, runs, strict=True) for one in checks_of(records.experiment(name), dataset)]
+    fresh = [
+        one
+        for name, dataset in zip(names, runs, strict=True)
+        for one in checks_of(records.experiment(name), dataset)
+    ]
     return Judgement(runs, tuple(one for one in fresh if one.row() not in known), tuple(recorded))
 
 
@@ -205,7 +257,11 @@ def number(value: float | None) -> str:
 def markdown(found: Sequence[dict[str, Any]]) -> str:
     """The judged claims as the table of the README."""
     lines = ["| claim | what it says | verdict |", "| --- | --- | --- |"]
-    lines += [f"| {row['id']} | {row.get('short') or row['claim']} | {row['verdict']} |" for row in found if row["checks"]]
+    lines += [
+        f"| {row['id']} | {row.get('short') or row['claim']} | {row['verdict']} |"
+        for row in found
+        if row["checks"]
+    ]
     return "\n".join(lines)
 
 
@@ -215,17 +271,21 @@ def _compare(name: str, preset: str, found: records.Outcomes, expected: records.
         for statistic in sorted(set(now) | set(then)):
             if now.get(statistic) != then.get(statistic):
                 raise AssertionError(
-                    f"{name}, {preset}, {claim}: {statistic}: now {now.get(statistic)}, expected {then.get(statistic)}"
+                    f"{name}, {preset}, {claim}: {statistic}: now {now.get(statistic)}, expected "
+                    f"{then.get(statistic)}"
                 )
 
 
 def _table_html(judgement: Judgement) -> str:
-    """A line a check: what the record says, what this run says, and the outcome of each; folded, for it may be long."""
+    """A line a check: what the record says, what this run says, and the outcome of each; folded,
+    for it may be long.
+    """
     body = ""
     for found in judgement.verdicts():
         body += f'<tr class="claim"><th scope="row">{found.claim}</th><td colspan="3"></td><td>{badge(found.verdict)}</td></tr>'
         recorded, fresh = (
-            {one.name: one for one in part if one.claim == found.claim} for part in (judgement.recorded, judgement.fresh)
+            {one.name: one for one in part if one.claim == found.claim}
+            for part in (judgement.recorded, judgement.fresh)
         )
         for name in recorded | fresh:
             body += _check_row(recorded.get(name), fresh.get(name))
@@ -233,7 +293,9 @@ def _table_html(judgement: Judgement) -> str:
     head = "".join(f'<th scope="col">{title}</th>' for title in heads)
     table = f'<div class="judgement"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     names = dict.fromkeys(str(dataset.attrs["experiment"]) for dataset in judgement.runs)
-    notes = "".join(f"<li>{html.escape(records.note(records.experiment(name)))}</li>" for name in names)
+    notes = "".join(
+        f"<li>{html.escape(records.note(records.experiment(name)))}</li>" for name in names
+    )
     count = len({one.name for one in judgement.recorded + judgement.fresh})
     return f'<details class="judgement"><summary>{count} checks</summary>{table}<ul class="records">{notes}</ul></details>'
 
@@ -242,10 +304,18 @@ def _check_row(recorded: Check | None, fresh: Check | None) -> str:
     one = recorded or fresh
     assert one is not None
     name = html.escape(one.name if one.id else one.statistic)
-    outcome = one.outcome if fresh is None or fresh.outcome == one.outcome else f"{one.outcome}; this run: {fresh.outcome}"
+    outcome = (
+        one.outcome
+        if fresh is None or fresh.outcome == one.outcome
+        else f"{one.outcome}; this run: {fresh.outcome}"
+    )
     shown = [html.escape(one.criterion), _value(recorded), _value(fresh), html.escape(outcome)]
     title = html.escape(one.statistic, quote=True)
-    return f'<tr><th scope="row" title="{title}">{name}</th>' + "".join(f"<td>{text}</td>" for text in shown) + "</tr>"
+    return (
+        f'<tr><th scope="row" title="{title}">{name}</th>'
+        + "".join(f"<td>{text}</td>" for text in shown)
+        + "</tr>"
+    )
 
 
 def _value(one: Check | None) -> str:

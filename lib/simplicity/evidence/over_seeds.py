@@ -1,8 +1,8 @@
 """Statistics that are made seed by seed: slopes, pairs, values at one place.
 
 Runs of one seed share data or start, so a seed is the unit of replication: reduce each to a number
-here, then take `claims.mean`, `median` or `share` over the numbers. Values stand in the order of the
-seeds, smallest first.
+here, then take `claims.mean`, `median` or `share` over the numbers. Values stand in the order of
+the seeds, smallest first.
 """
 
 import math
@@ -25,7 +25,8 @@ def each(cells: xr.Dataset, reduce: Callable[[xr.Dataset], float]) -> Values:
 
 
 def slopes(cells: xr.Dataset, name: str, along: str) -> Values:
-    """For each seed the least-squares slope of log `name` on log `along`; NaN for a seed with one cell.
+    """For each seed the least-squares slope of log `name` on log `along`; NaN for a seed with one
+    cell.
 
     log y = slope log x + constant, fitted over the seed's cells.
     """
@@ -38,8 +39,14 @@ def slopes(cells: xr.Dataset, name: str, along: str) -> Values:
 
 
 def paired(one: xr.Dataset, other: xr.Dataset, name: str, pair: Pair = np.divide) -> Values:
-    """For each seed that both have once, `pair` of the two values of `name`: their ratio, or another function."""
+    """For each seed that both have once, `pair` of the two values of `name`: their ratio, or
+    another function.
+    """
     first, second = (
-        dict(zip(part["seed"].values.tolist(), part[name].values.tolist(), strict=True)) for part in (one, other)
+        dict(zip(part["seed"].values.tolist(), part[name].values.tolist(), strict=True))
+        for part in (one, other)
     )
-    return np.array([pair(first[seed], second[seed]) for seed in sorted(first.keys() & second.keys())], dtype=float)
+    return np.array(
+        [pair(first[seed], second[seed]) for seed in sorted(first.keys() & second.keys())],
+        dtype=float,
+    )

@@ -1,9 +1,11 @@
 """Committed records of full runs: `book/results/EXPERIMENT.nc.gz` beside `EXPERIMENT.json`.
 
-The dataset is what `run` gave for the FULL preset, with the seconds of each cell. The JSON tells how it was made (settings,
-versions, fingerprint, commit, device, seconds) and which outcome of every check is expected, for FULL and for QUICK.
-A record is not dropped when code changes: `stale` says so and the page shows it. A change of code that means not to change a
-value is carried (`carry`): part of the cells are computed again, and the record is stamped anew where every byte is equal.
+The dataset is what `run` gave for the FULL preset, with the seconds of each cell. The JSON tells
+how it was made (settings, versions, fingerprint, commit, device, seconds) and which outcome of
+every check is expected, for FULL and for QUICK. A record is not dropped when code changes: `stale`
+says so and the page shows it. A change of code that means not to change a value is carried
+(`carry`): part of the cells are computed again, and the record is stamped anew where every byte is
+equal.
 """
 
 import dataclasses
@@ -81,7 +83,10 @@ def load(module: ModuleType) -> Record | None:
     dataset, about = _files(module)
     if not dataset.is_file() or not about.is_file():
         return None
-    return Record(store.open_bytes(gzip.decompress(dataset.read_bytes())), json.loads(about.read_text("utf-8")))
+    return Record(
+        store.open_bytes(gzip.decompress(dataset.read_bytes())),
+        json.loads(about.read_text("utf-8")),
+    )
 
 
 def source(name: str) -> Path:
@@ -102,25 +107,36 @@ def dataset(module: ModuleType) -> xr.Dataset:
     record = load(module)
     if record is None:
         name = store.name_of(module)
-        raise Problem(f"{name}: got no recorded run, allowed one made by `simplicity record {name}`")
+        raise Problem(
+            f"{name}: got no recorded run, allowed one made by `simplicity record {name}`"
+        )
     return record.dataset
 
 
 def abouts() -> dict[str, dict[str, Any]]:
     """Experiment -> what its record tells of itself; no dataset is read."""
-    return {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(paths.results().glob("*.json"))}
+    return {
+        path.stem: json.loads(path.read_text("utf-8"))
+        for path in sorted(paths.results().glob("*.json"))
+    }
 
 
 @functools.cache
 def commits() -> dict[str, str]:
-    """Experiment -> the commit that brought its record; empty without git or with a history that was cut off."""
+    """Experiment -> the commit that brought its record; empty without git or with a history that
+    was cut off.
+    """
     return machine.last_commits(paths.root(), "book/results")
 
 
 def seconds(claims: Collection[str]) -> float:
-    """Processor seconds (older records: by the clock) of the records that judge these claims; no dataset is read."""
+    """Processor seconds (older records: by the clock) of the records that judge these claims; no
+    dataset is read.
+    """
     found = abouts().values()
-    return sum(float(about["seconds"]) for about in found if set(claims) & set(about["expected"]["FULL"]))
+    return sum(
+        float(about["seconds"]) for about in found if set(claims) & set(about["expected"]["FULL"])
+    )
 
 
 def stale(module: ModuleType, record: Record) -> bool:
@@ -148,24 +164,30 @@ def make(module: ModuleType, shelf: store.Store, executor: Submits | None = None
         "arithmetic": threads.label(),
         "tiny": tiny(module),
         "criteria": criteria(checks_of(module, full)),
-        "expected": {"FULL": outcomes(checks_of(module, full)), "QUICK": outcomes(checks_of(module, quick))},
+        "expected": {
+            "FULL": outcomes(checks_of(module, full)),
+            "QUICK": outcomes(checks_of(module, quick)),
+        },
     }
     return _write(module, full.assign(seconds=("cell", seconds.astype(np.float32))), content)
 
 
 def _write(module: ModuleType, full: xr.Dataset, content: dict[str, Any]) -> Path:
     dataset, about = _files(module)
-    packed = gzip.compress(store.encode(full), mtime=0)  # no time stamp: the same record is the same file
+    # no time stamp: the same record is the same file
+    packed = gzip.compress(store.encode(full), mtime=0)
     store.write_atomically(dataset, packed)
     store.write_atomically(about, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
     return about
 
 
 def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> Path:
-    """Stamp a record with the code and the arithmetic of today, if its cheapest cells come out again to the last bit.
+    """Stamp a record with the code and the arithmetic of today, if its cheapest cells come out
+    again to the last bit.
 
-    Computed are the cheapest `share` of the cells and the cheapest of each kind (`cheapest`). Raises `Problem` where a value
-    differs, or where a criterion is another than when the record was made; then the record stays as it is.
+    Computed are the cheapest `share` of the cells and the cheapest of each kind (`cheapest`).
+    Raises `Problem` where a value differs, or where a criterion is another than when the record was
+    made; then the record stays as it is.
     """
     record = load(module)
     if record is None:
@@ -173,7 +195,8 @@ def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> 
     judged = checks_of(module, record.dataset)
     for check in changed_criteria(record, judged):
         raise Problem(
-            f"{store.name_of(module)}: got another criterion of {check} than its record was made for, allowed the same one;"
+            f"{store.name_of(module)}: got another criterion of {check} than its record was made "
+            "for, allowed the same one;"
             " record it anew, on seeds that were not used before"
         )
     again = cheapest(record, share)
@@ -181,7 +204,8 @@ def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> 
         different = unequal(recomputed(module, record, index), record.dataset.isel(cell=index))
         if different:
             raise Problem(
-                f"{store.name_of(module)}: cell {index} differs from its record in {', '.join(different)},"
+                f"{store.name_of(module)}: cell {index} differs from its record in "
+                f"{', '.join(different)},"
                 " allowed equal bytes; record it anew"
             )
     stamp = {
@@ -193,11 +217,15 @@ def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> 
         "expected": {"FULL": outcomes(judged), "QUICK": _quick_outcomes(module, record)},
         "carried": {"cells": len(again), "commit": machine.commit(paths.root())},
     }
-    return _write(module, record.dataset.assign_attrs(fingerprint=stamp["fingerprint"]), record.about | stamp)
+    return _write(
+        module, record.dataset.assign_attrs(fingerprint=stamp["fingerprint"]), record.about | stamp
+    )
 
 
 def _quick_outcomes(module: ModuleType, record: Record) -> Outcomes:
-    """Those of the record, unless a check has another name now or is new: then the QUICK run is made again."""
+    """Those of the record, unless a check has another name now or is new: then the QUICK run is
+    made again.
+    """
     before = record.expected["QUICK"]
     names = {name for claim in before.values() for name in claim}
     if names == {one.name for one in checks_of(module, record.dataset)}:
@@ -225,12 +253,16 @@ def recomputed(module: ModuleType, record: Record, index: int) -> xr.Dataset:
 
 
 def tiny(module: ModuleType) -> str:
-    """Digest of every number of the TINY run: two processors with the same arithmetic give the same one."""
+    """Digest of every number of the TINY run: two processors with the same arithmetic give the same
+    one.
+    """
     return digest(run(module, preset(module, "TINY"), progress=False))
 
 
 def digest(dataset: xr.Dataset) -> str:
-    """Over the names, axes, types and bytes of a dataset's variables; its attributes do not count."""
+    """Over the names, axes, types and bytes of a dataset's variables; its attributes do not
+    count.
+    """
     found = hashlib.sha256()
     for name in sorted(map(str, dataset.data_vars)):
         values = np.ascontiguousarray(dataset[name].values)
@@ -242,12 +274,16 @@ def digest(dataset: xr.Dataset) -> str:
 def cheapest(record: Record, share: float) -> list[int]:
     """The cheapest `share` of a record's cells, those of `cheap`, and the cheapest of each kind.
 
-    Cells are of one kind where their fields that are words or truth values agree: a network's name, a target, a variant.
-    A kind whose cheapest cell takes more than `KIND_SECONDS` is left out.
+    Cells are of one kind where their fields that are words or truth values agree: a network's name,
+    a target, a variant. A kind whose cheapest cell takes more than `KIND_SECONDS` is left out.
     """
     dataset, seconds = record.dataset, record.dataset["seconds"].values
     order = np.argsort(seconds, kind="stable")
-    fields = [name for name in dataset.coords if dataset[name].dims == ("cell",) and dataset[name].dtype.kind not in "iuf"]
+    fields = [
+        name
+        for name in dataset.coords
+        if dataset[name].dims == ("cell",) and dataset[name].dtype.kind not in "iuf"
+    ]
     kinds: dict[tuple[Any, ...], int] = {}
     for index in order:
         kinds.setdefault(tuple(dataset[name].values[index] for name in fields), int(index))
@@ -271,21 +307,26 @@ def unequal(one: xr.Dataset, other: xr.Dataset) -> list[str]:
     return [
         str(name)
         for name in one.data_vars
-        if name not in other or not np.array_equal(one[name].values, other[name].values, equal_nan=_numeric(one[name]))
+        if name not in other
+        or not np.array_equal(one[name].values, other[name].values, equal_nan=_numeric(one[name]))
     ]
 
 
 def far(one: xr.Dataset, record: Record, index: int) -> list[str]:
-    """The variables in which `one` is further from cell `index` of the record than its seeds are from each other.
+    """The variables in which `one` is further from cell `index` of the record than its seeds are
+    from each other.
 
-    For a cell that another arithmetic computed: rounding may move a value, and chaos may amplify that, but not past what
-    another seed does. Seeds are the cells that differ from `index` in their seed alone, or where there are none all cells.
-    A value that is the same for every seed may move by 1e-6 of the largest in its variable.
+    For a cell that another arithmetic computed: rounding may move a value, and chaos may amplify
+    that, but not past what another seed does. Seeds are the cells that differ from `index` in their
+    seed alone, or where there are none all cells. A value that is the same for every seed may move
+    by 1e-6 of the largest in its variable.
     """
     group = record.dataset.isel(cell=_siblings(record.dataset, index))
     found = []
     for name in one.data_vars:
-        values, before = (np.asarray(part[name].values) for part in (one, record.dataset.isel(cell=index)))
+        values, before = (
+            np.asarray(part[name].values) for part in (one, record.dataset.isel(cell=index))
+        )
         if not _numeric(one[name]) and values.dtype.kind not in "iu":
             found += [str(name)] if not np.array_equal(values, before) else []
             continue
@@ -295,7 +336,10 @@ def far(one: xr.Dataset, record: Record, index: int) -> list[str]:
             spread = np.nan_to_num(np.nanmax(seeds, axis=0) - np.nanmin(seeds, axis=0))
             largest = np.nan_to_num(np.nanmax(np.abs(seeds)))
             moved = np.abs(values.astype(float) - before) > np.maximum(spread, 1e-6 * largest)
-        if moved.any() or (np.isnan(seeds).any(axis=0) < (np.isnan(values) != np.isnan(before))).any():
+        if (
+            moved.any()
+            or (np.isnan(seeds).any(axis=0) < (np.isnan(values) != np.isnan(before))).any()
+        ):
             found.append(str(name))
     return found
 
@@ -309,7 +353,9 @@ def replaced(record: Record, index: int, one: xr.Dataset) -> xr.Dataset:
 
 
 def _siblings(dataset: xr.Dataset, index: int) -> np.ndarray:
-    """The places of the cells with the same fields but for the seed; of all cells where there is only one."""
+    """The places of the cells with the same fields but for the seed; of all cells where there is
+    only one.
+    """
     fields = [name for name in dataset.coords if dataset[name].dims == ("cell",) and name != "seed"]
     same = np.all([dataset[name].values == dataset[name].values[index] for name in fields], axis=0)
     same = np.broadcast_to(same, dataset.sizes["cell"])
@@ -321,20 +367,25 @@ def _numeric(values: xr.DataArray) -> bool:
 
 
 def note(module: ModuleType) -> str:
-    """One sentence on where the recorded run comes from and whether it still speaks for this code."""
+    """One sentence on where the recorded run comes from and whether it still speaks for this
+    code.
+    """
     name, record = store.name_of(module), load(module)
     if record is None:
         return f"{name}: no recorded run yet."
     about = record.about
     state = "have changed since" if stale(module, record) else "have not changed since"
     return (
-        f"{name}: recorded {about['recorded']}, {about['cells']} cells that took {about['seconds']:.0f} s one by one"
+        f"{name}: recorded {about['recorded']}, {about['cells']} cells that took "
+        f"{about['seconds']:.0f} s one by one"
         f" ({about['device']}); the code and the package versions it depends on {state}."
     )
 
 
 def outcomes(checks: list[Check]) -> Outcomes:
-    """Claim -> id of the check -> `holds`, `criterion not met`, `control misbehaves` or `not judged`."""
+    """Claim -> id of the check -> `holds`, `criterion not met`, `control misbehaves` or `not
+    judged`.
+    """
     found: Outcomes = {}
     for one in checks:
         found.setdefault(one.claim, {})[one.name] = one.outcome

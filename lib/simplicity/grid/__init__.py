@@ -1,1 +1,3 @@
-"""Grids of cells: settings, runs, the store of finished cells, what a result is as old as, clusters."""
+"""Grids of cells: settings, runs, the store of finished cells, what a result is as old as,
+clusters.
+"""

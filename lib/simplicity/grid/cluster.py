@@ -1,7 +1,9 @@
-"""A dask cluster as an executor: the workers are checked before any cell runs, and a cell that kills workers is given up.
+"""A dask cluster as an executor: the workers are checked before any cell runs, and a cell that
+kills workers is given up.
 
-The scheduler and its workers run wherever there is a network between them and this process; results travel back here, where
-they are stored, so no shared disk is needed. `distributed` is the optional extra `cluster`.
+The scheduler and its workers run wherever there is a network between them and this process; results
+travel back here, where they are stored, so no shared disk is needed. `distributed` is the optional
+extra `cluster`.
 """
 
 import contextlib
@@ -26,7 +28,8 @@ from simplicity.process.pool import LIMIT_SECONDS, Submits
 
 RETRIES = 2  # of a cell whose worker died
 PATIENCE_SECONDS = 30.0  # for the scheduler's answer, and for a first worker
-GRACE_SECONDS = 2.0  # for the word that a cell's time is over to reach the scheduler before its worker ends
+# for the word that a cell's time is over to reach the scheduler before its worker ends
+GRACE_SECONDS = 2.0
 WATCH_SECONDS = 5.0
 OVERDUE = "simplicity-overdue"
 _ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}", re.ASCII)
@@ -41,21 +44,30 @@ def address_from(text: str) -> str:
 
 @contextlib.contextmanager
 def connected(
-    address: str, experiment: ModuleType, limit_seconds: float | None = None, patience: float = PATIENCE_SECONDS
+    address: str,
+    experiment: ModuleType,
+    limit_seconds: float | None = None,
+    patience: float = PATIENCE_SECONDS,
 ) -> Iterator[Submits]:
-    """An executor on the cluster whose scheduler is at `address`; every worker has this code and these versions.
+    """An executor on the cluster whose scheduler is at `address`; every worker has this code and
+    these versions.
 
-    A cell whose worker dies is tried again, `RETRIES` times at most: the scheduler's own limit is lowered to that. A cell that
-    takes longer than `limit_seconds` fails, and its worker ends (a worker's nanny starts another).
+    A cell whose worker dies is tried again, `RETRIES` times at most: the scheduler's own limit is
+    lowered to that. A cell that takes longer than `limit_seconds` fails, and its worker ends (a
+    worker's nanny starts another).
     """
     try:
         import distributed
     except ModuleNotFoundError:
-        raise Problem("scheduler: the package distributed is missing, allowed with `pip install distributed`") from None
+        raise Problem(
+            "scheduler: the package distributed is missing, allowed with `pip install distributed`"
+        ) from None
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
         try:
-            client = distributed.Client(address_from(address), timeout=patience, set_as_default=False)
+            client = distributed.Client(
+                address_from(address), timeout=patience, set_as_default=False
+            )
         except (OSError, ValueError) as reason:  # nothing there, or something else
             told = f"{type(reason).__name__}: {reason}".splitlines()[0]
             raise Problem(f"scheduler: got {address} ({told}), allowed one that answers") from None
@@ -73,7 +85,9 @@ def connected(
 def _quiet() -> Iterator[None]:
     """What goes wrong between dask's parts ends in one line of ours, not in a log of theirs."""
     loggers = [
-        logging.getLogger(name) for name in logging.root.manager.loggerDict if re.match(r"(distributed|tornado)\b", name)
+        logging.getLogger(name)
+        for name in logging.root.manager.loggerDict
+        if re.match(r"(distributed|tornado)\b", name)
     ]
     before = [(logger, logger.level) for logger in loggers]
     for logger in loggers:
@@ -91,9 +105,14 @@ def _close(client: Any) -> None:
 
 
 def identity(module: str) -> dict[str, str]:
-    """What must be equal here and on each worker: the library, the experiment's code, the versions that results depend on."""
+    """What must be equal here and on each worker: the library, the experiment's code, the versions
+    that results depend on.
+    """
     experiment = importlib.import_module(module)
-    code = {"library": threads.library_digest()[:12], "fingerprint": store.fingerprint(experiment)[:12]}
+    code = {
+        "library": threads.library_digest()[:12],
+        "fingerprint": store.fingerprint(experiment)[:12],
+    }
     return {**store.versions(), "arithmetic": threads.label(), **code}
 
 
@@ -140,10 +159,13 @@ def _some(places: list[str], most: int = 3) -> str:
 
 
 def _compare(client: Any, experiment: ModuleType) -> None:
-    """One `Problem` that names each worker's differences, if there are any; nothing has been run yet."""
+    """One `Problem` that names each worker's differences, if there are any; nothing has been run
+    yet.
+    """
     name = experiment.__name__
 
-    def look() -> dict[str, str]:  # pickled by its code, so that a worker without our package can say so
+    # pickled by its code, so that a worker without our package can say so
+    def look() -> dict[str, str]:
         from simplicity.grid.cluster import identity
 
         return identity(name)
@@ -157,23 +179,27 @@ def _compare(client: Any, experiment: ModuleType) -> None:
             parts = [f"{key} {theirs.get(key)} (here {here})" for key, here in unequal.items()]
             different += [f"{worker}: {', '.join(parts)}"] if parts else []
     if different:
-        raise Problem(f"workers: {'; '.join(different)}, allowed the same code and versions as here")
+        raise Problem(
+            f"workers: {'; '.join(different)}, allowed the same code and versions as here"
+        )
 
 
 def _lower_limit() -> Callable[..., None]:
     most = RETRIES
 
-    def lower(dask_scheduler: Any = None) -> None:  # pickled by its code: the scheduler needs no package of ours
+    # pickled by its code: the scheduler needs no package of ours
+    def lower(dask_scheduler: Any = None) -> None:
         dask_scheduler.allowed_failures = min(dask_scheduler.allowed_failures, most)
 
     return lower
 
 
 class _Cluster:
-    """dask's own executor, given one cell a thread of its workers at a time, each with a limit to its time.
+    """dask's own executor, given one cell a thread of its workers at a time, each with a limit to
+    its time.
 
-    When a worker dies dask suspects every cell that it had been given, those not begun too: with a queue on each worker, one
-    cell that kills its workers would take innocent ones with it.
+    When a worker dies dask suspects every cell that it had been given, those not begun too: with a
+    queue on each worker, one cell that kills its workers would take innocent ones with it.
     """
 
     def __init__(self, client: Any, address: str, limit_seconds: float) -> None:
@@ -208,7 +234,8 @@ class _Cluster:
         if mine and done.cancelled():  # by dask, when the connection ends
             self.ended.set()
             told.set_exception(BrokenExecutor(f"the scheduler at {self._address} is gone"))
-        elif mine and type(done.exception()).__name__ == "KilledWorker":  # whose text is long and speaks of tasks
+        # whose text is long and speaks of tasks
+        elif mine and type(done.exception()).__name__ == "KilledWorker":
             told.set_exception(RuntimeError(f"its worker died, {RETRIES + 1} times in all"))
         elif mine and done.exception() is not None:
             told.set_exception(done.exception())
@@ -221,23 +248,32 @@ class _Cluster:
             inner, told = self._running.pop(event[1], (None, None))
         if inner is not None and told is not None:
             told.set_exception(TimeoutError(f"more than {self._limit:g} s"))
-            # Or the scheduler would try it again elsewhere. Not from here: this is the loop that would have to do it.
+            # Or the scheduler would try it again elsewhere. Not from here: this is the loop that
+            # would have to do it.
             threading.Thread(target=inner.cancel, daemon=True).start()
 
     def _watch(self) -> None:
-        """Workers come and go. Without any a run waits, since one may come (a queue, a restart); a line says so."""
+        """Workers come and go. Without any a run waits, since one may come (a queue, a restart); a
+        line says so.
+        """
         alone = 0
         while not self.ended.wait(WATCH_SECONDS):
             with contextlib.suppress(Exception):  # a lost scheduler is told elsewhere
                 self._threads = sum(self._client.nthreads().values())
                 alone = 0 if self._threads else alone + 1
                 if alone == 2:
-                    print(f"no worker is left at {self._address}; waiting for one", file=sys.stderr, flush=True)
+                    print(
+                        f"no worker is left at {self._address}; waiting for one",
+                        file=sys.stderr,
+                        flush=True,
+                    )
                 self._fill()
 
 
 def _limited(limit: float, token: str, fn: Any, *args: Any) -> Any:
-    """On a worker: `fn`, and an end of the process where it takes too long; a compiled loop cannot be ended otherwise."""
+    """On a worker: `fn`, and an end of the process where it takes too long; a compiled loop cannot
+    be ended otherwise.
+    """
     import os
     import time
 

@@ -34,8 +34,8 @@ def param(
 ) -> Any:
     """A field of a settings class.
 
-    `low` and `high` are inclusive; for a sequence they and `choices` hold for every element. The default is validated
-    like any other value, so a preset cannot be out of range either.
+    `low` and `high` are inclusive; for a sequence they and `choices` hold for every element. The
+    default is validated like any other value, so a preset cannot be out of range either.
     """
     allowed = None if choices is None else tuple(choices)
     metadata = {"help": help, "unit": unit, "low": low, "high": high, "choices": allowed}
@@ -44,14 +44,17 @@ def param(
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def settings(cls: type[T]) -> type[T]:
-    """Make `cls` a frozen keyword-only dataclass that coerces and checks each value before anything uses it."""
+    """Make `cls` a frozen keyword-only dataclass that coerces and checks each value before anything
+    uses it.
+    """
     hints = typing.get_type_hints(cls)
 
     def check_all(self: Any) -> None:
         for field in dataclasses.fields(self):
             value = _coerce(hints[field.name], getattr(self, field.name), field)
             object.__setattr__(self, field.name, value)
-        relation = getattr(self, "check", None)  # relations between fields, such as "at least one of"
+        # relations between fields, such as "at least one of"
+        relation = getattr(self, "check", None)
         if relation is not None:
             relation()
 
@@ -60,7 +63,9 @@ def settings(cls: type[T]) -> type[T]:
 
 
 def parse(cls: type[T], given: Mapping[str, Any], base: T | None = None) -> T:
-    """`base` (or the defaults of `cls`) with the `given` values, each text or plain value; unknown names are refused."""
+    """`base` (or the defaults of `cls`) with the `given` values, each text or plain value; unknown
+    names are refused.
+    """
     names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for name in given:
         if name not in names:
@@ -74,7 +79,12 @@ def describe(cls: type) -> list[dict[str, Any]]:
     """One plain object a field: name, type, default, help, unit, low, high, choices."""
     hints = typing.get_type_hints(cls)
     return [
-        {"name": field.name, "type": _type_name(hints[field.name]), "default": field.default, **field.metadata}
+        {
+            "name": field.name,
+            "type": _type_name(hints[field.name]),
+            "default": field.default,
+            **field.metadata,
+        }
         for field in dataclasses.fields(cls)
     ]
 
@@ -184,7 +194,9 @@ def _coerce(kind: Any, value: Any, field: dataclasses.Field) -> Any:
         element = typing.get_args(kind)[0]
         items = _items(value, field)
         if not items and not field.metadata.get("empty"):
-            raise Problem(f"{field.name}: got an empty list, allowed at least one {_type_name(element)}")
+            raise Problem(
+                f"{field.name}: got an empty list, allowed at least one {_type_name(element)}"
+            )
         return tuple(_scalar(element, item, field) for item in items)
     return _scalar(kind, value, field)
 

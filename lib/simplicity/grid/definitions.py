@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 WHOLE = ""  # the name of a definition that stands for all of its module
 EFFECTS = "!"  # and of one for the statements that change something outside of their module
-REFERENCE, SELF, OTHER, DECLARED = "@", "@self", "@other", "@declared"  # no name in a source is written so
+# no name in a source is written so
+REFERENCE, SELF, OTHER, DECLARED = "@", "@self", "@other", "@declared"
 
 
 class Unclear(LookupError):
@@ -44,7 +45,8 @@ Found = Definition | Foreign | Ours
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """The code of a definition with its references taken out, and these in the order of their places.
+    """The code of a definition with its references taken out, and these in the order of their
+    places.
 
     `alike`: two equal ones are as good as one, unless something changes them. `changes`: what its
     functions may change at the top of modules. `loads`: modules that its functions import.
@@ -81,7 +83,9 @@ def is_builtin(found: Foreign | Ours) -> bool:
     return found.dotted.startswith("builtins.")
 
 
-def closure(roots: Sequence[Definition], shape: Callable[[Definition], Shape]) -> dict[Definition, Shape]:
+def closure(
+    roots: Sequence[Definition], shape: Callable[[Definition], Shape]
+) -> dict[Definition, Shape]:
     """What the roots reach, nearest first: an order that equal graphs share."""
     found: dict[Definition, Shape] = {}
     waiting = collections.deque(roots)
@@ -93,13 +97,20 @@ def closure(roots: Sequence[Definition], shape: Callable[[Definition], Shape]) -
     return found
 
 
-def digest_of(roots: Sequence[Definition], effects: Sequence[Definition], shape: Callable[[Definition], Shape]) -> str:
-    """The digest of what the roots reach, and the effects beside them; no name and no order of definitions is in it."""
+def digest_of(
+    roots: Sequence[Definition], effects: Sequence[Definition], shape: Callable[[Definition], Shape]
+) -> str:
+    """The digest of what the roots reach, and the effects beside them; no name and no order of
+    definitions is in it.
+    """
     shapes = closure([*roots, *effects], shape)
     texts = _texts(shapes)
     labels = texts
     while True:
-        finer = {one: _hash(texts[one], *(labels[other] for other in found.references)) for one, found in shapes.items()}
+        finer = {
+            one: _hash(texts[one], *(labels[other] for other in found.references))
+            for one, found in shapes.items()
+        }
         if len(set(finer.values())) == len(set(labels.values())):
             break
         labels = finer
@@ -110,7 +121,9 @@ def digest_of(roots: Sequence[Definition], effects: Sequence[Definition], shape:
 
 
 def _texts(shapes: Mapping[Definition, Shape]) -> dict[Definition, str]:
-    """Hashes of the texts, with a number where it matters which of two equal definitions is meant."""
+    """Hashes of the texts, with a number where it matters which of two equal definitions is
+    meant.
+    """
     changed = frozenset[Any]().union(*(found.changes for found in shapes.values()))
     special = [one for one, found in shapes.items() if one in changed or not found.alike]
     numbers = {one: str(number) for number, one in enumerate(special)}

@@ -21,9 +21,9 @@ first group is the main one.
         tiny={"width": 20, "settled_n": (20,), "seeds": 2},
     )
 
-What a user may give is in `Config`: every field of `Run` but the seed, `seeds` and `first_seed`, and
-for each group but the main one what it names itself, as GROUP_FIELD. A field without a group goes to
-the main group and to all that do not name it.
+What a user may give is in `Config`: every field of `Run` but the seed, `seeds` and `first_seed`,
+and for each group but the main one what it names itself, as GROUP_FIELD. A field without a group
+goes to the main group and to all that do not name it.
 """
 
 import dataclasses
@@ -50,11 +50,13 @@ _SEEDS = {
 
 
 class Grid:
-    """Groups of runs of one kind, and what the presets change; QUICK is the default of everything else.
+    """Groups of runs of one kind, and what the presets change; QUICK is the default of everything
+    else.
 
-    `groups`: name -> fields. A tuple varies its field; a function derives it from the rest of the run; a tuple of
-    names with a tuple of rows, `("n", "width"): ((10, 20), (40, 80))`, varies several together. `seeds` in a group:
-    it takes that many at most. A group with an empty tuple has no runs.
+    `groups`: name -> fields. A tuple varies its field; a function derives it from the rest of the
+    run; a tuple of names with a tuple of rows, `("n", "width"): ((10, 20), (40, 80))`, varies
+    several together. `seeds` in a group: it takes that many at most. A group with an empty tuple
+    has no runs.
     """
 
     def __init__(
@@ -94,9 +96,14 @@ class Grid:
             for name, value in fields.items() if group != self.main else ():
                 if isinstance(name, str) and not callable(value):
                     full_name = f"{group}_{name}"
-                    found[full_name] = self._parameter(full_name, name, quick.get(full_name, value), f", group {group}")
+                    found[full_name] = self._parameter(
+                        full_name, name, quick.get(full_name, value), f", group {group}"
+                    )
         for name, (text, low, high) in _SEEDS.items():
-            found[name] = (int, config.param(quick.get(name, 0 if low == 0 else 1), text, low=low, high=high))
+            found[name] = (
+                int,
+                config.param(quick.get(name, 0 if low == 0 else 1), text, low=low, high=high),
+            )
         return found
 
     def _parameter(self, name: str, field: str, value: Any, where: str) -> tuple[Any, Any]:
@@ -120,7 +127,9 @@ class Grid:
         """TINY, QUICK and FULL as settings."""
         known = set(self.Config.__dataclass_fields__)  # type: ignore[attr-defined]
         for given in self._given.values():
-            if unknown := {name for name in given if name not in known and not callable(given[name])}:
+            if unknown := {
+                name for name in given if name not in known and not callable(given[name])
+            }:
                 raise TypeError(f"presets name {sorted(unknown)}, which no group and no run has")
         plain = {name: self._plain(name) for name in PRESETS}
         return {name: self.Config(**values) for name, values in plain.items()}
@@ -143,44 +152,62 @@ class Grid:
         for point in itertools.product(*axes.values()):
             values: dict[str, Any] = {}
             for name, value in zip(axes, point, strict=True):
-                values |= {name: value} if isinstance(name, str) else dict(zip(name, value, strict=True))
+                values |= (
+                    {name: value} if isinstance(name, str) else dict(zip(name, value, strict=True))
+                )
             found.append(self._completed(values, derived))
         return sorted(dict.fromkeys(found), key=lambda run: run.seed)
 
-    def _axes(self, group: str, settings: Any) -> tuple[dict[Any, tuple[Any, ...]], dict[str, Callable[[Any], Any]]]:
+    def _axes(
+        self, group: str, settings: Any
+    ) -> tuple[dict[Any, tuple[Any, ...]], dict[str, Callable[[Any], Any]]]:
         own = self.groups[group]
         together = {one for name in own if not isinstance(name, str) for one in name}
         shared = {name: value for name, value in self._given["QUICK"].items() if callable(value)}
-        shared |= {name: getattr(settings, name) for name in self._fields if hasattr(settings, name)}
-        values: dict[Any, Any] = {name: value for name, value in shared.items() if name not in together}
+        shared |= {
+            name: getattr(settings, name) for name in self._fields if hasattr(settings, name)
+        }
+        values: dict[Any, Any] = {
+            name: value for name, value in shared.items() if name not in together
+        }
         seeds = settings.seeds
         for name, value in own.items():
             if group != self.main or callable(value) or not isinstance(name, str):
-                values[name] = getattr(settings, f"{group}_{name}", value) if isinstance(name, str) else value
+                values[name] = (
+                    getattr(settings, f"{group}_{name}", value) if isinstance(name, str) else value
+                )
         if "seeds" in own:
             seeds = min(seeds, values.pop("seeds", own["seeds"]))
         values["seed"] = tuple(range(settings.first_seed, settings.first_seed + seeds))
         derived = {name: value for name, value in values.items() if callable(value)}
         axes = {
-            name: value if isinstance(value, tuple) else (value,) for name, value in values.items() if name not in derived
+            name: value if isinstance(value, tuple) else (value,)
+            for name, value in values.items()
+            if name not in derived
         }
         return axes, derived
 
-    def _completed(self, values: dict[str, Any], derived: Mapping[str, Callable[[Any], Any]]) -> Any:
+    def _completed(
+        self, values: dict[str, Any], derived: Mapping[str, Callable[[Any], Any]]
+    ) -> Any:
         run = self.run(**values)
         for name, value in derived.items():
             try:
                 found = value(run)
             except (LookupError, ArithmeticError):
-                raise Problem(f"{name}: it does not follow from {run}, allowed settings from which it does") from None
+                raise Problem(
+                    f"{name}: it does not follow from {run}, allowed settings from which it does"
+                ) from None
             run = dataclasses.replace(run, **{name: found})
         return run
 
 
 class Runs:
-    """A dataset of finished runs with its groups by name: `runs["few"]`, or a part of one, `runs("main", n=480)`.
+    """A dataset of finished runs with its groups by name: `runs["few"]`, or a part of one,
+    `runs("main", n=480)`.
 
-    What was not run, or failed, is not there: a group may be empty. `settings` are those of the whole run.
+    What was not run, or failed, is not there: a group may be empty. `settings` are those of the
+    whole run.
     """
 
     def __init__(self, dataset: xr.Dataset, grid: Grid) -> None:
@@ -195,16 +222,22 @@ class Runs:
         return self(group)
 
     def __call__(self, group: str, **part: Any) -> xr.Dataset:
-        """The runs of a group whose fields equal the given values (a tuple: any of them), in the dataset's order."""
+        """The runs of a group whose fields equal the given values (a tuple: any of them), in the
+        dataset's order.
+        """
         if group not in self._groups:
             self._groups[group] = self.grid.of_group(group, self.settings)
-        allowed = {name: value if isinstance(value, tuple) else (value,) for name, value in part.items()}
+        allowed = {
+            name: value if isinstance(value, tuple) else (value,) for name, value in part.items()
+        }
         wanted = {
             dataclasses.astuple(run)
             for run in self._groups[group]
             if all(getattr(run, name) in values for name, values in allowed.items())
         }
-        return self.dataset.isel(cell=[place for place, cell in enumerate(self._cells) if cell in wanted])
+        return self.dataset.isel(
+            cell=[place for place, cell in enumerate(self._cells) if cell in wanted]
+        )
 
     def where(self, **part: Any) -> xr.Dataset:
         """The runs of all groups whose fields equal the given values (see `cells_where`)."""
@@ -217,7 +250,9 @@ class Runs:
 
 
 def cells_where(dataset: xr.Dataset, **fields: Any) -> xr.Dataset:
-    """The cells of a run whose fields equal the given values (a tuple: any of them); possibly none."""
+    """The cells of a run whose fields equal the given values (a tuple: any of them); possibly
+    none.
+    """
     mask = np.ones(dataset.sizes["cell"], dtype=bool)
     for name, wanted in fields.items():
         mask &= np.isin(dataset[name].values, wanted if isinstance(wanted, tuple) else (wanted,))

@@ -20,8 +20,8 @@ shape; then, again and again, of its shape and the labels of what it refers to, 
 splits any more.
 
 Not seen: what `__name__` and `__qualname__` say, files and environment read at run time, in which
-order modules are imported, and what foreign calls in a bound value (`X = numpy.random.rand()`) change
-elsewhere. Code that cannot be followed by reading it is refused (`Unclear`).
+order modules are imported, and what foreign calls in a bound value (`X = numpy.random.rand()`)
+change elsewhere. Code that cannot be followed by reading it is refused (`Unclear`).
 """
 
 import ast
@@ -51,8 +51,8 @@ class Library:
     """Modules of ours, read from their files; nothing is imported.
 
     `places` says where the top-level names that are ours lie: a package's folder, or the file of a
-    single module. The effects of the modules in `settled` do not count. Of what is `declared` only the
-    first argument of a call counts: the default of a setting, not its help and its range.
+    single module. The effects of the modules in `settled` do not count. Of what is `declared` only
+    the first argument of a call counts: the default of a setting, not its help and its range.
     """
 
     def __init__(
@@ -89,7 +89,9 @@ class Library:
         """One of our modules, read; None for what is not a module of ours."""
         if dotted not in self._modules:
             path = self.path(dotted)
-            self._modules[dotted] = None if path is None else read(path, self.package(dotted), dotted in self.settled)
+            self._modules[dotted] = (
+                None if path is None else read(path, self.package(dotted), dotted in self.settled)
+            )
         return self._modules[dotted]
 
     def path(self, dotted: str) -> Path | None:
@@ -125,7 +127,9 @@ class Library:
         if self.path(inner) is not None:
             same = source in {(module, name), (inner, None), (inner, name)}
             if not same and (source or name in found.definitions):
-                raise Unclear(f"{inner}: got a module and another thing of that name, allowed one of them")
+                raise Unclear(
+                    f"{inner}: got a module and another thing of that name, allowed one of them"
+                )
             if source != (inner, name):
                 return Ours(inner)
         if name in found.definitions:
@@ -140,24 +144,34 @@ class Library:
         if name is None:
             return Ours(source)
         if (source, name) in self._sought:
-            raise Unclear(f"{source}.{name}: got imports in a circle, allowed a definition at their end")
+            raise Unclear(
+                f"{source}.{name}: got imports in a circle, allowed a definition at their end"
+            )
         self._sought.add((source, name))
         try:
             member = self.member(source, name)
         finally:
             self._sought.remove((source, name))
         if member is None and "__getattr__" in found.definitions:
-            raise Unclear(f"{source}.{name}: got a name that `__getattr__` makes, allowed one in the text")
+            raise Unclear(
+                f"{source}.{name}: got a name that `__getattr__` makes, allowed one in the text"
+            )
         return member or Foreign(f"{source}.{name}")
 
     def attribute(self, of: Foreign | Ours, name: str) -> Found | None:
         """What `of.name` stands for; None for a name that one of our modules gets while it runs."""
-        return Foreign(f"{of.dotted}.{name}") if isinstance(of, Foreign) else self.member(of.dotted, name)
+        return (
+            Foreign(f"{of.dotted}.{name}")
+            if isinstance(of, Foreign)
+            else self.member(of.dotted, name)
+        )
 
     def _roots(self, module: str, names: Sequence[str]) -> list[Definition]:
         found = [(name, self.resolve(module, name)) for name in names]
         if foreign := [name for name, one in found if isinstance(one, Foreign)]:
-            raise Unclear(f"{module}: got no {' and no '.join(foreign)}, allowed a module that defines it")
+            raise Unclear(
+                f"{module}: got no {' and no '.join(foreign)}, allowed a module that defines it"
+            )
         return [definition_of(one) for _, one in found if not isinstance(one, Foreign)]
 
     def statements(self, definition: Definition) -> list[ast.stmt]:
@@ -199,7 +213,11 @@ class Library:
         if path.is_dir() or path.name == "__init__.py":
             folder = path if path.is_dir() else path.parent
             names = {one.stem for one in folder.iterdir() if one.suffix == ".py" or one.is_dir()}
-            yield from (name for name in names - {"__init__"} if name.isidentifier() and name != "__pycache__")
+            yield from (
+                name
+                for name in names - {"__init__"}
+                if name.isidentifier() and name != "__pycache__"
+            )
 
     # --- effects
 
@@ -208,8 +226,14 @@ class Library:
         found: list[Definition] = []
         while True:
             shapes = closure([*roots, *found], self.shape)
-            modules = {one.module for one in shapes}.union(*(shape.loads for shape in shapes.values()))
-            effects = [Definition(one, EFFECTS) for one in sorted(self._loaded(modules)) if self.effects(one)]
+            modules = {one.module for one in shapes}.union(
+                *(shape.loads for shape in shapes.values())
+            )
+            effects = [
+                Definition(one, EFFECTS)
+                for one in sorted(self._loaded(modules))
+                if self.effects(one)
+            ]
             if not (more := [one for one in effects if one not in found]):
                 return found
             found += more
@@ -230,11 +254,15 @@ class Library:
         if module not in self._effects:
             found = self.module(module)
             statements = [] if found is None or module in self.settled else found.statements
-            self._effects[module] = [one for one, known in statements if known or self._has_effect(module, one)]
+            self._effects[module] = [
+                one for one, known in statements if known or self._has_effect(module, one)
+            ]
         return self._effects[module]
 
     def _has_effect(self, module: str, statement: ast.stmt) -> bool:
-        """Does it run code of ours that changes the top of a module, as a decorator that registers?"""
+        """Does it run code of ours that changes the top of a module, as a decorator that
+        registers?
+        """
         run = run_at_import(statement)
         if not run:
             return False

@@ -1,4 +1,6 @@
-"""The shape of a definition: its statements with every name replaced by what the name stands for (see `meaning`)."""
+"""The shape of a definition: its statements with every name replaced by what the name stands for
+(see `meaning`).
+"""
 
 import ast
 import dataclasses
@@ -43,7 +45,9 @@ _SETTERS = {"builtins.setattr", "builtins.delattr"}
 
 @dataclasses.dataclass(frozen=True)
 class _Scope:
-    """The names of a function, class or comprehension; `imports`: those that one import alone binds."""
+    """The names of a function, class or comprehension; `imports`: those that one import alone
+    binds.
+    """
 
     names: frozenset[str]
     imports: Mapping[str, Found] = dataclasses.field(default_factory=dict)
@@ -69,7 +73,13 @@ class Names(ast.NodeTransformer):
 
     def shape(self, statements: Sequence[ast.stmt], alike: bool = True) -> Shape:
         found = ast.Module(self._all(copy_of(statements)), [])
-        return Shape(ast.dump(found), tuple(self.references), alike, frozenset(self.changes), frozenset(self.loads))
+        return Shape(
+            ast.dump(found),
+            tuple(self.references),
+            alike,
+            frozenset(self.changes),
+            frozenset(self.loads),
+        )
 
     def _all(self, statements: Sequence[ast.stmt]) -> list[Any]:
         return [found for one in statements if (found := self.visit(one)) is not None]
@@ -77,7 +87,9 @@ class Names(ast.NodeTransformer):
     # what names stand for
 
     def _found(self, name: str, leave_out: int = 0) -> Found | None:
-        """What a name stands for here, some of the innermost scopes left out; None where it is local."""
+        """What a name stands for here, some of the innermost scopes left out; None where it is
+        local.
+        """
         for depth, scope in enumerate(self.scopes[::-1][leave_out:], leave_out):
             if scope.is_class and depth:  # a method does not see the names of its class
                 continue
@@ -96,7 +108,11 @@ class Names(ast.NodeTransformer):
         if not isinstance(node, ast.Attribute):
             return None
         of = self._chain(node.value)
-        return None if of is None or isinstance(of, Definition) or is_builtin(of) else self.library.attribute(of, node.attr)
+        return (
+            None
+            if of is None or isinstance(of, Definition) or is_builtin(of)
+            else self.library.attribute(of, node.attr)
+        )
 
     def _written(self, found: Found, context: ast.expr_context) -> ast.expr:
         if not isinstance(found, Foreign):
@@ -159,13 +175,19 @@ class Names(ast.NodeTransformer):
             self._note_change(node.func.value, stored=False)
         found = self._chain(node.func)
         if found in self.library.declared:
-            return ast.Tuple([ast.Name(DECLARED, ast.Load()), *map(self.visit, node.args[:1])], ast.Load())
+            return ast.Tuple(
+                [ast.Name(DECLARED, ast.Load()), *map(self.visit, node.args[:1])], ast.Load()
+            )
         dotted = found.dotted if isinstance(found, Foreign) else ""
         if dotted in _SETTERS and node.args:
             self._note_change(node.args[0])
         if dotted not in _LOADERS:
             return self.generic_visit(node)
-        name = node.args[0].value if len(node.args) == 1 and isinstance(node.args[0], ast.Constant) else None
+        name = (
+            node.args[0].value
+            if len(node.args) == 1 and isinstance(node.args[0], ast.Constant)
+            else None
+        )
         if not isinstance(name, str) or name.startswith("."):
             self._refuse(f"{dotted.removeprefix('builtins.')} of a name that is not written out")
         self.loads.add(str(name))
@@ -177,7 +199,9 @@ class Names(ast.NodeTransformer):
         """In a function: something is stored in a part of this, or a method of it is called."""
         if not self.everywhere and all(scope.is_class for scope in self.scopes):
             return
-        while (found := self._chain(node)) is None and isinstance(node, (ast.Attribute, ast.Subscript)):
+        while (found := self._chain(node)) is None and isinstance(
+            node, (ast.Attribute, ast.Subscript)
+        ):
             node = node.value
         if isinstance(found, Definition) or (stored and found is not None):
             self.changes.add(found)
@@ -200,7 +224,9 @@ class Names(ast.NodeTransformer):
     # scopes
 
     def visit_Import(self, node: Import) -> Any:
-        """Gone where a function imports a name of its own; an assignment where more binds the name."""
+        """Gone where a function imports a name of its own; an assignment where more binds the
+        name.
+        """
         self.loads.update(loads(node, self.package))
         found = self._imports(node)
         if self.scopes and all(name in self.scopes[-1].imports for name in found):
@@ -283,13 +309,21 @@ class Names(ast.NodeTransformer):
             else:
                 names.update(binds(node))
         outside = elsewhere[ast.Global] | elsewhere[ast.Nonlocal]
-        plain = {name: target for name, (target, *more) in imports.items() if not more and name not in names | outside}
-        return _Scope(frozenset((names | set(imports)) - outside), plain, frozenset(elsewhere[ast.Global]))
+        plain = {
+            name: target
+            for name, (target, *more) in imports.items()
+            if not more and name not in names | outside
+        }
+        return _Scope(
+            frozenset((names | set(imports)) - outside), plain, frozenset(elsewhere[ast.Global])
+        )
 
     def _visit_comprehension(self, node: Any) -> Any:
         first, *_ = node.generators
         first.iter = self.visit(first.iter)  # in the scope around
-        names = {name for one in node.generators for part in here(one.target) for name in binds(part)}
+        names = {
+            name for one in node.generators for part in here(one.target) for name in binds(part)
+        }
         self.scopes.append(_Scope(frozenset(names)))
         for one in node.generators:
             one.target = self.visit(one.target)
@@ -307,20 +341,31 @@ class Names(ast.NodeTransformer):
     # whether two equal definitions are as good as one
 
     def is_alike(self, statement: ast.stmt) -> bool:
-        """Functions and values are; what is made anew, as a class or a list, is another each time."""
+        """Functions and values are; what is made anew, as a class or a list, is another each
+        time.
+        """
         if isinstance(statement, Function):
-            defaults = [one for one in (*statement.args.defaults, *statement.args.kw_defaults) if one]
-            return all(map(self._is_compiler, statement.decorator_list)) and all(map(self._is_value, defaults))
+            defaults = [
+                one for one in (*statement.args.defaults, *statement.args.kw_defaults) if one
+            ]
+            return all(map(self._is_compiler, statement.decorator_list)) and all(
+                map(self._is_value, defaults)
+            )
         if isinstance(statement, (ast.Assign, ast.AnnAssign)):
             return statement.value is not None and self._is_value(statement.value)
         return isinstance(statement, Import)
 
     def _is_value(self, node: ast.expr) -> bool:
-        return all(isinstance(one, _VALUES) or (isinstance(one, ast.Call) and self._is_plain(one)) for one in ast.walk(node))
+        return all(
+            isinstance(one, _VALUES) or (isinstance(one, ast.Call) and self._is_plain(one))
+            for one in ast.walk(node)
+        )
 
     def _is_plain(self, call: ast.Call) -> bool:
         found = self._chain(call.func)
-        return isinstance(found, Foreign) and (found.dotted in _PLAIN_CALLS or found.dotted.startswith(("numba.", "math.")))
+        return isinstance(found, Foreign) and (
+            found.dotted in _PLAIN_CALLS or found.dotted.startswith(("numba.", "math."))
+        )
 
     def _is_compiler(self, decorator: ast.expr) -> bool:
         """Is it `numba.njit`, called or not, or a name of ours for that?"""
@@ -328,7 +373,11 @@ class Names(ast.NodeTransformer):
         if not isinstance(found, Definition):
             return isinstance(found, Foreign) and found.dotted.startswith("numba.")
         statements = self.library.statements(found)
-        if len(statements) != 1 or not isinstance(statements[0], ast.Assign) or found == self.definition:
+        if (
+            len(statements) != 1
+            or not isinstance(statements[0], ast.Assign)
+            or found == self.definition
+        ):
             return False
         value = statements[0].value
         return isinstance(value, ast.Call) and Names(self.library, found)._is_compiler(value)

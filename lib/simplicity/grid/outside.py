@@ -4,8 +4,8 @@
     [project.entry-points."simplicity.experiments"]                a package's own, by name
     my_experiment = "my_package.my_experiment"
 
-Either keeps the contract that `run` states, and is run, swept and stored like the book's own. A result is as old as the
-meaning of its code and of what it imports from beside it (see `store`).
+Either keeps the contract that `run` states, and is run, swept and stored like the book's own. A
+result is as old as the meaning of its code and of what it imports from beside it (see `store`).
 """
 
 import importlib
@@ -27,14 +27,21 @@ def is_file(text: str) -> bool:
 
 
 def from_file(path: Path) -> ModuleType:
-    """The experiment in a file. Its folder is searched for modules from now on, in this process and in its workers."""
+    """The experiment in a file. Its folder is searched for modules from now on, in this process and
+    in its workers.
+    """
     path = path.expanduser().absolute()
     if not path.is_file():
         raise Problem(f"experiment: got {path}, allowed a file that is there")
     if not path.stem.isidentifier():
-        raise Problem(f"experiment: got {path.name}, allowed a file whose name could be a variable's")
+        raise Problem(
+            f"experiment: got {path.name}, allowed a file whose name could be a variable's"
+        )
     if path.stem in sys.stdlib_module_names or _is_elsewhere(path):
-        raise Problem(f"experiment: got {path.name}, which is the name of another module, allowed a name of its own")
+        raise Problem(
+            f"experiment: got {path.name}, which is the name of another module, allowed a name of "
+            "its own"
+        )
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
     importlib.invalidate_caches()
@@ -56,7 +63,9 @@ def _is_elsewhere(path: Path) -> bool:
         found = importlib.util.find_spec(path.stem)
     except ValueError:  # `__main__` and others that were made without a file
         return True
-    return found is not None and (found.origin is None or Path(found.origin).resolve() != path.resolve())
+    return found is not None and (
+        found.origin is None or Path(found.origin).resolve() != path.resolve()
+    )
 
 
 def _loaded(module: str, told: str) -> ModuleType:
@@ -64,8 +73,13 @@ def _loaded(module: str, told: str) -> ModuleType:
         found = importlib.import_module(module)
     except (Exception, SystemExit) as reason:  # whatever the code at its top raises
         what = f"{type(reason).__name__}: {' '.join(str(reason).split())}"
-        raise Problem(f"experiment: {told} cannot be imported ({what}), allowed one that can") from None
+        raise Problem(
+            f"experiment: {told} cannot be imported ({what}), allowed one that can"
+        ) from None
     missing = [name for name in CONTRACT if not hasattr(found, name)]
     if missing:
-        raise Problem(f"experiment: got {told} without {', '.join(missing)}, allowed one with {', '.join(CONTRACT)}")
+        raise Problem(
+            f"experiment: got {told} without {', '.join(missing)}, allowed one with "
+            f"{', '.join(CONTRACT)}"
+        )
     return found

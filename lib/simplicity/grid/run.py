@@ -1,7 +1,7 @@
 """Cells -> executor -> store -> one dataset.
 
-An experiment is a module with a `Grid` of runs, `measure` and `checks` (see `groups`). A cell is one run of it.
-Parallelism, resuming and progress are here, once, for all of them.
+An experiment is a module with a `Grid` of runs, `measure` and `checks` (see `groups`). A cell is
+one run of it. Parallelism, resuming and progress are here, once, for all of them.
 
 Processes are `pool`'s business, a cluster is `cluster`'s, several settings at once are `sweep`'s.
 """
@@ -53,12 +53,16 @@ class CellsFailed(RuntimeError):
     def __init__(self, failures: Sequence[Failure], total: int, dataset: xr.Dataset | None) -> None:
         self.failures, self.dataset = tuple(failures), dataset
         first = failures[0]
-        super().__init__(f"{len(failures)} of {total} cells failed, the first {first.cell}: {first.reason}")
+        super().__init__(
+            f"{len(failures)} of {total} cells failed, the first {first.cell}: {first.reason}"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
 class Collected:
-    """What became of a list of cells: each finished one's dataset, the failures, and how many were stored before."""
+    """What became of a list of cells: each finished one's dataset, the failures, and how many were
+    stored before.
+    """
 
     finished: dict[Any, xr.Dataset]
     failures: tuple[Failure, ...]
@@ -75,14 +79,19 @@ def run(
 ) -> xr.Dataset:
     """Every cell of `config`, computed or read from the store, as one dataset along `cell`.
 
-    `executor` is any `concurrent.futures` executor; without one, SIMPLICITY_WORKERS processes, or a plain loop in this
-    process where that is 0 or unset. All give the same bits. Each cell is stored the moment it is finished. A cell may take
-    `limit_seconds` in our own processes (an hour where nothing is said); a limit alone asks for one process, since a loop
-    cannot stop a cell. Raises `CellsFailed` once all others are done, `Stopped` when the executor or the disk gives up.
+    `executor` is any `concurrent.futures` executor; without one, SIMPLICITY_WORKERS processes, or a
+    plain loop in this process where that is 0 or unset. All give the same bits. Each cell is stored
+    the moment it is finished. A cell may take `limit_seconds` in our own processes (an hour where
+    nothing is said); a limit alone asks for one process, since a loop cannot stop a cell. Raises
+    `CellsFailed` once all others are done, `Stopped` when the executor or the disk gives up.
     """
     cells = runs_of(experiment, config)
     found = collect(experiment, cells, executor, store, progress, limit_seconds)
-    whole = assemble(experiment, config, [(cell, found.finished[cell]) for cell in cells if cell in found.finished])
+    whole = assemble(
+        experiment,
+        config,
+        [(cell, found.finished[cell]) for cell in cells if cell in found.finished],
+    )
     if found.failures:
         raise CellsFailed(found.failures, len(cells), whole)
     assert whole is not None
@@ -98,7 +107,8 @@ def collect(
     limit_seconds: float | None = None,
     lines: bool = False,
 ) -> Collected:
-    """Each of the different `cells`, from the store or computed and stored at once; arguments as in `run`.
+    """Each of the different `cells`, from the store or computed and stored at once; arguments as in
+    `run`.
 
     Progress is a bar on a terminal; elsewhere nothing, or with `lines` a line a minute.
     """
@@ -113,8 +123,12 @@ def collect(
     waiting = [cell for cell in cells if cell not in finished]
     failures: list[Failure] = []
     with contextlib.ExitStack() as stack:
-        advance = stack.enter_context(_progress(len(cells), len(finished), experiment, progress, lines))
-        outcomes = stack.enter_context(contextlib.closing(_outcomes(experiment, waiting, shelf, executor, limit_seconds)))
+        advance = stack.enter_context(
+            _progress(len(cells), len(finished), experiment, progress, lines)
+        )
+        outcomes = stack.enter_context(
+            contextlib.closing(_outcomes(experiment, waiting, shelf, executor, limit_seconds))
+        )
         try:
             for cell, outcome in outcomes:
                 if isinstance(outcome, Failure):
@@ -137,11 +151,15 @@ def check(name: str, cells: Sequence[Any]) -> None:
     for cell in cells:
         for field, value in stores.plain(cell).items():
             if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
-                raise Problem(f"{field}: got {settings.shown(value)}, allowed a whole number up to {LARGEST}")
+                raise Problem(
+                    f"{field}: got {settings.shown(value)}, allowed a whole number up to {LARGEST}"
+                )
 
 
 def default_store() -> Path:
-    """The folder that SIMPLICITY_STORE names, else the book's own inside a checkout and the user's cache outside one."""
+    """The folder that SIMPLICITY_STORE names, else the book's own inside a checkout and the user's
+    cache outside one.
+    """
     if os.environ.get(STORE):
         return Path(os.environ[STORE]).expanduser()
     try:
@@ -155,17 +173,33 @@ def preset_of(experiment: ModuleType, config: Any) -> str:
     return next((name for name in PRESETS if preset(experiment, name) == config), "custom")
 
 
-def assemble(experiment: ModuleType, config: Any, parts: Sequence[tuple[Any, xr.Dataset]]) -> xr.Dataset | None:
-    """One dataset along `cell` with a coordinate for each field of the cell; None without any part."""
+def assemble(
+    experiment: ModuleType, config: Any, parts: Sequence[tuple[Any, xr.Dataset]]
+) -> xr.Dataset | None:
+    """One dataset along `cell` with a coordinate for each field of the cell; None without any
+    part.
+    """
     if not parts:
         return None
     first = parts[0][1]
     for cell, part in parts:
-        same_axes = all(part.coords[name].equals(first.coords[name]) for name in first.coords if name in part.coords)
-        if part.sizes != first.sizes or set(part.variables) != set(first.variables) or not same_axes:
-            raise Problem(f"{stores.name_of(experiment)}: cell {cell} has other axes or variables than the first")
+        same_axes = all(
+            part.coords[name].equals(first.coords[name])
+            for name in first.coords
+            if name in part.coords
+        )
+        if (
+            part.sizes != first.sizes
+            or set(part.variables) != set(first.variables)
+            or not same_axes
+        ):
+            raise Problem(
+                f"{stores.name_of(experiment)}: cell {cell} has other axes or variables than the "
+                "first"
+            )
     variables = {
-        name: (("cell", *first[name].dims), np.stack([part[name].values for _, part in parts])) for name in first.data_vars
+        name: (("cell", *first[name].dims), np.stack([part[name].values for _, part in parts]))
+        for name in first.data_vars
     }
     fields = {
         field.name: ("cell", np.array([getattr(cell, field.name) for cell, _ in parts]))
@@ -181,44 +215,71 @@ def assemble(experiment: ModuleType, config: Any, parts: Sequence[tuple[Any, xr.
 
 
 def grid(dataset: xr.Dataset, *fields: str) -> xr.Dataset:
-    """A part of a run that is a full product of the given cell fields, unstacked to axes of those names."""
-    others = [name for name in dataset.coords if dataset[name].dims == ("cell",) and name not in fields]
+    """A part of a run that is a full product of the given cell fields, unstacked to axes of those
+    names.
+    """
+    others = [
+        name for name in dataset.coords if dataset[name].dims == ("cell",) and name not in fields
+    ]
     for name in others:
         values = np.unique(dataset[name].values)
         if len(values) > 1:
-            raise Problem(f"grid: {name} still takes {len(values)} values, allowed one; select it or name it as an axis")
+            raise Problem(
+                f"grid: {name} still takes {len(values)} values, allowed one; select it or name it "
+                "as an axis"
+            )
     whole = math.prod(len(np.unique(dataset[name].values)) for name in fields)
     found = set(zip(*(dataset[name].values.tolist() for name in fields), strict=True))
     if not len(found) == dataset.sizes["cell"] == whole:
-        raise Problem(f"grid: {dataset.sizes['cell']} cells, allowed each of the {whole} of {' x '.join(fields)} once")
-    plain = dataset.drop_vars(others).assign_coords({name: dataset[name].values[0] for name in others})
-    return plain.set_index(cell=list(fields)).unstack("cell") if len(fields) > 1 else plain.swap_dims(cell=fields[0])
+        raise Problem(
+            f"grid: {dataset.sizes['cell']} cells, allowed each of the {whole} of "
+            f"{' x '.join(fields)} once"
+        )
+    plain = dataset.drop_vars(others).assign_coords(
+        {name: dataset[name].values[0] for name in others}
+    )
+    return (
+        plain.set_index(cell=list(fields)).unstack("cell")
+        if len(fields) > 1
+        else plain.swap_dims(cell=fields[0])
+    )
 
 
 def _refuse_changed_library() -> None:
     if threads.library_digest() != threads.digest_on_disk():
-        raise Problem("library: its files changed after they were imported, allowed the same ones; start again")
+        raise Problem(
+            "library: its files changed after they were imported, allowed the same ones; start "
+            "again"
+        )
 
 
 def compute(
     module: str, cell: Any, library: str = "", fingerprint: str = "", stored: Path | None = None
 ) -> tuple[bytes, float]:
-    """In a worker or in the loop: measure one cell on one thread; its bytes and its processor seconds.
+    """In a worker or in the loop: measure one cell on one thread; its bytes and its processor
+    seconds.
 
-    `library` and `fingerprint` are those of the caller, who stores the result under them: a worker that imported other
-    sources or has other packages refuses. `stored` is the file that the caller will write; a long cell keeps its state near it.
-    A process that was too late for its arithmetic has the cell computed beside it.
+    `library` and `fingerprint` are those of the caller, who stores the result under them: a worker
+    that imported other sources or has other packages refuses. `stored` is the file that the caller
+    will write; a long cell keeps its state near it. A process that was too late for its arithmetic
+    has the cell computed beside it.
     """
     if not threads.in_force():
         return companion.call(compute, module, cell, library, fingerprint, stored)
     experiment = importlib.import_module(module)
-    if library and (threads.library_digest() != library or stores.fingerprint(experiment) != fingerprint):
-        raise Problem("worker: its code or package versions differ from the caller's, allowed the same ones")
-    start = time.thread_time()  # of this thread alone: what other work the machine has must not count
+    if library and (
+        threads.library_digest() != library or stores.fingerprint(experiment) != fingerprint
+    ):
+        raise Problem(
+            "worker: its code or package versions differ from the caller's, allowed the same ones"
+        )
+    # of this thread alone: what other work the machine has must not count
+    start = time.thread_time()
     with threads.one_thread(), checkpoints.of_cell(stored):
         try:
             body = stores.encode(experiment.measure(cell))
-        except Exception as reason:  # where it happened is known here only: a traceback does not travel between processes
+        # where it happened is known here only: a traceback does not travel between processes
+        except Exception as reason:
             last = traceback.extract_tb(reason.__traceback__)[-1]
             reason.add_note(f"({Path(last.filename).name}:{last.lineno})")
             raise
@@ -242,12 +303,18 @@ def _outcomes(
     executor: Submits | None,
     limit_seconds: float | None,
 ) -> Generator[tuple[Any, Outcome], None, None]:
-    workers = 0 if executor is not None else pool.workers_from_environment() or int(limit_seconds is not None)
+    workers = (
+        0
+        if executor is not None
+        else pool.workers_from_environment() or int(limit_seconds is not None)
+    )
     if executor is not None:
         yield from _from_executor(executor, experiment, cells, shelf)
     elif workers and cells:
         limit = limit_seconds or pool.LIMIT_SECONDS
-        with pool.process_pool(min(workers, len(cells)), limit, partial(warm, experiment.__name__)) as ours:
+        with pool.process_pool(
+            min(workers, len(cells)), limit, partial(warm, experiment.__name__)
+        ) as ours:
             yield from _from_executor(ours, experiment, cells, shelf)
     else:
         for cell in cells:
@@ -265,7 +332,11 @@ def _from_executor(
     ours = (threads.library_digest(), stores.fingerprint(experiment))
     for cell in cells:
         try:
-            futures[executor.submit(compute, experiment.__name__, cell, *ours, shelf.path(experiment, cell))] = cell
+            futures[
+                executor.submit(
+                    compute, experiment.__name__, cell, *ours, shelf.path(experiment, cell)
+                )
+            ] = cell
         except Exception as reason:  # an executor that broke, or was shut down, takes no more work
             broken = reason
             break
@@ -290,24 +361,41 @@ def _from_executor(
 
 def _failure(cell: Any, reason: BaseException) -> Failure:
     signal = -getattr(reason, "exitcode", 0)
-    died = f", its process was ended by signal {signal}" + " (memory?)" * (signal == 9) if signal > 0 else ""
+    died = (
+        f", its process was ended by signal {signal}" + " (memory?)" * (signal == 9)
+        if signal > 0
+        else ""
+    )
     where = " ".join(getattr(reason, "__notes__", ()))
     text = str(reason)
     if isinstance(reason, TimeoutError) and len(reason.args) == 2:  # pebble's, with the limit
         text = f"more than {reason.args[1]:g} s"
-    return Failure(stores.plain(cell), " ".join(f"{type(reason).__name__}: {text}{died} {where}".split()))
+    return Failure(
+        stores.plain(cell), " ".join(f"{type(reason).__name__}: {text}{died} {where}".split())
+    )
 
 
 @contextlib.contextmanager
-def _progress(total: int, done: int, experiment: ModuleType, wanted: bool, lines: bool) -> Iterator[Any]:
-    """What to call after each cell: moves a bar with rate and time left, on a terminal; without one see `lines`."""
+def _progress(
+    total: int, done: int, experiment: ModuleType, wanted: bool, lines: bool
+) -> Iterator[Any]:
+    """What to call after each cell: moves a bar with rate and time left, on a terminal; without one
+    see `lines`.
+    """
     terminal = sys.stderr.isatty()
     file = sys.stderr if terminal else _Lines()
     pause = 0.1 if terminal else LINE_SECONDS
     hidden = not wanted or not (terminal or lines)
     name = stores.name_of(experiment)
     with tqdm(
-        total=total, initial=done, desc=name, unit="cell", disable=hidden, file=file, mininterval=pause, maxinterval=pause + 10
+        total=total,
+        initial=done,
+        desc=name,
+        unit="cell",
+        disable=hidden,
+        file=file,
+        mininterval=pause,
+        maxinterval=pause + 10,
     ) as bar:
         yield bar.update
 

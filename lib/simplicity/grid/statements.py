@@ -1,4 +1,6 @@
-"""The top of a module as text: its imports, and the statements that bind or change each name (see `meaning`)."""
+"""The top of a module as text: its imports, and the statements that bind or change each name (see
+`meaning`).
+"""
 
 import ast
 import dataclasses
@@ -15,15 +17,18 @@ FILLS = {
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Import = ast.Import | ast.ImportFrom
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-Source = tuple[str, str | None]  # of an imported name: the module, and the name in it if there is one
+# of an imported name: the module, and the name in it if there is one
+Source = tuple[str, str | None]
 
 
 @dataclasses.dataclass(frozen=True)
 class Module:
-    """The top of a module: where imported names come from, and what binds or changes each other name.
+    """The top of a module: where imported names come from, and what binds or changes each other
+    name.
 
     `statements` are all, each with whether it is known to change something outside of the module;
-    `loads` are names in full of which some are modules that it imports; `star` is a `from ... import *`.
+    `loads` are names in full of which some are modules that it imports; `star` is a `from ...
+    import *`.
     """
 
     imports: dict[str, Source]
@@ -53,7 +58,11 @@ def read(path: Path, package: str, settled: bool = False) -> Module:
     return Module(
         {name: source for name, (source, *_) in sources.items() if name not in owned},
         _definitions(statements, running, touched, settled, owned),
-        [(one, effect) for one, (_, effect) in zip(statements, touched, strict=True) if not settled],
+        [
+            (one, effect)
+            for one, (_, effect) in zip(statements, touched, strict=True)
+            if not settled
+        ],
         frozenset(name for node in nodes for name in loads(node, package)),
         next((ast.unparse(node) for node in nodes if _is_star(node)), ""),
     )
@@ -85,7 +94,9 @@ def _halfway(
     places: Mapping[str, Sequence[int]],
     statements: Sequence[ast.stmt],
 ) -> list[ast.stmt]:
-    """Marks for names that a statement uses between two changes: how often they were changed before."""
+    """Marks for names that a statement uses between two changes: how often they were changed
+    before.
+    """
     halfway = [name for name, at in places.items() if at[0] < place < at[-1] and place not in at]
     if not halfway:
         return []
@@ -93,10 +104,18 @@ def _halfway(
     waiting = {node.id for node in running if isinstance(node, ast.Name)}
     while waiting:
         used |= waiting
-        waiting = {one for name in waiting for at in places.get(name, ()) for one in names_in(statements[at])} - used
+        waiting = {
+            one
+            for name in waiting
+            for at in places.get(name, ())
+            for one in names_in(statements[at])
+        } - used
     seen = sorted((places[name], name) for name in halfway if name in used)
     marks = [(name, sum(one < place for one in at)) for at, name in seen]
-    return [ast.Expr(ast.Tuple([ast.Name(name, ast.Load()), ast.Constant(n)], ast.Load())) for name, n in marks]
+    return [
+        ast.Expr(ast.Tuple([ast.Name(name, ast.Load()), ast.Constant(n)], ast.Load()))
+        for name, n in marks
+    ]
 
 
 def is_idle(statement: ast.stmt) -> bool:
@@ -121,14 +140,19 @@ def _one_by_one(statement: ast.stmt) -> list[ast.stmt]:
     if isinstance(statement, ast.Import):
         return [ast.Import([alias]) for alias in statement.names]
     if isinstance(statement, ast.ImportFrom):
-        return [ast.ImportFrom(statement.module, [alias], statement.level) for alias in statement.names]
+        return [
+            ast.ImportFrom(statement.module, [alias], statement.level) for alias in statement.names
+        ]
     return [statement]
 
 
 def imported(statement: Import, package: str) -> dict[str, Source]:
     """Name -> source of an import statement; `package` is what dots count from."""
     if isinstance(statement, ast.Import):
-        named = ((one.asname, one.name) if one.asname else (one.name.partition(".")[0],) * 2 for one in statement.names)
+        named = (
+            (one.asname, one.name) if one.asname else (one.name.partition(".")[0],) * 2
+            for one in statement.names
+        )
         return {name: (module, None) for name, module in named}
     source = _absolute(statement, package)
     return {one.asname or one.name: (source, one.name) for one in statement.names}
@@ -164,7 +188,10 @@ def _touched(
     classes = [node for node in running if isinstance(node, ast.ClassDef)]
     local = {name for node in classes for one in node.body for name in _bound(one)}
     changed = {name for node in running for name in _changed(node)} - local
-    called = any(isinstance(node, ast.Expr) and not is_idle(node) and not _is_filling(node) for node in running)
+    called = any(
+        isinstance(node, ast.Expr) and not is_idle(node) and not _is_filling(node)
+        for node in running
+    )
     filled = {name for node in running for name in _filled(node)}
     names = frozenset(bound).union(changed, filled) & set(owned)
     return names, called or not changed <= set(owned) or not names
@@ -186,7 +213,9 @@ def _is_filling(node: ast.Expr) -> bool:
 
 
 def _filled(node: Any) -> set[str]:
-    """TABLE of `TABLE.append(x)`, or of a decorator `@TABLE.append`, with what it is given or without."""
+    """TABLE of `TABLE.append(x)`, or of a decorator `@TABLE.append`, with what it is given or
+    without.
+    """
     calls = [node] if isinstance(node, ast.Call) else getattr(node, "decorator_list", [])
     called = [one.func if isinstance(one, ast.Call) else one for one in calls]
     return {
@@ -217,7 +246,8 @@ def run_at_import(statement: ast.stmt) -> list[ast.stmt]:
     if isinstance(statement, Import) or is_for_scripts(statement):
         return []
     if not any(
-        isinstance(one, (ast.Call, ast.ClassDef)) or getattr(one, "decorator_list", []) for one in running_in(statement)
+        isinstance(one, (ast.Call, ast.ClassDef)) or getattr(one, "decorator_list", [])
+        for one in running_in(statement)
     ):
         return []
     if isinstance(statement, Function):

@@ -1,11 +1,13 @@
 """One finished cell, one file: checked, atomic, keyed by everything that could change the result.
 
-File layout: a line of JSON (checksum of the rest, seconds, the cell and its experiment), then the cell's dataset as NetCDF-3.
-The seconds are outside the checked bytes, so the same cell computed twice has the same bytes.
+File layout: a line of JSON (checksum of the rest, seconds, the cell and its experiment), then the
+cell's dataset as NetCDF-3. The seconds are outside the checked bytes, so the same cell computed
+twice has the same bytes.
 
-The key hashes the experiment's name, the cell in canonical JSON, and a fingerprint: what the code means that the cell's value
-depends on, the versions of python, numpy, torch, numba and scipy, the threads, and the arithmetic (`threads`). A stored result
-never outlives the code that made it, and a change of a figure or of a criterion recomputes nothing.
+The key hashes the experiment's name, the cell in canonical JSON, and a fingerprint: what the code
+means that the cell's value depends on, the versions of python, numpy, torch, numba and scipy, the
+threads, and the arithmetic (`threads`). A stored result never outlives the code that made it, and a
+change of a figure or of a criterion recomputes nothing.
 """
 
 import contextlib
@@ -36,8 +38,8 @@ from simplicity.process.threads import THREADS, label
 _LIBRARY = Path(__file__).resolve().parents[1]
 _PACKAGE = _LIBRARY.name
 _VERSIONED = ("numpy", "torch", "numba", "scipy")
-# What a setting's declaration does beside its default is to refuse values, and what the arithmetic and the processor
-# are a fingerprint holds by themselves.
+# What a setting's declaration does beside its default is to refuse values, and what the arithmetic
+# and the processor are a fingerprint holds by themselves.
 DECLARED = frozenset(
     Definition(f"{_PACKAGE}.{module}", name)
     for module, name in (
@@ -67,7 +69,9 @@ class Stored:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A file of the store as its header tells it; `damage` says what is wrong with it, if anything is."""
+    """A file of the store as its header tells it; `damage` says what is wrong with it, if anything
+    is.
+    """
 
     path: Path
     experiment: str
@@ -78,7 +82,9 @@ class Entry:
 
 
 class Store:
-    """A folder of finished cells; safe for several runs at once, since a file appears whole or not at all."""
+    """A folder of finished cells; safe for several runs at once, since a file appears whole or not
+    at all.
+    """
 
     def __init__(self, folder: Path, writable: bool = True) -> None:
         self.folder = Path(folder)
@@ -89,13 +95,17 @@ class Store:
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
         except OSError as reason:
-            raise Problem(f"store: got {self.folder} ({reason.strerror}), allowed a writable folder") from None
+            raise Problem(
+                f"store: got {self.folder} ({reason.strerror}), allowed a writable folder"
+            ) from None
         for path in self.leftovers():
             with contextlib.suppress(OSError):
                 path.unlink()
 
     def get(self, experiment: ModuleType, cell: Any) -> Stored | None:
-        """The stored result, or None where there is none or the file is damaged (then `problems` says so)."""
+        """The stored result, or None where there is none or the file is damaged (then `problems`
+        says so).
+        """
         path = self.path(experiment, cell)
         try:
             return decode(path.read_bytes(), name_of(experiment), cell)
@@ -105,15 +115,23 @@ class Store:
             self._report(path, Damaged("it is a folder, which is set aside"))
             return None
         except OSError as reason:
-            raise Problem(f"cannot read {path}: {reason.strerror or reason}, allowed a readable file") from None
+            raise Problem(
+                f"cannot read {path}: {reason.strerror or reason}, allowed a readable file"
+            ) from None
         except Damaged as damage:
             self._report(path, damage)
             return None
 
     def put(self, experiment: ModuleType, cell: Any, body: bytes, seconds: float) -> Stored:
-        """Write a finished cell (NetCDF-3 bytes from `encode`) and return what was decoded from them."""
+        """Write a finished cell (NetCDF-3 bytes from `encode`) and return what was decoded from
+        them.
+        """
         path = self.path(experiment, cell)
-        header = {"checksum": hashlib.sha256(body).hexdigest(), "seconds": round(seconds, 4), "cell": plain(cell)}
+        header = {
+            "checksum": hashlib.sha256(body).hexdigest(),
+            "seconds": round(seconds, 4),
+            "cell": plain(cell),
+        }
         header["experiment"] = name_of(experiment)
         content = json.dumps(header, sort_keys=True).encode() + b"\n" + body
         if path.is_dir():
@@ -125,7 +143,9 @@ class Store:
         return self.folder / name_of(experiment) / (key(experiment, cell) + _SUFFIX)
 
     def entries(self, experiment: str = "*", whole: bool = False) -> Iterator[Entry]:
-        """The files of one experiment or of all; with `whole` each is read to its end and checked, else its header is read."""
+        """The files of one experiment or of all; with `whole` each is read to its end and checked,
+        else its header is read.
+        """
         for path in sorted(self.folder.glob(f"{experiment}/*{_SUFFIX}")):
             size = 0
             try:
@@ -137,7 +157,12 @@ class Store:
                         decode(file.read())
                 yield Entry(path, path.parent.name, size, header["cell"], float(header["seconds"]))
             except (Damaged, OSError) as reason:
-                yield Entry(path, path.parent.name, size, damage=getattr(reason, "strerror", None) or str(reason))
+                yield Entry(
+                    path,
+                    path.parent.name,
+                    size,
+                    damage=getattr(reason, "strerror", None) or str(reason),
+                )
 
     def leftovers(self) -> list[Path]:
         """What killed runs were writing; nothing that is being written takes an hour."""
@@ -151,7 +176,11 @@ class Store:
     def _report(self, path: Path, damage: "Damaged") -> None:
         import warnings
 
-        warnings.warn(f"stored file {path.name} is damaged ({damage}) and is computed anew", RuntimeWarning, stacklevel=3)
+        warnings.warn(
+            f"stored file {path.name} is damaged ({damage}) and is computed anew",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 class Damaged(ValueError):
@@ -164,12 +193,17 @@ def encode(dataset: xr.Dataset) -> bytes:
 
 
 def decode(content: bytes, experiment: str = "", cell: Any = None) -> Stored:
-    """A file's content checked and read; raises `Damaged`, also where it is another cell's than the one asked for."""
+    """A file's content checked and read; raises `Damaged`, also where it is another cell's than the
+    one asked for.
+    """
     head, separator, body = content.partition(b"\n")
     header = _header(head)
     if not separator or hashlib.sha256(body).hexdigest() != header["checksum"]:
         raise Damaged("its checksum does not match")
-    if cell is not None and (header["experiment"], header["cell"]) != (experiment, json.loads(json.dumps(plain(cell)))):
+    if cell is not None and (header["experiment"], header["cell"]) != (
+        experiment,
+        json.loads(json.dumps(plain(cell))),
+    ):
         raise Damaged("it holds another cell")
     return Stored(open_bytes(body), float(header["seconds"]))
 
@@ -184,7 +218,9 @@ def _header(line: bytes) -> dict[str, Any]:
 
 
 def is_current(experiment: ModuleType, entry: Entry) -> bool:
-    """Would a run today use this file? Not if code or versions have changed since, or the experiment has no such cell."""
+    """Would a run today use this file? Not if code or versions have changed since, or the
+    experiment has no such cell.
+    """
     try:
         return entry.path.stem == key(experiment, run_type(experiment)(**(entry.cell or {})))
     except (TypeError, Problem):
@@ -198,7 +234,11 @@ def open_bytes(body: bytes) -> xr.Dataset:
 
 def key(experiment: ModuleType, cell: Any) -> str:
     """The name of a cell's file: a hash of the experiment, the cell and the fingerprint."""
-    parts = {"experiment": name_of(experiment), "cell": canonical(cell), "fingerprint": fingerprint(experiment)}
+    parts = {
+        "experiment": name_of(experiment),
+        "cell": canonical(cell),
+        "fingerprint": fingerprint(experiment),
+    }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
 
 
@@ -223,11 +263,12 @@ def name_of(experiment: ModuleType) -> str:
 
 @functools.cache
 def fingerprint(experiment: ModuleType) -> str:
-    """Digest of what the value of a cell depends on: its meaning, versions, thread count, arithmetic.
+    """Digest of what the value of a cell depends on: its meaning, versions, thread count,
+    arithmetic.
 
-    The meaning is that of the experiment's `Run` and `measure` (see `meaning`): a moved or renamed module, a
-    comment, a preset or a criterion changes no fingerprint; a changed constant, operator, default or library
-    function does.
+    The meaning is that of the experiment's `Run` and `measure` (see `meaning`): a moved or renamed
+    module, a comment, a preset or a criterion changes no fingerprint; a changed constant, operator,
+    default or library function does.
     """
     parts = [meaning_of(experiment), versions(), THREADS, label()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -247,7 +288,9 @@ def definitions_of(experiment: ModuleType) -> set[Definition]:
 
 
 def _library(experiment: ModuleType) -> meaning.Library:
-    """Our files as they are now; those of this package as they were when they were first read, as they are imported once."""
+    """Our files as they are now; those of this package as they were when they were first read, as
+    they are imported once.
+    """
     beside = _beside(experiment)
     return _read_with(beside, _LIBRARY) if beside else _own(_LIBRARY)
 
@@ -258,12 +301,15 @@ def _own(library: Path) -> meaning.Library:
 
 
 def _read_with(beside: dict[str, Path], library: Path) -> meaning.Library:
-    # What an import of this package does is to settle threads and arithmetic, which a fingerprint holds by themselves.
+    # What an import of this package does is to settle threads and arithmetic, which a fingerprint
+    # holds by themselves.
     return meaning.Library(beside | {_PACKAGE: library}, settled={_PACKAGE}, declared=DECLARED)
 
 
 def _beside(experiment: ModuleType) -> dict[str, Path]:
-    """Where the code of an experiment that is not of this package lies: in its package or file, and in all that lies beside."""
+    """Where the code of an experiment that is not of this package lies: in its package or file, and
+    in all that lies beside.
+    """
     file = Path(str(experiment.__file__)).resolve()
     top, *inner = experiment.__name__.split(".")
     if top == _PACKAGE:
@@ -271,7 +317,9 @@ def _beside(experiment: ModuleType) -> dict[str, Path]:
     place = file.parents[len(inner) - (file.name != "__init__.py")] if inner else file
     if _INSTALLED & set(file.parts):
         return {top: place}
-    modules = {path.stem for path in place.parent.glob("*.py")} | {path.parent.name for path in place.parent.glob("*/*.py")}
+    modules = {path.stem for path in place.parent.glob("*.py")} | {
+        path.parent.name for path in place.parent.glob("*/*.py")
+    }
     return {name: place.parent / name for name in modules if name.isidentifier()} | {top: place}
 
 

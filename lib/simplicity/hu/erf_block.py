@@ -1,4 +1,5 @@
-"""The hidden layer of an erf network in one pass, single precision: what `hu.ntk` does between its two matrix products.
+"""The hidden layer of an erf network in one pass, single precision: what `hu.ntk` does between its
+two matrix products.
 
 For a block of samples with pre-activations z (rows, m):
 
@@ -13,14 +14,16 @@ import math
 import numba
 import numpy as np
 
-_FASTMATH = {"reassoc", "contract", "nsz", "arcp"}  # NaN and infinity keep their meaning, so that a diverged run is seen
+# NaN and infinity keep their meaning, so that a diverged run is seen
+_FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 _inlined = numba.njit(fastmath=_FASTMATH, error_model="numpy", inline="always")
 _single = np.float32
 
 _LOG2_E, _LN_2, _ROUND = _single(math.log2(math.e)), _single(math.log(2)), _single(0.5)
 _EXP = tuple(_single(1 / math.factorial(k)) for k in (6, 5, 4, 3, 2, 1, 0))
 _LARGEST = _single(80)  # exp(-80) = 2e-35: nothing, and 2^k is still a normal number
-# Numerator and denominator of erf(z) / z in z^2, highest power first: a Remez fit in common use for single precision.
+# Numerator and denominator of erf(z) / z in z^2, highest power first: a Remez fit in common use for
+# single precision.
 _UP = tuple(
     _single(c) for c in (-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
                          -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02)
@@ -59,7 +62,9 @@ def _decay(u):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
 def sweep(z, v, y, outer, row):  # type: ignore[no-untyped-def]
-    """One block, in place; z (rows, m), v (m,), y (rows,), outer (m,), row (m,) is scratch. Returns sum_k r_k^2."""
+    """One block, in place; z (rows, m), v (m,), y (rows,), outer (m,), row (m,) is scratch. Returns
+    sum_k r_k^2.
+    """
     total = _single(0)
     for k in range(len(z)):
         output = _single(0)

@@ -131,7 +131,9 @@ def descend_autograd(
 
 
 class _Step:
-    """One pass over the samples in blocks, with buffers made once; no activation is compiled erf."""
+    """One pass over the samples in blocks, with buffers made once; no activation is compiled
+    erf.
+    """
 
     def __init__(
         self, x: Tensor, y: Tensor, activation: Activation | None, first: float, second: float,

@@ -1,4 +1,4 @@
-'''The instruments of four papers for any torch network, in its own training loop.
+"""The instruments of four papers for any torch network, in its own training loop.
 
     import torch
     from sklearn.datasets import load_digits
@@ -36,7 +36,7 @@ The training is never changed: a copy of the network is looked at. Layers are na
 `model.named_modules()`. Importing the package settles the arithmetic of the whole process so that
 it gives the same bits everywhere, which costs speed; SIMPLICITY_ARITHMETIC=native leaves a
 training of your own as fast as it was.
-'''
+"""
 
 from simplicity.lenses.boursier import alignment
 from simplicity.lenses.hu import linear_gap

@@ -23,7 +23,8 @@ KEPT = (
 )  # fmt: skip
 POINTS = 41
 MATCHED = (0.4, 0.2, 0.1)  # mean of 1 - p of the given label
-MORE = 0.1  # of a log ratio: a tenth more. All labels flipped is no exact symmetry of a random start
+# of a log ratio: a tenth more. All labels flipped is no exact symmetry of a random start
+MORE = 0.1
 LAST = 10  # passes at the end that the paper's Figure 2 looks at
 
 
@@ -218,16 +219,15 @@ def judged(
     by another name. `needs` is how many seeds a reading wants.
     """
     more, rising = claims.interval_above(MORE), claims.interval_above(0)
-    clean, corrupted = (
-        cells.isel(cell=cells.corruption.values == share) for share in (0.0, 0.2)
-    )
+    clean, corrupted = (cells.isel(cell=cells.corruption.values == share) for share in (0.0, 0.2))
     found = []
     for word, reading in (READINGS | {"matched": matched(level)}).items():
         against = no_flipped(where)
         if flipped is not None:
             against = claims.control(
                 "all labels flipped, training and test, in place of a fifth redrawn",
-                claims.mean(log_ratios(clean, flipped, reading)), claims.fails(more),
+                claims.mean(log_ratios(clean, flipped, reading)),
+                claims.fails(more),
             )
         found.append(claims.check(
             runs, f"{reading.claim}.{name}_{word}", "empirical",

@@ -1,11 +1,14 @@
-"""Stochastic gradient descent, one image a step, on the convolutional network of Loukas et al. (2021), compiled.
+"""Stochastic gradient descent, one image a step, on the convolutional network of Loukas et al.
+(2021), compiled.
 
-    `modules.two_convolutions`: x + b_1, relu, 5 x 5 convolution, relu, max-pooling by 3, again both, two full layers, a logit
+    `modules.two_convolutions`: x + b_1, relu, 5 x 5 convolution, relu, max-pooling by 3, again
+    both, two full layers, a logit
 
-The same steps and statistics as `single_sample_autograd.descend_autograd` takes on that module, about ten times as fast
-on one core, because a single image leaves most of the network out: after the poolings only one place in nine of a map is
-pulled, where it is on, and its weights are stepped where they are read; no gradient of the large layers is stored. Channels
-are innermost, and only the corner of the image that the network sees is kept (see the module).
+The same steps and statistics as `single_sample_autograd.descend_autograd` takes on that module,
+about ten times as fast on one core, because a single image leaves most of the network out: after
+the poolings only one place in nine of a map is pulled, where it is on, and its weights are stepped
+where they are read; no gradient of the large layers is stored. Channels are innermost, and only the
+corner of the image that the network sees is kept (see the module).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +40,9 @@ _PLACES = 21 * 21  # of the first convolution
 
 
 class _Network(NamedTuple):
-    """Parameters with channels innermost; w_1 (F, 25 C), w_2 (G, 5, 5 F): rows of a patch, then columns and channels."""
+    """Parameters with channels innermost; w_1 (F, 25 C), w_2 (G, 5, 5 F): rows of a patch, then
+    columns and channels.
+    """
 
     b1: Array
     w1: Array
@@ -62,25 +67,48 @@ def descend(
     probes: Mapping[str, Probe] | None = None,
     dims: Mapping[str, tuple[str, ...]] | None = None,
 ) -> xr.Dataset:
-    """Train `module`, made by `modules.two_convolutions`, itself, on images x (n, channels, height, width) and labels y (n,).
+    """Train `module`, made by `modules.two_convolutions`, itself, on images x (n, channels, height,
+    width) and labels y (n,).
 
-    The loss is the cross-entropy, the precision the module's. Arguments and dataset as of `single_sample.descend`; probes get
-    the module.
+    The loss is the cross-entropy, the precision the module's. Arguments and dataset as of
+    `single_sample.descend`; probes get the module.
     """
     x, y = _looked_at(module, x, y)
     order, schedule = doors.single_samples(
-        x, order, step_size=step_size, window=window, batch=1, given=schedule, looks=probes, dims=dims
+        x,
+        order,
+        step_size=step_size,
+        window=window,
+        batch=1,
+        given=schedule,
+        looks=probes,
+        dims=dims,
     )
     network = _taken(module)
     inputs = np.ascontiguousarray(np.moveaxis(x, 1, -1)[:, :_SIDE, :_SIDE], dtype=network.b1.dtype)
     count = len(order) // window
     rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (count,)).copy()
-    values, before, origin = np.zeros((count, len(STATISTICS))), np.full(1, np.nan), network.b1.ravel().copy()
+    values, before, origin = (
+        np.zeros((count, len(STATISTICS))),
+        np.full(1, np.nan),
+        network.b1.ravel().copy(),
+    )
     found: dict[str, list[Any]] = {name: [] for name in probes or {}}
     work, done = _Work.of(network), 0
     for end in sorted({0, *schedule, count}):
         part = order[done * window : end * window]
-        _descend(network, work, inputs, y.astype(np.float64), part, rates[done:end], window, origin, before, values[done:end])
+        _descend(
+            network,
+            work,
+            inputs,
+            y.astype(np.float64),
+            part,
+            rates[done:end],
+            window,
+            origin,
+            before,
+            values[done:end],
+        )
         check_finite(values[done:end, 0], rates[done:end], done, window, len(y))
         done = end
         if end in schedule:
@@ -92,11 +120,21 @@ def descend(
 
 
 def _looked_at(module: nn.Sequential, x: Array, y: Array) -> tuple[Array, Array]:
-    """Images and labels, finite and as many of both; the module is the one that is compiled here."""
+    """Images and labels, finite and as many of both; the module is the one that is compiled
+    here.
+    """
     kinds = [type(layer) for layer in module] if isinstance(module, nn.Sequential) else []
-    whole = [kind for kind in kinds if kind in (nn.Conv2d, nn.Linear)] == [nn.Conv2d, nn.Conv2d, nn.Linear, nn.Linear]
+    whole = [kind for kind in kinds if kind in (nn.Conv2d, nn.Linear)] == [
+        nn.Conv2d,
+        nn.Conv2d,
+        nn.Linear,
+        nn.Linear,
+    ]
     if not whole or _bias(module).dim() != 3:
-        raise Problem(f"module: got a {type(module).__name__}, allowed one that `modules.two_convolutions` made")
+        raise Problem(
+            f"module: got a {type(module).__name__}, allowed one that `modules.two_convolutions` "
+            "made"
+        )
     axes = " ".join(map(str, _bias(module).shape))
     x, y = doors.finite(x=(x, f"n {axes}"), y=(y, "n"))
     doors.zeros_and_ones("y", y)
@@ -117,7 +155,10 @@ def _taken(module: nn.Sequential) -> _Network:
     found = [_bias(module).detach().numpy().transpose(1, 2, 0)[:_SIDE, :_SIDE]]
     for layer in _layers(module):
         weight = layer.weight.detach().numpy()
-        found += [np.moveaxis(weight, 1, -1) if weight.ndim == 4 else weight, _own(layer).detach().numpy()]
+        found += [
+            np.moveaxis(weight, 1, -1) if weight.ndim == 4 else weight,
+            _own(layer).detach().numpy(),
+        ]
     first, second = found[1], found[3]
     found[1] = first.reshape(len(first), -1)
     found[3] = second.reshape(len(second), second.shape[1], -1)
@@ -135,7 +176,9 @@ def _give(network: _Network, module: nn.Sequential) -> None:
             if layer.weight.dim() == 4:
                 out, into, rows, columns = layer.weight.shape
                 weight = np.moveaxis(weight.reshape(out, rows, columns, into), -1, 1)
-            layer.weight.copy_(torch.from_numpy(np.array(weight, order="C")).reshape(layer.weight.shape))
+            layer.weight.copy_(
+                torch.from_numpy(np.array(weight, order="C")).reshape(layer.weight.shape)
+            )
             _own(layer).copy_(torch.from_numpy(bias.copy()))
 
 
@@ -194,7 +237,9 @@ def _first_map(net, work, x):  # type: ignore[no-untyped-def]
     for place in range(_PLACES):
         r, c = place // 21, place % 21
         for a in range(5):
-            work.patches[place, a * taps : (a + 1) * taps] = flat[r + a, c * channels : c * channels + taps]
+            work.patches[place, a * taps : (a + 1) * taps] = flat[
+                r + a, c * channels : c * channels + taps
+            ]
     np.dot(work.patches, net.w1.T, work.z1)
     first = len(net.w1)
     for cell in range(49):
@@ -222,7 +267,9 @@ def _second_map(net, work):  # type: ignore[no-untyped-def]
     for place in range(9):
         for a in range(5):
             begin = place % 3 * first
-            work.patches2[place, a * taps : (a + 1) * taps] = work.h1[place // 3 + a, begin : begin + taps]
+            work.patches2[place, a * taps : (a + 1) * taps] = work.h1[
+                place // 3 + a, begin : begin + taps
+            ]
     np.dot(net.w2.reshape(len(net.w2), 5 * taps), work.patches2.T, work.z2)
     for o in range(len(net.w2)):
         at = np.argmax(work.z2[o])
@@ -304,7 +351,9 @@ def _down_the_first_map(net, work, rate):  # type: ignore[no-untyped-def]
     for place in range(_PLACES):
         r, c = place // 21, place % 21
         for a in range(5):
-            flat[r + a, c * channels : c * channels + taps] += work.d_patches[place, a * taps : (a + 1) * taps]
+            flat[r + a, c * channels : c * channels + taps] += work.d_patches[
+                place, a * taps : (a + 1) * taps
+            ]
     for r in range(_SIDE):
         for c in range(_SIDE):
             for k in range(channels):
@@ -338,6 +387,18 @@ def _descend(net, work, x, y, order, rates, window, origin, previous, out):  # t
                 pulled += back[j] * back[j]
                 bias[j] -= rate * back[j]
             before = previous[0] if previous[0] > 0 else epsilon
-            note_step(row, old, bias, origin, rates[index], loss, np.sqrt(pulled), abs(outer), epsilon, before, ulp)
+            note_step(
+                row,
+                old,
+                bias,
+                origin,
+                rates[index],
+                loss,
+                np.sqrt(pulled),
+                abs(outer),
+                epsilon,
+                before,
+                ulp,
+            )
             previous[0] = epsilon
         close_window(row, window, squares, shift)

@@ -1,17 +1,21 @@
-"""Stochastic gradient descent, one sample a step, on fully connected ReLU networks, and what the first bias does meanwhile.
+"""Stochastic gradient descent, one sample a step, on fully connected ReLU networks, and what the
+first bias does meanwhile.
 
     f(x) = W_d relu(... relu(W_1 x + b_1) ...) + b_d          squared loss (f - y)^2 / 2, or the logit of p = sigmoid(f) with
-                                                            cross-entropy - y log p - (1 - y) log(1 - p) in nats
+                                                            cross-entropy - y log p - (1 - y) log(1
+                                                            - p) in nats
     w(t + 1) = w(t) - alpha_t dl / dw                         for the sample x(t) that `order` names, or the mean over a batch
 
-W_1 may be the identity, which is not trained (Loukas et al. 2021, section 5), or any matrix, which is. The derivative of a
-ReLU at 0 is 0.
+W_1 may be the identity, which is not trained (Loukas et al. 2021, section 5), or any matrix, which
+is. The derivative of a ReLU at 0 is 0.
 
-The loop keeps, for each window of steps, the statistics of `STATISTICS`: a step of the bias over alpha_t eps_t, where eps_t
-is the size of the loss's derivative as the paper defines it, |f - y| for the squared loss and 1 / |1 - y - p| for the
-cross-entropy; the local Lipschitz constant at the visited point; the spread of the bias in the window. `descend` is the
-compiled loop, `descend_autograd` the same in plain torch for any module: hundreds of times slower, and independent of every
-derivative here. Probes that need more than one sample are passed in and get the network at scheduled steps.
+The loop keeps, for each window of steps, the statistics of `STATISTICS`: a step of the bias over
+alpha_t eps_t, where eps_t is the size of the loss's derivative as the paper defines it, |f - y| for
+the squared loss and 1 / |1 - y - p| for the cross-entropy; the local Lipschitz constant at the
+visited point; the spread of the bias in the window. `descend` is the compiled loop,
+`descend_autograd` the same in plain torch for any module: hundreds of times slower, and independent
+of every derivative here. Probes that need more than one sample are passed in and get the network at
+scheduled steps.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -94,24 +98,34 @@ def descend(
     dims: Mapping[str, tuple[str, ...]] | None = None,
     trace: bool = False,
 ) -> tuple[FullyConnected, xr.Dataset]:
-    """Train a copy of `start` on x (n, n_0), y (n,), one step for each `batch` entries of `order` (steps * batch,).
+    """Train a copy of `start` on x (n, n_0), y (n,), one step for each `batch` entries of `order`
+    (steps * batch,).
 
-    `step_size` is one number or one for each window; `order` must fill whole windows. `train_first` says whether W_1 is
-    trained. `origin` is b_1(0) where the run goes on from another. `schedule` names windows, 0 the start, after which
-    the probes see the network.
+    `step_size` is one number or one for each window; `order` must fill whole windows. `train_first`
+    says whether W_1 is trained. `origin` is b_1(0) where the run goes on from another. `schedule`
+    names windows, 0 the start, after which the probes see the network.
 
-    Returns the network and a dataset: the `STATISTICS` along `window`, with `step` counted at its end, the probes along
-    `probe` with `probe_step`, and with `trace` the `Trace` along `sample`.
+    Returns the network and a dataset: the `STATISTICS` along `window`, with `step` counted at its
+    end, the probes along `probe` with `probe_step`, and with `trace` the `Trace` along `sample`.
     """
     start, x, y = _looked_at(start, x, y, loss)
     order, schedule = doors.single_samples(
-        x, order, step_size=step_size, window=window, batch=batch, given=schedule, looks=probes, dims=dims
+        x,
+        order,
+        step_size=step_size,
+        window=window,
+        batch=batch,
+        given=schedule,
+        looks=probes,
+        dims=dims,
     )
     steps = len(order) // batch
     sizes = np.array([x.shape[1], *(len(bias) for bias in start.biases)])
     rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (steps // window,)).copy()
     weights, biases = _padded(start, sizes)
-    first = np.array(start.biases[0] if origin is None else _place(origin, sizes[1]), dtype=np.float64)
+    first = np.array(
+        start.biases[0] if origin is None else _place(origin, sizes[1]), dtype=np.float64
+    )
     values = np.zeros((len(rates), len(_NAMES)))
     kept = Trace(np.zeros((steps if trace else 0, sizes[1])), np.zeros(steps if trace else 0))
     data = [np.ascontiguousarray(part, dtype=np.float64) for part in (x, y)]
@@ -131,7 +145,9 @@ def descend(
             for column, probe in zip(found, (probes or {}).values(), strict=True):
                 column.append(np.asarray(probe(network)))
     named = dict(zip(probes or {}, found, strict=True))
-    return _network(weights, biases, sizes), table(values, window, named, dims or {}, schedule, kept if trace else None)
+    return _network(weights, biases, sizes), table(
+        values, window, named, dims or {}, schedule, kept if trace else None
+    )
 
 
 def table(
@@ -143,12 +159,27 @@ def table(
     trace: Trace | None = None,
 ) -> xr.Dataset:
     """The dataset of a run: `STATISTICS` from `values` (window, statistic), probes and trace."""
-    variables: dict[str, Any] = {name: ("window", column) for name, column in zip(_NAMES, values.T, strict=True)}
-    variables |= {name: (("probe", *dims.get(name, ())), np.stack(column)) for name, column in probes.items() if column}
+    variables: dict[str, Any] = {
+        name: ("window", column) for name, column in zip(_NAMES, values.T, strict=True)
+    }
+    variables |= {
+        name: (("probe", *dims.get(name, ())), np.stack(column))
+        for name, column in probes.items()
+        if column
+    }
     if trace is not None:
-        variables |= {"traced_bias": (("sample", "neuron"), trace.bias), "traced_epsilon": ("sample", trace.epsilon)}
+        variables |= {
+            "traced_bias": (("sample", "neuron"), trace.bias),
+            "traced_epsilon": ("sample", trace.epsilon),
+        }
     ends = window * np.arange(1, len(values) + 1)
-    return xr.Dataset(variables, {"step": ("window", ends), "probe_step": ("probe", window * np.asarray(schedule, dtype=int))})
+    return xr.Dataset(
+        variables,
+        {
+            "step": ("window", ends),
+            "probe_step": ("probe", window * np.asarray(schedule, dtype=int)),
+        },
+    )
 
 
 def check_finite(losses: Array, rates: Array, done: int, window: int, n: int) -> None:
@@ -156,10 +187,14 @@ def check_finite(losses: Array, rates: Array, done: int, window: int, n: int) ->
     if not np.isfinite(losses).all():
         at = int(np.argmin(np.isfinite(losses)))
         step = (done + at + 1) * window
-        raise Diverged(f"loss not finite before step {step}: step_size {rates[at]:g}, n {n}, single samples")
+        raise Diverged(
+            f"loss not finite before step {step}: step_size {rates[at]:g}, n {n}, single samples"
+        )
 
 
-def _looked_at(start: FullyConnected, x: Array, y: Array, loss: str) -> tuple[FullyConnected, Array, Array]:
+def _looked_at(
+    start: FullyConnected, x: Array, y: Array, loss: str
+) -> tuple[FullyConnected, Array, Array]:
     """Network and samples, which the compiled code takes as they come."""
     doors.choice("loss", loss, LOSSES)
     x, y = doors.samples(x, y)
@@ -177,7 +212,11 @@ def _place(origin: Array, neurons: int) -> Array:
 
 def _is_identity(network: FullyConnected, train_first: bool) -> bool:
     weight = network.weights[0]
-    return not train_first and weight.shape[0] == weight.shape[1] and bool((weight == np.eye(len(weight))).all())
+    return (
+        not train_first
+        and weight.shape[0] == weight.shape[1]
+        and bool((weight == np.eye(len(weight))).all())
+    )
 
 
 def _padded(network: FullyConnected, sizes: NDArray) -> tuple[Array, Array]:
@@ -205,15 +244,16 @@ _OPTIONS: dict[str, Any] = {
     "nogil": True, "cache": True, "fastmath": _FASTMATH, "error_model": "numpy",
 }  # fmt: skip
 compiled = numba.njit(**_OPTIONS)
-# A call counts anew who holds each of its arrays, a quarter of the time of steps this short. `note_step` stays a call: its
-# sums would have another order.
+# A call counts anew who holds each of its arrays, a quarter of the time of steps this short.
+# `note_step` stays a call: its sums would have another order.
 _within = numba.njit(**_OPTIONS, forceinline=True)
 
 
-# Layer by layer in arrays as large as the largest layer, rounded up to whole vectors by neurons of zeros: w[l, i, o] from
-# neuron i below to neuron o, b[l, o], and h[l, i] with h[0] = x, delta likewise. By input, so that what an inactive neuron
-# would add, or pull, is a row that is skipped: active[l, :counts[l]] are the others, found without a branch that could be
-# guessed wrongly. A tile of a row stays in registers from its product to its step.
+# Layer by layer in arrays as large as the largest layer, rounded up to whole vectors by neurons of
+# zeros: w[l, i, o] from neuron i below to neuron o, b[l, o], and h[l, i] with h[0] = x, delta
+# likewise. By input, so that what an inactive neuron would add, or pull, is a row that is skipped:
+# active[l, :counts[l]] are the others, found without a branch that could be guessed wrongly. A tile
+# of a row stays in registers from its product to its step.
 
 
 @_within
@@ -268,7 +308,9 @@ def _add_rows(w, b, layer, o, h, k, active, counts, rectified, tile):  # type: i
 
 @_within
 def _backward(w, sizes, h, delta, k, active, counts, push, outer, rate):  # type: ignore[no-untyped-def]
-    """delta = outer df / d(pre-activation) in the places of h; the weights above the first take a step of `rate`."""
+    """delta = outer df / d(pre-activation) in the places of h; the weights above the first take a
+    step of `rate`.
+    """
     last = len(sizes) - 2
     delta[k, last + 1, 0] = outer
     for layer in range(last, 0, -1):
@@ -284,7 +326,9 @@ def _backward(w, sizes, h, delta, k, active, counts, push, outer, rate):  # type
 
 @_within
 def _pull_rows(w, layer, o, delta, k, active, counts, push, moves, tile):  # type: ignore[no-untyped-def]
-    """What a tile of delta[k, layer + 1] from o on gives delta[k, layer], and the step of its weights."""
+    """What a tile of delta[k, layer + 1] from o on gives delta[k, layer], and the step of its
+    weights.
+    """
     width = delta.shape[2]
     above = lanes.load(delta, (k * delta.shape[1] + layer + 1) * width + o, _LANE, tile)
     for c in range(counts[k, layer]):
@@ -338,7 +382,9 @@ def loss_derivative(f, target, cross):  # type: ignore[no-untyped-def]
 def _look(  # type: ignore[no-untyped-def]
     w, b, sizes, x, y, order, at, h, delta, active, counts, pull, push, rate, cross, identity
 ):
-    """Forward and backward; pull = sum of dl/db_1. Returns means of l, |dl/df| and eps. A lone sample moves w_2..w_d."""
+    """Forward and backward; pull = sum of dl/db_1. Returns means of l, |dl/df| and eps. A lone
+    sample moves w_2..w_d.
+    """
     loss, residual, epsilon, batch = 0.0, 0.0, 0.0, len(h)
     for j in range(len(pull)):
         pull[j] = 0
@@ -359,7 +405,9 @@ def _look(  # type: ignore[no-untyped-def]
 
 @_within
 def _move(w, b, sizes, h, delta, active, counts, rate, train_first):  # type: ignore[no-untyped-def]
-    """The rest of a step: biases, the first layer, and after a batch, which is seen whole before it moves anything, all."""
+    """The rest of a step: biases, the first layer, and after a batch, which is seen whole before it
+    moves anything, all.
+    """
     batch, layers = len(h), len(sizes) - 1
     for k in range(batch):
         for layer in range(layers):
@@ -384,7 +432,9 @@ def keep_place(bias, old, middle, shift):  # type: ignore[no-untyped-def]
 
 @compiled
 def close_window(row, window, squares, shift):  # type: ignore[no-untyped-def]
-    """Means in place of sums, and the variance from the sums of `keep_place`: squares and shift are about the first bias."""
+    """Means in place of sums, and the variance from the sums of `keep_place`: squares and shift are
+    about the first bias.
+    """
     row[8] = squares
     row[:11] /= window
     for j in range(len(shift)):
@@ -393,7 +443,9 @@ def close_window(row, window, squares, shift):  # type: ignore[no-untyped-def]
 
 @compiled
 def note_step(row, old, new, origin, rate, loss, pulled, residual, epsilon, before, ulp):  # type: ignore[no-untyped-def]
-    """Adds a step to the sums of its window. `pulled` is |W_1^T dl/db_1|, `ulp` the distance of 1 from the next number."""
+    """Adds a step to the sums of its window. `pulled` is |W_1^T dl/db_1|, `ulp` the distance of 1
+    from the next number.
+    """
     length, distance, largest = 0.0, 0.0, 0.0
     for j in range(len(old)):
         length += (new[j] - old[j]) ** 2
@@ -412,14 +464,35 @@ def note_step(row, old, new, origin, rate, loss, pulled, residual, epsilon, befo
         row[1] += length / epsilon
         row[2] += pulled / epsilon
         row[10] += pulled / residual if residual > 0 else 0.0
-        row[11] = max(row[11], abs(length - pulled) * rate / (np.sqrt(len(old)) * ulp * (largest + rate * length)))
+        row[11] = max(
+            row[11],
+            abs(length - pulled) * rate / (np.sqrt(len(old)) * ulp * (largest + rate * length)),
+        )
 
 
 @compiled
 def _descend(  # type: ignore[no-untyped-def]
-    w, b, sizes, x, y, order, rates, window, batch, cross, train_first, identity, origin, previous, out, trace, traced_epsilon
+    w,
+    b,
+    sizes,
+    x,
+    y,
+    order,
+    rates,
+    window,
+    batch,
+    cross,
+    train_first,
+    identity,
+    origin,
+    previous,
+    out,
+    trace,
+    traced_epsilon,
 ):
-    """Advances w and b in place; a row of `out` for each window. `previous` holds eps of the step before, NaN at the start."""
+    """Advances w and b in place; a row of `out` for each window. `previous` holds eps of the step
+    before, NaN at the start.
+    """
     first, at, bias = sizes[1], 0, b[0]
     width = w.shape[2]
     h, delta = np.zeros((batch, len(sizes), width)), np.zeros((batch, len(sizes), width))
@@ -432,7 +505,22 @@ def _descend(  # type: ignore[no-untyped-def]
         shift[:] = 0
         for step in range(window):
             loss, residual, epsilon = _look(
-                w, b, sizes, x, y, order, at, h, delta, active, counts, pull, push, rate, cross, identity
+                w,
+                b,
+                sizes,
+                x,
+                y,
+                order,
+                at,
+                h,
+                delta,
+                active,
+                counts,
+                pull,
+                push,
+                rate,
+                cross,
+                identity,
             )
             at += batch
             if not np.isfinite(loss):

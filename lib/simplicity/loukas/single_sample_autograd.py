@@ -1,8 +1,10 @@
-"""Stochastic gradient descent, one sample a step, by automatic differentiation: any torch module, the same dataset.
+"""Stochastic gradient descent, one sample a step, by automatic differentiation: any torch module,
+the same dataset.
 
-The counterpart of `single_sample.descend`, which is hundreds of times faster on the networks that it knows: here are
-convolutions, pooling, skip connections and other activations, and every statistic comes from torch's derivatives and
-from numpy over the steps of a window, not from formulas of a backward pass. What the first bias is, the caller says.
+The counterpart of `single_sample.descend`, which is hundreds of times faster on the networks that
+it knows: here are convolutions, pooling, skip connections and other activations, and every
+statistic comes from torch's derivatives and from numpy over the steps of a window, not from
+formulas of a backward pass. What the first bias is, the caller says.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,13 +24,17 @@ Array = NDArray[np.floating]
 Probe = Callable[[nn.Module], Any]
 
 
-def as_module(network: FullyConnected, *, train_first: bool = False, precision: str = "float64") -> nn.Sequential:
+def as_module(
+    network: FullyConnected, *, train_first: bool = False, precision: str = "float64"
+) -> nn.Sequential:
     """The same network in torch; its first bias is `module[0].bias`. Outputs are (n, 1)."""
     network = FullyConnected(*map(tuple, doors.layers(network)))
     doors.precision(precision)
     layers: list[nn.Module] = []
     for weight, bias in zip(*network, strict=True):
-        layer = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], dtype=getattr(torch, precision))
+        layer = nn.utils.skip_init(
+            nn.Linear, weight.shape[1], weight.shape[0], dtype=getattr(torch, precision)
+        )
         with torch.no_grad():
             layer.weight.copy_(torch.from_numpy(weight))
             layer.bias.copy_(torch.from_numpy(bias))
@@ -52,21 +58,32 @@ def descend_autograd(
     probes: Mapping[str, Probe] | None = None,
     dims: Mapping[str, tuple[str, ...]] | None = None,
 ) -> xr.Dataset:
-    """Train `module` itself on x (n, ...), y (n,); arguments and dataset as of `single_sample.descend`, but for the trace.
+    """Train `module` itself on x (n, ...), y (n,); arguments and dataset as of
+    `single_sample.descend`, but for the trace.
 
-    `bias` is the first bias b_1, any parameter of the module that every input passes: the slope at a visited point is then
-    the gradient in x, whatever lies between. The module's outputs are f(x), logits for the cross-entropy.
+    `bias` is the first bias b_1, any parameter of the module that every input passes: the slope at
+    a visited point is then the gradient in x, whatever lies between. The module's outputs are f(x),
+    logits for the cross-entropy.
     """
     doors.module(module)
     if not any(one is bias and one.requires_grad for one in module.parameters()):
-        raise Problem("bias: got another tensor, allowed a parameter of the module that requires a gradient")
+        raise Problem(
+            "bias: got another tensor, allowed a parameter of the module that requires a gradient"
+        )
     doors.choice("loss", loss, LOSSES)
     x, y = doors.batch(x, y)
     doors.arrays(y=(y, "n"))
     if loss == "cross entropy":
         doors.zeros_and_ones("y", y)
     order, schedule = doors.single_samples(
-        x, order, step_size=step_size, window=window, batch=batch, given=schedule, looks=probes, dims=dims
+        x,
+        order,
+        step_size=step_size,
+        window=window,
+        batch=batch,
+        given=schedule,
+        looks=probes,
+        dims=dims,
     )
     parameter = next(module.parameters())
     inputs, targets = (torch.as_tensor(np.asarray(part), dtype=parameter.dtype) for part in (x, y))
@@ -85,8 +102,13 @@ def descend_autograd(
         steps = _Steps([_numbers(bias)])
         for step in range(index * window, (index + 1) * window):
             chosen = order[step * batch : (step + 1) * batch]
-            steps.take(module, bias, trained, inputs[chosen], targets[chosen], float(rates[index]), loss)
-        values[index], before = steps.statistics(float(rates[index]), origin, before), steps.epsilons[-1]
+            steps.take(
+                module, bias, trained, inputs[chosen], targets[chosen], float(rates[index]), loss
+            )
+        values[index], before = (
+            steps.statistics(float(rates[index]), origin, before),
+            steps.epsilons[-1],
+        )
         check_finite(values[index : index + 1, 0], rates[index : index + 1], index, window, len(y))
     return table(values, window, found, dims or {}, schedule)
 
@@ -102,20 +124,36 @@ class _Steps:
         self.biases = biases
 
     def take(
-        self, module: nn.Module, bias: nn.Parameter, trained: list[nn.Parameter], x: Tensor, y: Tensor, rate: float, loss: Loss
+        self,
+        module: nn.Module,
+        bias: nn.Parameter,
+        trained: list[nn.Parameter],
+        x: Tensor,
+        y: Tensor,
+        rate: float,
+        loss: Loss,
     ) -> None:
         """One step of plain gradient descent."""
         seen = x.clone().requires_grad_()
         output = module(seen)
         if output.numel() != len(x):
-            raise Problem(f"module: got outputs {tuple(output.shape)} for {len(x)} inputs, allowed one for each")
+            raise Problem(
+                f"module: got outputs {tuple(output.shape)} for {len(x)} inputs, allowed one for "
+                "each"
+            )
         output = output.reshape(len(x))
-        each = torch.nn.functional.binary_cross_entropy_with_logits if loss == "cross entropy" else _half_square
+        each = (
+            torch.nn.functional.binary_cross_entropy_with_logits
+            if loss == "cross entropy"
+            else _half_square
+        )
         value = each(output, y)
         *gradients, inward = torch.autograd.grad(value, [*trained, seen])
         with torch.no_grad():
             found = torch.sigmoid(output) if loss == "cross entropy" else output
-            epsilon = 1 / torch.abs(1 - y - found) if loss == "cross entropy" else torch.abs(found - y)
+            epsilon = (
+                1 / torch.abs(1 - y - found) if loss == "cross entropy" else torch.abs(found - y)
+            )
             for parameter, gradient in zip(trained, gradients, strict=True):
                 parameter.add_(gradient, alpha=-rate)
         self.losses.append(float(value.detach()))
@@ -127,7 +165,9 @@ class _Steps:
 
     def statistics(self, rate: float, origin: Array, before: float) -> list[float]:
         """In the order of `STATISTICS`."""
-        bias, epsilon, pulled, residual = map(np.array, (self.biases, self.epsilons, self.pulled, self.residuals))
+        bias, epsilon, pulled, residual = map(
+            np.array, (self.biases, self.epsilons, self.pulled, self.residuals)
+        )
         length = np.linalg.norm(np.diff(bias, axis=0), axis=1) / rate
         with np.errstate(divide="ignore", invalid="ignore"):
             path, slope = (np.where(epsilon > 0, part / epsilon, 0.0) for part in (length, pulled))
@@ -135,12 +175,30 @@ class _Steps:
             last = np.concatenate([[before if before > 0 else epsilon[0]], epsilon[:-1]])
             last = np.where(last > 0, last, epsilon)
             late = np.where(last > 0, length / last, 0.0)
-        floor = np.sqrt(bias.shape[1]) * np.finfo(bias.dtype).eps * (np.abs(bias[:-1]).max(axis=1) + rate * length)
+        floor = (
+            np.sqrt(bias.shape[1])
+            * np.finfo(bias.dtype).eps
+            * (np.abs(bias[:-1]).max(axis=1) + rate * length)
+        )
         excess = np.abs(length - pulled) * rate / floor
         spread = ((bias[:-1] - bias[:-1].mean(axis=0)) ** 2).sum(axis=1).mean()
         distance = np.linalg.norm(bias[:-1] - origin, axis=1).mean()
-        means = [np.mean(self.losses), path.mean(), slope.mean(), length.mean(), epsilon.mean(), late.mean()]
-        more = [(length * last).mean(), distance, spread, residual.mean(), steep.mean(), excess.max()]
+        means = [
+            np.mean(self.losses),
+            path.mean(),
+            slope.mean(),
+            length.mean(),
+            epsilon.mean(),
+            late.mean(),
+        ]
+        more = [
+            (length * last).mean(),
+            distance,
+            spread,
+            residual.mean(),
+            steep.mean(),
+            excess.max(),
+        ]
         return [*map(float, means), *map(float, more)]
 
 

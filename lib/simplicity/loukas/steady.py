@@ -1,8 +1,9 @@
 """Steady learners: Corollaries 1 to 3 of Loukas et al. 2021 and the quantities of their Theorem 3.
 
-A network is (tau, phi)-steady if |b_1(t+1) - b_1(t)| <= phi alpha_t eps_t at every step t >= tau. The definition speaks of
-the sample of each step only. The theorems hide constants, and two terms o(1) and gamma: here o(1) = gamma = 0, so what is
-computed from Theorem 3 illustrates it and cannot test it. Logarithms are natural.
+A network is (tau, phi)-steady if |b_1(t+1) - b_1(t)| <= phi alpha_t eps_t at every step t >= tau.
+The definition speaks of the sample of each step only. The theorems hide constants, and two terms
+o(1) and gamma: here o(1) = gamma = 0, so what is computed from Theorem 3 illustrates it and cannot
+test it. Logarithms are natural.
 """
 
 import math
@@ -17,14 +18,18 @@ Numbers = Array | float
 
 
 def normalised_steps(bias: Array, epsilon: Array, step_size: float) -> Array:
-    """|b_1(t+1) - b_1(t)| / (alpha eps_t), (steps,), from the biases (steps + 1, n_1) before and after each step."""
+    """|b_1(t+1) - b_1(t)| / (alpha eps_t), (steps,), from the biases (steps + 1, n_1) before and
+    after each step.
+    """
     bias, epsilon = doors.arrays(bias=(bias, "steps+1 k"), epsilon=(epsilon, "steps"))
     doors.step(step_size)
     return np.linalg.norm(np.diff(bias, axis=0), axis=1) / (step_size * epsilon)
 
 
 def steadiness(normalised: Array, tau: int = 0) -> float:
-    """The least phi for which a run is (tau, phi)-steady: the largest normalised step from step tau on."""
+    """The least phi for which a run is (tau, phi)-steady: the largest normalised step from step tau
+    on.
+    """
     (normalised,) = doors.arrays(normalised=(normalised, "steps"))
     doors.whole("tau", tau, 0, len(normalised) - 1)
     return float(normalised[tau:].max())
@@ -36,32 +41,41 @@ def variance(bias: Array) -> float:
     return float(bias.var(axis=0).sum())
 
 
-def variance_scale(step_size: float, slope: Array, epsilon_mean: Array, epsilon_variance: Array) -> float:
+def variance_scale(
+    step_size: float, slope: Array, epsilon_mean: Array, epsilon_variance: Array
+) -> float:
     """Right side of Corollary 2 without its constant, with delta = 0 and sigma_1(W_1) = 1.
 
-    (mean of alpha lambda_avg)^2 / c with c = mean of eps_var / eps_avg^4; slope and moments of eps over the training set at
-    some steps of the interval, each (p,).
+    (mean of alpha lambda_avg)^2 / c with c = mean of eps_var / eps_avg^4; slope and moments of eps
+    over the training set at some steps of the interval, each (p,).
     """
     doors.step(step_size)
     slope, epsilon_mean, epsilon_variance = doors.arrays(
-        slope=(slope, "p"), epsilon_mean=(epsilon_mean, "p"), epsilon_variance=(epsilon_variance, "p")
+        slope=(slope, "p"),
+        epsilon_mean=(epsilon_mean, "p"),
+        epsilon_variance=(epsilon_variance, "p"),
     )
     return float((step_size * slope.mean()) ** 2 / (epsilon_variance / epsilon_mean**4).mean())
 
 
 def distance_bound(step_size: float, steps: int, largest_epsilon: Array, slope: Array) -> Array:
-    """Right side of Corollary 3 with delta = 0 and sigma_n(W_1) = 1: sum over t < tau of alpha eps_max_t lambda_avg_t.
+    """Right side of Corollary 3 with delta = 0 and sigma_n(W_1) = 1: sum over t < tau of alpha
+    eps_max_t lambda_avg_t.
 
     Both are given once for every `steps` steps, (p,); the sum after each such stretch comes back.
     """
     doors.step(step_size)
     doors.whole("steps", steps, 1)
-    largest_epsilon, slope = doors.arrays(largest_epsilon=(largest_epsilon, "p"), slope=(slope, "p"))
+    largest_epsilon, slope = doors.arrays(
+        largest_epsilon=(largest_epsilon, "p"), slope=(slope, "p")
+    )
     return step_size * steps * np.cumsum(largest_epsilon * slope)
 
 
 def dropout_constant(beta: Numbers, mu: Numbers, p_min: Numbers) -> Array:
-    """Theorem 3's c = beta / (mu (1 - mu) p_min), infinite where a neuron never fires (p_min = 0)."""
+    """Theorem 3's c = beta / (mu (1 - mu) p_min), infinite where a neuron never fires (p_min =
+    0).
+    """
     doors.numbers("mu", mu, above=0, below=1)
     beta, mu, p_min = (np.asarray(one, dtype=float) for one in (beta, mu, p_min))
     with np.errstate(divide="ignore"):
@@ -74,12 +88,16 @@ def lambda_steady(phi: Numbers, c: Numbers, neurons: Numbers) -> Array:
 
 
 def radius(margin: Numbers, bound: Numbers) -> Array:
-    """r(X) = margin / (4 lambda), margin the least |1 - 2 f(x_i)|; with lambda_steady it is margin / (c log(sum n_l) phi)."""
+    """r(X) = margin / (4 lambda), margin the least |1 - 2 f(x_i)|; with lambda_steady it is margin
+    / (c log(sum n_l) phi).
+    """
     return np.asarray(margin / (4 * np.asarray(bound, dtype=float)))
 
 
 def covering_number(points: Array, radius: float) -> int:
-    """How many balls of that radius certainly cover the points (n, D): the cubes of diagonal 2 r that they lie in."""
+    """How many balls of that radius certainly cover the points (n, D): the cubes of diagonal 2 r
+    that they lie in.
+    """
     (points,) = doors.finite(points=(points, "n D"))
     doors.number("radius", radius, above=0)
     box = np.floor(points * (math.sqrt(points.shape[1]) / (2 * radius))).astype(np.int64)
@@ -94,10 +112,14 @@ def gap_bound(n: Numbers, covering: Numbers, delta: float) -> Array:
     """Theorem 3's bound of |er_emp - er_exp|, sqrt((4 log 2 Ncov + 2 log(1 / delta)) / N)."""
     doors.numbers("n", n, above=0)
     doors.number("delta", delta, above=0, below=1)
-    return np.sqrt((4 * math.log(2) * np.asarray(covering, dtype=float) + 2 * math.log(1 / delta)) / n)
+    return np.sqrt(
+        (4 * math.log(2) * np.asarray(covering, dtype=float) + 2 * math.log(1 / delta)) / n
+    )
 
 
 def samples_needed(covering: Numbers, delta: float) -> Array:
     """The least N for which that bound is below 1."""
     doors.number("delta", delta, above=0, below=1)
-    return np.asarray(np.floor(4 * math.log(2) * np.asarray(covering, dtype=float) + 2 * math.log(1 / delta)) + 1)
+    return np.asarray(
+        np.floor(4 * math.log(2) * np.asarray(covering, dtype=float) + 2 * math.log(1 / delta)) + 1
+    )

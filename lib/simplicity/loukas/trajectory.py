@@ -1,13 +1,16 @@
-"""Statistics of the first bias along training (Loukas et al. 2021, section 3), as defined and as the released code has them.
+"""Statistics of the first bias along training (Loukas et al. 2021, section 3), as defined and as
+the released code has them.
 
     trajectory of an epoch     mean over its steps t of |b_1(t+1) - b_1(t)| / (alpha eps_t)        (the paper: their sum)
     eps_t                      |f - y| for the squared loss / 2, 1 / |1 - y - p| for the cross-entropy
 
-The authors' released code divides the step that sample k causes by eps of sample k - 1, takes the mean of b_1 and of eps over
-ten repeats before any norm, and for the cross-entropy uses the reciprocal eps with half of the loss. Each has its function
-or its argument here, so that a picture can show what it does.
+The authors' released code divides the step that sample k causes by eps of sample k - 1, takes the
+mean of b_1 and of eps over ten repeats before any norm, and for the cross-entropy uses the
+reciprocal eps with half of the loss. Each has its function or its argument here, so that a picture
+can show what it does.
 
-Besides: when a run first reaches a loss, and rank correlations over runs whose seeds are shared between conditions.
+Besides: when a run first reaches a loss, and rank correlations over runs whose seeds are shared
+between conditions.
 """
 
 from typing import NamedTuple
@@ -27,7 +30,9 @@ _ULP = float(np.finfo(np.float64).eps)
 
 
 class Correlation(NamedTuple):
-    """A rank correlation with its 95 % interval, and how many numbers were left out as undefined."""
+    """A rank correlation with its 95 % interval, and how many numbers were left out as
+    undefined.
+    """
 
     value: float
     low: float
@@ -42,7 +47,9 @@ def epsilon_squares(output: Array, y: Array) -> Array:
 
 
 def epsilon_cross_entropy(p: Array, y: Array) -> Array:
-    """eps of - y log p - (1 - y) log(1 - p) with respect to p: 1 / (probability of the given label)."""
+    """eps of - y log p - (1 - y) log(1 - p) with respect to p: 1 / (probability of the given
+    label).
+    """
     p, y = doors.same(p=p, y=y)
     return 1 / np.abs(1 - y - p)
 
@@ -54,7 +61,8 @@ def released_epsilon_cross_entropy(p: Array, y: Array) -> Array:
 
 
 def normalised(bias: Array, epsilon: Array, step_size: float, *, late: bool = False) -> Array:
-    """|b(t+1) - b(t)| / (alpha eps_t), (steps,), of biases (steps + 1, n_1) before, between and after the steps.
+    """|b(t+1) - b(t)| / (alpha eps_t), (steps,), of biases (steps + 1, n_1) before, between and
+    after the steps.
 
     `late` divides by eps of the step before, as released; the first step then has its own.
     """
@@ -65,8 +73,11 @@ def normalised(bias: Array, epsilon: Array, step_size: float, *, late: bool = Fa
     return np.divide(length, used, out=np.zeros_like(length), where=used > 0)
 
 
-def rounding_floor(bias: ArrayLike, length: ArrayLike, step_size: float, epsilon: ArrayLike) -> Array:
-    """What rounding b_1 to double precision may change in a normalised step: ulp(|b_1| + |step|) sqrt(n_1) / (alpha eps).
+def rounding_floor(
+    bias: ArrayLike, length: ArrayLike, step_size: float, epsilon: ArrayLike
+) -> Array:
+    """What rounding b_1 to double precision may change in a normalised step: ulp(|b_1| + |step|)
+    sqrt(n_1) / (alpha eps).
 
     `bias` (..., n_1), `length` |b(t+1) - b(t)| / alpha and `epsilon` (...).
     """
@@ -106,14 +117,16 @@ def strictly_ordered(curves: Array) -> float:
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
     """Spearman's rank correlation; NaN where either is constant."""
     x, y = doors.arrays(x=(x, "n"), y=(y, "n"))
-    return float(_correlations(np.asarray(x, dtype=float)[None], np.asarray(y, dtype=float)[None])[0])
+    return float(
+        _correlations(np.asarray(x, dtype=float)[None], np.asarray(y, dtype=float)[None])[0]
+    )
 
 
 def spearman_over_seeds(x: ArrayLike, values: ArrayLike) -> Correlation:
     """Rank correlation of the conditions' `x` (k,) with `values` (seeds, k), over all runs at once.
 
-    The interval is a percentile bootstrap that draws whole seeds, since all conditions of a seed share their data: k is no
-    number of independent runs. Undefined values are left out.
+    The interval is a percentile bootstrap that draws whole seeds, since all conditions of a seed
+    share their data: k is no number of independent runs. Undefined values are left out.
     """
     x, values = _by_condition(x, values)
     found = np.asarray(values, dtype=float)
@@ -130,7 +143,9 @@ def spearman_over_seeds(x: ArrayLike, values: ArrayLike) -> Correlation:
 
 
 def shuffled(x: ArrayLike, values: ArrayLike, rng: Generator, draws: int = DRAWS) -> Array:
-    """Draws (draws,) of the correlation with the conditions shuffled within each seed: its law where x says nothing."""
+    """Draws (draws,) of the correlation with the conditions shuffled within each seed: its law
+    where x says nothing.
+    """
     x, values = _by_condition(x, values)
     doors.generator(rng)
     doors.whole("draws", draws, 1)
@@ -141,7 +156,8 @@ def shuffled(x: ArrayLike, values: ArrayLike, rng: Generator, draws: int = DRAWS
 
 
 def spearman_within(x: ArrayLike, values: ArrayLike) -> Correlation:
-    """Mean over the conditions of the rank correlation over seeds, of x and `values`, each (seeds, k).
+    """Mean over the conditions of the rank correlation over seeds, of x and `values`, each (seeds,
+    k).
 
     Conditions of a seed share its data, so the interval draws whole seeds and not single runs.
     """
@@ -149,8 +165,12 @@ def spearman_within(x: ArrayLike, values: ArrayLike) -> Correlation:
     first, second = (np.asarray(one, dtype=float) for one in (x, values))
     chosen = np.random.default_rng(0).integers(len(first), size=(DRAWS, len(first)))
     columns = range(first.shape[1])
-    draws = np.mean([_correlations(first[:, k][chosen], second[:, k][chosen]) for k in columns], axis=0)
-    value = float(np.mean([_correlations(first[None, :, k], second[None, :, k])[0] for k in columns]))
+    draws = np.mean(
+        [_correlations(first[:, k][chosen], second[:, k][chosen]) for k in columns], axis=0
+    )
+    value = float(
+        np.mean([_correlations(first[None, :, k], second[None, :, k])[0] for k in columns])
+    )
     draws = draws[np.isfinite(draws)]
     low, high = np.quantile(draws, [LOW, HIGH]) if len(draws) else (np.nan, np.nan)
     return Correlation(value, float(low), float(high))
@@ -161,11 +181,15 @@ def log_slope(x: ArrayLike, y: ArrayLike) -> float:
     x, y = doors.arrays(x=(x, "n"), y=(y, "n"))
     doors.numbers("x", x, above=0)
     doors.numbers("y", y, above=0)
-    return float(np.polyfit(np.log(np.asarray(x, dtype=float)), np.log(np.asarray(y, dtype=float)), 1)[0])
+    return float(
+        np.polyfit(np.log(np.asarray(x, dtype=float)), np.log(np.asarray(y, dtype=float)), 1)[0]
+    )
 
 
 def kernel_slopes(x: Array, y: Array, width: float, ridge: float = 1e-6) -> Array:
-    """|gradient| at the points x (n, n_0) of the ridge fit with kernel exp(-|x - x'|^2 / (2 width^2)): nothing is trained."""
+    """|gradient| at the points x (n, n_0) of the ridge fit with kernel exp(-|x - x'|^2 / (2
+    width^2)): nothing is trained.
+    """
     x, y = doors.samples(x, y)
     doors.number("width", width, above=0)
     doors.number("ridge", ridge, low=0)
@@ -181,7 +205,9 @@ def _by_condition(x: ArrayLike, values: ArrayLike) -> list[Array]:
     (found,) = doors.arrays(values=(values, "seeds k"))
     (given,) = doors.arrays(x=(x, "..."))
     if given.shape not in (found.shape, found.shape[1:]):
-        raise Problem(f"x: got shape {given.shape}, allowed {found.shape[1:]} or {found.shape} as values")
+        raise Problem(
+            f"x: got shape {given.shape}, allowed {found.shape[1:]} or {found.shape} as values"
+        )
     return [given, found]
 
 
@@ -192,6 +218,9 @@ def _defined(x: Array, y: Array) -> float:
 
 def _correlations(x: Array, y: Array) -> Array:
     """Spearman's correlation of each row, (rows,)."""
-    a, b = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (stats.rankdata(part, axis=1) for part in (x, y)))
+    a, b = (
+        ranks - ranks.mean(axis=1, keepdims=True)
+        for ranks in (stats.rankdata(part, axis=1) for part in (x, y))
+    )
     size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     return np.divide((a * b).sum(axis=1), size, out=np.full(len(x), np.nan), where=size > 0)

@@ -60,8 +60,8 @@ def dataset(
 ) -> xr.Dataset:
     """What a training run leaves: its tables with each simpler classifier, and its train accuracy.
 
-    `path` has the predictions `test` (probe, point) and `train`; y (point,) are the labels, `simple`
-    predictions (point,) by name. `counts` is (probe, simple, F, Y, G).
+    `path` has the predictions `test` (probe, point) and `train`; y (point,) are the labels,
+    `simple` predictions (point,) by name. `counts` is (probe, simple, F, Y, G).
     """
     tables = [information.table(path.test.values, y, simple[name]) for name in names]
     counts = np.stack(tables, axis=1).astype(np.int32)

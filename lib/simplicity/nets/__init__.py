@@ -1,7 +1,7 @@
 """Networks as plain arrays, and the initialisations of the papers.
 
-A two-layer network without biases is h(x) = sum_j a_j max(0, <w_j, x>): no factor in front, the scale sits in the
-initialisation (Boursier & Flammarion 2025).
+A two-layer network without biases is h(x) = sum_j a_j max(0, <w_j, x>): no factor in front, the
+scale sits in the initialisation (Boursier & Flammarion 2025).
 """
 
 from collections.abc import Sequence
@@ -25,30 +25,41 @@ class TwoLayer(NamedTuple):
 
 
 class FullyConnected(NamedTuple):
-    """A deep network with one output: weights (n_l, n_{l-1}) and biases (n_l,) of the layers l = 1..d, and n_d = 1."""
+    """A deep network with one output: weights (n_l, n_{l-1}) and biases (n_l,) of the layers l =
+    1..d, and n_d = 1.
+    """
 
     weights: tuple[Array, ...]
     biases: tuple[Array, ...]
 
 
 def forward(network: TwoLayer, x: Array) -> Array:
-    """h(x) for inputs (n, d), in the network's own precision; blocks of samples keep memory flat in n."""
+    """h(x) for inputs (n, d), in the network's own precision; blocks of samples keep memory flat in
+    n.
+    """
     a, w, x = doors.network(network, x)
     network = TwoLayer(a, w)
     block = max(1, _BLOCK // max(1, len(network.a)))
     x = x.astype(network.w.dtype, copy=False)
-    parts = [np.maximum(x[i : i + block] @ network.w.T, 0) @ network.a for i in range(0, len(x), block)]
+    parts = [
+        np.maximum(x[i : i + block] @ network.w.T, 0) @ network.a for i in range(0, len(x), block)
+    ]
     return np.concatenate(parts) if parts else np.zeros(0, network.w.dtype)
 
 
 def with_ones(x: Array) -> Array:
-    """Inputs (n, d) with one more coordinate, constant 1, (n, d + 1): its weight is the bias of a hidden neuron."""
+    """Inputs (n, d) with one more coordinate, constant 1, (n, d + 1): its weight is the bias of a
+    hidden neuron.
+    """
     (x,) = doors.arrays(x=(x, "N d"))
     return np.column_stack([x, np.ones(len(x), x.dtype)])
 
 
-def dominated(width: int, dim: int, scale: float, rng: Generator, *, one_sign: bool = False) -> TwoLayer:
-    """The authors' own example of a dominated start: w~ uniform in the unit ball, a~ = +-1, both times lambda / sqrt(m).
+def dominated(
+    width: int, dim: int, scale: float, rng: Generator, *, one_sign: bool = False
+) -> TwoLayer:
+    """The authors' own example of a dominated start: w~ uniform in the unit ball, a~ = +-1, both
+    times lambda / sqrt(m).
 
     |a_j| >= |w_j| holds for every neuron, so a_j keeps its sign along the flow. `one_sign` makes every a_j positive:
     the event of probability 2^-m on which the theorem says nothing.
@@ -65,8 +76,12 @@ def dominated(width: int, dim: int, scale: float, rng: Generator, *, one_sign: b
     return TwoLayer(factor * (np.ones(width) if one_sign else sign), factor * radius * direction)
 
 
-def torch_default(sizes: Sequence[int], rng: Generator, *, identity: bool = False) -> FullyConnected:
-    """Torch's own start: W_l and b_l uniform on +-1 / sqrt(n_{l-1}); `identity` puts W_1 = I (Loukas et al. 2021)."""
+def torch_default(
+    sizes: Sequence[int], rng: Generator, *, identity: bool = False
+) -> FullyConnected:
+    """Torch's own start: W_l and b_l uniform on +-1 / sqrt(n_{l-1}); `identity` puts W_1 = I
+    (Loukas et al. 2021).
+    """
     doors.sizes("sizes", sizes, 2)
     doors.generator(rng)
     weights, biases = [], []

@@ -1,7 +1,9 @@
-"""The activations of Hu et al. 2020 and what their theory needs of them: phi, phi', and Gaussian moments.
+"""The activations of Hu et al. 2020 and what their theory needs of them: phi, phi', and Gaussian
+moments.
 
-phi and phi' act on torch tensors of any shape and precision; `out` takes the result in place of new memory. phi'(0) is the
-mean of both sides for ReLU and its kin, which no run can tell from another choice.
+phi and phi' act on torch tensors of any shape and precision; `out` takes the result in place of new
+memory. phi'(0) is the mean of both sides for ReLU and its kin, which no run can tell from another
+choice.
 """
 
 import functools
@@ -21,7 +23,9 @@ _REACH = 12.0  # beyond, the Gaussian density is below 1e-31
 
 
 class Activation(NamedTuple):
-    """phi and phi', each called as f(z) or f(z, out=tensor); f(z) is differentiable. `of_value` is phi' from phi(z)."""
+    """phi and phi', each called as f(z) or f(z, out=tensor); f(z) is differentiable. `of_value` is
+    phi' from phi(z).
+    """
 
     value: Callable[..., Tensor]
     slope: Callable[..., Tensor]
@@ -29,8 +33,9 @@ class Activation(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """Of g ~ N(0, 1): zeta = E phi'(g), bend = E g phi'(g), vartheta_0 = E phi(g), vartheta_1 = E g phi'(g),
-    vartheta_2 = E (g^3/2 - g) phi'(g), second = E phi(g)^2 (Hu et al. 2020, section 3)."""
+    """Of g ~ N(0, 1): zeta = E phi'(g), bend = E g phi'(g), vartheta_0 = E phi(g), vartheta_1 = E g
+    phi'(g), vartheta_2 = E (g^3/2 - g) phi'(g), second = E phi(g)^2 (Hu et al. 2020, section 3).
+    """
 
     zeta: float
     bend: float
@@ -101,9 +106,13 @@ NAMES = tuple(ACTIVATIONS)
 
 
 def expectation(function: Callable[[float], float]) -> float:
-    """E function(g) for g ~ N(0, 1) by adaptive quadrature on either side of 0, where an activation may have a kink."""
+    """E function(g) for g ~ N(0, 1) by adaptive quadrature on either side of 0, where an activation
+    may have a kink.
+    """
     both = [
-        integrate.quad(lambda g: function(g) * stats.norm.pdf(g), *half, epsabs=1e-13, epsrel=1e-12, limit=200)[0]
+        integrate.quad(
+            lambda g: function(g) * stats.norm.pdf(g), *half, epsabs=1e-13, epsrel=1e-12, limit=200
+        )[0]
         for half in ((-_REACH, 0.0), (0.0, _REACH))
     ]
     return float(sum(both))
@@ -111,7 +120,9 @@ def expectation(function: Callable[[float], float]) -> float:
 
 @functools.cache
 def moments(name: str, variance: float = 1.0) -> Moments:
-    """`Moments` of phi(s .) for s^2 = `variance`, by quadrature; phi' is taken at s g and not multiplied by s."""
+    """`Moments` of phi(s .) for s^2 = `variance`, by quadrature; phi' is taken at s g and not
+    multiplied by s.
+    """
     doors.choice("activation", name, ACTIVATIONS)
     doors.number("variance", variance, low=0)
     scale = math.sqrt(variance)

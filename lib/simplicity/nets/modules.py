@@ -1,7 +1,8 @@
 """Networks as torch modules with one logit, and the initialisations that the papers' code uses.
 
-A module's random numbers come from the generator that is given, through a torch generator of its own: the global state of
-torch is neither read nor changed. Every module maps inputs (n, ...) to logits (n,).
+A module's random numbers come from the generator that is given, through a torch generator of its
+own: the global state of torch is neither read nor changed. Every module maps inputs (n, ...) to
+logits (n,).
 """
 
 import functools
@@ -27,7 +28,9 @@ def torch_generator(rng: Generator) -> torch.Generator:
 
 
 def glorot(module: nn.Module, rng: torch.Generator) -> None:
-    """Glorot & Bengio's uniform law, W ~ U(+-sqrt(6 / (fan in + fan out))), and no bias: the default of Keras."""
+    """Glorot & Bengio's uniform law, W ~ U(+-sqrt(6 / (fan in + fan out))), and no bias: the
+    default of Keras.
+    """
     _torch(rng)
     for layer in _layers(module):
         nn.init.xavier_uniform_(layer.weight, generator=rng)
@@ -75,7 +78,9 @@ def scaled(initialise: Initialise, factor: float) -> Initialise:
 
 
 def _apart(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-    """Layers fill themselves from torch's global state when they are made; that draw is thrown away and undone."""
+    """Layers fill themselves from torch's global state when they are made; that draw is thrown away
+    and undone.
+    """
 
     @functools.wraps(build)
     def made(*arguments: Any, **more: Any) -> nn.Module:
@@ -90,11 +95,15 @@ def linear(inputs: int, rng: Generator, initialise: Initialise = lecun) -> nn.Mo
     """Logistic regression on flattened inputs."""
     doors.whole("inputs", inputs, 1)
     doors.generator(rng)
-    return _started(nn.Sequential(nn.Flatten(), nn.Linear(inputs, 1), nn.Flatten(0)), rng, initialise)
+    return _started(
+        nn.Sequential(nn.Flatten(), nn.Linear(inputs, 1), nn.Flatten(0)), rng, initialise
+    )
 
 
 @_apart
-def fully_connected(sizes: Sequence[int], rng: Generator, initialise: Initialise = glorot) -> nn.Module:
+def fully_connected(
+    sizes: Sequence[int], rng: Generator, initialise: Initialise = glorot
+) -> nn.Module:
     """ReLU layers of these sizes, inputs first, then one logit."""
     doors.sizes("sizes", sizes)
     doors.generator(rng)
@@ -105,11 +114,14 @@ def fully_connected(sizes: Sequence[int], rng: Generator, initialise: Initialise
 
 
 @_apart
-def convolutional(shape: tuple[int, int, int], rng: Generator, initialise: Initialise = glorot) -> nn.Module:
-    """Nakkiran et al.'s network for MNIST and for animals against objects, as in their code; images (channels, height, width).
+def convolutional(
+    shape: tuple[int, int, int], rng: Generator, initialise: Initialise = glorot
+) -> nn.Module:
+    """Nakkiran et al.'s network for MNIST and for animals against objects, as in their code; images
+    (channels, height, width).
 
-    3 x 3 convolutions of 32 channels without padding, ReLU: one, max-pooling by 2, one, max-pooling by 2, two. Then two
-    layers of 2000.
+    3 x 3 convolutions of 32 channels without padding, ReLU: one, max-pooling by 2, one, max-pooling
+    by 2, two. Then two layers of 2000.
     """
     doors.sizes("shape", shape, 3)
     doors.generator(rng)
@@ -128,7 +140,9 @@ def convolutional(shape: tuple[int, int, int], rng: Generator, initialise: Initi
 
 
 class _Bias(nn.Module):
-    """x + b with one b for each number of an input: a layer of weights 1 on the diagonal, which are not trained."""
+    """x + b with one b for each number of an input: a layer of weights 1 on the diagonal, which are
+    not trained.
+    """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -139,14 +153,19 @@ class _Bias(nn.Module):
 
 
 @_apart
-def two_convolutions(shape: tuple[int, int, int], rng: Generator, channels: tuple[int, int] = (96, 384)) -> nn.Sequential:
-    """Loukas et al.'s network for images (channels, height, width), as in their code; its first bias is `module[0].bias`.
+def two_convolutions(
+    shape: tuple[int, int, int], rng: Generator, channels: tuple[int, int] = (96, 384)
+) -> nn.Sequential:
+    """Loukas et al.'s network for images (channels, height, width), as in their code; its first
+    bias is `module[0].bias`.
 
-    x + b_1, ReLU; 5 x 5 convolutions of 96 and 384 channels without padding, each with ReLU and max-pooling over 3 x 3 at
-    stride 3; a layer of 384; one logit. Biases and weights start uniform on +-1 / sqrt(fan in), b_1 as if from a full matrix.
+    x + b_1, ReLU; 5 x 5 convolutions of 96 and 384 channels without padding, each with ReLU and
+    max-pooling over 3 x 3 at stride 3; a layer of 384; one logit. Biases and weights start uniform
+    on +-1 / sqrt(fan in), b_1 as if from a full matrix.
 
-    At 32 x 32 as at 28 x 28 the second pooling has one window on a map of 5 x 5 or 4 x 4, so that everything comes from the
-    first 25 rows and columns of the image. The rest is cut off here, which changes no output and no gradient.
+    At 32 x 32 as at 28 x 28 the second pooling has one window on a map of 5 x 5 or 4 x 4, so that
+    everything comes from the first 25 rows and columns of the image. The rest is cut off here,
+    which changes no output and no gradient.
     """
     doors.sizes("shape", shape, 3)
     doors.sizes("channels", channels, 2)
@@ -180,7 +199,9 @@ class _Corner(nn.Module):
 
 
 class _Block(nn.Module):
-    """x + conv(relu(norm(conv(relu(norm(x)))))), the shortcut a 1 x 1 convolution where the shape changes."""
+    """x + conv(relu(norm(conv(relu(norm(x)))))), the shortcut a 1 x 1 convolution where the shape
+    changes.
+    """
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -207,11 +228,13 @@ def residual(
     stages: Sequence[int] = (2, 2, 2, 2),
     initialise: Initialise = he,
 ) -> nn.Module:
-    """A pre-activation residual network: a 3 x 3 convolution, stages of blocks, average over the image, one logit.
+    """A pre-activation residual network: a 3 x 3 convolution, stages of blocks, average over the
+    image, one logit.
 
-    Stage k has `stages[k]` blocks of width 2^k `width` channels, and from the second on halves the image. (2, 2, 2, 2) at
-    width 64 is ResNet-18. Nakkiran et al.'s small convolutional networks are its beginnings: (), (1,) and (2,) are their
-    CNN2, CNN4 and CNN6, up to the pooling, which in their code is over 4 x 4 places.
+    Stage k has `stages[k]` blocks of width 2^k `width` channels, and from the second on halves the
+    image. (2, 2, 2, 2) at width 64 is ResNet-18. Nakkiran et al.'s small convolutional networks are
+    its beginnings: (), (1,) and (2,) are their CNN2, CNN4 and CNN6, up to the pooling, which in
+    their code is over 4 x 4 places.
     """
     doors.sizes("shape", shape, 3)
     doors.whole("width", width, 1)
@@ -233,7 +256,9 @@ def residual(
 
 
 def predict(module: nn.Module, x: NDArray | Tensor, block: int = 1000) -> NDArray[np.bool_]:
-    """Hard predictions (n,), logit above 0, for inputs (n, ...) in blocks; batch normalisation uses what it has gathered."""
+    """Hard predictions (n,), logit above 0, for inputs (n, ...) in blocks; batch normalisation uses
+    what it has gathered.
+    """
     doors.module(module, trained=False)
     doors.whole("block", block, 1)
     parameter = next(module.parameters())
@@ -247,7 +272,10 @@ def predict(module: nn.Module, x: NDArray | Tensor, block: int = 1000) -> NDArra
             output = module(part)
             if output.shape != (len(part),):
                 module.train(training)
-                raise Problem(f"module: got outputs {tuple(output.shape)} for {len(part)} inputs, allowed one for each")
+                raise Problem(
+                    f"module: got outputs {tuple(output.shape)} for {len(part)} inputs, allowed "
+                    "one for each"
+                )
             found.append((output > 0).cpu().numpy())
     module.train(training)
     return np.concatenate(found) if found else np.zeros(0, dtype=bool)
@@ -256,7 +284,10 @@ def predict(module: nn.Module, x: NDArray | Tensor, block: int = 1000) -> NDArra
 def _torch(rng: torch.Generator) -> None:
     """An initialisation takes torch's generator, where a network takes NumPy's."""
     if not isinstance(rng, torch.Generator):
-        raise Problem(f"rng: got a {type(rng).__name__}, allowed a torch.Generator, as `torch_generator` makes")
+        raise Problem(
+            f"rng: got a {type(rng).__name__}, allowed a torch.Generator, as `torch_generator` "
+            "makes"
+        )
 
 
 def _layers(module: nn.Module) -> list[nn.Linear | nn.Conv2d]:

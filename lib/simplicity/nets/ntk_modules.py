@@ -2,8 +2,9 @@
 
     h_0 = x,   h_l = phi(W_l h_{l-1} / sqrt(fan in)),   g(x) = <v, h_L> / sqrt(fan in),   all weights N(0, 1), no bias
 
-so that every layer is trained at one step size whatever its width. W_l is a matrix, or a 3 x 3 convolution whose fan in is
-9 x channels. Modules map inputs (n, ...) to logits (n,); their random numbers come from the generator that is given alone.
+so that every layer is trained at one step size whatever its width. W_l is a matrix, or a 3 x 3
+convolution whose fan in is 9 x channels. Modules map inputs (n, ...) to logits (n,); their random
+numbers come from the generator that is given alone.
 """
 
 import copy
@@ -47,7 +48,9 @@ class FullyConnected(nn.Module):
 
 
 class Convolutional(nn.Module):
-    """Hidden layers of weights (channels, channels before, 3, 3), then v over all places, or over their mean."""
+    """Hidden layers of weights (channels, channels before, 3, 3), then v over all places, or over
+    their mean.
+    """
 
     def __init__(
         self, shape: tuple[int, int, int], channels: int, depth: int, activation: str, rng: Generator,
@@ -62,9 +65,13 @@ class Convolutional(nn.Module):
         super().__init__()
         numbers = torch_generator(rng)
         planes, height, width = shape
-        shapes = [(channels, before, _KERNEL, _KERNEL) for before in (planes, *[channels] * (depth - 1))]
+        shapes = [
+            (channels, before, _KERNEL, _KERNEL) for before in (planes, *[channels] * (depth - 1))
+        ]
         last = channels if head == "pooling" else channels * height * width
-        self.weights = nn.ParameterList([torch.randn(one, generator=numbers) for one in (*shapes, (1, last))])
+        self.weights = nn.ParameterList(
+            [torch.randn(one, generator=numbers) for one in (*shapes, (1, last))]
+        )
         self.activation = ACTIVATIONS[activation].value
         self.mode = "circular" if padding == "circular" else "constant"
         self.pooling = head == "pooling"
@@ -99,16 +106,19 @@ def convolutional(
     shape: tuple[int, int, int], channels: int, depth: int, activation: str, rng: Generator, *,
     padding: Padding = "circular", head: Head = "flatten",
 ) -> Convolutional:  # fmt: skip
-    """`depth` layers of 3 x 3 convolutions on images (planes, height, width), their size kept by the padding.
+    """`depth` layers of 3 x 3 convolutions on images (planes, height, width), their size kept by
+    the padding.
 
-    Head `flatten` reads all places with weights of their own; `pooling` takes their mean first. Its kernel is another one:
-    linear in the channels' means and not in x.
+    Head `flatten` reads all places with weights of their own; `pooling` takes their mean first. Its
+    kernel is another one: linear in the channels' means and not in x.
     """
     return Convolutional(shape, channels, depth, activation, rng, padding, head)
 
 
 def difference(build: Callable[[], nn.Module]) -> Difference:
-    """Two copies of what `build` makes, theta_a = theta_b at the start: f = 0 there, with the kernel of a single copy."""
+    """Two copies of what `build` makes, theta_a = theta_b at the start: f = 0 there, with the
+    kernel of a single copy.
+    """
     doors.function("build", build)
     return Difference(build())
 

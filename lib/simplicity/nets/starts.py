@@ -26,7 +26,9 @@ def balanced(width: int, dim: int, scale: float, rng: Generator) -> TwoLayer:
 
 
 def gaussian(width: int, dim: int, scale: float, rng: Generator) -> TwoLayer:
-    """w~ ~ N(0, I), a~ ~ N(0, 1), independent: some neurons have |a_j| < |w_j|, and their a_j may change sign."""
+    """w~ ~ N(0, I), a~ ~ N(0, 1), independent: some neurons have |a_j| < |w_j|, and their a_j may
+    change sign.
+    """
     doors.whole("width", width, 1)
     doors.whole("dim", dim, 1)
     doors.number("scale", scale)
@@ -39,8 +41,10 @@ STARTS: dict[str, Start] = {"dominated": nets.dominated, "balanced": balanced, "
 
 
 def symmetric(width: int, dim: int, rng: Generator) -> TwoLayer:
-    """NTK parametrisation (Hu et al. 2020): w_r ~ N(0, I), v_r = +-1 by a fair coin for the first half; the second half has
-    the same w and the opposite v, so that f_0 = 0 everywhere. `width` is even."""
+    """NTK parametrisation (Hu et al. 2020): w_r ~ N(0, I), v_r = +-1 by a fair coin for the first
+    half; the second half has the same w and the opposite v, so that f_0 = 0 everywhere. `width` is
+    even.
+    """
     doors.whole("width", width, 2)
     if width % 2:
         raise Problem(f"width: got {width}, allowed even numbers")
@@ -49,7 +53,9 @@ def symmetric(width: int, dim: int, rng: Generator) -> TwoLayer:
 
 
 def independent(width: int, dim: int, rng: Generator) -> TwoLayer:
-    """The same without the pairing: w_r ~ N(0, I), v_r = +-1. Its output at the start is of order 1."""
+    """The same without the pairing: w_r ~ N(0, I), v_r = +-1. Its output at the start is of order
+    1.
+    """
     doors.whole("width", width, 1)
     doors.whole("dim", dim, 1)
     doors.generator(rng)

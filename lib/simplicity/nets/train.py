@@ -1,13 +1,16 @@
-"""The general training loop: any torch module or a plain two-layer network, any torch optimiser, full batch or minibatches.
+"""The general training loop: any torch module or a plain two-layer network, any torch optimiser,
+full batch or minibatches.
 
     L = 1/(2n) sum_k (h(x_k) - y_k)^2         the default loss, WITH 1/2, as in `two_layer`
 
-Probes and a schedule go in, the same kind of dataset as from `two_layer.descend` comes out. It is tens of times slower than
-that loop and knows no formula of a gradient. No data, no measures, no stopping rule.
+Probes and a schedule go in, the same kind of dataset as from `two_layer.descend` comes out. It is
+tens of times slower than that loop and knows no formula of a gradient. No data, no measures, no
+stopping rule.
 
-Images are (n, channels, height, width). `channels_last` lays them and the weights of convolutions out with the channels
-innermost, which is faster and sums in another order. A run of hours gets a `checkpoint`: its state is written there every
-few minutes, and the same call made again goes on from it with the same bits as if nothing had happened.
+Images are (n, channels, height, width). `channels_last` lays them and the weights of convolutions
+out with the channels innermost, which is faster and sums in another order. A run of hours gets a
+`checkpoint`: its state is written there every few minutes, and the same call made again goes on
+from it with the same bits as if nothing had happened.
 """
 
 import copy
@@ -38,7 +41,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 Augment = Callable[[Tensor, int], Tensor]
 
 CHECKPOINT_SECONDS = 120.0
-_WATCHED = 100  # steps between two looks at the loss of another device, since each look waits for it
+# steps between two looks at the loss of another device, since each look waits for it
+_WATCHED = 100
 
 
 def half_mean_square(output: Tensor, target: Tensor) -> Tensor:
@@ -48,7 +52,9 @@ def half_mean_square(output: Tensor, target: Tensor) -> Tensor:
 
 
 def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
-    """Binary: mean of log(1 + exp(h)) - y h in nats, for logits h (n,) and labels y (n,) of 0 and 1, or shares between."""
+    """Binary: mean of log(1 + exp(h)) - y h in nats, for logits h (n,) and labels y (n,) of 0 and
+    1, or shares between.
+    """
     doors.outputs(output, target)
     return nn.functional.binary_cross_entropy_with_logits(output, target)
 
@@ -74,22 +80,26 @@ def train(
 ) -> tuple[Model, xr.Dataset]:
     """Train a copy of `start` on x (n, ...), y (n, ...) for `schedule[-1]` steps.
 
-    `optimiser` makes the optimiser from the parameters, such as `partial(torch.optim.Adam, lr=1e-3, fused=True)`; the fused
-    one gives the same bits on every processor. `batch` samples a step are the next of a permutation that `rng` draws anew for
-    each pass (`loop.batches`); 0 is the full batch. `augment` changes the inputs of a step and gets its number, of which
-    alone its randomness may depend. A probe gets what was given, a `TwoLayer` of arrays or the module, and returns a number or
-    an array, whose axes `dims` names.
+    `optimiser` makes the optimiser from the parameters, such as `partial(torch.optim.Adam, lr=1e-3,
+    fused=True)`; the fused one gives the same bits on every processor. `batch` samples a step are
+    the next of a permutation that `rng` draws anew for each pass (`loop.batches`); 0 is the full
+    batch. `augment` changes the inputs of a step and gets its number, of which alone its randomness
+    may depend. A probe gets what was given, a `TwoLayer` of arrays or the module, and returns a
+    number or an array, whose axes `dims` names.
 
-    Returns the trained network and a dataset along `probe` with the coordinates `step` and `time` = step x learning rate, one
-    variable for each probe, and the scalar `stopped_at`. A `checkpoint` that was written by another call than this is not
-    noticed where the shapes agree: its name must tell them apart (`checkpoints.path`).
+    Returns the trained network and a dataset along `probe` with the coordinates `step` and `time` =
+    step x learning rate, one variable for each probe, and the scalar `stopped_at`. A `checkpoint`
+    that was written by another call than this is not noticed where the shapes agree: its name must
+    tell them apart (`checkpoints.path`).
     """
     start, x, y = _looked_at(start, x, y, loss, precision, device)
     schedule = _asked(optimiser, schedule, probes, dims, batch, rng, len(x))
     module = _module(start).to(device=device, dtype=getattr(torch, precision))
     if channels_last:
         _lay_out(module)
-    inputs, targets = (torch.as_tensor(part, dtype=getattr(torch, precision), device=device) for part in (x, y))
+    inputs, targets = (
+        torch.as_tensor(part, dtype=getattr(torch, precision), device=device) for part in (x, y)
+    )
     loop = _Loop(module, optimiser(module.parameters()), loss, {name: [] for name in probes})
     if checkpoint is not None:
         loop.resume(checkpoint)
@@ -99,17 +109,26 @@ def train(
     for index, step in enumerate(schedule):
         while loop.done < step:
             chosen = next(order)
-            seen = inputs[chosen].contiguous(memory_format=torch.channels_last) if channels_last else inputs[chosen]
-            value = loop.step(seen if augment is None else augment(seen, loop.done), targets[chosen])
+            seen = (
+                inputs[chosen].contiguous(memory_format=torch.channels_last)
+                if channels_last
+                else inputs[chosen]
+            )
+            value = loop.step(
+                seen if augment is None else augment(seen, loop.done), targets[chosen]
+            )
             look = device == "cpu" or loop.done == step or loop.done % _WATCHED == 0
             if look and not torch.isfinite(value):
-                settings = f"{type(loop.rule).__name__} {rate:g}, n {len(x)}, batch {batch or len(x)}"
+                settings = (
+                    f"{type(loop.rule).__name__} {rate:g}, n {len(x)}, batch {batch or len(x)}"
+                )
                 raise Diverged(f"loss not finite at step {loop.done}: {settings}")
             if checkpoint is not None and time.monotonic() - saved > checkpoint_seconds:
                 loop.save(checkpoint)
                 saved = time.monotonic()
         for name, probe in probes.items():
-            if len(loop.values[name]) == index:  # else it was measured before the run was broken off
+            # else it was measured before the run was broken off
+            if len(loop.values[name]) == index:
                 with torch.no_grad():
                     loop.values[name].append(np.asarray(probe(_given(module, start))))
     return _given(module, start), _table(loop.values, dims or {}, schedule, rate)
@@ -131,17 +150,23 @@ def _asked(
     return doors.schedule(schedule)
 
 
-def _looked_at(start: Model, x: NDArray, y: NDArray, loss: Loss, precision: str, device: str) -> tuple[Model, NDArray, NDArray]:
+def _looked_at(
+    start: Model, x: NDArray, y: NDArray, loss: Loss, precision: str, device: str
+) -> tuple[Model, NDArray, NDArray]:
     """Network and samples that fit to each other, as far as can be told without a step."""
     doors.precision(precision, (*doors.PRECISIONS, "float16", "bfloat16"))
     doors.function("loss", loss)
     x, y = doors.batch(x, y)
     if loss is cross_entropy and not (y.min() >= 0 and y.max() <= 1):
-        raise Problem(f"y: got labels from {y.min():g} to {y.max():g}, allowed 0 to 1 for the cross-entropy")
+        raise Problem(
+            f"y: got labels from {y.min():g} to {y.max():g}, allowed 0 to 1 for the cross-entropy"
+        )
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, TypeError):
-        raise Problem(f"device: got {device!r}, allowed one that torch finds here, such as cpu") from None
+        raise Problem(
+            f"device: got {device!r}, allowed one that torch finds here, such as cpu"
+        ) from None
     if isinstance(start, nn.Module):
         doors.module(start)
         return start, x, y
@@ -170,25 +195,46 @@ class _Loop:
 
     def save(self, path: Path) -> None:
         """The file is there whole or not at all."""
-        values = {name: [torch.from_numpy(np.array(value)) for value in found] for name, found in self.values.items()}
+        values = {
+            name: [torch.from_numpy(np.array(value)) for value in found]
+            for name, found in self.values.items()
+        }
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.{os.getpid()}")
-        state = {"module": self.module.state_dict(), "rule": self.rule.state_dict(), "values": values, "done": self.done}
+        state = {
+            "module": self.module.state_dict(),
+            "rule": self.rule.state_dict(),
+            "values": values,
+            "done": self.done,
+        }
         torch.save(state, part)
         part.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Go on from the saved state; a file that cannot be read, or is of another network, is no state."""
+        """Go on from the saved state; a file that cannot be read, or is of another network, is no
+        state.
+        """
         if not path.is_file():
             return
         before = copy.deepcopy((self.module.state_dict(), self.rule.state_dict()))
         try:
-            state = torch.load(path, weights_only=True)  # tensors and numbers alone: nothing in the file is executed
+            # tensors and numbers alone: nothing in the file is executed
+            state = torch.load(path, weights_only=True)
             self.module.load_state_dict(state["module"])
             self.rule.load_state_dict(state["rule"])
-            self.values |= {name: [value.numpy() for value in state["values"][name]] for name in self.values}
+            self.values |= {
+                name: [value.numpy() for value in state["values"][name]] for name in self.values
+            }
             self.done = int(state["done"])
-        except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError):
+        except (
+            OSError,
+            EOFError,
+            RuntimeError,
+            KeyError,
+            TypeError,
+            ValueError,
+            pickle.UnpicklingError,
+        ):
             self.module.load_state_dict(before[0])
             self.rule.load_state_dict(before[1])
 
@@ -224,8 +270,16 @@ def _given(module: nn.Module, start: Model) -> Model:
 
 
 def _table(
-    values: Mapping[str, Sequence[Any]], dims: Mapping[str, tuple[str, ...]], schedule: Sequence[int], rate: float
+    values: Mapping[str, Sequence[Any]],
+    dims: Mapping[str, tuple[str, ...]],
+    schedule: Sequence[int],
+    rate: float,
 ) -> xr.Dataset:
     steps = np.asarray(schedule)
-    variables: dict[str, Any] = {name: (("probe", *dims.get(name, ())), np.stack(found)) for name, found in values.items()}
-    return xr.Dataset(variables | {"stopped_at": schedule[-1]}, {"step": ("probe", steps), "time": ("probe", steps * rate)})
+    variables: dict[str, Any] = {
+        name: (("probe", *dims.get(name, ())), np.stack(found)) for name, found in values.items()
+    }
+    return xr.Dataset(
+        variables | {"stopped_at": schedule[-1]},
+        {"step": ("probe", steps), "time": ("probe", steps * rate)},
+    )

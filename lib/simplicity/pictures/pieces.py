@@ -1,8 +1,8 @@
 """A figure cut into its panels and the entries of its legend, so that a narrow page can stack them.
 
 Matplotlib draws one sheet. Cut between the panels, from top to bottom, and shown side by side, the
-pieces are that sheet; where the window is narrow they go below each other, each as large as there is
-room. A figure whose panels cannot be told apart by a vertical cut stays whole.
+pieces are that sheet; where the window is narrow they go below each other, each as large as there
+is room. A figure whose panels cannot be told apart by a vertical cut stays whole.
 """
 
 import re
@@ -17,7 +17,9 @@ PIXELS = 1.2  # of an entry's point: the size of the text beside a figure
 
 
 class Piece(NamedTuple):
-    """A part of the sheet, in points from its upper left corner, and the groups of the SVG that lie in it."""
+    """A part of the sheet, in points from its upper left corner, and the groups of the SVG that lie
+    in it.
+    """
 
     box: Bbox
     groups: tuple[str, ...]
@@ -30,15 +32,28 @@ def inline(figure: Figure, text: str) -> str:
     figure.draw_without_rendering()
     panels, entries = _panels(figure), _entries(figure)
     figure.set_dpi(dpi)
-    blocks = dict(re.findall(r'^(?=  <g id="((?:axes|legend)_\d+)">)(.*?^  </g>\n)', text, re.DOTALL | re.MULTILINE))
-    if len(panels) < 2 or len(figure.legends) > 1 or figure.texts or len(blocks) != len(figure.axes) + len(figure.legends):
+    blocks = dict(
+        re.findall(
+            r'^(?=  <g id="((?:axes|legend)_\d+)">)(.*?^  </g>\n)', text, re.DOTALL | re.MULTILINE
+        )
+    )
+    if (
+        len(panels) < 2
+        or len(figure.legends) > 1
+        or figure.texts
+        or len(blocks) != len(figure.axes) + len(figure.legends)
+    ):
         return text
     defs = "".join(re.findall(r"^ <defs>\n.*?^ </defs>\n", text, re.DOTALL | re.MULTILINE)[-1:])
-    found = [_svg(panel.box, "".join(blocks[name] for name in panel.groups), panel.box.width) for panel in panels]
+    found = [
+        _svg(panel.box, "".join(blocks[name] for name in panel.groups), panel.box.width)
+        for panel in panels
+    ]
     found[0] = found[0].replace("</svg>", defs + "</svg>")
     found += ['<span class="break"></span>'] if entries else []
     name = _name(text)
-    legend = "".join(block for group, block in blocks.items() if group.startswith("legend"))  # panels may have others
+    # panels may have others
+    legend = "".join(block for group, block in blocks.items() if group.startswith("legend"))
     for number, box in enumerate(entries):
         content = f'<g id="{name}">{legend}</g>' if number == 0 else f'<use href="#{name}"/>'
         found.append(_svg(box, content, 0.0))
@@ -46,7 +61,9 @@ def inline(figure: Figure, text: str) -> str:
 
 
 def _name(text: str) -> str:
-    """A name for the legend that no other figure of the page has: clip paths have hashed names already."""
+    """A name for the legend that no other figure of the page has: clip paths have hashed names
+    already.
+    """
     clip = re.search(r'<clipPath id="(\w+)"', text)
     return f"legend-{clip[1] if clip else len(text)}"
 
@@ -54,7 +71,11 @@ def _name(text: str) -> str:
 def _svg(box: Bbox, content: str, grow: float) -> str:
     """A panel grows with its row, an entry of a legend does not."""
     view = " ".join(f"{one:.1f}" for one in (box.x0, box.y0, box.width, box.height))
-    size = f"flex: {grow:.0f} 1 {grow:.0f}px" if grow else f"flex: none; width: {box.width * PIXELS:.0f}px"
+    size = (
+        f"flex: {grow:.0f} 1 {grow:.0f}px"
+        if grow
+        else f"flex: none; width: {box.width * PIXELS:.0f}px"
+    )
     kind = "panel" if grow else "entry"
     return f'<svg class="{kind}" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{view}" style="{size}">\n{content}</svg>'
 
@@ -66,7 +87,9 @@ def _on_sheet(figure: Figure, box: Bbox) -> Bbox:
 
 
 def _panels(figure: Figure) -> list[Piece]:
-    """Groups of axes that no vertical line can be drawn between, from the left, each as high as the highest."""
+    """Groups of axes that no vertical line can be drawn between, from the left, each as high as the
+    highest.
+    """
     boxes = [_on_sheet(figure, axes.get_tightbbox() or axes.bbox) for axes in figure.axes]
     groups: list[tuple[Bbox, list[str]]] = []
     for number in sorted(range(len(boxes)), key=lambda number: boxes[number].x0):
@@ -79,7 +102,9 @@ def _panels(figure: Figure) -> list[Piece]:
     if not groups:
         return []
     bottom = max(box.y1 for box, _ in groups) + ROOM
-    cuts = [(left.x1 + right.x0) / 2 for (left, _), (right, _) in zip(groups, groups[1:], strict=False)]
+    cuts = [
+        (left.x1 + right.x0) / 2 for (left, _), (right, _) in zip(groups, groups[1:], strict=False)
+    ]
     edges = [0.0, *cuts, figure.get_figwidth() * POINTS]
     return [
         Piece(Bbox([[start, 0], [end, bottom]]), tuple(names))

@@ -1,12 +1,14 @@
-"""The frame player: a few panels whose lines, dots and notes change from frame to frame, scrubbed by the reader.
+"""The frame player: a few panels whose lines, dots and notes change from frame to frame, scrubbed
+by the reader.
 
-Python draws the first frame as inline SVG in the page's colours and puts the other frames beside it as data; `player.js` of
-the book swaps them. Without the script (or on paper) the first frame stays, so it has to tell the story. No dependency, the
-same bytes in every build, everything escaped. A notebook outside the book shows the same still, and a PNG where HTML is not
-trusted.
+Python draws the first frame as inline SVG in the page's colours and puts the other frames beside it
+as data; `player.js` of the book swaps them. Without the script (or on paper) the first frame stays,
+so it has to tell the story. No dependency, the same bytes in every build, everything escaped. A
+notebook outside the book shows the same still, and a PNG where HTML is not trusted.
 
-    panel = Panel("loss", xlim=(0, 1), ylim=(0, 1), tracks=(Line("train", [curve_a, curve_b], colour=BLUE),))
-    Player((panel,), labels=("n = 8", "n = 32"), step_name="samples", description="What is to be seen.")
+    panel = Panel("loss", xlim=(0, 1), ylim=(0, 1), tracks=(Line("train", [curve_a, curve_b],
+    colour=BLUE),)) Player((panel,), labels=("n = 8", "n = 32"), step_name="samples",
+    description="What is to be seen.")
 """
 
 import html
@@ -26,13 +28,16 @@ from simplicity.pictures.style import INK
 Array = NDArray[np.floating]
 Ticks = Sequence[tuple[float, str]]
 _IN_A_ROW = 3  # panels of the still picture; more stand in rows of two
-_MARGINS = {"left": 46, "right": 10, "top": 26, "bottom": 40}  # of a panel with axes, in its own units
+# of a panel with axes, in its own units
+_MARGINS = {"left": 46, "right": 10, "top": 26, "bottom": 40}
 _BARE = {"left": 6, "right": 6, "top": 26, "bottom": 6}
 
 
 @dataclass(frozen=True)
 class Line:
-    """A polyline through points (k, 2) in the panel's coordinates, one array for each frame or one for all; NaN breaks it."""
+    """A polyline through points (k, 2) in the panel's coordinates, one array for each frame or one
+    for all; NaN breaks it.
+    """
 
     name: str
     frames: Sequence[Array]
@@ -54,13 +59,20 @@ class Line:
 
     def attributes(self) -> dict[str, Any]:
         dashes = {"stroke-dasharray": self.dashes} if self.dashes else {}
-        look = {"fill": "none", "stroke": _colour(self.colour), "stroke-width": self.width, "opacity": self.opacity}
+        look = {
+            "fill": "none",
+            "stroke": _colour(self.colour),
+            "stroke-width": self.width,
+            "opacity": self.opacity,
+        }
         return {**look, "stroke-linejoin": "round", **dashes}
 
 
 @dataclass(frozen=True)
 class Dots:
-    """Round marks at points (k, 2), as many as each frame likes; `hollow` ones show what lies under them."""
+    """Round marks at points (k, 2), as many as each frame likes; `hollow` ones show what lies under
+    them.
+    """
 
     name: str
     frames: Sequence[Array]
@@ -70,10 +82,15 @@ class Dots:
     hollow: bool = False
 
     def content(self, points: Array) -> str:
-        """One path for all: lines of no length with round ends are discs; circles are two arcs each."""
+        """One path for all: lines of no length with round ends are discs; circles are two arcs
+        each.
+        """
         r = _number(self.radius)
         arcs = (
-            f"a{r} {r} 0 1 1 {_number(2 * self.radius)} 0a{r} {r} 0 1 1 -{_number(2 * self.radius)} 0" if self.hollow else "h0"
+            f"a{r} {r} 0 1 1 {_number(2 * self.radius)} 0a{r} {r} 0 1 1 "
+            f"-{_number(2 * self.radius)} 0"
+            if self.hollow
+            else "h0"
         )
         shift = self.radius if self.hollow else 0.0
         kept = points[np.isfinite(points).all(axis=1)]
@@ -84,7 +101,12 @@ class Dots:
 
     def attributes(self) -> dict[str, Any]:
         width = 1.8 if self.hollow else 2 * self.radius
-        look = {"fill": "none", "stroke": _colour(self.colour), "stroke-width": width, "opacity": self.opacity}
+        look = {
+            "fill": "none",
+            "stroke": _colour(self.colour),
+            "stroke-width": width,
+            "opacity": self.opacity,
+        }
         return {
             **look,
             "style": "stroke-linecap:round",
@@ -103,7 +125,12 @@ class Note:
     name: str = ""
 
     def attributes(self) -> dict[str, Any]:
-        return {"text-anchor": self.anchor, "font-size": self.size, "opacity": self.opacity, "fill": "currentColor"}
+        return {
+            "text-anchor": self.anchor,
+            "font-size": self.size,
+            "opacity": self.opacity,
+            "fill": "currentColor",
+        }
 
 
 Track = Line | Dots | Note
@@ -111,7 +138,9 @@ Track = Line | Dots | Note
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of the player, with linear axes (give logarithms for a log axis) that are drawn only if there are ticks."""
+    """One picture of the player, with linear axes (give logarithms for a log axis) that are drawn
+    only if there are ticks.
+    """
 
     title: str
     xlim: tuple[float, float]
@@ -138,18 +167,38 @@ class Panel:
         return margin["left"], margin["top"], wide, self.height - margin["top"] - margin["bottom"]
 
     def svg(self, first: int) -> str:
-        """The first frame; changing elements carry the index of their values, counted from `first`."""
-        parts = [_text("title", self.title, (self._frame()[0], 16), {"font-size": 14, "fill": "currentColor"}), self._axes()]
+        """The first frame; changing elements carry the index of their values, counted from
+        `first`.
+        """
+        parts = [
+            _text(
+                "title",
+                self.title,
+                (self._frame()[0], 16),
+                {"font-size": 14, "fill": "currentColor"},
+            ),
+            self._axes(),
+        ]
         for track in self.tracks:
             index = {"data-track": first} if len(track.frames) > 1 else {}
             first += len(track.frames) > 1
             if isinstance(track, Note):
-                parts.append(_text(track.name, track.frames[0], self.place(np.array(track.at))[0], track.attributes() | index))
+                parts.append(
+                    _text(
+                        track.name,
+                        track.frames[0],
+                        self.place(np.array(track.at))[0],
+                        track.attributes() | index,
+                    )
+                )
             else:
                 content = track.content(self.place(track.frames[0]))
-                parts.append(f"<path{_attributes({'data-name': track.name, 'd': content, **track.attributes(), **index})}/>")
+                parts.append(
+                    f"<path{_attributes({'data-name': track.name, 'd': content, **track.attributes(), **index})}/>"
+                )
         wide = _number(self.width)
-        # In proportion to its own width, so that panels of a row have one scale; below three quarters of it the row breaks.
+        # In proportion to its own width, so that panels of a row have one scale; below three
+        # quarters of it the row breaks.
         size = f'viewBox="0 0 {wide} {_number(self.height)}" style="flex:{wide} 1 {_number(0.75 * self.width)}px"'
         return f'<svg {size} aria-hidden="true" focusable="false">{"".join(parts)}</svg>'
 
@@ -157,7 +206,9 @@ class Panel:
         """For each changing element its content in every frame."""
         changing = [track for track in self.tracks if len(track.frames) > 1]
         return [
-            list(track.frames) if isinstance(track, Note) else [track.content(self.place(one)) for one in track.frames]
+            list(track.frames)
+            if isinstance(track, Note)
+            else [track.content(self.place(one)) for one in track.frames]
             for track in changing
         ]
 
@@ -167,16 +218,29 @@ class Panel:
         left, top, wide, high = self._frame()
         bottom = top + high
         small = {"font-size": 11, "fill": "currentColor"}
-        parts = [f'<path d="M{left} {top}V{bottom}H{left + wide}" fill="none" stroke="currentColor" stroke-width="0.8"/>']
+        parts = [
+            f'<path d="M{left} {top}V{bottom}H{left + wide}" fill="none" stroke="currentColor" stroke-width="0.8"/>'
+        ]
         for value, label in self.xticks:
             x = self.place(np.array([[value, self.ylim[0]]]))[0, 0]
-            parts.append(f'<path d="M{_number(x)} {bottom}v4" stroke="currentColor" stroke-width="0.8"/>')
+            parts.append(
+                f'<path d="M{_number(x)} {bottom}v4" stroke="currentColor" stroke-width="0.8"/>'
+            )
             parts.append(_text("", label, (x, bottom + 15), {**small, "text-anchor": "middle"}))
         for value, label in self.yticks:
             y = self.place(np.array([[self.xlim[0], value]]))[0, 1]
-            parts.append(f'<path d="M{left} {_number(y)}h-4" stroke="currentColor" stroke-width="0.8"/>')
+            parts.append(
+                f'<path d="M{left} {_number(y)}h-4" stroke="currentColor" stroke-width="0.8"/>'
+            )
             parts.append(_text("", label, (left - 6, y + 4), {**small, "text-anchor": "end"}))
-        parts.append(_text("", self.xlabel, (left + wide, bottom + 32), {**small, "font-size": 12, "text-anchor": "end"}))
+        parts.append(
+            _text(
+                "",
+                self.xlabel,
+                (left + wide, bottom + 32),
+                {**small, "font-size": 12, "text-anchor": "end"},
+            )
+        )
         middle = top + high / 2
         turned = {"transform": f"rotate(-90 11 {_number(middle)})", "text-anchor": "middle"}
         parts.append(_text("", self.ylabel, (11, middle), {**small, "font-size": 12, **turned}))
@@ -185,7 +249,9 @@ class Panel:
 
 @dataclass(frozen=True)
 class Player:
-    """Panels side by side (one below the other in a narrow window) over the same frames; displays itself in a notebook."""
+    """Panels side by side (one below the other in a narrow window) over the same frames; displays
+    itself in a notebook.
+    """
 
     panels: Sequence[Panel]
     labels: Sequence[str]
@@ -197,17 +263,27 @@ class Player:
         for panel in self.panels:
             for track in panel.tracks:
                 if len(track.frames) not in (1, len(self.labels)):
-                    raise ValueError(f"{track.name or 'a note'}: {len(track.frames)} frames for {len(self.labels)} labels")
+                    raise ValueError(
+                        f"{track.name or 'a note'}: {len(track.frames)} frames for "
+                        f"{len(self.labels)} labels"
+                    )
 
     def html(self) -> str:
-        """The figure: drawings, controls (shown by the script), a legend, and all frames as data."""
+        """The figure: drawings, controls (shown by the script), a legend, and all frames as
+        data.
+        """
         drawings: list[str] = []
         values: list[list[str]] = []
         for panel in self.panels:
             drawings.append(panel.svg(len(values)))
             values += panel.values()
-        data = json.dumps({"labels": list(self.labels), "values": values}, ensure_ascii=False, separators=(",", ":"))
-        for sign, code in (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e")):  # nothing in it can end the script
+        data = json.dumps(
+            {"labels": list(self.labels), "values": values},
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
+        # nothing in it can end the script
+        for sign, code in (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e")):
             data = data.replace(sign, code)
         label, step = (html.escape(text, quote=True) for text in (self.description, self.step_name))
         last = len(self.labels) - 1
@@ -226,7 +302,9 @@ class Player:
             for track in panel.tracks:
                 if track.name and not isinstance(track, Note):
                     named.setdefault(track.name, track)
-        entries = "".join(f"<li>{_swatch(track)}{html.escape(name)}</li>" for name, track in named.items())
+        entries = "".join(
+            f"<li>{_swatch(track)}{html.escape(name)}</li>" for name, track in named.items()
+        )
         return f'<ul class="legend">{entries}</ul>' if entries else ""
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
@@ -244,12 +322,20 @@ class Player:
                 _paint(panel, ax)
             figure.suptitle(self.labels[0])
             picture = io.BytesIO()
-            figure.savefig(picture, format="png", dpi=110, transparent=False, metadata={"Software": None})
+            figure.savefig(
+                picture, format="png", dpi=110, transparent=False, metadata={"Software": None}
+            )
         return style.smaller(picture)
 
 
 def _paint(panel: Panel, ax: Any) -> None:
-    ax.set(title=panel.title, xlim=panel.xlim, ylim=panel.ylim, xlabel=panel.xlabel, ylabel=panel.ylabel)
+    ax.set(
+        title=panel.title,
+        xlim=panel.xlim,
+        ylim=panel.ylim,
+        xlabel=panel.xlabel,
+        ylabel=panel.ylabel,
+    )
     _, _, wide, high = panel._frame()
     ax.set_box_aspect(high / wide)
     ax.set_xticks(*_split(panel.xticks))
@@ -267,7 +353,14 @@ def _paint(panel: Panel, ax: Any) -> None:
             ax.plot(*points.T, style, color=track.colour, lw=track.width, alpha=track.opacity)
         else:
             face = "none" if track.hollow else track.colour
-            ax.scatter(*points.T, s=track.radius**2, facecolors=face, edgecolors=track.colour, alpha=track.opacity, zorder=3)
+            ax.scatter(
+                *points.T,
+                s=track.radius**2,
+                facecolors=face,
+                edgecolors=track.colour,
+                alpha=track.opacity,
+                zorder=3,
+            )
 
 
 def _split(ticks: Ticks) -> tuple[list[float], list[str]]:
@@ -292,7 +385,11 @@ def _text(name: str, text: str, at: Sequence[float] | Array, attributes: dict[st
 
 
 def _attributes(given: dict[str, Any]) -> str:
-    return "".join(f' {name}="{html.escape(str(value), quote=True)}"' for name, value in given.items() if value != "")
+    return "".join(
+        f' {name}="{html.escape(str(value), quote=True)}"'
+        for name, value in given.items()
+        if value != ""
+    )
 
 
 def _colour(colour: str) -> str:
@@ -300,5 +397,7 @@ def _colour(colour: str) -> str:
 
 
 def _number(value: float) -> str:
-    """One digit after the point, which is a tenth of a pixel or less; no trailing zero, no minus zero."""
+    """One digit after the point, which is a tenth of a pixel or less; no trailing zero, no minus
+    zero.
+    """
     return f"{round(float(value), 1) + 0.0:.1f}".removesuffix(".0")

@@ -1,7 +1,9 @@
-"""House style: figures as inline SVG that follow the page's colours in light and in dark, and a PNG for other readers.
+"""House style: figures as inline SVG that follow the page's colours in light and in dark, and a PNG
+for other readers.
 
-Text stays text (searchable, in the page's own font), ink is the page's text colour, data colours are mid-tones that read on
-white and on near-black. The same figure has the same bytes in every build.
+Text stays text (searchable, in the page's own font), ink is the page's text colour, data colours
+are mid-tones that read on white and on near-black. The same figure has the same bytes in every
+build.
 """
 
 import contextlib
@@ -26,7 +28,8 @@ Array = NDArray[np.floating]
 BLUE, ORANGE, GREEN, PURPLE, RED = "#3d85c6", "#d97b1f", "#2e9e6b", "#8e6fc9", "#d0504f"
 INK = "#010203"  # stands for the page's text colour in the SVG, and is black to the eye in the PNG
 FAINT = 0.25  # opacity of helper lines
-DOTS, DOT_SIZE, DOT_OPACITY = "seed-dots", 2.6, 0.4  # thousands of small marks, drawn as one path each
+# thousands of small marks, drawn as one path each
+DOTS, DOT_SIZE, DOT_OPACITY = "seed-dots", 2.6, 0.4
 _COLOURS = 128  # of the PNG; a figure has a dozen and their blends
 
 _SETTINGS: Any = {
@@ -54,7 +57,9 @@ _SETTINGS: Any = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A finished figure with its description for those who do not see it; displays itself in a notebook."""
+    """A finished figure with its description for those who do not see it; displays itself in a
+    notebook.
+    """
 
     svg: str
     png: bytes
@@ -80,7 +85,9 @@ def _house_style() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def axes(columns: int = 1, *, height: float = 3.2, width: float = 7.4, **options: Any) -> Iterator[tuple[Figure, Any]]:
+def axes(
+    columns: int = 1, *, height: float = 3.2, width: float = 7.4, **options: Any
+) -> Iterator[tuple[Figure, Any]]:
     """A figure in the house style with a row of axes; nothing global is changed outside."""
     with _house_style():
         figure = Figure(figsize=(width, height))
@@ -93,7 +100,9 @@ def finish(figure: Figure, description: str) -> Picture:
         vector, bitmap = io.StringIO(), io.BytesIO()
         figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None})
         text = pieces.inline(figure, vector.getvalue())
-        figure.savefig(bitmap, format="png", dpi=110, transparent=False, metadata={"Software": None})
+        figure.savefig(
+            bitmap, format="png", dpi=110, transparent=False, metadata={"Software": None}
+        )
     return Picture(_inline(text), smaller(bitmap), description)
 
 
@@ -110,7 +119,8 @@ def _inline(text: str) -> str:
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # Matplotlib's rule for `*` would reach the whole page; on the root element it is inherited by the figure alone.
+    # Matplotlib's rule for `*` would reach the whole page; on the root element it is inherited by
+    # the figure alone.
     svg = re.sub(r"<defs>\s*<style[^>]*>[^<]*</style>\s*</defs>", "", svg)
     svg = svg.replace("<svg", '<svg stroke-linejoin="round" stroke-linecap="butt"')
     svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
@@ -118,13 +128,17 @@ def _inline(text: str) -> str:
     dots = rf'<g id="{DOTS}">\s*(<defs>.*?</defs>)?\s*<g (clip-path="[^"]*")>(.*?)</g>\s*</g>'
     svg = re.sub(dots, _one_path, svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<[^>]*>", _shorten, svg)  # in tags only: what stands between them is text to read
+    # in tags only: what stands between them is text to read
+    svg = re.sub(r"<[^>]*>", _shorten, svg)
     return re.sub(r"\n\s*", "\n", svg.replace(INK, "currentColor"))
 
 
 def _one_path(group: re.Match[str]) -> str:
-    """Marks of one colour as the round ends of strokes without length: 15 bytes a mark in place of 120."""
-    shared, clip, marks = group[1] or "", group[2], group[3]  # a mark's shape may serve later series as well
+    """Marks of one colour as the round ends of strokes without length: 15 bytes a mark in place of
+    120.
+    """
+    # a mark's shape may serve later series as well
+    shared, clip, marks = group[1] or "", group[2], group[3]
     places = re.findall(r'<use [^>]*x="([^"]*)" y="([^"]*)"', marks)
     colour = re.search(r"fill: (#\w+)", marks)
     if not places or colour is None:
@@ -135,10 +149,14 @@ def _one_path(group: re.Match[str]) -> str:
 
 
 def _shorten(tag: re.Match[str]) -> str:
-    """Coordinates to tenths of a point, no turn by nothing, and no names that nothing refers to (`line2d_7`)."""
-    if tag[0].startswith("<image"):  # its transform scales pixels to points, and a tenth off is a picture beside its frame
+    """Coordinates to tenths of a point, no turn by nothing, and no names that nothing refers to
+    (`line2d_7`).
+    """
+    # its transform scales pixels to points, and a tenth off is a picture beside its frame
+    if tag[0].startswith("<image"):
         return tag[0]
-    text = re.sub(r"-?0\.\d{3,}", lambda number: f"{float(number[0]):.2f}", tag[0])  # an opacity of 0.25 stays
+    # an opacity of 0.25 stays
+    text = re.sub(r"-?0\.\d{3,}", lambda number: f"{float(number[0]):.2f}", tag[0])
     text = re.sub(r"-?[1-9]\d*\.\d{2,}", lambda number: f"{float(number[0]):.1f}", text)
     text = re.sub(r' transform="rotate\(-?0 [^"]*"| id="[A-Za-z][\w.]*_\d+"', "", text)
     return text.replace("; ", ";").replace(": ", ":")
@@ -147,4 +165,6 @@ def _shorten(tag: re.Match[str]) -> str:
 def joined(pieces: Sequence[Array]) -> Array:
     """Pieces (k, 2) one after another with a NaN after each, as one broken line."""
     gap = np.full((1, 2), np.nan)
-    return np.concatenate([part for piece in pieces for part in (piece.reshape(-1, 2), gap)] or [gap])
+    return np.concatenate(
+        [part for piece in pieces for part in (piece.reshape(-1, 2), gap)] or [gap]
+    )

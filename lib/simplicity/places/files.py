@@ -1,7 +1,8 @@
-"""Every file that the project writes, and text on the standard streams: whole, in UTF-8, and nobody else's.
+"""Every file that the project writes, and text on the standard streams: whole, in UTF-8, and nobody
+else's.
 
-A regular file appears whole or not at all: a temporary file beside it is synced and renamed over it. What a path leads to
-decides what happens:
+A regular file appears whole or not at all: a temporary file beside it is synced and renamed over
+it. What a path leads to decides what happens:
 
     nothing, a regular file    replaced as one; a new file's mode follows the umask, an old file keeps its mode and owner
     a symbolic link            the file that the link points to is replaced, the link stays
@@ -10,8 +11,9 @@ decides what happens:
     a folder                   refused
     a write-protected file     refused, as a shell refuses it
 
-Where the folder forbids a rename and the file itself may be written (another user's folder, a single file mounted into a
-container), the content is written in place; only there can a reader see a part.
+Where the folder forbids a rename and the file itself may be written (another user's folder, a
+single file mounted into a container), the content is written in place; only there can a reader see
+a part.
 """
 
 import codecs
@@ -47,18 +49,26 @@ def write(path: Path, content: bytes) -> None:
     try:
         _write(Path(path), content)
     except OSError as reason:
-        raise Stopped(f"cannot write {path}: {_said(reason)}; what was finished stays readable") from None
+        raise Stopped(
+            f"cannot write {path}: {_said(reason)}; what was finished stays readable"
+        ) from None
     except ValueError as reason:  # a null character in the path
-        raise Stopped(f"cannot write {path!r}: {reason}, allowed a path that the system takes") from None
+        raise Stopped(
+            f"cannot write {path!r}: {reason}, allowed a path that the system takes"
+        ) from None
 
 
 def write_text(path: Path, text: str) -> None:
-    """The same for text: UTF-8, lines as they are. What no encoding has (half a surrogate pair) is written as its code."""
+    """The same for text: UTF-8, lines as they are. What no encoding has (half a surrogate pair) is
+    written as its code.
+    """
     write(path, text.encode("utf-8", "backslashreplace"))
 
 
 def refusal(path: Path) -> str:
-    """Why `write` would fail today, in a few words; empty where it would not. Nothing is left behind or changed."""
+    """Why `write` would fail today, in a few words; empty where it would not. Nothing is left
+    behind or changed.
+    """
     try:
         if _descriptor(path) is not None:
             return ""
@@ -80,7 +90,9 @@ def refusal(path: Path) -> str:
 
 
 def is_regular(path: Path) -> bool:
-    """Would `write` make or replace a regular file there? Not where a device, a pipe or a folder is."""
+    """Would `write` make or replace a regular file there? Not where a device, a pipe or a folder
+    is.
+    """
     return _descriptor(path) is None and _kind(path) in ("nothing", "file")
 
 
@@ -95,10 +107,11 @@ def same(one: Path, other: Path) -> bool:
 
 
 def use_utf8() -> None:
-    """Standard streams never fail at a character: UTF-8 into files and pipes, codes such as \\u03c4 on a poorer terminal.
+    """Standard streams never fail at a character: UTF-8 into files and pipes, codes such as \\u03c4
+    on a poorer terminal.
 
-    Python's own choice there is the locale's encoding, and an error in the middle of a table. An encoding that the user
-    has named (PYTHONIOENCODING) stays.
+    Python's own choice there is the locale's encoding, and an error in the middle of a table. An
+    encoding that the user has named (PYTHONIOENCODING) stays.
     """
     codecs.register_error(_KEPT, _kept)
     for name in ("stdout", "stderr"):
@@ -112,7 +125,9 @@ def use_utf8() -> None:
 
 
 def _kept(error: UnicodeError) -> tuple[str | bytes, int]:
-    """For a character that the encoding lacks: a byte of a file's name as it came, anything else as its code."""
+    """For a character that the encoding lacks: a byte of a file's name as it came, anything else as
+    its code.
+    """
     if not isinstance(error, UnicodeEncodeError):
         raise error
     one = error.object[error.start]
@@ -124,34 +139,56 @@ def _kept(error: UnicodeError) -> tuple[str | bytes, int]:
 class Together:
     """Files that a run writes beside its main one, such as the tables of curves beside a table.
 
-    A hidden list beside the main file tells the next run into the same place which files the run before it wrote, so that
-    these go and no other: a file is ours where the list has its name and its content. `plan` says the names before
-    anything is written (a run may be killed half way), `finish` what was written in the end.
+    A hidden list beside the main file tells the next run into the same place which files the run
+    before it wrote, so that these go and no other: a file is ours where the list has its name and
+    its content. `plan` says the names before anything is written (a run may be killed half way),
+    `finish` what was written in the end.
     """
 
     def __init__(self, main: Path) -> None:
         self.folder = main.parent
-        name = main.name if len(os.fsencode(main.name)) < 240 else hashlib.sha256(os.fsencode(main.name)).hexdigest()
+        name = (
+            main.name
+            if len(os.fsencode(main.name)) < 240
+            else hashlib.sha256(os.fsencode(main.name)).hexdigest()
+        )
         self._list = main.with_name(f".{name}.files")
         self._before: dict[str, str | None] = self._read()
 
     def plan(self, names: Iterable[str]) -> None:
-        """These files will be written. One that is there already and is not ours is ours only once it was written."""
-        ours = {name: None for name in names if self._is_ours(name) or not os.path.lexists(self.folder / name)}
+        """These files will be written. One that is there already and is not ours is ours only once
+        it was written.
+        """
+        ours = {
+            name: None
+            for name in names
+            if self._is_ours(name) or not os.path.lexists(self.folder / name)
+        }
         self._before |= ours
         self._save(self._before)
 
     def finish(self, names: Iterable[str]) -> list[Path]:
-        """These files were written: remove what an earlier run wrote beside them; the paths of what was removed."""
-        now = {name: digest for name in names if (digest := _digest(self.folder / name)) is not None}
+        """These files were written: remove what an earlier run wrote beside them; the paths of what
+        was removed.
+        """
+        now = {
+            name: digest for name in names if (digest := _digest(self.folder / name)) is not None
+        }
         removed = []
         for name in self._before:
             if name not in now and (self.folder / name).is_file() and self._is_ours(name):
-                with contextlib.suppress(OSError):  # such as a folder that has become read-only: it stays listed
+                # such as a folder that has become read-only: it stays listed
+                with contextlib.suppress(OSError):
                     (self.folder / name).unlink()
                     removed.append(self.folder / name)
-        kept = {name: digest for name, digest in self._before.items() if name not in now and self._is_ours(name)}
-        self._save({name: digest for name, digest in kept.items() if (self.folder / name).is_file()} | now)
+        kept = {
+            name: digest
+            for name, digest in self._before.items()
+            if name not in now and self._is_ours(name)
+        }
+        self._save(
+            {name: digest for name, digest in kept.items() if (self.folder / name).is_file()} | now
+        )
         return removed
 
     def _is_ours(self, name: str) -> bool:
@@ -163,21 +200,34 @@ class Together:
     def _read(self) -> dict[str, str | None]:
         try:
             found = json.loads(self._list.read_text("utf-8"))["files"]
-            return {name: digest for name, digest in found.items() if _is_plain(name) and isinstance(digest, str | None)}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none, or not one of ours
+            return {
+                name: digest
+                for name, digest in found.items()
+                if _is_plain(name) and isinstance(digest, str | None)
+            }
+        # none, or not one of ours
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
     def _save(self, files: Mapping[str, str | None]) -> None:
         if files:
             about = "written by simplicity; the next run into this place removes those that it does not write again"
-            write_text(self._list, json.dumps({"about": about, "files": dict(files)}, indent=1, sort_keys=True) + "\n")
+            write_text(
+                self._list,
+                json.dumps({"about": about, "files": dict(files)}, indent=1, sort_keys=True) + "\n",
+            )
         else:
             self._list.unlink(missing_ok=True)
 
 
 def _is_plain(name: object) -> bool:
     """A name in the folder itself: a list that somebody has changed cannot lead elsewhere."""
-    return isinstance(name, str) and name not in ("", ".", "..") and "/" not in name and "\0" not in name
+    return (
+        isinstance(name, str)
+        and name not in ("", ".", "..")
+        and "/" not in name
+        and "\0" not in name
+    )
 
 
 def _digest(path: Path) -> str | None:
@@ -197,7 +247,8 @@ def _write(path: Path, content: bytes) -> None:
     if kind == "folder":
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
     if kind == "special":
-        handle = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)  # a pipe waits for its reader
+        # a pipe waits for its reader
+        handle = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
         try:
             _all(handle, content)
         finally:
@@ -217,7 +268,8 @@ def _write(path: Path, content: bytes) -> None:
 
 def _replace(target: Path, content: bytes, old: os.stat_result | None) -> None:
     temporary = target.parent / f"{PART}{secrets.token_hex(8)}"
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)  # less the umask
+    # less the umask
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -234,7 +286,9 @@ def _replace(target: Path, content: bytes, old: os.stat_result | None) -> None:
 
 
 def _keep_owner(temporary: Path, old: os.stat_result) -> None:
-    """As far as the user may: root can keep another's file that one's, a member of a group can keep the group."""
+    """As far as the user may: root can keep another's file that one's, a member of a group can keep
+    the group.
+    """
     new = os.stat(temporary)
     for owner, group in ((old.st_uid, -1), (-1, old.st_gid)):
         if (owner, group) not in ((new.st_uid, -1), (-1, new.st_gid)):
@@ -251,9 +305,12 @@ def _in_place(target: Path, content: bytes) -> None:
 
 
 def _into_descriptor(number: int, path: Path, content: bytes) -> None:
-    """Into what is open already: to open it anew would start at the beginning of a file that others write to."""
+    """Into what is open already: to open it anew would start at the beginning of a file that others
+    write to.
+    """
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, ValueError, OSError):  # what was printed before comes before
+        # what was printed before comes before
+        with contextlib.suppress(AttributeError, ValueError, OSError):
             stream.flush()
     _all(number, content)
 
@@ -289,7 +346,9 @@ def _target(path: Path) -> Path:
 
 
 def _descriptor(path: Path) -> int | None:
-    """The number of this process's descriptor that a path such as /dev/stdout or /dev/fd/63 stands for."""
+    """The number of this process's descriptor that a path such as /dev/stdout or /dev/fd/63 stands
+    for.
+    """
     current = os.path.abspath(path)
     for _ in range(_MOST_LINKS):
         folder, name = os.path.split(current)
@@ -312,7 +371,9 @@ def folder(text: str) -> Path:
     path = Path(text)
     try:
         if os.path.lexists(path) and not path.is_dir():
-            raise Problem(f"output: got {path}, which is no folder, allowed one that is new or there")
+            raise Problem(
+                f"output: got {path}, which is no folder, allowed one that is new or there"
+            )
         nearest = path
         while not nearest.exists() and nearest != nearest.parent:
             nearest = nearest.parent

@@ -13,7 +13,10 @@ def root() -> Path:
     """The checkout that this package was installed from (editable), or a one-line `Problem`."""
     top = PACKAGE.parents[1]
     if not (top / "_toc.yml").is_file() or not (top / "book").is_dir():
-        raise Problem(f"book: {top} is not a checkout of the companion, install it with `pip install -e .` from one")
+        raise Problem(
+            f"book: {top} is not a checkout of the companion, install it with `pip install -e .` "
+            "from one"
+        )
     return top
 
 
@@ -27,7 +30,9 @@ def results() -> Path:
 
 
 def cache() -> Path:
-    """The user's own cache folder; a temporary one for a user without a home, as in many containers."""
+    """The user's own cache folder; a temporary one for a user without a home, as in many
+    containers.
+    """
     from platformdirs import user_cache_path
 
     try:

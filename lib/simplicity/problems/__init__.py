@@ -1,4 +1,6 @@
-"""The one error that wrong input ends in, told in a line: what it is about, what was given, what is allowed."""
+"""The one error that wrong input ends in, told in a line: what it is about, what was given, what is
+allowed.
+"""
 
 import difflib
 from collections.abc import Iterable
@@ -15,7 +17,9 @@ class Problem(ValueError):
 
 
 class Stopped(Problem):
-    """A run that something outside ended (a full disk, a lost cluster), told in one line; what was finished is kept."""
+    """A run that something outside ended (a full disk, a lost cluster), told in one line; what was
+    finished is kept.
+    """
 
 
 def unknown(what: str, got: str, allowed: Iterable[str]) -> str:

@@ -1,8 +1,8 @@
 """What public engines and measures ask of their input: looked at once, before anything is computed.
 
-Every function raises `problems.Problem`, one sentence of what, got and allowed. Where nothing had to be
-changed, what comes back is the input itself, so that a look changes no bit of a result. What costs more
-than a look at shapes says so; measures that probes call many times look at shapes alone.
+Every function raises `problems.Problem`, one sentence of what, got and allowed. Where nothing had
+to be changed, what comes back is the input itself, so that a look changes no bit of a result. What
+costs more than a look at shapes says so; measures that probes call many times look at shapes alone.
 """
 
 import functools
@@ -32,10 +32,10 @@ _KEPT = (np.dtype(np.float32), np.dtype(np.float64))
 def arrays(**given: Given) -> list[NDArray[Any]]:
     """The arrays of numbers, each given with its shape: `x, y = arrays(x=(x, "n d"), y=(y, "n"))`.
 
-    A lower-case letter is a size of at least 1, an upper-case one may be 0. A letter is the same size
-    wherever it comes again, and `n+1` is one more. A number is that size, and `...` any axes.
-    Lists, whole numbers and other precisions than float32 and
-    float64 become float64. O(1) for arrays of these two.
+    A lower-case letter is a size of at least 1, an upper-case one may be 0. A letter is the same
+    size wherever it comes again, and `n+1` is one more. A number is that size, and `...` any axes.
+    Lists, whole numbers and other precisions than float32 and float64 become float64. O(1) for
+    arrays of these two.
     """
     return _fitting(given, _number_array)
 
@@ -72,7 +72,9 @@ def pair(given: Any) -> tuple[Any, Any]:
     try:
         a, w = given
     except (TypeError, ValueError):
-        raise Problem(f"network: got {_seen(given)}, allowed a pair of a (m,) and w (m, d)") from None
+        raise Problem(
+            f"network: got {_seen(given)}, allowed a pair of a (m,) and w (m, d)"
+        ) from None
     return a, w
 
 
@@ -84,7 +86,9 @@ def layers(given: Any, inputs: int | None = None, *, finite: bool = False) -> La
     try:
         weights, biases = (tuple(part) for part in given)
     except (TypeError, ValueError):
-        raise Problem(f"network: got {_seen(given)}, allowed a pair of weights and biases") from None
+        raise Problem(
+            f"network: got {_seen(given)}, allowed a pair of weights and biases"
+        ) from None
     if not weights or len(weights) != len(biases):
         got = f"{len(weights)} weights and {len(biases)} biases"
         raise Problem(f"network: got {got}, allowed as many of both, at least one")
@@ -128,14 +132,21 @@ def same(**given: Any) -> list[NDArray[Any]]:
     shaped = [(name, array) for name, array in zip(given, found, strict=True) if array.ndim]
     for name, array in shaped[1:]:
         if array.shape != shaped[0][1].shape:
-            raise Problem(f"{name}: got shape {array.shape}, allowed {shaped[0][1].shape} as {shaped[0][0]}")
-    return [array if array.ndim else value for array, value in zip(found, given.values(), strict=True)]
+            raise Problem(
+                f"{name}: got shape {array.shape}, allowed {shaped[0][1].shape} as {shaped[0][0]}"
+            )
+    return [
+        array if array.ndim else value for array, value in zip(found, given.values(), strict=True)
+    ]
 
 
 def outputs(output: Any, target: Any) -> None:
     """Outputs and targets have one shape, so that none is repeated. O(1), of tensors too."""
     if tuple(output.shape) != tuple(target.shape):
-        raise Problem(f"outputs: got shape {tuple(output.shape)}, allowed {tuple(target.shape)} as the targets")
+        raise Problem(
+            f"outputs: got shape {tuple(output.shape)}, allowed {tuple(target.shape)} as the "
+            "targets"
+        )
 
 
 def columns(x: NDArray[Any], count: int) -> None:
@@ -197,7 +208,10 @@ def patterns(name: str, given: Any, count: int | None = None) -> None:
     kinds = {getattr(getattr(layer, "dtype", None), "kind", "") for layer in given}
     flat = any(len(shape) != 2 for shape in shapes)
     if not shapes or flat or kinds != {"b"} or len({shape[0] for shape in shapes}) != 1:
-        raise Problem(f"{name}: got shapes {shown(shapes)}, allowed layers (n, n_l) of truth values for the same n inputs")
+        raise Problem(
+            f"{name}: got shapes {shown(shapes)}, allowed layers (n, n_l) of truth values for the "
+            "same n inputs"
+        )
     if count is not None and len(shapes) != count:
         raise Problem(f"{name}: got {len(shapes)} layers, allowed {count}")
 
@@ -215,8 +229,15 @@ def number(
     below: float = math.inf,
 ) -> None:
     """A finite number from `low` to `high`, both included, `above` and `below`, both excluded."""
-    if not _is_number(value) or not math.isfinite(value) or not (low <= value <= high and above < value < below):
-        raise Problem(f"{name}: got {shown(value)}, allowed {_interval('a finite number', low, high, above, below)}")
+    if (
+        not _is_number(value)
+        or not math.isfinite(value)
+        or not (low <= value <= high and above < value < below)
+    ):
+        raise Problem(
+            f"{name}: got {shown(value)}, allowed "
+            f"{_interval('a finite number', low, high, above, below)}"
+        )
 
 
 def numbers(name: str, values: Any, **bounds: float) -> None:
@@ -254,7 +275,10 @@ def steps_of_windows(value: Any, count: int) -> None:
     if np.asarray(value).dtype.kind == "b":
         raise Problem(f"step_size: got {shown(value)}, allowed a finite number, above 0")
     if array.shape not in ((), (count,)):
-        raise Problem(f"step_size: got shape {array.shape}, allowed one number or one for each of {count} windows")
+        raise Problem(
+            f"step_size: got shape {array.shape}, allowed one number or one for each of {count} "
+            "windows"
+        )
     if array.size:
         numbers("step_size", array, above=0)
 
@@ -264,14 +288,22 @@ def shares(**given: Any) -> None:
     for name, value in given.items():
         array = _number_array(name, value)
         if ((array < -_ROUNDING) | (array > 1 + _ROUNDING)).any():
-            raise Problem(f"{name}: got {np.nanmin(array):g} to {np.nanmax(array):g}, allowed 0 to 1")
+            raise Problem(
+                f"{name}: got {np.nanmin(array):g} to {np.nanmax(array):g}, allowed 0 to 1"
+            )
 
 
 def whole(name: str, value: Any, low: int, high: float = math.inf) -> None:
     """A whole number from `low` to `high`; 2.0 is not one, since it may be no index."""
-    fine = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_)) and low <= value <= high
+    fine = (
+        isinstance(value, (int, np.integer))
+        and not isinstance(value, (bool, np.bool_))
+        and low <= value <= high
+    )
     if not fine:
-        raise Problem(f"{name}: got {shown(value)}, allowed {_interval('a whole number', low, high)}")
+        raise Problem(
+            f"{name}: got {shown(value)}, allowed {_interval('a whole number', low, high)}"
+        )
 
 
 def choice(name: str, value: Any, allowed: Iterable[str]) -> None:
@@ -303,12 +335,17 @@ def schedule(
     if found is None or wrong:
         order = "each larger than the one before" if strict else "none below the one before"
         some = "" if empty else ", at least one"
-        raise Problem(f"{name}: got {shown(given)}, allowed {_interval('whole numbers', 0, last)}, {order}{some}")
+        raise Problem(
+            f"{name}: got {shown(given)}, allowed {_interval('whole numbers', 0, last)}, "
+            f"{order}{some}"
+        )
     return found
 
 
 def descent(step_size: Any, given: Any, looks: Any) -> tuple[int, ...]:
-    """Step size, schedule and probes of a full-batch run; the schedule comes back in plain numbers."""
+    """Step size, schedule and probes of a full-batch run; the schedule comes back in plain
+    numbers.
+    """
     step(step_size)
     probes(looks, taken=("step", "time", "probe", "stopped_at", "force", "plain_steps"))
     return schedule(given)
@@ -331,19 +368,25 @@ def single_samples(
     order = indices("order", order, len(x))
     steps = len(order) // batch
     if len(order) % batch or steps % window:
-        raise Problem(f"order: got {len(order)} samples, allowed whole windows of {window} steps of {batch}")
+        raise Problem(
+            f"order: got {len(order)} samples, allowed whole windows of {window} steps of {batch}"
+        )
     steps_of_windows(step_size, steps // window)
     probes(looks or {}, dims, taken=("step", "probe_step", "window", "probe", "sample", "neuron"))
     return order, schedule(given, last=steps // window, strict=True, empty=True)
 
 
-def probes(given: Any, dims: Any = None, taken: Iterable[str] = ("step", "time", "stopped_at", "probe")) -> None:
+def probes(
+    given: Any, dims: Any = None, taken: Iterable[str] = ("step", "time", "stopped_at", "probe")
+) -> None:
     """Functions by name; `dims` speaks of them alone where there are any; no name is taken."""
     if not isinstance(given, Mapping) or not all(callable(one) for one in given.values()):
         raise Problem(f"probes: got {shown(given)}, allowed functions by name")
     for name in given:
         if name in set(taken):
-            raise Problem(f"probes: got the name {shown(name)}, allowed others, since the result has it")
+            raise Problem(
+                f"probes: got the name {shown(name)}, allowed others, since the result has it"
+            )
     for name in (dims or {}) if given else {}:
         if name not in given:
             raise Problem(unknown("probe in dims", name, given))
@@ -366,14 +409,19 @@ def sizes(name: str, given: Any, least: int = 1) -> None:
 def generator(rng: Any, name: str = "rng") -> None:
     """NumPy's generator of random numbers: a seed is none."""
     if not isinstance(rng, Generator):
-        raise Problem(f"{name}: got {shown(rng)}, allowed a numpy.random.Generator, such as default_rng(seed)")
+        raise Problem(
+            f"{name}: got {shown(rng)}, allowed a numpy.random.Generator, such as default_rng(seed)"
+        )
 
 
 def minibatches(batch: Any, rng: Any, n: int) -> None:
     """The size of a minibatch, 0 for all samples, and the generator that smaller ones need."""
     whole("batch", batch, 0)
     if 0 < batch < n and rng is None:
-        raise Problem(f"rng: got none, allowed a numpy.random.Generator: minibatches of {batch} need their own generator")
+        raise Problem(
+            f"rng: got none, allowed a numpy.random.Generator: minibatches of {batch} need their "
+            "own generator"
+        )
     if rng is not None:
         generator(rng)
 
@@ -386,7 +434,10 @@ def module(given: Any, *, trained: bool = True) -> None:
     if not parameters:
         raise Problem("module: got one without parameters, allowed at least one parameter")
     if trained and not any(one.requires_grad for one in parameters):
-        raise Problem("module: got parameters none of which requires a gradient, allowed at least one that does")
+        raise Problem(
+            "module: got parameters none of which requires a gradient, allowed at least one that "
+            "does"
+        )
 
 
 # --- behind the doors
@@ -433,10 +484,21 @@ def _fit(name: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: Sizes)
 def _shape_text(name: str, axes: tuple[str, ...], sizes: Sizes) -> str:
     text = f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
     letters = {axis.partition("+")[0] for axis in axes if not axis.isdigit()}
-    known = [f"{letter} = {sizes[letter][0]} as in {sizes[letter][1]}" for letter in sorted(letters & sizes.keys())]
+    known = [
+        f"{letter} = {sizes[letter][0]} as in {sizes[letter][1]}"
+        for letter in sorted(letters & sizes.keys())
+    ]
     known = [one for one in known if not one.endswith(f" as in {name}")]
-    least = [f"{letter} at least 1" for letter in sorted(letters) if letter.islower() and letter not in sizes]
-    least += [f"{a} at least 1" for a in sorted(letters & sizes.keys()) if a.islower() and sizes[a][1] == name]
+    least = [
+        f"{letter} at least 1"
+        for letter in sorted(letters)
+        if letter.islower() and letter not in sizes
+    ]
+    least += [
+        f"{a} at least 1"
+        for a in sorted(letters & sizes.keys())
+        if a.islower() and sizes[a][1] == name
+    ]
     about = known or least
     return f"{text} with {', '.join(about)}" if about else text
 
@@ -446,7 +508,9 @@ def _plain_array(name: str, value: Any) -> NDArray[Any]:
     if type(value) is np.ndarray:
         return value
     if getattr(value, "requires_grad", False):
-        raise Problem(f"{name}: got a tensor that requires a gradient, allowed an array or a detached tensor")
+        raise Problem(
+            f"{name}: got a tensor that requires a gradient, allowed an array or a detached tensor"
+        )
     if np.ma.is_masked(value):
         raise Problem(f"{name}: got an array with masked entries, allowed one without")
     try:
@@ -487,15 +551,23 @@ def _finite(name: str, array: NDArray[Any], precision: str = "float64") -> None:
         fine = bool(np.isfinite(array.min()) and np.isfinite(largest))
     if not fine:
         wrong = int(np.count_nonzero(~np.isfinite(array)))
-        raise Problem(f"{name}: got {wrong} of {array.size} numbers that are not finite, allowed finite numbers alone")
+        raise Problem(
+            f"{name}: got {wrong} of {array.size} numbers that are not finite, allowed finite "
+            "numbers alone"
+        )
     limit = float(np.finfo(precision).max)
     if largest > limit:
-        raise Problem(f"{name}: got numbers up to {largest:g}, allowed {limit:.3g} at most, the largest of {precision}")
+        raise Problem(
+            f"{name}: got numbers up to {largest:g}, allowed {limit:.3g} at most, the largest of "
+            f"{precision}"
+        )
 
 
 def _within(name: str, array: NDArray[Any], size: int, what: str) -> None:
     if array.size and not (array.min() >= 0 and array.max() < size):
-        raise Problem(f"{name}: got {array.min()} to {array.max()}, allowed {what} from 0 to {size - 1}")
+        raise Problem(
+            f"{name}: got {array.min()} to {array.max()}, allowed {what} from 0 to {size - 1}"
+        )
 
 
 def _whole_numbers(given: Any) -> tuple[int, ...] | None:
@@ -516,7 +588,9 @@ def _is_number(value: Any) -> bool:
     return getattr(found[0], "kind", "") in tuple("fiu") and found[1] == ()
 
 
-def _interval(noun: str, low: float, high: float, above: float = -math.inf, below: float = math.inf) -> str:
+def _interval(
+    noun: str, low: float, high: float, above: float = -math.inf, below: float = math.inf
+) -> str:
     parts = [
         f"{word} {bound:g}"
         for word, bound in (
@@ -532,4 +606,8 @@ def _interval(noun: str, low: float, high: float, above: float = -math.inf, belo
 
 def _seen(value: Any) -> str:
     """The type of a value, and the value where it is short."""
-    return f"{type(value).__name__} {shown(value)}" if len(repr(value)) <= 40 else f"a {type(value).__name__}"
+    return (
+        f"{type(value).__name__} {shown(value)}"
+        if len(repr(value)) <= 40
+        else f"a {type(value).__name__}"
+    )

@@ -1,4 +1,6 @@
-"""The one reading of values, text or plain, which runs, sweeps, chapters and the command line share."""
+"""The one reading of values, text or plain, which runs, sweeps, chapters and the command line
+share.
+"""
 
 import math
 import numbers

@@ -1,8 +1,10 @@
-"""Where a long cell keeps its state while it runs, so that a run that dies does not start it from nothing.
+"""Where a long cell keeps its state while it runs, so that a run that dies does not start it from
+nothing.
 
-`run` says where the cell's result will lie, `measure` asks for a path near it and gives that to the engine. Outside a run,
-or on a machine that does not see the store, there is none, and the cell simply runs through. The state is part of no
-result: a cell that was resumed has the same bits as one that was not.
+`run` says where the cell's result will lie, `measure` asks for a path near it and gives that to the
+engine. Outside a run, or on a machine that does not see the store, there is none, and the cell
+simply runs through. The state is part of no result: a cell that was resumed has the same bits as
+one that was not.
 """
 
 import contextlib
@@ -22,8 +24,14 @@ def path(part: str) -> Path | None:
 
 @contextlib.contextmanager
 def of_cell(cell: Path | None) -> Iterator[None]:
-    """Within: states of the cell whose stored file this is to be lie in `FOLDER` beside it; gone once it is measured."""
-    place = None if cell is None or not cell.parent.parent.is_dir() else cell.parent / FOLDER / cell.stem
+    """Within: states of the cell whose stored file this is to be lie in `FOLDER` beside it; gone
+    once it is measured.
+    """
+    place = (
+        None
+        if cell is None or not cell.parent.parent.is_dir()
+        else cell.parent / FOLDER / cell.stem
+    )
     token = _CELL.set(place)
     try:
         yield

@@ -1,8 +1,9 @@
 """A process beside this one that computes cells, where this one cannot.
 
-Numpy takes its instruction set when it is loaded. A notebook or a dask worker that loaded numpy before this package, on a
-processor with more than AVX2, can no longer be given portable arithmetic (`threads.in_force`). Its cells then go to one
-other process, which is started once and lives as long as this one.
+Numpy takes its instruction set when it is loaded. A notebook or a dask worker that loaded numpy
+before this package, on a processor with more than AVX2, can no longer be given portable arithmetic
+(`threads.in_force`). Its cells then go to one other process, which is started once and lives as
+long as this one.
 """
 
 import atexit
@@ -24,7 +25,9 @@ _BEGIN = (
 
 
 class Died(RuntimeError):
-    """The companion ended in the middle of a cell; `exitcode` is negative where a signal ended it."""
+    """The companion ended in the middle of a cell; `exitcode` is negative where a signal ended
+    it.
+    """
 
     def __init__(self, exitcode: int) -> None:
         super().__init__("the process that computed it died")
@@ -32,7 +35,9 @@ class Died(RuntimeError):
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """A function that can be imported, called in the companion: its result, or its exception raised here."""
+    """A function that can be imported, called in the companion: its result, or its exception raised
+    here.
+    """
     return _companion().call(function, arguments)
 
 

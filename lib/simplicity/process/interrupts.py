@@ -1,4 +1,6 @@
-"""Ctrl-C: once stops a run cleanly, twice ends the process at once. SIGTERM and SIGHUP where a command asks for the same."""
+"""Ctrl-C: once stops a run cleanly, twice ends the process at once. SIGTERM and SIGHUP where a
+command asks for the same.
+"""
 
 import contextlib
 import os
@@ -13,10 +15,11 @@ INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 
 @contextlib.contextmanager
 def second_ends() -> Iterator[None]:
-    """Inside, the second Ctrl-C ends the process, also while a compiled loop keeps Python from seeing the first.
+    """Inside, the second Ctrl-C ends the process, also while a compiled loop keeps Python from
+    seeing the first.
 
-    The first raises KeyboardInterrupt, as ever. Where the process was started to ignore interrupts, as a shell's background
-    job is, it goes on ignoring them. Workers end with the process (`pool`).
+    The first raises KeyboardInterrupt, as ever. Where the process was started to ignore interrupts,
+    as a shell's background job is, it goes on ignoring them. Workers end with the process (`pool`).
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -24,7 +27,8 @@ def second_ends() -> Iterator[None]:
         return
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)  # the system's handler writes here at once
+    # the system's handler writes here at once
+    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     watcher = threading.Thread(target=_watch, args=(reader,), daemon=True)
     watcher.start()
     try:
@@ -38,7 +42,9 @@ def second_ends() -> Iterator[None]:
 
 @contextlib.contextmanager
 def ends_like_ctrl_c() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP raise KeyboardInterrupt: what was started is ended, temporary folders are removed."""
+    """Inside, SIGTERM and SIGHUP raise KeyboardInterrupt: what was started is ended, temporary
+    folders are removed.
+    """
 
     def stop() -> None:
         raise KeyboardInterrupt
@@ -51,7 +57,8 @@ def ends_like_ctrl_c() -> Iterator[None]:
 
 
 def leave(line: str) -> Callable[[], None]:
-    """From now on Ctrl-C, SIGTERM and SIGHUP print `line` and leave with SystemExit(130). Returns the way back.
+    """From now on Ctrl-C, SIGTERM and SIGHUP print `line` and leave with SystemExit(130). Returns
+    the way back.
 
     For a program of somebody else's that would catch KeyboardInterrupt and go on.
     """
@@ -64,14 +71,18 @@ def leave(line: str) -> Callable[[], None]:
 
 
 def _take(signals: Iterable[signal.Signals], first: Callable[[], None]) -> Callable[[], None]:
-    """The first of these signals calls `first`, the second ends the process at once. Returns the way back.
+    """The first of these signals calls `first`, the second ends the process at once. Returns the
+    way back.
 
-    A signal with another handler than the usual one keeps it: a process started to ignore it goes on ignoring it.
+    A signal with another handler than the usual one keeps it: a process started to ignore it goes
+    on ignoring it.
     """
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
     usual = (signal.SIG_DFL, signal.default_int_handler)
-    before = {number: signal.getsignal(number) for number in signals if signal.getsignal(number) in usual}
+    before = {
+        number: signal.getsignal(number) for number in signals if signal.getsignal(number) in usual
+    }
 
     def stop(number: int, frame: object) -> None:
         for taken in before:
@@ -88,7 +99,9 @@ def _take(signals: Iterable[signal.Signals], first: Callable[[], None]) -> Calla
 
 
 def end_with_stdin() -> None:
-    """This process gets SIGTERM once nobody holds the other end of its standard input: it ends with the one who started it."""
+    """This process gets SIGTERM once nobody holds the other end of its standard input: it ends with
+    the one who started it.
+    """
 
     def wait() -> None:
         while os.read(0, 1):
@@ -100,7 +113,9 @@ def end_with_stdin() -> None:
 
 @contextlib.contextmanager
 def blocked() -> Iterator[None]:
-    """Processes and threads that are started inside never get Ctrl-C, which a terminal sends to all of a group."""
+    """Processes and threads that are started inside never get Ctrl-C, which a terminal sends to all
+    of a group.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -121,5 +136,6 @@ def _watch(reader: socket.socket) -> None:
 
 def _say(line: str) -> None:
     with contextlib.suppress(OSError):
-        os.write(2, f"\n{line}\n".encode())  # not through Python's buffers, which another thread may hold
+        # not through Python's buffers, which another thread may hold
+        os.write(2, f"\n{line}\n".encode())
         sys.stderr.flush()

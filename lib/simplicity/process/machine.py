@@ -7,20 +7,30 @@ from pathlib import Path
 
 
 def commit(root: Path) -> str | None:
-    """The checkout's commit, "+changes" if its code or its lock differ from it, None without git."""
+    """The checkout's commit, "+changes" if its code or its lock differ from it, None without
+    git.
+    """
     try:
         head = _git(root, "rev-parse", "--short=12", "HEAD")
-        return head + ("+changes" if _git(root, "status", "--porcelain", "--", "lib", "book/*.md", "requirements.lock") else "")
+        return head + (
+            "+changes"
+            if _git(root, "status", "--porcelain", "--", "lib", "book/*.md", "requirements.lock")
+            else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
 def last_commits(root: Path, folder: str) -> dict[str, str]:
-    """Stem of each data file in a folder -> the commit that changed it last; empty without git or its whole history."""
+    """Stem of each data file in a folder -> the commit that changed it last; empty without git or
+    its whole history.
+    """
     try:
         if _git(root, "rev-parse", "--is-shallow-repository") != "false":
             return {}
-        lines = _git(root, "log", "--name-only", "--format=:%h", "--abbrev=12", "--", f"{folder}/*.nc.gz").splitlines()
+        lines = _git(
+            root, "log", "--name-only", "--format=:%h", "--abbrev=12", "--", f"{folder}/*.nc.gz"
+        ).splitlines()
     except (OSError, subprocess.CalledProcessError):
         return {}
     found: dict[str, str] = {}
@@ -37,22 +47,30 @@ def cpu() -> str:
     """The processor's name as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):  # not Linux, or a kernel that does not tell
         return platform.processor() or platform.machine()
 
 
 @functools.cache
 def features() -> frozenset[str]:
-    """The processor's features by the names that Linux gives them; empty where the system does not tell."""
+    """The processor's features by the names that Linux gives them; empty where the system does not
+    tell.
+    """
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-        return frozenset(next(line.split(":", 1)[1] for line in lines if line.startswith("flags")).split())
+        return frozenset(
+            next(line.split(":", 1)[1] for line in lines if line.startswith("flags")).split()
+        )
     except (OSError, StopIteration):
         return frozenset()
 
 
 def _git(root: Path, *words: str) -> str:
     command = ["git", "-C", str(root), *words]
-    done = subprocess.run(command, check=True, capture_output=True, encoding="utf-8", errors="replace")
+    done = subprocess.run(
+        command, check=True, capture_output=True, encoding="utf-8", errors="replace"
+    )
     return done.stdout.strip()

@@ -1,7 +1,9 @@
-"""Our own processes: one thread each, a time limit for each cell, and none that outlives its parent.
+"""Our own processes: one thread each, a time limit for each cell, and none that outlives its
+parent.
 
-Workers are started afresh (`spawn`; fork hangs once torch or numba have run). pebble's pool loses only the cell of a worker
-that dies, where the standard one breaks as a whole, and can stop a cell inside a compiled loop.
+Workers are started afresh (`spawn`; fork hangs once torch or numba have run). pebble's pool loses
+only the cell of a worker that dies, where the standard one breaks as a whole, and can stop a cell
+inside a compiled loop.
 """
 
 import contextlib
@@ -24,7 +26,10 @@ MOST_WORKERS = 512
 LIMIT_SECONDS = 3600.0  # for one cell
 LONGEST_LIMIT = 1e7
 PATIENCE = 0.2  # seconds that a worker has to end by itself; nothing is lost when it is killed
-_SINGLE = {name: str(threads.THREADS) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+_SINGLE = {
+    name: str(threads.THREADS)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+}
 
 
 class Submits(Protocol):
@@ -41,7 +46,9 @@ def workers_from_environment() -> int:
 def workers_from(text: str) -> int:
     """A number of processes, or a `Problem`."""
     if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) > MOST_WORKERS:
-        raise Problem(f"workers: got {shown(text)}, allowed a whole number from 0 to {MOST_WORKERS}")
+        raise Problem(
+            f"workers: got {shown(text)}, allowed a whole number from 0 to {MOST_WORKERS}"
+        )
     return int(text)
 
 
@@ -52,7 +59,9 @@ def limit_from(text: str) -> float:
     except ValueError:
         limit = 0.0
     if not 0 < limit <= LONGEST_LIMIT:
-        raise Problem(f"timeout: got {shown(text)}, allowed seconds above 0, at most {LONGEST_LIMIT:g}")
+        raise Problem(
+            f"timeout: got {shown(text)}, allowed seconds above 0, at most {LONGEST_LIMIT:g}"
+        )
     return limit
 
 
@@ -60,7 +69,8 @@ def limit_from(text: str) -> float:
 def process_pool(
     workers: int, limit_seconds: float = LIMIT_SECONDS, first: Callable[[], None] | None = None
 ) -> Iterator[Submits]:
-    """`workers` spawned processes with a time limit for each cell; nothing stays behind when the block ends.
+    """`workers` spawned processes with a time limit for each cell; nothing stays behind when the
+    block ends.
 
     Each calls `first` (imports, say) before the clock of its first cell starts.
     """
@@ -90,17 +100,24 @@ def process_pool(
 
 
 def _check_main() -> None:
-    """A `Problem` where each worker would run the user's script from its start, and so start workers itself.
+    """A `Problem` where each worker would run the user's script from its start, and so start
+    workers itself.
 
-    A worker imports the script that its parent was started with; the guard keeps it from more than that.
+    A worker imports the script that its parent was started with; the guard keeps it from more than
+    that.
     """
     allowed = 'allowed with `if __name__ == "__main__":` above what starts a run, since each worker imports the script'
-    if getattr(multiprocessing.current_process(), "_inheriting", False):  # this is such a worker, at the import
-        print(f"error: workers: got a script that starts a run when it is imported, {allowed}", file=sys.stderr)
+    # this is such a worker, at the import
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        print(
+            f"error: workers: got a script that starts a run when it is imported, {allowed}",
+            file=sys.stderr,
+        )
         os._exit(1)
     main = sys.modules["__main__"]
     path = getattr(main, "__file__", None)
-    if path is None or getattr(main, "__spec__", None) is not None:  # a notebook, a module, or code given as a word
+    # a notebook, a module, or code given as a word
+    if path is None or getattr(main, "__spec__", None) is not None:
         return
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if "__name__" not in Path(path).read_text("utf-8"):
@@ -119,7 +136,9 @@ class _Pool:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """What is started inside never gets Ctrl-C, which a terminal sends to all: ending it is the parent's task."""
+    """What is started inside never gets Ctrl-C, which a terminal sends to all: ending it is the
+    parent's task.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -130,7 +149,8 @@ def _without_interrupts() -> Iterator[None]:
 def _prepare(first: Callable[[], None] | None) -> None:
     """In a worker: an end with its parent, and `first`.
 
-    A worker whose parent was killed would live for ever; kernels release the GIL, so the thread always gets a turn.
+    A worker whose parent was killed would live for ever; kernels release the GIL, so the thread
+    always gets a turn.
     """
 
     def wait() -> None:
@@ -141,5 +161,6 @@ def _prepare(first: Callable[[], None] | None) -> None:
 
     threading.Thread(target=wait, daemon=True).start()
     if first is not None:
-        with contextlib.suppress(Exception):  # the first cell will meet it again, and be told as failed
+        # the first cell will meet it again, and be told as failed
+        with contextlib.suppress(Exception):
             first()

@@ -1,10 +1,12 @@
 """One thread and one arithmetic for every process, and a numba cache that cannot outlive the code.
 
-**Threads.** Sums and convolution gradients differ in their last bits between one and two threads, so every cell runs on one.
+**Threads.** Sums and convolution gradients differ in their last bits between one and two threads,
+so every cell runs on one.
 
-**Arithmetic.** The libraries below numpy, torch and numba choose their code by the processor, and each choice rounds
-differently. `portable` arithmetic, the default, gives the same bits on every x86-64 processor with AVX2 (Intel since 2013, AMD
-since 2015): each library is told its instruction set before it is loaded.
+**Arithmetic.** The libraries below numpy, torch and numba choose their code by the processor, and
+each choice rounds differently. `portable` arithmetic, the default, gives the same bits on every
+x86-64 processor with AVX2 (Intel since 2013, AMD since 2015): each library is told its instruction
+set before it is loaded.
 
 | library | what it decides by | set to |
 | --- | --- | --- |
@@ -15,18 +17,20 @@ since 2015): each library is told its instruction set before it is loaded.
 | MKL (torch's products) | maker and features of the processor | COMPATIBLE |
 | LLVM (numba) | name and features of the processor | haswell, no vector library of Intel's |
 
-MKL ignores a named instruction set on processors that are not Intel's and takes a path of its own there; COMPATIBLE is the
-one mode that it promises to be the same everywhere. It is three to four times slower in large products, so the engines that
-live in these take numpy's. Two things stay outside: `torch.sqrt` of an array goes to a vector function of MKL that no setting
-makes equal (no code here uses it; `x ** 0.5` is exact), and the C library's exp, tanh and erf, which numba calls. The C
-library is therefore asked for a few values, and `label` names it where they differ.
+MKL ignores a named instruction set on processors that are not Intel's and takes a path of its own
+there; COMPATIBLE is the one mode that it promises to be the same everywhere. It is three to four
+times slower in large products, so the engines that live in these take numpy's. Two things stay
+outside: `torch.sqrt` of an array goes to a vector function of MKL that no setting makes equal (no
+code here uses it; `x ** 0.5` is exact), and the C library's exp, tanh and erf, which numba calls.
+The C library is therefore asked for a few values, and `label` names it where they differ.
 
-`native` arithmetic (SIMPLICITY_ARITHMETIC=native) leaves all that to the libraries. Its results are kept apart by the name of
-the processor, as they are on processors without AVX2 and on arm64, where nothing can be promised.
+`native` arithmetic (SIMPLICITY_ARITHMETIC=native) leaves all that to the libraries. Its results are
+kept apart by the name of the processor, as they are on processors without AVX2 and on arm64, where
+nothing can be promised.
 
-**numba's cache.** Its disk cache looks only at the file of a compiled function itself: after an edit of a compiled helper in
-another module it silently returns the old result. The cache folder is therefore named after the digest of every module that
-imports numba and of what these import.
+**numba's cache.** Its disk cache looks only at the file of a compiled function itself: after an
+edit of a compiled helper in another module it silently returns the old result. The cache folder is
+therefore named after the digest of every module that imports numba and of what these import.
 """
 
 import contextlib
@@ -87,14 +91,19 @@ _blas_limits = contextlib.ExitStack()
 def one_thread() -> Iterator[None]:
     """Inside, BLAS, OpenMP and torch use one thread; afterwards they use what they used before.
 
-    Threads may be inside at the same time: BLAS has one setting for the whole process, which is restored when the last of
-    them leaves; OpenMP and torch have one for each thread. torch takes seconds to import, so where it is not yet it stays so;
-    one that is imported inside finds the environment asking for one thread, and keeps it.
+    Threads may be inside at the same time: BLAS has one setting for the whole process, which is
+    restored when the last of them leaves; OpenMP and torch have one for each thread. torch takes
+    seconds to import, so where it is not yet it stays so; one that is imported inside finds the
+    environment asking for one thread, and keeps it.
     """
     from threadpoolctl import ThreadpoolController
 
     pools = ThreadpoolController()
-    with _one_torch_thread(), _one_blas_thread(pools), pools.select(user_api="openmp").limit(limits=THREADS):
+    with (
+        _one_torch_thread(),
+        _one_blas_thread(pools),
+        pools.select(user_api="openmp").limit(limits=THREADS),
+    ):
         yield
 
 
@@ -129,11 +138,13 @@ def _one_blas_thread(pools: Any) -> Iterator[None]:
         with _lock:
             _holders -= 1
             if _holders == 0:
-                _blas_limits.close()  # the first limit, which knows the original settings, is undone last
+                # the first limit, which knows the original settings, is undone last
+                _blas_limits.close()
 
 
 def settle_arithmetic() -> None:
-    """Set or clear the variables that choose the arithmetic, here and so for every process started from here.
+    """Set or clear the variables that choose the arithmetic, here and so for every process started
+    from here.
 
     Called when the package is imported. What is loaded already keeps what it has; see `in_force`.
     """
@@ -146,7 +157,8 @@ def settle_arithmetic() -> None:
         for name in _REMOVED:
             os.environ.pop(name, None)
     else:
-        for name, value in _SETTINGS.items():  # as a parent process with portable arithmetic left them
+        # as a parent process with portable arithmetic left them
+        for name, value in _SETTINGS.items():
             if os.environ.get(name) == value:
                 del os.environ[name]
 
@@ -155,7 +167,9 @@ _settled_early = False
 
 
 def kind() -> str:
-    """`portable` or `native`: what was asked for, where the processor has what portable arithmetic takes."""
+    """`portable` or `native`: what was asked for, where the processor has what portable arithmetic
+    takes.
+    """
     asked = os.environ.get(ARITHMETIC, "portable")
     return "portable" if asked != "native" and _has_avx2() else "native"
 
@@ -175,7 +189,9 @@ def _check(asked: str) -> None:
 
 @functools.cache
 def label() -> str:
-    """The arithmetic as the key of a cell names it: results with other labels may differ in their last bits."""
+    """The arithmetic as the key of a cell names it: results with other labels may differ in their
+    last bits.
+    """
     _check(os.environ.get(ARITHMETIC, "portable"))
     if kind() == "portable":
         return "portable" if libm() == _LIBM else f"portable, C library {libm()}"
@@ -186,14 +202,17 @@ def label() -> str:
 def in_force() -> bool:
     """Was everything that this process has loaded loaded with the arithmetic that `label` names?
 
-    Not where numpy was imported before this package on a processor with more than AVX2: such a process computes no cell.
+    Not where numpy was imported before this package on a processor with more than AVX2: such a
+    process computes no cell.
     """
     return kind() == "native" or _settled_early or not _wider_numpy()
 
 
 @functools.cache
 def _wider_numpy() -> bool:
-    """Does the numpy in this process use more than AVX2, or is torch or numba loaded without the settings?"""
+    """Does the numpy in this process use more than AVX2, or is torch or numba loaded without the
+    settings?
+    """
     if any(name in sys.modules for name in ("torch", "numba")):
         return True
     import numpy as np
@@ -201,14 +220,26 @@ def _wider_numpy() -> bool:
 
     features = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     wider = any(name.startswith("AVX512") or name == "X86_V4" for name in features)
-    cores = {one.get("architecture") for one in threadpool_info() if one["internal_api"] == "openblas"}
+    cores = {
+        one.get("architecture") for one in threadpool_info() if one["internal_api"] == "openblas"
+    }
     return wider or bool(cores - {"Haswell"})
 
 
 @functools.cache
 def libm() -> str:
     """Digest of what the C library makes of a few hundred values."""
-    functions = (math.exp, math.expm1, math.log1p, math.sin, math.cos, math.tanh, math.erf, math.atan, math.cbrt)
+    functions = (
+        math.exp,
+        math.expm1,
+        math.log1p,
+        math.sin,
+        math.cos,
+        math.tanh,
+        math.erf,
+        math.atan,
+        math.cbrt,
+    )
     points = [index / 37 - 4 for index in range(300)]
     values = [function(abs(point)) for function in functions for point in points]
     return hashlib.sha256(struct.pack(f"<{len(values)}d", *values)).hexdigest()[:8]
@@ -221,25 +252,37 @@ def _has_avx2() -> bool:
 
 @functools.cache
 def library_digest() -> str:
-    """`digest_on_disk` when it was first asked for, which is the import of the package: the code that this process runs."""
+    """`digest_on_disk` when it was first asked for, which is the import of the package: the code
+    that this process runs.
+    """
     return digest_on_disk()
 
 
 def digest_on_disk() -> str:
-    """Hex digest over every source and data file of the library (names and bytes), compiled leftovers excluded."""
+    """Hex digest over every source and data file of the library (names and bytes), compiled
+    leftovers excluded.
+    """
     return _digest(
-        path for path in _LIBRARY.rglob("*") if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+        path
+        for path in _LIBRARY.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
     )
 
 
 def kernels_digest() -> str:
-    """Hex digest over the modules that import numba and, since compiled code may hold their values, what those import."""
+    """Hex digest over the modules that import numba and, since compiled code may hold their values,
+    what those import.
+    """
     sources = _sources()
-    return _digest(_with_imports((path for path, text in sources.items() if _NUMBA.search(text)), sources))
+    return _digest(
+        _with_imports((path for path, text in sources.items() if _NUMBA.search(text)), sources)
+    )
 
 
 def code_digest(module: Path) -> str:
-    """Hex digest over a file of the library and all that it imports, as they were when this was first asked for."""
+    """Hex digest over a file of the library and all that it imports, as they were when this was
+    first asked for.
+    """
     return _digest(_with_imports([module], _sources_once()))
 
 
@@ -268,11 +311,15 @@ def _imported(source: str, library: Path) -> frozenset[Path]:
 
 
 _NUMBA = re.compile(r"^\s*(?:import|from)\s+numba\b", re.MULTILINE)
-_OURS = re.compile(r"^\s*(?:import|from)\s+simplicity\b(.*?(?:\(.*?\)|$))", re.MULTILINE | re.DOTALL)
+_OURS = re.compile(
+    r"^\s*(?:import|from)\s+simplicity\b(.*?(?:\(.*?\)|$))", re.MULTILINE | re.DOTALL
+)
 
 
 def _modules(imported: str, library: Path) -> set[Path]:
-    """The files that the rest of an import statement may name: `.nets import TwoLayer` is nets.py or nets/__init__.py."""
+    """The files that the rest of an import statement may name: `.nets import TwoLayer` is nets.py
+    or nets/__init__.py.
+    """
     module, _, names = imported.partition("import")
     folder = library.joinpath(*module.strip().split(".")[1:])
     places = {folder, *(folder / name for name in re.findall(r"\w+", names))} - {library}
@@ -283,7 +330,8 @@ def _digest(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in sorted(paths):
         digest.update(path.relative_to(_LIBRARY).as_posix().encode() + b"\0")
-        content = path.read_bytes().replace(b"\r\n", b"\n")  # git on Windows may have changed the ends of lines
+        # git on Windows may have changed the ends of lines
+        content = path.read_bytes().replace(b"\r\n", b"\n")
         digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()
 
@@ -291,8 +339,8 @@ def _digest(paths: Iterable[Path]) -> str:
 def set_numba_cache() -> None:
     """Point numba's cache at a folder that belongs to exactly these kernels and this arithmetic.
 
-    Called when the package is imported, hence before any kernel is. A temporary folder stands in where none is
-    writable: numba refuses to import a cached kernel otherwise.
+    Called when the package is imported, hence before any kernel is. A temporary folder stands in
+    where none is writable: numba refuses to import a cached kernel otherwise.
     """
     folder = str(_numba_folder())
     os.environ["NUMBA_CACHE_DIR"] = folder  # for numba imported later, and for child processes
@@ -306,7 +354,8 @@ def _numba_folder() -> Path:
     if current and Path(current).name == name:
         return Path(current)  # a parent process has chosen it already
     bases = [paths.cache() / "numba"]
-    if current:  # the user's own choice, or the folder that a parent with other sources made inside it
+    # the user's own choice, or the folder that a parent with other sources made inside it
+    if current:
         ours = re.fullmatch(r"[0-9a-f]{16}", Path(current).name)
         bases.insert(0, Path(current).parent if ours else Path(current))
     for base in bases:

@@ -1,1 +1,3 @@
-"""The book: executing chapters, building the site, reading text notebooks with papermill. Imports nothing by itself."""
+"""The book: executing chapters, building the site, reading text notebooks with papermill. Imports
+nothing by itself.
+"""

@@ -1,4 +1,6 @@
-"""`python -m simplicity.site notebooks [FOLDER]` and `... scripts [FOLDER]`: the chapters in other forms, for `make`."""
+"""`python -m simplicity.site notebooks [FOLDER]` and `... scripts [FOLDER]`: the chapters in other
+forms, for `make`.
+"""
 
 import sys
 from collections.abc import Callable
@@ -23,7 +25,10 @@ def scripts(root: Path, folder: Path) -> list[Path]:
     return written
 
 
-FORMS: dict[str, Callable[[Path, Path], list[Path]]] = {"notebooks": build.notebooks, "scripts": scripts}
+FORMS: dict[str, Callable[[Path, Path], list[Path]]] = {
+    "notebooks": build.notebooks,
+    "scripts": scripts,
+}
 
 
 def main(words: list[str]) -> int:
@@ -33,7 +38,10 @@ def main(words: list[str]) -> int:
     """
     files.use_utf8()
     if not words or words[0] not in FORMS or len(words) > 2:
-        print(f"error: form: got {' '.join(words)!r}, allowed {' or '.join(FORMS)} [FOLDER]", file=sys.stderr)
+        print(
+            f"error: form: got {' '.join(words)!r}, allowed {' or '.join(FORMS)} [FOLDER]",
+            file=sys.stderr,
+        )
         return 2
     try:
         folder = files.folder(words[1]) if len(words) == 2 else paths.build() / words[0]

@@ -7,7 +7,10 @@ from typing import Any
 
 from simplicity.site import formulas
 
-_MATH = re.compile(r'<(span|div) class="math notranslate nohighlight"[^>]*>(.*?\\[)\]])\s*</\1>(<noscript>)?', re.DOTALL)
+_MATH = re.compile(
+    r'<(span|div) class="math notranslate nohighlight"[^>]*>(.*?\\[)\]])\s*</\1>(<noscript>)?',
+    re.DOTALL,
+)
 _TEX = re.compile(r"\\[(\[](.*)\\[)\]]", re.DOTALL)
 _NUMBER = re.compile(r'<span class="eqno">(\(\d[^<]*\))')
 _EMPTY_HEADER = re.compile(r"<th\b([^>]*)>((?:\s|&nbsp;|<p>|</p>)*)</th>")
@@ -24,7 +27,9 @@ NO_SCRIPT = "<noscript><style>.math.notranslate { display: none }</style></noscr
 
 
 def mended(body: str) -> str:
-    """The page's own HTML with all that follows done to it, but for the formulas, which titles elsewhere have too."""
+    """The page's own HTML with all that follows done to it, but for the formulas, which titles
+    elsewhere have too.
+    """
     return entries(headers(drawings(body)))
 
 
@@ -36,7 +41,9 @@ def with_mathml(body: str, macros: Mapping[str, Any]) -> str:
         if tex is None or found[3]:  # it has its MathML from an earlier build
             return found[0]
         number = _NUMBER.search(found[2])
-        shown = formulas.mathml(tex[1], found[1] == "div", macros) + (f" {number[1]}" if number else "")
+        shown = formulas.mathml(tex[1], found[1] == "div", macros) + (
+            f" {number[1]}" if number else ""
+        )
         if found[1] == "div":
             shown = f'<div class="mathml">{shown}</div>'
         return f"{found[0]}<noscript>{shown}</noscript>"
@@ -45,7 +52,9 @@ def with_mathml(body: str, macros: Mapping[str, Any]) -> str:
 
 
 def headers(body: str) -> str:
-    """A header cell without a word is no header: screen readers would give its cells an empty name."""
+    """A header cell without a word is no header: screen readers would give its cells an empty
+    name.
+    """
     return _EMPTY_HEADER.sub(lambda found: f"<td{_SCOPE.sub('', found[1])}>{found[2]}</td>", body)
 
 
@@ -55,7 +64,9 @@ def entries(body: str) -> str:
 
 
 def drawings(body: str) -> str:
-    """Ids of drawings once each on the page: Matplotlib names equal markers of two figures alike."""
+    """Ids of drawings once each on the page: Matplotlib names equal markers of two figures
+    alike.
+    """
     known: set[str] = set()
     number = 0
 

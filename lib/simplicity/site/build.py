@@ -1,8 +1,9 @@
 """Execute the chapters that are new, several at once, and hand their outputs to the site's cache.
 
-jupyter-cache looks only at a chapter's code cells: after a change of the library, of the packages or of a recorded
-result it would silently show old figures. So the decision is made here, by a key over all of these; the executed
-notebooks are kept in `_build/runs`, and jupyter-cache is only the way by which they reach the pages.
+jupyter-cache looks only at a chapter's code cells: after a change of the library, of the packages
+or of a recorded result it would silently show old figures. So the decision is made here, by a key
+over all of these; the executed notebooks are kept in `_build/runs`, and jupyter-cache is only the
+way by which they reach the pages.
 """
 
 import functools
@@ -48,11 +49,15 @@ def toc(root: Path) -> list[str]:
 def chapters(root: Path) -> list[str]:
     """Names of the executed pages: text notebooks of the table of contents that have code cells."""
     sources = (root / f"{name}.md" for name in toc(root))
-    return [path.stem for path in sources if path.is_file() and is_notebook(path.read_text("utf-8"))]
+    return [
+        path.stem for path in sources if path.is_file() and is_notebook(path.read_text("utf-8"))
+    ]
 
 
 def read(source: Path) -> nbformat.NotebookNode:
-    """The chapter as the site's own parser sees it; the site passes a reader with its configuration instead."""
+    """The chapter as the site's own parser sees it; the site passes a reader with its configuration
+    instead.
+    """
     return read_myst_markdown_notebook(source.read_text("utf-8"), add_source_map=True, path=source)
 
 
@@ -68,13 +73,19 @@ def key(root: Path, chapter: str, reader: Reader = read) -> str:
 
 
 def _read_by_chapters(root: Path) -> list[Path]:
-    """All data of the book, whichever chapter reads it: tables, recorded results, and what else may be put there.
+    """All data of the book, whichever chapter reads it: tables, recorded results, and what else may
+    be put there.
 
-    Not data are texts and what only the site's pages use, of which Sphinx takes care, and leftovers of editors.
+    Not data are texts and what only the site's pages use, of which Sphinx takes care, and leftovers
+    of editors.
     """
     book = root / "book"
-    found = (path for path in book.rglob("*") if path.suffix not in (".md", ".bib") and path.is_file())
-    return sorted(path for path in found if not _IGNORED.search(f"/{path.relative_to(book).as_posix()}"))
+    found = (
+        path for path in book.rglob("*") if path.suffix not in (".md", ".bib") and path.is_file()
+    )
+    return sorted(
+        path for path in found if not _IGNORED.search(f"/{path.relative_to(book).as_posix()}")
+    )
 
 
 def _installed(root: Path) -> list[str]:
@@ -96,7 +107,9 @@ def runs(root: Path) -> Path:
 
 
 def run_of(root: Path, chapter: str) -> dict[str, Any] | None:
-    """The record of the chapter's last run, or None if there is none or its notebook is not the one it describes."""
+    """The record of the chapter's last run, or None if there is none or its notebook is not the one
+    it describes.
+    """
     try:
         record = json.loads((runs(root) / f"{chapter}.json").read_text("utf-8"))
         digest = hashlib.sha256((runs(root) / f"{chapter}.ipynb").read_bytes()).hexdigest()
@@ -109,8 +122,11 @@ def executed(root: Path, chapter: str) -> nbformat.NotebookNode:
     return nbformat.read(runs(root) / f"{chapter}.ipynb", as_version=4)
 
 
-def warm(root: Path, processes: int | None = None, reader: Reader = read, timeout: int = 900) -> list[str]:
-    """Execute every chapter whose key is new, each in a process of its own; the names of those that were executed.
+def warm(
+    root: Path, processes: int | None = None, reader: Reader = read, timeout: int = 900
+) -> list[str]:
+    """Execute every chapter whose key is new, each in a process of its own; the names of those that
+    were executed.
 
     All chapters are tried; then, if any failed, `ChapterFailed` tells about all of them.
     """
@@ -123,7 +139,10 @@ def warm(root: Path, processes: int | None = None, reader: Reader = read, timeou
         runs(root).mkdir(parents=True, exist_ok=True)
         workers = min(len(new), processes or os.cpu_count() or 1)
         with worker.pool(workers) as pool:
-            futures = {name: pool.schedule(worker.work, args=[runs(root), name, keys[name], timeout]) for name in new}
+            futures = {
+                name: pool.schedule(worker.work, args=[runs(root), name, keys[name], timeout])
+                for name in new
+            }
             for name, future in futures.items():
                 try:
                     print(f"chapter {name}: executed in {future.result():.0f} s", flush=True)
@@ -136,19 +155,25 @@ def warm(root: Path, processes: int | None = None, reader: Reader = read, timeou
 
 
 def _told(chapter: str, error: Exception) -> str:
-    """One failure, with the chapter's name: a refusal as its line, what nobody foresaw with the name of its class."""
+    """One failure, with the chapter's name: a refusal as its line, what nobody foresaw with the
+    name of its class.
+    """
     if isinstance(error, ChapterFailed):
         return str(error)
     return f"chapter {chapter}: {error if isinstance(error, Problem) else f'{type(error).__name__}: {error}'}"
 
 
 def merged(root: Path, chapter: str, reader: Reader = read) -> nbformat.NotebookNode:
-    """The chapter's source with the outputs of its run: papermill's own marks on the cells would change cache keys."""
+    """The chapter's source with the outputs of its run: papermill's own marks on the cells would
+    change cache keys.
+    """
     notebook = reader(root / "book" / f"{chapter}.md")
     ran = [cell for cell in executed(root, chapter).cells if cell.cell_type == "code"]
     ours = [cell for cell in notebook.cells if cell.cell_type == "code"]
     if [cell.source.strip() for cell in ran] != [cell.source.strip() for cell in ours]:
-        raise ChapterFailed(f"chapter {chapter}: jupytext and the site's parser see different code cells")
+        raise ChapterFailed(
+            f"chapter {chapter}: jupytext and the site's parser see different code cells"
+        )
     for source, result in zip(ours, ran, strict=True):
         source.outputs, source.execution_count = result.outputs, result.execution_count
     notebook.metadata["language_info"] = executed(root, chapter).metadata.get("language_info", {})
@@ -156,7 +181,9 @@ def merged(root: Path, chapter: str, reader: Reader = read) -> nbformat.Notebook
 
 
 def fill(root: Path, folder: Path, reader: Reader = read) -> None:
-    """Put every chapter's run into the jupyter-cache at `folder`, unless exactly this run is there already."""
+    """Put every chapter's run into the jupyter-cache at `folder`, unless exactly this run is there
+    already.
+    """
     cache = get_cache(str(folder))
     for chapter in chapters(root):
         entry = run_of(root, chapter)
@@ -174,11 +201,17 @@ def fill(root: Path, folder: Path, reader: Reader = read) -> None:
 
 
 def notebooks(root: Path, folder: Path) -> list[Path]:
-    """Write every chapter as an .ipynb without outputs, for Jupyter in this environment and in any folder."""
+    """Write every chapter as an .ipynb without outputs, for Jupyter in this environment and in any
+    folder.
+    """
     written = []
     for chapter in chapters(root):
         notebook = jupytext.read(root / "book" / f"{chapter}.md")
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook.metadata["kernelspec"] = {
+            "name": "python3",
+            "display_name": "Python 3",
+            "language": "python",
+        }
         write_atomically(folder / f"{chapter}.ipynb", nbformat.writes(notebook).encode())
         written.append(folder / f"{chapter}.ipynb")
     return written

@@ -1,4 +1,6 @@
-"""`{changes}`: what criteria were, what came out by them, and what they are now; from book/changes.csv."""
+"""`{changes}`: what criteria were, what came out by them, and what they are now; from
+book/changes.csv.
+"""
 
 import csv
 from collections.abc import Iterable, Mapping
@@ -26,8 +28,12 @@ def changes() -> list[Change]:
         return list(csv.DictReader(file))
 
 
-def listed(found: Iterable[Change], rows: Mapping[str, Row], ledger: str, given: Mapping[str, Any]) -> str:
-    """A folded part a claim, in the order of claims.csv, with what changed and its verdict of today."""
+def listed(
+    found: Iterable[Change], rows: Mapping[str, Row], ledger: str, given: Mapping[str, Any]
+) -> str:
+    """A folded part a claim, in the order of claims.csv, with what changed and its verdict of
+    today.
+    """
     found = list(found)
     shown = ""
     for name, row in rows.items():
@@ -41,18 +47,29 @@ def listed(found: Iterable[Change], rows: Mapping[str, Row], ledger: str, given:
             )
             link = f'<p><a href="{ledger}#claim-{escape(name)}">How it is judged today</a></p>'
             body = "".join(_change(one, given) for one in own)
-            shown += f'<details class="claim" id="change-{escape(name)}">{head}{body}{link}</details>'
+            shown += (
+                f'<details class="claim" id="change-{escape(name)}">{head}{body}{link}</details>'
+            )
     return f'<div class="ledger">{shown}</div>'
 
 
 def _change(one: Change, given: Mapping[str, Any]) -> str:
-    entries = [("before", one["before"]), ("came out", one["outcome_before"]), ("now", one["after"]), ("why", one["why"])]
-    terms = "".join(f"<dt>{term}</dt><dd>{told(text, given)}</dd>" for term, text in entries if text)
+    entries = [
+        ("before", one["before"]),
+        ("came out", one["outcome_before"]),
+        ("now", one["after"]),
+        ("why", one["why"]),
+    ]
+    terms = "".join(
+        f"<dt>{term}</dt><dd>{told(text, given)}</dd>" for term, text in entries if text
+    )
     return f'<div class="check"><p>{escape(one["what"])} <small>({escape(one["date"])})</small></p><dl>{terms}</dl></div>'
 
 
 class Changes(SphinxDirective):
-    """`{changes}`: every change of a statement, criterion, control or setting since the first verdicts."""
+    """`{changes}`: every change of a statement, criterion, control or setting since the first
+    verdicts.
+    """
 
     def run(self) -> list[nodes.Node]:
         self.env.note_dependency(str(paths.book() / FILE))

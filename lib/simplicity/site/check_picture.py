@@ -10,7 +10,8 @@ LOG_FROM = 30.0  # largest over smallest number from which the axis is logarithm
 
 
 def picture(check: dict[str, Any]) -> str:
-    """Inline SVG: the criterion as a band, the value as a dot in its interval, the control as a ring below.
+    """Inline SVG: the criterion as a band, the value as a dot in its interval, the control as a
+    ring below.
 
     Empty where the criterion has no bound on the number line, or nothing was measured.
     """
@@ -20,17 +21,25 @@ def picture(check: dict[str, Any]) -> str:
     control = check.get("control") or {}
     against = control.get("value")
     wanted = control.get("band") or ()
-    numbers = [one for one in (*band, value, against, *(check["interval"] or ()), *wanted) if one is not None]
+    numbers = [
+        one
+        for one in (*band, value, against, *(check["interval"] or ()), *wanted)
+        if one is not None
+    ]
     place = _axis(numbers)
     parts = [_band(band, place, LINE, "criterion")]
     if check["interval"]:
         low, high = (place(one) for one in check["interval"])
-        parts.append(f'<line class="interval" x1="{low:.1f}" x2="{high:.1f}" y1="{LINE}" y2="{LINE}"/>')
+        parts.append(
+            f'<line class="interval" x1="{low:.1f}" x2="{high:.1f}" y1="{LINE}" y2="{LINE}"/>'
+        )
     parts.append(f'<circle class="value" cx="{place(value):.1f}" cy="{LINE}" r="3.5"/>')
     if against is not None:
         if wanted:
             parts.append(_band(wanted, place, CONTROL_LINE, "wanted"))
-        parts.append(f'<circle class="control" cx="{place(against):.1f}" cy="{CONTROL_LINE}" r="3.5"/>')
+        parts.append(
+            f'<circle class="control" cx="{place(against):.1f}" cy="{CONTROL_LINE}" r="3.5"/>'
+        )
     label = escape(_label(check), quote=True)
     return (
         f'<svg class="check-picture" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img"'

@@ -1,4 +1,6 @@
-"""The recorded runs for readers: `data/EXPERIMENT.csv`, a line a run, and the whole record as NetCDF beside it."""
+"""The recorded runs for readers: `data/EXPERIMENT.csv`, a line a run, and the whole record as
+NetCDF beside it.
+"""
 
 from pathlib import Path
 
@@ -19,14 +21,21 @@ def write(folder: Path) -> None:
         copy = folder / FOLDER / packed.name
         if not copy.is_file() or copy.read_bytes() != packed.read_bytes():
             write_atomically(copy, packed.read_bytes())
-            write_atomically(folder / FOLDER / f"{name}.csv", table(records.dataset(records.experiment(name))).encode())
+            write_atomically(
+                folder / FOLDER / f"{name}.csv",
+                table(records.dataset(records.experiment(name))).encode(),
+            )
 
 
 def table(dataset: xr.Dataset) -> str:
     """CSV of what is one number or word a run: its settings, then what was measured."""
     given = [str(name) for name in dataset.coords if dataset[name].dims == ("cell",)]
     measured = [str(name) for name in dataset.data_vars if dataset[name].dims == ("cell",)]
-    return dataset[given + measured].to_dataframe()[given + measured].to_csv(index=False, lineterminator="\n")
+    return (
+        dataset[given + measured]
+        .to_dataframe()[given + measured]
+        .to_csv(index=False, lineterminator="\n")
+    )
 
 
 def links(experiments: list[str], up: str = "../") -> str:

@@ -1,7 +1,7 @@
 """The ledger on pages: `{verdict-strip} B1 B2`, `{claim} B1`, `{criteria} B1 B2`, `{ledger}`,
-`{ledger-summary}`, `{cell-costs}`, `{arithmetic}`; in lines {verdict}`B1`, the value of a recorded check and of its
-control by id, {check}`B3.limit:.2f` and {control}`B3.limit`, and the time that the records of a paper took,
-{recorded-time}`PAPER`.
+`{ledger-summary}`, `{cell-costs}`, `{arithmetic}`; in lines {verdict}`B1`, the value of a recorded
+check and of its control by id, {check}`B3.limit:.2f` and {control}`B3.limit`, and the time that the
+records of a paper took, {recorded-time}`PAPER`.
 """
 
 import re
@@ -91,11 +91,15 @@ def _verdicts(directive: SphinxDirective) -> Link:
 def _known(place: SphinxDirective | SphinxRole, what: str, names: str) -> list[Row]:
     rows = _state(place).rows
     for name in (name for name in names.split() if name not in rows):
-        LOG.warning("%s: got %r, allowed an id of claims.csv", what, name, location=place.get_location())
+        LOG.warning(
+            "%s: got %r, allowed an id of claims.csv", what, name, location=place.get_location()
+        )
     return [rows[name] for name in names.split() if name in rows]
 
 
-def strip(rows: list[Row], macros: Mapping[str, Any], ledger: str | None, here: Collection[str] = ()) -> str:
+def strip(
+    rows: list[Row], macros: Mapping[str, Any], ledger: str | None, here: Collection[str] = ()
+) -> str:
     """A chapter's verdicts at a glance: a line a claim, or from six claims on a line a verdict.
 
     Each id leads to its claim on the page where it has one (`here`), else to its row of the ledger.
@@ -121,7 +125,9 @@ def strip(rows: list[Row], macros: Mapping[str, Any], ledger: str | None, here: 
 
 
 def claim_screen(row: Row, macros: Mapping[str, Any], ledger: str | None) -> str:
-    """A claim where the page takes it up: its sentence, verdict and source, and folded how it was judged."""
+    """A claim where the page takes it up: its sentence, verdict and source, and folded how it was
+    judged.
+    """
     name = escape(row["id"])
     source = "; ".join(escape(row[field]) for field in ("where", "source") if row.get(field))
     kind = row.get("kind") or "paper"
@@ -157,7 +163,10 @@ class ClaimScreen(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         known = _known(self, "claim", self.arguments[0])
-        shown = "".join(claim_screen(row, macros(self.env.app.config), _page(self, "book/ledger")) for row in known)
+        shown = "".join(
+            claim_screen(row, macros(self.env.app.config), _page(self, "book/ledger"))
+            for row in known
+        )
         return [nodes.raw("", shown, format="html")]
 
 
@@ -177,7 +186,9 @@ def criteria(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
             control = check["control"]
             against = control.get("why") or f"{control['what']}: {control['criterion']}"
             told = (f"{check['statistic']}: {check['criterion']}", against)
-            found.append([f"`{check['id']}`" if check["id"] else row["id"], *map(plain_but_formulas, told)])
+            found.append(
+                [f"`{check['id']}`" if check["id"] else row["id"], *map(plain_but_formulas, told)]
+            )
     return ["check", "criterion", "the effect must vanish under"], found
 
 
@@ -189,11 +200,16 @@ def recorded(row: Row) -> list[dict[str, Any]]:
 def plain_but_formulas(text: str) -> str:
     """A check's words as Markdown: what stands between dollars is a formula, all else is plain."""
     parts = re.split(r"(\$[^$]+\$)", text)
-    return "".join(part if part.startswith("$") else re.sub(r"([\\`*_{}\[\]<>|~^])", r"\\\1", part) for part in parts)
+    return "".join(
+        part if part.startswith("$") else re.sub(r"([\\`*_{}\[\]<>|~^])", r"\\\1", part)
+        for part in parts
+    )
 
 
 def check_value(rows: Mapping[str, Row], text: str, of_control: bool = False) -> str | None:
-    """What {check}`ID:FORMAT` or {control}`ID:FORMAT` shows; without a format the value with its interval."""
+    """What {check}`ID:FORMAT` or {control}`ID:FORMAT` shows; without a format the value with its
+    interval.
+    """
     name, _, form = text.partition(":")
     claim = rows.get(name.partition(".")[0])
     found = next((one for one in recorded(claim) if one["id"] == name), None) if claim else None
@@ -206,7 +222,9 @@ def check_value(rows: Mapping[str, Row], text: str, of_control: bool = False) ->
     return spoken(f"{value:.3g} ({found['interval_kind']}: {low:.3g} to {high:.3g})")
 
 
-_RAISED = str.maketrans("+-0123456789", "\u207a\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
+_RAISED = str.maketrans(
+    "+-0123456789", "\u207a\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
+)
 
 
 def spoken(text: str) -> str:
@@ -220,7 +238,9 @@ def spoken(text: str) -> str:
 
 
 class Criteria(SphinxDirective):
-    """`{criteria} B1 B2`: the checks of these claims with their criteria and controls, as the code has them."""
+    """`{criteria} B1 B2`: the checks of these claims with their criteria and controls, as the code
+    has them.
+    """
 
     required_arguments = 1
     final_argument_whitespace = True
@@ -228,7 +248,9 @@ class Criteria(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         head, rows = criteria(_known(self, "criteria", self.arguments[0]))
         holder = nodes.container(classes=["criteria"])
-        self.state.nested_parse(StringList(table(head, rows).split("\n"), self.env.docname), self.content_offset, holder)
+        self.state.nested_parse(
+            StringList(table(head, rows).split("\n"), self.env.docname), self.content_offset, holder
+        )
         return [holder]
 
 
@@ -242,17 +264,27 @@ class CheckValue(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         shown = check_value(_state(self).rows, self.text, self.of_control)
         if shown is None:
-            LOG.warning("check: got %r, allowed the id of a recorded check", self.text, location=self.get_location())
+            LOG.warning(
+                "check: got %r, allowed the id of a recorded check",
+                self.text,
+                location=self.get_location(),
+            )
         return [nodes.Text(shown or self.text)], []
 
 
 class RecordedTime(SphinxRole):
-    """The time, cell after cell, of all recorded runs that judge claims of a paper, named as in claims.csv."""
+    """The time, cell after cell, of all recorded runs that judge claims of a paper, named as in
+    claims.csv.
+    """
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         claims = {row["id"] for row in _state(self).rows.values() if row["paper"] == self.text}
         if not claims:
-            LOG.warning("recorded-time: got %r, allowed a paper of claims.csv", self.text, location=self.get_location())
+            LOG.warning(
+                "recorded-time: got %r, allowed a paper of claims.csv",
+                self.text,
+                location=self.get_location(),
+            )
         return [nodes.Text(duration(records.seconds(claims)))], []
 
 
@@ -264,7 +296,9 @@ class Ledger(SphinxDirective):
         top = ledger_page.summary(rows) + ledger_page.bars(rows) + ledger_page.filters(rows)
         found: list[nodes.Node] = [nodes.raw("", top, format="html")]
         for paper, its_rows in by_paper(rows).items():
-            section = nodes.section("", nodes.title("", paper), ids=[nodes.make_id(paper)], names=[paper.lower()])
+            section = nodes.section(
+                "", nodes.title("", paper), ids=[nodes.make_id(paper)], names=[paper.lower()]
+            )
             shown = ledger_page.table(its_rows, _verdicts(self), macros(self.env.app.config))
             section += nodes.raw("", shown, format="html")
             found.append(section)
@@ -277,7 +311,11 @@ class PaperCounts(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         rows = [row for row in _state(self).rows.values() if row["paper"] == self.text]
         if not rows:
-            LOG.warning("paper-counts: got %r, allowed a paper of claims.csv", self.text, location=self.get_location())
+            LOG.warning(
+                "paper-counts: got %r, allowed a paper of claims.csv",
+                self.text,
+                location=self.get_location(),
+            )
         return [nodes.raw("", ledger_page.counts(rows), format="html")], []
 
 
@@ -286,7 +324,9 @@ class NotHolding(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         rows = _state(self).rows.values()
-        shown = ledger_page.not_holding(rows, _page(self, "book/ledger"), macros(self.env.app.config))
+        shown = ledger_page.not_holding(
+            rows, _page(self, "book/ledger"), macros(self.env.app.config)
+        )
         return [nodes.raw("", shown, format="html")]
 
 
@@ -298,7 +338,9 @@ class LedgerSummary(SphinxDirective):
 
 
 def cell_costs() -> str:
-    """Seconds of a cell and size of its stored result in each recorded full run, and the core hours of all its cells."""
+    """Seconds of a cell and size of its stored result in each recorded full run, and the core hours
+    of all its cells.
+    """
     heads = ("Experiment", "Cells", "Median seconds", "Longest", "All, core minutes", "KB a cell")
     body = ""
     for name in records.names():
@@ -307,7 +349,11 @@ def cell_costs() -> str:
             seconds = record.dataset["seconds"].values
             size = len(store.encode(record.dataset)) / len(seconds) / 1e3
             row = (len(seconds), np.median(seconds), seconds.max(), seconds.sum() / 60, size)
-            body += f'<tr><th scope="row">{escape(name)}</th>' + "".join(f"<td>{value:.3g}</td>" for value in row) + "</tr>"
+            body += (
+                f'<tr><th scope="row">{escape(name)}</th>'
+                + "".join(f"<td>{value:.3g}</td>" for value in row)
+                + "</tr>"
+            )
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     return f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -322,16 +368,24 @@ class CellCosts(SphinxDirective):
 
 
 def arithmetic() -> str:
-    """Each recorded run: whether its cells have the same bits everywhere, and on which machine it was made."""
+    """Each recorded run: whether its cells have the same bits everywhere, and on which machine it
+    was made.
+    """
     heads = ("Experiment", "What comes out again", "Recorded on", "Cells computed again since")
     body = ""
     for name in records.names():
         record = records.load(records.experiment(name))
         if record is not None:
             portable = record.about.get("arithmetic") == "portable"
-            again = str(record.about.get("carried", {}).get("cells", "recorded with it" if portable else ""))
+            again = str(
+                record.about.get("carried", {}).get("cells", "recorded with it" if portable else "")
+            )
             row = ("equal bits" if portable else "within its seeds", record.about["device"], again)
-            body += f'<tr><th scope="row">{escape(name)}</th>' + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>"
+            body += (
+                f'<tr><th scope="row">{escape(name)}</th>'
+                + "".join(f"<td>{escape(text)}</td>" for text in row)
+                + "</tr>"
+            )
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     return f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 

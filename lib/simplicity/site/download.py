@@ -1,8 +1,9 @@
-"""The notebook that a reader downloads from a page: plain Markdown, with its run's numbers, for any Jupyter.
+"""The notebook that a reader downloads from a page: plain Markdown, with its run's numbers, for any
+Jupyter.
 
-A chapter's Markdown speaks to the site: `{glue:text}` pastes a number, `{ref}` a title, `{verdict-strip}` a
-table. Jupyter knows none of these and shows them raw. Here each becomes what the page shows of it, as far
-as Markdown can.
+A chapter's Markdown speaks to the site: `{glue:text}` pastes a number, `{ref}` a title,
+`{verdict-strip}` a table. Jupyter knows none of these and shows them raw. Here each becomes what
+the page shows of it, as far as Markdown can.
 """
 
 import csv
@@ -46,7 +47,8 @@ _ATTRIBUTES = re.compile(r"(?<=[\])`])\{[.#][^}]*\}")
 _OPTION = re.compile(r":([\w-]+):\s*(.*)")
 _REFERENCES = ("ref", "numref", "doc", "eq", "any", "term")
 _ADMONITIONS = (
-    "admonition attention caution danger dropdown error exercise hint important note seealso solution tip warning"
+    "admonition attention caution danger dropdown error exercise hint important note seealso "
+    "solution tip warning"
 ).split()
 _GLUED = ("", "application/papermill.record/")
 Role = Callable[[str, str], str]
@@ -103,7 +105,10 @@ def _options(content: list[str]) -> tuple[dict[str, str], str]:
     rest = list(content)
     if rest and rest[0].strip() == "---" and "---" in [line.strip() for line in rest[1:]]:
         end = [line.strip() for line in rest[1:]].index("---") + 1
-        found = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in rest[1:end])}
+        found = {
+            name.strip(): value.strip()
+            for name, _, value in (line.partition(":") for line in rest[1:end])
+        }
         rest = rest[end + 1 :]
     while rest and (option := _OPTION.fullmatch(rest[0].strip())):
         found[option[1]] = option[2]
@@ -115,7 +120,11 @@ def _inline(text: str, role: Role) -> str:
     def shown(found: re.Match[str]) -> str:
         if found["role"]:
             return role(found["role"], found["text"])
-        if found["target"] and not found["target"].startswith(("#", "/", ".")) and ":" not in found["target"]:
+        if (
+            found["target"]
+            and not found["target"].startswith(("#", "/", "."))
+            and ":" not in found["target"]
+        ):
             given = f"{found['title']} <{found['target']}>" if found["title"] else found["target"]
             return role("any", given) or found[0]
         return found[0]
@@ -128,7 +137,11 @@ def glued(notebook: nbformat.NotebookNode) -> dict[str, str]:
     found = {}
     for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
         name = output.get("metadata", {}).get("scrapbook", {}).get("name")
-        texts = [output["data"][f"{prefix}text/plain"] for prefix in _GLUED if f"{prefix}text/plain" in output.get("data", {})]
+        texts = [
+            output["data"][f"{prefix}text/plain"]
+            for prefix in _GLUED
+            if f"{prefix}text/plain" in output.get("data", {})
+        ]
         if name and texts:
             found[name] = texts[0]
     return found
@@ -141,7 +154,9 @@ class Words:
         self.app, self.env, self.page = app, app.env, page
         self.macros = formulas.macros(app.config)
         base = app.config.html_baseurl
-        self.address = urljoin(base.rstrip("/") + "/", app.builder.get_target_uri(page)) if base else ""
+        self.address = (
+            urljoin(base.rstrip("/") + "/", app.builder.get_target_uri(page)) if base else ""
+        )
         self._values: dict[str, dict[str, str]] = {}
 
     def plain(self, text: str) -> str:
@@ -159,7 +174,9 @@ class Words:
             return directives.check_value(rows, text, name == "control") or text
         if name == "recorded-time":
             rows = self.env.simplicity.rows.values()  # type: ignore[attr-defined]
-            return directives.duration(records.seconds({row["id"] for row in rows if row["paper"] == text}))
+            return directives.duration(
+                records.seconds({row["id"] for row in rows if row["paper"] == text})
+            )
         if name == "math":
             return f"${text}$"
         if name in ("sub", "sup"):
@@ -169,7 +186,9 @@ class Words:
         return text
 
     def _glue(self, kind: str, text: str) -> str:
-        key, _, form = text.rpartition(":") if kind == "text" and not text.endswith("::") else (text, "", "")
+        key, _, form = (
+            text.rpartition(":") if kind == "text" and not text.endswith("::") else (text, "", "")
+        )
         if not key or key.endswith(":"):  # `name` alone, or `page::name` alone
             key, form = text, "s"
         page, _, name = key.rpartition("::")
@@ -202,9 +221,13 @@ class Words:
         if kind in ("numref", "ref") and wanted not in known:  # else the domain would warn
             return None
         content = nodes.inline("", title or target)
-        node = addnodes.pending_xref("", content, refdoc=self.page, refdomain=family, reftype=kind, reftarget=wanted)
+        node = addnodes.pending_xref(
+            "", content, refdoc=self.page, refdomain=family, reftype=kind, reftarget=wanted
+        )
         node["refexplicit"], node["refwarn"] = bool(title), False
-        return domain.resolve_xref(self.env, self.page, self.app.builder, kind, wanted, node, content)
+        return domain.resolve_xref(
+            self.env, self.page, self.app.builder, kind, wanted, node, content
+        )
 
     def directive(self, name: str, argument: str, options: dict[str, str], body: str) -> str:
         if name == "claim":
@@ -219,7 +242,9 @@ class Words:
             )
         if name == "criteria":
             known = self.env.simplicity.rows  # type: ignore[attr-defined]
-            return table(*directives.criteria([known[one] for one in argument.split() if one in known]))
+            return table(
+                *directives.criteria([known[one] for one in argument.split() if one in known])
+            )
         if name == "csv-table":
             return self._csv(argument, options, body)
         if name == "cite-box":
@@ -248,10 +273,16 @@ class Words:
         if not rows:
             return ""
         cells = [[_inline(one, self.role) for one in row] for row in rows]
-        return f"{self.plain(title)}\n\n{table(cells[0], cells[1:])}" if title else table(cells[0], cells[1:])
+        return (
+            f"{self.plain(title)}\n\n{table(cells[0], cells[1:])}"
+            if title
+            else table(cells[0], cells[1:])
+        )
 
     def caption(self, figure: dict[str, Any]) -> str:
-        """The words below a figure: the site has them from the cell's settings, which Jupyter hides."""
+        """The words below a figure: the site has them from the cell's settings, which Jupyter
+        hides.
+        """
         name, caption = (
             str(figure.get("name", "")),
             self.plain(str(figure.get("caption", ""))).strip(),
@@ -266,8 +297,10 @@ class Words:
         repository = (self.app.config.html_theme_options or {}).get("repository_url", "")
         checkout = f"a checkout of {repository}" if repository else "a checkout of the book"
         return (
-            f"This notebook is the page {page} of *{self.app.config.html_title}*, with the results of its "
-            f"run. To run it again, get the book's library `simplicity`: in {checkout}, type `make env`, and "
+            f"This notebook is the page {page} of *{self.app.config.html_title}*, with the results "
+            "of its "
+            f"run. To run it again, get the book's library `simplicity`: in {checkout}, type `make "
+            "env`, and "
             "open the notebook with `.venv/bin/jupyter lab`."
         )
 

@@ -1,4 +1,6 @@
-"""What the executed chapters say: evidence in their outputs, ledger rows made from it, files beside the site."""
+"""What the executed chapters say: evidence in their outputs, ledger rows made from it, files beside
+the site.
+"""
 
 import csv
 import dataclasses
@@ -47,7 +49,9 @@ def collect(root: Path) -> State:
 def payloads_of(notebook: Any) -> list[Payload]:
     """The evidence in the outputs of an executed notebook."""
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
-    return [output["data"][ledger.MIME] for output in outputs if ledger.MIME in output.get("data", {})]
+    return [
+        output["data"][ledger.MIME] for output in outputs if ledger.MIME in output.get("data", {})
+    ]
 
 
 def canonical(value: Any) -> str:
@@ -62,7 +66,9 @@ def digest(state: State) -> str:
 
 
 def write(state: State, folder: Path) -> None:
-    """The ledger as `claims.json` with its schema and as the table `checks.csv`, and `provenance.json`, into `folder`."""
+    """The ledger as `claims.json` with its schema and as the table `checks.csv`, and
+    `provenance.json`, into `folder`.
+    """
     rows = list(state.rows.values())
     write_atomically(folder / "claims.json", canonical(rows).encode())
     write_atomically(folder / SCHEMA.name, SCHEMA.read_bytes())
@@ -78,10 +84,14 @@ def table(rows: list[Row]) -> str:
     for row in rows:
         for check in row["checks"]:
             control, (low, high) = check["control"], check["interval"] or (None, None)
-            against = {f"control_{name}": control.get(name) for name in ("value", "criterion", "passed")}
+            against = {
+                f"control_{name}": control.get(name) for name in ("value", "criterion", "passed")
+            }
             kept = {name: check[name] for name in COLUMNS if name in check and name != "control"}
             about = {name: row.get(name) for name in ("paper", "kind", "source", "verdict")}
-            writer.writerow(kept | about | against | {"low": low, "high": high, "control": control["what"]})
+            writer.writerow(
+                kept | about | against | {"low": low, "high": high, "control": control["what"]}
+            )
     return text.getvalue()
 
 

@@ -1,4 +1,5 @@
-"""Execute one chapter with papermill: strict parameters, all or nothing on disk, and a record of what ran.
+"""Execute one chapter with papermill: strict parameters, all or nothing on disk, and a record of
+what ran.
 
 What is not here: which chapters need it and in how many processes (`build`).
 """
@@ -26,23 +27,30 @@ from simplicity.problems.values import noun_of, read
 from simplicity.site import kernels, provenance
 from simplicity.site.papermill_handler import SCHEME
 
-logging.getLogger("papermill").setLevel(logging.ERROR)  # it logs each file name; we check and report ourselves
+# it logs each file name; we check and report ourselves
+logging.getLogger("papermill").setLevel(logging.ERROR)
 
 
 class ChapterFailed(RuntimeError):
     """A cell failed: the message holds the chapter, the cell and the traceback."""
 
 
-def execute(chapter: str, output: Path, parameters: Mapping[str, Any] | None = None, timeout: int = 900) -> dict[str, Any]:
-    """Run `chapter` (its file name without .md), write the executed notebook to `output`, return its provenance.
+def execute(
+    chapter: str, output: Path, parameters: Mapping[str, Any] | None = None, timeout: int = 900
+) -> dict[str, Any]:
+    """Run `chapter` (its file name without .md), write the executed notebook to `output`, return
+    its provenance.
 
-    `parameters` may be plain values or text. Unknown names and wrong types raise `Problem` before a kernel starts;
-    `output` appears only when every cell has run. `timeout` is in seconds, for one cell.
+    `parameters` may be plain values or text. Unknown names and wrong types raise `Problem` before a
+    kernel starts; `output` appears only when every cell has run. `timeout` is in seconds, for one
+    cell.
     """
     source = find(chapter)
     defaults = parameters_of(source)
     values = {name: ast.literal_eval(entry["default"]) for name, entry in defaults.items()}
-    given = {name: checked(chapter, name, value, defaults) for name, value in (parameters or {}).items()}
+    given = {
+        name: checked(chapter, name, value, defaults) for name, value in (parameters or {}).items()
+    }
     output = Path(output)
     why = files.refusal(output)
     if why:
@@ -59,7 +67,9 @@ def execute(chapter: str, output: Path, parameters: Mapping[str, Any] | None = N
 
 def find(chapter: str) -> Path:
     """The source of a chapter, or a `Problem` that names the chapters there are."""
-    known = sorted(path.stem for path in paths.book().glob("*.md") if is_notebook(path.read_text("utf-8")))
+    known = sorted(
+        path.stem for path in paths.book().glob("*.md") if is_notebook(path.read_text("utf-8"))
+    )
     if chapter not in known:
         where = "a file of book/ that is a chapter, without .md"
         raise Problem(no_such("chapter", chapter, known, where))
@@ -98,7 +108,8 @@ _KINDS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbformat.NotebookNode:
     """One kernel, started in the book's folder and ended with the run."""
     if os.environ.get(images.FOLDER):
-        os.environ[images.FOLDER] = str(images.folder())  # a relative path means the folder that we were started in
+        # a relative path means the folder that we were started in
+        os.environ[images.FOLDER] = str(images.folder())
     with kernels.home() as config, _known_warnings():
         try:
             return papermill.execute_notebook(
@@ -114,14 +125,18 @@ def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbfo
                 execution_timeout=timeout,
                 iopub_timeout=60,  # of a busy machine; the default of 4 s can lose outputs
                 raise_on_iopub_timeout=True,
-                extra_arguments=["--log-level=CRITICAL"],  # a kernel is interrupted as it ends, and says so on stderr
+                # a kernel is interrupted as it ends, and says so on stderr
+                extra_arguments=["--log-level=CRITICAL"],
             )
         except PapermillExecutionError as error:
             if error.ename in ("Problem", "Stopped"):  # the chapter's own check of its parameters
                 raise Problem(plain(error.evalue)) from None
             raise ChapterFailed(_report(chapter, error)) from None
-        except Exception as error:  # timeouts, dead kernels: papermill and nbclient each raise types of their own
-            raise ChapterFailed(f"chapter {chapter}: {type(error).__name__}: {plain(str(error))}") from None
+        # timeouts, dead kernels: papermill and nbclient each raise types of their own
+        except Exception as error:
+            raise ChapterFailed(
+                f"chapter {chapter}: {type(error).__name__}: {plain(str(error))}"
+            ) from None
         except BaseException:  # interrupted, perhaps before the kernel was known to nbclient
             kernels.end()
             raise
@@ -130,11 +145,16 @@ def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbfo
 def _report(chapter: str, error: PapermillExecutionError) -> str:
     indented = "\n".join(f"    {text}" for text in error.source.splitlines())
     trace = "\n".join(error.traceback)
-    return plain(f"chapter {chapter}: cell {error.exec_count} failed\n{indented}\n{trace}\n{error.ename}: {error.evalue}")
+    return plain(
+        f"chapter {chapter}: cell {error.exec_count} failed\n{indented}\n{trace}\n{error.ename}: "
+        f"{error.evalue}"
+    )
 
 
 def plain(text: str) -> str:
-    """Without the colours of a notebook's traceback: reports also go into files, mails and pages."""
+    """Without the colours of a notebook's traceback: reports also go into files, mails and
+    pages.
+    """
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 
-_BARE_NUMERATOR = re.compile(r"(\\[dt]?frac)\s*(\d)")  # TeX reads \frac12 as a half, docutils as twelve over nothing
+# TeX reads \frac12 as a half, docutils as twelve over nothing
+_BARE_NUMERATOR = re.compile(r"(\\[dt]?frac)\s*(\d)")
 _NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'  # HTML needs none
 _GROUP_START, _GROUP_END = "{", "}"
 
@@ -20,11 +21,15 @@ def macros(config: Any) -> dict[str, Any]:
 
 
 def expanded(tex: str, macros: Mapping[str, Any]) -> str:
-    """TeX with MathJax's `macros` replaced by their meaning: a text, or text and number of arguments."""
+    """TeX with MathJax's `macros` replaced by their meaning: a text, or text and number of
+    arguments.
+    """
     for _ in range(len(macros) + 1):  # a macro's meaning may hold another macro
         before = tex
         for name, meaning in macros.items():
-            body, count = (meaning, 0) if isinstance(meaning, str) else (meaning[0], int(meaning[1]))
+            body, count = (
+                (meaning, 0) if isinstance(meaning, str) else (meaning[0], int(meaning[1]))
+            )
             tex = _replaced(tex, name, body, count)
         if tex == before:
             break

@@ -1,8 +1,10 @@
-"""How a chapter's kernel is started: in this very environment, with nothing of the user's own settings, and how it is ended.
+"""How a chapter's kernel is started: in this very environment, with nothing of the user's own
+settings, and how it is ended.
 
-`environment` is the only maker of a kernel's environment variables, for the build, `simplicity chapter` and `site`. It is a
-list of what a kernel may see. The other way, taking known settings away, would let through the next one that nobody knew.
-Plain papermill starts kernels by itself, by the rules of the user's own Jupyter; there only the figures are protected (`plot`).
+`environment` is the only maker of a kernel's environment variables, for the build, `simplicity
+chapter` and `site`. It is a list of what a kernel may see. The other way, taking known settings
+away, would let through the next one that nobody knew. Plain papermill starts kernels by itself, by
+the rules of the user's own Jupyter; there only the figures are protected (`plot`).
 """
 
 import contextlib
@@ -27,13 +29,14 @@ from traitlets.config import Config
 from simplicity.places import paths
 from simplicity.problems import Problem, shown
 
-# Where things are, and nothing about how they look. MPLCONFIGDIR is only where matplotlib keeps its list of fonts: its
-# settings are those of MATPLOTLIBRC below.
+# Where things are, and nothing about how they look. MPLCONFIGDIR is only where matplotlib keeps its
+# list of fonts: its settings are those of MATPLOTLIBRC below.
 _KEPT = (
     "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "CONDA_PREFIX", "XDG_CACHE_HOME",
     "MPLCONFIGDIR", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX",
 )  # fmt: skip
-# Threads, instruction sets, devices, the loader of shared libraries and the library's own settings: what a run computes with.
+# Threads, instruction sets, devices, the loader of shared libraries and the library's own settings:
+# what a run computes with.
 _KEPT_FAMILIES = (
     "SIMPLICITY_", "NUMBA_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "VECLIB_", "ATEN_", "ONEDNN_", "DNNL_",
     "NPY_", "TORCH", "PYTORCH_", "CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_", "LD_", "DYLD_", "MALLOC_", "GLIBC_",
@@ -57,10 +60,15 @@ _SOCKET = "k-ipc-99"  # the longest name that jupyter_client makes from the conn
 def environment(folder: Path, given: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment variables of a kernel whose own settings, all empty, lie in `folder`.
 
-    `given` is what this process has: paths, threads and instruction sets are taken from it, everything else is fixed.
+    `given` is what this process has: paths, threads and instruction sets are taken from it,
+    everything else is fixed.
     """
     given = os.environ if given is None else given
-    kept = {name: value for name, value in given.items() if name in _KEPT or name.startswith(_KEPT_FAMILIES)}
+    kept = {
+        name: value
+        for name, value in given.items()
+        if name in _KEPT or name.startswith(_KEPT_FAMILIES)
+    }
     own = {
         "IPYTHONDIR": str(folder / "ipython"),
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
@@ -78,14 +86,23 @@ def _figures() -> dict[str, str]:
 
 
 def _search_path(given: Mapping[str, str]) -> list[str]:
-    """The book's library and the user's PYTHONPATH without the folders whose code every Python process runs at its start."""
+    """The book's library and the user's PYTHONPATH without the folders whose code every Python
+    process runs at its start.
+    """
     ours = str(paths.root() / "lib")
-    entries = [os.path.abspath(entry) for entry in given.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    return [ours, *(entry for entry in entries if entry != ours and not _runs_at_start(Path(entry)))]
+    entries = [
+        os.path.abspath(entry) for entry in given.get("PYTHONPATH", "").split(os.pathsep) if entry
+    ]
+    return [
+        ours,
+        *(entry for entry in entries if entry != ours and not _runs_at_start(Path(entry))),
+    ]
 
 
 def _runs_at_start(folder: Path) -> bool:
-    return any((folder / f"{name}.py").is_file() or (folder / name).is_dir() for name in _AT_EVERY_START)
+    return any(
+        (folder / f"{name}.py").is_file() or (folder / name).is_dir() for name in _AT_EVERY_START
+    )
 
 
 class _Specs(KernelSpecManager):
@@ -98,7 +115,9 @@ class _Specs(KernelSpecManager):
 
 
 class Manager(AsyncKernelManager):
-    """Starts the kernel of `_Specs` in `environment`; ends it at once where Ctrl-C has ended the run."""
+    """Starts the kernel of `_Specs` in `environment`; ends it at once where Ctrl-C has ended the
+    run.
+    """
 
     @default("kernel_spec_manager")
     def _our_kernel(self) -> KernelSpecManager:
@@ -117,8 +136,9 @@ class Manager(AsyncKernelManager):
 def home() -> Iterator[Config]:
     """A folder of one kernel's own, as the configuration of `Manager`; gone afterwards.
 
-    Sockets in files: kernels that start at the same time would race for TCP ports. A socket's path may have about 100
-    characters, so the folder lies where that holds. Where it holds nowhere, the kernel listens on this machine's TCP ports.
+    Sockets in files: kernels that start at the same time would race for TCP ports. A socket's path
+    may have about 100 characters, so the folder lies where that holds. Where it holds nowhere, the
+    kernel listens on this machine's TCP ports.
     """
     with contextlib.ExitStack() as stack:
         prefix = _prefix(os.getppid())
@@ -130,16 +150,22 @@ def home() -> Iterator[Config]:
         transport = "ipc" if _takes_sockets(folder) else "tcp"
         _homes.add(folder)
         stack.callback(_homes.discard, folder)
-        yield Config(KernelManager={"transport": transport, "connection_file": str(folder / "k.json")})
+        yield Config(
+            KernelManager={"transport": transport, "connection_file": str(folder / "k.json")}
+        )
 
 
 def _prefix(parent: int) -> str:
-    """Of the folders of kernels whose process has this parent: a parent that ends its workers finds what they leave."""
+    """Of the folders of kernels whose process has this parent: a parent that ends its workers finds
+    what they leave.
+    """
     return f"simplicity-kernel-{parent}-"
 
 
 def _takes_sockets(folder: Path) -> bool:
-    """Whether a socket can be made here: its path is short enough and the file system knows sockets."""
+    """Whether a socket can be made here: its path is short enough and the file system knows
+    sockets.
+    """
     path = folder / _SOCKET
     with socket.socket(socket.AF_UNIX) as probe:
         try:
@@ -159,13 +185,17 @@ def temporary(prefix: str, base: str | None = None) -> Iterator[Path]:
         if base is not None:
             raise
         got = shown(os.environ.get("TMPDIR", ""))
-        raise Problem(f"TMPDIR: got {got}, allowed a folder that exists and can be written to") from None
+        raise Problem(
+            f"TMPDIR: got {got}, allowed a folder that exists and can be written to"
+        ) from None
     with folder as name:
         yield Path(name)
 
 
 def end() -> None:
-    """End the kernels that this process and its workers have started: left alone they live on, in memory and at work."""
+    """End the kernels that this process and its workers have started: left alone they live on, in
+    memory and at work.
+    """
     with contextlib.suppress(psutil.NoSuchProcess):
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -182,7 +212,9 @@ def leave() -> NoReturn:
 
 
 def end_with_workers(workers: Iterable[BaseProcess]) -> None:
-    """End these worker processes and everything that they have started: by their own hand, and by force where one hangs."""
+    """End these worker processes and everything that they have started: by their own hand, and by
+    force where one hangs.
+    """
     found = []
     for worker in workers:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -195,5 +227,6 @@ def end_with_workers(workers: Iterable[BaseProcess]) -> None:
             process.kill()
     psutil.wait_procs(left, PATIENCE_SECONDS)
     for base in {tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR") or "/tmp", "/tmp"}:
-        for folder in Path(base).glob(_prefix(os.getpid()) + "*"):  # a worker or kernel may have written to its last moment
+        # a worker or kernel may have written to its last moment
+        for folder in Path(base).glob(_prefix(os.getpid()) + "*"):
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,6 @@
-"""The ledger's page: a bar a paper, filters, and a row a claim that opens to its checks. HTML, everything escaped."""
+"""The ledger's page: a bar a paper, filters, and a row a claim that opens to its checks. HTML,
+everything escaped.
+"""
 
 import collections
 import re
@@ -22,16 +24,23 @@ FILTERS = ("paper", "verdict", "kind", "source")
 def told(text: str, macros: Macros) -> str:
     """A claim's words as HTML: what stands between dollars is a formula."""
     parts = re.split(r"\$([^$]+)\$", text)
-    return "".join(mathml(part, False, macros) if place % 2 else escape(part) for place, part in enumerate(parts))
+    return "".join(
+        mathml(part, False, macros) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
 
 
 def summary(rows: Iterable[Row]) -> str:
-    """How many claims of the papers hold; the book's own questions and identities are counted apart."""
+    """How many claims of the papers hold; the book's own questions and identities are counted
+    apart.
+    """
     rows = list(rows)
     papers = [row for row in rows if _kind(row) in ("paper", "objection")]
     count = collections.Counter(row["verdict"] for row in papers)
     parts = [f"{count[verdict]}&nbsp;{badge(verdict)}" for verdict in SIGNS if count[verdict]]
-    others = collections.Counter(_kind(row) for row in rows if _kind(row) not in ("paper", "objection"))
+    others = collections.Counter(
+        _kind(row) for row in rows if _kind(row) not in ("paper", "objection")
+    )
     beside = " and ".join(f"{count} {_several(kind, count)}" for kind, count in others.items())
     apart = f" Counted apart: {beside}." if beside else ""
     return f'<p class="ledger-summary">{len(papers)} claims of the papers: {", ".join(parts)}.{apart}</p>'
@@ -51,7 +60,9 @@ def _kind(row: Row) -> str:
 
 def counts(rows: Iterable[Row]) -> str:
     """How many claims of a paper have each verdict, in a line."""
-    count = collections.Counter(row["verdict"] for row in rows if _kind(row) in ("paper", "objection"))
+    count = collections.Counter(
+        row["verdict"] for row in rows if _kind(row) in ("paper", "objection")
+    )
     shown = [f"{count[verdict]}&nbsp;{badge(verdict)}" for verdict in SIGNS if count[verdict]]
     return " ".join(f'<span class="counted">{one}</span>' for one in shown)
 
@@ -145,24 +156,37 @@ def judged(row: Row) -> str:
     found: dict[str, list[dict[str, Any]]] = {}
     for one in row["checks"]:
         found.setdefault(one.get("id") or one["statistic"], []).append(one)
-    shown = "".join(check(*sorted(those, key=lambda one: one["preset"] != "FULL")) for those in found.values())
+    shown = "".join(
+        check(*sorted(those, key=lambda one: one["preset"] != "FULL")) for those in found.values()
+    )
     return shown + _records(row)
 
 
 def check(one: dict[str, Any], *others: dict[str, Any]) -> str:
     """One check: its picture, its numbers in words, and those of other runs of the same check."""
     control = one.get("control") or {}
-    entries = [("value", _value(one)), ("criterion", f"{one['criterion']}: {word(one['passed'])}{_margin(one)}")]
+    entries = [
+        ("value", _value(one)),
+        ("criterion", f"{one['criterion']}: {word(one['passed'])}{_margin(one)}"),
+    ]
     if "criterion" in control:
         outcome = word(control.get("passed"))
-        entries.append(("control", f"{control['what']} = {number(control['value'])}; {control['criterion']}: {outcome}"))
+        entries.append(
+            (
+                "control",
+                f"{control['what']} = {number(control['value'])}; {control['criterion']}: "
+                f"{outcome}",
+            )
+        )
     elif control:
         entries.append(("control", f"{control.get('what', 'none')}: {control.get('why', '')}"))
     entries += [("small run", f"{_value(other)}: {word(other['passed'])}") for other in others]
     listed = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in entries)
     name = f"<code>{escape(one['id'])}</code> " if one.get("id") else ""
     run = RUNS.get(one["preset"], "own run")
-    title = f"{name}{escape(one['statistic'])} <small>({escape(one['kind'])}, {escape(run)})</small>"
+    title = (
+        f"{name}{escape(one['statistic'])} <small>({escape(one['kind'])}, {escape(run)})</small>"
+    )
     return f'<div class="check"><p>{title}</p>{picture(one)}<dl>{listed}</dl></div>'
 
 
@@ -181,10 +205,14 @@ def _records(row: Row) -> str:
 
 
 def _record(one: dict[str, Any]) -> str:
-    before, after = (escape(one[name] or "not known") for name in ("criterion_commit", "record_commit"))
+    before, after = (
+        escape(one[name] or "not known") for name in ("criterion_commit", "record_commit")
+    )
     return (
-        f"<code>{escape(one['experiment'])}</code>: {one['cells']} runs from seed {one['first_seed']} on,"
-        f" recorded {escape(one['recorded'])}; code and criteria <code>{before}</code>, record <code>{after}</code>"
+        f"<code>{escape(one['experiment'])}</code>: {one['cells']} runs from seed "
+        f"{one['first_seed']} on,"
+        f" recorded {escape(one['recorded'])}; code and criteria <code>{before}</code>, record "
+        f"<code>{after}</code>"
     )
 
 

@@ -1,4 +1,6 @@
-"""What leads out of the site: how to cite a page, and what a shared link shows. `repository.url` fills the links."""
+"""What leads out of the site: how to cite a page, and what a shared link shows. `repository.url`
+fills the links.
+"""
 
 import html
 import re
@@ -24,9 +26,17 @@ def entries(text: str) -> dict[str, str]:
 def own(config: Any) -> str:
     """The book itself in BibTeX."""
     address = (config.html_theme_options or {}).get("repository_url") or config.html_baseurl
-    lines = {"title": f"{{{config.html_title}}}", "author": f"{{{config.author}}}", "year": config.copyright}
+    lines = {
+        "title": f"{{{config.html_title}}}",
+        "author": f"{{{config.author}}}",
+        "year": config.copyright,
+    }
     lines |= {"url": address} if address else {}
-    return "@software{simplicity,\n" + "".join(f"  {name} = {{{value}}},\n" for name, value in lines.items()) + "}"
+    return (
+        "@software{simplicity,\n"
+        + "".join(f"  {name} = {{{value}}},\n" for name, value in lines.items())
+        + "}"
+    )
 
 
 class CiteBox(SphinxDirective):
@@ -42,7 +52,11 @@ class CiteBox(SphinxDirective):
         found = [own(self.config)]
         for key in " ".join(self.arguments).split():
             if key not in known:
-                LOG.warning("cite-box: got %r, allowed a key of the bibliography", key, location=self.get_location())
+                LOG.warning(
+                    "cite-box: got %r, allowed a key of the bibliography",
+                    key,
+                    location=self.get_location(),
+                )
             found += [known[key]] if key in known else []
         text = "\n\n".join(found)
         return [nodes.literal_block(text, text, language="bibtex")]
@@ -57,11 +71,19 @@ def description(doctree: nodes.document) -> str:
     return ""
 
 
-def add_meta(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """A description for searches, and what a shared link shows; addresses only where the site's own is set."""
+def add_meta(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """A description for searches, and what a shared link shows; addresses only where the site's own
+    is set.
+    """
     if doctree is None:
         return
-    shown = {"og:type": "article", "og:title": str(context.get("title", "")), "og:site_name": app.config.html_title}
+    shown = {
+        "og:type": "article",
+        "og:title": str(context.get("title", "")),
+        "og:site_name": app.config.html_title,
+    }
     told = description(doctree)
     tags = ""
     if told:
@@ -72,5 +94,8 @@ def add_meta(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
         shown["og:url"] = urljoin(base, app.builder.get_target_uri(pagename))
         shown["og:image"] = urljoin(base, "_static/threshold.png")
     shown["og:title"] = re.sub(r"<[^>]+>", "", shown["og:title"])
-    tags += "".join(f'<meta property="{name}" content="{html.escape(text, quote=True)}">\n' for name, text in shown.items())
+    tags += "".join(
+        f'<meta property="{name}" content="{html.escape(text, quote=True)}">\n'
+        for name, text in shown.items()
+    )
     context["metatags"] = context.get("metatags", "") + tags

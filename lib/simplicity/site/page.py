@@ -1,12 +1,13 @@
-"""What every chapter does: hand its parameters to its experiments, run them, load their records, judge.
+"""What every chapter does: hand its parameters to its experiments, run them, load their records,
+judge.
 
     page = Page("early-linear-dynamics", linear_closeness, linear_width, dim=dim, n=n, seeds=seeds)
     fresh, full = page[linear_width]          the page's own runs and the recorded ones, as `Runs`
     page.say(slope=mean_slope, rel=0.031)     numbers for the text, by name: {glue:text}`slope`
     page.verdict()                            the table of checks; asserts that they came out as committed
 
-A parameter goes to each experiment that has it with the chapter's own default as its QUICK value, so
-that a page with nothing changed is a QUICK run. Where two parameters share a name with different
+A parameter goes to each experiment that has it with the chapter's own default as its QUICK value,
+so that a page with nothing changed is a QUICK run. Where two parameters share a name with different
 meanings, `where` says what an experiment gets: `where={kernel_exit: {"dim": dim}}`.
 
 Numbers of recorded checks need no code: a text has them by id, as {check}`H7.erf_fresh:.2f` and
@@ -36,7 +37,9 @@ from simplicity.problems import Problem, no_such
 
 
 class Both(NamedTuple):
-    """An experiment's fresh runs, made by the page with its parameters, and its recorded full ones."""
+    """An experiment's fresh runs, made by the page with its parameters, and its recorded full
+    ones.
+    """
 
     fresh: Runs
     full: Runs
@@ -64,7 +67,9 @@ class Page:
 
     def __getitem__(self, experiment: ModuleType) -> Both:
         if experiment not in self.runs:
-            raise Problem(no_such("experiment of this page", name_of(experiment), map(name_of, self.runs)))
+            raise Problem(
+                no_such("experiment of this page", name_of(experiment), map(name_of, self.runs))
+            )
         return self.runs[experiment]
 
     def say(self, **numbers: Any) -> None:
@@ -81,18 +86,29 @@ class Page:
 
 
 def settings_for(
-    experiment: ModuleType, given: Mapping[str, Any], defaults: Mapping[str, Any], own: Mapping[str, Any]
+    experiment: ModuleType,
+    given: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    own: Mapping[str, Any],
 ) -> Any:
-    """The QUICK settings of an experiment with those of the `given` values that it takes, and its `own`."""
+    """The QUICK settings of an experiment with those of the `given` values that it takes, and its
+    `own`.
+    """
     quick = experiment.GRID.presets["QUICK"]
     known = dataclasses.asdict(quick)
-    taken = {name: value for name, value in given.items() if name in known and same(known[name], defaults[name])}
+    taken = {
+        name: value
+        for name, value in given.items()
+        if name in known and same(known[name], defaults[name])
+    }
     return config.parse(experiment.GRID.Config, taken | dict(own), quick)
 
 
 def same(one: Any, other: Any) -> bool:
     """Are two settings the same, a list of one value being as good as the value?"""
-    first, second = ((value,) if not isinstance(value, (tuple, list)) else tuple(value) for value in (one, other))
+    first, second = (
+        (value,) if not isinstance(value, (tuple, list)) else tuple(value) for value in (one, other)
+    )
     return first == second and all(type(a) is type(b) for a, b in zip(first, second, strict=True))
 
 
@@ -106,5 +122,9 @@ def declared(source: Path) -> dict[str, Any]:
     cells = source.read_text("utf-8").split("```{code-cell}")
     tagged = re.compile(r"^:?tags: \[[^\]]*\bparameters\b", re.MULTILINE)
     code = next((cell.partition("```")[0] for cell in cells if tagged.search(cell)), "")
-    lines = [line for line in code.splitlines() if "=" in line and not line.lstrip().startswith((":", "#"))]
+    lines = [
+        line
+        for line in code.splitlines()
+        if "=" in line and not line.lstrip().startswith((":", "#"))
+    ]
     return {one.target.id: ast.literal_eval(one.value) for one in ast.parse("\n".join(lines)).body}  # type: ignore[attr-defined]

@@ -1,4 +1,6 @@
-"""What becomes of a built page: its files for download, its provenance, HTML for every reader, no useless script."""
+"""What becomes of a built page: its files for download, its provenance, HTML for every reader, no
+useless script.
+"""
 
 import html
 import json
@@ -14,30 +16,36 @@ from sphinx.application import Sphinx
 from simplicity.grid.store import write_atomically
 from simplicity.site import body, build, data_files, download, provenance, themes
 
-# Jupyter Book always adds its live-code scripts; they would load from another site, and declare one constant twice.
+# Jupyter Book always adds its live-code scripts; they would load from another site, and declare one
+# constant twice.
 _THEBE = re.compile(
     r"[ \t]*<script\b[^>]*thebe[^>]*>[^<]*</script>\n?"
     r"|[ \t]*<script\b[^>]*>[^<]*\bTHEBE_[^<]*</script>\n?"
     r"|[ \t]*<link\b[^>]*thebe[^>]*>\n?"
 )
-# The theme asks for its icon fonts ahead of time in a way that browsers refuse on file:// pages, with an error each; the
-# style sheet loads the same fonts a moment later.
+# The theme asks for its icon fonts ahead of time in a way that browsers refuse on file:// pages,
+# with an error each; the style sheet loads the same fonts a moment later.
 _PRELOAD = re.compile(r"[ \t]*<link\b[^>]*rel=\"preload\"[^>]*as=\"font\"[^>]*>\n?")
-# The icons come from the theme's style sheet and fonts; its script of 1.5 MB would draw them a second time.
+# The icons come from the theme's style sheet and fonts; its script of 1.5 MB would draw them a
+# second time.
 _ICONS = re.compile(r"[ \t]*<script\b[^>]*/fontawesome/[^>]*></script>\n?")
 _MATHJAX = re.compile(
-    r"[ \t]*<script\b[^>]*\bmathjax/[^>]*></script>\n?|[ \t]*<script>\s*window\.MathJax\s*=[^<]*</script>\n?"
+    r"[ \t]*<script\b[^>]*\bmathjax/[^>]*></script>\n?|[ "
+    r"\t]*<script>\s*window\.MathJax\s*=[^<]*</script>\n?"
 )
 _FORMULA = re.compile(r'class="math(?:\s|")|class="mathjax')
 _DOWNLOAD = re.compile(r'(<a href="[^"]*_sources/[^"]*") target="_blank"')
-# A name that does not hold the words to be seen cannot be spoken by a reader who commands the page by voice.
+# A name that does not hold the words to be seen cannot be spoken by a reader who commands the page
+# by voice.
 _OTHER_NAME = re.compile(
     r'(<button class="[^"]*search-button-field[^"]*"[^>]*?) aria-label="[^"]*"|(<summary\b[^>]*?) aria-label="[^"]*"'
 )
 
 
 def reader(app: Sphinx) -> build.Reader:
-    """Chapters exactly as MyST-NB will parse them, so that what we store under a key is found under it."""
+    """Chapters exactly as MyST-NB will parse them, so that what we store under a key is found under
+    it.
+    """
     env: Any = app.env
 
     def read(source: Path) -> nbformat.NotebookNode:
@@ -49,26 +57,38 @@ def reader(app: Sphinx) -> build.Reader:
     return read
 
 
-def offer_notebook(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """An entry for the executed notebook in the download menu; the theme has one only beside launch buttons."""
+def offer_notebook(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """An entry for the executed notebook in the download menu; the theme has one only beside launch
+    buttons.
+    """
     if _chapter(app, pagename):
         context["ipynb_source"] = f"{pagename}.ipynb"
 
 
-def add_provenance(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """The provenance line under each page: of its run, or of the build where nothing is executed."""
+def add_provenance(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """The provenance line under each page: of its run, or of the build where nothing is
+    executed.
+    """
     chapter = _chapter(app, pagename)
     state = app.env.simplicity  # type: ignore[attr-defined]
     if chapter:
         payloads = state.payloads[chapter]
-        experiments = dict.fromkeys(name for payload in payloads for name in payload.get("experiments", ()))
+        experiments = dict.fromkeys(
+            name for payload in payloads for name in payload.get("experiments", ())
+        )
         context["body"] += data_files.links(list(experiments)) if experiments else ""
         context["body"] += provenance.line(state.runs[chapter], payloads)
     elif pagename in state.pages:
         context["body"] += provenance.built(Path(app.srcdir))
 
 
-def mend_body(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+def mend_body(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
     """The page's own HTML for every reader, once it is complete."""
     if "body" in context:
         context["body"] = body.mended(context["body"])
@@ -81,13 +101,15 @@ def _chapter(app: Sphinx, pagename: str) -> str | None:
 
 
 def write_notebooks(app: Sphinx) -> None:
-    """The source's cells with the run's outputs, where the download menu points; the same bytes for the same run."""
+    """The source's cells with the run's outputs, where the download menu points; the same bytes for
+    the same run.
+    """
     for chapter in app.env.simplicity.runs:  # type: ignore[attr-defined]
         notebook = build.merged(Path(app.srcdir), chapter, reader(app))
         notebook.metadata.pop("source_map", None)
         for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
-            # A picture stands in the run twice. Jupyter cleans the HTML of a notebook that somebody else has
-            # executed, drawings included, and then shows nothing; the PNG is always shown.
+            # A picture stands in the run twice. Jupyter cleans the HTML of a notebook that somebody
+            # else has executed, drawings included, and then shows nothing; the PNG is always shown.
             if "image/png" in output.get("data", {}):
                 output["data"].pop("text/html", None)
         plain = download.notebook(app, f"book/{chapter}", notebook)
@@ -96,9 +118,13 @@ def write_notebooks(app: Sphinx) -> None:
 
 
 def write_twins(app: Sphinx) -> None:
-    """Beside each file for download a script that holds its text: a page on a disk may load a script, but save no file."""
+    """Beside each file for download a script that holds its text: a page on a disk may load a
+    script, but save no file.
+    """
     folder = Path(app.outdir) / "_sources"
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".js"):
+    for path in sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.suffix != ".js"
+    ):
         said = f"simplicityFile({json.dumps(path.name)}, {json.dumps(path.read_text('utf-8'))});\n"
         twin = path.with_name(f"{path.name}.js")
         if not twin.is_file() or twin.read_bytes() != said.encode():
@@ -106,7 +132,9 @@ def write_twins(app: Sphinx) -> None:
 
 
 def write_themes(app: Sphinx) -> None:
-    """The colours where no script chooses them, and on paper, made from all style sheets of the site."""
+    """The colours where no script chooses them, and on paper, made from all style sheets of the
+    site.
+    """
     static = Path(app.outdir) / "_static"
     write_atomically(static / themes.NAME, themes.of(static).encode())
 
@@ -116,7 +144,9 @@ _EXCERPT_OF_A_SERVER = 'else if (showSearchSummary && location.protocol !== "fil
 
 
 def write_search(app: Sphinx) -> None:
-    """A page on a disk may not read another one: its search shows titles without excerpts, and no error."""
+    """A page on a disk may not read another one: its search shows titles without excerpts, and no
+    error.
+    """
     path = Path(app.outdir) / "_static" / "searchtools.js"
     before = path.read_text("utf-8")
     after = before.replace(_EXCERPT, _EXCERPT_OF_A_SERVER)
@@ -138,13 +168,19 @@ START = """<!DOCTYPE html>
 
 
 def write_start(app: Sphinx) -> None:
-    """The page at the top of the site, which only leads to the first one; the usual one is a single line without an icon."""
-    text = START.format(title=html.escape(app.config.html_title), first=html.escape(app.config.root_doc))
+    """The page at the top of the site, which only leads to the first one; the usual one is a single
+    line without an icon.
+    """
+    text = START.format(
+        title=html.escape(app.config.html_title), first=html.escape(app.config.root_doc)
+    )
     write_atomically(Path(app.outdir) / "index.html", text.encode())
 
 
 def mend(folder: Path, macros: Mapping[str, Any]) -> None:
-    """Rewrite the pages that need it; a page that is already right keeps its time stamp. `macros` are MathJax's."""
+    """Rewrite the pages that need it; a page that is already right keeps its time stamp. `macros`
+    are MathJax's.
+    """
     for path in folder.rglob("*.html"):
         before = path.read_text("utf-8")
         after = mended(before, macros)

@@ -1,8 +1,10 @@
-"""papermill reads and writes the book's text notebooks: `papermill jupytext://book/CHAPTER.md OUT.ipynb -p NAME VALUE`.
+"""papermill reads and writes the book's text notebooks: `papermill jupytext://book/CHAPTER.md
+OUT.ipynb -p NAME VALUE`.
 
-Here is only the translation between a text notebook and notebook JSON; papermill finds the class through the entry-point
-group `papermill.io`. Strict parameter names and types are `execute`'s business, and so is a kernel without the user's own
-settings: papermill starts its kernels as the user's Jupyter is set up.
+Here is only the translation between a text notebook and notebook JSON; papermill finds the class
+through the entry-point group `papermill.io`. Strict parameter names and types are `execute`'s
+business, and so is a kernel without the user's own settings: papermill starts its kernels as the
+user's Jupyter is set up.
 """
 
 import contextlib
@@ -16,12 +18,17 @@ from simplicity.places import paths
 from simplicity.problems import Problem
 
 SCHEME = "jupytext://"
-# papermill, which imports this module as it starts, would say it of every text notebook, as if that were a fault.
-warnings.filterwarnings("ignore", message=r"The specified file \(jupytext://.*\) does not end in one of")
+# papermill, which imports this module as it starts, would say it of every text notebook, as if that
+# were a fault.
+warnings.filterwarnings(
+    "ignore", message=r"The specified file \(jupytext://.*\) does not end in one of"
+)
 
 
 def local(path: str) -> Path:
-    """The file that an address means: from the working folder as usual, else from the checkout or its folder `book`."""
+    """The file that an address means: from the working folder as usual, else from the checkout or
+    its folder `book`.
+    """
     given = Path(path.removeprefix(SCHEME))
     if not given.is_absolute() and not given.exists():
         with contextlib.suppress(Problem):
@@ -37,7 +44,8 @@ class JupytextHandler:
     @staticmethod
     def read(path: str) -> str:
         notebook = jupytext.read(local(path))
-        # papermill refuses a notebook that does not say its language, and text headers often leave it out.
+        # papermill refuses a notebook that does not say its language, and text headers often leave
+        # it out.
         notebook.metadata.setdefault("kernelspec", {"name": "python3", "display_name": "Python 3"})
         notebook.metadata.kernelspec.setdefault("language", "python")
         return str(nbformat.writes(notebook))

@@ -1,6 +1,8 @@
-"""Where a result came from: time, versions, commit, library digest, device; and the line that says so under a page.
+"""Where a result came from: time, versions, commit, library digest, device; and the line that says
+so under a page.
 
-Dates and seconds live here and in `provenance.json` only, so that two cold builds give the same `claims.json`.
+Dates and seconds live here and in `provenance.json` only, so that two cold builds give the same
+`claims.json`.
 """
 
 import datetime
@@ -37,7 +39,8 @@ def line(run: dict[str, Any], payloads: list[dict[str, Any]]) -> str:
     """The foot of an executed page, as HTML."""
     versions = run["versions"]
     parts = [
-        f"Executed {run['started'].replace('T', ' ').removesuffix('Z')} UTC in {run['seconds']:.0f} s",
+        f"Executed {run['started'].replace('T', ' ').removesuffix('Z')} UTC in "
+        f"{run['seconds']:.0f} s",
         f"simplicity {run['simplicity']} ({run['library'][:12]})",
         f"Python {run['python']}",
         *(f"{name} {versions[name]}" for name in ("torch", "numpy", "numba")),

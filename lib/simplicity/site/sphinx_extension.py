@@ -1,8 +1,9 @@
 """The book's Sphinx extension: what makes a plain `jupyter-book build .` complete and honest.
 
-In order: chapters whose key is new are executed (`build`), their evidence is collected (`evidence`) before any page is
-read, all pages are read again when anything in it changed, pages are mended (`pages`), claims.json and provenance.json
-are written last. A build with any warning forgets what it read, so that the next one meets the same warnings again.
+In order: chapters whose key is new are executed (`build`), their evidence is collected (`evidence`)
+before any page is read, all pages are read again when anything in it changed, pages are mended
+(`pages`), claims.json and provenance.json are written last. A build with any warning forgets what
+it read, so that the next one meets the same warnings again.
 """
 
 import os
@@ -17,7 +18,17 @@ from simplicity import __version__
 from simplicity.places import paths
 from simplicity.problems import Problem
 from simplicity.process import interrupts
-from simplicity.site import build, changes_page, data_files, directives, evidence, formulas, outward, pages, themes
+from simplicity.site import (
+    build,
+    changes_page,
+    data_files,
+    directives,
+    evidence,
+    formulas,
+    outward,
+    pages,
+    themes,
+)
 from simplicity.site.execute import ChapterFailed
 
 _UNFINISHED = "unfinished"  # a file that is there from the start of a build to its end
@@ -42,9 +53,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("recorded-time", directives.RecordedTime())
     app.add_directive("cell-costs", directives.CellCosts)
     app.add_directive("arithmetic", directives.Arithmetic)
-    app.connect("builder-inited", _prepare, priority=900)  # after MyST-NB has made its configuration
+    # after MyST-NB has made its configuration
+    app.connect("builder-inited", _prepare, priority=900)
     app.connect("env-get-outdated", _outdated)
-    app.connect("html-page-context", pages.offer_notebook, priority=100)  # before the theme makes its buttons
+    # before the theme makes its buttons
+    app.connect("html-page-context", pages.offer_notebook, priority=100)
     app.connect("html-page-context", pages.add_provenance, priority=900)
     app.connect("html-page-context", outward.add_meta, priority=900)
     app.connect("html-page-context", pages.mend_body, priority=950)
@@ -64,7 +77,10 @@ def _prepare(app: Sphinx) -> None:
     reader = pages.reader(app)
     try:
         if paths.root() != root:
-            raise Problem(f"book: got {root}, allowed the checkout that `simplicity` is installed from, {paths.root()}")
+            raise Problem(
+                f"book: got {root}, allowed the checkout that `simplicity` is installed from, "
+                f"{paths.root()}"
+            )
         build.warm(root, reader=reader)
         build.fill(root, Path(app.env.mystnb_config.execution_cache_path), reader)  # type: ignore[attr-defined]
         state = evidence.collect(root)
@@ -75,15 +91,21 @@ def _prepare(app: Sphinx) -> None:
 
 
 def _stop(reason: str) -> NoReturn:
-    """End the build with the reason alone: of an exception Jupyter Book would also show where its own code was."""
+    """End the build with the reason alone: of an exception Jupyter Book would also show where its
+    own code was.
+    """
     print(f"\n{reason}", file=sys.stderr, flush=True)
     raise SystemExit(1)
 
 
-def _outdated(app: Sphinx, env: Any, added: set[str], changed: set[str], removed: set[str]) -> set[str]:
-    """Every page if the evidence is not what they were made from: numbers also travel between pages.
+def _outdated(
+    app: Sphinx, env: Any, added: set[str], changed: set[str], removed: set[str]
+) -> set[str]:
+    """Every page if the evidence is not what they were made from: numbers also travel between
+    pages.
 
-    Also after a build that was interrupted or killed: the warnings of what it had read would not come again.
+    Also after a build that was interrupted or killed: the warnings of what it had read would not
+    come again.
     """
     digest = evidence.digest(env.simplicity)
     same = getattr(env, "simplicity_digest", None) == digest
@@ -110,5 +132,7 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
 
 
 def _forget(app: Sphinx) -> None:
-    """Sphinx does not repeat the warnings of pages that it does not read again, so a second build would pass."""
+    """Sphinx does not repeat the warnings of pages that it does not read again, so a second build
+    would pass.
+    """
     (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)

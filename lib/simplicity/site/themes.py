@@ -1,8 +1,9 @@
-"""The style sheet that makes all others' light and dark colours hold where no script chooses between them.
+"""The style sheet that makes all others' light and dark colours hold where no script chooses
+between them.
 
-The theme's sheets and ours speak to `html[data-theme=light]` and `html[data-theme=dark]`, and a script
-writes that word. Without JavaScript it stays `auto`: the system's preference decides. On paper every
-page is light, whatever the reader has chosen.
+The theme's sheets and ours speak to `html[data-theme=light]` and `html[data-theme=dark]`, and a
+script writes that word. Without JavaScript it stays `auto`: the system's preference decides. On
+paper every page is light, whatever the reader has chosen.
 """
 
 import re
@@ -38,7 +39,11 @@ def _rules(text: str, theme: str) -> list[Rule]:
     word = re.compile(rf"\[data-theme=[\"']?{theme}[\"']?\]")
     found = []
     for selectors, block in _RULE.findall(_COMMENT.sub("", text)):
-        its = [word.sub('[data-theme="%s"]', one.strip()) for one in _COMMA.split(selectors) if word.search(one)]
+        its = [
+            word.sub('[data-theme="%s"]', one.strip())
+            for one in _COMMA.split(selectors)
+            if word.search(one)
+        ]
         if its and block.strip():
             found.append((",".join(its), block.strip()))
     return found
@@ -47,7 +52,11 @@ def _rules(text: str, theme: str) -> list[Rule]:
 def _reverted(block: str) -> str:
     """The same properties, taken back; variables stay, for the light theme sets them again."""
     parts = [part.partition(":") for part in block.split(";") if ":" in part]
-    names = [(name.strip(), "!important" in value) for name, _, value in parts if not name.strip().startswith("--")]
+    names = [
+        (name.strip(), "!important" in value)
+        for name, _, value in parts
+        if not name.strip().startswith("--")
+    ]
     return ";".join(f"{name}:revert{'!important' if strong else ''}" for name, strong in names)
 
 

@@ -1,4 +1,5 @@
-"""A chapter with other parameters: a grid of executed notebooks with a page that links them, or a whole site.
+"""A chapter with other parameters: a grid of executed notebooks with a page that links them, or a
+whole site.
 
 Kernels end with the notebook, with its time limit, and with this process, however that ends.
 """
@@ -30,19 +31,20 @@ from simplicity.site import build, evidence, kernels, worker
 from simplicity.site.execute import ChapterFailed, checked, find, parameters_of, plain
 
 # In this very environment, whatever the path holds.
-JUPYTER_BOOK = (
-    "from simplicity.process import interrupts; interrupts.end_with_stdin(); from jupyter_book.cli.main import main; main()"
-)
+JUPYTER_BOOK = "from simplicity.process import interrupts; interrupts.end_with_stdin(); from jupyter_book.cli.main import main; main()"
 MOST_NOTEBOOKS = 1000
 WAITING = "not executed yet"
-BACKSTOP_SECONDS = 60.0  # a worker that does not end with its kernel is ended after the limit and this
+# a worker that does not end with its kernel is ended after the limit and this
+BACKSTOP_SECONDS = 60.0
 
 PATIENCE_SECONDS = 10.0  # that a build may take to end its kernels
 
 
 @dataclasses.dataclass(frozen=True)
 class Notebook:
-    """One point of a grid: its parameters, its file, and how it went; `failure` is empty where every cell ran."""
+    """One point of a grid: its parameters, its file, and how it went; `failure` is empty where
+    every cell ran.
+    """
 
     parameters: dict[str, Any]
     path: Path
@@ -50,39 +52,63 @@ class Notebook:
     failure: str = ""
 
 
-def points(chapter: str, fixed: Mapping[str, str], swept: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
-    """The parameters of every notebook of the grid, typed as the chapter declares; `Problem` before anything runs."""
+def points(
+    chapter: str, fixed: Mapping[str, str], swept: Mapping[str, Sequence[str]]
+) -> list[dict[str, Any]]:
+    """The parameters of every notebook of the grid, typed as the chapter declares; `Problem` before
+    anything runs.
+    """
     known = parameters_of(find(chapter))
     base = {name: checked(chapter, name, value, known) for name, value in fixed.items()}
-    axes = {name: [checked(chapter, name, value, known) for value in values] for name, values in swept.items()}
+    axes = {
+        name: [checked(chapter, name, value, known) for value in values]
+        for name, values in swept.items()
+    }
     for name, values in axes.items():
         for value in values:
             if values.count(value) > 1:
                 raise Problem(f"{name}: got {shown(value)} twice, allowed once")
-    found = [base | dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    found = [
+        base | dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())
+    ]
     if len(found) > MOST_NOTEBOOKS:
         raise Problem(f"grid: got {len(found)} notebooks, allowed at most {MOST_NOTEBOOKS}")
     return found
 
 
 def execute_grid(
-    chapter: str, given: Sequence[Mapping[str, Any]], folder: Path, workers: int, limit_seconds: float
+    chapter: str,
+    given: Sequence[Mapping[str, Any]],
+    folder: Path,
+    workers: int,
+    limit_seconds: float,
 ) -> list[Notebook]:
-    """Execute each point in a process of its own and write `folder/index.html`; a failure is told and the others go on."""
+    """Execute each point in a process of its own and write `folder/index.html`; a failure is told
+    and the others go on.
+    """
     width = len(str(len(given)))
     targets = [folder / f"{chapter}-{number:0{width}}.ipynb" for number in range(1, len(given) + 1)]
     page = folder / "index.html"
     together = files.Together(page)
-    waiting = [Notebook(dict(point), path, failure=WAITING) for path, point in zip(targets, given, strict=True)]
+    waiting = [
+        Notebook(dict(point), path, failure=WAITING)
+        for path, point in zip(targets, given, strict=True)
+    ]
     # The page of an earlier grid would speak for notebooks that are written over now.
     files.write_text(page, index(chapter, waiting))
     together.plan(path.name for path in targets)
     found: list[Notebook] = []
     try:
-        with contextlib.closing(_executed(chapter, targets, given, workers, limit_seconds)) as executed:
+        with contextlib.closing(
+            _executed(chapter, targets, given, workers, limit_seconds)
+        ) as executed:
             for one in executed:
                 found.append(one)
-                print(f"{one.path.name}: {_plain(one.parameters)}: {_last(one.failure) or f'{one.seconds:.0f} s'}", flush=True)
+                print(
+                    f"{one.path.name}: {_plain(one.parameters)}: "
+                    f"{_last(one.failure) or f'{one.seconds:.0f} s'}",
+                    flush=True,
+                )
     finally:  # also where the user has had enough
         files.write_text(page, index(chapter, [*found, *waiting[len(found) :]]))
     together.finish(one.path.name for one in found if not one.failure)
@@ -90,13 +116,21 @@ def execute_grid(
 
 
 def _executed(
-    chapter: str, targets: Sequence[Path], given: Sequence[Mapping[str, Any]], workers: int, limit_seconds: float
+    chapter: str,
+    targets: Sequence[Path],
+    given: Sequence[Mapping[str, Any]],
+    workers: int,
+    limit_seconds: float,
 ) -> Generator[Notebook, None, None]:
-    """Each point in the order of the grid, once it is executed or has failed; no kernel is left at the end."""
+    """Each point in the order of the grid, once it is executed or has failed; no kernel is left at
+    the end.
+    """
     with worker.pool(min(workers, len(given))) as pool:
         futures = [
             pool.schedule(
-                worker.variant, args=[path, chapter, dict(point), limit_seconds], timeout=limit_seconds + BACKSTOP_SECONDS
+                worker.variant,
+                args=[path, chapter, dict(point), limit_seconds],
+                timeout=limit_seconds + BACKSTOP_SECONDS,
             )
             for path, point in zip(targets, given, strict=True)
         ]
@@ -105,7 +139,11 @@ def _executed(
                 yield Notebook(dict(point), path, seconds=future.result())
             except Exception as error:  # whatever ended it, the others go on
                 known = isinstance(error, ChapterFailed | Problem)
-                yield Notebook(dict(point), path, failure=str(error) if known else f"{type(error).__name__}: {error}")
+                yield Notebook(
+                    dict(point),
+                    path,
+                    failure=str(error) if known else f"{type(error).__name__}: {error}",
+                )
 
 
 def verdicts(path: Path) -> dict[str, str]:
@@ -113,20 +151,30 @@ def verdicts(path: Path) -> dict[str, str]:
     payloads = evidence.payloads_of(nbformat.read(path, as_version=4))
     checks = [claims.from_row(row) for payload in payloads for row in payload["checks"]]
     ids = dict.fromkeys(check.claim for check in checks)
-    return {claim: claims.verdict(claim, [check for check in checks if check.claim == claim]).verdict for claim in ids}
+    return {
+        claim: claims.verdict(claim, [check for check in checks if check.claim == claim]).verdict
+        for claim in ids
+    }
 
 
 def index(chapter: str, notebooks: Sequence[Notebook]) -> str:
-    """The page: a row a notebook with its parameters, its verdicts and its link. Whatever a user gave is escaped."""
+    """The page: a row a notebook with its parameters, its verdicts and its link. Whatever a user
+    gave is escaped.
+    """
     names = list(dict.fromkeys(name for one in notebooks for name in one.parameters))
     judged = {one.path: verdicts(one.path) for one in notebooks if not one.failure}
     ids = list(dict.fromkeys(claim for found in judged.values() for claim in found))
-    heads = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in [*names, *ids, "seconds", "notebook"])
+    heads = "".join(
+        f'<th scope="col">{html.escape(text)}</th>'
+        for text in [*names, *ids, "seconds", "notebook"]
+    )
     rows = ""
     for one in notebooks:
         cells = [html.escape(str(one.parameters.get(name, ""))) for name in names]
         if one.failure:
-            cells.append(WAITING if one.failure == WAITING else f"failed: {html.escape(_last(one.failure))}")
+            cells.append(
+                WAITING if one.failure == WAITING else f"failed: {html.escape(_last(one.failure))}"
+            )
             spans = ["" for _ in names] + [f' colspan="{len(ids) + 2}"']
         else:
             found = judged[one.path]
@@ -134,8 +182,14 @@ def index(chapter: str, notebooks: Sequence[Notebook]) -> str:
             file = html.escape(one.path.name)
             cells += [f"{one.seconds:.0f}", f'<a href="{file}" download>{file}</a>']
             spans = ["" for _ in cells]
-        rows += "<tr>" + "".join(f"<td{span}>{cell}</td>" for span, cell in zip(spans, cells, strict=True)) + "</tr>\n"
-    return PAGE.format(title=html.escape(f"{chapter}: {len(notebooks)} notebooks"), heads=heads, rows=rows)
+        rows += (
+            "<tr>"
+            + "".join(f"<td{span}>{cell}</td>" for span, cell in zip(spans, cells, strict=True))
+            + "</tr>\n"
+        )
+    return PAGE.format(
+        title=html.escape(f"{chapter}: {len(notebooks)} notebooks"), heads=heads, rows=rows
+    )
 
 
 PAGE = """<!DOCTYPE html>
@@ -176,8 +230,8 @@ def _last(failure: str) -> str:
 def site(chapter: str, given: Mapping[str, str], output: Path | None) -> Path:
     """The whole site with the published parameters of `chapter` replaced; the folder that holds it.
 
-    The book is copied with the new values as literals in the chapter's own parameters cell and built like any other: what the
-    change does not touch is taken from the last build.
+    The book is copied with the new values as literals in the chapter's own parameters cell and
+    built like any other: what the change does not touch is taken from the last build.
     """
     root, source = paths.root(), find(chapter)
     known = parameters_of(source)
@@ -197,7 +251,9 @@ def site(chapter: str, given: Mapping[str, str], output: Path | None) -> Path:
 
 
 def _place(pages: Path, target: Path) -> None:
-    """The built pages as the folder `target`; those of an earlier build of it go once the new ones are beside them."""
+    """The built pages as the folder `target`; those of an earlier build of it go once the new ones
+    are beside them.
+    """
     try:
         if target.is_dir() and not any(target.iterdir()):  # the user's own: its place and mode stay
             shutil.copytree(pages, target, dirs_exist_ok=True)
@@ -210,15 +266,26 @@ def _place(pages: Path, target: Path) -> None:
             (Path(room) / "new").rename(target)
     except (OSError, shutil.Error) as reason:
         told = getattr(reason, "strerror", None) or "not all pages could be copied"
-        raise Stopped(f"cannot write {target}: {told}; allowed a folder with room for the site") from None
+        raise Stopped(
+            f"cannot write {target}: {told}; allowed a folder with room for the site"
+        ) from None
 
 
 def _build(copy: Path) -> None:
-    """Build the book at `copy`; what it says of its chapters goes to stderr as it comes, for it takes minutes."""
+    """Build the book at `copy`; what it says of its chapters goes to stderr as it comes, for it
+    takes minutes.
+    """
     command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(copy), "-n", "-W", "--keep-going"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(copy / "lib"), *_search_path()]), "PYTHONUTF8": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(copy / "lib"), *_search_path()]),
+        "PYTHONUTF8": "1",
+    }
     print("building a copy of the book", file=sys.stderr, flush=True)
-    with (copy.parent / "errors").open("w+", encoding="utf-8", errors="replace") as errors, interrupts.blocked():
+    with (
+        (copy.parent / "errors").open("w+", encoding="utf-8", errors="replace") as errors,
+        interrupts.blocked(),
+    ):
         # Ctrl-C reaches the build through us: a terminal's own would come twice.
         process = subprocess.Popen(
             command,
@@ -255,12 +322,16 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def replaced(text: str, published: Mapping[str, Any], values: Mapping[str, Any]) -> str:
-    """The chapter's source with each value as the literal of its parameter, and a note under the title that says so."""
+    """The chapter's source with each value as the literal of its parameter, and a note under the
+    title that says so.
+    """
     for name, value in values.items():
         pattern = re.compile(rf"^({re.escape(name)}: \w+ = )(.*?)(  # .*)?$", re.MULTILINE)
         found = pattern.search(text)
         assert found is not None, name
-        text = text[: found.start()] + found[1] + repr(value) + (found[3] or "") + text[found.end() :]
+        text = (
+            text[: found.start()] + found[1] + repr(value) + (found[3] or "") + text[found.end() :]
+        )
     lines = [f"{name} = {value!r}, published {published[name]!r}" for name, value in values.items()]
     fence = "`" * 8  # a value cannot end it: it never starts a line
     note = (
@@ -273,9 +344,13 @@ def replaced(text: str, published: Mapping[str, Any], values: Mapping[str, Any])
 
 
 def _copy_book(root: Path, copy: Path) -> None:
-    """What a build reads, and what the last one executed and stored, so that only the changed chapter is executed."""
+    """What a build reads, and what the last one executed and stored, so that only the changed
+    chapter is executed.
+    """
     for folder in ("book", "lib"):
-        shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(
+            root / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
     for file in ("_config.yml", "_toc.yml", "requirements.lock"):
         shutil.copy(root / file, copy / file)
     if build.runs(root).is_dir():

@@ -1,4 +1,6 @@
-"""What a worker process of a build does: a module of its own, because a worker imports it anew and everything with it."""
+"""What a worker process of a build does: a module of its own, because a worker imports it anew and
+everything with it.
+"""
 
 import contextlib
 import hashlib
@@ -21,7 +23,9 @@ from simplicity.site.execute import ChapterFailed, execute
 
 @contextlib.contextmanager
 def pool(workers: int) -> Iterator[ProcessPool]:
-    """Processes for chapters. When the block ends, however it ends, they end with their kernels; what waits is not begun."""
+    """Processes for chapters. When the block ends, however it ends, they end with their kernels;
+    what waits is not begun.
+    """
     before = set(multiprocessing.active_children())
     found = ProcessPool(workers, context=multiprocessing.get_context("spawn"), initializer=prepare)
     try:
@@ -35,9 +39,14 @@ def pool(workers: int) -> Iterator[ProcessPool]:
 
 
 def prepare() -> None:
-    """One thread; and no life after the build: a worker whose parent was killed would wait for work for ever."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # ignored from now on; a kernel would inherit the block
-    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
+    """One thread; and no life after the build: a worker whose parent was killed would wait for work
+    for ever.
+    """
+    # ignored from now on; a kernel would inherit the block
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    os.environ.update(
+        OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1"
+    )
     signal.signal(signal.SIGTERM, lambda number, frame: kernels.leave())
     parent = multiprocessing.parent_process()
 
@@ -50,24 +59,32 @@ def prepare() -> None:
 
 
 def work(folder: Path, chapter: str, key: str, timeout: int) -> float:
-    """Execute a chapter into `folder`: the notebook first, then the record that makes it count. Returns the seconds."""
+    """Execute a chapter into `folder`: the notebook first, then the record that makes it count.
+    Returns the seconds.
+    """
     path = folder / f"{chapter}.ipynb"
     record = execute(chapter, path, timeout=timeout)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     entry = {"key": key, "notebook": digest, "provenance": record}
-    write_atomically(folder / f"{chapter}.json", json.dumps(entry, indent=1, sort_keys=True).encode())
+    write_atomically(
+        folder / f"{chapter}.json", json.dumps(entry, indent=1, sort_keys=True).encode()
+    )
     return float(record["seconds"])
 
 
 def variant(path: Path, chapter: str, given: Mapping[str, Any], limit_seconds: float) -> float:
-    """Execute a chapter with the given parameters into `path`, in `limit_seconds` at most. Returns the seconds."""
+    """Execute a chapter with the given parameters into `path`, in `limit_seconds` at most. Returns
+    the seconds.
+    """
     with limited(chapter, limit_seconds):
         return float(execute(chapter, path, given, timeout=round(limit_seconds) + 1)["seconds"])
 
 
 @contextlib.contextmanager
 def limited(chapter: str, limit_seconds: float) -> Iterator[None]:
-    """A notebook's time: when it is over the kernel is ended, whatever it is doing, and with it the notebook."""
+    """A notebook's time: when it is over the kernel is ended, whatever it is doing, and with it the
+    notebook.
+    """
     over = threading.Event()
 
     def end() -> None:
@@ -81,7 +98,9 @@ def limited(chapter: str, limit_seconds: float) -> Iterator[None]:
         yield
     except ChapterFailed:
         if over.is_set():
-            raise ChapterFailed(f"chapter {chapter}: it took more than {limit_seconds:g} s") from None
+            raise ChapterFailed(
+                f"chapter {chapter}: it took more than {limit_seconds:g} s"
+            ) from None
         raise
     finally:
         timer.cancel()

@@ -69,7 +69,9 @@ def force(network: TwoLayer, x: Array, y: Array, activation: str) -> Array:
 
 
 def cosines(first: Array, second: Array) -> Array:
-    """Of each row with the other's row, (m,); 0 where one of them is 0. `second` may be one vector."""
+    """Of each row with the other's row, (m,); 0 where one of them is 0. `second` may be one
+    vector.
+    """
     _rows(first, second)
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)

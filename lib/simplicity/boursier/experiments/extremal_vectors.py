@@ -201,9 +201,7 @@ def _slopes(ns: np.ndarray, table: np.ndarray) -> np.ndarray:
     return np.polyfit(np.log(ns), table.T, 1)[0]
 
 
-def _table(
-    cells: xr.Dataset, value: str, grid: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray]:
+def _table(cells: xr.Dataset, value: str, grid: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """The n of `grid` that there are; `value` as (seeds, ns) for the seeds that have them all."""
     cells = cells_where(cells, n=grid).sortby("n")
     ns, seeds, values = np.unique(cells.n), cells.seed.values, cells[value].values.astype(float)

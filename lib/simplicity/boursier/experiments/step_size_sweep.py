@@ -4,7 +4,8 @@ Boursier & Flammarion 2025, appendix A.2: large steps do not suffice to explain 
 fitted. Gradient descent is unstable at a minimum whose sharpness exceeds 2 / step size, so that
 large steps might keep it away from interpolators. At 480 samples the sharpness of an interpolator
 is above 200, so that one stays at steps of 0.005 and is left at 0.02. Two starts at the same number
-of samples and the same step tell the explanations apart: the small one and an explicit interpolator.
+of samples and the same step tell the explanations apart: the small one and an explicit
+interpolator.
 """
 
 import numpy as np

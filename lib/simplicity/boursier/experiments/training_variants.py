@@ -114,13 +114,23 @@ GRID = Grid(
     },
     quick={"width": 100, "steps": 4000, "seeds": 5},
     full={
-        "n": (30, 60, 120, 240, 480), "large_n": (30, 60, 120, 240, 480), "width": 200,
-        "floors_longer": LONGER, "large_floors_longer": LONGER, "steps": LONG, "seeds": 6,
+        "n": (30, 60, 120, 240, 480),
+        "large_n": (30, 60, 120, 240, 480),
+        "width": 200,
+        "floors_longer": LONGER,
+        "large_floors_longer": LONGER,
+        "steps": LONG,
+        "seeds": 6,
         "first_seed": 1_000_000,
     },
     tiny={
-        "n": (20, 40), "large_n": (20,), "floors_n": (40,), "large_floors_n": (40,), "width": 20,
-        "steps": 40, "seeds": 2,
+        "n": (20, 40),
+        "large_n": (20,),
+        "floors_n": (40,),
+        "large_floors_n": (40,),
+        "width": 20,
+        "steps": 40,
+        "seeds": 2,
     },
 )
 

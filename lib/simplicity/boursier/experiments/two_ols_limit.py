@@ -41,7 +41,12 @@ GRID = Grid(
     quick={"width": 200, "seeds": 5},
     full={"width": 1000, "seeds": 30},
     tiny={
-        "width": 20, "steps": 300, "seeds": 2, "n": (20, 60), "no_margin_n": 60, "unaligned_n": 20,
+        "width": 20,
+        "steps": 300,
+        "seeds": 2,
+        "n": (20, 60),
+        "no_margin_n": 60,
+        "unaligned_n": 20,
     },
 )
 

@@ -43,8 +43,12 @@ GRID = Grid(
     quick={"seeds": 5},
     full={"width": (10, 20, 50, 200, 1000, 10_000, 100_000), "n": (80, 100, 120, 240), "seeds": 40},
     tiny={
-        "width": (10, 20), "n": (30, 60), "unaligned_n": 30, "unaligned_seeds": 2,
-        "steps": 200, "seeds": 2,
+        "width": (10, 20),
+        "n": (30, 60),
+        "unaligned_n": 30,
+        "unaligned_seeds": 2,
+        "steps": 200,
+        "seeds": 2,
     },
 )
 

@@ -1,4 +1,5 @@
-"""Pictures and tables beyond the theorem: variants of training, smooth activations, a ReLU teacher, orthogonal inputs.
+"""Pictures and tables beyond the theorem: variants of training, smooth activations, a ReLU teacher,
+orthogonal inputs.
 
 Every seed is a mark or a thin line, because outcomes are bimodal near the threshold.
 """
@@ -14,7 +15,18 @@ from simplicity.boursier.assumptions import Finding
 from simplicity.evidence.claims import cells_where
 from simplicity.grid.groups import Runs
 from simplicity.pictures import seeds
-from simplicity.pictures.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
+from simplicity.pictures.style import (
+    BLUE,
+    FAINT,
+    GREEN,
+    INK,
+    ORANGE,
+    PURPLE,
+    RED,
+    Picture,
+    axes,
+    finish,
+)
 
 _SHOWN = 500  # a curve is drawn from this part of the steps on; before that nothing has happened
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED)
@@ -28,30 +40,59 @@ def variants(recorded: xr.Dataset, ns: Sequence[int], crossed: float) -> Picture
             for row, name in enumerate(names):
                 rho = cells_where(recorded, variant=name, n=n).rho.values
                 colour = GREEN if np.median(rho) >= crossed else RED
-                panel.plot(rho, row + seeds.spread(len(rho), 0.18), "o", color=colour, markersize=3.5, alpha=0.75)
+                panel.plot(
+                    rho,
+                    row + seeds.spread(len(rho), 0.18),
+                    "o",
+                    color=colour,
+                    markersize=3.5,
+                    alpha=0.75,
+                )
                 panel.plot([np.median(rho)] * 2, [row - 0.32, row + 0.32], color=colour)
             panel.axvline(1, color=INK, alpha=FAINT, lw=0.8)
-            panel.set(title=f"n = {n}", xlabel="ρ at the end", xlim=(-0.05, 1.25), ylim=(len(names) - 0.5, -0.5))
+            panel.set(
+                title=f"n = {n}",
+                xlabel="ρ at the end",
+                xlim=(-0.05, 1.25),
+                ylim=(len(names) - 0.5, -0.5),
+            )
         panels[0].set_yticks(range(len(names)), names)
-        return finish(figure, "rho at the end of training for each variant, each seed a mark, the median a line.")
+        return finish(
+            figure,
+            "rho at the end of training for each variant, each seed a mark, the median a line.",
+        )
 
 
-def curves(panels: dict[str, tuple[xr.Dataset, dict[str, dict[str, Any]]]], along: str, label: str) -> Picture:
-    """rho on the way: title -> (runs, entry of the legend -> cell fields of one colour); seeds thin, their median thick."""
+def curves(
+    panels: dict[str, tuple[xr.Dataset, dict[str, dict[str, Any]]]], along: str, label: str
+) -> Picture:
+    """rho on the way: title -> (runs, entry of the legend -> cell fields of one colour); seeds
+    thin, their median thick.
+    """
     with axes(len(panels), sharey=True, height=3.5) as (figure, drawn):
         for panel, (title, (dataset, entries)) in zip(drawn, panels.items(), strict=True):
             for colour, (name, fields) in zip(_COLOURS, entries.items(), strict=False):
                 _lines(panel, cells_where(dataset, **fields), along, colour, name)
             panel.axhline(1, color=INK, alpha=FAINT, lw=0.8)
             end = float(dataset[along].max())
-            panel.set(title=title, xlabel=label, xscale="log", xlim=(end / _SHOWN, 1.1 * end), ylim=(-0.05, 1.6))
+            panel.set(
+                title=title,
+                xlabel=label,
+                xscale="log",
+                xlim=(end / _SHOWN, 1.1 * end),
+                ylim=(-0.05, 1.6),
+            )
             panel.legend(loc="lower left")
         drawn[0].set_ylabel("train error / two-fit error  (ρ)")
-        return finish(figure, "rho along training, a thin line for each seed and a thick one for the median.")
+        return finish(
+            figure, "rho along training, a thin line for each seed and a thick one for the median."
+        )
 
 
 def smooth(fresh: Runs, recorded: Runs) -> Picture:
-    """rho and excess risk against n in dimension 5: GeLU from both scales, and ReLU from the large one."""
+    """rho and excess risk against n in dimension 5: GeLU from both scales, and ReLU from the large
+    one.
+    """
     large = f"from scale {recorded.settings.unaligned_scale:g}"
     entries: dict[str, tuple[str, dict[str, Any], str]] = {
         "GeLU": ("descent", {}, GREEN),
@@ -77,7 +118,9 @@ def smooth(fresh: Runs, recorded: Runs) -> Picture:
         right.set(ylabel="excess risk", yscale="log")
         colours = [(colour, name) for name, (_, _, colour) in entries.items()]
         seeds.legend(left, colours, fresh.dataset, recorded.dataset)
-        return finish(figure, "rho and excess risk against n for networks with GeLU, each seed a mark.")
+        return finish(
+            figure, "rho and excess risk against n for networks with GeLU, each seed a mark."
+        )
 
 
 def budgets(recorded: Runs, probes: Sequence[int]) -> Picture:
@@ -95,13 +138,17 @@ def budgets(recorded: Runs, probes: Sequence[int]) -> Picture:
                     ours = cells.seed.values == seed
                     panel.plot(cells.n.values[ours], rho[ours], color=colour, lw=0.7, alpha=0.4)
                 middle = [np.median(rho[cells.n.values == n]) for n in ns]
-                panel.plot(ns, middle, color=colour, label=f"{steps * float(cells.part[probe]):,.0f} steps")
+                panel.plot(
+                    ns, middle, color=colour, label=f"{steps * float(cells.part[probe]):,.0f} steps"
+                )
             panel.axhline(1, color=INK, alpha=FAINT, lw=0.8)
             panel.set(title=title, xlabel="samples n", xscale="log", ylim=(-0.05, 1.25))
             _ticks(panel, ns)
         panels[0].set_ylabel("train error / two-fit error  (ρ)")
         panels[0].legend(loc="lower right")
-        return finish(figure, "rho against n at several numbers of steps, for ReLU, GeLU, and GeLU with Adam.")
+        return finish(
+            figure, "rho against n at several numbers of steps, for ReLU, GeLU, and GeLU with Adam."
+        )
 
 
 def teacher(fresh: Runs, recorded: Runs) -> Picture:
@@ -127,13 +174,19 @@ def teacher(fresh: Runs, recorded: Runs) -> Picture:
         entries.append((RED, f"train, from scale {recorded.settings.unaligned_scale:g}"))
         entries += [(GREEN, "network"), (PURPLE, "one linear fit")]
         seeds.legend(left, entries, *small)
-        return finish(figure, "Errors and excess risk against n with a teacher of five ReLU neurons.")
+        return finish(
+            figure, "Errors and excess risk against n with a teacher of five ReLU neurons."
+        )
 
 
 def effective_widths(fresh: Runs, recorded: Runs) -> Picture:
     """Number of direction groups against n, at the mild width and at the control's."""
     with axes(1, height=3.3) as (figure, (panel,)):
-        shown = (("narrow", "effective_width", BLUE), ("wide", "effective_width", RED), ("limit", "limit_width", GREEN))
+        shown = (
+            ("narrow", "effective_width", BLUE),
+            ("wide", "effective_width", RED),
+            ("limit", "limit_width", GREEN),
+        )
         for group, name, colour in shown:
             page, record = fresh[group], recorded[group]
             count = record.sizes["cell"]
@@ -143,23 +196,45 @@ def effective_widths(fresh: Runs, recorded: Runs) -> Picture:
             seeds.marks(panel, places, aside, colour, True)
             seeds.marks(panel, page.n.values, page[name].values, colour, False)
         panel.axhline(2, color=INK, alpha=FAINT, lw=0.8)
-        panel.set(xscale="log", xlabel="samples and dimensions n", ylabel="groups of neurons", ylim=(0, None))
+        panel.set(
+            xscale="log",
+            xlabel="samples and dimensions n",
+            ylabel="groups of neurons",
+            ylim=(0, None),
+        )
         _ticks(panel, np.unique([*recorded["narrow"].n.values, *recorded["limit"].n.values])[::2])
-        entries = [(BLUE, f"m = {recorded.settings.width}"), (RED, "m = 8 · 2ⁿ"), (GREEN, "m = n², limit")]
+        entries = [
+            (BLUE, f"m = {recorded.settings.width}"),
+            (RED, "m = 8 · 2ⁿ"),
+            (GREEN, "m = n², limit"),
+        ]
         without = (runs.dataset.drop_vars("width") for runs in (fresh, recorded))
         seeds.legend(panel, entries, *without)
-        return finish(figure, "Groups of neurons against n for orthogonal inputs, at a mild and a large width.")
+        return finish(
+            figure,
+            "Groups of neurons against n for orthogonal inputs, at a mild and a large width.",
+        )
 
 
-def assumption_table(columns: Sequence[str], rows: Sequence[tuple[str, str, tuple[Finding, ...]]]) -> str:
-    """Markdown: a row an assumption, a column a sample, each with its value and whether it holds."""
-    body = [[what, bound, *(f"{one.value:.3g} {'✓' if one.holds else '✗'}" for one in found)] for what, bound, found in rows]
+def assumption_table(
+    columns: Sequence[str], rows: Sequence[tuple[str, str, tuple[Finding, ...]]]
+) -> str:
+    """Markdown: a row an assumption, a column a sample, each with its value and whether it
+    holds.
+    """
+    body = [
+        [what, bound, *(f"{one.value:.3g} {'✓' if one.holds else '✗'}" for one in found)]
+        for what, bound, found in rows
+    ]
     return _markdown(["assumption", "bound", *columns], body)
 
 
 def variant_table(rows: Sequence[tuple[str, float, float, float, str, int]], n: int) -> str:
     """Markdown: a row a variant, with rho at `n`, where it crosses, and how many seeds."""
-    body = [[name, f"{mid:.3f}", f"{low:.3f} to {high:.3f}", where, f"{count}"] for name, mid, low, high, where, count in rows]
+    body = [
+        [name, f"{mid:.3f}", f"{low:.3f} to {high:.3f}", where, f"{count}"]
+        for name, mid, low, high, where, count in rows
+    ]
     return _markdown(["training", f"median ρ, n = {n}", "range", "crosses at n =", "seeds"], body)
 
 

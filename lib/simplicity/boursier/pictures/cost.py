@@ -9,28 +9,53 @@ COLOURS = (BLUE, GREEN, ORANGE, PURPLE)
 
 
 def steps(rows: Sequence[dict[str, str]]) -> Picture:
-    """Milliseconds of a step of the plain network in single precision at d = 5: against n for each m, and against m for some n.
+    """Milliseconds of a step of the plain network in single precision at d = 5: against n for each
+    m, and against m for some n.
 
-    `rows` are those of `step_cost.csv`. Dotted: the time in which the machine's matrix product does as many operations.
+    `rows` are those of `step_cost.csv`. Dotted: the time in which the machine's matrix product does
+    as many operations.
     """
     limit = float(next(row["GFLOP/s"] for row in rows if row["what"] == "matrix product"))
-    chosen = [row for row in rows if row["what"] == "plain" and row["precision"] == "float32" and row["d"] == "5"]
+    chosen = [
+        row
+        for row in rows
+        if row["what"] == "plain" and row["precision"] == "float32" and row["d"] == "5"
+    ]
     widths = sorted({int(row["m"]) for row in chosen})
     samples = [n for n in sorted({int(row["n"]) for row in chosen}) if n in (40, 160, 640, 2560)]
     with axes(2, height=3.4, sharey=True) as (figure, panels):
-        for panel, along, by, values in ((panels[0], "n", "m", widths), (panels[1], "m", "n", samples)):
+        for panel, along, by, values in (
+            (panels[0], "n", "m", widths),
+            (panels[1], "m", "n", samples),
+        ):
             for value, colour in zip(values, COLOURS, strict=False):
-                part = sorted((row for row in chosen if int(row[by]) == value), key=lambda row: int(row[along]))
+                part = sorted(
+                    (row for row in chosen if int(row[by]) == value),
+                    key=lambda row: int(row[along]),
+                )
                 for engine, style, mark in ENGINES:
-                    places, times = [int(row[along]) for row in part], [float(row[engine]) for row in part]
-                    panel.plot(places, times, style + mark, color=colour, alpha=1 if style == "-" else 0.55)
+                    places, times = (
+                        [int(row[along]) for row in part],
+                        [float(row[engine]) for row in part],
+                    )
+                    panel.plot(
+                        places, times, style + mark, color=colour, alpha=1 if style == "-" else 0.55
+                    )
                 bound = [value * int(row[along]) * (4 * 5 + 3) / limit / 1e6 for row in part]
                 panel.plot([int(row[along]) for row in part], bound, ":", color=colour, lw=1)
                 panel.plot([], [], "-", color=colour, label=f"{by} = {value:,}")
-            panel.set(xscale="log", yscale="log", xlabel={"n": "samples n", "m": "hidden neurons m"}[along])
+            panel.set(
+                xscale="log",
+                yscale="log",
+                xlabel={"n": "samples n", "m": "hidden neurons m"}[along],
+            )
             panel.legend(loc="upper left", ncols=2, columnspacing=1)
         panels[0].set(ylabel="milliseconds of a step", ylim=(2e-4, 2e4))
         for style, label in (("-o", "compiled loop"), ("--s", "autograd"), (":", "limit")):
             panels[0].plot([], [], style, color=INK, label=label)
         panels[0].legend(loc="upper left", ncols=2, columnspacing=1)
-        return finish(figure, "Milliseconds of a gradient step against samples and against width, compiled and by autograd.")
+        return finish(
+            figure,
+            "Milliseconds of a gradient step against samples and against width, compiled and by "
+            "autograd.",
+        )

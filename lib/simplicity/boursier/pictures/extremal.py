@@ -1,4 +1,6 @@
-"""Pictures of extremal vectors: G_n around the circle as a player over n, rates in n, counts, searched dimensions."""
+"""Pictures of extremal vectors: G_n around the circle as a player over n, rates in n, counts,
+searched dimensions.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,7 +16,18 @@ from simplicity.boursier import extremal
 from simplicity.evidence.claims import Estimate, cells_where, mean, share
 from simplicity.grid.groups import Runs
 from simplicity.pictures.player import Dots, Line, Note, Panel, Player
-from simplicity.pictures.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
+from simplicity.pictures.style import (
+    BLUE,
+    FAINT,
+    GREEN,
+    INK,
+    ORANGE,
+    PURPLE,
+    RED,
+    Picture,
+    axes,
+    finish,
+)
 
 Array = NDArray[np.floating]
 ANGLES = np.linspace(0, 2 * np.pi, 361)  # at which curves around the circle are drawn
@@ -32,9 +45,11 @@ _RATES: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 class Landscape(NamedTuple):
-    """G_n at the `ANGLES`; its critical points w and extremal vectors D (q, 2), and which of them are on a boundary.
+    """G_n at the `ANGLES`; its critical points w and extremal vectors D (q, 2), and which of them
+    are on a boundary.
 
-    `cloud` (any number, 2): the extremal vectors of many draws of the same law, of which this is one.
+    `cloud` (any number, 2): the extremal vectors of many draws of the same law, of which this is
+    one.
     """
 
     heights: Array
@@ -44,37 +59,60 @@ class Landscape(NamedTuple):
     cloud: Array
 
 
-def landscapes(drawn: Mapping[str, Sequence[Landscape]], labels: Sequence[str], description: str) -> Player:
-    """For each title a polar plot of G_n with its critical points, one frame for each number of samples."""
-    every = np.concatenate([_at(_CIRCLE, one.heights) for frames in drawn.values() for one in frames])
+def landscapes(
+    drawn: Mapping[str, Sequence[Landscape]], labels: Sequence[str], description: str
+) -> Player:
+    """For each title a polar plot of G_n with its critical points, one frame for each number of
+    samples.
+    """
+    every = np.concatenate(
+        [_at(_CIRCLE, one.heights) for frames in drawn.values() for one in frames]
+    )
     reach = float(np.abs(every - _CENTRE).max()) + 0.12
     panels = [_polar(title, frames, reach) for title, frames in drawn.items()]
     return Player(panels, labels, description, step_name="number of samples", milliseconds=1200)
 
 
 def _polar(title: str, frames: Sequence[Landscape], reach: float) -> Panel:
-    """Radius 1.2 + G_n(w); the extremal vectors themselves, in the same unit, are the spokes from the centre."""
-    place = [_at(one.directions, np.linalg.norm(one.vectors, axis=1) * _sign(one)) for one in frames]
+    """Radius 1.2 + G_n(w); the extremal vectors themselves, in the same unit, are the spokes from
+    the centre.
+    """
+    place = [
+        _at(one.directions, np.linalg.norm(one.vectors, axis=1) * _sign(one)) for one in frames
+    ]
     spokes = [_from_centre(one.vectors) for one in frames]
     smooth = [at[~one.on_boundary] for at, one in zip(place, frames, strict=True)]
     kinks = [at[one.on_boundary] for at, one in zip(place, frames, strict=True)]
     tracks = (
         Line("zero level", [_CIRCLE * _GROUND], opacity=0.35, width=0.8),
-        Line("population G", [_at(_CIRCLE, np.cos(ANGLES) / 2)], opacity=0.6, width=1, dashes="3 4"),
+        Line(
+            "population G", [_at(_CIRCLE, np.cos(ANGLES) / 2)], opacity=0.6, width=1, dashes="3 4"
+        ),
         Line("Gₙ(w)", [_at(_CIRCLE, one.heights) for one in frames], BLUE, width=2),
-        Dots("those of other draws", [one.cloud for one in frames], GREEN, radius=1.5, opacity=0.45),
+        Dots(
+            "those of other draws", [one.cloud for one in frames], GREEN, radius=1.5, opacity=0.45
+        ),
         Line("extremal vectors D of this draw", spokes, GREEN, width=1.6),
         Dots("population D", [np.array([[0.5, 0.0]])], INK, radius=5.5, hollow=True),
         Dots("critical point", smooth, ORANGE, radius=5),
         Dots("on a boundary", kinks, ORANGE, radius=5, hollow=True),
         Note([_counted(one) for one in frames], at=(_CENTRE[0] - reach, 0.02 - reach), size=14),
     )
-    return Panel(title, (_CENTRE[0] - reach, _CENTRE[0] + reach), (-reach, reach), tracks, width=360, height=380)
+    return Panel(
+        title,
+        (_CENTRE[0] - reach, _CENTRE[0] + reach),
+        (-reach, reach),
+        tracks,
+        width=360,
+        height=380,
+    )
 
 
 def _from_centre(vectors: Array) -> Array:
     """0, D, a break, and so on."""
-    return np.stack([np.zeros_like(vectors), vectors, np.full_like(vectors, np.nan)], axis=1).reshape(-1, 2)
+    return np.stack(
+        [np.zeros_like(vectors), vectors, np.full_like(vectors, np.nan)], axis=1
+    ).reshape(-1, 2)
 
 
 def _at(w: Array, heights: Array) -> Array:
@@ -90,9 +128,7 @@ def _counted(one: Landscape) -> str:
     return f"{len(one.vectors)} extremal vectors" + (f", {edge} on a boundary" if edge else "")
 
 
-def rates(
-    fresh: Runs, recorded: Runs, exponent: Callable[[xr.Dataset, str], Estimate]
-) -> Picture:
+def rates(fresh: Runs, recorded: Runs, exponent: Callable[[xr.Dataset, str], Estimate]) -> Picture:
     """Three measures of concentration on log axes; `exponent(cells, value)` of recorded runs."""
     titles = {
         "supremum": ("sup |Dₙ(w) − D|", 4),
@@ -115,13 +151,24 @@ def rates(
         return finish(figure, "Three measures of concentration against n on log axes, with slopes.")
 
 
-def _power_law(panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset, value: str, colour: str) -> None:
-    """Recorded seeds as geometric means in a band that holds eight of ten, the fresh ones' geometric means as open circles."""
+def _power_law(
+    panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset, value: str, colour: str
+) -> None:
+    """Recorded seeds as geometric means in a band that holds eight of ten, the fresh ones'
+    geometric means as open circles.
+    """
     ns = np.unique(recorded.n.values)
     low, high = np.array([np.quantile(cells_where(recorded, n=n)[value], (0.1, 0.9)) for n in ns]).T
     panel.fill_between(ns, low, high, color=colour, alpha=0.15, lw=0)
     panel.plot(*_geometric(recorded, value), color=colour)
-    panel.plot(*_geometric(fresh, value), "o", color=colour, fillstyle="none", markersize=5, markeredgewidth=1)
+    panel.plot(
+        *_geometric(fresh, value),
+        "o",
+        color=colour,
+        fillstyle="none",
+        markersize=5,
+        markeredgewidth=1,
+    )
 
 
 def _geometric(cells: xr.Dataset, value: str) -> tuple[Array, Array]:
@@ -153,20 +200,43 @@ def counts(fresh: Runs, recorded: Runs) -> Picture:
         panels[0].set(title="mean number of extremal vectors", yticks=ticks, yticklabels=ticks)
         panels[1].set(title="share of draws with exactly two", yscale="linear", ylim=(-0.04, 1.06))
         _legend(figure, [Line2D([], [], color=one[0], label=kind) for kind, one in kinds.items()])
-        return finish(figure, "Number of extremal vectors in the plane against n, in four settings.")
+        return finish(
+            figure, "Number of extremal vectors in the plane against n, in four settings."
+        )
 
 
-def _with_bars(panels: Sequence[Axes], cells: xr.Dataset, colour: str, shift: float, recorded: bool) -> None:
+def _with_bars(
+    panels: Sequence[Axes], cells: xr.Dataset, colour: str, shift: float, recorded: bool
+) -> None:
     ns = np.unique(cells.n.values)
     parts = [cells_where(cells, n=n)["count"].values for n in ns]
-    for panel, estimates in zip(panels, ([mean(part) for part in parts], [share(part == 2) for part in parts]), strict=True):
+    for panel, estimates in zip(
+        panels, ([mean(part) for part in parts], [share(part == 2) for part in parts]), strict=True
+    ):
         values = np.array([one.value for one in estimates])
         if recorded:
             low, high = np.array([one.interval for one in estimates]).T
             bars = (values - low, high - values)
-            panel.errorbar(ns * shift, values, bars, color=colour, fmt="o-", markersize=2.6, lw=1.4, elinewidth=1)
+            panel.errorbar(
+                ns * shift,
+                values,
+                bars,
+                color=colour,
+                fmt="o-",
+                markersize=2.6,
+                lw=1.4,
+                elinewidth=1,
+            )
         else:
-            panel.plot(ns * shift, values, "o", color=colour, fillstyle="none", markersize=5, markeredgewidth=1)
+            panel.plot(
+                ns * shift,
+                values,
+                "o",
+                color=colour,
+                fillstyle="none",
+                markersize=5,
+                markeredgewidth=1,
+            )
 
 
 def dimensions(fresh: Runs, recorded: Runs) -> Picture:
@@ -195,7 +265,9 @@ def dimensions(fresh: Runs, recorded: Runs) -> Picture:
 def _slope(estimate: Estimate) -> str:
     if estimate.interval is None:
         return "not judged"
-    return f"{estimate.value:.2f} [{estimate.interval[0]:.2f}, {estimate.interval[1]:.2f}]".replace("-", "−")
+    return f"{estimate.value:.2f} [{estimate.interval[0]:.2f}, {estimate.interval[1]:.2f}]".replace(
+        "-", "−"
+    )
 
 
 def _log_log(panel: Axes, ticks: Sequence[int]) -> None:
@@ -203,11 +275,17 @@ def _log_log(panel: Axes, ticks: Sequence[int]) -> None:
     panel.set_xticks(ticks, [f"{n:g}" for n in ticks])
     panel.set_xticks([], minor=True)
     panel.yaxis.set(
-        major_locator=LogLocator(subs=(1, 2, 5)), major_formatter=FormatStrFormatter("%g"), minor_formatter=NullFormatter()
+        major_locator=LogLocator(subs=(1, 2, 5)),
+        major_formatter=FormatStrFormatter("%g"),
+        minor_formatter=NullFormatter(),
     )
 
 
 def _legend(figure: Any, handles: list[Line2D]) -> None:
-    circle = Line2D([], [], color=INK, marker="o", ls="", fillstyle="none", markersize=5, label="this page")
+    circle = Line2D(
+        [], [], color=INK, marker="o", ls="", fillstyle="none", markersize=5, label="this page"
+    )
     dot = Line2D([], [], color=INK, marker="o", lw=1, markersize=2.6, label="recorded")
-    figure.legend(handles=[*handles, circle, dot], loc="outside lower center", ncols=3, handlelength=1.4)
+    figure.legend(
+        handles=[*handles, circle, dot], loc="outside lower center", ncols=3, handlelength=1.4
+    )

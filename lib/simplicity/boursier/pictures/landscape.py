@@ -1,4 +1,6 @@
-"""Pictures of what the threshold depends on and of where training ends: width, dimension, interpolators, step sizes."""
+"""Pictures of what the threshold depends on and of where training ends: width, dimension,
+interpolators, step sizes.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +16,18 @@ from simplicity.boursier.criteria import at_limit
 from simplicity.evidence.claims import cells_where, share
 from simplicity.grid.groups import Runs
 from simplicity.pictures import seeds
-from simplicity.pictures.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
+from simplicity.pictures.style import (
+    BLUE,
+    FAINT,
+    GREEN,
+    INK,
+    ORANGE,
+    PURPLE,
+    RED,
+    Picture,
+    axes,
+    finish,
+)
 
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED)
 Array = np.ndarray
@@ -50,9 +63,7 @@ def widths(fresh: Runs, recorded: Runs) -> Picture:
         return finish(figure, about)
 
 
-def dimensions(
-    fresh: Runs, recorded: Runs, n50: Mapping[int, float], exponent: float
-) -> Picture:
+def dimensions(fresh: Runs, recorded: Runs, n50: Mapping[int, float], exponent: float) -> Picture:
     """Share of seeds at the limit against n and n / d for each dimension, and n50 against d.
 
     With lines of the recorded exponent, of slope 1 and of slope 3.
@@ -84,9 +95,14 @@ def dimensions(
 
 
 def stationary(fresh: xr.Dataset, recorded: xr.Dataset, kicks: tuple[float, ...]) -> Picture:
-    """Gradient norms, train errors, and rho after a perturbation, each seed a mark; the first two at n = 480."""
+    """Gradient norms, train errors, and rho after a perturbation, each seed a mark; the first two
+    at n = 480.
+    """
     with axes(3, height=3.5, width=8.4) as (figure, (left, middle, right)):
-        gradients = (("gradient_norm", GREEN, "end of\ntraining"), ("random_gradient_norm", RED, "random\npoint"))
+        gradients = (
+            ("gradient_norm", GREEN, "end of\ntraining"),
+            ("random_gradient_norm", RED, "random\npoint"),
+        )
         errors = (
             ("train_mse", GREEN, "end of\ntraining"),
             ("own_features_mse", PURPLE, "own\nneurons"),
@@ -96,7 +112,13 @@ def stationary(fresh: xr.Dataset, recorded: xr.Dataset, kicks: tuple[float, ...]
             for place, (name, colour, _) in enumerate(kinds):
                 for data in (recorded, fresh):
                     values = np.maximum(cells_where(data, n=480)[name].values, 1e-32)
-                    seeds.marks(panel, place + seeds.spread(len(values), 0.2), values, colour, data is recorded)
+                    seeds.marks(
+                        panel,
+                        place + seeds.spread(len(values), 0.2),
+                        values,
+                        colour,
+                        data is recorded,
+                    )
             panel.set(yscale="log", xlim=(-0.5, len(kinds) - 0.5), xticks=range(len(kinds)))
             panel.set_xticklabels([label for _, _, label in kinds])
         left.set_title("gradient norm")
@@ -108,24 +130,40 @@ def stationary(fresh: xr.Dataset, recorded: xr.Dataset, kicks: tuple[float, ...]
             for data in (recorded, fresh):
                 for n in np.unique(data.n.values):
                     values = cells_where(data, n=n).kicked_rho.values[:, index]
-                    spread = index + 0.3 * (np.searchsorted(ns, n) - 0.5) + seeds.spread(len(values), 0.1)
-                    seeds.marks(right, spread, values, (ORANGE, GREEN)[int(np.searchsorted(ns, n)) % 2], data is recorded)
+                    spread = (
+                        index
+                        + 0.3 * (np.searchsorted(ns, n) - 0.5)
+                        + seeds.spread(len(values), 0.1)
+                    )
+                    seeds.marks(
+                        right,
+                        spread,
+                        values,
+                        (ORANGE, GREEN)[int(np.searchsorted(ns, n)) % 2],
+                        data is recorded,
+                    )
         right.axhline(1, color=INK, alpha=FAINT, lw=0.8)
         right.set(title="ρ after a perturbation", xticks=range(len(kicks)), ylim=(-0.05, 1.1))
         right.set_xticklabels([f"{size:.0%}" for size in kicks])
         entries = [(colour, f"n = {n}") for n, colour in zip(ns, (ORANGE, GREEN), strict=False)]
         seeds.legend(right, entries, fresh, recorded)
-        return finish(figure, "Gradient norms and train errors at the end of training and elsewhere; rho after perturbations.")
+        return finish(
+            figure,
+            "Gradient norms and train errors at the end of training and elsewhere; rho after "
+            "perturbations.",
+        )
 
 
 def fixed_width(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """rho from the small start, of the best large start, and (width growing with n) of the explicit fit, against n.
+    """rho from the small start, of the best large start, and (width growing with n) of the explicit
+    fit, against n.
 
     Both datasets carry the variables `rho_small`, `rho_large`, `rho_explicit`.
     """
     fixed = cells_where(recorded, growing=0)
     panels_of: list[tuple[str, dict[str, Any]]] = [
-        (f"m = {width}", {"growing": 0, "width": int(width)}) for width in np.unique(fixed.width.values)
+        (f"m = {width}", {"growing": 0, "width": int(width)})
+        for width in np.unique(fixed.width.values)
     ]
     panels_of.append(("m = n", {"growing": 1}))
     with axes(len(panels_of), sharey=True, height=3.5, width=8.4) as (figure, panels):
@@ -138,38 +176,60 @@ def fixed_width(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
             panel.set(title=title, ylim=(-0.05, 1.6))
             _log(panel, "n", np.unique(cells_where(recorded, **fields).n.values))
         panels[0].set_ylabel("train error / two-fit error  (ρ)")
-        entries = [(GREEN, "small start"), (RED, "best of the large starts"), (BLUE, "explicit fit")]
+        entries = [
+            (GREEN, "small start"),
+            (RED, "best of the large starts"),
+            (BLUE, "explicit fit"),
+        ]
         seeds.legend(panels[0], entries, fresh.drop_vars("width"), recorded.drop_vars("width"))
-        return finish(figure, "rho of the small start and of the best fit found against n, at fixed widths and with m = n.")
+        return finish(
+            figure,
+            "rho of the small start and of the best fit found against n, at fixed widths and with "
+            "m = n.",
+        )
 
 
 STYLES = ((GREEN, 3.2), (BLUE, 2.4), (ORANGE, 1.3), (RED, 0.7))
 
 
 def step_sizes(recorded: xr.Dataset) -> Picture:
-    """Train error over time from the small start and from an interpolator, a line a seed, a colour a step size."""
+    """Train error over time from the small start and from an interpolator, a line a seed, a colour
+    a step size.
+    """
     with axes(2, height=3.5) as (figure, (left, right)):
         for panel, start in ((left, "small"), (right, "interpolator")):
             part = cells_where(recorded, start=start)
-            # One colour a step in both panels; where curves coincide, a wide one lies below a thin one.
+            # One colour a step in both panels; where curves coincide, a wide one lies below a thin
+            # one.
             styles = zip(np.unique(recorded.step_size.values), STYLES, strict=False)
             for step_size, (colour, thick) in styles:
                 if step_size not in part.step_size.values:
                     continue
                 chosen = cells_where(part, step_size=step_size)
                 for index in range(chosen.sizes["cell"]):
-                    time, curve = chosen.time_of_probe[index].values, np.maximum(chosen.train_curve[index].values, 1e-20)
+                    time, curve = (
+                        chosen.time_of_probe[index].values,
+                        np.maximum(chosen.train_curve[index].values, 1e-20),
+                    )
                     panel.plot(time[time > 0], curve[time > 0], color=colour, lw=thick, alpha=0.5)
                 panel.plot([], [], color=colour, label=f"step {step_size:g}")
             panel.set(xscale="log", xlabel="time = steps × step size")
             panel.legend(loc="lower left" if start == "small" else "best")
         left.set(title="from the small start, n = 480", ylabel="train error", ylim=(0, None))
         right.set(title="from an interpolator, n = 480", yscale="log", ylim=(1e-20, 1e3))
-        return finish(figure, "Train error over time from a small start and from an interpolator at several step sizes.")
+        return finish(
+            figure,
+            "Train error over time from a small start and from an interpolator at several step "
+            "sizes.",
+        )
 
 
-def _shares(panel: Axes, cells: xr.Dataset, colour: str, recorded: bool, shift: float = 1.0) -> None:
-    """The share of seeds at each n with its 95 % interval (recorded: line and bars), at n times `shift`."""
+def _shares(
+    panel: Axes, cells: xr.Dataset, colour: str, recorded: bool, shift: float = 1.0
+) -> None:
+    """The share of seeds at each n with its 95 % interval (recorded: line and bars), at n times
+    `shift`.
+    """
     ns = np.unique(cells.n.values)
     found = [share(at_limit(cells_where(cells, n=n))) for n in ns]
     values = np.array([one.value for one in found])
@@ -177,15 +237,32 @@ def _shares(panel: Axes, cells: xr.Dataset, colour: str, recorded: bool, shift: 
         panel.plot(ns * shift, values, "o", color=colour, fillstyle="none", markersize=5, zorder=3)
         return
     bars = np.abs(np.array([one.interval for one in found]).T - values)
-    panel.errorbar(ns * shift, values, bars, color=colour, marker="o", markersize=2.6, lw=1.2, elinewidth=0.6)
+    panel.errorbar(
+        ns * shift, values, bars, color=colour, marker="o", markersize=2.6, lw=1.2, elinewidth=0.6
+    )
 
 
 def _legend(panel: Axes, entries: list[tuple[str, str]]) -> None:
     """Under the panels: colours with their meaning, and what circles and bars are."""
     handles: list[Any] = [Line2D([], [], color=colour, label=label) for colour, label in entries]
-    handles.append(Line2D([], [], color=INK, marker="o", ls="", fillstyle="none", markersize=5, label="this page's seeds"))
-    handles.append(Line2D([], [], color=INK, marker="o", lw=1, markersize=2.6, label="recorded, 95 % interval"))
-    panel.figure.legend(handles=handles, loc="outside lower center", ncols=(len(handles) + 1) // 2, handlelength=1.4)
+    handles.append(
+        Line2D(
+            [],
+            [],
+            color=INK,
+            marker="o",
+            ls="",
+            fillstyle="none",
+            markersize=5,
+            label="this page's seeds",
+        )
+    )
+    handles.append(
+        Line2D([], [], color=INK, marker="o", lw=1, markersize=2.6, label="recorded, 95 % interval")
+    )
+    panel.figure.legend(
+        handles=handles, loc="outside lower center", ncols=(len(handles) + 1) // 2, handlelength=1.4
+    )
 
 
 def _colour(places: Array, place: Any) -> str:
@@ -193,14 +270,23 @@ def _colour(places: Array, place: Any) -> str:
 
 
 def _on_scale(places: Array, place: Any) -> str:
-    """From blue to light green with the place's rank; the ends of the scale would fade on a dark or a light page."""
+    """From blue to light green with the place's rank; the ends of the scale would fade on a dark or
+    a light page.
+    """
     rank = np.searchsorted(places, place) / max(1, len(places) - 1)
     return to_hex(matplotlib.colormaps["viridis"](0.3 + 0.5 * rank))
 
 
 def _level(panel: Axes, value: float) -> None:
     panel.axhline(value, color=INK, alpha=FAINT, lw=0.8)
-    panel.annotate("criterion", (0.02, value), xycoords=("axes fraction", "data"), va="bottom", alpha=0.7, fontsize=9)
+    panel.annotate(
+        "criterion",
+        (0.02, value),
+        xycoords=("axes fraction", "data"),
+        va="bottom",
+        alpha=0.7,
+        fontsize=9,
+    )
 
 
 def _log(panel: Axes, what: str, ticks: Array) -> None:

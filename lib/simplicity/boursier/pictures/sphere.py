@@ -1,8 +1,10 @@
-"""The early phase on the sphere (d = 3): neurons as directions on two hemispheres, G_n as contour lines, a player over time.
+"""The early phase on the sphere (d = 3): neurons as directions on two hemispheres, G_n as contour
+lines, a player over time.
 
-Each hemisphere is a disc of its own in Lambert's equal-area projection, so that directions spread evenly on the sphere are
-spread evenly on the drawing. The first disc is centred at the first axis, the teacher's direction in all our tasks, the other
-at its opposite and mirrored, so that the two meet at their rims as the pages of an open book.
+Each hemisphere is a disc of its own in Lambert's equal-area projection, so that directions spread
+evenly on the sphere are spread evenly on the drawing. The first disc is centred at the first axis,
+the teacher's direction in all our tasks, the other at its opposite and mirrored, so that the two
+meet at their rims as the pages of an open book.
 """
 
 from collections.abc import Mapping
@@ -30,7 +32,8 @@ _STRIDE = 0.04  # of the disc's radius, two to three pixels: a neuron's path is 
 def project(w: Array, side: int) -> Array:
     """Directions (..., 3) on the disc (..., 2) of one hemisphere; NaN for those on the other.
 
-    With c = w_1 / |w| the radius is sqrt(1 - |c|): the share of the hemisphere within it is its square.
+    With c = w_1 / |w| the radius is sqrt(1 - |c|): the share of the hemisphere within it is its
+    square.
     """
     unit = w / np.linalg.norm(w, axis=-1, keepdims=True)
     depth, across = side * unit[..., :1], unit[..., 1:]
@@ -43,25 +46,46 @@ def project(w: Array, side: int) -> Array:
 def lift(places: Array, side: int) -> Array:
     """The directions (..., 3) of places (..., 2) on a disc: undoes `project`."""
     square = np.sum(places**2, axis=-1, keepdims=True)
-    return np.concatenate([side * (1 - square), places * np.array([side, 1.0]) * np.sqrt(2 - square)], axis=-1)
+    return np.concatenate(
+        [side * (1 - square), places * np.array([side, 1.0]) * np.sqrt(2 - square)], axis=-1
+    )
 
 
 def contours(x: Array, y: Array, side: int) -> dict[float, Array]:
-    """Lines of equal G_n on one disc, by their share of max |G_n| on the sphere: points (k, 2), NaN between pieces."""
-    radius, angle = np.meshgrid(np.linspace(0, 1, 61), np.linspace(0, 2 * np.pi, 121), indexing="ij")
+    """Lines of equal G_n on one disc, by their share of max |G_n| on the sphere: points (k, 2), NaN
+    between pieces.
+    """
+    radius, angle = np.meshgrid(
+        np.linspace(0, 1, 61), np.linspace(0, 2 * np.pi, 121), indexing="ij"
+    )
     grid = radius[..., None] * extremal.circle(angle)
-    heights = {one: alignment.g_n(lift(grid, one).reshape(-1, 3), x, y).reshape(angle.shape) for one in (FRONT, BACK)}
+    heights = {
+        one: alignment.g_n(lift(grid, one).reshape(-1, 3), x, y).reshape(angle.shape)
+        for one in (FRONT, BACK)
+    }
     largest = max(np.abs(one).max() for one in heights.values())
-    drawn = Figure().subplots().contour(grid[..., 0], grid[..., 1], heights[side] / largest, levels=_LEVELS)
-    return {float(level): style.joined(pieces) for level, pieces in zip(_LEVELS, drawn.allsegs, strict=True)}
+    drawn = (
+        Figure()
+        .subplots()
+        .contour(grid[..., 0], grid[..., 1], heights[side] / largest, levels=_LEVELS)
+    )
+    return {
+        float(level): style.joined(pieces)
+        for level, pieces in zip(_LEVELS, drawn.allsegs, strict=True)
+    }
 
 
-def turning(frames: dict[str, Array], x: Array, y: Array, moments: Mapping[str, float], every: int) -> Player:
-    """`early.neuron_frames` of d = 3 as a player: both hemispheres, and beside them the loss and the share aligned."""
+def turning(
+    frames: dict[str, Array], x: Array, y: Array, moments: Mapping[str, float], every: int
+) -> Player:
+    """`early.neuron_frames` of d = 3 as a player: both hemispheres, and beside them the loss and
+    the share aligned.
+    """
     index = np.arange(0, len(frames["time"]), every)
     panels = [_hemisphere(frames, x, y, side, index) for side in (FRONT, BACK)]
     about = (
-        "Neurons of a network in three dimensions as directions on two hemispheres, turning to the extremal directions, "
+        "Neurons of a network in three dimensions as directions on two hemispheres, turning to the "
+        "extremal directions, "
         "and beside them the loss and the share aligned."
     )
     labels = [f"t = {value:.1f}" for value in frames["time"][index]]
@@ -69,7 +93,9 @@ def turning(frames: dict[str, Array], x: Array, y: Array, moments: Mapping[str, 
     return Player([*panels, curves], labels, about, step_name="time", milliseconds=120)
 
 
-def _hemisphere(frames: dict[str, Array], x: Array, y: Array, side: int, index: NDArray[np.intp]) -> Panel:
+def _hemisphere(
+    frames: dict[str, Array], x: Array, y: Array, side: int, index: NDArray[np.intp]
+) -> Panel:
     tracks: list[Track] = [Line("", [_RIM], opacity=0.6, width=1.0)]
     for level, line in contours(x, y, side).items():
         name, look = _level(level)
@@ -77,8 +103,14 @@ def _hemisphere(frames: dict[str, Array], x: Array, y: Array, side: int, index: 
     for sign, (ends, colour, word) in early.SIDES.items():
         places = project(frames["position"][:, frames["sign"] == sign], side)
         tracks.append(early.paths(early.before_exit(frames, places), _STRIDE, colour))
-        tracks.append(Dots(f"{ends[:-1]} of Gₙ", [project(frames[ends], side)], colour, radius=7, hollow=True))
-        tracks.append(Dots(f"neurons with {word}", [places[i] for i in index], colour, radius=2.2, opacity=0.8))
+        tracks.append(
+            Dots(f"{ends[:-1]} of Gₙ", [project(frames[ends], side)], colour, radius=7, hollow=True)
+        )
+        tracks.append(
+            Dots(
+                f"neurons with {word}", [places[i] for i in index], colour, radius=2.2, opacity=0.8
+            )
+        )
     limits = (-_LIMIT, _LIMIT)
     return Panel(_TITLES[side], limits, limits, tracks, width=_SIDE, height=_HEIGHT)
 
@@ -88,4 +120,9 @@ def _level(level: float) -> tuple[str, dict[str, Any]]:
     if level == 0:
         return "Gₙ = 0", {"colour": INK, "opacity": 0.55, "width": 1.0}
     dashes = {} if level > 0 else {"dashes": "2 3"}
-    return ("Gₙ > 0" if level > 0 else "Gₙ < 0"), {"colour": INK, "opacity": 0.3, "width": 0.8, **dashes}
+    return ("Gₙ > 0" if level > 0 else "Gₙ < 0"), {
+        "colour": INK,
+        "opacity": 0.3,
+        "width": 0.8,
+        **dashes,
+    }

@@ -1,4 +1,5 @@
-"""Pictures of the optimization threshold: losses and rho against n, limits, cosines, scales, signs and risks.
+"""Pictures of the optimization threshold: losses and rho against n, limits, cosines, scales, signs
+and risks.
 
 Every seed is a mark, because outcomes are bimodal near the threshold.
 """
@@ -14,9 +15,24 @@ from simplicity.boursier import linear_teacher
 from simplicity.evidence.claims import cells_where
 from simplicity.grid.groups import Runs
 from simplicity.pictures import seeds
-from simplicity.pictures.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
+from simplicity.pictures.style import (
+    BLUE,
+    FAINT,
+    GREEN,
+    INK,
+    ORANGE,
+    PURPLE,
+    RED,
+    Picture,
+    axes,
+    finish,
+)
 
-LAW_TITLES = {"gaussian": "Gaussian inputs (no margin)", "margin": "margin inputs", "bounded margin": "bounded margin inputs"}
+LAW_TITLES = {
+    "gaussian": "Gaussian inputs (no margin)",
+    "margin": "margin inputs",
+    "bounded margin": "bounded margin inputs",
+}
 _TOP = 1.3  # of the error axis; the few errors above are arrows
 
 
@@ -61,7 +77,9 @@ def learnt(runs: Mapping[str, Mapping[int, linear_teacher.Trained]]) -> Picture:
     colours = (GREEN, RED)
     with axes(1, height=5.2) as (figure, (single,)):
         single.remove()
-        rows = figure.subplots(len(runs), len(next(iter(runs.values()))), sharex=True, sharey=True, squeeze=False)
+        rows = figure.subplots(
+            len(runs), len(next(iter(runs.values()))), sharex=True, sharey=True, squeeze=False
+        )
         for panels, (title, row), colour in zip(rows, runs.items(), colours, strict=True):
             for panel, (n, trained) in zip(panels, row.items(), strict=True):
                 task = trained.task
@@ -78,7 +96,9 @@ def learnt(runs: Mapping[str, Mapping[int, linear_teacher.Trained]]) -> Picture:
 
 
 def at_paper_width(recorded: xr.Dataset, narrower: xr.Dataset, wider: xr.Dataset) -> Picture:
-    """Train and test MSE of every seed at the paper's width, and the medians of narrower and wider networks as lines."""
+    """Train and test MSE of every seed at the paper's width, and the medians of narrower and wider
+    networks as lines.
+    """
     laws = _laws(recorded)
     errors = (("train_mse", BLUE, "train error"), ("test_mse", ORANGE, "test error"))
     others = ((narrower, "--"), (wider, ":"))
@@ -89,32 +109,59 @@ def at_paper_width(recorded: xr.Dataset, narrower: xr.Dataset, wider: xr.Dataset
             for other, style in others:
                 medians = cells_where(other, law=law).groupby("n").median()
                 for name, colour, _ in errors:
-                    panel.plot(medians.n, medians[name].clip(max=_TOP - 0.03), style, color=colour, lw=1.2, alpha=0.8)
+                    panel.plot(
+                        medians.n,
+                        medians[name].clip(max=_TOP - 0.03),
+                        style,
+                        color=colour,
+                        lw=1.2,
+                        alpha=0.8,
+                    )
             _sigma_line(panel, float(recorded.noise_variance[0]))
             _log_n(panel, recorded)
             panel.set(title=LAW_TITLES[law], ylim=(-0.04, _TOP))
         panels[0].set_ylabel("mean square error")
-        handles = [Line2D([], [], color=colour, marker="o", markersize=3, label=label) for _, colour, label in errors]
+        handles = [
+            Line2D([], [], color=colour, marker="o", markersize=3, label=label)
+            for _, colour, label in errors
+        ]
         for other, style in others:
-            handles.append(Line2D([], [], color=INK, ls=style, lw=1.2, label=f"medians at m = {int(other.width[0]):,}"))
+            handles.append(
+                Line2D(
+                    [],
+                    [],
+                    color=INK,
+                    ls=style,
+                    lw=1.2,
+                    label=f"medians at m = {int(other.width[0]):,}",
+                )
+            )
         figure.legend(handles=handles, loc="outside lower center", ncols=4)
         return finish(
             figure,
-            "Train and test error against n at m = 10,000, each seed a mark, and medians of narrower and wider networks.",
+            "Train and test error against n at m = 10,000, each seed a mark, and medians of "
+            "narrower and wider networks.",
         )
 
 
 def _errors(panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset) -> None:
     """Train and test MSE of every seed; an error above the frame is a triangle."""
     for name, colour in (("train_mse", BLUE), ("test_mse", ORANGE)):
-        page, record = (part.assign(shown=part[name].clip(max=_TOP - 0.03)) for part in (fresh, recorded))
+        page, record = (
+            part.assign(shown=part[name].clip(max=_TOP - 0.03)) for part in (fresh, recorded)
+        )
         seeds.against(panel, page, record, "n", "shown", colour)
         for part in (fresh, recorded):
             high = part.isel(cell=part[name].values > _TOP - 0.03)
-            panel.plot(high.n, np.full(high.sizes["cell"], _TOP - 0.03), "^", color=colour, markersize=5)
+            panel.plot(
+                high.n, np.full(high.sizes["cell"], _TOP - 0.03), "^", color=colour, markersize=5
+            )
 
 
-_KINDS = (("rms_two_ols", GREEN, "to the two fits"), ("rms_one_ols", PURPLE, "to one fit on all samples"))
+_KINDS = (
+    ("rms_two_ols", GREEN, "to the two fits"),
+    ("rms_one_ols", PURPLE, "to one fit on all samples"),
+)
 
 
 def limits(
@@ -167,12 +214,17 @@ def _distances(panel: Axes, fresh: Runs, recorded: Runs) -> None:
 
 def scale_sweep(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
     """rho against the scale of the initialisation, at the first budget and at the longer one."""
-    pairs = sorted({(int(n), int(m)) for n, m in zip(recorded.n.values, recorded.width.values, strict=True)})
+    pairs = sorted(
+        {(int(n), int(m)) for n, m in zip(recorded.n.values, recorded.width.values, strict=True)}
+    )
     colours = dict(zip(pairs, (BLUE, ORANGE, GREEN, PURPLE), strict=False))
     with axes(2, sharey=True, height=3.5) as (figure, panels):
         for index, panel in enumerate(panels):
             for (n, width), colour in colours.items():
-                page, record = (cells_where(data.isel(budget=index), n=n, width=width) for data in (fresh, recorded))
+                page, record = (
+                    cells_where(data.isel(budget=index), n=n, width=width)
+                    for data in (fresh, recorded)
+                )
                 seeds.against(panel, page, record, "scale", "rho", colour)
             panel.axhline(1, color=INK, alpha=FAINT, lw=0.8)
             panel.set(xscale="log", xlabel="scale of the initialisation", ylim=(-0.05, 1.1))
@@ -180,7 +232,11 @@ def scale_sweep(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
         panels[0].set_ylabel("ρ")
         entries = [(colour, f"n = {n}, m = {width:,}") for (n, width), colour in colours.items()]
         seeds.legend(panels[0], entries, fresh, recorded)
-        return finish(figure, "rho against the scale of the initialisation at two budgets of steps, for each n and width.")
+        return finish(
+            figure,
+            "rho against the scale of the initialisation at two budgets of steps, for each n and "
+            "width.",
+        )
 
 
 def signs(recorded: xr.Dataset) -> Picture:
@@ -190,33 +246,77 @@ def signs(recorded: xr.Dataset) -> Picture:
         width = np.linspace(1, float(tossed.width.max()), 100)
         left.plot(width, 1 - 2 ** (1 - width), color=INK, alpha=0.6, label="1 − 2^(1−m)")
         share = (tossed.mixed / tossed.draws).values
-        left.plot(tossed.width + seeds.spread(len(share), 0.12), share, ".", color=BLUE, label="drawn, each seed")
+        left.plot(
+            tossed.width + seeds.spread(len(share), 0.12),
+            share,
+            ".",
+            color=BLUE,
+            label="drawn, each seed",
+        )
         left.set(xlabel="neurons m", ylabel="share with both signs", ylim=(-0.05, 1.05))
         left.legend(loc="lower right")
         for mixed, colour, label in ((1, GREEN, "both signs"), (0, RED, "one sign")):
             part = cells_where(trained, mixed=mixed)
-            right.plot(part.width + seeds.spread(part.sizes["cell"], 0.25), part.rho, ".", color=colour, label=label)
+            right.plot(
+                part.width + seeds.spread(part.sizes["cell"], 0.25),
+                part.rho,
+                ".",
+                color=colour,
+                label=label,
+            )
         right.axhline(1, color=INK, alpha=FAINT, lw=0.8)
-        right.set(xlabel="neurons m", ylabel="ρ after training", xticks=np.unique(trained.width), ylim=(0, None))
+        right.set(
+            xlabel="neurons m",
+            ylabel="ρ after training",
+            xticks=np.unique(trained.width),
+            ylim=(0, None),
+        )
         right.legend(loc="center right")
-        return finish(figure, "Share of draws with both signs against the width, and rho of the trained small networks.")
+        return finish(
+            figure,
+            "Share of draws with both signs against the width, and rho of the trained small "
+            "networks.",
+        )
 
 
 def risks(recorded: xr.Dataset, exact: np.ndarray, asymptotic: np.ndarray) -> Picture:
     """Excess risk of two fits and of one against n, and both relative to the asymptotic form."""
     with axes(2) as (figure, (left, right)):
         for panel, unit in ((left, np.ones_like(asymptotic)), (right, asymptotic)):
-            for name, colour, label in (("two_fits", GREEN, "two fits"), ("one_fit", PURPLE, "one fit")):
+            for name, colour, label in (
+                ("two_fits", GREEN, "two fits"),
+                ("one_fit", PURPLE, "one fit"),
+            ):
                 error = 3 * recorded[f"{name}_error"] / unit
-                panel.errorbar(recorded.n, recorded[name] / unit, error, fmt="o", color=colour, label=f"{label}, simulated")
-            panel.plot(recorded.n, exact / unit, color=INK, alpha=0.7, lw=1, label="two fits, exact mean")
-            panel.plot(recorded.n, asymptotic / unit, color=INK, alpha=0.7, lw=1, ls=":", label="2 d σ² / n")
+                panel.errorbar(
+                    recorded.n,
+                    recorded[name] / unit,
+                    error,
+                    fmt="o",
+                    color=colour,
+                    label=f"{label}, simulated",
+                )
+            panel.plot(
+                recorded.n, exact / unit, color=INK, alpha=0.7, lw=1, label="two fits, exact mean"
+            )
+            panel.plot(
+                recorded.n,
+                asymptotic / unit,
+                color=INK,
+                alpha=0.7,
+                lw=1,
+                ls=":",
+                label="2 d σ² / n",
+            )
             panel.set(xscale="log", xlabel="samples n")
             _plain_ticks(panel, np.unique(recorded.n.values))
         left.set(yscale="log", ylabel="excess risk")
         right.set(ylabel="excess risk / (2 d σ² / n)", ylim=(0, None))
         left.legend()
-        return finish(figure, "Excess risk of two least-squares fits and of one against the number of samples.")
+        return finish(
+            figure,
+            "Excess risk of two least-squares fits and of one against the number of samples.",
+        )
 
 
 def _laws(dataset: xr.Dataset) -> list[str]:
@@ -225,8 +325,12 @@ def _laws(dataset: xr.Dataset) -> list[str]:
 
 def _sigma_line(panel: Axes, variance: float) -> None:
     panel.axhline(variance, color=INK, alpha=0.55, lw=1, ls="--")
-    ticks = sorted([tick for tick in (0.0, 0.5, 0.75, 1.0, 1.25) if abs(tick - variance) > 0.1] + [variance])
-    panel.set_yticks(ticks, [f"σ² = {tick:g}" if tick == variance else f"{tick:g}" for tick in ticks])
+    ticks = sorted(
+        [tick for tick in (0.0, 0.5, 0.75, 1.0, 1.25) if abs(tick - variance) > 0.1] + [variance]
+    )
+    panel.set_yticks(
+        ticks, [f"σ² = {tick:g}" if tick == variance else f"{tick:g}" for tick in ticks]
+    )
 
 
 def _log_n(panel: Axes, fresh: xr.Dataset) -> None:

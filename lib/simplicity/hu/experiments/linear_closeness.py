@@ -49,11 +49,12 @@ def checks(runs: Runs) -> list[Check]:
     judge = early_linear.judge(runs, runs.settings.dim)
     found = []
     for name in ("erf", "ReLU"):
-        right, wrong = (
-            runs(group, activation=name.lower()) for group in ("first", "first_wrong")
-        )
+        right, wrong = (runs(group, activation=name.lower()) for group in ("first", "first_wrong"))
         for claim, (of, place) in zip(("H5", "H6"), PLACES, strict=True):
-            id, statistic = f"{claim}.{name.lower()}", f"first layer, {name}: rel_T, {place} samples"
+            id, statistic = (
+                f"{claim}.{name.lower()}",
+                f"first layer, {name}: rel_T, {place} samples",
+            )
             found.append(judge(id, "theorem", statistic, mean(right[of]), CLOSE, other(wrong[of])))
     return [*found, *wide(runs)]
 

@@ -1,9 +1,9 @@
 """The gap between network and linear model shrinks as d grows, at an equal clock (H10, H30).
 
-Hu et al. 2020, Figure 1c and the rate d^-Omega(alpha) of the theorems: n and m grow with d as
-2 d^1.5, the step as d, and T is 1.5 d log d / step. The claim is that the gap falls. Whether
-it falls faster than d^-1/4, where 1/4 is the largest alpha that the theorem speaks of, is a question
-of ours. The control keeps 16 neurons.
+Hu et al. 2020, Figure 1c and the rate d^-Omega(alpha) of the theorems: n and m grow with d as 2
+d^1.5, the step as d, and T is 1.5 d log d / step. The claim is that the gap falls. Whether it falls
+faster than d^-1/4, where 1/4 is the largest alpha that the theorem speaks of, is a question of
+ours. The control keeps 16 neurons.
 """
 
 from simplicity.evidence.claims import Check, control, fails, interval_below, mean

@@ -128,7 +128,8 @@ def checks(runs: Runs) -> list[Check]:
         ),
         judge(
             "H31.parted", "empirical",
-            f"slope of log (t step / (d log d)) at which D passes {PARTED:g} of the power, on log d",
+            f"slope of log (t step / (d log d)) at which D passes {PARTED:g} of the power, on log "
+            "d",
             mean(slopes(grown, "parted", "dim")), later,
             control(same, mean(slopes(fixed, "parted", "dim")), fails(later)),
             needs=5,

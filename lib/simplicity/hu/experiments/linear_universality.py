@@ -3,8 +3,8 @@
 Hu et al. 2020, assumptions on the inputs and on the activation. Inputs of independent signs and of
 an uneven spectrum stand beside Gaussian ones. Two laws break the assumption: a multivariate t,
 whose norms do not concentrate, and a covariance of which two directions hold nearly all.
-Independent entries without a fourth moment lie between. Smooth and piecewise linear activations are held
-against a model whose slope is wrong by half.
+Independent entries without a fourth moment lie between. Smooth and piecewise linear activations are
+held against a model whose slope is wrong by half.
 """
 
 import numpy as np

@@ -38,7 +38,9 @@ def checks(runs: Runs) -> list[Check]:
     judge = early_linear.judge(runs, runs.settings.dim)
     judged, narrow = (mean(runs("widths", width=width).rel_train) for width in (JUDGED, NARROW))
     close, falls = below(0.03), interval_below(-0.3)
-    slope, wrong = (mean(slopes(part, "rel_train", "width")) for part in (wide(runs), runs["wrong"]))
+    slope, wrong = (
+        mean(slopes(part, "rel_train", "width")) for part in (wide(runs), runs["wrong"])
+    )
     return [
         judge(
             "H14.few", "empirical", f"rel_T with {JUDGED} neurons, far fewer than samples",

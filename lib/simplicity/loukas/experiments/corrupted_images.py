@@ -52,9 +52,7 @@ GRID = Grid(
 
 def measure(run: Run) -> xr.Dataset:
     """Statistics of every pass along `epoch`; scores on test and given labels at probes."""
-    pair = corruption_checks.pair(
-        run.data, DATA[run.data], run.images, run.tests, SIDE, run.seed
-    )
+    pair = corruption_checks.pair(run.data, DATA[run.data], run.images, run.tests, SIDE, run.seed)
     noise = streams.generator(run.seed, streams.NOISE)
     given = corruption.nested(pair.y, run.corruption, noise).astype(np.float32)
     module = corruption_checks.convolutional(pair, run.channels, run.seed)

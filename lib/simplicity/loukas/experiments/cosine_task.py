@@ -134,9 +134,7 @@ def _curves(found: xr.Dataset, ends: np.ndarray) -> dict[str, Any]:
     """Along `probe`; loss and level are means since the last, `raw` is the level of one epoch."""
     width, path = np.diff(ends, prepend=0), found.trajectory.values
     sums = {"loss": np.cumsum(found.loss.values), "level": np.cumsum(path)}
-    curves = {
-        name: np.diff(total[ends - 1], prepend=0) / width for name, total in sums.items()
-    }
+    curves = {name: np.diff(total[ends - 1], prepend=0) / width for name, total in sums.items()}
     curves |= {"raw": path[ends - 1], "test": found.test.values, "average": found.average.values}
     return {name: ("probe", values.astype(np.float32)) for name, values in curves.items()}
 

@@ -1,4 +1,6 @@
-"""Linear regions of a network over the plane of its data, in the arrangement of Loukas et al.'s Figure 6."""
+"""Linear regions of a network over the plane of its data, in the arrangement of Loukas et al.'s
+Figure 6.
+"""
 
 import matplotlib
 import numpy as np
@@ -12,15 +14,18 @@ from simplicity.pictures.style import BLUE, INK, ORANGE, Picture, axes, finish
 
 Array = NDArray[np.floating]
 
-_DARK, _LIGHT = "#17171f", "#ffffff"  # no bound, and a training point's own region: the same on either page
+# no bound, and a training point's own region: the same on either page
+_DARK, _LIGHT = "#17171f", "#ffffff"
 _SCALE = "Spectral_r"
 _GOLDEN = 0.618034
 
 
 def four(maps: xr.Dataset, target: Array, points: Array) -> Picture:
-    """Ground truth, regions, local constants and the bound far from the data, each a map over (v, u).
+    """Ground truth, regions, local constants and the bound far from the data, each a map over (v,
+    u).
 
-    `maps` is one cell of `empty_regions` with its maps, `target` (side, side) the cosine, `points` (n, 2) training points.
+    `maps` is one cell of `empty_regions` with its maps, `target` (side, side) the cosine, `points`
+    (n, 2) training points.
     """
     local, far = maps.map_local.values, maps.map_far.values
     bounded = np.isfinite(far) & (far > 0)
@@ -30,21 +35,34 @@ def four(maps: xr.Dataset, target: Array, points: Array) -> Picture:
         figure.clear()
         panels = figure.subplots(2, 2, sharex=True, sharey=True)
         diverging = LinearSegmentedColormap.from_list("truth", [BLUE, "#f4f1ea", ORANGE])
-        _show(panels[0, 0], diverging(Normalize(-1, 1)(target))[..., :3], "ground truth, from −1 to 1")
+        _show(
+            panels[0, 0], diverging(Normalize(-1, 1)(target))[..., :3], "ground truth, from −1 to 1"
+        )
         _points(panels[0, 0], points)
-        _show(panels[0, 1], regions(maps.map_region.values), "linear regions; dots: training points")
+        _show(
+            panels[0, 1], regions(maps.map_region.values), "linear regions; dots: training points"
+        )
         _points(panels[0, 1], points)
         _show(panels[1, 0], _coloured(local, norm), "local Lipschitz constant")
-        picture = np.where(bounded[..., None], _coloured(np.where(bounded, far, 1), norm), to_rgb(_LIGHT))
-        _show(panels[1, 1], np.where(np.isnan(far)[..., None], to_rgb(_DARK), picture), "bound far from the data")
+        picture = np.where(
+            bounded[..., None], _coloured(np.where(bounded, far, 1), norm), to_rgb(_LIGHT)
+        )
+        _show(
+            panels[1, 1],
+            np.where(np.isnan(far)[..., None], to_rgb(_DARK), picture),
+            "bound far from the data",
+        )
         _bar(
             figure,
             panels[1],
             norm,
-            "local Lipschitz constant, and its bound (log scale); white: training region; black: no bound",
+            "local Lipschitz constant, and its bound (log scale); white: training region; black: "
+            "no bound",
         )
         return finish(
-            figure, "Over the plane of the data: a cosine, the linear regions of a trained network, their slopes, and bounds."
+            figure,
+            "Over the plane of the data: a cosine, the linear regions of a trained network, their "
+            "slopes, and bounds.",
         )
 
 
@@ -56,11 +74,16 @@ def untrained(maps: xr.Dataset) -> Picture:
         _show(left, regions(maps.map_region_start.values), "untrained: linear regions")
         _show(right, _coloured(local, norm), "untrained: local Lipschitz constant")
         _bar(figure, [left, right], norm, "local Lipschitz constant (log scale)")
-        return finish(figure, "Linear regions of the untrained network over the plane of the data, and their slopes.")
+        return finish(
+            figure,
+            "Linear regions of the untrained network over the plane of the data, and their slopes.",
+        )
 
 
 def regions(number: Array) -> Array:
-    """A colour for each number, (side, side, 3): hues far apart for numbers that follow each other."""
+    """A colour for each number, (side, side, 3): hues far apart for numbers that follow each
+    other.
+    """
     number = number.astype(int)
     hue = number * _GOLDEN % 1
     strength, light = 0.18 + 0.27 * (number * 0.754878 % 1), 0.70 + 0.26 * (number * 0.569840 % 1)
@@ -74,7 +97,9 @@ def _scale(values: Array) -> LogNorm:
 
 
 def _coloured(values: Array, norm: LogNorm) -> Array:
-    """The scale's colours, (side, side, 3); what is below its least value, 0 too, has the colour of that."""
+    """The scale's colours, (side, side, 3); what is below its least value, 0 too, has the colour of
+    that.
+    """
     found = matplotlib.colormaps[_SCALE](norm(np.maximum(values, float(norm.vmin or 0))))
     return np.asarray(found)[..., :3]
 
@@ -92,10 +117,23 @@ def _points(panel: Axes, points: Array) -> None:
 
 
 def _bar(figure, panels, norm: LogNorm, label: str) -> None:  # type: ignore[no-untyped-def]
-    bar = figure.colorbar(ScalarMappable(norm, _SCALE), ax=list(panels), location="bottom", aspect=50, fraction=0.05, pad=0.03)
+    bar = figure.colorbar(
+        ScalarMappable(norm, _SCALE),
+        ax=list(panels),
+        location="bottom",
+        aspect=50,
+        fraction=0.05,
+        pad=0.03,
+    )
     bar.set_label(label, color=INK)
     bar.outline.set_visible(False)
     low, high = float(norm.vmin or 0), float(norm.vmax or 1)
-    bar.set_ticks([tick for tick in (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 10) if low <= tick <= high])
+    bar.set_ticks(
+        [
+            tick
+            for tick in (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 10)
+            if low <= tick <= high
+        ]
+    )
     bar.set_ticks([], minor=True)
     bar.ax.xaxis.set_major_formatter("{x:g}")

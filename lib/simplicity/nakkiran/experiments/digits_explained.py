@@ -1,9 +1,9 @@
 """Digits of 8 x 8 pixels, fitted to the last one: what is kept at zero training error.
 
-Nakkiran et al. 2019, claims 1 and 2 (N4, N5, N7, N8, N19, N21), on scikit-learn's digits, 0-4 against
-5-9: small, in need of no file, and interpolated within seconds, which no run of the authors' Figure
-4 is. A seed splits the images anew, so an interval over seeds has the error of the test sample in
-it, though seeds share images.
+Nakkiran et al. 2019, claims 1 and 2 (N4, N5, N7, N8, N19, N21), on scikit-learn's digits, 0-4
+against 5-9: small, in need of no file, and interpolated within seconds, which no run of the
+authors' Figure 4 is. A seed splits the images anew, so an interval over seeds has the error of the
+test sample in it, though seeds share images.
 """
 
 from functools import partial

@@ -1,9 +1,9 @@
 """How much of what a convolutional network knows about real images a linear classifier explains.
 
-Nakkiran et al. 2019, Figure 4 (N4, N5, N7, N9, N19, N21): MNIST 0-4 against 5-9 and CIFAR-10 animals
-against objects, with the network of the authors' code. Their rate of 0.001 without momentum follows
-the gradient flow closely, so here the rate is larger by the `speed` and the epochs are fewer by as
-much. The files of both must be there (`simplicity data fetch`); the small presets use
+Nakkiran et al. 2019, Figure 4 (N4, N5, N7, N9, N19, N21): MNIST 0-4 against 5-9 and CIFAR-10
+animals against objects, with the network of the authors' code. Their rate of 0.001 without momentum
+follows the gradient flow closely, so here the rate is larger by the `speed` and the epochs are
+fewer by as much. The files of both must be there (`simplicity data fetch`); the small presets use
 scikit-learn's digits, enlarged.
 """
 
@@ -32,7 +32,8 @@ ENLARGED = 4  # the digits' pixels, to 32 x 32
 
 
 class Task(NamedTuple):
-    """Epochs at the authors' rate, how much faster and shorter ours is, and passes of L to settle.
+    """Epochs at the authors' rate, how much faster and shorter ours is, and passes of L to
+    settle.
     """
 
     slow_epochs: int
@@ -72,8 +73,10 @@ GRID = Grid(
     },
     quick={"seeds": 1},
     full={
-        "mnist_task": (MNIST,), "cifar10_task": (ANIMALS,),
-        "seeds": 3, "first_seed": 1_000_000,
+        "mnist_task": (MNIST,),
+        "cifar10_task": (ANIMALS,),
+        "seeds": 3,
+        "first_seed": 1_000_000,
     },
     tiny={"linear_epochs": 2, "shorter": 10, "probes": 3, "scored": 50},
 )

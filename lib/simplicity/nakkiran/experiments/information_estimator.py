@@ -83,9 +83,7 @@ def measure(run: Run) -> xr.Dataset:
     p = law_of(run)
     # Settings are compared with each other, so no two of them may share their random numbers.
     accuracies = round(1e6 * run.accuracy), round(1e6 * run.simple)
-    rng = np.random.default_rng(
-        [run.seed, streams.TEST, run.n, KINDS.index(run.kind), *accuracies]
-    )
+    rng = np.random.default_rng([run.seed, streams.TEST, run.n, KINDS.index(run.kind), *accuracies])
     truth = np.array(information.information(p))
     blocks = _blocks(run.tables, p.size * max(1, run.resamples))
     parts = [_part(run, p, truth, count, rng) for count in blocks]
@@ -150,7 +148,8 @@ def _bootstrap_holds(
 
 
 def weights(p: Array) -> Array:
-    """g(f, y, l) = log2[p(fy) p(fl) p(yl) / (p(f) p(y) p(l) p(fyl))], the derivative of mu; p > 0.
+    """g(f, y, l) = log2[p(fy) p(fl) p(yl) / (p(f) p(y) p(l) p(fyl))], the derivative of mu; p >
+    0.
     """
     pairs = [np.log2(p.sum(axis=axis, keepdims=True)) for axis in range(3)]
     singles = [np.log2(p.sum(axis=axes, keepdims=True)) for axes in ((1, 2), (0, 2), (0, 1))]
@@ -232,9 +231,7 @@ def worst(cells: xr.Dataset, method: str) -> Estimate:
 
 def trusted_from(cells: xr.Dataset, estimator: str) -> int | None:
     """The smallest N from which on delta-method intervals of mu hold the truth as often as said."""
-    held = cells.coverage.sel(
-        interval="delta" if estimator == "plug-in" else "delta, miller-madow"
-    )
+    held = cells.coverage.sel(interval="delta" if estimator == "plug-in" else "delta, miller-madow")
     found = None
     for n in sorted(set(cells.n.values.tolist()), reverse=True):
         if not COVERED[0] <= held.values[cells.n.values == n].mean() <= COVERED[1]:

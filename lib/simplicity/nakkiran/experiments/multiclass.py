@@ -123,9 +123,7 @@ def _predictions(run: Run, split: images.Split) -> tuple[Labels, Labels, Array]:
         fit.append(float(np.mean(classes(module, torch.from_numpy(x)) == split.train.y)))
         return fit[-1]
 
-    fitted = partial(
-        train, loss=nn.functional.cross_entropy, batch=run.batch, precision="float32"
-    )
+    fitted = partial(train, loss=nn.functional.cross_entropy, batch=run.batch, precision="float32")
     linear, _ = fitted(
         layers((x.shape[1], DIGITS), rng), x, y, probes={},
         optimiser=partial(torch.optim.SGD, lr=run.linear_step_size, momentum=0.9, nesterov=True),

@@ -70,9 +70,7 @@ def measure(run: Run) -> xr.Dataset:
         first, own, *_ = least_squares.descend(*arrays, step_size, run.descent_passes * run.n)
     else:
         rng = streams.generator(run.seed, streams.BATCHES)
-        first, own, _ = least_squares.sgd(
-            *arrays, step_size=run.rate, epochs=run.epochs, rng=rng
-        )
+        first, own, _ = least_squares.sgd(*arrays, step_size=run.rate, epochs=run.epochs, rng=rng)
     end = simple_start.limit(start, samples.shared, samples.y)
     apart = max(abs(first - end.first), float(np.abs(own[slot] - end.own).max()))
     error = float(np.mean((samples.y - first * samples.shared - own[slot]) ** 2))

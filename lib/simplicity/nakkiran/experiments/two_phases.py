@@ -82,7 +82,10 @@ def _for_good(holds: np.ndarray) -> int:
 
 def checks(runs: Runs) -> list[Check]:
     noisy = runs("noisy", **JUDGED)
-    clean, lost = runs("clean", **JUDGED | {"flip": 0.0}), runs("control", **JUDGED | {"ratio": 1.5})
+    clean, lost = (
+        runs("clean", **JUDGED | {"flip": 0.0}),
+        runs("control", **JUDGED | {"ratio": 1.5}),
+    )
     return [
         check(
             runs, "N17.exponent", "theorem",
@@ -114,9 +117,7 @@ def exponent(cells: xr.Dataset) -> Estimate:
     ratio = cells.memorised.values / np.maximum(cells.settled.values, 1)
     cells = cells.assign(ratio=("cell", np.log(ratio)))
     few, many = (cells.isel(cell=cells.n.values == n) for n in (ns[0], ns[-1]))
-    return claims.mean(
-        over_seeds.paired(many, few, "ratio", np.subtract) / np.log(ns[-1] / ns[0])
-    )
+    return claims.mean(over_seeds.paired(many, few, "ratio", np.subtract) / np.log(ns[-1] / ns[0]))
 
 
 def two_phases(cells: xr.Dataset) -> np.ndarray:

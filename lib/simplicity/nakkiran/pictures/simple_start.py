@@ -1,4 +1,6 @@
-"""Pictures of the theorem's model: margins of a sample as a player over steps, the two phases, both thresholds."""
+"""Pictures of the theorem's model: margins of a sample as a player over steps, the two phases, both
+thresholds.
+"""
 
 from collections.abc import Mapping
 
@@ -12,14 +14,26 @@ from simplicity.evidence.claims import cells_where
 from simplicity.nakkiran import simple_start
 from simplicity.pictures import seeds
 from simplicity.pictures.player import Dots, Line, Note, Panel, Player
-from simplicity.pictures.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
+from simplicity.pictures.style import (
+    BLUE,
+    FAINT,
+    GREEN,
+    INK,
+    ORANGE,
+    PURPLE,
+    RED,
+    Picture,
+    axes,
+    finish,
+)
 
 Array = NDArray[np.floating]
 _HIGH, _LOW = 1.45, -1.7
 
 
 def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Player:
-    """Margins y f(x) over steps, {"agrees": (p, a), "disagrees": (p, b), "unseen": (p, c)}, w(1) (p,) at the p `steps`.
+    """Margins y f(x) over steps, {"agrees": (p, a), "disagrees": (p, b), "unseen": (p, c)}, w(1)
+    (p,) at the p `steps`.
 
     Left each sample as a dot at its margin; right the shares that are correct, and w(1).
     """
@@ -29,7 +43,9 @@ def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Play
         "disagrees": ("training sample, x(1) = −y", ORANGE),
         "unseen": ("new sample, unseen k", GREEN),
     }
-    tracks: list[Line | Dots | Note] = [Line("", [np.array([[0.0, 0.0], [3.0, 0.0]])], opacity=0.5, width=0.8)]
+    tracks: list[Line | Dots | Note] = [
+        Line("", [np.array([[0.0, 0.0], [3.0, 0.0]])], opacity=0.5, width=0.8)
+    ]
     for place, (group, (name, colour)) in enumerate(groups.items()):
         x = place + 0.5 + seeds.spread(margins[group].shape[1], 0.36)
         frames = [np.stack([x, values], axis=1) for values in margins[group]]
@@ -38,9 +54,18 @@ def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Play
         "margin y f(x) of each sample", (0, 3), (_LOW, _HIGH), tracks,
         yticks=[(value, f"{value:g}".replace("-", "−")) for value in (-1, 0, 1)], width=360, height=320,
     )  # fmt: skip
-    train = np.array([simple_start.accuracy(row) for row in np.concatenate([margins["agrees"], margins["disagrees"]], axis=1)])
+    train = np.array(
+        [
+            simple_start.accuracy(row)
+            for row in np.concatenate([margins["agrees"], margins["disagrees"]], axis=1)
+        ]
+    )
     unseen = np.array([simple_start.accuracy(row) for row in margins["unseen"]])
-    curves = {"correct in training": (train, ORANGE), "correct on unseen k": (unseen, GREEN), "w(1)": (first, INK)}
+    curves = {
+        "correct in training": (train, ORANGE),
+        "correct on unseen k": (unseen, GREEN),
+        "w(1)": (first, INK),
+    }
     right = Panel(
         "shares correct, and w(1)", (0, float(log[-1])), (0, 1.15),
         [
@@ -51,7 +76,13 @@ def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Play
         "1 + gradient steps", "", _decades(float(log[-1])), [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)], height=320,
     )  # fmt: skip
     about = "Margins of training samples and of new ones over gradient steps, and the shares that are correct."
-    return Player([left, right], [f"step {int(step)}" for step in steps], about, step_name="gradient steps", milliseconds=350)
+    return Player(
+        [left, right],
+        [f"step {int(step)}" for step in steps],
+        about,
+        step_name="gradient steps",
+        milliseconds=350,
+    )
 
 
 def _now(train: float, unseen: float) -> str:
@@ -70,7 +101,9 @@ _SETTINGS = {
 
 
 def phases(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """Left accuracies over steps for the recorded n, averaged over seeds; right the steps until all is memorised against n."""
+    """Left accuracies over steps for the recorded n, averaged over seeds; right the steps until all
+    is memorised against n.
+    """
     with axes(2, height=3.9) as (figure, (left, right)):
         for colour, fields in list(_SETTINGS.values())[::2]:
             cells = cells_where(recorded, **fields)
@@ -84,15 +117,28 @@ def phases(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
             seeds.against(right, page, record, "n", "memorised", colour)
         ns = np.unique(recorded.n.values)
         right.plot(ns, ns * np.log(1 + 0.8 + 0.4), color=INK, alpha=FAINT, lw=5)
-        left.set(xscale="log", xlabel="gradient steps (0.5 stands for 0)", ylim=(0.4, 1.03), title="share correct")
-        right.set(xscale="log", yscale="log", xlabel="samples n", title="steps until all is memorised")
+        left.set(
+            xscale="log",
+            xlabel="gradient steps (0.5 stands for 0)",
+            ylim=(0.4, 1.03),
+            title="share correct",
+        )
+        right.set(
+            xscale="log", yscale="log", xlabel="samples n", title="steps until all is memorised"
+        )
         _plain_ticks(right, ns)
         _under(figure, [(colour, name) for name, (colour, _) in _SETTINGS.items()])
-        return finish(figure, "Train and test accuracy over gradient steps, and the number of steps to memorise against n.")
+        return finish(
+            figure,
+            "Train and test accuracy over gradient steps, and the number of steps to memorise "
+            "against n.",
+        )
 
 
 def thresholds(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """Share of draws with unseen accuracy 1 - p, against |w_0(k)| / (1 - 2p) and against w_0(1); lines: by normal law."""
+    """Share of draws with unseen accuracy 1 - p, against |w_0(k)| / (1 - 2p) and against w_0(1);
+    lines: by normal law.
+    """
     colours = dict(zip((250, 1000, 4000), (ORANGE, BLUE, PURPLE), strict=True))
     with axes(2, height=3.9) as (figure, (left, right)):
         for n, colour in colours.items():
@@ -103,27 +149,60 @@ def thresholds(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
                 _shares(left, cells_where(data, **fields), "ratio", colour, is_recorded, 0.7)
         fields = {"kind": "closed form", "flip": 0.1, "ratio": 0.5, "n": 1000}
         grid = np.linspace(-1000, 320, 200)
-        right.plot(grid, [simple_start.share_above(1000, 0.1, np.array([0.4]), first)[0] for first in grid], color=BLUE)
+        right.plot(
+            grid,
+            [simple_start.share_above(1000, 0.1, np.array([0.4]), first)[0] for first in grid],
+            color=BLUE,
+        )
         for data, is_recorded in ((recorded, True), (fresh, False)):
             _shares(right, cells_where(data, **fields), "first", BLUE, is_recorded, -np.inf)
-        lines = {"−(n + 1)(1 − 2p − c)": simple_start.lowest_first(1000, 0.1, 0.4), "−n⁰·⁹⁹": -(1000**0.99)}
+        lines = {
+            "−(n + 1)(1 − 2p − c)": simple_start.lowest_first(1000, 0.1, 0.4),
+            "−n⁰·⁹⁹": -(1000**0.99),
+        }
         for name, place in lines.items():
             right.axvline(place, color=INK, alpha=0.5, lw=0.8, ls=":")
-            right.annotate(name, (place - 45, 0.55), rotation=90, ha="right", va="center", alpha=0.8, fontsize=9)
+            right.annotate(
+                name,
+                (place - 45, 0.55),
+                rotation=90,
+                ha="right",
+                va="center",
+                alpha=0.8,
+                fontsize=9,
+            )
         left.axvline(1, color=INK, alpha=0.5, lw=0.8, ls=":")
-        left.set(xlabel="|w₀(k)| / (1 − 2p)", ylim=(-0.05, 1.05), title="share of draws with accuracy 1 − p")
-        right.set(xlabel="w₀(1), with |w₀(k)| = 0.4 and n = 1000", ylim=(-0.05, 1.05), title="the same")
+        left.set(
+            xlabel="|w₀(k)| / (1 − 2p)",
+            ylim=(-0.05, 1.05),
+            title="share of draws with accuracy 1 − p",
+        )
+        right.set(
+            xlabel="w₀(1), with |w₀(k)| = 0.4 and n = 1000", ylim=(-0.05, 1.05), title="the same"
+        )
         _under(figure, [(colour, f"n = {n}") for n, colour in colours.items()])
-        return finish(figure, "Share of draws that generalise, against the size of the start and against its first weight.")
+        return finish(
+            figure,
+            "Share of draws that generalise, against the size of the start and against its first "
+            "weight.",
+        )
 
 
-def _shares(panel: Axes, cells: xr.Dataset, field: str, colour: str, recorded: bool, low: float) -> None:
-    """The share of draws whose unseen accuracy is nearer to 1 - p than to 1/2, at each value of a field from `low` on."""
+def _shares(
+    panel: Axes, cells: xr.Dataset, field: str, colour: str, recorded: bool, low: float
+) -> None:
+    """The share of draws whose unseen accuracy is nearer to 1 - p than to 1/2, at each value of a
+    field from `low` on.
+    """
     for value in np.unique(cells[field].values):
         part = cells_where(cells, **{field: value})
         if value >= low:
             middle = (1.5 - part.flip.values[:, None]) / 2
-            look = {"markersize": 4.0} if recorded else {"fillstyle": "none", "markersize": 7, "markeredgewidth": 1}
+            look = (
+                {"markersize": 4.0}
+                if recorded
+                else {"fillstyle": "none", "markersize": 7, "markeredgewidth": 1}
+            )
             panel.plot(value, float((part.unseen > middle).mean()), "o", color=colour, **look)
 
 
@@ -134,6 +213,10 @@ def _plain_ticks(panel: Axes, values: Array) -> None:
 
 def _under(figure: object, entries: list[tuple[str, str]]) -> None:
     handles = [Line2D([], [], color=colour, label=label) for colour, label in entries]
-    handles.append(Line2D([], [], color=INK, marker="o", ls="", fillstyle="none", markersize=6, label="this page"))
+    handles.append(
+        Line2D(
+            [], [], color=INK, marker="o", ls="", fillstyle="none", markersize=6, label="this page"
+        )
+    )
     handles.append(Line2D([], [], color=INK, marker="o", ls="", markersize=3.5, label="recorded"))
     figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.4)  # type: ignore[attr-defined]
