@@ -30,14 +30,16 @@ SECTIONS = [
 ]
 MOST_WORDS = 110  # of "In one minute"
 MOST_CELLS, MOST_LINES, MOST_PARAMETERS = 16, 30, 10
-HOW_TO = ["on-your-own-network"]  # pages that run code and judge nothing
+UNJUDGED = ["findings", "on-your-own-network"]  # pages that run code and judge nothing
 NOTEBOOKS = sorted(
     path for path in paths.book().glob("*.md") if is_notebook(path.read_text("utf-8"))
 )
-CHAPTERS = [path for path in NOTEBOOKS if path.stem not in HOW_TO]
+CHAPTERS = [path for path in NOTEBOOKS if path.stem not in UNJUDGED]
+FINDINGS = paths.book() / "findings.md"
 ANSWER_FIRST = [path for path in CHAPTERS if "\n```{claim} " in path.read_text("utf-8")]
 rewritten = pytest.mark.parametrize("path", ANSWER_FIRST, ids=lambda path: path.stem)
 every_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+told = pytest.mark.parametrize("path", [*CHAPTERS, FINDINGS], ids=lambda path: path.stem)
 
 
 def code_cells(path: Path) -> list:
@@ -142,7 +144,7 @@ def test_there_is_an_exercise_with_a_folded_answer(path):
     assert text.count("**Exercise.**") == text.count("{dropdown} Answer") >= 1
 
 
-@every_chapter
+@told
 def test_cells_are_few_and_short(path):
     cells = code_cells(path)
     assert len(cells) <= MOST_CELLS
@@ -203,7 +205,7 @@ def handed_on(path):
     return {node.id for cell in cells for node in ast.walk(cell) if isinstance(node, ast.Name)}
 
 
-@every_chapter
+@told
 def test_no_measured_number_is_typed_in_prose(path):
     settings = {
         value
@@ -216,7 +218,7 @@ def test_no_measured_number_is_typed_in_prose(path):
     assert [number for number in typed if float(number) not in settings] == []
 
 
-@every_chapter
+@told
 def test_every_number_that_a_page_says_by_name_is_used(path):
     """That every number that is used was said is shown by the build: a missing one is a warning,
     which fails it.

@@ -28,6 +28,8 @@ IDS = [
 RECORDED = [name for name in NAMES if records.load(records.experiment(name))]
 EVERY = pytest.mark.parametrize("name", NAMES)
 EACH_RECORD = pytest.mark.parametrize("name", RECORDED)
+MOST_BYTES = 300_000  # of a record
+LARGER = {"cosine_task": 450_000}  # thirteen claims, and curves of 200 runs
 OUTCOMES = {"holds", "criterion not met", "control misbehaves", "not judged"}
 
 
@@ -292,10 +294,8 @@ def test_a_record_tells_how_it_was_made(name: str) -> None:
 
 @EACH_RECORD
 def test_a_record_is_small(name: str) -> None:
-    assert (
-        sum((paths.results() / f"{name}.{suffix}").stat().st_size for suffix in ("nc.gz", "json"))
-        <= 450_000
-    )
+    files = (paths.results() / f"{name}.{suffix}" for suffix in ("nc.gz", "json"))
+    assert sum(path.stat().st_size for path in files) <= LARGER.get(name, MOST_BYTES)
 
 
 @EACH_RECORD

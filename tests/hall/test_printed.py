@@ -54,9 +54,16 @@ def lines_of(block: str) -> Iterator[str]:
             yield " ".join(line.split())
 
 
+def unfenced(text: str) -> str:
+    """Text without its blocks; what a page folds away is text as well."""
+    return FENCE.sub(
+        lambda found: unfenced(found[3]) if found[2].startswith("{dropdown}") else "", text
+    )
+
+
 def spans(text: str) -> Iterator[str]:
     """Code within a line that begins with the name of a command; the name alone is a name."""
-    for found in SPAN.finditer(FENCE.sub("", text)):
+    for found in SPAN.finditer(unfenced(text)):
         span = " ".join(found[1].split())
         first = re.sub(r"^([A-Z_]+=\S+ )+", "", span).split(" ")
         if len(first) > 1 and first[0].removeprefix(".venv/bin/") in CHECKS:

@@ -181,6 +181,22 @@ def test_links_within_the_site_lead_somewhere() -> None:
     assert broken == []
 
 
+PAGE_LIMIT = 1_000_000  # bytes of a page with its pictures and its notebook
+
+
+def test_each_page_weighs_less_than_a_megabyte() -> None:
+    for page in pages():
+        own = {local_target(page, url) for url in parsed(page).loads if not is_outside(url)}
+        images = {path for path in own if path.suffix in (".png", ".svg", ".jpg", ".webp", ".gif")}
+        downloads = {
+            local_target(page, link)
+            for link in parsed(page).links
+            if link.endswith((".ipynb", ".csv"))
+        }
+        weight = sum(path.stat().st_size for path in {page, *images, *downloads} if path.is_file())
+        assert weight <= PAGE_LIMIT, f"{page.name}: {weight} bytes"
+
+
 # of all files of a first visit: without and with formulas
 MOST_BYTES = {False: 1_400_000, True: 3_000_000}
 LATEST_PICTURE = 1.2  # windows of 1280 by 800

@@ -171,7 +171,10 @@ def retained(
 def interpolated(
     runs: Runs, setting: Setting, against: Control | None = None, unless: str = ""
 ) -> Check:
-    """N8: the same of runs that end with every training label predicted."""
+    """N8: the second check of N7, in runs that end with their training labels fitted.
+
+    `setting` holds such runs alone; `against` is its control.
+    """
     return setting.judge(
         runs, "N8.peak", "mu at the end over its largest value",
         setting.mean(lambda run: run.kept_end), at_least(KEPT),

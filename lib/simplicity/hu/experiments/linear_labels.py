@@ -96,8 +96,3 @@ def explained(cells: xr.Dataset) -> np.ndarray:
 def loss_difference(cells: xr.Dataset) -> np.ndarray:
     """max_t |L(t) / L_lin(t) - 1| on the training samples, one for each cell."""
     return np.abs(cells.train / cells.train_linear - 1).max("time").values
-
-
-def largest_gap(cells: xr.Dataset) -> np.ndarray:
-    """max_t D(t) on the training samples; the labels' mean square is 1."""
-    return cells.gap_train.max("time").values

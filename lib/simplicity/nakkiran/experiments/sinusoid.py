@@ -2,9 +2,9 @@
 
 Nakkiran et al. 2019, the synthetic task of their code (claims N4-N9, N11, N19, N21): x ~ N(0, I_d),
 y = 1[b <w, x> + A sin(f <w', x>) > 0] with w and w' orthonormal, here at d = 30 and with 8,000
-samples, and at the authors' own size. Fresh test samples for each seed, so an interval over seeds
-has the error of the test sample in it. Groups other than `plain` are controls, limits, and that
-size.
+samples. The authors' own size can be run and is not recorded. Fresh test samples for each seed, so
+an interval over seeds has the error of the test sample in it. Groups other than `plain` are
+controls, limits, and that size.
 """
 
 from functools import partial
