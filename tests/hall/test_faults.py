@@ -227,7 +227,10 @@ def test_ctrl_c_once_stops_cleanly_keeps_what_was_finished_and_says_how_to_go_on
     code, _, lines = told(process)
     assert code == 130
     assert lines[0] == "interrupted: stopping, what is finished is kept; Ctrl-C again ends at once"
-    go_on = f"go on with: simplicity sweep toy --preset TINY -p modes=fine,wait -g index=0 --workers {workers} -p notes={tmp_path}"
+    go_on = (
+        "go on with: simplicity sweep toy --preset TINY -p modes=fine,wait -g index=0 --workers "
+        f"{workers} -p notes={tmp_path}"
+    )
     assert lines[1:] == [
         f"error: interrupted; 1 of 2 cells are finished and stored; {go_on} --store "
         f"{tmp_path / 'store'}"
@@ -561,6 +564,9 @@ def test_a_killed_scheduler_is_one_error_and_finished_cells_are_kept(
         cluster.scheduler.kill()
         code, _, lines = told(process)
         assert code == 1 and len(lines) == 1
-        broke = f"error: executor: it broke (BrokenExecutor: the scheduler at {cluster.address} is gone)"
+        broke = (
+            "error: executor: it broke (BrokenExecutor: "
+            f"the scheduler at {cluster.address} is gone)"
+        )
         assert lines[0] == f"{broke}, allowed a running one; finished cells are kept"
         assert stored(tmp_path / "store") >= before

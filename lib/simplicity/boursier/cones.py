@@ -12,16 +12,14 @@ is the product of the (I + eta H) times where it was. The engine keeps the neuro
 activation pattern, up to a few samples that the cone *watches*:
 
 - A cone that watches nothing falls asleep once it turns slowly: a step of it is one of M and of the
-  product, (d + 1)^2 numbers
-  and not its neurons.
+  product, (d + 1)^2 numbers and not its neurons.
 - The neurons of a cone that watches samples (many chatter for ever across one hyperplane, each with
-  a phase of its own) are
-  stepped one by one, each with the cone's D, which costs O(n d) once a cone, and its own samples'
-  share, O(d).
+  a phase of its own) are stepped one by one, each with the cone's D, which costs O(n d) once a
+  cone, and its own samples' share, O(d).
 - Every neuron has a certificate: an axis u and an angle, within which no sample that is not watched
-  changes sides. The test
-  |w|^2 <= <w, u>^2 (1 + tan^2) is made after each step; asleep, the bound prod (1 + eta |D|) - 1 on |z_t - z_0| / |z_0|
-  stands in for it. A neuron that leaves it is examined, at once and before its output is used, and placed anew.
+  changes sides. The test |w|^2 <= <w, u>^2 (1 + tan^2) is made after each step; asleep, the bound
+  prod (1 + eta |D|) - 1 on |z_t - z_0| / |z_0| stands in for it. A neuron that leaves it is
+  examined, at once and before its output is used, and placed anew.
 - Cones lie in sectors, caps of directions within which only 64 samples can be met: what is examined
   is 64 samples, not n.
 

@@ -1,7 +1,8 @@
 """Where in the loss landscape a two-layer ReLU network stands: gradient, curvature, and an
 interpolator of the same width.
 
-    h(x) = sum_j a_j max(0, <w_j, x>),   L = 1/(2n) sum_k (h(x_k) - y_k)^2      the loss WITH 1/2, as in training
+    h(x) = sum_j a_j max(0, <w_j, x>)
+    L    = 1/(2n) sum_k (h(x_k) - y_k)^2         the loss WITH 1/2, as in training
 
 Everything holds for the activation pattern 1{<w_j, x_k> > 0} of the given weights, which is fixed
 in a neighbourhood of almost every point: there L is smooth. Inputs are rows x (n, d); weights a
@@ -54,7 +55,7 @@ def hessian(a: Array, w: Array, x: Array, y: Array) -> LinearOperator:
     vectors.
 
     With s_jk the activation pattern, e_k = h(x_k) - y_k and a direction (alpha, omega),
-        u_k = sum_j s_jk (alpha_j <w_j, x_k> + a_j <omega_j, x_k>)                     the change of h(x_k)
+        u_k = sum_j s_jk (alpha_j <w_j, x_k> + a_j <omega_j, x_k>)         the change of h(x_k)
         H_a = 1/n sum_k s_jk (<w_j, x_k> u_k + <omega_j, x_k> e_k)
         H_w = 1/n sum_k s_jk (a_j u_k + alpha_j e_k) x_k.
     The terms with u are the Gauss-Newton part, positive semidefinite; those with e pair a_j with

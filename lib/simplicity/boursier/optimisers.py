@@ -1,8 +1,9 @@
 """Full-batch gradient descent, Adam or AdamW on a two-layer network with ReLU or GeLU, compiled.
 
-    h(x) = sum_j a_j s(<w_j, x>)                 s(z) = max(0, z), or z Phi(z) with the normal distribution function Phi
+    h(x) = sum_j a_j s(<w_j, x>)                 s(z) = max(0, z), or z Phi(z), Phi the normal law
     L    = 1/(2n) sum_k (h(x_k) - y_k)^2         the loss WITH 1/2, as in `two_layer`
-    dL/da_j = -1/n sum_k r_k s(z_jk),   dL/dw_j = -a_j/n sum_k r_k s'(z_jk) x_k      r = y - h, z_jk = <w_j, x_k>
+    dL/da_j = -1/n sum_k r_k s(z_jk)             r = y - h, z_jk = <w_j, x_k>
+    dL/dw_j = -a_j/n sum_k r_k s'(z_jk) x_k
 
 Adam is that of Kingma & Ba with bias correction, AdamW its form with decoupled weight decay, both
 with torch's defaults but for the step size. Minibatches, a leaky slope and the stopping rule are in

@@ -1,8 +1,8 @@
 """Gradient descent on a two-layer ReLU or leaky ReLU network without biases, as fast as one core
 allows.
 
-    h(x) = sum_j a_j phi(<w_j, x>)               phi(z) = max(z, slope z); a (m,), w (m, d), no factor in front
-    L    = 1/(2n) sum_k (h(x_k) - y_k)^2         the loss WITH 1/2; every reported MSE is without it
+    h(x) = sum_j a_j phi(<w_j, x>)           phi(z) = max(z, slope z); a (m,), w (m, d), no factor
+    L    = 1/(2n) sum_k (h(x_k) - y_k)^2     the loss WITH 1/2; every reported MSE is without it
     D_j  = 1/n sum_k phi'(<w_j, x_k>) (y_k - h(x_k)) x_k
     a_j <- a_j + eta <w_j, D_j>,   w_j <- w_j + eta a_j D_j      both from the old values
 
@@ -25,7 +25,8 @@ sums of a tile stay in registers (see `process.lanes`). They have one of two ord
 
 The second is slower, and kept because most recorded runs have its bits. A leaky slope is free:
 
-    phi(z) = (1 - slope) max(z, 0) + slope z,   so   h(x) = (1 - slope) h_relu(x) + slope <sum_j a_j w_j, x>
+    phi(z) = (1 - slope) max(z, 0) + slope z,   so
+    h(x)   = (1 - slope) h_relu(x) + slope <sum_j a_j w_j, x>
 
 and its linear part is computed once a step. One thread; parallelism is over cells.
 """

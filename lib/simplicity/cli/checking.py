@@ -169,7 +169,10 @@ def _told(one: Any) -> str:
         if one.interval
         else ""
     )
-    value = f"    value {number(one.value)}{interval}, {one.seeds} seeds; criterion: {one.criterion}{_margin(one)}"
+    value = (
+        f"    value {number(one.value)}{interval}, {one.seeds} seeds; criterion: "
+        f"{one.criterion}{_margin(one)}"
+    )
     control = one.control
     if one.holds is None and control.why:
         return f"  {one.id}  not judged: {one.statistic} ({control.why})"
@@ -177,7 +180,10 @@ def _told(one: Any) -> str:
         return f"  {one.id}  {one.word}: {one.statistic}\n{value}\n    no control: {control.why}"
     slack = "" if control.slack is None else f", {control.slack:+.3g} from its bound"
     behaves = {True: "behaves", False: "misbehaves", None: "not judged"}[control.passed]
-    against = f"    control {behaves}: {control.what} = {number(control.value)} ({control.criterion}{slack})"
+    against = (
+        f"    control {behaves}: {control.what} = {number(control.value)} "
+        f"({control.criterion}{slack})"
+    )
     return f"  {one.id}  {one.word}: {one.statistic}\n{value}\n{against}"
 
 

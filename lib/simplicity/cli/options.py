@@ -53,7 +53,8 @@ def add_running(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--arithmetic",
         metavar="KIND",
-        help="portable (default): the same bits on every processor with AVX2; native: what is fastest here",
+        help="portable (default): the same bits on every processor with AVX2; native: "
+        "what is fastest here",
     )
 
 

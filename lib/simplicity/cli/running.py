@@ -200,7 +200,10 @@ def _tell_plan(module: ModuleType, points: sweep.Plan, folder: Path) -> None:
         (total - there) * each / workers
         for each in (statistics.median(seconds), statistics.fmean(seconds))
     )
-    each = f"median {statistics.median(seconds):.3g} s, mean {statistics.fmean(seconds):.3g} s, longest {max(seconds):.3g} s"
+    each = (
+        f"median {statistics.median(seconds):.3g} s, mean {statistics.fmean(seconds):.3g} s, "
+        f"longest {max(seconds):.3g} s"
+    )
     print(
         f"estimate: {duration(low)} to {duration(high)} with {workers} at a time ({len(seconds)} "
         f"stored cells: {each})"
@@ -270,7 +273,10 @@ def _line(one: Any) -> str:
         one.control.why
         or f"{one.control.what} = {number(one.control.value)} ({one.control.criterion})"
     )
-    return f"{one.id}  {one.word}: {one.statistic} = {number(one.value)}{interval} ({one.criterion}); control: {against}"
+    return (
+        f"{one.id}  {one.word}: {one.statistic} = {number(one.value)}{interval} ({one.criterion}); "
+        f"control: {against}"
+    )
 
 
 def _failed(text: str) -> int:

@@ -447,9 +447,9 @@ def check(
     passed = criterion.holds(estimate) if estimate.seeds else None
     claim, _, word = id.partition(".")
     return Check(
-        claim, kind, statistic, estimate.value, estimate.interval, estimate.interval_kind, estimate.seeds,
-        criterion.text, passed, str(runs.attrs.get("preset", "custom")), control, _slack(estimate, criterion),
-        id if word else "", criterion.band,
+        claim, kind, statistic, estimate.value, estimate.interval, estimate.interval_kind,
+        estimate.seeds, criterion.text, passed, str(runs.attrs.get("preset", "custom")), control,
+        _slack(estimate, criterion), id if word else "", criterion.band,
     )  # fmt: skip
 
 

@@ -164,8 +164,8 @@ def _difference(name: Any, one: xr.DataArray, other: xr.DataArray, tolerance: To
             ratios = gaps / np.maximum(np.abs(a), np.abs(b))
         text += f", by {_largest(gaps)} at most (relative {_largest(ratios)})"
     return (
-        text
-        + f"; the first at {where or 'the only one'}: {one.values[place]!s} and {other.values[place]!s}"
+        f"{text}; the first at {where or 'the only one'}: "
+        f"{one.values[place]!s} and {other.values[place]!s}"
     )
 
 

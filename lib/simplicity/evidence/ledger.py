@@ -195,7 +195,10 @@ class Judgement:
         preset's nothing is asserted.
         """
         if not set(self.presets) <= {"QUICK", "FULL"}:
-            return "Other parameters than the published ones: the verdicts above are shown, nothing is asserted."
+            return (
+                "Other parameters than the published ones: the verdicts above are shown, "
+                "nothing is asserted."
+            )
         for dataset in self.runs:
             name, preset = str(dataset.attrs["experiment"]), str(dataset.attrs["preset"])
             record = records.load(records.experiment(name))
@@ -246,7 +249,10 @@ def judge(*runs: xr.Dataset) -> Judgement:
 def badge(verdict: str) -> str:
     """Sign and word beside the colour, so that the colour is never the only carrier."""
     sign = f'<span aria-hidden="true">{SIGNS[verdict]}</span>'
-    return f'<span class="verdict verdict-{verdict.replace(" ", "-")}">{sign} {html.escape(verdict)}</span>'
+    return (
+        f'<span class="verdict verdict-{verdict.replace(" ", "-")}">'
+        f"{sign} {html.escape(verdict)}</span>"
+    )
 
 
 def number(value: float | None) -> str:
@@ -282,7 +288,10 @@ def _table_html(judgement: Judgement) -> str:
     """
     body = ""
     for found in judgement.verdicts():
-        body += f'<tr class="claim"><th scope="row">{found.claim}</th><td colspan="3"></td><td>{badge(found.verdict)}</td></tr>'
+        body += (
+            f'<tr class="claim"><th scope="row">{found.claim}</th><td colspan="3"></td>'
+            f"<td>{badge(found.verdict)}</td></tr>"
+        )
         recorded, fresh = (
             {one.name: one for one in part if one.claim == found.claim}
             for part in (judgement.recorded, judgement.fresh)
@@ -291,13 +300,19 @@ def _table_html(judgement: Judgement) -> str:
             body += _check_row(recorded.get(name), fresh.get(name))
     heads = ("Check", "Criterion", "Recorded", "This run", "Outcome")
     head = "".join(f'<th scope="col">{title}</th>' for title in heads)
-    table = f'<div class="judgement"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = (
+        f'<div class="judgement"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
     names = dict.fromkeys(str(dataset.attrs["experiment"]) for dataset in judgement.runs)
     notes = "".join(
         f"<li>{html.escape(records.note(records.experiment(name)))}</li>" for name in names
     )
     count = len({one.name for one in judgement.recorded + judgement.fresh})
-    return f'<details class="judgement"><summary>{count} checks</summary>{table}<ul class="records">{notes}</ul></details>'
+    return (
+        f'<details class="judgement"><summary>{count} checks</summary>{table}'
+        f'<ul class="records">{notes}</ul></details>'
+    )
 
 
 def _check_row(recorded: Check | None, fresh: Check | None) -> str:
@@ -323,7 +338,10 @@ def _value(one: Check | None) -> str:
         return "none"
     if one.interval is None:
         return number(one.value)
-    return f"{number(one.value)} <small>[{number(one.interval[0])}, {number(one.interval[1])}], {one.seeds} seeds</small>"
+    return (
+        f"{number(one.value)} <small>[{number(one.interval[0])}, {number(one.interval[1])}], "
+        f"{one.seeds} seeds</small>"
+    )
 
 
 def _table(name: str) -> list[dict[str, str]]:

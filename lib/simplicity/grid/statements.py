@@ -11,7 +11,8 @@ from typing import Any
 
 # Methods that change what they are called on and nothing else.
 FILLS = {
-    "add", "append", "clear", "discard", "extend", "insert", "pop", "remove", "reverse", "setdefault", "sort", "update",
+    "add", "append", "clear", "discard", "extend", "insert", "pop", "remove", "reverse",
+    "setdefault", "sort", "update",
 }  # fmt: skip
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -25,12 +25,18 @@ _LARGEST = _single(80)  # exp(-80) = 2e-35: nothing, and 2^k is still a normal n
 # Numerator and denominator of erf(z) / z in z^2, highest power first: a Remez fit in common use for
 # single precision.
 _UP = tuple(
-    _single(c) for c in (-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
-                         -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02)
+    _single(c)
+    for c in (
+        -2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
+        -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02,
+    )
 )  # fmt: skip
 _DOWN = tuple(
-    _single(c) for c in (-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03,
-                         -1.42647390514189e-02)
+    _single(c)
+    for c in (
+        -1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03,
+        -1.42647390514189e-02,
+    )
 )  # fmt: skip
 _SLOPE_AT_0 = _single(2 / math.sqrt(math.pi))
 

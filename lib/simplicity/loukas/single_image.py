@@ -217,10 +217,11 @@ class _Work(NamedTuple):
 
         taps = network.w1.shape[1]
         return cls(
-            empty(*network.b1.shape), empty(_PLACES, taps), empty(_PLACES, first), empty(7, 7 * first),
-            np.zeros((49, first), np.int32), empty(9, 25 * first), empty(second, 9),
-            empty(second), np.zeros(second, np.int32), empty(second),
-            empty(*network.b1.shape), empty(_PLACES, taps), empty(first, taps), empty(7, 7 * first), empty(second),
+            empty(*network.b1.shape), empty(_PLACES, taps), empty(_PLACES, first),
+            empty(7, 7 * first), np.zeros((49, first), np.int32), empty(9, 25 * first),
+            empty(second, 9), empty(second), np.zeros(second, np.int32), empty(second),
+            empty(*network.b1.shape), empty(_PLACES, taps), empty(first, taps), empty(7, 7 * first),
+            empty(second),
         )  # fmt: skip
 
 

@@ -1,10 +1,9 @@
 """Stochastic gradient descent, one sample a step, on fully connected ReLU networks, and what the
 first bias does meanwhile.
 
-    f(x) = W_d relu(... relu(W_1 x + b_1) ...) + b_d          squared loss (f - y)^2 / 2, or the logit of p = sigmoid(f) with
-                                                            cross-entropy - y log p - (1 - y) log(1
-                                                            - p) in nats
-    w(t + 1) = w(t) - alpha_t dl / dw                         for the sample x(t) that `order` names, or the mean over a batch
+    f(x) = W_d relu(... relu(W_1 x + b_1) ...) + b_d
+    l = (f - y)^2 / 2, or, with p = sigmoid(f), - y log p - (1 - y) log(1 - p) in nats
+    w(t + 1) = w(t) - alpha_t dl / dw    for the sample x(t) that `order` names, or a batch's mean
 
 W_1 may be the identity, which is not trained (Loukas et al. 2021, section 5), or any matrix, which
 is. The derivative of a ReLU at 0 is 0.
@@ -41,7 +40,8 @@ Probe = Callable[[FullyConnected], Any]
 STATISTICS = {
     "loss": "loss of the visited samples before the step",
     "trajectory": "|db| / (alpha eps)",
-    "slope": "|W_1^T df/db_1|, the norm of the gradient of f (of p for the cross-entropy) in x at the visited point",
+    "slope": "|W_1^T df/db_1|, the norm of the gradient of f (of p for the cross-entropy) "
+    "in x at the visited point",
     "length": "|db| / alpha, not normalised",
     "epsilon": "eps of the visited samples",
     "late": "|db| / (alpha eps of the step before), as released",
@@ -134,9 +134,10 @@ def descend(
     for end in sorted({0, *schedule, len(rates)}):
         part = slice(done * window, end * window)
         _descend(
-            weights, biases, sizes, *data, order[done * window * batch : end * window * batch], rates[done:end], window, batch,
-            loss == "cross entropy", train_first, _is_identity(start, train_first), first, before, values[done:end],
-            kept.bias[part], kept.epsilon[part],
+            weights, biases, sizes, *data, order[done * window * batch : end * window * batch],
+            rates[done:end], window, batch, loss == "cross entropy", train_first,
+            _is_identity(start, train_first), first, before, values[done:end], kept.bias[part],
+            kept.epsilon[part],
         )  # fmt: skip
         check_finite(values[done:end, 0], rates[done:end], done, window, len(y))
         done = end

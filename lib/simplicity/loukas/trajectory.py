@@ -1,8 +1,9 @@
 """Statistics of the first bias along training (Loukas et al. 2021, section 3), as defined and as
 the released code has them.
 
-    trajectory of an epoch     mean over its steps t of |b_1(t+1) - b_1(t)| / (alpha eps_t)        (the paper: their sum)
-    eps_t                      |f - y| for the squared loss / 2, 1 / |1 - y - p| for the cross-entropy
+    trajectory of an epoch   mean over its steps t of |b_1(t+1) - b_1(t)| / (alpha eps_t)
+                             (the paper: their sum)
+    eps_t                    |f - y| for the squared loss / 2, 1 / |1 - y - p| for the cross-entropy
 
 The authors' released code divides the step that sample k causes by eps of sample k - 1, takes the
 mean of b_1 and of eps over ten repeats before any norm, and for the cross-entropy uses the

@@ -61,8 +61,8 @@ def dominated(
     """The authors' own example of a dominated start: w~ uniform in the unit ball, a~ = +-1, both
     times lambda / sqrt(m).
 
-    |a_j| >= |w_j| holds for every neuron, so a_j keeps its sign along the flow. `one_sign` makes every a_j positive:
-    the event of probability 2^-m on which the theorem says nothing.
+    |a_j| >= |w_j| holds for every neuron, so a_j keeps its sign along the flow. `one_sign` makes
+    every a_j positive: the event of probability 2^-m on which the theorem says nothing.
     """
     doors.whole("width", width, 1)
     doors.whole("dim", dim, 1)

@@ -136,8 +136,8 @@ def moments(name: str, variance: float = 1.0) -> Moments:
 
     bend = expectation(lambda g: g * slope(g))
     return Moments(
-        expectation(slope), bend, expectation(value), bend, expectation(lambda g: (g**3 / 2 - g) * slope(g)),
-        expectation(lambda g: value(g) ** 2),
+        expectation(slope), bend, expectation(value), bend,
+        expectation(lambda g: (g**3 / 2 - g) * slope(g)), expectation(lambda g: value(g) ** 2),
     )  # fmt: skip
 
 

@@ -176,9 +176,9 @@ def two_convolutions(
     first, second = channels
     below = _Bias(shape)
     module = nn.Sequential(
-        below, nn.ReLU(), _Corner(25),
-        nn.Conv2d(planes, first, 5), nn.ReLU(), nn.MaxPool2d(3), nn.Conv2d(first, second, 5), nn.ReLU(), nn.MaxPool2d(3),
-        nn.Flatten(), nn.Linear(second, second), nn.ReLU(), nn.Linear(second, 1),
+        below, nn.ReLU(), _Corner(25), nn.Conv2d(planes, first, 5), nn.ReLU(), nn.MaxPool2d(3),
+        nn.Conv2d(first, second, 5), nn.ReLU(), nn.MaxPool2d(3), nn.Flatten(),
+        nn.Linear(second, second), nn.ReLU(), nn.Linear(second, 1),
     )  # fmt: skip
     numbers = torch_generator(rng)
     torch_default(module, numbers)

@@ -1,6 +1,7 @@
 """Deep networks in NTK parametrisation as torch modules with one logit (Hu et al. 2020, section 4).
 
-    h_0 = x,   h_l = phi(W_l h_{l-1} / sqrt(fan in)),   g(x) = <v, h_L> / sqrt(fan in),   all weights N(0, 1), no bias
+    h_0 = x,   h_l = phi(W_l h_{l-1} / sqrt(fan in)),   g(x) = <v, h_L> / sqrt(fan in)
+    all weights N(0, 1), no bias
 
 so that every layer is trained at one step size whatever its width. W_l is a matrix, or a 3 x 3
 convolution whose fan in is 9 x channels. Modules map inputs (n, ...) to logits (n,); their random
@@ -53,8 +54,8 @@ class Convolutional(nn.Module):
     """
 
     def __init__(
-        self, shape: tuple[int, int, int], channels: int, depth: int, activation: str, rng: Generator,
-        padding: Padding, head: Head,
+        self, shape: tuple[int, int, int], channels: int, depth: int, activation: str,
+        rng: Generator, padding: Padding, head: Head,
     ) -> None:  # fmt: skip
         doors.sizes("shape", shape, 3)
         doors.whole("channels", channels, 1)

@@ -77,7 +77,10 @@ def _svg(box: Bbox, content: str, grow: float) -> str:
         else f"flex: none; width: {box.width * PIXELS:.0f}px"
     )
     kind = "panel" if grow else "entry"
-    return f'<svg class="{kind}" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{view}" style="{size}">\n{content}</svg>'
+    return (
+        f'<svg class="{kind}" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{view}" '
+        f'style="{size}">\n{content}</svg>'
+    )
 
 
 def _on_sheet(figure: Figure, box: Bbox) -> Bbox:

@@ -193,13 +193,15 @@ class Panel:
                 )
             else:
                 content = track.content(self.place(track.frames[0]))
-                parts.append(
-                    f"<path{_attributes({'data-name': track.name, 'd': content, **track.attributes(), **index})}/>"
-                )
+                named = {"data-name": track.name, "d": content, **track.attributes(), **index}
+                parts.append(f"<path{_attributes(named)}/>")
         wide = _number(self.width)
         # In proportion to its own width, so that panels of a row have one scale; below three
         # quarters of it the row breaks.
-        size = f'viewBox="0 0 {wide} {_number(self.height)}" style="flex:{wide} 1 {_number(0.75 * self.width)}px"'
+        size = (
+            f'viewBox="0 0 {wide} {_number(self.height)}" '
+            f'style="flex:{wide} 1 {_number(0.75 * self.width)}px"'
+        )
         return f'<svg {size} aria-hidden="true" focusable="false">{"".join(parts)}</svg>'
 
     def values(self) -> list[list[str]]:
@@ -219,7 +221,8 @@ class Panel:
         bottom = top + high
         small = {"font-size": 11, "fill": "currentColor"}
         parts = [
-            f'<path d="M{left} {top}V{bottom}H{left + wide}" fill="none" stroke="currentColor" stroke-width="0.8"/>'
+            f'<path d="M{left} {top}V{bottom}H{left + wide}" fill="none" stroke="currentColor" '
+            'stroke-width="0.8"/>'
         ]
         for value, label in self.xticks:
             x = self.place(np.array([[value, self.ylim[0]]]))[0, 0]
@@ -288,7 +291,8 @@ class Player:
         label, step = (html.escape(text, quote=True) for text in (self.description, self.step_name))
         last = len(self.labels) - 1
         return (
-            f'<div class="simplicity-player" role="group" aria-label="{label}" data-milliseconds="{self.milliseconds}">'
+            f'<div class="simplicity-player" role="group" aria-label="{label}" '
+            f'data-milliseconds="{self.milliseconds}">'
             f'<div class="panels">{"".join(drawings)}</div>{self._legend()}'
             f'<div class="controls" hidden><button type="button">Play</button>'
             f'<input type="range" min="0" max="{last}" value="0" step="1" aria-label="{step}">'
@@ -372,8 +376,14 @@ def _swatch(track: Line | Dots) -> str:
     if isinstance(track, Dots):
         shown = Dots("", [], track.colour, radius, track.opacity, track.hollow)
         content = shown.content(np.array([[9.0, 6.0]]))
-        return f'<svg viewBox="0 0 18 12" aria-hidden="true"><path{_attributes({"d": content, **shown.attributes()})}/></svg>'
-    return f'<svg viewBox="0 0 18 12" aria-hidden="true"><path{_attributes({"d": "M1 6H17", **track.attributes()})}/></svg>'
+        return (
+            '<svg viewBox="0 0 18 12" aria-hidden="true">'
+            f"<path{_attributes({'d': content, **shown.attributes()})}/></svg>"
+        )
+    return (
+        '<svg viewBox="0 0 18 12" aria-hidden="true">'
+        f"<path{_attributes({'d': 'M1 6H17', **track.attributes()})}/></svg>"
+    )
 
 
 def _text(name: str, text: str, at: Sequence[float] | Array, attributes: dict[str, Any]) -> str:

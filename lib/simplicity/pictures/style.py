@@ -144,7 +144,10 @@ def _one_path(group: re.Match[str]) -> str:
     if not places or colour is None:
         return shared
     path = "".join(f"M{float(x):.1f} {float(y):.1f}h0" for x, y in places)
-    style = f"fill:none;stroke:{colour[1]};stroke-width:{DOT_SIZE};stroke-opacity:{DOT_OPACITY};stroke-linecap:round"
+    style = (
+        f"fill:none;stroke:{colour[1]};stroke-width:{DOT_SIZE};"
+        f"stroke-opacity:{DOT_OPACITY};stroke-linecap:round"
+    )
     return f'{shared}<path {clip} d="{path}" style="{style}"/>'
 
 

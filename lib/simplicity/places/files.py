@@ -4,10 +4,13 @@ else's.
 A regular file appears whole or not at all: a temporary file beside it is synced and renamed over
 it. What a path leads to decides what happens:
 
-    nothing, a regular file    replaced as one; a new file's mode follows the umask, an old file keeps its mode and owner
+    nothing, a regular file    replaced as one; a new file's mode follows the umask, an old file
+                               keeps its mode and owner
     a symbolic link            the file that the link points to is replaced, the link stays
-    a hard link                replaced; the other names keep the old content, as a copy by links (`cp -al`) expects
-    a device, a pipe           written into, never replaced; so is /dev/stdout, whatever the shell has made of it
+    a hard link                replaced; the other names keep the old content, as a copy by links
+                               (`cp -al`) expects
+    a device, a pipe           written into, never replaced; so is /dev/stdout, whatever the shell
+                               has made of it
     a folder                   refused
     a write-protected file     refused, as a shell refuses it
 
@@ -211,7 +214,10 @@ class Together:
 
     def _save(self, files: Mapping[str, str | None]) -> None:
         if files:
-            about = "written by simplicity; the next run into this place removes those that it does not write again"
+            about = (
+                "written by simplicity; the next run into this place removes those that it does "
+                "not write again"
+            )
             write_text(
                 self._list,
                 json.dumps({"about": about, "files": dict(files)}, indent=1, sort_keys=True) + "\n",

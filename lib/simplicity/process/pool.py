@@ -106,7 +106,10 @@ def _check_main() -> None:
     A worker imports the script that its parent was started with; the guard keeps it from more than
     that.
     """
-    allowed = 'allowed with `if __name__ == "__main__":` above what starts a run, since each worker imports the script'
+    allowed = (
+        'allowed with `if __name__ == "__main__":` above what starts a run, '
+        "since each worker imports the script"
+    )
     # this is such a worker, at the import
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         print(

@@ -160,7 +160,10 @@ def _told(chapter: str, error: Exception) -> str:
     """
     if isinstance(error, ChapterFailed):
         return str(error)
-    return f"chapter {chapter}: {error if isinstance(error, Problem) else f'{type(error).__name__}: {error}'}"
+    return (
+        f"chapter {chapter}: "
+        f"{error if isinstance(error, Problem) else f'{type(error).__name__}: {error}'}"
+    )
 
 
 def merged(root: Path, chapter: str, reader: Reader = read) -> nbformat.NotebookNode:

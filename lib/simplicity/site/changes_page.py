@@ -42,7 +42,8 @@ def listed(
             kinds = ", ".join(dict.fromkeys(one["what"] for one in own))
             head = (
                 f'<summary><span class="id">{escape(name)}</span><span class="words">'
-                f'{told(row.get("short") or row["claim"], given)}<span class="reason">{escape(kinds)}</span></span>'
+                f"{told(row.get('short') or row['claim'], given)}"
+                f'<span class="reason">{escape(kinds)}</span></span>'
                 f"{badge(row['verdict'])}</summary>"
             )
             link = f'<p><a href="{ledger}#claim-{escape(name)}">How it is judged today</a></p>'
@@ -63,7 +64,10 @@ def _change(one: Change, given: Mapping[str, Any]) -> str:
     terms = "".join(
         f"<dt>{term}</dt><dd>{told(text, given)}</dd>" for term, text in entries if text
     )
-    return f'<div class="check"><p>{escape(one["what"])} <small>({escape(one["date"])})</small></p><dl>{terms}</dl></div>'
+    return (
+        f'<div class="check"><p>{escape(one["what"])} <small>({escape(one["date"])})</small></p>'
+        f"<dl>{terms}</dl></div>"
+    )
 
 
 class Changes(SphinxDirective):

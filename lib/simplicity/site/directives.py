@@ -112,7 +112,8 @@ def strip(
 
     if len(rows) <= MOST_LINES:
         lines = (
-            f'<span class="id">{shown(row)}</span> <span>{told(row.get("short") or row["claim"], macros)}</span>'
+            f'<span class="id">{shown(row)}</span> '
+            f"<span>{told(row.get('short') or row['claim'], macros)}</span>"
             f" {badge(row['verdict'])}"
             for row in rows
         )
@@ -135,10 +136,12 @@ def claim_screen(row: Row, macros: Mapping[str, Any], ledger: str | None) -> str
     shown = _linked(name, ledger and f"{ledger}#claim-{name}")
     reason = f'<p class="reason">{escape(row["reason"])}</p>' if row.get("reason") else ""
     return (
-        f'<div class="claim-screen" id="claim-{name}"><p class="sentence"><span class="id">{shown}</span>'
+        f'<div class="claim-screen" id="claim-{name}"><p class="sentence">'
+        f'<span class="id">{shown}</span>'
         f" {told(row['claim'], macros)} {badge(row['verdict'])}</p>"
         + (f'<p class="source">{source}</p>' if source else "")
-        + f"{reason}<details><summary>How we judged it</summary>{ledger_page.judged(row)}</details></div>"
+        + f"{reason}<details><summary>How we judged it</summary>"
+        f"{ledger_page.judged(row)}</details></div>"
     )
 
 
@@ -355,7 +358,10 @@ def cell_costs() -> str:
                 + "</tr>"
             )
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    return f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
 
 
 class CellCosts(SphinxDirective):
@@ -387,7 +393,10 @@ def arithmetic() -> str:
                 + "</tr>"
             )
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    return f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
 
 
 class Arithmetic(SphinxDirective):

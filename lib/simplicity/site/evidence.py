@@ -19,8 +19,9 @@ Payload = dict[str, Any]
 FILES = ("claims.json", "claims.schema.json", "checks.csv", "provenance.json")
 SCHEMA = Path(ledger.__file__).with_name("claims.schema.json")
 COLUMNS = (
-    "claim", "paper", "kind", "source", "verdict", "id", "preset", "statistic", "value", "low", "high", "seeds",
-    "criterion", "passed", "control", "control_value", "control_criterion", "control_passed",
+    "claim", "paper", "kind", "source", "verdict", "id", "preset", "statistic", "value", "low",
+    "high", "seeds", "criterion", "passed", "control", "control_value", "control_criterion",
+    "control_passed",
 )  # fmt: skip
 
 

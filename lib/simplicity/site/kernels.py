@@ -32,14 +32,16 @@ from simplicity.problems import Problem, shown
 # Where things are, and nothing about how they look. MPLCONFIGDIR is only where matplotlib keeps its
 # list of fonts: its settings are those of MATPLOTLIBRC below.
 _KEPT = (
-    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "CONDA_PREFIX", "XDG_CACHE_HOME",
-    "MPLCONFIGDIR", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX",
+    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "CONDA_PREFIX",
+    "XDG_CACHE_HOME", "MPLCONFIGDIR", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE",
+    "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX",
 )  # fmt: skip
 # Threads, instruction sets, devices, the loader of shared libraries and the library's own settings:
 # what a run computes with.
 _KEPT_FAMILIES = (
-    "SIMPLICITY_", "NUMBA_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "VECLIB_", "ATEN_", "ONEDNN_", "DNNL_",
-    "NPY_", "TORCH", "PYTORCH_", "CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_", "LD_", "DYLD_", "MALLOC_", "GLIBC_",
+    "SIMPLICITY_", "NUMBA_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "VECLIB_",
+    "ATEN_", "ONEDNN_", "DNNL_", "NPY_", "TORCH", "PYTORCH_", "CUDA_", "CUBLAS_", "CUDNN_",
+    "NVIDIA_", "LD_", "DYLD_", "MALLOC_", "GLIBC_",
 )  # fmt: skip
 _FIXED = {
     "LANG": "C.UTF-8",

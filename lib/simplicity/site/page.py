@@ -2,9 +2,9 @@
 judge.
 
     page = Page("early-linear-dynamics", linear_closeness, linear_width, dim=dim, n=n, seeds=seeds)
-    fresh, full = page[linear_width]          the page's own runs and the recorded ones, as `Runs`
-    page.say(slope=mean_slope, rel=0.031)     numbers for the text, by name: {glue:text}`slope`
-    page.verdict()                            the table of checks; asserts that they came out as committed
+    fresh, full = page[linear_width]       the page's own runs and the recorded ones, as `Runs`
+    page.say(slope=mean_slope, rel=0.031)  numbers for the text, by name: {glue:text}`slope`
+    page.verdict()                         the table of checks; asserts that they are as committed
 
 A parameter goes to each experiment that has it with the chapter's own default as its QUICK value,
 so that a page with nothing changed is a QUICK run. Where two parameters share a name with different

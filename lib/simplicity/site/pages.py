@@ -38,7 +38,8 @@ _DOWNLOAD = re.compile(r'(<a href="[^"]*_sources/[^"]*") target="_blank"')
 # A name that does not hold the words to be seen cannot be spoken by a reader who commands the page
 # by voice.
 _OTHER_NAME = re.compile(
-    r'(<button class="[^"]*search-button-field[^"]*"[^>]*?) aria-label="[^"]*"|(<summary\b[^>]*?) aria-label="[^"]*"'
+    r'(<button class="[^"]*search-button-field[^"]*"[^>]*?) aria-label="[^"]*"'
+    r'|(<summary\b[^>]*?) aria-label="[^"]*"'
 )
 
 

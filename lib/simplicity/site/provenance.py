@@ -58,8 +58,14 @@ def built(root: Path) -> str:
     """The foot of a page without code, as HTML: when and from what it was made."""
     made = record(root, datetime.datetime.now(datetime.UTC), 0.0)
     when, commit = made["started"].replace("T", " ").removesuffix("Z"), made["commit"] or "unknown"
-    text = f"Built {when} UTC from commit {commit}, simplicity {made['simplicity']} ({made['library'][:12]})"
-    return f'<p class="simplicity-provenance">{html.escape(text)}; any verdicts here are those of the chapters\' runs.</p>'
+    text = (
+        f"Built {when} UTC from commit {commit}, simplicity {made['simplicity']} "
+        f"({made['library'][:12]})"
+    )
+    return (
+        f'<p class="simplicity-provenance">{html.escape(text)}; '
+        "any verdicts here are those of the chapters' runs.</p>"
+    )
 
 
 def _named(label: str, payloads: list[dict[str, Any]], key: str) -> list[str]:

@@ -31,7 +31,10 @@ from simplicity.site import build, evidence, kernels, worker
 from simplicity.site.execute import ChapterFailed, checked, find, parameters_of, plain
 
 # In this very environment, whatever the path holds.
-JUPYTER_BOOK = "from simplicity.process import interrupts; interrupts.end_with_stdin(); from jupyter_book.cli.main import main; main()"
+JUPYTER_BOOK = (
+    "from simplicity.process import interrupts; interrupts.end_with_stdin(); "
+    "from jupyter_book.cli.main import main; main()"
+)
 MOST_NOTEBOOKS = 1000
 WAITING = "not executed yet"
 # a worker that does not end with its kernel is ended after the limit and this
@@ -203,12 +206,14 @@ PAGE = """<!DOCTYPE html>
 body {{ margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }}
 div {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; }}
-th, td {{ border-bottom: 1px solid #8888; padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; }}
+th, td {{ border-bottom: 1px solid #8888; padding: .3rem .8rem .3rem 0; }}
+th, td {{ text-align: left; vertical-align: top; }}
 </style>
 </head>
 <body>
 <h1>{title}</h1>
-<p>Verdicts are those of each notebook's own run, not of the recorded ones. Each notebook holds its outputs.</p>
+<p>Verdicts are those of each notebook's own run, not of the recorded ones.
+Each notebook holds its outputs.</p>
 <div><table><thead><tr>{heads}</tr></thead>
 <tbody>
 {rows}</tbody></table></div>

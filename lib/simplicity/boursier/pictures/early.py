@@ -106,7 +106,10 @@ def turning(
             )
         )
     plane = Panel("neurons at w / |a|", (-1.45, 1.45), (-1.45, 1.45), tracks, width=320, height=320)
-    about = "Neurons of a network in the plane turning to the extremal directions, and beside them the loss and the share aligned."
+    about = (
+        "Neurons of a network in the plane turning to the extremal directions, "
+        "and beside them the loss and the share aligned."
+    )
     labels = [f"t = {value:.1f}" for value in frames["time"][index]]
     return Player(
         [plane, over_time(frames, index, moments)],

@@ -91,7 +91,10 @@ def learnt(runs: Mapping[str, Mapping[int, linear_teacher.Trained]]) -> Picture:
             panels[0].set_ylabel(title)
         for panel in rows[-1]:
             panel.set_xlabel("⟨x, β*⟩")
-        about = "Labels and outputs of networks at their training samples, for three numbers of samples and two starts."
+        about = (
+            "Labels and outputs of networks at their training samples, "
+            "for three numbers of samples and two starts."
+        )
         return finish(figure, about)
 
 

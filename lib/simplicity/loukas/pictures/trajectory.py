@@ -63,8 +63,8 @@ def paths(biases: Mapping[float, Array]) -> Picture:
             length = np.linalg.norm(np.diff(biases[f], axis=0), axis=1).sum()
             panel.set(
                 title=f"f = {f:g}: {length:.2f} from epoch to epoch",
-                xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half),
-                xlabel="first direction", aspect="equal",
+                xlim=(middle[0] - half, middle[0] + half),
+                ylim=(middle[1] - half, middle[1] + half), xlabel="first direction", aspect="equal",
             )  # fmt: skip
         panels[0].set_ylabel("second direction")
         return finish(
@@ -116,10 +116,14 @@ def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Ar
     panels.append(
         Panel(
             "bias trajectory, mean per step", (0, float(log[-1])), (0, top), curves, "epoch", "",
-            [(float(k), f"{10**k:g}") for k in range(int(log[-1]) + 1)], ticks, width=370, height=372,
+            [(float(k), f"{10**k:g}") for k in range(int(log[-1]) + 1)], ticks, width=370,
+            height=372,
         )
     )  # fmt: skip
-    about = "The learned function of the plane at four frequencies during training, and the trajectory of the first bias beside it."
+    about = (
+        "The learned function of the plane at four frequencies during training, "
+        "and the trajectory of the first bias beside it."
+    )
     return Player(
         panels, [f"epoch {epoch}" for epoch in epochs], about, step_name="epochs", milliseconds=600
     )

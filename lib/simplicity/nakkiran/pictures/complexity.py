@@ -131,14 +131,23 @@ def boundary(
     right = Panel(
         "shares", (0, end), (0, 1.03),
         [
-            *(Line(name, [np.stack([log, values], axis=1)], colours[name]) for name, values in curves.items()),
-            Line("now", [np.array([[at, 0.0], [at, 1.0]]) for at in log], opacity=0.5, width=1.0, dashes="3 3"),
+            *(
+                Line(name, [np.stack([log, values], axis=1)], colours[name])
+                for name, values in curves.items()
+            ),
+            Line(
+                "now", [np.array([[at, 0.0], [at, 1.0]]) for at in log],
+                opacity=0.5, width=1.0, dashes="3 3",
+            ),
             Note([_now(curves, at) for at in range(len(step))], (end, 0.04), anchor="end", size=12),
         ],
         "1 + steps", "", [(float(k), f"{10**k:g}") for k in range(int(end) + 1)],
         [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)], width=360, height=350,
     )  # fmt: skip
-    about = "Points of a disk with the network's decision boundary over steps, and the shares that are correct beside it."
+    about = (
+        "Points of a disk with the network's decision boundary over steps, "
+        "and the shares that are correct beside it."
+    )
     return Player(
         [left, right],
         [f"step {int(one)}" for one in step],
@@ -169,14 +178,16 @@ def phases(curves: Mapping[str, Mapping[str, Array]], train: Array, step: Array)
                 at, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.12, lw=0
             )
         for values, colour, style in (
-            (true["network"], INK, "-"), (true["mu"], BLUE, "-"), (true["null"], BLUE, ":"), (coin["mu"], RED, "-"),
+            (true["network"], INK, "-"), (true["mu"], BLUE, "-"), (true["null"], BLUE, ":"),
+            (coin["mu"], RED, "-"),
         ):  # fmt: skip
             right.plot(at, values.mean(axis=0), color=colour, ls=style)
         left.set(xscale="log", xlabel="steps (0.5 stands for 0)", title="shares", ylim=(0, 1.02))
         right.set(xscale="log", xlabel="steps (0.5 stands for 0)", title="bits", ylim=(0, None))
         entries = [
-            (GREEN, "clean labels right", "-"), (PURPLE, "agreement with L", "-"), (INK, "given labels right; I(F;Y)", "-"),
-            (BLUE, "μ(F;L)", "-"), (BLUE, "independent errors", ":"), (RED, "coin-flip labels: right; μ", "-"),
+            (GREEN, "clean labels right", "-"), (PURPLE, "agreement with L", "-"),
+            (INK, "given labels right; I(F;Y)", "-"), (BLUE, "μ(F;L)", "-"),
+            (BLUE, "independent errors", ":"), (RED, "coin-flip labels: right; μ", "-"),
         ]  # fmt: skip
         _lines_below(figure, entries, 3)
         return finish(

@@ -92,7 +92,8 @@ def shares(recorded: xr.Dataset) -> Picture:
     """
     plain, two = (cells_where(recorded, kind=kind) for kind in ("plain", "two networks"))
     places = {
-        "second network": (two, "other network", BLUE), "linear": (plain, "linear", GREEN), "forest": (plain, "forest", PURPLE),
+        "second network": (two, "other network", BLUE), "linear": (plain, "linear", GREEN),
+        "forest": (plain, "forest", PURPLE),
     }  # fmt: skip
     with axes(2, height=3.9) as (figure, (left, right)):
         for part, name, colour in places.values():

@@ -52,7 +52,8 @@ def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Play
         tracks.append(Dots(name, frames, colour, radius=2.2, opacity=0.8))
     left = Panel(
         "margin y f(x) of each sample", (0, 3), (_LOW, _HIGH), tracks,
-        yticks=[(value, f"{value:g}".replace("-", "−")) for value in (-1, 0, 1)], width=360, height=320,
+        yticks=[(value, f"{value:g}".replace("-", "−")) for value in (-1, 0, 1)],
+        width=360, height=320,
     )  # fmt: skip
     train = np.array(
         [
@@ -69,13 +70,26 @@ def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Play
     right = Panel(
         "shares correct, and w(1)", (0, float(log[-1])), (0, 1.15),
         [
-            *(Line(name, [np.stack([log, values], axis=1)], colour) for name, (values, colour) in curves.items()),
-            Line("now", [np.array([[at, 0.0], [at, 1.05]]) for at in log], opacity=0.5, width=1.0, dashes="3 3"),
-            Note([_now(t, u) for t, u in zip(train, unseen, strict=True)], (float(log[-1]), 1.09), anchor="end"),
+            *(
+                Line(name, [np.stack([log, values], axis=1)], colour)
+                for name, (values, colour) in curves.items()
+            ),
+            Line(
+                "now", [np.array([[at, 0.0], [at, 1.05]]) for at in log],
+                opacity=0.5, width=1.0, dashes="3 3",
+            ),
+            Note(
+                [_now(t, u) for t, u in zip(train, unseen, strict=True)],
+                (float(log[-1]), 1.09), anchor="end",
+            ),
         ],
-        "1 + gradient steps", "", _decades(float(log[-1])), [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)], height=320,
+        "1 + gradient steps", "", _decades(float(log[-1])),
+        [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)], height=320,
     )  # fmt: skip
-    about = "Margins of training samples and of new ones over gradient steps, and the shares that are correct."
+    about = (
+        "Margins of training samples and of new ones over gradient steps, "
+        "and the shares that are correct."
+    )
     return Player(
         [left, right],
         [f"step {int(step)}" for step in steps],

@@ -34,7 +34,10 @@ def over_steps(kernel: xr.Dataset, small: xr.Dataset, reach: float) -> Player:
         f"step {int(step)}, time {one:.3g} (blue) and {two:.3g} (orange)"
         for step, one, two in clocks
     ]
-    about = "Two networks over training under four instruments: outputs on a line, bits, slopes, directions of neurons."
+    about = (
+        "Two networks over training under four instruments: outputs on a line, bits, slopes, "
+        "directions of neurons."
+    )
     return Player(panels, labels, about, step_name="steps", milliseconds=400)
 
 
@@ -158,8 +161,8 @@ def _note(
 
 
 def _panel(
-    title: str, xlim: tuple[float, float], ylim: tuple[float, float], tracks: list[Track], xlabel: str, xticks: Ticks,
-    yticks: Ticks, ylabel: str = "",
+    title: str, xlim: tuple[float, float], ylim: tuple[float, float], tracks: list[Track],
+    xlabel: str, xticks: Ticks, yticks: Ticks, ylabel: str = "",
 ) -> Panel:  # fmt: skip
     return Panel(
         title, xlim, ylim, tracks, xlabel, ylabel, xticks, yticks, width=_WIDE, height=_HIGH
