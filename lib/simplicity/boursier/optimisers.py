@@ -47,8 +47,9 @@ _OTHERS = (0.0, 0.5, 1.0, 20.0, 1 / 16, 1 / 3, 1 / 4, 1 / 5, 1 / 6, 1 / np.sqrt(
 
 
 def forward(network: TwoLayer, x: Array, activation: str = "relu") -> Array:
-    """h(x) for inputs (n, d) in double precision, with the exact Phi; blocks of samples keep memory
-    flat in n.
+    """h(x) for inputs (n, d) in double precision, with the exact Phi.
+
+    Blocks of samples keep memory flat in n.
     """
     doors.choice("activation", activation, ACTIVATIONS)
     *both, x = doors.network(network, x, "n d")
@@ -180,8 +181,9 @@ def _add_neuron(outer, z, h, gelu, constants):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _activate(z, r, gelu, constants):  # type: ignore[no-untyped-def]
-    """sum_k r_k s(z_k); z becomes r s'(z), with s'(0) = 0 for the ReLU and Phi + z phi for the
-    GeLU.
+    """sum_k r_k s(z_k); z becomes r s'(z).
+
+    s'(0) = 0 for the ReLU, and s'(z) = Phi + z phi for the GeLU.
     """
     zero = constants[6]
     total = zero
@@ -200,9 +202,7 @@ def _activate(z, r, gelu, constants):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _change(gradient, moments, settings, corrections, adam):  # type: ignore[no-untyped-def]
-    """What a step adds to one weight, in double precision; Adam's two moments are renewed in
-    place.
-    """
+    """What a step adds to one weight, in double precision; renews Adam's two moments in place."""
     rate, _, beta1, beta2, epsilon = settings
     if not adam:
         return -rate * gradient

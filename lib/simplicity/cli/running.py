@@ -25,8 +25,9 @@ from simplicity.process import pool
 
 
 def run_experiment(options: argparse.Namespace) -> int:
-    """`simplicity run` and `sweep`: 0 also where a claim does not hold; 1 where cells failed, the
-    others being kept.
+    """`simplicity run` and `sweep`: 0 also where a claim does not hold; 1 where cells failed.
+
+    The other cells are kept.
 
     A setting with several values is an axis of a grid of runs, which is then not judged; a setting
     that is a list itself is one only after `-g`.
@@ -178,8 +179,9 @@ def duration(seconds: float) -> str:
 
 
 def _tell_plan(module: ModuleType, points: sweep.Plan, folder: Path) -> None:
-    """What a sweep would do. Cells differ in cost, hence an estimate from the median and one from
-    the mean.
+    """What a sweep would do.
+
+    Cells differ in cost, hence an estimate from the median and one from the mean.
     """
     there, seconds = sweep.remaining(module, points, folder)
     total = len(points.distinct)

@@ -1,5 +1,4 @@
-"""The ledger: every claim of claims.csv with its verdict, and a chapter's own judgement of its
-runs.
+"""The ledger: every claim of claims.csv with its verdict; a chapter's judgement of its runs.
 
 A claim's verdict comes from its FULL checks, applied anew at each build to the committed records;
 the fresh QUICK checks stand beside them. The evidence travels in the outputs of executed notebooks
@@ -43,8 +42,9 @@ SIGNS = {
 
 
 def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
-    """One plain object for each id of claims.csv, in its order; `payloads` are those of executed
-    chapters.
+    """One plain object for each id of claims.csv, in its order.
+
+    `payloads` are those of executed chapters.
     """
     fresh = [claims.from_row(row) for payload in payloads for row in payload["checks"]]
     papers = {
@@ -73,9 +73,7 @@ def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
 
 
 def _records(claim: str) -> list[dict[str, Any]]:
-    """The recorded runs that judge a claim: when, from which seed on, and with which code and
-    criteria.
-    """
+    """The recorded runs that judge a claim: when, first seed, code and criteria."""
     found = []
     for name, about in records.abouts().items():
         if claim in about["expected"]["FULL"]:
@@ -102,8 +100,9 @@ def former_ids() -> dict[str, str]:
 
 
 def _judged(recorded: Sequence[Check], fresh: Sequence[Check]) -> list[Check]:
-    """The recorded checks, and a fresh one only where no record has it: a claim may have several
-    experiments.
+    """The recorded checks, and a fresh one only where no record has it.
+
+    A claim may have several experiments.
     """
     known = {one.name for one in recorded}
     return [*recorded, *(one for one in fresh if one.name not in known)]
@@ -165,8 +164,9 @@ def _applied(module: ModuleType) -> tuple[Check, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
-    """A chapter's fresh checks beside those of the records; displayed as a table that carries its
-    evidence.
+    """A chapter's fresh checks beside those of the records.
+
+    It is displayed as a table that carries its evidence.
     """
 
     runs: tuple[xr.Dataset, ...]
@@ -191,8 +191,9 @@ class Judgement:
         return found
 
     def assert_expected(self) -> str:
-        """Every outcome is the one committed beside the record; with parameters other than a
-        preset's nothing is asserted.
+        """Every outcome is the one committed beside the record.
+
+        With parameters other than a preset's nothing is asserted.
         """
         if not set(self.presets) <= {"QUICK", "FULL"}:
             return (
@@ -232,8 +233,9 @@ class Judgement:
 
 
 def judge(*runs: xr.Dataset) -> Judgement:
-    """Check fresh runs, and beside them the records of the same experiments; a record itself may
-    stand in for a run.
+    """Check fresh runs, and beside them the records of the same experiments.
+
+    A record itself may stand in for a run.
     """
     names = [str(dataset.attrs["experiment"]) for dataset in runs]
     recorded = [one for name in names for one in _full_checks(name)]
@@ -283,8 +285,9 @@ def _compare(name: str, preset: str, found: records.Outcomes, expected: records.
 
 
 def _table_html(judgement: Judgement) -> str:
-    """A line a check: what the record says, what this run says, and the outcome of each; folded,
-    for it may be long.
+    """A line a check: the record, this run, and the outcome of each.
+
+    It is folded, for it may be long.
     """
     body = ""
     for found in judgement.verdicts():

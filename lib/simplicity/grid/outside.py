@@ -27,8 +27,9 @@ def is_file(text: str) -> bool:
 
 
 def from_file(path: Path) -> ModuleType:
-    """The experiment in a file. Its folder is searched for modules from now on, in this process and
-    in its workers.
+    """The experiment in a file.
+
+    Its folder is searched for modules from now on, in this process and in its workers.
     """
     path = path.expanduser().absolute()
     if not path.is_file():

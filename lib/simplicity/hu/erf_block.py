@@ -1,5 +1,6 @@
-"""The hidden layer of an erf network in one pass, single precision: what `hu.ntk` does between its
-two matrix products.
+"""An erf network's hidden layer in one pass, in single precision.
+
+This is what `hu.ntk` does between its two matrix products.
 
 For a block of samples with pre-activations z (rows, m):
 
@@ -68,8 +69,9 @@ def _decay(u):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
 def sweep(z, v, y, outer, row):  # type: ignore[no-untyped-def]
-    """One block, in place; z (rows, m), v (m,), y (rows,), outer (m,), row (m,) is scratch. Returns
-    sum_k r_k^2.
+    """One block, in place; z (rows, m), v (m,), y (rows,), outer (m,). Returns sum_k r_k^2.
+
+    row (m,) is scratch.
     """
     total = _single(0)
     for k in range(len(z)):

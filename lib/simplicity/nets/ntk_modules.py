@@ -49,8 +49,9 @@ class FullyConnected(nn.Module):
 
 
 class Convolutional(nn.Module):
-    """Hidden layers of weights (channels, channels before, 3, 3), then v over all places, or over
-    their mean.
+    """Hidden layers of weights (channels, channels before, 3, 3), then v.
+
+    v is over all places, or over their mean.
     """
 
     def __init__(
@@ -107,8 +108,9 @@ def convolutional(
     shape: tuple[int, int, int], channels: int, depth: int, activation: str, rng: Generator, *,
     padding: Padding = "circular", head: Head = "flatten",
 ) -> Convolutional:  # fmt: skip
-    """`depth` layers of 3 x 3 convolutions on images (planes, height, width), their size kept by
-    the padding.
+    """`depth` layers of 3 x 3 convolutions on images (planes, height, width).
+
+    The padding keeps their size.
 
     Head `flatten` reads all places with weights of their own; `pooling` takes their mean first. Its
     kernel is another one: linear in the channels' means and not in x.
@@ -117,8 +119,9 @@ def convolutional(
 
 
 def difference(build: Callable[[], nn.Module]) -> Difference:
-    """Two copies of what `build` makes, theta_a = theta_b at the start: f = 0 there, with the
-    kernel of a single copy.
+    """Two copies of what `build` makes, theta_a = theta_b at the start.
+
+    f = 0 there, with the kernel of a single copy.
     """
     doors.function("build", build)
     return Difference(build())

@@ -1,6 +1,4 @@
-"""The one reading of values, text or plain, which runs, sweeps, chapters and the command line
-share.
-"""
+"""The one reading of values, text or plain, for runs, sweeps, chapters and the command line."""
 
 import math
 import numbers

@@ -1,6 +1,4 @@
-"""`{changes}`: what criteria were, what came out by them, and what they are now; from
-book/changes.csv.
-"""
+"""`{changes}`: what criteria were, what came out, what they are now; from book/changes.csv."""
 
 import csv
 from collections.abc import Iterable, Mapping
@@ -31,9 +29,7 @@ def changes() -> list[Change]:
 def listed(
     found: Iterable[Change], rows: Mapping[str, Row], ledger: str, given: Mapping[str, Any]
 ) -> str:
-    """A folded part a claim, in the order of claims.csv, with what changed and its verdict of
-    today.
-    """
+    """A folded part a claim, in claims.csv's order: what changed, and today's verdict."""
     found = list(found)
     shown = ""
     for name, row in rows.items():
@@ -71,8 +67,9 @@ def _change(one: Change, given: Mapping[str, Any]) -> str:
 
 
 class Changes(SphinxDirective):
-    """`{changes}`: every change of a statement, criterion, control or setting since the first
-    verdicts.
+    """`{changes}`: every change of a statement, criterion, control or setting.
+
+    Since the first verdicts.
     """
 
     def run(self) -> list[nodes.Node]:

@@ -10,8 +10,9 @@ LOG_FROM = 30.0  # largest over smallest number from which the axis is logarithm
 
 
 def picture(check: dict[str, Any]) -> str:
-    """Inline SVG: the criterion as a band, the value as a dot in its interval, the control as a
-    ring below.
+    """Inline SVG: the criterion as a band, the value as a dot in its interval.
+
+    The control is a ring below.
 
     Empty where the criterion has no bound on the number line, or nothing was measured.
     """

@@ -1,5 +1,6 @@
-"""The recorded runs for readers: `data/EXPERIMENT.csv`, a line a run, and the whole record as
-NetCDF beside it.
+"""The recorded runs for readers, as tables and as NetCDF.
+
+`data/EXPERIMENT.csv` has a line a run; the whole record is beside it.
 """
 
 from pathlib import Path

@@ -126,8 +126,9 @@ def strip(
 
 
 def claim_screen(row: Row, macros: Mapping[str, Any], ledger: str | None) -> str:
-    """A claim where the page takes it up: its sentence, verdict and source, and folded how it was
-    judged.
+    """A claim where the page takes it up.
+
+    Its sentence, verdict and source, and folded how it was judged.
     """
     name = escape(row["id"])
     source = "; ".join(escape(row[field]) for field in ("where", "source") if row.get(field))
@@ -210,8 +211,9 @@ def plain_but_formulas(text: str) -> str:
 
 
 def check_value(rows: Mapping[str, Row], text: str, of_control: bool = False) -> str | None:
-    """What {check}`ID:FORMAT` or {control}`ID:FORMAT` shows; without a format the value with its
-    interval.
+    """What {check}`ID:FORMAT` or {control}`ID:FORMAT` shows.
+
+    Without a format the value with its interval.
     """
     name, _, form = text.partition(":")
     claim = rows.get(name.partition(".")[0])
@@ -241,8 +243,9 @@ def spoken(text: str) -> str:
 
 
 class Criteria(SphinxDirective):
-    """`{criteria} B1 B2`: the checks of these claims with their criteria and controls, as the code
-    has them.
+    """`{criteria} B1 B2`: the checks of these claims, as the code has them.
+
+    With their criteria and controls.
     """
 
     required_arguments = 1
@@ -276,8 +279,9 @@ class CheckValue(SphinxRole):
 
 
 class RecordedTime(SphinxRole):
-    """The time, cell after cell, of all recorded runs that judge claims of a paper, named as in
-    claims.csv.
+    """The time, cell after cell, of all recorded runs that judge claims of a paper.
+
+    Papers are named as in claims.csv.
     """
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
@@ -341,8 +345,9 @@ class LedgerSummary(SphinxDirective):
 
 
 def cell_costs() -> str:
-    """Seconds of a cell and size of its stored result in each recorded full run, and the core hours
-    of all its cells.
+    """Seconds of a cell and size of its stored result in each recorded full run.
+
+    And the core hours of all its cells.
     """
     heads = ("Experiment", "Cells", "Median seconds", "Longest", "All, core minutes", "KB a cell")
     body = ""
@@ -374,9 +379,7 @@ class CellCosts(SphinxDirective):
 
 
 def arithmetic() -> str:
-    """Each recorded run: whether its cells have the same bits everywhere, and on which machine it
-    was made.
-    """
+    """Each recorded run: whether its cells have the same bits everywhere, and its machine."""
     heads = ("Experiment", "What comes out again", "Recorded on", "Cells computed again since")
     body = ""
     for name in records.names():

@@ -1,5 +1,6 @@
-"""The ledger's page: a bar a paper, filters, and a row a claim that opens to its checks. HTML,
-everything escaped.
+"""The ledger's page: a bar a paper, filters, and a row a claim that opens to its checks.
+
+HTML, everything escaped.
 """
 
 import collections
@@ -31,8 +32,9 @@ def told(text: str, macros: Macros) -> str:
 
 
 def summary(rows: Iterable[Row]) -> str:
-    """How many claims of the papers hold; the book's own questions and identities are counted
-    apart.
+    """How many claims of the papers hold.
+
+    The book's own questions and identities are counted apart.
     """
     rows = list(rows)
     papers = [row for row in rows if _kind(row) in ("paper", "objection")]

@@ -1,5 +1,6 @@
-"""Where a result came from: time, versions, commit, library digest, device; and the line that says
-so under a page.
+"""Where a result came from, and the line that says so under a page.
+
+Time, versions, commit, library digest, device.
 
 Dates and seconds live here and in `provenance.json` only, so that two cold builds give the same
 `claims.json`.

@@ -38,9 +38,7 @@ class Slopes(NamedTuple):
 
 
 def slopes(network: TwoLayer, x: Array, activation: str) -> Slopes:
-    """Lengths of the gradients of f by the first layer's biases and by the input, for inputs (n,
-    d).
-    """
+    """Lengths of f's gradients by the first layer's biases and by the input, for inputs (n, d)."""
     doors.choice("activation", activation, ACTIVATIONS)
     a, w, x = doors.network(network, x, "n d")
     network = TwoLayer(a, w)
@@ -73,8 +71,9 @@ def force(network: TwoLayer, x: Array, y: Array, activation: str) -> Array:
 
 
 def cosines(first: Array, second: Array) -> Array:
-    """Of each row with the other's row, (m,); 0 where one of them is 0. `second` may be one
-    vector.
+    """Of each row with the other's row, (m,); 0 where one of them is 0.
+
+    `second` may be one vector.
     """
     _rows(first, second)
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
@@ -84,8 +83,9 @@ def cosines(first: Array, second: Array) -> Array:
 
 
 def towards(network: TwoLayer, direction: Array) -> Array:
-    """sign(v_r) cos(w_r, direction_r), (m,): 1 where the neuron has turned to it. `direction` is
-    (m, d) or (d,).
+    """sign(v_r) cos(w_r, direction_r), (m,): 1 where the neuron has turned to it.
+
+    `direction` is (m, d) or (d,).
     """
     network = _looked_at(network)
     return np.asarray(np.sign(network.a) * cosines(network.w, direction))
@@ -99,8 +99,9 @@ def weights(network: TwoLayer) -> Array:
 
 
 def linear_part(f: Array, x: Array) -> float:
-    """How much of the mean of f^2 the best linear map of x explains, 1 - min_b mean (f - <b, x>)^2
-    / mean f^2; 1 for f = 0.
+    """How much of the mean of f^2 the best linear map of x explains; 1 for f = 0.
+
+    1 - min_b mean (f - <b, x>)^2 / mean f^2.
     """
     x, f = doors.finite(x=(x, "n d"), f=(f, "n"))
     values = np.asarray(f, np.float64)

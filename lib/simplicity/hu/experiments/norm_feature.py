@@ -48,8 +48,10 @@ GRID = Grid(
 
 
 def measure(run: Run) -> xr.Dataset:
-    """Along `time`, on fresh samples: half mean square errors `network`, `predicted`, `naive`, and
-    the gaps `to_predicted` and `to_naive` = mean (f - f_model)^2.
+    """Along `time`, on fresh samples: errors of network and models, and their gaps.
+
+    Half mean square errors `network`, `predicted`, `naive`; `to_predicted` and `to_naive` = mean (f
+    - f_model)^2.
     """
     found = early_linear.data(run)
     steps = early_linear.schedule(early_linear.horizon(run))

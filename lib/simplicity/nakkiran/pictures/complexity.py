@@ -1,5 +1,6 @@
-"""Pictures of growing complexity: staircases of mu, a disk's boundary over time as a player, starts
-compared.
+"""Pictures of growing complexity.
+
+Staircases of mu, a disk's boundary over time as a player, starts compared.
 """
 
 from collections.abc import Mapping
@@ -35,8 +36,9 @@ _STRIDE = 0.02  # of the disk's radius: a boundary is drawn no finer
 def staircase(
     recorded: Mapping[str, xr.Dataset], names: tuple[str, ...], titles: Mapping[str, str]
 ) -> Picture:
-    """I(F;Y) and mu(F; G) over steps for fitted G1 and G2, one panel for each target; dotted: noise
-    of the same accuracy.
+    """I(F;Y) and mu(F; G) over steps for fitted G1 and G2, one panel for each target.
+
+    Dotted: noise of the same accuracy.
 
     `recorded` are the cells of each target, `names` the axis `simple` of their count tables.
     """
@@ -67,8 +69,9 @@ def staircase(
 
 
 def networks(cells: xr.Dataset, names: tuple[str, ...]) -> Picture:
-    """CIFAR-10: left I(F;Y) and mu with each smaller network over steps, right their shares of
-    I(F;Y).
+    """CIFAR-10 over steps.
+
+    Left I(F;Y) and mu with each smaller network, right their shares of I(F;Y).
     """
     with axes(2, height=3.9) as (figure, (left, right)):
         _gained(left, cells)
@@ -158,8 +161,9 @@ def boundary(
 
 
 def phases(curves: Mapping[str, Mapping[str, Array]], train: Array, step: Array) -> Picture:
-    """Recorded runs of the disk: left shares over steps, right bits; means over seeds, with the
-    range of seeds as bands.
+    """Recorded runs of the disk: left shares over steps, right bits.
+
+    Means over seeds, with the range of seeds as bands.
 
     `curves["true"]` and `curves["random"]` are those of `disk.curves`, (seed, probe); `train`
     (seed, probe) of the true labels.
@@ -198,8 +202,9 @@ def phases(curves: Mapping[str, Mapping[str, Array]], train: Array, step: Array)
 
 
 def starts(end: Array, names: tuple[str, ...]) -> Picture:
-    """Final test accuracy (seed, start): left of each start, a line a seed; right the good start's
-    lead over the others.
+    """Final test accuracy (seed, start).
+
+    Left of each start, a line a seed; right the good start's lead over the others.
     """
     colours = (GREEN, RED, PURPLE, BLUE)
     with axes(2, height=3.6) as (figure, (left, right)):
@@ -229,8 +234,9 @@ def starts(end: Array, names: tuple[str, ...]) -> Picture:
 
 
 def _explained(panel: Axes, cells: xr.Dataset, index: int, colour: str, ls: str = "-") -> None:
-    """mu with one simpler classifier, mean and range over seeds, and as a faint line all that it
-    could explain.
+    """mu with one simpler classifier, mean and range over seeds.
+
+    A faint line is all that it could explain.
     """
     found = information.information(cells.counts.isel(simple=index).values)
     at = np.maximum(cells.step.values[0], 0.5)

@@ -1,5 +1,6 @@
-"""Pictures of one training run under four instruments: a player with a panel for each, and their
-curves over the steps.
+"""Pictures of one training run under four instruments.
+
+A player with a panel for each, and their curves over the steps.
 """
 
 from collections.abc import Callable
@@ -22,8 +23,9 @@ _WIDE, _HIGH = 380.0, 255.0
 
 
 def over_steps(kernel: xr.Dataset, small: xr.Dataset, reach: float) -> Player:
-    """Both runs at the same steps: outputs on a line, bits, slopes, directions of neurons. One cell
-    each, with pictures.
+    """Both runs at the same steps: outputs on a line, bits, slopes, directions of neurons.
+
+    One cell each, with pictures.
 
     `reach` is the largest <x, u> on the line; u is the direction of the linear model's limit.
     """
@@ -176,8 +178,9 @@ def _ticks(*values: float) -> Ticks:
 def four(
     kernel: xr.Dataset, small: xr.Dataset, fresh: xr.Dataset, plateau: tuple[float, float]
 ) -> Picture:
-    """Recorded runs, mean and range over seeds, against steps; the plateau of the kernel-scale
-    start is shaded.
+    """Recorded runs, mean and range over seeds, against steps.
+
+    The plateau of the kernel-scale start is shaded.
 
     `fresh` are the kernel-scale cells of a page, drawn as circles where they have fewer samples.
     """
