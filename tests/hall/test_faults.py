@@ -168,16 +168,8 @@ def test_sixty_cells_whose_client_is_killed_twenty_times_end_whole_with_the_same
     """
     rng, nest, ahead = random.Random(20), clients.Nest(), 3 * WORKERS
     numbers = ",".join(map(str, range(CELLS)))
-    words = [
-        "-p",
-        "modes=slower",
-        "-p",
-        f"notes={tmp_path}",
-        "-g",
-        f"index={numbers}",
-        "--store",
-        tmp_path / "store",
-    ]
+    words = ["-p", "modes=slower", "-p", f"notes={tmp_path}", "-g", f"index={numbers}"]
+    words += ["--store", tmp_path / "store"]
     seen, in_flight, killed_at_work = 0, 0, 0
     try:
         for kill in range(KILLS):
@@ -446,17 +438,8 @@ def _dask(*words: str, **more: str) -> subprocess.Popen[bytes]:
 @contextlib.contextmanager
 def _started(folder: Path, workers: int) -> Iterator[Cluster]:
     file = folder / "scheduler.json"
-    words = [
-        "scheduler",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--no-dashboard",
-        "--scheduler-file",
-        str(file),
-    ]
-    found = Cluster("", _dask(*words), [], folder)
+    words = "scheduler --host 127.0.0.1 --port 0 --no-dashboard --scheduler-file".split()
+    found = Cluster("", _dask(*words, str(file)), [], folder)
     try:
         # it appears before it is written
         until(lambda: file.exists() and file.read_text().endswith("}"))

@@ -51,19 +51,8 @@ def test_a_grid_is_executed_told_and_linked_and_a_failing_point_costs_itself(
     tree: Tree,  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    grid = [
-        "-p",
-        "scale=2",
-        "-g",
-        "width=5,-5",
-        "-g",
-        "law=<b>bold</b>",
-        "-o",
-        tmp_path / "grid",
-        "--workers",
-        2,
-    ]
-    client = start(tree, "chapter", "small", *grid)
+    grid = "-p scale=2 -g width=5,-5 -g law=<b>bold</b> --workers 2 -o".split()
+    client = start(tree, "chapter", "small", *grid, tmp_path / "grid")
     out, err = client.communicate()
     assert client.returncode == 1, err
     assert "2 notebooks, 1 failed" in out
