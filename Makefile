@@ -54,6 +54,7 @@ lint: $(STAMP)
 	rm -rf _build/scripts
 	$(BIN)/python -m simplicity.site scripts _build/scripts >/dev/null
 	$(BIN)/ruff check --output-format concise lib tests $(wildcard benchmarks)
+	$(BIN)/ruff format --check lib tests $(wildcard benchmarks)
 	$(BIN)/ruff check --output-format concise --no-respect-gitignore --config 'extend-exclude = []' --ignore E402 _build/scripts
 	$(BIN)/mypy
 

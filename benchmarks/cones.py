@@ -99,8 +99,8 @@ def never_aligned(law: str, n: int, m: int, scale: float) -> dict[str, str]:
     ours, plain = (statistics.median(turn[i][0] for turn in turns) for i in range(2))
     return {
         "law": law, "n": f"{n}", "m": f"{m}", "lambda": f"{scale:g}", "steps": f"{NEVER_STEPS}",
-        "by sweep": f"{int(turns[0][0][2].plain_steps)}", "cones s": f"{ours:.3g}", "plain s": f"{plain:.3g}",
-        "plain / cones": f"{plain / ours:.2f}",
+        "by sweep": f"{int(turns[0][0][2].plain_steps)}", "cones s": f"{ours:.3g}",
+        "plain s": f"{plain:.3g}", "plain / cones": f"{plain / ours:.2f}",
     }  # fmt: skip
 
 

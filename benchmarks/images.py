@@ -27,9 +27,11 @@ def milliseconds(shape: tuple[int, int, int], threads: int, channels_last: bool)
     x, y = rng.random((4 * BATCH, *shape), dtype=np.float32), rng.random(4 * BATCH) < 0.5
     marks: list[float] = []
     train(
-        modules.convolutional(shape, rng), x, y, optimiser=lambda parameters: torch.optim.SGD(parameters, lr=1e-3),
-        loss=cross_entropy, batch=BATCH, rng=rng, precision="float32", channels_last=channels_last,
-        schedule=(5, 5 + STEPS), probes={"mark": lambda _: marks.append(time.perf_counter()) or 0.0},
+        modules.convolutional(shape, rng), x, y,
+        optimiser=lambda parameters: torch.optim.SGD(parameters, lr=1e-3), loss=cross_entropy,
+        batch=BATCH, rng=rng, precision="float32", channels_last=channels_last,
+        schedule=(5, 5 + STEPS),
+        probes={"mark": lambda _: marks.append(time.perf_counter()) or 0.0},
     )  # fmt: skip
     return 1000 * (marks[1] - marks[0]) / STEPS
 
@@ -46,7 +48,8 @@ def probe_milliseconds(shape: tuple[int, int, int]) -> float:
 
 def main() -> None:
     print(
-        f"{'':10}{'1 thread':>10}{'planes':>10}{'2 threads':>11}{'2 x 1 thread':>14}{'gain':>7}{'probes':>9}"
+        f"{'':10}{'1 thread':>10}{'planes':>10}{'2 threads':>11}{'2 x 1 thread':>14}"
+        f"{'gain':>7}{'probes':>9}"
     )
     for name, shape in SHAPES.items():
         one, planes, two = (milliseconds(shape, *how) for how in ((1, True), (1, False), (2, True)))
@@ -60,7 +63,8 @@ def main() -> None:
             / (STEPS_A_RUN * one)
         )
         print(
-            f"{name:10}{one:8.1f}ms{planes:8.1f}ms{two:9.1f}ms{both / 2:12.1f}ms{two / (both / 2):7.2f}{probes:8.1%}"
+            f"{name:10}{one:8.1f}ms{planes:8.1f}ms{two:9.1f}ms{both / 2:12.1f}ms"
+            f"{two / (both / 2):7.2f}{probes:8.1%}"
         )
     print(
         "2 x 1 thread: milliseconds for each step of either of two runs; gain: over one run with "

@@ -60,14 +60,15 @@ def connected() -> nn.Module:
 
 def digits() -> nn.Module:
     return nn.Sequential(
-        nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Conv2d(16, 32, 3), nn.ReLU(), nn.Flatten(), nn.Linear(512, 10)
+        nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Conv2d(16, 32, 3), nn.ReLU(), nn.Flatten(),
+        nn.Linear(512, 10)
     )  # fmt: skip
 
 
 def images() -> nn.Module:
     return nn.Sequential(
-        nn.Conv2d(1, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(512, 128), nn.ReLU(), nn.Linear(128, 10),
+        nn.Conv2d(1, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 5), nn.ReLU(),
+        nn.MaxPool2d(2), nn.Flatten(), nn.Linear(512, 128), nn.ReLU(), nn.Linear(128, 10),
     )  # fmt: skip
 
 
@@ -141,7 +142,8 @@ def measured(setting: Setting, seconds: float) -> dict[str, str]:
     steps = max(WARM, round(seconds / speed))
     plain = loop(setting, setting.make(), x, y, steps, lambda batch: None)
     chosen = [
-        lenses.linear_explainability(), lenses.linear_gap(), lenses.bias_trajectory(setting.layer, rate=0.01),
+        lenses.linear_explainability(), lenses.linear_gap(),
+        lenses.bias_trajectory(setting.layer, rate=0.01),
         lenses.alignment(setting.layer, outgoing=setting.outgoing),
     ]  # fmt: skip
     model = setting.make()
@@ -155,8 +157,9 @@ def measured(setting: Setting, seconds: float) -> dict[str, str]:
     looked = first.seconds + looks.seconds + last.seconds
     weights = sum(one.numel() * one.element_size() for one in model.parameters())
     return {
-        "steps": f"{steps}", "plain s": f"{plain:.1f}", "set-up s": f"{ready.seconds:.2f}", "looks s": f"{looked:.2f}",
-        "looks": f"{record.dataset.sizes['time']}", "percent": f"{100 * (ready.seconds + looked) / plain:.1f}",
+        "steps": f"{steps}", "plain s": f"{plain:.1f}", "set-up s": f"{ready.seconds:.2f}",
+        "looks s": f"{looked:.2f}", "looks": f"{record.dataset.sizes['time']}",
+        "percent": f"{100 * (ready.seconds + looked) / plain:.1f}",
         "kB of weights": f"{weights / 1e3:.0f}",
     }  # fmt: skip
 

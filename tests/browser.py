@@ -26,7 +26,10 @@ FLAGS = (
     "--disable-background-networking "
     "--disable-component-update --disable-sync --hide-scrollbars --remote-debugging-port=0"
 ).split()
-READY = "Promise.resolve(window.MathJax && MathJax.startup && MathJax.startup.promise).then(() => document.readyState)"
+READY = (
+    "Promise.resolve(window.MathJax && MathJax.startup && MathJax.startup.promise)"
+    ".then(() => document.readyState)"
+)
 
 
 @dataclasses.dataclass(frozen=True)

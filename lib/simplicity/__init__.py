@@ -2,12 +2,12 @@
 
 What a researcher imports, by name; each is loaded when it is first asked for:
 
-    from simplicity import two_layer, ntk, single_sample, train       engines that train a network
-    from simplicity import TwoLayer, alignment, extremal, kernel      networks and what is measured on them
+    from simplicity import two_layer, ntk, single_sample, train    engines that train a network
+    from simplicity import TwoLayer, alignment, extremal, kernel   networks, and measures on them
     from simplicity import lipschitz, trajectory, information, explain
-    from simplicity import lenses                                     the four measures on a network of one's own
-    from simplicity import Grid, Runs, param, settings                an experiment of one's own
-    from simplicity import check, control, run, sweep, experiment     its criteria, and how it is run
+    from simplicity import lenses                        four measures on a network of one's own
+    from simplicity import Grid, Runs, param, settings   an experiment of one's own
+    from simplicity import check, control, run, sweep, experiment   its criteria, and its runs
 
 Importing the package settles the arithmetic and prepares numba's cache folder (see
 `process.threads`).

@@ -78,7 +78,7 @@ def test_a_neuron_that_no_sample_activates_has_no_part_in_the_least_eigenvalue()
     assert landscape.least_eigenvalue(a, w, x, y) == pytest.approx(alone, rel=1e-6)
 
 
-def test_least_squares_on_each_half_is_stationary_without_negative_curvature_and_a_point_beside_it_is_not():
+def test_a_fit_on_each_half_is_stationary_without_negative_curvature_and_a_point_beside_it_is_not():
     # with a margin, so that each fit is active on its own half alone
     _, _, x, y = problem(n=80, d=3)
     x[:, 0] += 4 * np.sign(x[:, 0])
@@ -139,7 +139,7 @@ def test_a_random_point_has_the_wanted_loss():
 
 
 @pytest.mark.parametrize(("share", "stays"), [(0.9, True), (1.1, False)])
-def test_gradient_descent_leaves_an_interpolator_exactly_when_the_step_is_above_two_over_the_sharpness(
+def test_descent_leaves_an_interpolator_exactly_when_the_step_exceeds_two_over_sharpness(
     share, stays
 ):
     _, _, x, y = problem(n=20, d=4)

@@ -43,12 +43,17 @@ def test_it_follows_torch_step_by_step(activation, rule, dim):
     schedule = (0, 1, 2, 5, 20)
     ours, theirs = {}, {}
     optimisers.descend(
-        start, x, y, activation=activation, rule=rule, step_size=0.01, schedule=schedule, precision="float64",
-        probes={"ours": lambda network: ours.setdefault(len(ours), np.c_[network.a, network.w].copy()).sum()},
+        start, x, y, activation=activation, rule=rule, step_size=0.01, schedule=schedule,
+        precision="float64",
+        probes={"ours": lambda net: ours.setdefault(len(ours), np.c_[net.a, net.w].copy()).sum()},
     )  # fmt: skip
     train.train(
         Module(start, activation), x, y, optimiser=partial(TORCH[rule], lr=0.01), schedule=schedule,
-        probes={"theirs": lambda net: theirs.setdefault(len(theirs), np.c_[net.a.detach(), net.w.detach()].copy()).sum()},
+        probes={
+            "theirs": lambda net: theirs.setdefault(
+                len(theirs), np.c_[net.a.detach(), net.w.detach()].copy()
+            ).sum()
+        },
     )  # fmt: skip
     for index in range(len(schedule)):
         # The approximation of Phi is off by up to 1e-7; the ReLU has none.
@@ -71,8 +76,8 @@ def test_one_step_of_gelu_by_hand():
     # - Phi(1).
     start = nets.TwoLayer(np.array([1.0]), np.array([[1.0]]))
     network, _ = optimisers.descend(
-        start, np.ones((1, 1)), np.array([2.0]), activation="gelu", rule="gd", step_size=0.1, schedule=(0, 1), probes={},
-        precision="float64",
+        start, np.ones((1, 1)), np.array([2.0]), activation="gelu", rule="gd", step_size=0.1,
+        schedule=(0, 1), probes={}, precision="float64",
     )  # fmt: skip
     below, density = ndtr(1.0), np.exp(-0.5) / np.sqrt(2 * np.pi)
     assert network.a[0] == pytest.approx(1 + 0.1 * (2 - below) * below, abs=1e-7)

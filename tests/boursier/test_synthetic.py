@@ -160,9 +160,7 @@ def test_a_task_depends_on_its_seed_and_on_no_global_state(law: str) -> None:
     assert not np.array_equal(one.x, other.x) and not np.array_equal(one.y, other.y)
 
 
-def test_neither_the_training_size_nor_the_noise_changes_the_test_inputs_nor_the_test_size_the_training_set() -> (
-    None
-):
+def test_training_size_and_noise_leave_the_test_inputs_and_test_size_the_training_set() -> None:
     one = synthetic.linear_task("gaussian", 30, 5, 0.25, seed=4)
     other = synthetic.linear_task("gaussian", 60, 5, 1.0, seed=4)
     small = synthetic.linear_task("gaussian", 30, 5, 0.25, seed=4, n_test=10)

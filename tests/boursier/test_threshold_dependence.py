@@ -159,8 +159,8 @@ def test_inputs_in_a_plane_of_a_larger_space_train_as_in_the_plane():
 # --- stationary points (B12)
 
 POINT = {
-    "train_mse": 0.24, "gradient_norm": 1e-9, "least_eigenvalue": -1e-9, "interpolator_mse": 1e-27, "own_features_mse": 0.24,
-    "random_gradient_norm": 5.0, "random_least_eigenvalue": -0.2,
+    "train_mse": 0.24, "gradient_norm": 1e-9, "least_eigenvalue": -1e-9, "interpolator_mse": 1e-27,
+    "own_features_mse": 0.24, "random_gradient_norm": 5.0, "random_least_eigenvalue": -0.2,
 }  # fmt: skip
 
 

@@ -79,9 +79,11 @@ LOADED = """
 from simplicity.process import companion, threads
 import numpy, numba, torch, os
 from threadpoolctl import threadpool_info
-cores = sorted({one["architecture"] for one in threadpool_info() if one["internal_api"] == "openblas"})
-print(json.dumps([threads.kind(), threads.in_force(), cores, torch.backends.cpu.get_cpu_capability(),
-                  numba.config.CPU_NAME, os.environ.get("MKL_CBWR")]))
+blas = [one for one in threadpool_info() if one["internal_api"] == "openblas"]
+cores = sorted({one["architecture"] for one in blas})
+print(json.dumps([threads.kind(), threads.in_force(), cores,
+                  torch.backends.cpu.get_cpu_capability(), numba.config.CPU_NAME,
+                  os.environ.get("MKL_CBWR")]))
 """
 
 

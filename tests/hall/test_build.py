@@ -289,15 +289,8 @@ def test_papermill_reads_a_text_notebook_and_tells_its_parameters(
 def test_papermill_works_from_any_folder_and_without_words_that_look_like_faults(
     book: Path, tmp_path: Path
 ) -> None:
-    command = [
-        str(BIN / "papermill"),
-        "jupytext://small.md",
-        "out.ipynb",
-        "-p",
-        "scale",
-        "nan",
-        "--no-progress-bar",
-    ]
+    words = "jupytext://small.md out.ipynb -p scale nan --no-progress-bar".split()
+    command = [str(BIN / "papermill"), *words]
     environment = {**os.environ, "PYTHONPATH": str(book / "lib")}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -374,19 +367,8 @@ def test_a_chapters_key_sees_the_books_data_and_what_is_installed(
 
 def test_a_page_that_shows_a_table_is_read_again_when_the_table_changes(tmp_path: Path) -> None:
     (tmp_path / "index.md").write_text("# Start\n\n```{csv-table} Told\n:file: table.csv\n```\n")
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "-C",
-        "-q",
-        "-D",
-        "extensions=myst_nb",
-        "-D",
-        "root_doc=index",
-        ".",
-        "site",
-    ]
+    words = "-m sphinx -C -q -D extensions=myst_nb -D root_doc=index . site".split()
+    command = [sys.executable, *words]
     for value in ("first", "second"):
         (tmp_path / "table.csv").write_text(f"{value},2\n")
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

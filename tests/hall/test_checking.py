@@ -54,16 +54,8 @@ def test_agreement_is_over_the_checks_that_both_runs_judge(
 def test_fresh_seeds_are_told_can_be_asked_for_again_and_are_none_of_the_published(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [
-        "check",
-        "b21",
-        "--preset",
-        "TINY",
-        "--store",
-        str(tmp_path / "store"),
-        "-o",
-        str(tmp_path / "table.csv"),
-    ]
+    words = ["check", "b21", "--preset", "TINY", "--store", str(tmp_path / "store")]
+    words += ["-o", str(tmp_path / "table.csv")]
     assert main([*words, "--fresh"]) == 0
     first = capsys.readouterr().out
     seed = int(first.split("seeds from ")[1].split()[0])

@@ -248,7 +248,8 @@ def test_a_verdict_names_what_failed_what_misbehaved_and_what_was_not_judged() -
     reason = claims.verdict("B1", [GOOD, BAD, VAIN, OPEN]).reason
     assert (
         reason
-        == "value 2: 2, criterion below 1; control changed: 1, had to be above 2; not judged: value 4"
+        == "value 2: 2, criterion below 1; control changed: 1, had to be above 2; not judged: "
+        "value 4"
     )
 
 
@@ -270,8 +271,8 @@ def test_a_check_survives_the_way_through_json(check: Check) -> None:
 def test_a_row_has_the_fields_of_the_ledger_and_null_for_what_json_does_not_know() -> None:
     row = one(math.nan, passed=None).row()
     assert list(row) == [
-        "claim", "kind", "statistic", "value", "interval", "interval_kind", "seeds", "criterion", "passed", "preset",
-        "control", "slack", "id", "band", "margin",
+        "claim", "kind", "statistic", "value", "interval", "interval_kind", "seeds", "criterion",
+        "passed", "preset", "control", "slack", "id", "band", "margin",
     ]  # fmt: skip
     assert row["value"] is None and math.isnan(claims.from_row(row).value)
     assert set(row["control"]) == {"what", "value", "criterion", "passed", "slack", "band"}
@@ -291,8 +292,8 @@ def test_a_control_behaves_where_it_fails_the_criterion_of_its_check(
 
 
 RULES = [
-    claims.below(2), claims.above(2), claims.at_least(2), claims.between(2, 3), claims.interval_within(2, 3),
-    claims.interval_above(2), claims.interval_below(2),
+    claims.below(2), claims.above(2), claims.at_least(2), claims.between(2, 3),
+    claims.interval_within(2, 3), claims.interval_above(2), claims.interval_below(2),
 ]  # fmt: skip
 
 

@@ -69,8 +69,8 @@ def test_equal_results_have_no_differences_whatever_the_order_of_their_cells() -
 def test_a_difference_is_counted_measured_and_placed() -> None:
     (line,) = compare.results(result([1, 2, 4]), result([1, 2.5, 4.25]), EXACT).differences
     assert (
-        line
-        == "loss: 2 of 3 values differ, by 0.5 at most (relative 0.2); the first at cell 1: 2.0 and 2.5"
+        line == "loss: 2 of 3 values differ, by 0.5 at most (relative 0.2); the first at cell 1: "
+        "2.0 and 2.5"
     )
     assert (
         compare.results(
@@ -108,8 +108,9 @@ def test_other_settings_and_other_code_are_notes_and_other_shapes_differences() 
 
 
 CHECK = {
-    "statistic": "rho", "preset": "FULL", "passed": True, "criterion": "below 1", "interval_kind": "t 95 %", "seeds": 5,
-    "value": 0.5, "interval": [0.4, 0.6], "control": {"value": 3.0},
+    "statistic": "rho", "preset": "FULL", "passed": True, "criterion": "below 1",
+    "interval_kind": "t 95 %", "seeds": 5, "value": 0.5, "interval": [0.4, 0.6],
+    "control": {"value": 3.0},
 }  # fmt: skip
 LEDGER = [
     {"id": "B1", "verdict": "holds", "checks": [CHECK]},

@@ -70,16 +70,19 @@ def test_text_and_plain_values_become_the_declared_type(given: dict, expected: o
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("steps", "7.5"), ("steps", 7.5), ("steps", "many"), ("steps", ""), ("steps", True), ("steps", math.nan),
-        ("steps", math.inf), ("steps", 0), ("steps", "-1"), ("steps", None), ("steps", "9" * 5000),
-        ("rate", "nan"), ("rate", "inf"), ("rate", -math.inf), ("rate", -0.01), ("rate", 1.01), ("rate", True),
-        ("rate", "half"), ("rate", None),
+        ("steps", "7.5"), ("steps", 7.5), ("steps", "many"), ("steps", ""), ("steps", True),
+        ("steps", math.nan), ("steps", math.inf), ("steps", 0), ("steps", "-1"), ("steps", None),
+        ("steps", "9" * 5000),
+        ("rate", "nan"), ("rate", "inf"), ("rate", -math.inf), ("rate", -0.01), ("rate", 1.01),
+        ("rate", True), ("rate", "half"), ("rate", None),
         ("null", "yes"), ("null", 2), ("null", ""), ("null", None),
         ("law", "laplace"), ("law", ""), ("law", 3), ("law", "Gauss"),
-        ("ns", ""), ("ns", ","), ("ns", []), ("ns", "10,0"), ("ns", "10,101"), ("ns", "10,x"), ("ns", "10;20"),
-        ("ns", {"10": 1}), ("ns", [10, None]), ("ns", [[10]]),
-        ("laws", "gauss,laplace"), ("ns", "10 20"), ("ns", "[10"), ("ns", "[10, null]"), ("ns", "[[10]]"), ("ns", "[" * 5000),
-        ("ns", '{"a": 1}'), ("ns", b"10"), ("ns", "[NaN]"), ("laws", '"gauss"margin'), ("rate", b"0.5"),
+        ("ns", ""), ("ns", ","), ("ns", []), ("ns", "10,0"), ("ns", "10,101"), ("ns", "10,x"),
+        ("ns", "10;20"), ("ns", {"10": 1}), ("ns", [10, None]), ("ns", [[10]]),
+        ("laws", "gauss,laplace"), ("ns", "10 20"), ("ns", "[10"), ("ns", "[10, null]"),
+        ("ns", "[[10]]"), ("ns", "[" * 5000),
+        ("ns", '{"a": 1}'), ("ns", b"10"), ("ns", "[NaN]"), ("laws", '"gauss"margin'),
+        ("rate", b"0.5"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_in_one_line_that_names_what_is_allowed(
@@ -144,12 +147,12 @@ READ: dict[str, tuple[int | None, float | None, bool | None]] = {
     "None": (None, None, None),
 }
 PLAIN: list[tuple[object, int | None, float | None, bool | None]] = [
-    (7, 7, 7.0, None), (7.0, 7, 7.0, None), (7.5, None, 7.5, None), (1, 1, 1.0, True), (0, 0, 0.0, False),
-    (True, None, None, True), (np.bool_(False), None, None, False), (np.int8(1), 1, 1.0, True), (1.0, 1, 1.0, None),
-    (np.float32(0.5), None, 0.5, None), (np.array(3), 3, 3.0, None), (np.array([3]), None, None, None),
-    (10**400, 10**400, None, None),
-    (math.nan, None, None, None), (math.inf, None, None, None), (None, None, None, None), ([7], None, None, None),
-    (b"7", None, None, None), (7j, None, None, None),
+    (7, 7, 7.0, None), (7.0, 7, 7.0, None), (7.5, None, 7.5, None), (1, 1, 1.0, True),
+    (0, 0, 0.0, False), (True, None, None, True), (np.bool_(False), None, None, False),
+    (np.int8(1), 1, 1.0, True), (1.0, 1, 1.0, None), (np.float32(0.5), None, 0.5, None),
+    (np.array(3), 3, 3.0, None), (np.array([3]), None, None, None), (10**400, 10**400, None, None),
+    (math.nan, None, None, None), (math.inf, None, None, None), (None, None, None, None),
+    ([7], None, None, None), (b"7", None, None, None), (7j, None, None, None),
 ]  # fmt: skip
 
 
@@ -309,8 +312,8 @@ def test_a_description_tells_name_type_default_and_range_of_each_field() -> None
     found = {entry["name"]: entry for entry in config.describe(Settings)}
     assert list(found) == ["ns", "rate", "steps", "law", "laws", "null"]
     assert found["ns"] == {
-        "name": "ns", "type": "list of int", "default": (10, 20), "help": "numbers", "unit": "samples",
-        "low": 1, "high": 100, "choices": None,
+        "name": "ns", "type": "list of int", "default": (10, 20), "help": "numbers",
+        "unit": "samples", "low": 1, "high": 100, "choices": None,
     }  # fmt: skip
     assert found["laws"]["type"] == "list of str"
     assert found["law"]["choices"] == ("gauss", "margin")

@@ -118,8 +118,8 @@ def test_a_check_is_told_by_its_id_with_its_interval_or_in_a_format():
 
 
 CLAIM = {
-    "id": "B1", "claim": "It is $x^2$ & more.", "short": "It is <more>", "verdict": "holds in part", "reason": "one failed",
-    "where": "Theorem 1", "source": "paper", "checks": [],
+    "id": "B1", "claim": "It is $x^2$ & more.", "short": "It is <more>", "verdict": "holds in part",
+    "reason": "one failed", "where": "Theorem 1", "source": "paper", "checks": [],
 }  # fmt: skip
 
 
@@ -145,9 +145,10 @@ def test_from_six_claims_on_a_strip_has_a_line_a_verdict_and_leads_to_the_claims
 
 def test_a_check_is_shown_once_with_the_small_run_beside_the_record():
     check = {
-        "id": "B1.a", "claim": "B1", "kind": "empirical", "statistic": "a share", "value": 0.9, "interval": None,
-        "interval_kind": "none", "seeds": 10, "criterion": "above 0.5", "passed": True, "preset": "FULL",
-        "control": {"what": "none", "why": "a reason"}, "slack": 0.4, "band": [0.5, None], "margin": None,
+        "id": "B1.a", "claim": "B1", "kind": "empirical", "statistic": "a share", "value": 0.9,
+        "interval": None, "interval_kind": "none", "seeds": 10, "criterion": "above 0.5",
+        "passed": True, "preset": "FULL", "control": {"what": "none", "why": "a reason"},
+        "slack": 0.4, "band": [0.5, None], "margin": None,
     }  # fmt: skip
     small = check | {"preset": "QUICK", "value": 0.4, "passed": False}
     shown = directives.ledger_page.judged({"checks": [small, check]})

@@ -108,24 +108,29 @@ def sgd(parameters: Any) -> torch.optim.Optimizer:
 # Arguments by their names, made anew for each call; where a function means something else by a
 # name, `OWN` says what.
 EXAMPLES: dict[str, Callable[[], Any]] = {
-    "degree": lambda: 1, "x": X.copy, "y": Y.copy, "a": A.copy, "w": W.copy, "start": lambda: PLANE, "network": lambda: PLANE,
-    "columns": lambda: X.T.copy(), "psi": X.copy, "theta": lambda: X @ X.T, "directions": W.copy, "teacher": lambda: np.ones(D),
-    "direction": lambda: np.ones(D), "population": lambda: np.ones(D), "order": lambda: np.arange(N), "rng": rng,
-    "schedule": lambda: (0, 1), "probes": dict, "step_size": lambda: 0.01, "activation": lambda: "relu", "rule": lambda: "gd",
-    "optimiser": lambda: sgd, "window": lambda: 3, "module": module, "noise": Y.copy, "width": lambda: 8,
-    "x_test": lambda: X[:5].copy(), "y_test": lambda: Y[:5].copy(), "predict": lambda: lambda x: x[:, 0],
-    "layers": lambda: "both",
-    "layer": lambda: "first", "depth": lambda: 2, "patch": lambda: 2, "counts": TABLES.copy, "estimator": lambda: "plug-in",
-    "rates": lambda: [0.1], "n": lambda: N, "dim": lambda: D, "flip": lambda: 0.1, "draws": lambda: 3, "steps": lambda: 6,
-    "count": lambda: 2, "sizes": lambda: (D, 4), "bias": lambda: rng().random((N + 1, 3)), "epsilon": lambda: np.ones(N),
-    "first": lambda: 0.5, "own": lambda: np.zeros(N), "shared": lambda: np.ones(N), "slot": lambda: np.arange(N),
-    "epochs": lambda: 2, "share": lambda: 0.5, "rescaled": lambda: True, "law": lambda: "gaussian", "scale": lambda: 0.1,
-    "noise_variance": lambda: 0.1, "variance": lambda: 1.0, "size": lambda: 0.1, "classes": lambda: 2, "features": lambda: 40,
-    "keys": lambda: np.arange(N), "accuracy": lambda: 0.8, "seed": lambda: 1, "slope": lambda: 1.0,
-    "output": Y.copy, "p": lambda: np.full(N, 0.3), "prediction": Y.copy, "f": lambda: COINS, "simple": lambda: COINS,
-    "two_ols_mse": lambda: 1.0, "train_mse": lambda: 1.0, "values": lambda: rng().random((5, 3)), "steps_done": lambda: 1,
-    "inputs": lambda: D, "shape": lambda: (2, 30, 30), "channels": lambda: 2, "kind": lambda: "random", "batch": lambda: 0,
-    "wanted": lambda: 1.0, "error": lambda: lambda a, w: 0.5 + float(np.sum((a - A) ** 2)), "images": lambda: None,
+    "degree": lambda: 1, "x": X.copy, "y": Y.copy, "a": A.copy, "w": W.copy, "start": lambda: PLANE,
+    "network": lambda: PLANE, "columns": lambda: X.T.copy(), "psi": X.copy,
+    "theta": lambda: X @ X.T, "directions": W.copy, "teacher": lambda: np.ones(D),
+    "direction": lambda: np.ones(D), "population": lambda: np.ones(D),
+    "order": lambda: np.arange(N), "rng": rng, "schedule": lambda: (0, 1), "probes": dict,
+    "step_size": lambda: 0.01, "activation": lambda: "relu", "rule": lambda: "gd",
+    "optimiser": lambda: sgd, "window": lambda: 3, "module": module, "noise": Y.copy,
+    "width": lambda: 8, "x_test": lambda: X[:5].copy(), "y_test": lambda: Y[:5].copy(),
+    "predict": lambda: lambda x: x[:, 0], "layers": lambda: "both", "layer": lambda: "first",
+    "depth": lambda: 2, "patch": lambda: 2, "counts": TABLES.copy, "estimator": lambda: "plug-in",
+    "rates": lambda: [0.1], "n": lambda: N, "dim": lambda: D, "flip": lambda: 0.1,
+    "draws": lambda: 3, "steps": lambda: 6, "count": lambda: 2, "sizes": lambda: (D, 4),
+    "bias": lambda: rng().random((N + 1, 3)), "epsilon": lambda: np.ones(N), "first": lambda: 0.5,
+    "own": lambda: np.zeros(N), "shared": lambda: np.ones(N), "slot": lambda: np.arange(N),
+    "epochs": lambda: 2, "share": lambda: 0.5, "rescaled": lambda: True, "law": lambda: "gaussian",
+    "scale": lambda: 0.1, "noise_variance": lambda: 0.1, "variance": lambda: 1.0,
+    "size": lambda: 0.1, "classes": lambda: 2, "features": lambda: 40, "keys": lambda: np.arange(N),
+    "accuracy": lambda: 0.8, "seed": lambda: 1, "slope": lambda: 1.0, "output": Y.copy,
+    "p": lambda: np.full(N, 0.3), "prediction": Y.copy, "f": lambda: COINS, "simple": lambda: COINS,
+    "two_ols_mse": lambda: 1.0, "train_mse": lambda: 1.0, "values": lambda: rng().random((5, 3)),
+    "steps_done": lambda: 1, "inputs": lambda: D, "shape": lambda: (2, 30, 30),
+    "channels": lambda: 2, "kind": lambda: "random", "batch": lambda: 0, "wanted": lambda: 1.0,
+    "error": lambda: lambda a, w: 0.5 + float(np.sum((a - A) ** 2)), "images": lambda: None,
 }  # fmt: skip
 
 SINGLE = {"start": lambda: DEEP}
@@ -172,15 +177,22 @@ OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
     starts.symmetric: {"width": lambda: 8},
     alignment.signed_cosines: {"fits": lambda: alignment.two_ols(X, Y, np.ones(D))},
     simple_start.limit: {"start": lambda: simple_start.Weights(0.5, np.zeros(N))},
-    simple_start.at_step: {"start": lambda: simple_start.Weights(0.5, np.zeros(N)), "step": lambda: 3.0},
+    simple_start.at_step: {
+        "start": lambda: simple_start.Weights(0.5, np.zeros(N)), "step": lambda: 3.0
+    },
     steady.variance_scale: {
-        "slope": lambda: np.ones(3), "epsilon_mean": lambda: np.ones(3), "epsilon_variance": lambda: np.ones(3)
+        "slope": lambda: np.ones(3), "epsilon_mean": lambda: np.ones(3),
+        "epsilon_variance": lambda: np.ones(3)
     },
     steady.distance_bound: {"slope": lambda: np.ones(3), "largest_epsilon": lambda: np.ones(3)},
     steady.normalised_steps: {},
-    trajectory.rounding_floor: {"bias": lambda: np.ones(3), "length": lambda: 1.0, "epsilon": lambda: 1.0},
+    trajectory.rounding_floor: {
+        "bias": lambda: np.ones(3), "length": lambda: 1.0, "epsilon": lambda: 1.0
+    },
     nets.torch_default: {"sizes": lambda: (D, 4, 1)},
-    high_dimensional.labels: {"teacher": lambda: high_dimensional.Teacher(D, rng()), "kind": lambda: "random"},
+    high_dimensional.labels: {
+        "teacher": lambda: high_dimensional.Teacher(D, rng()), "kind": lambda: "random"
+    },
     synthetic.relu_labels: {"directions": W.copy, "signs": A.copy},
     modules.convolutional: {"shape": lambda: (2, 26, 26)},
     modules.two_convolutions: {"channels": lambda: (2, 3)},
@@ -192,8 +204,9 @@ OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
 CHECKS = ("threshold", "kernel", "corruption", "explain")
 # Fit to torch's own tensors, or made for one library's inside: not a user's door.
 INSIDE = {
-    train.half_mean_square, train.cross_entropy, full_batch.outputs, single_sample.table, single_sample.check_finite,
-    modules.glorot, modules.he, modules.lecun, modules.torch_default, cones.state,
+    train.half_mean_square, train.cross_entropy, full_batch.outputs, single_sample.table,
+    single_sample.check_finite, modules.glorot, modules.he, modules.lecun, modules.torch_default,
+    cones.state,
 }  # fmt: skip
 
 
@@ -478,26 +491,34 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: call(two_layer.descend, x=X * 1e39, precision="float32"), "the largest of float32"),
     (lambda: call(least_squares.descend, slot=np.arange(N) + 1), "slot: got 1 to 12"),
     (lambda: call(least_squares.descend, shared=np.ones(N - 1)), "shared: got shape (11,)"),
-    (lambda: call(least_squares.sgd, y=Y[:-1]), "shared: got shape (12,), allowed (n,) with n = 11 as in y"),
+    (lambda: call(least_squares.sgd, y=Y[:-1]),
+     "shared: got shape (12,), allowed (n,) with n = 11 as in y"),
     (lambda: call(cones.data_of, y=Y[:-1]), "y: got shape (11,)"),
     (lambda: LinearDescent(X, Y[:-1], 0.1), "y: got shape (11,)"),
     (lambda: LinearDescent(X, Y, np.nan), "step_size"),
     (lambda: LinearDescent(X, Y, 0.1).beta(-1), "step"),
     (lambda: LinearDescent(X, Y, 0.1).outputs(X[:, :1], (1,)), "psi: got shape (12, 1)"),
-    (lambda: FrozenKernel(X @ X.T, Y[:-1], 0.1), "theta: got shape (12, 12), allowed (n, n) with n = 11 as in y"),
+    (lambda: FrozenKernel(X @ X.T, Y[:-1], 0.1),
+     "theta: got shape (12, 12), allowed (n, n) with n = 11 as in y"),
     (lambda: call(single_sample.descend, start=PAIR), "network: got 2 outputs, allowed 1"),
-    (lambda: call(single_sample.descend, start=FullyConnected(DEEP.weights, DEEP.biases[:1])), "2 weights and 1 biases"),
-    (lambda: call(single_sample.descend, x=X[:, :1]), "weights of layer 1: got shape (4, 2), allowed (m, 1)"),
-    (lambda: call(single_sample.descend, origin=np.zeros(3)), "origin: got shape (3,), allowed (4,)"),
+    (lambda: call(single_sample.descend, start=FullyConnected(DEEP.weights, DEEP.biases[:1])),
+     "2 weights and 1 biases"),
+    (lambda: call(single_sample.descend, x=X[:, :1]),
+     "weights of layer 1: got shape (4, 2), allowed (m, 1)"),
+    (lambda: call(single_sample.descend, origin=np.zeros(3)),
+     "origin: got shape (3,), allowed (4,)"),
     (lambda: call(single_sample.descend, step_size=[0.1, 0.1]), "one for each of 4 windows"),
     (lambda: call(single_sample.descend, step_size=[0.1, 0.1, -0.1, 0.1]), "step_size"),
-    (lambda: call(single_sample.descend, schedule=(5,)), "allowed whole numbers, at least 0, at most 4"),
+    (lambda: call(single_sample.descend, schedule=(5,)),
+     "allowed whole numbers, at least 0, at most 4"),
     (lambda: call(single_sample.descend, schedule=(1, 1)), "each larger than the one before"),
     (lambda: call(single_sample.descend, window=0), "window: got 0"),
     (lambda: call(single_sample_autograd.descend_autograd, window=5), "allowed whole windows of 5"),
-    (lambda: call(single_sample_autograd.descend_autograd, bias=torch.nn.Parameter(torch.ones(4))), "allowed a parameter of"),
+    (lambda: call(single_sample_autograd.descend_autograd, bias=torch.nn.Parameter(torch.ones(4))),
+     "allowed a parameter of"),
     (lambda: lipschitz.outputs(PAIR, X), "network: got 2 outputs, allowed 1"),
-    (lambda: nets.forward(PLANE, X[:, :1]), "x: got shape (12, 1), allowed (N, d) with d = 2 as in w"),
+    (lambda: nets.forward(PLANE, X[:, :1]),
+     "x: got shape (12, 1), allowed (N, d) with d = 2 as in w"),
     (lambda: ntk.forward(PLANE, X[:, :1], "erf"), "x: got shape (12, 1)"),
     (lambda: optimisers.forward(PLANE, X[:, :1]), "x: got shape (12, 1)"),
     (lambda: dense.predict(dense.gaussian((D, 4), rng()), X[:, :1]), "weights of layer 1"),
@@ -506,9 +527,12 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: spans.relative_error(Y[:, None], Y), "b: got shape (12,), allowed (12, 1)"),
     (lambda: alignment.mse(Y[:, None], Y), "y: got shape (12,), allowed (12, 1) as prediction"),
     (lambda: trajectory.epsilon_squares(Y[:, None], Y), "y: got shape (12,)"),
-    (lambda: simple_start.margins(0.1, np.zeros(N), np.ones(N), Y[:, None]), "y: got shape (12, 1)"),
-    (lambda: trajectory.normalised(np.zeros((N, 3)), np.ones(N), 0.1), "epsilon: got shape (12,), allowed (steps,)"),
-    (lambda: snapshots.snapshots(PLANE, X, Y, step_size=0.1, schedule=(1, 2)), "schedule: got a first step of 1"),
+    (lambda: simple_start.margins(0.1, np.zeros(N), np.ones(N), Y[:, None]),
+     "y: got shape (12, 1)"),
+    (lambda: trajectory.normalised(np.zeros((N, 3)), np.ones(N), 0.1),
+     "epsilon: got shape (12,), allowed (steps,)"),
+    (lambda: snapshots.snapshots(PLANE, X, Y, step_size=0.1, schedule=(1, 2)),
+     "schedule: got a first step of 1"),
     (lambda: regions.far_from_data(BITS, np.ones(3), BITS), "phi: got shape (3,)"),
     (lambda: regions.rank((X,)), "patterns: got shapes"),
     (lambda: regions.gram(BITS, (*BITS, *BITS)), "others: got 2 layers, allowed 1"),
@@ -516,14 +540,21 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: groups.effective_width(A, W, share=0), "share: got 0"),
     # options that took another branch
     (lambda: kernel.features(X, "erf", "frist"), "did you mean first?"),
-    (lambda: deep_kernel.convolutional(np.ones((2, 4, 4, 1)), "erf", 1, padding="zeros"), "did you mean zero?"),  # type: ignore[arg-type]
-    (lambda: deep_kernel.convolutional(np.ones((2, 4, 4, 1)), "erf", 1, readout="pool"), "did you mean pooling?"),  # type: ignore[arg-type]
+    (lambda: deep_kernel.convolutional(np.ones((2, 4, 4, 1)), "erf", 1, padding="zeros"),  # type: ignore[arg-type]
+     "did you mean zero?"),
+    (lambda: deep_kernel.convolutional(np.ones((2, 4, 4, 1)), "erf", 1, readout="pool"),  # type: ignore[arg-type]
+     "did you mean pooling?"),
     (lambda: deep_kernel.convolutional(np.ones((2, 4, 4, 1)), "tanh", 1), "allowed erf, relu"),
     (lambda: call(single_sample.descend, loss="cross_entropy"), "did you mean cross entropy?"),
     (lambda: call(dense.training, rule="sgd"), "allowed gd, adam"),
-    (lambda: ntk_modules.convolutional((1, 4, 4), 2, 1, "erf", rng(), padding="zero"), "did you mean zeros?"),  # type: ignore[arg-type]
-    (lambda: ntk_modules.convolutional((1, 4, 4), 2, 1, "erf", rng(), head="pool"), "did you mean pooling?"),  # type: ignore[arg-type]
-    (lambda: high_dimensional.labels("norms", X, "gaussian", high_dimensional.Teacher(D, rng()), rng()), "did you mean norm?"),
+    (lambda: ntk_modules.convolutional((1, 4, 4), 2, 1, "erf", rng(), padding="zero"),  # type: ignore[arg-type]
+     "did you mean zeros?"),
+    (lambda: ntk_modules.convolutional((1, 4, 4), 2, 1, "erf", rng(), head="pool"),  # type: ignore[arg-type]
+     "did you mean pooling?"),
+    (lambda: high_dimensional.labels(
+        "norms", X, "gaussian", high_dimensional.Teacher(D, rng()), rng()
+     ),
+     "did you mean norm?"),
     (lambda: high_dimensional.variances("spikes", 4), "did you mean spiked?"),
     (lambda: synthetic.linear_task("margins", 4, 2, 0.0, 0), "did you mean"),
     (lambda: early_linear.rates(early_linear.Run(layers="frist")), "did you mean first?"),
@@ -538,38 +569,51 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     # torch modules
     (lambda: call(full_batch.descend, module=FLAT), "module: got one without parameters"),
     (lambda: call(train.train, start=FLAT), "module: got one without parameters"),
-    (lambda: call(single_sample_autograd.descend_autograd, module=FLAT), "module: got one without parameters"),
+    (lambda: call(single_sample_autograd.descend_autograd, module=FLAT),
+     "module: got one without parameters"),
     (lambda: modules.predict(FLAT, X), "module: got one without parameters"),
     (lambda: call(full_batch.descend, module=3), "module: got int 3, allowed a torch module"),
     (lambda: modules.predict(TWO_LOGITS, X[:2]), "module: got outputs (2, 2) for 2 inputs"),
     (lambda: call(full_batch.descend, module=COLUMN), "module: got outputs (5, 1) for 5 inputs"),
-    (lambda: call(train.train, start=COLUMN), "outputs: got shape (12, 1), allowed (12,) as the targets"),
-    (lambda: call(train.train, start=COLUMN, loss=train.cross_entropy, y=COINS), "outputs: got shape (12, 1)"),
-    (lambda: call(single_sample_autograd.descend_autograd, module=TWO_LOGITS, bias=TWO_LOGITS.bias), "allowed one for each"),
-    (lambda: call(single_image.descend, module=COLUMN), "allowed one that `modules.two_convolutions` made"),
+    (lambda: call(train.train, start=COLUMN),
+     "outputs: got shape (12, 1), allowed (12,) as the targets"),
+    (lambda: call(train.train, start=COLUMN, loss=train.cross_entropy, y=COINS),
+     "outputs: got shape (12, 1)"),
+    (lambda: call(single_sample_autograd.descend_autograd, module=TWO_LOGITS, bias=TWO_LOGITS.bias),
+     "allowed one for each"),
+    (lambda: call(single_image.descend, module=COLUMN),
+     "allowed one that `modules.two_convolutions` made"),
     (lambda: call(single_image.descend, x=PICTURES[:, :, :25]), "x: got shape (12, 2, 25, 26)"),
-    (lambda: train.half_mean_square(torch.ones(3, 1), torch.ones(3)), "outputs: got shape (3, 1), allowed (3,)"),
+    (lambda: train.half_mean_square(torch.ones(3, 1), torch.ones(3)),
+     "outputs: got shape (3, 1), allowed (3,)"),
     (lambda: modules.glorot(COLUMN, rng()), "allowed a torch.Generator"),  # type: ignore[arg-type]
     # labels
-    (lambda: call(train.train, loss=train.cross_entropy, start=module(), y=np.sign(Y)), "allowed 0 to 1 for the cross-entropy"),
-    (lambda: call(single_sample.descend, loss="cross entropy", y=np.sign(Y)), "allowed 0 and 1 alone"),
+    (lambda: call(train.train, loss=train.cross_entropy, start=module(), y=np.sign(Y)),
+     "allowed 0 to 1 for the cross-entropy"),
+    (lambda: call(single_sample.descend, loss="cross entropy", y=np.sign(Y)),
+     "allowed 0 and 1 alone"),
     (lambda: call(dense.training, y=np.sign(Y)), "allowed 0 and 1 alone"),
     (lambda: call(dropout.descend, y=np.sign(Y)), "allowed 0 and 1 alone"),
     (lambda: call(single_image.descend, y=2 * COINS), "allowed 0 and 1 alone"),
-    (lambda: rivals.logistic(X, np.zeros(N, int)), "y: got 0 for every label, allowed both 0 and 1"),
+    (lambda: rivals.logistic(X, np.zeros(N, int)),
+     "y: got 0 for every label, allowed both 0 and 1"),
     (lambda: rivals.tree(X, np.sign(Y).astype(int), rng()), "y: got -1 to 1"),
     (lambda: rivals.logistic(X, np.array(["a", "b"] * 6)), "allowed an array of whole numbers"),
     (lambda: images.corrupt(COINS + 9, 0.5, 10, rng()), "y: got 9 to 10"),
     (lambda: corruption.nested(COINS, 1.5, rng()), "share: got 1.5"),
     (lambda: explain.logistic(X, 3 * COINS, explain.Recipe(0.1, 4, 1), rng()), "y: got 0 to 3"),  # type: ignore[arg-type]
     (lambda: explain.follow(module(), TASK, {}, COINS.astype(bool), **REST), "got 0 classifiers"),  # type: ignore[arg-type]
-    (lambda: explain.follow(module(), TASK, SIMPLE, np.zeros(99, bool), **REST), "99 predictions for 12"),  # type: ignore[arg-type]
-    (lambda: explain.follow(module(), TASK, {"line": SIMPLE["line"][:2]}, COINS > 0, **REST), "line: got"),  # type: ignore[arg-type]
+    (lambda: explain.follow(module(), TASK, SIMPLE, np.zeros(99, bool), **REST),  # type: ignore[arg-type]
+     "99 predictions for 12"),
+    (lambda: explain.follow(module(), TASK, {"line": SIMPLE["line"][:2]}, COINS > 0, **REST),  # type: ignore[arg-type]
+     "line: got"),
     # numbers at the edge
     (lambda: extremal.exact(np.zeros((4, 2)), np.ones(4)), "x: got nothing but 0"),
     (lambda: extremal.exact(np.zeros((4, 3)), np.ones(4)), "x: got shape (4, 3), allowed (n, 2)"),
-    (lambda: extremal.searched_deviation(X[:, :1], Y, np.ones(1), rng()), "x: got 1 columns, allowed 2 or more"),
-    (lambda: information.bootstrap(np.zeros((2, 2, 2), int), 3, rng()), "counts: got a table without any point"),
+    (lambda: extremal.searched_deviation(X[:, :1], Y, np.ones(1), rng()),
+     "x: got 1 columns, allowed 2 or more"),
+    (lambda: information.bootstrap(np.zeros((2, 2, 2), int), 3, rng()),
+     "counts: got a table without any point"),
     (lambda: information.information(-TABLE), "allowed no negative count"),
     (lambda: information.information(TABLE[0]), "counts: got shape (2, 2)"),
     (lambda: information.from_accuracy(1.5), "accuracy: got 1.5 to 1.5, allowed 0 to 1"),
@@ -588,13 +632,18 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: assumptions.margin(np.zeros((3, 2)), np.ones(2)), "x: got an input that is 0"),
     (lambda: assumptions.centred(np.ones(1)), "noise: got 1 sample"),
     (lambda: assumptions.side_by_side({}), "samples: got none"),
-    (lambda: landscape.at_loss(A, W, lambda a, w: 2.0, 1.0, rng()), "allowed more than the error of the weights, 2"),
+    (lambda: landscape.at_loss(A, W, lambda a, w: 2.0, 1.0, rng()),
+     "allowed more than the error of the weights, 2"),
     (lambda: landscape.least_eigenvalue(A, -np.abs(W), np.abs(X), Y), "allowed at least one"),
     (lambda: deep_kernel.hypercube(X, "relu", 2), "x: got other numbers, allowed -1 and 1 alone"),
     (lambda: deep_kernel.hypercube(SIGNAL, "relu", 3), "patch: got 3"),
-    (lambda: linear_images.prepared(np.ones((3, 1, 8, 8)), COINS[:3], np.ones((2, 1, 8, 8)), COINS[:2]), "all the same"),
+    (lambda: linear_images.prepared(
+        np.ones((3, 1, 8, 8)), COINS[:3], np.ones((2, 1, 8, 8)), COINS[:2]
+     ),
+     "all the same"),
     (lambda: linear_images.Matching(DIGITS, 0.0, rng()), "rate: got 0.0"),
-    (lambda: one_hot.training(9, 4, 0.1, rng()), "n: got 9, allowed a whole number, at least 1, at most 4"),
+    (lambda: one_hot.training(9, 4, 0.1, rng()),
+     "n: got 9, allowed a whole number, at least 1, at most 4"),
     (lambda: one_hot.matrix(one_hot.Samples(Y, Y, np.arange(N)), 5), "key: got 0 to 11"),
     (lambda: complexity.cubic(X), "x: got 2 columns, allowed 6 or more"),
     (lambda: complexity.partial_sum(X, 4), "degree: got 4"),

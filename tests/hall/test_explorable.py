@@ -53,10 +53,19 @@ def page(opened: browser.Page, tmp_path: Path) -> browser.Page:
 def load(page: browser.Page, folder: Path) -> browser.Page:
     """The page's own elements, style and script, without the theme around them."""
     body = (STATIC / "explorable.html").read_text("utf-8").replace("../_static", STATIC.as_uri())
-    head = f'<meta charset="utf-8"><link rel="icon" href="data:,"><link rel="stylesheet" href="{STATIC.as_uri()}/style.css">'
-    start = "<script>window.seen = []; addEventListener('error', (event) => seen.push(event.message))</script>"
+    head = (
+        '<meta charset="utf-8"><link rel="icon" href="data:,">'
+        f'<link rel="stylesheet" href="{STATIC.as_uri()}/style.css">'
+    )
+    start = (
+        "<script>window.seen = []; addEventListener('error', (event) => "
+        "seen.push(event.message))</script>"
+    )
     path = folder / "explorable.html"
-    html = f'<!DOCTYPE html><html lang="en" data-theme="light"><head>{head}{start}</head><body>{body}</body></html>'
+    html = (
+        f'<!DOCTYPE html><html lang="en" data-theme="light"><head>{head}{start}</head>'
+        f"<body>{body}</body></html>"
+    )
     path.write_text(html, "utf-8")
     seen = page.load(path.as_uri())
     assert seen.errors == ()
@@ -100,7 +109,8 @@ def put(page: browser.Page, name: str, value: object) -> None:
     """As a reader's hand on the field would do it, and then the time to compute."""
     page.ask(
         "(() => "
-        f"{{ const field = document.querySelector('[data-set={name}]'); field.value = {str(value)!r};"
+        f"{{ const field = document.querySelector('[data-set={name}]'); "
+        f"field.value = {str(value)!r};"
         " field.dispatchEvent(new Event('input', {bubbles: true})); })()"
     )
     wait(page, 600)
@@ -273,7 +283,10 @@ def test_buttons_work_from_the_keyboard_and_every_field_has_a_name(page: browser
     paused = shown(page)["moment"]
     wait(page)
     assert paused == shown(page)["moment"] > 5
-    fields = "Array.from(document.querySelectorAll('input, select, button'), (one) => one.labels?.[0] ?? one)"
+    fields = (
+        "Array.from(document.querySelectorAll('input, select, button'), "
+        "(one) => one.labels?.[0] ?? one)"
+    )
     assert all(page.ask(f"{fields}.map((one) => one.textContent.trim())"))
 
 
@@ -302,7 +315,10 @@ def test_it_fits_a_phone_and_is_a_still_on_paper(page: browser.Page, tmp_path: P
     for law in ("teacher", "xor", "three"):
         put(page, "law", law)
         assert page.ask("document.documentElement.scrollWidth") <= 360
-    heights = "['.controls', '.panels', '.said'].map((one) => document.querySelector(one).getBoundingClientRect().height)"
+    heights = (
+        "['.controls', '.panels', '.said'].map((one) => "
+        "document.querySelector(one).getBoundingClientRect().height)"
+    )
     page.call("Emulation.setEmulatedMedia", media="print")
     try:
         controls, panels, said = page.ask(heights)

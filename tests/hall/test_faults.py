@@ -168,16 +168,8 @@ def test_sixty_cells_whose_client_is_killed_twenty_times_end_whole_with_the_same
     """
     rng, nest, ahead = random.Random(20), clients.Nest(), 3 * WORKERS
     numbers = ",".join(map(str, range(CELLS)))
-    words = [
-        "-p",
-        "modes=slower",
-        "-p",
-        f"notes={tmp_path}",
-        "-g",
-        f"index={numbers}",
-        "--store",
-        tmp_path / "store",
-    ]
+    words = ["-p", "modes=slower", "-p", f"notes={tmp_path}", "-g", f"index={numbers}"]
+    words += ["--store", tmp_path / "store"]
     seen, in_flight, killed_at_work = 0, 0, 0
     try:
         for kill in range(KILLS):
@@ -227,7 +219,10 @@ def test_ctrl_c_once_stops_cleanly_keeps_what_was_finished_and_says_how_to_go_on
     code, _, lines = told(process)
     assert code == 130
     assert lines[0] == "interrupted: stopping, what is finished is kept; Ctrl-C again ends at once"
-    go_on = f"go on with: simplicity sweep toy --preset TINY -p modes=fine,wait -g index=0 --workers {workers} -p notes={tmp_path}"
+    go_on = (
+        "go on with: simplicity sweep toy --preset TINY -p modes=fine,wait -g index=0 --workers "
+        f"{workers} -p notes={tmp_path}"
+    )
     assert lines[1:] == [
         f"error: interrupted; 1 of 2 cells are finished and stored; {go_on} --store "
         f"{tmp_path / 'store'}"
@@ -443,17 +438,8 @@ def _dask(*words: str, **more: str) -> subprocess.Popen[bytes]:
 @contextlib.contextmanager
 def _started(folder: Path, workers: int) -> Iterator[Cluster]:
     file = folder / "scheduler.json"
-    words = [
-        "scheduler",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--no-dashboard",
-        "--scheduler-file",
-        str(file),
-    ]
-    found = Cluster("", _dask(*words), [], folder)
+    words = "scheduler --host 127.0.0.1 --port 0 --no-dashboard --scheduler-file".split()
+    found = Cluster("", _dask(*words, str(file)), [], folder)
     try:
         # it appears before it is written
         until(lambda: file.exists() and file.read_text().endswith("}"))
@@ -561,6 +547,9 @@ def test_a_killed_scheduler_is_one_error_and_finished_cells_are_kept(
         cluster.scheduler.kill()
         code, _, lines = told(process)
         assert code == 1 and len(lines) == 1
-        broke = f"error: executor: it broke (BrokenExecutor: the scheduler at {cluster.address} is gone)"
+        broke = (
+            "error: executor: it broke (BrokenExecutor: "
+            f"the scheduler at {cluster.address} is gone)"
+        )
         assert lines[0] == f"{broke}, allowed a running one; finished cells are kept"
         assert stored(tmp_path / "store") >= before

@@ -315,13 +315,19 @@ def test_inexact_images_do_not_matter_for_what_is_cifars_own(monkeypatch):
     ("spoil", "said"),
     [
         (lambda files, names: files | {names[0]: files[names[0]] + b"garbage"}, "damaged file"),
-        (lambda files, names: files | {names[0]: files[names[0]][:40] + b"????" + files[names[0]][44:]}, "damaged file"),
-        (lambda files, names: files | {names[1]: gzip.compress(idx(np.full(6, 10, np.uint8)))}, "the label 10, allowed 0 to 9"),
+        (lambda files, names: files
+         | {names[0]: files[names[0]][:40] + b"????" + files[names[0]][44:]},
+         "damaged file"),
+        (lambda files, names: files | {names[1]: gzip.compress(idx(np.full(6, 10, np.uint8)))},
+         "the label 10, allowed 0 to 9"),
         (lambda files, names: files | {names[1]: gzip.compress(idx(Y[:5]))}, "got shapes"),
         (lambda files, names: files | {names[2]: gzip.compress(idx(X[:3, 0]))}, "got shapes"),
-        (lambda files, names: files | {names[0]: gzip.compress(bytes([0, 0, 8, 80]) + struct.pack(">80I", *[1] * 80) + b"1")},
+        (lambda files, names: files
+         | {names[0]: gzip.compress(bytes([0, 0, 8, 80]) + struct.pack(">80I", *[1] * 80) + b"1")},
          "values for shape"),
-        (lambda files, names: files | {names[0]: gzip.compress(bytes([0, 0, 8, 3]) + b"\xff" * 12 + b"1")}, "values for shape"),
+        (lambda files, names: files
+         | {names[0]: gzip.compress(bytes([0, 0, 8, 3]) + b"\xff" * 12 + b"1")},
+         "values for shape"),
     ],
 )  # fmt: skip
 def test_files_of_another_form_under_the_names_of_mnist_are_told(tmp_path, spoil, said):

@@ -37,7 +37,9 @@ import matplotlib
 
 told = {
     "python": sys.executable,
-    "started by": [name for name in ("started", "sitting") if name in globals() or name in sys.modules],
+    "started by": [
+        name for name in ("started", "sitting") if name in globals() or name in sys.modules
+    ],
     "optimised": sys.flags.optimize,
     "warnings": sys.warnoptions,
     "usetex": matplotlib.rcParams["text.usetex"],
@@ -125,15 +127,17 @@ def test_a_chapter_runs_as_if_the_user_had_set_nothing(
 
 
 THROUGH = [
-    "OPENBLAS_CORETYPE", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES",
-    "NPY_DISABLE_CPU_FEATURES", "SIMPLICITY_ARITHMETIC", "SIMPLICITY_DATA", "SIMPLICITY_WORKERS", "NUMBA_CACHE_DIR",
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "PATH", "HOME",
+    "OPENBLAS_CORETYPE", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "NUMBA_CPU_NAME",
+    "NUMBA_CPU_FEATURES", "NPY_DISABLE_CPU_FEATURES", "SIMPLICITY_ARITHMETIC", "SIMPLICITY_DATA",
+    "SIMPLICITY_WORKERS", "NUMBA_CACHE_DIR", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "PATH", "HOME",
     "LD_LIBRARY_PATH", "TMPDIR",
 ]  # fmt: skip
 NOT_THROUGH = [
-    "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONDEVMODE", "PYTHONINSPECT", "PYTHONBREAKPOINT", "JUPYTER_PATH",
-    "MPLBACKEND", "DISPLAY", "WAYLAND_DISPLAY", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "http_proxy", "HTTPS_PROXY",
-    "LC_NUMERIC", "LANGUAGE", "TQDM_DISABLE", "PAPERMILL_X", "JPY_SESSION_NAME", "EDITOR",
+    "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONDEVMODE", "PYTHONINSPECT",
+    "PYTHONBREAKPOINT", "JUPYTER_PATH", "MPLBACKEND", "DISPLAY", "WAYLAND_DISPLAY", "NO_COLOR",
+    "FORCE_COLOR", "CLICOLOR_FORCE", "http_proxy", "HTTPS_PROXY", "LC_NUMERIC", "LANGUAGE",
+    "TQDM_DISABLE", "PAPERMILL_X", "JPY_SESSION_NAME", "EDITOR",
 ]  # fmt: skip
 
 

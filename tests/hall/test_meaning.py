@@ -140,9 +140,11 @@ FILES = {
     "engines/__init__.py": "",
     "engines/motor.py": MOTOR,
     "nets.py": NETS,
-    "tools.py": "import numpy as np\n\nfrom lib import constants\n\n\ndef scale(x):\n    return np.mean(x) / constants.SCALE\n",
+    "tools.py": "import numpy as np\n\nfrom lib import constants\n\n\n"
+    "def scale(x):\n    return np.mean(x) / constants.SCALE\n",
     "constants.py": "WIDTH = 10\nSCALE = 2.5\n",
-    "config.py": "_KNOWN = {}\n\n\ndef settings(cls):\n    return cls\n\n\ndef param(default, low):\n    return default\n",
+    "config.py": "_KNOWN = {}\n\n\ndef settings(cls):\n    return cls\n\n\n"
+    "def param(default, low):\n    return default\n",
     "plot.py": "def draw(*arguments):\n    return arguments\n",
 }
 
@@ -1504,7 +1506,10 @@ def each_moved(node: ast.ImportFrom) -> Iterator[str]:
             package, _, name = MOVES[whole].rpartition(".")
             yield f"from {package} import {name} as {alias.asname or alias.name}"
         else:
-            yield f"from {MOVES.get(str(node.module), node.module)} import {alias.name} as {alias.asname or alias.name}"
+            yield (
+                f"from {MOVES.get(str(node.module), node.module)} "
+                f"import {alias.name} as {alias.asname or alias.name}"
+            )
 
 
 @pytest.mark.parametrize(
@@ -1518,7 +1523,10 @@ def each_moved(node: ast.ImportFrom) -> Iterator[str]:
 def test_of_a_setting_its_default_counts_and_not_its_help_or_range(
     tmp_path: Path, text: str, equal: bool
 ) -> None:
-    kinds = "def settings(cls):\n    return cls\n\n\ndef param(default, help, **rule):\n    return default\n"
+    kinds = (
+        "def settings(cls):\n    return cls\n\n\n"
+        "def param(default, help, **rule):\n    return default\n"
+    )
     (tmp_path / "kinds.py").write_text(kinds)
 
     def digest_with(declaration: str) -> str:

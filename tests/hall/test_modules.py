@@ -107,8 +107,8 @@ def images(n: int = 24):
 
 
 SETTINGS = {
-    "optimiser": SGD, "loss": cross_entropy, "batch": 8, "precision": "float32", "schedule": (0, 2, 5, 9),
-    "dims": {"predictions": ("sample",)},
+    "optimiser": SGD, "loss": cross_entropy, "batch": 8, "precision": "float32",
+    "schedule": (0, 2, 5, 9), "dims": {"predictions": ("sample",)},
 }  # fmt: skip
 
 

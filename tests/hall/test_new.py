@@ -27,15 +27,7 @@ def test_a_file_of_ones_own_runs_and_passes_its_test(
     assert capfd.readouterr().out.startswith(
         "M1.rate  holds: exponent in n of the error of the mean = -0."
     )
-    test = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "test_error_of_a_mean.py",
-    ]
+    test = [sys.executable, *"-m pytest -q -p no:cacheprovider test_error_of_a_mean.py".split()]
     assert subprocess.run(test, cwd=tmp_path, capture_output=True).returncode == 0
 
 

@@ -114,8 +114,9 @@ def test_the_kernel_s_slope_in_the_inner_product_is_that_of_the_linear_model() -
     x[1, :] = np.where(np.arange(400) < 210, 1, -1)  # inner product 20: rho = 0.05
     wide = deep_kernel.connected(x, "erf", 3)
     assert wide[0, 1] == pytest.approx(0.05 * deep_slope("erf", 3), rel=0.01)
-    found = np.mean([kernel(ntk_modules.fully_connected((400, 400, 400, 400), "erf", rng(s)), torch.from_numpy(x).float())
-                     for s in range(6)], axis=0)  # fmt: skip
+    inputs = torch.from_numpy(x).float()
+    networks = [ntk_modules.fully_connected((400,) * 4, "erf", rng(s)) for s in range(6)]
+    found = np.mean([kernel(network, inputs) for network in networks], axis=0)
     assert found[0, 1] == pytest.approx(0.05 * deep_slope("erf", 3), abs=0.03)
 
 

@@ -36,7 +36,8 @@ def measure(run):
 def checks(runs):
     control = claims.no_control("a toy")
     largest = claims.largest(runs["all"].total.values)
-    return [claims.check(runs, "M1.total", "identity", "largest total", largest, claims.below(10), control)]
+    few = claims.below(10)
+    return [claims.check(runs, "M1.total", "identity", "largest total", largest, few, control)]
 """
 
 
@@ -57,18 +58,7 @@ def simplicity(*words: object, at: Path) -> tuple[int, str, str]:
 
 def test_a_file_is_run_stored_and_swept_and_what_lies_beside_it_counts(mine: Path) -> None:
     run = ["run", "./experiment_of_mine.py", "--preset", "TINY", "--store", "store"]
-    sweep = [
-        "sweep",
-        "./experiment_of_mine.py",
-        "-g",
-        "n=2,3",
-        "--preset",
-        "TINY",
-        "--store",
-        "store",
-        "--workers",
-        1,
-    ]
+    sweep = "sweep ./experiment_of_mine.py -g n=2,3 --preset TINY --store store --workers 1".split()
     code, out, err = simplicity(*run, at=mine.parent)
     assert (code, out) == (0, "M1.total  holds: largest total = 5 (below 10); control: a toy\n"), (
         err

@@ -78,7 +78,10 @@ def test_the_pieces_of_one_figure_use_each_others_shapes() -> None:
 
 def test_a_page_loads_no_script_for_icons_and_one_for_formulas_only_if_it_has_some() -> None:
     scripts = '<script src="_static/vendor/fontawesome/6/js/all.min.js?digest=1"></script>\n'
-    scripts += '<script>window.MathJax = {"tex": 1}</script>\n<script defer src="_static/mathjax/tex-chtml.js"></script>\n'
+    scripts += (
+        '<script>window.MathJax = {"tex": 1}</script>\n'
+        '<script defer src="_static/mathjax/tex-chtml.js"></script>\n'
+    )
     assert pages.mended(f"{scripts}<p>text</p>", {}) == "<p>text</p>"
     formula = r'<span class="math notranslate nohighlight">\(a\)</span>'
     kept = pages.mended(scripts + formula, {})

@@ -145,7 +145,10 @@ def document(*players: Player, script: bool = True) -> str:
     code = f"<script>{(STATIC / 'player.js').read_text('utf-8')}</script>" if script else ""
     style = (STATIC / "player.css").read_text("utf-8")
     body = "".join(one.html() for one in players)
-    head = f'<meta charset="utf-8"><link rel="icon" href="data:,"><title>players</title><style>{style}</style>'
+    head = (
+        '<meta charset="utf-8"><link rel="icon" href="data:,"><title>players</title>'
+        f"<style>{style}</style>"
+    )
     return f"<!DOCTYPE html><html><head>{head}{code}</head><body>{body}</body></html>"
 
 
@@ -291,7 +294,10 @@ def test_panels_of_a_row_have_one_scale_and_break_only_where_they_must(
 ) -> None:
     one = dataclasses.replace(player().panels[0], width=220, height=236)
     wide = dataclasses.replace(one, width=264)
-    boxes = "Array.from(document.querySelectorAll('.panels svg'), (one) => one.getBoundingClientRect().toJSON())"
+    boxes = (
+        "Array.from(document.querySelectorAll('.panels svg'), "
+        "(one) => one.getBoundingClientRect().toJSON())"
+    )
     page.look(740, 600)
     load(page, tmp_path, player(panels=(one, one, wide)))
     first, second, third = page.ask(boxes)

@@ -229,9 +229,9 @@ CHECKS: dict[str, Callable[[list[str]], None]] = {
 }
 # What a text leaves open, filled in.
 OPEN = {
-    "data fetch {name}": "data fetch mnist",
-    "NAME=VALUE": "width=100", "NAME VALUE": "width 100", "record NAME": "record two_ols_limit",
-    "CHAPTER": "optimization-threshold", "NAME": "width", "VALUE": "100", "{data}": "mnist", "{name}": "two_ols_limit",
+    "data fetch {name}": "data fetch mnist", "NAME=VALUE": "width=100", "NAME VALUE": "width 100",
+    "record NAME": "record two_ols_limit", "CHAPTER": "optimization-threshold", "NAME": "width",
+    "VALUE": "100", "{data}": "mnist", "{name}": "two_ols_limit",
 }  # fmt: skip
 COMMANDS = sorted({(place, command) for place, command in printed()})
 

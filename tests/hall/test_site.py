@@ -445,7 +445,8 @@ CUT = """Array.from(document.querySelectorAll('.bd-article *')).filter(function 
   const frame = getComputedStyle(element).overflowX;
   const hides = frame !== 'visible' && !element.closest('svg, mjx-container');
   return box.right > innerWidth + 1 || (hides && element.scrollWidth > element.clientWidth + 1);
-}).map((one) => one.tagName + ' ' + one.getAttribute('class') + ' ' + one.textContent.trim().slice(0, 60))"""
+}).map((one) => one.tagName + ' ' + one.getAttribute('class') + ' '
+       + one.textContent.trim().slice(0, 60))"""
 DARK = [{"name": "prefers-color-scheme", "value": "dark"}]
 FOLDED = """Array.from(document.querySelectorAll('.bd-article details > :not(summary)')).filter(
   (element) => element.getBoundingClientRect().height === 0
@@ -499,12 +500,15 @@ def test_paper_shows_what_is_folded_cuts_nothing_and_is_black_on_white(event: bo
 # What scrolls: the same question as the page asks itself, of every element.
 STOPS = """Array.from(document.querySelectorAll('.bd-article *')).map(function (element) {
   const style = getComputedStyle(element);
-  const wide = element.scrollWidth > element.clientWidth + 1 && /auto|scroll/.test(style.overflowX);
-  const high = element.scrollHeight > element.clientHeight + 1 && /auto|scroll/.test(style.overflowY);
+  const wide = element.scrollWidth > element.clientWidth + 1
+    && /auto|scroll/.test(style.overflowX);
+  const high = element.scrollHeight > element.clientHeight + 1
+    && /auto|scroll/.test(style.overflowY);
   const region = element.getAttribute('role') === 'region';
   if (!wide && !high && !region) return null;
   const name = element.getAttribute('aria-label');
-  return [wide || high, region && element.tabIndex === 0, name, element.tagName + ' ' + element.className];
+  return [wide || high, region && element.tabIndex === 0, name,
+          element.tagName + ' ' + element.className];
 }).filter(Boolean)"""
 
 

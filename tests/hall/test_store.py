@@ -43,8 +43,8 @@ class Other:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (1, 1.0), (1, True), (1, "1"), (1.0, True), (1.0, "1.0"), (0.0, -0.0), (0, False), ("", None),
-        (0.3, 0.1 + 0.2), (1e300, float("inf")), ((1,), (1, 1)),
+        (1, 1.0), (1, True), (1, "1"), (1.0, True), (1.0, "1.0"), (0.0, -0.0), (0, False),
+        ("", None), (0.3, 0.1 + 0.2), (1e300, float("inf")), ((1,), (1, 1)),
     ],
 )  # fmt: skip
 def test_values_of_different_type_or_bits_have_different_keys(one: object, other: object) -> None:
@@ -140,7 +140,8 @@ FILES = {
     "experiments/sample.py": SAMPLE,
     "config.py": "def settings():\n    return 1\n",
     "engines/__init__.py": '"""Engines."""\n',
-    "engines/motor.py": 'from simplicity import nets\n\n\ndef drive(n):\n    """Drive."""\n    return nets.f(n)\n',
+    "engines/motor.py": "from simplicity import nets\n\n\n"
+    'def drive(n):\n    """Drive."""\n    return nets.f(n)\n',
     "nets.py": "from simplicity.data import streams as s\n\n\ndef f(n):\n    return s.draw(n)\n",
     "data/streams.py": "def draw(n):\n    return n * 2\n",
     "fast.py": "def drive(cell):\n    return 0\n",
@@ -258,8 +259,8 @@ def test_the_closure_of_a_real_experiment_holds_its_engine_and_no_plot() -> None
     found = store.definitions_of(two_ols_limit)
     modules = {one.module.removeprefix("simplicity.") for one in found}
     assert modules >= {
-        "boursier.experiments.two_ols_limit", "boursier.linear_teacher", "nets", "data.streams", "boursier.synthetic",
-        "boursier.two_layer", "boursier.alignment",
+        "boursier.experiments.two_ols_limit", "boursier.linear_teacher", "nets", "data.streams",
+        "boursier.synthetic", "boursier.two_layer", "boursier.alignment",
     }  # fmt: skip
     assert not {module.partition(".")[0] for module in modules} & {
         "grid",
@@ -309,10 +310,10 @@ def elsewhere(tree: Path) -> Path:
     ("experiment", "name", "counts"),
     [
         ("mine", "mine.py", True), ("mine", "helper.py", True), ("mine", "tools/gauge.py", True),
-        ("mine", "unrelated.py", False), ("inner.mine", "inner/mine.py", True), ("inner.mine", "inner/near.py", True),
-        ("inner.mine", "helper.py", True),
-        ("inner.mine", "mine.py", False), ("mine", "../simplicity/nets.py", True), ("mine", "../simplicity/config.py", False),
-        ("__main__", "helper.py", True),
+        ("mine", "unrelated.py", False), ("inner.mine", "inner/mine.py", True),
+        ("inner.mine", "inner/near.py", True), ("inner.mine", "helper.py", True),
+        ("inner.mine", "mine.py", False), ("mine", "../simplicity/nets.py", True),
+        ("mine", "../simplicity/config.py", False), ("__main__", "helper.py", True),
     ],
 )  # fmt: skip
 def test_what_lies_beside_an_experiment_counts_if_it_is_used(
@@ -489,7 +490,8 @@ try:
     shelf.put(toy, cells[1], store.encode(toy.measure(cells[1])), 1.0)
 except Problem as problem:
     print(problem)
-print(shelf.get(toy, cells[0]) is not None, shelf.get(toy, cells[1]), len(list(folder.rglob("*part*"))))
+parts = list(folder.rglob("*part*"))
+print(shelf.get(toy, cells[0]) is not None, shelf.get(toy, cells[1]), len(parts))
 """
 
 
@@ -497,7 +499,8 @@ print(shelf.get(toy, cells[0]) is not None, shelf.get(toy, cells[1]), len(list(f
 def test_when_the_system_refuses_more_bytes_the_earlier_cells_stay_readable(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SMALL_DISK, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}, capture_output=True,
+        text=True,
     )  # fmt: skip
     assert done.stderr == ""
     problem, state = done.stdout.splitlines()
@@ -617,7 +620,8 @@ TWO_RUNS = """
 import pathlib, sys
 from simplicity.grid.run import run
 import toy_experiment as toy
-run(toy, toy.Config(seeds=4, notes=sys.argv[1]), store=pathlib.Path(sys.argv[1]) / "store", progress=False)
+folder = pathlib.Path(sys.argv[1])
+run(toy, toy.Config(seeds=4, notes=str(folder)), store=folder / "store", progress=False)
 """
 
 

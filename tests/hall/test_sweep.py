@@ -153,20 +153,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-WORDS = [
-    "sweep",
-    "toy",
-    "-g",
-    "index=0,4",
-    "-g",
-    "first_seed=0,1",
-    "--seeds",
-    "1",
-    "-p",
-    "modes=fine,nan",
-    "--store",
-    "store",
-]
+WORDS = "sweep toy -g index=0,4 -g first_seed=0,1 --seeds 1 -p modes=fine,nan --store store".split()
 
 
 def test_a_sweep_writes_its_dataset_and_tidy_tables(
@@ -214,23 +201,8 @@ def test_a_run_with_lists_is_that_sweep_and_its_table_has_the_same_rows(room: Pa
 def test_a_list_that_a_setting_takes_whole_is_one_run_and_it_writes_a_table_too(
     room: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (
-        main(
-            [
-                "run",
-                "toy",
-                "--preset",
-                "TINY",
-                "-p",
-                "modes=fine,slow",
-                "--store",
-                "store",
-                "--csv",
-                "run.csv",
-            ]
-        )
-        == 0
-    )
+    words = "run toy --preset TINY -p modes=fine,slow --store store --csv run.csv".split()
+    assert main(words) == 0
     assert capsys.readouterr().out.startswith("B1.count  holds: largest count = 300 ")
     table = pd.read_csv(room / "run.csv")
     assert table["mode"].tolist() == ["fine", "slow"] and table["count"].tolist() == [300, 300]
@@ -264,23 +236,8 @@ def test_a_dry_run_counts_and_estimates_and_writes_nothing(
 def test_a_sweep_with_failing_cells_ends_with_one_and_keeps_the_others(
     room: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (
-        main(
-            [
-                "sweep",
-                "toy",
-                "-g",
-                "index=0,4",
-                "-p",
-                "modes=raise,fine",
-                "--seeds",
-                "1",
-                "-o",
-                "found.nc",
-            ]
-        )
-        == 1
-    )
+    words = "sweep toy -g index=0,4 -p modes=raise,fine --seeds 1 -o found.nc".split()
+    assert main(words) == 1
     out, err = capsys.readouterr()
     assert [line[:8] for line in err.splitlines() if line.startswith(("failed", "error"))] == [
         "failed: ",

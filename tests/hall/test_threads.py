@@ -180,7 +180,8 @@ FOLDER = """
 import os
 from simplicity.process import threads
 import numba
-print(os.environ["NUMBA_CACHE_DIR"], numba.config.CACHE_DIR, threads.kernels_digest()[:16], sep="\\n")
+digest = threads.kernels_digest()[:16]
+print(os.environ["NUMBA_CACHE_DIR"], numba.config.CACHE_DIR, digest, sep="\\n")
 """
 
 
@@ -277,7 +278,8 @@ import os
 from simplicity.process import threads
 with threads.one_thread():
     import torch, threadpoolctl
-    print(torch.get_num_threads(), *{pool["num_threads"] for pool in threadpoolctl.threadpool_info()})
+    pools = threadpoolctl.threadpool_info()
+    print(torch.get_num_threads(), *{pool["num_threads"] for pool in pools})
 print(os.environ["OMP_NUM_THREADS"])
 """
 

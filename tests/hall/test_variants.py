@@ -21,12 +21,15 @@ import pytest
 from simplicity.evidence.ledger import MIME
 from simplicity.problems import Problem
 from simplicity.site import variants
-from test_build import ENDLESS, TOC, Tree, book, kernels_of, tree  # noqa: F401  # fixtures: a copy of the book with one small chapter
+
+# `book` and `tree` are fixtures: a copy of the book with one small chapter.
+from test_build import ENDLESS, TOC, Tree, book, kernels_of, tree  # noqa: F401
 
 pytestmark = pytest.mark.site
 CHECK = {
-    "claim": "B1", "kind": "identity", "statistic": "s", "value": 1.0, "interval": None, "interval_kind": "none", "seeds": 1,
-    "criterion": "below 2", "passed": True, "preset": "custom", "control": {"what": "none", "why": "a toy"},
+    "claim": "B1", "kind": "identity", "statistic": "s", "value": 1.0, "interval": None,
+    "interval_kind": "none", "seeds": 1, "criterion": "below 2", "passed": True, "preset": "custom",
+    "control": {"what": "none", "why": "a toy"},
 }  # fmt: skip
 
 
@@ -45,21 +48,11 @@ def start(tree: Tree, *words: object) -> subprocess.Popen[str]:  # noqa: F811
 
 
 def test_a_grid_is_executed_told_and_linked_and_a_failing_point_costs_itself(
-    tree: Tree, tmp_path: Path
-) -> None:  # noqa: F811
-    grid = [
-        "-p",
-        "scale=2",
-        "-g",
-        "width=5,-5",
-        "-g",
-        "law=<b>bold</b>",
-        "-o",
-        tmp_path / "grid",
-        "--workers",
-        2,
-    ]
-    client = start(tree, "chapter", "small", *grid)
+    tree: Tree,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    grid = "-p scale=2 -g width=5,-5 -g law=<b>bold</b> --workers 2 -o".split()
+    client = start(tree, "chapter", "small", *grid, tmp_path / "grid")
     out, err = client.communicate()
     assert client.returncode == 1, err
     assert "2 notebooks, 1 failed" in out

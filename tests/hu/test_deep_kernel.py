@@ -223,9 +223,7 @@ def test_images_of_one_pixel_are_vectors_and_zero_padding_shows_a_ninth_of_them(
     assert_allclose(padded, deep_kernel.connected(x[:, 0, 0] / 3, name, 1), rtol=1e-12)
 
 
-def test_moving_all_images_changes_nothing_under_circular_padding_and_moving_one_nothing_under_pooling() -> (
-    None
-):
+def test_a_shift_of_all_images_is_not_seen_under_circular_padding_nor_one_of_one_under_pooling():
     x = np.random.default_rng(0).standard_normal((4, 4, 3, 2))
     moved = np.roll(x, (1, 2), (1, 2))
     one = np.concatenate([moved[:1], x[1:]])
@@ -243,9 +241,7 @@ def test_moving_all_images_changes_nothing_under_circular_padding_and_moving_one
     assert np.abs(bordered[0] - bordered[1]).max() > 0.01
 
 
-def test_the_model_of_one_convolution_has_the_mean_of_the_kernel_up_to_the_square_of_1_over_q() -> (
-    None
-):
+def test_the_model_of_one_convolution_has_the_mean_of_the_kernel_up_to_1_over_q_squared() -> None:
     """Over independent signals a patch's disagreements are binomial; q^2 times what the constant is
     off by hardly moves.
     """

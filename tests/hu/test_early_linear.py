@@ -173,7 +173,8 @@ def test_the_horizon_s_closeness_falls_where_the_width_grows_and_not_where_it_st
 def test_a_loss_is_compared_with_itself_on_the_plateau() -> None:
     cells = xr.Dataset(
         {name: (("cell", "time"), [values]) for name, values in (
-            ("clock", [1.0, 2, 4, 50]), ("train", [0.5, 0.2, 0.4, 0.06]), ("train_linear", [0.5, 0.25, 0.5, 0.5]),
+            ("clock", [1.0, 2, 4, 50]), ("train", [0.5, 0.2, 0.4, 0.06]),
+            ("train_linear", [0.5, 0.25, 0.5, 0.5]),
         )}
     )  # fmt: skip
     assert first_figure.later(cells, "train") == pytest.approx([0.2])

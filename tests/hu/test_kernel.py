@@ -174,9 +174,7 @@ def test_the_features_are_the_exact_kernel_to_second_order_in_the_covariance(nam
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "softplus", "gelu"])
-def test_the_norm_feature_is_the_exact_kernel_to_second_order_in_the_norm_and_the_naive_one_only_to_none(
-    name,
-) -> None:
+def test_with_the_norm_feature_the_kernel_is_exact_to_second_order_and_the_naive_one_to_none(name):
     left, naive = [], []
     for s in (0.1, 0.05):
         x = pair(1 + s, 1 - s / 2, 0)

@@ -131,8 +131,9 @@ def test_the_infinitely_wide_network_is_what_a_wide_one_comes_near() -> None:
     outputs = {}
     for network, width in (("infinite", 1), ("connected", 64), ("wide", 1024)):
         table = linear_images.follow(
-            digits(60), "connected" if network == "wide" else network, width=width, rate=0.2, steps=8, points=4, shown=397,
-            rng=np.random.default_rng(0), shuffle=np.random.default_rng(1),
+            digits(60), "connected" if network == "wide" else network, width=width, rate=0.2,
+            steps=8, points=4, shown=397, rng=np.random.default_rng(0),
+            shuffle=np.random.default_rng(1),
         )  # fmt: skip
         outputs[network] = table.output.values[-1]
     far, near = (

@@ -120,8 +120,9 @@ def test_single_precision_stays_near_double() -> None:
 def test_a_neuron_by_hand() -> None:
     """f = v relu(w x), x = 1, y = 1, w = 2, v = 1: r = 1, v <- 1 - 0.1 * 2, w <- 2 - 0.1 * 1."""
     net, run = ntk.descend(
-        TwoLayer(np.array([1.0]), np.array([[2.0]])), np.ones((1, 1)), np.ones(1), activation="relu", step_size=0.1,
-        schedule=(0, 1), probes={"both": lambda one: np.array([one.a[0], one.w[0, 0]])}, dims={"both": ("which",)},
+        TwoLayer(np.array([1.0]), np.array([[2.0]])), np.ones((1, 1)), np.ones(1),
+        activation="relu", step_size=0.1, schedule=(0, 1),
+        probes={"both": lambda one: np.array([one.a[0], one.w[0, 0]])}, dims={"both": ("which",)},
         precision="float64",
     )  # fmt: skip
     assert (net.a[0], net.w[0, 0]) == pytest.approx((0.8, 1.9))

@@ -49,7 +49,8 @@ def test_their_import_loads_nothing_heavy_but_torch() -> None:
 import sys, torch
 before = set(sys.modules)
 from simplicity import lenses
-print({sorted(heavy)!r} and sorted({{name.partition(".")[0] for name in set(sys.modules) - before}} & set({sorted(heavy)!r})))
+new = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+print({sorted(heavy)!r} and sorted(new & set({sorted(heavy)!r})))
 """)
     assert loaded.strip() == "[]"
 
@@ -66,8 +67,12 @@ import tempfile, torch
 from torch import nn
 from simplicity import lenses
 x, y = torch.randn(60, 4), torch.arange(60) % 2
-chosen = [lenses.linear_explainability(), lenses.linear_gap(), lenses.bias_trajectory("0"), lenses.alignment("0")]
-with lenses.watch(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)), data=(x, y), lenses=chosen) as record:
+network = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+chosen = [
+    lenses.linear_explainability(), lenses.linear_gap(), lenses.bias_trajectory("0"),
+    lenses.alignment("0"),
+]
+with lenses.watch(network, data=(x, y), lenses=chosen) as record:
     record.step((x, y))
 record.plot()
 record.to_netcdf(tempfile.mkdtemp() + "/record.nc")

@@ -72,7 +72,8 @@ def watched(
     found = network() if model is None else model
     if chosen is None:
         chosen = [
-            lenses.linear_explainability(), lenses.linear_gap(), lenses.bias_trajectory("0"), lenses.alignment("0"),
+            lenses.linear_explainability(), lenses.linear_gap(), lenses.bias_trajectory("0"),
+            lenses.alignment("0"),
         ]  # fmt: skip
     with lenses.watch(
         found, data=(x, y) if data is None else data, lenses=chosen, **more
@@ -87,7 +88,9 @@ GAP = [lenses.linear_gap()]
 BITS = [lenses.linear_explainability()]
 
 TAKEN: dict[str, Callable[[], lenses.Record]] = {
-    "targets (n, 1) for outputs (n, 1)": lambda: watched(network(1), y=NUMBERS[:, None], chosen=FITS),
+    "targets (n, 1) for outputs (n, 1)": lambda: watched(
+        network(1), y=NUMBERS[:, None], chosen=FITS
+    ),
     "targets (n,) for outputs (n, 1)": lambda: watched(network(1), y=NUMBERS, chosen=FITS),
     "targets (n, 1) for outputs (n,)": lambda: watched(
         nn.Sequential(network(1), nn.Flatten(0)), y=NUMBERS[:, None], chosen=GAP
@@ -106,7 +109,9 @@ TAKEN: dict[str, Callable[[], lenses.Record]] = {
     "labels as int8": lambda: watched(y=LABELS.to(torch.int8)),
     "labels as truth values for one output": lambda: watched(network(1), y=NUMBERS > 0),
     "labels of 0 and 1 for one output": lambda: watched(network(1), y=(NUMBERS > 0).long()),
-    "labels of -1 and 1 for one output": lambda: watched(network(1), y=2 * (NUMBERS > 0).long() - 1),
+    "labels of -1 and 1 for one output": lambda: watched(
+        network(1), y=2 * (NUMBERS > 0).long() - 1
+    ),
     "labels of -1 and 1 as floats": lambda: watched(network(1), y=NUMBERS.sign()),
     "labels of 0 and 1 as floats with a loss on logits": lambda: watched(
         network(1), y=(NUMBERS > 0).float()[:, None], loss=nn.BCEWithLogitsLoss()
@@ -128,25 +133,33 @@ TAKEN: dict[str, Callable[[], lenses.Record]] = {
     "inputs in half precision": lambda: watched(x=X.half()),
     "a network in double precision": lambda: watched(network().double()),
     "a network in bfloat16": lambda: watched(network().bfloat16()),
-    "images": lambda: watched(nn.Sequential(nn.Conv2d(1, 4, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4, 3)), x=IMAGES),
+    "images": lambda: watched(
+        nn.Sequential(nn.Conv2d(1, 4, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4, 3)), x=IMAGES
+    ),
     "a network in evaluation mode": lambda: watched(network().eval()),
     "a network whose parameters are frozen": lambda: watched(network().requires_grad_(False)),
     "an output with .logits": lambda: watched(
-        Returns(lambda f: SimpleNamespace(logits=f)), chosen=[lenses.linear_gap(), lenses.alignment("body.0")]
+        Returns(lambda f: SimpleNamespace(logits=f)),
+        chosen=[lenses.linear_gap(), lenses.alignment("body.0")]
     ),
-    'an output with ["logits"]': lambda: watched(Returns(lambda f: {"logits": f, "loss": None}), chosen=GAP),
+    'an output with ["logits"]': lambda: watched(
+        Returns(lambda f: {"logits": f, "loss": None}), chosen=GAP
+    ),
     "a pair as output, with forward": lambda: watched(
         Returns(lambda f: (f, 1)), chosen=GAP, forward=lambda model, x: model(x)[0]
     ),
     "whole numbers as inputs of an embedding": lambda: watched(
-        Tokens(), x=torch.arange(80).reshape(40, 2) % 10, chosen=[lenses.linear_gap(), lenses.linear_explainability()]
+        Tokens(), x=torch.arange(80).reshape(40, 2) % 10,
+        chosen=[lenses.linear_gap(), lenses.linear_explainability()]
     ),
     "one sample for the lenses that can": lambda: watched(
         x=X[:1], y=LABELS[:1], chosen=[lenses.bias_trajectory("0"), lenses.alignment("0")]
     ),
     "one lens, not in a list": lambda: watched(chosen=lenses.linear_gap()),
     "lenses in a generator": lambda: watched(chosen=(one for one in FITS)),
-    "the same lens on two layers": lambda: watched(chosen=[lenses.bias_trajectory("0"), lenses.bias_trajectory("2")]),
+    "the same lens on two layers": lambda: watched(
+        chosen=[lenses.bias_trajectory("0"), lenses.bias_trajectory("2")]
+    ),
     "data as a list of two": lambda: watched(data=[X, LABELS]),
     "no test": lambda: watched(test=None),
     "a schedule of numpy's numbers": lambda: watched(schedule=np.arange(5)),
@@ -189,11 +202,13 @@ def _rated(batch: Any) -> None:
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "targets of another number than outputs": (lambda: watched(y=torch.randn(40, 4)),
-        "data y: got shape (40, 4), allowed (n, 3) as the model's outputs, or labels (n,) of whole numbers"),
+        "data y: got shape (40, 4), allowed (n, 3) as the model's outputs, "
+        "or labels (n,) of whole numbers"),
     "two targets for one output": (lambda: watched(network(1), y=torch.randn(40, 2)),
         "data y: got shape (40, 2), allowed (n,) or (n, 1) for the model's one output"),
     "numbers (n,) for several outputs": (lambda: watched(y=NUMBERS),
-        "data y: got shape (40,), allowed (n, 3) as the model's outputs, or labels (n,) of whole numbers"),
+        "data y: got shape (40,), allowed (n, 3) as the model's outputs, "
+        "or labels (n,) of whole numbers"),
     "a label too large": (lambda: watched(y=LABELS + 1),
         "data y: got labels from 1 to 3, allowed whole numbers from 0 to 2 for 3 outputs"),
     "a label too large in test": (lambda: watched(test=(X, LABELS + 1)),
@@ -201,7 +216,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "a negative label": (lambda: watched(y=LABELS - 1),
         "data y: got labels from -1 to 1, allowed whole numbers from 0 to 2 for 3 outputs"),
     "labels as text": (lambda: watched(y=["a"] * 40), "data y: got text, allowed real numbers"),
-    "labels as objects": (lambda: watched(y=np.array([None] * 40)), "data y: got an array of object, allowed real numbers"),
+    "labels as objects": (lambda: watched(y=np.array([None] * 40)),
+        "data y: got an array of object, allowed real numbers"),
     "NaN in the inputs": (lambda: watched(x=with_nan(X)),
         "data x: got 6 of 240 numbers that are not finite, allowed finite numbers alone"),
     "NaN in the targets": (lambda: watched(network(1), y=with_nan(NUMBERS)),
@@ -211,7 +227,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "constant labels": (lambda: watched(y=0 * LABELS, chosen=BITS),
         "linear_explainability: got one class in the targets of data, allowed two or more"),
     "a regression without a threshold": (lambda: watched(network(1), y=NUMBERS, chosen=BITS),
-        "linear_explainability: got targets of 40 values, allowed classes, or linear_explainability(threshold=...)"),
+        "linear_explainability: got targets of 40 values, allowed classes, "
+        "or linear_explainability(threshold=...)"),
     "a threshold for classes": (lambda: watched(chosen=[lenses.linear_explainability(threshold=1)]),
         "threshold: got one for labels that are classes, allowed it for a regression"),
     "several numbers as targets of bits": (lambda: watched(y=torch.randn(40, 3), chosen=BITS),
@@ -222,7 +239,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "linear_explainability: got 1 test rows, allowed 10 or more"),
     "one sample for the gap": (lambda: watched(x=X[:1], y=LABELS[:1], chosen=GAP),
         "linear_gap: got 1 test rows, allowed 8 or more"),
-    "no samples": (lambda: watched(x=X[:0], y=LABELS[:0]), "data x: got shape (0, 6), allowed at least one row"),
+    "no samples": (lambda: watched(x=X[:0], y=LABELS[:0]),
+        "data x: got shape (0, 6), allowed at least one row"),
     "fewer targets than inputs": (lambda: watched(y=LABELS[:39]),
         "data y: got 39 targets for 40 inputs, allowed one for each"),
     "inputs of the wrong width": (lambda: watched(x=X[:, :5]), "model: got RuntimeError ("),
@@ -230,10 +248,12 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "test: got inputs of shape (5,), allowed (6,) as in data"),
     "a loader as data": (lambda: watched(data=DataLoader(TensorDataset(X, LABELS))),
         "data: got a DataLoader, allowed a pair (x, y) of arrays or tensors"),
-    "inputs alone as data": (lambda: watched(data=X), "data: got a Tensor, allowed a pair (x, y) of arrays or tensors"),
+    "inputs alone as data": (lambda: watched(data=X),
+        "data: got a Tensor, allowed a pair (x, y) of arrays or tensors"),
     "three parts as data": (lambda: watched(data=(X, LABELS, X)),
         "data: got a tuple of 3, allowed a pair (x, y) of arrays or tensors"),
-    "a dict as inputs": (lambda: watched(x={"x": X}), "data x: got a dict, allowed an array or a tensor"),
+    "a dict as inputs": (lambda: watched(x={"x": X}),
+        "data x: got a dict, allowed an array or a tensor"),
     "complex inputs": (lambda: watched(x=X + 0j), "data x: got complex numbers, allowed real ones"),
     "sparse inputs": (lambda: watched(x=X.to_sparse()),
         "data x: got a sparse, quantised or empty tensor, allowed a dense one"),
@@ -241,60 +261,88 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "data x: got a sparse, quantised or empty tensor, allowed a dense one"),
     "masked inputs": (lambda: watched(x=np.ma.masked_array(X.numpy(), X.numpy() > 1)),
         "data x: got an array with masked entries, allowed one without"),
-    "ragged inputs": (lambda: watched(x=[[1.0], [1.0, 2.0]] * 20), "data x: got a list, allowed an array of numbers"),
-    "the class of a network": (lambda: watched(nn.Linear), "model: got the class Linear, allowed a torch.nn.Module"),
-    "a function as network": (lambda: watched(lambda x: x), "model: got a function, allowed a torch.nn.Module"),
+    "ragged inputs": (lambda: watched(x=[[1.0], [1.0, 2.0]] * 20),
+        "data x: got a list, allowed an array of numbers"),
+    "the class of a network": (lambda: watched(nn.Linear),
+        "model: got the class Linear, allowed a torch.nn.Module"),
+    "a function as network": (lambda: watched(lambda x: x),
+        "model: got a function, allowed a torch.nn.Module"),
     "a network without parameters": (lambda: watched(nn.Flatten()),
         "model: got one without parameters, allowed at least one parameter"),
     "a lazy layer": (lambda: watched(nn.LazyLinear(3)),
         "model: got a lazy layer without a shape yet, allowed one that has seen a batch"),
     "a network on the meta device": (lambda: watched(network().to("meta")),
         "model: got parameters on meta, allowed one device"),
-    "a network that cannot be copied": (lambda: watched(Locked()), "model: got one that cannot be copied ("),
+    "a network that cannot be copied": (lambda: watched(Locked()),
+        "model: got one that cannot be copied ("),
     "outputs for each place": (lambda: watched(nn.Conv2d(1, 3, 1), x=IMAGES),
-        "model: got outputs (2, 3, 2, 2) for 2 inputs, allowed (n,) or (n, k), or watch(..., forward=lambda model, x: ...)"),
-    "a pair as output": (lambda: watched(Returns(lambda f: (f, 1))), "model: got a tuple as its output, allowed a tensor or"),
-    "one output for all rows": (lambda: watched(Returns(lambda f: f.mean())), "model: got outputs () for 2 inputs, allowed"),
-    "labels as output": (lambda: watched(Returns(lambda f: f.argmax(dim=1))), "model: got outputs (2,) for 2 inputs, allowed"),
+        "model: got outputs (2, 3, 2, 2) for 2 inputs, allowed (n,) or (n, k), or watch(..., "
+        "forward=lambda model, x: ...)"),
+    "a pair as output": (lambda: watched(Returns(lambda f: (f, 1))),
+        "model: got a tuple as its output, allowed a tensor or"),
+    "one output for all rows": (lambda: watched(Returns(lambda f: f.mean())),
+        "model: got outputs () for 2 inputs, allowed"),
+    "labels as output": (lambda: watched(Returns(lambda f: f.argmax(dim=1))),
+        "model: got outputs (2,) for 2 inputs, allowed"),
     "a layer that does not exist": (lambda: watched(chosen=[lenses.bias_trajectory("5")]),
         "bias_trajectory: got the layer '5', allowed a name in model.named_modules()"),
-    "a slip in a layer's name": (lambda: watched(Returns(lambda f: f), chosen=[lenses.alignment("bod.0")]),
-        "alignment: got the layer 'bod.0' (did you mean body.0?), allowed a name in model.named_modules()"),
+    "a slip in a layer's name": (
+        lambda: watched(Returns(lambda f: f), chosen=[lenses.alignment("bod.0")]),
+        "alignment: got the layer 'bod.0' (did you mean body.0?), "
+        "allowed a name in model.named_modules()"),
     "a layer by its number": (lambda: watched(chosen=[lenses.bias_trajectory(0)]),  # type: ignore[arg-type]
         "layer: got 0, allowed a name in model.named_modules(), such as '0'"),
     "a layer without a bias": (lambda: watched(chosen=[lenses.bias_trajectory("1")]),
         "bias_trajectory: got the layer 1 (ReLU) without a bias, allowed one that has: 0, 2"),
-    "a network without biases": (lambda: watched(nn.Linear(6, 3, bias=False), chosen=[lenses.bias_trajectory("")]),
-        "bias_trajectory: got the layer  (Linear) without a bias, allowed none here, as no layer has one"),
+    "a network without biases": (
+        lambda: watched(nn.Linear(6, 3, bias=False), chosen=[lenses.bias_trajectory("")]),
+        "bias_trajectory: got the layer  (Linear) without a bias, allowed none here, "
+        "as no layer has one"),
     "a slope by whole numbers": (
-        lambda: watched(Tokens(), x=torch.arange(40)[:, None] % 10, chosen=[lenses.bias_trajectory("head")]),
+        lambda: watched(
+            Tokens(), x=torch.arange(40)[:, None] % 10, chosen=[lenses.bias_trajectory("head")]
+        ),
         "bias_trajectory: got inputs of torch.int64, allowed real numbers, by which f has a slope"),
     "alignment of the last layer": (lambda: watched(chosen=[lenses.alignment("2")]),
-        "alignment: got the layer 2, after which no layer takes its 3 neurons, allowed a hidden one, or alignment("),
+        "alignment: got the layer 2, after which no layer takes its 3 neurons, "
+        "allowed a hidden one, or alignment("),
     "alignment of an activation": (lambda: watched(chosen=[lenses.alignment("1")]),
         "alignment: got the layer 1 (ReLU), allowed a fully connected layer or a convolution"),
-    "an outgoing layer that does not fit": (lambda: watched(chosen=[lenses.alignment("0", outgoing="0")]),
+    "an outgoing layer that does not fit": (
+        lambda: watched(chosen=[lenses.alignment("0", outgoing="0")]),
         "outgoing: got the layer 0, allowed one that takes 5 neurons or channels"),
     "no lenses": (lambda: watched(chosen=[]), "lenses: got none, allowed at least one"),
     "a lens that was not called": (lambda: watched(chosen=[lenses.linear_gap]),
         "lenses: got the function linear_gap, allowed lenses, such as linear_gap()"),
-    "a name in place of a lens": (lambda: watched(chosen=["linear_gap"]), "lenses: got 'linear_gap', allowed lenses"),
-    "a number in place of lenses": (lambda: watched(chosen=3), "lenses: got 3, allowed a list of lenses"),
-    "the same lens twice": (lambda: watched(chosen=[*GAP, *GAP]), "lenses: got linear_gap() twice, allowed each once"),
-    "a loss by its name": (lambda: watched(loss="mse"), "loss: got 'mse', allowed a function of outputs and targets, or none"),
+    "a name in place of a lens": (lambda: watched(chosen=["linear_gap"]),
+        "lenses: got 'linear_gap', allowed lenses"),
+    "a number in place of lenses": (lambda: watched(chosen=3),
+        "lenses: got 3, allowed a list of lenses"),
+    "the same lens twice": (lambda: watched(chosen=[*GAP, *GAP]),
+        "lenses: got linear_gap() twice, allowed each once"),
+    "a loss by its name": (lambda: watched(loss="mse"),
+        "loss: got 'mse', allowed a function of outputs and targets, or none"),
     "a loss without reduction": (lambda: watched(loss=nn.CrossEntropyLoss(reduction="none")),
         "loss: got more than one number, allowed a loss that is one number"),
-    "a loss that does not take the targets": (lambda: watched(loss=nn.BCEWithLogitsLoss()), "loss: got ValueError ("),
-    "a schedule that falls": (lambda: watched(schedule=[3, 2]), "schedule: got [3, 2], allowed whole numbers, at least 0"),
-    "a rate of nothing": (lambda: lenses.bias_trajectory("0", rate=0), "rate: got 0, allowed a finite number, above 0"),
-    "no rows": (lambda: lenses.linear_gap(rows=0), "rows: got 0, allowed a whole number, at least 8"),
+    "a loss that does not take the targets": (lambda: watched(loss=nn.BCEWithLogitsLoss()),
+        "loss: got ValueError ("),
+    "a schedule that falls": (lambda: watched(schedule=[3, 2]),
+        "schedule: got [3, 2], allowed whole numbers, at least 0"),
+    "a rate of nothing": (lambda: lenses.bias_trajectory("0", rate=0),
+        "rate: got 0, allowed a finite number, above 0"),
+    "no rows": (lambda: lenses.linear_gap(rows=0),
+        "rows: got 0, allowed a whole number, at least 8"),
     "an estimator that does not exist": (lambda: lenses.linear_explainability(estimator="plugin"),  # type: ignore[arg-type]
         "unknown estimator: got 'plugin', allowed miller-madow, plug-in (did you mean plug-in?)"),
-    "a classifier that gives shares": (lambda: watched(chosen=[lenses.linear_explainability(simple=lambda x: x[:, 0])]),
+    "a classifier that gives shares": (
+        lambda: watched(chosen=[lenses.linear_explainability(simple=lambda x: x[:, 0])]),
         "simple: got "),
-    "a step before the block": (lambda: _late("before"), "record.step: got a call before the with block, allowed inside it"),
-    "a step after the block": (lambda: _late("after"), "record.step: got a call after the with block, allowed inside it"),
-    "a second block": (lambda: _late(""), "record: got a second with block, allowed one for each call of watch"),
+    "a step before the block": (lambda: _late("before"),
+        "record.step: got a call before the with block, allowed inside it"),
+    "a step after the block": (lambda: _late("after"),
+        "record.step: got a call after the with block, allowed inside it"),
+    "a second block": (lambda: _late(""),
+        "record: got a second with block, allowed one for each call of watch"),
 }  # fmt: skip
 
 

@@ -103,8 +103,8 @@ def state(model: nn.Module, rule: torch.optim.Optimizer, more: list[Any]) -> dic
         f"{key} {k}": v for key, one in rule.state_dict()["state"].items() for k, v in one.items()
     }
     generators = {
-        "torch": torch.get_rng_state(), "numpy": np.random.get_state()[1], "numpy at": np.random.get_state()[2],
-        "python": random.getstate(),
+        "torch": torch.get_rng_state(), "numpy": np.random.get_state()[1],
+        "numpy at": np.random.get_state()[2], "python": random.getstate(),
     }  # fmt: skip
     modes = {f"mode {name}": one.training for name, one in model.named_modules()}
     tensors = dict(model.named_parameters()) | dict(model.named_buffers())

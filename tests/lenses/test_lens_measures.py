@@ -158,8 +158,8 @@ def test_a_small_start_aligns_and_a_lazy_one_does_not_turn() -> None:
     )
     assert small.alignment[0] < 0.6 and small.alignment.max() > 0.9
     lazy = trained(
-        two_layer(nets.dominated(400, 4, 30.0, rng)), x, y, lenses.alignment("0"), lenses.linear_gap(),
-        rate=1e-4, steps=60, loss=half_square,
+        two_layer(nets.dominated(400, 4, 30.0, rng)), x, y, lenses.alignment("0"),
+        lenses.linear_gap(), rate=1e-4, steps=60, loss=half_square,
     )  # fmt: skip
     assert abs(float(lazy.alignment[-1] - lazy.alignment[0])) < 0.1
     assert float(lazy.tangent_gap[-1]) < 0.02
@@ -350,8 +350,9 @@ def bits(
     x: np.ndarray, y: np.ndarray, fresh: np.ndarray, fresh_y: np.ndarray, steps: int = 300
 ) -> xr.Dataset:
     return trained(
-        classifier(x.shape[1]), torch.from_numpy(x), torch.from_numpy(y), lenses.linear_explainability(),
-        rate=1.0, steps=steps, loss=logistic_loss, test=(fresh, fresh_y), schedule=(0, 1, 2, 5, 10, 30, 100, 300),
+        classifier(x.shape[1]), torch.from_numpy(x), torch.from_numpy(y),
+        lenses.linear_explainability(), rate=1.0, steps=steps, loss=logistic_loss,
+        test=(fresh, fresh_y), schedule=(0, 1, 2, 5, 10, 30, 100, 300),
     )  # fmt: skip
 
 

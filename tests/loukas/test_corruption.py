@@ -55,9 +55,7 @@ def run_of(residual: list[float], trajectory: list[float]) -> xr.Dataset:
     return xr.Dataset(columns | {"spread": ("epoch", np.arange(count, dtype=float))})
 
 
-def test_matched_confidence_is_read_between_two_passes_and_not_at_all_where_it_is_never_reached() -> (
-    None
-):
+def test_matched_confidence_is_read_between_two_passes_and_not_where_it_is_never_reached() -> None:
     found = corruption_checks.thinned(
         run_of([0.5, 0.45, 0.35, 0.25], [1.0, 2.0, 4.0, 8.0]), points=3
     )

@@ -86,7 +86,8 @@ def test_probes_see_the_running_network_and_change_nothing() -> None:
     order = passes(12, 4, RNG(1))
     seen = single_image.descend(
         module, x, y, order, step_size=0.05, window=12, schedule=(0, 2, 4),
-        probes={"bias": lambda one: one[0].bias.detach().numpy().ravel().copy()}, dims={"bias": ("neuron",)},
+        probes={"bias": lambda one: one[0].bias.detach().numpy().ravel().copy()},
+        dims={"bias": ("neuron",)},
     )  # fmt: skip
     single_image.descend(plain, x, y, order, step_size=0.05, window=12)
     assert all(

@@ -37,13 +37,15 @@ def test_two_thousand_steps_equal_automatic_differentiation_in_network_and_stati
     order = with_replacement(20, 2000 * batch, RNG(1))
     rates = np.linspace(0.05, 0.02, 20)
     network, ours = descend(
-        start, x, y, order, step_size=rates, window=100, loss=loss, train_first=train_first, batch=batch,
-        schedule=(0, 3, 20), probes={"size": lambda one: np.linalg.norm(one.weights[1])},
+        start, x, y, order, step_size=rates, window=100, loss=loss, train_first=train_first,
+        batch=batch, schedule=(0, 3, 20),
+        probes={"size": lambda one: np.linalg.norm(one.weights[1])},
     )  # fmt: skip
     module = as_module(start, train_first=train_first)
     theirs = descend_autograd(
         module, module[0].bias, x, y, order, step_size=rates, window=100, loss=loss, batch=batch,
-        schedule=(0, 3, 20), probes={"size": lambda one: np.linalg.norm(one[2].weight.detach().numpy())},
+        schedule=(0, 3, 20),
+        probes={"size": lambda one: np.linalg.norm(one[2].weight.detach().numpy())},
     )  # fmt: skip
     for layer, (weight, bias) in enumerate(zip(*network, strict=True)):
         np.testing.assert_allclose(
@@ -127,8 +129,8 @@ def test_probes_change_nothing_and_see_the_network_at_their_windows():
     order = passes(20, 10, RNG(1))
     plain, _ = descend(start, x, y, order, step_size=0.05, window=20)
     seen, found = descend(
-        start, x, y, order, step_size=0.05, window=20, schedule=(0, 4, 10), probes={"bias": lambda one: one.biases[0]},
-        dims={"bias": ("neuron",)},
+        start, x, y, order, step_size=0.05, window=20, schedule=(0, 4, 10),
+        probes={"bias": lambda one: one.biases[0]}, dims={"bias": ("neuron",)},
     )  # fmt: skip
     np.testing.assert_array_equal(plain.weights[2], seen.weights[2])
     assert found.bias.dims == ("probe", "neuron") and found.probe_step.values.tolist() == [

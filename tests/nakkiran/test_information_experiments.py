@@ -271,10 +271,14 @@ def fake_bias(off: float) -> xr.Dataset:
     value = estimator.expected_bias(n, 2) + off * deviation / np.sqrt(2 * count)
     axes = ("cell", "estimator", "quantity")
     return xr.Dataset(
-        {"bias": (axes, np.full((2, 1, 1), value)), "deviation": (axes, np.full((2, 1, 1), deviation))},
         {
-            "estimator": ["plug-in"], "quantity": ["mu"], "n": ("cell", [n] * 2), "accuracy": ("cell", [0.8] * 2),
-            "simple": ("cell", [0.8] * 2), "tables": ("cell", [count] * 2),
+            "bias": (axes, np.full((2, 1, 1), value)),
+            "deviation": (axes, np.full((2, 1, 1), deviation)),
+        },
+        {
+            "estimator": ["plug-in"], "quantity": ["mu"], "n": ("cell", [n] * 2),
+            "accuracy": ("cell", [0.8] * 2), "simple": ("cell", [0.8] * 2),
+            "tables": ("cell", [count] * 2),
         },
     )  # fmt: skip
 
@@ -379,18 +383,22 @@ def faked(network: list[float], simple: float, beyond: float, corrected: float) 
     shuffled = np.repeat(np.repeat(found[:, :, :, None, None], 3, axis=3), 4, axis=4) * 0.9
     full = multiclass.GRID.presets["FULL"]
     run_ = multiclass.GRID.runs(full)[0]
+    order = ("cell", "classes", "probe", "baseline", "statistic", "estimator", "quantity")
+    fields = {name: ("cell", [value]) for name, value in dataclasses.asdict(run_).items()}
     return xr.Dataset(
         {
             "found": (("cell", "classes", "probe", "estimator", "quantity"), found),
-            "shuffled": (("cell", "classes", "probe", "baseline", "statistic", "estimator", "quantity"), shuffled),
+            "shuffled": (order, shuffled),
             "accuracy": (("cell", "model", "probe"), np.full((1, 2, count), 0.9)),
         },
         {
-            "classes": [10], "estimator": ["plug-in", "miller-madow"], "quantity": list(information.Information._fields),
-            "baseline": list(multiclass.BASELINES), "statistic": list(multiclass.STATISTICS), "model": ["network", "linear"],
+            "classes": [10], "estimator": ["plug-in", "miller-madow"],
+            "quantity": list(information.Information._fields),
+            "baseline": list(multiclass.BASELINES), "statistic": list(multiclass.STATISTICS),
+            "model": ["network", "linear"],
         },
         {"preset": "FULL", "config": json.dumps(dataclasses.asdict(full))},
-    ).assign_coords({name: ("cell", [value]) for name, value in dataclasses.asdict(run_).items()})  # fmt: skip
+    ).assign_coords(fields)  # fmt: skip
 
 
 def test_early_ends_with_the_first_probe_at_which_the_network_has_matched_the_linear_classifier():

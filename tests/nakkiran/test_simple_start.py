@@ -67,7 +67,7 @@ def test_a_key_has_the_same_sign_wherever_it_comes_again():
     assert signs[0] == signs[2] == signs[5] and signs[1] == signs[4]
 
 
-def test_contradicted_data_have_two_equal_inputs_with_opposite_labels_and_leave_the_original_alone():
+def test_contradicted_data_have_two_equal_inputs_with_opposite_labels_and_spare_the_original():
     samples, _ = drawn()
     before = [values.copy() for values in samples]
     found = one_hot.contradicted(samples)
@@ -207,7 +207,7 @@ def test_mean_and_deviation_of_the_end_are_those_of_many_draws():
     assert np.mean(np.array(ends) > size) == pytest.approx(above, abs=0.05)
 
 
-def test_the_finite_form_of_the_condition_on_the_first_weight_is_where_the_mean_end_meets_the_size():
+def test_the_finite_condition_on_the_first_weight_is_where_the_mean_end_meets_the_size():
     n, flip, size = 1000, 0.1, 0.4
     low = simple_start.lowest_first(n, flip, size)
     assert low == pytest.approx(-400.4)

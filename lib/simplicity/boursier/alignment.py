@@ -15,8 +15,7 @@ Array = NDArray[np.floating]
 
 
 def d_n(w: Array, x: Array, y: Array, prediction: Array | float = 0.0) -> Array:
-    """D_n(w, theta) = 1/n sum_k 1{<w, x_k> > 0} (y_k - h_theta(x_k)) x_k for directions w (q, d);
-    returns (q, d).
+    """D_n(w, theta) = 1/n sum_k 1{<w, x_k> > 0} (y_k - h_theta(x_k)) x_k, (q, d), for w (q, d).
 
     The force on a neuron: dw_j/dt = a_j D_n(w_j, theta), da_j/dt = <w_j, D_n(w_j, theta)>. With
     `prediction` 0 it is D_n(w), the force at the start of a small initialisation. The paper's D_n
@@ -29,8 +28,9 @@ def d_n(w: Array, x: Array, y: Array, prediction: Array | float = 0.0) -> Array:
 
 
 def g_n(w: Array, x: Array, y: Array) -> Array:
-    """G_n(w) = 1/n sum_k y_k max(0, <w, x_k>) for directions w (q, d); returns (q,). Its
-    subdifferential is D_n(., 0).
+    """G_n(w) = 1/n sum_k y_k max(0, <w, x_k>) for directions w (q, d), (q,).
+
+    Its subdifferential is D_n(., 0).
     """
     w, x, y = doors.arrays(w=(w, "Q d"), x=(x, "n d"), y=(y, "n"))
     return np.maximum(w @ x.T, 0.0) @ y / len(y)
@@ -43,9 +43,7 @@ def _fits(prediction: Array | float, y: Array) -> None:
 
 
 class TwoOls(NamedTuple):
-    """The theorem's limit: one least-squares fit on the samples with <x, beta*> > 0, one on those
-    with < 0.
-    """
+    """The theorem's limit: a least-squares fit where <x, beta*> > 0, another where it is < 0."""
 
     plus: Array
     minus: Array
@@ -56,8 +54,9 @@ class TwoOls(NamedTuple):
 
 
 def two_ols(x: Array, y: Array, direction: Array) -> TwoOls:
-    """beta_{n,+-} = (X_+- X_+-^T)^-1 X_+- Y_+- (theorem 4.1); the least-norm solution where a half
-    has fewer than d samples.
+    """beta_{n,+-} = (X_+- X_+-^T)^-1 X_+- Y_+- (theorem 4.1).
+
+    The least-norm solution where a half has fewer than d samples.
     """
     x, y, direction = doors.arrays(x=(x, "n d"), y=(y, "n"), direction=(direction, "d"))
     positive = x @ direction > 0
@@ -65,9 +64,7 @@ def two_ols(x: Array, y: Array, direction: Array) -> TwoOls:
 
 
 def ols(x: Array, y: Array) -> Array:
-    """Ordinary least squares without intercept, (d,); least-norm where the samples do not determine
-    it.
-    """
+    """Ordinary least squares without intercept, (d,); least-norm where it is not determined."""
     x, y = doors.arrays(x=(x, "N d"), y=(y, "N"))
     return np.linalg.lstsq(x, y, rcond=None)[0]
 
@@ -90,8 +87,7 @@ def rho(train_mse: float, two_ols_mse: float, y: Array) -> float:
 
 
 def signed_cosines(a: Array, w: Array, fits: TwoOls) -> tuple[Array, Array]:
-    """sign(a_j) cos(w_j, beta) and the weight |a_j| |w_j| of each neuron, both (m,), for a (m,), w
-    (m, d).
+    """sign(a_j) cos(w_j, beta) and the weight |a_j| |w_j| of each neuron, (m,); a (m,), w (m, d).
 
     beta is beta_{n,+} for a_j > 0 and beta_{n,-} for a_j < 0: in the theorem's limit every neuron
     that carries weight is at 1. Unweighted, the count is swamped by neurons that never grew.

@@ -26,9 +26,7 @@ LARGEST_SHARE = 0.25  # ours: of one sample in the sum of noise^4
 
 
 class Finding(NamedTuple):
-    """One assumption: what was measured, its value, what it is held against, and whether it
-    holds.
-    """
+    """One assumption: what was measured, its value, its bound, and whether it holds."""
 
     what: str
     value: float
@@ -59,9 +57,7 @@ class Assumptions:
 
 
 def assumptions(x: Array, noise: Array, teacher: Array, a: Array, w: Array) -> Assumptions:
-    """All findings for inputs x (n, d), noise y - <beta*, x> (n,), beta* (d,) and a start a (m,), w
-    (m, d).
-    """
+    """All findings for x (n, d), noise y - <beta*, x> (n,), beta* (d,), start a (m,), w (m, d)."""
     x, noise, teacher = doors.finite(x=(x, "n d"), noise=(noise, "n"), teacher=(teacher, "d"))
     a, w = doors.finite(a=(a, "m"), w=(w, f"m {x.shape[1]}"))
     return Assumptions(
@@ -78,8 +74,9 @@ def assumptions(x: Array, noise: Array, teacher: Array, a: Array, w: Array) -> A
 
 
 def symmetric(x: Array) -> Finding:
-    """Have x and -x the same law? Then odd functions have mean 0: the largest |z| of the means of
-    x_i and x_i^3 over i.
+    """Have x and -x the same law? Then odd functions have mean 0.
+
+    The value is the largest |z| of the means of x_i and x_i^3 over i.
 
     z is a mean divided by its standard error without centring, which is exactly 0 on a mirrored
     sample; the bound is the normal quantile shared over the 2d functions. An asymmetry that leaves
@@ -106,8 +103,9 @@ def margin(x: Array, teacher: Array) -> Finding:
 
 
 def isotropic(x: Array) -> Finding:
-    """|X X^T / n - I| in operator norm, against 1 / sqrt(d): the substance of (8), with a constant
-    1 of ours.
+    """|X X^T / n - I| in operator norm, against 1 / sqrt(d).
+
+    That is the substance of (8), with a constant 1 of ours.
     """
     (x,) = doors.finite(x=(x, "n d"))
     value = float(np.linalg.norm(x.T @ x / len(x) - np.eye(x.shape[1]), 2))
@@ -126,8 +124,9 @@ def centred(noise: Array) -> Finding:
 
 
 def fourth_moment(noise: Array) -> Finding:
-    """The largest sample's share of sum_k noise_k^4, which goes to 0 with n if and only if the
-    fourth moment is finite.
+    """The largest sample's share of sum_k noise_k^4.
+
+    It goes to 0 with n if and only if the fourth moment is finite.
     """
     (noise,) = doors.finite(noise=(noise, "n"))
     fourth = noise**4
@@ -139,9 +138,7 @@ def fourth_moment(noise: Array) -> Finding:
 
 
 def dominated(a: Array, w: Array) -> Finding:
-    """min_j |a_j| / |w_j| against 1: inequality (3), which keeps the sign of every a_j along the
-    flow.
-    """
+    """min_j |a_j| / |w_j| against 1: inequality (3), by which every a_j keeps its sign."""
     a, w = doors.finite(a=(a, "m"), w=(w, "m d"))
     size = np.linalg.norm(w, axis=1)
     value = float(np.min(np.abs(a[size > 0]) / size[size > 0], initial=np.inf))
@@ -157,9 +154,7 @@ def both_signs(a: Array) -> Finding:
 def side_by_side(
     samples: Mapping[str, Assumptions],
 ) -> Sequence[tuple[str, str, tuple[Finding, ...]]]:
-    """A row for each assumption: its name, its bound, and its finding on every sample, all of the
-    same n and d.
-    """
+    """A row an assumption: name, bound, and finding on every sample, all of the same n and d."""
     if not samples:
         raise Problem("samples: got none, allowed at least one")
     reports = list(samples.values())

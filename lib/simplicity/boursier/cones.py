@@ -1,5 +1,6 @@
-"""Gradient descent on a two-layer ReLU network that pays only for what is different:
-`two_layer.descend`, after alignment.
+"""Gradient descent on a two-layer ReLU network that pays only for what is different.
+
+It does the work of `two_layer.descend` after alignment.
 
 Neurons that are active on the same samples obey the same linear recursion, z <- (I + eta H) z,
 where
@@ -12,16 +13,14 @@ is the product of the (I + eta H) times where it was. The engine keeps the neuro
 activation pattern, up to a few samples that the cone *watches*:
 
 - A cone that watches nothing falls asleep once it turns slowly: a step of it is one of M and of the
-  product, (d + 1)^2 numbers
-  and not its neurons.
+  product, (d + 1)^2 numbers and not its neurons.
 - The neurons of a cone that watches samples (many chatter for ever across one hyperplane, each with
-  a phase of its own) are
-  stepped one by one, each with the cone's D, which costs O(n d) once a cone, and its own samples'
-  share, O(d).
+  a phase of its own) are stepped one by one, each with the cone's D, which costs O(n d) once a
+  cone, and its own samples' share, O(d).
 - Every neuron has a certificate: an axis u and an angle, within which no sample that is not watched
-  changes sides. The test
-  |w|^2 <= <w, u>^2 (1 + tan^2) is made after each step; asleep, the bound prod (1 + eta |D|) - 1 on |z_t - z_0| / |z_0|
-  stands in for it. A neuron that leaves it is examined, at once and before its output is used, and placed anew.
+  changes sides. The test |w|^2 <= <w, u>^2 (1 + tan^2) is made after each step; asleep, the bound
+  prod (1 + eta |D|) - 1 on |z_t - z_0| / |z_0| stands in for it. A neuron that leaves it is
+  examined, at once and before its output is used, and placed anew.
 - Cones lie in sectors, caps of directions within which only 64 samples can be met: what is examined
   is 64 samples, not n.
 
@@ -101,8 +100,9 @@ def descend(
     batch: int = 0,
     rng: Generator | None = None,
 ) -> tuple[TwoLayer, xr.Dataset]:
-    """`two_layer.descend` by cones: the same arguments, stopping rule and results. No slope, no
-    minibatches.
+    """`two_layer.descend` by cones, without slope and minibatches.
+
+    Arguments, stopping rule and results are the same.
 
     The dataset has one scalar more, `plain_steps`: how many of the steps the plain sweep made.
     """
@@ -124,8 +124,9 @@ def descend(
 
 
 class Hybrid:
-    """Steps by the plain sweep or by cones, whichever is cheaper; what it has learned outlives a
-    call.
+    """Steps by the plain sweep or by cones, whichever is cheaper.
+
+    What it has learned outlives a call.
     """
 
     def __init__(self, dim: int, precision: str) -> None:
@@ -145,8 +146,9 @@ class Hybrid:
         steps: int,
         tolerance: float,
     ) -> tuple[int, float]:
-        """(steps done, force), as a compiled loop of `two_layer` returns them; a and w are advanced
-        in place.
+        """(steps done, force), as a compiled loop of `two_layer` returns them.
+
+        a and w are advanced in place.
         """
         done, force = 0, np.inf
         while done < steps:
@@ -196,8 +198,9 @@ class Data(NamedTuple):
 
 
 class Sectors(NamedTuple):
-    """Caps of directions. Within `reach` (an angle) of its axis only `candidates` change sides;
-    `far` stay active.
+    """Caps of directions.
+
+    Within `reach` (an angle) of its axis only `candidates` change sides; `far` stay active.
     """
 
     axis: np.ndarray  # (R, d)
@@ -215,8 +218,9 @@ class Sectors(NamedTuple):
 
 
 class Cones(NamedTuple):
-    """Neurons of a sector with one pattern of its candidates, but for the `watched`, which each
-    decides for itself.
+    """Neurons of a sector with one pattern of its candidates.
+
+    About the `watched` each of them decides for itself.
     """
 
     sector: np.ndarray  # (G,)
@@ -395,8 +399,10 @@ def _angle_left(axis, reach, unit):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _examine(rays, count, unit, left, nearness, sine):  # type: ignore[no-untyped-def]
-    """(active, near, free): bits of the candidates, and how far the direction may turn off, as an
-    angle; free < 0: crowded.
+    """(active, near, free) of the candidates.
+
+    The first two are bits; free is how far the direction may turn off, as an angle, < 0 where it is
+    crowded.
     """
     for c in range(CANDIDATES):
         sine[c] = 0
@@ -472,8 +478,9 @@ def _new_block(cones, blocks, work, g):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _nearness(work, owner, now, spacing):  # type: ignore[no-untyped-def]
-    """The angle below which a sample is watched, 1/2 to 4 times 1/n, from how long the neuron's
-    last certificate lasted.
+    """The angle below which a sample is watched, 1/2 to 4 times 1/n.
+
+    It comes from how long the neuron's last certificate lasted.
     """
     lasted = now - work.since[owner]
     if lasted > 0:
@@ -488,8 +495,9 @@ def _nearness(work, owner, now, spacing):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _sector_of(sectors, data, work, unit, last, nearness):  # type: ignore[no-untyped-def]
-    """(sector, angle left in it): the last one if it will do, else the one with most room, else a
-    new one; -1: no room.
+    """(sector, angle left in it), sector -1 without room.
+
+    The last one if it will do, else the one with most room, else a new one.
     """
     if last >= 0 and sectors.cones[last] > 0:
         left = _angle_left(sectors.axis[last], sectors.reach[last], unit)
@@ -544,8 +552,9 @@ def _insert(cones, blocks, block, data, z, unit, free, owner, h):  # type: ignor
 
 @_compiled
 def _place(sectors, cones, blocks, data, work, moved, now, h):  # type: ignore[no-untyped-def]
-    """Put the first `moved` neurons of `work` where they belong, with their shares of output and h;
-    False: no room.
+    """Put the first `moved` neurons of `work` where they belong; False: no room.
+
+    Their shares of output and h go along.
     """
     d = data.x.shape[0]
     unit = np.empty(d)
@@ -592,8 +601,9 @@ def _place(sectors, cones, blocks, data, work, moved, now, h):  # type: ignore[n
 
 @_compiled
 def _pick(sectors, cones, blocks, work, block, d, moved):  # type: ignore[no-untyped-def]
-    """Take the lanes that are flagged out of a block and append them to those to be placed: how
-    many there are now.
+    """Take the flagged lanes out of a block; returns how many are now to be placed.
+
+    They are appended to those to be placed.
     """
     lanes, off, g = blocks.lanes[block], work.off, blocks.cone[block]
     for lane in range(LANES):
@@ -679,8 +689,9 @@ def _outputs(sectors, cones, data, work, h):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _step_block(lanes, off, force, output, samples, count, x, r, h, rate, zeros):  # type: ignore[no-untyped-def]
-    """A step of every lane; output and h get its shares but those of the lanes that are off, whose
-    number returns.
+    """A step of every lane; output and h get its shares.
+
+    Lanes that are off give none; their number is returned.
     """
     one, two = zeros[:1], zeros + zeros
     if count <= 1:
@@ -834,8 +845,9 @@ def _slack(lanes, lane, d):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _doze(sectors, cones, blocks, work, g, moved, rate, nearness):  # type: ignore[no-untyped-def]
-    """Try to put a quiet cone to sleep; members that are near the end of their certificate are
-    picked for a new one.
+    """Try to put a quiet cone to sleep.
+
+    Members that are near the end of their certificate are picked for a new one.
     """
     force, off = cones.force[g], work.off
     d = len(force)
@@ -916,8 +928,9 @@ def _scatter(cones, blocks, work, a, w):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _run(a, w, data, sectors, cones, blocks, work, steps, tolerance, step_size, zeros):  # type: ignore[no-untyped-def]
-    """(steps done, force, whether it paid): a and w are advanced in place; whenever it returns,
-    they are consistent.
+    """(steps done, force, whether it paid).
+
+    a and w are advanced in place; whenever it returns, they are consistent.
     """
     d, n = data.x.shape
     rate, limit = step_size / n, (tolerance * n) ** 2
@@ -988,8 +1001,9 @@ def _run(a, w, data, sectors, cones, blocks, work, steps, tolerance, step_size, 
 
 @_compiled
 def _step_asleep(sectors, cones, blocks, work, rate, n):  # type: ignore[no-untyped-def]
-    """A step of the cones asleep: (max |n D|^2 over cones that watch nothing, price of all cones,
-    samples watched).
+    """A step of the cones asleep: (force, price, samples watched).
+
+    The first is the largest |n D|^2 of a cone that watches nothing, the second that of all cones.
     """
     largest, price, watching = 0.0, 0.0, 0
     for s in range(work.used[0]):

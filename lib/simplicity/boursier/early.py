@@ -1,5 +1,4 @@
-"""The early phase: its time tau, who is aligned, when the loss moves (Boursier & Flammarion,
-section 3).
+"""The early phase: tau, who is aligned, when the loss moves (Boursier & Flammarion, section 3).
 
 All of it lives at h = 0, where a neuron feels D_n(w) = D_n(w, 0). With v = w_j / a_j the flow is
 dv/dt = D - <D, v> v on the unit ball: v climbs G_n and ends at D/|D|. Neurons with a_j > 0 thus
@@ -21,9 +20,7 @@ DROP = 0.1  # of the loss: the plateau is over
 
 
 def tau(scale: float, force: float, eps: float) -> float:
-    """tau = -eps ln(lambda) / |D_max|: the end of the early phase in the theorem's statement, 0 at
-    lambda = 1.
-    """
+    """tau = -eps ln(lambda) / |D_max|, the end of the theorem's early phase; 0 at lambda = 1."""
     doors.number("scale", scale, above=0)
     doors.number("force", force, above=0)
     doors.number("eps", eps)
@@ -31,25 +28,25 @@ def tau(scale: float, force: float, eps: float) -> float:
 
 
 def exit_ratio(time: float, scale: float, force: float) -> float:
-    """time x |D_max| / ln(1/lambda): 1 if every neuron grew at the largest rate from the start; NaN
-    at lambda = 1 (0/0).
+    """time x |D_max| / ln(1/lambda); NaN at lambda = 1 (0/0).
+
+    It is 1 if every neuron grew at the largest rate from the start.
     """
     doors.number("scale", scale, above=0)
     return time * force / -float(np.log(scale)) if scale < 1 else float("nan")
 
 
 def left_plateau(losses: Array) -> int | None:
-    """Index of the first probe at which the loss has lost a share `DROP` of its first value; None
-    if it never does.
-    """
+    """The first probe at which the loss has lost a share `DROP` of its first value, or None."""
     (losses,) = doors.arrays(losses=(losses, "n"))
     low = np.flatnonzero(losses <= (1 - DROP) * losses[0])
     return int(low[0]) if len(low) else None
 
 
 def signed_cosine(a: Array, w: Array, x: Array, y: Array) -> Array:
-    """sign(a_j) cos(w_j, D_n(w_j)) of each neuron, (m,): 1 is aligned with its own force; NaN where
-    D_n(w_j) = 0.
+    """sign(a_j) cos(w_j, D_n(w_j)), (m,).
+
+    1 is aligned with its own force; NaN where D_n(w_j) = 0.
     """
     a, w, x, y = doors.arrays(a=(a, "m"), w=(w, "m d"), x=(x, "n d"), y=(y, "n"))
     force = d_n(w, x, y)
@@ -61,8 +58,9 @@ def signed_cosine(a: Array, w: Array, x: Array, y: Array) -> Array:
 
 
 def aligned_share(a: Array, w: Array, x: Array, y: Array) -> float:
-    """Share of the neurons with a force that have turned to it; those without any are
-    `idle_share`.
+    """Share of the neurons with a force that have turned to it.
+
+    Those without any are `idle_share`.
     """
     cosine = signed_cosine(a, w, x, y)
     felt = np.isfinite(cosine)

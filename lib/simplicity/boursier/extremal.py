@@ -1,5 +1,6 @@
-"""Extremal vectors of G_n, the largest force, and how far D_n lies from its population version
-(Boursier & Flammarion 2025).
+"""Extremal vectors of G_n, the largest force, D_n's distance to its population version.
+
+Boursier & Flammarion 2025.
 
 D is extremal if D in D_n(w) with w = D/|D| or w = -D/|D|, or D = 0: the critical points on the unit
 sphere of G_n(w) = 1/n sum_k y_k max(0, <w, x_k>), the only directions that neurons can align with
@@ -32,8 +33,9 @@ _CLIMBERS, _ROUNDS = 64, 300  # of the search for the largest force
 
 
 class Extremal(NamedTuple):
-    """Extremal vectors (q, d) other than 0; the sign s of each in w = s D/|D|; which need an eta
-    inside (0, 1).
+    """Extremal vectors (q, d) other than 0, the sign s of each, and which need an inner eta.
+
+    s is the sign in w = s D/|D|; an inner eta is one inside (0, 1).
 
     G_n(w) = s |D|. `attracting` are those where s G_n has a local maximum on the sphere: neurons
     whose a_j has the sign s can end there. All off the boundaries do, since G_n is linear around w;
@@ -55,8 +57,9 @@ class Extremal(NamedTuple):
         )
 
     def ends(self, sign: int) -> Array:
-        """Where neurons with a_j of this sign can end, (q, d): maximisers of G_n for 1, minimisers
-        for -1.
+        """Where neurons with a_j of this sign can end, (q, d).
+
+        Maximisers of G_n for 1, minimisers for -1.
 
         Only those where s G_n > 0. A maximiser with G_n < 0 holds the direction of a neuron with
         a_j > 0 but shrinks it: on the unit ball of w_j / a_j it repels along the radius.
@@ -65,8 +68,9 @@ class Extremal(NamedTuple):
 
 
 class Sectors(NamedTuple):
-    """The circle cut by the lines <w, x_k> = 0: sector i lies between edges[i] and edges[i + 1],
-    counter-clockwise.
+    """The circle cut by the lines <w, x_k> = 0.
+
+    Sector i lies between edges[i] and edges[i + 1], counter-clockwise.
 
     `edges` (s + 1,): angles, the last being the first plus 2 pi; `forces` (s, d): D_n inside each
     sector; `changes` (2n, d): what enters or leaves one sample at a time, of which
@@ -119,8 +123,9 @@ def exact(x: Array, y: Array) -> Extremal:
 
 
 def deviation(x: Array, y: Array, population: Array) -> float:
-    """sup over |w| = 1 and over the elements of D_n(w) of |D_n(w) - D|, exact for d = 2; D (2,)
-    does not depend on w.
+    """sup over |w| = 1 and the elements of D_n(w) of |D_n(w) - D|, exact for d = 2.
+
+    D (2,) does not depend on w.
 
     The left side of theorem 3.1, before the expectation. D_n(w) at a boundary is the segment
     between its two sectors (a convex set), so the supremum is attained inside one.
@@ -133,8 +138,9 @@ def deviation(x: Array, y: Array, population: Array) -> float:
 def searched_deviation(
     x: Array, y: Array, population: Array, rng: Generator, starts: int = 3, circles: int = 80
 ) -> float:
-    """A lower bound of sup_w |D_n(w) - D| for d >= 2 by exact maximisation over great circles, one
-    after another.
+    """A lower bound of sup_w |D_n(w) - D| for d >= 2.
+
+    By exact maximisation over great circles, one after another.
 
     From the best w so far along a random tangent: the circle is cut by the n hyperplanes into
     sectors, all of which are looked at, the one of w among them, so that the value never falls
@@ -162,8 +168,9 @@ def searched_deviation(
 
 
 def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 400) -> Extremal:
-    """Extremal vectors found from random starts by w <- (1 - c) w + c s D_n(w)/|D_n(w)|, s = 1 and
-    s = -1, with falling c.
+    """Extremal vectors found from random starts by w <- (1 - c) w + c s D_n(w)/|D_n(w)|.
+
+    s = 1 and s = -1, with falling c.
 
     Samples that keep entering and leaving at the end are taken to be on the boundary, and the
     candidate is solved for exactly; returned is only what fulfils the definition. Stable critical
@@ -202,8 +209,9 @@ def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 
 
 
 def largest_force(x: Array, y: Array, directions: Array, rng: Generator) -> float:
-    """|D_max|, the largest |D_n(w)| over all w: exact for d = 2, searched from `directions` (q, d)
-    otherwise, a lower bound.
+    """|D_max|, the largest |D_n(w)| over all w: exact for d = 2, else a lower bound.
+
+    For d > 2 it is searched from `directions` (q, d).
 
     D_n is a set where <w, x_k> = 0, but its elements there are convex combinations of those around,
     so none is longer.
@@ -214,8 +222,9 @@ def largest_force(x: Array, y: Array, directions: Array, rng: Generator) -> floa
 
 
 def search_force(x: Array, y: Array, directions: Array, rng: Generator) -> float:
-    """The longest force of the given directions and their opposites, then random moves of shrinking
-    size that lengthen it.
+    """The longest force of the given directions and their opposites, lengthened by random moves.
+
+    The moves shrink; those that lengthen the force are kept.
     """
     x, y, directions = doors.finite(x=(x, "n d"), y=(y, "n"), directions=(directions, "q d"))
     doors.generator(rng)
@@ -257,8 +266,9 @@ def _solve(
 
 
 def farthest(found: Extremal, population: Array) -> float:
-    """The largest distance of an extremal vector other than 0 to the population's only one, D (d,);
-    NaN without any.
+    """The largest distance of an extremal vector other than 0 to D (d,); NaN without any.
+
+    D is the population's only one.
     """
     (population,) = doors.finite(population=(population, str(found.vectors.shape[1])))
     return (
@@ -269,8 +279,9 @@ def farthest(found: Extremal, population: Array) -> float:
 
 
 def widest_angle(found: Extremal) -> float:
-    """The largest angle in radians between two extremal vectors other than 0; 0 for a single one,
-    NaN without any.
+    """Largest angle in radians between two extremal vectors other than 0.
+
+    It is 0 for a single one, NaN without any.
 
     By differences of unit vectors, 2 arcsin(|u - v| / 2): the arc cosine cannot tell small angles
     from none.
@@ -301,8 +312,7 @@ def _pulls(x: Array, y: Array) -> Array:
 
 
 def _sectors(plane: Array, pulls: Array) -> Sectors:
-    """Walk once around the circle of directions; `plane` (n, 2) are the inputs projected on it,
-    `pulls` (n, d).
+    """Walk once around the circle; `plane` (n, 2) are the inputs projected on it, `pulls` (n, d).
 
     Sample k is active where w is within a right angle of it: it enters at its angle - pi/2 and
     leaves at + pi/2. The walk starts in the widest gap, so that no tie is split, and each D_n is
@@ -326,8 +336,9 @@ def _sectors(plane: Array, pulls: Array) -> Sectors:
 
 
 def _jumps(sectors: Sectors) -> tuple[Array, Array]:
-    """The least and the largest derivative of G_n along the circle at each edge (d = 2), over every
-    eta in [0, 1].
+    """Least and largest derivative of G_n along the circle at each edge (d = 2).
+
+    Over every eta in [0, 1].
     """
     left = circle(sectors.edges[:-1])
     sizes = np.diff(sectors.begins, append=len(sectors.changes))
@@ -351,9 +362,7 @@ def _distinct(vectors: Array, tolerance: float) -> list[int]:
 
 
 def _across(direction: Array, vector: Array) -> Array:
-    """The component of `vector` (s, 2) along the counter-clockwise tangent of `direction` (s,
-    2).
-    """
+    """Component of `vector` (s, 2) along the counter-clockwise tangent of `direction` (s, 2)."""
     return direction[:, 0] * vector[:, 1] - direction[:, 1] * vector[:, 0]
 
 

@@ -1,6 +1,4 @@
-"""How many directions a trained network uses: its effective width (the referees' orthogonal inputs,
-claim B22).
-"""
+"""How many directions a trained network uses: its effective width (claim B22)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +9,9 @@ Array = NDArray[np.floating]
 
 
 def effective_width(a: Array, w: Array, cosine: float = 0.99, share: float = 0.99) -> int:
-    """The number of groups of neurons that carry `share` of the weight sum_j |a_j| |w_j|, for a
-    (m,), w (m, d).
+    """The number of groups of neurons that carry `share` of the weight.
+
+    The weight is sum_j |a_j| |w_j|, for a (m,), w (m, d).
 
     Neurons belong together when a_j has the same sign and the cosine of their w_j is above
     `cosine`. Groups are led by their heaviest neuron: the heaviest neuron left takes all near it,

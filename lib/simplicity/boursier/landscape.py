@@ -1,7 +1,9 @@
-"""Where in the loss landscape a two-layer ReLU network stands: gradient, curvature, and an
-interpolator of the same width.
+"""Where in the loss landscape a two-layer ReLU network stands.
 
-    h(x) = sum_j a_j max(0, <w_j, x>),   L = 1/(2n) sum_k (h(x_k) - y_k)^2      the loss WITH 1/2, as in training
+Gradient, curvature, and an interpolator of the same width.
+
+    h(x) = sum_j a_j max(0, <w_j, x>)
+    L    = 1/(2n) sum_k (h(x_k) - y_k)^2         the loss WITH 1/2, as in training
 
 Everything holds for the activation pattern 1{<w_j, x_k> > 0} of the given weights, which is fixed
 in a neighbourhood of almost every point: there L is smooth. Inputs are rows x (n, d); weights a
@@ -28,8 +30,9 @@ _BASIS = 60  # vectors that Lanczos keeps: dense spectra need more than the defa
 
 
 class Weights(NamedTuple):
-    """Output weights `a` (m,) and input weights `w` (m, d), in this order also in a flat vector of
-    all m (d + 1).
+    """Output weights `a` (m,) and input weights `w` (m, d).
+
+    This is also their order in a flat vector of all m (d + 1).
     """
 
     a: Array
@@ -50,11 +53,10 @@ def gradient_norm(a: Array, w: Array, x: Array, y: Array) -> float:
 
 
 def hessian(a: Array, w: Array, x: Array, y: Array) -> LinearOperator:
-    """The Hessian of L at the given weights, of shape (m (d + 1), m (d + 1)), as products with flat
-    vectors.
+    """The Hessian of L at the weights, (m (d + 1), m (d + 1)), as products with flat vectors.
 
     With s_jk the activation pattern, e_k = h(x_k) - y_k and a direction (alpha, omega),
-        u_k = sum_j s_jk (alpha_j <w_j, x_k> + a_j <omega_j, x_k>)                     the change of h(x_k)
+        u_k = sum_j s_jk (alpha_j <w_j, x_k> + a_j <omega_j, x_k>)         the change of h(x_k)
         H_a = 1/n sum_k s_jk (<w_j, x_k> u_k + <omega_j, x_k> e_k)
         H_w = 1/n sum_k s_jk (a_j u_k + alpha_j e_k) x_k.
     The terms with u are the Gauss-Newton part, positive semidefinite; those with e pair a_j with
@@ -81,8 +83,9 @@ def hessian(a: Array, w: Array, x: Array, y: Array) -> LinearOperator:
 
 
 def sharpness(a: Array, w: Array, x: Array, y: Array) -> float:
-    """Largest eigenvalue of the Hessian of L. A minimum where it exceeds 2/eta is unstable under
-    steps of size eta.
+    """Largest eigenvalue of the Hessian of L.
+
+    A minimum where it exceeds 2/eta is unstable under steps of size eta.
     """
     return _largest(hessian(a, w, x, y))
 
@@ -126,8 +129,9 @@ def least_norm_output(w: Array, x: Array, y: Array) -> Array:
 
 
 def balanced(a: Array, w: Array) -> Weights:
-    """The same function with |a_j| = |w_j|: neuron (a, w) becomes (a c, w / c). Such weights have
-    the least norm.
+    """The same function with |a_j| = |w_j|: neuron (a, w) becomes (a c, w / c).
+
+    Such weights have the least norm.
     """
     a, w = doors.arrays(a=(a, "m"), w=(w, "m d"))
     length = np.linalg.norm(w, axis=1)
@@ -164,8 +168,9 @@ def perturbed(a: Array, w: Array, size: float, rng: Generator) -> Weights:
 def at_loss(
     a: Array, w: Array, error: Callable[[Array, Array], float], wanted: float, rng: Generator
 ) -> Weights:
-    """A random point of a given loss: from (a, w), where `error` is less, along a Gaussian
-    direction until it is `wanted`.
+    """A random point of a given loss.
+
+    From (a, w), where `error` is less, along a Gaussian direction until it is `wanted`.
     """
     a, w = doors.finite(a=(a, "m"), w=(w, "m d"))
     doors.function("error", error)

@@ -1,8 +1,9 @@
 """Full-batch gradient descent, Adam or AdamW on a two-layer network with ReLU or GeLU, compiled.
 
-    h(x) = sum_j a_j s(<w_j, x>)                 s(z) = max(0, z), or z Phi(z) with the normal distribution function Phi
+    h(x) = sum_j a_j s(<w_j, x>)                 s(z) = max(0, z), or z Phi(z), Phi the normal law
     L    = 1/(2n) sum_k (h(x_k) - y_k)^2         the loss WITH 1/2, as in `two_layer`
-    dL/da_j = -1/n sum_k r_k s(z_jk),   dL/dw_j = -a_j/n sum_k r_k s'(z_jk) x_k      r = y - h, z_jk = <w_j, x_k>
+    dL/da_j = -1/n sum_k r_k s(z_jk)             r = y - h, z_jk = <w_j, x_k>
+    dL/dw_j = -a_j/n sum_k r_k s'(z_jk) x_k
 
 Adam is that of Kingma & Ba with bias correction, AdamW its form with decoupled weight decay, both
 with torch's defaults but for the step size. Minibatches, a leaky slope and the stopping rule are in
@@ -46,8 +47,9 @@ _OTHERS = (0.0, 0.5, 1.0, 20.0, 1 / 16, 1 / 3, 1 / 4, 1 / 5, 1 / 6, 1 / np.sqrt(
 
 
 def forward(network: TwoLayer, x: Array, activation: str = "relu") -> Array:
-    """h(x) for inputs (n, d) in double precision, with the exact Phi; blocks of samples keep memory
-    flat in n.
+    """h(x) for inputs (n, d) in double precision, with the exact Phi.
+
+    Blocks of samples keep memory flat in n.
     """
     doors.choice("activation", activation, ACTIVATIONS)
     *both, x = doors.network(network, x, "n d")
@@ -179,8 +181,9 @@ def _add_neuron(outer, z, h, gelu, constants):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _activate(z, r, gelu, constants):  # type: ignore[no-untyped-def]
-    """sum_k r_k s(z_k); z becomes r s'(z), with s'(0) = 0 for the ReLU and Phi + z phi for the
-    GeLU.
+    """sum_k r_k s(z_k); z becomes r s'(z).
+
+    s'(0) = 0 for the ReLU, and s'(z) = Phi + z phi for the GeLU.
     """
     zero = constants[6]
     total = zero
@@ -199,9 +202,7 @@ def _activate(z, r, gelu, constants):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _change(gradient, moments, settings, corrections, adam):  # type: ignore[no-untyped-def]
-    """What a step adds to one weight, in double precision; Adam's two moments are renewed in
-    place.
-    """
+    """What a step adds to one weight, in double precision; renews Adam's two moments in place."""
     rate, _, beta1, beta2, epsilon = settings
     if not adam:
         return -rate * gradient

@@ -1,5 +1,6 @@
-"""Whole networks on the way, for pictures of single neurons; `two_layer.descend` itself keeps only
-numbers.
+"""Whole networks on the way, for pictures of single neurons.
+
+`two_layer.descend` itself keeps only numbers.
 """
 
 import itertools
@@ -24,8 +25,9 @@ def snapshots(
     schedule: Sequence[int],
     precision: str = "float64",
 ) -> tuple[Array, Array]:
-    """a (p, m) and w (p, m, d) at the p steps of `schedule`, which starts at 0; segments change no
-    bit of the run.
+    """a (p, m) and w (p, m, d) at the p steps of `schedule`, which starts at 0.
+
+    Segments change no bit of the run.
     """
     schedule = doors.schedule(schedule)
     if schedule[0] != 0:

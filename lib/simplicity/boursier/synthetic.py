@@ -1,5 +1,4 @@
-"""Synthetic inputs and labels of the linear-teacher setting (Boursier & Flammarion 2025, theorem
-4.1).
+"""Synthetic data of the linear-teacher setting (Boursier & Flammarion 2025, theorem 4.1).
 
 Inputs are rows: `x` has shape (n, d), `y` shape (n,). The paper stores samples as columns. Every
 function takes its random generator; nothing is global. The teacher is beta* = e_1 wherever a law
@@ -29,8 +28,9 @@ def gaussian(n: int, dim: int, rng: Generator) -> Array:
 
 
 def margin(n: int, dim: int, rng: Generator) -> Array:
-    """First coordinate +-U[0.5, 1.5] / sqrt(13/12), the others N(0, 1): covariance I, |x_1| >=
-    0.48.
+    """First coordinate +-U[0.5, 1.5] / sqrt(13/12), the others N(0, 1).
+
+    The covariance is I, |x_1| >= 0.48.
 
     The ratio |x_1| / |x| still comes arbitrarily close to 0; `bounded_margin` closes that gap.
     """
@@ -41,8 +41,9 @@ def margin(n: int, dim: int, rng: Generator) -> Array:
 
 
 def bounded_margin(n: int, dim: int, rng: Generator) -> Array:
-    """As `margin`, with the other coordinates uniform on the sphere of radius sqrt(d - 1): |x_1| /
-    |x| >= 0.23 at d = 5.
+    """As `margin`, the other coordinates uniform on the sphere of radius sqrt(d - 1).
+
+    |x_1| / |x| >= 0.23 at d = 5.
 
     Covariance I, symmetric law, a density on its support and a true margin: the theorem's
     assumptions as far as known.
@@ -73,8 +74,9 @@ class Task(NamedTuple):
 def linear_task(
     law: str, n: int, dim: int, noise_variance: float, seed: int, n_test: int = 4000
 ) -> Task:
-    """A draw of the linear-teacher setting; training and test samples come from separate streams of
-    `seed`.
+    """A draw of the linear-teacher setting.
+
+    Training and test samples come from separate streams of `seed`.
     """
     doors.choice("law", law, LAWS)
     teacher = first_axis(dim)
@@ -88,9 +90,7 @@ def linear_task(
 
 
 def mirrored(x: Array) -> Array:
-    """The sample together with its mirror image, (2n, d): symmetric in every draw and not only in
-    law.
-    """
+    """The sample with its mirror image, (2n, d): symmetric in every draw, not only in law."""
     (x,) = doors.arrays(x=(x, "N d"))
     return np.concatenate([x, -x])
 
@@ -120,8 +120,9 @@ def null_labels(n: int, variance: float, rng: Generator) -> Array:
 def relu_labels(
     x: Array, directions: Array, signs: Array, noise_variance: float, rng: Generator
 ) -> Array:
-    """y = sum_k s_k max(0, <v_k, x>) + noise, for directions (K, d) and signs (K,): a ReLU teacher
-    network.
+    """y = sum_k s_k max(0, <v_k, x>) + noise: a ReLU teacher.
+
+    Directions (K, d), signs (K,).
     """
     x, directions, signs = doors.arrays(
         x=(x, "N d"), directions=(directions, "k d"), signs=(signs, "k")

@@ -1,8 +1,7 @@
-"""Gradient descent on a two-layer ReLU or leaky ReLU network without biases, as fast as one core
-allows.
+"""Gradient descent on a two-layer ReLU or leaky ReLU network without biases, compiled.
 
-    h(x) = sum_j a_j phi(<w_j, x>)               phi(z) = max(z, slope z); a (m,), w (m, d), no factor in front
-    L    = 1/(2n) sum_k (h(x_k) - y_k)^2         the loss WITH 1/2; every reported MSE is without it
+    h(x) = sum_j a_j phi(<w_j, x>)           phi(z) = max(z, slope z); a (m,), w (m, d), no factor
+    L    = 1/(2n) sum_k (h(x_k) - y_k)^2     the loss WITH 1/2; every reported MSE is without it
     D_j  = 1/n sum_k phi'(<w_j, x_k>) (y_k - h(x_k)) x_k
     a_j <- a_j + eta <w_j, D_j>,   w_j <- w_j + eta a_j D_j      both from the old values
 
@@ -25,7 +24,8 @@ sums of a tile stay in registers (see `process.lanes`). They have one of two ord
 
 The second is slower, and kept because most recorded runs have its bits. A leaky slope is free:
 
-    phi(z) = (1 - slope) max(z, 0) + slope z,   so   h(x) = (1 - slope) h_relu(x) + slope <sum_j a_j w_j, x>
+    phi(z) = (1 - slope) max(z, 0) + slope z,   so
+    h(x)   = (1 - slope) h_relu(x) + slope <sum_j a_j w_j, x>
 
 and its linear part is computed once a step. One thread; parallelism is over cells.
 """
@@ -78,8 +78,9 @@ def descend(
     batch: int = 0,
     rng: Generator | None = None,
 ) -> tuple[TwoLayer, xr.Dataset]:
-    """Train `start` on x (n, d), y (n,) until `schedule[-1]` steps or until no neuron is pulled any
-    more.
+    """Train `start` on x (n, d), y (n,).
+
+    It ends after `schedule[-1]` steps, or when no neuron is pulled any more.
 
     `slope` is the activation's slope below 0. `batch` samples a step are the next of a permutation
     that `rng` draws anew for each pass (see `batches`); 0 is the full batch.
@@ -121,9 +122,7 @@ def descend_autograd(
     batch: int = 0,
     rng: Generator | None = None,
 ) -> tuple[TwoLayer, xr.Dataset]:
-    """The reference: the same trajectory by torch's automatic differentiation of the loss. No
-    stopping rule.
-    """
+    """The reference: the same trajectory by torch's automatic differentiation. No stopping rule."""
     doors.precision(precision)
     a, w, x, y = doors.task(start, x, y, precision)
     schedule = doors.descent(step_size, schedule, probes)
@@ -208,8 +207,9 @@ def _advance_autograd(
 
 
 def _kernel(dim: int, precision: str, slope: float, order: Iterator[Any] | None) -> Advance:
-    """The compiled loop for one dimension: (a, w, X (d, n), y, step size, steps, tolerance) ->
-    (steps done, force).
+    """The compiled loop for one dimension.
+
+    It takes (a, w, X (d, n), y, step size, steps, tolerance) and returns (steps done, force).
 
     `a` and `w` are advanced in place. A loss or force that is not finite ends it and is returned as
     the force. With an `order` each step takes the samples that it names, else all.
@@ -294,8 +294,9 @@ _compiled = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="
 
 @_compiled
 def _residuals(a, w, x, y, h, r, shift, slope):  # type: ignore[no-untyped-def]
-    """r = y - h(x) from h = h_relu(x), then h = 0; shift = slope sum_k r_k x_k. Returns the sum of
-    squares.
+    """r = y - h(x) from h = h_relu(x), then h = 0.
+
+    shift = slope sum_k r_k x_k. Returns the sum of squares.
     """
     total = y.dtype.type(0)
     for k in range(len(y)):
@@ -363,8 +364,9 @@ def _descend_by_samples(a, w, x, y, steps, tolerance, step_size, slope, width, z
 
 @_compiled
 def _pull(j, x, r, n, marks, zeros, neurons):  # type: ignore[no-untyped-def]
-    """sum_k 1{<w_j, x_k> > 0} r_k x_k over n samples for as many neurons from j on, a tuple by
-    coordinate and neuron.
+    """sum_k 1{<w_j, x_k> > 0} r_k x_k over n samples, a tuple by coordinate and neuron.
+
+    For as many neurons from j on.
     """
     lane, row = lanes.BYTES // r.itemsize, marks.shape[1]
     whole = n // lane
@@ -404,8 +406,9 @@ def _add_pair(a, w, j, x, h, marks, zeros):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _update(a, w, j, pull, q, shift, rate, keep, zeros):  # type: ignore[no-untyped-def]
-    """One step of neuron j, whose n D_j is keep times the q-th of `pull`, plus shift; returns |n
-    D_j|^2.
+    """One step of neuron j; returns |n D_j|^2.
+
+    n D_j is keep times the q-th of `pull`, plus shift.
     """
     outer, inner, size = a[j], rate * 0, rate * 0
     for i in range(len(zeros)):
@@ -423,8 +426,9 @@ def _update(a, w, j, pull, q, shift, rate, keep, zeros):  # type: ignore[no-unty
 
 @_compiled
 def _descend_by_neurons(a, w, x, y, steps, tolerance, work, step_size, slope, width, chunk):  # type: ignore[no-untyped-def]
-    """(steps done, force): at most `steps` steps on all of x; `chunk` is a tuple as long as
-    coordinates go together.
+    """(steps done, force): at most `steps` steps on all of x.
+
+    `chunk` is a tuple as long as coordinates go together.
     """
     n = y.dtype.type(len(y))
     limit, largest = (tolerance * n) ** 2, y.dtype.type(0)
@@ -491,8 +495,9 @@ def _forward(a, w, x, work):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _step(a, w, x, y, work, buffers, rate, slope, width, chunk, more):  # type: ignore[no-untyped-def]
-    """A step of every neuron, followed by its share of the next h if there are `more`; max_j |n
-    D_j|^2, or the loss.
+    """A step of every neuron, then its share of the next h if there are `more`.
+
+    Returns max_j |n D_j|^2, or the loss.
     """
     outputs, sizes, whole = work[1:]
     h, r, shift, sums = buffers
@@ -533,8 +538,9 @@ def _pull_lanes(x, r, marks, group, sums, at, chunk):  # type: ignore[no-untyped
 
 @_compiled
 def _update_lanes(a, w, j, sums, shift, rate, keep, sizes):  # type: ignore[no-untyped-def]
-    """One step of as many neurons from j on as `sums` has columns; the last row of `sums` is used
-    up.
+    """One step of as many neurons from j on as `sums` has columns.
+
+    The last row of `sums` is used up.
     """
     count, inner = sums.shape[1], sums[len(w)]
     for o in range(count):

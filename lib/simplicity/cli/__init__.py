@@ -211,7 +211,8 @@ def _add_experiments(commands: Any) -> None:
     command.add_argument(
         "--carry",
         action="store_true",
-        help="the code changed, no number did: compute the cheapest tenth and stamp the record anew where every byte is equal",
+        help="the code changed, no number did: compute the cheapest tenth "
+        "and stamp the record anew where every byte is equal",
     )
     add_running(command)
 

@@ -1,5 +1,6 @@
-"""`simplicity check`: claims judged anew, on the published seeds or on fresh ones, beside the
-published verdicts.
+"""`simplicity check`: claims judged anew, on the published or on fresh seeds.
+
+The published verdicts stand beside.
 """
 
 import argparse
@@ -30,9 +31,7 @@ AGREES, DIFFERS, OPEN = "agrees", "differs", "not judged"
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One claim: its published verdict, what this run says of it, and the checks that came out
-    otherwise.
-    """
+    """One claim: its published verdict, what this run says, and the checks that differ."""
 
     claim: str
     published: str
@@ -44,9 +43,7 @@ class Row:
 
 
 def check_claims(options: argparse.Namespace) -> int:
-    """0 also where a check does not hold or differs from what was published; 1 where cells
-    failed.
-    """
+    """0 also where a check does not hold or differs; 1 where cells failed."""
     if (
         options.claim is None
         and not options.all
@@ -87,8 +84,9 @@ def check_claims(options: argparse.Namespace) -> int:
 
 
 def _given(options: argparse.Namespace) -> dict[str, str]:
-    """The seeds that are asked for; fresh ones are drawn here and told, so that the same can be
-    asked for again.
+    """The seeds that are asked for.
+
+    Fresh ones are drawn here and told, so that the same can be asked for again.
     """
     found = {} if options.seeds is None else {"seeds": options.seeds}
     if options.fresh is None:
@@ -114,9 +112,7 @@ def _judged(module: ModuleType, options: argparse.Namespace, given: dict[str, st
 
 
 def row(claim: str, found: Sequence[Check]) -> Row:
-    """A claim's fresh checks against the recorded ones, check by check, over those that both
-    judge.
-    """
+    """A claim's fresh checks beside the recorded ones, check by check, where both judge."""
     recorded = {one.name: one for one in ledger.full_checks() if one.claim == claim}
     both = [
         one
@@ -161,15 +157,19 @@ def _why_none(claim: str) -> str:
 
 
 def _told(one: Any) -> str:
-    """A check in three lines: outcome and statistic, value against its bound, control against its
-    own.
+    """A check in three lines.
+
+    Outcome and statistic, value against its bound, control against its own.
     """
     interval = (
         f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}] ({one.interval_kind})"
         if one.interval
         else ""
     )
-    value = f"    value {number(one.value)}{interval}, {one.seeds} seeds; criterion: {one.criterion}{_margin(one)}"
+    value = (
+        f"    value {number(one.value)}{interval}, {one.seeds} seeds; criterion: "
+        f"{one.criterion}{_margin(one)}"
+    )
     control = one.control
     if one.holds is None and control.why:
         return f"  {one.id}  not judged: {one.statistic} ({control.why})"
@@ -177,7 +177,10 @@ def _told(one: Any) -> str:
         return f"  {one.id}  {one.word}: {one.statistic}\n{value}\n    no control: {control.why}"
     slack = "" if control.slack is None else f", {control.slack:+.3g} from its bound"
     behaves = {True: "behaves", False: "misbehaves", None: "not judged"}[control.passed]
-    against = f"    control {behaves}: {control.what} = {number(control.value)} ({control.criterion}{slack})"
+    against = (
+        f"    control {behaves}: {control.what} = {number(control.value)} "
+        f"({control.criterion}{slack})"
+    )
     return f"  {one.id}  {one.word}: {one.statistic}\n{value}\n{against}"
 
 

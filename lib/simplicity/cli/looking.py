@@ -1,6 +1,4 @@
-"""`simplicity list`, `ledger`, `compare` and `cache`: what there is; nothing is computed or
-changed.
-"""
+"""`simplicity list`, `ledger`, `compare`, `cache`: what there is; nothing is changed."""
 
 import argparse
 import json

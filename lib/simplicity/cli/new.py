@@ -24,8 +24,9 @@ _HELPERS = ("from simplicity.grid.groups import Runs", "from simplicity.grid.run
 
 
 def make(options: argparse.Namespace) -> int:
-    """WING/NAME writes into the book, FILE.py beside nothing but its test; no file is written
-    over.
+    """WING/NAME writes into the book, FILE.py beside nothing but its test.
+
+    No file is written over.
     """
     where = str(options.where)
     written = (

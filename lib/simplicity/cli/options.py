@@ -1,5 +1,6 @@
-"""Words of the command line as values: parameters, grids, files, workers; each checked before
-anything is written.
+"""Words of the command line as values, checked before anything is written.
+
+Parameters, grids, files, workers.
 """
 
 import argparse
@@ -53,7 +54,8 @@ def add_running(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--arithmetic",
         metavar="KIND",
-        help="portable (default): the same bits on every processor with AVX2; native: what is fastest here",
+        help="portable (default): the same bits on every processor with AVX2; native: "
+        "what is fastest here",
     )
 
 
@@ -88,9 +90,7 @@ def grid(
 
 
 def apart(module: ModuleType, given: dict[str, str]) -> tuple[dict[str, str], dict[str, list[Any]]]:
-    """What is given one value (or is a list by itself), and what is given several:
-    `width=100,200`.
-    """
+    """What is given one value (or is a list by itself), and what several: `width=100,200`."""
     from simplicity.grid.config import describe
     from simplicity.grid.groups import config_of
 
@@ -119,9 +119,7 @@ def settings_grid(
 
 
 def experiment(name: str) -> ModuleType:
-    """The module of an experiment: one of the book's, one that a package offers, or a file; else a
-    `Problem`.
-    """
+    """The module of an experiment: the book's, a package's or a file's; else a `Problem`."""
     from simplicity.evidence import records
     from simplicity.grid import outside
 
@@ -172,8 +170,9 @@ def output(text: str | None) -> Path | None:
 
 
 def table(text: str | None, beside: Path | None) -> Path | None:
-    """A file for tables, which has others beside it: no device and no pipe, and not the other
-    output.
+    """A file for tables, which has others beside it.
+
+    No device and no pipe, and not the other output.
     """
     path = output(text)
     if path is not None and not files.is_regular(path):
@@ -188,8 +187,9 @@ def table(text: str | None, beside: Path | None) -> Path | None:
 
 @contextlib.contextmanager
 def told_apart(path: Path | None) -> Iterator[None]:
-    """Within: where the output is standard output, what is told goes to standard error, so that the
-    two do not mix.
+    """Within: what is told goes to standard error where standard output has the output.
+
+    So the two do not mix.
     """
     if path is not None and files.is_standard_output(path):
         with contextlib.redirect_stdout(sys.stderr):
@@ -213,8 +213,9 @@ def store(options: argparse.Namespace) -> Path:
 
 
 def check_running(options: argparse.Namespace) -> None:
-    """The words on workers, scheduler and time limit are right. The command line's go before the
-    environment's.
+    """The words on workers, scheduler and time limit are right.
+
+    The command line's go before the environment's.
     """
     from simplicity.grid.cluster import address_from
     from simplicity.process.pool import WORKERS, workers_from, workers_from_environment

@@ -25,8 +25,9 @@ from simplicity.process import pool
 
 
 def run_experiment(options: argparse.Namespace) -> int:
-    """`simplicity run` and `sweep`: 0 also where a claim does not hold; 1 where cells failed, the
-    others being kept.
+    """`simplicity run` and `sweep`: 0 also where a claim does not hold; 1 where cells failed.
+
+    The other cells are kept.
 
     A setting with several values is an axis of a grid of runs, which is then not judged; a setting
     that is a list itself is one only after `-g`.
@@ -178,8 +179,9 @@ def duration(seconds: float) -> str:
 
 
 def _tell_plan(module: ModuleType, points: sweep.Plan, folder: Path) -> None:
-    """What a sweep would do. Cells differ in cost, hence an estimate from the median and one from
-    the mean.
+    """What a sweep would do.
+
+    Cells differ in cost, hence an estimate from the median and one from the mean.
     """
     there, seconds = sweep.remaining(module, points, folder)
     total = len(points.distinct)
@@ -200,7 +202,10 @@ def _tell_plan(module: ModuleType, points: sweep.Plan, folder: Path) -> None:
         (total - there) * each / workers
         for each in (statistics.median(seconds), statistics.fmean(seconds))
     )
-    each = f"median {statistics.median(seconds):.3g} s, mean {statistics.fmean(seconds):.3g} s, longest {max(seconds):.3g} s"
+    each = (
+        f"median {statistics.median(seconds):.3g} s, mean {statistics.fmean(seconds):.3g} s, "
+        f"longest {max(seconds):.3g} s"
+    )
     print(
         f"estimate: {duration(low)} to {duration(high)} with {workers} at a time ({len(seconds)} "
         f"stored cells: {each})"
@@ -270,7 +275,10 @@ def _line(one: Any) -> str:
         one.control.why
         or f"{one.control.what} = {number(one.control.value)} ({one.control.criterion})"
     )
-    return f"{one.id}  {one.word}: {one.statistic} = {number(one.value)}{interval} ({one.criterion}); control: {against}"
+    return (
+        f"{one.id}  {one.word}: {one.statistic} = {number(one.value)}{interval} ({one.criterion}); "
+        f"control: {against}"
+    )
 
 
 def _failed(text: str) -> int:

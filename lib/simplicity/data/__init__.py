@@ -1,3 +1,1 @@
-"""Data sets: generators that take a random generator and return arrays. Import the modules by
-name.
-"""
+"""Data sets: generators take a random generator and return arrays. Import the modules by name."""

@@ -1,6 +1,4 @@
-"""Two classes of images whose labels are partly redrawn, as in Loukas et al. (2021), section 5,
-Task 2.
-"""
+"""Two classes of images with some labels redrawn (Loukas et al. 2021, section 5, Task 2)."""
 
 from typing import NamedTuple
 
@@ -15,9 +13,7 @@ Labels = NDArray[np.int64]
 
 
 class Pair(NamedTuple):
-    """Images (n, channels, height, width) in [-1, 1] and labels of 0 and 1, for training and
-    test.
-    """
+    """Images (n, channels, height, width) in [-1, 1], labels of 0 and 1; training and test."""
 
     x: Array
     y: Labels
@@ -33,9 +29,7 @@ class Drawn(NamedTuple):
 
 
 def drawn(y: Labels, classes: tuple[int, int], count: int, rng: Generator) -> Drawn:
-    """`count` images of two classes at random, as evenly as they come; fewer where there are
-    fewer.
-    """
+    """`count` random images of two classes, as evenly as they come; fewer where there are fewer."""
     (y,) = doors.labels(np.iinfo(np.int64).max, y=(y, "n"))
     doors.whole("count", count, 1)
     doors.generator(rng)
@@ -61,8 +55,9 @@ def nested(y: Labels, share: float, rng: Generator) -> Labels:
 
 
 def scaled(x: NDArray[np.uint8], top: int, side: int) -> NDArray[np.float32]:
-    """Pixels 0..top to [-1, 1], shape (n, channels, side, side); small images are enlarged pixel by
-    pixel, then padded dark.
+    """Pixels 0..top to [-1, 1], shape (n, channels, side, side).
+
+    Small images are enlarged pixel by pixel, then padded dark.
     """
     doors.whole("top", top, 1)
     doors.whole("side", side, 1)

@@ -1,5 +1,4 @@
-"""`simplicity data fetch|verify`: download image sets from their public homes, and check what is
-there.
+"""`simplicity data fetch|verify`: download image sets from their public homes, and check them.
 
 Downloads happen only here, on the user's word, each held against a SHA-256 before it gets its name;
 a broken one is tried again and leaves nothing behind. The folder is that of `data.images`:
@@ -54,8 +53,9 @@ RETRIES, SECONDS = 2, 60
 def fetch(
     name: str, folder: Path | None = None, remotes: Mapping[str, Sequence[Remote]] = REMOTES
 ) -> list[Path]:
-    """Download what is missing or wrong of a data set, and unpack CIFAR-10's batches beside their
-    archive.
+    """Download what is missing or wrong of a data set.
+
+    CIFAR-10's batches are unpacked beside their archive.
     """
     import pooch
 
@@ -91,8 +91,9 @@ def fetch(
 
 
 def unpack(archive: Path) -> list[Path]:
-    """CIFAR-10's six batches as files beside their archive, under names of ours and never of the
-    archive's.
+    """CIFAR-10's six batches as files beside their archive.
+
+    Their names are ours, never the archive's.
     """
     members = images.cifar_members(archive)
     found = []

@@ -1,5 +1,4 @@
-"""Real images: scikit-learn's digits, which need no file, and MNIST and CIFAR-10 from a folder of
-the user's.
+"""Real images: scikit-learn's digits, and MNIST and CIFAR-10 from a folder of the user's.
 
 Files are looked for in $SIMPLICITY_DATA, else in the user's cache; nothing here touches the network
 (`simplicity data fetch` does). What `load` and `task` give is the data set itself, held against its
@@ -36,7 +35,8 @@ FOLDER = "SIMPLICITY_DATA"
 NAMES = ("digits", "mnist", "cifar10")
 
 MNIST_FILES = (
-    "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
+    "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
 )  # fmt: skip
 CIFAR_ARCHIVE, CIFAR_PICKLED = "cifar-10-binary.tar.gz", "cifar-10-python.tar.gz"
 CIFAR_BATCHES = (
@@ -87,16 +87,16 @@ _INEXACT = (
     (1027, 2762, 2834, 3546),
     (1493, 5728, 6098, 6927, 7621, 8435, 8670, 8728, 9694, 9747),
     (
-        1066, 1367, 1462, 1625, 1663, 2777, 3446, 3641, 3661, 4067, 4276, 4387, 4471, 4825, 5160, 5646, 6733, 7329, 7474, 7567,
-        8089, 8384, 8925, 9069, 9358, 9385, 9613, 9840, 9888, 9971,
+        1066, 1367, 1462, 1625, 1663, 2777, 3446, 3641, 3661, 4067, 4276, 4387, 4471, 4825, 5160,
+        5646, 6733, 7329, 7474, 7567, 8089, 8384, 8925, 9069, 9358, 9385, 9613, 9840, 9888, 9971,
     ),
     (
-        1761, 1779, 2004, 2389, 2611, 3357, 3883, 4420, 4882, 5168, 5240, 6175, 6435, 6538, 6624, 7393, 7597, 8081, 8124, 8333,
-        8821, 8836, 9321, 9429, 9631, 9830, 9857,
+        1761, 1779, 2004, 2389, 2611, 3357, 3883, 4420, 4882, 5168, 5240, 6175, 6435, 6538, 6624,
+        7393, 7597, 8081, 8124, 8333, 8821, 8836, 9321, 9429, 9631, 9830, 9857,
     ),
     (
-        1259, 1369, 1422, 1556, 2245, 2737, 2935, 3630, 3695, 3718, 4085, 4496, 5791, 5896, 6286, 7580, 7707, 7724, 7832, 8117,
-        8541, 8551, 9254,
+        1259, 1369, 1422, 1556, 2245, 2737, 2935, 3630, 3695, 3718, 4085, 4496, 5791, 5896, 6286,
+        7580, 7707, 7724, 7832, 8117, 8541, 8551, 9254,
     ),
 )  # fmt: skip
 # Git's names for the binary batches, under which public repositories list the originals.
@@ -108,17 +108,16 @@ _GIT_NAMES = (
 
 
 class Images(NamedTuple):
-    """Pixels (n, height, width) or (n, 3, 32, 32), planes R, G, B, as whole numbers from 0 to
-    `top`, and labels (n,).
-    """
+    """Pixels (n, height, width) or (n, 3, 32, 32), planes R, G, B, 0 to `top`; labels (n,)."""
 
     x: NDArray[np.uint8]
     y: Labels
     top: int
 
     def pixels(self) -> NDArray[np.float32]:
-        """x / top in [0, 1], the same shape: 0.6 GB for the whole of CIFAR-10, so take what you
-        need first.
+        """x / top in [0, 1], the same shape.
+
+        0.6 GB for the whole of CIFAR-10, so take what you need first.
         """
         return self.x.astype(np.float32) / np.float32(self.top)
 
@@ -128,8 +127,9 @@ class Images(NamedTuple):
 
 
 class Split(NamedTuple):
-    """Training and test images, and how many of each were dropped because their pixels are not
-    exact.
+    """Training and test images, and how many of each had pixels that are not exact.
+
+    Those are left out.
     """
 
     train: Images
@@ -138,9 +138,7 @@ class Split(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A binary task: the data set, and the classes that become labels 0 and 1; others are left
-    out.
-    """
+    """A binary task: the data set and the classes that become 0 and 1; others are left out."""
 
     data: str
     zero: tuple[int, ...]
@@ -160,8 +158,9 @@ TASKS = {
 
 
 def task(name: str, rng: Generator, inexact: bool = False) -> Split:
-    """One of `TASKS` with labels 0 and 1; the generator splits the digits and is not used by the
-    others.
+    """One of `TASKS` with labels 0 and 1.
+
+    The generator splits the digits and is not used by the others.
     """
     if name not in TASKS:
         raise Problem(unknown("task", name, TASKS))
@@ -179,8 +178,9 @@ def binary(images: Images, zero: Iterable[int], one: Iterable[int]) -> Images:
 
 
 def load(name: str, rng: Generator, inexact: bool = False) -> Split:
-    """A data set by name; `inexact` keeps the images whose pixels are known to be off by a few
-    levels.
+    """A data set by name.
+
+    `inexact` keeps the images whose pixels are known to be off by a few levels.
     """
     if name == "digits":
         return digits(rng)
@@ -209,8 +209,9 @@ def folder() -> Path:
 
 
 def digits(rng: Generator, train: int = _DIGITS_TRAIN) -> Split:
-    """1797 digits of 8 x 8 pixels from 0 to 16, split at random; 897 test points leave an error of
-    0.02 bit on mu.
+    """1797 digits of 8 x 8 pixels, 0 to 16, split at random.
+
+    897 test points leave an error of 0.02 bit on mu.
     """
     doors.generator(rng)
     from sklearn.datasets import load_digits
@@ -241,8 +242,9 @@ def mnist(where: Path | None = None) -> Split:
 
 
 def cifar10(where: Path | None = None, inexact: bool = False) -> Split:
-    """50,000 and 10,000 colour images of 32 x 32 pixels in the official order; fewer without those
-    that are not exact.
+    """50,000 and 10,000 colour images of 32 x 32 pixels in the official order.
+
+    Fewer without those that are not exact.
     """
     root = where or folder()
     with _told("cifar10", root):
@@ -265,8 +267,7 @@ _JUDGED: dict[tuple[object, ...], bool] = {}
 
 
 def own(name: str, root: Path, split: Split) -> Split:
-    """`split`, which was read from `root`, if these are the data set's own images and labels; else
-    a `Problem`.
+    """`split`, read from `root`, if these are the set's own images, labels; else a `Problem`.
 
     Of CIFAR-10 the originals count, and the rebuilt files with their inexact images or without.
     Files are hashed once a process, as long as they stay as they are.
@@ -365,8 +366,9 @@ def corrupt(y: Labels, share: float, classes: int, rng: Generator) -> Corrupted:
 
 
 def redraw(y: Labels, share: float, classes: int, rng: Generator) -> Corrupted:
-    """round(share n) labels are drawn anew from all classes, so that about share (1 - 1/classes)
-    end up different.
+    """round(share n) labels are drawn anew from all classes.
+
+    So about share (1 - 1/classes) end up different.
     """
     _labels(y, share, classes, rng)
     chosen = _chosen(len(y), share, rng)
@@ -422,8 +424,9 @@ def _found(root: Path, places: Iterable[str], name: str, data: str) -> Path:
 
 
 def _idx(path: Path) -> NDArray[np.uint8]:
-    """An idx file of unsigned bytes: two zero bytes, type 8, number of axes, each axis as four
-    bytes, then the values.
+    """An idx file of unsigned bytes.
+
+    Two zero bytes, type 8, number of axes, each axis as four bytes, then the values.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
@@ -466,8 +469,9 @@ def _loose(root: Path) -> bool:
 
 
 def npz_name(batch: str) -> str:
-    """train_batch_1 for data_batch_1: an npz file is nobody's original, and is not called like
-    one.
+    """train_batch_1 for data_batch_1.
+
+    An npz file is nobody's original, and is not called like one.
     """
     return batch.replace("data", "train")
 
@@ -551,8 +555,9 @@ def cifar_members(archive: Path) -> dict[str, bytes]:
 
 
 def decode_cifar(body: bytes, name: str) -> Batch:
-    """A binary batch: for each image a label byte and 3072 pixels, all R, then all G, then all B,
-    row by row.
+    """A binary batch of images.
+
+    Each is a label byte and 3072 pixels, all R, then all G, then all B, row by row.
     """
     if not body or len(body) % (1 + _PIXELS) or len(body) > _IN_A_BATCH * (1 + _PIXELS):
         raise Problem(

@@ -1,5 +1,6 @@
-"""Independent random streams from one seed, so that cells which differ in width or scale share
-their data.
+"""Independent random streams from one seed.
+
+So cells that differ in width or scale share their data.
 """
 
 import numpy as np
@@ -11,9 +12,7 @@ SIMPLE, OTHER = 5, 6  # a simple classifier's own, and that of a second network 
 
 
 def generator(seed: int, stream: int) -> np.random.Generator:
-    """`default_rng([seed, stream])`: the same numbers on every platform, whatever else has been
-    drawn.
-    """
+    """`default_rng([seed, stream])`: the same numbers everywhere, whatever was drawn before."""
     doors.whole("seed", seed, 0)
     doors.whole("stream", stream, 0)
     return np.random.default_rng([seed, stream])

@@ -38,8 +38,9 @@ class Judged(Protocol):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic over seeds: its value, an interval (None for a single exact number) and what kind
-    of interval.
+    """A statistic over seeds: its value, an interval, and what kind of interval.
+
+    The interval is None for a single exact number.
     """
 
     value: float
@@ -63,8 +64,9 @@ def share(outcomes: Iterable[bool]) -> Estimate:
 
 
 def mean(values: Iterable[float]) -> Estimate:
-    """The mean over seeds with its t interval from five seeds on, below that with the range, called
-    a range.
+    """The mean over seeds with its t interval.
+
+    Below five seeds it has the range, and the range is called a range.
     """
     sample, left_out = _sample(values)
     if len(sample) == 0:
@@ -77,8 +79,9 @@ def mean(values: Iterable[float]) -> Estimate:
 
 
 def mean_on_one_test_set(values: Iterable[float], errors: Iterable[float]) -> Estimate:
-    """The mean over a few runs that are scored on the same test points: their range, widened by the
-    test sample's error.
+    """The mean over a few runs scored on the same test points.
+
+    Their range, widened by the test sample's error.
 
     `errors` are each run's standard errors from the test sample. The points are common to the runs,
     so their error does not average out: 1.96 times the mean standard error is added on either side.
@@ -93,8 +96,9 @@ def mean_on_one_test_set(values: Iterable[float], errors: Iterable[float]) -> Es
 
 
 def median(values: Iterable[float]) -> Estimate:
-    """The median over seeds with its order-statistic interval; the range where there are too few
-    seeds for one.
+    """The median over seeds with its order-statistic interval.
+
+    With the range where there are too few seeds for one.
     """
     sample, left_out = _sample(values)
     if len(sample) == 0:
@@ -111,15 +115,14 @@ def median(values: Iterable[float]) -> Estimate:
 
 
 def exact(value: float, seeds: int = 1) -> Estimate:
-    """A number without sampling error of its own (an identity, or the worst case over all
-    draws).
-    """
+    """A number without sampling error: an identity, or the worst case of all draws."""
     return Estimate(float(value), None, "none", seeds) if math.isfinite(value) else _NOTHING
 
 
 def largest(values: Iterable[float]) -> Estimate:
-    """The largest over all draws, where a claim about every draw allows no average; NaN among them
-    is nothing to judge.
+    """The largest over all draws, where a claim about each allows no average.
+
+    NaN among them is nothing to judge.
     """
     found = np.asarray(list(values), dtype=float)
     return exact(found.max(), len(found)) if len(found) else _NOTHING
@@ -237,8 +240,9 @@ def interval_below(bound: float) -> Criterion:
 
 
 def interval_reaches(bound: float) -> Criterion:
-    """Holds where the interval leaves `bound` or more possible: the opposite of
-    `interval_below`.
+    """Holds where the interval leaves `bound` or more possible.
+
+    It is the opposite of `interval_below`.
     """
 
     def holds(estimate: Estimate) -> bool:
@@ -253,8 +257,9 @@ def interval_reaches(bound: float) -> Criterion:
 
 
 def sign_test() -> Criterion:
-    """Of a share of seeds, one-sided: as many or more of this sign have probability below 0.05
-    under a fair coin.
+    """Of a share of seeds, one-sided.
+
+    As many or more of this sign have probability below 0.05 under a fair coin.
     """
 
     def holds(estimate: Estimate) -> bool:
@@ -286,8 +291,9 @@ def fails(criterion: Criterion) -> Criterion:
 
 @dataclass(frozen=True)
 class Control:
-    """A negative control: what was changed, what came out, what had to come out. Without one, `why`
-    there can be none.
+    """A negative control: what was changed, what came out, what had to come out.
+
+    Without one, `why` there can be none.
     """
 
     what: str
@@ -300,8 +306,9 @@ class Control:
 
 
 def control(what: str, estimate: Estimate, criterion: Criterion) -> Control:
-    """Hold the estimate of a control against what had to come out; `passed` is None over no
-    cells.
+    """Hold a control's estimate against what had to come out.
+
+    `passed` is None over no cells.
     """
     if estimate.seeds == 0:
         return Control(what, None, criterion.text, None, band=criterion.band)
@@ -326,8 +333,9 @@ def word(holds: bool | None) -> str:
 
 @dataclass(frozen=True)
 class Check:
-    """One statistic held against its criterion, with its control; `passed` is None where nothing
-    could be judged.
+    """One statistic held against its criterion, with its control.
+
+    `passed` is None where nothing could be judged.
     """
 
     claim: str
@@ -352,8 +360,9 @@ class Check:
 
     @property
     def margin(self) -> float | None:
-        """The slack in half-widths of the interval: below 1 another draw of the seeds may well
-        decide otherwise.
+        """The slack in half-widths of the interval.
+
+        Below 1 another draw of the seeds may well decide otherwise.
         """
         if self.slack is None or self.interval is None or self.interval[0] == self.interval[1]:
             return None
@@ -361,8 +370,9 @@ class Check:
 
     @property
     def holds(self) -> bool | None:
-        """Criterion met and control behaving; a criterion that failed fails the check whatever its
-        control could show.
+        """Criterion met and control behaving.
+
+        A criterion that failed fails the check whatever its control could show.
         """
         if not self.passed:
             return self.passed
@@ -374,9 +384,7 @@ class Check:
 
     @property
     def outcome(self) -> str:
-        """The word, and where the check does not hold whose fault it is: the criterion's or the
-        control's.
-        """
+        """The word, and where the check does not hold, what failed: criterion or control."""
         if self.holds is False:
             return "criterion not met" if self.passed is False else "control misbehaves"
         return self.word
@@ -408,8 +416,9 @@ def _pair(values: Any) -> Any:
 
 
 def not_testable(runs: Judged, id: str, kind: Kind, statistic: str, why: str) -> Check:
-    """A check that this run cannot make, with the reason in place of a criterion: too few steps,
-    seeds or samples.
+    """A check that this run cannot make, with the reason in place of a criterion.
+
+    The reason is too few steps, seeds or samples.
     """
     return check(
         runs,
@@ -447,9 +456,9 @@ def check(
     passed = criterion.holds(estimate) if estimate.seeds else None
     claim, _, word = id.partition(".")
     return Check(
-        claim, kind, statistic, estimate.value, estimate.interval, estimate.interval_kind, estimate.seeds,
-        criterion.text, passed, str(runs.attrs.get("preset", "custom")), control, _slack(estimate, criterion),
-        id if word else "", criterion.band,
+        claim, kind, statistic, estimate.value, estimate.interval, estimate.interval_kind,
+        estimate.seeds, criterion.text, passed, str(runs.attrs.get("preset", "custom")), control,
+        _slack(estimate, criterion), id if word else "", criterion.band,
     )  # fmt: skip
 
 
@@ -464,8 +473,9 @@ class Verdict:
 
 
 def verdict(claim: str, checks: Sequence[Check]) -> Verdict:
-    """`holds`: all criteria hold and all controls behave; `holds in part`: some; `does not hold`:
-    none.
+    """`holds`, `holds in part` or `does not hold`, as all, some or none of the checks hold.
+
+    A check holds if its criterion does and its control behaves.
 
     Checks that could not be judged leave `not testable` if nothing else was judged, and at most
     `holds in part` otherwise.

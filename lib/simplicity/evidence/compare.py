@@ -47,8 +47,9 @@ class Tolerance:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """The differences, a line each, and what was found besides (other settings, other code) without
-    being one.
+    """The differences, a line each, and what was found besides without being one.
+
+    Other settings and other code are none.
     """
 
     differences: tuple[str, ...]
@@ -57,8 +58,9 @@ class Comparison:
 
 
 def compare(one: Path, other: Path, tolerance: Tolerance) -> Comparison:
-    """Read both files and hold them side by side; `Problem` where one cannot be read or they are of
-    different kinds.
+    """Read both files and hold them side by side.
+
+    `Problem` where one cannot be read or they are of different kinds.
     """
     first, second = read(one), read(other)
     if isinstance(first, xr.Dataset) and isinstance(second, xr.Dataset):
@@ -164,8 +166,8 @@ def _difference(name: Any, one: xr.DataArray, other: xr.DataArray, tolerance: To
             ratios = gaps / np.maximum(np.abs(a), np.abs(b))
         text += f", by {_largest(gaps)} at most (relative {_largest(ratios)})"
     return (
-        text
-        + f"; the first at {where or 'the only one'}: {one.values[place]!s} and {other.values[place]!s}"
+        f"{text}; the first at {where or 'the only one'}: "
+        f"{one.values[place]!s} and {other.values[place]!s}"
     )
 
 

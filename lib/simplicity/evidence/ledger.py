@@ -1,5 +1,4 @@
-"""The ledger: every claim of claims.csv with its verdict, and a chapter's own judgement of its
-runs.
+"""The ledger: every claim of claims.csv with its verdict; a chapter's judgement of its runs.
 
 A claim's verdict comes from its FULL checks, applied anew at each build to the committed records;
 the fresh QUICK checks stand beside them. The evidence travels in the outputs of executed notebooks
@@ -43,8 +42,9 @@ SIGNS = {
 
 
 def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
-    """One plain object for each id of claims.csv, in its order; `payloads` are those of executed
-    chapters.
+    """One plain object for each id of claims.csv, in its order.
+
+    `payloads` are those of executed chapters.
     """
     fresh = [claims.from_row(row) for payload in payloads for row in payload["checks"]]
     papers = {
@@ -73,9 +73,7 @@ def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
 
 
 def _records(claim: str) -> list[dict[str, Any]]:
-    """The recorded runs that judge a claim: when, from which seed on, and with which code and
-    criteria.
-    """
+    """The recorded runs that judge a claim: when, first seed, code and criteria."""
     found = []
     for name, about in records.abouts().items():
         if claim in about["expected"]["FULL"]:
@@ -102,8 +100,9 @@ def former_ids() -> dict[str, str]:
 
 
 def _judged(recorded: Sequence[Check], fresh: Sequence[Check]) -> list[Check]:
-    """The recorded checks, and a fresh one only where no record has it: a claim may have several
-    experiments.
+    """The recorded checks, and a fresh one only where no record has it.
+
+    A claim may have several experiments.
     """
     known = {one.name for one in recorded}
     return [*recorded, *(one for one in fresh if one.name not in known)]
@@ -165,8 +164,9 @@ def _applied(module: ModuleType) -> tuple[Check, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
-    """A chapter's fresh checks beside those of the records; displayed as a table that carries its
-    evidence.
+    """A chapter's fresh checks beside those of the records.
+
+    It is displayed as a table that carries its evidence.
     """
 
     runs: tuple[xr.Dataset, ...]
@@ -191,11 +191,15 @@ class Judgement:
         return found
 
     def assert_expected(self) -> str:
-        """Every outcome is the one committed beside the record; with parameters other than a
-        preset's nothing is asserted.
+        """Every outcome is the one committed beside the record.
+
+        With parameters other than a preset's nothing is asserted.
         """
         if not set(self.presets) <= {"QUICK", "FULL"}:
-            return "Other parameters than the published ones: the verdicts above are shown, nothing is asserted."
+            return (
+                "Other parameters than the published ones: the verdicts above are shown, "
+                "nothing is asserted."
+            )
         for dataset in self.runs:
             name, preset = str(dataset.attrs["experiment"]), str(dataset.attrs["preset"])
             record = records.load(records.experiment(name))
@@ -229,8 +233,9 @@ class Judgement:
 
 
 def judge(*runs: xr.Dataset) -> Judgement:
-    """Check fresh runs, and beside them the records of the same experiments; a record itself may
-    stand in for a run.
+    """Check fresh runs, and beside them the records of the same experiments.
+
+    A record itself may stand in for a run.
     """
     names = [str(dataset.attrs["experiment"]) for dataset in runs]
     recorded = [one for name in names for one in _full_checks(name)]
@@ -246,7 +251,10 @@ def judge(*runs: xr.Dataset) -> Judgement:
 def badge(verdict: str) -> str:
     """Sign and word beside the colour, so that the colour is never the only carrier."""
     sign = f'<span aria-hidden="true">{SIGNS[verdict]}</span>'
-    return f'<span class="verdict verdict-{verdict.replace(" ", "-")}">{sign} {html.escape(verdict)}</span>'
+    return (
+        f'<span class="verdict verdict-{verdict.replace(" ", "-")}">'
+        f"{sign} {html.escape(verdict)}</span>"
+    )
 
 
 def number(value: float | None) -> str:
@@ -277,12 +285,16 @@ def _compare(name: str, preset: str, found: records.Outcomes, expected: records.
 
 
 def _table_html(judgement: Judgement) -> str:
-    """A line a check: what the record says, what this run says, and the outcome of each; folded,
-    for it may be long.
+    """A line a check: the record, this run, and the outcome of each.
+
+    It is folded, for it may be long.
     """
     body = ""
     for found in judgement.verdicts():
-        body += f'<tr class="claim"><th scope="row">{found.claim}</th><td colspan="3"></td><td>{badge(found.verdict)}</td></tr>'
+        body += (
+            f'<tr class="claim"><th scope="row">{found.claim}</th><td colspan="3"></td>'
+            f"<td>{badge(found.verdict)}</td></tr>"
+        )
         recorded, fresh = (
             {one.name: one for one in part if one.claim == found.claim}
             for part in (judgement.recorded, judgement.fresh)
@@ -291,13 +303,19 @@ def _table_html(judgement: Judgement) -> str:
             body += _check_row(recorded.get(name), fresh.get(name))
     heads = ("Check", "Criterion", "Recorded", "This run", "Outcome")
     head = "".join(f'<th scope="col">{title}</th>' for title in heads)
-    table = f'<div class="judgement"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = (
+        f'<div class="judgement"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
     names = dict.fromkeys(str(dataset.attrs["experiment"]) for dataset in judgement.runs)
     notes = "".join(
         f"<li>{html.escape(records.note(records.experiment(name)))}</li>" for name in names
     )
     count = len({one.name for one in judgement.recorded + judgement.fresh})
-    return f'<details class="judgement"><summary>{count} checks</summary>{table}<ul class="records">{notes}</ul></details>'
+    return (
+        f'<details class="judgement"><summary>{count} checks</summary>{table}'
+        f'<ul class="records">{notes}</ul></details>'
+    )
 
 
 def _check_row(recorded: Check | None, fresh: Check | None) -> str:
@@ -323,7 +341,10 @@ def _value(one: Check | None) -> str:
         return "none"
     if one.interval is None:
         return number(one.value)
-    return f"{number(one.value)} <small>[{number(one.interval[0])}, {number(one.interval[1])}], {one.seeds} seeds</small>"
+    return (
+        f"{number(one.value)} <small>[{number(one.interval[0])}, {number(one.interval[1])}], "
+        f"{one.seeds} seeds</small>"
+    )
 
 
 def _table(name: str) -> list[dict[str, str]]:

@@ -25,8 +25,9 @@ def each(cells: xr.Dataset, reduce: Callable[[xr.Dataset], float]) -> Values:
 
 
 def slopes(cells: xr.Dataset, name: str, along: str) -> Values:
-    """For each seed the least-squares slope of log `name` on log `along`; NaN for a seed with one
-    cell.
+    """For each seed the least-squares slope of log `name` on log `along`.
+
+    It is NaN for a seed with one cell.
 
     log y = slope log x + constant, fitted over the seed's cells.
     """
@@ -39,8 +40,9 @@ def slopes(cells: xr.Dataset, name: str, along: str) -> Values:
 
 
 def paired(one: xr.Dataset, other: xr.Dataset, name: str, pair: Pair = np.divide) -> Values:
-    """For each seed that both have once, `pair` of the two values of `name`: their ratio, or
-    another function.
+    """For each seed that both have once, `pair` of the two values of `name`.
+
+    `pair` is their ratio, or another function.
     """
     first, second = (
         dict(zip(part["seed"].values.tolist(), part[name].values.tolist(), strict=True))

@@ -123,15 +123,17 @@ def abouts() -> dict[str, dict[str, Any]]:
 
 @functools.cache
 def commits() -> dict[str, str]:
-    """Experiment -> the commit that brought its record; empty without git or with a history that
-    was cut off.
+    """Experiment -> the commit that brought its record.
+
+    Empty without git or with a history that was cut off.
     """
     return machine.last_commits(paths.root(), "book/results")
 
 
 def seconds(claims: Collection[str]) -> float:
-    """Processor seconds (older records: by the clock) of the records that judge these claims; no
-    dataset is read.
+    """Processor seconds of the records that judge these claims; no dataset is read.
+
+    Older records have seconds by the clock.
     """
     found = abouts().values()
     return sum(
@@ -182,8 +184,9 @@ def _write(module: ModuleType, full: xr.Dataset, content: dict[str, Any]) -> Pat
 
 
 def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> Path:
-    """Stamp a record with the code and the arithmetic of today, if its cheapest cells come out
-    again to the last bit.
+    """Stamp a record with today's code and arithmetic.
+
+    Only if its cheapest cells come out again to the last bit.
 
     Computed are the cheapest `share` of the cells and the cheapest of each kind (`cheapest`).
     Raises `Problem` where a value differs, or where a criterion is another than when the record was
@@ -223,8 +226,9 @@ def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> 
 
 
 def _quick_outcomes(module: ModuleType, record: Record) -> Outcomes:
-    """Those of the record, unless a check has another name now or is new: then the QUICK run is
-    made again.
+    """Those of the record, unless a check is new or has another name now.
+
+    Then the QUICK run is made again.
     """
     before = record.expected["QUICK"]
     names = {name for claim in before.values() for name in claim}
@@ -253,16 +257,15 @@ def recomputed(module: ModuleType, record: Record, index: int) -> xr.Dataset:
 
 
 def tiny(module: ModuleType) -> str:
-    """Digest of every number of the TINY run: two processors with the same arithmetic give the same
-    one.
+    """Digest of every number of the TINY run.
+
+    Two processors with the same arithmetic give the same one.
     """
     return digest(run(module, preset(module, "TINY"), progress=False))
 
 
 def digest(dataset: xr.Dataset) -> str:
-    """Over the names, axes, types and bytes of a dataset's variables; its attributes do not
-    count.
-    """
+    """Over names, axes, types and bytes of a dataset's variables; attributes do not count."""
     found = hashlib.sha256()
     for name in sorted(map(str, dataset.data_vars)):
         values = np.ascontiguousarray(dataset[name].values)
@@ -313,8 +316,9 @@ def unequal(one: xr.Dataset, other: xr.Dataset) -> list[str]:
 
 
 def far(one: xr.Dataset, record: Record, index: int) -> list[str]:
-    """The variables in which `one` is further from cell `index` of the record than its seeds are
-    from each other.
+    """The variables in which `one` is too far from cell `index` of the record.
+
+    That is further than the record's seeds are from each other.
 
     For a cell that another arithmetic computed: rounding may move a value, and chaos may amplify
     that, but not past what another seed does. Seeds are the cells that differ from `index` in their
@@ -353,8 +357,9 @@ def replaced(record: Record, index: int, one: xr.Dataset) -> xr.Dataset:
 
 
 def _siblings(dataset: xr.Dataset, index: int) -> np.ndarray:
-    """The places of the cells with the same fields but for the seed; of all cells where there is
-    only one.
+    """Places of the cells with the same fields but for the seed.
+
+    Of all cells where there is only one.
     """
     fields = [name for name in dataset.coords if dataset[name].dims == ("cell",) and name != "seed"]
     same = np.all([dataset[name].values == dataset[name].values[index] for name in fields], axis=0)
@@ -367,9 +372,7 @@ def _numeric(values: xr.DataArray) -> bool:
 
 
 def note(module: ModuleType) -> str:
-    """One sentence on where the recorded run comes from and whether it still speaks for this
-    code.
-    """
+    """Where the recorded run comes from, and whether it still speaks for this code."""
     name, record = store.name_of(module), load(module)
     if record is None:
         return f"{name}: no recorded run yet."
@@ -383,8 +386,9 @@ def note(module: ModuleType) -> str:
 
 
 def outcomes(checks: list[Check]) -> Outcomes:
-    """Claim -> id of the check -> `holds`, `criterion not met`, `control misbehaves` or `not
-    judged`.
+    """Claim -> id of the check -> its outcome.
+
+    `holds`, `criterion not met`, `control misbehaves` or `not judged`.
     """
     found: Outcomes = {}
     for one in checks:

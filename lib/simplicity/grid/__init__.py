@@ -1,3 +1,1 @@
-"""Grids of cells: settings, runs, the store of finished cells, what a result is as old as,
-clusters.
-"""
+"""Grids of cells: settings, runs, the store of finished cells, the age of results, clusters."""

@@ -1,5 +1,6 @@
-"""A dask cluster as an executor: the workers are checked before any cell runs, and a cell that
-kills workers is given up.
+"""A dask cluster as an executor.
+
+Workers are checked before any cell runs, and a cell that kills workers is given up.
 
 The scheduler and its workers run wherever there is a network between them and this process; results
 travel back here, where they are stored, so no shared disk is needed. `distributed` is the optional
@@ -49,8 +50,9 @@ def connected(
     limit_seconds: float | None = None,
     patience: float = PATIENCE_SECONDS,
 ) -> Iterator[Submits]:
-    """An executor on the cluster whose scheduler is at `address`; every worker has this code and
-    these versions.
+    """An executor on the cluster whose scheduler is at `address`.
+
+    Every worker has this code and these versions.
 
     A cell whose worker dies is tried again, `RETRIES` times at most: the scheduler's own limit is
     lowered to that. A cell that takes longer than `limit_seconds` fails, and its worker ends (a
@@ -105,9 +107,7 @@ def _close(client: Any) -> None:
 
 
 def identity(module: str) -> dict[str, str]:
-    """What must be equal here and on each worker: the library, the experiment's code, the versions
-    that results depend on.
-    """
+    """What must be equal here and on each worker: library, experiment's code, versions."""
     experiment = importlib.import_module(module)
     code = {
         "library": threads.library_digest()[:12],
@@ -159,9 +159,7 @@ def _some(places: list[str], most: int = 3) -> str:
 
 
 def _compare(client: Any, experiment: ModuleType) -> None:
-    """One `Problem` that names each worker's differences, if there are any; nothing has been run
-    yet.
-    """
+    """One `Problem` that names each worker's differences, if any; nothing has been run yet."""
     name = experiment.__name__
 
     # pickled by its code, so that a worker without our package can say so
@@ -195,8 +193,9 @@ def _lower_limit() -> Callable[..., None]:
 
 
 class _Cluster:
-    """dask's own executor, given one cell a thread of its workers at a time, each with a limit to
-    its time.
+    """dask's own executor, given one cell a thread of its workers at a time.
+
+    Each cell has a limit to its time.
 
     When a worker dies dask suspects every cell that it had been given, those not begun too: with a
     queue on each worker, one cell that kills its workers would take innocent ones with it.
@@ -253,8 +252,9 @@ class _Cluster:
             threading.Thread(target=inner.cancel, daemon=True).start()
 
     def _watch(self) -> None:
-        """Workers come and go. Without any a run waits, since one may come (a queue, a restart); a
-        line says so.
+        """Workers come and go; without any a run waits, and a line says so.
+
+        One may come: a queue, a restart.
         """
         alone = 0
         while not self.ended.wait(WATCH_SECONDS):
@@ -271,8 +271,9 @@ class _Cluster:
 
 
 def _limited(limit: float, token: str, fn: Any, *args: Any) -> Any:
-    """On a worker: `fn`, and an end of the process where it takes too long; a compiled loop cannot
-    be ended otherwise.
+    """On a worker: `fn`, and an end of the process where it takes too long.
+
+    A compiled loop cannot be ended otherwise.
     """
     import os
     import time

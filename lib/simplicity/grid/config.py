@@ -44,8 +44,9 @@ def param(
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def settings(cls: type[T]) -> type[T]:
-    """Make `cls` a frozen keyword-only dataclass that coerces and checks each value before anything
-    uses it.
+    """Make `cls` a frozen keyword-only dataclass.
+
+    Each value is coerced and checked before anything uses it.
     """
     hints = typing.get_type_hints(cls)
 
@@ -63,8 +64,9 @@ def settings(cls: type[T]) -> type[T]:
 
 
 def parse(cls: type[T], given: Mapping[str, Any], base: T | None = None) -> T:
-    """`base` (or the defaults of `cls`) with the `given` values, each text or plain value; unknown
-    names are refused.
+    """`base` (or the defaults of `cls`) with the `given` values, each text or plain.
+
+    Unknown names are refused.
     """
     names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for name in given:

@@ -45,8 +45,7 @@ Found = Definition | Foreign | Ours
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """The code of a definition with its references taken out, and these in the order of their
-    places.
+    """The code of a definition without its references, and these in the order of their places.
 
     `alike`: two equal ones are as good as one, unless something changes them. `changes`: what its
     functions may change at the top of modules. `loads`: modules that its functions import.
@@ -100,8 +99,9 @@ def closure(
 def digest_of(
     roots: Sequence[Definition], effects: Sequence[Definition], shape: Callable[[Definition], Shape]
 ) -> str:
-    """The digest of what the roots reach, and the effects beside them; no name and no order of
-    definitions is in it.
+    """The digest of what the roots reach, and the effects beside them.
+
+    No name and no order of definitions is in it.
     """
     shapes = closure([*roots, *effects], shape)
     texts = _texts(shapes)
@@ -121,9 +121,7 @@ def digest_of(
 
 
 def _texts(shapes: Mapping[Definition, Shape]) -> dict[Definition, str]:
-    """Hashes of the texts, with a number where it matters which of two equal definitions is
-    meant.
-    """
+    """Hashes of the texts, numbered where it matters which of two equal definitions is meant."""
     changed = frozenset[Any]().union(*(found.changes for found in shapes.values()))
     special = [one for one, found in shapes.items() if one in changed or not found.alike]
     numbers = {one: str(number) for number, one in enumerate(special)}

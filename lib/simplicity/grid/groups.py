@@ -50,8 +50,9 @@ _SEEDS = {
 
 
 class Grid:
-    """Groups of runs of one kind, and what the presets change; QUICK is the default of everything
-    else.
+    """Groups of runs of one kind, and what the presets change.
+
+    QUICK is the default of everything else.
 
     `groups`: name -> fields. A tuple varies its field; a function derives it from the rest of the
     run; a tuple of names with a tuple of rows, `("n", "width"): ((10, 20), (40, 80))`, varies
@@ -203,8 +204,9 @@ class Grid:
 
 
 class Runs:
-    """A dataset of finished runs with its groups by name: `runs["few"]`, or a part of one,
-    `runs("main", n=480)`.
+    """A dataset of finished runs with its groups by name.
+
+    `runs["few"]`, or a part of one, `runs("main", n=480)`.
 
     What was not run, or failed, is not there: a group may be empty. `settings` are those of the
     whole run.
@@ -222,8 +224,9 @@ class Runs:
         return self(group)
 
     def __call__(self, group: str, **part: Any) -> xr.Dataset:
-        """The runs of a group whose fields equal the given values (a tuple: any of them), in the
-        dataset's order.
+        """The runs of a group whose fields equal the given values, in the dataset's order.
+
+        A tuple stands for any of its values.
         """
         if group not in self._groups:
             self._groups[group] = self.grid.of_group(group, self.settings)
@@ -250,9 +253,7 @@ class Runs:
 
 
 def cells_where(dataset: xr.Dataset, **fields: Any) -> xr.Dataset:
-    """The cells of a run whose fields equal the given values (a tuple: any of them); possibly
-    none.
-    """
+    """The cells whose fields equal the given values (a tuple: any of them); possibly none."""
     mask = np.ones(dataset.sizes["cell"], dtype=bool)
     for name, wanted in fields.items():
         mask &= np.isin(dataset[name].values, wanted if isinstance(wanted, tuple) else (wanted,))

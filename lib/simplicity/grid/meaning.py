@@ -260,9 +260,7 @@ class Library:
         return self._effects[module]
 
     def _has_effect(self, module: str, statement: ast.stmt) -> bool:
-        """Does it run code of ours that changes the top of a module, as a decorator that
-        registers?
-        """
+        """Does it run code of ours that changes a module's top, as a decorator that registers?"""
         run = run_at_import(statement)
         if not run:
             return False

@@ -1,5 +1,6 @@
-"""The shape of a definition: its statements with every name replaced by what the name stands for
-(see `meaning`).
+"""The shape of a definition (see `meaning`).
+
+That is its statements with every name replaced by what the name stands for.
 """
 
 import ast
@@ -45,8 +46,9 @@ _SETTERS = {"builtins.setattr", "builtins.delattr"}
 
 @dataclasses.dataclass(frozen=True)
 class _Scope:
-    """The names of a function, class or comprehension; `imports`: those that one import alone
-    binds.
+    """The names of a function, class or comprehension.
+
+    `imports`: those that one import alone binds.
     """
 
     names: frozenset[str]
@@ -87,8 +89,9 @@ class Names(ast.NodeTransformer):
     # what names stand for
 
     def _found(self, name: str, leave_out: int = 0) -> Found | None:
-        """What a name stands for here, some of the innermost scopes left out; None where it is
-        local.
+        """What a name stands for here; None where it is local.
+
+        Some of the innermost scopes may be left out.
         """
         for depth, scope in enumerate(self.scopes[::-1][leave_out:], leave_out):
             if scope.is_class and depth:  # a method does not see the names of its class
@@ -224,8 +227,9 @@ class Names(ast.NodeTransformer):
     # scopes
 
     def visit_Import(self, node: Import) -> Any:
-        """Gone where a function imports a name of its own; an assignment where more binds the
-        name.
+        """Gone where a function imports a name of its own.
+
+        An assignment where more binds the name.
         """
         self.loads.update(loads(node, self.package))
         found = self._imports(node)
@@ -341,8 +345,9 @@ class Names(ast.NodeTransformer):
     # whether two equal definitions are as good as one
 
     def is_alike(self, statement: ast.stmt) -> bool:
-        """Functions and values are; what is made anew, as a class or a list, is another each
-        time.
+        """Functions and values are.
+
+        What is made anew, as a class or a list, is another each time.
         """
         if isinstance(statement, Function):
             defaults = [

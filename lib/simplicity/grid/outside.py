@@ -1,7 +1,7 @@
 """Experiments of one's own: a file, or a module that an installed package offers.
 
-    simplicity run ./my_experiment.py                              a file; what lies beside it can be imported
-    [project.entry-points."simplicity.experiments"]                a package's own, by name
+    simplicity run ./my_experiment.py                   a file, which may import what lies beside it
+    [project.entry-points."simplicity.experiments"]     a package's own, by name
     my_experiment = "my_package.my_experiment"
 
 Either keeps the contract that `run` states, and is run, swept and stored like the book's own. A
@@ -27,8 +27,9 @@ def is_file(text: str) -> bool:
 
 
 def from_file(path: Path) -> ModuleType:
-    """The experiment in a file. Its folder is searched for modules from now on, in this process and
-    in its workers.
+    """The experiment in a file.
+
+    Its folder is searched for modules from now on, in this process and in its workers.
     """
     path = path.expanduser().absolute()
     if not path.is_file():

@@ -60,8 +60,9 @@ class CellsFailed(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class Collected:
-    """What became of a list of cells: each finished one's dataset, the failures, and how many were
-    stored before.
+    """What became of a list of cells.
+
+    Each finished one's dataset, the failures, and how many were stored before.
     """
 
     finished: dict[Any, xr.Dataset]
@@ -107,8 +108,9 @@ def collect(
     limit_seconds: float | None = None,
     lines: bool = False,
 ) -> Collected:
-    """Each of the different `cells`, from the store or computed and stored at once; arguments as in
-    `run`.
+    """Each of the different `cells`, from the store or computed and stored at once.
+
+    Arguments are as in `run`.
 
     Progress is a bar on a terminal; elsewhere nothing, or with `lines` a line a minute.
     """
@@ -157,8 +159,9 @@ def check(name: str, cells: Sequence[Any]) -> None:
 
 
 def default_store() -> Path:
-    """The folder that SIMPLICITY_STORE names, else the book's own inside a checkout and the user's
-    cache outside one.
+    """The folder that SIMPLICITY_STORE names.
+
+    Else the book's own inside a checkout and the user's cache outside one.
     """
     if os.environ.get(STORE):
         return Path(os.environ[STORE]).expanduser()
@@ -176,9 +179,7 @@ def preset_of(experiment: ModuleType, config: Any) -> str:
 def assemble(
     experiment: ModuleType, config: Any, parts: Sequence[tuple[Any, xr.Dataset]]
 ) -> xr.Dataset | None:
-    """One dataset along `cell` with a coordinate for each field of the cell; None without any
-    part.
-    """
+    """One dataset along `cell` with a coordinate for each field; None without any part."""
     if not parts:
         return None
     first = parts[0][1]
@@ -215,9 +216,7 @@ def assemble(
 
 
 def grid(dataset: xr.Dataset, *fields: str) -> xr.Dataset:
-    """A part of a run that is a full product of the given cell fields, unstacked to axes of those
-    names.
-    """
+    """A part that is a full product of the given fields, unstacked to axes of those names."""
     others = [
         name for name in dataset.coords if dataset[name].dims == ("cell",) and name not in fields
     ]
@@ -256,8 +255,9 @@ def _refuse_changed_library() -> None:
 def compute(
     module: str, cell: Any, library: str = "", fingerprint: str = "", stored: Path | None = None
 ) -> tuple[bytes, float]:
-    """In a worker or in the loop: measure one cell on one thread; its bytes and its processor
-    seconds.
+    """In a worker or in the loop: measure one cell on one thread.
+
+    Returns its bytes and its processor seconds.
 
     `library` and `fingerprint` are those of the caller, who stores the result under them: a worker
     that imported other sources or has other packages refuses. `stored` is the file that the caller
@@ -379,8 +379,9 @@ def _failure(cell: Any, reason: BaseException) -> Failure:
 def _progress(
     total: int, done: int, experiment: ModuleType, wanted: bool, lines: bool
 ) -> Iterator[Any]:
-    """What to call after each cell: moves a bar with rate and time left, on a terminal; without one
-    see `lines`.
+    """What to call after each cell: moves a bar, on a terminal; without one see `lines`.
+
+    The bar shows rate and time left.
     """
     terminal = sys.stderr.isatty()
     file = sys.stderr if terminal else _Lines()

@@ -1,5 +1,6 @@
-"""The top of a module as text: its imports, and the statements that bind or change each name (see
-`meaning`).
+"""The top of a module as text (see `meaning`).
+
+Its imports, and the statements that bind or change each name.
 """
 
 import ast
@@ -11,7 +12,8 @@ from typing import Any
 
 # Methods that change what they are called on and nothing else.
 FILLS = {
-    "add", "append", "clear", "discard", "extend", "insert", "pop", "remove", "reverse", "setdefault", "sort", "update",
+    "add", "append", "clear", "discard", "extend", "insert", "pop", "remove", "reverse",
+    "setdefault", "sort", "update",
 }  # fmt: skip
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -23,8 +25,9 @@ Source = tuple[str, str | None]
 
 @dataclasses.dataclass(frozen=True)
 class Module:
-    """The top of a module: where imported names come from, and what binds or changes each other
-    name.
+    """The top of a module.
+
+    Where imported names come from, and what binds or changes each other name.
 
     `statements` are all, each with whether it is known to change something outside of the module;
     `loads` are names in full of which some are modules that it imports; `star` is a `from ...
@@ -94,8 +97,9 @@ def _halfway(
     places: Mapping[str, Sequence[int]],
     statements: Sequence[ast.stmt],
 ) -> list[ast.stmt]:
-    """Marks for names that a statement uses between two changes: how often they were changed
-    before.
+    """Marks for names that a statement uses between two changes.
+
+    They say how often the names were changed before.
     """
     halfway = [name for name, at in places.items() if at[0] < place < at[-1] and place not in at]
     if not halfway:
@@ -213,9 +217,7 @@ def _is_filling(node: ast.Expr) -> bool:
 
 
 def _filled(node: Any) -> set[str]:
-    """TABLE of `TABLE.append(x)`, or of a decorator `@TABLE.append`, with what it is given or
-    without.
-    """
+    """TABLE of `TABLE.append(x)`, or of a decorator `@TABLE.append`, given something or not."""
     calls = [node] if isinstance(node, ast.Call) else getattr(node, "decorator_list", [])
     called = [one.func if isinstance(one, ast.Call) else one for one in calls]
     return {

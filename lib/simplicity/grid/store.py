@@ -69,9 +69,7 @@ class Stored:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A file of the store as its header tells it; `damage` says what is wrong with it, if anything
-    is.
-    """
+    """A file of the store as its header tells it; `damage` says what is wrong, if anything."""
 
     path: Path
     experiment: str
@@ -82,8 +80,9 @@ class Entry:
 
 
 class Store:
-    """A folder of finished cells; safe for several runs at once, since a file appears whole or not
-    at all.
+    """A folder of finished cells.
+
+    Several runs at once are safe, since a file appears whole or not at all.
     """
 
     def __init__(self, folder: Path, writable: bool = True) -> None:
@@ -103,8 +102,9 @@ class Store:
                 path.unlink()
 
     def get(self, experiment: ModuleType, cell: Any) -> Stored | None:
-        """The stored result, or None where there is none or the file is damaged (then `problems`
-        says so).
+        """The stored result, or None where there is none or the file is damaged.
+
+        `problems` then says so.
         """
         path = self.path(experiment, cell)
         try:
@@ -123,9 +123,7 @@ class Store:
             return None
 
     def put(self, experiment: ModuleType, cell: Any, body: bytes, seconds: float) -> Stored:
-        """Write a finished cell (NetCDF-3 bytes from `encode`) and return what was decoded from
-        them.
-        """
+        """Write a finished cell (NetCDF-3 bytes from `encode`); returns what they decode to."""
         path = self.path(experiment, cell)
         header = {
             "checksum": hashlib.sha256(body).hexdigest(),
@@ -143,8 +141,9 @@ class Store:
         return self.folder / name_of(experiment) / (key(experiment, cell) + _SUFFIX)
 
     def entries(self, experiment: str = "*", whole: bool = False) -> Iterator[Entry]:
-        """The files of one experiment or of all; with `whole` each is read to its end and checked,
-        else its header is read.
+        """The files of one experiment or of all.
+
+        With `whole` each is read to its end and checked, else its header is read.
         """
         for path in sorted(self.folder.glob(f"{experiment}/*{_SUFFIX}")):
             size = 0
@@ -193,8 +192,9 @@ def encode(dataset: xr.Dataset) -> bytes:
 
 
 def decode(content: bytes, experiment: str = "", cell: Any = None) -> Stored:
-    """A file's content checked and read; raises `Damaged`, also where it is another cell's than the
-    one asked for.
+    """A file's content checked and read.
+
+    Raises `Damaged`, also where it is another cell's than the one asked for.
     """
     head, separator, body = content.partition(b"\n")
     header = _header(head)
@@ -218,8 +218,9 @@ def _header(line: bytes) -> dict[str, Any]:
 
 
 def is_current(experiment: ModuleType, entry: Entry) -> bool:
-    """Would a run today use this file? Not if code or versions have changed since, or the
-    experiment has no such cell.
+    """Would a run today use this file?
+
+    Not if code or versions have changed since, or the experiment has no such cell.
     """
     try:
         return entry.path.stem == key(experiment, run_type(experiment)(**(entry.cell or {})))
@@ -263,8 +264,7 @@ def name_of(experiment: ModuleType) -> str:
 
 @functools.cache
 def fingerprint(experiment: ModuleType) -> str:
-    """Digest of what the value of a cell depends on: its meaning, versions, thread count,
-    arithmetic.
+    """Digest of what a cell's value depends on: meaning, versions, thread count, arithmetic.
 
     The meaning is that of the experiment's `Run` and `measure` (see `meaning`): a moved or renamed
     module, a comment, a preset or a criterion changes no fingerprint; a changed constant, operator,
@@ -288,8 +288,9 @@ def definitions_of(experiment: ModuleType) -> set[Definition]:
 
 
 def _library(experiment: ModuleType) -> meaning.Library:
-    """Our files as they are now; those of this package as they were when they were first read, as
-    they are imported once.
+    """Our files as they are now.
+
+    Those of this package as they were when they were first read, as they are imported once.
     """
     beside = _beside(experiment)
     return _read_with(beside, _LIBRARY) if beside else _own(_LIBRARY)
@@ -307,8 +308,9 @@ def _read_with(beside: dict[str, Path], library: Path) -> meaning.Library:
 
 
 def _beside(experiment: ModuleType) -> dict[str, Path]:
-    """Where the code of an experiment that is not of this package lies: in its package or file, and
-    in all that lies beside.
+    """Where the code of an experiment that is not of this package lies.
+
+    In its package or file, and in all that lies beside.
     """
     file = Path(str(experiment.__file__)).resolve()
     top, *inner = experiment.__name__.split(".")

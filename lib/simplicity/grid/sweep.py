@@ -1,5 +1,6 @@
-"""A grid of settings: each point's cells together in one run, and one dataset with the swept
-settings as axes.
+"""A grid of settings: all points' cells in one run.
+
+One dataset has the swept settings as axes.
 
 The grid times the experiment's own cells. A cell that several points share (a control, for example)
 is computed once. The result has an axis for each swept setting, then `cell` with each point's cells
@@ -47,8 +48,9 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """What came out: the dataset (None where no cell finished), the failures, and how many cells
-    were stored before.
+    """What came out: the dataset, the failures, and how many cells were stored before.
+
+    The dataset is None where no cell finished.
     """
 
     dataset: xr.Dataset | None
@@ -57,8 +59,9 @@ class Sweep:
 
 
 def plan(experiment: ModuleType, base: Any, swept: Mapping[str, Sequence[Any]]) -> Plan:
-    """The points for `swept` (setting -> values, text or plain) around the settings `base`; nothing
-    is run.
+    """The points for `swept` (setting -> values, text or plain) around `base`.
+
+    Nothing is run.
 
     Without any there is one point, and no axis. A setting that is a list takes one element a point.
     Raises `Problem` where any point's settings are refused.
@@ -113,9 +116,7 @@ def sweep(
     limit_seconds: float | None = None,
     lines: bool = False,
 ) -> Sweep:
-    """Every cell of every point of the grid, as `run` computes and stores them, and what came
-    out.
-    """
+    """Every cell of every point, as `run` computes and stores them, and what came out."""
     points = swept if isinstance(swept, Plan) else plan(experiment, base, swept)
     found = runs.collect(
         experiment, points.distinct, executor, store, progress, limit_seconds, lines
@@ -169,8 +170,9 @@ Laid = tuple[tuple[Any, ...], np.ndarray]
 
 
 def _apart(part: xr.Dataset, cell: Any, axes: Mapping[str, tuple[Any, ...]]) -> xr.Dataset:
-    """A point's dataset without the cells' fields, and with what has the name of an axis of the
-    grid called `cell_` NAME.
+    """A point's dataset without the cells' fields.
+
+    What has the name of an axis of the grid is called `cell_` NAME.
     """
     part = part.drop_vars([field.name for field in dataclasses.fields(cell)])
     return part.rename(
@@ -190,8 +192,9 @@ def _lay(
     most: int,
     axes: tuple[str, ...],
 ) -> Laid:
-    """One variable of all points, each cell at its own place, gaps filled; what is the same at all
-    points is laid once.
+    """One variable of all points, each cell at its place, gaps filled.
+
+    What is the same at all points is laid once.
     """
     variables = {index: part[name].variable for index, part in parts.items()}
     first = next(iter(variables.values()))
@@ -215,17 +218,16 @@ def _lay(
 
 
 def _empty(shape: Sequence[int], kind: np.dtype, full: bool) -> np.ndarray:
-    """Room for values; where some are missing, whole numbers become floats, because there is no
-    whole number for `none`.
+    """Room for values.
+
+    Whole numbers become floats where some are missing, as no whole number stands for `none`.
     """
     kind = kind if full or kind.kind not in "iub" else np.dtype(np.float64)
     return np.full(shape, np.nan if kind.kind == "f" else np.zeros((), kind), kind)
 
 
 def _fields(points: Plan, shape: Index, most: int) -> dict[Any, Laid]:
-    """The fields of all cells, finished or not, along `cell` and those axes of the grid on which
-    they depend.
-    """
+    """The fields of all cells, finished or not, along `cell` and the axes that they depend on."""
     found: dict[Any, Laid] = {}
     for field in dataclasses.fields(points.distinct[0]):
         values = {
@@ -256,8 +258,9 @@ def _fields(points: Plan, shape: Index, most: int) -> dict[Any, Laid]:
 
 
 def _allowed(coordinates: Mapping[Any, Laid]) -> dict[Any, Laid]:
-    """A coordinate that names an axis and differs between points has several axes, hence another
-    name.
+    """Another name for a coordinate that names an axis and differs between points.
+
+    It has several axes then.
     """
     return {
         f"{name}_values" if name in dims and len(dims) > 1 else name: (dims, array)
@@ -266,8 +269,9 @@ def _allowed(coordinates: Mapping[Any, Laid]) -> dict[Any, Laid]:
 
 
 def remaining(experiment: ModuleType, points: Plan, folder: Path) -> tuple[int, list[float]]:
-    """How many cells are stored in `folder`, and the seconds of all stored cells of this
-    experiment; nothing is written.
+    """How many cells are stored in `folder`, and the seconds of the experiment's stored cells.
+
+    Nothing is written.
     """
     shelf = stores.Store(folder, writable=False)
     there = sum(shelf.path(experiment, cell).is_file() for cell in points.distinct)
@@ -279,8 +283,9 @@ def remaining(experiment: ModuleType, points: Plan, folder: Path) -> tuple[int, 
 
 
 def tables(dataset: xr.Dataset) -> dict[str, pd.DataFrame]:
-    """Tidy tables, one row an observation: under "" the finished cells, under the name of an inner
-    axis the values along it.
+    """Tidy tables, a row an observation.
+
+    Under "" the finished cells, under the name of an inner axis the values along it.
     """
     axes = list(json.loads(dataset.attrs["swept"]))
     flat = dataset.stack(row=[*axes, "cell"], create_index=False)

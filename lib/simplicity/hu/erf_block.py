@@ -1,5 +1,6 @@
-"""The hidden layer of an erf network in one pass, single precision: what `hu.ntk` does between its
-two matrix products.
+"""An erf network's hidden layer in one pass, in single precision.
+
+This is what `hu.ntk` does between its two matrix products.
 
 For a block of samples with pre-activations z (rows, m):
 
@@ -25,12 +26,18 @@ _LARGEST = _single(80)  # exp(-80) = 2e-35: nothing, and 2^k is still a normal n
 # Numerator and denominator of erf(z) / z in z^2, highest power first: a Remez fit in common use for
 # single precision.
 _UP = tuple(
-    _single(c) for c in (-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
-                         -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02)
+    _single(c)
+    for c in (
+        -2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
+        -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02,
+    )
 )  # fmt: skip
 _DOWN = tuple(
-    _single(c) for c in (-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03,
-                         -1.42647390514189e-02)
+    _single(c)
+    for c in (
+        -1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03,
+        -1.42647390514189e-02,
+    )
 )  # fmt: skip
 _SLOPE_AT_0 = _single(2 / math.sqrt(math.pi))
 
@@ -62,8 +69,9 @@ def _decay(u):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
 def sweep(z, v, y, outer, row):  # type: ignore[no-untyped-def]
-    """One block, in place; z (rows, m), v (m,), y (rows,), outer (m,), row (m,) is scratch. Returns
-    sum_k r_k^2.
+    """One block, in place; z (rows, m), v (m,), y (rows,), outer (m,). Returns sum_k r_k^2.
+
+    row (m,) is scratch.
     """
     total = _single(0)
     for k in range(len(z)):

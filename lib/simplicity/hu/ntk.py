@@ -131,8 +131,9 @@ def descend_autograd(
 
 
 class _Step:
-    """One pass over the samples in blocks, with buffers made once; no activation is compiled
-    erf.
+    """One pass over the samples in blocks, with buffers made once.
+
+    No activation is compiled erf.
     """
 
     def __init__(

@@ -1,5 +1,4 @@
-"""Alignment of a layer's neurons with the force on them early in training (Boursier & Flammarion
-2025).
+"""Alignment of neurons with the force on them early in training (Boursier & Flammarion 2025).
 
     A = sum_j p_j cos(s_j w_j, D_n(w_j)),   p_j ~ |a_j| |w_j|,   s_j = sign a_j
     D_n(w) = 1/n sum_k 1{<w, x_k> > 0} y_k x_k                    the force while outputs are small
@@ -144,8 +143,10 @@ def _columns(parts: list[Tensor]) -> Array:
 
 
 def force(task: Task, layer: nn.Module, rows: Rows) -> Array:
-    """Minus the gradient by each neuron's (w, b) of the loss, its derivative taken at outputs 0,
-    (m, d + 1)."""
+    """Minus the loss's gradient by each neuron's (w, b), (m, d + 1).
+
+    The derivative of the loss is taken at outputs 0.
+    """
     total: list[Tensor] = []
     zeros = torch.zeros(len(rows.x), task.width, dtype=task.mirror.dtype, device=task.mirror.device)
     for x, pull in zip(rows.x.split(BLOCK), task.pull(zeros, rows.y).split(BLOCK), strict=True):

@@ -38,8 +38,9 @@ _VARIABLES = {
 
 
 def linear_gap(*, rows: int = 256) -> Lens:
-    """The gap to the best linear map of the inputs, and to the network's own linearised start
-    (Hu et al. 2020).
+    """The gap to the best linear map of the inputs, and to the network's linearised start.
+
+    Hu et al. 2020.
 
     `nonlinear` is Var(f_t - best linear map) / Var f_t on at most `rows` test rows, 0 for a
     linear network and 1 where no linear map explains anything. Residuals are divided by their
@@ -94,8 +95,10 @@ def _forward_mode() -> None:
 
 
 def directions(x: Array) -> Array:
-    """An orthonormal basis (q, r) of the centred columns of x (q, d), or of its first principal
-    components."""
+    """An orthonormal basis (q, r) of x's centred columns, or of its first components.
+
+    x is (q, d); components are principal ones.
+    """
     left, singular, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
     most = min(x.shape[1], max(1, len(x) // _SHARE))
     kept = int(np.count_nonzero(singular > _SMALL * max(float(singular[0]), 1e-300)))
@@ -103,8 +106,10 @@ def directions(x: Array) -> Array:
 
 
 def nonlinear(f: Array, basis: Array) -> float:
-    """Share of the variance of f (q, k) outside of the basis (q, r), by degrees of freedom; NaN
-    for constant f."""
+    """Share of the variance of f (q, k) outside of the basis (q, r), by degrees of freedom.
+
+    NaN for constant f.
+    """
     centred = f - f.mean(axis=0)
     rest = centred - basis @ (basis.T @ centred)
     whole = float(np.sum(centred**2)) / (len(f) - 1)

@@ -36,8 +36,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Lens:
-    """A lens by its kind, with the layer that it looks at where it does, its paper, and where it
-    is blind."""
+    """A lens by its kind, with its layer where it has one, its paper, and where it is blind."""
 
     kind: str
     source: str

@@ -1,5 +1,6 @@
-"""The normalised step of a layer's bias, and the local Lipschitz constant beside it (Loukas et
-al. 2021, sec. 3).
+"""The normalised step of a layer's bias, and the local Lipschitz constant beside it.
+
+Loukas et al. 2021, sec. 3.
 
     |b(t+1) - b(t)| / (alpha eps_t) = |df/db(x_t)|,   eps_t = |dl/df|   for SGD on one sample
 
@@ -201,8 +202,10 @@ def _numbers(part: Tensor) -> Array:
 def _shifted(
     mirror: Mirror, layer: nn.Module, bias: Tensor, x: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Zeros (q, b) that are added to the layer's output as its bias is, the inputs, and the
-    outputs (q, k)."""
+    """Zeros (q, b), the inputs, and the outputs (q, k).
+
+    The zeros are added to the layer's output as its bias is.
+    """
     offset = torch.zeros(
         len(x), bias.numel(), dtype=bias.dtype, device=bias.device, requires_grad=True
     )
@@ -223,8 +226,10 @@ def _shifted(
 
 
 def _fitted_slope(task: Task) -> float:
-    """Spectral norm of the least-squares fit of the targets on the inputs, with an intercept; 0
-    where it is none."""
+    """Spectral norm of the targets' least-squares fit on the inputs, with an intercept.
+
+    It is 0 where the fit is none.
+    """
     rows = task.rows(FIT_ROWS)
     x, y = rows.flat, rows.y.reshape(len(rows.y), -1).cpu().double().numpy()
     fit = np.linalg.lstsq(x - x.mean(axis=0), y - y.mean(axis=0), rcond=None)[0]

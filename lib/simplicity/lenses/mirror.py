@@ -1,5 +1,6 @@
-"""A copy of a network at which the lenses look, so that the network that is trained is never run
-by them.
+"""A copy of a network at which the lenses look.
+
+So the network that is trained is never run by them.
 
 The copy is in evaluation mode: dropout is off, and batch normalisation uses what it has
 gathered. A network in half precision is looked at in single precision. Forward and backward

@@ -1,5 +1,6 @@
-"""How much of what a network knows of the labels a linear classifier explains (Nakkiran et al.
-2019, Def. 1).
+"""How much of what a network knows of the labels a linear classifier explains.
+
+Nakkiran et al. 2019, Def. 1.
 
     mu(F; L) = I(F;Y) - I(F;Y|L), in bits     F what the network predicts, L the linear classifier
 
@@ -216,8 +217,10 @@ def _logistic(x: Array, y: Labels, count: int) -> Callable[[Array], Labels]:
 
 
 def rival(x: Array, y: Labels, test: Array, wanted: Labels, accuracy: float) -> Labels:
-    """Predictions (q,) for rows `test` (q, d) by nearest neighbours, of the accuracy nearest to
-    the given one."""
+    """Predictions (q,) for rows `test` (q, d) by nearest neighbours.
+
+    Of the accuracy nearest to the given one.
+    """
     order = np.random.default_rng(1).permutation(len(x))
     sizes = np.unique(np.geomspace(2, len(x), 20).astype(int)) if len(x) > 1 else np.array([1])
     apart = _distances(test, x[order])
@@ -247,8 +250,7 @@ def _majority(apart: NDArray[np.float32], y: Labels, neighbours: int) -> Labels:
 
 
 def within_classes(simple: Labels, y: Labels, rng: np.random.Generator) -> Labels:
-    """Predictions (q,) permuted among the rows of each class: as accurate, and no other relation
-    is left."""
+    """Predictions (q,) permuted within each class: as accurate, and no other relation is left."""
     found = simple.copy()
     for label in np.unique(y):
         at = np.flatnonzero(y == label)

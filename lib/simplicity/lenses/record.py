@@ -1,5 +1,4 @@
-"""Watch a training loop through lenses, at times that are evenly spaced in the logarithm of the
-step.
+"""Watch a training loop through lenses, at times evenly spaced in the logarithm of the step.
 
 The loop is the user's own, and says when a step is done. At scheduled steps a copy of the
 network takes over its parameters, and the lenses look at the copy: parameters, buffers,
@@ -40,8 +39,9 @@ def watch(
     share: float = 1 / 20,
     forward: Forward = plain,
 ) -> "Record":
-    """A record of the training of `model`, any torch module, through `lenses`; use it in a
-    `with` statement.
+    """A record of the training of `model`, any torch module, through `lenses`.
+
+    Use it in a `with` statement.
 
     `data` = (x, y) and `test` are arrays or tensors with rows: inputs (n, ...), and as y labels
     (n,) of whole numbers, one-hot rows (n, k), or numbers (n,), (n, 1) or (n, k). Without `test`
@@ -168,8 +168,7 @@ class Record:
 
     @property
     def dataset(self) -> "xr.Dataset":
-        """What was seen so far, along `time` with the coordinates `step` and `samples`; also
-        after an error."""
+        """What was seen so far, along `time` with `step` and `samples`; also after an error."""
         import xarray as xr
 
         found = xr.Dataset(

@@ -1,5 +1,4 @@
-"""What the lenses are given to look at: samples, the outputs that fit them, and the loss between
-both.
+"""What the lenses look at: samples, the outputs that fit them, and the loss between both.
 
 Everything is looked at once, at the door, and refused in one sentence. Whole data sets are
 checked for numbers that are not finite; of what is kept, a lens takes as many rows as it says.
@@ -37,8 +36,10 @@ class Samples(NamedTuple):
 
 @dataclass(frozen=True)
 class Rows:
-    """A few samples as the network takes them: x (q, ...), y as the loss takes it, on the
-    network's device."""
+    """A few samples, on the network's device.
+
+    x (q, ...) as the network takes it, y as the loss takes it.
+    """
 
     x: Tensor
     y: Tensor

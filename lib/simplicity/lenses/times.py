@@ -1,5 +1,6 @@
-"""When a record looks: evenly in the logarithm of the step, and no more often than the training
-can bear.
+"""When a record looks: evenly in the logarithm of the step.
+
+No more often than the training can bear.
 
 What a look costs is counted in rows that go forward, never in seconds: the same run is looked at
 at the same steps on every machine.

@@ -64,8 +64,9 @@ def order(x: np.ndarray, values: np.ndarray, drawn: str = "seeds") -> Estimate:
 
 
 def within(x: np.ndarray, values: np.ndarray) -> Estimate:
-    """Rank correlation of x and `values`, each (seeds, k), inside the k conditions; whole seeds are
-    resampled.
+    """Rank correlation of x and `values`, each (seeds, k), inside the k conditions.
+
+    Whole seeds are resampled.
     """
     x, values = doors.arrays(x=(x, "seeds k"), values=(values, "seeds k"))
     if len(x) < 4:

@@ -64,8 +64,9 @@ def local(network: FullyConnected, x: Array, *, sigmoid: bool = False) -> Array:
 
 
 def product_bound(network: FullyConnected, *, sigmoid: bool = False) -> float:
-    """prod_l |W_l|_2 bounds every local constant; with `sigmoid` times 1/4, the largest p (1 -
-    p).
+    """prod_l |W_l|_2, which bounds every local constant.
+
+    With `sigmoid` times 1/4, the largest p (1 - p).
     """
     network = FullyConnected(*map(tuple, doors.layers(network)))
     bound = float(np.prod([np.linalg.norm(weight, 2) for weight in network.weights]))

@@ -1,5 +1,6 @@
-"""Stochastic gradient descent, one image a step, on the convolutional network of Loukas et al.
-(2021), compiled.
+"""Stochastic gradient descent, one image a step, compiled.
+
+On the convolutional network of Loukas et al. (2021).
 
     `modules.two_convolutions`: x + b_1, relu, 5 x 5 convolution, relu, max-pooling by 3, again
     both, two full layers, a logit
@@ -40,8 +41,9 @@ _PLACES = 21 * 21  # of the first convolution
 
 
 class _Network(NamedTuple):
-    """Parameters with channels innermost; w_1 (F, 25 C), w_2 (G, 5, 5 F): rows of a patch, then
-    columns and channels.
+    """Parameters with channels innermost: w_1 (F, 25 C), w_2 (G, 5, 5 F).
+
+    Rows of a patch come first, then columns and channels.
     """
 
     b1: Array
@@ -67,8 +69,9 @@ def descend(
     probes: Mapping[str, Probe] | None = None,
     dims: Mapping[str, tuple[str, ...]] | None = None,
 ) -> xr.Dataset:
-    """Train `module`, made by `modules.two_convolutions`, itself, on images x (n, channels, height,
-    width) and labels y (n,).
+    """Train `module` itself on images x (n, channels, height, width), labels y (n,).
+
+    `modules.two_convolutions` made it.
 
     The loss is the cross-entropy, the precision the module's. Arguments and dataset as of
     `single_sample.descend`; probes get the module.
@@ -120,9 +123,7 @@ def descend(
 
 
 def _looked_at(module: nn.Sequential, x: Array, y: Array) -> tuple[Array, Array]:
-    """Images and labels, finite and as many of both; the module is the one that is compiled
-    here.
-    """
+    """Images and labels, finite and as many of both; the module is the one compiled here."""
     kinds = [type(layer) for layer in module] if isinstance(module, nn.Sequential) else []
     whole = [kind for kind in kinds if kind in (nn.Conv2d, nn.Linear)] == [
         nn.Conv2d,
@@ -217,10 +218,11 @@ class _Work(NamedTuple):
 
         taps = network.w1.shape[1]
         return cls(
-            empty(*network.b1.shape), empty(_PLACES, taps), empty(_PLACES, first), empty(7, 7 * first),
-            np.zeros((49, first), np.int32), empty(9, 25 * first), empty(second, 9),
-            empty(second), np.zeros(second, np.int32), empty(second),
-            empty(*network.b1.shape), empty(_PLACES, taps), empty(first, taps), empty(7, 7 * first), empty(second),
+            empty(*network.b1.shape), empty(_PLACES, taps), empty(_PLACES, first),
+            empty(7, 7 * first), np.zeros((49, first), np.int32), empty(9, 25 * first),
+            empty(second, 9), empty(second), np.zeros(second, np.int32), empty(second),
+            empty(*network.b1.shape), empty(_PLACES, taps), empty(first, taps), empty(7, 7 * first),
+            empty(second),
         )  # fmt: skip
 
 

@@ -1,10 +1,10 @@
-"""Stochastic gradient descent, one sample a step, on fully connected ReLU networks, and what the
-first bias does meanwhile.
+"""Stochastic gradient descent on fully connected ReLU networks, one sample a step.
 
-    f(x) = W_d relu(... relu(W_1 x + b_1) ...) + b_d          squared loss (f - y)^2 / 2, or the logit of p = sigmoid(f) with
-                                                            cross-entropy - y log p - (1 - y) log(1
-                                                            - p) in nats
-    w(t + 1) = w(t) - alpha_t dl / dw                         for the sample x(t) that `order` names, or the mean over a batch
+And what the first bias does meanwhile.
+
+    f(x) = W_d relu(... relu(W_1 x + b_1) ...) + b_d
+    l = (f - y)^2 / 2, or, with p = sigmoid(f), - y log p - (1 - y) log(1 - p) in nats
+    w(t + 1) = w(t) - alpha_t dl / dw    for the sample x(t) that `order` names, or a batch's mean
 
 W_1 may be the identity, which is not trained (Loukas et al. 2021, section 5), or any matrix, which
 is. The derivative of a ReLU at 0 is 0.
@@ -41,7 +41,8 @@ Probe = Callable[[FullyConnected], Any]
 STATISTICS = {
     "loss": "loss of the visited samples before the step",
     "trajectory": "|db| / (alpha eps)",
-    "slope": "|W_1^T df/db_1|, the norm of the gradient of f (of p for the cross-entropy) in x at the visited point",
+    "slope": "|W_1^T df/db_1|, the norm of the gradient of f (of p for the cross-entropy) "
+    "in x at the visited point",
     "length": "|db| / alpha, not normalised",
     "epsilon": "eps of the visited samples",
     "late": "|db| / (alpha eps of the step before), as released",
@@ -98,8 +99,9 @@ def descend(
     dims: Mapping[str, tuple[str, ...]] | None = None,
     trace: bool = False,
 ) -> tuple[FullyConnected, xr.Dataset]:
-    """Train a copy of `start` on x (n, n_0), y (n,), one step for each `batch` entries of `order`
-    (steps * batch,).
+    """Train a copy of `start` on x (n, n_0), y (n,).
+
+    One step for each `batch` entries of `order` (steps * batch,).
 
     `step_size` is one number or one for each window; `order` must fill whole windows. `train_first`
     says whether W_1 is trained. `origin` is b_1(0) where the run goes on from another. `schedule`
@@ -134,9 +136,10 @@ def descend(
     for end in sorted({0, *schedule, len(rates)}):
         part = slice(done * window, end * window)
         _descend(
-            weights, biases, sizes, *data, order[done * window * batch : end * window * batch], rates[done:end], window, batch,
-            loss == "cross entropy", train_first, _is_identity(start, train_first), first, before, values[done:end],
-            kept.bias[part], kept.epsilon[part],
+            weights, biases, sizes, *data, order[done * window * batch : end * window * batch],
+            rates[done:end], window, batch, loss == "cross entropy", train_first,
+            _is_identity(start, train_first), first, before, values[done:end], kept.bias[part],
+            kept.epsilon[part],
         )  # fmt: skip
         check_finite(values[done:end, 0], rates[done:end], done, window, len(y))
         done = end
@@ -308,8 +311,9 @@ def _add_rows(w, b, layer, o, h, k, active, counts, rectified, tile):  # type: i
 
 @_within
 def _backward(w, sizes, h, delta, k, active, counts, push, outer, rate):  # type: ignore[no-untyped-def]
-    """delta = outer df / d(pre-activation) in the places of h; the weights above the first take a
-    step of `rate`.
+    """delta = outer df / d(pre-activation), in the places of h.
+
+    The weights above the first take a step of `rate`.
     """
     last = len(sizes) - 2
     delta[k, last + 1, 0] = outer
@@ -326,8 +330,9 @@ def _backward(w, sizes, h, delta, k, active, counts, push, outer, rate):  # type
 
 @_within
 def _pull_rows(w, layer, o, delta, k, active, counts, push, moves, tile):  # type: ignore[no-untyped-def]
-    """What a tile of delta[k, layer + 1] from o on gives delta[k, layer], and the step of its
-    weights.
+    """A tile of delta[k, layer + 1] from o on: its part of delta[k, layer], and its step.
+
+    The step is that of its weights.
     """
     width = delta.shape[2]
     above = lanes.load(delta, (k * delta.shape[1] + layer + 1) * width + o, _LANE, tile)
@@ -382,8 +387,9 @@ def loss_derivative(f, target, cross):  # type: ignore[no-untyped-def]
 def _look(  # type: ignore[no-untyped-def]
     w, b, sizes, x, y, order, at, h, delta, active, counts, pull, push, rate, cross, identity
 ):
-    """Forward and backward; pull = sum of dl/db_1. Returns means of l, |dl/df| and eps. A lone
-    sample moves w_2..w_d.
+    """Forward and backward; pull = sum of dl/db_1. Returns means of l, |dl/df| and eps.
+
+    A lone sample moves w_2..w_d.
     """
     loss, residual, epsilon, batch = 0.0, 0.0, 0.0, len(h)
     for j in range(len(pull)):
@@ -405,8 +411,9 @@ def _look(  # type: ignore[no-untyped-def]
 
 @_within
 def _move(w, b, sizes, h, delta, active, counts, rate, train_first):  # type: ignore[no-untyped-def]
-    """The rest of a step: biases, the first layer, and after a batch, which is seen whole before it
-    moves anything, all.
+    """The rest of a step: biases and the first layer, and after a batch all.
+
+    A batch is seen whole before it moves anything.
     """
     batch, layers = len(h), len(sizes) - 1
     for k in range(batch):
@@ -432,8 +439,9 @@ def keep_place(bias, old, middle, shift):  # type: ignore[no-untyped-def]
 
 @compiled
 def close_window(row, window, squares, shift):  # type: ignore[no-untyped-def]
-    """Means in place of sums, and the variance from the sums of `keep_place`: squares and shift are
-    about the first bias.
+    """Means in place of sums, and the variance from the sums of `keep_place`.
+
+    Squares and shift are about the first bias.
     """
     row[8] = squares
     row[:11] /= window
@@ -443,8 +451,9 @@ def close_window(row, window, squares, shift):  # type: ignore[no-untyped-def]
 
 @compiled
 def note_step(row, old, new, origin, rate, loss, pulled, residual, epsilon, before, ulp):  # type: ignore[no-untyped-def]
-    """Adds a step to the sums of its window. `pulled` is |W_1^T dl/db_1|, `ulp` the distance of 1
-    from the next number.
+    """Adds a step to its window's sums.
+
+    `pulled` is |W_1^T dl/db_1|, `ulp` the distance of 1 from the next number.
     """
     length, distance, largest = 0.0, 0.0, 0.0
     for j in range(len(old)):
@@ -490,8 +499,9 @@ def _descend(  # type: ignore[no-untyped-def]
     trace,
     traced_epsilon,
 ):
-    """Advances w and b in place; a row of `out` for each window. `previous` holds eps of the step
-    before, NaN at the start.
+    """Advances w and b in place; a row of `out` for each window.
+
+    `previous` holds eps of the step before, NaN at the start.
     """
     first, at, bias = sizes[1], 0, b[0]
     width = w.shape[2]

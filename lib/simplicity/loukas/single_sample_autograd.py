@@ -1,5 +1,6 @@
-"""Stochastic gradient descent, one sample a step, by automatic differentiation: any torch module,
-the same dataset.
+"""Stochastic gradient descent by automatic differentiation, one sample a step.
+
+Any torch module, the same dataset.
 
 The counterpart of `single_sample.descend`, which is hundreds of times faster on the networks that
 it knows: here are convolutions, pooling, skip connections and other activations, and every
@@ -58,8 +59,9 @@ def descend_autograd(
     probes: Mapping[str, Probe] | None = None,
     dims: Mapping[str, tuple[str, ...]] | None = None,
 ) -> xr.Dataset:
-    """Train `module` itself on x (n, ...), y (n,); arguments and dataset as of
-    `single_sample.descend`, but for the trace.
+    """Train `module` itself on x (n, ...), y (n,).
+
+    Arguments and dataset as of `single_sample.descend`, but for the trace.
 
     `bias` is the first bias b_1, any parameter of the module that every input passes: the slope at
     a visited point is then the gradient in x, whatever lies between. The module's outputs are f(x),

@@ -18,8 +18,9 @@ Numbers = Array | float
 
 
 def normalised_steps(bias: Array, epsilon: Array, step_size: float) -> Array:
-    """|b_1(t+1) - b_1(t)| / (alpha eps_t), (steps,), from the biases (steps + 1, n_1) before and
-    after each step.
+    """|b_1(t+1) - b_1(t)| / (alpha eps_t), (steps,).
+
+    From the biases (steps + 1, n_1) before and after each step.
     """
     bias, epsilon = doors.arrays(bias=(bias, "steps+1 k"), epsilon=(epsilon, "steps"))
     doors.step(step_size)
@@ -27,8 +28,9 @@ def normalised_steps(bias: Array, epsilon: Array, step_size: float) -> Array:
 
 
 def steadiness(normalised: Array, tau: int = 0) -> float:
-    """The least phi for which a run is (tau, phi)-steady: the largest normalised step from step tau
-    on.
+    """The least phi for which a run is (tau, phi)-steady.
+
+    That is the largest normalised step from step tau on.
     """
     (normalised,) = doors.arrays(normalised=(normalised, "steps"))
     doors.whole("tau", tau, 0, len(normalised) - 1)
@@ -59,8 +61,9 @@ def variance_scale(
 
 
 def distance_bound(step_size: float, steps: int, largest_epsilon: Array, slope: Array) -> Array:
-    """Right side of Corollary 3 with delta = 0 and sigma_n(W_1) = 1: sum over t < tau of alpha
-    eps_max_t lambda_avg_t.
+    """Right side of Corollary 3 with delta = 0 and sigma_n(W_1) = 1.
+
+    Sum over t < tau of alpha eps_max_t lambda_avg_t.
 
     Both are given once for every `steps` steps, (p,); the sum after each such stretch comes back.
     """
@@ -73,8 +76,9 @@ def distance_bound(step_size: float, steps: int, largest_epsilon: Array, slope: 
 
 
 def dropout_constant(beta: Numbers, mu: Numbers, p_min: Numbers) -> Array:
-    """Theorem 3's c = beta / (mu (1 - mu) p_min), infinite where a neuron never fires (p_min =
-    0).
+    """Theorem 3's c = beta / (mu (1 - mu) p_min).
+
+    Infinite where a neuron never fires (p_min = 0).
     """
     doors.numbers("mu", mu, above=0, below=1)
     beta, mu, p_min = (np.asarray(one, dtype=float) for one in (beta, mu, p_min))
@@ -88,15 +92,17 @@ def lambda_steady(phi: Numbers, c: Numbers, neurons: Numbers) -> Array:
 
 
 def radius(margin: Numbers, bound: Numbers) -> Array:
-    """r(X) = margin / (4 lambda), margin the least |1 - 2 f(x_i)|; with lambda_steady it is margin
-    / (c log(sum n_l) phi).
+    """r(X) = margin / (4 lambda), margin the least |1 - 2 f(x_i)|.
+
+    With lambda_steady it is margin / (c log(sum n_l) phi).
     """
     return np.asarray(margin / (4 * np.asarray(bound, dtype=float)))
 
 
 def covering_number(points: Array, radius: float) -> int:
-    """How many balls of that radius certainly cover the points (n, D): the cubes of diagonal 2 r
-    that they lie in.
+    """How many balls of that radius certainly cover the points (n, D).
+
+    As many as the cubes of diagonal 2 r that they lie in.
     """
     (points,) = doors.finite(points=(points, "n D"))
     doors.number("radius", radius, above=0)

@@ -1,8 +1,10 @@
-"""Statistics of the first bias along training (Loukas et al. 2021, section 3), as defined and as
-the released code has them.
+"""Statistics of the first bias along training, as defined and as in the released code.
 
-    trajectory of an epoch     mean over its steps t of |b_1(t+1) - b_1(t)| / (alpha eps_t)        (the paper: their sum)
-    eps_t                      |f - y| for the squared loss / 2, 1 / |1 - y - p| for the cross-entropy
+Loukas et al. 2021, section 3.
+
+    trajectory of an epoch   mean over its steps t of |b_1(t+1) - b_1(t)| / (alpha eps_t)
+                             (the paper: their sum)
+    eps_t                    |f - y| for the squared loss / 2, 1 / |1 - y - p| for the cross-entropy
 
 The authors' released code divides the step that sample k causes by eps of sample k - 1, takes the
 mean of b_1 and of eps over ten repeats before any norm, and for the cross-entropy uses the
@@ -30,9 +32,7 @@ _ULP = float(np.finfo(np.float64).eps)
 
 
 class Correlation(NamedTuple):
-    """A rank correlation with its 95 % interval, and how many numbers were left out as
-    undefined.
-    """
+    """A rank correlation, its 95 % interval, and how many undefined numbers were left out."""
 
     value: float
     low: float
@@ -47,8 +47,9 @@ def epsilon_squares(output: Array, y: Array) -> Array:
 
 
 def epsilon_cross_entropy(p: Array, y: Array) -> Array:
-    """eps of - y log p - (1 - y) log(1 - p) with respect to p: 1 / (probability of the given
-    label).
+    """eps of - y log p - (1 - y) log(1 - p) with respect to p.
+
+    That is 1 / (probability of the given label).
     """
     p, y = doors.same(p=p, y=y)
     return 1 / np.abs(1 - y - p)
@@ -61,8 +62,9 @@ def released_epsilon_cross_entropy(p: Array, y: Array) -> Array:
 
 
 def normalised(bias: Array, epsilon: Array, step_size: float, *, late: bool = False) -> Array:
-    """|b(t+1) - b(t)| / (alpha eps_t), (steps,), of biases (steps + 1, n_1) before, between and
-    after the steps.
+    """|b(t+1) - b(t)| / (alpha eps_t), (steps,).
+
+    Of biases (steps + 1, n_1) before, between and after the steps.
 
     `late` divides by eps of the step before, as released; the first step then has its own.
     """
@@ -76,8 +78,9 @@ def normalised(bias: Array, epsilon: Array, step_size: float, *, late: bool = Fa
 def rounding_floor(
     bias: ArrayLike, length: ArrayLike, step_size: float, epsilon: ArrayLike
 ) -> Array:
-    """What rounding b_1 to double precision may change in a normalised step: ulp(|b_1| + |step|)
-    sqrt(n_1) / (alpha eps).
+    """What rounding b_1 to double precision may change in a normalised step.
+
+    ulp(|b_1| + |step|) sqrt(n_1) / (alpha eps).
 
     `bias` (..., n_1), `length` |b(t+1) - b(t)| / alpha and `epsilon` (...).
     """
@@ -143,8 +146,9 @@ def spearman_over_seeds(x: ArrayLike, values: ArrayLike) -> Correlation:
 
 
 def shuffled(x: ArrayLike, values: ArrayLike, rng: Generator, draws: int = DRAWS) -> Array:
-    """Draws (draws,) of the correlation with the conditions shuffled within each seed: its law
-    where x says nothing.
+    """Draws (draws,) of the correlation with the conditions shuffled within each seed.
+
+    That is its law where x says nothing.
     """
     x, values = _by_condition(x, values)
     doors.generator(rng)
@@ -156,8 +160,9 @@ def shuffled(x: ArrayLike, values: ArrayLike, rng: Generator, draws: int = DRAWS
 
 
 def spearman_within(x: ArrayLike, values: ArrayLike) -> Correlation:
-    """Mean over the conditions of the rank correlation over seeds, of x and `values`, each (seeds,
-    k).
+    """Mean over conditions of the rank correlation over seeds.
+
+    Of x and `values`, each (seeds, k).
 
     Conditions of a seed share its data, so the interval draws whole seeds and not single runs.
     """
@@ -187,8 +192,9 @@ def log_slope(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def kernel_slopes(x: Array, y: Array, width: float, ridge: float = 1e-6) -> Array:
-    """|gradient| at the points x (n, n_0) of the ridge fit with kernel exp(-|x - x'|^2 / (2
-    width^2)): nothing is trained.
+    """|gradient| at x (n, n_0) of the ridge fit with kernel exp(-|x - x'|^2 / (2 width^2)).
+
+    Nothing is trained.
     """
     x, y = doors.samples(x, y)
     doors.number("width", width, above=0)

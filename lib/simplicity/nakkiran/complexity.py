@@ -37,8 +37,9 @@ def right_half(x: Array) -> Labels:
 
 
 def partial_sum(x: Array, degree: int) -> Labels:
-    """1[x_1 + x_2 x_3 + x_4 x_5 x_6 > 0] with the terms up to `degree` alone: G_1, G_2, and at 3
-    the staircase's label.
+    """1[x_1 + x_2 x_3 + x_4 x_5 x_6 > 0] with the terms up to `degree`.
+
+    G_1, G_2, and at 3 the staircase's label.
     """
     (x,) = doors.arrays(x=(x, "N d"))
     doors.whole("degree", degree, 1, 3)
@@ -61,8 +62,9 @@ def cubic(x: Array) -> Labels:
 
 
 def monomials(x: Array, degree: int) -> Array:
-    """All products of 1 to `degree` coordinates, up to 2, with repetition: (n, d) or (n, d + d (d +
-    1) / 2).
+    """All products of 1 to `degree` coordinates, up to 2, with repetition.
+
+    (n, d) or (n, d + d (d + 1) / 2).
     """
     (x,) = doors.arrays(x=(x, "N d"))
     if degree == 1:

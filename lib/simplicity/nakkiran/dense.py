@@ -26,17 +26,16 @@ _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # Adam's usual constants
 
 
 class Dense(NamedTuple):
-    """Weights, each (inputs, outputs), and biases, each (outputs,), layer by layer; the last has
-    one output.
-    """
+    """Weights (inputs, outputs) and biases (outputs,), by layer; the last has one output."""
 
     weights: tuple[Array, ...]
     biases: tuple[Array, ...]
 
 
 def gaussian(sizes: Sequence[int], rng: Generator) -> Dense:
-    """W ~ N(0, 1 / fan in), hidden b ~ N(0, 1 / width), no bias of the logit: the start of Nakkiran
-    et al.'s 2-D pictures.
+    """W ~ N(0, 1 / fan in), hidden b ~ N(0, 1 / width), no bias of the logit.
+
+    The start of Nakkiran et al.'s 2-D pictures.
     """
     doors.sizes("sizes", sizes)
     doors.generator(rng)
@@ -64,8 +63,9 @@ def predict(network: Dense, x: Array) -> NDArray[np.bool_]:
 def training(
     start: Dense, x: Array, y: Array, rates: Iterable[float], rule: Literal["gd", "adam"] = "gd"
 ) -> Iterator[Dense]:
-    """The network before the first step and after every step, one for each of the step sizes
-    `rates`; x (n, d), y (n,) 0 or 1.
+    """The network before the first step and after every step, one for each of `rates`.
+
+    x (n, d), y (n,) 0 or 1.
 
     What is yielded is the running network itself, which the next step changes: look, do not keep
     (`kept` makes a copy).
@@ -130,9 +130,7 @@ def _looked_at(network: Dense, x: Array) -> Array:
 
 
 def _views(parts: list[Array]) -> tuple[Array, Dense]:
-    """One vector, and a network whose arrays are its pieces, so that an update is one operation on
-    all of them.
-    """
+    """One vector, and a network whose arrays are its pieces: an update is one operation."""
     flat = np.concatenate([part.ravel() for part in parts])
     ends = np.cumsum([part.size for part in parts])
     pieces = [

@@ -120,8 +120,7 @@ def _samples(samples: Samples) -> None:
 
 
 def forest(samples: Samples, accuracy: float, rng: Generator) -> Labels:
-    """Predictions (n_test,) of the random forest whose accuracy is nearest to that of L, which is
-    given.
+    """Predictions (n_test,) of the random forest whose accuracy is nearest to that given of L.
 
     Its number of leaves is chosen on the test points themselves: what it must share with L is the
     accuracy there, and nothing else is claimed for it. Where no forest is that accurate it is the
@@ -165,8 +164,9 @@ def follow(
     channels_last: bool = False,
     checkpoint: Path | None = None,
 ) -> tuple[nn.Module, xr.Dataset]:
-    """Train by plain SGD on the cross-entropy; the tables of F and Y with each simple classifier,
-    at the steps `at`.
+    """Train by plain SGD on the cross-entropy.
+
+    Returns the tables of F and Y with each simple classifier, at the steps `at`.
 
     `simple` has predictions (n_test,) by name, `on_training` those of L on the first training
     points, which are scored too. Variables `counts` (probe, simple, f, y, l) and `train_counts`
@@ -235,8 +235,9 @@ def last(
 
 
 def schedule(steps: int, points: int) -> tuple[int, ...]:
-    """0, `steps` and what lies between, `points` different steps as evenly spaced in log(1 + step)
-    as whole numbers can be.
+    """0, `steps` and what lies between, `points` different steps.
+
+    As evenly spaced in log(1 + step) as whole numbers can be.
     """
     if not 2 <= points <= steps + 1:
         raise Problem(f"probes: got {points} for {steps} steps, allowed 2 to {steps + 1}")

@@ -62,8 +62,9 @@ def table(f: ArrayLike, y: ArrayLike, simple: ArrayLike, classes: int = 2) -> Co
 
 
 def information(counts: ArrayLike, estimator: Estimator = "plug-in") -> Information:
-    """All five quantities of tables (..., F, Y, L), by entropies: mu = H(F) + H(L) + H(Y) - H(FL) -
-    H(FY) - H(LY) + H(FLY).
+    """All five quantities of tables (..., F, Y, L), by entropies.
+
+    mu = H(F) + H(L) + H(Y) - H(FL) - H(FY) - H(LY) + H(FLY).
     """
     doors.choice("estimator", estimator, ESTIMATORS)
     counts = doors.counts(counts)
@@ -78,8 +79,9 @@ def information(counts: ArrayLike, estimator: Estimator = "plug-in") -> Informat
 
 
 def accuracies(counts: ArrayLike) -> tuple[Array, Array]:
-    """Accuracy of F and of L, each (...), of tables (..., F, Y, L). Information alone cannot tell F
-    from its negation.
+    """Accuracy of F and of L, each (...), of tables (..., F, Y, L).
+
+    Information alone cannot tell F from its negation.
     """
     counts = doors.counts(counts, "... c c c")
     n = np.asarray(counts)
@@ -90,8 +92,9 @@ def accuracies(counts: ArrayLike) -> tuple[Array, Array]:
 
 
 def from_accuracy(accuracy: ArrayLike) -> Array:
-    """1 - h(a) in bits: I(F;Y) for balanced binary Y and errors that do not depend on Y (the
-    paper's Figure 3).
+    """1 - h(a) in bits (the paper's Figure 3).
+
+    I(F;Y) for balanced binary Y and errors that do not depend on Y.
 
     For balanced Y and other errors I(F;Y) is larger (Fano); for unbalanced Y it may be smaller. An
     axis, no estimate.
@@ -102,8 +105,9 @@ def from_accuracy(accuracy: ArrayLike) -> Array:
 
 
 def standard_error(counts: ArrayLike) -> Array:
-    """Delta-method standard error of the plug-in mu from the finite test set, (...): sd_p(g) /
-    sqrt(N).
+    """Delta-method standard error of the plug-in mu from the finite test set, (...).
+
+    sd_p(g) / sqrt(N).
 
     g(f, y, l) = log2[p(f,y) p(f,l) p(y,l) / (p(f) p(y) p(l) p(f,y,l))], whose mean is mu.
     """
@@ -124,8 +128,9 @@ def standard_error(counts: ArrayLike) -> Array:
 
 
 def bootstrap(counts: ArrayLike, draws: int, rng: Generator) -> Counts:
-    """Tables drawn anew from each table's own shares, multinomial with its N: (draws, ..., F, Y,
-    L).
+    """Tables drawn from each table's own shares, (draws, ..., F, Y, L).
+
+    Multinomial with its N.
 
     Apply any statistic and take `interval` along axis 0; for ratios such as mu / I prefer this to
     the delta method. Checkpoints scored on the same test points are drawn independently of each
@@ -154,8 +159,9 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array]
 
 
 def mu_null(a: ArrayLike, b: ArrayLike) -> Array:
-    """mu of two classifiers with accuracies a and b that err independently given Y: 1 - h(ab +
-    (1-a)(1-b)), in bits.
+    """mu of two classifiers that err independently given Y, in bits.
+
+    1 - h(ab + (1-a)(1-b)) for accuracies a and b.
 
     For balanced binary Y and symmetric errors. This much of mu is forced by the two accuracies
     alone, and all of it as one of them goes to 1; so a plateau of mu means little unless it lies
@@ -168,8 +174,9 @@ def mu_null(a: ArrayLike, b: ArrayLike) -> Array:
 
 
 def mu_nested(a: ArrayLike, b: ArrayLike) -> Array:
-    """mu where F, of accuracy a, is right wherever L, of accuracy b <= a, is: s h(e_F / s) + 1 -
-    h(e_L) - h(e_F).
+    """mu where F, of accuracy a, is right wherever L, of accuracy b <= a, is.
+
+    s h(e_F / s) + 1 - h(e_L) - h(e_F).
 
     e = 1 - accuracy, s = 1 - e_L + e_F; balanced binary Y, symmetric errors. What mu is when F
     corrects L and breaks nothing.
@@ -182,8 +189,9 @@ def mu_nested(a: ArrayLike, b: ArrayLike) -> Array:
 
 
 def retention_index(mu: ArrayLike, null: ArrayLike, network: ArrayLike, simple: ArrayLike) -> Array:
-    """(mu - mu_null) / (min(I(F;Y), I(L;Y)) - mu_null): 0 for independent errors, 1 for all that
-    can be kept.
+    """(mu - mu_null) / (min(I(F;Y), I(L;Y)) - mu_null).
+
+    0 for independent errors, 1 for all that can be kept.
 
     The companion's own index, not the paper's. NaN where independence leaves no room, as at
     accuracy 1.
@@ -197,8 +205,9 @@ def retention_index(mu: ArrayLike, null: ArrayLike, network: ArrayLike, simple: 
 
 
 class GTest(NamedTuple):
-    """G = 2 N ln(2) I(F;Y|L), its degrees of freedom, and the chance of more under I(F;Y|L) = 0,
-    each (...).
+    """G = 2 N ln(2) I(F;Y|L), its degrees of freedom, and its p-value, each (...).
+
+    The p-value is the chance of more under I(F;Y|L) = 0.
     """
 
     g: Array
@@ -207,8 +216,9 @@ class GTest(NamedTuple):
 
 
 def g_test(counts: ArrayLike) -> GTest:
-    """Is F independent of Y given L? Chi-square with sum over l of (F's present - 1)(Y's present -
-    1) degrees of freedom.
+    """Is F independent of Y given L?
+
+    Chi-square with sum over l of (F's present - 1)(Y's present - 1) degrees of freedom.
 
     Binary tables, all cells possible: two degrees, so the 95 % limit of the plug-in I(F;Y|L) is
     4.32 / N bits.
@@ -222,8 +232,9 @@ def g_test(counts: ArrayLike) -> GTest:
 
 
 def flipped(y: ArrayLike, accuracy: float, rng: Generator) -> NDArray[np.int64]:
-    """Binary predictions R (N,) that equal y with probability `accuracy` and know nothing else:
-    `mu_null` by experiment.
+    """Binary predictions R (N,) that equal y with probability `accuracy`.
+
+    They know nothing else: `mu_null` by experiment.
     """
     (y,) = doors.labels(y=(y, "N"))
     doors.number("accuracy", accuracy, low=0, high=1)

@@ -42,8 +42,9 @@ def descend(
 def _looked_at(
     first: float, own: Array, shared: Array, y: Array, slot: NDArray[np.int64], step_size: float
 ) -> tuple[float, Array, Array, Array, NDArray[np.int64]]:
-    """The arguments of both loops: the compiled code does not look whether a `slot` is one of
-    `own`.
+    """The arguments of both loops.
+
+    The compiled code does not look whether a `slot` is one of `own`.
     """
     doors.number("first", first)
     doors.step(step_size)
@@ -100,6 +101,7 @@ def sgd(
     rng: Generator,
 ) -> tuple[float, Array, Array]:
     """`epochs` times n steps w <- w + step_size x_j (y_j - <w, x_j>), j drawn with replacement.
+
     |x_j|^2 = 2: stable below 1.
 
     Returns w(1), own (q,), and w(1) after each epoch (epochs + 1,).

@@ -21,8 +21,9 @@ GAINED = 1.5  # times I(L;Y): where runs of different ends are compared
 
 
 def first_match(counts: ArrayLike, sustained: int = SUSTAINED) -> int | None:
-    """T0 of one run: the first checkpoint from which I(F;Y) > I(L;Y) at `sustained` checkpoints in
-    a row; None without one.
+    """T0 of one run; None without one.
+
+    The first checkpoint from which I(F;Y) > I(L;Y) at `sustained` checkpoints in a row.
 
     The authors' T0 is the first epoch at which the average over runs exceeds 1 - h(accuracy of L).
     A network that is worse than chance has information too, and matches nothing.
@@ -35,8 +36,9 @@ def first_match(counts: ArrayLike, sustained: int = SUSTAINED) -> int | None:
 
 
 def averaged_match(counts: ArrayLike) -> int | None:
-    """The authors' T0 for tables (seed, probe, F, Y, L): the first probe whose mean I(F;Y) exceeds
-    the mean 1 - h(acc L).
+    """The authors' T0 for tables (seed, probe, F, Y, L).
+
+    The first probe whose mean I(F;Y) exceeds the mean 1 - h(acc L).
     """
     counts = doors.counts(counts, "seed probe f y l")
     line = information.from_accuracy(information.accuracies(counts)[1]).mean(axis=0)
@@ -69,8 +71,9 @@ def as_authors(counts: ArrayLike) -> Reading:
 
 
 def explained(counts: ArrayLike, until: int) -> float:
-    """Mean of mu / I(F;Y) over the checkpoints up to `until` that have more than `LEAST_BITS`; NaN
-    where none has.
+    """Mean of mu / I(F;Y) over the checkpoints up to `until`.
+
+    Of those with more than `LEAST_BITS`; NaN where none has.
     """
     counts = doors.counts(counts, "probe f y l")
     doors.whole("until", until, 0, len(counts) - 1)
@@ -82,7 +85,8 @@ def explained(counts: ArrayLike, until: int) -> float:
 
 
 def independent(counts: ArrayLike) -> Array:
-    """The same tables with R in the place of L: as accurate as L, and otherwise unrelated to F.
+    """The same tables with R in L's place: as accurate, otherwise unrelated to F.
+
     `mu_null` by table.
 
     p(f, y, r) = p(f, y) a if r = y, and p(f, y) (1 - a) if not, with a the accuracy of L. Expected
@@ -96,8 +100,9 @@ def independent(counts: ArrayLike) -> Array:
 
 
 def degraded(counts: ArrayLike, accuracy: ArrayLike) -> Array:
-    """L made as inaccurate as `accuracy` (...) by flipping a share q of its predictions at random,
-    in expectation.
+    """L made as inaccurate as `accuracy` (...).
+
+    By flipping a share q of its predictions at random, in expectation.
 
     a' = a (1 - q) + (1 - a) q. An L that is already below stays as it is.
     """
@@ -112,16 +117,18 @@ def degraded(counts: ArrayLike, accuracy: ArrayLike) -> Array:
 
 
 def equally_accurate(counts: ArrayLike, other: ArrayLike) -> tuple[Array, Array]:
-    """Tables of two classifiers on the same points, the more accurate one made as inaccurate as the
-    other.
+    """Tables of two classifiers on the same points, as accurate as each other.
+
+    The more accurate one is made as inaccurate as the other.
     """
     first, second = (information.accuracies(tables)[1] for tables in (counts, other))
     return degraded(counts, second), degraded(other, first)
 
 
 def redrawn(counts: ArrayLike, draws: int, rng: Generator) -> Array:
-    """`independent` by experiment, (draws, ..., F, Y, R): R is the label with a probability of the
-    accuracy of L.
+    """`independent` by experiment, (draws, ..., F, Y, R).
+
+    R is the label with a probability of the accuracy of L.
     """
     counts = doors.indices(
         "counts", doors.counts(counts, "... 2 2 2"), np.iinfo(np.int64).max, "..."
@@ -141,16 +148,19 @@ def redrawn(counts: ArrayLike, draws: int, rng: Generator) -> Array:
 
 
 def retention(counts: ArrayLike) -> Array:
-    """`information.retention_index` against independent errors, each from the tables themselves;
-    (...).
+    """`information.retention_index` against independent errors, (...).
+
+    Each is from the tables themselves.
     """
     found, null = information.information(counts), information.information(independent(counts))
     return information.retention_index(found.mu, null.mu, found.network, found.simple)
 
 
 def where_gained(counts: ArrayLike, times: float = GAINED) -> tuple[int, float] | None:
-    """The first checkpoint with I(F;Y) >= `times` I(L;Y), and how far before it the line from the
-    checkpoint before reaches that level, in [0, 1]; None where no checkpoint has as much.
+    """The first checkpoint with I(F;Y) >= `times` I(L;Y), and how far before it that is met.
+
+    The line from the checkpoint before reaches the level that far before it, in [0, 1]. None where
+    no checkpoint has as much.
 
     At one level of information a retention index can be compared between runs. At the end of a
     good run it cannot fail: a perfect F has mu = I(L;Y) whatever L is.
@@ -176,8 +186,9 @@ def at_gained(counts: ArrayLike, values: Array) -> float:
 
 
 class Phase(NamedTuple):
-    """One run in numbers; those that need T0 are NaN where F never matches L. In bits, ratios and
-    indices without unit.
+    """One run in numbers, in bits, ratios and indices without unit.
+
+    Those that need T0 are NaN where F never matches L.
     """
 
     match: float  # T0 as a checkpoint's index
@@ -201,8 +212,9 @@ class Phase(NamedTuple):
 
 
 def phase(counts: ArrayLike, other: ArrayLike, training: ArrayLike) -> Phase:
-    """For tables (probe, F, Y, L) with L, with the other classifier on the same points, and with L
-    on training points.
+    """Findings for three tables (probe, F, Y, L).
+
+    With L, with the other classifier on the same points, and with L on training points.
     """
     counts = doors.counts(counts, "probe 2 2 2")
     other = doors.counts(other, f"{len(counts)} 2 2 2", "other")

@@ -20,9 +20,7 @@ Keys = NDArray[np.integer]
 
 
 class Samples(NamedTuple):
-    """Labels y (n,) and shared coordinates x(1) (n,), both +-1, and the index k (n,) of the
-    coordinate that is 1.
-    """
+    """Labels y (n,), shared coordinates x(1) (n,), both +-1; index k (n,) of the other 1."""
 
     y: Array
     shared: Array
@@ -48,8 +46,9 @@ def fresh(n: int, features: int, flip: float, rng: Generator) -> Samples:
 
 
 def contradicted(samples: Samples) -> Samples:
-    """The same with its last sample replaced by the first one's input under the opposite label:
-    nothing interpolates it.
+    """The same with its last sample replaced, so that nothing interpolates it.
+
+    The new one has the first one's input and the opposite label.
     """
     doors.arrays(y=(samples.y, "n"), shared=(samples.shared, "n"), key=(samples.key, "n"))
     y, shared, key = samples.y.copy(), samples.shared.copy(), samples.key.copy()
@@ -75,8 +74,9 @@ def matrix(samples: Samples, features: int) -> Array:
 
 
 def signs(keys: Keys, rng: Generator) -> Array:
-    """A random sign for each k, the same wherever the k comes again: the start w_0(k) is this times
-    its size. Shape of keys.
+    """A random sign for each k, the same wherever the k comes again; shape of keys.
+
+    The start w_0(k) is this times its size.
     """
     doors.generator(rng)
     unique, place = np.unique(keys, return_inverse=True)

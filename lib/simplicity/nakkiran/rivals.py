@@ -92,8 +92,9 @@ def _tuned(makers: list[Callable], x: Array, y: Labels, rng: Generator) -> Class
 
 
 def at_equal_accuracy(counts: NDArray, rival: NDArray) -> tuple[Array, Array]:
-    """mu(F; L) and mu(F; L') after the better one of L and L' is made as inaccurate as the other,
-    each (...).
+    """mu(F; L) and mu(F; L'), each (...).
+
+    First the better one of L and L' is made as inaccurate as the other.
     """
     ours, theirs = linear_phase.equally_accurate(counts, rival)
     return information.information(ours).mu, information.information(theirs).mu

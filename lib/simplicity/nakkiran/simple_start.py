@@ -104,8 +104,9 @@ def largest_step(n: int) -> float:
 
 
 def expected_first(n: int, flip: float, first: float = 0.0) -> float:
-    """Mean of the limit's w(1) over samples and random signs of w_0(k): (n (1 - 2p) + w_0(1)) / (n
-    + 1).
+    """Mean of the limit's w(1): (n (1 - 2p) + w_0(1)) / (n + 1).
+
+    Over samples and random signs of w_0(k).
     """
     doors.whole("n", n, 1)
     doors.number("flip", flip, low=0, high=1)
@@ -114,8 +115,9 @@ def expected_first(n: int, flip: float, first: float = 0.0) -> float:
 
 
 def spread(n: int, flip: float, size: float) -> float:
-    """Standard deviation of the limit's w(1), for |w_0(k)| = size with random signs: sqrt(n
-    (4p(1-p) + size^2)) / (n + 1).
+    """Standard deviation of the limit's w(1) for |w_0(k)| = size with random signs.
+
+    sqrt(n (4p(1-p) + size^2)) / (n + 1).
     """
     doors.whole("n", n, 1)
     doors.number("flip", flip, low=0, high=1)
@@ -124,8 +126,9 @@ def spread(n: int, flip: float, size: float) -> float:
 
 
 def lowest_first(n: int, flip: float, size: float) -> float:
-    """The least w_0(1) from which w(1) still ends above `size` on average, the theorem's condition
-    at finite n.
+    """The least w_0(1) from which w(1) still ends above `size` on average.
+
+    It is the theorem's condition at finite n.
 
     w_0(1) > -(n + 1)(1 - 2p - size), up to O(1). The theorem's own -n^0.99 is weaker until n^-0.01
     < 1 - 2p - size.
@@ -137,8 +140,9 @@ def lowest_first(n: int, flip: float, size: float) -> float:
 
 
 def enough_samples(flip: float, size: float) -> float:
-    """log10 of the n from which w_0(1) >= -n^0.99 implies the condition of `lowest_first`: n = (1 -
-    2p - size)^-100.
+    """log10 of the n from which w_0(1) >= -n^0.99 implies the condition of `lowest_first`.
+
+    n = (1 - 2p - size)^-100.
     """
     doors.number("flip", flip, low=0, high=1)
     doors.number("size", size, below=1 - 2 * flip)
@@ -146,8 +150,9 @@ def enough_samples(flip: float, size: float) -> float:
 
 
 def margins(first: Array | float, own: Array, shared: Array, y: Array) -> Array:
-    """y f(x) of samples with shared coordinates and weights `own` on their own coordinates;
-    positive is correct.
+    """y f(x) of samples; positive is correct.
+
+    They have shared coordinates and weights `own` on their own coordinates.
     """
     first, own, shared, y = doors.same(first=first, own=own, shared=shared, y=y)
     return y * (first * shared + own)
@@ -182,8 +187,9 @@ def near(
 
 
 def share_above(n: int, flip: float, size: Array, first: float = 0.0) -> Array:
-    """Probability over samples that the limit's w(1) exceeds `size` (any shape), by the normal
-    approximation: the sigmoid.
+    """Probability over samples that the limit's w(1) exceeds `size` (any shape).
+
+    By the normal approximation: the sigmoid.
     """
     (size,) = doors.arrays(size=(size, "..."))
     return np.array(

@@ -25,8 +25,9 @@ class TwoLayer(NamedTuple):
 
 
 class FullyConnected(NamedTuple):
-    """A deep network with one output: weights (n_l, n_{l-1}) and biases (n_l,) of the layers l =
-    1..d, and n_d = 1.
+    """A deep network with one output: weights (n_l, n_{l-1}) and biases (n_l,), l = 1..d.
+
+    n_d = 1.
     """
 
     weights: tuple[Array, ...]
@@ -34,8 +35,9 @@ class FullyConnected(NamedTuple):
 
 
 def forward(network: TwoLayer, x: Array) -> Array:
-    """h(x) for inputs (n, d), in the network's own precision; blocks of samples keep memory flat in
-    n.
+    """h(x) for inputs (n, d), in the network's own precision.
+
+    Blocks of samples keep memory flat in n.
     """
     a, w, x = doors.network(network, x)
     network = TwoLayer(a, w)
@@ -48,8 +50,9 @@ def forward(network: TwoLayer, x: Array) -> Array:
 
 
 def with_ones(x: Array) -> Array:
-    """Inputs (n, d) with one more coordinate, constant 1, (n, d + 1): its weight is the bias of a
-    hidden neuron.
+    """Inputs (n, d) with one more coordinate, constant 1, (n, d + 1).
+
+    Its weight is the bias of a hidden neuron.
     """
     (x,) = doors.arrays(x=(x, "N d"))
     return np.column_stack([x, np.ones(len(x), x.dtype)])
@@ -58,11 +61,12 @@ def with_ones(x: Array) -> Array:
 def dominated(
     width: int, dim: int, scale: float, rng: Generator, *, one_sign: bool = False
 ) -> TwoLayer:
-    """The authors' own example of a dominated start: w~ uniform in the unit ball, a~ = +-1, both
-    times lambda / sqrt(m).
+    """The authors' example of a dominated start.
 
-    |a_j| >= |w_j| holds for every neuron, so a_j keeps its sign along the flow. `one_sign` makes every a_j positive:
-    the event of probability 2^-m on which the theorem says nothing.
+    w~ is uniform in the unit ball, a~ = +-1, both times lambda / sqrt(m).
+
+    |a_j| >= |w_j| holds for every neuron, so a_j keeps its sign along the flow. `one_sign` makes
+    every a_j positive: the event of probability 2^-m on which the theorem says nothing.
     """
     doors.whole("width", width, 1)
     doors.whole("dim", dim, 1)
@@ -79,8 +83,9 @@ def dominated(
 def torch_default(
     sizes: Sequence[int], rng: Generator, *, identity: bool = False
 ) -> FullyConnected:
-    """Torch's own start: W_l and b_l uniform on +-1 / sqrt(n_{l-1}); `identity` puts W_1 = I
-    (Loukas et al. 2021).
+    """Torch's own start: W_l and b_l uniform on +-1 / sqrt(n_{l-1}).
+
+    `identity` puts W_1 = I (Loukas et al. 2021).
     """
     doors.sizes("sizes", sizes, 2)
     doors.generator(rng)

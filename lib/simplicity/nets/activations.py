@@ -1,5 +1,4 @@
-"""The activations of Hu et al. 2020 and what their theory needs of them: phi, phi', and Gaussian
-moments.
+"""The activations of Hu et al. 2020: phi, phi', and the Gaussian moments of their theory.
 
 phi and phi' act on torch tensors of any shape and precision; `out` takes the result in place of new
 memory. phi'(0) is the mean of both sides for ReLU and its kin, which no run can tell from another
@@ -23,8 +22,9 @@ _REACH = 12.0  # beyond, the Gaussian density is below 1e-31
 
 
 class Activation(NamedTuple):
-    """phi and phi', each called as f(z) or f(z, out=tensor); f(z) is differentiable. `of_value` is
-    phi' from phi(z).
+    """phi and phi', each called as f(z) or f(z, out=tensor).
+
+    f(z) is differentiable. `of_value` is phi' from phi(z).
     """
 
     value: Callable[..., Tensor]
@@ -106,8 +106,9 @@ NAMES = tuple(ACTIVATIONS)
 
 
 def expectation(function: Callable[[float], float]) -> float:
-    """E function(g) for g ~ N(0, 1) by adaptive quadrature on either side of 0, where an activation
-    may have a kink.
+    """E function(g) for g ~ N(0, 1) by adaptive quadrature on either side of 0.
+
+    There an activation may have a kink.
     """
     both = [
         integrate.quad(
@@ -120,8 +121,9 @@ def expectation(function: Callable[[float], float]) -> float:
 
 @functools.cache
 def moments(name: str, variance: float = 1.0) -> Moments:
-    """`Moments` of phi(s .) for s^2 = `variance`, by quadrature; phi' is taken at s g and not
-    multiplied by s.
+    """`Moments` of phi(s .) for s^2 = `variance`, by quadrature.
+
+    phi' is taken at s g and not multiplied by s.
     """
     doors.choice("activation", name, ACTIVATIONS)
     doors.number("variance", variance, low=0)
@@ -136,8 +138,8 @@ def moments(name: str, variance: float = 1.0) -> Moments:
 
     bend = expectation(lambda g: g * slope(g))
     return Moments(
-        expectation(slope), bend, expectation(value), bend, expectation(lambda g: (g**3 / 2 - g) * slope(g)),
-        expectation(lambda g: value(g) ** 2),
+        expectation(slope), bend, expectation(value), bend,
+        expectation(lambda g: (g**3 / 2 - g) * slope(g)), expectation(lambda g: value(g) ** 2),
     )  # fmt: skip
 
 

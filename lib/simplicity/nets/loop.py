@@ -14,8 +14,9 @@ class Diverged(ArithmeticError):
 
 
 def log_schedule(steps: int, points: int) -> tuple[int, ...]:
-    """0, `steps`, and about `points` steps between them, evenly spaced in log(1 + step); strictly
-    increasing.
+    """0, `steps`, and about `points` steps between them, evenly spaced in log(1 + step).
+
+    Strictly increasing.
     """
     doors.whole("steps", steps, 0)
     doors.whole("points", points, 1)
@@ -25,8 +26,9 @@ def log_schedule(steps: int, points: int) -> tuple[int, ...]:
 
 
 def batches(n: int, batch: int, rng: Generator | None) -> Iterator[NDArray[np.int64] | slice]:
-    """Which samples each step takes, for ever: slices of a permutation of range(n) that `rng` draws
-    anew for each pass.
+    """Which samples each step takes, for ever.
+
+    Slices of a permutation of range(n) that `rng` draws anew for each pass.
 
     The last batch of a pass may be smaller. A `batch` of 0, or of n or more, is every sample in its
     own order.

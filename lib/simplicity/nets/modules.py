@@ -28,9 +28,7 @@ def torch_generator(rng: Generator) -> torch.Generator:
 
 
 def glorot(module: nn.Module, rng: torch.Generator) -> None:
-    """Glorot & Bengio's uniform law, W ~ U(+-sqrt(6 / (fan in + fan out))), and no bias: the
-    default of Keras.
-    """
+    """Glorot & Bengio's W ~ U(+-sqrt(6 / (fan in + fan out))), no bias: Keras' default."""
     _torch(rng)
     for layer in _layers(module):
         nn.init.xavier_uniform_(layer.weight, generator=rng)
@@ -78,8 +76,9 @@ def scaled(initialise: Initialise, factor: float) -> Initialise:
 
 
 def _apart(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-    """Layers fill themselves from torch's global state when they are made; that draw is thrown away
-    and undone.
+    """Layers fill themselves from torch's global state when they are made.
+
+    That draw is thrown away and undone.
     """
 
     @functools.wraps(build)
@@ -117,8 +116,9 @@ def fully_connected(
 def convolutional(
     shape: tuple[int, int, int], rng: Generator, initialise: Initialise = glorot
 ) -> nn.Module:
-    """Nakkiran et al.'s network for MNIST and for animals against objects, as in their code; images
-    (channels, height, width).
+    """Nakkiran et al.'s network for MNIST and for animals against objects, as in their code.
+
+    Images are (channels, height, width).
 
     3 x 3 convolutions of 32 channels without padding, ReLU: one, max-pooling by 2, one, max-pooling
     by 2, two. Then two layers of 2000.
@@ -140,8 +140,9 @@ def convolutional(
 
 
 class _Bias(nn.Module):
-    """x + b with one b for each number of an input: a layer of weights 1 on the diagonal, which are
-    not trained.
+    """x + b with one b for each number of an input.
+
+    A layer of weights 1 on the diagonal, which are not trained.
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -156,8 +157,9 @@ class _Bias(nn.Module):
 def two_convolutions(
     shape: tuple[int, int, int], rng: Generator, channels: tuple[int, int] = (96, 384)
 ) -> nn.Sequential:
-    """Loukas et al.'s network for images (channels, height, width), as in their code; its first
-    bias is `module[0].bias`.
+    """Loukas et al.'s network for images (channels, height, width), as in their code.
+
+    Its first bias is `module[0].bias`.
 
     x + b_1, ReLU; 5 x 5 convolutions of 96 and 384 channels without padding, each with ReLU and
     max-pooling over 3 x 3 at stride 3; a layer of 384; one logit. Biases and weights start uniform
@@ -176,9 +178,9 @@ def two_convolutions(
     first, second = channels
     below = _Bias(shape)
     module = nn.Sequential(
-        below, nn.ReLU(), _Corner(25),
-        nn.Conv2d(planes, first, 5), nn.ReLU(), nn.MaxPool2d(3), nn.Conv2d(first, second, 5), nn.ReLU(), nn.MaxPool2d(3),
-        nn.Flatten(), nn.Linear(second, second), nn.ReLU(), nn.Linear(second, 1),
+        below, nn.ReLU(), _Corner(25), nn.Conv2d(planes, first, 5), nn.ReLU(), nn.MaxPool2d(3),
+        nn.Conv2d(first, second, 5), nn.ReLU(), nn.MaxPool2d(3), nn.Flatten(),
+        nn.Linear(second, second), nn.ReLU(), nn.Linear(second, 1),
     )  # fmt: skip
     numbers = torch_generator(rng)
     torch_default(module, numbers)
@@ -199,8 +201,9 @@ class _Corner(nn.Module):
 
 
 class _Block(nn.Module):
-    """x + conv(relu(norm(conv(relu(norm(x)))))), the shortcut a 1 x 1 convolution where the shape
-    changes.
+    """x + conv(relu(norm(conv(relu(norm(x)))))).
+
+    The shortcut is a 1 x 1 convolution where the shape changes.
     """
 
     def __init__(self, before: int, after: int, stride: int) -> None:
@@ -228,8 +231,9 @@ def residual(
     stages: Sequence[int] = (2, 2, 2, 2),
     initialise: Initialise = he,
 ) -> nn.Module:
-    """A pre-activation residual network: a 3 x 3 convolution, stages of blocks, average over the
-    image, one logit.
+    """A pre-activation residual network.
+
+    A 3 x 3 convolution, stages of blocks, average over the image, one logit.
 
     Stage k has `stages[k]` blocks of width 2^k `width` channels, and from the second on halves the
     image. (2, 2, 2, 2) at width 64 is ResNet-18. Nakkiran et al.'s small convolutional networks are
@@ -256,8 +260,9 @@ def residual(
 
 
 def predict(module: nn.Module, x: NDArray | Tensor, block: int = 1000) -> NDArray[np.bool_]:
-    """Hard predictions (n,), logit above 0, for inputs (n, ...) in blocks; batch normalisation uses
-    what it has gathered.
+    """Hard predictions (n,), logit above 0, for inputs (n, ...) in blocks.
+
+    Batch normalisation uses what it has gathered.
     """
     doors.module(module, trained=False)
     doors.whole("block", block, 1)

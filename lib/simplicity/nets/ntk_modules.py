@@ -1,6 +1,7 @@
 """Deep networks in NTK parametrisation as torch modules with one logit (Hu et al. 2020, section 4).
 
-    h_0 = x,   h_l = phi(W_l h_{l-1} / sqrt(fan in)),   g(x) = <v, h_L> / sqrt(fan in),   all weights N(0, 1), no bias
+    h_0 = x,   h_l = phi(W_l h_{l-1} / sqrt(fan in)),   g(x) = <v, h_L> / sqrt(fan in)
+    all weights N(0, 1), no bias
 
 so that every layer is trained at one step size whatever its width. W_l is a matrix, or a 3 x 3
 convolution whose fan in is 9 x channels. Modules map inputs (n, ...) to logits (n,); their random
@@ -48,13 +49,14 @@ class FullyConnected(nn.Module):
 
 
 class Convolutional(nn.Module):
-    """Hidden layers of weights (channels, channels before, 3, 3), then v over all places, or over
-    their mean.
+    """Hidden layers of weights (channels, channels before, 3, 3), then v.
+
+    v is over all places, or over their mean.
     """
 
     def __init__(
-        self, shape: tuple[int, int, int], channels: int, depth: int, activation: str, rng: Generator,
-        padding: Padding, head: Head,
+        self, shape: tuple[int, int, int], channels: int, depth: int, activation: str,
+        rng: Generator, padding: Padding, head: Head,
     ) -> None:  # fmt: skip
         doors.sizes("shape", shape, 3)
         doors.whole("channels", channels, 1)
@@ -106,8 +108,9 @@ def convolutional(
     shape: tuple[int, int, int], channels: int, depth: int, activation: str, rng: Generator, *,
     padding: Padding = "circular", head: Head = "flatten",
 ) -> Convolutional:  # fmt: skip
-    """`depth` layers of 3 x 3 convolutions on images (planes, height, width), their size kept by
-    the padding.
+    """`depth` layers of 3 x 3 convolutions on images (planes, height, width).
+
+    The padding keeps their size.
 
     Head `flatten` reads all places with weights of their own; `pooling` takes their mean first. Its
     kernel is another one: linear in the channels' means and not in x.
@@ -116,8 +119,9 @@ def convolutional(
 
 
 def difference(build: Callable[[], nn.Module]) -> Difference:
-    """Two copies of what `build` makes, theta_a = theta_b at the start: f = 0 there, with the
-    kernel of a single copy.
+    """Two copies of what `build` makes, theta_a = theta_b at the start.
+
+    f = 0 there, with the kernel of a single copy.
     """
     doors.function("build", build)
     return Difference(build())

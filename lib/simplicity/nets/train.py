@@ -1,5 +1,6 @@
-"""The general training loop: any torch module or a plain two-layer network, any torch optimiser,
-full batch or minibatches.
+"""The general training loop, full batch or minibatches.
+
+Any torch module or a plain two-layer network, any torch optimiser.
 
     L = 1/(2n) sum_k (h(x_k) - y_k)^2         the default loss, WITH 1/2, as in `two_layer`
 
@@ -52,8 +53,9 @@ def half_mean_square(output: Tensor, target: Tensor) -> Tensor:
 
 
 def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
-    """Binary: mean of log(1 + exp(h)) - y h in nats, for logits h (n,) and labels y (n,) of 0 and
-    1, or shares between.
+    """Binary: mean of log(1 + exp(h)) - y h in nats, for logits h (n,) and labels y (n,).
+
+    Labels are 0 and 1, or shares between.
     """
     doors.outputs(output, target)
     return nn.functional.binary_cross_entropy_with_logits(output, target)
@@ -211,8 +213,9 @@ class _Loop:
         part.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Go on from the saved state; a file that cannot be read, or is of another network, is no
-        state.
+        """Go on from the saved state.
+
+        A file that cannot be read, or is of another network, is no state.
         """
         if not path.is_file():
             return

@@ -1,3 +1,4 @@
-"""Pictures: datasets in, figures out. The only place that imports matplotlib. Import the modules by
-name.
+"""Pictures: datasets in, figures out.
+
+The only place that imports matplotlib. Import the modules by name.
 """

@@ -17,8 +17,9 @@ PIXELS = 1.2  # of an entry's point: the size of the text beside a figure
 
 
 class Piece(NamedTuple):
-    """A part of the sheet, in points from its upper left corner, and the groups of the SVG that lie
-    in it.
+    """A part of the sheet, in points from its upper left corner.
+
+    Groups of the SVG lie in it.
     """
 
     box: Bbox
@@ -61,8 +62,9 @@ def inline(figure: Figure, text: str) -> str:
 
 
 def _name(text: str) -> str:
-    """A name for the legend that no other figure of the page has: clip paths have hashed names
-    already.
+    """A name for the legend that no other figure of the page has.
+
+    Clip paths have hashed names already.
     """
     clip = re.search(r'<clipPath id="(\w+)"', text)
     return f"legend-{clip[1] if clip else len(text)}"
@@ -77,7 +79,10 @@ def _svg(box: Bbox, content: str, grow: float) -> str:
         else f"flex: none; width: {box.width * PIXELS:.0f}px"
     )
     kind = "panel" if grow else "entry"
-    return f'<svg class="{kind}" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{view}" style="{size}">\n{content}</svg>'
+    return (
+        f'<svg class="{kind}" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{view}" '
+        f'style="{size}">\n{content}</svg>'
+    )
 
 
 def _on_sheet(figure: Figure, box: Bbox) -> Bbox:
@@ -87,8 +92,9 @@ def _on_sheet(figure: Figure, box: Bbox) -> Bbox:
 
 
 def _panels(figure: Figure) -> list[Piece]:
-    """Groups of axes that no vertical line can be drawn between, from the left, each as high as the
-    highest.
+    """Groups of axes that no vertical line can be drawn between, from the left.
+
+    Each is as high as the highest.
     """
     boxes = [_on_sheet(figure, axes.get_tightbbox() or axes.bbox) for axes in figure.axes]
     groups: list[tuple[Bbox, list[str]]] = []

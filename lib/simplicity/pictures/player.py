@@ -1,5 +1,6 @@
-"""The frame player: a few panels whose lines, dots and notes change from frame to frame, scrubbed
-by the reader.
+"""The frame player: a few panels whose lines, dots and notes change from frame to frame.
+
+The reader scrubs it.
 
 Python draws the first frame as inline SVG in the page's colours and puts the other frames beside it
 as data; `player.js` of the book swaps them. Without the script (or on paper) the first frame stays,
@@ -35,8 +36,9 @@ _BARE = {"left": 6, "right": 6, "top": 26, "bottom": 6}
 
 @dataclass(frozen=True)
 class Line:
-    """A polyline through points (k, 2) in the panel's coordinates, one array for each frame or one
-    for all; NaN breaks it.
+    """A polyline through points (k, 2) in the panel's coordinates; NaN breaks it.
+
+    One array for each frame, or one for all.
     """
 
     name: str
@@ -70,9 +72,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Dots:
-    """Round marks at points (k, 2), as many as each frame likes; `hollow` ones show what lies under
-    them.
-    """
+    """Round marks at points (k, 2), as many as a frame likes; `hollow` ones show what is below."""
 
     name: str
     frames: Sequence[Array]
@@ -82,8 +82,9 @@ class Dots:
     hollow: bool = False
 
     def content(self, points: Array) -> str:
-        """One path for all: lines of no length with round ends are discs; circles are two arcs
-        each.
+        """One path for all: lines of no length with round ends are discs.
+
+        Circles are two arcs each.
         """
         r = _number(self.radius)
         arcs = (
@@ -138,8 +139,9 @@ Track = Line | Dots | Note
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of the player, with linear axes (give logarithms for a log axis) that are drawn
-    only if there are ticks.
+    """One picture of the player, with linear axes that are drawn only if there are ticks.
+
+    Give logarithms for a log axis.
     """
 
     title: str
@@ -167,8 +169,9 @@ class Panel:
         return margin["left"], margin["top"], wide, self.height - margin["top"] - margin["bottom"]
 
     def svg(self, first: int) -> str:
-        """The first frame; changing elements carry the index of their values, counted from
-        `first`.
+        """The first frame.
+
+        Changing elements carry the index of their values, counted from `first`.
         """
         parts = [
             _text(
@@ -193,13 +196,15 @@ class Panel:
                 )
             else:
                 content = track.content(self.place(track.frames[0]))
-                parts.append(
-                    f"<path{_attributes({'data-name': track.name, 'd': content, **track.attributes(), **index})}/>"
-                )
+                named = {"data-name": track.name, "d": content, **track.attributes(), **index}
+                parts.append(f"<path{_attributes(named)}/>")
         wide = _number(self.width)
         # In proportion to its own width, so that panels of a row have one scale; below three
         # quarters of it the row breaks.
-        size = f'viewBox="0 0 {wide} {_number(self.height)}" style="flex:{wide} 1 {_number(0.75 * self.width)}px"'
+        size = (
+            f'viewBox="0 0 {wide} {_number(self.height)}" '
+            f'style="flex:{wide} 1 {_number(0.75 * self.width)}px"'
+        )
         return f'<svg {size} aria-hidden="true" focusable="false">{"".join(parts)}</svg>'
 
     def values(self) -> list[list[str]]:
@@ -219,7 +224,8 @@ class Panel:
         bottom = top + high
         small = {"font-size": 11, "fill": "currentColor"}
         parts = [
-            f'<path d="M{left} {top}V{bottom}H{left + wide}" fill="none" stroke="currentColor" stroke-width="0.8"/>'
+            f'<path d="M{left} {top}V{bottom}H{left + wide}" fill="none" stroke="currentColor" '
+            'stroke-width="0.8"/>'
         ]
         for value, label in self.xticks:
             x = self.place(np.array([[value, self.ylim[0]]]))[0, 0]
@@ -249,8 +255,9 @@ class Panel:
 
 @dataclass(frozen=True)
 class Player:
-    """Panels side by side (one below the other in a narrow window) over the same frames; displays
-    itself in a notebook.
+    """Panels side by side over the same frames; displays itself in a notebook.
+
+    In a narrow window they stand one below the other.
     """
 
     panels: Sequence[Panel]
@@ -269,9 +276,7 @@ class Player:
                     )
 
     def html(self) -> str:
-        """The figure: drawings, controls (shown by the script), a legend, and all frames as
-        data.
-        """
+        """The figure: drawings, controls (shown by the script), a legend, all frames as data."""
         drawings: list[str] = []
         values: list[list[str]] = []
         for panel in self.panels:
@@ -288,7 +293,8 @@ class Player:
         label, step = (html.escape(text, quote=True) for text in (self.description, self.step_name))
         last = len(self.labels) - 1
         return (
-            f'<div class="simplicity-player" role="group" aria-label="{label}" data-milliseconds="{self.milliseconds}">'
+            f'<div class="simplicity-player" role="group" aria-label="{label}" '
+            f'data-milliseconds="{self.milliseconds}">'
             f'<div class="panels">{"".join(drawings)}</div>{self._legend()}'
             f'<div class="controls" hidden><button type="button">Play</button>'
             f'<input type="range" min="0" max="{last}" value="0" step="1" aria-label="{step}">'
@@ -372,8 +378,14 @@ def _swatch(track: Line | Dots) -> str:
     if isinstance(track, Dots):
         shown = Dots("", [], track.colour, radius, track.opacity, track.hollow)
         content = shown.content(np.array([[9.0, 6.0]]))
-        return f'<svg viewBox="0 0 18 12" aria-hidden="true"><path{_attributes({"d": content, **shown.attributes()})}/></svg>'
-    return f'<svg viewBox="0 0 18 12" aria-hidden="true"><path{_attributes({"d": "M1 6H17", **track.attributes()})}/></svg>'
+        return (
+            '<svg viewBox="0 0 18 12" aria-hidden="true">'
+            f"<path{_attributes({'d': content, **shown.attributes()})}/></svg>"
+        )
+    return (
+        '<svg viewBox="0 0 18 12" aria-hidden="true">'
+        f"<path{_attributes({'d': 'M1 6H17', **track.attributes()})}/></svg>"
+    )
 
 
 def _text(name: str, text: str, at: Sequence[float] | Array, attributes: dict[str, Any]) -> str:
@@ -397,7 +409,5 @@ def _colour(colour: str) -> str:
 
 
 def _number(value: float) -> str:
-    """One digit after the point, which is a tenth of a pixel or less; no trailing zero, no minus
-    zero.
-    """
+    """One digit after the point, a tenth of a pixel or less; no trailing zero, no minus zero."""
     return f"{round(float(value), 1) + 0.0:.1f}".removesuffix(".0")

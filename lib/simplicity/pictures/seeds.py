@@ -14,8 +14,9 @@ from simplicity.pictures.style import DOT_OPACITY, DOT_SIZE, DOTS, INK
 def against(
     panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset | None, x: str, y: str, colour: str
 ) -> None:
-    """Every seed of `y` at its `x` (a numeric field on a log axis), and the recorded medians joined
-    by a line.
+    """Every seed of `y` at its `x`, and the recorded medians joined by a line.
+
+    `x` is a numeric field on a log axis.
     """
     if recorded is not None and recorded.sizes["cell"]:
         medians(panel, recorded, x, y, colour)

@@ -1,5 +1,6 @@
-"""House style: figures as inline SVG that follow the page's colours in light and in dark, and a PNG
-for other readers.
+"""House style: figures as inline SVG that follow the page's colours in light and in dark.
+
+And a PNG for other readers.
 
 Text stays text (searchable, in the page's own font), ink is the page's text colour, data colours
 are mid-tones that read on white and on near-black. The same figure has the same bytes in every
@@ -57,8 +58,9 @@ _SETTINGS: Any = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A finished figure with its description for those who do not see it; displays itself in a
-    notebook.
+    """A finished figure with its description for those who do not see it.
+
+    It displays itself in a notebook.
     """
 
     svg: str
@@ -134,8 +136,9 @@ def _inline(text: str) -> str:
 
 
 def _one_path(group: re.Match[str]) -> str:
-    """Marks of one colour as the round ends of strokes without length: 15 bytes a mark in place of
-    120.
+    """Marks of one colour as the round ends of strokes without length.
+
+    15 bytes a mark in place of 120.
     """
     # a mark's shape may serve later series as well
     shared, clip, marks = group[1] or "", group[2], group[3]
@@ -144,14 +147,15 @@ def _one_path(group: re.Match[str]) -> str:
     if not places or colour is None:
         return shared
     path = "".join(f"M{float(x):.1f} {float(y):.1f}h0" for x, y in places)
-    style = f"fill:none;stroke:{colour[1]};stroke-width:{DOT_SIZE};stroke-opacity:{DOT_OPACITY};stroke-linecap:round"
+    style = (
+        f"fill:none;stroke:{colour[1]};stroke-width:{DOT_SIZE};"
+        f"stroke-opacity:{DOT_OPACITY};stroke-linecap:round"
+    )
     return f'{shared}<path {clip} d="{path}" style="{style}"/>'
 
 
 def _shorten(tag: re.Match[str]) -> str:
-    """Coordinates to tenths of a point, no turn by nothing, and no names that nothing refers to
-    (`line2d_7`).
-    """
+    """Coordinates to tenths of a point, no turn by nothing, no names without a use (`line2d_7`)."""
     # its transform scales pixels to points, and a tenth off is a picture beside its frame
     if tag[0].startswith("<image"):
         return tag[0]

@@ -1,13 +1,17 @@
-"""Every file that the project writes, and text on the standard streams: whole, in UTF-8, and nobody
-else's.
+"""Every file that the project writes, and text on the standard streams.
+
+Whole, in UTF-8, and nobody else's.
 
 A regular file appears whole or not at all: a temporary file beside it is synced and renamed over
 it. What a path leads to decides what happens:
 
-    nothing, a regular file    replaced as one; a new file's mode follows the umask, an old file keeps its mode and owner
+    nothing, a regular file    replaced as one; a new file's mode follows the umask, an old file
+                               keeps its mode and owner
     a symbolic link            the file that the link points to is replaced, the link stays
-    a hard link                replaced; the other names keep the old content, as a copy by links (`cp -al`) expects
-    a device, a pipe           written into, never replaced; so is /dev/stdout, whatever the shell has made of it
+    a hard link                replaced; the other names keep the old content, as a copy by links
+                               (`cp -al`) expects
+    a device, a pipe           written into, never replaced; so is /dev/stdout, whatever the shell
+                               has made of it
     a folder                   refused
     a write-protected file     refused, as a shell refuses it
 
@@ -59,15 +63,17 @@ def write(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """The same for text: UTF-8, lines as they are. What no encoding has (half a surrogate pair) is
-    written as its code.
+    """The same for text: UTF-8, lines as they are.
+
+    What no encoding has (half a surrogate pair) is written as its code.
     """
     write(path, text.encode("utf-8", "backslashreplace"))
 
 
 def refusal(path: Path) -> str:
-    """Why `write` would fail today, in a few words; empty where it would not. Nothing is left
-    behind or changed.
+    """Why `write` would fail today, in a few words; empty where it would not.
+
+    Nothing is left behind or changed.
     """
     try:
         if _descriptor(path) is not None:
@@ -90,8 +96,9 @@ def refusal(path: Path) -> str:
 
 
 def is_regular(path: Path) -> bool:
-    """Would `write` make or replace a regular file there? Not where a device, a pipe or a folder
-    is.
+    """Would `write` make or replace a regular file there?
+
+    Not where a device, a pipe or a folder is.
     """
     return _descriptor(path) is None and _kind(path) in ("nothing", "file")
 
@@ -107,8 +114,9 @@ def same(one: Path, other: Path) -> bool:
 
 
 def use_utf8() -> None:
-    """Standard streams never fail at a character: UTF-8 into files and pipes, codes such as \\u03c4
-    on a poorer terminal.
+    """Standard streams never fail at a character.
+
+    UTF-8 into files and pipes, codes such as \\u03c4 on a poorer terminal.
 
     Python's own choice there is the locale's encoding, and an error in the middle of a table. An
     encoding that the user has named (PYTHONIOENCODING) stays.
@@ -125,8 +133,9 @@ def use_utf8() -> None:
 
 
 def _kept(error: UnicodeError) -> tuple[str | bytes, int]:
-    """For a character that the encoding lacks: a byte of a file's name as it came, anything else as
-    its code.
+    """For a character that the encoding lacks.
+
+    A byte of a file's name as it came, anything else as its code.
     """
     if not isinstance(error, UnicodeEncodeError):
         raise error
@@ -156,8 +165,9 @@ class Together:
         self._before: dict[str, str | None] = self._read()
 
     def plan(self, names: Iterable[str]) -> None:
-        """These files will be written. One that is there already and is not ours is ours only once
-        it was written.
+        """These files will be written.
+
+        One that is there already and is not ours is ours only once it was written.
         """
         ours = {
             name: None
@@ -168,8 +178,9 @@ class Together:
         self._save(self._before)
 
     def finish(self, names: Iterable[str]) -> list[Path]:
-        """These files were written: remove what an earlier run wrote beside them; the paths of what
-        was removed.
+        """These files were written: remove what an earlier run wrote beside them.
+
+        Returns the paths of what was removed.
         """
         now = {
             name: digest for name in names if (digest := _digest(self.folder / name)) is not None
@@ -211,7 +222,10 @@ class Together:
 
     def _save(self, files: Mapping[str, str | None]) -> None:
         if files:
-            about = "written by simplicity; the next run into this place removes those that it does not write again"
+            about = (
+                "written by simplicity; the next run into this place removes those that it does "
+                "not write again"
+            )
             write_text(
                 self._list,
                 json.dumps({"about": about, "files": dict(files)}, indent=1, sort_keys=True) + "\n",
@@ -286,8 +300,9 @@ def _replace(target: Path, content: bytes, old: os.stat_result | None) -> None:
 
 
 def _keep_owner(temporary: Path, old: os.stat_result) -> None:
-    """As far as the user may: root can keep another's file that one's, a member of a group can keep
-    the group.
+    """As far as the user may.
+
+    Root can keep another's file that one's, a member of a group can keep the group.
     """
     new = os.stat(temporary)
     for owner, group in ((old.st_uid, -1), (-1, old.st_gid)):
@@ -305,8 +320,9 @@ def _in_place(target: Path, content: bytes) -> None:
 
 
 def _into_descriptor(number: int, path: Path, content: bytes) -> None:
-    """Into what is open already: to open it anew would start at the beginning of a file that others
-    write to.
+    """Into what is open already.
+
+    To open it anew would start at the beginning of a file that others write to.
     """
     for stream in (sys.stdout, sys.stderr):
         # what was printed before comes before
@@ -346,9 +362,7 @@ def _target(path: Path) -> Path:
 
 
 def _descriptor(path: Path) -> int | None:
-    """The number of this process's descriptor that a path such as /dev/stdout or /dev/fd/63 stands
-    for.
-    """
+    """The descriptor of this process that a path such as /dev/stdout or /dev/fd/63 names."""
     current = os.path.abspath(path)
     for _ in range(_MOST_LINKS):
         folder, name = os.path.split(current)

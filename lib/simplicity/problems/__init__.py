@@ -1,5 +1,6 @@
-"""The one error that wrong input ends in, told in a line: what it is about, what was given, what is
-allowed.
+"""The one error that wrong input ends in, told in a line.
+
+What it is about, what was given, what is allowed.
 """
 
 import difflib
@@ -17,8 +18,9 @@ class Problem(ValueError):
 
 
 class Stopped(Problem):
-    """A run that something outside ended (a full disk, a lost cluster), told in one line; what was
-    finished is kept.
+    """A run that something outside ended (a full disk, a lost cluster), told in one line.
+
+    What was finished is kept.
     """
 
 

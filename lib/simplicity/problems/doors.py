@@ -343,8 +343,9 @@ def schedule(
 
 
 def descent(step_size: Any, given: Any, looks: Any) -> tuple[int, ...]:
-    """Step size, schedule and probes of a full-batch run; the schedule comes back in plain
-    numbers.
+    """Step size, schedule and probes of a full-batch run.
+
+    The schedule comes back in plain numbers.
     """
     step(step_size)
     probes(looks, taken=("step", "time", "probe", "stopped_at", "force", "plain_steps"))

@@ -1,6 +1,4 @@
-"""The one reading of values, text or plain, which runs, sweeps, chapters and the command line
-share.
-"""
+"""The one reading of values, text or plain, for runs, sweeps, chapters and the command line."""
 
 import math
 import numbers
@@ -25,17 +23,18 @@ def read(kind: type, value: Any) -> Any:
 
     Runs, sweeps and chapters all read with this. Text means what the plain value so written means:
 
-    | kind            | taken                                       | refused                          |
-    | --------------- | ------------------------------------------- | -------------------------------- |
-    | a whole number  | `7`, `-7`, `+7`, `007`, ` 7 `; `7.0`, `1e3` | `7.5`, `0x10`, `1_000`, `1,000`, |
-    |                 | (whole, below 2^53: exact); 7, 7.0          | `1/2`, `٧` (no digit 0 to 9),    |
-    |                 |                                             | True, nothing                    |
-    | a finite number | `0.5`, `.5`, `5.`, `1e-3`, ` 0.5 `; 1, 0.5  | `inf`, `nan`, `1e999`, `1e-999`  |
-    |                 |                                             | (would be 0), `0x10`, `1_000`,   |
-    |                 |                                             | `٧`, True, nothing               |
-    | true or false   | `true`, `false`, in capitals too, `1`, `0`; | `yes`, `no`, `on`, `2`, `1.0`,   |
-    |                 | True, False, 1, 0                           | nothing                          |
-    | text            | any text, as it is                          | numbers, truth values            |
+    | kind            | taken                                       | refused                      |
+    | --------------- | ------------------------------------------- | ---------------------------- |
+    | a whole number  | `7`, `-7`, `+7`, `007`, ` 7 `; `7.0`, `1e3` | `7.5`, `0x10`, `1_000`,      |
+    |                 | (whole, below 2^53: exact); 7, 7.0          | `1,000`, `1/2`, `٧` (no      |
+    |                 |                                             | digit 0 to 9), True, nothing |
+    | a finite number | `0.5`, `.5`, `5.`, `1e-3`, ` 0.5 `; 1, 0.5  | `inf`, `nan`, `1e999`,       |
+    |                 |                                             | `1e-999` (would be 0),       |
+    |                 |                                             | `0x10`, `1_000`, `٧`, True,  |
+    |                 |                                             | nothing                      |
+    | true or false   | `true`, `false`, in capitals too, `1`, `0`; | `yes`, `no`, `on`, `2`,      |
+    |                 | True, False, 1, 0                           | `1.0`, nothing               |
+    | text            | any text, as it is                          | numbers, truth values        |
 
     NumPy's scalars count as plain values.
     """

@@ -1,5 +1,4 @@
-"""Where a long cell keeps its state while it runs, so that a run that dies does not start it from
-nothing.
+"""Where a long cell keeps its state: a run that dies does not start it from nothing.
 
 `run` says where the cell's result will lie, `measure` asks for a path near it and gives that to the
 engine. Outside a run, or on a machine that does not see the store, there is none, and the cell
@@ -24,8 +23,9 @@ def path(part: str) -> Path | None:
 
 @contextlib.contextmanager
 def of_cell(cell: Path | None) -> Iterator[None]:
-    """Within: states of the cell whose stored file this is to be lie in `FOLDER` beside it; gone
-    once it is measured.
+    """Within: states of the cell whose stored file this is to be lie in `FOLDER` beside it.
+
+    They are gone once it is measured.
     """
     place = (
         None

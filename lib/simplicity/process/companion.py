@@ -25,8 +25,9 @@ _BEGIN = (
 
 
 class Died(RuntimeError):
-    """The companion ended in the middle of a cell; `exitcode` is negative where a signal ended
-    it.
+    """The companion ended in the middle of a cell.
+
+    `exitcode` is negative where a signal ended it.
     """
 
     def __init__(self, exitcode: int) -> None:
@@ -35,8 +36,9 @@ class Died(RuntimeError):
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """A function that can be imported, called in the companion: its result, or its exception raised
-    here.
+    """A function that can be imported, called in the companion.
+
+    Its result, or its exception raised here.
     """
     return _companion().call(function, arguments)
 

@@ -1,5 +1,6 @@
-"""Ctrl-C: once stops a run cleanly, twice ends the process at once. SIGTERM and SIGHUP where a
-command asks for the same.
+"""Ctrl-C: once stops a run cleanly, twice ends the process at once.
+
+SIGTERM and SIGHUP where a command asks for the same.
 """
 
 import contextlib
@@ -15,8 +16,9 @@ INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 
 @contextlib.contextmanager
 def second_ends() -> Iterator[None]:
-    """Inside, the second Ctrl-C ends the process, also while a compiled loop keeps Python from
-    seeing the first.
+    """Inside, the second Ctrl-C ends the process.
+
+    Also while a compiled loop keeps Python from seeing the first.
 
     The first raises KeyboardInterrupt, as ever. Where the process was started to ignore interrupts,
     as a shell's background job is, it goes on ignoring them. Workers end with the process (`pool`).
@@ -42,8 +44,9 @@ def second_ends() -> Iterator[None]:
 
 @contextlib.contextmanager
 def ends_like_ctrl_c() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP raise KeyboardInterrupt: what was started is ended, temporary
-    folders are removed.
+    """Inside, SIGTERM and SIGHUP raise KeyboardInterrupt.
+
+    So what was started is ended, and temporary folders are removed.
     """
 
     def stop() -> None:
@@ -57,8 +60,9 @@ def ends_like_ctrl_c() -> Iterator[None]:
 
 
 def leave(line: str) -> Callable[[], None]:
-    """From now on Ctrl-C, SIGTERM and SIGHUP print `line` and leave with SystemExit(130). Returns
-    the way back.
+    """From now on Ctrl-C, SIGTERM and SIGHUP print `line` and leave with SystemExit(130).
+
+    Returns the way back.
 
     For a program of somebody else's that would catch KeyboardInterrupt and go on.
     """
@@ -71,8 +75,9 @@ def leave(line: str) -> Callable[[], None]:
 
 
 def _take(signals: Iterable[signal.Signals], first: Callable[[], None]) -> Callable[[], None]:
-    """The first of these signals calls `first`, the second ends the process at once. Returns the
-    way back.
+    """The first of these signals calls `first`, the second ends the process at once.
+
+    Returns the way back.
 
     A signal with another handler than the usual one keeps it: a process started to ignore it goes
     on ignoring it.
@@ -99,8 +104,9 @@ def _take(signals: Iterable[signal.Signals], first: Callable[[], None]) -> Calla
 
 
 def end_with_stdin() -> None:
-    """This process gets SIGTERM once nobody holds the other end of its standard input: it ends with
-    the one who started it.
+    """This process gets SIGTERM once nobody holds its standard input's other end.
+
+    So it ends with the one who started it.
     """
 
     def wait() -> None:
@@ -113,8 +119,9 @@ def end_with_stdin() -> None:
 
 @contextlib.contextmanager
 def blocked() -> Iterator[None]:
-    """Processes and threads that are started inside never get Ctrl-C, which a terminal sends to all
-    of a group.
+    """Processes and threads that are started inside never get Ctrl-C.
+
+    A terminal sends it to all of a group.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -7,9 +7,7 @@ from pathlib import Path
 
 
 def commit(root: Path) -> str | None:
-    """The checkout's commit, "+changes" if its code or its lock differ from it, None without
-    git.
-    """
+    """The checkout's commit; "+changes" if its code or its lock differ, None without git."""
     try:
         head = _git(root, "rev-parse", "--short=12", "HEAD")
         return head + (
@@ -22,8 +20,9 @@ def commit(root: Path) -> str | None:
 
 
 def last_commits(root: Path, folder: str) -> dict[str, str]:
-    """Stem of each data file in a folder -> the commit that changed it last; empty without git or
-    its whole history.
+    """Stem of each data file in a folder -> the commit that changed it last.
+
+    Empty without git or its whole history.
     """
     try:
         if _git(root, "rev-parse", "--is-shallow-repository") != "false":
@@ -56,9 +55,7 @@ def cpu() -> str:
 
 @functools.cache
 def features() -> frozenset[str]:
-    """The processor's features by the names that Linux gives them; empty where the system does not
-    tell.
-    """
+    """The processor's features by Linux's names; empty where the system does not tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
         return frozenset(

@@ -1,5 +1,4 @@
-"""Our own processes: one thread each, a time limit for each cell, and none that outlives its
-parent.
+"""Our own processes: one thread each, a time limit a cell, none that outlives its parent.
 
 Workers are started afresh (`spawn`; fork hangs once torch or numba have run). pebble's pool loses
 only the cell of a worker that dies, where the standard one breaks as a whole, and can stop a cell
@@ -69,8 +68,9 @@ def limit_from(text: str) -> float:
 def process_pool(
     workers: int, limit_seconds: float = LIMIT_SECONDS, first: Callable[[], None] | None = None
 ) -> Iterator[Submits]:
-    """`workers` spawned processes with a time limit for each cell; nothing stays behind when the
-    block ends.
+    """`workers` spawned processes with a time limit for each cell.
+
+    Nothing stays behind when the block ends.
 
     Each calls `first` (imports, say) before the clock of its first cell starts.
     """
@@ -100,13 +100,17 @@ def process_pool(
 
 
 def _check_main() -> None:
-    """A `Problem` where each worker would run the user's script from its start, and so start
-    workers itself.
+    """A `Problem` where each worker would run the user's script from its start.
+
+    It would start workers itself.
 
     A worker imports the script that its parent was started with; the guard keeps it from more than
     that.
     """
-    allowed = 'allowed with `if __name__ == "__main__":` above what starts a run, since each worker imports the script'
+    allowed = (
+        'allowed with `if __name__ == "__main__":` above what starts a run, '
+        "since each worker imports the script"
+    )
     # this is such a worker, at the import
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         print(
@@ -136,8 +140,9 @@ class _Pool:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """What is started inside never gets Ctrl-C, which a terminal sends to all: ending it is the
-    parent's task.
+    """What is started inside never gets Ctrl-C, which a terminal sends to all.
+
+    Ending it is the parent's task.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

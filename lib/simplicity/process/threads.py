@@ -143,8 +143,9 @@ def _one_blas_thread(pools: Any) -> Iterator[None]:
 
 
 def settle_arithmetic() -> None:
-    """Set or clear the variables that choose the arithmetic, here and so for every process started
-    from here.
+    """Set or clear the variables that choose the arithmetic.
+
+    Here, and so for every process started from here.
 
     Called when the package is imported. What is loaded already keeps what it has; see `in_force`.
     """
@@ -167,8 +168,9 @@ _settled_early = False
 
 
 def kind() -> str:
-    """`portable` or `native`: what was asked for, where the processor has what portable arithmetic
-    takes.
+    """`portable` or `native`: what was asked for, where the processor can.
+
+    Portable arithmetic takes some features of it.
     """
     asked = os.environ.get(ARITHMETIC, "portable")
     return "portable" if asked != "native" and _has_avx2() else "native"
@@ -189,8 +191,9 @@ def _check(asked: str) -> None:
 
 @functools.cache
 def label() -> str:
-    """The arithmetic as the key of a cell names it: results with other labels may differ in their
-    last bits.
+    """The arithmetic as the key of a cell names it.
+
+    Results with other labels may differ in their last bits.
     """
     _check(os.environ.get(ARITHMETIC, "portable"))
     if kind() == "portable":
@@ -210,9 +213,7 @@ def in_force() -> bool:
 
 @functools.cache
 def _wider_numpy() -> bool:
-    """Does the numpy in this process use more than AVX2, or is torch or numba loaded without the
-    settings?
-    """
+    """Does numpy use more than AVX2 here, or are torch or numba loaded without the settings?"""
     if any(name in sys.modules for name in ("torch", "numba")):
         return True
     import numpy as np
@@ -252,15 +253,17 @@ def _has_avx2() -> bool:
 
 @functools.cache
 def library_digest() -> str:
-    """`digest_on_disk` when it was first asked for, which is the import of the package: the code
-    that this process runs.
+    """`digest_on_disk` when it was first asked for: the code that this process runs.
+
+    That was at the import of the package.
     """
     return digest_on_disk()
 
 
 def digest_on_disk() -> str:
-    """Hex digest over every source and data file of the library (names and bytes), compiled
-    leftovers excluded.
+    """Hex digest over every source and data file of the library (names and bytes).
+
+    Compiled leftovers are excluded.
     """
     return _digest(
         path
@@ -270,8 +273,9 @@ def digest_on_disk() -> str:
 
 
 def kernels_digest() -> str:
-    """Hex digest over the modules that import numba and, since compiled code may hold their values,
-    what those import.
+    """Hex digest over the modules that import numba and what those import.
+
+    Compiled code may hold their values.
     """
     sources = _sources()
     return _digest(
@@ -280,8 +284,9 @@ def kernels_digest() -> str:
 
 
 def code_digest(module: Path) -> str:
-    """Hex digest over a file of the library and all that it imports, as they were when this was
-    first asked for.
+    """Hex digest over a file of the library and all that it imports.
+
+    As they were when this was first asked for.
     """
     return _digest(_with_imports([module], _sources_once()))
 
@@ -317,8 +322,9 @@ _OURS = re.compile(
 
 
 def _modules(imported: str, library: Path) -> set[Path]:
-    """The files that the rest of an import statement may name: `.nets import TwoLayer` is nets.py
-    or nets/__init__.py.
+    """The files that the rest of an import statement may name.
+
+    `.nets import TwoLayer` is nets.py or nets/__init__.py.
     """
     module, _, names = imported.partition("import")
     folder = library.joinpath(*module.strip().split(".")[1:])

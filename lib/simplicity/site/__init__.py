@@ -1,3 +1,1 @@
-"""The book: executing chapters, building the site, reading text notebooks with papermill. Imports
-nothing by itself.
-"""
+"""The book: executing chapters, building the site, papermill's reader. Imports nothing."""

@@ -1,6 +1,4 @@
-"""`python -m simplicity.site notebooks [FOLDER]` and `... scripts [FOLDER]`: the chapters in other
-forms, for `make`.
-"""
+"""`python -m simplicity.site notebooks|scripts [FOLDER]`: the chapters in other forms."""
 
 import sys
 from collections.abc import Callable

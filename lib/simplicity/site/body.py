@@ -27,8 +27,9 @@ NO_SCRIPT = "<noscript><style>.math.notranslate { display: none }</style></noscr
 
 
 def mended(body: str) -> str:
-    """The page's own HTML with all that follows done to it, but for the formulas, which titles
-    elsewhere have too.
+    """The page's own HTML with all that follows done to it, but for the formulas.
+
+    Titles elsewhere have formulas too.
     """
     return entries(headers(drawings(body)))
 
@@ -52,8 +53,9 @@ def with_mathml(body: str, macros: Mapping[str, Any]) -> str:
 
 
 def headers(body: str) -> str:
-    """A header cell without a word is no header: screen readers would give its cells an empty
-    name.
+    """A header cell without a word is no header.
+
+    Screen readers would give its cells an empty name.
     """
     return _EMPTY_HEADER.sub(lambda found: f"<td{_SCOPE.sub('', found[1])}>{found[2]}</td>", body)
 
@@ -64,8 +66,9 @@ def entries(body: str) -> str:
 
 
 def drawings(body: str) -> str:
-    """Ids of drawings once each on the page: Matplotlib names equal markers of two figures
-    alike.
+    """Ids of drawings once each on the page.
+
+    Matplotlib names equal markers of two figures alike.
     """
     known: set[str] = set()
     number = 0

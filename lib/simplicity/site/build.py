@@ -55,8 +55,9 @@ def chapters(root: Path) -> list[str]:
 
 
 def read(source: Path) -> nbformat.NotebookNode:
-    """The chapter as the site's own parser sees it; the site passes a reader with its configuration
-    instead.
+    """The chapter as the site's own parser sees it.
+
+    The site passes a reader with its configuration instead.
     """
     return read_myst_markdown_notebook(source.read_text("utf-8"), add_source_map=True, path=source)
 
@@ -73,8 +74,9 @@ def key(root: Path, chapter: str, reader: Reader = read) -> str:
 
 
 def _read_by_chapters(root: Path) -> list[Path]:
-    """All data of the book, whichever chapter reads it: tables, recorded results, and what else may
-    be put there.
+    """All data of the book, whichever chapter reads it.
+
+    Tables, recorded results, and what else may be put there.
 
     Not data are texts and what only the site's pages use, of which Sphinx takes care, and leftovers
     of editors.
@@ -107,8 +109,9 @@ def runs(root: Path) -> Path:
 
 
 def run_of(root: Path, chapter: str) -> dict[str, Any] | None:
-    """The record of the chapter's last run, or None if there is none or its notebook is not the one
-    it describes.
+    """The record of the chapter's last run, or None.
+
+    None also where its notebook is not the one it describes.
     """
     try:
         record = json.loads((runs(root) / f"{chapter}.json").read_text("utf-8"))
@@ -125,8 +128,9 @@ def executed(root: Path, chapter: str) -> nbformat.NotebookNode:
 def warm(
     root: Path, processes: int | None = None, reader: Reader = read, timeout: int = 900
 ) -> list[str]:
-    """Execute every chapter whose key is new, each in a process of its own; the names of those that
-    were executed.
+    """Execute every chapter whose key is new, each in a process of its own.
+
+    Returns the names of those that were executed.
 
     All chapters are tried; then, if any failed, `ChapterFailed` tells about all of them.
     """
@@ -155,17 +159,22 @@ def warm(
 
 
 def _told(chapter: str, error: Exception) -> str:
-    """One failure, with the chapter's name: a refusal as its line, what nobody foresaw with the
-    name of its class.
+    """One failure, with the chapter's name.
+
+    A refusal as its line, what nobody foresaw with the name of its class.
     """
     if isinstance(error, ChapterFailed):
         return str(error)
-    return f"chapter {chapter}: {error if isinstance(error, Problem) else f'{type(error).__name__}: {error}'}"
+    return (
+        f"chapter {chapter}: "
+        f"{error if isinstance(error, Problem) else f'{type(error).__name__}: {error}'}"
+    )
 
 
 def merged(root: Path, chapter: str, reader: Reader = read) -> nbformat.NotebookNode:
-    """The chapter's source with the outputs of its run: papermill's own marks on the cells would
-    change cache keys.
+    """The chapter's source with the outputs of its run.
+
+    Papermill's own marks on the cells would change cache keys.
     """
     notebook = reader(root / "book" / f"{chapter}.md")
     ran = [cell for cell in executed(root, chapter).cells if cell.cell_type == "code"]
@@ -181,8 +190,9 @@ def merged(root: Path, chapter: str, reader: Reader = read) -> nbformat.Notebook
 
 
 def fill(root: Path, folder: Path, reader: Reader = read) -> None:
-    """Put every chapter's run into the jupyter-cache at `folder`, unless exactly this run is there
-    already.
+    """Put every chapter's run into the jupyter-cache at `folder`.
+
+    Unless exactly this run is there already.
     """
     cache = get_cache(str(folder))
     for chapter in chapters(root):
@@ -201,8 +211,9 @@ def fill(root: Path, folder: Path, reader: Reader = read) -> None:
 
 
 def notebooks(root: Path, folder: Path) -> list[Path]:
-    """Write every chapter as an .ipynb without outputs, for Jupyter in this environment and in any
-    folder.
+    """Write every chapter as an .ipynb without outputs, for Jupyter.
+
+    In this environment, and in any folder.
     """
     written = []
     for chapter in chapters(root):

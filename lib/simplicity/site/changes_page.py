@@ -1,6 +1,4 @@
-"""`{changes}`: what criteria were, what came out by them, and what they are now; from
-book/changes.csv.
-"""
+"""`{changes}`: what criteria were, what came out, what they are now; from book/changes.csv."""
 
 import csv
 from collections.abc import Iterable, Mapping
@@ -31,9 +29,7 @@ def changes() -> list[Change]:
 def listed(
     found: Iterable[Change], rows: Mapping[str, Row], ledger: str, given: Mapping[str, Any]
 ) -> str:
-    """A folded part a claim, in the order of claims.csv, with what changed and its verdict of
-    today.
-    """
+    """A folded part a claim, in claims.csv's order: what changed, and today's verdict."""
     found = list(found)
     shown = ""
     for name, row in rows.items():
@@ -42,7 +38,8 @@ def listed(
             kinds = ", ".join(dict.fromkeys(one["what"] for one in own))
             head = (
                 f'<summary><span class="id">{escape(name)}</span><span class="words">'
-                f'{told(row.get("short") or row["claim"], given)}<span class="reason">{escape(kinds)}</span></span>'
+                f"{told(row.get('short') or row['claim'], given)}"
+                f'<span class="reason">{escape(kinds)}</span></span>'
                 f"{badge(row['verdict'])}</summary>"
             )
             link = f'<p><a href="{ledger}#claim-{escape(name)}">How it is judged today</a></p>'
@@ -63,12 +60,16 @@ def _change(one: Change, given: Mapping[str, Any]) -> str:
     terms = "".join(
         f"<dt>{term}</dt><dd>{told(text, given)}</dd>" for term, text in entries if text
     )
-    return f'<div class="check"><p>{escape(one["what"])} <small>({escape(one["date"])})</small></p><dl>{terms}</dl></div>'
+    return (
+        f'<div class="check"><p>{escape(one["what"])} <small>({escape(one["date"])})</small></p>'
+        f"<dl>{terms}</dl></div>"
+    )
 
 
 class Changes(SphinxDirective):
-    """`{changes}`: every change of a statement, criterion, control or setting since the first
-    verdicts.
+    """`{changes}`: every change of a statement, criterion, control or setting.
+
+    Since the first verdicts.
     """
 
     def run(self) -> list[nodes.Node]:

@@ -10,8 +10,9 @@ LOG_FROM = 30.0  # largest over smallest number from which the axis is logarithm
 
 
 def picture(check: dict[str, Any]) -> str:
-    """Inline SVG: the criterion as a band, the value as a dot in its interval, the control as a
-    ring below.
+    """Inline SVG: the criterion as a band, the value as a dot in its interval.
+
+    The control is a ring below.
 
     Empty where the criterion has no bound on the number line, or nothing was measured.
     """
@@ -42,7 +43,8 @@ def picture(check: dict[str, Any]) -> str:
         )
     label = escape(_label(check), quote=True)
     return (
-        f'<svg class="check-picture" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img"'
+        f'<svg class="check-picture" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
+        f'height="{HEIGHT}" role="img"'
         f' aria-label="{label}">{"".join(parts)}</svg>'
     )
 
@@ -75,4 +77,7 @@ def _band(band: tuple[float | None, float | None], place: Any, height: int, name
     high = float(WIDTH) if band[1] is None else place(band[1])
     if high - low < 2:  # a single allowed value
         low, high = low - 1, high + 1
-    return f'<rect class="{name}" x="{low:.1f}" width="{high - low:.1f}" y="{height - 6}" height="12"/>'
+    return (
+        f'<rect class="{name}" x="{low:.1f}" width="{high - low:.1f}" y="{height - 6}" '
+        'height="12"/>'
+    )

@@ -1,5 +1,6 @@
-"""The recorded runs for readers: `data/EXPERIMENT.csv`, a line a run, and the whole record as
-NetCDF beside it.
+"""The recorded runs for readers, as tables and as NetCDF.
+
+`data/EXPERIMENT.csv` has a line a run; the whole record is beside it.
 """
 
 from pathlib import Path
@@ -41,7 +42,8 @@ def table(dataset: xr.Dataset) -> str:
 def links(experiments: list[str], up: str = "../") -> str:
     """A line for the foot of a page, as HTML."""
     each = (
-        f'{name} (<a href="{up}{FOLDER}/{name}.csv">CSV</a>, <a href="{up}{FOLDER}/{name}.nc.gz">NetCDF</a>)'
+        f'{name} (<a href="{up}{FOLDER}/{name}.csv">CSV</a>, '
+        f'<a href="{up}{FOLDER}/{name}.nc.gz">NetCDF</a>)'
         for name in experiments
     )
     return f'<p class="simplicity-data">Data of the recorded runs: {", ".join(each)}.</p>'

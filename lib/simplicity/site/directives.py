@@ -112,7 +112,8 @@ def strip(
 
     if len(rows) <= MOST_LINES:
         lines = (
-            f'<span class="id">{shown(row)}</span> <span>{told(row.get("short") or row["claim"], macros)}</span>'
+            f'<span class="id">{shown(row)}</span> '
+            f"<span>{told(row.get('short') or row['claim'], macros)}</span>"
             f" {badge(row['verdict'])}"
             for row in rows
         )
@@ -125,8 +126,9 @@ def strip(
 
 
 def claim_screen(row: Row, macros: Mapping[str, Any], ledger: str | None) -> str:
-    """A claim where the page takes it up: its sentence, verdict and source, and folded how it was
-    judged.
+    """A claim where the page takes it up.
+
+    Its sentence, verdict and source, and folded how it was judged.
     """
     name = escape(row["id"])
     source = "; ".join(escape(row[field]) for field in ("where", "source") if row.get(field))
@@ -135,10 +137,12 @@ def claim_screen(row: Row, macros: Mapping[str, Any], ledger: str | None) -> str
     shown = _linked(name, ledger and f"{ledger}#claim-{name}")
     reason = f'<p class="reason">{escape(row["reason"])}</p>' if row.get("reason") else ""
     return (
-        f'<div class="claim-screen" id="claim-{name}"><p class="sentence"><span class="id">{shown}</span>'
+        f'<div class="claim-screen" id="claim-{name}"><p class="sentence">'
+        f'<span class="id">{shown}</span>'
         f" {told(row['claim'], macros)} {badge(row['verdict'])}</p>"
         + (f'<p class="source">{source}</p>' if source else "")
-        + f"{reason}<details><summary>How we judged it</summary>{ledger_page.judged(row)}</details></div>"
+        + f"{reason}<details><summary>How we judged it</summary>"
+        f"{ledger_page.judged(row)}</details></div>"
     )
 
 
@@ -207,8 +211,9 @@ def plain_but_formulas(text: str) -> str:
 
 
 def check_value(rows: Mapping[str, Row], text: str, of_control: bool = False) -> str | None:
-    """What {check}`ID:FORMAT` or {control}`ID:FORMAT` shows; without a format the value with its
-    interval.
+    """What {check}`ID:FORMAT` or {control}`ID:FORMAT` shows.
+
+    Without a format the value with its interval.
     """
     name, _, form = text.partition(":")
     claim = rows.get(name.partition(".")[0])
@@ -238,8 +243,9 @@ def spoken(text: str) -> str:
 
 
 class Criteria(SphinxDirective):
-    """`{criteria} B1 B2`: the checks of these claims with their criteria and controls, as the code
-    has them.
+    """`{criteria} B1 B2`: the checks of these claims, as the code has them.
+
+    With their criteria and controls.
     """
 
     required_arguments = 1
@@ -273,8 +279,9 @@ class CheckValue(SphinxRole):
 
 
 class RecordedTime(SphinxRole):
-    """The time, cell after cell, of all recorded runs that judge claims of a paper, named as in
-    claims.csv.
+    """The time, cell after cell, of all recorded runs that judge claims of a paper.
+
+    Papers are named as in claims.csv.
     """
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
@@ -338,8 +345,9 @@ class LedgerSummary(SphinxDirective):
 
 
 def cell_costs() -> str:
-    """Seconds of a cell and size of its stored result in each recorded full run, and the core hours
-    of all its cells.
+    """Seconds of a cell and size of its stored result in each recorded full run.
+
+    And the core hours of all its cells.
     """
     heads = ("Experiment", "Cells", "Median seconds", "Longest", "All, core minutes", "KB a cell")
     body = ""
@@ -355,7 +363,10 @@ def cell_costs() -> str:
                 + "</tr>"
             )
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    return f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
 
 
 class CellCosts(SphinxDirective):
@@ -368,9 +379,7 @@ class CellCosts(SphinxDirective):
 
 
 def arithmetic() -> str:
-    """Each recorded run: whether its cells have the same bits everywhere, and on which machine it
-    was made.
-    """
+    """Each recorded run: whether its cells have the same bits everywhere, and its machine."""
     heads = ("Experiment", "What comes out again", "Recorded on", "Cells computed again since")
     body = ""
     for name in records.names():
@@ -387,7 +396,10 @@ def arithmetic() -> str:
                 + "</tr>"
             )
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    return f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
 
 
 class Arithmetic(SphinxDirective):

@@ -1,5 +1,6 @@
-"""The notebook that a reader downloads from a page: plain Markdown, with its run's numbers, for any
-Jupyter.
+"""The notebook that a reader downloads from a page.
+
+Plain Markdown, with its run's numbers, for any Jupyter.
 
 A chapter's Markdown speaks to the site: `{glue:text}` pastes a number, `{ref}` a title,
 `{verdict-strip}` a table. Jupyter knows none of these and shows them raw. Here each becomes what
@@ -280,8 +281,9 @@ class Words:
         )
 
     def caption(self, figure: dict[str, Any]) -> str:
-        """The words below a figure: the site has them from the cell's settings, which Jupyter
-        hides.
+        """The words below a figure.
+
+        The site has them from the cell's settings, which Jupyter hides.
         """
         name, caption = (
             str(figure.get("name", "")),

@@ -1,5 +1,6 @@
-"""What the executed chapters say: evidence in their outputs, ledger rows made from it, files beside
-the site.
+"""What the executed chapters say.
+
+Evidence in their outputs, ledger rows made from it, files beside the site.
 """
 
 import csv
@@ -19,8 +20,9 @@ Payload = dict[str, Any]
 FILES = ("claims.json", "claims.schema.json", "checks.csv", "provenance.json")
 SCHEMA = Path(ledger.__file__).with_name("claims.schema.json")
 COLUMNS = (
-    "claim", "paper", "kind", "source", "verdict", "id", "preset", "statistic", "value", "low", "high", "seeds",
-    "criterion", "passed", "control", "control_value", "control_criterion", "control_passed",
+    "claim", "paper", "kind", "source", "verdict", "id", "preset", "statistic", "value", "low",
+    "high", "seeds", "criterion", "passed", "control", "control_value", "control_criterion",
+    "control_passed",
 )  # fmt: skip
 
 
@@ -66,8 +68,9 @@ def digest(state: State) -> str:
 
 
 def write(state: State, folder: Path) -> None:
-    """The ledger as `claims.json` with its schema and as the table `checks.csv`, and
-    `provenance.json`, into `folder`.
+    """Write the ledger into `folder`.
+
+    `claims.json` with its schema, the table `checks.csv`, and `provenance.json`.
     """
     rows = list(state.rows.values())
     write_atomically(folder / "claims.json", canonical(rows).encode())

@@ -1,5 +1,6 @@
-"""Execute one chapter with papermill: strict parameters, all or nothing on disk, and a record of
-what ran.
+"""Execute one chapter with papermill.
+
+Strict parameters, all or nothing on disk, and a record of what ran.
 
 What is not here: which chapters need it and in how many processes (`build`).
 """
@@ -38,8 +39,9 @@ class ChapterFailed(RuntimeError):
 def execute(
     chapter: str, output: Path, parameters: Mapping[str, Any] | None = None, timeout: int = 900
 ) -> dict[str, Any]:
-    """Run `chapter` (its file name without .md), write the executed notebook to `output`, return
-    its provenance.
+    """Run `chapter` (its file name without .md); returns its provenance.
+
+    The executed notebook is written to `output`.
 
     `parameters` may be plain values or text. Unknown names and wrong types raise `Problem` before a
     kernel starts; `output` appears only when every cell has run. `timeout` is in seconds, for one
@@ -152,8 +154,9 @@ def _report(chapter: str, error: PapermillExecutionError) -> str:
 
 
 def plain(text: str) -> str:
-    """Without the colours of a notebook's traceback: reports also go into files, mails and
-    pages.
+    """Without the colours of a notebook's traceback.
+
+    Reports also go into files, mails and pages.
     """
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 

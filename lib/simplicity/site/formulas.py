@@ -21,8 +21,9 @@ def macros(config: Any) -> dict[str, Any]:
 
 
 def expanded(tex: str, macros: Mapping[str, Any]) -> str:
-    """TeX with MathJax's `macros` replaced by their meaning: a text, or text and number of
-    arguments.
+    """TeX with MathJax's `macros` replaced by their meaning.
+
+    A macro is a text, or text and number of arguments.
     """
     for _ in range(len(macros) + 1):  # a macro's meaning may hold another macro
         before = tex

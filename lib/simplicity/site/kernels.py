@@ -1,5 +1,6 @@
-"""How a chapter's kernel is started: in this very environment, with nothing of the user's own
-settings, and how it is ended.
+"""How a chapter's kernel is started and ended.
+
+In this very environment, with nothing of the user's own settings.
 
 `environment` is the only maker of a kernel's environment variables, for the build, `simplicity
 chapter` and `site`. It is a list of what a kernel may see. The other way, taking known settings
@@ -32,14 +33,16 @@ from simplicity.problems import Problem, shown
 # Where things are, and nothing about how they look. MPLCONFIGDIR is only where matplotlib keeps its
 # list of fonts: its settings are those of MATPLOTLIBRC below.
 _KEPT = (
-    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "CONDA_PREFIX", "XDG_CACHE_HOME",
-    "MPLCONFIGDIR", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX",
+    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "CONDA_PREFIX",
+    "XDG_CACHE_HOME", "MPLCONFIGDIR", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE",
+    "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX",
 )  # fmt: skip
 # Threads, instruction sets, devices, the loader of shared libraries and the library's own settings:
 # what a run computes with.
 _KEPT_FAMILIES = (
-    "SIMPLICITY_", "NUMBA_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "VECLIB_", "ATEN_", "ONEDNN_", "DNNL_",
-    "NPY_", "TORCH", "PYTORCH_", "CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_", "LD_", "DYLD_", "MALLOC_", "GLIBC_",
+    "SIMPLICITY_", "NUMBA_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "VECLIB_",
+    "ATEN_", "ONEDNN_", "DNNL_", "NPY_", "TORCH", "PYTORCH_", "CUDA_", "CUBLAS_", "CUDNN_",
+    "NVIDIA_", "LD_", "DYLD_", "MALLOC_", "GLIBC_",
 )  # fmt: skip
 _FIXED = {
     "LANG": "C.UTF-8",
@@ -86,8 +89,9 @@ def _figures() -> dict[str, str]:
 
 
 def _search_path(given: Mapping[str, str]) -> list[str]:
-    """The book's library and the user's PYTHONPATH without the folders whose code every Python
-    process runs at its start.
+    """The book's library and the user's PYTHONPATH.
+
+    Without folders whose code every Python process runs at its start.
     """
     ours = str(paths.root() / "lib")
     entries = [
@@ -115,8 +119,9 @@ class _Specs(KernelSpecManager):
 
 
 class Manager(AsyncKernelManager):
-    """Starts the kernel of `_Specs` in `environment`; ends it at once where Ctrl-C has ended the
-    run.
+    """Starts the kernel of `_Specs` in `environment`.
+
+    Ends it at once where Ctrl-C has ended the run.
     """
 
     @default("kernel_spec_manager")
@@ -156,15 +161,17 @@ def home() -> Iterator[Config]:
 
 
 def _prefix(parent: int) -> str:
-    """Of the folders of kernels whose process has this parent: a parent that ends its workers finds
-    what they leave.
+    """The folders of kernels whose process has this parent.
+
+    A parent that ends its workers finds what they leave.
     """
     return f"simplicity-kernel-{parent}-"
 
 
 def _takes_sockets(folder: Path) -> bool:
-    """Whether a socket can be made here: its path is short enough and the file system knows
-    sockets.
+    """Whether a socket can be made here.
+
+    Its path is short enough and the file system knows sockets.
     """
     path = folder / _SOCKET
     with socket.socket(socket.AF_UNIX) as probe:
@@ -193,8 +200,9 @@ def temporary(prefix: str, base: str | None = None) -> Iterator[Path]:
 
 
 def end() -> None:
-    """End the kernels that this process and its workers have started: left alone they live on, in
-    memory and at work.
+    """End the kernels that this process and its workers have started.
+
+    Left alone they live on, in memory and at work.
     """
     with contextlib.suppress(psutil.NoSuchProcess):
         for process in psutil.Process().children(recursive=True):
@@ -212,8 +220,9 @@ def leave() -> NoReturn:
 
 
 def end_with_workers(workers: Iterable[BaseProcess]) -> None:
-    """End these worker processes and everything that they have started: by their own hand, and by
-    force where one hangs.
+    """End these worker processes and everything that they have started.
+
+    By their own hand, and by force where one hangs.
     """
     found = []
     for worker in workers:

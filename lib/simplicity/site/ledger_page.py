@@ -1,5 +1,6 @@
-"""The ledger's page: a bar a paper, filters, and a row a claim that opens to its checks. HTML,
-everything escaped.
+"""The ledger's page: a bar a paper, filters, and a row a claim that opens to its checks.
+
+HTML, everything escaped.
 """
 
 import collections
@@ -31,8 +32,9 @@ def told(text: str, macros: Macros) -> str:
 
 
 def summary(rows: Iterable[Row]) -> str:
-    """How many claims of the papers hold; the book's own questions and identities are counted
-    apart.
+    """How many claims of the papers hold.
+
+    The book's own questions and identities are counted apart.
     """
     rows = list(rows)
     papers = [row for row in rows if _kind(row) in ("paper", "objection")]
@@ -43,7 +45,10 @@ def summary(rows: Iterable[Row]) -> str:
     )
     beside = " and ".join(f"{count} {_several(kind, count)}" for kind, count in others.items())
     apart = f" Counted apart: {beside}." if beside else ""
-    return f'<p class="ledger-summary">{len(papers)} claims of the papers: {", ".join(parts)}.{apart}</p>'
+    return (
+        f'<p class="ledger-summary">{len(papers)} claims of the papers: '
+        f"{', '.join(parts)}.{apart}</p>"
+    )
 
 
 def _several(kind: str, count: int) -> str:
@@ -75,7 +80,10 @@ def not_holding(rows: Iterable[Row], ledger: str | None, macros: Macros) -> str:
             name = escape(row["id"])
             shown = f'<a href="{ledger}#claim-{name}">{name}</a>' if ledger else name
             words = told(row.get("short") or row["claim"], macros)
-            items += f'<li><span class="id">{shown}</span> <span>{words}</span> {badge(row["verdict"])}</li>'
+            items += (
+                f'<li><span class="id">{shown}</span> <span>{words}</span>'
+                f" {badge(row['verdict'])}</li>"
+            )
     return f'<ul class="verdict-strip">{items}</ul>'
 
 
@@ -88,13 +96,17 @@ def bars(rows: Iterable[Row]) -> str:
     for paper, count in papers.items():
         total = sum(count.values())
         pieces = "".join(
-            f'<span class="verdict-{verdict.replace(" ", "-")}" style="flex-grow: {count[verdict]}">'
+            f'<span class="verdict-{verdict.replace(" ", "-")}" '
+            f'style="flex-grow: {count[verdict]}">'
             f'<span aria-hidden="true">{SIGNS[verdict]}</span>&nbsp;{count[verdict]}'
             f'<span class="visually-hidden"> {escape(verdict)}</span></span>'
             for verdict in SIGNS
             if count[verdict]
         )
-        shown += f'<div class="ledger-bar"><span>{escape(paper)}, {total} rows</span><span class="bar">{pieces}</span></div>'
+        shown += (
+            f'<div class="ledger-bar"><span>{escape(paper)}, {total} rows</span>'
+            f'<span class="bar">{pieces}</span></div>'
+        )
     return f'<div class="ledger-bars">{shown}</div>'
 
 
@@ -105,7 +117,10 @@ def filters(rows: Iterable[Row]) -> str:
     for name in FILTERS:
         values = dict.fromkeys(_field(row, name) for row in rows)
         options = "".join(f"<option>{escape(value)}</option>" for value in values if value)
-        shown += f'<label>{name}<select data-filter="{name}"><option value="">all</option>{options}</select></label>'
+        shown += (
+            f'<label>{name}<select data-filter="{name}">'
+            f'<option value="">all</option>{options}</select></label>'
+        )
     search = '<label>words<input type="search" data-filter="words"></label>'
     return f'<form class="ledger-filters" hidden>{shown}{search}<output></output></form>'
 
@@ -124,7 +139,8 @@ def _row(row: Row, link: Link, macros: Macros) -> str:
     data = "".join(f' data-{field}="{escape(_field(row, field), quote=True)}"' for field in FILTERS)
     reason = f'<span class="reason">{escape(row["reason"])}</span>' if row.get("reason") else ""
     head = (
-        f'<summary><span class="id" id="{name}">{name}</span><span class="words">{told(row["claim"], macros)}{reason}</span>'
+        f'<summary><span class="id" id="{name}">{name}</span>'
+        f'<span class="words">{told(row["claim"], macros)}{reason}</span>'
         f"{badge(row['verdict'])}</summary>"
     )
     body = _about(row, target) + judged(row)

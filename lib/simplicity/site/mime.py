@@ -1,5 +1,6 @@
-"""Tells myst-nb that evidence in a cell's output is for the ledger: the HTML beside it is what the
-page shows.
+"""Tells myst-nb that evidence in a cell's output is for the ledger.
+
+The HTML beside it is what the page shows.
 """
 
 from typing import Any
@@ -8,8 +9,9 @@ from simplicity.evidence import ledger
 
 
 class EvidenceRenderer:
-    """An entry point of `myst_nb.mime_renderers`; None means "not mine", an empty list "nothing to
-    show".
+    """An entry point of `myst_nb.mime_renderers`.
+
+    None means "not mine", an empty list "nothing to show".
     """
 
     mime_priority_overrides: list[tuple[str, str, int | None]] = []

@@ -1,5 +1,6 @@
-"""What leads out of the site: how to cite a page, and what a shared link shows. `repository.url`
-fills the links.
+"""What leads out of the site: how to cite a page, what a shared link shows.
+
+`repository.url` fills the links.
 """
 
 import html
@@ -74,8 +75,9 @@ def description(doctree: nodes.document) -> str:
 def add_meta(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """A description for searches, and what a shared link shows; addresses only where the site's own
-    is set.
+    """A description for searches, and what a shared link shows.
+
+    Addresses only where the site's own is set.
     """
     if doctree is None:
         return

@@ -1,10 +1,9 @@
-"""What every chapter does: hand its parameters to its experiments, run them, load their records,
-judge.
+"""What every chapter does: parameters to experiments, run them, load their records, judge.
 
     page = Page("early-linear-dynamics", linear_closeness, linear_width, dim=dim, n=n, seeds=seeds)
-    fresh, full = page[linear_width]          the page's own runs and the recorded ones, as `Runs`
-    page.say(slope=mean_slope, rel=0.031)     numbers for the text, by name: {glue:text}`slope`
-    page.verdict()                            the table of checks; asserts that they came out as committed
+    fresh, full = page[linear_width]       the page's own runs and the recorded ones, as `Runs`
+    page.say(slope=mean_slope, rel=0.031)  numbers for the text, by name: {glue:text}`slope`
+    page.verdict()                         the table of checks; asserts that they are as committed
 
 A parameter goes to each experiment that has it with the chapter's own default as its QUICK value,
 so that a page with nothing changed is a QUICK run. Where two parameters share a name with different
@@ -37,9 +36,7 @@ from simplicity.problems import Problem, no_such
 
 
 class Both(NamedTuple):
-    """An experiment's fresh runs, made by the page with its parameters, and its recorded full
-    ones.
-    """
+    """An experiment's fresh runs, made by the page with its parameters, and its recorded ones."""
 
     fresh: Runs
     full: Runs
@@ -91,9 +88,7 @@ def settings_for(
     defaults: Mapping[str, Any],
     own: Mapping[str, Any],
 ) -> Any:
-    """The QUICK settings of an experiment with those of the `given` values that it takes, and its
-    `own`.
-    """
+    """An experiment's QUICK settings with those `given` values that it takes, and its `own`."""
     quick = experiment.GRID.presets["QUICK"]
     known = dataclasses.asdict(quick)
     taken = {

@@ -1,5 +1,6 @@
-"""What becomes of a built page: its files for download, its provenance, HTML for every reader, no
-useless script.
+"""What becomes of a built page.
+
+Files for download, provenance, HTML for every reader, no useless script.
 """
 
 import html
@@ -38,13 +39,15 @@ _DOWNLOAD = re.compile(r'(<a href="[^"]*_sources/[^"]*") target="_blank"')
 # A name that does not hold the words to be seen cannot be spoken by a reader who commands the page
 # by voice.
 _OTHER_NAME = re.compile(
-    r'(<button class="[^"]*search-button-field[^"]*"[^>]*?) aria-label="[^"]*"|(<summary\b[^>]*?) aria-label="[^"]*"'
+    r'(<button class="[^"]*search-button-field[^"]*"[^>]*?) aria-label="[^"]*"'
+    r'|(<summary\b[^>]*?) aria-label="[^"]*"'
 )
 
 
 def reader(app: Sphinx) -> build.Reader:
-    """Chapters exactly as MyST-NB will parse them, so that what we store under a key is found under
-    it.
+    """Chapters exactly as MyST-NB will parse them.
+
+    So what we store under a key is found under it.
     """
     env: Any = app.env
 
@@ -60,8 +63,9 @@ def reader(app: Sphinx) -> build.Reader:
 def offer_notebook(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """An entry for the executed notebook in the download menu; the theme has one only beside launch
-    buttons.
+    """An entry for the executed notebook in the download menu.
+
+    The theme has one only beside launch buttons.
     """
     if _chapter(app, pagename):
         context["ipynb_source"] = f"{pagename}.ipynb"
@@ -70,8 +74,9 @@ def offer_notebook(
 def add_provenance(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """The provenance line under each page: of its run, or of the build where nothing is
-    executed.
+    """The provenance line under each page.
+
+    Of its run, or of the build where nothing is executed.
     """
     chapter = _chapter(app, pagename)
     state = app.env.simplicity  # type: ignore[attr-defined]
@@ -101,8 +106,9 @@ def _chapter(app: Sphinx, pagename: str) -> str | None:
 
 
 def write_notebooks(app: Sphinx) -> None:
-    """The source's cells with the run's outputs, where the download menu points; the same bytes for
-    the same run.
+    """The source's cells with the run's outputs, where the download menu points.
+
+    The same bytes for the same run.
     """
     for chapter in app.env.simplicity.runs:  # type: ignore[attr-defined]
         notebook = build.merged(Path(app.srcdir), chapter, reader(app))
@@ -118,8 +124,9 @@ def write_notebooks(app: Sphinx) -> None:
 
 
 def write_twins(app: Sphinx) -> None:
-    """Beside each file for download a script that holds its text: a page on a disk may load a
-    script, but save no file.
+    """Beside each file for download a script that holds its text.
+
+    A page on a disk may load a script, but save no file.
     """
     folder = Path(app.outdir) / "_sources"
     for path in sorted(
@@ -132,8 +139,9 @@ def write_twins(app: Sphinx) -> None:
 
 
 def write_themes(app: Sphinx) -> None:
-    """The colours where no script chooses them, and on paper, made from all style sheets of the
-    site.
+    """The colours where no script chooses them, and on paper.
+
+    Made from all style sheets of the site.
     """
     static = Path(app.outdir) / "_static"
     write_atomically(static / themes.NAME, themes.of(static).encode())
@@ -144,8 +152,9 @@ _EXCERPT_OF_A_SERVER = 'else if (showSearchSummary && location.protocol !== "fil
 
 
 def write_search(app: Sphinx) -> None:
-    """A page on a disk may not read another one: its search shows titles without excerpts, and no
-    error.
+    """A page on a disk may not read another one.
+
+    Its search shows titles without excerpts, and no error.
     """
     path = Path(app.outdir) / "_static" / "searchtools.js"
     before = path.read_text("utf-8")
@@ -168,8 +177,9 @@ START = """<!DOCTYPE html>
 
 
 def write_start(app: Sphinx) -> None:
-    """The page at the top of the site, which only leads to the first one; the usual one is a single
-    line without an icon.
+    """The page at the top of the site, which only leads to the first one.
+
+    The usual one is a single line without an icon.
     """
     text = START.format(
         title=html.escape(app.config.html_title), first=html.escape(app.config.root_doc)
@@ -178,8 +188,9 @@ def write_start(app: Sphinx) -> None:
 
 
 def mend(folder: Path, macros: Mapping[str, Any]) -> None:
-    """Rewrite the pages that need it; a page that is already right keeps its time stamp. `macros`
-    are MathJax's.
+    """Rewrite the pages that need it; `macros` are MathJax's.
+
+    A page that is already right keeps its time stamp.
     """
     for path in folder.rglob("*.html"):
         before = path.read_text("utf-8")

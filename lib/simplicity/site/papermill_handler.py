@@ -1,5 +1,6 @@
-"""papermill reads and writes the book's text notebooks: `papermill jupytext://book/CHAPTER.md
-OUT.ipynb -p NAME VALUE`.
+"""papermill reads and writes the book's text notebooks.
+
+`papermill jupytext://book/CHAPTER.md OUT.ipynb -p NAME VALUE`.
 
 Here is only the translation between a text notebook and notebook JSON; papermill finds the class
 through the entry-point group `papermill.io`. Strict parameter names and types are `execute`'s
@@ -26,8 +27,9 @@ warnings.filterwarnings(
 
 
 def local(path: str) -> Path:
-    """The file that an address means: from the working folder as usual, else from the checkout or
-    its folder `book`.
+    """The file that an address means.
+
+    From the working folder as usual, else from the checkout or its folder `book`.
     """
     given = Path(path.removeprefix(SCHEME))
     if not given.is_absolute() and not given.exists():

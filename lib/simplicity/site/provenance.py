@@ -1,5 +1,6 @@
-"""Where a result came from: time, versions, commit, library digest, device; and the line that says
-so under a page.
+"""Where a result came from, and the line that says so under a page.
+
+Time, versions, commit, library digest, device.
 
 Dates and seconds live here and in `provenance.json` only, so that two cold builds give the same
 `claims.json`.
@@ -58,8 +59,14 @@ def built(root: Path) -> str:
     """The foot of a page without code, as HTML: when and from what it was made."""
     made = record(root, datetime.datetime.now(datetime.UTC), 0.0)
     when, commit = made["started"].replace("T", " ").removesuffix("Z"), made["commit"] or "unknown"
-    text = f"Built {when} UTC from commit {commit}, simplicity {made['simplicity']} ({made['library'][:12]})"
-    return f'<p class="simplicity-provenance">{html.escape(text)}; any verdicts here are those of the chapters\' runs.</p>'
+    text = (
+        f"Built {when} UTC from commit {commit}, simplicity {made['simplicity']} "
+        f"({made['library'][:12]})"
+    )
+    return (
+        f'<p class="simplicity-provenance">{html.escape(text)}; '
+        "any verdicts here are those of the chapters' runs.</p>"
+    )
 
 
 def _named(label: str, payloads: list[dict[str, Any]], key: str) -> list[str]:

@@ -91,8 +91,9 @@ def _prepare(app: Sphinx) -> None:
 
 
 def _stop(reason: str) -> NoReturn:
-    """End the build with the reason alone: of an exception Jupyter Book would also show where its
-    own code was.
+    """End the build with the reason alone.
+
+    Of an exception Jupyter Book would also show where its own code was.
     """
     print(f"\n{reason}", file=sys.stderr, flush=True)
     raise SystemExit(1)
@@ -101,8 +102,9 @@ def _stop(reason: str) -> NoReturn:
 def _outdated(
     app: Sphinx, env: Any, added: set[str], changed: set[str], removed: set[str]
 ) -> set[str]:
-    """Every page if the evidence is not what they were made from: numbers also travel between
-    pages.
+    """Every page if the evidence is not what they were made from.
+
+    Numbers also travel between pages.
 
     Also after a build that was interrupted or killed: the warnings of what it had read would not
     come again.
@@ -132,7 +134,8 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
 
 
 def _forget(app: Sphinx) -> None:
-    """Sphinx does not repeat the warnings of pages that it does not read again, so a second build
-    would pass.
+    """Sphinx does not repeat the warnings of pages that it does not read again.
+
+    So a second build would pass.
     """
     (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)

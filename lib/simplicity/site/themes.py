@@ -1,5 +1,4 @@
-"""The style sheet that makes all others' light and dark colours hold where no script chooses
-between them.
+"""The style sheet by which all others' light and dark colours hold without a script's choice.
 
 The theme's sheets and ours speak to `html[data-theme=light]` and `html[data-theme=dark]`, and a
 script writes that word. Without JavaScript it stays `auto`: the system's preference decides. On

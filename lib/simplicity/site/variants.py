@@ -1,5 +1,6 @@
-"""A chapter with other parameters: a grid of executed notebooks with a page that links them, or a
-whole site.
+"""A chapter with other parameters.
+
+A grid of executed notebooks with a page that links them, or a whole site.
 
 Kernels end with the notebook, with its time limit, and with this process, however that ends.
 """
@@ -31,7 +32,10 @@ from simplicity.site import build, evidence, kernels, worker
 from simplicity.site.execute import ChapterFailed, checked, find, parameters_of, plain
 
 # In this very environment, whatever the path holds.
-JUPYTER_BOOK = "from simplicity.process import interrupts; interrupts.end_with_stdin(); from jupyter_book.cli.main import main; main()"
+JUPYTER_BOOK = (
+    "from simplicity.process import interrupts; interrupts.end_with_stdin(); "
+    "from jupyter_book.cli.main import main; main()"
+)
 MOST_NOTEBOOKS = 1000
 WAITING = "not executed yet"
 # a worker that does not end with its kernel is ended after the limit and this
@@ -42,8 +46,9 @@ PATIENCE_SECONDS = 10.0  # that a build may take to end its kernels
 
 @dataclasses.dataclass(frozen=True)
 class Notebook:
-    """One point of a grid: its parameters, its file, and how it went; `failure` is empty where
-    every cell ran.
+    """One point of a grid: its parameters, its file, and how it went.
+
+    `failure` is empty where every cell ran.
     """
 
     parameters: dict[str, Any]
@@ -55,8 +60,9 @@ class Notebook:
 def points(
     chapter: str, fixed: Mapping[str, str], swept: Mapping[str, Sequence[str]]
 ) -> list[dict[str, Any]]:
-    """The parameters of every notebook of the grid, typed as the chapter declares; `Problem` before
-    anything runs.
+    """The parameters of every notebook of the grid, typed as the chapter declares.
+
+    `Problem` before anything runs.
     """
     known = parameters_of(find(chapter))
     base = {name: checked(chapter, name, value, known) for name, value in fixed.items()}
@@ -83,8 +89,9 @@ def execute_grid(
     workers: int,
     limit_seconds: float,
 ) -> list[Notebook]:
-    """Execute each point in a process of its own and write `folder/index.html`; a failure is told
-    and the others go on.
+    """Execute each point in a process of its own and write `folder/index.html`.
+
+    A failure is told and the others go on.
     """
     width = len(str(len(given)))
     targets = [folder / f"{chapter}-{number:0{width}}.ipynb" for number in range(1, len(given) + 1)]
@@ -122,8 +129,9 @@ def _executed(
     workers: int,
     limit_seconds: float,
 ) -> Generator[Notebook, None, None]:
-    """Each point in the order of the grid, once it is executed or has failed; no kernel is left at
-    the end.
+    """Each point in the order of the grid, once it is executed or has failed.
+
+    No kernel is left at the end.
     """
     with worker.pool(min(workers, len(given))) as pool:
         futures = [
@@ -158,8 +166,9 @@ def verdicts(path: Path) -> dict[str, str]:
 
 
 def index(chapter: str, notebooks: Sequence[Notebook]) -> str:
-    """The page: a row a notebook with its parameters, its verdicts and its link. Whatever a user
-    gave is escaped.
+    """The page: a row a notebook with its parameters, its verdicts and its link.
+
+    Whatever a user gave is escaped.
     """
     names = list(dict.fromkeys(name for one in notebooks for name in one.parameters))
     judged = {one.path: verdicts(one.path) for one in notebooks if not one.failure}
@@ -203,12 +212,14 @@ PAGE = """<!DOCTYPE html>
 body {{ margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }}
 div {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; }}
-th, td {{ border-bottom: 1px solid #8888; padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; }}
+th, td {{ border-bottom: 1px solid #8888; padding: .3rem .8rem .3rem 0; }}
+th, td {{ text-align: left; vertical-align: top; }}
 </style>
 </head>
 <body>
 <h1>{title}</h1>
-<p>Verdicts are those of each notebook's own run, not of the recorded ones. Each notebook holds its outputs.</p>
+<p>Verdicts are those of each notebook's own run, not of the recorded ones.
+Each notebook holds its outputs.</p>
 <div><table><thead><tr>{heads}</tr></thead>
 <tbody>
 {rows}</tbody></table></div>
@@ -251,8 +262,9 @@ def site(chapter: str, given: Mapping[str, str], output: Path | None) -> Path:
 
 
 def _place(pages: Path, target: Path) -> None:
-    """The built pages as the folder `target`; those of an earlier build of it go once the new ones
-    are beside them.
+    """The built pages as the folder `target`.
+
+    Those of an earlier build of it go once the new ones are beside them.
     """
     try:
         if target.is_dir() and not any(target.iterdir()):  # the user's own: its place and mode stay
@@ -272,8 +284,9 @@ def _place(pages: Path, target: Path) -> None:
 
 
 def _build(copy: Path) -> None:
-    """Build the book at `copy`; what it says of its chapters goes to stderr as it comes, for it
-    takes minutes.
+    """Build the book at `copy`.
+
+    What it says of its chapters goes to stderr as it comes, for it takes minutes.
     """
     command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(copy), "-n", "-W", "--keep-going"]
     environment = {
@@ -322,8 +335,9 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def replaced(text: str, published: Mapping[str, Any], values: Mapping[str, Any]) -> str:
-    """The chapter's source with each value as the literal of its parameter, and a note under the
-    title that says so.
+    """The chapter's source with each value as the literal of its parameter.
+
+    A note under the title says so.
     """
     for name, value in values.items():
         pattern = re.compile(rf"^({re.escape(name)}: \w+ = )(.*?)(  # .*)?$", re.MULTILINE)
@@ -344,8 +358,9 @@ def replaced(text: str, published: Mapping[str, Any], values: Mapping[str, Any])
 
 
 def _copy_book(root: Path, copy: Path) -> None:
-    """What a build reads, and what the last one executed and stored, so that only the changed
-    chapter is executed.
+    """What a build reads, and what the last one executed and stored.
+
+    So that only the changed chapter is executed.
     """
     for folder in ("book", "lib"):
         shutil.copytree(

@@ -1,5 +1,6 @@
-"""What a worker process of a build does: a module of its own, because a worker imports it anew and
-everything with it.
+"""What a worker process of a build does.
+
+A module of its own, because a worker imports it anew and everything with it.
 """
 
 import contextlib
@@ -23,8 +24,9 @@ from simplicity.site.execute import ChapterFailed, execute
 
 @contextlib.contextmanager
 def pool(workers: int) -> Iterator[ProcessPool]:
-    """Processes for chapters. When the block ends, however it ends, they end with their kernels;
-    what waits is not begun.
+    """Processes for chapters.
+
+    When the block ends, however it ends, they end with their kernels; what waits is not begun.
     """
     before = set(multiprocessing.active_children())
     found = ProcessPool(workers, context=multiprocessing.get_context("spawn"), initializer=prepare)
@@ -39,8 +41,9 @@ def pool(workers: int) -> Iterator[ProcessPool]:
 
 
 def prepare() -> None:
-    """One thread; and no life after the build: a worker whose parent was killed would wait for work
-    for ever.
+    """One thread; and no life after the build.
+
+    A worker whose parent was killed would wait for work for ever.
     """
     # ignored from now on; a kernel would inherit the block
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -59,8 +62,9 @@ def prepare() -> None:
 
 
 def work(folder: Path, chapter: str, key: str, timeout: int) -> float:
-    """Execute a chapter into `folder`: the notebook first, then the record that makes it count.
-    Returns the seconds.
+    """Execute a chapter into `folder`; returns the seconds.
+
+    The notebook first, then the record that makes it count.
     """
     path = folder / f"{chapter}.ipynb"
     record = execute(chapter, path, timeout=timeout)
@@ -73,8 +77,9 @@ def work(folder: Path, chapter: str, key: str, timeout: int) -> float:
 
 
 def variant(path: Path, chapter: str, given: Mapping[str, Any], limit_seconds: float) -> float:
-    """Execute a chapter with the given parameters into `path`, in `limit_seconds` at most. Returns
-    the seconds.
+    """Execute a chapter with the given parameters into `path`; returns the seconds.
+
+    In `limit_seconds` at most.
     """
     with limited(chapter, limit_seconds):
         return float(execute(chapter, path, given, timeout=round(limit_seconds) + 1)["seconds"])
@@ -82,8 +87,9 @@ def variant(path: Path, chapter: str, given: Mapping[str, Any], limit_seconds: f
 
 @contextlib.contextmanager
 def limited(chapter: str, limit_seconds: float) -> Iterator[None]:
-    """A notebook's time: when it is over the kernel is ended, whatever it is doing, and with it the
-    notebook.
+    """A notebook's time: when it is over the kernel is ended, whatever it is doing.
+
+    With it ends the notebook.
     """
     over = threading.Event()
 

@@ -1,9 +1,13 @@
 """What three papers look at in one two-layer network: its bias, slope, and neurons' directions.
 
-    f(x) = (1/sqrt m) sum_r v_r phi(z_r),   z_r = <w_r, x> / sqrt d + b_r   at b = 0          (NTK parametrisation)
-    df/db_r = v_r phi'(z_r) / sqrt m        its length is the step of a first-layer bias over rate and |dloss/df|
-    df/dx   = (1/sqrt(m d)) sum_r v_r phi'(z_r) w_r = (W^T / sqrt d) df/db,   so   |df/dx| <= s_1(W) / sqrt d |df/db|
-    D_r     = (1/(n sqrt d)) sum_k y_k phi'(z_rk) x_k                        the pull on w_r / v_r while the outputs are small
+    f(x)    = (1/sqrt m) sum_r v_r phi(z_r)         z_r = <w_r, x> / sqrt d + b_r   at b = 0
+                                                    (NTK parametrisation)
+    df/db_r = v_r phi'(z_r) / sqrt m                |df/db| is the step of a first-layer bias over
+                                                    rate and |dloss/df|
+    df/dx   = (1/sqrt(m d)) sum_r v_r phi'(z_r) w_r = (W^T / sqrt d) df/db,
+              so   |df/dx| <= s_1(W) / sqrt d |df/db|
+    D_r     = (1/(n sqrt d)) sum_k y_k phi'(z_rk) x_k     the pull on w_r / v_r while the outputs
+                                                          are small
 
 The bias is that of Loukas et al. 2021, the inequality the left half of their Theorem 1; D_r is the
 D_n(w, 0) of Boursier & Flammarion 2025 with another phi. Networks are `TwoLayer` with `a` = v and
@@ -34,9 +38,7 @@ class Slopes(NamedTuple):
 
 
 def slopes(network: TwoLayer, x: Array, activation: str) -> Slopes:
-    """Lengths of the gradients of f by the first layer's biases and by the input, for inputs (n,
-    d).
-    """
+    """Lengths of f's gradients by the first layer's biases and by the input, for inputs (n, d)."""
     doors.choice("activation", activation, ACTIVATIONS)
     a, w, x = doors.network(network, x, "n d")
     network = TwoLayer(a, w)
@@ -69,8 +71,9 @@ def force(network: TwoLayer, x: Array, y: Array, activation: str) -> Array:
 
 
 def cosines(first: Array, second: Array) -> Array:
-    """Of each row with the other's row, (m,); 0 where one of them is 0. `second` may be one
-    vector.
+    """Of each row with the other's row, (m,); 0 where one of them is 0.
+
+    `second` may be one vector.
     """
     _rows(first, second)
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
@@ -80,8 +83,9 @@ def cosines(first: Array, second: Array) -> Array:
 
 
 def towards(network: TwoLayer, direction: Array) -> Array:
-    """sign(v_r) cos(w_r, direction_r), (m,): 1 where the neuron has turned to it. `direction` is
-    (m, d) or (d,).
+    """sign(v_r) cos(w_r, direction_r), (m,): 1 where the neuron has turned to it.
+
+    `direction` is (m, d) or (d,).
     """
     network = _looked_at(network)
     return np.asarray(np.sign(network.a) * cosines(network.w, direction))
@@ -95,8 +99,9 @@ def weights(network: TwoLayer) -> Array:
 
 
 def linear_part(f: Array, x: Array) -> float:
-    """How much of the mean of f^2 the best linear map of x explains, 1 - min_b mean (f - <b, x>)^2
-    / mean f^2; 1 for f = 0.
+    """How much of the mean of f^2 the best linear map of x explains; 1 for f = 0.
+
+    1 - min_b mean (f - <b, x>)^2 / mean f^2.
     """
     x, f = doors.finite(x=(x, "n d"), f=(f, "n"))
     values = np.asarray(f, np.float64)

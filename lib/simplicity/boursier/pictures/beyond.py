@@ -1,5 +1,6 @@
-"""Pictures and tables beyond the theorem: variants of training, smooth activations, a ReLU teacher,
-orthogonal inputs.
+"""Pictures and tables beyond the theorem.
+
+Variants of training, smooth activations, a ReLU teacher, orthogonal inputs.
 
 Every seed is a mark or a thin line, because outcomes are bimodal near the threshold.
 """
@@ -66,8 +67,9 @@ def variants(recorded: xr.Dataset, ns: Sequence[int], crossed: float) -> Picture
 def curves(
     panels: dict[str, tuple[xr.Dataset, dict[str, dict[str, Any]]]], along: str, label: str
 ) -> Picture:
-    """rho on the way: title -> (runs, entry of the legend -> cell fields of one colour); seeds
-    thin, their median thick.
+    """rho on the way: title -> (runs, entry of the legend -> cell fields of one colour).
+
+    Seeds are thin lines, their median a thick one.
     """
     with axes(len(panels), sharey=True, height=3.5) as (figure, drawn):
         for panel, (title, (dataset, entries)) in zip(drawn, panels.items(), strict=True):
@@ -90,9 +92,7 @@ def curves(
 
 
 def smooth(fresh: Runs, recorded: Runs) -> Picture:
-    """rho and excess risk against n in dimension 5: GeLU from both scales, and ReLU from the large
-    one.
-    """
+    """rho and excess risk against n, d = 5: GeLU from both scales, ReLU from the large one."""
     large = f"from scale {recorded.settings.unaligned_scale:g}"
     entries: dict[str, tuple[str, dict[str, Any], str]] = {
         "GeLU": ("descent", {}, GREEN),
@@ -219,9 +219,7 @@ def effective_widths(fresh: Runs, recorded: Runs) -> Picture:
 def assumption_table(
     columns: Sequence[str], rows: Sequence[tuple[str, str, tuple[Finding, ...]]]
 ) -> str:
-    """Markdown: a row an assumption, a column a sample, each with its value and whether it
-    holds.
-    """
+    """Markdown: a row an assumption, a column a sample; each value, and whether it holds."""
     body = [
         [what, bound, *(f"{one.value:.3g} {'✓' if one.holds else '✗'}" for one in found)]
         for what, bound, found in rows

@@ -9,8 +9,9 @@ COLOURS = (BLUE, GREEN, ORANGE, PURPLE)
 
 
 def steps(rows: Sequence[dict[str, str]]) -> Picture:
-    """Milliseconds of a step of the plain network in single precision at d = 5: against n for each
-    m, and against m for some n.
+    """Milliseconds of a step of the plain network (float32, d = 5).
+
+    Left against n for each m, right against m for some n.
 
     `rows` are those of `step_cost.csv`. Dotted: the time in which the machine's matrix product does
     as many operations.

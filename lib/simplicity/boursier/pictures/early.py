@@ -1,5 +1,6 @@
-"""Pictures of the early phase: neurons that turn, shares aligned, the exit from the plateau, three
-points, what is conserved.
+"""Pictures of the early phase.
+
+Neurons that turn, shares aligned, the exit from the plateau, three points, what is conserved.
 
 `neuron_frames` makes the numbers of the moving picture, for any d, and draws nothing; `turning`
 draws them as a player over time for d = 2, and the module `sphere` does for d = 3.
@@ -43,8 +44,7 @@ _CIRCLE = extremal.circle(np.linspace(0, 2 * np.pi, 361))
 def neuron_frames(
     a: Array, w: Array, time: Array, x: Array, y: Array, found: extremal.Extremal
 ) -> dict[str, Array]:
-    """Everything that a picture of turning neurons shows, from a (p, m), w (p, m, d) at the p times
-    `time`.
+    """What a picture of turning neurons shows, from a (p, m), w (p, m, d) at p times `time`.
 
     `position` (p, m, d): w_j / |a_j|, in the unit ball for a dominated start, on the sphere once
     aligned. `sign` (m,): of a_j at the start. `loss` (p,): plain train MSE. `aligned` (p,): share
@@ -83,8 +83,7 @@ def _near(w: Array, positive: NDArray[np.bool_], tops: Array, bottoms: Array) ->
 def turning(
     frames: dict[str, Array], curve: Array, moments: Mapping[str, float], every: int
 ) -> Player:
-    """A player over time: the neurons in the plane, and beside them the loss and the share that is
-    aligned.
+    """A player over time: neurons in the plane; beside them the loss and the share aligned.
 
     Each neuron's path up to the exit is drawn whole, so that the first frame tells where all of
     them will go.
@@ -106,7 +105,10 @@ def turning(
             )
         )
     plane = Panel("neurons at w / |a|", (-1.45, 1.45), (-1.45, 1.45), tracks, width=320, height=320)
-    about = "Neurons of a network in the plane turning to the extremal directions, and beside them the loss and the share aligned."
+    about = (
+        "Neurons of a network in the plane turning to the extremal directions, "
+        "and beside them the loss and the share aligned."
+    )
     labels = [f"t = {value:.1f}" for value in frames["time"][index]]
     return Player(
         [plane, over_time(frames, index, moments)],
@@ -123,8 +125,9 @@ def before_exit(frames: dict[str, Array], places: Array) -> Array:
 
 
 def paths(places: Array, stride: float, colour: str) -> Line:
-    """The paths of all neurons, `places` (p, m, 2), as one quiet line without points nearer than
-    `stride` to the last one.
+    """The paths of all neurons, `places` (p, m, 2), as one quiet line.
+
+    Points nearer than `stride` to the last one are left out.
     """
     return Line(
         "path up to the exit",
@@ -150,8 +153,9 @@ def over_time(
     width: float = 360,
     height: float = 320,
 ) -> Panel:
-    """The loss and the share aligned, whole, at the frames `index`; the named moments; a line where
-    the shown frame is.
+    """The loss and the share aligned, whole, at the frames `index`.
+
+    Moments are named, and a line is where the shown frame is.
     """
     time, loss, aligned = (
         frames["time"][index],
@@ -196,8 +200,9 @@ SCALES = {1e-6: BLUE, 1e-4: PURPLE, 1e-3: ORANGE, 0.1: GREEN, 1.0: RED}
 
 
 def shares(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """Share of aligned neurons against n in d = 5: at tau for both eps, and at scale 1 when the
-    loss has moved.
+    """Share of aligned neurons against n in d = 5.
+
+    At tau for both eps, and at scale 1 when the loss has moved.
     """
     with axes(2, sharey=True, height=3.4) as (figure, panels):
         for panel, moment, eps in zip(panels, (1, 2), (0.25, 0.5), strict=True):
@@ -222,8 +227,9 @@ def shares(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
 
 def plateau(fresh: xr.Dataset, n: int, seed: int) -> Picture:
-    """Loss and share aligned over time in one seed, with tau (eps 0.5) and the exit marked for each
-    scale.
+    """Loss and share aligned over time in one seed.
+
+    tau (eps 0.5) and the exit are marked for each scale.
     """
     with axes(2, height=3.2, sharex=True) as (figure, panels):
         for scale in np.unique(fresh.scale.values):
@@ -260,8 +266,9 @@ def plateau(fresh: xr.Dataset, n: int, seed: int) -> Picture:
 
 
 def exits(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """Exit time against ln(1/lambda), left in units of the leading neuron's force; right: both
-    units against n, 1e-6.
+    """Exit time against ln(1/lambda), left in units of the leading neuron's force.
+
+    Right: both units against n, at 1e-6.
     """
     with axes(2, height=3.4) as (figure, (left, right)):
         fresh, recorded = (_in_both_units(data) for data in (fresh, recorded))
@@ -304,9 +311,7 @@ def exits(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
 
 def _in_both_units(runs: xr.Dataset) -> xr.Dataset:
-    """Exit times times the largest force, and times that on the neuron that leads at tau (eps
-    0.5).
-    """
+    """Exit times times the largest force, and times that on the leader at tau (eps 0.5)."""
     leading = runs.pull.isel(moment=2)
     return runs.assign(
         by_largest=runs.exit_time * runs.largest_force, by_leader=runs.exit_time * leading
@@ -349,9 +354,7 @@ _KINDS = {
 
 
 def conserved(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """Left: final drift against the step size; right: share of neurons whose sign has never changed
-    since the start.
-    """
+    """Left: final drift against the step size; right: share of signs that never changed."""
     with axes(2, height=3.4) as (figure, (left, right)):
         for (optimiser, kind), (colour, label) in _KINDS.items():
             page, record = (

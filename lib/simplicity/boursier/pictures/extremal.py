@@ -1,5 +1,6 @@
-"""Pictures of extremal vectors: G_n around the circle as a player over n, rates in n, counts,
-searched dimensions.
+"""Pictures of extremal vectors.
+
+G_n around the circle as a player over n, rates in n, counts, searched dimensions.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -45,8 +46,9 @@ _RATES: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 class Landscape(NamedTuple):
-    """G_n at the `ANGLES`; its critical points w and extremal vectors D (q, 2), and which of them
-    are on a boundary.
+    """G_n at the `ANGLES`, its critical points w and extremal vectors D (q, 2).
+
+    And which of them are on a boundary.
 
     `cloud` (any number, 2): the extremal vectors of many draws of the same law, of which this is
     one.
@@ -62,9 +64,7 @@ class Landscape(NamedTuple):
 def landscapes(
     drawn: Mapping[str, Sequence[Landscape]], labels: Sequence[str], description: str
 ) -> Player:
-    """For each title a polar plot of G_n with its critical points, one frame for each number of
-    samples.
-    """
+    """For each title a polar plot of G_n with its critical points, a frame for each n."""
     every = np.concatenate(
         [_at(_CIRCLE, one.heights) for frames in drawn.values() for one in frames]
     )
@@ -74,8 +74,9 @@ def landscapes(
 
 
 def _polar(title: str, frames: Sequence[Landscape], reach: float) -> Panel:
-    """Radius 1.2 + G_n(w); the extremal vectors themselves, in the same unit, are the spokes from
-    the centre.
+    """Radius 1.2 + G_n(w).
+
+    The extremal vectors themselves, in the same unit, are the spokes from the centre.
     """
     place = [
         _at(one.directions, np.linalg.norm(one.vectors, axis=1) * _sign(one)) for one in frames
@@ -154,9 +155,7 @@ def rates(fresh: Runs, recorded: Runs, exponent: Callable[[xr.Dataset, str], Est
 def _power_law(
     panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset, value: str, colour: str
 ) -> None:
-    """Recorded seeds as geometric means in a band that holds eight of ten, the fresh ones'
-    geometric means as open circles.
-    """
+    """Geometric means: recorded in a band of eight seeds in ten, fresh ones as open circles."""
     ns = np.unique(recorded.n.values)
     low, high = np.array([np.quantile(cells_where(recorded, n=n)[value], (0.1, 0.9)) for n in ns]).T
     panel.fill_between(ns, low, high, color=colour, alpha=0.15, lw=0)

@@ -1,5 +1,6 @@
-"""Pictures of what the threshold depends on and of where training ends: width, dimension,
-interpolators, step sizes.
+"""What the threshold depends on, and where training ends.
+
+Pictures: width, dimension, interpolators, step sizes.
 """
 
 from collections.abc import Mapping
@@ -95,9 +96,7 @@ def dimensions(fresh: Runs, recorded: Runs, n50: Mapping[int, float], exponent: 
 
 
 def stationary(fresh: xr.Dataset, recorded: xr.Dataset, kicks: tuple[float, ...]) -> Picture:
-    """Gradient norms, train errors, and rho after a perturbation, each seed a mark; the first two
-    at n = 480.
-    """
+    """Gradient norms and train errors at n = 480, rho after a perturbation; each seed a mark."""
     with axes(3, height=3.5, width=8.4) as (figure, (left, middle, right)):
         gradients = (
             ("gradient_norm", GREEN, "end of\ntraining"),
@@ -155,8 +154,9 @@ def stationary(fresh: xr.Dataset, recorded: xr.Dataset, kicks: tuple[float, ...]
 
 
 def fixed_width(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """rho from the small start, of the best large start, and (width growing with n) of the explicit
-    fit, against n.
+    """rho against n from the small start, of the best large start, and of the explicit fit.
+
+    The explicit fit only where the width grows with n.
 
     Both datasets carry the variables `rho_small`, `rho_large`, `rho_explicit`.
     """
@@ -193,8 +193,9 @@ STYLES = ((GREEN, 3.2), (BLUE, 2.4), (ORANGE, 1.3), (RED, 0.7))
 
 
 def step_sizes(recorded: xr.Dataset) -> Picture:
-    """Train error over time from the small start and from an interpolator, a line a seed, a colour
-    a step size.
+    """Train error over time from the small start and from an interpolator.
+
+    A line a seed, a colour a step size.
     """
     with axes(2, height=3.5) as (figure, (left, right)):
         for panel, start in ((left, "small"), (right, "interpolator")):
@@ -227,8 +228,9 @@ def step_sizes(recorded: xr.Dataset) -> Picture:
 def _shares(
     panel: Axes, cells: xr.Dataset, colour: str, recorded: bool, shift: float = 1.0
 ) -> None:
-    """The share of seeds at each n with its 95 % interval (recorded: line and bars), at n times
-    `shift`.
+    """The share of seeds at each n with its 95 % interval, at n times `shift`.
+
+    Recorded shares have a line and bars.
     """
     ns = np.unique(cells.n.values)
     found = [share(at_limit(cells_where(cells, n=n))) for n in ns]
@@ -270,8 +272,9 @@ def _colour(places: Array, place: Any) -> str:
 
 
 def _on_scale(places: Array, place: Any) -> str:
-    """From blue to light green with the place's rank; the ends of the scale would fade on a dark or
-    a light page.
+    """From blue to light green with the place's rank.
+
+    The ends of the scale would fade on a dark or a light page.
     """
     rank = np.searchsorted(places, place) / max(1, len(places) - 1)
     return to_hex(matplotlib.colormaps["viridis"](0.3 + 0.5 * rank))

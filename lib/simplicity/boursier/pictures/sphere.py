@@ -1,5 +1,6 @@
-"""The early phase on the sphere (d = 3): neurons as directions on two hemispheres, G_n as contour
-lines, a player over time.
+"""The early phase on the sphere (d = 3).
+
+Neurons as directions on two hemispheres, G_n as contour lines, a player over time.
 
 Each hemisphere is a disc of its own in Lambert's equal-area projection, so that directions spread
 evenly on the sphere are spread evenly on the drawing. The first disc is centred at the first axis,
@@ -52,8 +53,9 @@ def lift(places: Array, side: int) -> Array:
 
 
 def contours(x: Array, y: Array, side: int) -> dict[float, Array]:
-    """Lines of equal G_n on one disc, by their share of max |G_n| on the sphere: points (k, 2), NaN
-    between pieces.
+    """Lines of equal G_n on one disc, by their share of max |G_n| on the sphere.
+
+    Points (k, 2), NaN between pieces.
     """
     radius, angle = np.meshgrid(
         np.linspace(0, 1, 61), np.linspace(0, 2 * np.pi, 121), indexing="ij"
@@ -78,8 +80,9 @@ def contours(x: Array, y: Array, side: int) -> dict[float, Array]:
 def turning(
     frames: dict[str, Array], x: Array, y: Array, moments: Mapping[str, float], every: int
 ) -> Player:
-    """`early.neuron_frames` of d = 3 as a player: both hemispheres, and beside them the loss and
-    the share aligned.
+    """`early.neuron_frames` of d = 3 as a player.
+
+    Both hemispheres, and beside them the loss and the share aligned.
     """
     index = np.arange(0, len(frames["time"]), every)
     panels = [_hemisphere(frames, x, y, side, index) for side in (FRONT, BACK)]

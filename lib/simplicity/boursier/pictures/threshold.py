@@ -1,5 +1,6 @@
-"""Pictures of the optimization threshold: losses and rho against n, limits, cosines, scales, signs
-and risks.
+"""Pictures of the optimization threshold.
+
+Losses and rho against n, limits, cosines, scales, signs and risks.
 
 Every seed is a mark, because outcomes are bimodal near the threshold.
 """
@@ -91,13 +92,17 @@ def learnt(runs: Mapping[str, Mapping[int, linear_teacher.Trained]]) -> Picture:
             panels[0].set_ylabel(title)
         for panel in rows[-1]:
             panel.set_xlabel("⟨x, β*⟩")
-        about = "Labels and outputs of networks at their training samples, for three numbers of samples and two starts."
+        about = (
+            "Labels and outputs of networks at their training samples, "
+            "for three numbers of samples and two starts."
+        )
         return finish(figure, about)
 
 
 def at_paper_width(recorded: xr.Dataset, narrower: xr.Dataset, wider: xr.Dataset) -> Picture:
-    """Train and test MSE of every seed at the paper's width, and the medians of narrower and wider
-    networks as lines.
+    """Train and test MSE of every seed at the paper's width.
+
+    The medians of narrower and wider networks are lines.
     """
     laws = _laws(recorded)
     errors = (("train_mse", BLUE, "train error"), ("test_mse", ORANGE, "test error"))

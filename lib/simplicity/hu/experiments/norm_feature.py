@@ -41,14 +41,17 @@ GRID = Grid(
     quick={"labels": "norm", "step_size": lambda run: 1.0, "horizon": horizon, "seeds": 1},
     full={"width": (256, 1024, 4096), "n": 4000, "seeds": 5, "first_seed": 1_000_000},
     tiny={
-        "width": (32, 64), "equal_width": 64, "erf_width": (32, 64), "dim": 10, "n": 100, "steps": 20,
+        "width": (32, 64), "equal_width": 64, "erf_width": (32, 64), "dim": 10, "n": 100,
+        "steps": 20,
     },
 )  # fmt: skip
 
 
 def measure(run: Run) -> xr.Dataset:
-    """Along `time`, on fresh samples: half mean square errors `network`, `predicted`, `naive`, and
-    the gaps `to_predicted` and `to_naive` = mean (f - f_model)^2.
+    """Along `time`, on fresh samples: errors of network and models, and their gaps.
+
+    Half mean square errors `network`, `predicted`, `naive`; `to_predicted` and `to_naive` = mean (f
+    - f_model)^2.
     """
     found = early_linear.data(run)
     steps = early_linear.schedule(early_linear.horizon(run))
@@ -87,8 +90,8 @@ def checks(runs: Runs) -> list[Check]:
         ),
         judge(
             "H33.width", "empirical", f"the same, m = {given.equal_width} over m = {few}",
-            grows["relu"], more, control("erf, no norm feature: the same", grows["erf"], fails(more)),
-            needs=2,
+            grows["relu"], more,
+            control("erf, no norm feature: the same", grows["erf"], fails(more)), needs=2,
         ),
     ]  # fmt: skip
 

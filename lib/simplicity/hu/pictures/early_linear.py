@@ -210,8 +210,9 @@ def parting(fresh: Pair, full: Pair) -> Picture:
 
 
 def exit_of_kernel(long: xr.Dataset, wide: xr.Dataset, short: xr.Dataset) -> Picture:
-    """Recorded: change of the kernel; train losses of network, frozen kernel and model; movement of
-    the weights against d.
+    """Recorded, against d.
+
+    Change of the kernel; train losses of network, frozen kernel and model; movement of the weights.
     """
     with axes(3, height=3.5) as (figure, (left, middle, right)):
         for cells, colour in ((long, BLUE), (wide, PURPLE)):

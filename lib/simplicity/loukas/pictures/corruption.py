@@ -1,5 +1,6 @@
-"""Pictures of training on corrupted labels: Figures 1d-f and 2c of Loukas et al. (2021), three
-readings, two networks.
+"""Training on corrupted labels: Figures 1d-f and 2c of Loukas et al. (2021).
+
+Three readings, two networks.
 """
 
 from collections.abc import Mapping
@@ -26,8 +27,9 @@ Runs = Mapping[str, xr.Dataset]  # the runs of each share of redrawn labels, in 
 def curves(
     conditions: Runs, flipped: xr.Dataset | None = None, fresh: Runs | None = None
 ) -> Picture:
-    """Figure 1d-f: mean and standard deviation over seeds. Dashed: all labels flipped. Dots: fresh
-    runs.
+    """Figure 1d-f: mean and standard deviation over seeds.
+
+    Dashed: all labels flipped. Dots: fresh runs.
     """
     with axes(3, height=3.4, width=9.2) as (figure, panels):
         for panel, (name, title) in zip(panels, PANELS.items(), strict=True):
@@ -55,8 +57,9 @@ def curves(
 
 
 def released(conditions: Runs) -> Picture:
-    """The trajectory with the paper's eps beside what the released code computes, with its halved
-    loss.
+    """The trajectory with the paper's eps, and as the released code has it.
+
+    The released code halves its loss.
     """
     with axes(2, height=3.2) as (figure, (left, right)):
         for runs, colour in zip(conditions.values(), COLOURS, strict=False):
@@ -75,8 +78,9 @@ def released(conditions: Runs) -> Picture:
 
 
 def readings(settings: Mapping[str, Runs], columns: Mapping[str, int]) -> Picture:
-    """For each setting: trajectory at the end, slope of the logit, and the trajectory at matched
-    confidence; a dot a seed.
+    """For each setting three readings, a dot a seed.
+
+    Trajectory at the end, slope of the logit, trajectory at matched confidence.
 
     `columns` says which of the matched levels belongs to each setting.
     """
@@ -107,8 +111,9 @@ def readings(settings: Mapping[str, Runs], columns: Mapping[str, int]) -> Pictur
 
 
 def restless(settings: Mapping[str, Runs]) -> Picture:
-    """Figure 2c and the appendix' distance: variance of the bias over alpha^2 and distance to the
-    start, last ten passes.
+    """Figure 2c and the appendix' distance, last ten passes.
+
+    The variance of the bias over alpha^2, and its distance to the start.
     """
     with axes(2, height=3.4) as (figure, (left, right)):
         for place, conditions in enumerate(settings.values()):
@@ -128,8 +133,9 @@ def restless(settings: Mapping[str, Runs]) -> Picture:
 
 
 def architectures(parts: Runs) -> Picture:
-    """Loss on test images against the total trajectory, a dot a run; lines join the two networks of
-    a seed.
+    """Loss on test images against the total trajectory, a dot a run.
+
+    Lines join the two networks of a seed.
     """
     colours = (BLUE, ORANGE)
     with axes(2, height=3.4) as (figure, (left, right)):

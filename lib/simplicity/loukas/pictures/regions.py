@@ -1,6 +1,4 @@
-"""Linear regions of a network over the plane of its data, in the arrangement of Loukas et al.'s
-Figure 6.
-"""
+"""Linear regions over the plane of a network's data, as in Loukas et al.'s Figure 6."""
 
 import matplotlib
 import numpy as np
@@ -21,8 +19,7 @@ _GOLDEN = 0.618034
 
 
 def four(maps: xr.Dataset, target: Array, points: Array) -> Picture:
-    """Ground truth, regions, local constants and the bound far from the data, each a map over (v,
-    u).
+    """Ground truth, regions, local constants, the bound far from data, as maps over (v, u).
 
     `maps` is one cell of `empty_regions` with its maps, `target` (side, side) the cosine, `points`
     (n, 2) training points.
@@ -81,8 +78,9 @@ def untrained(maps: xr.Dataset) -> Picture:
 
 
 def regions(number: Array) -> Array:
-    """A colour for each number, (side, side, 3): hues far apart for numbers that follow each
-    other.
+    """A colour for each number, (side, side, 3).
+
+    Hues are far apart for numbers that follow each other.
     """
     number = number.astype(int)
     hue = number * _GOLDEN % 1
@@ -97,8 +95,9 @@ def _scale(values: Array) -> LogNorm:
 
 
 def _coloured(values: Array, norm: LogNorm) -> Array:
-    """The scale's colours, (side, side, 3); what is below its least value, 0 too, has the colour of
-    that.
+    """The scale's colours, (side, side, 3).
+
+    What is below its least value, 0 too, has the colour of that.
     """
     found = matplotlib.colormaps[_SCALE](norm(np.maximum(values, float(norm.vmin or 0))))
     return np.asarray(found)[..., :3]

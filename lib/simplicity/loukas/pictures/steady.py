@@ -1,5 +1,6 @@
-"""Pictures of steady learners: both sides of the three corollaries, the product bound over depth,
-Theorem 3's radius.
+"""Pictures of steady learners.
+
+Both sides of the three corollaries, the product bound over depth, Theorem 3's radius.
 """
 
 from collections.abc import Callable
@@ -21,8 +22,9 @@ COLOURS = dict(zip((0.25, 0.5, 0.75, 1.0), (GREEN, BLUE, PURPLE, RED), strict=Tr
 
 
 def constants(fresh: xr.Dataset, recorded: xr.Dataset, tau: int) -> Picture:
-    """Corollary 1, left: largest local constant of a training point over phi, against epochs;
-    right: phi and the product.
+    """Corollary 1, against epochs.
+
+    Left: largest local constant of a training point over phi; right: phi and the product.
     """
     with axes(2, height=4.0) as (figure, (left, right)):
         for frequency, colour in COLOURS.items():
@@ -64,8 +66,9 @@ def constants(fresh: xr.Dataset, recorded: xr.Dataset, tau: int) -> Picture:
 
 
 def variances(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """Corollary 2: the variance of the bias against the bound's expression, and over the misfit
-    against lambda.
+    """Corollary 2: the variance of the bias.
+
+    Against the bound's expression, and over the misfit against lambda.
     """
     with axes(2, height=4.0) as (figure, (left, right)):
         for frequency, colour in COLOURS.items():
@@ -100,8 +103,9 @@ def variances(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
 
 def distances(recorded: xr.Dataset) -> Picture:
-    """Corollary 3, left: both sides over epochs for the lowest and the highest frequency; right:
-    their ratio for all.
+    """Corollary 3, over epochs.
+
+    Left: both sides for the lowest and the highest frequency; right: their ratio for all.
     """
     with axes(2, height=4.0) as (figure, (left, right)):
         for frequency in (0.25, 1.0):
@@ -163,8 +167,9 @@ def products(fresh: Runs, recorded: Runs) -> Picture:
 def generalisation(
     recorded: xr.Dataset, confidence: tuple[Array, Array], depth: tuple[Array, Array, Array]
 ) -> Picture:
-    """Theorem 3 with o(1) = 0. Left N for a bound below 1 against neurons; middle radius over
-    depth; right radius over mu.
+    """Theorem 3 with o(1) = 0.
+
+    Left N for a bound below 1 against neurons; middle radius over depth; right radius over mu.
 
     `recorded` are cells of `covering`; `confidence` holds mu and r; `depth` holds d, r by phi and r
     by the product bound.

@@ -1,5 +1,6 @@
-"""Pictures of the first bias's trajectory: curves and ends in the paper's arrangement, what is
-matched, what a defect does.
+"""Pictures of the first bias's trajectory.
+
+Curves and ends in the paper's arrangement, what is matched, what a defect does.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -44,8 +45,9 @@ def coloured(dataset: xr.Dataset) -> list[tuple[float, str]]:
 
 
 def paths(biases: Mapping[float, Array]) -> Picture:
-    """b_1 after each epoch (epochs, n_1) of runs of several f, each in its own first two principal
-    directions.
+    """b_1 after each epoch (epochs, n_1) of runs of several f.
+
+    Each in its own first two principal directions.
 
     All panels have one scale, so that lengths can be compared by eye.
     """
@@ -63,8 +65,8 @@ def paths(biases: Mapping[float, Array]) -> Picture:
             length = np.linalg.norm(np.diff(biases[f], axis=0), axis=1).sum()
             panel.set(
                 title=f"f = {f:g}: {length:.2f} from epoch to epoch",
-                xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half),
-                xlabel="first direction", aspect="equal",
+                xlim=(middle[0] - half, middle[0] + half),
+                ylim=(middle[1] - half, middle[1] + half), xlabel="first direction", aspect="equal",
             )  # fmt: skip
         panels[0].set_ylabel("second direction")
         return finish(
@@ -73,8 +75,9 @@ def paths(biases: Mapping[float, Array]) -> Picture:
 
 
 def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Array) -> Player:
-    """One seed: f over (u, v) for each of up to four frequencies, (frequency, frame, place); beside
-    it the levels.
+    """One seed: f over (u, v) for up to four frequencies; beside it the levels.
+
+    The values are (frequency, frame, place).
     """
     names, centres = (
         [f for f, _ in coloured(cells)],
@@ -116,10 +119,14 @@ def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Ar
     panels.append(
         Panel(
             "bias trajectory, mean per step", (0, float(log[-1])), (0, top), curves, "epoch", "",
-            [(float(k), f"{10**k:g}") for k in range(int(log[-1]) + 1)], ticks, width=370, height=372,
+            [(float(k), f"{10**k:g}") for k in range(int(log[-1]) + 1)], ticks, width=370,
+            height=372,
         )
     )  # fmt: skip
-    about = "The learned function of the plane at four frequencies during training, and the trajectory of the first bias beside it."
+    about = (
+        "The learned function of the plane at four frequencies during training, "
+        "and the trajectory of the first bias beside it."
+    )
     return Player(
         panels, [f"epoch {epoch}" for epoch in epochs], about, step_name="epochs", milliseconds=600
     )
@@ -129,9 +136,7 @@ _BIN_NAMES = ("f(x) < −0.6", "−0.6 to −0.2", "0.2 to 0.6", "f(x) > 0.6")
 
 
 def _zeros(frequency: float) -> Array:
-    """The edge of the square and the lines u, v = (2k + 1) / (4 f), (k, 2) with NaN between
-    them.
-    """
+    """The square's edge and the lines u, v = (2k + 1) / (4 f), (k, 2), NaN between them."""
     inside = (2 * np.arange(-8, 8) + 1) / (4 * frequency)
     places = [-1.0, *inside[np.abs(inside) < 0.999].tolist(), 1.0]
     pieces = [
@@ -154,8 +159,9 @@ def _order(cells: xr.Dataset, epoch: int) -> str:
 
 
 def curves(recorded: xr.Dataset) -> Picture:
-    """The paper's Figure 1a-c: training loss, trajectory, test loss over epochs; mean and deviation
-    over seeds.
+    """Figure 1a-c: training loss, trajectory, test loss over epochs.
+
+    Mean and deviation over seeds.
     """
     with axes(3, height=3.3) as (figure, panels):
         for frequency, colour in coloured(recorded):
@@ -182,8 +188,9 @@ def views(
     looks: Mapping[str, tuple[str, int | None]],
     slopes: Mapping[float, float],
 ) -> Picture:
-    """The level of each run against f, one panel for each look: {title: (variable, index on its
-    second axis)}.
+    """The level of each run against f, one panel for each look.
+
+    {title: (variable, index on its second axis)}.
 
     `slopes` is the target's own mean slope for each f, dashed.
     """
@@ -202,8 +209,9 @@ def views(
 
 
 def released(block: xr.Dataset, ways: Sequence[str], titles: Mapping[str, str]) -> Picture:
-    """One block of repeats, (frequency, way, epoch): the statistic as defined and with the released
-    code's two defects.
+    """One block of repeats, (frequency, way, epoch).
+
+    The statistic as defined and with the released code's two defects.
     """
     with axes(len(titles), height=3.2) as (figure, panels):
         for panel, (way, title) in zip(panels, titles.items(), strict=True):
@@ -221,8 +229,9 @@ def released(block: xr.Dataset, ways: Sequence[str], titles: Mapping[str, str]) 
 
 
 def tests(recorded: xr.Dataset, permuted: xr.Dataset, simple: xr.Dataset, early: int) -> Picture:
-    """Test loss against level: at the end for all runs, and at an early epoch for true and permuted
-    labels at f = 0.25.
+    """Test loss against level.
+
+    At the end for all runs, and at an early epoch for true and permuted labels at f = 0.25.
     """
     with axes(2, height=3.5) as (figure, (left, right)):
         for frequency, colour in coloured(recorded):
@@ -278,8 +287,9 @@ def ends(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
 
 def law(windows: xr.Dataset, shares: Mapping[int, tuple[float, float]]) -> Picture:
-    """Left the gap of Theorem 1 over the window's length, medians over seeds; right {n_1: shares
-    above the bracket}.
+    """Left the gap of Theorem 1 over the window's length; right shares above the bracket.
+
+    The gaps are medians over seeds, the shares {n_1: shares}.
     """
     looks = {
         "frozen": ("frozen, with replacement", BLUE),

@@ -32,9 +32,7 @@ ENLARGED = 4  # the digits' pixels, to 32 x 32
 
 
 class Task(NamedTuple):
-    """Epochs at the authors' rate, how much faster and shorter ours is, and passes of L to
-    settle.
-    """
+    """Epochs at the authors' rate, how much faster and shorter ours is, L's passes to settle."""
 
     slow_epochs: int
     speed: int

@@ -148,8 +148,9 @@ def _bootstrap_holds(
 
 
 def weights(p: Array) -> Array:
-    """g(f, y, l) = log2[p(fy) p(fl) p(yl) / (p(f) p(y) p(l) p(fyl))], the derivative of mu; p >
-    0.
+    """g(f, y, l), the derivative of mu; p > 0.
+
+    g = log2[p(fy) p(fl) p(yl) / (p(f) p(y) p(l) p(fyl))].
     """
     pairs = [np.log2(p.sum(axis=axis, keepdims=True)) for axis in range(3)]
     singles = [np.log2(p.sum(axis=axes, keepdims=True)) for axes in ((1, 2), (0, 2), (0, 1))]

@@ -127,9 +127,7 @@ def _prepared(part: images.Images) -> tuple[np.ndarray, np.ndarray]:
 
 
 def to_side(x: np.ndarray) -> np.ndarray:
-    """Images (n, c, h, h) to 16 x 16: means over 2 x 2 pixels, or each pixel of 8 x 8 ones
-    twice.
-    """
+    """Images (n, c, h, h) to 16 x 16: means of 2 x 2 pixels, or each pixel of 8 x 8 twice."""
     if x.shape[-1] > SIDE:
         factor = x.shape[-1] // SIDE
         return x.reshape(*x.shape[:2], SIDE, factor, SIDE, factor).mean(axis=(3, 5))

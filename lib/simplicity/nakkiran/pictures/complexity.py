@@ -1,5 +1,6 @@
-"""Pictures of growing complexity: staircases of mu, a disk's boundary over time as a player, starts
-compared.
+"""Pictures of growing complexity.
+
+Staircases of mu, a disk's boundary over time as a player, starts compared.
 """
 
 from collections.abc import Mapping
@@ -35,8 +36,9 @@ _STRIDE = 0.02  # of the disk's radius: a boundary is drawn no finer
 def staircase(
     recorded: Mapping[str, xr.Dataset], names: tuple[str, ...], titles: Mapping[str, str]
 ) -> Picture:
-    """I(F;Y) and mu(F; G) over steps for fitted G1 and G2, one panel for each target; dotted: noise
-    of the same accuracy.
+    """I(F;Y) and mu(F; G) over steps for fitted G1 and G2, one panel for each target.
+
+    Dotted: noise of the same accuracy.
 
     `recorded` are the cells of each target, `names` the axis `simple` of their count tables.
     """
@@ -67,8 +69,9 @@ def staircase(
 
 
 def networks(cells: xr.Dataset, names: tuple[str, ...]) -> Picture:
-    """CIFAR-10: left I(F;Y) and mu with each smaller network over steps, right their shares of
-    I(F;Y).
+    """CIFAR-10 over steps.
+
+    Left I(F;Y) and mu with each smaller network, right their shares of I(F;Y).
     """
     with axes(2, height=3.9) as (figure, (left, right)):
         _gained(left, cells)
@@ -131,14 +134,23 @@ def boundary(
     right = Panel(
         "shares", (0, end), (0, 1.03),
         [
-            *(Line(name, [np.stack([log, values], axis=1)], colours[name]) for name, values in curves.items()),
-            Line("now", [np.array([[at, 0.0], [at, 1.0]]) for at in log], opacity=0.5, width=1.0, dashes="3 3"),
+            *(
+                Line(name, [np.stack([log, values], axis=1)], colours[name])
+                for name, values in curves.items()
+            ),
+            Line(
+                "now", [np.array([[at, 0.0], [at, 1.0]]) for at in log],
+                opacity=0.5, width=1.0, dashes="3 3",
+            ),
             Note([_now(curves, at) for at in range(len(step))], (end, 0.04), anchor="end", size=12),
         ],
         "1 + steps", "", [(float(k), f"{10**k:g}") for k in range(int(end) + 1)],
         [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)], width=360, height=350,
     )  # fmt: skip
-    about = "Points of a disk with the network's decision boundary over steps, and the shares that are correct beside it."
+    about = (
+        "Points of a disk with the network's decision boundary over steps, "
+        "and the shares that are correct beside it."
+    )
     return Player(
         [left, right],
         [f"step {int(one)}" for one in step],
@@ -149,8 +161,9 @@ def boundary(
 
 
 def phases(curves: Mapping[str, Mapping[str, Array]], train: Array, step: Array) -> Picture:
-    """Recorded runs of the disk: left shares over steps, right bits; means over seeds, with the
-    range of seeds as bands.
+    """Recorded runs of the disk: left shares over steps, right bits.
+
+    Means over seeds, with the range of seeds as bands.
 
     `curves["true"]` and `curves["random"]` are those of `disk.curves`, (seed, probe); `train`
     (seed, probe) of the true labels.
@@ -169,14 +182,16 @@ def phases(curves: Mapping[str, Mapping[str, Array]], train: Array, step: Array)
                 at, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.12, lw=0
             )
         for values, colour, style in (
-            (true["network"], INK, "-"), (true["mu"], BLUE, "-"), (true["null"], BLUE, ":"), (coin["mu"], RED, "-"),
+            (true["network"], INK, "-"), (true["mu"], BLUE, "-"), (true["null"], BLUE, ":"),
+            (coin["mu"], RED, "-"),
         ):  # fmt: skip
             right.plot(at, values.mean(axis=0), color=colour, ls=style)
         left.set(xscale="log", xlabel="steps (0.5 stands for 0)", title="shares", ylim=(0, 1.02))
         right.set(xscale="log", xlabel="steps (0.5 stands for 0)", title="bits", ylim=(0, None))
         entries = [
-            (GREEN, "clean labels right", "-"), (PURPLE, "agreement with L", "-"), (INK, "given labels right; I(F;Y)", "-"),
-            (BLUE, "μ(F;L)", "-"), (BLUE, "independent errors", ":"), (RED, "coin-flip labels: right; μ", "-"),
+            (GREEN, "clean labels right", "-"), (PURPLE, "agreement with L", "-"),
+            (INK, "given labels right; I(F;Y)", "-"), (BLUE, "μ(F;L)", "-"),
+            (BLUE, "independent errors", ":"), (RED, "coin-flip labels: right; μ", "-"),
         ]  # fmt: skip
         _lines_below(figure, entries, 3)
         return finish(
@@ -187,8 +202,9 @@ def phases(curves: Mapping[str, Mapping[str, Array]], train: Array, step: Array)
 
 
 def starts(end: Array, names: tuple[str, ...]) -> Picture:
-    """Final test accuracy (seed, start): left of each start, a line a seed; right the good start's
-    lead over the others.
+    """Final test accuracy (seed, start).
+
+    Left of each start, a line a seed; right the good start's lead over the others.
     """
     colours = (GREEN, RED, PURPLE, BLUE)
     with axes(2, height=3.6) as (figure, (left, right)):
@@ -218,8 +234,9 @@ def starts(end: Array, names: tuple[str, ...]) -> Picture:
 
 
 def _explained(panel: Axes, cells: xr.Dataset, index: int, colour: str, ls: str = "-") -> None:
-    """mu with one simpler classifier, mean and range over seeds, and as a faint line all that it
-    could explain.
+    """mu with one simpler classifier, mean and range over seeds.
+
+    A faint line is all that it could explain.
     """
     found = information.information(cells.counts.isel(simple=index).values)
     at = np.maximum(cells.step.values[0], 0.5)

@@ -1,5 +1,6 @@
-"""Pictures of what a simple classifier explains: information over training, beside what accuracy
-alone forces.
+"""Pictures of what a simple classifier explains.
+
+Information over training, beside what accuracy alone forces.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,8 +34,9 @@ _CURVES = {"I(F;Y)": BLUE, "μ, linear": GREEN, "μ, forest": PURPLE, "μ, rando
 
 
 def dynamics(panels: Mapping[str, tuple[xr.Dataset, xr.Dataset | None]]) -> Picture:
-    """I(F;Y) and mu with L, with the forest and with R over steps; {title: (recorded runs, this
-    page's runs)}.
+    """I(F;Y) and mu with L, with the forest and with R over steps.
+
+    {title: (recorded runs, this page's runs)}.
     """
     with axes(len(panels), height=4.1, sharey=True) as (figure, row):
         for panel, (title, (recorded, fresh)) in zip(row, panels.items(), strict=True):
@@ -57,8 +59,9 @@ def dynamics(panels: Mapping[str, tuple[xr.Dataset, xr.Dataset | None]]) -> Pict
 def images(
     panels: Mapping[str, tuple[xr.Dataset, float]], authors: Mapping[str, Sequence[dict[str, str]]]
 ) -> Picture:
-    """As `dynamics` over epochs at the authors' rate; {title: (runs, epochs a step)}, with points
-    of the authors' curves.
+    """As `dynamics` over epochs at the authors' rate, with points of the authors' curves.
+
+    {title: (runs, epochs a step)}.
     """
     with axes(len(panels), height=4.1, sharey=True) as (figure, row):
         for panel, (title, (recorded, epochs)) in zip(row, panels.items(), strict=True):
@@ -87,12 +90,14 @@ def images(
 
 
 def shares(recorded: xr.Dataset) -> Picture:
-    """Left mu / I(F;Y) over steps with different classifiers in the place of L; right mu with the
-    line and with the wave.
+    """Left mu / I(F;Y) over steps with different classifiers in the place of L.
+
+    Right mu with the line and with the wave.
     """
     plain, two = (cells_where(recorded, kind=kind) for kind in ("plain", "two networks"))
     places = {
-        "second network": (two, "other network", BLUE), "linear": (plain, "linear", GREEN), "forest": (plain, "forest", PURPLE),
+        "second network": (two, "other network", BLUE), "linear": (plain, "linear", GREEN),
+        "forest": (plain, "forest", PURPLE),
     }  # fmt: skip
     with axes(2, height=3.9) as (figure, (left, right)):
         for part, name, colour in places.values():
@@ -152,8 +157,9 @@ def _curve(runs: xr.Dataset, name: str) -> Array:
 
 
 def _ratios(panel: Axes, counts: Array, at: Array, colour: str) -> None:
-    """The mean over runs of mu / I(F;Y) where I(F;Y) is more than `linear_phase.LEAST_BITS` in all
-    of them.
+    """The mean over runs of mu / I(F;Y).
+
+    Where I(F;Y) is more than `linear_phase.LEAST_BITS` in all of them.
     """
     found = information.information(counts)
     enough = (found.network > linear_phase.LEAST_BITS).all(axis=0)
@@ -168,9 +174,7 @@ def _steps(runs: xr.Dataset) -> Array:
 
 
 def _accuracy_axis(panel: Axes) -> None:
-    """The accuracy that belongs to the bits for balanced labels and symmetric errors, on the
-    right.
-    """
+    """On the right the accuracy of the bits, for balanced labels and symmetric errors."""
     ticks = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
     other = panel.twinx()
     other.set(ylim=panel.get_ylim(), ylabel="accuracy, for symmetric errors")

@@ -1,5 +1,6 @@
-"""Pictures of the measure itself: laws it is known for, its bias and coverage, and ten classes
-against their baselines.
+"""Pictures of the measure itself.
+
+Laws it is known for, its bias and coverage, and ten classes against their baselines.
 """
 
 from typing import Any
@@ -42,8 +43,9 @@ _PAIR_COLOURS = (BLUE, ORANGE, PURPLE)
 
 
 def laws(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """Left I(F;Y) of samples against their accuracy, with 1 - h(a); right mu against I(F;Y):
-    mixtures, independent errors.
+    """Left I(F;Y) of samples against their accuracy, with 1 - h(a); right mu against I(F;Y).
+
+    The mu are those of mixtures and of independent errors.
     """
     with axes(2, height=3.9) as (figure, (left, right)):
         for data, is_recorded in ((recorded, True), (fresh, False)):
@@ -83,8 +85,9 @@ def laws(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
 
 def _samples(panel: Axes, cells: xr.Dataset, x: str, y: str, colour: str, recorded: bool) -> None:
-    """The samples that a recorded run kept, and one of each fresh cell; all of them would lie on
-    each other.
+    """The samples that a recorded run kept, and one of each fresh cell.
+
+    All of them would lie on each other.
     """
     count = None if recorded else 1
     across, up = (
@@ -96,8 +99,10 @@ def _samples(panel: Axes, cells: xr.Dataset, x: str, y: str, colour: str, record
 
 
 def estimator(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """Two classes. Left the bias of mu in units of k = 1 / (2 N ln 2), with Monte-Carlo intervals;
-    right coverage against N.
+    """Two classes.
+
+    Left the bias of mu in units of k = 1 / (2 N ln 2), with Monte-Carlo intervals; right coverage
+    against N.
     """
     with axes(2, height=3.9) as (figure, (left, right)):
         for data, is_recorded in ((recorded, True), (fresh, False)):
@@ -146,8 +151,9 @@ def estimator(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
 
 def _bias(panel: Axes, binary: xr.Dataset, recorded: bool) -> None:
-    """The steadied bias of each pair of accuracies; the same plus the mean correction for
-    Miller-Madow.
+    """The steadied bias of each pair of accuracies.
+
+    The same plus the mean correction for Miller-Madow.
     """
     pairs = sorted(
         set(zip(binary.accuracy.values.tolist(), binary.simple.values.tolist(), strict=True))
@@ -170,8 +176,9 @@ def _bias(panel: Axes, binary: xr.Dataset, recorded: bool) -> None:
 
 
 def multiclass(recorded: xr.Dataset, simulated: xr.Dataset) -> Picture:
-    """Ten digits over steps: mu with its baselines, what L leaves; and against N both errors of a
-    simulated mu.
+    """Ten digits over steps: mu with its baselines, what L leaves.
+
+    And against N both errors of a simulated mu.
     """
     with axes(3, height=3.6, width=8.2) as (figure, (left, middle, right)):
         ten, step = recorded.sel(classes=10), recorded.step.values

@@ -1,5 +1,6 @@
-"""Pictures of the theorem's model: margins of a sample as a player over steps, the two phases, both
-thresholds.
+"""Pictures of the theorem's model.
+
+Margins of a sample as a player over steps, the two phases, both thresholds.
 """
 
 from collections.abc import Mapping
@@ -32,8 +33,9 @@ _HIGH, _LOW = 1.45, -1.7
 
 
 def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Player:
-    """Margins y f(x) over steps, {"agrees": (p, a), "disagrees": (p, b), "unseen": (p, c)}, w(1)
-    (p,) at the p `steps`.
+    """Margins y f(x) over steps and w(1) (p,), at the p `steps`.
+
+    Margins are {"agrees": (p, a), "disagrees": (p, b), "unseen": (p, c)}.
 
     Left each sample as a dot at its margin; right the shares that are correct, and w(1).
     """
@@ -52,7 +54,8 @@ def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Play
         tracks.append(Dots(name, frames, colour, radius=2.2, opacity=0.8))
     left = Panel(
         "margin y f(x) of each sample", (0, 3), (_LOW, _HIGH), tracks,
-        yticks=[(value, f"{value:g}".replace("-", "−")) for value in (-1, 0, 1)], width=360, height=320,
+        yticks=[(value, f"{value:g}".replace("-", "−")) for value in (-1, 0, 1)],
+        width=360, height=320,
     )  # fmt: skip
     train = np.array(
         [
@@ -69,13 +72,26 @@ def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Play
     right = Panel(
         "shares correct, and w(1)", (0, float(log[-1])), (0, 1.15),
         [
-            *(Line(name, [np.stack([log, values], axis=1)], colour) for name, (values, colour) in curves.items()),
-            Line("now", [np.array([[at, 0.0], [at, 1.05]]) for at in log], opacity=0.5, width=1.0, dashes="3 3"),
-            Note([_now(t, u) for t, u in zip(train, unseen, strict=True)], (float(log[-1]), 1.09), anchor="end"),
+            *(
+                Line(name, [np.stack([log, values], axis=1)], colour)
+                for name, (values, colour) in curves.items()
+            ),
+            Line(
+                "now", [np.array([[at, 0.0], [at, 1.05]]) for at in log],
+                opacity=0.5, width=1.0, dashes="3 3",
+            ),
+            Note(
+                [_now(t, u) for t, u in zip(train, unseen, strict=True)],
+                (float(log[-1]), 1.09), anchor="end",
+            ),
         ],
-        "1 + gradient steps", "", _decades(float(log[-1])), [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)], height=320,
+        "1 + gradient steps", "", _decades(float(log[-1])),
+        [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)], height=320,
     )  # fmt: skip
-    about = "Margins of training samples and of new ones over gradient steps, and the shares that are correct."
+    about = (
+        "Margins of training samples and of new ones over gradient steps, "
+        "and the shares that are correct."
+    )
     return Player(
         [left, right],
         [f"step {int(step)}" for step in steps],
@@ -101,8 +117,9 @@ _SETTINGS = {
 
 
 def phases(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """Left accuracies over steps for the recorded n, averaged over seeds; right the steps until all
-    is memorised against n.
+    """Left accuracies over steps for the recorded n, averaged over seeds.
+
+    Right the steps until all is memorised against n.
     """
     with axes(2, height=3.9) as (figure, (left, right)):
         for colour, fields in list(_SETTINGS.values())[::2]:
@@ -136,8 +153,9 @@ def phases(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
 
 def thresholds(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """Share of draws with unseen accuracy 1 - p, against |w_0(k)| / (1 - 2p) and against w_0(1);
-    lines: by normal law.
+    """Share of draws with unseen accuracy 1 - p.
+
+    Against |w_0(k)| / (1 - 2p) and against w_0(1); lines: by the normal law.
     """
     colours = dict(zip((250, 1000, 4000), (ORANGE, BLUE, PURPLE), strict=True))
     with axes(2, height=3.9) as (figure, (left, right)):
@@ -191,8 +209,9 @@ def thresholds(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 def _shares(
     panel: Axes, cells: xr.Dataset, field: str, colour: str, recorded: bool, low: float
 ) -> None:
-    """The share of draws whose unseen accuracy is nearer to 1 - p than to 1/2, at each value of a
-    field from `low` on.
+    """The share of draws whose unseen accuracy is nearer to 1 - p than to 1/2.
+
+    At each value of a field from `low` on.
     """
     for value in np.unique(cells[field].values):
         part = cells_where(cells, **{field: value})

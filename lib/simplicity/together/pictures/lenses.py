@@ -1,5 +1,6 @@
-"""Pictures of one training run under four instruments: a player with a panel for each, and their
-curves over the steps.
+"""Pictures of one training run under four instruments.
+
+A player with a panel for each, and their curves over the steps.
 """
 
 from collections.abc import Callable
@@ -22,8 +23,9 @@ _WIDE, _HIGH = 380.0, 255.0
 
 
 def over_steps(kernel: xr.Dataset, small: xr.Dataset, reach: float) -> Player:
-    """Both runs at the same steps: outputs on a line, bits, slopes, directions of neurons. One cell
-    each, with pictures.
+    """Both runs at the same steps: outputs on a line, bits, slopes, directions of neurons.
+
+    One cell each, with pictures.
 
     `reach` is the largest <x, u> on the line; u is the direction of the linear model's limit.
     """
@@ -34,7 +36,10 @@ def over_steps(kernel: xr.Dataset, small: xr.Dataset, reach: float) -> Player:
         f"step {int(step)}, time {one:.3g} (blue) and {two:.3g} (orange)"
         for step, one, two in clocks
     ]
-    about = "Two networks over training under four instruments: outputs on a line, bits, slopes, directions of neurons."
+    about = (
+        "Two networks over training under four instruments: outputs on a line, bits, slopes, "
+        "directions of neurons."
+    )
     return Player(panels, labels, about, step_name="steps", milliseconds=400)
 
 
@@ -158,8 +163,8 @@ def _note(
 
 
 def _panel(
-    title: str, xlim: tuple[float, float], ylim: tuple[float, float], tracks: list[Track], xlabel: str, xticks: Ticks,
-    yticks: Ticks, ylabel: str = "",
+    title: str, xlim: tuple[float, float], ylim: tuple[float, float], tracks: list[Track],
+    xlabel: str, xticks: Ticks, yticks: Ticks, ylabel: str = "",
 ) -> Panel:  # fmt: skip
     return Panel(
         title, xlim, ylim, tracks, xlabel, ylabel, xticks, yticks, width=_WIDE, height=_HIGH
@@ -173,8 +178,9 @@ def _ticks(*values: float) -> Ticks:
 def four(
     kernel: xr.Dataset, small: xr.Dataset, fresh: xr.Dataset, plateau: tuple[float, float]
 ) -> Picture:
-    """Recorded runs, mean and range over seeds, against steps; the plateau of the kernel-scale
-    start is shaded.
+    """Recorded runs, mean and range over seeds, against steps.
+
+    The plateau of the kernel-scale start is shaded.
 
     `fresh` are the kernel-scale cells of a page, drawn as circles where they have fewer samples.
     """
