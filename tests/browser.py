@@ -1,7 +1,7 @@
 """A headless Chromium for the site's tests, driven over its debugging protocol: what it requested,
 what it complained of.
 
-Not a general driver: one page at a time, loaded to the end (typeset mathematics included), then
+Not a general driver: one page at a time, loaded to the end (its fonts included), then
 questions to it.
 """
 
@@ -26,7 +26,7 @@ FLAGS = (
     "--disable-background-networking "
     "--disable-component-update --disable-sync --hide-scrollbars --remote-debugging-port=0"
 ).split()
-READY = "Promise.resolve(window.MathJax && MathJax.startup && MathJax.startup.promise).then(() => document.readyState)"
+READY = "document.fonts.ready.then(() => document.readyState)"
 
 
 @dataclasses.dataclass(frozen=True)
