@@ -14,6 +14,9 @@
     const macros = Object.assign({}, window.simplicityMacros);
     try {
       katex.render(found[1].trim(), place, { displayMode: block, macros: macros, strict: "ignore" });
+      // A name such as max, alone as an index, gets a sign of application: one child too many for MathML.
+      for (const sign of place.querySelectorAll(":is(msub, msup, msubsup) > mo"))
+        if (sign.textContent === "\u2061") sign.remove();
     } catch (error) {
       place.className = "katex-error";
       place.textContent = found[1];
