@@ -1,7 +1,7 @@
 """A headless Chromium for the site's tests, driven over its debugging protocol: what it requested,
 what it complained of.
 
-Not a general driver: one page at a time, loaded to the end (typeset mathematics included), then
+Not a general driver: one page at a time, loaded to the end (its fonts included), then
 questions to it.
 """
 
@@ -26,10 +26,14 @@ FLAGS = (
     "--disable-background-networking "
     "--disable-component-update --disable-sync --hide-scrollbars --remote-debugging-port=0"
 ).split()
-READY = (
-    "Promise.resolve(window.MathJax && MathJax.startup && MathJax.startup.promise)"
-    ".then(() => document.readyState)"
-)
+AXE = Path(__file__).with_name("axe") / "axe.min.js"
+# What assistive technology would stumble over; of lesser findings the theme has some. Drawings have
+# thousands of pieces and one name, formulas a text of their own beside what is drawn.
+FINDINGS = """axe.run({exclude: [['svg > *'], ['.katex']]}, {resultTypes: ['violations'], %s})
+  .then((found) => found.violations
+    .filter((one) => one.impact === 'serious' || one.impact === 'critical')
+    .flatMap((one) => one.nodes.map((node) => one.id + ': ' + node.html.slice(0, 200))))"""
+READY = "document.fonts.ready.then(() => document.readyState)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +112,13 @@ class Page:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def findings(self, rule: str = "") -> list[str]:
+        """What axe-core, or one rule of it, finds of serious or critical impact, with the place."""
+        if not self.ask("!!window.axe"):
+            self.call("Runtime.evaluate", expression=AXE.read_text("utf-8"))
+        found: list[str] = self.ask(FINDINGS % (f"runOnly: ['{rule}']" if rule else ""))
+        return found
 
     def screenshot(self, path: Path) -> None:
         path.write_bytes(

@@ -64,7 +64,7 @@ def measure(page: browser.Page, name: str) -> Measured:
     return Measured(
         Path(name).stem, sum(path.stat().st_size for path in files if path.is_file()), len(local),
         len(outside), len(seen.errors), first, cut, page.ask(TOO_WIDE),
-        any("mathjax" in url for url in local),
+        any("katex" in url for url in local),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@
   const FOLDED = "details:not([open])";
   const SCROLLERS =
     ".bd-article :is(pre, table, .simplicity-figure, .judgement, .ledger-wide, .output, .highlight," +
-    " div.math, mjx-container, .pst-scrollable-table-container)";
+    " div.math, .pst-scrollable-table-container)";
 
   // A link to a place that is folded away opens it and goes there.
   function unfold(element) {
@@ -56,9 +56,10 @@
     opened.forEach((details) => (details.open = true));
     theme = document.documentElement.dataset.theme;
     document.documentElement.dataset.theme = "light";
-    document.querySelectorAll("mjx-container").forEach(function (formula) {
-      const drawn = formula.firstElementChild;
-      const width = drawn ? drawn.getBoundingClientRect().width : 0;
+    document.querySelectorAll(".katex-display").forEach(function (formula) {
+      const drawn = document.createRange();
+      drawn.selectNodeContents(formula.querySelector(".katex-html"));
+      const width = drawn.getBoundingClientRect().width;
       if (width <= PAPER) return;
       shrunk.push([formula, formula.style.fontSize]);
       formula.style.fontSize = (parseFloat(getComputedStyle(formula).fontSize) * PAPER) / width + "px";
@@ -78,7 +79,7 @@
   function kind(element) {
     if (element.matches(".simplicity-figure")) return "Figure";
     if (element.querySelector("table") || element.matches("table")) return "Table";
-    if (element.matches("div.math, mjx-container")) return "Formula";
+    if (element.matches("div.math")) return "Formula";
     return element.closest(".cell_output") ? "Output" : "Code";
   }
 
@@ -195,11 +196,10 @@
   });
 
   function start() {
-    const typeset = window.MathJax && MathJax.startup && MathJax.startup.promise;
     filterLedger();
     goTo(location.hash);
     look();
-    Promise.resolve(typeset).then(look);
+    document.fonts.ready.then(look);
   }
 
   if (document.readyState === "complete") start();

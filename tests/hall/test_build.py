@@ -135,7 +135,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(ROOT / "lib", root / "lib", ignore=ignored)
     (root / "lib" / "simplicity" / "novelty.py").write_text("VALUE = 1.0\n")
-    shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns("*.md", "mathjax"))
+    shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns("*.md", "katex"))
     for name in ("_config.yml", "requirements.lock"):
         shutil.copy(ROOT / name, root / name)
     (root / "_toc.yml").write_text(TOC)

@@ -34,7 +34,7 @@ def test_a_row_that_is_new_is_a_question_of_the_books_own_or_an_identity() -> No
 @pytest.mark.parametrize("claim", ["B8", "N18"])
 def test_changes_are_shown_with_what_came_out_before(claim: str) -> None:
     rows = {row["id"]: row for row in ledger.rows()}
-    shown = changes_page.listed(ROWS, rows, "ledger.html", {})
+    shown = changes_page.listed(ROWS, rows, "ledger.html")
     assert f'id="change-{claim}"' in shown and f'href="ledger.html#claim-{claim}"' in shown
     (first, *_) = (row for row in ROWS if row["claim"] == claim)
     assert first["outcome_before"].split(":")[0] in shown

@@ -2,6 +2,7 @@
 built.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -38,6 +39,27 @@ def test_a_formula_becomes_mathml_and_one_that_docutils_does_not_know_stays_as_c
     assert 'display="block"' in formulas.mathml(r"\sum_i x_i", True, {})
     assert "ℝ" in formulas.mathml(r"\R", False, MACROS)
     assert formulas.mathml(r"\nosuch{a < b}", False, {}) == r"<code>\nosuch{a &lt; b}</code>"
+
+
+def test_mathml_has_the_spaces_of_tex_and_brackets_that_grow_only_where_they_are_to() -> None:
+    norm = formulas.mathml(r"\norm{x}/2", False, MACROS)
+    bar = '<mo stretchy="false" lspace="0" rspace="0">‖</mo>'
+    assert norm.count(bar) == 2 and 'lspace="0" rspace="0">/</mo><mn>2</mn>' in norm
+    grown = formulas.mathml(r"\left\lVert x \right\rVert", False, {})
+    assert grown.count('<mo lspace="0" rspace="0">‖</mo>') == 2
+    thin = '<mspace width="0.1667em"/>'
+    assert f"</mi>{thin}<mi>ln</mi>{thin}<mi>" in formulas.mathml(r"a \ln b", False, {})
+    assert f"{thin}<mo" not in formulas.mathml(r"\ln(b)", False, {})
+
+
+def test_the_macros_of_the_site_are_those_of_katex() -> None:
+    config = SimpleNamespace(formula_macros=MACROS)
+    found = formulas.katex_macros(config)
+    assert found == {
+        r"\R": r"\mathbb{R}",
+        r"\norm": r"\lVert #1 \rVert",
+        r"\inner": r"\langle #1, #2 \rangle",
+    }
 
 
 def test_a_formula_of_a_page_has_mathml_beside_it_with_its_number() -> None:
@@ -79,13 +101,15 @@ def test_the_pieces_of_one_figure_use_each_others_shapes() -> None:
 def test_a_page_loads_no_script_for_icons_and_one_for_formulas_only_if_it_has_some() -> None:
     scripts = '<script src="_static/vendor/fontawesome/6/js/all.min.js?digest=1"></script>\n'
     scripts += (
-        '<script>window.MathJax = {"tex": 1}</script>\n'
-        '<script defer src="_static/mathjax/tex-chtml.js"></script>\n'
+        '<link rel="stylesheet" type="text/css" href="../_static/katex/katex.min.css?v=1" />\n'
     )
+    scripts += '<script>window.simplicityMacros = {"E": 1}</script>\n'
+    scripts += '<script defer="defer" src="../_static/katex/katex.min.js?v=1"></script>\n'
+    scripts += '<script defer="defer" src="../_static/formulas.js?v=1"></script>\n'
     assert pages.mended(f"{scripts}<p>text</p>", {}) == "<p>text</p>"
     formula = r'<span class="math notranslate nohighlight">\(a\)</span>'
     kept = pages.mended(scripts + formula, {})
-    assert "fontawesome" not in kept and kept.count("MathJax") == 1 and "tex-chtml.js" in kept
+    assert "fontawesome" not in kept and kept.startswith(scripts.partition("\n")[2])
 
 
 def test_names_of_buttons_hold_their_words_and_downloads_are_downloads() -> None:

@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Iterable, Mapping
 from html import escape
-from typing import Any
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
@@ -11,7 +10,6 @@ from sphinx.util.docutils import SphinxDirective
 from simplicity.evidence.ledger import badge
 from simplicity.places import paths
 from simplicity.site.evidence import Row
-from simplicity.site.formulas import macros
 from simplicity.site.ledger_page import told
 
 FILE = "changes.csv"
@@ -26,10 +24,10 @@ def changes() -> list[Change]:
         return list(csv.DictReader(file))
 
 
-def listed(
-    found: Iterable[Change], rows: Mapping[str, Row], ledger: str, given: Mapping[str, Any]
-) -> str:
-    """A folded part a claim, in claims.csv's order: what changed, and today's verdict."""
+def listed(found: Iterable[Change], rows: Mapping[str, Row], ledger: str) -> str:
+    """A folded part a claim, in the order of claims.csv, with what changed and its verdict of
+    today.
+    """
     found = list(found)
     shown = ""
     for name, row in rows.items():
@@ -38,32 +36,26 @@ def listed(
             kinds = ", ".join(dict.fromkeys(one["what"] for one in own))
             head = (
                 f'<summary><span class="id">{escape(name)}</span><span class="words">'
-                f"{told(row.get('short') or row['claim'], given)}"
-                f'<span class="reason">{escape(kinds)}</span></span>'
+                f'{told(row.get("short") or row["claim"])}<span class="reason">{escape(kinds)}</span></span>'
                 f"{badge(row['verdict'])}</summary>"
             )
             link = f'<p><a href="{ledger}#claim-{escape(name)}">How it is judged today</a></p>'
-            body = "".join(_change(one, given) for one in own)
+            body = "".join(_change(one) for one in own)
             shown += (
                 f'<details class="claim" id="change-{escape(name)}">{head}{body}{link}</details>'
             )
     return f'<div class="ledger">{shown}</div>'
 
 
-def _change(one: Change, given: Mapping[str, Any]) -> str:
+def _change(one: Change) -> str:
     entries = [
         ("before", one["before"]),
         ("came out", one["outcome_before"]),
         ("now", one["after"]),
         ("why", one["why"]),
     ]
-    terms = "".join(
-        f"<dt>{term}</dt><dd>{told(text, given)}</dd>" for term, text in entries if text
-    )
-    return (
-        f'<div class="check"><p>{escape(one["what"])} <small>({escape(one["date"])})</small></p>'
-        f"<dl>{terms}</dl></div>"
-    )
+    terms = "".join(f"<dt>{term}</dt><dd>{told(text)}</dd>" for term, text in entries if text)
+    return f'<div class="check"><p>{escape(one["what"])} <small>({escape(one["date"])})</small></p><dl>{terms}</dl></div>'
 
 
 class Changes(SphinxDirective):
@@ -76,5 +68,5 @@ class Changes(SphinxDirective):
         self.env.note_dependency(str(paths.book() / FILE))
         ledger = escape(self.env.app.builder.get_relative_uri(self.env.docname, "book/ledger"))
         rows = self.env.simplicity.rows  # type: ignore[attr-defined]
-        shown = listed(changes(), rows, ledger, macros(self.env.app.config))
+        shown = listed(changes(), rows, ledger)
         return [nodes.raw("", shown, format="html")]

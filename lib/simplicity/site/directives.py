@@ -22,7 +22,6 @@ from simplicity.grid import store
 from simplicity.places import paths
 from simplicity.site import ledger_page
 from simplicity.site.evidence import Row, State
-from simplicity.site.formulas import macros
 from simplicity.site.ledger_page import Link, told
 
 LOG = logging.getLogger(__name__)
@@ -97,9 +96,7 @@ def _known(place: SphinxDirective | SphinxRole, what: str, names: str) -> list[R
     return [rows[name] for name in names.split() if name in rows]
 
 
-def strip(
-    rows: list[Row], macros: Mapping[str, Any], ledger: str | None, here: Collection[str] = ()
-) -> str:
+def strip(rows: list[Row], ledger: str | None, here: Collection[str] = ()) -> str:
     """A chapter's verdicts at a glance: a line a claim, or from six claims on a line a verdict.
 
     Each id leads to its claim on the page where it has one (`here`), else to its row of the ledger.
@@ -112,8 +109,7 @@ def strip(
 
     if len(rows) <= MOST_LINES:
         lines = (
-            f'<span class="id">{shown(row)}</span> '
-            f"<span>{told(row.get('short') or row['claim'], macros)}</span>"
+            f'<span class="id">{shown(row)}</span> <span>{told(row.get("short") or row["claim"])}</span>'
             f" {badge(row['verdict'])}"
             for row in rows
         )
@@ -125,10 +121,9 @@ def strip(
     return f'<ul class="verdict-strip by-verdict">{items}</ul>'
 
 
-def claim_screen(row: Row, macros: Mapping[str, Any], ledger: str | None) -> str:
-    """A claim where the page takes it up.
-
-    Its sentence, verdict and source, and folded how it was judged.
+def claim_screen(row: Row, ledger: str | None) -> str:
+    """A claim where the page takes it up: its sentence, verdict and source, and folded how it was
+    judged.
     """
     name = escape(row["id"])
     source = "; ".join(escape(row[field]) for field in ("where", "source") if row.get(field))
@@ -137,9 +132,8 @@ def claim_screen(row: Row, macros: Mapping[str, Any], ledger: str | None) -> str
     shown = _linked(name, ledger and f"{ledger}#claim-{name}")
     reason = f'<p class="reason">{escape(row["reason"])}</p>' if row.get("reason") else ""
     return (
-        f'<div class="claim-screen" id="claim-{name}"><p class="sentence">'
-        f'<span class="id">{shown}</span>'
-        f" {told(row['claim'], macros)} {badge(row['verdict'])}</p>"
+        f'<div class="claim-screen" id="claim-{name}"><p class="sentence"><span class="id">{shown}</span>'
+        f" {told(row['claim'])} {badge(row['verdict'])}</p>"
         + (f'<p class="source">{source}</p>' if source else "")
         + f"{reason}<details><summary>How we judged it</summary>"
         f"{ledger_page.judged(row)}</details></div>"
@@ -156,7 +150,7 @@ class Strip(SphinxDirective):
         known = _known(self, "verdict-strip", self.arguments[0])
         page = Path(self.env.doc2path(self.env.docname)).read_text("utf-8")
         here = re.findall(r"^```\{claim\} (\w+)", page, re.MULTILINE)
-        shown = strip(known, macros(self.env.app.config), _page(self, "book/ledger"), here)
+        shown = strip(known, _page(self, "book/ledger"), here)
         return [nodes.raw("", shown, format="html")]
 
 
@@ -167,10 +161,7 @@ class ClaimScreen(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         known = _known(self, "claim", self.arguments[0])
-        shown = "".join(
-            claim_screen(row, macros(self.env.app.config), _page(self, "book/ledger"))
-            for row in known
-        )
+        shown = "".join(claim_screen(row, _page(self, "book/ledger")) for row in known)
         return [nodes.raw("", shown, format="html")]
 
 
@@ -306,7 +297,7 @@ class Ledger(SphinxDirective):
             section = nodes.section(
                 "", nodes.title("", paper), ids=[nodes.make_id(paper)], names=[paper.lower()]
             )
-            shown = ledger_page.table(its_rows, _verdicts(self), macros(self.env.app.config))
+            shown = ledger_page.table(its_rows, _verdicts(self))
             section += nodes.raw("", shown, format="html")
             found.append(section)
         return found
@@ -331,9 +322,7 @@ class NotHolding(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         rows = _state(self).rows.values()
-        shown = ledger_page.not_holding(
-            rows, _page(self, "book/ledger"), macros(self.env.app.config)
-        )
+        shown = ledger_page.not_holding(rows, _page(self, "book/ledger"))
         return [nodes.raw("", shown, format="html")]
 
 

@@ -1,5 +1,8 @@
-"""Formulas for readers without JavaScript: TeX as MathML, which every browser draws by itself."""
+"""Formulas: set by KaTeX in the browser, and as MathML, which every browser draws by itself, for
+readers without JavaScript.
+"""
 
+import json
 import re
 from collections.abc import Mapping
 from html import escape
@@ -7,23 +10,62 @@ from typing import Any
 
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.application import Sphinx
+from sphinx.ext import mathjax
 
 # TeX reads \frac12 as a half, docutils as twelve over nothing
 _BARE_NUMERATOR = re.compile(r"(\\[dt]?frac)\s*(\d)")
+_FENCE = re.compile(r'<mo(?: class="mathopen")?(?: stretchy="false")?>([|‖⟨⟩])</mo>')
+_SLASH = '<mo stretchy="false">/</mo>'
+_LIMIT = re.compile(r'<mo( movablelimits="true")?>(max|min|sup|inf|lim)</mo>')
+_BEFORE_NAME = re.compile(
+    r"(</m(?:i|n|sub|sup|subsup|frac|sqrt)>)(?=<mi>[a-z]{2,}</mi><mo>&ApplyF)"
+)
+_AFTER_NAME = re.compile(r'<mo>&ApplyFunction;</mo>(?!<mo stretchy="false">[(\[])')
+_THIN = "0.1667em"
 _NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'  # HTML needs none
 _GROUP_START, _GROUP_END = "{", "}"
 
 
+# What a page with formulas loads, in this order.
+SHEET = "katex/katex.min.css"
+SCRIPTS = ("katex/katex.min.js", "formulas.js")
+
+
+def set_up(app: Sphinx) -> None:
+    """Formulas stand on the page as TeX between brackets, as Sphinx writes them for MathJax, and
+    KaTeX sets them there: it weighs a third. `formula_macros` are its macros.
+    """
+    app.add_config_value("formula_macros", {}, "html", dict)
+    visitors = (mathjax.html_visit_math, None), (mathjax.html_visit_displaymath, None)
+    app.add_html_math_renderer("katex", *visitors)
+    app.connect("builder-inited", _add_files)
+
+
+def _add_files(app: Sphinx) -> None:
+    app.add_css_file(SHEET)
+    app.add_js_file(None, body=f"window.simplicityMacros = {json.dumps(katex_macros(app.config))}")
+    for name in SCRIPTS:
+        app.add_js_file(name, loading_method="defer")
+
+
 def macros(config: Any) -> dict[str, Any]:
-    """MathJax's macros as the site's configuration has them."""
-    found: dict[str, Any] = (config.mathjax3_config or {}).get("tex", {}).get("macros", {})
+    """The macros as the site's configuration has them."""
+    found: dict[str, Any] = config.formula_macros
     return found
 
 
-def expanded(tex: str, macros: Mapping[str, Any]) -> str:
-    """TeX with MathJax's `macros` replaced by their meaning.
+def katex_macros(config: Any) -> dict[str, str]:
+    """The same as KaTeX takes them: with the backslash, and without the number of arguments."""
+    return {
+        f"\\{name}": meaning if isinstance(meaning, str) else meaning[0]
+        for name, meaning in macros(config).items()
+    }
 
-    A macro is a text, or text and number of arguments.
+
+def expanded(tex: str, macros: Mapping[str, Any]) -> str:
+    """TeX with `macros` replaced by their meaning: a text, or text and number of
+    arguments.
     """
     for _ in range(len(macros) + 1):  # a macro's meaning may hold another macro
         before = tex
@@ -63,6 +105,11 @@ def _argument(tex: str, start: int) -> tuple[str, int]:
     return tex[start + 1 :], len(tex)
 
 
+def inline(tex: str) -> str:
+    """A formula within HTML that is made here, as Sphinx writes those of a page."""
+    return f'<span class="math notranslate nohighlight">\\({escape(tex.strip())}\\)</span>'
+
+
 def mathml(tex: str, block: bool, macros: Mapping[str, Any]) -> str:
     """A `<math>` element; the TeX itself as code where docutils does not know a command of it."""
     plain = _BARE_NUMERATOR.sub(r"\1{\2}", expanded(tex, macros)).strip()
@@ -70,4 +117,17 @@ def mathml(tex: str, block: bool, macros: Mapping[str, Any]) -> str:
         found: str = tex2mathml(plain, as_block=block)
     except (MathError, SyntaxError, ValueError, IndexError, AttributeError, KeyError):
         return f"<code>{escape(tex.strip())}</code>"
-    return re.sub(r"\n\s*", "", found.replace(_NAMESPACE, "", 1))
+    whole = re.sub(r"\n\s*", "", found.replace(_NAMESPACE, "", 1))
+    return _spaced(whole, stretched=r"\left" in plain)
+
+
+def _spaced(shown: str, stretched: bool) -> str:
+    """MathML with the spaces of TeX where browsers have others: none about bars and slashes, thin
+    ones about the names of functions. Bars and brackets grow only where the formula says so.
+    """
+    grows = "" if stretched else ' stretchy="false"'
+    shown = _FENCE.sub(rf'<mo{grows} lspace="0" rspace="0">\1</mo>', shown)
+    shown = shown.replace(_SLASH, '<mo stretchy="false" lspace="0" rspace="0">/</mo>')
+    shown = _LIMIT.sub(rf'<mo\1 lspace="{_THIN}" rspace="{_THIN}">\2</mo>', shown)
+    shown = _BEFORE_NAME.sub(rf'\1<mspace width="{_THIN}"/>', shown)
+    return _AFTER_NAME.sub(rf'<mspace width="{_THIN}"/>', shown)

@@ -5,7 +5,7 @@ HTML, everything escaped.
 
 import collections
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
 
@@ -13,22 +13,18 @@ from simplicity.evidence.claims import HOLDS, PENDING, word
 from simplicity.evidence.ledger import SIGNS, badge, number
 from simplicity.site.check_picture import picture
 from simplicity.site.evidence import Row
-from simplicity.site.formulas import mathml
+from simplicity.site.formulas import inline
 
 Link = Callable[[str], str | None]
-Macros = Mapping[str, Any]
 KINDS = ("paper", "objection", "own question", "identity")
 RUNS = {"FULL": "recorded", "QUICK": "small run", "TINY": "smallest run"}
 FILTERS = ("paper", "verdict", "kind", "source")
 
 
-def told(text: str, macros: Macros) -> str:
+def told(text: str) -> str:
     """A claim's words as HTML: what stands between dollars is a formula."""
     parts = re.split(r"\$([^$]+)\$", text)
-    return "".join(
-        mathml(part, False, macros) if place % 2 else escape(part)
-        for place, part in enumerate(parts)
-    )
+    return "".join(inline(part) if place % 2 else escape(part) for place, part in enumerate(parts))
 
 
 def summary(rows: Iterable[Row]) -> str:
@@ -72,18 +68,15 @@ def counts(rows: Iterable[Row]) -> str:
     return " ".join(f'<span class="counted">{one}</span>' for one in shown)
 
 
-def not_holding(rows: Iterable[Row], ledger: str | None, macros: Macros) -> str:
+def not_holding(rows: Iterable[Row], ledger: str | None) -> str:
     """The papers' own claims that do not simply hold, each in a line with the reason."""
     items = ""
     for row in rows:
         if _kind(row) == "paper" and row["verdict"] not in (HOLDS, PENDING):
             name = escape(row["id"])
             shown = f'<a href="{ledger}#claim-{name}">{name}</a>' if ledger else name
-            words = told(row.get("short") or row["claim"], macros)
-            items += (
-                f'<li><span class="id">{shown}</span> <span>{words}</span>'
-                f" {badge(row['verdict'])}</li>"
-            )
+            words = told(row.get("short") or row["claim"])
+            items += f'<li><span class="id">{shown}</span> <span>{words}</span> {badge(row["verdict"])}</li>'
     return f'<ul class="verdict-strip">{items}</ul>'
 
 
@@ -129,18 +122,17 @@ def _field(row: Row, name: str) -> str:
     return _kind(row) if name == "kind" else str(row.get(name) or "")
 
 
-def table(rows: Iterable[Row], link: Link, macros: Macros) -> str:
+def table(rows: Iterable[Row], link: Link) -> str:
     """A row a claim: id, words, verdict, and why where it does not simply hold."""
-    return f'<div class="ledger">{"".join(_row(row, link, macros) for row in rows)}</div>'
+    return f'<div class="ledger">{"".join(_row(row, link) for row in rows)}</div>'
 
 
-def _row(row: Row, link: Link, macros: Macros) -> str:
+def _row(row: Row, link: Link) -> str:
     name, target = escape(row["id"]), link(row["chapter"])
     data = "".join(f' data-{field}="{escape(_field(row, field), quote=True)}"' for field in FILTERS)
     reason = f'<span class="reason">{escape(row["reason"])}</span>' if row.get("reason") else ""
     head = (
-        f'<summary><span class="id" id="{name}">{name}</span>'
-        f'<span class="words">{told(row["claim"], macros)}{reason}</span>'
+        f'<summary><span class="id" id="{name}">{name}</span><span class="words">{told(row["claim"])}{reason}</span>'
         f"{badge(row['verdict'])}</summary>"
     )
     body = _about(row, target) + judged(row)

@@ -30,11 +30,12 @@ _PRELOAD = re.compile(r"[ \t]*<link\b[^>]*rel=\"preload\"[^>]*as=\"font\"[^>]*>\
 # The icons come from the theme's style sheet and fonts; its script of 1.5 MB would draw them a
 # second time.
 _ICONS = re.compile(r"[ \t]*<script\b[^>]*/fontawesome/[^>]*></script>\n?")
-_MATHJAX = re.compile(
-    r"[ \t]*<script\b[^>]*\bmathjax/[^>]*></script>\n?|[ "
-    r"\t]*<script>\s*window\.MathJax\s*=[^<]*</script>\n?"
+_KATEX = re.compile(
+    r"[ \t]*<script\b[^>]*\b(?:katex/|formulas\.js)[^>]*></script>\n?"
+    r"|[ \t]*<script>\s*window\.simplicityMacros\s*=[^<]*</script>\n?"
+    r"|[ \t]*<link\b[^>]*\bkatex/[^>]*>\n?"
 )
-_FORMULA = re.compile(r'class="math(?:\s|")|class="mathjax')
+_FORMULA = re.compile(r'class="math notranslate')
 _DOWNLOAD = re.compile(r'(<a href="[^"]*_sources/[^"]*") target="_blank"')
 # A name that does not hold the words to be seen cannot be spoken by a reader who commands the page
 # by voice.
@@ -188,10 +189,7 @@ def write_start(app: Sphinx) -> None:
 
 
 def mend(folder: Path, macros: Mapping[str, Any]) -> None:
-    """Rewrite the pages that need it; `macros` are MathJax's.
-
-    A page that is already right keeps its time stamp.
-    """
+    """Rewrite the pages that need it; a page that is already right keeps its time stamp."""
     for path in folder.rglob("*.html"):
         before = path.read_text("utf-8")
         after = mended(before, macros)
@@ -203,6 +201,6 @@ def mended(text: str, macros: Mapping[str, Any]) -> str:
     """A page without what it cannot use; a page that is already right stays as it is."""
     text = _PRELOAD.sub("", _ICONS.sub("", _THEBE.sub("", text)))
     if not _FORMULA.search(text):
-        text = _MATHJAX.sub("", text)
+        text = _KATEX.sub("", text)
     text = _OTHER_NAME.sub(lambda found: found[1] or found[2], text)
     return body.with_mathml(_DOWNLOAD.sub(r"\1 download", text), macros)

@@ -38,6 +38,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx's entry point: directives and hooks."""
     if "NO_COLOR" in os.environ or not (sys.stdout.isatty() and sys.stderr.isatty()):
         console.nocolor()  # Jupyter Book does not ask whether somebody sees the colours
+    formulas.set_up(app)
     app.add_directive("ledger", directives.Ledger)
     app.add_directive("ledger-summary", directives.LedgerSummary)
     app.add_role("verdict", directives.Verdict())
