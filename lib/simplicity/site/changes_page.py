@@ -36,7 +36,8 @@ def listed(found: Iterable[Change], rows: Mapping[str, Row], ledger: str) -> str
             kinds = ", ".join(dict.fromkeys(one["what"] for one in own))
             head = (
                 f'<summary><span class="id">{escape(name)}</span><span class="words">'
-                f'{told(row.get("short") or row["claim"])}<span class="reason">{escape(kinds)}</span></span>'
+                f"{told(row.get('short') or row['claim'])}"
+                f'<span class="reason">{escape(kinds)}</span></span>'
                 f"{badge(row['verdict'])}</summary>"
             )
             link = f'<p><a href="{ledger}#claim-{escape(name)}">How it is judged today</a></p>'
@@ -55,7 +56,10 @@ def _change(one: Change) -> str:
         ("why", one["why"]),
     ]
     terms = "".join(f"<dt>{term}</dt><dd>{told(text)}</dd>" for term, text in entries if text)
-    return f'<div class="check"><p>{escape(one["what"])} <small>({escape(one["date"])})</small></p><dl>{terms}</dl></div>'
+    return (
+        f'<div class="check"><p>{escape(one["what"])} <small>({escape(one["date"])})</small></p>'
+        f"<dl>{terms}</dl></div>"
+    )
 
 
 class Changes(SphinxDirective):

@@ -109,7 +109,8 @@ def strip(rows: list[Row], ledger: str | None, here: Collection[str] = ()) -> st
 
     if len(rows) <= MOST_LINES:
         lines = (
-            f'<span class="id">{shown(row)}</span> <span>{told(row.get("short") or row["claim"])}</span>'
+            f'<span class="id">{shown(row)}</span> '
+            f"<span>{told(row.get('short') or row['claim'])}</span>"
             f" {badge(row['verdict'])}"
             for row in rows
         )
@@ -132,7 +133,8 @@ def claim_screen(row: Row, ledger: str | None) -> str:
     shown = _linked(name, ledger and f"{ledger}#claim-{name}")
     reason = f'<p class="reason">{escape(row["reason"])}</p>' if row.get("reason") else ""
     return (
-        f'<div class="claim-screen" id="claim-{name}"><p class="sentence"><span class="id">{shown}</span>'
+        f'<div class="claim-screen" id="claim-{name}"><p class="sentence">'
+        f'<span class="id">{shown}</span>'
         f" {told(row['claim'])} {badge(row['verdict'])}</p>"
         + (f'<p class="source">{source}</p>' if source else "")
         + f"{reason}<details><summary>How we judged it</summary>"

@@ -76,7 +76,10 @@ def not_holding(rows: Iterable[Row], ledger: str | None) -> str:
             name = escape(row["id"])
             shown = f'<a href="{ledger}#claim-{name}">{name}</a>' if ledger else name
             words = told(row.get("short") or row["claim"])
-            items += f'<li><span class="id">{shown}</span> <span>{words}</span> {badge(row["verdict"])}</li>'
+            items += (
+                f'<li><span class="id">{shown}</span> <span>{words}</span>'
+                f" {badge(row['verdict'])}</li>"
+            )
     return f'<ul class="verdict-strip">{items}</ul>'
 
 
@@ -132,7 +135,8 @@ def _row(row: Row, link: Link) -> str:
     data = "".join(f' data-{field}="{escape(_field(row, field), quote=True)}"' for field in FILTERS)
     reason = f'<span class="reason">{escape(row["reason"])}</span>' if row.get("reason") else ""
     head = (
-        f'<summary><span class="id" id="{name}">{name}</span><span class="words">{told(row["claim"])}{reason}</span>'
+        f'<summary><span class="id" id="{name}">{name}</span>'
+        f'<span class="words">{told(row["claim"])}{reason}</span>'
         f"{badge(row['verdict'])}</summary>"
     )
     body = _about(row, target) + judged(row)
