@@ -33,9 +33,8 @@ The example takes about six seconds on one core, a third of them the lenses'.
 | `alignment` | Boursier & Flammarion 2025 | neurons' cosine with their early force, by weight |
 
 The training is never changed: a copy of the network is looked at. Layers are named as in
-`model.named_modules()`. Importing the package settles the arithmetic of the whole process so that
-it gives the same bits everywhere, which costs speed; SIMPLICITY_ARITHMETIC=native leaves a
-training of your own as fast as it was.
+`model.named_modules()`. Importing the lenses leaves the arithmetic of the process alone; importing
+what the book computes with settles it (see `simplicity.process`), which costs a training speed.
 """
 
 from simplicity.lenses.boursier import alignment

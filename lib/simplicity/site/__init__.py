@@ -1,3 +1,5 @@
 """The book: executing chapters, building the site, reading text notebooks with papermill. Imports
-nothing by itself.
+nothing but `process` by itself.
 """
+
+import simplicity.process  # noqa: F401
