@@ -1,17 +1,21 @@
 """principal_components against what is known in closed form."""
 
 import numpy as np
-
-import principal_components as experiment
 from simplicity.grid.groups import Runs
 from simplicity.grid.run import run
 
+import principal_components as experiment
+
 
 def test_one_layer_has_the_eigenvalues_as_rates() -> None:
-    """p_i(t) = (1 - eta lambda_i)^t p_i(0) for gradient descent on a linear model, exactly."""
-    found = experiment.measure(experiment.Run(network="one layer", step_size=0.01, steps=700))
+    """Gradient descent on a linear model: (1 - eta lambda_i)^t, exactly."""
+    found = experiment.measure(
+        experiment.Run(network="one layer", step_size=0.01, steps=700)
+    )
     np.testing.assert_allclose(found.rate, found.eigenvalue, rtol=1e-6)
-    whitened = experiment.measure(experiment.Run(network="one layer", whitened=True))
+    whitened = experiment.measure(
+        experiment.Run(network="one layer", whitened=True)
+    )
     np.testing.assert_allclose(whitened.rate, 1, rtol=1e-6)
 
 
@@ -22,6 +26,11 @@ def test_a_halving_rate_is_that_of_its_own_curve() -> None:
 
 
 def test_the_criteria_hold_and_their_controls_fail_them(tmp_path) -> None:
-    dataset = run(experiment, experiment.GRID.presets["QUICK"], store=tmp_path, progress=False)
+    dataset = run(
+        experiment,
+        experiment.GRID.presets["QUICK"],
+        store=tmp_path,
+        progress=False,
+    )
     for found in experiment.checks(Runs(dataset, experiment.GRID)):
         assert found.passed and found.control.passed
