@@ -22,7 +22,8 @@
     print(record.summary())
     record.plot()
 
-A record has the xarray dataset `dataset`, four panels by `plot()`, a file by `to_netcdf(path)`.
+A record has the xarray dataset `dataset`, four panels by `plot()`, a file by `to_netcdf(path)`;
+`lenses.plot(xarray.load_dataset(path))` draws a file.
 The example takes about six seconds on one core, a third of them the lenses'.
 
 | lens | paper | what it measures |
@@ -42,7 +43,7 @@ from simplicity.lenses.hu import linear_gap
 from simplicity.lenses.lens import Lens
 from simplicity.lenses.loukas import bias_trajectory
 from simplicity.lenses.nakkiran import linear_explainability
-from simplicity.lenses.record import Record, watch
+from simplicity.lenses.record import Record, plot, watch
 
 __all__ = [
     "Lens",
@@ -51,5 +52,6 @@ __all__ = [
     "bias_trajectory",
     "linear_explainability",
     "linear_gap",
+    "plot",
     "watch",
 ]
