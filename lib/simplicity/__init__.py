@@ -9,14 +9,12 @@ What a researcher imports, by name; each is loaded when it is first asked for:
     from simplicity import Grid, Runs, param, settings   an experiment of one's own
     from simplicity import check, control, run, sweep, experiment   its criteria, and its runs
 
-Importing the package settles the arithmetic and prepares numba's cache folder (see
-`process.threads`).
+Whatever of this computes settles the arithmetic of the process when it is imported (see
+`process`). `lenses` only look at a training of one's own, and leave its arithmetic alone.
 """
 
 import importlib
 from typing import Any
-
-from simplicity.process import threads
 
 __version__ = "0.1.0"
 
@@ -47,13 +45,12 @@ _FACE = {
 }
 __all__ = ["__version__", *_FACE]
 
-threads.settle_arithmetic()
-threads.set_numba_cache()
-
 
 def __getattr__(name: str) -> Any:
     if name not in _FACE:
         raise AttributeError(f"module 'simplicity' has no attribute {name!r}")
+    if name != "lenses":
+        importlib.import_module("simplicity.process")  # before the module's own imports load numpy
     module, _, inner = _FACE[name].partition(":")
     found = importlib.import_module(f"simplicity.{module}")
     return getattr(found, inner) if inner else found

@@ -134,8 +134,38 @@ LIGHT = "from simplicity.process import threads\nprint(json.dumps(threads.in_for
 
 
 def test_a_setting_for_which_it_is_too_late_is_still_passed_on() -> None:
-    code = "import numpy\nimport simplicity, os\nprint(json.dumps(os.environ['OPENBLAS_CORETYPE']))"
+    code = """
+import numpy, os
+from simplicity import nets
+print(json.dumps(os.environ["OPENBLAS_CORETYPE"]))
+"""
     assert state({"OPENBLAS_CORETYPE": "Nehalem"}, code) == "Haswell"
+
+
+SETTLING = [
+    "data.streams", "nets", "grid.config", "evidence.claims", "site", "cli", "process.machine", "boursier.two_layer",
+    "hu.ntk", "loukas.single_sample", "nakkiran.experiments.two_phases", "together.lenses",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SETTLING)
+def test_whatever_computes_for_the_book_settles_it_before_a_library_is_loaded(name: str) -> None:
+    code = f"""
+import importlib
+importlib.import_module("simplicity.{name}")
+from simplicity.process import threads
+print(json.dumps(threads.in_force()))
+"""
+    assert state({"OPENBLAS_CORETYPE": "Nehalem"}, code) is True
+
+
+def test_a_name_of_the_package_settles_it_before_a_library_is_loaded() -> None:
+    code = """
+from simplicity import information
+from simplicity.process import threads
+print(json.dumps(threads.in_force()))
+"""
+    assert state({"OPENBLAS_CORETYPE": "Nehalem"}, code) is True
 
 
 def test_an_unknown_word_for_the_arithmetic_is_refused() -> None:

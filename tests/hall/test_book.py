@@ -30,7 +30,7 @@ SECTIONS = [
 ]
 MOST_WORDS = 110  # of "In one minute"
 MOST_CELLS, MOST_LINES, MOST_PARAMETERS = 16, 30, 10
-UNJUDGED = ["findings", "on-your-own-network"]  # pages that run code and judge nothing
+HOW_TO = ["on-your-own-network", "a-claim-of-your-own"]  # pages that run code and judge nothing
 NOTEBOOKS = sorted(
     path for path in paths.book().glob("*.md") if is_notebook(path.read_text("utf-8"))
 )

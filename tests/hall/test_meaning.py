@@ -1446,10 +1446,12 @@ def test_the_effects_of_a_settled_module_do_not_count(tmp_path: Path) -> None:
 
 # --- the real library
 
+SETTLED = {"simplicity", "simplicity.process"}
+
 
 @pytest.fixture(scope="module")
 def real() -> meaning.Library:
-    return meaning.Library({"simplicity": REAL}, settled={"simplicity"}, declared=store.DECLARED)
+    return meaning.Library({"simplicity": REAL}, settled=SETTLED, declared=store.DECLARED)
 
 
 @pytest.fixture(scope="module")
@@ -1554,7 +1556,7 @@ def test_moved_and_renamed_modules_leave_every_experiment_what_it_was(
         for one in store.DECLARED
     }
     moved = meaning.Library(
-        {"simplicity": tmp_path / "simplicity"}, settled={"simplicity"}, declared=declared
+        {"simplicity": tmp_path / "simplicity"}, settled=SETTLED, declared=declared
     )
     for old in MOVES:
         assert moved.path(old) is None and moved.path(MOVES[old]) is not None

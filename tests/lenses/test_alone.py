@@ -2,6 +2,7 @@
 that tells of them.
 """
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,7 @@ from packaging.requirements import Requirement
 
 from simplicity import lenses
 from simplicity.cli import main
+from simplicity.process import threads
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
@@ -32,12 +34,14 @@ def of_the_book() -> set[str]:
     return {MODULES.get(name, name.replace("-", "_")) for name in names}
 
 
-def run(code: str) -> str:
+def run(code: str, *unset: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         capture_output=True,
         text=True,
         cwd=ROOT / "lib",
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -53,6 +57,29 @@ new = {{name.partition(".")[0] for name in set(sys.modules) - before}}
 print({sorted(heavy)!r} and sorted(new & set({sorted(heavy)!r})))
 """)
     assert loaded.strip() == "[]"
+
+
+@pytest.mark.parametrize("first", ["import torch", "pass"])
+def test_they_leave_the_arithmetic_of_the_process_alone(first: str) -> None:
+    """None of the variables that choose it changes, from the import to the picture and the file."""
+    ours = {*threads._SETTINGS, *threads._REMOVED, threads.ARITHMETIC, "NUMBA_CACHE_DIR"}
+    code = f"""
+{first}
+import os, tempfile
+before = dict(os.environ)
+from simplicity import lenses
+import torch
+from torch import nn
+x, y = torch.randn(60, 4), torch.arange(60) % 2
+chosen = [lenses.linear_explainability(), lenses.linear_gap(), lenses.bias_trajectory("0"), lenses.alignment("0")]
+with lenses.watch(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)), data=(x, y), lenses=chosen) as record:
+    record.step((x, y))
+record.plot()
+record.to_netcdf(tempfile.mkdtemp() + "/record.nc")
+changed = {{name for name, _ in set(os.environ.items()) ^ set(before.items())}}
+print(sorted(changed & {ours!r}))
+"""
+    assert run(code, *ours).strip() == "[]"
 
 
 def test_they_work_where_none_of_the_books_packages_is_installed() -> None:

@@ -1,7 +1,12 @@
 """Awkward inputs at the door of `watch`: each is taken, or refused in one sentence that says what
 to change.
+
+The book shows them as a table, which `python tests/lenses/test_awkward_inputs.py` writes.
 """
 
+import csv
+import io
+import re
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -14,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from simplicity import lenses
+from simplicity.places import files, paths
 from simplicity.problems import Problem
 
 X = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
@@ -334,8 +340,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "rows: got 0, allowed a whole number, at least 8"),
     "an estimator that does not exist": (lambda: lenses.linear_explainability(estimator="plugin"),  # type: ignore[arg-type]
         "unknown estimator: got 'plugin', allowed miller-madow, plug-in (did you mean plug-in?)"),
-    "a classifier that gives shares": (
-        lambda: watched(chosen=[lenses.linear_explainability(simple=lambda x: x[:, 0])]),
+    "a classifier that gives shares": (lambda: watched(chosen=[lenses.linear_explainability(simple=lambda x: 0 * x[:, 0] + 0.5)]),
         "simple: got "),
     "a step before the block": (lambda: _late("before"),
         "record.step: got a call before the with block, allowed inside it"),
@@ -374,3 +379,32 @@ def test_a_batch_that_the_rate_needs_and_cannot_be_read_is_told_and_the_loop_goe
 ) -> None:
     with pytest.warns(RuntimeWarning, match="could not look at step 1"):
         _rated(batch)
+
+
+# --- as the book shows them
+
+TABLE = paths.book() / "awkward_inputs.csv"
+FOREIGN = re.compile(r"(\w+Error|cannot be copied) \(.*\).*?, allowed")
+
+
+def told() -> list[list[str]]:
+    """What is given, and what it gets; other libraries' own words in a sentence are left out."""
+    rows = [["what is given", "what it gets"]]
+    rows += [[name, "taken"] for name in TAKEN]
+    for name, (act, _) in REFUSED.items():
+        with pytest.raises(Problem) as error:
+            act()
+        rows.append([name, FOREIGN.sub(r"\1 (...), allowed", str(error.value))])
+    return rows
+
+
+def test_the_books_table_holds_them_all() -> None:
+    with open(TABLE, newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file)) == told()
+    assert len(told()) > 100
+
+
+if __name__ == "__main__":
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(told())
+    files.write_text(TABLE, text.getvalue())

@@ -203,6 +203,11 @@ def _add_experiments(commands: Any) -> None:
     command.add_argument(
         "--claim", metavar="ID", help="the id of the claim (default: the next one of the wing)"
     )
+    command.add_argument(
+        "--package",
+        action="store_true",
+        help="with a FILE.py: a pyproject.toml that offers the experiment by its name",
+    )
 
     command = _add(
         commands, "record", "running:record_experiment", "run FULL and write the committed record"

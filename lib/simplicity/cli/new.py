@@ -1,4 +1,9 @@
-"""`simplicity new`: an experiment, its test and its chapter, from templates that run at once."""
+"""`simplicity new`: an experiment, its test and its chapter, from templates that run at once.
+
+simplicity new hu/my_experiment              in the book: experiment, test, chapter, their entries
+simplicity new my_experiment.py              of one's own, anywhere: experiment and test
+simplicity new my_experiment.py --package    with a pyproject.toml that offers it by its name
+"""
 
 import argparse
 import csv
@@ -24,14 +29,16 @@ _HELPERS = ("from simplicity.grid.groups import Runs", "from simplicity.grid.run
 
 
 def make(options: argparse.Namespace) -> int:
-    """WING/NAME writes into the book, FILE.py beside nothing but its test.
-
-    No file is written over.
+    """WING/NAME writes into the book, FILE.py beside nothing but its test and its package; no file
+    is written over.
     """
     where = str(options.where)
+    own = where.endswith(".py")
+    if options.package and not own:
+        raise Problem(f"package: got it with {where}, allowed with a FILE.py of yours")
     written = (
-        _file(Path(where), options.claim)
-        if where.endswith(".py")
+        _file(Path(where), options.claim, options.package)
+        if own
         else _in_book(where, options.claim)
     )
     for path in written:
@@ -39,14 +46,21 @@ def make(options: argparse.Namespace) -> int:
     return 0
 
 
-def _file(path: Path, claim: str | None) -> list[Path]:
+def _file(path: Path, claim: str | None, package: bool) -> list[Path]:
     name = _name(path.stem)
-    values = {"name": name, "claim": _free(claim, "M", [])}
-    values["imports"] = "\n\n".join([f"import {name} as experiment", "\n".join(_HELPERS)])
+    values = {"name": name, "claim": _free(claim, "M", []), "slug": name.replace("_", "-")}
+    values["imports"] = "\n\n".join(["\n".join(_HELPERS), f"import {name} as experiment"])
     test = path.with_name(f"test_{path.name}")
-    _write({path: _filled("experiment", values), test: _filled("test", values)})
+    contents = {path: _filled("experiment", values), test: _filled("test", values)}
+    if package:
+        contents[path.with_name("pyproject.toml")] = _filled("package", values)
+    _write(contents)
     print(f"run it: simplicity run {path}; test it: python -m pytest {test}")
-    return [path, test]
+    if package:
+        print(
+            f"offer it by name: pip install -e {path.parent}; then simplicity run {name}, anywhere"
+        )
+    return [*contents]
 
 
 def _in_book(where: str, claim: str | None) -> list[Path]:

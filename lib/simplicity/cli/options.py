@@ -119,19 +119,10 @@ def settings_grid(
 
 
 def experiment(name: str) -> ModuleType:
-    """The module of an experiment: the book's, a package's or a file's; else a `Problem`."""
+    """The module of an experiment, as `records` finds it."""
     from simplicity.evidence import records
-    from simplicity.grid import outside
 
-    if outside.is_file(name):
-        return outside.from_file(Path(name))
-    try:
-        return records.experiment(name)
-    except Problem:
-        offered = outside.installed()
-        if name in offered:
-            return outside.from_package(name)
-        raise Problem(no_such("experiment", name, [*records.names(), *offered])) from None
+    return records.experiment(name)
 
 
 def claim(text: str) -> str:

@@ -27,7 +27,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from simplicity.evidence.claims import Check
-from simplicity.grid import store
+from simplicity.grid import outside, store
 from simplicity.grid.groups import checks_of, preset, run_type, runs_of
 from simplicity.grid.run import compute, run
 from simplicity.places import paths
@@ -72,10 +72,17 @@ def modules() -> list[str]:
 
 
 def experiment(name: str) -> ModuleType:
-    """The module of an experiment, or a `Problem` that names the ones there are."""
-    if name not in _modules():
-        raise Problem(no_such("experiment", name, names()))
-    return importlib.import_module(_modules()[name])
+    """The module of an experiment: one of the book's, one that an installed package offers, or a
+    file (`FILE.py`); else a `Problem` that names the ones there are.
+    """
+    if outside.is_file(name):
+        return outside.from_file(Path(name))
+    if name in _modules():
+        return importlib.import_module(_modules()[name])
+    offered = outside.installed()
+    if name in offered:
+        return outside.from_package(name)
+    raise Problem(no_such("experiment", name, [*names(), *offered]))
 
 
 def load(module: ModuleType) -> Record | None:

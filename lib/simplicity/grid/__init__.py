@@ -1,1 +1,5 @@
-"""Grids of cells: settings, runs, the store of finished cells, the age of results, clusters."""
+"""Grids of cells: settings, runs, the store of finished cells, what a result is as old as,
+clusters.
+"""
+
+import simplicity.process  # noqa: F401

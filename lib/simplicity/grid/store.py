@@ -302,9 +302,10 @@ def _own(library: Path) -> meaning.Library:
 
 
 def _read_with(beside: dict[str, Path], library: Path) -> meaning.Library:
-    # What an import of this package does is to settle threads and arithmetic, which a fingerprint
+    # What an import of `process` does is to settle threads and arithmetic, which a fingerprint
     # holds by themselves.
-    return meaning.Library(beside | {_PACKAGE: library}, settled={_PACKAGE}, declared=DECLARED)
+    settled = {_PACKAGE, f"{_PACKAGE}.process"}
+    return meaning.Library(beside | {_PACKAGE: library}, settled=settled, declared=DECLARED)
 
 
 def _beside(experiment: ModuleType) -> dict[str, Path]:

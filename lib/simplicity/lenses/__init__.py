@@ -22,7 +22,8 @@
     print(record.summary())
     record.plot()
 
-A record has the xarray dataset `dataset`, four panels by `plot()`, a file by `to_netcdf(path)`.
+A record has the xarray dataset `dataset`, four panels by `plot()`, a file by `to_netcdf(path)`;
+`lenses.plot(xarray.load_dataset(path))` draws a file.
 The example takes about six seconds on one core, a third of them the lenses'.
 
 | lens | paper | what it measures |
@@ -33,9 +34,8 @@ The example takes about six seconds on one core, a third of them the lenses'.
 | `alignment` | Boursier & Flammarion 2025 | neurons' cosine with their early force, by weight |
 
 The training is never changed: a copy of the network is looked at. Layers are named as in
-`model.named_modules()`. Importing the package settles the arithmetic of the whole process so that
-it gives the same bits everywhere, which costs speed; SIMPLICITY_ARITHMETIC=native leaves a
-training of your own as fast as it was.
+`model.named_modules()`. Importing the lenses leaves the arithmetic of the process alone; importing
+what the book computes with settles it (see `simplicity.process`), which costs a training speed.
 """
 
 from simplicity.lenses.boursier import alignment
@@ -43,7 +43,7 @@ from simplicity.lenses.hu import linear_gap
 from simplicity.lenses.lens import Lens
 from simplicity.lenses.loukas import bias_trajectory
 from simplicity.lenses.nakkiran import linear_explainability
-from simplicity.lenses.record import Record, watch
+from simplicity.lenses.record import Record, plot, watch
 
 __all__ = [
     "Lens",
@@ -52,5 +52,6 @@ __all__ = [
     "bias_trajectory",
     "linear_explainability",
     "linear_gap",
+    "plot",
     "watch",
 ]

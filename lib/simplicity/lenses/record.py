@@ -201,9 +201,7 @@ class Record:
 
     def plot(self) -> "Picture":
         """A panel for each lens, against the step."""
-        from simplicity.lenses import pictures
-
-        return pictures.panels(self.dataset)
+        return plot(self.dataset)
 
     def summary(self) -> str:
         """What each lens saw first and last, and where it is blind, in plain sentences."""
@@ -294,6 +292,13 @@ class Record:
                 for lens, before in ahead:
                     self._prepared(lens, before)
         self._seconds += time.perf_counter() - clock
+
+
+def plot(dataset: "xr.Dataset") -> "Picture":
+    """A panel for each lens of a record's dataset, as it is or read back from its file."""
+    from simplicity.lenses import pictures
+
+    return pictures.panels(dataset)
 
 
 def _size(batch: Any) -> int:

@@ -4,6 +4,9 @@ A two-layer network without biases is h(x) = sum_j a_j max(0, <w_j, x>): no fact
 scale sits in the initialisation (Boursier & Flammarion 2025).
 """
 
+import simplicity.process  # noqa: F401
+
+# isort: split
 from collections.abc import Sequence
 from typing import NamedTuple
 

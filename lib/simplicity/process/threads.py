@@ -147,7 +147,8 @@ def settle_arithmetic() -> None:
 
     Here, and so for every process started from here.
 
-    Called when the package is imported. What is loaded already keeps what it has; see `in_force`.
+    Called when `simplicity.process` is imported, which all that computes does first. What is loaded
+    already keeps what it has; see `in_force`.
     """
     global _settled_early
     loaded = any(name in sys.modules for name in _LOADED)
@@ -345,8 +346,8 @@ def _digest(paths: Iterable[Path]) -> str:
 def set_numba_cache() -> None:
     """Point numba's cache at a folder that belongs to exactly these kernels and this arithmetic.
 
-    Called when the package is imported, hence before any kernel is. A temporary folder stands in
-    where none is writable: numba refuses to import a cached kernel otherwise.
+    Called when `simplicity.process` is imported, hence before any kernel is. A temporary folder
+    stands in where none is writable: numba refuses to import a cached kernel otherwise.
     """
     folder = str(_numba_folder())
     os.environ["NUMBA_CACHE_DIR"] = folder  # for numba imported later, and for child processes

@@ -19,6 +19,7 @@ from simplicity.places import paths
 from simplicity.problems import Problem
 from simplicity.process import interrupts
 from simplicity.site import (
+    api,
     build,
     changes_page,
     data_files,
@@ -54,6 +55,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("recorded-time", directives.RecordedTime())
     app.add_directive("cell-costs", directives.CellCosts)
     app.add_directive("arithmetic", directives.Arithmetic)
+    app.add_directive("api", api.Api)
     # after MyST-NB has made its configuration
     app.connect("builder-inited", _prepare, priority=900)
     app.connect("env-get-outdated", _outdated)

@@ -1,1 +1,3 @@
 """One run under all four lenses."""
+
+import simplicity.process  # noqa: F401
