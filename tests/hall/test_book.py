@@ -30,7 +30,8 @@ SECTIONS = [
 ]
 MOST_WORDS = 110  # of "In one minute"
 MOST_CELLS, MOST_LINES, MOST_PARAMETERS = 16, 30, 10
-HOW_TO = ["on-your-own-network", "a-claim-of-your-own"]  # pages that run code and judge nothing
+# Pages that run code and judge nothing.
+UNJUDGED = ["findings", "on-your-own-network", "a-claim-of-your-own"]
 NOTEBOOKS = sorted(
     path for path in paths.book().glob("*.md") if is_notebook(path.read_text("utf-8"))
 )

@@ -71,8 +71,12 @@ from simplicity import lenses
 import torch
 from torch import nn
 x, y = torch.randn(60, 4), torch.arange(60) % 2
-chosen = [lenses.linear_explainability(), lenses.linear_gap(), lenses.bias_trajectory("0"), lenses.alignment("0")]
-with lenses.watch(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)), data=(x, y), lenses=chosen) as record:
+chosen = [
+    lenses.linear_explainability(), lenses.linear_gap(),
+    lenses.bias_trajectory("0"), lenses.alignment("0"),
+]
+model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+with lenses.watch(model, data=(x, y), lenses=chosen) as record:
     record.step((x, y))
 record.plot()
 record.to_netcdf(tempfile.mkdtemp() + "/record.nc")

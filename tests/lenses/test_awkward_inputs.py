@@ -340,7 +340,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "rows: got 0, allowed a whole number, at least 8"),
     "an estimator that does not exist": (lambda: lenses.linear_explainability(estimator="plugin"),  # type: ignore[arg-type]
         "unknown estimator: got 'plugin', allowed miller-madow, plug-in (did you mean plug-in?)"),
-    "a classifier that gives shares": (lambda: watched(chosen=[lenses.linear_explainability(simple=lambda x: 0 * x[:, 0] + 0.5)]),
+    "a classifier that gives shares": (
+        lambda: watched(
+            chosen=[lenses.linear_explainability(simple=lambda x: 0 * x[:, 0] + 0.5)]
+        ),
         "simple: got "),
     "a step before the block": (lambda: _late("before"),
         "record.step: got a call before the with block, allowed inside it"),
