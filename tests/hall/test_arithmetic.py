@@ -144,7 +144,8 @@ print(json.dumps(os.environ["OPENBLAS_CORETYPE"]))
 
 SETTLING = [
     "data.streams", "nets", "grid.config", "evidence.claims", "site", "cli", "process.machine",
-    "boursier.two_layer", "hu.ntk", "loukas.single_sample", "nakkiran.experiments.two_phases", "together.lenses",
+    "boursier.two_layer", "hu.ntk", "loukas.single_sample", "nakkiran.experiments.two_phases",
+    "together.lenses",
 ]  # fmt: skip
 
 
