@@ -928,10 +928,7 @@ def _scatter(cones, blocks, work, a, w):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _run(a, w, data, sectors, cones, blocks, work, steps, tolerance, step_size, zeros):  # type: ignore[no-untyped-def]
-    """(steps done, force, whether it paid).
-
-    a and w are advanced in place; whenever it returns, they are consistent.
-    """
+    """(steps done, force, whether it paid); a and w, advanced in place, are left consistent."""
     d, n = data.x.shape
     rate, limit = step_size / n, (tolerance * n) ** 2
     r, h, largest, regroup = np.empty(n), np.zeros(n), 0.0, 64
@@ -962,18 +959,9 @@ def _run(a, w, data, sectors, cones, blocks, work, steps, tolerance, step_size, 
                         _largest(lanes, blocks.owner[block], force, samples, count, data.x, r),
                     )
                 if _step_block(
-                    lanes,
-                    work.off,
-                    force,
-                    cones.output[g],
-                    samples,
-                    count,
-                    data.x,
-                    r,
-                    h,
-                    rate,
+                    lanes, work.off, force, cones.output[g], samples, count, data.x, r, h, rate,
                     zeros,
-                ):
+                ):  # fmt: skip
                     moved = _pick(sectors, cones, blocks, work, block, d, moved)
                 price += _LANE * LANES
         if step % _DOZE == _DOZE - 1:

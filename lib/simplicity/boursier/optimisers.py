@@ -100,18 +100,9 @@ def descend(
     for index, step in enumerate(schedule):
         if step > done:
             taken = _advance(
-                a,
-                w,
-                columns,
-                targets,
-                moments,
-                settings,
-                constants,
-                done,
-                step,
-                activation == "gelu",
-                rule != "gd",
-            )
+                a, w, columns, targets, moments, settings, constants, done, step,
+                activation == "gelu", rule != "gd",
+            )  # fmt: skip
             if taken < step or not np.isfinite(a).all():
                 about = f"{activation}, {rule} {step_size:g}, n {len(y)}, m {len(a)}, d {dim}"
                 raise Diverged(f"loss not finite at step {taken}: {about}")

@@ -116,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=version, help="the version")
     commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     _add_experiments(commands)
+    _add_making(commands)
     _add_chapters(commands)
     _add_looking(commands)
     return top
@@ -189,6 +190,8 @@ def _add_experiments(commands: Any) -> None:
     command.add_argument("-o", "--output", metavar="FILE.csv", help="write the table")
     add_running(command)
 
+
+def _add_making(commands: Any) -> None:
     command = _add(
         commands,
         "new",

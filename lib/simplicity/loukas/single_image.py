@@ -101,17 +101,9 @@ def descend(
     for end in sorted({0, *schedule, count}):
         part = order[done * window : end * window]
         _descend(
-            network,
-            work,
-            inputs,
-            y.astype(np.float64),
-            part,
-            rates[done:end],
-            window,
-            origin,
-            before,
-            values[done:end],
-        )
+            network, work, inputs, y.astype(np.float64), part, rates[done:end], window, origin,
+            before, values[done:end],
+        )  # fmt: skip
         check_finite(values[done:end, 0], rates[done:end], done, window, len(y))
         done = end
         if end in schedule:

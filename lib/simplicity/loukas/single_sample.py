@@ -83,22 +83,12 @@ def with_replacement(n: int, steps: int, rng: Generator) -> NDArray[np.int64]:
 
 
 def descend(
-    start: FullyConnected,
-    x: Array,
-    y: Array,
-    order: NDArray[np.integer],
-    *,
-    step_size: ArrayLike,
-    window: int,
-    loss: Loss = "squares",
-    train_first: bool = False,
-    batch: int = 1,
-    origin: Array | None = None,
-    schedule: Sequence[int] = (),
+    start: FullyConnected, x: Array, y: Array, order: NDArray[np.integer], *,
+    step_size: ArrayLike, window: int, loss: Loss = "squares", train_first: bool = False,
+    batch: int = 1, origin: Array | None = None, schedule: Sequence[int] = (),
     probes: Mapping[str, Probe] | None = None,
-    dims: Mapping[str, tuple[str, ...]] | None = None,
-    trace: bool = False,
-) -> tuple[FullyConnected, xr.Dataset]:
+    dims: Mapping[str, tuple[str, ...]] | None = None, trace: bool = False,
+) -> tuple[FullyConnected, xr.Dataset]:  # fmt: skip
     """Train a copy of `start` on x (n, n_0), y (n,).
 
     One step for each `batch` entries of `order` (steps * batch,).
@@ -112,15 +102,9 @@ def descend(
     """
     start, x, y = _looked_at(start, x, y, loss)
     order, schedule = doors.single_samples(
-        x,
-        order,
-        step_size=step_size,
-        window=window,
-        batch=batch,
-        given=schedule,
-        looks=probes,
-        dims=dims,
-    )
+        x, order, step_size=step_size, window=window, batch=batch, given=schedule,
+        looks=probes, dims=dims,
+    )  # fmt: skip
     steps = len(order) // batch
     sizes = np.array([x.shape[1], *(len(bias) for bias in start.biases)])
     rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (steps // window,)).copy()
@@ -481,24 +465,9 @@ def note_step(row, old, new, origin, rate, loss, pulled, residual, epsilon, befo
 
 @compiled
 def _descend(  # type: ignore[no-untyped-def]
-    w,
-    b,
-    sizes,
-    x,
-    y,
-    order,
-    rates,
-    window,
-    batch,
-    cross,
-    train_first,
-    identity,
-    origin,
-    previous,
-    out,
-    trace,
-    traced_epsilon,
-):
+    w, b, sizes, x, y, order, rates, window, batch, cross, train_first, identity, origin,
+    previous, out, trace, traced_epsilon,
+):  # fmt: skip
     """Advances w and b in place; a row of `out` for each window.
 
     `previous` holds eps of the step before, NaN at the start.
@@ -515,23 +484,9 @@ def _descend(  # type: ignore[no-untyped-def]
         shift[:] = 0
         for step in range(window):
             loss, residual, epsilon = _look(
-                w,
-                b,
-                sizes,
-                x,
-                y,
-                order,
-                at,
-                h,
-                delta,
-                active,
-                counts,
-                pull,
-                push,
-                rate,
-                cross,
+                w, b, sizes, x, y, order, at, h, delta, active, counts, pull, push, rate, cross,
                 identity,
-            )
+            )  # fmt: skip
             at += batch
             if not np.isfinite(loss):
                 row[0] = np.nan

@@ -45,20 +45,11 @@ def as_module(
 
 
 def descend_autograd(
-    module: nn.Module,
-    bias: nn.Parameter,
-    x: NDArray,
-    y: NDArray,
-    order: NDArray[np.integer],
-    *,
-    step_size: ArrayLike,
-    window: int,
-    loss: Loss = "squares",
-    batch: int = 1,
-    schedule: Sequence[int] = (),
-    probes: Mapping[str, Probe] | None = None,
+    module: nn.Module, bias: nn.Parameter, x: NDArray, y: NDArray, order: NDArray[np.integer], *,
+    step_size: ArrayLike, window: int, loss: Loss = "squares", batch: int = 1,
+    schedule: Sequence[int] = (), probes: Mapping[str, Probe] | None = None,
     dims: Mapping[str, tuple[str, ...]] | None = None,
-) -> xr.Dataset:
+) -> xr.Dataset:  # fmt: skip
     """Train `module` itself on x (n, ...), y (n,).
 
     Arguments and dataset as of `single_sample.descend`, but for the trace.
@@ -78,15 +69,9 @@ def descend_autograd(
     if loss == "cross entropy":
         doors.zeros_and_ones("y", y)
     order, schedule = doors.single_samples(
-        x,
-        order,
-        step_size=step_size,
-        window=window,
-        batch=batch,
-        given=schedule,
-        looks=probes,
-        dims=dims,
-    )
+        x, order, step_size=step_size, window=window, batch=batch, given=schedule,
+        looks=probes, dims=dims,
+    )  # fmt: skip
     parameter = next(module.parameters())
     inputs, targets = (torch.as_tensor(np.asarray(part), dtype=parameter.dtype) for part in (x, y))
     trained = [one for one in module.parameters() if one.requires_grad]

@@ -62,37 +62,24 @@ def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
 
 
 def train(
-    start: Model,
-    x: NDArray,
-    y: NDArray,
-    *,
-    optimiser: Optimiser,
-    schedule: Sequence[int],
-    probes: Mapping[str, Callable[[Model], Any]],
-    dims: Mapping[str, tuple[str, ...]] | None = None,
-    loss: Loss = half_mean_square,
-    batch: int = 0,
-    rng: Generator | None = None,
-    augment: Augment | None = None,
-    precision: str = "float64",
-    device: str = "cpu",
-    channels_last: bool = False,
-    checkpoint: Path | None = None,
+    start: Model, x: NDArray, y: NDArray, *, optimiser: Optimiser, schedule: Sequence[int],
+    probes: Mapping[str, Callable[[Model], Any]], dims: Mapping[str, tuple[str, ...]] | None = None,
+    loss: Loss = half_mean_square, batch: int = 0, rng: Generator | None = None,
+    augment: Augment | None = None, precision: str = "float64", device: str = "cpu",
+    channels_last: bool = False, checkpoint: Path | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
-) -> tuple[Model, xr.Dataset]:
+) -> tuple[Model, xr.Dataset]:  # fmt: skip
     """Train a copy of `start` on x (n, ...), y (n, ...) for `schedule[-1]` steps.
 
-    `optimiser` makes the optimiser from the parameters, such as `partial(torch.optim.Adam, lr=1e-3,
-    fused=True)`; the fused one gives the same bits on every processor. `batch` samples a step are
-    the next of a permutation that `rng` draws anew for each pass (`loop.batches`); 0 is the full
-    batch. `augment` changes the inputs of a step and gets its number, of which alone its randomness
-    may depend. A probe gets what was given, a `TwoLayer` of arrays or the module, and returns a
-    number or an array, whose axes `dims` names.
+    `optimiser` makes it of the parameters, as `partial(torch.optim.Adam, lr=1e-3, fused=True)`: the
+    fused one has the same bits on every processor. `batch` samples a step are the next of a
+    permutation that `rng` draws for each pass (`loop.batches`); 0 is the full batch. `augment`
+    changes a step's inputs and gets its number, on which alone its randomness may depend. A probe
+    gets what was given, a `TwoLayer` or the module; `dims` names the axes of what it returns.
 
     Returns the trained network and a dataset along `probe` with the coordinates `step` and `time` =
-    step x learning rate, one variable for each probe, and the scalar `stopped_at`. A `checkpoint`
-    that was written by another call than this is not noticed where the shapes agree: its name must
-    tell them apart (`checkpoints.path`).
+    step x learning rate, a variable for each probe, and the scalar `stopped_at`. A `checkpoint` of
+    another call is not noticed if shapes agree: names must tell them apart (`checkpoints.path`).
     """
     start, x, y = _looked_at(start, x, y, loss, precision, device)
     schedule = _asked(optimiser, schedule, probes, dims, batch, rng, len(x))

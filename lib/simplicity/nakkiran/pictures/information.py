@@ -186,30 +186,15 @@ def multiclass(recorded: xr.Dataset, simulated: xr.Dataset) -> Picture:
         shuffled = ten.shuffled.sel(estimator="plug-in")
         _line(left, step, plain.sel(quantity="network"), INK, "I(F;Y)")
         _line(left, step, plain.sel(quantity="mu"), BLUE, "μ")
-        _band(
-            left,
-            step,
-            shuffled.sel(baseline="within the class", quantity="mu"),
-            ORANGE,
-            "independent errors",
-        )
+        within = shuffled.sel(baseline="within the class", quantity="mu")
+        _band(left, step, within, ORANGE, "independent errors")
         _band(left, step, shuffled.sel(baseline="over all points", quantity="mu"), RED, "shuffled")
         left.set(xlabel="steps", title="ten digits: μ, bits")
         _line(middle, step, plain.sel(quantity="beyond"), BLUE, "plug-in")
-        _line(
-            middle,
-            step,
-            ten.found.sel(estimator="miller-madow", quantity="beyond"),
-            PURPLE,
-            "Miller–Madow",
-        )
-        _band(
-            middle,
-            step,
-            shuffled.sel(baseline="within L's class", quantity="beyond"),
-            GREEN,
-            "plug-in, truth 0",
-        )
+        corrected = ten.found.sel(estimator="miller-madow", quantity="beyond")
+        _line(middle, step, corrected, PURPLE, "Miller–Madow")
+        nothing = shuffled.sel(baseline="within L's class", quantity="beyond")
+        _band(middle, step, nothing, GREEN, "plug-in, truth 0")
         middle.set(xlabel="steps", title="ten digits: I(F;Y|L), bits")
         part = cells_where(simulated, kind="ten")
         for name, label, colour in (

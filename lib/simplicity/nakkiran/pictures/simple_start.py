@@ -57,18 +57,16 @@ def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Play
         yticks=[(value, f"{value:g}".replace("-", "−")) for value in (-1, 0, 1)],
         width=360, height=320,
     )  # fmt: skip
-    train = np.array(
-        [
-            simple_start.accuracy(row)
-            for row in np.concatenate([margins["agrees"], margins["disagrees"]], axis=1)
-        ]
-    )
+    given = np.concatenate([margins["agrees"], margins["disagrees"]], axis=1)
+    train = np.array([simple_start.accuracy(row) for row in given])
     unseen = np.array([simple_start.accuracy(row) for row in margins["unseen"]])
     curves = {
         "correct in training": (train, ORANGE),
         "correct on unseen k": (unseen, GREEN),
         "w(1)": (first, INK),
     }
+    now = [np.array([[at, 0.0], [at, 1.05]]) for at in log]
+    notes = [_now(t, u) for t, u in zip(train, unseen, strict=True)]
     right = Panel(
         "shares correct, and w(1)", (0, float(log[-1])), (0, 1.15),
         [
@@ -76,14 +74,8 @@ def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Play
                 Line(name, [np.stack([log, values], axis=1)], colour)
                 for name, (values, colour) in curves.items()
             ),
-            Line(
-                "now", [np.array([[at, 0.0], [at, 1.05]]) for at in log],
-                opacity=0.5, width=1.0, dashes="3 3",
-            ),
-            Note(
-                [_now(t, u) for t, u in zip(train, unseen, strict=True)],
-                (float(log[-1]), 1.09), anchor="end",
-            ),
+            Line("now", now, opacity=0.5, width=1.0, dashes="3 3"),
+            Note(notes, (float(log[-1]), 1.09), anchor="end"),
         ],
         "1 + gradient steps", "", _decades(float(log[-1])),
         [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)], height=320,
