@@ -18,6 +18,7 @@ Array = NDArray[np.floating]
 KERNEL, SMALL = BLUE, ORANGE
 NAMES = {"kernel": "kernel-scale start, erf", "small": "small start, ReLU"}
 COLOURS = {"kernel": KERNEL, "small": SMALL}
+_LINEAR = 60.0  # the step at which both functions are a straight line
 _WIDE, _HIGH = 380.0, 255.0
 
 
@@ -35,7 +36,8 @@ def over_steps(kernel: xr.Dataset, small: xr.Dataset, reach: float) -> Player:
         for step, one, two in clocks
     ]
     about = "Two networks over training under four instruments: outputs on a line, bits, slopes, directions of neurons."
-    return Player(panels, labels, about, step_name="steps", milliseconds=400)
+    both_linear = int(np.argmin(np.abs(np.log(np.maximum(kernel.step.values, 0.1) / _LINEAR))))
+    return Player(panels, labels, about, "steps", milliseconds=400, start=both_linear)
 
 
 def _outputs(both: dict[str, xr.Dataset], reach: float) -> Panel:
