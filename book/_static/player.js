@@ -13,10 +13,12 @@
     const slider = root.querySelector("input");
     const output = root.querySelector("output");
     const last = data.labels.length - 1;
-    let frame = 0;
+    let frame = Number(slider.defaultValue); // some browsers put back what a reader had chosen
     let timer = null;
+    let waiting = frame > 0; // the frame to begin with is shown, and playing starts at the first one
 
     function show(wanted) {
+      waiting = false;
       frame = Math.min(last, Math.max(0, wanted));
       for (const element of changing) {
         const content = data.values[Number(element.dataset.track)][frame];
@@ -40,7 +42,7 @@
 
     function play() {
       if (timer !== null) return stop();
-      show(frame === last ? 0 : frame + 1);
+      show(waiting ? 0 : frame === last ? 0 : frame + 1);
       if (calm.matches) return;
       timer = setInterval(function () {
         show(frame + 1);
@@ -92,7 +94,8 @@
 
     root.querySelector(".controls").hidden = false;
     label();
-    show(0);
+    slider.value = slider.defaultValue;
+    slider.setAttribute("aria-valuetext", data.labels[frame]);
   }
 
   function start() {

@@ -72,6 +72,19 @@ def test_the_first_frame_is_drawn_and_the_others_are_beside_it():
     assert data(player().html())["labels"] == ["k = 0", "k = 1", "k = 2", "k = 3"]
 
 
+def test_the_frame_to_begin_with_is_drawn_and_shown_as_chosen() -> None:
+    root, values = tree(player(start=2).html()), data(player().html())["values"]
+    changing = [element for element in root.iter() if "data-track" in element.attrib]
+    assert [element.get("d") or element.text for element in changing] == [
+        frames[2] for frames in values
+    ]
+    chosen = [element.get("value") for element in root.iter("input")]
+    assert chosen == ["2"] and [element.text for element in root.iter("output")] == ["k = 2"]
+    assert player(start=2).still() != player().still()
+    with pytest.raises(ValueError, match="start: 4 of 4 frames"):
+        player(start=4)
+
+
 def test_several_panels_count_their_tracks_on():
     one = player().panels[0]
     root = tree(player(panels=(one, one)).html())
@@ -271,6 +284,21 @@ def test_without_the_script_the_first_frame_stays_and_no_dead_control_shows(
     assert labels(page) == ["k = 0"]
     assert page.ask("document.querySelector('.controls').getBoundingClientRect().height") == 0
     assert page.ask("document.querySelector('.panels svg').getBoundingClientRect().height") > 100
+
+
+@needs_browser
+@pytest.mark.browser
+def test_play_runs_from_the_first_frame_where_another_is_shown_to_begin_with(
+    page: browser.Page, tmp_path: Path
+) -> None:
+    load(page, tmp_path, player(start=2, milliseconds=60_000))
+    assert labels(page) == ["k = 2"]
+    page.ask("document.querySelector('button').click()")
+    assert labels(page) == ["k = 0"]
+    load(page, tmp_path, player(start=2))
+    page.ask("document.querySelector('input').focus()")
+    press(page, "ArrowRight")
+    assert labels(page) == ["k = 3"]
 
 
 @needs_browser

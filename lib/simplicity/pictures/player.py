@@ -2,9 +2,9 @@
 
 The reader scrubs it.
 
-Python draws the first frame as inline SVG in the page's colours and puts the other frames beside it
-as data; `player.js` of the book swaps them. Without the script (or on paper) the first frame stays,
-so it has to tell the story. No dependency, the same bytes in every build, everything escaped. A
+Python draws one frame as inline SVG in the page's colours and puts the others beside it as data;
+`player.js` of the book swaps them. Without the script (or on paper) the frame `start` stays, so it
+has to tell the story. No dependency, the same bytes in every build, everything escaped. A
 notebook outside the book shows the same still, and a PNG where HTML is not trusted.
 
     panel = Panel("loss", xlim=(0, 1), ylim=(0, 1), tracks=(Line("train", [curve_a, curve_b],
@@ -168,10 +168,9 @@ class Panel:
         wide = self.width - margin["left"] - margin["right"]
         return margin["left"], margin["top"], wide, self.height - margin["top"] - margin["bottom"]
 
-    def svg(self, first: int) -> str:
-        """The first frame.
-
-        Changing elements carry the index of their values, counted from `first`.
+    def svg(self, first: int, start: int = 0) -> str:
+        """The frame `start`; changing elements carry the index of their values, counted from
+        `first`.
         """
         parts = [
             _text(
@@ -184,27 +183,27 @@ class Panel:
         ]
         for track in self.tracks:
             index = {"data-track": first} if len(track.frames) > 1 else {}
+            shown = start if index else 0
             first += len(track.frames) > 1
             if isinstance(track, Note):
                 parts.append(
                     _text(
                         track.name,
-                        track.frames[0],
+                        track.frames[shown],
                         self.place(np.array(track.at))[0],
                         track.attributes() | index,
                     )
                 )
             else:
-                content = track.content(self.place(track.frames[0]))
-                named = {"data-name": track.name, "d": content, **track.attributes(), **index}
-                parts.append(f"<path{_attributes(named)}/>")
+                content = track.content(self.place(track.frames[shown]))
+                parts.append(
+                    f"<path{_attributes({'data-name': track.name, 'd': content, **track.attributes(), **index})}/>"
+                )
         wide = _number(self.width)
-        # In proportion to its own width, so that panels of a row have one scale; below three
-        # quarters of it the row breaks.
-        size = (
-            f'viewBox="0 0 {wide} {_number(self.height)}" '
-            f'style="flex:{wide} 1 {_number(0.75 * self.width)}px"'
-        )
+        # In proportion to its own width, so that panels of a row have one scale; below two thirds
+        # of it the row breaks.
+        least = _number(0.67 * self.width)
+        size = f'viewBox="0 0 {wide} {_number(self.height)}" style="flex:{wide} 1 {least}px"'
         return f'<svg {size} aria-hidden="true" focusable="false">{"".join(parts)}</svg>'
 
     def values(self) -> list[list[str]]:
@@ -255,9 +254,8 @@ class Panel:
 
 @dataclass(frozen=True)
 class Player:
-    """Panels side by side over the same frames; displays itself in a notebook.
-
-    In a narrow window they stand one below the other.
+    """Panels side by side (one below the other in a narrow window) over the same frames; displays
+    itself in a notebook. The frame `start` is seen before anybody plays, on paper and in notebooks.
     """
 
     panels: Sequence[Panel]
@@ -265,8 +263,11 @@ class Player:
     description: str
     step_name: str = "frame"
     milliseconds: int = 900  # a frame, while it plays
+    start: int = 0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.start < len(self.labels):
+            raise ValueError(f"start: {self.start} of {len(self.labels)} frames")
         for panel in self.panels:
             for track in panel.tracks:
                 if len(track.frames) not in (1, len(self.labels)):
@@ -280,7 +281,7 @@ class Player:
         drawings: list[str] = []
         values: list[list[str]] = []
         for panel in self.panels:
-            drawings.append(panel.svg(len(values)))
+            drawings.append(panel.svg(len(values), self.start))
             values += panel.values()
         data = json.dumps(
             {"labels": list(self.labels), "values": values},
@@ -297,8 +298,9 @@ class Player:
             f'data-milliseconds="{self.milliseconds}">'
             f'<div class="panels">{"".join(drawings)}</div>{self._legend()}'
             f'<div class="controls" hidden><button type="button">Play</button>'
-            f'<input type="range" min="0" max="{last}" value="0" step="1" aria-label="{step}">'
-            f"</div><output>{html.escape(self.labels[0])}</output>"
+            f'<input type="range" min="0" max="{last}" value="{self.start}" step="1" '
+            f'aria-label="{step}">'
+            f"</div><output>{html.escape(self.labels[self.start])}</output>"
             f'<script type="application/json">{data}</script></div>'
         )
 
@@ -317,7 +319,7 @@ class Player:
         return {"text/html": self.html(), "image/png": self.still(), "text/plain": self.description}
 
     def still(self) -> bytes:
-        """The first frame as a PNG, for readers of a notebook whose HTML is not shown."""
+        """The frame `start` as a PNG, for readers of a notebook whose HTML is not shown."""
         columns = len(self.panels) if len(self.panels) <= _IN_A_ROW else 2
         rows = math.ceil(len(self.panels) / columns)
         with style.axes(columns, height=3.6 * rows) as (figure, axes):
@@ -325,8 +327,8 @@ class Player:
                 figure.clear()
                 axes = figure.subplots(rows, columns).ravel()
             for panel, ax in zip(self.panels, axes, strict=False):
-                _paint(panel, ax)
-            figure.suptitle(self.labels[0])
+                _paint(panel, ax, self.start)
+            figure.suptitle(self.labels[self.start])
             picture = io.BytesIO()
             figure.savefig(
                 picture, format="png", dpi=110, transparent=False, metadata={"Software": None}
@@ -334,7 +336,7 @@ class Player:
         return style.smaller(picture)
 
 
-def _paint(panel: Panel, ax: Any) -> None:
+def _paint(panel: Panel, ax: Any, start: int) -> None:
     ax.set(
         title=panel.title,
         xlim=panel.xlim,
@@ -349,11 +351,12 @@ def _paint(panel: Panel, ax: Any) -> None:
     if not (panel.xticks or panel.yticks):
         ax.axis("off")
     for track in panel.tracks:
+        shown = start if len(track.frames) > 1 else 0
         if isinstance(track, Note):
             place = {"start": "left", "middle": "center", "end": "right"}[track.anchor]
-            ax.text(*track.at, track.frames[0], ha=place, fontsize=9)
+            ax.text(*track.at, track.frames[shown], ha=place, fontsize=9)
             continue
-        points = np.asarray(track.frames[0], dtype=float).reshape(-1, 2)
+        points = np.asarray(track.frames[shown], dtype=float).reshape(-1, 2)
         if isinstance(track, Line):
             style = ":" if track.dashes else "-"
             ax.plot(*points.T, style, color=track.colour, lw=track.width, alpha=track.opacity)

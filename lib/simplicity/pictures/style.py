@@ -18,7 +18,11 @@ from typing import Any
 import matplotlib
 import matplotlib.figure
 import numpy as np
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FuncFormatter, LogFormatter, NullFormatter
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -31,6 +35,7 @@ INK = "#010203"  # stands for the page's text colour in the SVG, and is black to
 FAINT = 0.25  # opacity of helper lines
 # thousands of small marks, drawn as one path each
 DOTS, DOT_SIZE, DOT_OPACITY = "seed-dots", 2.6, 0.4
+_SHORT_AXIS = 60  # the last of a log axis over its first, below which powers of ten are too few
 _COLOURS = 128  # of the PNG; a figure has a dozen and their blends
 
 _SETTINGS: Any = {
@@ -99,6 +104,7 @@ def axes(
 def finish(figure: Figure, description: str) -> Picture:
     """Render once as SVG in the page's colours and once as PNG on white."""
     with _house_style():
+        _clear_ticks(figure)
         vector, bitmap = io.StringIO(), io.BytesIO()
         figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None})
         text = pieces.inline(figure, vector.getvalue())
@@ -106,6 +112,42 @@ def finish(figure: Figure, description: str) -> Picture:
             bitmap, format="png", dpi=110, transparent=False, metadata={"Software": None}
         )
     return Picture(_inline(text), smaller(bitmap), description)
+
+
+def _clear_ticks(figure: Figure) -> None:
+    """Labels of ticks that can be read: 0.2 for 2 x 10^-1 on a short log axis, and none upon
+    another.
+    """
+    every = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
+    for axis in every:
+        if axis.get_scale() == "log" and isinstance(axis.get_minor_formatter(), LogFormatter):
+            low, high = sorted(axis.get_view_interval())
+            short = high < _SHORT_AXIS * low and low >= 1e-4 and high <= 1e5
+            if short:
+                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(FuncFormatter(_of_few) if short else NullFormatter())
+    FigureCanvasAgg(figure).draw()
+    for axis in every:
+        if isinstance(axis.get_major_formatter(), FixedFormatter):
+            _drop_covered(axis)
+
+
+def _of_few(value: float, _: int | None) -> str:
+    """The label of a minor tick of a log axis: of those that begin with 2 or 5."""
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
+
+
+def _drop_covered(axis: Axis) -> None:
+    """Blank each label that lies upon a later one, as wide as the page's font may draw it."""
+    told = [label.get_text() for label in axis.get_ticklabels()]
+    kept: list[Bbox] = []
+    for place in range(len(told) - 1, -1, -1):
+        box = axis.get_ticklabels()[place].get_window_extent().expanded(1.1, 0.9)
+        if told[place] and any(box.overlaps(other) for other in kept):
+            told[place] = ""
+        elif told[place]:
+            kept.append(box)
+    axis.set_ticks(axis.get_majorticklocs(), told)
 
 
 def smaller(bitmap: io.BytesIO) -> bytes:

@@ -116,7 +116,13 @@ def turning(
         about,
         step_name="time",
         milliseconds=120,
+        start=all_turned(frames, index),
     )
+
+
+def all_turned(frames: dict[str, Array], index: NDArray[np.intp]) -> int:
+    """The first frame of a player at which as many neurons are aligned as ever."""
+    return int(np.argmax(frames["aligned"][index]))
 
 
 def before_exit(frames: dict[str, Array], places: Array) -> Array:

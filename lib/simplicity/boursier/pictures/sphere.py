@@ -93,7 +93,8 @@ def turning(
     )
     labels = [f"t = {value:.1f}" for value in frames["time"][index]]
     curves = early.over_time(frames, index, moments, width=1.2 * _SIDE, height=_HEIGHT)
-    return Player([*panels, curves], labels, about, step_name="time", milliseconds=120)
+    start = early.all_turned(frames, index)
+    return Player([*panels, curves], labels, about, "time", milliseconds=120, start=start)
 
 
 def _hemisphere(

@@ -17,6 +17,7 @@ from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Pic
 
 Array = NDArray[np.floating]
 NETWORK, MODEL = BLUE, RED  # as in the paper's figure
+_PLATEAU = 2.0  # in units of d log d / eta: network and model are still together
 _LEVELS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1)
 
 
@@ -32,7 +33,8 @@ def over_time(line: xr.Dataset, spectrum: xr.Dataset, reach: float) -> Player:
         for step, clock in zip(line.step, line.clock, strict=True)
     ]
     about = "Network and linear model over training: outputs on a line, learned parts, and losses."
-    return Player(panels, labels, about, step_name="steps", milliseconds=450)
+    plateau = int(np.argmin(np.abs(np.log(np.maximum(line.clock.values, 1e-9) / _PLATEAU))))
+    return Player(panels, labels, about, "steps", milliseconds=450, start=plateau)
 
 
 def _outputs(line: xr.Dataset, reach: float) -> Panel:

@@ -133,7 +133,8 @@ def scatter(panels: Mapping[str, xr.Dataset], positive: NDArray[np.bool_]) -> Pl
         )  # fmt: skip
     labels = [f"step {step}, {step / half:.1f} half-times" for step in shared]
     about = "Output of three networks against that of the linear model, a dot for each test image."
-    return Player(drawn, labels, about, step_name="steps", milliseconds=450)
+    start = int(np.argmin(np.abs(np.log(np.array(shared) / half))))
+    return Player(drawn, labels, about, step_name="steps", milliseconds=450, start=start)
 
 
 def _band(panel: Axes, runs: xr.Dataset, name: str, colour: str, ls: str = "-") -> None:

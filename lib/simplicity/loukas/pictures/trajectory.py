@@ -123,13 +123,9 @@ def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Ar
             height=372,
         )
     )  # fmt: skip
-    about = (
-        "The learned function of the plane at four frequencies during training, "
-        "and the trajectory of the first bias beside it."
-    )
-    return Player(
-        panels, [f"epoch {epoch}" for epoch in epochs], about, step_name="epochs", milliseconds=600
-    )
+    about = "The learned function of the plane at four frequencies during training, and the trajectory of the first bias beside it."
+    labels = [f"epoch {epoch}" for epoch in epochs]
+    return Player(panels, labels, about, "epochs", milliseconds=600, start=len(labels) - 1)
 
 
 _BIN_NAMES = ("f(x) < −0.6", "−0.6 to −0.2", "0.2 to 0.6", "f(x) > 0.6")

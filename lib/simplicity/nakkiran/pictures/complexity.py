@@ -157,6 +157,7 @@ def boundary(
         about,
         step_name="steps",
         milliseconds=350,
+        start=int(np.argmax(next(iter(curves.values())))),  # where most clean labels are right
     )
 
 

@@ -90,6 +90,7 @@ def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Play
         about,
         step_name="gradient steps",
         milliseconds=350,
+        start=int(np.argmax(steps >= 1)),
     )
 
 

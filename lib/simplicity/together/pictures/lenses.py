@@ -19,6 +19,7 @@ Array = NDArray[np.floating]
 KERNEL, SMALL = BLUE, ORANGE
 NAMES = {"kernel": "kernel-scale start, erf", "small": "small start, ReLU"}
 COLOURS = {"kernel": KERNEL, "small": SMALL}
+_LINEAR = 60.0  # the step at which both functions are a straight line
 _WIDE, _HIGH = 380.0, 255.0
 
 
@@ -36,11 +37,9 @@ def over_steps(kernel: xr.Dataset, small: xr.Dataset, reach: float) -> Player:
         f"step {int(step)}, time {one:.3g} (blue) and {two:.3g} (orange)"
         for step, one, two in clocks
     ]
-    about = (
-        "Two networks over training under four instruments: outputs on a line, bits, slopes, "
-        "directions of neurons."
-    )
-    return Player(panels, labels, about, step_name="steps", milliseconds=400)
+    about = "Two networks over training under four instruments: outputs on a line, bits, slopes, directions of neurons."
+    both_linear = int(np.argmin(np.abs(np.log(np.maximum(kernel.step.values, 0.1) / _LINEAR))))
+    return Player(panels, labels, about, "steps", milliseconds=400, start=both_linear)
 
 
 def _outputs(both: dict[str, xr.Dataset], reach: float) -> Panel:
