@@ -9,22 +9,26 @@ store.
 
 import json
 import sys
-import tempfile
 
 from simplicity.evidence import records
-from simplicity.grid import groups, run
+from simplicity.grid import groups, run, store
 from simplicity.process import threads
 
 
 def tiny() -> dict[str, str]:
     """Experiment -> digest of its smallest run."""
+    store.fingerprint = lambda module: ""  # nothing is kept, so that no file needs a name
     found = {}
     for name in records.names():
         module = records.experiment(name)
-        with tempfile.TemporaryDirectory() as store:
-            found[name] = records.digest(
-                run.run(module, groups.preset(module, "TINY"), store=store, progress=False)
-            )
+        settings = groups.preset(module, "TINY")
+        parts = [
+            (cell, store.open_bytes(run.compute(module.__name__, cell)[0]))
+            for cell in groups.runs_of(module, settings)
+        ]
+        whole = run.assemble(module, settings, parts)
+        assert whole is not None
+        found[name] = records.digest(whole)
     return found
 
 

@@ -25,7 +25,7 @@ IDS = [
     row["id"]
     for row in csv.DictReader((paths.book() / "claims.csv").read_text("utf-8").splitlines())
 ]
-RECORDED = [name for name in NAMES if records.load(records.experiment(name))]
+RECORDED = [name for name in NAMES if records.content(name)]
 EVERY = pytest.mark.parametrize("name", NAMES)
 EACH_RECORD = pytest.mark.parametrize("name", RECORDED)
 MOST_BYTES = 300_000  # of a record
@@ -44,6 +44,23 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny(name: str, shelf: Path) -> xr.Dataset:
     module = records.experiment(name)
     return run.run(module, groups.preset(module, "TINY"), store=shelf, progress=False)
+
+
+# Read, and judged whole, once in a process: every test of a record looks at the same.
+
+
+@functools.cache
+def record_of(name: str) -> tuple[ModuleType, records.Record]:
+    module = records.experiment(name)
+    record = records.load(module)
+    assert record is not None
+    return module, record
+
+
+@functools.cache
+def judged(name: str) -> tuple[claims.Check, ...]:
+    module, record = record_of(name)
+    return tuple(groups.checks_of(module, record.dataset))
 
 
 def test_there_are_experiments() -> None:
@@ -86,12 +103,8 @@ def test_every_check_has_an_id_of_its_claim_and_no_preset_leaves_one_out(
     name: str, shelf: Path
 ) -> None:
     module = records.experiment(name)
-    record = records.load(module)
-    assert record is not None
-    full, small = (
-        [one.id for one in groups.checks_of(module, part)]
-        for part in (record.dataset, tiny(name, shelf))
-    )
+    full = [one.id for one in judged(name)]
+    small = [one.id for one in groups.checks_of(module, tiny(name, shelf))]
     assert all(re.fullmatch(r"[^.]+\.[\w-]+", one) for one in full)
     assert {one.partition(".")[0] for one in full} == set(module.CLAIMS)
     assert set(full) == set(small)
@@ -181,7 +194,7 @@ def test_its_checks_speak_of_its_claims_with_a_control_or_a_reason_for_none(
     module = records.experiment(name)
     checks = groups.checks_of(module, tiny(name, shelf))
     # what cannot be judged in so few seeds, or without files, is FULL only
-    assert checks or records.load(module)
+    assert checks or name in RECORDED
     for one in checks:
         assert one.claim in module.CLAIMS
         assert one.kind in ("identity", "theorem", "empirical")
@@ -197,10 +210,8 @@ def test_its_checks_speak_of_its_claims_with_a_control_or_a_reason_for_none(
 
 @EVERY
 def test_each_claim_has_a_check_in_the_full_preset(name: str) -> None:
-    record = records.load(records.experiment(name))
-    if record:
-        module = records.experiment(name)
-        assert {one.claim for one in groups.checks_of(module, record.dataset)} == set(module.CLAIMS)
+    if name in RECORDED:
+        assert {one.claim for one in judged(name)} == set(records.experiment(name).CLAIMS)
 
 
 def without(dataset: xr.Dataset, name: str) -> list[xr.Dataset]:
@@ -223,9 +234,11 @@ def test_a_run_that_left_something_out_is_judged_or_not_judged_but_no_error(
     name: str, shelf: Path
 ) -> None:
     module = records.experiment(name)
-    record = records.load(module)
-    for whole in [tiny(name, shelf)] + ([record.dataset] if record else []):
-        ids = {one.id for one in groups.checks_of(module, whole)}
+    wholes = [(tiny(name, shelf), groups.checks_of(module, tiny(name, shelf)))]
+    if name in RECORDED:
+        wholes.append((record_of(name)[1].dataset, list(judged(name))))
+    for whole, whole_checks in wholes:
+        ids = {one.id for one in whole_checks}
         for part in without(whole, name):
             checks = groups.checks_of(module, part)
             assert {one.id for one in checks} == ids
@@ -257,13 +270,6 @@ def test_a_run_without_what_the_criteria_speak_of_is_not_judged(name: str, shelf
 
 
 # --- committed records
-
-
-def record_of(name: str) -> tuple[ModuleType, records.Record]:
-    module = records.experiment(name)
-    record = records.load(module)
-    assert record is not None
-    return module, record
 
 
 def test_every_record_is_one_of_an_experiment() -> None:
@@ -326,8 +332,8 @@ def test_the_cells_of_a_record_are_those_of_its_settings(name: str) -> None:
 
 @EACH_RECORD
 def test_the_checks_of_a_record_come_out_as_committed(name: str) -> None:
-    module, record = record_of(name)
-    checks = groups.checks_of(module, record.dataset)
+    _, record = record_of(name)
+    checks = judged(name)
     assert records.criteria(checks) == record.about["criteria"], (
         "a criterion does not change after its record"
     )

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import scipy  # whose `stats` takes half a second to load: only where something is judged
 from numpy.typing import NDArray
-from scipy import stats
 
 from simplicity.grid.groups import cells_where as cells_where
 
@@ -54,7 +54,9 @@ def share(outcomes: Iterable[bool]) -> Estimate:
     hits = np.asarray(list(outcomes), dtype=bool)
     if len(hits) == 0:
         return _NOTHING
-    result = stats.binomtest(int(hits.sum()), len(hits)).proportion_ci(CONFIDENCE, method="exact")
+    result = scipy.stats.binomtest(int(hits.sum()), len(hits)).proportion_ci(
+        CONFIDENCE, method="exact"
+    )
     return Estimate(
         float(hits.mean()),
         (float(result.low), float(result.high)),
@@ -73,7 +75,7 @@ def mean(values: Iterable[float]) -> Estimate:
         return _NOTHING
     if len(sample) < _ENOUGH_FOR_T:
         return Estimate(float(sample.mean()), _range(sample), "range" + left_out, len(sample))
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(sample) - 1) * stats.sem(sample))
+    half = float(scipy.stats.t.ppf(0.5 + CONFIDENCE / 2, len(sample) - 1) * scipy.stats.sem(sample))
     centre = float(sample.mean())
     return Estimate(centre, (centre - half, centre + half), "t 95 %" + left_out, len(sample))
 
@@ -90,7 +92,7 @@ def mean_on_one_test_set(values: Iterable[float], errors: Iterable[float]) -> Es
     if len(sample) == 0:
         return _NOTHING
     low, high = _range(sample)
-    wider = float(stats.norm.ppf(0.5 + CONFIDENCE / 2)) * float(np.nanmean(list(errors)))
+    wider = float(scipy.stats.norm.ppf(0.5 + CONFIDENCE / 2)) * float(np.nanmean(list(errors)))
     kind = "range and test sample 95 %" + left_out
     return Estimate(float(sample.mean()), (low - wider, high + wider), kind, len(sample))
 
@@ -103,7 +105,7 @@ def median(values: Iterable[float]) -> Estimate:
     sample, left_out = _sample(values)
     if len(sample) == 0:
         return _NOTHING
-    low, high = stats.quantile_test(sample, p=0.5).confidence_interval(CONFIDENCE)
+    low, high = scipy.stats.quantile_test(sample, p=0.5).confidence_interval(CONFIDENCE)
     if math.isfinite(low) and math.isfinite(high):
         return Estimate(
             float(np.median(sample)),
@@ -266,7 +268,9 @@ def sign_test() -> Criterion:
         if estimate.seeds == 0:
             return False
         hits = round(estimate.value * estimate.seeds)
-        return bool(stats.binomtest(hits, estimate.seeds, alternative="greater").pvalue < 0.05)
+        return bool(
+            scipy.stats.binomtest(hits, estimate.seeds, alternative="greater").pvalue < 0.05
+        )
 
     return Criterion("one-sided sign test, p < 0.05", holds)
 

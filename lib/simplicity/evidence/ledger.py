@@ -12,7 +12,7 @@ import functools
 import hashlib
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -51,6 +51,7 @@ def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
         row["id"]: {"text": row["text"], "provenance": row["provenance"]}
         for row in _table("paper_values.csv")
     }
+    abouts = records.abouts()
     found = []
     for row in _table("claims.csv"):
         recorded = [one for one in full_checks() if one.claim == row["id"]]
@@ -65,17 +66,17 @@ def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
                 "verdict": verdict.verdict if verdict else claims.PENDING,
                 "reason": verdict.reason if verdict else "not done yet",
                 "checks": [one.row() for one in recorded + quick],
-                "records": _records(row["id"]),
+                "records": _records(row["id"], abouts),
                 "paper_value": papers.get(row["id"], {"text": "", "provenance": "none"}),
             }
         )
     return found
 
 
-def _records(claim: str) -> list[dict[str, Any]]:
+def _records(claim: str, abouts: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """The recorded runs that judge a claim: when, first seed, code and criteria."""
     found = []
-    for name, about in records.abouts().items():
+    for name, about in abouts.items():
         if claim in about["expected"]["FULL"]:
             kept = {
                 field: about.get(field)

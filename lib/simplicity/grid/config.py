@@ -7,6 +7,7 @@ a validated object), `split` (the one reading of lists, which runs, sweeps and c
 
 import contextlib
 import dataclasses
+import functools
 import json
 import math
 import re
@@ -48,19 +49,24 @@ def settings(cls: type[T]) -> type[T]:
 
     Each value is coerced and checked before anything uses it.
     """
-    hints = typing.get_type_hints(cls)
 
     def check_all(self: Any) -> None:
-        for field in dataclasses.fields(self):
-            value = _coerce(hints[field.name], getattr(self, field.name), field)
-            object.__setattr__(self, field.name, value)
-        # relations between fields, such as "at least one of"
-        relation = getattr(self, "check", None)
-        if relation is not None:
-            relation()
+        _check(self, _declared(type(self)))  # type: ignore[arg-type]
 
     cls.__post_init__ = check_all  # type: ignore[attr-defined]
     return dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+
+
+def replaced(base: T, **given: Any) -> T:
+    """`base` with other values, as `dataclasses.replace` makes it; values that stay are not checked
+    again.
+    """
+    declared = _declared(type(base))  # type: ignore[arg-type]
+    found = object.__new__(type(base))
+    for name in declared:
+        object.__setattr__(found, name, given[name] if name in given else getattr(base, name))
+    _check(found, {name: declared[name] for name in given})
+    return found
 
 
 def parse(cls: type[T], given: Mapping[str, Any], base: T | None = None) -> T:
@@ -74,7 +80,7 @@ def parse(cls: type[T], given: Mapping[str, Any], base: T | None = None) -> T:
             raise Problem(no_such("parameter", name, names))
     if base is None:
         return cls(**given)
-    return dataclasses.replace(base, **given)  # type: ignore[type-var]
+    return replaced(base, **given)
 
 
 def describe(cls: type) -> list[dict[str, Any]]:
@@ -191,16 +197,36 @@ def _word(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _coerce(kind: Any, value: Any, field: dataclasses.Field) -> Any:
-    if typing.get_origin(kind) is tuple:
-        element = typing.get_args(kind)[0]
-        items = _items(value, field)
-        if not items and not field.metadata.get("empty"):
-            raise Problem(
-                f"{field.name}: got an empty list, allowed at least one {_type_name(element)}"
-            )
-        return tuple(_scalar(element, item, field) for item in items)
-    return _scalar(kind, value, field)
+@functools.cache
+def _declared(cls: type) -> dict[str, tuple[dataclasses.Field, type, bool]]:
+    """Name -> its field, the type of a value (in a list: of an element), whether it is a list."""
+    found = {}
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        kind, is_list = hints[field.name], typing.get_origin(hints[field.name]) is tuple
+        found[field.name] = (field, typing.get_args(kind)[0] if is_list else kind, is_list)
+    return found
+
+
+def _check(given: Any, declared: Mapping[str, tuple[dataclasses.Field, type, bool]]) -> None:
+    for name, (field, kind, is_list) in declared.items():
+        before = getattr(given, name)
+        value = (_tuple if is_list else _scalar)(kind, before, field)
+        if value is not before:
+            object.__setattr__(given, name, value)
+    # relations between fields, such as "at least one of"
+    relation = getattr(given, "check", None)
+    if relation is not None:
+        relation()
+
+
+def _tuple(element: type, value: Any, field: dataclasses.Field) -> tuple[Any, ...]:
+    items = _items(value, field)
+    if not items and not field.metadata.get("empty"):
+        raise Problem(
+            f"{field.name}: got an empty list, allowed at least one {_type_name(element)}"
+        )
+    return tuple(_scalar(element, item, field) for item in items)
 
 
 def _items(value: Any, field: dataclasses.Field) -> list[Any]:
@@ -213,6 +239,8 @@ def _items(value: Any, field: dataclasses.Field) -> list[Any]:
 
 
 def _scalar(kind: type, value: Any, field: dataclasses.Field) -> Any:
+    if type(value) is kind and _within(value, field.metadata):
+        return value  # as nearly always: every run of a grid is checked, and grids are large
     choices = field.metadata.get("choices")
     given = _chosen(value, choices) if kind is str and choices is not None else value
     try:

@@ -199,7 +199,7 @@ class Grid:
                 raise Problem(
                     f"{name}: it does not follow from {run}, allowed settings from which it does"
                 ) from None
-            run = dataclasses.replace(run, **{name: found})
+            run = config.replaced(run, **{name: found})
         return run
 
 

@@ -196,9 +196,8 @@ class Panel:
                 )
             else:
                 content = track.content(self.place(track.frames[shown]))
-                parts.append(
-                    f"<path{_attributes({'data-name': track.name, 'd': content, **track.attributes(), **index})}/>"
-                )
+                named = {"data-name": track.name, "d": content, **track.attributes(), **index}
+                parts.append(f"<path{_attributes(named)}/>")
         wide = _number(self.width)
         # In proportion to its own width, so that panels of a row have one scale; below two thirds
         # of it the row breaks.

@@ -123,7 +123,10 @@ def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Ar
             height=372,
         )
     )  # fmt: skip
-    about = "The learned function of the plane at four frequencies during training, and the trajectory of the first bias beside it."
+    about = (
+        "The learned function of the plane at four frequencies during training, "
+        "and the trajectory of the first bias beside it."
+    )
     labels = [f"epoch {epoch}" for epoch in epochs]
     return Player(panels, labels, about, "epochs", milliseconds=600, start=len(labels) - 1)
 

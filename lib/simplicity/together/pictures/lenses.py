@@ -37,7 +37,10 @@ def over_steps(kernel: xr.Dataset, small: xr.Dataset, reach: float) -> Player:
         f"step {int(step)}, time {one:.3g} (blue) and {two:.3g} (orange)"
         for step, one, two in clocks
     ]
-    about = "Two networks over training under four instruments: outputs on a line, bits, slopes, directions of neurons."
+    about = (
+        "Two networks over training under four instruments: outputs on a line, bits, slopes, "
+        "directions of neurons."
+    )
     both_linear = int(np.argmin(np.abs(np.log(np.maximum(kernel.step.values, 0.1) / _LINEAR))))
     return Player(panels, labels, about, "steps", milliseconds=400, start=both_linear)
 
