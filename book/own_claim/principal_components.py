@@ -12,10 +12,11 @@ are whitened.
 
 One layer: c = 1, exactly. Two linear layers with weights of variance
 1/width: the gradient by each passes through the other, whose scale is about 1
-while it is wide and little trained; c = 2. Two layers with ReLU: each layer
-gives E[relu'(z)]^2 = 1/4 of the linear part of the kernel; c = 1/2 to the
-leading order in the effective dimension of the inputs. Whitened inputs have
-one eigenvalue, so one rate.
+while it is wide and little trained; c = 2. Two layers with ReLU: for Gaussian
+inputs each coordinate is an eigenfunction of the kernel of infinite width,
+and each layer gives E[relu'(z)]^2 = 1/4 of its value in a linear network;
+c = 1/2 as the samples become many. Whitened inputs have one eigenvalue, so
+one rate.
 """
 
 import math

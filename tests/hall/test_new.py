@@ -5,12 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
 from simplicity.cli import main
+from simplicity.grid import outside
 from simplicity.places import paths
 from simplicity.site import page
 from test_book import SECTIONS
@@ -31,6 +33,39 @@ def test_a_file_of_ones_own_runs_and_passes_its_test(
     assert subprocess.run(test, cwd=tmp_path, capture_output=True).returncode == 0
 
 
+def test_a_package_offers_the_experiment_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "error_of_a_mean.py", "--package"]) == 0
+    project = tomllib.loads((tmp_path / "pyproject.toml").read_text("utf-8"))
+    offered = project["project"]["entry-points"][outside.GROUP]
+    assert offered == {"error_of_a_mean": "error_of_a_mean"}
+    assert project["tool"]["setuptools"]["py-modules"] == ["error_of_a_mean"]
+
+
+@pytest.mark.parametrize("name", ["error_of_a_mean.py", "test_error_of_a_mean.py"])
+def test_what_it_writes_pleases_a_linter(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "error_of_a_mean.py"]) == 0
+    linter = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--isolated",
+        "--line-length",
+        "100",
+        "--select",
+        "E,F,I,B,UP",
+        name,
+    ]
+    done = subprocess.run(linter, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -40,6 +75,7 @@ def test_a_file_of_ones_own_runs_and_passes_its_test(
         (["hu/linear_width"], "experiment: got linear_width, which the book has"),
         (["there.py"], "new: there.py is there already"),
         (["new.py", "--claim", "B 1"], "claim: got B 1, allowed an id that no claim has"),
+        (["hu/mine", "--package"], "package: got it with hu/mine, allowed with a FILE.py of yours"),
         (["hu/mine", "--claim", "B1"], "claim: got B1, allowed an id that no claim has"),
     ],
 )

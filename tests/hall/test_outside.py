@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from simplicity import experiment
 from simplicity.cli import main
 from simplicity.grid import outside
 
@@ -106,6 +107,17 @@ def test_a_package_offers_experiments_by_name(
     assert capsys.readouterr().out.startswith("2 cells: ")
     assert main(["run", "offerd"]) == 2
     assert "(did you mean offered?)" in capsys.readouterr().err
+
+
+def test_python_takes_the_same_names_as_the_command(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    own = experiment(str(mine))
+    assert own.measure(own.Run(n=3)).total == 6
+    monkeypatch.setattr(outside, "installed", lambda: {"offered": "toy_experiment"})
+    assert experiment("offered").__name__ == "toy_experiment"
+    assert experiment("two_phases").__name__.startswith("simplicity.nakkiran.")
 
 
 def test_the_book_records_its_own_experiments_only(mine: Path) -> None:

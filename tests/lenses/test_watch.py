@@ -270,6 +270,7 @@ def test_a_file_holds_the_dataset(tmp_path: Path) -> None:
     with xr.open_dataset(tmp_path / "record.nc", engine="scipy") as found:
         xr.testing.assert_equal(found.load(), record.dataset)
         assert found.attrs == record.dataset.attrs
+        assert lenses.plot(found).svg == record.plot().svg
 
 
 def test_the_copy_is_freed_with_the_block() -> None:

@@ -1,18 +1,20 @@
 """`{api}`: public names of a module with their signatures and docstrings, read from the code.
 
-    ```{api} simplicity.lenses
-    watch Record linear_gap
+    ```{api} simplicity.grid.groups
+    Grid() Runs
     ```
 
 A docstring is set as Markdown, which is how those of this library are written: `code` in
-backticks, formulas as indented blocks. A module among the names is shown with its public functions.
+backticks, formulas as indented blocks. A module among the names is shown with its public functions,
+a class with its public methods, and how it is made where the name has parentheses.
 """
 
-import dataclasses
+import ast
 import importlib
 import inspect
 import re
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -32,22 +34,20 @@ class Api(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         module = importlib.import_module(self.arguments[0])
         found = nodes.section()
-        text = "\n\n".join(entry(name, getattr(module, name)) for name in self.names())
+        text = "\n\n".join(entry(module, name) for name in " ".join(self.content).split())
         self.state.nested_parse(StringList(text.split("\n")), 0, found, match_titles=True)
         return found.children
 
-    def names(self) -> list[str]:
-        return " ".join(self.content).split()
+
+def entry(module: ModuleType, name: str) -> str:
+    """Markdown for one name of a module: its heading, then what it is."""
+    plain = name.removesuffix("()")
+    return "\n\n".join([f"### `{plain}`", *parts(plain, getattr(module, plain), plain != name)])
 
 
-def entry(name: str, of: Any) -> str:
-    """Markdown for one name: its heading, then what it is."""
-    return f"### `{name}`\n\n" + "\n\n".join(parts(name, of))
-
-
-def parts(name: str, of: Any) -> Iterator[str]:
-    """A module's docstring and functions; a class's and its methods'; a function's."""
-    if not isinstance(of, ModuleType):
+def parts(name: str, of: Any, made: bool) -> Iterator[str]:
+    """How it is made or called, its docstring, its members."""
+    if inspect.isfunction(of) or made:
         yield code(signature(name, of))
     yield told(of)
     for inner, one in members(of):
@@ -86,38 +86,51 @@ def told(of: Any) -> str:
 
 
 def signature(name: str, of: Any) -> str:
-    """`name(a, *, b=1) -> c` with types as they stand in the code, on lines that a page holds."""
-    try:
-        found = inspect.signature(of)
-    except (TypeError, ValueError):
-        return name
-    if dataclasses.is_dataclass(of) or inspect.isclass(of):
-        found = found.replace(return_annotation=inspect.Signature.empty)
-    own = [one for key, one in found.parameters.items() if key not in ("self", "cls")]
-    whole = _short(name + str(found.replace(parameters=own)))
+    """`name(a, *, b=1) -> c` as it stands in the code, on lines that a page holds.
+
+    Of a class that is its `__init__`, or its fields where it has none.
+    """
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(_plain(of)))).body
+    back = ""
+    if isinstance(tree, ast.ClassDef):
+        made = [one for one in tree.body if getattr(one, "name", "") == "__init__"]
+        given = _arguments(made[0].args) if made else list(map(ast.unparse, _fields(tree)))  # type: ignore[attr-defined]
+    else:
+        assert isinstance(tree, ast.FunctionDef)
+        given = _arguments(tree.args)
+        back = f" -> {ast.unparse(tree.returns)}" if tree.returns else ""
+    whole = f"{name}({', '.join(given)}){back}"
     if len(whole) <= WIDTH:
         return whole
-    body = [*_marked(own)]
-    back = found.return_annotation is not inspect.Signature.empty
-    end = f" -> {inspect.formatannotation(found.return_annotation)}" if back else ""
-    return _short("\n".join([f"{name}(", *(f"    {line}," for line in body), f"){end}"]))
+    return "\n".join([f"{name}(", *(f"    {one}," for one in given), f"){back}"])
 
 
-def _marked(parameters: list[inspect.Parameter]) -> Iterator[str]:
-    """Parameters as they are written, with the star before the first that is named alone."""
-    starred = False
-    for one in parameters:
-        if one.kind is one.VAR_POSITIONAL:
-            starred = True
-        if one.kind is one.KEYWORD_ONLY and not starred:
-            starred = True
-            yield "*"
-        yield str(one)
+def _plain(of: Any) -> Any:
+    return getattr(of, "__func__", of)
 
 
-def _short(text: str) -> str:
-    """Without the modules of types."""
-    return re.sub(r"\b(?:\w+\.)+(?=[A-Z]\w*)", "", text.replace("'", ""))
+def _fields(tree: ast.ClassDef) -> list[ast.AnnAssign]:
+    return [one for one in tree.body if isinstance(one, ast.AnnAssign)]
+
+
+def _arguments(given: ast.arguments) -> list[str]:
+    """Each with its type and default, and the star before those that are given by name."""
+    places = [*given.posonlyargs, *given.args]
+    without = len(places) - len(given.defaults)
+    found = _with_defaults(places, [*[None] * without, *given.defaults])
+    if given.vararg or given.kwonlyargs:
+        found.append("*" + (ast.unparse(given.vararg) if given.vararg else ""))
+    found += _with_defaults(given.kwonlyargs, given.kw_defaults)
+    if given.kwarg:
+        found.append("**" + ast.unparse(given.kwarg))
+    return [one for one in found if one not in ("self", "cls")]
+
+
+def _with_defaults(names: list[ast.arg], values: Sequence[ast.expr | None]) -> list[str]:
+    return [
+        ast.unparse(one) + ("" if value is None else f" = {ast.unparse(value)}")
+        for one, value in zip(names, values, strict=True)
+    ]
 
 
 def code(text: str) -> str:
