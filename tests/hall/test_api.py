@@ -1,4 +1,4 @@
-"""The API page: signatures as they stand in the code, docstrings, members; every public name once."""
+"""The API page: signatures as they stand in the code, docstrings, members; each public name once."""
 
 import re
 from collections.abc import Callable
@@ -52,7 +52,8 @@ def long(
         (Pair, "f(first: float, second: float = 0.5)"),
         (
             long,
-            "f(\n    first: Callable[[int], int],\n    *,\n    second: dict[str, list[int]] | None = None,\n"
+            "f(\n    first: Callable[[int], int],\n    *,\n"
+            "    second: dict[str, list[int]] | None = None,\n"
             "    third: str = 'third',\n) -> None",
         ),
     ],
