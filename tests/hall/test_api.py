@@ -1,4 +1,4 @@
-"""The API page: signatures as they stand in the code, docstrings, members; each public name once."""
+"""The API page: signatures as in the code, docstrings, members, each public name once."""
 
 import re
 from collections.abc import Callable
