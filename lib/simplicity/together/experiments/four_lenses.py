@@ -25,8 +25,6 @@ other code had met all of them; the record has other seeds. Each control has to 
 of its own row.
 """
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 from scipy import stats
