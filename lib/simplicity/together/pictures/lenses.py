@@ -34,7 +34,10 @@ def over_steps(kernel: xr.Dataset, small: xr.Dataset, reach: float) -> Player:
         f"step {int(step)}, time {one:.3g} (blue) and {two:.3g} (orange)"
         for step, one, two in clocks
     ]
-    about = "Two networks over training under four instruments: outputs on a line, bits, slopes, directions of neurons."
+    about = (
+        "Two networks over training under four instruments: outputs on a line, bits, slopes, "
+        "directions of neurons."
+    )
     return Player(panels, labels, about, step_name="steps", milliseconds=400)
 
 
@@ -158,8 +161,8 @@ def _note(
 
 
 def _panel(
-    title: str, xlim: tuple[float, float], ylim: tuple[float, float], tracks: list[Track], xlabel: str, xticks: Ticks,
-    yticks: Ticks, ylabel: str = "",
+    title: str, xlim: tuple[float, float], ylim: tuple[float, float], tracks: list[Track],
+    xlabel: str, xticks: Ticks, yticks: Ticks, ylabel: str = "",
 ) -> Panel:  # fmt: skip
     return Panel(
         title, xlim, ylim, tracks, xlabel, ylabel, xticks, yticks, width=_WIDE, height=_HIGH
@@ -231,4 +234,27 @@ def _band(panel: Axes, run: xr.Dataset, values: Array, colour: str, style: str) 
     if len(values) > 1:
         panel.fill_between(
             step, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.13, lw=0
+        )
+
+
+def shares(
+    runs: dict[str, xr.Dataset], bits: Callable[[xr.Dataset], Array], plateau: tuple[float, float]
+) -> Picture:
+    """What the linear model explains in squares and, with `bits`, of decisions, over the clock of
+    each teacher: mean and range over seeds; the plateau is shaded."""
+    with axes(len(runs), height=3.2, sharey=True) as (figure, panels):
+        for panel, (name, run) in zip(panels, runs.items(), strict=True):
+            for values, colour, label in (
+                (run.explained.values, BLUE, "in squares"), (bits(run), ORANGE, "in bits"),
+            ):  # fmt: skip
+                clock = run.clock.values[0]
+                panel.plot(clock, np.nanmean(values, axis=0), color=colour, label=label)
+                low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+                panel.fill_between(clock, low, high, color=colour, alpha=0.15, lw=0)
+            panel.axvspan(*plateau, color=INK, alpha=0.07, lw=0)
+            panel.set(xscale="log", xlim=(0.3, None), ylim=(0.3, 1.02), title=name)
+            panel.set(xlabel="time / (d log d / step size)")
+        panels[0].legend(loc="lower left")
+        return finish(
+            figure, "What the linear model explains of networks with a flat and a curved teacher."
         )
