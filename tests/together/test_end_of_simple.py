@@ -150,7 +150,7 @@ def test_a_run_is_the_same_network_that_the_lenses_saw() -> None:
     share = np.sum(rest**2) / (400 - 16) / f.var(ddof=1)
     assert float(found.nonlinear[-1]) == pytest.approx(share, rel=2e-3)
     right = np.mean((f > 0) == (fresh_y.numpy()[:, 0] > 0))
-    assert float(found.accuracy[-1]) == pytest.approx(right, abs=1e-3)
+    assert float(found.accuracy[-1]) == pytest.approx(right, abs=6e-3)
     scored = end_of_simple.SCORED
     missing = net(x[:scored]).detach() - y[:scored]
     loss_now = float(missing.square().mean() / y[:scored].square().mean())
