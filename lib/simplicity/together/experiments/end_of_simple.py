@@ -209,6 +209,83 @@ def rounded(values: NDArray[np.floating], digits: int = DIGITS) -> NDArray[np.fl
     return np.where(usual, np.round(values / unit) * unit, values).astype(np.float32)
 
 
+# --- properties of runs (runs,) at thresholds times k
+
+
+def aligned_first(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
+    """Aligned before the loss has fallen by a tenth."""
+    return ends.earlier(ends.begins(run, "boursier", k), ends.loss_falls(run))
+
+
+def aligned(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
+    return ends.begins(run, "boursier", k).observed
+
+
+def lost(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
+    """Aligned, and later no more."""
+    return ends.ends(run, "boursier", k).observed
+
+
+def gaps_near(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
+    """Hu's two ends within a factor of 2."""
+    return ends.near(ends.ends(run, "dynamic", k), ends.ends(run, "static", k))
+
+
+def gap_first(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
+    """The dynamic gap opens before the loss has fallen by a tenth."""
+    return ends.earlier(ends.ends(run, "dynamic", k), ends.loss_falls(run))
+
+
+def matched(run: xr.Dataset, k: float, *, rival: bool = False) -> NDArray[np.bool_]:
+    """Whether F knew as much as L before it knew much beyond L, or never knew much beyond."""
+    match, beyond_l = ends.begins(run, "nakkiran"), ends.exits(run, k, rival=rival)
+    return ends.earlier(match, beyond_l) | ~beyond_l.observed
+
+
+def kept(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
+    """mu at the end is near its largest value; k plays no part."""
+    mu = run.mu.values
+    return np.asarray(mu[:, -1] >= KEPT * mu.max(axis=1), dtype=bool)
+
+
+def beyond(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
+    return ends.exits(run, k).observed
+
+
+def has_phase(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
+    return ends.begins(run, "nakkiran", k).observed
+
+
+def slope_last(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
+    """No other end is known to be later, and each other that is defined is known to be earlier
+    or tied."""
+    loukas = ends.ends(run, "loukas", k)
+    others = [ends.ends(run, lens, k) for lens in ("nakkiran", "static", "boursier")]
+    fine = [ends.earlier(one, loukas, TIED) | np.isnan(one.value) for one in others]
+    return np.asarray(np.all(fine, axis=0), dtype=bool)
+
+
+def small_order(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
+    """Boursier < Hu, static <= Loukas."""
+    boursier, static, loukas = (
+        ends.ends(run, lens, k) for lens in ("boursier", "static", "loukas")
+    )
+    return ends.earlier(boursier, static) & ends.earlier(static, loukas)
+
+
+def bits_near(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
+    """Nakkiran's and Hu's static end within a factor of 2."""
+    return ends.near(ends.ends(run, "nakkiran", k), ends.ends(run, "static", k))
+
+
+def kernel_order(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
+    """Hu, static < Loukas <= Nakkiran."""
+    static, loukas, nakkiran = (
+        ends.ends(run, lens, k) for lens in ("static", "loukas", "nakkiran")
+    )
+    return ends.earlier(static, loukas) & ends.earlier(loukas, nakkiran)
+
+
 # --- what is judged
 
 
@@ -226,7 +303,7 @@ def checks(runs: Runs) -> list[Check]:
 Property = Callable[[xr.Dataset, float], NDArray[np.bool_]]
 
 
-def _share(runs: Runs, names: Sequence[str], has: Property, k: float) -> Estimate:
+def share(runs: Runs, names: Sequence[str], has: Property, k: float) -> Estimate:
     """The share of the runs of some conditions that have a property at thresholds times k."""
     run = runs.where(stratum=tuple(names))
     return claims.share(has(run, k)) if run.sizes["cell"] else claims.share([])
@@ -237,58 +314,43 @@ def _of_runs(
     against: str, others: Sequence[str], other: Property | None = None,
 ) -> Check:  # fmt: skip
     """A check on a share of runs, the worst of the three thresholds, beside the share of others."""
-    shares = [_share(runs, names, has, k) for k in FACTORS]
+    shares = [share(runs, names, has, k) for k in FACTORS]
     worst = max if rule.text == claims.no_seed().text else min
     found = worst(shares, key=lambda one: one.value) if shares[0].seeds else shares[0]
-    control = claims.control(against, _share(runs, others, other or has, 1.0), fails(rule))
+    control = claims.control(against, share(runs, others, other or has, 1.0), fails(rule))
     return claims.check(runs, id, "empirical", statistic, found, rule, control)
 
 
 def _aligned(runs: Runs) -> list[Check]:
-    def before(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
-        return ends.earlier(ends.begins(run, "boursier", k), ends.loss_falls(run))
-
-    def enters(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
-        return ends.begins(run, "boursier", k).observed
-
-    def leaves(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
-        return ends.ends(run, "boursier", k).observed
-
     return [
         _of_runs(
             runs, "B40.small", "aligned before the loss has fallen by a tenth: share of runs",
-            ALIGNING, before, at_least(SHARE), "start at the kernel's scale", KERNEL,
+            ALIGNING, aligned_first, at_least(SHARE), "start at the kernel's scale", KERNEL,
         ),
         _of_runs(
             runs, "B40.large", "ever aligned, lambda of 1 or more: share of runs",
-            (*LARGE, "lazy"), enters, claims.no_seed(), "lambda = 0.03", ALIGNING,
+            (*LARGE, "lazy"), aligned, claims.no_seed(), "lambda = 0.03", ALIGNING,
         ),
         _of_runs(
             runs, "B40.many", "alignment lost, noisy linear labels, 480 samples: share of runs",
-            ("linear many",), leaves, claims.no_seed(), "20 samples", ("linear few",),
+            ("linear many",), lost, claims.no_seed(), "20 samples", ("linear few",),
         ),
         _of_runs(
             runs, "B40.few", "alignment lost, noisy linear labels, 20 samples: share of runs",
-            ("linear few",), leaves, claims.every_seed(), "480 samples", ("linear many",),
+            ("linear few",), lost, claims.every_seed(), "480 samples", ("linear many",),
         ),
     ]  # fmt: skip
 
 
 def _gaps(runs: Runs) -> list[Check]:
-    def alike(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
-        return ends.near(ends.ends(run, "dynamic", k), ends.ends(run, "static", k))
-
-    def before(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
-        return ends.earlier(ends.ends(run, "dynamic", k), ends.loss_falls(run))
-
     return [
         _of_runs(
             runs, "H45.near", "both gaps open within a factor of 2, lambda of 1 or more: share",
-            LARGE, alike, at_least(SHARE), "lambda of 0.3 or less", SMALL,
+            LARGE, gaps_near, at_least(SHARE), "lambda of 0.3 or less", SMALL,
         ),
         _of_runs(
             runs, "H45.small", "the dynamic gap opens before T10, lambda of 0.3 or less: share",
-            SMALL, before, at_least(SHARE), "start at the kernel's scale", KERNEL,
+            SMALL, gap_first, at_least(SHARE), "start at the kernel's scale", KERNEL,
         ),
         *(_dimension(runs, lens) for lens in ("static", "dynamic")),
     ]  # fmt: skip
@@ -342,21 +404,6 @@ def _worst(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def _explained(runs: Runs) -> list[Check]:
-    def matched(run: xr.Dataset, k: float, *, rival: bool = False) -> NDArray[np.bool_]:
-        """Whether F knew as much as L before it knew much beyond L, or never knew much beyond."""
-        match, beyond = ends.begins(run, "nakkiran"), ends.exits(run, k, rival=rival)
-        return ends.earlier(match, beyond) | ~beyond.observed
-
-    def kept(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
-        mu = run.mu.values
-        return np.asarray(mu[:, -1] >= KEPT * mu.max(axis=1), dtype=bool)
-
-    def beyond(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
-        return ends.exits(run, k).observed
-
-    def phase(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
-        return ends.begins(run, "nakkiran", k).observed
-
     return [
         _of_runs(
             runs, "N35.match", "as informed as L before it is beyond L: share of runs",
@@ -376,20 +423,12 @@ def _explained(runs: Runs) -> list[Check]:
         ),
         _of_runs(
             runs, "N35.xor", "nothing linear in the labels: share of runs with a linear phase",
-            ("xor",), phase, claims.no_seed(), "sinusoid", ("sinusoid .3",),
+            ("xor",), has_phase, claims.no_seed(), "sinusoid", ("sinusoid .3",),
         ),
     ]  # fmt: skip
 
 
 def _slopes(runs: Runs) -> list[Check]:
-    def last(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
-        """No other end is known to be later, and each other that is defined is known to be earlier
-        or tied."""
-        loukas = ends.ends(run, "loukas", k)
-        others = [ends.ends(run, lens, k) for lens in ("nakkiran", "static", "boursier")]
-        fine = [ends.earlier(one, loukas, TIED) | np.isnan(one.value) for one in others]
-        return np.asarray(np.all(fine, axis=0), dtype=bool)
-
     steep = claims.interval_above(0)
     frequencies = {name: STRATA[name].frequency for name in FREQUENCIES}
     early, late = (
@@ -402,7 +441,7 @@ def _slopes(runs: Runs) -> list[Check]:
     return [
         _of_runs(
             runs, "L45.last", "Loukas's end is last or tied, lambda of 1 or less: share of runs",
-            MODERATE, last, at_least(SHARE), "start at the kernel's scale", KERNEL,
+            MODERATE, slope_last, at_least(SHARE), "start at the kernel's scale", KERNEL,
         ),
         claims.check(
             runs, "L45.frequency", "empirical",
@@ -444,33 +483,18 @@ def _ratios(runs: Runs, name: str) -> list[float]:
 
 
 def _orders(runs: Runs) -> list[Check]:
-    def small(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
-        boursier, static, loukas = (
-            ends.ends(run, lens, k) for lens in ("boursier", "static", "loukas")
-        )
-        return ends.earlier(boursier, static) & ends.earlier(static, loukas)
-
-    def alike(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
-        return ends.near(ends.ends(run, "nakkiran", k), ends.ends(run, "static", k))
-
-    def kernel(run: xr.Dataset, k: float) -> NDArray[np.bool_]:
-        static, loukas, nakkiran = (
-            ends.ends(run, lens, k) for lens in ("static", "loukas", "nakkiran")
-        )
-        return ends.earlier(static, loukas) & ends.earlier(loukas, nakkiran)
-
     return [
         _of_runs(
             runs, "H46.small", "Boursier < Hu, static <= Loukas, lambda of 0.3 or less: share",
-            SMALL, small, at_least(SHARE), "start at the kernel's scale", KERNEL,
+            SMALL, small_order, at_least(SHARE), "start at the kernel's scale", KERNEL,
         ),
         _of_runs(
             runs, "H46.near", "Nakkiran within a factor of 2 of Hu, static, lambda of 1 or less",
-            MODERATE, alike, at_least(SHARE), "start at the kernel's scale", KERNEL,
+            MODERATE, bits_near, at_least(SHARE), "start at the kernel's scale", KERNEL,
         ),
         _of_runs(
             runs, "H46.kernel", "Hu, static < Loukas <= Nakkiran, start at the kernel's scale",
-            KERNEL, kernel, at_least(SHARE), "lambda of 0.3 or less", SMALL,
+            KERNEL, kernel_order, at_least(SHARE), "lambda of 0.3 or less", SMALL,
         ),
     ]  # fmt: skip
 
