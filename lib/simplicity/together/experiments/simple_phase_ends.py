@@ -22,9 +22,9 @@ kernel's scale the ends of Nakkiran and of the static gap were within a factor o
 first pilot, and the end of Nakkiran was before that of Loukas. The criteria stay as the predictions
 were. That alignment is lost with 480 noisy samples as well was seen when they had been committed.
 
-The runs were recorded twice. The first record was larger than a record may be; since then curves
-that no check reads are kept with two digits. Seeds, checks and all curves that are judged are the
-same.
+The predictions stand in commit 031208d. The runs were recorded twice: the first record (under the
+name end_of_simple, in the history) was larger than a record may be, and since then curves that no
+check reads are kept with two digits. Seeds, checks and all curves that are judged are the same.
 
 What was left open, and how it was decided:
 

@@ -12,7 +12,7 @@ import xarray as xr
 from simplicity.evidence.claims import Check
 from simplicity.grid import groups
 from simplicity.together import ends, watched
-from simplicity.together.experiments import end_of_simple
+from simplicity.together.experiments import simple_phase_ends
 from simplicity.together.strata import LEARNABLE, STRATA
 
 CLOCK = np.geomspace(0.01, 1000, 90)
@@ -59,8 +59,8 @@ def curves(name: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 def run_of(change: str = "", seeds: int = 10) -> groups.Runs:
     """All conditions; a change spoils one thing."""
-    full = dataclasses.replace(end_of_simple.GRID.presets["FULL"], seeds=seeds)
-    cells, runs = [], end_of_simple.GRID.runs(full)
+    full = dataclasses.replace(simple_phase_ends.GRID.presets["FULL"], seeds=seeds)
+    cells, runs = [], simple_phase_ends.GRID.runs(full)
     for run in runs:
         rng = np.random.default_rng([run.seed, list(STRATA).index(run.stratum)])
         made = curves(run.stratum, rng)
@@ -85,12 +85,12 @@ def run_of(change: str = "", seeds: int = 10) -> groups.Runs:
         {name: ("cell", values) for name, values in fields.items()},
     )
     attrs = {"config": json.dumps(dataclasses.asdict(full)), "preset": "FULL"}
-    return groups.Runs(whole.assign_attrs(attrs), end_of_simple.GRID)
+    return groups.Runs(whole.assign_attrs(attrs), simple_phase_ends.GRID)
 
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Check]:
-    return {one.id: one for one in end_of_simple.checks(run_of())}
+    return {one.id: one for one in simple_phase_ends.checks(run_of())}
 
 
 def test_runs_that_do_what_is_predicted_meet_every_criterion(found: dict[str, Check]) -> None:
@@ -99,7 +99,7 @@ def test_runs_that_do_what_is_predicted_meet_every_criterion(found: dict[str, Ch
 
 
 def spoiled(change: str) -> set[str]:
-    return {one.id for one in end_of_simple.checks(run_of(change)) if one.holds is not True}
+    return {one.id for one in simple_phase_ends.checks(run_of(change)) if one.holds is not True}
 
 
 def test_unrelated_ends_do_not_agree(found: dict[str, Check]) -> None:
@@ -122,7 +122,7 @@ def test_what_is_forgotten_is_not_kept() -> None:
 
 
 def test_the_agreement_needs_sixty_runs() -> None:
-    few = {one.id: one for one in end_of_simple.checks(run_of(seeds=4))}
+    few = {one.id: one for one in simple_phase_ends.checks(run_of(seeds=4))}
     assert few["H47.bits"].passed is None
     assert few["H47.bits"].control.why == "52 seeds, 60 are needed"
     assert len(LEARNABLE) == 13
@@ -131,12 +131,14 @@ def test_the_agreement_needs_sixty_runs() -> None:
 def test_a_run_is_the_same_network_that_the_lenses_saw() -> None:
     """The curves of a short run against the network trained again without any lens."""
     run = dataclasses.replace(
-        end_of_simple.GRID.runs(end_of_simple.GRID.presets["TINY"])[0], width=12, test_samples=400
+        simple_phase_ends.GRID.runs(simple_phase_ends.GRID.presets["TINY"])[0],
+        width=12,
+        test_samples=400,
     )
-    found = end_of_simple.measure(run)
-    x, y, fresh, fresh_y, net = end_of_simple.draw(run)
+    found = simple_phase_ends.measure(run)
+    x, y, fresh, fresh_y, net = simple_phase_ends.draw(run)
     steps = round(float(found.clock[-1]) / STRATA[run.stratum].rate)
-    rng = end_of_simple.generator(run, 2)
+    rng = simple_phase_ends.generator(run, 2)
     rows = watched.batches(len(x), run.batch, steps, rng)
     for batch in rows:
         loss = 0.5 * (net(x[batch]) - y[batch]).square().mean()
@@ -151,14 +153,14 @@ def test_a_run_is_the_same_network_that_the_lenses_saw() -> None:
     assert float(found.nonlinear[-1]) == pytest.approx(share, rel=2e-3)
     right = np.mean((f > 0) == (fresh_y.numpy()[:, 0] > 0))
     assert float(found.accuracy[-1]) == pytest.approx(right, abs=6e-3)
-    scored = end_of_simple.SCORED
+    scored = simple_phase_ends.SCORED
     missing = net(x[:scored]).detach() - y[:scored]
     loss_now = float(missing.square().mean() / y[:scored].square().mean())
     assert float(found.loss[-1]) == pytest.approx(loss_now, rel=2e-3)
 
 
 def test_checkpoints_are_whole_steps_as_many_as_asked() -> None:
-    found = end_of_simple.checkpoints(2500, 48)
+    found = simple_phase_ends.checkpoints(2500, 48)
     assert len(found) >= 48 and found[0] == 1 and found[-1] == 2500
     ratios = np.diff(np.log(found[20:]))
     assert ratios.max() < 0.25
@@ -167,7 +169,7 @@ def test_checkpoints_are_whole_steps_as_many_as_asked() -> None:
 def test_four_digits_are_kept() -> None:
     given = np.array([1.23456, -0.000123456, 0.0, np.nan, 12345.6])
     wanted = np.array([1.235, -0.0001235, 0, np.nan, 12350], np.float32)
-    np.testing.assert_allclose(end_of_simple.rounded(given), wanted, rtol=1e-6)
+    np.testing.assert_allclose(simple_phase_ends.rounded(given), wanted, rtol=1e-6)
 
 
 def test_a_shift_with_the_own_clock_keeps_what_the_clock_alone_makes() -> None:
@@ -176,8 +178,8 @@ def test_a_shift_with_the_own_clock_keeps_what_the_clock_alone_makes() -> None:
     factor = np.exp(np.random.default_rng(0).standard_normal(run.sizes["cell"]))
     loss = np.where(CLOCK[None] < factor[:, None], 1.0, 0.5)
     run = run.assign(loss=(("cell", "time"), loss))
-    pair = end_of_simple.PAIRS["bits"]
-    own = end_of_simple.agreement(run, pair, 1.0, "time")
-    other = end_of_simple.agreement(run, pair, 1.0, "both")
+    pair = simple_phase_ends.PAIRS["bits"]
+    own = simple_phase_ends.agreement(run, pair, 1.0, "time")
+    other = simple_phase_ends.agreement(run, pair, 1.0, "both")
     assert own.tau > 0.4 and abs(other.tau) < 0.2
     assert ends.FACTORS == (0.5, 1.0, 2.0)
