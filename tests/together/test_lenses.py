@@ -144,17 +144,18 @@ def later(low: float, high: float, at: float = 15.0) -> np.ndarray:
 
 def test_a_network_that_leaves_the_linear_model_passes_and_one_that_stays_does_not() -> None:
     found = four_lenses.checks(run_of(later(0.99, 0.7), later(0.0, 0.6)))
-    assert len(found) == 7 and all(one.holds for one in found), [
+    assert len(found) == 14 and all(one.holds for one in found), [
         one for one in found if not one.holds
     ]
     stays = four_lenses.checks(run_of(later(0.99, 0.97), later(0.0, 0.01)))
     assert [one.passed for one in stays][:4] == [True, False, True, False]
+    assert {one.claim for one in stays[:7]} == {"H28"}
 
 
 def test_shares_that_fall_at_other_times_are_told_apart() -> None:
     found = four_lenses.checks(run_of(later(0.99, 0.7, at=8.0), later(0.0, 0.6, at=40.0)))
-    (halves,) = (one for one in found if "by half" in one.statistic)
-    assert halves.passed is False and halves.value == 0
+    for halves in (one for one in found if "by half" in one.statistic):
+        assert halves.passed is False and halves.value == 0
 
 
 def test_a_network_that_forgets_the_linear_model_does_not_keep_it() -> None:
@@ -162,18 +163,19 @@ def test_a_network_that_forgets_the_linear_model_does_not_keep_it() -> None:
     counts = forgetful.dataset.counts.values
     counts[:, -1, 0] = counts[:, -1, 1]  # in the end it has no more to do with L than with R
     found = four_lenses.checks(forgetful)
-    (kept,) = (one for one in found if "retention" in one.statistic)
-    assert kept.passed is False and abs(kept.value) < 0.2
+    for kept in (one for one in found if "retention" in one.statistic):
+        assert kept.passed is False and abs(kept.value) < 0.2
 
 
 def test_with_few_samples_only_the_early_half_is_judged() -> None:
     found = four_lenses.checks(run_of(later(0.99, 0.7), later(0.0, 0.6), n=4000))
-    assert [one.control.why for one in found] == [""] * 3 + ["4000 samples, 20000 are needed"] * 4
+    whys = [""] * 3 + ["4000 samples, 20000 are needed"] * 4
+    assert [one.control.why for one in found] == 2 * whys
 
 
 def test_a_low_dimension_is_nothing_to_judge() -> None:
     found = four_lenses.checks(run_of(later(0.99, 0.7), later(0.0, 0.6), dim=4))
-    assert [one.passed for one in found] == [None] * 7
+    assert [one.passed for one in found] == [None] * 14
     assert {one.control.why for one in found} == {"dimension 4 is below 25"}
 
 
@@ -212,3 +214,19 @@ def test_the_random_classifier_is_right_as_often_as_the_linear_one() -> None:
     first, second = (information.accuracies(found[0, k])[1] for k in (0, 1))
     assert first == pytest.approx(second, abs=0.01)
     assert information.information(found[0, 1]).mu < information.information(found[0, 0]).mu
+
+
+def test_the_curved_teacher_has_the_same_inputs_and_labels_by_hand() -> None:
+    one, other = (
+        four_lenses.data_of(cell, four_lenses.setting_of(cell))
+        for cell in (tiny("kernel"), tiny("curved"))
+    )
+    np.testing.assert_array_equal(one.x, other.x)
+    assert set(np.unique(other.y)) == {-1, 1} and np.mean(one.y == other.y) < 0.9
+    x = np.array([[0.6, 1.0], [0.8, 1.0], [-0.6, -1.0], [-0.1, 2.0]])  # 2^3 - 3 * 2 = 2, 1 - 3 = -2
+    assert four_lenses.curved(x).tolist() == [-1, 1, 1, 1]
+
+
+def test_each_control_has_to_miss_the_criterion_of_its_row() -> None:
+    for one in four_lenses.checks(run_of(later(0.99, 0.7), later(0.0, 0.6))):
+        assert one.control.criterion == f"not {one.criterion}"

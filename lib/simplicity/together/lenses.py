@@ -1,17 +1,16 @@
 """What three papers look at in one two-layer network: its bias, slope, and neurons' directions.
 
-    f(x)    = (1/sqrt m) sum_r v_r phi(z_r)         z_r = <w_r, x> / sqrt d + b_r   at b = 0
-                                                    (NTK parametrisation)
-    df/db_r = v_r phi'(z_r) / sqrt m                |df/db| is the step of a first-layer bias over
-                                                    rate and |dloss/df|
-    df/dx   = (1/sqrt(m d)) sum_r v_r phi'(z_r) w_r = (W^T / sqrt d) df/db,
-              so   |df/dx| <= s_1(W) / sqrt d |df/db|
-    D_r     = (1/(n sqrt d)) sum_k y_k phi'(z_rk) x_k     the pull on w_r / v_r while the outputs
-                                                          are small
+    f(x) = (1/sqrt m) sum_r v_r phi(z_r)       z_r = <w_r, x> / sqrt d + b_r at b = 0
+    df/db_r = v_r phi'(z_r) / sqrt m           its length: a first-layer bias's step over rate and
+                                               |dloss/df|
+    df/dx = (1/sqrt(m d)) sum_r v_r phi'(z_r) w_r = (W^T / sqrt d) df/db
+                                               so |df/dx| <= s_1(W) / sqrt d |df/db|
+    D_r = (1/(n sqrt d)) sum_k y_k phi'(z_rk) x_k
+                                               the pull on w_r / v_r while the outputs are small
 
-The bias is that of Loukas et al. 2021, the inequality the left half of their Theorem 1; D_r is the
-D_n(w, 0) of Boursier & Flammarion 2025 with another phi. Networks are `TwoLayer` with `a` = v and
-`w`; inputs are rows, x (n, d).
+The first formula is the NTK parametrisation. The bias is that of Loukas et al. 2021, the
+inequality the left half of their Theorem 1; D_r is the D_n(w, 0) of Boursier & Flammarion 2025 with
+another phi. Networks are `TwoLayer` with `a` = v and `w`; inputs are rows, x (n, d).
 """
 
 import math

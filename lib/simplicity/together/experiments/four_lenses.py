@@ -1,4 +1,4 @@
-"""One training run under the instruments of all four papers (claim H28).
+"""One training run under the instruments of all four papers (claims H28 and H48).
 
 The run is that of Hu et al. 2020, Figure 1, on other seeds: Gaussian inputs, labels by a random erf
 network of width 5, an erf network at the scale of the tangent kernel, both layers trained. What the
@@ -18,9 +18,12 @@ No paper has a criterion for H28. These were written before any run of this modu
     kept at the end: retention index above .5
     from the plateau on: rank correlation of both shares, interval above .5; times at which they
     have fallen by half within a factor of 2
-"""
 
-from typing import Any
+The random teacher's boundary is nearly a plane. H48 asks the same of a curved one,
+y = sign(x_1 + 0.35 (x_2^3 - 3 x_2)), by the same criteria, and was written when three runs of it by
+other code had met all of them; the record has other seeds. Each control has to miss the criterion
+of its own row.
+"""
 
 import numpy as np
 import xarray as xr
@@ -29,7 +32,7 @@ from scipy import stats
 from simplicity import nets
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Criterion, Estimate, above, below
+from simplicity.evidence.claims import Check, Criterion, Estimate, above, below, fails
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear, ntk
@@ -37,7 +40,7 @@ from simplicity.nakkiran import information
 from simplicity.nets import TwoLayer
 from simplicity.together import lenses
 
-CLAIMS = ("H28",)
+CLAIMS = ("H28", "H48")
 
 PROBES = 40
 PLATEAU = (1.25, 5.0)  # in units of d log d / step
@@ -48,6 +51,8 @@ SHOWN = 60  # fresh inputs and neurons of which pictures are kept
 EARLY = "on the plateau: smallest share"
 ANOTHER = "another classifier as accurate as L: largest"
 ACTIVATION = {"kernel": "erf", "small": "relu"}
+BEND = 0.35  # of the curved teacher
+GROUPS = {"H28": ("kernel", "low"), "H48": ("curved", "low_curved")}
 
 
 @config.settings
@@ -55,6 +60,7 @@ class Run:
     """A teacher with its data, and a network that starts at the kernel's scale or small."""
 
     start: str = config.param("kernel", "scale of the start", choices=ACTIVATION)
+    teacher: str = config.param("random", "teacher of the labels", choices=("random", "curved"))
     dim: int = config.param(50, "input dimension", low=2, high=10**4)
     n: int = config.param(4000, "training samples", unit="samples", low=2, high=10**6)
     test_samples: int = config.param(2000, "fresh samples", unit="samples", low=60, high=10**6)
@@ -71,12 +77,20 @@ GRID = Grid(
     groups={
         "kernel": {"start": "kernel"},
         "low": {"start": "kernel", "dim": 4, "horizon": 5.0, "drawn": -1},
+        "curved": {"teacher": "curved", "drawn": -1, "seeds": 1},
+        "low_curved": {"teacher": "curved", "dim": 4, "horizon": 5.0, "drawn": -1, "seeds": 1},
         "small": {"start": "small", "seeds": 1},
     },
     quick={"seeds": 2, "first_seed": 100},
-    full={"n": 20_000, "seeds": 5, "small_seeds": 5},
-    tiny={"dim": 10, "low_dim": 2, "n": 100, "test_samples": 60, "width": 60, "horizon": 6.0},
-)
+    full={
+        "n": 20_000, "seeds": 5, "small_seeds": 5, "curved_seeds": 5, "low_curved_seeds": 5,
+        "first_seed": 2_000_000, "drawn": 2_000_000,
+    },
+    tiny={
+        "dim": 10, "low_dim": 2, "low_curved_dim": 2, "n": 100, "test_samples": 60, "width": 60,
+        "horizon": 6.0,
+    },
+)  # fmt: skip
 
 
 def measure(run: Run) -> xr.Dataset:
@@ -93,7 +107,7 @@ def measure(run: Run) -> xr.Dataset:
     setting = setting_of(run)
     last = early_linear.horizon(setting)
     steps = tuple(np.rint(np.geomspace(1, last, PROBES)).astype(int).tolist())
-    drawn = early_linear.data(setting, run.test_samples)
+    drawn = data_of(run, setting)
     model, psi = early_linear.linear_model(setting, drawn)
     limit = np.linalg.lstsq(drawn.x, drawn.y, rcond=None)[0]
     start = start_of(run, setting)
@@ -143,6 +157,20 @@ def setting_of(run: Run) -> early_linear.Run:
     return early_linear.Run(
         seed=run.seed, dim=run.dim, n=run.n, width=run.width, step_size=step_size, horizon=horizon
     )
+
+
+def data_of(run: Run, setting: early_linear.Run) -> early_linear.Data:
+    """The samples; both teachers have the same inputs."""
+    drawn = early_linear.data(setting, run.test_samples)
+    if run.teacher == "random":
+        return drawn
+    return drawn._replace(y=curved(drawn.x), fresh_y=curved(drawn.fresh))
+
+
+def curved(x: np.ndarray) -> np.ndarray:
+    """sign(x_1 + 0.35 (x_2^3 - 3 x_2)), 1 or -1, (n,)."""
+    above_curve = x[:, 0] + BEND * (x[:, 1] ** 3 - 3 * x[:, 1]) > 0
+    return np.where(above_curve, 1.0, -1.0).astype(x.dtype)
 
 
 def start_of(run: Run, setting: early_linear.Run) -> TwoLayer:
@@ -218,49 +246,52 @@ def tables(run: Run, outputs: np.ndarray, labels: np.ndarray, limit: np.ndarray)
 
 
 def checks(runs: Runs) -> list[Check]:
-    run, low = runs["kernel"], runs["low"]
+    return [one for claim in CLAIMS for one in _of_teacher(runs, claim)]
+
+
+def _of_teacher(runs: Runs, claim: str) -> list[Check]:
+    main, flat = GROUPS[claim]
+    run, low = runs[main], runs[flat]
     dim, n = runs.settings.dim, runs.settings.n
     high = "" if dim >= early_linear.LOWEST else f"dimension {dim} is below {early_linear.LOWEST}"
     squares, in_bits = run.explained.values, bits(run)
-    at_plane = f"d = {runs.settings.low_dim}: largest"
+    at_plane = f"d = {getattr(runs.settings, flat + '_dim')}: largest"
     plane = claims.largest(on_plateau(low, low.explained.values))
     another = claims.largest(on_plateau(run, bits(run, 1)))
     return [
         _judge(
-            runs, "squares_early", high,
+            runs, f"{claim}.squares_early", high,
             "share explained in squares, median on the plateau: smallest over seeds",
-            claims.smallest(on_plateau(run, squares)), above(0.98),
-            at_plane, plane, below(0.965),
+            claims.smallest(on_plateau(run, squares)), above(0.98), at_plane, plane,
         ),
         _judge(
-            runs, "squares_end", high, "share explained in squares at the end: largest over seeds",
+            runs, f"{claim}.squares_end", high,
+            "share explained in squares at the end: largest over seeds",
             claims.largest(squares[:, -1]), below(0.9),
-            EARLY, claims.smallest(on_plateau(run, squares)), above(0.9),
+            EARLY, claims.smallest(on_plateau(run, squares)),
         ),
         _judge(
-            runs, "bits_early", high,
+            runs, f"{claim}.bits_early", high,
             "share explained in bits, median on the plateau: smallest over seeds",
-            claims.smallest(on_plateau(run, in_bits)), above(0.9),
-            ANOTHER, another, below(0.9),
+            claims.smallest(on_plateau(run, in_bits)), above(0.9), ANOTHER, another,
         ),
         # With fewer samples the network does not generalise beyond the linear model.
-        *_late(runs, high or ("" if n >= ENOUGH else f"{n} samples, {ENOUGH} are needed")),
+        *_late(runs, claim, high or ("" if n >= ENOUGH else f"{n} samples, {ENOUGH} are needed")),
     ]  # fmt: skip
 
 
 def _judge(
-    runs: Runs, word: str, unless: str, statistic: str, found: Estimate, rule: Criterion,
-    *against: Any,
+    runs: Runs, id: str, unless: str, statistic: str, found: Estimate, rule: Criterion,
+    against: str, other: Estimate,
 ) -> Check:  # fmt: skip
-    return claims.check(
-        runs, f"H28.{word}", "empirical", statistic, found, rule, claims.control(*against),
-        unless=unless,
-    )  # fmt: skip
+    """A check whose control has to miss the check's own criterion."""
+    control = claims.control(against, other, fails(rule))
+    return claims.check(runs, id, "empirical", statistic, found, rule, control, unless=unless)
 
 
-def _late(runs: Runs, unless: str) -> list[Check]:
+def _late(runs: Runs, claim: str, unless: str) -> list[Check]:
     """The checks that need a network which generalises beyond the linear model."""
-    run = runs["kernel"]
+    run = runs[GROUPS[claim][0]]
     squares, in_bits = run.explained.values, bits(run)
     falls = fallen(run, squares), fallen(run, in_bits)
     powers = zip(run.clock.values, run.power.values, strict=True)
@@ -268,26 +299,28 @@ def _late(runs: Runs, unless: str) -> list[Check]:
     ranks, shuffled = (together(run, squares, in_bits, shuffled=one) for one in (False, True))
     return [
         _judge(
-            runs, "bits_end", unless, "share explained in bits at the end: largest over seeds",
+            runs, f"{claim}.bits_end", unless,
+            "share explained in bits at the end: largest over seeds",
             claims.largest(in_bits[:, -1]), below(0.9),
-            EARLY, claims.smallest(on_plateau(run, in_bits)), above(0.9),
+            EARLY, claims.smallest(on_plateau(run, in_bits)),
         ),
         _judge(
-            runs, "kept", unless, "kept of L at the end, retention index: smallest over seeds",
-            claims.smallest(kept(run)), above(0.5),
-            ANOTHER, claims.largest(kept(run, 1)), below(0.5),
+            runs, f"{claim}.kept", unless,
+            "kept of L at the end, retention index: smallest over seeds",
+            claims.smallest(kept(run)), above(0.5), ANOTHER, claims.largest(kept(run, 1)),
         ),
         _judge(
-            runs, "together", unless, "rank correlation of both shares from the plateau on",
+            runs, f"{claim}.together", unless,
+            "rank correlation of both shares from the plateau on",
             claims.mean(ranks), claims.interval_above(0.5),
-            "one of them shuffled in time", claims.mean(shuffled), below(0.5),
+            "one of them shuffled in time", claims.mean(shuffled),
         ),
         _judge(
-            runs, "halves", unless,
+            runs, f"{claim}.halves", unless,
             "both have fallen by half within a factor of 2 in time: share of seeds",
             claims.share(near(*falls)), claims.every_seed(),
             "the time at which half of the linear model is learnt",
-            claims.share(near(learnt, falls[1])), claims.no_seed(),
+            claims.share(near(learnt, falls[1])),
         ),
     ]  # fmt: skip
 

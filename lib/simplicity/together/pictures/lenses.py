@@ -240,3 +240,26 @@ def _band(panel: Axes, run: xr.Dataset, values: Array, colour: str, style: str) 
         panel.fill_between(
             step, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.13, lw=0
         )
+
+
+def shares(
+    runs: dict[str, xr.Dataset], bits: Callable[[xr.Dataset], Array], plateau: tuple[float, float]
+) -> Picture:
+    """What the linear model explains in squares and, with `bits`, of decisions, over the clock of
+    each teacher: mean and range over seeds; the plateau is shaded."""
+    with axes(len(runs), height=3.2, sharey=True) as (figure, panels):
+        for panel, (name, run) in zip(panels, runs.items(), strict=True):
+            for values, colour, label in (
+                (run.explained.values, BLUE, "in squares"), (bits(run), ORANGE, "in bits"),
+            ):  # fmt: skip
+                clock = run.clock.values[0]
+                panel.plot(clock, np.nanmean(values, axis=0), color=colour, label=label)
+                low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+                panel.fill_between(clock, low, high, color=colour, alpha=0.15, lw=0)
+            panel.axvspan(*plateau, color=INK, alpha=0.07, lw=0)
+            panel.set(xscale="log", xlim=(0.3, None), ylim=(0.3, 1.02), title=name)
+            panel.set(xlabel="time / (d log d / step size)")
+        panels[0].legend(loc="lower left")
+        return finish(
+            figure, "What the linear model explains of networks with a flat and a curved teacher."
+        )

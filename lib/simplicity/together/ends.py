@@ -1,0 +1,299 @@
+"""When each of four instruments says that the simple phase ends, and whether they agree over runs.
+
+A time is the first of two checkpoints in a row beyond a level, found by straight lines between
+checkpoints in the logarithm of the clock. A time that was not reached within the run is censored:
+it is known to be later than the last checkpoint. A time that is not defined, because the phase
+never began or the instrument is blind, is n/a (NaN).
+
+    instrument  the phase begins                    it ends, at thresholds times k
+    Nakkiran    I(F;Y) > I(L;Y)                     I(F;Y|L) > max(k/2 I(L;Y), 18 / (N ln 2))
+    static      share not linear in x below .05     above .1 k
+    dynamic     gap to the linear model below .1    above .1 k
+    Boursier    alignment above .9                  below 1 - .3 k
+    Loukas      at once                             |df/dx| over least squares' above 1 + .5 k
+
+The two in the middle are Hu et al.'s; the gap is relative, mean (f - g)^2 / mean g^2. Nakkiran's
+phase ends only where also I(F;Y) > I(L;Y): a network may be linear and have another threshold
+than L, and its sign then knows something beyond L and less than L in all. That lens is blind where
+I(L;Y) itself is not above 18 / (N ln 2).
+
+18 / (N ln 2) bits are three standard errors: where F and Y are nearly independent given L, the
+pointwise i = log2 p(y|f,l) / p(y|l) has E i = E e^2 / (2 ln 2) and E i^2 = E e^2 / (ln 2)^2 for
+a small relative change e of the probability, so that the standard error of I is
+sqrt(2 I / (N ln 2)), and I is above three of them from I = 18 / (N ln 2) on.
+
+Agreement is the concordance of Kendall and Oakes (1982): of two runs of one stratum whose order is
+known in both times, C pairs have the same order and D the opposite one, and tau = (C - D) / (C + D)
+over all strata. The order of two runs is known if the earlier of both times was observed.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import stats
+
+from simplicity.evidence.claims import CONFIDENCE, Estimate
+from simplicity.problems import doors
+
+Array = NDArray[np.floating]
+Truths = NDArray[np.bool_]
+
+FACTORS = (0.5, 1.0, 2.0)  # by which every threshold is multiplied
+FALL = 0.1  # of the loss, which sets the clock of a run
+STEPS = 3.0  # standard errors
+LENSES = ("nakkiran", "static", "dynamic", "boursier", "loukas")
+RESAMPLES = 1000
+
+
+class Times(NamedTuple):
+    """Times (runs,) that were observed, or to which nothing was seen; NaN is n/a."""
+
+    value: Array
+    observed: Truths
+
+    def over(self, other: "Times") -> "Times":
+        """log(T / T10), with the same censoring; n/a where T10 was not observed."""
+        base = np.where(other.observed, other.value, np.nan)
+        return Times(np.log(self.value / base), self.observed & other.observed)
+
+    def where(self, chosen: Truths) -> "Times":
+        return Times(self.value[chosen], self.observed[chosen])
+
+    @property
+    def states(self) -> dict[str, int]:
+        """How many were seen, were not reached in the run, and are not defined."""
+        missing = np.isnan(self.value)
+        return {
+            "seen": int(self.observed.sum()),
+            "censored": int((~self.observed & ~missing).sum()),
+            "n/a": int(missing.sum()),
+        }
+
+
+def reached(clock: Array, values: Array, level: float, *, above: bool, start: int = 0) -> float:
+    """The first time from index `start` on at which two values in a row are above (below) a level,
+    inf for never.
+
+    >>> reached(np.array([1.0, 10.0, 100.0, 1000.0]), np.array([0.0, 1.0, 3.0, 3.0]), 2, above=True)
+    31.622776601683793
+    """
+    beyond = values > level if above else values < level
+    twice = np.flatnonzero(beyond[start:-1] & beyond[start + 1 :])
+    if not len(twice):
+        return math.inf
+    at = start + int(twice[0])
+    if at == 0 or not np.isfinite(values[at - 1]) or beyond[at - 1]:
+        return float(clock[at])
+    part = (level - values[at - 1]) / (values[at] - values[at - 1])
+    low, high = np.log(clock[at - 1]), np.log(clock[at])
+    return float(np.exp(low + part * (high - low)))
+
+
+def significant(test_samples: Array | float) -> Array:
+    """Bits that are three standard errors, 18 / (N ln 2)."""
+    return 2 * STEPS**2 / (np.asarray(test_samples, dtype=float) * math.log(2))
+
+
+def loss_falls(run: xr.Dataset) -> Times:
+    """T10, the time at which the loss has fallen by a tenth."""
+    found = [
+        reached(clock, loss, 1 - FALL, above=False)
+        for clock, loss in zip(run.clock.values, run.loss.values, strict=True)
+    ]
+    return _times(run, found)
+
+
+def begins(run: xr.Dataset, lens: str, factor: float = 1.0) -> Times:
+    """When the simple phase begins, in the eyes of a lens."""
+    return _times(run, [_begin(one, lens, factor) for one in _cells(run, lens)])
+
+
+def ends(run: xr.Dataset, lens: str, factor: float = 1.0) -> Times:
+    """When it ends. The level at which it has begun is not multiplied, so that every factor looks
+    at the same runs; it is no higher than that of the end.
+    """
+    return _times(run, [_end(one, lens, factor) for one in _cells(run, lens)])
+
+
+def exits(run: xr.Dataset, factor: float = 1.0, *, rival: bool = False) -> Times:
+    """When I(F;Y|L) alone is above its level, whatever F knows in all and whether L knows anything;
+    with `rival` in the place of L a classifier as accurate that is not linear."""
+    found = []
+    for one in _cells(run, "nakkiran"):
+        beyond = one["information"] - one["mu_rival"] if rival else one["beyond"]
+        level = _levels(one, factor)[1]
+        found.append(reached(one["clock"], beyond, level, above=True))
+    return _times(run, found)
+
+
+Cell = dict[str, Array]
+_LOOKED_AT = {
+    "nakkiran": (
+        "information", "beyond", "mu_rival", "linear_information", "test_samples",
+    ),
+    "static": ("nonlinear",),
+    "dynamic": ("dynamic",),
+    "boursier": ("alignment",),
+    "loukas": ("relative",),
+}  # fmt: skip
+
+
+def _cells(run: xr.Dataset, lens: str) -> list[Cell]:
+    """What a lens looks at, run by run."""
+    doors.choice("lens", lens, LENSES)
+    columns = {name: run[name].values for name in ("clock", *_LOOKED_AT[lens])}
+    return [
+        {name: values[cell] for name, values in columns.items()}
+        for cell in range(run.sizes["cell"])
+    ]
+
+
+def _begin(one: Cell, lens: str, k: float) -> float:
+    clock = one["clock"]
+    if lens == "nakkiran":
+        known, _ = _levels(one, k)
+        if math.isnan(known):
+            return math.nan
+        return reached(clock, one["information"], known, above=True)
+    if lens == "static":
+        return reached(clock, one["nonlinear"], 0.05 * k, above=False)
+    if lens == "dynamic":
+        return reached(clock, one["dynamic"], 0.1 * k, above=False)
+    if lens == "boursier":
+        return reached(clock, one["alignment"], 1 - 0.1 * k, above=True)
+    return float(clock[0])
+
+
+def _end(one: Cell, lens: str, k: float) -> float:
+    clock = one["clock"]
+    first = _begin(one, lens, min(k, 1.0) if lens == "dynamic" else 1.0)
+    if not math.isfinite(first):
+        return math.nan
+    if lens == "nakkiran":
+        known, level = _levels(one, k)
+        beyond = np.where(one["information"] >= known, one["beyond"], np.nan)
+        return reached(clock, beyond, level, above=True)
+    start = int(np.searchsorted(clock, first))
+    if lens == "static":
+        return reached(clock, one["nonlinear"], 0.1 * k, above=True, start=start)
+    if lens == "dynamic":
+        return reached(clock, one["dynamic"], 0.1 * k, above=True, start=start)
+    if lens == "boursier":
+        return reached(clock, one["alignment"], 1 - 0.3 * k, above=False, start=start)
+    return reached(clock, one["relative"], 1 + 0.5 * k, above=True)
+
+
+def _levels(one: Cell, k: float) -> tuple[float, float]:
+    """I(L;Y), NaN where it is not significant, and the level of I(F;Y|L)."""
+    known = float(one["linear_information"])
+    least = float(significant(float(one["test_samples"])))
+    return (known if known > least else math.nan), max(k / 2 * known, least)
+
+
+def _times(run: xr.Dataset, found: Sequence[float]) -> Times:
+    given = np.array(found, dtype=float)
+    last = run.clock.values[:, -1] if len(given) else given
+    return Times(np.where(np.isinf(given), last, given), np.isfinite(given))
+
+
+def earlier(first: Times, second: Times, slack: float = 1.0) -> Truths:
+    """Whether the first is known to be before `slack` times the second, (runs,).
+
+    What is not known, because both are censored or one is n/a, is False.
+    """
+    known = first.observed & ~np.isnan(second.value)
+    return np.asarray(known & (first.value < slack * second.value), dtype=bool)
+
+
+def near(first: Times, second: Times, within: float = 2.0) -> Truths:
+    """Whether both were observed, within a factor of each other, (runs,)."""
+    both = first.observed & second.observed
+    ratio = np.where(both, first.value / second.value, np.inf)
+    return np.asarray((ratio <= within) & (ratio >= 1 / within), dtype=bool)
+
+
+# --- agreement
+
+
+def order(times: Times) -> NDArray[np.int64]:
+    """Signs (runs, runs): 1 where row is known to be later than column, -1 where earlier, 0 where
+    it is not known.
+
+    >>> order(Times(np.array([1.0, 2.0, 1.5]), np.array([True, True, False])))
+    array([[ 0, -1, -1],
+           [ 1,  0,  0],
+           [ 1,  0,  0]])
+    """
+    value, observed = times
+    tied = np.equal(value[:, None], value[None]) & ~observed[:, None] & observed[None]
+    later = observed[None] & ((value[:, None] > value[None]) | tied)
+    return later.astype(np.int64) - later.T.astype(np.int64)
+
+
+class Agreement(NamedTuple):
+    """tau over strata with its interval, and how many pairs of runs were compared."""
+
+    tau: float
+    interval: tuple[float, float] | None
+    pairs: int
+    runs: int
+
+    @property
+    def estimate(self) -> Estimate:
+        kind = "whole runs drawn anew within strata 95 %"
+        if not self.pairs:
+            return Estimate(math.nan, None, "none", 0)
+        return Estimate(self.tau, self.interval, kind, self.runs)
+
+
+def agreement(
+    first: Times, second: Times, strata: Sequence[object], *, resamples: int = RESAMPLES
+) -> Agreement:
+    """Concordance of two times over pairs of runs of one stratum (see the module), with an interval
+    by drawing whole runs anew within each stratum; `runs` counts those with both times observed.
+    """
+    doors.whole("resamples", resamples, 1)
+    labels = np.array([str(one) for one in strata])
+    both = [
+        order(first.where(labels == one)) * order(second.where(labels == one))
+        for one in dict.fromkeys(labels.tolist())
+    ]
+    both = [table for table in both if table.any()]
+    runs = int(np.sum(first.observed & second.observed))
+    if not both:
+        return Agreement(math.nan, None, 0, runs)
+
+    def tau(*drawn: NDArray[np.int64], axis: int = -1) -> Array:
+        """Of runs (..., n) of each stratum, by their numbers."""
+        total = compared = np.zeros(np.moveaxis(drawn[0], axis, -1).shape[:-1])
+        for one, table in zip(drawn, both, strict=True):
+            rows = np.moveaxis(one, axis, -1)
+            often = (rows[..., None] == np.arange(len(table))).sum(axis=-2).astype(float)
+            total = total + np.einsum("...i,ij,...j", often, table, often)
+            compared = compared + np.einsum("...i,ij,...j", often, np.abs(table), often)
+        # a draw in which nothing can be compared says nothing for an agreement
+        return np.divide(total, compared, out=np.zeros(total.shape), where=compared > 0)
+
+    runs_of = [np.arange(len(table)) for table in both]
+    value = float(tau(*runs_of))
+    pairs = int(sum(np.abs(table).sum() for table in both)) // 2
+    drawn = stats.bootstrap(
+        runs_of, tau, n_resamples=resamples, vectorized=True, axis=-1, method="percentile",
+        confidence_level=CONFIDENCE, rng=np.random.default_rng(0),
+    )  # fmt: skip
+    low, high = drawn.confidence_interval
+    return Agreement(value, (float(low), float(high)), pairs, runs)
+
+
+def shifted(times: Times, strata: Sequence[object]) -> Times:
+    """Each run gets the time of another run of its stratum, half of the stratum further on."""
+    labels = np.array([str(one) for one in strata])
+    source = np.arange(len(labels))
+    for one in dict.fromkeys(labels.tolist()):
+        at = np.flatnonzero(labels == one)
+        source[at] = np.roll(at, len(at) // 2)
+    return Times(times.value[source], times.observed[source])

@@ -1,0 +1,170 @@
+"""A network that starts at the output zero, its training, and the linear model that it would be.
+
+    f(x) = s_out sum_j a_j max(0, s_in <w_j, x> + b_j),   pairs of neurons with one (w, b) and a, -a
+
+Start `small`: s_in = s_out = 1, |a_j| = lambda / sqrt(m) >= |(w_j, b_j)|, the dominated start of
+Boursier & Flammarion 2025 on inputs (x, 1). Start `tangent`: w ~ N(0, 1), a = +-1, b = 0,
+s_in = 1 / sqrt(d), s_out = k / sqrt(m), the parametrisation of Hu et al. 2020; k above 1 makes
+it lazy. In the units of the small start k = 1 is lambda = m^(1/4). Start `deep`: tangent, with
+another hidden layer of m neurons in between.
+
+The explicit linear model is g(x) = <beta, x> + c, moved by the same batches as the network would
+be if its kernel were s_0 + s_1 <x, x'> for ever,
+
+    beta += eta s_1 mean_b (y - g) x,    c += eta s_0 mean_b (y - g)
+
+where s_0, s_1 are the least-squares fit of the network's own kernel at its start,
+K(x, x') = <df/dtheta(x), df/dtheta(x')>, to pairs of distinct training inputs (Hu et al. 2020,
+whose theorem has their expectations).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from simplicity.nets import dominated
+from simplicity.problems import doors
+
+Array = NDArray[np.floating]
+Rows = NDArray[np.int64]
+STARTS = ("small", "tangent", "deep")
+KERNEL_ROWS = 100  # training inputs whose pairs give the kernel's slope
+
+
+class Network(nn.Module):
+    """Inputs (q, d) to outputs (q, 1); layers `first`, `last`, and `second` where there is one."""
+
+    def __init__(self, layers: Sequence[nn.Linear], into: float, between: float, out: float):
+        super().__init__()
+        self.first = layers[0]
+        self.second = layers[1] if len(layers) > 2 else None
+        self.last = layers[-1]
+        self.into, self.between, self.out = into, between, out
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.relu(self.first(self.into * x))
+        if self.second is not None:
+            hidden = torch.relu(self.second(self.between * hidden))
+        output: Tensor = self.out * self.last(hidden)
+        return output
+
+
+def network(start: str, scale: float, width: int, dim: int, rng: Generator) -> Network:
+    """A network of `width` neurons a layer, whose output is 0; `scale` is lambda, or k of a tangent
+    start."""
+    doors.choice("start", start, STARTS)
+    doors.whole("width", width, 2)
+    half = width // 2
+    if start == "small":
+        a, w = dominated(half, dim + 1, scale * (half / width) ** 0.5, rng)
+        first = _layer(np.tile(w[:, :dim], (2, 1)), np.tile(w[:, dim], 2))
+        return Network([first, _layer(np.concatenate([a, -a])[None])], 1.0, 1.0, 1.0)
+    below = [width] if start == "deep" else []
+    layers, inputs = [], dim
+    for size in below:
+        layers.append(_layer(rng.standard_normal((size, inputs)), np.zeros(size)))
+        inputs = size
+    top = np.tile(rng.standard_normal((half, inputs)), (2, 1))
+    layers.append(_layer(top, np.zeros(2 * half)))
+    a = rng.choice([-1.0, 1.0], half)
+    layers.append(_layer(np.concatenate([a, -a])[None]))
+    # max(0, .) halves the second moment, which the factor sqrt(2 / m) undoes
+    return Network(layers, dim**-0.5, (2 / width) ** 0.5, scale * (2 * half) ** -0.5)
+
+
+def _layer(weight: Array, bias: Array | None = None) -> nn.Linear:
+    rows, columns = weight.shape
+    found = nn.utils.skip_init(nn.Linear, columns, rows, bias=bias is not None)
+    with torch.no_grad():
+        found.weight.copy_(torch.from_numpy(weight))
+        if bias is not None:
+            found.bias.copy_(torch.from_numpy(bias))
+    return found
+
+
+class Slope(NamedTuple):
+    """The kernel s_0 + s_1 <x, x'>."""
+
+    constant: float
+    linear: float
+
+
+def kernel_slope(net: nn.Module, x: Tensor) -> Slope:
+    """The least-squares fit of the kernel at pairs of distinct rows of x (q, d)."""
+    parameters = list(net.parameters())
+    rows = []
+    for one in x:
+        found = torch.autograd.grad(net(one[None]).sum(), parameters)
+        rows.append(torch.cat([part.reshape(-1) for part in found]))
+    jacobian = torch.stack(rows).double().numpy()
+    pairs = np.triu_indices(len(x), 1)
+    kernel = (jacobian @ jacobian.T)[pairs]
+    flat = x.double().numpy()
+    inner = (flat @ flat.T)[pairs]
+    design = np.stack([np.ones_like(inner), inner], axis=1)
+    constant, linear = np.linalg.lstsq(design, kernel, rcond=None)[0]
+    return Slope(float(constant), float(linear))
+
+
+class Linear:
+    """The explicit linear model, in the network's own batches."""
+
+    def __init__(self, slope: Slope, dim: int) -> None:
+        self.slope = slope
+        self.weights = np.zeros(dim + 1)  # beta, c
+
+    def step(self, x: Array, y: Array, rate: float) -> None:
+        """One step on a batch x (q, d), y (q,)."""
+        missing = y - self.outputs(x)
+        self.weights[:-1] += rate * self.slope.linear * (missing @ x) / len(x)
+        self.weights[-1] += rate * self.slope.constant * missing.mean()
+
+    def outputs(self, x: Array) -> Array:
+        found: Array = x @ self.weights[:-1] + self.weights[-1]
+        return found
+
+
+def relative_gap(f: Array, g: Array) -> float:
+    """mean (f - g)^2 / mean g^2, NaN for g = 0."""
+    power = float(np.mean(g**2))
+    return float(np.mean((f - g) ** 2)) / power if power > 0 else float("nan")
+
+
+def batches(n: int, size: int, steps: int, rng: Generator) -> Rows:
+    """Rows of each batch, (steps, size): passes in random order, whole batches alone; all rows in
+    their order where a batch has them all."""
+    if size >= n:
+        return np.broadcast_to(np.arange(n), (steps, n))
+    each = n // size
+    passes = -(-steps // each)
+    found = [rng.permutation(n)[: each * size].reshape(each, size) for _ in range(passes)]
+    return np.concatenate(found)[:steps]
+
+
+def train(
+    net: nn.Module,
+    model: Linear,
+    data: tuple[Tensor, Tensor],
+    rows: Rows,
+    rate: float,
+    done: Callable[[int], None],
+) -> None:
+    """Gradient descent on 1/(2 q) sum (f - y)^2 over the batches `rows`; `done(t)` is called after
+    step t."""
+    x, y = data
+    parameters = list(net.parameters())
+    flat_x, flat_y = x.double().numpy(), y.double().numpy()[:, 0]
+    order = torch.from_numpy(np.array(rows))
+    for step, (at, place) in enumerate(zip(rows, order, strict=True), 1):
+        loss = 0.5 * (net(x[place]) - y[place]).square().mean()
+        slopes = torch.autograd.grad(loss, parameters)
+        with torch.no_grad():
+            for parameter, slope in zip(parameters, slopes, strict=True):
+                parameter.sub_(slope, alpha=rate)
+        model.step(flat_x[at], flat_y[at], rate)
+        done(step)
