@@ -1,5 +1,6 @@
 """What experiments hold their runs against, one answer a cell, and the checks that they share."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,19 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from simplicity.boursier import alignment, synthetic
-from simplicity.evidence.claims import Check, below, check, control, every_seed, fails, share
+from simplicity.evidence.claims import (
+    Check,
+    Estimate,
+    below,
+    cells_where,
+    check,
+    control,
+    every_seed,
+    exact,
+    fails,
+    median,
+    share,
+)
 from simplicity.grid.groups import Runs
 
 Answers = NDArray[np.bool_]
@@ -35,6 +48,19 @@ def low_risk(cells: xr.Dataset) -> Answers:
 def refuses_noise(cells: xr.Dataset) -> Answers:
     """Is the risk low while the train error stays near that of the two fits?"""
     return low_risk(cells) & (cells.rho > 0.8).values
+
+
+def by_width(cells: xr.Dataset) -> list[xr.Dataset]:
+    """The cells of each width, the narrowest first."""
+    return [cells_where(cells, width=width) for width in np.unique(cells.width.values)]
+
+
+def worst_median(
+    cells: xr.Dataset, values: xr.DataArray, worst: Callable[..., Estimate]
+) -> Estimate:
+    """The median of `values`, one for each cell, at each width, and of these the `worst`."""
+    found = [median(part.judged.values) for part in by_width(cells.assign(judged=values))]
+    return worst(found, key=lambda estimate: estimate.value, default=exact(np.nan))
 
 
 def linear_above_noise(cells: xr.Dataset) -> Answers:

@@ -16,18 +16,16 @@ import xarray as xr
 
 from simplicity import nets
 from simplicity.boursier import landscape, linear_teacher
+from simplicity.boursier.criteria import by_width, worst_median
 from simplicity.data import streams
 from simplicity.evidence.claims import (
     Check,
     Estimate,
     below,
-    cells_where,
     check,
     control,
     every_seed,
-    exact,
     fails,
-    median,
     share,
 )
 from simplicity.evidence.over_seeds import each
@@ -109,10 +107,10 @@ def checks(runs: Runs) -> list[Check]:
         check(
             runs, "B13.few", "empirical",
             "(small start - best found) / sigma^2 at n = 10, largest median over widths",
-            _gap(few, max), near,
+            worst_median(few, gap(few), max), near,
             control(
                 "n = 120: the same, smallest median over widths",
-                _gap(middle, min), fails(near),
+                worst_median(middle, gap(middle), min), fails(near),
             ),
         ),
     ]  # fmt: skip
@@ -141,24 +139,14 @@ def gap(cells: xr.Dataset) -> xr.DataArray:
     return (cells.small - found) / cells.noise_variance
 
 
-def _by_width(cells: xr.Dataset) -> list[xr.Dataset]:
-    return [cells_where(cells, width=width) for width in np.unique(cells.width.values)]
-
-
 def _rising(cells: xr.Dataset, rhos: Callable[[xr.Dataset], xr.DataArray]) -> Estimate:
     """Does rho rise at each n of `RISING`, at every width, for each seed that has them all?"""
 
     def rises(part: xr.Dataset) -> float:
-        courses = [rhos(one.sortby("n")).values for one in _by_width(part)]
+        courses = [rhos(one.sortby("n")).values for one in by_width(part)]
         if any(len(course) != len(RISING) for course in courses):
             return np.nan
         return float(all(np.all(np.diff(course) > 0) for course in courses))
 
     found = each(cells, rises)
     return share(found[np.isfinite(found)] > 0)
-
-
-def _gap(cells: xr.Dataset, worst: Callable[..., Estimate]) -> Estimate:
-    """The median gap at each width, and of these the `worst`."""
-    found = [median(gap(part).values) for part in _by_width(cells)]
-    return worst(found, key=lambda estimate: estimate.value, default=exact(np.nan))
