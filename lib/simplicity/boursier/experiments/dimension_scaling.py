@@ -20,10 +20,8 @@ from simplicity.evidence.claims import (
     check,
     control,
     exact,
+    fails,
     interval_above,
-    interval_below,
-    interval_within,
-    no_control,
 )
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
@@ -62,9 +60,12 @@ GRID = Grid(
         "plane": {"rank": 2, "n": _samples},
     },
     quick={"width": 50, "steps": 5_000, "seeds": 5},
-    full={"dim": (2, 5, 10, 20), "width": 200, "steps": 20_000, "seeds": 20},
+    full={
+        "dim": (2, 5, 10, 20), "width": 200, "steps": 20_000, "seeds": 20,
+        "first_seed": 2_000_000,
+    },
     tiny={"dim": (2, 4), "ratio": (4.0, 8.0), "width": 10, "steps": 200, "seeds": 2},
-)
+)  # fmt: skip
 
 
 def measure(run: Run) -> xr.Dataset:
@@ -87,19 +88,13 @@ def checks(runs: Runs) -> list[Check]:
     why = "" if enough else needed
     groups = (runs["whole"], runs["plane"])
     whole, plane = (exponent(cells) if enough else exact(np.nan) for cells in groups)
+    grows = interval_above(0)
     return [
         check(
-            runs, "B11.grows", "empirical", "exponent of n50 in d", whole, interval_above(0),
+            runs, "B11.grows", "empirical", "exponent of n50 in d", whole, grows,
             control(
-                "inputs that vary in a plane of R^d: the same exponent",
-                plane, interval_within(-0.3, 0.3),
+                "inputs that vary in a plane of R^d: the same exponent", plane, fails(grows)
             ),
-            unless=why,
-        ),
-        check(
-            runs, "B11.bound", "empirical", "exponent of n50 in d, against the theorem's d^3",
-            whole, interval_below(3),
-            no_control("the comparison with an upper bound is no effect that could vanish"),
             unless=why,
         ),
     ]  # fmt: skip

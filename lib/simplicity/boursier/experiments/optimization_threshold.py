@@ -47,10 +47,10 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def checks(runs: Runs) -> list[Check]:
-    middle = runs("unaligned", law="gaussian", n=PAST)
+    unaligned = runs("unaligned", law="gaussian", n=PAST)
     statistic = "share of seeds with train MSE > 0.1 sigma^2, Gaussian, n = 10"
     return [
         # A share below a tenth needs its seeds: about one in fifty gets stuck even at n = 10.
         few_samples(runs, "B1.few", statistic, runs("small", law="gaussian", n=10), needs=20),
-        *past_threshold(runs, "many", runs["small"], middle),
+        *past_threshold(runs, "many", runs["small"], unaligned),
     ]

@@ -46,9 +46,7 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def checks(runs: Runs) -> list[Check]:
-    margin = runs("unaligned", n=160, law="margin")
-    at = f", m = {runs.settings.width:,}"
-    return past_threshold(runs, "wide", runs["single"], margin, at)
+    return past_threshold(runs, "wide", runs["single"], at=f", m = {runs.settings.width:,}")
 
 
 def precision_gap(runs: Runs) -> xr.Dataset:

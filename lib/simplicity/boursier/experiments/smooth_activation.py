@@ -68,7 +68,7 @@ GRID = Grid(
     quick={"law": "gaussian", "width": 100, "steps": 4000, "seeds": 5},
     full={
         "unaligned_n": (10, 80, 160), "width": 240, "steps": 20_000, "seeds": 10,
-        "first_seed": 1_000_000, "adam_n": (10, 20, 40, 80, 160, 640),
+        "first_seed": 2_000_000, "adam_n": (10, 20, 40, 80, 160, 640),
         **{f"{group}_n": (10, 20, 40, 80, 160) for group in ("longer", "relu", "large")},
         **{f"{group}_steps": 60_000 for group in IN_PLANE},
         **{f"{group}_seeds": 5 for group in IN_PLANE},

@@ -13,7 +13,16 @@ import xarray as xr
 
 from simplicity.boursier import alignment, landscape, linear_teacher, synthetic, two_layer
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, above, below, check, control, largest, smallest
+from simplicity.evidence.claims import (
+    Check,
+    above,
+    below,
+    check,
+    control,
+    fails,
+    largest,
+    smallest,
+)
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import TwoLayer, forward
@@ -37,7 +46,13 @@ GRID = Grid(
     Run,
     groups={"settled": {"n": (480,)}},
     quick={"width": 600, "precision": "float64", "seeds": 3},
-    full={"n": (120, 480), "width": 1000, "kicked_steps": 20_000, "seeds": 10},
+    full={
+        "n": (120, 480),
+        "width": 1000,
+        "kicked_steps": 20_000,
+        "seeds": 10,
+        "first_seed": 2_000_000,
+    },
     tiny={"n": (20,), "width": 40, "steps": 300, "kicked_steps": 100, "seeds": 2},
 )
 
@@ -116,34 +131,34 @@ def _rho(network: TwoLayer, task: synthetic.Task) -> float:
 def checks(runs: Runs) -> list[Check]:
     """The worst seed is judged: a theorem about almost every draw allows no average."""
     settled = runs("settled", n=480)
-    own_features = settled.own_features_mse.values / settled.noise_variance.values
+    still, no_descent, fitted = below(1e-6), above(-1e-6), below(1e-10)
     return [
         check(
             runs, "B12.gradient", "identity",
             "largest gradient norm over seeds at the end of training, n = 480",
-            largest(settled.gradient_norm.values), below(1e-6),
+            largest(settled.gradient_norm.values), still,
             control(
                 "a random point of the same loss: smallest gradient norm",
-                smallest(settled.random_gradient_norm.values), above(1e-2),
+                smallest(settled.random_gradient_norm.values), fails(still),
             ),
         ),
         check(
             runs, "B12.hessian", "identity",
             "smallest Hessian eigenvalue on active neurons, least over seeds, n = 480",
-            smallest(settled.least_eigenvalue.values), above(-1e-6),
+            smallest(settled.least_eigenvalue.values), no_descent,
             control(
                 "a random point of the same loss: largest over seeds",
-                largest(settled.random_least_eigenvalue.values), below(-1e-3),
+                largest(settled.random_least_eigenvalue.values), fails(no_descent),
             ),
         ),
         check(
             runs, "B12.interpolator", "theorem",
             "train MSE of an interpolator of the same width, largest over seeds, n = 480",
-            largest(settled.interpolator_mse.values), below(1e-10),
+            largest(settled.interpolator_mse.values), fitted,
             control(
                 "output weights fitted on the trained network's own hidden neurons: "
-                "smallest train MSE / sigma^2",
-                smallest(own_features), above(0.1),
+                "smallest train MSE",
+                smallest(settled.own_features_mse.values), fails(fitted),
             ),
         ),
     ]  # fmt: skip

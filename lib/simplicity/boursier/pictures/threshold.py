@@ -198,7 +198,7 @@ def limits(
 def _distances(panel: Axes, fresh: Runs, recorded: Runs) -> None:
     places = [
         (group, n)
-        for group in ("bounded", "no_margin")
+        for group in ("few", "bounded", "no_margin")
         for n in np.unique(recorded[group].n.values).tolist()
     ]
     for place, (group, n) in enumerate(places):
@@ -211,8 +211,9 @@ def _distances(panel: Axes, fresh: Runs, recorded: Runs) -> None:
     end = (len(places) - 0.52, 0.01)
     panel.annotate("criterion", end, va="bottom", ha="right", alpha=0.7, fontsize=9)
     panel.set(yscale="log", ylabel="rms over fresh inputs", xticks=range(len(places)))
-    laws = {"bounded": "bounded margin", "no_margin": "gaussian"}
-    panel.set_xticklabels([f"{laws[group]}\nn = {n}" for group, n in places])
+    laws = {"no_margin": "gaussian"}
+    labels = [f"{laws.get(group, 'bounded margin')}\nn = {n}" for group, n in places]
+    panel.set_xticklabels(labels)
     entries = [(colour, label) for _, colour, label in _KINDS]
     seeds.legend(panel, entries, fresh.dataset, recorded.dataset)
 

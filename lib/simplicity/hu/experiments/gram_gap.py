@@ -13,7 +13,7 @@ import xarray as xr
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, above, below, control, fails, interval_above, mean
+from simplicity.evidence.claims import Check, Estimate, control, fails, interval_above, mean
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import kernel, kernel_checks, kernel_operators
@@ -63,7 +63,7 @@ GRID = Grid(
     quick={"seeds": 5},
     full={
         "dim": (16, 32, 64, 128, 256), "narrow_dim": (64, 128, 256, 512),
-        "wide_dim": (16, 32, 64, 128), "seeds": 10, "first_seed": 1_000_000,
+        "wide_dim": (16, 32, 64, 128), "seeds": 10, "first_seed": 2_000_000,
     },
     tiny={"dim": (4, 8), "narrow_dim": (4, 8), "wide_dim": (4, 8), "seeds": 1},
 )  # fmt: skip
@@ -103,8 +103,7 @@ def checks(runs: Runs) -> list[Check]:
     )
     flat = {
         name: control(
-            "the same, fixed m: slope of log E on log d", slope(fixed[name], "gap"),
-            interval_above(-LARGEST_ALPHA),  # no fall with an exponent above LARGEST_ALPHA
+            "the same, fixed m", fall(fixed[name], "gap"), fails(interval_above(LARGEST_ALPHA))
         )
         for name in BOTH
     }  # fmt: skip
@@ -114,15 +113,20 @@ def checks(runs: Runs) -> list[Check]:
     found = [
         falls(
             runs, f"H2.{name}", f"first layer, {LABELS[name]}, m = n", first[name], flat[name],
-            least=LARGEST_ALPHA, needs=needs,
+            needs=needs,
         )
         for name, needs in (("erf", 0), ("relu", 10))
     ]  # fmt: skip
     return [
         *found,
-        falls(runs, "H3.wide", "second layer, erf, m = n d", wide["erf"], unmet),
-        falls(runs, "H3.narrow", "second layer, erf, m = n", narrow["erf"], unmet, needs=10),
-        falls(runs, "H3.relu", "second layer, ReLU, m = n d", wide["relu"], unmet, needs=10),
+        *(
+            falls(runs, f"H3.{word}", f"second layer, {what}", cells, unmet, least=0.0, needs=needs)
+            for word, what, cells, needs in (
+                ("wide", "erf, m = n d", wide["erf"], 0),
+                ("narrow", "erf, m = n", narrow["erf"], 10),
+                ("relu", "ReLU, m = n d", wide["relu"], 10),
+            )
+        ),
         norm(runs),
     ]
 
@@ -134,15 +138,25 @@ def second(runs: Runs, group: str, name: str) -> xr.Dataset:
 
 
 def norm(runs: Runs) -> Check:
-    """H4: without the norm feature the model loses, and less so where norms vary less."""
-    gaussian, shrunk = (runs("wide", activation="relu", inputs=law) for law in (GAUSSIAN, SHRUNK))
-    less, more = (at_largest(one, "naive") / at_largest(one, "gap") for one in (shrunk, gaussian))
-    ratio = mean(less / more if len(less) == len(more) else [])
-    what = "variance of |x| shrunk 10 times: E naive / E at the largest d"
+    """H4: without the norm feature the gap does not close. It grows.
+
+    The feature is h = vartheta_0 + vartheta_1 s to first order, and s has variance 1/(2d). What
+    the naive model lacks is vartheta_0 vartheta_1 (1 s^T + s 1^T), of norm
+    vartheta_0 vartheta_1 n / sqrt(2d), so that E goes to vartheta_0 vartheta_1 sqrt(d/2). With a
+    tenth of the variance E is 1/sqrt(10) of that and grows alike, which is shown and not judged.
+    """
+    gaussian, grows = runs("wide", activation="relu", inputs=GAUSSIAN), interval_above(0)
     return claims.check(
         runs, "H4.norm", "theorem",
-        "second layer, ReLU, m = n d: slope of log(E naive / E) on log d",
-        slope(gaussian, "naive", over="gap"), above(0.5),
-        control(f"{what}, over that of Gaussian inputs", ratio, below(0.5)),
+        "second layer, ReLU, m = n d, without the norm feature: slope of log E on log d",
+        slope(gaussian, "naive"), grows,
+        control("with the norm feature: the same slope", slope(gaussian, "gap"), fails(grows)),
         unless=kernel_checks.unjudged(gaussian),
     )  # fmt: skip
+
+
+def norm_gap_ratio(runs: Runs) -> Estimate:
+    """E naive / E at the largest d with norms shrunk, over that of Gaussian inputs, by seed."""
+    gaussian, shrunk = (runs("wide", activation="relu", inputs=law) for law in (GAUSSIAN, SHRUNK))
+    less, more = (at_largest(one, "naive") / at_largest(one, "gap") for one in (shrunk, gaussian))
+    return mean(less / more if len(less) == len(more) else [])

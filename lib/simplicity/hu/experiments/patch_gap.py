@@ -4,18 +4,18 @@ Hu et al. 2020, section 4. E = ||Theta - psi psi^T|| d/n for n = 2 d^1.25 signal
 circular patches of q neighbours, no pooling, infinitely many channels: Theta is exact. The
 proposition asks for q well above sqrt d: the model's constant is off by an order of 1/q^2, and E by
 d/q^2. q = 3 is the control: for ReLU E then grows like d. For odd phi that constant is 0, and E
-tends to the amount by which the slope is off for covariances of 1/3 and 1. So there the control is
-only that E does not fall as in the theorem.
+tends to the amount by which the slope is off for covariances of 1/3 and 1, times the data kernel's
+norm, whose fall is too slow for the criterion (`kernel_checks`).
 """
 
 import xarray as xr
 
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, control, interval_above
+from simplicity.evidence.claims import Check, control, fails, interval_above
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import deep_kernel, kernel, kernel_checks
-from simplicity.hu.kernel_checks import LABELS, LARGEST_ALPHA, falls, slope
+from simplicity.hu.kernel_checks import LABELS, LARGEST_ALPHA, fall, falls
 from simplicity.nets.activations import moments
 
 CLAIMS = ("H21",)
@@ -42,7 +42,7 @@ GRID = Grid(
         "three": {"patch": lambda run: THREE},
     },
     quick={"dim": (32, 48, 64, 96), "seeds": 5},
-    full={"dim": (32, 48, 64, 96, 128, 192, 256), "first_seed": 100},
+    full={"dim": (32, 48, 64, 96, 128, 192, 256), "first_seed": 2_000_000},
     tiny={"dim": (8, 12), "seeds": 1},
 )
 
@@ -59,10 +59,9 @@ def measure(run: Run) -> xr.Dataset:
 
 def checks(runs: Runs) -> list[Check]:
     found = []
-    for name, least in (("relu", 0.0), ("erf", -LARGEST_ALPHA)):
-        three = slope(runs("three", activation=name), "gap")
-        what = f"{LABELS[name]}, q = 3: slope of log E on log d"
-        stays = control(what, three, interval_above(least))
+    for name in ("relu", "erf"):
+        three = fall(runs("three", activation=name), "gap")
+        stays = control(f"{LABELS[name]}, q = 3", three, fails(interval_above(LARGEST_ALPHA)))
         for group, patch in (("half", HALF), ("eighth", EIGHTH)):
             cells = runs(group, activation=name)
             where = f"one convolution, {LABELS[name]}, {patch}"

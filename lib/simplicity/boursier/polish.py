@@ -1,0 +1,87 @@
+"""The method of Levenberg and Marquardt on a two-layer ReLU network of fixed width.
+
+A ReLU is positively homogeneous, so that a neuron is a sign and one vector, v_j = |a_j| w_j:
+
+    h(x) = sum_j s_j max(0, <v_j, x>),     s_j = sign a_j
+
+has m d numbers and no direction along which nothing changes. With the activation pattern
+p_jk = 1{<v_j, x_k> > 0} the derivative of h(x_k) by v_j is s_j p_jk x_k, and h is linear where
+patterns stay: h = J v exactly. A step solves, with r = y - h,
+
+    (J^T J + mu D) delta = J^T r,     D the mean of the diagonal of J^T J,
+
+and is taken where the train MSE falls; then mu is halved, else multiplied by 1.25 (Marquardt 1963).
+Steps are cheap to try again and dear to take, and small changes of mu end lower, since a step ends
+where patterns change. Signs never change, so that a start decides how many neurons have each. What
+comes out is a local minimum or a kink: an upper bound of the least train MSE of this width.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from simplicity.boursier import alignment
+from simplicity.nets import TwoLayer, forward
+from simplicity.problems import doors
+
+Array = NDArray[np.floating]
+
+STEPS = 1000
+_DAMPING, _LARGEST = 1e-2, 1e12  # mu at the start, and where it gives up
+_EASIER, _HARDER = 2.0, 1.25
+_WINDOW, _STILL = 100, 1e-4  # a fall by less than this part over so many steps ends the run
+_NOTHING = 1e-24  # an error that is rounding
+
+
+class Polished(NamedTuple):
+    """The network, its train MSE, and the steps that were tried."""
+
+    network: TwoLayer
+    error: float
+    steps: int
+
+
+def jacobian(network: TwoLayer, x: Array) -> Array:
+    """The derivatives of h(x_k) by the vectors |a_j| w_j, (n, m d), neuron by neuron."""
+    pattern = (x @ network.w.T > 0) * np.sign(network.a)
+    return (pattern[:, :, None] * x[:, None, :]).reshape(len(x), -1)
+
+
+def levenberg_marquardt(network: TwoLayer, x: Array, y: Array, steps: int = STEPS) -> Polished:
+    """Descend from `network` (m, d) on the samples x (n, d), y (n,) for at most `steps` steps."""
+    x, y = (np.asarray(part, dtype=float) for part in doors.finite(x=(x, "n d"), y=(y, "n")))
+    doors.whole("steps", steps, 1)
+    now = TwoLayer(
+        np.sign(network.a).astype(float), np.abs(network.a)[:, None] * network.w.astype(float)
+    )
+    errors, damping, curvature, pull = [alignment.mse(forward(now, x), y)], _DAMPING, None, None
+    while len(errors) <= steps and damping < _LARGEST and not _settled(errors):
+        if curvature is None or pull is None:
+            slopes = jacobian(now, x)
+            curvature, pull = slopes.T @ slopes, slopes.T @ (y - forward(now, x))
+        moved = _moved(now, curvature, pull, damping)
+        error = alignment.mse(forward(moved, x), y) if moved else np.inf
+        if moved and error < errors[-1]:
+            now, damping, curvature = moved, damping / _EASIER, None
+        else:
+            damping *= _HARDER
+        errors.append(min(error, errors[-1]))
+    return Polished(now, errors[-1], len(errors) - 1)
+
+
+def _settled(errors: list[float]) -> bool:
+    if errors[-1] < _NOTHING:
+        return True
+    return len(errors) > _WINDOW and errors[-1] > (1 - _STILL) * errors[-1 - _WINDOW]
+
+
+def _moved(now: TwoLayer, curvature: Array, pull: Array, damping: float) -> TwoLayer | None:
+    """One step from `now`; None where its system has no solution."""
+    damped = curvature + damping * np.mean(np.diag(curvature)) * np.eye(len(curvature))
+    try:
+        change = cho_solve(cho_factor(damped), pull)
+    except LinAlgError:
+        return None
+    return TwoLayer(now.a, now.w + change.reshape(now.w.shape))
