@@ -178,13 +178,20 @@ def test_a_step_with_dropout_is_that_of_automatic_differentiation_under_the_same
 def test_a_slope_over_runs_is_found_with_its_interval_and_noise_has_none():
     rng = np.random.default_rng(0)
     x = rng.standard_normal(60)
-    runs = xr.Dataset({"x": ("cell", np.exp(x))}, {"seed": ("cell", np.repeat(np.arange(20), 3))})
-    found = steady_networks.power(runs, "x", np.exp(2 * x + 0.1 * rng.standard_normal(60)))
+    misfit = 0.7 * x + 0.5 * rng.standard_normal(60)
+
+    def runs(logarithm):
+        named = {"x": x, "misfit": misfit, "variance": logarithm}
+        cells = {name: ("cell", np.exp(values)) for name, values in named.items()}
+        return xr.Dataset(cells, {"seed": ("cell", np.repeat(np.arange(20), 3))})
+
+    follows = runs(2 * x + 3 * misfit + 0.1 * rng.standard_normal(60))
+    found = steady_networks.power(follows, "x")
     assert found.value == pytest.approx(2, abs=0.1) and found.interval[0] > 1.8
-    low, high = steady_networks.power(runs, "x", np.exp(rng.standard_normal(60))).interval
+    # what goes along with x alone has no exponent of its own
+    low, high = steady_networks.power(runs(3 * misfit + rng.standard_normal(60)), "x").interval
     assert low < 0 < high
-    few = runs.isel(cell=slice(6))
-    assert steady_networks.power(few, "x", few.x.values).seeds == 0
+    assert steady_networks.power(follows.isel(cell=slice(6)), "x").seeds == 0
 
 
 def test_the_grid_has_rows_of_v_and_the_targets_slope_its_zeros():

@@ -134,11 +134,13 @@ def test_test_loss_must_follow_the_level_and_within_one_frequency_it_is_our_ques
     assert outcomes(only_across, "L10") == [True] and outcomes(only_across, "L34") == [False]
 
 
-def test_sign_tests_count_neighbours():
+def test_of_neighbours_the_pair_with_the_least_share_counts():
     epochs = np.tile([1.0, 2.0, 3.0, 4.0], (10, 1))
-    assert cosine_task.sign_tests(epochs) == pytest.approx([2.0**-10] * 3)
-    epochs[:5, 1] = 9.0
-    assert max(cosine_task.sign_tests(epochs)) > 0.5
+    found = cosine_task.slower_share(epochs)
+    assert (found.value, found.seeds) == (1, 10)
+    epochs[:3, 1] = 9.0  # of ten seeds three in which the third is not slower than the second
+    assert cosine_task.slower_share(epochs).value == 0.7
+    assert cosine_task.slower_share(np.zeros((0, 4))).seeds == 0
 
 
 def test_a_run_that_does_not_fit_counts_as_later_than_all_others():
@@ -227,7 +229,9 @@ def test_a_bracket_counts_both_sides_and_no_step_of_a_fitted_sample(eps: float, 
     steps = {"trajectory": path, "slope": ones, "epsilon": eps * ones}
     found = xr.Dataset({name: ("window", values) for name, values in steps.items()})
     counts = bias_identity._bracket(found, np.array([[2.0, 0.5]] * 4))
-    assert counts == {"lower": min(1, points), "upper": min(1, points), "points": points}
+    # two lie below 1 / sigma_min, one of them below 1 / sigma_1 as well
+    expected = {"lower": 1, "upper": 1, "swapped": 2}
+    assert counts == {name: min(one, points) for name, one in expected.items()} | {"points": points}
 
 
 @pytest.mark.parametrize("kind", little_network.PARTS)
