@@ -11,8 +11,13 @@ import xarray as xr
 
 from simplicity.data import streams
 from simplicity.loukas import cosine, dropout, lipschitz, single_sample, steady
-from simplicity.loukas.experiments import covering, product_bound, steady_networks
-from simplicity.nets import torch_default
+from simplicity.loukas.experiments import (
+    covering,
+    dropout_bound,
+    product_bound,
+    steady_networks,
+)
+from simplicity.nets import FullyConnected, torch_default
 
 
 def test_steps_are_divided_by_rate_and_eps_and_the_largest_after_tau_is_phi():
@@ -173,6 +178,25 @@ def test_a_step_with_dropout_is_that_of_automatic_differentiation_under_the_same
     assert steps.normalised[0] == pytest.approx(
         float(torch.linalg.vector_norm(biases[0].grad)) * p.item()
     )
+
+
+def test_a_softer_network_has_the_larger_radius_unless_its_steadiness_is_kept():
+    network = torch_default((2, 8, 1), np.random.default_rng(0))
+    sharp = FullyConnected((network.weights[0], 40 * network.weights[1]), network.biases)
+    x = np.random.default_rng(1).standard_normal((30, 2))
+    now, held = dropout_bound._softened(sharp, x, 0.5)
+    assert dropout_bound.never_falls(np.stack([now, held])).tolist() == [True, False]
+    # by hand at temperature 2, from p and the derivative of the sigmoid
+    logits = lipschitz.outputs(sharp, x) / 2
+    p = 1 / (1 + np.exp(-logits))
+    slope = [
+        np.linalg.norm(sharp.weights[1][0] * (sharp.weights[0] @ one + sharp.biases[0] > 0))
+        for one in x
+    ]
+    phi = max(p * (1 - p) * slope) / 2
+    mu = min(p.min(), 1 - p.max())
+    c = np.linalg.norm(sharp.weights[0], 2) / (mu * (1 - mu) * 0.5)
+    assert now[1] == pytest.approx(np.abs(1 - 2 * p).min() / (c * np.log(8) * phi))
 
 
 def test_a_slope_over_runs_is_found_with_its_interval_and_noise_has_none():

@@ -264,13 +264,19 @@ def test_the_upper_half_of_the_bracket_fails_for_a_wide_layer_and_not_for_a_narr
 @pytest.mark.parametrize("sign", [1, -1])
 def test_batches_are_compared_seed_by_seed(sign: int):
     def values(run: batch_order.Run) -> dict:
-        level = run.seed + (0.1 if run.frequency == 0.75 else 0.0)
+        level = 1.0 + run.seed + (0.1 if run.frequency == 0.75 else 0.0)
         level += 0.01 * (-1.0) ** run.seed if run.labels == "y negated" else 0.0  # no side
-        return {"level_end": sign * level, "level_at": level}
+        return {"level_end": level**sign, "level_at": level}
 
     settings = dataclasses.replace(batch_order.GRID.presets["QUICK"], seeds=6)
     found = batch_order.checks(made_up.runs(batch_order, settings, values))
     assert [one.holds for one in found] == [sign > 0, True, None]
+    assert found[1].value == pytest.approx(np.mean([np.log1p(0.1 / (1 + k)) for k in range(6)]))
+
+
+def test_runs_at_the_step_of_single_samples_make_as_many_updates():
+    assert batch_order.Run(batch=16, rate="same", epochs=30).passes == 480
+    assert batch_order.Run(batch=16, rate="scaled", epochs=30).passes == 30
 
 
 def test_too_few_steps_for_a_window_of_batches_are_refused():
