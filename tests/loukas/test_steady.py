@@ -11,8 +11,13 @@ import xarray as xr
 
 from simplicity.data import streams
 from simplicity.loukas import cosine, dropout, lipschitz, single_sample, steady
-from simplicity.loukas.experiments import covering, product_bound, steady_networks
-from simplicity.nets import torch_default
+from simplicity.loukas.experiments import (
+    covering,
+    dropout_bound,
+    product_bound,
+    steady_networks,
+)
+from simplicity.nets import FullyConnected, torch_default
 
 
 def test_steps_are_divided_by_rate_and_eps_and_the_largest_after_tau_is_phi():
@@ -175,16 +180,42 @@ def test_a_step_with_dropout_is_that_of_automatic_differentiation_under_the_same
     )
 
 
+def test_a_softer_network_has_the_larger_radius_unless_its_steadiness_is_kept():
+    network = torch_default((2, 8, 1), np.random.default_rng(0))
+    sharp = FullyConnected((network.weights[0], 40 * network.weights[1]), network.biases)
+    x = np.random.default_rng(1).standard_normal((30, 2))
+    now, held = dropout_bound._softened(sharp, x, 0.5)
+    assert dropout_bound.never_falls(np.stack([now, held])).tolist() == [True, False]
+    # by hand at temperature 2, from p and the derivative of the sigmoid
+    logits = lipschitz.outputs(sharp, x) / 2
+    p = 1 / (1 + np.exp(-logits))
+    slope = [
+        np.linalg.norm(sharp.weights[1][0] * (sharp.weights[0] @ one + sharp.biases[0] > 0))
+        for one in x
+    ]
+    phi = max(p * (1 - p) * slope) / 2
+    mu = min(p.min(), 1 - p.max())
+    c = np.linalg.norm(sharp.weights[0], 2) / (mu * (1 - mu) * 0.5)
+    assert now[1] == pytest.approx(np.abs(1 - 2 * p).min() / (c * np.log(8) * phi))
+
+
 def test_a_slope_over_runs_is_found_with_its_interval_and_noise_has_none():
     rng = np.random.default_rng(0)
     x = rng.standard_normal(60)
-    runs = xr.Dataset({"x": ("cell", np.exp(x))}, {"seed": ("cell", np.repeat(np.arange(20), 3))})
-    found = steady_networks.power(runs, "x", np.exp(2 * x + 0.1 * rng.standard_normal(60)))
+    misfit = 0.7 * x + 0.5 * rng.standard_normal(60)
+
+    def runs(logarithm):
+        named = {"x": x, "misfit": misfit, "variance": logarithm}
+        cells = {name: ("cell", np.exp(values)) for name, values in named.items()}
+        return xr.Dataset(cells, {"seed": ("cell", np.repeat(np.arange(20), 3))})
+
+    follows = runs(2 * x + 3 * misfit + 0.1 * rng.standard_normal(60))
+    found = steady_networks.power(follows, "x")
     assert found.value == pytest.approx(2, abs=0.1) and found.interval[0] > 1.8
-    low, high = steady_networks.power(runs, "x", np.exp(rng.standard_normal(60))).interval
+    # what goes along with x alone has no exponent of its own
+    low, high = steady_networks.power(runs(3 * misfit + rng.standard_normal(60)), "x").interval
     assert low < 0 < high
-    few = runs.isel(cell=slice(6))
-    assert steady_networks.power(few, "x", few.x.values).seeds == 0
+    assert steady_networks.power(follows.isel(cell=slice(6)), "x").seeds == 0
 
 
 def test_the_grid_has_rows_of_v_and_the_targets_slope_its_zeros():

@@ -21,6 +21,14 @@ def test_a_normalised_step_by_hand_with_its_own_epsilon_and_with_the_one_before(
     )  # no derivative, no step
 
 
+def test_eps_of_the_step_before_is_off_by_so_many_units_of_rounding():
+    bias, epsilon = np.array([[0.0], [1.0], [1.0], [1.5]]), np.array([1.0, 1.0, 2.0])
+    # The last step, of length 0.5, is divided by 1 in place of 2: 0.25 more.
+    unit = np.finfo(float).eps * (1.0 + 0.5) / 2.0
+    assert trajectory.late_error(bias, epsilon, 1.0) == pytest.approx(0.25 / unit)
+    assert trajectory.late_error(bias, np.zeros(3), 1.0) == 0
+
+
 def test_the_trace_of_a_run_gives_the_statistics_of_the_compiled_loop():
     rng = RNG(0)
     x = rng.standard_normal((20, 6))

@@ -134,11 +134,13 @@ def test_test_loss_must_follow_the_level_and_within_one_frequency_it_is_our_ques
     assert outcomes(only_across, "L10") == [True] and outcomes(only_across, "L34") == [False]
 
 
-def test_sign_tests_count_neighbours():
+def test_of_neighbours_the_pair_with_the_least_share_counts():
     epochs = np.tile([1.0, 2.0, 3.0, 4.0], (10, 1))
-    assert cosine_task.sign_tests(epochs) == pytest.approx([2.0**-10] * 3)
-    epochs[:5, 1] = 9.0
-    assert max(cosine_task.sign_tests(epochs)) > 0.5
+    found = cosine_task.slower_share(epochs)
+    assert (found.value, found.seeds) == (1, 10)
+    epochs[:3, 1] = 9.0  # of ten seeds three in which the third is not slower than the second
+    assert cosine_task.slower_share(epochs).value == 0.7
+    assert cosine_task.slower_share(np.zeros((0, 4))).seeds == 0
 
 
 def test_a_run_that_does_not_fit_counts_as_later_than_all_others():
@@ -227,7 +229,9 @@ def test_a_bracket_counts_both_sides_and_no_step_of_a_fitted_sample(eps: float, 
     steps = {"trajectory": path, "slope": ones, "epsilon": eps * ones}
     found = xr.Dataset({name: ("window", values) for name, values in steps.items()})
     counts = bias_identity._bracket(found, np.array([[2.0, 0.5]] * 4))
-    assert counts == {"lower": min(1, points), "upper": min(1, points), "points": points}
+    # two lie below 1 / sigma_min, one of them below 1 / sigma_1 as well
+    expected = {"lower": 1, "upper": 1, "swapped": 2}
+    assert counts == {name: min(one, points) for name, one in expected.items()} | {"points": points}
 
 
 @pytest.mark.parametrize("kind", little_network.PARTS)
@@ -260,13 +264,19 @@ def test_the_upper_half_of_the_bracket_fails_for_a_wide_layer_and_not_for_a_narr
 @pytest.mark.parametrize("sign", [1, -1])
 def test_batches_are_compared_seed_by_seed(sign: int):
     def values(run: batch_order.Run) -> dict:
-        level = run.seed + (0.1 if run.frequency == 0.75 else 0.0)
+        level = 1.0 + run.seed + (0.1 if run.frequency == 0.75 else 0.0)
         level += 0.01 * (-1.0) ** run.seed if run.labels == "y negated" else 0.0  # no side
-        return {"level_end": sign * level, "level_at": level}
+        return {"level_end": level**sign, "level_at": level}
 
     settings = dataclasses.replace(batch_order.GRID.presets["QUICK"], seeds=6)
     found = batch_order.checks(made_up.runs(batch_order, settings, values))
     assert [one.holds for one in found] == [sign > 0, True, None]
+    assert found[1].value == pytest.approx(np.mean([np.log1p(0.1 / (1 + k)) for k in range(6)]))
+
+
+def test_runs_at_the_step_of_single_samples_make_as_many_updates():
+    assert batch_order.Run(batch=16, rate="same", epochs=30).passes == 480
+    assert batch_order.Run(batch=16, rate="scaled", epochs=30).passes == 30
 
 
 def test_too_few_steps_for_a_window_of_batches_are_refused():

@@ -288,7 +288,7 @@ def test_each_start_is_continued_in_both_ways_and_is_the_same_before() -> None:
 
 @pytest.mark.parametrize(("lead", "holds"), [(0.05, True), (0.0, False)])
 def test_a_lead_is_one_and_a_lead_of_both_is_none(lead: float, holds: bool) -> None:
-    """Made up: the bad start ends lower by `lead` after small steps alone."""
+    """Made up: the bad start ends lower by `lead` after small steps alone; the good one does not."""
     settings = dataclasses.replace(bad_start.GRID.presets["QUICK"], seeds=10)
     rng = np.random.default_rng(0)
     parts = []
@@ -297,7 +297,8 @@ def test_a_lead_is_one_and_a_lead_of_both_is_none(lead: float, holds: bool) -> N
         parts.append((one, xr.Dataset({"end_test": ("start", ends)})))
     found = groups.checks_of(bad_start, assemble(bad_start, settings, parts))
     by_id = {one.id: one.holds for one in found}
-    assert by_id == {"N18.lead": holds, "N22.erased": holds}  # the control of N22 needs a lead
+    # the control of N22 needs a lead
+    assert by_id == {"N18.lead": holds, "N18.alone": holds, "N22.erased": holds}
 
 
 def test_wrong_labels_of_the_disk_are_a_tenth_or_a_half() -> None:
@@ -311,6 +312,46 @@ def test_a_disk_without_random_labels_says_that_its_control_is_missing() -> None
     found = groups.checks_of(disk, run_all(disk, settings, progress=False))
     assert {one.control.why for one in found} == {"the control, coin-flip labels, was not run"}
     assert {one.holds for one in found} == {None}
+
+
+def test_phases_are_in_order_also_where_labels_are_never_all_fitted() -> None:
+    """Made up: agreement peaks at step 1, accuracy at step 2; fitted at 3, never, and at 2."""
+    cells = xr.Dataset({"step": (("cell", "probe"), np.tile([0, 1, 2, 3], (3, 1)))})
+    cells["memorised"] = ("cell", [3, -1, 2])
+    found = {"agreement": np.eye(4)[[1] * 3], "clean": np.eye(4)[[2] * 3]}
+    assert disk.in_order(cells, found).tolist() == [True, True, False]
+    backwards = {"agreement": found["clean"], "clean": found["agreement"]}
+    assert not disk.in_order(cells, backwards).any()
+
+
+def climbing(noise: float) -> xr.Dataset:
+    """Made up: from a coin F becomes G_1, then G_2, then half the label; a share is a coin."""
+    rng, n, names = np.random.default_rng(0), 20_000, staircase.SIMPLE
+    y, coin = rng.integers(2, size=(2, n))
+    two = information.flipped(y, 0.88, rng)
+    one = information.flipped(two, 0.8, rng)
+    path = []
+    for low, high, most in ((coin, one, 1), (one, two, 1), (two, y, 0.5)):
+        for share in np.linspace(0.1, most, 8):
+            chosen = np.where(rng.random(n) < share, high, low)
+            path.append(np.where(rng.random(n) < noise, rng.integers(2, size=n), chosen))
+    simple = {name: (one if name[-1] == "1" else two) for name in names}
+    for i, like in (("1", one), ("2", two)):
+        simple[f"noise {i}"] = information.flipped(y, float(np.mean(like == y)), rng)
+    tables = np.stack([information.table(np.stack(path), y, simple[one]) for one in names], axis=1)
+    shape = ("cell", "probe", "simple", "f", "y", "g")
+    return xr.Dataset(
+        {"counts": (shape, tables[None]), "step": (("cell", "probe"), np.arange(24)[None])}
+    )
+
+
+def test_steps_are_explained_and_kept_and_predictions_as_accurate_are_not() -> None:
+    cells, names, noise = climbing(0.02), ("fitted 1", "fitted 2"), ("noise 1", "noise 2")
+    assert staircase.explained(cells, names) > 0.9 > 0.75 > staircase.explained(cells, noise)
+    assert staircase.lead(cells, names) > 0.05 > abs(staircase.lead(cells, noise))
+    assert abs(staircase.lead(cells, names, np.random.default_rng(1))) < 0.05
+    one, two = (staircase.times(cells, name) for name in names)
+    assert one < two and not two < one
 
 
 def test_the_noise_of_the_staircase_is_as_accurate_as_what_it_replaces() -> None:

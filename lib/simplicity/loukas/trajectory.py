@@ -75,6 +75,19 @@ def normalised(bias: Array, epsilon: Array, step_size: float, *, late: bool = Fa
     return np.divide(length, used, out=np.zeros_like(length), where=used > 0)
 
 
+def late_error(bias: Array, epsilon: Array, step_size: float) -> float:
+    """The largest change of a normalised step if eps of the step before stands in the place of its
+    own, in units of `rounding_floor`.
+
+    Biases (steps + 1, n_1) and eps (steps,); steps with eps = 0 have no floor and are left out.
+    """
+    own, late = (normalised(bias, epsilon, step_size, late=one) for one in (False, True))
+    length = np.linalg.norm(np.diff(bias, axis=0), axis=1) / step_size
+    known = epsilon > 0
+    floor = rounding_floor(bias[:-1][known], length[known], step_size, epsilon[known])
+    return float((np.abs(late - own)[known] / floor).max(initial=0))
+
+
 def rounding_floor(
     bias: ArrayLike, length: ArrayLike, step_size: float, epsilon: ArrayLike
 ) -> Array:

@@ -40,7 +40,7 @@ GRID = Grid(
     Run,
     groups={"networks": {"n": (4, 9, 30, 300)}},
     quick={},
-    full={"seeds": 10, "first_seed": 100},
+    full={"seeds": 10, "first_seed": 2_000_000},
     tiny={"n": (9,), "side": 10, "networks": 2},
 )
 
@@ -102,19 +102,20 @@ def checks(runs: Runs) -> list[claims.Check]:
     few = (found.n.values[:, None] < PRODUCTS) & (found.rank_grid.values == PRODUCTS) & left
     full = (rank == PRODUCTS) & left
     over, nearest = (found[name].values[some] / sums[some] for name in ("above", "above_nearest"))
+    none, all_of_them = claims.below(1e-12), claims.at_least(1)
     return [
         check(
             "L23.sums", "theorem",
             "s(x) a sum of training patterns: share with lambda > beta times the sum of phi, most",
-            claims.largest(over), claims.below(1e-12),
+            claims.largest(over), none,
             claims.control("phi of the nearest pattern in place of a sum: mean share",
-                           claims.mean(nearest), claims.above(0.1)),
+                           claims.mean(nearest), claims.fails(none)),
         ),
         check(
             "L23.rank", "theorem",
             "training patterns of rank nine: share of empty regions that they span, least",
-            claims.smallest(spanned[full] / empty[full]), claims.at_least(1),
+            claims.smallest(spanned[full] / empty[full]), all_of_them,
             claims.control("four points, regions of rank nine: mean share",
-                           claims.mean(spanned[few] / empty[few]), claims.below(0.9)),
+                           claims.mean(spanned[few] / empty[few]), claims.fails(all_of_them)),
         ),
     ]  # fmt: skip

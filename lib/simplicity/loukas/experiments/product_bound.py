@@ -24,6 +24,7 @@ CLAIMS = ("L27",)
 
 KINDS = ("random", "dead", "linear")
 DIM = 10
+GROWS = 1.01  # a layer: of a ratio that is always 1, rounding alone moves the factor off 1
 FEW = 10  # a tenth of the samples, to see what sampling more brings
 
 
@@ -44,7 +45,7 @@ GRID = Grid(
     Run,
     groups={kind: {"kind": kind} for kind in KINDS},
     quick={"depth": (3, 6, 9, 12), "seeds": 10},
-    full={"depth": tuple(range(3, 13)), "inputs": 10_000, "first_seed": 100},
+    full={"depth": tuple(range(3, 13)), "inputs": 10_000, "first_seed": 2_000_000},
     tiny={"depth": (3, 4), "layer_width": 12, "inputs": 50, "seeds": 1},
 )
 
@@ -113,27 +114,25 @@ def growth(cells: xr.Dataset) -> claims.Estimate:
 
 def checks(runs: Runs) -> list[claims.Check]:
     random, dead, linear = (runs[kind] for kind in KINDS)
-    deep, shallow = (looseness(runs("random", depth=depth)) for depth in (12, 3))
+    more, always = claims.interval_above(GROWS), claims.every_seed()
+
+    def lost(cells: xr.Dataset) -> claims.Estimate:
+        """The share of networks without any slope whose product of norms has one."""
+        return claims.share(((cells.largest == 0) & (cells["product"] > 0)).values)
+
     check = partial(claims.check, runs, unless=elsewhere(runs, layer_width=32))
     return [
         check(
             "L27.growth", "empirical",
             "untrained: factor of product over largest sampled constant for each layer",
-            growth(random), claims.interval_above(1),
-            claims.control("aligned orthogonal linear layers: largest ratio, less 1",
-                           claims.largest(abs(looseness(linear) - 1)), claims.below(1e-6)),
+            growth(random), more,
+            claims.control("aligned orthogonal linear layers in place of random ones: the same",
+                           growth(linear), claims.fails(more)),
         ),
         check(
             "L27.dead", "identity",
             "a middle layer that never fires: share with constant 0 and product above 0",
-            claims.share(((dead.largest == 0) & (dead["product"] > 0)).values), claims.every_seed(),
-            claims.control("the same networks as they were",
-                           claims.share((random.largest == 0).values), claims.no_seed()),
-        ),
-        check(
-            "L27.deep", "empirical",
-            "untrained: least product over largest sampled constant at depth 12",
-            claims.smallest(deep), claims.above(1000),
-            claims.control("at depth 3: largest", claims.largest(shallow), claims.below(100)),
+            lost(dead), always,
+            claims.control("the same networks as they were", lost(random), claims.fails(always)),
         ),
     ]  # fmt: skip

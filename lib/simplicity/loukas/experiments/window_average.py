@@ -24,7 +24,10 @@ CLAIMS = ("L3",)
 
 WINDOWS = (1, 2, 4, 8, 16, 32, 64)  # epochs
 FROZEN = 1e-12  # a step size: 400,000 steps move b_1 by less than 1e-12
-KINDS = ("frozen", "frozen, epochs", "frozen, one sample", "moving", "moving, epochs")
+KINDS = (
+    "frozen", "frozen, epochs", "frozen, one sample", "moving", "moving, one sample",
+    "moving, epochs",
+)  # fmt: skip
 
 
 @config.settings
@@ -39,8 +42,8 @@ class Run(cosine.Run):
 GRID = Grid(
     Run,
     groups={"windows": {"kind": KINDS}},
-    quick={"kind": KINDS[:4], "seeds": 5},
-    full={"kind": KINDS, "blocks": 64, "seeds": 10, "first_seed": 1_000_000},
+    quick={"kind": KINDS[:5], "seeds": 5},
+    full={"kind": KINDS, "blocks": 64, "seeds": 10, "first_seed": 2_000_000},
     tiny={"n": 10, "epochs": 5, "blocks": 2, "seeds": 2},
 )
 
@@ -64,8 +67,10 @@ def measure(run: Run) -> xr.Dataset:
         schedule=range(0, epochs + 1, 4 if moving else epochs),
         probes={"average": lambda one: lipschitz.local(one, data.x).mean()},
     )  # fmt: skip
-    # So small a step of b_1 is lost in its rounding; by L2 it is the slope, which is not.
-    path = found.trajectory if moving else found.slope
+    # So small a step of b_1, or one at a sample that is fitted to the last digit, is lost in the
+    # rounding of b_1; by L2 it is the slope, which is not.
+    lost = not moving or run.kind.endswith("one sample")
+    path = found.slope if lost else found.trajectory
     places = found.probe_step.values / run.n
     average = np.interp(np.arange(epochs + 1), places, found.average.values)
     local = lipschitz.local(network, data.x)
@@ -100,7 +105,7 @@ def exponents(cells: xr.Dataset) -> list[float]:
 
 def checks(runs: Runs) -> list[claims.Check]:
     """With moving weights the theorem's content; with frozen ones the law of large numbers."""
-    frozen, epochs, same, moving = (runs("windows", kind=kind) for kind in KINDS[:4])
+    frozen, epochs, same, moving, visited = (runs("windows", kind=kind) for kind in KINDS[:5])
     check = partial(claims.check, runs, unless=elsewhere(runs, n=100, frequency=0.5))
     rate, size = claims.interval_within(-0.6, -0.4), claims.interval_within(0.8, 1.25)
     return [
@@ -108,19 +113,20 @@ def checks(runs: Runs) -> list[claims.Check]:
             "L3.exponent", "theorem",
             "moving weights, with replacement: exponent of the rms gap in the window",
             claims.mean(exponents(moving)), rate,
-            claims.control("frozen weights and the same sample at every step",
-                           claims.mean(exponents(same)), claims.fails(rate)),
+            claims.control("moving weights, the same sample at every step",
+                           claims.mean(exponents(visited)), claims.fails(rate)),
         ),
         check(
             "L3.frozen", "identity",
             "frozen weights, with replacement: exponent of the rms gap in the window",
             claims.mean(exponents(frozen)), rate,
-            claims.control("the same sample at every step",
+            claims.control("frozen weights, the same sample at every step",
                            claims.mean(exponents(same)), claims.fails(rate)),
         ),
         check(
-            "L3.constant", "theorem",
-            "rms gap of one epoch's steps over sd(lambda) / (mean(lambda) sqrt(n))",
+            "L3.constant", "identity",
+            "frozen weights, with replacement: rms gap of one epoch's steps over sd(lambda) / "
+            "(mean(lambda) sqrt(n))",
             claims.mean((frozen.gap[:, 0] / frozen.expected).values), size,
             claims.control("frozen weights in epochs, each sample once",
                            claims.mean((epochs.gap[:, 0] / epochs.expected).values),

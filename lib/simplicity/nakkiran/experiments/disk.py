@@ -5,12 +5,12 @@ A disk under a sinusoidal rule with flipped labels (claims N13, N8).
 200 points uniform in the unit disk, y = 1[x_2 > 0.4 sin(6 x_1)], a tenth of the labels flipped,
 full-batch gradient descent until all of them, the wrong ones too, are fitted. Everything is scored
 against clean labels on fresh points. L is a logistic regression on many clean points; the rival is
-a vote of nearest neighbours on the network's own sample. Control: labels by the toss of a coin.
+a vote of nearest neighbours on the network's own sample. Control: all labels of the sample by the
+toss of a coin.
 """
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -47,7 +47,7 @@ GRID = Grid(
     quick={"side": 41, "test_samples": 10_000, "seeds": 1},
     full={
         "coin_labels": ("random",), "side": 2, "hidden": 100, "steps": 60_000,
-        "seeds": 10, "first_seed": 100,
+        "seeds": 10, "first_seed": 2_000_000,
     },
     tiny={"side": 3, "n": 50, "hidden": 20, "steps": 200, "test_samples": 500},
 )  # fmt: skip
@@ -149,44 +149,53 @@ def checks(runs: Runs) -> list[Check]:
     if runs.seeds < ENOUGH_SEEDS:
         few = f"{runs.seeds} seeds, {ENOUGH_SEEDS} are needed"
     ours, random = curves(true), curves(coin)
-    line, peak = ours["agreement"].argmax(axis=1), ours["clean"].argmax(axis=1)
     fitted = true.memorised.values >= 0
-    row, step = np.arange(true.sizes["cell"]), true.step.values
-    order = (step[row, line] < step[row, peak]) & (step[row, peak] < true.memorised.values) & fitted
     final = ours["mu"][fitted, -1] / ours["mu"][fitted].max(axis=1)
-    beat = random["clean"].max(axis=1) > random["linear"][:, 0] + 0.05
-    # A run of the control stands in the place of the one with the same seed.
-    at_line = random["clean"][row, line] if len(beat) == len(row) else []
 
-    def judge(id: str, statistic: str, one: Estimate, rule: Criterion, *other: Any) -> Check:
-        against = control(f"coin-flip labels: {other[0]}", *other[1:])
+    def agreement(found: dict[str, np.ndarray]) -> Estimate:
+        return claims.mean(found["agreement"].max(axis=1))
+
+    def judge(
+        id: str, statistic: str, one: Estimate, rule: Criterion, other: Estimate | None = None
+    ) -> Check:
+        forgets = claims.no_control("this is where it fails; with true labels the digits keep it")
+        against = (
+            forgets
+            if other is None
+            else control("coin-flip labels: the same", other, claims.fails(rule))
+        )
         return check(runs, id, "empirical", statistic, one, rule, against, unless=few)
 
     return [
         judge(
             "N13.line", "agreement with L at its peak, the first phase",
-            claims.mean(ours["agreement"][row, line]), claims.above(AGREES),
-            "accuracy on clean labels at the same step",
-            claims.mean(at_line), claims.interval_contains(0.5),
+            agreement(ours), claims.above(AGREES), agreement(random),
         ),
         judge(
             "N13.order",
-            "share of seeds: agreement with L peaks, then accuracy, then all is fitted",
-            claims.share(order), claims.every_seed(),
-            "share of seeds that ever beat L's accuracy by 0.05",
-            claims.share(beat), claims.no_seed(),
+            "share of seeds: agreement with L peaks, then accuracy, then all is fitted, if ever",
+            claims.share(in_order(true, ours)), claims.every_seed(),
+            claims.share(in_order(coin, random)),
         ),
         judge(
-            "N13.curve",
-            "accuracy on clean labels at the end, all wrong labels fitted, minus that of L",
-            claims.mean((ours["clean"][:, -1] - ours["linear"][:, -1])[fitted]),
-            claims.interval_above(0), "accuracy on clean labels at the end",
-            claims.mean(random["clean"][:, -1]), claims.interval_contains(0.5),
+            "N13.concept",
+            "accuracy on clean labels at the end, all wrong labels fitted",
+            claims.mean(ours["clean"][fitted, -1]), claims.interval_above(0.5),
+            claims.mean(random["clean"][:, -1]),
         ),
         judge(
             "N8.disk",
             "disk with flipped labels, train accuracy 1: mu(F; L) at the end over its peak",
-            claims.mean(final), claims.at_least(KEPT), "mean mu(F; L) at the end, bits",
-            claims.mean(random["mu"][:, -1]), claims.below(0.05),
+            claims.mean(final), claims.at_least(KEPT),
         ),
     ]  # fmt: skip
+
+
+def in_order(cells: xr.Dataset, found: dict[str, np.ndarray]) -> np.ndarray:
+    """(cell,): does agreement with L peak before accuracy on clean labels, and that before all
+    given labels are fitted? A run that never fits them all counts as one that does so later.
+    """
+    row, step = np.arange(cells.sizes["cell"]), cells.step.values
+    line, peak = (found[name].argmax(axis=1) for name in ("agreement", "clean"))
+    memorised = np.where(cells.memorised.values >= 0, cells.memorised.values, np.inf)
+    return (step[row, line] < step[row, peak]) & (step[row, peak] < memorised)

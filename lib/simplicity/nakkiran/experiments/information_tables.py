@@ -2,9 +2,9 @@
 
 Nakkiran et al. 2019, Definition 1 and Figure 3. A rule says P(Y=1), P(L=1|Y), P(F=1|Y,L); its law
 of (F, Y, L) is held against closed forms, and samples drawn by it against the law. Random laws test
-the bounds mu <= min of the informations and mu >= -1, the symmetry of mu, and Fano's inequality,
-which puts every balanced law on or above the curve 1 - h(accuracy). Controls: Y = F xor L, F
-independent of the rest, errors on one class only, unbalanced labels, independent errors.
+the bounds mu <= min of the informations and the symmetry of mu, and Fano's inequality, which puts
+every balanced law on or above the curve 1 - h(accuracy). Controls: errors on one class only,
+unbalanced labels, independent errors, another estimator.
 """
 
 import itertools
@@ -22,7 +22,6 @@ from simplicity.evidence.claims import (
     Check,
     Criterion,
     Estimate,
-    above,
     at_least,
     below,
     between,
@@ -88,7 +87,7 @@ GRID = Grid(
         "rest": {"case": ("exclusive or", "coin", "worked", *RANDOM), "accuracy": 0.5},
     },
     quick={"seeds": 5},
-    full={"draws": 200, "seeds": 10},
+    full={"draws": 200, "seeds": 10, "first_seed": 2_000_000},
     tiny={
         "accuracy": (0.6, 0.8), "off_curve_accuracy": (0.8,), "mixture_share": (0.5, 0.8),
         "independent_accuracy": (laws.mixed(0.5), laws.mixed(0.8)), "points": 500, "draws": 5,
@@ -171,52 +170,47 @@ def checks(runs: Runs) -> list[Check]:
 
 
 def _judge(
-    runs: Runs, id: str, statistic: str, one: Estimate, rule: Criterion, *against: Any
+    runs: Runs, id: str, statistic: str, one: Estimate, rule: Criterion, what: str, other: Estimate
 ) -> Check:
-    return check(runs, id, "identity", statistic, one, rule, control(*against))
+    against = control(what, other, claims.fails(rule))
+    return check(runs, id, "identity", statistic, one, rule, against)
 
 
 def _definition(runs: Runs) -> list[Check]:
-    xor, coin, worked, random = (
-        runs("rest", case=case) for case in ("exclusive or", "coin", "worked", "random")
-    )
+    worked, random = (runs("rest", case=case) for case in ("worked", "random"))
+    mixture = distances(runs["mixture"], "symmetric")
     return [
         _judge(
             runs, "N1.laws",
             "five exact laws: largest distance of an information to its closed form",
             largest(distances(runs.dataset)), below(CLOSE),
-            "Y = F xor L: mu", smallest(_exact(xor, "mu")), between(-1 - CLOSE, -1 + CLOSE),
+            "mixtures held against the closed form of independent errors", largest(mixture),
         ),
         _judge(
             runs, "N1.worked",
             "worked table of 1000 counts: largest distance of an information to its reference",
             largest(_worked(worked)), below(CLOSE),
-            "F a coin: largest |mu|", largest(np.abs(_exact(coin, "mu"))), below(CLOSE),
+            "Miller-Madow in the place of plug-in: the largest distance",
+            largest(np.abs(worked.corrected.values - np.array(WORKED_PLAIN)).ravel()),
         ),
         _judge(
             runs, "N1.error",
             "worked table: distance of the standard error of mu to its reference, five digits",
             largest(np.abs(worked.mu_error.values.ravel() - WORKED_ERROR)), below(1e-5),
             "standard error of I(F;Y) in its place: the same distance",
-            smallest(np.abs(worked.network_error.values.ravel() - WORKED_ERROR)), above(1e-5),
+            smallest(np.abs(worked.network_error.values.ravel() - WORKED_ERROR)),
         ),
         _judge(
             runs, "N1.upper",
             "random laws: least room between mu and the smallest of I(F;Y), I(L;Y), I(F;L)",
             smallest(random.room.sel(name="mu").values), at_least(-ROUNDING),
             "random laws: least room between I(F;Y|L) and the same",
-            smallest(random.room.sel(name="beyond").values), below(-0.01),
-        ),
-        _judge(
-            runs, "N1.lower", "random laws and Y = F xor L: least mu",
-            smallest([*random.least_mu.values, *_exact(xor, "mu")]), at_least(-1 - ROUNDING),
-            "without Y = F xor L: least mu", smallest(random.least_mu.values), above(-1 + CLOSE),
+            smallest(random.room.sel(name="beyond").values),
         ),
         _judge(
             runs, "N1.symmetry", "random laws: largest change of mu when F, Y and L change places",
             largest(random.unlike.sel(name="mu").values), below(ROUNDING),
-            "the same of I(F;Y|L)",
-            largest(random.unlike.sel(name="beyond").values), above(0.01),
+            "the same of I(F;Y|L)", largest(random.unlike.sel(name="beyond").values),
         ),
     ]  # fmt: skip
 
@@ -230,51 +224,51 @@ def _curve(runs: Runs) -> list[Check]:
             "exact laws, balanced, symmetric errors: largest |I(F;Y) - (1 - h(a))|",
             largest(np.abs(excess(own))), below(CLOSE),
             "all errors on one class: least I(F;Y) - (1 - h(a))",
-            smallest(excess(one_sided)), above(0.01),
+            smallest(excess(one_sided)),
         ),
         _judge(
             runs, "N3.samples",
             "simulated predictions: share of samples with 1 - h(a) in the 95 % interval of I(F;Y)",
             on_curve(own), between(0.93, 0.97),
-            "all errors on one class: the same share", on_curve(one_sided), claims.no_seed(),
+            "all errors on one class: the same share", on_curve(one_sided),
         ),
         _judge(
             runs, "N3.fano",
             "random laws with balanced labels: least I(F;Y) - (1 - h(a)), which Fano bounds by 0",
             smallest(balanced.above_curve.values), at_least(-ROUNDING),
             "unbalanced labels, symmetric errors: the largest",
-            largest(excess(unbalanced)), below(-0.01),
+            largest(excess(unbalanced)),
         ),
     ]  # fmt: skip
 
 
 def _mixtures(runs: Runs) -> list[Check]:
     mixture, independent = runs["mixture"], runs["independent"]
-    # Without the weakest mixture, whose network knows too little for a dependence to be seen.
-    detectable = independent.isel(cell=independent.accuracy.values > 0.56)
     return [
         _judge(
             runs, "N20.laws",
             "F is L on a share q, a coin elsewhere: largest |mu / I(F;Y) - 1| of the exact laws",
             largest(np.abs(ratios(mixture) - 1)), below(CLOSE),
-            "independent errors, same accuracies: largest mu / I(F;Y)",
-            largest(ratios(independent)), below(0.9),
+            "independent errors, same accuracies: the least",
+            smallest(np.abs(ratios(independent) - 1)),
         ),
         _judge(
             runs, "N20.samples",
             "simulated mixtures: share of samples in which I(F;Y|L) = 0 passes its G-test at 5 %",
             passing(mixture), between(1 - LEVEL - 0.02, 1 - LEVEL + 0.02),
-            "independent errors, q of at least a quarter: the same share",
-            passing(detectable), below(0.05),
+            "independent errors, same accuracies: the same share", passing(independent),
         ),
     ]  # fmt: skip
 
 
-def distances(cells: xr.Dataset) -> Array:
-    """Of every law with a closed form, all five quantities: |exact - closed form|."""
+def distances(cells: xr.Dataset, other: str = "") -> Array:
+    """Of every law with a closed form, all five quantities: |exact - closed form|.
+
+    The closed form is that of the law itself, or that of an `other` case with its settings.
+    """
     columns = (cells[name].values.tolist() for name in ("case", "accuracy", "simple", "share"))
     found = [
-        np.abs(exact - laws.CLOSED_FORMS[case](*settings))
+        np.abs(exact - laws.CLOSED_FORMS[other or case](*settings))
         for exact, case, *settings in zip(cells.exact.values, *columns, strict=True)
         if case in laws.CLOSED_FORMS
     ]
