@@ -288,7 +288,7 @@ def test_each_start_is_continued_in_both_ways_and_is_the_same_before() -> None:
 
 @pytest.mark.parametrize(("lead", "holds"), [(0.05, True), (0.0, False)])
 def test_a_lead_is_one_and_a_lead_of_both_is_none(lead: float, holds: bool) -> None:
-    """Made up: the bad start ends lower by `lead` after small steps alone; the good one does not."""
+    """Made up: the bad start ends lower by `lead` after small steps alone, the good one never."""
     settings = dataclasses.replace(bad_start.GRID.presets["QUICK"], seeds=10)
     rng = np.random.default_rng(0)
     parts = []
@@ -324,7 +324,7 @@ def test_phases_are_in_order_also_where_labels_are_never_all_fitted() -> None:
     assert not disk.in_order(cells, backwards).any()
 
 
-def climbing(noise: float) -> xr.Dataset:
+def two_steps(noise: float) -> xr.Dataset:
     """Made up: from a coin F becomes G_1, then G_2, then half the label; a share is a coin."""
     rng, n, names = np.random.default_rng(0), 20_000, staircase.SIMPLE
     y, coin = rng.integers(2, size=(2, n))
@@ -346,7 +346,7 @@ def climbing(noise: float) -> xr.Dataset:
 
 
 def test_steps_are_explained_and_kept_and_predictions_as_accurate_are_not() -> None:
-    cells, names, noise = climbing(0.02), ("fitted 1", "fitted 2"), ("noise 1", "noise 2")
+    cells, names, noise = two_steps(0.02), ("fitted 1", "fitted 2"), ("noise 1", "noise 2")
     assert staircase.explained(cells, names) > 0.9 > 0.75 > staircase.explained(cells, noise)
     assert staircase.lead(cells, names) > 0.05 > abs(staircase.lead(cells, noise))
     assert abs(staircase.lead(cells, names, np.random.default_rng(1))) < 0.05

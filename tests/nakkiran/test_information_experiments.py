@@ -377,12 +377,17 @@ def faked(network: list[float], simple: float, beyond: float, corrected: float) 
     return xr.Dataset(
         {
             "found": (("cell", "classes", "probe", "estimator", "quantity"), found),
-            "shuffled": (("cell", "classes", "probe", "baseline", "statistic", "estimator", "quantity"), shuffled),
+            "shuffled": (
+                ("cell", "classes", "probe", "baseline", "statistic", "estimator", "quantity"),
+                shuffled,
+            ),
             "accuracy": (("cell", "model", "probe"), np.full((1, 2, count), 0.9)),
         },
         {
-            "classes": [10], "estimator": ["plug-in", "miller-madow"], "quantity": list(information.Information._fields),
-            "baseline": list(multiclass.BASELINES), "statistic": list(multiclass.STATISTICS), "model": ["network", "linear"],
+            "classes": [10], "estimator": ["plug-in", "miller-madow"],
+            "quantity": list(information.Information._fields),
+            "baseline": list(multiclass.BASELINES), "statistic": list(multiclass.STATISTICS),
+            "model": ["network", "linear"],
         },
         {"preset": "FULL", "config": json.dumps(dataclasses.asdict(full))},
     ).assign_coords({name: ("cell", [value]) for name, value in dataclasses.asdict(run_).items()})  # fmt: skip
