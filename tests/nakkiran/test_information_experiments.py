@@ -384,13 +384,15 @@ def faked(network: list[float], simple: float, beyond: float, corrected: float) 
             "accuracy": (("cell", "model", "probe"), np.full((1, 2, count), 0.9)),
         },
         {
-            "classes": [10], "estimator": ["plug-in", "miller-madow"],
+            "classes": [10],
+            "estimator": ["plug-in", "miller-madow"],
             "quantity": list(information.Information._fields),
-            "baseline": list(multiclass.BASELINES), "statistic": list(multiclass.STATISTICS),
+            "baseline": list(multiclass.BASELINES),
+            "statistic": list(multiclass.STATISTICS),
             "model": ["network", "linear"],
         },
         {"preset": "FULL", "config": json.dumps(dataclasses.asdict(full))},
-    ).assign_coords({name: ("cell", [value]) for name, value in dataclasses.asdict(run_).items()})  # fmt: skip
+    ).assign_coords({name: ("cell", [value]) for name, value in dataclasses.asdict(run_).items()})
 
 
 def test_early_ends_with_the_first_probe_at_which_the_network_has_matched_the_linear_classifier():
