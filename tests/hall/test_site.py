@@ -283,6 +283,10 @@ def test_assistive_technology_finds_nothing_serious_amiss_also_in_what_is_folded
             page.ask("document.documentElement.dataset.theme = 'dark'")
             page.ask(settled)
             assert page.findings("color-contrast") == [], path.name
+        pale = "<p style='background: #fff; color: #ccc'>pale</p><img src='data:,'>"
+        page.ask(f"document.querySelector('main').insertAdjacentHTML('beforeend', {pale!r})")
+        rules = {found.partition(":")[0] for found in page.findings()}
+        assert rules == {"color-contrast", "image-alt"}  # it would have found something
 
 
 needs_firefox = pytest.mark.skipif(firefox.program() is None, reason="firefox is not installed")

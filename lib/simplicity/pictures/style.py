@@ -35,7 +35,7 @@ INK = "#010203"  # stands for the page's text colour in the SVG, and is black to
 FAINT = 0.25  # opacity of helper lines
 # thousands of small marks, drawn as one path each
 DOTS, DOT_SIZE, DOT_OPACITY = "seed-dots", 2.6, 0.4
-_SHORT_AXIS = 60  # the last of a log axis over its first, below which powers of ten are too few
+_SHORT_AXIS = 100  # the last of a log axis over its first, below which powers of ten are too few
 _COLOURS = 128  # of the PNG; a figure has a dozen and their blends
 
 _SETTINGS: Any = {
@@ -142,7 +142,7 @@ def _drop_covered(axis: Axis) -> None:
     told = [label.get_text() for label in axis.get_ticklabels()]
     kept: list[Bbox] = []
     for place in range(len(told) - 1, -1, -1):
-        box = axis.get_ticklabels()[place].get_window_extent().expanded(1.1, 0.9)
+        box = axis.get_ticklabels()[place].get_window_extent().expanded(1.35, 1.1)
         if told[place] and any(box.overlaps(other) for other in kept):
             told[place] = ""
         elif told[place]:
