@@ -11,7 +11,9 @@ import xarray as xr
 from numpy.testing import assert_allclose
 from torch.func import jacrev, vmap
 
+from outcomes import outcomes
 from simplicity.evidence import claims
+from simplicity.grid.groups import Runs
 from simplicity.hu import deep_kernel, kernel, kernel_checks, kernel_operators
 from simplicity.hu.experiments import gram_gap
 from simplicity.nets import starts
@@ -247,7 +249,7 @@ def gaps(power: float, dims: tuple[int, ...], seeds: int) -> xr.Dataset:
     noise = np.random.default_rng(0).normal(0, 1e-3, len(grid))
     values = [(1 + s) * d**power for d, s in grid] * np.exp(noise)
     fields = {"dim": ("cell", [d for d, _ in grid]), "seed": ("cell", [s for _, s in grid])}
-    return xr.Dataset({"gap": ("cell", values), "one": ("cell", np.ones(len(grid)))}, fields)
+    return xr.Dataset({"gap": ("cell", values)}, fields)
 
 
 def test_the_fitted_exponent_is_that_of_the_law_whatever_each_seed_s_factor() -> None:
@@ -258,7 +260,7 @@ def test_the_fitted_exponent_is_that_of_the_law_whatever_each_seed_s_factor() ->
         and found.seeds == 5
         and found.interval_kind.startswith("t")
     )
-    assert kernel_checks.slope(cells, "one", over="gap").value == pytest.approx(0.4, abs=0.002)
+    assert kernel_checks.slope(cells, "gap").value == pytest.approx(-0.4, abs=0.002)
     assert kernel_checks.at_largest(cells, "gap") == pytest.approx(
         np.arange(1, 6) * 128**-0.4, rel=0.01
     )
@@ -277,3 +279,50 @@ def test_too_few_seeds_or_large_dimensions_are_nothing_to_judge(dims, seeds) -> 
         gaps(-0.4, (16, 32, 64, 128), 5)
     )
     assert isinstance(kernel_checks.slope(cells, "gap"), claims.Estimate)
+
+
+def test_a_gap_that_stays_a_share_of_the_data_kernel_falls_and_not_by_the_criterion() -> None:
+    """Its exponent by the norm of a Wishart matrix, against the norm itself and the bound 1/8."""
+    norms = {}
+    for d in (64, 512):
+        x = kernel_checks.gaussian(kernel_checks.Run(dim=d))
+        u = np.sqrt(d / len(x))
+        norms[d] = np.linalg.norm(x, 2) ** 2 / len(x)  # ||X X^T / d|| d/n
+        assert norms[d] == pytest.approx((1 + u) ** 2, rel=0.05)
+    exponent = -np.log(norms[512] / norms[64]) / np.log(8)
+    middle = np.sqrt(0.5) * 181 ** (-1 / 8)  # u half-way
+    assert exponent == pytest.approx(middle / (4 * (1 + middle)), abs=0.02)
+    assert 0 < exponent < 1 / 8 < kernel_checks.LARGEST_ALPHA
+
+
+def kernels(power: float, other: float) -> Runs:
+    """The gap falls like d^-power, without the norm feature it goes like d^other."""
+
+    def found(run) -> dict:
+        noise = 1 + 1e-3 * np.sin(run.seed + run.dim)
+        return {"gap": run.dim**-power * noise, "naive": run.dim**other * noise, "model": 1.0}
+
+    settings = {"dim": (16, 32, 64, 128), "wide_dim": (16, 32, 64, 128), "seeds": 10}
+    return outcomes(gram_gap, found, **settings)
+
+
+@pytest.mark.parametrize(
+    ("power", "other", "passed", "behaves"),
+    [(0.3, 0.4, True, True), (0.3, -0.1, False, True), (-0.2, 0.4, True, False)],
+)
+def test_the_norm_feature_is_missed_if_the_gap_grows_without_it_and_not_with_it(
+    power: float, other: float, passed: bool, behaves: bool
+) -> None:
+    check = gram_gap.norm(kernels(power, other))
+    assert (check.passed, check.control.passed) == (passed, behaves)
+    assert check.value == pytest.approx(other, abs=0.01)
+
+
+def test_the_gap_without_the_norm_feature_is_the_one_derived() -> None:
+    """E of the matrix that the naive model lacks, by its entries, against its closed form."""
+    x = np.random.default_rng(0).standard_normal((3000, 256))
+    found = moments("relu")
+    both = [kernel.features(x, "relu", "second", naive=naive) for naive in (False, True)]
+    lacking = np.linalg.norm(both[0] @ both[0].T - both[1] @ both[1].T, 2) * 256 / 3000
+    derived = found.vartheta_0 * found.vartheta_1 * np.sqrt(256 / 2)
+    assert lacking == pytest.approx(derived, rel=0.1)

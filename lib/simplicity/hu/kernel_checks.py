@@ -55,12 +55,12 @@ def falls(
     )  # fmt: skip
 
 
-def slope(cells: xr.Dataset, of: str, over: str = "") -> Estimate:
-    """Slope of log `of` (over `over`, where named) on log d by seed, and its mean over seeds.
+def slope(cells: xr.Dataset, of: str) -> Estimate:
+    """Slope of log `of` on log d by seed, and its mean over seeds.
 
     Nothing where there are fewer than five seeds or four dimensions.
     """
-    return mean(slopes(cells, of, over))
+    return mean(slopes(cells, of))
 
 
 def fall(cells: xr.Dataset, of: str) -> Estimate:
@@ -68,14 +68,13 @@ def fall(cells: xr.Dataset, of: str) -> Estimate:
     return mean(-slopes(cells, of))
 
 
-def slopes(cells: xr.Dataset, of: str, over: str = "") -> Array:
+def slopes(cells: xr.Dataset, of: str) -> Array:
     """One slope a seed, in the order of the seeds."""
     large = cells.isel(cell=cells.dim.values >= LEAST_DIM)
     seeds, dims = (len(np.unique(large[name].values)) for name in ("seed", "dim"))
     if seeds < ENOUGH_SEEDS or dims < ENOUGH_DIMS:
         return np.array([])
-    values = large[of] / large[over] if over else large[of]
-    return over_seeds.slopes(large.assign(values=values), "values", "dim")
+    return over_seeds.slopes(large, of, "dim")
 
 
 def at_largest(cells: xr.Dataset, of: str) -> Array:

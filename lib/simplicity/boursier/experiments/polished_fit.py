@@ -81,6 +81,11 @@ def checks(runs: Runs) -> list[Check]:
     ]  # fmt: skip
 
 
+def relative(cells: xr.Dataset) -> xr.Dataset:
+    """With `rho_polished`: the best polished train MSE over that of the two fits."""
+    return cells.assign(rho_polished=cells.polished.min("start") / cells.two_fits)
+
+
 def gap(cells: xr.Dataset) -> xr.DataArray:
     """(train MSE of the small start - least train MSE of a polished one) / sigma^2, at least 0."""
     found = np.fmin(cells.polished.min("start"), cells.small)

@@ -153,12 +153,14 @@ def stationary(fresh: xr.Dataset, recorded: xr.Dataset, kicks: tuple[float, ...]
         )
 
 
-def fixed_width(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
-    """rho against n from the small start, of the best large start, and of the explicit fit.
+def fixed_width(
+    fresh: xr.Dataset, recorded: xr.Dataset, fresh_best: xr.Dataset, recorded_best: xr.Dataset
+) -> Picture:
+    """rho from the small start, of the best large start, and (width growing with n) of the explicit
+    fit, against n; beside them that of the best polished fit.
 
-    The explicit fit only where the width grows with n.
-
-    Both datasets carry the variables `rho_small`, `rho_large`, `rho_explicit`.
+    The first two carry the variables `rho_small`, `rho_large`, `rho_explicit`, the last two
+    `rho_polished`.
     """
     fixed = cells_where(recorded, growing=0)
     panels_of: list[tuple[str, dict[str, Any]]] = [
@@ -172,6 +174,11 @@ def fixed_width(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
             for name, colour in (("rho_small", GREEN), second):
                 page, record = (cells_where(data, **fields) for data in (fresh, recorded))
                 seeds.against(panel, page, record, "n", name, colour)
+            if not fields["growing"]:
+                best = [
+                    cells_where(data, width=fields["width"]) for data in (fresh_best, recorded_best)
+                ]
+                seeds.against(panel, *best, "n", "rho_polished", PURPLE)
             panel.axhline(1, color=INK, alpha=FAINT, lw=0.8)
             panel.set(title=title, ylim=(-0.05, 1.6))
             _log(panel, "n", np.unique(cells_where(recorded, **fields).n.values))
@@ -179,6 +186,7 @@ def fixed_width(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
         entries = [
             (GREEN, "small start"),
             (RED, "best of the large starts"),
+            (PURPLE, "best polished fit"),
             (BLUE, "explicit fit"),
         ]
         seeds.legend(panels[0], entries, fresh.drop_vars("width"), recorded.drop_vars("width"))

@@ -91,7 +91,7 @@ def beyond(deep: tuple[Runs, Runs], patches: tuple[Runs, Runs]) -> Picture:
     laws = (("half", "q = d/2", GREEN), ("eighth", "q = d/8", ORANGE), ("three", "q = 3", RED))
     with axes(3, height=4.1, width=7.8) as (figure, panels):
         for name, colour in (("erf", BLUE), ("tanh", PURPLE)):
-            for variable, style in (("gap", "-"), ("gap_shallow", ":")):
+            for variable, style in (("gap", "-"), ("gap_shallow", ":"), ("gap_last", "--")):
                 _law(panels[0], [runs[name] for runs in deep], variable, colour, style)
         for name, panel in (("relu", panels[1]), ("erf", panels[2])):
             for group, _, colour in laws:
@@ -103,7 +103,8 @@ def beyond(deep: tuple[Runs, Runs], patches: tuple[Runs, Runs]) -> Picture:
             _log(panel, (32, 64, 128, 256))
         entries = [
             (BLUE, "erf, 4 layers", "-"), (PURPLE, "tanh, 5 layers", "-"),
-            (INK, "c₁ of one layer", ":"), *((colour, law, "-") for _, law, colour in laws),
+            (INK, "c₁ of one layer", ":"), (INK, "c₁ / (L + 1)", "--"),
+            *((colour, law, "-") for _, law, colour in laws),
         ]  # fmt: skip
         _legend(figure, entries)
         about = "Spectral gap against the input dimension, of deep networks and of one convolution."
