@@ -24,7 +24,8 @@
 
 A record has the xarray dataset `dataset`, four panels by `plot()`, a file by `to_netcdf(path)`;
 `lenses.plot(xarray.load_dataset(path))` draws a file.
-The example takes about six seconds on one core, a third of them the lenses'.
+The example takes about six seconds on one core, a third of them the lenses'. Its digits come with
+scikit-learn, which the lenses do not need.
 
 | lens | paper | what it measures |
 | --- | --- | --- |

@@ -42,7 +42,7 @@ class Api(SphinxDirective):
 def entry(module: ModuleType, name: str) -> str:
     """Markdown for one name of a module: its heading, then what it is."""
     plain = name.removesuffix("()")
-    return "\n\n".join([f"### `{plain}`", *parts(plain, getattr(module, plain), plain != name)])
+    return "\n\n".join([f"### {plain}", *parts(plain, getattr(module, plain), plain != name)])
 
 
 def parts(name: str, of: Any, made: bool) -> Iterator[str]:
@@ -51,7 +51,7 @@ def parts(name: str, of: Any, made: bool) -> Iterator[str]:
         yield code(signature(name, of))
     yield told(of)
     for inner, one in members(of):
-        yield folded(f"{name}.{inner}", one)
+        yield folded(inner, one)
 
 
 def members(of: Any) -> list[tuple[str, Any]]:
