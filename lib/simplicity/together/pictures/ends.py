@@ -25,6 +25,7 @@ LENSES = {
 }
 _SHADES = (BLUE, ORANGE, GREEN, PURPLE, RED)
 _WIDE, _HIGH = 380.0, 215.0
+_MOST = 5.0  # that is drawn of an index
 
 
 # --- one run
@@ -60,7 +61,8 @@ def _loss(cell: xr.Dataset, clock: Array) -> Panel:
 
 def _lens(cell: xr.Dataset, clock: Array, lens: str) -> Panel:
     name, colour = LENSES[lens]
-    values = cell[_VARIABLES[lens]].values[0]
+    # a small start leaves the model of its kernel by orders of magnitude
+    values = np.minimum(cell[_VARIABLES[lens]].values[0], _MOST)
     time = ends.ends(cell, lens)
     return _curve(name, clock, values, colour, _level(cell, lens), time, "end")
 
@@ -110,13 +112,14 @@ def _round_ticks(top: float) -> list[float]:
 
 
 class Shown(NamedTuple):
-    """A panel: a variable, its title, the conditions with the names of their lines, and the level
-    (None for none)."""
+    """A panel: a variable, its title, the conditions with the names of their lines, the level and
+    the end of the upright axis (None for none)."""
 
     variable: str
     title: str
     strata: Mapping[str, str]
     level: float | None = None
+    top: float | None = None
 
 
 def curves(run: xr.Dataset, panels: Sequence[Shown], description: str) -> Picture:
@@ -146,6 +149,8 @@ def _curves(panel: Axes, run: xr.Dataset, shown: Shown) -> None:
     if shown.level is not None:
         panel.axhline(shown.level, color=INK, lw=0.8, ls=":")
     panel.set(xscale="log", title=shown.title, xlabel="time / T₁₀")
+    if shown.top is not None:
+        panel.set_ylim(0, shown.top)
     panel.legend(handlelength=1.2)
 
 
