@@ -156,11 +156,10 @@ def stationary(fresh: xr.Dataset, recorded: xr.Dataset, kicks: tuple[float, ...]
 def fixed_width(
     fresh: xr.Dataset, recorded: xr.Dataset, fresh_best: xr.Dataset, recorded_best: xr.Dataset
 ) -> Picture:
-    """rho from the small start, of the best large start, and (width growing with n) of the explicit
-    fit, against n; beside them that of the best polished fit.
+    """rho against n from the small start, of the best large start, and of the best polished fit.
 
-    The first two carry the variables `rho_small`, `rho_large`, `rho_explicit`, the last two
-    `rho_polished`.
+    Where the width grows with n the explicit fit takes the place of the last two. The first two
+    datasets carry the variables `rho_small`, `rho_large`, `rho_explicit`, the others `rho_polished`.
     """
     fixed = cells_where(recorded, growing=0)
     panels_of: list[tuple[str, dict[str, Any]]] = [
@@ -175,10 +174,10 @@ def fixed_width(
                 page, record = (cells_where(data, **fields) for data in (fresh, recorded))
                 seeds.against(panel, page, record, "n", name, colour)
             if not fields["growing"]:
-                best = [
+                of_page, of_record = (
                     cells_where(data, width=fields["width"]) for data in (fresh_best, recorded_best)
-                ]
-                seeds.against(panel, *best, "n", "rho_polished", PURPLE)
+                )
+                seeds.against(panel, of_page, of_record, "n", "rho_polished", PURPLE)
             panel.axhline(1, color=INK, alpha=FAINT, lw=0.8)
             panel.set(title=title, ylim=(-0.05, 1.6))
             _log(panel, "n", np.unique(cells_where(recorded, **fields).n.values))
