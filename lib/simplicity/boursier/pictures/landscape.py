@@ -159,7 +159,8 @@ def fixed_width(
     """rho against n from the small start, of the best large start, and of the best polished fit.
 
     Where the width grows with n the explicit fit takes the place of the last two. The first two
-    datasets carry the variables `rho_small`, `rho_large`, `rho_explicit`, the others `rho_polished`.
+    datasets carry the variables `rho_small`, `rho_large`, `rho_explicit`, the others
+    `rho_polished`.
     """
     fixed = cells_where(recorded, growing=0)
     panels_of: list[tuple[str, dict[str, Any]]] = [
