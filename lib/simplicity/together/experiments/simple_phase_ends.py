@@ -187,6 +187,7 @@ def draw(run: Run) -> tuple[Tensor, Tensor, Tensor, Tensor, watched.Network]:
 
 
 def outputs(net: nn.Module, x: Tensor) -> Tensor:
+    """Outputs of the network, without a graph for gradients."""
     with torch.no_grad():
         found: Tensor = net(x)
     return found
