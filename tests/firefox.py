@@ -93,7 +93,8 @@ def open_page() -> Iterator[Page]:
             [name, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port=0"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
         )
         try:
             page = Page(_address(process))

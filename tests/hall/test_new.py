@@ -60,6 +60,8 @@ def test_what_it_writes_pleases_a_linter(
         "100",
         "--select",
         "E,F,I,B,UP",
+        "--config",
+        'lint.isort.known-first-party=["simplicity"]',
         name,
     ]
     done = subprocess.run(linter, capture_output=True, text=True)

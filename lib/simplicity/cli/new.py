@@ -100,8 +100,8 @@ def _in_book(where: str, claim: str | None) -> list[Path]:
     for path, text in entries.items():
         files.write_text(path, text)
     print(
-        f"claim {values['claim']}; run it: simplicity run {name}; record it: simplicity record "
-        f"{name}; then: make book"
+        f"claim {values['claim']}; run it: simplicity run {name}; "
+        f"record it: simplicity record {name}; then: make book"
     )
     print(
         "README.md has the number of claims and the table that `simplicity ledger --markdown` "

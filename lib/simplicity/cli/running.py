@@ -153,8 +153,8 @@ def record_experiment(options: argparse.Namespace) -> int:
     module = words.experiment(options.experiment)
     if module.__name__ not in records.modules():
         raise Problem(
-            f"record: got {options.experiment}, allowed an experiment of the book; `simplicity "
-            "run` keeps any other"
+            f"record: got {options.experiment}, allowed an experiment of the book; "
+            "`simplicity run` keeps any other"
         )
     paths.root()
     words.check_running(options)

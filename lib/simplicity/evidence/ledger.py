@@ -158,8 +158,8 @@ def _applied(module: ModuleType) -> tuple[Check, ...]:
     except KeyError as missing:
         name = store.name_of(module)
         raise Problem(
-            f"record of {name}: got none of {missing}, allowed one made anew by `simplicity record "
-            f"{name}`"
+            f"record of {name}: got none of {missing}, allowed one made anew by "
+            f"`simplicity record {name}`"
         ) from None
 
 

@@ -301,8 +301,8 @@ class Words:
         return (
             f"This notebook is the page {page} of *{self.app.config.html_title}*, with the results "
             "of its "
-            f"run. To run it again, get the book's library `simplicity`: in {checkout}, type `make "
-            "env`, and "
+            f"run. To run it again, get the book's library `simplicity`: in {checkout}, type "
+            "`make env`, and "
             "open the notebook with `.venv/bin/jupyter lab`."
         )
 

@@ -197,6 +197,8 @@ def _exponent(cells: xr.Dataset, values: xr.DataArray) -> claims.Estimate:
     """Mean over seeds of the slope of the log of `values` on the log of the neurons."""
 
     def slope(one: xr.Dataset) -> float:
+        if len(np.unique(one.neurons.values)) < 2:
+            return float("nan")  # one width has no slope
         return float(np.polyfit(np.log(one.neurons.values), np.log(one.judged.values), 1)[0])
 
     return claims.mean(over_seeds.each(cells.assign(judged=values), slope))
