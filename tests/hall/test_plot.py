@@ -137,3 +137,14 @@ def test_each_entry_of_a_legend_is_a_piece_as_large_as_its_sign_and_words():
 def test_one_panel_is_one_sheet_with_its_legend():
     svg = pieces_of(1, ("one",)).svg
     assert svg.count("<svg") == 1 and "one" in svg
+
+
+def test_of_labels_that_would_lie_upon_each_other_the_last_stays_and_short_log_axes_are_plain():
+    with style.axes(1, width=2.0) as (figure, (panel,)):
+        panel.plot([0, 1, 2, 3, 30], [0.2, 0.5, 0.9, 1.5, 2.0])
+        panel.set(yscale="log")
+        panel.set_xticks([0, 1, 2, 3, 30], ["1280", "2560", "5120", "10240", "20480"])
+        svg = style.finish(figure, "labels").svg
+    told = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+    assert "20480" in told and "10240" in told and "5120" not in told and "1280" not in told
+    assert {"0.2", "0.5", "1", "2"} <= set(told)

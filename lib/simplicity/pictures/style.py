@@ -21,7 +21,7 @@ import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FuncFormatter, LogFormatter, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter, NullFormatter
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 from PIL import Image
@@ -128,7 +128,7 @@ def _clear_ticks(figure: Figure) -> None:
             axis.set_minor_formatter(FuncFormatter(_of_few) if short else NullFormatter())
     FigureCanvasAgg(figure).draw()
     for axis in every:
-        if isinstance(axis.get_major_formatter(), FixedFormatter):
+        if isinstance(axis.get_major_locator(), FixedLocator):
             _drop_covered(axis)
 
 
@@ -140,14 +140,15 @@ def _of_few(value: float, _: int | None) -> str:
 def _drop_covered(axis: Axis) -> None:
     """Blank each label that lies upon a later one, as wide as the page's font may draw it."""
     told = [label.get_text() for label in axis.get_ticklabels()]
-    kept: list[Bbox] = []
+    before, kept = list(told), list[Bbox]()
     for place in range(len(told) - 1, -1, -1):
         box = axis.get_ticklabels()[place].get_window_extent().expanded(1.35, 1.1)
         if told[place] and any(box.overlaps(other) for other in kept):
             told[place] = ""
         elif told[place]:
             kept.append(box)
-    axis.set_ticks(axis.get_majorticklocs(), told)
+    if told != before:
+        axis.set_ticks(axis.get_majorticklocs(), told)
 
 
 def smaller(bitmap: io.BytesIO) -> bytes:
