@@ -217,6 +217,9 @@ SETUPS = {
     "early_linear",
     "linear_images",
     "explain",
+    "strata",
+    "watched",
+    "polish",
     *(f"{kind}_checks" for kind in CHECKS),
 }
 
