@@ -60,10 +60,10 @@ def test_what_it_writes_pleases_a_linter(
         "100",
         "--select",
         "E,F,I,B,UP",
-        "--config",
-        'lint.isort.known-first-party=["simplicity"]',
         name,
     ]
+    if name == "error_of_a_mean.py":  # its imports stand as in the book, whose own the library is
+        linter += ["--config", 'lint.isort.known-first-party=["simplicity"]']
     done = subprocess.run(linter, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
