@@ -1,4 +1,4 @@
-"""`python -m simplicity.site notebooks|scripts [FOLDER]`: the chapters in other forms."""
+"""`python -m simplicity.site notebooks [FOLDER]`, or `scripts`: the chapters in other forms."""
 
 import sys
 from collections.abc import Callable
