@@ -237,6 +237,7 @@ def caller(x):
     return helper(x) * 2.0
 """
 ASK = """
+import simplicity.process  # as every room that computes does first
 from simplicity.trap_caller import caller
 print(caller(1.0), sum(caller.stats.cache_hits.values()))
 """
