@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from outcomes import outcomes
 
+from outcomes import outcomes
 from simplicity import nets
 from simplicity.boursier import groups, linear_teacher, synthetic, two_layer
 from simplicity.boursier.assumptions import Finding

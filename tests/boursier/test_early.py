@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from outcomes import outcomes
 
+from outcomes import outcomes
 from simplicity import nets
 from simplicity.boursier import alignment, early, extremal, synthetic
 from simplicity.boursier.experiments import early_alignment, three_points

@@ -4,8 +4,8 @@ of the problem.
 
 import numpy as np
 import pytest
-from outcomes import outcomes
 
+from outcomes import outcomes
 from simplicity import nets
 from simplicity.boursier import alignment, early, extremal, synthetic
 from simplicity.boursier.experiments import extremal_vectors, three_points

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from outcomes import outcomes
 from scipy.optimize import least_squares
 
+from outcomes import outcomes
 from simplicity.boursier import alignment, landscape, polish
 from simplicity.boursier.experiments import polished_fit
 from simplicity.grid.groups import Runs
