@@ -14,7 +14,7 @@ import torch
 import xarray as xr
 from scipy import stats
 
-from simplicity.data import streams
+from simplicity.data import images, streams
 from simplicity.evidence import claims
 from simplicity.grid import groups, run
 from simplicity.nakkiran import information
@@ -23,6 +23,7 @@ from simplicity.nakkiran.experiments import information_estimator as estimator
 from simplicity.nakkiran.experiments import information_tables as tables
 from simplicity.nakkiran.experiments import multiclass
 from simplicity.nakkiran.pictures import information as plot
+from simplicity.problems import Problem
 
 
 @pytest.fixture(scope="module")
@@ -357,7 +358,9 @@ def test_two_classes_are_the_ten_merged_in_halves():
     np.testing.assert_array_equal(multiclass._merged(labels, 10), labels)
 
 
-def faked(network: list[float], simple: float, beyond: float, corrected: float) -> xr.Dataset:
+def faked(
+    network: list[float], simple: float, beyond: float, corrected: float, data: str = "digits"
+) -> xr.Dataset:
     """One split of ten classes with given I(F;Y) over probes, I(L;Y), and I(F;Y|L) by both
     estimators.
     """
@@ -373,7 +376,7 @@ def faked(network: list[float], simple: float, beyond: float, corrected: float) 
     count = len(network)
     shuffled = np.repeat(np.repeat(found[:, :, :, None, None], 3, axis=3), 4, axis=4) * 0.9
     full = multiclass.GRID.presets["FULL"]
-    run_ = multiclass.GRID.runs(full)[0]
+    run_ = next(one for one in multiclass.GRID.runs(full) if one.data == data)
     return xr.Dataset(
         {
             "found": (("cell", "classes", "probe", "estimator", "quantity"), found),
@@ -406,23 +409,57 @@ def test_early_ends_with_the_first_probe_at_which_the_network_has_matched_the_li
 def test_what_is_left_is_judged_only_where_the_correction_is_smaller_than_half_of_it(
     corrected, judged
 ):
-    data = faked([1.0, 2.0], 2.9, 0.1, corrected)
+    data = faked([1.0, 2.0], 2.9, 0.1, corrected, "cifar10")
     assert multiclass.correction(data).value == pytest.approx((0.1 - corrected) / 0.1)
-    ratio = groups.checks_of(multiclass, data)[1]
+    ratio = judged_of(data)["N12.ratio"]
     assert (ratio.passed is not None) is judged
     assert judged or "of its plug-in value" in ratio.control.why
 
 
-def test_mu_within_the_band_of_shuffled_predictions_is_not_testable():
+def judged_of(data: xr.Dataset) -> dict[str, claims.Check]:
+    return {one.id: one for one in groups.checks_of(multiclass, data)}
+
+
+def test_mu_within_the_band_of_shuffled_predictions_does_not_hold():
     data = faked([1.0, 2.0], 2.9, 0.1, 0.1)
-    assert groups.checks_of(multiclass, data)[0].passed is True
+    assert judged_of(data)["N12.band"].passed is True
     data["shuffled"] = data.shuffled * 2
-    band = groups.checks_of(multiclass, data)[0]
-    assert band.passed is None and "bias alone" in band.control.why
+    assert judged_of(data)["N12.band"].passed is False
+
+
+def test_each_data_set_is_judged_by_its_own_splits():
+    digits, cifar = (faked([1.0, 2.0], 2.9, 0.1, 0.09, name) for name in ("digits", "cifar10"))
+    judged = [
+        {name for name, one in judged_of(data).items() if one.passed is not None}
+        for data in (digits, cifar)
+    ]
+    assert judged == [{"N12.band", "N12.difference"}, {"N12.ratio", "N12.cifar10"}]
+
+
+@pytest.mark.parametrize("share", [0.74, 0.76])
+def test_independent_errors_are_judged_by_the_criterion_of_the_network(share):
+    data = faked([1.0, 2.0], 2.9, 0.1, 0.09, "cifar10")
+    names = {"baseline": "within the class", "estimator": "miller-madow"}
+    network = data.shuffled.sel(**names, quantity="network").values
+    data.shuffled.loc[{**names, "quantity": "mu"}] = share * network
+    assert judged_of(data)["N12.ratio"].control.passed is (share < 0.75)
+
+
+def test_splits_take_disjoint_images_and_refuse_what_leaves_too_few(monkeypatch):
+    x = np.arange(500, dtype=np.uint8)[:, None, None].repeat(2, axis=1)
+    y = np.arange(500)
+    whole = images.Split(images.Images(x, y, 255), images.Images(x, y, 255))
+    monkeypatch.setattr(images, "load", lambda name, rng: whole)
+    run_ = multiclass.Run(data="cifar10", train=300, test=150)
+    train, test, _ = multiclass._split(run_)
+    assert (len(train.y), len(test.y)) == (300, 150) and not set(train.y) & set(test.y)
+    assert len(multiclass._split(dataclasses.replace(run_, train=410)).test.y) == 90
+    with pytest.raises(Problem, match="train: got 411, allowed at most 410 of cifar10"):
+        multiclass._split(dataclasses.replace(run_, train=411))
 
 
 def test_a_network_of_another_size_or_barely_trained_is_not_judged(digits):
-    assert [one.holds for one in groups.checks_of(multiclass, digits)] == [None] * 3
+    assert [one.holds for one in groups.checks_of(multiclass, digits)] == [None] * 4
 
 
 def test_the_digits_are_scored_twice_with_the_same_predictions(digits):
