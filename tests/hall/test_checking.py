@@ -3,10 +3,11 @@
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from simplicity.cli import checking, main
-from simplicity.evidence import claims, ledger
+from simplicity.evidence import claims, ledger, records
 from simplicity.evidence.claims import Check
 
 
@@ -49,6 +50,17 @@ def test_agreement_is_over_the_checks_that_both_runs_judge(
     found = checking.row("B1", fresh)
     assert (found.agreement, found.judged, found.otherwise) == (agreement, judged, otherwise)
     assert (found.checks, found.published) == (2, claims.IN_PART)
+
+
+def test_no_published_run_has_a_fresh_seed():
+    seeds = [
+        seed
+        for name in records.names()
+        for seed in np.atleast_1d(
+            records.dataset(records.experiment(name)).get("seed", -1)
+        ).tolist()
+    ]
+    assert 0 < max(seeds) < checking.FRESH_FROM
 
 
 def test_fresh_seeds_are_told_can_be_asked_for_again_and_are_none_of_the_published(

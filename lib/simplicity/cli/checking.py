@@ -25,7 +25,7 @@ from simplicity.grid.store import name_of
 from simplicity.places import files
 from simplicity.problems import Problem
 
-FRESH_FROM, FRESH_TO = 2_000_000, 2_000_000_000  # no published run has such a seed
+FRESH_FROM, FRESH_TO = 10_000_000, 2_000_000_000  # no published run has such a seed
 AGREES, DIFFERS, OPEN = "agrees", "differs", "not judged"
 
 
