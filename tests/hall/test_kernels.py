@@ -143,7 +143,7 @@ NOT_THROUGH = [
 
 @pytest.mark.parametrize("name", THROUGH)
 def test_what_a_run_computes_with_reaches_the_kernel(tmp_path: Path, name: str) -> None:
-    assert kernels.environment(tmp_path, {name: "given"})[name] == "given"
+    assert kernels.environment(tmp_path, {name: "/given"})[name] == "/given"
 
 
 @pytest.mark.parametrize("name", NOT_THROUGH)

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from simplicity.cli.options import add_grid, add_parameters, add_running
 from simplicity.places import files
 from simplicity.problems import Problem, Stopped, no_such, shown
-from simplicity.process import interrupts, threads
+from simplicity.process import interrupts, surroundings, threads
 
 FAILED, WRONG_INPUT = 1, 2
 RESUMABLE = ("run", "check", "sweep", "record")
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (or the process's own words) name; the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     files.use_utf8()
+    surroundings.settle()
     try:
         if any("\0" in word for word in words):
             raise Problem("command: got a null character, allowed words without")

@@ -17,7 +17,7 @@ from sphinx.util import console
 from simplicity import __version__
 from simplicity.places import paths
 from simplicity.problems import Problem
-from simplicity.process import interrupts
+from simplicity.process import interrupts, surroundings
 from simplicity.site import (
     api,
     build,
@@ -37,6 +37,7 @@ _UNFINISHED = "unfinished"  # a file that is there from the start of a build to 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx's entry point: directives and hooks."""
+    surroundings.settle()  # before Sphinx reads the year, and before any chapter's kernel starts
     if "NO_COLOR" in os.environ or not (sys.stdout.isatty() and sys.stderr.isatty()):
         console.nocolor()  # Jupyter Book does not ask whether somebody sees the colours
     formulas.set_up(app)
