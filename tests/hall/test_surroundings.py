@@ -1,5 +1,6 @@
 """What a user's shell, folder and environment hold harms no command, no build and no number."""
 
+import gzip
 import json
 import os
 import shutil
@@ -8,12 +9,17 @@ import sys
 from pathlib import Path
 
 import pytest
+import xarray as xr
 
+from simplicity.cli import main
+from simplicity.grid import run, store
 from simplicity.places import paths
+from simplicity.problems import Problem
 from simplicity.process import companion, machine, pool, surroundings, threads
 from simplicity.site import kernels
 
 ROOT = paths.root()
+RUN = ["run", "excess_risk", "--preset", "TINY", "--dry-run"]
 
 # --- variables
 
@@ -301,3 +307,83 @@ def test_make_goes_on_with_an_environment_made_by_hand_and_notes_where_it_is(
     assert make(checkout, "env", "PYTHON=nobody").returncode == 0
     assert "install" in (checkout / "words").read_text()
     assert (checkout / ".venv" / "installed").read_text() == f"{checkout.resolve()}\n"
+
+
+# --- words that a user types
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["compare", "a.nc", "n" * 300], "File name too long"),
+        (["compare", "a.nc", "flipped.nc.gz"], "allowed a readable file"),
+        (["cache", "--store", "n" * 300], "File name too long"),
+        (["cache", "--store", ""], "store: got nothing"),
+        (["cache", "--store", "a.nc"], "store: got a.nc (File exists), allowed a writable folder"),
+        ([*RUN, "--store", ""], "store: got nothing, allowed a writable folder"),
+        ([*RUN, "--store", "n" * 300], "store: got nnn"),
+        ([*RUN, "--store", "a.nc"], "store: got a.nc (File exists)"),
+        ([*RUN, "--store", "nowhere"], "store: got nowhere (File exists)"),
+        ([*RUN, "--store", "/dev/null"], "store: got /dev/null (File exists)"),
+        ([*RUN, "--scheduler", "tcp://h:99999"], "scheduler: got 'tcp://h:99999'"),
+        ([*RUN, "--scheduler", "tcp://h:0"], "scheduler: got 'tcp://h:0'"),
+        (["ledger", "--json", "--markdown"], "not allowed with argument"),
+        (["new", "numpy.py"], "name: got numpy, a module of Python or of an installed package"),
+        (["new", "far/random.py"], "name: got random, a module of Python"),
+        ([*RUN, "-p", "n=480,,960"], "allowed values between the commas"),
+        ([*RUN, "-p", "n=,480"], "allowed values between the commas"),
+        ([*RUN, "-g", "n=480,"], "allowed values between the commas"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.nc").write_bytes(store.encode(xr.Dataset({"a": ("cell", [1.0])})))
+    packed = bytearray(gzip.compress((tmp_path / "a.nc").read_bytes()))
+    packed[14:20] = b"\xff" * 6
+    (tmp_path / "flipped.nc.gz").write_bytes(packed)
+    (tmp_path / "nowhere").symlink_to("not there")
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("error: ") and err.count("\n") == 1 and told in err
+    assert {path.name for path in tmp_path.iterdir()} == {"a.nc", "flipped.nc.gz", "nowhere"}
+
+
+def test_a_store_in_the_home_of_nobody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMPLICITY_STORE", "~nobody-of-that-name/cells")
+    with pytest.raises(Problem, match="SIMPLICITY_STORE: got '~nobody.* allowed a folder$"):
+        run.default_store()
+
+
+# --- standard output that cannot be written
+
+FULL = [sys.executable, "-P", "-c", "import sys; from simplicity.cli import main; sys.exit(main())"]
+
+
+@pytest.mark.parametrize(
+    ("shell", "code", "said"),
+    [
+        ('"$@" cache --store . > /dev/full', 1, "error: standard output: No space left on device"),
+        ('"$@" cache --store . | true; exit ${PIPESTATUS[0]}', 1, ""),
+        ('"$@" cache --store . >&-', 0, ""),
+        ('"$@" cache --store nowhere 2> /dev/full', 2, ""),
+        ('"$@" cache --store nowhere 2>&-', 2, ""),
+    ],
+)
+def test_output_that_nobody_takes_ends_in_at_most_a_line(
+    tmp_path: Path, shell: str, code: int, said: str
+) -> None:
+    environment = os.environ | {"PYTHONPATH": str(paths.PACKAGE.parent)}
+    done = subprocess.run(
+        ["bash", "-c", shell, "bash", *FULL],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert (done.returncode, done.stderr.strip()) == (code, said)

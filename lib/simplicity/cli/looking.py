@@ -67,11 +67,11 @@ def compare_files(options: argparse.Namespace) -> int:
 
 def show_cache(options: argparse.Namespace) -> int:
     """`simplicity cache`: 1 where a file is damaged."""
+    from simplicity.cli import options as words
     from simplicity.evidence import records
-    from simplicity.grid import run
     from simplicity.grid.store import Store, is_current
 
-    shelf = Store(Path(options.store) if options.store else run.default_store(), writable=False)
+    shelf = Store(words.store(options), writable=False)
     if not shelf.folder.is_dir():
         raise Problem(f"store: got {shelf.folder}, allowed a folder that is there")
     rows: dict[str, dict[str, float]] = {}
