@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 
 from simplicity.cli import main
 from simplicity.grid import run, store
+from simplicity.nakkiran import least_squares
 from simplicity.places import paths
 from simplicity.problems import Problem
 from simplicity.process import companion, machine, pool, surroundings, threads
@@ -387,3 +389,20 @@ def test_output_that_nobody_takes_ends_in_at_most_a_line(
         encoding="utf-8",
     )
     assert (done.returncode, done.stderr.strip()) == (code, said)
+
+
+# --- arrays as other libraries hand them over
+
+
+def test_least_squares_takes_arrays_that_may_not_be_written_or_run_backwards() -> None:
+    y = np.where(np.arange(6) % 2, 1.0, -1.0)
+    given = {"own": np.zeros(6), "shared": y / 2, "y": y, "slot": np.arange(6)}
+    sizes = {"step_size": 0.1, "steps": 5}
+    usual = least_squares.descend(0.1, **given, **sizes)
+    locked = {name: array.copy() for name, array in given.items()}
+    for array in locked.values():
+        array.flags.writeable = False
+    backwards = {name: array[::-1].copy()[::-1] for name, array in given.items()}
+    for other in (locked, backwards):
+        for one, two in zip(usual, least_squares.descend(0.1, **other, **sizes), strict=True):
+            np.testing.assert_array_equal(one, two)
