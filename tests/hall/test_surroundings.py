@@ -14,6 +14,7 @@ import xarray as xr
 
 from simplicity.cli import main
 from simplicity.grid import run, store
+from simplicity.loukas import trajectory
 from simplicity.nakkiran import least_squares
 from simplicity.places import paths
 from simplicity.problems import Problem
@@ -406,3 +407,15 @@ def test_least_squares_takes_arrays_that_may_not_be_written_or_run_backwards() -
     for other in (locked, backwards):
         for one, two in zip(usual, least_squares.descend(0.1, **other, **sizes), strict=True):
             np.testing.assert_array_equal(one, two)
+
+
+def test_normalised_steps_take_lists_and_their_floor_refuses_what_is_no_array() -> None:
+    bias = np.random.default_rng(0).random((6, 3)).cumsum(0)
+    epsilon = np.arange(1.0, 6.0)
+    found = trajectory.late_error(bias, epsilon, 0.1)
+    assert found > 0 and trajectory.late_error(bias.tolist(), epsilon.tolist(), 0.1) == found
+    for wrong in (None, "x", [[1.0], [2.0, 3.0]], bias.astype(complex), np.zeros((3, 0)), 1.0):
+        with pytest.raises(Problem, match="^bias: got .*, allowed "):
+            trajectory.rounding_floor(wrong, 1.0, 0.1, 1.0)
+    with pytest.raises(Problem, match="^epsilon: got .*, allowed "):
+        trajectory.late_error(bias, epsilon[:3], 0.1)
