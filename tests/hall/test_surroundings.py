@@ -6,20 +6,21 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from simplicity.cli import main
+from simplicity.cli import looking, main
 from simplicity.grid import run, store
 from simplicity.loukas import trajectory
 from simplicity.nakkiran import least_squares
 from simplicity.places import paths
 from simplicity.problems import Problem
 from simplicity.process import companion, machine, pool, surroundings, threads
-from simplicity.site import kernels
+from simplicity.site import kernels, sphinx_extension
 
 ROOT = paths.root()
 RUN = ["run", "excess_risk", "--preset", "TINY", "--dry-run"]
@@ -58,6 +59,7 @@ HARMFUL = {
     "MPLBACKEND": "nobody",
     "SOURCE_DATE_EPOCH": "yesterday",
     "PYTHONINSPECT": "1",
+    "PYTHONOPTIMIZE": "1",
 }
 HARMLESS = {
     "OMP_NUM_THREADS": "4",
@@ -361,6 +363,22 @@ def test_a_store_in_the_home_of_nobody_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("SIMPLICITY_STORE", "~nobody-of-that-name/cells")
     with pytest.raises(Problem, match="SIMPLICITY_STORE: got '~nobody.* allowed a folder$"):
         run.default_store()
+
+
+def test_an_experiment_is_told_about_where_python_leaves_texts_out(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text('"""About one.\n\nMore."""\n', "utf-8")
+    bare = types.ModuleType("one")
+    bare.__file__ = str(tmp_path / "one.py")
+    assert looking._about(bare) == "About one."
+    assert looking._about(types.ModuleType("two", "About two.\nMore.")) == "About two."
+    assert looking._about(types.ModuleType("three")) == ""
+
+
+def test_no_site_is_built_where_python_leaves_texts_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    sphinx_extension._refuse_without_texts()
+    monkeypatch.setattr(sphinx_extension.sys, "flags", types.SimpleNamespace(optimize=2))
+    with pytest.raises(Problem, match="^PYTHONOPTIMIZE: got 2, allowed 0 or 1, since "):
+        sphinx_extension._refuse_without_texts()
 
 
 # --- standard output that cannot be written

@@ -43,6 +43,7 @@ _PLACES = frozenset(
 _OTHERS = (
     "MPLBACKEND",  # matplotlib refuses to be imported for a name that it does not know
     "SOURCE_DATE_EPOCH",  # would be the year of the site, and no number ends the build
+    "PYTHONOPTIMIZE",  # 2 leaves out the texts of which a page is made
     "PYTHONINSPECT",  # a command that has ended would ask for more
 )
 

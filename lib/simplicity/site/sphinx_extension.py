@@ -80,6 +80,7 @@ def _prepare(app: Sphinx) -> None:
     evidence.remove(Path(app.outdir))
     reader = pages.reader(app)
     try:
+        _refuse_without_texts()
         if paths.root() != root:
             raise Problem(
                 f"book: got {root}, allowed the checkout that `simplicity` is installed from, "
@@ -92,6 +93,14 @@ def _prepare(app: Sphinx) -> None:
         _forget(app)
         _stop(str(error))
     app.env.simplicity = state  # type: ignore[attr-defined]
+
+
+def _refuse_without_texts() -> None:
+    if sys.flags.optimize > 1:
+        raise Problem(
+            f"PYTHONOPTIMIZE: got {sys.flags.optimize}, allowed 0 or 1, since the pages on the "
+            "library hold texts that Python then leaves out"
+        )
 
 
 def _stop(reason: str) -> NoReturn:
