@@ -60,7 +60,7 @@ class _Companion:
         )
         os.close(own)
         self._send(sys.path)
-        atexit.register(self._process.kill)
+        atexit.register(self.end)
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         with self._lock:
@@ -83,7 +83,7 @@ class _Companion:
         """The exit code, once it has ended; its pipes are closed."""
         assert self._process.stdin is not None
         code = self._process.wait()
-        atexit.unregister(self._process.kill)
+        atexit.unregister(self.end)
         self._answers.close()
         with contextlib.suppress(OSError):  # what was not sent
             self._process.stdin.close()
