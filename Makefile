@@ -3,23 +3,36 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
+# What a shell has set for programs of its own is not for those below: modules under the names of Python's, other
+# places to install to, another repository, options and colours.
+unexport $(filter-out PYTHON PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX,$(filter PYTHON% PYTEST% GIT_% RUFF_% MYPY%,$(.VARIABLES)))
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_DRY_RUN PIP_NO_DEPS PIP_EDITABLE PIP_REQUIREMENT PIP_CONSTRAINT
+unexport SOURCE_DATE_EPOCH MPLBACKEND CDPATH GREP_OPTIONS COLUMNS NO_COLOR FORCE_COLOR CLICOLOR CLICOLOR_FORCE PY_COLORS
 export PYTHONUTF8 = 1
+export PIP_USER = 0
 
-.PHONY: env book test records notebooks pages bench peers lint clean
+.PHONY: env sound book test records notebooks pages bench peers lint clean
 
 env: $(STAMP)
 
 # Made anew only when what is installed would differ.
-$(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 14) or sys.exit("error: PYTHON=$(PYTHON) is Python %d.%d, 3.11 to 3.14 allowed" % v)'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+$(STAMP): requirements.lock pyproject.toml | sound
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 14) or sys.exit("error: PYTHON=$(PYTHON) is Python %d.%d, 3.11 to 3.14 allowed" % v)'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	@echo "installing the locked packages into .venv (minutes, once)"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $(STAMP)
+	@pwd -P > $(STAMP)
 
+# An environment that was moved or copied still imports the checkout that it was made for.
+sound:
+	@test ! -L $(BIN)/python -o -x $(BIN)/python || { echo "error: .venv: got one whose Python is gone, allowed one that starts: remove the folder .venv" >&2; exit 2; }
+	@test ! -x $(BIN)/python || $(BIN)/python -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 14) or sys.exit("error: .venv: got Python %d.%d, allowed 3.11 to 3.14: remove the folder .venv" % v)'
+	@test ! -s $(STAMP) || test "$$(cat $(STAMP))" = "$$(pwd -P)" || { echo "error: .venv: got one made for $$(cat $(STAMP)), allowed one of this folder: remove the folder .venv" >&2; exit 2; }
+
+# Not by the first line of a script, which can name no folder with blanks and none with a long name.
 book: $(STAMP)
-	$(BIN)/jupyter-book build . -n -W --keep-going
+	$(BIN)/python $(BIN)/jupyter-book build . -n -W --keep-going
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 10
@@ -56,7 +69,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check --output-format concise lib tests $(wildcard benchmarks)
 	$(BIN)/ruff format --check lib tests $(wildcard benchmarks)
 	$(BIN)/ruff check --output-format concise --no-respect-gitignore --config 'extend-exclude = []' --ignore E402 _build/scripts
-	$(BIN)/mypy
+	$(BIN)/python -m mypy
 
 clean:
 	rm -rf _build .venv

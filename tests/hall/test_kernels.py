@@ -143,7 +143,7 @@ NOT_THROUGH = [
 
 @pytest.mark.parametrize("name", THROUGH)
 def test_what_a_run_computes_with_reaches_the_kernel(tmp_path: Path, name: str) -> None:
-    assert kernels.environment(tmp_path, {name: "given"})[name] == "given"
+    assert kernels.environment(tmp_path, {name: "/given"})[name] == "/given"
 
 
 @pytest.mark.parametrize("name", NOT_THROUGH)
@@ -223,16 +223,25 @@ finally:
 """
 
 
-def leaving(*words: str, **options: object) -> subprocess.Popen[str]:
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def leaving(*words: str, ignored: signal.Signals | None = None) -> subprocess.Popen[str]:
+    """A process started as from a terminal, whatever the tests' own parent ignores (`nohup`)."""
+
+    def start() -> None:
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN if number is ignored else signal.SIG_DFL)
+
     command = [sys.executable, "-c", LEAVING, *words]
     found = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-    )  # type: ignore
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=start
+    )
     assert found.stdout is not None and found.stdout.readline() == "ready\n"
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", ENDING)
 def test_a_signal_leaves_with_one_line_and_130(number: signal.Signals) -> None:
     process = leaving()
     process.send_signal(number)
@@ -249,8 +258,9 @@ def test_the_second_signal_ends_at_once() -> None:
     assert process.returncode == 130
 
 
-def test_a_signal_that_was_ignored_stays_so() -> None:
-    process = leaving(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
-    process.send_signal(signal.SIGHUP)
+@pytest.mark.parametrize("ignored", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_was_ignored_stays_so(ignored: signal.Signals) -> None:
+    process = leaving(ignored=ignored)
+    process.send_signal(ignored)
     process.send_signal(signal.SIGTERM)
     assert process.communicate()[1] == "\nstopping\n"

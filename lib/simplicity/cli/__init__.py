@@ -7,6 +7,7 @@ heavy imports wait until a command needs them.
 """
 
 import argparse
+import contextlib
 import functools
 import importlib
 import importlib.metadata
@@ -20,7 +21,7 @@ from typing import Any, NoReturn
 from simplicity.cli.options import add_grid, add_parameters, add_running
 from simplicity.places import files
 from simplicity.problems import Problem, Stopped, no_such, shown
-from simplicity.process import interrupts, threads
+from simplicity.process import interrupts, surroundings, threads
 
 FAILED, WRONG_INPUT = 1, 2
 RESUMABLE = ("run", "check", "sweep", "record")
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (or the process's own words) name; the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     files.use_utf8()
+    surroundings.settle()
     try:
         if any("\0" in word for word in words):
             raise Problem("command: got a null character, allowed words without")
@@ -37,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(options, "arithmetic", None) is not None:
             threads.choose(options.arithmetic)  # no library is loaded yet
         with interrupts.second_ends():
-            return int(_command(options.command)(options))
+            code = int(_command(options.command)(options))
+            if sys.stdout is not None:
+                sys.stdout.flush()  # what fails now fails as it would have earlier
+            return code
     except Problem as problem:
         return _report(problem, FAILED if isinstance(problem, Stopped) else WRONG_INPUT)
     except ModuleNotFoundError as missing:
@@ -48,8 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             WRONG_INPUT,
         )
     except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         return FAILED
+    except OSError as reason:  # that no module has foreseen: a folder that has become unreadable
+        _silence()
+        what = "standard output" if reason.filename is None else reason.filename
+        return _report(f"{what}: {reason.strerror or reason}", FAILED)
     except KeyboardInterrupt as stop:
         state = f"; {stop.args[0]}" if stop.args else ""
         again = f"; go on with: simplicity {shlex.join(words)}" if words[0] in RESUMABLE else ""
@@ -277,8 +286,9 @@ def _add_looking(commands: Any) -> None:
     command = _add(
         commands, "ledger", "looking:show_ledger", "all claims and their verdicts, from the records"
     )
-    command.add_argument("--json", action="store_true", help="one object a claim, with its checks")
-    command.add_argument("--markdown", action="store_true", help="the judged claims as a table")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one object a claim, with its checks")
+    form.add_argument("--markdown", action="store_true", help="the judged claims as a table")
 
     command = _add(
         commands,
@@ -308,6 +318,16 @@ def _add_looking(commands: Any) -> None:
     command.add_argument("name", nargs="?", help="mnist or cifar10 (default: both)")
 
 
+def _silence() -> None:
+    """What waits to be written to standard output, and cannot be, is not tried again at the end."""
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _report(problem: object, code: int) -> int:
-    print("error: " + " ".join(str(problem).split()), file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody can be told
+        print("error: " + " ".join(str(problem).split()), file=sys.stderr, flush=True)
     return code

@@ -1,6 +1,7 @@
 """`simplicity list`, `ledger`, `compare`, `cache`: what there is; nothing is changed."""
 
 import argparse
+import ast
 import json
 import shlex
 from pathlib import Path
@@ -67,11 +68,11 @@ def compare_files(options: argparse.Namespace) -> int:
 
 def show_cache(options: argparse.Namespace) -> int:
     """`simplicity cache`: 1 where a file is damaged."""
+    from simplicity.cli import options as words
     from simplicity.evidence import records
-    from simplicity.grid import run
     from simplicity.grid.store import Store, is_current
 
-    shelf = Store(Path(options.store) if options.store else run.default_store(), writable=False)
+    shelf = Store(words.store(options), writable=False)
     if not shelf.folder.is_dir():
         raise Problem(f"store: got {shelf.folder}, allowed a folder that is there")
     rows: dict[str, dict[str, float]] = {}
@@ -121,11 +122,20 @@ def _described(module: ModuleType) -> dict[str, Any]:
 
     return {
         "name": name_of(module),
-        "about": (module.__doc__ or "").partition("\n")[0],
+        "about": _about(module),
         "claims": list(module.CLAIMS),
         "cells": {name: len(runs_of(module, preset(module, name))) for name in PRESETS},
         "parameters": describe(config_of(module)),
     }
+
+
+def _about(module: ModuleType) -> str:
+    """The first line of its text, also where Python was told to leave such texts out (`-OO`)."""
+    text = module.__doc__
+    file = getattr(module, "__file__", None)
+    if text is None and file is not None:
+        text = ast.get_docstring(ast.parse(Path(file).read_text("utf-8")))
+    return (text or "").partition("\n")[0]
 
 
 def _typed(field: dict[str, Any]) -> str:

@@ -7,10 +7,12 @@ simplicity new my_experiment.py --package    with a pyproject.toml that offers i
 
 import argparse
 import csv
+import importlib.metadata
 import io
 import keyword
 import re
 import string
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -48,6 +50,11 @@ def make(options: argparse.Namespace) -> int:
 
 def _file(path: Path, claim: str | None, package: bool) -> list[Path]:
     name = _name(path.stem)
+    if name in {*sys.stdlib_module_names, *importlib.metadata.packages_distributions()}:
+        raise Problem(
+            f"name: got {name}, a module of Python or of an installed package, allowed another, "
+            "since its test imports the file by its name"
+        )
     values = {"name": name, "claim": _free(claim, "M", []), "slug": name.replace("_", "-")}
     values["imports"] = "\n\n".join(["\n".join(_HELPERS), f"import {name} as experiment"])
     test = path.with_name(f"test_{path.name}")

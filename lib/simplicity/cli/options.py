@@ -5,6 +5,7 @@ Parameters, grids, files, workers.
 
 import argparse
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -197,10 +198,23 @@ def limit(options: argparse.Namespace) -> float | None:
 
 
 def store(options: argparse.Namespace) -> Path:
-    """The folder of finished cells, not made yet."""
+    """The folder of finished cells, not made yet.
+
+    A `Problem` where something else is there.
+    """
     from simplicity.grid import run
 
-    return Path(options.store) if options.store else run.default_store()
+    found = run.default_store() if options.store is None else Path(options.store)
+    try:
+        fine = options.store != "" and (found.is_dir() or not os.path.lexists(found))
+    except OSError as reason:  # a name that is too long
+        raise Problem(
+            f"store: got {found} ({reason.strerror}), allowed a writable folder"
+        ) from None
+    if not fine:
+        got = f"{found} ({os.strerror(errno.EEXIST)})" if options.store != "" else "nothing"
+        raise Problem(f"store: got {got}, allowed a writable folder")
+    return found
 
 
 def check_running(options: argparse.Namespace) -> None:

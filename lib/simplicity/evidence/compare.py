@@ -8,6 +8,7 @@ numbers are equal. With both tolerances 0 nothing may differ.
 import dataclasses
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -72,11 +73,11 @@ def compare(one: Path, other: Path, tolerance: Tolerance) -> Comparison:
 
 def read(path: Path) -> xr.Dataset | list[dict[str, Any]]:
     """A result or a ledger; of a folder with a built site, its ledger."""
-    path = path / "claims.json" if path.is_dir() else path
     try:
+        path = path / "claims.json" if path.is_dir() else path
         content = path.read_bytes()
         content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-    except (OSError, EOFError, ValueError) as reason:
+    except (OSError, EOFError, ValueError, zlib.error) as reason:
         raise Problem(
             f"compare: got {path} ({getattr(reason, 'strerror', None) or reason}), allowed a "
             "readable file"

@@ -38,7 +38,7 @@ _ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}", re.AS
 
 def address_from(text: str) -> str:
     """The address of a scheduler, or a `Problem`."""
-    if not _ADDRESS.fullmatch(text):
+    if not _ADDRESS.fullmatch(text) or not 0 < int(text.rpartition(":")[2]) < 2**16:
         raise Problem(f"scheduler: got {shown(text)}, allowed tcp://HOST:PORT")
     return text
 

@@ -232,7 +232,11 @@ def _tuple(element: type, value: Any, field: dataclasses.Field) -> tuple[Any, ..
 def _items(value: Any, field: dataclasses.Field) -> list[Any]:
     if isinstance(value, str):
         found = _taken_apart(field.name, value, field.metadata.get("choices") or ())
-        return [item for item in found if item is not None]
+        while found and found[-1] is None:  # a comma at the end
+            found.pop()
+        if None in found:
+            raise Problem(f"{field.name}: got {shown(value)}, allowed values between the commas")
+        return found
     if isinstance(value, Iterable) and not isinstance(value, Mapping | bytes | bytearray):
         return list(value)
     return [value]

@@ -30,7 +30,7 @@ from simplicity.grid import config as settings
 from simplicity.grid import store as stores
 from simplicity.grid.groups import PRESETS, preset, runs_of
 from simplicity.places import paths
-from simplicity.problems import Problem, Stopped
+from simplicity.problems import Problem, Stopped, shown
 from simplicity.process import checkpoints, companion, pool, threads
 from simplicity.process.pool import Submits
 
@@ -163,8 +163,12 @@ def default_store() -> Path:
 
     Else the book's own inside a checkout and the user's cache outside one.
     """
-    if os.environ.get(STORE):
-        return Path(os.environ[STORE]).expanduser()
+    given = os.environ.get(STORE)
+    if given:
+        try:
+            return Path(given).expanduser()
+        except RuntimeError as reason:  # no home, or no user of that name
+            raise Problem(f"{STORE}: got {shown(given)} ({reason}), allowed a folder") from None
     try:
         return paths.build() / "store"
     except Problem:

@@ -81,6 +81,7 @@ def late_error(bias: Array, epsilon: Array, step_size: float) -> float:
 
     Biases (steps + 1, n_1) and eps (steps,); steps with eps = 0 have no floor and are left out.
     """
+    bias, epsilon = doors.arrays(bias=(bias, "N+1 k"), epsilon=(epsilon, "N"))
     own, late = (normalised(bias, epsilon, step_size, late=one) for one in (False, True))
     length = np.linalg.norm(np.diff(bias, axis=0), axis=1) / step_size
     known = epsilon > 0
@@ -98,8 +99,9 @@ def rounding_floor(
     `bias` (..., n_1), `length` |b(t+1) - b(t)| / alpha and `epsilon` (...).
     """
     doors.step(step_size)
-    b = np.asarray(bias)
-    largest = np.abs(b).max(axis=-1) + step_size * np.asarray(length)
+    (b,) = doors.arrays(bias=(bias, "... n"))
+    length, epsilon = doors.same(length=length, epsilon=epsilon)
+    largest = np.abs(b).max(axis=-1, initial=0.0) + step_size * np.asarray(length)
     return np.sqrt(b.shape[-1]) * _ULP * largest / (step_size * np.asarray(epsilon))
 
 

@@ -50,6 +50,7 @@ def _looked_at(
     doors.step(step_size)
     y, shared, own = doors.finite(y=(y, "n"), shared=(shared, "n"), own=(own, "q"))
     slot = doors.indices("slot", slot, len(own), str(len(y)))
+    y, shared, own, slot = map(doors.for_torch, (y, shared, own, slot))  # compiled for such alone
     return first, own, shared, y, slot
 
 

@@ -20,7 +20,7 @@ from typing import Any
 WATCH_SECONDS = 1.0
 _BEGIN = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
-    "from simplicity.process import companion; companion.serve()"
+    "from simplicity.process import companion; companion.serve(int(sys.argv[1]))"
 )
 
 
@@ -48,27 +48,46 @@ class _Companion:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        # A pipe of their own: what a start-up file of the user's prints is no answer either.
+        answers, own = os.pipe()
+        self._answers = os.fdopen(answers, "rb")
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _BEGIN],
+            [sys.executable, "-P", "-c", _BEGIN, str(own)],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[own],
             start_new_session=True,  # Ctrl-C is the parent's to handle
         )
+        os.close(own)
         self._send(sys.path)
-        atexit.register(self._process.kill)
+        atexit.register(self.end)
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        assert self._process.stdout is not None
         with self._lock:
             try:
                 self._send((function, arguments))
-                succeeded, value = pickle.load(self._process.stdout)
+                succeeded, value = pickle.load(self._answers)
             except (EOFError, BrokenPipeError):
                 _companion.cache_clear()  # the next cell gets a new one
-                raise Died(self._process.wait()) from None
+                raise Died(self._closed()) from None
         if succeeded:
             return value
         raise value
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self._process.kill()
+        self._closed()
+
+    def _closed(self) -> int:
+        """The exit code, once it has ended; its pipes are closed."""
+        assert self._process.stdin is not None
+        code = self._process.wait()
+        atexit.unregister(self.end)
+        self._answers.close()
+        with contextlib.suppress(OSError):  # what was not sent
+            self._process.stdin.close()
+        return code
 
     def _send(self, value: Any) -> None:
         assert self._process.stdin is not None
@@ -81,9 +100,10 @@ def _companion() -> _Companion:
     return _Companion()
 
 
-def serve() -> None:
+def serve(descriptor: int) -> None:
     """In the companion: call what comes in until nobody asks any more."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    answers = os.fdopen(descriptor, "wb")
+    os.set_inheritable(descriptor, False)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a cell prints is no answer
     threading.Thread(target=_follow, args=[os.getppid()], daemon=True).start()
     with contextlib.suppress(EOFError):

@@ -1,6 +1,7 @@
 """Facts about this checkout and this machine, for provenance."""
 
 import functools
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -66,8 +67,15 @@ def features() -> frozenset[str]:
 
 
 def _git(root: Path, *words: str) -> str:
-    command = ["git", "-C", str(root), *words]
+    """What git says of the checkout at `root`, and of none around it or that a variable names."""
+    environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
+    environment["GIT_CEILING_DIRECTORIES"] = str(root.resolve().parent)
     done = subprocess.run(
-        command, check=True, capture_output=True, encoding="utf-8", errors="replace"
+        ["git", "-C", str(root), *words],
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        env=environment,
     )
     return done.stdout.strip()

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,10 +25,12 @@ MOST_WORKERS = 512
 LIMIT_SECONDS = 3600.0  # for one cell
 LONGEST_LIMIT = 1e7
 PATIENCE = 0.2  # seconds that a worker has to end by itself; nothing is lost when it is killed
+# A worker starts in the user's folder: a file random.py there is not Python's own.
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 _SINGLE = {
     name: str(threads.THREADS)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-}
+} | SAFE_PATH
 
 
 class Submits(Protocol):
@@ -79,19 +81,36 @@ def process_pool(
     _check_main()
     CONSTS.term_timeout = PATIENCE
     context = multiprocessing.get_context("spawn")
-    before = {name: os.environ.get(name) for name in _SINGLE}
-    os.environ.update(_SINGLE)  # read by OpenMP and BLAS when a child starts
-    pool = ProcessPool(max_workers=workers, context=context, initializer=_prepare, initargs=[first])
+    with settings(_SINGLE):  # read by Python, OpenMP and BLAS when a child starts
+        pool = ProcessPool(
+            max_workers=workers, context=context, initializer=_prepare, initargs=[first]
+        )
+        try:
+            with _without_interrupts():
+                start(pool)
+            yield _Pool(pool, limit_seconds)
+            pool.close()
+        except BaseException:
+            pool.stop()
+            raise
+        finally:
+            pool.join()
+
+
+def start(pool: Any) -> None:
+    """Start pebble's pool, which starts when it is asked whether it runs."""
+    if not pool.active:
+        raise RuntimeError("the pool of processes does not start")
+
+
+@contextlib.contextmanager
+def settings(given: Mapping[str, str]) -> Iterator[None]:
+    """Inside, these environment variables; afterwards those that were."""
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
     try:
-        with _without_interrupts():
-            assert pool.active  # asking starts it
-        yield _Pool(pool, limit_seconds)
-        pool.close()
-    except BaseException:
-        pool.stop()
-        raise
+        yield
     finally:
-        pool.join()
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)

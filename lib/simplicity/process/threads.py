@@ -74,9 +74,13 @@ _SETTINGS = {
 }
 # These would undo or contradict one of the above.
 _REMOVED = (
-    "NPY_ENABLE_CPU_FEATURES", "OPENBLAS_L2_SIZE", "DNNL_MAX_CPU_ISA", "DNNL_DEFAULT_FPMATH_MODE",
-    "MKL_ENABLE_INSTRUCTIONS", "MKL_DEBUG_CPU_TYPE", "NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK",
+    "NPY_ENABLE_CPU_FEATURES", "OPENBLAS_L2_SIZE", "OPENBLAS_BLOCK_FACTOR", "DNNL_MAX_CPU_ISA",
+    "DNNL_DEFAULT_FPMATH_MODE", "MKL_ENABLE_INSTRUCTIONS", "MKL_DEBUG_CPU_TYPE", "SCIPY_ARRAY_API",
 )  # fmt: skip
+# Whether kernels are compiled at all is no choice of arithmetic. Said, not left out: numba also
+# reads a file .numba_config.yaml of the working folder, over which only a variable wins.
+_COMPILED = {"NUMBA_DISABLE_JIT": "0", "NUMBA_BOUNDSCHECK": "0", "NUMBA_DEBUGINFO": "0"}
+DECIDING = frozenset({*_SETTINGS, *_REMOVED, *_COMPILED})  # of a bit of a result
 _LOADED = ("numpy", "scipy", "torch", "numba")
 _NEEDED = {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "abm", "popcnt"}
 _LIBM = "ff04ee25"  # glibc 2.36 with FMA
@@ -154,6 +158,7 @@ def settle_arithmetic() -> None:
     loaded = any(name in sys.modules for name in _LOADED)
     before = all(os.environ.get(name) == value for name, value in _SETTINGS.items())
     _settled_early = before or not loaded
+    os.environ.update(_COMPILED)
     if kind() == "portable":
         os.environ.update(_SETTINGS)
         for name in _REMOVED:
@@ -358,6 +363,9 @@ def set_numba_cache() -> None:
 def _numba_folder() -> Path:
     name = kernels_digest()[:16]
     current = os.environ.get("NUMBA_CACHE_DIR", "")
+    if current:  # also for processes that work in another folder
+        with contextlib.suppress(RuntimeError):  # ~ of nobody
+            current = os.path.abspath(Path(current).expanduser())
     if current and Path(current).name == name:
         return Path(current)  # a parent process has chosen it already
     bases = [paths.cache() / "numba"]

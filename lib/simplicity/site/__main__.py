@@ -8,6 +8,7 @@ import jupytext
 
 from simplicity.places import files, paths
 from simplicity.problems import Problem, Stopped
+from simplicity.process import surroundings
 from simplicity.site import build
 
 
@@ -35,6 +36,7 @@ def main(words: list[str]) -> int:
     Those of chapters that the book no longer has go, if an earlier call wrote them.
     """
     files.use_utf8()
+    surroundings.settle()
     if not words or words[0] not in FORMS or len(words) > 2:
         print(
             f"error: form: got {' '.join(words)!r}, allowed {' or '.join(FORMS)} [FOLDER]",

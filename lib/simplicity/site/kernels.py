@@ -29,6 +29,7 @@ from traitlets.config import Config
 
 from simplicity.places import paths
 from simplicity.problems import Problem, shown
+from simplicity.process import surroundings
 
 # Where things are, and nothing about how they look. MPLCONFIGDIR is only where matplotlib keeps its
 # list of fonts: its settings are those of MATPLOTLIBRC below.
@@ -68,7 +69,7 @@ def environment(folder: Path, given: Mapping[str, str] | None = None) -> dict[st
     """
     given = os.environ if given is None else given
     kept = {
-        name: value
+        name: surroundings.absolute(name, value)
         for name, value in given.items()
         if name in _KEPT or name.startswith(_KEPT_FAMILIES)
     }
@@ -91,7 +92,8 @@ def _figures() -> dict[str, str]:
 def _search_path(given: Mapping[str, str]) -> list[str]:
     """The book's library and the user's PYTHONPATH.
 
-    Without folders whose code every Python process runs at its start.
+    Without folders whose code every Python process runs at its start, and without those in which a
+    file has the name of a module of Python itself.
     """
     ours = str(paths.root() / "lib")
     entries = [
@@ -99,14 +101,23 @@ def _search_path(given: Mapping[str, str]) -> list[str]:
     ]
     return [
         ours,
-        *(entry for entry in entries if entry != ours and not _runs_at_start(Path(entry))),
+        *(entry for entry in entries if entry != ours and not _in_the_way(Path(entry))),
     ]
 
 
-def _runs_at_start(folder: Path) -> bool:
-    return any(
-        (folder / f"{name}.py").is_file() or (folder / name).is_dir() for name in _AT_EVERY_START
-    )
+def _in_the_way(folder: Path) -> bool:
+    """Would its modules be found in the place of Python's own, or at every start?"""
+    try:
+        found = {path.stem for path in folder.iterdir() if _is_module(path)}
+    except OSError:  # nothing there, or no folder
+        return False
+    return not found.isdisjoint({*_AT_EVERY_START, *sys.stdlib_module_names})
+
+
+def _is_module(path: Path) -> bool:
+    if path.is_dir():
+        return path.name in _AT_EVERY_START or (path / "__init__.py").is_file()
+    return path.suffix == ".py"
 
 
 class _Specs(KernelSpecManager):

@@ -17,7 +17,7 @@ from sphinx.util import console
 from simplicity import __version__
 from simplicity.places import paths
 from simplicity.problems import Problem
-from simplicity.process import interrupts
+from simplicity.process import interrupts, surroundings
 from simplicity.site import (
     api,
     build,
@@ -37,6 +37,7 @@ _UNFINISHED = "unfinished"  # a file that is there from the start of a build to 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx's entry point: directives and hooks."""
+    surroundings.settle()  # before Sphinx reads the year, and before any chapter's kernel starts
     if "NO_COLOR" in os.environ or not (sys.stdout.isatty() and sys.stderr.isatty()):
         console.nocolor()  # Jupyter Book does not ask whether somebody sees the colours
     formulas.set_up(app)
@@ -79,6 +80,7 @@ def _prepare(app: Sphinx) -> None:
     evidence.remove(Path(app.outdir))
     reader = pages.reader(app)
     try:
+        _refuse_without_texts()
         if paths.root() != root:
             raise Problem(
                 f"book: got {root}, allowed the checkout that `simplicity` is installed from, "
@@ -91,6 +93,14 @@ def _prepare(app: Sphinx) -> None:
         _forget(app)
         _stop(str(error))
     app.env.simplicity = state  # type: ignore[attr-defined]
+
+
+def _refuse_without_texts() -> None:
+    if sys.flags.optimize > 1:
+        raise Problem(
+            f"PYTHONOPTIMIZE: got {sys.flags.optimize}, allowed 0 or 1, since the pages on the "
+            "library hold texts that Python then leaves out"
+        )
 
 
 def _stop(reason: str) -> NoReturn:

@@ -288,7 +288,17 @@ def _build(copy: Path) -> None:
 
     What it says of its chapters goes to stderr as it comes, for it takes minutes.
     """
-    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(copy), "-n", "-W", "--keep-going"]
+    command = [
+        sys.executable,
+        "-P",
+        "-c",
+        JUPYTER_BOOK,
+        "build",
+        str(copy),
+        "-n",
+        "-W",
+        "--keep-going",
+    ]
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(copy / "lib"), *_search_path()]),

@@ -18,6 +18,7 @@ from pebble import ProcessPool
 
 from simplicity.grid.store import write_atomically
 from simplicity.process import interrupts
+from simplicity.process.pool import SAFE_PATH, settings, start
 from simplicity.site import kernels
 from simplicity.site.execute import ChapterFailed, execute
 
@@ -30,14 +31,15 @@ def pool(workers: int) -> Iterator[ProcessPool]:
     """
     before = set(multiprocessing.active_children())
     found = ProcessPool(workers, context=multiprocessing.get_context("spawn"), initializer=prepare)
-    try:
-        with interrupts.blocked():
-            assert found.active  # asking starts it
-        yield found
-    finally:
-        found.stop()
-        kernels.end_with_workers(set(multiprocessing.active_children()) - before)
-        found.join()
+    with settings(SAFE_PATH):
+        try:
+            with interrupts.blocked():
+                start(found)
+            yield found
+        finally:
+            found.stop()
+            kernels.end_with_workers(set(multiprocessing.active_children()) - before)
+            found.join()
 
 
 def prepare() -> None:
