@@ -1,8 +1,8 @@
 """The peers in JAX, run by `make peers` in an environment of their own: seconds of a step as JSON.
 
-    python jax_peer.py '{"what": "single_sample", "precision": "float64"}'
+    echo '{"what_runs": "single_sample", "precision": "float64"}' | python jax_peer.py
 
-One thread; every loop is compiled whole (`fori_loop`, `scan`) with its state donated, and the first
+A line is asked and a line answered, for as long as there are lines. One thread; every loop is compiled whole (`fori_loop`, `scan`) with its state donated, and the first
 call is not counted.
 """
 
@@ -35,40 +35,71 @@ def best(run, state, steps):
     return min(found)
 
 
-def by_hand(state, x, y, rate):
+def by_hand(state, x, y, rate, slope, rule):
     """One pass forward, which keeps the activity as numbers, and one back."""
-    a, w = state
+    a, w = state[0]
     z = w @ x.T
-    active = (z > 0).astype(z.dtype)
+    active = jnp.where(z > 0, 1, slope).astype(z.dtype)
     r = (y - a @ (active * z)) / len(y)
     force = active @ (r[:, None] * x)
-    return a + rate * jnp.sum(w * force, 1), w + rate * a[:, None] * force
+    return moved(state, (-jnp.sum(w * force, 1), -a[:, None] * force), rate, rule)
 
 
-def by_grad(state, x, y, rate):
-    def loss(state):
-        a, w = state
-        return 0.5 * jnp.mean((jax.nn.relu(x @ w.T) @ a - y) ** 2)
+def by_grad(state, x, y, rate, slope, rule):
+    def loss(network):
+        a, w = network
+        z = x @ w.T
+        return 0.5 * jnp.mean((jnp.where(z > 0, z, slope * z) @ a - y) ** 2)
 
-    return jax.tree.map(lambda part, slope: part - rate * slope, state, jax.grad(loss)(state))
+    return moved(state, jax.grad(loss)(state[0]), rate, rule)
 
 
-def two_layer(n, m, d, precision):
-    """By jax.grad and by hand."""
+def moved(state, slopes, rate, rule):
+    """The weights and what the rule remembers, a step on; constants are those of torch."""
+    network, first, second, t = state
+    tree = jax.tree.map
+    if rule == "plain":
+        return tree(lambda p, g: p - rate * g, network, slopes), first, second, t
+    if rule == "momentum":
+        first = tree(lambda v, g: 0.9 * v + g, first, slopes)
+        return tree(lambda p, v: p - rate * v, network, first), first, second, t
+    t = t + 1
+    first = tree(lambda u, g: 0.9 * u + 0.1 * g, first, slopes)
+    second = tree(lambda s, g: 0.999 * s + 0.001 * g * g, second, slopes)
+
+    def step(p, u, s):
+        return p - rate * (u / (1 - 0.9**t)) / (jnp.sqrt(s / (1 - 0.999**t)) + 1e-8)
+
+    return tree(step, network, first, second), first, second, t
+
+
+def two_layer(n, m, d, precision, what="plain"):
+    """By jax.grad and by hand. `what` is a rule, a leaky slope, a hidden bias or a minibatch."""
     rng = np.random.default_rng(0)
     x, y = (jnp.asarray(rng.standard_normal(shape), precision) for shape in ((n, d), (n,)))
-    steps = max(3, int(1e8 / (n * m * d)))
+    if what == "hidden bias":
+        x, d = jnp.concatenate([x, jnp.ones((n, 1), precision)], 1), d + 1
+    slope = 0.1 if what == "leaky slope" else 0.0
+    rule = what if what in ("momentum", "adam") else "plain"
+    batch = int(what.split()[1]) if what.startswith("batch") else 0
+    steps = max(3, int(1e8 / ((batch or n) * m * d)))
+    order = jnp.asarray(rng.integers(n, size=(steps, batch or 1)))
     found = {}
     for step in (by_grad, by_hand):
-        state = tuple(
+        network = tuple(
             jnp.asarray(1e-3 * rng.standard_normal(shape), precision) for shape in ((m,), (m, d))
         )
+        nothing = [tuple(map(jnp.zeros_like, network)) for _ in range(2 * (rule != "plain"))]
+        state = (network, *(nothing or ((), ())), jnp.zeros((), precision))
 
         @partial(jax.jit, donate_argnums=0)
         def run(state, step=step):
-            return jax.lax.fori_loop(
-                0, steps, lambda _, old: step(old, x, y, jnp.asarray(0.01, precision)), state
-            )
+            def one(k, old):
+                # a batch is gathered each step, as ours is
+                data = (x[order[k]], y[order[k]]) if batch else (x, y)
+                return step(old, *data, jnp.asarray(0.01, precision), slope, rule)
+
+            return jax.lax.fori_loop(0, steps, one, state)
 
         found[step.__name__] = best(run, state, steps)
     return found
@@ -160,5 +191,6 @@ def tangent_kernel(n, m, d, precision):
 
 
 if __name__ == "__main__":
-    task = json.loads(sys.argv[1])
-    print(json.dumps(globals()[task.pop("what")](**task)))
+    for line in sys.stdin:
+        task = json.loads(line)
+        print(json.dumps(globals()[task.pop("what_runs")](**task)), flush=True)
