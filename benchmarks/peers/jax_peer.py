@@ -1,9 +1,9 @@
 """The peers in JAX, run by `make peers` in an environment of their own: seconds of a step as JSON.
 
-    echo '{"what_runs": "single_sample", "precision": "float64"}' | python jax_peer.py
+    echo '{"engine": "single_sample", "precision": "float64"}' | python jax_peer.py
 
-A line is asked and a line answered, for as long as there are lines. One thread; every loop is compiled whole (`fori_loop`, `scan`) with its state donated, and the first
-call is not counted.
+A line is asked and a line answered, for as long as there are lines. One thread; every loop is
+compiled whole (`fori_loop`, `scan`) with its state donated, and the first call is not counted.
 """
 
 import json
@@ -193,4 +193,4 @@ def tangent_kernel(n, m, d, precision):
 if __name__ == "__main__":
     for line in sys.stdin:
         task = json.loads(line)
-        print(json.dumps(globals()[task.pop("what_runs")](**task)), flush=True)
+        print(json.dumps(globals()[task.pop("engine")](**task)), flush=True)

@@ -1,6 +1,6 @@
 """Gradient descent with momentum, Adam or AdamW on a two-layer network, by the fast kernels.
 
-    h(x) = sum_j a_j phi(<w_j, x>)         phi(z) = max(z, slope z); a (m,), w (m, d), as `two_layer`
+    h(x) = sum_j a_j phi(<w_j, x>)         phi(z) = max(z, slope z); a (m,), w (m, d): `two_layer`
     L    = 1/(2n) sum_k (h(x_k) - y_k)^2   the loss WITH 1/2,   g = dL/dp for each weight p
     momentum:  v <- 0.9 v + g,   p <- p - eta v                               v = 0 at the start
     Adam:      u <- 0.9 u + 0.1 g,   s <- 0.999 s + 0.001 g^2                 u = s = 0 at the start
