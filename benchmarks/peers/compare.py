@@ -3,10 +3,11 @@
     make peers
 
 Every number is the least of several turns about: JAX, ours and ours again in the portable
-arithmetic of the book wait in a process each, on one core and one thread, and are asked one after
-the other, so that noise hits all alike. Ours run with native arithmetic, as JAX does. The last line
+arithmetic of the book wait in a process each, of one thread, and are asked one after the other, so
+that noise hits all alike; what counts is processor time. Ours run with native arithmetic, as JAX does. The last line
 is one line of JSON: how many times as long JAX by hand takes, in float32, and for single samples in
-float64. `--record` also writes the table of the page "What a step costs".
+float64. `--record` also writes the table of the page "What a step costs", and `--growth` its
+picture of cost against size, from runs of its own.
 """
 
 import argparse
@@ -48,6 +49,27 @@ TASKS = [
     {"engine": "tangent_kernel", "n": 2000, "m": 512, "d": 50, "precision": "float32"},
     *({"engine": "product", "precision": precision} for precision in PRECISIONS),
 ]  # fmt: skip
+GROWTH = [  # from one setting of each engine along each of its sizes
+    *(
+        {"engine": "two_layer", "n": 640, "m": 1000, "d": 5, "precision": "float32"} | {name: value}
+        for name, values in (
+            ("n", (40, 160, 640, 2560)), ("m", (100, 1000, 10_000)), ("d", (2, 5, 10, 20, 50)),
+        )
+        for value in values
+    ),
+    *(
+        {"engine": "ntk_descent", "n": 2000, "m": 256, "d": 50, "precision": "float32"}
+        | {name: value}
+        for name, values in (
+            ("n", (500, 2000, 8000)), ("m", (64, 256, 1024)), ("d", (10, 50, 200)),
+        )
+        for value in values
+    ),
+    *(
+        {"engine": "single_sample", "m": m, "precision": precision}
+        for precision in PRECISIONS for m in (8, 32, 128)
+    ),
+]  # fmt: skip
 UNIT = {"two_layer": 1e3, "single_sample": 1e6, "tangent_kernel": 1e3}  # ms, us, ms
 KINDS = ("jax", "native", "portable")
 
@@ -60,6 +82,7 @@ def serve() -> None:
     work: dict[str, Callable[..., dict[str, float]]] = {
         "two_layer": two_layer,
         "single_sample": single_sample,
+        "ntk_descent": ntk_descent,
         "tangent_kernel": tangent_kernel,
         "product": product,
     }
@@ -97,16 +120,27 @@ def by_torchs_rule(
     return train(start, x, y, optimiser=partial(rules[rule], lr=step_size), **settings)
 
 
-def single_sample(torch_too: bool, precision: str) -> dict[str, float]:
-    """With all statistics."""
+def single_sample(torch_too: bool, precision: str, m: int = 32) -> dict[str, float]:
+    """With all statistics; torch in double precision alone."""
     import single_sample as bench
 
-    if precision != "float64":
-        return {}
-    bench.COMPILED_STEPS = 300_000  # what a call costs by itself is then nothing
-    return {"ours": bench.compiled(bench.TASK, min)} | (
-        {"torch": bench.torch_loop(bench.TASK)} if torch_too else {}
+    from simplicity.loukas import single_precision, single_sample
+
+    bench.COMPILED_STEPS = 200_000  # what a call costs by itself is then nothing
+    bench.descend = (single_sample if precision == "float64" else single_precision).descend
+    sizes = (*bench.TASK[:2], m, m, m, 1)
+    return {"ours": bench.compiled(sizes, min)} | (
+        {"torch": bench.torch_loop(sizes)} if torch_too and precision == "float64" else {}
     )
+
+
+def ntk_descent(torch_too: bool, n: int, m: int, d: int, precision: str) -> dict[str, float]:
+    import ntk as bench
+
+    from simplicity.hu import ntk
+
+    engines = {"ours": ntk.descend} | ({"torch": ntk.descend_autograd} if torch_too else {})
+    return {name: bench.step(engine, n, m, d, "erf", precision) for name, engine in engines.items()}
 
 
 def tangent_kernel(torch_too: bool, n: int, m: int, d: int, precision: str) -> dict[str, float]:
@@ -137,9 +171,9 @@ def best(work, repeats: int = 5) -> float:
 
 
 class Peers:
-    """A waiting process of each kind, all on one core; asked by turns."""
+    """A waiting process of each kind, asked by turns."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, kinds: tuple[str, ...] = KINDS) -> None:
         programs = {
             "jax": [python, str(HERE / "jax_peer.py")],
             **{kind: [sys.executable, __file__, "--serve"] for kind in KINDS[1:]},
@@ -153,6 +187,7 @@ class Peers:
                 encoding="utf-8",
             )
             for kind, program in programs.items()
+            if kind in kinds
         }
 
     def __enter__(self) -> "Peers":
@@ -177,7 +212,7 @@ class Peers:
         """Least seconds of each peer and of ours; torch, which is slow, has one turn."""
         found: dict[str, float] = {}
         for turn in range(turns):
-            for kind in KINDS:
+            for kind in self.processes:
                 if kind == "jax" and task["engine"] == "product":
                     continue
                 torch_too = {"torch_too": kind == "native" and turn == 0}
@@ -226,6 +261,34 @@ def row(task: dict, seconds: dict[str, float], limit: dict[str, float]) -> dict[
     }  # fmt: skip
 
 
+def growth(python: str) -> None:
+    """The table and the picture of the page: seconds of a step along each size, one turn each."""
+    from simplicity.boursier.pictures import cost
+    from simplicity.places import paths
+    from simplicity.process import machine
+
+    rows = []
+    with Peers(python, KINDS[:2]) as peers:
+        for task in dict.fromkeys(json.dumps(task) for task in GROWTH):
+            seconds = peers.measured(json.loads(task), 1)
+            shown = {COLUMNS[name]: f"{seconds.get(name, float('nan')):.3g}" for name in ENGINES}
+            rows.append(dict.fromkeys(("engine", *"nmd"), "") | json.loads(task) | shown)
+            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    print(f"{machine.cpu()}, {instructions()}, one thread")
+    write(paths.book() / "cost_growth.csv", rows)
+    with open(paths.book() / "cost_growth.csv", newline="", encoding="utf-8") as file:
+        picture = cost.growth(list(csv.DictReader(file)))
+    (paths.book() / "_static" / "cost_growth.html").write_text(picture.html, "utf-8")
+
+
+def write(table: Path, rows: list[dict[str, Any]]) -> None:
+    with open(table, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+ENGINES = ("torch", "by_grad", "by_hand", "native")
 COLUMNS = {
     "torch": "torch autograd",
     "by_grad": "JAX grad",
@@ -242,13 +305,17 @@ def main() -> None:
     parser.add_argument("--jax", default=sys.executable, help="the Python that has JAX")
     parser.add_argument("--turns", type=int, default=TURNS)
     parser.add_argument("--record", action="store_true", help="write the table of the book as well")
+    parser.add_argument(
+        "--growth", action="store_true", help="record cost against each size instead"
+    )
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.serve:
         serve()
         return
-    with contextlib.suppress(AttributeError):  # Linux alone pins
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    if chosen.growth:
+        growth(chosen.jax)
+        return
     from simplicity.places import paths
     from simplicity.process import machine
 
@@ -268,10 +335,7 @@ def main() -> None:
     for line in [list(rows[0]), *(list(one.values()) for one in rows)]:
         print("".join(f"{value:>19}" if i != 1 else f"{value:>36}" for i, value in enumerate(line)))
     if chosen.record:
-        with open(paths.book() / "peers_cost.csv", "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write(paths.book() / "peers_cost.csv", rows)
     ratios = {}
     for task, seconds in found:
         if task["engine"] == "two_layer" and task["n"] == 1000 and task["precision"] == "float32":

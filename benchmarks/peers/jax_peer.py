@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 REPEATS = 3
-LAYERS = (10, 10, 32, 32, 32, 1)
+LAYERS = (10, 10)  # the others have as many neurons as is asked
 
 
 def best(run, state, steps):
@@ -105,9 +105,9 @@ def two_layer(n, m, d, precision, what="plain"):
     return found
 
 
-def single_sample(precision, steps=50_000):
+def single_sample(precision, m=32, steps=50_000):
     """A step with W_1 = I not trained and the squared loss; no statistics but the mean loss."""
-    rng = np.random.default_rng(0)
+    rng, sizes = np.random.default_rng(0), (*LAYERS, m, m, m, 1)
     x, order = (
         jnp.asarray(rng.standard_normal((100, LAYERS[0])), precision),
         jnp.asarray(rng.integers(100, size=steps)),
@@ -144,11 +144,11 @@ def single_sample(precision, steps=50_000):
     for step in (by_grad, by_hand):
         draw = [
             rng.uniform(-1, 1, (below, above)) / below**0.5
-            for below, above in zip(LAYERS[1:-1], LAYERS[2:], strict=True)
+            for below, above in zip(sizes[1:-1], sizes[2:], strict=True)
         ]
         network = (
             tuple(jnp.asarray(part, precision) for part in draw),
-            tuple(jnp.zeros(size, precision) for size in LAYERS[1:]),
+            tuple(jnp.zeros(size, precision) for size in sizes[1:]),
         )
 
         @partial(jax.jit, donate_argnums=0)
@@ -157,6 +157,42 @@ def single_sample(precision, steps=50_000):
             return network, jnp.mean(losses)
 
         found[step.__name__] = best(lambda state, run=run: run(state[0]), (network, 0), steps)
+    return found
+
+
+def ntk_descent(n, m, d, precision):
+    """A full-batch step of the two-layer erf network in NTK parametrisation, both layers."""
+    rng = np.random.default_rng(0)
+    x, y = (jnp.asarray(rng.standard_normal(shape), precision) for shape in ((n, d), (n,)))
+    steps = max(2, int(1e8 / (n * m * d)))
+    factor = 2 / np.pi**0.5
+
+    def by_grad(state):
+        def loss(state):
+            v, w = state
+            return 0.5 * jnp.mean((jax.lax.erf(x @ w.T / d**0.5) @ v / m**0.5 - y) ** 2)
+
+        return jax.tree.map(lambda part, slope: part - slope, state, jax.grad(loss)(state))
+
+    def by_hand(state):
+        v, w = state
+        z = x @ w.T / d**0.5
+        h = jax.lax.erf(z)
+        r = (h @ v / m**0.5 - y) / n
+        slope = factor * jnp.exp(-(z**2)) * r[:, None]
+        return v - r @ h / m**0.5, w - (slope.T @ x) * v[:, None] / (m * d) ** 0.5
+
+    found = {}
+    for step in (by_grad, by_hand):
+        state = tuple(
+            jnp.asarray(rng.standard_normal(shape), precision) for shape in ((m,), (m, d))
+        )
+
+        @partial(jax.jit, donate_argnums=0)
+        def run(state, step=step):
+            return jax.lax.fori_loop(0, steps, lambda _, old: step(old), state)
+
+        found[step.__name__] = best(run, state, steps)
     return found
 
 

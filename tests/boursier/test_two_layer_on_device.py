@@ -82,6 +82,43 @@ def test_it_stops_where_the_compiled_engine_stops(device, schedule):
     np.testing.assert_allclose(ours.w, theirs.w, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("broken_at", [150, 700])
+@pytest.mark.parametrize(
+    "more", [{"rule": "adam"}, {"batch": 8}, {"tolerance": 1e-9}], ids=["adam", "batch", "stop"]
+)
+def test_a_run_that_is_broken_off_goes_on_with_the_same_bits(
+    device, broken_at, more, tmp_path, monkeypatch
+):
+    start, x, y = problem()
+
+    def run(checkpoint):
+        rng = np.random.default_rng(1) if "batch" in more else None
+        return on_device.descend(
+            start, x, y, step_size=0.003, schedule=(0, 10, 200, 600, 1000), device=device, rng=rng,
+            probes={"size": lambda network: np.abs(network.w).sum()}, checkpoint=checkpoint,
+            checkpoint_seconds=0, **more,
+        )  # fmt: skip
+
+    network, whole = run(None)
+    move, place = on_device._Advance._move, tmp_path / "state"
+
+    def broken(self, *step):
+        if self.taken == broken_at:
+            raise KeyboardInterrupt
+        return move(self, *step)
+
+    monkeypatch.setattr(on_device._Advance, "_move", broken)
+    with pytest.raises(KeyboardInterrupt):
+        run(place)
+    assert place.is_file()
+    monkeypatch.setattr(on_device._Advance, "_move", move)
+    resumed, table = run(place)
+    np.testing.assert_array_equal(resumed.w, network.w)
+    np.testing.assert_array_equal(resumed.a, network.a)
+    assert table.identical(whole)
+
+
 def test_one_step_by_hand():
     # As in `test_two_layer`: a = 1.1, w = (1.1, 0).
     start = nets.TwoLayer(np.array([1.0]), np.array([[1.0, 0.0]]))

@@ -17,9 +17,14 @@ further steps to nothing, and is read every `_WATCHED` steps; the run stops at t
 compiled one.
 """
 
+import contextlib
 import itertools
 import math
+import os
+import pickle
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,11 +59,15 @@ def descend(
     rng: Generator | None = None,
     activation: str = "relu",
     rule: str = "gd",
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 60.0,
 ) -> tuple[TwoLayer, xr.Dataset]:
     """Train `start` on x (n, d), y (n,) on `device`: `two_layer.descend`, or one of `RULES`.
 
     `slope` is that of the leaky ReLU, for GeLU 0. Other arguments, dataset and errors as of
     `two_layer.descend`; weights and probes are NumPy's. A device that is not there is a `Problem`.
+    The state is written to a `checkpoint` every `checkpoint_seconds`, and the same call made again
+    goes on from it with the same bits, as in `nets.train.train`.
     """
     where = devices.found(device)
     doors.choice("activation", activation, optimisers.ACTIVATIONS)
@@ -74,6 +83,9 @@ def descend(
     if batch and tolerance:
         raise Problem(f"tolerance: got {tolerance:g} with minibatches of {batch}, allowed 0")
     advance = _Advance(where, activation, slope, rule, batches(len(x), batch, rng))
+    if checkpoint is not None:
+        state = advance.state = _State(checkpoint, checkpoint_seconds)
+        probes = {name: state.once(name, probe) for name, probe in probes.items()}
     return two_layer._drive(
         advance, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision)
     )
@@ -90,6 +102,7 @@ class _Advance:
         self.decay, self.adam = optimisers.RULES[rule], rule != "gd"
         self.data: tuple[Tensor, Tensor] | None = None
         self.moments: list[tuple[Tensor, Tensor]] = []
+        self.state = _State(None, math.inf)
 
     def __call__(
         self,
@@ -106,14 +119,24 @@ class _Advance:
             both = (np.ascontiguousarray(columns.T), y)
             self.data = tuple(torch.tensor(part, device=self.device) for part in both)  # type: ignore[assignment]
         assert self.data is not None
+        first, end = self.taken, self.taken + steps
+        if end < self.state.resumed:  # long past when the run was broken off
+            self.taken = end
+            return steps, np.finfo(float).max
+        if self.taken < self.state.resumed:
+            a[:], w[:], self.moments = self.state.weights(self.device)
+            self.taken = self.state.resumed
+            for _ in itertools.islice(self.order, self.taken):
+                pass
         outer, inner = (torch.tensor(part, device=self.device) for part in (a, w))
         if not self.moments:
             self.moments = [
                 (torch.zeros_like(part), torch.zeros_like(part)) for part in (outer, inner)
             ]
         alive = torch.ones((), dtype=outer.dtype, device=self.device)
-        done, force = torch.zeros_like(alive), torch.full_like(alive, math.inf)
-        for step in range(steps):
+        done = torch.full_like(alive, self.taken - first, dtype=torch.float64)
+        force = torch.full_like(alive, math.inf)
+        for step in range(self.taken - first, steps):
             (chosen,) = itertools.islice(self.order, 1)
             inputs, targets = (part[chosen] for part in self.data)
             gradients, now = self._gradients(outer, inner, inputs, targets)
@@ -124,6 +147,8 @@ class _Advance:
             alive = alive * ~(now < tolerance)
             if step % _WATCHED == _WATCHED - 1 and not (alive > 0 and torch.isfinite(now)):
                 break
+            if step % _WATCHED == _WATCHED - 1:
+                self.state.save((outer, inner), self.moments, self.taken)
         a[:], w[:] = outer.cpu().numpy(), inner.cpu().numpy()
         return int(done), float(force)
 
@@ -160,6 +185,48 @@ class _Advance:
             root = (square / (1 - beta2**self.taken)).sqrt_().add_(optimisers._EPSILON)
             change = mean / root / (1 - beta1**self.taken) + self.decay * part
             part.sub_(change * alive, alpha=step_size)
+
+
+class _State:
+    """What a run that is broken off goes on from: a file that is there whole or not at all."""
+
+    def __init__(self, path: Path | None, seconds: float) -> None:
+        self.path, self.seconds, self.saved = path, seconds, time.monotonic()
+        self.values: dict[str, list[float]] = {}
+        self.kept: dict[str, Any] = {}
+        self.resumed = 0
+        if path is not None and path.is_file():
+            # tensors and numbers alone: nothing in the file is executed
+            with contextlib.suppress(OSError, EOFError, RuntimeError, pickle.UnpicklingError):
+                self.kept = torch.load(path, weights_only=True, map_location="cpu")
+                self.resumed, self.values = self.kept["taken"], self.kept["values"]
+
+    def save(self, weights: Sequence[Tensor], moments: Sequence[Any], taken: int) -> None:
+        if self.path is None or time.monotonic() - self.saved < self.seconds:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        state = {"weights": list(weights), "moments": list(moments), "taken": taken}
+        torch.save(state | {"values": self.values}, part)
+        part.replace(self.path)
+        self.saved = time.monotonic()
+
+    def weights(self, device: torch.device) -> tuple[Array, Array, list[tuple[Tensor, Tensor]]]:
+        outer, inner = (part.numpy() for part in self.kept["weights"])
+        moments = [(one.to(device), other.to(device)) for one, other in self.kept["moments"]]
+        return outer, inner, moments
+
+    def once(self, name: str, probe: Probe) -> Probe:
+        """The probe, but for the looks that were taken before the run was broken off."""
+        before = iter(self.values.setdefault(name, [])[:])
+
+        def look(network: TwoLayer) -> float:
+            for value in before:
+                return value
+            self.values[name].append(float(probe(network)))
+            return self.values[name][-1]
+
+        return look
 
 
 def _leaky(below: float) -> Callable[[Tensor], tuple[Tensor, Tensor]]:

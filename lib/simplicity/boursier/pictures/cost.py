@@ -60,3 +60,53 @@ def steps(rows: Sequence[dict[str, str]]) -> Picture:
             "Milliseconds of a gradient step against samples and against width, compiled and by "
             "autograd.",
         )
+
+
+PEERS = (
+    ("ours", "-", "o", BLUE),
+    ("JAX by hand", "--", "s", ORANGE),
+    ("JAX grad", ":", "^", GREEN),
+    ("torch autograd", "-.", "v", PURPLE),
+)
+ALONG = (
+    ("two_layer", "n", "two layers: samples n"),
+    ("two_layer", "m", "two layers: hidden neurons m"),
+    ("two_layer", "d", "two layers: dimension d"),
+    ("ntk_descent", "n", "tangent: samples n"),
+    ("ntk_descent", "m", "tangent: hidden neurons m"),
+    ("ntk_descent", "d", "tangent: dimension d"),
+    ("single_sample", "m", "single samples: width"),
+)
+
+
+def growth(rows: Sequence[dict[str, str]]) -> Picture:
+    """Seconds of a step against each size of each engine, with its peers on the same axes.
+
+    `rows` are those of `cost_growth.csv`; along a size the others are those of most rows. Single
+    samples in double precision.
+    """
+    with axes(2, 4, height=5.2) as (figure, panels):
+        places = list(panels.ravel())
+        for place, (engine, size, label) in zip(places, ALONG, strict=False):
+            chosen = [row for row in rows if row["engine"] == engine]
+            if engine == "single_sample":
+                chosen = [row for row in chosen if row["precision"] == "float64"]
+            for other in set("nmd") - {size}:
+                values = [row[other] for row in chosen]
+                usual = max(values, key=values.count)
+                chosen = [row for row in chosen if row[other] == usual]
+            chosen = sorted(chosen, key=lambda row: int(row[size]))
+            for name, style, mark, colour in PEERS:
+                found = [float(row[name]) for row in chosen]
+                place.plot([int(row[size]) for row in chosen], found, style + mark, color=colour)
+            place.set(xscale="log", yscale="log", xlabel=label)
+        for place in panels[:, 0]:
+            place.set_ylabel("seconds of a step")
+        for name, style, mark, colour in PEERS:
+            places[-1].plot([], [], style + mark, color=colour, label=name)
+        places[-1].set_axis_off()
+        places[-1].legend(loc="center")
+        return finish(
+            figure,
+            "Seconds of a gradient step against samples, width and dimension, ours and its peers.",
+        )
