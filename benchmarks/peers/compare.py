@@ -4,10 +4,10 @@
 
 Every number is the least of several turns about: JAX, ours and ours again in the portable
 arithmetic of the book wait in a process each, of one thread, and are asked one after the other, so
-that noise hits all alike; what counts is processor time. Ours run with native arithmetic, as JAX does. The last line
-is one line of JSON: how many times as long JAX by hand takes, in float32, and for single samples in
-float64. `--record` also writes the table of the page "What a step costs", and `--growth` its
-picture of cost against size, from runs of its own.
+that noise hits all alike; what counts is processor time. Ours run with native arithmetic, as JAX
+does. The last line is one line of JSON: how many times as long JAX by hand takes, in float32, and
+for single samples in float64. `--record` also writes the table of the page "What a step costs", and
+`--growth` its pictures of cost against size, from runs of its own.
 """
 
 import argparse
@@ -277,8 +277,9 @@ def growth(python: str) -> None:
     print(f"{machine.cpu()}, {instructions()}, one thread")
     write(paths.book() / "cost_growth.csv", rows)
     with open(paths.book() / "cost_growth.csv", newline="", encoding="utf-8") as file:
-        picture = cost.growth(list(csv.DictReader(file)))
-    (paths.book() / "_static" / "cost_growth.html").write_text(picture.html, "utf-8")
+        pictures = cost.growth(list(csv.DictReader(file)))
+    text = "\n".join(picture.html for picture in pictures)
+    (paths.book() / "_static" / "cost_growth.html").write_text(text, "utf-8")
 
 
 def write(table: Path, rows: list[dict[str, Any]]) -> None:

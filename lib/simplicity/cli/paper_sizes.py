@@ -144,13 +144,13 @@ def one_image_a_step(
     place, saved, first = checkpoints.path("network"), time.monotonic(), 0
     if place is not None and place.is_file():
         with contextlib.suppress(OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError):
-            with np.load(place, allow_pickle=False) as state:
-                first = int(state["done"])
-                values[:], before[:] = state["values"], state["before"]
+            with np.load(place, allow_pickle=False) as left:
+                first = int(left["done"])
+                values[:], before[:] = left["values"], left["before"]
                 for name in probes:
-                    found[name] = list(state[f"probe {name}"])
-                for part, kept in zip(network, network._fields, strict=True):
-                    part[...] = state[kept]
+                    found[name] = list(left[f"probe {name}"])
+                for part, field in zip(network, network._fields, strict=True):
+                    part[...] = left[field]
     for done in range(first, count + 1):
         if done in schedule and len(next(iter(found.values()))) == schedule.index(done):
             single_image._give(network, module)
@@ -160,11 +160,12 @@ def one_image_a_step(
             break
         if place is not None and time.monotonic() - saved > seconds:
             place.parent.mkdir(parents=True, exist_ok=True)
-            part = place.with_name(f"{place.name}.{os.getpid()}")
-            with open(part, "wb") as file:
-                seen = {f"probe {name}": np.stack(kept) for name, kept in found.items() if kept}
-                np.savez(file, done=done, values=values, before=before, **seen, **network._asdict())
-            part.replace(place)
+            beside = place.with_name(f"{place.name}.{os.getpid()}")
+            state: dict[str, Any] = {"done": done, "values": values, "before": before}
+            state |= {f"probe {name}": np.stack(kept) for name, kept in found.items() if kept}
+            with open(beside, "wb") as file:
+                np.savez(file, **state, **network._asdict())
+            beside.replace(place)
             saved = time.monotonic()
         single_image._descend(
             network, work, inputs, y.astype(np.float64),

@@ -79,34 +79,41 @@ ALONG = (
 )
 
 
-def growth(rows: Sequence[dict[str, str]]) -> Picture:
+def growth(rows: Sequence[dict[str, str]]) -> tuple[Picture, Picture]:
     """Seconds of a step against each size of each engine, with its peers on the same axes.
 
+    The first of two layers, the second of the tangent model's network and of single samples.
+
     `rows` are those of `cost_growth.csv`; along a size the others are those of most rows. Single
-    samples in double precision.
+    samples in double precision, the rest in single.
     """
-    with axes(2, 4, height=5.2) as (figure, panels):
-        places = list(panels.ravel())
-        for place, (engine, size, label) in zip(places, ALONG, strict=False):
-            chosen = [row for row in rows if row["engine"] == engine]
-            if engine == "single_sample":
-                chosen = [row for row in chosen if row["precision"] == "float64"]
-            for other in set("nmd") - {size}:
-                values = [row[other] for row in chosen]
-                usual = max(values, key=values.count)
-                chosen = [row for row in chosen if row[other] == usual]
-            chosen = sorted(chosen, key=lambda row: int(row[size]))
+    return _growth(rows, ALONG[:3], "two layers"), _growth(rows, ALONG[3:], "the other engines")
+
+
+def _growth(
+    rows: Sequence[dict[str, str]], along: Sequence[tuple[str, str, str]], title: str
+) -> Picture:
+    with axes(4, height=2.6, width=8.6) as (figure, panels):
+        for place, (engine, size, label) in zip(panels, along, strict=False):
+            chosen = _along(rows, engine, size)
             for name, style, mark, colour in PEERS:
                 found = [float(row[name]) for row in chosen]
                 place.plot([int(row[size]) for row in chosen], found, style + mark, color=colour)
             place.set(xscale="log", yscale="log", xlabel=label)
-        for place in panels[:, 0]:
-            place.set_ylabel("seconds of a step")
-        for name, style, mark, colour in PEERS:
-            places[-1].plot([], [], style + mark, color=colour, label=name)
-        places[-1].set_axis_off()
-        places[-1].legend(loc="center")
-        return finish(
-            figure,
-            "Seconds of a gradient step against samples, width and dimension, ours and its peers.",
-        )
+        panels[0].set_ylabel("seconds of a step")
+        if len(along) < len(panels):
+            for name, style, mark, colour in PEERS:
+                panels[-1].plot([], [], style + mark, color=colour, label=name)
+            panels[-1].set_axis_off()
+            panels[-1].legend(loc="center")
+        return finish(figure, f"Seconds of a gradient step against each size, {title} and peers.")
+
+
+def _along(rows: Sequence[dict[str, str]], engine: str, size: str) -> list[dict[str, str]]:
+    """The rows of an engine that differ in one size alone, in its order."""
+    precision = "float64" if engine == "single_sample" else "float32"
+    found = [row for row in rows if row["engine"] == engine and row["precision"] == precision]
+    for other in sorted(set("nmd") - {size}):
+        values = [row[other] for row in found]
+        found = [row for row in found if row[other] == max(values, key=values.count)]
+    return sorted(found, key=lambda row: int(row[size]))
