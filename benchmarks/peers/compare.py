@@ -265,6 +265,9 @@ def row(task: dict, seconds: dict[str, float], limit: dict[str, float]) -> dict[
     }  # fmt: skip
 
 
+PLAIN = "n = 1000 m = 10000 d = 5"
+
+
 def _varied(row: dict[str, str]) -> bool:
     return "," in row["size"]
 
@@ -344,16 +347,16 @@ def main() -> None:
     for line in [list(rows[0]), *(list(one.values()) for one in rows)]:
         print("".join(f"{value:>19}" if i != 1 else f"{value:>36}" for i, value in enumerate(line)))
     if chosen.record:
-        # the plain step of the variants and single samples of both precisions stand in both
         plain = [row for row in rows if not _varied(row)]
         write(paths.book() / "peers_cost.csv", plain)
+        # the variants beside the plain step, and single samples of both precisions
         beside = [
-            row for row in plain if "= 10000 d = 5" in row["size"] or "single" in row["engine"]
+            row
+            for row in rows
+            if row["engine"] == "single sample, us"
+            or (row["precision"] == "float32" and row["size"].split(",")[0] == PLAIN)
         ]
-        varied = [row for row in beside if row["precision"] == "float32"] + [
-            row for row in rows if _varied(row)
-        ]
-        write(paths.book() / "peers_variants.csv", varied)
+        write(paths.book() / "peers_variants.csv", beside)
     ratios = {}
     for task, seconds in found:
         if task["engine"] == "two_layer" and task["n"] == 1000 and task["precision"] == "float32":

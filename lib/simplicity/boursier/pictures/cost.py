@@ -100,6 +100,9 @@ def _growth(
                 found = [float(row[name]) for row in chosen]
                 place.plot([int(row[size]) for row in chosen], found, style + mark, color=colour)
             place.set(xscale="log", yscale="log", xlabel=label)
+            sizes = [int(row[size]) for row in chosen]
+            place.set_xticks(sizes, [str(one) for one in sizes])
+            place.set_xticks([], minor=True)
         panels[0].set_ylabel("seconds of a step")
         if len(along) < len(panels):
             for name, style, mark, colour in PEERS:
