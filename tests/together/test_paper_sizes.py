@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from simplicity.boursier import on_device
-from simplicity.cli import paper_sizes
 from simplicity.evidence import records
 from simplicity.grid import store
 from simplicity.grid.groups import preset, runs_of
 from simplicity.grid.run import run
+from simplicity.together import paper_sizes
 
 
 def recorded(name, out):

@@ -1,6 +1,6 @@
 """The experiments whose papers had more machine, at the papers' sizes, on a card if there is one.
 
-    python -m simplicity.cli.paper_sizes --device cuda --out runs residual_staircase
+    python -m simplicity.together.paper_sizes --device cuda --out runs residual_staircase
 
 Without names all of `SIZES` are run, one after the other. Each finished cell is kept in OUT/store,
 and a cell that is broken off goes on from its state of a minute ago: the same command is typed
@@ -207,7 +207,7 @@ def record(name: str, device: str, out: Path, preset: str, seconds: float = SECO
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m simplicity.cli.paper_sizes",
+        prog="python -m simplicity.together.paper_sizes",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
