@@ -159,4 +159,6 @@ def _typed(field: dict[str, Any]) -> str:
     """NAME=VALUE as one types it in a shell."""
     from simplicity.grid.config import written
 
-    return shlex.quote(f"{field['name']}={written(field['default'], field['choices'])}")
+    default = field["default"]  # JSON, in which it may have been kept, has no tuples
+    default = tuple(default) if isinstance(default, list) else default
+    return shlex.quote(f"{field['name']}={written(default, field['choices'])}")

@@ -106,7 +106,7 @@ def engines(
         ),
         "corrupted_images": (
             experiment, "single_image", SimpleNamespace(
-                descend=functools.partial(one_image_a_step, seconds=seconds)
+                descend=functools.partial(_one_image_a_step, seconds=seconds)
             ), "compiled loop",
         ),
     }  # fmt: skip
@@ -121,7 +121,7 @@ def engines(
         yield engine
 
 
-def one_image_a_step(
+def _one_image_a_step(
     module: Any, x: Any, y: Any, order: Any, *, step_size: Any, window: int,
     schedule: Sequence[int], probes: Any, dims: Any, seconds: float = SECONDS,
 ) -> Any:  # fmt: skip
