@@ -51,12 +51,17 @@ pages: $(STAMP)
 bench: $(STAMP)
 	@for script in $(wildcard benchmarks/*.py); do $(BIN)/python $$script || exit 1; done
 
-# JAX lives in an environment of its own; nothing else here needs it.
+# JAX lives in an environment of its own; nothing else here needs it. An installation that was broken off has no
+# `installed` and is made anew.
 PEERS := _build/peers
 
 $(PEERS)/installed: benchmarks/peers/requirements.txt
-	@test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
-	@$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/peers/requirements.txt
+	@rm -rf $(PEERS)
+	@echo "installing JAX into $(PEERS) (a minute, once)"
+	@mkdir -p $(PEERS)
+	@$(BIN)/python -m venv $(PEERS) && $(PEERS)/bin/python -m pip install -qq --disable-pip-version-check \
+		--retries 1 -r benchmarks/peers/requirements.txt 2>$(PEERS)/pip.log \
+		|| { echo "error: JAX could not be installed, which needs a network once; pip's words are in $(PEERS)/pip.log" >&2; exit 1; }
 	@touch $(PEERS)/installed
 
 peers: $(STAMP) $(PEERS)/installed

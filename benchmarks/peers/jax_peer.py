@@ -1,9 +1,9 @@
 """The peers in JAX, run by `make peers` in an environment of their own: seconds of a step as JSON.
 
-    python jax_peer.py '{"what": "single_sample", "precision": "float64"}'
+    echo '{"engine": "single_sample", "precision": "float64"}' | python jax_peer.py
 
-One thread; every loop is compiled whole (`fori_loop`, `scan`) with its state donated, and the first
-call is not counted.
+A line is asked and a line answered, for as long as there are lines. One thread; every loop is
+compiled whole (`fori_loop`, `scan`) with its state donated, and the first call is not counted.
 """
 
 import json
@@ -20,8 +20,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-REPEATS = 3
-LAYERS = (10, 10, 32, 32, 32, 1)
+REPEATS, LONG = 3, 2.0  # and seconds after which one is enough
+LAYERS = (10, 10)  # the others have as many neurons as is asked
 
 
 def best(run, state, steps):
@@ -32,51 +32,84 @@ def best(run, state, steps):
         clock = time.process_time()
         state = jax.block_until_ready(run(state))
         found.append((time.process_time() - clock) / steps)
+        if steps * sum(found) > LONG:
+            break
     return min(found)
 
 
-def by_hand(state, x, y, rate):
+def by_hand(state, x, y, rate, slope, rule):
     """One pass forward, which keeps the activity as numbers, and one back."""
-    a, w = state
+    a, w = state[0]
     z = w @ x.T
-    active = (z > 0).astype(z.dtype)
+    active = jnp.where(z > 0, 1, slope).astype(z.dtype)
     r = (y - a @ (active * z)) / len(y)
     force = active @ (r[:, None] * x)
-    return a + rate * jnp.sum(w * force, 1), w + rate * a[:, None] * force
+    return moved(state, (-jnp.sum(w * force, 1), -a[:, None] * force), rate, rule)
 
 
-def by_grad(state, x, y, rate):
-    def loss(state):
-        a, w = state
-        return 0.5 * jnp.mean((jax.nn.relu(x @ w.T) @ a - y) ** 2)
+def by_grad(state, x, y, rate, slope, rule):
+    def loss(network):
+        a, w = network
+        z = x @ w.T
+        return 0.5 * jnp.mean((jnp.where(z > 0, z, slope * z) @ a - y) ** 2)
 
-    return jax.tree.map(lambda part, slope: part - rate * slope, state, jax.grad(loss)(state))
+    return moved(state, jax.grad(loss)(state[0]), rate, rule)
 
 
-def two_layer(n, m, d, precision):
-    """By jax.grad and by hand."""
+def moved(state, slopes, rate, rule):
+    """The weights and what the rule remembers, a step on; constants are those of torch."""
+    network, first, second, t = state
+    tree = jax.tree.map
+    if rule == "plain":
+        return tree(lambda p, g: p - rate * g, network, slopes), first, second, t
+    if rule == "momentum":
+        first = tree(lambda v, g: 0.9 * v + g, first, slopes)
+        return tree(lambda p, v: p - rate * v, network, first), first, second, t
+    t = t + 1
+    first = tree(lambda u, g: 0.9 * u + 0.1 * g, first, slopes)
+    second = tree(lambda s, g: 0.999 * s + 0.001 * g * g, second, slopes)
+
+    def step(p, u, s):
+        return p - rate * (u / (1 - 0.9**t)) / (jnp.sqrt(s / (1 - 0.999**t)) + 1e-8)
+
+    return tree(step, network, first, second), first, second, t
+
+
+def two_layer(n, m, d, precision, what="plain"):
+    """By jax.grad and by hand. `what` is a rule, a leaky slope, a hidden bias or a minibatch."""
     rng = np.random.default_rng(0)
     x, y = (jnp.asarray(rng.standard_normal(shape), precision) for shape in ((n, d), (n,)))
-    steps = max(3, int(1e8 / (n * m * d)))
+    if what == "hidden bias":
+        x, d = jnp.concatenate([x, jnp.ones((n, 1), precision)], 1), d + 1
+    slope = 0.1 if what == "leaky slope" else 0.0
+    rule = what if what in ("momentum", "adam") else "plain"
+    batch = int(what.split()[1]) if what.startswith("batch") else 0
+    steps = max(3, int(1e8 / ((batch or n) * m * d)))
+    order = jnp.asarray(rng.integers(n, size=(steps, batch or 1)))
     found = {}
     for step in (by_grad, by_hand):
-        state = tuple(
+        network = tuple(
             jnp.asarray(1e-3 * rng.standard_normal(shape), precision) for shape in ((m,), (m, d))
         )
+        nothing = [tuple(map(jnp.zeros_like, network)) for _ in range(2 * (rule != "plain"))]
+        state = (network, *(nothing or ((), ())), jnp.zeros((), precision))
 
         @partial(jax.jit, donate_argnums=0)
         def run(state, step=step):
-            return jax.lax.fori_loop(
-                0, steps, lambda _, old: step(old, x, y, jnp.asarray(0.01, precision)), state
-            )
+            def one(k, old):
+                # a batch is gathered each step, as ours is
+                data = (x[order[k]], y[order[k]]) if batch else (x, y)
+                return step(old, *data, jnp.asarray(0.01, precision), slope, rule)
+
+            return jax.lax.fori_loop(0, steps, one, state)
 
         found[step.__name__] = best(run, state, steps)
     return found
 
 
-def single_sample(precision, steps=50_000):
+def single_sample(precision, m=32, steps=50_000):
     """A step with W_1 = I not trained and the squared loss; no statistics but the mean loss."""
-    rng = np.random.default_rng(0)
+    rng, sizes = np.random.default_rng(0), (*LAYERS, m, m, m, 1)
     x, order = (
         jnp.asarray(rng.standard_normal((100, LAYERS[0])), precision),
         jnp.asarray(rng.integers(100, size=steps)),
@@ -113,11 +146,11 @@ def single_sample(precision, steps=50_000):
     for step in (by_grad, by_hand):
         draw = [
             rng.uniform(-1, 1, (below, above)) / below**0.5
-            for below, above in zip(LAYERS[1:-1], LAYERS[2:], strict=True)
+            for below, above in zip(sizes[1:-1], sizes[2:], strict=True)
         ]
         network = (
             tuple(jnp.asarray(part, precision) for part in draw),
-            tuple(jnp.zeros(size, precision) for size in LAYERS[1:]),
+            tuple(jnp.zeros(size, precision) for size in sizes[1:]),
         )
 
         @partial(jax.jit, donate_argnums=0)
@@ -126,6 +159,42 @@ def single_sample(precision, steps=50_000):
             return network, jnp.mean(losses)
 
         found[step.__name__] = best(lambda state, run=run: run(state[0]), (network, 0), steps)
+    return found
+
+
+def ntk_descent(n, m, d, precision):
+    """A full-batch step of the two-layer erf network in NTK parametrisation, both layers."""
+    rng = np.random.default_rng(0)
+    x, y = (jnp.asarray(rng.standard_normal(shape), precision) for shape in ((n, d), (n,)))
+    steps = max(2, int(1e8 / (n * m * d)))
+    factor = 2 / np.pi**0.5
+
+    def by_grad(state):
+        def loss(state):
+            v, w = state
+            return 0.5 * jnp.mean((jax.lax.erf(x @ w.T / d**0.5) @ v / m**0.5 - y) ** 2)
+
+        return jax.tree.map(lambda part, slope: part - slope, state, jax.grad(loss)(state))
+
+    def by_hand(state):
+        v, w = state
+        z = x @ w.T / d**0.5
+        h = jax.lax.erf(z)
+        r = (h @ v / m**0.5 - y) / n
+        slope = factor * jnp.exp(-(z**2)) * r[:, None]
+        return v - r @ h / m**0.5, w - (slope.T @ x) * v[:, None] / (m * d) ** 0.5
+
+    found = {}
+    for step in (by_grad, by_hand):
+        state = tuple(
+            jnp.asarray(rng.standard_normal(shape), precision) for shape in ((m,), (m, d))
+        )
+
+        @partial(jax.jit, donate_argnums=0)
+        def run(state, step=step):
+            return jax.lax.fori_loop(0, steps, lambda _, old: step(old), state)
+
+        found[step.__name__] = best(run, state, steps)
     return found
 
 
@@ -160,5 +229,6 @@ def tangent_kernel(n, m, d, precision):
 
 
 if __name__ == "__main__":
-    task = json.loads(sys.argv[1])
-    print(json.dumps(globals()[task.pop("what")](**task)))
+    for line in sys.stdin:
+        task = json.loads(line)
+        print(json.dumps(globals()[task.pop("engine")](**task)), flush=True)

@@ -32,6 +32,7 @@ from simplicity.boursier import (
     synthetic,
     two_layer,
 )
+from simplicity.boursier import moments as with_memory
 from simplicity.data import corruption, images, streams
 from simplicity.hu import (
     deep_kernel,
@@ -51,6 +52,7 @@ from simplicity.loukas import (
     lipschitz,
     regions,
     single_image,
+    single_precision,
     single_sample,
     single_sample_autograd,
     steady,
@@ -138,6 +140,8 @@ SINGLE_MODULE = {"module": lambda: KEPT, "bias": lambda: next(KEPT.parameters())
 KEPT = single_sample_autograd.as_module(DEEP, train_first=True)
 OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
     single_sample.descend: SINGLE,
+    single_precision.descend: SINGLE,
+    with_memory.descend: {"rule": lambda: "adam"},
     single_sample_autograd.descend_autograd: SINGLE_MODULE,
     single_image.descend: {"module": pictured, "x": PICTURES.copy, "y": lambda: COINS},
     single_sample_autograd.as_module: {"network": lambda: DEEP},

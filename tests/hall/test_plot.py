@@ -103,6 +103,17 @@ def test_the_picture_of_the_cost_of_a_step_is_that_of_its_committed_table():
     assert (paths.book() / "_static" / "step_cost.html").read_text("utf-8") == picture.html
 
 
+def test_the_pictures_of_growth_are_drawn_from_their_table():
+    with open(paths.book() / "cost_growth.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    text = "\n".join(picture.html for picture in cost.growth(rows))
+    assert (paths.book() / "_static" / "cost_growth.html").read_text("utf-8") == text
+    for engine, size, _ in cost.ALONG:
+        found = cost._along(rows, engine, size)
+        assert len({row[size] for row in found}) == len(found) >= 3, (engine, size)
+        assert all(float(row[name]) > 0 for row in found for name, *_ in cost.PEERS)
+
+
 def pieces_of(columns: int, words: tuple[str, ...] = ()) -> style.Picture:
     with style.axes(columns) as (figure, panels):
         for number, panel in enumerate(panels):

@@ -2,22 +2,22 @@
 
 import argparse
 import ast
+import contextlib
+import importlib.util
 import json
+import os
 import shlex
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from simplicity.grid.config import describe, written
 from simplicity.problems import Problem, shown
 from simplicity.problems.values import read
 
 
 def list_experiments(options: argparse.Namespace) -> int:
     """`simplicity list`"""
-    from simplicity.evidence import records
-
-    found = [_described(records.experiment(name)) for name in records.names()]
+    found = _all_described()
     if options.json:
         print(json.dumps(found, indent=1))
         return 0
@@ -27,6 +27,32 @@ def list_experiments(options: argparse.Namespace) -> int:
         for field in entry["parameters"]:
             print(f"    -p {_typed(field)}  {field['type']}: {field['help']}")
     return 0
+
+
+def _all_described() -> list[dict[str, Any]]:
+    """Every experiment of the book.
+
+    To ask them all is to import them all, which takes seconds: what they said is kept in the user's
+    cache for as long as no file of the library changes.
+    """
+    from simplicity.places import paths
+    from simplicity.process import threads
+
+    kept = paths.cache() / "list" / f"{threads.library_digest()}.json"
+    with contextlib.suppress(OSError, ValueError):
+        if importlib.util.find_spec("xarray"):  # else the right answer is that it is missing
+            return list(json.loads(kept.read_text("utf-8")))
+    from simplicity.evidence import records
+
+    found = [_described(records.experiment(name)) for name in records.names()]
+    with contextlib.suppress(OSError):  # a cache that cannot be written is none
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        for old in kept.parent.glob("*.json"):
+            old.unlink(missing_ok=True)
+        part = kept.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps(found), "utf-8")
+        part.replace(kept)
+    return found
 
 
 def show_ledger(options: argparse.Namespace) -> int:
@@ -117,6 +143,7 @@ def _tolerance(name: str, text: str) -> float:
 
 
 def _described(module: ModuleType) -> dict[str, Any]:
+    from simplicity.grid.config import describe
     from simplicity.grid.groups import PRESETS, config_of, preset, runs_of
     from simplicity.grid.store import name_of
 
@@ -140,4 +167,8 @@ def _about(module: ModuleType) -> str:
 
 def _typed(field: dict[str, Any]) -> str:
     """NAME=VALUE as one types it in a shell."""
-    return shlex.quote(f"{field['name']}={written(field['default'], field['choices'])}")
+    from simplicity.grid.config import written
+
+    default = field["default"]  # JSON, in which it may have been kept, has no tuples
+    default = tuple(default) if isinstance(default, list) else default
+    return shlex.quote(f"{field['name']}={written(default, field['choices'])}")

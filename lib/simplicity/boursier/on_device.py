@@ -1,0 +1,245 @@
+"""`two_layer.descend`, and the rules of `optimisers`, in torch on the processor or on a card.
+
+The formulas are those of `two_layer` and `optimisers`, gradients written out. A step is one pass
+over blocks of samples, since a sample's residual needs no other sample:
+
+    z = x w^T,  r = y - phi(z) a,  A += phi(z)^T r,  P += (phi'(z) r)^T x     r (n,), z (rows, m)
+    dL/da = -A / n,   dL/dw = -a P / n,   n D_j = P_j
+
+Two matrix products each way, so that a card does what it is made for; nothing of size n x m is
+stored but one block. In double precision the results are those of the compiled engines up to
+rounding (1e-12 relative after tens of steps, more once a sample crosses a hyperplane); in single
+precision up to its own. GeLU has the exact Phi here, so that it is within 1e-7 of `optimisers`,
+which approximates it.
+
+Nothing is looked at while a card computes: the stopping rule is a number on the device that turns
+further steps to nothing, and is read every `_WATCHED` steps; the run stops at the same step as the
+compiled one.
+"""
+
+import contextlib
+import itertools
+import math
+import os
+import pickle
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.random import Generator
+from torch import Tensor
+
+from simplicity.boursier import optimisers, two_layer
+from simplicity.boursier.two_layer import Array, Probe
+from simplicity.nets import TwoLayer, devices
+from simplicity.nets.loop import batches
+from simplicity.problems import Problem, doors
+
+_BLOCK = {"cpu": 1 << 17, "cuda": 1 << 27}  # hidden units at a time
+_WATCHED = 100
+
+
+def descend(
+    start: TwoLayer,
+    x: Array,
+    y: Array,
+    *,
+    step_size: float,
+    schedule: Sequence[int],
+    probes: Mapping[str, Probe],
+    device: str = "cpu",
+    tolerance: float = 0.0,
+    precision: str = "float64",
+    slope: float = 0.0,
+    batch: int = 0,
+    rng: Generator | None = None,
+    activation: str = "relu",
+    rule: str = "gd",
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 60.0,
+) -> tuple[TwoLayer, xr.Dataset]:
+    """Train `start` on x (n, d), y (n,) on `device`: `two_layer.descend`, or one of `RULES`.
+
+    `slope` is that of the leaky ReLU, for GeLU 0. Other arguments, dataset and errors as of
+    `two_layer.descend`; weights and probes are NumPy's. A device that is not there is a `Problem`.
+    The state is written to a `checkpoint` every `checkpoint_seconds`, and the same call made again
+    goes on from it with the same bits, as in `nets.train.train`.
+    """
+    where = devices.found(device)
+    doors.choice("activation", activation, optimisers.ACTIVATIONS)
+    doors.choice("rule", rule, optimisers.RULES)
+    doors.precision(precision)
+    a, w, x, y = doors.task(start, x, y, precision)
+    schedule = doors.descent(step_size, schedule, probes)
+    doors.number("tolerance", tolerance, low=0)
+    doors.number("slope", slope)
+    doors.minibatches(batch, rng, len(x))
+    if slope and activation == "gelu":
+        raise Problem(f"slope: got {slope:g} with gelu, allowed 0")
+    if batch and tolerance:
+        raise Problem(f"tolerance: got {tolerance:g} with minibatches of {batch}, allowed 0")
+    advance = _Advance(where, activation, slope, rule, batches(len(x), batch, rng))
+    if checkpoint is not None:
+        state = advance.state = _State(checkpoint, checkpoint_seconds)
+        probes = {name: state.once(name, probe) for name, probe in probes.items()}
+    return two_layer._drive(
+        advance, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision)
+    )
+
+
+class _Advance:
+    """Steps on a device; the data and Adam's moments stay there between two calls."""
+
+    def __init__(
+        self, device: torch.device, activation: str, slope: float, rule: str, order: Iterator[Any]
+    ) -> None:
+        self.device, self.order, self.taken = device, order, 0
+        self.phi = _gelu if activation == "gelu" else _leaky(slope)
+        self.decay, self.adam = optimisers.RULES[rule], rule != "gd"
+        self.data: tuple[Tensor, Tensor] | None = None
+        self.moments: list[tuple[Tensor, Tensor]] = []
+        self.state = _State(None, math.inf)
+
+    def __call__(
+        self,
+        a: Array,
+        w: Array,
+        columns: Array,
+        y: Array,
+        step_size: float,
+        steps: int,
+        tolerance: float,
+    ) -> tuple[int, float]:
+        """(steps done, force), as a compiled loop of `two_layer`; a and w advance in place."""
+        if self.data is None:
+            both = (np.ascontiguousarray(columns.T), y)
+            self.data = tuple(torch.tensor(part, device=self.device) for part in both)  # type: ignore[assignment]
+        assert self.data is not None
+        first, end = self.taken, self.taken + steps
+        if end < self.state.resumed:  # long past when the run was broken off
+            self.taken = end
+            return steps, np.finfo(float).max
+        if self.taken < self.state.resumed:
+            a[:], w[:], self.moments = self.state.weights(self.device)
+            self.taken = self.state.resumed
+            for _ in itertools.islice(self.order, self.taken):
+                pass
+        outer, inner = (torch.tensor(part, device=self.device) for part in (a, w))
+        if not self.moments:
+            self.moments = [
+                (torch.zeros_like(part), torch.zeros_like(part)) for part in (outer, inner)
+            ]
+        alive = torch.ones((), dtype=outer.dtype, device=self.device)
+        done = torch.full_like(alive, self.taken - first, dtype=torch.float64)
+        force = torch.full_like(alive, math.inf)
+        for step in range(self.taken - first, steps):
+            (chosen,) = itertools.islice(self.order, 1)
+            inputs, targets = (part[chosen] for part in self.data)
+            gradients, now = self._gradients(outer, inner, inputs, targets)
+            self._move((outer, inner), gradients, step_size, alive)
+            done += alive
+            # what was stopped keeps the force it was stopped for
+            force = torch.where(alive > 0, now, force)
+            alive = alive * ~(now < tolerance)
+            if step % _WATCHED == _WATCHED - 1 and not (alive > 0 and torch.isfinite(now)):
+                break
+            if step % _WATCHED == _WATCHED - 1:
+                self.state.save((outer, inner), self.moments, self.taken)
+        a[:], w[:] = outer.cpu().numpy(), inner.cpu().numpy()
+        return int(done), float(force)
+
+    def _gradients(
+        self, outer: Tensor, inner: Tensor, x: Tensor, y: Tensor
+    ) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """(dL/da, dL/dw), and max_j |D_j|."""
+        rows = max(1, _BLOCK[self.device.type] // max(1, len(outer)))
+        along, pull = torch.zeros_like(outer), torch.zeros_like(inner)
+        for inputs, targets in zip(x.split(rows), y.split(rows), strict=True):
+            value, slope = self.phi(inputs @ inner.T)
+            r = targets - value @ outer
+            along += value.T @ r
+            pull += slope.mul_(r[:, None]).T @ inputs
+        force = pull.square().sum(dim=1).max().sqrt() / len(y)
+        return (along / -len(y), pull * outer[:, None] / -len(y)), force
+
+    def _move(
+        self,
+        weights: tuple[Tensor, Tensor],
+        gradients: tuple[Tensor, Tensor],
+        step_size: float,
+        alive: Tensor,
+    ) -> None:
+        """One step of the rule, or none where `alive` is 0."""
+        self.taken += 1
+        for part, gradient, (mean, square) in zip(weights, gradients, self.moments, strict=True):
+            if not self.adam:
+                part.sub_(gradient * alive, alpha=step_size)
+                continue
+            beta1, beta2 = optimisers._BETA1, optimisers._BETA2
+            mean.mul_(beta1).add_(gradient, alpha=1 - beta1)
+            square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+            root = (square / (1 - beta2**self.taken)).sqrt_().add_(optimisers._EPSILON)
+            change = mean / root / (1 - beta1**self.taken) + self.decay * part
+            part.sub_(change * alive, alpha=step_size)
+
+
+class _State:
+    """What a run that is broken off goes on from: a file that is there whole or not at all."""
+
+    def __init__(self, path: Path | None, seconds: float) -> None:
+        self.path, self.seconds, self.saved = path, seconds, time.monotonic()
+        self.values: dict[str, list[float]] = {}
+        self.kept: dict[str, Any] = {}
+        self.resumed = 0
+        if path is not None and path.is_file():
+            # tensors and numbers alone: nothing in the file is executed
+            with contextlib.suppress(OSError, EOFError, RuntimeError, pickle.UnpicklingError):
+                self.kept = torch.load(path, weights_only=True, map_location="cpu")
+                self.resumed, self.values = self.kept["taken"], self.kept["values"]
+
+    def save(self, weights: Sequence[Tensor], moments: Sequence[Any], taken: int) -> None:
+        if self.path is None or time.monotonic() - self.saved < self.seconds:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        state = {"weights": list(weights), "moments": list(moments), "taken": taken}
+        torch.save(state | {"values": self.values}, part)
+        part.replace(self.path)
+        self.saved = time.monotonic()
+
+    def weights(self, device: torch.device) -> tuple[Array, Array, list[tuple[Tensor, Tensor]]]:
+        outer, inner = (part.numpy() for part in self.kept["weights"])
+        moments = [(one.to(device), other.to(device)) for one, other in self.kept["moments"]]
+        return outer, inner, moments
+
+    def once(self, name: str, probe: Probe) -> Probe:
+        """The probe, but for the looks that were taken before the run was broken off."""
+        before = iter(self.values.setdefault(name, [])[:])
+
+        def look(network: TwoLayer) -> float:
+            for value in before:
+                return value
+            self.values[name].append(float(probe(network)))
+            return self.values[name][-1]
+
+        return look
+
+
+def _leaky(below: float) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """phi(z) and phi'(z), the latter `below` at 0."""
+
+    def phi(z: Tensor) -> tuple[Tensor, Tensor]:
+        slope = torch.where(z > 0, torch.ones_like(z), torch.full_like(z, below))
+        return slope * z, slope
+
+    return phi
+
+
+def _gelu(z: Tensor) -> tuple[Tensor, Tensor]:
+    below = torch.special.ndtr(z)
+    density = torch.exp(z * z / -2) / math.sqrt(2 * math.pi)
+    return z * below, below + z * density

@@ -1,0 +1,239 @@
+"""The experiments whose papers had more machine, at the papers' sizes, on a card if there is one.
+
+    python -m simplicity.together.paper_sizes --device cuda --out runs residual_staircase
+
+Without names all of `SIZES` are run, one after the other. Each finished cell is kept in OUT/store,
+and a cell that is broken off goes on from its state of a minute ago: the same command is typed
+again. At the end of an experiment OUT/EXPERIMENT.nc holds its dataset, whose attribute `engine`
+says what computed it, and its verdicts are printed. Nothing of the book's own records is touched.
+
+The experiments are those of the book with other settings; what trains is exchanged for the same in
+torch on the device (`nets.train`, `boursier.on_device`, `hu.on_device`). A single image a step is
+no work for a card: those runs keep their compiled loop, and get the states. One process, one cell
+at a time; `--preset tiny` tries everything in a minute.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import functools
+import os
+import pickle
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, NamedTuple
+from unittest import mock
+
+from simplicity.problems import Problem, no_such
+from simplicity.process import interrupts
+
+SECONDS = 60.0  # between two states
+
+
+class Size(NamedTuple):
+    """For what claims; settings beyond FULL; what becomes of constants of the module."""
+
+    claims: str
+    settings: dict[str, Any]
+    constants: dict[str, Callable[[Any], Any]] = {}
+
+
+def _with_all_images(planned: dict[str, Any]) -> dict[str, Any]:
+    """`linear_on_cifar.SETTINGS` with 10,000 images, but where few are the point of it."""
+    return {name: one._replace(n=10_000) if one.n >= 1000 else one for name, one in planned.items()}
+
+
+SIZES = {
+    # N10 on images, Nakkiran et al. 2019, Figure 5: 32 x 32 pixels, padded by 4, width 64
+    "residual_staircase": Size(
+        "N10, N31",
+        {"width": 64, "step_size": 0.01, "cifar10_steps": 23_400, "seeds": 4},
+        {"SIDE": lambda _: 32, "PADDING": lambda _: 4},
+    ),
+    # Hu et al. 2020, Figure 3: 10,000 training images
+    "linear_on_cifar": Size("H22 to H25", {}, {"SETTINGS": _with_all_images}),
+    # Boursier & Flammarion 2025: width 10,000
+    "smooth_activation": Size("B15, B16", {"width": 10_000}),
+    # Loukas et al. 2021, Figures 1d to 1f and 2c: 10,000 images, eight repeats
+    "corrupted_images": Size("L11 to L13, L16", {"images": 10_000, "seeds": 8}),
+    # their Task 1, whose FULL is the paper's size
+    "cosine_task": Size("L14, L15", {}),
+}
+
+
+def settings(experiment: ModuleType, name: str, preset: str) -> Any:
+    """Those of the paper; of TINY or QUICK as they are."""
+    from simplicity.grid.groups import preset as presets
+
+    found = presets(experiment, preset.upper() if preset != "paper" else "FULL")
+    return dataclasses.replace(found, **SIZES[name].settings) if preset == "paper" else found
+
+
+@contextlib.contextmanager
+def engines(
+    name: str, device: str, seconds: float, constants: dict[str, Callable[[Any], Any]]
+) -> Iterator[str]:
+    """Within: the experiment trains on `device` and keeps states; what its engine is called."""
+    from simplicity.boursier import on_device, optimisers
+    from simplicity.evidence import records
+    from simplicity.hu import linear_images
+    from simplicity.hu import on_device as hu_on_device
+    from simplicity.nets import train
+    from simplicity.process import checkpoints
+
+    experiment = records.experiment(name)
+
+    def kept(engine: Callable[..., Any]) -> Callable[..., Any]:
+        """With a state near the cell's file and on the device."""
+
+        def descend(*data: Any, **given: Any) -> Any:
+            given["checkpoint"] = given.get("checkpoint") or checkpoints.path("network")
+            return engine(*data, device=device, checkpoint_seconds=seconds, **given)
+
+        return descend
+
+    exchanged: dict[str, tuple[Any, str, Any, str]] = {
+        "residual_staircase": (experiment, "train", kept(train.train), f"torch on {device}"),
+        "linear_on_cifar": (
+            linear_images, "full_batch", SimpleNamespace(descend=kept(hu_on_device.train_module)),
+            f"torch on {device}",
+        ),
+        "smooth_activation": (
+            optimisers, "descend", kept(on_device.descend), f"torch on {device}"
+        ),
+        "corrupted_images": (
+            experiment, "single_image", SimpleNamespace(
+                descend=functools.partial(_one_image_a_step, seconds=seconds)
+            ), "compiled loop",
+        ),
+    }  # fmt: skip
+    with contextlib.ExitStack() as stack:
+        engine = "compiled loop"
+        if name in exchanged:
+            owner, attribute, other, engine = exchanged[name]
+            stack.enter_context(mock.patch.object(owner, attribute, other))
+        for constant, value in constants.items():
+            changed = value(getattr(experiment, constant))
+            stack.enter_context(mock.patch.object(experiment, constant, changed))
+        yield engine
+
+
+def _one_image_a_step(
+    module: Any, x: Any, y: Any, order: Any, *, step_size: Any, window: int,
+    schedule: Sequence[int], probes: Any, dims: Any, seconds: float = SECONDS,
+) -> Any:  # fmt: skip
+    """`single_image.descend`, window by window, with a state every `seconds`."""
+    import numpy as np
+
+    from simplicity.loukas import single_image
+    from simplicity.loukas.single_sample import STATISTICS, check_finite, table
+    from simplicity.process import checkpoints
+
+    x, y = single_image._looked_at(module, x, y)
+    network, count = single_image._taken(module), len(order) // window
+    inputs = np.ascontiguousarray(
+        np.moveaxis(x, 1, -1)[:, : single_image._SIDE, : single_image._SIDE], network.b1.dtype
+    )
+    rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (count,)).copy()
+    values, before = np.zeros((count, len(STATISTICS))), np.full(1, np.nan)
+    origin, work = network.b1.ravel().copy(), single_image._Work.of(network)
+    found: dict[str, list[Any]] = {name: [] for name in probes}
+    place, saved, first = checkpoints.path("network"), time.monotonic(), 0
+    if place is not None and place.is_file():
+        with contextlib.suppress(OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError):
+            with np.load(place, allow_pickle=False) as left:
+                first = int(left["done"])
+                values[:], before[:] = left["values"], left["before"]
+                for name in probes:
+                    found[name] = list(left[f"probe {name}"])
+                for part, field in zip(network, network._fields, strict=True):
+                    part[...] = left[field]
+    for done in range(first, count + 1):
+        if done in schedule and len(next(iter(found.values()))) == schedule.index(done):
+            single_image._give(network, module)
+            for name, probe in probes.items():
+                found[name].append(np.asarray(probe(module)))
+        if done == count:
+            break
+        if place is not None and time.monotonic() - saved > seconds:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            beside = place.with_name(f"{place.name}.{os.getpid()}")
+            state: dict[str, Any] = {"done": done, "values": values, "before": before}
+            state |= {f"probe {name}": np.stack(kept) for name, kept in found.items() if kept}
+            with open(beside, "wb") as file:
+                np.savez(file, **state, **network._asdict())
+            beside.replace(place)
+            saved = time.monotonic()
+        single_image._descend(
+            network, work, inputs, y.astype(np.float64),
+            order[done * window : (done + 1) * window], rates[done : done + 1], window, origin,
+            before, values[done : done + 1],
+        )  # fmt: skip
+        check_finite(values[done : done + 1, 0], rates[done : done + 1], done, window, len(y))
+    single_image._give(network, module)
+    return table(values, window, found, dims, schedule)
+
+
+def record(name: str, device: str, out: Path, preset: str, seconds: float = SECONDS) -> Path:
+    """Run one experiment and write its dataset; the path of the file."""
+    from simplicity.evidence import records
+    from simplicity.grid.groups import checks_of
+    from simplicity.grid.run import run
+    from simplicity.grid.store import Store, encode
+    from simplicity.places import files
+
+    experiment = records.experiment(name)
+    config = settings(experiment, name, preset)
+    constants = SIZES[name].constants if preset == "paper" else {}
+    # the store knows no engine: results of different ones lie in different folders
+    shelf = Store(out / "store" / device.replace(":", "_") / preset)
+    with (
+        mock.patch.dict(os.environ, {"SIMPLICITY_WORKERS": "0"}),
+        engines(name, device, seconds, constants) as engine,
+    ):
+        dataset = run(experiment, config, store=shelf)
+        about = {"engine": engine}
+        about |= {constant: str(getattr(experiment, constant)) for constant in constants}
+    path = out / f"{name}.nc"
+    files.write(path, encode(dataset.assign_attrs(about)))
+    for one in checks_of(experiment, dataset):
+        print(f"{one.id:24} {one.outcome}")
+    return path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m simplicity.together.paper_sizes",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="EXPERIMENT", help=", ".join(SIZES))
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
+    parser.add_argument("--out", type=Path, default=Path("paper_sizes"), help="a folder")
+    parser.add_argument("--preset", default="paper", choices=("paper", "quick", "tiny"))
+    options = parser.parse_args(arguments)
+    try:
+        from simplicity.nets import devices
+
+        devices.found(options.device)
+        for name in options.names:
+            if name not in SIZES:
+                raise Problem(no_such("experiment", name, SIZES))
+        for name in options.names or SIZES:
+            print(f"{name} ({SIZES[name].claims})", file=sys.stderr)
+            print(record(name, options.device, options.out, options.preset))
+    except (Problem, ArithmeticError, OSError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2 if isinstance(problem, ValueError) else 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on", file=sys.stderr)
+        return interrupts.INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
