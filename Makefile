@@ -5,7 +5,7 @@ STAMP := .venv/installed
 
 export PYTHONUTF8 = 1
 
-.PHONY: env book test records notebooks pages bench peers lint clean
+.PHONY: env book test records notebooks pdf pages bench peers lint clean
 
 env: $(STAMP)
 
@@ -30,6 +30,10 @@ records: $(STAMP)
 
 notebooks: $(STAMP)
 	$(BIN)/python -m simplicity.site notebooks _build/notebooks
+
+# The built site as one file, _build/simple-first.pdf; needs Chromium, takes a few minutes.
+pdf: $(STAMP)
+	$(BIN)/python -m simplicity.site pdf
 
 # What each page of the built site costs and shows, as a table; needs Chromium.
 pages: $(STAMP)

@@ -2,6 +2,7 @@
 built.
 """
 
+import re
 from types import SimpleNamespace
 from typing import Any
 

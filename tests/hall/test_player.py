@@ -343,3 +343,24 @@ def test_panels_of_a_row_have_one_scale_and_break_only_where_they_must(
 def test_a_still_of_many_panels_has_rows_of_two(panels: int, shape: str) -> None:
     still = Image.open(io.BytesIO(player(panels=player().panels * panels).still()))
     assert (still.width > 1.5 * still.height) == (shape == "wide")
+
+
+@needs_browser
+@pytest.mark.browser
+def test_paper_shows_four_stills_and_afterwards_the_reader_is_where_she_was(
+    page: browser.Page, tmp_path: Path
+) -> None:
+    load(page, tmp_path, player(frames=7))
+    page.ask("document.querySelector('input').focus()")
+    press(page, "ArrowRight")
+    page.ask("window.dispatchEvent(new Event('beforeprint'))")
+    stills = "Array.from(document.querySelectorAll('.stills p'), (one) => one.textContent)"
+    assert page.ask(stills) == ["k = 0", "k = 2", "k = 4", "k = 6"]
+    waves = "Array.from(document.querySelectorAll('.stills [data-name=wave]'), (one) => "
+    drawn = page.ask(f"{waves}one.getAttribute('d'))")
+    assert drawn == [data(player(frames=7).html())["values"][0][k] for k in (0, 2, 4, 6)]
+    assert labels(page) == ["k = 1"]
+    page.ask("window.dispatchEvent(new Event('afterprint'))")
+    assert page.ask(stills) == []
+    press(page, "ArrowRight")
+    assert labels(page) == ["k = 2"]

@@ -39,9 +39,10 @@ PAPER = {
     "marginBottom": 0.65,
     "marginLeft": 0.55,
     "marginRight": 0.55,
+    "scale": 0.85,
     "printBackground": True,
     "generateDocumentOutline": True,
-    "generateTaggedPDF": False,
+    "generateTaggedPDF": True,
     "displayHeaderFooter": True,
     "headerTemplate": "<span></span>",
 }
