@@ -4,7 +4,9 @@ Chromium prints each page of the table of contents, pypdf joins them: an outline
 and section, and links from page to page that lead within the file.
 """
 
+import html
 import io
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -65,7 +67,7 @@ def joined(site: Path, contents: Parts, printed: Mapping[str, bytes]) -> tuple[b
             writer.append(reader, import_outline=False)
             if caption and above is None:
                 above = writer.add_outline_item(title=caption, page_number=start)
-            title, sections = _outline(reader)
+            title, sections = _outline(reader, _headings(site / f"{name}.html"))
             chapter = writer.add_outline_item(
                 title=title or name, page_number=start, parent=above, is_open=False
             )
@@ -79,15 +81,25 @@ def joined(site: Path, contents: Parts, printed: Mapping[str, bytes]) -> tuple[b
     return written.getvalue(), len(writer.pages)
 
 
-def _outline(reader: Any) -> tuple[str, list[tuple[str, int]]]:
+def _headings(page: Path) -> dict[str, str]:
+    """A page's headings by their letters: Chromium's outline joins the words of two lines."""
+    found = re.findall(r"<h[1-3]\b[^>]*>(.*?)</h[1-3]>", page.read_text("utf-8"), re.DOTALL)
+    plain = (re.sub(r'<a class="headerlink".*?</a>|<[^>]+>', "", one) for one in found)
+    told = [" ".join(html.unescape(one).split()) for one in plain]
+    return {re.sub(r"\s", "", one): one for one in told}
+
+
+def _outline(reader: Any, headings: Mapping[str, str]) -> tuple[str, list[tuple[str, int]]]:
     """The title of a printed page, and its sections with the sheets on which they begin."""
     title, sections = "", []
     for depth, entry in flat(reader.outline):
         number = reader.get_destination_page_number(entry)
+        said = re.sub(r"\s", "", str(entry.title))
+        said = headings.get(said, str(entry.title))
         if depth == 0 and not title:
-            title = str(entry.title)
+            title = said
         elif depth == 1 and number is not None:
-            sections.append((str(entry.title), number))
+            sections.append((said, number))
     return title, sections
 
 
