@@ -10,8 +10,8 @@ from simplicity.problems import Problem
 from simplicity.site import chromium, pdf
 
 PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<style>.new {{ break-before: page }}</style></head><body>
-<h1>{title}</h1><p>{link}</p><h2 class="new" id="more" style="width: 5em">More of {title}</h2><p>The end.</p>
+<style>.new {{ break-before: page; width: 5em }}</style></head><body>
+<h1>{title}</h1><p>{link}</p><h2 class="new" id="more">More of {title}</h2><p>The end.</p>
 </body></html>"""
 CONTENTS = [("", ["start"]), ("Part one", ["book/a", "book/b"])]
 
