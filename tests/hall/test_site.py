@@ -185,7 +185,6 @@ def test_links_within_the_site_lead_somewhere() -> None:
 # bytes of a page with its pictures and its notebook; its tables of recorded runs are data, which
 # the limits on records hold small
 PAGE_LIMIT = 1_000_000
-HEAVIER = {"one-run-four-lenses": 1_800_000}  # two players and the curves of 250 runs
 
 
 def test_each_page_weighs_less_than_a_megabyte() -> None:
@@ -196,7 +195,7 @@ def test_each_page_weighs_less_than_a_megabyte() -> None:
             local_target(page, link) for link in parsed(page).links if link.endswith(".ipynb")
         }
         weight = sum(path.stat().st_size for path in {page, *images, *notebooks} if path.is_file())
-        assert weight <= HEAVIER.get(page.stem, PAGE_LIMIT), f"{page.name}: {weight} bytes"
+        assert weight <= PAGE_LIMIT, f"{page.name}: {weight} bytes"
 
 
 # of all files of a first visit: without and with formulas

@@ -350,7 +350,7 @@ class Player:
             figure.suptitle(self.labels[self.start])
             picture = io.BytesIO()
             figure.savefig(
-                picture, format="png", dpi=110, transparent=False, metadata={"Software": None}
+                picture, format="png", dpi=90, transparent=False, metadata={"Software": None}
             )
         return style.smaller(picture)
 

@@ -7,7 +7,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-TOLERANCE = 0.12  # points off the line that nobody sees
+TOLERANCE = 0.2  # points off the line that nobody sees
 _SHORT = 200  # characters of a path that is not worth it, as those of marks
 _STEP = re.compile(r"\s*([ML])\s*(-?[\d.]+)\s+(-?[\d.]+)\s*")
 _STRAIGHT = re.compile(rf"(?:{_STEP.pattern})+(z?)\s*")
@@ -96,4 +96,4 @@ def unwrapped(svg: str) -> str:
 def all_shorter(svg: str) -> str:
     """A drawing with all its paths shortened and its groups unwrapped."""
     shown = re.sub(r'(?<= d=")[^"]+', lambda data: shorter(data[0]), svg)
-    return re.sub(r"\n\s*", "\n", unwrapped(shown))
+    return re.sub(r"\n\s*", "\n", unwrapped(shown)).replace("xlink:href", "href")

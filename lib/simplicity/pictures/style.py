@@ -36,7 +36,7 @@ FAINT = 0.25  # opacity of helper lines
 # thousands of small marks, drawn as one path each
 DOTS, DOT_SIZE, DOT_OPACITY = "seed-dots", 2.6, 0.4
 _SHORT_AXIS = 100  # the last of a log axis over its first, below which powers of ten are too few
-_COLOURS = 48  # of the PNG; a figure has a dozen and their blends
+_COLOURS = 32  # of the PNG; a figure has a dozen and their blends
 
 _SETTINGS: Any = {
     "svg.fonttype": "none",
@@ -109,7 +109,7 @@ def finish(figure: Figure, description: str) -> Picture:
         figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None})
         text = pieces.inline(figure, vector.getvalue())
         figure.savefig(
-            bitmap, format="png", dpi=110, transparent=False, metadata={"Software": None}
+            bitmap, format="png", dpi=90, transparent=False, metadata={"Software": None}
         )
     return Picture(_inline(text), smaller(bitmap), description)
 

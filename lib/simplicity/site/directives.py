@@ -130,6 +130,7 @@ def claim_screen(row: Row, ledger: str | None) -> str:
     name = escape(row["id"])
     source = "; ".join(escape(row[field]) for field in ("where", "source") if row.get(field))
     kind = row.get("kind") or "paper"
+    source = source.removeprefix("our question; ") if kind == "own question" else source
     source = f"{escape(kind)}; {source}" if kind != "paper" else source
     shown = _linked(name, ledger and f"{ledger}#claim-{name}")
     reason = f'<p class="reason">{wording.reasons(row["reason"])}</p>' if row.get("reason") else ""
@@ -340,7 +341,7 @@ def cell_costs() -> str:
             row = (len(seconds), np.median(seconds), seconds.max(), seconds.sum() / 60, size)
             body += (
                 f'<tr><th scope="row">{escape(name)}</th>'
-                + "".join(f"<td>{value:.3g}</td>" for value in row)
+                + "".join(f"<td>{spoken(format(value, '.3g'))}</td>" for value in row)
                 + "</tr>"
             )
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
