@@ -4,6 +4,8 @@ import json
 import types
 
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 
 from simplicity.evidence import records
 from simplicity.places import paths
@@ -193,3 +195,14 @@ def test_reasons_that_differ_in_a_value_alone_are_one():
     said = "; ".join(f"control the model: {v}, had to be not below 0.5" for v in ("0.3", "0.4"))
     assert wording.reasons(said) == "control the model: 0.3, 0.4, had to be not below 0.5"
     assert wording.reasons("not judged: n < 2") == "not judged: <i>n</i> &lt; 2"
+
+
+def test_numbers_on_a_page_are_written_as_in_a_text_and_code_stays():
+    document = new_document("page")
+    line = nodes.paragraph("", "from 1e-140 to ")
+    line += nodes.inline("", "-3e-17", classes=["pasted-text"])
+    line += [nodes.Text(", CIFAR-10, "), nodes.literal("", "1e-5"), nodes.math("", "1e-5")]
+    document += line
+    wording.Numbers(document).run()
+    said = line.astext().replace("\u00a0", " ")
+    assert said == "from 1 × 10⁻¹⁴⁰ to −3 × 10⁻¹⁷, CIFAR-10, 1e-51e-5"

@@ -18,7 +18,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -283,7 +283,7 @@ class Player:
             replace(
                 panel,
                 tracks=[
-                    replace(track, frames=[track.frames[place] for place in kept])
+                    replace(cast(Any, track), frames=[track.frames[place] for place in kept])
                     if len(track.frames) > 1
                     else track
                     for track in panel.tracks

@@ -108,9 +108,7 @@ def finish(figure: Figure, description: str) -> Picture:
         vector, bitmap = io.StringIO(), io.BytesIO()
         figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None})
         text = pieces.inline(figure, vector.getvalue())
-        figure.savefig(
-            bitmap, format="png", dpi=90, transparent=False, metadata={"Software": None}
-        )
+        figure.savefig(bitmap, format="png", dpi=90, transparent=False, metadata={"Software": None})
     return Picture(_inline(text), smaller(bitmap), description)
 
 
