@@ -477,7 +477,8 @@ def test_a_link_into_something_folded_opens_it() -> None:
 # wide, and KaTeX draws the line of a root far longer than it shows it.
 CUT = """Array.from(document.querySelectorAll('.bd-article *')).filter(function (element) {
   const box = element.getBoundingClientRect();
-  if (box.width <= 1 || element.closest('defs, clipPath, svg.entry, .katex svg, .katex-mathml')) return false;
+  const unseen = 'defs, clipPath, svg.entry, .katex svg, .katex-mathml';
+  if (box.width <= 1 || element.closest(unseen)) return false;
   const frame = getComputedStyle(element).overflowX;
   const hides = frame !== 'visible' && !element.closest('svg, .katex');
   return box.right > innerWidth + 1 || (hides && element.scrollWidth > element.clientWidth + 1);
