@@ -11,7 +11,7 @@ unexport SOURCE_DATE_EPOCH MPLBACKEND CDPATH GREP_OPTIONS COLUMNS NO_COLOR FORCE
 export PYTHONUTF8 = 1
 export PIP_USER = 0
 
-.PHONY: env sound book test records notebooks pages bench peers lint clean
+.PHONY: env sound book test records notebooks pdf pages bench peers lint clean
 
 env: $(STAMP)
 
@@ -43,6 +43,10 @@ records: $(STAMP)
 
 notebooks: $(STAMP)
 	$(BIN)/python -m simplicity.site notebooks _build/notebooks
+
+# The built site as one file, _build/simple-first.pdf; needs Chromium, takes a few minutes.
+pdf: $(STAMP)
+	$(BIN)/python -m simplicity.site pdf
 
 # What each page of the built site costs and shows, as a table; needs Chromium.
 pages: $(STAMP)

@@ -79,7 +79,33 @@
     slider.addEventListener("input", () => go(Number(slider.value)));
     button.addEventListener("click", play);
     calm.addEventListener("change", stop);
-    window.addEventListener("beforeprint", stop); // paper shows the frame that is to be seen
+
+    // On paper four stills in place of the moving picture: the first frame, the last, and two between.
+    const stills = document.createElement("div");
+    stills.className = "stills";
+    function still(wanted) {
+      show(wanted);
+      const one = document.createElement("div");
+      const words = document.createElement("p");
+      words.textContent = data.labels[wanted];
+      one.append(root.querySelector(".panels").cloneNode(true), words);
+      one.querySelectorAll("[data-track]").forEach((element) => element.removeAttribute("data-track"));
+      return one;
+    }
+    window.addEventListener("beforeprint", function () {
+      stop();
+      if (last < 3 || stills.isConnected) return;
+      const [shown, begun] = [frame, waiting];
+      stills.replaceChildren(...[0, 1, 2, 3].map((part) => still(Math.round((part * last) / 3))));
+      show(shown);
+      waiting = begun;
+      root.querySelector(".panels").before(stills);
+      root.classList.add("printed");
+    });
+    window.addEventListener("afterprint", function () {
+      stills.remove();
+      root.classList.remove("printed");
+    });
 
     // A finger or the mouse drags through the frames on the drawing itself; up and down still scrolls the page.
     const drawings = root.querySelector(".panels");

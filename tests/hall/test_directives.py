@@ -4,10 +4,12 @@ import json
 import types
 
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 
 from simplicity.evidence import records
 from simplicity.places import paths
-from simplicity.site import directives
+from simplicity.site import directives, wording
 
 
 def row(name: str, verdict: str = "holds") -> dict:
@@ -87,11 +89,13 @@ def test_an_id_that_is_not_in_the_table_of_claims_is_a_warning(names, known, war
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("3.2e-05", "3.2 × 10⁻⁵"),
-        ("1e+03", "1 × 10³"),
+        ("3.2e-05", "3.2\u00a0×\u00a010⁻⁵"),
+        ("1.16e+03", "1,160"),
+        ("3e+06", "3\u00a0×\u00a010⁶"),
+        ("0e+00", "0"),
         ("57%", "57 %"),
         ("-0.47", "−0.47"),
-        ("0.5 (t 95 %: -1e-12 to 2)", "0.5 (t 95 %: −1 × 10⁻¹² to 2)"),
+        ("0.5 (t 95 %: -1e-12 to 2)", "0.5 (t 95 %: −1\u00a0×\u00a010⁻¹² to 2)"),
     ],
 )
 def test_numbers_are_written_as_in_a_text(text, told):
@@ -163,3 +167,42 @@ def test_a_claim_on_a_page_has_its_formula_its_source_and_why_it_holds_in_part()
     shown = directives.claim_screen(CLAIM, None)
     assert 'id="claim-B1"' in shown and r"\(x^2\)</span>" in shown and "&amp; more" in shown
     assert "Theorem 1; paper" in shown and "one failed" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("m = n^2, at least 0.9", "<i>m</i> = <i>n</i><sup>2</sup>, at least 0.9"),
+        ("risk < 0.15 sigma^2", "risk &lt; 0.15 <i>σ</i><sup>2</sup>"),
+        (
+            "mu(F; L) over lambda_steady",
+            "<i>μ</i>(<i>F</i>; <i>L</i>) over <i>λ</i><sub>steady</sub>",
+        ),
+        (
+            "|W_T - W_0|_F",
+            "|<i>W</i><sub><i>T</i></sub> − <i>W</i><sub>0</sub>|<sub><i>F</i></sub>",
+        ),
+        ("a teacher's, static <= Loukas", "a teacher's, static ≤ Loukas"),
+        ("below 1e-12", "below 1\u00a0×\u00a010⁻¹²"),
+        ("in [-0.5, 8 x 8]", "in [−0.5, 8 × 8]"),
+    ],
+)
+def test_the_words_of_a_check_are_set_as_one_writes_them(text, told):
+    assert wording.shown(text) == told
+
+
+def test_reasons_that_differ_in_a_value_alone_are_one():
+    said = "; ".join(f"control the model: {v}, had to be not below 0.5" for v in ("0.3", "0.4"))
+    assert wording.reasons(said) == "control the model: 0.3, 0.4, had to be not below 0.5"
+    assert wording.reasons("not judged: n < 2") == "not judged: <i>n</i> &lt; 2"
+
+
+def test_numbers_on_a_page_are_written_as_in_a_text_and_code_stays():
+    document = new_document("page")
+    line = nodes.paragraph("", "from 1e-140 to ")
+    line += nodes.inline("", "-3e-17", classes=["pasted-text"])
+    line += [nodes.Text(", CIFAR-10, "), nodes.literal("", "1e-5"), nodes.math("", "1e-5")]
+    document += line
+    wording.Numbers(document).run()
+    said = line.astext().replace("\u00a0", " ")
+    assert said == "from 1 × 10⁻¹⁴⁰ to −3 × 10⁻¹⁷, CIFAR-10, 1e-51e-5"

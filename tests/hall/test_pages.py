@@ -2,6 +2,7 @@
 built.
 """
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -197,3 +198,12 @@ def test_glued_values_are_found_shown_or_not() -> None:
     )
     cell.outputs.append(nbformat.v4.new_output("stream", text="no value"))
     assert download.glued(nbformat.v4.new_notebook(cells=[cell])) == {"a": "0.5", "b": "0.5"}
+
+
+def test_panels_below_each_other_keep_one_scale() -> None:
+    panel = '<svg class="panel" viewBox="{} 0.0 {} 50.0" style="flex:{} 1 9px"></svg>'
+    wide, narrow = panel.format("0.0", "200.0", 200), panel.format("200.0", "100.0", 100)
+    shown = body.shares(f'<div class="simplicity-figure">{wide}{narrow}</div>')
+    assert re.findall(r"--share:([\d.]+)\"", shown) == ["1.000", "0.500"]
+    alone = f'<div class="simplicity-figure">{wide}</div>'
+    assert body.shares(alone) == alone

@@ -125,14 +125,14 @@ def test_a_player_of_thirty_frames_and_two_curves_of_sixty_points_is_small():
 
 def test_values_that_are_not_numbers_break_a_line_and_drop_a_dot():
     points = np.array([[0.0, 0.0], [np.nan, 0.0], [1.0, 1.0]])
-    assert Line("", [points]).content(points) == "M0 0M1 1"
-    assert Dots("", [points]).content(points) == "M0 0h0M1 1h0"
+    assert Line("", [points]).content(points) == "M0 0h0M1 1h0"
+    assert Dots("", [points]).content(points) == "M0 0h0m1 1h0"
 
 
 def test_a_second_mark_in_the_same_place_is_not_written():
     # the second is the first to a tenth of a pixel
     points = np.array([[1.0, 1.0], [1.01, 0.99], [2.0, 1.0]])
-    assert Dots("", [points]).content(points) == "M1 1h0M2 1h0"
+    assert Dots("", [points]).content(points) == "M1 1h0m1 0h0"
 
 
 def test_a_panel_maps_its_limits_to_its_corners():
@@ -343,3 +343,31 @@ def test_panels_of_a_row_have_one_scale_and_break_only_where_they_must(
 def test_a_still_of_many_panels_has_rows_of_two(panels: int, shape: str) -> None:
     still = Image.open(io.BytesIO(player(panels=player().panels * panels).still()))
     assert (still.width > 1.5 * still.height) == (shape == "wide")
+
+
+@needs_browser
+@pytest.mark.browser
+def test_paper_shows_four_stills_and_afterwards_the_reader_is_where_she_was(
+    page: browser.Page, tmp_path: Path
+) -> None:
+    load(page, tmp_path, player(frames=7))
+    page.ask("document.querySelector('input').focus()")
+    press(page, "ArrowRight")
+    page.ask("window.dispatchEvent(new Event('beforeprint'))")
+    stills = "Array.from(document.querySelectorAll('.stills p'), (one) => one.textContent)"
+    assert page.ask(stills) == ["k = 0", "k = 2", "k = 4", "k = 6"]
+    waves = "Array.from(document.querySelectorAll('.stills [data-name=wave]'), (one) => "
+    drawn = page.ask(f"{waves}one.getAttribute('d'))")
+    assert drawn == [data(player(frames=7).html())["values"][0][k] for k in (0, 2, 4, 6)]
+    assert labels(page) == ["k = 1"]
+    page.ask("window.dispatchEvent(new Event('afterprint'))")
+    assert page.ask(stills) == []
+    press(page, "ArrowRight")
+    assert labels(page) == ["k = 2"]
+
+
+def test_a_player_may_have_fewer_frames_and_keeps_its_first_its_last_and_its_start():
+    few = player(frames=9, start=3).thinned(4)
+    assert list(few.labels) == ["k = 0", "k = 3", "k = 5", "k = 8"] and few.start == 1
+    assert few.html().count("frame 5") == 1 and "frame 4" not in few.html()
+    assert player(frames=3).thinned(9).html() == player(frames=3).html()

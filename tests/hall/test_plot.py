@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.lines import Line2D
 
 from simplicity.boursier.pictures import cost
-from simplicity.pictures import seeds, style
+from simplicity.pictures import seeds, strokes, style
 from simplicity.places import paths
 
 
@@ -159,3 +159,27 @@ def test_of_labels_that_would_lie_upon_each_other_the_last_stays_and_short_log_a
     told = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
     assert "20480" in told and "10240" in told and "5120" not in told and "1280" not in told
     assert {"0.2", "0.5", "1", "2"} <= set(told)
+
+
+def test_a_path_has_steps_in_tenths_and_no_point_on_the_line_between_its_neighbours():
+    x = np.linspace(0, 100, 101)
+    bent = np.stack([x, np.where(x < 50, 0.0, x - 50.04)], axis=1)
+    assert strokes.line(bent) == "M0 0l50 0 50 50"
+    assert strokes.line(np.array([[0.0, 1.0], [0.5, 0.25]])) == "M0 1l.5-.8"
+    curve = np.stack([x, 5 * np.sin(x / 10)], axis=1)
+    kept = strokes.thinned(curve)
+    assert len(kept) < len(curve) / 2
+    assert np.abs(np.interp(x, *kept.T) - curve[:, 1]).max() < 2 * strokes.TOLERANCE
+    data = "".join(f"{'L' if k else 'M'} {a:.1f} {b:.1f} \n" for k, (a, b) in enumerate(bent))
+    assert strokes.shorter(data) == "M0 0l50 0 50 50"
+    assert strokes.shorter(f"{data} z") == "M0 0l50 0 50 50z"
+    assert strokes.shorter("M 0 0 C 1 1 2 2 3 3" + " " * 300) == "M 0 0 C 1 1 2 2 3 3" + " " * 300
+
+
+def test_groups_that_say_nothing_go_and_marks_of_one_style_say_it_once():
+    mark = '<use xlink:href="#m" x="{}" y="2" style="fill:red"/>'
+    text = f'<g><g style="a"><g>{mark.format(1)}\n{mark.format(3)}</g></g></g>'
+    assert strokes.unwrapped(text) == (
+        '<g style="a"><g style="fill:red"><use xlink:href="#m" x="1" y="2"/>\n'
+        '<use xlink:href="#m" x="3" y="2"/></g></g>'
+    )

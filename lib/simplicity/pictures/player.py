@@ -17,13 +17,13 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simplicity.pictures import style
+from simplicity.pictures import strokes, style
 from simplicity.pictures.style import INK
 
 Array = NDArray[np.floating]
@@ -50,14 +50,10 @@ class Line:
 
     def content(self, points: Array) -> str:
         """The path's data, in the panel's units."""
-        parts, pen_up = [], True
-        for x, y in points:
-            if not (np.isfinite(x) and np.isfinite(y)):
-                pen_up = True
-                continue
-            parts.append(f"{'M' if pen_up else 'L'}{_number(x)} {_number(y)}")
-            pen_up = False
-        return "".join(parts)
+        known = np.isfinite(points).all(axis=1)
+        ends = np.flatnonzero(np.diff(known.astype(int))) + 1
+        runs = zip(np.split(points, ends), np.split(known, ends), strict=True)
+        return "".join(strokes.line(run) for run, there in runs if len(run) and there[0])
 
     def attributes(self) -> dict[str, Any]:
         dashes = {"stroke-dasharray": self.dashes} if self.dashes else {}
@@ -93,12 +89,13 @@ class Dots:
             if self.hollow
             else "h0"
         )
-        shift = self.radius if self.hollow else 0.0
-        kept = points[np.isfinite(points).all(axis=1)]
-        drawn = dict.fromkeys(
-            (_number(x - shift), _number(y)) for x, y in kept
-        )  # one path: a second mark in its place adds nothing
-        return "".join(f"M{x} {y}{arcs}" for x, y in drawn)
+        shift = np.array([self.radius if self.hollow else 0.0, 0.0])
+        kept = points[np.isfinite(points).all(axis=1)] - shift
+        # one path: a second mark in its place adds nothing, and each is told from the one before
+        drawn = list(dict.fromkeys(map(tuple, np.round(kept * 10).astype(int).tolist())))
+        steps = ((x - u, y - v) for (u, v), (x, y) in zip(drawn, drawn[1:], strict=False))
+        first = [f"M{strokes.pair(*drawn[0])}{arcs}"] if drawn else []
+        return "".join(first + [f"m{strokes.pair(*step)}{arcs}" for step in steps])
 
     def attributes(self) -> dict[str, Any]:
         width = 1.8 if self.hollow else 2 * self.radius
@@ -275,6 +272,29 @@ class Player:
                         f"{len(self.labels)} labels"
                     )
 
+    def thinned(self, most: int) -> "Player":
+        """The same with at most as many frames, evenly chosen: the first, the last and the one to
+        begin with stay.
+        """
+        every = np.linspace(0, len(self.labels) - 1, min(most, len(self.labels)))
+        kept = np.round(every).astype(int)
+        kept[np.abs(kept - self.start).argmin()] = self.start
+        panels = tuple(
+            replace(
+                panel,
+                tracks=[
+                    replace(cast(Any, track), frames=[track.frames[place] for place in kept])
+                    if len(track.frames) > 1
+                    else track
+                    for track in panel.tracks
+                ],
+            )
+            for panel in self.panels
+        )
+        labels = [self.labels[place] for place in kept]
+        start = int(np.flatnonzero(kept == self.start)[0])
+        return replace(self, panels=panels, labels=labels, start=start)
+
     def html(self) -> str:
         """The figure: drawings, controls (shown by the script), a legend, all frames as data."""
         drawings: list[str] = []
@@ -330,7 +350,7 @@ class Player:
             figure.suptitle(self.labels[self.start])
             picture = io.BytesIO()
             figure.savefig(
-                picture, format="png", dpi=110, transparent=False, metadata={"Software": None}
+                picture, format="png", dpi=90, transparent=False, metadata={"Software": None}
             )
         return style.smaller(picture)
 

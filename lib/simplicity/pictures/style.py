@@ -26,7 +26,7 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 from PIL import Image
 
-from simplicity.pictures import pieces
+from simplicity.pictures import pieces, strokes
 
 Array = NDArray[np.floating]
 
@@ -36,7 +36,7 @@ FAINT = 0.25  # opacity of helper lines
 # thousands of small marks, drawn as one path each
 DOTS, DOT_SIZE, DOT_OPACITY = "seed-dots", 2.6, 0.4
 _SHORT_AXIS = 100  # the last of a log axis over its first, below which powers of ten are too few
-_COLOURS = 128  # of the PNG; a figure has a dozen and their blends
+_COLOURS = 32  # of the PNG; a figure has a dozen and their blends
 
 _SETTINGS: Any = {
     "svg.fonttype": "none",
@@ -108,9 +108,7 @@ def finish(figure: Figure, description: str) -> Picture:
         vector, bitmap = io.StringIO(), io.BytesIO()
         figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None})
         text = pieces.inline(figure, vector.getvalue())
-        figure.savefig(
-            bitmap, format="png", dpi=110, transparent=False, metadata={"Software": None}
-        )
+        figure.savefig(bitmap, format="png", dpi=90, transparent=False, metadata={"Software": None})
     return Picture(_inline(text), smaller(bitmap), description)
 
 
@@ -175,7 +173,7 @@ def _inline(text: str) -> str:
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     # in tags only: what stands between them is text to read
     svg = re.sub(r"<[^>]*>", _shorten, svg)
-    return re.sub(r"\n\s*", "\n", svg.replace(INK, "currentColor"))
+    return strokes.all_shorter(svg.replace(INK, "currentColor"))
 
 
 def _one_path(group: re.Match[str]) -> str:

@@ -1,4 +1,7 @@
-"""`python -m simplicity.site notebooks [FOLDER]`, or `scripts`: the chapters in other forms."""
+"""`python -m simplicity.site notebooks [FOLDER]`, or `scripts`: the chapters in other forms.
+
+`python -m simplicity.site pdf [FILE]`: the built site as one PDF.
+"""
 
 import sys
 from collections.abc import Callable
@@ -9,7 +12,7 @@ import jupytext
 from simplicity.places import files, paths
 from simplicity.problems import Problem, Stopped
 from simplicity.process import surroundings
-from simplicity.site import build
+from simplicity.site import build, pdf
 
 
 def scripts(root: Path, folder: Path) -> list[Path]:
@@ -31,19 +34,25 @@ FORMS: dict[str, Callable[[Path, Path], list[Path]]] = {
 
 
 def main(words: list[str]) -> int:
-    """`notebooks [FOLDER]` or `scripts [FOLDER]`: writes the files and prints their paths.
+    """`notebooks [FOLDER]`, `scripts [FOLDER]` or `pdf [FILE]`: writes, prints the paths.
 
     Those of chapters that the book no longer has go, if an earlier call wrote them.
     """
     files.use_utf8()
     surroundings.settle()
-    if not words or words[0] not in FORMS or len(words) > 2:
+    if not words or words[0] not in (*FORMS, "pdf") or len(words) > 2:
         print(
-            f"error: form: got {' '.join(words)!r}, allowed {' or '.join(FORMS)} [FOLDER]",
+            f"error: form: got {' '.join(words)!r}, allowed {' or '.join(FORMS)} [FOLDER] or "
+            "pdf [FILE]",
             file=sys.stderr,
         )
         return 2
     try:
+        if words[0] == "pdf":
+            target = Path(words[1]) if len(words) == 2 else paths.build() / "simple-first.pdf"
+            sheets = pdf.write(paths.build() / "html", pdf.parts(paths.root()), target)
+            print(f"{target}: {sheets} sheets")
+            return 0
         folder = files.folder(words[1]) if len(words) == 2 else paths.build() / words[0]
         for path in _written(words[0], folder):
             print(path)

@@ -22,6 +22,11 @@ _DRAWING = re.compile(rf'{_SHEET}(?:\s*(?:<span class="break"></span>)?\s*{_SHEE
 _ID = re.compile(r'(?<=\sid=")[^"]+(?=")')
 _USE = re.compile(r'((?:href="|url\()#)([^")]+)(?=["\)])')
 
+_FIGURE = re.compile(r'<div class="simplicity-figure".*?</div>', re.DOTALL)
+_PANEL = re.compile(
+    r'(<svg\b[^>]*class="panel"[^>]*viewBox="[-\d.]+ [-\d.]+ ([\d.]+) [\d.]+"[^>]*style="[^"]*)"'
+)
+
 # Shown instead of the TeX that nothing will typeset.
 NO_SCRIPT = "<noscript><style>.math.notranslate { display: none }</style></noscript>"
 
@@ -31,7 +36,7 @@ def mended(body: str) -> str:
 
     Titles elsewhere have formulas too.
     """
-    return entries(headers(drawings(body)))
+    return entries(headers(drawings(shares(body))))
 
 
 def with_mathml(body: str, macros: Mapping[str, Any]) -> str:
@@ -50,6 +55,23 @@ def with_mathml(body: str, macros: Mapping[str, Any]) -> str:
         return f"{found[0]}<noscript>{shown}</noscript>"
 
     return _MATH.sub(both, body)
+
+
+def shares(body: str) -> str:
+    """How wide each panel of a figure is beside its widest, so that all keep one scale where they
+    stand below each other.
+    """
+
+    def told(figure: re.Match[str]) -> str:
+        widths = [float(panel[2]) for panel in _PANEL.finditer(figure[0])]
+        if len(widths) < 2:
+            return figure[0]
+        widest = max(widths)
+        return _PANEL.sub(
+            lambda panel: f'{panel[1]};--share:{float(panel[2]) / widest:.3f}"', figure[0]
+        )
+
+    return _FIGURE.sub(told, body)
 
 
 def headers(body: str) -> str:

@@ -29,13 +29,16 @@ def write(folder: Path) -> None:
 
 
 def table(dataset: xr.Dataset) -> str:
-    """CSV of what is one number or word a run: its settings, then what was measured."""
+    """CSV of what is one number or word a run: its settings, then what was measured.
+
+    Six digits, more than any page shows; the NetCDF beside it has them all.
+    """
     given = [str(name) for name in dataset.coords if dataset[name].dims == ("cell",)]
     measured = [str(name) for name in dataset.data_vars if dataset[name].dims == ("cell",)]
     return (
         dataset[given + measured]
         .to_dataframe()[given + measured]
-        .to_csv(index=False, lineterminator="\n")
+        .to_csv(index=False, lineterminator="\n", float_format="%.6g")
     )
 
 

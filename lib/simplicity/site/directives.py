@@ -20,9 +20,10 @@ from simplicity.evidence import records
 from simplicity.evidence.ledger import SIGNS, badge
 from simplicity.grid import store
 from simplicity.places import paths
-from simplicity.site import ledger_page
+from simplicity.site import ledger_page, wording
 from simplicity.site.evidence import Row, State
 from simplicity.site.ledger_page import Link, told
+from simplicity.site.wording import spoken
 
 LOG = logging.getLogger(__name__)
 MOST_LINES = 5  # of a strip with a line a claim
@@ -129,9 +130,10 @@ def claim_screen(row: Row, ledger: str | None) -> str:
     name = escape(row["id"])
     source = "; ".join(escape(row[field]) for field in ("where", "source") if row.get(field))
     kind = row.get("kind") or "paper"
+    source = source.removeprefix("our question; ") if kind == "own question" else source
     source = f"{escape(kind)}; {source}" if kind != "paper" else source
     shown = _linked(name, ledger and f"{ledger}#claim-{name}")
-    reason = f'<p class="reason">{escape(row["reason"])}</p>' if row.get("reason") else ""
+    reason = f'<p class="reason">{wording.reasons(row["reason"])}</p>' if row.get("reason") else ""
     return (
         f'<div class="claim-screen" id="claim-{name}"><p class="sentence">'
         f'<span class="id">{shown}</span>'
@@ -195,10 +197,14 @@ def recorded(row: Row) -> list[dict[str, Any]]:
 
 
 def plain_but_formulas(text: str) -> str:
-    """A check's words as Markdown: what stands between dollars is a formula, all else is plain."""
+    """A check's words as Markdown: what stands between dollars is a formula, all else is set as
+    HTML in which nothing means anything to Markdown.
+    """
     parts = re.split(r"(\$[^$]+\$)", text)
     return "".join(
-        part if part.startswith("$") else re.sub(r"([\\`*_{}\[\]<>|~^])", r"\\\1", part)
+        part
+        if part.startswith("$")
+        else re.sub(r"([\\`*_{}\[\]|~^])", r"\\\1", wording.shown(part))
         for part in parts
     )
 
@@ -218,21 +224,6 @@ def check_value(rows: Mapping[str, Row], text: str, of_control: bool = False) ->
         return spoken(format(value, form or ".3g"))
     low, high = found["interval"]
     return spoken(f"{value:.3g} ({found['interval_kind']}: {low:.3g} to {high:.3g})")
-
-
-_RAISED = str.maketrans(
-    "+-0123456789", "\u207a\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
-)
-
-
-def spoken(text: str) -> str:
-    """Numbers as one writes them: 3.2e-05 is 3.2 \u00d7 10\u207b\u2075, and -1 has a minus sign."""
-
-    def power(found: re.Match[str]) -> str:
-        return f"{found[1]} \u00d7 10{str(int(found[2])).translate(_RAISED)}"
-
-    text = re.sub(r"(?<=\d)%", " %", text)
-    return re.sub(r"(?<![\w-])-(?=\d)", "\u2212", re.sub(r"(\d+(?:\.\d+)?)e([+-]\d+)", power, text))
 
 
 class Criteria(SphinxDirective):
@@ -350,7 +341,7 @@ def cell_costs() -> str:
             row = (len(seconds), np.median(seconds), seconds.max(), seconds.sum() / 60, size)
             body += (
                 f'<tr><th scope="row">{escape(name)}</th>'
-                + "".join(f"<td>{value:.3g}</td>" for value in row)
+                + "".join(f"<td>{spoken(format(value, '.3g'))}</td>" for value in row)
                 + "</tr>"
             )
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)

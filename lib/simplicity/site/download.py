@@ -23,7 +23,7 @@ from sphinx.application import Sphinx
 
 from simplicity.evidence import records
 from simplicity.evidence.ledger import SIGNS
-from simplicity.site import build, directives, formulas, outward
+from simplicity.site import build, directives, formulas, outward, wording
 from simplicity.site.directives import table
 
 _WITHIN = r"(?:(?!\n\s*\n).)+?"  # of one paragraph
@@ -199,7 +199,7 @@ class Words:
         value = self._values[chapter].get(name)
         if value is None:
             return name
-        return format_plain_text(value, form or "s")
+        return wording.spoken(format_plain_text(value, form or "s"))
 
     def _reference(self, family: str, kind: str, text: str) -> str:
         titled = _TITLED.fullmatch(text)

@@ -11,6 +11,7 @@ from typing import Any
 
 from simplicity.evidence.claims import HOLDS, PENDING, word
 from simplicity.evidence.ledger import SIGNS, badge, number
+from simplicity.site import wording
 from simplicity.site.check_picture import picture
 from simplicity.site.evidence import Row
 from simplicity.site.formulas import inline
@@ -133,7 +134,9 @@ def table(rows: Iterable[Row], link: Link) -> str:
 def _row(row: Row, link: Link) -> str:
     name, target = escape(row["id"]), link(row["chapter"])
     data = "".join(f' data-{field}="{escape(_field(row, field), quote=True)}"' for field in FILTERS)
-    reason = f'<span class="reason">{escape(row["reason"])}</span>' if row.get("reason") else ""
+    reason = (
+        f'<span class="reason">{wording.reasons(row["reason"])}</span>' if row.get("reason") else ""
+    )
     head = (
         f'<summary><span class="id" id="{name}">{name}</span>'
         f'<span class="words">{told(row["claim"])}{reason}</span>'
@@ -193,12 +196,13 @@ def check(one: dict[str, Any], *others: dict[str, Any]) -> str:
     elif control:
         entries.append(("control", f"{control.get('what', 'none')}: {control.get('why', '')}"))
     entries += [("small run", f"{_value(other)}: {word(other['passed'])}") for other in others]
-    listed = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in entries)
+    listed = "".join(
+        f"<dt>{escape(term)}</dt><dd>{wording.shown(text)}</dd>" for term, text in entries
+    )
     name = f"<code>{escape(one['id'])}</code> " if one.get("id") else ""
     run = RUNS.get(one["preset"], "own run")
-    title = (
-        f"{name}{escape(one['statistic'])} <small>({escape(one['kind'])}, {escape(run)})</small>"
-    )
+    statistic = wording.shown(one["statistic"])
+    title = f"{name}{statistic} <small>({escape(one['kind'])}, {escape(run)})</small>"
     return f'<div class="check"><p>{title}</p>{picture(one)}<dl>{listed}</dl></div>'
 
 

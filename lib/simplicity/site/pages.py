@@ -45,6 +45,14 @@ _OTHER_NAME = re.compile(
 )
 
 
+# On paper folded code would be most of a chapter.
+PAPER = (
+    '<p class="simplicity-paper">Left out on paper: the code, which stands in '
+    "<code>{source}</code> of the repository and under “Code” on the page itself, and each claim's "
+    "checks, which are in the ledger.</p>"
+)
+
+
 def reader(app: Sphinx) -> build.Reader:
     """Chapters exactly as MyST-NB will parse them.
 
@@ -82,6 +90,7 @@ def add_provenance(
     chapter = _chapter(app, pagename)
     state = app.env.simplicity  # type: ignore[attr-defined]
     if chapter:
+        context["body"] += PAPER.format(source=html.escape(f"{pagename}.md"))
         payloads = state.payloads[chapter]
         experiments = dict.fromkeys(
             name for payload in payloads for name in payload.get("experiments", ())

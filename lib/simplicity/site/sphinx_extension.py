@@ -29,6 +29,7 @@ from simplicity.site import (
     outward,
     pages,
     themes,
+    wording,
 )
 from simplicity.site.execute import ChapterFailed
 
@@ -57,6 +58,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("cell-costs", directives.CellCosts)
     app.add_directive("arithmetic", directives.Arithmetic)
     app.add_directive("api", api.Api)
+    app.add_post_transform(wording.Numbers)
     # after MyST-NB has made its configuration
     app.connect("builder-inited", _prepare, priority=900)
     app.connect("env-get-outdated", _outdated)

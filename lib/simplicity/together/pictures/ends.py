@@ -42,7 +42,9 @@ def one_run(run: xr.Dataset) -> Player:
         "One training run seen by the loss and by five indices of four papers, each with the time "
         "at which it says that the simple phase ends."
     )
-    return Player(panels, labels, about, step_name="checkpoint", milliseconds=250)
+    return Player(
+        panels, labels, about, step_name="checkpoint", milliseconds=350, start=len(labels) - 1
+    ).thinned(20)
 
 
 _IN_PLAYER = ("boursier", "dynamic", "static", "nakkiran", "loukas")

@@ -42,7 +42,7 @@ def over_steps(kernel: xr.Dataset, small: xr.Dataset, reach: float) -> Player:
         "directions of neurons."
     )
     both_linear = int(np.argmin(np.abs(np.log(np.maximum(kernel.step.values, 0.1) / _LINEAR))))
-    return Player(panels, labels, about, "steps", milliseconds=400, start=both_linear)
+    return Player(panels, labels, about, "steps", milliseconds=500, start=both_linear).thinned(16)
 
 
 def _outputs(both: dict[str, xr.Dataset], reach: float) -> Panel:

@@ -1,0 +1,141 @@
+"""The built site as one PDF: `python -m simplicity.site pdf [FILE]`, or `make pdf`.
+
+Chromium prints each page of the table of contents, pypdf joins them: an outline by part, chapter
+and section, and links from page to page that lead within the file.
+"""
+
+import html
+import io
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urldefrag
+
+import yaml
+
+from simplicity.places import files
+from simplicity.problems import Problem
+from simplicity.site import chromium
+
+Parts = list[tuple[str, list[str]]]  # a caption, and the pages below it
+
+
+def parts(root: Path) -> Parts:
+    """The table of contents as the site's sidebar shows it; the first page has no caption."""
+    known: dict[str, Any] = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
+    return [("", [known["root"]])] + [
+        (part["caption"], [one["file"] for one in part["chapters"]]) for part in known["parts"]
+    ]
+
+
+def write(site: Path, contents: Parts, target: Path) -> int:
+    """Print the pages of `site` into `target`; the number of sheets."""
+    try:
+        import pypdf  # noqa: F401
+    except ImportError:
+        raise Problem(
+            "pdf: pypdf is not installed, allowed after `pip install -e .[pdf]`"
+        ) from None
+    names = [name for _, pages in contents for name in pages]
+    absent = [name for name in names if not (site / f"{name}.html").is_file()]
+    if absent:
+        raise Problem(f"pdf: {site} has no page {absent[0]}, allowed a site that `make book` built")
+    with chromium.printer() as printer:
+        printed = {name: printer.pdf((site / f"{name}.html").as_uri()) for name in names}
+    content, sheets = joined(site, contents, printed)
+    files.write(target, content)
+    return sheets
+
+
+def joined(site: Path, contents: Parts, printed: Mapping[str, bytes]) -> tuple[bytes, int]:
+    """One file of the printed pages, and how many sheets it has."""
+    from pypdf import PdfReader, PdfWriter
+
+    writer, first, places = PdfWriter(), {}, {}
+    for caption, names in contents:
+        above = None
+        for name in names:
+            reader = PdfReader(io.BytesIO(printed[name]))
+            start = len(writer.pages)
+            address = (site / f"{name}.html").as_uri()
+            first[address] = start
+            for target, place in reader.named_destinations.items():
+                number = reader.get_destination_page_number(place)
+                if number is not None:
+                    places[f"{address}#{target.lstrip('/')}"] = start + number
+            writer.append(reader, import_outline=False)
+            if caption and above is None:
+                above = writer.add_outline_item(title=caption, page_number=start)
+            title, sections = _outline(reader, _headings(site / f"{name}.html"))
+            chapter = writer.add_outline_item(
+                title=title or name, page_number=start, parent=above, is_open=False
+            )
+            for heading, number in sections:
+                writer.add_outline_item(title=heading, page_number=start + number, parent=chapter)
+    _lead_within(writer, site.as_uri(), first, places)
+    writer.add_metadata({"/Title": "Simple First: an executable companion"})
+    writer.compress_identical_objects(remove_duplicates=True, remove_unreferenced=True)
+    written = io.BytesIO()
+    writer.write(written)
+    return written.getvalue(), len(writer.pages)
+
+
+def _headings(page: Path) -> dict[str, str]:
+    """A page's headings by their letters: Chromium's outline joins the words of two lines."""
+    found = re.findall(r"<h[1-3]\b[^>]*>(.*?)</h[1-3]>", page.read_text("utf-8"), re.DOTALL)
+    plain = (re.sub(r'<a class="headerlink".*?</a>|<[^>]+>', "", one) for one in found)
+    told = [" ".join(html.unescape(one).split()) for one in plain]
+    return {re.sub(r"\s", "", one): one for one in told}
+
+
+def _outline(reader: Any, headings: Mapping[str, str]) -> tuple[str, list[tuple[str, int]]]:
+    """The title of a printed page, and its sections with the sheets on which they begin."""
+    title, sections = "", []
+    for depth, entry in flat(reader.outline):
+        number = reader.get_destination_page_number(entry)
+        said = re.sub(r"\s", "", str(entry.title))
+        said = headings.get(said, str(entry.title))
+        if depth == 0 and not title:
+            title = said
+        elif depth == 1 and number is not None:
+            sections.append((said, number))
+    return title, sections
+
+
+def flat(entries: Iterable[Any], depth: int = 0) -> Iterable[tuple[int, Any]]:
+    """Entries of an outline in their order, each with its depth."""
+    for entry in entries:
+        if isinstance(entry, list):
+            yield from flat(entry, depth + 1)
+        else:
+            yield depth, entry
+
+
+def _lead_within(
+    writer: Any, site: str, first: Mapping[str, int], places: Mapping[str, int]
+) -> None:
+    """Links to pages of the site lead to sheets of the file; other links to its files are none,
+    for they would name a folder of whoever printed it.
+    """
+    from pypdf.generic import ArrayObject, NameObject, NullObject
+
+    for sheet in writer.pages:
+        kept = ArrayObject()
+        for reference in sheet.get("/Annots", ()):
+            link = reference.get_object()
+            address = str(link.get("/A", {}).get("/URI", ""))
+            if address.startswith("file:"):
+                page = urldefrag(unquote(address)).url
+                number = places.get(unquote(address), first.get(page))
+                if not address.startswith(site) or number is None:
+                    continue
+                del link["/A"]
+                there = writer.pages[number].indirect_reference
+                # the top of the sheet, at the reader's own magnification
+                link[NameObject("/Dest")] = ArrayObject(
+                    [there, NameObject("/XYZ"), *[NullObject()] * 3]
+                )
+            kept.append(reference)
+        if "/Annots" in sheet:
+            sheet[NameObject("/Annots")] = kept

@@ -1,0 +1,119 @@
+"""The words of checks as a reader meets them: numbers, powers, indices and Greek letters as one
+writes them. The code keeps them plain, so that they can be searched and printed anywhere.
+"""
+
+import re
+from html import escape
+
+from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+from simplicity.site.formulas import inline
+
+_RAISED = str.maketrans("+-0123456789", "⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_POWER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e([+-]\d+)(?!\w)")
+_GREEK = {
+    "alpha": "α",
+    "beta": "β",
+    "delta": "δ",
+    "eps": "ε",
+    "epsilon": "ε",
+    "eta": "η",
+    "gamma": "γ",
+    "lambda": "λ",
+    "mu": "μ",
+    "phi": "φ",
+    "rho": "ρ",
+    "sigma": "σ",
+    "tau": "τ",
+    "zeta": "ζ",
+}
+_LETTER = re.compile(rf"(?<![\w.-])({'|'.join(_GREEK)})(?=_|\b)(?!-)")
+_NAME = r"[^\W\d_](?:[^\W_]*)"
+_INDEX = re.compile(rf"(?<!\w)({_NAME})_(\{{[^{{}}]*\}}|[A-Za-z0-9]+)|(\|)_([A-Z])(?!\w)")
+_EXPONENT = re.compile(r"\^(\([^()]*\)|\{[^{}]*\}|-?[A-Za-z0-9]+(?:\.\d+)?)")
+_SINGLE = re.compile(r"(?<![\w'’.-])([b-zB-HJ-Zελμρσφαηζτδγβ])(?![\w'’-]|\.\w)")
+_REASON = re.compile(r"(?P<what>.*): (?P<value>[-\d.e+]+)(?P<rule>, (?:criterion|had to be) .*)")
+
+
+def spoken(text: str) -> str:
+    """Numbers as one writes them: 3.2e-05 is 3.2 × 10⁻⁵, 1.16e+03 is 1,160, 0e+00 is 0, and -1 has
+    a minus sign.
+    """
+
+    def power(found: re.Match[str]) -> str:
+        number, exponent = float(found[1]), int(found[2])
+        if number == 0 or exponent == 0:
+            return found[1]
+        if 0 < exponent <= 5:
+            return f"{number * 10**exponent:,.0f}"
+        return f"{found[1]}\u00a0×\u00a010{str(exponent).translate(_RAISED)}"
+
+    text = re.sub(r"(?<=\d)%", " %", text)
+    return re.sub(r"(?<![\w-])-(?=[\d.])", "−", _POWER.sub(power, text))
+
+
+def shown(text: str) -> str:
+    """The words of a check as HTML: `n^2`, `sigma_1`, `x >= 1e-05` are set, and what stands between
+    dollars is a formula.
+    """
+    parts = re.split(r"\$([^$]+)\$", text)
+    return "".join(inline(part) if place % 2 else _set(part) for place, part in enumerate(parts))
+
+
+def _set(text: str) -> str:
+    text = spoken(text).replace("<=", "≤").replace(">=", "≥")
+    text = re.sub(r"(?<=\d) x (?=\d)", " × ", text)
+    text = re.sub(r"(?<=[\w|)]) - (?=[\w|(])", " − ", text)
+    text = _LETTER.sub(lambda found: _GREEK[found[1]], text)
+    text = escape(text, quote=False)
+    text = _SINGLE.sub(r"<i>\1</i>", _INDEX.sub(_indexed, _EXPONENT.sub(_raised, text)))
+    return re.sub(r"\bT(0|10)\b", r"<i>T</i><sub>\1</sub>", text)
+
+
+def _indexed(found: re.Match[str]) -> str:
+    return f"{found[1] or found[3]}<sub>{(found[2] or found[4]).strip('{}')}</sub>"
+
+
+def _raised(found: re.Match[str]) -> str:
+    inside = found[1].strip("{}")
+    inside = inside[1:-1] if inside.startswith("(") else inside
+    return f"<sup>{inside.replace('-', '−')}</sup>"
+
+
+def reasons(text: str) -> str:
+    """Why a claim does not simply hold, as HTML; what differs in its value alone is said once."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for part in text.split("; "):
+        found = _REASON.fullmatch(part)
+        key = (found["what"], found["rule"]) if found else (part, "")
+        together.setdefault(key, []).extend([found["value"]] if found else [])
+    said = []
+    for (what, rule), values in together.items():
+        said.append(f"{what}: {', '.join(values)}{rule}" if values else what)
+    return shown("; ".join(said))
+
+
+class Numbers(SphinxPostTransform):
+    """Numbers in the text of a page as one writes them; code and formulas stay as they are."""
+
+    default_priority = 500
+    formats = ("html",)
+
+    def run(self, **_: object) -> None:
+        apart = (nodes.literal, nodes.FixedTextElement, nodes.math, nodes.math_block, nodes.raw)
+        for text in list(self.document.findall(nodes.Text)):
+            node: nodes.Node | None = text
+            while node is not None and not isinstance(node, apart):
+                node = node.parent
+            if node is None and (said := _said(text)) != text.astext():
+                text.parent.replace(text, nodes.Text(said))
+
+
+def _said(text: nodes.Text) -> str:
+    """A pasted number whole; of other words only what is in a computer's notation."""
+    pasted = isinstance(text.parent, nodes.inline) and "pasted-text" in text.parent["classes"]
+    words = text.astext()
+    if pasted:
+        return spoken(words)
+    return re.sub(rf"(?<![\w.-])-?{_POWER.pattern}", lambda found: spoken(found[0]), words)
