@@ -1423,6 +1423,36 @@ def test_what_is_not_used_is_not_refused(tmp_path: Path) -> None:
     assert digest(tmp_path / "one", text) == digest(tmp_path / "other", other)
 
 
+def test_a_picture_is_told_by_its_name_alone(tmp_path: Path) -> None:
+    main = "def measure():\n    return 1\n\ndef plot():\n    from lib import pictures\n"
+    digests = {}
+    for drawn in ((), ("pictures",)):
+        for colour, drawing in (("1", "line"), ("2", "line"), ("1", "dots")):
+            folder = tmp_path / f"{len(drawn)}{colour}{drawing}" / "lib"
+            (folder / "pictures").mkdir(parents=True)
+            (folder / "__init__.py").write_text("")
+            (folder / "pictures" / "__init__.py").write_text(f"def line():\n    return {colour}\n")
+            (folder / "main.py").write_text(f"{main}    return pictures.{drawing}()\n")
+            library = meaning.Library({"lib": folder}, drawn=drawn)
+            digests[drawn, colour, drawing] = library.digest("lib.main", ("measure", "plot"))
+    assert digests[("pictures",), "1", "line"] == digests[("pictures",), "2", "line"]
+    assert digests[("pictures",), "1", "line"] != digests[("pictures",), "1", "dots"]
+    assert digests[(), "1", "line"] != digests[(), "2", "line"]
+
+
+def test_no_value_of_a_cell_comes_from_a_picture() -> None:
+    """Only `Record.plot` leads there, which no `measure` calls."""
+    followed = meaning.Library({"simplicity": REAL}, settled=SETTLED, declared=store.DECLARED)
+    for name in records.names():
+        module = records.experiment(name).__name__
+        found = followed.closure(module, ("Run", "measure"))
+        drawn = {one for one in found if "pictures" in one.module.split(".")}
+        plots = {
+            one for one in found if one.name == "plot" and one.module.endswith("lenses.record")
+        }
+        assert not drawn or plots, name
+
+
 def test_the_effects_of_a_settled_module_do_not_count(tmp_path: Path) -> None:
     files = {
         "lib/__init__.py": "import numpy as np\nN = 1\nnp.seterr(all='ignore')\n",

@@ -51,7 +51,9 @@ class Library:
     """Modules of ours, read from their files; nothing is imported.
 
     `places` says where the top-level names that are ours lie: a package's folder, or the file of a
-    single module. The effects of the modules in `settled` do not count. Of what is `declared` only
+    single module. The effects of the modules in `settled` do not count. Packages and modules whose
+    own name is in `drawn` are told by name alone, as foreign ones are: a picture is drawn from a
+    value and is no part of it. Of what is `declared` only
     the first argument of a call counts: the default of a setting, not its help and its range.
     """
 
@@ -60,10 +62,12 @@ class Library:
         places: Mapping[str, Path],
         settled: Collection[str] = (),
         declared: Collection[Definition] = (),
+        drawn: Collection[str] = (),
     ) -> None:
         self.places = {name: Path(place) for name, place in places.items()}
         self.settled = frozenset(settled)
         self.declared = frozenset(declared)
+        self.drawn = frozenset(drawn)
         self._sought: set[Source] = set()
         self._paths: dict[str, Path | None] = {}
         self._modules: dict[str, Module | None] = {}
@@ -102,7 +106,7 @@ class Library:
 
     def _path(self, dotted: str) -> Path | None:
         first, *rest = dotted.split(".")
-        if first not in self.places:
+        if first not in self.places or self.drawn & set(rest):
             return None
         place = self.places[first].joinpath(*rest)
         found = (place / "__init__.py", place.with_name(f"{place.name}.py"), place)

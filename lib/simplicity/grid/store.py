@@ -305,7 +305,8 @@ def _read_with(beside: dict[str, Path], library: Path) -> meaning.Library:
     # What an import of `process` does is to settle threads and arithmetic, which a fingerprint
     # holds by themselves.
     settled = {_PACKAGE, f"{_PACKAGE}.process"}
-    return meaning.Library(beside | {_PACKAGE: library}, settled=settled, declared=DECLARED)
+    places = beside | {_PACKAGE: library}
+    return meaning.Library(places, settled=settled, declared=DECLARED, drawn={"pictures"})
 
 
 def _beside(experiment: ModuleType) -> dict[str, Path]:
