@@ -112,7 +112,13 @@ def _address(process: subprocess.Popen[str]) -> str:
     lines: queue.Queue[str] = queue.Queue()
     assert process.stderr is not None
     stream = process.stderr
-    threading.Thread(target=lambda: [lines.put(one) for one in stream], daemon=True).start()
+
+    def drop() -> None:
+        with stream:
+            for one in stream:
+                lines.put(one)
+
+    threading.Thread(target=drop, daemon=True).start()
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         with contextlib.suppress(queue.Empty):

@@ -197,7 +197,8 @@ def test_nothing_takes_a_vector_function_that_no_setting_makes_equal() -> None:
     found = [
         path.name for path in library.rglob("*.py") if forbidden.search(path.read_text("utf-8"))
     ]
-    assert found == ["threads.py"]  # which says so
+    # The first says so. The second is for cards, where no bits are promised, and makes no record.
+    assert sorted(found) == ["on_device.py", "threads.py"]
 
 
 # --- a process that was too late

@@ -319,15 +319,20 @@ def _add_looking(commands: Any) -> None:
 
 
 def _silence() -> None:
-    """What waits to be written to standard output, and cannot be, is not tried again at the end."""
-    with contextlib.suppress(AttributeError, ValueError, OSError):
-        try:
-            sys.stdout.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """What waits to be written to a standard stream, and cannot be, is not tried again at the end,
+    where it would change the exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            try:
+                stream.flush()
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _report(problem: object, code: int) -> int:
-    with contextlib.suppress(OSError):  # nobody can be told
+    try:
         print("error: " + " ".join(str(problem).split()), file=sys.stderr, flush=True)
+    except OSError:  # nobody can be told
+        _silence()
     return code
