@@ -5,13 +5,12 @@ import ast
 import contextlib
 import importlib.util
 import json
-import os
 import shlex
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from simplicity.problems import Problem, shown
+from simplicity.problems import Problem, Stopped, shown
 from simplicity.problems.values import read
 
 
@@ -35,7 +34,7 @@ def _all_described() -> list[dict[str, Any]]:
     To ask them all is to import them all, which takes seconds: what they said is kept in the user's
     cache for as long as no file of the library changes.
     """
-    from simplicity.places import paths
+    from simplicity.places import files, paths
     from simplicity.process import threads
 
     kept = paths.cache() / "list" / f"{threads.library_digest()}.json"
@@ -45,13 +44,10 @@ def _all_described() -> list[dict[str, Any]]:
     from simplicity.evidence import records
 
     found = [_described(records.experiment(name)) for name in records.names()]
-    with contextlib.suppress(OSError):  # a cache that cannot be written is none
-        kept.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError, Stopped):  # a cache that cannot be written is none
         for old in kept.parent.glob("*.json"):
             old.unlink(missing_ok=True)
-        part = kept.with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps(found), "utf-8")
-        part.replace(kept)
+        files.write_text(kept, json.dumps(found))
     return found
 
 
