@@ -1440,6 +1440,65 @@ def test_a_picture_is_told_by_its_name_alone(tmp_path: Path) -> None:
     assert digests[(), "1", "line"] != digests[(), "2", "line"]
 
 
+LOOK = "from lib import doors\n\ndef measure(x, doors_of):\n"
+SAME_LOOKS = {
+    "none": "    return x + 1\n",
+    "one": "    doors.finite(x)\n    return x + 1\n",
+    "another, by keyword": "    doors.small(name=x.size, shape=(x, 'n'))\n    return x + 1\n",
+    "imported by name": "    from lib.doors import small\n    small(x)\n    return x + 1\n",
+}
+OTHER_LOOKS = {
+    "its answer is taken": "    x = doors.finite(x)\n    return x + 1\n",
+    "something runs for what it is given": "    doors.finite(x.pop())\n    return x + 1\n",
+    "something is bound for it": "    doors.finite(y := x)\n    return x + 1\n",
+    "it is called for each of some": "    [doors.finite(one) for one in x]\n    return x + 1\n",
+    "a parameter of another name": "    doors_of.finite(x)\n    return x + 1\n",
+    "another module": "    from lib import other\n    other.finite(x)\n    return x + 1\n",
+    "the rest differs": "    doors.finite(x)\n    return x + 2\n",
+    "it is named and not called": "    doors.finite\n    return x + 1\n",
+}
+
+
+def looking(folder: Path, body: str, refusing: tuple[str, ...] = ("lib.doors",)) -> str:
+    place = folder / "lib"
+    place.mkdir(parents=True)
+    for name in ("__init__", "doors", "other"):
+        (place / f"{name}.py").write_text(
+            "" if name == "__init__" else "def finite(x):\n    return x\n\nsmall = finite\n"
+        )
+    (place / "main.py").write_text(LOOK + body)
+    return meaning.Library({"lib": place}, refusing=refusing).digest("lib.main", ("measure",))
+
+
+@pytest.mark.parametrize("case", SAME_LOOKS)
+def test_a_refusal_whose_answer_nobody_takes_changes_no_value(tmp_path: Path, case: str) -> None:
+    bare = looking(tmp_path / "bare", SAME_LOOKS["none"])
+    assert looking(tmp_path / "looks", SAME_LOOKS[case]) == bare
+    if case != "none":
+        assert looking(tmp_path / "counted", SAME_LOOKS[case], refusing=()) != bare
+
+
+@pytest.mark.parametrize("case", OTHER_LOOKS)
+def test_what_may_do_more_than_refuse_counts(tmp_path: Path, case: str) -> None:
+    bare = looking(tmp_path / "bare", SAME_LOOKS["none"])
+    assert looking(tmp_path / "other", OTHER_LOOKS[case]) != bare
+
+
+def test_a_door_that_nobody_takes_the_answer_of_changes_nothing_that_it_is_given() -> None:
+    """The public functions of `doors` store nothing in what they look at, as their text says."""
+    tree = ast.parse((REAL / "problems" / "doors.py").read_text("utf-8"))
+    functions = [one for one in tree.body if isinstance(one, ast.FunctionDef)]
+    for function in (one for one in functions if not one.name.startswith("_")):
+        given = {one.arg for one in function.args.args + function.args.kwonlyargs}
+        stored = {
+            ast.unparse(node.value)
+            for node in ast.walk(function)
+            if isinstance(node, (ast.Subscript, ast.Attribute))
+            and not isinstance(node.ctx, ast.Load)
+        }
+        assert not stored & given, f"{function.name} stores in {stored & given}"
+
+
 def test_no_value_of_a_cell_comes_from_a_picture() -> None:
     """Only `Record.plot` leads there, which no `measure` calls."""
     followed = meaning.Library({"simplicity": REAL}, settled=SETTLED, declared=store.DECLARED)

@@ -196,6 +196,11 @@ def _add_experiments(commands: Any) -> None:
         "--seeds", metavar="K", help="seeds of each setting (default: those of the preset)"
     )
     command.add_argument("--preset", default="QUICK", help=preset)
+    command.add_argument(
+        "--full-within",
+        metavar="SECONDS",
+        help="run FULL wherever the published run took no more processor seconds than these",
+    )
     command.add_argument("-o", "--output", metavar="FILE.csv", help="write the table")
     add_running(command)
 

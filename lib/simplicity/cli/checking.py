@@ -24,6 +24,7 @@ from simplicity.grid.run import CellsFailed, run
 from simplicity.grid.store import name_of
 from simplicity.places import files
 from simplicity.problems import Problem
+from simplicity.process.pool import limit_from
 
 FRESH_FROM, FRESH_TO = 10_000_000, 2_000_000_000  # no published run has such a seed
 AGREES, DIFFERS, OPEN = "agrees", "differs", "not judged"
@@ -40,6 +41,7 @@ class Row:
     checks: int
     judged: int
     otherwise: tuple[str, ...]
+    presets: tuple[str, ...] = ()
 
 
 def check_claims(options: argparse.Namespace) -> int:
@@ -60,6 +62,7 @@ def check_claims(options: argparse.Namespace) -> int:
     asked = ledger.ids() if options.all else [words.claim(options.claim)]
     words.check_running(options)
     output = words.output(options.output)
+    within = 0.0 if options.full_within is None else limit_from(options.full_within, "full-within")
     given = _given(options)
     modules = [
         module
@@ -68,9 +71,12 @@ def check_claims(options: argparse.Namespace) -> int:
     ]
     found: list[Check] = []
     failed: list[str] = []
+    took = records.abouts()
     for module in modules:
+        cheap = float(took[name_of(module)]["seconds"]) <= within
+        preset = "FULL" if cheap else options.preset
         try:
-            found += _judged(module, options, given)
+            found += _judged(module, preset, options, given)
         except CellsFailed as reason:
             failed.append(f"{name_of(module)}: {reason}")
             print(f"error: {failed[-1]}", file=sys.stderr)
@@ -98,17 +104,17 @@ def _given(options: argparse.Namespace) -> dict[str, str]:
     return found | {"first_seed": seed}
 
 
-def _judged(module: ModuleType, options: argparse.Namespace, given: dict[str, str]) -> list[Check]:
-    config = parse(config_of(module), given, words.preset(module, options.preset))
+def _judged(
+    module: ModuleType, preset: str, options: argparse.Namespace, given: dict[str, str]
+) -> list[Check]:
+    config = parse(config_of(module), given, words.preset(module, preset))
     with words.executor(options, module) as executor:
         dataset = run(
             module, config, executor, words.store(options), limit_seconds=words.limit(options)
         )
     out = sys.stderr if options.all else sys.stdout  # of all claims it is progress
-    print(
-        f"{name_of(module)}, {options.preset}, {dataset.sizes['cell']} cells", file=out, flush=True
-    )
-    return checks_of(module, dataset)
+    print(f"{name_of(module)}, {preset}, {dataset.sizes['cell']} cells", file=out, flush=True)
+    return [dataclasses.replace(one, preset=preset) for one in checks_of(module, dataset)]
 
 
 def row(claim: str, found: Sequence[Check]) -> Row:
@@ -125,7 +131,8 @@ def row(claim: str, found: Sequence[Check]) -> Row:
     )
     fresh = claims.verdict(claim, both).verdict if both else OPEN
     agreement = OPEN if not both else DIFFERS if otherwise else AGREES
-    return Row(claim, published, fresh, agreement, len(recorded), len(both), otherwise)
+    presets = tuple(sorted({one.preset for one in both}))
+    return Row(claim, published, fresh, agreement, len(recorded), len(both), otherwise, presets)
 
 
 def _tell(rows: Sequence[Row], output: Path | None, every: bool) -> None:
@@ -146,7 +153,10 @@ def _tell(rows: Sequence[Row], output: Path | None, every: bool) -> None:
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow([field.name for field in dataclasses.fields(Row)])
-        table.writerows([*dataclasses.astuple(one)[:-1], " ".join(one.otherwise)] for one in rows)
+        table.writerows(
+            [*dataclasses.astuple(one)[:-2], " ".join(one.otherwise), " ".join(one.presets)]
+            for one in rows
+        )
         files.write_text(output, text.getvalue())
         print(f"table in {output}")
 

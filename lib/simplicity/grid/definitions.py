@@ -62,6 +62,7 @@ class Reader(Protocol):
     """What the shape of a definition asks of the modules around it (`meaning.Library`)."""
 
     declared: frozenset[Definition]
+    refusing: frozenset[str]
 
     def package(self, dotted: str) -> str: ...
 

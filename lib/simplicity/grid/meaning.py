@@ -55,6 +55,8 @@ class Library:
     own name is in `drawn` are told by name alone, as foreign ones are: a picture is drawn from a
     value and is no part of it. Of what is `declared` only
     the first argument of a call counts: the default of a setting, not its help and its range.
+    Functions of the modules in `refusing` look at what they are given and refuse it or not: where
+    one is called in a function and its answer is not taken, no value depends on the call.
     """
 
     def __init__(
@@ -63,11 +65,13 @@ class Library:
         settled: Collection[str] = (),
         declared: Collection[Definition] = (),
         drawn: Collection[str] = (),
+        refusing: Collection[str] = (),
     ) -> None:
         self.places = {name: Path(place) for name, place in places.items()}
         self.settled = frozenset(settled)
         self.declared = frozenset(declared)
         self.drawn = frozenset(drawn)
+        self.refusing = frozenset(refusing)
         self._sought: set[Source] = set()
         self._paths: dict[str, Path | None] = {}
         self._modules: dict[str, Module | None] = {}

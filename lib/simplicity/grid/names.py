@@ -210,11 +210,24 @@ class Names(ast.NodeTransformer):
             self.changes.add(found)
 
     def visit_Expr(self, node: ast.Expr) -> Any:
-        if is_idle(node):
+        if is_idle(node) or self._only_refuses(node.value):
             return None
         if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
             self._note_change(node.value.func.value, stored=False)
         return self.generic_visit(node)
+
+    def _only_refuses(self, node: ast.expr) -> bool:
+        """Is it, in a function, a call of a door whose answer nobody takes, and nothing else?
+
+        Such a call ends the run or changes nothing, so that no value depends on it.
+        """
+        if not isinstance(node, ast.Call) or all(scope.is_class for scope in self.scopes):
+            return False
+        found = self._chain(node.func)
+        if not isinstance(found, Definition) or found.module not in self.library.refusing:
+            return False
+        given = [*node.args, *node.keywords]
+        return all(isinstance(part, _LOOKED_AT) for one in given for part in ast.walk(one))
 
     def visit_Pass(self, node: ast.Pass) -> None:
         return None
@@ -400,6 +413,11 @@ class Names(ast.NodeTransformer):
 _VALUES = (
     ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.Set, ast.UnaryOp,
     ast.BinOp, ast.unaryop, ast.operator, ast.keyword, ast.expr_context,
+)  # fmt: skip
+# of what a door is given, where nothing but reading happens
+_LOOKED_AT = (
+    ast.Constant, ast.Name, ast.Attribute, ast.Tuple, ast.List, ast.JoinedStr, ast.FormattedValue,
+    ast.keyword, ast.expr_context,
 )  # fmt: skip
 _PLAIN_CALLS = {"numpy.finfo"}.union(
     f"builtins.{name}" for name in ("bool", "float", "frozenset", "int", "range", "str", "tuple")

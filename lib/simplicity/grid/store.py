@@ -306,7 +306,13 @@ def _read_with(beside: dict[str, Path], library: Path) -> meaning.Library:
     # holds by themselves.
     settled = {_PACKAGE, f"{_PACKAGE}.process"}
     places = beside | {_PACKAGE: library}
-    return meaning.Library(places, settled=settled, declared=DECLARED, drawn={"pictures"})
+    return meaning.Library(
+        places,
+        settled=settled,
+        declared=DECLARED,
+        drawn={"pictures"},
+        refusing={f"{_PACKAGE}.problems.doors"},
+    )
 
 
 def _beside(experiment: ModuleType) -> dict[str, Path]:

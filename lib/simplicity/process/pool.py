@@ -53,15 +53,15 @@ def workers_from(text: str) -> int:
     return int(text)
 
 
-def limit_from(text: str) -> float:
-    """The most seconds of one cell, or a `Problem`."""
+def limit_from(text: str, name: str = "timeout") -> float:
+    """The most seconds of one cell, or of what else has this name, or a `Problem`."""
     try:
         limit = float(read(float, text))
     except ValueError:
         limit = 0.0
     if not 0 < limit <= LONGEST_LIMIT:
         raise Problem(
-            f"timeout: got {shown(text)}, allowed seconds above 0, at most {LONGEST_LIMIT:g}"
+            f"{name}: got {shown(text)}, allowed seconds above 0, at most {LONGEST_LIMIT:g}"
         )
     return limit
 
