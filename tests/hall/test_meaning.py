@@ -1781,8 +1781,11 @@ def test_what_runs_for_a_cell_is_among_what_it_is_said_to_use() -> None:
             sys.setprofile(None)
         ours = [(Path(file), line) for file, line in ran if Path(file).is_relative_to(REAL)]
         used = {(one.module, one.name) for one in store.definitions_of(experiment)}
+        doors = REAL / "problems"  # a call of one whose answer is not taken is not said to be used
         assert len(ours) > 5
-        assert {defined_at(file, line) for file, line in ours} <= used
+        assert {
+            defined_at(file, line) for file, line in ours if not file.is_relative_to(doors)
+        } <= used
 
 
 def defined_at(file: Path, line: int) -> tuple[str, str]:
