@@ -1445,11 +1445,13 @@ SAME_LOOKS = {
     "none": "    return x + 1\n",
     "one": "    doors.finite(x)\n    return x + 1\n",
     "another, by keyword": "    doors.small(name=x.size, shape=(x, 'n'))\n    return x + 1\n",
+    "with arithmetic": "    doors.finite(max(len(x), 2 * x.shape[1]) - 1)\n    return x + 1\n",
     "imported by name": "    from lib.doors import small\n    small(x)\n    return x + 1\n",
 }
 OTHER_LOOKS = {
     "its answer is taken": "    x = doors.finite(x)\n    return x + 1\n",
     "something runs for what it is given": "    doors.finite(x.pop())\n    return x + 1\n",
+    "a name like a builtin's": "    len = x.pop\n    doors.finite(len(x))\n    return x + 1\n",
     "something is bound for it": "    doors.finite(y := x)\n    return x + 1\n",
     "it is called for each of some": "    [doors.finite(one) for one in x]\n    return x + 1\n",
     "a parameter of another name": "    doors_of.finite(x)\n    return x + 1\n",

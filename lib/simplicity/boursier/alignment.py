@@ -66,6 +66,7 @@ def two_ols(x: Array, y: Array, direction: Array) -> TwoOls:
 def ols(x: Array, y: Array) -> Array:
     """Ordinary least squares without intercept, (d,); least-norm where it is not determined."""
     x, y = doors.arrays(x=(x, "N d"), y=(y, "N"))
+    doors.finite(x=(x, "N d"), y=(y, "N"))
     return np.linalg.lstsq(x, y, rcond=None)[0]
 
 
@@ -81,6 +82,7 @@ def rho(train_mse: float, two_ols_mse: float, y: Array) -> float:
     NaN where the two fits interpolate themselves (a half with at most d samples), since 0/0 says
     nothing.
     """
+    doors.number("train_mse", train_mse, low=0)
     doors.number("two_ols_mse", two_ols_mse, low=0)
     (y,) = doors.arrays(y=(y, "n"))
     return train_mse / two_ols_mse if two_ols_mse > 1e-12 * float(np.mean(y**2)) else float("nan")
@@ -92,6 +94,7 @@ def signed_cosines(a: Array, w: Array, fits: TwoOls) -> tuple[Array, Array]:
     beta is beta_{n,+} for a_j > 0 and beta_{n,-} for a_j < 0: in the theorem's limit every neuron
     that carries weight is at 1. Unweighted, the count is swamped by neurons that never grew.
     """
+    doors.kind("fits", fits, TwoOls)
     a, w = doors.arrays(a=(a, "m"), w=(w, f"m {len(fits.plus)}"))
     a, w = (np.asarray(part, dtype=np.float64) for part in (a, w))
     target = np.where(a[:, None] > 0, fits.plus, fits.minus)

@@ -70,6 +70,7 @@ def hessian(a: Array, w: Array, x: Array, y: Array) -> LinearOperator:
     hidden = pattern * before
     error = hidden @ a - y
     pull = pattern.T @ (error[:, None] * x)  # -n D_j
+    doors.square(a=a, w=w, x=x, hidden=hidden, pull=pull)
 
     def product(direction: Array) -> Array:
         alpha, omega = direction.ravel()[:m], direction.ravel()[m:].reshape(m, d)
@@ -173,6 +174,7 @@ def at_loss(
     From (a, w), where `error` is less, along a Gaussian direction until it is `wanted`.
     """
     a, w = doors.finite(a=(a, "m"), w=(w, "m d"))
+    doors.square(a=a, w=w)
     doors.function("error", error)
     doors.number("wanted", wanted)
     doors.generator(rng)

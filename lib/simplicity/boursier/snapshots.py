@@ -29,7 +29,7 @@ def snapshots(
 
     Segments change no bit of the run.
     """
-    schedule = doors.schedule(schedule)
+    start, schedule = TwoLayer(*doors.pair(start)), doors.schedule(schedule)
     if schedule[0] != 0:
         raise Problem(
             f"schedule: got a first step of {schedule[0]}, allowed 0, since the start is seen"

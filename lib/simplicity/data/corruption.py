@@ -31,6 +31,7 @@ class Drawn(NamedTuple):
 def drawn(y: Labels, classes: tuple[int, int], count: int, rng: Generator) -> Drawn:
     """`count` random images of two classes, as evenly as they come; fewer where there are fewer."""
     (y,) = doors.labels(np.iinfo(np.int64).max, y=(y, "n"))
+    doors.indices("classes", classes, 1_000_000_000, "2")
     doors.whole("count", count, 1)
     doors.generator(rng)
     chosen = rng.permutation(np.flatnonzero(np.isin(y, classes)))[:count]

@@ -378,8 +378,10 @@ def redraw(y: Labels, share: float, classes: int, rng: Generator) -> Corrupted:
 
 
 def _labels(y: Labels, share: float, classes: int, rng: Generator) -> None:
-    doors.whole("classes", classes, 2)
+    doors.whole("classes", classes, 2, 1_000_000_000)
+    doors.kind("y", y, np.ndarray)
     doors.labels(classes, y=(y, "n"))
+    doors.number("share of corrupted labels", share, low=0, high=1)
     if not 0 <= share <= 1:
         raise Problem(
             f"share of corrupted labels: got {shown(share)}, allowed a number from 0 to 1"
@@ -473,6 +475,7 @@ def npz_name(batch: str) -> str:
 
     An npz file is nobody's original, and is not called like one.
     """
+    doors.kind("batch", batch, str)
     return batch.replace("data", "train")
 
 

@@ -227,7 +227,13 @@ class Names(ast.NodeTransformer):
         if not isinstance(found, Definition) or found.module not in self.library.refusing:
             return False
         given = [*node.args, *node.keywords]
-        return all(isinstance(part, _LOOKED_AT) for one in given for part in ast.walk(one))
+        return all(self._only_reads(part) for one in given for part in ast.walk(one))
+
+    def _only_reads(self, part: ast.AST) -> bool:
+        if not isinstance(part, ast.Call):
+            return isinstance(part, _LOOKED_AT)
+        found = self._chain(part.func)
+        return isinstance(found, Foreign) and found.dotted in _READERS
 
     def visit_Pass(self, node: ast.Pass) -> None:
         return None
@@ -417,8 +423,9 @@ _VALUES = (
 # of what a door is given, where nothing but reading happens
 _LOOKED_AT = (
     ast.Constant, ast.Name, ast.Attribute, ast.Tuple, ast.List, ast.JoinedStr, ast.FormattedValue,
-    ast.keyword, ast.expr_context,
+    ast.Subscript, ast.UnaryOp, ast.BinOp, ast.unaryop, ast.operator, ast.keyword, ast.expr_context,
 )  # fmt: skip
+_READERS = {f"builtins.{name}" for name in ("abs", "float", "int", "len", "max", "min")}
 _PLAIN_CALLS = {"numpy.finfo"}.union(
     f"builtins.{name}" for name in ("bool", "float", "frozenset", "int", "range", "str", "tuple")
 )

@@ -124,7 +124,8 @@ def dual_of(activation: str) -> Dual:
 def connected(x: Array, activation: str, depth: int) -> Array:
     """Theta of a fully connected network with `depth` hidden layers on inputs x (n, d), (n, n)."""
     (x,) = doors.finite(x=(x, "n d"))
-    doors.whole("depth", depth, 0)
+    doors.square(x=x)
+    doors.depth(depth)
     dual = dual_of(activation)
     covariance = x @ x.T / x.shape[1]
     theta = covariance
@@ -152,7 +153,7 @@ def convolutional(
     doors.choice("padding", padding, PADDINGS)
     doors.choice("readout", readout, READOUTS)
     (x,) = doors.finite(x=(x, "n height width channels"))
-    doors.whole("depth", depth, 0)
+    doors.depth(depth)
     n, height, width, channels = x.shape
     doors.sizes("patch", patch, 2)
     pooled = readout == "pooling"
@@ -226,6 +227,9 @@ def hypercube_features(x: Array, zeta: float, bend: float, mean: float, patch: i
     """psi(x) = [sqrt(2/d) zeta x, sqrt(3/(2 q)) nu, vartheta_0], (n, d + 2)."""
     (x,) = doors.arrays(x=(x, "n d"))
     doors.whole("patch", patch, 1)
+    doors.number("zeta", zeta)
+    doors.number("bend", bend)
+    doors.number("mean", mean)
     ones = np.ones((len(x), 1))
     linear, even = math.sqrt(2 / x.shape[1]) * zeta * x, math.sqrt(1.5 / patch) * bend * ones
     return np.hstack([linear, even, mean * ones])

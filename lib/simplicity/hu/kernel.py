@@ -75,7 +75,7 @@ def deep_slope(activation: str, depth: int) -> float:
     phi(sqrt(q_{l-1}) g)^2. One hidden layer gives 2 zeta^2, the slope of `features(..., "both")`.
     """
     doors.choice("activation", activation, ACTIVATIONS)
-    doors.whole("depth", depth, 0)
+    doors.depth(depth)
     variance, product = 1.0, 1.0
     for _ in range(depth):
         found = moments(activation, variance)

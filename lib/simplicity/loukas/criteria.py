@@ -57,6 +57,7 @@ def by_seed(cells: xr.Dataset, name: str) -> np.ndarray:
 
 def order(x: np.ndarray, values: np.ndarray, drawn: str = "seeds") -> Estimate:
     """Rank correlation of (seeds, k) with x, (k,) or as they; whole seeds are resampled."""
+    doors.kind("values", values, np.ndarray)
     if not len(values) or values.shape[1] < 2:
         return mean([])
     found = spearman_over_seeds(x, values)

@@ -123,6 +123,7 @@ def at(values: Array, epoch: float) -> float:
 def loss_at_explained_variance(y: Array, share: float) -> float:
     """The loss (f - y)^2 / 2 in the mean at which 1 - mse / Var(y) is `share`."""
     (y,) = doors.arrays(y=(y, "n"))
+    doors.number("share", share, high=1)
     return (1 - share) * float(np.var(y)) / 2
 
 
@@ -201,6 +202,7 @@ def log_slope(x: ArrayLike, y: ArrayLike) -> float:
     x, y = doors.arrays(x=(x, "n"), y=(y, "n"))
     doors.numbers("x", x, above=0)
     doors.numbers("y", y, above=0)
+    doors.differing("x", x)
     return float(
         np.polyfit(np.log(np.asarray(x, dtype=float)), np.log(np.asarray(y, dtype=float)), 1)[0]
     )
@@ -212,7 +214,7 @@ def kernel_slopes(x: Array, y: Array, width: float, ridge: float = 1e-6) -> Arra
     Nothing is trained.
     """
     x, y = doors.samples(x, y)
-    doors.number("width", width, above=0)
+    doors.number("width", width, above=1e-150, below=1e150)
     doors.number("ridge", ridge, low=0)
     apart = x[:, None, :] - x[None, :, :]
     kernel = np.exp(-(apart**2).sum(axis=-1) / (2 * width**2))

@@ -106,6 +106,7 @@ def _training(
 
 def kept(network: Dense) -> Dense:
     """A copy that training does not change."""
+    doors.kind("network", network, Dense)
     return Dense(
         tuple(part.copy() for part in network.weights),
         tuple(part.copy() for part in network.biases),
@@ -116,6 +117,7 @@ def _checked(
     network: Dense, inputs: int, *, finite: bool = False
 ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
     """Weights and biases that fit to so many inputs; here a weight is (inputs, outputs)."""
+    doors.two_parts("network", network, "weights and biases")
     weights, biases = network
     turned = [np.asarray(weight).T for weight in weights]
     looked_at = doors.layers((turned, biases), inputs, finite=finite)

@@ -137,6 +137,7 @@ def bootstrap(counts: ArrayLike, draws: int, rng: Generator) -> Counts:
     other here: intervals of their differences are too wide.
     """
     counts = doors.counts(counts)
+    doors.numbers("counts", counts, high=4e18)
     doors.whole("draws", draws, 1)
     doors.generator(rng)
     n = np.asarray(counts)

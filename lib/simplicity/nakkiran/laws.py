@@ -56,6 +56,7 @@ def law(of: Rule) -> Array:
 
 def sample(of: Rule, draws: int, points: int, rng: Generator) -> NDArray[np.integer]:
     """Tables (draws, 2, 2, 2) of predictions drawn point by point."""
+    doors.kind("of", of, Rule)
     doors.whole("draws", draws, 1)
     doors.whole("points", points, 1)
     doors.generator(rng)
@@ -81,6 +82,8 @@ def random_laws(draws: int, balanced: bool, rng: Generator) -> Array:
 
 def mixed(share: float, simple: float = 0.8) -> float:
     """The accuracy of F that is L on a share of the inputs, and a coin elsewhere."""
+    doors.number("share", share, low=0, high=1)
+    doors.number("simple", simple, low=0, high=1)
     return share * simple + (1 - share) / 2
 
 
@@ -118,6 +121,8 @@ def copying(classes: int, a: float, b: float, copied: float = COPIED) -> Array:
 
 def filled(classes: int, agree: float = AGREE) -> Array:
     """P(F, Y, L) = agree [F = Y = L] / C + (1 - agree) / C^3."""
+    doors.whole("classes", classes, 1)
+    doors.number("agree", agree, low=0, high=1)
     found = np.full((classes,) * 3, (1 - agree) / classes**3)
     same = np.arange(classes)
     found[same, same, same] += agree / classes

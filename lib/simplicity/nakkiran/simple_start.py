@@ -62,6 +62,7 @@ def draw(
 
 def _looked_at(start: Weights, shared: Array, y: Array) -> list[Array]:
     """The start's own weights, shared coordinates and labels, one of each for a sample."""
+    doors.kind("start", start, Weights)
     y, shared, own = doors.finite(y=(y, "n"), shared=(shared, "n"), own=(start.own, "n"))
     doors.number("first", start.first)
     return [own, shared, y]
@@ -89,6 +90,7 @@ def at_step(start: Weights, shared: Array, y: Array, step: float, step_size: flo
     doors.number("step", step, low=0)
     doors.step(step_size)
     n = len(y)
+    doors.stays_finite("step_size", 1 - step_size * (n + 1) / n, step)
     residual = y - start.first * shared - start.own
     along = float(shared @ residual) / n
     across = residual - along * shared
@@ -121,7 +123,7 @@ def spread(n: int, flip: float, size: float) -> float:
     """
     doors.whole("n", n, 1)
     doors.number("flip", flip, low=0, high=1)
-    doors.number("size", size)
+    doors.number("size", size, low=-1e150, high=1e150)
     return float(np.sqrt(n * (4 * flip * (1 - flip) + size**2))) / (n + 1)
 
 

@@ -34,6 +34,7 @@ def batches(n: int, batch: int, rng: Generator | None) -> Iterator[NDArray[np.in
     own order.
     """
     doors.whole("n", n, 1)
+    doors.whole("batch", batch, 0)
     doors.minibatches(batch, rng, max(n, batch + 1) if batch else n)
     return _batches(n, batch, rng)
 

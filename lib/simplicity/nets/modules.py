@@ -266,6 +266,7 @@ def predict(module: nn.Module, x: NDArray | Tensor, block: int = 1000) -> NDArra
     """
     doors.module(module, trained=False)
     doors.whole("block", block, 1)
+    doors.for_module("x", x)
     parameter = next(module.parameters())
     inputs = torch.as_tensor(x)
     training = module.training

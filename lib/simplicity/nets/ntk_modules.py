@@ -60,7 +60,7 @@ class Convolutional(nn.Module):
     ) -> None:  # fmt: skip
         doors.sizes("shape", shape, 3)
         doors.whole("channels", channels, 1)
-        doors.whole("depth", depth, 1)
+        doors.depth(depth, 1)
         doors.choice("activation", activation, ACTIVATIONS)
         doors.choice("padding", padding, PADDINGS)
         doors.choice("head", head, HEADS)

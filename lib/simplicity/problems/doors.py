@@ -23,6 +23,8 @@ Sizes = dict[str, tuple[int, str]]  # letter -> size and the name of the array t
 
 PRECISIONS = ("float32", "float64")
 _ROUNDING = 1e-9
+MOST = 10**15  # of anything that is counted; no machine holds as many numbers
+_DEEPEST = 10_000  # layers
 _KEPT = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -149,6 +151,47 @@ def outputs(output: Any, target: Any) -> None:
         )
 
 
+def square(**given: Any) -> None:
+    """The squares of all numbers have a finite sum. O(data)."""
+    for name, value in given.items():
+        array = _number_array(name, value)
+        with np.errstate(over="ignore", invalid="ignore"):
+            fine = np.isfinite(np.sum(np.square(array, dtype=np.float64)))
+        if not fine:
+            raise Problem(
+                f"{name}: got numbers whose squares have no finite sum in float64, allowed numbers "
+                "up to about 1e150"
+            )
+
+
+def differing(name: str, values: Any) -> None:
+    """At least two different numbers. O(data)."""
+    array = _number_array(name, values)
+    if array.size < 2 or array.min() == array.max():
+        raise Problem(f"{name}: got one value alone, allowed at least two different ones")
+
+
+def kind(name: str, value: Any, wanted: type) -> None:
+    """A value of this class."""
+    if not isinstance(value, wanted):
+        raise Problem(f"{name}: got {_seen(value)}, allowed a {wanted.__name__}")
+
+
+def two_parts(name: str, value: Any, parts: str) -> None:
+    """A pair, which `parts` names."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise Problem(f"{name}: got {_seen(value)}, allowed a pair of {parts}")
+
+
+def for_module(name: str, value: Any) -> None:
+    """Numbers that torch takes: a tensor, an array or lists. O(1) for the first two."""
+    if callable(getattr(value, "detach", None)):
+        return
+    if not isinstance(value, (np.ndarray, list, tuple)):
+        raise Problem(f"{name}: got {_seen(value)}, allowed an array or a tensor")
+    _real_array(name, value)
+
+
 def columns(x: NDArray[Any], count: int) -> None:
     """At least `count` columns."""
     if x.shape[1] < count:
@@ -186,6 +229,7 @@ def zeros_and_ones(name: str, y: NDArray[Any]) -> None:
 
 def indices(name: str, given: Any, size: int, axes: str = "N") -> NDArray[Any]:
     """Whole numbers from 0 to `size` - 1, as compiled code does not look. O(data)."""
+    _no_truth_values(name, given)
     (found,) = _fitting({name: (given, axes)}, _whole_array)
     _within(name, found, size, "whole numbers")
     return found
@@ -253,8 +297,17 @@ def numbers(name: str, values: Any, **bounds: float) -> None:
 
 
 def step(value: Any) -> None:
-    """A step size, positive."""
-    number("step_size", value, above=0)
+    """A step size, positive, and one that float32 holds."""
+    number("step_size", value, above=0, high=1e38)
+
+
+def stays_finite(name: str, base: float, exponent: float) -> None:
+    """base^exponent is a finite number."""
+    if abs(base) > 1 and exponent * math.log(abs(base)) > 700:
+        raise Problem(
+            f"{name}: got one that grows by a factor {abs(base):g} in each of {exponent:g} steps, "
+            "allowed one whose result is finite"
+        )
 
 
 def steps_of_layers(value: Any) -> Any:
@@ -265,7 +318,7 @@ def steps_of_layers(value: Any) -> Any:
     if len(value) != 2 or not any(value):
         raise Problem(f"step_size: got {shown(value)}, allowed one number or two, not both 0")
     for one in value:
-        number("step_size", one, low=0)
+        number("step_size", one, low=0, high=1e38)
     return tuple(value)
 
 
@@ -294,7 +347,8 @@ def shares(**given: Any) -> None:
 
 
 def whole(name: str, value: Any, low: int, high: float = math.inf) -> None:
-    """A whole number from `low` to `high`; 2.0 is not one, since it may be no index."""
+    """A whole number from `low` to `high` or `MOST`; 2.0 is none, since it may be no index."""
+    high = min(high, MOST) if low >= 0 else high
     fine = (
         isinstance(value, (int, np.integer))
         and not isinstance(value, (bool, np.bool_))
@@ -304,6 +358,11 @@ def whole(name: str, value: Any, low: int, high: float = math.inf) -> None:
         raise Problem(
             f"{name}: got {shown(value)}, allowed {_interval('a whole number', low, high)}"
         )
+
+
+def depth(value: Any, low: int = 0) -> None:
+    """A number of layers."""
+    whole("depth", value, low, _DEEPEST)
 
 
 def choice(name: str, value: Any, allowed: Iterable[str]) -> None:
@@ -339,6 +398,7 @@ def schedule(
             f"{name}: got {shown(given)}, allowed {_interval('whole numbers', 0, last)}, "
             f"{order}{some}"
         )
+    _countable(name, found)
     return found
 
 
@@ -542,6 +602,16 @@ def _whole_array(name: str, value: Any) -> NDArray[Any]:
         got = array.dtype if isinstance(value, np.ndarray) else _seen(value)
         raise Problem(f"{name}: got {got}, allowed an array of whole numbers")
     return array if array.dtype.kind in "iub" else array.astype(np.int64)
+
+
+def _no_truth_values(name: str, given: Any) -> None:
+    if getattr(getattr(given, "dtype", None), "kind", "") == "b":
+        raise Problem(f"{name}: got truth values, allowed whole numbers")
+
+
+def _countable(name: str, given: Sequence[int]) -> None:
+    if given and given[-1] > MOST:
+        raise Problem(f"{name}: got {given[-1]:g}, allowed {MOST:g} at most")
 
 
 def _finite(name: str, array: NDArray[Any], precision: str = "float64") -> None:

@@ -53,6 +53,7 @@ def slopes(network: TwoLayer, x: Array, activation: str) -> Slopes:
 def slope_bound(network: TwoLayer) -> float:
     """s_1(W) / sqrt d: |df/dx| is at most this times |df/db|."""
     network = _looked_at(network)
+    doors.finite(w=(network.w, "m d"))
     return float(np.linalg.norm(network.w, 2)) / math.sqrt(network.w.shape[1])
 
 
