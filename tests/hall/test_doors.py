@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
@@ -662,6 +663,49 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: call(full_batch.descend, block=0), "block: got 0"),
     (lambda: call(full_batch.descend, schedule=(1, 1)), "each larger"),
     (lambda: call(dropout.descend, share=1.0), "share: got 1.0"),
+    (lambda: alignment.ols(np.where(X == X[0, 0], np.inf, X), Y), "x: got 1 of 24 numbers"),
+    (lambda: alignment.two_ols(X, np.full(N, np.nan), np.ones(D)), "y: got"),
+    (lambda: alignment.rho("3", 1.0, Y), "train_mse: got '3'"),
+    (lambda: alignment.signed_cosines(A, W, (1.0, 2.0)), "fits: got tuple (1.0, 2.0), allowed"),
+    (lambda: landscape.sharpness(A, W, 1e200 * X, Y), "x: got numbers whose squares"),
+    (lambda: landscape.least_eigenvalue(1e200 * A, W, X, Y), "a: got numbers whose squares"),
+    (lambda: landscape.at_loss(A, 1e200 * W, lambda a, w: 0.0, 1.0, rng()), "w: got numbers whose"),
+    (lambda: deep_kernel.connected(1e200 * X, "relu", 2), "x: got numbers whose squares"),
+    (lambda: deep_kernel.connected(X, "relu", 10**30), "depth: got 1000000000000000"),
+    (lambda: deep_kernel.hypercube_features(SIGNAL, 1.0, None, 0.0, 1), "bend: got None"),
+    (lambda: synthetic.first_axis(10**15 + 1), "at most 1e+15"),
+    (lambda: call(two_layer.descend, schedule=(0, 1e200)), "schedule: got 1e+200"),
+    (lambda: call(ntk.descend, step_size=1e300), "step_size: got 1e+300"),
+    (lambda: call(single_sample.descend, order=np.ones(N, bool)), "order: got truth values"),
+    (lambda: call(dropout.descend, order=np.ones(N, bool)), "order: got truth values"),
+    (lambda: call(least_squares.sgd, slot=np.ones(N, bool)), "slot: got truth values"),
+    (lambda: trajectory.log_slope([2.0, 2.0], [1.0, 3.0]), "x: got one value alone"),
+    (lambda: trajectory.loss_at_explained_variance(Y, "3"), "share: got '3'"),
+    (lambda: trajectory.kernel_slopes(X, Y, 1e300), "width: got 1e+300"),
+    (lambda: criteria.order(np.arange(2.0), [[1.0, 2.0]]), "values: got"),
+    (lambda: dense.logits((), X), "network: got tuple (), allowed a pair of weights and biases"),
+    (lambda: dense.kept((1, 2)), "network: got tuple (1, 2), allowed one of type Dense"),
+    (lambda: information.bootstrap(1e200 * TABLE, 2, rng()), "counts"),
+    (lambda: laws.sample(None, 1, 1, rng()), "of: got NoneType None, allowed one of type Rule"),
+    (lambda: laws.mixed("3"), "share: got '3'"),
+    (lambda: laws.filled(0), "classes: got 0"),
+    (lambda: rivals.tree(1e200 * X, COINS, rng()), "allowed 3.4e+38 at most"),
+    (lambda: simple_start.limit(None, np.ones(3), np.ones(3)), "start: got NoneType None"),
+    (lambda: simple_start.at_step(
+        simple_start.Weights(0.0, np.zeros(3)), np.ones(3), np.ones(3), 1e4, 4.0
+     ),
+     "step_size: got one that grows by a factor 4.33"),
+    (lambda: simple_start.spread(3, 0.1, 1e300), "size: got 1e+300"),
+    (lambda: corruption.drawn(COINS, (), 3, rng()), "classes: got"),
+    (lambda: images.corrupt(COINS.tolist(), 0.5, 2, rng()), "y: got list [0, 1, 1"),
+    (lambda: images.redraw(COINS, "3", 2, rng()), "share of corrupted labels: got '3'"),
+    (lambda: images.npz_name(3), "batch: got int 3, allowed one of type str"),
+    (lambda: next(loop.batches(3, "3", rng())), "batch: got '3'"),
+    (lambda: modules.predict(COLUMN, pandas.DataFrame(X)), "x: got a DataFrame"),
+    (lambda: modules.residual((1, 24, 25), rng(), width=1),
+     "shape: got (1, 24, 25), allowed at least 25 pixels a side"),
+    (lambda: modules.predict(COLUMN, X.astype(str)), "x: got"),
+    (lambda: lenses.slope_bound(TwoLayer(A, np.full((M, D), np.nan))), "w: got"),
 ]  # fmt: skip
 
 
@@ -743,6 +787,32 @@ def test_a_single_sample_and_a_single_neuron_are_enough() -> None:
     ):
         network, _ = call(function, x=X[:1], y=Y[:1], start=TwoLayer(A[:1], W[:1]))
         assert np.isfinite(network.w).all()
+
+
+def test_counts_end_where_no_machine_goes_on_and_seeds_do_not() -> None:
+    doors.whole("n", doors.MOST, 1)
+    doors.schedule((0, doors.MOST))
+    doors.step(1e38)
+    doors.square(x=np.array([1e153]))
+    doors.stays_finite("step_size", 2.0, 1000)
+    streams.generator(2 * doors.MOST, 0)
+    modules.residual((1, 25, 25), rng(), width=1)
+    for wrong in (
+        lambda: doors.whole("n", doors.MOST + 1, 1),
+        lambda: doors.schedule((0, doors.MOST + 1)),
+        lambda: doors.step(1.1e38),
+        lambda: doors.square(x=np.array([1e155])),
+        lambda: doors.stays_finite("step_size", 2.0, 1030),
+    ):
+        with pytest.raises(Problem, match=SENTENCE):
+            wrong()
+
+
+def test_whole_networks_are_seen_from_any_pair() -> None:
+    a, w = snapshots.snapshots((A.tolist(), W.tolist()), X, Y, step_size=0.1, schedule=(0, 3))
+    seen = snapshots.snapshots(PLANE, X, Y, step_size=0.1, schedule=(0, 3))
+    assert_array_equal(a, seen[0])
+    assert_array_equal(w, seen[1])
 
 
 def test_what_fits_is_handed_on_untouched() -> None:

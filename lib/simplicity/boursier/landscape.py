@@ -63,6 +63,7 @@ def hessian(a: Array, w: Array, x: Array, y: Array) -> LinearOperator:
     w_j through the force on the neuron, -D_j, so that no eigenvalue lies below -max_j |D_j|.
     """
     x, y, a, w = doors.finite(x=(x, "n d"), y=(y, "n"), a=(a, "m"), w=(w, "m d"))
+    doors.square(x=x, y=y, a=a, w=w)
     a, w, x = _double(a), _double(w), _double(x)
     (m, d), n = w.shape, len(x)
     before = x @ w.T
@@ -70,7 +71,7 @@ def hessian(a: Array, w: Array, x: Array, y: Array) -> LinearOperator:
     hidden = pattern * before
     error = hidden @ a - y
     pull = pattern.T @ (error[:, None] * x)  # -n D_j
-    doors.square(a=a, w=w, x=x, hidden=hidden, pull=pull)
+    doors.square(hidden=hidden, pull=pull)
 
     def product(direction: Array) -> Array:
         alpha, omega = direction.ravel()[:m], direction.ravel()[m:].reshape(m, d)

@@ -243,6 +243,7 @@ def residual(
     doors.sizes("shape", shape, 3)
     doors.whole("width", width, 1)
     doors.sizes("stages", stages, 0)
+    doors.sides("shape", shape, 3 * 2 ** max(len(stages) - 1, 0) + 1)
     doors.generator(rng)
     channels, before = shape[0], width
     layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, 1, 1, bias=not stages)]

@@ -174,7 +174,7 @@ def differing(name: str, values: Any) -> None:
 def kind(name: str, value: Any, wanted: type) -> None:
     """A value of this class."""
     if not isinstance(value, wanted):
-        raise Problem(f"{name}: got {_seen(value)}, allowed a {wanted.__name__}")
+        raise Problem(f"{name}: got {_seen(value)}, allowed one of type {wanted.__name__}")
 
 
 def two_parts(name: str, value: Any, parts: str) -> None:
@@ -346,18 +346,19 @@ def shares(**given: Any) -> None:
             )
 
 
-def whole(name: str, value: Any, low: int, high: float = math.inf) -> None:
-    """A whole number from `low` to `high` or `MOST`; 2.0 is none, since it may be no index."""
-    high = min(high, MOST) if low >= 0 else high
-    fine = (
-        isinstance(value, (int, np.integer))
-        and not isinstance(value, (bool, np.bool_))
-        and low <= value <= high
-    )
-    if not fine:
+def whole(name: str, value: Any, low: int, high: float = MOST) -> None:
+    """A whole number from `low` to `high`; 2.0 is none, since it may be no index."""
+    if not (_is_whole(value) and low <= value <= high):
+        told = math.inf if high == MOST and not (_is_whole(value) and value > MOST) else high
         raise Problem(
-            f"{name}: got {shown(value)}, allowed {_interval('a whole number', low, high)}"
+            f"{name}: got {shown(value)}, allowed {_interval('a whole number', low, told)}"
         )
+
+
+def seed(name: str, value: Any) -> None:
+    """A whole number from 0 on, however large."""
+    if not (_is_whole(value) and value >= 0):
+        raise Problem(f"{name}: got {shown(value)}, allowed a whole number, at least 0")
 
 
 def depth(value: Any, low: int = 0) -> None:
@@ -465,6 +466,12 @@ def sizes(name: str, given: Any, least: int = 1) -> None:
         raise Problem(f"{name}: got {shown(given)}, allowed {least} whole numbers or more")
     for one in given:
         whole(name, one, 1)
+
+
+def sides(name: str, shape: Sequence[int], least: int) -> None:
+    """Images (channels, height, width) of no fewer than `least` pixels a side."""
+    if min(shape[1:]) < least:
+        raise Problem(f"{name}: got {shown(shape)}, allowed at least {least} pixels a side")
 
 
 def generator(rng: Any, name: str = "rng") -> None:
@@ -650,6 +657,10 @@ def _whole_numbers(given: Any) -> tuple[int, ...] | None:
         return tuple(int(one) for one in each)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
 
 
 def _is_number(value: Any) -> bool:
