@@ -319,6 +319,15 @@ def test_a_description_tells_name_type_default_and_range_of_each_field() -> None
     assert found["law"]["choices"] == ("gauss", "margin")
 
 
+@pytest.mark.parametrize("text", ["10,20", "10, 20,", "10,20 ,", "[10, 20]"])
+def test_a_comma_at_the_end_counts_neither_in_a_list_nor_in_a_grid(text: str) -> None:
+    assert config.listed("steps", text) in (["10", "20"], [10, 20])
+    assert Settings(ns=text).ns == (10, 20)  # type: ignore[arg-type]
+    for wrong in ("10,,20", ",10", ","):
+        with pytest.raises(Problem, match="steps: got"):
+            config.listed("steps", wrong)
+
+
 def test_a_long_value_is_cut_when_shown() -> None:
     assert problems.shown("x" * 58) == repr("x" * 58)
     assert problems.shown("x" * 59) == repr("x" * 59)[:57] + "..."

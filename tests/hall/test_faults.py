@@ -209,16 +209,28 @@ def test_sixty_cells_whose_client_is_killed_twenty_times_end_whole_with_the_same
 # --- the keyboard
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_ctrl_c_once_stops_cleanly_keeps_what_was_finished_and_says_how_to_go_on(
-    tmp_path: Path, client: Callable[..., subprocess.Popen[str]], workers: int
+@pytest.mark.parametrize(
+    ("workers", "stop", "again"),
+    [
+        (0, signal.SIGINT, "Ctrl-C again"),
+        (1, signal.SIGINT, "Ctrl-C again"),
+        (0, signal.SIGTERM, "a second signal"),
+        (1, signal.SIGHUP, "a second signal"),
+    ],
+)
+def test_a_stop_is_clean_keeps_what_was_finished_and_says_how_to_go_on(
+    tmp_path: Path,
+    client: Callable[..., subprocess.Popen[str]],
+    workers: int,
+    stop: signal.Signals,
+    again: str,
 ) -> None:
     process = client("-p", "modes=fine,wait", "-g", "index=0", "--workers", workers)
     until(lambda: len(toy.calls(tmp_path)) == 2 and stored(tmp_path / "store") == {0})
-    process.send_signal(signal.SIGINT)
+    process.send_signal(stop)
     code, _, lines = told(process)
     assert code == 130
-    assert lines[0] == "interrupted: stopping, what is finished is kept; Ctrl-C again ends at once"
+    assert lines[0] == f"interrupted: stopping, what is finished is kept; {again} ends at once"
     go_on = (
         "go on with: simplicity sweep toy --preset TINY -p modes=fine,wait -g index=0 --workers "
         f"{workers} -p notes={tmp_path}"
@@ -238,17 +250,29 @@ def test_ctrl_c_once_stops_cleanly_keeps_what_was_finished_and_says_how_to_go_on
     assert indices(tmp_path) == [0, 1, 1]
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_ctrl_c_twice_ends_at_once_even_inside_a_compiled_loop(
-    tmp_path: Path, client: Callable[..., subprocess.Popen[str]], workers: int
+@pytest.mark.parametrize(
+    ("workers", "first", "second"),
+    [
+        (0, signal.SIGINT, signal.SIGINT),
+        (1, signal.SIGINT, signal.SIGINT),
+        (0, signal.SIGTERM, signal.SIGTERM),
+        (0, signal.SIGINT, signal.SIGTERM),
+    ],
+)
+def test_a_second_stop_ends_at_once_even_inside_a_compiled_loop(
+    tmp_path: Path,
+    client: Callable[..., subprocess.Popen[str]],
+    workers: int,
+    first: signal.Signals,
+    second: signal.Signals,
 ) -> None:
     process = client("-p", "modes=fine,spin", "-g", "index=0", "--workers", workers)
     until((tmp_path / "spinning").exists)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(first)
     if workers == 0:  # the loop is deaf to the first
         time.sleep(0.5)
         assert process.poll() is None
-    process.send_signal(signal.SIGINT)
+    process.send_signal(second)
     code, _, lines = told(process)
     assert code == 130
     assert "Traceback" not in "".join(lines)

@@ -337,7 +337,8 @@ def test_make_goes_on_with_an_environment_made_by_hand_and_notes_where_it_is(
         (["new", "far/random.py"], "name: got random, a module of Python"),
         ([*RUN, "-p", "n=480,,960"], "allowed values between the commas"),
         ([*RUN, "-p", "n=,480"], "allowed values between the commas"),
-        ([*RUN, "-g", "n=480,"], "allowed values between the commas"),
+        ([*RUN, "-g", "n=480,,960"], "allowed values between the commas"),
+        ([*RUN, "-g", "n=,"], "allowed values between the commas"),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence_and_leaves_nothing(

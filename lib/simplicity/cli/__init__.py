@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parsed(words)
         if getattr(options, "arithmetic", None) is not None:
             threads.choose(options.arithmetic)  # no library is loaded yet
-        with interrupts.second_ends():
+        with interrupts.stoppable():
             code = int(_command(options.command)(options))
             if sys.stdout is not None:
                 sys.stdout.flush()  # what fails now fails as it would have earlier

@@ -7,7 +7,6 @@ from pathlib import Path
 from simplicity.cli import options as words
 from simplicity.places import files
 from simplicity.problems import Problem
-from simplicity.process import interrupts
 from simplicity.process.pool import (
     LIMIT_SECONDS,
     limit_from,
@@ -32,7 +31,7 @@ def run_chapter(options: argparse.Namespace) -> int:
     output = words.output(options.output)
     assert output is not None
     try:
-        with interrupts.ends_like_ctrl_c(), limited(options.chapter, limit):
+        with limited(options.chapter, limit):
             about = execute(options.chapter, output, fixed, timeout=round(limit) + 1)
     except ChapterFailed as failed:
         print(failed, file=sys.stderr)
@@ -53,10 +52,9 @@ def _grid(
     from simplicity.site import variants
 
     folder = files.folder(output)
-    with interrupts.ends_like_ctrl_c():
-        found = variants.execute_grid(
-            chapter, variants.points(chapter, fixed, swept), folder, workers, limit_seconds
-        )
+    found = variants.execute_grid(
+        chapter, variants.points(chapter, fixed, swept), folder, workers, limit_seconds
+    )
     failed = [one for one in found if one.failure]
     print(f"{len(found)} notebooks, {len(failed)} failed: {folder / 'index.html'}")
     return 1 if failed else 0
@@ -71,10 +69,7 @@ def build_site(options: argparse.Namespace) -> int:
     if target is not None and target.exists() and any(target.iterdir()):
         raise Problem(f"output: got {target}, allowed a folder that is new or empty")
     try:
-        with interrupts.ends_like_ctrl_c():
-            built = site(
-                options.chapter, words.parameters(options.parameter), target and Path(target)
-            )
+        built = site(options.chapter, words.parameters(options.parameter), target and Path(target))
     except ChapterFailed as failed:
         print(failed, file=sys.stderr)
         return 1

@@ -110,8 +110,13 @@ def elements(cls: type, name: str, text: str) -> list[Any]:
 
 
 def listed(name: str, text: str, choices: Iterable[Any] = ()) -> list[Any]:
-    """`split`, with a `Problem` where `text` is no list or has nothing between two commas."""
+    """`split`, with a `Problem` where `text` is no list or has nothing between two commas.
+
+    One may end it.
+    """
     found = _taken_apart(name, text, choices)
+    while found and found[-1] is None:
+        found.pop()
     if not found or None in found:
         raise Problem(f"{name}: got {shown(text)}, allowed values between the commas")
     return found

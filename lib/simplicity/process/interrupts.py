@@ -1,7 +1,4 @@
-"""Ctrl-C: once stops a run cleanly, twice ends the process at once.
-
-SIGTERM and SIGHUP where a command asks for the same.
-"""
+"""Ctrl-C, SIGTERM, SIGHUP: one stops a run cleanly, a second one ends the process at once."""
 
 import contextlib
 import os
@@ -9,54 +6,47 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 
 
+_USUAL = (signal.SIG_DFL, signal.default_int_handler)
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @contextlib.contextmanager
-def second_ends() -> Iterator[None]:
-    """Inside, the second Ctrl-C ends the process.
+def stoppable() -> Iterator[None]:
+    """Inside, Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt; a second one ends the process.
 
-    Also while a compiled loop keeps Python from seeing the first.
-
-    The first raises KeyboardInterrupt, as ever. Where the process was started to ignore interrupts,
-    as a shell's background job is, it goes on ignoring them. Workers end with the process (`pool`).
+    So what was started is ended, and temporary folders are removed. The second counts also while a
+    compiled loop keeps Python from seeing the first. Where the process was started to ignore one of
+    them, as a shell's background job is, it goes on ignoring that. Workers end with the process
+    (`pool`).
     """
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    watched = {one for one in _STOPS if signal.getsignal(one) in _USUAL}
+    if threading.current_thread() is not threading.main_thread() or not watched:
         yield
         return
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     # the system's handler writes here at once
     before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    watcher = threading.Thread(target=_watch, args=(reader,), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(reader, watched), daemon=True)
     watcher.start()
+    undo = _take((signal.SIGTERM, signal.SIGHUP), _interrupt)
     try:
         yield
     finally:
+        undo()
         signal.set_wakeup_fd(before)
         writer.close()
         watcher.join()
         reader.close()
 
 
-@contextlib.contextmanager
-def ends_like_ctrl_c() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP raise KeyboardInterrupt.
-
-    So what was started is ended, and temporary folders are removed.
-    """
-
-    def stop() -> None:
-        raise KeyboardInterrupt
-
-    undo = _take((signal.SIGTERM, signal.SIGHUP), stop)
-    try:
-        yield
-    finally:
-        undo()
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def leave(line: str) -> Callable[[], None]:
@@ -84,9 +74,8 @@ def _take(signals: Iterable[signal.Signals], first: Callable[[], None]) -> Calla
     """
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
-    usual = (signal.SIG_DFL, signal.default_int_handler)
     before = {
-        number: signal.getsignal(number) for number in signals if signal.getsignal(number) in usual
+        number: signal.getsignal(number) for number in signals if signal.getsignal(number) in _USUAL
     }
 
     def stop(number: int, frame: object) -> None:
@@ -130,12 +119,15 @@ def blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _watch(reader: socket.socket) -> None:
+def _watch(reader: socket.socket, watched: Collection[int]) -> None:
     seen = 0
     while received := reader.recv(1):
-        seen += received[0] == signal.SIGINT
+        if received[0] not in watched:
+            continue
+        seen += 1
         if seen == 1:
-            _say("interrupted: stopping, what is finished is kept; Ctrl-C again ends at once")
+            again = "Ctrl-C again" if received[0] == signal.SIGINT else "a second signal"
+            _say(f"interrupted: stopping, what is finished is kept; {again} ends at once")
         elif seen == 2:
             _say("ended")
             os._exit(INTERRUPTED)
