@@ -204,6 +204,7 @@ def test_panels_below_each_other_keep_one_scale() -> None:
     panel = '<svg class="panel" viewBox="{} 0.0 {} 50.0" style="flex:{} 1 9px"></svg>'
     wide, narrow = panel.format("0.0", "200.0", 200), panel.format("200.0", "100.0", 100)
     shown = body.shares(f'<div class="simplicity-figure">{wide}{narrow}</div>')
-    assert re.findall(r"--share:([\d.]+)\"", shown) == ["1.000", "0.500"]
+    assert re.findall(r"--share:([\d.]+);", shown) == ["1.000", "0.500"]
+    assert re.findall(r"--fair:([\d.]+)\"", shown) == ["1.333", "0.667"]
     alone = f'<div class="simplicity-figure">{wide}</div>'
     assert body.shares(alone) == alone

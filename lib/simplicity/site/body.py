@@ -58,18 +58,22 @@ def with_mathml(body: str, macros: Mapping[str, Any]) -> str:
 
 
 def shares(body: str) -> str:
-    """How wide each panel of a figure is beside its widest, so that all keep one scale where they
-    stand below each other.
+    """How wide each panel of a figure is beside its widest, and beside their mean.
+
+    So all keep one scale, below each other (the first) and in a row (the second).
     """
 
     def told(figure: re.Match[str]) -> str:
         widths = [float(panel[2]) for panel in _PANEL.finditer(figure[0])]
         if len(widths) < 2:
             return figure[0]
-        widest = max(widths)
-        return _PANEL.sub(
-            lambda panel: f'{panel[1]};--share:{float(panel[2]) / widest:.3f}"', figure[0]
-        )
+        widest, mean = max(widths), sum(widths) / len(widths)
+
+        def with_shares(panel: re.Match[str]) -> str:
+            width = float(panel[2])
+            return f'{panel[1]};--share:{width / widest:.3f};--fair:{width / mean:.3f}"'
+
+        return _PANEL.sub(with_shares, figure[0])
 
     return _FIGURE.sub(told, body)
 
