@@ -103,3 +103,27 @@ def test_wrong_words_are_refused(
 ) -> None:
     assert main(words) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("within", "preset"), [("3.4", "TINY"), ("3.5", "FULL")])
+def test_full_runs_where_the_published_one_took_no_longer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], within: str, preset: str
+) -> None:
+    assert records.abouts()["two_phases"]["seconds"] == 3.5
+    words = ["check", "N17", "--preset", "TINY", "--fresh", str(checking.FRESH_FROM)]
+    words += ["--store", str(tmp_path / "store"), "-o", str(tmp_path / "table.csv")]
+    assert main([*words, "--full-within", within]) == 0
+    assert f"two_phases, {preset}, " in capsys.readouterr().out
+    (row,) = csv.DictReader((tmp_path / "table.csv").read_text().splitlines())
+    assert row["presets"] == (preset if row["judged"] != "0" else "")
+
+
+@pytest.mark.parametrize("within", ["0", "-1", "nan", "soon"])
+def test_no_time_within_which_nothing_is_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], within: str
+) -> None:
+    words = ["check", "N17", "--full-within", within, "--store", str(tmp_path / "store")]
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert "full-within: got" in told and told.count("\n") == 1
+    assert not (tmp_path / "store").exists()
