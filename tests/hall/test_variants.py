@@ -175,7 +175,7 @@ def endless(tree: Tree) -> Iterator[Tree]:  # noqa: F811
 def test_a_notebook_without_end_is_ended_with_its_kernel(
     endless: Tree, tmp_path: Path, words: list[str]
 ) -> None:
-    client = start(endless, "chapter", "endless", *words, "-o", tmp_path / "out", "--timeout", 15)
+    client = start(endless, "chapter", "endless", *words, "-o", tmp_path / "out", "--timeout", 8)
     seen: set[psutil.Process] = set()
     while client.poll() is None:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -183,7 +183,7 @@ def test_a_notebook_without_end_is_ended_with_its_kernel(
         time.sleep(0.2)
     out, err = client.communicate()
     assert client.returncode == 1
-    assert "chapter endless: it took more than 15 s" in out + err
+    assert "chapter endless: it took more than 8 s" in out + err
     assert seen and not any(
         one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in seen
     )
