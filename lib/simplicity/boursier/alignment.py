@@ -82,7 +82,7 @@ def rho(train_mse: float, two_ols_mse: float, y: Array) -> float:
     NaN where the two fits interpolate themselves (a half with at most d samples), since 0/0 says
     nothing.
     """
-    doors.number("train_mse", train_mse, low=0)
+    doors.real("train_mse", train_mse)
     doors.number("two_ols_mse", two_ols_mse, low=0)
     (y,) = doors.arrays(y=(y, "n"))
     return train_mse / two_ols_mse if two_ols_mse > 1e-12 * float(np.mean(y**2)) else float("nan")

@@ -165,10 +165,10 @@ def square(**given: Any) -> None:
 
 
 def differing(name: str, values: Any) -> None:
-    """At least two different numbers. O(data)."""
+    """Two numbers or more are not all the same. O(data)."""
     array = _number_array(name, values)
-    if array.size < 2 or array.min() == array.max():
-        raise Problem(f"{name}: got one value alone, allowed at least two different ones")
+    if array.size > 1 and array.min() == array.max():
+        raise Problem(f"{name}: got {array.min():g} alone, allowed at least two different numbers")
 
 
 def kind(name: str, value: Any, wanted: type) -> None:
@@ -284,6 +284,12 @@ def number(
         )
 
 
+def real(name: str, value: Any) -> None:
+    """A number, which may be infinite or NaN, as of a run that left all bounds."""
+    if not _is_number(value):
+        raise Problem(f"{name}: got {shown(value)}, allowed a number")
+
+
 def numbers(name: str, values: Any, **bounds: float) -> None:
     """One number or an array or list of them, each as in `number`. O(data)."""
     array = _number_array(name, values)
@@ -303,7 +309,7 @@ def step(value: Any) -> None:
 
 def stays_finite(name: str, base: float, exponent: float) -> None:
     """base^exponent is a finite number."""
-    if abs(base) > 1 and exponent * math.log(abs(base)) > 700:
+    if abs(base) > 1 and exponent * math.log(abs(base)) > 709:
         raise Problem(
             f"{name}: got one that grows by a factor {abs(base):g} in each of {exponent:g} steps, "
             "allowed one whose result is finite"
