@@ -9,6 +9,7 @@ import pytest
 from simplicity.cli import checking, main
 from simplicity.evidence import claims, ledger, records
 from simplicity.evidence.claims import Check
+from simplicity.places import paths
 
 
 def made(name: str, passed: bool | None) -> Check:
@@ -127,3 +128,29 @@ def test_no_time_within_which_nothing_is_run(
     told = capsys.readouterr().err
     assert "full-within: got" in told and told.count("\n") == 1
     assert not (tmp_path / "store").exists()
+
+
+def test_the_page_of_verdicts_counts_what_its_table_of_fresh_seeds_holds() -> None:
+    table = (paths.root() / "book" / "fresh.csv").read_text("utf-8")
+    rows = list(csv.DictReader(table.splitlines()))
+    kinds = {one["id"]: one["kind"] for one in ledger.rows()}
+    text = " ".join((paths.root() / "book" / "verdicts.md").read_text("utf-8").split())
+
+    def ids(agreement: str, kind: str) -> list[str]:
+        return [
+            one["claim"]
+            for one in rows
+            if one["agreement"] == agreement and kinds[one["claim"]] == kind
+        ]
+
+    checks, judged = (sum(int(one[name]) for one in rows) for name in ("checks", "judged"))
+    otherwise = [check for one in rows for check in one["otherwise"].split()]
+    told = f"{judged} of {checks} could be judged. {judged - len(otherwise)} came out as published"
+    assert f"{told} and {len(otherwise)} did not." in text
+    assert all(f"| {check} |" in text for check in otherwise)
+    agree, differ, left = (ids(word, "paper") for word in ("agrees", "differs", "not judged"))
+    assert f"{len(agree)} that agree and none that differs" in text and differ == []
+    assert f"{', '.join(left[:-1])} and {left[-1]} were not judged" in text
+    assert f"All {len(ids('agrees', 'identity'))} agree" in text
+    own = [len(ids(word, "own question")) for word in ("agrees", "differs", "not judged")]
+    assert "{} agree, {} differ and {} were not judged".format(*own) in text
