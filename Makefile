@@ -11,6 +11,9 @@ unexport SOURCE_DATE_EPOCH MPLBACKEND CDPATH GREP_OPTIONS COLUMNS NO_COLOR FORCE
 export PYTHONUTF8 = 1
 export PIP_USER = 0
 
+# Of the tests: one more than two cores, as many of the tests wait for others.
+WORKERS ?= 3
+
 .PHONY: env sound book test records notebooks pdf pages bench peers lint clean
 
 env: $(STAMP)
@@ -35,7 +38,7 @@ book: $(STAMP)
 	$(BIN)/python $(BIN)/jupyter-book build . -n -W --keep-going
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 10
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 10
 
 # The cheapest cell of every recorded run, computed again and held against the record: a quarter of an hour.
 records: $(STAMP)

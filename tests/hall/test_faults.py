@@ -268,6 +268,7 @@ def test_a_second_stop_ends_at_once_even_inside_a_compiled_loop(
 ) -> None:
     process = client("-p", "modes=fine,spin", "-g", "index=0", "--workers", workers)
     until((tmp_path / "spinning").exists)
+    time.sleep(0.5)  # until it is in the loop
     process.send_signal(first)
     if workers == 0:  # the loop is deaf to the first
         time.sleep(0.5)

@@ -201,6 +201,7 @@ def test_each_page_weighs_less_than_a_megabyte() -> None:
 # of all files of a first visit: without and with formulas
 MOST_BYTES = {False: 1_200_000, True: 2_400_000}
 LATEST_PICTURE = 1.2  # windows of 1280 by 800
+AXE_PARTS = 6  # so that several processes share its two minutes
 
 
 @needs_browser
@@ -270,12 +271,13 @@ def test_pages_fit_a_window_of_400_pixels_and_the_dark_page_is_dark() -> None:
 
 @needs_browser
 @pytest.mark.browser
-def test_assistive_technology_finds_nothing_serious_amiss_also_in_what_is_folded() -> None:
+@pytest.mark.parametrize("part", range(AXE_PARTS))
+def test_assistive_technology_finds_nothing_serious_amiss_also_in_what_is_folded(part: int) -> None:
     unfold = "document.querySelectorAll('.bd-article details').forEach((one) => (one.open = true))"
     settled = "new Promise((done) => setTimeout(done, 300))"  # what scrolls gets its name
     with browser.open_page() as page:
         page.look(1280, 900)
-        for path in pages():
+        for path in pages()[part::AXE_PARTS]:
             page.load(path.as_uri())
             page.ask(unfold)
             page.ask(settled)

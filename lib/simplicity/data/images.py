@@ -381,7 +381,7 @@ def _labels(y: Labels, share: float, classes: int, rng: Generator) -> None:
     doors.whole("classes", classes, 2, 1_000_000_000)
     doors.kind("y", y, np.ndarray)
     doors.labels(classes, y=(y, "n"))
-    doors.number("share of corrupted labels", share, low=0, high=1)
+    doors.real("share of corrupted labels", share)
     if not 0 <= share <= 1:
         raise Problem(
             f"share of corrupted labels: got {shown(share)}, allowed a number from 0 to 1"

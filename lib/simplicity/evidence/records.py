@@ -86,14 +86,17 @@ def experiment(name: str) -> ModuleType:
 
 
 def load(module: ModuleType) -> Record | None:
-    """The committed record of an experiment, or None where there is none yet."""
+    """The committed record of an experiment, or None where there is none yet.
+
+    Its fingerprint is the one in the JSON: where the rule of fingerprints changes, the file of
+    numbers stays as it was recorded.
+    """
     dataset, about = _files(module)
     if not dataset.is_file() or not about.is_file():
         return None
-    return Record(
-        store.open_bytes(gzip.decompress(dataset.read_bytes())),
-        json.loads(about.read_text("utf-8")),
-    )
+    told = json.loads(about.read_text("utf-8"))
+    numbers = store.open_bytes(gzip.decompress(dataset.read_bytes()))
+    return Record(numbers.assign_attrs(fingerprint=told["fingerprint"]), told)
 
 
 def source(name: str) -> Path:
