@@ -51,6 +51,31 @@ def watched(steps: int, **more: Any) -> lenses.Record:
     return record
 
 
+def test_without_a_list_of_lenses_all_that_fit_look_and_see_the_same() -> None:
+    named, default = watched(3), watched(3, lenses=None)
+    assert list(named.blind) == list(default.blind) and len(default.blind) == len(ALL)
+    xr.testing.assert_identical(
+        named.dataset.drop_attrs(deep=False), default.dataset.drop_attrs(deep=False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "y", "expected"),
+    [
+        (nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 1)), X[:, 0], ALL[1:]),
+        (nn.Sequential(nn.Linear(6, 5, bias=False), nn.ReLU(), nn.Linear(5, 3)), Y,
+         ("linear_explainability", "linear_gap", "alignment")),
+        (nn.Linear(6, 3), Y, ("linear_explainability", "linear_gap")),
+    ],
+)  # fmt: skip
+def test_a_lens_that_has_nothing_to_look_at_is_left_out_of_the_default(
+    model: nn.Module, y: Tensor, expected: tuple[str, ...]
+) -> None:
+    with lenses.watch(model, data=(X, y)) as record:
+        record.step((X, y))
+    assert tuple(name.partition("(")[0] for name in record.blind) == expected
+
+
 def test_the_ladder_is_even_in_the_logarithm() -> None:
     found = [step for step in range(10_001) if times.ladder(step)]
     assert found[:15] == [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33]

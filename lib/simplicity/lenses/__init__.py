@@ -5,21 +5,17 @@
     from torch import nn
     from simplicity import lenses
 
-    x, y = load_digits(return_X_y=True)
-    x, y = torch.tensor(x, dtype=torch.float32).reshape(-1, 1, 8, 8) / 16, torch.tensor(y)
-    model = nn.Sequential(nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Conv2d(16, 32, 3), nn.ReLU(),
-                          nn.Flatten(), nn.Linear(512, 10))
+    x, y = map(torch.tensor, load_digits(return_X_y=True))
+    x = x.float().reshape(-1, 1, 8, 8) / 16
+    model = nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Flatten(), nn.Linear(1152, 10))
     rule = torch.optim.SGD(model.parameters(), lr=0.05)
-    chosen = [lenses.linear_explainability(), lenses.linear_gap(), lenses.bias_trajectory("0"),
-              lenses.alignment("0")]
-    with lenses.watch(model, data=(x[:1000], y[:1000]), test=(x[1000:], y[1000:]),
-                      lenses=chosen, share=1) as record:
+    old, new = (x[:1000], y[:1000]), (x[1000:], y[1000:])
+    with lenses.watch(model, data=old, test=new, share=1) as record:
         for batch in torch.randint(1000, (1000, 32)):
             rule.zero_grad()
             nn.functional.cross_entropy(model(x[batch]), y[batch]).backward()
             rule.step()
             record.step((x[batch], y[batch]))
-    print(record.summary())
     record.plot()
 
 A record has the xarray dataset `dataset`, four panels by `plot()`, a file by `to_netcdf(path)`;
@@ -34,9 +30,11 @@ scikit-learn, which the lenses do not need.
 | `bias_trajectory` | Loukas et al. 2021 | a bias's normalised step, and the Lipschitz constant |
 | `alignment` | Boursier & Flammarion 2025 | neurons' cosine with their early force, by weight |
 
-The training is never changed: a copy of the network is looked at. Layers are named as in
-`model.named_modules()`. Importing the lenses leaves the arithmetic of the process alone; importing
-what the book computes with settles it (see `simplicity.process`), which costs a training speed.
+Which lenses look is said by `lenses=[lenses.linear_gap(), lenses.alignment("0")]`; without that
+all four do, the last two at the first layer. Layers are named as in `model.named_modules()`. The
+training is never changed: a copy of the network is looked at. Importing the lenses leaves the
+arithmetic of the process alone; importing what the book computes with settles it (see
+`simplicity.process`), which costs a training speed.
 """
 
 from simplicity.lenses.boursier import alignment

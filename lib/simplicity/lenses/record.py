@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from simplicity.lenses import task as tasks
+from simplicity.lenses.fitting import fitting
 from simplicity.lenses.lens import Lens, Look
 from simplicity.lenses.mirror import Forward, Mirror, plain, untouched
 from simplicity.lenses.times import GUESSED, Times
@@ -32,7 +33,7 @@ def watch(
     model: Any,
     *,
     data: Any,
-    lenses: Iterable[Lens],
+    lenses: Iterable[Lens] | None = None,
     test: Any = None,
     loss: tasks.Loss | None = None,
     schedule: Sequence[int] | None = None,
@@ -41,7 +42,8 @@ def watch(
 ) -> "Record":
     """A record of the training of `model`, any torch module, through `lenses`.
 
-    Use it in a `with` statement.
+    Use it in a `with` statement. Without `lenses` all four look, the last two at the first layer:
+    one without a bias has no trajectory, and targets that are numbers no classes (`fitting`).
 
     `data` = (x, y) and `test` are arrays or tensors with rows: inputs (n, ...), and as y labels
     (n,) of whole numbers, one-hot rows (n, k), or numbers (n,), (n, 1) or (n, k). Without `test`
@@ -63,13 +65,13 @@ def watch(
     """
     if isinstance(lenses, Lens):
         lenses = [lenses]
-    chosen = _chosen(lenses)
+    chosen = None if lenses is None else _chosen(lenses)
     doors.function("forward", forward)
     Times(schedule, share, 0)  # refused before anything is copied
     mirror = Mirror(model, forward)
     with untouched(mirror.device):
         task = tasks.task(mirror, data, test, loss)
-        looks = [(lens, lens.prepare(task)) for lens in chosen]
+        looks = [(lens, lens.prepare(task)) for lens in chosen or fitting(task)]
     times = Times(schedule, share, sum(look.cost for _, look in looks))
     return Record(mirror, looks, times, task.tested)
 

@@ -1,0 +1,30 @@
+"""The lenses for a network of which nothing else was said."""
+
+from torch import nn
+
+from simplicity.lenses.boursier import alignment
+from simplicity.lenses.hu import linear_gap
+from simplicity.lenses.lens import Lens
+from simplicity.lenses.loukas import bias_trajectory
+from simplicity.lenses.nakkiran import linear_explainability
+from simplicity.lenses.task import Task
+
+_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def fitting(task: Task) -> list[Lens]:
+    """All four, the last two at the first layer; without those that have nothing to look at.
+
+    Targets that are numbers name no classes, a layer may have no bias, and the neurons of an only
+    layer are the outputs.
+    """
+    found = [linear_explainability()] if task.classes else []
+    found.append(linear_gap())
+    named = task.mirror.model.named_modules()
+    layers = [(name, one) for name, one in named if isinstance(one, _LAYERS)]
+    if len(layers) < 2:
+        return found
+    first, layer = layers[0]
+    if layer.bias is not None:
+        found.append(bias_trajectory(first))
+    return [*found, alignment(first)]
