@@ -33,6 +33,33 @@ def pytest_runtest_makereport(
     return report
 
 
+# Files whose tests take long or wait, a line for each process that begins with them.
+LONG = (
+    {"test_site.py"},
+    {"test_variants.py", "test_arithmetic.py"},
+    {"test_build.py", "test_faults.py", "test_experiments.py"},
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins, so that no process is left with it when the others are done.
+
+    A process starts with a run of tests that stand together (`--dist worksteal`).
+    """
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    first: list[list[pytest.Item]] = [[] for _ in range(count)]
+    rest = []
+    for item in items:
+        lines = [line for line, names in enumerate(LONG) if item.path.name in names]
+        (first[lines[0] % count] if lines else rest).append(item)
+    ordered: list[pytest.Item] = []
+    for number, part in enumerate(first, 1):
+        room = max(0, number * len(items) // count - len(ordered) - len(part))
+        ordered += [*part, *rest[:room]]
+        rest = rest[room:]
+    items[:] = ordered + rest
+
+
 @pytest.fixture(autouse=True)
 def no_word_about_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of processes is what a test says, not what the machine it runs on says."""
