@@ -102,7 +102,7 @@ def real() -> Iterator[str]:
         threads_per_worker=1,
         processes=False,
         protocol="tcp",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         host="127.0.0.1",
     ) as found:
         yield str(found.scheduler_address)

@@ -463,7 +463,8 @@ def _dask(*words: str, **more: str) -> subprocess.Popen[bytes]:
 @contextlib.contextmanager
 def _started(folder: Path, workers: int) -> Iterator[Cluster]:
     file = folder / "scheduler.json"
-    words = "scheduler --host 127.0.0.1 --port 0 --no-dashboard --scheduler-file".split()
+    anywhere = "--port 0 --no-dashboard --dashboard-address 127.0.0.1:0"
+    words = f"scheduler --host 127.0.0.1 {anywhere} --scheduler-file".split()
     found = Cluster("", _dask(*words, str(file)), [], folder)
     try:
         # it appears before it is written
