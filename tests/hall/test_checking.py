@@ -119,6 +119,16 @@ def test_full_runs_where_the_published_one_took_no_longer(
     assert row["presets"] == (preset if row["judged"] != "0" else "")
 
 
+def test_an_experiment_without_a_record_is_run_as_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {name: one for name, one in records.abouts().items() if name != "two_phases"}
+    monkeypatch.setattr(records, "abouts", lambda: found)
+    words = ["check", "N17", "--preset", "TINY", "--store", str(tmp_path / "store")]
+    assert main([*words, "--full-within", "600"]) == 0
+    assert "two_phases, TINY, " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("within", ["0", "-1", "nan", "soon"])
 def test_no_time_within_which_nothing_is_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], within: str

@@ -73,7 +73,8 @@ def check_claims(options: argparse.Namespace) -> int:
     failed: list[str] = []
     took = records.abouts()
     for module in modules:
-        cheap = float(took[name_of(module)]["seconds"]) <= within
+        about = took.get(name_of(module))  # None for an experiment that is not recorded yet
+        cheap = about is not None and float(about["seconds"]) <= within
         preset = "FULL" if cheap else options.preset
         try:
             found += _judged(module, preset, options, given)

@@ -19,9 +19,10 @@ The digest is found by partition refinement (Hopcroft 1971): a definition's labe
 shape; then, again and again, of its shape and the labels of what it refers to, until no class
 splits any more.
 
-Not seen: what `__name__` and `__qualname__` say, files and environment read at run time, in which
-order modules are imported, and what foreign calls in a bound value (`X = numpy.random.rand()`)
-change elsewhere. Code that cannot be followed by reading it is refused (`Unclear`).
+Not seen: a door that refuses from now on what a run holds (`Library.refusing`), what `__name__`
+and `__qualname__` say, files and environment read at run time, in which order modules are imported,
+and what foreign calls in a bound value (`X = numpy.random.rand()`) change elsewhere. Code that
+cannot be followed by reading it is refused (`Unclear`).
 """
 
 import ast

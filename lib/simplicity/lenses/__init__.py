@@ -20,7 +20,7 @@
 
 A record has the xarray dataset `dataset`, four panels by `plot()`, a file by `to_netcdf(path)`;
 `lenses.plot(xarray.load_dataset(path))` draws a file.
-The example takes about six seconds on one core, a third of them the lenses'. Its digits come with
+The example takes about five seconds on one core, with the start of Python. Its digits come with
 scikit-learn, which the lenses do not need.
 
 | lens | paper | what it measures |

@@ -26,7 +26,7 @@ from simplicity.problems import Problem, doors, shown
 Array = NDArray[np.floating]
 
 ALIGNED = 0.99  # a cosine above counts as aligned
-_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _VARIABLES = {
     "alignment": Variable("mean cosine of neurons with their early force, by weight"),
     "aligned": Variable(f"weight of the neurons whose cosine is above {ALIGNED}"),
@@ -61,7 +61,7 @@ def alignment(layer: str, *, outgoing: str | None = None, rows: int = 256) -> Le
 def _prepared(task: Task, name: str, outgoing: str | None, count: int) -> Look:
     mirror, rows = task.mirror, task.rows(count)
     layer = mirror.layer("alignment", name)
-    if not isinstance(layer, _LAYERS):
+    if not isinstance(layer, LAYERS):
         kind = type(layer).__name__
         allowed = "a fully connected layer or a convolution"
         raise Problem(f"alignment: got the layer {name} ({kind}), allowed {allowed}")
@@ -102,7 +102,7 @@ def _leaving(
                 f"allowed one that takes {count} neurons or channels"
             )
         return outgoing, found
-    named = [(key, one) for key, one in mirror.model.named_modules() if isinstance(one, _LAYERS)]
+    named = [(key, one) for key, one in mirror.model.named_modules() if isinstance(one, LAYERS)]
     after = named[[key for key, _ in named].index(name) + 1 :]
     if after and _takes(after[0][1], count):
         return after[0]

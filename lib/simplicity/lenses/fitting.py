@@ -1,15 +1,11 @@
 """The lenses for a network of which nothing else was said."""
 
-from torch import nn
-
-from simplicity.lenses.boursier import alignment
+from simplicity.lenses.boursier import LAYERS, alignment
 from simplicity.lenses.hu import linear_gap
 from simplicity.lenses.lens import Lens
 from simplicity.lenses.loukas import bias_trajectory
 from simplicity.lenses.nakkiran import linear_explainability
 from simplicity.lenses.task import Task
-
-_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def fitting(task: Task) -> list[Lens]:
@@ -21,7 +17,7 @@ def fitting(task: Task) -> list[Lens]:
     found = [linear_explainability()] if task.classes else []
     found.append(linear_gap())
     named = task.mirror.model.named_modules()
-    layers = [(name, one) for name, one in named if isinstance(one, _LAYERS)]
+    layers = [(name, one) for name, one in named if isinstance(one, LAYERS)]
     if len(layers) < 2:
         return found
     first, layer = layers[0]
