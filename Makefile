@@ -33,9 +33,9 @@ sound:
 	@test ! -x $(BIN)/python || $(BIN)/python -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 14) or sys.exit("error: .venv: got Python %d.%d, allowed 3.11 to 3.14: remove the folder .venv" % v)'
 	@test ! -s $(STAMP) || test "$$(cat $(STAMP))" = "$$(pwd -P)" || { echo "error: .venv: got one made for $$(cat $(STAMP)), allowed one of this folder: remove the folder .venv" >&2; exit 2; }
 
-# Not by the first line of a script, which can name no folder with blanks and none with a long name.
+# `jupyter-book build . -n -W --keep-going`, a second sooner.
 book: $(STAMP)
-	$(BIN)/python $(BIN)/jupyter-book build . -n -W --keep-going
+	$(BIN)/python -m simplicity.site book
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 10

@@ -89,7 +89,7 @@ class Tree:
     root: Path
 
     def build(self) -> subprocess.CompletedProcess[str]:
-        command = [str(BIN / "jupyter-book"), "build", ".", "-n", "-W", "--keep-going"]
+        command = [sys.executable, "-m", "simplicity.site", "book"]
         environment = {**os.environ, "PYTHONPATH": str(self.root / "lib")}
         return subprocess.run(
             command, cwd=self.root, env=environment, capture_output=True, text=True
@@ -97,7 +97,7 @@ class Tree:
 
     def start(self) -> subprocess.Popen[str]:
         """A build as a group of its own, with its own place for temporary files."""
-        command = [str(BIN / "jupyter-book"), "build", ".", "-n", "-W", "--keep-going"]
+        command = [sys.executable, "-m", "simplicity.site", "book"]
         (self.root / "tmp").mkdir(exist_ok=True)
         environment = {
             **os.environ,

@@ -177,7 +177,8 @@ def merged(root: Path, chapter: str, reader: Reader = read) -> nbformat.Notebook
     Papermill's own marks on the cells would change cache keys.
     """
     notebook = reader(root / "book" / f"{chapter}.md")
-    ran = [cell for cell in executed(root, chapter).cells if cell.cell_type == "code"]
+    run = executed(root, chapter)
+    ran = [cell for cell in run.cells if cell.cell_type == "code"]
     ours = [cell for cell in notebook.cells if cell.cell_type == "code"]
     if [cell.source.strip() for cell in ran] != [cell.source.strip() for cell in ours]:
         raise ChapterFailed(
@@ -185,7 +186,7 @@ def merged(root: Path, chapter: str, reader: Reader = read) -> nbformat.Notebook
         )
     for source, result in zip(ours, ran, strict=True):
         source.outputs, source.execution_count = result.outputs, result.execution_count
-    notebook.metadata["language_info"] = executed(root, chapter).metadata.get("language_info", {})
+    notebook.metadata["language_info"] = run.metadata.get("language_info", {})
     return notebook
 
 

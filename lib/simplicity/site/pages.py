@@ -3,6 +3,8 @@
 Files for download, provenance, HTML for every reader, no useless script.
 """
 
+import copy
+import functools
 import html
 import json
 import re
@@ -53,18 +55,22 @@ PAPER = (
 )
 
 
+@functools.cache
 def reader(app: Sphinx) -> build.Reader:
-    """Chapters exactly as MyST-NB will parse them.
+    """Chapters exactly as MyST-NB will parse them, each parsed once.
 
     So what we store under a key is found under it.
     """
     env: Any = app.env
 
-    def read(source: Path) -> nbformat.NotebookNode:
-        text = source.read_text("utf-8")
+    @functools.cache
+    def parsed(source: Path, text: str) -> nbformat.NotebookNode:
         found = create_nb_reader(str(source), env.myst_config, env.mystnb_config, text)
         assert found is not None, source
         return found.read(text)
+
+    def read(source: Path) -> nbformat.NotebookNode:
+        return copy.deepcopy(parsed(source, source.read_text("utf-8")))
 
     return read
 
@@ -120,8 +126,11 @@ def write_notebooks(app: Sphinx) -> None:
 
     The same bytes for the same run.
     """
+    read = reader(app)
+    # Sphinx would read the page of a figure from the disk for every reference to the figure.
+    app.env.get_doctree = functools.cache(app.env.get_doctree)  # type: ignore[method-assign]
     for chapter in app.env.simplicity.runs:  # type: ignore[attr-defined]
-        notebook = build.merged(Path(app.srcdir), chapter, reader(app))
+        notebook = build.merged(Path(app.srcdir), chapter, read)
         notebook.metadata.pop("source_map", None)
         for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
             # A picture stands in the run twice. Jupyter cleans the HTML of a notebook that somebody
