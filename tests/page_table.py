@@ -49,9 +49,9 @@ def names() -> list[str]:
     return sorted(path.relative_to(SITE).as_posix() for path in (SITE / "book").glob("*.html"))
 
 
-def measure(page: browser.Page, name: str) -> Measured:
-    """Load a page from the disk, look at it, and make the window narrow."""
-    page.look(WIDTH, HEIGHT)
+def measure(page: browser.Page, name: str, dark: bool = False) -> Measured:
+    """Load a page from the disk, look at it, unfold it, and make the window narrow."""
+    page.look(WIDTH, HEIGHT, dark)
     seen = page.load((SITE / name).as_uri())
     local = [url for url in dict.fromkeys(seen.requests) if url.startswith("file:")]
     files = [Path(unquote(urlsplit(url).path)) for url in local]
@@ -59,7 +59,7 @@ def measure(page: browser.Page, name: str) -> Measured:
         url for url in seen.requests if not url.startswith(("file:", "data:", "blob:", "about:"))
     ]
     first, cut = page.ask(FIRST_PICTURE), page.ask(CUT_CODE)
-    page.look(NARROW, HEIGHT)
+    page.look(NARROW, HEIGHT, dark)
     page.ask("new Promise((done) => setTimeout(done, 200))")
     return Measured(
         Path(name).stem, sum(path.stat().st_size for path in files if path.is_file()), len(local),

@@ -201,18 +201,7 @@ def test_each_page_weighs_less_than_a_megabyte() -> None:
 # of all files of a first visit: without and with formulas
 MOST_BYTES = {False: 1_200_000, True: 2_400_000}
 LATEST_PICTURE = 1.2  # windows of 1280 by 800
-AXE_PARTS = 6  # so that several processes share its two minutes
-
-
-@needs_browser
-@pytest.mark.browser
-def test_each_page_keeps_to_the_books_limits() -> None:
-    chapters = {page.stem for page in executed_pages()}
-    for one in page_table.table():
-        assert (one.outside, one.errors, one.cut_code, one.overflow) == (0, 0, 0, 0), one
-        assert one.bytes <= MOST_BYTES[one.formulas], one
-        if one.name in chapters:
-            assert one.first_picture is not None and one.first_picture <= LATEST_PICTURE, one
+PARTS = 6  # so that several processes share what takes a minute
 
 
 def from_disk() -> contextlib.AbstractContextManager[str]:
@@ -236,25 +225,21 @@ def from_server() -> Iterator[str]:
             thread.join()
 
 
-def not_measured() -> list[Path]:
-    """The pages that the book's limits do not load from the disk: the index, the search."""
-    measured = set(page_table.names())
-    return [path for path in pages() if path.relative_to(SITE).as_posix() not in measured]
+@needs_browser
+@pytest.mark.browser
+@pytest.mark.parametrize("source", [from_disk, from_server], ids=["from disk", "from a server"])
+def test_the_address_of_the_site_leads_to_its_first_page(
+    source: Callable[[], contextlib.AbstractContextManager[str]],
+) -> None:
+    with source() as base, browser.open_page() as page:
+        assert page.follow(f"{base}/index.html") == f"{base}/book/index.html"
 
 
 @needs_browser
 @pytest.mark.browser
-@pytest.mark.parametrize(
-    ("source", "which"),
-    [(from_disk, not_measured), (from_server, pages)],
-    ids=["from disk", "from a server"],
-)
-def test_a_browser_loads_every_page_from_the_site_alone_and_without_an_error(
-    source: Callable[[], contextlib.AbstractContextManager[str]], which: Callable[[], list[Path]]
-) -> None:
-    with source() as base, browser.open_page() as page:
-        assert page.follow(f"{base}/index.html") == f"{base}/book/index.html"
-        for path in which():
+def test_a_browser_loads_every_page_from_a_server_alone_and_without_an_error() -> None:
+    with from_server() as base, browser.open_page() as page:
+        for path in pages():
             seen = page.load(f"{base}/{path.relative_to(SITE).as_posix()}")
             foreign = [
                 url
@@ -270,13 +255,13 @@ def test_a_browser_loads_every_page_from_the_site_alone_and_without_an_error(
 
 @needs_browser
 @pytest.mark.browser
-@pytest.mark.parametrize("part", range(AXE_PARTS))
+@pytest.mark.parametrize("part", range(PARTS))
 def test_assistive_technology_finds_nothing_serious_amiss_also_in_what_is_folded(part: int) -> None:
     unfold = "document.querySelectorAll('.bd-article details').forEach((one) => (one.open = true))"
     settled = "new Promise((done) => setTimeout(done, 300))"  # what scrolls gets its name
     with browser.open_page() as page:
         page.look(1280, 900)
-        for path in pages()[part::AXE_PARTS]:
+        for path in pages()[part::PARTS]:
             page.load(path.as_uri())
             page.ask(unfold)
             page.ask(settled)
@@ -556,20 +541,27 @@ STOPS = """Array.from(document.querySelectorAll('.bd-article *')).map(function (
 
 @needs_browser
 @pytest.mark.browser
-def test_pages_fit_narrow_dark_windows_and_the_keyboard_reaches_what_scrolls() -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_each_page_keeps_to_the_books_limits_and_fits_narrow_dark_windows(part: int) -> None:
+    """Wide and narrow, unfolded; the keyboard reaches what scrolls."""
+    chapters = {page.stem for page in executed_pages()}
     with browser.open_page() as page:
-        for path in pages():
-            page.look(320, 800, dark=True)
-            page.load(path.as_uri())
-            assert page.ask("document.documentElement.dataset.theme") == "dark", path.name
+        for path in pages()[part::PARTS]:
+            name = path.relative_to(SITE).as_posix()
+            one = page_table.measure(page, name, dark=True)
+            assert (one.outside, one.errors, one.cut_code, one.overflow) == (0, 0, 0, 0), one
+            assert one.bytes <= MOST_BYTES[one.formulas], one
+            if one.name in chapters:
+                assert one.first_picture is not None and one.first_picture <= LATEST_PICTURE, one
+            assert page.ask("document.documentElement.dataset.theme") == "dark", name
             for width in (320, 360, 400):
                 page.look(width, 800, dark=True)
                 page.ask("new Promise((done) => setTimeout(done, 300))")
-                assert page.ask("document.documentElement.scrollWidth") <= width, (path.name, width)
+                assert page.ask("document.documentElement.scrollWidth") <= width, (name, width)
                 stops = page.ask(STOPS)
-                assert [stop for stop in stops if stop[0] != stop[1]] == [], path.name
+                assert [stop for stop in stops if stop[0] != stop[1]] == [], name
                 names = [stop[2] for stop in stops]
-                assert all(names) and len(set(names)) == len(names), path.name
+                assert all(names) and len(set(names)) == len(names), name
 
 
 @needs_browser
