@@ -41,11 +41,18 @@ LONG = (
 )
 
 
+def _whose(item: pytest.Item) -> tuple[str, str]:
+    """All tests of one experiment stand together: a process that has its runs judges them once."""
+    several = getattr(item, "callspec", None) if item.path.name == "test_experiments.py" else None
+    return str(item.path), str(several.params.get("name", "")) if several else ""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long begins, so that no process is left with it when the others are done.
 
     A process starts with a run of tests that stand together (`--dist worksteal`).
     """
+    items.sort(key=_whose)
     count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     first: list[list[pytest.Item]] = [[] for _ in range(count)]
     rest = []
