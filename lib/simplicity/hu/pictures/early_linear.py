@@ -1,4 +1,6 @@
-"""Pictures of a network beside its linear model: over time, size and settings, and how it ends."""
+"""Pictures of a network beside its linear model: over time, size, settings and labels, and how it
+ends.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -144,8 +146,10 @@ RECORDED: dict[str, Any] = {"alpha": 0.6, "markersize": 4}
 FRESH: dict[str, Any] = {"fillstyle": "none", "markersize": 7}
 
 
-def settings(rows: Mapping[str, tuple[Array, Array, float, str]]) -> Picture:
-    """rel_T of settings, a row each: {name: (fresh, recorded, bound of the criterion, colour)}."""
+def settings(
+    rows: Mapping[str, tuple[Array, Array, float, str]], of: str = "rel_T, training samples"
+) -> Picture:
+    """A gap of settings, a row each: {name: (fresh, recorded, bound of the criterion, colour)}."""
     with axes(1, height=0.27 * len(rows) + 1.1) as (figure, (panel,)):
         names = list(rows)
         for place, (fresh, recorded, bound, colour) in enumerate(rows.values()):
@@ -155,20 +159,58 @@ def settings(rows: Mapping[str, tuple[Array, Array, float, str]]) -> Picture:
             if np.isfinite(bound):
                 panel.plot([bound, bound], [height - 0.35, height + 0.35], color=INK, lw=1.2)
         panel.set_yticks(range(len(rows)), names[::-1])
-        panel.set(xscale="log", xlabel="rel_T, training samples", xlim=(0.002, 3))
+        panel.set(xscale="log", xlabel=of, xlim=(0.002, 3))
         panel.set_xticks(_LEVELS[1:], [f"{x:g}" for x in _LEVELS[1:]])
         panel.minorticks_off()
         panel.grid(axis="y", alpha=style.FAINT, lw=0.5)
+        entries = [("o", "recorded", RECORDED), ("o", "this page", FRESH)]
+        if np.isfinite([bound for _, _, bound, _ in rows.values()]).any():
+            entries.append(("|", "criterion: below; in the controls above", {"markersize": 10}))
         handles = [
             Line2D([], [], color=INK, marker=marker, ls="", label=label, **look)
-            for marker, label, look in (
-                ("o", "recorded", RECORDED),
-                ("o", "this page", FRESH),
-                ("|", "criterion: below; in the controls above", {"markersize": 10}),
-            )
+            for marker, label, look in entries
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.2)
         return finish(figure, "The gap over the model's power for each setting and control.")
+
+
+def labels(kinds: Mapping[str, xr.Dataset], many: xr.Dataset) -> Picture:
+    """Recorded, a line a seed: {name of the labels: runs up to T}; `many` are the last with more
+    samples.
+
+    Share of fresh labels that network and model explain; train loss of the network over the
+    model's; D, and the power of the model.
+    """
+    with axes(3, height=3.6) as (figure, (left, middle, right)):
+        entries = []
+        for (name, cells), colour in zip(kinds.items(), (GREEN, PURPLE, ORANGE), strict=True):
+            time = _time(cells)
+            for panel, values, model in (
+                (left, 1 - 2 * cells.test, 1 - 2 * cells.test_linear),
+                (middle, cells.train / cells.train_linear, None),
+                (right, cells.gap_train, cells.power),
+            ):
+                panel.plot(time, values.T, color=colour, lw=0.9, alpha=0.8)
+                if model is not None:
+                    panel.plot(time, model.T, color=colour, lw=0.9, alpha=0.8, ls="--")
+            entries.append((colour, name, "-"))
+        middle.plot(_time(many), (many.train / many.train_linear).T, color=ORANGE, lw=0.9, ls=":")
+        middle.axhline(1, color=INK, lw=0.8, alpha=0.4)
+        left.set(title="explained, fresh labels")
+        middle.set(title="train loss / the model's")
+        right.set(yscale="log", title="gap D; dashed: power")
+        for panel in (left, middle, right):
+            panel.set(xlabel="time / (d log d / η)", xlim=(0, None))
+        entries += [(INK, "linear model", "--"), (ORANGE, f"{int(many.n[0]):,} samples", ":")]
+        _legend(figure, entries, 3)
+        about = "Explained share, train losses and gap over time for three kinds of labels."
+        return finish(figure, about)
+
+
+def _time(cells: xr.Dataset) -> Array:
+    """The times of runs of one setting, in units of d log d / step."""
+    one = cells.isel(cell=0)
+    return np.asarray(one.step * one.step_size / (one.dim * np.log(one.dim)))
 
 
 def horizon(cells: xr.Dataset, judged: float) -> Picture:
