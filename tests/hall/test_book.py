@@ -29,7 +29,7 @@ SECTIONS = [
     "Cite",
 ]
 MOST_WORDS = 110  # of "In one minute"
-MOST_CELLS, MOST_LINES, MOST_PARAMETERS = 16, 30, 10
+MOST_CELLS, MOST_LINES, MOST_PARAMETERS, MOST_CLAIMS = 16, 30, 10, 8
 # Pages that run code and judge nothing.
 UNJUDGED = ["findings", "on-your-own-network", "a-claim-of-your-own"]
 NOTEBOOKS = sorted(
@@ -108,6 +108,11 @@ def test_the_verdict_strip_names_claims_of_this_chapter_that_its_experiments_jud
     judged = {claim for module in imported_experiments(path) for claim in module.CLAIMS}
     assert set(boxed(path)) <= own
     assert set(boxed(path)) == judged & own
+
+
+@every_chapter
+def test_a_chapter_holds_few_claims(path):
+    assert 0 < len(boxed(path)) <= MOST_CLAIMS
 
 
 @rewritten
