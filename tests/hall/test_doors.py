@@ -74,7 +74,7 @@ from simplicity.nakkiran import (
 )
 from simplicity.nets import FullyConnected, TwoLayer, loop, modules, ntk_modules, starts, train
 from simplicity.nets.activations import moments
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, conversion, doors, training_doors
 from simplicity.together import lenses
 
 N, D, M = 12, 2, 6
@@ -774,7 +774,7 @@ def test_whole_numbers_count_as_what_they_are(kind: type) -> None:
 
 @pytest.mark.parametrize("given", [[0, 2], np.array([0, 2]), (0.0, 2.0), iter((0, 2))])
 def test_a_schedule_may_be_any_line_of_whole_numbers(given: Any) -> None:
-    assert doors.schedule(given) == (0, 2)
+    assert training_doors.schedule(given) == (0, 2)
 
 
 def test_a_single_sample_and_a_single_neuron_are_enough() -> None:
@@ -791,8 +791,8 @@ def test_a_single_sample_and_a_single_neuron_are_enough() -> None:
 
 def test_counts_end_where_no_machine_goes_on_and_seeds_do_not() -> None:
     doors.whole("n", doors.MOST, 1)
-    doors.schedule((0, doors.MOST))
-    doors.step(1e38)
+    training_doors.schedule((0, doors.MOST))
+    training_doors.step(1e38)
     doors.square(x=np.array([1e153]))
     doors.stays_finite("step_size", 2.0, 1022)
     assert np.isnan(alignment.rho(np.nan, 1.0, Y))  # of a run that left all bounds
@@ -800,8 +800,8 @@ def test_counts_end_where_no_machine_goes_on_and_seeds_do_not() -> None:
     modules.residual((1, 25, 25), rng(), width=1)
     for wrong in (
         lambda: doors.whole("n", doors.MOST + 1, 1),
-        lambda: doors.schedule((0, doors.MOST + 1)),
-        lambda: doors.step(1.1e38),
+        lambda: training_doors.schedule((0, doors.MOST + 1)),
+        lambda: training_doors.step(1.1e38),
         lambda: doors.square(x=np.array([1e155])),
         lambda: doors.stays_finite("step_size", 2.0, 1024),
     ):
@@ -819,8 +819,13 @@ def test_whole_networks_are_seen_from_any_pair() -> None:
 def test_what_fits_is_handed_on_untouched() -> None:
     for kind in (np.float32, np.float64):
         x, y = X.astype(kind), Y.astype(kind)
-        assert all(found is given for found, given in zip(doors.samples(x, y), (x, y), strict=True))
-        assert all(found is given for found, given in zip(doors.batch(x, y), (x, y), strict=True))
+        assert all(
+            found is given
+            for found, given in zip(training_doors.samples(x, y), (x, y), strict=True)
+        )
+        assert all(
+            found is given for found, given in zip(training_doors.batch(x, y), (x, y), strict=True)
+        )
 
 
 def test_the_norm_of_a_small_or_a_zero_matrix() -> None:
@@ -856,9 +861,9 @@ def test_a_door_costs_no_more_than_one_look_at_the_data(monkeypatch: pytest.Monk
     probes.
     """
     looked = []
-    look = doors._finite
+    look = conversion.check_finite
     monkeypatch.setattr(
-        doors, "_finite", lambda name, *more: (looked.append(name), look(name, *more))
+        conversion, "check_finite", lambda name, *more: (looked.append(name), look(name, *more))
     )
     probe = functools.partial(landscape.gradient_norm, x=X, y=Y)
     call(

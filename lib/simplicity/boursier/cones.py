@@ -78,7 +78,7 @@ from numpy.typing import NDArray
 from simplicity.boursier import two_layer
 from simplicity.boursier.two_layer import Array, Probe
 from simplicity.nets import TwoLayer
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, doors, training_doors
 
 LANES = 64  # neurons of a block, which are stepped together
 WATCH = 5  # samples that a cone may watch
@@ -119,8 +119,8 @@ def descend(
     The dataset has one scalar more, `plain_steps`: how many of the steps the plain sweep made.
     """
     doors.precision(precision)
-    a, w, x, y = doors.task(start, x, y, precision)
-    schedule = doors.descent(step_size, schedule, probes)
+    a, w, x, y = training_doors.task(start, x, y, precision)
+    schedule = training_doors.descent(step_size, schedule, probes)
     doors.number("tolerance", tolerance, low=0)
     doors.number("slope", slope)
     doors.whole("batch", batch, 0)

@@ -29,7 +29,7 @@ from simplicity.boursier import two_layer
 from simplicity.boursier.two_layer import Array, Probe
 from simplicity.nets import TwoLayer
 from simplicity.nets.loop import batches
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 from simplicity.process import lanes
 
 RULES = {"momentum": 0.0, "adam": 0.0, "adamw": 0.01}  # with torch's default weight decay
@@ -59,10 +59,10 @@ def descend(
     """
     doors.choice("rule", rule, RULES)
     doors.precision(precision)
-    a, w, x, y = doors.task(start, x, y, precision)
-    schedule = doors.descent(step_size, schedule, probes)
+    a, w, x, y = training_doors.task(start, x, y, precision)
+    schedule = training_doors.descent(step_size, schedule, probes)
     doors.number("slope", slope)
-    doors.minibatches(batch, rng, len(x))
+    training_doors.minibatches(batch, rng, len(x))
     order = batches(len(x), batch, rng) if 0 < batch < len(x) else None
     advance = _Advance(len(a), x.shape[1], np.dtype(precision), rule, slope, order)
     return two_layer._drive(

@@ -25,7 +25,7 @@ from scipy.special import ndtr
 
 from simplicity.nets import TwoLayer
 from simplicity.nets.loop import Diverged
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
 Probe = Callable[[TwoLayer], float]
@@ -52,7 +52,7 @@ def forward(network: TwoLayer, x: Array, activation: str = "relu") -> Array:
     Blocks of samples keep memory flat in n.
     """
     doors.choice("activation", activation, ACTIVATIONS)
-    *both, x = doors.network(network, x, "n d")
+    *both, x = training_doors.network(network, x, "n d")
     network = TwoLayer(*both)
     a, w = (np.asarray(part, dtype=np.float64) for part in network)
     block = max(1, _BLOCK // max(1, len(a)))
@@ -82,8 +82,8 @@ def descend(
     doors.choice("activation", activation, ACTIVATIONS)
     doors.choice("rule", rule, RULES)
     doors.precision(precision)
-    a, w, x, y = doors.task(start, x, y, precision)
-    schedule = doors.descent(step_size, schedule, probes)
+    a, w, x, y = training_doors.task(start, x, y, precision)
+    schedule = training_doors.descent(step_size, schedule, probes)
     kind = np.dtype(precision).type
     dim = x.shape[1]
     fill = ((0, 0), (0, -dim % _CHUNK))

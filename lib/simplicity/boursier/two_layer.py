@@ -44,7 +44,7 @@ from numpy.typing import NDArray
 
 from simplicity.nets import TwoLayer
 from simplicity.nets.loop import Diverged, batches
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, doors, training_doors
 from simplicity.process import lanes
 
 Array = NDArray[np.floating]
@@ -95,11 +95,11 @@ def descend(
     (steps done) and `force` = max_j |D_j|.
     """
     doors.precision(precision)
-    a, w, x, y = doors.task(start, x, y, precision)
-    schedule = doors.descent(step_size, schedule, probes)
+    a, w, x, y = training_doors.task(start, x, y, precision)
+    schedule = training_doors.descent(step_size, schedule, probes)
     doors.number("tolerance", tolerance, low=0)
     doors.number("slope", slope)
-    doors.minibatches(batch, rng, len(x))
+    training_doors.minibatches(batch, rng, len(x))
     if batch and tolerance:
         raise Problem(f"tolerance: got {tolerance:g} with minibatches of {batch}, allowed 0")
     order = batches(len(x), batch, rng) if 0 < batch < len(x) else None
@@ -124,10 +124,10 @@ def descend_autograd(
 ) -> tuple[TwoLayer, xr.Dataset]:
     """The reference: the same trajectory by torch's automatic differentiation. No stopping rule."""
     doors.precision(precision)
-    a, w, x, y = doors.task(start, x, y, precision)
-    schedule = doors.descent(step_size, schedule, probes)
+    a, w, x, y = training_doors.task(start, x, y, precision)
+    schedule = training_doors.descent(step_size, schedule, probes)
     doors.number("slope", slope)
-    doors.minibatches(batch, rng, len(x))
+    training_doors.minibatches(batch, rng, len(x))
     advance = functools.partial(_advance_autograd, slope=slope, order=batches(len(x), batch, rng))
     return _drive(
         advance, TwoLayer(a, w), x, y, step_size, schedule, probes, 0.0, np.dtype(precision)

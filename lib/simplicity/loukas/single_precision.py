@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from simplicity.loukas import single_sample
 from simplicity.loukas.single_sample import Array, Loss, Probe, check_finite, table
 from simplicity.nets import FullyConnected
-from simplicity.problems import doors
+from simplicity.problems import training_doors
 from simplicity.process import lanes
 
 _LANE = lanes.BYTES // 4
@@ -43,7 +43,7 @@ def descend(
     Arguments, dataset and errors as of `single_sample.descend`.
     """
     start, x, y = single_sample._looked_at(start, x, y, loss)
-    order, schedule = doors.single_samples(
+    order, schedule = training_doors.single_samples(
         x, order, step_size=step_size, window=window, batch=1, given=schedule, looks=probes,
         dims=dims,
     )  # fmt: skip

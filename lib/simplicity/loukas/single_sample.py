@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from simplicity.nets import FullyConnected
 from simplicity.nets.loop import Diverged
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 from simplicity.process import lanes
 
 Array = NDArray[np.floating]
@@ -101,7 +101,7 @@ def descend(
     end, the probes along `probe` with `probe_step`, and with `trace` the `Trace` along `sample`.
     """
     start, x, y = _looked_at(start, x, y, loss)
-    order, schedule = doors.single_samples(
+    order, schedule = training_doors.single_samples(
         x, order, step_size=step_size, window=window, batch=batch, given=schedule,
         looks=probes, dims=dims,
     )  # fmt: skip
@@ -184,10 +184,10 @@ def _looked_at(
 ) -> tuple[FullyConnected, Array, Array]:
     """Network and samples, which the compiled code takes as they come."""
     doors.choice("loss", loss, LOSSES)
-    x, y = doors.samples(x, y)
+    x, y = training_doors.samples(x, y)
     if loss == "cross entropy":
         doors.zeros_and_ones("y", y)
-    weights, biases = doors.layers(start, x.shape[1], finite=True)
+    weights, biases = training_doors.layers(start, x.shape[1], finite=True)
     return FullyConnected(tuple(weights), tuple(biases)), x, y
 
 
