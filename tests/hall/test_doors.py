@@ -34,7 +34,7 @@ from simplicity.boursier import (
     two_layer,
 )
 from simplicity.boursier import moments as with_memory
-from simplicity.data import corruption, images, streams
+from simplicity.data import corruption, image_files, images, streams
 from simplicity.hu import (
     deep_kernel,
     early_linear,
@@ -177,8 +177,8 @@ OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
     corruption.nested: {"y": lambda: COINS},
     images.load: {"name": lambda: "digits"},
     images.task: {"name": lambda: "digits 0-4 / 5-9"},
-    images.corrupt: {"y": lambda: COINS},
-    images.redraw: {"y": lambda: COINS},
+    corruption.corrupt: {"y": lambda: COINS},
+    corruption.redraw: {"y": lambda: COINS},
     starts.symmetric: {"width": lambda: 8},
     alignment.signed_cosines: {"fits": lambda: alignment.two_ols(X, Y, np.ones(D))},
     simple_start.limit: {"start": lambda: simple_start.Weights(0.5, np.zeros(N))},
@@ -607,7 +607,7 @@ CASES: list[tuple[Callable[[], Any], str]] = [
      "y: got 0 for every label, allowed both 0 and 1"),
     (lambda: rivals.tree(X, np.sign(Y).astype(int), rng()), "y: got -1 to 1"),
     (lambda: rivals.logistic(X, np.array(["a", "b"] * 6)), "allowed an array of whole numbers"),
-    (lambda: images.corrupt(COINS + 9, 0.5, 10, rng()), "y: got 9 to 10"),
+    (lambda: corruption.corrupt(COINS + 9, 0.5, 10, rng()), "y: got 9 to 10"),
     (lambda: corruption.nested(COINS, 1.5, rng()), "share: got 1.5"),
     (lambda: explain.logistic(X, 3 * COINS, explain.Recipe(0.1, 4, 1), rng()), "y: got 0 to 3"),  # type: ignore[arg-type]
     (lambda: explain.follow(module(), TASK, {}, COINS.astype(bool), **REST), "got 0 classifiers"),  # type: ignore[arg-type]
@@ -697,9 +697,9 @@ CASES: list[tuple[Callable[[], Any], str]] = [
      "step_size: got one that grows by a factor 4.33"),
     (lambda: simple_start.spread(3, 0.1, 1e300), "size: got 1e+300"),
     (lambda: corruption.drawn(COINS, (), 3, rng()), "classes: got"),
-    (lambda: images.corrupt(COINS.tolist(), 0.5, 2, rng()), "y: got list [0, 1, 1"),
-    (lambda: images.redraw(COINS, "3", 2, rng()), "share of corrupted labels: got '3'"),
-    (lambda: images.npz_name(3), "batch: got int 3, allowed one of type str"),
+    (lambda: corruption.corrupt(COINS.tolist(), 0.5, 2, rng()), "y: got list [0, 1, 1"),
+    (lambda: corruption.redraw(COINS, "3", 2, rng()), "share of corrupted labels: got '3'"),
+    (lambda: image_files.npz_name(3), "batch: got int 3, allowed one of type str"),
     (lambda: next(loop.batches(3, "3", rng())), "batch: got '3'"),
     (lambda: modules.predict(COLUMN, pandas.DataFrame(X)), "x: got a DataFrame"),
     (lambda: modules.residual((1, 24, 25), rng(), width=1),
