@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from simplicity.boursier import alignment, early, extremal
 from simplicity.evidence.claims import cells_where
 from simplicity.pictures import seeds
-from simplicity.pictures.player import Dots, Line, Note, Panel, Player, Track
+from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import (
     BLUE,
     FAINT,
@@ -31,6 +31,7 @@ from simplicity.pictures.style import (
     finish,
     joined,
 )
+from simplicity.pictures.tracks import Dots, Line, Note, Track
 
 Array = NDArray[np.floating]
 # sign of a_j: where to, colour, in words
