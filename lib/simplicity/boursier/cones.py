@@ -79,6 +79,7 @@ from simplicity.boursier import two_layer
 from simplicity.boursier.two_layer import Array, Probe
 from simplicity.nets import TwoLayer
 from simplicity.problems import Problem, doors, training_doors
+from simplicity.process import lanes
 
 LANES = 64  # neurons of a block, which are stepped together
 WATCH = 5  # samples that a cone may watch
@@ -94,7 +95,7 @@ _ONE = np.uint64(1)
 _SWEEP, _NEURON, _LANE, _CONE, _SECTOR, _MOVE = 0.9, 12.0, 7.0, 80.0, 4.0, 600.0
 # sqrt(_PRICE x angle / steps it lasted) is the next angle: moves against watching.
 _PRICE = 220.0
-_FASTMATH = two_layer._FASTMATH
+_FASTMATH = lanes.FASTMATH
 _compiled = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
 
 
