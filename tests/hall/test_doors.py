@@ -58,6 +58,7 @@ from simplicity.loukas import (
     single_sample_autograd,
     steady,
     trajectory,
+    windows,
 )
 from simplicity.nakkiran import (
     complexity,
@@ -209,8 +210,8 @@ OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
 CHECKS = ("threshold", "kernel", "corruption", "explain")
 # Fit to torch's own tensors, or made for one library's inside: not a user's door.
 INSIDE = {
-    train.half_mean_square, train.cross_entropy, full_batch.outputs, single_sample.table,
-    single_sample.check_finite, modules.glorot, modules.he, modules.lecun, modules.torch_default,
+    train.half_mean_square, train.cross_entropy, full_batch.outputs, windows.table,
+    windows.check_finite, modules.glorot, modules.he, modules.lecun, modules.torch_default,
     cones.state,
 }  # fmt: skip
 

@@ -21,13 +21,13 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from simplicity.loukas.single_sample import (
+from simplicity.loukas.single_sample import loss_derivative
+from simplicity.loukas.windows import (
     STATISTICS,
     check_finite,
     close_window,
     compiled,
     keep_place,
-    loss_derivative,
     note_step,
     table,
 )

@@ -17,7 +17,8 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from simplicity.loukas.single_sample import LOSSES, STATISTICS, Loss, check_finite, table
+from simplicity.loukas.single_sample import LOSSES, Loss
+from simplicity.loukas.windows import STATISTICS, check_finite, table
 from simplicity.nets import FullyConnected
 from simplicity.problems import Problem, doors, training_doors
 
