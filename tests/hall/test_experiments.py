@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simplicity.evidence import claims, ledger, recompute, records
+from simplicity.evidence import check_rows, claims, ledger, recompute, records
 from simplicity.grid import config, groups, run, store
 from simplicity.places import paths
 from simplicity.process import threads
@@ -202,9 +202,9 @@ def test_its_checks_speak_of_its_claims_with_a_control_or_a_reason_for_none(
         assert one.preset == "TINY"
         assert one.statistic and one.criterion and one.interval_kind
         assert one.control.why if one.control.what == "none" else one.control.criterion
-        assert (
-            claims.from_row(json.loads(json.dumps(one.row(), allow_nan=False))).row() == one.row()
-        )
+        assert check_rows.from_row(
+            json.loads(json.dumps(check_rows.row_of(one), allow_nan=False))
+        ).row() == check_rows.row_of(one)
     statistics = [(one.claim, one.statistic) for one in checks]
     assert len(set(statistics)) == len(statistics)
 
