@@ -32,6 +32,8 @@ from simplicity.boursier import (
     snapshots,
     synthetic,
     two_layer,
+    two_layer_by_neurons,
+    two_layer_by_samples,
 )
 from simplicity.boursier import moments as with_memory
 from simplicity.data import corruption, image_files, images, streams
@@ -212,7 +214,7 @@ CHECKS = ("threshold", "kernel", "corruption", "explain")
 INSIDE = {
     train.half_mean_square, train.cross_entropy, full_batch.outputs, windows.table,
     windows.check_finite, modules.glorot, modules.he, modules.lecun, modules.torch_default,
-    cones.state,
+    cones.state, two_layer_by_neurons.advance, two_layer_by_samples.advance,
 }  # fmt: skip
 
 

@@ -1711,9 +1711,21 @@ def missing_statement(node: ast.AST) -> bool:
 CHANGES = (constant, operator, default, argument, attribute, further_statement, missing_statement)
 
 
+def told_beside(body: ast.stmt) -> set[ast.AST]:
+    """What a declaration of a setting says beside its default, which does not count."""
+    declared = [
+        node
+        for node in ast.walk(body)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "config.param"
+    ]
+    beside = [part for call in declared for part in (*call.args[1:], *call.keywords)]
+    return {*declared, *(node for part in beside for node in ast.walk(part))}
+
+
 def change_one(body: ast.stmt, change: Callable[[ast.AST], bool], rng: np.random.Generator) -> bool:
-    """Change one place of a definition that can be changed so, drawn at random."""
-    nodes = list(ast.walk(body))
+    """Change one place of a definition that can be changed so and counts, drawn at random."""
+    beside = told_beside(body)
+    nodes = [node for node in ast.walk(body) if node not in beside]
     return any(change(nodes[at]) for at in rng.permutation(len(nodes)))
 
 

@@ -1,6 +1,5 @@
-"""Pictures of the early phase.
-
-Neurons that turn, shares aligned, the exit from the plateau, three points, what is conserved.
+"""Pictures of the early phase: neurons that turn, shares aligned, the exit from the plateau, three
+points, what is conserved.
 
 `neuron_frames` makes the numbers of the moving picture, for any d, and draws nothing; `turning`
 draws them as a player over time for d = 2, and the module `sphere` does for d = 3.
