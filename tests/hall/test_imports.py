@@ -17,7 +17,7 @@ FILES = {
 TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in FILES.items()}
 LONGEST = 60
 MOST_LINES = 400  # of a module
-LONGER = {"boursier.cones"}  # one engine, which no cut makes easier to read
+LONGER = {"boursier.cones"}  # one algorithm
 
 # The hall, from its floor up: a room imports those before it. A wing imports the hall and itself;
 # `lenses` is over them, and `together` over all.
