@@ -24,7 +24,7 @@ CELLS = {
 REPEATS = 3
 RUN = """
 import json, sys, time
-from simplicity.evidence import records
+from simplicity.evidence import recompute, records
 from simplicity.grid import run
 from simplicity.process import threads
 import torch
@@ -35,7 +35,7 @@ for kind, name in json.loads(sys.argv[1]).items():
     record = records.load(module)
     cells = module.cells(module.FULL)
     run.compute(module.__name__, module.cells(module.TINY)[0])  # compiles
-    found[kind] = run.compute(module.__name__, cells[records.cheap(record)[-1]])[1]
+    found[kind] = run.compute(module.__name__, cells[recompute.cheap(record)[-1]])[1]
 for precision in (torch.float32, torch.float64):
     one = torch.rand(1024, 1024, dtype=precision)
     clock = time.perf_counter()

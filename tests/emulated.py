@@ -10,7 +10,7 @@ store.
 import json
 import sys
 
-from simplicity.evidence import records
+from simplicity.evidence import recompute, records
 from simplicity.grid import groups, run, store
 from simplicity.process import threads
 
@@ -39,12 +39,14 @@ def cells(names: list[str]) -> dict[str, dict[str, object]]:
         module = records.experiment(name)
         record = records.load(module)
         assert record is not None
-        index = records.cheap(record)[0]
-        one = records.recomputed(module, record, index)
-        outcomes = records.outcomes(groups.checks_of(module, records.replaced(record, index, one)))
+        index = recompute.cheap(record)[0]
+        one = recompute.one_cell(module, record, index)
+        outcomes = records.outcomes(
+            groups.checks_of(module, recompute.replaced(record, index, one))
+        )
         found[name] = {
-            "unequal": records.unequal(one, record.dataset.isel(cell=index)),
-            "far": records.far(one, record, index),
+            "unequal": recompute.unequal(one, record.dataset.isel(cell=index)),
+            "far": recompute.far(one, record, index),
             "same outcomes": outcomes == record.expected["FULL"],
         }
     return found

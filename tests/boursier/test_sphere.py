@@ -13,7 +13,8 @@ from simplicity.boursier import alignment, extremal, synthetic
 from simplicity.boursier.pictures import early, sphere
 from simplicity.boursier.snapshots import snapshots
 from simplicity.data import streams
-from simplicity.pictures.player import Dots, Line, Player
+from simplicity.pictures.player import Player
+from simplicity.pictures.tracks import Dots, Line
 
 
 def uniform(count: int, seed: int = 0) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from numba.core.registry import CPUDispatcher as Dispatcher
 
 from simplicity import nets
-from simplicity.boursier import two_layer
+from simplicity.boursier import two_layer_by_neurons, two_layer_by_samples
 from simplicity.boursier.two_layer import descend, descend_autograd
 from simplicity.nets.loop import Diverged, log_schedule
 from simplicity.process import lanes
@@ -60,9 +60,9 @@ def test_both_orders_of_the_sums_are_torchs_step_to_rounding(n, dim, slope):
     start, x, y = problem(n=n, dim=dim, width=37)
     settings = {"step_size": 0.01, "schedule": (0, 20), "probes": {}, "slope": slope}
     theirs, _ = descend_autograd(start, x, y, **settings)
-    by_neurons = functools.partial(two_layer._advance_by_neurons, order=None)
+    by_neurons = functools.partial(two_layer_by_neurons.advance, order=None)
     both = dim <= 7 and not lanes.WIDE
-    for advance in (by_neurons, two_layer._advance_by_samples) if both else (by_neurons,):
+    for advance in (by_neurons, two_layer_by_samples.advance) if both else (by_neurons,):
         a, w = start.a.copy(), start.w.copy()
         done, force = advance(a, w, np.ascontiguousarray(x.T), y, 0.01, 20, 0.0, slope=slope)
         assert done == 20 and force > 0
@@ -247,5 +247,6 @@ def test_a_zero_start_is_stationary():
 
 
 def test_every_kernel_releases_the_interpreter_lock():
-    kernels = [made for made in vars(two_layer).values() if isinstance(made, Dispatcher)]
+    made = [*vars(two_layer_by_neurons).values(), *vars(two_layer_by_samples).values()]
+    kernels = [one for one in made if isinstance(one, Dispatcher)]
     assert len(kernels) > 5 and all(kernel.targetoptions["nogil"] for kernel in kernels)

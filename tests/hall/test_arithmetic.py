@@ -18,7 +18,7 @@ import nbformat
 import psutil
 import pytest
 
-from simplicity.evidence import ledger, records
+from simplicity.evidence import ledger, recompute, records
 from simplicity.grid import groups, run, store
 from simplicity.nakkiran.experiments import two_phases as experiment
 from simplicity.places import paths
@@ -321,11 +321,11 @@ def test_a_value_as_far_off_as_another_seed_is_near_and_a_further_one_far() -> N
     record = records.load(records.experiment("linear_width"))
     assert record is not None
     own, other = (
-        record.dataset.isel(cell=index) for index in records._siblings(record.dataset, 0)[:2]
+        record.dataset.isel(cell=index) for index in recompute.siblings(record.dataset, 0)[:2]
     )
-    assert records.far(own, record, 0) == []
+    assert recompute.far(own, record, 0) == []
     spread = abs(own["gap_train"] - other["gap_train"])
-    assert records.far(own.assign(gap_train=own["gap_train"] + 0.5 * spread), record, 0) == []
-    assert records.far(own.assign(gap_train=own["gap_train"] + 100 * spread + 1), record, 0) == [
+    assert recompute.far(own.assign(gap_train=own["gap_train"] + 0.5 * spread), record, 0) == []
+    assert recompute.far(own.assign(gap_train=own["gap_train"] + 100 * spread + 1), record, 0) == [
         "gap_train"
     ]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from simplicity.evidence import claims, ledger
+from simplicity.evidence import check_rows, claims, ledger
 from simplicity.site import check_picture
 
 
@@ -14,7 +14,7 @@ class Run:
 
 def drawn(value: claims.Estimate, rule: claims.Criterion, control: claims.Control) -> str:
     return check_picture.picture(
-        claims.check(Run(), "B1.x", "theorem", "s", value, rule, control).row()
+        check_rows.row_of(claims.check(Run(), "B1.x", "theorem", "s", value, rule, control))
     )
 
 
@@ -55,6 +55,6 @@ def test_without_a_bound_or_a_value_there_is_no_picture() -> None:
 
 def test_every_recorded_check_is_drawn_within_its_frame() -> None:
     for one in ledger.full_checks():
-        svg = check_picture.picture(one.row())
+        svg = check_picture.picture(check_rows.row_of(one))
         places = [float(found) for found in re.findall(r' (?:cx|x1|x2)="([^"]+)"', svg)]
         assert all(0 <= place <= check_picture.WIDTH for place in places), one.id

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from simplicity.cli import checking, main
-from simplicity.evidence import claims, ledger, records
+from simplicity.evidence import claim_verdicts, claims, ledger, records
 from simplicity.evidence.claims import Check
 from simplicity.places import paths
 
@@ -50,7 +50,7 @@ def test_agreement_is_over_the_checks_that_both_runs_judge(
     monkeypatch.setattr(ledger, "full_checks", lambda: [made("a", True), made("b", False)])
     found = checking.row("B1", fresh)
     assert (found.agreement, found.judged, found.otherwise) == (agreement, judged, otherwise)
-    assert (found.checks, found.published) == (2, claims.IN_PART)
+    assert (found.checks, found.published) == (2, claim_verdicts.IN_PART)
 
 
 def test_no_published_run_has_a_fresh_seed():

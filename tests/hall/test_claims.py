@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from simplicity.evidence import claims
+from simplicity.evidence import check_rows, claim_verdicts, claims
 from simplicity.evidence.claims import Check, Control, Criterion, Estimate
 
 RUN = xr.Dataset(
@@ -239,13 +239,13 @@ GOOD, BAD, VAIN, OPEN = (
     ],
 )
 def test_a_verdict_follows_from_its_checks(checks: list[Check], expected: str) -> None:
-    found = claims.verdict("B1", checks)
+    found = claim_verdicts.verdict("B1", checks)
     assert (found.verdict, found.claim, found.checks) == (expected, "B1", tuple(checks))
     assert bool(found.reason) is (expected != "holds")
 
 
 def test_a_verdict_names_what_failed_what_misbehaved_and_what_was_not_judged() -> None:
-    reason = claims.verdict("B1", [GOOD, BAD, VAIN, OPEN]).reason
+    reason = claim_verdicts.verdict("B1", [GOOD, BAD, VAIN, OPEN]).reason
     assert (
         reason
         == "value 2: 2, criterion below 1; control changed: 1, had to be above 2; not judged: "
@@ -264,19 +264,19 @@ def test_a_verdict_names_what_failed_what_misbehaved_and_what_was_not_judged() -
     ],
 )
 def test_a_check_survives_the_way_through_json(check: Check) -> None:
-    text = json.dumps(check.row(), allow_nan=False)
-    assert claims.from_row(json.loads(text)) == check
+    text = json.dumps(check_rows.row_of(check), allow_nan=False)
+    assert check_rows.from_row(json.loads(text)) == check
 
 
 def test_a_row_has_the_fields_of_the_ledger_and_null_for_what_json_does_not_know() -> None:
-    row = one(math.nan, passed=None).row()
+    row = check_rows.row_of(one(math.nan, passed=None))
     assert list(row) == [
         "claim", "kind", "statistic", "value", "interval", "interval_kind", "seeds", "criterion",
         "passed", "preset", "control", "slack", "id", "band", "margin",
     ]  # fmt: skip
-    assert row["value"] is None and math.isnan(claims.from_row(row).value)
+    assert row["value"] is None and math.isnan(check_rows.from_row(row).value)
     assert set(row["control"]) == {"what", "value", "criterion", "passed", "slack", "band"}
-    assert one(control=claims.no_control("arithmetic")).row()["control"] == {
+    assert check_rows.row_of(one(control=claims.no_control("arithmetic")))["control"] == {
         "what": "none",
         "why": "arithmetic",
     }
@@ -322,12 +322,12 @@ def test_what_a_run_cannot_judge_is_said_with_the_reason() -> None:
     )
     aside = claims.check(*plain, unless="the theorem is about d >= 25")  # type: ignore[arg-type]
     assert (aside.passed, aside.control.why) == (None, "the theorem is about d >= 25")
-    found = claims.verdict("B1", [judged, lacking])
-    assert found.verdict == claims.IN_PART and "2 seeds, 3 are needed" in found.reason
+    found = claim_verdicts.verdict("B1", [judged, lacking])
+    assert found.verdict == claim_verdicts.IN_PART and "2 seeds, 3 are needed" in found.reason
 
 
 def test_numbers_of_numpy_become_plain_in_a_row() -> None:
-    row = one(np.float32(0.5), passed=np.bool_(True)).row()  # type: ignore[arg-type]
+    row = check_rows.row_of(one(np.float32(0.5), passed=np.bool_(True)))  # type: ignore[arg-type]
     assert (type(row["value"]), type(row["passed"])) == (float, bool)
 
 
@@ -353,9 +353,9 @@ def test_what_cannot_be_tested_here_is_not_judged_and_says_why():
         "rho still falls",
     )
     assert one.passed is None and one.holds is None
-    found = claims.verdict("B16", [one])
+    found = claim_verdicts.verdict("B16", [one])
     assert found.verdict == "not testable" and "rho still falls" in found.reason
-    assert claims.from_row(one.row()).control == one.control
+    assert check_rows.from_row(check_rows.row_of(one)).control == one.control
 
 
 def test_the_worst_of_all_draws_and_nothing_where_one_is_undefined_or_none_is_there():

@@ -32,9 +32,11 @@ from simplicity.boursier import (
     snapshots,
     synthetic,
     two_layer,
+    two_layer_by_neurons,
+    two_layer_by_samples,
 )
 from simplicity.boursier import moments as with_memory
-from simplicity.data import corruption, images, streams
+from simplicity.data import corruption, image_files, images, streams
 from simplicity.hu import (
     deep_kernel,
     early_linear,
@@ -58,6 +60,7 @@ from simplicity.loukas import (
     single_sample_autograd,
     steady,
     trajectory,
+    windows,
 )
 from simplicity.nakkiran import (
     complexity,
@@ -74,7 +77,7 @@ from simplicity.nakkiran import (
 )
 from simplicity.nets import FullyConnected, TwoLayer, loop, modules, ntk_modules, starts, train
 from simplicity.nets.activations import moments
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, conversion, doors, training_doors
 from simplicity.together import lenses
 
 N, D, M = 12, 2, 6
@@ -177,8 +180,8 @@ OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
     corruption.nested: {"y": lambda: COINS},
     images.load: {"name": lambda: "digits"},
     images.task: {"name": lambda: "digits 0-4 / 5-9"},
-    images.corrupt: {"y": lambda: COINS},
-    images.redraw: {"y": lambda: COINS},
+    corruption.corrupt: {"y": lambda: COINS},
+    corruption.redraw: {"y": lambda: COINS},
     starts.symmetric: {"width": lambda: 8},
     alignment.signed_cosines: {"fits": lambda: alignment.two_ols(X, Y, np.ones(D))},
     simple_start.limit: {"start": lambda: simple_start.Weights(0.5, np.zeros(N))},
@@ -209,9 +212,9 @@ OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
 CHECKS = ("threshold", "kernel", "corruption", "explain")
 # Fit to torch's own tensors, or made for one library's inside: not a user's door.
 INSIDE = {
-    train.half_mean_square, train.cross_entropy, full_batch.outputs, single_sample.table,
-    single_sample.check_finite, modules.glorot, modules.he, modules.lecun, modules.torch_default,
-    cones.state,
+    train.half_mean_square, train.cross_entropy, full_batch.outputs, windows.table,
+    windows.check_finite, modules.glorot, modules.he, modules.lecun, modules.torch_default,
+    cones.state, two_layer_by_neurons.advance, two_layer_by_samples.advance,
 }  # fmt: skip
 
 
@@ -607,7 +610,7 @@ CASES: list[tuple[Callable[[], Any], str]] = [
      "y: got 0 for every label, allowed both 0 and 1"),
     (lambda: rivals.tree(X, np.sign(Y).astype(int), rng()), "y: got -1 to 1"),
     (lambda: rivals.logistic(X, np.array(["a", "b"] * 6)), "allowed an array of whole numbers"),
-    (lambda: images.corrupt(COINS + 9, 0.5, 10, rng()), "y: got 9 to 10"),
+    (lambda: corruption.corrupt(COINS + 9, 0.5, 10, rng()), "y: got 9 to 10"),
     (lambda: corruption.nested(COINS, 1.5, rng()), "share: got 1.5"),
     (lambda: explain.logistic(X, 3 * COINS, explain.Recipe(0.1, 4, 1), rng()), "y: got 0 to 3"),  # type: ignore[arg-type]
     (lambda: explain.follow(module(), TASK, {}, COINS.astype(bool), **REST), "got 0 classifiers"),  # type: ignore[arg-type]
@@ -697,9 +700,9 @@ CASES: list[tuple[Callable[[], Any], str]] = [
      "step_size: got one that grows by a factor 4.33"),
     (lambda: simple_start.spread(3, 0.1, 1e300), "size: got 1e+300"),
     (lambda: corruption.drawn(COINS, (), 3, rng()), "classes: got"),
-    (lambda: images.corrupt(COINS.tolist(), 0.5, 2, rng()), "y: got list [0, 1, 1"),
-    (lambda: images.redraw(COINS, "3", 2, rng()), "share of corrupted labels: got '3'"),
-    (lambda: images.npz_name(3), "batch: got int 3, allowed one of type str"),
+    (lambda: corruption.corrupt(COINS.tolist(), 0.5, 2, rng()), "y: got list [0, 1, 1"),
+    (lambda: corruption.redraw(COINS, "3", 2, rng()), "share of corrupted labels: got '3'"),
+    (lambda: image_files.npz_name(3), "batch: got int 3, allowed one of type str"),
     (lambda: next(loop.batches(3, "3", rng())), "batch: got '3'"),
     (lambda: modules.predict(COLUMN, pandas.DataFrame(X)), "x: got a DataFrame"),
     (lambda: modules.residual((1, 24, 25), rng(), width=1),
@@ -774,7 +777,7 @@ def test_whole_numbers_count_as_what_they_are(kind: type) -> None:
 
 @pytest.mark.parametrize("given", [[0, 2], np.array([0, 2]), (0.0, 2.0), iter((0, 2))])
 def test_a_schedule_may_be_any_line_of_whole_numbers(given: Any) -> None:
-    assert doors.schedule(given) == (0, 2)
+    assert training_doors.schedule(given) == (0, 2)
 
 
 def test_a_single_sample_and_a_single_neuron_are_enough() -> None:
@@ -791,8 +794,8 @@ def test_a_single_sample_and_a_single_neuron_are_enough() -> None:
 
 def test_counts_end_where_no_machine_goes_on_and_seeds_do_not() -> None:
     doors.whole("n", doors.MOST, 1)
-    doors.schedule((0, doors.MOST))
-    doors.step(1e38)
+    training_doors.schedule((0, doors.MOST))
+    training_doors.step(1e38)
     doors.square(x=np.array([1e153]))
     doors.stays_finite("step_size", 2.0, 1022)
     assert np.isnan(alignment.rho(np.nan, 1.0, Y))  # of a run that left all bounds
@@ -800,8 +803,8 @@ def test_counts_end_where_no_machine_goes_on_and_seeds_do_not() -> None:
     modules.residual((1, 25, 25), rng(), width=1)
     for wrong in (
         lambda: doors.whole("n", doors.MOST + 1, 1),
-        lambda: doors.schedule((0, doors.MOST + 1)),
-        lambda: doors.step(1.1e38),
+        lambda: training_doors.schedule((0, doors.MOST + 1)),
+        lambda: training_doors.step(1.1e38),
         lambda: doors.square(x=np.array([1e155])),
         lambda: doors.stays_finite("step_size", 2.0, 1024),
     ):
@@ -819,8 +822,13 @@ def test_whole_networks_are_seen_from_any_pair() -> None:
 def test_what_fits_is_handed_on_untouched() -> None:
     for kind in (np.float32, np.float64):
         x, y = X.astype(kind), Y.astype(kind)
-        assert all(found is given for found, given in zip(doors.samples(x, y), (x, y), strict=True))
-        assert all(found is given for found, given in zip(doors.batch(x, y), (x, y), strict=True))
+        assert all(
+            found is given
+            for found, given in zip(training_doors.samples(x, y), (x, y), strict=True)
+        )
+        assert all(
+            found is given for found, given in zip(training_doors.batch(x, y), (x, y), strict=True)
+        )
 
 
 def test_the_norm_of_a_small_or_a_zero_matrix() -> None:
@@ -856,9 +864,9 @@ def test_a_door_costs_no_more_than_one_look_at_the_data(monkeypatch: pytest.Monk
     probes.
     """
     looked = []
-    look = doors._finite
+    look = conversion.check_finite
     monkeypatch.setattr(
-        doors, "_finite", lambda name, *more: (looked.append(name), look(name, *more))
+        conversion, "check_finite", lambda name, *more: (looked.append(name), look(name, *more))
     )
     probe = functools.partial(landscape.gradient_norm, x=X, y=Y)
     call(

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simplicity.evidence import claims, ledger, records
+from simplicity.evidence import check_rows, claims, ledger, recompute, records
 from simplicity.grid import config, groups, run, store
 from simplicity.places import paths
 from simplicity.process import threads
@@ -202,9 +202,9 @@ def test_its_checks_speak_of_its_claims_with_a_control_or_a_reason_for_none(
         assert one.preset == "TINY"
         assert one.statistic and one.criterion and one.interval_kind
         assert one.control.why if one.control.what == "none" else one.control.criterion
-        assert (
-            claims.from_row(json.loads(json.dumps(one.row(), allow_nan=False))).row() == one.row()
-        )
+        assert check_rows.from_row(
+            json.loads(json.dumps(check_rows.row_of(one), allow_nan=False))
+        ).row() == check_rows.row_of(one)
     statistics = [(one.claim, one.statistic) for one in checks]
     assert len(set(statistics)) == len(statistics)
 
@@ -363,11 +363,11 @@ def test_a_criterion_of_another_text_is_told_and_a_new_check_is_not() -> None:
     other = claims.check(
         run, "B1.b", "empirical", "another", claims.exact(1.0), claims.above(2), control
     )
-    assert records.changed_criteria(record, [one, other]) == []
+    assert recompute.changed_criteria(record, [one, other]) == []
     weaker = claims.check(
         run, "B1.a", "empirical", "a number", claims.exact(1.0), claims.above(0.4), control
     )
-    assert records.changed_criteria(record, [weaker]) == ["B1.a"]
+    assert recompute.changed_criteria(record, [weaker]) == ["B1.a"]
 
 
 # Recomputed in the tests: cells of at most so many seconds. `make records` does the cheapest cell
@@ -377,7 +377,7 @@ SECONDS = float("inf") if os.environ.get("SIMPLICITY_RECORDS") == "all" else 2.0
 
 def affordable(record: records.Record) -> list[int]:
     seconds = record.dataset["seconds"].values
-    return [index for index in records.cheap(record) if seconds[index] <= SECONDS]
+    return [index for index in recompute.cheap(record) if seconds[index] <= SECONDS]
 
 
 @EACH_RECORD
@@ -399,14 +399,14 @@ def test_a_cheap_cell_of_a_record_comes_out_again(name: str) -> None:
     """
     module, record = record_of(name)
     for index in affordable(record):
-        found = records.recomputed(module, record, index)
+        found = recompute.one_cell(module, record, index)
         assert set(found.data_vars) == set(record.dataset.data_vars) - {"seconds"}
         if record.about["arithmetic"] == threads.label():
-            assert records.unequal(found, record.dataset.isel(cell=index)) == []
+            assert recompute.unequal(found, record.dataset.isel(cell=index)) == []
         else:
-            assert records.far(found, record, index) == []
+            assert recompute.far(found, record, index) == []
             assert (
-                records.outcomes(groups.checks_of(module, records.replaced(record, index, found)))
+                records.outcomes(groups.checks_of(module, recompute.replaced(record, index, found)))
                 == record.expected["FULL"]
             )
 

@@ -18,10 +18,12 @@ import numpy as np
 import pytest
 
 from simplicity import cli
-from simplicity.data import fetch, images, streams
+from simplicity.data import corruption, fetch, image_files, images, streams
 from simplicity.problems import Problem
 
-REAL = pytest.mark.skipif(images.FOLDER not in os.environ, reason=f"{images.FOLDER} is not set")
+REAL = pytest.mark.skipif(
+    image_files.FOLDER not in os.environ, reason=f"{image_files.FOLDER} is not set"
+)
 RNG = streams.generator(0, streams.DATA)
 X, Y = (
     RNG.integers(0, 256, size=(60, 3, 32, 32), dtype=np.uint8),
@@ -37,7 +39,7 @@ def batch(rows: slice) -> bytes:
 
 
 def rows_of(name: str) -> slice:
-    start = 10 * images.CIFAR_BATCHES.index(name)
+    start = 10 * image_files.CIFAR_BATCHES.index(name)
     return slice(start, start + 10)
 
 
@@ -53,7 +55,9 @@ def archive_of(members: dict[str, bytes], *more: tarfile.TarInfo) -> bytes:
     return body.getvalue()
 
 
-GOOD = {f"cifar-10-batches-bin/{name}.bin": batch(rows_of(name)) for name in images.CIFAR_BATCHES}
+GOOD = {
+    f"cifar-10-batches-bin/{name}.bin": batch(rows_of(name)) for name in image_files.CIFAR_BATCHES
+}
 
 
 def put(root: Path, files: dict[str, bytes]) -> Path:
@@ -76,7 +80,7 @@ def mnist_files(zipped: bool) -> dict[str, bytes]:
     pack, end = (gzip.compress, ".gz") if zipped else (bytes, "")
     return {
         f"MNIST/raw/{name}{end}": pack(idx(values))
-        for name, values in zip(images.MNIST_FILES, content, strict=True)
+        for name, values in zip(image_files.MNIST_FILES, content, strict=True)
     }
 
 
@@ -102,7 +106,7 @@ def test_a_binary_task_keeps_the_order_leaves_out_other_classes_and_labels_zero_
 
 
 def test_the_named_tasks_are_the_ones_of_the_paper():
-    names = np.array(images.CIFAR_CLASSES)
+    names = np.array(image_files.CIFAR_CLASSES)
     chosen = images.TASKS["cifar10 objects / animals"]
     assert set(names[list(chosen.zero)]) == {"airplane", "automobile", "ship", "truck"}
     assert set(names[list(chosen.one)]) == {"bird", "cat", "dog", "horse"}
@@ -125,7 +129,7 @@ def test_corruption_flips_exactly_the_share_and_evenly_over_the_other_classes(cl
     rng = streams.generator(1, streams.NOISE)
     y = rng.integers(0, classes, size=20_000)
     before = y.copy()
-    found = images.corrupt(y, 0.3, classes, rng)
+    found = corruption.corrupt(y, 0.3, classes, rng)
     np.testing.assert_array_equal(y, before)
     np.testing.assert_array_equal(found.flipped, found.y != y)
     assert found.share == 0.3 and found.y.min() >= 0 and found.y.max() < classes
@@ -137,7 +141,7 @@ def test_corruption_flips_exactly_the_share_and_evenly_over_the_other_classes(cl
 def test_redrawn_labels_end_up_different_less_often_and_the_exact_share_is_told(classes):
     rng = streams.generator(1, streams.NOISE)
     y = rng.integers(0, classes, size=20_000)
-    found = images.redraw(y, 0.5, classes, rng)
+    found = corruption.redraw(y, 0.5, classes, rng)
     assert found.share == np.mean(found.y != y)
     assert found.share == pytest.approx(0.5 * (1 - 1 / classes), abs=0.015)
 
@@ -145,7 +149,7 @@ def test_redrawn_labels_end_up_different_less_often_and_the_exact_share_is_told(
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_a_share_of_corruption_outside_zero_and_one_is_refused(share):
     with pytest.raises(Problem, match="from 0 to 1"):
-        images.corrupt(np.zeros(4, dtype=np.int64), share, 2, RNG)
+        corruption.corrupt(np.zeros(4, dtype=np.int64), share, 2, RNG)
 
 
 # --- files
@@ -170,20 +174,20 @@ def test_idx_files_are_read_zipped_or_not(tmp_path, zipped):
 )
 def test_a_damaged_idx_file_is_told(tmp_path, spoil, said):
     files = mnist_files(zipped=False)
-    name = f"MNIST/raw/{images.MNIST_FILES[0]}"
+    name = f"MNIST/raw/{image_files.MNIST_FILES[0]}"
     with pytest.raises(Problem, match=said):
         images.mnist(put(tmp_path, files | {name: spoil(files[name])}))
 
 
 def test_a_gzip_file_cut_off_is_told(tmp_path):
     files = mnist_files(zipped=True)
-    name = f"MNIST/raw/{images.MNIST_FILES[0]}.gz"
+    name = f"MNIST/raw/{image_files.MNIST_FILES[0]}.gz"
     with pytest.raises(Problem, match="damaged"):
         images.mnist(put(tmp_path, files | {name: files[name][:-20]}))
 
 
 def test_what_is_missing_is_told_with_the_command_that_gets_it(tmp_path, monkeypatch):
-    monkeypatch.setenv(images.FOLDER, str(tmp_path))
+    monkeypatch.setenv(image_files.FOLDER, str(tmp_path))
     with pytest.raises(Problem, match="simplicity data fetch mnist"):
         images.load("mnist", RNG)
     with pytest.raises(Problem, match="simplicity data fetch cifar10"):
@@ -191,33 +195,33 @@ def test_what_is_missing_is_told_with_the_command_that_gets_it(tmp_path, monkeyp
 
 
 def test_without_the_variable_the_folder_is_in_the_users_cache(tmp_path, monkeypatch):
-    monkeypatch.delenv(images.FOLDER, raising=False)
-    assert images.folder().parts[-2:] == ("simplicity", "data")
-    monkeypatch.setenv(images.FOLDER, str(tmp_path))
-    assert images.folder() == tmp_path
+    monkeypatch.delenv(image_files.FOLDER, raising=False)
+    assert image_files.folder().parts[-2:] == ("simplicity", "data")
+    monkeypatch.setenv(image_files.FOLDER, str(tmp_path))
+    assert image_files.folder() == tmp_path
 
 
 @pytest.mark.parametrize("given", ["~/data", "$HOME/data", "${HOME}/data", "~/data/"])
 def test_the_folder_may_name_the_home(tmp_path, monkeypatch, given):
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv(images.FOLDER, given)
-    assert images.folder() == tmp_path / "data"
+    monkeypatch.setenv(image_files.FOLDER, given)
+    assert image_files.folder() == tmp_path / "data"
 
 
 def test_a_relative_folder_is_the_one_below_the_working_folder_and_an_empty_word_says_nothing(
     tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(images.FOLDER, "data")
-    assert images.folder() == tmp_path / "data"
+    monkeypatch.setenv(image_files.FOLDER, "data")
+    assert image_files.folder() == tmp_path / "data"
     (tmp_path / "~").mkdir()
-    monkeypatch.setenv(images.FOLDER, "~")  # a folder of that very name is there
-    assert images.folder() == tmp_path / "~"
-    monkeypatch.setenv(images.FOLDER, "")
-    assert images.folder().parts[-2:] == ("simplicity", "data")
-    monkeypatch.setenv(images.FOLDER, "~nobody of that name/data")
+    monkeypatch.setenv(image_files.FOLDER, "~")  # a folder of that very name is there
+    assert image_files.folder() == tmp_path / "~"
+    monkeypatch.setenv(image_files.FOLDER, "")
+    assert image_files.folder().parts[-2:] == ("simplicity", "data")
+    monkeypatch.setenv(image_files.FOLDER, "~nobody of that name/data")
     with pytest.raises(Problem, match="SIMPLICITY_DATA: got '~nobody"):
-        images.folder()
+        image_files.folder()
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
@@ -244,7 +248,7 @@ def test_other_images_under_the_names_of_mnist_are_read_by_hand_and_refused_in_a
     tmp_path, monkeypatch
 ):
     put(tmp_path, mnist_files(zipped=True))
-    monkeypatch.setenv(images.FOLDER, str(tmp_path))
+    monkeypatch.setenv(image_files.FOLDER, str(tmp_path))
     assert len(images.mnist().train.y) == 6
     for _ in range(2):
         with pytest.raises(
@@ -257,7 +261,7 @@ def test_other_images_under_the_names_of_mnist_are_read_by_hand_and_refused_in_a
 
 
 def test_files_are_judged_by_content_once_and_again_when_they_change(tmp_path, monkeypatch):
-    monkeypatch.setenv(images.FOLDER, str(put(tmp_path, mnist_files(zipped=True))))
+    monkeypatch.setenv(image_files.FOLDER, str(put(tmp_path, mnist_files(zipped=True))))
     monkeypatch.setitem(images.OWN, "mnist", images._digests("mnist", images.mnist()))
     judged = []
     digests = images._digests
@@ -267,7 +271,7 @@ def test_files_are_judged_by_content_once_and_again_when_they_change(tmp_path, m
     for _ in range(3):
         assert len(images.load("mnist", RNG).train.y) == 6
     assert judged == ["mnist"]
-    name = f"MNIST/raw/{images.MNIST_FILES[1]}"
+    name = f"MNIST/raw/{image_files.MNIST_FILES[1]}"
     (tmp_path / f"{name}.gz").unlink()
     put(tmp_path, {name: idx(Y[:6])})  # the same labels, unpacked
     images.load("mnist", RNG)
@@ -280,8 +284,8 @@ def test_files_are_judged_by_content_once_and_again_when_they_change(tmp_path, m
 
 def test_the_originals_of_cifar_count_by_the_names_that_git_gives_them(tmp_path, monkeypatch):
     root = put(tmp_path, GOOD)
-    monkeypatch.setenv(images.FOLDER, str(root))
-    monkeypatch.setattr(images, "_IN_A_BATCH", 10)
+    monkeypatch.setenv(image_files.FOLDER, str(root))
+    monkeypatch.setattr(image_files, "IN_A_BATCH", 10)
     with pytest.raises(Problem, match="cifar10: got other images"):
         images.load("cifar10", RNG)
     images._JUDGED.clear()
@@ -291,7 +295,7 @@ def test_the_originals_of_cifar_count_by_the_names_that_git_gives_them(tmp_path,
 
 
 def test_inexact_images_do_not_matter_for_what_is_cifars_own(monkeypatch):
-    monkeypatch.setattr(images, "_IN_A_BATCH", 10)
+    monkeypatch.setattr(image_files, "IN_A_BATCH", 10)
     monkeypatch.setattr(images, "_INEXACT", ((3,), (), (), (), (9,), (0, 5)))
     labels = Y.astype(np.int64)
     whole = images.Split(
@@ -331,7 +335,7 @@ def test_inexact_images_do_not_matter_for_what_is_cifars_own(monkeypatch):
     ],
 )  # fmt: skip
 def test_files_of_another_form_under_the_names_of_mnist_are_told(tmp_path, spoil, said):
-    names = [f"MNIST/raw/{name}.gz" for name in images.MNIST_FILES]
+    names = [f"MNIST/raw/{name}.gz" for name in image_files.MNIST_FILES]
     with pytest.raises(Problem, match=said):
         images.mnist(put(tmp_path, spoil(mnist_files(zipped=True), names)))
 
@@ -345,7 +349,7 @@ def test_an_npz_batch_with_changed_bytes_is_told(tmp_path, at):
     path = tmp_path / "train_batch_1.npz"
     path.write_bytes(bytes(content))
     with pytest.raises(Problem, match="train_batch_1.npz: got no readable batch"):
-        images._npz(path)
+        image_files.npz(path)
 
 
 def expect_all(found: images.Split) -> None:
@@ -357,7 +361,9 @@ def expect_all(found: images.Split) -> None:
 
 def test_cifar_is_read_from_its_archive_and_from_loose_batches(tmp_path):
     expect_all(
-        images.cifar10(put(tmp_path / "a", {f"cifar10/{images.CIFAR_ARCHIVE}": archive_of(GOOD)}))
+        images.cifar10(
+            put(tmp_path / "a", {f"cifar10/{image_files.CIFAR_ARCHIVE}": archive_of(GOOD)})
+        )
     )
     expect_all(images.cifar10(put(tmp_path / "b", GOOD)))
 
@@ -374,8 +380,8 @@ def test_inexact_images_are_dropped_and_counted_unless_asked_for(tmp_path):
     root = put(
         tmp_path,
         {
-            f"cifar10/{images.npz_name(name)}.npz": npz(rows_of(name), exact)
-            for name in images.CIFAR_BATCHES
+            f"cifar10/{image_files.npz_name(name)}.npz": npz(rows_of(name), exact)
+            for name in image_files.CIFAR_BATCHES
         },
     )
     found = images.cifar10(root)
@@ -395,8 +401,10 @@ def test_inexact_images_are_dropped_and_counted_unless_asked_for(tmp_path):
 )
 def test_an_npz_batch_of_another_form_is_refused_and_never_unpickled(tmp_path, other):
     files = {
-        f"cifar10/{images.npz_name(name)}.npz": npz(rows_of(name), np.ones(10, dtype=bool), other)
-        for name in images.CIFAR_BATCHES
+        f"cifar10/{image_files.npz_name(name)}.npz": npz(
+            rows_of(name), np.ones(10, dtype=bool), other
+        )
+        for name in image_files.CIFAR_BATCHES
     }
     with pytest.raises(Problem, match="train_batch_1.npz"):
         images.cifar10(put(tmp_path, files))
@@ -405,7 +413,7 @@ def test_an_npz_batch_of_another_form_is_refused_and_never_unpickled(tmp_path, o
 @pytest.mark.parametrize("body", [b"", b"x" * 3072, bytes([10]) + bytes(3072)])
 def test_a_binary_batch_that_is_none_is_refused(body):
     with pytest.raises(Problem, match="broken"):
-        images.decode_cifar(body, "broken")
+        image_files.decode_cifar(body, "broken")
 
 
 # --- archives that mean harm
@@ -418,10 +426,10 @@ class Trap:
 
 def test_the_pickled_archive_is_refused_with_the_name_of_the_right_one(tmp_path):
     body = archive_of({"cifar-10-batches-py/data_batch_1": pickle.dumps(Trap())})
-    with pytest.raises(Problem, match=f"pickled.*{images.CIFAR_ARCHIVE}"):
-        images.cifar10(put(tmp_path / "a", {f"cifar10/{images.CIFAR_PICKLED}": body}))
+    with pytest.raises(Problem, match=f"pickled.*{image_files.CIFAR_ARCHIVE}"):
+        images.cifar10(put(tmp_path / "a", {f"cifar10/{image_files.CIFAR_PICKLED}": body}))
     with pytest.raises(Problem, match="pickled"):  # also under the other's name
-        images.cifar10(put(tmp_path / "b", {f"cifar10/{images.CIFAR_ARCHIVE}": body}))
+        images.cifar10(put(tmp_path / "b", {f"cifar10/{image_files.CIFAR_ARCHIVE}": body}))
 
 
 def entry(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
@@ -444,7 +452,9 @@ def entry(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
 )
 def test_an_archive_with_a_member_that_leaves_its_folder_writes_nothing(tmp_path, bad):
     archive = (
-        put(tmp_path, {f"cifar10/{images.CIFAR_ARCHIVE}": bad}) / "cifar10" / images.CIFAR_ARCHIVE
+        put(tmp_path, {f"cifar10/{image_files.CIFAR_ARCHIVE}": bad})
+        / "cifar10"
+        / image_files.CIFAR_ARCHIVE
     )
     with pytest.raises(Problem, match="allowed plain files"):
         fetch.unpack(archive)
@@ -452,10 +462,12 @@ def test_an_archive_with_a_member_that_leaves_its_folder_writes_nothing(tmp_path
 
 
 def test_an_archive_larger_than_it_may_be_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    archive = put(tmp_path, {images.CIFAR_ARCHIVE: archive_of(GOOD)}) / images.CIFAR_ARCHIVE
-    monkeypatch.setattr(images, "_MOST_BYTES", 100_000)
+    archive = (
+        put(tmp_path, {image_files.CIFAR_ARCHIVE: archive_of(GOOD)}) / image_files.CIFAR_ARCHIVE
+    )
+    monkeypatch.setattr(image_files, "_MOST_BYTES", 100_000)
     with pytest.raises(Problem, match="plain files"):
-        images.cifar_members(archive)
+        image_files.cifar_members(archive)
 
 
 def test_a_damaged_or_incomplete_archive_is_told(tmp_path):
@@ -465,7 +477,7 @@ def test_a_damaged_or_incomplete_archive_is_told(tmp_path):
         ("c", archive_of(dict(list(GOOD.items())[1:])), "no data_batch_1"),
     ):
         with pytest.raises(Problem, match=said):
-            images.cifar10(put(tmp_path / name, {f"cifar10/{images.CIFAR_ARCHIVE}": body}))
+            images.cifar10(put(tmp_path / name, {f"cifar10/{image_files.CIFAR_ARCHIVE}": body}))
 
 
 # --- downloads
@@ -516,7 +528,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator:
 
 
 def remotes(
-    server: Server, body: bytes, file: str = f"cifar10/{images.CIFAR_ARCHIVE}"
+    server: Server, body: bytes, file: str = f"cifar10/{image_files.CIFAR_ARCHIVE}"
 ) -> dict[str, list[fetch.Remote]]:
     return {
         "cifar10": [fetch.Remote(file, server.url + "archive", hashlib.sha256(body).hexdigest())]
@@ -530,8 +542,8 @@ def test_a_good_file_is_fetched_unpacked_verified_and_not_asked_for_again(
     server = serve({"archive": body})
     found = fetch.fetch("cifar10", tmp_path, remotes(server, body))
     assert [path.name for path in found] == [
-        images.CIFAR_ARCHIVE,
-        *(f"{name}.bin" for name in images.CIFAR_BATCHES),
+        image_files.CIFAR_ARCHIVE,
+        *(f"{name}.bin" for name in image_files.CIFAR_BATCHES),
     ]
     expect_all(images.cifar10(tmp_path))
     monkeypatch.setitem(images.OWN, "cifar10", images._digests("cifar10", images.cifar10(tmp_path)))
@@ -600,7 +612,7 @@ def test_the_command_refuses_an_unknown_set_in_one_line(capsys):
 @REAL
 @pytest.mark.data
 def test_the_real_mnist_is_the_published_one():
-    root = images.folder()
+    root = image_files.folder()
     lines = fetch.verify("mnist", root)
     assert sum("as published" in line for line in lines) == 4
     found = images.mnist(root)

@@ -16,7 +16,7 @@ import pytest
 
 from simplicity import problems
 from simplicity.cli import main
-from simplicity.data import images
+from simplicity.data import image_files
 from simplicity.evidence import records
 from simplicity.grid import config, groups, run
 
@@ -182,7 +182,7 @@ def test_twenty_accepted_ones_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Cells may fail, a step size of 1 diverges; then they are told, and the code is 1."""
     monkeypatch.chdir(tmp_path)
     # cells on real images fail, in one line
-    monkeypatch.setenv(images.FOLDER, str(tmp_path / "none"))
+    monkeypatch.setenv(image_files.FOLDER, str(tmp_path / "none"))
     draw, ran = Random(1), 0
     while ran < RUN:
         experiment = draw.choice(EXPERIMENTS)

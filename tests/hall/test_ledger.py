@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from simplicity.boursier.experiments import excess_risk
-from simplicity.evidence import claims, ledger, records
+from simplicity.evidence import check_rows, claims, ledger, records
 from simplicity.places import paths
 from simplicity.site import evidence
 
@@ -56,7 +56,7 @@ def kept(tmp_path, monkeypatch):
 
 def again():
     ledger._full_checks.cache_clear()
-    return [one.row() for one in ledger._full_checks("excess_risk")]
+    return [check_rows.row_of(one) for one in ledger._full_checks("excess_risk")]
 
 
 def test_a_record_is_judged_once_and_again_only_when_it_or_its_code_changes(kept, monkeypatch):
@@ -90,14 +90,14 @@ def test_a_claim_without_any_check_is_pending(monkeypatch):
 @pytest.mark.parametrize(("value", "verdict"), [(0.5, "holds"), (1.5, "does not hold")])
 def test_evidence_of_a_page_makes_the_verdict_where_there_is_no_record(value, verdict, monkeypatch):
     monkeypatch.setattr(ledger, "full_checks", list)
-    payload = {"checks": [made_up("H28", value, 1.0).row()]}
+    payload = {"checks": [check_rows.row_of(made_up("H28", value, 1.0))]}
     (row,) = (row for row in ledger.rows([payload]) if row["id"] == "H28")
     assert row["verdict"] == verdict and len(row["checks"]) == 1
 
 
 def test_a_record_outweighs_the_fresh_run_which_is_listed_beside_it():
     before = next(row for row in ledger.rows() if row["id"] == "B3")
-    failing = {"checks": [made_up(before["checks"][0]["id"], 2.0, 1.0).row()]}
+    failing = {"checks": [check_rows.row_of(made_up(before["checks"][0]["id"], 2.0, 1.0))]}
     after = next(row for row in ledger.rows([failing]) if row["id"] == "B3")
     assert after["verdict"] == before["verdict"] != "pending"
     assert len(after["checks"]) == len(before["checks"]) + 1

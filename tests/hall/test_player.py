@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 import browser
-from simplicity.pictures.player import Dots, Line, Note, Panel, Player
+from simplicity.pictures.player import Panel, Player
+from simplicity.pictures.tracks import Dots, Line, Note
 from simplicity.places import paths
 
 NASTY = "</script><img src=x onerror=\"alert('no')\"> & 'more'"

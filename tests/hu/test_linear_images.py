@@ -12,7 +12,8 @@ import xarray as xr
 from simplicity.grid import groups, run
 from simplicity.hu import full_batch, linear_images
 from simplicity.hu.experiments import linear_on_cifar, linear_on_digits
-from simplicity.hu.linear_images import Case, Matching, Sample
+from simplicity.hu.linear_images import Matching, Sample
+from simplicity.hu.linear_images_checks import Case
 from simplicity.hu.spans import Span, correlation, relative_error
 from simplicity.nets import ntk_modules
 from simplicity.nets.loop import Diverged

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from simplicity.loukas import single_image
-from simplicity.loukas.single_sample import STATISTICS, passes
+from simplicity.loukas.single_sample import passes
 from simplicity.loukas.single_sample_autograd import descend_autograd
+from simplicity.loukas.windows import STATISTICS
 from simplicity.nets import modules
 from simplicity.nets.loop import Diverged
 

@@ -5,8 +5,9 @@ import pytest
 
 from simplicity import nets
 from simplicity.loukas import single_precision, single_sample
-from simplicity.loukas.single_sample import STATISTICS, passes
+from simplicity.loukas.single_sample import passes
 from simplicity.loukas.single_sample_autograd import as_module, descend_autograd
+from simplicity.loukas.windows import STATISTICS
 from simplicity.nets.loop import Diverged
 
 SIZES = [(10, 10, 32, 32, 32, 1), (3, 7, 40, 1), (20, 20, 5, 1), (2, 2, 1)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simplicity import nets
-from simplicity.loukas import single_sample
+from simplicity.loukas import windows
 from simplicity.loukas.single_sample import descend, passes, with_replacement
 from simplicity.loukas.single_sample_autograd import as_module, descend_autograd
 from simplicity.nets import FullyConnected
@@ -52,7 +52,7 @@ def test_two_thousand_steps_equal_automatic_differentiation_in_network_and_stati
             weight, module[2 * layer].weight.detach().numpy(), rtol=0, atol=1e-9
         )
         np.testing.assert_allclose(bias, module[2 * layer].bias.detach().numpy(), rtol=0, atol=1e-9)
-    for name in [*single_sample.STATISTICS, "size", "step", "probe_step"]:
+    for name in [*windows.STATISTICS, "size", "step", "probe_step"]:
         if name != "rounding":
             np.testing.assert_allclose(
                 ours[name], theirs[name], rtol=1e-6, atol=1e-12, err_msg=name

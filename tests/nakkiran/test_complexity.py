@@ -12,7 +12,7 @@ import torch
 import xarray as xr
 from scipy.special import ndtr
 
-from simplicity.data import images
+from simplicity.data import image_files
 from simplicity.evidence import claims
 from simplicity.evidence.claims import Estimate
 from simplicity.grid import groups
@@ -245,7 +245,7 @@ def test_cropping_shifts_and_mirrors_and_depends_on_the_step_alone() -> None:
 def test_without_files_the_image_run_ends_in_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:
-    monkeypatch.setenv(images.FOLDER, str(tmp_path))
+    monkeypatch.setenv(image_files.FOLDER, str(tmp_path))
     with pytest.raises(Problem, match="cifar10: got no") as problem:
         residual_staircase.measure(residual_staircase.Run(data="cifar10"))
     assert "\n" not in str(problem.value)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simplicity.data import images, streams
+from simplicity.data import image_files, images, streams
 from simplicity.evidence import claims
 from simplicity.grid import groups, run
 from simplicity.nakkiran import explain, explain_checks, information, linear_phase
@@ -292,7 +292,7 @@ def test_information_is_compared_where_it_is_half_as_much_again():
 def test_an_experiment_on_images_without_its_files_ends_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv(images.FOLDER, str(tmp_path))
+    monkeypatch.setenv(image_files.FOLDER, str(tmp_path))
     tiny = images_explained.GRID.presets["TINY"]
     config = dataclasses.replace(tiny, mnist_task=(images_explained.MNIST,))
     with pytest.raises(run.CellsFailed, match="mnist: got no train-images-idx3-ubyte"):

@@ -11,7 +11,7 @@ import xarray as xr
 
 from simplicity.evidence.claims import Check
 from simplicity.grid import groups
-from simplicity.together import ends, watched
+from simplicity.together import ends, phase_checks, watched
 from simplicity.together.experiments import simple_phase_ends
 from simplicity.together.strata import LEARNABLE, STRATA
 
@@ -178,8 +178,8 @@ def test_a_shift_with_the_own_clock_keeps_what_the_clock_alone_makes() -> None:
     factor = np.exp(np.random.default_rng(0).standard_normal(run.sizes["cell"]))
     loss = np.where(CLOCK[None] < factor[:, None], 1.0, 0.5)
     run = run.assign(loss=(("cell", "time"), loss))
-    pair = simple_phase_ends.PAIRS["bits"]
-    own = simple_phase_ends.agreement(run, pair, 1.0, "time")
-    other = simple_phase_ends.agreement(run, pair, 1.0, "both")
+    pair = phase_checks.PAIRS["bits"]
+    own = phase_checks.agreement(run, pair, 1.0, "time")
+    other = phase_checks.agreement(run, pair, 1.0, "both")
     assert own.tau > 0.4 and abs(other.tau) < 0.2
     assert ends.FACTORS == (0.5, 1.0, 2.0)

@@ -78,7 +78,8 @@ from numpy.typing import NDArray
 from simplicity.boursier import two_layer
 from simplicity.boursier.two_layer import Array, Probe
 from simplicity.nets import TwoLayer
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, doors, training_doors
+from simplicity.process import lanes
 
 LANES = 64  # neurons of a block, which are stepped together
 WATCH = 5  # samples that a cone may watch
@@ -94,7 +95,7 @@ _ONE = np.uint64(1)
 _SWEEP, _NEURON, _LANE, _CONE, _SECTOR, _MOVE = 0.9, 12.0, 7.0, 80.0, 4.0, 600.0
 # sqrt(_PRICE x angle / steps it lasted) is the next angle: moves against watching.
 _PRICE = 220.0
-_FASTMATH = two_layer._FASTMATH
+_FASTMATH = lanes.FASTMATH
 _compiled = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
 
 
@@ -119,8 +120,8 @@ def descend(
     The dataset has one scalar more, `plain_steps`: how many of the steps the plain sweep made.
     """
     doors.precision(precision)
-    a, w, x, y = doors.task(start, x, y, precision)
-    schedule = doors.descent(step_size, schedule, probes)
+    a, w, x, y = training_doors.task(start, x, y, precision)
+    schedule = training_doors.descent(step_size, schedule, probes)
     doors.number("tolerance", tolerance, low=0)
     doors.number("slope", slope)
     doors.whole("batch", batch, 0)

@@ -19,7 +19,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity.boursier.alignment import d_n
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
@@ -216,7 +216,7 @@ def largest_force(x: Array, y: Array, directions: Array, rng: Generator) -> floa
     D_n is a set where <w, x_k> = 0, but its elements there are convex combinations of those around,
     so none is longer.
     """
-    x, y = doors.samples(x, y)
+    x, y = training_doors.samples(x, y)
     doors.generator(rng)
     return deviation(x, y, np.zeros(2)) if x.shape[1] == 2 else search_force(x, y, directions, rng)
 
@@ -295,7 +295,7 @@ def widest_angle(found: Extremal) -> float:
 
 def _inputs(x: Array, y: Array) -> list[Array]:
     """Finite samples, and an input other than 0: without one there is no boundary."""
-    x, y = doors.samples(x, y)
+    x, y = training_doors.samples(x, y)
     doors.not_all_zero("x", x)
     return [x, y]
 

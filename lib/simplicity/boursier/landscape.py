@@ -21,7 +21,7 @@ from scipy.optimize import brentq
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from simplicity.boursier.alignment import d_n
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, doors, training_doors
 
 Array = NDArray[np.floating]
 
@@ -150,7 +150,7 @@ def random_feature_interpolator(width: int, x: Array, y: Array, rng: Generator) 
     finds it.
     """
     doors.whole("width", width, 1)
-    x, y = doors.samples(x, y)
+    x, y = training_doors.samples(x, y)
     doors.generator(rng)
     w = rng.standard_normal((width, x.shape[1]))
     w /= np.linalg.norm(w, axis=1, keepdims=True)

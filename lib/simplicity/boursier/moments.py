@@ -20,22 +20,19 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numba
 import numpy as np
 import xarray as xr
 from numpy.random import Generator
 
-from simplicity.boursier import two_layer
+from simplicity.boursier import two_layer, two_layer_by_neurons
 from simplicity.boursier.two_layer import Array, Probe
 from simplicity.nets import TwoLayer
 from simplicity.nets.loop import batches
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 from simplicity.process import lanes
 
 RULES = {"momentum": 0.0, "adam": 0.0, "adamw": 0.01}  # with torch's default weight decay
 _MOMENTUM, _BETA1, _BETA2, _EPSILON = 0.9, 0.9, 0.999, 1e-8
-
-_compiled = numba.njit(nogil=True, cache=True, fastmath=two_layer._FASTMATH, error_model="numpy")
 
 
 def descend(
@@ -59,10 +56,10 @@ def descend(
     """
     doors.choice("rule", rule, RULES)
     doors.precision(precision)
-    a, w, x, y = doors.task(start, x, y, precision)
-    schedule = doors.descent(step_size, schedule, probes)
+    a, w, x, y = training_doors.task(start, x, y, precision)
+    schedule = training_doors.descent(step_size, schedule, probes)
     doors.number("slope", slope)
-    doors.minibatches(batch, rng, len(x))
+    training_doors.minibatches(batch, rng, len(x))
     order = batches(len(x), batch, rng) if 0 < batch < len(x) else None
     advance = _Advance(len(a), x.shape[1], np.dtype(precision), rule, slope, order)
     return two_layer._drive(
@@ -82,7 +79,7 @@ class _Advance:
         slope: float,
         order: Iterator[Any] | None,
     ) -> None:
-        self.chunk = -(-dim // -(-dim // two_layer._CHUNK))
+        self.chunk = -(-dim // -(-dim // two_layer_by_neurons.CHUNK))
         rows, self.lane = dim + -dim % self.chunk, lanes.BYTES // dtype.itemsize
         wide = width + -width % (2 * self.lane)
         # The last row is that of the outer weights.
@@ -118,7 +115,7 @@ class _Advance:
         )  # fmt: skip
         done, force = 0, 0.0
         while done < steps and np.isfinite(force):
-            count = min(two_layer._BATCHES, steps - done)
+            count = min(two_layer_by_neurons.BATCHES, steps - done)
             chosen = [] if self.order is None else list(itertools.islice(self.order, count))
             flat = np.concatenate(chosen) if chosen else np.zeros(0, np.int64)
             ends = np.cumsum([len(one) for one in chosen] or [0])
@@ -141,7 +138,7 @@ class _Advance:
         return np.stack([kept, step_size / (1 - _BETA1**t), 1 - _BETA2**t], axis=1)
 
 
-@_compiled
+@lanes.compiled
 def _descend(a, w, x, y, chosen, ends, rates, work, memory, adam, slope, width, chunk):  # type: ignore[no-untyped-def]
     """(steps done, force of the last): one step for each row of `rates`, in place.
 
@@ -152,9 +149,9 @@ def _descend(a, w, x, y, chosen, ends, rates, work, memory, adam, slope, width, 
         kind(_MOMENTUM), kind(_BETA1), kind(1 - _BETA1), kind(_BETA2), kind(1 - _BETA2),
         kind(_EPSILON),
     )  # fmt: skip
-    inputs, targets, buffers = x, y, two_layer._buffers(w, len(y))
+    inputs, targets, buffers = x, y, two_layer_by_neurons.new_buffers(w, len(y))
     if len(chosen) == 0:
-        two_layer._forward(a, w, x, work)
+        two_layer_by_neurons.forward(a, w, x, work)
     for step in range(len(rates)):
         if len(chosen):
             end = ends[step]
@@ -165,8 +162,8 @@ def _descend(a, w, x, y, chosen, ends, rates, work, memory, adam, slope, width, 
             )
             for k in range(end - first):
                 inputs[k], targets[k] = x[chosen[first + k]], y[chosen[first + k]]
-            buffers, first = two_layer._buffers(w, end - first), end
-            two_layer._forward(a, w, inputs, work)
+            buffers, first = two_layer_by_neurons.new_buffers(w, end - first), end
+            two_layer_by_neurons.forward(a, w, inputs, work)
         largest = _step(
             a, w, inputs, targets, work, buffers, memory, adam, rates[step], constants, slope,
             width, chunk, len(chosen) == 0,
@@ -176,11 +173,11 @@ def _descend(a, w, x, y, chosen, ends, rates, work, memory, adam, slope, width, 
     return len(rates), np.sqrt(largest) / n
 
 
-@_compiled
+@lanes.compiled
 def _step(  # type: ignore[no-untyped-def]
     a, w, x, y, work, buffers, memory, adam, rates, constants, slope, width, chunk, more
 ):
-    """A step of every neuron, as `two_layer._step`."""
+    """A step of every neuron, as of `two_layer_by_neurons`."""
     outputs, sizes, whole = work[1:]
     h, r, shift, sums = buffers
     lane = outputs.shape[1]
@@ -189,12 +186,12 @@ def _step(  # type: ignore[no-untyped-def]
         for o in range(lane):
             h[k] += outputs[k, o]
             outputs[k, o] = 0
-    loss = two_layer._residuals(a, w.T, x.T, y, h, r, shift, slope)
+    loss = two_layer_by_neurons.residuals(a, w.T, x.T, y, h, r, shift, slope)
     if not np.isfinite(loss):
         return loss
     for j in range(0, len(a), 2 * lane):
-        two_layer._pull_lanes(x, r, work[0], j // lane, sums, 0, chunk)
-        two_layer._pull_lanes(x, r, work[0], j // lane + 1, sums, lane, chunk)
+        two_layer_by_neurons.pull_lanes(x, r, work[0], j // lane, sums, 0, chunk)
+        two_layer_by_neurons.pull_lanes(x, r, work[0], j // lane + 1, sums, lane, chunk)
         # each neuron's n D_j, from which its gradients follow
         for o in range(2 * lane):
             sizes[j + o] = 0
@@ -211,7 +208,7 @@ def _step(  # type: ignore[no-untyped-def]
         _change(a[j : j + 2 * lane], sums[len(w)], memory[:, len(w), j : j + 2 * lane], adam,
                 rates, constants)  # fmt: skip
         if more:
-            two_layer._add(a, w, j, x, work)
+            two_layer_by_neurons.add_lanes(a, w, j, x, work)
     top = whole[0]
     for j in range(width):
         top = max(top, whole[j])
@@ -219,7 +216,7 @@ def _step(  # type: ignore[no-untyped-def]
     return sizes[0]
 
 
-@_compiled
+@lanes.compiled
 def _change(weights, gradients, memory, adam, rates, constants):  # type: ignore[no-untyped-def]
     """One step of a row of weights and of what it remembers, in place."""
     mass, beta1, rest1, beta2, rest2, epsilon = constants

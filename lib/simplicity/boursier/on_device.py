@@ -37,7 +37,7 @@ from simplicity.boursier import optimisers, two_layer
 from simplicity.boursier.two_layer import Array, Probe
 from simplicity.nets import TwoLayer, devices
 from simplicity.nets.loop import batches
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, doors, training_doors
 
 _BLOCK = {"cpu": 1 << 17, "cuda": 1 << 27}  # hidden units at a time
 _WATCHED = 100
@@ -73,11 +73,11 @@ def descend(
     doors.choice("activation", activation, optimisers.ACTIVATIONS)
     doors.choice("rule", rule, optimisers.RULES)
     doors.precision(precision)
-    a, w, x, y = doors.task(start, x, y, precision)
-    schedule = doors.descent(step_size, schedule, probes)
+    a, w, x, y = training_doors.task(start, x, y, precision)
+    schedule = training_doors.descent(step_size, schedule, probes)
     doors.number("tolerance", tolerance, low=0)
     doors.number("slope", slope)
-    doors.minibatches(batch, rng, len(x))
+    training_doors.minibatches(batch, rng, len(x))
     if slope and activation == "gelu":
         raise Problem(f"slope: got {slope:g} with gelu, allowed 0")
     if batch and tolerance:

@@ -17,7 +17,6 @@ runs are made.
 
 from collections.abc import Callable, Mapping, Sequence
 
-import numba
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -25,7 +24,8 @@ from scipy.special import ndtr
 
 from simplicity.nets import TwoLayer
 from simplicity.nets.loop import Diverged
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
+from simplicity.process import lanes
 
 Array = NDArray[np.floating]
 Probe = Callable[[TwoLayer], float]
@@ -37,9 +37,6 @@ _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 _CHUNK = 3
 _BLOCK = 1 << 22  # numbers in one block of hidden activations
 
-# as in `two_layer`: NaN and infinity keep their meaning
-_FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
-_compiled = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
 # Arguments of the inner loops, so that single precision stays single there: a literal would be
 # double.
 _TAIL = (0.2316419, 0.319381530, -0.356563782, 1.781477937, -1.821255978, 1.330274429)
@@ -52,7 +49,7 @@ def forward(network: TwoLayer, x: Array, activation: str = "relu") -> Array:
     Blocks of samples keep memory flat in n.
     """
     doors.choice("activation", activation, ACTIVATIONS)
-    *both, x = doors.network(network, x, "n d")
+    *both, x = training_doors.network(network, x, "n d")
     network = TwoLayer(*both)
     a, w = (np.asarray(part, dtype=np.float64) for part in network)
     block = max(1, _BLOCK // max(1, len(a)))
@@ -82,8 +79,8 @@ def descend(
     doors.choice("activation", activation, ACTIVATIONS)
     doors.choice("rule", rule, RULES)
     doors.precision(precision)
-    a, w, x, y = doors.task(start, x, y, precision)
-    schedule = doors.descent(step_size, schedule, probes)
+    a, w, x, y = training_doors.task(start, x, y, precision)
+    schedule = training_doors.descent(step_size, schedule, probes)
     kind = np.dtype(precision).type
     dim = x.shape[1]
     fill = ((0, 0), (0, -dim % _CHUNK))
@@ -117,7 +114,7 @@ def descend(
     )
 
 
-@_compiled
+@lanes.compiled
 def _normal(z, k):  # type: ignore[no-untyped-def]
     """Density and distribution function of N(0, 1): exp(-u) = exp(-u/16)^16, the tail 26.2.17."""
     p, b1, b2, b3, b4, b5, zero, half, one, most, sixteenth, third, quarter, fifth, sixth, peak = k
@@ -135,7 +132,7 @@ def _normal(z, k):  # type: ignore[no-untyped-def]
     return density, (one - tail if z > zero else tail)
 
 
-@_compiled
+@lanes.compiled
 def _project(row, x, z):  # type: ignore[no-untyped-def]
     """z_k = <row, x_k>, three coordinates at a time."""
     z[:] = 0
@@ -145,7 +142,7 @@ def _project(row, x, z):  # type: ignore[no-untyped-def]
             z[k] += w0 * x[i, k] + w1 * x[i + 1, k] + w2 * x[i + 2, k]
 
 
-@_compiled
+@lanes.compiled
 def _gather(z, x, force):  # type: ignore[no-untyped-def]
     """force = sum_k z_k x_k, three coordinates at a time."""
     zero = force.dtype.type(0)
@@ -158,7 +155,7 @@ def _gather(z, x, force):  # type: ignore[no-untyped-def]
         force[i], force[i + 1], force[i + 2] = s0, s1, s2
 
 
-@_compiled
+@lanes.compiled
 def _add_neuron(outer, z, h, gelu, constants):  # type: ignore[no-untyped-def]
     """h += outer s(z)."""
     zero = constants[6]
@@ -170,7 +167,7 @@ def _add_neuron(outer, z, h, gelu, constants):  # type: ignore[no-untyped-def]
             h[k] += outer * (z[k] if z[k] > zero else zero)
 
 
-@_compiled
+@lanes.compiled
 def _activate(z, r, gelu, constants):  # type: ignore[no-untyped-def]
     """sum_k r_k s(z_k); z becomes r s'(z).
 
@@ -191,7 +188,7 @@ def _activate(z, r, gelu, constants):  # type: ignore[no-untyped-def]
     return total
 
 
-@_compiled
+@lanes.compiled
 def _change(gradient, moments, settings, corrections, adam):  # type: ignore[no-untyped-def]
     """What a step adds to one weight, in double precision; renews Adam's two moments in place."""
     rate, _, beta1, beta2, epsilon = settings
@@ -202,7 +199,7 @@ def _change(gradient, moments, settings, corrections, adam):  # type: ignore[no-
     return -rate * (moments[0] / corrections[0]) / (np.sqrt(moments[1] / corrections[1]) + epsilon)
 
 
-@_compiled
+@lanes.compiled
 def _advance(a, w, x, y, moments, settings, constants, done, last, gelu, adam):  # type: ignore[no-untyped-def]
     """Steps `done` + 1 to `last` in place; returns the last step whose loss was finite."""
     dim, n = x.shape

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from simplicity.boursier import two_layer
 from simplicity.nets import TwoLayer
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, training_doors
 
 Array = NDArray[np.floating]
 
@@ -29,7 +29,7 @@ def snapshots(
 
     Segments change no bit of the run.
     """
-    start, schedule = TwoLayer(*doors.pair(start)), doors.schedule(schedule)
+    start, schedule = TwoLayer(*training_doors.pair(start)), training_doors.schedule(schedule)
     if schedule[0] != 0:
         raise Problem(
             f"schedule: got a first step of {schedule[0]}, allowed 0, since the start is seen"

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from simplicity.cli import options as words
-from simplicity.evidence import claims, ledger, records
+from simplicity.evidence import claim_verdicts, ledger, records
 from simplicity.evidence.claims import Check
 from simplicity.evidence.ledger import number
 from simplicity.grid.config import parse
@@ -128,9 +128,11 @@ def row(claim: str, found: Sequence[Check]) -> Row:
     ]
     otherwise = tuple(one.name for one in both if one.holds is not recorded[one.name].holds)
     published = (
-        claims.verdict(claim, list(recorded.values())).verdict if recorded else claims.PENDING
+        claim_verdicts.verdict(claim, list(recorded.values())).verdict
+        if recorded
+        else claim_verdicts.PENDING
     )
-    fresh = claims.verdict(claim, both).verdict if both else OPEN
+    fresh = claim_verdicts.verdict(claim, both).verdict if both else OPEN
     agreement = OPEN if not both else DIFFERS if otherwise else AGREES
     presets = tuple(sorted({one.preset for one in both}))
     return Row(claim, published, fresh, agreement, len(recorded), len(both), otherwise, presets)

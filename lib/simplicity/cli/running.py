@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from simplicity.cli import options as words
-from simplicity.evidence import records
+from simplicity.evidence import recompute, records
 from simplicity.grid import sweep
 from simplicity.grid.config import parse
 from simplicity.grid.groups import checks_of, config_of
@@ -159,7 +159,7 @@ def record_experiment(options: argparse.Namespace) -> int:
     paths.root()
     words.check_running(options)
     if options.carry:
-        print(records.carry(module))
+        print(recompute.carry(module))
         return 0
     shelf = Store(words.store(options))
     try:

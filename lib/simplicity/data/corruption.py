@@ -1,4 +1,6 @@
-"""Two classes of images with some labels redrawn (Loukas et al. 2021, section 5, Task 2)."""
+"""Wrong labels: a share of any labels (`corrupt`, `redraw`), and the two classes of images with
+some labels redrawn (`drawn`, `nested`) of Loukas et al. 2021, section 5, Task 2.
+"""
 
 from typing import NamedTuple
 
@@ -6,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, doors, shown
 
 Array = NDArray[np.floating]
 Labels = NDArray[np.int64]
@@ -73,3 +75,52 @@ def scaled(x: NDArray[np.uint8], top: int, side: int) -> NDArray[np.float32]:
     short = side - found.shape[-1]
     around = [(0, 0), (0, 0), (short // 2, short - short // 2), (short // 2, short - short // 2)]
     return np.pad(found, around, constant_values=-1)
+
+
+class Corrupted(NamedTuple):
+    """Labels (n,) and where they differ from the true ones (n,)."""
+
+    y: Labels
+    flipped: NDArray[np.bool_]
+
+    @property
+    def share(self) -> float:
+        """The share of labels that ended up different."""
+        return float(self.flipped.mean())
+
+
+def corrupt(y: Labels, share: float, classes: int, rng: Generator) -> Corrupted:
+    """Exactly round(share n) labels get another class, uniform over the classes - 1 others."""
+    _labels(y, share, classes, rng)
+    chosen = _chosen(len(y), share, rng)
+    found = y.copy()
+    found[chosen] = (y[chosen] + rng.integers(1, classes, size=len(chosen))) % classes
+    return Corrupted(found, found != y)
+
+
+def redraw(y: Labels, share: float, classes: int, rng: Generator) -> Corrupted:
+    """round(share n) labels are drawn anew from all classes.
+
+    So about share (1 - 1/classes) end up different.
+    """
+    _labels(y, share, classes, rng)
+    chosen = _chosen(len(y), share, rng)
+    found = y.copy()
+    found[chosen] = rng.integers(classes, size=len(chosen))
+    return Corrupted(found, found != y)
+
+
+def _labels(y: Labels, share: float, classes: int, rng: Generator) -> None:
+    doors.whole("classes", classes, 2, 1_000_000_000)
+    doors.kind("y", y, np.ndarray)
+    doors.labels(classes, y=(y, "n"))
+    doors.real("share of corrupted labels", share)
+    if not 0 <= share <= 1:
+        raise Problem(
+            f"share of corrupted labels: got {shown(share)}, allowed a number from 0 to 1"
+        )
+    doors.generator(rng)
+
+
+def _chosen(n: int, share: float, rng: Generator) -> NDArray[np.int64]:
+    return rng.choice(n, round(share * n), replace=False)

@@ -1,7 +1,7 @@
 """`simplicity data fetch|verify`: download image sets from their public homes, and check them.
 
 Downloads happen only here, on the user's word, each held against a SHA-256 before it gets its name;
-a broken one is tried again and leaves nothing behind. The folder is that of `data.images`:
+a broken one is tried again and leaves nothing behind. The folder is that of `data.image_files`:
 $SIMPLICITY_DATA where set, else the user's cache.
 """
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simplicity.data import images
+from simplicity.data import image_files, images
 from simplicity.places import files
 from simplicity.problems import Problem, unknown
 
@@ -37,12 +37,12 @@ _MNIST_SUMS = (
 REMOTES: dict[str, tuple[Remote, ...]] = {
     "mnist": tuple(
         Remote(f"MNIST/raw/{name}.gz", f"{_MNIST}{name}.gz", known)
-        for name, known in zip(images.MNIST_FILES, _MNIST_SUMS, strict=True)
+        for name, known in zip(image_files.MNIST_FILES, _MNIST_SUMS, strict=True)
     ),
     "cifar10": (
         Remote(
-            f"cifar10/{images.CIFAR_ARCHIVE}",
-            f"https://www.cs.toronto.edu/~kriz/{images.CIFAR_ARCHIVE}",
+            f"cifar10/{image_files.CIFAR_ARCHIVE}",
+            f"https://www.cs.toronto.edu/~kriz/{image_files.CIFAR_ARCHIVE}",
             "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
         ),
     ),
@@ -59,7 +59,7 @@ def fetch(
     """
     import pooch
 
-    root = folder or images.folder()
+    root = folder or image_files.folder()
     wanted = _files(name, remotes)
     pooch.get_logger().setLevel(logging.ERROR)
     registry = pooch.create(
@@ -85,7 +85,7 @@ def fetch(
                 f"{one.url}: got no good copy ({said}), allowed one with SHA-256 {one.sha256}"
             ) from None
     for path in found:
-        if path.name == images.CIFAR_ARCHIVE:
+        if path.name == image_files.CIFAR_ARCHIVE:
             found += unpack(path)
     return found
 
@@ -95,11 +95,11 @@ def unpack(archive: Path) -> list[Path]:
 
     Their names are ours, never the archive's.
     """
-    members = images.cifar_members(archive)
+    members = image_files.cifar_members(archive)
     found = []
-    for name in images.CIFAR_BATCHES:
+    for name in image_files.CIFAR_BATCHES:
         # refuse what is no batch before anything is written
-        images.decode_cifar(members[f"{name}.bin"], name)
+        image_files.decode_cifar(members[f"{name}.bin"], name)
         target = archive.with_name(f"{name}.bin")
         if not target.is_file() or target.read_bytes() != members[f"{name}.bin"]:
             files.write(target, members[f"{name}.bin"])
@@ -115,7 +115,7 @@ def verify(
     A wrong sum is a `Problem`, and so are other images or labels than the data set's own, in
     whatever form they are kept.
     """
-    root = folder or images.folder()
+    root = folder or image_files.folder()
     lines = []
     for one in _files(name, remotes):
         path = root / one.file

@@ -1,66 +1,27 @@
 """Real images: scikit-learn's digits, and MNIST and CIFAR-10 from a folder of the user's.
 
-Files are looked for in $SIMPLICITY_DATA, else in the user's cache; nothing here touches the network
-(`simplicity data fetch` does). What `load` and `task` give is the data set itself, held against its
-digests; other images under its file names are refused, since stored results do not know which
-images they were made from. `mnist` and `cifar10` read any of the same form.
-
-Read are MNIST's idx files, gzipped or not, CIFAR-10's binary batches, alone or in their archive,
-and CIFAR-10 as npz files with a flag for images that are not exact, which are dropped unless asked
-for. Nothing is ever unpickled.
+Files are looked for in $SIMPLICITY_DATA, else in the user's cache (see `image_files`); nothing here
+touches the network (`simplicity data fetch` does). What `load` and `task` give is the data set
+itself, held against its digests; other images under its file names are refused, since stored
+results do not know which images they were made from. `mnist` and `cifar10` read any of the same
+form. Images of CIFAR-10 that are flagged as not exact are dropped unless asked for.
 """
 
-import contextlib
-import gzip
 import hashlib
-import math
-import os
-import struct
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from platformdirs import user_cache_path
 
-from simplicity.problems import Problem, doors, shown, unknown
+from simplicity.data import image_files
+from simplicity.problems import Problem, doors, unknown
 
 Labels = NDArray[np.int64]
-FOLDER = "SIMPLICITY_DATA"
 NAMES = ("digits", "mnist", "cifar10")
 
-MNIST_FILES = (
-    "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)  # fmt: skip
-CIFAR_ARCHIVE, CIFAR_PICKLED = "cifar-10-binary.tar.gz", "cifar-10-python.tar.gz"
-CIFAR_BATCHES = (
-    "data_batch_1",
-    "data_batch_2",
-    "data_batch_3",
-    "data_batch_4",
-    "data_batch_5",
-    "test_batch",
-)
-CIFAR_CLASSES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
-_PIXELS, _IN_A_BATCH = 3 * 32 * 32, 10_000
-_MOST_BYTES = 400_000_000  # unpacked; CIFAR-10 has 184 million
 _DIGITS_TRAIN = 900
 
 # SHA-256 of the training pixels and labels and of the test pixels and labels, a byte each and in
@@ -145,9 +106,11 @@ class Task(NamedTuple):
     one: tuple[int, ...]
 
 
-_OBJECTS = tuple(CIFAR_CLASSES.index(name) for name in ("airplane", "automobile", "ship", "truck"))
+_OBJECTS = tuple(
+    image_files.CIFAR_CLASSES.index(name) for name in ("airplane", "automobile", "ship", "truck")
+)
 # the authors leave out deer and frog
-_ANIMALS = tuple(CIFAR_CLASSES.index(name) for name in ("bird", "cat", "dog", "horse"))
+_ANIMALS = tuple(image_files.CIFAR_CLASSES.index(name) for name in ("bird", "cat", "dog", "horse"))
 _FIRST, _LAST = tuple(range(5)), tuple(range(5, 10))
 TASKS = {
     "digits 0-4 / 5-9": Task("digits", _FIRST, _LAST),
@@ -185,27 +148,10 @@ def load(name: str, rng: Generator, inexact: bool = False) -> Split:
     if name == "digits":
         return digits(rng)
     if name == "mnist":
-        return own(name, folder(), mnist())
+        return own(name, image_files.folder(), mnist())
     if name == "cifar10":
-        return own(name, folder(), cifar10(inexact=inexact))
+        return own(name, image_files.folder(), cifar10(inexact=inexact))
     raise Problem(unknown("data set", name, NAMES))
-
-
-def folder() -> Path:
-    """Where image files are looked for: $SIMPLICITY_DATA where set, else the user's cache.
-
-    ~ and $NAME in it are filled, as no shell has done for a quoted value or a line of a settings
-    file.
-    """
-    given = os.environ.get(FOLDER)
-    try:
-        if not given:
-            return user_cache_path("simplicity") / "data"
-        return Path(
-            given if os.path.isdir(given) else os.path.expandvars(Path(given).expanduser())
-        ).absolute()
-    except RuntimeError as reason:  # no home, or no user of that name
-        raise Problem(f"{FOLDER}: got {shown(given)} ({reason}), allowed a folder") from None
 
 
 def digits(rng: Generator, train: int = _DIGITS_TRAIN) -> Split:
@@ -225,10 +171,11 @@ def digits(rng: Generator, train: int = _DIGITS_TRAIN) -> Split:
 
 def mnist(where: Path | None = None) -> Split:
     """60,000 and 10,000 digits of 28 x 28 pixels."""
-    root = where or folder()
-    with _told("mnist", root):
+    root = where or image_files.folder()
+    with image_files.told("mnist", root):
         x, y, x_test, y_test = (
-            _idx(_found(root, _MNIST_PLACES, name, "mnist")) for name in MNIST_FILES
+            image_files.idx(image_files.find(root, image_files.MNIST_PLACES, name, "mnist"))
+            for name in image_files.MNIST_FILES
         )
     for images, labels in ((x, y), (x_test, y_test)):
         if images.ndim != 3 or labels.shape != images.shape[:1] or images.shape[1:] != x.shape[1:]:
@@ -246,12 +193,12 @@ def cifar10(where: Path | None = None, inexact: bool = False) -> Split:
 
     Fewer without those that are not exact.
     """
-    root = where or folder()
-    with _told("cifar10", root):
+    root = where or image_files.folder()
+    with image_files.told("cifar10", root):
         batches = (
-            [_cifar_batch(root, name) for name in CIFAR_BATCHES]
-            if _loose(root)
-            else _from_archive(root)
+            [image_files.cifar_batch(root, name) for name in image_files.CIFAR_BATCHES]
+            if image_files.loose(root)
+            else image_files.from_archive(root)
         )
     parts, dropped = [], []
     for group in (batches[:-1], batches[-1:]):
@@ -272,7 +219,7 @@ def own(name: str, root: Path, split: Split) -> Split:
     Of CIFAR-10 the originals count, and the rebuilt files with their inexact images or without.
     Files are hashed once a process, as long as they stay as they are.
     """
-    with _told(name, root):
+    with image_files.told(name, root):
         stamp = (name, len(split.train.y), *_stamp(name, root))
     if stamp not in _JUDGED:
         _JUDGED[stamp] = _digests(name, split) == OWN[name] or (
@@ -291,17 +238,17 @@ def _stamp(name: str, root: Path) -> list[tuple[str, int, int]]:
     if name == "mnist":
         paths = [
             root / place / f"{file}{end}"
-            for place in _MNIST_PLACES
-            for file in MNIST_FILES
+            for place in image_files.MNIST_PLACES
+            for file in image_files.MNIST_FILES
             for end in ("", ".gz")
         ]
     else:
         ends = [
-            *(f"{one}.bin" for one in CIFAR_BATCHES),
-            *(f"{npz_name(one)}.npz" for one in CIFAR_BATCHES),
-            CIFAR_ARCHIVE,
+            *(f"{one}.bin" for one in image_files.CIFAR_BATCHES),
+            *(f"{image_files.npz_name(one)}.npz" for one in image_files.CIFAR_BATCHES),
+            image_files.CIFAR_ARCHIVE,
         ]
-        paths = [place / end for place in _cifar_places(root) for end in ends]
+        paths = [place / end for place in image_files.cifar_places(root) for end in ends]
     return [
         (str(path), path.stat().st_size, path.stat().st_mtime_ns)
         for path in paths
@@ -312,7 +259,11 @@ def _stamp(name: str, root: Path) -> list[tuple[str, int, int]]:
 def _digests(name: str, split: Split) -> tuple[str, ...]:
     found = []
     for images, inexact in zip(split[:2], _inexact(), strict=True):
-        if name == "cifar10" and len(images.y) % _IN_A_BATCH == 0 and len(images.y) > max(inexact):
+        if (
+            name == "cifar10"
+            and len(images.y) % image_files.IN_A_BATCH == 0
+            and len(images.y) > max(inexact)
+        ):
             images = images.take(~np.isin(np.arange(len(images.y)), inexact))
         for values in (images.x, images.y.astype(np.uint8)):
             found.append(hashlib.sha256(np.ascontiguousarray(values).data).hexdigest())
@@ -322,7 +273,7 @@ def _digests(name: str, split: Split) -> tuple[str, ...]:
 def _inexact() -> tuple[list[int], list[int]]:
     """Places in the training and in the test images."""
     train = [
-        _IN_A_BATCH * number + place
+        image_files.IN_A_BATCH * number + place
         for number, places in enumerate(_INEXACT[:-1])
         for place in places
     ]
@@ -333,8 +284,8 @@ def _git_names(split: Split) -> tuple[str, ...]:
     """SHA-1 of each batch's bytes behind git's header."""
     found = []
     for images in split[:2]:
-        for start in range(0, len(images.y), _IN_A_BATCH):
-            part = images.take(np.arange(start, min(start + _IN_A_BATCH, len(images.y))))
+        for start in range(0, len(images.y), image_files.IN_A_BATCH):
+            part = images.take(np.arange(start, min(start + image_files.IN_A_BATCH, len(images.y))))
             rows = np.concatenate(
                 [part.y.astype(np.uint8)[:, None], part.x.reshape(len(part.y), -1)], axis=1
             )
@@ -342,281 +293,3 @@ def _git_names(split: Split) -> tuple[str, ...]:
             digest.update(rows.tobytes())
             found.append(digest.hexdigest())
     return tuple(found)
-
-
-class Corrupted(NamedTuple):
-    """Labels (n,) and where they differ from the true ones (n,)."""
-
-    y: Labels
-    flipped: NDArray[np.bool_]
-
-    @property
-    def share(self) -> float:
-        """The share of labels that ended up different."""
-        return float(self.flipped.mean())
-
-
-def corrupt(y: Labels, share: float, classes: int, rng: Generator) -> Corrupted:
-    """Exactly round(share n) labels get another class, uniform over the classes - 1 others."""
-    _labels(y, share, classes, rng)
-    chosen = _chosen(len(y), share, rng)
-    found = y.copy()
-    found[chosen] = (y[chosen] + rng.integers(1, classes, size=len(chosen))) % classes
-    return Corrupted(found, found != y)
-
-
-def redraw(y: Labels, share: float, classes: int, rng: Generator) -> Corrupted:
-    """round(share n) labels are drawn anew from all classes.
-
-    So about share (1 - 1/classes) end up different.
-    """
-    _labels(y, share, classes, rng)
-    chosen = _chosen(len(y), share, rng)
-    found = y.copy()
-    found[chosen] = rng.integers(classes, size=len(chosen))
-    return Corrupted(found, found != y)
-
-
-def _labels(y: Labels, share: float, classes: int, rng: Generator) -> None:
-    doors.whole("classes", classes, 2, 1_000_000_000)
-    doors.kind("y", y, np.ndarray)
-    doors.labels(classes, y=(y, "n"))
-    doors.real("share of corrupted labels", share)
-    if not 0 <= share <= 1:
-        raise Problem(
-            f"share of corrupted labels: got {shown(share)}, allowed a number from 0 to 1"
-        )
-    doors.generator(rng)
-
-
-def _chosen(n: int, share: float, rng: Generator) -> NDArray[np.int64]:
-    return rng.choice(n, round(share * n), replace=False)
-
-
-# --- files
-
-_MNIST_PLACES = ("MNIST/raw", "mnist", ".")
-
-
-@contextlib.contextmanager
-def _told(data: str, root: Path) -> Iterator[None]:
-    """Within: what the system refuses, such as a folder that may not be read, is one `Problem`."""
-    try:
-        if root.exists() and not root.is_dir():
-            raise Problem(
-                f"{data}: got {root}, which is no folder, allowed one with its files, or ${FOLDER}"
-            )
-        yield
-    except OSError as reason:
-        where = reason.filename or root
-        raise Problem(
-            f"{data}: got {where} ({reason.strerror or reason}), allowed files that can be read"
-        ) from None
-
-
-def _found(root: Path, places: Iterable[str], name: str, data: str) -> Path:
-    for place in places:
-        for candidate in (root / place / name, root / place / f"{name}.gz"):
-            if candidate.is_file():
-                return candidate
-    raise Problem(
-        f"{data}: got no {name} in {root}, allowed a folder that `simplicity data fetch {data}` "
-        f"filled, or ${FOLDER}"
-    )
-
-
-def _idx(path: Path) -> NDArray[np.uint8]:
-    """An idx file of unsigned bytes.
-
-    Two zero bytes, type 8, number of axes, each axis as four bytes, then the values.
-    """
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
-            body = file.read(_MOST_BYTES + 1)
-    except PermissionError:
-        raise
-    except (OSError, EOFError, zlib.error) as reason:
-        raise Problem(
-            f"{path.name}: got a damaged file ({reason}), allowed a whole one; fetch it again"
-        ) from None
-    if len(body) > _MOST_BYTES or len(body) < 4 or body[:3] != b"\0\0\x08":
-        raise Problem(
-            f"{path.name}: got no idx file of bytes, allowed one that starts with 0, 0, 8"
-        )
-    axes = body[3]
-    start = 4 + 4 * axes
-    shape = struct.unpack(f">{axes}I", body[4:start]) if axes <= 3 and len(body) >= start else ()
-    if not shape or len(body) - start != math.prod(shape):
-        raise Problem(
-            f"{path.name}: got {len(body) - start} values for shape {shape}, allowed one for each "
-            "place"
-        )
-    return np.frombuffer(body, np.uint8, offset=start).reshape(shape)
-
-
-Batch = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]
-
-
-def _cifar_places(root: Path) -> list[Path]:
-    return [root / "cifar10", root / "cifar-10-batches-bin", root]
-
-
-def _loose(root: Path) -> bool:
-    """Are there batches as files of their own?"""
-    return any(
-        (place / f"test_batch{end}").is_file()
-        for place in _cifar_places(root)
-        for end in (".bin", ".npz")
-    )
-
-
-def npz_name(batch: str) -> str:
-    """train_batch_1 for data_batch_1.
-
-    An npz file is nobody's original, and is not called like one.
-    """
-    doors.kind("batch", batch, str)
-    return batch.replace("data", "train")
-
-
-def _cifar_batch(root: Path, name: str) -> Batch:
-    for place in _cifar_places(root):
-        if (path := place / f"{name}.bin").is_file():
-            return decode_cifar(path.read_bytes(), path.name)
-        if (path := place / f"{npz_name(name)}.npz").is_file():
-            return _npz(path)
-    raise Problem(
-        f"cifar10: got no {name}.bin or {npz_name(name)}.npz in {root}, allowed all of "
-        f"{', '.join(CIFAR_BATCHES)}"
-    )
-
-
-def _from_archive(root: Path) -> list[Batch]:
-    for place in _cifar_places(root):
-        if (place / CIFAR_ARCHIVE).is_file():
-            found = cifar_members(place / CIFAR_ARCHIVE)
-            return [decode_cifar(found[f"{name}.bin"], name) for name in CIFAR_BATCHES]
-        if (place / CIFAR_PICKLED).exists() or (place / "cifar-10-batches-py").exists():
-            _refuse_pickled()
-    raise Problem(
-        f"cifar10: got no batches in {root}, allowed a folder that `simplicity data fetch cifar10` "
-        f"filled, or ${FOLDER}"
-    )
-
-
-def _refuse_pickled() -> None:
-    raise Problem(
-        f"cifar10: got the pickled batches ({CIFAR_PICKLED}), whose reading can run code; allowed "
-        f"{CIFAR_ARCHIVE}"
-        " from the same page, or `simplicity data fetch cifar10`"
-    )
-
-
-def cifar_members(archive: Path) -> dict[str, bytes]:
-    """The six batches of the binary archive by file name, read and never unpacked by path.
-
-    A member that climbs out, is a link or a device, or is larger than it may be condemns the
-    archive as a whole.
-    """
-    found: dict[str, bytes] = {}
-    total = 0
-    try:
-        with tarfile.open(archive, "r:gz") as file:
-            for member in file:
-                path = PurePosixPath(member.name)
-                total += member.size
-                if (
-                    path.is_absolute()
-                    or ".." in path.parts
-                    or not (member.isfile() or member.isdir())
-                    or total > _MOST_BYTES
-                ):
-                    raise Problem(
-                        f"{archive.name}: got the member {shown(member.name)}, allowed plain files "
-                        "inside, 400 MB in all"
-                    )
-                if "cifar-10-batches-py" in path.parts:
-                    _refuse_pickled()
-                if (
-                    member.isfile()
-                    and path.suffix == ".bin"
-                    and (source := file.extractfile(member)) is not None
-                ):
-                    found[path.name] = source.read(_MOST_BYTES)
-    except PermissionError:
-        raise
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as reason:
-        raise Problem(
-            f"{archive.name}: got a damaged archive ({reason}), allowed a whole one; fetch it again"
-        ) from None
-    missing = [name for name in CIFAR_BATCHES if f"{name}.bin" not in found]
-    if missing:
-        raise Problem(
-            f"{archive.name}: got no {', '.join(missing)}, allowed the binary archive of CIFAR-10"
-        )
-    return found
-
-
-def decode_cifar(body: bytes, name: str) -> Batch:
-    """A binary batch of images.
-
-    Each is a label byte and 3072 pixels, all R, then all G, then all B, row by row.
-    """
-    if not body or len(body) % (1 + _PIXELS) or len(body) > _IN_A_BATCH * (1 + _PIXELS):
-        raise Problem(
-            f"{name}: got {len(body)} bytes, allowed whole images of {1 + _PIXELS}, at most "
-            f"{_IN_A_BATCH}"
-        )
-    rows = np.frombuffer(body, np.uint8).reshape(-1, 1 + _PIXELS)
-    return _checked(
-        rows[:, 1:].reshape(-1, 3, 32, 32), rows[:, 0], np.ones(len(rows), dtype=bool), name
-    )
-
-
-# What zipfile, zlib and numpy raise at damaged, encrypted or unknown content.
-_UNREADABLE = (
-    KeyError,
-    ValueError,
-    OSError,
-    EOFError,
-    RuntimeError,
-    MemoryError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
-
-def _npz(path: Path) -> Batch:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MOST_BYTES:
-                raise Problem(
-                    f"{path.name}: got an archive that unpacks to more than {_MOST_BYTES} bytes, "
-                    "allowed less"
-                )
-        with np.load(path, allow_pickle=False) as file:
-            x, y, exact = (file[name] for name in ("x", "y", "exact"))
-    except (Problem, PermissionError):
-        raise
-    except _UNREADABLE as reason:
-        raise Problem(
-            f"{path.name}: got no readable batch ({reason}), allowed arrays x, y and exact without "
-            "objects"
-        ) from None
-    return _checked(x, y, exact, path.name)
-
-
-def _checked(x: NDArray, y: NDArray, exact: NDArray, name: str) -> Batch:
-    n = len(y) if y.ndim == 1 else -1
-    right = (
-        x.shape == (n, 3, 32, 32)
-        and exact.shape == (n,)
-        and (x.dtype, y.dtype, exact.dtype) == (np.uint8, np.uint8, np.bool_)
-    )
-    if not right or (n > 0 and y.max() >= len(CIFAR_CLASSES)):
-        raise Problem(
-            f"{name}: got shapes {x.shape}, {y.shape}, {exact.shape}, allowed (n, 3, 32, 32), "
-            "(n,), (n,), labels to 9"
-        )
-    return x, y, exact

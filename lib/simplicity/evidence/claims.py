@@ -1,16 +1,16 @@
-"""Checks, verdicts and intervals: how a number becomes evidence for or against a claim.
+"""Estimates, criteria and checks: how a number becomes evidence for or against a claim.
 
 A `Check` is one statistic with its criterion, fixed before the run, and a negative control under
-which the effect must vanish. A claim's verdict follows from its checks by `verdict`. Nothing here
-knows an experiment.
+which the effect must vanish. A claim's verdict follows from its checks (`claim_verdicts`). Nothing
+here knows an experiment.
 
 An estimate over no cells at all (a sweep that left out what the criterion speaks of) makes a check
 that is neither passed nor failed: `passed` is None and the verdict says what is missing.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -23,10 +23,6 @@ Kind = Literal["identity", "theorem", "empirical"]
 Band = tuple[float | None, float | None]
 CONFIDENCE = 0.95
 _ENOUGH_FOR_T = 5
-
-HOLDS, IN_PART, FAILS = "holds", "holds in part", "does not hold"
-NOT_TESTABLE, PENDING = "not testable", "pending"
-VERDICTS = (HOLDS, IN_PART, FAILS, NOT_TESTABLE, PENDING)
 
 
 class Judged(Protocol):
@@ -54,22 +50,14 @@ def share(outcomes: Iterable[bool]) -> Estimate:
     hits = np.asarray(list(outcomes), dtype=bool)
     if len(hits) == 0:
         return _NOTHING
-    result = scipy.stats.binomtest(int(hits.sum()), len(hits)).proportion_ci(
-        CONFIDENCE, method="exact"
-    )
-    return Estimate(
-        float(hits.mean()),
-        (float(result.low), float(result.high)),
-        "Clopper-Pearson 95 %",
-        len(hits),
-    )
+    test = scipy.stats.binomtest(int(hits.sum()), len(hits))
+    found = test.proportion_ci(CONFIDENCE, method="exact")
+    interval = (float(found.low), float(found.high))
+    return Estimate(float(hits.mean()), interval, "Clopper-Pearson 95 %", len(hits))
 
 
 def mean(values: Iterable[float]) -> Estimate:
-    """The mean over seeds with its t interval.
-
-    Below five seeds it has the range, and the range is called a range.
-    """
+    """The mean over seeds with its t interval; below five seeds with the range, which is told."""
     sample, left_out = _sample(values)
     if len(sample) == 0:
         return _NOTHING
@@ -81,9 +69,7 @@ def mean(values: Iterable[float]) -> Estimate:
 
 
 def mean_on_one_test_set(values: Iterable[float], errors: Iterable[float]) -> Estimate:
-    """The mean over a few runs scored on the same test points.
-
-    Their range, widened by the test sample's error.
+    """The mean over a few runs scored on the same test points; their range, widened by its error.
 
     `errors` are each run's standard errors from the test sample. The points are common to the runs,
     so their error does not average out: 1.96 times the mean standard error is added on either side.
@@ -98,22 +84,15 @@ def mean_on_one_test_set(values: Iterable[float], errors: Iterable[float]) -> Es
 
 
 def median(values: Iterable[float]) -> Estimate:
-    """The median over seeds with its order-statistic interval.
-
-    With the range where there are too few seeds for one.
-    """
+    """The median over seeds with its order-statistic interval, or the range for too few seeds."""
     sample, left_out = _sample(values)
     if len(sample) == 0:
         return _NOTHING
     low, high = scipy.stats.quantile_test(sample, p=0.5).confidence_interval(CONFIDENCE)
-    if math.isfinite(low) and math.isfinite(high):
-        return Estimate(
-            float(np.median(sample)),
-            (float(low), float(high)),
-            "order statistics 95 %" + left_out,
-            len(sample),
-        )
-    return Estimate(float(np.median(sample)), _range(sample), "range" + left_out, len(sample))
+    interval, interval_kind = (float(low), float(high)), "order statistics 95 %"
+    if not np.isfinite(interval).all():
+        interval, interval_kind = _range(sample), "range"
+    return Estimate(float(np.median(sample)), interval, interval_kind + left_out, len(sample))
 
 
 def exact(value: float, seeds: int = 1) -> Estimate:
@@ -151,111 +130,78 @@ class Criterion:
     band: Band | None = None
 
 
+def _rule(
+    text: str, slack: Callable[[Estimate], float], band: Band, *, strict: bool = False
+) -> Criterion:
+    """Holds where the slack is positive or, unless `strict`, 0."""
+
+    def holds(estimate: Estimate) -> bool:
+        found = slack(estimate)
+        return bool(found > 0 if strict else found >= 0)
+
+    return Criterion(text, holds, slack, band)
+
+
 def _ends(distance: Callable[[float, float], float]) -> Callable[[Estimate], float]:
     """A slack from the two ends of the interval; NaN without one."""
     return lambda estimate: math.nan if estimate.interval is None else distance(*estimate.interval)
 
 
+def _smaller(one: float, other: float) -> float:
+    """The smaller of two distances; NaN where one of them is."""
+    return float(np.minimum(one, other))
+
+
 def below(bound: float) -> Criterion:
-    return Criterion(
-        f"below {bound:g}",
-        lambda one: one.value < bound,
-        lambda one: bound - one.value,
-        (None, bound),
-    )
+    return _rule(f"below {bound:g}", lambda one: bound - one.value, (None, bound), strict=True)
 
 
 def above(bound: float) -> Criterion:
-    return Criterion(
-        f"above {bound:g}",
-        lambda one: one.value > bound,
-        lambda one: one.value - bound,
-        (bound, None),
-    )
+    return _rule(f"above {bound:g}", lambda one: one.value - bound, (bound, None), strict=True)
 
 
 def at_least(bound: float, text: str = "") -> Criterion:
     """Holds at the bound too; `text` says it in other words."""
-    told = text or f"at least {bound:g}"
-    return Criterion(
-        told, lambda one: one.value >= bound, lambda one: one.value - bound, (bound, None)
-    )
+    return _rule(text or f"at least {bound:g}", lambda one: one.value - bound, (bound, None))
 
 
 def between(low: float, high: float) -> Criterion:
     """Holds where the value lies in [low, high]."""
 
     def slack(one: Estimate) -> float:
-        return min(one.value - low, high - one.value)
+        return _smaller(one.value - low, high - one.value)
 
-    return Criterion(
-        f"between {low:g} and {high:g}", lambda one: low <= one.value <= high, slack, (low, high)
-    )
+    return _rule(f"between {low:g} and {high:g}", slack, (low, high))
 
 
 def interval_within(low: float, high: float) -> Criterion:
     """Holds where the whole interval lies in [low, high]."""
-
-    def holds(estimate: Estimate) -> bool:
-        return (
-            estimate.interval is not None
-            and low <= estimate.interval[0]
-            and estimate.interval[1] <= high
-        )
-
-    slack = _ends(lambda least, most: min(least - low, high - most))
-    return Criterion(f"interval inside [{low:g}, {high:g}]", holds, slack, (low, high))
+    slack = _ends(lambda least, most: _smaller(least - low, high - most))
+    return _rule(f"interval inside [{low:g}, {high:g}]", slack, (low, high))
 
 
 def interval_contains(value: float) -> Criterion:
     """Holds where the interval leaves `value` possible."""
-
-    def holds(estimate: Estimate) -> bool:
-        return (
-            estimate.interval is not None and estimate.interval[0] <= value <= estimate.interval[1]
-        )
-
-    slack = _ends(lambda low, high: min(value - low, high - value))
-    return Criterion(f"interval contains {value:g}", holds, slack, (value, value))
+    slack = _ends(lambda low, high: _smaller(value - low, high - value))
+    return _rule(f"interval contains {value:g}", slack, (value, value))
 
 
 def interval_above(bound: float) -> Criterion:
     """Holds where the whole interval lies above `bound`."""
-
-    def holds(estimate: Estimate) -> bool:
-        return estimate.interval is not None and estimate.interval[0] > bound
-
-    return Criterion(
-        f"interval above {bound:g}", holds, _ends(lambda low, high: low - bound), (bound, None)
-    )
+    slack = _ends(lambda low, high: low - bound)
+    return _rule(f"interval above {bound:g}", slack, (bound, None), strict=True)
 
 
 def interval_below(bound: float) -> Criterion:
     """Holds where the whole interval lies below `bound`."""
-
-    def holds(estimate: Estimate) -> bool:
-        return estimate.interval is not None and estimate.interval[1] < bound
-
-    return Criterion(
-        f"interval below {bound:g}", holds, _ends(lambda low, high: bound - high), (None, bound)
-    )
+    slack = _ends(lambda low, high: bound - high)
+    return _rule(f"interval below {bound:g}", slack, (None, bound), strict=True)
 
 
 def interval_reaches(bound: float) -> Criterion:
-    """Holds where the interval leaves `bound` or more possible.
-
-    It is the opposite of `interval_below`.
-    """
-
-    def holds(estimate: Estimate) -> bool:
-        return estimate.interval is not None and estimate.interval[1] >= bound
-
-    return Criterion(
-        f"interval reaches {bound:g} or more",
-        holds,
-        _ends(lambda low, high: high - bound),
-        (bound, None),
-    )
+    """Holds where the interval leaves `bound` or more possible: unlike `interval_below`."""
+    slack = _ends(lambda low, high: high - bound)
+    return _rule(f"interval reaches {bound:g} or more", slack, (bound, None))
 
 
 def sign_test() -> Criterion:
@@ -268,9 +214,8 @@ def sign_test() -> Criterion:
         if estimate.seeds == 0:
             return False
         hits = round(estimate.value * estimate.seeds)
-        return bool(
-            scipy.stats.binomtest(hits, estimate.seeds, alternative="greater").pvalue < 0.05
-        )
+        test = scipy.stats.binomtest(hits, estimate.seeds, alternative="greater")
+        return bool(test.pvalue < 0.05)
 
     return Criterion("one-sided sign test, p < 0.05", holds)
 
@@ -393,46 +338,14 @@ class Check:
             return "criterion not met" if self.passed is False else "control misbehaves"
         return self.word
 
-    def row(self) -> dict[str, Any]:
-        """Plain values for JSON; numbers that JSON does not know become null."""
-        row = _plain(asdict(self)) | {"margin": _plain(self.margin)}
-        unused = {"value", "criterion", "passed", "slack", "band"} if self.control.why else {"why"}
-        row["control"] = {
-            name: value for name, value in row["control"].items() if name not in unused
-        }
-        return row
-
-
-def from_row(row: dict[str, Any]) -> Check:
-    """The inverse of `Check.row`."""
-    given = {name: value for name, value in row.items() if name != "margin"}
-    given["value"] = math.nan if row["value"] is None else row["value"]
-    for name in ("interval", "band"):
-        given[name] = _pair(row.get(name))
-    control = row["control"]
-    if "band" in control:
-        control = control | {"band": _pair(control["band"])}
-    return Check(**(given | {"control": Control(**control)}))
-
-
-def _pair(values: Any) -> Any:
-    return None if values is None else (values[0], values[1])
-
 
 def not_testable(runs: Judged, id: str, kind: Kind, statistic: str, why: str) -> Check:
     """A check that this run cannot make, with the reason in place of a criterion.
 
     The reason is too few steps, seeds or samples.
     """
-    return check(
-        runs,
-        id,
-        kind,
-        statistic,
-        _NOTHING,
-        Criterion(f"cannot be judged here: {why}", bool),
-        no_control(why),
-    )
+    rule = Criterion(f"cannot be judged here: {why}", bool)
+    return check(runs, id, kind, statistic, _NOTHING, rule, no_control(why))
 
 
 def check(
@@ -466,45 +379,6 @@ def check(
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What a claim's checks amount to, and in one line why it is not `holds`."""
-
-    claim: str
-    verdict: str
-    reason: str
-    checks: tuple[Check, ...]
-
-
-def verdict(claim: str, checks: Sequence[Check]) -> Verdict:
-    """`holds`, `holds in part` or `does not hold`, as all, some or none of the checks hold.
-
-    A check holds if its criterion does and its control behaves.
-
-    Checks that could not be judged leave `not testable` if nothing else was judged, and at most
-    `holds in part` otherwise.
-    """
-    judged = [one.holds for one in checks if one.holds is not None]
-    lacking = [
-        f"{one.statistic} ({one.control.why})" if one.control.why else one.statistic
-        for one in checks
-        if one.holds is None
-    ]
-    failed = [_why(one) for one in checks if one.holds is False]
-    reason = "; ".join(failed + [f"not judged: {name}" for name in lacking])
-    if not judged:
-        return Verdict(claim, NOT_TESTABLE, reason or "no check was made", tuple(checks))
-    if all(judged):
-        return Verdict(claim, IN_PART if lacking else HOLDS, reason, tuple(checks))
-    return Verdict(claim, IN_PART if any(judged) else FAILS, reason, tuple(checks))
-
-
-def _why(one: Check) -> str:
-    if not one.passed:
-        return f"{one.statistic}: {one.value:.3g}, criterion {one.criterion}"
-    return f"control {one.control.what}: {one.control.value:.3g}, had to be {one.control.criterion}"
-
-
 _NOTHING = Estimate(float("nan"), None, "none", 0)
 
 
@@ -518,13 +392,3 @@ def _sample(values: Iterable[float]) -> tuple[NDArray[np.float64], str]:
 
 def _range(sample: NDArray[np.float64]) -> tuple[float, float]:
     return float(sample.min()), float(sample.max())
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

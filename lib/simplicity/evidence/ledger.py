@@ -19,8 +19,9 @@ from typing import Any
 
 import xarray as xr
 
-from simplicity.evidence import claims, records
-from simplicity.evidence.claims import Check, Verdict
+from simplicity.evidence import check_rows, claim_verdicts, records
+from simplicity.evidence.claim_verdicts import Verdict
+from simplicity.evidence.claims import Check
 from simplicity.grid import store
 from simplicity.grid.groups import checks_of
 from simplicity.grid.run import default_store
@@ -33,11 +34,11 @@ MIME = "application/vnd.simplicity.checks+json"
 FURTHER = ("old_id", "where", "source", "kind", "short", "why")
 OWN = ("own question", "identity")  # kinds of claims that are not counted among the papers'
 SIGNS = {
-    claims.HOLDS: "✓",
-    claims.IN_PART: "◐",
-    claims.FAILS: "✗",
-    claims.NOT_TESTABLE: "∅",
-    claims.PENDING: "…",
+    claim_verdicts.HOLDS: "✓",
+    claim_verdicts.IN_PART: "◐",
+    claim_verdicts.FAILS: "✗",
+    claim_verdicts.NOT_TESTABLE: "∅",
+    claim_verdicts.PENDING: "…",
 }
 
 
@@ -46,7 +47,7 @@ def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
 
     `payloads` are those of executed chapters.
     """
-    fresh = [claims.from_row(row) for payload in payloads for row in payload["checks"]]
+    fresh = [check_rows.from_row(row) for payload in payloads for row in payload["checks"]]
     papers = {
         row["id"]: {"text": row["text"], "provenance": row["provenance"]}
         for row in _table("paper_values.csv")
@@ -57,15 +58,15 @@ def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
         recorded = [one for one in full_checks() if one.claim == row["id"]]
         quick = [one for one in fresh if one.claim == row["id"]]
         judged = _judged(recorded, quick)
-        verdict = claims.verdict(row["id"], judged) if judged else None
+        verdict = claim_verdicts.verdict(row["id"], judged) if judged else None
         found.append(
             {name: row[name] for name in ("id", "paper", "chapter", "claim")}
             | {"own": row["kind"] in OWN, "unit": "seed"}
             | {name: row[name] for name in FURTHER if row.get(name)}
             | {
-                "verdict": verdict.verdict if verdict else claims.PENDING,
+                "verdict": verdict.verdict if verdict else claim_verdicts.PENDING,
                 "reason": verdict.reason if verdict else "not done yet",
-                "checks": [one.row() for one in recorded + quick],
+                "checks": [check_rows.row_of(one) for one in recorded + quick],
                 "records": _records(row["id"], abouts),
                 "paper_value": papers.get(row["id"], {"text": "", "provenance": "none"}),
             }
@@ -136,7 +137,9 @@ def _full_checks(name: str) -> tuple[Check, ...]:
         found = _applied(records.experiment(name))
         # a folder that cannot be written costs the seconds again, nothing else
         with contextlib.suppress(Problem):
-            files.write_text(kept, json.dumps({"key": key, "checks": [one.row() for one in found]}))
+            files.write_text(
+                kept, json.dumps({"key": key, "checks": [check_rows.row_of(one) for one in found]})
+            )
     return found
 
 
@@ -144,7 +147,9 @@ def _kept(path: Path, key: str) -> tuple[Check, ...] | None:
     try:
         found = json.loads(path.read_text("utf-8"))
         return (
-            tuple(claims.from_row(row) for row in found["checks"]) if found["key"] == key else None
+            tuple(check_rows.from_row(row) for row in found["checks"])
+            if found["key"] == key
+            else None
         )
     except (OSError, ValueError, KeyError, TypeError):  # none yet, or a damaged one
         return None
@@ -185,7 +190,7 @@ class Judgement:
         for claim in sorted({one.claim for one in self.fresh + self.recorded}, key=order.index):
             recorded = [one for one in self.recorded if one.claim == claim]
             found.append(
-                claims.verdict(
+                claim_verdicts.verdict(
                     claim, _judged(recorded, [one for one in self.fresh if one.claim == claim])
                 )
             )
@@ -223,7 +228,7 @@ class Judgement:
             "preset": "+".join(self.presets),
             "experiments": [str(dataset.attrs["experiment"]) for dataset in self.runs],
             "seeds": ", ".join(seeds),
-            "checks": [one.row() for one in self.fresh],
+            "checks": [check_rows.row_of(one) for one in self.fresh],
         }
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
@@ -240,13 +245,15 @@ def judge(*runs: xr.Dataset) -> Judgement:
     """
     names = [str(dataset.attrs["experiment"]) for dataset in runs]
     recorded = [one for name in names for one in _full_checks(name)]
-    known = [one.row() for one in recorded]
+    known = [check_rows.row_of(one) for one in recorded]
     fresh = [
         one
         for name, dataset in zip(names, runs, strict=True)
         for one in checks_of(records.experiment(name), dataset)
     ]
-    return Judgement(runs, tuple(one for one in fresh if one.row() not in known), tuple(recorded))
+    return Judgement(
+        runs, tuple(one for one in fresh if check_rows.row_of(one) not in known), tuple(recorded)
+    )
 
 
 def badge(verdict: str) -> str:

@@ -30,6 +30,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from simplicity.grid.alike import is_alike, registers
 from simplicity.grid.definitions import (
     EFFECTS,
     REFERENCE,
@@ -205,7 +206,7 @@ class Library:
         else:
             statements = found.definitions[definition.name]
         names = Names(self, definition)
-        alike = len(statements) == 1 and names.is_alike(statements[0])
+        alike = len(statements) == 1 and is_alike(names, statements[0])
         return names.shape(statements, alike)
 
     def _whole(self, module: str, found: Module) -> Shape:
@@ -275,7 +276,7 @@ class Library:
             return False
         try:
             names = Names(self, Definition(module, EFFECTS), everywhere=True)
-            if any(names.registers(one) for one in getattr(statement, "decorator_list", [])):
+            if any(registers(names, one) for one in getattr(statement, "decorator_list", [])):
                 return True
             found = names.shape(run)
             if any(isinstance(one, Definition) and one.module != module for one in found.changes):

@@ -26,7 +26,6 @@ from simplicity.grid.definitions import (
 )
 from simplicity.grid.statements import (
     FILLS,
-    Function,
     Import,
     binds,
     copy_of,
@@ -104,13 +103,13 @@ class Names(ast.NodeTransformer):
                 return None
         return self.library.resolve(self.definition.module, name)
 
-    def _chain(self, node: ast.expr) -> Found | None:
+    def chain(self, node: ast.expr) -> Found | None:
         """What `a.b.c` stands for where `a` is a module or foreign; else None."""
         if isinstance(node, ast.Name):
             return self._found(node.id)
         if not isinstance(node, ast.Attribute):
             return None
-        of = self._chain(node.value)
+        of = self.chain(node.value)
         return (
             None
             if of is None or isinstance(of, Definition) or is_builtin(of)
@@ -165,7 +164,7 @@ class Names(ast.NodeTransformer):
             return self.generic_visit(node)
         if node.attr in _REFUSED_ATTRIBUTES:
             self._refuse(node.attr)
-        found = self._chain(node)
+        found = self.chain(node)
         return self.generic_visit(node) if found is None else self._written(found, node.ctx)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
@@ -176,7 +175,7 @@ class Names(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if isinstance(node.func, ast.Attribute) and node.func.attr in FILLS:
             self._note_change(node.func.value, stored=False)
-        found = self._chain(node.func)
+        found = self.chain(node.func)
         if found in self.library.declared:
             return ast.Tuple(
                 [ast.Name(DECLARED, ast.Load()), *map(self.visit, node.args[:1])], ast.Load()
@@ -202,7 +201,7 @@ class Names(ast.NodeTransformer):
         """In a function: something is stored in a part of this, or a method of it is called."""
         if not self.everywhere and all(scope.is_class for scope in self.scopes):
             return
-        while (found := self._chain(node)) is None and isinstance(
+        while (found := self.chain(node)) is None and isinstance(
             node, (ast.Attribute, ast.Subscript)
         ):
             node = node.value
@@ -223,7 +222,7 @@ class Names(ast.NodeTransformer):
         """
         if not isinstance(node, ast.Call) or all(scope.is_class for scope in self.scopes):
             return False
-        found = self._chain(node.func)
+        found = self.chain(node.func)
         if not isinstance(found, Definition) or found.module not in self.library.refusing:
             return False
         given = [*node.args, *node.keywords]
@@ -232,7 +231,7 @@ class Names(ast.NodeTransformer):
     def _only_reads(self, part: ast.AST) -> bool:
         if not isinstance(part, ast.Call):
             return isinstance(part, _LOOKED_AT)
-        found = self._chain(part.func)
+        found = self.chain(part.func)
         return isinstance(found, Foreign) and found.dotted in _READERS
 
     def visit_Pass(self, node: ast.Pass) -> None:
@@ -361,74 +360,13 @@ class Names(ast.NodeTransformer):
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _visit_comprehension
 
-    # whether two equal definitions are as good as one
 
-    def is_alike(self, statement: ast.stmt) -> bool:
-        """Functions and values are.
-
-        What is made anew, as a class or a list, is another each time.
-        """
-        if isinstance(statement, Function):
-            defaults = [
-                one for one in (*statement.args.defaults, *statement.args.kw_defaults) if one
-            ]
-            return all(map(self._is_compiler, statement.decorator_list)) and all(
-                map(self._is_value, defaults)
-            )
-        if isinstance(statement, (ast.Assign, ast.AnnAssign)):
-            return statement.value is not None and self._is_value(statement.value)
-        return isinstance(statement, Import)
-
-    def _is_value(self, node: ast.expr) -> bool:
-        return all(
-            isinstance(one, _VALUES) or (isinstance(one, ast.Call) and self._is_plain(one))
-            for one in ast.walk(node)
-        )
-
-    def _is_plain(self, call: ast.Call) -> bool:
-        found = self._chain(call.func)
-        return isinstance(found, Foreign) and (
-            found.dotted in _PLAIN_CALLS or found.dotted.startswith(("numba.", "math."))
-        )
-
-    def _is_compiler(self, decorator: ast.expr) -> bool:
-        """Is it `numba.njit`, called or not, or a name of ours for that?"""
-        found = self._chain(decorator.func if isinstance(decorator, ast.Call) else decorator)
-        if not isinstance(found, Definition):
-            return isinstance(found, Foreign) and found.dotted.startswith("numba.")
-        statements = self.library.statements(found)
-        if (
-            len(statements) != 1
-            or not isinstance(statements[0], ast.Assign)
-            or found == self.definition
-        ):
-            return False
-        value = statements[0].value
-        return isinstance(value, ast.Call) and Names(self.library, found)._is_compiler(value)
-
-    def registers(self, decorator: ast.expr) -> bool:
-        """May it note what it decorates: a method of an object of ours, or a foreign register?"""
-        called = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if isinstance(called, ast.Attribute) and isinstance(self._chain(called.value), Definition):
-            return True
-        found = self._chain(called)
-        dotted = found.dotted if isinstance(found, Foreign) else ""
-        return dotted.endswith(".register") or dotted.startswith("numba.extending.overload")
-
-
-_VALUES = (
-    ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.Set, ast.UnaryOp,
-    ast.BinOp, ast.unaryop, ast.operator, ast.keyword, ast.expr_context,
-)  # fmt: skip
 # of what a door is given, where nothing but reading happens
 _LOOKED_AT = (
     ast.Constant, ast.Name, ast.Attribute, ast.Tuple, ast.List, ast.JoinedStr, ast.FormattedValue,
     ast.Subscript, ast.UnaryOp, ast.BinOp, ast.unaryop, ast.operator, ast.keyword, ast.expr_context,
 )  # fmt: skip
 _READERS = {f"builtins.{name}" for name in ("abs", "float", "int", "len", "max", "min")}
-_PLAIN_CALLS = {"numpy.finfo"}.union(
-    f"builtins.{name}" for name in ("bool", "float", "frozenset", "int", "range", "str", "tuple")
-)
 
 
 def _unquoted(annotation: ast.expr) -> ast.expr:

@@ -27,6 +27,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from simplicity.grid import config as settings
+from simplicity.grid import progress_bar
 from simplicity.grid import store as stores
 from simplicity.grid.groups import PRESETS, preset, runs_of
 from simplicity.places import paths
@@ -36,7 +37,6 @@ from simplicity.process.pool import Submits
 
 STORE = "SIMPLICITY_STORE"
 LARGEST = 2**31 - 1
-LINE_SECONDS = 60  # between lines of progress where there is no terminal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +126,7 @@ def collect(
     failures: list[Failure] = []
     with contextlib.ExitStack() as stack:
         advance = stack.enter_context(
-            _progress(len(cells), len(finished), experiment, progress, lines)
+            progress_bar.showing(len(cells), len(finished), experiment, progress, lines)
         )
         outcomes = stack.enter_context(
             contextlib.closing(_outcomes(experiment, waiting, shelf, executor, limit_seconds))
@@ -377,40 +377,3 @@ def _failure(cell: Any, reason: BaseException) -> Failure:
     return Failure(
         stores.plain(cell), " ".join(f"{type(reason).__name__}: {text}{died} {where}".split())
     )
-
-
-@contextlib.contextmanager
-def _progress(
-    total: int, done: int, experiment: ModuleType, wanted: bool, lines: bool
-) -> Iterator[Any]:
-    """What to call after each cell: moves a bar, on a terminal; without one see `lines`.
-
-    The bar shows rate and time left.
-    """
-    terminal = sys.stderr.isatty()
-    file = sys.stderr if terminal else _Lines()
-    pause = 0.1 if terminal else LINE_SECONDS
-    hidden = not wanted or not (terminal or lines)
-    name = stores.name_of(experiment)
-    with tqdm(
-        total=total,
-        initial=done,
-        desc=name,
-        unit="cell",
-        disable=hidden,
-        file=file,
-        mininterval=pause,
-        maxinterval=pause + 10,
-    ) as bar:
-        yield bar.update
-
-
-class _Lines:
-    """A file for tqdm that has each state of the bar on a line of its own, for a log."""
-
-    def write(self, text: str) -> None:
-        if text.strip():
-            print(text.strip(), file=sys.stderr, flush=True)
-
-    def flush(self) -> None:
-        pass

@@ -49,6 +49,10 @@ DECLARED = frozenset(
         ("process.machine", "features"),
     )
 )
+# the doors, and what they are made of: see `meaning.Library`
+REFUSING = frozenset(
+    f"{_PACKAGE}.problems.{module}" for module in ("conversion", "doors", "training_doors")
+)
 _ROOTS = ("Run", "measure")
 _INSTALLED = {"site-packages", "dist-packages"}
 
@@ -311,7 +315,7 @@ def _read_with(beside: dict[str, Path], library: Path) -> meaning.Library:
         settled=settled,
         declared=DECLARED,
         drawn={"pictures"},
-        refusing={f"{_PACKAGE}.problems.doors"},
+        refusing=REFUSING,
     )
 
 

@@ -15,9 +15,9 @@ import math
 import numba
 import numpy as np
 
-# NaN and infinity keep their meaning, so that a diverged run is seen
-_FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
-_inlined = numba.njit(fastmath=_FASTMATH, error_model="numpy", inline="always")
+from simplicity.process import lanes
+
+_inlined = numba.njit(fastmath=lanes.FASTMATH, error_model="numpy", inline="always")
 _single = np.float32
 
 _LOG2_E, _LN_2, _ROUND = _single(math.log2(math.e)), _single(math.log(2)), _single(0.5)
@@ -67,7 +67,7 @@ def _decay(u):  # type: ignore[no-untyped-def]
     return found * np.int32((whole + 127) << 23).view(np.float32)  # the bits of 2^whole
 
 
-@numba.njit(nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy")
+@numba.njit(nogil=True, cache=True, fastmath=lanes.FASTMATH, error_model="numpy")
 def sweep(z, v, y, outer, row):  # type: ignore[no-untyped-def]
     """One block, in place; z (rows, m), v (m,), y (rows,), outer (m,). Returns sum_k r_k^2.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from simplicity.nets.loop import Diverged
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, doors, training_doors
 
 Array = NDArray[np.floating]
 
@@ -28,13 +28,13 @@ def descend(
     Returns the loss before each step and at the end, (schedule[-1] + 1,), and the outputs on
     `x_test` after the scheduled steps, (len(schedule), q).
     """
-    doors.module(module)
-    x, y = doors.batch(x, y)
+    training_doors.module(module)
+    x, y = training_doors.batch(x, y)
     doors.arrays(y=(y, "n"))
     (x_test,) = doors.finite(x_test=(x_test, " ".join(["q", *map(str, x.shape[1:])])))
-    x_test = doors.for_torch(x_test)
-    doors.step(step_size)
-    schedule = doors.schedule(schedule, strict=True)
+    x_test = training_doors.for_torch(x_test)
+    training_doors.step(step_size)
+    schedule = training_doors.schedule(schedule, strict=True)
     doors.whole("block", block, 1)
     dtype = next(module.parameters()).dtype
     inputs, targets, others = (torch.as_tensor(part).to(dtype) for part in (x, y, x_test))
@@ -56,7 +56,7 @@ def descend(
 
 def outputs(module: nn.Module, x: torch.Tensor, block: int = 512) -> Array:
     """h(x) (n,) in blocks."""
-    doors.module(module, trained=False)
+    training_doors.module(module, trained=False)
     doors.whole("block", block, 1)
     with torch.no_grad():
         found = torch.cat([module(part) for part in torch.as_tensor(x).split(block)])
@@ -72,7 +72,7 @@ def _gradient(module: nn.Module, x: torch.Tensor, y: torch.Tensor, block: int) -
     total = 0.0
     for inputs, targets in zip(x.split(block), y.split(block), strict=True):
         output = module(inputs)
-        doors.outputs(output, targets)
+        training_doors.outputs(output, targets)
         part = (output - targets).square().sum() / (2 * len(y))
         part.backward()
         total += float(part.detach())

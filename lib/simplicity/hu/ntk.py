@@ -31,7 +31,7 @@ from simplicity.hu import erf_block
 from simplicity.nets import TwoLayer
 from simplicity.nets.activations import ACTIVATIONS, Activation
 from simplicity.nets.loop import Diverged
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
 Probe = Callable[[TwoLayer], Any]
@@ -43,7 +43,7 @@ _BLOCK = 1 << 17  # hidden units of a block: half a megabyte in float32
 def forward(network: TwoLayer, x: Array, activation: str) -> Array:
     """f(x) (n,) for inputs (n, d), in the network's precision, in blocks of samples."""
     doors.choice("activation", activation, ACTIVATIONS)
-    *both, x = map(doors.for_torch, doors.network(network, x, "n d"))
+    *both, x = map(training_doors.for_torch, training_doors.network(network, x, "n d"))
     network = TwoLayer(*both)
     value = ACTIVATIONS[activation].value
     v = torch.from_numpy(network.a)
@@ -77,10 +77,10 @@ def descend(
     """
     doors.choice("activation", activation, ACTIVATIONS)
     doors.precision(precision)
-    a, w, x, y = map(doors.for_torch, doors.task(start, x, y, precision))
-    start, step_size = TwoLayer(a, w), doors.steps_of_layers(step_size)
-    schedule = doors.schedule(schedule)
-    doors.probes(probes, dims)
+    a, w, x, y = map(training_doors.for_torch, training_doors.task(start, x, y, precision))
+    start, step_size = TwoLayer(a, w), training_doors.steps_of_layers(step_size)
+    schedule = training_doors.schedule(schedule)
+    training_doors.probes(probes, dims)
     dtype = getattr(torch, precision)
     inputs, targets = (torch.from_numpy(np.ascontiguousarray(part)).to(dtype) for part in (x, y))
     first, second = step_size if isinstance(step_size, tuple) else (step_size, step_size)
@@ -106,10 +106,10 @@ def descend_autograd(
     """The reference: the same trajectory by automatic differentiation of the loss."""
     doors.choice("activation", activation, ACTIVATIONS)
     doors.precision(precision)
-    a, w, x, y = map(doors.for_torch, doors.task(start, x, y, precision))
-    start, step_size = TwoLayer(a, w), doors.steps_of_layers(step_size)
-    schedule = doors.schedule(schedule)
-    doors.probes(probes, dims)
+    a, w, x, y = map(training_doors.for_torch, training_doors.task(start, x, y, precision))
+    start, step_size = TwoLayer(a, w), training_doors.steps_of_layers(step_size)
+    schedule = training_doors.schedule(schedule)
+    training_doors.probes(probes, dims)
     dtype = getattr(torch, precision)
     inputs, targets = (torch.from_numpy(np.ascontiguousarray(part)).to(dtype) for part in (x, y))
     rates = step_size if isinstance(step_size, tuple) else (step_size, step_size)

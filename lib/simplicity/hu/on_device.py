@@ -23,7 +23,7 @@ from simplicity.nets import TwoLayer, devices
 from simplicity.nets.activations import ACTIVATIONS
 from simplicity.nets.loop import Diverged
 from simplicity.nets.train import _Loop, half_mean_square
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 
 _BLOCK = {"cpu": 1 << 17, "cuda": 1 << 27}  # hidden units at a time
 _ROWS = {"cpu": 512, "cuda": 4096}  # images at a time
@@ -50,10 +50,10 @@ def descend(
     where = devices.found(device)
     doors.choice("activation", activation, ACTIVATIONS)
     doors.precision(precision)
-    a, w, x, y = map(doors.for_torch, doors.task(start, x, y, precision))
-    start, step_size = TwoLayer(a, w), doors.steps_of_layers(step_size)
-    schedule = doors.schedule(schedule)
-    doors.probes(probes, dims)
+    a, w, x, y = map(training_doors.for_torch, training_doors.task(start, x, y, precision))
+    start, step_size = TwoLayer(a, w), training_doors.steps_of_layers(step_size)
+    schedule = training_doors.schedule(schedule)
+    training_doors.probes(probes, dims)
     dtype = getattr(torch, precision)
     inputs, targets = (
         torch.tensor(np.ascontiguousarray(part), dtype=dtype, device=where) for part in (x, y)
@@ -101,16 +101,16 @@ def train_module(
     memory at a time (0: as fits the device). `checkpoint` is as of `nets.train.train`.
     """
     where = devices.found(device)
-    doors.module(module)
-    x, y = doors.batch(x, y)
+    training_doors.module(module)
+    x, y = training_doors.batch(x, y)
     doors.arrays(y=(y, "n"))
     (x_test,) = doors.finite(x_test=(x_test, " ".join(["q", *map(str, x.shape[1:])])))
-    doors.step(step_size)
-    schedule = doors.schedule(schedule, strict=True)
+    training_doors.step(step_size)
+    schedule = training_doors.schedule(schedule, strict=True)
     doors.whole("block", block, 0)
     rows, dtype = block or _ROWS[where.type], next(module.parameters()).dtype
     inputs, targets, others = (
-        torch.as_tensor(doors.for_torch(part)).to(device=where, dtype=dtype)
+        torch.as_tensor(training_doors.for_torch(part)).to(device=where, dtype=dtype)
         for part in (x, y, x_test)
     )
     rule = torch.optim.SGD(module.to(where).parameters(), lr=step_size)
@@ -145,7 +145,7 @@ class _InBlocks(_Loop):
         total = torch.zeros((), dtype=torch.float64, device=inputs.device)
         for seen, wanted in zip(inputs.split(self.rows), targets.split(self.rows), strict=True):
             output = self.module(seen)
-            doors.outputs(output, wanted)
+            training_doors.outputs(output, wanted)
             part = (output - wanted).square().sum() / (2 * len(targets))
             part.backward()
             total += part.detach()

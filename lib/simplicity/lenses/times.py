@@ -8,7 +8,7 @@ at the same steps on every machine.
 
 from collections.abc import Sequence
 
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 
 PASSES = (
     3  # a step of training counts as so many passes of its batch: one forward, and twice that back
@@ -41,7 +41,7 @@ class Times:
 
     def __init__(self, schedule: Sequence[int] | None, share: float, cost: int) -> None:
         doors.number("share", share, above=0)
-        steps = None if schedule is None else doors.schedule(schedule, strict=True)
+        steps = None if schedule is None else training_doors.schedule(schedule, strict=True)
         self.steps = None if steps is None else frozenset(steps)
         self.share, self.cost = share, cost
         self.spent = 0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from simplicity.nets import FullyConnected
 from simplicity.nets.loop import Diverged
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
 
@@ -43,11 +43,11 @@ def descend(
 
     `after_epoch` sees the running network after every n steps.
     """
-    x, y = doors.samples(x, y)
+    x, y = training_doors.samples(x, y)
     doors.zeros_and_ones("y", y)
-    start = FullyConnected(*map(tuple, doors.layers(start, x.shape[1], finite=True)))
+    start = FullyConnected(*map(tuple, training_doors.layers(start, x.shape[1], finite=True)))
     order = doors.indices("order", order, len(x))
-    doors.step(step_size)
+    training_doors.step(step_size)
     doors.number("share", share, low=0, below=1)
     doors.generator(rng)
     if after_epoch is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simplicity.nets import FullyConnected
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
 
@@ -17,7 +17,7 @@ Array = NDArray[np.floating]
 def _looked_at(network: FullyConnected, x: Array) -> tuple[FullyConnected, Array]:
     """Network and inputs (n, n_0), which fit to each other."""
     (x,) = doors.arrays(x=(x, "N k"))
-    return FullyConnected(*map(tuple, doors.layers(network, x.shape[1]))), x
+    return FullyConnected(*map(tuple, training_doors.layers(network, x.shape[1]))), x
 
 
 def outputs(network: FullyConnected, x: Array) -> Array:
@@ -68,6 +68,6 @@ def product_bound(network: FullyConnected, *, sigmoid: bool = False) -> float:
 
     With `sigmoid` times 1/4, the largest p (1 - p).
     """
-    network = FullyConnected(*map(tuple, doors.layers(network)))
+    network = FullyConnected(*map(tuple, training_doors.layers(network)))
     bound = float(np.prod([np.linalg.norm(weight, 2) for weight in network.weights]))
     return bound / 4 if sigmoid else bound

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import linprog
 
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, doors, training_doors
 
 Array = NDArray[np.floating]
 Bits = NDArray[np.bool_]
@@ -55,19 +55,19 @@ class Met(NamedTuple):
 def joined(*parts: Patterns) -> tuple[Bits, ...]:
     """The patterns of several sets of inputs as those of one."""
     for part in parts:
-        doors.patterns("patterns", part, len(parts[0]))
+        training_doors.patterns("patterns", part, len(parts[0]))
     return tuple(np.concatenate(layers) for layers in zip(*parts, strict=True))
 
 
 def chosen(patterns: Patterns, index: NDArray) -> tuple[Bits, ...]:
     """The patterns of some of the inputs."""
-    doors.patterns("patterns", patterns)
+    training_doors.patterns("patterns", patterns)
     return tuple(layer[index] for layer in patterns)
 
 
 def numbered(patterns: Patterns) -> NDArray[np.int64]:
     """A number for each input, (n,), equal where and only where the Kronecker vectors are."""
-    doors.patterns("patterns", patterns)
+    training_doors.patterns("patterns", patterns)
     alive = np.all([layer.any(axis=1) for layer in patterns], axis=0)
     bits = np.packbits(np.concatenate(patterns, axis=1) & alive[:, None], axis=1)
     return np.unique(bits, axis=0, return_inverse=True)[1].ravel()
@@ -75,7 +75,7 @@ def numbered(patterns: Patterns) -> NDArray[np.int64]:
 
 def representatives(patterns: Patterns) -> NDArray[np.int64]:
     """The index of one input of each region, sorted."""
-    doors.patterns("patterns", patterns)
+    training_doors.patterns("patterns", patterns)
     return np.sort(np.unique(numbered(patterns), return_index=True)[1])
 
 
@@ -90,7 +90,7 @@ def met(seen: Patterns, new: Patterns) -> Met:
 
 def different_rows(patterns: Patterns) -> Bits:
     """The different rows, without zeros, of the matrix whose columns are s(x), (u, n)."""
-    doors.patterns("patterns", patterns)
+    training_doors.patterns("patterns", patterns)
     found = np.ones((1, len(patterns[0])), dtype=bool)
     for layer in patterns:
         neurons = np.unique(layer.T, axis=0)
@@ -102,15 +102,15 @@ def different_rows(patterns: Patterns) -> Bits:
 
 def gram(patterns: Patterns, others: Patterns) -> Array:
     """<s(x), s(x')> = prod_l <s_l(x), s_l(x')>, (n, n'): a product of products of layers."""
-    doors.patterns("patterns", patterns)
-    doors.patterns("others", others, len(patterns))
+    training_doors.patterns("patterns", patterns)
+    training_doors.patterns("others", others, len(patterns))
     parts = [a.astype(float) @ b.T.astype(float) for a, b in zip(patterns, others, strict=True)]
     return np.prod(parts, axis=0)
 
 
 def rank(patterns: Patterns) -> int:
     """Rank of the matrix whose columns are s(x), from its Gram matrix of whole numbers."""
-    doors.patterns("patterns", patterns)
+    training_doors.patterns("patterns", patterns)
     own = chosen(patterns, representatives(patterns))
     return int(np.linalg.matrix_rank(gram(own, own), hermitian=True))
 
@@ -122,8 +122,8 @@ def far_from_data(seen: Patterns, phi: Array, new: Patterns) -> Far:
     Whether any k exists is a matter of linear algebra; where k is unique it is solved for, and
     where it is not HiGHS minimises.
     """
-    doors.patterns("seen", seen)
-    doors.patterns("new", new, len(seen))
+    training_doors.patterns("seen", seen)
+    training_doors.patterns("new", new, len(seen))
     (phi,) = doors.finite(phi=(phi, str(len(seen[0]))))
     region = numbered(seen)
     weight = np.full(region.max() + 1, np.inf)

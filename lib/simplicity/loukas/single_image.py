@@ -21,17 +21,17 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from simplicity.loukas.single_sample import (
+from simplicity.loukas.single_sample import loss_derivative
+from simplicity.loukas.windows import (
     STATISTICS,
     check_finite,
     close_window,
     compiled,
     keep_place,
-    loss_derivative,
     note_step,
     table,
 )
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, doors, training_doors
 
 Array = NDArray[np.floating]
 Probe = Callable[[nn.Module], Any]
@@ -77,7 +77,7 @@ def descend(
     `single_sample.descend`; probes get the module.
     """
     x, y = _looked_at(module, x, y)
-    order, schedule = doors.single_samples(
+    order, schedule = training_doors.single_samples(
         x,
         order,
         step_size=step_size,

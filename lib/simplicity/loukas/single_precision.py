@@ -12,15 +12,15 @@ against automatic differentiation.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numba
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from simplicity.loukas import single_sample
-from simplicity.loukas.single_sample import Array, Loss, Probe, check_finite, table
+from simplicity.loukas import single_sample, windows
+from simplicity.loukas.single_sample import Array, Loss, Probe
+from simplicity.loukas.windows import check_finite, table
 from simplicity.nets import FullyConnected
-from simplicity.problems import doors
+from simplicity.problems import training_doors
 from simplicity.process import lanes
 
 _LANE = lanes.BYTES // 4
@@ -28,9 +28,6 @@ _ONE, _TILE = (0,), (0,) * (32 // _LANE)
 _ULP = float(np.finfo(np.float32).eps)
 _F = np.float32
 _ZERO = np.float32(0)
-
-_compiled = numba.njit(**single_sample._OPTIONS)
-_within = numba.njit(**single_sample._OPTIONS, forceinline=True)
 
 
 def descend(
@@ -43,14 +40,14 @@ def descend(
     Arguments, dataset and errors as of `single_sample.descend`.
     """
     start, x, y = single_sample._looked_at(start, x, y, loss)
-    order, schedule = doors.single_samples(
+    order, schedule = training_doors.single_samples(
         x, order, step_size=step_size, window=window, batch=1, given=schedule, looks=probes,
         dims=dims,
     )  # fmt: skip
     sizes = np.array([x.shape[1], *(len(bias) for bias in start.biases)])
     rates = np.broadcast_to(np.asarray(step_size, dtype=float), (len(order) // window,)).copy()
     weights, biases = _padded(start, sizes)
-    first, values = biases[0, : sizes[1]].copy(), np.zeros((len(rates), len(single_sample._NAMES)))
+    first, values = biases[0, : sizes[1]].copy(), np.zeros((len(rates), len(windows.NAMES)))
     inputs, targets = (np.ascontiguousarray(part, dtype=_F) for part in (x, y))
     found: list[list[Any]] = [[] for _ in probes or {}]
     before, done = np.full(1, np.nan), 0
@@ -86,7 +83,7 @@ def _padded(network: FullyConnected, sizes: NDArray) -> tuple[Array, Array]:
 # By input, as in `single_sample`: active[l, :counts[l]] are the neurons whose rows count.
 
 
-@_within
+@windows.within
 def _choose(h, layer, size, active):  # type: ignore[no-untyped-def]
     count = 0
     for i in range(size):
@@ -95,14 +92,14 @@ def _choose(h, layer, size, active):  # type: ignore[no-untyped-def]
     return count
 
 
-@_within
+@windows.within
 def _whole(size):  # type: ignore[no-untyped-def]
     """`size` rounded up to vectors, and as many of these numbers as whole tiles have."""
     end = size + -size % _LANE
     return end, end - end % (_LANE * len(_TILE))
 
 
-@_within
+@windows.within
 def _forward(w, b, sizes, h, active, counts, identity):  # type: ignore[no-untyped-def]
     """Fills h from its first row x on, active and counts likewise, and returns f(x)."""
     last = len(sizes) - 2
@@ -120,7 +117,7 @@ def _forward(w, b, sizes, h, active, counts, identity):  # type: ignore[no-untyp
     return h[last + 1, 0]
 
 
-@_within
+@windows.within
 def _add_rows(w, b, layer, o, h, active, counts, rectified, tile):  # type: ignore[no-untyped-def]
     """A tile of h[layer + 1] from o on."""
     width = h.shape[1]
@@ -135,7 +132,7 @@ def _add_rows(w, b, layer, o, h, active, counts, rectified, tile):  # type: igno
     lanes.store(h, row + width + o, _LANE, sums)
 
 
-@_within
+@windows.within
 def _backward(w, sizes, h, delta, active, counts, push, outer, rate):  # type: ignore[no-untyped-def]
     """delta = outer df / d(pre-activation); the weights above the first take a step of `rate`."""
     last = len(sizes) - 2
@@ -151,7 +148,7 @@ def _backward(w, sizes, h, delta, active, counts, push, outer, rate):  # type: i
             _pull_rows(w, layer, o, delta, active, counts, push, _ONE)
 
 
-@_within
+@windows.within
 def _pull_rows(w, layer, o, delta, active, counts, push, tile):  # type: ignore[no-untyped-def]
     """A tile of delta[layer + 1] from o on: its part of delta[layer], and its weights' step."""
     width = delta.shape[1]
@@ -164,7 +161,7 @@ def _pull_rows(w, layer, o, delta, active, counts, push, tile):  # type: ignore[
         lanes.store(w, at, _LANE, lanes.outer(row, above, lanes.spread(push, i, 0, _ONE)))
 
 
-@_within
+@windows.within
 def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
     """|W_1^T delta|."""
     total = _ZERO
@@ -179,7 +176,7 @@ def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
     return np.sqrt(total)
 
 
-@_within
+@windows.within
 def _move(b, sizes, delta, rate, middle, shift, origin):  # type: ignore[no-untyped-def]
     """The step of the biases, one pass over the first for what is said of it.
 
@@ -203,9 +200,9 @@ def _move(b, sizes, delta, rate, middle, shift, origin):  # type: ignore[no-unty
     return square, distance, length, largest
 
 
-@_compiled
+@windows.compiled
 def _note(row, about, rate, neurons, loss, pulled, residual, epsilon, before):  # type: ignore[no-untyped-def]
-    """Adds a step to its window's sums: `single_sample.note_step` from `_move`'s numbers."""
+    """Adds a step to its window's sums: `windows.note_step` from `_move`'s numbers."""
     square, distance, length, largest = about
     length = np.sqrt(length) / rate
     row[0] += loss
@@ -227,7 +224,7 @@ def _note(row, about, rate, neurons, loss, pulled, residual, epsilon, before):  
         )
 
 
-@_compiled
+@windows.compiled
 def _descend(  # type: ignore[no-untyped-def]
     w, b, sizes, x, y, order, rates, window, cross, identity, origin, previous, out
 ):
@@ -261,4 +258,4 @@ def _descend(  # type: ignore[no-untyped-def]
             before = previous[0] if previous[0] > 0 else np.float64(epsilon)
             _note(row, about, rates[index], first, loss, pulled, abs(outer), epsilon, before)
             previous[0] = epsilon
-        single_sample.close_window(row, window, row[8], shift)
+        windows.close_window(row, window, row[8], shift)

@@ -9,27 +9,36 @@ And what the first bias does meanwhile.
 W_1 may be the identity, which is not trained (Loukas et al. 2021, section 5), or any matrix, which
 is. The derivative of a ReLU at 0 is 0.
 
-The loop keeps, for each window of steps, the statistics of `STATISTICS`: a step of the bias over
-alpha_t eps_t, where eps_t is the size of the loss's derivative as the paper defines it, |f - y| for
-the squared loss and 1 / |1 - y - p| for the cross-entropy; the local Lipschitz constant at the
-visited point; the spread of the bias in the window. `descend` is the compiled loop,
+The loop keeps, for each window of steps, the statistics of `windows.STATISTICS`: a step of the bias
+over alpha_t eps_t, where eps_t is the size of the loss's derivative as the paper defines it,
+|f - y| for the squared loss and 1 / |1 - y - p| for the cross-entropy; the local Lipschitz constant
+at the visited point; the spread of the bias in the window. `descend` is the compiled loop,
 `descend_autograd` the same in plain torch for any module: hundreds of times slower, and independent
 of every derivative here. Probes that need more than one sample are passed in and get the network at
 scheduled steps.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import numba
 import numpy as np
 import xarray as xr
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
+from simplicity.loukas.windows import (
+    NAMES,
+    Trace,
+    check_finite,
+    close_window,
+    compiled,
+    keep_place,
+    note_step,
+    table,
+    within,
+)
 from simplicity.nets import FullyConnected
-from simplicity.nets.loop import Diverged
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 from simplicity.process import lanes
 
 Array = NDArray[np.floating]
@@ -37,33 +46,9 @@ Loss = Literal["squares", "cross entropy"]
 LOSSES: tuple[Loss, ...] = ("squares", "cross entropy")
 Probe = Callable[[FullyConnected], Any]
 
-# Means over the steps of a window but for the last; db = b_1(t + 1) - b_1(t).
-STATISTICS = {
-    "loss": "loss of the visited samples before the step",
-    "trajectory": "|db| / (alpha eps)",
-    "slope": "|W_1^T df/db_1|, the norm of the gradient of f (of p for the cross-entropy) "
-    "in x at the visited point",
-    "length": "|db| / alpha, not normalised",
-    "epsilon": "eps of the visited samples",
-    "late": "|db| / (alpha eps of the step before), as released",
-    "late_reciprocal": "|db| / (alpha / eps of the step before), as released for the cross-entropy",
-    "distance": "|b_1(t) - b_1(0)|",
-    "variance": "mean over the window of |b_1(t) - its mean over the window|^2",
-    "residual": "|dl/df|: |f - y|, or 1 - p of the given label",
-    "logit_slope": "|W_1^T df/db_1| for f itself, the logit for the cross-entropy",
-    "rounding": "largest | |db| / (alpha eps) - slope |, in units of what rounding b_1 may cause",
-}
-_NAMES = tuple(STATISTICS)
 _LANE = lanes.BYTES // 8
 _ONE, _TILE = (0,), (0,) * (32 // _LANE)
 _ULP = float(np.finfo(np.float64).eps)
-
-
-class Trace(NamedTuple):
-    """Every step: the bias before it (steps, n_1), and eps of its sample (steps,)."""
-
-    bias: Array
-    epsilon: Array
 
 
 def passes(n: int, count: int, rng: Generator) -> NDArray[np.int64]:
@@ -97,11 +82,11 @@ def descend(
     says whether W_1 is trained. `origin` is b_1(0) where the run goes on from another. `schedule`
     names windows, 0 the start, after which the probes see the network.
 
-    Returns the network and a dataset: the `STATISTICS` along `window`, with `step` counted at its
+    Returns the network and a dataset: the statistics along `window`, with `step` counted at its
     end, the probes along `probe` with `probe_step`, and with `trace` the `Trace` along `sample`.
     """
     start, x, y = _looked_at(start, x, y, loss)
-    order, schedule = doors.single_samples(
+    order, schedule = training_doors.single_samples(
         x, order, step_size=step_size, window=window, batch=batch, given=schedule,
         looks=probes, dims=dims,
     )  # fmt: skip
@@ -112,7 +97,7 @@ def descend(
     first = np.array(
         start.biases[0] if origin is None else _place(origin, sizes[1]), dtype=np.float64
     )
-    values = np.zeros((len(rates), len(_NAMES)))
+    values = np.zeros((len(rates), len(NAMES)))
     kept = Trace(np.zeros((steps if trace else 0, sizes[1])), np.zeros(steps if trace else 0))
     data = [np.ascontiguousarray(part, dtype=np.float64) for part in (x, y)]
     found: list[list[Any]] = [[] for _ in probes or {}]
@@ -137,57 +122,15 @@ def descend(
     )
 
 
-def table(
-    values: Array,
-    window: int,
-    probes: Mapping[str, Sequence[Any]],
-    dims: Mapping[str, tuple[str, ...]],
-    schedule: Sequence[int],
-    trace: Trace | None = None,
-) -> xr.Dataset:
-    """The dataset of a run: `STATISTICS` from `values` (window, statistic), probes and trace."""
-    variables: dict[str, Any] = {
-        name: ("window", column) for name, column in zip(_NAMES, values.T, strict=True)
-    }
-    variables |= {
-        name: (("probe", *dims.get(name, ())), np.stack(column))
-        for name, column in probes.items()
-        if column
-    }
-    if trace is not None:
-        variables |= {
-            "traced_bias": (("sample", "neuron"), trace.bias),
-            "traced_epsilon": ("sample", trace.epsilon),
-        }
-    ends = window * np.arange(1, len(values) + 1)
-    return xr.Dataset(
-        variables,
-        {
-            "step": ("window", ends),
-            "probe_step": ("probe", window * np.asarray(schedule, dtype=int)),
-        },
-    )
-
-
-def check_finite(losses: Array, rates: Array, done: int, window: int, n: int) -> None:
-    """Raise `Diverged` at the first window whose mean loss is not a number."""
-    if not np.isfinite(losses).all():
-        at = int(np.argmin(np.isfinite(losses)))
-        step = (done + at + 1) * window
-        raise Diverged(
-            f"loss not finite before step {step}: step_size {rates[at]:g}, n {n}, single samples"
-        )
-
-
 def _looked_at(
     start: FullyConnected, x: Array, y: Array, loss: str
 ) -> tuple[FullyConnected, Array, Array]:
     """Network and samples, which the compiled code takes as they come."""
     doors.choice("loss", loss, LOSSES)
-    x, y = doors.samples(x, y)
+    x, y = training_doors.samples(x, y)
     if loss == "cross entropy":
         doors.zeros_and_ones("y", y)
-    weights, biases = doors.layers(start, x.shape[1], finite=True)
+    weights, biases = training_doors.layers(start, x.shape[1], finite=True)
     return FullyConnected(tuple(weights), tuple(biases)), x, y
 
 
@@ -225,17 +168,6 @@ def _network(weights: Array, biases: Array, sizes: NDArray) -> FullyConnected:
     )
 
 
-# One order of summation once compiled, and NaN keeps its meaning: see `two_layer`.
-_FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
-_OPTIONS: dict[str, Any] = {
-    "nogil": True, "cache": True, "fastmath": _FASTMATH, "error_model": "numpy",
-}  # fmt: skip
-compiled = numba.njit(**_OPTIONS)
-# A call counts anew who holds each of its arrays, a quarter of the time of steps this short.
-# `note_step` stays a call: its sums would have another order.
-_within = numba.njit(**_OPTIONS, forceinline=True)
-
-
 # Layer by layer in arrays as large as the largest layer, rounded up to whole vectors by neurons of
 # zeros: w[l, i, o] from neuron i below to neuron o, b[l, o], and h[l, i] with h[0] = x, delta
 # likewise. By input, so that what an inactive neuron would add, or pull, is a row that is skipped:
@@ -243,7 +175,7 @@ _within = numba.njit(**_OPTIONS, forceinline=True)
 # of a row stays in registers from its product to its step.
 
 
-@_within
+@within
 def _choose(h, k, layer, size, active):  # type: ignore[no-untyped-def]
     """How many of h[k, layer] are not 0, which active[k, layer] then begins with."""
     count = 0
@@ -253,14 +185,14 @@ def _choose(h, k, layer, size, active):  # type: ignore[no-untyped-def]
     return count
 
 
-@_within
+@within
 def _whole(size):  # type: ignore[no-untyped-def]
     """`size` rounded up to vectors, and as many of these numbers as whole tiles have."""
     end = size + -size % _LANE
     return end, end - end % (_LANE * len(_TILE))
 
 
-@_within
+@within
 def _forward(w, b, sizes, h, k, active, counts, identity):  # type: ignore[no-untyped-def]
     """Fills h[k] from its first row x on, active and counts likewise, and returns f(x)."""
     last = len(sizes) - 2
@@ -278,7 +210,7 @@ def _forward(w, b, sizes, h, k, active, counts, identity):  # type: ignore[no-un
     return h[k, last + 1, 0]
 
 
-@_within
+@within
 def _add_rows(w, b, layer, o, h, k, active, counts, rectified, tile):  # type: ignore[no-untyped-def]
     """A tile of h[k, layer + 1] from o on."""
     width = h.shape[2]
@@ -293,7 +225,7 @@ def _add_rows(w, b, layer, o, h, k, active, counts, rectified, tile):  # type: i
     lanes.store(h, row + width + o, _LANE, sums)
 
 
-@_within
+@within
 def _backward(w, sizes, h, delta, k, active, counts, push, outer, rate):  # type: ignore[no-untyped-def]
     """delta = outer df / d(pre-activation), in the places of h.
 
@@ -312,7 +244,7 @@ def _backward(w, sizes, h, delta, k, active, counts, push, outer, rate):  # type
             _pull_rows(w, layer, o, delta, k, active, counts, push, rate != 0, _ONE)
 
 
-@_within
+@within
 def _pull_rows(w, layer, o, delta, k, active, counts, push, moves, tile):  # type: ignore[no-untyped-def]
     """A tile of delta[k, layer + 1] from o on: its part of delta[k, layer], and its step.
 
@@ -329,7 +261,7 @@ def _pull_rows(w, layer, o, delta, k, active, counts, push, moves, tile):  # typ
             lanes.store(w, at, _LANE, lanes.outer(row, above, lanes.spread(push, i, 0, _ONE)))
 
 
-@_within
+@within
 def _step(w, sizes, h, delta, k, active, counts, rate, begin, end):  # type: ignore[no-untyped-def]
     """A step of `rate` of the weights of the layers begin..end - 1, the first being 0."""
     for layer in range(begin, end):
@@ -340,7 +272,7 @@ def _step(w, sizes, h, delta, k, active, counts, rate, begin, end):  # type: ign
                 w[layer, i, o] -= size * delta[k, layer + 1, o]
 
 
-@_within
+@within
 def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
     """|W_1^T delta_1|."""
     total = 0.0
@@ -355,7 +287,7 @@ def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
     return np.sqrt(total)
 
 
-@_within
+@within
 def loss_derivative(f, target, cross):  # type: ignore[no-untyped-def]
     """(l, dl/df, eps) for the output or logit f."""
     if not cross:
@@ -367,7 +299,7 @@ def loss_derivative(f, target, cross):  # type: ignore[no-untyped-def]
     return loss, -wrong if target > 0.5 else wrong, 1 / right
 
 
-@_within
+@within
 def _look(  # type: ignore[no-untyped-def]
     w, b, sizes, x, y, order, at, h, delta, active, counts, pull, push, rate, cross, identity
 ):
@@ -393,7 +325,7 @@ def _look(  # type: ignore[no-untyped-def]
     return loss / batch, residual / batch, epsilon / batch
 
 
-@_within
+@within
 def _move(w, b, sizes, h, delta, active, counts, rate, train_first):  # type: ignore[no-untyped-def]
     """The rest of a step: biases and the first layer, and after a batch all.
 
@@ -407,60 +339,6 @@ def _move(w, b, sizes, h, delta, active, counts, rate, train_first):  # type: ig
         if batch > 1 or train_first:
             begin, end = 0 if train_first else 1, layers if batch > 1 else 1
             _step(w, sizes, h, delta, k, active, counts, rate / batch, begin, end)
-
-
-@_within
-def keep_place(bias, old, middle, shift):  # type: ignore[no-untyped-def]
-    """old = bias, shift += bias - middle; returns |bias - middle|^2."""
-    square = 0.0
-    for j in range(len(old)):
-        old[j] = bias[j]
-        away = bias[j] - middle[j]
-        shift[j] += away
-        square += away * away
-    return square
-
-
-@compiled
-def close_window(row, window, squares, shift):  # type: ignore[no-untyped-def]
-    """Means in place of sums, and the variance from the sums of `keep_place`.
-
-    Squares and shift are about the first bias.
-    """
-    row[8] = squares
-    row[:11] /= window
-    for j in range(len(shift)):
-        row[8] -= (shift[j] / window) ** 2
-
-
-@compiled
-def note_step(row, old, new, origin, rate, loss, pulled, residual, epsilon, before, ulp):  # type: ignore[no-untyped-def]
-    """Adds a step to its window's sums.
-
-    `pulled` is |W_1^T dl/db_1|, `ulp` the distance of 1 from the next number.
-    """
-    length, distance, largest = 0.0, 0.0, 0.0
-    for j in range(len(old)):
-        length += (new[j] - old[j]) ** 2
-        distance += (old[j] - origin[j]) ** 2
-        largest = max(largest, abs(old[j]))
-    length = np.sqrt(length) / rate
-    row[0] += loss
-    row[3] += length
-    row[4] += epsilon
-    row[6] += length * before
-    row[7] += np.sqrt(distance)
-    if before > 0:
-        row[5] += length / before
-    row[9] += residual
-    if epsilon > 0:
-        row[1] += length / epsilon
-        row[2] += pulled / epsilon
-        row[10] += pulled / residual if residual > 0 else 0.0
-        row[11] = max(
-            row[11],
-            abs(length - pulled) * rate / (np.sqrt(len(old)) * ulp * (largest + rate * length)),
-        )
 
 
 @compiled

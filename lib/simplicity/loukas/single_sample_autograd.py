@@ -17,9 +17,10 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from simplicity.loukas.single_sample import LOSSES, STATISTICS, Loss, check_finite, table
+from simplicity.loukas.single_sample import LOSSES, Loss
+from simplicity.loukas.windows import STATISTICS, check_finite, table
 from simplicity.nets import FullyConnected
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, doors, training_doors
 
 Array = NDArray[np.floating]
 Probe = Callable[[nn.Module], Any]
@@ -29,7 +30,7 @@ def as_module(
     network: FullyConnected, *, train_first: bool = False, precision: str = "float64"
 ) -> nn.Sequential:
     """The same network in torch; its first bias is `module[0].bias`. Outputs are (n, 1)."""
-    network = FullyConnected(*map(tuple, doors.layers(network)))
+    network = FullyConnected(*map(tuple, training_doors.layers(network)))
     doors.precision(precision)
     layers: list[nn.Module] = []
     for weight, bias in zip(*network, strict=True):
@@ -58,17 +59,17 @@ def descend_autograd(
     a visited point is then the gradient in x, whatever lies between. The module's outputs are f(x),
     logits for the cross-entropy.
     """
-    doors.module(module)
+    training_doors.module(module)
     if not any(one is bias and one.requires_grad for one in module.parameters()):
         raise Problem(
             "bias: got another tensor, allowed a parameter of the module that requires a gradient"
         )
     doors.choice("loss", loss, LOSSES)
-    x, y = doors.batch(x, y)
+    x, y = training_doors.batch(x, y)
     doors.arrays(y=(y, "n"))
     if loss == "cross entropy":
         doors.zeros_and_ones("y", y)
-    order, schedule = doors.single_samples(
+    order, schedule = training_doors.single_samples(
         x, order, step_size=step_size, window=window, batch=batch, given=schedule,
         looks=probes, dims=dims,
     )  # fmt: skip

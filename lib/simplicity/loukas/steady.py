@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
 Numbers = Array | float
@@ -23,7 +23,7 @@ def normalised_steps(bias: Array, epsilon: Array, step_size: float) -> Array:
     From the biases (steps + 1, n_1) before and after each step.
     """
     bias, epsilon = doors.arrays(bias=(bias, "steps+1 k"), epsilon=(epsilon, "steps"))
-    doors.step(step_size)
+    training_doors.step(step_size)
     return np.linalg.norm(np.diff(bias, axis=0), axis=1) / (step_size * epsilon)
 
 
@@ -51,7 +51,7 @@ def variance_scale(
     (mean of alpha lambda_avg)^2 / c with c = mean of eps_var / eps_avg^4; slope and moments of eps
     over the training set at some steps of the interval, each (p,).
     """
-    doors.step(step_size)
+    training_doors.step(step_size)
     slope, epsilon_mean, epsilon_variance = doors.arrays(
         slope=(slope, "p"),
         epsilon_mean=(epsilon_mean, "p"),
@@ -67,7 +67,7 @@ def distance_bound(step_size: float, steps: int, largest_epsilon: Array, slope: 
 
     Both are given once for every `steps` steps, (p,); the sum after each such stretch comes back.
     """
-    doors.step(step_size)
+    training_doors.step(step_size)
     doors.whole("steps", steps, 1)
     largest_epsilon, slope = doors.arrays(
         largest_epsilon=(largest_epsilon, "p"), slope=(slope, "p")

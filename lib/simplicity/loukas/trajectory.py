@@ -22,7 +22,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, doors, training_doors
 
 Array = NDArray[np.floating]
 
@@ -69,7 +69,7 @@ def normalised(bias: Array, epsilon: Array, step_size: float, *, late: bool = Fa
     `late` divides by eps of the step before, as released; the first step then has its own.
     """
     bias, epsilon = doors.arrays(bias=(bias, "steps+1 k"), epsilon=(epsilon, "steps"))
-    doors.step(step_size)
+    training_doors.step(step_size)
     length = np.linalg.norm(np.diff(bias, axis=0), axis=1) / step_size
     used = np.concatenate([epsilon[:1], epsilon[:-1]]) if late else epsilon
     return np.divide(length, used, out=np.zeros_like(length), where=used > 0)
@@ -98,7 +98,7 @@ def rounding_floor(
 
     `bias` (..., n_1), `length` |b(t+1) - b(t)| / alpha and `epsilon` (...).
     """
-    doors.step(step_size)
+    training_doors.step(step_size)
     (b,) = doors.arrays(bias=(bias, "... n"))
     length, epsilon = doors.same(length=length, epsilon=epsilon)
     largest = np.abs(b).max(axis=-1, initial=0.0) + step_size * np.asarray(length)
@@ -213,7 +213,7 @@ def kernel_slopes(x: Array, y: Array, width: float, ridge: float = 1e-6) -> Arra
 
     Nothing is trained.
     """
-    x, y = doors.samples(x, y)
+    x, y = training_doors.samples(x, y)
     doors.number("width", width, above=1e-150, below=1e150)
     doors.number("ridge", ridge, low=0)
     apart = x[:, None, :] - x[None, :, :]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from simplicity.nets.loop import Diverged
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
 RULES = ("gd", "adam")
@@ -70,7 +70,7 @@ def training(
     What is yielded is the running network itself, which the next step changes: look, do not keep
     (`kept` makes a copy).
     """
-    x, y = doors.samples(x, y, "float32")
+    x, y = training_doors.samples(x, y, "float32")
     doors.zeros_and_ones("y", y)
     start = Dense(*_checked(start, x.shape[1], finite=True))
     doors.choice("rule", rule, RULES)
@@ -120,7 +120,7 @@ def _checked(
     doors.two_parts("network", network, "weights and biases")
     weights, biases = network
     turned = [np.asarray(weight).T for weight in weights]
-    looked_at = doors.layers((turned, biases), inputs, finite=finite)
+    looked_at = training_doors.layers((turned, biases), inputs, finite=finite)
     return tuple(weight.T for weight in looked_at[0]), tuple(looked_at[1])
 
 

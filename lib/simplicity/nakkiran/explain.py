@@ -22,7 +22,7 @@ from simplicity.grid import config
 from simplicity.nakkiran import information
 from simplicity.nets import modules
 from simplicity.nets.train import cross_entropy, train
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, doors, training_doors
 
 Labels = NDArray[np.bool_]
 Predict = Callable[[NDArray], Labels]
@@ -104,7 +104,7 @@ def _trained(
 
 def _looked_at(x: NDArray, y: Labels, recipe: Recipe) -> tuple[NDArray, Labels]:
     """Inputs and labels of 0 and 1, and a recipe of positive numbers."""
-    x, y = doors.batch(x, y)
+    x, y = training_doors.batch(x, y)
     doors.labels(y=(y, "n"))
     doors.number("rate", recipe.rate, above=0)
     doors.whole("batch", recipe.batch, 1)

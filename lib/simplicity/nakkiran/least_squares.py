@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
 DIVERGED = 1e6
@@ -47,10 +47,12 @@ def _looked_at(
     The compiled code does not look whether a `slot` is one of `own`.
     """
     doors.number("first", first)
-    doors.step(step_size)
+    training_doors.step(step_size)
     y, shared, own = doors.finite(y=(y, "n"), shared=(shared, "n"), own=(own, "q"))
     slot = doors.indices("slot", slot, len(own), str(len(y)))
-    y, shared, own, slot = map(doors.for_torch, (y, shared, own, slot))  # compiled for such alone
+    y, shared, own, slot = map(
+        training_doors.for_torch, (y, shared, own, slot)
+    )  # compiled for such alone
     return first, own, shared, y, slot
 
 

@@ -6,7 +6,7 @@ The network has three hidden layers and one logit (`nakkiran.dense`) and is trai
 gradient descent.
 """
 
-from simplicity.data import images, streams
+from simplicity.data import corruption, streams
 from simplicity.grid import config
 from simplicity.nakkiran import dense
 from simplicity.nakkiran.complexity import Labels
@@ -37,4 +37,4 @@ def start(run: Run) -> dense.Dense:
 
 def given(run: Run, clean: Labels) -> Labels:
     """The labels that the network is trained on: a share of the clean ones (n,) is flipped."""
-    return images.corrupt(clean, run.flip, 2, streams.generator(run.seed, streams.NOISE)).y
+    return corruption.corrupt(clean, run.flip, 2, streams.generator(run.seed, streams.NOISE)).y

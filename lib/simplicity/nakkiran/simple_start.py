@@ -18,7 +18,7 @@ from scipy import stats
 from simplicity.data import streams
 from simplicity.grid import config
 from simplicity.nakkiran import one_hot
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
 DEVIATIONS = 4.0  # of a binomial: one draw in 16,000 is further away by chance
@@ -88,7 +88,7 @@ def at_step(start: Weights, shared: Array, y: Array, step: float, step_size: flo
     own, shared, y = _looked_at(start, shared, y)
     start = Weights(start.first, own)
     doors.number("step", step, low=0)
-    doors.step(step_size)
+    training_doors.step(step_size)
     n = len(y)
     doors.stays_finite("step_size", 1 - step_size * (n + 1) / n, step)
     residual = y - start.first * shared - start.own

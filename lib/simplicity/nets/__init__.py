@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
 _BLOCK = 1 << 22  # numbers in one block of hidden activations, 32 MB in float64
@@ -42,7 +42,7 @@ def forward(network: TwoLayer, x: Array) -> Array:
 
     Blocks of samples keep memory flat in n.
     """
-    a, w, x = doors.network(network, x)
+    a, w, x = training_doors.network(network, x)
     network = TwoLayer(a, w)
     block = max(1, _BLOCK // max(1, len(network.a)))
     x = x.astype(network.w.dtype, copy=False)

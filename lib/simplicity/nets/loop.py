@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 
 
 class Diverged(ArithmeticError):
@@ -35,7 +35,7 @@ def batches(n: int, batch: int, rng: Generator | None) -> Iterator[NDArray[np.in
     """
     doors.whole("n", n, 1)
     doors.whole("batch", batch, 0)
-    doors.minibatches(batch, rng, max(n, batch + 1) if batch else n)
+    training_doors.minibatches(batch, rng, max(n, batch + 1) if batch else n)
     return _batches(n, batch, rng)
 
 

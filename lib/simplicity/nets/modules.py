@@ -16,7 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, doors, training_doors
 
 Initialise = Callable[[nn.Module, torch.Generator], None]
 
@@ -265,9 +265,9 @@ def predict(module: nn.Module, x: NDArray | Tensor, block: int = 1000) -> NDArra
 
     Batch normalisation uses what it has gathered.
     """
-    doors.module(module, trained=False)
+    training_doors.module(module, trained=False)
     doors.whole("block", block, 1)
-    doors.for_module("x", x)
+    training_doors.for_module("x", x)
     parameter = next(module.parameters())
     inputs = torch.as_tensor(x)
     training = module.training

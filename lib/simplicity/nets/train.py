@@ -33,7 +33,7 @@ from torch import Tensor, nn
 
 from simplicity.nets import TwoLayer
 from simplicity.nets.loop import Diverged, batches
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, doors, training_doors
 
 Array = NDArray[np.floating]
 Model = TypeVar("Model", TwoLayer, nn.Module)
@@ -48,7 +48,7 @@ _WATCHED = 100
 
 def half_mean_square(output: Tensor, target: Tensor) -> Tensor:
     """1/(2n) sum_k (h(x_k) - y_k)^2, for outputs and targets of one shape."""
-    doors.outputs(output, target)
+    training_doors.outputs(output, target)
     return 0.5 * torch.mean((output - target) ** 2)
 
 
@@ -57,7 +57,7 @@ def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
 
     Labels are 0 and 1, or shares between.
     """
-    doors.outputs(output, target)
+    training_doors.outputs(output, target)
     return nn.functional.binary_cross_entropy_with_logits(output, target)
 
 
@@ -134,9 +134,9 @@ def _asked(
 ) -> tuple[int, ...]:
     """How to train; the schedule comes back in plain numbers."""
     doors.function("optimiser", optimiser)
-    doors.probes(probes, dims)
-    doors.minibatches(batch, rng, n)
-    return doors.schedule(schedule)
+    training_doors.probes(probes, dims)
+    training_doors.minibatches(batch, rng, n)
+    return training_doors.schedule(schedule)
 
 
 def _looked_at(
@@ -145,7 +145,7 @@ def _looked_at(
     """Network and samples that fit to each other, as far as can be told without a step."""
     doors.precision(precision, (*doors.PRECISIONS, "float16", "bfloat16"))
     doors.function("loss", loss)
-    x, y = doors.batch(x, y)
+    x, y = training_doors.batch(x, y)
     if loss is cross_entropy and not (y.min() >= 0 and y.max() <= 1):
         raise Problem(
             f"y: got labels from {y.min():g} to {y.max():g}, allowed 0 to 1 for the cross-entropy"
@@ -157,9 +157,9 @@ def _looked_at(
             f"device: got {device!r}, allowed one that torch finds here, such as cpu"
         ) from None
     if isinstance(start, nn.Module):
-        doors.module(start)
+        training_doors.module(start)
         return start, x, y
-    a, w, *_ = doors.task(start, x, y)
+    a, w, *_ = training_doors.task(start, x, y)
     return TwoLayer(a, w), x, y
 
 

@@ -21,117 +21,15 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from simplicity.pictures import strokes, style
-from simplicity.pictures.style import INK
+from simplicity.pictures import style
+from simplicity.pictures.tracks import Array, Dots, Line, Note, Track, number
 
-Array = NDArray[np.floating]
 Ticks = Sequence[tuple[float, str]]
 _IN_A_ROW = 3  # panels of the still picture; more stand in rows of two
 # of a panel with axes, in its own units
 _MARGINS = {"left": 46, "right": 10, "top": 26, "bottom": 40}
 _BARE = {"left": 6, "right": 6, "top": 26, "bottom": 6}
-
-
-@dataclass(frozen=True)
-class Line:
-    """A polyline through points (k, 2) in the panel's coordinates; NaN breaks it.
-
-    One array for each frame, or one for all.
-    """
-
-    name: str
-    frames: Sequence[Array]
-    colour: str = INK
-    width: float = 1.6
-    opacity: float = 1.0
-    dashes: str = ""
-
-    def content(self, points: Array) -> str:
-        """The path's data, in the panel's units."""
-        known = np.isfinite(points).all(axis=1)
-        ends = np.flatnonzero(np.diff(known.astype(int))) + 1
-        runs = zip(np.split(points, ends), np.split(known, ends), strict=True)
-        return "".join(strokes.line(run) for run, there in runs if len(run) and there[0])
-
-    def attributes(self) -> dict[str, Any]:
-        dashes = {"stroke-dasharray": self.dashes} if self.dashes else {}
-        look = {
-            "fill": "none",
-            "stroke": _colour(self.colour),
-            "stroke-width": self.width,
-            "opacity": self.opacity,
-        }
-        return {**look, "stroke-linejoin": "round", **dashes}
-
-
-@dataclass(frozen=True)
-class Dots:
-    """Round marks at points (k, 2), as many as a frame likes; `hollow` ones show what is below."""
-
-    name: str
-    frames: Sequence[Array]
-    colour: str = INK
-    radius: float = 4.0
-    opacity: float = 1.0
-    hollow: bool = False
-
-    def content(self, points: Array) -> str:
-        """One path for all: lines of no length with round ends are discs.
-
-        Circles are two arcs each.
-        """
-        r = _number(self.radius)
-        arcs = (
-            f"a{r} {r} 0 1 1 {_number(2 * self.radius)} 0a{r} {r} 0 1 1 "
-            f"-{_number(2 * self.radius)} 0"
-            if self.hollow
-            else "h0"
-        )
-        shift = np.array([self.radius if self.hollow else 0.0, 0.0])
-        kept = points[np.isfinite(points).all(axis=1)] - shift
-        # one path: a second mark in its place adds nothing, and each is told from the one before
-        drawn = list(dict.fromkeys(map(tuple, np.round(kept * 10).astype(int).tolist())))
-        steps = ((x - u, y - v) for (u, v), (x, y) in zip(drawn, drawn[1:], strict=False))
-        first = [f"M{strokes.pair(*drawn[0])}{arcs}"] if drawn else []
-        return "".join(first + [f"m{strokes.pair(*step)}{arcs}" for step in steps])
-
-    def attributes(self) -> dict[str, Any]:
-        width = 1.8 if self.hollow else 2 * self.radius
-        look = {
-            "fill": "none",
-            "stroke": _colour(self.colour),
-            "stroke-width": width,
-            "opacity": self.opacity,
-        }
-        return {
-            **look,
-            "style": "stroke-linecap:round",
-        }  # not as an attribute: a style of Matplotlib's drawings would outweigh it
-
-
-@dataclass(frozen=True)
-class Note:
-    """A line of text at a fixed place (x, y) of the panel, one for each frame or one for all."""
-
-    frames: Sequence[str]
-    at: tuple[float, float]
-    anchor: str = "start"
-    size: float = 13.0
-    opacity: float = 0.85
-    name: str = ""
-
-    def attributes(self) -> dict[str, Any]:
-        return {
-            "text-anchor": self.anchor,
-            "font-size": self.size,
-            "opacity": self.opacity,
-            "fill": "currentColor",
-        }
-
-
-Track = Line | Dots | Note
 
 
 @dataclass(frozen=True)
@@ -195,11 +93,11 @@ class Panel:
                 content = track.content(self.place(track.frames[shown]))
                 named = {"data-name": track.name, "d": content, **track.attributes(), **index}
                 parts.append(f"<path{_attributes(named)}/>")
-        wide = _number(self.width)
+        wide = number(self.width)
         # In proportion to its own width, so that panels of a row have one scale; below two thirds
         # of it the row breaks.
-        least = _number(0.67 * self.width)
-        size = f'viewBox="0 0 {wide} {_number(self.height)}" style="flex:{wide} 1 {least}px"'
+        least = number(0.67 * self.width)
+        size = f'viewBox="0 0 {wide} {number(self.height)}" style="flex:{wide} 1 {least}px"'
         return f'<svg {size} aria-hidden="true" focusable="false">{"".join(parts)}</svg>'
 
     def values(self) -> list[list[str]]:
@@ -225,13 +123,13 @@ class Panel:
         for value, label in self.xticks:
             x = self.place(np.array([[value, self.ylim[0]]]))[0, 0]
             parts.append(
-                f'<path d="M{_number(x)} {bottom}v4" stroke="currentColor" stroke-width="0.8"/>'
+                f'<path d="M{number(x)} {bottom}v4" stroke="currentColor" stroke-width="0.8"/>'
             )
             parts.append(_text("", label, (x, bottom + 15), {**small, "text-anchor": "middle"}))
         for value, label in self.yticks:
             y = self.place(np.array([[self.xlim[0], value]]))[0, 1]
             parts.append(
-                f'<path d="M{left} {_number(y)}h-4" stroke="currentColor" stroke-width="0.8"/>'
+                f'<path d="M{left} {number(y)}h-4" stroke="currentColor" stroke-width="0.8"/>'
             )
             parts.append(_text("", label, (left - 6, y + 4), {**small, "text-anchor": "end"}))
         parts.append(
@@ -243,7 +141,7 @@ class Panel:
             )
         )
         middle = top + high / 2
-        turned = {"transform": f"rotate(-90 11 {_number(middle)})", "text-anchor": "middle"}
+        turned = {"transform": f"rotate(-90 11 {number(middle)})", "text-anchor": "middle"}
         parts.append(_text("", self.ylabel, (11, middle), {**small, "font-size": 12, **turned}))
         return "".join(parts)
 
@@ -412,7 +310,7 @@ def _swatch(track: Line | Dots) -> str:
 
 def _text(name: str, text: str, at: Sequence[float] | Array, attributes: dict[str, Any]) -> str:
     known = {"data-name": name} if name else {}
-    place = {"x": _number(float(at[0])), "y": _number(float(at[1]))}
+    place = {"x": number(float(at[0])), "y": number(float(at[1]))}
     if not text and "data-track" not in attributes:
         return ""
     return f"<text{_attributes({**known, **place, **attributes})}>{html.escape(text)}</text>"
@@ -424,12 +322,3 @@ def _attributes(given: dict[str, Any]) -> str:
         for name, value in given.items()
         if value != ""
     )
-
-
-def _colour(colour: str) -> str:
-    return "currentColor" if colour == INK else colour
-
-
-def _number(value: float) -> str:
-    """One digit after the point, a tenth of a pixel or less; no trailing zero, no minus zero."""
-    return f"{round(float(value), 1) + 0.0:.1f}".removesuffix(".0")

@@ -4,6 +4,7 @@ What it is about, what was given, what is allowed.
 """
 
 import difflib
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -55,3 +56,29 @@ def shown(value: Any) -> str:
     """A value on one line, cut to a readable length."""
     text = repr(value)
     return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
+
+
+def interval(
+    noun: str, low: float, high: float, above: float = -math.inf, below: float = math.inf
+) -> str:
+    """The noun with the bounds that there are: `a finite number, at least 0, below 1`."""
+    parts = [
+        f"{word} {bound:g}"
+        for word, bound in (
+            ("at least", low),
+            ("above", above),
+            ("at most", high),
+            ("below", below),
+        )
+        if math.isfinite(bound)
+    ]
+    return ", ".join([noun, *parts])
+
+
+def shown_with_type(value: Any) -> str:
+    """The type of a value, and the value where it is short."""
+    return (
+        f"{type(value).__name__} {shown(value)}"
+        if len(repr(value)) <= 40
+        else f"a {type(value).__name__}"
+    )

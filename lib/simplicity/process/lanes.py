@@ -13,6 +13,7 @@ outside an array is a crash.
 
 from typing import Any
 
+import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -22,6 +23,12 @@ from simplicity.process import machine, threads
 
 WIDE = threads.kind() == "native" and "avx512f" in machine.features()
 BYTES = 64 if WIDE else 32
+ONE, PAIR, FOUR, EIGHT = ((0,) * count for count in (1, 2, 4, 8))  # tiles, asked for their length
+# Sums may be reordered and multiplications fused, which vectorises them; NaN and infinity keep
+# their meaning, so that a diverged run is seen. The order is fixed once compiled: the same machine
+# gives the same bits.
+FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+compiled = numba.njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")
 
 
 class Vector(types.Type):

@@ -21,7 +21,7 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
-from simplicity.data import images
+from simplicity.data import image_files
 from simplicity.places import files, paths
 from simplicity.problems import Problem, no_such, shown
 from simplicity.problems.values import noun_of, read
@@ -109,9 +109,9 @@ _KINDS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 
 def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbformat.NotebookNode:
     """One kernel, started in the book's folder and ended with the run."""
-    if os.environ.get(images.FOLDER):
+    if os.environ.get(image_files.FOLDER):
         # a relative path means the folder that we were started in
-        os.environ[images.FOLDER] = str(images.folder())
+        os.environ[image_files.FOLDER] = str(image_files.folder())
     with kernels.home() as config, _known_warnings():
         try:
             return papermill.execute_notebook(

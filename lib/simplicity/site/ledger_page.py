@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
 
-from simplicity.evidence.claims import HOLDS, PENDING, word
+from simplicity.evidence.claim_verdicts import HOLDS, PENDING
+from simplicity.evidence.claims import word
 from simplicity.evidence.ledger import SIGNS, badge, number
 from simplicity.site import wording
 from simplicity.site.check_picture import picture

@@ -24,7 +24,7 @@ from typing import Any
 
 import nbformat
 
-from simplicity.evidence import claims, ledger
+from simplicity.evidence import check_rows, claim_verdicts, ledger
 from simplicity.places import files, paths
 from simplicity.problems import Problem, Stopped, shown
 from simplicity.process import interrupts
@@ -157,10 +157,12 @@ def _executed(
 def verdicts(path: Path) -> dict[str, str]:
     """Claim -> the verdict that a notebook's own fresh checks give."""
     payloads = evidence.payloads_of(nbformat.read(path, as_version=4))
-    checks = [claims.from_row(row) for payload in payloads for row in payload["checks"]]
+    checks = [check_rows.from_row(row) for payload in payloads for row in payload["checks"]]
     ids = dict.fromkeys(check.claim for check in checks)
     return {
-        claim: claims.verdict(claim, [check for check in checks if check.claim == claim]).verdict
+        claim: claim_verdicts.verdict(
+            claim, [check for check in checks if check.claim == claim]
+        ).verdict
         for claim in ids
     }
 

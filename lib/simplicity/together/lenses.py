@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from simplicity.nets import TwoLayer
 from simplicity.nets.activations import ACTIVATIONS
-from simplicity.problems import doors
+from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
 ALIGNED = 0.99  # a cosine above counts as aligned
@@ -39,7 +39,7 @@ class Slopes(NamedTuple):
 def slopes(network: TwoLayer, x: Array, activation: str) -> Slopes:
     """Lengths of f's gradients by the first layer's biases and by the input, for inputs (n, d)."""
     doors.choice("activation", activation, ACTIVATIONS)
-    a, w, x = doors.network(network, x, "n d")
+    a, w, x = training_doors.network(network, x, "n d")
     network = TwoLayer(a, w)
     m, d = network.w.shape
     bias, inputs = [], []
@@ -112,7 +112,7 @@ def linear_part(f: Array, x: Array) -> float:
 
 def _looked_at(network: TwoLayer) -> TwoLayer:
     """The network with shapes that fit to each other."""
-    a, w = doors.pair(network)
+    a, w = training_doors.pair(network)
     return TwoLayer(*doors.arrays(a=(a, "m"), w=(w, "m d")))
 
 

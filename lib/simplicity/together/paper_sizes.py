@@ -129,7 +129,7 @@ def _one_image_a_step(
     import numpy as np
 
     from simplicity.loukas import single_image
-    from simplicity.loukas.single_sample import STATISTICS, check_finite, table
+    from simplicity.loukas.windows import STATISTICS, check_finite, table
     from simplicity.process import checkpoints
 
     x, y = single_image._looked_at(module, x, y)

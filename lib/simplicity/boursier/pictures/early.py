@@ -1,6 +1,5 @@
-"""Pictures of the early phase.
-
-Neurons that turn, shares aligned, the exit from the plateau, three points, what is conserved.
+"""Pictures of the early phase: neurons that turn, shares aligned, the exit from the plateau, three
+points, what is conserved.
 
 `neuron_frames` makes the numbers of the moving picture, for any d, and draws nothing; `turning`
 draws them as a player over time for d = 2, and the module `sphere` does for d = 3.
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from simplicity.boursier import alignment, early, extremal
 from simplicity.evidence.claims import cells_where
 from simplicity.pictures import seeds
-from simplicity.pictures.player import Dots, Line, Note, Panel, Player, Track
+from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import (
     BLUE,
     FAINT,
@@ -31,6 +30,7 @@ from simplicity.pictures.style import (
     finish,
     joined,
 )
+from simplicity.pictures.tracks import Dots, Line, Note, Track
 
 Array = NDArray[np.floating]
 # sign of a_j: where to, colour, in words

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from simplicity.boursier import extremal
 from simplicity.evidence.claims import Estimate, cells_where, mean, share
 from simplicity.grid.groups import Runs
-from simplicity.pictures.player import Dots, Line, Note, Panel, Player
+from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import (
     BLUE,
     FAINT,
@@ -29,6 +29,7 @@ from simplicity.pictures.style import (
     axes,
     finish,
 )
+from simplicity.pictures.tracks import Dots, Line, Note
 
 Array = NDArray[np.floating]
 ANGLES = np.linspace(0, 2 * np.pi, 361)  # at which curves around the circle are drawn

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from simplicity.boursier import alignment, extremal
 from simplicity.boursier.pictures import early
 from simplicity.pictures import style
-from simplicity.pictures.player import Dots, Line, Panel, Player, Track
+from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import INK
+from simplicity.pictures.tracks import Dots, Line, Track
 
 Array = NDArray[np.floating]
 FRONT, BACK = 1, -1

@@ -19,7 +19,7 @@ from simplicity.evidence.claims import Check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import linear_images
-from simplicity.hu.linear_images import Case
+from simplicity.hu.linear_images_checks import Case
 
 CLAIMS = ("H22", "H23", "H24", "H25", "H40", "H41", "H42")
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from simplicity.evidence.claims import cells_where
 from simplicity.pictures import seeds, style
-from simplicity.pictures.player import Dots, Line, Note, Panel, Player, Track
+from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
+from simplicity.pictures.tracks import Dots, Line, Note, Track
 
 Array = NDArray[np.floating]
 NETWORK, MODEL = BLUE, RED  # as in the paper's figure

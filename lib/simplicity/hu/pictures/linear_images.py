@@ -11,8 +11,9 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from simplicity.pictures import style
-from simplicity.pictures.player import Dots, Line, Note, Panel, Player
+from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
+from simplicity.pictures.tracks import Dots, Line, Note
 
 Array = NDArray[np.floating]
 _EARLY = 0.10  # opacity of the window

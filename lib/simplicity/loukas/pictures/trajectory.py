@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from simplicity.evidence.claims import cells_where
 from simplicity.pictures import seeds
-from simplicity.pictures.player import Dots, Line, Note, Panel, Player, Track
+from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import (
     BLUE,
     FAINT,
@@ -28,6 +28,7 @@ from simplicity.pictures.style import (
     axes,
     finish,
 )
+from simplicity.pictures.tracks import Dots, Line, Note, Track
 
 Array = NDArray[np.floating]
 COLOURS = (GREEN, BLUE, ORANGE, RED)  # simple to complex, as in the paper

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 
-from simplicity.data import images, streams
+from simplicity.data import corruption, streams
 from simplicity.evidence import claims
 from simplicity.evidence.claims import Check, check
 from simplicity.grid import config
@@ -93,7 +93,7 @@ def starts(
     good = last(dense.training(random, x, y, [run.rate] * run.good_steps))
     rng = np.random.default_rng([run.seed, streams.NOISE, 1])
     more = np.concatenate([x, rng.standard_normal((run.extra, 2))])
-    again = images.corrupt(y, run.again, 2, rng).y
+    again = corruption.corrupt(y, run.again, 2, rng).y
     labels = np.concatenate([again, rng.integers(2, size=run.extra)])
     phase = np.pi * np.arange(run.adam_steps) / run.adam_steps
     rates = 0.5 * run.adam_rate * (1 + np.cos(phase))

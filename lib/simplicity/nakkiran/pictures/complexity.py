@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from simplicity.nakkiran import information
 from simplicity.pictures import seeds, style
-from simplicity.pictures.player import Dots, Line, Note, Panel, Player, Track
+from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import (
     BLUE,
     FAINT,
@@ -27,6 +27,7 @@ from simplicity.pictures.style import (
     axes,
     finish,
 )
+from simplicity.pictures.tracks import Dots, Line, Note, Track
 
 Array = NDArray[np.floating]
 COLOURS = (BLUE, ORANGE, GREEN)

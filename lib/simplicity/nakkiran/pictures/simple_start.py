@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simplicity.evidence.claims import cells_where
 from simplicity.nakkiran import simple_start
 from simplicity.pictures import seeds
-from simplicity.pictures.player import Dots, Line, Note, Panel, Player
+from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import (
     BLUE,
     FAINT,
@@ -27,6 +27,7 @@ from simplicity.pictures.style import (
     axes,
     finish,
 )
+from simplicity.pictures.tracks import Dots, Line, Note
 
 Array = NDArray[np.floating]
 _HIGH, _LOW = 1.45, -1.7

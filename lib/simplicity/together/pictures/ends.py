@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from simplicity.pictures.player import Dots, Line, Note, Panel, Player, Ticks, Track
+from simplicity.pictures.player import Panel, Player, Ticks
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
+from simplicity.pictures.tracks import Dots, Line, Note, Track
 from simplicity.together import ends
 from simplicity.together.ends import Times
 

@@ -12,8 +12,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from simplicity.nakkiran import information
-from simplicity.pictures.player import Dots, Line, Note, Panel, Player, Ticks, Track
+from simplicity.pictures.player import Panel, Player, Ticks
 from simplicity.pictures.style import BLUE, INK, ORANGE, Picture, axes, finish
+from simplicity.pictures.tracks import Dots, Line, Note, Track
 
 Array = NDArray[np.floating]
 KERNEL, SMALL = BLUE, ORANGE

@@ -1,0 +1,162 @@
+"""Checks of experiments on images: one network's runs beside the linear model (`linear_images`)."""
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from simplicity.evidence import claims
+from simplicity.evidence.claims import (
+    Check,
+    Criterion,
+    above,
+    below,
+    control,
+    fails,
+    interval_above,
+    interval_below,
+    mean,
+)
+from simplicity.hu.linear_images import (
+    after,
+    for_want_of_width,
+    largest_error,
+    nearest,
+    progress,
+    reached,
+    worst,
+)
+
+CLOSE = 0.95  # correlation
+LITTLE = 0.25  # share of the complement
+FAR = 0.5  # relative error
+MOST = 0.75  # of pairs of images, half-way between chance and all
+
+
+class Case(NamedTuple):
+    """The runs of one network, and what its checks have in common.
+
+    `word` goes into their ids, `where` into their statistics; `claim` is the network's own, H22 or
+    H23. A run counts where it goes on to the window's end. Statistics are the worst of the window,
+    averaged over seeds.
+    """
+
+    runs: claims.Judged
+    word: str
+    where: str
+    claim: str
+    cells: xr.Dataset
+    unless: str = ""
+    needs: int = 0
+
+    def moves(self, pooled: xr.Dataset | None = None) -> Check:
+        """The losses on V_lin fall as the model's do, nearer than a model of another rate falls.
+
+        The control is `pooled`, or else the model at half the rate in the place of the model.
+        """
+        early, rule = reached(self.cells), interval_below(0)
+        if pooled is None:
+            name, unlike = "the model at half its rate in its place", nearest(early, 0.5)
+        else:
+            name, unlike = "global average pooling", nearest(reached(pooled), 1.0)
+        what = (
+            "largest difference of the losses on V_lin in the window, to the model over the "
+            "smaller one to the models of half and of twice the rate, logarithm"
+        )
+        found = mean(nearest(early, 1.0))
+        against = control(name, mean(unlike), fails(rule))
+        return self._check(f"{self.claim}.inside", what, found, rule, against)
+
+    def near(self, pooled: xr.Dataset | None = None) -> Check:
+        """H42: correlation with the model; the control is `pooled`, or else permuted labels."""
+        early, rule = reached(self.cells), above(CLOSE)
+        if pooled is None:
+            what = "linear models of permuted labels"
+            blind = worst(early, "permuted_correlation", "max")
+        else:
+            what, blind = "global average pooling", worst(reached(pooled), "correlation", "max")
+        return self._check(
+            "H42.near", "smallest correlation with the linear model in the window",
+            mean(worst(early, "correlation", "min")), rule, control(what, mean(blind), fails(rule)),
+        )  # fmt: skip
+
+    def own(self, pooled: xr.Dataset | None = None) -> Check:
+        """H24: each image's curve is nearer to its own of the model than to another image's."""
+        early, rule = reached(self.cells), interval_above(MOST)
+        if pooled is None:
+            what, blind = "linear models of permuted labels", early.placebo_own.values
+        else:
+            what, blind = "global average pooling", reached(pooled).own.values
+        return self._check(
+            "H24.own",
+            "share of pairs of test images of which the network's curve, up to the window's end, "
+            "is nearer to the model's of the same image than to that of the other",
+            mean(early.own.values), rule, control(what, mean(blind), fails(rule)),
+        )  # fmt: skip
+
+    def sized(self) -> Check:
+        """H25: relative error."""
+        early, rule = reached(self.cells), below(FAR)
+        found, slow, fast = (largest_error(early, rate) for rate in (1.0, 0.5, 2.0))
+        return self._check(
+            "H25.size", "largest relative error in the window", mean(found), rule,
+            control(
+                "the model at half or twice its rate, the nearer", mean(np.minimum(slow, fast)),
+                fails(rule),
+            ),
+        )  # fmt: skip
+
+    def split(self) -> Check:
+        """How much of the network's output is outside V_lin early."""
+        early, rule = reached(self.cells), below(LITTLE)
+        found, blind = (mean(worst(early, name, "max")) for name in ("share", "random_share"))
+        return self._check(
+            f"{self.claim}.share", "largest share of the complement in the window", found, rule,
+            control("a random span of as many dimensions", blind, fails(rule)),
+        )  # fmt: skip
+
+    def later(self) -> list[Check]:
+        """Does the network learn on the complement, and later than on V_lin?"""
+        early, rule = reached(self.cells), interval_above(0)
+        gained, placebo = (
+            mean(progress(early, name)[:, -1]) for name in ("outside", "placebo_outside")
+        )
+        delay, blind = (
+            mean(after(early, f"{span}outside") - after(early, f"{span}inside"))
+            for span in ("", "random_")
+        )
+        return [
+            self._check(
+                f"{self.claim}.gone", "part of the complement's loss that is gone at the end",
+                gained, rule, control("permuted test labels: the same", placebo, fails(rule)),
+            ),
+            self._check(
+                f"{self.claim}.later",
+                "part of its final fall after the window, complement less V_lin",
+                delay, rule, control("a random span of as many dimensions", blind, fails(rule)),
+            ),
+        ]  # fmt: skip
+
+    def limited(self, id: str, narrow: xr.Dataset, infinite: xr.Dataset) -> Check:
+        """H40, H41: more of what the correlation lacks is lacking at infinite width than is not.
+
+        The control is a narrower network on the same images.
+        """
+        rule = interval_below(0.5)
+        what = "part of 1 - correlation, smallest in the window, that infinite width would not have"
+        found, against = (
+            mean(for_want_of_width(reached(one), reached(infinite))) for one in (self.cells, narrow)
+        )
+        return self._check(
+            id, what, found, rule,
+            control("the same of a network narrower by eight times or more", against, fails(rule)),
+        )  # fmt: skip
+
+    def _check(
+        self, id: str, what: str, found: claims.Estimate, criterion: Criterion,
+        against: claims.Control,
+    ) -> Check:  # fmt: skip
+        return claims.check(
+            self.runs, f"{id}_{self.word}", "empirical", f"{self.where}: {what}", found, criterion,
+            against, needs=self.needs, unless=self.unless,
+        )  # fmt: skip
