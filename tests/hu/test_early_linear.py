@@ -4,9 +4,11 @@ sides.
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.stats
 import xarray as xr
 
@@ -24,6 +26,7 @@ from simplicity.hu.experiments import (
     linear_labels,
     linear_universality,
     norm_feature,
+    product_labels,
     step_limit,
 )
 from simplicity.hu.pictures import early_linear as plot
@@ -325,7 +328,72 @@ def test_labels_are_judged_on_both_sides() -> None:
     found = tiny(linear_labels, dim=25)
     checks = {one.id: one for one in groups.checks_of(linear_labels, found)}
     assert checks.pop("H36.many").passed is None  # nothing was run on so many samples
-    assert len(checks) == 4 and all(one.passed is not None for one in checks.values())
+    assert len(checks) == 3 and all(one.passed is not None for one in checks.values())
+
+
+def relu_kernel(cosine: float) -> float:
+    """The tangent kernel of both layers at inputs of length sqrt d, by the arc-cosine formulas."""
+    angle = math.acos(cosine)
+    return (math.sin(angle) + 2 * cosine * (math.pi - angle)) / (2 * math.pi)
+
+
+@pytest.mark.parametrize(("dim", "near"), [(16, 0.08), (64, 0.03), (400, 0.005)])
+def test_the_product_s_eigenvalue_is_that_of_the_arc_cosine_kernel(dim: int, near: float) -> None:
+    """Funk and Hecke: on the sphere it is a mean of the kernel times the polynomial of degree 2."""
+
+    def mean_of(function: Callable[[float], float]) -> float:
+        def weighed(t: float) -> float:
+            return function(t) * (1 - t * t) ** ((dim - 3) / 2)
+
+        return scipy.integrate.quad(weighed, -1, 1, epsabs=1e-14, limit=500, points=[0])[0]
+
+    second = mean_of(lambda t: relu_kernel(t) * (dim * t * t - 1) / (dim - 1))
+    eigenvalue = second / mean_of(lambda t: 1.0)
+    # a short time s, at which the share is (4/pi^2) 2 lambda s
+    share = product_labels.expected(np.array(dim), 1e-6) / (1e-6 * dim * math.log(dim))
+    assert eigenvalue * 8 / math.pi**2 == pytest.approx(share, rel=near)
+
+
+def test_the_shares_expected_fall_up_to_t_and_rise_in_the_control() -> None:
+    dims = np.array([16.0, 32, 64])
+    early, late = (
+        np.polyfit(np.log(dims), np.log(product_labels.expected(dims, horizon)), 1)[0]
+        for horizon in (1.5, 1.5 * dims / 16)
+    )
+    assert early == pytest.approx(-0.65, abs=0.01) and late == pytest.approx(0.25, abs=0.01)
+    assert product_labels.expected(np.array(1e6), 1.5) == pytest.approx(
+        18 / math.pi**3 * math.log(1e6) / 1e6, rel=1e-3
+    )
+    assert product_labels.expected(np.array(16.0), 1e6) == pytest.approx(4 / math.pi**2)
+
+
+def test_a_wide_relu_network_learns_of_the_product_what_is_expected_and_erf_nothing() -> None:
+    run = Run(dim=12, n=6000, width=1024, step_size=2.0, labels="product", activation="relu")
+    found = product_labels.measure(run)
+    wanted = product_labels.expected(np.array(12.0), np.arange(1, 21) / 20 * 1.5)
+    assert found.share == found.explained[-1] == pytest.approx(wanted[-1], rel=0.15)
+    assert found.explained.values[9] == pytest.approx(wanted[9], rel=0.2)
+    assert product_labels.measure(dataclasses.replace(run, activation="erf")).share < 0.002
+
+
+def test_the_share_of_the_product_is_judged_where_something_is_learnt_of_it() -> None:
+    sizes = {"dim": (12, 25), "late_dim": (12, 25)}
+    (relu,), (erf,) = (
+        groups.checks_of(product_labels, tiny(product_labels, activation=activation, **sizes))
+        for activation in ("relu", "erf")
+    )
+    assert relu.value < 0 and relu.holds and relu.control.value is not None
+    assert relu.control.value > 0 and erf.passed is None
+
+
+def test_the_control_of_the_product_differs_in_its_time_alone_which_grows_as_d() -> None:
+    grid = product_labels.GRID
+    early, late = (grid.of_group(group, grid.presets["FULL"]) for group in ("early", "late"))
+    assert [dataclasses.replace(one, horizon=1.5 * one.dim / 16) for one in early] == late
+    assert {(one.dim, one.n, one.width) for one in early} == {
+        (16, 1024, 128), (32, 4096, 362), (64, 16384, 1024),
+    }  # fmt: skip
+    assert len(early) == 30 and min(one.seed for one in early) == 3_000_000
 
 
 def test_widths_grow_with_the_dimension_but_for_the_control() -> None:

@@ -1,8 +1,9 @@
-"""Nothing non-linear is learned early, whatever the labels (claims H26, H27, H36, H37).
+"""Network and linear model are as close whatever the labels (claims H27, H36, H37).
 
-Hu et al. 2020: the theorems ask of labels only that they are bounded. y = sign(x_1 x_2) has no
-linear part at all, so that a network which follows the linear model cannot learn it before T.
-Random labels stand beside those of a teacher, and beside a run ten times as long.
+Hu et al. 2020: the theorems ask of labels only that they are bounded. Random labels stand beside
+those of a teacher, and beside a run ten times as long. y = sign(x_1 x_2) has no linear part at all.
+A network with erf and without biases is odd at all times and cannot learn it, so that what is asked
+here is whether the train losses agree; `product_labels` asks what is learnt of it.
 """
 
 import numpy as np
@@ -14,11 +15,10 @@ from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear
 from simplicity.hu.early_linear import HORIZON, Run
 
-CLAIMS = ("H26", "H27", "H36", "H37")
+CLAIMS = ("H27", "H36", "H37")
 
 LONG = 10 * HORIZON
 MANY = 20_000
-NOTHING = 0.02  # of the labels' mean square
 SAME = 0.02  # of a loss
 
 GRID = Grid(
@@ -38,24 +38,17 @@ measure = early_linear.compare
 def checks(runs: Runs) -> list[Check]:
     given = runs.settings
     judge = early_linear.judge(runs, given.dim)
-    product, teacher = (runs("main", labels=labels) for labels in ("product", "teacher"))
-    nothing, same = below(NOTHING), below(SAME)
+    same = below(SAME)
     early, late = (
         mean(loss_difference(runs("many", horizon=horizon))) for horizon in (HORIZON, LONG)
     )
     no_many = early_linear.low(given.dim) or ("" if given.many_n else "no run on so many samples")
     return [
-        judge(
-            "H26.learnt", "empirical",
-            "y = sign(x_1 x_2): largest share of the labels explained on fresh samples up to T",
-            mean(explained(product)), nothing,
-            control("a teacher's labels", mean(explained(teacher)), fails(nothing)),
-        ),
         *against_teacher(runs),
         judge(
             "H36.loss", "empirical",
             "y = sign(x_1 x_2): largest relative difference of the train losses up to T",
-            mean(loss_difference(product)), same,
+            mean(loss_difference(runs("main", labels="product"))), same,
             no_control("it fails here; with 20,000 samples it holds, and there is a control"),
         ),
         judge(
@@ -86,11 +79,6 @@ def against_teacher(runs: Runs) -> list[Check]:
             ("H27.gap", "D", below(2), "theorem"), ("H37.rel", "rel", between(0.5, 2), "empirical")
         )
     ]  # fmt: skip
-
-
-def explained(cells: xr.Dataset) -> np.ndarray:
-    """max_t 1 - mean (f_t - y)^2 on fresh samples, one for each cell; the labels are +-1."""
-    return (1 - 2 * cells.test).max("time").values
 
 
 def loss_difference(cells: xr.Dataset) -> np.ndarray:

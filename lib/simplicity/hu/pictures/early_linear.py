@@ -208,6 +208,28 @@ def labels(kinds: Mapping[str, xr.Dataset], many: xr.Dataset) -> Picture:
         return finish(figure, about)
 
 
+def product(fresh: Pair, full: Pair, lines: tuple[Array, tuple[Array, Array]]) -> Picture:
+    """Share of the product explained against d, with a curve each of what is expected.
+
+    `fresh` and `full` are (early, late); `lines` has places along d and both curves there.
+    """
+    places, curves = lines
+    with axes(1, height=3.6) as (figure, (panel,)):
+        for cells, now, curve, colour in zip(full, fresh, curves, (BLUE, ORANGE), strict=True):
+            seeds.against(panel, now, cells, "dim", "share", colour)
+            panel.plot(places, curve, color=colour, lw=0.9, ls="--")
+        panel.set(xlabel="d", title="share explained, fresh labels", xscale="log", yscale="log")
+        dims = np.unique(full[0].dim.values)
+        panel.set_xticks(dims, [f"{d:g}" for d in dims])
+        _levels(panel)
+        panel.minorticks_off()
+        entries = [(BLUE, "up to T"), (ORANGE, "up to T d / 16")]
+        plain = (cells.drop_vars("width") for cells in (fresh[0], full[0]))
+        seeds.legend(panel, entries, *plain)
+        about = "The share explained up to T falls with d; in a time longer by a factor d it rises."
+        return finish(figure, about)
+
+
 def _time(cells: xr.Dataset) -> Array:
     """The times of runs of one setting, in units of d log d / step."""
     one = cells.isel(cell=0)
