@@ -40,7 +40,7 @@ gained more than its cones, in 2. Two tries did not change that. Why no more, in
 2. Gaussian data: after step 400 a third of the neurons to all of them chatter up to the end, on
    one to four samples each, with .2 to 1.6 flips a neuron and step. To step them one by one takes 3
    to 6 ns a lane, and 1.2 to 3.3 lanes a neuron, as blocks are not full; the sweep takes 53 ns a
-   neuron at n = 80, 165 at 320, 630 at 1,280. So a factor 2.4 to 3.7 at n = 80, 8 to 16 at 320, 7
+   neuron at n = 80, 165 at 320, 630 at 1,280. So a factor 2.4 to 3.9 at n = 80, 7 to 16 at 320, 7
    to 37 at 1,280, and seconds that do grow with the width.
 3. Sliding (Filippov) was tried. Neurons of one pattern that chatter on the same samples S are
    pulled by D + sum_S theta_k r_k x_k / n, with the theta in [0, 1] that keep <w, x_k> = 0: one
@@ -59,12 +59,12 @@ Larger angles mean fewer examinations and more watched samples; neurons choose t
 the last one lasted. At most five samples are watched: the compiler makes slow code of six, and with
 four too much is examined. Of the parts, what a run takes longer without them in the worst of the 12
 settings: 13 percent without sleeping, 19 without angles of the neurons' own, 21 without steps
-compiled by the number of watched samples. Where nothing aligns a run has .90 to .98 of the sweep's
-speed (`cones_never.csv`).
+compiled by the number of watched samples, 28 without watching begun afresh. Where nothing aligns a
+run has .90 to .98 of the sweep's speed (`cones_never.csv`).
 
 Its bits are not quite repeatable: a process that loads the engine from numba's cache adds some sums
 in another order than the one that compiled it (1e-16 of a train error, up to 2e-11 of the last
-force). The recorded runs have the bits of compiling processes.
+force). Of the recorded runs 15 were looked at: they have the bits of a process that compiles.
 
 Float64 in the cones, whatever the precision of the sweep. Full batch and slope 0 only.
 """
