@@ -27,46 +27,50 @@ activation pattern, up to a few samples that the cone *watches*:
 All of it is exact: the same steps as `two_layer`, up to the rounding of float64 (1e-14 of the final
 error after 20,000 steps). Until the neurons have aligned, and whenever cones would cost more
 (counted in operations, so that a run is repeatable), the plain sweep makes the steps.
-`benchmarks/cones.py` measures; what was learned there:
 
-1. A cone asleep costs the same for any number of neurons. On margin data all are asleep soon, and
-what is left to pay for is
-   alignment, 64 to 96 steps of the plain sweep in which no two neurons do the same. Of a run of 400
-   to 600 steps that is more than a tenth: were all others free, the factor would be 6 to 9. It is 2
-   to 6.
-2. On Gaussian data a third of the neurons or more, often nearly all, chatter up to the end. Their
-phases are a continuum (of
-   2,000, no two within 1e-8 of parallel), so that none merge exactly: some 20 to 40 ns a neuron and
-   step, where the sweep takes 100 at n = 80 and over 1,000 at 1,280. A part of that is examining
-   neurons that drift. So a factor 3 to 4 at n = 80, 10 to 16 at 320, 12 to 37 at 1,280, and seconds
-   that do grow with the width.
-3. No mode with an error is offered. At n = 80, from one start, a nudge of every w by 1e-6 of itself
-after 250 steps changes the
-   train error after 20,000 by a tenth, one of 1e-8 by half a percent, and rounding by 1e-15: below
-   the threshold the end depends on which side of a hyperplane a neuron falls. Merging what is
-   parallel to 1e-4 was tried and ended elsewhere; sliding was not tried.
-4. Larger angles mean fewer examinations and more watched samples; neurons choose theirs by how long
-the last one lasted.
-   At most five samples watched: the compiler makes slow code of six, and with four too much is
-   examined.
+Ten times the plain sweep was the aim, in 8 of the 12 settings of `cones_runs.csv` (d = 5, 1,000 and
+10,000 neurons, n = 80, 320, 1,280). It is met in 4 there, and on a newer processor, whose sweep
+gained more than its cones, in 2. Two tries did not change that. Why no more, in numbers:
 
-Ten times the plain sweep was the aim, in 8 of the 12 settings of `cones_runs.csv`; it is met in 4.
-Neither sliding (Filippov) along a hyperplane nor grouping from the first step could meet it in more
-than 6, the ones on Gaussian data. On margin data nothing chatters, so that sliding gains nothing,
-and the steps before alignment are too many: of 1,000 neurons at n = 80, 320, 1,280 there are 995,
-1,000, 1,000 different patterns at the start, 369, 838, 800 after 32 steps, 35, 122, 24 after 64 and
-4, 10, 2 after 96. To know the patterns anew is one of the two products of a step, so that grouping
-on the fly pays half of the sweep for these 64 to 96 steps, and the other half for what patterns
-differ: together some 46, 72 and 52 steps of the sweep in runs of 454, 593 and 388. Were all else
-free, the factor would be 9.8, 8.2 and 7.4. The module stays whole because the recorded runs of ten
-times the width are made by it, and because in no setting it is slower than the sweep but where
-nothing aligns (.90 to .98 of it, `cones_never.csv`).
+1. Margin data: alignment is too long a part of a short run. 56 to 84 steps pass until the patterns
+   are fewer than a fiftieth of the neurons. To know the patterns is half of a step, to pull each of
+   them the other half: even an engine that groups from the first step pays 40 to 66 steps of the
+   sweep in runs of 388 to 593. Were all else free, the factor at n = 80, 320, 1,280 would be 8.4,
+   9.0, 7.0 with 1,000 neurons, 11.4, 10.0, 7.4 with 10,000. It is 2 to 6. Nothing chatters there.
+2. Gaussian data: after step 400 a third of the neurons to all of them chatter up to the end, on
+   one to four samples each, with .2 to 1.6 flips a neuron and step. To step them one by one takes 3
+   to 6 ns a lane, and 1.2 to 3.3 lanes a neuron, as blocks are not full; the sweep takes 53 ns a
+   neuron at n = 80, 165 at 320, 630 at 1,280. So a factor 2.4 to 3.9 at n = 80, 7 to 16 at 320, 7
+   to 37 at 1,280, and seconds that do grow with the width.
+3. Sliding (Filippov) was tried. Neurons of one pattern that chatter on the same samples S are
+   pulled by D + sum_S theta_k r_k x_k / n, with the theta in [0, 1] that keep <w, x_k> = 0: one
+   pull for all, so that they sleep, in 6 to 106 groups. That is no gradient descent: a chattering
+   neuron is off its hyperplane by up to eta |a D| |x|, and the outputs are apart by as much. At
+   n = 80, 2,400 steps after step 400, they were apart by .023, .011, .0050 with eta = .1, .05, .025
+   (the tests allow the weights 1e-9), the train error by .8, .3, .2 percent; after 20,000 steps by
+   67 percent, at n = 320 and 1,280 by .03 and .07. Nor was it fast: its groups grew to 74, 11, 136
+   on average, and alone, with nothing examined, were 1.4, 9.3 and .9 times as fast as the sweep.
+4. No mode with an error is offered, nor a merging of what is nearly parallel. At n = 80 a nudge of
+   every w by 1e-6 of itself after 250 steps changes the train error after 20,000 by a tenth
+   (`cones_nudged.csv`), and rounding by 1e-15: below the threshold the end depends on which side of
+   a hyperplane a neuron falls. The phases are a continuum, so that none merge exactly.
+
+Larger angles mean fewer examinations and more watched samples; neurons choose theirs by how long
+the last one lasted. At most five samples are watched: the compiler makes slow code of six, and with
+four too much is examined. Of the parts, what a run takes longer without them in the worst of the 12
+settings: 13 percent without sleeping, 19 without angles of the neurons' own, 21 without steps
+compiled by the number of watched samples, 28 without watching begun afresh. Where nothing aligns a
+run has .90 to .98 of the sweep's speed (`cones_never.csv`).
+
+Its bits are not quite repeatable: a process that loads the engine from numba's cache adds some sums
+in another order than the one that compiled it (1e-16 of a train error, up to 2e-11 of the last
+force). Of the recorded runs 15 were looked at: they have the bits of a process that compiles.
 
 Float64 in the cones, whatever the precision of the sweep. Full batch and slope 0 only.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -149,20 +153,9 @@ class Hybrid:
         self.taken = self.plain_steps = 0
         self.state: tuple = ()
 
-    def __call__(
-        self,
-        a: Array,
-        w: Array,
-        columns: Array,
-        y: Array,
-        step_size: float,
-        steps: int,
-        tolerance: float,
-    ) -> tuple[int, float]:
-        """(steps done, force), as a compiled loop of `two_layer` returns them.
-
-        a and w are advanced in place.
-        """
+    def __call__(self, a: Array, w: Array, *task: Any) -> tuple[int, float]:
+        """(steps done, force), as a compiled loop of `two_layer`, whose arguments it takes."""
+        columns, y, step_size, steps, tolerance = task
         done, force = 0, np.inf
         while done < steps:
             by_cones = self.left == 0
@@ -174,27 +167,18 @@ class Hybrid:
                 break
         return done, force
 
-    def _plain(self, *task) -> tuple[int, float]:  # type: ignore[no-untyped-def]
+    def _plain(self, *task: Any) -> tuple[int, float]:
         taken, force = self.sweep(*task)
         self.left -= taken
         self.plain_steps += taken
         return taken, force
 
-    def _cones(
-        self,
-        a: Array,
-        w: Array,
-        columns: Array,
-        y: Array,
-        step_size: float,
-        steps: int,
-        tolerance: float,
-    ) -> tuple[int, float]:
-        outer, inner = a.astype(float), w.astype(float)
-        if not self.state:
-            self.state = state(len(y), len(a), len(columns))
-        task = (steps, tolerance, step_size, (0.0,) * len(columns))
-        taken, force, pays = _run(outer, inner, data_of(columns, y), *self.state, *task)  # type: ignore[call-arg]
+    def _cones(self, a: Array, w: Array, *task: Any) -> tuple[int, float]:
+        columns, y, step_size, steps, tolerance = task
+        self.state = self.state or state(len(y), len(a), len(columns))
+        outer, inner, data = a.astype(float), w.astype(float), data_of(columns, y)
+        rest = (steps, tolerance, step_size, (0.0,) * len(columns))
+        taken, force, pays = _run(outer, inner, data, *self.state, *rest)  # type: ignore[call-arg]
         if not pays:
             self.left = min(_AGAIN, max(_FIRST, (self.taken + taken) // 4))
         a[:], w[:] = outer, inner
@@ -210,24 +194,27 @@ class Data(NamedTuple):
     y: np.ndarray  # (n,)
 
 
+# Of the arrays below the defaults say shape and kind of number; `state` makes them.
+
+
 class Sectors(NamedTuple):
     """Caps of directions.
 
     Within `reach` (an angle) of its axis only `candidates` change sides; `far` stay active.
     """
 
-    axis: np.ndarray  # (R, d)
-    reach: np.ndarray  # (R,)
-    number: np.ndarray  # (R,) of candidates
-    candidates: np.ndarray  # (R, C)
-    far: np.ndarray  # (R, n)
-    cones: np.ndarray  # (R,)
-    force: np.ndarray  # (R, d)
-    output: np.ndarray  # (R, d)
-    x: np.ndarray  # (R, d, C)
-    rays: np.ndarray  # (R, d, C)
-    r: np.ndarray  # (R, C)
-    h: np.ndarray  # (R, C)
+    axis: Any = "R d float"
+    reach: Any = "R float"
+    number: Any = "R int"  # of candidates
+    candidates: Any = "R C int"
+    far: Any = "R n float"
+    cones: Any = "R int"
+    force: Any = "R d float"
+    output: Any = "R d float"
+    x: Any = "R d C float"
+    rays: Any = "R d C float"
+    r: Any = "R C float"
+    h: Any = "R C float"
 
 
 class Cones(NamedTuple):
@@ -236,44 +223,44 @@ class Cones(NamedTuple):
     About the `watched` each of them decides for itself.
     """
 
-    sector: np.ndarray  # (G,)
-    active: np.ndarray  # (G,) uint64
-    watched: np.ndarray  # (G,) uint64
-    mask: np.ndarray  # (G, C)
-    samples: np.ndarray  # (G, WATCH)
-    watching: np.ndarray  # (G,)
-    members: np.ndarray  # (G,)
-    open: np.ndarray  # (G,)
-    force: np.ndarray  # (G, d)
-    output: np.ndarray  # (G, d)
-    asleep: np.ndarray  # (G,)
-    product: np.ndarray  # (G, d + 1, d + 1)
-    moments: np.ndarray  # (G, d + 1, d + 1)
-    turned: np.ndarray  # (G,)
-    slack: np.ndarray  # (G,)
+    sector: Any = "G int"
+    active: Any = "G uint64"
+    watched: Any = "G uint64"
+    mask: Any = "G C float"
+    samples: Any = "G WATCH int"
+    watching: Any = "G int"
+    members: Any = "G int"
+    open: Any = "G int"
+    force: Any = "G d float"
+    output: Any = "G d float"
+    asleep: Any = "G bool"
+    product: Any = "G d+1 d+1 float"
+    moments: Any = "G d+1 d+1 float"
+    turned: Any = "G float"
+    slack: Any = "G float"
 
 
 class Blocks(NamedTuple):
     """Neurons of one cone, 64 at a time; an empty lane is a neuron of zeros without an owner."""
 
-    lanes: np.ndarray  # (K, rows * LANES); rows: w (d), a, axis (d), limit, before (WATCH)
-    owner: np.ndarray  # (K, LANES)
-    cone: np.ndarray  # (K,)
-    live: np.ndarray  # (K,)
-    free: np.ndarray  # (K + 1,) a stack of emptied blocks, its height first
+    lanes: Any = "K rows*LANES float"  # rows: w (d), a, axis (d), limit, before (WATCH)
+    owner: Any = "K LANES int"
+    cone: Any = "K int"
+    live: Any = "K int"
+    free: Any = "K+1 int"  # a stack of emptied blocks, its height first
 
 
 class Work(NamedTuple):
     """What belongs to neurons (m) wherever they are, and buffers."""
 
-    used: np.ndarray  # (3,) sectors, cones, blocks in use
-    lively: np.ndarray  # (m,) neurons to be placed
-    home: np.ndarray  # (m,) their last sector
-    since: np.ndarray  # (m,) the step of their last examination
-    nearness: np.ndarray  # (m,)
-    z: np.ndarray  # (m, d + 1) of those in `lively`
-    sine: np.ndarray  # (n,)
-    off: np.ndarray  # (LANES,): 1 where a lane of the last block must be placed anew
+    used: Any = "3 int"  # sectors, cones, blocks in use
+    lively: Any = "m int"  # neurons to be placed
+    home: Any = "m int"  # their last sector
+    since: Any = "m int"  # the step of their last examination
+    nearness: Any = "m float"
+    z: Any = "m d+1 float"  # of those in `lively`
+    sine: Any = "n+C float"
+    off: Any = "LANES float"  # 1 where a lane of the last block must be placed anew
 
 
 def data_of(columns: Array, y: Array) -> Data:
@@ -286,63 +273,20 @@ def data_of(columns: Array, y: Array) -> Data:
 
 def state(n: int, m: int, d: int) -> tuple[Sectors, Cones, Blocks, Work]:
     """Room for m neurons, all empty."""
-
-    def zeros(*shape: int) -> NDArray:
-        return np.zeros(shape)
-
-    def whole(*shape: int) -> NDArray:
-        return np.zeros(shape, np.int64)
-
     k = 2 * (m // LANES) + _CONES + 1
-    sectors = Sectors(
-        zeros(_SECTORS, d),
-        zeros(_SECTORS),
-        whole(_SECTORS),
-        whole(_SECTORS, CANDIDATES),
-        zeros(_SECTORS, n),
-        whole(_SECTORS),
-        zeros(_SECTORS, d),
-        zeros(_SECTORS, d),
-        zeros(_SECTORS, d, CANDIDATES),
-        zeros(_SECTORS, d, CANDIDATES),
-        zeros(_SECTORS, CANDIDATES),
-        zeros(_SECTORS, CANDIDATES),
+    sizes = {"3": 3, "n": n, "m": m, "d": d, "d+1": d + 1, "n+C": n + CANDIDATES}
+    sizes |= {"R": _SECTORS, "C": CANDIDATES, "G": _CONES, "WATCH": WATCH, "LANES": LANES}
+    sizes |= {"K": k, "K+1": k + 1, "rows*LANES": (2 * d + 2 + WATCH) * LANES}
+
+    def zeros(says: str) -> NDArray:
+        *axes, kind = says.split()
+        return np.zeros([sizes[axis] for axis in axes], kind)
+
+    sectors, cones, blocks, work = (
+        [zeros(says) for says in kind._field_defaults.values()]
+        for kind in (Sectors, Cones, Blocks, Work)
     )
-    cones = Cones(
-        whole(_CONES),
-        np.zeros(_CONES, np.uint64),
-        np.zeros(_CONES, np.uint64),
-        zeros(_CONES, CANDIDATES),
-        whole(_CONES, WATCH),
-        whole(_CONES),
-        whole(_CONES),
-        whole(_CONES),
-        zeros(_CONES, d),
-        zeros(_CONES, d),
-        np.zeros(_CONES, np.bool_),
-        zeros(_CONES, d + 1, d + 1),
-        zeros(_CONES, d + 1, d + 1),
-        zeros(_CONES),
-        zeros(_CONES),
-    )
-    blocks = Blocks(
-        zeros(k, (2 * d + 2 + WATCH) * LANES), whole(k, LANES), whole(k), whole(k), whole(k + 1)
-    )
-    return (
-        sectors,
-        cones,
-        blocks,
-        Work(
-            whole(3),
-            whole(m),
-            whole(m),
-            whole(m),
-            zeros(m),
-            zeros(m, d + 1),
-            zeros(max(n, CANDIDATES)),
-            zeros(LANES),
-        ),
-    )
+    return Sectors(*sectors), Cones(*cones), Blocks(*blocks), Work(*work)
 
 
 @_compiled
@@ -529,14 +473,14 @@ def _sector_of(sectors, data, work, unit, last, nearness):  # type: ignore[no-un
 
 
 @_compiled
-def _cone_of(sector, active_of, watched, watching, members, most, s, active, near):  # type: ignore[no-untyped-def]
+def _cone_of(cones, most, s, active, near):  # type: ignore[no-untyped-def]
     """The cone with the fewest watched samples that can hold this neuron, or -1."""
     best, fewest = np.int64(-1), WATCH + 1
     for g in range(most):
-        seen = ~watched[g]
-        if (near | (active ^ active_of[g])) & seen == 0 and sector[g] == s:
-            if members[g] > 0 and watching[g] < fewest:
-                best, fewest = g, watching[g]
+        seen = ~cones.watched[g]
+        if (near | (active ^ cones.active[g])) & seen == 0 and cones.sector[g] == s:
+            if cones.members[g] > 0 and cones.watching[g] < fewest:
+                best, fewest = g, cones.watching[g]
     return best
 
 
@@ -587,17 +531,7 @@ def _place(sectors, cones, blocks, data, work, moved, now, h):  # type: ignore[n
         )
         if free < 0:
             return False
-        g = _cone_of(
-            cones.sector,
-            cones.active,
-            cones.watched,
-            cones.watching,
-            cones.members,
-            work.used[1],
-            s,
-            active,
-            near,
-        )
+        g = _cone_of(cones, work.used[1], s, active, near)
         g = g if g >= 0 else _new_cone(sectors, cones, work, s, active, near)
         if g < 0:
             return False
@@ -706,27 +640,19 @@ def _step_block(lanes, off, force, output, samples, count, x, r, h, rate, zeros)
 
     Lanes that are off give none; their number is returned.
     """
+    task = lanes, off, force, output, samples, count, x, r, h, rate, zeros
     one, two = zeros[:1], zeros + zeros
     if count <= 1:
-        return _step_lanes(
-            lanes, off, force, output, samples, count, x, r, h, rate, zeros, one, zeros
-        )
+        return _step_lanes(one, zeros, *task)
     if count == 2:
-        return _step_lanes(
-            lanes, off, force, output, samples, count, x, r, h, rate, zeros, one + one, two
-        )
-    four, ones = two + two, one + one + one + one
+        return _step_lanes(one + one, two, *task)
     if count <= 4:
-        return _step_lanes(
-            lanes, off, force, output, samples, count, x, r, h, rate, zeros, ones, four
-        )
-    return _step_lanes(
-        lanes, off, force, output, samples, count, x, r, h, rate, zeros, ones + one, four + zeros
-    )
+        return _step_lanes(one + one + one + one, two + two, *task)
+    return _step_lanes(one + one + one + one + one, two + two + zeros, *task)
 
 
 @_compiled
-def _step_lanes(lanes, off, force, output, samples, count, x, r, h, rate, zeros, watched, xs):  # type: ignore[no-untyped-def]
+def _step_lanes(watched, xs, lanes, off, force, output, samples, count, x, r, h, rate, zeros):  # type: ignore[no-untyped-def]
     """The same with len(watched) samples, of which those beyond `count` are zeros."""
     d = len(zeros)
     pushes, sums, w, rs, shares = zeros, zeros, zeros, watched, watched
@@ -795,30 +721,25 @@ def _largest(lanes, owner, force, samples, count, x, r):  # type: ignore[no-unty
 
 
 @_compiled
-def _dream(cones, g, rate, turned):  # type: ignore[no-untyped-def]
-    """A step of a cone asleep: its product, its moments, its output."""
-    product, moments, force = cones.product[g], cones.moments[g], cones.force[g]
+def _turn(matrix, force, rate):  # type: ignore[no-untyped-def]
+    """matrix <- (I + eta H) matrix."""
     d = len(force)
     for column in range(d + 1):
-        last, inner = product[d, column], 0.0
+        last, inner = matrix[d, column], 0.0
         for i in range(d):
-            inner += force[i] * product[i, column]
-            product[i, column] += rate * force[i] * last
-        product[d, column] += rate * inner
-    for column in range(d + 1):
-        last, inner = moments[d, column], 0.0
-        for i in range(d):
-            inner += force[i] * moments[i, column]
-            moments[i, column] += rate * force[i] * last
-        moments[d, column] += rate * inner
-    for row in range(d + 1):
-        last, inner = moments[row, d], 0.0
-        for i in range(d):
-            inner += force[i] * moments[row, i]
-            moments[row, i] += rate * force[i] * last
-        moments[row, d] += rate * inner
-    for i in range(d):
-        cones.output[g, i] += moments[i, d]
+            inner += force[i] * matrix[i, column]
+            matrix[i, column] += rate * force[i] * last
+        matrix[d, column] += rate * inner
+
+
+@_compiled
+def _dream(cones, g, rate, turned):  # type: ignore[no-untyped-def]
+    """A step of a cone asleep: its product, its moments, its output."""
+    moments, force = cones.moments[g], cones.force[g]
+    _turn(cones.product[g], force, rate)
+    _turn(moments, force, rate)
+    _turn(moments.T, force, rate)
+    cones.output[g] += moments[: len(force), len(force)]
     cones.turned[g] = turned
 
 
