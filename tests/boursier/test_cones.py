@@ -2,6 +2,10 @@
 against the full computation.
 """
 
+import hashlib
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -34,6 +38,24 @@ def test_the_steps_are_those_of_the_plain_sweep(law, n, steps):
     assert float(by_cones.force) == pytest.approx(float(plain.force), rel=1e-6)
     errors = [alignment.mse(nets.forward(network, task.x), task.y) for network in (ours, theirs)]
     assert errors[0] == pytest.approx(errors[1], rel=1e-9)
+
+
+def short() -> str:
+    """The bits of 400 steps, which were seen to differ between a process that compiles and one
+    that reads its code from the cache.
+    """
+    task, start = problem("gaussian", 40)
+    network, _ = cones.descend(start, task.x, task.y, schedule=(0, 400), **SETTINGS)
+    return hashlib.sha256(network.w.tobytes()).hexdigest()
+
+
+def test_code_from_the_cache_gives_the_bits_of_the_process_that_compiled_it():
+    ours = short()  # compiled here, if nobody has before
+    code = "import sys; sys.path[:0] = sys.argv[1:]; import test_cones; print(test_cones.short())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *sys.path], capture_output=True, encoding="utf-8"
+    )
+    assert done.stdout.strip() == ours, done.stderr
 
 
 def aligned(law: str, n: int, steps: int):

@@ -62,10 +62,6 @@ settings: 13 percent without sleeping, 19 without angles of the neurons' own, 21
 compiled by the number of watched samples, 28 without watching begun afresh. Where nothing aligns a
 run has .90 to .98 of the sweep's speed (`cones_never.csv`).
 
-Its bits are not quite repeatable: a process that loads the engine from numba's cache adds some sums
-in another order than the one that compiled it (1e-16 of a train error, up to 2e-11 of the last
-force). Of the recorded runs 15 were looked at: they have the bits of a process that compiles.
-
 Float64 in the cones, whatever the precision of the sweep. Full batch and slope 0 only.
 """
 
@@ -83,7 +79,7 @@ from simplicity.boursier import two_layer
 from simplicity.boursier.two_layer import Array, Probe
 from simplicity.nets import TwoLayer
 from simplicity.problems import Problem, doors, training_doors
-from simplicity.process import lanes
+from simplicity.process import cached, lanes
 
 LANES = 64  # neurons of a block, which are stepped together
 WATCH = 5  # samples that a cone may watch
@@ -131,6 +127,7 @@ def descend(
     doors.whole("batch", batch, 0)
     if rng is not None:
         doors.generator(rng)
+    cached.settle(_run.py_func.__globals__)
     if slope or batch:
         raise Problem(f"cones: got slope {slope:g} and batch {batch}, allowed 0 and 0")
     hybrid = Hybrid(x.shape[1], precision)
@@ -861,6 +858,34 @@ def _scatter(cones, blocks, work, a, w):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def _step_asleep(sectors, cones, blocks, work, rate, n):  # type: ignore[no-untyped-def]
+    """A step of the cones asleep: (force, price, samples watched).
+
+    The first is the largest |n D|^2 of a cone that watches nothing, the second that of all cones.
+    """
+    largest, price, watching = 0.0, 0.0, 0
+    for s in range(work.used[0]):
+        price += _SECTOR * n if sectors.cones[s] > 0 else 0.0
+    for g in range(work.used[1]):
+        if cones.members[g] > 0:
+            price += _CONE
+            watching += cones.watching[g]
+            if cones.watching[g] == 0:
+                size = 0.0
+                for i in range(cones.force.shape[1]):
+                    size += cones.force[g, i] ** 2
+                if size > largest or not np.isfinite(size):
+                    largest = size
+                if cones.asleep[g]:
+                    turned = (1 + cones.turned[g]) * (1 + rate * np.sqrt(size)) - 1
+                    if turned < cones.slack[g]:
+                        _dream(cones, g, rate, turned)
+                    else:
+                        _wake(cones, blocks, work, g)
+    return largest, price, watching
+
+
+@_compiled
 def _run(a, w, data, sectors, cones, blocks, work, steps, tolerance, step_size, zeros):  # type: ignore[no-untyped-def]
     """(steps done, force, whether it paid); a and w, advanced in place, are left consistent."""
     d, n = data.x.shape
@@ -919,31 +944,3 @@ def _run(a, w, data, sectors, cones, blocks, work, steps, tolerance, step_size, 
                 return step + 1, np.sqrt(largest) / n, False
     _scatter(cones, blocks, work, a, w)
     return steps, np.sqrt(largest) / n, True
-
-
-@_compiled
-def _step_asleep(sectors, cones, blocks, work, rate, n):  # type: ignore[no-untyped-def]
-    """A step of the cones asleep: (force, price, samples watched).
-
-    The first is the largest |n D|^2 of a cone that watches nothing, the second that of all cones.
-    """
-    largest, price, watching = 0.0, 0.0, 0
-    for s in range(work.used[0]):
-        price += _SECTOR * n if sectors.cones[s] > 0 else 0.0
-    for g in range(work.used[1]):
-        if cones.members[g] > 0:
-            price += _CONE
-            watching += cones.watching[g]
-            if cones.watching[g] == 0:
-                size = 0.0
-                for i in range(cones.force.shape[1]):
-                    size += cones.force[g, i] ** 2
-                if size > largest or not np.isfinite(size):
-                    largest = size
-                if cones.asleep[g]:
-                    turned = (1 + cones.turned[g]) * (1 + rate * np.sqrt(size)) - 1
-                    if turned < cones.slack[g]:
-                        _dream(cones, g, rate, turned)
-                    else:
-                        _wake(cones, blocks, work, g)
-    return largest, price, watching
