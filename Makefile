@@ -11,8 +11,8 @@ unexport SOURCE_DATE_EPOCH MPLBACKEND CDPATH GREP_OPTIONS COLUMNS NO_COLOR FORCE
 export PYTHONUTF8 = 1
 export PIP_USER = 0
 
-# Of the tests: one more than two cores, as many of the tests wait for others.
-WORKERS ?= 3
+# Of the tests: twice as many as two cores, as many of the tests wait for others.
+WORKERS ?= 4
 
 .PHONY: env sound book test records notebooks pdf pages bench peers lint clean
 
