@@ -37,6 +37,8 @@ sound:
 book: $(STAMP)
 	$(BIN)/python -m simplicity.site book
 
+# One thread a process: threads of several processes on two cores would wait for each other.
+test: export OMP_NUM_THREADS = 1
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 10
 
