@@ -524,6 +524,24 @@ def test_paper_shows_what_is_folded_but_code_cuts_nothing_and_is_black_on_white(
                 )
 
 
+ROWS = """Array.from(document.querySelectorAll('.simplicity-figure')).map(function (figure) {
+  const break_ = Array.from(figure.children).findIndex((one) => one.classList.contains('break'));
+  const row = Array.from(figure.children).slice(0, break_);
+  return row.map((one) => Math.round(one.getBoundingClientRect().top));
+}).filter((tops) => tops.length === 3)"""
+
+
+@needs_browser
+@pytest.mark.browser
+def test_three_panels_stay_in_one_row_on_paper() -> None:
+    with browser.open_page() as page:
+        page.look(718, 1000)
+        page.load((SITE / "book" / "label-corruption.html").as_uri())
+        page.call("Emulation.setEmulatedMedia", media="print", features=[])
+        rows = page.ask(ROWS)
+        assert len(rows) == 3 and all(len(set(tops)) == 1 for tops in rows)
+
+
 # What scrolls: the same question as the page asks itself, of every element.
 STOPS = """Array.from(document.querySelectorAll('.bd-article *')).map(function (element) {
   const style = getComputedStyle(element);
