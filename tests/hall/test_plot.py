@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.lines import Line2D
 
 from simplicity.boursier.pictures import cost
-from simplicity.pictures import seeds, strokes, style
+from simplicity.pictures import legends, seeds, strokes, style
 from simplicity.places import paths
 
 
@@ -88,6 +88,33 @@ def test_recorded_seeds_are_one_path_with_a_dot_each():
     )
     used, defined = set(re.findall(r'href="#([^"]+)"', svg)), set(re.findall(r'id="([^"]+)"', svg))
     assert used <= defined
+
+
+def test_a_band_is_the_range_of_the_runs_behind_its_line():
+    runs_over_time = np.array([[1.0, 4.0], [3.0, np.nan], [8.0, 0.0]])
+    with style.axes(1) as (_, (panel,)):
+        seeds.mean_and_range(panel, [0, 1], runs_over_time, style.BLUE)
+        seeds.mean_and_range(panel, [0, 1], runs_over_time, style.RED, middle=np.nanmedian)
+        seeds.mean_and_range(panel, [0, 1], runs_over_time[:1], style.GREEN)
+    np.testing.assert_array_equal(
+        [line.get_ydata() for line in panel.lines], [[4, 2], [3, 2], [1, 4]]
+    )
+    bands = [set(band.get_paths()[0].vertices[:, 1]) for band in panel.collections]
+    assert bands == [{1, 8, 0, 4}] * 2
+
+
+def test_a_legend_says_in_the_book_s_words_what_lines_circles_and_dots_are():
+    with style.axes(1) as (figure, _):
+        entries = [(style.BLUE, "train"), (style.RED, "test", ":"), (style.GREEN, "own", "^")]
+        legends.below(figure, entries, page=", m = 9", recorded=": seeds, median")
+    (drawn,) = figure.legends
+    lines = drawn.get_lines()
+    assert [text.get_text() for text in drawn.get_texts()] == [
+        "train", "test", "own", "this page, m = 9", "recorded: seeds, median",
+    ]  # fmt: skip
+    assert [line.get_linestyle() for line in lines] == ["-", ":", "None", "None", "-"]
+    assert [line.get_marker() for line in lines] == ["None", "None", "^", "o", "o"]
+    assert [line.get_fillstyle() for line in lines[3:]] == ["none", "full"]
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 100])

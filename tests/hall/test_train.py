@@ -11,7 +11,7 @@ from torch import nn
 
 from simplicity import nets
 from simplicity.boursier.two_layer import descend_autograd
-from simplicity.nets.loop import Diverged
+from simplicity.nets.loop import Diverged, evenly, geometrically
 from simplicity.nets.train import train
 
 SGD = partial(torch.optim.SGD, lr=0.05)
@@ -25,6 +25,15 @@ def problem(n: int = 30, dim: int = 5, width: int = 12):
 
 def error(x, y):
     return {"error": lambda network: float(np.mean((nets.forward(network, x) - y) ** 2))}
+
+
+def test_schedules_are_whole_increasing_and_keep_both_ends():
+    assert evenly(10, 5) == (0, 2, 5, 8, 10)  # 2.5 goes to the even neighbour, as in IEEE 754
+    assert evenly(9, 4, first=3) == (3, 5, 7, 9)
+    assert evenly(2, 50) == (0, 1, 2)
+    assert geometrically(1000, 4) == (1, 10, 100, 1000)
+    assert geometrically(80, 5, first=5) == (5, 10, 20, 40, 80)
+    assert geometrically(4, 50) == (1, 2, 3, 4)
 
 
 def test_full_batch_sgd_is_gradient_descent():

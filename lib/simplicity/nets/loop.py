@@ -25,6 +25,27 @@ def log_schedule(steps: int, points: int) -> tuple[int, ...]:
     )
 
 
+def evenly(last: int, points: int, first: int = 0) -> tuple[int, ...]:
+    """`points` whole steps from `first` to `last`, evenly spaced; each once.
+
+    Strictly increasing; fewer where there are not as many whole steps.
+    """
+    return _whole(np.linspace(first, last, points))
+
+
+def geometrically(last: int, points: int, first: int = 1) -> tuple[int, ...]:
+    """`points` whole steps from `first` to `last`, each by about the same factor above the one
+    before; each once.
+
+    Strictly increasing; fewer where there are not as many whole steps. `first` is at least 1.
+    """
+    return _whole(np.geomspace(first, last, points))
+
+
+def _whole(steps: NDArray[np.floating]) -> tuple[int, ...]:
+    return tuple(np.unique(np.rint(steps).astype(int)).tolist())
+
+
 def batches(n: int, batch: int, rng: Generator | None) -> Iterator[NDArray[np.int64] | slice]:
     """Which samples each step takes, for ever.
 

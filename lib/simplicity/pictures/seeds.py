@@ -1,14 +1,19 @@
-"""Marks for seeds: fresh ones as open circles, recorded ones as dots with their median."""
+"""Marks for seeds: fresh ones as open circles, recorded ones as dots with their median, runs over
+time as a line with a band.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
 from simplicity.evidence.claims import cells_where
-from simplicity.pictures.style import DOT_OPACITY, DOT_SIZE, DOTS, INK
+from simplicity.pictures.legends import below as marks_below
+from simplicity.pictures.style import DOT_OPACITY, DOT_SIZE, DOTS
+
+BAND = 0.15  # opacity of the range of runs
 
 
 def against(
@@ -43,6 +48,27 @@ def medians(
     panel.plot(places, values, color=colour, label=label or None)
 
 
+def mean_and_range(
+    panel: Axes,
+    x: ArrayLike,
+    values: np.ndarray,
+    colour: str,
+    style: str = "-",
+    *,
+    middle: Callable[..., np.ndarray] = np.nanmean,
+    label: str = "",
+) -> None:
+    """The mean over runs as a line, and the range of the runs as a band.
+
+    `values` (runs, x); one run is its line alone. `middle` may be `np.nanmedian`. Every band of the
+    book is the range of the runs behind its line.
+    """
+    panel.plot(x, middle(values, axis=0), style, color=colour, label=label or None)
+    if len(values) > 1:
+        low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+        panel.fill_between(x, low, high, color=colour, alpha=BAND, lw=0)
+
+
 def marks(panel: Axes, x: np.ndarray, y: np.ndarray, colour: str, recorded: bool) -> None:
     """One mark a seed."""
     if recorded:
@@ -72,25 +98,11 @@ def legend(
     panel: Axes, entries: Sequence[tuple[str, str]], fresh: xr.Dataset, recorded: xr.Dataset | None
 ) -> None:
     """Under the panels: colours with their meaning, and what open circles and dots are."""
-    handles = [Line2D([], [], color=colour, label=label) for colour, label in entries]
-    text = "a seed of this page" + (f", m = {_width(fresh)}" if "width" in fresh.coords else "")
-    handles.append(
-        Line2D([], [], color=INK, marker="o", ls="", fillstyle="none", markersize=5, label=text)
-    )
-    if recorded is not None:
-        text = (
-            "recorded"
-            + (f", m = {_width(recorded)}" if "width" in recorded.coords else "")
-            + ": seeds, median"
-        )
-        handles.append(Line2D([], [], color=INK, marker="o", lw=1, markersize=2.6, label=text))
-    panel.figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=2 if len(handles) <= 4 else 3,
-        handlelength=1.4,
-    )
+    told = None if recorded is None else f"{_width(recorded)}: seeds, median"
+    marks_below(panel.figure, entries, page=f"{_width(fresh)}: seeds", recorded=told)
 
 
 def _width(dataset: xr.Dataset) -> str:
-    return " and ".join(f"{width:,}" for width in np.unique(dataset.width.values))
+    if "width" not in dataset.coords:
+        return ""
+    return ", m = " + " and ".join(f"{width:,}" for width in np.unique(dataset.width.values))
