@@ -1,6 +1,6 @@
 """What every chapter does: parameters to experiments, run them, load their records, judge.
 
-    page = Page("early-linear-dynamics", linear_closeness, linear_width, dim=dim, n=n, seeds=seeds)
+    page = Page("early-linear-dynamics", linear_closeness, linear_width, given=globals())
     fresh, full = page[linear_width]       the page's own runs and the recorded ones, as `Runs`
     page.say(slope=mean_slope, rel=0.031)  numbers for the text, by name: {glue:text}`slope`
     page.verdict()                         the table of checks; asserts that they are as committed
@@ -43,19 +43,17 @@ class Both(NamedTuple):
 
 
 class Page:
-    """The runs of one chapter; `given` are the values of its parameters."""
+    """The runs of one chapter, of whose parameters `given` has the values under their names."""
 
     def __init__(
         self,
         chapter: str,
         *experiments: ModuleType,
+        given: Mapping[str, Any] | None = None,
         where: Mapping[ModuleType, Mapping[str, Any]] | None = None,
-        **given: Any,
     ) -> None:
         defaults = published(chapter)
-        for name in given:
-            if name not in defaults:
-                raise Problem(no_such(f"parameter of {chapter}", name, defaults))
+        given = {name: value for name, value in (given or {}).items() if name in defaults}
         self.runs: dict[ModuleType, Both] = {}
         for module in experiments:
             settings = settings_for(module, given, defaults, (where or {}).get(module, {}))
