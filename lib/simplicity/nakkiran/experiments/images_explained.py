@@ -133,4 +133,4 @@ def checks(runs: Runs) -> list[Check]:
         found += explain_checks.retained(runs, setting)
         found += explain_checks.alternatives(runs, setting)
     # On MNIST the authors' own curves part by a hundredth of a bit.
-    return found + explain_checks.widens(runs, setting, setting.few())
+    return [*found, explain_checks.widens(runs, setting, setting.few())]

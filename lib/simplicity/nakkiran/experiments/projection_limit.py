@@ -10,10 +10,11 @@ import xarray as xr
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Estimate, check, control
+from simplicity.evidence.claims import Check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import least_squares, one_hot, simple_start
+from simplicity.nakkiran.judged import judged
 from simplicity.nakkiran.simple_start import Weights
 
 CLAIMS = ("N14",)
@@ -111,42 +112,36 @@ def draw(run: Run, n: int, features: int) -> tuple[one_hot.Samples, Weights]:
 
 
 def checks(runs: Runs) -> list[Check]:
-    dense, close, always = runs["dense"], claims.below(1e-10), claims.every_seed()
+    dense = runs["dense"]
     found = [
-        check(
-            runs, "N14.dense", "identity",
+        judged(
+            runs, "N14.dense",
             "closed form against a dense solver, n = 50: largest distance of a weight",
-            claims.largest(dense.apart.values), close,
-            control(
-                "least distance to the minimum-norm solution, which forgets w_0",
-                claims.smallest(dense.mse.values), claims.fails(close),
-            ),
+            claims.largest(dense.apart.values), claims.below(1e-10),
+            "least distance to the minimum-norm solution, which forgets w_0",
+            claims.smallest(dense.mse.values), kind="identity",
         ),
     ]  # fmt: skip
 
-    def ends(group: str, kind: str) -> Estimate:
-        return claims.share(reached(runs(group, kind=kind, n=JUDGED_N)))
+    def judge(id: str, statistic: str, kind: str, group: str, changed: str, other: str) -> Check:
+        ends, against = (
+            claims.share(reached(runs(one, kind=kind, n=JUDGED_N))) for one in (group, other)
+        )
+        statistic = f"{KINDS[kind]}, n = 500: {statistic}"
+        rule = claims.every_seed()
+        return judged(runs, id, statistic, ends, rule, changed, against, kind="theorem")
 
     for kind in ("descent", "sgd"):
-        name = f"{KINDS[kind]}, n = 500:"
         found += [
-            check(
-                runs, f"N14.{kind}", "theorem",
-                f"{name} share of runs that end at the projection, to 1e-6, without error",
-                ends("inside", kind), always,
-                control(
-                    "two equal inputs with opposite labels: the same share",
-                    ends("impossible", kind), claims.fails(always),
-                ),
+            judge(
+                f"N14.{kind}", "share of runs that end at the projection, to 1e-6, without error",
+                kind, "inside",
+                "two equal inputs with opposite labels: the same share", "impossible",
             ),
-            check(
-                runs, f"N14.{kind}_bound", "theorem",
-                f"{name} the same at the largest step size below its bound",
-                ends("nearly", kind), always,
-                control(
-                    "the smallest step size above the bound: the same share",
-                    ends("beyond", kind), claims.fails(always),
-                ),
+            judge(
+                f"N14.{kind}_bound", "the same at the largest step size below its bound",
+                kind, "nearly",
+                "the smallest step size above the bound: the same share", "beyond",
             ),
         ]  # fmt: skip
     return found

@@ -6,14 +6,17 @@ measured is what they do to the accuracies. Controls: p = 0, where nothing is le
 |w_0(k)| > 1 - 2p, where memorising is all that there is.
 """
 
+from functools import partial
+
 import numpy as np
 import xarray as xr
 
 from simplicity.evidence import claims, over_seeds
-from simplicity.evidence.claims import Check, Estimate, check, control
+from simplicity.evidence.claims import Check, Estimate
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import least_squares, one_hot, simple_start
+from simplicity.nakkiran.judged import judged
 
 CLAIMS = ("N17",)
 
@@ -81,31 +84,24 @@ def _for_good(holds: np.ndarray) -> int:
 
 
 def checks(runs: Runs) -> list[Check]:
-    noisy = runs("noisy", **JUDGED)
-    clean, lost = (
-        runs("clean", **JUDGED | {"flip": 0.0}),
-        runs("control", **JUDGED | {"ratio": 1.5}),
+    noisy, clean, lost = (
+        runs(group, **JUDGED | fields)
+        for group, fields in (("noisy", {}), ("clean", {"flip": 0.0}), ("control", {"ratio": 1.5}))
     )
-    rate, always = claims.interval_within(0.9, 1.1), claims.every_seed()
+    judge = partial(judged, runs, kind="theorem")
     return [
-        check(
-            runs, "N17.exponent", "theorem",
+        judge(
+            "N17.exponent",
             "exponent in n of steps to memorise / steps to settle w(1), n = 500 and 2000",
-            exponent(noisy), rate,
-            control(
-                "p = 0, one phase: the same exponent",
-                exponent(clean), claims.fails(rate),
-            ),
+            exponent(noisy), claims.interval_within(0.9, 1.1),
+            "p = 0, one phase: the same exponent", exponent(clean),
         ),
-        check(
-            runs, "N17.phases", "theorem",
+        judge(
+            "N17.phases",
             "share of runs with train accuracy 1 - p when w(1) has settled, 1 in the end, "
             "and 1 - p on unseen k all along",
-            claims.share(two_phases(noisy)), always,
-            control(
-                "|w_0(k)| = 1.5 (1 - 2p): the same share",
-                claims.share(two_phases(lost)), claims.fails(always),
-            ),
+            claims.share(two_phases(noisy)), claims.every_seed(),
+            "|w_0(k)| = 1.5 (1 - 2p): the same share", claims.share(two_phases(lost)),
         ),
     ]  # fmt: skip
 
