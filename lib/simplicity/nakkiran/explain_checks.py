@@ -71,6 +71,12 @@ class Setting:
         errors = [np.nanstd([getattr(one, name) for one in draws]) for draws in self._draws]
         return claims.mean_on_one_test_set(values, map(float, errors))
 
+    def told(self, name: str) -> str:
+        """The mean with its interval, for a page."""
+        found = self.mean(name)
+        low, high = found.interval or (np.nan, np.nan)
+        return f"{found.value:.3f} [{low:.3f}, {high:.3f}]"
+
     def by_chance(self, name: str) -> Estimate:
         """The statistic with R in the place of L: drawn anew, as accurate as L, unrelated to F.
 
