@@ -37,6 +37,14 @@ def nested(f: float, line: float) -> np.ndarray:
     return ((1 - flips) * table + flips * table[::-1]) * N / 2
 
 
+def h(p: float) -> float:
+    return float(-p * np.log2(p) - (1 - p) * np.log2(1 - p))
+
+
+# mu where F, of accuracy 0.9, is right wherever L, of accuracy 0.8, is.
+MU_NESTED = 0.9 * h(0.1 / 0.9) + 1 - h(0.2) - h(0.1)
+
+
 def run_of(*accuracies: float, line: float = 0.8) -> np.ndarray:
     return np.stack([nested(f, line) for f in accuracies])
 
@@ -65,16 +73,14 @@ def test_the_authors_average_runs_before_they_look():
         and reading.accuracy == pytest.approx(0.8)
         and reading.line == pytest.approx(0.278072, abs=1e-6)
     )
-    kept = (
-        information.mu_nested(0.9, 0.8) + information.from_accuracy(0.7)
-    ) / 2  # of a noisy copy all is explained
+    kept = (MU_NESTED + information.from_accuracy(0.7)) / 2  # of a noisy copy all is explained
     assert reading.kept_at_match == pytest.approx(float(kept) / 0.278072, abs=1e-5)
     assert linear_phase.as_authors(np.stack([late, late])[:, :3]).match is None
 
 
 def test_what_is_explained_leaves_out_what_is_hardly_anything():
     tables = run_of(0.5, 0.51, 0.7, 0.9)  # 0, 0.0003, 0.119, 0.531 bit
-    ratio = float(information.mu_nested(0.9, 0.8) / information.from_accuracy(0.9))
+    ratio = float(MU_NESTED / information.from_accuracy(0.9))
     assert linear_phase.explained(tables, 2) == pytest.approx(1)
     assert linear_phase.explained(tables, 3) == pytest.approx((1 + ratio) / 2)
     assert np.isnan(linear_phase.explained(tables, 1))
@@ -96,7 +102,7 @@ def test_a_random_predictor_has_the_closed_form_and_is_what_is_drawn():
     assert float(linear_phase.retention(table)) == pytest.approx(
         float(
             information.retention_index(
-                information.mu_nested(0.9, 0.8),
+                MU_NESTED,
                 information.mu_null(0.9, 0.8),
                 information.from_accuracy(0.9),
                 information.from_accuracy(0.8),
@@ -126,17 +132,17 @@ def test_a_classifier_is_never_made_better():
 def test_a_run_in_numbers():
     tables = run_of(0.5, 0.7, 0.85, 0.9, 0.95)
     found = linear_phase.phase(tables, tables, run_of(0.5, 0.7, 0.85, 0.9, 0.99))
-    assert found.match == 2 and found.over_other == found.over_other_end == 0
+    assert found.match == 2 and found.over_other == 0 and found.over_random_end > 0
     assert found.gap_end == pytest.approx(
         float(information.from_accuracy(0.99) - information.from_accuracy(0.95))
     )
-    assert found.gap_at_match == 0 and found.kept_end == 1 and found.index_end > 0.5
+    assert found.gap_at_match == 0 and found.kept_end == 1 and found.index_gained > 0.5
+    assert found.open_at_match == pytest.approx(-0.1 * found.gap_end)
     assert found.explained_by_random < found.explained < 1
+    assert found.lead == found.explained - found.explained_by_random
     never = linear_phase.phase(run_of(0.5, 0.6, 0.6, 0.6), tables[:4], tables[:4])
     assert np.isnan([never.match, never.explained, never.over_other, never.gap_at_match]).all()
-    assert never.matched_information == pytest.approx(
-        float(information.from_accuracy(0.6) / information.from_accuracy(0.8))
-    )
+    assert np.isfinite([never.gap_end, never.kept_end, never.ratio_end]).all()
 
 
 def test_few_runs_on_one_test_set_carry_its_error():
@@ -279,7 +285,7 @@ def test_information_is_compared_where_it_is_half_as_much_again():
             perfect[y, y, simple] = share
     tables = np.stack([copy, perfect])
     found = information.information(tables)
-    at, back = linear_phase.where_gained(tables, 1.5)
+    at, back = linear_phase.where_gained(tables)
     level = 1.5 * found.simple[0]
     assert at == 1 and (1 - back) * found.network[1] + back * found.network[0] == pytest.approx(
         level
@@ -332,4 +338,4 @@ def test_a_setting_without_runs_says_so_and_a_part_of_one_is_one():
     setting = explain_checks.Setting(dataset, "digits")
     assert len(setting.select([True, False], "one of them").phases) == 1
     nothing = explain_checks.Setting(dataset.isel(cell=slice(0)), "digits", one_test_set=True)
-    assert nothing.unless == "digits: no run" and nothing.mean(lambda run: run.match).seeds == 0
+    assert nothing.unless == "digits: no run" and nothing.mean("match").seeds == 0

@@ -245,17 +245,6 @@ def test_the_null_is_the_mu_of_independent_errors(a, b):
     )
 
 
-@pytest.mark.parametrize(("a", "b"), [(0.8, 0.8), (0.9, 0.7), (0.97, 0.87), (1.0, 0.8)])
-def test_the_nested_value_is_the_mu_of_errors_that_f_shares_with_l(a, b):
-    # right together with probability b, F alone a - b, both wrong 1 - a
-    cells = {}
-    for y in (0, 1):
-        cells |= {(y, y, y): b / 2, (y, y, 1 - y): (a - b) / 2, (1 - y, y, 1 - y): (1 - a) / 2}
-    assert information.information(joint(cells)).mu == pytest.approx(
-        float(information.mu_nested(a, b)), abs=1e-6
-    )
-
-
 def test_the_retention_index_is_zero_at_the_null_one_at_the_most_and_undefined_without_room():
     null = information.mu_null(0.9, 0.8)
     network, simple = information.from_accuracy(0.9), information.from_accuracy(0.8)

@@ -97,11 +97,16 @@ def _training(
         if rule == "gd":
             flat -= np.float32(rate) * slope
         else:
-            first += (1 - _BETAS[0]) * (slope - first)
-            second += (1 - _BETAS[1]) * (slope * slope - second)
-            size = np.sqrt(second / (1 - _BETAS[1] ** step)) + _EPSILON
-            flat -= np.float32(rate / (1 - _BETAS[0] ** step)) * first / size
+            flat -= _adam(slope, first, second, rate, step)
         yield network
+
+
+def _adam(slope: Array, first: Array, second: Array, rate: float, step: int) -> Array:
+    """What Adam takes off the weights; its two means move."""
+    first += (1 - _BETAS[0]) * (slope - first)
+    second += (1 - _BETAS[1]) * (slope * slope - second)
+    size = np.sqrt(second / (1 - _BETAS[1] ** step)) + _EPSILON
+    return np.float32(rate / (1 - _BETAS[0] ** step)) * first / size
 
 
 def kept(network: Dense) -> Dense:

@@ -174,21 +174,6 @@ def mu_null(a: ArrayLike, b: ArrayLike) -> Array:
     return from_accuracy(first * second + (1 - first) * (1 - second))
 
 
-def mu_nested(a: ArrayLike, b: ArrayLike) -> Array:
-    """mu where F, of accuracy a, is right wherever L, of accuracy b <= a, is.
-
-    s h(e_F / s) + 1 - h(e_L) - h(e_F).
-
-    e = 1 - accuracy, s = 1 - e_L + e_F; balanced binary Y, symmetric errors. What mu is when F
-    corrects L and breaks nothing.
-    """
-    doors.shares(a=a, b=b)
-    e_f, e_l = 1 - np.asarray(a, dtype=float), 1 - np.asarray(b, dtype=float)
-    s = 1 - e_l + e_f
-    inner = np.divide(e_f, s, out=np.zeros(np.broadcast(e_f, s).shape), where=s > 0)
-    return s * (1 - from_accuracy(inner)) + from_accuracy(e_l) + from_accuracy(e_f) - 1
-
-
 def retention_index(mu: ArrayLike, null: ArrayLike, network: ArrayLike, simple: ArrayLike) -> Array:
     """(mu - mu_null) / (min(I(F;Y), I(L;Y)) - mu_null).
 

@@ -10,7 +10,7 @@ def judged(
     id: str,
     statistic: str,
     found: Estimate,
-    rule: Criterion,
+    criterion: Criterion,
     changed: str,
     other: Estimate,
     *,
@@ -18,6 +18,8 @@ def judged(
     needs: int = 0,
     unless: str = "",
 ) -> Check:
-    """`changed` says what is another in the control; its estimate, `other`, must fail `rule`."""
-    against = claims.control(changed, other, claims.fails(rule))
-    return claims.check(runs, id, kind, statistic, found, rule, against, needs=needs, unless=unless)
+    """`changed` says what is another in the control; its estimate, `other`, must fail the criterion."""
+    against = claims.control(changed, other, claims.fails(criterion))
+    return claims.check(
+        runs, id, kind, statistic, found, criterion, against, needs=needs, unless=unless
+    )

@@ -66,21 +66,14 @@ def _descend(
     step_size: float,
     steps: int,
 ) -> tuple[float, Array, Array, Array, Array]:
-    n = len(y)
-    own = own.copy()
+    n, own = len(y), own.copy()
     firsts, correct, losses = np.empty(steps + 1), np.empty(steps + 1), np.empty(steps + 1)
     residual = np.empty(n)
     for step in range(steps + 1):
-        right, square = 0.0, 0.0
-        for j in range(n):
-            output = first * shared[j] + own[slot[j]]
-            residual[j] = y[j] - output
-            square += residual[j] ** 2
-            margin = y[j] * output
-            right += 1.0 if margin > 0 else (0.5 if margin == 0 else 0.0)
-        firsts[step], correct[step], losses[step] = first, right / n, square / (2 * n)
+        right, loss = _look(first, own, shared, y, slot, residual)
+        firsts[step], correct[step], losses[step] = first, right, loss
         if abs(first) > DIVERGED:
-            firsts[step:], correct[step:], losses[step:] = firsts[step], correct[step], losses[step]
+            firsts[step:], correct[step:], losses[step:] = first, right, loss
             break
         if step == steps:
             break
@@ -90,6 +83,21 @@ def _descend(
             own[slot[j]] += step_size / n * residual[j]
         first += step_size / n * slope
     return first, own, firsts, correct, losses
+
+
+@_compiled
+def _look(
+    first: float, own: Array, shared: Array, y: Array, slot: NDArray[np.int64], residual: Array
+) -> tuple[float, float]:
+    """The share of correct samples and the loss; y - X w is written to `residual`."""
+    right, square = 0.0, 0.0
+    for j in range(len(y)):
+        output = first * shared[j] + own[slot[j]]
+        residual[j] = y[j] - output
+        square += residual[j] ** 2
+        margin = y[j] * output
+        right += 1.0 if margin > 0 else (0.5 if margin == 0 else 0.0)
+    return right / len(y), square / (2 * len(y))
 
 
 def sgd(

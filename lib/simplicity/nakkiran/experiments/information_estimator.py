@@ -6,6 +6,7 @@ below the sampling error, and by 0.0526 bit for ten at N = 10,000, the control. 
 ten classes has what real classifiers have, cells that hardly ever occur; no formula covers it.
 """
 
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -84,13 +85,8 @@ def measure(run: Run) -> xr.Dataset:
     same bias, far less noise. `coverage` is that of nominal 95 % intervals.
     """
     p = law_of(run)
-    # Settings are compared with each other, so no two of them may share their random numbers.
-    accuracies = round(1e6 * run.accuracy), round(1e6 * run.simple)
-    rng = np.random.default_rng([run.seed, streams.TEST, run.n, KINDS.index(run.kind), *accuracies])
     truth = np.array(information.information(p))
-    blocks = _blocks(run.tables, p.size * max(1, run.resamples))
-    parts = [_part(run, p, truth, count, rng) for count in blocks]
-    plain, corrected, steadied, error, held = map(np.concatenate, zip(*parts, strict=True))
+    plain, corrected, steadied, error, held = _drawn(run, p, truth)
     both = np.stack([plain, corrected])  # (estimator, table, quantity)
     return xr.Dataset(
         {
@@ -107,6 +103,16 @@ def measure(run: Run) -> xr.Dataset:
             "quantity": list(information.Information._fields),
         },
     )  # fmt: skip
+
+
+def _drawn(run: Run, p: Array, truth: Array) -> Iterator[Array]:
+    """What `_part` says of its tables, of all tables."""
+    # Settings are compared with each other, so no two of them may share their random numbers.
+    accuracies = round(1e6 * run.accuracy), round(1e6 * run.simple)
+    rng = np.random.default_rng([run.seed, streams.TEST, run.n, KINDS.index(run.kind), *accuracies])
+    blocks = _blocks(run.tables, p.size * max(1, run.resamples))
+    parts = [_part(run, p, truth, count, rng) for count in blocks]
+    return map(np.concatenate, zip(*parts, strict=True))
 
 
 def _blocks(tables: int, size: int) -> list[int]:

@@ -103,34 +103,44 @@ def measure(run: Run) -> xr.Dataset:
     place = CASES.index(run.case), round(1e6 * run.accuracy)
     rng = np.random.default_rng([run.seed, streams.TEST, *place])
     exact, tables = _law_and_tables(run, rng)
-    ratio_high = np.nan
-    if run.case == "mixture":
-        again = information.information(information.bootstrap(tables[0], RESAMPLES, rng))
-        ratio_high = float(information.interval(again.mu / again.network)[1])
+    ratio_high = _ratio_high(tables[0], rng) if run.case == "mixture" else np.nan
     found, first = information.information(tables), tables[:SHOWN]
     corrected = information.information(first, "miller-madow")
     network_error = information.standard_error(with_label_as_simple(tables))
     off = found.network - from_accuracy(run.accuracy)
-    hits = information.accuracies(tables)[0]
-    least = np.minimum(np.minimum(found.network, found.simple), found.shared)
     return xr.Dataset(
         {
             "exact": ("quantity", exact),
             "shown": (("sample", "quantity"), np.stack(found, axis=-1)[:SHOWN]),
             "corrected": (("sample", "quantity"), np.stack(corrected, axis=-1)),
-            "hits": ("sample", hits[:SHOWN]),
+            "hits": ("sample", information.accuracies(first)[0]),
             "mu_error": ("sample", information.standard_error(first)),
             "network_error": ("sample", network_error[:SHOWN]),
             "within": int(np.sum(np.abs(off) <= stats.norm.ppf(0.975) * network_error)),
             "passed": int(np.sum(information.g_test(tables).p_value >= LEVEL)),
-            "room": ("name", np.array([(least - one).min() for one in (found.mu, found.beyond)])),
-            "least_mu": float(found.mu.min()),
-            "above_curve": float((found.network - from_accuracy(hits)).min()),
-            "unlike": ("name", np.array([unlike(tables, one).max() for one in ("mu", "beyond")])),
+            **_extremes(tables, found),
             "ratio_high": ratio_high,
         },
         {"quantity": list(information.Information._fields), "name": ["mu", "beyond"]},
     )
+
+
+def _ratio_high(table: NDArray[Any], rng: Generator) -> float:
+    """The upper end of the percentile interval of mu / I(F;Y)."""
+    again = information.information(information.bootstrap(table, RESAMPLES, rng))
+    return float(information.interval(again.mu / again.network)[1])
+
+
+def _extremes(tables: NDArray[Any], found: information.Information) -> dict[str, Any]:
+    """How near the tables come to each bound, and how far to what is no bound."""
+    least = np.minimum(np.minimum(found.network, found.simple), found.shared)
+    curve = from_accuracy(information.accuracies(tables)[0])
+    return {
+        "room": ("name", np.array([(least - one).min() for one in (found.mu, found.beyond)])),
+        "least_mu": float(found.mu.min()),
+        "above_curve": float((found.network - curve).min()),
+        "unlike": ("name", np.array([unlike(tables, one).max() for one in ("mu", "beyond")])),
+    }
 
 
 def _law_and_tables(run: Run, rng: Generator) -> tuple[Array, NDArray[Any]]:

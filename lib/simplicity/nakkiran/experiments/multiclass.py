@@ -145,33 +145,33 @@ def schedule(steps: int) -> tuple[int, ...]:
 def _predictions(run: Run, split: images.Split) -> tuple[Labels, Labels, Array]:
     """The network's classes on test points (probe, N), L's (N,), and train accuracy (probe,)."""
     x, x_test = (part.pixels().reshape(len(part.y), -1) for part in split[:2])
-    y, inputs = np.eye(TEN, dtype=np.float32)[split.train.y], torch.from_numpy(x_test)
     rng = streams.generator(run.seed, streams.INITIALISATION)
-    at: list[Labels] = []
-    fit: list[float] = []
-
-    def classes(module: nn.Module, points: torch.Tensor) -> Labels:
-        return module(points).argmax(dim=1).numpy()
-
-    def keep(module: nn.Module) -> float:
-        at.append(classes(module, inputs))
-        fit.append(float(np.mean(classes(module, torch.from_numpy(x)) == split.train.y)))
-        return fit[-1]
-
-    fitted = partial(train, loss=nn.functional.cross_entropy, batch=run.batch, precision="float32")
+    fitted = partial(
+        train, x=x, y=np.eye(TEN, dtype=np.float32)[split.train.y],
+        loss=nn.functional.cross_entropy, batch=run.batch, precision="float32",
+    )  # fmt: skip
     linear, _ = fitted(
-        layers((x.shape[1], TEN), rng), x, y, probes={},
+        layers((x.shape[1], TEN), rng), probes={},
         optimiser=partial(torch.optim.SGD, lr=run.linear_step_size, momentum=0.9, nesterov=True),
         schedule=(run.linear_epochs * -(-len(x) // run.batch),),
         rng=streams.generator(run.seed, streams.NOISE),
     )  # fmt: skip
-    fitted(
-        layers((x.shape[1], run.hidden, TEN), rng), x, y, probes={"fit": keep},
+    _, path = fitted(
+        layers((x.shape[1], run.hidden, TEN), rng), dims={"test": ("point",)},
+        probes={
+            "test": lambda module: _classes(module, x_test),
+            "fit": lambda module: np.mean(_classes(module, x) == split.train.y),
+        },
         optimiser=partial(torch.optim.SGD, lr=run.step_size), schedule=schedule(run.steps),
         rng=streams.generator(run.seed, streams.BATCHES),
     )  # fmt: skip
+    return path.test.values, _classes(linear, x_test), path.fit.values
+
+
+def _classes(module: nn.Module, x: NDArray[np.floating]) -> Labels:
+    """The class of the largest output, (n,)."""
     with torch.no_grad():
-        return np.stack(at), classes(linear, inputs), np.array(fit)
+        return module(torch.from_numpy(x)).argmax(dim=1).numpy()
 
 
 def layers(sizes: tuple[int, ...], rng: Generator) -> nn.Sequential:

@@ -62,6 +62,16 @@ def measure(run: Run) -> xr.Dataset:
     if run.kind == "dense":
         return _dense(run)
     samples, start = draw(run, run.n, run.features_per_sample * run.n)
+    first, own = _trained(run, samples, start)
+    end = simple_start.limit(start, samples.shared, samples.y)
+    apart = max(abs(first - end.first), float(np.abs(own - end.own).max()))
+    error = float(np.mean((samples.y - first * samples.shared - own) ** 2))
+    cap = least_squares.DIVERGED
+    return _outcome(min(apart, cap), min(error, cap), float(np.clip(first, -cap, cap)), end.first)
+
+
+def _trained(run: Run, samples: one_hot.Samples, start: Weights) -> tuple[float, np.ndarray]:
+    """w(1) and each sample's own weight at the end; equal inputs share theirs."""
     keys, slot = np.unique(samples.key, return_inverse=True)
     begin = np.zeros(len(keys))
     begin[slot] = start.own
@@ -72,11 +82,7 @@ def measure(run: Run) -> xr.Dataset:
     else:
         rng = streams.generator(run.seed, streams.BATCHES)
         first, own, _ = least_squares.sgd(*arrays, step_size=run.rate, epochs=run.epochs, rng=rng)
-    end = simple_start.limit(start, samples.shared, samples.y)
-    apart = max(abs(first - end.first), float(np.abs(own[slot] - end.own).max()))
-    error = float(np.mean((samples.y - first * samples.shared - own[slot]) ** 2))
-    cap = least_squares.DIVERGED
-    return _outcome(min(apart, cap), min(error, cap), float(np.clip(first, -cap, cap)), end.first)
+    return first, own[slot]
 
 
 def _outcome(apart: float, mse: float, first: float, limit: float) -> xr.Dataset:

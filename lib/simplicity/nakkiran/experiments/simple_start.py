@@ -16,7 +16,7 @@ from simplicity.evidence import claims
 from simplicity.evidence.claims import Check, Estimate
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.nakkiran import least_squares, one_hot, simple_start
+from simplicity.nakkiran import least_squares, simple_start
 from simplicity.nakkiran.judged import judged
 from simplicity.nakkiran.simple_start import Weights
 
@@ -84,21 +84,19 @@ def measure(run: Run) -> xr.Dataset:
 def _draw(
     run: Run, data: np.random.Generator, signs: np.random.Generator, order: np.random.Generator
 ) -> tuple[float, float, float, int]:
-    seen, fresh, own = simple_start.draw(run, run.test_samples, data, signs)
-    begin = Weights(run.first, own[: run.n])
+    seen, own, new = simple_start.draw(run, run.test_samples, data, signs)
+    begin = Weights(run.first, own)
     if run.kind == "sgd":
         arrays = (*begin, seen.shared, seen.y, np.arange(run.n))
-        first, weights, _ = least_squares.sgd(
-            *arrays, step_size=run.rate, epochs=run.epochs, rng=order
-        )
-        end = Weights(first, weights)
+        sgd = partial(least_squares.sgd, step_size=run.rate, epochs=run.epochs, rng=order)
+        end = Weights(*sgd(*arrays)[:2])
     else:
         end = simple_start.limit(begin, seen.shared, seen.y)
-    unseen = one_hot.unseen(fresh.key, seen.key)
-    train = simple_start.margins(*end, seen.shared, seen.y)
-    test = simple_start.margins(end.first, own[run.n :], fresh.shared, fresh.y)[unseen]
-    accuracies = simple_start.accuracy(train), simple_start.accuracy(test)
-    return end.first, *accuracies, int(unseen.sum())
+    train, test = (
+        simple_start.accuracy(simple_start.margins(*arrays))
+        for arrays in ((*end, seen.shared, seen.y), (end.first, *new))
+    )
+    return end.first, train, test, len(new.y)
 
 
 def checks(runs: Runs) -> list[Check]:
@@ -194,7 +192,7 @@ def predicted(cells: xr.Dataset) -> np.ndarray:
     """One truth value a draw: is the accuracy the one that comparing w(1) with |w_0(k)| gives?"""
     flip = cells.flip.values[:, None]
     size = simple_start.size_of(flip, cells.ratio.values[:, None])
-    expected = np.where(cells.end > size, 1 - flip, np.where(cells.end < -size, flip, 0.5))
+    expected = simple_start.population_accuracy(cells.end, size, flip)
     return simple_start.near(cells.unseen, expected, cells.unseen_samples).ravel()
 
 

@@ -15,7 +15,7 @@ from simplicity.evidence import claims, over_seeds
 from simplicity.evidence.claims import Check, Estimate
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.nakkiran import least_squares, one_hot, simple_start
+from simplicity.nakkiran import least_squares, simple_start
 from simplicity.nakkiran.judged import judged
 
 CLAIMS = ("N17",)
@@ -48,27 +48,21 @@ def measure(run: Run) -> xr.Dataset:
 
     `settled` and `memorised` are the number of steps taken if that is not reached.
     """
-    seen, fresh, own = simple_start.draw(run, run.test_samples)
-    steps = int(np.ceil(run.passes * run.n / run.step_size))
-    arrays = (0.0, own[: run.n], seen.shared, seen.y, np.arange(run.n))
-    _, _, first, train, loss = least_squares.descend(*arrays, run.step_size, steps)
-    start = simple_start.Weights(0.0, own[: run.n])
+    seen, own, new = simple_start.draw(run, run.test_samples)
+    start, steps = simple_start.Weights(0.0, own), int(np.ceil(run.passes * run.n / run.step_size))
     end = simple_start.limit(start, seen.shared, seen.y).first
+    arrays = (*start, seen.shared, seen.y, np.arange(run.n))
+    _, _, first, train, loss = least_squares.descend(*arrays, run.step_size, steps)
     probes = schedule(steps)
-    unseen = one_hot.unseen(fresh.key, seen.key)
-    test = [
-        simple_start.accuracy(
-            simple_start.margins(first[probe], own[run.n :], fresh.shared, fresh.y)[unseen]
-        )
-        for probe in probes
-    ]
-    curves = {"first": first[probes], "train": train[probes], "loss": loss[probes]}
-    curves |= {"step": probes, "unseen": np.asarray(test)}
+    curves = {"first": first[probes], "train": train[probes], "loss": loss[probes], "step": probes}
+    curves["unseen"] = np.array(
+        [simple_start.accuracy(simple_start.margins(one, *new)) for one in first[probes]]
+    )
     return xr.Dataset(
         {name: ("probe", values) for name, values in curves.items()}
         | {"settled": _for_good(np.abs(first - end) <= SETTLED * abs(end))}
         | {"memorised": _for_good(train == 1)}
-        | {"unseen_samples": int(unseen.sum()), "limit": end}
+        | {"unseen_samples": len(new.y), "limit": end}
     )
 
 
