@@ -18,7 +18,7 @@ def judged(
     needs: int = 0,
     unless: str = "",
 ) -> Check:
-    """`changed` says what is another in the control; its estimate, `other`, must fail the criterion."""
+    """`changed` says what is another in the control, whose estimate, `other`, must fail."""
     against = claims.control(changed, other, claims.fails(criterion))
     return claims.check(
         runs, id, kind, statistic, found, criterion, against, needs=needs, unless=unless
