@@ -77,7 +77,7 @@ def explained(counts: ArrayLike, until: int) -> float:
     """
     counts = doors.counts(counts, "probe f y l")
     doors.whole("until", until, 0, len(counts) - 1)
-    found = information.information(np.asarray(counts)[: until + 1])
+    found = information.information(counts[: until + 1])
     enough = found.network > LEAST_BITS
     return float(np.mean(found.mu[enough] / found.network[enough])) if enough.any() else math.nan
 
@@ -90,8 +90,7 @@ def independent(counts: ArrayLike) -> Array:
     p(f, y, r) = p(f, y) a if r = y, and p(f, y) (1 - a) if not, with a the accuracy of L. Expected
     counts, no draw.
     """
-    counts = doors.counts(counts, "... 2 2 2")
-    n = np.asarray(counts, dtype=float)
+    n = doors.counts(counts, "... 2 2 2")
     accuracy = information.accuracies(n)[1][..., None, None, None]
     return n.sum(axis=-1, keepdims=True) * np.where(_SAME, accuracy, 1 - accuracy)
 
@@ -103,9 +102,8 @@ def degraded(counts: ArrayLike, accuracy: ArrayLike) -> Array:
 
     a' = a (1 - q) + (1 - a) q. An L that is already below stays as it is.
     """
-    counts = doors.counts(counts, "... 2 2 2")
+    n = doors.counts(counts, "... 2 2 2")
     doors.shares(accuracy=accuracy)
-    n = np.asarray(counts, dtype=float)
     before = information.accuracies(n)[1]
     room = 2 * before - 1
     share = np.divide(before - np.asarray(accuracy), room, out=np.zeros_like(room), where=room > 0)
@@ -127,12 +125,10 @@ def redrawn(counts: ArrayLike, draws: int, rng: Generator) -> Array:
 
     R is the label with a probability of the accuracy of L.
     """
-    counts = doors.indices(
-        "counts", doors.counts(counts, "... 2 2 2"), np.iinfo(np.int64).max, "..."
-    )
+    counts = doors.counts(counts, "... 2 2 2")
+    n = doors.indices("counts", counts, np.iinfo(np.int64).max, "...")
     doors.whole("draws", draws, 1)
     doors.generator(rng)
-    n = np.asarray(counts)
     both = n.sum(axis=-1)
     accuracy = np.broadcast_to(information.accuracies(n)[1][..., None, None], both.shape)
     right = rng.binomial(both, accuracy, size=(draws, *both.shape))

@@ -70,12 +70,7 @@ GRID = Grid(
         "cifar10": {"task": (), "seeds": 2},  # whose runs take longest
     },
     quick={"seeds": 1},
-    full={
-        "mnist_task": (MNIST,),
-        "cifar10_task": (ANIMALS,),
-        "seeds": 3,
-        "first_seed": 1_000_000,
-    },
+    full={"mnist_task": (MNIST,), "cifar10_task": (ANIMALS,), "seeds": 3, "first_seed": 1_000_000},
     tiny={"linear_epochs": 2, "shorter": 10, "probes": 3, "scored": 50},
 )
 

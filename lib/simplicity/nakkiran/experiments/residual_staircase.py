@@ -182,7 +182,7 @@ def cropped(x: Tensor, step: int, *, seed: int, index: int) -> Tensor:
     return found.permute(0, 3, 1, 2).contiguous()
 
 
-counts_of, times, plateau = leaving.readers(SIMPLE)
+counts_of, times = leaving.readers(SIMPLE)
 
 
 def authors_time(name: str, part: float = leaving.JUDGED) -> float:
@@ -210,7 +210,7 @@ def checks(runs: Runs) -> list[Check]:
     left = {name: times(real, name) for name in SMALLER}
     two, four, six = left.values()
     noise = [times(real, _noise(name)) <= left[name] for name in SMALLER]
-    kept = np.min([plateau(real, name) for name in SMALLER], axis=0)
+    kept = np.min([leaving.plateau(counts_of(real, name)) for name in SMALLER], axis=0)
     return [
         check(
             runs, "N31.order", "empirical",

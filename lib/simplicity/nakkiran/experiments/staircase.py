@@ -105,7 +105,7 @@ def simple(
     return found | {"tree": rivals.tree(x, y, rng)(x_test)}
 
 
-counts_of, times, plateau = leaving.readers(SIMPLE)
+counts_of, times = leaving.readers(SIMPLE)
 
 
 def explained(cells: xr.Dataset, names: Sequence[str]) -> np.ndarray:
