@@ -47,6 +47,12 @@ def _probes(counts: NDArray, step: NDArray) -> None:
         raise Problem(f"step: got shape {step.shape}, allowed {allowed}")
 
 
+def for_good(holds: NDArray[np.bool_]) -> int:
+    """The first place from which on it holds everywhere; their number if it does not in the end."""
+    broken = np.flatnonzero(~holds)
+    return int(broken[-1]) + 1 if len(broken) else 0
+
+
 def plateau(counts: NDArray) -> Array:
     """mu(F;G) at the last probe over I(G;Y), (...,): what is left of G in the end."""
     counts = doors.counts(counts, "... probe f y g")

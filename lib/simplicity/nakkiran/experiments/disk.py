@@ -23,6 +23,7 @@ from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import complexity, dense, information, plane, rivals
 from simplicity.nakkiran.judged import judged
+from simplicity.nakkiran.leaving import for_good
 from simplicity.nets.loop import log_schedule
 
 CLAIMS = ("N13", "N8")
@@ -64,14 +65,15 @@ def measure(run: Run) -> xr.Dataset:
     points, clean = test_set(run)
     others, grid = simple(run), places(run.side).reshape(-1, 2)
     schedule = log_schedule(run.steps, PROBES)
-    counts, train, logit = [], [], []
-    for network in along(run, schedule):
+
+    def look(network: dense.Dense) -> tuple[list[np.ndarray], float, np.ndarray]:
         f = dense.predict(network, points)
-        counts.append([information.table(f, clean, others[name]) for name in SIMPLE])
-        train.append(np.mean(dense.predict(network, x) == y))
-        logit.append(dense.logits(network, grid).reshape(run.side, run.side))
-    lacking = np.flatnonzero(np.array(train) < 1)
-    first = int(lacking[-1]) + 1 if len(lacking) else 0
+        counts = [information.table(f, clean, others[name]) for name in SIMPLE]
+        logit = dense.logits(network, grid).reshape(run.side, run.side)
+        return counts, float(np.mean(dense.predict(network, x) == y)), logit
+
+    counts, train, logit = zip(*map(look, along(run, schedule)), strict=True)
+    first = for_good(np.array(train) == 1)
     return xr.Dataset(
         {
             "counts": (("probe", "simple", "f", "y", "l"), np.array(counts, dtype=np.int32)),
@@ -146,13 +148,9 @@ def curves(cells: xr.Dataset) -> dict[str, np.ndarray]:
 def checks(runs: Runs) -> list[Check]:
     """The three phases (N13), and whether what L explains is kept by a fitted network (N8)."""
     true, coin = (runs[group].sortby("seed") for group in ("flipped", "coin"))
-    few = "" if coin.sizes["cell"] else "the control, coin-flip labels, was not run"
-    if runs.seeds < ENOUGH_SEEDS:
-        few = f"{runs.seeds} seeds, {ENOUGH_SEEDS} are needed"
     ours, random = curves(true), curves(coin)
-    fitted = true.memorised.values >= 0
+    fitted, few = true.memorised.values >= 0, _lacking(runs, coin)
     final = ours["mu"][fitted, -1] / ours["mu"][fitted].max(axis=1)
-
     judge, same = partial(judged, runs, unless=few), "coin-flip labels: the same"
     return [
         judge(
@@ -179,6 +177,13 @@ def checks(runs: Runs) -> list[Check]:
             unless=few,
         ),
     ]  # fmt: skip
+
+
+def _lacking(runs: Runs, coin: xr.Dataset) -> str:
+    """Why nothing can be judged."""
+    if runs.seeds < ENOUGH_SEEDS:
+        return f"{runs.seeds} seeds, {ENOUGH_SEEDS} are needed"
+    return "" if coin.sizes["cell"] else "the control, coin-flip labels, was not run"
 
 
 def in_order(cells: xr.Dataset, found: dict[str, np.ndarray]) -> np.ndarray:

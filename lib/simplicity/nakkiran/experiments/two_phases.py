@@ -17,6 +17,7 @@ from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import least_squares, simple_start
 from simplicity.nakkiran.judged import judged
+from simplicity.nakkiran.leaving import for_good
 
 CLAIMS = ("N17",)
 
@@ -60,8 +61,8 @@ def measure(run: Run) -> xr.Dataset:
     )
     return xr.Dataset(
         {name: ("probe", values) for name, values in curves.items()}
-        | {"settled": _for_good(np.abs(first - end) <= SETTLED * abs(end))}
-        | {"memorised": _for_good(train == 1)}
+        | {"settled": for_good(np.abs(first - end) <= SETTLED * abs(end))}
+        | {"memorised": for_good(train == 1)}
         | {"unseen_samples": len(new.y), "limit": end}
     )
 
@@ -69,12 +70,6 @@ def measure(run: Run) -> xr.Dataset:
 def schedule(steps: int) -> np.ndarray:
     """Steps 0 and 1, then log-spaced ones up to the last; `PROBES` in all, some twice if few."""
     return np.concatenate([[0], np.round(np.geomspace(1, steps, PROBES - 1)).astype(int)])
-
-
-def _for_good(holds: np.ndarray) -> int:
-    """The first step from which on it holds at every step, (steps + 1,) -> int."""
-    broken = np.flatnonzero(~holds)
-    return int(broken[-1]) + 1 if len(broken) else 0
 
 
 def checks(runs: Runs) -> list[Check]:

@@ -30,6 +30,7 @@ _SETTINGS = {
     "p = 0: nothing to memorise": (GREEN, {"flip": 0.0, "ratio": 0.5}),
     "p = 0.1, |w₀(k)| = 1.2": (RED, {"flip": 0.1, "ratio": 1.5}),
 }
+_SIZES = {250: ORANGE, 1000: BLUE, 4000: PURPLE}
 _MARKS: dict[bool, dict[str, Any]] = {  # of recorded runs, and of the page's own
     True: {"markersize": 4.0},
     False: {"fillstyle": "none", "markersize": 7, "markeredgewidth": 1},
@@ -112,39 +113,42 @@ def thresholds(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
     Against |w_0(k)| / (1 - 2p) and against w_0(1); lines: by the normal law.
     """
-    colours = {250: ORANGE, 1000: BLUE, 4000: PURPLE}
     with axes(2, height=3.9) as (figure, (left, right)):
-        ratios, firsts = np.linspace(0.7, 1.3, 121), np.linspace(-1000, 320, 200)
-        for n, colour in colours.items():
-            left.plot(ratios, simple_start.share_above(n, 0.1, 0.8 * ratios), color=colour)
-        by_law = [simple_start.share_above(1000, 0.1, np.array(0.4), first) for first in firsts]
-        right.plot(firsts, np.ravel(by_law), color=BLUE)
+        _expected(left, right)
         for data, is_recorded in ((recorded, True), (fresh, False)):
             cells = cells_where(data, kind="closed form", flip=0.1)
-            for n, colour in colours.items():
+            for n, colour in _SIZES.items():
                 part = cells_where(cells, first=0.0, n=n)
                 _shares(left, part.isel(cell=part.ratio >= 0.7), "ratio", colour, is_recorded)
             _shares(right, cells_where(cells, ratio=0.5, n=1000), "first", BLUE, is_recorded)
-        lines = {
-            "−(n + 1)(1 − 2p − c)": simple_start.lowest_first(1000, 0.1, 0.4),
-            "−n⁰·⁹⁹": -(1000**0.99),
-        }
-        along: dict[str, Any] = {"rotation": 90, "ha": "right", "va": "center"}
-        for panel, place in ((left, 1.0), *((right, place) for place in lines.values())):
-            panel.axvline(place, color=INK, alpha=0.5, lw=0.8, ls=":")
-        for name, place in lines.items():
-            right.annotate(name, (place - 45, 0.55), alpha=0.8, fontsize=9, **along)
         left.set(xlabel="|w₀(k)| / (1 − 2p)", title="share of draws with accuracy 1 − p")
         right.set(xlabel="w₀(1), with |w₀(k)| = 0.4 and n = 1000", title="the same")
         for panel in (left, right):
             panel.set(ylim=(-0.05, 1.05))
-        entries = [(colour, f"n = {n}") for n, colour in colours.items()]
+        entries = [(colour, f"n = {n}") for n, colour in _SIZES.items()]
         legends.below(figure, entries, page="", recorded="")
         return finish(
             figure,
             "Share of draws that generalise, against the size of the start and against its first "
             "weight.",
         )
+
+
+def _expected(left: Axes, right: Axes) -> None:
+    """The shares by the normal law, and the thresholds."""
+    ratios, firsts = np.linspace(0.7, 1.3, 121), np.linspace(-1000, 320, 200)
+    for n, colour in _SIZES.items():
+        left.plot(ratios, simple_start.share_above(n, 0.1, 0.8 * ratios), color=colour)
+    by_law = [simple_start.share_above(1000, 0.1, np.array([0.4]), first)[0] for first in firsts]
+    right.plot(firsts, by_law, color=BLUE)
+    left.axvline(1, color=INK, alpha=0.5, lw=0.8, ls=":")
+    for name, place in (
+        ("−(n + 1)(1 − 2p − c)", simple_start.lowest_first(1000, 0.1, 0.4)),
+        ("−n⁰·⁹⁹", -(1000**0.99)),
+    ):
+        right.axvline(place, color=INK, alpha=0.5, lw=0.8, ls=":")
+        look: dict[str, Any] = {"ha": "right", "va": "center", "alpha": 0.8, "fontsize": 9}
+        right.annotate(name, (place - 45, 0.55), rotation=90, **look)
 
 
 def _shares(panel: Axes, cells: xr.Dataset, field: str, colour: str, recorded: bool) -> None:
