@@ -49,15 +49,13 @@ def gaussian(sizes: Sequence[int], rng: Generator) -> Dense:
 
 def logits(network: Dense, x: Array) -> Array:
     """h(x), (n,)."""
-    x = _looked_at(network, x)
-    *_, last = _forward(network, x)
-    return last[:, 0]
+    return _forward(network, _looked_at(network, x))[-1][:, 0]
 
 
 def predict(network: Dense, x: Array) -> NDArray[np.bool_]:
     """Hard predictions (n,), logit above 0."""
-    x = _looked_at(network, x)
-    return logits(network, x.astype(network.weights[0].dtype, copy=False)) > 0
+    x = _looked_at(network, x).astype(network.weights[0].dtype, copy=False)
+    return _forward(network, x)[-1][:, 0] > 0
 
 
 def training(

@@ -70,12 +70,12 @@ def draw(
     return seen, own[: run.n], Unseen(own[run.n :][new], fresh.shared[new], fresh.y[new])
 
 
-def _looked_at(start: Weights, shared: Array, y: Array) -> list[Array]:
-    """The start's own weights, shared coordinates and labels, one of each for a sample."""
+def _looked_at(start: Weights, shared: Array, y: Array) -> tuple[Weights, Array, Array]:
+    """The start, shared coordinates and labels: one of each for a sample."""
     doors.kind("start", start, Weights)
     y, shared, own = doors.finite(y=(y, "n"), shared=(shared, "n"), own=(start.own, "n"))
     doors.number("first", start.first)
-    return [own, shared, y]
+    return Weights(start.first, own), shared, y
 
 
 def limit(start: Weights, shared: Array, y: Array) -> Weights:
@@ -83,8 +83,7 @@ def limit(start: Weights, shared: Array, y: Array) -> Weights:
 
     w(1) = (w_0(1) + sum_j x_j(1) (y_j - w_0(k_j))) / (n + 1) and w(k_j) = y_j - w(1) x_j(1).
     """
-    own, shared, y = _looked_at(start, shared, y)
-    start = Weights(start.first, own)
+    start, shared, y = _looked_at(start, shared, y)
     first = (start.first + float(shared @ (y - start.own))) / (len(y) + 1)
     return Weights(first, y - first * shared)
 
@@ -95,8 +94,7 @@ def at_step(start: Weights, shared: Array, y: Array, step: float, step_size: flo
     The residual splits along x1, which shrinks by 1 - step_size (n + 1) / n a step, and across, by
     1 - step_size / n.
     """
-    own, shared, y = _looked_at(start, shared, y)
-    start = Weights(start.first, own)
+    start, shared, y = _looked_at(start, shared, y)
     doors.number("step", step, low=0)
     training_doors.step(step_size)
     n = len(y)

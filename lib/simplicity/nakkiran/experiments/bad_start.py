@@ -67,10 +67,11 @@ def measure(run: Run) -> xr.Dataset:
     fresh = streams.generator(run.seed, streams.TEST).standard_normal((run.test_samples, 2))
     clean = complexity.right_half(fresh)
     (good, bad), fitted = starts(run, x, y)
-    large, small = [run.rate] * run.steps, [run.small_rate] * run.small_steps
-    plan = ((good, large), (bad, small), (bad, large), (good, small))  # in the order of STARTS
-    begun = [start for start, _ in plan]
-    ended = [last(dense.training(start, x, y, rates)) for start, rates in plan]
+    rates = [run.rate] * run.steps, [run.small_rate] * run.small_steps
+    begun = good, bad, bad, good  # in the order of STARTS, as the continuations
+    ended = [
+        last(dense.training(one, x, y, rate)) for one, rate in zip(begun, 2 * rates, strict=True)
+    ]
     found = {"fitted": [fitted[start is bad] for start in begun]}
     for when, group in (("start", begun), ("end", ended)):
         found[f"{when}_train"] = [share_of(one, x, y) for one in group]

@@ -222,7 +222,7 @@ def checks(runs: Runs) -> list[Check]:
     What L explains is judged only where both estimators agree.
     """
     digits, cifar = (_judged(runs, group) for group in ("digits", "cifar10"))
-    one, high = (_end(baseline(digits, BASELINES[0], name, "mu")) for name in ("one", "high"))
+    one, high = (_end(values(digits, "mu", BASELINES[0], name)) for name in ("one", "high"))
     off = correction(cifar)
     size = f"{off.value:.0%} of its plug-in value, {SIGNAL:.0%} or more"
     unclear = f"the correction of I(F;Y|L) is {size}" if off.value >= SIGNAL else ""
@@ -231,7 +231,7 @@ def checks(runs: Runs) -> list[Check]:
             runs, "N12.band",
             "ten digits, end of training: share of splits with mu above the 95 % band of "
             "shuffled predictions",
-            claims.share(_end(quantity(digits, "mu")) > high), claims.every_seed(),
+            claims.share(_end(values(digits, "mu")) > high), claims.every_seed(),
             "a shuffle in place of F: the same", claims.share(one > high),
             unless=_untrained(digits),
         ),
@@ -272,42 +272,35 @@ def _difference(runs: Runs, id: str, where: str, cells: xr.Dataset) -> Check:
     )  # fmt: skip
 
 
-def _end(values: xr.DataArray) -> Array:
-    return values.isel(probe=-1).values
+def _end(found: xr.DataArray) -> Array:
+    return found.isel(probe=-1).values
 
 
-def quantity(
-    cells: xr.Dataset, name: str, estimator: str = "plug-in", classes: int = TEN
-) -> xr.DataArray:
-    """(cell, probe)."""
-    return cells.found.sel(classes=classes, estimator=estimator, quantity=name)
-
-
-def baseline(
-    cells: xr.Dataset, which: str, statistic: str, name: str, estimator: str = "plug-in",
-    classes: int = TEN,
+def values(
+    cells: xr.Dataset, name: str, which: str = "", statistic: str = "mean",
+    estimator: str = "plug-in", classes: int = TEN,
 ) -> xr.DataArray:  # fmt: skip
-    """(cell, probe)."""
-    found = cells.shuffled.sel(classes=classes, baseline=which, statistic=statistic)
-    return found.sel(estimator=estimator, quantity=name)
+    """(cell, probe): an information of the network's predictions, or a baseline's `statistic`."""
+    found = cells.shuffled.sel(baseline=which, statistic=statistic) if which else cells.found
+    return found.sel(classes=classes, estimator=estimator, quantity=name)
 
 
 def early(cells: xr.Dataset) -> NDArray[np.bool_]:
     """(cell, probe): until I(F;Y) reaches I(L;Y), and better than twice chance."""
-    matched = (quantity(cells, "network") >= quantity(cells, "simple")).values
+    matched = (values(cells, "network") >= values(cells, "simple")).values
     before = np.cumsum(matched, axis=1) - matched == 0
     return before & (cells.accuracy.sel(model="network").values > 2 / TEN)
 
 
-def early_mean(cells: xr.Dataset, values: xr.DataArray) -> Estimate:
+def early_mean(cells: xr.Dataset, found: xr.DataArray) -> Estimate:
     """Mean over the early probes of each split, then over the splits."""
-    kept = zip(values.values, early(cells), strict=True)
+    kept = zip(found.values, early(cells), strict=True)
     return claims.mean([row[chosen].mean() for row, chosen in kept if chosen.any()])
 
 
-def correction(cells: xr.Dataset, classes: int = TEN) -> Estimate:
+def correction(cells: xr.Dataset) -> Estimate:
     """Mean of |Miller-Madow - plug-in| / plug-in of I(F;Y|L) over the early probes."""
-    plain, corrected = (quantity(cells, "beyond", name, classes) for name in information.ESTIMATORS)
+    plain, corrected = (values(cells, "beyond", estimator=name) for name in information.ESTIMATORS)
     return early_mean(cells, abs(corrected - plain) / plain)
 
 
@@ -316,6 +309,7 @@ def explained(
     classes: int = TEN,
 ) -> xr.DataArray:  # fmt: skip
     """mu / I(F;Y) (cell, probe) of the network, or of a baseline."""
-    read = partial(baseline, cells, which, statistic) if which else partial(quantity, cells)
-    mu, network = (read(name, estimator=estimator, classes=classes) for name in ("mu", "network"))
+    mu, network = (
+        values(cells, name, which, statistic, estimator, classes) for name in ("mu", "network")
+    )
     return mu / network
