@@ -26,13 +26,14 @@ def shares(
     curves: Mapping[str, tuple[Array, str]],
     told: Sequence[str],
     heights: tuple[float, float, float],
-    **look: float,
+    height: float,
+    size: float = Note.size,
 ) -> Panel:
     """Shares (p,) over 1 + `step` (p,) on a log axis, for the player.
 
     `curves` are values and colour by name, `told` is a line of text for each frame. `heights` are
-    those of the axis, of the dashed line at the frame's step, and of the text; `look` may have the
-    height of the panel and the size of the text.
+    those of the axis, of the dashed line at the frame's step, and of the text, and `size` is the
+    size of the text.
     """
     log = np.log10(1 + step)
     end = float(log[-1])
@@ -43,10 +44,10 @@ def shares(
     ]
     frames = [np.array([[at, 0.0], [at, now]]) for at in log]
     tracks.append(Line("now", frames, opacity=0.5, width=1.0, dashes="3 3"))
-    tracks.append(Note(told, (end, note), anchor="end", size=look.pop("size", Note.size)))
+    tracks.append(Note(told, (end, note), anchor="end", size=size))
     decades = [(float(power), f"{10**power:g}") for power in range(int(end) + 1)]
     halves = [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)]
-    return Panel(title, (0, end), (0, top), tracks, xlabel, "", decades, halves, **look)
+    return Panel(title, (0, end), (0, top), tracks, xlabel, "", decades, halves, height=height)
 
 
 def player(panels: Sequence[Panel], name: str, step: Array, about: str, start: int) -> Player:
