@@ -43,11 +43,8 @@ def test_labels_by_hand() -> None:
     points = np.array([[0.0, 0.01], [0.0, -0.01], [np.pi / 12, 0.39], [np.pi / 12, 0.41]])
     assert complexity.above_curve(points).tolist() == [1, 0, 0, 1]
     x = np.array([[-1.0, 2.0, 1.0, 1.0, 1.0, -3.0], [1.0, -2.0, 1.0, 2.0, 1.0, 1.0]])
-    assert [complexity.partial_sum(x, degree).tolist() for degree in (1, 2, 3)] == [
-        [0, 1],
-        [1, 0],
-        [0, 1],
-    ]
+    found = [complexity.partial_sum(x, degree).tolist() for degree in (1, 2, 3)]
+    assert found == [[0, 1], [1, 0], [0, 1]]
     assert complexity.cubic(x).tolist() == [0, 1]
     assert complexity.right_half(x).tolist() == [0, 1]
 
@@ -109,11 +106,10 @@ def test_rivals_are_compared_at_the_lower_accuracy() -> None:
     y = rng.integers(2, size=50_000)
     good, poor = (information.flipped(y, accuracy, rng) for accuracy in (0.9, 0.75))
     f = information.flipped(y, 0.8, rng)
-    first, second = rivals.at_equal_accuracy(
-        information.table(f, y, good), information.table(f, y, poor)
-    )
+    counts, rival = (information.table(f, y, one) for one in (good, poor))
+    first, second = rivals.at_equal_accuracy(counts, rival)
     assert first == pytest.approx(second, abs=0.01)  # both err independently of F
-    assert second == pytest.approx(information.information(information.table(f, y, poor)).mu)
+    assert second == pytest.approx(information.information(rival).mu)
 
 
 # --- leaving
@@ -166,19 +162,13 @@ def test_the_dense_loop_does_what_autograd_does(rule: str, made: type) -> None:
     x, y = rng.standard_normal((40, 2)), rng.integers(2, size=40)
     start, rate = dense.gaussian((2, 12, 12), rng), 0.05 if rule == "gd" else 0.003
     *_, network = dense.training(start, x, y, [rate] * 30, rule)  # type: ignore[arg-type]
+    optimiser, loss = partial(made, lr=rate), general.cross_entropy
     module, _ = general.train(
-        as_module(start),
-        x,
-        y,
-        optimiser=partial(made, lr=rate),
-        schedule=[30],
-        probes={},
-        loss=general.cross_entropy,
+        as_module(start), x, y, optimiser=optimiser, schedule=[30], probes={}, loss=loss
     )
     expected = module(torch.from_numpy(x)).detach().numpy()
-    np.testing.assert_allclose(
-        dense.logits(network, x.astype(np.float32)), expected, rtol=1e-3, atol=1e-4
-    )
+    found = dense.logits(network, x.astype(np.float32))
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_the_dense_loop_keeps_its_start_and_yields_every_step() -> None:
@@ -220,8 +210,9 @@ def test_images_are_averaged_or_doubled_to_one_size() -> None:
 
 
 def test_standardised_images_have_mean_0_and_variance_1_and_a_constant_one_is_0() -> None:
+    constant = np.full((1, 3, 16, 16), 0.7)
     found = residual_staircase.standardised(
-        np.concatenate([RNG().random((2, 3, 16, 16)), np.full((1, 3, 16, 16), 0.7)])
+        np.concatenate([RNG().random((2, 3, 16, 16)), constant])
     )
     np.testing.assert_allclose(found[:2].mean(axis=(1, 2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(found[:2].std(axis=(1, 2, 3)), 1, atol=1e-5)

@@ -37,6 +37,14 @@ def nested(f: float, line: float) -> np.ndarray:
     return ((1 - flips) * table + flips * table[::-1]) * N / 2
 
 
+def h(p: float) -> float:
+    return float(-p * np.log2(p) - (1 - p) * np.log2(1 - p))
+
+
+# mu where F, of accuracy 0.9, is right wherever L, of accuracy 0.8, is.
+MU_NESTED = 0.9 * h(0.1 / 0.9) + 1 - h(0.2) - h(0.1)
+
+
 def run_of(*accuracies: float, line: float = 0.8) -> np.ndarray:
     return np.stack([nested(f, line) for f in accuracies])
 
@@ -60,21 +68,16 @@ def test_the_authors_average_runs_before_they_look():
     # The mean of 1 - h exceeds 1 - h(0.8) = 0.278 bit first where it is (0.531 + 0.119) / 2, at
     # index 2.
     reading = linear_phase.as_authors(np.stack([early, late]))
-    assert (
-        reading.match == 2
-        and reading.accuracy == pytest.approx(0.8)
-        and reading.line == pytest.approx(0.278072, abs=1e-6)
-    )
-    kept = (
-        information.mu_nested(0.9, 0.8) + information.from_accuracy(0.7)
-    ) / 2  # of a noisy copy all is explained
+    assert reading.match == 2 and reading.accuracy == pytest.approx(0.8)
+    assert reading.line == pytest.approx(0.278072, abs=1e-6)
+    kept = (MU_NESTED + information.from_accuracy(0.7)) / 2  # of a noisy copy all is explained
     assert reading.kept_at_match == pytest.approx(float(kept) / 0.278072, abs=1e-5)
     assert linear_phase.as_authors(np.stack([late, late])[:, :3]).match is None
 
 
 def test_what_is_explained_leaves_out_what_is_hardly_anything():
     tables = run_of(0.5, 0.51, 0.7, 0.9)  # 0, 0.0003, 0.119, 0.531 bit
-    ratio = float(information.mu_nested(0.9, 0.8) / information.from_accuracy(0.9))
+    ratio = float(MU_NESTED / information.from_accuracy(0.9))
     assert linear_phase.explained(tables, 2) == pytest.approx(1)
     assert linear_phase.explained(tables, 3) == pytest.approx((1 + ratio) / 2)
     assert np.isnan(linear_phase.explained(tables, 1))
@@ -86,23 +89,13 @@ def test_a_random_predictor_has_the_closed_form_and_is_what_is_drawn():
     assert exact.mu == pytest.approx(float(information.mu_null(0.9, 0.8)), abs=1e-12)
     assert information.accuracies(linear_phase.independent(table))[1] == pytest.approx(0.8)
     drawn = linear_phase.redrawn(table, 400, np.random.default_rng(0))
-    np.testing.assert_array_equal(
-        drawn.sum(axis=-1), np.broadcast_to(table.sum(axis=-1), (400, 2, 2))
-    )
-    np.testing.assert_allclose(
-        drawn.mean(axis=0), linear_phase.independent(table), atol=5 * 100 / 20
-    )  # sd 80 of a cell
+    assert (drawn.sum(axis=-1) == table.sum(axis=-1)).all()
+    expected = linear_phase.independent(table)
+    np.testing.assert_allclose(drawn.mean(axis=0), expected, atol=5 * 100 / 20)  # sd 80 of a cell
     assert abs(float(linear_phase.retention(drawn).mean())) < 0.02
-    assert float(linear_phase.retention(table)) == pytest.approx(
-        float(
-            information.retention_index(
-                information.mu_nested(0.9, 0.8),
-                information.mu_null(0.9, 0.8),
-                information.from_accuracy(0.9),
-                information.from_accuracy(0.8),
-            )
-        )
-    )
+    null, *known = information.mu_null(0.9, 0.8), *information.from_accuracy([0.9, 0.8])
+    index = float(information.retention_index(MU_NESTED, null, *known))
+    assert float(linear_phase.retention(table)) == pytest.approx(index)
 
 
 @pytest.mark.parametrize("to", [0.5, 0.65, 0.8])
@@ -126,41 +119,35 @@ def test_a_classifier_is_never_made_better():
 def test_a_run_in_numbers():
     tables = run_of(0.5, 0.7, 0.85, 0.9, 0.95)
     found = linear_phase.phase(tables, tables, run_of(0.5, 0.7, 0.85, 0.9, 0.99))
-    assert found.match == 2 and found.over_other == found.over_other_end == 0
+    assert found.match == 2 and found.over_other == 0 and found.over_random_end > 0
     assert found.gap_end == pytest.approx(
         float(information.from_accuracy(0.99) - information.from_accuracy(0.95))
     )
-    assert found.gap_at_match == 0 and found.kept_end == 1 and found.index_end > 0.5
+    assert found.gap_at_match == 0 and found.kept_end == 1 and found.index_gained > 0.5
+    assert found.open_at_match == pytest.approx(-0.1 * found.gap_end)
     assert found.explained_by_random < found.explained < 1
+    assert found.lead == found.explained - found.explained_by_random
     never = linear_phase.phase(run_of(0.5, 0.6, 0.6, 0.6), tables[:4], tables[:4])
     assert np.isnan([never.match, never.explained, never.over_other, never.gap_at_match]).all()
-    assert never.matched_information == pytest.approx(
-        float(information.from_accuracy(0.6) / information.from_accuracy(0.8))
-    )
+    assert np.isfinite([never.gap_end, never.kept_end, never.ratio_end]).all()
 
 
 def test_few_runs_on_one_test_set_carry_its_error():
     # Range [0.4, 0.6], and 1.96 x 0.1 on either side.
     found = claims.mean_on_one_test_set([0.4, 0.6], [0.05, 0.15])
-    assert found.value == pytest.approx(0.5) and found.interval == pytest.approx(
-        (0.204, 0.796), abs=1e-4
-    )
+    assert found.value == pytest.approx(0.5)
+    assert found.interval == pytest.approx((0.204, 0.796), abs=1e-4)
     assert "test sample" in found.interval_kind and claims.mean_on_one_test_set([], []).seeds == 0
-    gaps = claims.mean_on_one_test_set(
-        iter([0.4, float("nan"), 0.6]), [0.05, float("nan"), 0.15]
-    )  # read once, the gap left out
-    assert (
-        gaps.interval == pytest.approx(found.interval)
-        and "1 undefined left out" in gaps.interval_kind
-    )
+    # read once, the gap left out
+    gaps = claims.mean_on_one_test_set(iter([0.4, np.nan, 0.6]), [0.05, np.nan, 0.15])
+    assert gaps.interval == pytest.approx(found.interval)
+    assert "1 undefined left out" in gaps.interval_kind
 
 
 @pytest.mark.parametrize(("steps", "points"), [(3, 4), (15, 4), (150, 16), (10_000, 48)])
 def test_checkpoints_are_as_many_as_asked_and_grow(steps: int, points: int):
     found = explain.schedule(steps, points)
-    assert (
-        len(found) == points and found[0] == 0 and found[-1] == steps and (np.diff(found) > 0).all()
-    )
+    assert (len(found), found[0], found[-1]) == (points, 0, steps) and (np.diff(found) > 0).all()
     assert (np.diff(np.diff(found)) >= -1).all()  # ever wider apart, up to rounding
 
 
@@ -181,26 +168,20 @@ def test_the_linear_classifier_is_that_of_another_implementation():
     from sklearn.linear_model import LogisticRegression
 
     task = linear_task()
+    recipe = explain.Recipe(0.05, 32, 60)
     with threads.one_thread():
-        ours = explain.logistic(
-            task.x, task.y, explain.Recipe(0.05, 32, 60), np.random.default_rng(2)
-        )(task.x_test)
+        ours = explain.logistic(task.x, task.y, recipe, np.random.default_rng(2))(task.x_test)
     theirs = LogisticRegression(C=1e6).fit(task.x, task.y).predict(task.x_test)
     assert np.mean(ours == theirs) > 0.98 and np.mean(ours == task.y_test) > 0.85
 
 
 def test_the_forest_is_as_accurate_as_asked_where_it_can_be():
     task = linear_task()
-    for accuracy in (0.78, 0.83):
-        assert (
-            abs(
-                np.mean(explain.forest(task, accuracy, np.random.default_rng(3)) == task.y_test)
-                - accuracy
-            )
-            < 0.02
-        )
-    best = np.mean(explain.forest(task, 1.0, np.random.default_rng(3)) == task.y_test)
-    assert 0.85 < best < 1
+    low, high, best = (
+        np.mean(explain.forest(task, accuracy, np.random.default_rng(3)) == task.y_test)
+        for accuracy in (0.78, 0.83, 1.0)
+    )
+    assert (low, high) == pytest.approx((0.78, 0.83), abs=0.02) and 0.85 < best < 1
 
 
 def test_tables_have_every_test_point_and_every_scored_training_point():
@@ -209,43 +190,34 @@ def test_tables_have_every_test_point_and_every_scored_training_point():
     settings = {"rate": 0.1, "batch": 32, "order": np.random.default_rng(0)}
     simple = {"truth": task.y_test, "none": np.zeros(300, dtype=bool)}
     trained, found = explain.follow(module, task, simple, task.y[:100], at=(0, 3, 20), **settings)
-    assert (
-        found.counts.dims == ("probe", "simple", "f", "y", "l")
-        and (found.counts.sum(["f", "y", "l"]) == 300).all()
-    )
+    assert found.counts.dims == ("probe", "simple", "f", "y", "l")
+    assert (found.counts.sum(["f", "y", "l"]) == 300).all()
     assert (found.train_counts.sum(["f", "y", "l"]) == 100).all()
     truth = found.counts.sel(simple="truth").values
     assert (truth[:, :, 0, 1] == 0).all() and (truth[:, :, 1, 0] == 0).all()
-    other = explain.last(
-        module, task.x, task.y, rate=0.1, batch=32, steps=20, order=np.random.default_rng(0)
-    )
-    np.testing.assert_array_equal(
-        modules.predict(trained, task.x_test), modules.predict(other, task.x_test)
-    )
+    settings["order"] = np.random.default_rng(0)
+    other = explain.last(module, task.x, task.y, steps=20, **settings)
+    ends = (modules.predict(one, task.x_test) for one in (trained, other))
+    np.testing.assert_array_equal(*ends)
 
 
 def test_the_sinusoids_line_and_wave_are_what_the_sheet_of_the_law_says():
     # P[sign <w, x> = y] is 0.6706 at (1.7, 1.7) and 0.771 at (1, 3): numerical integrals of the
     # law.
     for settings, agree in (({}, 0.6706), ({"amplitude": 1.0, "frequency": 3.0}, 0.771)):
-        samples, _ = sinusoid.draw(
-            sinusoid.Run(dim=2, samples=200, test_samples=100_000, **settings)
-        )
+        run_ = sinusoid.Run(dim=2, samples=200, test_samples=100_000, **settings)
+        samples, _ = sinusoid.draw(run_)
         data = streams.generator(0, streams.DATA)
-        plane = np.linalg.qr(data.standard_normal((2, 2)))[0]
-        assert np.mean((samples.x_test @ plane[:, 0] > 0) == samples.y_test) == pytest.approx(
-            agree, abs=0.006
-        )
+        line = samples.x_test @ np.linalg.qr(data.standard_normal((2, 2)))[0][:, 0]
+        assert np.mean((line > 0) == samples.y_test) == pytest.approx(agree, abs=0.006)
 
 
 def test_nothing_linear_is_in_a_product():
-    samples, _ = sinusoid.draw(
-        sinusoid.Run(kind="product", dim=5, samples=200, test_samples=50_000)
-    )
+    run_ = sinusoid.Run(kind="product", dim=5, samples=200, test_samples=50_000)
+    samples, _ = sinusoid.draw(run_)
     means = samples.x_test[samples.y_test].mean(axis=0)  # a linear classifier's signal
-    assert np.abs(means).max() < 5 / np.sqrt(25_000) and samples.y_test.mean() == pytest.approx(
-        0.5, abs=0.01
-    )
+    assert np.abs(means).max() < 5 / np.sqrt(25_000)
+    assert samples.y_test.mean() == pytest.approx(0.5, abs=0.01)
 
 
 def test_the_authors_size_is_theirs_and_each_control_changes_what_it_says():
@@ -279,11 +251,10 @@ def test_information_is_compared_where_it_is_half_as_much_again():
             perfect[y, y, simple] = share
     tables = np.stack([copy, perfect])
     found = information.information(tables)
-    at, back = linear_phase.where_gained(tables, 1.5)
+    at, back = linear_phase.where_gained(tables)
     level = 1.5 * found.simple[0]
-    assert at == 1 and (1 - back) * found.network[1] + back * found.network[0] == pytest.approx(
-        level
-    )
+    between = (1 - back) * found.network[1] + back * found.network[0]
+    assert at == 1 and between == pytest.approx(level)
     assert linear_phase.at_gained(tables, found.network) == pytest.approx(level)
     assert linear_phase.where_gained(tables[:1]) is None
     assert np.isnan(linear_phase.at_gained(tables[:1], found.network[:1]))
@@ -305,9 +276,8 @@ def test_fewer_epochs_by_as_much_as_the_rate_is_larger():
 
 
 def test_digits_are_enlarged_to_what_the_network_takes():
-    small = images.Images(
-        np.arange(64, dtype=np.uint8).reshape(1, 8, 8), np.zeros(1, dtype=np.int64), 16
-    )
+    pixels = np.arange(64, dtype=np.uint8).reshape(1, 8, 8)
+    small = images.Images(pixels, np.zeros(1, dtype=np.int64), 16)
     found = images_explained._pixels(small)
     assert found.shape == (1, 1, 32, 32)
     np.testing.assert_array_equal(found[0, 0, ::4, ::4], small.x[0] / np.float32(16))
@@ -332,4 +302,4 @@ def test_a_setting_without_runs_says_so_and_a_part_of_one_is_one():
     setting = explain_checks.Setting(dataset, "digits")
     assert len(setting.select([True, False], "one of them").phases) == 1
     nothing = explain_checks.Setting(dataset.isel(cell=slice(0)), "digits", one_test_set=True)
-    assert nothing.unless == "digits: no run" and nothing.mean(lambda run: run.match).seeds == 0
+    assert nothing.unless == "digits: no run" and nothing.mean("match").seeds == 0

@@ -49,15 +49,13 @@ def gaussian(sizes: Sequence[int], rng: Generator) -> Dense:
 
 def logits(network: Dense, x: Array) -> Array:
     """h(x), (n,)."""
-    x = _looked_at(network, x)
-    *_, last = _forward(network, x)
-    return last[:, 0]
+    return _forward(network, _looked_at(network, x))[-1][:, 0]
 
 
 def predict(network: Dense, x: Array) -> NDArray[np.bool_]:
     """Hard predictions (n,), logit above 0."""
-    x = _looked_at(network, x)
-    return logits(network, x.astype(network.weights[0].dtype, copy=False)) > 0
+    x = _looked_at(network, x).astype(network.weights[0].dtype, copy=False)
+    return _forward(network, x)[-1][:, 0] > 0
 
 
 def training(
@@ -97,11 +95,16 @@ def _training(
         if rule == "gd":
             flat -= np.float32(rate) * slope
         else:
-            first += (1 - _BETAS[0]) * (slope - first)
-            second += (1 - _BETAS[1]) * (slope * slope - second)
-            size = np.sqrt(second / (1 - _BETAS[1] ** step)) + _EPSILON
-            flat -= np.float32(rate / (1 - _BETAS[0] ** step)) * first / size
+            flat -= _adam(slope, first, second, rate, step)
         yield network
+
+
+def _adam(slope: Array, first: Array, second: Array, rate: float, step: int) -> Array:
+    """What Adam takes off the weights; its two means move."""
+    first += (1 - _BETAS[0]) * (slope - first)
+    second += (1 - _BETAS[1]) * (slope * slope - second)
+    size = np.sqrt(second / (1 - _BETAS[1] ** step)) + _EPSILON
+    return np.float32(rate / (1 - _BETAS[0] ** step)) * first / size
 
 
 def kept(network: Dense) -> Dense:

@@ -6,23 +6,14 @@ run that never matches L has no T0, and what needs one is not judged there.
 """
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from simplicity.evidence import claims
-from simplicity.evidence.claims import (
-    Check,
-    Control,
-    Criterion,
-    Estimate,
-    at_least,
-    control,
-    fails,
-    interval_above,
-    no_control,
-)
+from simplicity.evidence.claims import Check, Control, Criterion, Estimate, no_control
 from simplicity.grid.groups import Runs
 from simplicity.nakkiran import information, linear_phase
 from simplicity.nakkiran.explain import tables
@@ -30,13 +21,20 @@ from simplicity.nakkiran.linear_phase import Phase
 
 ENOUGH = 0.75  # of mu / I(F;Y): the authors' own recorded curves have .79 and .80 at T0
 KEPT = 0.9  # of the largest mu: does not shrink much
-OPEN = 0.1  # of the gap at the end: hardly open yet
 BOOTSTRAP_DRAWS = 50  # a standard error to a tenth; each draw is read as a whole run
 ENOUGH_SEEDS = 5  # for differences of hundredths of a bit
 # Why there is no control in other settings.
 ON_SINUSOID = "a start too large to match L is on the sinusoid"
 
-Statistic = Callable[[Phase], float]
+
+def fitted(cells: xr.Dataset, share: float = 1.0) -> NDArray[np.bool_]:
+    """Which runs end with at least this share of their given labels predicted."""
+    return information.accuracies(_training(cells)[:, -1])[0] >= share
+
+
+def _training(cells: xr.Dataset) -> NDArray[np.integer]:
+    """Counts on training points, (cell, probe, f, y, l)."""
+    return cells.train_counts.transpose("cell", "probe", "f", "y", "l").values
 
 
 class Setting:
@@ -45,19 +43,17 @@ class Setting:
     `where` names it in statistics, `word` in ids. If runs share their test points (`one_test_set`),
     each is also drawn anew from its own tables, and a mean carries the test sample's error. Those
     draws take checkpoints and classifiers as independent, which makes the error of a difference too
-    large. `unless` says why nothing can be judged, and is empty if it can.
+    large. `unless` says why nothing can be judged, and is empty if it can. Statistics are names of
+    a `Phase`'s numbers.
     """
 
     def __init__(
-        self, cells: xr.Dataset, where: str, word: str = "", *, one_test_set: bool = False,
-        unless: str = "",
-    ) -> None:  # fmt: skip
-        self.where, self.word, self.unless = where, word, unless
-        if not cells.sizes["cell"]:
-            self.unless = unless or f"{where}: no run"
-        training = cells.train_counts.transpose("cell", "probe", "f", "y", "l").values
+        self, cells: xr.Dataset, where: str, word: str = "", *, one_test_set: bool = False
+    ) -> None:
+        self.where, self.word = where, word
+        self.unless = "" if cells.sizes["cell"] else f"{where}: no run"
         self.linear, forest = (tables(cells, name) for name in ("linear", "forest"))
-        parts = list(zip(self.linear, forest, training, strict=True))
+        parts = list(zip(self.linear, forest, _training(cells), strict=True))
         self.phases = [linear_phase.phase(*part) for part in parts]
         self._draws: list[list[Phase]] = []
         if one_test_set:
@@ -67,22 +63,28 @@ class Setting:
                 phases = [linear_phase.phase(*one) for one in zip(*drawn, strict=True)]
                 self._draws.append(phases)
 
-    def mean(self, statistic: Statistic) -> Estimate:
+    def mean(self, name: str) -> Estimate:
         """Over the runs; those without T0 are left out of what needs it."""
-        values = [statistic(phase) for phase in self.phases]
+        values = [getattr(phase, name) for phase in self.phases]
         if not self._draws:
             return claims.mean(values)
-        errors = [np.nanstd([statistic(phase) for phase in draws]) for draws in self._draws]
+        errors = [np.nanstd([getattr(one, name) for one in draws]) for draws in self._draws]
         return claims.mean_on_one_test_set(values, map(float, errors))
 
-    def by_chance(self, statistic: Statistic) -> Estimate:
+    def told(self, name: str) -> str:
+        """The mean with its interval, for a page."""
+        found = self.mean(name)
+        low, high = found.interval or (np.nan, np.nan)
+        return f"{found.value:.3f} [{low:.3f}, {high:.3f}]"
+
+    def by_chance(self, name: str) -> Estimate:
         """The statistic with R in the place of L: drawn anew, as accurate as L, unrelated to F.
 
         One draw a run, so that seeds stay the unit.
         """
         rng = np.random.default_rng(0)
         drawn = [linear_phase.redrawn(table, 1, rng)[0] for table in self.linear]
-        return claims.mean(statistic(linear_phase.phase(one, one, one)) for one in drawn)
+        return claims.mean(getattr(linear_phase.phase(one, one, one), name) for one in drawn)
 
     def select(self, chosen: Iterable[bool], where: str) -> "Setting":
         """Some of the runs."""
@@ -110,25 +112,23 @@ class Setting:
         return claims.check(runs, id, "empirical", name, found, rule, against, unless=unless)
 
 
-RANDOM = "R drawn anew in the place of L, as accurate as L"
+def _random(found: Estimate, rule: Criterion) -> Control:
+    """R, of which an estimate is `found`, must fail the rule."""
+    what = "R drawn anew in the place of L, as accurate as L"
+    return claims.control(what, found, claims.fails(rule))
 
 
 def explained(runs: Runs, setting: Setting) -> list[Check]:
     """N4: nearly all of what F knows before T0 is explained by L, far more than by R."""
-    rule, more = at_least(ENOUGH), interval_above(0)
-    by_random = setting.mean(lambda run: run.explained_by_random)
-
-    def lead(run: Phase) -> float:
-        return run.explained - run.explained_by_random
-
+    rule, more = claims.at_least(ENOUGH), claims.interval_above(0)
     return [
         setting.judge(
-            runs, "N4", "mean of mu / I(F;Y) up to T0", setting.mean(lambda run: run.explained),
-            rule, control(RANDOM, by_random, fails(rule)),
+            runs, "N4", "mean of mu / I(F;Y) up to T0", setting.mean("explained"), rule,
+            _random(setting.mean("explained_by_random"), rule),
         ),
         setting.judge(
-            runs, "N4.lead", "the same minus what R explains", setting.mean(lead), more,
-            control(RANDOM, setting.by_chance(lead), fails(more)),
+            runs, "N4.lead", "the same minus what R explains", setting.mean("lead"), more,
+            _random(setting.by_chance("lead"), more),
         ),
     ]  # fmt: skip
 
@@ -150,49 +150,34 @@ def retained(
     L is. `other` are runs of a network that never was linear, `forgets` a control of the second
     check.
     """
-    rule = interval_above(0.5)
-    against = control(RANDOM, setting.by_chance(lambda run: run.index_gained), fails(rule))
+    rule = claims.interval_above(0.5)
+    against = _random(setting.by_chance("index_gained"), rule)
     if other is not None:
-        index = other.mean(lambda run: run.index_gained)
-        against = control("a network that first learns the wave alone", index, fails(rule))
+        wave = "a network that first learns the wave alone"
+        against = claims.control(wave, other.mean("index_gained"), claims.fails(rule))
+    name = f"retention index where I(F;Y) = {linear_phase.GAINED:g} I(L;Y)"
+    found = setting.mean("index_gained")
+    forgets = forgets or no_control("on the sinusoid it fails with flipped labels")
     return [
-        setting.judge(
-            runs, "N7.index", f"retention index where I(F;Y) = {linear_phase.GAINED:g} I(L;Y)",
-            setting.mean(lambda run: run.index_gained), rule, against, unless,
-        ),
-        setting.judge(
-            runs, "N7.peak", "mu at the end over its largest value",
-            setting.mean(lambda run: run.kept_end), at_least(KEPT),
-            forgets or no_control("on the sinusoid it fails with flipped labels"), unless,
-        ),
-    ]  # fmt: skip
+        setting.judge(runs, "N7.index", name, found, rule, against, unless),
+        kept(runs, "N7.peak", setting, forgets, unless),
+    ]
 
 
-def interpolated(
-    runs: Runs, setting: Setting, against: Control | None = None, unless: str = ""
-) -> Check:
-    """N8: the second check of N7, in runs that end with their training labels fitted.
-
-    `setting` holds such runs alone; `against` is its control.
-    """
-    return setting.judge(
-        runs, "N8.peak", "mu at the end over its largest value",
-        setting.mean(lambda run: run.kept_end), at_least(KEPT),
-        against or no_control("it fails where labels are flipped and fitted"), unless,
-    )  # fmt: skip
+def kept(runs: Runs, id: str, setting: Setting, against: Control, unless: str = "") -> Check:
+    """The second check of N7; N8 in runs alone that end with their training labels fitted."""
+    name, rule = "mu at the end over its largest value", claims.at_least(KEPT)
+    return setting.judge(runs, id, name, setting.mean("kept_end"), rule, against, unless)
 
 
-def widens(runs: Runs, setting: Setting, unless: str = "") -> list[Check]:
+def widens(runs: Runs, setting: Setting, unless: str = "") -> Check:
     """N9: training and test information part only after T0."""
-    return [
-        setting.judge(
-            runs, "N9.part",
-            "gap of information, training minus test, at T0 minus a tenth of that at the end, bits",
-            setting.mean(lambda run: run.gap_at_match - OPEN * run.gap_end),
-            claims.interval_below(0),
-            no_control("a question of the book's own; the settings differ"), unless,
-        ),
-    ]  # fmt: skip
+    return setting.judge(
+        runs, "N9.part",
+        "gap of information, training minus test, at T0 minus a tenth of that at the end, bits",
+        setting.mean("open_at_match"), claims.interval_below(0),
+        no_control("a question of the book's own; the settings differ"), unless,
+    )  # fmt: skip
 
 
 def alternatives(runs: Runs, setting: Setting, unless: str = "") -> list[Check]:
@@ -200,17 +185,15 @@ def alternatives(runs: Runs, setting: Setting, unless: str = "") -> list[Check]:
 
     `unless` is of the second.
     """
-    more = interval_above(0)
-    beyond = setting.by_chance(lambda run: run.over_random_end)
+    more, random = claims.interval_above(0), "over_random_end"
     is_control = "the forest is the control: equally accurate, on the same points, and not linear"
     return [
         setting.judge(
             runs, "N19.random", "mu minus that of R at the end, bits",
-            setting.mean(lambda run: run.over_random_end), more,
-            control(RANDOM, beyond, fails(more)),
+            setting.mean(random), more, _random(setting.by_chance(random), more),
         ),
         setting.judge(
             runs, "N21.forest", "mu minus that of an equally accurate forest at T0, bits",
-            setting.mean(lambda run: run.over_other), more, no_control(is_control), unless,
+            setting.mean("over_other"), more, no_control(is_control), unless,
         ),
     ]  # fmt: skip

@@ -83,8 +83,7 @@ def accuracies(counts: ArrayLike) -> tuple[Array, Array]:
 
     Information alone cannot tell F from its negation.
     """
-    counts = doors.counts(counts, "... c c c")
-    n = np.asarray(counts)
+    n = doors.counts(counts, "... c c c")
     total = n.sum(axis=(-3, -2, -1))
     hits = (np.trace(n.sum(axis=axis), axis1=-2, axis2=-1) for axis in (-1, -3))
     first, second = (found / total for found in hits)
@@ -111,17 +110,11 @@ def standard_error(counts: ArrayLike) -> Array:
 
     g(f, y, l) = log2[p(f,y) p(f,l) p(y,l) / (p(f) p(y) p(l) p(f,y,l))], whose mean is mu.
     """
-    counts = doors.counts(counts)
-    p, total = _probabilities(counts)
-    inside = p > 0
-    marginals = [p.sum(axis=axes, keepdims=True) for axes in ((-2, -1), (-3, -1), (-3, -2))]
+    p, total = _probabilities(doors.counts(counts))
+    singles = [p.sum(axis=axes, keepdims=True) for axes in ((-2, -1), (-3, -1), (-3, -2))]
     pairs = [p.sum(axis=axis, keepdims=True) for axis in (-1, -2, -3)]
-    logs = (
-        sum(_safe_log2(one) for one in pairs)
-        - sum(_safe_log2(one) for one in marginals)
-        - _safe_log2(p)
-    )
-    g = np.where(inside, logs, 0.0)
+    joint, single, pair = (sum(map(_safe_log2, parts)) for parts in ([p], singles, pairs))
+    g = np.where(p > 0, pair - single - joint, 0.0)
     axes = (-3, -2, -1)
     mean = (p * g).sum(axis=axes)
     return np.sqrt(np.maximum((p * g**2).sum(axis=axes) - mean**2, 0.0) / total)
@@ -136,11 +129,10 @@ def bootstrap(counts: ArrayLike, draws: int, rng: Generator) -> Counts:
     the delta method. Checkpoints scored on the same test points are drawn independently of each
     other here: intervals of their differences are too wide.
     """
-    counts = doors.counts(counts)
-    doors.numbers("counts", counts, high=4e18)
+    n = doors.counts(counts)
+    doors.numbers("counts", n, high=4e18)
     doors.whole("draws", draws, 1)
     doors.generator(rng)
-    n = np.asarray(counts)
     p, _ = _probabilities(n)
     cells = int(np.prod(n.shape[-3:]))
     flat, totals = p.reshape(-1, cells), n.reshape(-1, cells).sum(axis=1)
@@ -172,21 +164,6 @@ def mu_null(a: ArrayLike, b: ArrayLike) -> Array:
     doors.shares(a=a, b=b)
     first, second = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     return from_accuracy(first * second + (1 - first) * (1 - second))
-
-
-def mu_nested(a: ArrayLike, b: ArrayLike) -> Array:
-    """mu where F, of accuracy a, is right wherever L, of accuracy b <= a, is.
-
-    s h(e_F / s) + 1 - h(e_L) - h(e_F).
-
-    e = 1 - accuracy, s = 1 - e_L + e_F; balanced binary Y, symmetric errors. What mu is when F
-    corrects L and breaks nothing.
-    """
-    doors.shares(a=a, b=b)
-    e_f, e_l = 1 - np.asarray(a, dtype=float), 1 - np.asarray(b, dtype=float)
-    s = 1 - e_l + e_f
-    inner = np.divide(e_f, s, out=np.zeros(np.broadcast(e_f, s).shape), where=s > 0)
-    return s * (1 - from_accuracy(inner)) + from_accuracy(e_l) + from_accuracy(e_f) - 1
 
 
 def retention_index(mu: ArrayLike, null: ArrayLike, network: ArrayLike, simple: ArrayLike) -> Array:
@@ -224,8 +201,7 @@ def g_test(counts: ArrayLike) -> GTest:
     Binary tables, all cells possible: two degrees, so the 95 % limit of the plug-in I(F;Y|L) is
     4.32 / N bits.
     """
-    counts = doors.counts(counts)
-    n = np.asarray(counts)
+    n = doors.counts(counts)
     present_f, present_y = ((n.sum(axis=axis) > 0).sum(axis=-2) for axis in (-2, -3))
     freedom = (np.maximum(present_f - 1, 0) * np.maximum(present_y - 1, 0)).sum(axis=-1)
     g = 2 * _NATS * n.sum(axis=(-3, -2, -1)) * np.maximum(information(n).beyond, 0.0)
@@ -255,8 +231,7 @@ def _entropy(counts: Counts, axes: int, estimator: Estimator) -> Array:
     return plain + ((n > 0).sum(axis=-1) - 1) / (2 * total * _NATS)
 
 
-def _probabilities(counts: ArrayLike) -> tuple[Array, Array]:
-    n = np.asarray(counts)
+def _probabilities(n: Counts) -> tuple[Array, Array]:
     total = n.sum(axis=(-3, -2, -1))
     return n / total[..., None, None, None], total
 

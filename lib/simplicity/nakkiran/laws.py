@@ -111,21 +111,20 @@ CLOSED_FORMS: dict[str, Callable[[float, float, float], tuple[float, ...]]] = {
 }
 
 
-def copying(classes: int, a: float, b: float, copied: float = COPIED) -> Array:
+def copying(classes: int, a: float, b: float) -> Array:
     """P(F, Y, L), (C, C, C): Y uniform, L of accuracy b, F = L on a share, of accuracy a in all."""
-    alone = (a - copied * b) / (1 - copied)
+    alone = (a - COPIED * b) / (1 - COPIED)
     network, simple = (_confusion(classes, one) for one in (alone, b))  # (Y, F) and (Y, L)
-    f = copied * np.eye(classes)[:, None, :] + (1 - copied) * network.T[:, :, None]
+    f = COPIED * np.eye(classes)[:, None, :] + (1 - COPIED) * network.T[:, :, None]
     return f * simple[None] / classes
 
 
-def filled(classes: int, agree: float = AGREE) -> Array:
-    """P(F, Y, L) = agree [F = Y = L] / C + (1 - agree) / C^3."""
+def filled(classes: int) -> Array:
+    """P(F, Y, L) = `AGREE` [F = Y = L] / C + (1 - `AGREE`) / C^3."""
     doors.whole("classes", classes, 1)
-    doors.number("agree", agree, low=0, high=1)
-    found = np.full((classes,) * 3, (1 - agree) / classes**3)
+    found = np.full((classes,) * 3, (1 - AGREE) / classes**3)
     same = np.arange(classes)
-    found[same, same, same] += agree / classes
+    found[same, same, same] += AGREE / classes
     return found
 
 

@@ -13,19 +13,15 @@ from numpy.typing import NDArray
 from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
+Slots = NDArray[np.int64]
+Walk = tuple[float, Array, Array, Array, Array]
 DIVERGED = 1e6
 _compiled = numba.njit(nogil=True, cache=True)
 
 
 def descend(
-    first: float,
-    own: Array,
-    shared: Array,
-    y: Array,
-    slot: NDArray[np.int64],
-    step_size: float,
-    steps: int,
-) -> tuple[float, Array, Array, Array, Array]:
+    first: float, own: Array, shared: Array, y: Array, slot: Slots, step_size: float, steps: int
+) -> Walk:
     """Full-batch steps w <- w + (step_size / n) X^T (y - X w).
 
     Returns w(1), own (q,), and for the steps 0 to `steps` (each (steps + 1,)) w(1), the share of
@@ -33,15 +29,13 @@ def descend(
     """
     first, own, shared, y, slot = _looked_at(first, own, shared, y, slot, step_size)
     doors.whole("steps", steps, 0)
-    found: tuple[float, Array, Array, Array, Array] = _descend(
-        first, own, shared, y, slot, step_size, steps
-    )
+    found: Walk = _descend(first, own, shared, y, slot, step_size, steps)
     return found
 
 
 def _looked_at(
-    first: float, own: Array, shared: Array, y: Array, slot: NDArray[np.int64], step_size: float
-) -> tuple[float, Array, Array, Array, NDArray[np.int64]]:
+    first: float, own: Array, shared: Array, y: Array, slot: Slots, step_size: float
+) -> tuple[float, Array, Array, Array, Slots]:
     """The arguments of both loops.
 
     The compiled code does not look whether a `slot` is one of `own`.
@@ -50,37 +44,23 @@ def _looked_at(
     training_doors.step(step_size)
     y, shared, own = doors.finite(y=(y, "n"), shared=(shared, "n"), own=(own, "q"))
     slot = doors.indices("slot", slot, len(own), str(len(y)))
-    y, shared, own, slot = map(
-        training_doors.for_torch, (y, shared, own, slot)
-    )  # compiled for such alone
+    # The compiled code takes such arrays alone.
+    own, shared, y, slot = map(training_doors.for_torch, (own, shared, y, slot))
     return first, own, shared, y, slot
 
 
 @_compiled
 def _descend(
-    first: float,
-    own: Array,
-    shared: Array,
-    y: Array,
-    slot: NDArray[np.int64],
-    step_size: float,
-    steps: int,
-) -> tuple[float, Array, Array, Array, Array]:
-    n = len(y)
-    own = own.copy()
+    first: float, own: Array, shared: Array, y: Array, slot: Slots, step_size: float, steps: int
+) -> Walk:
+    n, own = len(y), own.copy()
     firsts, correct, losses = np.empty(steps + 1), np.empty(steps + 1), np.empty(steps + 1)
     residual = np.empty(n)
     for step in range(steps + 1):
-        right, square = 0.0, 0.0
-        for j in range(n):
-            output = first * shared[j] + own[slot[j]]
-            residual[j] = y[j] - output
-            square += residual[j] ** 2
-            margin = y[j] * output
-            right += 1.0 if margin > 0 else (0.5 if margin == 0 else 0.0)
-        firsts[step], correct[step], losses[step] = first, right / n, square / (2 * n)
+        right, loss = _look(first, own, shared, y, slot, residual)
+        firsts[step], correct[step], losses[step] = first, right, loss
         if abs(first) > DIVERGED:
-            firsts[step:], correct[step:], losses[step:] = firsts[step], correct[step], losses[step]
+            firsts[step:], correct[step:], losses[step:] = first, right, loss
             break
         if step == steps:
             break
@@ -92,12 +72,27 @@ def _descend(
     return first, own, firsts, correct, losses
 
 
+@_compiled
+def _look(
+    first: float, own: Array, shared: Array, y: Array, slot: Slots, residual: Array
+) -> tuple[float, float]:
+    """The share of correct samples and the loss; y - X w is written to `residual`."""
+    right, square = 0.0, 0.0
+    for j in range(len(y)):
+        output = first * shared[j] + own[slot[j]]
+        residual[j] = y[j] - output
+        square += residual[j] ** 2
+        margin = y[j] * output
+        right += 1.0 if margin > 0 else (0.5 if margin == 0 else 0.0)
+    return right / len(y), square / (2 * len(y))
+
+
 def sgd(
     first: float,
     own: Array,
     shared: Array,
     y: Array,
-    slot: NDArray[np.int64],
+    slot: Slots,
     *,
     step_size: float,
     epochs: int,
@@ -115,9 +110,8 @@ def sgd(
     firsts = np.empty(epochs + 1)
     firsts[0] = first
     for epoch in range(1, epochs + 1):
-        first, own = _epoch(
-            first, own, shared, y, slot, rng.integers(len(y), size=len(y)), step_size
-        )
+        order = rng.integers(len(y), size=len(y))
+        first, own = _epoch(first, own, shared, y, slot, order, step_size)
         firsts[epoch] = first
         if abs(first) > DIVERGED:
             firsts[epoch:] = first
@@ -127,13 +121,7 @@ def sgd(
 
 @_compiled
 def _epoch(
-    first: float,
-    own: Array,
-    shared: Array,
-    y: Array,
-    slot: NDArray[np.int64],
-    order: NDArray[np.int64],
-    step_size: float,
+    first: float, own: Array, shared: Array, y: Array, slot: Slots, order: Slots, step_size: float
 ) -> tuple[float, Array]:
     own = own.copy()
     for j in order:

@@ -6,7 +6,6 @@ companion's choice and sets the times, so the book shows two.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -48,10 +47,16 @@ def _probes(counts: NDArray, step: NDArray) -> None:
         raise Problem(f"step: got shape {step.shape}, allowed {allowed}")
 
 
+def for_good(holds: NDArray[np.bool_]) -> int:
+    """The first place from which on it holds everywhere; their number if it does not in the end."""
+    broken = np.flatnonzero(~holds)
+    return int(broken[-1]) + 1 if len(broken) else 0
+
+
 def plateau(counts: NDArray) -> Array:
     """mu(F;G) at the last probe over I(G;Y), (...,): what is left of G in the end."""
     counts = doors.counts(counts, "... probe f y g")
-    last = information.information(np.asarray(counts)[..., -1, :, :, :])
+    last = information.information(counts[..., -1, :, :, :])
     return last.mu / last.simple
 
 
@@ -74,16 +79,14 @@ def dataset(
     )
 
 
-class Readers(NamedTuple):
-    """Functions of an experiment's runs and the name of one of its simpler classifiers."""
-
-    counts: Callable[[xr.Dataset, str], NDArray]  # count tables (cell, probe, F, Y, G)
-    times: Callable[..., Array]  # `steps` of each cell; a third argument is the part
-    plateau: Callable[[xr.Dataset, str], Array]  # of each cell
+Counts = Callable[[xr.Dataset, str], NDArray]
 
 
-def readers(names: Sequence[str]) -> Readers:
-    """For datasets whose `counts` have an axis `simple` with these names."""
+def readers(names: Sequence[str]) -> tuple[Counts, Callable[..., Array]]:
+    """Functions of runs whose `counts` have an axis `simple` with these names, and of one of them.
+
+    The count tables (cell, probe, F, Y, G), and `steps` of each cell; a third argument is the part.
+    """
 
     def counts(cells: xr.Dataset, name: str) -> NDArray:
         return cells.counts.isel(simple=list(names).index(name)).values
@@ -91,4 +94,4 @@ def readers(names: Sequence[str]) -> Readers:
     def times(cells: xr.Dataset, name: str, part: float = JUDGED) -> Array:
         return steps(counts(cells, name), cells.step.values, part)
 
-    return Readers(counts, times, lambda cells, name: plateau(counts(cells, name)))
+    return counts, times

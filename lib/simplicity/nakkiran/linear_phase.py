@@ -5,6 +5,7 @@ expected counts where a classifier was made noisier. F is the network at a check
 classifier, Y the label.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -17,22 +18,23 @@ from simplicity.problems import doors
 Array = NDArray[np.floating]
 SUSTAINED = 3
 LEAST_BITS = 0.01  # below this much information the ratio mu / I is noise
+OPEN = 0.1  # of the gap at the end: hardly open yet
+_SAME = np.eye(2, dtype=bool)  # (y, r): is r = y
 GAINED = 1.5  # times I(L;Y): where runs of different ends are compared
 
 
-def first_match(counts: ArrayLike, sustained: int = SUSTAINED) -> int | None:
+def first_match(counts: ArrayLike) -> int | None:
     """T0 of one run; None without one.
 
-    The first checkpoint from which I(F;Y) > I(L;Y) at `sustained` checkpoints in a row.
+    The first checkpoint from which I(F;Y) > I(L;Y) at `SUSTAINED` checkpoints in a row.
 
     The authors' T0 is the first epoch at which the average over runs exceeds 1 - h(accuracy of L).
     A network that is worse than chance has information too, and matches nothing.
     """
     counts = doors.counts(counts, "probe f y l")
-    doors.whole("sustained", sustained, 1)
     found = information.information(counts)
     above = (found.network > found.simple) & (information.accuracies(counts)[0] > 0.5)
-    return _first_run(above, sustained)
+    return _first_run(above, SUSTAINED)
 
 
 def averaged_match(counts: ArrayLike) -> int | None:
@@ -60,14 +62,12 @@ class Reading(NamedTuple):
 def as_authors(counts: ArrayLike) -> Reading:
     """Tables (seed, probe, F, Y, L) read as in the authors' code."""
     counts = doors.counts(counts, "seed probe f y l")
-    found = information.information(counts)
-    accuracy = float(information.accuracies(counts)[1].mean())
-    line = float(information.from_accuracy(information.accuracies(counts)[1]).mean())
+    found, accuracy = information.information(counts), information.accuracies(counts)[1]
+    line = float(information.from_accuracy(accuracy).mean())
     at, mu, network = averaged_match(counts), found.mu.mean(axis=0), found.network.mean(axis=0)
-    kept = float("nan") if at is None else float(mu[at] / line)
-    return Reading(
-        accuracy, line, at, kept, float(network[-1]), float(mu[-1]), float(mu[-1] / network[-1])
-    )
+    kept = math.nan if at is None else float(mu[at] / line)
+    end = float(network[-1]), float(mu[-1]), float(mu[-1] / network[-1])
+    return Reading(float(accuracy.mean()), line, at, kept, *end)
 
 
 def explained(counts: ArrayLike, until: int) -> float:
@@ -77,11 +77,9 @@ def explained(counts: ArrayLike, until: int) -> float:
     """
     counts = doors.counts(counts, "probe f y l")
     doors.whole("until", until, 0, len(counts) - 1)
-    found = information.information(np.asarray(counts)[: until + 1])
+    found = information.information(counts[: until + 1])
     enough = found.network > LEAST_BITS
-    return (
-        float(np.mean(found.mu[enough] / found.network[enough])) if enough.any() else float("nan")
-    )
+    return float(np.mean(found.mu[enough] / found.network[enough])) if enough.any() else math.nan
 
 
 def independent(counts: ArrayLike) -> Array:
@@ -92,11 +90,9 @@ def independent(counts: ArrayLike) -> Array:
     p(f, y, r) = p(f, y) a if r = y, and p(f, y) (1 - a) if not, with a the accuracy of L. Expected
     counts, no draw.
     """
-    counts = doors.counts(counts, "... 2 2 2")
-    n = np.asarray(counts, dtype=float)
+    n = doors.counts(counts, "... 2 2 2")
     accuracy = information.accuracies(n)[1][..., None, None, None]
-    same = np.eye(2)[None]  # (f, y, r): is r = y
-    return n.sum(axis=-1, keepdims=True) * np.where(same, accuracy, 1 - accuracy)
+    return n.sum(axis=-1, keepdims=True) * np.where(_SAME, accuracy, 1 - accuracy)
 
 
 def degraded(counts: ArrayLike, accuracy: ArrayLike) -> Array:
@@ -106,9 +102,8 @@ def degraded(counts: ArrayLike, accuracy: ArrayLike) -> Array:
 
     a' = a (1 - q) + (1 - a) q. An L that is already below stays as it is.
     """
-    counts = doors.counts(counts, "... 2 2 2")
+    n = doors.counts(counts, "... 2 2 2")
     doors.shares(accuracy=accuracy)
-    n = np.asarray(counts, dtype=float)
     before = information.accuracies(n)[1]
     room = 2 * before - 1
     share = np.divide(before - np.asarray(accuracy), room, out=np.zeros_like(room), where=room > 0)
@@ -130,21 +125,14 @@ def redrawn(counts: ArrayLike, draws: int, rng: Generator) -> Array:
 
     R is the label with a probability of the accuracy of L.
     """
-    counts = doors.indices(
-        "counts", doors.counts(counts, "... 2 2 2"), np.iinfo(np.int64).max, "..."
-    )
+    counts = doors.counts(counts, "... 2 2 2")
+    n = doors.indices("counts", counts, np.iinfo(np.int64).max, "...")
     doors.whole("draws", draws, 1)
     doors.generator(rng)
-    n = np.asarray(counts)
     both = n.sum(axis=-1)
     accuracy = np.broadcast_to(information.accuracies(n)[1][..., None, None], both.shape)
     right = rng.binomial(both, accuracy, size=(draws, *both.shape))
-    wrong = both - right
-    zero, one = (
-        np.stack([right, wrong], axis=-1),
-        np.stack([wrong, right], axis=-1),
-    )  # r = 0, 1 where y = 0; where y = 1
-    return np.stack([zero[..., 0, :], one[..., 1, :]], axis=-2)
+    return np.where(_SAME, right[..., None], (both - right)[..., None])
 
 
 def retention(counts: ArrayLike) -> Array:
@@ -156,8 +144,8 @@ def retention(counts: ArrayLike) -> Array:
     return information.retention_index(found.mu, null.mu, found.network, found.simple)
 
 
-def where_gained(counts: ArrayLike, times: float = GAINED) -> tuple[int, float] | None:
-    """The first checkpoint with I(F;Y) >= `times` I(L;Y), and how far before it that is met.
+def where_gained(counts: ArrayLike) -> tuple[int, float] | None:
+    """The first checkpoint with I(F;Y) >= `GAINED` I(L;Y), and how far before it that is met.
 
     The line from the checkpoint before reaches the level that far before it, in [0, 1]. None where
     no checkpoint has as much.
@@ -167,7 +155,7 @@ def where_gained(counts: ArrayLike, times: float = GAINED) -> tuple[int, float] 
     """
     counts = doors.counts(counts, "probe 2 2 2")
     found = information.information(counts)
-    level = times * found.simple
+    level = GAINED * found.simple
     enough = (found.network >= level) & (information.accuracies(counts)[0] > 0.5)
     at = _first_run(enough, 1)
     if not at:
@@ -180,7 +168,7 @@ def at_gained(counts: ArrayLike, values: Array) -> float:
     """A value of each checkpoint where `where_gained`, between two checkpoints by a line."""
     found = where_gained(counts)
     if found is None:
-        return float("nan")
+        return math.nan
     at, back = found
     return float((1 - back) * values[at] + back * values[max(at - 1, 0)])
 
@@ -188,7 +176,7 @@ def at_gained(counts: ArrayLike, values: Array) -> float:
 class Phase(NamedTuple):
     """One run in numbers, in bits, ratios and indices without unit.
 
-    Those that need T0 are NaN where F never matches L.
+    Those that need T0, the first seven, are NaN where F never matches L.
     """
 
     match: float  # T0 as a checkpoint's index
@@ -196,19 +184,23 @@ class Phase(NamedTuple):
     explained_by_random: float  # the same with R in the place of L
     explained_by_other: float  # with the other classifier, L and it made equally accurate
     explained_when_equal: float  # with L, so made
-    kept_at_match: float  # mu / I(L;Y) at T0
-    over_random: float  # mu - mu with R at T0
     over_other: float  # mu with L - mu with the other at T0, equally accurate
-    over_random_end: float
-    over_other_end: float
-    index_gained: float  # retention index where I(F;Y) = GAINED I(L;Y)
-    index_end: float  # at the end
-    index_end_other: float  # of the other classifier
-    kept_end: float  # mu / its own largest value
-    ratio_end: float  # mu / I(F;Y)
     gap_at_match: float  # I(F;Y) on training points minus that on test points, at T0
     gap_end: float
-    matched_information: float  # largest I(F;Y) of the run over I(L;Y)
+    over_random_end: float  # mu - mu with R
+    index_gained: float  # retention index where I(F;Y) = GAINED I(L;Y)
+    kept_end: float  # mu / its own largest value
+    ratio_end: float  # mu / I(F;Y)
+
+    @property
+    def lead(self) -> float:
+        """What L explains up to T0 minus what R does."""
+        return self.explained - self.explained_by_random
+
+    @property
+    def open_at_match(self) -> float:
+        """The gap at T0 minus the share `OPEN` of the gap at the end."""
+        return self.gap_at_match - OPEN * self.gap_end
 
 
 def phase(counts: ArrayLike, other: ArrayLike, training: ArrayLike) -> Phase:
@@ -219,43 +211,36 @@ def phase(counts: ArrayLike, other: ArrayLike, training: ArrayLike) -> Phase:
     counts = doors.counts(counts, "probe 2 2 2")
     other = doors.counts(other, f"{len(counts)} 2 2 2", "other")
     training = doors.counts(training, f"{len(counts)} 2 2 2", "training")
-    n, m = np.asarray(counts, dtype=float), np.asarray(other, dtype=float)
-    random = independent(n)
-    ours, theirs = equally_accurate(n, m)
-    mu, mu_random, mu_ours, mu_theirs = (
-        information.information(part).mu for part in (n, random, ours, theirs)
-    )
-    found = information.information(n)
+    random = independent(counts)
+    found = information.information(counts)
+    mu, mu_random = found.mu, information.information(random).mu
     gap = information.information(training).network - found.network
-    at = first_match(n)
-    none = float("nan")
-
-    def at_match(values: Array) -> float:
-        return none if at is None else float(values[at])
-
-    def until(part: Array) -> float:
-        return none if at is None else explained(part, at)
-
     return Phase(
-        match=none if at is None else float(at),
-        explained=until(n),
-        explained_by_random=until(random),
-        explained_by_other=until(theirs),
-        explained_when_equal=until(ours),
-        kept_at_match=at_match(mu / found.simple),
-        over_random=at_match(mu - mu_random),
-        over_other=at_match(mu_ours - mu_theirs),
+        **_until_match(counts, random, other, gap),
+        gap_end=float(gap[-1]),
         over_random_end=float(mu[-1] - mu_random[-1]),
-        over_other_end=float(mu_ours[-1] - mu_theirs[-1]),
-        index_gained=at_gained(n, retention(n)),
-        index_end=float(retention(n)[-1]),
-        index_end_other=float(retention(m)[-1]),
+        index_gained=at_gained(counts, retention(counts)),
         kept_end=float(mu[-1] / mu.max()),
         ratio_end=float(mu[-1] / found.network[-1]),
-        gap_at_match=at_match(gap),
-        gap_end=float(gap[-1]),
-        matched_information=float(found.network.max() / found.simple[0]),
     )
+
+
+def _until_match(counts: Array, random: Array, other: Array, gap: Array) -> dict[str, float]:
+    """The numbers that need T0."""
+    at = first_match(counts)
+    if at is None:
+        return dict.fromkeys(Phase._fields[:7], math.nan)
+    ours, theirs = equally_accurate(counts, other)
+    mu, mu_other = (information.information(part).mu[at] for part in (ours, theirs))
+    return {
+        "match": float(at),
+        "explained": explained(counts, at),
+        "explained_by_random": explained(random, at),
+        "explained_by_other": explained(theirs, at),
+        "explained_when_equal": explained(ours, at),
+        "over_other": float(mu - mu_other),
+        "gap_at_match": float(gap[at]),
+    }
 
 
 def _first_run(above: NDArray[np.bool_], length: int) -> int | None:

@@ -47,25 +47,35 @@ def size_of(flip: Array | float, ratio: Array | float) -> Any:
     return ratio * (1 - 2 * flip)
 
 
+class Unseen(NamedTuple):
+    """Fresh samples whose k no training sample has: w_0(k), x(1) and y of each (q,)."""
+
+    own: Array
+    shared: Array
+    y: Array
+
+
 def draw(
     run: Run, fresh_samples: int, data: Generator | None = None, signs: Generator | None = None
-) -> tuple[one_hot.Samples, one_hot.Samples, Array]:
-    """A training set, fresh samples, and w_0(k) of both, one after the other, with random signs."""
+) -> tuple[one_hot.Samples, Array, Unseen]:
+    """A training set with its w_0(k) (n,), and fresh samples; w_0(k) have random signs."""
     data = data or streams.generator(run.seed, streams.DATA)
     signs = signs or streams.generator(run.seed, streams.INITIALISATION)
     features = run.n * run.features_per_sample
     seen = one_hot.training(run.n, features, run.flip, data)
     fresh = one_hot.fresh(fresh_samples, features, run.flip, data)
     keys = np.concatenate([seen.key, fresh.key])
-    return seen, fresh, size_of(run.flip, run.ratio) * one_hot.signs(keys, signs)
+    own = size_of(run.flip, run.ratio) * one_hot.signs(keys, signs)
+    new = one_hot.unseen(fresh.key, seen.key)
+    return seen, own[: run.n], Unseen(own[run.n :][new], fresh.shared[new], fresh.y[new])
 
 
-def _looked_at(start: Weights, shared: Array, y: Array) -> list[Array]:
-    """The start's own weights, shared coordinates and labels, one of each for a sample."""
+def _looked_at(start: Weights, shared: Array, y: Array) -> tuple[Weights, Array, Array]:
+    """The start, shared coordinates and labels: one of each for a sample."""
     doors.kind("start", start, Weights)
     y, shared, own = doors.finite(y=(y, "n"), shared=(shared, "n"), own=(start.own, "n"))
     doors.number("first", start.first)
-    return [own, shared, y]
+    return Weights(start.first, own), shared, y
 
 
 def limit(start: Weights, shared: Array, y: Array) -> Weights:
@@ -73,8 +83,7 @@ def limit(start: Weights, shared: Array, y: Array) -> Weights:
 
     w(1) = (w_0(1) + sum_j x_j(1) (y_j - w_0(k_j))) / (n + 1) and w(k_j) = y_j - w(1) x_j(1).
     """
-    own, shared, y = _looked_at(start, shared, y)
-    start = Weights(start.first, own)
+    start, shared, y = _looked_at(start, shared, y)
     first = (start.first + float(shared @ (y - start.own))) / (len(y) + 1)
     return Weights(first, y - first * shared)
 
@@ -85,8 +94,7 @@ def at_step(start: Weights, shared: Array, y: Array, step: float, step_size: flo
     The residual splits along x1, which shrinks by 1 - step_size (n + 1) / n a step, and across, by
     1 - step_size / n.
     """
-    own, shared, y = _looked_at(start, shared, y)
-    start = Weights(start.first, own)
+    start, shared, y = _looked_at(start, shared, y)
     doors.number("step", step, low=0)
     training_doors.step(step_size)
     n = len(y)
@@ -166,18 +174,14 @@ def accuracy(margin: Array) -> float:
     return float(np.mean(margin > 0) + np.mean(margin == 0) / 2)
 
 
-def population_accuracy(first: float, size: float, flip: float) -> float:
+def population_accuracy(first: Array | float, size: Array | float, flip: Array | float) -> Array:
     """Probability of a correct prediction on an unseen k where |w_0(k)| = size with random signs.
 
     1 - p if w(1) > size, p if w(1) < -size, else 1/2: then the sign of w_0(k) decides, which knows
     nothing of y.
     """
-    doors.number("first", first)
-    doors.number("size", size, low=0)
-    doors.number("flip", flip, low=0, high=1)
-    if abs(first) <= size:
-        return 0.5
-    return 1 - flip if first > 0 else flip
+    first, size, flip = (np.asarray(values, dtype=float) for values in (first, size, flip))
+    return np.where(first > size, 1 - flip, np.where(first < -size, flip, 0.5))
 
 
 def near(
@@ -194,9 +198,5 @@ def share_above(n: int, flip: float, size: Array, first: float = 0.0) -> Array:
     By the normal approximation: the sigmoid.
     """
     (size,) = doors.arrays(size=(size, "..."))
-    return np.array(
-        [
-            stats.norm.sf(one, expected_first(n, flip, first), spread(n, flip, float(one)))
-            for one in np.ravel(size)
-        ]
-    )
+    spreads = [spread(n, flip, float(one)) for one in np.ravel(size)]
+    return stats.norm.sf(np.ravel(size), expected_first(n, flip, first), spreads)

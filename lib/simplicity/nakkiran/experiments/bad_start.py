@@ -16,10 +16,11 @@ import xarray as xr
 
 from simplicity.data import corruption, streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, check
+from simplicity.evidence.claims import Check, Criterion
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import complexity, dense, plane
+from simplicity.nakkiran.judged import judged
 
 CLAIMS = ("N18", "N22")
 
@@ -66,10 +67,11 @@ def measure(run: Run) -> xr.Dataset:
     fresh = streams.generator(run.seed, streams.TEST).standard_normal((run.test_samples, 2))
     clean = complexity.right_half(fresh)
     (good, bad), fitted = starts(run, x, y)
-    large, small = [run.rate] * run.steps, [run.small_rate] * run.small_steps
-    plan = ((good, large), (bad, small), (bad, large), (good, small))  # in the order of STARTS
-    begun = [start for start, _ in plan]
-    ended = [last(dense.training(start, x, y, rates)) for start, rates in plan]
+    rates = [run.rate] * run.steps, [run.small_rate] * run.small_steps
+    begun = good, bad, bad, good  # in the order of STARTS, as the continuations
+    ended = [
+        last(dense.training(one, x, y, rate)) for one, rate in zip(begun, 2 * rates, strict=True)
+    ]
     found = {"fitted": [fitted[start is bad] for start in begun]}
     for when, group in (("start", begun), ("end", ended)):
         found[f"{when}_train"] = [share_of(one, x, y) for one in group]
@@ -119,38 +121,29 @@ def difference(cells: xr.Dataset, start: str = BAD, good: str = GOOD) -> np.ndar
 
 def checks(runs: Runs) -> list[Check]:
     cells = runs["starts"]
-    same, more = claims.interval_within(-SAME, SAME), claims.interval_above(0)
-    apart = claims.interval_above(SAME)
+    more, apart = claims.interval_above(0), claims.interval_above(SAME)
+    authors, large = difference(cells), difference(cells, BAD_LARGE)
+
+    def judge(
+        id: str, how: str, lead: np.ndarray, rule: Criterion, changed: str, other: np.ndarray
+    ) -> Check:
+        statistic = f"final test accuracy, good start minus bad start, {how}"
+        found, against = claims.mean(lead), claims.mean(other)
+        return judged(runs, id, statistic, found, rule, changed, against, needs=ENOUGH_SEEDS)
+
     return [
-        check(
-            runs, "N18.lead", "empirical",
-            "final test accuracy, good start minus bad start, with the authors' continuations",
-            claims.mean(difference(cells)), more,
-            claims.control(
-                "the good start with the bad one's continuation, in place of the bad start",
-                claims.mean(difference(cells, GOOD_SMALL)), claims.fails(more),
-            ),
-            needs=ENOUGH_SEEDS,
+        judge(
+            "N18.lead", "with the authors' continuations", authors, more,
+            "the good start with the bad one's continuation, in place of the bad start",
+            difference(cells, GOOD_SMALL),
         ),
         # The authors change start and continuation together; here the start alone is another.
-        check(
-            runs, "N18.alone", "empirical",
-            "final test accuracy, good start minus bad start, both with the small steps",
-            claims.mean(difference(cells, BAD, GOOD_SMALL)), apart,
-            claims.control(
-                "both with the large steps", claims.mean(difference(cells, BAD_LARGE)),
-                claims.fails(apart),
-            ),
-            needs=ENOUGH_SEEDS,
+        judge(
+            "N18.alone", "both with the small steps", difference(cells, BAD, GOOD_SMALL), apart,
+            "both with the large steps", large,
         ),
-        check(
-            runs, "N22.erased", "empirical",
-            "final test accuracy, good start minus bad start, both with the large steps",
-            claims.mean(difference(cells, BAD_LARGE)), same,
-            claims.control(
-                "small steps after the bad start", claims.mean(difference(cells)),
-                claims.fails(same),
-            ),
-            needs=ENOUGH_SEEDS,
+        judge(
+            "N22.erased", "both with the large steps", large, claims.interval_within(-SAME, SAME),
+            "small steps after the bad start", authors,
         ),
     ]  # fmt: skip

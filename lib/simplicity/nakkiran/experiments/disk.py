@@ -11,16 +11,19 @@ toss of a coin.
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Criterion, Estimate, check, control
+from simplicity.evidence.claims import Check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import complexity, dense, information, plane, rivals
+from simplicity.nakkiran.judged import judged
+from simplicity.nakkiran.leaving import for_good
 from simplicity.nets.loop import log_schedule
 
 CLAIMS = ("N13", "N8")
@@ -60,24 +63,24 @@ def measure(run: Run) -> xr.Dataset:
     """
     x, y, _ = training_set(run)
     points, clean = test_set(run)
-    others = simple(run)
+    others, grid = simple(run), places(run.side).reshape(-1, 2)
     schedule = log_schedule(run.steps, PROBES)
-    counts, train, drawn = [], [], []
-    grid = places(run.side)
-    for network in along(run, schedule):
+
+    def look(network: dense.Dense) -> tuple[list[np.ndarray], float, np.ndarray]:
         f = dense.predict(network, points)
-        counts.append(np.stack([information.table(f, clean, others[name]) for name in SIMPLE]))
-        drawn.append(dense.logits(network, grid.reshape(-1, 2)).reshape(run.side, run.side))
-        train.append(np.mean(dense.predict(network, x) == y))
-    fitted = np.array(train) == 1
-    first = len(fitted) - int(np.argmin(fitted[::-1])) if not fitted.all() else 0
+        counts = [information.table(f, clean, others[name]) for name in SIMPLE]
+        logit = dense.logits(network, grid).reshape(run.side, run.side)
+        return counts, float(np.mean(dense.predict(network, x) == y)), logit
+
+    counts, train, logit = zip(*map(look, along(run, schedule)), strict=True)
+    first = for_good(np.array(train) == 1)
     return xr.Dataset(
         {
-            "counts": (("probe", "simple", "f", "y", "l"), np.stack(counts).astype(np.int32)),
+            "counts": (("probe", "simple", "f", "y", "l"), np.array(counts, dtype=np.int32)),
             "train": ("probe", np.array(train, dtype=np.float32)),
             "step": ("probe", np.array(schedule)),
-            "logit": (("probe", "vertical", "horizontal"), np.array(drawn, dtype=np.float32)),
-            "memorised": schedule[first] if fitted[-1] else -1,
+            "logit": (("probe", "vertical", "horizontal"), np.array(logit, dtype=np.float32)),
+            "memorised": schedule[first] if first < len(schedule) else -1,
         }
     )
 
@@ -145,50 +148,42 @@ def curves(cells: xr.Dataset) -> dict[str, np.ndarray]:
 def checks(runs: Runs) -> list[Check]:
     """The three phases (N13), and whether what L explains is kept by a fitted network (N8)."""
     true, coin = (runs[group].sortby("seed") for group in ("flipped", "coin"))
-    few = "" if coin.sizes["cell"] else "the control, coin-flip labels, was not run"
-    if runs.seeds < ENOUGH_SEEDS:
-        few = f"{runs.seeds} seeds, {ENOUGH_SEEDS} are needed"
     ours, random = curves(true), curves(coin)
-    fitted = true.memorised.values >= 0
+    fitted, few = true.memorised.values >= 0, _lacking(runs, coin)
     final = ours["mu"][fitted, -1] / ours["mu"][fitted].max(axis=1)
-
-    def agreement(found: dict[str, np.ndarray]) -> Estimate:
-        return claims.mean(found["agreement"].max(axis=1))
-
-    def judge(
-        id: str, statistic: str, one: Estimate, rule: Criterion, other: Estimate | None = None
-    ) -> Check:
-        forgets = claims.no_control("this is where it fails; with true labels the digits keep it")
-        against = (
-            forgets
-            if other is None
-            else control("coin-flip labels: the same", other, claims.fails(rule))
-        )
-        return check(runs, id, "empirical", statistic, one, rule, against, unless=few)
-
+    judge, same = partial(judged, runs, unless=few), "coin-flip labels: the same"
     return [
         judge(
             "N13.line", "agreement with L at its peak, the first phase",
-            agreement(ours), claims.above(AGREES), agreement(random),
+            claims.mean(ours["agreement"].max(axis=1)), claims.above(AGREES),
+            same, claims.mean(random["agreement"].max(axis=1)),
         ),
         judge(
             "N13.order",
             "share of seeds: agreement with L peaks, then accuracy, then all is fitted, if ever",
             claims.share(in_order(true, ours)), claims.every_seed(),
-            claims.share(in_order(coin, random)),
+            same, claims.share(in_order(coin, random)),
         ),
         judge(
-            "N13.concept",
-            "accuracy on clean labels at the end, all wrong labels fitted",
+            "N13.concept", "accuracy on clean labels at the end, all wrong labels fitted",
             claims.mean(ours["clean"][fitted, -1]), claims.interval_above(0.5),
-            claims.mean(random["clean"][:, -1]),
+            same, claims.mean(random["clean"][:, -1]),
         ),
-        judge(
-            "N8.disk",
+        claims.check(
+            runs, "N8.disk", "empirical",
             "disk with flipped labels, train accuracy 1: mu(F; L) at the end over its peak",
             claims.mean(final), claims.at_least(KEPT),
+            claims.no_control("this is where it fails; with true labels the digits keep it"),
+            unless=few,
         ),
     ]  # fmt: skip
+
+
+def _lacking(runs: Runs, coin: xr.Dataset) -> str:
+    """Why nothing can be judged."""
+    if runs.seeds < ENOUGH_SEEDS:
+        return f"{runs.seeds} seeds, {ENOUGH_SEEDS} are needed"
+    return "" if coin.sizes["cell"] else "the control, coin-flip labels, was not run"
 
 
 def in_order(cells: xr.Dataset, found: dict[str, np.ndarray]) -> np.ndarray:

@@ -6,6 +6,9 @@ below the sampling error, and by 0.0526 bit for ten at N = 10,000, the control. 
 ten classes has what real classifiers have, cells that hardly ever occur; no formula covers it.
 """
 
+from collections.abc import Iterator
+from functools import partial
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -13,10 +16,11 @@ from scipy import stats
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Estimate, between, check, control, fails
+from simplicity.evidence.claims import Check, Estimate, between
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import information, laws
+from simplicity.nakkiran.judged import judged
 
 CLAIMS = ("N2",)
 
@@ -81,13 +85,8 @@ def measure(run: Run) -> xr.Dataset:
     same bias, far less noise. `coverage` is that of nominal 95 % intervals.
     """
     p = law_of(run)
-    # Settings are compared with each other, so no two of them may share their random numbers.
-    accuracies = round(1e6 * run.accuracy), round(1e6 * run.simple)
-    rng = np.random.default_rng([run.seed, streams.TEST, run.n, KINDS.index(run.kind), *accuracies])
     truth = np.array(information.information(p))
-    blocks = _blocks(run.tables, p.size * max(1, run.resamples))
-    parts = [_part(run, p, truth, count, rng) for count in blocks]
-    plain, corrected, steadied, error, held = map(np.concatenate, zip(*parts, strict=True))
+    plain, corrected, steadied, error, held = _drawn(run, p, truth)
     both = np.stack([plain, corrected])  # (estimator, table, quantity)
     return xr.Dataset(
         {
@@ -104,6 +103,16 @@ def measure(run: Run) -> xr.Dataset:
             "quantity": list(information.Information._fields),
         },
     )  # fmt: skip
+
+
+def _drawn(run: Run, p: Array, truth: Array) -> Iterator[Array]:
+    """What `_part` says of its tables, of all tables."""
+    # Settings are compared with each other, so no two of them may share their random numbers.
+    accuracies = round(1e6 * run.accuracy), round(1e6 * run.simple)
+    rng = np.random.default_rng([run.seed, streams.TEST, run.n, KINDS.index(run.kind), *accuracies])
+    blocks = _blocks(run.tables, p.size * max(1, run.resamples))
+    parts = [_part(run, p, truth, count, rng) for count in blocks]
+    return map(np.concatenate, zip(*parts, strict=True))
 
 
 def _blocks(tables: int, size: int) -> list[int]:
@@ -163,6 +172,7 @@ def expected_bias(n: int, classes: int) -> float:
 
 
 def checks(runs: Runs) -> list[Check]:
+    judge = partial(judged, runs, kind="identity")
     binary = runs.where(kind="binary", n=JUDGED_NS)
     ten, again = (
         runs(group, kind="ten, filled", n=CONTROL_N) for group in ("ten", "ten_resampled")
@@ -173,24 +183,19 @@ def checks(runs: Runs) -> list[Check]:
 
     def coverage(id: str, what: str, method: str, cells: xr.Dataset, unless: str) -> Check:
         statistic = f"two classes: coverage of {what}, furthest from 95 %"
-        rule = between(*COVERED)
-        against = control("ten classes, N = 10,000: the same", worst(cells, method), fails(rule))
-        return check(
-            runs, id, "identity", statistic, worst(binary, method), rule, against, unless=unless
-        )
+        found, other = worst(binary, method), worst(cells, method)
+        same = "ten classes, N = 10,000: the same"
+        return judge(id, statistic, found, between(*COVERED), same, other, unless=unless)
 
-    of_mu, size = "nominal 95 % intervals of mu", claims.interval_within(0.8, 1.25)
+    of_mu = "nominal 95 % intervals of mu"
     return [
-        check(
-            runs, "N2.bias", "identity",
+        judge(
+            "N2.bias",
             "two classes: bias of the plug-in mu, its first-order noise removed, over -k, mean over"
             " settings",
-            claims.mean(relative_bias(binary, "plug-in")), size,
-            control(
-                "Miller-Madow in the place of plug-in: the same",
-                claims.mean(relative_bias(binary, "miller-madow")), fails(size),
-            ),
-            unless=few,
+            claims.mean(relative_bias(binary, "plug-in")), claims.interval_within(0.8, 1.25),
+            "Miller-Madow in the place of plug-in: the same",
+            claims.mean(relative_bias(binary, "miller-madow")), unless=few,
         ),
         coverage("N2.delta", f"{of_mu}, delta method", "delta", ten, few),
         coverage("N2.bootstrap", f"{of_mu}, percentile bootstrap", "bootstrap", again, rough),

@@ -8,6 +8,8 @@ unbalanced labels, independent errors, another estimator.
 """
 
 import itertools
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,22 +20,12 @@ from scipy import stats
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import (
-    Check,
-    Criterion,
-    Estimate,
-    at_least,
-    below,
-    between,
-    check,
-    control,
-    largest,
-    smallest,
-)
+from simplicity.evidence.claims import Check, Estimate, at_least, below, between, largest, smallest
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import information, laws
 from simplicity.nakkiran.information import from_accuracy
+from simplicity.nakkiran.judged import judged
 
 CLAIMS = ("N1", "N3", "N20")
 
@@ -111,34 +103,44 @@ def measure(run: Run) -> xr.Dataset:
     place = CASES.index(run.case), round(1e6 * run.accuracy)
     rng = np.random.default_rng([run.seed, streams.TEST, *place])
     exact, tables = _law_and_tables(run, rng)
-    ratio_high = np.nan
-    if run.case == "mixture":
-        again = information.information(information.bootstrap(tables[0], RESAMPLES, rng))
-        ratio_high = float(information.interval(again.mu / again.network)[1])
+    ratio_high = _ratio_high(tables[0], rng) if run.case == "mixture" else np.nan
     found, first = information.information(tables), tables[:SHOWN]
     corrected = information.information(first, "miller-madow")
     network_error = information.standard_error(with_label_as_simple(tables))
     off = found.network - from_accuracy(run.accuracy)
-    hits = information.accuracies(tables)[0]
-    least = np.minimum(np.minimum(found.network, found.simple), found.shared)
     return xr.Dataset(
         {
             "exact": ("quantity", exact),
             "shown": (("sample", "quantity"), np.stack(found, axis=-1)[:SHOWN]),
             "corrected": (("sample", "quantity"), np.stack(corrected, axis=-1)),
-            "hits": ("sample", hits[:SHOWN]),
+            "hits": ("sample", information.accuracies(first)[0]),
             "mu_error": ("sample", information.standard_error(first)),
             "network_error": ("sample", network_error[:SHOWN]),
             "within": int(np.sum(np.abs(off) <= stats.norm.ppf(0.975) * network_error)),
             "passed": int(np.sum(information.g_test(tables).p_value >= LEVEL)),
-            "room": ("name", np.array([(least - one).min() for one in (found.mu, found.beyond)])),
-            "least_mu": float(found.mu.min()),
-            "above_curve": float((found.network - from_accuracy(hits)).min()),
-            "unlike": ("name", np.array([unlike(tables, one).max() for one in ("mu", "beyond")])),
+            **_extremes(tables, found),
             "ratio_high": ratio_high,
         },
         {"quantity": list(information.Information._fields), "name": ["mu", "beyond"]},
     )
+
+
+def _ratio_high(table: NDArray[Any], rng: Generator) -> float:
+    """The upper end of the percentile interval of mu / I(F;Y)."""
+    again = information.information(information.bootstrap(table, RESAMPLES, rng))
+    return float(information.interval(again.mu / again.network)[1])
+
+
+def _extremes(tables: NDArray[Any], found: information.Information) -> dict[str, Any]:
+    """How near the tables come to each bound, and how far to what is no bound."""
+    least = np.minimum(np.minimum(found.network, found.simple), found.shared)
+    curve = from_accuracy(information.accuracies(tables)[0])
+    return {
+        "room": ("name", np.array([(least - one).min() for one in (found.mu, found.beyond)])),
+        "least_mu": float(found.mu.min()),
+        "above_curve": float((found.network - curve).min()),
+        "unlike": ("name", np.array([unlike(tables, one).max() for one in ("mu", "beyond")])),
+    }
 
 
 def _law_and_tables(run: Run, rng: Generator) -> tuple[Array, NDArray[Any]]:
@@ -166,94 +168,86 @@ def with_label_as_simple(tables: NDArray[Any]) -> NDArray[Any]:
 
 
 def checks(runs: Runs) -> list[Check]:
-    return [*_definition(runs), *_curve(runs), *_mixtures(runs)]
+    judge = partial(judged, runs, kind="identity")
+    return [*_definition(runs, judge), *_curve(runs, judge), *_mixtures(runs, judge)]
 
 
-def _judge(
-    runs: Runs, id: str, statistic: str, one: Estimate, rule: Criterion, what: str, other: Estimate
-) -> Check:
-    against = control(what, other, claims.fails(rule))
-    return check(runs, id, "identity", statistic, one, rule, against)
-
-
-def _definition(runs: Runs) -> list[Check]:
+def _definition(runs: Runs, judge: Callable[..., Check]) -> list[Check]:
     worked, random = (runs("rest", case=case) for case in ("worked", "random"))
-    mixture = distances(runs["mixture"], "symmetric")
+    plain_error, network_error = (
+        np.abs(worked[name].values.ravel() - WORKED_ERROR) for name in ("mu_error", "network_error")
+    )
     return [
-        _judge(
-            runs, "N1.laws",
-            "five exact laws: largest distance of an information to its closed form",
+        judge(
+            "N1.laws", "five exact laws: largest distance of an information to its closed form",
             largest(distances(runs.dataset)), below(CLOSE),
-            "mixtures held against the closed form of independent errors", largest(mixture),
+            "mixtures held against the closed form of independent errors",
+            largest(distances(runs["mixture"], "symmetric")),
         ),
-        _judge(
-            runs, "N1.worked",
+        judge(
+            "N1.worked",
             "worked table of 1000 counts: largest distance of an information to its reference",
             largest(_worked(worked)), below(CLOSE),
             "Miller-Madow in the place of plug-in: the largest distance",
             largest(np.abs(worked.corrected.values - np.array(WORKED_PLAIN)).ravel()),
         ),
-        _judge(
-            runs, "N1.error",
+        judge(
+            "N1.error",
             "worked table: distance of the standard error of mu to its reference, five digits",
-            largest(np.abs(worked.mu_error.values.ravel() - WORKED_ERROR)), below(1e-5),
-            "standard error of I(F;Y) in its place: the same distance",
-            smallest(np.abs(worked.network_error.values.ravel() - WORKED_ERROR)),
+            largest(plain_error), below(1e-5),
+            "standard error of I(F;Y) in its place: the same distance", smallest(network_error),
         ),
-        _judge(
-            runs, "N1.upper",
+        judge(
+            "N1.upper",
             "random laws: least room between mu and the smallest of I(F;Y), I(L;Y), I(F;L)",
             smallest(random.room.sel(name="mu").values), at_least(-ROUNDING),
             "random laws: least room between I(F;Y|L) and the same",
             smallest(random.room.sel(name="beyond").values),
         ),
-        _judge(
-            runs, "N1.symmetry", "random laws: largest change of mu when F, Y and L change places",
+        judge(
+            "N1.symmetry", "random laws: largest change of mu when F, Y and L change places",
             largest(random.unlike.sel(name="mu").values), below(ROUNDING),
             "the same of I(F;Y|L)", largest(random.unlike.sel(name="beyond").values),
         ),
     ]  # fmt: skip
 
 
-def _curve(runs: Runs) -> list[Check]:
+def _curve(runs: Runs, judge: Callable[..., Check]) -> list[Check]:
     own, balanced = runs.where(case="symmetric"), runs("rest", case="random, balanced")
     one_sided, unbalanced = (runs("off_curve", case=case) for case in ("one-sided", "unbalanced"))
     return [
-        _judge(
-            runs, "N3.laws",
-            "exact laws, balanced, symmetric errors: largest |I(F;Y) - (1 - h(a))|",
+        judge(
+            "N3.laws", "exact laws, balanced, symmetric errors: largest |I(F;Y) - (1 - h(a))|",
             largest(np.abs(excess(own))), below(CLOSE),
-            "all errors on one class: least I(F;Y) - (1 - h(a))",
-            smallest(excess(one_sided)),
+            "all errors on one class: least I(F;Y) - (1 - h(a))", smallest(excess(one_sided)),
         ),
-        _judge(
-            runs, "N3.samples",
+        judge(
+            "N3.samples",
             "simulated predictions: share of samples with 1 - h(a) in the 95 % interval of I(F;Y)",
             on_curve(own), between(0.93, 0.97),
             "all errors on one class: the same share", on_curve(one_sided),
         ),
-        _judge(
-            runs, "N3.fano",
+        judge(
+            "N3.fano",
             "random laws with balanced labels: least I(F;Y) - (1 - h(a)), which Fano bounds by 0",
             smallest(balanced.above_curve.values), at_least(-ROUNDING),
-            "unbalanced labels, symmetric errors: the largest",
-            largest(excess(unbalanced)),
+            "unbalanced labels, symmetric errors: the largest", largest(excess(unbalanced)),
         ),
     ]  # fmt: skip
 
 
-def _mixtures(runs: Runs) -> list[Check]:
+def _mixtures(runs: Runs, judge: Callable[..., Check]) -> list[Check]:
     mixture, independent = runs["mixture"], runs["independent"]
     return [
-        _judge(
-            runs, "N20.laws",
+        judge(
+            "N20.laws",
             "F is L on a share q, a coin elsewhere: largest |mu / I(F;Y) - 1| of the exact laws",
             largest(np.abs(ratios(mixture) - 1)), below(CLOSE),
             "independent errors, same accuracies: the least",
             smallest(np.abs(ratios(independent) - 1)),
         ),
-        _judge(
-            runs, "N20.samples",
+        judge(
+            "N20.samples",
             "simulated mixtures: share of samples in which I(F;Y|L) = 0 passes its G-test at 5 %",
             passing(mixture), between(1 - LEVEL - 0.02, 1 - LEVEL + 0.02),
             "independent errors, same accuracies: the same share", passing(independent),

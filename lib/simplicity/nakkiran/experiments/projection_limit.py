@@ -10,10 +10,11 @@ import xarray as xr
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Estimate, check, control
+from simplicity.evidence.claims import Check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import least_squares, one_hot, simple_start
+from simplicity.nakkiran.judged import judged
 from simplicity.nakkiran.simple_start import Weights
 
 CLAIMS = ("N14",)
@@ -61,6 +62,16 @@ def measure(run: Run) -> xr.Dataset:
     if run.kind == "dense":
         return _dense(run)
     samples, start = draw(run, run.n, run.features_per_sample * run.n)
+    first, own = _trained(run, samples, start)
+    end = simple_start.limit(start, samples.shared, samples.y)
+    apart = max(abs(first - end.first), float(np.abs(own - end.own).max()))
+    error = float(np.mean((samples.y - first * samples.shared - own) ** 2))
+    cap = least_squares.DIVERGED
+    return _outcome(min(apart, cap), min(error, cap), float(np.clip(first, -cap, cap)), end.first)
+
+
+def _trained(run: Run, samples: one_hot.Samples, start: Weights) -> tuple[float, np.ndarray]:
+    """w(1) and each sample's own weight at the end; equal inputs share theirs."""
     keys, slot = np.unique(samples.key, return_inverse=True)
     begin = np.zeros(len(keys))
     begin[slot] = start.own
@@ -71,11 +82,7 @@ def measure(run: Run) -> xr.Dataset:
     else:
         rng = streams.generator(run.seed, streams.BATCHES)
         first, own, _ = least_squares.sgd(*arrays, step_size=run.rate, epochs=run.epochs, rng=rng)
-    end = simple_start.limit(start, samples.shared, samples.y)
-    apart = max(abs(first - end.first), float(np.abs(own[slot] - end.own).max()))
-    error = float(np.mean((samples.y - first * samples.shared - own[slot]) ** 2))
-    cap = least_squares.DIVERGED
-    return _outcome(min(apart, cap), min(error, cap), float(np.clip(first, -cap, cap)), end.first)
+    return first, own[slot]
 
 
 def _outcome(apart: float, mse: float, first: float, limit: float) -> xr.Dataset:
@@ -111,42 +118,36 @@ def draw(run: Run, n: int, features: int) -> tuple[one_hot.Samples, Weights]:
 
 
 def checks(runs: Runs) -> list[Check]:
-    dense, close, always = runs["dense"], claims.below(1e-10), claims.every_seed()
+    dense = runs["dense"]
     found = [
-        check(
-            runs, "N14.dense", "identity",
+        judged(
+            runs, "N14.dense",
             "closed form against a dense solver, n = 50: largest distance of a weight",
-            claims.largest(dense.apart.values), close,
-            control(
-                "least distance to the minimum-norm solution, which forgets w_0",
-                claims.smallest(dense.mse.values), claims.fails(close),
-            ),
+            claims.largest(dense.apart.values), claims.below(1e-10),
+            "least distance to the minimum-norm solution, which forgets w_0",
+            claims.smallest(dense.mse.values), kind="identity",
         ),
     ]  # fmt: skip
 
-    def ends(group: str, kind: str) -> Estimate:
-        return claims.share(reached(runs(group, kind=kind, n=JUDGED_N)))
+    def judge(id: str, statistic: str, kind: str, group: str, changed: str, other: str) -> Check:
+        ends, against = (
+            claims.share(reached(runs(one, kind=kind, n=JUDGED_N))) for one in (group, other)
+        )
+        statistic = f"{KINDS[kind]}, n = 500: {statistic}"
+        rule = claims.every_seed()
+        return judged(runs, id, statistic, ends, rule, changed, against, kind="theorem")
 
     for kind in ("descent", "sgd"):
-        name = f"{KINDS[kind]}, n = 500:"
         found += [
-            check(
-                runs, f"N14.{kind}", "theorem",
-                f"{name} share of runs that end at the projection, to 1e-6, without error",
-                ends("inside", kind), always,
-                control(
-                    "two equal inputs with opposite labels: the same share",
-                    ends("impossible", kind), claims.fails(always),
-                ),
+            judge(
+                f"N14.{kind}", "share of runs that end at the projection, to 1e-6, without error",
+                kind, "inside",
+                "two equal inputs with opposite labels: the same share", "impossible",
             ),
-            check(
-                runs, f"N14.{kind}_bound", "theorem",
-                f"{name} the same at the largest step size below its bound",
-                ends("nearly", kind), always,
-                control(
-                    "the smallest step size above the bound: the same share",
-                    ends("beyond", kind), claims.fails(always),
-                ),
+            judge(
+                f"N14.{kind}_bound", "the same at the largest step size below its bound",
+                kind, "nearly",
+                "the smallest step size above the bound: the same share", "beyond",
             ),
         ]  # fmt: skip
     return found

@@ -24,6 +24,7 @@ from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import information, leaving, rivals
 from simplicity.nets import modules
+from simplicity.nets.loop import evenly, geometrically
 from simplicity.nets.train import cross_entropy, train
 from simplicity.problems import Problem
 from simplicity.process import checkpoints
@@ -88,18 +89,17 @@ def measure(run: Run) -> xr.Dataset:
     for index, name in enumerate(STAGES):
         probes = [run.steps] if name != "ResNet" else schedule(run.steps)
         path = _trained(run, index, name, probes, x, y, x_test)
-        final[name] = path.test.values[-1]
+        final[name] = path.test.values[-1].astype(np.int64)
     rng = streams.generator(run.seed, streams.NOISE)
-    others = {name: final[name].astype(np.int64) for name in SMALLER}
     for name in SMALLER:
-        accuracy = float(np.mean(others[name] == y_test))
-        others[_noise(name)] = information.flipped(y_test, accuracy, rng)
+        accuracy = float(np.mean(final[name] == y_test))
+        final[_noise(name)] = information.flipped(y_test, accuracy, rng)
     few = rng.permutation(len(x))[:_NEIGHBOURS_FROM]
     vote = rivals.neighbours(x[few].reshape(len(few), -1), y[few], rng)
-    others["neighbours"] = vote(x_test.reshape(len(x_test), -1))
+    final["neighbours"] = vote(x_test.reshape(len(x_test), -1))
     # A short run has fewer different steps: the last repeats.
     filled = np.minimum(np.arange(PROBES), path.sizes["probe"] - 1)
-    found = leaving.dataset(path.isel(probe=filled), y_test, others, SIMPLE)
+    found = leaving.dataset(path.isel(probe=filled), y_test, final, SIMPLE)
     return found.assign(samples=len(y))
 
 
@@ -110,9 +110,8 @@ def _noise(name: str) -> str:
 
 def schedule(steps: int) -> list[int]:
     """0, `EARLY` log-spaced steps, then `EVEN` evenly spaced ones; fewer if some fall together."""
-    even = np.linspace(0, steps, max(1, min(EVEN, steps // 5)) + 1)  # of a handful not each one
-    whole = np.concatenate([even, np.geomspace(1, even[1], EARLY)])
-    return np.unique(np.rint(whole).astype(int)).tolist()
+    even = evenly(steps, 1 + max(1, min(EVEN, steps // 5)))  # of a handful not each one
+    return sorted({*even, *geometrically(even[1], EARLY)})
 
 
 def load(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -183,7 +182,7 @@ def cropped(x: Tensor, step: int, *, seed: int, index: int) -> Tensor:
     return found.permute(0, 3, 1, 2).contiguous()
 
 
-counts_of, times, plateau = leaving.readers(SIMPLE)
+counts_of, times = leaving.readers(SIMPLE)
 
 
 def authors_time(name: str, part: float = leaving.JUDGED) -> float:
@@ -211,7 +210,7 @@ def checks(runs: Runs) -> list[Check]:
     left = {name: times(real, name) for name in SMALLER}
     two, four, six = left.values()
     noise = [times(real, _noise(name)) <= left[name] for name in SMALLER]
-    kept = np.min([plateau(real, name) for name in SMALLER], axis=0)
+    kept = np.min([leaving.plateau(counts_of(real, name)) for name in SMALLER], axis=0)
     return [
         check(
             runs, "N31.order", "empirical",

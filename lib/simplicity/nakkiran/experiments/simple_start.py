@@ -6,15 +6,18 @@ worst case that the theorem allows, and some w_0(1). Controls are starts that br
 each. A part of the draws is trained by single-sample SGD.
 """
 
+from functools import partial
+
 import numpy as np
 import xarray as xr
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Estimate, check, control
+from simplicity.evidence.claims import Check, Estimate
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.nakkiran import least_squares, one_hot, simple_start
+from simplicity.nakkiran import least_squares, simple_start
+from simplicity.nakkiran.judged import judged
 from simplicity.nakkiran.simple_start import Weights
 
 CLAIMS = ("N15", "N16")
@@ -81,21 +84,19 @@ def measure(run: Run) -> xr.Dataset:
 def _draw(
     run: Run, data: np.random.Generator, signs: np.random.Generator, order: np.random.Generator
 ) -> tuple[float, float, float, int]:
-    seen, fresh, own = simple_start.draw(run, run.test_samples, data, signs)
-    begin = Weights(run.first, own[: run.n])
+    seen, own, new = simple_start.draw(run, run.test_samples, data, signs)
+    begin = Weights(run.first, own)
     if run.kind == "sgd":
         arrays = (*begin, seen.shared, seen.y, np.arange(run.n))
-        first, weights, _ = least_squares.sgd(
-            *arrays, step_size=run.rate, epochs=run.epochs, rng=order
-        )
-        end = Weights(first, weights)
+        sgd = partial(least_squares.sgd, step_size=run.rate, epochs=run.epochs, rng=order)
+        end = Weights(*sgd(*arrays)[:2])
     else:
         end = simple_start.limit(begin, seen.shared, seen.y)
-    unseen = one_hot.unseen(fresh.key, seen.key)
-    train = simple_start.margins(*end, seen.shared, seen.y)
-    test = simple_start.margins(end.first, own[run.n :], fresh.shared, fresh.y)[unseen]
-    accuracies = simple_start.accuracy(train), simple_start.accuracy(test)
-    return end.first, *accuracies, int(unseen.sum())
+    train, test = (
+        simple_start.accuracy(simple_start.margins(*arrays))
+        for arrays in ((*end, seen.shared, seen.y), (end.first, *new))
+    )
+    return end.first, train, test, len(new.y)
 
 
 def checks(runs: Runs) -> list[Check]:
@@ -108,13 +109,10 @@ def _conditions(runs: Runs) -> list[Check]:
     def judge(word: str, how: str, allowed: xr.Dataset, broken: xr.Dataset, other: str) -> Check:
         where = "n = 1000, p = 0.1, |w_0(k)| = 0.4"
         theorem = f"share of draws with train accuracy 1 and unseen accuracy 1 - p, {where}"
-        rule = claims.every_seed()
-        return check(
-            runs, f"N15.{word}", "theorem", f"{how}: {theorem}",
-            claims.share(succeeded(allowed)), rule,
-            control(
-                f"{other}: the same share", claims.share(succeeded(broken)), claims.fails(rule)
-            ),
+        return judged(
+            runs, f"N15.{word}", f"{how}: {theorem}",
+            claims.share(succeeded(allowed)), claims.every_seed(),
+            f"{other}: the same share", claims.share(succeeded(broken)), kind="theorem",
         )  # fmt: skip
 
     good, bad = ({"ratio": ratio, **JUDGED} for ratio in (0.5, 1.5))
@@ -137,9 +135,9 @@ def _threshold(runs: Runs) -> list[Check]:
     right, distance = generalised(swept), _distance(swept)
     inside, outside = (right[side >= simple_start.DEVIATIONS] for side in (distance, -distance))
     at_threshold = runs("sizes", **SWEPT, flip=0.1, ratio=1.0, first=0.0)
-    nearly_all, same = claims.at_least(NEARLY_ALL), claims.interval_within(0.8, 1.25)
+    nearly_all, judge = claims.at_least(NEARLY_ALL), partial(judged, runs, kind="theorem")
     return [
-        check(
+        claims.check(
             runs, "N16.threshold", "theorem",
             "share of draws whose unseen accuracy is 1 - p if w(1) > |w_0(k)|, and 1/2 if not",
             claims.share(predicted(swept)), nearly_all,
@@ -147,25 +145,19 @@ def _threshold(runs: Runs) -> list[Check]:
                 "a threshold is its own control: draws on both of its sides are judged"
             ),
         ),
-        check(
-            runs, "N16.inside", "theorem",
+        judge(
+            "N16.inside",
             "share of draws with unseen accuracy 1 - p, four deviations inside the threshold",
             claims.share(inside.ravel()), nearly_all,
-            control(
-                "four deviations outside: the same share",
-                claims.share(outside.ravel()), claims.fails(nearly_all),
-            ),
+            "four deviations outside: the same share", claims.share(outside.ravel()),
         ),
-        check(
-            runs, "N16.width", "theorem",
+        judge(
+            "N16.width",
             "variance of w(1) at |w_0(k)| = 1 - 2p / ((4p(1-p) + |w_0(k)|^2) / n), "
             "n = 250, 1000, 4000, p = 0.1",
-            relative_variance(at_threshold, with_size=True), same,
-            control(
-                "over 4p(1-p) / n, the label noise alone",
-                relative_variance(at_threshold, with_size=False), claims.fails(same),
-            ),
-            needs=ENOUGH_DRAWS,
+            relative_variance(at_threshold, with_size=True), claims.interval_within(0.8, 1.25),
+            "over 4p(1-p) / n, the label noise alone",
+            relative_variance(at_threshold, with_size=False), needs=ENOUGH_DRAWS,
         ),
     ]  # fmt: skip
 
@@ -173,16 +165,16 @@ def _threshold(runs: Runs) -> list[Check]:
 def relative_variance(cells: xr.Dataset, with_size: bool) -> Estimate:
     """Mean of ((w(1) - its mean) / its deviation)^2 over draws, by the formulas for both."""
     found = []
-    for (n, flip, ratio, first), ends in zip(_settings(cells), cells.end.values, strict=True):
-        size = simple_start.size_of(flip, ratio) if with_size else 0.0
+    for (n, flip, size, first), ends in zip(_settings(cells), cells.end.values, strict=True):
         off = ends - simple_start.expected_first(n, flip, first)
-        found.append((off / simple_start.spread(n, flip, size)) ** 2)
-    return claims.mean(np.concatenate(found) if found else [])
+        found.append((off / simple_start.spread(n, flip, size if with_size else 0.0)) ** 2)
+    return claims.mean(np.ravel(found))
 
 
 def _settings(cells: xr.Dataset) -> list[tuple[int, float, float, float]]:
-    """n, p, |w_0(k)| / (1 - 2p) and w_0(1) of each cell."""
-    columns = (cells[name].values.tolist() for name in ("n", "flip", "ratio", "first"))
+    """n, p, |w_0(k)| and w_0(1) of each cell."""
+    size = simple_start.size_of(cells.flip, cells.ratio)
+    columns = (values.values.tolist() for values in (cells.n, cells.flip, size, cells["first"]))
     return list(zip(*columns, strict=True))
 
 
@@ -200,15 +192,14 @@ def predicted(cells: xr.Dataset) -> np.ndarray:
     """One truth value a draw: is the accuracy the one that comparing w(1) with |w_0(k)| gives?"""
     flip = cells.flip.values[:, None]
     size = simple_start.size_of(flip, cells.ratio.values[:, None])
-    expected = np.where(cells.end > size, 1 - flip, np.where(cells.end < -size, flip, 0.5))
+    expected = simple_start.population_accuracy(cells.end, size, flip)
     return simple_start.near(cells.unseen, expected, cells.unseen_samples).ravel()
 
 
 def _distance(cells: xr.Dataset) -> np.ndarray:
     """Per cell the distance of the mean of w(1) above |w_0(k)|, in deviations of w(1)."""
-    found = []
-    for n, flip, ratio, first in _settings(cells):
-        size = simple_start.size_of(flip, ratio)
-        above = simple_start.expected_first(n, flip, first) - size
-        found.append(above / simple_start.spread(n, flip, size))
+    found = [
+        (simple_start.expected_first(n, flip, first) - size) / simple_start.spread(n, flip, size)
+        for n, flip, size, first in _settings(cells)
+    ]
     return np.array(found)

@@ -16,12 +16,13 @@ from torch import nn
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, check, control
+from simplicity.evidence.claims import Check, control
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import explain, explain_checks, information, linear_phase
 from simplicity.nakkiran.explain import Recipe, Samples, tables
 from simplicity.nakkiran.explain_checks import Setting
+from simplicity.nakkiran.judged import judged
 from simplicity.nets import modules
 
 CLAIMS = ("N4", "N5", "N6", "N7", "N8", "N9", "N11", "N19", "N21")
@@ -173,16 +174,18 @@ def checks(runs: Runs) -> list[Check]:
         for group in ("plain", "large_start", "wave_first")
     )
     noisy = Setting(runs["noisy"], "sinusoid, a tenth of the labels flipped", "sinusoid")
-    fitted = noisy.select(interpolates(runs["noisy"]), f"{noisy.where}, all fitted")
+    fits = explain_checks.fitted(runs["noisy"], 0.999)
+    interpolating = noisy.select(fits, f"{noisy.where}, all fitted")
     never = control(
         "large start: share of runs with T0",
         claims.share(np.isfinite([run.match for run in large.phases])),
         claims.fails(claims.every_seed()),
     )  # fmt: skip
     forgets = control(
-        "a tenth of the labels flipped, and fitted", fitted.mean(lambda run: run.kept_end),
+        "a tenth of the labels flipped, and fitted", interpolating.mean("kept_end"),
         claims.fails(claims.at_least(explain_checks.KEPT)),
     )  # fmt: skip
+    true = claims.no_control("true labels: the check of N7 holds")
     few = plain.few()
     return [
         *explain_checks.explained(runs, plain),
@@ -190,48 +193,35 @@ def checks(runs: Runs) -> list[Check]:
         *explain_checks.matched(runs, plain, never, few),
         _order(runs),
         *explain_checks.retained(runs, plain, wave_first, forgets),
-        *explain_checks.widens(runs, plain),
+        explain_checks.widens(runs, plain),
         *explain_checks.alternatives(runs, plain, few),
         _second_network(runs),
-        explain_checks.interpolated(
-            runs, fitted, claims.no_control("true labels: the check of N7 holds"),
-            noisy.unless and "no run with flipped labels",
-        ),
-    ]  # fmt: skip
-
-
-def interpolates(cells: xr.Dataset) -> np.ndarray:
-    """Which runs end with nearly every given label predicted: 999 of 1,000."""
-    last = cells.train_counts.transpose("cell", "probe", "f", "y", "l").values[:, -1]
-    return information.accuracies(last)[0] >= 0.999
+        explain_checks.kept(runs, "N8.peak", interpolating, true),
+    ]
 
 
 def _order(runs: Runs) -> Check:
     """N6: at T0 the line is known and the wave, which tells more about the label, is not."""
-    lead, weak = (_line_over_wave(runs[group]) for group in ("plain", "weak_line"))
-    return check(
-        runs, "N6.order", "empirical",
-        "sinusoid: mu with L minus mu with the sign of the wave at T0, bits",
-        claims.mean(lead), claims.interval_above(0),
-        control("a weak line", claims.mean(weak), claims.fails(claims.interval_above(0))),
-        unless="" if weak else "the control, a weak line, was not run",
+    lead, weak = (claims.mean(_line_over_wave(runs[group])) for group in ("plain", "weak_line"))
+    return judged(
+        runs, "N6.order", "sinusoid: mu with L minus mu with the sign of the wave at T0, bits",
+        lead, claims.interval_above(0), "a weak line", weak,
+        unless="" if runs["weak_line"].sizes["cell"] else "the control, a weak line, was not run",
     )  # fmt: skip
 
 
 def _second_network(runs: Runs) -> Check:
     """N11: a network of another start, at its end, explains the first as L does only early."""
-    two = runs["two_networks"]
-    rule = claims.at_least(explain_checks.ENOUGH)
-    others = tables(two, OTHERS[0])
+    others = tables(runs["two_networks"], OTHERS[0])
     ours, random = (
         claims.mean(linear_phase.explained(one, len(one) - 1) for one in found)
-        for found in (others, [linear_phase.independent(one) for one in others])
+        for found in (others, map(linear_phase.independent, others))
     )
-    return check(
-        runs, "N11.second", "empirical",
+    return judged(
+        runs, "N11.second",
         "sinusoid: mean of mu / I(F;Y) over the whole run, a second network in place of L",
-        ours, rule, control("R as accurate as the second network", random, claims.fails(rule)),
-        unless="" if two.sizes["cell"] else "no second network was trained",
+        ours, claims.at_least(explain_checks.ENOUGH), "R as accurate as the second network", random,
+        unless="" if len(others) else "no second network was trained",
     )  # fmt: skip
 
 

@@ -17,10 +17,11 @@ import xarray as xr
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Estimate, check, control
+from simplicity.evidence.claims import Check, Estimate
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import complexity, information, leaving, linear_phase, rivals
+from simplicity.nakkiran.judged import judged
 from simplicity.nets import modules
 from simplicity.nets.loop import log_schedule
 from simplicity.nets.train import cross_entropy, train
@@ -104,7 +105,7 @@ def simple(
     return found | {"tree": rivals.tree(x, y, rng)(x_test)}
 
 
-counts_of, times, plateau = leaving.readers(SIMPLE)
+counts_of, times = leaving.readers(SIMPLE)
 
 
 def explained(cells: xr.Dataset, names: Sequence[str]) -> np.ndarray:
@@ -137,38 +138,36 @@ def lead(
 
 def checks(runs: Runs) -> list[Check]:
     """Each G_i explains F until F knows more; G_1 is left before G_2; what they explain is kept."""
+    return [one for kind in ("fitted", "exact") for one in _judged_kind(runs, kind)]
+
+
+def _judged_kind(runs: Runs, kind: str) -> list[Check]:
+    """Of the G_i as they are, or of the fitted ones."""
     stairs, noise = runs["stairs"], ("noise 1", "noise 2")
-    enough, always, more = claims.at_least(ENOUGH), claims.every_seed(), claims.interval_above(0)
-    instead = "R_i as accurate in the place of G_i"
-    found = []
-    for kind in ("fitted", "exact"):
-        one, two = names = f"{kind} 1", f"{kind} 2"
+    one, two = names = f"{kind} 1", f"{kind} 2"
+    again = lead(stairs, names, np.random.default_rng(0))
 
-        def before(other: str, first: str = one) -> Estimate:
-            return claims.share(times(stairs, first) < times(stairs, other))
+    def before(other: str) -> Estimate:
+        return claims.share(times(stairs, one) < times(stairs, other))
 
-        again = lead(stairs, names, np.random.default_rng(0))
-        found += [
-            check(
-                runs, f"N10.{kind}_explained", "empirical",
-                f"mean of mu(F; G_i) / I(F;Y) until F knows as much as G_i, {kind}, the smaller of "
-                "G1 and G2",
-                claims.mean(explained(stairs, names)), enough,
-                control(instead, claims.mean(explained(stairs, noise)), claims.fails(enough)),
-            ),
-            check(
-                runs, f"N10.{kind}_order", "empirical",
-                f"share of seeds that leave {kind} G1 before {kind} G2", before(two), always,
-                control("R_2 as accurate in the place of G2", before("noise 2"),
-                        claims.fails(always)),
-            ),
-            check(
-                runs, f"N10.{kind}_kept", "empirical",
-                f"mu(F; G_i) at the end minus that of R_i as accurate, over I(G_i; Y), {kind}, the "
-                "smaller of G1 and G2",
-                claims.mean(lead(stairs, names)), more,
-                control("R_i drawn anew in the place of G_i", claims.mean(again),
-                        claims.fails(more)),
-            ),
-        ]  # fmt: skip
-    return found
+    return [
+        judged(
+            runs, f"N10.{kind}_explained",
+            f"mean of mu(F; G_i) / I(F;Y) until F knows as much as G_i, {kind}, the smaller of "
+            "G1 and G2",
+            claims.mean(explained(stairs, names)), claims.at_least(ENOUGH),
+            "R_i as accurate in the place of G_i", claims.mean(explained(stairs, noise)),
+        ),
+        judged(
+            runs, f"N10.{kind}_order",
+            f"share of seeds that leave {kind} G1 before {kind} G2", before(two),
+            claims.every_seed(), "R_2 as accurate in the place of G2", before("noise 2"),
+        ),
+        judged(
+            runs, f"N10.{kind}_kept",
+            f"mu(F; G_i) at the end minus that of R_i as accurate, over I(G_i; Y), {kind}, the "
+            "smaller of G1 and G2",
+            claims.mean(lead(stairs, names)), claims.interval_above(0),
+            "R_i drawn anew in the place of G_i", claims.mean(again),
+        ),
+    ]  # fmt: skip

@@ -6,14 +6,18 @@ measured is what they do to the accuracies. Controls: p = 0, where nothing is le
 |w_0(k)| > 1 - 2p, where memorising is all that there is.
 """
 
+from functools import partial
+
 import numpy as np
 import xarray as xr
 
 from simplicity.evidence import claims, over_seeds
-from simplicity.evidence.claims import Check, Estimate, check, control
+from simplicity.evidence.claims import Check, Estimate
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.nakkiran import least_squares, one_hot, simple_start
+from simplicity.nakkiran import least_squares, simple_start
+from simplicity.nakkiran.judged import judged
+from simplicity.nakkiran.leaving import for_good
 
 CLAIMS = ("N17",)
 
@@ -45,27 +49,21 @@ def measure(run: Run) -> xr.Dataset:
 
     `settled` and `memorised` are the number of steps taken if that is not reached.
     """
-    seen, fresh, own = simple_start.draw(run, run.test_samples)
-    steps = int(np.ceil(run.passes * run.n / run.step_size))
-    arrays = (0.0, own[: run.n], seen.shared, seen.y, np.arange(run.n))
-    _, _, first, train, loss = least_squares.descend(*arrays, run.step_size, steps)
-    start = simple_start.Weights(0.0, own[: run.n])
+    seen, own, new = simple_start.draw(run, run.test_samples)
+    start, steps = simple_start.Weights(0.0, own), int(np.ceil(run.passes * run.n / run.step_size))
     end = simple_start.limit(start, seen.shared, seen.y).first
+    arrays = (*start, seen.shared, seen.y, np.arange(run.n))
+    _, _, first, train, loss = least_squares.descend(*arrays, run.step_size, steps)
     probes = schedule(steps)
-    unseen = one_hot.unseen(fresh.key, seen.key)
-    test = [
-        simple_start.accuracy(
-            simple_start.margins(first[probe], own[run.n :], fresh.shared, fresh.y)[unseen]
-        )
-        for probe in probes
-    ]
-    curves = {"first": first[probes], "train": train[probes], "loss": loss[probes]}
-    curves |= {"step": probes, "unseen": np.asarray(test)}
+    curves = {"first": first[probes], "train": train[probes], "loss": loss[probes], "step": probes}
+    curves["unseen"] = np.array(
+        [simple_start.accuracy(simple_start.margins(one, *new)) for one in first[probes]]
+    )
     return xr.Dataset(
         {name: ("probe", values) for name, values in curves.items()}
-        | {"settled": _for_good(np.abs(first - end) <= SETTLED * abs(end))}
-        | {"memorised": _for_good(train == 1)}
-        | {"unseen_samples": int(unseen.sum()), "limit": end}
+        | {"settled": for_good(np.abs(first - end) <= SETTLED * abs(end))}
+        | {"memorised": for_good(train == 1)}
+        | {"unseen_samples": len(new.y), "limit": end}
     )
 
 
@@ -74,38 +72,25 @@ def schedule(steps: int) -> np.ndarray:
     return np.concatenate([[0], np.round(np.geomspace(1, steps, PROBES - 1)).astype(int)])
 
 
-def _for_good(holds: np.ndarray) -> int:
-    """The first step from which on it holds at every step, (steps + 1,) -> int."""
-    broken = np.flatnonzero(~holds)
-    return int(broken[-1]) + 1 if len(broken) else 0
-
-
 def checks(runs: Runs) -> list[Check]:
-    noisy = runs("noisy", **JUDGED)
-    clean, lost = (
-        runs("clean", **JUDGED | {"flip": 0.0}),
-        runs("control", **JUDGED | {"ratio": 1.5}),
+    noisy, clean, lost = (
+        runs(group, **JUDGED | fields)
+        for group, fields in (("noisy", {}), ("clean", {"flip": 0.0}), ("control", {"ratio": 1.5}))
     )
-    rate, always = claims.interval_within(0.9, 1.1), claims.every_seed()
+    judge = partial(judged, runs, kind="theorem")
     return [
-        check(
-            runs, "N17.exponent", "theorem",
+        judge(
+            "N17.exponent",
             "exponent in n of steps to memorise / steps to settle w(1), n = 500 and 2000",
-            exponent(noisy), rate,
-            control(
-                "p = 0, one phase: the same exponent",
-                exponent(clean), claims.fails(rate),
-            ),
+            exponent(noisy), claims.interval_within(0.9, 1.1),
+            "p = 0, one phase: the same exponent", exponent(clean),
         ),
-        check(
-            runs, "N17.phases", "theorem",
+        judge(
+            "N17.phases",
             "share of runs with train accuracy 1 - p when w(1) has settled, 1 in the end, "
             "and 1 - p on unseen k all along",
-            claims.share(two_phases(noisy)), always,
-            control(
-                "|w_0(k)| = 1.5 (1 - 2p): the same share",
-                claims.share(two_phases(lost)), claims.fails(always),
-            ),
+            claims.share(two_phases(noisy)), claims.every_seed(),
+            "|w_0(k)| = 1.5 (1 - 2p): the same share", claims.share(two_phases(lost)),
         ),
     ]  # fmt: skip
 

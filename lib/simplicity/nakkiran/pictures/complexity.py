@@ -9,29 +9,20 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from simplicity.nakkiran import information
-from simplicity.pictures import seeds, style
+from simplicity.nakkiran.complexity import FREQUENCY, HEIGHT
+from simplicity.nakkiran.pictures import parts
+from simplicity.pictures import legends, seeds, style
 from simplicity.pictures.player import Panel, Player
-from simplicity.pictures.style import (
-    BLUE,
-    FAINT,
-    GREEN,
-    INK,
-    ORANGE,
-    PURPLE,
-    RED,
-    Picture,
-    axes,
-    finish,
-)
-from simplicity.pictures.tracks import Dots, Line, Note, Track
+from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
+from simplicity.pictures.tracks import Dots, Line, Track
 
 Array = NDArray[np.floating]
 COLOURS = (BLUE, ORANGE, GREEN)
 _STRIDE = 0.02  # of the disk's radius: a boundary is drawn no finer
+_STEPS = {"xscale": "log", "xlabel": "steps (0.5 stands for 0)"}
 
 
 def staircase(
@@ -46,22 +37,13 @@ def staircase(
     with axes(len(recorded), height=3.9, sharey=True) as (figure, panels):
         for panel, (target, cells) in zip(panels, recorded.items(), strict=True):
             for degree, colour in ((1, BLUE), (2, ORANGE)):
-                _explained(panel, cells, names.index(f"fitted {degree}"), colour)
-                _explained(panel, cells, names.index(f"noise {degree}"), colour, ls=":")
+                fitted, noise = (names.index(f"{kind} {degree}") for kind in ("fitted", "noise"))
+                _explained(panel, cells, fitted, noise, colour)
             _gained(panel, cells)
-            panel.set(
-                xscale="log",
-                xlabel="steps of SGD (0.5 stands for 0)",
-                title=titles[target],
-                ylim=(-0.03, None),
-            )
-        entries = [
-            (INK, "I(F;Y), bits", "-"),
-            (BLUE, "μ(F;G₁)", "-"),
-            (ORANGE, "μ(F;G₂)", "-"),
-            (INK, "noise as accurate", ":"),
-        ]
-        _lines_below(figure, entries, 4)
+            panel.set(title=titles[target], ylim=(-0.03, None))
+            panel.set(xscale="log", xlabel="steps of SGD (0.5 stands for 0)")
+        entries = [(INK, "I(F;Y), bits"), (BLUE, "μ(F;G₁)"), (ORANGE, "μ(F;G₂)")]
+        legends.below(figure, [*entries, (INK, "noise as accurate", ":")], columns=4)
         return finish(
             figure,
             "Information over training steps: the network's, and what is explained by two simpler "
@@ -76,24 +58,18 @@ def networks(cells: xr.Dataset, names: tuple[str, ...]) -> Picture:
     """
     with axes(2, height=3.9) as (figure, (left, right)):
         _gained(left, cells)
-        gained = information.information(cells.counts.isel(simple=0).values).network
+        gained = _information(cells, 0).network
         step = cells.step.values[0]
         shown = gained.mean(axis=0) > 0.01  # below that the ratio is noise
         for index, colour in enumerate(COLOURS):
-            _explained(left, cells, index, colour)
-            _explained(left, cells, index + 3, colour, ls=":")
-            mu = information.information(cells.counts.isel(simple=index).values).mu
-            right.plot(
-                step[shown],
-                (mu / np.where(gained > 0, gained, 1)).mean(axis=0)[shown],
-                color=colour,
-            )
+            _explained(left, cells, index, index + 3, colour)
+            ratios = _information(cells, index).mu / np.where(gained > 0, gained, 1)
+            right.plot(step[shown], ratios.mean(axis=0)[shown], color=colour)
         left.set(xscale="linear", xlabel="steps of SGD", title="bits", ylim=(0, None))
         right.set(xscale="log", xlabel="steps of SGD", title="μ(F;G) / I(F;Y)", ylim=(0, 1.03))
-        entries = [
-            (colour, f"μ(F;{name})", "-") for colour, name in zip(COLOURS, names, strict=False)
-        ]
-        _lines_below(figure, [(INK, "I(F;Y)", "-"), *entries, (INK, "noise as accurate", ":")], 5)
+        entries = [(colour, f"μ(F;{name})") for colour, name in zip(COLOURS, names, strict=False)]
+        entries.insert(0, (INK, "I(F;Y)"))
+        legends.below(figure, [*entries, (INK, "noise as accurate", ":")], columns=5)
         return finish(
             figure,
             "CIFAR-10: information of a residual network over steps and what smaller networks "
@@ -115,51 +91,40 @@ def boundary(
     which are `wrong` (n,).
     """
     across = np.linspace(-1, 1, logit.shape[-1])
-    lines = [_contour(across, frame) for frame in logit]
-    x = np.linspace(-1, 1, 81)
-    rule = np.stack([x, 0.4 * np.sin(6 * x)], axis=1)
-    rule[(rule**2).sum(axis=1) > 1] = np.nan
-    angle = np.linspace(0, 2 * np.pi, 91)
     tracks: list[Track] = [
-        Line("", [np.stack([np.cos(angle), np.sin(angle)], axis=1)], opacity=0.5, width=0.8),
-        Line("the rule", [rule], opacity=0.55, width=1.0, dashes="3 3"),
+        *_disk_and_rule(),
         Dots("label 1", [points[labels == 1]], BLUE, radius=2.6, opacity=0.8),
         Dots("label 0", [points[labels == 0]], ORANGE, radius=2.6, opacity=0.8),
         Dots("flipped label", [points[wrong]], RED, radius=5, hollow=True),
-        Line("the network's boundary", lines, GREEN, width=2.2),
+        Line("the network's boundary", [_contour(across, one) for one in logit], GREEN, width=2.2),
     ]
     left = Panel("boundary", (-1.04, 1.04), (-1.04, 1.04), tracks, width=330, height=350)
-    log = np.log10(1 + step)
-    end = float(log[-1])
-    colours = dict(zip(curves, (GREEN, PURPLE, INK), strict=False))
-    right = Panel(
-        "shares", (0, end), (0, 1.03),
-        [
-            *(
-                Line(name, [np.stack([log, values], axis=1)], colours[name])
-                for name, values in curves.items()
-            ),
-            Line(
-                "now", [np.array([[at, 0.0], [at, 1.0]]) for at in log],
-                opacity=0.5, width=1.0, dashes="3 3",
-            ),
-            Note([_now(curves, at) for at in range(len(step))], (end, 0.04), anchor="end", size=12),
-        ],
-        "1 + steps", "", [(float(k), f"{10**k:g}") for k in range(int(end) + 1)],
-        [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)], width=360, height=350,
-    )  # fmt: skip
+    coloured = zip(curves.items(), (GREEN, PURPLE, INK), strict=False)
+    shown = {name: (values, colour) for (name, values), colour in coloured}
+    told = [
+        ", ".join(f"{name} {values[at]:.0%}" for name, values in curves.items())
+        for at in range(len(step))
+    ]
+    heights = 1.03, 1.0, 0.04
+    right = parts.shares("shares", "1 + steps", step, shown, told, heights, height=350, size=12)
     about = (
         "Points of a disk with the network's decision boundary over steps, "
         "and the shares that are correct beside it."
     )
-    return Player(
-        [left, right],
-        [f"step {int(one)}" for one in step],
-        about,
-        step_name="steps",
-        milliseconds=350,
-        start=int(np.argmax(next(iter(curves.values())))),  # where most clean labels are right
-    )
+    most = int(np.argmax(next(iter(curves.values()))))  # where most clean labels are right
+    return parts.player([left, right], "steps", step, about, most)
+
+
+def _disk_and_rule() -> list[Line]:
+    """The unit circle, and the curve that parts the clean labels inside it."""
+    angle, x = np.linspace(0, 2 * np.pi, 91), np.linspace(-1, 1, 81)
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    rule = np.stack([x, HEIGHT * np.sin(FREQUENCY * x)], axis=1)
+    rule[(rule**2).sum(axis=1) > 1] = np.nan
+    return [
+        Line("", [circle], opacity=0.5, width=0.8),
+        Line("the rule", [rule], opacity=0.55, width=1.0, dashes="3 3"),
+    ]
 
 
 def phases(curves: Mapping[str, Mapping[str, Array]], train: Array, step: Array) -> Picture:
@@ -171,31 +136,23 @@ def phases(curves: Mapping[str, Mapping[str, Array]], train: Array, step: Array)
     (seed, probe) of the true labels.
     """
     true, coin = curves["true"], curves["random"]
+    shares = {GREEN: true["clean"], PURPLE: true["agreement"], INK: train, RED: coin["clean"]}
+    bits = {INK: true["network"], BLUE: true["mu"], RED: coin["mu"]}
     at = np.maximum(step, 0.5)
     with axes(2, height=3.9) as (figure, (left, right)):
-        for values, colour in (
-            (true["clean"], GREEN),
-            (true["agreement"], PURPLE),
-            (train, INK),
-            (coin["clean"], RED),
-        ):
-            left.plot(at, values.mean(axis=0), color=colour)
-            left.fill_between(
-                at, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.12, lw=0
-            )
-        for values, colour, style in (
-            (true["network"], INK, "-"), (true["mu"], BLUE, "-"), (true["null"], BLUE, ":"),
-            (coin["mu"], RED, "-"),
-        ):  # fmt: skip
-            right.plot(at, values.mean(axis=0), color=colour, ls=style)
-        left.set(xscale="log", xlabel="steps (0.5 stands for 0)", title="shares", ylim=(0, 1.02))
-        right.set(xscale="log", xlabel="steps (0.5 stands for 0)", title="bits", ylim=(0, None))
-        entries = [
-            (GREEN, "clean labels right", "-"), (PURPLE, "agreement with L", "-"),
-            (INK, "given labels right; I(F;Y)", "-"), (BLUE, "μ(F;L)", "-"),
-            (BLUE, "independent errors", ":"), (RED, "coin-flip labels: right; μ", "-"),
+        for colour, values in shares.items():
+            seeds.mean_and_range(left, at, values, colour)
+        for colour, values in bits.items():
+            right.plot(at, values.mean(axis=0), color=colour)
+        right.plot(at, true["null"].mean(axis=0), color=BLUE, ls=":")
+        left.set(title="shares", ylim=(0, 1.02), **_STEPS)
+        right.set(title="bits", ylim=(0, None), **_STEPS)
+        entries: list[tuple[str, str] | tuple[str, str, str]] = [
+            (GREEN, "clean labels right"), (PURPLE, "agreement with L"),
+            (INK, "given labels right; I(F;Y)"), (BLUE, "μ(F;L)"),
+            (BLUE, "independent errors", ":"), (RED, "coin-flip labels: right; μ"),
         ]  # fmt: skip
-        _lines_below(figure, entries, 3)
+        legends.below(figure, entries)
         return finish(
             figure,
             "Accuracy, agreement with a linear classifier and information over steps, for true and "
@@ -208,21 +165,14 @@ def starts(end: Array, names: tuple[str, ...]) -> Picture:
 
     Left of each start, a line a seed; right the good start's lead over the others.
     """
-    colours = (GREEN, RED, PURPLE, BLUE)
     with axes(2, height=3.6) as (figure, (left, right)):
         order = np.arange(len(names))
-        left.plot(order, end.T, color=INK, alpha=FAINT, lw=0.8)
-        for index, colour in zip(order, colours, strict=True):
-            left.plot(
-                index + seeds.spread(len(end), 0.0), end[:, index], "o", color=colour, alpha=0.7
-            )
-            left.plot([index - 0.2, index + 0.2], [end[:, index].mean()] * 2, color=colour, lw=2.5)
+        left.plot(order, end.T, color=INK, alpha=style.FAINT, lw=0.8)
+        for index, colour in enumerate((GREEN, RED, PURPLE, BLUE)):
+            _seeds_and_mean(left, index, end[:, index], colour, width=0.0, bar=0.2)
             if index:
                 lead = np.sort(end[:, 0] - end[:, index])
-                right.plot(
-                    index - 1 + seeds.spread(len(lead), 0.2), lead, "o", color=colour, alpha=0.7
-                )
-                right.plot([index - 1.3, index - 0.7], [lead.mean()] * 2, color=colour, lw=2.5)
+                _seeds_and_mean(right, index - 1, lead, colour, width=0.2, bar=0.3)
         right.axhline(0, color=INK, alpha=0.5, lw=0.8, ls=":")
         told = [name.replace(", ", "\n") for name in names]
         left.set(xlim=(-0.4, len(names) - 0.6), title="final test accuracy, one line a seed")
@@ -235,34 +185,42 @@ def starts(end: Array, names: tuple[str, ...]) -> Picture:
         )
 
 
-def _explained(panel: Axes, cells: xr.Dataset, index: int, colour: str, ls: str = "-") -> None:
-    """mu with one simpler classifier, mean and range over seeds.
+def _seeds_and_mean(
+    panel: Axes, at: float, values: Array, colour: str, *, width: float, bar: float
+) -> None:
+    """A dot a seed, sideways within `width`, and the mean as a bar."""
+    sideways = at + seeds.spread(len(values), width)
+    panel.plot(sideways, values, "o", color=colour, alpha=0.7)
+    panel.plot([at - bar, at + bar], [values.mean()] * 2, color=colour, lw=2.5)
+
+
+def _information(cells: xr.Dataset, place: int) -> information.Information:
+    """(seed, probe), with the classifier at this place of the axis `simple`."""
+    return information.information(cells.counts.isel(simple=place).values)
+
+
+def _explained(panel: Axes, cells: xr.Dataset, place: int, noise: int, colour: str) -> None:
+    """mu with one simpler classifier, mean and range over seeds; dotted, with noise as accurate.
 
     A faint line is all that it could explain.
     """
-    found = information.information(cells.counts.isel(simple=index).values)
     at = np.maximum(cells.step.values[0], 0.5)
-    panel.plot(at, found.mu.mean(axis=0), color=colour, ls=ls, alpha=1.0 if ls == "-" else 0.7)
-    if ls == "-":
-        panel.fill_between(
-            at, found.mu.min(axis=0), found.mu.max(axis=0), color=colour, alpha=0.15, lw=0
-        )
-        panel.axhline(float(found.simple[:, 0].mean()), color=colour, alpha=0.5, lw=0.8, ls="--")
+    found = _information(cells, place)
+    seeds.mean_and_range(panel, at, found.mu, colour)
+    panel.axhline(float(found.simple[:, 0].mean()), color=colour, alpha=0.5, lw=0.8, ls="--")
+    panel.plot(at, _information(cells, noise).mu.mean(axis=0), color=colour, ls=":", alpha=0.7)
 
 
 def _gained(panel: Axes, cells: xr.Dataset) -> None:
     """I(F;Y), mean and range over seeds."""
-    found = information.information(cells.counts.isel(simple=0).values).network
     at = np.maximum(cells.step.values[0], 0.5)
-    panel.plot(at, found.mean(axis=0), color=INK)
-    panel.fill_between(at, found.min(axis=0), found.max(axis=0), color=INK, alpha=0.12, lw=0)
+    seeds.mean_and_range(panel, at, _information(cells, 0).network, INK)
 
 
 def _contour(across: Array, logit: Array) -> Array:
     """The line of logit 0 inside the disk, (k, 2) with NaN between pieces."""
     drawn = Figure().subplots().contour(across, across, logit, levels=[0.0])
-    pieces = [_thinned(piece) for piece in drawn.allsegs[0] if len(piece)]
-    line = style.joined(pieces) if pieces else np.full((1, 2), np.nan)
+    line = style.joined([_thinned(piece) for piece in drawn.allsegs[0] if len(piece)])
     return np.where((line**2).sum(axis=1, keepdims=True) <= 1.02, line, np.nan)
 
 
@@ -271,14 +229,3 @@ def _thinned(piece: Array) -> Array:
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(piece, axis=0), axis=1))])
     _, first = np.unique(np.floor(along / _STRIDE), return_index=True)
     return piece[np.unique(np.append(first, len(piece) - 1))]
-
-
-def _now(curves: Mapping[str, Array], at: int) -> str:
-    return ", ".join(f"{name} {values[at]:.0%}" for name, values in curves.items())
-
-
-def _lines_below(figure: Figure, entries: list[tuple[str, str, str]], columns: int) -> None:
-    handles = [
-        Line2D([], [], color=colour, label=label, ls=style) for colour, label, style in entries
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=1.6)

@@ -9,28 +9,20 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from simplicity.evidence.claims import cells_where
 from simplicity.nakkiran import information, linear_phase
 from simplicity.nakkiran.explain import tables
-from simplicity.pictures.style import (
-    BLUE,
-    FAINT,
-    GREEN,
-    INK,
-    ORANGE,
-    PURPLE,
-    RED,
-    Picture,
-    axes,
-    finish,
-)
+from simplicity.pictures import legends, style
+from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
 Array = NDArray[np.floating]
 _CURVES = {"I(F;Y)": BLUE, "μ, linear": GREEN, "μ, forest": PURPLE, "μ, random R": ORANGE}
+_SHARES = {"second network": BLUE, "linear": GREEN, "forest": PURPLE, "random R": ORANGE}
+_PAGE: dict[str, Any] = {"lw": 0.9, "ls": (0, (2, 1.5))}
+_AUTHORS: dict[str, Any] = {"ls": "", "marker": "o", "fillstyle": "none", "markersize": 5.5}
 
 
 def dynamics(panels: Mapping[str, tuple[xr.Dataset, xr.Dataset | None]]) -> Picture:
@@ -42,15 +34,12 @@ def dynamics(panels: Mapping[str, tuple[xr.Dataset, xr.Dataset | None]]) -> Pict
         for panel, (title, (recorded, fresh)) in zip(row, panels.items(), strict=True):
             _information(panel, recorded, _steps(recorded))
             if fresh is not None:
-                _means(panel, fresh, _steps(fresh), lw=0.9, ls=(0, (2, 1.5)))
-            panel.set(xscale="symlog", xlabel="steps", title=title, xlim=(0, _steps(recorded)[-1]))
-        row[0].set(ylabel="bits", ylim=(-0.02, 0.95))
-        _accuracy_axis(row[-1])
-        _legend(
-            figure,
-            [*_CURVES.items()],
-            lines=[("recorded, mean and seeds", "-"), ("this page", (0, (2, 1.5)))],
-        )
+                _means(panel, fresh, _steps(fresh), **_PAGE)
+            panel.set(xlabel="steps", title=title)
+        _bits_and_accuracy(row)
+        page = Line2D([], [], color=INK, label="this page", **_PAGE)
+        entries = [*_entries(_CURVES), (INK, "recorded, mean and seeds")]
+        legends.below(figure, entries, more=[page], columns=4)
         return finish(
             figure, "What the network knows, and what simple classifiers explain of it, over steps."
         )
@@ -65,24 +54,14 @@ def images(
     """
     with axes(len(panels), height=4.1, sharey=True) as (figure, row):
         for panel, (title, (recorded, epochs)) in zip(row, panels.items(), strict=True):
-            at = _steps(recorded) * epochs
-            _information(panel, recorded, at)
+            _information(panel, recorded, _steps(recorded) * epochs)
             for point in authors[title]:
                 colour = BLUE if point["quantity"] == "I" else GREEN
-                panel.plot(
-                    float(point["epoch"]),
-                    float(point["bits"]),
-                    "o",
-                    color=colour,
-                    fillstyle="none",
-                    markersize=5.5,
-                )
-            panel.set(
-                xscale="symlog", xlabel="epochs at the authors' rate", title=title, xlim=(0, at[-1])
-            )
-        row[0].set(ylabel="bits", ylim=(-0.02, 0.95))
-        _accuracy_axis(row[-1])
-        _legend(figure, [*_CURVES.items()], marks=[("authors, read off their figures", "o")])
+                panel.plot(float(point["epoch"]), float(point["bits"]), color=colour, **_AUTHORS)
+            panel.set(xlabel="epochs at the authors' rate", title=title)
+        _bits_and_accuracy(row)
+        rings = Line2D([], [], color=INK, label="authors, read off their figures", **_AUTHORS)
+        legends.below(figure, _entries(_CURVES), more=[rings], columns=4)
         return finish(
             figure,
             "Convolutional networks on MNIST and CIFAR-10 beside the authors' recorded curves.",
@@ -95,32 +74,22 @@ def shares(recorded: xr.Dataset) -> Picture:
     Right mu with the line and with the wave.
     """
     plain, two = (cells_where(recorded, kind=kind) for kind in ("plain", "two networks"))
-    places = {
-        "second network": (two, "other network", BLUE), "linear": (plain, "linear", GREEN),
-        "forest": (plain, "forest", PURPLE),
-    }  # fmt: skip
+    line, forest, wave = (tables(plain, name) for name in ("linear", "forest", "wave"))
+    counts = tables(two, "other network"), line, forest, linear_phase.independent(line)
+    at = _steps(plain)
     with axes(2, height=3.9) as (figure, (left, right)):
-        for part, name, colour in places.values():
-            _ratios(left, tables(part, name), _steps(part), colour)
-        _ratios(left, linear_phase.independent(tables(plain, "linear")), _steps(plain), ORANGE)
-        kept, order = tables(plain, "linear"), _steps(plain)
-        for table, colour in ((kept, GREEN), (tables(plain, "wave"), RED)):
+        for table, colour in zip(counts, _SHARES.values(), strict=True):
+            _ratios(left, table, at, colour)
+        for table, colour in ((line, GREEN), (wave, RED)):
             found = information.information(table)
-            right.plot(order, found.mu.mean(axis=0), color=colour)
+            right.plot(at, found.mu.mean(axis=0), color=colour)
             right.axhline(found.simple.mean(), color=colour, lw=0.8, ls=":")
-        right.plot(order, information.information(kept).network.mean(axis=0), color=BLUE)
-        left.set(
-            xscale="symlog", xlabel="steps", ylim=(0, 1.03), title="μ / I(F;Y)", xlim=(0, order[-1])
-        )
-        right.set(xscale="symlog", xlabel="steps", title="bits", xlim=(0, order[-1]))
-        colours = {
-            "second network": BLUE,
-            "linear": GREEN,
-            "forest": PURPLE,
-            "random R": ORANGE,
-            "sign of the wave": RED,
-        }
-        _legend(figure, [*colours.items()])
+        right.plot(at, information.information(line).network.mean(axis=0), color=BLUE)
+        left.set(ylim=(0, 1.03), title="μ / I(F;Y)")
+        right.set(title="bits")
+        for panel in (left, right):
+            panel.set(xscale="symlog", xlabel="steps", xlim=(0, at[-1]))
+        legends.below(figure, _entries(_SHARES | {"sign of the wave": RED}))
         return finish(
             figure,
             "Share of the network's information that classifiers explain, and the order of line "
@@ -130,30 +99,28 @@ def shares(recorded: xr.Dataset) -> Picture:
 
 def _information(panel: Axes, runs: xr.Dataset, at: Array) -> None:
     """Each run faintly, their mean, and I(L;Y) as a dotted line."""
-    network, explained = (_curve(runs, name) for name in ("I(F;Y)", "μ, linear"))
-    for values, colour in ((network, BLUE), (explained, GREEN)):
-        for one in values:
-            panel.plot(at, one, color=colour, alpha=FAINT, lw=0.8)
+    curves = _curves(runs)
+    for name in ("I(F;Y)", "μ, linear"):
+        panel.plot(at, curves[name].T, color=_CURVES[name], alpha=style.FAINT, lw=0.8)
     _means(panel, runs, at)
     line = information.information(tables(runs, "linear")).simple.mean()
     panel.axhline(line, color=INK, lw=0.8, ls=":")
     panel.annotate("I(L;Y)", (0, line), xytext=(4, 3), textcoords="offset points", fontsize=9)
+    panel.set(xscale="symlog", xlim=(0, at[-1]))
 
 
 def _means(panel: Axes, runs: xr.Dataset, at: Array, **look: Any) -> None:
-    for name, colour in _CURVES.items():
-        panel.plot(at, _curve(runs, name).mean(axis=0), color=colour, **look)
+    for name, values in _curves(runs).items():
+        panel.plot(at, values.mean(axis=0), color=_CURVES[name], **look)
 
 
-def _curve(runs: xr.Dataset, name: str) -> Array:
-    """(run, probe) in bits."""
-    linear = tables(runs, "linear")
-    if name == "μ, forest":
-        return information.information(tables(runs, "forest")).mu
-    if name == "μ, random R":
-        return information.information(linear_phase.independent(linear)).mu
+def _curves(runs: xr.Dataset) -> dict[str, Array]:
+    """(run, probe) in bits, by the names of `_CURVES`."""
+    linear, forest = (tables(runs, name) for name in ("linear", "forest"))
     found = information.information(linear)
-    return found.network if name == "I(F;Y)" else found.mu
+    others = forest, linear_phase.independent(linear)
+    explained = (information.information(table).mu for table in others)
+    return dict(zip(_CURVES, (found.network, found.mu, *explained), strict=True))
 
 
 def _ratios(panel: Axes, counts: Array, at: Array, colour: str) -> None:
@@ -163,9 +130,8 @@ def _ratios(panel: Axes, counts: Array, at: Array, colour: str) -> None:
     """
     found = information.information(counts)
     enough = (found.network > linear_phase.LEAST_BITS).all(axis=0)
-    panel.plot(
-        at[enough], (found.mu[:, enough] / found.network[:, enough]).mean(axis=0), color=colour
-    )
+    ratios = found.mu[:, enough] / found.network[:, enough]
+    panel.plot(at[enough], ratios.mean(axis=0), color=colour)
 
 
 def _steps(runs: xr.Dataset) -> Array:
@@ -173,25 +139,15 @@ def _steps(runs: xr.Dataset) -> Array:
     return runs.step.values if runs.step.ndim == 1 else runs.step.values[0]
 
 
-def _accuracy_axis(panel: Axes) -> None:
-    """On the right the accuracy of the bits, for balanced labels and symmetric errors."""
+def _bits_and_accuracy(row: Sequence[Axes]) -> None:
+    """Left the bits, right their accuracy, for balanced labels and symmetric errors."""
+    row[0].set(ylabel="bits", ylim=(-0.02, 0.95))
     ticks = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
-    other = panel.twinx()
-    other.set(ylim=panel.get_ylim(), ylabel="accuracy, for symmetric errors")
+    other = row[-1].twinx()
+    other.set(ylim=row[-1].get_ylim(), ylabel="accuracy, for symmetric errors")
     other.set_yticks(information.from_accuracy(ticks), [f"{tick:g}" for tick in ticks])
     other.spines["right"].set_visible(True)
 
 
-def _legend(
-    figure: Figure,
-    colours: Sequence[tuple[str, str]],
-    lines: Sequence[tuple[str, Any]] = (),
-    marks: Sequence[tuple[str, str]] = (),
-) -> None:
-    look: Any = {"fillstyle": "none", "markersize": 5.5}
-    handles = [Line2D([], [], color=colour, label=label) for label, colour in colours]
-    handles += [Line2D([], [], color=INK, ls=style, lw=1.2, label=label) for label, style in lines]
-    handles += [
-        Line2D([], [], color=INK, marker=mark, ls="", label=label, **look) for label, mark in marks
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, handlelength=1.6)
+def _entries(colours: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(colour, name) for name, colour in colours.items()]

@@ -4,33 +4,37 @@ Margins of a sample as a player over steps, the two phases, both thresholds.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from simplicity.evidence.claims import cells_where
 from simplicity.nakkiran import simple_start
-from simplicity.pictures import seeds
+from simplicity.nakkiran.pictures import parts
+from simplicity.pictures import legends, seeds, style
 from simplicity.pictures.player import Panel, Player
-from simplicity.pictures.style import (
-    BLUE,
-    FAINT,
-    GREEN,
-    INK,
-    ORANGE,
-    PURPLE,
-    RED,
-    Picture,
-    axes,
-    finish,
-)
-from simplicity.pictures.tracks import Dots, Line, Note
+from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
+from simplicity.pictures.tracks import Dots, Line, Track
 
 Array = NDArray[np.floating]
-_HIGH, _LOW = 1.45, -1.7
+_GROUPS = {
+    "agrees": ("training sample, x(1) = y", BLUE),
+    "disagrees": ("training sample, x(1) = −y", ORANGE),
+    "unseen": ("new sample, unseen k", GREEN),
+}
+_SETTINGS = {
+    "p = 0.1, |w₀(k)| = 0.4": (BLUE, {"flip": 0.1, "ratio": 0.5}),
+    "p = 0: nothing to memorise": (GREEN, {"flip": 0.0, "ratio": 0.5}),
+    "p = 0.1, |w₀(k)| = 1.2": (RED, {"flip": 0.1, "ratio": 1.5}),
+}
+_SIZES = {250: ORANGE, 1000: BLUE, 4000: PURPLE}
+_MARKS: dict[bool, dict[str, Any]] = {  # of recorded runs, and of the page's own
+    True: {"markersize": 4.0},
+    False: {"fillstyle": "none", "markersize": 7, "markeredgewidth": 1},
+}
 
 
 def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Player:
@@ -40,74 +44,37 @@ def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Play
 
     Left each sample as a dot at its margin; right the shares that are correct, and w(1).
     """
-    log = np.log10(1 + steps)
-    groups = {
-        "agrees": ("training sample, x(1) = y", BLUE),
-        "disagrees": ("training sample, x(1) = −y", ORANGE),
-        "unseen": ("new sample, unseen k", GREEN),
-    }
-    tracks: list[Line | Dots | Note] = [
-        Line("", [np.array([[0.0, 0.0], [3.0, 0.0]])], opacity=0.5, width=0.8)
-    ]
-    for place, (group, (name, colour)) in enumerate(groups.items()):
-        x = place + 0.5 + seeds.spread(margins[group].shape[1], 0.36)
-        frames = [np.stack([x, values], axis=1) for values in margins[group]]
-        tracks.append(Dots(name, frames, colour, radius=2.2, opacity=0.8))
-    left = Panel(
-        "margin y f(x) of each sample", (0, 3), (_LOW, _HIGH), tracks,
-        yticks=[(value, f"{value:g}".replace("-", "−")) for value in (-1, 0, 1)],
-        width=360, height=320,
-    )  # fmt: skip
     given = np.concatenate([margins["agrees"], margins["disagrees"]], axis=1)
-    train = np.array([simple_start.accuracy(row) for row in given])
-    unseen = np.array([simple_start.accuracy(row) for row in margins["unseen"]])
+    train, unseen = (
+        np.array([simple_start.accuracy(row) for row in rows])
+        for rows in (given, margins["unseen"])
+    )
     curves = {
         "correct in training": (train, ORANGE),
         "correct on unseen k": (unseen, GREEN),
         "w(1)": (first, INK),
     }
-    now = [np.array([[at, 0.0], [at, 1.05]]) for at in log]
-    notes = [_now(t, u) for t, u in zip(train, unseen, strict=True)]
-    right = Panel(
-        "shares correct, and w(1)", (0, float(log[-1])), (0, 1.15),
-        [
-            *(
-                Line(name, [np.stack([log, values], axis=1)], colour)
-                for name, (values, colour) in curves.items()
-            ),
-            Line("now", now, opacity=0.5, width=1.0, dashes="3 3"),
-            Note(notes, (float(log[-1]), 1.09), anchor="end"),
-        ],
-        "1 + gradient steps", "", _decades(float(log[-1])),
-        [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)], height=320,
-    )  # fmt: skip
+    told = [f"training {t:.0%}, unseen {u:.0%}" for t, u in zip(train, unseen, strict=True)]
+    title, xlabel, heights = "shares correct, and w(1)", "1 + gradient steps", (1.15, 1.05, 1.09)
+    right = parts.shares(title, xlabel, steps, curves, told, heights, height=320)
     about = (
         "Margins of training samples and of new ones over gradient steps, "
         "and the shares that are correct."
     )
-    return Player(
-        [left, right],
-        [f"step {int(step)}" for step in steps],
-        about,
-        step_name="gradient steps",
-        milliseconds=350,
-        start=int(np.argmax(steps >= 1)),
-    )
+    after_one = int(np.argmax(steps >= 1))
+    return parts.player([_dots(margins), right], "gradient steps", steps, about, after_one)
 
 
-def _now(train: float, unseen: float) -> str:
-    return f"training {train:.0%}, unseen {unseen:.0%}"
-
-
-def _decades(end: float) -> list[tuple[float, str]]:
-    return [(float(power), f"{10**power:g}") for power in range(int(end) + 1)]
-
-
-_SETTINGS = {
-    "p = 0.1, |w₀(k)| = 0.4": (BLUE, {"flip": 0.1, "ratio": 0.5}),
-    "p = 0: nothing to memorise": (GREEN, {"flip": 0.0, "ratio": 0.5}),
-    "p = 0.1, |w₀(k)| = 1.2": (RED, {"flip": 0.1, "ratio": 1.5}),
-}
+def _dots(margins: Mapping[str, Array]) -> Panel:
+    """Each sample as a dot at its margin, one column for each group."""
+    tracks: list[Track] = [Line("", [np.array([[0.0, 0.0], [3.0, 0.0]])], opacity=0.5, width=0.8)]
+    for place, (group, (name, colour)) in enumerate(_GROUPS.items()):
+        x = place + 0.5 + seeds.spread(margins[group].shape[1], 0.36)
+        frames = [np.stack([x, values], axis=1) for values in margins[group]]
+        tracks.append(Dots(name, frames, colour, radius=2.2, opacity=0.8))
+    yticks = [(-1, "−1"), (0, "0"), (1, "1")]
+    title = "margin y f(x) of each sample"
+    return Panel(title, (0, 3), (-1.7, 1.45), tracks, yticks=yticks, height=320)
 
 
 def phases(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
@@ -115,30 +82,25 @@ def phases(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
     Right the steps until all is memorised against n.
     """
+    ns = np.unique(recorded.n.values)
     with axes(2, height=3.9) as (figure, (left, right)):
         for colour, fields in list(_SETTINGS.values())[::2]:
-            cells = cells_where(recorded, **fields)
-            for n, alpha in zip(np.unique(cells.n.values), (0.35, 0.55, 0.8, 1.0), strict=False):
-                one = cells_where(cells, n=n).mean("cell")
+            for n, alpha in zip(ns, (0.35, 0.55, 0.8, 1.0), strict=False):
+                one = cells_where(recorded, n=n, **fields).mean("cell")
                 order = np.maximum(one.step.values, 0.5)
                 left.plot(order, one.train, color=colour, alpha=alpha)
                 left.plot(order, one.unseen, color=colour, alpha=alpha, ls=":")
         for colour, fields in _SETTINGS.values():
             page, record = (cells_where(data, **fields) for data in (fresh, recorded))
             seeds.against(right, page, record, "n", "memorised", colour)
-        ns = np.unique(recorded.n.values)
-        right.plot(ns, ns * np.log(1 + 0.8 + 0.4), color=INK, alpha=FAINT, lw=5)
-        left.set(
-            xscale="log",
-            xlabel="gradient steps (0.5 stands for 0)",
-            ylim=(0.4, 1.03),
-            title="share correct",
-        )
-        right.set(
-            xscale="log", yscale="log", xlabel="samples n", title="steps until all is memorised"
-        )
-        _plain_ticks(right, ns)
-        _under(figure, [(colour, name) for name, (colour, _) in _SETTINGS.items()])
+        right.plot(ns, ns * np.log(1 + 0.8 + 0.4), color=INK, alpha=style.FAINT, lw=5)
+        left.set(xscale="log", xlabel="gradient steps (0.5 stands for 0)")
+        left.set(title="share correct", ylim=(0.4, 1.03))
+        right.set(xscale="log", xlabel="samples n")
+        right.set(title="steps until all is memorised", yscale="log")
+        parts.ticks(right, ns)
+        entries = [(colour, name) for name, (colour, _) in _SETTINGS.items()]
+        legends.below(figure, entries, page="", recorded="")
         return finish(
             figure,
             "Train and test accuracy over gradient steps, and the number of steps to memorise "
@@ -151,48 +113,20 @@ def thresholds(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
     Against |w_0(k)| / (1 - 2p) and against w_0(1); lines: by the normal law.
     """
-    colours = dict(zip((250, 1000, 4000), (ORANGE, BLUE, PURPLE), strict=True))
     with axes(2, height=3.9) as (figure, (left, right)):
-        for n, colour in colours.items():
-            fields = {"kind": "closed form", "flip": 0.1, "first": 0.0, "n": n}
-            grid = np.linspace(0.7, 1.3, 121)
-            left.plot(grid, simple_start.share_above(n, 0.1, 0.8 * grid), color=colour)
-            for data, is_recorded in ((recorded, True), (fresh, False)):
-                _shares(left, cells_where(data, **fields), "ratio", colour, is_recorded, 0.7)
-        fields = {"kind": "closed form", "flip": 0.1, "ratio": 0.5, "n": 1000}
-        grid = np.linspace(-1000, 320, 200)
-        right.plot(
-            grid,
-            [simple_start.share_above(1000, 0.1, np.array([0.4]), first)[0] for first in grid],
-            color=BLUE,
-        )
+        _expected(left, right)
         for data, is_recorded in ((recorded, True), (fresh, False)):
-            _shares(right, cells_where(data, **fields), "first", BLUE, is_recorded, -np.inf)
-        lines = {
-            "−(n + 1)(1 − 2p − c)": simple_start.lowest_first(1000, 0.1, 0.4),
-            "−n⁰·⁹⁹": -(1000**0.99),
-        }
-        for name, place in lines.items():
-            right.axvline(place, color=INK, alpha=0.5, lw=0.8, ls=":")
-            right.annotate(
-                name,
-                (place - 45, 0.55),
-                rotation=90,
-                ha="right",
-                va="center",
-                alpha=0.8,
-                fontsize=9,
-            )
-        left.axvline(1, color=INK, alpha=0.5, lw=0.8, ls=":")
-        left.set(
-            xlabel="|w₀(k)| / (1 − 2p)",
-            ylim=(-0.05, 1.05),
-            title="share of draws with accuracy 1 − p",
-        )
-        right.set(
-            xlabel="w₀(1), with |w₀(k)| = 0.4 and n = 1000", ylim=(-0.05, 1.05), title="the same"
-        )
-        _under(figure, [(colour, f"n = {n}") for n, colour in colours.items()])
+            cells = cells_where(data, kind="closed form", flip=0.1)
+            for n, colour in _SIZES.items():
+                part = cells_where(cells, first=0.0, n=n)
+                _shares(left, part.isel(cell=part.ratio >= 0.7), "ratio", colour, is_recorded)
+            _shares(right, cells_where(cells, ratio=0.5, n=1000), "first", BLUE, is_recorded)
+        left.set(xlabel="|w₀(k)| / (1 − 2p)", title="share of draws with accuracy 1 − p")
+        right.set(xlabel="w₀(1), with |w₀(k)| = 0.4 and n = 1000", title="the same")
+        for panel in (left, right):
+            panel.set(ylim=(-0.05, 1.05))
+        entries = [(colour, f"n = {n}") for n, colour in _SIZES.items()]
+        legends.below(figure, entries, page="", recorded="")
         return finish(
             figure,
             "Share of draws that generalise, against the size of the start and against its first "
@@ -200,36 +134,26 @@ def thresholds(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
         )
 
 
-def _shares(
-    panel: Axes, cells: xr.Dataset, field: str, colour: str, recorded: bool, low: float
-) -> None:
-    """The share of draws whose unseen accuracy is nearer to 1 - p than to 1/2.
-
-    At each value of a field from `low` on.
-    """
-    for value in np.unique(cells[field].values):
-        part = cells_where(cells, **{field: value})
-        if value >= low:
-            middle = (1.5 - part.flip.values[:, None]) / 2
-            look = (
-                {"markersize": 4.0}
-                if recorded
-                else {"fillstyle": "none", "markersize": 7, "markeredgewidth": 1}
-            )
-            panel.plot(value, float((part.unseen > middle).mean()), "o", color=colour, **look)
+def _expected(left: Axes, right: Axes) -> None:
+    """The shares by the normal law, and the thresholds."""
+    ratios, firsts = np.linspace(0.7, 1.3, 121), np.linspace(-1000, 320, 200)
+    for n, colour in _SIZES.items():
+        left.plot(ratios, simple_start.share_above(n, 0.1, 0.8 * ratios), color=colour)
+    by_law = [simple_start.share_above(1000, 0.1, np.array([0.4]), first)[0] for first in firsts]
+    right.plot(firsts, by_law, color=BLUE)
+    left.axvline(1, color=INK, alpha=0.5, lw=0.8, ls=":")
+    for name, place in (
+        ("−(n + 1)(1 − 2p − c)", simple_start.lowest_first(1000, 0.1, 0.4)),
+        ("−n⁰·⁹⁹", -(1000**0.99)),
+    ):
+        right.axvline(place, color=INK, alpha=0.5, lw=0.8, ls=":")
+        look: dict[str, Any] = {"ha": "right", "va": "center", "alpha": 0.8, "fontsize": 9}
+        right.annotate(name, (place - 45, 0.55), rotation=90, **look)
 
 
-def _plain_ticks(panel: Axes, values: Array) -> None:
-    panel.set_xticks(values, [f"{value:g}" for value in values])
-    panel.set_xticks([], minor=True)
-
-
-def _under(figure: object, entries: list[tuple[str, str]]) -> None:
-    handles = [Line2D([], [], color=colour, label=label) for colour, label in entries]
-    handles.append(
-        Line2D(
-            [], [], color=INK, marker="o", ls="", fillstyle="none", markersize=6, label="this page"
-        )
-    )
-    handles.append(Line2D([], [], color=INK, marker="o", ls="", markersize=3.5, label="recorded"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.4)  # type: ignore[attr-defined]
+def _shares(panel: Axes, cells: xr.Dataset, field: str, colour: str, recorded: bool) -> None:
+    """The share of draws whose unseen accuracy is nearer to 1 - p than to 1/2, by a field."""
+    if cells.sizes["cell"]:
+        right = cells.unseen > (1.5 - cells.flip) / 2
+        found = right.mean("draw").groupby(field).mean()
+        panel.plot(found[field], found, "o", color=colour, **_MARKS[recorded])

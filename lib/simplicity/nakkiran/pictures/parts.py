@@ -1,0 +1,56 @@
+"""What several pictures of the wing share: marks, ticks, and shares over steps in a player."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from simplicity.pictures.player import Panel, Player
+from simplicity.pictures.tracks import Line, Note, Track
+
+Array = NDArray[np.floating]
+
+
+def ticks(panel: Axes, values: NDArray[Any], form: str = "g") -> None:
+    """Ticks of the x-axis at these values and nowhere else."""
+    panel.set_xticks(values, [format(value, form) for value in values])
+    panel.set_xticks([], minor=True)
+
+
+def shares(
+    title: str,
+    xlabel: str,
+    step: Array,
+    curves: Mapping[str, tuple[Array, str]],
+    told: Sequence[str],
+    heights: tuple[float, float, float],
+    height: float,
+    size: float = Note.size,
+) -> Panel:
+    """Shares (p,) over 1 + `step` (p,) on a log axis, for the player.
+
+    `curves` are values and colour by name, `told` is a line of text for each frame. `heights` are
+    those of the axis, of the dashed line at the frame's step, and of the text, and `size` is the
+    size of the text.
+    """
+    log = np.log10(1 + step)
+    end = float(log[-1])
+    top, now, note = heights
+    tracks: list[Track] = [
+        Line(name, [np.stack([log, values], axis=1)], colour)
+        for name, (values, colour) in curves.items()
+    ]
+    frames = [np.array([[at, 0.0], [at, now]]) for at in log]
+    tracks.append(Line("now", frames, opacity=0.5, width=1.0, dashes="3 3"))
+    tracks.append(Note(told, (end, note), anchor="end", size=size))
+    decades = [(float(power), f"{10**power:g}") for power in range(int(end) + 1)]
+    halves = [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)]
+    return Panel(title, (0, end), (0, top), tracks, xlabel, "", decades, halves, height=height)
+
+
+def player(panels: Sequence[Panel], name: str, step: Array, about: str, start: int) -> Player:
+    """The panels over steps (p,), `name` of them; on paper the frame `start`."""
+    labels = [f"step {int(one)}" for one in step]
+    return Player(panels, labels, about, step_name=name, milliseconds=350, start=start)
