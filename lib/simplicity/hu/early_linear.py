@@ -17,9 +17,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, Estimate, Judged, check, mean
+from simplicity.evidence.claims import Check, Estimate, Judged, mean
 from simplicity.grid import config
 from simplicity.hu import high_dimensional, kernel, ntk
+from simplicity.hu.judging import judged
 from simplicity.hu.linear_descent import LinearDescent
 from simplicity.nets import TwoLayer, starts
 from simplicity.nets.activations import ACTIVATIONS, moments
@@ -210,8 +211,8 @@ def low(*dims: int) -> str:
 
 
 def judge(runs: Judged, *dims: int) -> Callable[..., Check]:
-    """`claims.check` of `runs` in these dimensions: in low ones nothing is judged."""
-    return functools.partial(check, runs, unless=low(*dims))
+    """`judged` of `runs` in these dimensions: in low ones nothing is."""
+    return functools.partial(judged, runs, unless=low(*dims))
 
 
 def worst(values: Iterable[Estimate]) -> Estimate:

@@ -31,11 +31,12 @@ import functools
 import numpy as np
 import xarray as xr
 
-from simplicity.evidence.claims import Check, check, control, fails, interval_below, mean
+from simplicity.evidence.claims import Check, interval_below, mean
 from simplicity.evidence.over_seeds import slopes
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear, ntk
 from simplicity.hu.early_linear import HORIZON, Array, Run
+from simplicity.hu.judging import judged
 
 CLAIMS = ("H26",)
 
@@ -88,15 +89,13 @@ def checks(runs: Runs) -> list[Check]:
         mean(slopes(cells.assign(share=np.maximum(cells.share, LEAST)), "share", "dim"))
         for cells in (runs["early"], runs["late"])
     )
-    vanishes = interval_below(0)
     learnt = bool((runs["late"].share > LEAST).any())
+    nothing = "" if learnt else "nothing is learnt at any d, late or early, so that none falls"
     return [
-        check(
+        judged(
             runs, "H26.vanishes", "theorem",
             "y = sign(x_1 x_2), ReLU: slope on log d of log share of fresh labels learnt up to T",
-            early, vanishes,
-            control("a time proportional to d^2 log d: the same slope", late, fails(vanishes)),
-            unless=early_linear.low(max(runs.settings.dim))
-            or ("" if learnt else "nothing is learnt at any d, late or early, so that none falls"),
+            early, interval_below(0), ("a time proportional to d^2 log d: the same slope", late),
+            unless=early_linear.low(max(runs.settings.dim)) or nothing,
         )
     ]  # fmt: skip

@@ -8,17 +8,16 @@ samples and width in proportion to d.
 """
 
 import math
-from functools import partial
 
 import numpy as np
 import xarray as xr
 
-from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, control, fails, interval_above, mean
+from simplicity.evidence.claims import Check, interval_above, mean
 from simplicity.evidence.over_seeds import slopes
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear, kernel, ntk
+from simplicity.hu.judging import judged
 from simplicity.nets import TwoLayer
 from simplicity.nets.loop import Diverged
 
@@ -85,15 +84,16 @@ def measure(run: Run) -> xr.Dataset:
 
 def checks(runs: Runs) -> list[Check]:
     few = "" if runs.seeds >= ENOUGH_SEEDS else f"{runs.seeds} seeds, {ENOUGH_SEEDS} are needed"
-    judge = partial(claims.check, runs, unless=few or early_linear.low(*runs.settings.dim))
     erf, relu = (
         mean(slopes(runs("all", activation=name), "stable_up_to", "dim"))
         for name in ("erf", "relu")
     )
-    rule = interval_above(0.5)  # nearer to order d than to order 1
     return [
-        judge(
-            "H15.slope", "theorem", "erf: slope of the log of the largest stable step on log d",
-            erf, rule, control("ReLU, whose mean is not 0", relu, fails(rule)),
+        judged(
+            runs, "H15.slope", "theorem",
+            "erf: slope of the log of the largest stable step on log d", erf,
+            interval_above(0.5),  # nearer to order d than to order 1
+            ("ReLU, whose mean is not 0", relu),
+            unless=few or early_linear.low(*runs.settings.dim),
         ),
     ]  # fmt: skip
