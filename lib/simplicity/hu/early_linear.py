@@ -30,6 +30,7 @@ Array = NDArray[np.floating]
 TIMES = 20  # logged times up to T: a maximum depends on its grid
 TEST_SAMPLES = 1000
 HORIZON = 1.5  # T in units of d log d / step
+PLATEAU = (1.25, 5.0)  # in these units: the model has converged, and the network has not left it
 LOWEST = 25  # the smallest dimension of which a criterion speaks
 _STARTS = {"symmetric": starts.symmetric, "independent": starts.independent}
 
@@ -213,6 +214,13 @@ def low(*dims: int) -> str:
 def judge(runs: Judged, *dims: int) -> Callable[..., Check]:
     """`judged` of `runs` in these dimensions: in low ones nothing is."""
     return functools.partial(judged, runs, unless=low(*dims))
+
+
+def on_plateau(cells: xr.Dataset, values: Array) -> Array:
+    """For each cell the median of its values (cell, time) over the plateau."""
+    clock = cells.clock.values
+    inside = (clock >= PLATEAU[0]) & (clock <= PLATEAU[1])
+    return np.array([np.median(one[there]) for one, there in zip(values, inside, strict=True)])
 
 
 def worst(values: Iterable[Estimate]) -> Estimate:

@@ -15,12 +15,12 @@ from simplicity.evidence.claims import Check, below, mean
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear
+from simplicity.hu.early_linear import on_plateau
 from simplicity.hu.judging import judged
 
 CLAIMS = ("H8", "H9")
 
 PROBES = 40
-PLATEAU = (1.25, 5.0)  # in units of d log d / step
 SAME = 0.05  # losses that differ by less are the same, and one that falls by more has improved
 SHORT = 5.0
 FIRST = (0, 1_000_000)  # the first seeds of QUICK and of FULL: their pictures are kept
@@ -158,13 +158,6 @@ def same_functions(runs: Runs) -> list[Check]:
             ("independent neurons: the same", mean(point_gap(apart))), **strict(runs),
         ),
     ]  # fmt: skip
-
-
-def on_plateau(cells: xr.Dataset, values: np.ndarray) -> np.ndarray:
-    """For each cell the median of its values (cell, time) over the plateau."""
-    clock = cells.clock.values
-    inside = (clock >= PLATEAU[0]) & (clock <= PLATEAU[1])
-    return np.array([np.median(one[there]) for one, there in zip(values, inside, strict=True)])
 
 
 def ratio(cells: xr.Dataset, name: str) -> np.ndarray:

@@ -32,10 +32,12 @@ from scipy import stats
 from simplicity import nets
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Criterion, Estimate, above, below, fails
+from simplicity.evidence.claims import Check, above, below
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear, ntk
+from simplicity.hu.early_linear import PLATEAU, on_plateau
+from simplicity.hu.judging import judged
 from simplicity.nakkiran import information
 from simplicity.nets import TwoLayer
 from simplicity.together import lenses
@@ -43,7 +45,6 @@ from simplicity.together import lenses
 CLAIMS = ("H28", "H48")
 
 PROBES = 40
-PLATEAU = (1.25, 5.0)  # in units of d log d / step
 ENOUGH = 20_000  # samples
 NEAR = (0.5, 2.0)  # ratio of two times that count as one
 LINE, REACH = 61, 3.0  # points of the line through input space, and how far it goes
@@ -246,81 +247,77 @@ def tables(run: Run, outputs: np.ndarray, labels: np.ndarray, limit: np.ndarray)
 
 
 def checks(runs: Runs) -> list[Check]:
-    return [one for claim in CLAIMS for one in _of_teacher(runs, claim)]
+    return [one for claim in CLAIMS for one in (*_shares(runs, claim), *_late(runs, claim))]
 
 
-def _of_teacher(runs: Runs, claim: str) -> list[Check]:
+def _low(runs: Runs) -> str:
+    """Why a run in its dimension is not judged."""
+    dim = runs.settings.dim
+    return "" if dim >= early_linear.LOWEST else f"dimension {dim} is below {early_linear.LOWEST}"
+
+
+def _few(runs: Runs) -> str:
+    """Why not what needs a network that generalises beyond the linear model."""
+    n = runs.settings.n
+    return _low(runs) or ("" if n >= ENOUGH else f"{n} samples, {ENOUGH} are needed")
+
+
+def _shares(runs: Runs, claim: str) -> list[Check]:
+    """What the linear model explains of the network, on the plateau and at the end."""
     main, flat = GROUPS[claim]
     run, low = runs[main], runs[flat]
-    dim, n = runs.settings.dim, runs.settings.n
-    high = "" if dim >= early_linear.LOWEST else f"dimension {dim} is below {early_linear.LOWEST}"
+    plane = f"d = {getattr(runs.settings, flat + '_dim')}: largest"
+    found = []
+    for word, values, level, what, other, late in (
+        ("squares", run.explained.values, 0.98, plane, on_plateau(low, low.explained.values), _low),
+        ("bits", bits(run), 0.9, ANOTHER, on_plateau(run, bits(run, 1)), _few),
+    ):
+        early = claims.smallest(on_plateau(run, values))
+        found += [
+            judged(
+                runs, f"{claim}.{word}_early", "empirical",
+                f"share explained in {word}, median on the plateau: smallest over seeds",
+                early, above(level), (what, claims.largest(other)), unless=_low(runs),
+            ),
+            judged(
+                runs, f"{claim}.{word}_end", "empirical",
+                f"share explained in {word} at the end: largest over seeds",
+                claims.largest(values[:, -1]), below(0.9), (EARLY, early), unless=late(runs),
+            ),
+        ]  # fmt: skip
+    return found
+
+
+def _late(runs: Runs, claim: str) -> list[Check]:
+    """Both shares over time, and what is kept of the linear model."""
+    run, unless = runs[GROUPS[claim][0]], _few(runs)
     squares, in_bits = run.explained.values, bits(run)
-    at_plane = f"d = {getattr(runs.settings, flat + '_dim')}: largest"
-    plane = claims.largest(on_plateau(low, low.explained.values))
-    another = claims.largest(on_plateau(run, bits(run, 1)))
-    return [
-        _judge(
-            runs, f"{claim}.squares_early", high,
-            "share explained in squares, median on the plateau: smallest over seeds",
-            claims.smallest(on_plateau(run, squares)), above(0.98), at_plane, plane,
-        ),
-        _judge(
-            runs, f"{claim}.squares_end", high,
-            "share explained in squares at the end: largest over seeds",
-            claims.largest(squares[:, -1]), below(0.9),
-            EARLY, claims.smallest(on_plateau(run, squares)),
-        ),
-        _judge(
-            runs, f"{claim}.bits_early", high,
-            "share explained in bits, median on the plateau: smallest over seeds",
-            claims.smallest(on_plateau(run, in_bits)), above(0.9), ANOTHER, another,
-        ),
-        # With fewer samples the network does not generalise beyond the linear model.
-        *_late(runs, claim, high or ("" if n >= ENOUGH else f"{n} samples, {ENOUGH} are needed")),
-    ]  # fmt: skip
-
-
-def _judge(
-    runs: Runs, id: str, unless: str, statistic: str, found: Estimate, rule: Criterion,
-    against: str, other: Estimate,
-) -> Check:  # fmt: skip
-    """A check whose control has to miss the check's own criterion."""
-    control = claims.control(against, other, fails(rule))
-    return claims.check(runs, id, "empirical", statistic, found, rule, control, unless=unless)
-
-
-def _late(runs: Runs, claim: str, unless: str) -> list[Check]:
-    """The checks that need a network which generalises beyond the linear model."""
-    run = runs[GROUPS[claim][0]]
-    squares, in_bits = run.explained.values, bits(run)
-    falls = fallen(run, squares), fallen(run, in_bits)
+    falls = fallen(run, in_bits)
     powers = zip(run.clock.values, run.power.values, strict=True)
     learnt = [first_beyond(clock, power, power[-1] / 2) for clock, power in powers]
     ranks, shuffled = (together(run, squares, in_bits, shuffled=one) for one in (False, True))
     return [
-        _judge(
-            runs, f"{claim}.bits_end", unless,
-            "share explained in bits at the end: largest over seeds",
-            claims.largest(in_bits[:, -1]), below(0.9),
-            EARLY, claims.smallest(on_plateau(run, in_bits)),
-        ),
-        _judge(
-            runs, f"{claim}.kept", unless,
+        judged(
+            runs, f"{claim}.kept", "empirical",
             "kept of L at the end, retention index: smallest over seeds",
-            claims.smallest(kept(run)), above(0.5), ANOTHER, claims.largest(kept(run, 1)),
+            claims.smallest(kept(run)), above(0.5), (ANOTHER, claims.largest(kept(run, 1))),
+            unless=unless,
         ),
-        _judge(
-            runs, f"{claim}.together", unless,
+        judged(
+            runs, f"{claim}.together", "empirical",
             "rank correlation of both shares from the plateau on",
             claims.mean(ranks), claims.interval_above(0.5),
-            "one of them shuffled in time", claims.mean(shuffled),
+            ("one of them shuffled in time", claims.mean(shuffled)), unless=unless,
         ),
-        _judge(
-            runs, f"{claim}.halves", unless,
+        judged(
+            runs, f"{claim}.halves", "empirical",
             "both have fallen by half within a factor of 2 in time: share of seeds",
-            claims.share(near(*falls)), claims.every_seed(),
-            "the time at which half of the linear model is learnt",
-            claims.share(near(learnt, falls[1])),
+            claims.share(near(fallen(run, squares), falls)), claims.every_seed(),
+            (
+                "the time at which half of the linear model is learnt",
+                claims.share(near(learnt, falls)),
+            ),
+            unless=unless,
         ),
     ]  # fmt: skip
 
@@ -343,19 +340,12 @@ def kept(run: xr.Dataset, other: int = 0) -> np.ndarray:
     return information.retention_index(found.mu, null, found.network, found.simple)
 
 
-def on_plateau(run: xr.Dataset, values: np.ndarray) -> list[float]:
-    """For each seed the median of `values` (cell, time) over the plateau."""
-    inside = (run.clock.values >= PLATEAU[0]) & (run.clock.values <= PLATEAU[1])
-    return [float(np.median(row[mask])) for row, mask in zip(values, inside, strict=True)]
-
-
 def together(
     run: xr.Dataset, first: np.ndarray, second: np.ndarray, *, shuffled: bool = False
 ) -> list[float]:
     """For each seed Spearman's rank correlation of two series over time, from the plateau on."""
     found = []
-    cells = zip(run.seed.values, run.clock.values, first, second, strict=True)
-    for seed, clock, one, two in cells:
+    for seed, clock, one, two in zip(run.seed.values, run.clock.values, first, second, strict=True):
         at = np.flatnonzero(clock >= PLATEAU[0])
         other = streams.generator(int(seed), streams.OTHER).permutation(at) if shuffled else at
         found.append(float(stats.spearmanr(one[at], two[other]).statistic))
