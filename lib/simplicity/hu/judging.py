@@ -9,9 +9,11 @@ Other = tuple[str, Estimate]  # a control: what was changed, and what came out
 
 
 def judged(
-    runs: Judged, id: str, kind: Kind, statistic: str, found: Estimate, rule: Criterion,
-    other: Other, *, needs: int = 0, unless: str = "",
+    runs: Judged, id: str, kind: Kind, statistic: str, found: Estimate,
+    criterion: Criterion, other: Other, *, needs: int = 0, unless: str = "",
 ) -> Check:  # fmt: skip
-    """`claims.check` with a control that must not meet the same rule."""
-    control = claims.control(*other, claims.fails(rule))
-    return claims.check(runs, id, kind, statistic, found, rule, control, needs=needs, unless=unless)
+    """`claims.check` with a control that must not meet the same criterion."""
+    control = claims.control(*other, claims.fails(criterion))
+    return claims.check(
+        runs, id, kind, statistic, found, criterion, control, needs=needs, unless=unless
+    )

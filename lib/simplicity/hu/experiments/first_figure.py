@@ -25,7 +25,6 @@ SAME = 0.05  # losses that differ by less are the same, and one that falls by mo
 SHORT = 5.0
 FIRST = (0, 1_000_000)  # the first seeds of QUICK and of FULL: their pictures are kept
 SHOWN = 5  # fresh inputs whose outputs are kept
-LINE = 61  # points of the line through input space
 COMPONENTS = 50  # principal directions of the inputs of which the learned part is kept
 ENOUGH_SAMPLES = 20_000  # with fewer the network may overfit before it generalises
 
@@ -59,9 +58,10 @@ def measure(run: Run) -> xr.Dataset:
     fresh inputs, `line_*` (time, place) along a line through input space, and `components`.
     """
     last = early_linear.horizon(run)
-    steps = tuple(np.rint(np.geomspace(1, last, PROBES)).astype(int).tolist())
+    steps = early_linear.schedule(last, PROBES, spaced=np.geomspace)
     drawn = early_linear.data(run, run.test_samples)
-    places = line(drawn.x, drawn.y, drawn.fresh[0])
+    least_squares = np.linalg.lstsq(drawn.x, drawn.y, rcond=None)[0]
+    places = early_linear.line(least_squares / np.linalg.norm(least_squares), drawn.fresh[0])
     train, fresh, along = early_linear.follow(run, drawn, steps, places)
     pictures = components(run, drawn, train)
     pictures["line_label"] = ("place", np.sign(early_linear.teacher_of(run)(places)))
@@ -72,14 +72,6 @@ def measure(run: Run) -> xr.Dataset:
     for name, (axes, values) in pictures.items():
         found[name] = (axes, (kept * values).astype(np.float32))
     return found.assign(clock=("time", np.asarray(steps) / (last / run.horizon)))
-
-
-def line(x: np.ndarray, y: np.ndarray, through: np.ndarray) -> np.ndarray:
-    """Inputs (k, d) through a point, in the direction u of least squares, <x, u> from -3 to 3."""
-    direction = np.linalg.lstsq(x, y, rcond=None)[0]
-    direction /= np.linalg.norm(direction)
-    rest = through - (through @ direction) * direction
-    return rest + np.linspace(-3, 3, LINE)[:, None] * direction
 
 
 def components(

@@ -53,14 +53,13 @@ def measure(run: Run) -> xr.Dataset:
     before = theta(found.x, start, run.activation)
     norm, square = kernel.spectral_norm, early_linear.square
     size = norm(before)
-    probes = {
-        "change": lambda net: norm(theta(found.x, net, run.activation) - before) / size,
-        "moved": lambda net: np.linalg.norm(net.w - start.w.astype(net.w.dtype)),
-        "network": lambda net: square(ntk.forward(net, found.x, run.activation) - found.y) / 2,
-    }
     _, seen = ntk.descend(
         start, found.x, found.y, activation=run.activation, step_size=early_linear.rates(run),
-        schedule=steps, probes=probes,
+        schedule=steps, probes={
+            "change": lambda net: norm(theta(found.x, net, run.activation) - before) / size,
+            "moved": lambda net: np.linalg.norm(net.w - start.w.astype(net.w.dtype)),
+            "network": lambda net: square(ntk.forward(net, found.x, run.activation) - found.y) / 2,
+        },
     )  # fmt: skip
     frozen = FrozenKernel(before, found.y, run.step_size)
     model, _ = early_linear.linear_model(run, found)
@@ -77,8 +76,8 @@ def schedule(run: Run) -> tuple[int, ...]:
     if run.horizon <= HORIZON:
         return early_linear.schedule(last, PROBES)
     up_to = early_linear.horizon(dataclasses.replace(run, horizon=HORIZON))
-    late = np.rint(np.geomspace(up_to, last, PROBES // 2)).astype(int)
-    return (*early_linear.schedule(up_to, PROBES - PROBES // 2 + 1)[:-1], *late.tolist())
+    early = early_linear.schedule(up_to, PROBES - PROBES // 2 + 1)
+    return early[:-1] + early_linear.schedule(last, PROBES // 2, up_to, spaced=np.geomspace)
 
 
 def theta(x: np.ndarray, net: TwoLayer, activation: str) -> np.ndarray:

@@ -63,15 +63,14 @@ def measure(run: Run) -> xr.Dataset:
     """
     unit = early_linear.horizon(dataclasses.replace(run, horizon=1.0))
     until, last = round(early_linear.HORIZON * unit), early_linear.horizon(run)
-    early = np.linspace(1, until, PROBES // 2)
-    late = np.geomspace(until, last, PROBES - PROBES // 2 + 1)[1:]
-    steps = tuple(np.rint(np.append(early, late)).astype(int).tolist())
+    early = early_linear.schedule(until, PROBES // 2)
+    late = early_linear.schedule(last, PROBES - PROBES // 2 + 1, until, spaced=np.geomspace)
+    steps = early + late[1:]
     drawn = early_linear.data(run)
     found = early_linear.summary(drawn, steps, *early_linear.follow(run, drawn, steps))
     clock, at = np.asarray(steps) / unit, len(early) - 1
     rel = found.gap_test.values / found.power_test.values
     place = int(np.argmin(rel))
-    exits = [left(clock, rel, place, factor) for factor in EXITS]
     of_power = found.gap_train.values / found.power.values[at]
     return found.assign(
         clock=("time", clock),
@@ -79,7 +78,7 @@ def measure(run: Run) -> xr.Dataset:
         rel_at_T=of_power[: at + 1].max(),
         parted=crossing(clock, of_power, PARTED),
         plateau=rel[place],
-        exit=("multiple", np.array(exits)),
+        exit=("multiple", [left(clock, rel, place, factor) for factor in EXITS]),
     )
 
 

@@ -15,7 +15,7 @@ from simplicity.evidence.claims import Check, Estimate, interval_above, mean
 from simplicity.evidence.over_seeds import paired
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import early_linear, ntk
+from simplicity.hu import early_linear
 
 CLAIMS = ("H17", "H33")
 
@@ -53,21 +53,15 @@ def measure(run: Run) -> xr.Dataset:
     Half mean square errors `network`, `predicted`, `naive`; `to_predicted` and `to_naive` = mean (f
     - f_model)^2.
     """
-    found = early_linear.data(run)
+    found, square = early_linear.data(run), early_linear.square
     steps = early_linear.schedule(early_linear.horizon(run))
-    _, seen = ntk.descend(
-        early_linear.network(run), found.x, found.y, activation=run.activation,
-        step_size=run.step_size, schedule=steps, dims={"outputs": ("k",)},
-        probes={"outputs": lambda net: ntk.forward(net, found.fresh, run.activation)},
-    )  # fmt: skip
-    network, square = seen.outputs.values, early_linear.square
-    curves: dict[str, np.ndarray] = {"network": square(network - found.fresh_y) / 2}
+    network = early_linear.outputs(run, found, steps, {"fresh": found.fresh})["fresh"]
+    curves = {"step": np.array(steps, float), "network": square(network - found.fresh_y) / 2}
     for name in ("predicted", "naive"):
-        model, fresh = early_linear.linear_model(run, found, naive=name == "naive")
-        outputs = model.outputs(fresh, steps)
+        model, psi = early_linear.linear_model(run, found, naive=name == "naive")
+        outputs = model.outputs(psi, steps)
         curves[name] = square(outputs - found.fresh_y) / 2
         curves[f"to_{name}"] = square(network - outputs)
-    curves["step"] = np.array(steps, float)
     return xr.Dataset({name: ("time", curve) for name, curve in curves.items()})
 
 

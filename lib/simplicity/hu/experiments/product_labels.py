@@ -26,15 +26,13 @@ Seen before the criterion was fixed, seeds 400 to 406: slopes of about -0.54 fro
 -0.66 from 16 to 64, in the control +0.47 and +0.33; shares 10 to 20 % below the formula.
 """
 
-import functools
-
 import numpy as np
 import xarray as xr
 
 from simplicity.evidence.claims import Check, interval_below, mean
 from simplicity.evidence.over_seeds import slopes
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import early_linear, ntk
+from simplicity.hu import early_linear
 from simplicity.hu.early_linear import HORIZON, Array, Run
 from simplicity.hu.judging import judged
 
@@ -66,14 +64,10 @@ def measure(run: Run) -> xr.Dataset:
     `share` is the largest, and 0 if there is none above: what is explained before the first step.
     """
     found = early_linear.data(run, TEST_SAMPLES)
-    outputs = functools.partial(ntk.forward, x=found.fresh, activation=run.activation)
-    _, seen = ntk.descend(
-        early_linear.network(run), found.x, found.y, activation=run.activation,
-        step_size=early_linear.rates(run), probes={"f": outputs}, dims={"f": ("fresh",)},
-        schedule=early_linear.schedule(early_linear.horizon(run)),
-    )  # fmt: skip
-    explained = 1 - early_linear.square(seen.f.values - found.fresh_y)
-    curves = {"explained": explained, "step": seen.step.values.astype(float)}
+    steps = early_linear.schedule(early_linear.horizon(run))
+    outputs = early_linear.outputs(run, found, steps, {"fresh": found.fresh})["fresh"]
+    explained = 1 - early_linear.square(outputs - found.fresh_y)
+    curves = {"explained": explained, "step": np.array(steps, float)}
     share = max(0.0, float(explained.max()))
     return xr.Dataset({name: ("time", curve) for name, curve in curves.items()} | {"share": share})
 

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from simplicity.evidence.claims import cells_where
+from simplicity.hu.early_linear import LINE, REACH
 from simplicity.hu.pictures.parts import nearest, only, points, ticks
 from simplicity.pictures import seeds, style
 from simplicity.pictures.legends import below
@@ -27,13 +28,12 @@ _TIMES = (0.1, 0.3, 1, 3, 10, 30)  # ticks of a clock
 _LEVELS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1)  # ticks of a gap
 
 
-def over_time(line: xr.Dataset, spectrum: xr.Dataset, reach: float) -> Player:
+def over_time(line: xr.Dataset, spectrum: xr.Dataset) -> Player:
     """One run each: outputs along a line, parts along principal directions, and both losses.
 
-    `line` and `spectrum` are single cells of `first_figure` with pictures, `reach` is the largest
-    <x, u> on the line.
+    `line` and `spectrum` are single cells of `first_figure` with pictures.
     """
-    panels = [_outputs(line, reach), _components(spectrum), _losses(line)]
+    panels = [_outputs(line), _components(spectrum), _losses(line)]
     labels = [
         f"step {int(step)}, {clock:.2g} times d log d / η"
         for step, clock in zip(line.step, line.clock, strict=True)
@@ -43,8 +43,8 @@ def over_time(line: xr.Dataset, spectrum: xr.Dataset, reach: float) -> Player:
     return Player(panels, labels, about, "steps", milliseconds=450, start=start)
 
 
-def _outputs(line: xr.Dataset, reach: float) -> Panel:
-    places = np.linspace(-reach, reach, line.sizes["place"])
+def _outputs(line: xr.Dataset) -> Panel:
+    places = np.linspace(-REACH, REACH, LINE)
     network, model = (points(places, line[f"line_{name}"]) for name in ("network", "model"))
     tracks: list[Track] = [
         Dots("labels", points(places, line.line_label), INK, 2.0, 0.35),
@@ -53,7 +53,7 @@ def _outputs(line: xr.Dataset, reach: float) -> Panel:
         Line("network", network, NETWORK, 2.2),
     ]
     return Panel(
-        "outputs on a line", (-reach, reach), (-1.9, 1.9), tracks, "⟨x, u⟩", "",
+        "outputs on a line", (-REACH, REACH), (-1.9, 1.9), tracks, "⟨x, u⟩", "",
         ticks(range(-3, 4)), ticks((-1, 0, 1)), width=300, height=300,
     )  # fmt: skip
 

@@ -25,6 +25,8 @@ other code had met all of them; the record has other seeds. Each control has to 
 of its own row.
 """
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from scipy import stats
@@ -47,7 +49,6 @@ CLAIMS = ("H28", "H48")
 PROBES = 40
 ENOUGH = 20_000  # samples
 NEAR = (0.5, 2.0)  # ratio of two times that count as one
-LINE, REACH = 61, 3.0  # points of the line through input space, and how far it goes
 SHOWN = 60  # fresh inputs and neurons of which pictures are kept
 EARLY = "on the plateau: smallest share"
 ANOTHER = "another classifier as accurate as L: largest"
@@ -107,45 +108,57 @@ def measure(run: Run) -> xr.Dataset:
     """
     setting = setting_of(run)
     last = early_linear.horizon(setting)
-    steps = tuple(np.rint(np.geomspace(1, last, PROBES)).astype(int).tolist())
+    steps = early_linear.schedule(last, PROBES, spaced=np.geomspace)
     drawn = data_of(run, setting)
-    model, psi = early_linear.linear_model(setting, drawn)
     limit = np.linalg.lstsq(drawn.x, drawn.y, rcond=None)[0]
     start = start_of(run, setting)
     look = Looks(run, start, drawn, limit)
-    _, trained = ntk.descend(
+    _, seen = ntk.descend(
         start, drawn.x, drawn.y, activation=ACTIVATION[run.start],
         step_size=early_linear.rates(setting), schedule=steps,
         probes={name: getattr(look, name) for name in Looks.AXES}, dims=Looks.AXES,
     )  # fmt: skip
-    outputs = trained.fresh.values.astype(np.float64)
-    by_limit = np.broadcast_to(drawn.fresh @ limit, outputs.shape)
-    of_model = model.outputs(psi, steps) if run.start == "kernel" else by_limit
-    gap = np.minimum((outputs - of_model) ** 2, 1).mean(axis=1)
-    power = early_linear.square(of_model)
+    outputs = seen.fresh.values.astype(np.float64)
     curves = {
         "step": np.asarray(steps, float), "clock": np.asarray(steps) * setting.horizon / last,
-        "power": power, "explained": 1 - gap / power,
         "test": early_linear.square(outputs - drawn.fresh_y) / 2,
     }  # fmt: skip
-    curves |= dict(zip(Looks.SCALARS, trained.scalars.values.T, strict=True))
-    counts = tables(run, outputs, drawn.fresh_y, by_limit[0])
-    kept = 1.0 if run.seed == run.drawn else 0.0
-    pictures = {
-        "line_network": (("time", "place"), trained.along.values),
-        "line_model": ("place", look.places @ limit),
-        "slope_shown": (("time", "shown"), trained.slope.values),
-        "at_shown": ("shown", look.along_limit),
-        "neurons": (("time", "part", "shown"), trained.neurons.values),
-    }
+    curves |= explained(run, drawn, limit, steps, outputs)
+    curves |= dict(zip(Looks.SCALARS, seen.scalars.values.T, strict=True))
+    counts = tables(run, outputs, drawn.fresh_y, drawn.fresh @ limit)
     return xr.Dataset(
         {name: ("time", values) for name, values in curves.items()}
         | {"counts": (("time", "other", "f", "y", "l"), counts)}
-        | {
-            name: (axes, np.round(kept * values, 3).astype(np.float32))
-            for name, (axes, values) in pictures.items()
-        }
+        | pictures(run, look, seen)
     )
+
+
+def explained(
+    run: Run, drawn: early_linear.Data, limit: np.ndarray, steps: tuple[int, ...], f: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The share of outputs f (time, sample) that the linear model explains, and its power."""
+    linear = np.broadcast_to(drawn.fresh @ limit, f.shape)
+    if run.start == "kernel":
+        model, psi = early_linear.linear_model(setting_of(run), drawn)
+        linear = model.outputs(psi, steps)
+    gap, power = np.minimum((f - linear) ** 2, 1).mean(axis=1), early_linear.square(linear)
+    return {"power": power, "explained": 1 - gap / power}
+
+
+def pictures(run: Run, look: "Looks", seen: xr.Dataset) -> dict[str, tuple[Any, np.ndarray]]:
+    """What a player shows, 0 where nothing is kept."""
+    kept = 1.0 if run.seed == run.drawn else 0.0
+    found = {
+        "line_network": (("time", "place"), seen.along.values),
+        "line_model": ("place", look.places @ look.limit),
+        "slope_shown": (("time", "shown"), seen.slope.values),
+        "at_shown": ("shown", look.along_limit),
+        "neurons": (("time", "part", "shown"), seen.neurons.values),
+    }
+    return {
+        name: (axes, np.round(kept * values, 3).astype(np.float32))
+        for name, (axes, values) in found.items()
+    }
 
 
 def setting_of(run: Run) -> early_linear.Run:
@@ -203,8 +216,7 @@ class Looks:
         self.activation, self.start = ACTIVATION[run.start], start
         self.drawn, self.limit = drawn, limit
         unit = limit / np.linalg.norm(limit)
-        rest = drawn.fresh[0] - (drawn.fresh[0] @ unit) * unit
-        self.places = rest + np.linspace(-REACH, REACH, LINE)[:, None] * unit
+        self.places = early_linear.line(unit, drawn.fresh[0])
         self.along_limit = drawn.fresh[:SHOWN] @ unit
 
     def fresh(self, network: TwoLayer) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from simplicity.hu.early_linear import LINE, REACH
 from simplicity.hu.pictures.parts import nearest, points, ticks
 from simplicity.nakkiran import information
 from simplicity.pictures import seeds
@@ -27,15 +28,13 @@ _panel = functools.partial(Panel, width=380.0, height=255.0)
 Both = dict[str, xr.Dataset]
 
 
-def over_steps(kernel: xr.Dataset, small: xr.Dataset, reach: float) -> Player:
+def over_steps(kernel: xr.Dataset, small: xr.Dataset) -> Player:
     """Both runs at the same steps: outputs on a line, bits, slopes, directions of neurons.
 
-    One cell each, with pictures.
-
-    `reach` is the largest <x, u> on the line; u is the direction of the linear model's limit.
+    One cell each, with pictures; u is the direction of the linear model's limit.
     """
     both = {"kernel": kernel, "small": small}
-    panels = (_outputs(both, reach), _bits(both), _slopes(both, reach), _neurons(both))
+    panels = (_outputs(both), _bits(both), _slopes(both), _neurons(both))
     clocks = zip(kernel.step.values, kernel.clock.values, small.clock.values, strict=True)
     labels = [
         f"step {int(step)}, time {one:.3g} (blue) and {two:.3g} (orange)"
@@ -49,15 +48,15 @@ def over_steps(kernel: xr.Dataset, small: xr.Dataset, reach: float) -> Player:
     return Player(panels, labels, about, "steps", milliseconds=500, start=start).thinned(16)
 
 
-def _outputs(both: Both, reach: float) -> Panel:
-    places = np.linspace(-reach, reach, both["kernel"].sizes["place"])
+def _outputs(both: Both) -> Panel:
+    places = np.linspace(-REACH, REACH, LINE)
     limit = points(places, both["kernel"].line_model)
     tracks: list[Track] = [Line("linear model's limit", limit, INK, 1.2, 0.6, "4 3")]
     for name, run in both.items():
         tracks.append(Line(NAMES[name], points(places, run.line_network), COLOURS[name], 2.4))
-    tracks.append(_note(both, lambda run: run.linear, "linear part", (-reach + 0.1, 2.1)))
+    tracks.append(_note(both, lambda run: run.linear, "linear part", (-REACH + 0.1, 2.1)))
     return _panel(
-        "1  the function on a line", (-reach, reach), (-2.4, 2.4), tracks, "⟨x, u⟩",
+        "1  the function on a line", (-REACH, REACH), (-2.4, 2.4), tracks, "⟨x, u⟩",
         xticks=ticks(range(-3, 4)), yticks=ticks(range(-2, 3)),
     )  # fmt: skip
 
@@ -84,16 +83,16 @@ def _bits(both: Both) -> Panel:
     )  # fmt: skip
 
 
-def _slopes(both: Both, reach: float) -> Panel:
+def _slopes(both: Both) -> Panel:
     tracks: list[Track] = []
     top = 1.25 * max(float(np.quantile(run.slope_shown.values[-1], 0.97)) for run in both.values())
     for name, run in both.items():
-        at = np.clip(run.at_shown.values, -reach, reach)
+        at = np.clip(run.at_shown.values, -REACH, REACH)
         tracks.append(_dots(at, np.minimum(run.slope_shown.values, top), name))
-    corner = (-reach + 0.1, top * 0.94)
+    corner = (-REACH + 0.1, top * 0.94)
     tracks.append(_note(both, lambda run: run.slope_sd / run.slope, "spread / mean", corner))
     return _panel(
-        "3  slope at sixty fresh inputs", (-reach, reach), (0, top), tracks, "⟨x, u⟩",
+        "3  slope at sixty fresh inputs", (-REACH, REACH), (0, top), tracks, "⟨x, u⟩",
         xticks=ticks(range(-3, 4)),
         yticks=ticks(slope for slope in (0, 0.5, 1, 1.5, 2, 2.5, 3) if slope < top),
     )  # fmt: skip
