@@ -259,22 +259,19 @@ def parting(fresh: Pair, full: Pair) -> Picture:
 
 
 def exit_of_kernel(long: xr.Dataset, wide: xr.Dataset, short: xr.Dataset) -> Picture:
-    """Recorded, against d.
-
-    Change of the kernel; train losses of network, frozen kernel and model; movement of the weights.
+    """Recorded: change of the kernel; train losses of network, frozen kernel and model; and against
+    d the `movement` of the weights of `short`, by T.
     """
     with axes(3, height=3.5) as (figure, (left, middle, right)):
         for cells, colour in ((long, BLUE), (wide, PURPLE)):
             left.plot(cells.step.T, cells.change.T, color=colour, lw=1.1, alpha=0.8)
         for name, colour in (("linear", RED), ("frozen", GREEN), ("network", BLUE)):
             middle.plot(long.step[0], long[name].mean("cell"), color=colour)
-        dim = short.dim.values.astype(float)
-        movement = short.moved.values[:, -1] / np.sqrt(dim * np.log(dim))
-        right.plot(dim, movement, "o", color=BLUE, alpha=0.7)
+        right.plot(short.dim, short.movement, "o", color=BLUE, alpha=0.7)
         left.set(xscale="log", yscale="log", xlabel="steps", title="change of the kernel")
         middle.set(xscale="log", yscale="log", xlabel="steps", title="train loss")
         right.set(xscale="log", xlabel="d", title="‖W_T − W_0‖ / √(d log d)", ylim=(0, None))
-        only(right.xaxis, np.unique(dim))
+        only(right.xaxis, np.unique(short.dim))
         entries = [
             (BLUE, f"network, m = {int(long.width[0])}"), (PURPLE, f"m = {int(wide.width[0])}"),
             (GREEN, "kernel frozen"), (RED, "linear model"),
