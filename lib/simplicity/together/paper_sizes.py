@@ -190,10 +190,10 @@ class _State(NamedTuple):
         """The file is there whole or not at all."""
         place.parent.mkdir(parents=True, exist_ok=True)
         beside = place.with_name(f"{place.name}.{os.getpid()}")
-        looks = {f"probe {name}": np.stack(kept) for name, kept in self.found.items() if kept}
         state: dict[str, Any] = {"done": done, "values": self.values, "before": self.before}
+        state |= {f"probe {name}": np.stack(kept) for name, kept in self.found.items() if kept}
         with open(beside, "wb") as file:
-            np.savez(file, **state, **looks, **self.network._asdict())
+            np.savez(file, **state, **self.network._asdict())
         beside.replace(place)
 
 

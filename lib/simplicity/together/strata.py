@@ -11,7 +11,6 @@ and `linear` has numbers, x_1 + noise of variance 1/4, as Boursier & Flammarion 
 of a linear function would be no linear target.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ from simplicity.nakkiran import complexity
 from simplicity.problems import doors
 
 Array = NDArray[np.floating]
+TARGETS = ("sinusoid", "staircase", "cubic", "xor", "linear")
 WAVE = 1.7  # amplitude of the sinusoid
 BEND = 0.35  # of the cubic
 NOISE = 0.25  # variance of the noise of linear labels
@@ -93,24 +93,18 @@ def of_scale(low: float, high: float, names: tuple[str, ...] = LEARNABLE) -> tup
     return tuple(name for name, one in found.items() if low <= one.scale <= high)
 
 
-def cubic(x: Array) -> Array:
-    """x_1 + 0.35 (x_2^3 - 3 x_2), (n,)."""
-    return np.asarray(x[:, 0] + BEND * (x[:, 1] ** 3 - 3 * x[:, 1]))
-
-
-_FUNCTIONS: dict[str, Callable[[Array, float], Array]] = {
-    "sinusoid": lambda x, frequency: x[:, 0] + WAVE * np.sin(frequency * x[:, 1]),
-    "staircase": lambda x, _: complexity.partial_sum(x, 3) - 0.5,
-    "cubic": lambda x, _: cubic(x),
-    "xor": lambda x, _: x[:, 0] * x[:, 1],
-    "linear": lambda x, _: x[:, 0],
-}
-
-
 def values(stratum: Stratum, x: Array) -> Array:
     """The function (n,) whose sign is the label, or which is the label without noise."""
-    doors.choice("target", stratum.target, _FUNCTIONS)
-    return np.asarray(_FUNCTIONS[stratum.target](x, stratum.frequency))
+    doors.choice("target", stratum.target, TARGETS)
+    if stratum.target == "sinusoid":
+        return np.asarray(x[:, 0] + WAVE * np.sin(stratum.frequency * x[:, 1]))
+    if stratum.target == "cubic":
+        return np.asarray(x[:, 0] + BEND * (x[:, 1] ** 3 - 3 * x[:, 1]))
+    if stratum.target == "xor":
+        return np.asarray(x[:, 0] * x[:, 1])
+    if stratum.target == "staircase":
+        return np.asarray(complexity.partial_sum(x, 3) - 0.5)
+    return np.asarray(x[:, 0])
 
 
 def drawn(stratum: Stratum, n: int, rng: Generator) -> tuple[Array, Array]:

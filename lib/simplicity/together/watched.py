@@ -59,17 +59,20 @@ def network(start: str, scale: float, width: int, dim: int, rng: Generator) -> N
     start."""
     doors.choice("start", start, STARTS)
     doors.whole("width", width, 2)
-    half, inputs, layers = width // 2, dim, []
+    half = width // 2
     if start == "small":
         a, w = dominated(half, dim + 1, scale * (half / width) ** 0.5, rng)
         first = _layer(np.tile(w[:, :dim], (2, 1)), np.tile(w[:, dim], 2))
         return Network([first, _layer(np.concatenate([a, -a])[None])], 1.0, 1.0, 1.0)
-    if start == "deep":
-        layers.append(_layer(rng.standard_normal((width, dim)), np.zeros(width)))
-        inputs = width
+    below = [width] if start == "deep" else []
+    layers, inputs = [], dim
+    for size in below:
+        layers.append(_layer(rng.standard_normal((size, inputs)), np.zeros(size)))
+        inputs = size
     top = np.tile(rng.standard_normal((half, inputs)), (2, 1))
+    layers.append(_layer(top, np.zeros(2 * half)))
     a = rng.choice([-1.0, 1.0], half)
-    layers += [_layer(top, np.zeros(2 * half)), _layer(np.concatenate([a, -a])[None])]
+    layers.append(_layer(np.concatenate([a, -a])[None]))
     # max(0, .) halves the second moment, which the factor sqrt(2 / m) undoes
     return Network(layers, dim**-0.5, (2 / width) ** 0.5, scale * (2 * half) ** -0.5)
 

@@ -42,7 +42,7 @@ from simplicity.hu.early_linear import PLATEAU, on_plateau
 from simplicity.hu.judging import judged
 from simplicity.nakkiran import information
 from simplicity.nets import TwoLayer
-from simplicity.together import lenses, strata
+from simplicity.together import lenses
 
 CLAIMS = ("H28", "H48")
 
@@ -53,6 +53,7 @@ SHOWN = 60  # fresh inputs and neurons of which pictures are kept
 EARLY = "on the plateau: smallest share"
 ANOTHER = "another classifier as accurate as L: largest"
 ACTIVATION = {"kernel": "erf", "small": "relu"}
+BEND = 0.35  # of the curved teacher
 GROUPS = {"H28": ("kernel", "low"), "H48": ("curved", "low_curved")}
 
 
@@ -182,7 +183,8 @@ def data_of(run: Run, setting: early_linear.Run) -> early_linear.Data:
 
 def curved(x: np.ndarray) -> np.ndarray:
     """sign(x_1 + 0.35 (x_2^3 - 3 x_2)), 1 or -1, (n,)."""
-    return np.where(strata.cubic(x) > 0, 1.0, -1.0).astype(x.dtype)
+    above_curve = x[:, 0] + BEND * (x[:, 1] ** 3 - 3 * x[:, 1]) > 0
+    return np.where(above_curve, 1.0, -1.0).astype(x.dtype)
 
 
 def start_of(run: Run, setting: early_linear.Run) -> TwoLayer:

@@ -60,7 +60,6 @@ from simplicity.data import streams
 from simplicity.evidence.claims import Check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.nets import loop
 from simplicity.together import phase_checks, strata, watched
 from simplicity.together.strata import STRATA
 
@@ -106,60 +105,46 @@ def measure(run: Run) -> xr.Dataset:
     """
     stratum = STRATA[run.stratum]
     x, y, fresh, fresh_y, net = draw(run)
-    rate = stratum.rate * (1.0 if stratum.start == "small" else stratum.dim / stratum.scale**2)
+    tangent = stratum.start != "small"
+    rate = stratum.rate * (stratum.dim / stratum.scale**2 if tangent else 1.0)
     steps = max(run.probes, round(run.length * stratum.horizon / stratum.rate))
     schedule = checkpoints(steps, run.probes)
     slope = watched.kernel_slope(net, x[: watched.KERNEL_ROWS])
     model = watched.Linear(slope, stratum.dim)
     rows = watched.batches(len(x), run.batch, steps, generator(run, streams.BATCHES))
+    some, targets, new = x[:SCORED], y[:SCORED], fresh[:SCORED]
+    at_zero, new_rows = float(targets.square().mean()), new.double().numpy()
+    loss: list[float] = []
+    gap: list[float] = []
+
+    def done(step: int) -> None:
+        if step in seen:
+            loss.append(float((outputs(net, some) - targets).square().mean()) / at_zero)
+            f = outputs(net, new).double().numpy()[:, 0]
+            gap.append(watched.relative_gap(f, model.outputs(new_rows)))
+        record.step()
+
+    seen = set(schedule)
     chosen = [
         lenses.linear_explainability(rows=run.test_samples, threshold=0.0),
         lenses.linear_gap(rows=run.test_samples),
         lenses.bias_trajectory("first", rows=SLOPE_ROWS),
         lenses.alignment("second" if stratum.start == "deep" else "first", rows=FORCE_ROWS),
     ]
-    beside = Beside(net, model, (x[:SCORED], y[:SCORED]), fresh[:SCORED])
     with lenses.watch(
         net, data=(x, y), test=(fresh, fresh_y), lenses=chosen, schedule=schedule
     ) as record:
-        seen = set(schedule)
-
-        def done(step: int) -> None:
-            if step in seen:
-                beside.look()
-            record.step()
-
         watched.train(net, model, (x, y), rows, rate, done)
     found = record.dataset
     curves = {name: found[name].values for name in SEEN}
-    curves |= {"relative": found.lipschitz_relative.values}
-    curves |= {"loss": np.array(beside.loss), "dynamic": np.array(beside.gap)}
+    curves |= {"relative": found.lipschitz_relative.values, "loss": np.array(loss)}
+    curves |= {"dynamic": np.array(gap)}
+    known = float(found.linear_information[0])
     return xr.Dataset(
         {name: ("time", rounded(values)) for name, values in curves.items()}
         | {name: ("time", rounded(found[name].values, FEW_DIGITS)) for name in BESIDE}
-        | {"clock": ("time", np.array(schedule) * stratum.rate)}
-        | {"linear_information": float(found.linear_information[0])}
+        | {"clock": ("time", np.array(schedule) * stratum.rate), "linear_information": known}
     )
-
-
-class Beside:
-    """What no lens looks at: `loss` on training rows over that of the output 0, and the `gap` to
-    the explicit linear model on fresh rows."""
-
-    def __init__(
-        self, net: nn.Module, model: watched.Linear, train: tuple[Tensor, Tensor], fresh: Tensor
-    ) -> None:
-        self.net, self.model, (self.x, self.y), self.fresh = net, model, train, fresh
-        self.rows, self.at_zero = fresh.double().numpy(), float(self.y.square().mean())
-        self.loss: list[float] = []
-        self.gap: list[float] = []
-
-    def look(self) -> None:
-        with torch.no_grad():
-            missing, f = self.net(self.x) - self.y, self.net(self.fresh)
-        self.loss.append(float(missing.square().mean()) / self.at_zero)
-        linear = self.model.outputs(self.rows)
-        self.gap.append(watched.relative_gap(f.double().numpy()[:, 0], linear))
 
 
 def generator(run: Run, stream: int) -> np.random.Generator:
@@ -181,13 +166,20 @@ def draw(run: Run) -> tuple[Tensor, Tensor, Tensor, Tensor, watched.Network]:
     return first, second, third, fourth, net
 
 
+def outputs(net: nn.Module, x: Tensor) -> Tensor:
+    """Outputs of the network, without a graph for gradients."""
+    with torch.no_grad():
+        found: Tensor = net(x)
+    return found
+
+
 def checkpoints(steps: int, probes: int) -> tuple[int, ...]:
     """`probes` steps from 1 to the last, evenly in the logarithm as far as they are whole
     numbers."""
     more = probes
-    while len(found := loop.geometrically(steps, more)) < probes:
+    while len(found := np.unique(np.rint(np.geomspace(1, steps, more)).astype(int))) < probes:
         more += 1
-    return found
+    return tuple(found.tolist())
 
 
 def rounded(values: NDArray[np.floating], digits: int = DIGITS) -> NDArray[np.float32]:
