@@ -85,7 +85,7 @@ def at_largest(cells: xr.Dataset, of: str) -> Array:
     return cells.isel(cell=cells.dim.values == cells.dim.values.max()).sortby("seed")[of].values
 
 
-def unjudged(cells: xr.Dataset, of: str = "gap") -> str:
+def unjudged(cells: xr.Dataset) -> str:
     """Why there are no slopes; empty where there are."""
     wanted = f"{ENOUGH_SEEDS} seeds and {ENOUGH_DIMS} dimensions from {LEAST_DIM} on are needed"
-    return "" if len(slopes(cells, of)) else wanted
+    return "" if len(slopes(cells, "gap")) else wanted

@@ -262,39 +262,34 @@ def checks(runs: Runs) -> list[Check]:
     return [one for claim in CLAIMS for one in (*_shares(runs, claim), *_late(runs, claim))]
 
 
-def _low(runs: Runs) -> str:
-    """Why a run in its dimension is not judged."""
-    dim = runs.settings.dim
-    return "" if dim >= early_linear.LOWEST else f"dimension {dim} is below {early_linear.LOWEST}"
-
-
 def _few(runs: Runs) -> str:
     """Why not what needs a network that generalises beyond the linear model."""
-    n = runs.settings.n
-    return _low(runs) or ("" if n >= ENOUGH else f"{n} samples, {ENOUGH} are needed")
+    n, low = runs.settings.n, early_linear.low(runs.settings.dim)
+    return low or ("" if n >= ENOUGH else f"{n} samples, {ENOUGH} are needed")
 
 
 def _shares(runs: Runs, claim: str) -> list[Check]:
     """What the linear model explains of the network, on the plateau and at the end."""
     main, flat = GROUPS[claim]
-    run, low = runs[main], runs[flat]
-    plane = f"d = {getattr(runs.settings, flat + '_dim')}: largest"
-    found = []
+    run, plane = runs[main], runs[flat]
+    at_plane = f"d = {getattr(runs.settings, flat + '_dim')}: largest"
+    of_plane, of_another = on_plateau(plane, plane.explained.values), on_plateau(run, bits(run, 1))
+    low, found = early_linear.low(runs.settings.dim), []
     for word, values, level, what, other, late in (
-        ("squares", run.explained.values, 0.98, plane, on_plateau(low, low.explained.values), _low),
-        ("bits", bits(run), 0.9, ANOTHER, on_plateau(run, bits(run, 1)), _few),
+        ("squares", run.explained.values, 0.98, at_plane, of_plane, low),
+        ("bits", bits(run), 0.9, ANOTHER, of_another, _few(runs)),
     ):
         early = claims.smallest(on_plateau(run, values))
         found += [
             judged(
                 runs, f"{claim}.{word}_early", "empirical",
                 f"share explained in {word}, median on the plateau: smallest over seeds",
-                early, above(level), (what, claims.largest(other)), unless=_low(runs),
+                early, above(level), (what, claims.largest(other)), unless=low,
             ),
             judged(
                 runs, f"{claim}.{word}_end", "empirical",
                 f"share explained in {word} at the end: largest over seeds",
-                claims.largest(values[:, -1]), below(0.9), (EARLY, early), unless=late(runs),
+                claims.largest(values[:, -1]), below(0.9), (EARLY, early), unless=late,
             ),
         ]  # fmt: skip
     return found
