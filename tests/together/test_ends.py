@@ -128,10 +128,10 @@ def test_four_runs_by_hand() -> None:
     """
     second = Times(np.array([1.0, 3.0, 2.0, 5.0]), np.array([True, True, True, False]))
     first = Times(np.array([1.0, 2.0, 3.0, 4.0]), np.ones(4, bool))
-    found = ends.agreement(first, second, ["s"] * 4, resamples=20)
+    found = ends.agreement(first, second, ["s"] * 4)
     assert (found.tau, found.pairs, found.runs) == (pytest.approx(4 / 6), 6, 3)
     fewer = Times(np.array([1.0, 2.0, 2.5, 4.0]), np.array([True, True, False, True]))
-    found = ends.agreement(fewer, second, ["s"] * 4, resamples=20)
+    found = ends.agreement(fewer, second, ["s"] * 4)
     assert (found.tau, found.pairs, found.runs) == (pytest.approx(3 / 5), 5, 2)
 
 
@@ -172,7 +172,7 @@ def test_the_concordance_is_that_of_a_second_implementation() -> None:
         first, second = made(rng, 14, 0.5)
         first.value[3] = np.nan
         first.observed[3] = False
-        found = ends.agreement(first, second, strata, resamples=5)
+        found = ends.agreement(first, second, strata)
         assert found.tau == pytest.approx(slowly(first, second, strata))
 
 
@@ -180,7 +180,7 @@ def test_without_censoring_it_is_kendalls_tau() -> None:
     rng = np.random.default_rng(2)
     x, y = rng.standard_normal((2, 30))
     every = np.ones(30, bool)
-    found = ends.agreement(Times(x, every), Times(y, every), ["s"] * 30, resamples=5)
+    found = ends.agreement(Times(x, every), Times(y, every), ["s"] * 30)
     assert found.tau == pytest.approx(stats.kendalltau(x, y).statistic)
     assert found.pairs == 30 * 29 // 2
 
@@ -190,12 +190,15 @@ def test_what_differs_between_strata_is_not_counted() -> None:
     rng = np.random.default_rng(3)
     times = [Times(level + rng.standard_normal(20), np.ones(20, bool)) for _ in range(2)]
     strata = ["a"] * 10 + ["b"] * 10
-    inside = ends.agreement(*times, strata, resamples=5)
-    pooled = ends.agreement(*times, ["s"] * 20, resamples=5)
+    inside = ends.agreement(*times, strata)
+    pooled = ends.agreement(*times, ["s"] * 20)
     assert abs(inside.tau) < 0.4 < pooled.tau and inside.pairs == 90
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+def test_the_interval_covers_the_truth_about_as_often_as_it_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ends, "RESAMPLES", 200)
     rng = np.random.default_rng(4)
     truth = 2 / math.pi * math.asin(0.5)  # Kendall's tau of a Gaussian pair of correlation r: here
     link = math.sqrt(0.5)  # both share link^2 = r = 1/2
@@ -205,7 +208,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
         common = rng.standard_normal(60)
         pair = [link * common + link * rng.standard_normal(60) for _ in range(2)]
         times = [Times(one, np.ones(60, bool)) for one in pair]
-        low, high = ends.agreement(*times, strata, resamples=200).interval or (math.nan, math.nan)
+        low, high = ends.agreement(*times, strata).interval or (math.nan, math.nan)
         inside += low <= truth <= high
     assert 88 <= inside <= 100
 

@@ -176,7 +176,7 @@ def test_with_few_samples_only_the_early_half_is_judged() -> None:
 def test_a_low_dimension_is_nothing_to_judge() -> None:
     found = four_lenses.checks(run_of(later(0.99, 0.7), later(0.0, 0.6), dim=4))
     assert [one.passed for one in found] == [None] * 14
-    assert {one.control.why for one in found} == {"dimension 4 is below 25"}
+    assert {one.control.why for one in found} == {"d = 4, 25 or more are meant"}
 
 
 def tiny(group: str) -> four_lenses.Run:

@@ -9,7 +9,7 @@ of both against each other on the training samples and on fresh ones (Hu et al. 
 
 import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -17,19 +17,23 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, Estimate, Judged, check, mean
+from simplicity.evidence.claims import Check, Estimate, Judged, mean
 from simplicity.grid import config
 from simplicity.hu import high_dimensional, kernel, ntk
+from simplicity.hu.judging import judged
 from simplicity.hu.linear_descent import LinearDescent
 from simplicity.nets import TwoLayer, starts
 from simplicity.nets.activations import ACTIVATIONS, moments
 from simplicity.problems import doors
 
 Array = NDArray[np.floating]
+Spacing = Callable[[int, int, int], Array]
 TIMES = 20  # logged times up to T: a maximum depends on its grid
 TEST_SAMPLES = 1000
 HORIZON = 1.5  # T in units of d log d / step
+PLATEAU = (1.25, 5.0)  # in these units: the model has converged, and the network has not left it
 LOWEST = 25  # the smallest dimension of which a criterion speaks
+LINE, REACH = 61, 3.0  # points of a line through input space, and how far it goes
 _STARTS = {"symmetric": starts.symmetric, "independent": starts.independent}
 
 
@@ -108,11 +112,16 @@ def horizon(run: Run) -> int:
     return max(1, round(run.horizon * run.dim * math.log(run.dim) / run.step_size))
 
 
-def schedule(last: int, times: int = TIMES) -> tuple[int, ...]:
-    """`times` steps evenly from the first to the last; some twice where there are fewer."""
+def schedule(
+    last: int, times: int = TIMES, first: int = 1, *, spaced: Spacing = np.linspace
+) -> tuple[int, ...]:
+    """`times` steps from `first` to `last`, evenly or as `spaced` (`np.geomspace`) has them.
+
+    Some come twice where there are fewer.
+    """
     doors.whole("last", last, 1)
     doors.whole("times", times, 1)
-    return tuple(np.rint(np.linspace(1, last, times)).astype(int).tolist())
+    return tuple(np.rint(spaced(first, last, times)).astype(int).tolist())
 
 
 def rates(run: Run) -> tuple[float, float]:
@@ -134,6 +143,12 @@ def features(run: Run, x: Array, *, naive: bool = False) -> Array:
     )
 
 
+def line(unit: Array, through: Array) -> Array:
+    """Inputs (k, d) through a point, in the direction u of length 1, <x, u> from -3 to 3."""
+    rest = through - (through @ unit) * unit
+    return rest + np.linspace(-REACH, REACH, LINE)[:, None] * unit
+
+
 class Outputs(NamedTuple):
     """What network and model say at some inputs over time, each (times, inputs)."""
 
@@ -146,25 +161,32 @@ class Outputs(NamedTuple):
         return (self.network - self.model) ** 2
 
 
-def follow(
-    run: Run, found: Data, steps: tuple[int, ...], at: Array | None = None
-) -> tuple[Outputs, ...]:
-    """Both on the training samples, the fresh ones, and on further inputs `at` (k, d) if given."""
-    model, psi = linear_model(run, found)
-    places = {"train": (found.x, model.psi), "fresh": (found.fresh, psi)}
-    if at is not None:
-        places["at"] = (at, features(run, at))
+def outputs(
+    run: Run, found: Data, steps: tuple[int, ...], places: Mapping[str, Array]
+) -> dict[str, Array]:
+    """What the network that is trained on the samples says at inputs, by name (times, inputs)."""
     probes = {
         name: functools.partial(ntk.forward, x=x, activation=run.activation)
-        for name, (x, _) in places.items()
+        for name, x in places.items()
     }
     _, seen = ntk.descend(
         network(run), found.x, found.y, activation=run.activation, step_size=rates(run),
         schedule=steps, probes=probes, dims={name: (f"k_{name}",) for name in places},
     )  # fmt: skip
+    return {name: seen[name].values.astype(np.float64) for name in places}
+
+
+def follow(
+    run: Run, found: Data, steps: tuple[int, ...], at: Array | None = None
+) -> tuple[Outputs, ...]:
+    """Both on the training samples, the fresh ones, and on further inputs `at` (k, d) if given."""
+    model, fresh = linear_model(run, found)
+    places = {"train": (found.x, model.psi), "fresh": (found.fresh, fresh)}
+    if at is not None:
+        places["at"] = (at, features(run, at))
+    seen = outputs(run, found, steps, {name: x for name, (x, _) in places.items()})
     return tuple(
-        Outputs(seen[name].values.astype(np.float64), model.outputs(inputs, steps))
-        for name, (_, inputs) in places.items()
+        Outputs(seen[name], model.outputs(psi, steps)) for name, (_, psi) in places.items()
     )
 
 
@@ -210,8 +232,15 @@ def low(*dims: int) -> str:
 
 
 def judge(runs: Judged, *dims: int) -> Callable[..., Check]:
-    """`claims.check` of `runs` in these dimensions: in low ones nothing is judged."""
-    return functools.partial(check, runs, unless=low(*dims))
+    """`judged` of `runs` in these dimensions: in low ones nothing is."""
+    return functools.partial(judged, runs, unless=low(*dims))
+
+
+def on_plateau(cells: xr.Dataset, values: Array) -> Array:
+    """For each cell the median of its values (cell, time) over the plateau."""
+    clock = cells.clock.values
+    inside = (clock >= PLATEAU[0]) & (clock <= PLATEAU[1])
+    return np.array([np.median(one[there]) for one, there in zip(values, inside, strict=True)])
 
 
 def worst(values: Iterable[Estimate]) -> Estimate:

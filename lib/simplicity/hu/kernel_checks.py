@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from simplicity.data import streams
 from simplicity.evidence import over_seeds
-from simplicity.evidence.claims import Check, Control, Estimate, Judged, check, interval_above, mean
+from simplicity.evidence.claims import Check, Estimate, Judged, interval_above, mean
 from simplicity.grid import config
+from simplicity.hu.judging import Other, judged
 from simplicity.nets.activations import ACTIVATIONS
 
 LABELS = {"erf": "erf", "relu": "ReLU"}  # activations as checks and figures call them
@@ -45,13 +46,13 @@ def gaussian(run: Run) -> Array:
 
 
 def falls(
-    runs: Judged, id: str, where: str, cells: xr.Dataset, against: Control, *,
+    runs: Judged, id: str, where: str, cells: xr.Dataset, other: Other, *,
     least: float = LARGEST_ALPHA, needs: int = 0,
 ) -> Check:  # fmt: skip
     """The gap `gap` falls as a power of d, with an exponent above `least`."""
-    return check(
+    return judged(
         runs, id, "theorem", f"{where}: exponent p of E ~ d^-p", fall(cells, "gap"),
-        interval_above(least), against, needs=needs, unless=unjudged(cells),
+        interval_above(least), other, needs=needs, unless=unjudged(cells),
     )  # fmt: skip
 
 
@@ -84,7 +85,7 @@ def at_largest(cells: xr.Dataset, of: str) -> Array:
     return cells.isel(cell=cells.dim.values == cells.dim.values.max()).sortby("seed")[of].values
 
 
-def unjudged(cells: xr.Dataset, of: str = "gap") -> str:
+def unjudged(cells: xr.Dataset) -> str:
     """Why there are no slopes; empty where there are."""
     wanted = f"{ENOUGH_SEEDS} seeds and {ENOUGH_DIMS} dimensions from {LEAST_DIM} on are needed"
-    return "" if len(slopes(cells, of)) else wanted
+    return "" if len(slopes(cells, "gap")) else wanted

@@ -24,6 +24,7 @@ from simplicity.problems import doors
 
 Array = NDArray[np.floating]
 
+_BELOW = {"relu": 0.0, "leaky relu": 0.1, "abs": -1.0}  # slope for z below 0
 _BLOCK = 1 << 18  # entries of a block's temporary arrays
 
 
@@ -77,13 +78,15 @@ def closed_form(activation: str, variance: float = 1.0) -> Moments | None:
         share = 2 * variance / (1 + 2 * variance)
         zeta, second = 2 / math.sqrt(math.pi * (1 + 2 * variance)), 2 / math.pi * math.asin(share)
         return Moments(zeta, 0.0, 0.0, 0.0, 0.0, second)
-    below = {"relu": 0.0, "leaky relu": 0.1, "abs": -1.0}.get(activation)
-    if variance != 1 or (below is None and activation != "gelu"):
+    if variance != 1:
         return None
-    if below is None:
+    if activation == "gelu":
         root = 1 / math.sqrt(math.pi)
         second = 1 / 3 + 1 / (2 * math.pi * math.sqrt(3))
         return Moments(0.5, 0.75 * root, 0.5 * root, 0.75 * root, root / 16, second)
+    if activation not in _BELOW:
+        return None
+    below = _BELOW[activation]
     mean = (1 - below) / math.sqrt(2 * math.pi)
     return Moments((1 + below) / 2, mean, mean, mean, 0.0, (1 + below**2) / 2)
 

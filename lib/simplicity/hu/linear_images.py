@@ -318,25 +318,22 @@ def reached(runs: xr.Dataset) -> xr.Dataset:
     return runs.isel(cell=2 * runs.half_time.values <= runs.step.values[:, -1])
 
 
-def window(runs: xr.Dataset) -> NDArray[np.bool_]:
+def window(runs: xr.Dataset) -> xr.DataArray:
     """Which looks (cell, probe) are in the window."""
-    half, step = runs.half_time.values[:, None], runs.step.values
-    return (step >= half / 2) & (step <= 2 * half)
+    return (runs.step >= runs.half_time / 2) & (runs.step <= 2 * runs.half_time)
 
 
 def worst(runs: xr.Dataset, name: str, side: str) -> Array:
-    """The `min` or `max` of a variable in the window, (cell,)."""
+    """The `min` or `max` of a variable in the window, (cell,); NaN where nothing is in it."""
     doors.choice("side", side, ("min", "max"))
-    inside = window(runs)
-    if side == "min":
-        return np.where(inside, runs[name].values, np.inf).min(axis=1, initial=np.inf)
-    return np.where(inside, runs[name].values, -np.inf).max(axis=1, initial=-np.inf)
+    inside = runs[name].where(window(runs))
+    return np.asarray(inside.min("probe") if side == "min" else inside.max("probe"))
 
 
 def largest_error(runs: xr.Dataset, times: float) -> Array:
     """The largest relative error in the window against the model at `times` its rate, (cell,)."""
-    values = runs.rate_relative.sel(times=times).transpose("cell", "probe").values
-    return np.where(window(runs), values, -np.inf).max(axis=1, initial=-np.inf)
+    errors = runs.rate_relative.sel(times=times)
+    return np.asarray(errors.where(window(runs)).max("probe"))
 
 
 def nearest(runs: xr.Dataset, times: float) -> Array:
@@ -345,11 +342,10 @@ def nearest(runs: xr.Dataset, times: float) -> Array:
     G(r) is the largest difference, in the window, of the losses on V_lin of the network and of the
     model at r times its rate. Negative where none of the others is nearer.
     """
-    inside = window(runs)
 
     def gap(rate: float) -> Array:
-        model = runs.rate_inside.sel(times=rate).transpose("cell", "probe").values
-        return np.where(inside, np.abs(runs.inside.values - model), 0).max(axis=1, initial=0)
+        apart = np.abs(runs.inside - runs.rate_inside.sel(times=rate))
+        return np.asarray(apart.where(window(runs)).max("probe"))
 
     return np.log(gap(times) / np.minimum(gap(times / 2), gap(2 * times)))
 

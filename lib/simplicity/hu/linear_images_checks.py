@@ -5,19 +5,19 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from simplicity.evidence import claims
 from simplicity.evidence.claims import (
     Check,
     Criterion,
+    Judged,
     above,
     below,
-    control,
-    fails,
     interval_above,
     interval_below,
     mean,
 )
+from simplicity.hu.judging import judged
 from simplicity.hu.linear_images import (
+    Array,
     after,
     for_want_of_width,
     largest_error,
@@ -41,7 +41,7 @@ class Case(NamedTuple):
     averaged over seeds.
     """
 
-    runs: claims.Judged
+    runs: Judged
     word: str
     where: str
     claim: str
@@ -54,22 +54,21 @@ class Case(NamedTuple):
 
         The control is `pooled`, or else the model at half the rate in the place of the model.
         """
-        early, rule = reached(self.cells), interval_below(0)
+        early = reached(self.cells)
         if pooled is None:
             name, unlike = "the model at half its rate in its place", nearest(early, 0.5)
         else:
             name, unlike = "global average pooling", nearest(reached(pooled), 1.0)
-        what = (
+        return self._check(
+            f"{self.claim}.inside",
             "largest difference of the losses on V_lin in the window, to the model over the "
-            "smaller one to the models of half and of twice the rate, logarithm"
-        )
-        found = mean(nearest(early, 1.0))
-        against = control(name, mean(unlike), fails(rule))
-        return self._check(f"{self.claim}.inside", what, found, rule, against)
+            "smaller one to the models of half and of twice the rate, logarithm",
+            nearest(early, 1.0), interval_below(0), name, unlike,
+        )  # fmt: skip
 
     def near(self, pooled: xr.Dataset | None = None) -> Check:
         """H42: correlation with the model; the control is `pooled`, or else permuted labels."""
-        early, rule = reached(self.cells), above(CLOSE)
+        early = reached(self.cells)
         if pooled is None:
             what = "linear models of permuted labels"
             blind = worst(early, "permuted_correlation", "max")
@@ -77,12 +76,12 @@ class Case(NamedTuple):
             what, blind = "global average pooling", worst(reached(pooled), "correlation", "max")
         return self._check(
             "H42.near", "smallest correlation with the linear model in the window",
-            mean(worst(early, "correlation", "min")), rule, control(what, mean(blind), fails(rule)),
+            worst(early, "correlation", "min"), above(CLOSE), what, blind,
         )  # fmt: skip
 
     def own(self, pooled: xr.Dataset | None = None) -> Check:
         """H24: each image's curve is nearer to its own of the model than to another image's."""
-        early, rule = reached(self.cells), interval_above(MOST)
+        early = reached(self.cells)
         if pooled is None:
             what, blind = "linear models of permuted labels", early.placebo_own.values
         else:
@@ -91,49 +90,44 @@ class Case(NamedTuple):
             "H24.own",
             "share of pairs of test images of which the network's curve, up to the window's end, "
             "is nearer to the model's of the same image than to that of the other",
-            mean(early.own.values), rule, control(what, mean(blind), fails(rule)),
+            early.own.values, interval_above(MOST), what, blind,
         )  # fmt: skip
 
     def sized(self) -> Check:
         """H25: relative error."""
-        early, rule = reached(self.cells), below(FAR)
-        found, slow, fast = (largest_error(early, rate) for rate in (1.0, 0.5, 2.0))
+        found, slow, fast = (largest_error(reached(self.cells), rate) for rate in (1.0, 0.5, 2.0))
         return self._check(
-            "H25.size", "largest relative error in the window", mean(found), rule,
-            control(
-                "the model at half or twice its rate, the nearer", mean(np.minimum(slow, fast)),
-                fails(rule),
-            ),
+            "H25.size", "largest relative error in the window", found, below(FAR),
+            "the model at half or twice its rate, the nearer", np.minimum(slow, fast),
         )  # fmt: skip
 
     def split(self) -> Check:
         """How much of the network's output is outside V_lin early."""
-        early, rule = reached(self.cells), below(LITTLE)
-        found, blind = (mean(worst(early, name, "max")) for name in ("share", "random_share"))
+        found, blind = (
+            worst(reached(self.cells), name, "max") for name in ("share", "random_share")
+        )
         return self._check(
-            f"{self.claim}.share", "largest share of the complement in the window", found, rule,
-            control("a random span of as many dimensions", blind, fails(rule)),
+            f"{self.claim}.share", "largest share of the complement in the window", found,
+            below(LITTLE), "a random span of as many dimensions", blind,
         )  # fmt: skip
 
     def later(self) -> list[Check]:
         """Does the network learn on the complement, and later than on V_lin?"""
-        early, rule = reached(self.cells), interval_above(0)
-        gained, placebo = (
-            mean(progress(early, name)[:, -1]) for name in ("outside", "placebo_outside")
-        )
+        early = reached(self.cells)
+        gained, placebo = (progress(early, name)[:, -1] for name in ("outside", "placebo_outside"))
         delay, blind = (
-            mean(after(early, f"{span}outside") - after(early, f"{span}inside"))
+            after(early, f"{span}outside") - after(early, f"{span}inside")
             for span in ("", "random_")
         )
         return [
             self._check(
                 f"{self.claim}.gone", "part of the complement's loss that is gone at the end",
-                gained, rule, control("permuted test labels: the same", placebo, fails(rule)),
+                gained, interval_above(0), "permuted test labels: the same", placebo,
             ),
             self._check(
                 f"{self.claim}.later",
                 "part of its final fall after the window, complement less V_lin",
-                delay, rule, control("a random span of as many dimensions", blind, fails(rule)),
+                delay, interval_above(0), "a random span of as many dimensions", blind,
             ),
         ]  # fmt: skip
 
@@ -142,21 +136,20 @@ class Case(NamedTuple):
 
         The control is a narrower network on the same images.
         """
-        rule = interval_below(0.5)
-        what = "part of 1 - correlation, smallest in the window, that infinite width would not have"
-        found, against = (
-            mean(for_want_of_width(reached(one), reached(infinite))) for one in (self.cells, narrow)
+        found, other = (
+            for_want_of_width(reached(one), reached(infinite)) for one in (self.cells, narrow)
         )
         return self._check(
-            id, what, found, rule,
-            control("the same of a network narrower by eight times or more", against, fails(rule)),
+            id,
+            "part of 1 - correlation, smallest in the window, that infinite width would not have",
+            found, interval_below(0.5), "the same of a network narrower by eight times or more",
+            other,
         )  # fmt: skip
 
     def _check(
-        self, id: str, what: str, found: claims.Estimate, criterion: Criterion,
-        against: claims.Control,
-    ) -> Check:  # fmt: skip
-        return claims.check(
-            self.runs, f"{id}_{self.word}", "empirical", f"{self.where}: {what}", found, criterion,
-            against, needs=self.needs, unless=self.unless,
+        self, id: str, what: str, found: Array, rule: Criterion, changed: str, other: Array
+    ) -> Check:
+        return judged(
+            self.runs, f"{id}_{self.word}", "empirical", f"{self.where}: {what}", mean(found), rule,
+            (changed, mean(other)), needs=self.needs, unless=self.unless,
         )  # fmt: skip

@@ -29,13 +29,18 @@ from torch import Tensor
 
 from simplicity.hu import erf_block
 from simplicity.nets import TwoLayer
-from simplicity.nets.activations import ACTIVATIONS, Activation
+from simplicity.nets.activations import ACTIVATIONS
 from simplicity.nets.loop import Diverged
 from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
-Probe = Callable[[TwoLayer], Any]
+Probes = Mapping[str, Callable[[TwoLayer], Any]]
+Dims = Mapping[str, tuple[str, ...]]
+Rates = tuple[float, float]  # of the first layer, and of the second
+# steps on v (m,) and w (m, d) in place; the loss before the last of them
 Advance = Callable[[Tensor, Tensor, int], Tensor]
+# made from x (n, d), y (n,), the activation's name, the rates, and m
+Engine = Callable[[Tensor, Tensor, str, Rates, int], Advance]
 
 _BLOCK = 1 << 17  # hidden units of a block: half a megabyte in float32
 
@@ -61,10 +66,10 @@ def descend(
     y: Array,
     *,
     activation: str,
-    step_size: float | tuple[float, float],
+    step_size: float | Rates,
     schedule: Sequence[int],
-    probes: Mapping[str, Probe],
-    dims: Mapping[str, tuple[str, ...]] | None = None,
+    probes: Probes,
+    dims: Dims | None = None,
     precision: str = "float32",
 ) -> tuple[TwoLayer, xr.Dataset]:
     """Train a copy of `start` on x (n, d), y (n,) for `schedule[-1]` steps.
@@ -75,20 +80,9 @@ def descend(
     Returns the trained network and a dataset along `probe` with the coordinate `step`, one variable
     for each probe.
     """
-    doors.choice("activation", activation, ACTIVATIONS)
-    doors.precision(precision)
-    a, w, x, y = map(training_doors.for_torch, training_doors.task(start, x, y, precision))
-    start, step_size = TwoLayer(a, w), training_doors.steps_of_layers(step_size)
-    schedule = training_doors.schedule(schedule)
-    training_doors.probes(probes, dims)
-    dtype = getattr(torch, precision)
-    inputs, targets = (torch.from_numpy(np.ascontiguousarray(part)).to(dtype) for part in (x, y))
-    first, second = step_size if isinstance(step_size, tuple) else (step_size, step_size)
-    compiled = activation == "erf" and precision == "float32"
-    phi = None if compiled else ACTIVATIONS[activation]
-    advance = _Step(inputs, targets, phi, first, second, len(start.a)).advance
-    settings = f"step_size {step_size}, n {len(y)}"
-    return _drive(advance, start, schedule, probes, dims or {}, precision, settings)
+    return _descend(
+        _Step, start, x, y, activation, step_size, schedule, probes, dims or {}, precision
+    )
 
 
 def descend_autograd(
@@ -97,59 +91,76 @@ def descend_autograd(
     y: Array,
     *,
     activation: str,
-    step_size: float | tuple[float, float],
+    step_size: float | Rates,
     schedule: Sequence[int],
-    probes: Mapping[str, Probe],
-    dims: Mapping[str, tuple[str, ...]] | None = None,
+    probes: Probes,
+    dims: Dims | None = None,
     precision: str = "float64",
 ) -> tuple[TwoLayer, xr.Dataset]:
     """The reference: the same trajectory by automatic differentiation of the loss."""
+    return _descend(
+        _by_autograd, start, x, y, activation, step_size, schedule, probes, dims or {}, precision
+    )
+
+
+def _descend(
+    engine: Engine, start: TwoLayer, x: Array, y: Array, activation: str, step_size: float | Rates,
+    schedule: Sequence[int], probes: Probes, dims: Dims, precision: str,
+) -> tuple[TwoLayer, xr.Dataset]:  # fmt: skip
     doors.choice("activation", activation, ACTIVATIONS)
     doors.precision(precision)
     a, w, x, y = map(training_doors.for_torch, training_doors.task(start, x, y, precision))
-    start, step_size = TwoLayer(a, w), training_doors.steps_of_layers(step_size)
+    step_size = training_doors.steps_of_layers(step_size)
     schedule = training_doors.schedule(schedule)
     training_doors.probes(probes, dims)
     dtype = getattr(torch, precision)
     inputs, targets = (torch.from_numpy(np.ascontiguousarray(part)).to(dtype) for part in (x, y))
     rates = step_size if isinstance(step_size, tuple) else (step_size, step_size)
+    advance = engine(inputs, targets, activation, rates, len(a))
+    settings = f"step_size {step_size}, n {len(y)}, m {w.shape[0]}, d {w.shape[1]}"
+    network = TwoLayer(*(np.array(part, dtype=np.dtype(precision), order="C") for part in (a, w)))
+    values = _driven(advance, network, schedule, probes, settings)
+    variables = {
+        name: (("probe", *dims.get(name, ())), np.stack(found)) for name, found in values.items()
+    }
+    return network, xr.Dataset(variables, {"step": ("probe", np.asarray(schedule))})
+
+
+def _by_autograd(x: Tensor, y: Tensor, activation: str, rates: Rates, width: int) -> Advance:
     value = ACTIVATIONS[activation].value
 
     def advance(v: Tensor, w: Tensor, steps: int) -> Tensor:
         loss = torch.zeros(())
         for _ in range(steps):
             outer, inner = v.clone().requires_grad_(), w.clone().requires_grad_()
-            hidden = value(inputs @ inner.T / math.sqrt(x.shape[1]))
-            loss = 0.5 * torch.mean((hidden @ outer / math.sqrt(len(v)) - targets) ** 2)
+            hidden = value(x @ inner.T / math.sqrt(x.shape[1]))
+            loss = 0.5 * torch.mean((hidden @ outer / math.sqrt(width) - y) ** 2)
             gradients = torch.autograd.grad(loss, (inner, outer))
             w -= rates[0] * gradients[0]
             v -= rates[1] * gradients[1]
         return loss.detach()
 
-    settings = f"step_size {step_size}, n {len(y)}"
-    return _drive(advance, start, schedule, probes, dims or {}, precision, settings)
+    return advance
 
 
 class _Step:
     """One pass over the samples in blocks, with buffers made once.
 
-    No activation is compiled erf.
+    erf in single precision is compiled, and then there is no activation.
     """
 
-    def __init__(
-        self, x: Tensor, y: Tensor, activation: Activation | None, first: float, second: float,
-        width: int,
-    ) -> None:  # fmt: skip
+    def __init__(self, x: Tensor, y: Tensor, activation: str, rates: Rates, width: int) -> None:
         rows = min(len(x), max(1, _BLOCK // width))
         self.parts = list(zip(x.split(rows), y.split(rows), strict=True))
-        self.activation, self.first, self.second = activation, first, second
+        compiled = activation == "erf" and x.dtype == torch.float32
+        self.activation = None if compiled else ACTIVATIONS[activation]
+        self.first, self.second = rates
         self.hidden, self.value, self.slope = (
             torch.empty(rows, width, dtype=x.dtype) for _ in range(3)
         )
         self.count = len(x)
 
-    def advance(self, v: Tensor, w: Tensor, steps: int) -> Tensor:
-        """Steps on `v` (m,) and `w` (m, d) in place; returns the loss before the last of them."""
+    def __call__(self, v: Tensor, w: Tensor, steps: int) -> Tensor:
         loss = torch.zeros((), dtype=v.dtype)
         # A run that diverges is noticed by its loss.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -196,17 +207,10 @@ class _Step:
         return slope.mul_(residual[:, None]), residual @ residual
 
 
-def _drive(
-    advance: Advance,
-    start: TwoLayer,
-    schedule: Sequence[int],
-    probes: Mapping[str, Probe],
-    dims: Mapping[str, tuple[str, ...]],
-    precision: str,
-    settings: str,
-) -> tuple[TwoLayer, xr.Dataset]:
-    dtype = np.dtype(precision)
-    network = TwoLayer(*(np.array(part, dtype=dtype, order="C") for part in start))
+def _driven(
+    advance: Advance, network: TwoLayer, schedule: Sequence[int], probes: Probes, settings: str
+) -> dict[str, list[Any]]:
+    """What the probes find after each scheduled step; `network` is trained in place."""
     v, w = (torch.from_numpy(part) for part in network)
     values: dict[str, list[Any]] = {name: [] for name in probes}
     done = 0
@@ -214,13 +218,8 @@ def _drive(
         if step > done:
             loss = advance(v, w, step - done)
             done = step
-            if not (torch.isfinite(loss) and torch.isfinite(w).all() and torch.isfinite(v).all()):
-                m, d = w.shape
-                told = f"loss not finite at step {done} or before"
-                raise Diverged(f"{told}: {settings}, m {m}, d {d}")
+            if not all(part.isfinite().all() for part in (loss, w, v)):
+                raise Diverged(f"loss not finite at step {done} or before: {settings}")
         for name, probe in probes.items():
             values[name].append(np.asarray(probe(network)))
-    variables: dict[str, Any] = {
-        name: (("probe", *dims.get(name, ())), np.stack(found)) for name, found in values.items()
-    }
-    return network, xr.Dataset(variables, {"step": ("probe", np.asarray(schedule))})
+    return values

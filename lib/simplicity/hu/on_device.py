@@ -7,9 +7,10 @@ steps, 1e-5 in single, where erf is compiled there to 3e-7.
 """
 
 import dataclasses
+import functools
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from simplicity.hu import ntk
-from simplicity.hu.ntk import Array, Probe
+from simplicity.hu.ntk import Array, Dims, Probes, Rates
 from simplicity.nets import TwoLayer, devices
 from simplicity.nets.activations import ACTIVATIONS
 from simplicity.nets.loop import Diverged
@@ -35,11 +36,11 @@ def descend(
     y: Array,
     *,
     activation: str,
-    step_size: float | tuple[float, float],
+    step_size: float | Rates,
     schedule: Sequence[int],
-    probes: Mapping[str, Probe],
+    probes: Probes,
     device: str = "cpu",
-    dims: Mapping[str, tuple[str, ...]] | None = None,
+    dims: Dims | None = None,
     precision: str = "float32",
 ) -> tuple[TwoLayer, xr.Dataset]:
     """Train a copy of `start` on x (n, d), y (n,) on `device`: `ntk.descend`.
@@ -47,47 +48,44 @@ def descend(
     Arguments, dataset and errors are the same; weights and probes are NumPy's. A device that is not
     there is a `Problem`.
     """
-    where = devices.found(device)
-    doors.choice("activation", activation, ACTIVATIONS)
-    doors.precision(precision)
-    a, w, x, y = map(training_doors.for_torch, training_doors.task(start, x, y, precision))
-    start, step_size = TwoLayer(a, w), training_doors.steps_of_layers(step_size)
-    schedule = training_doors.schedule(schedule)
-    training_doors.probes(probes, dims)
-    dtype = getattr(torch, precision)
-    inputs, targets = (
-        torch.tensor(np.ascontiguousarray(part), dtype=dtype, device=where) for part in (x, y)
+    engine = functools.partial(_Step, devices.found(device))
+    return ntk._descend(
+        engine, start, x, y, activation, step_size, schedule, probes, dims or {}, precision
     )
-    first, second = step_size if isinstance(step_size, tuple) else (step_size, step_size)
-    rows = max(1, _BLOCK[where.type] // len(start.a))
-    parts = list(zip(inputs.split(rows), targets.split(rows), strict=True))
-    phi, n, dim = ACTIVATIONS[activation], len(y), x.shape[1]
 
-    def once(v: Tensor, w: Tensor) -> Tensor:
-        along, pull, loss = torch.zeros_like(v), torch.zeros_like(w), v.new_zeros(())
-        weights = v / math.sqrt(len(v))
-        for seen, wanted in parts:
-            hidden = seen @ w.T / math.sqrt(dim)
-            value = phi.value(hidden)
-            residual = value @ weights - wanted
-            loss += residual @ residual
-            along += value.T @ residual
-            pull += phi.slope(hidden).mul_(residual[:, None]).T @ seen
-        w.sub_(pull * weights[:, None], alpha=first / (n * math.sqrt(dim)))
-        v.sub_(along, alpha=second / (n * math.sqrt(len(v))))
-        return loss / (2 * n)
 
-    def advance(v: Tensor, w: Tensor, steps: int) -> Tensor:
-        """As `ntk`'s: steps on the host's tensors in place, made on the device."""
-        there, loss = (v.to(where), w.to(where)), torch.zeros(())
+class _Step:
+    """As `ntk`'s: steps on the host's tensors in place, made on the device."""
+
+    def __init__(
+        self, where: torch.device, x: Tensor, y: Tensor, activation: str, rates: Rates, width: int
+    ) -> None:
+        rows = max(1, _BLOCK[where.type] // width)
+        self.parts = list(zip(x.to(where).split(rows), y.to(where).split(rows), strict=True))
+        self.where, self.phi, (self.first, self.second) = where, ACTIVATIONS[activation], rates
+        self.count, self.root = len(x), math.sqrt(x.shape[1])
+
+    def __call__(self, v: Tensor, w: Tensor, steps: int) -> Tensor:
+        there, loss = (v.to(self.where), w.to(self.where)), torch.zeros(())
         for _ in range(steps):
-            loss = once(*there)
+            loss = self._once(*there)
         for part, found in zip((v, w), there, strict=True):
             part.copy_(found)
         return loss.cpu()
 
-    settings = f"step_size {step_size}, n {n}"
-    return ntk._drive(advance, start, schedule, probes, dims or {}, precision, settings)
+    def _once(self, v: Tensor, w: Tensor) -> Tensor:
+        along, pull, loss = torch.zeros_like(v), torch.zeros_like(w), v.new_zeros(())
+        weights = v / math.sqrt(len(v))
+        for x, y in self.parts:
+            hidden = x @ w.T / self.root
+            value = self.phi.value(hidden)
+            residual = value @ weights - y
+            loss += residual @ residual
+            along += value.T @ residual
+            pull += self.phi.slope(hidden).mul_(residual[:, None]).T @ x
+        w.sub_(pull * weights[:, None], alpha=self.first / (self.count * self.root))
+        v.sub_(along, alpha=self.second / (self.count * math.sqrt(len(v))))
+        return loss / (2 * self.count)
 
 
 def train_module(

@@ -27,6 +27,7 @@ known in both times, C pairs have the same order and D the opposite one, and tau
 over all strata. The order of two runs is known if the earlier of both times was observed.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -131,21 +132,32 @@ def exits(run: xr.Dataset, factor: float = 1.0, *, rival: bool = False) -> Times
 
 
 Cell = dict[str, Array]
-_LOOKED_AT = {
-    "nakkiran": (
-        "information", "beyond", "mu_rival", "linear_information", "test_samples",
-    ),
-    "static": ("nonlinear",),
-    "dynamic": ("dynamic",),
-    "boursier": ("alignment",),
-    "loukas": ("relative",),
-}  # fmt: skip
+
+
+class _Rule(NamedTuple):
+    """A lens that looks at one variable: at thresholds times k the phase begins at the level
+    `origin` + k `begin`, or at once, and ends at `origin` + k `end`, away from the origin."""
+
+    variable: str
+    origin: float
+    begin: float | None
+    end: float
+
+
+_RULES = {
+    "static": _Rule("nonlinear", 0.0, 0.05, 0.1),
+    "dynamic": _Rule("dynamic", 0.0, 0.1, 0.1),
+    "boursier": _Rule("alignment", 1.0, -0.1, -0.3),
+    "loukas": _Rule("relative", 1.0, None, 0.5),
+}
+_BITS = ("information", "beyond", "mu_rival", "linear_information", "test_samples")
 
 
 def _cells(run: xr.Dataset, lens: str) -> list[Cell]:
     """What a lens looks at, run by run."""
     doors.choice("lens", lens, LENSES)
-    columns = {name: run[name].values for name in ("clock", *_LOOKED_AT[lens])}
+    looked_at = _BITS if lens == "nakkiran" else (_RULES[lens].variable,)
+    columns = {name: run[name].values for name in ("clock", *looked_at)}
     return [
         {name: values[cell] for name, values in columns.items()}
         for cell in range(run.sizes["cell"])
@@ -153,38 +165,29 @@ def _cells(run: xr.Dataset, lens: str) -> list[Cell]:
 
 
 def _begin(one: Cell, lens: str, k: float) -> float:
-    clock = one["clock"]
     if lens == "nakkiran":
         known, _ = _levels(one, k)
         if math.isnan(known):
             return math.nan
-        return reached(clock, one["information"], known, above=True)
-    if lens == "static":
-        return reached(clock, one["nonlinear"], 0.05 * k, above=False)
-    if lens == "dynamic":
-        return reached(clock, one["dynamic"], 0.1 * k, above=False)
-    if lens == "boursier":
-        return reached(clock, one["alignment"], 1 - 0.1 * k, above=True)
-    return float(clock[0])
+        return reached(one["clock"], one["information"], known, above=True)
+    rule = _RULES[lens]
+    if rule.begin is None:
+        return float(one["clock"][0])
+    level = rule.origin + rule.begin * k
+    return reached(one["clock"], one[rule.variable], level, above=rule.end < 0)
 
 
 def _end(one: Cell, lens: str, k: float) -> float:
-    clock = one["clock"]
     first = _begin(one, lens, min(k, 1.0) if lens == "dynamic" else 1.0)
     if not math.isfinite(first):
         return math.nan
     if lens == "nakkiran":
         known, level = _levels(one, k)
         beyond = np.where(one["information"] >= known, one["beyond"], np.nan)
-        return reached(clock, beyond, level, above=True)
-    start = int(np.searchsorted(clock, first))
-    if lens == "static":
-        return reached(clock, one["nonlinear"], 0.1 * k, above=True, start=start)
-    if lens == "dynamic":
-        return reached(clock, one["dynamic"], 0.1 * k, above=True, start=start)
-    if lens == "boursier":
-        return reached(clock, one["alignment"], 1 - 0.3 * k, above=False, start=start)
-    return reached(clock, one["relative"], 1 + 0.5 * k, above=True)
+        return reached(one["clock"], beyond, level, above=True)
+    rule, start = _RULES[lens], int(np.searchsorted(one["clock"], first))
+    level = rule.origin + rule.end * k
+    return reached(one["clock"], one[rule.variable], level, above=rule.end > 0, start=start)
 
 
 def _levels(one: Cell, k: float) -> tuple[float, float]:
@@ -250,43 +253,40 @@ class Agreement(NamedTuple):
         return Estimate(self.tau, self.interval, kind, self.runs)
 
 
-def agreement(
-    first: Times, second: Times, strata: Sequence[object], *, resamples: int = RESAMPLES
-) -> Agreement:
+def agreement(first: Times, second: Times, strata: Sequence[object]) -> Agreement:
     """Concordance of two times over pairs of runs of one stratum (see the module), with an interval
     by drawing whole runs anew within each stratum; `runs` counts those with both times observed.
     """
-    doors.whole("resamples", resamples, 1)
     labels = np.array([str(one) for one in strata])
-    both = [
+    both = (
         order(first.where(labels == one)) * order(second.where(labels == one))
         for one in dict.fromkeys(labels.tolist())
-    ]
-    both = [table for table in both if table.any()]
+    )
+    tables = [table for table in both if table.any()]
     runs = int(np.sum(first.observed & second.observed))
-    if not both:
+    if not tables:
         return Agreement(math.nan, None, 0, runs)
-
-    def tau(*drawn: NDArray[np.int64], axis: int = -1) -> Array:
-        """Of runs (..., n) of each stratum, by their numbers."""
-        total = compared = np.zeros(np.moveaxis(drawn[0], axis, -1).shape[:-1])
-        for one, table in zip(drawn, both, strict=True):
-            rows = np.moveaxis(one, axis, -1)
-            often = (rows[..., None] == np.arange(len(table))).sum(axis=-2).astype(float)
-            total = total + np.einsum("...i,ij,...j", often, table, often)
-            compared = compared + np.einsum("...i,ij,...j", often, np.abs(table), often)
-        # a draw in which nothing can be compared says nothing for an agreement
-        return np.divide(total, compared, out=np.zeros(total.shape), where=compared > 0)
-
-    runs_of = [np.arange(len(table)) for table in both]
-    value = float(tau(*runs_of))
-    pairs = int(sum(np.abs(table).sum() for table in both)) // 2
+    tau = functools.partial(_tau, tables)
+    whole = [np.arange(len(table)) for table in tables]
+    pairs = int(sum(np.abs(table).sum() for table in tables)) // 2
     drawn = stats.bootstrap(
-        runs_of, tau, n_resamples=resamples, vectorized=True, axis=-1, method="percentile",
+        whole, tau, n_resamples=RESAMPLES, vectorized=True, axis=-1, method="percentile",
         confidence_level=CONFIDENCE, rng=np.random.default_rng(0),
     )  # fmt: skip
     low, high = drawn.confidence_interval
-    return Agreement(value, (float(low), float(high)), pairs, runs)
+    return Agreement(float(tau(*whole)), (float(low), float(high)), pairs, runs)
+
+
+def _tau(tables: Sequence[NDArray[np.int64]], *drawn: NDArray[np.int64], axis: int = -1) -> Array:
+    """tau of the runs (..., n) that are drawn of each stratum, by their numbers in its table."""
+    total = compared = np.zeros(np.moveaxis(drawn[0], axis, -1).shape[:-1])
+    for one, table in zip(drawn, tables, strict=True):
+        rows = np.moveaxis(one, axis, -1)
+        often = (rows[..., None] == np.arange(len(table))).sum(axis=-2).astype(float)
+        total = total + np.einsum("...i,ij,...j", often, table, often)
+        compared = compared + np.einsum("...i,ij,...j", often, np.abs(table), often)
+    # a draw in which nothing can be compared says nothing for an agreement
+    return np.divide(total, compared, out=np.zeros(total.shape), where=compared > 0)
 
 
 def shifted(times: Times, strata: Sequence[object]) -> Times:

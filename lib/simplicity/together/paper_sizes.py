@@ -27,6 +27,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 from unittest import mock
 
+import numpy as np
+
 from simplicity.problems import Problem, no_such
 from simplicity.process import interrupts
 
@@ -126,8 +128,6 @@ def _one_image_a_step(
     schedule: Sequence[int], probes: Any, dims: Any, seconds: float = SECONDS,
 ) -> Any:  # fmt: skip
     """`single_image.descend`, window by window, with a state every `seconds`."""
-    import numpy as np
-
     from simplicity.loukas import single_image
     from simplicity.loukas.windows import STATISTICS, check_finite, table
     from simplicity.process import checkpoints
@@ -138,20 +138,12 @@ def _one_image_a_step(
         np.moveaxis(x, 1, -1)[:, : single_image._SIDE, : single_image._SIDE], network.b1.dtype
     )
     rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (count,)).copy()
-    values, before = np.zeros((count, len(STATISTICS))), np.full(1, np.nan)
     origin, work = network.b1.ravel().copy(), single_image._Work.of(network)
+    values, before = np.zeros((count, len(STATISTICS))), np.full(1, np.nan)
     found: dict[str, list[Any]] = {name: [] for name in probes}
-    place, saved, first = checkpoints.path("network"), time.monotonic(), 0
-    if place is not None and place.is_file():
-        with contextlib.suppress(OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError):
-            with np.load(place, allow_pickle=False) as left:
-                first = int(left["done"])
-                values[:], before[:] = left["values"], left["before"]
-                for name in probes:
-                    found[name] = list(left[f"probe {name}"])
-                for part, field in zip(network, network._fields, strict=True):
-                    part[...] = left[field]
-    for done in range(first, count + 1):
+    state = _State(network, values, before, found)
+    place, saved = checkpoints.path("network"), time.monotonic()
+    for done in range(state.resumed(place), count + 1):
         if done in schedule and len(next(iter(found.values()))) == schedule.index(done):
             single_image._give(network, module)
             for name, probe in probes.items():
@@ -159,22 +151,50 @@ def _one_image_a_step(
         if done == count:
             break
         if place is not None and time.monotonic() - saved > seconds:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            beside = place.with_name(f"{place.name}.{os.getpid()}")
-            state: dict[str, Any] = {"done": done, "values": values, "before": before}
-            state |= {f"probe {name}": np.stack(kept) for name, kept in found.items() if kept}
-            with open(beside, "wb") as file:
-                np.savez(file, **state, **network._asdict())
-            beside.replace(place)
+            state.save(place, done)
             saved = time.monotonic()
+        now = slice(done, done + 1)
         single_image._descend(
-            network, work, inputs, y.astype(np.float64),
-            order[done * window : (done + 1) * window], rates[done : done + 1], window, origin,
-            before, values[done : done + 1],
+            network, work, inputs, y.astype(np.float64), order[done * window : (done + 1) * window],
+            rates[now], window, origin, before, values[now],
         )  # fmt: skip
-        check_finite(values[done : done + 1, 0], rates[done : done + 1], done, window, len(y))
+        check_finite(values[now, 0], rates[now], done, window, len(y))
     single_image._give(network, module)
     return table(values, window, found, dims, schedule)
+
+
+class _State(NamedTuple):
+    """What such a run changes in place: a network's arrays, statistics by window, the gradient
+    before, and what the probes found."""
+
+    network: Any
+    values: Any
+    before: Any
+    found: dict[str, list[Any]]
+
+    def resumed(self, place: Path | None) -> int:
+        """How many windows are done, after a look at the file; one that cannot be read is none."""
+        if place is None or not place.is_file():
+            return 0
+        with contextlib.suppress(OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError):
+            with np.load(place, allow_pickle=False) as left:
+                self.values[:], self.before[:] = left["values"], left["before"]
+                for name in self.found:
+                    self.found[name] = list(left[f"probe {name}"])
+                for field, part in self.network._asdict().items():
+                    part[...] = left[field]
+                return int(left["done"])
+        return 0
+
+    def save(self, place: Path, done: int) -> None:
+        """The file is there whole or not at all."""
+        place.parent.mkdir(parents=True, exist_ok=True)
+        beside = place.with_name(f"{place.name}.{os.getpid()}")
+        state: dict[str, Any] = {"done": done, "values": self.values, "before": self.before}
+        state |= {f"probe {name}": np.stack(kept) for name, kept in self.found.items() if kept}
+        with open(beside, "wb") as file:
+            np.savez(file, **state, **self.network._asdict())
+        beside.replace(place)
 
 
 def record(name: str, device: str, out: Path, preset: str, seconds: float = SECONDS) -> Path:

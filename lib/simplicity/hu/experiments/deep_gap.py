@@ -9,12 +9,12 @@ Theta were the kernel of the last layer alone; that of the entries takes c_1 of 
 import numpy as np
 import xarray as xr
 
-from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, between, control, fails, interval_above, mean
+from simplicity.evidence.claims import Check, between, mean
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import deep_kernel, kernel, kernel_checks
-from simplicity.hu.kernel_checks import LARGEST_ALPHA, at_largest, fall, falls
+from simplicity.hu.judging import judged
+from simplicity.hu.kernel_checks import at_largest, fall, falls
 
 CLAIMS = ("H20",)
 
@@ -58,20 +58,19 @@ def measure(run: Run) -> xr.Dataset:
 
 def checks(runs: Runs) -> list[Check]:
     given, tanh = runs.settings, runs["tanh"]
-    wrong, right = fails(interval_above(LARGEST_ALPHA)), between(0.95, 1.05)
-    entry, other = (mean(at_largest(tanh, name)) for name in ("slope", "slope_shallow"))
+    entry, shallow = (mean(at_largest(tanh, name)) for name in ("slope", "slope_shallow"))
     what = "slope of the off-diagonal entries on x.x'/d, over c_1, at the largest d"
     return [
         *(
             falls(
                 runs, f"H20.{name}", f"{depth} hidden layers, {name}", runs[name],
-                control("c_1 without its factor L + 1", fall(runs[name], "gap_last"), wrong),
+                ("c_1 without its factor L + 1", fall(runs[name], "gap_last")),
             )
             for name, depth in (("erf", given.depth), ("tanh", given.tanh_depth))
         ),
-        claims.check(
+        judged(
             runs, "H20.entries", "theorem", f"{given.tanh_depth} hidden layers, tanh: {what}",
-            entry, right, control("over c_1 of one layer", other, fails(right)),
+            entry, between(0.95, 1.05), ("over c_1 of one layer", shallow),
             unless=kernel_checks.unjudged(tanh),
         ),
     ]  # fmt: skip

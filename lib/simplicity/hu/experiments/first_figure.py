@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simplicity.evidence.claims import Check, below, control, fails, mean
+from simplicity.evidence.claims import Check, below, mean
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear
+from simplicity.hu.early_linear import on_plateau
+from simplicity.hu.judging import judged
 
 CLAIMS = ("H8", "H9")
 
 PROBES = 40
-PLATEAU = (1.25, 5.0)  # in units of d log d / step
 SAME = 0.05  # losses that differ by less are the same, and one that falls by more has improved
 SHORT = 5.0
 FIRST = (0, 1_000_000)  # the first seeds of QUICK and of FULL: their pictures are kept
 SHOWN = 5  # fresh inputs whose outputs are kept
-LINE = 61  # points of the line through input space
 COMPONENTS = 50  # principal directions of the inputs of which the learned part is kept
 ENOUGH_SAMPLES = 20_000  # with fewer the network may overfit before it generalises
 
@@ -58,9 +58,10 @@ def measure(run: Run) -> xr.Dataset:
     fresh inputs, `line_*` (time, place) along a line through input space, and `components`.
     """
     last = early_linear.horizon(run)
-    steps = tuple(np.rint(np.geomspace(1, last, PROBES)).astype(int).tolist())
+    steps = early_linear.schedule(last, PROBES, spaced=np.geomspace)
     drawn = early_linear.data(run, run.test_samples)
-    places = line(drawn.x, drawn.y, drawn.fresh[0])
+    least_squares = np.linalg.lstsq(drawn.x, drawn.y, rcond=None)[0]
+    places = early_linear.line(least_squares / np.linalg.norm(least_squares), drawn.fresh[0])
     train, fresh, along = early_linear.follow(run, drawn, steps, places)
     pictures = components(run, drawn, train)
     pictures["line_label"] = ("place", np.sign(early_linear.teacher_of(run)(places)))
@@ -71,14 +72,6 @@ def measure(run: Run) -> xr.Dataset:
     for name, (axes, values) in pictures.items():
         found[name] = (axes, (kept * values).astype(np.float32))
     return found.assign(clock=("time", np.asarray(steps) / (last / run.horizon)))
-
-
-def line(x: np.ndarray, y: np.ndarray, through: np.ndarray) -> np.ndarray:
-    """Inputs (k, d) through a point, in the direction u of least squares, <x, u> from -3 to 3."""
-    direction = np.linalg.lstsq(x, y, rcond=None)[0]
-    direction /= np.linalg.norm(direction)
-    rest = through - (through @ direction) * direction
-    return rest + np.linspace(-3, 3, LINE)[:, None] * direction
 
 
 def components(
@@ -101,56 +94,62 @@ def components(
 
 
 def checks(runs: Runs) -> list[Check]:
-    given, unless = runs.settings, early_linear.low(runs.settings.dim)
-    judge = early_linear.judge(runs, given.dim)
-    high, low, apart = runs["high"], runs["low"], runs["independent"]
-    same, improved = below(SAME), below(1 - SAME)
-    near, at_inputs = below(0.02), below(0.15)
-    four, model = f"d = {given.low_dim}: the same", "the linear model: the same"
-    # Of two seeds, the gap at single inputs differs in one or two of ten blocks; with few samples
-    # the network fits single samples early.
-    strict: dict[str, Any] = {
-        "needs": 5,
-        "unless": unless or ("" if given.n >= ENOUGH_SAMPLES else "too few samples"),
-    }
+    return [*same_losses(runs), *same_functions(runs)]
+
+
+def strict(runs: Runs) -> dict[str, Any]:
+    """For what two seeds or few samples do not decide.
+
+    Of two seeds, the gap at single inputs differs in one or two of ten blocks; with few samples the
+    network fits single samples early.
+    """
+    few = "" if runs.settings.n >= ENOUGH_SAMPLES else "too few samples"
+    return {"needs": 5, "unless": early_linear.low(runs.settings.dim) or few}
+
+
+def same_losses(runs: Runs) -> list[Check]:
+    """On the plateau the losses are the model's; at the end they are lower."""
+    judge = early_linear.judge(runs, runs.settings.dim)
+    high, low = runs["high"], runs["low"]
+    four, model = f"d = {runs.settings.low_dim}: the same", "the linear model: the same"
     return [
         *(
             judge(
                 f"H8.{id}", "empirical",
                 f"plateau: |{name} loss of the network over the model's - 1|",
-                mean(losses_apart(high, name)), same,
-                control(four, mean(losses_apart(low, name)), fails(same)), **more,
+                mean(losses_apart(high, name)), below(SAME),
+                (four, mean(losses_apart(low, name))), **more,
             )
-            for id, name, more in (("losses", "test", {}), ("training", "train", strict))
+            for id, name, more in (("losses", "test", {}), ("training", "train", strict(runs)))
         ),
         *(
             judge(
                 f"H8.{name}", "empirical", f"{name} loss at the end over that on the plateau",
-                mean(later(high, name)), improved,
-                control(model, mean(later(high, f"{name}_linear")), fails(improved)), **more,
+                mean(later(high, name)), below(1 - SAME),
+                (model, mean(later(high, f"{name}_linear"))), **more,
             )
-            for name, more in (("train", {}), ("test", strict))
-        ),
-        judge(
-            "H8.plateau", "empirical", "fresh samples, plateau: median of rel(t)",
-            mean(on_plateau(high, rel(high))), near,
-            control(four, mean(on_plateau(low, rel(low))), fails(near)), **strict,
-        ),
-        judge(
-            "H9.points", "empirical",
-            "rms gap over fresh inputs up to T over rms of the model at T",
-            mean(point_gap(high)), at_inputs,
-            control("independent neurons: the same", mean(point_gap(apart)), fails(at_inputs)),
-            **strict,
+            for name, more in (("train", {}), ("test", strict(runs)))
         ),
     ]  # fmt: skip
 
 
-def on_plateau(cells: xr.Dataset, values: np.ndarray) -> np.ndarray:
-    """For each cell the median of its values (cell, time) over the plateau."""
-    clock = cells.clock.values
-    inside = (clock >= PLATEAU[0]) & (clock <= PLATEAU[1])
-    return np.array([np.median(one[there]) for one, there in zip(values, inside, strict=True)])
+def same_functions(runs: Runs) -> list[Check]:
+    """The outputs are the model's on the plateau, and up to T at single inputs."""
+    high, low, apart = runs["high"], runs["low"], runs["independent"]
+    return [
+        judged(
+            runs, "H8.plateau", "empirical", "fresh samples, plateau: median of rel(t)",
+            mean(on_plateau(high, rel(high))), below(0.02),
+            (f"d = {runs.settings.low_dim}: the same", mean(on_plateau(low, rel(low)))),
+            **strict(runs),
+        ),
+        judged(
+            runs, "H9.points", "empirical",
+            "rms gap over fresh inputs up to T over rms of the model at T",
+            mean(point_gap(high)), below(0.15),
+            ("independent neurons: the same", mean(point_gap(apart))), **strict(runs),
+        ),
+    ]  # fmt: skip
 
 
 def ratio(cells: xr.Dataset, name: str) -> np.ndarray:

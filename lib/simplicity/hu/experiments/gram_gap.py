@@ -12,12 +12,12 @@ import numpy as np
 import xarray as xr
 
 from simplicity.data import streams
-from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Estimate, control, fails, interval_above, mean
+from simplicity.evidence.claims import Check, Estimate, interval_above, mean
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import kernel, kernel_checks, kernel_operators
-from simplicity.hu.kernel_checks import LABELS, LARGEST_ALPHA, at_largest, fall, falls, slope
+from simplicity.hu.judging import judged
+from simplicity.hu.kernel_checks import LABELS, at_largest, fall, falls, slope
 from simplicity.nets import starts
 
 CLAIMS = ("H2", "H3", "H4")
@@ -84,51 +84,37 @@ def measure(run: Run) -> xr.Dataset:
     rng = streams.generator(run.seed, streams.INITIALISATION)
     w = starts.symmetric(run.m, run.dim, rng).w[: run.m // 2]
     theta = kernel_operators.wide_block(x, w, run.activation, run.layer)
-    found: dict[str, float] = {"samples_used": run.n, "neurons": run.m}
-    for name, naive in (("gap", False), ("naive", True)):
-        psi = kernel.features(x, run.activation, run.layer, naive=naive)
-        found[name] = unit * kernel.spectral_norm(theta - psi @ psi.T)
-        if not naive:
-            found["model"] = unit * float(np.linalg.norm(psi, 2)) ** 2
-    return xr.Dataset(found)
+    full, naive = (
+        kernel.features(x, run.activation, run.layer, naive=one) for one in (False, True)
+    )
+    return xr.Dataset(
+        {
+            "samples_used": run.n,
+            "neurons": run.m,
+            "gap": unit * kernel.spectral_norm(theta - full @ full.T),
+            "naive": unit * kernel.spectral_norm(theta - naive @ naive.T),
+            "model": unit * float(np.linalg.norm(full, 2)) ** 2,
+        }
+    )
 
 
 def checks(runs: Runs) -> list[Check]:
-    first, fixed = (
-        {name: runs("first", activation=name, width=width) for name in BOTH}
-        for width in (NARROW, FIXED)
-    )
-    narrow, wide = (
-        {name: second(runs, group, name) for name in BOTH} for group in ("narrow", "wide")
-    )
-    flat = {
-        name: control(
-            "the same, fixed m", fall(fixed[name], "gap"), fails(interval_above(LARGEST_ALPHA))
-        )
-        for name in BOTH
-    }  # fmt: skip
-    grows = fall(narrow["relu"], "gap")
-    unmet = control("ReLU, m = n", grows, fails(interval_above(0)))
+    found = []
     # What differs too much between seeds, or falls too slowly, is judged from ten seeds on.
-    found = [
-        falls(
-            runs, f"H2.{name}", f"first layer, {LABELS[name]}, m = n", first[name], flat[name],
-            needs=needs,
-        )
-        for name, needs in (("erf", 0), ("relu", 10))
-    ]  # fmt: skip
-    return [
-        *found,
-        *(
-            falls(runs, f"H3.{word}", f"second layer, {what}", cells, unmet, least=0.0, needs=needs)
-            for word, what, cells, needs in (
-                ("wide", "erf, m = n d", wide["erf"], 0),
-                ("narrow", "erf, m = n", narrow["erf"], 10),
-                ("relu", "ReLU, m = n d", wide["relu"], 10),
-            )
-        ),
-        norm(runs),
-    ]
+    for name, needs in (("erf", 0), ("relu", 10)):
+        cells, fixed = (runs("first", activation=name, width=width) for width in (NARROW, FIXED))
+        where = f"first layer, {LABELS[name]}, m = n"
+        flat = "the same, fixed m", fall(fixed, "gap")
+        found.append(falls(runs, f"H2.{name}", where, cells, flat, needs=needs))
+    unmet = "ReLU, m = n", fall(second(runs, "narrow", "relu"), "gap")
+    for word, group, name, needs, where in (
+        ("wide", "wide", "erf", 0, "second layer, erf, m = n d"),
+        ("narrow", "narrow", "erf", 10, "second layer, erf, m = n"),
+        ("relu", "wide", "relu", 10, "second layer, ReLU, m = n d"),
+    ):
+        cells = second(runs, group, name)
+        found.append(falls(runs, f"H3.{word}", where, cells, unmet, least=0.0, needs=needs))
+    return [*found, norm(runs)]
 
 
 def second(runs: Runs, group: str, name: str) -> xr.Dataset:
@@ -145,12 +131,12 @@ def norm(runs: Runs) -> Check:
     vartheta_0 vartheta_1 n / sqrt(2d), so that E goes to vartheta_0 vartheta_1 sqrt(d/2). With a
     tenth of the variance E is 1/sqrt(10) of that and grows alike, which is shown and not judged.
     """
-    gaussian, grows = runs("wide", activation="relu", inputs=GAUSSIAN), interval_above(0)
-    return claims.check(
+    gaussian = runs("wide", activation="relu", inputs=GAUSSIAN)
+    return judged(
         runs, "H4.norm", "theorem",
         "second layer, ReLU, m = n d, without the norm feature: slope of log E on log d",
-        slope(gaussian, "naive"), grows,
-        control("with the norm feature: the same slope", slope(gaussian, "gap"), fails(grows)),
+        slope(gaussian, "naive"), interval_above(0),
+        ("with the norm feature: the same slope", slope(gaussian, "gap")),
         unless=kernel_checks.unjudged(gaussian),
     )  # fmt: skip
 

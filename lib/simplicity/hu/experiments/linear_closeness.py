@@ -7,15 +7,13 @@ second layer is judged at a width beyond d^2, which the theorem asks for where p
 Controls are a linear model with another zeta, and a second layer of 512 neurons.
 """
 
-import functools
-
 import xarray as xr
 
-from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Control, below, control, fails, mean, smallest
+from simplicity.evidence.claims import Check, below, mean, smallest
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear
 from simplicity.hu.early_linear import Run
+from simplicity.hu.judging import Other, judged
 
 CLAIMS = ("H5", "H6", "H7")
 
@@ -51,35 +49,35 @@ def checks(runs: Runs) -> list[Check]:
     for name in ("erf", "ReLU"):
         right, wrong = (runs(group, activation=name.lower()) for group in ("first", "first_wrong"))
         for claim, (of, place) in zip(("H5", "H6"), PLACES, strict=True):
-            id, statistic = (
-                f"{claim}.{name.lower()}",
-                f"first layer, {name}: rel_T, {place} samples",
-            )
-            found.append(judge(id, "theorem", statistic, mean(right[of]), CLOSE, other(wrong[of])))
+            id = f"{claim}.{name.lower()}"
+            statistic = f"first layer, {name}: rel_T, {place} samples"
+            other = wrong_zeta(wrong[of])
+            found.append(judge(id, "theorem", statistic, mean(right[of]), CLOSE, other))
     return [*found, *wide(runs)]
 
 
 def wide(runs: Runs) -> list[Check]:
     """The second layer at the width of the theorem."""
     given = runs.settings
-    judge = functools.partial(
-        claims.check, runs,
-        unless=early_linear.low(given.dim) or ("" if given.wide_width else "no run so wide"),
-    )  # fmt: skip
+    unless = early_linear.low(given.dim) or ("" if given.wide_width else "no run so wide")
     width, found = max(given.wide_width, default=WIDE), []
     for name in ("erf", "ReLU"):
         right, wrong, less = (
             runs(group, activation=name.lower()) for group in ("wide", "wide_wrong", "second")
         )
-        narrower = control(f"{given.width} neurons: the same", mean(less.rel_test), fails(CLOSE))
-        against = {"train": other(wrong.rel_train), "fresh": narrower}
-        for (of, place), (word, control_) in zip(PLACES, against.items(), strict=True):
-            id = f"H7.{name.lower()}" + "_fresh" * (word == "fresh")
-            statistic = f"second layer, {name}, {width} neurons: rel_T, {place} samples"
-            found.append(judge(id, "theorem", statistic, mean(right[of]), CLOSE, control_))
+        narrower = f"{given.width} neurons: the same", mean(less.rel_test)
+        others = {"": wrong_zeta(wrong.rel_train), "_fresh": narrower}
+        for (of, place), (word, other) in zip(PLACES, others.items(), strict=True):
+            found.append(
+                judged(
+                    runs, f"H7.{name.lower()}{word}", "theorem",
+                    f"second layer, {name}, {width} neurons: rel_T, {place} samples",
+                    mean(right[of]), CLOSE, other, unless=unless,
+                )
+            )  # fmt: skip
     return found
 
 
-def other(values: xr.DataArray) -> Control:
+def wrong_zeta(values: xr.DataArray) -> Other:
     """The control of another zeta: the smallest rel_T over factors and seeds must not be close."""
-    return control("zeta times 0.7 or 1.3: the smallest rel_T", smallest(values), fails(CLOSE))
+    return "zeta times 0.7 or 1.3: the smallest rel_T", smallest(values)

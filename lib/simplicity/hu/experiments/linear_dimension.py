@@ -6,7 +6,7 @@ faster than d^-1/4, where 1/4 is the largest alpha that the theorem speaks of, i
 ours. The control keeps 16 neurons.
 """
 
-from simplicity.evidence.claims import Check, control, fails, interval_below, mean
+from simplicity.evidence.claims import Check, interval_below, mean
 from simplicity.evidence.over_seeds import slopes
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
@@ -54,7 +54,7 @@ def checks(runs: Runs) -> list[Check]:
             mean(slopes(cells.assign(gap=cells.gap_train.max("time")), name, "dim"))
             for cells in (runs["grown"], runs["narrow"])
         )
-        criterion = interval_below(bound)
-        same = control("16 neurons at every d: the same slope", flat, fails(criterion))
-        found.append(judge(id, "theorem", f"slope of log {what}", falls, criterion, same))
+        same = "16 neurons at every d: the same slope", flat
+        statistic = f"slope of log {what}"
+        found.append(judge(id, "theorem", statistic, falls, interval_below(bound), same))
     return found

@@ -8,17 +8,16 @@ samples and width in proportion to d.
 """
 
 import math
-from functools import partial
 
 import numpy as np
 import xarray as xr
 
-from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, control, fails, interval_above, mean
+from simplicity.evidence.claims import Check, interval_above, mean
 from simplicity.evidence.over_seeds import slopes
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear, kernel, ntk
+from simplicity.hu.judging import judged
 from simplicity.nets import TwoLayer
 from simplicity.nets.loop import Diverged
 
@@ -55,45 +54,48 @@ def measure(run: Run) -> xr.Dataset:
     A run that diverges has no such number, NaN. `ratio` is the largest of the multiples up to which
     no run ever rose above its start, and `stable_up_to` that step.
     """
-    x, y, *_ = early_linear.data(run, 1)
-    start, phi = early_linear.network(run), run.activation
-    theta = kernel.first_block(x, start.w, phi) + kernel.second_block(x, start.w, phi)
+    found = early_linear.data(run, 1)
+    x, w = found.x, early_linear.network(run).w
+    theta = kernel.first_block(x, w, run.activation) + kernel.second_block(x, w, run.activation)
     limit = 2 * run.n / kernel.spectral_norm(theta)
-
-    def loss(net: TwoLayer) -> float:
-        return float(early_linear.square(ntk.forward(net, x, phi) - y) / 2)
-
-    def rise(multiple: float) -> float:
-        step = multiple * limit
-        last = min(run.most, math.ceil(early_linear.HORIZON * run.dim * math.log(run.dim) / step))
-        try:
-            _, seen = ntk.descend(
-                start, x, y, activation=phi, step_size=step,
-                schedule=tuple(range(last + 1)), probes={"loss": loss},
-            )  # fmt: skip
-        except Diverged:
-            return float("nan")
-        risen = float(seen.loss.max() / seen.loss[0])
-        return risen if np.isfinite(risen) else float("nan")
-
-    largest = np.array([rise(multiple) for multiple in MULTIPLES])
+    largest = np.array([rise(run, found, multiple * limit) for multiple in MULTIPLES])
     stable = np.minimum.accumulate(largest <= 1 + 1e-6)
     ratio = max((one for one, ok in zip(MULTIPLES, stable, strict=True) if ok), default=0.0)
     scalars = {"step_limit": limit, "stable_up_to": ratio * limit, "ratio": ratio}
     return xr.Dataset({"largest": ("multiple", largest), **scalars})
 
 
+def rise(run: Run, found: early_linear.Data, step: float) -> float:
+    """The largest loss up to T over the first; NaN where the run diverges."""
+    last = min(run.most, math.ceil(early_linear.HORIZON * run.dim * math.log(run.dim) / step))
+
+    def loss(net: TwoLayer) -> float:
+        missing = ntk.forward(net, found.x, run.activation) - found.y
+        return float(early_linear.square(missing) / 2)
+
+    try:
+        _, seen = ntk.descend(
+            early_linear.network(run), found.x, found.y, activation=run.activation,
+            step_size=step, schedule=tuple(range(last + 1)), probes={"loss": loss},
+        )  # fmt: skip
+    except Diverged:
+        return float("nan")
+    risen = float(seen.loss.max() / seen.loss[0])
+    return risen if np.isfinite(risen) else float("nan")
+
+
 def checks(runs: Runs) -> list[Check]:
     few = "" if runs.seeds >= ENOUGH_SEEDS else f"{runs.seeds} seeds, {ENOUGH_SEEDS} are needed"
-    judge = partial(claims.check, runs, unless=few or early_linear.low(*runs.settings.dim))
     erf, relu = (
         mean(slopes(runs("all", activation=name), "stable_up_to", "dim"))
         for name in ("erf", "relu")
     )
-    rule = interval_above(0.5)  # nearer to order d than to order 1
     return [
-        judge(
-            "H15.slope", "theorem", "erf: slope of the log of the largest stable step on log d",
-            erf, rule, control("ReLU, whose mean is not 0", relu, fails(rule)),
+        judged(
+            runs, "H15.slope", "theorem",
+            "erf: slope of the log of the largest stable step on log d", erf,
+            interval_above(0.5),  # nearer to order d than to order 1
+            ("ReLU, whose mean is not 0", relu),
+            unless=few or early_linear.low(*runs.settings.dim),
         ),
     ]  # fmt: skip

@@ -10,18 +10,11 @@ import numpy as np
 import xarray as xr
 
 from simplicity.data import streams
-from simplicity.evidence.claims import (
-    Check,
-    below,
-    check,
-    control,
-    fails,
-    largest,
-    smallest,
-)
+from simplicity.evidence.claims import Check, below, largest, smallest
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import high_dimensional, ntk
+from simplicity.hu.judging import judged
 from simplicity.nets import TwoLayer, starts
 from simplicity.nets.activations import ACTIVATIONS
 
@@ -63,11 +56,11 @@ def measure(run: Run) -> xr.Dataset:
 
 def checks(runs: Runs) -> list[Check]:
     """Rounding of 256 single-precision terms of order 1 / 16 stays below 1e-5."""
-    found, zero = runs["all"], below(1e-5)
-    apart = control("independent neurons: the smallest", smallest(found.independent), fails(zero))
+    found = runs["all"]
     return [
-        check(
+        judged(
             runs, "H1.zero", "identity", "max |f_0| over all inputs, float32",
-            largest(found.largest), zero, apart,
+            largest(found.largest), below(1e-5),
+            ("independent neurons: the smallest", smallest(found.independent)),
         )
     ]  # fmt: skip

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from simplicity.evidence.claims import cells_where
+from simplicity.hu.early_linear import LINE, REACH
+from simplicity.hu.pictures.parts import nearest, only, points, ticks
 from simplicity.pictures import seeds, style
+from simplicity.pictures.legends import below
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 from simplicity.pictures.tracks import Dots, Line, Note, Track
@@ -21,38 +23,38 @@ from simplicity.pictures.tracks import Dots, Line, Note, Track
 Array = NDArray[np.floating]
 NETWORK, MODEL = BLUE, RED  # as in the paper's figure
 _PLATEAU = 2.0  # in units of d log d / eta: network and model are still together
-_LEVELS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1)
+_CLOCK = "time / (d log d / η)"
+_TIMES = (0.1, 0.3, 1, 3, 10, 30)  # ticks of a clock
+_LEVELS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1)  # ticks of a gap
 
 
-def over_time(line: xr.Dataset, spectrum: xr.Dataset, reach: float) -> Player:
+def over_time(line: xr.Dataset, spectrum: xr.Dataset) -> Player:
     """One run each: outputs along a line, parts along principal directions, and both losses.
 
-    `line` and `spectrum` are single cells of `first_figure` with pictures, `reach` is the largest
-    <x, u> on the line.
+    `line` and `spectrum` are single cells of `first_figure` with pictures.
     """
-    panels = [_outputs(line, reach), _components(spectrum), _losses(line)]
+    panels = [_outputs(line), _components(spectrum), _losses(line)]
     labels = [
         f"step {int(step)}, {clock:.2g} times d log d / η"
         for step, clock in zip(line.step, line.clock, strict=True)
     ]
     about = "Network and linear model over training: outputs on a line, learned parts, and losses."
-    plateau = int(np.argmin(np.abs(np.log(np.maximum(line.clock.values, 1e-9) / _PLATEAU))))
-    return Player(panels, labels, about, "steps", milliseconds=450, start=plateau)
+    start = nearest(line.clock, _PLATEAU)
+    return Player(panels, labels, about, "steps", milliseconds=450, start=start)
 
 
-def _outputs(line: xr.Dataset, reach: float) -> Panel:
-    places = np.linspace(-reach, reach, line.sizes["place"])
-    network, model = (_points(places, line[f"line_{name}"]) for name in ("network", "model"))
+def _outputs(line: xr.Dataset) -> Panel:
+    places = np.linspace(-REACH, REACH, LINE)
+    network, model = (points(places, line[f"line_{name}"]) for name in ("network", "model"))
     tracks: list[Track] = [
-        Dots("labels", _points(places, line.line_label), INK, 2.0, 0.35),
+        Dots("labels", points(places, line.line_label), INK, 2.0, 0.35),
         Line("network at the end", network[-1:], NETWORK, 1.2, 0.5, "3 3"),
         Line("linear model", model, MODEL, 2.2),
         Line("network", network, NETWORK, 2.2),
     ]
     return Panel(
-        "outputs on a line", (-reach, reach), (-1.9, 1.9), tracks, "⟨x, u⟩", "",
-        [(x, f"{x:g}") for x in range(-3, 4)], [(y, f"{y:g}") for y in (-1, 0, 1)],
-        width=300, height=300,
+        "outputs on a line", (-REACH, REACH), (-1.9, 1.9), tracks, "⟨x, u⟩", "",
+        ticks(range(-3, 4)), ticks((-1, 0, 1)), width=300, height=300,
     )  # fmt: skip
 
 
@@ -60,28 +62,23 @@ def _components(spectrum: xr.Dataset) -> Panel:
     parts, wanted = np.arange(spectrum.sizes["component"]), np.abs(spectrum.wanted)
     network, model = (np.abs(spectrum[f"learned_{name}"]) for name in ("network", "model"))
     tracks: list[Track] = [
-        Dots("labels' part", _points(parts, wanted), INK, 2.6, 0.4, hollow=True),
-        Line("linear model", _points(parts, model), MODEL, 1.4),
-        Dots("network", _points(parts, network), NETWORK, 2.4),
+        Dots("labels' part", points(parts, wanted), INK, 2.6, 0.4, hollow=True),
+        Line("linear model", points(parts, model), MODEL, 1.4),
+        Dots("network", points(parts, network), NETWORK, 2.4),
     ]
     top = 1.1 * float(wanted.max())
     return Panel(
         "learned, by principal direction", (-1, len(parts)), (0, top), tracks,
-        "direction by variance", "", [(x, str(x + 1)) for x in (0, 9, 19, 29, 39, 49)],
-        [(y, f"{y:.1f}") for y in np.arange(0, top, 0.1)], width=300, height=300,
+        "direction by variance", "", ticks((1, 10, 20, 30, 40, 50), at=lambda part: part - 1),
+        ticks(np.arange(0, top, 0.1), ".1f"), width=300, height=300,
     )  # fmt: skip
-
-
-def _points(x: NDArray, y: xr.DataArray | Array) -> list[Array]:
-    """A curve (points, 2) for each frame, or one for all."""
-    return [np.stack([x, values], axis=1) for values in np.atleast_2d(np.asarray(y))]
 
 
 def _losses(cell: xr.Dataset) -> Panel:
     clock = np.log10(cell.clock.values)
-    left = float(clock[0]) + 0.1
+    left, right = float(clock[0]), float(clock[-1])
     tracks: list[Track] = [
-        Line(name, _points(clock, cell[of]), colour, 1.6, dashes=dashes)
+        Line(name, points(clock, cell[of]), colour, 1.6, dashes=dashes)
         for name, of, colour, dashes in (
             ("", "train_linear", MODEL, ""), ("", "test_linear", MODEL, "4 3"),
             ("", "train", NETWORK, ""), ("test loss", "test", NETWORK, "4 3"),
@@ -89,31 +86,31 @@ def _losses(cell: xr.Dataset) -> Panel:
     ]  # fmt: skip
     now = [np.array([[x, 0.0], [x, 0.5]]) for x in clock]
     tracks.append(Line("", now, INK, 1.0, 0.5, "3 3"))
-    tracks.append(Note([f"model: {value:.3f}" for value in cell.test_linear.values], (left, 0.04)))
-    tracks.append(Note([f"network: {value:.3f}" for value in cell.test.values], (left, 0.08)))
+    for height, name, of in ((0.04, "model", "test_linear"), (0.08, "network", "test")):
+        told = [f"{name}: {value:.3f}" for value in cell[of].values]
+        tracks.append(Note(told, (left + 0.1, height)))
     return Panel(
-        "losses", (float(clock[0]), float(clock[-1])), (0, 0.5), tracks,
-        "time / (d log d / η)", "", [(np.log10(x), f"{x:g}") for x in (0.1, 1, 10, 50)],
-        [(y, f"{y:.1f}") for y in (0, 0.1, 0.2, 0.3, 0.4, 0.5)], width=280, height=300,
+        "losses", (left, right), (0, 0.5), tracks, _CLOCK, "",
+        ticks((0.1, 1, 10, 50), at=np.log10), ticks((0, 0.1, 0.2, 0.3, 0.4, 0.5), ".1f"),
+        width=280, height=300,
     )  # fmt: skip
 
 
 def first_figure(cells: xr.Dataset, plateau: tuple[float, float]) -> Picture:
     """Recorded: train and test losses of every teacher; right, outputs of one."""
+    one = cells.isel(cell=0)
     with axes(3, height=3.5) as (figure, (left, middle, right)):
-        for panel, name, title in ((left, "train", "train loss"), (middle, "test", "test loss")):
+        for panel, name in ((left, "train"), (middle, "test")):
             for of, colour in ((f"{name}_linear", MODEL), (name, NETWORK)):
                 panel.plot(cells.clock.T, cells[of].T, color=colour, alpha=0.8, lw=1.1)
-            panel.axvspan(*plateau, color=INK, alpha=0.07, lw=0)
-            panel.set(xscale="log", ylim=(0, 0.5), title=title)
-        one = cells.isel(cell=0)
-        right.plot(one.clock, one.shown_model, color=MODEL, lw=1.1)
-        right.plot(one.clock, one.shown_network, color=NETWORK, lw=1.1)
-        right.axvspan(*plateau, color=INK, alpha=0.07, lw=0)
-        right.set(xscale="log", title="outputs, five fresh inputs")
+            panel.set(ylim=(0, 0.5), title=f"{name} loss")
+        for outputs, colour in ((one.shown_model, MODEL), (one.shown_network, NETWORK)):
+            right.plot(one.clock, outputs, color=colour, lw=1.1)
+        right.set(title="outputs, five fresh inputs")
         for panel in (left, middle, right):
+            panel.axvspan(*plateau, color=INK, alpha=0.07, lw=0)
             _clock(panel)
-        _legend(figure, [(NETWORK, "network", "-"), (MODEL, "linear model", "-")], 2)
+        below(figure, [(NETWORK, "network"), (MODEL, "linear model")])
         about = "Losses and outputs at five inputs over time, of network and linear model."
         return finish(figure, about)
 
@@ -127,24 +124,28 @@ def sizes(fresh: Pair, dims: Pair, widths: Pair) -> Picture:
     `fresh` and `dims` are (grown, narrow), `widths` is (fresh, recorded).
     """
     with axes(2, height=3.6) as (figure, (left, right)):
-        for cells, now, colour in zip(dims, fresh, (BLUE, ORANGE), strict=True):
-            seeds.against(left, now, cells, "dim", "rel_train", colour)
-        seeds.against(right, widths[0], widths[1], "width", "rel_train", BLUE)
-        left.set(xlabel="d", title="rel_T, n = 2 d^1.5", xscale="log", yscale="log")
-        right.set(xlabel="m", title="rel_T, d = 50, n = 2000", xscale="log", yscale="log")
-        left.set_xticks([8, 16, 32, 64, 128], ["8", "16", "32", "64", "128"])
-        right.set_xticks([16, 64, 256, 1024, 4096], ["16", "64", "256", "1024", "4096"])
-        for panel in (left, right):
-            _levels(panel)
-            panel.minorticks_off()
+        _against_dim(left, fresh, dims, "rel_train", "rel_T, n = 2 d^1.5")
+        seeds.against(right, *widths, "width", "rel_train", BLUE)
+        right.set(xlabel="m", title="rel_T, d = 50, n = 2000", xscale="log")
+        only(right.xaxis, (16, 64, 256, 1024, 4096))
+        _levels(left)
+        _levels(right)
         entries = [(BLUE, "m grows as d^1.5, or as marked"), (ORANGE, "m = 16")]
         seeds.legend(left, entries, fresh[0].drop_vars("width"), dims[0].drop_vars("width"))
         about = "rel_T falls with d where the width grows, rises with 16 neurons, and falls with m."
         return finish(figure, about)
 
 
-RECORDED: dict[str, Any] = {"alpha": 0.6, "markersize": 4}
-FRESH: dict[str, Any] = {"fillstyle": "none", "markersize": 7}
+def _against_dim(panel: Axes, fresh: Pair, recorded: Pair, name: str, title: str) -> None:
+    """A variable against d, the first of each pair blue and the second orange."""
+    for now, cells, colour in zip(fresh, recorded, (BLUE, ORANGE), strict=True):
+        seeds.against(panel, now, cells, "dim", name, colour)
+    panel.set(xlabel="d", title=title, xscale="log")
+    only(panel.xaxis, np.unique(recorded[0].dim.values))
+
+
+_RECORDED: dict[str, Any] = {"alpha": 0.6, "markersize": 4}
+_FRESH: dict[str, Any] = {"fillstyle": "none", "markersize": 7}
 
 
 def settings(
@@ -152,26 +153,20 @@ def settings(
 ) -> Picture:
     """A gap of settings, a row each: {name: (fresh, recorded, bound of the criterion, colour)}."""
     with axes(1, height=0.27 * len(rows) + 1.1) as (figure, (panel,)):
-        names = list(rows)
-        for place, (fresh, recorded, bound, colour) in enumerate(rows.values()):
-            height = len(rows) - 1 - place
-            for values, look in ((recorded, RECORDED), (fresh, FRESH)):
+        heights = range(len(rows) - 1, -1, -1)
+        for height, (fresh, recorded, bound, colour) in zip(heights, rows.values(), strict=True):
+            for values, look in ((recorded, _RECORDED), (fresh, _FRESH)):
                 panel.plot(values, np.full(len(values), height), "o", color=colour, **look)
             if np.isfinite(bound):
                 panel.plot([bound, bound], [height - 0.35, height + 0.35], color=INK, lw=1.2)
-        panel.set_yticks(range(len(rows)), names[::-1])
+        panel.set_yticks(heights, rows)
         panel.set(xscale="log", xlabel=of, xlim=(0.002, 3))
-        panel.set_xticks(_LEVELS[1:], [f"{x:g}" for x in _LEVELS[1:]])
-        panel.minorticks_off()
+        only(panel.xaxis, _LEVELS)
         panel.grid(axis="y", alpha=style.FAINT, lw=0.5)
-        entries = [("o", "recorded", RECORDED), ("o", "this page", FRESH)]
-        if np.isfinite([bound for _, _, bound, _ in rows.values()]).any():
-            entries.append(("|", "criterion: below; in the controls above", {"markersize": 10}))
-        handles = [
-            Line2D([], [], color=INK, marker=marker, ls="", label=label, **look)
-            for marker, label, look in entries
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.2)
+        judged = any(np.isfinite(bound) for _, _, bound, _ in rows.values())
+        told = "criterion: below; in the controls above"
+        bar = Line2D([], [], color=INK, marker="|", markersize=10, ls="", label=told)
+        below(figure, page="", recorded="", more=[bar] if judged else [])
         return finish(figure, "The gap over the model's power for each setting and control.")
 
 
@@ -183,27 +178,25 @@ def labels(kinds: Mapping[str, xr.Dataset], many: xr.Dataset) -> Picture:
     model's; D, and the power of the model.
     """
     with axes(3, height=3.6) as (figure, (left, middle, right)):
-        entries = []
-        for (name, cells), colour in zip(kinds.items(), (GREEN, PURPLE, ORANGE), strict=True):
-            time = _time(cells)
-            for panel, values, model in (
-                (left, 1 - 2 * cells.test, 1 - 2 * cells.test_linear),
-                (middle, cells.train / cells.train_linear, None),
-                (right, cells.gap_train, cells.power),
+        colours = dict(zip(kinds, (GREEN, PURPLE, ORANGE), strict=True))
+        for name, cells in kinds.items():
+            for panel, values, look in (
+                (left, 1 - 2 * cells.test, "-"),
+                (left, 1 - 2 * cells.test_linear, "--"),
+                (middle, cells.train / cells.train_linear, "-"),
+                (right, cells.gap_train, "-"),
+                (right, cells.power, "--"),
             ):
-                panel.plot(time, values.T, color=colour, lw=0.9, alpha=0.8)
-                if model is not None:
-                    panel.plot(time, model.T, color=colour, lw=0.9, alpha=0.8, ls="--")
-            entries.append((colour, name, "-"))
+                panel.plot(_time(cells), values.T, look, color=colours[name], lw=0.9, alpha=0.8)
         middle.plot(_time(many), (many.train / many.train_linear).T, color=ORANGE, lw=0.9, ls=":")
         middle.axhline(1, color=INK, lw=0.8, alpha=0.4)
         left.set(title="explained, fresh labels")
         middle.set(title="train loss / the model's")
         right.set(yscale="log", title="gap D; dashed: power")
         for panel in (left, middle, right):
-            panel.set(xlabel="time / (d log d / η)", xlim=(0, None))
-        entries += [(INK, "linear model", "--"), (ORANGE, f"{int(many.n[0]):,} samples", ":")]
-        _legend(figure, entries, 3)
+            panel.set(xlabel=_CLOCK, xlim=(0, None))
+        more = [(INK, "linear model", "--"), (ORANGE, f"{int(many.n[0]):,} samples", ":")]
+        below(figure, [*((colour, name) for name, colour in colours.items()), *more])
         about = "Explained share, train losses and gap over time for three kinds of labels."
         return finish(figure, about)
 
@@ -215,17 +208,12 @@ def product(fresh: Pair, full: Pair, lines: tuple[Array, tuple[Array, Array]]) -
     """
     places, curves = lines
     with axes(1, height=3.6) as (figure, (panel,)):
-        for cells, now, curve, colour in zip(full, fresh, curves, (BLUE, ORANGE), strict=True):
-            seeds.against(panel, now, cells, "dim", "share", colour)
+        _against_dim(panel, fresh, full, "share", "share explained, fresh labels")
+        for curve, colour in zip(curves, (BLUE, ORANGE), strict=True):
             panel.plot(places, curve, color=colour, lw=0.9, ls="--")
-        panel.set(xlabel="d", title="share explained, fresh labels", xscale="log", yscale="log")
-        dims = np.unique(full[0].dim.values)
-        panel.set_xticks(dims, [f"{d:g}" for d in dims])
         _levels(panel)
-        panel.minorticks_off()
         entries = [(BLUE, "up to T"), (ORANGE, "up to T d / 16")]
-        plain = (cells.drop_vars("width") for cells in (fresh[0], full[0]))
-        seeds.legend(panel, entries, *plain)
+        seeds.legend(panel, entries, fresh[0].drop_vars("width"), full[0].drop_vars("width"))
         about = "The share explained up to T falls with d; in a time longer by a factor d it rises."
         return finish(figure, about)
 
@@ -248,28 +236,22 @@ def horizon(cells: xr.Dataset, judged: float) -> Picture:
             for panel, time in ((left, cell.clock), (right, cell.step)):
                 panel.plot(time, cell.rel, lw=1.0, alpha=0.8, **look)
         left.axvline(judged, color=INK, alpha=0.5, lw=0.8, ls="--")
-        left.set(xscale="log", yscale="log", title="rel(t), fresh samples")
+        left.set(title="rel(t), fresh samples")
         right.set(xscale="log", xlabel="steps", title="the same, counted in steps")
         _clock(left)
         _levels(left)
         entries = [(colour, f"d = {dim}", "-") for dim, colour in colours.items()]
-        _legend(figure, [*entries, (INK, "half of the step", ":")], 4)
+        below(figure, [*entries, (INK, "half of the step", ":")])
         return finish(figure, "How long the linear model holds, on the clock and in steps.")
 
 
 def parting(fresh: Pair, full: Pair) -> Picture:
     """rel_T and the time at which network and model have parted against d; (grown, fixed) width."""
     with axes(2, height=3.6) as (figure, (left, right)):
-        for cells, now, colour in zip(full, fresh, (BLUE, ORANGE), strict=True):
-            for panel, name in ((left, "rel_at_T"), (right, "parted")):
-                seeds.against(panel, now, cells, "dim", name, colour)
-        dims = np.unique(full[0].dim.values)
-        left.set(xlabel="d", title="rel_T", xscale="log", yscale="log")
-        right.set(xlabel="d", title="parted, time / (d log d / η)", xscale="log", ylim=(0, None))
+        _against_dim(left, fresh, full, "rel_at_T", "rel_T")
+        _against_dim(right, fresh, full, "parted", "parted, time / (d log d / η)")
         _levels(left)
-        for panel in (left, right):
-            panel.set_xticks(dims, [f"{d:g}" for d in dims])
-            panel.minorticks_off()
+        right.set(ylim=(0, None))
         entries = [(BLUE, "n = m = 2 d^1.5"), (ORANGE, f"m = {int(full[1].width[0])}")]
         seeds.legend(left, entries, fresh[0].drop_vars("width"), full[0].drop_vars("width"))
         about = "With a width that grows the gap falls and the time of parting rises with d."
@@ -277,29 +259,24 @@ def parting(fresh: Pair, full: Pair) -> Picture:
 
 
 def exit_of_kernel(long: xr.Dataset, wide: xr.Dataset, short: xr.Dataset) -> Picture:
-    """Recorded, against d.
-
-    Change of the kernel; train losses of network, frozen kernel and model; movement of the weights.
+    """Recorded: change of the kernel; train losses of network, frozen kernel and model; and against
+    d the `movement` of the weights of `short`, by T.
     """
     with axes(3, height=3.5) as (figure, (left, middle, right)):
         for cells, colour in ((long, BLUE), (wide, PURPLE)):
             left.plot(cells.step.T, cells.change.T, color=colour, lw=1.1, alpha=0.8)
         for name, colour in (("linear", RED), ("frozen", GREEN), ("network", BLUE)):
             middle.plot(long.step[0], long[name].mean("cell"), color=colour)
-        dim = short.dim.values.astype(float)
-        movement = short.moved.values[:, -1] / np.sqrt(dim * np.log(dim))
-        right.plot(dim, movement, "o", color=BLUE, alpha=0.7)
+        right.plot(short.dim, short.movement, "o", color=BLUE, alpha=0.7)
         left.set(xscale="log", yscale="log", xlabel="steps", title="change of the kernel")
         middle.set(xscale="log", yscale="log", xlabel="steps", title="train loss")
         right.set(xscale="log", xlabel="d", title="‖W_T − W_0‖ / √(d log d)", ylim=(0, None))
-        right.set_xticks(np.unique(dim), [f"{x:g}" for x in np.unique(dim)])
-        right.minorticks_off()
-        usual, more = (int(cells.width[0]) for cells in (long, wide))
+        only(right.xaxis, np.unique(short.dim))
         entries = [
-            (BLUE, f"network, m = {usual}", "-"), (PURPLE, f"m = {more}", "-"),
-            (GREEN, "kernel frozen", "-"), (RED, "linear model", "-"),
+            (BLUE, f"network, m = {int(long.width[0])}"), (PURPLE, f"m = {int(wide.width[0])}"),
+            (GREEN, "kernel frozen"), (RED, "linear model"),
         ]  # fmt: skip
-        _legend(figure, entries, 4)
+        below(figure, entries)
         about = "Change of the tangent kernel, train losses, and movement of the weights."
         return finish(figure, about)
 
@@ -326,35 +303,22 @@ def with_a_mean(
         left.set(yscale="log", xlabel="step / (2n / ‖Θ₀‖)", title="largest loss / first, cut")
         middle.set(yscale="log", xscale="log", xlabel="steps", title="test loss, target ‖x‖/√d")
         right.set(xscale="log", yscale="log", xlabel="m", title="gap to a model, end")
-        places = np.unique(relu.width.values)
-        right.set_xticks(places, [f"{x:g}" for x in places])
+        only(right.xaxis, np.unique(relu.width.values))
         right.minorticks_off()
         entries = [
-            (BLUE, "erf network", "-"), (ORANGE, "ReLU network", "-"),
-            (RED, "model with the norm feature", "-"), (PURPLE, "naive model", "-"),
+            (BLUE, "erf network"), (ORANGE, "ReLU network"),
+            (RED, "model with the norm feature"), (PURPLE, "naive model"),
         ]  # fmt: skip
-        _legend(figure, entries, 4)
+        below(figure, entries)
         about = "Stable steps with erf and ReLU; learning the norm with two linear models."
         return finish(figure, about)
 
 
 def _clock(panel: Axes) -> None:
-    panel.set(xlabel="time / (d log d / η)")
-    low, high = panel.get_xlim()
-    shown = [x for x in (0.1, 0.3, 1, 3, 10, 30) if low <= x <= high]
-    panel.set_xticks(shown, [f"{x:g}" for x in shown])
-    panel.minorticks_off()
+    panel.set(xscale="log", xlabel=_CLOCK)
+    only(panel.xaxis, _TIMES)
 
 
 def _levels(panel: Axes) -> None:
-    low, high = panel.get_ylim()
-    shown = [y for y in _LEVELS if low <= y <= high]
-    panel.set_yticks(shown, [f"{y:g}" for y in shown])
-    panel.minorticks_off()
-
-
-def _legend(figure: Figure, entries: Sequence[tuple[str, str, str]], columns: int) -> None:
-    handles = [
-        Line2D([], [], color=colour, ls=look, label=label) for colour, label, look in entries
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=1.4)
+    panel.set(yscale="log")
+    only(panel.yaxis, _LEVELS)

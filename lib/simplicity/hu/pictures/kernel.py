@@ -8,10 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from simplicity.grid.groups import Runs
+from simplicity.hu.pictures.parts import only
+from simplicity.pictures import seeds
+from simplicity.pictures.legends import below
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
 Array = NDArray[np.floating]
@@ -54,8 +56,7 @@ def spectra(found: Mapping[str, tuple[Array, Array, Array]], kept: Mapping[str, 
                 ranks = np.arange(1, len(values) + 1)
                 panel.plot(ranks, values, color=colour, lw=width, alpha=alpha)
             panel.set(xscale="log", yscale="log", xlabel="rank", title=f"{name}: eigenvalues × d/n")
-        model_and_gap = [(ORANGE, "linear model", "-"), (GREEN, "|difference|", "-")]
-        _legend(figure, [(BLUE, "kernel", "-"), *model_and_gap])
+        below(figure, [(BLUE, "kernel"), (ORANGE, "linear model"), (GREEN, "|difference|")])
         about = "Eigenvalues of the tangent kernel, of the linear model, and of their difference."
         return finish(figure, about)
 
@@ -63,25 +64,24 @@ def spectra(found: Mapping[str, tuple[Array, Array, Array]], kept: Mapping[str, 
 def layers(fresh: Runs, recorded: Runs) -> Picture:
     """E against d, runs of `gram_gap`: first layer, second layer, and with or without the norm."""
     with axes(3, height=4.1, width=7.8) as (figure, (left, middle, right)):
-        for group, width, style, panel in (
-            ("first", "m = n", "-", left), ("first", "fixed m", ":", left),
-            ("narrow", "m = n", "--", middle), ("wide", "m = n d", "-", middle),
+        for panel, group, width, style in (
+            (left, "first", "m = n", "-"), (left, "first", "fixed m", ":"),
+            (middle, "narrow", "m = n", "--"), (middle, "wide", "m = n d", "-"),
         ):  # fmt: skip
             for name, colour in (("erf", BLUE), ("relu", ORANGE)):
                 chosen = {"activation": name, "width": width, "inputs": "gaussian"}
                 both = [runs(group, **chosen) for runs in (fresh, recorded)]
                 _law(panel, both, "gap", colour, style)
         for law, style in (("gaussian", "-"), ("norms shrunk", "-.")):
-            for name, colour in (("gap", ORANGE), ("naive", RED)):
-                both = [runs("wide", activation="relu", inputs=law) for runs in (fresh, recorded)]
-                _law(right, both, name, colour, style)
+            both = [runs("wide", activation="relu", inputs=law) for runs in (fresh, recorded)]
+            _law(right, both, "gap", ORANGE, style)
+            _law(right, both, "naive", RED, style)
         titles = ("first layer: E", "second layer: E", "second, ReLU, m = n d: E")
         for panel, title in zip((left, middle, right), titles, strict=True):
-            panel.set(title=title)
-            _log(panel, (16, 32, 64, 128, 256, 512))
+            _log(panel, title, (16, 32, 64, 128, 256, 512))
         entries = [(BLUE, "erf", "-"), (ORANGE, "ReLU", "-"), (RED, "ReLU, naive", "-")]
         looks = [(INK, "second, m = n", "--"), (INK, "fixed m", ":"), (INK, "norms shrunk", "-.")]
-        _legend(figure, entries + looks)
+        below(figure, entries + looks)
         about = "Spectral gap between tangent kernel and linear model against the input dimension."
         return finish(figure, about)
 
@@ -96,17 +96,16 @@ def beyond(deep: tuple[Runs, Runs], patches: tuple[Runs, Runs]) -> Picture:
         for name, panel in (("relu", panels[1]), ("erf", panels[2])):
             for group, _, colour in laws:
                 both = [runs(group, activation=name) for runs in patches]
-                _law(panel, both, "gap", colour, "-")
+                _law(panel, both, "gap", colour)
         titles = ("deep: E", "one convolution, ReLU: E", "one convolution, erf: E")
         for panel, title in zip(panels, titles, strict=True):
-            panel.set(title=title)
-            _log(panel, (32, 64, 128, 256))
+            _log(panel, title, (32, 64, 128, 256))
         entries = [
             (BLUE, "erf, 4 layers", "-"), (PURPLE, "tanh, 5 layers", "-"),
             (INK, "c₁ of one layer", ":"), (INK, "c₁ / (L + 1)", "--"),
             *((colour, law, "-") for _, law, colour in laws),
         ]  # fmt: skip
-        _legend(figure, entries)
+        below(figure, entries)
         about = "Spectral gap against the input dimension, of deep networks and of one convolution."
         return finish(figure, about)
 
@@ -123,34 +122,20 @@ def entries(found: Mapping[str, tuple[Array, Array]], slope: float) -> Picture:
         return finish(figure, about)
 
 
-def _law(panel: Axes, both: Sequence[xr.Dataset], name: str, colour: str, style: str) -> None:
+def _law(panel: Axes, both: Sequence[xr.Dataset], name: str, colour: str, style: str = "-") -> None:
     """Mean and range over the recorded seeds at each d, and the fresh seeds as circles."""
     fresh, recorded = both
-    by_dim = recorded[name].groupby("dim")
-    low, centre, high = by_dim.min(), by_dim.mean(), by_dim.max()
-    panel.plot(centre.dim, centre, color=colour, ls=style, lw=1.4)
-    panel.fill_between(centre.dim, low, high, color=colour, alpha=0.15, lw=0)
+    by_seed = recorded.set_index(cell=["seed", "dim"])[name].unstack("cell")
+    values = by_seed.transpose("seed", "dim").values
+    seeds.mean_and_range(panel, by_seed.dim, values, colour, style)
     circles = panel.plot(fresh.dim, fresh[name], "o", color=colour, fillstyle="none", markersize=3)
     circles[0].set_markeredgewidth(0.7)
 
 
-def _log(panel: Axes, ticks: Sequence[int]) -> None:
-    panel.set(xscale="log", yscale="log", xlabel="input dimension d")
-    low, high = panel.get_xlim()
-    shown = [tick for tick in ticks if low <= tick <= high]
-    panel.set_xticks(shown, [str(tick) for tick in shown])
-    panel.set_xticks([], minor=True)
-    low, high = panel.get_ylim()
-    plain = [tick for tick in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10) if low <= tick <= high]
-    panel.set_yticks(plain, [f"{tick:g}" for tick in plain])
-    panel.set_yticks([], minor=True)
-
-
-def _legend(figure: Figure, entries: Sequence[tuple[str, str, str]]) -> None:
-    handles = [
-        Line2D([], [], color=colour, label=label, ls=style) for colour, label, style in entries
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.8)
+def _log(panel: Axes, title: str, dims: Sequence[int]) -> None:
+    panel.set(xscale="log", yscale="log", xlabel="input dimension d", title=title)
+    only(panel.xaxis, dims)
+    only(panel.yaxis, (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10))
 
 
 def _norm(matrices: Sequence[Array]) -> Normalize:

@@ -1,22 +1,23 @@
 """Networks on images beside their linear model: losses, outputs, agreement, weights."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from simplicity.pictures import style
+from simplicity.hu.pictures.parts import nearest, ticks
+from simplicity.pictures import seeds, style
+from simplicity.pictures.legends import below
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
-from simplicity.pictures.tracks import Dots, Line, Note
+from simplicity.pictures.tracks import Dots, Line, Note, Track
 
 Array = NDArray[np.floating]
-_EARLY = 0.10  # opacity of the window
+_WINDOW: dict[str, Any] = {"color": INK, "alpha": 0.1, "lw": 0}
 _REACH = 3.2  # root mean squares to either side of a scatter plot
 COLOURS = {
     "infinite 8": INK, "infinite flattened 8": PURPLE, "connected 8": BLUE, "wide 8": GREEN,
@@ -29,15 +30,16 @@ def losses(panels: Mapping[str, xr.Dataset]) -> Picture:
     """Residual loss on V_lin and its complement, a panel a network; mean and range over seeds."""
     with axes(len(panels), height=3.5, sharey=True) as (figure, places):
         for panel, (title, runs) in zip(places, panels.items(), strict=True):
-            _window(panel, runs)
+            _window(panel, float(np.median(runs.half_time.values)))
             for name, colour in (("inside", BLUE), ("outside", ORANGE)):
-                _band(panel, runs, name, colour)
-                _band(panel, runs, f"linear_{name}", colour, ls="--")
+                for of, look in ((name, "-"), (f"linear_{name}", "--")):
+                    at, values = _curves(runs, of, np.ones(runs.sizes["cell"]))
+                    seeds.mean_and_range(panel, at, values, colour, look)
             panel.set(xscale="log", xlabel="steps", title=title)
         # Once all panels are drawn: they share it.
         places[0].set(ylabel="residual loss on test images", ylim=(0, None))
         entries = [(BLUE, "on V_lin", "-"), (ORANGE, "on its complement", "-")]
-        _legend(figure, [*entries, (INK, "linear model", "--")], 4)
+        below(figure, [*entries, (INK, "linear model", "--")], more=[_window_patch()])
         about = "Residual losses on the span of the test inputs and on its complement"
         return finish(figure, f"{about}, of networks and linear model.")
 
@@ -46,15 +48,15 @@ def outputs(panels: Mapping[str, xr.Dataset], points: Sequence[int]) -> Picture:
     """Outputs on a few test images over steps, one run (no axis `cell`) a panel."""
     with axes(len(panels), height=3.3, sharey=True) as (figure, places):
         for panel, (title, run) in zip(places, panels.items(), strict=True):
-            step, half = run.step.values, float(run.half_time)
-            panel.axvspan(half / 2, 2 * half, color=INK, alpha=_EARLY, lw=0)
+            _window(panel, float(run.half_time))
             for point, colour in zip(points, (BLUE, ORANGE, GREEN), strict=True):
-                panel.plot(step[1:], run.output.values[1:, point], color=colour)
-                panel.plot(step[1:], run.linear_output.values[1:, point], color=colour, ls="--")
+                for values, look in ((run.output, "-"), (run.linear_output, "--")):
+                    panel.plot(run.step[1:], values[1:, point], look, color=colour)
             panel.axhline(0, color=INK, alpha=style.FAINT, lw=0.8)
             panel.set(xscale="log", xlabel="steps", title=title)
         places[0].set_ylabel("output")
-        _legend(figure, [(INK, "network", "-"), (INK, "linear model", "--")], 3)
+        entries = [(INK, "network", "-"), (INK, "linear model", "--")]
+        below(figure, entries, more=[_window_patch()])
         about = "Outputs on three test images over training steps, of networks and linear model."
         return finish(figure, about)
 
@@ -65,24 +67,25 @@ def agreement(groups: Mapping[str, Mapping[str, xr.Dataset]], titles: Mapping[st
     `groups` are runs by group and setting, whose colour is that of `COLOURS`; `titles` are the
     settings' words.
     """
-    with axes(2, height=5.0) as (figure, (left, right)):
-        for panel, name in ((left, "correlation"), (right, "relative")):
-            panel.axvspan(0.5, 2, color=INK, alpha=_EARLY, lw=0)
-            for group, look in zip(groups.values(), ("-", "--"), strict=False):
-                for setting, runs in group.items():
-                    at, values = _curves(runs, name, runs.half_time.values)
-                    panel.plot(at, values.mean(axis=0), color=COLOURS[setting], ls=look)
+    looks = dict(zip(groups, ("-", "--"), strict=False))
+    lines = [(look, *one) for group, look in looks.items() for one in groups[group].items()]
+    with axes(2, height=5.0) as (figure, panels):
+        for panel, name, level, title in zip(
+            panels, ("correlation", "relative"), (0.95, 0.5),
+            ("correlation with the linear model", "relative error"), strict=True,
+        ):  # fmt: skip
+            _window(panel, 1)
+            for look, setting, runs in lines:
+                at, values = _curves(runs, name, runs.half_time.values)
+                panel.plot(at, values.mean(axis=0), look, color=COLOURS[setting])
+            panel.axhline(level, color=INK, alpha=0.5, lw=0.8, ls=":")
             panel.set(xscale="log", xlabel="steps / half-time of the model", ylim=(0, 1.05))
-        left.axhline(0.95, color=INK, alpha=0.5, lw=0.8, ls=":")
-        right.axhline(0.5, color=INK, alpha=0.5, lw=0.8, ls=":")
-        left.set_title("correlation with the linear model")
-        right.set_title("relative error")
-        lines = zip(groups.items(), ("-", "--"), strict=False)
-        names = {
-            one: text.replace(" x 3,", ",").replace(" x ", "×") for one, text in titles.items()
-        }
-        entries = [(COLOURS[one], names[one], look) for (_, group), look in lines for one in group]
-        _legend(figure, entries, 2)
+            panel.set_title(title)
+        entries = [
+            (COLOURS[one], titles[one].replace(" x 3,", ",").replace(" x ", "×"), look)
+            for look, one, _ in lines
+        ]
+        below(figure, entries, more=[_window_patch()], columns=2)
         about = "Correlation and relative error between networks and the linear model over steps."
         return finish(figure, about)
 
@@ -109,42 +112,34 @@ def scatter(panels: Mapping[str, xr.Dataset], positive: NDArray[np.bool_]) -> Pl
     """
     steps = (set(run.step.values.astype(int).tolist()) for run in panels.values())
     shared = sorted(set.intersection(*steps) - {0})
-    diagonal = np.array([[-_REACH, -_REACH], [_REACH, _REACH]])
     half = float(next(iter(panels.values())).half_time)
-    ticks = [(value, f"{value:g}") for value in (-2.0, 0.0, 2.0)]
-    corner, drawn = (-0.95 * _REACH, 0.88 * _REACH), []
-    for title, run in panels.items():
-        at = [int(np.argmax(run.step.values == step)) for step in shared]
-        words = [f"correlation {run.correlation.values[k]:.2f}" for k in at]
-        pairs = []
-        for k in at:
-            one = np.stack([run.linear_output.values[k], run.output.values[k]], axis=1)
-            pairs.append(np.clip(one / np.sqrt(np.mean(one[:, 0] ** 2)), -_REACH, _REACH))
-        drawn.append(
-            Panel(
-                title, (-_REACH, _REACH), (-_REACH, _REACH),
-                [
-                    Line("network = model", [diagonal], opacity=0.5, width=0.8),
-                    Dots("label +1", [one[positive] for one in pairs], BLUE, 2.6, 0.8),
-                    Dots("label -1", [one[~positive] for one in pairs], ORANGE, 2.6, 0.8),
-                    Note(words, corner, size=12),
-                ],
-                "linear model", "network", ticks, ticks, width=250, height=260,
-            )
-        )  # fmt: skip
+    drawn = [_scattered(title, run, shared, positive) for title, run in panels.items()]
     labels = [f"step {step}, {step / half:.1f} half-times" for step in shared]
     about = "Output of three networks against that of the linear model, a dot for each test image."
-    start = int(np.argmin(np.abs(np.log(np.array(shared) / half))))
+    start = nearest(shared, half)
     return Player(drawn, labels, about, step_name="steps", milliseconds=450, start=start)
 
 
-def _band(panel: Axes, runs: xr.Dataset, name: str, colour: str, ls: str = "-") -> None:
-    """Mean over seeds, and the range where there are several."""
-    at, values = _curves(runs, name, np.ones(runs.sizes["cell"]))
-    panel.plot(at, values.mean(axis=0), color=colour, ls=ls)
-    if len(values) > 1 and ls == "-":
-        low, high = values.min(axis=0), values.max(axis=0)
-        panel.fill_between(at, low, high, color=colour, alpha=0.15, lw=0)
+def _scattered(
+    title: str, run: xr.Dataset, steps: Sequence[int], positive: NDArray[np.bool_]
+) -> Panel:
+    seen = run.isel(probe=[int(np.argmax(run.step.values == step)) for step in steps])
+    model, network = seen.linear_output.values, seen.output.values
+    unit = np.sqrt(np.mean(model**2, axis=1))[:, None, None]
+    pairs = np.clip(np.stack([model, network], axis=2) / unit, -_REACH, _REACH)
+    diagonal = np.array([[-_REACH, -_REACH], [_REACH, _REACH]])
+    words = [f"correlation {value:.2f}" for value in seen.correlation.values]
+    tracks: list[Track] = [
+        Line("network = model", [diagonal], opacity=0.5, width=0.8),
+        Dots("label +1", list(pairs[:, positive]), BLUE, 2.6, 0.8),
+        Dots("label -1", list(pairs[:, ~positive]), ORANGE, 2.6, 0.8),
+        Note(words, (-0.95 * _REACH, 0.88 * _REACH), size=12),
+    ]
+    square, marked = (-_REACH, _REACH), ticks((-2, 0, 2))
+    return Panel(
+        title, square, square, tracks, "linear model", "network", marked, marked,
+        width=250, height=260,
+    )  # fmt: skip
 
 
 def _curves(runs: xr.Dataset, name: str, unit: Array) -> tuple[Array, Array]:
@@ -160,15 +155,9 @@ def _curves(runs: xr.Dataset, name: str, unit: Array) -> tuple[Array, Array]:
     return at, np.array(values)
 
 
-def _window(panel: Axes, runs: xr.Dataset) -> None:
-    half = float(np.median(runs.half_time.values))
-    panel.axvspan(half / 2, 2 * half, color=INK, alpha=_EARLY, lw=0)
+def _window(panel: Axes, half: float) -> None:
+    panel.axvspan(half / 2, 2 * half, **_WINDOW)
 
 
-def _legend(figure: Figure, entries: Sequence[tuple[str, str, str]], columns: int) -> None:
-    handles: list[Line2D | Patch] = [
-        Line2D([], [], color=colour, label=label, ls=look) for colour, label, look in entries
-    ]
-    window = "half to twice the model's half-time"
-    handles.append(Patch(color=INK, alpha=_EARLY, lw=0, label=window))
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=1.6)
+def _window_patch() -> Patch:
+    return Patch(**_WINDOW, label="half to twice the model's half-time")

@@ -25,6 +25,8 @@ other code had met all of them; the record has other seeds. Each control has to 
 of its own row.
 """
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from scipy import stats
@@ -32,10 +34,12 @@ from scipy import stats
 from simplicity import nets
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Criterion, Estimate, above, below, fails
+from simplicity.evidence.claims import Check, above, below
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear, ntk
+from simplicity.hu.early_linear import PLATEAU, on_plateau
+from simplicity.hu.judging import judged
 from simplicity.nakkiran import information
 from simplicity.nets import TwoLayer
 from simplicity.together import lenses
@@ -43,10 +47,8 @@ from simplicity.together import lenses
 CLAIMS = ("H28", "H48")
 
 PROBES = 40
-PLATEAU = (1.25, 5.0)  # in units of d log d / step
 ENOUGH = 20_000  # samples
 NEAR = (0.5, 2.0)  # ratio of two times that count as one
-LINE, REACH = 61, 3.0  # points of the line through input space, and how far it goes
 SHOWN = 60  # fresh inputs and neurons of which pictures are kept
 EARLY = "on the plateau: smallest share"
 ANOTHER = "another classifier as accurate as L: largest"
@@ -106,45 +108,57 @@ def measure(run: Run) -> xr.Dataset:
     """
     setting = setting_of(run)
     last = early_linear.horizon(setting)
-    steps = tuple(np.rint(np.geomspace(1, last, PROBES)).astype(int).tolist())
+    steps = early_linear.schedule(last, PROBES, spaced=np.geomspace)
     drawn = data_of(run, setting)
-    model, psi = early_linear.linear_model(setting, drawn)
     limit = np.linalg.lstsq(drawn.x, drawn.y, rcond=None)[0]
     start = start_of(run, setting)
     look = Looks(run, start, drawn, limit)
-    _, trained = ntk.descend(
+    _, seen = ntk.descend(
         start, drawn.x, drawn.y, activation=ACTIVATION[run.start],
         step_size=early_linear.rates(setting), schedule=steps,
         probes={name: getattr(look, name) for name in Looks.AXES}, dims=Looks.AXES,
     )  # fmt: skip
-    outputs = trained.fresh.values.astype(np.float64)
-    by_limit = np.broadcast_to(drawn.fresh @ limit, outputs.shape)
-    of_model = model.outputs(psi, steps) if run.start == "kernel" else by_limit
-    gap = np.minimum((outputs - of_model) ** 2, 1).mean(axis=1)
-    power = early_linear.square(of_model)
+    outputs = seen.fresh.values.astype(np.float64)
     curves = {
         "step": np.asarray(steps, float), "clock": np.asarray(steps) * setting.horizon / last,
-        "power": power, "explained": 1 - gap / power,
         "test": early_linear.square(outputs - drawn.fresh_y) / 2,
     }  # fmt: skip
-    curves |= dict(zip(Looks.SCALARS, trained.scalars.values.T, strict=True))
-    counts = tables(run, outputs, drawn.fresh_y, by_limit[0])
-    kept = 1.0 if run.seed == run.drawn else 0.0
-    pictures = {
-        "line_network": (("time", "place"), trained.along.values),
-        "line_model": ("place", look.places @ limit),
-        "slope_shown": (("time", "shown"), trained.slope.values),
-        "at_shown": ("shown", look.along_limit),
-        "neurons": (("time", "part", "shown"), trained.neurons.values),
-    }
+    curves |= explained(run, drawn, limit, steps, outputs)
+    curves |= dict(zip(Looks.SCALARS, seen.scalars.values.T, strict=True))
+    counts = tables(run, outputs, drawn.fresh_y, drawn.fresh @ limit)
     return xr.Dataset(
         {name: ("time", values) for name, values in curves.items()}
         | {"counts": (("time", "other", "f", "y", "l"), counts)}
-        | {
-            name: (axes, np.round(kept * values, 3).astype(np.float32))
-            for name, (axes, values) in pictures.items()
-        }
+        | pictures(run, look, seen)
     )
+
+
+def explained(
+    run: Run, drawn: early_linear.Data, limit: np.ndarray, steps: tuple[int, ...], f: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The share of outputs f (time, sample) that the linear model explains, and its power."""
+    linear = np.broadcast_to(drawn.fresh @ limit, f.shape)
+    if run.start == "kernel":
+        model, psi = early_linear.linear_model(setting_of(run), drawn)
+        linear = model.outputs(psi, steps)
+    gap, power = np.minimum((f - linear) ** 2, 1).mean(axis=1), early_linear.square(linear)
+    return {"power": power, "explained": 1 - gap / power}
+
+
+def pictures(run: Run, look: "Looks", seen: xr.Dataset) -> dict[str, tuple[Any, np.ndarray]]:
+    """What a player shows, 0 where nothing is kept."""
+    kept = 1.0 if run.seed == run.drawn else 0.0
+    found = {
+        "line_network": (("time", "place"), seen.along.values),
+        "line_model": ("place", look.places @ look.limit),
+        "slope_shown": (("time", "shown"), seen.slope.values),
+        "at_shown": ("shown", look.along_limit),
+        "neurons": (("time", "part", "shown"), seen.neurons.values),
+    }
+    return {
+        name: (axes, np.round(kept * values, 3).astype(np.float32))
+        for name, (axes, values) in found.items()
+    }
 
 
 def setting_of(run: Run) -> early_linear.Run:
@@ -202,8 +216,7 @@ class Looks:
         self.activation, self.start = ACTIVATION[run.start], start
         self.drawn, self.limit = drawn, limit
         unit = limit / np.linalg.norm(limit)
-        rest = drawn.fresh[0] - (drawn.fresh[0] @ unit) * unit
-        self.places = rest + np.linspace(-REACH, REACH, LINE)[:, None] * unit
+        self.places = early_linear.line(unit, drawn.fresh[0])
         self.along_limit = drawn.fresh[:SHOWN] @ unit
 
     def fresh(self, network: TwoLayer) -> np.ndarray:
@@ -246,81 +259,72 @@ def tables(run: Run, outputs: np.ndarray, labels: np.ndarray, limit: np.ndarray)
 
 
 def checks(runs: Runs) -> list[Check]:
-    return [one for claim in CLAIMS for one in _of_teacher(runs, claim)]
+    return [one for claim in CLAIMS for one in (*_shares(runs, claim), *_late(runs, claim))]
 
 
-def _of_teacher(runs: Runs, claim: str) -> list[Check]:
+def _few(runs: Runs) -> str:
+    """Why not what needs a network that generalises beyond the linear model."""
+    n, low = runs.settings.n, early_linear.low(runs.settings.dim)
+    return low or ("" if n >= ENOUGH else f"{n} samples, {ENOUGH} are needed")
+
+
+def _shares(runs: Runs, claim: str) -> list[Check]:
+    """What the linear model explains of the network, on the plateau and at the end."""
     main, flat = GROUPS[claim]
-    run, low = runs[main], runs[flat]
-    dim, n = runs.settings.dim, runs.settings.n
-    high = "" if dim >= early_linear.LOWEST else f"dimension {dim} is below {early_linear.LOWEST}"
-    squares, in_bits = run.explained.values, bits(run)
+    run, plane = runs[main], runs[flat]
     at_plane = f"d = {getattr(runs.settings, flat + '_dim')}: largest"
-    plane = claims.largest(on_plateau(low, low.explained.values))
-    another = claims.largest(on_plateau(run, bits(run, 1)))
-    return [
-        _judge(
-            runs, f"{claim}.squares_early", high,
-            "share explained in squares, median on the plateau: smallest over seeds",
-            claims.smallest(on_plateau(run, squares)), above(0.98), at_plane, plane,
-        ),
-        _judge(
-            runs, f"{claim}.squares_end", high,
-            "share explained in squares at the end: largest over seeds",
-            claims.largest(squares[:, -1]), below(0.9),
-            EARLY, claims.smallest(on_plateau(run, squares)),
-        ),
-        _judge(
-            runs, f"{claim}.bits_early", high,
-            "share explained in bits, median on the plateau: smallest over seeds",
-            claims.smallest(on_plateau(run, in_bits)), above(0.9), ANOTHER, another,
-        ),
-        # With fewer samples the network does not generalise beyond the linear model.
-        *_late(runs, claim, high or ("" if n >= ENOUGH else f"{n} samples, {ENOUGH} are needed")),
-    ]  # fmt: skip
+    of_plane, of_another = on_plateau(plane, plane.explained.values), on_plateau(run, bits(run, 1))
+    low, found = early_linear.low(runs.settings.dim), []
+    for word, values, level, what, other, late in (
+        ("squares", run.explained.values, 0.98, at_plane, of_plane, low),
+        ("bits", bits(run), 0.9, ANOTHER, of_another, _few(runs)),
+    ):
+        early = claims.smallest(on_plateau(run, values))
+        found += [
+            judged(
+                runs, f"{claim}.{word}_early", "empirical",
+                f"share explained in {word}, median on the plateau: smallest over seeds",
+                early, above(level), (what, claims.largest(other)), unless=low,
+            ),
+            judged(
+                runs, f"{claim}.{word}_end", "empirical",
+                f"share explained in {word} at the end: largest over seeds",
+                claims.largest(values[:, -1]), below(0.9), (EARLY, early), unless=late,
+            ),
+        ]  # fmt: skip
+    return found
 
 
-def _judge(
-    runs: Runs, id: str, unless: str, statistic: str, found: Estimate, rule: Criterion,
-    against: str, other: Estimate,
-) -> Check:  # fmt: skip
-    """A check whose control has to miss the check's own criterion."""
-    control = claims.control(against, other, fails(rule))
-    return claims.check(runs, id, "empirical", statistic, found, rule, control, unless=unless)
-
-
-def _late(runs: Runs, claim: str, unless: str) -> list[Check]:
-    """The checks that need a network which generalises beyond the linear model."""
-    run = runs[GROUPS[claim][0]]
+def _late(runs: Runs, claim: str) -> list[Check]:
+    """Both shares over time, and what is kept of the linear model."""
+    run, unless = runs[GROUPS[claim][0]], _few(runs)
     squares, in_bits = run.explained.values, bits(run)
-    falls = fallen(run, squares), fallen(run, in_bits)
+    falls = fallen(run, in_bits)
     powers = zip(run.clock.values, run.power.values, strict=True)
     learnt = [first_beyond(clock, power, power[-1] / 2) for clock, power in powers]
     ranks, shuffled = (together(run, squares, in_bits, shuffled=one) for one in (False, True))
     return [
-        _judge(
-            runs, f"{claim}.bits_end", unless,
-            "share explained in bits at the end: largest over seeds",
-            claims.largest(in_bits[:, -1]), below(0.9),
-            EARLY, claims.smallest(on_plateau(run, in_bits)),
-        ),
-        _judge(
-            runs, f"{claim}.kept", unless,
+        judged(
+            runs, f"{claim}.kept", "empirical",
             "kept of L at the end, retention index: smallest over seeds",
-            claims.smallest(kept(run)), above(0.5), ANOTHER, claims.largest(kept(run, 1)),
+            claims.smallest(kept(run)), above(0.5), (ANOTHER, claims.largest(kept(run, 1))),
+            unless=unless,
         ),
-        _judge(
-            runs, f"{claim}.together", unless,
+        judged(
+            runs, f"{claim}.together", "empirical",
             "rank correlation of both shares from the plateau on",
             claims.mean(ranks), claims.interval_above(0.5),
-            "one of them shuffled in time", claims.mean(shuffled),
+            ("one of them shuffled in time", claims.mean(shuffled)), unless=unless,
         ),
-        _judge(
-            runs, f"{claim}.halves", unless,
+        judged(
+            runs, f"{claim}.halves", "empirical",
             "both have fallen by half within a factor of 2 in time: share of seeds",
-            claims.share(near(*falls)), claims.every_seed(),
-            "the time at which half of the linear model is learnt",
-            claims.share(near(learnt, falls[1])),
+            claims.share(near(fallen(run, squares), falls)), claims.every_seed(),
+            (
+                "the time at which half of the linear model is learnt",
+                claims.share(near(learnt, falls)),
+            ),
+            unless=unless,
         ),
     ]  # fmt: skip
 
@@ -343,19 +347,12 @@ def kept(run: xr.Dataset, other: int = 0) -> np.ndarray:
     return information.retention_index(found.mu, null, found.network, found.simple)
 
 
-def on_plateau(run: xr.Dataset, values: np.ndarray) -> list[float]:
-    """For each seed the median of `values` (cell, time) over the plateau."""
-    inside = (run.clock.values >= PLATEAU[0]) & (run.clock.values <= PLATEAU[1])
-    return [float(np.median(row[mask])) for row, mask in zip(values, inside, strict=True)]
-
-
 def together(
     run: xr.Dataset, first: np.ndarray, second: np.ndarray, *, shuffled: bool = False
 ) -> list[float]:
     """For each seed Spearman's rank correlation of two series over time, from the plateau on."""
     found = []
-    cells = zip(run.seed.values, run.clock.values, first, second, strict=True)
-    for seed, clock, one, two in cells:
+    for seed, clock, one, two in zip(run.seed.values, run.clock.values, first, second, strict=True):
         at = np.flatnonzero(clock >= PLATEAU[0])
         other = streams.generator(int(seed), streams.OTHER).permutation(at) if shuffled else at
         found.append(float(stats.spearmanr(one[at], two[other]).statistic))

@@ -191,4 +191,4 @@ def rounded(values: NDArray[np.floating], digits: int = DIGITS) -> NDArray[np.fl
 
 
 def checks(runs: Runs) -> list[Check]:
-    return phase_checks.checks(runs)
+    return sorted(phase_checks.checks(runs), key=lambda one: CLAIMS.index(one.claim))

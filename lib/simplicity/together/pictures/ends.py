@@ -1,16 +1,19 @@
 """Pictures of the end of the simple phase: a player of one run, curves by condition, ends by lens,
 and pairs of ends."""
 
+import itertools
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from simplicity.pictures.player import Panel, Player, Ticks
+from simplicity.grid.groups import cells_where
+from simplicity.hu.pictures.parts import points, ticks
+from simplicity.pictures.legends import below
+from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 from simplicity.pictures.tracks import Dots, Line, Note, Track
 from simplicity.together import ends
@@ -25,8 +28,8 @@ LENSES = {
     "loukas": ("Loukas: slope / least squares", RED),
 }
 _SHADES = (BLUE, ORANGE, GREEN, PURPLE, RED)
-_WIDE, _HIGH = 380.0, 215.0
 _MOST = 5.0  # that is drawn of an index
+_HOLLOW: dict[str, Any] = {"fillstyle": "none", "mew": 0.8}
 
 
 # --- one run
@@ -37,7 +40,7 @@ def one_run(run: xr.Dataset) -> Player:
     its phase ends, the time (dotted) and the curve so far."""
     cell = run.expand_dims("cell") if "cell" not in run.dims else run
     clock = np.log10(cell.clock.values[0])
-    panels = (_loss(cell, clock), *(_lens(cell, clock, lens) for lens in _IN_PLAYER))
+    panels = (_loss(cell, clock), *(_lens(cell, clock, lens) for lens in _INDICES))
     labels = [f"time {time:.3g}" for time in cell.clock.values[0]]
     about = (
         "One training run seen by the loss and by five indices of four papers, each with the time "
@@ -48,33 +51,26 @@ def one_run(run: xr.Dataset) -> Player:
     ).thinned(20)
 
 
-_IN_PLAYER = ("boursier", "dynamic", "static", "nakkiran", "loukas")
-_VARIABLES = {
-    "boursier": "alignment", "dynamic": "dynamic", "static": "nonlinear", "nakkiran": "beyond",
-    "loukas": "relative",
+# each with the level at which its phase ends, at thresholds times 1; that of the bits is of I(L;Y)
+_INDICES = {
+    "boursier": ("alignment", 0.7), "dynamic": ("dynamic", 0.1), "static": ("nonlinear", 0.1),
+    "nakkiran": ("beyond", 0.5), "loukas": ("relative", 1.5),
 }  # fmt: skip
 
 
 def _loss(cell: xr.Dataset, clock: Array) -> Panel:
-    time = ends.loss_falls(cell)
-    return _curve(
-        "loss / loss at the output 0", clock, cell.loss.values[0], INK, 1 - ends.FALL, time, "T₁₀"
-    )
+    time, title = ends.loss_falls(cell), "loss / loss at the output 0"
+    return _curve(title, clock, cell.loss.values[0], INK, 1 - ends.FALL, time, "T₁₀")
 
 
 def _lens(cell: xr.Dataset, clock: Array, lens: str) -> Panel:
     name, colour = LENSES[lens]
-    # a small start leaves the model of its kernel by orders of magnitude
-    values = np.minimum(cell[_VARIABLES[lens]].values[0], _MOST)
-    time = ends.ends(cell, lens)
-    return _curve(name, clock, values, colour, _level(cell, lens), time, "end")
-
-
-def _level(cell: xr.Dataset, lens: str) -> float:
-    """At which the phase ends, at thresholds times 1."""
+    variable, level = _INDICES[lens]
     if lens == "nakkiran":
-        return 0.5 * float(cell.linear_information.values[0])
-    return {"boursier": 0.7, "static": 0.1, "dynamic": 0.1, "loukas": 1.5}[lens]
+        level *= float(cell.linear_information.values[0])
+    # a small start leaves the model of its kernel by orders of magnitude
+    values = np.minimum(cell[variable].values[0], _MOST)
+    return _curve(name, clock, values, colour, level, ends.ends(cell, lens), "end")
 
 
 def _curve(
@@ -82,27 +78,26 @@ def _curve(
 ) -> Panel:
     top = max(1.08 * float(np.nanmax(values)), 1.2 * level)
     low = min(0.0, float(np.nanmin(values)))
-    points = np.stack([clock, values], axis=1)
-    across = np.array([clock[0], clock[-1]])
+    first, last = float(clock[0]), float(clock[-1])
+    (curve,) = points(clock, values)
     tracks: list[Track] = [
-        Line("", [np.stack([across, [level, level]], axis=1)], INK, 0.9, 0.5, "2 3"),
-        Line("", [points], colour, 1.4, 0.3),
-        Line("", [points[: k + 1] for k in range(len(points))], colour, 2.4),
-        Dots("", [points[k : k + 1] for k in range(len(points))], colour, 4.0),
+        Line("", points((first, last), (level, level)), INK, 0.9, 0.5, "2 3"),
+        Line("", [curve], colour, 1.4, 0.3),
+        Line("", [curve[: k + 1] for k in range(len(curve))], colour, 2.4),
+        Dots("", list(curve[:, None]), colour, 4.0),
     ]
-    if bool(time.observed[0]):
-        at = float(np.log10(time.value[0]))
-        tracks.append(Line("", [np.array([[at, low], [at, top]])], INK, 1.2, 0.8, "4 3"))
+    if time.observed[0]:
+        at = np.log10(time.value[0])
+        tracks.append(Line("", points((at, at), (low, top)), INK, 1.2, 0.8, "4 3"))
         said = f"{word} {time.value[0]:.3g}"
     else:
         said = f"{word}: n/a" if np.isnan(time.value[0]) else f"{word}: not within the run"
-    tracks.append(Note([said], (float(clock[0]) + 0.08, top * 0.9), name=title))
-    decades = range(int(np.ceil(clock[0])), int(np.floor(clock[-1])) + 1)
-    shown: Ticks = [(float(one), f"{10.0**one:g}") for one in decades]
-    upright: Ticks = [(float(one), f"{one:g}") for one in _round_ticks(top)]
+    tracks.append(Note([said], (first + 0.08, top * 0.9), name=title))
+    decades = range(int(np.ceil(first)), int(np.floor(last)) + 1)
     return Panel(
-        title, (float(clock[0]), float(clock[-1]) + 0.05), (low, top), tracks, "time", "",
-        shown, upright, width=_WIDE, height=_HIGH,
+        title, (first, last + 0.05), (low, top), tracks, "time", "",
+        ticks((10.0**one for one in decades), at=np.log10), ticks(_round_ticks(top)),
+        width=380.0, height=215.0,
     )  # fmt: skip
 
 
@@ -139,7 +134,7 @@ def curves(run: xr.Dataset, panels: Sequence[Shown], description: str) -> Pictur
 
 def _curves(panel: Axes, run: xr.Dataset, shown: Shown) -> None:
     for (name, label), colour in zip(shown.strata.items(), _SHADES, strict=False):
-        part = run.isel(cell=np.flatnonzero(run.stratum.values == name))
+        part = cells_where(run, stratum=name)
         if not part.sizes["cell"]:
             continue
         scale = ends.loss_falls(part)
@@ -164,28 +159,23 @@ def by_condition(run: xr.Dataset, strata: Sequence[str]) -> Picture:
     """For each condition a row: the ends of all runs over T10 by lens, hollow where censored."""
     with axes(1, height=0.42 * len(strata) + 1.3) as (figure, (panel,)):
         for row, name in enumerate(strata):
-            part = run.isel(cell=np.flatnonzero(run.stratum.values == name))
-            clock = ends.loss_falls(part)
+            part = cells_where(run, stratum=name)
             for place, (lens, (_, colour)) in enumerate(LENSES.items()):
-                found = ends.ends(part, lens).over(clock)
-                height = np.full(len(found.value), row + 0.15 * (place - 2))
-                seen = found.observed
-                panel.plot(np.exp(found.value[seen]), height[seen], "o", color=colour, ms=3.2)
-                later = ~seen & ~np.isnan(found.value)
-                panel.plot(
-                    np.exp(found.value[later]), height[later], ">", color=colour, ms=4,
-                    fillstyle="none", mew=0.8,
-                )  # fmt: skip
+                time, seen = _over_t10(part, lens)
+                height = np.full(len(time), row + 0.15 * (place - 2))
+                panel.plot(np.exp(time[seen]), height[seen], "o", color=colour, ms=3.2)
+                later = ~seen & ~np.isnan(time)
+                panel.plot(np.exp(time[later]), height[later], ">", color=colour, ms=4, **_HOLLOW)
         panel.axvline(1, color=INK, lw=0.8, ls=":")
         panel.set(xscale="log", xlabel="time at which the phase ends / T₁₀")
         panel.set_yticks(range(len(strata)), strata)
         panel.set_ylim(len(strata) - 0.5, -0.5)
-        handles = [
-            Line2D([], [], color=colour, marker="o", ls="", label=name)
-            for name, colour in LENSES.values()
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3, handletextpad=0.2)
+        below(figure, [(colour, name, "o") for name, colour in LENSES.values()])
         return finish(figure, "When each instrument says that the simple phase ends, run by run.")
+
+
+def _over_t10(run: xr.Dataset, lens: str) -> Times:
+    return ends.ends(run, lens).over(ends.loss_falls(run))
 
 
 # --- pairs of ends
@@ -196,18 +186,14 @@ def pairs(run: xr.Dataset, chosen: Sequence[tuple[str, str]], strata: Sequence[s
     which one is censored are hollow."""
     with axes(len(chosen), height=3.5) as (figure, panels):
         for panel, pair in zip(panels, chosen, strict=True):
-            for number, name in enumerate(strata):
-                part = run.isel(cell=np.flatnonzero(run.stratum.values == name))
-                clock = ends.loss_falls(part)
-                found = [ends.ends(part, lens).over(clock) for lens in pair]
-                seen = found[0].observed & found[1].observed
+            for name, colour in zip(strata, itertools.cycle(_SHADES), strict=False):
+                found = [_over_t10(cells_where(run, stratum=name), lens) for lens in pair]
                 x, y = (one.value - np.nanmedian(one.value) for one in found)
-                colour = _SHADES[number % len(_SHADES)]
+                seen = found[0].observed & found[1].observed
                 panel.plot(x[seen], y[seen], "o", color=colour, ms=3.5, alpha=0.8)
-                panel.plot(x[~seen], y[~seen], "o", color=colour, ms=3.5, fillstyle="none", mew=0.8)
+                panel.plot(x[~seen], y[~seen], "o", color=colour, ms=3.5, **_HOLLOW)
             names = [LENSES[lens][0].partition(":")[0] for lens in pair]
             panel.axline((0, 0), slope=1, color=INK, lw=0.8, ls=":")
             panel.set(xlabel=f"log T, {names[0]}", ylabel=f"log T, {names[1]}")
-        return finish(
-            figure, "Ends of single runs, less the median of their condition, lens against lens."
-        )
+        about = "Ends of single runs, less the median of their condition, lens against lens."
+        return finish(figure, about)
