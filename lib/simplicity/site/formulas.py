@@ -4,7 +4,7 @@ readers without JavaScript.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
@@ -108,6 +108,12 @@ def _argument(tex: str, start: int) -> tuple[str, int]:
 def inline(tex: str) -> str:
     """A formula within HTML that is made here, as Sphinx writes those of a page."""
     return f'<span class="math notranslate nohighlight">\\({escape(tex.strip())}\\)</span>'
+
+
+def within(text: str, words: Callable[[str], str], formula: Callable[[str], str] = inline) -> str:
+    """A text whose parts between dollars are formulas, and all others as `words` has them."""
+    parts = re.split(r"\$([^$]+)\$", text)
+    return "".join((formula if place % 2 else words)(part) for place, part in enumerate(parts))
 
 
 def mathml(tex: str, block: bool, macros: Mapping[str, Any]) -> str:

@@ -21,7 +21,6 @@ from simplicity.process import interrupts, surroundings
 from simplicity.site import (
     api,
     build,
-    changes_page,
     data_files,
     directives,
     evidence,
@@ -42,22 +41,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
     if "NO_COLOR" in os.environ or not (sys.stdout.isatty() and sys.stderr.isatty()):
         console.nocolor()  # Jupyter Book does not ask whether somebody sees the colours
     formulas.set_up(app)
-    app.add_directive("ledger", directives.Ledger)
-    app.add_directive("ledger-summary", directives.LedgerSummary)
-    app.add_role("verdict", directives.Verdict())
-    app.add_directive("cite-box", outward.CiteBox)
-    app.add_directive("verdict-strip", directives.Strip)
-    app.add_directive("claim", directives.ClaimScreen)
-    app.add_directive("changes", changes_page.Changes)
-    app.add_directive("criteria", directives.Criteria)
-    app.add_role("check", directives.CheckValue())
-    app.add_role("control", directives.CheckValue(of_control=True))
-    app.add_directive("not-holding", directives.NotHolding)
-    app.add_role("paper-counts", directives.PaperCounts())
-    app.add_role("recorded-time", directives.RecordedTime())
-    app.add_directive("cell-costs", directives.CellCosts)
-    app.add_directive("arithmetic", directives.Arithmetic)
-    app.add_directive("api", api.Api)
+    known = directives.DIRECTIVES | {"cite-box": outward.CiteBox, "api": api.Api}
+    for name, directive in known.items():
+        app.add_directive(name, directive)
+    for name, role in directives.ROLES.items():
+        app.add_role(name, role)
     app.add_post_transform(wording.Numbers)
     # after MyST-NB has made its configuration
     app.connect("builder-inited", _prepare, priority=900)

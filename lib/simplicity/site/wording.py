@@ -8,7 +8,7 @@ from html import escape
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-from simplicity.site.formulas import inline
+from simplicity.site import formulas
 
 _RAISED = str.maketrans("+-0123456789", "⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _POWER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e([+-]\d+)(?!\w)")
@@ -57,8 +57,7 @@ def shown(text: str) -> str:
     """The words of a check as HTML: `n^2`, `sigma_1`, `x >= 1e-05` are set, and what stands between
     dollars is a formula.
     """
-    parts = re.split(r"\$([^$]+)\$", text)
-    return "".join(inline(part) if place % 2 else _set(part) for place, part in enumerate(parts))
+    return formulas.within(text, _set)
 
 
 def _set(text: str) -> str:
