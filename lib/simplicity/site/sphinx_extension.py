@@ -21,7 +21,6 @@ from simplicity.process import interrupts, surroundings
 from simplicity.site import (
     api,
     build,
-    data_files,
     directives,
     evidence,
     formulas,
@@ -94,9 +93,8 @@ def _refuse_without_texts() -> None:
 
 
 def _stop(reason: str) -> NoReturn:
-    """End the build with the reason alone.
-
-    Of an exception Jupyter Book would also show where its own code was.
+    """End the build with the reason alone: of an exception Jupyter Book would also show where its
+    own code was.
     """
     print(f"\n{reason}", file=sys.stderr, flush=True)
     raise SystemExit(1)
@@ -105,9 +103,7 @@ def _stop(reason: str) -> NoReturn:
 def _outdated(
     app: Sphinx, env: Any, added: set[str], changed: set[str], removed: set[str]
 ) -> set[str]:
-    """Every page if the evidence is not what they were made from.
-
-    Numbers also travel between pages.
+    """Every page if the evidence is not what they were made from: numbers travel between pages.
 
     Also after a build that was interrupted or killed: the warnings of what it had read would not
     come again.
@@ -123,22 +119,15 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
     if failed:
         _forget(app)
     if app.builder.format == "html" and exception is None:
-        pages.mend(Path(app.outdir), formulas.macros(app.config))
-        pages.write_notebooks(app)
-        pages.write_twins(app)
-        pages.write_themes(app)
-        pages.write_start(app)
-        pages.write_search(app)
-        data_files.write(Path(app.outdir))
+        pages.write(app)
         # With --keep-going Sphinx itself turns `warningiserror` off.
         if not (failed and (app.warningiserror or app.keep_going)):
-            evidence.write(app.env.simplicity, Path(app.outdir))  # type: ignore[attr-defined]
+            evidence.write(evidence.state_of(app.env), Path(app.outdir))
     (Path(app.doctreedir) / _UNFINISHED).unlink(missing_ok=True)
 
 
 def _forget(app: Sphinx) -> None:
-    """Sphinx does not repeat the warnings of pages that it does not read again.
-
-    So a second build would pass.
+    """Sphinx does not repeat the warnings of pages that it does not read again, so a second build
+    would pass.
     """
     (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)
