@@ -30,7 +30,7 @@ from simplicity.evidence import ledger
 from simplicity.grid import run
 from simplicity.places import paths
 from simplicity.problems import Problem
-from simplicity.site import build, evidence, execute, papermill_handler, sphinx_extension
+from simplicity.site import __main__, build, evidence, execute, papermill_handler, sphinx_extension
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -430,7 +430,7 @@ def test_after_an_unfinished_build_every_page_is_read_again(unfinished: bool) ->
 def test_notebooks_have_every_cell_no_output_and_a_kernel_that_jupyter_knows(
     book: Path, tmp_path: Path
 ) -> None:
-    (written,) = build.notebooks(book, tmp_path)
+    (written,) = __main__.write("notebooks", book, tmp_path)
     notebook = nbformat.read(written, as_version=4)
     assert written.name == "small.ipynb"
     assert notebook.metadata.kernelspec.name == "python3"

@@ -12,21 +12,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag
 
-import yaml
-
 from simplicity.places import files
 from simplicity.problems import Problem
-from simplicity.site import chromium
+from simplicity.site import build, chromium
 
 Parts = list[tuple[str, list[str]]]  # a caption, and the pages below it
 
 
 def parts(root: Path) -> Parts:
     """The table of contents as the site's sidebar shows it; the first page has no caption."""
-    known: dict[str, Any] = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
-    return [("", [known["root"]])] + [
-        (part["caption"], [one["file"] for one in part["chapters"]]) for part in known["parts"]
-    ]
+    first = build.contents(root).root
+    below = [(part.caption or "", [str(one) for one in part.items]) for part in first.subtrees]
+    return [("", [first.docname]), *below]
 
 
 def write(site: Path, contents: Parts, target: Path) -> int:
