@@ -77,17 +77,21 @@ def main(words: list[str]) -> int:
         )
         return 2
     try:
-        if form == "pdf":
-            target = Path(*given) if given else paths.build() / "simple-first.pdf"
-            sheets = pdf.write(paths.build() / "html", pdf.parts(paths.root()), target)
-            print(f"{target}: {sheets} sheets")
-        else:
-            folder = files.folder(*given) if given else paths.build() / form
-            print(*write(form, paths.root(), folder), sep="\n")
+        _write(form, *given)
     except Problem as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1 if isinstance(problem, Stopped) else 2
     return 0
+
+
+def _write(form: str, place: str = "") -> None:
+    if form == "pdf":
+        target = Path(place) if place else paths.build() / "simple-first.pdf"
+        sheets = pdf.write(paths.build() / "html", pdf.parts(paths.root()), target)
+        print(f"{target}: {sheets} sheets")
+    else:
+        folder = files.folder(place) if place else paths.build() / form
+        print(*write(form, paths.root(), folder), sep="\n")
 
 
 if __name__ == "__main__":

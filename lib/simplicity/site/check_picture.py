@@ -10,43 +10,34 @@ LOG_FROM = 30.0  # largest over smallest number from which the axis is logarithm
 
 
 def picture(check: dict[str, Any]) -> str:
-    """Inline SVG: the criterion as a band, the value as a dot in its interval.
-
-    The control is a ring below.
+    """Inline SVG: the criterion as a band, the value as a dot in its interval, the control as a
+    ring below.
 
     Empty where the criterion has no bound on the number line, or nothing was measured.
     """
-    band, value = check.get("band"), check["value"]
+    band, value, interval = check.get("band"), check["value"], check["interval"] or ()
     if band is None or value is None:
         return ""
     control = check.get("control") or {}
-    against = control.get("value")
-    wanted = control.get("band") or ()
-    numbers = [
-        one
-        for one in (*band, value, against, *(check["interval"] or ()), *wanted)
-        if one is not None
-    ]
-    place = _axis(numbers)
+    against, wanted = control.get("value"), control.get("band") or ()
+    numbers = (*band, value, against, *interval, *wanted)
+    place = _axis([one for one in numbers if one is not None])
     parts = [_band(band, place, LINE, "criterion")]
-    if check["interval"]:
-        low, high = (place(one) for one in check["interval"])
-        parts.append(
-            f'<line class="interval" x1="{low:.1f}" x2="{high:.1f}" y1="{LINE}" y2="{LINE}"/>'
-        )
-    parts.append(f'<circle class="value" cx="{place(value):.1f}" cy="{LINE}" r="3.5"/>')
+    if interval:
+        low, high = (f"{place(one):.1f}" for one in interval)
+        parts.append(f'<line class="interval" x1="{low}" x2="{high}" y1="{LINE}" y2="{LINE}"/>')
+    parts.append(_dot(place(value), LINE, "value"))
     if against is not None:
-        if wanted:
-            parts.append(_band(wanted, place, CONTROL_LINE, "wanted"))
-        parts.append(
-            f'<circle class="control" cx="{place(against):.1f}" cy="{CONTROL_LINE}" r="3.5"/>'
-        )
-    label = escape(_label(check), quote=True)
+        parts += [_band(wanted, place, CONTROL_LINE, "wanted")] if wanted else []
+        parts.append(_dot(place(against), CONTROL_LINE, "control"))
     return (
         f'<svg class="check-picture" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
-        f'height="{HEIGHT}" role="img"'
-        f' aria-label="{label}">{"".join(parts)}</svg>'
+        f'height="{HEIGHT}" role="img" aria-label="{escape(_label(check))}">{"".join(parts)}</svg>'
     )
+
+
+def _dot(place: float, height: int, name: str) -> str:
+    return f'<circle class="{name}" cx="{place:.1f}" cy="{height}" r="3.5"/>'
 
 
 def _label(check: dict[str, Any]) -> str:

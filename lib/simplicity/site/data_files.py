@@ -36,11 +36,11 @@ def table(dataset: xr.Dataset) -> str:
     return found.to_csv(index=False, lineterminator="\n", float_format="%.6g")
 
 
-def links(experiments: list[str], up: str = "../") -> str:
+def links(experiments: list[str]) -> str:
     """A line for the foot of a page, as HTML."""
     each = (
-        f'{name} (<a href="{up}{FOLDER}/{name}.csv">CSV</a>, '
-        f'<a href="{up}{FOLDER}/{name}.nc.gz">NetCDF</a>)'
+        f'{name} (<a href="../{FOLDER}/{name}.csv">CSV</a>, '
+        f'<a href="../{FOLDER}/{name}.nc.gz">NetCDF</a>)'
         for name in experiments
     )
     return f'<p class="simplicity-data">Data of the recorded runs: {", ".join(each)}.</p>'

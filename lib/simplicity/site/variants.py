@@ -95,11 +95,7 @@ def execute_grid(
     """Execute each point in a process of its own and write `folder/index.html`; a failure is told
     and the others go on.
     """
-    width = len(str(len(given)))
-    waiting = [
-        Notebook(dict(point), folder / f"{chapter}-{number:0{width}}.ipynb", failure=WAITING)
-        for number, point in enumerate(given, 1)
-    ]
+    waiting = _waiting(chapter, given, folder)
     tasks = [(one.path, chapter, one.parameters, limit_seconds) for one in waiting]
     page = folder / "index.html"
     together = files.Together(page)
@@ -117,6 +113,14 @@ def execute_grid(
         files.write_text(page, index(chapter, [*found, *waiting[len(found) :]]))
     together.finish(one.path.name for one in found if not one.failure)
     return found
+
+
+def _waiting(chapter: str, given: Sequence[Mapping[str, Any]], folder: Path) -> list[Notebook]:
+    width = len(str(len(given)))
+    return [
+        Notebook(dict(point), folder / f"{chapter}-{number:0{width}}.ipynb", failure=WAITING)
+        for number, point in enumerate(given, 1)
+    ]
 
 
 def _ended(one: Notebook, outcome: float | Exception) -> Notebook:

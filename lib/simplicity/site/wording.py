@@ -12,22 +12,8 @@ from simplicity.site import formulas
 
 _RAISED = str.maketrans("+-0123456789", "⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _POWER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e([+-]\d+)(?!\w)")
-_GREEK = {
-    "alpha": "α",
-    "beta": "β",
-    "delta": "δ",
-    "eps": "ε",
-    "epsilon": "ε",
-    "eta": "η",
-    "gamma": "γ",
-    "lambda": "λ",
-    "mu": "μ",
-    "phi": "φ",
-    "rho": "ρ",
-    "sigma": "σ",
-    "tau": "τ",
-    "zeta": "ζ",
-}
+_NAMES = "alpha beta delta eps epsilon eta gamma lambda mu phi rho sigma tau zeta".split()
+_GREEK = dict(zip(_NAMES, "αβδεεηγλμφρστζ", strict=True))
 _LETTER = re.compile(rf"(?<![\w.-])({'|'.join(_GREEK)})(?=_|\b)(?!-)")
 _NAME = r"[^\W\d_](?:[^\W_]*)"
 _INDEX = re.compile(rf"(?<!\w)({_NAME})_(\{{[^{{}}]*\}}|[A-Za-z0-9]+)|(\|)_([A-Z])(?!\w)")
