@@ -33,27 +33,28 @@ def inline(figure: Figure, text: str) -> str:
     panels, entries = _panels(figure), _entries(figure)
     figure.set_dpi(dpi)
     blocks = dict(re.findall(_GROUP, text, re.DOTALL | re.MULTILINE))
-    whole = len(blocks) == len(figure.axes) + len(figure.legends)
-    if len(panels) < 2 or len(figure.legends) > 1 or figure.texts or not whole:
+    several = len(panels) > 1 and len(figure.legends) < 2 and not figure.texts
+    if not several or len(blocks) != len(figure.axes) + len(figure.legends):
         return text
-    defs = re.findall(r"^ <defs>\n.*?^ </defs>\n", text, re.DOTALL | re.MULTILINE)[-1:]
-    found = []
-    for place, panel in enumerate(panels):
-        content = [blocks[name] for name in panel.groups] + (defs if place == 0 else [])
-        found.append(_svg(panel.box, "".join(content), panel.box.width))
-    found += ['<span class="break"></span>'] if entries else []
-    # the legend of the figure; panels may have others
-    legend = "".join(block for group, block in blocks.items() if group.startswith("legend"))
-    name = _name(text)
-    contents = [f'<g id="{name}">{legend}</g>'] + [f'<use href="#{name}"/>'] * len(entries)
-    found += [_svg(box, content, 0.0) for box, content in zip(entries, contents, strict=False)]
-    return "\n".join(found)
+    drawn = ["".join(blocks[name] for name in panel.groups) for panel in panels]
+    shapes = re.findall(r"^ <defs>\n.*?^ </defs>\n", text, re.DOTALL | re.MULTILINE)
+    drawn[0] += "".join(shapes[-1:])  # of all panels
+    found = [_svg(one.box, group, one.box.width) for one, group in zip(panels, drawn, strict=True)]
+    return "\n".join(found + _legend(text, blocks, entries))
 
 
-def _name(text: str) -> str:
-    """A name for the legend that no other figure of the page has: clip paths have hashed names."""
+def _legend(text: str, blocks: dict[str, str], entries: list[Bbox]) -> list[str]:
+    """The entries of the figure's legend, each a view of the one that is drawn in the first."""
+    if not entries:
+        return []
+    # no other figure of the page has this name: clip paths have hashed ones already
     clip = re.search(r'<clipPath id="(\w+)"', text)
-    return f"legend-{clip[1] if clip else len(text)}"
+    name = f"legend-{clip[1] if clip else len(text)}"
+    # panels may have other legends
+    whole = "".join(block for group, block in blocks.items() if group.startswith("legend"))
+    uses = [f'<g id="{name}">{whole}</g>', *[f'<use href="#{name}"/>'] * (len(entries) - 1)]
+    shown = [_svg(box, use, 0.0) for box, use in zip(entries, uses, strict=True)]
+    return ['<span class="break"></span>', *shown]
 
 
 def _svg(box: Bbox, content: str, grow: float) -> str:

@@ -14,7 +14,7 @@ notebook outside the book shows the same still, and a PNG where HTML is not trus
 import html
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,20 +97,25 @@ class Panel:
         if not (self.xticks or self.yticks):
             return ""
         left, top, wide, high = self._frame()
-        bottom, middle = top + high, top + high / 2
-        parts = [_stroke(f"M{left} {top}V{bottom}H{left + wide}", ' fill="none"')]
+        right, bottom, middle = left + wide, top + high, top + high / 2
+        turned = f"rotate(-90 11 {number(middle)})"
+        parts = [
+            _stroke(f"M{left} {top}V{bottom}H{right}", ' fill="none"'),
+            *self._ticks(left, bottom),
+            _label(self.xlabel, right, bottom + 32, "end", 12),
+            _label(self.ylabel, 11, middle, "middle", 12, transform=turned),
+        ]
+        return "".join(parts)
+
+    def _ticks(self, left: float, bottom: float) -> Iterator[str]:
         for value, label in self.xticks:
             x = self.place(np.array([value, self.ylim[0]]))[0, 0]
-            parts.append(_stroke(f"M{number(x)} {bottom}v4"))
-            parts.append(_label(label, x, bottom + 15, "middle"))
+            yield _stroke(f"M{number(x)} {bottom}v4")
+            yield _label(label, x, bottom + 15, "middle")
         for value, label in self.yticks:
             y = self.place(np.array([self.xlim[0], value]))[0, 1]
-            parts.append(_stroke(f"M{left} {number(y)}h-4"))
-            parts.append(_label(label, left - 6, y + 4, "end"))
-        turned = f"rotate(-90 11 {number(middle)})"
-        parts.append(_label(self.xlabel, left + wide, bottom + 32, "end", 12))
-        parts.append(_label(self.ylabel, 11, middle, "middle", 12, transform=turned))
-        return "".join(parts)
+            yield _stroke(f"M{left} {number(y)}h-4")
+            yield _label(label, left - 6, y + 4, "end")
 
 
 @dataclass(frozen=True)

@@ -52,11 +52,8 @@ _SETTINGS: Any = {
     "lines.linewidth": 1.6,
     "lines.markersize": 4,
     "savefig.transparent": True,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), INK),
+    **dict.fromkeys(("xtick.color", "ytick.color"), INK),
 }
 
 

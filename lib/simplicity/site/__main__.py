@@ -35,8 +35,7 @@ def notebook(chapter: nbformat.NotebookNode) -> str:
 
 def script(chapter: nbformat.NotebookNode) -> str:
     """The code as a Python file, which the linter can read."""
-    code = [cell.source for cell in chapter.cells if cell.cell_type == "code"]
-    return "\n\n# %%\n".join(code) + "\n"
+    return "\n\n# %%\n".join(cell.source for cell in build.code_cells(chapter)) + "\n"
 
 
 FORMS: dict[str, Callable[[nbformat.NotebookNode], str]] = {

@@ -6,6 +6,7 @@ over all of these; the executed notebooks are kept in `_build/runs`, and jupyter
 way by which they reach the pages.
 """
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
@@ -33,6 +34,14 @@ Reader = Callable[[Path], nbformat.NotebookNode]
 _IGNORED = re.compile(r"^/_static/|/\.|/__pycache__/|~$")
 
 
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [output for cell in notebook.cells for output in cell.get("outputs", ())]
+
+
 def contents(root: Path) -> SiteMap:
     """The table of contents as Jupyter Book reads it."""
     return parse_toc_yaml(root / "_toc.yml")
@@ -52,17 +61,14 @@ def chapters(root: Path) -> list[str]:
 
 
 def read(source: Path) -> nbformat.NotebookNode:
-    """The chapter as the site's own parser sees it.
-
-    The site passes a reader with its configuration instead.
-    """
+    """The chapter as the site's own parser sees it, but for the site's configuration."""
     return read_myst_markdown_notebook(source.read_text("utf-8"), add_source_map=True, path=source)
 
 
 def key(root: Path, chapter: str, reader: Reader = read) -> str:
     """Digest of everything that a chapter's outputs depend on."""
     notebook = reader(root / "book" / f"{chapter}.md")
-    cells = [[cell.source, cell.metadata] for cell in notebook.cells if cell.cell_type == "code"]
+    cells = [[cell.source, cell.metadata] for cell in code_cells(notebook)]
     parts = [json.dumps([notebook.metadata.get("kernelspec"), cells], sort_keys=True)]
     parts += [library_digest(), label(), platform.python_version(), *_installed(root)]
     for path in (root / "requirements.lock", *_read_by_chapters(root)):
@@ -121,23 +127,21 @@ def executed(root: Path, chapter: str) -> nbformat.NotebookNode:
     return nbformat.read(runs(root) / f"{chapter}.ipynb", as_version=4)
 
 
-def warm(
-    root: Path, processes: int | None = None, reader: Reader = read, timeout: int = 900
-) -> list[str]:
-    """Execute every chapter whose key is new, each in a process of its own; returns their names.
+def warm(root: Path, reader: Reader) -> None:
+    """Execute every chapter whose key is new, each in a process of its own.
 
     All chapters are tried; then, if any failed, `ChapterFailed` tells about all of them.
     """
     keys = {chapter: key(root, chapter, reader) for chapter in chapters(root)}
     new = [name for name in keys if (run_of(root, name) or {}).get("key") != keys[name]]
     if not new:
-        return []
+        return
     import matplotlib.font_manager  # noqa: F401  # on a new machine it makes its font list, and tells stderr: not a page's
 
     runs(root).mkdir(parents=True, exist_ok=True)
-    tasks = [(runs(root), name, keys[name], timeout) for name in new]
+    tasks = [(runs(root), name, keys[name]) for name in new]
     failures = []
-    with worker.outcomes(worker.work, tasks, processes or os.cpu_count() or 1) as outcomes:
+    with worker.outcomes(worker.work, tasks, os.cpu_count() or 1) as outcomes:
         for name, outcome in zip(new, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 failures.append(_told(name, outcome))
@@ -146,7 +150,6 @@ def warm(
                 print(f"chapter {name}: executed in {outcome:.0f} s", flush=True)
     if failures:
         raise ChapterFailed("\n\n".join(failures))
-    return new
 
 
 def _told(chapter: str, error: Exception) -> str:
@@ -154,25 +157,23 @@ def _told(chapter: str, error: Exception) -> str:
     return said(error) if isinstance(error, ChapterFailed) else f"chapter {chapter}: {said(error)}"
 
 
-def merged(root: Path, chapter: str, reader: Reader = read) -> nbformat.NotebookNode:
+def merged(root: Path, chapter: str, reader: Reader) -> nbformat.NotebookNode:
     """The chapter's source with the outputs of its run: papermill's own marks on the cells would
     change cache keys.
     """
     notebook = reader(root / "book" / f"{chapter}.md")
     run = executed(root, chapter)
-    ran = [cell for cell in run.cells if cell.cell_type == "code"]
-    ours = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    ours, ran = code_cells(notebook), code_cells(run)
     if [cell.source.strip() for cell in ran] != [cell.source.strip() for cell in ours]:
-        raise ChapterFailed(
-            f"chapter {chapter}: jupytext and the site's parser see different code cells"
-        )
+        seen = "jupytext and the site's parser see different code cells"
+        raise ChapterFailed(f"chapter {chapter}: {seen}")
     for source, result in zip(ours, ran, strict=True):
         source.outputs, source.execution_count = result.outputs, result.execution_count
     notebook.metadata["language_info"] = run.metadata.get("language_info", {})
     return notebook
 
 
-def fill(root: Path, folder: Path, reader: Reader = read) -> None:
+def fill(root: Path, folder: Path, reader: Reader) -> None:
     """Put every chapter's run into the jupyter-cache at `folder`, unless this very run is there."""
     cache = get_cache(str(folder))
     for chapter in chapters(root):
@@ -180,11 +181,9 @@ def fill(root: Path, folder: Path, reader: Reader = read) -> None:
         if entry is None:
             raise ChapterFailed(f"chapter {chapter}: it has no finished run")
         notebook = merged(root, chapter, reader)
-        try:
+        with contextlib.suppress(KeyError):
             if cache.match_cache_notebook(notebook).data.get("run") == entry["notebook"]:
                 continue
-        except KeyError:
-            pass
         data = {"execution_seconds": entry["provenance"]["seconds"], "run": entry["notebook"]}
         bundle = CacheBundleIn(notebook, str(root / "book" / f"{chapter}.md"), data=data)
         cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)

@@ -125,7 +125,7 @@ def _inline(text: str, role: Role) -> str:
 def glued(notebook: nbformat.NotebookNode) -> dict[str, str]:
     """The values that an executed notebook has glued, by name, as plain text."""
     found = {}
-    for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
+    for output in build.outputs(notebook):
         name = output.get("metadata", {}).get("scrapbook", {}).get("name")
         data = output.get("data", {})
         text = next((data[kind] for kind in _GLUED if kind in data), None)
@@ -233,16 +233,20 @@ class Words:
                 return ""
             case "math":
                 return f"$$\n{body}\n$$"
-            case "code" | "code-block" | "sourcecode" | "literalinclude":
+            case "code" | "code-block" | "sourcecode":
                 return f"```{argument}\n{body}\n```"
+            case "literalinclude":
+                return f"```{options.get('language', '')}\n{self._file(argument)}```"
             case "raw":
                 return body
         return self.plain(body)
 
+    def _file(self, name: str) -> str:
+        """The text of a file that the page names."""
+        return Path(self.env.relfn2path(name, self.page)[1]).read_text("utf-8")
+
     def _csv(self, title: str, options: dict[str, str], body: str) -> str:
-        if "file" in options:
-            _, path = self.env.relfn2path(options["file"], self.page)
-            body = Path(path).read_text("utf-8")
+        body = self._file(options["file"]) if "file" in options else body
         rows = list(csv.reader(io.StringIO(body), skipinitialspace=True))
         if "header" in options:
             rows.insert(0, next(csv.reader([options["header"]], skipinitialspace=True)))

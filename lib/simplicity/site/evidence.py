@@ -55,10 +55,8 @@ def collect(root: Path) -> State:
 
 def payloads_of(notebook: Any) -> list[Payload]:
     """The evidence in the outputs of an executed notebook."""
-    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
-    return [
-        output["data"][ledger.MIME] for output in outputs if ledger.MIME in output.get("data", {})
-    ]
+    found = (output.get("data", {}) for output in build.outputs(notebook))
+    return [data[ledger.MIME] for data in found if ledger.MIME in data]
 
 
 def canonical(value: Any) -> str:

@@ -42,10 +42,7 @@ def reason(shown: str) -> str:
 
 
 def entries(
-    title: str,
-    listed: Iterable[tuple[str, str]],
-    words: Callable[[str], str],
-    picture: str = "",
+    title: str, listed: Iterable[tuple[str, str]], words: Callable[[str], str], picture: str = ""
 ) -> str:
     """Terms with what `words` makes of their texts, under a title; none without a text."""
     terms = "".join(f"<dt>{term}</dt><dd>{words(text)}</dd>" for term, text in listed if text)

@@ -148,7 +148,7 @@ def _write_notebooks(app: Sphinx, folder: Path) -> None:
     for chapter in state_of(app.env).runs:
         notebook = build.merged(Path(app.srcdir), chapter, read)
         notebook.metadata.pop("source_map", None)
-        for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
+        for output in build.outputs(notebook):
             # A picture stands in the run twice. Jupyter cleans the HTML of a notebook that somebody
             # else has executed, drawings included, and then shows nothing; the PNG is always shown.
             if "image/png" in output.get("data", {}):

@@ -60,17 +60,21 @@ def joined(site: Path, contents: Parts, printed: Mapping[str, bytes]) -> tuple[b
             if caption and part is None:
                 part = writer.add_outline_item(title=caption, page_number=start)
             title, sections = _outline(reader, _headings(page))
-            chapter = writer.add_outline_item(
-                title=title or name, page_number=start, parent=part, is_open=False
-            )
-            for heading, number in sections:
-                writer.add_outline_item(title=heading, page_number=start + number, parent=chapter)
+            _add_outline(writer, title or name, sections, start, part)
     _lead_within(writer, places)
     writer.add_metadata({"/Title": "Simple First: an executable companion"})
     writer.compress_identical_objects(remove_duplicates=True, remove_unreferenced=True)
     written = io.BytesIO()
     writer.write(written)
     return written.getvalue(), len(writer.pages)
+
+
+def _add_outline(
+    writer: Any, title: str, sections: list[tuple[str, int]], start: int, part: Any
+) -> None:
+    chapter = writer.add_outline_item(title=title, page_number=start, parent=part, is_open=False)
+    for heading, number in sections:
+        writer.add_outline_item(title=heading, page_number=start + number, parent=chapter)
 
 
 def _places(reader: Any, address: str, start: int) -> dict[str, int]:

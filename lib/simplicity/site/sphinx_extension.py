@@ -75,7 +75,7 @@ def _prepare(app: Sphinx) -> None:
                 f"book: got {root}, allowed the checkout that `simplicity` is installed from, "
                 f"{paths.root()}"
             )
-        build.warm(root, reader=reader)
+        build.warm(root, reader)
         build.fill(root, Path(app.env.mystnb_config.execution_cache_path), reader)  # type: ignore[attr-defined]
         state = evidence.collect(root)
     except (ChapterFailed, Problem) as error:

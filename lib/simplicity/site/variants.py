@@ -63,10 +63,7 @@ class Notebook:
 def points(
     chapter: str, fixed: Mapping[str, str], swept: Mapping[str, Sequence[str]]
 ) -> list[dict[str, Any]]:
-    """The parameters of every notebook of the grid, typed as the chapter declares.
-
-    `Problem` before anything runs.
-    """
+    """The parameters of every notebook of the grid, as the types that the chapter declares."""
     known = declared(find(chapter))
     base = typed(chapter, fixed, known)
     axes = {
@@ -139,10 +136,7 @@ def verdicts(path: Path) -> dict[str, str]:
 
 
 def index(chapter: str, notebooks: Sequence[Notebook]) -> str:
-    """The page: a row a notebook with its parameters, its verdicts and its link.
-
-    Whatever a user gave is escaped.
-    """
+    """The page: a row a notebook with its parameters, its verdicts and its link, all escaped."""
     names = list(dict.fromkeys(name for one in notebooks for name in one.parameters))
     judged = [{} if one.failure else verdicts(one.path) for one in notebooks]
     ids = list(dict.fromkeys(claim for found in judged for claim in found))

@@ -87,12 +87,12 @@ def prepare() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def work(folder: Path, chapter: str, key: str, timeout: int) -> float:
+def work(folder: Path, chapter: str, key: str) -> float:
     """Execute a chapter into `folder`: the notebook first, then the record that makes it count;
     returns the seconds.
     """
     path = folder / f"{chapter}.ipynb"
-    record = execute(chapter, path, timeout=timeout)
+    record = execute(chapter, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     entry = {"key": key, "notebook": digest, "provenance": record}
     files.write_text(folder / f"{chapter}.json", json.dumps(entry, indent=1, sort_keys=True))
