@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from simplicity.nets.loop import evenly
 from simplicity.pictures import style
 from simplicity.pictures.tracks import Array, Dots, Line, Note, Track, number
 
@@ -27,8 +28,8 @@ Ticks = Sequence[tuple[float, str]]
 _IN_A_ROW = 3  # panels of the still picture; more stand in rows of two
 # of a panel with axes, in its own units
 _MARGINS = {"left": 46, "right": 10, "top": 26, "bottom": 40}
-_HARMLESS = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "&<>"})  # can end no script
 _BARE = {"left": 6, "right": 6, "top": 26, "bottom": 6}
+_HARMLESS = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "&<>"})  # can end no script
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,7 @@ class Player:
         """The same with at most as many frames, evenly chosen: the first, the last and the one to
         begin with stay.
         """
-        every = np.linspace(0, len(self.labels) - 1, min(most, len(self.labels)))
-        kept = np.round(every).astype(int)
+        kept = np.array(evenly(len(self.labels) - 1, min(most, len(self.labels))))
         kept[np.abs(kept - self.start).argmin()] = self.start
 
         def thinner(track: Any) -> Any:
