@@ -155,8 +155,7 @@ def _drop_covered(axis: Axis) -> None:
 def _inline(text: str) -> str:
     """The <svg> elements alone: no fixed size, no font of their own, ink in the page's colour."""
     svg = text[text.index("<svg") :]
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg)
-    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg)
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     # Matplotlib's rule for `*` would reach the whole page; on the root element it is inherited by
     # the figure alone.

@@ -43,7 +43,7 @@ def summary(rows: Iterable[Row]) -> str:
     kinds = Counter(map(kind, rows))
     apart = [f"{kinds[one]} {_APART[one][kinds[one] > 1]}" for one in OWN if kinds[one]]
     beside = f" Counted apart: {' and '.join(apart)}." if apart else ""
-    papers = sum(kinds.values()) - sum(kinds[one] for one in OWN)
+    papers = sum(kind(row) not in OWN for row in rows)
     return (
         f'<p class="ledger-summary">{papers} claims of the papers: '
         f"{', '.join(_counted(rows))}.{beside}</p>"
