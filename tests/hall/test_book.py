@@ -16,7 +16,7 @@ from simplicity.evidence import records
 from simplicity.grid import groups
 from simplicity.places import paths
 from simplicity.site import page
-from simplicity.site.execute import is_notebook
+from simplicity.site.sources import is_notebook
 
 SECTIONS = [
     "What we see",

@@ -30,7 +30,15 @@ from simplicity.evidence import ledger
 from simplicity.grid import run
 from simplicity.places import paths
 from simplicity.problems import Problem
-from simplicity.site import build, evidence, execute, papermill_handler, sphinx_extension
+from simplicity.site import (
+    __main__,
+    build,
+    evidence,
+    execute,
+    papermill_handler,
+    sources,
+    sphinx_extension,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -250,6 +258,17 @@ def test_wrong_parameters_are_refused_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_parameter_is_of_the_type_beside_it_and_one_without_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "own.md"
+    cell = "```{code-cell}\n:tags: [parameters]\n\nrate: float = 1  # of learning\n```\n"
+    source.write_text(cell, "utf-8")
+    rate = sources.declared(source)["rate"]
+    assert rate == 1 and isinstance(rate, float)
+    source.write_text(cell.replace(": float", ""), "utf-8")
+    with pytest.raises(Problem, match="^parameters: got 'rate = 1  # of learning', allowed typed"):
+        sources.declared(source)
+
+
 def test_an_unknown_chapter_and_a_missing_folder_are_refused(book: Path, tmp_path: Path) -> None:
     with pytest.raises(
         Problem, match=r"unknown chapter: got 'smal' \(did you mean small\?\), allowed small"
@@ -430,7 +449,7 @@ def test_after_an_unfinished_build_every_page_is_read_again(unfinished: bool) ->
 def test_notebooks_have_every_cell_no_output_and_a_kernel_that_jupyter_knows(
     book: Path, tmp_path: Path
 ) -> None:
-    (written,) = build.notebooks(book, tmp_path)
+    (written,) = __main__.write("notebooks", book, tmp_path)
     notebook = nbformat.read(written, as_version=4)
     assert written.name == "small.ipynb"
     assert notebook.metadata.kernelspec.name == "python3"

@@ -12,7 +12,7 @@ import pytest
 from simplicity import problems
 from simplicity.grid import config
 from simplicity.problems import Problem
-from simplicity.site import execute
+from simplicity.site import sources
 
 
 @config.settings
@@ -180,7 +180,7 @@ def by_run(kind: type, value: object) -> object:
 
 def by_chapter(kind: type, value: object) -> object:
     """As `simplicity chapter` and `site` read a parameter."""
-    return execute.checked("c", "x", value, {"x": {"inferred_type_name": kind.__name__}})
+    return sources.checked("c", "x", value, {"x": kind()})
 
 
 @pytest.mark.parametrize("by", [by_run, by_chapter])

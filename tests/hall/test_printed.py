@@ -29,7 +29,7 @@ from simplicity.grid import groups, sweep
 from simplicity.grid.config import parse
 from simplicity.places import paths
 from simplicity.problems import Problem
-from simplicity.site import execute, variants
+from simplicity.site import sources, variants
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
@@ -144,12 +144,12 @@ def check_papermill(given: list[str]) -> None:
     assert found["notebook_path"].startswith("jupytext://book/") and (ROOT / chapter).is_file()
     known = parameters_of(chapter.stem)
     for name, value in found["parameters"]:
-        execute.checked(chapter.stem, name, papermill.cli._resolve_type(value), known)
+        sources.checked(chapter.stem, name, papermill.cli._resolve_type(value), known)
 
 
 @functools.cache
 def parameters_of(chapter: str) -> dict:
-    return execute.parameters_of(execute.find(chapter))
+    return sources.declared(sources.find(chapter))
 
 
 def check_make(given: list[str]) -> None:

@@ -6,6 +6,7 @@ is room. A figure whose panels cannot be told apart by a vertical cut stays whol
 """
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
@@ -14,13 +15,11 @@ from matplotlib.transforms import Bbox
 POINTS = 72.0  # an inch
 ROOM = 1.5  # points around an entry of the legend
 PIXELS = 1.2  # of an entry's point: the size of the text beside a figure
+_GROUP = r'^(?=  <g id="((?:axes|legend)_\d+)">)(.*?^  </g>\n)'
 
 
 class Piece(NamedTuple):
-    """A part of the sheet, in points from its upper left corner.
-
-    Groups of the SVG lie in it.
-    """
+    """A part of the sheet, in points from its upper left corner, with its groups of the SVG."""
 
     box: Bbox
     groups: tuple[str, ...]
@@ -33,52 +32,37 @@ def inline(figure: Figure, text: str) -> str:
     figure.draw_without_rendering()
     panels, entries = _panels(figure), _entries(figure)
     figure.set_dpi(dpi)
-    blocks = dict(
-        re.findall(
-            r'^(?=  <g id="((?:axes|legend)_\d+)">)(.*?^  </g>\n)', text, re.DOTALL | re.MULTILINE
-        )
-    )
-    if (
-        len(panels) < 2
-        or len(figure.legends) > 1
-        or figure.texts
-        or len(blocks) != len(figure.axes) + len(figure.legends)
-    ):
+    blocks = dict(re.findall(_GROUP, text, re.DOTALL | re.MULTILINE))
+    several = len(panels) > 1 and len(figure.legends) < 2 and not figure.texts
+    if not several or len(blocks) != len(figure.axes) + len(figure.legends):
         return text
-    defs = "".join(re.findall(r"^ <defs>\n.*?^ </defs>\n", text, re.DOTALL | re.MULTILINE)[-1:])
-    found = [
-        _svg(panel.box, "".join(blocks[name] for name in panel.groups), panel.box.width)
-        for panel in panels
-    ]
-    found[0] = found[0].replace("</svg>", defs + "</svg>")
-    found += ['<span class="break"></span>'] if entries else []
-    name = _name(text)
-    # panels may have others
-    legend = "".join(block for group, block in blocks.items() if group.startswith("legend"))
-    for number, box in enumerate(entries):
-        content = f'<g id="{name}">{legend}</g>' if number == 0 else f'<use href="#{name}"/>'
-        found.append(_svg(box, content, 0.0))
-    return "\n".join(found)
+    drawn = ["".join(blocks[name] for name in panel.groups) for panel in panels]
+    shapes = re.findall(r"^ <defs>\n.*?^ </defs>\n", text, re.DOTALL | re.MULTILINE)
+    drawn[0] += "".join(shapes[-1:])  # of all panels
+    found = [_svg(one.box, group, one.box.width) for one, group in zip(panels, drawn, strict=True)]
+    return "\n".join(found + _legend(text, blocks, entries))
 
 
-def _name(text: str) -> str:
-    """A name for the legend that no other figure of the page has.
-
-    Clip paths have hashed names already.
-    """
+def _legend(text: str, blocks: dict[str, str], entries: list[Bbox]) -> list[str]:
+    """The entries of the figure's legend, each a view of the one that is drawn in the first."""
+    if not entries:
+        return []
+    # no other figure of the page has this name: clip paths have hashed ones already
     clip = re.search(r'<clipPath id="(\w+)"', text)
-    return f"legend-{clip[1] if clip else len(text)}"
+    name = f"legend-{clip[1] if clip else len(text)}"
+    # panels may have other legends
+    whole = "".join(block for group, block in blocks.items() if group.startswith("legend"))
+    uses = [f'<g id="{name}">{whole}</g>', *[f'<use href="#{name}"/>'] * (len(entries) - 1)]
+    shown = [_svg(box, use, 0.0) for box, use in zip(entries, uses, strict=True)]
+    return ['<span class="break"></span>', *shown]
 
 
 def _svg(box: Bbox, content: str, grow: float) -> str:
     """A panel grows with its row, an entry of a legend does not."""
     view = " ".join(f"{one:.1f}" for one in (box.x0, box.y0, box.width, box.height))
-    size = (
-        f"flex: {grow:.0f} 1 {grow:.0f}px"
-        if grow
-        else f"flex: none; width: {box.width * PIXELS:.0f}px"
-    )
-    kind = "panel" if grow else "entry"
+    kind, size = "entry", f"flex: none; width: {box.width * PIXELS:.0f}px"
+    if grow:
+        kind, size = "panel", f"flex: {grow:.0f} 1 {grow:.0f}px"
     return (
         f'<svg class="{kind}" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{view}" '
         f'style="{size}">\n{content}</svg>'
@@ -92,30 +76,32 @@ def _on_sheet(figure: Figure, box: Bbox) -> Bbox:
 
 
 def _panels(figure: Figure) -> list[Piece]:
-    """Groups of axes that no vertical line can be drawn between, from the left.
-
-    Each is as high as the highest.
+    """Groups of axes that no vertical line can be drawn between, from the left, each as high as the
+    highest.
     """
-    boxes = [_on_sheet(figure, axes.get_tightbbox() or axes.bbox) for axes in figure.axes]
-    groups: list[tuple[Bbox, list[str]]] = []
-    for number in sorted(range(len(boxes)), key=lambda number: boxes[number].x0):
-        box, name = boxes[number], f"axes_{number + 1}"
-        if groups and box.x0 < groups[-1][0].x1:
-            last, names = groups[-1]
-            groups[-1] = (Bbox.union([last, box]), [*names, name])
-        else:
-            groups.append((box, [name]))
+    groups = _groups(figure)
     if not groups:
         return []
-    bottom = max(box.y1 for box, _ in groups) + ROOM
-    cuts = [
-        (left.x1 + right.x0) / 2 for (left, _), (right, _) in zip(groups, groups[1:], strict=False)
-    ]
-    edges = [0.0, *cuts, figure.get_figwidth() * POINTS]
+    bottom = max(group.box.y1 for group in groups) + ROOM
+    cuts = [(left.box.x1 + right.box.x0) / 2 for left, right in pairwise(groups)]
+    edges = pairwise([0.0, *cuts, figure.get_figwidth() * POINTS])
     return [
-        Piece(Bbox([[start, 0], [end, bottom]]), tuple(names))
-        for start, end, (_, names) in zip(edges, edges[1:], groups, strict=False)
+        Piece(Bbox([[start, 0], [end, bottom]]), group.groups)
+        for (start, end), group in zip(edges, groups, strict=True)
     ]
+
+
+def _groups(figure: Figure) -> list[Piece]:
+    boxes = [_on_sheet(figure, axes.get_tightbbox() or axes.bbox) for axes in figure.axes]
+    named = [(box, f"axes_{number}") for number, box in enumerate(boxes, 1)]
+    found: list[Piece] = []
+    for box, name in sorted(named, key=lambda one: one[0].x0):
+        if found and box.x0 < found[-1].box.x1:
+            last = found.pop()
+            found.append(Piece(Bbox.union([last.box, box]), (*last.groups, name)))
+        else:
+            found.append(Piece(box, (name,)))
+    return found
 
 
 def _entries(figure: Figure) -> list[Bbox]:

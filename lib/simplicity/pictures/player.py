@@ -1,6 +1,5 @@
-"""The frame player: a few panels whose lines, dots and notes change from frame to frame.
-
-The reader scrubs it.
+"""The frame player: a few panels whose lines, dots and notes change from frame to frame, as the
+reader scrubs.
 
 Python draws one frame as inline SVG in the page's colours and puts the others beside it as data;
 `player.js` of the book swaps them. Without the script (or on paper) the frame `start` stays, so it
@@ -13,15 +12,15 @@ notebook outside the book shows the same still, and a PNG where HTML is not trus
 """
 
 import html
-import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
+from simplicity.nets.loop import evenly
 from simplicity.pictures import style
 from simplicity.pictures.tracks import Array, Dots, Line, Note, Track, number
 
@@ -30,6 +29,7 @@ _IN_A_ROW = 3  # panels of the still picture; more stand in rows of two
 # of a panel with axes, in its own units
 _MARGINS = {"left": 46, "right": 10, "top": 26, "bottom": 40}
 _BARE = {"left": 6, "right": 6, "top": 26, "bottom": 6}
+_HARMLESS = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "&<>"})  # can end no script
 
 
 @dataclass(frozen=True)
@@ -67,32 +67,12 @@ class Panel:
         """The frame `start`; changing elements carry the index of their values, counted from
         `first`.
         """
-        parts = [
-            _text(
-                "title",
-                self.title,
-                (self._frame()[0], 16),
-                {"font-size": 14, "fill": "currentColor"},
-            ),
-            self._axes(),
-        ]
+        title = {"font-size": 14, "fill": "currentColor"}
+        parts = [_text("title", self.title, (self._frame()[0], 16), title), self._axes()]
         for track in self.tracks:
-            index = {"data-track": first} if len(track.frames) > 1 else {}
-            shown = start if index else 0
-            first += len(track.frames) > 1
-            if isinstance(track, Note):
-                parts.append(
-                    _text(
-                        track.name,
-                        track.frames[shown],
-                        self.place(np.array(track.at))[0],
-                        track.attributes() | index,
-                    )
-                )
-            else:
-                content = track.content(self.place(track.frames[shown]))
-                named = {"data-name": track.name, "d": content, **track.attributes(), **index}
-                parts.append(f"<path{_attributes(named)}/>")
+            index = {"data-track": first} if track.changes else {}
+            parts.append(self._element(track, self._value(track, track.frame(start)), index))
+            first += track.changes
         wide = number(self.width)
         # In proportion to its own width, so that panels of a row have one scale; below two thirds
         # of it the row breaks.
@@ -102,48 +82,41 @@ class Panel:
 
     def values(self) -> list[list[str]]:
         """For each changing element its content in every frame."""
-        changing = [track for track in self.tracks if len(track.frames) > 1]
-        return [
-            list(track.frames)
-            if isinstance(track, Note)
-            else [track.content(self.place(one)) for one in track.frames]
-            for track in changing
-        ]
+        changing = [track for track in self.tracks if track.changes]
+        return [[self._value(track, frame) for frame in track.frames] for track in changing]
+
+    def _value(self, track: Track, frame: Any) -> str:
+        return frame if isinstance(track, Note) else track.content(self.place(frame))
+
+    def _element(self, track: Track, value: str, index: dict[str, int]) -> str:
+        look = track.attributes() | index
+        if isinstance(track, Note):
+            return _text(track.name, value, self.place(np.array(track.at))[0], look)
+        return f"<path{_attributes({'data-name': track.name, 'd': value} | look)}/>"
 
     def _axes(self) -> str:
         if not (self.xticks or self.yticks):
             return ""
         left, top, wide, high = self._frame()
-        bottom = top + high
-        small = {"font-size": 11, "fill": "currentColor"}
+        right, bottom, middle = left + wide, top + high, top + high / 2
+        turned = f"rotate(-90 11 {number(middle)})"
         parts = [
-            f'<path d="M{left} {top}V{bottom}H{left + wide}" fill="none" stroke="currentColor" '
-            'stroke-width="0.8"/>'
+            _stroke(f"M{left} {top}V{bottom}H{right}", ' fill="none"'),
+            *self._ticks(left, bottom),
+            _label(self.xlabel, right, bottom + 32, "end", 12),
+            _label(self.ylabel, 11, middle, "middle", 12, transform=turned),
         ]
-        for value, label in self.xticks:
-            x = self.place(np.array([[value, self.ylim[0]]]))[0, 0]
-            parts.append(
-                f'<path d="M{number(x)} {bottom}v4" stroke="currentColor" stroke-width="0.8"/>'
-            )
-            parts.append(_text("", label, (x, bottom + 15), {**small, "text-anchor": "middle"}))
-        for value, label in self.yticks:
-            y = self.place(np.array([[self.xlim[0], value]]))[0, 1]
-            parts.append(
-                f'<path d="M{left} {number(y)}h-4" stroke="currentColor" stroke-width="0.8"/>'
-            )
-            parts.append(_text("", label, (left - 6, y + 4), {**small, "text-anchor": "end"}))
-        parts.append(
-            _text(
-                "",
-                self.xlabel,
-                (left + wide, bottom + 32),
-                {**small, "font-size": 12, "text-anchor": "end"},
-            )
-        )
-        middle = top + high / 2
-        turned = {"transform": f"rotate(-90 11 {number(middle)})", "text-anchor": "middle"}
-        parts.append(_text("", self.ylabel, (11, middle), {**small, "font-size": 12, **turned}))
         return "".join(parts)
+
+    def _ticks(self, left: float, bottom: float) -> Iterator[str]:
+        for value, label in self.xticks:
+            x = self.place(np.array([value, self.ylim[0]]))[0, 0]
+            yield _stroke(f"M{number(x)} {bottom}v4")
+            yield _label(label, x, bottom + 15, "middle")
+        for value, label in self.yticks:
+            y = self.place(np.array([self.xlim[0], value]))[0, 1]
+            yield _stroke(f"M{left} {number(y)}h-4")
+            yield _label(label, left - 6, y + 4, "end")
 
 
 @dataclass(frozen=True)
@@ -162,36 +135,30 @@ class Player:
     def __post_init__(self) -> None:
         if not 0 <= self.start < len(self.labels):
             raise ValueError(f"start: {self.start} of {len(self.labels)} frames")
-        for panel in self.panels:
-            for track in panel.tracks:
-                if len(track.frames) not in (1, len(self.labels)):
-                    raise ValueError(
-                        f"{track.name or 'a note'}: {len(track.frames)} frames for "
-                        f"{len(self.labels)} labels"
-                    )
+        for track in (track for panel in self.panels for track in panel.tracks):
+            if len(track.frames) not in (1, len(self.labels)):
+                raise ValueError(
+                    f"{track.name or 'a note'}: {len(track.frames)} frames for "
+                    f"{len(self.labels)} labels"
+                )
 
     def thinned(self, most: int) -> "Player":
         """The same with at most as many frames, evenly chosen: the first, the last and the one to
         begin with stay.
         """
-        every = np.linspace(0, len(self.labels) - 1, min(most, len(self.labels)))
-        kept = np.round(every).astype(int)
+        kept = np.array(evenly(len(self.labels) - 1, min(most, len(self.labels))))
         kept[np.abs(kept - self.start).argmin()] = self.start
-        panels = tuple(
-            replace(
-                panel,
-                tracks=[
-                    replace(cast(Any, track), frames=[track.frames[place] for place in kept])
-                    if len(track.frames) > 1
-                    else track
-                    for track in panel.tracks
-                ],
-            )
-            for panel in self.panels
+
+        def thinner(track: Any) -> Any:
+            frames = [track.frame(place) for place in kept]
+            return replace(track, frames=frames) if track.changes else track
+
+        return replace(
+            self,
+            panels=[replace(one, tracks=list(map(thinner, one.tracks))) for one in self.panels],
+            labels=[self.labels[place] for place in kept],
+            start=int(np.flatnonzero(kept == self.start)[0]),
         )
-        labels = [self.labels[place] for place in kept]
-        start = int(np.flatnonzero(kept == self.start)[0])
-        return replace(self, panels=panels, labels=labels, start=start)
 
     def html(self) -> str:
         """The figure: drawings, controls (shown by the script), a legend, all frames as data."""
@@ -200,14 +167,8 @@ class Player:
         for panel in self.panels:
             drawings.append(panel.svg(len(values), self.start))
             values += panel.values()
-        data = json.dumps(
-            {"labels": list(self.labels), "values": values},
-            ensure_ascii=False,
-            separators=(",", ":"),
-        )
-        # nothing in it can end the script
-        for sign, code in (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e")):
-            data = data.replace(sign, code)
+        frames = {"labels": list(self.labels), "values": values}
+        data = json.dumps(frames, ensure_ascii=False, separators=(",", ":")).translate(_HARMLESS)
         label, step = (html.escape(text, quote=True) for text in (self.description, self.step_name))
         last = len(self.labels) - 1
         return (
@@ -246,47 +207,33 @@ class Player:
             for panel, ax in zip(self.panels, axes, strict=False):
                 _paint(panel, ax, self.start)
             figure.suptitle(self.labels[self.start])
-            picture = io.BytesIO()
-            figure.savefig(
-                picture, format="png", dpi=90, transparent=False, metadata={"Software": None}
-            )
-        return style.smaller(picture)
+            return style.bitmap(figure)
 
 
 def _paint(panel: Panel, ax: Any, start: int) -> None:
-    ax.set(
-        title=panel.title,
-        xlim=panel.xlim,
-        ylim=panel.ylim,
-        xlabel=panel.xlabel,
-        ylabel=panel.ylabel,
-    )
     _, _, wide, high = panel._frame()
-    ax.set_box_aspect(high / wide)
+    ax.set(title=panel.title, xlabel=panel.xlabel, ylabel=panel.ylabel, box_aspect=high / wide)
+    ax.set(xlim=panel.xlim, ylim=panel.ylim)
     ax.set_xticks(*_split(panel.xticks))
     ax.set_yticks(*_split(panel.yticks))
     if not (panel.xticks or panel.yticks):
         ax.axis("off")
     for track in panel.tracks:
-        shown = start if len(track.frames) > 1 else 0
-        if isinstance(track, Note):
-            place = {"start": "left", "middle": "center", "end": "right"}[track.anchor]
-            ax.text(*track.at, track.frames[shown], ha=place, fontsize=9)
-            continue
-        points = np.asarray(track.frames[shown], dtype=float).reshape(-1, 2)
-        if isinstance(track, Line):
-            style = ":" if track.dashes else "-"
-            ax.plot(*points.T, style, color=track.colour, lw=track.width, alpha=track.opacity)
-        else:
-            face = "none" if track.hollow else track.colour
-            ax.scatter(
-                *points.T,
-                s=track.radius**2,
-                facecolors=face,
-                edgecolors=track.colour,
-                alpha=track.opacity,
-                zorder=3,
-            )
+        _paint_track(track, ax, track.frame(start))
+
+
+def _paint_track(track: Track, ax: Any, frame: Any) -> None:
+    if isinstance(track, Note):
+        place = {"start": "left", "middle": "center", "end": "right"}[track.anchor]
+        ax.text(*track.at, frame, ha=place, fontsize=9)
+        return
+    x, y = np.asarray(frame, dtype=float).reshape(-1, 2).T
+    if isinstance(track, Line):
+        dashes = ":" if track.dashes else "-"
+        ax.plot(x, y, dashes, color=track.colour, lw=track.width, alpha=track.opacity)
+    else:
+        look = {"facecolors": "none" if track.hollow else track.colour, "alpha": track.opacity}
+        ax.scatter(x, y, s=track.radius**2, edgecolors=track.colour, zorder=3, **look)
 
 
 def _split(ticks: Ticks) -> tuple[list[float], list[str]]:
@@ -294,31 +241,31 @@ def _split(ticks: Ticks) -> tuple[list[float], list[str]]:
 
 
 def _swatch(track: Line | Dots) -> str:
-    radius = min(track.radius, 5.0) if isinstance(track, Dots) else 0.0
+    content = "M1 6H17"
     if isinstance(track, Dots):
-        shown = Dots("", [], track.colour, radius, track.opacity, track.hollow)
-        content = shown.content(np.array([[9.0, 6.0]]))
-        return (
-            '<svg viewBox="0 0 18 12" aria-hidden="true">'
-            f"<path{_attributes({'d': content, **shown.attributes()})}/></svg>"
-        )
-    return (
-        '<svg viewBox="0 0 18 12" aria-hidden="true">'
-        f"<path{_attributes({'d': 'M1 6H17', **track.attributes()})}/></svg>"
-    )
+        track = replace(track, radius=min(track.radius, 5.0))
+        content = track.content(np.array([[9.0, 6.0]]))
+    drawn = _attributes({"d": content} | track.attributes())
+    return f'<svg viewBox="0 0 18 12" aria-hidden="true"><path{drawn}/></svg>'
+
+
+def _stroke(content: str, more: str = "") -> str:
+    return f'<path d="{content}"{more} stroke="currentColor" stroke-width="0.8"/>'
+
+
+def _label(text: str, x: float, y: float, anchor: str, size: int = 11, **more: str) -> str:
+    look = {"font-size": size, "fill": "currentColor", **more, "text-anchor": anchor}
+    return _text("", text, (x, y), look)
 
 
 def _text(name: str, text: str, at: Sequence[float] | Array, attributes: dict[str, Any]) -> str:
-    known = {"data-name": name} if name else {}
-    place = {"x": number(float(at[0])), "y": number(float(at[1]))}
     if not text and "data-track" not in attributes:
         return ""
-    return f"<text{_attributes({**known, **place, **attributes})}>{html.escape(text)}</text>"
+    place = {"data-name": name, "x": number(float(at[0])), "y": number(float(at[1]))}
+    return f"<text{_attributes(place | attributes)}>{html.escape(text)}</text>"
 
 
 def _attributes(given: dict[str, Any]) -> str:
-    return "".join(
-        f' {name}="{html.escape(str(value), quote=True)}"'
-        for name, value in given.items()
-        if value != ""
-    )
+    """Those that have a value."""
+    told = {name: html.escape(str(value)) for name, value in given.items() if value != ""}
+    return "".join(f' {name}="{value}"' for name, value in told.items())

@@ -3,13 +3,13 @@ time as a line with a band.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from simplicity.evidence.claims import cells_where
 from simplicity.pictures.legends import below as marks_below
 from simplicity.pictures.style import DOT_OPACITY, DOT_SIZE, DOTS
 
@@ -25,13 +25,8 @@ def against(
     """
     if recorded is not None and recorded.sizes["cell"]:
         medians(panel, recorded, x, y, colour)
-        marks(
-            panel,
-            recorded[x].values * np.exp(spread(recorded.sizes["cell"], 0.05)),
-            recorded[y].values,
-            colour,
-            True,
-        )
+        places = recorded[x].values * np.exp(spread(recorded.sizes["cell"], 0.05))
+        marks(panel, places, recorded[y].values, colour, True)
     marks(panel, fresh[x].values, fresh[y].values, colour, False)
 
 
@@ -39,13 +34,8 @@ def medians(
     panel: Axes, recorded: xr.Dataset, x: str, y: str, colour: str, label: str = ""
 ) -> None:
     """The median over seeds at each `x`; undefined values (such as 0/0) do not count."""
-    places = [
-        place
-        for place in np.unique(recorded[x].values)
-        if np.isfinite(cells_where(recorded, **{x: place})[y]).any()
-    ]
-    values = [float(np.nanmedian(cells_where(recorded, **{x: place})[y])) for place in places]
-    panel.plot(places, values, color=colour, label=label or None)
+    found = recorded[y].groupby(recorded[x]).median().dropna(x)
+    panel.plot(found[x].values, found.values, color=colour, label=label or None)
 
 
 def mean_and_range(
@@ -71,22 +61,11 @@ def mean_and_range(
 
 def marks(panel: Axes, x: np.ndarray, y: np.ndarray, colour: str, recorded: bool) -> None:
     """One mark a seed."""
+    look: dict[str, Any] = {"fillstyle": "none", "markersize": 5, "markeredgewidth": 1, "zorder": 3}
     if recorded:
-        panel.plot(
-            x,
-            y,
-            "o",
-            color=colour,
-            alpha=DOT_OPACITY,
-            markersize=DOT_SIZE,
-            markeredgewidth=0,
-            zorder=1,
-            gid=DOTS,
-        )
-    else:
-        panel.plot(
-            x, y, "o", color=colour, fillstyle="none", markersize=5, markeredgewidth=1, zorder=3
-        )
+        look = {"alpha": DOT_OPACITY, "markersize": DOT_SIZE, "markeredgewidth": 0, "zorder": 1}
+        look["gid"] = DOTS
+    panel.plot(x, y, "o", color=colour, **look)
 
 
 def spread(count: int, width: float) -> np.ndarray:

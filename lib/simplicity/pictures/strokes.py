@@ -48,16 +48,20 @@ def thinned(points: NDArray[np.floating]) -> NDArray[np.floating]:
         first, last = waiting.pop()
         if last - first < 2:
             continue
-        along = points[last] - points[first]
-        off = points[first + 1 : last] - points[first]
-        length = float(along @ along)
-        part = np.clip(off @ along / length, 0, 1) if length else np.zeros(len(off))
-        far = np.linalg.norm(off - part[:, None] * along, axis=1)
+        far = _from_chord(points[first : last + 1])
         if far.max() > TOLERANCE:
             middle = first + 1 + int(far.argmax())
             kept[middle] = True
             waiting += [(first, middle), (middle, last)]
     return points[kept]
+
+
+def _from_chord(points: NDArray[np.floating]) -> NDArray[np.floating]:
+    """How far the inner points are from the line between the first and the last."""
+    along, off = points[-1] - points[0], points[1:-1] - points[0]
+    length = float(along @ along)
+    part = np.clip(off @ along / length, 0, 1) if length else np.zeros(len(off))
+    return np.linalg.norm(off - part[:, None] * along, axis=1)
 
 
 def shorter(data: str) -> str:

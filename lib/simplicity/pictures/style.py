@@ -1,6 +1,5 @@
-"""House style: figures as inline SVG that follow the page's colours in light and in dark.
-
-And a PNG for other readers.
+"""House style: figures as inline SVG that follow the page's colours in light and in dark, and as
+PNG for other readers.
 
 Text stays text (searchable, in the page's own font), ink is the page's text colour, data colours
 are mid-tones that read on white and on near-black. The same figure has the same bytes in every
@@ -53,19 +52,15 @@ _SETTINGS: Any = {
     "lines.linewidth": 1.6,
     "lines.markersize": 4,
     "savefig.transparent": True,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), INK),
+    **dict.fromkeys(("xtick.color", "ytick.color"), INK),
 }
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A finished figure with its description for those who do not see it.
-
-    It displays itself in a notebook.
+    """A finished figure with its description for those who do not see it; displays itself in a
+    notebook.
     """
 
     svg: str
@@ -105,11 +100,19 @@ def finish(figure: Figure, description: str) -> Picture:
     """Render once as SVG in the page's colours and once as PNG on white."""
     with _house_style():
         _clear_ticks(figure)
-        vector, bitmap = io.StringIO(), io.BytesIO()
+        vector = io.StringIO()
         figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None})
         text = pieces.inline(figure, vector.getvalue())
-        figure.savefig(bitmap, format="png", dpi=90, transparent=False, metadata={"Software": None})
-    return Picture(_inline(text), smaller(bitmap), description)
+        return Picture(_inline(text), bitmap(figure), description)
+
+
+def bitmap(figure: Figure) -> bytes:
+    """A PNG on white, with a palette: a third of its size."""
+    whole, found = io.BytesIO(), io.BytesIO()
+    figure.savefig(whole, format="png", dpi=90, transparent=False, metadata={"Software": None})
+    few = Image.open(whole).convert("RGB").quantize(_COLOURS)
+    few.save(found, format="png", optimize=True)
+    return found.getvalue()
 
 
 def _clear_ticks(figure: Figure) -> None:
@@ -149,18 +152,10 @@ def _drop_covered(axis: Axis) -> None:
         axis.set_ticks(axis.get_majorticklocs(), told)
 
 
-def smaller(bitmap: io.BytesIO) -> bytes:
-    """The PNG with a palette, a third of its size."""
-    found = io.BytesIO()
-    Image.open(bitmap).convert("RGB").quantize(_COLOURS).save(found, format="png", optimize=True)
-    return found.getvalue()
-
-
 def _inline(text: str) -> str:
     """The <svg> elements alone: no fixed size, no font of their own, ink in the page's colour."""
     svg = text[text.index("<svg") :]
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg)
-    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg)
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     # Matplotlib's rule for `*` would reach the whole page; on the root element it is inherited by
     # the figure alone.
@@ -177,9 +172,8 @@ def _inline(text: str) -> str:
 
 
 def _one_path(group: re.Match[str]) -> str:
-    """Marks of one colour as the round ends of strokes without length.
-
-    15 bytes a mark in place of 120.
+    """Marks of one colour as the round ends of strokes without length: 15 bytes a mark in place of
+    120.
     """
     # a mark's shape may serve later series as well
     shared, clip, marks = group[1] or "", group[2], group[3]

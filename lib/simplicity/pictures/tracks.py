@@ -16,12 +16,22 @@ from simplicity.pictures.style import INK
 Array = NDArray[np.floating]
 
 
-@dataclass(frozen=True)
-class Line:
-    """A polyline through points (k, 2) in the panel's coordinates; NaN breaks it.
+class _Frames:
+    """A content for each frame of the player, or one for all."""
 
-    One array for each frame, or one for all.
-    """
+    frames: Sequence[Any]
+
+    @property
+    def changes(self) -> bool:
+        return len(self.frames) > 1
+
+    def frame(self, number: int) -> Any:
+        return self.frames[number if self.changes else 0]
+
+
+@dataclass(frozen=True)
+class Line(_Frames):
+    """A polyline through points (k, 2) in the panel's coordinates; NaN breaks it."""
 
     name: str
     frames: Sequence[Array]
@@ -38,18 +48,12 @@ class Line:
         return "".join(strokes.line(run) for run, there in runs if len(run) and there[0])
 
     def attributes(self) -> dict[str, Any]:
-        dashes = {"stroke-dasharray": self.dashes} if self.dashes else {}
-        look = {
-            "fill": "none",
-            "stroke": _colour(self.colour),
-            "stroke-width": self.width,
-            "opacity": self.opacity,
-        }
-        return {**look, "stroke-linejoin": "round", **dashes}
+        more = {"stroke-linejoin": "round", "stroke-dasharray": self.dashes}
+        return _look(self.colour, self.width, self.opacity) | more
 
 
 @dataclass(frozen=True)
-class Dots:
+class Dots(_Frames):
     """Round marks at points (k, 2), as many as a frame likes; `hollow` ones show what is below."""
 
     name: str
@@ -60,41 +64,30 @@ class Dots:
     hollow: bool = False
 
     def content(self, points: Array) -> str:
-        """One path for all: lines of no length with round ends are discs.
-
-        Circles are two arcs each.
-        """
-        r = number(self.radius)
-        arcs = (
-            f"a{r} {r} 0 1 1 {number(2 * self.radius)} 0a{r} {r} 0 1 1 -{number(2 * self.radius)} 0"
-            if self.hollow
-            else "h0"
+        """One path for all: lines of no length with round ends are discs, two arcs are a circle."""
+        r, across = number(self.radius), number(2 * self.radius)
+        mark, edge = "h0", 0.0
+        if self.hollow:
+            mark = f"a{r} {r} 0 1 1 {across} 0a{r} {r} 0 1 1 -{across} 0"
+            edge = self.radius
+        tenths = np.round((points[np.isfinite(points).all(axis=1)] - [edge, 0.0]) * 10).astype(int)
+        # a second mark in its place adds nothing, and each is told from the one before
+        _, first = np.unique(tenths, axis=0, return_index=True)
+        steps = np.diff(tenths[np.sort(first)], axis=0, prepend=np.zeros((1, 2), dtype=int))
+        return "".join(
+            f"{'m' if place else 'M'}{strokes.pair(*step)}{mark}"
+            for place, step in enumerate(steps.tolist())
         )
-        shift = np.array([self.radius if self.hollow else 0.0, 0.0])
-        kept = points[np.isfinite(points).all(axis=1)] - shift
-        # one path: a second mark in its place adds nothing, and each is told from the one before
-        drawn = list(dict.fromkeys(map(tuple, np.round(kept * 10).astype(int).tolist())))
-        steps = ((x - u, y - v) for (u, v), (x, y) in zip(drawn, drawn[1:], strict=False))
-        first = [f"M{strokes.pair(*drawn[0])}{arcs}"] if drawn else []
-        return "".join(first + [f"m{strokes.pair(*step)}{arcs}" for step in steps])
 
     def attributes(self) -> dict[str, Any]:
         width = 1.8 if self.hollow else 2 * self.radius
-        look = {
-            "fill": "none",
-            "stroke": _colour(self.colour),
-            "stroke-width": width,
-            "opacity": self.opacity,
-        }
-        return {
-            **look,
-            "style": "stroke-linecap:round",
-        }  # not as an attribute: a style of Matplotlib's drawings would outweigh it
+        # as a style: one of Matplotlib's drawings would outweigh an attribute
+        return _look(self.colour, width, self.opacity) | {"style": "stroke-linecap:round"}
 
 
 @dataclass(frozen=True)
-class Note:
-    """A line of text at a fixed place (x, y) of the panel, one for each frame or one for all."""
+class Note(_Frames):
+    """A line of text at a fixed place (x, y) of the panel."""
 
     frames: Sequence[str]
     at: tuple[float, float]
@@ -115,8 +108,9 @@ class Note:
 Track = Line | Dots | Note
 
 
-def _colour(colour: str) -> str:
-    return "currentColor" if colour == INK else colour
+def _look(colour: str, width: float, opacity: float) -> dict[str, Any]:
+    stroke = "currentColor" if colour == INK else colour
+    return {"fill": "none", "stroke": stroke, "stroke-width": width, "opacity": opacity}
 
 
 def number(value: float) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jupytext
+import nbformat
 
 from simplicity.places import files, paths
 from simplicity.problems import Problem, Stopped
@@ -16,45 +17,58 @@ from simplicity.process import surroundings
 from simplicity.site import build, pdf
 
 
-def scripts(root: Path, folder: Path) -> list[Path]:
-    """The chapters' code as Python files, which the linter can read."""
-    written = []
-    for chapter in build.chapters(root):
-        target = folder / _name("scripts", chapter)
-        notebook = jupytext.read(root / "book" / f"{chapter}.md")
-        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-        files.write_text(target, "\n\n# %%\n".join(code) + "\n")
-        written.append(target)
-    return written
-
-
-FORMS: dict[str, Callable[[Path, Path], list[Path]]] = {
-    "notebooks": build.notebooks,
-    "scripts": scripts,
-}
-
-
-def book() -> int:
-    """Jupyter Book's own command, with this package loaded first.
-
-    The package leaves out an import of a second that no build needs.
+def book(folder: str = ".") -> int:
+    """Jupyter Book's own command, with this package loaded first, which leaves out an import of a
+    second that no build needs.
     """
     from jupyter_book.cli.main import main as jupyter_book
 
-    return jupyter_book(["build", ".", "-n", "-W", "--keep-going"], standalone_mode=True)
+    return jupyter_book(["build", folder, "-n", "-W", "--keep-going"], standalone_mode=True)
+
+
+def notebook(chapter: nbformat.NotebookNode) -> str:
+    """An .ipynb without outputs, for Jupyter in this environment, and in any folder."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    chapter.metadata["kernelspec"] = kernel
+    return str(nbformat.writes(chapter))
+
+
+def script(chapter: nbformat.NotebookNode) -> str:
+    """The code as a Python file, which the linter can read."""
+    return "\n\n# %%\n".join(cell.source for cell in build.code_cells(chapter)) + "\n"
+
+
+FORMS: dict[str, Callable[[nbformat.NotebookNode], str]] = {
+    "notebooks": notebook,
+    "scripts": script,
+}
+
+
+def write(form: str, root: Path, folder: Path) -> list[Path]:
+    """Every chapter in a form; those of chapters that the book no longer has go, if an earlier call
+    wrote them.
+    """
+    together = files.Together(folder / form)
+    targets = {name: folder / _name(form, name) for name in build.chapters(root)}
+    together.plan(path.name for path in targets.values())
+    for name, path in targets.items():
+        files.write_text(path, FORMS[form](jupytext.read(root / "book" / f"{name}.md")))
+    together.finish(path.name for path in targets.values())
+    return list(targets.values())
+
+
+def _name(form: str, chapter: str) -> str:
+    return f"{chapter}.ipynb" if form == "notebooks" else f"{chapter.replace('-', '_')}.py"
 
 
 def main(words: list[str]) -> int:
-    """`book` builds the site.
-
-    `notebooks [FOLDER]`, `scripts [FOLDER]` or `pdf [FILE]`: writes, prints the paths. Those of
-    chapters that the book no longer has go, if an earlier call wrote them.
-    """
+    """`book` builds the site; the others write, and print the paths."""
     if words == ["book"]:
         return book()
     files.use_utf8()
     surroundings.settle()
-    if not words or words[0] not in (*FORMS, "pdf") or len(words) > 2:
+    form, *given = words or [""]
+    if form not in (*FORMS, "pdf") or len(given) > 1:
         print(
             f"error: form: got {' '.join(words)!r}, allowed book, {' or '.join(FORMS)} [FOLDER] "
             "or pdf [FILE]",
@@ -62,30 +76,21 @@ def main(words: list[str]) -> int:
         )
         return 2
     try:
-        if words[0] == "pdf":
-            target = Path(words[1]) if len(words) == 2 else paths.build() / "simple-first.pdf"
-            sheets = pdf.write(paths.build() / "html", pdf.parts(paths.root()), target)
-            print(f"{target}: {sheets} sheets")
-            return 0
-        folder = files.folder(words[1]) if len(words) == 2 else paths.build() / words[0]
-        for path in _written(words[0], folder):
-            print(path)
+        _write(form, *given)
     except Problem as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1 if isinstance(problem, Stopped) else 2
     return 0
 
 
-def _written(form: str, folder: Path) -> list[Path]:
-    together = files.Together(folder / form)
-    together.plan(_name(form, chapter) for chapter in build.chapters(paths.root()))
-    found = FORMS[form](paths.root(), folder)
-    together.finish(path.name for path in found)
-    return found
-
-
-def _name(form: str, chapter: str) -> str:
-    return f"{chapter}.ipynb" if form == "notebooks" else f"{chapter.replace('-', '_')}.py"
+def _write(form: str, place: str = "") -> None:
+    if form == "pdf":
+        target = Path(place) if place else paths.build() / "simple-first.pdf"
+        sheets = pdf.write(paths.build() / "html", pdf.parts(paths.root()), target)
+        print(f"{target}: {sheets} sheets")
+    else:
+        folder = files.folder(place) if place else paths.build() / form
+        print(*write(form, paths.root(), folder), sep="\n")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from types import ModuleType
 from typing import Any
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 WIDTH = 79  # of a signature's line
@@ -33,10 +32,8 @@ class Api(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         module = importlib.import_module(self.arguments[0])
-        found = nodes.section()
         text = "\n\n".join(entry(module, name) for name in " ".join(self.content).split())
-        self.state.nested_parse(StringList(text.split("\n")), 0, found, match_titles=True)
-        return found.children
+        return self.parse_text_to_nodes(text, allow_section_headings=True)
 
 
 def entry(module: ModuleType, name: str) -> str:
@@ -90,11 +87,12 @@ def signature(name: str, of: Any) -> str:
 
     Of a class that is its `__init__`, or its fields where it has none.
     """
-    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(_plain(of)))).body
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(getattr(of, "__func__", of)))).body
     back = ""
     if isinstance(tree, ast.ClassDef):
         made = [one for one in tree.body if getattr(one, "name", "") == "__init__"]
-        given = _arguments(made[0].args) if made else list(map(ast.unparse, _fields(tree)))  # type: ignore[attr-defined]
+        fields = [ast.unparse(one) for one in tree.body if isinstance(one, ast.AnnAssign)]
+        given = _arguments(made[0].args) if made else fields  # type: ignore[attr-defined]
     else:
         assert isinstance(tree, ast.FunctionDef)
         given = _arguments(tree.args)
@@ -103,14 +101,6 @@ def signature(name: str, of: Any) -> str:
     if len(whole) <= WIDTH:
         return whole
     return "\n".join([f"{name}(", *(f"    {one}," for one in given), f"){back}"])
-
-
-def _plain(of: Any) -> Any:
-    return getattr(of, "__func__", of)
-
-
-def _fields(tree: ast.ClassDef) -> list[ast.AnnAssign]:
-    return [one for one in tree.body if isinstance(one, ast.AnnAssign)]
 
 
 def _arguments(given: ast.arguments) -> list[str]:

@@ -1,5 +1,6 @@
 """The HTML of a page between header and foot: formulas without JavaScript, right ids and roles."""
 
+import itertools
 import re
 from collections.abc import Mapping
 from html import unescape
@@ -32,9 +33,8 @@ NO_SCRIPT = "<noscript><style>.math.notranslate { display: none }</style></noscr
 
 
 def mended(body: str) -> str:
-    """The page's own HTML with all that follows done to it, but for the formulas.
-
-    Titles elsewhere have formulas too.
+    """The page's own HTML with all that follows done to it, but for the formulas, which titles
+    elsewhere have too.
     """
     return entries(headers(drawings(shares(body))))
 
@@ -47,20 +47,17 @@ def with_mathml(body: str, macros: Mapping[str, Any]) -> str:
         if tex is None or found[3]:  # it has its MathML from an earlier build
             return found[0]
         number = _NUMBER.search(found[2])
-        shown = formulas.mathml(tex[1], found[1] == "div", macros) + (
-            f" {number[1]}" if number else ""
-        )
-        if found[1] == "div":
-            shown = f'<div class="mathml">{shown}</div>'
+        is_block = found[1] == "div"
+        shown = formulas.mathml(tex[1], is_block, macros) + (f" {number[1]}" if number else "")
+        shown = f'<div class="mathml">{shown}</div>' if is_block else shown
         return f"{found[0]}<noscript>{shown}</noscript>"
 
     return _MATH.sub(both, body)
 
 
 def shares(body: str) -> str:
-    """How wide each panel of a figure is beside its widest, and beside their mean.
-
-    So all keep one scale, below each other (the first) and in a row (the second).
+    """How wide each panel of a figure is beside its widest, and beside their mean: so all keep one
+    scale, below each other (the first) and in a row (the second).
     """
 
     def told(figure: re.Match[str]) -> str:
@@ -79,10 +76,7 @@ def shares(body: str) -> str:
 
 
 def headers(body: str) -> str:
-    """A header cell without a word is no header.
-
-    Screen readers would give its cells an empty name.
-    """
+    """A header cell without a word is none: screen readers would give its cells an empty name."""
     return _EMPTY_HEADER.sub(lambda found: f"<td{_SCOPE.sub('', found[1])}>{found[2]}</td>", body)
 
 
@@ -92,21 +86,14 @@ def entries(body: str) -> str:
 
 
 def drawings(body: str) -> str:
-    """Ids of drawings once each on the page.
-
-    Matplotlib names equal markers of two figures alike.
-    """
+    """Ids of drawings once each on the page: equal markers of two figures are named alike."""
     known: set[str] = set()
-    number = 0
+    numbers = itertools.count(1)
 
     def once(found: re.Match[str]) -> str:
-        nonlocal number
-        number += 1
-        names = set(_ID.findall(found[0]))
+        number, names = next(numbers), set(_ID.findall(found[0]))
         renamed = {name: f"{name}-{number}" for name in names & known}
         known.update(names - known, renamed.values())
-        if not renamed:
-            return found[0]
         drawn = _ID.sub(lambda name: renamed.get(name[0], name[0]), found[0])
         return _USE.sub(lambda use: use[1] + renamed.get(use[2], use[2]), drawn)
 

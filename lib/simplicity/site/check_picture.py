@@ -1,52 +1,53 @@
 """A small picture of a check: where its value, interval and control lie against the criterion."""
 
 import math
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
 WIDTH, HEIGHT, EDGE = 220, 34, 8
 LINE, CONTROL_LINE = 11, 24  # heights of the value's and of the control's line
+Place = Callable[[float], float]
 LOG_FROM = 30.0  # largest over smallest number from which the axis is logarithmic
 
 
 def picture(check: dict[str, Any]) -> str:
-    """Inline SVG: the criterion as a band, the value as a dot in its interval.
-
-    The control is a ring below.
+    """Inline SVG: the criterion as a band, the value as a dot in its interval, the control as a
+    ring below.
 
     Empty where the criterion has no bound on the number line, or nothing was measured.
     """
-    band, value = check.get("band"), check["value"]
+    band, value, interval = check.get("band"), check["value"], check["interval"] or ()
     if band is None or value is None:
         return ""
     control = check.get("control") or {}
-    against = control.get("value")
-    wanted = control.get("band") or ()
-    numbers = [
-        one
-        for one in (*band, value, against, *(check["interval"] or ()), *wanted)
-        if one is not None
-    ]
-    place = _axis(numbers)
-    parts = [_band(band, place, LINE, "criterion")]
-    if check["interval"]:
-        low, high = (place(one) for one in check["interval"])
-        parts.append(
-            f'<line class="interval" x1="{low:.1f}" x2="{high:.1f}" y1="{LINE}" y2="{LINE}"/>'
-        )
-    parts.append(f'<circle class="value" cx="{place(value):.1f}" cy="{LINE}" r="3.5"/>')
+    against, wanted = control.get("value"), control.get("band") or ()
+    numbers = (*band, value, against, *interval, *wanted)
+    place = _axis([one for one in numbers if one is not None])
+    parts = _line(place, LINE, ("criterion", "value"), band, value, interval)
     if against is not None:
-        if wanted:
-            parts.append(_band(wanted, place, CONTROL_LINE, "wanted"))
-        parts.append(
-            f'<circle class="control" cx="{place(against):.1f}" cy="{CONTROL_LINE}" r="3.5"/>'
-        )
-    label = escape(_label(check), quote=True)
+        parts += _line(place, CONTROL_LINE, ("wanted", "control"), wanted, against)
     return (
         f'<svg class="check-picture" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
-        f'height="{HEIGHT}" role="img"'
-        f' aria-label="{label}">{"".join(parts)}</svg>'
+        f'height="{HEIGHT}" role="img" aria-label="{escape(_label(check))}">{"".join(parts)}</svg>'
     )
+
+
+def _line(
+    place: Place,
+    height: int,
+    names: tuple[str, str],
+    band: Sequence[float | None],
+    value: float,
+    interval: Sequence[float] = (),
+) -> list[str]:
+    """A band, an interval and a dot at one height; `names` are those of the band and of the dot."""
+    parts = [_band(band, place, height, names[0])] if band else []
+    if interval:
+        low, high = (f"{place(one):.1f}" for one in interval)
+        parts.append(f'<line class="interval" x1="{low}" x2="{high}" y1="{height}" y2="{height}"/>')
+    dot = f'<circle class="{names[1]}" cx="{place(value):.1f}" cy="{height}" r="3.5"/>'
+    return [*parts, dot]
 
 
 def _label(check: dict[str, Any]) -> str:
@@ -57,7 +58,7 @@ def _label(check: dict[str, Any]) -> str:
     return told
 
 
-def _axis(numbers: list[float]) -> Any:
+def _axis(numbers: list[float]) -> Place:
     """Number -> horizontal place; logarithmic where all are positive and far apart."""
     low, high = min(numbers), max(numbers)
     logarithmic = low > 0 and high / low >= LOG_FROM
@@ -72,7 +73,7 @@ def _axis(numbers: list[float]) -> Any:
     return place
 
 
-def _band(band: tuple[float | None, float | None], place: Any, height: int, name: str) -> str:
+def _band(band: Sequence[float | None], place: Place, height: int, name: str) -> str:
     low = 0.0 if band[0] is None else place(band[0])
     high = float(WIDTH) if band[1] is None else place(band[1])
     if high - low < 2:  # a single allowed value

@@ -1,6 +1,5 @@
-"""The recorded runs for readers, as tables and as NetCDF.
-
-`data/EXPERIMENT.csv` has a line a run; the whole record is beside it.
+"""The recorded runs for readers: `data/EXPERIMENT.csv` has a line a run; the whole record is beside
+it, as NetCDF.
 """
 
 from pathlib import Path
@@ -8,24 +7,22 @@ from pathlib import Path
 import xarray as xr
 
 from simplicity.evidence import records
-from simplicity.grid.store import write_atomically
-from simplicity.places import paths
+from simplicity.places import files, paths
 
 FOLDER = "data"
 
 
-def write(folder: Path) -> None:
-    """Both files of every record into `folder`/data."""
-    (folder / FOLDER).mkdir(exist_ok=True)
+def write(site: Path) -> None:
+    """Both files of every record into the folder `data` of the site."""
+    folder = site / FOLDER
+    folder.mkdir(exist_ok=True)
     for name in records.abouts():
         packed = paths.results() / f"{name}.nc.gz"
-        copy = folder / FOLDER / packed.name
+        copy = folder / packed.name
         if not copy.is_file() or copy.read_bytes() != packed.read_bytes():
-            write_atomically(copy, packed.read_bytes())
-            write_atomically(
-                folder / FOLDER / f"{name}.csv",
-                table(records.dataset(records.experiment(name))).encode(),
-            )
+            files.write(copy, packed.read_bytes())
+            dataset = records.dataset(records.experiment(name))
+            files.write_text(folder / f"{name}.csv", table(dataset))
 
 
 def table(dataset: xr.Dataset) -> str:
@@ -33,20 +30,17 @@ def table(dataset: xr.Dataset) -> str:
 
     Six digits, more than any page shows; the NetCDF beside it has them all.
     """
-    given = [str(name) for name in dataset.coords if dataset[name].dims == ("cell",)]
-    measured = [str(name) for name in dataset.data_vars if dataset[name].dims == ("cell",)]
-    return (
-        dataset[given + measured]
-        .to_dataframe()[given + measured]
-        .to_csv(index=False, lineterminator="\n", float_format="%.6g")
-    )
+    given = (*dataset.coords, *dataset.data_vars)
+    names = [name for name in given if dataset[name].dims == ("cell",)]
+    found = dataset[names].to_dataframe()[names]
+    return found.to_csv(index=False, lineterminator="\n", float_format="%.6g")
 
 
-def links(experiments: list[str], up: str = "../") -> str:
+def links(experiments: list[str]) -> str:
     """A line for the foot of a page, as HTML."""
     each = (
-        f'{name} (<a href="{up}{FOLDER}/{name}.csv">CSV</a>, '
-        f'<a href="{up}{FOLDER}/{name}.nc.gz">NetCDF</a>)'
+        f'{name} (<a href="../{FOLDER}/{name}.csv">CSV</a>, '
+        f'<a href="../{FOLDER}/{name}.nc.gz">NetCDF</a>)'
         for name in experiments
     )
     return f'<p class="simplicity-data">Data of the recorded runs: {", ".join(each)}.</p>'

@@ -1,18 +1,19 @@
 """The ledger on pages: `{verdict-strip} B1 B2`, `{claim} B1`, `{criteria} B1 B2`, `{ledger}`,
-`{ledger-summary}`, `{cell-costs}`, `{arithmetic}`; in lines {verdict}`B1`, the value of a recorded
-check and of its control by id, {check}`B3.limit:.2f` and {control}`B3.limit`, and the time that the
-records of a paper took, {recorded-time}`PAPER`.
+`{ledger-summary}`, `{not-holding}`, `{changes}`, `{cell-costs}`, `{arithmetic}`; in lines
+{verdict}`B1`, the value of a recorded check and of its control by id, {check}`B3.limit:.2f` and
+{control}`B3.limit`, and of a paper its {paper-counts}`PAPER` and the time that its records took,
+{recorded-time}`PAPER`.
 """
 
+import functools
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
@@ -20,13 +21,13 @@ from simplicity.evidence import records
 from simplicity.evidence.ledger import SIGNS, badge
 from simplicity.grid import store
 from simplicity.places import paths
-from simplicity.site import ledger_page, wording
-from simplicity.site.evidence import Row, State
-from simplicity.site.ledger_page import Link, told
+from simplicity.site import changes_page, formulas, ledger_page, markup, wording
+from simplicity.site.evidence import Row, state_of
 from simplicity.site.wording import spoken
 
 LOG = logging.getLogger(__name__)
 MOST_LINES = 5  # of a strip with a line a claim
+Place = SphinxDirective | SphinxRole
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -39,14 +40,13 @@ def _cell(text: str) -> str:
     return re.sub(r"(?<!\\)\|", r"\|", text).replace("\n", " ")
 
 
-def verdicts(rows: list[Row], ledger: str | None) -> str:
+def verdicts(rows: Iterable[Row], ledger: str | None) -> str:
     """Claims with their verdicts inside a sentence, each id leading to its row of the ledger."""
-    parts = []
-    for row in rows:
-        name = escape(row["id"])
-        shown = _linked(name, ledger and f"{ledger}#claim-{name}")
-        parts.append(f'<span class="claim-verdict">{shown}&nbsp;{badge(row["verdict"])}</span>')
-    return " ".join(parts)
+    return " ".join(
+        f'<span class="claim-verdict">{markup.claim(row, ledger)}&nbsp;{badge(row["verdict"])}'
+        "</span>"
+        for row in rows
+    )
 
 
 def duration(seconds: float) -> str:
@@ -57,68 +57,30 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def by_paper(rows: list[Row]) -> dict[str, list[Row]]:
-    """The rows of each paper, in the order of the first claim of each."""
-    papers: dict[str, list[Row]] = {}
-    for row in rows:
-        papers.setdefault(row["paper"], []).append(row)
-    return papers
+def recorded_time(rows: Iterable[Row]) -> str:
+    """The time, cell after cell, of all recorded runs that judge these claims."""
+    return duration(records.seconds({row["id"] for row in rows}))
 
 
-def _linked(shown: str, target: str | None) -> str:
-    return f'<a href="{target}">{shown}</a>' if target else shown
+def of_paper(rows: Mapping[str, Row], paper: str) -> list[Row]:
+    """The claims of a paper, named as in claims.csv."""
+    return [row for row in rows.values() if row["paper"] == paper]
 
 
-def _state(directive: SphinxDirective | SphinxRole) -> State:
-    state: State = directive.env.simplicity  # type: ignore[attr-defined]
-    return state
-
-
-def _page(directive: SphinxDirective | SphinxRole, name: str) -> str | None:
-    if name not in _state(directive).pages:
-        return None
-    return escape(directive.env.app.builder.get_relative_uri(directive.env.docname, name))
-
-
-def _verdicts(directive: SphinxDirective) -> Link:
-    def link(chapter: str) -> str | None:
-        page = _page(directive, f"book/{chapter}")
-        return page and f"{page}#verdict"
-
-    return link
-
-
-def _known(place: SphinxDirective | SphinxRole, what: str, names: str) -> list[Row]:
-    rows = _state(place).rows
-    for name in (name for name in names.split() if name not in rows):
-        LOG.warning(
-            "%s: got %r, allowed an id of claims.csv", what, name, location=place.get_location()
-        )
-    return [rows[name] for name in names.split() if name in rows]
-
-
-def strip(rows: list[Row], ledger: str | None, here: Collection[str] = ()) -> str:
+def strip(rows: Sequence[Row], ledger: str | None, here: Collection[str] = ()) -> str:
     """A chapter's verdicts at a glance: a line a claim, or from six claims on a line a verdict.
 
     Each id leads to its claim on the page where it has one (`here`), else to its row of the ledger.
     """
 
-    def shown(row: Row) -> str:
-        name = escape(row["id"])
-        target = f"#claim-{name}" if name in here else ledger and f"{ledger}#claim-{name}"
-        return _linked(name, target)
+    def link(row: Row) -> str:
+        return markup.claim(row, "" if row["id"] in here else ledger)
 
     if len(rows) <= MOST_LINES:
-        lines = (
-            f'<span class="id">{shown(row)}</span> '
-            f"<span>{told(row.get('short') or row['claim'])}</span>"
-            f" {badge(row['verdict'])}"
-            for row in rows
-        )
-        return f'<ul class="verdict-strip">{"".join(f"<li>{line}</li>" for line in lines)}</ul>'
+        return markup.strip(rows, link)
     items = ""
     for verdict in SIGNS:
-        those = " ".join(f"<span>{shown(row)}</span>" for row in rows if row["verdict"] == verdict)
+        those = " ".join(f"<span>{link(row)}</span>" for row in rows if row["verdict"] == verdict)
         items += f"<li>{badge(verdict)} <span>{those}</span></li>" if those else ""
     return f'<ul class="verdict-strip by-verdict">{items}</ul>'
 
@@ -127,68 +89,33 @@ def claim_screen(row: Row, ledger: str | None) -> str:
     """A claim where the page takes it up: its sentence, verdict and source, and folded how it was
     judged.
     """
-    name = escape(row["id"])
-    source = "; ".join(escape(row[field]) for field in ("where", "source") if row.get(field))
-    kind = row.get("kind") or "paper"
-    source = source.removeprefix("our question; ") if kind == "own question" else source
-    source = f"{escape(kind)}; {source}" if kind != "paper" else source
-    shown = _linked(name, ledger and f"{ledger}#claim-{name}")
-    reason = f'<p class="reason">{wording.reasons(row["reason"])}</p>' if row.get("reason") else ""
+    kind = ledger_page.kind(row)
+    where = "; ".join(row[field] for field in ("where", "source") if row.get(field))
+    where = where.removeprefix("our question; ")
+    source = escape(where if kind == "paper" else f"{kind}; {where}")
+    why = wording.reasons(row.get("reason") or "")
     return (
-        f'<div class="claim-screen" id="claim-{name}"><p class="sentence">'
-        f'<span class="id">{shown}</span>'
-        f" {told(row['claim'])} {badge(row['verdict'])}</p>"
+        f'<div class="claim-screen" id="claim-{escape(row["id"])}"><p class="sentence">'
+        f'<span class="id">{markup.claim(row, ledger)}</span>'
+        f" {markup.told(row['claim'])} {badge(row['verdict'])}</p>"
         + (f'<p class="source">{source}</p>' if source else "")
-        + f"{reason}<details><summary>How we judged it</summary>"
+        + (f'<p class="reason">{why}</p>' if why else "")
+        + "<details><summary>How we judged it</summary>"
         f"{ledger_page.judged(row)}</details></div>"
     )
 
 
-class Strip(SphinxDirective):
-    """`{verdict-strip} B1 B2`: the verdicts of a chapter in a list that leads to its claims."""
-
-    required_arguments = 1
-    final_argument_whitespace = True
-
-    def run(self) -> list[nodes.Node]:
-        known = _known(self, "verdict-strip", self.arguments[0])
-        page = Path(self.env.doc2path(self.env.docname)).read_text("utf-8")
-        here = re.findall(r"^```\{claim\} (\w+)", page, re.MULTILINE)
-        shown = strip(known, _page(self, "book/ledger"), here)
-        return [nodes.raw("", shown, format="html")]
-
-
-class ClaimScreen(SphinxDirective):
-    """`{claim} B1`: a claim's sentence, verdict and source, and folded how it was judged."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        known = _known(self, "claim", self.arguments[0])
-        shown = "".join(claim_screen(row, _page(self, "book/ledger")) for row in known)
-        return [nodes.raw("", shown, format="html")]
-
-
-class Verdict(SphinxRole):
-    """A claim's id and verdict in a sentence; an id that claims.csv does not have is a warning."""
-
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        shown = verdicts(_known(self, "verdict", self.text), _page(self, "book/ledger"))
-        return [nodes.raw("", shown, format="html")], []
-
-
-def criteria(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
+def criteria(rows: Iterable[Row]) -> tuple[list[str], list[list[str]]]:
     """Head and rows of the table of criteria: one row a check of the record, as Markdown."""
-    found = []
-    for row in rows:
-        for check in recorded(row):
-            control = check["control"]
-            against = control.get("why") or f"{control['what']}: {control['criterion']}"
-            told = (f"{check['statistic']}: {check['criterion']}", against)
-            found.append(
-                [f"`{check['id']}`" if check["id"] else row["id"], *map(plain_but_formulas, told)]
-            )
+    found = [_criterion(row, check) for row in rows for check in recorded(row)]
     return ["check", "criterion", "the effect must vanish under"], found
+
+
+def _criterion(row: Row, check: dict[str, Any]) -> list[str]:
+    control = check["control"]
+    against = control.get("why") or f"{control['what']}: {control['criterion']}"
+    told = (f"{check['statistic']}: {check['criterion']}", against)
+    return [f"`{check['id']}`" if check["id"] else row["id"], *map(plain_but_formulas, told)]
 
 
 def recorded(row: Row) -> list[dict[str, Any]]:
@@ -200,13 +127,11 @@ def plain_but_formulas(text: str) -> str:
     """A check's words as Markdown: what stands between dollars is a formula, all else is set as
     HTML in which nothing means anything to Markdown.
     """
-    parts = re.split(r"(\$[^$]+\$)", text)
-    return "".join(
-        part
-        if part.startswith("$")
-        else re.sub(r"([\\`*_{}\[\]|~^])", r"\\\1", wording.shown(part))
-        for part in parts
-    )
+
+    def plain(part: str) -> str:
+        return re.sub(r"([\\`*_{}\[\]|~^])", r"\\\1", wording.shown(part))
+
+    return formulas.within(text, plain, lambda tex: f"${tex}$")
 
 
 def check_value(rows: Mapping[str, Row], text: str, of_control: bool = False) -> str | None:
@@ -215,8 +140,8 @@ def check_value(rows: Mapping[str, Row], text: str, of_control: bool = False) ->
     Without a format the value with its interval.
     """
     name, _, form = text.partition(":")
-    claim = rows.get(name.partition(".")[0])
-    found = next((one for one in recorded(claim) if one["id"] == name), None) if claim else None
+    claim = rows.get(name.partition(".")[0], {"checks": ()})
+    found = next((one for one in recorded(claim) if one["id"] == name), None)
     value = found and (found["control"].get("value") if of_control else found["value"])
     if found is None or value is None:
         return None
@@ -226,168 +151,173 @@ def check_value(rows: Mapping[str, Row], text: str, of_control: bool = False) ->
     return spoken(f"{value:.3g} ({found['interval_kind']}: {low:.3g} to {high:.3g})")
 
 
-class Criteria(SphinxDirective):
-    """`{criteria} B1 B2`: the checks of these claims, as the code has them.
+def cell_costs() -> str:
+    """Seconds of a cell and size of its stored result in each recorded full run, and the core hours
+    of all its cells.
+    """
+    heads = ("Experiment", "Cells", "Median seconds", "Longest", "All, core minutes", "KB a cell")
 
-    With their criteria and controls.
+    def told(record: records.Record) -> list[str]:
+        seconds = record.dataset["seconds"].values
+        size = len(store.encode(record.dataset)) / len(seconds) / 1e3
+        row = (len(seconds), np.median(seconds), seconds.max(), seconds.sum() / 60, size)
+        return [spoken(format(value, ".3g")) for value in row]
+
+    return _of_records(heads, told)
+
+
+def arithmetic() -> str:
+    """Each recorded run: whether its cells have the same bits everywhere, and its machine."""
+    heads = ("Experiment", "What comes out again", "Recorded on", "Cells computed again since")
+
+    def told(record: records.Record) -> list[str]:
+        portable = record.about.get("arithmetic") == "portable"
+        again = record.about.get("carried", {}).get("cells", "recorded with it" if portable else "")
+        comes = "equal bits" if portable else "within its seeds"
+        return [escape(text) for text in (comes, record.about["device"], str(again))]
+
+    return _of_records(heads, told)
+
+
+def _of_records(heads: Sequence[str], told: Callable[[records.Record], list[str]]) -> str:
+    """A table with a line a recorded run: its name, and what is `told` of it."""
+    known = ((name, records.load(records.experiment(name))) for name in records.names())
+    rows = ([escape(name), *told(record)] for name, record in known if record is not None)
+    return f'<div class="ledger-wide">{markup.table(heads, rows, named=True)}</div>'
+
+
+def warn(place: Place, what: str, got: str, allowed: str) -> None:
+    LOG.warning("%s: got %r, allowed %s", what, got, allowed, location=place.get_location())
+
+
+def _rows(place: Place) -> dict[str, Row]:
+    return state_of(place.env).rows
+
+
+def _known(place: Place, what: str, names: str) -> list[Row]:
+    rows = _rows(place)
+    for name in names.split():
+        if name not in rows:
+            warn(place, what, name, "an id of claims.csv")
+    return [rows[name] for name in names.split() if name in rows]
+
+
+def _paper(role: SphinxRole, what: str) -> list[Row]:
+    found = of_paper(_rows(role), role.text)
+    if not found:
+        warn(role, what, role.text, "a paper of claims.csv")
+    return found
+
+
+def _page(place: Place, name: str = "book/ledger") -> str | None:
+    """Where the page is from here, or None where the site has none of that name."""
+    if name not in state_of(place.env).pages:
+        return None
+    return escape(place.env.app.builder.get_relative_uri(place.env.docname, name))
+
+
+def html(show: Callable[[SphinxDirective], str], arguments: bool = False) -> type[SphinxDirective]:
+    """A directive that puts on the page what `show` makes of it."""
+
+    class Shown(SphinxDirective):
+        required_arguments = int(arguments)
+        final_argument_whitespace = True
+
+        def run(self) -> list[nodes.Node]:
+            return [nodes.raw("", show(self), format="html")]
+
+    return Shown
+
+
+class Said(SphinxRole):
+    """A role that puts into its sentence what `say` makes of it, HTML or plain words."""
+
+    def __init__(self, say: Callable[[SphinxRole], str], is_html: bool = False) -> None:
+        super().__init__()
+        self.say, self.is_html = say, is_html
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        said = self.say(self)
+        return [nodes.raw("", said, format="html") if self.is_html else nodes.Text(said)], []
+
+
+def _strip(place: SphinxDirective) -> str:
+    known = _known(place, "verdict-strip", place.arguments[0])
+    page = Path(place.env.doc2path(place.env.docname)).read_text("utf-8")
+    here = re.findall(r"^```\{claim\} (\w+)", page, re.MULTILINE)
+    return strip(known, _page(place), here)
+
+
+def _claims(place: SphinxDirective) -> str:
+    known = _known(place, "claim", place.arguments[0])
+    return "".join(claim_screen(row, _page(place)) for row in known)
+
+
+def _changes(place: SphinxDirective) -> str:
+    place.env.note_dependency(str(paths.book() / changes_page.FILE))
+    return changes_page.listed(changes_page.changes(), _rows(place), _page(place) or "")
+
+
+def _from_records(make: Callable[[], str], place: SphinxDirective) -> str:
+    for path in paths.results().glob("*.json"):
+        place.env.note_dependency(str(path))
+    return make()
+
+
+def _check(of_control: bool, role: SphinxRole) -> str:
+    shown = check_value(_rows(role), role.text, of_control)
+    if shown is None:
+        warn(role, "check", role.text, "the id of a recorded check")
+    return shown or role.text
+
+
+class Criteria(SphinxDirective):
+    """`{criteria} B1 B2`: the checks of these claims, as the code has them, with their criteria and
+    controls.
     """
 
     required_arguments = 1
     final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
-        head, rows = criteria(_known(self, "criteria", self.arguments[0]))
-        holder = nodes.container(classes=["criteria"])
-        self.state.nested_parse(
-            StringList(table(head, rows).split("\n"), self.env.docname), self.content_offset, holder
-        )
-        return [holder]
-
-
-class CheckValue(SphinxRole):
-    """A recorded check's value, or its control's, by id; an id that no record has is a warning."""
-
-    def __init__(self, of_control: bool = False) -> None:
-        super().__init__()
-        self.of_control = of_control
-
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        shown = check_value(_state(self).rows, self.text, self.of_control)
-        if shown is None:
-            LOG.warning(
-                "check: got %r, allowed the id of a recorded check",
-                self.text,
-                location=self.get_location(),
-            )
-        return [nodes.Text(shown or self.text)], []
-
-
-class RecordedTime(SphinxRole):
-    """The time, cell after cell, of all recorded runs that judge claims of a paper.
-
-    Papers are named as in claims.csv.
-    """
-
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        claims = {row["id"] for row in _state(self).rows.values() if row["paper"] == self.text}
-        if not claims:
-            LOG.warning(
-                "recorded-time: got %r, allowed a paper of claims.csv",
-                self.text,
-                location=self.get_location(),
-            )
-        return [nodes.Text(duration(records.seconds(claims)))], []
+        shown = table(*criteria(_known(self, "criteria", self.arguments[0])))
+        return [nodes.container("", *self.parse_text_to_nodes(shown), classes=["criteria"])]
 
 
 class Ledger(SphinxDirective):
     """`{ledger}`: every claim, a section a paper, with its checks folded away."""
 
     def run(self) -> list[nodes.Node]:
-        rows = list(_state(self).rows.values())
+        rows = list(_rows(self).values())
         top = ledger_page.summary(rows) + ledger_page.bars(rows) + ledger_page.filters(rows)
-        found: list[nodes.Node] = [nodes.raw("", top, format="html")]
-        for paper, its_rows in by_paper(rows).items():
-            section = nodes.section(
-                "", nodes.title("", paper), ids=[nodes.make_id(paper)], names=[paper.lower()]
-            )
-            shown = ledger_page.table(its_rows, _verdicts(self))
-            section += nodes.raw("", shown, format="html")
-            found.append(section)
-        return found
+        papers = ledger_page.by_paper(rows).items()
+        return [nodes.raw("", top, format="html"), *(self._section(*one) for one in papers)]
+
+    def _section(self, paper: str, rows: list[Row]) -> nodes.section:
+        title, shown = nodes.title("", paper), ledger_page.table(rows, self._verdict)
+        body = nodes.raw("", shown, format="html")
+        return nodes.section("", title, body, ids=[nodes.make_id(paper)], names=[paper.lower()])
+
+    def _verdict(self, chapter: str) -> str | None:
+        page = _page(self, f"book/{chapter}")
+        return page and f"{page}#verdict"
 
 
-class PaperCounts(SphinxRole):
-    """How many claims of a paper, named as in claims.csv, have each verdict."""
-
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        rows = [row for row in _state(self).rows.values() if row["paper"] == self.text]
-        if not rows:
-            LOG.warning(
-                "paper-counts: got %r, allowed a paper of claims.csv",
-                self.text,
-                location=self.get_location(),
-            )
-        return [nodes.raw("", ledger_page.counts(rows), format="html")], []
-
-
-class NotHolding(SphinxDirective):
-    """`{not-holding}`: the papers' own claims that do not simply hold."""
-
-    def run(self) -> list[nodes.Node]:
-        rows = _state(self).rows.values()
-        shown = ledger_page.not_holding(rows, _page(self, "book/ledger"))
-        return [nodes.raw("", shown, format="html")]
-
-
-class LedgerSummary(SphinxDirective):
-    """`{ledger-summary}`: one line of counts."""
-
-    def run(self) -> list[nodes.Node]:
-        return [nodes.raw("", ledger_page.summary(_state(self).rows.values()), format="html")]
-
-
-def cell_costs() -> str:
-    """Seconds of a cell and size of its stored result in each recorded full run.
-
-    And the core hours of all its cells.
-    """
-    heads = ("Experiment", "Cells", "Median seconds", "Longest", "All, core minutes", "KB a cell")
-    body = ""
-    for name in records.names():
-        record = records.load(records.experiment(name))
-        if record is not None:
-            seconds = record.dataset["seconds"].values
-            size = len(store.encode(record.dataset)) / len(seconds) / 1e3
-            row = (len(seconds), np.median(seconds), seconds.max(), seconds.sum() / 60, size)
-            body += (
-                f'<tr><th scope="row">{escape(name)}</th>'
-                + "".join(f"<td>{spoken(format(value, '.3g'))}</td>" for value in row)
-                + "</tr>"
-            )
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    return (
-        f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-class CellCosts(SphinxDirective):
-    """`{cell-costs}`: what a cell of each recorded run took, so that people can size theirs."""
-
-    def run(self) -> list[nodes.Node]:
-        for path in paths.results().glob("*.json"):
-            self.env.note_dependency(str(path))
-        return [nodes.raw("", cell_costs(), format="html")]
-
-
-def arithmetic() -> str:
-    """Each recorded run: whether its cells have the same bits everywhere, and its machine."""
-    heads = ("Experiment", "What comes out again", "Recorded on", "Cells computed again since")
-    body = ""
-    for name in records.names():
-        record = records.load(records.experiment(name))
-        if record is not None:
-            portable = record.about.get("arithmetic") == "portable"
-            again = str(
-                record.about.get("carried", {}).get("cells", "recorded with it" if portable else "")
-            )
-            row = ("equal bits" if portable else "within its seeds", record.about["device"], again)
-            body += (
-                f'<tr><th scope="row">{escape(name)}</th>'
-                + "".join(f"<td>{escape(text)}</td>" for text in row)
-                + "</tr>"
-            )
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    return (
-        f'<div class="ledger-wide"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-class Arithmetic(SphinxDirective):
-    """`{arithmetic}`: which recorded runs have the same bits on every machine."""
-
-    def run(self) -> list[nodes.Node]:
-        for path in paths.results().glob("*.json"):
-            self.env.note_dependency(str(path))
-        return [nodes.raw("", arithmetic(), format="html")]
+DIRECTIVES: dict[str, type[SphinxDirective]] = {
+    "verdict-strip": html(_strip, arguments=True),
+    "claim": html(_claims, arguments=True),
+    "criteria": Criteria,
+    "ledger": Ledger,
+    "ledger-summary": html(lambda place: ledger_page.summary(_rows(place).values())),
+    "not-holding": html(lambda place: ledger_page.not_holding(_rows(place).values(), _page(place))),
+    "changes": html(_changes),
+    "cell-costs": html(functools.partial(_from_records, cell_costs)),
+    "arithmetic": html(functools.partial(_from_records, arithmetic)),
+}
+ROLES: dict[str, SphinxRole] = {
+    "verdict": Said(lambda role: verdicts(_known(role, "verdict", role.text), _page(role)), True),
+    "check": Said(functools.partial(_check, False)),
+    "control": Said(functools.partial(_check, True)),
+    "paper-counts": Said(lambda role: ledger_page.counts(_paper(role, "paper-counts")), True),
+    "recorded-time": Said(lambda role: recorded_time(_paper(role, "recorded-time"))),
+}

@@ -1,6 +1,5 @@
-"""The notebook that a reader downloads from a page.
-
-Plain Markdown, with its run's numbers, for any Jupyter.
+"""The notebook that a reader downloads from a page: plain Markdown, with its run's numbers, for any
+Jupyter.
 
 A chapter's Markdown speaks to the site: `{glue:text}` pastes a number, `{ref}` a title,
 `{verdict-strip}` a table. Jupyter knows none of these and shows them raw. Here each becomes what
@@ -21,10 +20,10 @@ from myst_nb.core.variables import format_plain_text
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
-from simplicity.evidence import records
 from simplicity.evidence.ledger import SIGNS
 from simplicity.site import build, directives, formulas, outward, wording
 from simplicity.site.directives import table
+from simplicity.site.evidence import Row, state_of
 
 _WITHIN = r"(?:(?!\n\s*\n).)+?"  # of one paragraph
 _ROLE = re.compile(
@@ -38,11 +37,8 @@ _FENCE = re.compile(
     r"(?:\{(?P<name>[^}]+)\})?(?P<argument>.*)"
 )
 _TITLED = re.compile(r"(?P<title>.+?)\s*<(?P<target>[^<>]+)>", re.DOTALL)
-_TARGET, _COMMENT, _BREAK = (
-    re.compile(r"\([\w.:-]+\)=\s*"),
-    re.compile(r"%( .*)?"),
-    re.compile(r"\+\+\+.*"),
-)
+# lines with a target, a comment or a break between cells
+_UNSEEN = re.compile(r"\([\w.:-]+\)=\s*|%( .*)?|\+\+\+.*")
 _LABEL = re.compile(r"(?<=\$\$)[ \t]*\([\w.:-]+\)[ \t]*$", re.MULTILINE)
 _ATTRIBUTES = re.compile(r"(?<=[\])`])\{[.#][^}]*\}")
 _OPTION = re.compile(r":([\w-]+):\s*(.*)")
@@ -51,46 +47,43 @@ _ADMONITIONS = (
     "admonition attention caution danger dropdown error exercise hint important note seealso "
     "solution tip warning"
 ).split()
-_GLUED = ("", "application/papermill.record/")
+_GLUED = ("text/plain", "application/papermill.record/text/plain")
+_GLUE = re.compile(r"(?:(?P<page>.*)::)?(?P<name>.*?)(?::(?P<form>[^:]*))?", re.DOTALL)
 Role = Callable[[str, str], str]
 Directive = Callable[[str, str, dict[str, str], str], str]
 
 
 def plain(text: str, role: Role, directive: Directive) -> str:
     """MyST Markdown as plain Markdown; `role` and `directive` say what becomes of theirs."""
-    parts: list[str] = []
+    shown = (
+        _inline(part, role) if isinstance(part, str) else _block(*part, directive)
+        for part in _parts(text)
+    )
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(shown)).strip("\n")
+
+
+def _parts(text: str) -> Iterator[str | tuple[re.Match[str], list[str]]]:
+    """Prose, and blocks between fences: the line that begins one, and those within."""
     prose: list[str] = []
-
-    def flush() -> None:
-        parts.append(_inline("\n".join(prose), role))
-        prose.clear()
-
     lines = iter(text.split("\n"))
     for line in lines:
-        fence = _FENCE.fullmatch(line)
-        if fence is None:
-            if not any(mark.fullmatch(line) for mark in (_TARGET, _COMMENT, _BREAK)):
-                prose.append(line)
-            continue
-        content = list(_fenced(lines, fence["fence"], len(fence["indent"])))
-        if fence["name"] is None:
-            flush()
-            parts.append(
-                "\n".join(
-                    [
-                        line,
-                        *(f"{fence['indent']}{one}" for one in content),
-                        fence["indent"] + fence["fence"],
-                    ]
-                )
-            )
-            continue
-        flush()
-        options, body = _options(content)
-        made = directive(fence["name"], fence["argument"].strip(), options, body)
-        parts.append("\n".join(f"{fence['indent']}{one}".rstrip() for one in made.split("\n")))
-    flush()
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).strip("\n")
+        if fence := _FENCE.fullmatch(line):
+            yield "\n".join(prose)
+            prose.clear()
+            yield fence, list(_fenced(lines, fence["fence"], len(fence["indent"])))
+        elif not _UNSEEN.fullmatch(line):
+            prose.append(line)
+    yield "\n".join(prose)
+
+
+def _block(fence: re.Match[str], content: list[str], directive: Directive) -> str:
+    """What `directive` makes of one; code as it is."""
+    indent = fence["indent"]
+    if fence["name"] is None:
+        return "\n".join([fence[0], *(indent + line for line in content), indent + fence["fence"]])
+    options, body = _options(content)
+    made = directive(fence["name"], fence["argument"].strip(), options, body)
+    return "\n".join((indent + line).rstrip() for line in made.split("\n"))
 
 
 def _fenced(lines: Iterator[str], fence: str, indent: int) -> Iterator[str]:
@@ -104,13 +97,11 @@ def _options(content: list[str]) -> tuple[dict[str, str], str]:
     """The options at a directive's top, `:name: value` or between lines of dashes, and its body."""
     found: dict[str, str] = {}
     rest = list(content)
-    if rest and rest[0].strip() == "---" and "---" in [line.strip() for line in rest[1:]]:
-        end = [line.strip() for line in rest[1:]].index("---") + 1
-        found = {
-            name.strip(): value.strip()
-            for name, _, value in (line.partition(":") for line in rest[1:end])
-        }
-        rest = rest[end + 1 :]
+    dashes = [place for place, line in enumerate(rest) if line.strip() == "---"]
+    if dashes[:1] == [0] and len(dashes) > 1:
+        pairs = (line.partition(":") for line in rest[1 : dashes[1]])
+        found = {name.strip(): value.strip() for name, _, value in pairs}
+        rest = rest[dashes[1] + 1 :]
     while rest and (option := _OPTION.fullmatch(rest[0].strip())):
         found[option[1]] = option[2]
         rest.pop(0)
@@ -121,14 +112,12 @@ def _inline(text: str, role: Role) -> str:
     def shown(found: re.Match[str]) -> str:
         if found["role"]:
             return role(found["role"], found["text"])
+        target, title = found["target"] or ":", found["title"]
         if (
-            found["target"]
-            and not found["target"].startswith(("#", "/", "."))
-            and ":" not in found["target"]
-        ):
-            given = f"{found['title']} <{found['target']}>" if found["title"] else found["target"]
-            return role("any", given) or found[0]
-        return found[0]
+            target.startswith(("#", "/", ".")) or ":" in target
+        ):  # code, or a link that is one anywhere
+            return found[0]
+        return role("any", f"{title} <{target}>" if title else target) or found[0]
 
     return _ATTRIBUTES.sub("", _LABEL.sub("", _ROLE.sub(shown, text)))
 
@@ -136,15 +125,12 @@ def _inline(text: str, role: Role) -> str:
 def glued(notebook: nbformat.NotebookNode) -> dict[str, str]:
     """The values that an executed notebook has glued, by name, as plain text."""
     found = {}
-    for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
+    for output in build.outputs(notebook):
         name = output.get("metadata", {}).get("scrapbook", {}).get("name")
-        texts = [
-            output["data"][f"{prefix}text/plain"]
-            for prefix in _GLUED
-            if f"{prefix}text/plain" in output.get("data", {})
-        ]
-        if name and texts:
-            found[name] = texts[0]
+        data = output.get("data", {})
+        text = next((data[kind] for kind in _GLUED if kind in data), None)
+        if name and text is not None:
+            found[name] = text
     return found
 
 
@@ -153,53 +139,48 @@ class Words:
 
     def __init__(self, app: Sphinx, page: str) -> None:
         self.app, self.env, self.page = app, app.env, page
+        self.rows = state_of(app.env).rows
         self.macros = formulas.macros(app.config)
-        base = app.config.html_baseurl
-        self.address = (
-            urljoin(base.rstrip("/") + "/", app.builder.get_target_uri(page)) if base else ""
-        )
+        self.address = outward.address(app, app.builder.get_target_uri(page))
         self._values: dict[str, dict[str, str]] = {}
+
+    def _known(self, names: str) -> list[Row]:
+        return [self.rows[one] for one in names.split() if one in self.rows]
 
     def plain(self, text: str) -> str:
         return formulas.expanded(plain(text, self.role, self.directive), self.macros)
 
     def role(self, name: str, text: str) -> str:
         family, _, kind = name.rpartition(":")
-        if name == "glue" or family == "glue":
-            return self._glue(kind, text)
-        if name == "verdict":
-            rows = self.env.simplicity.rows  # type: ignore[attr-defined]
-            return ", ".join(_verdict(rows[one]) for one in text.split() if one in rows)
-        if name in ("check", "control"):
-            rows = self.env.simplicity.rows  # type: ignore[attr-defined]
-            return directives.check_value(rows, text, name == "control") or text
-        if name == "recorded-time":
-            rows = self.env.simplicity.rows.values()  # type: ignore[attr-defined]
-            return directives.duration(
-                records.seconds({row["id"] for row in rows if row["paper"] == text})
-            )
-        if name == "math":
-            return f"${text}$"
-        if name in ("sub", "sup"):
-            return f"<{name}>{text}</{name}>"
+        if "glue" in (name, family):
+            return self._glue(text)
         if name in _REFERENCES or family in ("cite", "prf"):
             return self._reference(family or ("math" if kind == "eq" else "std"), kind, text)
+        match name:
+            case "verdict":
+                return ", ".join(f"{row['id']} {_signed(row)}" for row in self._known(text))
+            case "check" | "control":
+                return directives.check_value(self.rows, text, name == "control") or text
+            case "recorded-time":
+                return directives.recorded_time(directives.of_paper(self.rows, text))
+            case "math":
+                return f"${text}$"
+            case "sub" | "sup":
+                return f"<{name}>{text}</{name}>"
         return text
 
-    def _glue(self, kind: str, text: str) -> str:
-        key, _, form = (
-            text.rpartition(":") if kind == "text" and not text.endswith("::") else (text, "", "")
-        )
-        if not key or key.endswith(":"):  # `name` alone, or `page::name` alone
-            key, form = text, "s"
-        page, _, name = key.rpartition("::")
-        chapter = page.removesuffix(".md").rsplit("/", 1)[-1] or self.page.rsplit("/", 1)[-1]
+    def _glue(self, text: str) -> str:
+        """`name`, `name:format`, or of another page `page::name:format`."""
+        found = _GLUE.fullmatch(text)
+        assert found is not None
+        page = found["page"] or self.page
+        chapter = page.removesuffix(".md").rsplit("/", 1)[-1]
         if chapter not in self._values:
             self._values[chapter] = glued(build.executed(Path(self.app.srcdir), chapter))
-        value = self._values[chapter].get(name)
+        value = self._values[chapter].get(found["name"])
         if value is None:
-            return name
-        return wording.spoken(format_plain_text(value, form or "s"))
+            return found["name"]
+        return wording.spoken(format_plain_text(value, found["form"] or "s"))
 
     def _reference(self, family: str, kind: str, text: str) -> str:
         titled = _TITLED.fullmatch(text)
@@ -231,66 +212,58 @@ class Words:
         )
 
     def directive(self, name: str, argument: str, options: dict[str, str], body: str) -> str:
-        if name == "claim":
-            row = self.env.simplicity.rows.get(argument)  # type: ignore[attr-defined]
-            return f"**{row['id']}** {row['claim']} *{_signed(row)}*" if row else ""
-        if name == "verdict-strip":
-            known = self.env.simplicity.rows  # type: ignore[attr-defined]
-            rows = [known[one] for one in argument.split() if one in known]
-            return table(
-                ["claim", "what it says", "verdict"],
-                [[r["id"], r["claim"], _signed(r)] for r in rows],
-            )
-        if name == "criteria":
-            known = self.env.simplicity.rows  # type: ignore[attr-defined]
-            return table(
-                *directives.criteria([known[one] for one in argument.split() if one in known])
-            )
-        if name == "csv-table":
-            return self._csv(argument, options, body)
-        if name == "cite-box":
-            return f"```bibtex\n{outward.own(self.app.config)}\n```"
-        if name in ("bibliography", "tableofcontents", "contents", "index"):
-            return ""
-        if name == "math":
-            return f"$$\n{body}\n$$"
-        if name in ("code", "code-block", "sourcecode", "literalinclude"):
-            return f"```{argument}\n{body}\n```"
-        if name in ("image", "figure"):
-            return self.plain(body)
         if name in _ADMONITIONS or name.startswith("prf:"):
             title = argument or name.removeprefix("prf:").capitalize()
             told = f"**{_inline(title, self.role)}**\n\n{self.plain(body)}"
             return "\n".join(f"> {line}".rstrip() for line in told.split("\n"))
-        return body if name == "raw" else self.plain(body)
+        match name:
+            case "claim":
+                rows = self._known(argument)
+                return "".join(f"**{row['id']}** {row['claim']} *{_signed(row)}*" for row in rows)
+            case "verdict-strip":
+                cells = [[row["id"], row["claim"], _signed(row)] for row in self._known(argument)]
+                return table(["claim", "what it says", "verdict"], cells)
+            case "criteria":
+                return table(*directives.criteria(self._known(argument)))
+            case "csv-table":
+                return self._csv(argument, options, body)
+            case "cite-box":
+                return f"```bibtex\n{outward.own(self.app.config)}\n```"
+            case "bibliography" | "tableofcontents" | "contents" | "index":
+                return ""
+            case "math":
+                return f"$$\n{body}\n$$"
+            case "code" | "code-block" | "sourcecode":
+                return f"```{argument}\n{body}\n```"
+            case "literalinclude":
+                return f"```{options.get('language', '')}\n{self._file(argument)}```"
+            case "raw":
+                return body
+        return self.plain(body)
+
+    def _file(self, name: str) -> str:
+        """The text of a file that the page names."""
+        return Path(self.env.relfn2path(name, self.page)[1]).read_text("utf-8")
 
     def _csv(self, title: str, options: dict[str, str], body: str) -> str:
-        if "file" in options:
-            _, path = self.env.relfn2path(options["file"], self.page)
-            body = Path(path).read_text("utf-8")
+        body = self._file(options["file"]) if "file" in options else body
         rows = list(csv.reader(io.StringIO(body), skipinitialspace=True))
         if "header" in options:
             rows.insert(0, next(csv.reader([options["header"]], skipinitialspace=True)))
         if not rows:
             return ""
-        cells = [[_inline(one, self.role) for one in row] for row in rows]
-        return (
-            f"{self.plain(title)}\n\n{table(cells[0], cells[1:])}"
-            if title
-            else table(cells[0], cells[1:])
-        )
+        head, *cells = [[_inline(one, self.role) for one in row] for row in rows]
+        above = f"{self.plain(title)}\n\n" if title else ""
+        return above + table(head, cells)
 
     def caption(self, figure: dict[str, Any]) -> str:
-        """The words below a figure.
-
-        The site has them from the cell's settings, which Jupyter hides.
+        """The words below a figure, which the site has from the cell's settings: Jupyter hides
+        these.
         """
-        name, caption = (
-            str(figure.get("name", "")),
-            self.plain(str(figure.get("caption", ""))).strip(),
-        )
+        name, caption = str(figure.get("name", "")), str(figure.get("caption", ""))
         number = self._resolved("std", "numref", name, "") if name else None
-        return " ".join(part for part in (number and f"**{number.astext()}.**", caption) if part)
+        parts = (f"**{number.astext()}.**" if number else "", self.plain(caption).strip())
+        return " ".join(part for part in parts if part)
 
     def welcome(self) -> str:
         """What a notebook says first: where it is from, and what it needs to run."""
@@ -300,19 +273,13 @@ class Words:
         checkout = f"a checkout of {repository}" if repository else "a checkout of the book"
         return (
             f"This notebook is the page {page} of *{self.app.config.html_title}*, with the results "
-            "of its "
-            f"run. To run it again, get the book's library `simplicity`: in {checkout}, type "
-            "`make env`, and "
-            "open the notebook with `.venv/bin/jupyter lab`."
+            "of its run. To run it again, get the book's library `simplicity`: in "
+            f"{checkout}, type `make env`, and open the notebook with `.venv/bin/jupyter lab`."
         )
 
 
-def _signed(row: dict[str, Any]) -> str:
+def _signed(row: Row) -> str:
     return f"{SIGNS[row['verdict']]} {row['verdict']}"
-
-
-def _verdict(row: dict[str, Any]) -> str:
-    return f"{row['id']} {_signed(row)}"
 
 
 def notebook(app: Sphinx, page: str, source: nbformat.NotebookNode) -> nbformat.NotebookNode:

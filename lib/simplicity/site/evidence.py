@@ -1,6 +1,5 @@
-"""What the executed chapters say.
-
-Evidence in their outputs, ledger rows made from it, files beside the site.
+"""What the executed chapters say: evidence in their outputs, ledger rows made from it, files beside
+the site.
 """
 
 import csv
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from simplicity.evidence import ledger
-from simplicity.grid.store import write_atomically
+from simplicity.places import files
 from simplicity.site import build
 
 Row = dict[str, Any]
@@ -36,6 +35,12 @@ class State:
     pages: frozenset[str]  # document names in the table of contents
 
 
+def state_of(env: Any) -> State:
+    """The evidence of the build that has this Sphinx environment."""
+    state: State = env.simplicity
+    return state
+
+
 def collect(root: Path) -> State:
     """What the executed chapters of the book say, and the ledger made from it."""
     runs, payloads = {}, {}
@@ -50,10 +55,8 @@ def collect(root: Path) -> State:
 
 def payloads_of(notebook: Any) -> list[Payload]:
     """The evidence in the outputs of an executed notebook."""
-    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
-    return [
-        output["data"][ledger.MIME] for output in outputs if ledger.MIME in output.get("data", {})
-    ]
+    found = (output.get("data", {}) for output in build.outputs(notebook))
+    return [data[ledger.MIME] for data in found if ledger.MIME in data]
 
 
 def canonical(value: Any) -> str:
@@ -68,33 +71,25 @@ def digest(state: State) -> str:
 
 
 def write(state: State, folder: Path) -> None:
-    """Write the ledger into `folder`.
-
-    `claims.json` with its schema, the table `checks.csv`, and `provenance.json`.
-    """
+    """Write the ledger, its schema, the table of checks and the provenance into `folder`."""
     rows = list(state.rows.values())
-    write_atomically(folder / "claims.json", canonical(rows).encode())
-    write_atomically(folder / SCHEMA.name, SCHEMA.read_bytes())
-    write_atomically(folder / "checks.csv", table(rows).encode())
-    write_atomically(folder / "provenance.json", canonical(state.runs).encode())
+    texts = (canonical(rows), SCHEMA.read_text("utf-8"), table(rows), canonical(state.runs))
+    for name, text in zip(FILES, texts, strict=True):
+        files.write_text(folder / name, text)
 
 
 def table(rows: list[Row]) -> str:
     """CSV with a line a check."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for row in rows:
+        about = {name: row.get(name) for name in ("paper", "kind", "source", "verdict")}
         for check in row["checks"]:
-            control, (low, high) = check["control"], check["interval"] or (None, None)
-            against = {
-                f"control_{name}": control.get(name) for name in ("value", "criterion", "passed")
-            }
-            kept = {name: check[name] for name in COLUMNS if name in check and name != "control"}
-            about = {name: row.get(name) for name in ("paper", "kind", "source", "verdict")}
-            writer.writerow(
-                kept | about | against | {"low": low, "high": high, "control": control["what"]}
-            )
+            low, high = check["interval"] or (None, None)
+            against = {f"control_{name}": value for name, value in check["control"].items()}
+            own = {"low": low, "high": high, "control": check["control"]["what"]}
+            writer.writerow(check | about | against | own)
     return text.getvalue()
 
 

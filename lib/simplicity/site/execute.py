@@ -1,19 +1,16 @@
-"""Execute one chapter with papermill.
-
-Strict parameters, all or nothing on disk, and a record of what ran.
+"""Execute one chapter with papermill: strict parameters, all or nothing on disk, and a record of
+what ran.
 
 What is not here: which chapters need it and in how many processes (`build`).
 """
 
-import ast
-import contextlib
 import datetime
 import logging
 import os
 import re
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +20,9 @@ from papermill.exceptions import PapermillExecutionError
 
 from simplicity.data import image_files
 from simplicity.places import files, paths
-from simplicity.problems import Problem, no_such, shown
-from simplicity.problems.values import noun_of, read
-from simplicity.site import kernels, provenance
-from simplicity.site.papermill_handler import SCHEME
+from simplicity.problems import Problem
+from simplicity.site import kernels, papermill_handler, provenance
+from simplicity.site.sources import declared, find, typed
 
 # it logs each file name; we check and report ourselves
 logging.getLogger("papermill").setLevel(logging.ERROR)
@@ -36,23 +32,24 @@ class ChapterFailed(RuntimeError):
     """A cell failed: the message holds the chapter, the cell and the traceback."""
 
 
+def said(error: Exception) -> str:
+    """A refusal or a failure of ours as it is, what nobody foresaw with the name of its class."""
+    known = isinstance(error, ChapterFailed | Problem)
+    return str(error) if known else f"{type(error).__name__}: {error}"
+
+
 def execute(
     chapter: str, output: Path, parameters: Mapping[str, Any] | None = None, timeout: int = 900
 ) -> dict[str, Any]:
-    """Run `chapter` (its file name without .md); returns its provenance.
-
-    The executed notebook is written to `output`.
+    """Run `chapter` (its file name without .md) into the notebook `output`; returns its provenance.
 
     `parameters` may be plain values or text. Unknown names and wrong types raise `Problem` before a
     kernel starts; `output` appears only when every cell has run. `timeout` is in seconds, for one
     cell.
     """
     source = find(chapter)
-    defaults = parameters_of(source)
-    values = {name: ast.literal_eval(entry["default"]) for name, entry in defaults.items()}
-    given = {
-        name: checked(chapter, name, value, defaults) for name, value in (parameters or {}).items()
-    }
+    defaults = declared(source)
+    given = typed(chapter, parameters or {}, defaults)
     output = Path(output)
     why = files.refusal(output)
     if why:
@@ -64,47 +61,7 @@ def execute(
     notebook.metadata.papermill.update(input_path=f"book/{source.name}", output_path=output.name)
     files.write_text(output, nbformat.writes(notebook))
     record = provenance.record(paths.root(), started, seconds)
-    return {"chapter": chapter, "parameters": {"defaults": values, "given": given}, **record}
-
-
-def find(chapter: str) -> Path:
-    """The source of a chapter, or a `Problem` that names the chapters there are."""
-    known = sorted(
-        path.stem for path in paths.book().glob("*.md") if is_notebook(path.read_text("utf-8"))
-    )
-    if chapter not in known:
-        where = "a file of book/ that is a chapter, without .md"
-        raise Problem(no_such("chapter", chapter, known, where))
-    return paths.book() / f"{chapter}.md"
-
-
-def is_notebook(text: str) -> bool:
-    """A chapter is a text notebook (jupytext and kernelspec header) with at least one code cell."""
-    header = text.split("\n---", 1)[0] if text.startswith("---\n") else ""
-    return "jupytext:" in header and "kernelspec:" in header and "\n```{code-cell}" in text
-
-
-def parameters_of(source: Path) -> dict[str, dict[str, str]]:
-    """Name -> {inferred_type_name, default, help} of the cell tagged `parameters`."""
-    with _known_warnings():
-        return dict(papermill.inspect_notebook(_address(source)))
-
-
-def checked(chapter: str, name: str, value: Any, known: Mapping[str, Mapping[str, str]]) -> Any:
-    """`value` as the type that the chapter declares for `name`."""
-    if name not in known:
-        raise Problem(no_such(f"parameter of {chapter}", name, known))
-    kind = _KINDS.get(known[name]["inferred_type_name"])
-    if kind is None:
-        allowed = "a parameter whose type the chapter declares"
-        raise Problem(f"{name}: got {shown(value)}, allowed {allowed}")
-    try:
-        return read(kind, value)
-    except ValueError:
-        raise Problem(f"{name}: got {shown(value)}, allowed {noun_of(kind)}") from None
-
-
-_KINDS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
+    return {"chapter": chapter, "parameters": {"defaults": defaults, "given": given}, **record}
 
 
 def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbformat.NotebookNode:
@@ -112,7 +69,8 @@ def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbfo
     if os.environ.get(image_files.FOLDER):
         # a relative path means the folder that we were started in
         os.environ[image_files.FOLDER] = str(image_files.folder())
-    with kernels.home() as config, _known_warnings():
+    with kernels.home() as config, warnings.catch_warnings():
+        papermill_handler.expect_text_notebooks()
         try:
             return papermill.execute_notebook(
                 _address(source),
@@ -136,9 +94,7 @@ def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbfo
             raise ChapterFailed(_report(chapter, error)) from None
         # timeouts, dead kernels: papermill and nbclient each raise types of their own
         except Exception as error:
-            raise ChapterFailed(
-                f"chapter {chapter}: {type(error).__name__}: {plain(str(error))}"
-            ) from None
+            raise ChapterFailed(plain(f"chapter {chapter}: {said(error)}")) from None
         except BaseException:  # interrupted, perhaps before the kernel was known to nbclient
             kernels.end()
             raise
@@ -154,21 +110,10 @@ def _report(chapter: str, error: PapermillExecutionError) -> str:
 
 
 def plain(text: str) -> str:
-    """Without the colours of a notebook's traceback.
-
-    Reports also go into files, mails and pages.
-    """
+    """Without the colours of a traceback: reports also go into files, mails and pages."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def _address(source: Path) -> str:
     """papermill fills {braces} in paths, so a folder with a brace in its name has them doubled."""
-    return f"{SCHEME}{source}".replace("{", "{{").replace("}", "}}")
-
-
-@contextlib.contextmanager
-def _known_warnings() -> Iterator[None]:
-    """Inside, papermill's remark that a text notebook does not end in .ipynb is not shown."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The specified file .* does not end in one of")
-        yield
+    return f"{papermill_handler.SCHEME}{source}".replace("{", "{{").replace("}", "}}")

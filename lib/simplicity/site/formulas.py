@@ -4,7 +4,7 @@ readers without JavaScript.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
@@ -57,23 +57,20 @@ def macros(config: Any) -> dict[str, Any]:
 
 def katex_macros(config: Any) -> dict[str, str]:
     """The same as KaTeX takes them: with the backslash, and without the number of arguments."""
-    return {
-        f"\\{name}": meaning if isinstance(meaning, str) else meaning[0]
-        for name, meaning in macros(config).items()
-    }
+    return {f"\\{name}": _parts(meaning)[0] for name, meaning in macros(config).items()}
+
+
+def _parts(meaning: Any) -> tuple[str, int]:
+    """The meaning of a macro is its text, or its text and the number of its arguments."""
+    return (meaning, 0) if isinstance(meaning, str) else (meaning[0], int(meaning[1]))
 
 
 def expanded(tex: str, macros: Mapping[str, Any]) -> str:
-    """TeX with `macros` replaced by their meaning: a text, or text and number of
-    arguments.
-    """
+    """TeX with `macros` replaced by their meaning."""
     for _ in range(len(macros) + 1):  # a macro's meaning may hold another macro
         before = tex
         for name, meaning in macros.items():
-            body, count = (
-                (meaning, 0) if isinstance(meaning, str) else (meaning[0], int(meaning[1]))
-            )
-            tex = _replaced(tex, name, body, count)
+            tex = _replaced(tex, name, *_parts(meaning))
         if tex == before:
             break
     return tex
@@ -108,6 +105,12 @@ def _argument(tex: str, start: int) -> tuple[str, int]:
 def inline(tex: str) -> str:
     """A formula within HTML that is made here, as Sphinx writes those of a page."""
     return f'<span class="math notranslate nohighlight">\\({escape(tex.strip())}\\)</span>'
+
+
+def within(text: str, words: Callable[[str], str], formula: Callable[[str], str] = inline) -> str:
+    """A text whose parts between dollars are formulas, and all others as `words` has them."""
+    parts = re.split(r"\$([^$]+)\$", text)
+    return "".join((formula if place % 2 else words)(part) for place, part in enumerate(parts))
 
 
 def mathml(tex: str, block: bool, macros: Mapping[str, Any]) -> str:

@@ -1,6 +1,5 @@
-"""How a chapter's kernel is started and ended.
-
-In this very environment, with nothing of the user's own settings.
+"""How a chapter's kernel is started and ended: in this very environment, with nothing of the user's
+own settings.
 
 `environment` is the only maker of a kernel's environment variables, for the build, `simplicity
 chapter` and `site`. It is a list of what a kernel may see. The other way, taking known settings
@@ -64,8 +63,8 @@ _SOCKET = "k-ipc-99"  # the longest name that jupyter_client makes from the conn
 def environment(folder: Path, given: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment variables of a kernel whose own settings, all empty, lie in `folder`.
 
-    `given` is what this process has: paths, threads and instruction sets are taken from it,
-    everything else is fixed.
+    Of what this process has (`given`), paths, threads and instruction sets are taken; everything
+    else is fixed.
     """
     given = os.environ if given is None else given
     kept = {
@@ -78,31 +77,26 @@ def environment(folder: Path, given: Mapping[str, str] | None = None) -> dict[st
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
         "JUPYTER_DATA_DIR": str(folder / "data"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "MATPLOTLIBRC": _figures(),
+        "PYTHONPATH": os.pathsep.join(_search_path(given)),
     }
-    return kept | own | _FIXED | _figures() | {"PYTHONPATH": os.pathsep.join(_search_path(given))}
+    return kept | own | _FIXED
 
 
-def _figures() -> dict[str, str]:
+def _figures() -> str:
     """matplotlib's settings as it came."""
     found = importlib.util.find_spec("matplotlib")
     assert found is not None and found.origin is not None
-    return {"MATPLOTLIBRC": str(Path(found.origin).parent / "mpl-data" / "matplotlibrc")}
+    return str(Path(found.origin).parent / "mpl-data" / "matplotlibrc")
 
 
 def _search_path(given: Mapping[str, str]) -> list[str]:
-    """The book's library and the user's PYTHONPATH.
-
-    Without folders whose code every Python process runs at its start, and without those in which a
-    file has the name of a module of Python itself.
+    """The book's library and the user's PYTHONPATH, without folders whose code every Python process
+    runs at its start, and without those in which a file has the name of a module of Python itself.
     """
     ours = str(paths.root() / "lib")
-    entries = [
-        os.path.abspath(entry) for entry in given.get("PYTHONPATH", "").split(os.pathsep) if entry
-    ]
-    return [
-        ours,
-        *(entry for entry in entries if entry != ours and not _in_the_way(Path(entry))),
-    ]
+    users = [os.path.abspath(one) for one in given.get("PYTHONPATH", "").split(os.pathsep) if one]
+    return [ours, *(one for one in users if one != ours and not _in_the_way(Path(one)))]
 
 
 def _in_the_way(folder: Path) -> bool:
@@ -130,10 +124,7 @@ class _Specs(KernelSpecManager):
 
 
 class Manager(AsyncKernelManager):
-    """Starts the kernel of `_Specs` in `environment`.
-
-    Ends it at once where Ctrl-C has ended the run.
-    """
+    """Starts the kernel of `_Specs` in `environment`; ends it at once after Ctrl-C."""
 
     @default("kernel_spec_manager")
     def _our_kernel(self) -> KernelSpecManager:
@@ -172,18 +163,12 @@ def home() -> Iterator[Config]:
 
 
 def _prefix(parent: int) -> str:
-    """The folders of kernels whose process has this parent.
-
-    A parent that ends its workers finds what they leave.
-    """
+    """The folders of kernels whose process has this parent, which finds what its workers leave."""
     return f"simplicity-kernel-{parent}-"
 
 
 def _takes_sockets(folder: Path) -> bool:
-    """Whether a socket can be made here.
-
-    Its path is short enough and the file system knows sockets.
-    """
+    """Whether its path is short enough for a socket, and the file system knows sockets."""
     path = folder / _SOCKET
     with socket.socket(socket.AF_UNIX) as probe:
         try:
@@ -203,18 +188,14 @@ def temporary(prefix: str, base: str | None = None) -> Iterator[Path]:
         if base is not None:
             raise
         got = shown(os.environ.get("TMPDIR", ""))
-        raise Problem(
-            f"TMPDIR: got {got}, allowed a folder that exists and can be written to"
-        ) from None
+        allowed = "a folder that exists and can be written to"
+        raise Problem(f"TMPDIR: got {got}, allowed {allowed}") from None
     with folder as name:
         yield Path(name)
 
 
 def end() -> None:
-    """End the kernels that this process and its workers have started.
-
-    Left alone they live on, in memory and at work.
-    """
+    """End the kernels that this process and its workers have started: left alone they live on."""
     with contextlib.suppress(psutil.NoSuchProcess):
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -231,9 +212,8 @@ def leave() -> NoReturn:
 
 
 def end_with_workers(workers: Iterable[BaseProcess]) -> None:
-    """End these worker processes and everything that they have started.
-
-    By their own hand, and by force where one hangs.
+    """End these worker processes and everything that they have started: by their own hand, and by
+    force where one hangs.
     """
     found = []
     for worker in workers:

@@ -3,109 +3,91 @@
 HTML, everything escaped.
 """
 
-import collections
-import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
 
 from simplicity.evidence.claim_verdicts import HOLDS, PENDING
 from simplicity.evidence.claims import word
-from simplicity.evidence.ledger import SIGNS, badge, number
-from simplicity.site import wording
+from simplicity.evidence.ledger import OWN, SIGNS, badge, number
+from simplicity.site import markup, wording
 from simplicity.site.check_picture import picture
 from simplicity.site.evidence import Row
-from simplicity.site.formulas import inline
 
 Link = Callable[[str], str | None]
-KINDS = ("paper", "objection", "own question", "identity")
 RUNS = {"FULL": "recorded", "QUICK": "small run", "TINY": "smallest run"}
 FILTERS = ("paper", "verdict", "kind", "source")
+# one and several of the claims that are not the papers'
+_APART = {
+    "own question": ("question of the book's own", "questions of the book's own"),
+    "identity": ("identity", "identities"),
+}
 
 
-def told(text: str) -> str:
-    """A claim's words as HTML: what stands between dollars is a formula."""
-    parts = re.split(r"\$([^$]+)\$", text)
-    return "".join(inline(part) if place % 2 else escape(part) for place, part in enumerate(parts))
+def kind(row: Row) -> str:
+    return row.get("kind") or "paper"
+
+
+def _counted(rows: Iterable[Row]) -> list[str]:
+    """Each verdict with the number of the papers' claims that have it."""
+    count = Counter(row["verdict"] for row in rows if kind(row) not in OWN)
+    return [f"{count[verdict]}&nbsp;{badge(verdict)}" for verdict in SIGNS if count[verdict]]
 
 
 def summary(rows: Iterable[Row]) -> str:
-    """How many claims of the papers hold.
-
-    The book's own questions and identities are counted apart.
+    """How many claims of the papers hold; the book's own questions and identities are counted
+    apart.
     """
     rows = list(rows)
-    papers = [row for row in rows if _kind(row) in ("paper", "objection")]
-    count = collections.Counter(row["verdict"] for row in papers)
-    parts = [f"{count[verdict]}&nbsp;{badge(verdict)}" for verdict in SIGNS if count[verdict]]
-    others = collections.Counter(
-        _kind(row) for row in rows if _kind(row) not in ("paper", "objection")
-    )
-    beside = " and ".join(f"{count} {_several(kind, count)}" for kind, count in others.items())
-    apart = f" Counted apart: {beside}." if beside else ""
+    kinds = Counter(map(kind, rows))
+    apart = [f"{kinds[one]} {_APART[one][kinds[one] > 1]}" for one in OWN if kinds[one]]
+    beside = f" Counted apart: {' and '.join(apart)}." if apart else ""
+    papers = sum(kind(row) not in OWN for row in rows)
     return (
-        f'<p class="ledger-summary">{len(papers)} claims of the papers: '
-        f"{', '.join(parts)}.{apart}</p>"
+        f'<p class="ledger-summary">{papers} claims of the papers: '
+        f"{', '.join(_counted(rows))}.{beside}</p>"
     )
-
-
-def _several(kind: str, count: int) -> str:
-    one, more = {
-        "own question": ("question of the book's own", "questions of the book's own"),
-        "identity": ("identity", "identities"),
-    }[kind]
-    return one if count == 1 else more
-
-
-def _kind(row: Row) -> str:
-    return row.get("kind") or "paper"
 
 
 def counts(rows: Iterable[Row]) -> str:
     """How many claims of a paper have each verdict, in a line."""
-    count = collections.Counter(
-        row["verdict"] for row in rows if _kind(row) in ("paper", "objection")
-    )
-    shown = [f"{count[verdict]}&nbsp;{badge(verdict)}" for verdict in SIGNS if count[verdict]]
-    return " ".join(f'<span class="counted">{one}</span>' for one in shown)
+    return " ".join(f'<span class="counted">{one}</span>' for one in _counted(rows))
 
 
 def not_holding(rows: Iterable[Row], ledger: str | None) -> str:
-    """The papers' own claims that do not simply hold, each in a line with the reason."""
-    items = ""
+    """The papers' own claims that do not simply hold, each in a line."""
+    those = (row for row in rows if kind(row) == "paper" and row["verdict"] not in (HOLDS, PENDING))
+    return markup.strip(those, lambda row: markup.claim(row, ledger))
+
+
+def by_paper(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """The rows of each paper, in the order of the first claim of each."""
+    papers: dict[str, list[Row]] = {}
     for row in rows:
-        if _kind(row) == "paper" and row["verdict"] not in (HOLDS, PENDING):
-            name = escape(row["id"])
-            shown = f'<a href="{ledger}#claim-{name}">{name}</a>' if ledger else name
-            words = told(row.get("short") or row["claim"])
-            items += (
-                f'<li><span class="id">{shown}</span> <span>{words}</span>'
-                f" {badge(row['verdict'])}</li>"
-            )
-    return f'<ul class="verdict-strip">{items}</ul>'
+        papers.setdefault(row["paper"], []).append(row)
+    return papers
 
 
 def bars(rows: Iterable[Row]) -> str:
     """For each paper its verdicts as a bar."""
-    papers: dict[str, collections.Counter[str]] = {}
-    for row in rows:
-        papers.setdefault(row["paper"], collections.Counter())[row["verdict"]] += 1
     shown = ""
-    for paper, count in papers.items():
-        total = sum(count.values())
-        pieces = "".join(
-            f'<span class="verdict-{verdict.replace(" ", "-")}" '
-            f'style="flex-grow: {count[verdict]}">'
-            f'<span aria-hidden="true">{SIGNS[verdict]}</span>&nbsp;{count[verdict]}'
-            f'<span class="visually-hidden"> {escape(verdict)}</span></span>'
-            for verdict in SIGNS
-            if count[verdict]
-        )
+    for paper, those in by_paper(rows).items():
+        count = Counter(row["verdict"] for row in those)
+        pieces = "".join(_piece(verdict, count[verdict]) for verdict in SIGNS if count[verdict])
         shown += (
-            f'<div class="ledger-bar"><span>{escape(paper)}, {total} rows</span>'
+            f'<div class="ledger-bar"><span>{escape(paper)}, {len(those)} rows</span>'
             f'<span class="bar">{pieces}</span></div>'
         )
     return f'<div class="ledger-bars">{shown}</div>'
+
+
+def _piece(verdict: str, count: int) -> str:
+    return (
+        f'<span class="verdict-{verdict.replace(" ", "-")}" style="flex-grow: {count}">'
+        f'<span aria-hidden="true">{SIGNS[verdict]}</span>&nbsp;{count}'
+        f'<span class="visually-hidden"> {escape(verdict)}</span></span>'
+    )
 
 
 def filters(rows: Iterable[Row]) -> str:
@@ -124,7 +106,7 @@ def filters(rows: Iterable[Row]) -> str:
 
 
 def _field(row: Row, name: str) -> str:
-    return _kind(row) if name == "kind" else str(row.get(name) or "")
+    return kind(row) if name == "kind" else str(row.get(name) or "")
 
 
 def table(rows: Iterable[Row], link: Link) -> str:
@@ -133,38 +115,34 @@ def table(rows: Iterable[Row], link: Link) -> str:
 
 
 def _row(row: Row, link: Link) -> str:
-    name, target = escape(row["id"]), link(row["chapter"])
-    data = "".join(f' data-{field}="{escape(_field(row, field), quote=True)}"' for field in FILTERS)
-    reason = (
-        f'<span class="reason">{wording.reasons(row["reason"])}</span>' if row.get("reason") else ""
-    )
-    head = (
-        f'<summary><span class="id" id="{name}">{name}</span>'
-        f'<span class="words">{told(row["claim"])}{reason}</span>'
-        f"{badge(row['verdict'])}</summary>"
-    )
-    body = _about(row, target) + judged(row)
+    name = escape(row["id"])
+    data = "".join(f' data-{field}="{escape(_field(row, field))}"' for field in FILTERS)
+    words = markup.told(row["claim"]) + markup.reason(wording.reasons(row.get("reason") or ""))
     former = f'<span id="claim-{escape(row["old_id"])}"></span>' if row.get("old_id") else ""
-    return f'{former}<details class="claim" id="claim-{name}"{data}>{head}{body}</details>'
+    return (
+        f'{former}<details class="claim" id="claim-{name}"{data}>'
+        f'<summary><span class="id" id="{name}">{name}</span>'
+        f'<span class="words">{words}</span>{badge(row["verdict"])}</summary>'
+        f"{_about(row, link(row['chapter']))}{judged(row)}</details>"
+    )
 
 
 def _about(row: Row, target: str | None) -> str:
+    """Where the claim is taken up, where it is from, and why it is asked."""
     chapter = escape(row["chapter"])
-    parts = [f'<a href="{target}">{chapter}</a>' if target else f"{chapter} (not written yet)"]
-    if row.get("where"):
-        parts.append(f"in the paper: {escape(row['where'])}")
-    if row.get("source"):
-        parts.append(f"source: {escape(row['source'])}")
-    if _kind(row) != "paper":
-        parts.append(escape(_kind(row)))
-    found = f"<p>{'; '.join(parts)}.</p>"
-    if row.get("why"):
-        found += f"<p>{escape(row['why'])}</p>"
+    known = {
+        "in the paper: ": row.get("where"),
+        "source: ": row.get("source"),
+        "": kind(row) if kind(row) != "paper" else "",
+    }
+    places = [f'<a href="{target}">{chapter}</a>' if target else f"{chapter} (not written yet)"]
+    places += [f"{label}{escape(text)}" for label, text in known.items() if text]
+    told = [f"{'; '.join(places)}.", escape(row.get("why") or "")]
     value = row.get("paper_value") or {}
     if value.get("text"):
         source = escape(str(value.get("provenance", "none")))
-        found += f"<p>The paper's value: {escape(value['text'])} (source: {source}).</p>"
-    return found
+        told.append(f"The paper's value: {escape(value['text'])} (source: {source}).")
+    return "".join(f"<p>{one}</p>" for one in told if one)
 
 
 def judged(row: Row) -> str:
@@ -180,31 +158,23 @@ def judged(row: Row) -> str:
 
 def check(one: dict[str, Any], *others: dict[str, Any]) -> str:
     """One check: its picture, its numbers in words, and those of other runs of the same check."""
-    control = one.get("control") or {}
     entries = [
         ("value", _value(one)),
         ("criterion", f"{one['criterion']}: {word(one['passed'])}{_margin(one)}"),
+        ("control", _control(one.get("control") or {})),
+        *(("small run", f"{_value(other)}: {word(other['passed'])}") for other in others),
     ]
-    if "criterion" in control:
-        outcome = word(control.get("passed"))
-        entries.append(
-            (
-                "control",
-                f"{control['what']} = {number(control['value'])}; {control['criterion']}: "
-                f"{outcome}",
-            )
-        )
-    elif control:
-        entries.append(("control", f"{control.get('what', 'none')}: {control.get('why', '')}"))
-    entries += [("small run", f"{_value(other)}: {word(other['passed'])}") for other in others]
-    listed = "".join(
-        f"<dt>{escape(term)}</dt><dd>{wording.shown(text)}</dd>" for term, text in entries
-    )
     name = f"<code>{escape(one['id'])}</code> " if one.get("id") else ""
-    run = RUNS.get(one["preset"], "own run")
-    statistic = wording.shown(one["statistic"])
-    title = f"{name}{statistic} <small>({escape(one['kind'])}, {escape(run)})</small>"
-    return f'<div class="check"><p>{title}</p>{picture(one)}<dl>{listed}</dl></div>'
+    about = escape(f"({one['kind']}, {RUNS.get(one['preset'], 'own run')})")
+    title = f"{name}{wording.shown(one['statistic'])} <small>{about}</small>"
+    return markup.entries(title, entries, wording.shown, picture(one))
+
+
+def _control(control: dict[str, Any]) -> str:
+    if "criterion" in control:
+        value, outcome = number(control["value"]), word(control.get("passed"))
+        return f"{control['what']} = {value}; {control['criterion']}: {outcome}"
+    return f"{control.get('what', 'none')}: {control.get('why', '')}" if control else ""
 
 
 def _value(one: dict[str, Any]) -> str:
@@ -222,14 +192,11 @@ def _records(row: Row) -> str:
 
 
 def _record(one: dict[str, Any]) -> str:
-    before, after = (
-        escape(one[name] or "not known") for name in ("criterion_commit", "record_commit")
-    )
+    before, after = (one[name] or "not known" for name in ("criterion_commit", "record_commit"))
     return (
         f"<code>{escape(one['experiment'])}</code>: {one['cells']} runs from seed "
-        f"{one['first_seed']} on,"
-        f" recorded {escape(one['recorded'])}; code and criteria <code>{before}</code>, record "
-        f"<code>{after}</code>"
+        f"{one['first_seed']} on, recorded {escape(one['recorded'])}; code and criteria "
+        f"<code>{escape(before)}</code>, record <code>{escape(after)}</code>"
     )
 
 

@@ -1,7 +1,4 @@
-"""Tells myst-nb that evidence in a cell's output is for the ledger.
-
-The HTML beside it is what the page shows.
-"""
+"""Tells myst-nb that evidence in a cell's output is for the ledger, and not for the page."""
 
 from typing import Any
 
@@ -9,10 +6,7 @@ from simplicity.evidence import ledger
 
 
 class EvidenceRenderer:
-    """An entry point of `myst_nb.mime_renderers`.
-
-    None means "not mine", an empty list "nothing to show".
-    """
+    """For `myst_nb.mime_renderers`: None is "not mine", an empty list "nothing to show"."""
 
     mime_priority_overrides: list[tuple[str, str, int | None]] = []
 

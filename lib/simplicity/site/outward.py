@@ -1,6 +1,5 @@
-"""What leads out of the site: how to cite a page, what a shared link shows.
-
-`repository.url` fills the links.
+"""What leads out of the site: how to cite a page, what a shared link shows; `repository.url` fills
+the links.
 """
 
 import html
@@ -11,10 +10,10 @@ from urllib.parse import urljoin
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-LOG = logging.getLogger(__name__)
+from simplicity.site import directives
+
 LONGEST = 200  # letters of a description
 _ENTRY = re.compile(r"^@\w+\{(?P<key>[^,\s]+),.*?^\}", re.DOTALL | re.MULTILINE)
 
@@ -24,20 +23,22 @@ def entries(text: str) -> dict[str, str]:
     return {found["key"]: found[0] for found in _ENTRY.finditer(text)}
 
 
+def address(app: Sphinx, path: str) -> str:
+    """Where a file of the site is for everybody; empty where the site has no address of its own."""
+    base = app.config.html_baseurl
+    return urljoin(base.rstrip("/") + "/", path) if base else ""
+
+
 def own(config: Any) -> str:
     """The book itself in BibTeX."""
-    address = (config.html_theme_options or {}).get("repository_url") or config.html_baseurl
     lines = {
         "title": f"{{{config.html_title}}}",
         "author": f"{{{config.author}}}",
         "year": config.copyright,
+        "url": (config.html_theme_options or {}).get("repository_url") or config.html_baseurl,
     }
-    lines |= {"url": address} if address else {}
-    return (
-        "@software{simplicity,\n"
-        + "".join(f"  {name} = {{{value}}},\n" for name, value in lines.items())
-        + "}"
-    )
+    told = "".join(f"  {name} = {{{value}}},\n" for name, value in lines.items() if value)
+    return f"@software{{simplicity,\n{told}}}"
 
 
 class CiteBox(SphinxDirective):
@@ -52,13 +53,10 @@ class CiteBox(SphinxDirective):
             known |= entries((Path(self.env.srcdir) / name).read_text("utf-8"))
         found = [own(self.config)]
         for key in " ".join(self.arguments).split():
-            if key not in known:
-                LOG.warning(
-                    "cite-box: got %r, allowed a key of the bibliography",
-                    key,
-                    location=self.get_location(),
-                )
-            found += [known[key]] if key in known else []
+            if key in known:
+                found.append(known[key])
+            else:
+                directives.warn(self, "cite-box", key, "a key of the bibliography")
         text = "\n\n".join(found)
         return [nodes.literal_block(text, text, language="bibtex")]
 
@@ -75,29 +73,23 @@ def description(doctree: nodes.document) -> str:
 def add_meta(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """A description for searches, and what a shared link shows.
-
-    Addresses only where the site's own is set.
+    """A description for searches, and what a shared link shows; addresses only where the site has
+    one.
     """
     if doctree is None:
         return
+    told = description(doctree)
     shown = {
         "og:type": "article",
-        "og:title": str(context.get("title", "")),
+        "og:title": re.sub(r"<[^>]+>", "", str(context.get("title", ""))),
         "og:site_name": app.config.html_title,
+        "og:description": told,
+        "og:url": address(app, app.builder.get_target_uri(pagename)),
+        "og:image": address(app, "_static/threshold.png"),
     }
-    told = description(doctree)
-    tags = ""
-    if told:
-        tags += f'<meta name="description" content="{html.escape(told, quote=True)}">\n'
-        shown["og:description"] = told
-    if app.config.html_baseurl:
-        base = app.config.html_baseurl.rstrip("/") + "/"
-        shown["og:url"] = urljoin(base, app.builder.get_target_uri(pagename))
-        shown["og:image"] = urljoin(base, "_static/threshold.png")
-    shown["og:title"] = re.sub(r"<[^>]+>", "", shown["og:title"])
-    tags += "".join(
-        f'<meta property="{name}" content="{html.escape(text, quote=True)}">\n'
-        for name, text in shown.items()
+    tags = [("name", "description", told), *(("property", *one) for one in shown.items())]
+    context["metatags"] = context.get("metatags", "") + "".join(
+        f'<meta {kind}="{name}" content="{html.escape(text)}">\n'
+        for kind, name, text in tags
+        if text
     )
-    context["metatags"] = context.get("metatags", "") + tags

@@ -13,11 +13,8 @@ Numbers of recorded checks need no code: a text has them by id, as {check}`H7.er
 {control}`H7.erf_fresh:.2f`.
 """
 
-import ast
 import dataclasses
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -33,6 +30,7 @@ from simplicity.grid.run import run
 from simplicity.grid.store import name_of
 from simplicity.places import paths
 from simplicity.problems import Problem, no_such
+from simplicity.site.sources import declared
 
 
 class Both(NamedTuple):
@@ -108,16 +106,3 @@ def same(one: Any, other: Any) -> bool:
 def published(chapter: str) -> dict[str, Any]:
     """The parameters of a chapter with the values that its source gives them."""
     return declared(paths.book() / f"{chapter}.md")
-
-
-def declared(source: Path) -> dict[str, Any]:
-    """Name -> value of the assignments in a chapter's cell tagged `parameters`."""
-    cells = source.read_text("utf-8").split("```{code-cell}")
-    tagged = re.compile(r"^:?tags: \[[^\]]*\bparameters\b", re.MULTILINE)
-    code = next((cell.partition("```")[0] for cell in cells if tagged.search(cell)), "")
-    lines = [
-        line
-        for line in code.splitlines()
-        if "=" in line and not line.lstrip().startswith((":", "#"))
-    ]
-    return {one.target.id: ast.literal_eval(one.value) for one in ast.parse("\n".join(lines)).body}  # type: ignore[attr-defined]

@@ -1,6 +1,5 @@
-"""What becomes of a built page.
-
-Files for download, provenance, HTML for every reader, no useless script.
+"""What becomes of a built page: files for download, provenance, HTML for every reader, no useless
+script.
 """
 
 import copy
@@ -16,8 +15,9 @@ import nbformat
 from myst_nb.core.read import create_nb_reader
 from sphinx.application import Sphinx
 
-from simplicity.grid.store import write_atomically
-from simplicity.site import body, build, data_files, download, provenance, themes
+from simplicity.places import files
+from simplicity.site import body, build, data_files, download, formulas, provenance, themes
+from simplicity.site.evidence import state_of
 
 # Jupyter Book always adds its live-code scripts; they would load from another site, and declare one
 # constant twice.
@@ -57,9 +57,8 @@ PAPER = (
 
 @functools.cache
 def reader(app: Sphinx) -> build.Reader:
-    """Chapters exactly as MyST-NB will parse them, each parsed once.
-
-    So what we store under a key is found under it.
+    """Chapters exactly as MyST-NB will parse them, so that what we store under a key is found under
+    it; each is parsed once.
     """
     env: Any = app.env
 
@@ -78,9 +77,8 @@ def reader(app: Sphinx) -> build.Reader:
 def offer_notebook(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """An entry for the executed notebook in the download menu.
-
-    The theme has one only beside launch buttons.
+    """An entry for the executed notebook in the download menu: the theme has one only beside launch
+    buttons.
     """
     if _chapter(app, pagename):
         context["ipynb_source"] = f"{pagename}.ipynb"
@@ -89,18 +87,14 @@ def offer_notebook(
 def add_provenance(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """The provenance line under each page.
-
-    Of its run, or of the build where nothing is executed.
-    """
-    chapter = _chapter(app, pagename)
-    state = app.env.simplicity  # type: ignore[attr-defined]
+    """The provenance line under each page: of its run, or of the build where nothing is run."""
+    chapter, state = _chapter(app, pagename), state_of(app.env)
     if chapter:
-        context["body"] += PAPER.format(source=html.escape(f"{pagename}.md"))
         payloads = state.payloads[chapter]
         experiments = dict.fromkeys(
             name for payload in payloads for name in payload.get("experiments", ())
         )
+        context["body"] += PAPER.format(source=html.escape(f"{pagename}.md"))
         context["body"] += data_files.links(list(experiments)) if experiments else ""
         context["body"] += provenance.line(state.runs[chapter], payloads)
     elif pagename in state.pages:
@@ -118,70 +112,65 @@ def mend_body(
 
 def _chapter(app: Sphinx, pagename: str) -> str | None:
     name = pagename.removeprefix("book/")
-    return name if name in app.env.simplicity.runs else None  # type: ignore[attr-defined]
+    return name if name in state_of(app.env).runs else None
 
 
-def write_notebooks(app: Sphinx) -> None:
-    """The source's cells with the run's outputs, where the download menu points.
+def write(app: Sphinx) -> None:
+    """Mend all pages, and write what they lead to."""
+    site = Path(app.outdir)
+    macros = formulas.macros(app.config)
+    for path in site.rglob("*.html"):
+        _rewrite(path, mended(path.read_text("utf-8"), macros))
+    _write_notebooks(app, site / "_sources" / "book")
+    _write_twins(site / "_sources")
+    # the colours where no script chooses them, and on paper
+    files.write_text(site / "_static" / themes.NAME, themes.of(site / "_static"))
+    title, first = (html.escape(text) for text in (app.config.html_title, app.config.root_doc))
+    files.write_text(site / "index.html", START.format(title=title, first=first))
+    search = site / "_static" / "searchtools.js"
+    _rewrite(search, search.read_text("utf-8").replace(_EXCERPT, _EXCERPT_OF_A_SERVER))
+    data_files.write(site)
 
-    The same bytes for the same run.
+
+def _rewrite(path: Path, text: str) -> None:
+    """A file that is already right keeps its time stamp."""
+    if not path.is_file() or path.read_bytes() != text.encode():
+        files.write_text(path, text)
+
+
+def _write_notebooks(app: Sphinx, folder: Path) -> None:
+    """The source's cells with the run's outputs, where the download menu points; the same bytes for
+    the same run.
     """
     read = reader(app)
     # Sphinx would read the page of a figure from the disk for every reference to the figure.
     app.env.get_doctree = functools.cache(app.env.get_doctree)  # type: ignore[method-assign]
-    for chapter in app.env.simplicity.runs:  # type: ignore[attr-defined]
+    for chapter in state_of(app.env).runs:
         notebook = build.merged(Path(app.srcdir), chapter, read)
         notebook.metadata.pop("source_map", None)
-        for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
+        for output in build.outputs(notebook):
             # A picture stands in the run twice. Jupyter cleans the HTML of a notebook that somebody
             # else has executed, drawings included, and then shows nothing; the PNG is always shown.
             if "image/png" in output.get("data", {}):
                 output["data"].pop("text/html", None)
         plain = download.notebook(app, f"book/{chapter}", notebook)
-        target = Path(app.outdir) / "_sources" / "book" / f"{chapter}.ipynb"
-        write_atomically(target, nbformat.writes(plain).encode())
+        files.write_text(folder / f"{chapter}.ipynb", nbformat.writes(plain))
 
 
-def write_twins(app: Sphinx) -> None:
-    """Beside each file for download a script that holds its text.
-
-    A page on a disk may load a script, but save no file.
+def _write_twins(folder: Path) -> None:
+    """Beside each file for download a script that holds its text: a page on a disk may load a
+    script, but save no file.
     """
-    folder = Path(app.outdir) / "_sources"
-    for path in sorted(
-        path for path in folder.rglob("*") if path.is_file() and path.suffix != ".js"
-    ):
-        said = f"simplicityFile({json.dumps(path.name)}, {json.dumps(path.read_text('utf-8'))});\n"
-        twin = path.with_name(f"{path.name}.js")
-        if not twin.is_file() or twin.read_bytes() != said.encode():
-            write_atomically(twin, said.encode())
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix != ".js":
+            said = f"{json.dumps(path.name)}, {json.dumps(path.read_text('utf-8'))}"
+            _rewrite(path.with_name(f"{path.name}.js"), f"simplicityFile({said});\n")
 
 
-def write_themes(app: Sphinx) -> None:
-    """The colours where no script chooses them, and on paper.
-
-    Made from all style sheets of the site.
-    """
-    static = Path(app.outdir) / "_static"
-    write_atomically(static / themes.NAME, themes.of(static).encode())
-
-
+# A page on a disk may not read another one: its search shows titles without excerpts, and no error.
 _EXCERPT = "else if (showSearchSummary)"
 _EXCERPT_OF_A_SERVER = 'else if (showSearchSummary && location.protocol !== "file:")'
-
-
-def write_search(app: Sphinx) -> None:
-    """A page on a disk may not read another one.
-
-    Its search shows titles without excerpts, and no error.
-    """
-    path = Path(app.outdir) / "_static" / "searchtools.js"
-    before = path.read_text("utf-8")
-    after = before.replace(_EXCERPT, _EXCERPT_OF_A_SERVER)
-    if after != before:
-        write_atomically(path, after.encode())
-
-
+# The page at the top of the site only leads to the first one; the usual one has no icon.
 START = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -193,26 +182,6 @@ START = """<!DOCTYPE html>
 <body><p><a href="{first}.html">{title}</a></p></body>
 </html>
 """
-
-
-def write_start(app: Sphinx) -> None:
-    """The page at the top of the site, which only leads to the first one.
-
-    The usual one is a single line without an icon.
-    """
-    text = START.format(
-        title=html.escape(app.config.html_title), first=html.escape(app.config.root_doc)
-    )
-    write_atomically(Path(app.outdir) / "index.html", text.encode())
-
-
-def mend(folder: Path, macros: Mapping[str, Any]) -> None:
-    """Rewrite the pages that need it; a page that is already right keeps its time stamp."""
-    for path in folder.rglob("*.html"):
-        before = path.read_text("utf-8")
-        after = mended(before, macros)
-        if after != before:
-            write_atomically(path, after.encode())
 
 
 def mended(text: str, macros: Mapping[str, Any]) -> str:

@@ -1,5 +1,4 @@
-"""papermill reads and writes the book's text notebooks.
-
+"""papermill reads and writes the book's text notebooks:
 `papermill jupytext://book/CHAPTER.md OUT.ipynb -p NAME VALUE`.
 
 Here is only the translation between a text notebook and notebook JSON; papermill finds the class
@@ -19,17 +18,22 @@ from simplicity.places import paths
 from simplicity.problems import Problem
 
 SCHEME = "jupytext://"
-# papermill, which imports this module as it starts, would say it of every text notebook, as if that
-# were a fault.
-warnings.filterwarnings(
-    "ignore", message=r"The specified file \(jupytext://.*\) does not end in one of"
-)
+
+
+def expect_text_notebooks() -> None:
+    """papermill says of every text notebook that its name has another ending, as if that were a
+    fault.
+    """
+    said = r"The specified file \(jupytext://.*\) does not end in one of"
+    warnings.filterwarnings("ignore", message=said)
+
+
+expect_text_notebooks()  # papermill imports this module as it starts
 
 
 def local(path: str) -> Path:
-    """The file that an address means.
-
-    From the working folder as usual, else from the checkout or its folder `book`.
+    """The file that an address means: from the working folder as usual, else from the checkout or
+    its folder `book`.
     """
     given = Path(path.removeprefix(SCHEME))
     if not given.is_absolute() and not given.exists():

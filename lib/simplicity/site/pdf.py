@@ -12,21 +12,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag
 
-import yaml
-
 from simplicity.places import files
 from simplicity.problems import Problem
-from simplicity.site import chromium
+from simplicity.site import build, chromium
 
 Parts = list[tuple[str, list[str]]]  # a caption, and the pages below it
 
 
 def parts(root: Path) -> Parts:
     """The table of contents as the site's sidebar shows it; the first page has no caption."""
-    known: dict[str, Any] = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
-    return [("", [known["root"]])] + [
-        (part["caption"], [one["file"] for one in part["chapters"]]) for part in known["parts"]
-    ]
+    first = build.contents(root).root
+    below = [(part.caption or "", [str(one) for one in part.items]) for part in first.subtrees]
+    return [("", [first.docname]), *below]
 
 
 def write(site: Path, contents: Parts, target: Path) -> int:
@@ -34,9 +31,8 @@ def write(site: Path, contents: Parts, target: Path) -> int:
     try:
         import pypdf  # noqa: F401
     except ImportError:
-        raise Problem(
-            "pdf: pypdf is not installed, allowed after `pip install -e .[pdf]`"
-        ) from None
+        told = "pdf: pypdf is not installed, allowed after `pip install -e .[pdf]`"
+        raise Problem(told) from None
     names = [name for _, pages in contents for name in pages]
     absent = [name for name in names if not (site / f"{name}.html").is_file()]
     if absent:
@@ -52,33 +48,43 @@ def joined(site: Path, contents: Parts, printed: Mapping[str, bytes]) -> tuple[b
     """One file of the printed pages, and how many sheets it has."""
     from pypdf import PdfReader, PdfWriter
 
-    writer, first, places = PdfWriter(), {}, {}
+    writer = PdfWriter()
+    places: dict[str, int] = {}
     for caption, names in contents:
-        above = None
+        part = None
         for name in names:
-            reader = PdfReader(io.BytesIO(printed[name]))
+            reader, page = PdfReader(io.BytesIO(printed[name])), site / f"{name}.html"
             start = len(writer.pages)
-            address = (site / f"{name}.html").as_uri()
-            first[address] = start
-            for target, place in reader.named_destinations.items():
-                number = reader.get_destination_page_number(place)
-                if number is not None:
-                    places[f"{address}#{target.lstrip('/')}"] = start + number
+            places |= _places(reader, unquote(page.as_uri()), start)
             writer.append(reader, import_outline=False)
-            if caption and above is None:
-                above = writer.add_outline_item(title=caption, page_number=start)
-            title, sections = _outline(reader, _headings(site / f"{name}.html"))
-            chapter = writer.add_outline_item(
-                title=title or name, page_number=start, parent=above, is_open=False
-            )
-            for heading, number in sections:
-                writer.add_outline_item(title=heading, page_number=start + number, parent=chapter)
-    _lead_within(writer, site.as_uri(), first, places)
+            if caption and part is None:
+                part = writer.add_outline_item(title=caption, page_number=start)
+            title, sections = _outline(reader, _headings(page))
+            _add_outline(writer, title or name, sections, start, part)
+    _lead_within(writer, places)
     writer.add_metadata({"/Title": "Simple First: an executable companion"})
     writer.compress_identical_objects(remove_duplicates=True, remove_unreferenced=True)
     written = io.BytesIO()
     writer.write(written)
     return written.getvalue(), len(writer.pages)
+
+
+def _add_outline(
+    writer: Any, title: str, sections: list[tuple[str, int]], start: int, part: Any
+) -> None:
+    chapter = writer.add_outline_item(title=title, page_number=start, parent=part, is_open=False)
+    for heading, number in sections:
+        writer.add_outline_item(title=heading, page_number=start + number, parent=chapter)
+
+
+def _places(reader: Any, address: str, start: int) -> dict[str, int]:
+    """The sheets of a page that begins at `start`, and of what is named on it, by address."""
+    found = {address: start}
+    for target, place in reader.named_destinations.items():
+        number = reader.get_destination_page_number(place)
+        if number is not None:
+            found[f"{address}#{target.lstrip('/')}"] = start + number
+    return found
 
 
 def _headings(page: Path) -> dict[str, str]:
@@ -112,9 +118,7 @@ def flat(entries: Iterable[Any], depth: int = 0) -> Iterable[tuple[int, Any]]:
             yield depth, entry
 
 
-def _lead_within(
-    writer: Any, site: str, first: Mapping[str, int], places: Mapping[str, int]
-) -> None:
+def _lead_within(writer: Any, places: Mapping[str, int]) -> None:
     """Links to pages of the site lead to sheets of the file; other links to its files are none,
     for they would name a folder of whoever printed it.
     """
@@ -124,18 +128,14 @@ def _lead_within(
         kept = ArrayObject()
         for reference in sheet.get("/Annots", ()):
             link = reference.get_object()
-            address = str(link.get("/A", {}).get("/URI", ""))
-            if address.startswith("file:"):
-                page = urldefrag(unquote(address)).url
-                number = places.get(unquote(address), first.get(page))
-                if not address.startswith(site) or number is None:
-                    continue
+            address = unquote(str(link.get("/A", {}).get("/URI", "")))
+            number = places.get(address, places.get(urldefrag(address).url))
+            if number is not None:
                 del link["/A"]
-                there = writer.pages[number].indirect_reference
                 # the top of the sheet, at the reader's own magnification
-                link[NameObject("/Dest")] = ArrayObject(
-                    [there, NameObject("/XYZ"), *[NullObject()] * 3]
-                )
-            kept.append(reference)
+                at = [writer.pages[number].indirect_reference, NameObject("/XYZ")]
+                link[NameObject("/Dest")] = ArrayObject(at + [NullObject()] * 3)
+            if number is not None or not address.startswith("file:"):
+                kept.append(reference)
         if "/Annots" in sheet:
             sheet[NameObject("/Annots")] = kept

@@ -1,6 +1,5 @@
-"""Where a result came from, and the line that says so under a page.
-
-Time, versions, commit, library digest, device.
+"""Where a result came from, and the line that says so under a page: time, versions, commit, library
+digest, device.
 
 Dates and seconds live here and in `provenance.json` only, so that two cold builds give the same
 `claims.json`.
@@ -38,41 +37,46 @@ def record(root: Path, started: datetime.datetime, seconds: float) -> dict[str, 
 
 def line(run: dict[str, Any], payloads: list[dict[str, Any]]) -> str:
     """The foot of an executed page, as HTML."""
-    versions = run["versions"]
     parts = [
-        f"Executed {run['started'].replace('T', ' ').removesuffix('Z')} UTC in "
-        f"{run['seconds']:.0f} s",
-        f"simplicity {run['simplicity']} ({run['library'][:12]})",
+        f"Executed {_when(run)} in {run['seconds']:.0f} s",
+        _library(run),
         f"Python {run['python']}",
-        *(f"{name} {versions[name]}" for name in ("torch", "numpy", "numba")),
+        *(f"{name} {run['versions'][name]}" for name in ("torch", "numpy", "numba")),
         f"commit {run['commit']}" if run["commit"] else "no commit known",
         *_named("preset", payloads, "preset"),
         *_named("seeds", payloads, "seeds"),
         *_named("experiment", payloads, "experiments"),
         f"on {run['device']['cpu']}, {run['device']['cores']} cores",
     ]
-    return f'<p class="simplicity-provenance">{html.escape("; ".join(parts))}.</p>'
+    return _foot("; ".join(parts))
 
 
 @functools.cache
 def built(root: Path) -> str:
     """The foot of a page without code, as HTML: when and from what it was made."""
     made = record(root, datetime.datetime.now(datetime.UTC), 0.0)
-    when, commit = made["started"].replace("T", " ").removesuffix("Z"), made["commit"] or "unknown"
-    text = (
-        f"Built {when} UTC from commit {commit}, simplicity {made['simplicity']} "
-        f"({made['library'][:12]})"
+    return _foot(
+        f"Built {_when(made)} from commit {made['commit'] or 'unknown'}, {_library(made)}; "
+        "any verdicts here are those of the chapters' runs"
     )
-    return (
-        f'<p class="simplicity-provenance">{html.escape(text)}; '
-        "any verdicts here are those of the chapters' runs.</p>"
-    )
+
+
+def _foot(text: str) -> str:
+    return f'<p class="simplicity-provenance">{html.escape(text, quote=False)}.</p>'
+
+
+def _when(run: dict[str, Any]) -> str:
+    return f"{run['started'].replace('T', ' ').removesuffix('Z')} UTC"
+
+
+def _library(run: dict[str, Any]) -> str:
+    return f"simplicity {run['simplicity']} ({run['library'][:12]})"
 
 
 def _named(label: str, payloads: list[dict[str, Any]], key: str) -> list[str]:
     """One part that lists the distinct values of `key`, or none where no payload has it."""
     values: list[str] = []
     for payload in payloads:
-        value = payload.get(key)
-        values += value if isinstance(value, list) else [] if value is None else [str(value)]
+        value = payload.get(key, [])
+        values += value if isinstance(value, list) else [value]
     return [f"{label} {', '.join(dict.fromkeys(values))}"] if values else []

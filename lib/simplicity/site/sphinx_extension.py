@@ -21,8 +21,6 @@ from simplicity.process import interrupts, surroundings
 from simplicity.site import (
     api,
     build,
-    changes_page,
-    data_files,
     directives,
     evidence,
     formulas,
@@ -42,22 +40,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
     if "NO_COLOR" in os.environ or not (sys.stdout.isatty() and sys.stderr.isatty()):
         console.nocolor()  # Jupyter Book does not ask whether somebody sees the colours
     formulas.set_up(app)
-    app.add_directive("ledger", directives.Ledger)
-    app.add_directive("ledger-summary", directives.LedgerSummary)
-    app.add_role("verdict", directives.Verdict())
-    app.add_directive("cite-box", outward.CiteBox)
-    app.add_directive("verdict-strip", directives.Strip)
-    app.add_directive("claim", directives.ClaimScreen)
-    app.add_directive("changes", changes_page.Changes)
-    app.add_directive("criteria", directives.Criteria)
-    app.add_role("check", directives.CheckValue())
-    app.add_role("control", directives.CheckValue(of_control=True))
-    app.add_directive("not-holding", directives.NotHolding)
-    app.add_role("paper-counts", directives.PaperCounts())
-    app.add_role("recorded-time", directives.RecordedTime())
-    app.add_directive("cell-costs", directives.CellCosts)
-    app.add_directive("arithmetic", directives.Arithmetic)
-    app.add_directive("api", api.Api)
+    known = directives.DIRECTIVES | {"cite-box": outward.CiteBox, "api": api.Api}
+    for name, directive in known.items():
+        app.add_directive(name, directive)
+    for name, role in directives.ROLES.items():
+        app.add_role(name, role)
     app.add_post_transform(wording.Numbers)
     # after MyST-NB has made its configuration
     app.connect("builder-inited", _prepare, priority=900)
@@ -88,7 +75,7 @@ def _prepare(app: Sphinx) -> None:
                 f"book: got {root}, allowed the checkout that `simplicity` is installed from, "
                 f"{paths.root()}"
             )
-        build.warm(root, reader=reader)
+        build.warm(root, reader)
         build.fill(root, Path(app.env.mystnb_config.execution_cache_path), reader)  # type: ignore[attr-defined]
         state = evidence.collect(root)
     except (ChapterFailed, Problem) as error:
@@ -106,9 +93,8 @@ def _refuse_without_texts() -> None:
 
 
 def _stop(reason: str) -> NoReturn:
-    """End the build with the reason alone.
-
-    Of an exception Jupyter Book would also show where its own code was.
+    """End the build with the reason alone: of an exception Jupyter Book would also show where its
+    own code was.
     """
     print(f"\n{reason}", file=sys.stderr, flush=True)
     raise SystemExit(1)
@@ -117,9 +103,7 @@ def _stop(reason: str) -> NoReturn:
 def _outdated(
     app: Sphinx, env: Any, added: set[str], changed: set[str], removed: set[str]
 ) -> set[str]:
-    """Every page if the evidence is not what they were made from.
-
-    Numbers also travel between pages.
+    """Every page if the evidence is not what they were made from: numbers travel between pages.
 
     Also after a build that was interrupted or killed: the warnings of what it had read would not
     come again.
@@ -135,22 +119,15 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
     if failed:
         _forget(app)
     if app.builder.format == "html" and exception is None:
-        pages.mend(Path(app.outdir), formulas.macros(app.config))
-        pages.write_notebooks(app)
-        pages.write_twins(app)
-        pages.write_themes(app)
-        pages.write_start(app)
-        pages.write_search(app)
-        data_files.write(Path(app.outdir))
+        pages.write(app)
         # With --keep-going Sphinx itself turns `warningiserror` off.
         if not (failed and (app.warningiserror or app.keep_going)):
-            evidence.write(app.env.simplicity, Path(app.outdir))  # type: ignore[attr-defined]
+            evidence.write(evidence.state_of(app.env), Path(app.outdir))
     (Path(app.doctreedir) / _UNFINISHED).unlink(missing_ok=True)
 
 
 def _forget(app: Sphinx) -> None:
-    """Sphinx does not repeat the warnings of pages that it does not read again.
-
-    So a second build would pass.
+    """Sphinx does not repeat the warnings of pages that it does not read again, so a second build
+    would pass.
     """
     (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)

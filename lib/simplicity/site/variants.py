@@ -1,12 +1,9 @@
-"""A chapter with other parameters.
-
-A grid of executed notebooks with a page that links them, or a whole site.
+"""A chapter with other parameters: a grid of executed notebooks with a page that links them, or a
+whole site.
 
 Kernels end with the notebook, with its time limit, and with this process, however that ends.
 """
 
-import ast
-import contextlib
 import dataclasses
 import hashlib
 import html
@@ -18,23 +15,25 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
 from simplicity.evidence import check_rows, claim_verdicts, ledger
+from simplicity.evidence.claims import Check
 from simplicity.places import files, paths
 from simplicity.problems import Problem, Stopped, shown
 from simplicity.process import interrupts
-from simplicity.site import build, evidence, kernels, worker
-from simplicity.site.execute import ChapterFailed, checked, find, parameters_of, plain
+from simplicity.site import build, evidence, kernels, markup, worker
+from simplicity.site.execute import ChapterFailed, plain, said
+from simplicity.site.sources import checked, declared, find, typed
 
 # In this very environment, whatever the path holds.
-JUPYTER_BOOK = (
-    "from simplicity.process import interrupts; interrupts.end_with_stdin(); "
-    "from jupyter_book.cli.main import main; main()"
+BUILD = (
+    "import sys; from simplicity.process import interrupts; interrupts.end_with_stdin(); "
+    "from simplicity.site.__main__ import book; sys.exit(book(sys.argv[1]))"
 )
 MOST_NOTEBOOKS = 1000
 WAITING = "not executed yet"
@@ -46,9 +45,8 @@ PATIENCE_SECONDS = 10.0  # that a build may take to end its kernels
 
 @dataclasses.dataclass(frozen=True)
 class Notebook:
-    """One point of a grid: its parameters, its file, and how it went.
-
-    `failure` is empty where every cell ran.
+    """One point of a grid: its parameters, its file, and how it went; without `failure` every cell
+    ran.
     """
 
     parameters: dict[str, Any]
@@ -56,16 +54,18 @@ class Notebook:
     seconds: float = 0.0
     failure: str = ""
 
+    def __str__(self) -> str:
+        given = ", ".join(f"{name} = {value}" for name, value in self.parameters.items())
+        how = _last(self.failure) or f"{self.seconds:.0f} s"
+        return f"{self.path.name}: {given or 'published parameters'}: {how}"
+
 
 def points(
     chapter: str, fixed: Mapping[str, str], swept: Mapping[str, Sequence[str]]
 ) -> list[dict[str, Any]]:
-    """The parameters of every notebook of the grid, typed as the chapter declares.
-
-    `Problem` before anything runs.
-    """
-    known = parameters_of(find(chapter))
-    base = {name: checked(chapter, name, value, known) for name, value in fixed.items()}
+    """The parameters of every notebook of the grid, as the types that the chapter declares."""
+    known = declared(find(chapter))
+    base = typed(chapter, fixed, known)
     axes = {
         name: [checked(chapter, name, value, known) for value in values]
         for name, values in swept.items()
@@ -89,118 +89,74 @@ def execute_grid(
     workers: int,
     limit_seconds: float,
 ) -> list[Notebook]:
-    """Execute each point in a process of its own and write `folder/index.html`.
-
-    A failure is told and the others go on.
+    """Execute each point in a process of its own and write `folder/index.html`; a failure is told
+    and the others go on.
     """
-    width = len(str(len(given)))
-    targets = [folder / f"{chapter}-{number:0{width}}.ipynb" for number in range(1, len(given) + 1)]
+    waiting = _waiting(chapter, given, folder)
+    tasks = [(one.path, chapter, one.parameters, limit_seconds) for one in waiting]
     page = folder / "index.html"
     together = files.Together(page)
-    waiting = [
-        Notebook(dict(point), path, failure=WAITING)
-        for path, point in zip(targets, given, strict=True)
-    ]
     # The page of an earlier grid would speak for notebooks that are written over now.
     files.write_text(page, index(chapter, waiting))
-    together.plan(path.name for path in targets)
+    together.plan(one.path.name for one in waiting)
+    limit = limit_seconds + BACKSTOP_SECONDS
     found: list[Notebook] = []
     try:
-        with contextlib.closing(
-            _executed(chapter, targets, given, workers, limit_seconds)
-        ) as executed:
-            for one in executed:
-                found.append(one)
-                print(
-                    f"{one.path.name}: {_plain(one.parameters)}: "
-                    f"{_last(one.failure) or f'{one.seconds:.0f} s'}",
-                    flush=True,
-                )
+        with worker.outcomes(worker.variant, tasks, workers, limit) as outcomes:
+            for one, outcome in zip(waiting, outcomes, strict=True):
+                found.append(_ended(one, outcome))
+                print(found[-1], flush=True)
     finally:  # also where the user has had enough
         files.write_text(page, index(chapter, [*found, *waiting[len(found) :]]))
     together.finish(one.path.name for one in found if not one.failure)
     return found
 
 
-def _executed(
-    chapter: str,
-    targets: Sequence[Path],
-    given: Sequence[Mapping[str, Any]],
-    workers: int,
-    limit_seconds: float,
-) -> Generator[Notebook, None, None]:
-    """Each point in the order of the grid, once it is executed or has failed.
+def _waiting(chapter: str, given: Sequence[Mapping[str, Any]], folder: Path) -> list[Notebook]:
+    width = len(str(len(given)))
+    return [
+        Notebook(dict(point), folder / f"{chapter}-{number:0{width}}.ipynb", failure=WAITING)
+        for number, point in enumerate(given, 1)
+    ]
 
-    No kernel is left at the end.
-    """
-    with worker.pool(min(workers, len(given))) as pool:
-        futures = [
-            pool.schedule(
-                worker.variant,
-                args=[path, chapter, dict(point), limit_seconds],
-                timeout=limit_seconds + BACKSTOP_SECONDS,
-            )
-            for path, point in zip(targets, given, strict=True)
-        ]
-        for future, path, point in zip(futures, targets, given, strict=True):
-            try:
-                yield Notebook(dict(point), path, seconds=future.result())
-            except Exception as error:  # whatever ended it, the others go on
-                known = isinstance(error, ChapterFailed | Problem)
-                yield Notebook(
-                    dict(point),
-                    path,
-                    failure=str(error) if known else f"{type(error).__name__}: {error}",
-                )
+
+def _ended(one: Notebook, outcome: float | Exception) -> Notebook:
+    if isinstance(outcome, Exception):
+        return dataclasses.replace(one, failure=said(outcome))
+    return dataclasses.replace(one, seconds=outcome, failure="")
 
 
 def verdicts(path: Path) -> dict[str, str]:
     """Claim -> the verdict that a notebook's own fresh checks give."""
-    payloads = evidence.payloads_of(nbformat.read(path, as_version=4))
-    checks = [check_rows.from_row(row) for payload in payloads for row in payload["checks"]]
-    ids = dict.fromkeys(check.claim for check in checks)
-    return {
-        claim: claim_verdicts.verdict(
-            claim, [check for check in checks if check.claim == claim]
-        ).verdict
-        for claim in ids
-    }
+    found: dict[str, list[Check]] = {}
+    for payload in evidence.payloads_of(nbformat.read(path, as_version=4)):
+        for check in map(check_rows.from_row, payload["checks"]):
+            found.setdefault(check.claim, []).append(check)
+    return {claim: claim_verdicts.verdict(claim, its).verdict for claim, its in found.items()}
 
 
 def index(chapter: str, notebooks: Sequence[Notebook]) -> str:
-    """The page: a row a notebook with its parameters, its verdicts and its link.
-
-    Whatever a user gave is escaped.
-    """
+    """The page: a row a notebook with its parameters, its verdicts and its link, all escaped."""
     names = list(dict.fromkeys(name for one in notebooks for name in one.parameters))
-    judged = {one.path: verdicts(one.path) for one in notebooks if not one.failure}
-    ids = list(dict.fromkeys(claim for found in judged.values() for claim in found))
-    heads = "".join(
-        f'<th scope="col">{html.escape(text)}</th>'
-        for text in [*names, *ids, "seconds", "notebook"]
-    )
-    rows = ""
-    for one in notebooks:
-        cells = [html.escape(str(one.parameters.get(name, ""))) for name in names]
-        if one.failure:
-            cells.append(
-                WAITING if one.failure == WAITING else f"failed: {html.escape(_last(one.failure))}"
-            )
-            spans = ["" for _ in names] + [f' colspan="{len(ids) + 2}"']
-        else:
-            found = judged[one.path]
-            cells += [ledger.badge(found[claim]) if claim in found else "" for claim in ids]
-            file = html.escape(one.path.name)
-            cells += [f"{one.seconds:.0f}", f'<a href="{file}" download>{file}</a>']
-            spans = ["" for _ in cells]
-        rows += (
-            "<tr>"
-            + "".join(f"<td{span}>{cell}</td>" for span, cell in zip(spans, cells, strict=True))
-            + "</tr>\n"
-        )
-    return PAGE.format(
-        title=html.escape(f"{chapter}: {len(notebooks)} notebooks"), heads=heads, rows=rows
-    )
+    judged = [{} if one.failure else verdicts(one.path) for one in notebooks]
+    ids = list(dict.fromkeys(claim for found in judged for claim in found))
+    rows = [
+        [html.escape(str(one.parameters.get(name, ""))) for name in names]
+        + [ledger.badge(found[claim]) if claim in found else "" for claim in ids]
+        + _cells(one)
+        for one, found in zip(notebooks, judged, strict=True)
+    ]
+    table = markup.table([*names, *ids, "seconds", "notebook"], rows)
+    return PAGE.format(title=html.escape(f"{chapter}: {len(notebooks)} notebooks"), table=table)
+
+
+def _cells(one: Notebook) -> list[str]:
+    """The seconds, and the link or why there is none."""
+    if one.failure:
+        failed = one.failure if one.failure == WAITING else f"failed: {_last(one.failure)}"
+        return ["", html.escape(failed)]
+    file = html.escape(one.path.name)
+    return [f"{one.seconds:.0f}", f'<a href="{file}" download>{file}</a>']
 
 
 PAGE = """<!DOCTYPE html>
@@ -222,16 +178,10 @@ th, td {{ text-align: left; vertical-align: top; }}
 <h1>{title}</h1>
 <p>Verdicts are those of each notebook's own run, not of the recorded ones.
 Each notebook holds its outputs.</p>
-<div><table><thead><tr>{heads}</tr></thead>
-<tbody>
-{rows}</tbody></table></div>
+<div>{table}</div>
 </body>
 </html>
 """
-
-
-def _plain(point: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in point.items()) or "published parameters"
 
 
 def _last(failure: str) -> str:
@@ -247,26 +197,24 @@ def site(chapter: str, given: Mapping[str, str], output: Path | None) -> Path:
     built like any other: what the change does not touch is taken from the last build.
     """
     root, source = paths.root(), find(chapter)
-    known = parameters_of(source)
-    values = {name: checked(chapter, name, value, known) for name, value in given.items()}
+    published = declared(source)
+    values = typed(chapter, given, published)
     if not values:
         raise Problem("parameter: got none, allowed one or more -p NAME=VALUE")
     target = output or root / "_build" / "variants" / f"{chapter}-{_digest(values)}"
     with kernels.temporary("simplicity-site-") as folder:
         copy = folder / "book"
         _copy_book(root, copy)
-        text = source.read_text("utf-8")
-        published = {n: ast.literal_eval(known[n]["default"]) for n in values}
-        files.write_text(copy / "book" / source.name, replaced(text, published, values))
+        text = replaced(source.read_text("utf-8"), published, values)
+        files.write_text(copy / "book" / source.name, text)
         _build(copy)
         _place(copy / "_build" / "html", target)
     return target
 
 
 def _place(pages: Path, target: Path) -> None:
-    """The built pages as the folder `target`.
-
-    Those of an earlier build of it go once the new ones are beside them.
+    """The built pages as the folder `target`; those of an earlier build of it go once the new ones
+    are beside them.
     """
     try:
         if target.is_dir() and not any(target.iterdir()):  # the user's own: its place and mode stay
@@ -286,45 +234,27 @@ def _place(pages: Path, target: Path) -> None:
 
 
 def _build(copy: Path) -> None:
-    """Build the book at `copy`.
-
-    What it says of its chapters goes to stderr as it comes, for it takes minutes.
+    """Build the book at `copy`; what it says of its chapters goes to stderr as it comes, for it
+    takes minutes.
     """
-    command = [
-        sys.executable,
-        "-P",
-        "-c",
-        JUPYTER_BOOK,
-        "build",
-        str(copy),
-        "-n",
-        "-W",
-        "--keep-going",
-    ]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(copy / "lib"), *_search_path()]),
-        "PYTHONUTF8": "1",
-    }
+    search = [str(copy / "lib"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, search)), "PYTHONUTF8": "1"}
     print("building a copy of the book", file=sys.stderr, flush=True)
-    with (
-        (copy.parent / "errors").open("w+", encoding="utf-8", errors="replace") as errors,
-        interrupts.blocked(),
-    ):
+    with (copy.parent / "errors").open("wb") as errors, interrupts.blocked():
         # Ctrl-C reaches the build through us: a terminal's own would come twice.
         process = subprocess.Popen(
-            command,
-            env=environment,
+            [sys.executable, "-P", "-c", BUILD, str(copy)],
+            env=os.environ | environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             encoding="utf-8",
             errors="replace",
         )
-    said = []
+    told = []
     try:
         for line in process.stdout or ():
-            said.append(line)
+            told.append(line)
             if line.startswith("chapter "):
                 print(line, end="", file=sys.stderr, flush=True)
         process.wait()
@@ -332,8 +262,8 @@ def _build(copy: Path) -> None:
         _end(process)
         raise
     if process.returncode != 0:
-        told = (copy.parent / "errors").read_text("utf-8", "replace")
-        raise ChapterFailed(plain(told or "".join(said)).strip())
+        failed = (copy.parent / "errors").read_text("utf-8", "replace")
+        raise ChapterFailed(plain(failed or "".join(told)).strip())
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -347,32 +277,29 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def replaced(text: str, published: Mapping[str, Any], values: Mapping[str, Any]) -> str:
-    """The chapter's source with each value as the literal of its parameter.
-
-    A note under the title says so.
+    """The chapter's source with each value as the literal of its parameter, and a note that says so
+    under the title.
     """
     for name, value in values.items():
-        pattern = re.compile(rf"^({re.escape(name)}: \w+ = )(.*?)(  # .*)?$", re.MULTILINE)
-        found = pattern.search(text)
-        assert found is not None, name
-        text = (
-            text[: found.start()] + found[1] + repr(value) + (found[3] or "") + text[found.end() :]
-        )
+        text = _with_literal(text, name, repr(value))
     lines = [f"{name} = {value!r}, published {published[name]!r}" for name, value in values.items()]
     fence = "`" * 8  # a value cannot end it: it never starts a line
-    note = (
-        f"`````````{{admonition}} Not the published page\nExecuted with\n\n{fence}text\n"
-        + "\n".join(lines)
-        + f"\n{fence}\n`````````\n"
-    )
+    told = "\n".join(["Executed with", "", f"{fence}text", *lines, fence])
+    note = f"`````````{{admonition}} Not the published page\n{told}\n`````````\n"
     title = re.compile(r"^# .*\n", re.MULTILINE)
     return title.sub(lambda found: f"{found[0]}\n{note}", text, count=1)
 
 
-def _copy_book(root: Path, copy: Path) -> None:
-    """What a build reads, and what the last one executed and stored.
+def _with_literal(text: str, name: str, literal: str) -> str:
+    pattern = rf"^({re.escape(name)}: \w+ = )(.*?)(  # .*)?$"
+    found = re.search(pattern, text, re.MULTILINE)
+    assert found is not None, name
+    return f"{text[: found.end(1)]}{literal}{text[found.end(2) :]}"
 
-    So that only the changed chapter is executed.
+
+def _copy_book(root: Path, copy: Path) -> None:
+    """What a build reads, and what the last one executed and stored, so that only the changed
+    chapter is executed.
     """
     for folder in ("book", "lib"):
         shutil.copytree(
@@ -385,10 +312,6 @@ def _copy_book(root: Path, copy: Path) -> None:
     (root / "_build" / "store").mkdir(parents=True, exist_ok=True)
     (copy / "_build").mkdir(exist_ok=True)
     (copy / "_build" / "store").symlink_to(root / "_build" / "store")
-
-
-def _search_path() -> list[str]:
-    return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
 
 
 def _digest(values: Mapping[str, Any]) -> str:

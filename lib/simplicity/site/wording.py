@@ -8,26 +8,12 @@ from html import escape
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-from simplicity.site.formulas import inline
+from simplicity.site import formulas
 
 _RAISED = str.maketrans("+-0123456789", "⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _POWER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e([+-]\d+)(?!\w)")
-_GREEK = {
-    "alpha": "α",
-    "beta": "β",
-    "delta": "δ",
-    "eps": "ε",
-    "epsilon": "ε",
-    "eta": "η",
-    "gamma": "γ",
-    "lambda": "λ",
-    "mu": "μ",
-    "phi": "φ",
-    "rho": "ρ",
-    "sigma": "σ",
-    "tau": "τ",
-    "zeta": "ζ",
-}
+_NAMES = "alpha beta delta eps epsilon eta gamma lambda mu phi rho sigma tau zeta".split()
+_GREEK = dict(zip(_NAMES, "αβδεεηγλμφρστζ", strict=True))
 _LETTER = re.compile(rf"(?<![\w.-])({'|'.join(_GREEK)})(?=_|\b)(?!-)")
 _NAME = r"[^\W\d_](?:[^\W_]*)"
 _INDEX = re.compile(rf"(?<!\w)({_NAME})_(\{{[^{{}}]*\}}|[A-Za-z0-9]+)|(\|)_([A-Z])(?!\w)")
@@ -57,8 +43,7 @@ def shown(text: str) -> str:
     """The words of a check as HTML: `n^2`, `sigma_1`, `x >= 1e-05` are set, and what stands between
     dollars is a formula.
     """
-    parts = re.split(r"\$([^$]+)\$", text)
-    return "".join(inline(part) if place % 2 else _set(part) for place, part in enumerate(parts))
+    return formulas.within(text, _set)
 
 
 def _set(text: str) -> str:

@@ -1,6 +1,5 @@
-"""What a worker process of a build does.
-
-A module of its own, because a worker imports it anew and everything with it.
+"""What a worker process of a build does: a module of its own, because a worker imports it anew and
+everything with it.
 """
 
 import contextlib
@@ -10,13 +9,14 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from pebble import ProcessPool
 
-from simplicity.grid.store import write_atomically
+from simplicity.places import files
 from simplicity.process import interrupts
 from simplicity.process.pool import SAFE_PATH, settings, start
 from simplicity.site import kernels
@@ -25,9 +25,8 @@ from simplicity.site.execute import ChapterFailed, execute
 
 @contextlib.contextmanager
 def pool(workers: int) -> Iterator[ProcessPool]:
-    """Processes for chapters.
-
-    When the block ends, however it ends, they end with their kernels; what waits is not begun.
+    """Processes for chapters, which end with their kernels when the block ends, however it ends;
+    what waits is not begun.
     """
     before = set(multiprocessing.active_children())
     found = ProcessPool(workers, context=multiprocessing.get_context("spawn"), initializer=prepare)
@@ -42,10 +41,35 @@ def pool(workers: int) -> Iterator[ProcessPool]:
             found.join()
 
 
-def prepare() -> None:
-    """One thread; and no life after the build.
+@contextlib.contextmanager
+def outcomes(
+    function: Callable[..., float],
+    tasks: Sequence[tuple],
+    workers: int,
+    limit_seconds: float | None = None,
+) -> Iterator[Iterator[float | Exception]]:
+    """What `function` returns for the arguments of each task, or what ended it, in their order.
 
-    A worker whose parent was killed would wait for work for ever.
+    Each task has a process of its own, of which as many run at once as there are workers; none is
+    left when the block ends.
+    """
+    with pool(min(workers, len(tasks))) as processes:
+        futures = [
+            processes.schedule(function, args=list(task), timeout=limit_seconds) for task in tasks
+        ]
+        yield map(_outcome, futures)
+
+
+def _outcome(future: Future) -> float | Exception:
+    try:
+        return future.result()
+    except Exception as error:  # whatever ended the worker, the others go on
+        return error
+
+
+def prepare() -> None:
+    """One thread; and no life after the build: a worker whose parent was killed would wait for work
+    for ever.
     """
     # ignored from now on; a kernel would inherit the block
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -63,25 +87,21 @@ def prepare() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def work(folder: Path, chapter: str, key: str, timeout: int) -> float:
-    """Execute a chapter into `folder`; returns the seconds.
-
-    The notebook first, then the record that makes it count.
+def work(folder: Path, chapter: str, key: str) -> float:
+    """Execute a chapter into `folder`: the notebook first, then the record that makes it count;
+    returns the seconds.
     """
     path = folder / f"{chapter}.ipynb"
-    record = execute(chapter, path, timeout=timeout)
+    record = execute(chapter, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     entry = {"key": key, "notebook": digest, "provenance": record}
-    write_atomically(
-        folder / f"{chapter}.json", json.dumps(entry, indent=1, sort_keys=True).encode()
-    )
+    files.write_text(folder / f"{chapter}.json", json.dumps(entry, indent=1, sort_keys=True))
     return float(record["seconds"])
 
 
 def variant(path: Path, chapter: str, given: Mapping[str, Any], limit_seconds: float) -> float:
-    """Execute a chapter with the given parameters into `path`; returns the seconds.
-
-    In `limit_seconds` at most.
+    """Execute a chapter with the given parameters into `path`; returns the seconds, at most
+    `limit_seconds`.
     """
     with limited(chapter, limit_seconds):
         return float(execute(chapter, path, given, timeout=round(limit_seconds) + 1)["seconds"])
@@ -89,9 +109,8 @@ def variant(path: Path, chapter: str, given: Mapping[str, Any], limit_seconds: f
 
 @contextlib.contextmanager
 def limited(chapter: str, limit_seconds: float) -> Iterator[None]:
-    """A notebook's time: when it is over the kernel is ended, whatever it is doing.
-
-    With it ends the notebook.
+    """A notebook's time: when it is over, the kernel is ended, whatever it is doing, and with it
+    the notebook.
     """
     over = threading.Event()
 
@@ -106,9 +125,8 @@ def limited(chapter: str, limit_seconds: float) -> Iterator[None]:
         yield
     except ChapterFailed:
         if over.is_set():
-            raise ChapterFailed(
-                f"chapter {chapter}: it took more than {limit_seconds:g} s"
-            ) from None
+            told = f"chapter {chapter}: it took more than {limit_seconds:g} s"
+            raise ChapterFailed(told) from None
         raise
     finally:
         timer.cancel()
