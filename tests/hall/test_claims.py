@@ -414,3 +414,21 @@ def test_the_margin_counts_half_widths_of_the_interval() -> None:
         dataset, "B1", "empirical", "s", claims.mean([]), claims.below(0.5), control
     )
     assert nothing.slack is None and nothing.passed is None
+
+
+@pytest.mark.parametrize(("came_out", "behaves"), [(3.0, True), (2.5, True), (1.9, False)])
+def test_a_pair_is_a_control_that_has_to_miss_the_criterion_of_its_check(
+    came_out: float, behaves: bool
+) -> None:
+    rule = claims.below(2)
+    pair = claims.check(
+        RUN, "B1.a", "empirical", "x", claims.exact(1), rule, ("changed", claims.exact(came_out))
+    )
+    told = claims.control("changed", claims.exact(came_out), claims.fails(rule))
+    assert pair == claims.check(RUN, "B1.a", "empirical", "x", claims.exact(1), rule, told)
+    assert pair.control.criterion == "not below 2" and pair.holds is behaves
+    unjudged = claims.check(
+        RUN, "B1.a", "empirical", "x", claims.exact(1), rule,
+        ("changed", claims.exact(came_out)), unless="too short",
+    )  # fmt: skip
+    assert unjudged.holds is None and unjudged.control.why == "too short"

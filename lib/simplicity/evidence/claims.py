@@ -240,10 +240,7 @@ def fails(criterion: Criterion) -> Criterion:
 
 @dataclass(frozen=True)
 class Control:
-    """A negative control: what was changed, what came out, what had to come out.
-
-    Without one, `why` there can be none.
-    """
+    """A negative control: what was changed, what came out, what had to; or `why` there is none."""
 
     what: str
     value: float | None = None
@@ -270,6 +267,9 @@ def _slack(estimate: Estimate, criterion: Criterion) -> float | None:
         return None
     found = criterion.slack(estimate)
     return float(found) if math.isfinite(found) else None
+
+
+Other = tuple[str, Estimate]  # a control: what was changed, and what came out
 
 
 def no_control(why: str) -> Control:
@@ -355,12 +355,14 @@ def check(
     statistic: str,
     estimate: Estimate,
     criterion: Criterion,
-    control: Control,
+    against: Control | Other,
     *,
     needs: int = 0,
     unless: str = "",
 ) -> Check:
     """Hold `estimate`, computed from `runs`, against `criterion`.
+
+    `against` is the control: a pair has to miss the same criterion, else `control` makes it.
 
     `id` is CLAIM.WORD, unique in the book (`B3.limit`). A criterion may need a number of seeds, and
     a run may be one of which it does not speak: `unless` says why, and is empty where it does. Then
@@ -369,12 +371,14 @@ def check(
     if needs > estimate.seeds and not unless:
         unless = f"{estimate.seeds} seeds, {needs} are needed"
     if unless:
-        estimate, control = _NOTHING, no_control(unless)
+        estimate, against = _NOTHING, no_control(unless)
+    elif not isinstance(against, Control):
+        against = control(*against, fails(criterion))
     passed = criterion.holds(estimate) if estimate.seeds else None
     claim, _, word = id.partition(".")
     return Check(
         claim, kind, statistic, estimate.value, estimate.interval, estimate.interval_kind,
-        estimate.seeds, criterion.text, passed, str(runs.attrs.get("preset", "custom")), control,
+        estimate.seeds, criterion.text, passed, str(runs.attrs.get("preset", "custom")), against,
         _slack(estimate, criterion), id if word else "", criterion.band,
     )  # fmt: skip
 

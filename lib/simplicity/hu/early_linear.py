@@ -17,10 +17,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, Estimate, Judged, mean
+from simplicity.evidence.claims import Check, Estimate, Judged, check, mean
 from simplicity.grid import config
 from simplicity.hu import high_dimensional, kernel, ntk
-from simplicity.hu.judging import judged
 from simplicity.hu.linear_descent import LinearDescent
 from simplicity.nets import TwoLayer, starts
 from simplicity.nets.activations import ACTIVATIONS, moments
@@ -232,8 +231,8 @@ def low(*dims: int) -> str:
 
 
 def judge(runs: Judged, *dims: int) -> Callable[..., Check]:
-    """`judged` of `runs` in these dimensions: in low ones nothing is."""
-    return functools.partial(judged, runs, unless=low(*dims))
+    """`check` of `runs` in these dimensions: in low ones nothing is judged."""
+    return functools.partial(check, runs, unless=low(*dims))
 
 
 def on_plateau(cells: xr.Dataset, values: Array) -> Array:

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from simplicity.data import streams
 from simplicity.evidence import over_seeds
-from simplicity.evidence.claims import Check, Estimate, Judged, interval_above, mean
+from simplicity.evidence.claims import Check, Estimate, Judged, Other, check, interval_above, mean
 from simplicity.grid import config
-from simplicity.hu.judging import Other, judged
 from simplicity.nets.activations import ACTIVATIONS
 
 LABELS = {"erf": "erf", "relu": "ReLU"}  # activations as checks and figures call them
@@ -50,7 +49,7 @@ def falls(
     least: float = LARGEST_ALPHA, needs: int = 0,
 ) -> Check:  # fmt: skip
     """The gap `gap` falls as a power of d, with an exponent above `least`."""
-    return judged(
+    return check(
         runs, id, "theorem", f"{where}: exponent p of E ~ d^-p", fall(cells, "gap"),
         interval_above(least), other, needs=needs, unless=unjudged(cells),
     )  # fmt: skip

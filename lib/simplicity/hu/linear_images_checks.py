@@ -11,11 +11,11 @@ from simplicity.evidence.claims import (
     Judged,
     above,
     below,
+    check,
     interval_above,
     interval_below,
     mean,
 )
-from simplicity.hu.judging import judged
 from simplicity.hu.linear_images import (
     Array,
     after,
@@ -149,7 +149,7 @@ class Case(NamedTuple):
     def _check(
         self, id: str, what: str, found: Array, rule: Criterion, changed: str, other: Array
     ) -> Check:
-        return judged(
+        return check(
             self.runs, f"{id}_{self.word}", "empirical", f"{self.where}: {what}", mean(found), rule,
             (changed, mean(other)), needs=self.needs, unless=self.unless,
         )  # fmt: skip

@@ -13,9 +13,16 @@ import numpy as np
 import xarray as xr
 
 from simplicity.evidence import claims, over_seeds
-from simplicity.evidence.claims import Check, Criterion, Estimate, at_least, every_seed, no_seed
+from simplicity.evidence.claims import (
+    Check,
+    Criterion,
+    Estimate,
+    at_least,
+    check,
+    every_seed,
+    no_seed,
+)
 from simplicity.grid.groups import Runs
-from simplicity.hu.judging import judged
 from simplicity.together import ends, strata
 from simplicity.together.ends import FACTORS, Array, Times, Truths
 from simplicity.together.strata import LEARNABLE, STRATA
@@ -220,7 +227,7 @@ def _share_of_runs(runs: Runs, row: Row) -> Check:
     found = worst(shares, key=lambda one: one.value) if shares[0].seeds else shares[0]
     changed, others = row.against
     other = changed, share(runs, others, row.other or row.has, 1.0)
-    return judged(runs, row.id, "empirical", row.statistic, found, row.rule, other)
+    return check(runs, row.id, "empirical", row.statistic, found, row.rule, other)
 
 
 def _dimension(runs: Runs, lens: str) -> Check:
@@ -231,7 +238,7 @@ def _dimension(runs: Runs, lens: str) -> Check:
         for k in FACTORS
     ]
     at_first = _mean_slope(runs, dims, lambda run: ends.loss_falls(run).value)
-    return judged(
+    return check(
         runs, f"H45.{lens}", "empirical",
         f"the {lens} gap opens later in more dimensions: exponent of d",
         _worst(slopes), claims.interval_above(0), ("T10 in its place", at_first),
@@ -265,17 +272,17 @@ def _slopes(runs: Runs) -> list[Check]:
     )
     raw, relative = (_log_ratio(runs, name) for name in ("lipschitz", "relative"))
     return [
-        judged(
+        check(
             runs, "L45.frequency", "empirical",
             "the slope at the end grows with the target's frequency: exponent", late,
             claims.interval_above(0), ("the slope at T10", early),
         ),
-        judged(
+        check(
             runs, "L45.raw", "empirical", "log ratio of slopes at the end, labels times 4", raw,
             claims.interval_above(math.log(LOUD / 2)),
             ("over the slope of least squares", relative),
         ),
-        judged(
+        check(
             runs, "L45.relative", "empirical",
             "log ratio of slopes over least squares at the end, labels times 4", relative,
             claims.interval_within(-math.log(TIED), math.log(TIED)), ("slopes as they are", raw),
@@ -327,7 +334,7 @@ def _agreement(runs: Runs, word: str) -> Check:
     fewest = min(estimates, key=lambda one: one.seeds)
     worst = fewest if fewest.seeds < FEWEST else _worst(estimates)
     by_chance = agreement(run, pair, 1.0, "time").estimate
-    return judged(
+    return check(
         runs, f"H47.{word}", "empirical",
         f"rank correlation within conditions, {NAMES[pair[0]]} with {NAMES[pair[1]]}", worst,
         claims.interval_above(SURE), ("times of other runs, own T10", by_chance), needs=FEWEST,

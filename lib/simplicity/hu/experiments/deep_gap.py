@@ -9,11 +9,10 @@ Theta were the kernel of the last layer alone; that of the entries takes c_1 of 
 import numpy as np
 import xarray as xr
 
-from simplicity.evidence.claims import Check, between, mean
+from simplicity.evidence.claims import Check, between, check, mean
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import deep_kernel, kernel, kernel_checks
-from simplicity.hu.judging import judged
 from simplicity.hu.kernel_checks import at_largest, fall, falls
 
 CLAIMS = ("H20",)
@@ -68,7 +67,7 @@ def checks(runs: Runs) -> list[Check]:
             )
             for name, depth in (("erf", given.depth), ("tanh", given.tanh_depth))
         ),
-        judged(
+        check(
             runs, "H20.entries", "theorem", f"{given.tanh_depth} hidden layers, tanh: {what}",
             entry, between(0.95, 1.05), ("over c_1 of one layer", shallow),
             unless=kernel_checks.unjudged(tanh),

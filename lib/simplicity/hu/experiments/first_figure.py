@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simplicity.evidence.claims import Check, below, mean
+from simplicity.evidence.claims import Check, below, check, mean
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear
 from simplicity.hu.early_linear import on_plateau
-from simplicity.hu.judging import judged
 
 CLAIMS = ("H8", "H9")
 
@@ -137,13 +136,13 @@ def same_functions(runs: Runs) -> list[Check]:
     """The outputs are the model's on the plateau, and up to T at single inputs."""
     high, low, apart = runs["high"], runs["low"], runs["independent"]
     return [
-        judged(
+        check(
             runs, "H8.plateau", "empirical", "fresh samples, plateau: median of rel(t)",
             mean(on_plateau(high, rel(high))), below(0.02),
             (f"d = {runs.settings.low_dim}: the same", mean(on_plateau(low, rel(low)))),
             **strict(runs),
         ),
-        judged(
+        check(
             runs, "H9.points", "empirical",
             "rms gap over fresh inputs up to T over rms of the model at T",
             mean(point_gap(high)), below(0.15),

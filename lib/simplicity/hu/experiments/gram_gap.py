@@ -12,11 +12,10 @@ import numpy as np
 import xarray as xr
 
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, Estimate, interval_above, mean
+from simplicity.evidence.claims import Check, Estimate, check, interval_above, mean
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import kernel, kernel_checks, kernel_operators
-from simplicity.hu.judging import judged
 from simplicity.hu.kernel_checks import LABELS, at_largest, fall, falls, slope
 from simplicity.nets import starts
 
@@ -132,7 +131,7 @@ def norm(runs: Runs) -> Check:
     tenth of the variance E is 1/sqrt(10) of that and grows alike, which is shown and not judged.
     """
     gaussian = runs("wide", activation="relu", inputs=GAUSSIAN)
-    return judged(
+    return check(
         runs, "H4.norm", "theorem",
         "second layer, ReLU, m = n d, without the norm feature: slope of log E on log d",
         slope(gaussian, "naive"), interval_above(0),

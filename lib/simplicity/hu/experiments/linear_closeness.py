@@ -9,11 +9,10 @@ Controls are a linear model with another zeta, and a second layer of 512 neurons
 
 import xarray as xr
 
-from simplicity.evidence.claims import Check, below, mean, smallest
+from simplicity.evidence.claims import Check, Other, below, check, mean, smallest
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear
 from simplicity.hu.early_linear import Run
-from simplicity.hu.judging import Other, judged
 
 CLAIMS = ("H5", "H6", "H7")
 
@@ -69,7 +68,7 @@ def wide(runs: Runs) -> list[Check]:
         others = {"": wrong_zeta(wrong.rel_train), "_fresh": narrower}
         for (of, place), (word, other) in zip(PLACES, others.items(), strict=True):
             found.append(
-                judged(
+                check(
                     runs, f"H7.{name.lower()}{word}", "theorem",
                     f"second layer, {name}, {width} neurons: rel_T, {place} samples",
                     mean(right[of]), CLOSE, other, unless=unless,

@@ -14,7 +14,6 @@ from simplicity.evidence.over_seeds import paired
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear
 from simplicity.hu.early_linear import HORIZON, Run
-from simplicity.hu.judging import judged
 
 CLAIMS = ("H27", "H36", "H37")
 
@@ -51,7 +50,7 @@ def checks(runs: Runs) -> list[Check]:
             no_control("it fails here; with 20,000 samples it holds, and there is a control"),
             unless=low,
         ),
-        judged(
+        check(
             runs, "H36.many", "empirical", f"the same, {max(given.many_n, default=MANY)} samples",
             early, same, ("ten times as long", late),
             unless=low or ("" if given.many_n else "no run on so many samples"),

@@ -29,12 +29,11 @@ Seen before the criterion was fixed, seeds 400 to 406: slopes of about -0.54 fro
 import numpy as np
 import xarray as xr
 
-from simplicity.evidence.claims import Check, interval_below, mean
+from simplicity.evidence.claims import Check, check, interval_below, mean
 from simplicity.evidence.over_seeds import slopes
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear
 from simplicity.hu.early_linear import HORIZON, Array, Run
-from simplicity.hu.judging import judged
 
 CLAIMS = ("H26",)
 
@@ -86,7 +85,7 @@ def checks(runs: Runs) -> list[Check]:
     learnt = bool((runs["late"].share > LEAST).any())
     nothing = "" if learnt else "nothing is learnt at any d, late or early, so that none falls"
     return [
-        judged(
+        check(
             runs, "H26.vanishes", "theorem",
             "y = sign(x_1 x_2), ReLU: slope on log d of log share of fresh labels learnt up to T",
             early, interval_below(0), ("a time proportional to d^2 log d: the same slope", late),

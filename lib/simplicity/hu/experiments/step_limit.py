@@ -12,12 +12,11 @@ import math
 import numpy as np
 import xarray as xr
 
-from simplicity.evidence.claims import Check, interval_above, mean
+from simplicity.evidence.claims import Check, check, interval_above, mean
 from simplicity.evidence.over_seeds import slopes
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear, kernel, ntk
-from simplicity.hu.judging import judged
 from simplicity.nets import TwoLayer
 from simplicity.nets.loop import Diverged
 
@@ -91,7 +90,7 @@ def checks(runs: Runs) -> list[Check]:
         for name in ("erf", "relu")
     )
     return [
-        judged(
+        check(
             runs, "H15.slope", "theorem",
             "erf: slope of the log of the largest stable step on log d", erf,
             interval_above(0.5),  # nearer to order d than to order 1

@@ -10,11 +10,10 @@ import numpy as np
 import xarray as xr
 
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, below, largest, smallest
+from simplicity.evidence.claims import Check, below, check, largest, smallest
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import high_dimensional, ntk
-from simplicity.hu.judging import judged
 from simplicity.nets import TwoLayer, starts
 from simplicity.nets.activations import ACTIVATIONS
 
@@ -58,7 +57,7 @@ def checks(runs: Runs) -> list[Check]:
     """Rounding of 256 single-precision terms of order 1 / 16 stays below 1e-5."""
     found = runs["all"]
     return [
-        judged(
+        check(
             runs, "H1.zero", "identity", "max |f_0| over all inputs, float32",
             largest(found.largest), below(1e-5),
             ("independent neurons: the smallest", smallest(found.independent)),

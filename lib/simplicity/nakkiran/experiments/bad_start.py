@@ -16,11 +16,10 @@ import xarray as xr
 
 from simplicity.data import corruption, streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Criterion
+from simplicity.evidence.claims import Check, Criterion, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import complexity, dense, plane
-from simplicity.nakkiran.judged import judged
 
 CLAIMS = ("N18", "N22")
 
@@ -129,7 +128,9 @@ def checks(runs: Runs) -> list[Check]:
     ) -> Check:
         statistic = f"final test accuracy, good start minus bad start, {how}"
         found, against = claims.mean(lead), claims.mean(other)
-        return judged(runs, id, statistic, found, rule, changed, against, needs=ENOUGH_SEEDS)
+        return check(
+            runs, id, "empirical", statistic, found, rule, (changed, against), needs=ENOUGH_SEEDS
+        )
 
     return [
         judge(

@@ -18,11 +18,10 @@ import xarray as xr
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check
+from simplicity.evidence.claims import Check, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import complexity, dense, information, plane, rivals
-from simplicity.nakkiran.judged import judged
 from simplicity.nakkiran.leaving import for_good
 from simplicity.nets.loop import log_schedule
 
@@ -151,25 +150,26 @@ def checks(runs: Runs) -> list[Check]:
     ours, random = curves(true), curves(coin)
     fitted, few = true.memorised.values >= 0, _lacking(runs, coin)
     final = ours["mu"][fitted, -1] / ours["mu"][fitted].max(axis=1)
-    judge, same = partial(judged, runs, unless=few), "coin-flip labels: the same"
+    judge, same = partial(check, runs, unless=few), "coin-flip labels: the same"
     return [
         judge(
-            "N13.line", "agreement with L at its peak, the first phase",
+            "N13.line", "empirical", "agreement with L at its peak, the first phase",
             claims.mean(ours["agreement"].max(axis=1)), claims.above(AGREES),
-            same, claims.mean(random["agreement"].max(axis=1)),
+            (same, claims.mean(random["agreement"].max(axis=1))),
         ),
         judge(
-            "N13.order",
+            "N13.order", "empirical",
             "share of seeds: agreement with L peaks, then accuracy, then all is fitted, if ever",
             claims.share(in_order(true, ours)), claims.every_seed(),
-            same, claims.share(in_order(coin, random)),
+            (same, claims.share(in_order(coin, random))),
         ),
         judge(
-            "N13.concept", "accuracy on clean labels at the end, all wrong labels fitted",
+            "N13.concept", "empirical",
+            "accuracy on clean labels at the end, all wrong labels fitted",
             claims.mean(ours["clean"][fitted, -1]), claims.interval_above(0.5),
-            same, claims.mean(random["clean"][:, -1]),
+            (same, claims.mean(random["clean"][:, -1])),
         ),
-        claims.check(
+        check(
             runs, "N8.disk", "empirical",
             "disk with flipped labels, train accuracy 1: mu(F; L) at the end over its peak",
             claims.mean(final), claims.at_least(KEPT),

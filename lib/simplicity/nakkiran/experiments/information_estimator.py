@@ -16,11 +16,10 @@ from scipy import stats
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Estimate, between
+from simplicity.evidence.claims import Check, Estimate, between, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import information, laws
-from simplicity.nakkiran.judged import judged
 
 CLAIMS = ("N2",)
 
@@ -172,7 +171,7 @@ def expected_bias(n: int, classes: int) -> float:
 
 
 def checks(runs: Runs) -> list[Check]:
-    judge = partial(judged, runs, kind="identity")
+    judge = partial(check, runs)
     binary = runs.where(kind="binary", n=JUDGED_NS)
     ten, again = (
         runs(group, kind="ten, filled", n=CONTROL_N) for group in ("ten", "ten_resampled")
@@ -185,17 +184,19 @@ def checks(runs: Runs) -> list[Check]:
         statistic = f"two classes: coverage of {what}, furthest from 95 %"
         found, other = worst(binary, method), worst(cells, method)
         same = "ten classes, N = 10,000: the same"
-        return judge(id, statistic, found, between(*COVERED), same, other, unless=unless)
+        return judge(
+            id, "identity", statistic, found, between(*COVERED), (same, other), unless=unless
+        )
 
     of_mu = "nominal 95 % intervals of mu"
     return [
         judge(
-            "N2.bias",
+            "N2.bias", "identity",
             "two classes: bias of the plug-in mu, its first-order noise removed, over -k, mean over"
             " settings",
             claims.mean(relative_bias(binary, "plug-in")), claims.interval_within(0.8, 1.25),
-            "Miller-Madow in the place of plug-in: the same",
-            claims.mean(relative_bias(binary, "miller-madow")), unless=few,
+            ("Miller-Madow in the place of plug-in: the same",
+             claims.mean(relative_bias(binary, "miller-madow"))), unless=few,
         ),
         coverage("N2.delta", f"{of_mu}, delta method", "delta", ten, few),
         coverage("N2.bootstrap", f"{of_mu}, percentile bootstrap", "bootstrap", again, rough),

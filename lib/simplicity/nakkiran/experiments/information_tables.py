@@ -20,12 +20,20 @@ from scipy import stats
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Estimate, at_least, below, between, largest, smallest
+from simplicity.evidence.claims import (
+    Check,
+    Estimate,
+    at_least,
+    below,
+    between,
+    check,
+    largest,
+    smallest,
+)
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import information, laws
 from simplicity.nakkiran.information import from_accuracy
-from simplicity.nakkiran.judged import judged
 
 CLAIMS = ("N1", "N3", "N20")
 
@@ -168,7 +176,7 @@ def with_label_as_simple(tables: NDArray[Any]) -> NDArray[Any]:
 
 
 def checks(runs: Runs) -> list[Check]:
-    judge = partial(judged, runs, kind="identity")
+    judge = partial(check, runs)
     return [*_definition(runs, judge), *_curve(runs, judge), *_mixtures(runs, judge)]
 
 
@@ -179,35 +187,37 @@ def _definition(runs: Runs, judge: Callable[..., Check]) -> list[Check]:
     )
     return [
         judge(
-            "N1.laws", "five exact laws: largest distance of an information to its closed form",
+            "N1.laws", "identity",
+            "five exact laws: largest distance of an information to its closed form",
             largest(distances(runs.dataset)), below(CLOSE),
-            "mixtures held against the closed form of independent errors",
-            largest(distances(runs["mixture"], "symmetric")),
+            ("mixtures held against the closed form of independent errors",
+             largest(distances(runs["mixture"], "symmetric"))),
         ),
         judge(
-            "N1.worked",
+            "N1.worked", "identity",
             "worked table of 1000 counts: largest distance of an information to its reference",
             largest(_worked(worked)), below(CLOSE),
-            "Miller-Madow in the place of plug-in: the largest distance",
-            largest(np.abs(worked.corrected.values - np.array(WORKED_PLAIN)).ravel()),
+            ("Miller-Madow in the place of plug-in: the largest distance",
+             largest(np.abs(worked.corrected.values - np.array(WORKED_PLAIN)).ravel())),
         ),
         judge(
-            "N1.error",
+            "N1.error", "identity",
             "worked table: distance of the standard error of mu to its reference, five digits",
             largest(plain_error), below(1e-5),
-            "standard error of I(F;Y) in its place: the same distance", smallest(network_error),
+            ("standard error of I(F;Y) in its place: the same distance", smallest(network_error)),
         ),
         judge(
-            "N1.upper",
+            "N1.upper", "identity",
             "random laws: least room between mu and the smallest of I(F;Y), I(L;Y), I(F;L)",
             smallest(random.room.sel(name="mu").values), at_least(-ROUNDING),
-            "random laws: least room between I(F;Y|L) and the same",
-            smallest(random.room.sel(name="beyond").values),
+            ("random laws: least room between I(F;Y|L) and the same",
+             smallest(random.room.sel(name="beyond").values)),
         ),
         judge(
-            "N1.symmetry", "random laws: largest change of mu when F, Y and L change places",
+            "N1.symmetry", "identity",
+            "random laws: largest change of mu when F, Y and L change places",
             largest(random.unlike.sel(name="mu").values), below(ROUNDING),
-            "the same of I(F;Y|L)", largest(random.unlike.sel(name="beyond").values),
+            ("the same of I(F;Y|L)", largest(random.unlike.sel(name="beyond").values)),
         ),
     ]  # fmt: skip
 
@@ -217,21 +227,22 @@ def _curve(runs: Runs, judge: Callable[..., Check]) -> list[Check]:
     one_sided, unbalanced = (runs("off_curve", case=case) for case in ("one-sided", "unbalanced"))
     return [
         judge(
-            "N3.laws", "exact laws, balanced, symmetric errors: largest |I(F;Y) - (1 - h(a))|",
+            "N3.laws", "identity",
+            "exact laws, balanced, symmetric errors: largest |I(F;Y) - (1 - h(a))|",
             largest(np.abs(excess(own))), below(CLOSE),
-            "all errors on one class: least I(F;Y) - (1 - h(a))", smallest(excess(one_sided)),
+            ("all errors on one class: least I(F;Y) - (1 - h(a))", smallest(excess(one_sided))),
         ),
         judge(
-            "N3.samples",
+            "N3.samples", "identity",
             "simulated predictions: share of samples with 1 - h(a) in the 95 % interval of I(F;Y)",
             on_curve(own), between(0.93, 0.97),
-            "all errors on one class: the same share", on_curve(one_sided),
+            ("all errors on one class: the same share", on_curve(one_sided)),
         ),
         judge(
-            "N3.fano",
+            "N3.fano", "identity",
             "random laws with balanced labels: least I(F;Y) - (1 - h(a)), which Fano bounds by 0",
             smallest(balanced.above_curve.values), at_least(-ROUNDING),
-            "unbalanced labels, symmetric errors: the largest", largest(excess(unbalanced)),
+            ("unbalanced labels, symmetric errors: the largest", largest(excess(unbalanced))),
         ),
     ]  # fmt: skip
 
@@ -240,17 +251,17 @@ def _mixtures(runs: Runs, judge: Callable[..., Check]) -> list[Check]:
     mixture, independent = runs["mixture"], runs["independent"]
     return [
         judge(
-            "N20.laws",
+            "N20.laws", "identity",
             "F is L on a share q, a coin elsewhere: largest |mu / I(F;Y) - 1| of the exact laws",
             largest(np.abs(ratios(mixture) - 1)), below(CLOSE),
-            "independent errors, same accuracies: the least",
-            smallest(np.abs(ratios(independent) - 1)),
+            ("independent errors, same accuracies: the least",
+             smallest(np.abs(ratios(independent) - 1))),
         ),
         judge(
-            "N20.samples",
+            "N20.samples", "identity",
             "simulated mixtures: share of samples in which I(F;Y|L) = 0 passes its G-test at 5 %",
             passing(mixture), between(1 - LEVEL - 0.02, 1 - LEVEL + 0.02),
-            "independent errors, same accuracies: the same share", passing(independent),
+            ("independent errors, same accuracies: the same share", passing(independent)),
         ),
     ]  # fmt: skip
 

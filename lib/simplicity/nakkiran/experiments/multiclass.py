@@ -23,11 +23,10 @@ from torch import nn
 
 from simplicity.data import images, streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Estimate
+from simplicity.evidence.claims import Check, Estimate, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import information
-from simplicity.nakkiran.judged import judged
 from simplicity.nets.loop import geometrically
 from simplicity.nets.train import train
 from simplicity.problems import Problem
@@ -227,21 +226,21 @@ def checks(runs: Runs) -> list[Check]:
     size = f"{off.value:.0%} of its plug-in value, {SIGNAL:.0%} or more"
     unclear = f"the correction of I(F;Y|L) is {size}" if off.value >= SIGNAL else ""
     return [
-        judged(
-            runs, "N12.band",
+        check(
+            runs, "N12.band", "empirical",
             "ten digits, end of training: share of splits with mu above the 95 % band of "
             "shuffled predictions",
             claims.share(_end(values(digits, "mu")) > high), claims.every_seed(),
-            "a shuffle in place of F: the same", claims.share(one > high),
+            ("a shuffle in place of F: the same", claims.share(one > high)),
             unless=_untrained(digits),
         ),
-        judged(
-            runs, "N12.ratio",
+        check(
+            runs, "N12.ratio", "empirical",
             "CIFAR-10, ten classes, up to the step at which F has matched L: mean over splits of "
             "mu / I(F;Y), Miller-Madow",
             early_mean(cifar, explained(cifar)), claims.at_least(EXPLAINED),
-            "F shuffled within the class, errors independent of L's: the same",
-            early_mean(cifar, explained(cifar, BASELINES[1])),
+            ("F shuffled within the class, errors independent of L's: the same",
+             early_mean(cifar, explained(cifar, BASELINES[1]))),
             unless=_untrained(cifar) or unclear,
         ),
         _difference(runs, "N12.difference", "ten digits", digits),
@@ -262,12 +261,12 @@ def _difference(runs: Runs, id: str, where: str, cells: xr.Dataset) -> Check:
     """Both have the same table of F and Y and of L and Y, so that most of the bias cancels."""
     null, own = (explained(cells, BASELINES[1], one, "plug-in") for one in ("mean", "one"))
     gain = explained(cells, estimator="plug-in") - null
-    return judged(
-        runs, id,
+    return check(
+        runs, id, "empirical",
         f"{where}, up to the step at which F has matched L: mu / I(F;Y) less the same with "
         "independent errors, plug-in",
         early_mean(cells, gain), claims.interval_above(0),
-        "one shuffle in place of F: the same", early_mean(cells, own - null),
+        ("one shuffle in place of F: the same", early_mean(cells, own - null)),
         unless=_untrained(cells),
     )  # fmt: skip
 

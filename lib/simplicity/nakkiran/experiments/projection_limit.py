@@ -10,11 +10,10 @@ import xarray as xr
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check
+from simplicity.evidence.claims import Check, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import least_squares, one_hot, simple_start
-from simplicity.nakkiran.judged import judged
 from simplicity.nakkiran.simple_start import Weights
 
 CLAIMS = ("N14",)
@@ -120,12 +119,12 @@ def draw(run: Run, n: int, features: int) -> tuple[one_hot.Samples, Weights]:
 def checks(runs: Runs) -> list[Check]:
     dense = runs["dense"]
     found = [
-        judged(
-            runs, "N14.dense",
+        check(
+            runs, "N14.dense", "identity",
             "closed form against a dense solver, n = 50: largest distance of a weight",
             claims.largest(dense.apart.values), claims.below(1e-10),
-            "least distance to the minimum-norm solution, which forgets w_0",
-            claims.smallest(dense.mse.values), kind="identity",
+            ("least distance to the minimum-norm solution, which forgets w_0",
+             claims.smallest(dense.mse.values)),
         ),
     ]  # fmt: skip
 
@@ -135,7 +134,7 @@ def checks(runs: Runs) -> list[Check]:
         )
         statistic = f"{KINDS[kind]}, n = 500: {statistic}"
         rule = claims.every_seed()
-        return judged(runs, id, statistic, ends, rule, changed, against, kind="theorem")
+        return check(runs, id, "theorem", statistic, ends, rule, (changed, against))
 
     for kind in ("descent", "sgd"):
         found += [

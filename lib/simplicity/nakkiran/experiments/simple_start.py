@@ -13,11 +13,10 @@ import xarray as xr
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Estimate
+from simplicity.evidence.claims import Check, Estimate, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import least_squares, simple_start
-from simplicity.nakkiran.judged import judged
 from simplicity.nakkiran.simple_start import Weights
 
 CLAIMS = ("N15", "N16")
@@ -109,10 +108,10 @@ def _conditions(runs: Runs) -> list[Check]:
     def judge(word: str, how: str, allowed: xr.Dataset, broken: xr.Dataset, other: str) -> Check:
         where = "n = 1000, p = 0.1, |w_0(k)| = 0.4"
         theorem = f"share of draws with train accuracy 1 and unseen accuracy 1 - p, {where}"
-        return judged(
-            runs, f"N15.{word}", f"{how}: {theorem}",
+        return check(
+            runs, f"N15.{word}", "theorem", f"{how}: {theorem}",
             claims.share(succeeded(allowed)), claims.every_seed(),
-            f"{other}: the same share", claims.share(succeeded(broken)), kind="theorem",
+            (f"{other}: the same share", claims.share(succeeded(broken))),
         )  # fmt: skip
 
     good, bad = ({"ratio": ratio, **JUDGED} for ratio in (0.5, 1.5))
@@ -135,9 +134,9 @@ def _threshold(runs: Runs) -> list[Check]:
     right, distance = generalised(swept), _distance(swept)
     inside, outside = (right[side >= simple_start.DEVIATIONS] for side in (distance, -distance))
     at_threshold = runs("sizes", **SWEPT, flip=0.1, ratio=1.0, first=0.0)
-    nearly_all, judge = claims.at_least(NEARLY_ALL), partial(judged, runs, kind="theorem")
+    nearly_all, judge = claims.at_least(NEARLY_ALL), partial(check, runs)
     return [
-        claims.check(
+        check(
             runs, "N16.threshold", "theorem",
             "share of draws whose unseen accuracy is 1 - p if w(1) > |w_0(k)|, and 1/2 if not",
             claims.share(predicted(swept)), nearly_all,
@@ -146,18 +145,18 @@ def _threshold(runs: Runs) -> list[Check]:
             ),
         ),
         judge(
-            "N16.inside",
+            "N16.inside", "theorem",
             "share of draws with unseen accuracy 1 - p, four deviations inside the threshold",
             claims.share(inside.ravel()), nearly_all,
-            "four deviations outside: the same share", claims.share(outside.ravel()),
+            ("four deviations outside: the same share", claims.share(outside.ravel())),
         ),
         judge(
-            "N16.width",
+            "N16.width", "theorem",
             "variance of w(1) at |w_0(k)| = 1 - 2p / ((4p(1-p) + |w_0(k)|^2) / n), "
             "n = 250, 1000, 4000, p = 0.1",
             relative_variance(at_threshold, with_size=True), claims.interval_within(0.8, 1.25),
-            "over 4p(1-p) / n, the label noise alone",
-            relative_variance(at_threshold, with_size=False), needs=ENOUGH_DRAWS,
+            ("over 4p(1-p) / n, the label noise alone",
+             relative_variance(at_threshold, with_size=False)), needs=ENOUGH_DRAWS,
         ),
     ]  # fmt: skip
 

@@ -16,13 +16,12 @@ from torch import nn
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, control
+from simplicity.evidence.claims import Check, check, control
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import explain, explain_checks, information, linear_phase
 from simplicity.nakkiran.explain import Recipe, Samples, tables
 from simplicity.nakkiran.explain_checks import Setting
-from simplicity.nakkiran.judged import judged
 from simplicity.nets import modules
 
 CLAIMS = ("N4", "N5", "N6", "N7", "N8", "N9", "N11", "N19", "N21")
@@ -203,9 +202,10 @@ def checks(runs: Runs) -> list[Check]:
 def _order(runs: Runs) -> Check:
     """N6: at T0 the line is known and the wave, which tells more about the label, is not."""
     lead, weak = (claims.mean(_line_over_wave(runs[group])) for group in ("plain", "weak_line"))
-    return judged(
-        runs, "N6.order", "sinusoid: mu with L minus mu with the sign of the wave at T0, bits",
-        lead, claims.interval_above(0), "a weak line", weak,
+    return check(
+        runs, "N6.order", "empirical",
+        "sinusoid: mu with L minus mu with the sign of the wave at T0, bits",
+        lead, claims.interval_above(0), ("a weak line", weak),
         unless="" if runs["weak_line"].sizes["cell"] else "the control, a weak line, was not run",
     )  # fmt: skip
 
@@ -217,10 +217,11 @@ def _second_network(runs: Runs) -> Check:
         claims.mean(linear_phase.explained(one, len(one) - 1) for one in found)
         for found in (others, map(linear_phase.independent, others))
     )
-    return judged(
-        runs, "N11.second",
+    return check(
+        runs, "N11.second", "empirical",
         "sinusoid: mean of mu / I(F;Y) over the whole run, a second network in place of L",
-        ours, claims.at_least(explain_checks.ENOUGH), "R as accurate as the second network", random,
+        ours, claims.at_least(explain_checks.ENOUGH),
+        ("R as accurate as the second network", random),
         unless="" if len(others) else "no second network was trained",
     )  # fmt: skip
 

@@ -17,11 +17,10 @@ import xarray as xr
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Estimate
+from simplicity.evidence.claims import Check, Estimate, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import complexity, information, leaving, linear_phase, rivals
-from simplicity.nakkiran.judged import judged
 from simplicity.nets import modules
 from simplicity.nets.loop import log_schedule
 from simplicity.nets.train import cross_entropy, train
@@ -151,23 +150,23 @@ def _judged_kind(runs: Runs, kind: str) -> list[Check]:
         return claims.share(times(stairs, one) < times(stairs, other))
 
     return [
-        judged(
-            runs, f"N10.{kind}_explained",
+        check(
+            runs, f"N10.{kind}_explained", "empirical",
             f"mean of mu(F; G_i) / I(F;Y) until F knows as much as G_i, {kind}, the smaller of "
             "G1 and G2",
             claims.mean(explained(stairs, names)), claims.at_least(ENOUGH),
-            "R_i as accurate in the place of G_i", claims.mean(explained(stairs, noise)),
+            ("R_i as accurate in the place of G_i", claims.mean(explained(stairs, noise))),
         ),
-        judged(
-            runs, f"N10.{kind}_order",
+        check(
+            runs, f"N10.{kind}_order", "empirical",
             f"share of seeds that leave {kind} G1 before {kind} G2", before(two),
-            claims.every_seed(), "R_2 as accurate in the place of G2", before("noise 2"),
+            claims.every_seed(), ("R_2 as accurate in the place of G2", before("noise 2")),
         ),
-        judged(
-            runs, f"N10.{kind}_kept",
+        check(
+            runs, f"N10.{kind}_kept", "empirical",
             f"mu(F; G_i) at the end minus that of R_i as accurate, over I(G_i; Y), {kind}, the "
             "smaller of G1 and G2",
             claims.mean(lead(stairs, names)), claims.interval_above(0),
-            "R_i drawn anew in the place of G_i", claims.mean(again),
+            ("R_i drawn anew in the place of G_i", claims.mean(again)),
         ),
     ]  # fmt: skip

@@ -12,11 +12,10 @@ import numpy as np
 import xarray as xr
 
 from simplicity.evidence import claims, over_seeds
-from simplicity.evidence.claims import Check, Estimate
+from simplicity.evidence.claims import Check, Estimate, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import least_squares, simple_start
-from simplicity.nakkiran.judged import judged
 from simplicity.nakkiran.leaving import for_good
 
 CLAIMS = ("N17",)
@@ -77,20 +76,20 @@ def checks(runs: Runs) -> list[Check]:
         runs(group, **JUDGED | fields)
         for group, fields in (("noisy", {}), ("clean", {"flip": 0.0}), ("control", {"ratio": 1.5}))
     )
-    judge = partial(judged, runs, kind="theorem")
+    judge = partial(check, runs)
     return [
         judge(
-            "N17.exponent",
+            "N17.exponent", "theorem",
             "exponent in n of steps to memorise / steps to settle w(1), n = 500 and 2000",
             exponent(noisy), claims.interval_within(0.9, 1.1),
-            "p = 0, one phase: the same exponent", exponent(clean),
+            ("p = 0, one phase: the same exponent", exponent(clean)),
         ),
         judge(
-            "N17.phases",
+            "N17.phases", "theorem",
             "share of runs with train accuracy 1 - p when w(1) has settled, 1 in the end, "
             "and 1 - p on unseen k all along",
             claims.share(two_phases(noisy)), claims.every_seed(),
-            "|w_0(k)| = 1.5 (1 - 2p): the same share", claims.share(two_phases(lost)),
+            ("|w_0(k)| = 1.5 (1 - 2p): the same share", claims.share(two_phases(lost))),
         ),
     ]  # fmt: skip
 

@@ -34,12 +34,11 @@ from scipy import stats
 from simplicity import nets
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, above, below
+from simplicity.evidence.claims import Check, above, below, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear, ntk
 from simplicity.hu.early_linear import PLATEAU, on_plateau
-from simplicity.hu.judging import judged
 from simplicity.nakkiran import information
 from simplicity.nets import TwoLayer
 from simplicity.together import lenses
@@ -281,12 +280,12 @@ def _shares(runs: Runs, claim: str) -> list[Check]:
     ):
         early = claims.smallest(on_plateau(run, values))
         found += [
-            judged(
+            check(
                 runs, f"{claim}.{word}_early", "empirical",
                 f"share explained in {word}, median on the plateau: smallest over seeds",
                 early, above(level), (what, claims.largest(other)), unless=low,
             ),
-            judged(
+            check(
                 runs, f"{claim}.{word}_end", "empirical",
                 f"share explained in {word} at the end: largest over seeds",
                 claims.largest(values[:, -1]), below(0.9), (EARLY, early), unless=late,
@@ -304,19 +303,19 @@ def _late(runs: Runs, claim: str) -> list[Check]:
     learnt = [first_beyond(clock, power, power[-1] / 2) for clock, power in powers]
     ranks, shuffled = (together(run, squares, in_bits, shuffled=one) for one in (False, True))
     return [
-        judged(
+        check(
             runs, f"{claim}.kept", "empirical",
             "kept of L at the end, retention index: smallest over seeds",
             claims.smallest(kept(run)), above(0.5), (ANOTHER, claims.largest(kept(run, 1))),
             unless=unless,
         ),
-        judged(
+        check(
             runs, f"{claim}.together", "empirical",
             "rank correlation of both shares from the plateau on",
             claims.mean(ranks), claims.interval_above(0.5),
             ("one of them shuffled in time", claims.mean(shuffled)), unless=unless,
         ),
-        judged(
+        check(
             runs, f"{claim}.halves", "empirical",
             "both have fallen by half within a factor of 2 in time: share of seeds",
             claims.share(near(fallen(run, squares), falls)), claims.every_seed(),
