@@ -172,11 +172,11 @@ def checks(runs: Runs) -> list[claims.Check]:
         runs, n=100, frequency=set(cosine.FREQUENCIES), control_variant=("y negated",)
     )
     many = unless or criteria.too_few(runs, ENOUGH_SEEDS)
+    rule = claims.interval_above(0)
     orders = [
-        claims.check(
-            runs, id, "empirical", f"rank correlation of f with {what}",
-            order(runs, values), claims.interval_above(0), _negated(runs, name, match),
-            unless=unless if id in SOON else many,
+        criteria.check(
+            runs, id, "empirical", f"rank correlation of f with {what}", order(runs, values), rule,
+            NEGATED, _negated(runs, name, match), unless=unless if id in SOON else many,
         )
         for id, what, values, name, match in _orders(runs)
     ]  # fmt: skip
@@ -185,6 +185,7 @@ def checks(runs: Runs) -> list[claims.Check]:
     ]  # fmt: skip
 
 
+NEGATED = "f = 0.25, and the same with y negated in place of a higher f"
 SOON = ("L8.end", "L35.misfit", "L36.matched")  # orders that five seeds show as well
 Row = tuple[str, str, np.ndarray, str, str]  # id, what is ordered, its values, variable and match
 
@@ -231,14 +232,10 @@ def _orders(runs: Runs) -> list[Row]:
     ]  # fmt: skip
 
 
-def _negated(runs: Runs, name: str, match: str = "") -> claims.Control:
-    """A second condition that changes no slope, y negated at f = 0.25, in place of a higher f."""
+def _negated(runs: Runs, name: str, match: str = "") -> claims.Estimate:
+    """The order of a control: a second condition that changes no slope, y negated at f = 0.25."""
     values = pair(runs, "y negated", name, match)
-    return claims.control(
-        "f = 0.25, and the same with y negated in place of a higher f",
-        criteria.order(np.array([0.0, 1.0]), values if values.ndim == 2 else values[..., 0]),
-        claims.fails(claims.interval_above(0)),
-    )
+    return criteria.order(np.array([0.0, 1.0]), values if values.ndim == 2 else values[..., 0])
 
 
 def _early_checks(runs: Runs, many: str) -> list[claims.Check]:
@@ -246,40 +243,37 @@ def _early_checks(runs: Runs, many: str) -> list[claims.Check]:
     early, now = (by_seed(runs, name)[..., 0] for name in ("level_early", "slope_early"))
     rule = claims.interval_above(0)
     return [
-        claims.check(
+        criteria.check(
             runs, "L31.early", "empirical", "rank correlation of f with the level at epoch 100",
-            order(runs, early), rule, _negated(runs, "level_early"), unless=many,
+            order(runs, early), rule, NEGATED, _negated(runs, "level_early"), unless=many,
         ),
-        claims.check(
+        criteria.check(
             runs, "L32.now", "empirical",
             "rank correlation of the level with the mean slope at fresh points, epoch 100",
             criteria.order(now, early), rule,
-            claims.control("the slope of the same networks at the end, in place of the one now",
-                           criteria.order(by_seed(runs, "slope_end"), early), claims.fails(rule)),
-            unless=many,
+            "the slope of the same networks at the end, in place of the one now",
+            criteria.order(by_seed(runs, "slope_end"), early), unless=many,
         ),
     ]  # fmt: skip
 
 
 def _other_checks(runs: Runs, many: str) -> list[claims.Check]:
     """Neighbours in f, and the identity of step and slope."""
-    plain, rule, rounding = runs[PLAIN], claims.sign_test(), claims.below(8)
+    plain = runs[PLAIN]
     negated = np.nan_to_num(pair(runs, "y negated", "epochs_at", "R2 0.9"), nan=1e9)
     steps = "worst of all steps: | |db_1| / (alpha eps) - local Lipschitz constant |"
     return [
-        claims.check(
+        criteria.check(
             runs, "L7.neighbours", "empirical",
             "share of seeds in which the larger of two neighbouring f takes more epochs, the least",
-            slower_share(epochs_to_fit(runs)), rule,
-            claims.control("f = 0.25, and the same with y negated in place of a higher f",
-                           slower_share(negated), claims.fails(rule)),
-            unless=many,
+            slower_share(epochs_to_fit(runs)), claims.sign_test(),
+            NEGATED, slower_share(negated), unless=many,
         ),
-        claims.check(
+        criteria.check(
             runs, "L9.steps", "identity", f"{steps}, in units of the rounding of b_1",
-            claims.largest(plain.rounding.values), rounding,
-            claims.control("eps of the step before: the same, least of all runs",
-                           claims.smallest(plain.late_error.values), claims.fails(rounding)),
+            claims.largest(plain.rounding.values), claims.below(8),
+            "eps of the step before: the same, least of all runs",
+            claims.smallest(plain.late_error.values),
         ),
     ]  # fmt: skip
 
@@ -291,17 +285,14 @@ def _test_checks(runs: Runs, unless: str) -> list[claims.Check]:
     level, test = (by_seed(runs, name)[..., 0] for name in ("level_early", "test_early"))
     early = "the same runs at epoch 100, before they have fitted"
     return [
-        claims.check(
+        criteria.check(
             runs, "L10.across", "empirical",
             "rank correlation of level and test loss at the end, over all f",
-            criteria.order(levels, tests), rule,
-            claims.control(early, criteria.order(level, test), claims.fails(rule)),
-            unless=unless,
+            criteria.order(levels, tests), rule, early, criteria.order(level, test), unless=unless,
         ),
-        claims.check(
+        criteria.check(
             runs, "L34.within", "empirical", "the same within one f, mean over the f",
-            criteria.within(levels, tests), rule,
-            claims.control(early, criteria.within(level, test), claims.fails(rule)),
+            criteria.within(levels, tests), rule, early, criteria.within(level, test),
             unless=unless,
         ),
     ]  # fmt: skip

@@ -11,10 +11,10 @@ import xarray as xr
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, check, control, not_testable
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import steady
+from simplicity.loukas.criteria import check
 
 CLAIMS = ("L26", "L28")
 
@@ -108,19 +108,21 @@ def power_law(radii: np.ndarray, counted: np.ndarray) -> tuple[float, float]:
     return float(-slope), float(np.exp(offset))
 
 
-def checks(runs: Runs) -> list[Check]:
+def checks(runs: Runs) -> list[claims.Check]:
     """The bound is above 1 wherever a network was trained; where r is largest is arithmetic."""
-    bound = "the generalisation bound and its radius, poly-logarithmic in the neurons"
-    empty = "the bound is above 1 in every run under Dropout, so that no error exceeds it"
-    rule, domains = claims.below(1e-4), runs["domains"]
     best, alone = (
-        claims.largest(np.abs(domains[name].values - BEST)) for name in ("best", "best_alone")
+        claims.largest(np.abs(runs["domains"][name].values - BEST))
+        for name in ("best", "best_alone")
     )
     return [
-        not_testable(runs, "L26.bound", "theorem", bound, empty),
+        claims.not_testable(
+            runs, "L26.bound", "theorem",
+            "the generalisation bound and its radius, poly-logarithmic in the neurons",
+            "the bound is above 1 in every run under Dropout, so that no error exceeds it",
+        ),
         check(
             runs, "L28.radius", "identity",
-            "distance of the mu at which the radius is largest to (3 - sqrt 3) / 6", best, rule,
-            control("a c that does not grow with confidence: the same", alone, claims.fails(rule)),
+            "distance of the mu at which the radius is largest to (3 - sqrt 3) / 6", best,
+            claims.below(1e-4), "a c that does not grow with confidence: the same", alone,
         ),
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from simplicity.evidence import claims
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import lipschitz, regions
-from simplicity.loukas.criteria import elsewhere
+from simplicity.loukas.criteria import check, elsewhere
 from simplicity.nets import FullyConnected, torch_default
 
 CLAIMS = ("L23",)
@@ -95,27 +95,25 @@ def _nearest(seen: regions.Patterns, new: regions.Patterns) -> np.ndarray:
 
 def checks(runs: Runs) -> list[claims.Check]:
     found = runs["networks"]
-    check = partial(claims.check, runs, unless=elsewhere(runs, side=60))
+    judge = partial(check, runs, unless=elsewhere(runs, side=60))
     names = ("rank", "empty", "spanned", "sums")
     rank, empty, spanned, sums = (found[name].values for name in names)
     some, left = sums > 0, empty > 0
     few = (found.n.values[:, None] < PRODUCTS) & (found.rank_grid.values == PRODUCTS) & left
     full = (rank == PRODUCTS) & left
     over, nearest = (found[name].values[some] / sums[some] for name in ("above", "above_nearest"))
-    none, all_of_them = claims.below(1e-12), claims.at_least(1)
     return [
-        check(
+        judge(
             "L23.sums", "theorem",
             "s(x) a sum of training patterns: share with lambda > beta times the sum of phi, most",
-            claims.largest(over), none,
-            claims.control("phi of the nearest pattern in place of a sum: mean share",
-                           claims.mean(nearest), claims.fails(none)),
+            claims.largest(over), claims.below(1e-12),
+            "phi of the nearest pattern in place of a sum: mean share", claims.mean(nearest),
         ),
-        check(
+        judge(
             "L23.rank", "theorem",
             "training patterns of rank nine: share of empty regions that they span, least",
-            claims.smallest(spanned[full] / empty[full]), all_of_them,
-            claims.control("four points, regions of rank nine: mean share",
-                           claims.mean(spanned[few] / empty[few]), claims.fails(all_of_them)),
+            claims.smallest(spanned[full] / empty[full]), claims.at_least(1),
+            "four points, regions of rank nine: mean share",
+            claims.mean(spanned[few] / empty[few]),
         ),
     ]  # fmt: skip

@@ -17,7 +17,7 @@ from simplicity.evidence import claims
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import cosine, lipschitz, steady
-from simplicity.loukas.criteria import elsewhere, too_few
+from simplicity.loukas.criteria import check, elsewhere, too_few
 from simplicity.loukas.single_sample import descend, with_replacement
 from simplicity.nets import FullyConnected
 from simplicity.problems import Problem
@@ -145,57 +145,48 @@ def _train(run: Run) -> tuple[xr.Dataset, FullyConnected]:
 def checks(runs: Runs) -> list[claims.Check]:
     passes, drawn = runs["passes"], runs["replacement"]
     squares = runs.where(kind=KINDS[:2])
-    hardest, classified = runs("passes", frequency=1.0), runs("signs", frequency=1.0)
     unless = elsewhere(runs, epochs=3000, tau=1000)
     few = unless or too_few(runs, ENOUGH_SEEDS)
     most = "most by which a slope exceeds phi, less the most it rises in an epoch, over phi"
-    never, none, more, ten = (
-        claims.below(0), claims.below(1e-12), claims.interval_above(0), claims.above(10)
-    )  # fmt: skip
+    none = claims.below(1e-12)
+    orders = (("replacement", "with replacement", drawn), ("permutations", "permutations", passes))
     return [
         *(
-            claims.check(
+            check(
                 runs, f"L19.{id}", "theorem", f"{how}: {most}",
-                claims.largest(cells.excess - 1 - cells.rise), never,
-                claims.control("phi from the steps before tau: the same",
-                               claims.largest(_beyond_former(cells)), claims.fails(never)),
+                claims.largest(cells.excess - 1 - cells.rise), claims.below(0),
+                "phi from the steps before tau: the same", claims.largest(_beyond_former(cells)),
                 unless=unless,
             )
-            for id, how, cells in (
-                ("replacement", "with replacement", drawn), ("permutations", "permutations", passes)
-            )
+            for id, how, cells in orders
         ),
         # In one run of several a point is above phi between its visits.
-        claims.check(
+        check(
             runs, "L40.never", "empirical",
             "share of (epoch, training point) with lambda > phi, most of all runs",
             claims.largest([*passes.above.values, *drawn.above.values]), none,
-            claims.control("phi from the steps before tau: mean share",
-                           claims.mean(squares.above_before), claims.fails(none)),
+            "phi from the steps before tau: mean share", claims.mean(squares.above_before),
             unless=few,
         ),
-        claims.check(
+        check(
             runs, "L20.partial", "theorem",
             "exponent of lambda in the variance over runs, at equal mean of eps^2",
-            power(passes, "slope_late"), more,
-            claims.control("lambda of the initialisation in its place",
-                           power(passes, "slope_start"), claims.fails(more)),
+            power(passes, "slope_late"), claims.interval_above(0),
+            "lambda of the initialisation in its place", power(passes, "slope_start"),
             unless=few,
         ),
-        claims.check(
+        check(
             runs, "L21.bound", "theorem",
             "share of epochs whose distance is above the bound, most of all runs",
             claims.largest(squares.violated), none,
-            claims.control("smallest eps in place of the largest: least share",
-                           claims.smallest(squares.violated_smallest), claims.fails(none)),
-            unless=unless,
+            "smallest eps in place of the largest: least share",
+            claims.smallest(squares.violated_smallest), unless=unless,
         ),
-        claims.check(
+        check(
             runs, "L21.entropy", "empirical",
             "cross-entropy, f = 1: median over seeds of the largest eps met",
-            _median(classified), ten,
-            claims.control("squared loss, f = 1: the same", _median(hardest), claims.fails(ten)),
-            unless=few,
+            _median(runs("signs", frequency=1.0)), claims.above(10),
+            "squared loss, f = 1: the same", _median(runs("passes", frequency=1.0)), unless=few,
         ),
     ]  # fmt: skip
 
