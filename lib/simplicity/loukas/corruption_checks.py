@@ -132,25 +132,22 @@ def thinned(table: xr.Dataset, points: int = POINTS) -> xr.Dataset:
 
 def _at_confidence(whole: xr.Dataset) -> xr.Dataset:
     """The `matched` variables, for any axes before `epoch`."""
+    residual = whole.residual.values
+    levels = np.array(MATCHED, dtype=residual.dtype)
+    under = residual[..., None, :] <= levels[:, None]
+    after = under.argmax(axis=-1)
+    ends = np.maximum(after - 1, 0), after
+    high, low = (np.take_along_axis(residual, end, axis=-1) for end in ends)
+    part = np.divide(high - levels, high - low, out=np.zeros_like(high), where=high > low)
+
+    def between(name: str) -> Array:
+        line = np.broadcast_to(whole[name].values, residual.shape).astype(float)
+        one, other = (np.take_along_axis(line, end, axis=-1) for end in ends)
+        return np.where(under.any(axis=-1), (1 - part) * one + part * other, np.nan)
+
+    dims = (*whole.residual.dims[:-1], "matched")
     names = ("trajectory", "logit_slope", "passes")
-    residual, count = whole.residual, whole.sizes["epoch"]
-    values = [np.broadcast_to(whole[name].values, residual.shape).astype(float) for name in names]
-    lines = np.stack(values).reshape(len(names), -1, count)
-    rows = residual.values.reshape(-1, count)
-    found = np.full((len(names), len(rows), len(MATCHED)), np.nan)
-    for number, row in enumerate(rows):
-        for column, level in enumerate(MATCHED):
-            under = row <= level
-            if under.any():
-                after = int(under.argmax())
-                before = max(after - 1, 0)
-                fall = row[before] - row[after]
-                part = (row[before] - level) / fall if fall > 0 else 0.0
-                ends = lines[:, number, before], lines[:, number, after]
-                found[:, number, column] = (1 - part) * ends[0] + part * ends[1]
-    dims, shape = (*residual.dims[:-1], "matched"), (*residual.shape[:-1], len(MATCHED))
-    tables = zip(names, found, strict=True)
-    return xr.Dataset({f"matched_{name}": (dims, table.reshape(shape)) for name, table in tables})
+    return xr.Dataset({f"matched_{name}": (dims, between(name)) for name in names})
 
 
 # --- how it is judged
