@@ -86,23 +86,25 @@ def _function(kind: str) -> Callable[[Run], dict[str, float]]:
 def _epsilon(run: Run) -> dict[str, float]:
     """L1: the formulas against torch's derivative; wrong is the released code's reciprocal."""
     rng = streams.generator(run.seed, streams.DATA)
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     if run.kind == "eps squares":
         output, y = rng.standard_normal(run.draws), rng.standard_normal(run.draws)
         found = trajectory.epsilon_squares(output, y)
-        other = np.reciprocal(found)
+        other, loss = np.reciprocal(found), _half_squares
     else:
         output = rng.uniform(0.01, 0.99, run.draws)
         y = rng.integers(2, size=run.draws).astype(np.float64)
         found = trajectory.epsilon_cross_entropy(output, y)
         other = trajectory.released_epsilon_cross_entropy(output, y)
-    prediction, label = torch.tensor(output, requires_grad=True), torch.tensor(y)
-    if run.kind == "eps squares":
-        loss = ((prediction - label) ** 2 / 2).sum()
-    else:
-        loss = nn.functional.binary_cross_entropy(prediction, label, reduction="sum")
-    (derivative,) = torch.autograd.grad(loss, prediction)
+        loss = partial(nn.functional.binary_cross_entropy, reduction="sum")
+    prediction = torch.tensor(output, requires_grad=True)
+    (derivative,) = torch.autograd.grad(loss(prediction, torch.tensor(y)), prediction)
     error, wrong = (np.abs(eps / derivative.abs().numpy() - 1) for eps in (found, other))
     return {"error": float(error.max()), "wrong": float(wrong.max())}
+
+
+def _half_squares(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return ((output - y) ** 2 / 2).sum()
 
 
 def _pretrained(run: Run) -> tuple[FullyConnected, cosine.Cosine]:
@@ -153,17 +155,15 @@ def _layer(run: Run) -> dict[str, float]:
     o f_l: `upper` counts the points where |db_{l-1}| / (alpha eps) is larger than that function's
     slope, `lower` those where it is smaller, since neurons of layer l - 1 are off.
     """
-    layer = int(run.kind.split()[1])
+    layer, rate = int(run.kind.split()[1]), run.step_size
     network, data = _pretrained(run)
     weight, bias = network.weights[layer - 1], network.biases[layer - 1]
-    module, rate = as_module(network), run.step_size
-    biases = [one for name, one in module.named_parameters() if name.endswith("bias")]
-    error, wrong, upper, lower = 0.0, 0.0, 0, 0
+    pulls = _pulls(network, layer)
+    found = []
     for x, y in zip(data.x, data.y, strict=True):
-        loss = ((module(torch.tensor(x)[None])[0, 0] - float(y)) ** 2) / 2
-        below, own = torch.autograd.grad(loss, biases[layer - 2 : layer])
+        below, own = pulls(x, y)
         eps = abs(float(lipschitz.outputs(network, x[None])[0]) - y)
-        step = (bias - rate * own.numpy()) - bias
+        step = (bias - rate * own) - bias
         slope, after = (
             np.linalg.norm(lipschitz.gradients(network, x[None], layer=one))
             for one in (layer - 1, layer)
@@ -171,15 +171,24 @@ def _layer(run: Run) -> dict[str, float]:
         ours = np.linalg.norm(weight.T @ step) / (rate * eps)
         floor = trajectory.rounding_floor(bias, np.linalg.norm(step) / rate, rate, eps)
         allowed = float(floor * np.linalg.norm(weight, 2))
-        error, wrong = (
-            max(error, abs(ours - slope) / allowed),
-            max(wrong, abs(ours - after) / allowed),
-        )
-        printed = np.linalg.norm(below.numpy()) / eps
-        upper += printed > slope * (1 + SLACK)
-        lower += printed < slope * (1 - SLACK)
-    counts = {"upper": upper, "lower": lower, "points": run.n}
-    return {"error": error, "wrong": wrong} | counts
+        apart = abs(ours - slope) / allowed, abs(ours - after) / allowed
+        found.append((*apart, np.linalg.norm(below) / eps, slope))
+    error, wrong, printed, slopes = np.array(found).T
+    upper, lower = printed > slopes * (1 + SLACK), printed < slopes * (1 - SLACK)
+    counts = {"upper": upper.sum(), "lower": lower.sum(), "points": run.n}
+    return {"error": error.max(), "wrong": wrong.max()} | counts
+
+
+def _pulls(network: FullyConnected, layer: int) -> Callable[..., list[np.ndarray]]:
+    """dl/db_{l-1} and dl/db_l at a sample, by torch."""
+    module = as_module(network)
+    biases = [one for name, one in module.named_parameters() if name.endswith("bias")]
+
+    def pulls(x: np.ndarray, y: float) -> list[np.ndarray]:
+        loss = ((module(torch.tensor(x)[None])[0, 0] - float(y)) ** 2) / 2
+        return [one.numpy() for one in torch.autograd.grad(loss, biases[layer - 2 : layer])]
+
+    return pulls
 
 
 def _free(run: Run) -> dict[str, float]:

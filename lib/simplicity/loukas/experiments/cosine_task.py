@@ -8,6 +8,7 @@ Every order in f is judged with a bootstrap over seeds: eighty runs are no eight
 Controls put a change that should not matter in the place of a higher frequency.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -96,24 +97,11 @@ def measure(run: Run) -> xr.Dataset:
     data, slower = task(run), CONTROLS[run.variant].slower if run.variant in CONTROLS else 1
     step_size, kept = run.step_size / slower, looks(run.epochs)
     wanted = np.array(sorted(set().union(*kept.values())))
-    places = cosine.square(run.side) @ data.basis.T
-    away = streams.generator(run.seed, streams.OTHER).uniform(-1, 1, (FRESH, 2)) @ data.basis.T
-
-    def test_loss(network: FullyConnected) -> float:
-        error = lipschitz.outputs(network, data.x_test) - data.y_test
-        return np.mean(error**2).item() / 2
-
     network, found = descend(
         cosine.start(run.seed), data.x, data.y,
         cosine.in_epochs(run.n, run.epochs * slower, run.seed),
         step_size=step_size, window=run.n, schedule=(slower * wanted).tolist(), trace=True,
-        probes={
-            "test": test_loss,
-            "average": lambda network: lipschitz.local(network, data.x).mean(),
-            "away": lambda network: lipschitz.local(network, away).mean(),
-            "field": lambda network: lipschitz.outputs(network, places),
-        },
-        dims={"field": ("place",)},
+        probes=_probes(run, data), dims={"field": ("place",)},
     )  # fmt: skip
     bias = np.concatenate([found.traced_bias.values, network.biases[0][None]])
     late = trajectory.late_error(bias, found.traced_epsilon.values, step_size)
@@ -130,6 +118,23 @@ def measure(run: Run) -> xr.Dataset:
     }
     parts = _curves(found, slower * wanted) | _ends(found, slower) | _matched(found, data.y, slower)
     return xr.Dataset(parts | variables, {"epoch": ("probe", wanted)})
+
+
+def _probes(run: Run, data: cosine.Cosine) -> dict[str, Callable[[FullyConnected], Any]]:
+    """Test loss; mean slope at the training points and at fresh ones; the function on a grid."""
+    places = cosine.square(run.side) @ data.basis.T
+    away = streams.generator(run.seed, streams.OTHER).uniform(-1, 1, (FRESH, 2)) @ data.basis.T
+
+    def test_loss(network: FullyConnected) -> float:
+        error = lipschitz.outputs(network, data.x_test) - data.y_test
+        return np.mean(error**2).item() / 2
+
+    return {
+        "test": test_loss,
+        "average": lambda network: lipschitz.local(network, data.x).mean(),
+        "away": lambda network: lipschitz.local(network, away).mean(),
+        "field": lambda network: lipschitz.outputs(network, places),
+    }
 
 
 def _curves(found: xr.Dataset, ends: np.ndarray) -> dict[str, Any]:

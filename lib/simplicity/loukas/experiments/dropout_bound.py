@@ -79,9 +79,7 @@ def measure(run: Run) -> xr.Dataset:
     alive = active[active > 0].min(initial=1)
     f = lipschitz.outputs(network, x)
     margin = np.abs(np.tanh(f / 2)).min()
-    line = np.linspace(-REACH, REACH, SIDE)
-    grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    largest, before = (lipschitz.local(one, grid, sigmoid=True).max() for one in (network, start))
+    largest, before = map(_largest, (network, start))
     c = steady.dropout_constant(beta, mu, alive)
     bound = steady.lambda_steady(phi, c, len(active))
     values = {
@@ -97,6 +95,13 @@ def measure(run: Run) -> xr.Dataset:
     named = dict(zip(("softened", "softened_held"), radii, strict=True))
     curves = {name: ("temperature", radius) for name, radius in named.items()}
     return xr.Dataset(numbers | curves, {"temperature": TEMPERATURES})
+
+
+def _largest(network: FullyConnected) -> float:
+    """The largest local constant on a grid over the moons and beyond."""
+    line = np.linspace(-REACH, REACH, SIDE)
+    grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    return lipschitz.local(network, grid, sigmoid=True).max()
 
 
 def _softened(

@@ -14,6 +14,7 @@ from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import cosine, criteria, trajectory
 from simplicity.loukas.single_sample import descend
+from simplicity.nets import loop
 
 CLAIMS = ("L9", "L18")
 
@@ -48,23 +49,20 @@ def measure(run: Run) -> xr.Dataset:
     """
     bias = np.zeros((run.n * run.epochs + 1, cosine.SIZES[1]))
     epsilon = np.zeros(run.n * run.epochs)
-    defined, late = [], []
-    errors: list[float] = []
-    wrong: list[float] = []
+    repeats = []
     for repeat in range(run.repeats):
         found, trace, eps = _one(run, 1000 * run.seed + repeat)
         bias += trace / run.repeats
         epsilon += eps / run.repeats
-        defined.append(_epochs(run, trajectory.normalised(trace, eps, run.step_size)))
-        late.append(found.late.values)
-        for path, off in ((defined[-1], errors), (late[-1], wrong)):
-            off.append(_off(run, path, found, trace, eps))
+        paths = _epochs(run, trajectory.normalised(trace, eps, run.step_size)), found.late.values
+        repeats.append((*paths, *(_off(run, path, found, trace, eps) for path in paths)))
+    defined, late, errors, wrong = map(np.array, zip(*repeats, strict=True))
     averaged, released = (
         _epochs(run, trajectory.normalised(bias, epsilon, run.step_size, late=one))
         for one in (False, True)
     )
-    curves = np.stack([np.mean(defined, axis=0), np.mean(late, axis=0), averaged, released])
-    wanted = np.rint(np.linspace(0, run.epochs, PROBES + 1)[1:]).astype(int)
+    curves = np.stack([defined.mean(axis=0), late.mean(axis=0), averaged, released])
+    wanted = np.array(loop.evenly(run.epochs, PROBES + 1)[1:])
     level = np.diff(np.cumsum(curves, axis=1)[:, wanted - 1], prepend=0, axis=1)
     variables = {
         "raw": (("way", "probe"), curves[:, wanted - 1].astype(np.float32)),
@@ -72,8 +70,8 @@ def measure(run: Run) -> xr.Dataset:
         "late_median": ("probe", np.median(late, axis=0)[wanted - 1].astype(np.float32)),
         "level_end": ("way", curves[:, -END:].mean(axis=1)),
         "total_end": ("way", curves.sum(axis=1)),
-        "error": max(errors),
-        "wrong": min(wrong),
+        "error": errors.max(),
+        "wrong": wrong.min(),
     }
     return xr.Dataset(variables, {"epoch": ("probe", wanted)})
 
