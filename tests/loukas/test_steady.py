@@ -11,12 +11,7 @@ import xarray as xr
 
 from simplicity.data import streams
 from simplicity.loukas import cosine, dropout, lipschitz, single_sample, steady
-from simplicity.loukas.experiments import (
-    covering,
-    dropout_bound,
-    product_bound,
-    steady_networks,
-)
+from simplicity.loukas.experiments import covering, dropout_bound, product_bound, steady_networks
 from simplicity.nets import FullyConnected, torch_default
 
 

@@ -67,7 +67,7 @@ GRID = Grid(
             "setting": JUDGED,
             "labels": tuple(CORRUPTION),
             "corruption": lambda run: CORRUPTION[run.labels],
-        },
+        }
     },
     quick={"seeds": 5},
     full={"setting": tuple(SETTINGS), "seeds": 10, "first_seed": 1_000_000},

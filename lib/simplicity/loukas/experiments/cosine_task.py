@@ -180,10 +180,11 @@ def checks(runs: Runs) -> list[claims.Check]:
     rule = claims.interval_above(0)
     orders = [
         criteria.check(
-            runs, id, "empirical", f"rank correlation of f with {what}", order(runs, values), rule,
-            NEGATED, _negated(runs, name, match), unless=unless if id in SOON else many,
+            runs, id, "empirical", f"rank correlation of f with {what}",
+            order(runs, _ordered(runs, name, match)), rule, NEGATED, _negated(runs, name, match),
+            unless=unless if id in SOON else many,
         )
-        for id, what, values, name, match in _orders(runs)
+        for id, what, name, match in ORDERS
     ]  # fmt: skip
     return [
         *orders, *_early_checks(runs, many), *_other_checks(runs, many), *_test_checks(runs, many)
@@ -192,49 +193,31 @@ def checks(runs: Runs) -> list[claims.Check]:
 
 NEGATED = "f = 0.25, and the same with y negated in place of a higher f"
 SOON = ("L8.end", "L35.misfit", "L36.matched")  # orders that five seeds show as well
-Row = tuple[str, str, np.ndarray, str, str]  # id, what is ordered, its values, variable and match
+NEVER = 1e9  # epochs of a run that does not get there: more than of all that do
+
+# Orders in f: of the paper at the end of training, and ours at equal loss or fit; id, what is
+# ordered, its variable and where it is matched. Few of the runs at f = 1 reach the smallest loss,
+# the variance of a single epoch is noise, and at the end the distances of one f differ by a factor:
+# these want many seeds.
+ORDERS = (
+    ("L7.epochs", "the epochs until R2 = 0.9 in training", "epochs_at", "R2 0.9"),
+    ("L8.end", "the level, last ten epochs", "level_end", ""),
+    ("L33.loss_3", "the level at training loss 0.03", "level_at", "loss 0.03"),
+    ("L33.loss_1", "the level at training loss 0.01", "level_at", "loss 0.01"),
+    ("L33.fit", "the level at R2 = 0.9", "level_at", "R2 0.9"),
+    ("L14.variance", "the variance of b_1 / alpha^2, last ten epochs", "variance_end", ""),
+    ("L35.misfit", "the variance of b_1 / (2 alpha^2 loss), last ten epochs", "misfit", ""),
+    ("L15.end", "|b_1 - b_1(0)|, last ten epochs", "distance_end", ""),
+    ("L36.matched", "|b_1 - b_1(0)| at training loss 0.03", "distance_at", "loss 0.03"),
+    ("L18.total", "the total trajectory of all epochs", "total_end", ""),
+)
 
 
-def _orders(runs: Runs) -> list[Row]:
-    """Orders in f: of the paper at the end of training, and ours at equal loss or fit.
-
-    Few of the runs at f = 1 reach the smallest loss, the variance of a single epoch is noise, and
-    at the end the distances of one f differ by a factor: these want many seeds.
-    """
-
-    def at(name: str, match: str) -> np.ndarray:
-        return matched(runs, name, match)
-
-    last = "last ten epochs"
-    misfit = by_seed(runs, "variance_end") / (2 * by_seed(runs, "loss_end"))
-    fit, third, first = "R2 0.9", "loss 0.03", "loss 0.01"
-    return [
-        (
-            "L7.epochs", "the epochs until R2 = 0.9 in training",
-            epochs_to_fit(runs), "epochs_at", fit,
-        ),
-        ("L8.end", f"the level, {last}", by_seed(runs, "level_end"), "level_end", ""),
-        ("L33.loss_3", "the level at training loss 0.03", at("level_at", third), "level_at", third),
-        ("L33.loss_1", "the level at training loss 0.01", at("level_at", first), "level_at", first),
-        ("L33.fit", "the level at R2 = 0.9", at("level_at", fit), "level_at", fit),
-        (
-            "L14.variance", f"the variance of b_1 / alpha^2, {last}",
-            by_seed(runs, "variance_end"), "variance_end", "",
-        ),
-        ("L35.misfit", f"the variance of b_1 / (2 alpha^2 loss), {last}", misfit, "misfit", ""),
-        (
-            "L15.end", f"|b_1 - b_1(0)|, {last}",
-            by_seed(runs, "distance_end"), "distance_end", "",
-        ),
-        (
-            "L36.matched", "|b_1 - b_1(0)| at training loss 0.03",
-            at("distance_at", third), "distance_at", third,
-        ),
-        (
-            "L18.total", "the total trajectory of all epochs",
-            by_seed(runs, "total_end"), "total_end", "",
-        ),
-    ]  # fmt: skip
+def _ordered(runs: Runs, name: str, match: str) -> np.ndarray:
+    """(seeds, frequencies)."""
+    if name == "epochs_at":
+        return epochs_to_fit(runs)
+    return matched(runs, name, match) if match else by_seed(runs, name)
 
 
 def _negated(runs: Runs, name: str, match: str = "") -> claims.Estimate:
@@ -265,7 +248,7 @@ def _early_checks(runs: Runs, many: str) -> list[claims.Check]:
 def _other_checks(runs: Runs, many: str) -> list[claims.Check]:
     """Neighbours in f, and the identity of step and slope."""
     plain = runs[PLAIN]
-    negated = np.nan_to_num(pair(runs, "y negated", "epochs_at", "R2 0.9"), nan=1e9)
+    negated = np.nan_to_num(pair(runs, "y negated", "epochs_at", "R2 0.9"), nan=NEVER)
     steps = "worst of all steps: | |db_1| / (alpha eps) - local Lipschitz constant |"
     return [
         criteria.check(
@@ -308,7 +291,12 @@ def _test_checks(runs: Runs, unless: str) -> list[claims.Check]:
 
 def by_seed(runs: Runs, name: str) -> np.ndarray:
     """A variable of the plain runs, (seeds, frequencies, ...)."""
-    return criteria.by_seed(runs[PLAIN], name)
+    return criteria.by_seed(_with_misfit(runs[PLAIN]), name)
+
+
+def _with_misfit(cells: xr.Dataset) -> xr.Dataset:
+    """With `misfit`, the variance over twice the loss."""
+    return cells.assign(misfit=cells.variance_end / (2 * cells.loss_end))
 
 
 def matched(runs: Runs, name: str, match: str) -> np.ndarray:
@@ -318,7 +306,7 @@ def matched(runs: Runs, name: str, match: str) -> np.ndarray:
 
 def epochs_to_fit(runs: Runs) -> np.ndarray:
     """Epochs until R2 = 0.9; a run that does not get there counts as later than all that do."""
-    return np.nan_to_num(matched(runs, "epochs_at", "R2 0.9"), nan=1e9)
+    return np.nan_to_num(matched(runs, "epochs_at", "R2 0.9"), nan=NEVER)
 
 
 def order(runs: Runs, values: np.ndarray) -> claims.Estimate:
@@ -336,16 +324,9 @@ def slower_share(epochs: np.ndarray) -> claims.Estimate:
 
 
 def pair(runs: Runs, variant: str, name: str, match: str = "") -> np.ndarray:
-    """A variable of the plain runs at a control's f and of the control, (seeds, 2, ...).
-
-    `misfit` is the variance over twice the loss.
-    """
+    """A variable of the plain runs at a control's f and of the control, (seeds, 2, ...)."""
     parts = runs(PLAIN, frequency=CONTROLS[variant].frequency), runs("control", variant=variant)
     common = np.intersect1d(*(part.seed.values for part in parts))
     chosen = [part.isel(cell=np.isin(part.seed.values, common)).sortby("seed") for part in parts]
-    if name == "misfit":
-        return np.stack(
-            [one.variance_end.values / (2 * one.loss_end.values) for one in chosen], axis=1
-        )
-    values = np.stack([one[name].values for one in chosen], axis=1)
+    values = np.stack([_with_misfit(one)[name].values for one in chosen], axis=1)
     return values[..., MATCHES.index(match)] if match else values

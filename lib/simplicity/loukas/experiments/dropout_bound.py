@@ -54,13 +54,7 @@ GRID = Grid(
     },
     quick={"layers": (1, 2, 3)},
     full={"moons_epochs": 300, "seeds": 5, "first_seed": 2_000_000},
-    tiny={
-        "layers": (1,),
-        "neurons": 4,
-        "widths_neurons": (4, 8),
-        "moons": 10,
-        "moons_epochs": 2,
-    },
+    tiny={"layers": (1,), "neurons": 4, "widths_neurons": (4, 8), "moons": 10, "moons_epochs": 2},
 )
 
 
