@@ -36,7 +36,7 @@ def test_the_trace_of_a_run_gives_the_statistics_of_the_compiled_loop():
     network, found = descend(
         start, x, np.sin(x[:, 0]), passes(20, 5, rng), step_size=0.02, window=20, trace=True
     )
-    bias = np.concatenate([found.traced_bias.values, network.biases[0][None]])
+    bias = trajectory.traced(found, network)
     for late, name in ((False, "trajectory"), (True, "late")):
         ours = trajectory.normalised(bias, found.traced_epsilon.values, 0.02, late=late)
         np.testing.assert_allclose(ours.reshape(5, 20).mean(axis=1), found[name], rtol=1e-9)

@@ -18,10 +18,12 @@ between conditions.
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from simplicity.nets import FullyConnected
 from simplicity.problems import Problem, doors, training_doors
 
 Array = NDArray[np.floating]
@@ -59,6 +61,11 @@ def released_epsilon_cross_entropy(p: Array, y: Array) -> Array:
     """The same as the released code has it: the probability of the given label, the reciprocal."""
     p, y = doors.same(p=p, y=y)
     return np.abs(1 - y - p)
+
+
+def traced(found: xr.Dataset, end: FullyConnected) -> Array:
+    """b_1 before, between and after the steps of a traced run, (steps + 1, n_1)."""
+    return np.concatenate([found.traced_bias.values, end.biases[0][None]])
 
 
 def normalised(bias: Array, epsilon: Array, step_size: float, *, late: bool = False) -> Array:

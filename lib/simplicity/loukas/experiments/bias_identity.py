@@ -124,8 +124,8 @@ def _identity(run: Run) -> dict[str, float]:
     end, found = descend(
         network, data.x, data.y, order, step_size=run.step_size, window=run.n, trace=True
     )
-    bias = np.concatenate([found.traced_bias.values, end.biases[0][None]])
-    wrong = trajectory.late_error(bias, found.traced_epsilon.values, run.step_size)
+    bias, epsilon = trajectory.traced(found, end), found.traced_epsilon.values
+    wrong = trajectory.late_error(bias, epsilon, run.step_size)
     return {"error": float(found.rounding.max()), "wrong": wrong, "points": float(len(order))}
 
 

@@ -103,7 +103,7 @@ def measure(run: Run) -> xr.Dataset:
         step_size=step_size, window=run.n, schedule=(slower * wanted).tolist(), trace=True,
         probes=_probes(run, data), dims={"field": ("place",)},
     )  # fmt: skip
-    bias = np.concatenate([found.traced_bias.values, network.biases[0][None]])
+    bias = trajectory.traced(found, network)
     late = trajectory.late_error(bias, found.traced_epsilon.values, step_size)
     found = found.assign(variance=found.variance / step_size**2)
     frame, moment = (np.searchsorted(wanted, kept[name]) for name in ("frames", "early"))

@@ -85,9 +85,8 @@ def measure(run: Run) -> xr.Dataset:
         "accuracy": ((f > 0) == y).mean(), "radius": steady.radius(margin, bound),
     }  # fmt: skip
     numbers = {name: float(value) for name, value in values.items()}
-    radii = _softened(network, x, float(alive))
-    named = dict(zip(("softened", "softened_held"), radii, strict=True))
-    curves = {name: ("temperature", radius) for name, radius in named.items()}
+    now, held = _softened(network, x, float(alive))
+    curves = {"softened": ("temperature", now), "softened_held": ("temperature", held)}
     return xr.Dataset(numbers | curves, {"temperature": TEMPERATURES})
 
 
@@ -102,9 +101,8 @@ def _softened(
     network: FullyConnected, x: np.ndarray, alive: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The radius at each temperature, with phi of that temperature and with phi undivided."""
-    f, on = lipschitz.outputs(network, x), lipschitz.patterns(network, x)[0]
-    steps = np.linalg.norm(lipschitz.gradients(network, x, layer=1) * on, axis=1)  # of the logit
-    logit = f / TEMPERATURES[:, None]
+    steps = lipschitz.first_steps(network, x)  # of the logit
+    logit = lipschitz.outputs(network, x) / TEMPERATURES[:, None]
     doubt = np.maximum(expit(-np.abs(logit)), np.finfo(float).tiny)  # without cancellation
     phi = (doubt * (1 - doubt) * steps).max(axis=1) / TEMPERATURES
     mu, margin = doubt.min(axis=1), np.tanh(np.abs(logit) / 2).min(axis=1)

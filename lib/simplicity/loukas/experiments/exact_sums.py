@@ -85,7 +85,7 @@ def _sums(network: FullyConnected, training: Seen, empty: Seen) -> dict[str, flo
     sums = [regions.exact_sum(rows[:, : len(x)], column) or () for column in rows[:, len(x) :].T]
     # A zero pattern, the empty sum, has no slope to bound.
     known = np.array([index for index, found in enumerate(sums) if found], dtype=int)
-    phi, beta = _first_gradient(network, x), np.linalg.norm(network.weights[0], 2)
+    phi, beta = lipschitz.first_steps(network, x), np.linalg.norm(network.weights[0], 2)
     by_sum = np.array([beta * phi[list(sums[index])].sum() for index in known])
     nearest = beta * phi[_nearest(seen, regions.chosen(there, known))]
     true = lipschitz.local(network, points)[known]
@@ -95,12 +95,6 @@ def _sums(network: FullyConnected, training: Seen, empty: Seen) -> dict[str, flo
         "above_nearest": (true > nearest * _SLACK).sum(),
         "most": max(map(len, sums), default=0),
     }
-
-
-def _first_gradient(network: FullyConnected, x: np.ndarray) -> np.ndarray:
-    """|df/db_1|, which is what a normalised step of the bias measures."""
-    on = lipschitz.patterns(network, x)[0]
-    return np.linalg.norm(lipschitz.gradients(network, x, layer=1) * on, axis=1)
 
 
 def _nearest(seen: regions.Patterns, new: regions.Patterns) -> np.ndarray:

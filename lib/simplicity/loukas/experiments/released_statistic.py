@@ -6,6 +6,8 @@ it takes any norm. Both change the curve of Figure 1b. The repeats of a frequenc
 since the mean needs all of them step by step.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import xarray as xr
 
@@ -47,16 +49,7 @@ def measure(run: Run) -> xr.Dataset:
     statistic against the slopes of the visited points, and `wrong` does so with eps of the step
     before.
     """
-    bias = np.zeros((run.n * run.epochs + 1, cosine.SIZES[1]))
-    epsilon = np.zeros(run.n * run.epochs)
-    repeats = []
-    for repeat in range(run.repeats):
-        found, trace, eps = _one(run, 1000 * run.seed + repeat)
-        bias += trace / run.repeats
-        epsilon += eps / run.repeats
-        paths = _epochs(run, trajectory.normalised(trace, eps, run.step_size)), found.late.values
-        repeats.append((*paths, *(_off(run, path, found, trace, eps) for path in paths)))
-    defined, late, errors, wrong = map(np.array, zip(*repeats, strict=True))
+    bias, epsilon, (defined, late, errors, wrong) = _repeats(run)
     averaged, released = (
         _epochs(run, trajectory.normalised(bias, epsilon, run.step_size, late=one))
         for one in (False, True)
@@ -76,6 +69,23 @@ def measure(run: Run) -> xr.Dataset:
     return xr.Dataset(variables, {"epoch": ("probe", wanted)})
 
 
+def _repeats(run: Run) -> tuple[np.ndarray, np.ndarray, Iterator[np.ndarray]]:
+    """b_1 and eps of all steps as means over the repeats, and four arrays with a row for each.
+
+    The trajectory as defined and as late, and how far off either is.
+    """
+    bias = np.zeros((run.n * run.epochs + 1, cosine.SIZES[1]))
+    epsilon = np.zeros(run.n * run.epochs)
+    rows = []
+    for repeat in range(run.repeats):
+        found, trace, eps = _one(run, 1000 * run.seed + repeat)
+        bias += trace / run.repeats
+        epsilon += eps / run.repeats
+        paths = _epochs(run, trajectory.normalised(trace, eps, run.step_size)), found.late.values
+        rows.append((*paths, *(_off(run, path, found, trace, eps) for path in paths)))
+    return bias, epsilon, map(np.array, zip(*rows, strict=True))
+
+
 def _one(run: Run, seed: int) -> tuple[xr.Dataset, np.ndarray, np.ndarray]:
     """One repeat: its statistics, b_1 before, between and after all steps, and eps of the steps."""
     data = cosine.task(run.frequency, run.n, seed)
@@ -84,8 +94,7 @@ def _one(run: Run, seed: int) -> tuple[xr.Dataset, np.ndarray, np.ndarray]:
         cosine.start(seed), data.x, data.y, order,
         step_size=run.step_size, window=run.n, trace=True,
     )  # fmt: skip
-    bias = np.concatenate([found.traced_bias.values, network.biases[0][None]])
-    return found, bias, found.traced_epsilon.values
+    return found, trajectory.traced(found, network), found.traced_epsilon.values
 
 
 def _off(

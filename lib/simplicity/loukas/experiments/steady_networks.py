@@ -15,7 +15,7 @@ from simplicity.data import streams
 from simplicity.evidence import claims
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.loukas import cosine, lipschitz, steady
+from simplicity.loukas import cosine, lipschitz, steady, trajectory
 from simplicity.loukas.criteria import check, elsewhere, too_few
 from simplicity.loukas.single_sample import descend, with_replacement
 from simplicity.nets import FullyConnected, loop
@@ -64,7 +64,7 @@ def measure(run: Run) -> xr.Dataset:
     them rises from the end of one epoch to the end of the next, over phi.
     """
     found, network = _train(run)
-    bias = np.concatenate([found.traced_bias.values, network.biases[0][None]])
+    bias = trajectory.traced(found, network)
     normalised = steady.normalised_steps(bias, found.traced_epsilon.values, run.rate)
     slope, moments = found["slopes"].values, found["epsilons"].values
     product = lipschitz.product_bound(network, sigmoid=run.kind == "signs")
