@@ -102,7 +102,7 @@ def test_the_bootstrap_draws_seeds_and_contains_what_it_should():
 
 def test_shuffled_conditions_have_no_order_and_the_spread_of_a_permutation_test():
     values = RNG(2).standard_normal((10, 4)) + 10 * np.arange(4)
-    found = trajectory.shuffled([1, 2, 3, 4], values, RNG(3), draws=4000)
+    found = trajectory.shuffled([1, 2, 3, 4], values, RNG(3))
     # Within a seed the ranks of conditions are exchangeable: a mean of ten independent correlations
     # of 4, each of variance 1/3.
     assert abs(found.mean()) < 0.01 and found.std() == pytest.approx(np.sqrt(1 / 3 / 10), rel=0.06)

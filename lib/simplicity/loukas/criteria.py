@@ -18,14 +18,14 @@ def check(
     kind: Kind,
     statistic: str,
     found: Estimate,
-    rule: Criterion,
+    criterion: Criterion,
     changed: str,
     there: Estimate,
     **when: Any,
 ) -> Check:
-    """`claims.check` whose control is an estimate `there`, after a change: the rule has to fail."""
-    control = claims.control(changed, there, claims.fails(rule))
-    return claims.check(runs, id, kind, statistic, found, rule, control, **when)
+    """A check whose control is an estimate `there`, after a change: the criterion has to fail."""
+    control = claims.control(changed, there, claims.fails(criterion))
+    return claims.check(runs, id, kind, statistic, found, criterion, control, **when)
 
 
 def elsewhere(runs: Runs, **written: Any) -> str:

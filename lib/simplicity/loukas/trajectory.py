@@ -162,16 +162,15 @@ def spearman_over_seeds(x: ArrayLike, values: ArrayLike) -> Correlation:
     return Correlation(_defined(given.ravel(), found.ravel()), *_middle(draws), missing)
 
 
-def shuffled(x: ArrayLike, values: ArrayLike, rng: Generator, draws: int = DRAWS) -> Array:
-    """Draws (draws,) of the correlation with the conditions shuffled within each seed.
+def shuffled(x: ArrayLike, values: ArrayLike, rng: Generator) -> Array:
+    """Draws (`DRAWS`,) of the correlation with the conditions shuffled within each seed.
 
     That is its law where x says nothing.
     """
     given, found = _by_condition(x, values)
     doors.generator(rng)
-    doors.whole("draws", draws, 1)
-    mixed = rng.permuted(np.broadcast_to(given, (draws, *given.shape)), axis=-1)
-    return _correlations(mixed.reshape(draws, -1), np.tile(found.ravel(), (draws, 1)))
+    mixed = rng.permuted(np.broadcast_to(given, (DRAWS, *given.shape)), axis=-1)
+    return _correlations(mixed.reshape(DRAWS, -1), np.tile(found.ravel(), (DRAWS, 1)))
 
 
 def spearman_within(x: ArrayLike, values: ArrayLike) -> Correlation:
