@@ -66,10 +66,7 @@ def measure(run: Run) -> xr.Dataset:
         return steady.covering_number(points, one)
 
     balls = np.array([number(one) for one in radius])
-    held, free = (
-        steady.radius(1 - 2 * MUS, steady.lambda_steady(run.phi, one, WIDTHS[0]))
-        for one in (c, steady.dropout_constant(1.0, MUS, run.p_min))
-    )
+    free = steady.dropout_constant(1.0, MUS, run.p_min)
     found = {
         "radii": ("radius_index", radii),
         "counted": ("radius_index", counted.astype(float)),
@@ -79,8 +76,13 @@ def measure(run: Run) -> xr.Dataset:
         "needed": ("width", steady.samples_needed(balls, DELTA)),
     }
     numbers = {"dimension": dimension, "constant": constant, "c": float(c)}
-    best = {"best": MUS[np.argmax(free)], "best_alone": MUS[np.argmax(held)]}
+    best = {"best": _best(run.phi, free), "best_alone": _best(run.phi, c)}
     return xr.Dataset(found | numbers | best)
+
+
+def _best(phi: float, c: np.ndarray) -> float:
+    """The mu at which the radius is largest."""
+    return MUS[np.argmax(steady.radius(1 - 2 * MUS, steady.lambda_steady(phi, c, WIDTHS[0])))]
 
 
 def domain(shape: str, radius: float, rng: np.random.Generator) -> np.ndarray:

@@ -104,18 +104,15 @@ def measure(run: Run) -> xr.Dataset:
     untrained = lipschitz.local(found.start, x)
     far = regions.far_from_data(seen, own, there)
     random = regions.far_from_data(seen, own, _random(run, there))
-    target = cosine.slope(plane, run.frequency)
-    error = lipschitz.outputs(found.network, x) - cosine.value(plane, run.frequency)
     values: dict[str, Any] = {
         "training_regions": len(regions.representatives(seen)), "rank": regions.rank(seen),
         "grid_regions": len(np.unique(met.region[run.points :])),
         "empty_regions": len(met.one), "empty_area": met.empty.mean(),
         "feasible_random": np.isfinite(random.bound).mean(),
         "stayed": found.stayed.mean(), "gamma": found.gamma, "steepest": slope.max(),
-        "correlation": spearmanr(target, slope).statistic,
-        "correlation_untrained": spearmanr(target, untrained).statistic,
-        "error": np.mean(error**2),
     }  # fmt: skip
+    error = lipschitz.outputs(found.network, x) - cosine.value(plane, run.frequency)
+    values |= _target(run, slope, untrained) | {"error": np.mean(error**2)}
     values |= _bounds(found, far, slope[met.one], seen, there)
     maps = {
         "region": met.region[run.points :], "local": slope,
@@ -124,6 +121,13 @@ def measure(run: Run) -> xr.Dataset:
         "local_start": untrained,
     }  # fmt: skip
     return xr.Dataset(values | _maps(run, maps))
+
+
+def _target(run: Run, slope: np.ndarray, untrained: np.ndarray) -> dict[str, float]:
+    """Rank correlations of local constants over the grid with the target's slope."""
+    target = cosine.slope(cosine.square(run.side), run.frequency)
+    parts = {"correlation": slope, "correlation_untrained": untrained}
+    return {name: spearmanr(target, part).statistic for name, part in parts.items()}
 
 
 def _random(run: Run, patterns: regions.Patterns) -> regions.Patterns:
