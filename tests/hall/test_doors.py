@@ -166,6 +166,7 @@ OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
     lipschitz.patterns: {"network": lambda: DEEP},
     lipschitz.gradients: {"network": lambda: DEEP, "layer": lambda: 0},
     lipschitz.local: {"network": lambda: DEEP},
+    lipschitz.first_steps: {"network": lambda: DEEP},
     trajectory.kernel_slopes: {"width": lambda: 1.0},
     trajectory.spearman: {"x": lambda: X[:, 0]},
     trajectory.spearman_within: {"x": X.copy, "values": X.copy},

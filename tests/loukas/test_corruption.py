@@ -33,41 +33,33 @@ def test_images_are_scaled_enlarged_and_padded() -> None:
     x = np.array([[[0, 4], [8, 16]]], dtype=np.uint8)
     found = corruption.scaled(x, 16, 5)  # twice as large, and one more row and column
     assert found.shape == (1, 1, 5, 5) and found.dtype == np.float32
-    np.testing.assert_array_equal(
-        found[0, 0, :4, :4], [[-1, -1, -0.5, -0.5]] * 2 + [[0, 0, 1, 1]] * 2
-    )
+    enlarged = [[-1, -1, -0.5, -0.5]] * 2 + [[0, 0, 1, 1]] * 2
+    np.testing.assert_array_equal(found[0, 0, :4, :4], enlarged)
     assert (found[0, 0, 4] == -1).all() and (found[0, 0, :, 4] == -1).all()
     chosen = corruption.drawn(np.array([3, 8, 1, 3, 8]), (3, 8), 10, RNG(0))
-    assert sorted(chosen.chosen.tolist()) == [0, 1, 3, 4] and chosen.y.tolist() == [
-        int(i in (1, 4)) for i in chosen.chosen
-    ]
+    assert sorted(chosen.chosen.tolist()) == [0, 1, 3, 4]
+    np.testing.assert_array_equal(chosen.y, np.isin(chosen.chosen, (1, 4)))
 
 
 def run_of(residual: list[float], trajectory: list[float]) -> xr.Dataset:
     count = len(residual)
-    columns = {
-        name: ("epoch", np.zeros(count)) for name in corruption_checks.KEPT if name != "variance"
-    }
-    columns |= {
-        "residual": ("epoch", np.array(residual)),
-        "trajectory": ("epoch", np.array(trajectory)),
-    }
-    return xr.Dataset(columns | {"spread": ("epoch", np.arange(count, dtype=float))})
+    columns = {name: np.zeros(count) for name in corruption_checks.KEPT if name != "variance"}
+    columns |= {"residual": np.array(residual), "trajectory": np.array(trajectory)}
+    columns["spread"] = np.arange(count, dtype=float)
+    return xr.Dataset({name: ("epoch", values) for name, values in columns.items()})
 
 
 def test_matched_confidence_is_read_between_two_passes_and_not_where_it_is_never_reached() -> None:
-    found = corruption_checks.thinned(
-        run_of([0.5, 0.45, 0.35, 0.25], [1.0, 2.0, 4.0, 8.0]), points=3
-    )
+    one = run_of([0.5, 0.45, 0.35, 0.25], [1.0, 2.0, 4.0, 8.0])
+    found = corruption_checks.thinned(one, points=3)
     # half-way between the second and third pass
     np.testing.assert_allclose(found.matched_trajectory, [3.0, np.nan, np.nan])
     np.testing.assert_allclose(found.matched_passes, [2.5, np.nan, np.nan])
     assert found.passes.values.tolist() == [1, 3, 4] and found.total.values.tolist() == [1, 7, 15]
     assert found.last_spread == 1.5  # the median of 0..3
     both = xr.concat([run_of([0.3, 0.1], [5.0, 6.0]), run_of([0.5, 0.3], [1.0, 3.0])], "cell")
-    np.testing.assert_allclose(
-        corruption_checks.thinned(both, points=2).matched_trajectory[:, 0], [5.0, 2.0]
-    )
+    found = corruption_checks.thinned(both, points=2)
+    np.testing.assert_allclose(found.matched_trajectory[:, 0], [5.0, 2.0])
 
 
 def digits(factor: float, flipped: float = 1.0, seeds: int = 8) -> Runs:
@@ -100,9 +92,8 @@ def test_more_with_corruption_and_no_more_with_all_flipped_passes_and_each_fails
     assert larger["L39"] == {False}  # what moves twice as much at twice the loss moves as it must
     smaller = outcomes(digits(0.5))
     assert all(smaller[claim] == {False} for claim in ("L11", "L12", "L13", "L16", "L17", "L37"))
-    moved = [
-        one for one in corrupted_digits.checks(digits(2.0, flipped=2.0)) if not one.control.why
-    ]
+    found = corrupted_digits.checks(digits(2.0, flipped=2.0))
+    moved = [one for one in found if not one.control.why]
     assert moved and not any(one.control.passed for one in moved if one.claim != "L39")
 
 
@@ -113,13 +104,12 @@ def test_a_twentieth_more_is_no_more_and_a_fifth_is(factor: float, holds: bool) 
 
 
 def test_few_seeds_judge_less() -> None:
-    judged = {
-        seeds: {one.id.partition(".")[2] for one in corrupted_digits.checks(found) if one.seeds}
-        for seeds, found in ((seeds, digits(2.0, seeds=seeds)) for seeds in (4, 5, 8))
-    }
-    everywhere = {
-        f"{name}_{word}" for name in ("decayed", "memorised") for word in ("slower", "longer")
-    }
+    judged = {}
+    for seeds in (4, 5, 8):
+        found = corrupted_digits.checks(digits(2.0, seeds=seeds))
+        judged[seeds] = {one.id.partition(".")[2] for one in found if one.seeds}
+    settings = ("decayed", "memorised")
+    everywhere = {f"{name}_{word}" for name in settings for word in ("slower", "longer")}
     assert judged[4] == set() and everywhere < judged[5] < judged[8]
     assert not any("matched" in word or "worse" in word or word == "decayed" for word in judged[5])
     assert {"decayed_matched", "decayed_worse", "decayed"} < judged[8]

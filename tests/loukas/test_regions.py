@@ -72,10 +72,9 @@ def test_the_programme_is_that_over_the_full_vectors_and_its_k_combines_gradient
     phi = lipschitz.local(network, x) + 0.1
     found = regions.far_from_data(seen, phi, new)
     full, wanted = kronecker(seen).T, kronecker(new)
+    both = np.hstack([full, -full])
     for index, target in enumerate(wanted):
-        brute = linprog(
-            np.tile(phi, 2), A_eq=np.hstack([full, -full]), b_eq=target, bounds=(0, None)
-        )
+        brute = linprog(np.tile(phi, 2), A_eq=both, b_eq=target, bounds=(0, None))
         assert (brute.status == 2) == np.isinf(found.bound[index])
         if brute.status != 2:
             assert found.bound[index] == pytest.approx(brute.fun, abs=1e-8)
@@ -99,18 +98,16 @@ def test_a_programme_with_a_choice_takes_the_cheaper_combination():
 
 def test_a_combination_may_subtract_and_what_is_not_spanned_has_no_bound():
     seen = (bits([1, 1, 0], [0, 1, 0]),)
-    found = regions.far_from_data(
-        seen, np.array([2.0, 3.0]), (bits([1, 0, 0], [0, 0, 1], [0, 0, 0]),)
-    )
+    new = (bits([1, 0, 0], [0, 0, 1], [0, 0, 0]),)
+    found = regions.far_from_data(seen, np.array([2.0, 3.0]), new)
     np.testing.assert_allclose(found.bound, [5.0, np.inf, 0.0])
     np.testing.assert_array_equal(found.combined, [2, 0, 0])
 
 
 def test_of_several_points_in_one_region_the_least_phi_counts():
     seen = (bits([1, 0], [1, 0]),)
-    assert regions.far_from_data(
-        seen, np.array([3.0, 2.0]), (bits([1, 0]),)
-    ).bound == pytest.approx([2.0])
+    found = regions.far_from_data(seen, np.array([3.0, 2.0]), (bits([1, 0]),))
+    assert found.bound == pytest.approx([2.0])
 
 
 def test_exact_sums_are_found_with_the_fewest_summands_and_only_disjoint_ones():
@@ -142,21 +139,12 @@ def test_exact_sums_agree_with_trying_all_subsets(seed):
 
 def test_a_map_fills_its_frame_in_the_svg():
     side = 10
-    maps = xr.Dataset(
-        {
-            f"map_{name}": (("v", "u"), np.full((side, side), 0.5))
-            for name in ("region", "local", "far")
-        }
-    )
+    one = (("v", "u"), np.full((side, side), 0.5))
+    maps = xr.Dataset({f"map_{name}": one for name in ("region", "local", "far")})
     svg = plot.four(maps, np.zeros((side, side)), np.zeros((1, 2))).svg
-    scale, left, bottom = map(
-        float,
-        re.search(r"<image[^>]*matrix\(([\d.]+) 0 0 -[\d.]+ ([\d.]+) ([\d.]+)\)", svg).groups(),
-    )
-    frames = [
-        tuple(map(float, found))
-        for found in re.findall(r'd="M ([\d.]+) ([\d.]+) \nL ([\d.]+) [\d.]+ \nL', svg)
-    ]
-    assert any(
-        frame == pytest.approx((left, bottom, left + scale * side), abs=0.1) for frame in frames
-    )
+    place = r"<image[^>]*matrix\(([\d.]+) 0 0 -[\d.]+ ([\d.]+) ([\d.]+)\)"
+    scale, left, bottom = map(float, re.search(place, svg).groups())
+    found = re.findall(r'd="M ([\d.]+) ([\d.]+) \nL ([\d.]+) [\d.]+ \nL', svg)
+    frames = [tuple(map(float, frame)) for frame in found]
+    image = pytest.approx((left, bottom, left + scale * side), abs=0.1)
+    assert any(frame == image for frame in frames)

@@ -15,14 +15,9 @@ from simplicity.nets.loop import Diverged
 RNG = np.random.default_rng
 
 
-def problem(
-    loss: str = "squares",
-    identity: bool = True,
-    sizes: tuple[int, ...] = (6, 6, 9, 5, 1),
-    n: int = 20,
-):
+def problem(loss: str = "squares", identity: bool = True, sizes: tuple = (6, 6, 9, 5, 1)):
     rng = RNG(5)
-    x = rng.standard_normal((n, sizes[0]))
+    x = rng.standard_normal((20, sizes[0]))
     y = (x[:, 0] * x[:, 1] > 0).astype(float) if loss == "cross entropy" else np.sin(2 * x[:, 0])
     return nets.torch_default(sizes, rng, identity=identity), x, y
 
@@ -133,31 +128,20 @@ def test_probes_change_nothing_and_see_the_network_at_their_windows():
         probes={"bias": lambda one: one.biases[0]}, dims={"bias": ("neuron",)},
     )  # fmt: skip
     np.testing.assert_array_equal(plain.weights[2], seen.weights[2])
-    assert found.bias.dims == ("probe", "neuron") and found.probe_step.values.tolist() == [
-        0,
-        80,
-        200,
-    ]
+    assert found.bias.dims == ("probe", "neuron")
+    assert found.probe_step.values.tolist() == [0, 80, 200]
     np.testing.assert_array_equal(found.bias[0], start.biases[0])
     np.testing.assert_array_equal(found.bias[2], seen.biases[0])
 
 
 def test_confident_mistakes_do_not_overflow_and_divergence_is_told():
     start = FullyConnected((np.eye(1), np.array([[400.0]])), (np.zeros(1), np.zeros(1)))
-    _, found = descend(
-        start,
-        np.array([[1.0]]),
-        np.array([0.0]),
-        np.zeros(1, int),
-        step_size=1e-9,
-        window=1,
-        loss="cross entropy",
-    )
+    one = np.ones((1, 1)), np.zeros(1), np.zeros(1, int)
+    _, found = descend(start, *one, step_size=1e-9, window=1, loss="cross entropy")
     assert found.loss.item() == pytest.approx(400) and np.isfinite(found.epsilon.item())
     start, x, y = problem()
-    with pytest.raises(
-        Diverged, match=r"not finite before step \d+: step_size 9, n 20, single samples"
-    ):
+    told = r"not finite before step \d+: step_size 9, n 20, single samples"
+    with pytest.raises(Diverged, match=told):
         descend(start, x, 10 * y, passes(20, 10, RNG(1)), step_size=9.0, window=20)
     with pytest.raises(ValueError, match="whole windows of 7 steps"):
         descend(start, x, y, passes(20, 10, RNG(1)), step_size=0.1, window=7)

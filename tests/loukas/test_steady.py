@@ -11,12 +11,7 @@ import xarray as xr
 
 from simplicity.data import streams
 from simplicity.loukas import cosine, dropout, lipschitz, single_sample, steady
-from simplicity.loukas.experiments import (
-    covering,
-    dropout_bound,
-    product_bound,
-    steady_networks,
-)
+from simplicity.loukas.experiments import covering, dropout_bound, product_bound, steady_networks
 from simplicity.nets import FullyConnected, torch_default
 
 
@@ -24,11 +19,8 @@ def test_steps_are_divided_by_rate_and_eps_and_the_largest_after_tau_is_phi():
     bias = np.array([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0], [3.0, 5.0]])
     found = steady.normalised_steps(bias, np.array([5.0, 1.0, 0.5]), 0.1)
     np.testing.assert_allclose(found, [10.0, 0.0, 20.0])
-    assert (
-        steady.steadiness(found) == 20
-        and steady.steadiness(found[:2], 0) == 10
-        and steady.steadiness(found[:2], 1) == 0
-    )
+    assert steady.steadiness(found) == 20
+    assert steady.steadiness(found[:2], 0) == 10 and steady.steadiness(found[:2], 1) == 0
 
 
 def test_a_run_is_steady_at_its_phi_and_not_just_below():
@@ -36,46 +28,39 @@ def test_a_run_is_steady_at_its_phi_and_not_just_below():
     bias, eps = rng.standard_normal((50, 3)).cumsum(axis=0), rng.random(49) + 0.1
     phi = steady.steadiness(steady.normalised_steps(bias, eps, 0.2), 10)
     steps = np.linalg.norm(np.diff(bias, axis=0), axis=1)[10:]
-    assert (steps <= phi * 1.0000001 * 0.2 * eps[10:]).all() and not (
-        steps <= phi * 0.999 * 0.2 * eps[10:]
-    ).all()
+    bound = phi * 0.2 * eps[10:]
+    assert (steps <= 1.0000001 * bound).all() and not (steps <= 0.999 * bound).all()
 
 
 def test_variance_and_the_expression_of_corollary_2_by_hand():
     assert steady.variance(np.array([[0.0, 0.0], [2.0, 4.0]])) == 5.0
     # alpha lambda = 0.2 and c = 4 / 2^4 = 1/4
-    assert steady.variance_scale(
-        0.1, np.full(3, 2.0), np.full(3, 2.0), np.full(3, 4.0)
-    ) == pytest.approx(0.16)
+    scale = steady.variance_scale(0.1, np.full(3, 2.0), np.full(3, 2.0), np.full(3, 4.0))
+    assert scale == pytest.approx(0.16)
 
 
 def test_the_bound_of_corollary_3_adds_up_and_holds_for_any_path_that_keeps_its_premise():
-    np.testing.assert_allclose(
-        steady.distance_bound(0.1, 10, np.array([1.0, 2.0]), np.array([3.0, 0.5])), [3.0, 4.0]
-    )
+    bound = steady.distance_bound(0.1, 10, np.array([1.0, 2.0]), np.array([3.0, 0.5]))
+    np.testing.assert_allclose(bound, [3.0, 4.0])
     rng = np.random.default_rng(0)
     direction = rng.standard_normal((200, 4))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     eps, slope = rng.random(200), rng.random(200)
     path = np.cumsum(0.1 * (eps * slope)[:, None] * direction, axis=0)
-    assert (np.linalg.norm(path, axis=1) <= steady.distance_bound(0.1, 1, eps, slope)).all()
-    assert (
-        np.linalg.norm(path[:1], axis=1) > steady.distance_bound(0.1, 1, 0.99 * eps, slope)[:1]
-    ).all()
+    away = np.linalg.norm(path, axis=1)
+    assert (away <= steady.distance_bound(0.1, 1, eps, slope)).all()
+    assert away[0] > steady.distance_bound(0.1, 1, 0.99 * eps, slope)[0]
 
 
 def test_theorem_3_in_numbers():
     c = steady.dropout_constant(1.0, 0.05, 0.1)
     assert c == pytest.approx(210.53, abs=0.01)
-    assert steady.radius(0.9, steady.lambda_steady(1.0, c, 100)) == pytest.approx(
-        0.9 / (c * math.log(100))
-    )
-    assert np.isinf(steady.dropout_constant(1.0, 0.2, 0.0)) and np.isfinite(
-        steady.dropout_constant(1.0, 0.2, 1e-3)
-    )
-    assert steady.radius(
-        0.6, steady.lambda_steady(0.5, steady.dropout_constant(1.0, 0.2, 0.3), 100)
-    ) == pytest.approx(0.0125, 0.01)
+    radius = steady.radius(0.9, steady.lambda_steady(1.0, c, 100))
+    assert radius == pytest.approx(0.9 / (c * math.log(100)))
+    assert np.isinf(steady.dropout_constant(1.0, 0.2, 0.0))
+    assert np.isfinite(steady.dropout_constant(1.0, 0.2, 1e-3))
+    bound = steady.lambda_steady(0.5, steady.dropout_constant(1.0, 0.2, 0.3), 100)
+    assert steady.radius(0.6, bound) == pytest.approx(0.0125, 0.01)
 
 
 @pytest.mark.parametrize("balls", [1, 80, 10**6])
@@ -86,9 +71,8 @@ def test_the_bound_falls_below_one_at_the_number_of_samples_needed_and_not_befor
 
 def test_the_radius_is_largest_at_its_best_confidence():
     mu = np.linspace(0.001, 0.499, 4999)
-    radius = steady.radius(
-        1 - 2 * mu, steady.lambda_steady(1.0, steady.dropout_constant(1.0, mu, 1.0), 100)
-    )
+    bound = steady.lambda_steady(1.0, steady.dropout_constant(1.0, mu, 1.0), 100)
+    radius = steady.radius(1 - 2 * mu, bound)
     assert mu[radius.argmax()] == pytest.approx((1 - 1 / math.sqrt(3)) / 2, abs=1e-3)
 
 
@@ -105,9 +89,8 @@ def test_boxes_of_a_segment_and_of_a_square_are_as_many_as_fit():
 def test_the_covering_numbers_of_the_random_domains_grow_with_their_dimension(shape, dimension):
     radii = np.array([0.08, 0.04, 0.02])
     points = covering.domain(shape, 0.02, streams.generator(0, streams.DATA))
-    found, _ = covering.power_law(
-        radii, np.array([steady.covering_number(points, r) for r in radii])
-    )
+    counted = np.array([steady.covering_number(points, radius) for radius in radii])
+    found, _ = covering.power_law(radii, counted)
     assert found == pytest.approx(dimension, abs=0.12)
 
 
@@ -142,9 +125,8 @@ def test_without_dropout_the_loop_is_the_compiled_one():
     theirs, table = single_sample.descend(
         start, x, y, order, step_size=0.1, window=1, loss="cross entropy", train_first=True
     )
-    for one, other in zip(
-        [*mine.weights, *mine.biases], [*theirs.weights, *theirs.biases], strict=True
-    ):
+    parts = zip(mine.weights + mine.biases, theirs.weights + theirs.biases, strict=True)
+    for one, other in parts:
         np.testing.assert_allclose(one, other, atol=1e-12)
     np.testing.assert_allclose(steps.normalised, table.trajectory, atol=1e-9)
 
@@ -153,17 +135,9 @@ def test_without_dropout_the_loop_is_the_compiled_one():
 def test_a_step_with_dropout_is_that_of_automatic_differentiation_under_the_same_masks(rescaled):
     x, y = np.array([[0.7, -0.4]]), np.array([1.0])
     start = torch_default((2, 6, 5, 1), np.random.default_rng(1))
-    network, steps = dropout.descend(
-        start,
-        x,
-        y,
-        np.array([0]),
-        step_size=0.5,
-        share=0.5,
-        rescaled=rescaled,
-        rng=np.random.default_rng(7),
-    )
-    rng = np.random.default_rng(7)
+    ours, rng = np.random.default_rng(7), np.random.default_rng(7)
+    options = {"step_size": 0.5, "share": 0.5, "rescaled": rescaled, "rng": ours}
+    network, steps = dropout.descend(start, x, y, np.array([0]), **options)
     masks = [(2.0 if rescaled else 1.0) * (rng.random(width) >= 0.5) for width in (6, 5)]
     weights, biases = ([torch.tensor(one, requires_grad=True) for one in part] for part in start)
     h = torch.tensor(x[0])
@@ -174,10 +148,8 @@ def test_a_step_with_dropout_is_that_of_automatic_differentiation_under_the_same
     for one, other in zip([*network.weights, *network.biases], [*weights, *biases], strict=True):
         np.testing.assert_allclose(one, (other - 0.5 * other.grad).detach().numpy(), atol=1e-12)
     assert steps.output[0] == pytest.approx(p.item())
-    # eps = 1 / p
-    assert steps.normalised[0] == pytest.approx(
-        float(torch.linalg.vector_norm(biases[0].grad)) * p.item()
-    )
+    length = torch.linalg.vector_norm(biases[0].grad) * p  # eps = 1 / p
+    assert steps.normalised[0] == pytest.approx(length.item())
 
 
 def test_a_softer_network_has_the_larger_radius_unless_its_steadiness_is_kept():

@@ -16,9 +16,8 @@ def test_a_normalised_step_by_hand_with_its_own_epsilon_and_with_the_one_before(
     epsilon = np.array([0.5, 2.0, 4.0])
     np.testing.assert_allclose(trajectory.normalised(bias, epsilon, 0.1), [10, 0, 2.5])
     np.testing.assert_allclose(trajectory.normalised(bias, epsilon, 0.1, late=True), [10, 0, 5])
-    np.testing.assert_allclose(
-        trajectory.normalised(bias, np.array([0.5, 2.0, 0.0]), 0.1), [10, 0, 0]
-    )  # no derivative, no step
+    fitted = np.array([0.5, 2.0, 0.0])  # no derivative, no step
+    np.testing.assert_allclose(trajectory.normalised(bias, fitted, 0.1), [10, 0, 0])
 
 
 def test_eps_of_the_step_before_is_off_by_so_many_units_of_rounding():
@@ -36,13 +35,12 @@ def test_the_trace_of_a_run_gives_the_statistics_of_the_compiled_loop():
     network, found = descend(
         start, x, np.sin(x[:, 0]), passes(20, 5, rng), step_size=0.02, window=20, trace=True
     )
-    bias = np.concatenate([found.traced_bias.values, network.biases[0][None]])
+    bias = trajectory.traced(found, network)
     for late, name in ((False, "trajectory"), (True, "late")):
         ours = trajectory.normalised(bias, found.traced_epsilon.values, 0.02, late=late)
         np.testing.assert_allclose(ours.reshape(5, 20).mean(axis=1), found[name], rtol=1e-9)
-    floor = trajectory.rounding_floor(
-        bias[:-1], found.length.mean().item(), 0.02, found.traced_epsilon.values
-    )
+    length, epsilon = found.length.mean().item(), found.traced_epsilon.values
+    floor = trajectory.rounding_floor(bias[:-1], length, 0.02, epsilon)
     assert (floor > 0).all() and floor.min() < 1e-12
 
 
@@ -61,12 +59,10 @@ def test_epsilon_is_the_derivative_and_the_released_one_its_reciprocal():
 
     derivative = np.abs(loss(p + step) - loss(p - step)) / (2 * step)
     np.testing.assert_allclose(trajectory.epsilon_cross_entropy(p, y), derivative, rtol=1e-4)
-    np.testing.assert_allclose(
-        trajectory.released_epsilon_cross_entropy(p, y), 1 / derivative, rtol=1e-4
-    )
-    np.testing.assert_allclose(
-        trajectory.epsilon_squares(np.array([1.5, -1.0]), np.array([1.0, 1.0])), [0.5, 2]
-    )
+    released = trajectory.released_epsilon_cross_entropy(p, y)
+    np.testing.assert_allclose(released, 1 / derivative, rtol=1e-4)
+    squares = trajectory.epsilon_squares(np.array([1.5, -1.0]), np.array([1.0, 1.0]))
+    np.testing.assert_allclose(squares, [0.5, 2])
 
 
 def test_the_first_epoch_below_a_loss_is_counted_from_one_and_may_not_exist():
@@ -100,16 +96,13 @@ def test_the_bootstrap_draws_seeds_and_contains_what_it_should():
     # seeds that are copies of one another say no more than one of them, and rows drawn singly would
     # say four times as much
     copies = trajectory.spearman_over_seeds([1, 2, 3, 4], np.tile(noise[:1], (10, 1)))
-    assert (
-        copies.low
-        == copies.high
-        == pytest.approx(stats.spearmanr([1, 2, 3, 4], noise[0]).statistic)
-    )
+    single = stats.spearmanr([1, 2, 3, 4], noise[0]).statistic
+    assert copies.low == copies.high == pytest.approx(single)
 
 
 def test_shuffled_conditions_have_no_order_and_the_spread_of_a_permutation_test():
     values = RNG(2).standard_normal((10, 4)) + 10 * np.arange(4)
-    found = trajectory.shuffled([1, 2, 3, 4], values, RNG(3), draws=4000)
+    found = trajectory.shuffled([1, 2, 3, 4], values, RNG(3))
     # Within a seed the ranks of conditions are exchangeable: a mean of ten independent correlations
     # of 4, each of variance 1/3.
     assert abs(found.mean()) < 0.01 and found.std() == pytest.approx(np.sqrt(1 / 3 / 10), rel=0.06)

@@ -101,12 +101,11 @@ def test_an_order_that_is_reversed_at_the_early_epoch_is_a_question_of_our_own()
         early = {name: found[name] for name in ("level_early", "slope_early")}
         return {name: (dim, -values) for name, (dim, values) in early.items()}
 
-    found = failed(made_up_cosine(rising, reverse))
+    reversed_early = made_up_cosine(rising, reverse)
+    found = failed(reversed_early)
     assert "L31.early" in found and "L8.end" not in found
     # The level still is the slope; only now the slope at the end tells it as well.
-    (now,) = (
-        one for one in cosine_task.checks(made_up_cosine(rising, reverse)) if one.claim == "L32"
-    )
+    (now,) = (one for one in cosine_task.checks(reversed_early) if one.claim == "L32")
     assert now.passed and now.control.passed is False
 
 
@@ -157,9 +156,8 @@ def test_the_smallest_run_makes_every_check_and_says_why_none_is_judged():
     reasons = {one.id: one.control.why for one in found if one.passed is None}
     assert len(found) == len({one.id for one in found}) == 16
     assert reasons["L18.total"] == "5 seeds, 10 are needed" and "L8.end" not in reasons
-    other = made_up.runs(
-        cosine_task, dataclasses.replace(few, n=20), lambda run: values_of(run, rising)
-    )
+    fewer = dataclasses.replace(few, n=20)
+    other = made_up.runs(cosine_task, fewer, lambda run: values_of(run, rising))
     judged = [one.id for one in cosine_task.checks(other) if one.passed is not None]
     assert judged == ["L9.steps"]
 
@@ -237,15 +235,8 @@ def test_a_bracket_counts_both_sides_and_no_step_of_a_fitted_sample(eps: float, 
 @pytest.mark.parametrize("kind", little_network.PARTS)
 def test_the_little_networks_are_functions_of_x_plus_b(kind):
     unshared, shared = (little_network.Network(kind, one, seed=1) for one in (False, True))
-    x = torch.randn(
-        1,
-        1,
-        8,
-        8,
-        dtype=torch.float64,
-        generator=torch.Generator().manual_seed(0),
-        requires_grad=True,
-    )
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 1, 8, 8, dtype=torch.float64, generator=rng, requires_grad=True)
     for network, same in ((unshared, True), (shared, False)):
         by_x, by_b = torch.autograd.grad(network(x).sum(), [x, network.bias])
         assert (by_x.shape[2:] == by_b.shape[1:]) is same

@@ -132,25 +132,22 @@ def thinned(table: xr.Dataset, points: int = POINTS) -> xr.Dataset:
 
 def _at_confidence(whole: xr.Dataset) -> xr.Dataset:
     """The `matched` variables, for any axes before `epoch`."""
+    residual = whole.residual.values
+    levels = np.array(MATCHED, dtype=residual.dtype)
+    under = residual[..., None, :] <= levels[:, None]
+    after = under.argmax(axis=-1)
+    ends = np.maximum(after - 1, 0), after
+    high, low = (np.take_along_axis(residual, end, axis=-1) for end in ends)
+    part = np.divide(high - levels, high - low, out=np.zeros_like(high), where=high > low)
+
+    def between(name: str) -> Array:
+        line = np.broadcast_to(whole[name].values, residual.shape).astype(float)
+        one, other = (np.take_along_axis(line, end, axis=-1) for end in ends)
+        return np.where(under.any(axis=-1), (1 - part) * one + part * other, np.nan)
+
+    dims = (*whole.residual.dims[:-1], "matched")
     names = ("trajectory", "logit_slope", "passes")
-    residual, count = whole.residual, whole.sizes["epoch"]
-    values = [np.broadcast_to(whole[name].values, residual.shape).astype(float) for name in names]
-    lines = np.stack(values).reshape(len(names), -1, count)
-    rows = residual.values.reshape(-1, count)
-    found = np.full((len(names), len(rows), len(MATCHED)), np.nan)
-    for number, row in enumerate(rows):
-        for column, level in enumerate(MATCHED):
-            under = row <= level
-            if under.any():
-                after = int(under.argmax())
-                before = max(after - 1, 0)
-                fall = row[before] - row[after]
-                part = (row[before] - level) / fall if fall > 0 else 0.0
-                ends = lines[:, number, before], lines[:, number, after]
-                found[:, number, column] = (1 - part) * ends[0] + part * ends[1]
-    dims, shape = (*residual.dims[:-1], "matched"), (*residual.shape[:-1], len(MATCHED))
-    tables = zip(names, found, strict=True)
-    return xr.Dataset({f"matched_{name}": (dims, table.reshape(shape)) for name, table in tables})
+    return xr.Dataset({f"matched_{name}": (dims, between(name)) for name in names})
 
 
 # --- how it is judged
@@ -206,62 +203,82 @@ def log_ratios(first: xr.Dataset, second: xr.Dataset, reading: Reading) -> Array
     return np.log(two / one)
 
 
+class Setting(NamedTuple):
+    """Where labels were redrawn: its name in ids and in words, and which runs are judged.
+
+    `needs` is how many seeds a reading wants.
+    """
+
+    runs: Runs
+    name: str
+    where: str
+    needs: Mapping[str, int]
+    unless: str
+
+    def check(
+        self,
+        word: str,
+        claim: str,
+        statistic: str,
+        values: Array,
+        rule: claims.Criterion,
+        control: claims.Control,
+        ending: str = "",
+    ) -> claims.Check:
+        """Of the mean over seeds of `values`, for a reading."""
+        return claims.check(
+            self.runs, f"{claim}.{self.name}_{word}{ending}", "empirical",
+            f"{self.where}: {statistic}", claims.mean(values), rule, control,
+            needs=self.needs.get(word, 0), unless=self.unless,
+        )  # fmt: skip
+
+
 def judged(
-    runs: Runs, name: str, where: str, cells: xr.Dataset, level: float,
-    flipped: xr.Dataset | None, needs: Mapping[str, int], unless: str,
-) -> list[claims.Check]:  # fmt: skip
+    setting: Setting, cells: xr.Dataset, level: float, flipped: xr.Dataset | None
+) -> list[claims.Check]:
     """Does each reading grow when labels are redrawn? Seeds are the unit.
 
     First a fifth redrawn against none, as the mean over seeds of the log of the ratio; then all
     shares of `cells`, as the mean over seeds of the rank correlation with the share; then the
     corrupted ones alone. `level` is the confidence at which trajectories are matched. With all
     labels `flipped` in place of a fifth redrawn the criterion must fail, for that is the same task
-    by another name. `needs` is how many seeds a reading wants.
+    by another name.
     """
-    more, rising = claims.interval_above(MORE), claims.interval_above(0)
-    clean, corrupted = (cells.isel(cell=cells.corruption.values == share) for share in (0.0, 0.2))
-    found = []
-    for word, reading in (READINGS | {"matched": matched(level)}).items():
-        against = no_flipped(where)
-        if flipped is not None:
-            against = claims.control(
-                "all labels flipped, training and test, in place of a fifth redrawn",
-                claims.mean(log_ratios(clean, flipped, reading)),
-                claims.fails(more),
-            )
-        found.append(claims.check(
-            runs, f"{reading.claim}.{name}_{word}", "empirical",
-            f"{where}: {reading.what}, log of the ratio of 0.2 redrawn to 0",
-            claims.mean(log_ratios(clean, corrupted, reading)), more, against,
-            needs=needs.get(word, 0), unless=unless,
-        ))  # fmt: skip
-    several = {word: READINGS[word] for word in ("slower", "longer", "worse", "restless")}
-    for word, reading in several.items():
-        found.append(claims.check(
-            runs, f"{reading.claim}.{name}_{word}_order", "empirical",
-            f"{where}: {reading.what}, rank correlation with the share redrawn",
-            claims.mean(rank_correlations(cells, reading.of)), rising,
-            claims.no_control("with all labels flipped the check of 0.2 against 0 fails"),
-            needs=needs.get(word, 0), unless=unless,
-        ))  # fmt: skip
+    found = [
+        _fifth(setting, word, reading, cells, flipped)
+        for word, reading in (READINGS | {"matched": matched(level)}).items()
+    ]
+    rising, rank = claims.interval_above(0), "rank correlation with the share redrawn"
+    fifth = claims.no_control("with all labels flipped the check of 0.2 against 0 fails")
+    for word in ("slower", "longer", "worse", "restless"):
+        claim, what, of = READINGS[word]
+        order = rank_correlations(cells, of)
+        found.append(setting.check(word, claim, f"{what}, {rank}", order, rising, fifth, "_order"))
     redrawn = cells.isel(cell=cells.corruption.values > 0)
+    others = claims.no_control("the settings differ, and the check fails in some")
     for word, claim in AMONG.items():
-        found.append(claims.check(
-            runs, f"{claim}.{name}_{word}", "empirical",
-            f"{where}: {READINGS[word].what}, rank correlation with the share redrawn among 0.2,"
-            " 0.4 and 0.6",
-            claims.mean(rank_correlations(redrawn, READINGS[word].of)), rising,
-            claims.no_control("the settings differ, and the check fails in some"),
-            needs=needs.get(word, 0), unless=unless,
-        ))  # fmt: skip
+        order = rank_correlations(redrawn, READINGS[word].of)
+        statistic = f"{READINGS[word].what}, {rank} among 0.2, 0.4 and 0.6"
+        found.append(setting.check(word, claim, statistic, order, rising, others))
     return found
 
 
-def no_flipped(where: str) -> claims.Control:
-    """Why there is no control where flipped labels were not run."""
-    return claims.no_control(
-        f"not run on {where}; on the digits the criterion fails with all labels flipped"
+def _fifth(
+    setting: Setting, word: str, reading: Reading, cells: xr.Dataset, flipped: xr.Dataset | None
+) -> claims.Check:
+    """A fifth redrawn against none."""
+    clean, corrupted = (cells.isel(cell=cells.corruption.values == share) for share in (0.0, 0.2))
+    rule = claims.interval_above(MORE)
+    control = claims.no_control(
+        f"not run on {setting.where}; on the digits the criterion fails with all labels flipped"
     )
+    if flipped is not None:
+        what = "all labels flipped, training and test, in place of a fifth redrawn"
+        same = claims.mean(log_ratios(clean, flipped, reading))
+        control = claims.control(what, same, claims.fails(rule))
+    statistic = f"{reading.what}, log of the ratio of 0.2 redrawn to 0"
+    ratios = log_ratios(clean, corrupted, reading)
+    return setting.check(word, reading.claim, statistic, ratios, rule, control)
 
 
 def rank_correlations(cells: xr.Dataset, of: Callable[[xr.Dataset], Array]) -> Array:

@@ -22,6 +22,7 @@ DIM = 10
 # The authors' code stretches the embedding, which the text calls isometric: slopes are a tenth.
 STRETCH = 10.0
 SIZES = (DIM, DIM, 32, 32, 32, 1)
+_FINE = 400  # points across of a grid for means over the square
 
 
 @config.settings
@@ -127,11 +128,10 @@ def slope(plane: Array, frequency: float) -> Array:
     return np.hypot(np.sin(u) * np.cos(v), np.cos(u) * np.sin(v))
 
 
-def mean_slope(frequency: float, points: int = 400) -> float:
+def mean_slope(frequency: float) -> float:
     """Mean of |dy/dx| over the square, in the coordinates of x, by a fine grid.
 
     It is linear in f where 2 f is a whole number.
     """
     doors.number("frequency", frequency)
-    doors.whole("points", points, 1)
-    return float(2 * np.pi * frequency * slope(square(points), frequency).mean() / STRETCH)
+    return float(2 * np.pi * frequency * slope(square(_FINE), frequency).mean() / STRETCH)

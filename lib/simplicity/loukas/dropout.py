@@ -53,30 +53,50 @@ def descend(
     if after_epoch is not None:
         doors.function("after_epoch", after_epoch)
     weights, biases = [w.copy() for w in start.weights], [b.copy() for b in start.biases]
-    widths = [len(bias) for bias in biases[:-1]]
     factor = 1 / (1 - share) if rescaled else 1.0
     found = Steps(np.empty(len(order)), np.empty(len(order)))
     for step, index in enumerate(order):
-        masks = [factor * (rng.random(width) >= share) for width in widths]
-        h, gates = [x[index]], []
-        for weight, bias, mask in zip(weights[:-1], biases[:-1], masks, strict=True):
-            z = weight @ h[-1] + bias
-            gates.append(mask * (z > 0))
-            h.append(gates[-1] * z)
+        masks = [factor * (rng.random(len(bias)) >= share) for bias in biases[:-1]]
+        h, gates = _forward(weights, biases, masks, x[index])
         p = float(1 / (1 + np.exp(-(weights[-1] @ h[-1] + biases[-1])[0])))
         if not np.isfinite(p):
             settings = f"step_size {step_size:g}, n {len(y)}, Dropout {share:g}"
             raise Diverged(f"output not finite before step {step}: {settings}")
-        delta = np.array([p - y[index]])
-        for layer in range(len(weights) - 1, -1, -1):
-            back = weights[layer].T @ delta
-            weights[layer] -= step_size * delta[:, None] * h[layer]
-            biases[layer] -= step_size * delta
-            if layer:
-                delta = gates[layer - 1] * back
-        # delta is dl/db_1; 1 / eps is the probability that the label is given.
-        found.normalised[step] = np.linalg.norm(delta) * abs(1 - y[index] - p)
+        pull = _step(weights, biases, h, gates, p - y[index], step_size)
+        # 1 / eps is the probability that the label is given.
+        found.normalised[step] = np.linalg.norm(pull) * abs(1 - y[index] - p)
         found.output[step] = p
         if after_epoch is not None and (step + 1) % len(y) == 0:
             after_epoch(FullyConnected(tuple(weights), tuple(biases)))
     return FullyConnected(tuple(weights), tuple(biases)), found
+
+
+def _forward(
+    weights: list[Array], biases: list[Array], masks: list[Array], x: Array
+) -> tuple[list[Array], list[Array]]:
+    """x and the activations of the thinned hidden layers, and dh/dz of each of these."""
+    h, gates = [x], []
+    for weight, bias, mask in zip(weights[:-1], biases[:-1], masks, strict=True):
+        z = weight @ h[-1] + bias
+        gates.append(mask * (z > 0))
+        h.append(gates[-1] * z)
+    return h, gates
+
+
+def _step(
+    weights: list[Array],
+    biases: list[Array],
+    h: list[Array],
+    gates: list[Array],
+    error: float,
+    step_size: float,
+) -> Array:
+    """Every layer's step, in place, from dl/df = `error`; returns dl/db_1."""
+    delta = np.array([error])
+    for layer in range(len(weights) - 1, -1, -1):
+        back = weights[layer].T @ delta
+        weights[layer] -= step_size * delta[:, None] * h[layer]
+        biases[layer] -= step_size * delta
+        if layer:
+            delta = gates[layer - 1] * back
+    return delta

@@ -54,6 +54,11 @@ def gradients(network: FullyConnected, x: Array, *, layer: int = 0) -> Array:
     return g
 
 
+def first_steps(network: FullyConnected, x: Array) -> Array:
+    """|df/db_1|, (n,): what a normalised step of the first bias measures."""
+    return np.linalg.norm(gradients(network, x, layer=1) * patterns(network, x)[0], axis=1)
+
+
 def local(network: FullyConnected, x: Array, *, sigmoid: bool = False) -> Array:
     """lambda_f(R_x) = |df/dx|, (n,); with `sigmoid` the norm of the gradient of p = sigmoid(f)."""
     norms = np.linalg.norm(gradients(network, x), axis=1)

@@ -131,17 +131,26 @@ def far_from_data(seen: Patterns, phi: Array, new: Patterns) -> Far:
     first = np.unique(region, return_index=True)[1]
     rows = different_rows(joined(chosen(seen, first), new)).astype(float)
     known, wanted = rows[:, : len(first)], rows[:, len(first) :]
-    left, sizes, right = np.linalg.svd(known, full_matrices=False)
-    kept = sizes > 1e-9 * sizes.max(initial=1)
-    left, sizes, right = left[:, kept], sizes[kept], right[kept]
-    inside = np.linalg.norm(wanted - left @ (left.T @ wanted), axis=0) < _IN_SPAN
-    k = right.T @ ((left.T @ wanted) / sizes[:, None])
-    if len(sizes) < len(first):
+    k, inside, unique = _combined(known, wanted)
+    if not unique:
         matrix = sparse.csr_array(known)
         for index in np.flatnonzero(inside):
             k[:, index] = _least(matrix, weight, wanted[:, index])
     used = (np.abs(k) > _USED).sum(axis=0)
     return Far(np.where(inside, weight @ np.abs(k), np.inf), np.where(inside, used, 0))
+
+
+def _combined(known: Array, wanted: Array) -> tuple[Array, Bits, bool]:
+    """k with known k = wanted, a column for each of `wanted`; whether there is one, and one alone.
+
+    `known` (rows, points), `wanted` (rows, inputs).
+    """
+    left, sizes, right = np.linalg.svd(known, full_matrices=False)
+    kept = sizes > 1e-9 * sizes.max(initial=1)
+    left, sizes, right = left[:, kept], sizes[kept], right[kept]
+    inside = np.linalg.norm(wanted - left @ (left.T @ wanted), axis=0) < _IN_SPAN
+    k = right.T @ ((left.T @ wanted) / sizes[:, None])
+    return k, inside, len(sizes) == known.shape[1]
 
 
 def _least(matrix: sparse.csr_array, weight: Array, wanted: Array) -> Array:

@@ -46,7 +46,8 @@ def descend(
     )  # fmt: skip
     sizes = np.array([x.shape[1], *(len(bias) for bias in start.biases)])
     rates = np.broadcast_to(np.asarray(step_size, dtype=float), (len(order) // window,)).copy()
-    weights, biases = _padded(start, sizes)
+    padded = single_sample._padded(start, sizes + -sizes % _LANE)  # to whole vectors of float32
+    weights, biases = (part.astype(_F) for part in padded)
     first, values = biases[0, : sizes[1]].copy(), np.zeros((len(rates), len(windows.NAMES)))
     inputs, targets = (np.ascontiguousarray(part, dtype=_F) for part in (x, y))
     found: list[list[Any]] = [[] for _ in probes or {}]
@@ -67,17 +68,6 @@ def descend(
     return single_sample._network(weights, biases, sizes), table(
         values, window, named, dims or {}, schedule
     )
-
-
-def _padded(network: FullyConnected, sizes: NDArray) -> tuple[Array, Array]:
-    """Weights (layer, neuron below, neuron) and biases (layer, neuron), whole vectors of zeros."""
-    width = sizes.max() + -sizes.max() % _LANE
-    weights = np.zeros((len(sizes) - 1, width, width), _F)
-    biases = np.zeros((len(sizes) - 1, width), _F)
-    for layer, (weight, bias) in enumerate(zip(*network, strict=True)):
-        weights[layer, : weight.shape[1], : weight.shape[0]] = weight.T
-        biases[layer, : len(bias)] = bias
-    return weights, biases
 
 
 # By input, as in `single_sample`: active[l, :counts[l]] are the neurons whose rows count.

@@ -75,7 +75,6 @@ def descend_autograd(
     )  # fmt: skip
     parameter = next(module.parameters())
     inputs, targets = (torch.as_tensor(np.asarray(part), dtype=parameter.dtype) for part in (x, y))
-    trained = [one for one in module.parameters() if one.requires_grad]
     count = len(order) // batch // window
     rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (count,))
     values = np.zeros((count, len(STATISTICS)))
@@ -87,16 +86,11 @@ def descend_autograd(
                 found[name].append(np.asarray(probe(module)))
         if index == count:
             break
-        steps = _Steps([_numbers(bias)])
+        steps = _Steps(module, bias, float(rates[index]), loss)
         for step in range(index * window, (index + 1) * window):
             chosen = order[step * batch : (step + 1) * batch]
-            steps.take(
-                module, bias, trained, inputs[chosen], targets[chosen], float(rates[index]), loss
-            )
-        values[index], before = (
-            steps.statistics(float(rates[index]), origin, before),
-            steps.epsilons[-1],
-        )
+            steps.take(inputs[chosen], targets[chosen])
+        values[index], before = steps.statistics(origin, before)
         check_finite(values[index : index + 1, 0], rates[index : index + 1], index, window, len(y))
     return table(values, window, found, dims or {}, schedule)
 
@@ -104,90 +98,57 @@ def descend_autograd(
 class _Steps:
     """What a window's steps were, in order, and the bias before the first and after each."""
 
-    def __init__(self, biases: list[Array]) -> None:
-        self.losses: list[float] = []
-        self.pulled: list[float] = []
-        self.residuals: list[float] = []
-        self.epsilons: list[float] = []
-        self.biases = biases
+    def __init__(self, module: nn.Module, bias: nn.Parameter, rate: float, loss: Loss) -> None:
+        self.module, self.bias, self.rate = module, bias, rate
+        self.cross = loss == "cross entropy"
+        self.trained = [one for one in module.parameters() if one.requires_grad]
+        self.biases = [_numbers(bias)]
+        self.rows: list[tuple[float, float, float, float]] = []  # loss, pulled, residual, eps
 
-    def take(
-        self,
-        module: nn.Module,
-        bias: nn.Parameter,
-        trained: list[nn.Parameter],
-        x: Tensor,
-        y: Tensor,
-        rate: float,
-        loss: Loss,
-    ) -> None:
+    def take(self, x: Tensor, y: Tensor) -> None:
         """One step of plain gradient descent."""
         seen = x.clone().requires_grad_()
-        output = module(seen)
+        output = self.module(seen)
         if output.numel() != len(x):
-            raise Problem(
-                f"module: got outputs {tuple(output.shape)} for {len(x)} inputs, allowed one for "
-                "each"
-            )
+            got = f"got outputs {tuple(output.shape)} for {len(x)} inputs"
+            raise Problem(f"module: {got}, allowed one for each")
         output = output.reshape(len(x))
-        each = (
-            torch.nn.functional.binary_cross_entropy_with_logits
-            if loss == "cross entropy"
-            else _half_square
-        )
-        value = each(output, y)
-        *gradients, inward = torch.autograd.grad(value, [*trained, seen])
+        cross_entropy = nn.functional.binary_cross_entropy_with_logits
+        value = (cross_entropy if self.cross else _half_square)(output, y)
+        *gradients, inward = torch.autograd.grad(value, [*self.trained, seen])
         with torch.no_grad():
-            found = torch.sigmoid(output) if loss == "cross entropy" else output
-            epsilon = (
-                1 / torch.abs(1 - y - found) if loss == "cross entropy" else torch.abs(found - y)
-            )
-            for parameter, gradient in zip(trained, gradients, strict=True):
-                parameter.add_(gradient, alpha=-rate)
-        self.losses.append(float(value.detach()))
-        self.epsilons.append(float(epsilon.detach().mean()))
-        self.residuals.append(float(torch.abs(found.detach() - y).mean()))
+            found = torch.sigmoid(output) if self.cross else output
+            residual = torch.abs(found - y)
+            epsilon = 1 / torch.abs(1 - y - found) if self.cross else residual
+            for parameter, gradient in zip(self.trained, gradients, strict=True):
+                parameter.add_(gradient, alpha=-self.rate)
         # Of a batch the gradients add up: each sample's part has its own x.
-        self.pulled.append(float(torch.linalg.vector_norm(inward.sum(dim=0))))
-        self.biases.append(_numbers(bias))
+        pulled = torch.linalg.vector_norm(inward.sum(dim=0))
+        row = float(value.detach()), float(pulled), float(residual.mean()), float(epsilon.mean())
+        self.rows.append(row)
+        self.biases.append(_numbers(self.bias))
 
-    def statistics(self, rate: float, origin: Array, before: float) -> list[float]:
-        """In the order of `STATISTICS`."""
-        bias, epsilon, pulled, residual = map(
-            np.array, (self.biases, self.epsilons, self.pulled, self.residuals)
-        )
-        length = np.linalg.norm(np.diff(bias, axis=0), axis=1) / rate
+    def statistics(self, origin: Array, before: float) -> tuple[list[float], float]:
+        """In the order of `STATISTICS`, and eps of the last step."""
+        losses, pulled, residual, epsilon = map(np.array, zip(*self.rows, strict=True))
+        bias = np.array(self.biases)
+        length = np.linalg.norm(np.diff(bias, axis=0), axis=1) / self.rate
         with np.errstate(divide="ignore", invalid="ignore"):
             path, slope = (np.where(epsilon > 0, part / epsilon, 0.0) for part in (length, pulled))
             steep = np.where(residual > 0, pulled / residual, 0.0)
             last = np.concatenate([[before if before > 0 else epsilon[0]], epsilon[:-1]])
             last = np.where(last > 0, last, epsilon)
             late = np.where(last > 0, length / last, 0.0)
-        floor = (
-            np.sqrt(bias.shape[1])
-            * np.finfo(bias.dtype).eps
-            * (np.abs(bias[:-1]).max(axis=1) + rate * length)
-        )
-        excess = np.abs(length - pulled) * rate / floor
-        spread = ((bias[:-1] - bias[:-1].mean(axis=0)) ** 2).sum(axis=1).mean()
-        distance = np.linalg.norm(bias[:-1] - origin, axis=1).mean()
-        means = [
-            np.mean(self.losses),
-            path.mean(),
-            slope.mean(),
-            length.mean(),
-            epsilon.mean(),
-            late.mean(),
-        ]
-        more = [
-            (length * last).mean(),
-            distance,
-            spread,
-            residual.mean(),
-            steep.mean(),
-            excess.max(),
-        ]
-        return [*map(float, means), *map(float, more)]
+        unit = np.sqrt(bias.shape[1]) * np.finfo(bias.dtype).eps
+        floor = unit * (np.abs(bias[:-1]).max(axis=1) + self.rate * length)
+        excess = np.abs(length - pulled) * self.rate / floor
+        spread = ((bias[:-1] - bias[:-1].mean(axis=0)) ** 2).sum(axis=1)
+        distance = np.linalg.norm(bias[:-1] - origin, axis=1)
+        averaged = (
+            losses, path, slope, length, epsilon, late, length * last, distance, spread, residual,
+            steep,
+        )  # fmt: skip
+        return [*(float(one.mean()) for one in averaged), float(excess.max())], epsilon[-1]
 
 
 def _half_square(output: Tensor, target: Tensor) -> Tensor:

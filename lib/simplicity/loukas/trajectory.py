@@ -18,10 +18,12 @@ between conditions.
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from simplicity.nets import FullyConnected
 from simplicity.problems import Problem, doors, training_doors
 
 Array = NDArray[np.floating]
@@ -59,6 +61,11 @@ def released_epsilon_cross_entropy(p: Array, y: Array) -> Array:
     """The same as the released code has it: the probability of the given label, the reciprocal."""
     p, y = doors.same(p=p, y=y)
     return np.abs(1 - y - p)
+
+
+def traced(found: xr.Dataset, end: FullyConnected) -> Array:
+    """b_1 before, between and after the steps of a traced run, (steps + 1, n_1)."""
+    return np.concatenate([found.traced_bias.values, end.biases[0][None]])
 
 
 def normalised(bias: Array, epsilon: Array, step_size: float, *, late: bool = False) -> Array:
@@ -136,9 +143,7 @@ def strictly_ordered(curves: Array) -> float:
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
     """Spearman's rank correlation; NaN where either is constant."""
     x, y = doors.arrays(x=(x, "n"), y=(y, "n"))
-    return float(
-        _correlations(np.asarray(x, dtype=float)[None], np.asarray(y, dtype=float)[None])[0]
-    )
+    return float(_correlations(_floats(x)[None], _floats(y)[None])[0])
 
 
 def spearman_over_seeds(x: ArrayLike, values: ArrayLike) -> Correlation:
@@ -147,32 +152,25 @@ def spearman_over_seeds(x: ArrayLike, values: ArrayLike) -> Correlation:
     The interval is a percentile bootstrap that draws whole seeds, since all conditions of a seed
     share their data: k is no number of independent runs. Undefined values are left out.
     """
-    x, values = _by_condition(x, values)
-    found = np.asarray(values, dtype=float)
-    given = np.broadcast_to(np.asarray(x, dtype=float), found.shape)
+    given, found = _by_condition(x, values)
     chosen = np.random.default_rng(0).integers(len(found), size=(DRAWS, len(found)))
     missing = int(np.isnan(found).sum())
     if missing:
         draws = np.array([_defined(given[one].ravel(), found[one].ravel()) for one in chosen])
     else:
         draws = _correlations(given[chosen].reshape(DRAWS, -1), found[chosen].reshape(DRAWS, -1))
-    draws = draws[np.isfinite(draws)]
-    low, high = np.quantile(draws, [LOW, HIGH]) if len(draws) else (np.nan, np.nan)
-    return Correlation(_defined(given.ravel(), found.ravel()), float(low), float(high), missing)
+    return Correlation(_defined(given.ravel(), found.ravel()), *_middle(draws), missing)
 
 
-def shuffled(x: ArrayLike, values: ArrayLike, rng: Generator, draws: int = DRAWS) -> Array:
-    """Draws (draws,) of the correlation with the conditions shuffled within each seed.
+def shuffled(x: ArrayLike, values: ArrayLike, rng: Generator) -> Array:
+    """Draws (`DRAWS`,) of the correlation with the conditions shuffled within each seed.
 
     That is its law where x says nothing.
     """
-    x, values = _by_condition(x, values)
+    given, found = _by_condition(x, values)
     doors.generator(rng)
-    doors.whole("draws", draws, 1)
-    found = np.asarray(values, dtype=float)
-    given = np.broadcast_to(np.asarray(x, dtype=float), found.shape)
-    mixed = rng.permuted(np.broadcast_to(given, (draws, *given.shape)), axis=-1)
-    return _correlations(mixed.reshape(draws, -1), np.tile(found.ravel(), (draws, 1)))
+    mixed = rng.permuted(np.broadcast_to(given, (DRAWS, *given.shape)), axis=-1)
+    return _correlations(mixed.reshape(DRAWS, -1), np.tile(found.ravel(), (DRAWS, 1)))
 
 
 def spearman_within(x: ArrayLike, values: ArrayLike) -> Correlation:
@@ -183,18 +181,11 @@ def spearman_within(x: ArrayLike, values: ArrayLike) -> Correlation:
     Conditions of a seed share its data, so the interval draws whole seeds and not single runs.
     """
     x, values = doors.arrays(x=(x, "seeds k"), values=(values, "seeds k"))
-    first, second = (np.asarray(one, dtype=float) for one in (x, values))
-    chosen = np.random.default_rng(0).integers(len(first), size=(DRAWS, len(first)))
-    columns = range(first.shape[1])
-    draws = np.mean(
-        [_correlations(first[:, k][chosen], second[:, k][chosen]) for k in columns], axis=0
-    )
-    value = float(
-        np.mean([_correlations(first[None, :, k], second[None, :, k])[0] for k in columns])
-    )
-    draws = draws[np.isfinite(draws)]
-    low, high = np.quantile(draws, [LOW, HIGH]) if len(draws) else (np.nan, np.nan)
-    return Correlation(value, float(low), float(high))
+    columns = list(zip(_floats(x).T, _floats(values).T, strict=True))
+    chosen = np.random.default_rng(0).integers(len(x), size=(DRAWS, len(x)))
+    draws = np.mean([_correlations(one[chosen], other[chosen]) for one, other in columns], axis=0)
+    value = np.mean([_correlations(one[None], other[None])[0] for one, other in columns])
+    return Correlation(float(value), *_middle(draws))
 
 
 def log_slope(x: ArrayLike, y: ArrayLike) -> float:
@@ -203,9 +194,7 @@ def log_slope(x: ArrayLike, y: ArrayLike) -> float:
     doors.numbers("x", x, above=0)
     doors.numbers("y", y, above=0)
     doors.differing("x", x)
-    return float(
-        np.polyfit(np.log(np.asarray(x, dtype=float)), np.log(np.asarray(y, dtype=float)), 1)[0]
-    )
+    return float(np.polyfit(np.log(_floats(x)), np.log(_floats(y)), 1)[0])
 
 
 def kernel_slopes(x: Array, y: Array, width: float, ridge: float = 1e-6) -> Array:
@@ -223,15 +212,26 @@ def kernel_slopes(x: Array, y: Array, width: float, ridge: float = 1e-6) -> Arra
     return np.linalg.norm(gradient, axis=1)
 
 
-def _by_condition(x: ArrayLike, values: ArrayLike) -> list[Array]:
-    """`x`, one for each condition or one for each run, and `values` (seeds, k)."""
+def _floats(values: ArrayLike) -> Array:
+    return np.asarray(values, dtype=float)
+
+
+def _middle(draws: Array) -> tuple[float, float]:
+    """The ends of the middle 95 % of the draws that are numbers."""
+    draws = draws[np.isfinite(draws)]
+    low, high = np.quantile(draws, [LOW, HIGH]) if len(draws) else (np.nan, np.nan)
+    return float(low), float(high)
+
+
+def _by_condition(x: ArrayLike, values: ArrayLike) -> tuple[Array, Array]:
+    """`x`, given for each condition or for each run, and `values`: both (seeds, k)."""
     (found,) = doors.arrays(values=(values, "seeds k"))
     (given,) = doors.arrays(x=(x, "..."))
     if given.shape not in (found.shape, found.shape[1:]):
         raise Problem(
             f"x: got shape {given.shape}, allowed {found.shape[1:]} or {found.shape} as values"
         )
-    return [given, found]
+    return np.broadcast_to(_floats(given), found.shape), _floats(found)
 
 
 def _defined(x: Array, y: Array) -> float:

@@ -7,8 +7,6 @@ samples a batch makes so many times fewer steps in an epoch, so that these runs 
 longer. There are also runs of the plain length with a step size as many times larger.
 """
 
-from functools import partial
-
 import numpy as np
 import xarray as xr
 
@@ -16,7 +14,7 @@ from simplicity.evidence import claims, over_seeds
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import cosine, trajectory
-from simplicity.loukas.criteria import elsewhere
+from simplicity.loukas.criteria import check, elsewhere
 from simplicity.loukas.single_sample import descend
 from simplicity.problems import Problem
 
@@ -91,32 +89,29 @@ def measure(run: Run) -> xr.Dataset:
 
 def checks(runs: Runs) -> list[claims.Check]:
     """Mean log ratios over seeds; of several batch sizes the one with the lowest interval."""
-    check = partial(_check, runs)
-    return [
-        check("scaled", "level_end", "scaled", "step size times the batch, end"),
-        check("scaled", "level_at", "matched", "step size times the batch, at matched loss 0.03"),
-        check("same", "level_end", "same", "step size of single samples, as many updates, end"),
-    ]
+    rows = (
+        ("scaled", "level_end", "scaled", "step size times the batch, end"),
+        ("scaled", "level_at", "matched", "step size times the batch, at matched loss 0.03"),
+        ("same", "level_end", "same", "step size of single samples, as many updates, end"),
+    )
+    return [_check(runs, *row) for row in rows]
 
 
 def _check(runs: Runs, rate: str, name: str, id: str, when: str) -> claims.Check:
-    higher, negated = (lowest(runs, group, rate, name) for group in ("high", "negated"))
-    rule = claims.interval_above(0)
-    return claims.check(
+    return check(
         runs, f"L30.{id}", "empirical",
-        f"{when}: mean log of the level at f = 0.75 over that at f = 0.25", higher, rule,
-        claims.control("f = 0.25 with y negated in place of f = 0.75", negated, claims.fails(rule)),
+        f"{when}: mean log of the level at f = 0.75 over that at f = 0.25",
+        lowest(runs, "high", rate, name), claims.interval_above(0),
+        "f = 0.25 with y negated in place of f = 0.75", lowest(runs, "negated", rate, name),
         needs=ENOUGH_SEEDS, unless=elsewhere(runs, n=100, rate=(rate,)),
     )  # fmt: skip
 
 
 def lowest(runs: Runs, group: str, rate: str, name: str) -> claims.Estimate:
     """The mean over seeds of the log ratio, of the batch size whose interval reaches lowest."""
-    found = [
-        claims.mean(log_ratios(runs, group, rate, batch, name)) for batch in runs.settings.batch
-    ]
-    made = [one for one in found if one.interval is not None]
-    return min(made, key=lambda one: one.interval or ()) if made else claims.mean([])
+    ratios = (log_ratios(runs, group, rate, batch, name) for batch in runs.settings.batch)
+    made = [one for one in map(claims.mean, ratios) if one.interval is not None]
+    return min(made, key=lambda one: one.interval or (), default=claims.mean([]))
 
 
 def log_ratios(runs: Runs, group: str, rate: str, batch: int, name: str) -> np.ndarray:

@@ -23,7 +23,7 @@ from simplicity.evidence import claims
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import cosine, lipschitz, little_network, trajectory
-from simplicity.loukas.criteria import elsewhere
+from simplicity.loukas.criteria import check, elsewhere
 from simplicity.loukas.single_sample import descend, passes, with_replacement
 from simplicity.loukas.single_sample_autograd import as_module, descend_autograd
 from simplicity.nets import FullyConnected
@@ -86,23 +86,25 @@ def _function(kind: str) -> Callable[[Run], dict[str, float]]:
 def _epsilon(run: Run) -> dict[str, float]:
     """L1: the formulas against torch's derivative; wrong is the released code's reciprocal."""
     rng = streams.generator(run.seed, streams.DATA)
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     if run.kind == "eps squares":
         output, y = rng.standard_normal(run.draws), rng.standard_normal(run.draws)
         found = trajectory.epsilon_squares(output, y)
-        other = np.reciprocal(found)
+        other, loss = np.reciprocal(found), _half_squares
     else:
         output = rng.uniform(0.01, 0.99, run.draws)
         y = rng.integers(2, size=run.draws).astype(np.float64)
         found = trajectory.epsilon_cross_entropy(output, y)
         other = trajectory.released_epsilon_cross_entropy(output, y)
-    prediction, label = torch.tensor(output, requires_grad=True), torch.tensor(y)
-    if run.kind == "eps squares":
-        loss = ((prediction - label) ** 2 / 2).sum()
-    else:
-        loss = nn.functional.binary_cross_entropy(prediction, label, reduction="sum")
-    (derivative,) = torch.autograd.grad(loss, prediction)
+        loss = partial(nn.functional.binary_cross_entropy, reduction="sum")
+    prediction = torch.tensor(output, requires_grad=True)
+    (derivative,) = torch.autograd.grad(loss(prediction, torch.tensor(y)), prediction)
     error, wrong = (np.abs(eps / derivative.abs().numpy() - 1) for eps in (found, other))
     return {"error": float(error.max()), "wrong": float(wrong.max())}
+
+
+def _half_squares(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return ((output - y) ** 2 / 2).sum()
 
 
 def _pretrained(run: Run) -> tuple[FullyConnected, cosine.Cosine]:
@@ -122,8 +124,8 @@ def _identity(run: Run) -> dict[str, float]:
     end, found = descend(
         network, data.x, data.y, order, step_size=run.step_size, window=run.n, trace=True
     )
-    bias = np.concatenate([found.traced_bias.values, end.biases[0][None]])
-    wrong = trajectory.late_error(bias, found.traced_epsilon.values, run.step_size)
+    bias, epsilon = trajectory.traced(found, end), found.traced_epsilon.values
+    wrong = trajectory.late_error(bias, epsilon, run.step_size)
     return {"error": float(found.rounding.max()), "wrong": wrong, "points": float(len(order))}
 
 
@@ -153,17 +155,15 @@ def _layer(run: Run) -> dict[str, float]:
     o f_l: `upper` counts the points where |db_{l-1}| / (alpha eps) is larger than that function's
     slope, `lower` those where it is smaller, since neurons of layer l - 1 are off.
     """
-    layer = int(run.kind.split()[1])
+    layer, rate = int(run.kind.split()[1]), run.step_size
     network, data = _pretrained(run)
     weight, bias = network.weights[layer - 1], network.biases[layer - 1]
-    module, rate = as_module(network), run.step_size
-    biases = [one for name, one in module.named_parameters() if name.endswith("bias")]
-    error, wrong, upper, lower = 0.0, 0.0, 0, 0
+    pulls = _pulls(network, layer)
+    found = []
     for x, y in zip(data.x, data.y, strict=True):
-        loss = ((module(torch.tensor(x)[None])[0, 0] - float(y)) ** 2) / 2
-        below, own = torch.autograd.grad(loss, biases[layer - 2 : layer])
+        below, own = pulls(x, y)
         eps = abs(float(lipschitz.outputs(network, x[None])[0]) - y)
-        step = (bias - rate * own.numpy()) - bias
+        step = (bias - rate * own) - bias
         slope, after = (
             np.linalg.norm(lipschitz.gradients(network, x[None], layer=one))
             for one in (layer - 1, layer)
@@ -171,15 +171,24 @@ def _layer(run: Run) -> dict[str, float]:
         ours = np.linalg.norm(weight.T @ step) / (rate * eps)
         floor = trajectory.rounding_floor(bias, np.linalg.norm(step) / rate, rate, eps)
         allowed = float(floor * np.linalg.norm(weight, 2))
-        error, wrong = (
-            max(error, abs(ours - slope) / allowed),
-            max(wrong, abs(ours - after) / allowed),
-        )
-        printed = np.linalg.norm(below.numpy()) / eps
-        upper += printed > slope * (1 + SLACK)
-        lower += printed < slope * (1 - SLACK)
-    counts = {"upper": upper, "lower": lower, "points": run.n}
-    return {"error": error, "wrong": wrong} | counts
+        apart = abs(ours - slope) / allowed, abs(ours - after) / allowed
+        found.append((*apart, np.linalg.norm(below) / eps, slope))
+    error, wrong, printed, slopes = np.array(found).T
+    upper, lower = printed > slopes * (1 + SLACK), printed < slopes * (1 - SLACK)
+    counts = {"upper": upper.sum(), "lower": lower.sum(), "points": run.n}
+    return {"error": error.max(), "wrong": wrong.max()} | counts
+
+
+def _pulls(network: FullyConnected, layer: int) -> Callable[..., list[np.ndarray]]:
+    """dl/db_{l-1} and dl/db_l at a sample, by torch."""
+    module = as_module(network)
+    biases = [one for name, one in module.named_parameters() if name.endswith("bias")]
+
+    def pulls(x: np.ndarray, y: float) -> list[np.ndarray]:
+        loss = ((module(torch.tensor(x)[None])[0, 0] - float(y)) ** 2) / 2
+        return [one.numpy() for one in torch.autograd.grad(loss, biases[layer - 2 : layer])]
+
+    return pulls
 
 
 def _free(run: Run) -> dict[str, float]:
@@ -284,35 +293,30 @@ def _identity_check(
     allowed: float = ULPS, wrong: tuple[str, ...] = (),
 ) -> claims.Check:  # fmt: skip
     chosen, other = (runs("networks", kind=one) for one in (kinds, wrong or kinds))
-    rule = claims.below(allowed)
-    least = claims.control(
-        f"{what}, least of all networks", claims.smallest(other.wrong.values), claims.fails(rule)
-    )
-    return claims.check(
-        runs, id, "identity", statistic, claims.largest(chosen.error.values), rule, least
+    return check(
+        runs, id, "identity", statistic, claims.largest(chosen.error.values),
+        claims.below(allowed), f"{what}, least of all networks",
+        claims.smallest(other.wrong.values),
     )  # fmt: skip
 
 
 def _bracket_checks(runs: Runs) -> list[claims.Check]:
     """L2 with a free W_1; how often the control is above differs from network to network."""
-    check = partial(claims.check, runs, unless=elsewhere(runs, n=100))
-    none = claims.below(1e-12)
+    none, unless, share = claims.below(1e-12), elsewhere(runs, n=100), partial(violations, runs)
     return [
         check(
-            "L2.below", "theorem",
+            runs, "L2.below", "theorem",
             "W_1 trained, n_1 = 5 to 128, n = 10: share of steps below lambda / sigma_1",
-            violations(runs, "lower", WIDTHS, TRAINED), none,
-            claims.control("the smallest singular value in the place of sigma_1: the same share",
-                           violations(runs, "swapped", WIDTHS, TRAINED), claims.fails(none)),
+            share("lower", WIDTHS, TRAINED), none,
+            "the smallest singular value in the place of sigma_1: the same share",
+            share("swapped", WIDTHS, TRAINED), unless=unless,
         ),
         check(
-            "L2.above", "theorem",
+            runs, "L2.above", "theorem",
             "W_1 trained, n_1 = 5 and 10, n = 10: share of steps above lambda / sigma_n",
-            violations(runs, "upper", INSIDE, TRAINED), none,
-            claims.control("n_1 = 32 > n, as initialised: the same share",
-                           violations(runs, "upper", (ABOVE,), AT_START),
-                           claims.fails(none)),
-            needs=10,
+            share("upper", INSIDE, TRAINED), none,
+            "n_1 = 32 > n, as initialised: the same share",
+            share("upper", (ABOVE,), AT_START), needs=10, unless=unless,
         ),
     ]  # fmt: skip
 
@@ -322,11 +326,10 @@ def _convolution_check(runs: Runs) -> claims.Check:
     outside, shared = (
         claims.exact(float(one.sum()), first.sizes["cell"]) for one in (first.error, first.wrong)
     )
-    none = claims.below(1)
-    return claims.check(
+    return check(
         runs, "L5.first", "theorem",
-        "a convolution as layer 1, b_1 unshared: steps outside of the bracket", outside, none,
-        claims.control("one bias for all places: the same", shared, claims.fails(none)),
+        "a convolution as layer 1, b_1 unshared: steps outside of the bracket", outside,
+        claims.below(1), "one bias for all places: the same", shared,
         unless=elsewhere(runs, kind=(little_network.FIRST,)),
     )  # fmt: skip
 

@@ -67,7 +67,7 @@ GRID = Grid(
             "setting": JUDGED,
             "labels": tuple(CORRUPTION),
             "corruption": lambda run: CORRUPTION[run.labels],
-        },
+        }
     },
     quick={"seeds": 5},
     full={"setting": tuple(SETTINGS), "seeds": 10, "first_seed": 1_000_000},
@@ -119,10 +119,9 @@ def checks(runs: Runs) -> list[claims.Check]:
     redrawn = tuple(CORRUPTION)[:-1]
     for setting in JUDGED:
         cells = runs("digits", setting=setting, labels=redrawn)
-        found += corruption_checks.judged(
-            runs, setting, f"digits, {setting}", cells, MATCHED,
-            runs("digits", setting=setting, labels=FLIPPED), NEEDS, unless,
-        )  # fmt: skip
+        flipped = runs("digits", setting=setting, labels=FLIPPED)
+        where = corruption_checks.Setting(runs, setting, f"digits, {setting}", NEEDS, unless)
+        found += corruption_checks.judged(where, cells, MATCHED, flipped)
         order = corruption_checks.rank_correlations(cells, corruption_checks.distances)
         found.append(claims.check(
             runs, f"L17.{setting}", "empirical",

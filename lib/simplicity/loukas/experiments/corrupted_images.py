@@ -69,8 +69,6 @@ def measure(run: Run) -> xr.Dataset:
 
 def checks(runs: Runs) -> list[claims.Check]:
     """Of CIFAR-10, the data of the paper, and with its network alone."""
-    cells = corruption_checks.thinned(runs["images"])
-    return corruption_checks.judged(
-        runs, "cifar", "CIFAR-10 dog / airplane", cells, MATCHED, None, {},
-        elsewhere(runs, data="cifar10", channels=96, corruption=(0.0, 0.2, 0.4, 0.6)),
-    )  # fmt: skip
+    unless = elsewhere(runs, data="cifar10", channels=96, corruption=(0.0, 0.2, 0.4, 0.6))
+    where = corruption_checks.Setting(runs, "cifar", "CIFAR-10 dog / airplane", {}, unless)
+    return corruption_checks.judged(where, corruption_checks.thinned(runs["images"]), MATCHED, None)

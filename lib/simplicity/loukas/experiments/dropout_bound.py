@@ -14,11 +14,10 @@ from sklearn.datasets import make_moons
 
 from simplicity.data import streams
 from simplicity.evidence import claims, over_seeds
-from simplicity.evidence.claims import Check, check, control, fails, no_control
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import dropout, lipschitz, steady
-from simplicity.loukas.criteria import too_few
+from simplicity.loukas.criteria import check, too_few
 from simplicity.loukas.single_sample import passes
 from simplicity.nets import FullyConnected, torch_default
 
@@ -55,13 +54,7 @@ GRID = Grid(
     },
     quick={"layers": (1, 2, 3)},
     full={"moons_epochs": 300, "seeds": 5, "first_seed": 2_000_000},
-    tiny={
-        "layers": (1,),
-        "neurons": 4,
-        "widths_neurons": (4, 8),
-        "moons": 10,
-        "moons_epochs": 2,
-    },
+    tiny={"layers": (1,), "neurons": 4, "widths_neurons": (4, 8), "moons": 10, "moons_epochs": 2},
 )
 
 
@@ -80,9 +73,7 @@ def measure(run: Run) -> xr.Dataset:
     alive = active[active > 0].min(initial=1)
     f = lipschitz.outputs(network, x)
     margin = np.abs(np.tanh(f / 2)).min()
-    line = np.linspace(-REACH, REACH, SIDE)
-    grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    largest, before = (lipschitz.local(one, grid, sigmoid=True).max() for one in (network, start))
+    largest, before = map(_largest, (network, start))
     c = steady.dropout_constant(beta, mu, alive)
     bound = steady.lambda_steady(phi, c, len(active))
     values = {
@@ -94,19 +85,24 @@ def measure(run: Run) -> xr.Dataset:
         "accuracy": ((f > 0) == y).mean(), "radius": steady.radius(margin, bound),
     }  # fmt: skip
     numbers = {name: float(value) for name, value in values.items()}
-    radii = _softened(network, x, float(alive))
-    named = dict(zip(("softened", "softened_held"), radii, strict=True))
-    curves = {name: ("temperature", radius) for name, radius in named.items()}
+    now, held = _softened(network, x, float(alive))
+    curves = {"softened": ("temperature", now), "softened_held": ("temperature", held)}
     return xr.Dataset(numbers | curves, {"temperature": TEMPERATURES})
+
+
+def _largest(network: FullyConnected) -> float:
+    """The largest local constant on a grid over the moons and beyond."""
+    line = np.linspace(-REACH, REACH, SIDE)
+    grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    return lipschitz.local(network, grid, sigmoid=True).max()
 
 
 def _softened(
     network: FullyConnected, x: np.ndarray, alive: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The radius at each temperature, with phi of that temperature and with phi undivided."""
-    f, on = lipschitz.outputs(network, x), lipschitz.patterns(network, x)[0]
-    steps = np.linalg.norm(lipschitz.gradients(network, x, layer=1) * on, axis=1)  # of the logit
-    logit = f / TEMPERATURES[:, None]
+    steps = lipschitz.first_steps(network, x)  # of the logit
+    logit = lipschitz.outputs(network, x) / TEMPERATURES[:, None]
     doubt = np.maximum(expit(-np.abs(logit)), np.finfo(float).tiny)  # without cancellation
     phi = (doubt * (1 - doubt) * steps).max(axis=1) / TEMPERATURES
     mu, margin = doubt.min(axis=1), np.tanh(np.abs(logit) / 2).min(axis=1)
@@ -140,68 +136,55 @@ def _train(
     return network, phi, max(norms), min(confidences)
 
 
-def checks(runs: Runs) -> list[Check]:
+def checks(runs: Runs) -> list[claims.Check]:
     """Both halves of the bracket, what it is to replace, its premise, and its trade-off."""
     moons, wide = runs("moons", kind=DROPOUT), runs["widths"]
-    less, faster, always = claims.below(1), claims.interval_above(FASTER), claims.every_seed()
-    few = too_few(runs, ENOUGH_SEEDS)
+    less, few, alone = claims.below(1), too_few(runs, ENOUGH_SEEDS), moons.steady / moons.c
 
     def most(numerator: xr.DataArray, denominator: xr.DataArray) -> claims.Estimate:
         return claims.largest((numerator / denominator).values)
 
-    alone = moons.steady / moons.c
+    def exponent(values: xr.DataArray) -> claims.Estimate:
+        return claims.mean(over_seeds.slopes(wide.assign(judged=values), "judged", "neurons"))
+
     return [
         check(
             runs, "L25.right", "theorem",
             "phi over the largest slope that was sampled, most of all runs with Dropout",
             most(moons.phi, moons.largest), less,
-            control("the network before training: the same",
-                    most(moons.phi, moons.largest_start), fails(less)),
+            "the network before training: the same", most(moons.phi, moons.largest_start),
         ),
         check(
             runs, "L25.left", "theorem",
             "product of norms, which is no less than lambda_f, over lambda_steady, most of all runs"
             " with Dropout",
             most(moons["product"], moons.steady), less,
-            control("lambda_steady without the factor c: the same",
-                    most(moons["product"], alone), fails(less)),
+            "lambda_steady without the factor c: the same", most(moons["product"], alone),
         ),
-        check(
+        claims.check(
             runs, "L41.tighter", "empirical",
             "log10 of lambda_steady over the product of norms, mean over the runs of a seed with "
             "Dropout",
             claims.mean(over_seeds.each(moons, _decades)), claims.interval_below(0),
-            no_control("this is where it fails, in every run"), unless=few,
+            claims.no_control("this is where it fails, in every run"), unless=few,
         ),
         check(
             runs, "L42.grows", "empirical", "exponent of phi c in the width, 16 to 256 neurons",
-            _exponent(wide, wide.phi * wide.c), faster,
-            control("phi without c: the same", _exponent(wide, wide.phi), fails(faster)),
-            unless=few,
+            exponent(wide.phi * wide.c), claims.interval_above(FASTER),
+            "phi without c: the same", exponent(wide.phi), unless=few,
         ),
         check(
             runs, "L43.softer", "identity",
             "share of runs with Dropout whose radius never falls as logits are divided by more",
-            claims.share(never_falls(moons.softened.values)), always,
-            control("phi held at what it is undivided: the same share",
-                    claims.share(never_falls(moons.softened_held.values)), fails(always)),
+            claims.share(never_falls(moons.softened.values)), claims.every_seed(),
+            "phi held at what it is undivided: the same share",
+            claims.share(never_falls(moons.softened_held.values)),
         ),
     ]  # fmt: skip
 
 
 def _decades(cells: xr.Dataset) -> float:
     return float(np.log10(cells.steady / cells["product"]).mean())
-
-
-def _exponent(cells: xr.Dataset, values: xr.DataArray) -> claims.Estimate:
-    """Mean over seeds of the slope of the log of `values` on the log of the neurons."""
-
-    def slope(one: xr.Dataset) -> float:
-        if len(np.unique(one.neurons.values)) < 2:
-            return float("nan")  # one width has no slope
-        return float(np.polyfit(np.log(one.neurons.values), np.log(one.judged.values), 1)[0])
-
-    return claims.mean(over_seeds.each(cells.assign(judged=values), slope))
 
 
 def never_falls(radius: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from simplicity.evidence import claims
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import corruption_checks, cosine, lipschitz, single_image, single_sample
-from simplicity.loukas.criteria import elsewhere
+from simplicity.loukas.criteria import check, elsewhere
 
 CLAIMS = ("L29",)
 
@@ -104,15 +104,13 @@ def checks(runs: Runs) -> list[claims.Check]:
     parts = [runs("pairs", architecture=name) for name in ARCHITECTURES]
     halves = [[part.isel(cell=slice(first, None, 2)) for first in (0, 1)] for part in parts]
     again = np.concatenate([agreement(*half) for half in halves])
-    rule = claims.sign_test()
     return [
         # A sign test over fewer seeds cannot come out but when all agree, or not at all.
-        claims.check(
+        check(
             runs, "L29.shorter", "empirical",
             "MNIST 3 / 6: share of seeds, the shorter trajectory has the lower test loss",
-            claims.share(agreement(*parts)), rule,
-            claims.control("a second run of the same architecture in place of the other one",
-                           claims.share(again), claims.fails(rule)),
+            claims.share(agreement(*parts)), claims.sign_test(),
+            "a second run of the same architecture in place of the other one", claims.share(again),
             needs=8, unless=elsewhere(runs, data="mnist"),
         )
     ]  # fmt: skip

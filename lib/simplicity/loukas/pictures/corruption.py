@@ -3,15 +3,14 @@
 Three readings, two networks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from simplicity.pictures import legends, seeds
 from simplicity.pictures.style import BLUE, FAINT, GREEN, INK, ORANGE, RED, Picture, axes, finish
 
 COLOURS = (GREEN, BLUE, ORANGE, RED)  # simple to complex, as in the paper
@@ -27,28 +26,22 @@ Runs = Mapping[str, xr.Dataset]  # the runs of each share of redrawn labels, in 
 def curves(
     conditions: Runs, flipped: xr.Dataset | None = None, fresh: Runs | None = None
 ) -> Picture:
-    """Figure 1d-f: mean and standard deviation over seeds.
+    """Figure 1d-f: mean and range over seeds.
 
-    Dashed: all labels flipped. Dots: fresh runs.
+    Dashed: all labels flipped. Circles: fresh runs. Both are means.
     """
     with axes(3, height=3.4, width=9.2) as (figure, panels):
         for panel, (name, title) in zip(panels, PANELS.items(), strict=True):
-            for runs, colour in zip(conditions.values(), COLOURS, strict=False):
-                x, values = _line(runs, name)
-                panel.plot(x, values.mean(axis=0), color=colour)
-                low, high = (
-                    values.mean(axis=0) - values.std(axis=0),
-                    values.mean(axis=0) + values.std(axis=0),
-                )
-                panel.fill_between(x, low, high, color=colour, alpha=FAINT, linewidth=0)
-            for runs, colour in zip((fresh or {}).values(), COLOURS, strict=False):
-                x, values = _line(runs, name)
-                panel.plot(x, values.mean(axis=0), color=colour, ls="", marker=".")
+            for runs, colour in _coloured(conditions):
+                seeds.mean_and_range(panel, *_line(runs, name), colour)
+            for runs, colour in _coloured(fresh or {}):
+                panel.plot(*_mean(runs, name), "o", color=colour, fillstyle="none", markersize=3)
             if flipped is not None:
-                x, values = _line(flipped, name)
-                panel.plot(x, values.mean(axis=0), color=INK, ls="--", lw=1)
+                panel.plot(*_mean(flipped, name), color=INK, ls="--", lw=1)
             panel.set(xlabel="passes", title=title, ylim=(0, None))
-        _below(figure, conditions, flipped is not None, fresh is not None)
+        entries = [] if flipped is None else [(INK, "all flipped", "--")]
+        page = None if fresh is None else ": mean"
+        legends.below(figure, [*_shares(conditions), *entries], page=page, columns=6)
         return finish(
             figure,
             "Training loss, bias trajectory and test loss over passes, for each share of redrawn "
@@ -62,14 +55,13 @@ def released(conditions: Runs) -> Picture:
     The released code halves its loss.
     """
     with axes(2, height=3.2) as (figure, (left, right)):
-        for runs, colour in zip(conditions.values(), COLOURS, strict=False):
-            x, paper = _line(runs, "trajectory")
-            _, code = _line(runs, "late_reciprocal")
-            left.plot(x, paper.mean(axis=0), color=colour)
-            right.plot(x, 0.5 * code.mean(axis=0), color=colour)
+        for runs, colour in _coloured(conditions):
+            x, code = _mean(runs, "late_reciprocal")
+            left.plot(*_mean(runs, "trajectory"), color=colour)
+            right.plot(x, 0.5 * code, color=colour)
         left.set(xlabel="passes", yscale="log", title="as the paper defines it")
         right.set(xlabel="passes", yscale="log", title="as the released code computes it")
-        _below(figure, conditions, False, False)
+        legends.below(figure, _shares(conditions), columns=4)
         return finish(
             figure,
             "The trajectory over passes with the paper's normalisation and with the released "
@@ -84,26 +76,23 @@ def readings(settings: Mapping[str, Runs], columns: Mapping[str, int]) -> Pictur
 
     `columns` says which of the matched levels belongs to each setting.
     """
-    titles = (
-        "trajectory, mean of the run",
-        "slope of the logit, end",
-        "trajectory, same confidence",
-    )
+
+    def mean_of_run(runs: xr.Dataset, _: str) -> NDArray:
+        return runs.total.values[:, -1] / runs.passes.values[..., -1]
+
+    def at_confidence(runs: xr.Dataset, setting: str) -> NDArray:
+        return runs.matched_trajectory.values[:, columns[setting]]
+
+    looks = {
+        "trajectory, mean of the run": mean_of_run,
+        "slope of the logit, end": lambda runs, _: runs.logit_slope.values[:, -1],
+        "trajectory, same confidence": at_confidence,
+    }
     with axes(3, height=3.6, width=9.2) as (figure, panels):
-        for panel, title in zip(panels, titles, strict=True):
-            panel.set(
-                title=title, yscale="log", xticks=range(len(settings)), xticklabels=list(settings)
-            )
-        for place, (setting, conditions) in enumerate(settings.items()):
-            for index, (runs, colour) in enumerate(zip(conditions.values(), COLOURS, strict=False)):
-                spot = place + 0.17 * (index - 1.5)
-                length = runs.total.values[:, -1] / runs.passes.values[..., -1]
-                matched = runs.matched_trajectory.values[:, columns[setting]]
-                for panel, values in zip(
-                    panels, (length, runs.logit_slope.values[:, -1], matched), strict=True
-                ):
-                    _dots(panel, spot, values, colour)
-        _below(figure, next(iter(settings.values())), False, False)
+        for panel, (title, look) in zip(panels, looks.items(), strict=True):
+            _seeds(panel, settings, look)
+            panel.set(title=title, yscale="log")
+        legends.below(figure, _shares(next(iter(settings.values()))), columns=4)
         return finish(
             figure,
             "Three readings of the same runs for each share of redrawn labels and each setting.",
@@ -116,16 +105,11 @@ def restless(settings: Mapping[str, Runs]) -> Picture:
     The variance of the bias over alpha^2, and its distance to the start.
     """
     with axes(2, height=3.4) as (figure, (left, right)):
-        for place, conditions in enumerate(settings.values()):
-            for index, (runs, colour) in enumerate(zip(conditions.values(), COLOURS, strict=False)):
-                spot = place + 0.17 * (index - 1.5)
-                _dots(left, spot, runs.last_spread.values, colour)
-                _dots(right, spot, runs.last_distance.values, colour)
+        _seeds(left, settings, lambda runs, _: runs.last_spread.values)
+        _seeds(right, settings, lambda runs, _: runs.last_distance.values)
         left.set(title="variance of the bias / rate²", yscale="log")
         right.set(title="distance to the start", ylim=(0, None))
-        for panel in (left, right):
-            panel.set(xticks=range(len(settings)), xticklabels=list(settings))
-        _below(figure, next(iter(settings.values())), False, False)
+        legends.below(figure, _shares(next(iter(settings.values()))), columns=4)
         return finish(
             figure,
             "Variance of the first bias and its distance to the start, near the end of training.",
@@ -137,38 +121,34 @@ def architectures(parts: Runs) -> Picture:
 
     Lines join the two networks of a seed.
     """
-    colours = (BLUE, ORANGE)
     with axes(2, height=3.4) as (figure, (left, right)):
         ends = []
-        for (name, runs), colour in zip(parts.items(), colours, strict=True):
+        for (name, runs), colour in zip(parts.items(), (BLUE, ORANGE), strict=True):
             ordered = runs.sortby("seed")
-            total, loss = ordered.trajectory.values.sum(axis=1), ordered.test_loss.values[:, -1]
-            ends.append((total, loss))
-            right.plot(total, loss, ls="", marker="o", color=colour)
-            values = ordered.trajectory.values
-            left.plot(
-                np.arange(1, values.shape[1] + 1), values.mean(axis=0), color=colour, label=name
-            )
-        for first, second in zip(
-            zip(*ends[0], strict=True), zip(*ends[1], strict=True), strict=True
-        ):
-            right.plot(
-                [first[0], second[0]],
-                [first[1], second[1]],
-                color=INK,
-                alpha=FAINT,
-                lw=0.8,
-                zorder=0,
-            )
+            level = ordered.trajectory.values
+            ends.append((level.sum(axis=1), ordered.test_loss.values[:, -1]))
+            left.plot(np.arange(1, level.shape[1] + 1), level.mean(axis=0), color=colour)
+            right.plot(*ends[-1], "o", color=colour, label=name)
+        total, loss = np.stack(ends, axis=1)
+        right.plot(total, loss, color=INK, alpha=FAINT, lw=0.8, zorder=0)
         left.set(xlabel="passes", title="bias trajectory a step", ylim=(0, None))
-        left.legend(loc="upper right")
         right.set(
             xlabel="total trajectory", title="test loss, nats", xlim=(0, None), ylim=(0, None)
         )
+        legends.below(figure, zip((BLUE, ORANGE), parts, strict=True))
         return finish(
             figure,
             "Bias trajectories of two architectures, and test loss against total trajectory.",
         )
+
+
+def _coloured(conditions: Runs) -> list[tuple[xr.Dataset, str]]:
+    return list(zip(conditions.values(), COLOURS, strict=False))
+
+
+def _shares(conditions: Runs) -> list[tuple[str, str]]:
+    """Entries of a legend."""
+    return list(zip(COLOURS, conditions, strict=False))
 
 
 def _line(runs: xr.Dataset, name: str) -> tuple[NDArray, NDArray]:
@@ -178,20 +158,18 @@ def _line(runs: xr.Dataset, name: str) -> tuple[NDArray, NDArray]:
     return np.atleast_2d(runs.passes.values)[0], runs[name].values
 
 
-def _dots(panel: Axes, place: float, values: NDArray, colour: str) -> None:
-    panel.plot(
-        np.full(len(values), place), values, ls="", marker="o", ms=3, color=colour, alpha=0.6
-    )
-    panel.plot([place - 0.06, place + 0.06], [np.mean(values)] * 2, color=colour, lw=2)
+def _mean(runs: xr.Dataset, name: str) -> tuple[NDArray, NDArray]:
+    passes, values = _line(runs, name)
+    return passes, values.mean(axis=0)
 
 
-def _below(figure: Figure, conditions: Runs, flipped: bool, fresh: bool) -> None:
-    entries = [
-        Line2D([], [], color=colour, label=name)
-        for name, colour in zip(conditions, COLOURS, strict=False)
-    ]
-    if flipped:
-        entries.append(Line2D([], [], color=INK, ls="--", lw=1, label="all flipped"))
-    if fresh:
-        entries.append(Line2D([], [], color=INK, ls="", marker=".", label="fresh runs"))
-    figure.legend(handles=entries, loc="outside lower center", ncols=len(entries))
+def _seeds(
+    panel: Axes, settings: Mapping[str, Runs], of: Callable[[xr.Dataset, str], NDArray]
+) -> None:
+    """A number of each run as a dot, with a bar at the mean of its setting and share."""
+    for place, (setting, conditions) in enumerate(settings.items()):
+        for index, (runs, colour) in enumerate(_coloured(conditions)):
+            spot, values = place + 0.17 * (index - 1.5), of(runs, setting)
+            panel.plot(np.full(len(values), spot), values, "o", ms=3, color=colour, alpha=0.6)
+            panel.plot([spot - 0.06, spot + 0.06], [np.mean(values)] * 2, color=colour, lw=2)
+    panel.set(xticks=range(len(settings)), xticklabels=list(settings))

@@ -8,6 +8,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, hsv_to_rgb, to_rgb
 from numpy.typing import NDArray
 
+from simplicity.loukas.pictures.ticks import PLAIN, plain
 from simplicity.pictures.style import BLUE, INK, ORANGE, Picture, axes, finish
 
 Array = NDArray[np.floating]
@@ -26,29 +27,25 @@ def four(maps: xr.Dataset, target: Array, points: Array) -> Picture:
     """
     local, far = maps.map_local.values, maps.map_far.values
     bounded = np.isfinite(far) & (far > 0)
-    shown = np.concatenate([local[local > 0], far[bounded]])
-    norm = _scale(shown)
+    norm = _scale(np.concatenate([local[local > 0], far[bounded]]))
+    truth = LinearSegmentedColormap.from_list("truth", [BLUE, "#f4f1ea", ORANGE])
+    bound = _coloured(np.where(bounded, far, 1), norm)
+    bound[far == 0], bound[np.isnan(far)] = to_rgb(_LIGHT), to_rgb(_DARK)
+    shown = {
+        "ground truth, from −1 to 1": truth(Normalize(-1, 1)(target))[..., :3],
+        "linear regions; dots: training points": regions(maps.map_region.values),
+        "local Lipschitz constant": _coloured(local, norm),
+        "bound far from the data": bound,
+    }
     with axes(2, height=7.9, width=7.4) as (figure, _):
         figure.clear()
         panels = figure.subplots(2, 2, sharex=True, sharey=True)
-        diverging = LinearSegmentedColormap.from_list("truth", [BLUE, "#f4f1ea", ORANGE])
-        _show(
-            panels[0, 0], diverging(Normalize(-1, 1)(target))[..., :3], "ground truth, from −1 to 1"
-        )
-        _points(panels[0, 0], points)
-        _show(
-            panels[0, 1], regions(maps.map_region.values), "linear regions; dots: training points"
-        )
-        _points(panels[0, 1], points)
-        _show(panels[1, 0], _coloured(local, norm), "local Lipschitz constant")
-        picture = np.where(
-            bounded[..., None], _coloured(np.where(bounded, far, 1), norm), to_rgb(_LIGHT)
-        )
-        _show(
-            panels[1, 1],
-            np.where(np.isnan(far)[..., None], to_rgb(_DARK), picture),
-            "bound far from the data",
-        )
+        for panel, (title, colours) in zip(panels.flat, shown.items(), strict=True):
+            _show(panel, colours, title)
+        for panel in panels[0]:
+            panel.plot(
+                *points.T, "o", color="#26262e", markersize=1.7, markeredgewidth=0, alpha=0.85
+            )
         _bar(
             figure,
             panels[1],
@@ -111,28 +108,9 @@ def _show(panel: Axes, colours: Array, title: str) -> None:
         side.set_visible(True)
 
 
-def _points(panel: Axes, points: Array) -> None:
-    panel.plot(*points.T, "o", color="#26262e", markersize=1.7, markeredgewidth=0, alpha=0.85)
-
-
 def _bar(figure, panels, norm: LogNorm, label: str) -> None:  # type: ignore[no-untyped-def]
-    bar = figure.colorbar(
-        ScalarMappable(norm, _SCALE),
-        ax=list(panels),
-        location="bottom",
-        aspect=50,
-        fraction=0.05,
-        pad=0.03,
-    )
+    where = {"location": "bottom", "aspect": 50, "fraction": 0.05, "pad": 0.03}
+    bar = figure.colorbar(ScalarMappable(norm, _SCALE), ax=list(panels), **where)
     bar.set_label(label, color=INK)
     bar.outline.set_visible(False)
-    low, high = float(norm.vmin or 0), float(norm.vmax or 1)
-    bar.set_ticks(
-        [
-            tick
-            for tick in (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 10)
-            if low <= tick <= high
-        ]
-    )
-    bar.set_ticks([], minor=True)
-    bar.ax.xaxis.set_major_formatter("{x:g}")
+    plain(bar.ax.xaxis, sorted([*PLAIN, 0.15, 0.3]))

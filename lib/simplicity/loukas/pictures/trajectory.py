@@ -10,34 +10,26 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from simplicity.evidence.claims import cells_where
-from simplicity.pictures import seeds
+from simplicity.loukas.pictures.ticks import plain
+from simplicity.pictures import legends, seeds, style
 from simplicity.pictures.player import Panel, Player
-from simplicity.pictures.style import (
-    BLUE,
-    FAINT,
-    GREEN,
-    INK,
-    ORANGE,
-    PURPLE,
-    RED,
-    Picture,
-    axes,
-    finish,
-)
+from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 from simplicity.pictures.tracks import Dots, Line, Note, Track
 
 Array = NDArray[np.floating]
 COLOURS = (GREEN, BLUE, ORANGE, RED)  # simple to complex, as in the paper
+LEVEL = "bias trajectory, mean per step"
 _BINS = (
-    (-9.0, -0.6, ORANGE, 0.95),
-    (-0.6, -0.2, ORANGE, 0.4),
-    (0.2, 0.6, BLUE, 0.4),
-    (0.6, 9.0, BLUE, 0.95),
+    ("f(x) < −0.6", -9.0, -0.6, ORANGE, 0.95),
+    ("−0.6 to −0.2", -0.6, -0.2, ORANGE, 0.4),
+    ("0.2 to 0.6", 0.2, 0.6, BLUE, 0.4),
+    ("f(x) > 0.6", 0.6, 9.0, BLUE, 0.95),
 )
+_CENTRES = np.array([(-1.15, 1.2), (1.15, 1.2), (-1.15, -1.25), (1.15, -1.25)])  # of the squares
+_HEIGHT = 372
 
 
 def coloured(dataset: xr.Dataset) -> list[tuple[float, str]]:
@@ -52,27 +44,28 @@ def paths(biases: Mapping[float, Array]) -> Picture:
 
     All panels have one scale, so that lengths can be compared by eye.
     """
-    drawn = {}
-    for f, bias in biases.items():
-        away = bias - bias[0]
-        drawn[f] = away @ np.linalg.svd(away - away.mean(axis=0), full_matrices=False)[2][:2].T
-    half = 0.55 * max(float(np.ptp(path, axis=0).max()) for path in drawn.values())
+    drawn = [_principal(bias) for bias in biases.values()]
+    half = 0.55 * max(float(np.ptp(path, axis=0).max()) for path in drawn)
     with axes(len(drawn), height=3.4) as (figure, panels):
-        for panel, (f, path), colour in zip(panels, drawn.items(), (GREEN, RED), strict=False):
-            middle = (path.max(axis=0) + path.min(axis=0)) / 2
+        for panel, f, path, colour in zip(panels, biases, drawn, (GREEN, RED), strict=False):
             panel.plot(*path.T, color=colour, lw=0.9)
             panel.plot(*path[0], "o", color=INK, markersize=4)
             panel.plot(*path[-1], "s", color=colour, markersize=5)
+            x, y = (path.max(axis=0) + path.min(axis=0)) / 2
+            panel.set(xlim=(x - half, x + half), ylim=(y - half, y + half), aspect="equal")
             length = np.linalg.norm(np.diff(biases[f], axis=0), axis=1).sum()
-            panel.set(
-                title=f"f = {f:g}: {length:.2f} from epoch to epoch",
-                xlim=(middle[0] - half, middle[0] + half),
-                ylim=(middle[1] - half, middle[1] + half), xlabel="first direction", aspect="equal",
-            )  # fmt: skip
+            title = f"f = {f:g}: {length:.2f} from epoch to epoch"
+            panel.set(title=title, xlabel="first direction")
         panels[0].set_ylabel("second direction")
         return finish(
             figure, "The path of the first bias during training for a simple and a complex target."
         )
+
+
+def _principal(path: Array) -> Array:
+    """A path (k, n) from its start in its first two principal directions, (k, 2)."""
+    away = path - path[0]
+    return away @ np.linalg.svd(away - away.mean(axis=0), full_matrices=False)[2][:2].T
 
 
 def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Array) -> Player:
@@ -80,75 +73,61 @@ def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Ar
 
     The values are (frequency, frame, place).
     """
-    names, centres = (
-        [f for f, _ in coloured(cells)],
-        np.array([(-1.15, 1.2), (1.15, 1.2), (-1.15, -1.25), (1.15, -1.25)]),
-    )
-    everywhere = np.concatenate([places + centre for centre in centres[: len(names)]])
-    values = np.swapaxes(fields, 0, 1).reshape(len(epochs), -1)
-    zeros = np.concatenate([_zeros(f) + centre for f, centre in zip(names, centres, strict=False)])
-    tracks: list[Track] = [
-        Line("where the target is 0", [zeros], opacity=0.6, width=0.8, dashes="3 3")
-    ]
-    for index, (_, _, colour, opacity) in enumerate(_BINS):
-        frames = [everywhere[_within(frame, index)] for frame in values]
-        tracks.append(Dots(_BIN_NAMES[index], frames, colour, 3.9, opacity))
-    tracks += [
-        Note([f"f = {f:g}"], (x - 1, y + 1.07), size=12)
-        for f, (x, y) in zip(names, centres, strict=False)
-    ]
-    panels = [
-        Panel("the learned functions", (-2.25, 2.25), (-2.3, 2.45), tracks, width=340, height=372)
-    ]
-    log = np.log10(cells.epoch.values)
-    top = 1.05 * float(cells.level.max())
-    curves: list[Track] = []
-    for (frequency, colour), level in zip(coloured(cells), cells.level.values, strict=True):
-        curves.append(Line(f"level, f = {frequency:g}", [np.stack([log, level], axis=1)], colour))
-    at = np.log10(np.asarray(epochs))
-    curves.append(
-        Line(
-            "now",
-            [np.array([[x, 0.0], [x, top]]) for x in at],
-            opacity=0.5,
-            width=1.0,
-            dashes="3 3",
-        )
-    )
-    curves.append(Note([_order(cells, epoch) for epoch in epochs], (0.03, 0.93 * top)))
-    ticks = [(value, f"{value:.1f}") for value in np.arange(0, top, 0.2 if top < 1.3 else 0.4)]
-    panels.append(
-        Panel(
-            "bias trajectory, mean per step", (0, float(log[-1])), (0, top), curves, "epoch", "",
-            [(float(k), f"{10**k:g}") for k in range(int(log[-1]) + 1)], ticks, width=370,
-            height=372,
-        )
-    )  # fmt: skip
+    names = [f for f, _ in coloured(cells)]
     about = (
         "The learned function of the plane at four frequencies during training, "
         "and the trajectory of the first bias beside it."
     )
     labels = [f"epoch {epoch}" for epoch in epochs]
+    panels = [_functions(names, fields, places), _levels(cells, epochs)]
     return Player(panels, labels, about, "epochs", milliseconds=600, start=len(labels) - 1)
 
 
-_BIN_NAMES = ("f(x) < −0.6", "−0.6 to −0.2", "0.2 to 0.6", "f(x) > 0.6")
+def _functions(names: Sequence[float], fields: Array, places: Array) -> Panel:
+    """A square of dots for each frequency, coloured by the function's value."""
+    centres = _CENTRES[: len(names)]
+    everywhere = np.concatenate([places + centre for centre in centres])
+    values = np.swapaxes(fields, 0, 1).reshape(fields.shape[1], -1)
+    zeros = np.concatenate([_zeros(f) + centre for f, centre in zip(names, centres, strict=True)])
+    tracks: list[Track] = [
+        Line("where the target is 0", [zeros], opacity=0.6, width=0.8, dashes="3 3")
+    ]
+    for name, low, high, colour, opacity in _BINS:
+        frames = [everywhere[(frame >= low) & (frame < high)] for frame in values]
+        tracks.append(Dots(name, frames, colour, 3.9, opacity))
+    for f, (x, y) in zip(names, centres, strict=True):
+        tracks.append(Note([f"f = {f:g}"], (x - 1, y + 1.07), size=12))
+    title = "the learned functions"
+    return Panel(title, (-2.25, 2.25), (-2.3, 2.45), tracks, width=340, height=_HEIGHT)
 
 
 def _zeros(frequency: float) -> Array:
     """The square's edge and the lines u, v = (2k + 1) / (4 f), (k, 2), NaN between them."""
     inside = (2 * np.arange(-8, 8) + 1) / (4 * frequency)
-    places = [-1.0, *inside[np.abs(inside) < 0.999].tolist(), 1.0]
-    pieces = [
-        [[at, -1.0], [at, 1.0], [np.nan, np.nan], [-1.0, at], [1.0, at], [np.nan, np.nan]]
-        for at in places
+    ends = np.array([-1.0, 1.0])
+    lines = [
+        np.stack([np.full(2, at), ends], axis=1)
+        for at in (-1.0, *inside[np.abs(inside) < 0.999], 1.0)
     ]
-    return np.array(pieces).reshape(-1, 2)
+    return style.joined([part for line in lines for part in (line, line[:, ::-1])])
 
 
-def _within(values: Array, index: int) -> NDArray[np.bool_]:
-    low, high, *_ = _BINS[index]
-    return (values >= low) & (values < high)
+def _levels(cells: xr.Dataset, epochs: Sequence[int]) -> Panel:
+    """The level of each frequency over log10 of the epoch, and which frame is shown."""
+    log, top = np.log10(cells.epoch.values), 1.05 * float(cells.level.max())
+    tracks: list[Track] = [
+        Line(f"level, f = {f:g}", [np.stack([log, level], axis=1)], colour)
+        for (f, colour), level in zip(coloured(cells), cells.level.values, strict=True)
+    ]
+    now = [np.array([[at, 0.0], [at, top]]) for at in np.log10(np.asarray(epochs))]
+    tracks.append(Line("now", now, opacity=0.5, width=1.0, dashes="3 3"))
+    tracks.append(Note([_order(cells, epoch) for epoch in epochs], (0.03, 0.93 * top)))
+    last = float(log[-1])
+    decades = [(float(k), f"{10**k:g}") for k in range(int(last) + 1)]
+    ticks = [(value, f"{value:.1f}") for value in np.arange(0, top, 0.2 if top < 1.3 else 0.4)]
+    return Panel(
+        LEVEL, (0, last), (0, top), tracks, "epoch", "", decades, ticks, width=370, height=_HEIGHT
+    )
 
 
 def _order(cells: xr.Dataset, epoch: int) -> str:
@@ -161,22 +140,20 @@ def _order(cells: xr.Dataset, epoch: int) -> str:
 def curves(recorded: xr.Dataset) -> Picture:
     """Figure 1a-c: training loss, trajectory, test loss over epochs.
 
-    Mean and deviation over seeds.
+    Mean and range over seeds.
     """
+    titles = {"loss": "training loss", "level": LEVEL, "test": "test loss"}
     with axes(3, height=3.3) as (figure, panels):
         for frequency, colour in coloured(recorded):
             cells = cells_where(recorded, frequency=frequency)
-            for panel, name in zip(panels, ("loss", "level", "test"), strict=True):
-                _band(panel, recorded.epoch.values, cells[name].values, colour)
-            panels[1].plot(
-                recorded.epoch.values, cells.raw.mean("cell"), color=colour, alpha=0.35, lw=0.8
-            )
-        titles = ("training loss", "bias trajectory, mean per step", "test loss")
-        for panel, title in zip(panels, titles, strict=True):
+            for panel, name in zip(panels, titles, strict=True):
+                seeds.mean_and_range(panel, recorded.epoch.values, cells[name].values, colour)
+            panels[1].plot(recorded.epoch, cells.raw.mean("cell"), color=colour, alpha=0.35, lw=0.8)
+        for panel, title in zip(panels, titles.values(), strict=True):
             panel.set(title=title, xlabel="epoch")
         for panel in (panels[0], panels[2]):
-            panel.set(ylim=(-0.01, 0.175))
-        _legend(figure, _frequencies(recorded), 4)
+            panel.set(ylim=(-0.01, 0.22))
+        legends.below(figure, _frequencies(recorded), columns=4)
         return finish(
             figure, "Training loss, bias trajectory and test loss over epochs for four frequencies."
         )
@@ -194,13 +171,17 @@ def views(
 
     `slopes` is the target's own mean slope for each f, dashed.
     """
+
+    def look(data: xr.Dataset, name: str, index: int | None) -> xr.DataArray:
+        return data[name] if index is None else data[name][:, index]
+
     with axes(len(looks), height=3.4, sharey=True) as (figure, panels):
         for panel, (title, (name, index)) in zip(panels, looks.items(), strict=True):
-            _runs(panel, fresh, recorded, partial(_values, name=name, index=index))
+            _runs(panel, fresh, recorded, partial(look, name=name, index=index))
             panel.plot(list(slopes), list(slopes.values()), color=INK, alpha=0.6, lw=1, ls="--")
             panel.set(yscale="log", xlabel="f", title=title)
             panel.set_xticks(list(slopes), [f"{f:g}" for f in slopes])
-        _legend(figure, [(INK, "mean slope of the target", "--")], 3, marks=True)
+        _runs_below(figure, [(INK, "mean slope of the target", "--")])
         return finish(
             figure,
             "The trajectory's level against the frequency, at an early epoch, at the end and at "
@@ -215,14 +196,13 @@ def released(block: xr.Dataset, ways: Sequence[str], titles: Mapping[str, str]) 
     """
     with axes(len(titles), height=3.2) as (figure, panels):
         for panel, (way, title) in zip(panels, titles.items(), strict=True):
-            for (_, colour), cell in zip(coloured(block), range(block.sizes["cell"]), strict=True):
-                one = block.isel(cell=cell)
-                index = ways.index(way)
-                panel.plot(block.epoch, one.raw.isel(way=index), color=colour, alpha=0.35, lw=0.8)
-                panel.plot(block.epoch, one.level.isel(way=index), color=colour)
-            top = 1.25 * float(block.level.isel(way=ways.index(way)).max())
-            panel.set(title=title, xlabel="epoch", ylim=(0, top))
-        _legend(figure, _frequencies(block), 4)
+            shown = block.isel(way=ways.index(way))
+            for cell, (_, colour) in enumerate(coloured(block)):
+                one = shown.isel(cell=cell)
+                panel.plot(block.epoch, one.raw, color=colour, alpha=0.35, lw=0.8)
+                panel.plot(block.epoch, one.level, color=colour)
+            panel.set(title=title, xlabel="epoch", ylim=(0, 1.25 * float(shown.level.max())))
+        legends.below(figure, _frequencies(block), columns=4)
         return finish(
             figure, "The trajectory as defined and as the released code computes it, over epochs."
         )
@@ -236,33 +216,19 @@ def tests(recorded: xr.Dataset, permuted: xr.Dataset, simple: xr.Dataset, early:
     with axes(2, height=3.5) as (figure, (left, right)):
         for frequency, colour in coloured(recorded):
             cells = cells_where(recorded, frequency=frequency)
-            left.plot(
-                cells.level_end, cells.test_end, "o", color=colour, alpha=0.75, markersize=3.5
-            )
+            _scattered(left, cells.level_end, cells.test_end, colour)
         for cells, colour in ((simple, GREEN), (permuted, PURPLE)):
-            right.plot(
-                cells.level_early[:, early],
-                cells.test_early[:, early],
-                "o",
-                color=colour,
-                alpha=0.75,
-                markersize=3.5,
-            )
+            _scattered(right, cells.level_early[:, early], cells.test_early[:, early], colour)
         for panel, title in ((left, "end of training"), (right, "epoch 300, f = 0.25")):
-            panel.set(
-                xscale="log",
-                yscale="log",
-                xlabel="bias trajectory, mean per step",
-                title=f"test loss, {title}",
-            )
-            low, high = panel.get_xlim()
-            places = [
-                tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5) if low < tick < high
-            ]
-            panel.set_xticks(places, [f"{tick:g}" for tick in places])
-            panel.set_xticks([], minor=True)
-        _legend(figure, [*_frequencies(recorded, "o"), (PURPLE, "permuted labels", "o")], 5)
+            panel.set(xscale="log", yscale="log", xlabel=LEVEL, title=f"test loss, {title}")
+            plain(panel.xaxis)
+        entries = [*_frequencies(recorded, "o"), (PURPLE, "permuted labels", "o")]
+        legends.below(figure, entries, columns=5)
         return finish(figure, "Test loss against the trajectory's level, for single runs.")
+
+
+def _scattered(panel: Axes, x: xr.DataArray, y: xr.DataArray, colour: str) -> None:
+    panel.plot(x, y, "o", color=colour, alpha=0.75, markersize=3.5)
 
 
 def ends(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
@@ -275,10 +241,10 @@ def ends(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
     with axes(3, height=3.3) as (figure, panels):
         for panel, (title, look) in zip(panels, looks.items(), strict=True):
             _runs(panel, fresh, recorded, look)
-            panel.set(title=title, xlabel="f", yscale="linear" if "(0)" in title else "log")
+            panel.set(title=title, xlabel="f", yscale="log")
             panel.set_xticks(np.unique(recorded.frequency.values))
-        panels[2].set(ylim=(0, None))
-        _legend(figure, [], 3, marks=True)
+        panels[2].set(yscale="linear", ylim=(0, None))
+        _runs_below(figure)
         return finish(
             figure,
             "Variance of the bias, variance over loss, and distance from the start, in the last "
@@ -292,43 +258,32 @@ def law(windows: xr.Dataset, shares: Mapping[int, tuple[float, float]]) -> Pictu
     The gaps are medians over seeds, the shares {n_1: shares}.
     """
     looks = {
-        "frozen": ("frozen, with replacement", BLUE),
-        "frozen, one sample": ("frozen, one sample only", RED),
-        "moving": ("training, with replacement", GREEN),
-        "moving, epochs": ("training, in epochs", PURPLE),
+        "frozen": (BLUE, "frozen, with replacement"),
+        "frozen, one sample": (RED, "frozen, one sample only"),
+        "moving": (GREEN, "training, with replacement"),
+        "moving, epochs": (PURPLE, "training, in epochs"),
     }
+    whens = ((INK, "right: as initialised", "o"), (GREEN, "right: while training", "o"))
+    length = windows.length.values
     with axes(2, height=3.7) as (figure, (left, right)):
-        for kind, (_, colour) in looks.items():
+        for kind, (colour, _) in looks.items():
             gap = cells_where(windows, kind=kind).gap.median("cell")
-            left.plot(windows.length, gap, color=colour, marker="o")
+            left.plot(length, gap, "o-", color=colour)
         first = float(cells_where(windows, kind="frozen").gap[:, 0].median())
-        left.plot(windows.length, first / np.sqrt(windows.length), color=INK, alpha=FAINT, lw=5)
-        left.set(
-            xscale="log",
-            yscale="log",
-            xlabel="window, epochs' worth of steps",
-            title="relative gap of the two sums",
-        )
-        left.set_xticks(windows.length.values, [f"{length}" for length in windows.length.values])
-        left.set_xticks([], minor=True)
-        place = np.arange(len(shares))
-        whens = ((INK, "right: as initialised", "o"), (GREEN, "right: while training", "o"))
-        for index, (colour, *_) in enumerate(whens):
-            values = [pair[index] for pair in shares.values()]
-            right.plot(place, values, "o", color=colour, alpha=0.85)
+        left.plot(length, first / np.sqrt(length), color=INK, alpha=style.FAINT, lw=5)
+        left.set(xscale="log", yscale="log", xlabel="window, epochs' worth of steps")
+        left.set(title="relative gap of the two sums")
+        plain(left.xaxis, length)
+        for (colour, *_), values in zip(whens, zip(*shares.values(), strict=True), strict=True):
+            right.plot(values, "o", color=colour, alpha=0.85)
         right.set(xlabel="n₁, for n = 10", ylim=(-0.03, 1.03), title="share of steps above λ / σₙ")
-        right.set_xticks(place, [str(width) for width in shares])
-        lines = [(colour, name, "-") for name, colour in looks.values()]
-        _legend(figure, [*lines, *whens], 2)
+        right.set_xticks(range(len(shares)), list(map(str, shares)))
+        legends.below(figure, [*looks.values(), *whens], columns=2)
         return finish(
             figure,
             "Gap between bias trajectory and Lipschitz constant over the window; violations of the "
             "upper bracket.",
         )
-
-
-def _values(cells: xr.Dataset, name: str, index: int | None) -> xr.DataArray:
-    return cells[name] if index is None else cells[name][:, index]
 
 
 def _runs(
@@ -345,53 +300,10 @@ def _runs(
                 panel.plot(bar, [np.nanmedian(values)] * 2, color=colour, lw=2.2)
 
 
-def _frequencies(cells: xr.Dataset, style: str = "-") -> list[tuple[str, str, str]]:
+def _runs_below(figure: Figure, entries: Sequence[tuple[str, str, str]] = ()) -> None:
+    legends.below(figure, entries, page="", recorded=": seeds, median", columns=3)
+
+
+def _frequencies(cells: xr.Dataset, look: str = "-") -> list[tuple[str, str, str]]:
     """Entries of a legend."""
-    return [(colour, f"f = {frequency:g}", style) for frequency, colour in coloured(cells)]
-
-
-def _band(panel: Axes, x: Array, values: Array, colour: str) -> None:
-    middle, deviation = values.mean(axis=0), values.std(axis=0)
-    panel.plot(x, middle, color=colour)
-    panel.fill_between(x, middle - deviation, middle + deviation, color=colour, alpha=0.15, lw=0)
-
-
-def _legend(
-    figure: Figure, entries: Sequence[tuple[str, str, str]], columns: int, marks: bool = False
-) -> None:
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=colour,
-            label=label,
-            ls="" if style == "o" else style,
-            marker="o" if style == "o" else "",
-        )
-        for colour, label, style in entries
-    ]
-    if marks:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=INK,
-                marker="o",
-                ls="",
-                fillstyle="none",
-                markersize=5,
-                label="a seed of this page",
-            )
-        )
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=INK,
-                marker="o",
-                lw=1.6,
-                markersize=2.6,
-                label="recorded: seeds, median",
-            )
-        )
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=1.4)
+    return [(colour, f"f = {frequency:g}", look) for frequency, colour in coloured(cells)]
