@@ -5,27 +5,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Criterion, Estimate, Kind, mean
+from simplicity.evidence.claims import Estimate, mean
 from simplicity.grid.groups import Runs
 from simplicity.loukas.trajectory import Correlation, spearman_over_seeds, spearman_within
 from simplicity.problems import doors
-
-
-def check(
-    runs: Runs,
-    id: str,
-    kind: Kind,
-    statistic: str,
-    found: Estimate,
-    criterion: Criterion,
-    changed: str,
-    there: Estimate,
-    **when: Any,
-) -> Check:
-    """A check whose control is an estimate `there`, after a change: the criterion has to fail."""
-    control = claims.control(changed, there, claims.fails(criterion))
-    return claims.check(runs, id, kind, statistic, found, criterion, control, **when)
 
 
 def elsewhere(runs: Runs, **written: Any) -> str:

@@ -14,7 +14,7 @@ from simplicity.evidence import claims, over_seeds
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import cosine, trajectory
-from simplicity.loukas.criteria import check, elsewhere
+from simplicity.loukas.criteria import elsewhere
 from simplicity.loukas.single_sample import descend
 from simplicity.problems import Problem
 
@@ -98,11 +98,11 @@ def checks(runs: Runs) -> list[claims.Check]:
 
 
 def _check(runs: Runs, rate: str, name: str, id: str, when: str) -> claims.Check:
-    return check(
+    return claims.check(
         runs, f"L30.{id}", "empirical",
         f"{when}: mean log of the level at f = 0.75 over that at f = 0.25",
         lowest(runs, "high", rate, name), claims.interval_above(0),
-        "f = 0.25 with y negated in place of f = 0.75", lowest(runs, "negated", rate, name),
+        ("f = 0.25 with y negated in place of f = 0.75", lowest(runs, "negated", rate, name)),
         needs=ENOUGH_SEEDS, unless=elsewhere(runs, n=100, rate=(rate,)),
     )  # fmt: skip
 

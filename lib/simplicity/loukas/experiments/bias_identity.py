@@ -23,7 +23,7 @@ from simplicity.evidence import claims
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import cosine, lipschitz, little_network, trajectory
-from simplicity.loukas.criteria import check, elsewhere
+from simplicity.loukas.criteria import elsewhere
 from simplicity.loukas.single_sample import descend, passes, with_replacement
 from simplicity.loukas.single_sample_autograd import as_module, descend_autograd
 from simplicity.nets import FullyConnected
@@ -293,10 +293,10 @@ def _identity_check(
     allowed: float = ULPS, wrong: tuple[str, ...] = (),
 ) -> claims.Check:  # fmt: skip
     chosen, other = (runs("networks", kind=one) for one in (kinds, wrong or kinds))
-    return check(
+    return claims.check(
         runs, id, "identity", statistic, claims.largest(chosen.error.values),
-        claims.below(allowed), f"{what}, least of all networks",
-        claims.smallest(other.wrong.values),
+        claims.below(allowed),
+        (f"{what}, least of all networks", claims.smallest(other.wrong.values)),
     )  # fmt: skip
 
 
@@ -304,19 +304,19 @@ def _bracket_checks(runs: Runs) -> list[claims.Check]:
     """L2 with a free W_1; how often the control is above differs from network to network."""
     none, unless, share = claims.below(1e-12), elsewhere(runs, n=100), partial(violations, runs)
     return [
-        check(
+        claims.check(
             runs, "L2.below", "theorem",
             "W_1 trained, n_1 = 5 to 128, n = 10: share of steps below lambda / sigma_1",
             share("lower", WIDTHS, TRAINED), none,
-            "the smallest singular value in the place of sigma_1: the same share",
-            share("swapped", WIDTHS, TRAINED), unless=unless,
+            ("the smallest singular value in the place of sigma_1: the same share",
+             share("swapped", WIDTHS, TRAINED)), unless=unless,
         ),
-        check(
+        claims.check(
             runs, "L2.above", "theorem",
             "W_1 trained, n_1 = 5 and 10, n = 10: share of steps above lambda / sigma_n",
             share("upper", INSIDE, TRAINED), none,
-            "n_1 = 32 > n, as initialised: the same share",
-            share("upper", (ABOVE,), AT_START), needs=10, unless=unless,
+            ("n_1 = 32 > n, as initialised: the same share",
+             share("upper", (ABOVE,), AT_START)), needs=10, unless=unless,
         ),
     ]  # fmt: skip
 
@@ -326,10 +326,10 @@ def _convolution_check(runs: Runs) -> claims.Check:
     outside, shared = (
         claims.exact(float(one.sum()), first.sizes["cell"]) for one in (first.error, first.wrong)
     )
-    return check(
+    return claims.check(
         runs, "L5.first", "theorem",
         "a convolution as layer 1, b_1 unshared: steps outside of the bracket", outside,
-        claims.below(1), "one bias for all places: the same", shared,
+        claims.below(1), ("one bias for all places: the same", shared),
         unless=elsewhere(runs, kind=(little_network.FIRST,)),
     )  # fmt: skip
 

@@ -179,9 +179,9 @@ def checks(runs: Runs) -> list[claims.Check]:
     many = unless or criteria.too_few(runs, ENOUGH_SEEDS)
     rule = claims.interval_above(0)
     orders = [
-        criteria.check(
+        claims.check(
             runs, id, "empirical", f"rank correlation of f with {what}",
-            order(runs, _ordered(runs, name, match)), rule, NEGATED, _negated(runs, name, match),
+            order(runs, _ordered(runs, name, match)), rule, (NEGATED, _negated(runs, name, match)),
             unless=unless if id in SOON else many,
         )
         for id, what, name, match in ORDERS
@@ -231,16 +231,16 @@ def _early_checks(runs: Runs, many: str) -> list[claims.Check]:
     early, now = (by_seed(runs, name)[..., 0] for name in ("level_early", "slope_early"))
     rule = claims.interval_above(0)
     return [
-        criteria.check(
+        claims.check(
             runs, "L31.early", "empirical", "rank correlation of f with the level at epoch 100",
-            order(runs, early), rule, NEGATED, _negated(runs, "level_early"), unless=many,
+            order(runs, early), rule, (NEGATED, _negated(runs, "level_early")), unless=many,
         ),
-        criteria.check(
+        claims.check(
             runs, "L32.now", "empirical",
             "rank correlation of the level with the mean slope at fresh points, epoch 100",
             criteria.order(now, early), rule,
-            "the slope of the same networks at the end, in place of the one now",
-            criteria.order(by_seed(runs, "slope_end"), early), unless=many,
+            ("the slope of the same networks at the end, in place of the one now",
+             criteria.order(by_seed(runs, "slope_end"), early)), unless=many,
         ),
     ]  # fmt: skip
 
@@ -251,17 +251,17 @@ def _other_checks(runs: Runs, many: str) -> list[claims.Check]:
     negated = np.nan_to_num(pair(runs, "y negated", "epochs_at", "R2 0.9"), nan=NEVER)
     steps = "worst of all steps: | |db_1| / (alpha eps) - local Lipschitz constant |"
     return [
-        criteria.check(
+        claims.check(
             runs, "L7.neighbours", "empirical",
             "share of seeds in which the larger of two neighbouring f takes more epochs, the least",
             slower_share(epochs_to_fit(runs)), claims.sign_test(),
-            NEGATED, slower_share(negated), unless=many,
+            (NEGATED, slower_share(negated)), unless=many,
         ),
-        criteria.check(
+        claims.check(
             runs, "L9.steps", "identity", f"{steps}, in units of the rounding of b_1",
             claims.largest(plain.rounding.values), claims.below(8),
-            "eps of the step before: the same, least of all runs",
-            claims.smallest(plain.late_error.values),
+            ("eps of the step before: the same, least of all runs",
+             claims.smallest(plain.late_error.values)),
         ),
     ]  # fmt: skip
 
@@ -273,14 +273,15 @@ def _test_checks(runs: Runs, unless: str) -> list[claims.Check]:
     level, test = (by_seed(runs, name)[..., 0] for name in ("level_early", "test_early"))
     early = "the same runs at epoch 100, before they have fitted"
     return [
-        criteria.check(
+        claims.check(
             runs, "L10.across", "empirical",
             "rank correlation of level and test loss at the end, over all f",
-            criteria.order(levels, tests), rule, early, criteria.order(level, test), unless=unless,
+            criteria.order(levels, tests), rule, (early, criteria.order(level, test)),
+            unless=unless,
         ),
-        criteria.check(
+        claims.check(
             runs, "L34.within", "empirical", "the same within one f, mean over the f",
-            criteria.within(levels, tests), rule, early, criteria.within(level, test),
+            criteria.within(levels, tests), rule, (early, criteria.within(level, test)),
             unless=unless,
         ),
     ]  # fmt: skip

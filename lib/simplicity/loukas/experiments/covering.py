@@ -14,7 +14,6 @@ from simplicity.evidence import claims
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import steady
-from simplicity.loukas.criteria import check
 
 CLAIMS = ("L26", "L28")
 
@@ -122,9 +121,9 @@ def checks(runs: Runs) -> list[claims.Check]:
             "the generalisation bound and its radius, poly-logarithmic in the neurons",
             "the bound is above 1 in every run under Dropout, so that no error exceeds it",
         ),
-        check(
+        claims.check(
             runs, "L28.radius", "identity",
             "distance of the mu at which the radius is largest to (3 - sqrt 3) / 6", best,
-            claims.below(1e-4), "a c that does not grow with confidence: the same", alone,
+            claims.below(1e-4), ("a c that does not grow with confidence: the same", alone),
         ),
     ]  # fmt: skip

@@ -17,7 +17,7 @@ from simplicity.evidence import claims, over_seeds
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import dropout, lipschitz, steady
-from simplicity.loukas.criteria import check, too_few
+from simplicity.loukas.criteria import too_few
 from simplicity.loukas.single_sample import passes
 from simplicity.nets import FullyConnected, torch_default
 
@@ -148,18 +148,18 @@ def checks(runs: Runs) -> list[claims.Check]:
         return claims.mean(over_seeds.slopes(wide.assign(judged=values), "judged", "neurons"))
 
     return [
-        check(
+        claims.check(
             runs, "L25.right", "theorem",
             "phi over the largest slope that was sampled, most of all runs with Dropout",
             most(moons.phi, moons.largest), less,
-            "the network before training: the same", most(moons.phi, moons.largest_start),
+            ("the network before training: the same", most(moons.phi, moons.largest_start)),
         ),
-        check(
+        claims.check(
             runs, "L25.left", "theorem",
             "product of norms, which is no less than lambda_f, over lambda_steady, most of all runs"
             " with Dropout",
             most(moons["product"], moons.steady), less,
-            "lambda_steady without the factor c: the same", most(moons["product"], alone),
+            ("lambda_steady without the factor c: the same", most(moons["product"], alone)),
         ),
         claims.check(
             runs, "L41.tighter", "empirical",
@@ -168,17 +168,17 @@ def checks(runs: Runs) -> list[claims.Check]:
             claims.mean(over_seeds.each(moons, _decades)), claims.interval_below(0),
             claims.no_control("this is where it fails, in every run"), unless=few,
         ),
-        check(
+        claims.check(
             runs, "L42.grows", "empirical", "exponent of phi c in the width, 16 to 256 neurons",
             exponent(wide.phi * wide.c), claims.interval_above(FASTER),
-            "phi without c: the same", exponent(wide.phi), unless=few,
+            ("phi without c: the same", exponent(wide.phi)), unless=few,
         ),
-        check(
+        claims.check(
             runs, "L43.softer", "identity",
             "share of runs with Dropout whose radius never falls as logits are divided by more",
             claims.share(never_falls(moons.softened.values)), claims.every_seed(),
-            "phi held at what it is undivided: the same share",
-            claims.share(never_falls(moons.softened_held.values)),
+            ("phi held at what it is undivided: the same share",
+             claims.share(never_falls(moons.softened_held.values))),
         ),
     ]  # fmt: skip
 

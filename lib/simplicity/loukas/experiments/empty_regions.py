@@ -17,7 +17,7 @@ from simplicity.evidence import claims
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import cosine, lipschitz, regions
-from simplicity.loukas.criteria import check, elsewhere
+from simplicity.loukas.criteria import elsewhere
 from simplicity.loukas.single_sample import descend
 from simplicity.nets import FullyConnected
 
@@ -198,32 +198,33 @@ def _maps(run: Run, maps: dict[str, np.ndarray]) -> dict[str, Any]:
 
 def checks(runs: Runs) -> list[claims.Check]:
     found = runs["networks"]
-    judge = partial(check, runs, unless=elsewhere(runs, region_epochs=1000, frequency=0.5))
+    judge = partial(claims.check, runs, unless=elsewhere(runs, region_epochs=1000, frequency=0.5))
     none = claims.below(1e-12)
     return [
         judge(
             "L22.slopes", "theorem",
             "phi = lambda of training points: share of spanned empty regions above the bound, most",
             claims.largest(found.violated), none,
-            "phi = lambda at the initialisation: mean share", claims.mean(found.violated_start),
+            ("phi = lambda at the initialisation: mean share", claims.mean(found.violated_start)),
         ),
         judge(
             "L22.steps", "theorem",
             "phi and gamma from the steps of the last epoch: the same share, most",
             claims.largest(found.violated_measured), none,
-            "phi from the steps of the first epoch: mean share", claims.mean(found.violated_early),
+            ("phi from the steps of the first epoch: mean share",
+             claims.mean(found.violated_early)),
         ),
         judge(
             "L22.spanned", "theorem",
             "share of empty regions that the training regions span, so that there is a bound",
             claims.mean(1 - found.infeasible), claims.above(0.05),
-            "random patterns as dense: the same share", claims.mean(found.feasible_random),
+            ("random patterns as dense: the same share", claims.mean(found.feasible_random)),
         ),
         judge(
             "L24.map", "empirical",
             "rank correlation over the grid of lambda with the target's slope",
             claims.mean(found.correlation), claims.interval_above(0),
-            "untrained network", claims.mean(found.correlation_untrained),
+            ("untrained network", claims.mean(found.correlation_untrained)),
             needs=5,
         ),
     ]  # fmt: skip

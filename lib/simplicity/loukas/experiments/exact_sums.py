@@ -15,7 +15,7 @@ from simplicity.evidence import claims
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import lipschitz, regions
-from simplicity.loukas.criteria import check, elsewhere
+from simplicity.loukas.criteria import elsewhere
 from simplicity.nets import FullyConnected, torch_default
 
 CLAIMS = ("L23",)
@@ -105,7 +105,7 @@ def _nearest(seen: regions.Patterns, new: regions.Patterns) -> np.ndarray:
 
 def checks(runs: Runs) -> list[claims.Check]:
     found = runs["networks"]
-    judge = partial(check, runs, unless=elsewhere(runs, side=60))
+    judge = partial(claims.check, runs, unless=elsewhere(runs, side=60))
     names = ("rank", "empty", "spanned", "sums")
     rank, empty, spanned, sums = (found[name].values for name in names)
     some, left = sums > 0, empty > 0
@@ -117,13 +117,13 @@ def checks(runs: Runs) -> list[claims.Check]:
             "L23.sums", "theorem",
             "s(x) a sum of training patterns: share with lambda > beta times the sum of phi, most",
             claims.largest(over), claims.below(1e-12),
-            "phi of the nearest pattern in place of a sum: mean share", claims.mean(nearest),
+            ("phi of the nearest pattern in place of a sum: mean share", claims.mean(nearest)),
         ),
         judge(
             "L23.rank", "theorem",
             "training patterns of rank nine: share of empty regions that they span, least",
             claims.smallest(spanned[full] / empty[full]), claims.at_least(1),
-            "four points, regions of rank nine: mean share",
-            claims.mean(spanned[few] / empty[few]),
+            ("four points, regions of rank nine: mean share",
+             claims.mean(spanned[few] / empty[few])),
         ),
     ]  # fmt: skip

@@ -17,7 +17,7 @@ from simplicity.evidence import claims, over_seeds
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import lipschitz
-from simplicity.loukas.criteria import check, elsewhere
+from simplicity.loukas.criteria import elsewhere
 from simplicity.nets import FullyConnected, torch_default
 
 CLAIMS = ("L27",)
@@ -119,17 +119,17 @@ def checks(runs: Runs) -> list[claims.Check]:
         """The share of networks without any slope whose product of norms has one."""
         return claims.share(((cells.largest == 0) & (cells["product"] > 0)).values)
 
-    judge = partial(check, runs, unless=elsewhere(runs, layer_width=32))
+    judge = partial(claims.check, runs, unless=elsewhere(runs, layer_width=32))
     return [
         judge(
             "L27.growth", "empirical",
             "untrained: factor of product over largest sampled constant for each layer",
             growth(random), claims.interval_above(GROWS),
-            "aligned orthogonal linear layers in place of random ones: the same", growth(linear),
+            ("aligned orthogonal linear layers in place of random ones: the same", growth(linear)),
         ),
         judge(
             "L27.dead", "identity",
             "a middle layer that never fires: share with constant 0 and product above 0",
-            lost(dead), claims.every_seed(), "the same networks as they were", lost(random),
+            lost(dead), claims.every_seed(), ("the same networks as they were", lost(random)),
         ),
     ]  # fmt: skip

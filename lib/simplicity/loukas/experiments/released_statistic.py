@@ -114,13 +114,13 @@ def _epochs(run: Run, steps: np.ndarray) -> np.ndarray:
 def checks(runs: Runs) -> list[claims.Check]:
     found = runs["blocks"]
     return [
-        criteria.check(
+        claims.check(
             runs, "L9.trace", "identity",
             "trajectory of an epoch from the trace of b_1 against the mean slope at visited points,"
             " in units of rounding",
             claims.largest(found.error.values), claims.below(8),
-            "eps of the step before, as released: the same, least of all runs",
-            claims.smallest(found.wrong.values),
+            ("eps of the step before, as released: the same, least of all runs",
+             claims.smallest(found.wrong.values)),
         ),
         claims.check(
             runs, "L18.released", "empirical",

@@ -16,7 +16,7 @@ from simplicity.evidence import claims
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import cosine, lipschitz, steady, trajectory
-from simplicity.loukas.criteria import check, elsewhere, too_few
+from simplicity.loukas.criteria import elsewhere, too_few
 from simplicity.loukas.single_sample import descend, with_replacement
 from simplicity.nets import FullyConnected, loop
 from simplicity.problems import Problem
@@ -165,41 +165,41 @@ def checks(runs: Runs) -> list[claims.Check]:
     orders = (("replacement", "with replacement", drawn), ("permutations", "permutations", passes))
     return [
         *(
-            check(
+            claims.check(
                 runs, f"L19.{id}", "theorem", f"{how}: {most}",
                 claims.largest(cells.excess - 1 - cells.rise), claims.below(0),
-                "phi from the steps before tau: the same", claims.largest(_beyond_former(cells)),
+                ("phi from the steps before tau: the same", claims.largest(_beyond_former(cells))),
                 unless=unless,
             )
             for id, how, cells in orders
         ),
         # In one run of several a point is above phi between its visits.
-        check(
+        claims.check(
             runs, "L40.never", "empirical",
             "share of (epoch, training point) with lambda > phi, most of all runs",
             claims.largest([*passes.above.values, *drawn.above.values]), none,
-            "phi from the steps before tau: mean share", claims.mean(squares.above_before),
+            ("phi from the steps before tau: mean share", claims.mean(squares.above_before)),
             unless=few,
         ),
-        check(
+        claims.check(
             runs, "L20.partial", "theorem",
             "exponent of lambda in the variance over runs, at equal mean of eps^2",
             power(passes, "slope_late"), claims.interval_above(0),
-            "lambda of the initialisation in its place", power(passes, "slope_start"),
+            ("lambda of the initialisation in its place", power(passes, "slope_start")),
             unless=few,
         ),
-        check(
+        claims.check(
             runs, "L21.bound", "theorem",
             "share of epochs whose distance is above the bound, most of all runs",
             claims.largest(squares.violated), none,
-            "smallest eps in place of the largest: least share",
-            claims.smallest(squares.violated_smallest), unless=unless,
+            ("smallest eps in place of the largest: least share",
+             claims.smallest(squares.violated_smallest)), unless=unless,
         ),
-        check(
+        claims.check(
             runs, "L21.entropy", "empirical",
             "cross-entropy, f = 1: median over seeds of the largest eps met",
             _median(runs("signs", frequency=1.0)), claims.above(10),
-            "squared loss, f = 1: the same", _median(runs("passes", frequency=1.0)), unless=few,
+            ("squared loss, f = 1: the same", _median(runs("passes", frequency=1.0))), unless=few,
         ),
     ]  # fmt: skip
 

@@ -18,7 +18,7 @@ from simplicity.evidence import claims
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import corruption_checks, cosine, lipschitz, single_image, single_sample
-from simplicity.loukas.criteria import check, elsewhere
+from simplicity.loukas.criteria import elsewhere
 
 CLAIMS = ("L29",)
 
@@ -106,11 +106,12 @@ def checks(runs: Runs) -> list[claims.Check]:
     again = np.concatenate([agreement(*half) for half in halves])
     return [
         # A sign test over fewer seeds cannot come out but when all agree, or not at all.
-        check(
+        claims.check(
             runs, "L29.shorter", "empirical",
             "MNIST 3 / 6: share of seeds, the shorter trajectory has the lower test loss",
             claims.share(agreement(*parts)), claims.sign_test(),
-            "a second run of the same architecture in place of the other one", claims.share(again),
+            ("a second run of the same architecture in place of the other one",
+             claims.share(again)),
             needs=8, unless=elsewhere(runs, data="mnist"),
         )
     ]  # fmt: skip

@@ -17,7 +17,7 @@ from simplicity.evidence import claims
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import cosine, lipschitz, trajectory
-from simplicity.loukas.criteria import check, elsewhere
+from simplicity.loukas.criteria import elsewhere
 from simplicity.loukas.single_sample import descend, passes, with_replacement
 
 CLAIMS = ("L3",)
@@ -106,27 +106,27 @@ def exponents(cells: xr.Dataset) -> list[float]:
 def checks(runs: Runs) -> list[claims.Check]:
     """With moving weights the theorem's content; with frozen ones the law of large numbers."""
     frozen, epochs, same, moving, visited = (runs("windows", kind=kind) for kind in KINDS[:5])
-    judge = partial(check, runs, unless=elsewhere(runs, n=100, frequency=0.5))
+    judge = partial(claims.check, runs, unless=elsewhere(runs, n=100, frequency=0.5))
     rate = claims.interval_within(-0.6, -0.4)
     return [
         judge(
             "L3.exponent", "theorem",
             "moving weights, with replacement: exponent of the rms gap in the window",
             claims.mean(exponents(moving)), rate,
-            "moving weights, the same sample at every step", claims.mean(exponents(visited)),
+            ("moving weights, the same sample at every step", claims.mean(exponents(visited))),
         ),
         judge(
             "L3.frozen", "identity",
             "frozen weights, with replacement: exponent of the rms gap in the window",
             claims.mean(exponents(frozen)), rate,
-            "frozen weights, the same sample at every step", claims.mean(exponents(same)),
+            ("frozen weights, the same sample at every step", claims.mean(exponents(same))),
         ),
         judge(
             "L3.constant", "identity",
             "frozen weights, with replacement: rms gap of one epoch's steps over sd(lambda) / "
             "(mean(lambda) sqrt(n))",
             claims.mean(frozen.gap[:, 0] / frozen.expected), claims.interval_within(0.8, 1.25),
-            "frozen weights in epochs, each sample once",
-            claims.mean(epochs.gap[:, 0] / epochs.expected),
+            ("frozen weights in epochs, each sample once",
+             claims.mean(epochs.gap[:, 0] / epochs.expected)),
         ),
     ]  # fmt: skip
