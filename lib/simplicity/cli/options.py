@@ -11,53 +11,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simplicity.grid.config import elements, listed
 from simplicity.places import files
 from simplicity.problems import Problem, no_such, shown
 
-
-def add_parameters(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
-        help="may be repeated; a list as 10,20, or as a JSON list",
-    )  # fmt: skip
-
-
-def add_grid(command: argparse.ArgumentParser, required: bool) -> None:
-    command.add_argument(
-        "-g", "--grid", action="append", default=[], metavar="NAME=V1,V2,...", required=required,
-        help="values of one setting, an axis of the grid; may be repeated",
-    )  # fmt: skip
-
-
-def add_running(command: argparse.ArgumentParser) -> None:
-    """Where and how long cells run, and where they are kept."""
-    command.add_argument(
-        "--workers",
-        metavar="N",
-        help="processes; 0 is a plain loop (default: $SIMPLICITY_WORKERS or 0)",
-    )
-    command.add_argument(
-        "--scheduler",
-        metavar="tcp://HOST:PORT",
-        help="a dask cluster instead (see the page Scaling out)",
-    )
-    command.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        help="most seconds of a cell, which then fails (default: 3600)",
-    )
-    command.add_argument(
-        "--store", metavar="DIR", help="folder of finished cells (default: the book's own)"
-    )
-    command.add_argument(
-        "--arithmetic",
-        metavar="KIND",
-        help="portable (default): the same bits on every processor with AVX2; native: "
-        "what is fastest here",
-    )
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def parameters(pairs: Sequence[str]) -> dict[str, str]:
@@ -106,24 +67,6 @@ def apart(module: ModuleType, given: dict[str, str]) -> tuple[dict[str, str], di
             values = elements(config_of(module), name, text)
             swept |= {name: values} if len(values) > 1 else {}
     return {name: text for name, text in given.items() if name not in swept}, swept
-
-
-def settings_grid(
-    module: ModuleType,
-    pairs: Sequence[str],
-    fixed: dict[str, str],
-) -> dict[str, list[Any]]:
-    """`grid` over an experiment's settings, whose choices may hold commas."""
-    from simplicity.grid.groups import config_of
-
-    return grid(pairs, fixed, lambda name, text: elements(config_of(module), name, text))
-
-
-def experiment(name: str) -> ModuleType:
-    """The module of an experiment, as `records` finds it."""
-    from simplicity.evidence import records
-
-    return records.experiment(name)
 
 
 def claim(text: str) -> str:
@@ -191,7 +134,7 @@ def told_apart(path: Path | None) -> Iterator[None]:
 
 
 def limit(options: argparse.Namespace) -> float | None:
-    """The most seconds of a cell, if the words say."""
+    """The most seconds of a cell or a notebook, if the words say."""
     from simplicity.process.pool import limit_from
 
     return None if options.timeout is None else limit_from(options.timeout)
@@ -234,6 +177,14 @@ def check_running(options: argparse.Namespace) -> None:
         workers_from_environment()
     else:
         os.environ[WORKERS] = str(workers_from(options.workers))
+
+
+def computed(options: argparse.Namespace, experiment: ModuleType, config: Any) -> "xr.Dataset":
+    """Every cell of `config` by `run`, where, how long and with what the words say."""
+    from simplicity.grid.run import run
+
+    with executor(options, experiment) as found:
+        return run(experiment, config, found, store(options), limit_seconds=limit(options))
 
 
 @contextlib.contextmanager

@@ -5,12 +5,10 @@ a broken one is tried again and leaves nothing behind. The folder is that of `da
 $SIMPLICITY_DATA where set, else the user's cache.
 """
 
-import argparse
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -69,25 +67,29 @@ def fetch(
         urls={one.file: one.url for one in wanted},
         retry_if_failed=RETRIES,
     )
-    found = []
-    for one in wanted:
-        try:
-            downloader = pooch.HTTPDownloader(timeout=SECONDS, progressbar=False)
-            found.append(Path(registry.fetch(one.file, downloader=downloader)))
-        # requests' errors are OSErrors; a wrong sum is a ValueError
-        except (OSError, ValueError) as reason:
-            if isinstance(reason, PermissionError | FileExistsError | NotADirectoryError):
-                raise Problem(
-                    f"data: got {root} ({_why(root)}), allowed a folder that can be written"
-                ) from None
-            said = " ".join(str(reason).split())
-            raise Problem(
-                f"{one.url}: got no good copy ({said}), allowed one with SHA-256 {one.sha256}"
-            ) from None
+    found = [_fetched(registry, one) for one in wanted]
     for path in found:
         if path.name == image_files.CIFAR_ARCHIVE:
             found += unpack(path)
     return found
+
+
+def _fetched(registry: Any, one: Remote) -> Path:
+    import pooch
+
+    downloader = pooch.HTTPDownloader(timeout=SECONDS, progressbar=False)
+    try:
+        return Path(registry.fetch(one.file, downloader=downloader))
+    except (PermissionError, FileExistsError, NotADirectoryError):
+        root = registry.path
+        why = "it is no folder" if root.exists() and not root.is_dir() else "not writable"
+        raise Problem(f"data: got {root} ({why}), allowed a folder that can be written") from None
+    # requests' errors are OSErrors; a wrong sum is a ValueError
+    except (OSError, ValueError) as reason:
+        said = " ".join(str(reason).split())
+        raise Problem(
+            f"{one.url}: got no good copy ({said}), allowed one with SHA-256 {one.sha256}"
+        ) from None
 
 
 def unpack(archive: Path) -> list[Path]:
@@ -115,13 +117,16 @@ def verify(
     A wrong sum is a `Problem`, and so are other images or labels than the data set's own, in
     whatever form they are kept.
     """
+    import pooch
+
     root = folder or image_files.folder()
     lines = []
     for one in _files(name, remotes):
         path = root / one.file
-        found = _sum(path)
-        if found is None:
-            continue
+        with image_files.told(name, root):
+            if not path.is_file():
+                continue
+            found = pooch.file_hash(path)
         if found != one.sha256:
             raise Problem(
                 f"{path}: got SHA-256 {found}, allowed {one.sha256}; delete it and fetch again"
@@ -132,41 +137,8 @@ def verify(
     train, test = len(loaded.train.y), len(loaded.test.y)
     classes = len(np.unique(loaded.train.y))
     left = f", {sum(loaded.dropped)} inexact ones left out" if sum(loaded.dropped) else ""
-    return [
-        *lines,
-        f"{name}: {train} training and {test} test images in {classes} classes, its own{left}",
-    ]
-
-
-def _sum(path: Path) -> str | None:
-    """SHA-256 of a file; None where there is none."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as reason:
-        raise Problem(
-            f"{path}: got no content ({reason.strerror or reason}), allowed a file that can be read"
-        ) from None
-
-
-def run(options: argparse.Namespace) -> int:
-    """`simplicity data fetch|verify [NAME]`"""
-    names = [options.name] if options.name else list(REMOTES)
-    for name in names:
-        _files(name, REMOTES)
-    for name in names:
-        if options.action == "fetch":
-            for path in fetch(name):
-                print(path)
-        for line in verify(name):
-            print(line)
-    return 0
-
-
-def _why(root: Path) -> str:
-    return "it is no folder" if root.exists() and not root.is_dir() else "not writable"
+    counts = f"{train} training and {test} test images in {classes} classes"
+    return [*lines, f"{name}: {counts}, its own{left}"]
 
 
 def _files(name: str, remotes: Mapping[str, Sequence[Remote]]) -> Sequence[Remote]:
