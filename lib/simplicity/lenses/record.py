@@ -6,10 +6,11 @@ gradients and generators of random numbers are read and never written, so that a
 bits with and without lenses.
 """
 
+import contextlib
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from simplicity.lenses import task as tasks
 from simplicity.lenses.fitting import fitting
 from simplicity.lenses.lens import Lens, Look
-from simplicity.lenses.mirror import Forward, Mirror, plain, untouched
+from simplicity.lenses.mirror import Forward, Mirror, first_line, plain, untouched
 from simplicity.lenses.times import GUESSED, Times
 from simplicity.problems import Problem, doors, shown
 
@@ -178,16 +179,11 @@ class Record:
             {"step": ("time", list(self._steps)), "samples": ("time", list(self._seen))},
         )
         for name, (lens, about, unit) in self._variables().items():
-            found[name].attrs = {
-                "long_name": about,
-                "units": unit,
-                "lens": repr(lens),
-                "source": lens.source,
-            }
+            told = {"long_name": about, "units": unit, "lens": repr(lens), "source": lens.source}
+            found[name].attrs = told
         found.attrs["lenses"] = ", ".join(repr(lens) for lens, _ in self._looks)
-        found.attrs["fresh_rows"] = (
-            "test" if self._tested else "those of data, as no test was given"
-        )
+        fresh = "test" if self._tested else "those of data, as no test was given"
+        found.attrs["fresh_rows"] = fresh
         for lens, look in self._looks:
             name = self._name(lens.kind, lens)
             found.attrs[f"blind_{name}"] = lens.blind
@@ -245,41 +241,27 @@ class Record:
         self._steps.append(self._done)
         self._seen.append(self._samples)
         with untouched(self._mirror.device):
-            failure = self._refreshed()
+            fresh = False
+            with self._told("lenses"):
+                self._mirror.refresh()
+                fresh = True
             for lens, look in self._looks:
-                found = {} if failure else self._found(lens, look, batch)
+                found: Mapping[str, float] = {}
+                if fresh:
+                    with self._told(repr(lens)):
+                        found = look.now(batch)
                 for name in look.variables:
                     self._values[self._name(name, lens)].append(float(found.get(name, math.nan)))
         self._seconds += time.perf_counter() - clock
 
-    def _refreshed(self) -> bool:
-        """Take over the parameters; whether that failed."""
-        assert self._mirror is not None
+    @contextlib.contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Within: an error is told in a warning, at the user's line, and is none any more."""
         try:
-            self._mirror.refresh()
+            yield
         except Exception as reason:
-            self._tell("lenses", reason)
-            return True
-        return False
-
-    def _prepared(self, lens: Lens, before: Callable[[], None]) -> None:
-        try:
-            before()
-        except Exception as reason:
-            self._tell(repr(lens), reason)
-
-    def _found(self, lens: Lens, look: Look, batch: Any) -> dict[str, float]:
-        try:
-            return dict(look.now(batch))
-        except Exception as reason:
-            self._tell(repr(lens), reason)
-            return {}
-
-    def _tell(self, what: str, reason: Exception) -> None:
-        words = (str(reason).splitlines() or [type(reason).__name__])[0]
-        warnings.warn(
-            f"{what} could not look at step {self._done}: {words}", RuntimeWarning, stacklevel=5
-        )
+            told = f"{what} could not look at step {self._done}: {first_line(reason)}"
+            warnings.warn(told, RuntimeWarning, stacklevel=5)
 
     def _look_ahead(self) -> None:
         """What lenses need from before a step that will be looked at."""
@@ -289,10 +271,11 @@ class Record:
             return
         clock = time.perf_counter()
         assert self._mirror is not None
-        with untouched(self._mirror.device):
-            if not self._refreshed():
-                for lens, before in ahead:
-                    self._prepared(lens, before)
+        with untouched(self._mirror.device), self._told("lenses"):
+            self._mirror.refresh()
+            for lens, before in ahead:
+                with self._told(repr(lens)):
+                    before()
         self._seconds += time.perf_counter() - clock
 
 
