@@ -93,10 +93,7 @@ def _asked(options: argparse.Namespace) -> list[str]:
 
 
 def _given(options: argparse.Namespace) -> dict[str, str]:
-    """The seeds that are asked for.
-
-    Fresh ones are drawn here and told, so that the same can be asked for again.
-    """
+    """The seeds that are asked for; fresh ones are drawn here and told, to be asked for again."""
     found = {} if options.seeds is None else {"seeds": options.seeds}
     if options.fresh is None:
         return found
@@ -158,10 +155,7 @@ def _why_none(claim: str) -> str:
 
 
 def _told(one: Any) -> str:
-    """A check in three lines.
-
-    Outcome and statistic, value against its bound, control against its own.
-    """
+    """A check in three lines: its outcome, value against bound, control against its own."""
     control = one.control
     if one.holds is None and control.why:
         return f"  {one.id}  not judged: {one.statistic} ({control.why})"

@@ -105,10 +105,7 @@ def output(text: str | None) -> Path | None:
 
 
 def table(text: str | None, beside: Path | None) -> Path | None:
-    """A file for tables, which has others beside it.
-
-    No device and no pipe, and not the other output.
-    """
+    """A regular file for tables, which has others beside it; not the other output."""
     path = output(text)
     if path is not None and not files.is_regular(path):
         raise Problem(
@@ -122,10 +119,7 @@ def table(text: str | None, beside: Path | None) -> Path | None:
 
 @contextlib.contextmanager
 def told_apart(path: Path | None) -> Iterator[None]:
-    """Within: what is told goes to standard error where standard output has the output.
-
-    So the two do not mix.
-    """
+    """Within: what is told goes to standard error where standard output has the output."""
     if path is not None and files.is_standard_output(path):
         with contextlib.redirect_stdout(sys.stderr):
             yield
@@ -141,10 +135,7 @@ def limit(options: argparse.Namespace) -> float | None:
 
 
 def store(options: argparse.Namespace) -> Path:
-    """The folder of finished cells, not made yet.
-
-    A `Problem` where something else is there.
-    """
+    """The folder of finished cells, not made yet; a `Problem` where something else is there."""
     from simplicity.grid import run
 
     found = run.default_store() if options.store is None else Path(options.store)
@@ -161,10 +152,7 @@ def store(options: argparse.Namespace) -> Path:
 
 
 def check_running(options: argparse.Namespace) -> None:
-    """The words on workers, scheduler and time limit are right.
-
-    The command line's go before the environment's.
-    """
+    """Workers, scheduler and time limit are right; these words go before the environment's."""
     from simplicity.grid.cluster import address_from
     from simplicity.process.pool import WORKERS, workers_from, workers_from_environment
 

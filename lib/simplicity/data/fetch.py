@@ -51,10 +51,7 @@ RETRIES, SECONDS = 2, 60
 def fetch(
     name: str, folder: Path | None = None, remotes: Mapping[str, Sequence[Remote]] = REMOTES
 ) -> list[Path]:
-    """Download what is missing or wrong of a data set.
-
-    CIFAR-10's batches are unpacked beside their archive.
-    """
+    """Download what is missing or wrong of a data set, and unpack CIFAR-10's batches beside it."""
     import pooch
 
     root = folder or image_files.folder()
@@ -93,10 +90,7 @@ def _fetched(registry: Any, one: Remote) -> Path:
 
 
 def unpack(archive: Path) -> list[Path]:
-    """CIFAR-10's six batches as files beside their archive.
-
-    Their names are ours, never the archive's.
-    """
+    """CIFAR-10's six batches as files beside their archive, under our names, never its own."""
     members = image_files.cifar_members(archive)
     found = []
     for name in image_files.CIFAR_BATCHES:

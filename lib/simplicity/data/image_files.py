@@ -147,10 +147,7 @@ def loose(root: Path) -> bool:
 
 
 def npz_name(batch: str) -> str:
-    """train_batch_1 for data_batch_1.
-
-    An npz file is nobody's original, and is not called like one.
-    """
+    """train_batch_1 for data_batch_1: an npz file is no original, and is not called like one."""
     doors.kind("batch", batch, str)
     return batch.replace("data", "train")
 

@@ -88,10 +88,7 @@ class Images(NamedTuple):
 
 
 class Split(NamedTuple):
-    """Training and test images, and how many of each had pixels that are not exact.
-
-    Those are left out.
-    """
+    """Training and test images, and how many of each are left out for pixels that are not exact."""
 
     train: Images
     test: Images
@@ -121,10 +118,7 @@ TASKS = {
 
 
 def task(name: str, rng: Generator, inexact: bool = False) -> Split:
-    """One of `TASKS` with labels 0 and 1.
-
-    The generator splits the digits and is not used by the others.
-    """
+    """One of `TASKS` with labels 0 and 1; of them the digits alone use the generator, to split."""
     if name not in TASKS:
         raise Problem(unknown("task", name, TASKS))
     chosen = TASKS[name]
@@ -141,10 +135,7 @@ def binary(images: Images, zero: Iterable[int], one: Iterable[int]) -> Images:
 
 
 def load(name: str, rng: Generator, inexact: bool = False) -> Split:
-    """A data set by name.
-
-    `inexact` keeps the images whose pixels are known to be off by a few levels.
-    """
+    """A data set by name; `inexact` keeps images whose pixels are off by a few levels."""
     if name == "digits":
         return digits(rng)
     if name == "mnist":
@@ -155,10 +146,7 @@ def load(name: str, rng: Generator, inexact: bool = False) -> Split:
 
 
 def digits(rng: Generator, train: int = _DIGITS_TRAIN) -> Split:
-    """1797 digits of 8 x 8 pixels, 0 to 16, split at random.
-
-    897 test points leave an error of 0.02 bit on mu.
-    """
+    """1797 digits of 8 x 8 pixels, 0 to 16, at random; 897 test points leave 0.02 bit on mu."""
     doors.generator(rng)
     from sklearn.datasets import load_digits
 

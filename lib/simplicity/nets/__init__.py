@@ -28,20 +28,14 @@ class TwoLayer(NamedTuple):
 
 
 class FullyConnected(NamedTuple):
-    """A deep network with one output: weights (n_l, n_{l-1}) and biases (n_l,), l = 1..d.
-
-    n_d = 1.
-    """
+    """A deep network: weights (n_l, n_{l-1}) and biases (n_l,), l = 1..d, with n_d = 1 output."""
 
     weights: tuple[Array, ...]
     biases: tuple[Array, ...]
 
 
 def forward(network: TwoLayer, x: Array) -> Array:
-    """h(x) for inputs (n, d), in the network's own precision.
-
-    Blocks of samples keep memory flat in n.
-    """
+    """h(x) for inputs (n, d), in the network's own precision; memory is flat in n, by blocks."""
     a, w, x = training_doors.network(network, x)
     network = TwoLayer(a, w)
     block = max(1, _BLOCK // max(1, len(network.a)))

@@ -140,10 +140,7 @@ def convolutional(
 
 
 class _Bias(nn.Module):
-    """x + b with one b for each number of an input.
-
-    A layer of weights 1 on the diagonal, which are not trained.
-    """
+    """x + b with a b for each number of an input, as a layer whose weights, not trained, are I."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()

@@ -26,10 +26,7 @@ def balanced(width: int, dim: int, scale: float, rng: Generator) -> TwoLayer:
 
 
 def gaussian(width: int, dim: int, scale: float, rng: Generator) -> TwoLayer:
-    """w~ ~ N(0, I), a~ ~ N(0, 1), independent.
-
-    Some neurons have |a_j| < |w_j|, and their a_j may change sign.
-    """
+    """w~ ~ N(0, I), a~ ~ N(0, 1), independent: where |a_j| < |w_j|, a_j may change sign."""
     doors.whole("width", width, 1)
     doors.whole("dim", dim, 1)
     doors.number("scale", scale)
@@ -54,10 +51,7 @@ def symmetric(width: int, dim: int, rng: Generator) -> TwoLayer:
 
 
 def independent(width: int, dim: int, rng: Generator) -> TwoLayer:
-    """The same without the pairing: w_r ~ N(0, I), v_r = +-1.
-
-    Its output at the start is of order 1.
-    """
+    """The same without the pairing, w_r ~ N(0, I), v_r = +-1: its first output is of order 1."""
     doors.whole("width", width, 1)
     doors.whole("dim", dim, 1)
     doors.generator(rng)

@@ -98,10 +98,7 @@ def batch(x: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def for_torch(array: NDArray[Any]) -> NDArray[Any]:
-    """The array itself, or a copy of one that is read-only or has negative strides.
-
-    Torch takes the one with a warning, and the other not at all.
-    """
+    """The array, or a copy of a read-only one or one with negative strides, as torch wants."""
     fine = array.flags.writeable and all(stride >= 0 for stride in array.strides)
     return array if fine else np.array(array, order="K")
 

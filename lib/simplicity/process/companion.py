@@ -25,10 +25,7 @@ _BEGIN = (
 
 
 class Died(RuntimeError):
-    """The companion ended in the middle of a cell.
-
-    `exitcode` is negative where a signal ended it.
-    """
+    """The companion ended in the middle of a cell; `exitcode` is negative if by a signal."""
 
     def __init__(self, exitcode: int) -> None:
         super().__init__("the process that computed it died")
@@ -36,10 +33,7 @@ class Died(RuntimeError):
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """A function that can be imported, called in the companion.
-
-    Its result, or its exception raised here.
-    """
+    """What an importable function gives, called in the companion, or its exception raised here."""
     return _companion().call(function, arguments)
 
 

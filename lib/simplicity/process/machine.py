@@ -20,10 +20,7 @@ def commit(root: Path) -> str | None:
 
 
 def last_commits(root: Path, folder: str) -> dict[str, str]:
-    """Stem of each data file in a folder -> the commit that changed it last.
-
-    Empty without git or its whole history.
-    """
+    """Stem of each data file in a folder -> its last commit; empty without git's whole history."""
     try:
         if _git(root, "rev-parse", "--is-shallow-repository") != "false":
             return {}

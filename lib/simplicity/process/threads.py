@@ -313,10 +313,7 @@ _OURS = re.compile(
 
 
 def _modules(imported: str, library: Path) -> set[Path]:
-    """The files that the rest of an import statement may name.
-
-    `.nets import TwoLayer` is nets.py or nets/__init__.py.
-    """
+    """The files that an import may name: `.nets import TwoLayer` nets.py or nets/__init__.py."""
     module, _, names = imported.partition("import")
     folder = library.joinpath(*module.strip().split(".")[1:])
     places = {folder, *(folder / name for name in re.findall(r"\w+", names))} - {library}
