@@ -36,9 +36,7 @@ def parameters(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def grid(
-    pairs: Sequence[str],
-    fixed: dict[str, str],
-    split: Callable[[str, str], list[Any]] = listed,
+    pairs: Sequence[str], fixed: dict[str, str], split: Callable[[str, str], list[Any]] = listed
 ) -> dict[str, list[Any]]:
     """`NAME=V1,V2` words by name, each list taken apart by `split`; none may be `fixed` as well."""
     found = {}

@@ -101,11 +101,7 @@ class Record:
     """What the lenses saw. `step` is called last in each pass of the loop, inside the block."""
 
     def __init__(
-        self,
-        mirror: Mirror,
-        looks: list[tuple[Lens, Look]],
-        times: Times,
-        tested: bool,
+        self, mirror: Mirror, looks: list[tuple[Lens, Look]], times: Times, tested: bool
     ) -> None:
         self._mirror: Mirror | None = mirror
         self._looks = looks
