@@ -8,7 +8,6 @@ import collections
 import csv
 import dataclasses
 import io
-import math
 import secrets
 import sys
 from collections.abc import Sequence
@@ -57,14 +56,13 @@ def check_claims(options: argparse.Namespace) -> int:
         for module in map(records.experiment, records.names())
         if set(asked) & set(module.CLAIMS)
     ]
+    cheap = {name for name, about in records.abouts().items() if float(about["seconds"]) <= within}
     found: list[Check] = []
     failed = False
-    took = {name: float(about["seconds"]) for name, about in records.abouts().items()}
     for module in modules:
-        # an experiment that is not recorded yet is run as asked
-        cheap = took.get(name_of(module), math.inf) <= within
+        preset = "FULL" if name_of(module) in cheap else options.preset
         try:
-            found += _judged(module, "FULL" if cheap else options.preset, options, given)
+            found += _judged(module, preset, options, given)
         except CellsFailed as reason:
             failed = True
             print(f"error: {name_of(module)}: {reason}", file=sys.stderr)

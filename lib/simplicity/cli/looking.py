@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -101,17 +102,21 @@ def show_cache(options: argparse.Namespace) -> int:
     damaged, left = [entry for entry in entries if entry.damage], len(shelf.leftovers())
     print(f"{'experiment':32}{'cells':>8}{'stale':>8}{'MB':>10}{'core hours':>12}")
     for name, group in itertools.groupby(entries, lambda entry: entry.experiment):
-        its = list(group)
-        stale = sum(map(_is_stale, its))
-        size = sum(entry.size for entry in its) / 1e6
-        hours = sum(entry.seconds or 0.0 for entry in its) / 3600
-        print(f"{name:32}{len(its):8}{stale:8}{size:10.1f}{hours:12.2f}")
+        print(_shelf(name, list(group)))
     for entry in damaged:
         print(f"damaged: {entry.path}: {entry.damage}")
     how = "" if options.verify else " by their headers (--verify reads them whole)"
     unfinished = f", {left} left unfinished by killed runs" if left else ""
     print(f"{len(entries)} files in {shelf.folder}, {len(damaged)} damaged{how}{unfinished}")
     return 1 if damaged else 0
+
+
+def _shelf(name: str, entries: Sequence["Entry"]) -> str:
+    """An experiment's cells in a line of the table."""
+    stale = sum(map(_is_stale, entries))
+    size = sum(entry.size for entry in entries) / 1e6
+    hours = sum(entry.seconds or 0.0 for entry in entries) / 3600
+    return f"{name:32}{len(entries):8}{stale:8}{size:10.1f}{hours:12.2f}"
 
 
 def _is_stale(entry: "Entry") -> bool:

@@ -80,13 +80,12 @@ def _in_book(where: str, claim: str | None) -> list[Path]:
     values = _values(name, _free(claim, letter, ledger.ids()), wing)
     experiment = f"from simplicity.{wing}.experiments import {name} as experiment"
     values["imports"] = "\n".join(sorted([*_HELPERS, experiment]))
-    root = paths.root()
     templates = {
         paths.PACKAGE / wing / "experiments" / f"{name}.py": "experiment",
-        root / "tests" / wing / f"test_{name}.py": "test",
-        root / "book" / f"{values['slug']}.md": "chapter",
+        paths.root() / "tests" / wing / f"test_{name}.py": "test",
+        paths.book() / f"{values['slug']}.md": "chapter",
     }
-    toc, claims = root / "_toc.yml", root / "book" / "claims.csv"
+    toc, claims = paths.root() / "_toc.yml", paths.book() / "claims.csv"
     entries = {
         toc: _listed(toc.read_text("utf-8"), caption, values["slug"]),
         claims: _with_row(claims.read_text("utf-8"), values),

@@ -114,24 +114,22 @@ def verify(
     import pooch
 
     root = folder or image_files.folder()
-    lines = []
-    for one in _files(name, remotes):
-        path = root / one.file
-        with image_files.told(name, root):
-            if not path.is_file():
-                continue
-            found = pooch.file_hash(path)
-        if found != one.sha256:
+    wanted = _files(name, remotes)
+    with image_files.told(name, root):
+        there = {root / one.file: one.sha256 for one in wanted if (root / one.file).is_file()}
+        sums = {path: pooch.file_hash(path) for path in there}
+    for path, found in sums.items():
+        if found != there[path]:
             raise Problem(
-                f"{path}: got SHA-256 {found}, allowed {one.sha256}; delete it and fetch again"
+                f"{path}: got SHA-256 {found}, allowed {there[path]}; delete it and fetch again"
             )
-        lines.append(f"{path}: SHA-256 as published")
     loaded = images.mnist(root) if name == "mnist" else images.cifar10(root)
     images.own(name, root, loaded)
     train, test = len(loaded.train.y), len(loaded.test.y)
     classes = len(np.unique(loaded.train.y))
     left = f", {sum(loaded.dropped)} inexact ones left out" if sum(loaded.dropped) else ""
     counts = f"{train} training and {test} test images in {classes} classes"
+    lines = [f"{path}: SHA-256 as published" for path in there]
     return [*lines, f"{name}: {counts}, its own{left}"]
 
 

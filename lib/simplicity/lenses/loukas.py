@@ -74,14 +74,8 @@ def bias_trajectory(layer: str, *, rate: Rate | None = None, rows: int = 32) -> 
 
 
 def _prepared(task: Task, name: str, rate: Rate | None, count: int) -> Look:
-    mirror, rows = task.mirror, task.rows(count)
-    layer = mirror.layer("bias_trajectory", name)
-    bias = _bias(mirror, layer, name)
-    if not rows.x.is_floating_point():
-        raise Problem(
-            f"bias_trajectory: got inputs of {rows.x.dtype}, "
-            "allowed real numbers, by which f has a slope"
-        )
+    rows, layer = task.rows(count), task.mirror.layer("bias_trajectory", name)
+    bias = _bias(task.mirror, layer, name)
     _is_added(task, layer, bias, rows, name)
     start = bias.detach().clone()
     variables, facts = dict(_VARIABLES), {"rows": float(len(rows.x))}
@@ -95,8 +89,9 @@ def _prepared(task: Task, name: str, rate: Rate | None, count: int) -> Look:
 
     def now(batch: Any) -> dict[str, float]:
         by_bias, by_input = slopes(task, layer, bias, rows)
+        defined = np.isfinite(by_bias).any()
         found = {
-            "bias_slope": float(np.nanmean(by_bias)) if np.isfinite(by_bias).any() else math.nan,
+            "bias_slope": float(np.nanmean(by_bias)) if defined else math.nan,
             "lipschitz": float(np.mean(by_input)),
             "lipschitz_sd": float(np.std(by_input)),
             "bias_distance": float((bias.detach() - start).norm()),
@@ -127,6 +122,11 @@ def _bias(mirror: Mirror, layer: nn.Module, name: str) -> Tensor:
 
 def _is_added(task: Task, layer: nn.Module, bias: Tensor, rows: Rows, name: str) -> None:
     """The layer adds its bias to its output, so that one pass back gives the slope of each row."""
+    if not rows.x.is_floating_point():
+        raise Problem(
+            f"bias_trajectory: got inputs of {rows.x.dtype}, "
+            "allowed real numbers, by which f has a slope"
+        )
     kind = f"the layer {name} ({type(layer).__name__})"
     allowed = "one whose output is something plus its bias"
     try:

@@ -83,10 +83,8 @@ def _prepared(
     known, at = _labels(task, train, threshold)
     y, _ = _labels(task, test, threshold)
     count = _counted(task, known, y)
-    if simple:
-        linear = _given(simple, test.flat, count)
-    else:
-        linear = _logistic(train.flat, known, count)(test.flat)
+    fitted = simple or _logistic(train.flat, known, count)
+    linear = _labelled(fitted, test.flat, count)
     other = rival(train.flat, known, test.flat, y, float(np.mean(linear == y)))
     rng = np.random.default_rng(0)
     others = [linear, other, *(within_classes(linear, y, rng) for _ in range(DRAWS))]
@@ -179,7 +177,8 @@ def _counted(task: Task, known: Labels, y: Labels) -> int:
     return count
 
 
-def _given(simple: Classifier, x: Array, count: int) -> Labels:
+def _labelled(simple: Classifier, x: Array, count: int) -> Labels:
+    """What a classifier predicts for rows x (q, d), once it is a label for each."""
     found = np.asarray(simple(x))
     whole = found.dtype.kind in "iub" and found.shape == (len(x),)
     if not whole or found.min() < 0 or found.max() >= count:

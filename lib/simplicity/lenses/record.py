@@ -12,7 +12,6 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from simplicity.lenses import task as tasks
@@ -113,7 +112,7 @@ class Record:
         self._steps: list[int] = []
         self._seen: list[int] = []
         self._values: dict[str, list[float]] = {name: [] for name in self._variables()}
-        self._seconds = 0.0
+        self.seconds = 0.0  # how long the lenses have looked, without the set-up
 
     def __enter__(self) -> Self:
         if self._state != "before":
@@ -124,12 +123,7 @@ class Record:
         self._look_ahead()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is None and self._steps[-1:] != [self._done]:
             self._look(None)
         self._state = "after"
@@ -154,11 +148,6 @@ class Record:
         if self._next:
             self._look(batch)
         self._look_ahead()
-
-    @property
-    def seconds(self) -> float:
-        """How long the lenses have looked, without the set-up."""
-        return self._seconds
 
     @property
     def blind(self) -> dict[str, str]:
@@ -248,7 +237,7 @@ class Record:
                         found = look.now(batch)
                 for name in look.variables:
                     self._values[self._name(name, lens)].append(float(found.get(name, math.nan)))
-        self._seconds += time.perf_counter() - clock
+        self.seconds += time.perf_counter() - clock
 
     @contextlib.contextmanager
     def _told(self, what: str) -> Iterator[None]:
@@ -272,7 +261,7 @@ class Record:
             for lens, before in ahead:
                 with self._told(repr(lens)):
                     before()
-        self._seconds += time.perf_counter() - clock
+        self.seconds += time.perf_counter() - clock
 
 
 def plot(dataset: "xr.Dataset") -> "Picture":

@@ -65,10 +65,7 @@ def dominated(
     |a_j| >= |w_j| holds for every neuron, so a_j keeps its sign along the flow. `one_sign` makes
     every a_j positive: the event of probability 2^-m on which the theorem says nothing.
     """
-    doors.whole("width", width, 1)
-    doors.whole("dim", dim, 1)
-    doors.number("scale", scale)
-    doors.generator(rng)
+    training_doors.start(width, dim, rng, scale)
     direction = rng.standard_normal((width, dim))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     radius = rng.uniform(size=(width, 1)) ** (1 / dim)

@@ -75,19 +75,16 @@ def refusal(path: Path) -> str:
     try:
         if _descriptor(path) is not None:
             return ""
-        kind = _kind(path)
-        if kind == "folder":
-            return "it is a folder"
-        if kind != "nothing" and not os.access(path, os.W_OK):
-            return os.strerror(errno.EACCES)
+        kind = _writable_kind(path)
         if kind == "special":
             return os.strerror(errno.ENXIO) if stat.S_ISSOCK(os.stat(path).st_mode) else ""
-        target = _target(path)
         try:
-            with tempfile.TemporaryFile(dir=target.parent):
+            with tempfile.TemporaryFile(dir=_target(path).parent):
                 return ""
-        except PermissionError as reason:
-            return "" if kind == "file" else _said(reason)
+        except PermissionError:
+            if kind == "file":
+                return ""
+            raise
     except (OSError, ValueError) as reason:
         return _said(reason)
 
@@ -233,9 +230,7 @@ def _write(path: Path, content: bytes) -> None:
     if number is not None:
         _into_descriptor(number, path, content)
         return
-    kind = _kind(path)
-    if kind == "folder":
-        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    kind = _writable_kind(path)
     if kind == "special":
         # a pipe waits for its reader
         handle = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
@@ -244,8 +239,6 @@ def _write(path: Path, content: bytes) -> None:
         finally:
             os.close(handle)
         return
-    if kind == "file" and not os.access(path, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     _make_folder(path.parent)
     target = _target(path)
     try:
@@ -324,6 +317,16 @@ def _kind(path: Path) -> str:
     except FileNotFoundError:
         return "nothing"
     return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "special"
+
+
+def _writable_kind(path: Path) -> str:
+    """The same without `folder`; an OSError where it is one, or may not be written."""
+    kind = _kind(path)
+    if kind == "folder":
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if kind != "nothing" and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return kind
 
 
 def _target(path: Path) -> Path:

@@ -159,15 +159,10 @@ def number(
     below: float = math.inf,
 ) -> None:
     """A finite number from `low` to `high`, both included, `above` and `below`, both excluded."""
-    if (
-        not _is_number(value)
-        or not math.isfinite(value)
-        or not (low <= value <= high and above < value < below)
-    ):
-        raise Problem(
-            f"{name}: got {shown(value)}, allowed "
-            f"{interval('a finite number', low, high, above, below)}"
-        )
+    finite = _is_number(value) and math.isfinite(value)
+    if not (finite and low <= value <= high and above < value < below):
+        allowed = interval("a finite number", low, high, above, below)
+        raise Problem(f"{name}: got {shown(value)}, allowed {allowed}")
 
 
 def real(name: str, value: Any) -> None:

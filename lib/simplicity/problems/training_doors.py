@@ -41,6 +41,14 @@ def task(start: Any, x: Any, y: Any, precision: str = "float64") -> list[NDArray
     return [a, w, x, y]
 
 
+def start(width: Any, dim: Any, rng: Any, scale: Any = 1.0) -> None:
+    """What the start of a two-layer network is drawn with."""
+    doors.whole("width", width, 1)
+    doors.whole("dim", dim, 1)
+    doors.number("scale", scale)
+    doors.generator(rng)
+
+
 def network(given: Any, x: Any, inputs: str = "N d") -> list[NDArray[Any]]:
     """[a, w, x] of a two-layer network (a (m,), w (m, d)) and inputs x (n, d). O(1)."""
     a, w = pair(given)
