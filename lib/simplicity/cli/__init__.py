@@ -81,21 +81,27 @@ def _parsed(words: Sequence[str]) -> argparse.Namespace:
 def _pair_meant(words: Sequence[str], left: Sequence[str]) -> tuple[str, str] | None:
     """What was typed for NAME=VALUE in several words (`-p width 100`), and the right form."""
     for at, flag in enumerate(words):
-        if flag not in PAIRS:
-            continue
-        pair = list(words[at + 1 : at + 2])
-        for word in words[at + 2 :]:
-            apart = len(pair) == 1 and "=" not in pair[0]
-            if (word not in left and not apart) or re.match("-[^0-9.]", word):
-                break
-            pair.append(word)
-            if apart and word != "=":
-                break
+        pair = _pair(words[at + 1 :], left) if flag in PAIRS else []
         if len(pair) > 1:
             right = re.sub(r"\s*=\s*", "=", " ".join(pair), count=1)
             right = right if "=" in right else right.replace(" ", "=", 1)
             return f"{flag} {' '.join(pair)}", f"{flag} {shlex.quote(right)}"
     return None
+
+
+def _pair(words: Sequence[str], left: Sequence[str]) -> list[str]:
+    """The words after a flag that were meant as its one: those left over, and what follows a name
+    without a value.
+    """
+    pair = list(words[:1])
+    for word in words[1:]:
+        apart = len(pair) == 1 and "=" not in pair[0]
+        if (word not in left and not apart) or re.match("-[^0-9.]", word):
+            break
+        pair.append(word)
+        if apart and word != "=":
+            break
+    return pair
 
 
 def _command(name: str) -> Any:

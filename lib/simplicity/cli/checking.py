@@ -50,22 +50,7 @@ def check_claims(options: argparse.Namespace) -> int:
     words.check_running(options)
     output = words.output(options.output)
     within = 0.0 if options.full_within is None else limit_from(options.full_within, "full-within")
-    given = _given(options)
-    modules = [
-        module
-        for module in map(records.experiment, records.names())
-        if set(asked) & set(module.CLAIMS)
-    ]
-    cheap = {name for name, about in records.abouts().items() if float(about["seconds"]) <= within}
-    found: list[Check] = []
-    failed = False
-    for module in modules:
-        preset = "FULL" if name_of(module) in cheap else options.preset
-        try:
-            found += _judged(module, preset, options, given)
-        except CellsFailed as reason:
-            failed = True
-            print(f"error: {name_of(module)}: {reason}", file=sys.stderr)
+    found, failed = _fresh(options, asked, within)
     rows = [row(claim, [one for one in found if one.claim == claim]) for claim in asked]
     if options.all:
         _tell_all(rows)
@@ -77,6 +62,26 @@ def check_claims(options: argparse.Namespace) -> int:
         files.write_text(output, _table(rows))
         print(f"table in {output}")
     return 1 if failed else 0
+
+
+def _fresh(
+    options: argparse.Namespace, asked: Sequence[str], within: float
+) -> tuple[list[Check], bool]:
+    """The checks of every experiment that judges one of the claims; whether cells of one failed."""
+    given = _given(options)
+    cheap = {name for name, about in records.abouts().items() if float(about["seconds"]) <= within}
+    found: list[Check] = []
+    failed = False
+    for module in map(records.experiment, records.names()):
+        if not set(asked) & set(module.CLAIMS):
+            continue
+        preset = "FULL" if name_of(module) in cheap else options.preset
+        try:
+            found += _judged(module, preset, options, given)
+        except CellsFailed as reason:
+            failed = True
+            print(f"error: {name_of(module)}: {reason}", file=sys.stderr)
+    return found, failed
 
 
 def _asked(options: argparse.Namespace) -> list[str]:

@@ -69,13 +69,7 @@ def _file(path: Path, claim: str | None, package: bool) -> list[Path]:
 
 
 def _in_book(where: str, claim: str | None) -> list[Path]:
-    wing, _, name = where.partition("/")
-    if wing not in CAPTIONS:
-        allowed = f"WING/NAME with {', '.join(CAPTIONS)}, or a FILE.py"
-        raise Problem(no_such("wing", wing, CAPTIONS, allowed))
-    name = _name(name)
-    if name in records.names():
-        raise Problem(f"experiment: got {name}, which the book has, allowed another name")
+    wing, name = _place(where)
     letter, caption = CAPTIONS[wing]
     values = _values(name, _free(claim, letter, ledger.ids()), wing)
     experiment = f"from simplicity.{wing}.experiments import {name} as experiment"
@@ -93,15 +87,24 @@ def _in_book(where: str, claim: str | None) -> list[Path]:
     _write_new(templates, values)
     for path, text in entries.items():
         files.write_text(path, text)
-    print(
-        f"claim {values['claim']}; run it: simplicity run {name}; "
-        f"record it: simplicity record {name}; then: make book"
-    )
+    record = f"record it: simplicity record {name}; then: make book"
+    print(f"claim {values['claim']}; run it: simplicity run {name}; {record}")
     print(
         "README.md has the number of claims and the table that `simplicity ledger --markdown` "
         "makes after the record"
     )
     return [*templates, *entries]
+
+
+def _place(where: str) -> tuple[str, str]:
+    """A wing and the name of an experiment that the book does not have."""
+    wing, _, name = where.partition("/")
+    if wing not in CAPTIONS:
+        allowed = f"WING/NAME with {', '.join(CAPTIONS)}, or a FILE.py"
+        raise Problem(no_such("wing", wing, CAPTIONS, allowed))
+    if _name(name) in records.names():
+        raise Problem(f"experiment: got {name}, which the book has, allowed another name")
+    return wing, name
 
 
 def _values(name: str, claim: str, wing: str = "") -> dict[str, str]:

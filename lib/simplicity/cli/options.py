@@ -8,7 +8,7 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -115,14 +115,10 @@ def table(text: str | None, beside: Path | None) -> Path | None:
     return path
 
 
-@contextlib.contextmanager
-def told_apart(path: Path | None) -> Iterator[None]:
+def told_apart(path: Path | None) -> contextlib.AbstractContextManager[Any]:
     """Within: what is told goes to standard error where standard output has the output."""
-    if path is not None and files.is_standard_output(path):
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    else:
-        yield
+    apart = path is not None and files.is_standard_output(path)
+    return contextlib.redirect_stdout(sys.stderr) if apart else contextlib.nullcontext()
 
 
 def limit(options: argparse.Namespace) -> float | None:
@@ -173,13 +169,12 @@ def computed(options: argparse.Namespace, experiment: ModuleType, config: Any) -
         return run(experiment, config, found, store(options), limit_seconds=limit(options))
 
 
-@contextlib.contextmanager
-def executor(options: argparse.Namespace, experiment: ModuleType) -> Iterator[Any]:
+def executor(
+    options: argparse.Namespace, experiment: ModuleType
+) -> contextlib.AbstractContextManager[Any]:
     """The cluster that the words name, or None: then `run` makes processes of its own."""
     if options.scheduler is None:
-        yield None
-        return
+        return contextlib.nullcontext()
     from simplicity.grid.cluster import connected
 
-    with connected(options.scheduler, experiment, limit(options)) as found:
-        yield found
+    return connected(options.scheduler, experiment, limit(options))

@@ -111,26 +111,30 @@ def verify(
     A wrong sum is a `Problem`, and so are other images or labels than the data set's own, in
     whatever form they are kept.
     """
-    import pooch
-
     root = folder or image_files.folder()
-    wanted = _files(name, remotes)
-    with image_files.told(name, root):
-        there = {root / one.file: one.sha256 for one in wanted if (root / one.file).is_file()}
-        sums = {path: pooch.file_hash(path) for path in there}
-    for path, found in sums.items():
-        if found != there[path]:
-            raise Problem(
-                f"{path}: got SHA-256 {found}, allowed {there[path]}; delete it and fetch again"
-            )
+    lines = [f"{path}: SHA-256 as published" for path in _published(name, root, remotes)]
     loaded = images.mnist(root) if name == "mnist" else images.cifar10(root)
     images.own(name, root, loaded)
     train, test = len(loaded.train.y), len(loaded.test.y)
     classes = len(np.unique(loaded.train.y))
     left = f", {sum(loaded.dropped)} inexact ones left out" if sum(loaded.dropped) else ""
     counts = f"{train} training and {test} test images in {classes} classes"
-    lines = [f"{path}: SHA-256 as published" for path in there]
     return [*lines, f"{name}: {counts}, its own{left}"]
+
+
+def _published(name: str, root: Path, remotes: Mapping[str, Sequence[Remote]]) -> list[Path]:
+    """The files that are there, once each has its published sum."""
+    import pooch
+
+    wanted = {root / one.file: one.sha256 for one in _files(name, remotes)}
+    with image_files.told(name, root):
+        sums = {path: pooch.file_hash(path) for path in wanted if path.is_file()}
+    for path, found in sums.items():
+        if found != wanted[path]:
+            raise Problem(
+                f"{path}: got SHA-256 {found}, allowed {wanted[path]}; delete it and fetch again"
+            )
+    return list(sums)
 
 
 def _files(name: str, remotes: Mapping[str, Sequence[Remote]]) -> Sequence[Remote]:

@@ -50,13 +50,9 @@ def untouched(device: torch.device) -> Iterator[None]:
             torch.cuda.set_rng_state(card, device)
 
 
-@contextlib.contextmanager
-def _no_autocast(kind: str) -> Iterator[None]:
-    if not torch.amp.is_autocast_available(kind):
-        yield
-        return
-    with torch.autocast(kind, enabled=False):
-        yield
+def _no_autocast(kind: str) -> contextlib.AbstractContextManager[Any]:
+    available = torch.amp.is_autocast_available(kind)
+    return torch.autocast(kind, enabled=False) if available else contextlib.nullcontext()
 
 
 def plain(model: nn.Module, x: Tensor) -> Any:
