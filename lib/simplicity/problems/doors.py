@@ -174,13 +174,13 @@ def real(name: str, value: Any) -> None:
 def numbers(name: str, values: Any, **bounds: float) -> None:
     """One number or an array or list of them, each as in `number`. O(data)."""
     array = conversion.number_array(name, values)
-    if array.ndim == 0:
-        return number(name, array[()], **bounds)
     if array.size == 0:
         raise Problem(f"{name}: got none, allowed at least one number")
+    if array.ndim == 0:
+        number(name, array[()], **bounds)
+        return
     for one in (array.min(), array.max()):  # of which NaN is both, if there is any
         number(f"{name} (one of {array.size})", float(one), **bounds)
-    return None
 
 
 def stays_finite(name: str, base: float, exponent: float) -> None:
