@@ -76,10 +76,7 @@ class Images(NamedTuple):
     top: int
 
     def pixels(self) -> NDArray[np.float32]:
-        """x / top in [0, 1], the same shape.
-
-        0.6 GB for the whole of CIFAR-10, so take what you need first.
-        """
+        """x / top in [0, 1]; 0.6 GB for the whole of CIFAR-10, so take what you need first."""
         return self.x.astype(np.float32) / np.float32(self.top)
 
     def take(self, index: NDArray) -> "Images":
@@ -177,10 +174,7 @@ def mnist(where: Path | None = None) -> Split:
 
 
 def cifar10(where: Path | None = None, inexact: bool = False) -> Split:
-    """50,000 and 10,000 colour images of 32 x 32 pixels in the official order.
-
-    Fewer without those that are not exact.
-    """
+    """50,000 and 10,000 images of 32 x 32 pixels in the official order, less those not exact."""
     root = where or image_files.folder()
     with image_files.told("cifar10", root):
         batches = (

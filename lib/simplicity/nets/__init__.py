@@ -47,10 +47,7 @@ def forward(network: TwoLayer, x: Array) -> Array:
 
 
 def with_ones(x: Array) -> Array:
-    """Inputs (n, d) with one more coordinate, constant 1, (n, d + 1).
-
-    Its weight is the bias of a hidden neuron.
-    """
+    """Inputs (n, d) with a last coordinate 1, (n, d + 1): its weight is a hidden neuron's bias."""
     (x,) = doors.arrays(x=(x, "N d"))
     return np.column_stack([x, np.ones(len(x), x.dtype)])
 

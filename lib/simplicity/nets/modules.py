@@ -76,10 +76,7 @@ def scaled(initialise: Initialise, factor: float) -> Initialise:
 
 
 def _apart(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-    """Layers fill themselves from torch's global state when they are made.
-
-    That draw is thrown away and undone.
-    """
+    """What layers draw from torch's global state when they are made is thrown away and undone."""
 
     @functools.wraps(build)
     def made(*arguments: Any, **more: Any) -> nn.Module:

@@ -149,10 +149,7 @@ class Together:
         self._before: dict[str, str | None] = self._read()
 
     def plan(self, names: Iterable[str]) -> None:
-        """These files will be written.
-
-        One that is there already and is not ours is ours only once it was written.
-        """
+        """These files will be written; one that is there and not ours is ours once it was."""
         for name in names:
             if self._is_ours(name) or not os.path.lexists(self.folder / name):
                 self._before[name] = None

@@ -203,10 +203,7 @@ def schedule(
 
 
 def descent(step_size: Any, given: Any, looks: Any) -> tuple[int, ...]:
-    """Step size, schedule and probes of a full-batch run.
-
-    The schedule comes back in plain numbers.
-    """
+    """What a full-batch run gets besides its samples; the schedule comes back in plain numbers."""
     step(step_size)
     probes(looks, taken=("step", "time", "probe", "stopped_at", "force", "plain_steps"))
     return schedule(given)

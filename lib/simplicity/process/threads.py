@@ -267,10 +267,7 @@ def digest_on_disk() -> str:
 
 
 def kernels_digest() -> str:
-    """Hex digest over the modules that import numba and what those import.
-
-    Compiled code may hold their values.
-    """
+    """Hex digest over the modules that import numba and what those import, which they may hold."""
     sources = _sources()
     return _digest(
         _with_imports((path for path, text in sources.items() if _NUMBA.search(text)), sources)
