@@ -2,6 +2,7 @@
 what it says.
 """
 
+import functools
 import json
 import os
 import re
@@ -366,7 +367,8 @@ def test_every_value_of_every_preset_can_be_typed_in_a_shell(name: str) -> None:
             assert getattr(parse(groups.config_of(module), given, settings), field["name"]) == value
             if value == ():
                 continue  # an axis has values
-            found = words.settings_grid(module, [word], {})[field["name"]]
+            split = functools.partial(elements, groups.config_of(module))
+            found = words.grid([word], {}, split)[field["name"]]
             each = [
                 getattr(
                     parse(groups.config_of(module), {field["name"]: one}, settings), field["name"]

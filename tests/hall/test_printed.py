@@ -22,11 +22,11 @@ import papermill.cli
 import pytest
 
 from simplicity import cli
-from simplicity.cli import looking
+from simplicity.cli import commands, looking
 from simplicity.cli import options as words
 from simplicity.evidence import records
 from simplicity.grid import groups, sweep
-from simplicity.grid.config import parse
+from simplicity.grid.config import elements, parse
 from simplicity.places import paths
 from simplicity.problems import Problem
 from simplicity.site import sources, variants
@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
 SOURCES = [*sorted((ROOT / "lib").rglob("*.py")), *sorted((ROOT / "benchmarks").glob("*.py"))]
 FENCE = re.compile(r"^(`{3,})([^`\n]*)\n(.*?)^\1`*[ ]*$", re.MULTILINE | re.DOTALL)
-COMMAND_NAMES = list(cli._parser()._subparsers._group_actions[0].choices)  # type: ignore[union-attr, arg-type]
+COMMAND_NAMES = list(commands.parser()._subparsers._group_actions[0].choices)  # type: ignore[union-attr, arg-type]
 SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 # The experiment that a reader of "A claim of your own" has written is in the book's folder.
 OWN = ROOT / "book" / "own_claim" / "principal_components.py"
@@ -95,12 +95,12 @@ def check_simplicity(given: list[str]) -> None:
 
 def check_run(options) -> None:
     own = options.experiment.removesuffix(".py") == OWN.stem
-    module = words.experiment(str(OWN) if own else options.experiment)
+    module = records.experiment(str(OWN) if own else options.experiment)
     given = words.parameters(
         [*options.parameter, *([f"seeds={options.seeds}"] if options.seeds else [])]
     )
     fixed, swept = words.apart(module, given)
-    swept |= words.settings_grid(module, options.grid, given)
+    swept |= words.grid(options.grid, given, functools.partial(elements, groups.config_of(module)))
     words.check_running(options)
     assert sweep.plan(
         module, parse(groups.config_of(module), fixed, words.preset(module, options.preset)), swept
@@ -127,7 +127,7 @@ SIMPLICITY: dict[str, Callable] = {
     "run_experiment": check_run,
     "check_claims": lambda options: options.all or words.claim(options.claim),
     "make": lambda options: None,
-    "record_experiment": lambda options: words.experiment(options.experiment),
+    "record_experiment": lambda options: records.experiment(options.experiment),
     "run_chapter": check_chapter,
     "build_site": check_chapter,
     "list_experiments": lambda options: None,
@@ -296,8 +296,8 @@ def test_a_wrong_command_would_be_noticed(command: str) -> None:
 
 
 def test_the_commands_of_help_texts_are_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    commands = cli._parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
-    texts = [cli._parser().format_help(), *(one.format_help() for one in commands.values())]
+    found = commands.parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+    texts = [commands.parser().format_help(), *(one.format_help() for one in found.values())]
     found = [span for text in texts for span in spans(text)]
     assert "simplicity list" in found
     for span in found:

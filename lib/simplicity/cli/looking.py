@@ -4,14 +4,19 @@ import argparse
 import ast
 import contextlib
 import importlib.util
+import itertools
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simplicity.problems import Problem, Stopped, shown
 from simplicity.problems.values import read
+
+if TYPE_CHECKING:
+    from simplicity.grid.store import Entry
 
 
 def list_experiments(options: argparse.Namespace) -> int:
@@ -62,10 +67,8 @@ def show_ledger(options: argparse.Namespace) -> int:
         print(ledger.markdown(rows))
     else:
         for row in rows:
-            print(
-                f"{row['id']:8}{row['verdict']:18}{row.get('short') or row['claim']}"
-                + (f"  [{row['reason']}]" if row["checks"] and row["reason"] else "")
-            )
+            why = f"  [{row['reason']}]" if row["checks"] and row["reason"] else ""
+            print(f"{row['id']:8}{row['verdict']:18}{row.get('short') or row['claim']}{why}")
     return 0
 
 
@@ -73,9 +76,8 @@ def compare_files(options: argparse.Namespace) -> int:
     """`simplicity compare`: 1 where something differs by more than the tolerances."""
     from simplicity.evidence import compare
 
-    tolerance = compare.Tolerance(
-        _tolerance("rtol", options.rtol), _tolerance("atol", options.atol)
-    )
+    rtol, atol = _tolerance("rtol", options.rtol), _tolerance("atol", options.atol)
+    tolerance = compare.Tolerance(rtol, atol)
     found = compare.compare(Path(options.one), Path(options.other), tolerance)
     for line in found.notes:
         print(f"note: {line}")
@@ -83,7 +85,7 @@ def compare_files(options: argparse.Namespace) -> int:
         print(line)
     if len(found.differences) > compare.MOST_LINES:
         print(f"and {len(found.differences) - compare.MOST_LINES} differences more")
-    within = f"within |a - b| <= {tolerance.atol:g} + {tolerance.rtol:g} max(|a|, |b|)"
+    within = f"within |a - b| <= {atol:g} + {rtol:g} max(|a|, |b|)"
     print(f"{found.compared}, {within}: {len(found.differences) or 'no'} differences")
     return 1 if found.differences else 0
 
@@ -91,41 +93,41 @@ def compare_files(options: argparse.Namespace) -> int:
 def show_cache(options: argparse.Namespace) -> int:
     """`simplicity cache`: 1 where a file is damaged."""
     from simplicity.cli import options as words
-    from simplicity.evidence import records
-    from simplicity.grid.store import Store, is_current
+    from simplicity.grid.store import Store
 
     shelf = Store(words.store(options), writable=False)
     if not shelf.folder.is_dir():
         raise Problem(f"store: got {shelf.folder}, allowed a folder that is there")
-    rows: dict[str, dict[str, float]] = {}
-    known, damaged = set(records.names()), []
-    for entry in shelf.entries(whole=options.verify):
-        row = rows.setdefault(
-            entry.experiment, {"cells": 0, "stale": 0, "bytes": 0, "seconds": 0.0}
-        )
-        row["cells"] += 1
-        row["bytes"] += entry.size
-        row["seconds"] += entry.seconds or 0.0
-        if entry.damage:
-            damaged.append(entry)
-        elif entry.experiment not in known or not is_current(
-            records.experiment(entry.experiment), entry
-        ):
-            row["stale"] += 1
+    entries = list(shelf.entries(whole=options.verify))
+    damaged, left = [entry for entry in entries if entry.damage], len(shelf.leftovers())
     print(f"{'experiment':32}{'cells':>8}{'stale':>8}{'MB':>10}{'core hours':>12}")
-    for name, row in rows.items():
-        hours, size = row["seconds"] / 3600, row["bytes"] / 1e6
-        print(f"{name:32}{row['cells']:8.0f}{row['stale']:8.0f}{size:10.1f}{hours:12.2f}")
+    for name, group in itertools.groupby(entries, lambda entry: entry.experiment):
+        print(_shelf(name, list(group)))
     for entry in damaged:
         print(f"damaged: {entry.path}: {entry.damage}")
-    left = shelf.leftovers()
-    print(
-        f"{sum(row['cells'] for row in rows.values()):.0f} files in {shelf.folder}, {len(damaged)} "
-        "damaged"
-        + ("" if options.verify else " by their headers (--verify reads them whole)")
-        + (f", {len(left)} left unfinished by killed runs" if left else "")
-    )
+    how = "" if options.verify else " by their headers (--verify reads them whole)"
+    unfinished = f", {left} left unfinished by killed runs" if left else ""
+    print(f"{len(entries)} files in {shelf.folder}, {len(damaged)} damaged{how}{unfinished}")
     return 1 if damaged else 0
+
+
+def _shelf(name: str, entries: Sequence["Entry"]) -> str:
+    """An experiment's cells in a line of the table."""
+    stale = sum(map(_is_stale, entries))
+    size = sum(entry.size for entry in entries) / 1e6
+    hours = sum(entry.seconds or 0.0 for entry in entries) / 3600
+    return f"{name:32}{len(entries):8}{stale:8}{size:10.1f}{hours:12.2f}"
+
+
+def _is_stale(entry: "Entry") -> bool:
+    """No experiment has it, or one whose code is another now."""
+    from simplicity.evidence import records
+    from simplicity.grid.store import is_current
+
+    if entry.damage:
+        return False
+    known = entry.experiment in records.names()
+    return not known or not is_current(records.experiment(entry.experiment), entry)
 
 
 def _tolerance(name: str, text: str) -> float:

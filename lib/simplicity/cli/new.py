@@ -38,11 +38,10 @@ def make(options: argparse.Namespace) -> int:
     own = where.endswith(".py")
     if options.package and not own:
         raise Problem(f"package: got it with {where}, allowed with a FILE.py of yours")
-    written = (
-        _file(Path(where), options.claim, options.package)
-        if own
-        else _in_book(where, options.claim)
-    )
+    if own:
+        written = _file(Path(where), options.claim, options.package)
+    else:
+        written = _in_book(where, options.claim)
     for path in written:
         print(path)
     return 0
@@ -55,66 +54,63 @@ def _file(path: Path, claim: str | None, package: bool) -> list[Path]:
             f"name: got {name}, a module of Python or of an installed package, allowed another, "
             "since its test imports the file by its name"
         )
-    values = {"name": name, "claim": _free(claim, "M", []), "slug": name.replace("_", "-")}
+    values = _values(name, _free(claim, "M", []))
     values["imports"] = "\n\n".join(["\n".join(_HELPERS), f"import {name} as experiment"])
     test = path.with_name(f"test_{path.name}")
-    contents = {path: _filled("experiment", values), test: _filled("test", values)}
+    templates = {path: "experiment", test: "test"}
     if package:
-        contents[path.with_name("pyproject.toml")] = _filled("package", values)
-    _write(contents)
+        templates[path.with_name("pyproject.toml")] = "package"
+    _write_new(templates, values)
     print(f"run it: simplicity run {path}; test it: python -m pytest {test}")
     if package:
-        print(
-            f"offer it by name: pip install -e {path.parent}; then simplicity run {name}, anywhere"
-        )
-    return [*contents]
+        by_name = f"simplicity run {name}, anywhere"
+        print(f"offer it by name: pip install -e {path.parent}; then {by_name}")
+    return [*templates]
 
 
 def _in_book(where: str, claim: str | None) -> list[Path]:
-    wing, _, name = where.partition("/")
-    if wing not in CAPTIONS:
-        raise Problem(
-            no_such(
-                "wing", wing, CAPTIONS, "WING/NAME with " + ", ".join(CAPTIONS) + ", or a FILE.py"
-            )
-        )
-    name = _name(name)
-    if name in records.names():
-        raise Problem(f"experiment: got {name}, which the book has, allowed another name")
+    wing, name = _place(where)
     letter, caption = CAPTIONS[wing]
-    root, slug = paths.root(), name.replace("_", "-")
-    values = {
-        "name": name,
-        "imports": "\n".join(
-            sorted([*_HELPERS, f"from simplicity.{wing}.experiments import {name} as experiment"])
-        ),
-        "claim": _free(claim, letter, ledger.ids()),
-        "wing": wing,
-        "slug": slug,
-        "title": name.replace("_", " ").capitalize(),
+    values = _values(name, _free(claim, letter, ledger.ids()), wing)
+    experiment = f"from simplicity.{wing}.experiments import {name} as experiment"
+    values["imports"] = "\n".join(sorted([*_HELPERS, experiment]))
+    templates = {
+        paths.PACKAGE / wing / "experiments" / f"{name}.py": "experiment",
+        paths.root() / "tests" / wing / f"test_{name}.py": "test",
+        paths.book() / f"{values['slug']}.md": "chapter",
     }
-    contents = {
-        paths.PACKAGE / wing / "experiments" / f"{name}.py": _filled("experiment", values),
-        root / "tests" / wing / f"test_{name}.py": _filled("test", values),
-        root / "book" / f"{slug}.md": _filled("chapter", values),
-    }
-    toc, claims = root / "_toc.yml", root / "book" / "claims.csv"
+    toc, claims = paths.root() / "_toc.yml", paths.book() / "claims.csv"
     entries = {
-        toc: _listed(toc.read_text("utf-8"), caption, slug),
+        toc: _listed(toc.read_text("utf-8"), caption, values["slug"]),
         claims: _with_row(claims.read_text("utf-8"), values),
     }
-    _write(contents)
+    _write_new(templates, values)
     for path, text in entries.items():
         files.write_text(path, text)
-    print(
-        f"claim {values['claim']}; run it: simplicity run {name}; "
-        f"record it: simplicity record {name}; then: make book"
-    )
+    record = f"record it: simplicity record {name}; then: make book"
+    print(f"claim {values['claim']}; run it: simplicity run {name}; {record}")
     print(
         "README.md has the number of claims and the table that `simplicity ledger --markdown` "
         "makes after the record"
     )
-    return [*contents, *entries]
+    return [*templates, *entries]
+
+
+def _place(where: str) -> tuple[str, str]:
+    """A wing and the name of an experiment that the book does not have."""
+    wing, _, name = where.partition("/")
+    if wing not in CAPTIONS:
+        allowed = f"WING/NAME with {', '.join(CAPTIONS)}, or a FILE.py"
+        raise Problem(no_such("wing", wing, CAPTIONS, allowed))
+    if _name(name) in records.names():
+        raise Problem(f"experiment: got {name}, which the book has, allowed another name")
+    return wing, name
+
+
+def _values(name: str, claim: str, wing: str = "") -> dict[str, str]:
+    """What the templates are filled with."""
+    slug, title = name.replace("_", "-"), name.replace("_", " ").capitalize()
+    return {"name": name, "claim": claim, "wing": wing, "slug": slug, "title": title}
 
 
 def _name(text: str) -> str:
@@ -136,16 +132,15 @@ def _free(claim: str | None, letter: str, known: list[str]) -> str:
     return claim
 
 
-def _filled(template: str, values: dict[str, str]) -> str:
-    text = (resources.files("simplicity.cli") / "templates" / f"{template}.txt").read_text("utf-8")
-    return string.Template(text).substitute(values)
-
-
-def _write(contents: dict[Path, str]) -> None:
-    for path in contents:
+def _write_new(templates: dict[Path, str], values: dict[str, str]) -> None:
+    """Each file from its template; none, where one of them is there already."""
+    folder, texts = resources.files("simplicity.cli") / "templates", {}
+    for path, name in templates.items():
+        template = string.Template((folder / f"{name}.txt").read_text("utf-8"))
+        texts[path] = template.substitute(values)
         if path.exists():
             raise Problem(f"new: {path} is there already, allowed a name that is free")
-    for path, text in contents.items():
+    for path, text in texts.items():
         files.write_text(path, text)
 
 
@@ -171,7 +166,6 @@ def _with_row(table: str, values: dict[str, str]) -> str:
         "claim": values["title"],
     }
     line = io.StringIO()
-    csv.DictWriter(line, fields, restval="", lineterminator="\n").writerow(
-        {key: row[key] for key in row if key in fields}
-    )
+    writer = csv.DictWriter(line, fields, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writerow(row)
     return table.rstrip("\n") + "\n" + line.getvalue()

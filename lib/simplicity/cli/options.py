@@ -8,56 +8,17 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simplicity.grid.config import elements, listed
 from simplicity.places import files
 from simplicity.problems import Problem, no_such, shown
 
-
-def add_parameters(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
-        help="may be repeated; a list as 10,20, or as a JSON list",
-    )  # fmt: skip
-
-
-def add_grid(command: argparse.ArgumentParser, required: bool) -> None:
-    command.add_argument(
-        "-g", "--grid", action="append", default=[], metavar="NAME=V1,V2,...", required=required,
-        help="values of one setting, an axis of the grid; may be repeated",
-    )  # fmt: skip
-
-
-def add_running(command: argparse.ArgumentParser) -> None:
-    """Where and how long cells run, and where they are kept."""
-    command.add_argument(
-        "--workers",
-        metavar="N",
-        help="processes; 0 is a plain loop (default: $SIMPLICITY_WORKERS or 0)",
-    )
-    command.add_argument(
-        "--scheduler",
-        metavar="tcp://HOST:PORT",
-        help="a dask cluster instead (see the page Scaling out)",
-    )
-    command.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        help="most seconds of a cell, which then fails (default: 3600)",
-    )
-    command.add_argument(
-        "--store", metavar="DIR", help="folder of finished cells (default: the book's own)"
-    )
-    command.add_argument(
-        "--arithmetic",
-        metavar="KIND",
-        help="portable (default): the same bits on every processor with AVX2; native: "
-        "what is fastest here",
-    )
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def parameters(pairs: Sequence[str]) -> dict[str, str]:
@@ -75,9 +36,7 @@ def parameters(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def grid(
-    pairs: Sequence[str],
-    fixed: dict[str, str],
-    split: Callable[[str, str], list[Any]] = listed,
+    pairs: Sequence[str], fixed: dict[str, str], split: Callable[[str, str], list[Any]] = listed
 ) -> dict[str, list[Any]]:
     """`NAME=V1,V2` words by name, each list taken apart by `split`; none may be `fixed` as well."""
     found = {}
@@ -106,24 +65,6 @@ def apart(module: ModuleType, given: dict[str, str]) -> tuple[dict[str, str], di
             values = elements(config_of(module), name, text)
             swept |= {name: values} if len(values) > 1 else {}
     return {name: text for name, text in given.items() if name not in swept}, swept
-
-
-def settings_grid(
-    module: ModuleType,
-    pairs: Sequence[str],
-    fixed: dict[str, str],
-) -> dict[str, list[Any]]:
-    """`grid` over an experiment's settings, whose choices may hold commas."""
-    from simplicity.grid.groups import config_of
-
-    return grid(pairs, fixed, lambda name, text: elements(config_of(module), name, text))
-
-
-def experiment(name: str) -> ModuleType:
-    """The module of an experiment, as `records` finds it."""
-    from simplicity.evidence import records
-
-    return records.experiment(name)
 
 
 def claim(text: str) -> str:
@@ -162,10 +103,7 @@ def output(text: str | None) -> Path | None:
 
 
 def table(text: str | None, beside: Path | None) -> Path | None:
-    """A file for tables, which has others beside it.
-
-    No device and no pipe, and not the other output.
-    """
+    """A regular file for tables, which has others beside it; not the other output."""
     path = output(text)
     if path is not None and not files.is_regular(path):
         raise Problem(
@@ -177,31 +115,21 @@ def table(text: str | None, beside: Path | None) -> Path | None:
     return path
 
 
-@contextlib.contextmanager
-def told_apart(path: Path | None) -> Iterator[None]:
-    """Within: what is told goes to standard error where standard output has the output.
-
-    So the two do not mix.
-    """
-    if path is not None and files.is_standard_output(path):
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    else:
-        yield
+def told_apart(path: Path | None) -> contextlib.AbstractContextManager[Any]:
+    """Within: what is told goes to standard error where standard output has the output."""
+    apart = path is not None and files.is_standard_output(path)
+    return contextlib.redirect_stdout(sys.stderr) if apart else contextlib.nullcontext()
 
 
 def limit(options: argparse.Namespace) -> float | None:
-    """The most seconds of a cell, if the words say."""
+    """The most seconds of a cell or a notebook, if the words say."""
     from simplicity.process.pool import limit_from
 
     return None if options.timeout is None else limit_from(options.timeout)
 
 
 def store(options: argparse.Namespace) -> Path:
-    """The folder of finished cells, not made yet.
-
-    A `Problem` where something else is there.
-    """
+    """The folder of finished cells, not made yet; a `Problem` where something else is there."""
     from simplicity.grid import run
 
     found = run.default_store() if options.store is None else Path(options.store)
@@ -218,10 +146,7 @@ def store(options: argparse.Namespace) -> Path:
 
 
 def check_running(options: argparse.Namespace) -> None:
-    """The words on workers, scheduler and time limit are right.
-
-    The command line's go before the environment's.
-    """
+    """Workers, scheduler and time limit are right; these words go before the environment's."""
     from simplicity.grid.cluster import address_from
     from simplicity.process.pool import WORKERS, workers_from, workers_from_environment
 
@@ -236,13 +161,20 @@ def check_running(options: argparse.Namespace) -> None:
         os.environ[WORKERS] = str(workers_from(options.workers))
 
 
-@contextlib.contextmanager
-def executor(options: argparse.Namespace, experiment: ModuleType) -> Iterator[Any]:
+def computed(options: argparse.Namespace, experiment: ModuleType, config: Any) -> "xr.Dataset":
+    """Every cell of `config` by `run`, where, how long and with what the words say."""
+    from simplicity.grid.run import run
+
+    with executor(options, experiment) as found:
+        return run(experiment, config, found, store(options), limit_seconds=limit(options))
+
+
+def executor(
+    options: argparse.Namespace, experiment: ModuleType
+) -> contextlib.AbstractContextManager[Any]:
     """The cluster that the words name, or None: then `run` makes processes of its own."""
     if options.scheduler is None:
-        yield None
-        return
+        return contextlib.nullcontext()
     from simplicity.grid.cluster import connected
 
-    with connected(options.scheduler, experiment, limit(options)) as found:
-        yield found
+    return connected(options.scheduler, experiment, limit(options))

@@ -5,6 +5,8 @@ import dataclasses
 import statistics
 import sys
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,12 +16,13 @@ import xarray as xr
 
 from simplicity.cli import options as words
 from simplicity.evidence import recompute, records
+from simplicity.evidence.ledger import number
 from simplicity.grid import sweep
-from simplicity.grid.config import parse
+from simplicity.grid.config import elements, parse
 from simplicity.grid.groups import checks_of, config_of
-from simplicity.grid.run import CellsFailed, run
+from simplicity.grid.run import CellsFailed
 from simplicity.grid.store import Store, encode
-from simplicity.places import files
+from simplicity.places import files, paths
 from simplicity.problems import Problem
 from simplicity.process import pool
 
@@ -27,17 +30,14 @@ from simplicity.process import pool
 def run_experiment(options: argparse.Namespace) -> int:
     """`simplicity run` and `sweep`: 0 also where a claim does not hold; 1 where cells failed.
 
-    The other cells are kept.
-
-    A setting with several values is an axis of a grid of runs, which is then not judged; a setting
-    that is a list itself is one only after `-g`.
+    The other cells are kept. A setting with several values is an axis of a grid of runs, which is
+    then not judged; a setting that is a list itself is one only after `-g`.
     """
-    module = words.experiment(options.experiment)
-    given = words.parameters(
-        [*options.parameter, *([] if options.seeds is None else [f"seeds={options.seeds}"])]
-    )
+    module = records.experiment(options.experiment)
+    seeds = [] if options.seeds is None else [f"seeds={options.seeds}"]
+    given = words.parameters([*options.parameter, *seeds])
     fixed, swept = words.apart(module, given)
-    swept |= words.settings_grid(module, options.grid, given)
+    swept |= words.grid(options.grid, given, partial(elements, config_of(module)))
     base = parse(config_of(module), fixed, words.preset(module, options.preset))
     words.check_running(options)
     output = words.output(options.output)
@@ -46,9 +46,8 @@ def run_experiment(options: argparse.Namespace) -> int:
     if options.dry_run:
         _tell_plan(module, points, words.store(options))
         return 0
-    if swept:
-        return _sweep(options, module, base, points, output, table)
-    return _judge(options, module, base, points, output, table)
+    run = _sweep if swept else _judge
+    return run(options, module, base, points, output, table)
 
 
 def _judge(
@@ -61,29 +60,25 @@ def _judge(
 ) -> int:
     """One run and its checks."""
     try:
-        with words.executor(options, module) as executor:
-            dataset = run(
-                module, config, executor, words.store(options), limit_seconds=words.limit(options)
-            )
+        dataset = words.computed(options, module, config)
     except CellsFailed as failed:
         if output and failed.dataset is not None:
             files.write(output, encode(failed.dataset))
         return _failed(str(failed))
-    checks = checks_of(module, dataset)
+    lines = [_line(one) for one in checks_of(module, dataset)]
     with words.told_apart(output):
         print(
-            "\n".join(_line(one) for one in checks)
-            or "nothing to judge in these settings: try more seeds or other values"
+            "\n".join(lines) or "nothing to judge in these settings: try more seeds or other values"
         )
         if output:
             files.write(output, encode(dataset))
             print(f"{dataset.sizes['cell']} cells in {output}")
         if table:
-            finished = dict.fromkeys(points.distinct)
-            parts = {cell: dataset.isel(cell=place) for place, cell in enumerate(finished)}
-            whole = sweep.assemble(
-                module, config, points, {cell: _of_cell(cell, part) for cell, part in parts.items()}
-            )
+            parts = {
+                cell: _of_cell(cell, dataset.isel(cell=place))
+                for place, cell in enumerate(points.distinct)
+            }
+            whole = sweep.assemble(module, config, points, parts)
             assert whole is not None
             _write(whole, points, None, table)
     return 0
@@ -104,26 +99,21 @@ def _sweep(
 ) -> int:
     """Every run of a grid of settings."""
     clock = time.perf_counter()
+    limit = words.limit(options)
     with words.executor(options, module) as executor:
-        limit = words.limit(options)
         found = sweep.sweep(
             module, base, points, executor, words.store(options), limit_seconds=limit, lines=True
         )
+    seconds = duration(time.perf_counter() - clock)
     failed, total = len(found.failures), len(points.distinct)
+    computed = f"{total - found.stored - failed} computed, {found.stored} from the store"
     with words.told_apart(output):
-        seconds = duration(time.perf_counter() - clock)
-        computed = total - found.stored - failed
-        print(
-            f"{total} cells: {computed} computed, {found.stored} from the store, {failed} failed; "
-            f"{seconds}"
-        )
+        print(f"{total} cells: {computed}, {failed} failed; {seconds}")
         if found.dataset is not None:
             _write(found.dataset, points, output, table)
-    return (
-        _failed(f"{failed} of {total} cells failed; the same command tries them again")
-        if failed
-        else 0
-    )
+    if failed:
+        return _failed(f"{failed} of {total} cells failed; the same command tries them again")
+    return 0
 
 
 def _write(
@@ -142,15 +132,11 @@ def _write(
         print(f"{_shape(points)} in {output}")
     if table:
         _write_tables(table, tables)
-        for path in tables:
-            print(f"table in {path}")
 
 
 def record_experiment(options: argparse.Namespace) -> int:
     """`simplicity record`"""
-    from simplicity.places import paths
-
-    module = words.experiment(options.experiment)
+    module = records.experiment(options.experiment)
     if module.__name__ not in records.modules():
         raise Problem(
             f"record: got {options.experiment}, allowed an experiment of the book; "
@@ -179,37 +165,26 @@ def duration(seconds: float) -> str:
 
 
 def _tell_plan(module: ModuleType, points: sweep.Plan, folder: Path) -> None:
-    """What a sweep would do.
-
-    Cells differ in cost, hence an estimate from the median and one from the mean.
-    """
+    """What a sweep would do."""
     there, seconds = sweep.remaining(module, points, folder)
     total = len(points.distinct)
-    print(
-        f"{total} cells"
-        + (
-            f": {_shape(points)}; a cell that several points share counts once"
-            if points.axes
-            else ""
-        )
-    )
+    shared = "; a cell that several points share counts once"
+    print(f"{total} cells" + (f": {_shape(points)}{shared}" if points.axes else ""))
     print(f"{there} stored in {folder}, {total - there} to compute")
-    if not seconds:
+    if seconds:
+        print(_estimate(seconds, total - there))
+    else:
         print("no estimate: no cell of this experiment is stored yet")
-        return
+
+
+def _estimate(seconds: Sequence[float], missing: int) -> str:
+    """Cells differ in cost, hence an estimate from the median and one from the mean."""
     workers = max(1, pool.workers_from_environment())
-    low, high = sorted(
-        (total - there) * each / workers
-        for each in (statistics.median(seconds), statistics.fmean(seconds))
-    )
-    each = (
-        f"median {statistics.median(seconds):.3g} s, mean {statistics.fmean(seconds):.3g} s, "
-        f"longest {max(seconds):.3g} s"
-    )
-    print(
-        f"estimate: {duration(low)} to {duration(high)} with {workers} at a time ({len(seconds)} "
-        f"stored cells: {each})"
-    )
+    median, mean = statistics.median(seconds), statistics.fmean(seconds)
+    low, high = (duration(missing * each / workers) for each in sorted((median, mean)))
+    each = f"median {median:.3g} s, mean {mean:.3g} s, longest {max(seconds):.3g} s"
+    stored = f"{len(seconds)} stored cells: {each}"
+    return f"estimate: {low} to {high} with {workers} at a time ({stored})"
 
 
 def _shape(points: sweep.Plan) -> str:
@@ -236,22 +211,23 @@ def _not_finite(dataset: xr.Dataset) -> list[str]:
 
 def _tables(dataset: xr.Dataset, path: Path) -> dict[Path, str]:
     """The table under the file's own name, those of the curves beside it."""
-    return {
-        path.with_name(f"{path.stem}.{inner}{path.suffix}") if inner else path: table.to_csv(
-            index=False
-        )
-        for inner, table in sweep.tables(dataset).items()
-    }
+    found = {}
+    for inner, table in sweep.tables(dataset).items():
+        name = f"{path.stem}.{inner}{path.suffix}" if inner else path.name
+        found[path.with_name(name)] = table.to_csv(index=False)
+    return found
 
 
 def _write_tables(path: Path, tables: dict[Path, str]) -> None:
-    """Write them; the curves of an earlier sweep into the same file go."""
+    """Write and tell them; the curves of an earlier sweep into the same file go."""
     curves = [target.name for target in tables if target != path]
     together = files.Together(path)
     together.plan(curves)
     for target, text in tables.items():
         files.write_text(target, text)
     together.finish(curves)
+    for target in tables:
+        print(f"table in {target}")
 
 
 def _ends_early(variable: xr.DataArray, inner: list[Any]) -> xr.DataArray:
@@ -266,19 +242,13 @@ def _ends_early(variable: xr.DataArray, inner: list[Any]) -> xr.DataArray:
 
 
 def _line(one: Any) -> str:
-    from simplicity.evidence.ledger import number
-
-    if one.holds is None and one.control.why:
-        return f"{one.id}  not judged: {one.statistic} ({one.control.why})"
+    control = one.control
+    if one.holds is None and control.why:
+        return f"{one.id}  not judged: {one.statistic} ({control.why})"
     interval = f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}]" if one.interval else ""
-    against = (
-        one.control.why
-        or f"{one.control.what} = {number(one.control.value)} ({one.control.criterion})"
-    )
-    return (
-        f"{one.id}  {one.word}: {one.statistic} = {number(one.value)}{interval} ({one.criterion}); "
-        f"control: {against}"
-    )
+    value = f"{one.statistic} = {number(one.value)}{interval} ({one.criterion})"
+    against = f"{control.what} = {number(control.value)} ({control.criterion})"
+    return f"{one.id}  {one.word}: {value}; control: {control.why or against}"
 
 
 def _failed(text: str) -> int:

@@ -99,10 +99,7 @@ def corrupt(y: Labels, share: float, classes: int, rng: Generator) -> Corrupted:
 
 
 def redraw(y: Labels, share: float, classes: int, rng: Generator) -> Corrupted:
-    """round(share n) labels are drawn anew from all classes.
-
-    So about share (1 - 1/classes) end up different.
-    """
+    """round(share n) labels are drawn anew: about share (1 - 1/classes) n end up different."""
     _labels(y, share, classes, rng)
     chosen = _chosen(len(y), share, rng)
     found = y.copy()

@@ -5,12 +5,10 @@ a broken one is tried again and leaves nothing behind. The folder is that of `da
 $SIMPLICITY_DATA where set, else the user's cache.
 """
 
-import argparse
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,10 +51,7 @@ RETRIES, SECONDS = 2, 60
 def fetch(
     name: str, folder: Path | None = None, remotes: Mapping[str, Sequence[Remote]] = REMOTES
 ) -> list[Path]:
-    """Download what is missing or wrong of a data set.
-
-    CIFAR-10's batches are unpacked beside their archive.
-    """
+    """Download what is missing or wrong of a data set, and unpack CIFAR-10's batches beside it."""
     import pooch
 
     root = folder or image_files.folder()
@@ -69,32 +64,33 @@ def fetch(
         urls={one.file: one.url for one in wanted},
         retry_if_failed=RETRIES,
     )
-    found = []
-    for one in wanted:
-        try:
-            downloader = pooch.HTTPDownloader(timeout=SECONDS, progressbar=False)
-            found.append(Path(registry.fetch(one.file, downloader=downloader)))
-        # requests' errors are OSErrors; a wrong sum is a ValueError
-        except (OSError, ValueError) as reason:
-            if isinstance(reason, PermissionError | FileExistsError | NotADirectoryError):
-                raise Problem(
-                    f"data: got {root} ({_why(root)}), allowed a folder that can be written"
-                ) from None
-            said = " ".join(str(reason).split())
-            raise Problem(
-                f"{one.url}: got no good copy ({said}), allowed one with SHA-256 {one.sha256}"
-            ) from None
+    found = [_fetched(registry, one) for one in wanted]
     for path in found:
         if path.name == image_files.CIFAR_ARCHIVE:
             found += unpack(path)
     return found
 
 
-def unpack(archive: Path) -> list[Path]:
-    """CIFAR-10's six batches as files beside their archive.
+def _fetched(registry: Any, one: Remote) -> Path:
+    import pooch
 
-    Their names are ours, never the archive's.
-    """
+    downloader = pooch.HTTPDownloader(timeout=SECONDS, progressbar=False)
+    try:
+        return Path(registry.fetch(one.file, downloader=downloader))
+    except (PermissionError, FileExistsError, NotADirectoryError):
+        root = registry.path
+        why = "it is no folder" if root.exists() and not root.is_dir() else "not writable"
+        raise Problem(f"data: got {root} ({why}), allowed a folder that can be written") from None
+    # requests' errors are OSErrors; a wrong sum is a ValueError
+    except (OSError, ValueError) as reason:
+        said = " ".join(str(reason).split())
+        raise Problem(
+            f"{one.url}: got no good copy ({said}), allowed one with SHA-256 {one.sha256}"
+        ) from None
+
+
+def unpack(archive: Path) -> list[Path]:
+    """CIFAR-10's six batches as files beside their archive, under our names, never its own."""
     members = image_files.cifar_members(archive)
     found = []
     for name in image_files.CIFAR_BATCHES:
@@ -116,57 +112,29 @@ def verify(
     whatever form they are kept.
     """
     root = folder or image_files.folder()
-    lines = []
-    for one in _files(name, remotes):
-        path = root / one.file
-        found = _sum(path)
-        if found is None:
-            continue
-        if found != one.sha256:
-            raise Problem(
-                f"{path}: got SHA-256 {found}, allowed {one.sha256}; delete it and fetch again"
-            )
-        lines.append(f"{path}: SHA-256 as published")
+    lines = [f"{path}: SHA-256 as published" for path in _published(name, root, remotes)]
     loaded = images.mnist(root) if name == "mnist" else images.cifar10(root)
     images.own(name, root, loaded)
     train, test = len(loaded.train.y), len(loaded.test.y)
     classes = len(np.unique(loaded.train.y))
     left = f", {sum(loaded.dropped)} inexact ones left out" if sum(loaded.dropped) else ""
-    return [
-        *lines,
-        f"{name}: {train} training and {test} test images in {classes} classes, its own{left}",
-    ]
+    counts = f"{train} training and {test} test images in {classes} classes"
+    return [*lines, f"{name}: {counts}, its own{left}"]
 
 
-def _sum(path: Path) -> str | None:
-    """SHA-256 of a file; None where there is none."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as reason:
-        raise Problem(
-            f"{path}: got no content ({reason.strerror or reason}), allowed a file that can be read"
-        ) from None
+def _published(name: str, root: Path, remotes: Mapping[str, Sequence[Remote]]) -> list[Path]:
+    """The files that are there, once each has its published sum."""
+    import pooch
 
-
-def run(options: argparse.Namespace) -> int:
-    """`simplicity data fetch|verify [NAME]`"""
-    names = [options.name] if options.name else list(REMOTES)
-    for name in names:
-        _files(name, REMOTES)
-    for name in names:
-        if options.action == "fetch":
-            for path in fetch(name):
-                print(path)
-        for line in verify(name):
-            print(line)
-    return 0
-
-
-def _why(root: Path) -> str:
-    return "it is no folder" if root.exists() and not root.is_dir() else "not writable"
+    wanted = {root / one.file: one.sha256 for one in _files(name, remotes)}
+    with image_files.told(name, root):
+        sums = {path: pooch.file_hash(path) for path in wanted if path.is_file()}
+    for path, found in sums.items():
+        if found != wanted[path]:
+            raise Problem(
+                f"{path}: got SHA-256 {found}, allowed {wanted[path]}; delete it and fetch again"
+            )
+    return list(sums)
 
 
 def _files(name: str, remotes: Mapping[str, Sequence[Remote]]) -> Sequence[Remote]:

@@ -147,10 +147,7 @@ def loose(root: Path) -> bool:
 
 
 def npz_name(batch: str) -> str:
-    """train_batch_1 for data_batch_1.
-
-    An npz file is nobody's original, and is not called like one.
-    """
+    """train_batch_1 for data_batch_1: an npz file is no original, and is not called like one."""
     doors.kind("batch", batch, str)
     return batch.replace("data", "train")
 
@@ -236,10 +233,7 @@ def cifar_members(archive: Path) -> dict[str, bytes]:
 
 
 def decode_cifar(body: bytes, name: str) -> Batch:
-    """A binary batch of images.
-
-    Each is a label byte and 3072 pixels, all R, then all G, then all B, row by row.
-    """
+    """A binary batch: of each image a label byte and 3072 pixels, R, then G, then B, row by row."""
     if not body or len(body) % (1 + _PIXELS) or len(body) > IN_A_BATCH * (1 + _PIXELS):
         raise Problem(
             f"{name}: got {len(body)} bytes, allowed whole images of {1 + _PIXELS}, at most "

@@ -76,10 +76,7 @@ class Images(NamedTuple):
     top: int
 
     def pixels(self) -> NDArray[np.float32]:
-        """x / top in [0, 1], the same shape.
-
-        0.6 GB for the whole of CIFAR-10, so take what you need first.
-        """
+        """x / top in [0, 1]; 0.6 GB for the whole of CIFAR-10, so take what you need first."""
         return self.x.astype(np.float32) / np.float32(self.top)
 
     def take(self, index: NDArray) -> "Images":
@@ -88,10 +85,7 @@ class Images(NamedTuple):
 
 
 class Split(NamedTuple):
-    """Training and test images, and how many of each had pixels that are not exact.
-
-    Those are left out.
-    """
+    """Training and test images, and how many of each are left out for pixels that are not exact."""
 
     train: Images
     test: Images
@@ -121,10 +115,7 @@ TASKS = {
 
 
 def task(name: str, rng: Generator, inexact: bool = False) -> Split:
-    """One of `TASKS` with labels 0 and 1.
-
-    The generator splits the digits and is not used by the others.
-    """
+    """One of `TASKS` with labels 0 and 1; of them the digits alone use the generator, to split."""
     if name not in TASKS:
         raise Problem(unknown("task", name, TASKS))
     chosen = TASKS[name]
@@ -141,10 +132,7 @@ def binary(images: Images, zero: Iterable[int], one: Iterable[int]) -> Images:
 
 
 def load(name: str, rng: Generator, inexact: bool = False) -> Split:
-    """A data set by name.
-
-    `inexact` keeps the images whose pixels are known to be off by a few levels.
-    """
+    """A data set by name; `inexact` keeps images whose pixels are off by a few levels."""
     if name == "digits":
         return digits(rng)
     if name == "mnist":
@@ -155,10 +143,7 @@ def load(name: str, rng: Generator, inexact: bool = False) -> Split:
 
 
 def digits(rng: Generator, train: int = _DIGITS_TRAIN) -> Split:
-    """1797 digits of 8 x 8 pixels, 0 to 16, split at random.
-
-    897 test points leave an error of 0.02 bit on mu.
-    """
+    """1797 digits of 8 x 8 pixels, 0 to 16, at random; 897 test points leave 0.02 bit on mu."""
     doors.generator(rng)
     from sklearn.datasets import load_digits
 
@@ -189,10 +174,7 @@ def mnist(where: Path | None = None) -> Split:
 
 
 def cifar10(where: Path | None = None, inexact: bool = False) -> Split:
-    """50,000 and 10,000 colour images of 32 x 32 pixels in the official order.
-
-    Fewer without those that are not exact.
-    """
+    """50,000 and 10,000 images of 32 x 32 pixels in the official order, less those not exact."""
     root = where or image_files.folder()
     with image_files.told("cifar10", root):
         batches = (

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from simplicity.lenses.lens import Lens, Look, Variable, named
-from simplicity.lenses.mirror import BLOCK, Mirror, as_columns
+from simplicity.lenses.mirror import BLOCK, Mirror, as_columns, doubles
 from simplicity.lenses.task import Rows, Task
 from simplicity.problems import Problem, doors, shown
 
@@ -62,31 +62,37 @@ def _prepared(task: Task, name: str, outgoing: str | None, count: int) -> Look:
     mirror, rows = task.mirror, task.rows(count)
     layer = mirror.layer("alignment", name)
     if not isinstance(layer, LAYERS):
-        kind = type(layer).__name__
-        allowed = "a fully connected layer or a convolution"
-        raise Problem(f"alignment: got the layer {name} ({kind}), allowed {allowed}")
+        got = f"the layer {name} ({type(layer).__name__})"
+        raise Problem(f"alignment: got {got}, allowed a fully connected layer or a convolution")
     after, leaving = _leaving(mirror, layer, name, outgoing)
+    force(task, layer, Rows(rows.x[:2], rows.y[:2]), name)  # refused before a step is taken
 
     def now(_: Any) -> dict[str, float]:
-        w, pulled = _neurons(layer), force(task, layer, rows)
-        size = _sizes(leaving, len(w)) * np.linalg.norm(w, axis=1)
-        total = float(size.sum())
-        if not (math.isfinite(total) and total > 0 and np.isfinite(pulled).all()):
-            return dict.fromkeys(_VARIABLES, math.nan)
-        p, cosine = size / total, cosines(w, pulled)
-        return {
-            "alignment": float(p @ cosine),
-            "aligned": float(p @ (cosine > ALIGNED)),
-            "participation": float(1 / np.sum(p**2)),
-        }
+        w = _neurons(layer)
+        return aligned(w, _sizes(leaving, len(w)), force(task, layer, rows, name))
 
-    _reached(task, layer, rows, name)
     facts: dict[str, float | str] = {
         "rows": float(len(rows.x)),
         "neurons": float(len(_neurons(layer))),
         "outgoing": after,
     }
     return Look(now, _VARIABLES, 3 * len(rows.x), facts)
+
+
+def aligned(w: Array, a: Array, pulled: Array) -> dict[str, float]:
+    """What the lens says of neurons w (m, d) with weights of lengths a (m,) out of them, and of
+    the force on each (m, d).
+    """
+    size = a * np.linalg.norm(w, axis=1)
+    total = float(size.sum())
+    if not (math.isfinite(total) and total > 0 and np.isfinite(pulled).all()):
+        return dict.fromkeys(_VARIABLES, math.nan)
+    p, cosine = size / total, cosines(w, pulled)
+    return {
+        "alignment": float(p @ cosine),
+        "aligned": float(p @ (cosine > ALIGNED)),
+        "participation": float(1 / np.sum(p**2)),
+    }
 
 
 def _leaving(
@@ -122,14 +128,14 @@ def _takes(layer: nn.Module, count: int) -> bool:
 
 def _sizes(leaving: nn.Module, count: int) -> Array:
     """|a_j|, (m,): the length of the weights that leave each neuron, of a channel at all places."""
-    weight = leaving.weight.detach().cpu().double().numpy()  # type: ignore[operator]
+    weight = doubles(leaving.weight)  # type: ignore[arg-type]
     by_neuron = weight.reshape(len(weight), count, -1)
     return np.asarray(np.sqrt((by_neuron**2).sum(axis=(0, 2))))
 
 
 def _neurons(layer: nn.Module) -> Array:
     """(w, b) of each neuron, (m, d + 1), or w where there is no bias."""
-    return _columns([part.detach() for part in _parts(layer)])
+    return _columns(_parts(layer))
 
 
 def _parts(layer: nn.Module) -> list[Tensor]:
@@ -137,15 +143,12 @@ def _parts(layer: nn.Module) -> list[Tensor]:
 
 
 def _columns(parts: list[Tensor]) -> Array:
-    return np.concatenate(
-        [part.cpu().double().numpy().reshape(len(part), -1) for part in parts], axis=1
-    )
+    return np.concatenate([doubles(part).reshape(len(part), -1) for part in parts], axis=1)
 
 
-def force(task: Task, layer: nn.Module, rows: Rows) -> Array:
-    """Minus the loss's gradient by each neuron's (w, b), (m, d + 1).
-
-    The derivative of the loss is taken at outputs 0.
+def force(task: Task, layer: nn.Module, rows: Rows, name: str) -> Array:
+    """Minus the loss's gradient by each neuron's (w, b), (m, d + 1), with the loss's derivative
+    taken at outputs 0. `name` is the layer's.
     """
     total: list[Tensor] = []
     zeros = torch.zeros(len(rows.x), task.width, dtype=task.mirror.dtype, device=task.mirror.device)
@@ -154,22 +157,10 @@ def force(task: Task, layer: nn.Module, rows: Rows) -> Array:
             output, parts = as_columns(task.mirror(x)), _parts(layer)
         found = torch.autograd.grad((pull * output).sum(), parts, allow_unused=True)
         if any(one is None for one in found):
-            raise Problem(
-                "alignment: got a layer that the outputs do not depend on, allowed one they do"
-            )
+            got = f"the layer {name}, which the outputs do not depend on"
+            raise Problem(f"alignment: got {got}, allowed one they do")
         total = [a + b for a, b in zip(total, found, strict=True)] if total else list(found)
     return _columns(total)
-
-
-def _reached(task: Task, layer: nn.Module, rows: Rows, name: str) -> None:
-    few = Rows(rows.x[:2], rows.y[:2])
-    try:
-        force(task, layer, few)
-    except Problem:
-        raise Problem(
-            f"alignment: got the layer {name}, which the outputs do not depend on, "
-            "allowed one they do"
-        ) from None
 
 
 def cosines(first: Array, second: Array) -> Array:

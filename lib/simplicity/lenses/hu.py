@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.func import functional_call, jvp
 
 from simplicity.lenses.lens import Lens, Look, Variable
-from simplicity.lenses.mirror import BLOCK, Mirror, as_columns
+from simplicity.lenses.mirror import BLOCK, Mirror, as_columns, doubles
 from simplicity.lenses.task import Task
 from simplicity.problems import Problem, doors
 
@@ -38,9 +38,7 @@ _VARIABLES = {
 
 
 def linear_gap(*, rows: int = 256) -> Lens:
-    """The gap to the best linear map of the inputs, and to the network's linearised start.
-
-    Hu et al. 2020.
+    """The gap to the best linear map of the inputs, and to the linearised start (Hu et al. 2020).
 
     `nonlinear` is Var(f_t - best linear map) / Var f_t on at most `rows` test rows, 0 for a
     linear network and 1 where no linear map explains anything. Residuals are divided by their
@@ -71,14 +69,11 @@ def _prepared(task: Task, count: int) -> Look:
     along = _Along(mirror, start, rows.x[few])
 
     def now(_: Any) -> dict[str, float]:
-        f = mirror.rows(rows.x).cpu().double().numpy()
-        first, moved = along.outputs(mirror.tensors())
-        change = float(np.mean((f[few] - first) ** 2))
-        gap = float(np.mean((f[few] - first - moved) ** 2))
+        f = doubles(mirror.rows(rows.x))
         return {
             "nonlinear": nonlinear(f, basis),
             "output_power": float(np.mean(f**2)),
-            "tangent_gap": gap / change if change > 0 else math.nan,
+            "tangent_gap": tangent_gap(f[few], *along.outputs(mirror.tensors())),
         }
 
     facts = {"rows": float(len(rows.x)), "directions": float(basis.shape[1])}
@@ -95,9 +90,8 @@ def _forward_mode() -> None:
 
 
 def directions(x: Array) -> Array:
-    """An orthonormal basis (q, r) of x's centred columns, or of its first components.
-
-    x is (q, d); components are principal ones.
+    """An orthonormal basis (q, r) of the centred columns of x (q, d), or of its first principal
+    components.
     """
     left, singular, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
     most = min(x.shape[1], max(1, len(x) // _SHARE))
@@ -113,10 +107,18 @@ def nonlinear(f: Array, basis: Array) -> float:
     centred = f - f.mean(axis=0)
     rest = centred - basis @ (basis.T @ centred)
     whole = float(np.sum(centred**2)) / (len(f) - 1)
-    tiny = 1e-12 * float(np.mean(f**2))
-    return (
-        float(np.sum(rest**2)) / (len(f) - basis.shape[1] - 1) / whole if whole > tiny else math.nan
-    )
+    if whole <= 1e-12 * float(np.mean(f**2)):
+        return math.nan
+    return float(np.sum(rest**2)) / (len(f) - basis.shape[1] - 1) / whole
+
+
+def tangent_gap(f: Array, first: Array, moved: Array) -> float:
+    """mean |f - f_lin|^2 / mean |f - f_0|^2 for outputs f, f_0 = `first` and f_lin - f_0 = `moved`.
+
+    All are (q, k). NaN before anything has moved.
+    """
+    change = float(np.mean((f - first) ** 2))
+    return float(np.mean((f - first - moved) ** 2)) / change if change > 0 else math.nan
 
 
 class _Along:
@@ -131,13 +133,10 @@ class _Along:
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
         tangent = {name: one - self.start[name] for name, one in now.items()}
-        with sdpa_kernel(
-            SDPBackend.MATH
-        ):  # the one attention that can be derived forwards, and twice
+        # the one attention that can be derived forwards, and twice
+        with sdpa_kernel(SDPBackend.MATH):
             pairs = [self._block(block, tangent) for block in self.x.split(BLOCK)]
-        first, moved = (
-            torch.cat(parts).detach().cpu().double().numpy() for parts in zip(*pairs, strict=True)
-        )
+        first, moved = (doubles(torch.cat(parts)) for parts in zip(*pairs, strict=True))
         return first, moved
 
     def _block(self, x: Tensor, tangent: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -163,13 +162,9 @@ def _twice_backwards(
     names = [name for name, one in tensors.items() if one.requires_grad]
     output = outputs(tensors)
     u = torch.zeros_like(output, requires_grad=True)
-    back = torch.autograd.grad(
-        output, [tensors[name] for name in names], u, create_graph=True, allow_unused=True
-    )
-    parts = [
-        (part * tangent[name]).sum()
-        for name, part in zip(names, back, strict=True)
-        if part is not None
-    ]
+    by = [tensors[name] for name in names]
+    back = torch.autograd.grad(output, by, u, create_graph=True, allow_unused=True)
+    pairs = [(part, tangent[name]) for name, part in zip(names, back, strict=True)]
+    parts = [(part * along).sum() for part, along in pairs if part is not None]
     (moved,) = torch.autograd.grad(torch.stack(parts).sum(), u)
     return output.detach(), moved

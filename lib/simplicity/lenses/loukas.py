@@ -1,6 +1,5 @@
-"""The normalised step of a layer's bias, and the local Lipschitz constant beside it.
-
-Loukas et al. 2021, sec. 3.
+"""The normalised step of a layer's bias, and the local Lipschitz constant beside it
+(Loukas et al. 2021, sec. 3).
 
     |b(t+1) - b(t)| / (alpha eps_t) = |df/db(x_t)|,   eps_t = |dl/df|   for SGD on one sample
 
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from simplicity.lenses.lens import Lens, Look, Variable, named
-from simplicity.lenses.mirror import BLOCK, Mirror, as_columns
+from simplicity.lenses.mirror import BLOCK, Mirror, as_columns, doubles
 from simplicity.lenses.task import Rows, Task
 from simplicity.problems import MOST_NAMES, Problem, doors
 
@@ -75,18 +74,13 @@ def bias_trajectory(layer: str, *, rate: Rate | None = None, rows: int = 32) -> 
 
 
 def _prepared(task: Task, name: str, rate: Rate | None, count: int) -> Look:
-    mirror, rows = task.mirror, task.rows(count)
-    layer = mirror.layer("bias_trajectory", name)
-    bias = _bias(mirror, layer, name)
-    if not rows.x.is_floating_point():
-        raise Problem(
-            f"bias_trajectory: got inputs of {rows.x.dtype}, "
-            "allowed real numbers, by which f has a slope"
-        )
+    rows, layer = task.rows(count), task.mirror.layer("bias_trajectory", name)
+    bias = _bias(task.mirror, layer, name)
     _is_added(task, layer, bias, rows, name)
     start = bias.detach().clone()
     variables, facts = dict(_VARIABLES), {"rows": float(len(rows.x))}
-    if not task.classes and (unit := _fitted_slope(task)) > 0:
+    unit = 0.0 if task.classes else _fitted_slope(task)
+    if unit > 0:
         variables["lipschitz_relative"] = _RELATIVE
         facts["fitted_slope"] = unit
     step = _Step(task, bias, rate) if rate is not None else None
@@ -95,15 +89,18 @@ def _prepared(task: Task, name: str, rate: Rate | None, count: int) -> Look:
 
     def now(batch: Any) -> dict[str, float]:
         by_bias, by_input = slopes(task, layer, bias, rows)
+        defined = np.isfinite(by_bias).any()
         found = {
-            "bias_slope": float(np.nanmean(by_bias)) if np.isfinite(by_bias).any() else math.nan,
+            "bias_slope": float(np.nanmean(by_bias)) if defined else math.nan,
             "lipschitz": float(np.mean(by_input)),
             "lipschitz_sd": float(np.std(by_input)),
             "bias_distance": float((bias.detach() - start).norm()),
         }
-        if "lipschitz_relative" in variables:
-            found["lipschitz_relative"] = found["lipschitz"] / facts["fitted_slope"]
-        return found | ({"bias_step": step.taken(batch)} if step else {})
+        if unit > 0:
+            found["lipschitz_relative"] = found["lipschitz"] / unit
+        if step:
+            found["bias_step"] = step.taken(batch)
+        return found
 
     cost = len(rows.x) * (1 + (task.width if task.width <= MOST_OUTPUTS else 1))
     return Look(now, variables, cost, facts, step.before if step else None)
@@ -113,11 +110,8 @@ def _bias(mirror: Mirror, layer: nn.Module, name: str) -> Tensor:
     found = getattr(layer, "bias", None)
     if isinstance(found, Tensor):
         return found
-    fit = [
-        key
-        for key, one in mirror.model.named_modules()
-        if isinstance(getattr(one, "bias", None), Tensor)
-    ]
+    named = mirror.model.named_modules()
+    fit = [key for key, one in named if isinstance(getattr(one, "bias", None), Tensor)]
     listed = ", ".join(fit[:MOST_NAMES]) + (", ..." if len(fit) > MOST_NAMES else "")
     allowed = f"one that has: {listed}" if fit else "none here, as no layer has one"
     raise Problem(
@@ -128,11 +122,15 @@ def _bias(mirror: Mirror, layer: nn.Module, name: str) -> Tensor:
 
 def _is_added(task: Task, layer: nn.Module, bias: Tensor, rows: Rows, name: str) -> None:
     """The layer adds its bias to its output, so that one pass back gives the slope of each row."""
-    few = rows.x[:2]
+    if not rows.x.is_floating_point():
+        raise Problem(
+            f"bias_trajectory: got inputs of {rows.x.dtype}, "
+            "allowed real numbers, by which f has a slope"
+        )
     kind = f"the layer {name} ({type(layer).__name__})"
     allowed = "one whose output is something plus its bias"
     try:
-        offset, _, output = _shifted(task.mirror, layer, bias, few)
+        offset, _, output = _shifted(task.mirror, layer, bias, rows.x[:2])
         (wanted,) = torch.autograd.grad(output.sum(), bias, retain_graph=True, allow_unused=True)
         (found,) = torch.autograd.grad(output.sum(), offset, allow_unused=True)
     except (RuntimeError, TypeError, AttributeError, ValueError) as reason:
@@ -162,27 +160,31 @@ def slopes(task: Task, layer: nn.Module, bias: Tensor, rows: Rows) -> tuple[Arra
 
 def _block(task: Task, layer: nn.Module, bias: Tensor, rows: Rows) -> tuple[Array, Array]:
     offset, x, output = _shifted(task.mirror, layer, bias, rows.x)
-    pull = task.pull(output, rows.y)
-    size = pull.norm(dim=1, keepdim=True)
-    unit = (
-        torch.where(size > 0, pull / size, torch.nan)
-        if output.shape[1] > 1
-        else torch.ones_like(pull)
-    )
+    unit, by = _directions(task.pull(output, rows.y)), (offset, x)
     if output.shape[1] > MOST_OUTPUTS:
-        back = torch.autograd.grad((torch.nan_to_num(unit) * output).sum(), (offset, x))
-        by_bias, by_input = (_numbers(part).reshape(len(x), 1, -1) for part in back)
-        return np.linalg.norm(by_bias[:, 0], axis=1), np.linalg.norm(by_input[:, 0], axis=1)
+        along = torch.autograd.grad((torch.nan_to_num(unit) * output).sum(), by)
+        first, second = (np.linalg.norm(_flat(part), axis=1) for part in along)
+        return first, second
     columns = [
-        torch.autograd.grad(one.sum(), (offset, x), retain_graph=True)
-        for one in output.unbind(dim=1)
+        torch.autograd.grad(one.sum(), by, retain_graph=True) for one in output.unbind(dim=1)
     ]
     by_bias, by_input = (
-        np.stack([_numbers(part).reshape(len(x), -1) for part in parts], axis=1)
-        for parts in zip(*columns, strict=True)
+        np.stack([_flat(part) for part in parts], axis=1) for parts in zip(*columns, strict=True)
     )
-    along = np.einsum("qk,qkb->qb", _numbers(unit), by_bias)
-    return np.linalg.norm(along, axis=1), spectral(by_input)
+    along_pull = np.einsum("qk,qkb->qb", doubles(unit), by_bias)
+    return np.linalg.norm(along_pull, axis=1), spectral(by_input)
+
+
+def _directions(pull: Tensor) -> Tensor:
+    """Of dloss/df (q, k) at each row, NaN where it is 0; 1 for one output."""
+    if pull.shape[1] == 1:
+        return torch.ones_like(pull)
+    size = pull.norm(dim=1, keepdim=True)
+    return torch.where(size > 0, pull / size, torch.nan)
+
+
+def _flat(part: Tensor) -> Array:
+    return doubles(part).reshape(len(part), -1)
 
 
 def spectral(jacobians: Array) -> Array:
@@ -195,20 +197,11 @@ def spectral(jacobians: Array) -> Array:
     return np.asarray(np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[:, -1], 0)))
 
 
-def _numbers(part: Tensor) -> Array:
-    return np.asarray(part.detach().cpu().double().numpy())
-
-
 def _shifted(
     mirror: Mirror, layer: nn.Module, bias: Tensor, x: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Zeros (q, b), the inputs, and the outputs (q, k).
-
-    The zeros are added to the layer's output as its bias is.
-    """
-    offset = torch.zeros(
-        len(x), bias.numel(), dtype=bias.dtype, device=bias.device, requires_grad=True
-    )
+    """Zeros (q, b) that are added to the layer's output as its bias is; inputs, outputs (q, k)."""
+    offset = bias.new_zeros(len(x), bias.numel(), requires_grad=True)
     x = x.clone().requires_grad_()
 
     def add(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
@@ -226,12 +219,11 @@ def _shifted(
 
 
 def _fitted_slope(task: Task) -> float:
-    """Spectral norm of the targets' least-squares fit on the inputs, with an intercept.
-
-    It is 0 where the fit is none.
+    """Spectral norm of the targets' least-squares fit on the inputs, with an intercept; 0 where
+    the fit is none.
     """
     rows = task.rows(FIT_ROWS)
-    x, y = rows.flat, rows.y.reshape(len(rows.y), -1).cpu().double().numpy()
+    x, y = rows.flat, doubles(rows.y.reshape(len(rows.y), -1))
     fit = np.linalg.lstsq(x - x.mean(axis=0), y - y.mean(axis=0), rcond=None)[0]
     size = float(np.linalg.norm(fit, 2))
     return size if size * float(np.std(x)) > 1e-9 * float(np.abs(y).max() + 1e-300) else 0.0

@@ -1,6 +1,4 @@
-"""A copy of a network at which the lenses look.
-
-So the network that is trained is never run by them.
+"""A copy of a network at which the lenses look: they never run the network that is trained.
 
 The copy is in evaluation mode: dropout is off, and batch normalisation uses what it has
 gathered. A network in half precision is looked at in single precision. Forward and backward
@@ -16,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from simplicity.problems import Problem, nearest, shown
@@ -37,9 +36,8 @@ def untouched(device: torch.device) -> Iterator[None]:
     try:
         random.seed(_SEED)
         np.random.seed(_SEED)
-        torch.default_generator.manual_seed(
-            _SEED
-        )  # and no other device's, as torch.manual_seed would
+        # and no other device's, as torch.manual_seed would
+        torch.default_generator.manual_seed(_SEED)
         if cuda:
             torch.cuda.default_generators[device.index or 0].manual_seed(_SEED)
         with torch.inference_mode(False), torch.enable_grad(), _no_autocast(device.type):
@@ -52,13 +50,9 @@ def untouched(device: torch.device) -> Iterator[None]:
             torch.cuda.set_rng_state(card, device)
 
 
-@contextlib.contextmanager
-def _no_autocast(kind: str) -> Iterator[None]:
-    if not torch.amp.is_autocast_available(kind):
-        yield
-        return
-    with torch.autocast(kind, enabled=False):
-        yield
+def _no_autocast(kind: str) -> contextlib.AbstractContextManager[Any]:
+    available = torch.amp.is_autocast_available(kind)
+    return torch.autocast(kind, enabled=False) if available else contextlib.nullcontext()
 
 
 def plain(model: nn.Module, x: Tensor) -> Any:
@@ -85,9 +79,8 @@ class Mirror(nn.Module):
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
-        return tensor_of(
-            self._forward(self.model, x.clone())
-        )  # which a network may change in place
+        # a network may change its inputs in place
+        return tensor_of(self._forward(self.model, x.clone()))
 
     def refresh(self) -> None:
         """Take over the parameters and buffers as they are now."""
@@ -110,6 +103,12 @@ class Mirror(nn.Module):
             raise Problem(f"{lens}: got the layer {shown(name)}{hint}, allowed {allowed}")
         return found[name]
 
+    def placed(self, given: Tensor) -> Tensor:
+        """Inputs or targets on the network's device; real numbers in its precision."""
+        if given.is_floating_point():
+            given = given.to(self.dtype)
+        return given.detach().to(self.device)
+
     def rows(self, x: Tensor) -> Tensor:
         """Outputs (q, k) without gradients, in blocks of rows."""
         with torch.no_grad():
@@ -120,6 +119,16 @@ class Mirror(nn.Module):
 def as_columns(found: Tensor) -> Tensor:
     """Outputs (q,) as (q, 1)."""
     return found[:, None] if found.dim() == 1 else found
+
+
+def doubles(found: Tensor) -> NDArray[np.float64]:
+    """A tensor's numbers in double precision, as an array."""
+    return np.asarray(found.detach().cpu().double().numpy())
+
+
+def first_line(reason: BaseException) -> str:
+    """What an error says first, or the name of its class."""
+    return (str(reason).splitlines() or [type(reason).__name__])[0]
 
 
 def tensor_of(found: Any) -> Tensor:
@@ -164,7 +173,7 @@ def _copied(model: nn.Module) -> nn.Module:
     try:
         found = copy.deepcopy(model)
     except Exception as reason:  # a lock, an open file, a tensor with a history
-        got = f"one that cannot be copied ({_first_line(reason)})"
+        got = f"one that cannot be copied ({first_line(reason)[:100]})"
         raise Problem(f"model: got {got}, allowed one that copy.deepcopy takes") from reason
     for module in found.modules():
         for name in _HOOKS:
@@ -184,7 +193,3 @@ def _take(given: dict[str, Tensor], into: dict[str, Tensor]) -> None:
         if new is None or new.shape != old.shape:
             raise Problem(f"model: got another shape of {name} than at the start, allowed the same")
         old.copy_(new)
-
-
-def _first_line(reason: BaseException) -> str:
-    return (str(reason).splitlines() or [type(reason).__name__])[0][:100]

@@ -1,6 +1,5 @@
-"""How much of what a network knows of the labels a linear classifier explains.
-
-Nakkiran et al. 2019, Def. 1.
+"""How much of what a network knows of the labels a linear classifier explains (Nakkiran et al.
+2019, Def. 1).
 
     mu(F; L) = I(F;Y) - I(F;Y|L), in bits     F what the network predicts, L the linear classifier
 
@@ -12,7 +11,7 @@ nearest to that of L.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from simplicity.lenses.lens import Lens, Look, Variable
+from simplicity.lenses.mirror import doubles
 from simplicity.lenses.task import Rows, Task
 from simplicity.problems import Problem, doors, shown
 
@@ -79,17 +79,12 @@ def linear_explainability(
 def _prepared(
     task: Task, rows: int, threshold: float | None, simple: Classifier | None, estimator: Estimator
 ) -> Look:
-    from simplicity.nakkiran import information
-
     train, test = task.rows(TRAINING_ROWS), task.rows(rows, test=True)
     known, at = _labels(task, train, threshold)
     y, _ = _labels(task, test, threshold)
     count = _counted(task, known, y)
-    linear = (
-        _given(simple, test.flat, count)
-        if simple
-        else _logistic(train.flat, known, count)(test.flat)
-    )
+    fitted = simple or _logistic(train.flat, known, count)
+    linear = _labelled(fitted, test.flat, count)
     other = rival(train.flat, known, test.flat, y, float(np.mean(linear == y)))
     rng = np.random.default_rng(0)
     others = [linear, other, *(within_classes(linear, y, rng) for _ in range(DRAWS))]
@@ -98,24 +93,8 @@ def _prepared(
         output = task.mirror.rows(test.x)
         if not torch.isfinite(output).all():
             return dict.fromkeys(_VARIABLES, math.nan)
-        f = (
-            (output[:, 0] > at if task.width == 1 else output.argmax(dim=1))
-            .cpu()
-            .numpy()
-            .astype(np.int64)
-        )
-        counts = np.stack([information.table(f, y, one, count) for one in others])
-        found = information.information(counts, estimator)
-        values = {
-            "accuracy": np.mean(f == y),
-            "information": found.network[0],
-            "linear_information": found.simple[0],
-            "beyond": found.beyond[0],
-            "mu": found.mu[0],
-            "mu_null": found.mu[2:].mean(),
-            "mu_rival": found.mu[1],
-        }
-        return {name: float(value) for name, value in values.items()}
+        f = output[:, 0] > at if task.width == 1 else output.argmax(dim=1)
+        return _known(f.cpu().numpy().astype(np.int64), y, others, count, estimator)
 
     facts = {
         "classes": float(count), "test_rows": float(len(y)),
@@ -123,6 +102,26 @@ def _prepared(
         "rival_accuracy": float(np.mean(other == y)), "estimator": estimator,
     }  # fmt: skip
     return Look(now, _VARIABLES, len(y), facts)
+
+
+def _known(
+    f: Labels, y: Labels, others: Sequence[Labels], count: int, estimator: Estimator
+) -> dict[str, float]:
+    """What predictions f (q,) know of labels y (q,), beside L, its rival and L's permutations."""
+    from simplicity.nakkiran import information
+
+    counts = np.stack([information.table(f, y, one, count) for one in others])
+    found = information.information(counts, estimator)
+    values = {
+        "accuracy": np.mean(f == y),
+        "information": found.network[0],
+        "linear_information": found.simple[0],
+        "beyond": found.beyond[0],
+        "mu": found.mu[0],
+        "mu_null": found.mu[2:].mean(),
+        "mu_rival": found.mu[1],
+    }
+    return {name: float(value) for name, value in values.items()}
 
 
 def _labels(task: Task, rows: Rows, threshold: float | None) -> tuple[Labels, float]:
@@ -138,10 +137,10 @@ def _labels(task: Task, rows: Rows, threshold: float | None) -> tuple[Labels, fl
         raise Problem(
             "linear_explainability: got several numbers as targets, allowed classes or one number"
         )
-    y = rows.y.reshape(-1).cpu().double().numpy()
+    y = doubles(rows.y.reshape(-1))
     if threshold is not None:
         return (y > threshold).astype(np.int64), float(threshold)
-    values = np.unique(task.train.y.cpu().double().numpy())
+    values = np.unique(doubles(task.train.y))
     if len(values) > 2:
         raise Problem(
             f"linear_explainability: got targets of {len(values)} values, "
@@ -178,7 +177,8 @@ def _counted(task: Task, known: Labels, y: Labels) -> int:
     return count
 
 
-def _given(simple: Classifier, x: Array, count: int) -> Labels:
+def _labelled(simple: Classifier, x: Array, count: int) -> Labels:
+    """What a classifier predicts for rows x (q, d), once it is a label for each."""
     found = np.asarray(simple(x))
     whole = found.dtype.kind in "iub" and found.shape == (len(x),)
     if not whole or found.min() < 0 or found.max() >= count:
@@ -191,14 +191,7 @@ def _logistic(x: Array, y: Labels, count: int) -> Callable[[Array], Labels]:
     """Multinomial logistic regression on standardised inputs (n, d), with an intercept."""
     from scipy.optimize import minimize
 
-    middle, scale = x.mean(axis=0), x.std(axis=0)
-    scale[scale <= 1e-12 * max(1.0, float(np.abs(x).max()))] = (
-        np.inf
-    )  # an input that is constant says nothing
-
-    def design(given: Array) -> Array:
-        return np.column_stack([(given - middle) / scale, np.ones(len(given))])
-
+    design = _standardised(x)
     inputs, wanted = design(x), np.eye(count)[y]
 
     def loss(flat: Array) -> tuple[float, Array]:
@@ -216,11 +209,16 @@ def _logistic(x: Array, y: Labels, count: int) -> Callable[[Array], Labels]:
     return lambda given: np.argmax(design(given) @ fitted, axis=1).astype(np.int64)
 
 
-def rival(x: Array, y: Labels, test: Array, wanted: Labels, accuracy: float) -> Labels:
-    """Predictions (q,) for rows `test` (q, d) by nearest neighbours.
+def _standardised(x: Array) -> Callable[[Array], Array]:
+    """What makes inputs standardised by x, and a column of ones for the intercept."""
+    middle, scale = x.mean(axis=0), x.std(axis=0)
+    # an input that is constant says nothing
+    scale[scale <= 1e-12 * max(1.0, float(np.abs(x).max()))] = np.inf
+    return lambda given: np.column_stack([(given - middle) / scale, np.ones(len(given))])
 
-    Of the accuracy nearest to the given one.
-    """
+
+def rival(x: Array, y: Labels, test: Array, wanted: Labels, accuracy: float) -> Labels:
+    """Predictions (q,) for rows `test` (q, d) by nearest neighbours, of the nearest accuracy."""
     order = np.random.default_rng(1).permutation(len(x))
     sizes = np.unique(np.geomspace(2, len(x), 20).astype(int)) if len(x) > 1 else np.array([1])
     apart = _distances(test, x[order])

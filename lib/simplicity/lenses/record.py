@@ -6,18 +6,18 @@ gradients and generators of random numbers are read and never written, so that a
 bits with and without lenses.
 """
 
+import contextlib
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from simplicity.lenses import task as tasks
 from simplicity.lenses.fitting import fitting
 from simplicity.lenses.lens import Lens, Look
-from simplicity.lenses.mirror import Forward, Mirror, plain, untouched
+from simplicity.lenses.mirror import Forward, Mirror, first_line, plain, untouched
 from simplicity.lenses.times import GUESSED, Times
 from simplicity.problems import Problem, doors, shown
 
@@ -100,11 +100,7 @@ class Record:
     """What the lenses saw. `step` is called last in each pass of the loop, inside the block."""
 
     def __init__(
-        self,
-        mirror: Mirror,
-        looks: list[tuple[Lens, Look]],
-        times: Times,
-        tested: bool,
+        self, mirror: Mirror, looks: list[tuple[Lens, Look]], times: Times, tested: bool
     ) -> None:
         self._mirror: Mirror | None = mirror
         self._looks = looks
@@ -116,7 +112,7 @@ class Record:
         self._steps: list[int] = []
         self._seen: list[int] = []
         self._values: dict[str, list[float]] = {name: [] for name in self._variables()}
-        self._seconds = 0.0
+        self.seconds = 0.0  # how long the lenses have looked, without the set-up
 
     def __enter__(self) -> Self:
         if self._state != "before":
@@ -127,12 +123,7 @@ class Record:
         self._look_ahead()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is None and self._steps[-1:] != [self._done]:
             self._look(None)
         self._state = "after"
@@ -159,11 +150,6 @@ class Record:
         self._look_ahead()
 
     @property
-    def seconds(self) -> float:
-        """How long the lenses have looked, without the set-up."""
-        return self._seconds
-
-    @property
     def blind(self) -> dict[str, str]:
         """For each lens where it is blind or does not apply."""
         return {repr(lens): lens.blind for lens, _ in self._looks}
@@ -178,16 +164,11 @@ class Record:
             {"step": ("time", list(self._steps)), "samples": ("time", list(self._seen))},
         )
         for name, (lens, about, unit) in self._variables().items():
-            found[name].attrs = {
-                "long_name": about,
-                "units": unit,
-                "lens": repr(lens),
-                "source": lens.source,
-            }
+            told = {"long_name": about, "units": unit, "lens": repr(lens), "source": lens.source}
+            found[name].attrs = told
         found.attrs["lenses"] = ", ".join(repr(lens) for lens, _ in self._looks)
-        found.attrs["fresh_rows"] = (
-            "test" if self._tested else "those of data, as no test was given"
-        )
+        fresh = "test" if self._tested else "those of data, as no test was given"
+        found.attrs["fresh_rows"] = fresh
         for lens, look in self._looks:
             name = self._name(lens.kind, lens)
             found.attrs[f"blind_{name}"] = lens.blind
@@ -245,41 +226,27 @@ class Record:
         self._steps.append(self._done)
         self._seen.append(self._samples)
         with untouched(self._mirror.device):
-            failure = self._refreshed()
+            fresh = False
+            with self._told("lenses"):
+                self._mirror.refresh()
+                fresh = True
             for lens, look in self._looks:
-                found = {} if failure else self._found(lens, look, batch)
+                found: Mapping[str, float] = {}
+                if fresh:
+                    with self._told(repr(lens)):
+                        found = look.now(batch)
                 for name in look.variables:
                     self._values[self._name(name, lens)].append(float(found.get(name, math.nan)))
-        self._seconds += time.perf_counter() - clock
+        self.seconds += time.perf_counter() - clock
 
-    def _refreshed(self) -> bool:
-        """Take over the parameters; whether that failed."""
-        assert self._mirror is not None
+    @contextlib.contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Within: an error is told in a warning, at the user's line, and is none any more."""
         try:
-            self._mirror.refresh()
+            yield
         except Exception as reason:
-            self._tell("lenses", reason)
-            return True
-        return False
-
-    def _prepared(self, lens: Lens, before: Callable[[], None]) -> None:
-        try:
-            before()
-        except Exception as reason:
-            self._tell(repr(lens), reason)
-
-    def _found(self, lens: Lens, look: Look, batch: Any) -> dict[str, float]:
-        try:
-            return dict(look.now(batch))
-        except Exception as reason:
-            self._tell(repr(lens), reason)
-            return {}
-
-    def _tell(self, what: str, reason: Exception) -> None:
-        words = (str(reason).splitlines() or [type(reason).__name__])[0]
-        warnings.warn(
-            f"{what} could not look at step {self._done}: {words}", RuntimeWarning, stacklevel=5
-        )
+            told = f"{what} could not look at step {self._done}: {first_line(reason)}"
+            warnings.warn(told, RuntimeWarning, stacklevel=5)
 
     def _look_ahead(self) -> None:
         """What lenses need from before a step that will be looked at."""
@@ -289,11 +256,12 @@ class Record:
             return
         clock = time.perf_counter()
         assert self._mirror is not None
-        with untouched(self._mirror.device):
-            if not self._refreshed():
-                for lens, before in ahead:
-                    self._prepared(lens, before)
-        self._seconds += time.perf_counter() - clock
+        with untouched(self._mirror.device), self._told("lenses"):
+            self._mirror.refresh()
+            for lens, before in ahead:
+                with self._told(repr(lens)):
+                    before()
+        self.seconds += time.perf_counter() - clock
 
 
 def plot(dataset: "xr.Dataset") -> "Picture":

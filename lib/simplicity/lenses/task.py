@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from simplicity.lenses.mirror import Mirror, as_columns
-from simplicity.problems import Problem, shown
+from simplicity.lenses.mirror import Mirror, as_columns, doubles, first_line
+from simplicity.problems import Problem, shown, training_doors
 
 Array = NDArray[np.floating]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -36,10 +36,7 @@ class Samples(NamedTuple):
 
 @dataclass(frozen=True)
 class Rows:
-    """A few samples, on the network's device.
-
-    x (q, ...) as the network takes it, y as the loss takes it.
-    """
+    """A few samples on the network's device: x (q, ...) as it takes them, y as the loss does."""
 
     x: Tensor
     y: Tensor
@@ -47,7 +44,7 @@ class Rows:
     @property
     def flat(self) -> Array:
         """Inputs (q, d) in double precision."""
-        return np.asarray(self.x.reshape(len(self.x), -1).cpu().double().numpy())
+        return doubles(self.x.reshape(len(self.x), -1))
 
 
 @dataclass(frozen=True)
@@ -77,18 +74,11 @@ class Task:
 
     def placed(self, x: Tensor, y: Tensor) -> Rows:
         """Samples on the network's device and in its precision."""
-        mirror = self.mirror
-        if x.is_floating_point():
-            x = x.to(mirror.dtype)
-        if y.is_floating_point():
-            y = y.to(mirror.dtype)
-        return Rows(x.detach().to(mirror.device), y.detach().to(mirror.device))
+        return Rows(self.mirror.placed(x), self.mirror.placed(y))
 
     def batch(self, given: Any) -> Rows:
         """A step's own samples, out of what the loop hands over."""
-        x, y = _pair("batch", given)
-        samples = Samples(_tensor("batch x", x), _tensor("batch y", y))
-        _same_count("batch ", samples)
+        samples = _samples("batch", given)
         return self.placed(samples.x, _targets(samples.y, self.classes, self.width, self.flat))
 
     def pull(self, output: Tensor, y: Tensor) -> Tensor:
@@ -111,9 +101,9 @@ class Task:
 
 def task(mirror: Mirror, data: Any, test: Any, loss: Loss | None) -> Task:
     """Look at everything that `watch` is given about the samples."""
-    train = _samples("data", data)
+    train = _finite("data", _samples("data", data))
     tested = test is not None
-    other = _samples("test", test) if tested else train
+    other = _finite("test", _samples("test", test)) if tested else train
     if other.x.shape[1:] != train.x.shape[1:]:
         got = f"inputs of shape {tuple(other.x.shape[1:])}"
         raise Problem(f"test: got {got}, allowed {tuple(train.x.shape[1:])} as in data")
@@ -134,19 +124,23 @@ def task(mirror: Mirror, data: Any, test: Any, loss: Loss | None) -> Task:
 
 
 def _samples(name: str, given: Any) -> Samples:
-    x, y = _pair(name, given)
-    found = Samples(_tensor(f"{name} x", x), _tensor(f"{name} y", y))
-    _same_count(f"{name} ", found)
-    for letter, part in zip("xy", found, strict=True):
-        _finite(f"{name} {letter}", part)
-    return found
-
-
-def _pair(name: str, given: Any) -> tuple[Any, Any]:
     if not isinstance(given, (tuple, list)) or len(given) != 2:
         size = f" of {len(given)}" if isinstance(given, (tuple, list)) else ""
         raise Problem(f"{name}: got a {type(given).__name__}{size}, allowed {_PAIR}")
-    return given[0], given[1]
+    x, y = (_tensor(f"{name} {letter}", part) for letter, part in zip("xy", given, strict=True))
+    if len(x) != len(y):
+        raise Problem(f"{name} y: got {len(y)} targets for {len(x)} inputs, allowed one for each")
+    return Samples(x, y)
+
+
+def _finite(name: str, samples: Samples) -> Samples:
+    for letter, part in zip("xy", samples, strict=True):
+        if part.is_floating_point():
+            wrong = sum(int((~torch.isfinite(block)).sum()) for block in part.split(4096))
+            if wrong:
+                got = f"{wrong} of {part.numel()} numbers that are not finite"
+                raise Problem(f"{name} {letter}: got {got}, allowed finite numbers alone")
+    return samples
 
 
 def _tensor(name: str, given: Any) -> Tensor:
@@ -181,37 +175,20 @@ def _from_array(name: str, given: Any) -> Tensor:
     if array.dtype.kind == "u" and array.dtype.itemsize > 1:
         array = array.astype(np.int64)
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
-    fine = native.flags.writeable and all(stride >= 0 for stride in native.strides)
-    return torch.from_numpy(native if fine else native.copy())
-
-
-def _same_count(name: str, samples: Samples) -> None:
-    x, y = (len(part) for part in samples)
-    if x != y:
-        raise Problem(f"{name}y: got {y} targets for {x} inputs, allowed one for each")
-
-
-def _finite(name: str, part: Tensor) -> None:
-    if not part.is_floating_point():
-        return
-    wrong = sum(int((~torch.isfinite(block)).sum()) for block in part.split(4096))
-    if wrong:
-        got = f"{wrong} of {part.numel()} numbers that are not finite"
-        raise Problem(f"{name}: got {got}, allowed finite numbers alone")
+    return torch.from_numpy(training_doors.for_torch(native))
 
 
 def _tried(mirror: Mirror, x: Tensor) -> Tensor:
     """Outputs of a few rows: the network takes the inputs, and gives one row for each."""
-    few = x[:_TRIED]
-    few = (few.to(mirror.dtype) if few.is_floating_point() else few).to(mirror.device)
+    few = mirror.placed(x[:_TRIED])
     try:
         with torch.no_grad():
             output = mirror(few)
     except Problem:
         raise
     except Exception as reason:
-        words = (str(reason).splitlines() or [""])[0][:120]
-        got = f"{type(reason).__name__} ({words}) on inputs {tuple(few.shape)} of {few.dtype}"
+        words = f"{type(reason).__name__} ({first_line(reason)[:120]})"
+        got = f"{words} on inputs {tuple(few.shape)} of {few.dtype}"
         raise Problem(f"model: got {got}, allowed inputs that it takes") from reason
     if output.dim() not in (1, 2) or len(output) != len(few) or not output.is_floating_point():
         shape = tuple(output.shape)
@@ -222,8 +199,7 @@ def _tried(mirror: Mirror, x: Tensor) -> Tensor:
 
 def _classes(y: Tensor, width: int, loss: Loss | None) -> int:
     """How many classes the targets name; 0 where they are numbers."""
-    single = y.dim() == 1 or (y.dim() == 2 and y.shape[1] == 1)
-    if not single:
+    if not _single(y):
         return width if width > 1 and _one_hot(y) and loss is None else 0
     whole = not y.is_floating_point() or bool((y == y.round()).all())
     if width > 1:
@@ -234,28 +210,19 @@ def _classes(y: Tensor, width: int, loss: Loss | None) -> int:
     return 2 if loss is None and low >= 0 and high <= 1 else 0
 
 
+def _single(y: Tensor) -> bool:
+    return y.dim() == 1 or (y.dim() == 2 and y.shape[1] == 1)
+
+
 def _one_hot(y: Tensor) -> bool:
     return bool(((y == 0) | (y == 1)).all() and (y.sum(dim=1) == 1).all())
 
 
 def _targets(y: Tensor, classes: int, width: int, flat: bool, name: str = "batch") -> Tensor:
     """Targets as the loss takes them: classes (n,), or numbers of the outputs' shape."""
-    single = y.dim() == 1 or (y.dim() == 2 and y.shape[1] == 1)
     if classes:
-        if not single:
-            if y.dim() != 2 or y.shape[1] != classes or not _one_hot(y):
-                raise Problem(
-                    f"{name} y: got shape {tuple(y.shape)}, "
-                    f"allowed (n,) or one-hot rows (n, {classes})"
-                )
-            return y.argmax(dim=1)
-        y = y.reshape(-1)
-        low, high = float(y.min()), float(y.max())
-        if low < 0 or high > classes - 1:
-            allowed = f"whole numbers from 0 to {classes - 1} for {width} outputs"
-            raise Problem(f"{name} y: got labels from {low:g} to {high:g}, allowed {allowed}")
-        return y.long()
-    if width == 1 and single:
+        return _named_classes(y, classes, width, name)
+    if width == 1 and _single(y):
         y = y.reshape(-1) if flat else y.reshape(-1, 1)
     elif y.dim() != 2 or y.shape[1] != width:
         allowed = f"(n, {width}) as the model's outputs, or labels (n,) of whole numbers"
@@ -263,6 +230,21 @@ def _targets(y: Tensor, classes: int, width: int, flat: bool, name: str = "batch
             allowed = "(n,) or (n, 1) for the model's one output"
         raise Problem(f"{name} y: got shape {tuple(y.shape)}, allowed {allowed}")
     return y if y.is_floating_point() else y.double()
+
+
+def _named_classes(y: Tensor, classes: int, width: int, name: str) -> Tensor:
+    """Classes (n,) out of labels (n,), (n, 1) or one-hot rows."""
+    if not _single(y):
+        if y.dim() != 2 or y.shape[1] != classes or not _one_hot(y):
+            allowed = f"(n,) or one-hot rows (n, {classes})"
+            raise Problem(f"{name} y: got shape {tuple(y.shape)}, allowed {allowed}")
+        return y.argmax(dim=1)
+    y = y.reshape(-1)
+    low, high = float(y.min()), float(y.max())
+    if low < 0 or high > classes - 1:
+        allowed = f"whole numbers from 0 to {classes - 1} for {width} outputs"
+        raise Problem(f"{name} y: got labels from {low:g} to {high:g}, allowed {allowed}")
+    return y.long()
 
 
 def _default_loss(classes: int, width: int) -> Loss:
@@ -285,9 +267,7 @@ def _try_loss(found: Task, given: Loss | None) -> None:
         value = given(output[:, 0] if found.flat else output, rows.y)
         fine = isinstance(value, Tensor) and value.numel() == 1
     except Exception as reason:
-        words = (str(reason).splitlines() or [""])[0][:120]
-        raise Problem(
-            f"loss: got {type(reason).__name__} ({words}), allowed one that takes y"
-        ) from reason
+        got = f"{type(reason).__name__} ({first_line(reason)[:120]})"
+        raise Problem(f"loss: got {got}, allowed one that takes y") from reason
     if not fine:
         raise Problem("loss: got more than one number, allowed a loss that is one number")

@@ -1,6 +1,4 @@
-"""When a record looks: evenly in the logarithm of the step.
-
-No more often than the training can bear.
+"""When a record looks: evenly in the logarithm of the step, as often as the training can bear.
 
 What a look costs is counted in rows that go forward, never in seconds: the same run is looked at
 at the same steps on every machine.
@@ -10,9 +8,8 @@ from collections.abc import Sequence
 
 from simplicity.problems import doors, training_doors
 
-PASSES = (
-    3  # a step of training counts as so many passes of its batch: one forward, and twice that back
-)
+# a step of training counts as so many passes of its batch: one forward, and twice that back
+PASSES = 3
 GUESSED = 32  # rows of a batch that `record.step` is not told
 
 

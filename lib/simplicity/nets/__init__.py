@@ -28,20 +28,14 @@ class TwoLayer(NamedTuple):
 
 
 class FullyConnected(NamedTuple):
-    """A deep network with one output: weights (n_l, n_{l-1}) and biases (n_l,), l = 1..d.
-
-    n_d = 1.
-    """
+    """A deep network: weights (n_l, n_{l-1}) and biases (n_l,), l = 1..d, with n_d = 1 output."""
 
     weights: tuple[Array, ...]
     biases: tuple[Array, ...]
 
 
 def forward(network: TwoLayer, x: Array) -> Array:
-    """h(x) for inputs (n, d), in the network's own precision.
-
-    Blocks of samples keep memory flat in n.
-    """
+    """h(x) for inputs (n, d), in the network's own precision; memory is flat in n, by blocks."""
     a, w, x = training_doors.network(network, x)
     network = TwoLayer(a, w)
     block = max(1, _BLOCK // max(1, len(network.a)))
@@ -53,10 +47,7 @@ def forward(network: TwoLayer, x: Array) -> Array:
 
 
 def with_ones(x: Array) -> Array:
-    """Inputs (n, d) with one more coordinate, constant 1, (n, d + 1).
-
-    Its weight is the bias of a hidden neuron.
-    """
+    """Inputs (n, d) with a last coordinate 1, (n, d + 1): its weight is a hidden neuron's bias."""
     (x,) = doors.arrays(x=(x, "N d"))
     return np.column_stack([x, np.ones(len(x), x.dtype)])
 
@@ -71,10 +62,7 @@ def dominated(
     |a_j| >= |w_j| holds for every neuron, so a_j keeps its sign along the flow. `one_sign` makes
     every a_j positive: the event of probability 2^-m on which the theorem says nothing.
     """
-    doors.whole("width", width, 1)
-    doors.whole("dim", dim, 1)
-    doors.number("scale", scale)
-    doors.generator(rng)
+    training_doors.start(width, dim, rng, scale)
     direction = rng.standard_normal((width, dim))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     radius = rng.uniform(size=(width, 1)) ** (1 / dim)

@@ -106,10 +106,7 @@ NAMES = tuple(ACTIVATIONS)
 
 
 def expectation(function: Callable[[float], float]) -> float:
-    """E function(g) for g ~ N(0, 1) by adaptive quadrature on either side of 0.
-
-    There an activation may have a kink.
-    """
+    """E function(g), g ~ N(0, 1), by adaptive quadrature on either side of 0, a possible kink."""
     both = [
         integrate.quad(
             lambda g: function(g) * stats.norm.pdf(g), *half, epsabs=1e-13, epsrel=1e-12, limit=200
@@ -121,10 +118,7 @@ def expectation(function: Callable[[float], float]) -> float:
 
 @functools.cache
 def moments(name: str, variance: float = 1.0) -> Moments:
-    """`Moments` of phi(s .) for s^2 = `variance`, by quadrature.
-
-    phi' is taken at s g and not multiplied by s.
-    """
+    """`Moments` of phi(s .), s^2 = `variance`, by quadrature; phi' at s g, not multiplied by s."""
     doors.choice("activation", name, ACTIVATIONS)
     doors.number("variance", variance, low=0)
     scale = math.sqrt(variance)

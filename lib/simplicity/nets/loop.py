@@ -14,10 +14,7 @@ class Diverged(ArithmeticError):
 
 
 def log_schedule(steps: int, points: int) -> tuple[int, ...]:
-    """0, `steps`, and about `points` steps between them, evenly spaced in log(1 + step).
-
-    Strictly increasing.
-    """
+    """0, `steps`, about `points` steps between, evenly in log(1 + step); strictly increasing."""
     doors.whole("steps", steps, 0)
     doors.whole("points", points, 1)
     return tuple(

@@ -76,10 +76,7 @@ def scaled(initialise: Initialise, factor: float) -> Initialise:
 
 
 def _apart(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-    """Layers fill themselves from torch's global state when they are made.
-
-    That draw is thrown away and undone.
-    """
+    """What layers draw from torch's global state when they are made is thrown away and undone."""
 
     @functools.wraps(build)
     def made(*arguments: Any, **more: Any) -> nn.Module:
@@ -140,10 +137,7 @@ def convolutional(
 
 
 class _Bias(nn.Module):
-    """x + b with one b for each number of an input.
-
-    A layer of weights 1 on the diagonal, which are not trained.
-    """
+    """x + b with a b for each number of an input, as a layer whose weights, not trained, are I."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()

@@ -119,10 +119,7 @@ def convolutional(
 
 
 def difference(build: Callable[[], nn.Module]) -> Difference:
-    """Two copies of what `build` makes, theta_a = theta_b at the start.
-
-    f = 0 there, with the kernel of a single copy.
-    """
+    """Two equal copies of what `build` makes: f = 0 at the start, with the kernel of one copy."""
     doors.function("build", build)
     return Difference(build())
 

@@ -10,30 +10,21 @@ from numpy.random import Generator
 
 from simplicity import nets
 from simplicity.nets import TwoLayer
-from simplicity.problems import Problem, doors
+from simplicity.problems import Problem, doors, training_doors
 
 Start = Callable[[int, int, float, Generator], TwoLayer]
 
 
 def balanced(width: int, dim: int, scale: float, rng: Generator) -> TwoLayer:
     """w~ ~ N(0, I), a~ = +-|w~| by a fair coin: a_j^2 - |w_j|^2 is 0, and the flow keeps it so."""
-    doors.whole("width", width, 1)
-    doors.whole("dim", dim, 1)
-    doors.number("scale", scale)
-    doors.generator(rng)
+    training_doors.start(width, dim, rng, scale)
     w = scale / np.sqrt(width) * rng.standard_normal((width, dim))
     return TwoLayer(rng.choice([-1.0, 1.0], width) * np.linalg.norm(w, axis=1), w)
 
 
 def gaussian(width: int, dim: int, scale: float, rng: Generator) -> TwoLayer:
-    """w~ ~ N(0, I), a~ ~ N(0, 1), independent.
-
-    Some neurons have |a_j| < |w_j|, and their a_j may change sign.
-    """
-    doors.whole("width", width, 1)
-    doors.whole("dim", dim, 1)
-    doors.number("scale", scale)
-    doors.generator(rng)
+    """w~ ~ N(0, I), a~ ~ N(0, 1), independent: where |a_j| < |w_j|, a_j may change sign."""
+    training_doors.start(width, dim, rng, scale)
     factor = scale / np.sqrt(width)
     return TwoLayer(factor * rng.standard_normal(width), factor * rng.standard_normal((width, dim)))
 
@@ -54,11 +45,6 @@ def symmetric(width: int, dim: int, rng: Generator) -> TwoLayer:
 
 
 def independent(width: int, dim: int, rng: Generator) -> TwoLayer:
-    """The same without the pairing: w_r ~ N(0, I), v_r = +-1.
-
-    Its output at the start is of order 1.
-    """
-    doors.whole("width", width, 1)
-    doors.whole("dim", dim, 1)
-    doors.generator(rng)
+    """The same without the pairing, w_r ~ N(0, I), v_r = +-1: its first output is of order 1."""
+    training_doors.start(width, dim, rng)
     return TwoLayer(rng.choice([-1.0, 1.0], width), rng.standard_normal((width, dim)))

@@ -200,10 +200,7 @@ class _Loop:
         part.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Go on from the saved state.
-
-        A file that cannot be read, or is of another network, is no state.
-        """
+        """Go on from the saved state; a file that is damaged or of another network is none."""
         if not path.is_file():
             return
         before = copy.deepcopy((self.module.state_dict(), self.rule.state_dict()))

@@ -71,35 +71,26 @@ def write_text(path: Path, text: str) -> None:
 
 
 def refusal(path: Path) -> str:
-    """Why `write` would fail today, in a few words; empty where it would not.
-
-    Nothing is left behind or changed.
-    """
+    """Why `write` would fail today, in a few words; empty where it would not. Nothing changes."""
     try:
         if _descriptor(path) is not None:
             return ""
-        kind = _kind(path)
-        if kind == "folder":
-            return "it is a folder"
-        if kind != "nothing" and not os.access(path, os.W_OK):
-            return os.strerror(errno.EACCES)
+        kind = _writable_kind(path)
         if kind == "special":
             return os.strerror(errno.ENXIO) if stat.S_ISSOCK(os.stat(path).st_mode) else ""
-        target = _target(path)
         try:
-            with tempfile.TemporaryFile(dir=target.parent):
+            with tempfile.TemporaryFile(dir=_target(path).parent):
                 return ""
-        except PermissionError as reason:
-            return "" if kind == "file" else _said(reason)
+        except PermissionError:
+            if kind == "file":
+                return ""
+            raise
     except (OSError, ValueError) as reason:
         return _said(reason)
 
 
 def is_regular(path: Path) -> bool:
-    """Would `write` make or replace a regular file there?
-
-    Not where a device, a pipe or a folder is.
-    """
+    """Would `write` make or replace a regular file there, and no device, pipe or folder?"""
     return _descriptor(path) is None and _kind(path) in ("nothing", "file")
 
 
@@ -114,9 +105,8 @@ def same(one: Path, other: Path) -> bool:
 
 
 def use_utf8() -> None:
-    """Standard streams never fail at a character.
-
-    UTF-8 into files and pipes, codes such as \\u03c4 on a poorer terminal.
+    """Standard streams never fail at a character: UTF-8 into files and pipes, codes such as \\u03c4
+    on a poorer terminal.
 
     Python's own choice there is the locale's encoding, and an error in the middle of a table. An
     encoding that the user has named (PYTHONIOENCODING) stays.
@@ -133,10 +123,7 @@ def use_utf8() -> None:
 
 
 def _kept(error: UnicodeError) -> tuple[str | bytes, int]:
-    """For a character that the encoding lacks.
-
-    A byte of a file's name as it came, anything else as its code.
-    """
+    """What the encoding lacks: a byte of a file's name as it came, anything else as its code."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     one = error.object[error.start]
@@ -156,50 +143,35 @@ class Together:
 
     def __init__(self, main: Path) -> None:
         self.folder = main.parent
-        name = (
-            main.name
-            if len(os.fsencode(main.name)) < 240
-            else hashlib.sha256(os.fsencode(main.name)).hexdigest()
-        )
-        self._list = main.with_name(f".{name}.files")
+        name = os.fsencode(main.name)
+        short = main.name if len(name) < 240 else hashlib.sha256(name).hexdigest()
+        self._list = main.with_name(f".{short}.files")
         self._before: dict[str, str | None] = self._read()
 
     def plan(self, names: Iterable[str]) -> None:
-        """These files will be written.
-
-        One that is there already and is not ours is ours only once it was written.
-        """
-        ours = {
-            name: None
-            for name in names
-            if self._is_ours(name) or not os.path.lexists(self.folder / name)
-        }
-        self._before |= ours
+        """These files will be written; one that is there and not ours is ours once it was."""
+        for name in names:
+            if self._is_ours(name) or not os.path.lexists(self.folder / name):
+                self._before[name] = None
         self._save(self._before)
 
     def finish(self, names: Iterable[str]) -> list[Path]:
-        """These files were written: remove what an earlier run wrote beside them.
-
-        Returns the paths of what was removed.
-        """
-        now = {
-            name: digest for name in names if (digest := _digest(self.folder / name)) is not None
-        }
-        removed = []
-        for name in self._before:
-            if name not in now and (self.folder / name).is_file() and self._is_ours(name):
-                # such as a folder that has become read-only: it stays listed
-                with contextlib.suppress(OSError):
-                    (self.folder / name).unlink()
-                    removed.append(self.folder / name)
-        kept = {
-            name: digest
+        """These files were written: remove, and return, what an earlier run wrote beside them."""
+        digests = {name: _digest(self.folder / name) for name in names}
+        now = {name: digest for name, digest in digests.items() if digest is not None}
+        left = {
+            self.folder / name: digest
             for name, digest in self._before.items()
             if name not in now and self._is_ours(name)
         }
-        self._save(
-            {name: digest for name, digest in kept.items() if (self.folder / name).is_file()} | now
-        )
+        removed = []
+        for path in left:
+            if path.is_file():
+                # such as a folder that has become read-only: it stays listed
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                    removed.append(path)
+        self._save({path.name: digest for path, digest in left.items() if path.is_file()} | now)
         return removed
 
     def _is_ours(self, name: str) -> bool:
@@ -221,17 +193,15 @@ class Together:
             return {}
 
     def _save(self, files: Mapping[str, str | None]) -> None:
-        if files:
-            about = (
-                "written by simplicity; the next run into this place removes those that it does "
-                "not write again"
-            )
-            write_text(
-                self._list,
-                json.dumps({"about": about, "files": dict(files)}, indent=1, sort_keys=True) + "\n",
-            )
-        else:
+        if not files:
             self._list.unlink(missing_ok=True)
+            return
+        about = (
+            "written by simplicity; the next run into this place removes those that it does not "
+            "write again"
+        )
+        content = {"about": about, "files": dict(files)}
+        write_text(self._list, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def _is_plain(name: object) -> bool:
@@ -257,9 +227,7 @@ def _write(path: Path, content: bytes) -> None:
     if number is not None:
         _into_descriptor(number, path, content)
         return
-    kind = _kind(path)
-    if kind == "folder":
-        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    kind = _writable_kind(path)
     if kind == "special":
         # a pipe waits for its reader
         handle = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
@@ -268,8 +236,6 @@ def _write(path: Path, content: bytes) -> None:
         finally:
             os.close(handle)
         return
-    if kind == "file" and not os.access(path, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     _make_folder(path.parent)
     target = _target(path)
     try:
@@ -300,10 +266,7 @@ def _replace(target: Path, content: bytes, old: os.stat_result | None) -> None:
 
 
 def _keep_owner(temporary: Path, old: os.stat_result) -> None:
-    """As far as the user may.
-
-    Root can keep another's file that one's, a member of a group can keep the group.
-    """
+    """As far as the user may: root can keep another's file that one's, a member the group."""
     new = os.stat(temporary)
     for owner, group in ((old.st_uid, -1), (-1, old.st_gid)):
         if (owner, group) not in ((new.st_uid, -1), (-1, new.st_gid)):
@@ -320,10 +283,7 @@ def _in_place(target: Path, content: bytes) -> None:
 
 
 def _into_descriptor(number: int, path: Path, content: bytes) -> None:
-    """Into what is open already.
-
-    To open it anew would start at the beginning of a file that others write to.
-    """
+    """Not opened anew, which would start at the beginning of a file that others write to."""
     for stream in (sys.stdout, sys.stderr):
         # what was printed before comes before
         with contextlib.suppress(AttributeError, ValueError, OSError):
@@ -356,6 +316,16 @@ def _kind(path: Path) -> str:
     return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "special"
 
 
+def _writable_kind(path: Path) -> str:
+    """The same without `folder`; an OSError where it is one, or may not be written."""
+    kind = _kind(path)
+    if kind == "folder":
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if kind != "nothing" and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return kind
+
+
 def _target(path: Path) -> Path:
     """The place of the file itself, at the end of the links."""
     return Path(os.path.realpath(path))
@@ -384,17 +354,11 @@ def folder(text: str) -> Path:
     """A folder that can be written, or that can be made; found out before any work is done."""
     path = Path(text)
     try:
-        if os.path.lexists(path) and not path.is_dir():
-            raise Problem(
-                f"output: got {path}, which is no folder, allowed one that is new or there"
-            )
-        nearest = path
-        while not nearest.exists() and nearest != nearest.parent:
-            nearest = nearest.parent
-        with tempfile.TemporaryFile(dir=nearest):
-            return path
+        other = os.path.lexists(path) and not path.is_dir()
+        if not other:
+            nearest = next((one for one in (path, *path.parents) if one.exists()), path)
+            with tempfile.TemporaryFile(dir=nearest):
+                return path
     except (OSError, ValueError) as reason:
-        if isinstance(reason, Problem):
-            raise
-        told = getattr(reason, "strerror", None) or reason
-        raise Problem(f"output: got {path} ({told}), allowed a writable folder") from None
+        raise Problem(f"output: got {path} ({_said(reason)}), allowed a writable folder") from None
+    raise Problem(f"output: got {path}, which is no folder, allowed one that is new or there")

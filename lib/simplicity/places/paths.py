@@ -30,10 +30,7 @@ def results() -> Path:
 
 
 def cache() -> Path:
-    """The user's own cache folder.
-
-    A temporary one for a user without a home, as in many containers.
-    """
+    """The user's own cache folder; a temporary one without a home, as in many containers."""
     from platformdirs import user_cache_path
 
     try:

@@ -159,15 +159,10 @@ def number(
     below: float = math.inf,
 ) -> None:
     """A finite number from `low` to `high`, both included, `above` and `below`, both excluded."""
-    if (
-        not _is_number(value)
-        or not math.isfinite(value)
-        or not (low <= value <= high and above < value < below)
-    ):
-        raise Problem(
-            f"{name}: got {shown(value)}, allowed "
-            f"{interval('a finite number', low, high, above, below)}"
-        )
+    finite = _is_number(value) and math.isfinite(value)
+    if not (finite and low <= value <= high and above < value < below):
+        allowed = interval("a finite number", low, high, above, below)
+        raise Problem(f"{name}: got {shown(value)}, allowed {allowed}")
 
 
 def real(name: str, value: Any) -> None:
@@ -179,13 +174,13 @@ def real(name: str, value: Any) -> None:
 def numbers(name: str, values: Any, **bounds: float) -> None:
     """One number or an array or list of them, each as in `number`. O(data)."""
     array = conversion.number_array(name, values)
-    if array.ndim == 0:
-        return number(name, array[()], **bounds)
     if array.size == 0:
         raise Problem(f"{name}: got none, allowed at least one number")
+    if array.ndim == 0:
+        number(name, array[()], **bounds)
+        return
     for one in (array.min(), array.max()):  # of which NaN is both, if there is any
         number(f"{name} (one of {array.size})", float(one), **bounds)
-    return None
 
 
 def stays_finite(name: str, base: float, exponent: float) -> None:

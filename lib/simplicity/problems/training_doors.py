@@ -41,6 +41,14 @@ def task(start: Any, x: Any, y: Any, precision: str = "float64") -> list[NDArray
     return [a, w, x, y]
 
 
+def start(width: Any, dim: Any, rng: Any, scale: Any = 1.0) -> None:
+    """What the start of a two-layer network is drawn with."""
+    doors.whole("width", width, 1)
+    doors.whole("dim", dim, 1)
+    doors.number("scale", scale)
+    doors.generator(rng)
+
+
 def network(given: Any, x: Any, inputs: str = "N d") -> list[NDArray[Any]]:
     """[a, w, x] of a two-layer network (a (m,), w (m, d)) and inputs x (n, d). O(1)."""
     a, w = pair(given)
@@ -98,10 +106,7 @@ def batch(x: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def for_torch(array: NDArray[Any]) -> NDArray[Any]:
-    """The array itself, or a copy of one that is read-only or has negative strides.
-
-    Torch takes the one with a warning, and the other not at all.
-    """
+    """The array, or a copy of a read-only one or one with negative strides, as torch wants."""
     fine = array.flags.writeable and all(stride >= 0 for stride in array.strides)
     return array if fine else np.array(array, order="K")
 
@@ -198,10 +203,7 @@ def schedule(
 
 
 def descent(step_size: Any, given: Any, looks: Any) -> tuple[int, ...]:
-    """Step size, schedule and probes of a full-batch run.
-
-    The schedule comes back in plain numbers.
-    """
+    """What a full-batch run gets besides its samples; the schedule comes back in plain numbers."""
     step(step_size)
     probes(looks, taken=("step", "time", "probe", "stopped_at", "force", "plain_steps"))
     return schedule(given)

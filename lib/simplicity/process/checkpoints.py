@@ -23,10 +23,7 @@ def path(part: str) -> Path | None:
 
 @contextlib.contextmanager
 def of_cell(cell: Path | None) -> Iterator[None]:
-    """Within: states of the cell whose stored file this is to be lie in `FOLDER` beside it.
-
-    They are gone once it is measured.
-    """
+    """Within, states of the cell of this file lie in `FOLDER` beside it, until it is measured."""
     place = (
         None
         if cell is None or not cell.parent.parent.is_dir()

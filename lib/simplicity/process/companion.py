@@ -9,26 +9,26 @@ long as this one.
 import atexit
 import contextlib
 import functools
+import multiprocessing
 import os
 import pickle
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from typing import Any
 
 WATCH_SECONDS = 1.0
 _BEGIN = (
-    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
-    "from simplicity.process import companion; companion.serve(int(sys.argv[1]))"
+    "import sys; from multiprocessing.connection import Connection;"
+    "pipe = Connection(int(sys.argv[1])); sys.path[:] = pipe.recv();"
+    "from simplicity.process import companion; companion.serve(pipe)"
 )
 
 
 class Died(RuntimeError):
-    """The companion ended in the middle of a cell.
-
-    `exitcode` is negative where a signal ended it.
-    """
+    """The companion ended in the middle of a cell; `exitcode` is negative if by a signal."""
 
     def __init__(self, exitcode: int) -> None:
         super().__init__("the process that computed it died")
@@ -36,38 +36,34 @@ class Died(RuntimeError):
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """A function that can be imported, called in the companion.
-
-    Its result, or its exception raised here.
-    """
+    """What an importable function gives, called in the companion, or its exception raised here."""
     return _companion().call(function, arguments)
 
 
 class _Companion:
-    """One process and the pipes to it; one cell at a time."""
+    """One process and the pipe to it; one cell at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # A pipe of their own: what a start-up file of the user's prints is no answer either.
-        answers, own = os.pipe()
-        self._answers = os.fdopen(answers, "rb")
+        # A pipe of its own: what a start-up file of the user's prints is no answer.
+        self._pipe, own = multiprocessing.Pipe()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _BEGIN, str(own)],
-            stdin=subprocess.PIPE,
+            [sys.executable, "-P", "-c", _BEGIN, str(own.fileno())],
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            pass_fds=[own],
+            pass_fds=[own.fileno()],
             start_new_session=True,  # Ctrl-C is the parent's to handle
         )
-        os.close(own)
-        self._send(sys.path)
+        own.close()
+        self._pipe.send(sys.path)
         atexit.register(self.end)
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         with self._lock:
             try:
-                self._send((function, arguments))
-                succeeded, value = pickle.load(self._answers)
-            except (EOFError, BrokenPipeError):
+                self._pipe.send((function, arguments))
+                succeeded, value = self._pipe.recv()
+            except (EOFError, ConnectionError):
                 _companion.cache_clear()  # the next cell gets a new one
                 raise Died(self._closed()) from None
         if succeeded:
@@ -80,19 +76,11 @@ class _Companion:
         self._closed()
 
     def _closed(self) -> int:
-        """The exit code, once it has ended; its pipes are closed."""
-        assert self._process.stdin is not None
+        """The exit code, once it has ended; its pipe is closed."""
         code = self._process.wait()
         atexit.unregister(self.end)
-        self._answers.close()
-        with contextlib.suppress(OSError):  # what was not sent
-            self._process.stdin.close()
+        self._pipe.close()
         return code
-
-    def _send(self, value: Any) -> None:
-        assert self._process.stdin is not None
-        pickle.dump(value, self._process.stdin)
-        self._process.stdin.flush()
 
 
 @functools.cache
@@ -100,21 +88,18 @@ def _companion() -> _Companion:
     return _Companion()
 
 
-def serve(descriptor: int) -> None:
+def serve(pipe: Connection) -> None:
     """In the companion: call what comes in until nobody asks any more."""
-    answers = os.fdopen(descriptor, "wb")
-    os.set_inheritable(descriptor, False)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a cell prints is no answer
+    os.set_inheritable(pipe.fileno(), False)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # so that what a cell prints is seen
     threading.Thread(target=_follow, args=[os.getppid()], daemon=True).start()
     with contextlib.suppress(EOFError):
         while True:
-            function, arguments = pickle.load(sys.stdin.buffer)
+            function, arguments = pipe.recv()
             try:
-                answer: tuple[bool, Any] = True, function(*arguments)
+                pipe.send((True, function(*arguments)))
             except Exception as reason:
-                answer = False, _portable(reason)
-            pickle.dump(answer, answers)
-            answers.flush()
+                pipe.send((False, _portable(reason)))
 
 
 def _portable(reason: Exception) -> Exception:

@@ -52,31 +52,27 @@ def _interrupt() -> None:
 def leave(line: str) -> Callable[[], None]:
     """From now on Ctrl-C, SIGTERM and SIGHUP print `line` and leave with SystemExit(130).
 
-    Returns the way back.
-
-    For a program of somebody else's that would catch KeyboardInterrupt and go on.
+    For a program of somebody else's that would catch KeyboardInterrupt and go on. Returns the way
+    back.
     """
 
     def stop() -> None:
         _say(line)
         raise SystemExit(INTERRUPTED)
 
-    return _take((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), stop)
+    return _take(_STOPS, stop)
 
 
 def _take(signals: Iterable[signal.Signals], first: Callable[[], None]) -> Callable[[], None]:
     """The first of these signals calls `first`, the second ends the process at once.
 
-    Returns the way back.
-
     A signal with another handler than the usual one keeps it: a process started to ignore it goes
-    on ignoring it.
+    on ignoring it. Returns the way back.
     """
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
-    before = {
-        number: signal.getsignal(number) for number in signals if signal.getsignal(number) in _USUAL
-    }
+    handlers = {number: signal.getsignal(number) for number in signals}
+    before = {number: handler for number, handler in handlers.items() if handler in _USUAL}
 
     def stop(number: int, frame: object) -> None:
         for taken in before:
@@ -93,9 +89,8 @@ def _take(signals: Iterable[signal.Signals], first: Callable[[], None]) -> Calla
 
 
 def end_with_stdin() -> None:
-    """This process gets SIGTERM once nobody holds its standard input's other end.
-
-    So it ends with the one who started it.
+    """SIGTERM to this process once nobody holds its standard input's other end: it ends with the
+    one who started it.
     """
 
     def wait() -> None:
@@ -108,10 +103,7 @@ def end_with_stdin() -> None:
 
 @contextlib.contextmanager
 def blocked() -> Iterator[None]:
-    """Processes and threads that are started inside never get Ctrl-C.
-
-    A terminal sends it to all of a group.
-    """
+    """Processes and threads started inside never get Ctrl-C, which a terminal sends to a group."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

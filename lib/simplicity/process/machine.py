@@ -1,5 +1,6 @@
 """Facts about this checkout and this machine, for provenance."""
 
+import contextlib
 import functools
 import os
 import platform
@@ -11,26 +12,20 @@ def commit(root: Path) -> str | None:
     """The checkout's commit; "+changes" if its code or its lock differ, None without git."""
     try:
         head = _git(root, "rev-parse", "--short=12", "HEAD")
-        return head + (
-            "+changes"
-            if _git(root, "status", "--porcelain", "--", "lib", "book/*.md", "requirements.lock")
-            else ""
-        )
+        deciding = ("lib", "book/*.md", "requirements.lock")
+        changed = _git(root, "status", "--porcelain", "--", *deciding)
+        return f"{head}+changes" if changed else head
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
 def last_commits(root: Path, folder: str) -> dict[str, str]:
-    """Stem of each data file in a folder -> the commit that changed it last.
-
-    Empty without git or its whole history.
-    """
+    """Stem of each data file in a folder -> its last commit; empty without git's whole history."""
     try:
         if _git(root, "rev-parse", "--is-shallow-repository") != "false":
             return {}
-        lines = _git(
-            root, "log", "--name-only", "--format=:%h", "--abbrev=12", "--", f"{folder}/*.nc.gz"
-        ).splitlines()
+        form = ("--name-only", "--format=:%h", "--abbrev=12")
+        lines = _git(root, "log", *form, "--", f"{folder}/*.nc.gz").splitlines()
     except (OSError, subprocess.CalledProcessError):
         return {}
     found: dict[str, str] = {}
@@ -45,25 +40,22 @@ def last_commits(root: Path, folder: str) -> dict[str, str]:
 
 def cpu() -> str:
     """The processor's name as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-        return next(
-            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
-        )
-    except (OSError, StopIteration):  # not Linux, or a kernel that does not tell
-        return platform.processor() or platform.machine()
+    return _told("model name") or platform.processor() or platform.machine()
 
 
 @functools.cache
 def features() -> frozenset[str]:
     """The processor's features by Linux's names; empty where the system does not tell."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-        return frozenset(
-            next(line.split(":", 1)[1] for line in lines if line.startswith("flags")).split()
-        )
-    except (OSError, StopIteration):
-        return frozenset()
+    return frozenset(_told("flags").split())
+
+
+def _told(fact: str) -> str:
+    """What Linux says of the first processor; empty elsewhere, or where it does not tell."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+            if line.startswith(fact):
+                return line.partition(":")[2].strip()
+    return ""
 
 
 def _git(root: Path, *words: str) -> str:

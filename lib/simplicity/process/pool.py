@@ -8,17 +8,17 @@ inside a compiled loop.
 import contextlib
 import multiprocessing
 import os
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol
 
 from simplicity.problems import Problem, shown
 from simplicity.problems.values import read
-from simplicity.process import threads
+from simplicity.process import interrupts, threads
+from simplicity.process.threads import settings
 
 WORKERS = "SIMPLICITY_WORKERS"
 MOST_WORKERS = 512
@@ -70,9 +70,7 @@ def limit_from(text: str, name: str = "timeout") -> float:
 def process_pool(
     workers: int, limit_seconds: float = LIMIT_SECONDS, first: Callable[[], None] | None = None
 ) -> Iterator[Submits]:
-    """`workers` spawned processes with a time limit for each cell.
-
-    Nothing stays behind when the block ends.
+    """`workers` spawned processes with a time limit for each cell; none outlives the block.
 
     Each calls `first` (imports, say) before the clock of its first cell starts.
     """
@@ -86,7 +84,7 @@ def process_pool(
             max_workers=workers, context=context, initializer=_prepare, initargs=[first]
         )
         try:
-            with _without_interrupts():
+            with interrupts.blocked():  # ending them is our task
                 start(pool)
             yield _Pool(pool, limit_seconds)
             pool.close()
@@ -103,25 +101,8 @@ def start(pool: Any) -> None:
         raise RuntimeError("the pool of processes does not start")
 
 
-@contextlib.contextmanager
-def settings(given: Mapping[str, str]) -> Iterator[None]:
-    """Inside, these environment variables; afterwards those that were."""
-    before = {name: os.environ.get(name) for name in given}
-    os.environ.update(given)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def _check_main() -> None:
-    """A `Problem` where each worker would run the user's script from its start.
-
-    It would start workers itself.
+    """A `Problem` where each worker would run the user's script, and so start workers itself.
 
     A worker imports the script that its parent was started with; the guard keeps it from more than
     that.
@@ -132,10 +113,8 @@ def _check_main() -> None:
     )
     # this is such a worker, at the import
     if getattr(multiprocessing.current_process(), "_inheriting", False):
-        print(
-            f"error: workers: got a script that starts a run when it is imported, {allowed}",
-            file=sys.stderr,
-        )
+        got = "a script that starts a run when it is imported"
+        print(f"error: workers: got {got}, {allowed}", file=sys.stderr)
         os._exit(1)
     main = sys.modules["__main__"]
     path = getattr(main, "__file__", None)
@@ -155,19 +134,6 @@ class _Pool:
 
     def submit(self, fn: Any, /, *args: Any) -> Future:
         return self._pool.schedule(fn, args=args, timeout=self._limit)
-
-
-@contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """What is started inside never gets Ctrl-C, which a terminal sends to all.
-
-    Ending it is the parent's task.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _prepare(first: Callable[[], None] | None) -> None:

@@ -57,10 +57,7 @@ def settle(given: MutableMapping[str, str] | None = None) -> None:
 
 
 def is_kept(name: str, value: str) -> bool:
-    """May a library below us see this variable?
-
-    Also where it is of no library's family.
-    """
+    """May a library below us see this variable? Also where it is of no library's family."""
     if not name.startswith(_FAMILIES):
         return True
     if name.endswith("_THREADS") and name in _KEPT:

@@ -114,20 +114,31 @@ def one_thread() -> Iterator[None]:
 @contextlib.contextmanager
 def _one_torch_thread() -> Iterator[None]:
     torch = sys.modules.get("torch")
-    before = torch.get_num_threads() if torch else os.environ.get("OMP_NUM_THREADS")
-    if torch:
-        torch.set_num_threads(THREADS)
-    else:
-        os.environ["OMP_NUM_THREADS"] = str(THREADS)
+    if not torch:
+        with settings({"OMP_NUM_THREADS": str(THREADS)}):
+            yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
     try:
         yield
     finally:
-        if torch:
-            torch.set_num_threads(before)
-        elif before is None:
-            os.environ.pop("OMP_NUM_THREADS", None)
-        else:
-            os.environ["OMP_NUM_THREADS"] = str(before)
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def settings(given: Mapping[str, str]) -> Iterator[None]:
+    """Inside, these environment variables; afterwards those that were."""
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager
@@ -147,9 +158,7 @@ def _one_blas_thread(pools: Any) -> Iterator[None]:
 
 
 def settle_arithmetic() -> None:
-    """Set or clear the variables that choose the arithmetic.
-
-    Here, and so for every process started from here.
+    """Set or clear the variables that choose the arithmetic, here and so for what starts from here.
 
     Called when `simplicity.process` is imported, which all that computes does first. What is loaded
     already keeps what it has; see `in_force`.
@@ -174,10 +183,7 @@ _settled_early = False
 
 
 def kind() -> str:
-    """`portable` or `native`: what was asked for, where the processor can.
-
-    Portable arithmetic takes some features of it.
-    """
+    """`portable` or `native`: what was asked for, where the processor has what portable takes."""
     asked = os.environ.get(ARITHMETIC, "portable")
     return "portable" if asked != "native" and _has_avx2() else "native"
 
@@ -197,10 +203,7 @@ def _check(asked: str) -> None:
 
 @functools.cache
 def label() -> str:
-    """The arithmetic as the key of a cell names it.
-
-    Results with other labels may differ in their last bits.
-    """
+    """The arithmetic as the key of a cell names it; others may differ in results' last bits."""
     _check(os.environ.get(ARITHMETIC, "portable"))
     if kind() == "portable":
         return "portable" if libm() == _LIBM else f"portable, C library {libm()}"
@@ -236,17 +239,8 @@ def _wider_numpy() -> bool:
 @functools.cache
 def libm() -> str:
     """Digest of what the C library makes of a few hundred values."""
-    functions = (
-        math.exp,
-        math.expm1,
-        math.log1p,
-        math.sin,
-        math.cos,
-        math.tanh,
-        math.erf,
-        math.atan,
-        math.cbrt,
-    )
+    names = "exp expm1 log1p sin cos tanh erf atan cbrt".split()
+    functions = [getattr(math, name) for name in names]
     points = [index / 37 - 4 for index in range(300)]
     values = [function(abs(point)) for function in functions for point in points]
     return hashlib.sha256(struct.pack(f"<{len(values)}d", *values)).hexdigest()[:8]
@@ -259,18 +253,12 @@ def _has_avx2() -> bool:
 
 @functools.cache
 def library_digest() -> str:
-    """`digest_on_disk` when it was first asked for: the code that this process runs.
-
-    That was at the import of the package.
-    """
+    """`digest_on_disk` at the import of the package: the code that this process runs."""
     return digest_on_disk()
 
 
 def digest_on_disk() -> str:
-    """Hex digest over every source and data file of the library (names and bytes).
-
-    Compiled leftovers are excluded.
-    """
+    """Hex digest over every source and data file of the library, names and bytes."""
     return _digest(
         path
         for path in _LIBRARY.rglob("*")
@@ -279,10 +267,7 @@ def digest_on_disk() -> str:
 
 
 def kernels_digest() -> str:
-    """Hex digest over the modules that import numba and what those import.
-
-    Compiled code may hold their values.
-    """
+    """Hex digest over the modules that import numba and what those import, which they may hold."""
     sources = _sources()
     return _digest(
         _with_imports((path for path, text in sources.items() if _NUMBA.search(text)), sources)
@@ -290,10 +275,7 @@ def kernels_digest() -> str:
 
 
 def code_digest(module: Path) -> str:
-    """Hex digest over a file of the library and all that it imports.
-
-    As they were when this was first asked for.
-    """
+    """Hex digest over a file of the library and all that it imports, as first asked for."""
     return _digest(_with_imports([module], _sources_once()))
 
 
@@ -328,10 +310,7 @@ _OURS = re.compile(
 
 
 def _modules(imported: str, library: Path) -> set[Path]:
-    """The files that the rest of an import statement may name.
-
-    `.nets import TwoLayer` is nets.py or nets/__init__.py.
-    """
+    """The files that an import may name: `.nets import TwoLayer` nets.py or nets/__init__.py."""
     module, _, names = imported.partition("import")
     folder = library.joinpath(*module.strip().split(".")[1:])
     places = {folder, *(folder / name for name in re.findall(r"\w+", names))} - {library}
@@ -361,18 +340,15 @@ def set_numba_cache() -> None:
 
 
 def _numba_folder() -> Path:
-    name = kernels_digest()[:16]
-    current = os.environ.get("NUMBA_CACHE_DIR", "")
-    if current:  # also for processes that work in another folder
-        with contextlib.suppress(RuntimeError):  # ~ of nobody
-            current = os.path.abspath(Path(current).expanduser())
-    if current and Path(current).name == name:
-        return Path(current)  # a parent process has chosen it already
-    bases = [paths.cache() / "numba"]
-    # the user's own choice, or the folder that a parent with other sources made inside it
-    if current:
-        ours = re.fullmatch(r"[0-9a-f]{16}", Path(current).name)
-        bases.insert(0, Path(current).parent if ours else Path(current))
+    name, bases = kernels_digest()[:16], [paths.cache() / "numba"]
+    if given := os.environ.get("NUMBA_CACHE_DIR"):
+        # also for processes that work in another folder
+        current = Path(os.path.abspath(os.path.expanduser(given)))
+        if current.name == name:
+            return current  # a parent process has chosen it already
+        # the user's own choice, or the folder that a parent with other sources made inside it
+        ours = re.fullmatch(r"[0-9a-f]{16}", current.name)
+        bases.insert(0, current.parent if ours else current)
     for base in bases:
         if _writable(base / name):
             return base / name
