@@ -180,28 +180,29 @@ def preset_of(experiment: ModuleType, config: Any) -> str:
     return next((name for name in PRESETS if preset(experiment, name) == config), "custom")
 
 
+def check_axes(experiment: ModuleType, parts: Sequence[tuple[Any, xr.Dataset]]) -> None:
+    """All cells have the axes and variables of the first."""
+    for cell, part in parts:
+        first = parts[0][1]
+        if (
+            part.sizes != first.sizes
+            or set(part.variables) != set(first.variables)
+            or not all(part.coords[name].equals(one) for name, one in first.coords.items())
+        ):
+            raise Problem(
+                f"{stores.name_of(experiment)}: cell {cell} has other axes or variables than the "
+                "first"
+            )
+
+
 def assemble(
     experiment: ModuleType, config: Any, parts: Sequence[tuple[Any, xr.Dataset]]
 ) -> xr.Dataset | None:
     """One dataset along `cell` with a coordinate for each field; None without any part."""
     if not parts:
         return None
+    check_axes(experiment, parts)
     first = parts[0][1]
-    for cell, part in parts:
-        same_axes = all(
-            part.coords[name].equals(first.coords[name])
-            for name in first.coords
-            if name in part.coords
-        )
-        if (
-            part.sizes != first.sizes
-            or set(part.variables) != set(first.variables)
-            or not same_axes
-        ):
-            raise Problem(
-                f"{stores.name_of(experiment)}: cell {cell} has other axes or variables than the "
-                "first"
-            )
     variables = {
         name: (("cell", *first[name].dims), np.stack([part[name].values for _, part in parts]))
         for name in first.data_vars
