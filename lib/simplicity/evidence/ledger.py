@@ -48,10 +48,7 @@ def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
     `payloads` are those of executed chapters.
     """
     fresh = [check_rows.from_row(row) for payload in payloads for row in payload["checks"]]
-    papers = {
-        row["id"]: {"text": row["text"], "provenance": row["provenance"]}
-        for row in _table("paper_values.csv")
-    }
+    papers = {row.pop("id"): row for row in _table("paper_values.csv")}
     abouts = records.abouts()
     found = []
     for row in _table("claims.csv"):
