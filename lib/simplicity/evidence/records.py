@@ -84,12 +84,13 @@ def load(module: ModuleType) -> Record | None:
     Its fingerprint is the one in the JSON: where the rule of fingerprints changes, the file of
     numbers stays as it was recorded.
     """
-    dataset, about = _files(module)
-    if not dataset.is_file() or not about.is_file():
+    name = store.name_of(module)
+    packed = content(name)
+    if packed is None:
         return None
-    told = json.loads(about.read_text("utf-8"))
-    numbers = store.open_bytes(gzip.decompress(dataset.read_bytes()))
-    return Record(numbers.assign_attrs(fingerprint=told["fingerprint"]), told)
+    about = json.loads(_files(name)[1].read_text("utf-8"))
+    numbers = store.open_bytes(gzip.decompress(packed))
+    return Record(numbers.assign_attrs(fingerprint=about["fingerprint"]), about)
 
 
 def source(name: str) -> Path:
@@ -101,7 +102,7 @@ def source(name: str) -> Path:
 
 def content(name: str) -> bytes | None:
     """The bytes of the committed run, or None where there is none yet."""
-    dataset, about = _files_of(name)
+    dataset, about = _files(name)
     return dataset.read_bytes() if dataset.is_file() and about.is_file() else None
 
 
@@ -153,33 +154,37 @@ def make(module: ModuleType, shelf: store.Store, executor: Submits | None = None
     """Run FULL and QUICK (resumable: what is stored is not computed again) and write the record."""
     full = run(module, preset(module, "FULL"), executor, shelf)
     quick = run(module, preset(module, "QUICK"), executor, shelf)
+    judged = checks_of(module, full)
     stored = [shelf.get(module, cell) for cell in runs_of(module, preset(module, "FULL"))]
     seconds = np.array([cell.seconds if cell else np.nan for cell in stored])
-    content = {
+    about = state(module, judged) | {
         "experiment": store.name_of(module),
         "preset": "FULL",
         "config": dataclasses.asdict(preset(module, "FULL")),
-        "fingerprint": store.fingerprint(module),
-        "versions": store.versions(),
         "seconds": round(float(seconds.sum()), 1),
         "cells": len(seconds),
         "recorded": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "commit": machine.commit(paths.root()),
         "device": machine.cpu(),
+        "expected": {"FULL": outcomes(judged), "QUICK": outcomes(checks_of(module, quick))},
+    }
+    return write(module, full.assign(seconds=("cell", seconds.astype(np.float32))), about)
+
+
+def state(module: ModuleType, judged: Iterable[Check]) -> dict[str, Any]:
+    """The code, the arithmetic and the criteria of today, as a record tells them."""
+    return {
+        "fingerprint": store.fingerprint(module),
+        "versions": store.versions(),
         "arithmetic": threads.label(),
         "tiny": tiny(module),
-        "criteria": criteria(checks_of(module, full)),
-        "expected": {
-            "FULL": outcomes(checks_of(module, full)),
-            "QUICK": outcomes(checks_of(module, quick)),
-        },
+        "criteria": criteria(judged),
     }
-    return write(module, full.assign(seconds=("cell", seconds.astype(np.float32))), content)
 
 
 def write(module: ModuleType, full: xr.Dataset, content: dict[str, Any]) -> Path:
     """Both files of a record; the path of the second."""
-    dataset, about = _files(module)
+    dataset, about = _files(store.name_of(module))
     # no time stamp: the same record is the same file
     packed = gzip.compress(store.encode(full), mtime=0)
     store.write_atomically(dataset, packed)
@@ -235,10 +240,6 @@ def outcomes(checks: list[Check]) -> Outcomes:
     return found
 
 
-def _files(module: ModuleType) -> tuple[Path, Path]:
-    return _files_of(store.name_of(module))
-
-
-def _files_of(name: str) -> tuple[Path, Path]:
+def _files(name: str) -> tuple[Path, Path]:
     base = paths.results() / name
     return base.with_suffix(".nc.gz"), base.with_suffix(".json")
