@@ -15,7 +15,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future, as_completed
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from tqdm import tqdm
 
@@ -60,10 +61,7 @@ class CellsFailed(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class Collected:
-    """What became of a list of cells.
-
-    Each finished one's dataset, the failures, and how many were stored before.
-    """
+    """What became of a list of cells; `stored` is how many were there before."""
 
     finished: dict[Any, xr.Dataset]
     failures: tuple[Failure, ...]
@@ -117,33 +115,37 @@ def collect(
     _refuse_changed_library()
     check(stores.name_of(experiment), cells)
     shelf = store if isinstance(store, stores.Store) else stores.Store(store or default_store())
-    finished: dict[Any, xr.Dataset] = {}
-    for cell in cells:
-        found = shelf.get(experiment, cell)
-        if found is not None:
-            finished[cell] = found.dataset
+    there = {cell: shelf.get(experiment, cell) for cell in cells}
+    finished = {cell: one.dataset for cell, one in there.items() if one is not None}
     waiting = [cell for cell in cells if cell not in finished]
+    stored = len(cells) - len(waiting)
     failures: list[Failure] = []
-    with contextlib.ExitStack() as stack:
-        advance = stack.enter_context(
-            progress_bar.showing(len(cells), len(finished), experiment, progress, lines)
-        )
-        outcomes = stack.enter_context(
-            contextlib.closing(_outcomes(experiment, waiting, shelf, executor, limit_seconds))
-        )
-        try:
-            for cell, outcome in outcomes:
-                if isinstance(outcome, Failure):
-                    failures.append(outcome)
-                    tqdm.write(f"failed: {outcome.cell}: {outcome.reason}", file=sys.stderr)
-                else:
-                    finished[cell] = shelf.put(experiment, cell, *outcome).dataset
-                advance()
-        except KeyboardInterrupt as stop:
-            there = sum(shelf.path(experiment, cell).is_file() for cell in cells)
-            stop.args = (f"{there} of {len(cells)} cells are finished and stored",)
-            raise
-    return Collected(finished, tuple(failures), len(cells) - len(waiting))
+    found = _outcomes(experiment, waiting, shelf, executor, limit_seconds)
+    with (
+        progress_bar.showing(len(cells), stored, experiment, progress, lines) as advance,
+        contextlib.closing(found) as outcomes,
+        _told_when_interrupted(experiment, cells, shelf),
+    ):
+        for cell, outcome in outcomes:
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+                tqdm.write(f"failed: {outcome.cell}: {outcome.reason}", file=sys.stderr)
+            else:
+                finished[cell] = shelf.put(experiment, cell, *outcome).dataset
+            advance()
+    return Collected(finished, tuple(failures), stored)
+
+
+@contextlib.contextmanager
+def _told_when_interrupted(
+    experiment: ModuleType, cells: Sequence[Any], shelf: stores.Store
+) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        there = sum(shelf.path(experiment, cell).is_file() for cell in cells)
+        stop.args = (f"{there} of {len(cells)} cells are finished and stored",)
+        raise
 
 
 def check(name: str, cells: Sequence[Any]) -> None:
@@ -232,21 +234,16 @@ def grid(dataset: xr.Dataset, *fields: str) -> xr.Dataset:
                 f"grid: {name} still takes {len(values)} values, allowed one; select it or name it "
                 "as an axis"
             )
-    whole = math.prod(len(np.unique(dataset[name].values)) for name in fields)
-    found = set(zip(*(dataset[name].values.tolist() for name in fields), strict=True))
-    if not len(found) == dataset.sizes["cell"] == whole:
+    cells = pd.MultiIndex.from_arrays([dataset[name].values for name in fields])
+    whole = math.prod(cells.levshape)
+    if not cells.is_unique or len(cells) != whole:
         raise Problem(
-            f"grid: {dataset.sizes['cell']} cells, allowed each of the {whole} of "
-            f"{' x '.join(fields)} once"
+            f"grid: {len(cells)} cells, allowed each of the {whole} of {' x '.join(fields)} once"
         )
-    plain = dataset.drop_vars(others).assign_coords(
-        {name: dataset[name].values[0] for name in others}
-    )
-    return (
-        plain.set_index(cell=list(fields)).unstack("cell")
-        if len(fields) > 1
-        else plain.swap_dims(cell=fields[0])
-    )
+    plain = dataset.assign_coords({name: dataset[name].values[0] for name in others})
+    if len(fields) == 1:
+        return plain.swap_dims(cell=fields[0])
+    return plain.set_index(cell=list(fields)).unstack("cell")
 
 
 def _refuse_changed_library() -> None:
@@ -308,25 +305,22 @@ def _outcomes(
     executor: Submits | None,
     limit_seconds: float | None,
 ) -> Generator[tuple[Any, Outcome], None, None]:
-    workers = (
-        0
-        if executor is not None
-        else pool.workers_from_environment() or int(limit_seconds is not None)
-    )
     if executor is not None:
         yield from _from_executor(executor, experiment, cells, shelf)
-    elif workers and cells:
+        return
+    workers = pool.workers_from_environment() or int(limit_seconds is not None)
+    if workers and cells:
         limit = limit_seconds or pool.LIMIT_SECONDS
         with pool.process_pool(
             min(workers, len(cells)), limit, partial(warm, experiment.__name__)
         ) as ours:
             yield from _from_executor(ours, experiment, cells, shelf)
-    else:
-        for cell in cells:
-            try:
-                yield cell, compute(experiment.__name__, cell, stored=shelf.path(experiment, cell))
-            except Exception as reason:  # one cell's failure is told and the others go on
-                yield cell, _failure(cell, reason)
+        return
+    for cell in cells:
+        try:
+            yield cell, compute(experiment.__name__, cell, stored=shelf.path(experiment, cell))
+        except Exception as reason:  # one cell's failure is told and the others go on
+            yield cell, _failure(cell, reason)
 
 
 def _from_executor(
@@ -334,17 +328,14 @@ def _from_executor(
 ) -> Iterator[tuple[Any, Outcome]]:
     futures: dict[Future, Any] = {}
     broken: BaseException | None = None
-    ours = (threads.library_digest(), stores.fingerprint(experiment))
+    name, code = experiment.__name__, (threads.library_digest(), stores.fingerprint(experiment))
     for cell in cells:
         try:
-            futures[
-                executor.submit(
-                    compute, experiment.__name__, cell, *ours, shelf.path(experiment, cell)
-                )
-            ] = cell
+            future = executor.submit(compute, name, cell, *code, shelf.path(experiment, cell))
         except Exception as reason:  # an executor that broke, or was shut down, takes no more work
             broken = reason
             break
+        futures[future] = cell
     for future in as_completed(list(futures)):
         cell = futures.pop(future)  # so that a long run does not hold every result twice
         try:
@@ -355,26 +346,26 @@ def _from_executor(
         except Exception as reason:  # includes a worker that died or ran out of time: its cell only
             outcome = _failure(cell, reason)
         yield cell, outcome
-    if broken is None:
-        return
-    for future, cell in futures.items():  # finished before the break, but not read yet
+    if broken is not None:
+        yield from _finished(futures)  # before the break, but not read yet
+        told = f"{type(broken).__name__}: {broken}".removesuffix(": ")
+        raise Stopped(
+            f"executor: it broke ({told}), allowed a running one; finished cells are kept"
+        )
+
+
+def _finished(futures: Mapping[Future, Any]) -> Iterator[tuple[Any, Outcome]]:
+    for future, cell in futures.items():
         if future.done() and not future.cancelled() and future.exception() is None:
             yield cell, future.result()
-    told = f"{type(broken).__name__}: {broken}".removesuffix(": ")
-    raise Stopped(f"executor: it broke ({told}), allowed a running one; finished cells are kept")
 
 
 def _failure(cell: Any, reason: BaseException) -> Failure:
-    signal = -getattr(reason, "exitcode", 0)
-    died = (
-        f", its process was ended by signal {signal}" + " (memory?)" * (signal == 9)
-        if signal > 0
-        else ""
-    )
-    where = " ".join(getattr(reason, "__notes__", ()))
     text = str(reason)
     if isinstance(reason, TimeoutError) and len(reason.args) == 2:  # pebble's, with the limit
         text = f"more than {reason.args[1]:g} s"
-    return Failure(
-        stores.plain(cell), " ".join(f"{type(reason).__name__}: {text}{died} {where}".split())
-    )
+    signal = -getattr(reason, "exitcode", 0)
+    if signal > 0:
+        text += f", its process was ended by signal {signal}" + " (memory?)" * (signal == 9)
+    words = [f"{type(reason).__name__}:", text, *getattr(reason, "__notes__", ())]
+    return Failure(stores.plain(cell), " ".join(" ".join(words).split()))
