@@ -11,7 +11,7 @@ import datetime
 import functools
 import gzip
 import hashlib
-import importlib.util
+import importlib
 import json
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -84,20 +84,17 @@ def load(module: ModuleType) -> Record | None:
     Its fingerprint is the one in the JSON: where the rule of fingerprints changes, the file of
     numbers stays as it was recorded.
     """
-    name = store.name_of(module)
-    packed = content(name)
-    if packed is None:
+    dataset, about = _files(store.name_of(module))
+    if not dataset.is_file() or not about.is_file():
         return None
-    about = json.loads(_files(name)[1].read_text("utf-8"))
-    numbers = store.open_bytes(gzip.decompress(packed))
-    return Record(numbers.assign_attrs(fingerprint=about["fingerprint"]), about)
+    told = json.loads(about.read_text("utf-8"))
+    numbers = store.open_bytes(gzip.decompress(dataset.read_bytes()))
+    return Record(numbers.assign_attrs(fingerprint=told["fingerprint"]), told)
 
 
 def source(name: str) -> Path:
     """The file of an experiment, which need not be imported for that."""
-    found = importlib.util.find_spec(_modules()[name])
-    assert found is not None and found.origin is not None
-    return Path(found.origin)
+    return paths.PACKAGE.parent.joinpath(*_modules()[name].split(".")).with_suffix(".py")
 
 
 def content(name: str) -> bytes | None:

@@ -247,11 +247,6 @@ def _mask(dataset: xr.Dataset, fields: Mapping[str, Any]) -> np.ndarray:
 # --- what the rest of the house asks of an experiment
 
 
-def declared(experiment: ModuleType) -> bool:
-    """Does a module declare its runs as a `Grid`?"""
-    return isinstance(getattr(experiment, "GRID", None), Grid)
-
-
 def config_of(experiment: ModuleType) -> type:
     """The class of an experiment's settings."""
     found: type = experiment.GRID.Config

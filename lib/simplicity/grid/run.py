@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import importlib
 import json
-import math
 import os
 import sys
 import time
@@ -23,7 +22,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from tqdm import tqdm
 
@@ -220,30 +218,6 @@ def assemble(
         "fingerprint": stores.fingerprint(experiment),
     }
     return xr.Dataset(variables, {**first.coords, **fields}, attributes)
-
-
-def grid(dataset: xr.Dataset, *fields: str) -> xr.Dataset:
-    """A part that is a full product of the given fields, unstacked to axes of those names."""
-    others = [
-        name for name in dataset.coords if dataset[name].dims == ("cell",) and name not in fields
-    ]
-    for name in others:
-        values = np.unique(dataset[name].values)
-        if len(values) > 1:
-            raise Problem(
-                f"grid: {name} still takes {len(values)} values, allowed one; select it or name it "
-                "as an axis"
-            )
-    cells = pd.MultiIndex.from_arrays([dataset[name].values for name in fields])
-    whole = math.prod(cells.levshape)
-    if not cells.is_unique or len(cells) != whole:
-        raise Problem(
-            f"grid: {len(cells)} cells, allowed each of the {whole} of {' x '.join(fields)} once"
-        )
-    plain = dataset.assign_coords({name: dataset[name].values[0] for name in others})
-    if len(fields) == 1:
-        return plain.swap_dims(cell=fields[0])
-    return plain.set_index(cell=list(fields)).unstack("cell")
 
 
 def _refuse_changed_library() -> None:
