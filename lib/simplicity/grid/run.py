@@ -112,11 +112,10 @@ def collect(
     """
     _refuse_changed_library()
     check(stores.name_of(experiment), cells)
-    shelf = store if isinstance(store, stores.Store) else stores.Store(store or default_store())
+    shelf = _shelf(store)
     there = {cell: shelf.get(experiment, cell) for cell in cells}
     finished = {cell: one.dataset for cell, one in there.items() if one is not None}
-    waiting = [cell for cell in cells if cell not in finished]
-    stored = len(cells) - len(waiting)
+    waiting, stored = [cell for cell in cells if cell not in finished], len(finished)
     failures: list[Failure] = []
     found = _outcomes(experiment, waiting, shelf, executor, limit_seconds)
     with (
@@ -156,6 +155,10 @@ def check(name: str, cells: Sequence[Any]) -> None:
                 raise Problem(
                     f"{field}: got {settings.shown(value)}, allowed a whole number up to {LARGEST}"
                 )
+
+
+def _shelf(store: Path | stores.Store | None) -> stores.Store:
+    return store if isinstance(store, stores.Store) else stores.Store(store or default_store())
 
 
 def default_store() -> Path:

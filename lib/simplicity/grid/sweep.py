@@ -258,13 +258,20 @@ def tables(dataset: xr.Dataset) -> dict[str, pd.DataFrame]:
     axes, row = list(json.loads(dataset.attrs["swept"])), "a finished cell"
     flat = dataset.stack({row: [*axes, "cell"]}, create_index=False)
     flat = flat.isel({row: np.flatnonzero(flat["finished"].values)}).drop_vars("finished")
-    fields = [name for name, one in flat.coords.items() if one.dims == (row,)]
-    fields.sort(key=lambda name: name not in axes)
     inner = {name: tuple(dim for dim in one.dims if dim != row) for name, one in flat.items()}
     found = {}
     for dims in dict.fromkeys([(), *inner.values()]):
         names = [name for name in inner if inner[name] == dims]
-        part = flat[[*fields, *names]].to_dataframe(dim_order=[row, *dims]).reset_index()
-        own = part.columns.difference([row, *fields, *names], sort=False)
-        found[".".join(map(str, dims))] = part[[*fields, *own, *names]]
+        found[".".join(map(str, dims))] = _table(flat, axes, names, [row, *dims])
     return found
+
+
+def _table(
+    flat: xr.Dataset, axes: Sequence[str], names: Sequence[Any], dims: Sequence[Any]
+) -> pd.DataFrame:
+    """The axes of the grid, the cells' fields, the places along the inner axes, and the values."""
+    fields = [name for name, one in flat.coords.items() if one.dims == (dims[0],)]
+    fields.sort(key=lambda name: name not in axes)
+    part = flat[[*fields, *names]].to_dataframe(dim_order=dims).reset_index()
+    own = part.columns.difference([dims[0], *fields, *names], sort=False)
+    return part[[*fields, *own, *names]]
