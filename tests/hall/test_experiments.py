@@ -78,7 +78,7 @@ def test_the_claims_it_judges_are_in_the_table_of_claims(name: str) -> None:
 @EVERY
 def test_it_offers_the_contract_and_nothing_hides_in_the_signatures(name: str) -> None:
     module = records.experiment(name)
-    assert groups.declared(module) and module.Run is module.GRID.run
+    assert isinstance(module.GRID, groups.Grid) and module.Run is module.GRID.run
     for function, argument in (("measure", "run"), ("checks", "runs")):
         assert list(inspect.signature(getattr(module, function)).parameters) == [argument]
     assert store.name_of(module) == name

@@ -23,7 +23,7 @@ import xarray as xr
 
 import toy_experiment as toy
 from simplicity.grid import store
-from simplicity.grid.run import CellsFailed, assemble, grid, preset_of, run
+from simplicity.grid.run import CellsFailed, assemble, preset_of, run
 from simplicity.problems import Problem
 from simplicity.process.pool import process_pool, workers_from_environment
 
@@ -305,7 +305,7 @@ def test_threads_that_cannot_start_are_one_problem(tmp_path: Path) -> None:
         run(toy, toy.Config(seeds=2), executor, tmp_path, progress=False)
 
 
-# --- presets, workers, grids
+# --- presets, workers
 
 
 def test_a_preset_is_recognised_by_its_values() -> None:
@@ -348,40 +348,6 @@ def test_the_pool_is_not_started_when_there_is_nothing_to_compute(
     monkeypatch.setenv("SIMPLICITY_WORKERS", "2")
     monkeypatch.setattr("simplicity.process.pool.process_pool", None)
     xr.testing.assert_identical(run(toy, config, store=tmp_path / "loop", progress=False), expected)
-
-
-def test_a_full_product_becomes_axes(expected: xr.Dataset) -> None:
-    found = grid(expected.drop_vars("mode"), "index", "seed")
-    assert dict(found.sizes) == {"index": 2, "seed": 2, "probe": 3}
-    assert float(found["total"].sel(index=1, seed=0)) == float(expected["total"][1])
-    assert (
-        found["curve"].sel(index=0, seed=1).values.tolist() == expected["curve"][2].values.tolist()
-    )
-    assert found["notes"].shape == ()
-
-
-def test_one_field_becomes_one_axis(expected: xr.Dataset) -> None:
-    found = grid(expected.isel(cell=[0, 2]), "seed")
-    assert found["total"].dims == ("seed",)
-    assert found["seed"].values.tolist() == [0, 1]
-    assert str(found["mode"].values) == "fine"
-
-
-@pytest.mark.parametrize(
-    ("chosen", "fields", "line"),
-    [
-        ([0, 1, 2, 3], ["index"], "mode still takes 2 values"),
-        ([0, 1, 2], ["index", "seed", "mode"], "3 cells, allowed each of the 8"),
-        ([0, 1, 3], ["index", "seed", "mode"], "3 cells"),
-        ([0, 0], ["seed"], "2 cells, allowed each of the 1 of seed once"),
-        ([0, 0, 2, 2], ["seed", "index"], "4 cells, allowed each of the 2 of seed x index once"),
-    ],
-)
-def test_what_is_no_full_product_is_a_problem(
-    expected: xr.Dataset, chosen: list[int], fields: list[str], line: str
-) -> None:
-    with pytest.raises(Problem, match=line):
-        grid(expected.isel(cell=chosen), *fields)
 
 
 def test_without_parts_there_is_no_dataset() -> None:

@@ -198,6 +198,21 @@ def test_a_run_with_lists_is_that_sweep_and_its_table_has_the_same_rows(room: Pa
     assert (room / "run.csv").read_text() == (room / "swept.csv").read_text()
 
 
+def test_cells_without_a_plain_value_and_with_an_axis_called_row_have_their_tables() -> None:
+    plan = sweep.plan(toy, toy.Config(), {"index": [0, 4]})
+    part = xr.Dataset({"loss": (("row", "step"), [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])})
+    whole = sweep.assemble(toy, toy.Config(), plan, dict.fromkeys(plan.distinct, part))
+    assert whole is not None
+    tables = sweep.tables(whole)
+    assert list(tables) == ["", "row.step"]
+    assert tables[""]["index"].tolist() == [0, 4] and set(tables[""]["mode"]) == {"fine"}
+    curves = tables["row.step"]
+    assert (
+        curves["row"].tolist() == [0, 0, 1, 1, 2, 2] * 2 and curves["step"].tolist() == [0, 1] * 6
+    )
+    assert curves["loss"].tolist() == [1, 2, 3, 4, 5, 6] * 2
+
+
 def test_a_list_that_a_setting_takes_whole_is_one_run_and_it_writes_a_table_too(
     room: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

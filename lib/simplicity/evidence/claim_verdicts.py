@@ -29,18 +29,18 @@ def verdict(claim: str, checks: Sequence[Check]) -> Verdict:
     `holds in part` otherwise.
     """
     judged = [one.holds for one in checks if one.holds is not None]
-    lacking = [
-        f"{one.statistic} ({one.control.why})" if one.control.why else one.statistic
-        for one in checks
-        if one.holds is None
-    ]
     failed = [_why(one) for one in checks if one.holds is False]
-    reason = "; ".join(failed + [f"not judged: {name}" for name in lacking])
+    lacking = [f"not judged: {_lacking(one)}" for one in checks if one.holds is None]
+    reason = "; ".join(failed + lacking)
     if not judged:
         return Verdict(claim, NOT_TESTABLE, reason or "no check was made", tuple(checks))
     if all(judged):
         return Verdict(claim, IN_PART if lacking else HOLDS, reason, tuple(checks))
     return Verdict(claim, IN_PART if any(judged) else FAILS, reason, tuple(checks))
+
+
+def _lacking(one: Check) -> str:
+    return f"{one.statistic} ({one.control.why})" if one.control.why else one.statistic
 
 
 def _why(one: Check) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from simplicity.grid import store
@@ -34,7 +35,7 @@ class Tolerance:
     def differ(self, one: Any, other: Any) -> np.ndarray:
         """Elementwise; of numbers with the tolerances, of anything else exactly."""
         one, other = np.asarray(one), np.asarray(other)
-        if one.dtype.kind not in "iuf" or other.dtype.kind not in "iuf":
+        if not _numbers(one, other):
             return np.asarray(one != other)
         one, other = one.astype(float), other.astype(float)
         # infinities of one sign are equal, and their difference is no number
@@ -48,10 +49,7 @@ class Tolerance:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """The differences, a line each, and what was found besides without being one.
-
-    Other settings and other code are none.
-    """
+    """The differences, a line each; other settings and other code are notes and none of them."""
 
     differences: tuple[str, ...]
     notes: tuple[str, ...]
@@ -59,10 +57,7 @@ class Comparison:
 
 
 def compare(one: Path, other: Path, tolerance: Tolerance) -> Comparison:
-    """Read both files and hold them side by side.
-
-    `Problem` where one cannot be read or they are of different kinds.
-    """
+    """Both files; a `Problem` where one cannot be read or they are of different kinds."""
     first, second = read(one), read(other)
     if isinstance(first, xr.Dataset) and isinstance(second, xr.Dataset):
         return results(first, second, tolerance)
@@ -104,22 +99,19 @@ def results(one: xr.Dataset, other: xr.Dataset, tolerance: Tolerance) -> Compari
     ]
     if one.attrs.get("fingerprint") != other.attrs.get("fingerprint"):
         notes.append("the code or the versions that the cells depend on differ")
-    lines = [
-        f"{name}: only in the {which}" for name, which in _only(one.variables, other.variables)
-    ]
+    lines = list(_only(one.variables, other.variables))
     one, other, lost = _matched(one, other)
     names = [name for name in one.variables if name in other.variables]
-    count = 0
     for name in names:
-        count += one[name].size
-        line = _difference(name, one[name], other[name], tolerance)
-        lines += [line] if line else []
+        lines += _difference(name, one[name], other[name], tolerance)
+    count = sum(one[name].size for name in names)
     return Comparison(
         tuple(lost + lines), tuple(notes), f"{count} values of {len(names)} variables"
     )
 
 
 def _matched(one: xr.Dataset, other: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset, list[str]]:
+    """The cells that both have, in one order; and a line for those that only one of them has."""
     fields = [
         name
         for name in one.coords
@@ -127,49 +119,50 @@ def _matched(one: xr.Dataset, other: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset
     ]
     if not fields or "swept" in one.attrs or "swept" in other.attrs:
         return one, other, []
-    cells = [
-        list(zip(*(side[name].values.tolist() for name in fields), strict=True))
+    first, second = (
+        pd.MultiIndex.from_arrays([side[name].values for name in fields], names=fields)
         for side in (one, other)
-    ]
-    if any(len(set(side)) < len(side) for side in cells):
+    )
+    if not (first.is_unique and second.is_unique):
         return one, other, []
-    places = [{cell: place for place, cell in enumerate(side)} for side in cells]
-    both = [cell for cell in cells[0] if cell in places[1]]
-    lost = [
-        f"{len(mine)} cells only in the {which}, the first "
-        f"{dict(zip(fields, mine[0], strict=True))}"
-        for which, mine in (
-            ("first", [cell for cell in cells[0] if cell not in places[1]]),
-            ("second", [cell for cell in cells[1] if cell not in places[0]]),
-        )
-        if mine
-    ]
-    return (
-        one.isel(cell=[places[0][cell] for cell in both]),
-        other.isel(cell=[places[1][cell] for cell in both]),
-        lost,
-    )
+    both = first.intersection(second, sort=False)
+    places = first.get_indexer(both), second.get_indexer(both)
+    lost = _lost(first.difference(second, sort=False), "first")
+    lost += _lost(second.difference(first, sort=False), "second")
+    return one.isel(cell=places[0]), other.isel(cell=places[1]), lost
 
 
-def _difference(name: Any, one: xr.DataArray, other: xr.DataArray, tolerance: Tolerance) -> str:
+def _lost(cells: pd.MultiIndex, which: str) -> list[str]:
+    found = cells.to_frame().to_dict("records")
+    return [f"{len(found)} cells only in the {which}, the first {found[0]}"] if found else []
+
+
+def _difference(
+    name: Any, one: xr.DataArray, other: xr.DataArray, tolerance: Tolerance
+) -> Iterator[str]:
     if one.shape != other.shape or one.dims != other.dims:
-        return f"{name}: shapes {dict(one.sizes)} and {dict(other.sizes)}"
+        yield f"{name}: shapes {dict(one.sizes)} and {dict(other.sizes)}"
+        return
     apart = tolerance.differ(one.values, other.values)
-    if not apart.any():
+    if apart.any():
+        place = tuple(np.argwhere(apart)[0].tolist())
+        where = ", ".join(f"{dim} {index}" for dim, index in zip(one.dims, place, strict=True))
+        yield (
+            f"{name}: {apart.sum()} of {apart.size} values differ"
+            f"{_gap(one.values[apart], other.values[apart])}; the first at "
+            f"{where or 'the only one'}: {one.values[place]!s} and {other.values[place]!s}"
+        )
+
+
+def _gap(one: np.ndarray, other: np.ndarray) -> str:
+    """How far numbers lie apart, itself and relative to the larger; nothing of other values."""
+    if not _numbers(one, other):
         return ""
-    place = tuple(int(index) for index in np.argwhere(apart)[0])
-    where = ", ".join(f"{dim} {index}" for dim, index in zip(one.dims, place, strict=True))
-    text = f"{name}: {int(apart.sum())} of {apart.size} values differ"
-    if one.dtype.kind in "iuf" and other.dtype.kind in "iuf":
-        a, b = one.values.astype(float)[apart], other.values.astype(float)[apart]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            gaps = np.abs(a - b)
-            ratios = gaps / np.maximum(np.abs(a), np.abs(b))
-        text += f", by {_largest(gaps)} at most (relative {_largest(ratios)})"
-    return (
-        f"{text}; the first at {where or 'the only one'}: "
-        f"{one.values[place]!s} and {other.values[place]!s}"
-    )
+    one, other = one.astype(float), other.astype(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gaps = np.abs(one - other)
+        ratios = gaps / np.maximum(np.abs(one), np.abs(other))
+    return f", by {_largest(gaps)} at most (relative {_largest(ratios)})"
 
 
 def _largest(values: np.ndarray) -> str:
@@ -181,40 +174,51 @@ def ledgers(
 ) -> Comparison:
     """Claim by claim: the verdict, and each check's outcome and numbers."""
     first, second = ({row["id"]: row for row in rows} for rows in (one, other))
-    lines = [f"{claim}: only in the {which}" for claim, which in _only(first, second)]
-    checks = 0
-    for claim in (claim for claim in first if claim in second):
-        a, b = first[claim], second[claim]
-        if a["verdict"] != b["verdict"]:
-            lines.append(f"{claim}: verdict {a['verdict']} and {b['verdict']}")
-        mine, theirs = ({(c["preset"], c["statistic"]): c for c in row["checks"]} for row in (a, b))
-        checks += len(mine)
-        lines += [
-            f"{claim}: {' '.join(key)}: only in the {which}" for key, which in _only(mine, theirs)
-        ]
-        for key in (key for key in mine if key in theirs):
-            lines += [
-                f"{claim}: {' '.join(key)}: {text}"
-                for text in _check(mine[key], theirs[key], tolerance)
-            ]
-    return Comparison(tuple(lines), (), f"{checks} checks of {len(first)} claims")
+    both = [claim for claim in first if claim in second]
+    lines = list(_only(first, second))
+    for claim in both:
+        differences = _claim(first[claim], second[claim], tolerance)
+        lines += [f"{claim}: {text}" for text in differences]
+    count = sum(len(_checks(first[claim])) for claim in both)
+    return Comparison(tuple(lines), (), f"{count} checks of {len(first)} claims")
+
+
+def _checks(row: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {f"{one['preset']} {one['statistic']}": one for one in row["checks"]}
+
+
+def _claim(one: Mapping[str, Any], other: Mapping[str, Any], tolerance: Tolerance) -> Iterator[str]:
+    if one["verdict"] != other["verdict"]:
+        yield f"verdict {one['verdict']} and {other['verdict']}"
+    first, second = _checks(one), _checks(other)
+    yield from _only(first, second)
+    for name in first:
+        if name in second:
+            yield from (f"{name}: {text}" for text in _check(first[name], second[name], tolerance))
 
 
 def _check(one: Mapping[str, Any], other: Mapping[str, Any], tolerance: Tolerance) -> Iterator[str]:
     for name in ("passed", "criterion", "interval_kind", "seeds"):
         if one.get(name) != other.get(name):
             yield f"{name} {one.get(name)} and {other.get(name)}"
-    for name, a, b in (
-        ("value", one.get("value"), other.get("value")),
-        ("interval", one.get("interval"), other.get("interval")),
-        ("control", one["control"].get("value"), other["control"].get("value")),
-    ):
-        a, b = (np.asarray([] if side is None else side, dtype=float) for side in (a, b))
+    first, second = _measures(one), _measures(other)
+    for name, a in first.items():
+        b = second[name]
         if a.shape != b.shape or tolerance.differ(a, b).any():
             gap = f" (apart by {np.abs(a - b).max():.3g})" if a.shape == b.shape else ""
             yield f"{name} {a.tolist()} and {b.tolist()}{gap}"
 
 
-def _only(one: Any, other: Any) -> Iterator[tuple[Any, str]]:
-    yield from ((name, "first") for name in one if name not in other)
-    yield from ((name, "second") for name in other if name not in one)
+def _measures(check: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    found = {name: check.get(name) for name in ("value", "interval")}
+    found["control"] = check["control"].get("value")
+    return {name: np.array([] if one is None else one, float) for name, one in found.items()}
+
+
+def _only(one: Any, other: Any) -> Iterator[str]:
+    yield from (f"{name}: only in the first" for name in one if name not in other)
+    yield from (f"{name}: only in the second" for name in other if name not in one)
+
+
+def _numbers(*sides: np.ndarray) -> bool:
+    return all(side.dtype.kind in "iuf" for side in sides)

@@ -11,8 +11,9 @@ import dataclasses
 import functools
 import hashlib
 import html
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,47 +49,61 @@ def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
     `payloads` are those of executed chapters.
     """
     fresh = [check_rows.from_row(row) for payload in payloads for row in payload["checks"]]
-    papers = {
-        row["id"]: {"text": row["text"], "provenance": row["provenance"]}
-        for row in _table("paper_values.csv")
-    }
-    abouts = records.abouts()
+    full, abouts = full_checks(), records.abouts()
+    papers = {row.pop("id"): row for row in _table("paper_values.csv")}
     found = []
-    for row in _table("claims.csv"):
-        recorded = [one for one in full_checks() if one.claim == row["id"]]
-        quick = [one for one in fresh if one.claim == row["id"]]
-        judged = _judged(recorded, quick)
-        verdict = claim_verdicts.verdict(row["id"], judged) if judged else None
-        found.append(
-            {name: row[name] for name in ("id", "paper", "chapter", "claim")}
-            | {"own": row["kind"] in OWN, "unit": "seed"}
-            | {name: row[name] for name in FURTHER if row.get(name)}
-            | {
-                "verdict": verdict.verdict if verdict else claim_verdicts.PENDING,
-                "reason": verdict.reason if verdict else "not done yet",
-                "checks": [check_rows.row_of(one) for one in recorded + quick],
-                "records": _records(row["id"], abouts),
-                "paper_value": papers.get(row["id"], {"text": "", "provenance": "none"}),
-            }
-        )
+    for claim in _table("claims.csv"):
+        name = claim["id"]
+        row = _row(claim, _of(name, full), _of(name, fresh))
+        row["records"] = _records(name, abouts)
+        row["paper_value"] = papers.get(name, {"text": "", "provenance": "none"})
+        found.append(row)
     return found
+
+
+def _row(
+    claim: Mapping[str, str], recorded: Sequence[Check], fresh: Sequence[Check]
+) -> dict[str, Any]:
+    """A claim with its verdict and the checks that speak of it."""
+    found = _verdict(claim["id"], recorded, fresh)
+    own = {"own": claim["kind"] in OWN, "unit": "seed"}
+    judged = {"verdict": found.verdict, "reason": found.reason}
+    return (
+        {name: claim[name] for name in ("id", "paper", "chapter", "claim")}
+        | {name: claim[name] for name in FURTHER if claim.get(name)}
+        | {**own, **judged, "checks": [check_rows.row_of(one) for one in (*recorded, *fresh)]}
+    )
+
+
+def _of(claim: str, checks: Iterable[Check]) -> list[Check]:
+    return [one for one in checks if one.claim == claim]
+
+
+def _verdict(claim: str, recorded: Sequence[Check], fresh: Sequence[Check]) -> Verdict:
+    """From the recorded checks, and a fresh one only where no record has it.
+
+    A claim may have several experiments.
+    """
+    known = {one.name for one in recorded}
+    judged = [*recorded, *(one for one in fresh if one.name not in known)]
+    if not judged:
+        return Verdict(claim, claim_verdicts.PENDING, "not done yet", ())
+    return claim_verdicts.verdict(claim, judged)
 
 
 def _records(claim: str, abouts: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """The recorded runs that judge a claim: when, first seed, code and criteria."""
-    found = []
-    for name, about in abouts.items():
-        if claim in about["expected"]["FULL"]:
-            kept = {
-                field: about.get(field)
-                for field in ("experiment", "cells", "recorded", "seconds", "arithmetic")
-            }
-            commits = {
-                "criterion_commit": about["commit"],
-                "record_commit": records.commits().get(name),
-            }
-            found.append(kept | {"first_seed": about["config"].get("first_seed", 0)} | commits)
-    return found
+    kept = ("experiment", "cells", "recorded", "seconds", "arithmetic")
+    return [
+        {field: about.get(field) for field in kept}
+        | {
+            "first_seed": about["config"].get("first_seed", 0),
+            "criterion_commit": about["commit"],
+            "record_commit": records.commits().get(name),
+        }
+        for name, about in abouts.items()
+        if claim in about["expected"]["FULL"]
+    ]
 
 
 def ids() -> list[str]:
@@ -101,21 +116,9 @@ def former_ids() -> dict[str, str]:
     return {row["old_id"]: row["id"] for row in _table("claims.csv") if row.get("old_id")}
 
 
-def _judged(recorded: Sequence[Check], fresh: Sequence[Check]) -> list[Check]:
-    """The recorded checks, and a fresh one only where no record has it.
-
-    A claim may have several experiments.
-    """
-    known = {one.name for one in recorded}
-    return [*recorded, *(one for one in fresh if one.name not in known)]
-
-
 def full_checks() -> list[Check]:
     """`checks` of every experiment applied to its committed record."""
-    found: list[Check] = []
-    for name in records.names():
-        found += _full_checks(name)
-    return found
+    return [one for name in records.names() for one in _full_checks(name)]
 
 
 @functools.cache
@@ -144,15 +147,12 @@ def _full_checks(name: str) -> tuple[Check, ...]:
 
 
 def _kept(path: Path, key: str) -> tuple[Check, ...] | None:
-    try:
+    # none yet, or a damaged one
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads(path.read_text("utf-8"))
-        return (
-            tuple(check_rows.from_row(row) for row in found["checks"])
-            if found["key"] == key
-            else None
-        )
-    except (OSError, ValueError, KeyError, TypeError):  # none yet, or a damaged one
-        return None
+        if found["key"] == key:
+            return tuple(check_rows.from_row(row) for row in found["checks"])
+    return None
 
 
 def _applied(module: ModuleType) -> tuple[Check, ...]:
@@ -185,16 +185,8 @@ class Judgement:
 
     def verdicts(self) -> list[Verdict]:
         """From the FULL checks where there are any, in the order of claims.csv."""
-        order = ids()
-        found = []
-        for claim in sorted({one.claim for one in self.fresh + self.recorded}, key=order.index):
-            recorded = [one for one in self.recorded if one.claim == claim]
-            found.append(
-                claim_verdicts.verdict(
-                    claim, _judged(recorded, [one for one in self.fresh if one.claim == claim])
-                )
-            )
-        return found
+        claims = sorted({one.claim for one in self.fresh + self.recorded}, key=ids().index)
+        return [_verdict(one, _of(one, self.recorded), _of(one, self.fresh)) for one in claims]
 
     def assert_expected(self) -> str:
         """Every outcome is the one committed beside the record.
@@ -208,16 +200,15 @@ class Judgement:
             )
         for dataset in self.runs:
             name, preset = str(dataset.attrs["experiment"]), str(dataset.attrs["preset"])
-            record = records.load(records.experiment(name))
+            module = records.experiment(name)
+            record = records.load(module)
             if record is None:
                 raise AssertionError(
                     f"{name}: no record to expect anything of; run `simplicity record {name}`"
                 )
-            module = records.experiment(name)
             for label, data in ((preset, dataset), ("FULL", record.dataset)):
-                _compare(
-                    name, label, records.outcomes(checks_of(module, data)), record.expected[label]
-                )
+                found = records.outcomes(checks_of(module, data))
+                _assert_same(f"{name}, {label}", found, record.expected[label])
         return "Every check of this page came out as committed, fresh and recorded."
 
     def payload(self) -> dict[str, Any]:
@@ -244,15 +235,12 @@ def judge(*runs: xr.Dataset) -> Judgement:
     A record itself may stand in for a run.
     """
     names = [str(dataset.attrs["experiment"]) for dataset in runs]
-    recorded = [one for name in names for one in _full_checks(name)]
+    recorded = tuple(one for name in names for one in _full_checks(name))
     known = [check_rows.row_of(one) for one in recorded]
-    fresh = [
-        one
-        for name, dataset in zip(names, runs, strict=True)
-        for one in checks_of(records.experiment(name), dataset)
-    ]
+    made = [checks_of(records.experiment(name), one) for name, one in zip(names, runs, strict=True)]
+    fresh = itertools.chain.from_iterable(made)
     return Judgement(
-        runs, tuple(one for one in fresh if check_rows.row_of(one) not in known), tuple(recorded)
+        runs, tuple(one for one in fresh if check_rows.row_of(one) not in known), recorded
     )
 
 
@@ -281,15 +269,17 @@ def markdown(found: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _compare(name: str, preset: str, found: records.Outcomes, expected: records.Outcomes) -> None:
-    for claim in sorted(set(found) | set(expected)):
-        now, then = found.get(claim, {}), expected.get(claim, {})
-        for statistic in sorted(set(now) | set(then)):
-            if now.get(statistic) != then.get(statistic):
-                raise AssertionError(
-                    f"{name}, {preset}, {claim}: {statistic}: now {now.get(statistic)}, expected "
-                    f"{then.get(statistic)}"
-                )
+def _assert_same(where: str, found: records.Outcomes, expected: records.Outcomes) -> None:
+    now, then = (
+        {(claim, name): one for claim, checks in side.items() for name, one in checks.items()}
+        for side in (found, expected)
+    )
+    for claim, name in sorted(now | then):
+        if now.get((claim, name)) != then.get((claim, name)):
+            raise AssertionError(
+                f"{where}, {claim}: {name}: now {now.get((claim, name))}, expected "
+                f"{then.get((claim, name))}"
+            )
 
 
 def _table_html(judgement: Judgement) -> str:
@@ -297,48 +287,43 @@ def _table_html(judgement: Judgement) -> str:
 
     It is folded, for it may be long.
     """
-    body = ""
-    for found in judgement.verdicts():
-        body += (
-            f'<tr class="claim"><th scope="row">{found.claim}</th><td colspan="3"></td>'
-            f"<td>{badge(found.verdict)}</td></tr>"
-        )
-        recorded, fresh = (
-            {one.name: one for one in part if one.claim == found.claim}
-            for part in (judgement.recorded, judgement.fresh)
-        )
-        for name in recorded | fresh:
-            body += _check_row(recorded.get(name), fresh.get(name))
+    body = "".join(_claim_rows(found, judgement) for found in judgement.verdicts())
     heads = ("Check", "Criterion", "Recorded", "This run", "Outcome")
     head = "".join(f'<th scope="col">{title}</th>' for title in heads)
-    table = (
-        f'<div class="judgement"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
     names = dict.fromkeys(str(dataset.attrs["experiment"]) for dataset in judgement.runs)
     notes = "".join(
         f"<li>{html.escape(records.note(records.experiment(name)))}</li>" for name in names
     )
     count = len({one.name for one in judgement.recorded + judgement.fresh})
     return (
-        f'<details class="judgement"><summary>{count} checks</summary>{table}'
+        f'<details class="judgement"><summary>{count} checks</summary>'
+        f'<div class="judgement"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
         f'<ul class="records">{notes}</ul></details>'
     )
+
+
+def _claim_rows(found: Verdict, judgement: Judgement) -> str:
+    recorded, fresh = (
+        {one.name: one for one in _of(found.claim, part)}
+        for part in (judgement.recorded, judgement.fresh)
+    )
+    return (
+        f'<tr class="claim"><th scope="row">{found.claim}</th><td colspan="3"></td>'
+        f"<td>{badge(found.verdict)}</td></tr>"
+    ) + "".join(_check_row(recorded.get(name), fresh.get(name)) for name in recorded | fresh)
 
 
 def _check_row(recorded: Check | None, fresh: Check | None) -> str:
     one = recorded or fresh
     assert one is not None
-    name = html.escape(one.name if one.id else one.statistic)
-    outcome = (
-        one.outcome
-        if fresh is None or fresh.outcome == one.outcome
-        else f"{one.outcome}; this run: {fresh.outcome}"
-    )
+    outcome = one.outcome
+    if fresh and fresh.outcome != outcome:
+        outcome += f"; this run: {fresh.outcome}"
     shown = [html.escape(one.criterion), _value(recorded), _value(fresh), html.escape(outcome)]
     title = html.escape(one.statistic, quote=True)
     return (
-        f'<tr><th scope="row" title="{title}">{name}</th>'
+        f'<tr><th scope="row" title="{title}">{html.escape(one.name)}</th>'
         + "".join(f"<td>{text}</td>" for text in shown)
         + "</tr>"
     )

@@ -24,46 +24,36 @@ from simplicity.grid.groups import checks_of, preset, run_type
 from simplicity.grid.run import compute, run
 from simplicity.places import paths
 from simplicity.problems import Problem
-from simplicity.process import machine, threads
+from simplicity.process import machine
 
 KIND_SECONDS = 60.0
 CARRIED = 0.1  # of the cells, the cheapest, are computed again before a record is carried
 
 
 def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> Path:
-    """Stamp a record with today's code and arithmetic.
+    """Stamp a record with today's code and arithmetic if its `cheapest` cells come out again.
 
-    Only if its cheapest cells come out again to the last bit.
-
-    Computed are the cheapest `share` of the cells and the cheapest of each kind (`cheapest`).
-    Raises `Problem` where a value differs, or where a criterion is another than when the record was
+    Raises `Problem` where a bit differs, or where a criterion is another than when the record was
     made; then the record stays as it is.
     """
-    record = records.load(module)
+    name, record = store.name_of(module), records.load(module)
     if record is None:
-        raise Problem(f"{store.name_of(module)}: got no record, allowed one to carry")
+        raise Problem(f"{name}: got no record, allowed one to carry")
     judged = checks_of(module, record.dataset)
     for check in changed_criteria(record, judged):
         raise Problem(
-            f"{store.name_of(module)}: got another criterion of {check} than its record was made "
-            "for, allowed the same one;"
-            " record it anew, on seeds that were not used before"
+            f"{name}: got another criterion of {check} than its record was made for, allowed the "
+            "same one; record it anew, on seeds that were not used before"
         )
     again = cheapest(record, share)
-    for index in tqdm(again, desc=store.name_of(module), disable=not progress, unit="cell"):
+    for index in tqdm(again, desc=name, disable=not progress, unit="cell"):
         different = unequal(one_cell(module, record, index), record.dataset.isel(cell=index))
         if different:
             raise Problem(
-                f"{store.name_of(module)}: cell {index} differs from its record in "
-                f"{', '.join(different)},"
-                " allowed equal bytes; record it anew"
+                f"{name}: cell {index} differs from its record in {', '.join(different)}, allowed "
+                "equal bytes; record it anew"
             )
-    stamp = {
-        "fingerprint": store.fingerprint(module),
-        "versions": store.versions(),
-        "arithmetic": threads.label(),
-        "tiny": records.tiny(module),
-        "criteria": records.criteria(judged),
+    stamp = records.state(module, judged) | {
         "expected": {"FULL": records.outcomes(judged), "QUICK": _quick_outcomes(module, record)},
         "carried": {"cells": len(again), "commit": machine.commit(paths.root())},
     }
@@ -133,16 +123,13 @@ def unequal(one: xr.Dataset, other: xr.Dataset) -> list[str]:
     """The variables of `one` that `other` lacks or holds with another bit; NaN equals NaN."""
     return [
         str(name)
-        for name in one.data_vars
-        if name not in other
-        or not np.array_equal(one[name].values, other[name].values, equal_nan=_numeric(one[name]))
+        for name, values in one.data_vars.items()
+        if name not in other or not values.variable.equals(other[name].variable)
     ]
 
 
 def far(one: xr.Dataset, record: Record, index: int) -> list[str]:
-    """The variables in which `one` is too far from cell `index` of the record.
-
-    That is further than the record's seeds are from each other.
+    """The variables in which `one` is further from cell `index` of the record than seeds are apart.
 
     For a cell that another arithmetic computed: rounding may move a value, and chaos may amplify
     that, but not past what another seed does. Seeds are the cells that differ from `index` in their
@@ -150,26 +137,25 @@ def far(one: xr.Dataset, record: Record, index: int) -> list[str]:
     by 1e-6 of the largest in its variable.
     """
     group = record.dataset.isel(cell=siblings(record.dataset, index))
-    found = []
-    for name in one.data_vars:
-        values, before = (
-            np.asarray(part[name].values) for part in (one, record.dataset.isel(cell=index))
-        )
-        if not _numeric(one[name]) and values.dtype.kind not in "iu":
-            found += [str(name)] if not np.array_equal(values, before) else []
-            continue
-        seeds = group[name].values.astype(float)
-        with np.errstate(invalid="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a column of NaN has no spread
-            spread = np.nan_to_num(np.nanmax(seeds, axis=0) - np.nanmin(seeds, axis=0))
-            largest = np.nan_to_num(np.nanmax(np.abs(seeds)))
-            moved = np.abs(values.astype(float) - before) > np.maximum(spread, 1e-6 * largest)
-        if (
-            moved.any()
-            or (np.isnan(seeds).any(axis=0) < (np.isnan(values) != np.isnan(before))).any()
-        ):
-            found.append(str(name))
-    return found
+    before = record.dataset.isel(cell=index)
+    return [
+        str(name)
+        for name, values in one.data_vars.items()
+        if _is_far(values.values, before[name].values, group[name].values)
+    ]
+
+
+def _is_far(values: np.ndarray, before: np.ndarray, seeds: np.ndarray) -> bool:
+    if values.dtype.kind not in "iuf":
+        return not np.array_equal(values, before)
+    values, before, seeds = (part.astype(float) for part in (values, before, seeds))
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column of NaN has no spread
+        spread = np.nan_to_num(np.nanmax(seeds, axis=0) - np.nanmin(seeds, axis=0))
+        largest = np.nan_to_num(np.nanmax(np.abs(seeds)))
+        moved = np.abs(values - before) > np.maximum(spread, 1e-6 * largest)
+    defined = ~np.isnan(seeds).any(axis=0)
+    return bool((moved | (defined & (np.isnan(values) != np.isnan(before)))).any())
 
 
 def replaced(record: Record, index: int, one: xr.Dataset) -> xr.Dataset:
@@ -189,7 +175,3 @@ def siblings(dataset: xr.Dataset, index: int) -> np.ndarray:
     same = np.all([dataset[name].values == dataset[name].values[index] for name in fields], axis=0)
     same = np.broadcast_to(same, dataset.sizes["cell"])
     return np.flatnonzero(same if same.sum() > 1 else np.ones_like(same))
-
-
-def _numeric(values: xr.DataArray) -> bool:
-    return values.dtype.kind == "f"

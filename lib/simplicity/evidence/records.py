@@ -11,7 +11,7 @@ import datetime
 import functools
 import gzip
 import hashlib
-import importlib.util
+import importlib
 import json
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -84,7 +84,7 @@ def load(module: ModuleType) -> Record | None:
     Its fingerprint is the one in the JSON: where the rule of fingerprints changes, the file of
     numbers stays as it was recorded.
     """
-    dataset, about = _files(module)
+    dataset, about = _files(store.name_of(module))
     if not dataset.is_file() or not about.is_file():
         return None
     told = json.loads(about.read_text("utf-8"))
@@ -94,14 +94,12 @@ def load(module: ModuleType) -> Record | None:
 
 def source(name: str) -> Path:
     """The file of an experiment, which need not be imported for that."""
-    found = importlib.util.find_spec(_modules()[name])
-    assert found is not None and found.origin is not None
-    return Path(found.origin)
+    return paths.PACKAGE.parent.joinpath(*_modules()[name].split(".")).with_suffix(".py")
 
 
 def content(name: str) -> bytes | None:
     """The bytes of the committed run, or None where there is none yet."""
-    dataset, about = _files_of(name)
+    dataset, about = _files(name)
     return dataset.read_bytes() if dataset.is_file() and about.is_file() else None
 
 
@@ -153,33 +151,37 @@ def make(module: ModuleType, shelf: store.Store, executor: Submits | None = None
     """Run FULL and QUICK (resumable: what is stored is not computed again) and write the record."""
     full = run(module, preset(module, "FULL"), executor, shelf)
     quick = run(module, preset(module, "QUICK"), executor, shelf)
+    judged = checks_of(module, full)
     stored = [shelf.get(module, cell) for cell in runs_of(module, preset(module, "FULL"))]
     seconds = np.array([cell.seconds if cell else np.nan for cell in stored])
-    content = {
+    about = state(module, judged) | {
         "experiment": store.name_of(module),
         "preset": "FULL",
         "config": dataclasses.asdict(preset(module, "FULL")),
-        "fingerprint": store.fingerprint(module),
-        "versions": store.versions(),
         "seconds": round(float(seconds.sum()), 1),
         "cells": len(seconds),
         "recorded": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "commit": machine.commit(paths.root()),
         "device": machine.cpu(),
+        "expected": {"FULL": outcomes(judged), "QUICK": outcomes(checks_of(module, quick))},
+    }
+    return write(module, full.assign(seconds=("cell", seconds.astype(np.float32))), about)
+
+
+def state(module: ModuleType, judged: Iterable[Check]) -> dict[str, Any]:
+    """The code, the arithmetic and the criteria of today, as a record tells them."""
+    return {
+        "fingerprint": store.fingerprint(module),
+        "versions": store.versions(),
         "arithmetic": threads.label(),
         "tiny": tiny(module),
-        "criteria": criteria(checks_of(module, full)),
-        "expected": {
-            "FULL": outcomes(checks_of(module, full)),
-            "QUICK": outcomes(checks_of(module, quick)),
-        },
+        "criteria": criteria(judged),
     }
-    return write(module, full.assign(seconds=("cell", seconds.astype(np.float32))), content)
 
 
 def write(module: ModuleType, full: xr.Dataset, content: dict[str, Any]) -> Path:
     """Both files of a record; the path of the second."""
-    dataset, about = _files(module)
+    dataset, about = _files(store.name_of(module))
     # no time stamp: the same record is the same file
     packed = gzip.compress(store.encode(full), mtime=0)
     store.write_atomically(dataset, packed)
@@ -235,10 +237,6 @@ def outcomes(checks: list[Check]) -> Outcomes:
     return found
 
 
-def _files(module: ModuleType) -> tuple[Path, Path]:
-    return _files_of(store.name_of(module))
-
-
-def _files_of(name: str) -> tuple[Path, Path]:
+def _files(name: str) -> tuple[Path, Path]:
     base = paths.results() / name
     return base.with_suffix(".nc.gz"), base.with_suffix(".json")

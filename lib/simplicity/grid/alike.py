@@ -4,9 +4,9 @@ decorate (see `meaning`).
 
 import ast
 
-from simplicity.grid.definitions import Definition, Foreign
+from simplicity.grid.definitions import Definition, dotted
 from simplicity.grid.names import Names
-from simplicity.grid.statements import Function, Import
+from simplicity.grid.statements import Function, Import, called_in, defaults
 
 _VALUES = (
     ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.Set, ast.UnaryOp,
@@ -23,9 +23,8 @@ def is_alike(names: Names, statement: ast.stmt) -> bool:
     Functions and values are; what is made anew, as a class or a list, is another each time.
     """
     if isinstance(statement, Function):
-        defaults = [one for one in (*statement.args.defaults, *statement.args.kw_defaults) if one]
         return all(_is_compiler(names, one) for one in statement.decorator_list) and all(
-            _is_value(names, one) for one in defaults
+            _is_value(names, one) for one in defaults(statement.args)
         )
     if isinstance(statement, (ast.Assign, ast.AnnAssign)):
         return statement.value is not None and _is_value(names, statement.value)
@@ -40,33 +39,25 @@ def _is_value(names: Names, node: ast.expr) -> bool:
 
 
 def _is_plain(names: Names, call: ast.Call) -> bool:
-    found = names.chain(call.func)
-    return isinstance(found, Foreign) and (
-        found.dotted in _PLAIN_CALLS or found.dotted.startswith(("numba.", "math."))
-    )
+    name = dotted(names.chain(call.func))
+    return name in _PLAIN_CALLS or name.startswith(("numba.", "math."))
 
 
 def _is_compiler(names: Names, decorator: ast.expr) -> bool:
     """Is it `numba.njit`, called or not, or a name of ours for that?"""
-    found = names.chain(decorator.func if isinstance(decorator, ast.Call) else decorator)
+    found = names.chain(called_in(decorator))
     if not isinstance(found, Definition):
-        return isinstance(found, Foreign) and found.dotted.startswith("numba.")
-    statements = names.library.statements(found)
-    if (
-        len(statements) != 1
-        or not isinstance(statements[0], ast.Assign)
-        or found == names.definition
-    ):
-        return False
-    value = statements[0].value
-    return isinstance(value, ast.Call) and _is_compiler(Names(names.library, found), value)
+        return dotted(found).startswith("numba.")
+    match names.library.statements(found):
+        case [ast.Assign(value=ast.Call() as value)] if found != names.definition:
+            return _is_compiler(Names(names.library, found), value)
+    return False
 
 
 def registers(names: Names, decorator: ast.expr) -> bool:
     """May it note what it decorates: a method of an object of ours, or a foreign register?"""
-    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    called = called_in(decorator)
     if isinstance(called, ast.Attribute) and isinstance(names.chain(called.value), Definition):
         return True
-    found = names.chain(called)
-    dotted = found.dotted if isinstance(found, Foreign) else ""
-    return dotted.endswith(".register") or dotted.startswith("numba.extending.overload")
+    name = dotted(names.chain(called))
+    return name.endswith(".register") or name.startswith("numba.extending.overload")

@@ -71,8 +71,7 @@ def connected(
                 address_from(address), timeout=patience, set_as_default=False
             )
         except (OSError, ValueError) as reason:  # nothing there, or something else
-            told = f"{type(reason).__name__}: {reason}".splitlines()[0]
-            raise Problem(f"scheduler: got {address} ({told}), allowed one that answers") from None
+            raise _no_answer(address, reason) from None
         stack.callback(_close, client)
         _await_worker(client, address, patience)
         _check_python(client, address)
@@ -116,6 +115,11 @@ def identity(module: str) -> dict[str, str]:
     return {**store.versions(), "arithmetic": threads.label(), **code}
 
 
+def _no_answer(address: str, reason: Exception) -> Problem:
+    told = f"{type(reason).__name__}: {reason}".splitlines()[0]
+    return Problem(f"scheduler: got {address} ({told}), allowed one that answers")
+
+
 def _await_worker(client: Any, address: str, patience: float) -> None:
     try:
         client.wait_for_workers(1, timeout=patience)
@@ -132,16 +136,16 @@ def _check_python(client: Any, address: str) -> None:
     try:
         told = client.get_versions()
     except (OSError, ValueError, TimeoutError) as reason:
-        line = f"{type(reason).__name__}: {reason}".splitlines()[0]
-        raise Problem(f"scheduler: got {address} ({line}), allowed one that answers") from None
-    places: dict[str, list[str]] = {}
-    for place, info in [("the scheduler", told["scheduler"]), *sorted(told["workers"].items())]:
-        places.setdefault(_python_of(info), []).append(place)
+        raise _no_answer(address, reason) from None
     here = _minor(platform.python_version())
-    different = {version: where for version, where in places.items() if _minor(version) != here}
-    other = [f"{version} at {_some(where)}" for version, where in different.items()]
+    other: dict[str, list[str]] = {}
+    for place, info in [("the scheduler", told["scheduler"]), *sorted(told["workers"].items())]:
+        version = _python_of(info)
+        if _minor(version) != here:
+            other.setdefault(version, []).append(place)
     if other:
-        raise Problem(f"python: got {', '.join(other)}, allowed {here} as here")
+        got = ", ".join(f"{version} at {_some(places)}" for version, places in other.items())
+        raise Problem(f"python: got {got}, allowed {here} as here")
 
 
 def _python_of(info: Mapping[str, Any] | None) -> str:
@@ -168,18 +172,18 @@ def _compare(client: Any, experiment: ModuleType) -> None:
 
         return identity(name)
 
-    ours, different = identity(name), []
-    for worker, theirs in sorted(client.run(look, on_error="return").items()):
-        if isinstance(theirs, BaseException):
-            different.append(f"{worker}: {type(theirs).__name__}: {theirs}")
-        else:
-            unequal = {key: here for key, here in ours.items() if theirs.get(key) != here}
-            parts = [f"{key} {theirs.get(key)} (here {here})" for key, here in unequal.items()]
-            different += [f"{worker}: {', '.join(parts)}"] if parts else []
+    ours, told = identity(name), sorted(client.run(look, on_error="return").items())
+    lines = [(worker, _difference(ours, theirs)) for worker, theirs in told]
+    different = "; ".join(f"{worker}: {line}" for worker, line in lines if line)
     if different:
-        raise Problem(
-            f"workers: {'; '.join(different)}, allowed the same code and versions as here"
-        )
+        raise Problem(f"workers: {different}, allowed the same code and versions as here")
+
+
+def _difference(ours: Mapping[str, str], theirs: Mapping[str, str] | BaseException) -> str:
+    if isinstance(theirs, BaseException):
+        return f"{type(theirs).__name__}: {theirs}"
+    unequal = {key: here for key, here in ours.items() if theirs.get(key) != here}
+    return ", ".join(f"{key} {theirs.get(key)} (here {here})" for key, here in unequal.items())
 
 
 def _lower_limit() -> Callable[..., None]:

@@ -19,6 +19,8 @@ from simplicity.problems import Problem, nearest, no_such, shown
 from simplicity.problems.values import noun_of, read
 
 T = TypeVar("T")
+# a field, the type of its value (in a list: of an element), and whether it is a list
+Declared = tuple[dataclasses.Field, type, bool]
 _BLANKS = re.compile(r"\s*")
 _END = re.compile(r"\s*(?:,|\Z)")
 _QUOTED = re.compile(r"""(["'])(.*?)\1\s*(?:,|\Z)""", re.DOTALL)
@@ -74,13 +76,8 @@ def parse(cls: type[T], given: Mapping[str, Any], base: T | None = None) -> T:
 
     Unknown names are refused.
     """
-    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    for name in given:
-        if name not in names:
-            raise Problem(no_such("parameter", name, names))
-    if base is None:
-        return cls(**given)
-    return replaced(base, **given)
+    _known(cls, given)
+    return cls(**given) if base is None else replaced(base, **given)
 
 
 def describe(cls: type) -> list[dict[str, Any]]:
@@ -99,14 +96,10 @@ def describe(cls: type) -> list[dict[str, Any]]:
 
 def elements(cls: type, name: str, text: str) -> list[Any]:
     """The values of the setting `name` that a grid's `text` lists, each as `parse` takes it."""
-    fields = {field.name: field for field in dataclasses.fields(cls)}
-    if name not in fields:
-        raise Problem(no_such("parameter", name, fields))
-    found = listed(name, text, fields[name].metadata.get("choices") or ())
-    if typing.get_origin(typing.get_type_hints(cls)[name]) is not tuple:
-        return found
+    field, _, is_list = _known(cls, [name])[name]
+    found = listed(name, text, field.metadata.get("choices") or ())
     # One element each: a comma inside shall not split it a second time.
-    return [[one] if isinstance(one, str) else one for one in found]
+    return [[one] if is_list and isinstance(one, str) else one for one in found]
 
 
 def listed(name: str, text: str, choices: Iterable[Any] = ()) -> list[Any]:
@@ -114,20 +107,23 @@ def listed(name: str, text: str, choices: Iterable[Any] = ()) -> list[Any]:
 
     One may end it.
     """
-    found = _taken_apart(name, text, choices)
-    while found and found[-1] is None:
-        found.pop()
-    if not found or None in found:
+    found = _between_commas(name, text, choices)
+    if not found:
         raise Problem(f"{name}: got {shown(text)}, allowed values between the commas")
     return found
 
 
-def _taken_apart(name: str, text: str, choices: Iterable[Any]) -> list[Any]:
+def _between_commas(name: str, text: str, choices: Iterable[Any]) -> list[Any]:
     try:
-        return split(text, choices)
+        found = split(text, choices)
     except ValueError:
         allowed = "values between commas, or a JSON list"
         raise Problem(f"{name}: got {shown(text)}, allowed {allowed}") from None
+    while found and found[-1] is None:  # a comma at the end
+        found.pop()
+    if None in found:
+        raise Problem(f"{name}: got {shown(text)}, allowed values between the commas")
+    return found
 
 
 def split(text: str, choices: Iterable[Any] = ()) -> list[Any]:
@@ -202,18 +198,25 @@ def _word(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _known(cls: type, names: Iterable[str]) -> dict[str, Declared]:
+    """What is declared, which these names have to be."""
+    declared = _declared(cls)
+    for name in names:
+        if name not in declared:
+            raise Problem(no_such("parameter", name, declared))
+    return declared
+
+
 @functools.cache
-def _declared(cls: type) -> dict[str, tuple[dataclasses.Field, type, bool]]:
-    """Name -> its field, the type of a value (in a list: of an element), whether it is a list."""
-    found = {}
-    hints = typing.get_type_hints(cls)
+def _declared(cls: type) -> dict[str, Declared]:
+    found, hints = {}, typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         kind, is_list = hints[field.name], typing.get_origin(hints[field.name]) is tuple
         found[field.name] = (field, typing.get_args(kind)[0] if is_list else kind, is_list)
     return found
 
 
-def _check(given: Any, declared: Mapping[str, tuple[dataclasses.Field, type, bool]]) -> None:
+def _check(given: Any, declared: Mapping[str, Declared]) -> None:
     for name, (field, kind, is_list) in declared.items():
         before = getattr(given, name)
         value = (_tuple if is_list else _scalar)(kind, before, field)
@@ -236,12 +239,7 @@ def _tuple(element: type, value: Any, field: dataclasses.Field) -> tuple[Any, ..
 
 def _items(value: Any, field: dataclasses.Field) -> list[Any]:
     if isinstance(value, str):
-        found = _taken_apart(field.name, value, field.metadata.get("choices") or ())
-        while found and found[-1] is None:  # a comma at the end
-            found.pop()
-        if None in found:
-            raise Problem(f"{field.name}: got {shown(value)}, allowed values between the commas")
-        return found
+        return _between_commas(field.name, value, field.metadata.get("choices") or ())
     if isinstance(value, Iterable) and not isinstance(value, Mapping | bytes | bytearray):
         return list(value)
     return [value]

@@ -79,6 +79,11 @@ def definition_of(found: Definition | Ours) -> Definition:
     return Definition(found.dotted, WHOLE) if isinstance(found, Ours) else found
 
 
+def dotted(found: Found | None) -> str:
+    """The full name of what is foreign; nothing of anything else."""
+    return found.dotted if isinstance(found, Foreign) else ""
+
+
 def is_builtin(found: Foreign | Ours) -> bool:
     return found.dotted.startswith("builtins.")
 

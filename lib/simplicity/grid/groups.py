@@ -31,7 +31,7 @@ import functools
 import itertools
 import json
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -80,64 +80,58 @@ class Grid:
     @functools.cached_property
     def Config(self) -> type:
         """The settings class of a whole run of the experiment: what a user may give."""
-        space: dict[str, Any] = {"__annotations__": {}, "__module__": self.run.__module__}
-        for name, (kind, default) in self._parameters().items():
-            space["__annotations__"][name] = kind
-            space[name] = default
+        found = self._parameters()
+        space = {name: default for name, (_, default) in found.items()}
+        space["__annotations__"] = {name: kind for name, (kind, _) in found.items()}
+        space["__module__"] = self.run.__module__
         return config.settings(type("Config", (), space))
 
     def _parameters(self) -> dict[str, tuple[Any, Any]]:
-        main, quick = self.groups[self.main], self._given["QUICK"]
-        found = {}
-        for name in dict.fromkeys([*main, *quick, *self._fields]):
-            default = main.get(name, quick.get(name))
-            if name in self._fields and name != "seed" and not callable(default):
-                found[name] = self._parameter(name, name, quick.get(name, main.get(name)), "")
-        for group, fields in self.groups.items():
-            for name, value in fields.items() if group != self.main else ():
-                if isinstance(name, str) and not callable(value):
-                    full_name = f"{group}_{name}"
-                    found[full_name] = self._parameter(
-                        full_name, name, quick.get(full_name, value), f", group {group}"
-                    )
+        """Setting -> its type and declaration."""
+        found = {name: self._parameter(name, *given) for name, *given in self._given_by_name()}
         for name, (text, low, high) in _SEEDS.items():
-            found[name] = (
-                int,
-                config.param(quick.get(name, 0 if low == 0 else 1), text, low=low, high=high),
-            )
+            default = self._given["QUICK"].get(name, low)
+            found[name] = int, config.param(default, text, low=low, high=high)
         return found
+
+    def _given_by_name(self) -> Iterator[tuple[str, str, Any, str]]:
+        """Setting, its field, its default (None: that of the field) and in words its group."""
+        main, quick = self.groups[self.main], self._given["QUICK"]
+        for name in dict.fromkeys([*main, *quick, *self._fields]):
+            derived = callable(main.get(name, quick.get(name)))
+            if name in self._fields and name != "seed" and not derived:
+                yield name, name, quick.get(name, main.get(name)), ""
+        for group, fields in self.groups.items():
+            for field, value in fields.items() if group != self.main else ():
+                if isinstance(field, str) and not callable(value):
+                    name = f"{group}_{field}"
+                    yield name, field, quick.get(name, value), f", group {group}"
 
     def _parameter(self, name: str, field: str, value: Any, where: str) -> tuple[Any, Any]:
         """Type and declaration of a setting; it is a list if the groups or a preset make it one."""
         if field == "seeds":
             text, low, high = _SEEDS[field]
             return int, config.param(value, f"{text}, at most{where}", low=low, high=high)
-        rule = dict(self._fields[field].metadata)
         default = self._fields[field].default if value is None else value
-        listed = any(isinstance(given.get(name, default), tuple) for given in self._given.values())
-        kind = self._types[field]
-        rule["help"] += where
-        metadata = rule | {"empty": bool(where)}
-        if listed and not isinstance(default, tuple):
-            default = (default,)
-        kind = tuple[kind, ...] if listed else kind  # type: ignore[valid-type]
-        return kind, dataclasses.field(default=default, metadata=metadata)
+        kind, rule = self._types[field], dict(self._fields[field].metadata)
+        if any(isinstance(given.get(name, default), tuple) for given in self._given.values()):
+            kind = tuple[kind, ...]  # type: ignore[valid-type]
+            default = default if isinstance(default, tuple) else (default,)
+        rule |= {"help": rule["help"] + where, "empty": bool(where)}
+        return kind, dataclasses.field(default=default, metadata=rule)
 
     @functools.cached_property
     def presets(self) -> dict[str, Any]:
         """TINY, QUICK and FULL as settings."""
         known = set(self.Config.__dataclass_fields__)  # type: ignore[attr-defined]
-        for given in self._given.values():
-            if unknown := {
-                name for name in given if name not in known and not callable(given[name])
-            }:
+        found = {}
+        for preset in PRESETS:
+            given = self._given["QUICK"] | self._given[preset]
+            plain = {name: value for name, value in given.items() if not callable(value)}
+            if unknown := plain.keys() - known:
                 raise TypeError(f"presets name {sorted(unknown)}, which no group and no run has")
-        plain = {name: self._plain(name) for name in PRESETS}
-        return {name: self.Config(**values) for name, values in plain.items()}
-
-    def _plain(self, preset: str) -> dict[str, Any]:
-        given = self._given["QUICK"] | self._given[preset]
-        return {name: value for name, value in given.items() if not callable(value)}
+            found[preset] = self.Config(**plain)
+        return found
 
     # --- runs
 
@@ -148,45 +142,32 @@ class Grid:
 
     def of_group(self, group: str, settings: Any) -> list[Any]:
         """The runs of one group, seed by seed."""
-        axes, derived = self._axes(group, settings)
-        found = []
-        for point in itertools.product(*axes.values()):
-            values: dict[str, Any] = {}
-            for name, value in zip(axes, point, strict=True):
-                values |= (
-                    {name: value} if isinstance(name, str) else dict(zip(name, value, strict=True))
-                )
-            found.append(self._completed(values, derived))
+        values = self._values(group, settings)
+        derived = {name: value for name, value in values.items() if callable(value)}
+        axes = [_along(name, value) for name, value in values.items() if name not in derived]
+        found = [
+            self._completed({name: one for part in point for name, one in part.items()}, derived)
+            for point in itertools.product(*axes)
+        ]
         return sorted(dict.fromkeys(found), key=lambda run: run.seed)
 
-    def _axes(
-        self, group: str, settings: Any
-    ) -> tuple[dict[Any, tuple[Any, ...]], dict[str, Callable[[Any], Any]]]:
+    def _values(self, group: str, settings: Any) -> dict[Any, Any]:
+        """What a group fixes, varies or derives: field (or fields together) -> value."""
         own = self.groups[group]
         together = {one for name in own if not isinstance(name, str) for one in name}
         shared = {name: value for name, value in self._given["QUICK"].items() if callable(value)}
         shared |= {
             name: getattr(settings, name) for name in self._fields if hasattr(settings, name)
         }
-        values: dict[Any, Any] = {
-            name: value for name, value in shared.items() if name not in together
-        }
-        seeds = settings.seeds
+        values: dict[Any, Any] = {name: shared[name] for name in shared if name not in together}
         for name, value in own.items():
-            if group != self.main or callable(value) or not isinstance(name, str):
-                values[name] = (
-                    getattr(settings, f"{group}_{name}", value) if isinstance(name, str) else value
-                )
-        if "seeds" in own:
-            seeds = min(seeds, values.pop("seeds", own["seeds"]))
+            if callable(value) or not isinstance(name, str):
+                values[name] = value
+            elif group != self.main:
+                values[name] = getattr(settings, f"{group}_{name}", value)
+        seeds = min(settings.seeds, values.pop("seeds", own.get("seeds", settings.seeds)))
         values["seed"] = tuple(range(settings.first_seed, settings.first_seed + seeds))
-        derived = {name: value for name, value in values.items() if callable(value)}
-        axes = {
-            name: value if isinstance(value, tuple) else (value,)
-            for name, value in values.items()
-            if name not in derived
-        }
-        return axes, derived
+        return values
 
     def _completed(
         self, values: dict[str, Any], derived: Mapping[str, Callable[[Any], Any]]
@@ -201,6 +182,14 @@ class Grid:
                 ) from None
             run = config.replaced(run, **{name: found})
         return run
+
+
+def _along(name: Any, value: Any) -> list[dict[str, Any]]:
+    """The fields of a run at each place along one axis of a group."""
+    listed = value if isinstance(value, tuple) else (value,)
+    if isinstance(name, str):
+        return [{name: one} for one in listed]
+    return [dict(zip(name, row, strict=True)) for row in listed]
 
 
 class Runs:
@@ -218,7 +207,7 @@ class Runs:
         self.settings: Any = config.parse(grid.Config, json.loads(dataset.attrs["config"]))
         names = [field.name for field in dataclasses.fields(grid.run)]
         self._cells = list(zip(*(dataset[name].values.tolist() for name in names), strict=True))
-        self._groups: dict[str, list[Any]] = {}
+        self._groups: dict[str, np.ndarray] = {}
 
     def __getitem__(self, group: str) -> xr.Dataset:
         return self(group)
@@ -229,18 +218,9 @@ class Runs:
         A tuple stands for any of its values.
         """
         if group not in self._groups:
-            self._groups[group] = self.grid.of_group(group, self.settings)
-        allowed = {
-            name: value if isinstance(value, tuple) else (value,) for name, value in part.items()
-        }
-        wanted = {
-            dataclasses.astuple(run)
-            for run in self._groups[group]
-            if all(getattr(run, name) in values for name, values in allowed.items())
-        }
-        return self.dataset.isel(
-            cell=[place for place, cell in enumerate(self._cells) if cell in wanted]
-        )
+            wanted = set(map(dataclasses.astuple, self.grid.of_group(group, self.settings)))
+            self._groups[group] = np.array([cell in wanted for cell in self._cells], dtype=bool)
+        return self.dataset.isel(cell=self._groups[group] & _mask(self.dataset, part))
 
     def where(self, **part: Any) -> xr.Dataset:
         """The runs of all groups whose fields equal the given values (see `cells_where`)."""
@@ -254,18 +234,17 @@ class Runs:
 
 def cells_where(dataset: xr.Dataset, **fields: Any) -> xr.Dataset:
     """The cells whose fields equal the given values (a tuple: any of them); possibly none."""
+    return dataset.isel(cell=_mask(dataset, fields))
+
+
+def _mask(dataset: xr.Dataset, fields: Mapping[str, Any]) -> np.ndarray:
     mask = np.ones(dataset.sizes["cell"], dtype=bool)
     for name, wanted in fields.items():
         mask &= np.isin(dataset[name].values, wanted if isinstance(wanted, tuple) else (wanted,))
-    return dataset.isel(cell=mask)
+    return mask
 
 
 # --- what the rest of the house asks of an experiment
-
-
-def declared(experiment: ModuleType) -> bool:
-    """Does a module declare its runs as a `Grid`?"""
-    return isinstance(getattr(experiment, "GRID", None), Grid)
 
 
 def config_of(experiment: ModuleType) -> type:

@@ -27,7 +27,7 @@ cannot be followed by reading it is refused (`Unclear`).
 
 import ast
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from simplicity.grid.alike import is_alike, registers
@@ -170,11 +170,9 @@ class Library:
 
     def attribute(self, of: Foreign | Ours, name: str) -> Found | None:
         """What `of.name` stands for; None for a name that one of our modules gets while it runs."""
-        return (
-            Foreign(f"{of.dotted}.{name}")
-            if isinstance(of, Foreign)
-            else self.member(of.dotted, name)
-        )
+        if isinstance(of, Foreign):
+            return Foreign(f"{of.dotted}.{name}")
+        return self.member(of.dotted, name)
 
     def _roots(self, module: str, names: Sequence[str]) -> list[Definition]:
         found = [(name, self.resolve(module, name)) for name in names]
@@ -216,18 +214,15 @@ class Library:
         references = [definition_of(one) for one in stands if not isinstance(one, Foreign)]
         return Shape(json.dumps([names, told]), tuple(references))
 
-    def _inner(self, module: str) -> Iterator[str]:
+    def _inner(self, module: str) -> set[str]:
         """The modules in a package."""
         path = self.path(module)
         assert path is not None
-        if path.is_dir() or path.name == "__init__.py":
-            folder = path if path.is_dir() else path.parent
-            names = {one.stem for one in folder.iterdir() if one.suffix == ".py" or one.is_dir()}
-            yield from (
-                name
-                for name in names - {"__init__"}
-                if name.isidentifier() and name != "__pycache__"
-            )
+        folder = (
+            path.parent if path.name == "__init__.py" else path
+        )  # or a file, with nothing in it
+        names = {one.stem for one in folder.glob("*") if one.suffix == ".py" or one.is_dir()}
+        return {name for name in names - {"__init__", "__pycache__"} if name.isidentifier()}
 
     # --- effects
 
@@ -236,15 +231,11 @@ class Library:
         found: list[Definition] = []
         while True:
             shapes = closure([*roots, *found], self.shape)
-            modules = {one.module for one in shapes}.union(
-                *(shape.loads for shape in shapes.values())
-            )
-            effects = [
-                Definition(one, EFFECTS)
-                for one in sorted(self._loaded(modules))
-                if self.effects(one)
-            ]
-            if not (more := [one for one in effects if one not in found]):
+            modules = {one.module for one in shapes}
+            modules |= {name for shape in shapes.values() for name in shape.loads}
+            loaded = [one for one in sorted(self._loaded(modules)) if self.effects(one)]
+            more = [one for name in loaded if (one := Definition(name, EFFECTS)) not in found]
+            if not more:
                 return found
             found += more
 

@@ -1,6 +1,5 @@
-"""The shape of a definition (see `meaning`).
-
-That is its statements with every name replaced by what the name stands for.
+"""The shape of a definition: its statements, where every name became what it stands for (see
+`meaning`).
 """
 
 import ast
@@ -22,6 +21,7 @@ from simplicity.grid.definitions import (
     Shape,
     Unclear,
     definition_of,
+    dotted,
     is_builtin,
 )
 from simplicity.grid.statements import (
@@ -56,9 +56,6 @@ class _Scope:
     is_class: bool = False
 
 
-# --- the shape of a definition
-
-
 class Names(ast.NodeTransformer):
     """Replaces the names in the statements of a definition, and notes its references in order."""
 
@@ -73,14 +70,9 @@ class Names(ast.NodeTransformer):
         self.scopes: list[_Scope] = []
 
     def shape(self, statements: Sequence[ast.stmt], alike: bool = True) -> Shape:
-        found = ast.Module(self._all(copy_of(statements)), [])
-        return Shape(
-            ast.dump(found),
-            tuple(self.references),
-            alike,
-            frozenset(self.changes),
-            frozenset(self.loads),
-        )
+        text = ast.dump(ast.Module(self._all(copy_of(statements)), []))
+        changes, loaded = frozenset(self.changes), frozenset(self.loads)
+        return Shape(text, tuple(self.references), alike, changes, loaded)
 
     def _all(self, statements: Sequence[ast.stmt]) -> list[Any]:
         return [found for one in statements if (found := self.visit(one)) is not None]
@@ -110,11 +102,9 @@ class Names(ast.NodeTransformer):
         if not isinstance(node, ast.Attribute):
             return None
         of = self.chain(node.value)
-        return (
-            None
-            if of is None or isinstance(of, Definition) or is_builtin(of)
-            else self.library.attribute(of, node.attr)
-        )
+        if of is None or isinstance(of, Definition) or is_builtin(of):
+            return None
+        return self.library.attribute(of, node.attr)
 
     def _written(self, found: Found, context: ast.expr_context) -> ast.expr:
         if not isinstance(found, Foreign):
@@ -180,18 +170,17 @@ class Names(ast.NodeTransformer):
             return ast.Tuple(
                 [ast.Name(DECLARED, ast.Load()), *map(self.visit, node.args[:1])], ast.Load()
             )
-        dotted = found.dotted if isinstance(found, Foreign) else ""
-        if dotted in _SETTERS and node.args:
+        name = dotted(found)
+        if name in _SETTERS and node.args:
             self._note_change(node.args[0])
-        if dotted not in _LOADERS:
-            return self.generic_visit(node)
-        name = (
-            node.args[0].value
-            if len(node.args) == 1 and isinstance(node.args[0], ast.Constant)
-            else None
-        )
+        return self._loaded(node, name) if name in _LOADERS else self.generic_visit(node)
+
+    def _loaded(self, node: ast.Call, loader: str) -> ast.expr:
+        """The module that a call of a loader brings, where its name is written out."""
+        given = node.args[0] if len(node.args) == 1 else None
+        name = given.value if isinstance(given, ast.Constant) else None
         if not isinstance(name, str) or name.startswith("."):
-            self._refuse(f"{dotted.removeprefix('builtins.')} of a name that is not written out")
+            self._refuse(f"{loader.removeprefix('builtins.')} of a name that is not written out")
         self.loads.add(str(name))
         return self._written(self.library.imported(str(name), None), ast.Load())
 
@@ -231,8 +220,7 @@ class Names(ast.NodeTransformer):
     def _only_reads(self, part: ast.AST) -> bool:
         if not isinstance(part, ast.Call):
             return isinstance(part, _LOOKED_AT)
-        found = self.chain(part.func)
-        return isinstance(found, Foreign) and found.dotted in _READERS
+        return dotted(self.chain(part.func)) in _READERS
 
     def visit_Pass(self, node: ast.Pass) -> None:
         return None
@@ -321,32 +309,28 @@ class Names(ast.NodeTransformer):
     def _scope(self, body: Sequence[ast.AST], parameters: Iterable[ast.arg] = ()) -> _Scope:
         names = {one.arg for one in parameters}
         imports: dict[str, set[Found]] = {}
-        elsewhere: dict[type, set[str]] = {ast.Global: set(), ast.Nonlocal: set()}
+        top: set[str] = set()
+        around: set[str] = set()
         for node in (node for one in body for node in here(one)):
             if isinstance(node, Import):
                 for name, target in self._imports(node).items():
                     imports.setdefault(name, set()).add(target)
             elif isinstance(node, (ast.Global, ast.Nonlocal)):
-                elsewhere[type(node)].update(node.names)
+                (top if isinstance(node, ast.Global) else around).update(node.names)
             else:
                 names.update(binds(node))
-        outside = elsewhere[ast.Global] | elsewhere[ast.Nonlocal]
         plain = {
             name: target
             for name, (target, *more) in imports.items()
-            if not more and name not in names | outside
+            if not more and name not in names | top | around
         }
-        return _Scope(
-            frozenset((names | set(imports)) - outside), plain, frozenset(elsewhere[ast.Global])
-        )
+        return _Scope(frozenset((names | set(imports)) - top - around), plain, frozenset(top))
 
     def _visit_comprehension(self, node: Any) -> Any:
         first, *_ = node.generators
         first.iter = self.visit(first.iter)  # in the scope around
-        names = {
-            name for one in node.generators for part in here(one.target) for name in binds(part)
-        }
-        self.scopes.append(_Scope(frozenset(names)))
+        targets = [part for one in node.generators for part in here(one.target)]
+        self.scopes.append(_Scope(frozenset(name for part in targets for name in binds(part))))
         for one in node.generators:
             one.target = self.visit(one.target)
             if one is not first:

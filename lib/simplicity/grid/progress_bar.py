@@ -22,17 +22,14 @@ def showing(
     The bar shows rate and time left.
     """
     terminal = sys.stderr.isatty()
-    file = sys.stderr if terminal else _Lines()
     pause = 0.1 if terminal else LINE_SECONDS
-    hidden = not wanted or not (terminal or lines)
-    name = stores.name_of(experiment)
     with tqdm(
         total=total,
         initial=done,
-        desc=name,
+        desc=stores.name_of(experiment),
         unit="cell",
-        disable=hidden,
-        file=file,
+        disable=not wanted or not (terminal or lines),
+        file=sys.stderr if terminal else _Lines(),
         mininterval=pause,
         maxinterval=pause + 10,
     ) as bar:

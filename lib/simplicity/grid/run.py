@@ -10,12 +10,11 @@ import contextlib
 import dataclasses
 import importlib
 import json
-import math
 import os
 import sys
 import time
 import traceback
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future, as_completed
 from functools import partial
 from pathlib import Path
@@ -60,10 +59,7 @@ class CellsFailed(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class Collected:
-    """What became of a list of cells.
-
-    Each finished one's dataset, the failures, and how many were stored before.
-    """
+    """What became of a list of cells; `stored` is how many were there before."""
 
     finished: dict[Any, xr.Dataset]
     failures: tuple[Failure, ...]
@@ -116,34 +112,37 @@ def collect(
     """
     _refuse_changed_library()
     check(stores.name_of(experiment), cells)
-    shelf = store if isinstance(store, stores.Store) else stores.Store(store or default_store())
-    finished: dict[Any, xr.Dataset] = {}
-    for cell in cells:
-        found = shelf.get(experiment, cell)
-        if found is not None:
-            finished[cell] = found.dataset
-    waiting = [cell for cell in cells if cell not in finished]
+    shelf = _shelf(store)
+    there = {cell: shelf.get(experiment, cell) for cell in cells}
+    finished = {cell: one.dataset for cell, one in there.items() if one is not None}
+    waiting, stored = [cell for cell in cells if cell not in finished], len(finished)
     failures: list[Failure] = []
-    with contextlib.ExitStack() as stack:
-        advance = stack.enter_context(
-            progress_bar.showing(len(cells), len(finished), experiment, progress, lines)
-        )
-        outcomes = stack.enter_context(
-            contextlib.closing(_outcomes(experiment, waiting, shelf, executor, limit_seconds))
-        )
-        try:
-            for cell, outcome in outcomes:
-                if isinstance(outcome, Failure):
-                    failures.append(outcome)
-                    tqdm.write(f"failed: {outcome.cell}: {outcome.reason}", file=sys.stderr)
-                else:
-                    finished[cell] = shelf.put(experiment, cell, *outcome).dataset
-                advance()
-        except KeyboardInterrupt as stop:
-            there = sum(shelf.path(experiment, cell).is_file() for cell in cells)
-            stop.args = (f"{there} of {len(cells)} cells are finished and stored",)
-            raise
-    return Collected(finished, tuple(failures), len(cells) - len(waiting))
+    found = _outcomes(experiment, waiting, shelf, executor, limit_seconds)
+    with (
+        progress_bar.showing(len(cells), stored, experiment, progress, lines) as advance,
+        contextlib.closing(found) as outcomes,
+        _told_when_interrupted(experiment, cells, shelf),
+    ):
+        for cell, outcome in outcomes:
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+                tqdm.write(f"failed: {outcome.cell}: {outcome.reason}", file=sys.stderr)
+            else:
+                finished[cell] = shelf.put(experiment, cell, *outcome).dataset
+            advance()
+    return Collected(finished, tuple(failures), stored)
+
+
+@contextlib.contextmanager
+def _told_when_interrupted(
+    experiment: ModuleType, cells: Sequence[Any], shelf: stores.Store
+) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        there = sum(shelf.path(experiment, cell).is_file() for cell in cells)
+        stop.args = (f"{there} of {len(cells)} cells are finished and stored",)
+        raise
 
 
 def check(name: str, cells: Sequence[Any]) -> None:
@@ -156,6 +155,10 @@ def check(name: str, cells: Sequence[Any]) -> None:
                 raise Problem(
                     f"{field}: got {settings.shown(value)}, allowed a whole number up to {LARGEST}"
                 )
+
+
+def _shelf(store: Path | stores.Store | None) -> stores.Store:
+    return store if isinstance(store, stores.Store) else stores.Store(store or default_store())
 
 
 def default_store() -> Path:
@@ -180,28 +183,29 @@ def preset_of(experiment: ModuleType, config: Any) -> str:
     return next((name for name in PRESETS if preset(experiment, name) == config), "custom")
 
 
+def check_axes(experiment: ModuleType, parts: Sequence[tuple[Any, xr.Dataset]]) -> None:
+    """All cells have the axes and variables of the first."""
+    for cell, part in parts:
+        first = parts[0][1]
+        if (
+            part.sizes != first.sizes
+            or set(part.variables) != set(first.variables)
+            or not all(part.coords[name].equals(one) for name, one in first.coords.items())
+        ):
+            raise Problem(
+                f"{stores.name_of(experiment)}: cell {cell} has other axes or variables than the "
+                "first"
+            )
+
+
 def assemble(
     experiment: ModuleType, config: Any, parts: Sequence[tuple[Any, xr.Dataset]]
 ) -> xr.Dataset | None:
     """One dataset along `cell` with a coordinate for each field; None without any part."""
     if not parts:
         return None
+    check_axes(experiment, parts)
     first = parts[0][1]
-    for cell, part in parts:
-        same_axes = all(
-            part.coords[name].equals(first.coords[name])
-            for name in first.coords
-            if name in part.coords
-        )
-        if (
-            part.sizes != first.sizes
-            or set(part.variables) != set(first.variables)
-            or not same_axes
-        ):
-            raise Problem(
-                f"{stores.name_of(experiment)}: cell {cell} has other axes or variables than the "
-                "first"
-            )
     variables = {
         name: (("cell", *first[name].dims), np.stack([part[name].values for _, part in parts]))
         for name in first.data_vars
@@ -217,35 +221,6 @@ def assemble(
         "fingerprint": stores.fingerprint(experiment),
     }
     return xr.Dataset(variables, {**first.coords, **fields}, attributes)
-
-
-def grid(dataset: xr.Dataset, *fields: str) -> xr.Dataset:
-    """A part that is a full product of the given fields, unstacked to axes of those names."""
-    others = [
-        name for name in dataset.coords if dataset[name].dims == ("cell",) and name not in fields
-    ]
-    for name in others:
-        values = np.unique(dataset[name].values)
-        if len(values) > 1:
-            raise Problem(
-                f"grid: {name} still takes {len(values)} values, allowed one; select it or name it "
-                "as an axis"
-            )
-    whole = math.prod(len(np.unique(dataset[name].values)) for name in fields)
-    found = set(zip(*(dataset[name].values.tolist() for name in fields), strict=True))
-    if not len(found) == dataset.sizes["cell"] == whole:
-        raise Problem(
-            f"grid: {dataset.sizes['cell']} cells, allowed each of the {whole} of "
-            f"{' x '.join(fields)} once"
-        )
-    plain = dataset.drop_vars(others).assign_coords(
-        {name: dataset[name].values[0] for name in others}
-    )
-    return (
-        plain.set_index(cell=list(fields)).unstack("cell")
-        if len(fields) > 1
-        else plain.swap_dims(cell=fields[0])
-    )
 
 
 def _refuse_changed_library() -> None:
@@ -307,25 +282,22 @@ def _outcomes(
     executor: Submits | None,
     limit_seconds: float | None,
 ) -> Generator[tuple[Any, Outcome], None, None]:
-    workers = (
-        0
-        if executor is not None
-        else pool.workers_from_environment() or int(limit_seconds is not None)
-    )
     if executor is not None:
         yield from _from_executor(executor, experiment, cells, shelf)
-    elif workers and cells:
+        return
+    workers = pool.workers_from_environment() or int(limit_seconds is not None)
+    if workers and cells:
         limit = limit_seconds or pool.LIMIT_SECONDS
         with pool.process_pool(
             min(workers, len(cells)), limit, partial(warm, experiment.__name__)
         ) as ours:
             yield from _from_executor(ours, experiment, cells, shelf)
-    else:
-        for cell in cells:
-            try:
-                yield cell, compute(experiment.__name__, cell, stored=shelf.path(experiment, cell))
-            except Exception as reason:  # one cell's failure is told and the others go on
-                yield cell, _failure(cell, reason)
+        return
+    for cell in cells:
+        try:
+            yield cell, compute(experiment.__name__, cell, stored=shelf.path(experiment, cell))
+        except Exception as reason:  # one cell's failure is told and the others go on
+            yield cell, _failure(cell, reason)
 
 
 def _from_executor(
@@ -333,17 +305,14 @@ def _from_executor(
 ) -> Iterator[tuple[Any, Outcome]]:
     futures: dict[Future, Any] = {}
     broken: BaseException | None = None
-    ours = (threads.library_digest(), stores.fingerprint(experiment))
+    name, code = experiment.__name__, (threads.library_digest(), stores.fingerprint(experiment))
     for cell in cells:
         try:
-            futures[
-                executor.submit(
-                    compute, experiment.__name__, cell, *ours, shelf.path(experiment, cell)
-                )
-            ] = cell
+            future = executor.submit(compute, name, cell, *code, shelf.path(experiment, cell))
         except Exception as reason:  # an executor that broke, or was shut down, takes no more work
             broken = reason
             break
+        futures[future] = cell
     for future in as_completed(list(futures)):
         cell = futures.pop(future)  # so that a long run does not hold every result twice
         try:
@@ -354,26 +323,26 @@ def _from_executor(
         except Exception as reason:  # includes a worker that died or ran out of time: its cell only
             outcome = _failure(cell, reason)
         yield cell, outcome
-    if broken is None:
-        return
-    for future, cell in futures.items():  # finished before the break, but not read yet
+    if broken is not None:
+        yield from _finished(futures)  # before the break, but not read yet
+        told = f"{type(broken).__name__}: {broken}".removesuffix(": ")
+        raise Stopped(
+            f"executor: it broke ({told}), allowed a running one; finished cells are kept"
+        )
+
+
+def _finished(futures: Mapping[Future, Any]) -> Iterator[tuple[Any, Outcome]]:
+    for future, cell in futures.items():
         if future.done() and not future.cancelled() and future.exception() is None:
             yield cell, future.result()
-    told = f"{type(broken).__name__}: {broken}".removesuffix(": ")
-    raise Stopped(f"executor: it broke ({told}), allowed a running one; finished cells are kept")
 
 
 def _failure(cell: Any, reason: BaseException) -> Failure:
-    signal = -getattr(reason, "exitcode", 0)
-    died = (
-        f", its process was ended by signal {signal}" + " (memory?)" * (signal == 9)
-        if signal > 0
-        else ""
-    )
-    where = " ".join(getattr(reason, "__notes__", ()))
     text = str(reason)
     if isinstance(reason, TimeoutError) and len(reason.args) == 2:  # pebble's, with the limit
         text = f"more than {reason.args[1]:g} s"
-    return Failure(
-        stores.plain(cell), " ".join(f"{type(reason).__name__}: {text}{died} {where}".split())
-    )
+    signal = -getattr(reason, "exitcode", 0)
+    if signal > 0:
+        text += f", its process was ended by signal {signal}" + " (memory?)" * (signal == 9)
+    words = [f"{type(reason).__name__}:", text, *getattr(reason, "__notes__", ())]
+    return Failure(stores.plain(cell), " ".join(" ".join(words).split()))

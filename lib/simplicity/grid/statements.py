@@ -1,7 +1,4 @@
-"""The top of a module as text (see `meaning`).
-
-Its imports, and the statements that bind or change each name.
-"""
+"""The top of a module as text: its imports, and what binds or changes each name (see `meaning`)."""
 
 import ast
 import dataclasses
@@ -25,9 +22,7 @@ Source = tuple[str, str | None]
 
 @dataclasses.dataclass(frozen=True)
 class Module:
-    """The top of a module.
-
-    Where imported names come from, and what binds or changes each other name.
+    """Where imported names come from, and what binds or changes each other name.
 
     `statements` are all, each with whether it is known to change something outside of the module;
     `loads` are names in full of which some are modules that it imports; `star` is a `from ...
@@ -41,41 +36,52 @@ class Module:
     star: str
 
 
+@dataclasses.dataclass(frozen=True)
+class _Top:
+    """A statement at the top, what runs with it, and the names of the module that it binds."""
+
+    node: ast.stmt
+    running: list[ast.AST]
+    bound: set[str]
+
+
 def read(path: Path, package: str, settled: bool = False) -> Module:
     """A module from its file; where it is settled its effects are left out."""
     tree = ast.parse(b"" if path.is_dir() else path.read_bytes())
-    statements = [part for one in tree.body if not is_idle(one) for part in _one_by_one(one)]
-    running = [list(running_in(one)) for one in statements]
-    bound = [_bound(one) for one in statements]
-    sources: dict[str, set[Source]] = {}
-    owned: set[str] = set()  # names that anything but one import binds
-    for one, names in zip(statements, bound, strict=True):
-        if not isinstance(one, Import):
-            owned |= names
-            continue
-        for name, source in imported(one, package).items():
-            sources.setdefault(name, set()).add(source)
-            owned |= {name} if len(sources[name]) > 1 else set()
-    touched = [_touched(*of_one, owned) for of_one in zip(statements, running, bound, strict=True)]
-    nodes = [node for of_one in running for node in of_one]
+    parts = [part for one in tree.body if not is_idle(one) for part in _one_by_one(one)]
+    tops = [_Top(one, list(running_in(one)), _bound(one)) for one in parts]
+    imports, owned = _bindings(tops, package)
+    touched = [_touched(one, owned) for one in tops]
+    effects = [(one.node, effect) for one, (_, effect) in zip(tops, touched, strict=True)]
+    if settled:
+        effects, touched = [], [(names, False) for names, _ in touched]
+    nodes = [node for one in tops for node in one.running]
     return Module(
-        {name: source for name, (source, *_) in sources.items() if name not in owned},
-        _definitions(statements, running, touched, settled, owned),
-        [
-            (one, effect)
-            for one, (_, effect) in zip(statements, touched, strict=True)
-            if not settled
-        ],
+        imports,
+        _definitions(tops, touched, owned),
+        effects,
         frozenset(name for node in nodes for name in loads(node, package)),
         next((ast.unparse(node) for node in nodes if _is_star(node)), ""),
     )
 
 
+def _bindings(tops: Sequence[_Top], package: str) -> tuple[dict[str, Source], set[str]]:
+    """The names that one import alone binds, with their sources; all others that are bound."""
+    sources: dict[str, set[Source]] = {}
+    owned: set[str] = set()
+    for one in tops:
+        if not isinstance(one.node, Import):
+            owned |= one.bound
+            continue
+        for name, source in imported(one.node, package).items():
+            sources.setdefault(name, set()).add(source)
+    owned |= {name for name, found in sources.items() if len(found) > 1}
+    return {name: source for name, (source, *_) in sources.items() if name not in owned}, owned
+
+
 def _definitions(
-    statements: Sequence[ast.stmt],
-    running: Sequence[Sequence[ast.AST]],
+    tops: Sequence[_Top],
     touched: Sequence[tuple[Collection[str], bool]],
-    settled: bool,
     owned: Collection[str],
 ) -> dict[str, list[ast.stmt]]:
     """Name -> statements that bind or change it; one with an effect may change any of them."""
@@ -84,18 +90,15 @@ def _definitions(
         for name in names:
             places.setdefault(name, []).append(place)
     definitions: dict[str, list[ast.stmt]] = {name: [] for name in owned}
-    for place, (one, (names, effect)) in enumerate(zip(statements, touched, strict=True)):
-        marks = _halfway(place, running[place], places, statements)
-        for name in owned if effect and not settled else names:
-            definitions[name] += [one, *marks]
+    for place, (names, effect) in enumerate(touched):
+        marks = _halfway(place, tops, places)
+        for name in owned if effect else names:
+            definitions[name] += [tops[place].node, *marks]
     return definitions
 
 
 def _halfway(
-    place: int,
-    running: Sequence[ast.AST],
-    places: Mapping[str, Sequence[int]],
-    statements: Sequence[ast.stmt],
+    place: int, tops: Sequence[_Top], places: Mapping[str, Sequence[int]]
 ) -> list[ast.stmt]:
     """Marks for names that a statement uses between two changes.
 
@@ -105,21 +108,16 @@ def _halfway(
     if not halfway:
         return []
     used: set[str] = set()
-    waiting = {node.id for node in running if isinstance(node, ast.Name)}
+    waiting = {node.id for node in tops[place].running if isinstance(node, ast.Name)}
     while waiting:
         used |= waiting
-        waiting = {
-            one
-            for name in waiting
-            for at in places.get(name, ())
-            for one in names_in(statements[at])
-        } - used
-    seen = sorted((places[name], name) for name in halfway if name in used)
-    marks = [(name, sum(one < place for one in at)) for at, name in seen]
-    return [
-        ast.Expr(ast.Tuple([ast.Name(name, ast.Load()), ast.Constant(n)], ast.Load()))
-        for name, n in marks
-    ]
+        changes = {at for name in waiting for at in places.get(name, ())}
+        waiting = {one for at in changes for one in names_in(tops[at].node)} - used
+    marks: list[ast.stmt] = []
+    for at, name in sorted((places[name], name) for name in halfway if name in used):
+        before = ast.Constant(sum(one < place for one in at))
+        marks.append(ast.Expr(ast.Tuple([ast.Name(name, ast.Load()), before], ast.Load())))
+    return marks
 
 
 def is_idle(statement: ast.stmt) -> bool:
@@ -183,21 +181,19 @@ def _bound(statement: ast.stmt) -> set[str]:
     return names.union(*(node.names for node in inside)) - {"_"}
 
 
-def _touched(
-    statement: ast.stmt, running: Sequence[ast.AST], bound: Collection[str], owned: Collection[str]
-) -> tuple[frozenset[str], bool]:
+def _touched(top: _Top, owned: Collection[str]) -> tuple[frozenset[str], bool]:
     """The names of its module that a statement binds or changes, and has it any other effect?"""
-    if isinstance(statement, Import) or is_for_scripts(statement):
-        return frozenset(bound) & set(owned), False
-    classes = [node for node in running if isinstance(node, ast.ClassDef)]
+    if isinstance(top.node, Import) or is_for_scripts(top.node):
+        return frozenset(top.bound) & set(owned), False
+    classes = [node for node in top.running if isinstance(node, ast.ClassDef)]
     local = {name for node in classes for one in node.body for name in _bound(one)}
-    changed = {name for node in running for name in _changed(node)} - local
+    changed = {name for node in top.running for name in _changed(node)} - local
+    filled = {name for node in top.running for name in _filled(node)}
     called = any(
         isinstance(node, ast.Expr) and not is_idle(node) and not _is_filling(node)
-        for node in running
+        for node in top.running
     )
-    filled = {name for node in running for name in _filled(node)}
-    names = frozenset(bound).union(changed, filled) & set(owned)
+    names = frozenset(top.bound).union(changed, filled) & set(owned)
     return names, called or not changed <= set(owned) or not names
 
 
@@ -212,20 +208,27 @@ def _changed(node: ast.AST) -> set[str]:
 
 def _is_filling(node: ast.Expr) -> bool:
     """Is it like `TABLE.append(1)`?"""
-    called = node.value.func if isinstance(node.value, ast.Call) else None
-    return isinstance(called, ast.Attribute) and called.attr in FILLS
+    called = called_in(node.value)
+    return called is not node.value and isinstance(called, ast.Attribute) and called.attr in FILLS
 
 
 def _filled(node: Any) -> set[str]:
     """TABLE of `TABLE.append(x)`, or of a decorator `@TABLE.append`, given something or not."""
-    calls = [node] if isinstance(node, ast.Call) else getattr(node, "decorator_list", [])
-    called = [one.func if isinstance(one, ast.Call) else one for one in calls]
+    is_call = isinstance(node, ast.Call)
+    called = [
+        called_in(one) for one in ([node] if is_call else getattr(node, "decorator_list", []))
+    ]
     return {
         name
         for one in called
-        if isinstance(one, ast.Attribute) and (one.attr in FILLS or not isinstance(node, ast.Call))
+        if isinstance(one, ast.Attribute) and (one.attr in FILLS or not is_call)
         for name in names_in(_root(one))
     }
+
+
+def called_in(node: ast.expr) -> ast.expr:
+    """The f of `f(x)`; another expression is itself, as a decorator is that is given nothing."""
+    return node.func if isinstance(node, ast.Call) else node
 
 
 def copy_of(tree: Any) -> Any:
@@ -284,11 +287,10 @@ def parts(node: ast.AST) -> list[Any]:
     if isinstance(node, ast.ClassDef):
         return [*node.decorator_list, *node.bases, *node.keywords]
     if isinstance(node, (Function, ast.Lambda)):
-        defaults = [one for one in (*node.args.defaults, *node.args.kw_defaults) if one]
         if isinstance(node, ast.Lambda):
-            return defaults
+            return defaults(node.args)
         notes = [one.annotation for one in parameters(node.args)] + [node.returns]
-        return [*node.decorator_list, *defaults, *(one for one in notes if one)]
+        return [*node.decorator_list, *defaults(node.args), *(one for one in notes if one)]
     if isinstance(node, Comprehension):
         values = [getattr(node, name) for name in ("key", "value", "elt") if hasattr(node, name)]
         return values + [part for one in node.generators for part in (one.iter, *one.ifs)]
@@ -306,6 +308,10 @@ def binds(node: Any) -> Iterable[str]:
     if isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)):
         return [node.name] if node.name else []
     return [node.rest] if isinstance(node, ast.MatchMapping) and node.rest else []
+
+
+def defaults(arguments: ast.arguments) -> list[ast.expr]:
+    return [one for one in (*arguments.defaults, *arguments.kw_defaults) if one]
 
 
 def parameters(arguments: ast.arguments) -> list[ast.arg]:

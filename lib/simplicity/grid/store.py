@@ -114,17 +114,16 @@ class Store:
         try:
             return decode(path.read_bytes(), name_of(experiment), cell)
         except FileNotFoundError:
-            return None
+            pass
         except IsADirectoryError:
             self._report(path, Damaged("it is a folder, which is set aside"))
-            return None
+        except Damaged as damage:
+            self._report(path, damage)
         except OSError as reason:
             raise Problem(
                 f"cannot read {path}: {reason.strerror or reason}, allowed a readable file"
             ) from None
-        except Damaged as damage:
-            self._report(path, damage)
-            return None
+        return None
 
     def put(self, experiment: ModuleType, cell: Any, body: bytes, seconds: float) -> Stored:
         """Write a finished cell (NetCDF-3 bytes from `encode`); returns what they decode to."""
@@ -133,8 +132,8 @@ class Store:
             "checksum": hashlib.sha256(body).hexdigest(),
             "seconds": round(seconds, 4),
             "cell": plain(cell),
+            "experiment": name_of(experiment),
         }
-        header["experiment"] = name_of(experiment)
         content = json.dumps(header, sort_keys=True).encode() + b"\n" + body
         if path.is_dir():
             path.rename(tempfile.mktemp(".aside", f"{path.stem}-", path.parent))
@@ -150,7 +149,7 @@ class Store:
         With `whole` each is read to its end and checked, else its header is read.
         """
         for path in sorted(self.folder.glob(f"{experiment}/*{_SUFFIX}")):
-            size = 0
+            name, size = path.parent.name, 0
             try:
                 with open(path, "rb") as file:
                     size = os.fstat(file.fileno()).st_size
@@ -158,14 +157,10 @@ class Store:
                     if whole:
                         file.seek(0)
                         decode(file.read())
-                yield Entry(path, path.parent.name, size, header["cell"], float(header["seconds"]))
+                yield Entry(path, name, size, header["cell"], float(header["seconds"]))
             except (Damaged, OSError) as reason:
-                yield Entry(
-                    path,
-                    path.parent.name,
-                    size,
-                    damage=getattr(reason, "strerror", None) or str(reason),
-                )
+                told = getattr(reason, "strerror", None) or str(reason)
+                yield Entry(path, name, size, damage=told)
 
     def leftovers(self) -> list[Path]:
         """What killed runs were writing; nothing that is being written takes an hour."""
@@ -204,11 +199,10 @@ def decode(content: bytes, experiment: str = "", cell: Any = None) -> Stored:
     header = _header(head)
     if not separator or hashlib.sha256(body).hexdigest() != header["checksum"]:
         raise Damaged("its checksum does not match")
-    if cell is not None and (header["experiment"], header["cell"]) != (
-        experiment,
-        json.loads(json.dumps(plain(cell))),
-    ):
-        raise Damaged("it holds another cell")
+    if cell is not None:
+        asked = {"experiment": experiment, "cell": json.loads(json.dumps(plain(cell)))}
+        if not asked.items() <= header.items():
+            raise Damaged("it holds another cell")
     return Stored(open_bytes(body), float(header["seconds"]))
 
 
@@ -250,9 +244,8 @@ def key(experiment: ModuleType, cell: Any) -> str:
 def canonical(cell: Any) -> dict[str, Any]:
     """Type and value of every field; floats in hexadecimal, so that no two numbers share a text."""
     fields = {
-        field.name: [type(value).__name__, value.hex() if isinstance(value, float) else value]
-        for field in dataclasses.fields(cell)
-        for value in [getattr(cell, field.name)]
+        name: [type(value).__name__, value.hex() if isinstance(value, float) else value]
+        for name, value in plain(cell).items()
     }
     return {"type": type(cell).__name__, "fields": fields}
 
@@ -308,11 +301,9 @@ def _own(library: Path) -> meaning.Library:
 def _read_with(beside: dict[str, Path], library: Path) -> meaning.Library:
     # What an import of `process` does is to settle threads and arithmetic, which a fingerprint
     # holds by themselves.
-    settled = {_PACKAGE, f"{_PACKAGE}.process"}
-    places = beside | {_PACKAGE: library}
     return meaning.Library(
-        places,
-        settled=settled,
+        beside | {_PACKAGE: library},
+        settled={_PACKAGE, f"{_PACKAGE}.process"},
         declared=DECLARED,
         drawn={"pictures"},
         refusing=REFUSING,

@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,25 +25,41 @@ from simplicity.grid import run as runs
 from simplicity.grid import store as stores
 from simplicity.grid.config import parse
 from simplicity.grid.groups import config_of, runs_of
-from simplicity.problems import Problem, no_such, shown
+from simplicity.problems import Problem, shown
 from simplicity.process.pool import Submits
 
 MOST_POINTS = 100_000
 Index = tuple[int, ...]
+Parts = dict[Index, xr.Dataset]
+Laid = tuple[tuple[Any, ...], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """The points of a sweep: the values along each axis, and each point's settings and cells."""
+    """The points of a sweep: the values along each axis, and each point's cells."""
 
     axes: dict[str, tuple[Any, ...]]
-    configs: dict[Index, Any]
-    cells: dict[Index, tuple[Any, ...]]
+    cells: dict[Index, list[Any]]
+
+    @functools.cached_property
+    def places(self) -> dict[Index, Any]:
+        """Every cell by its place: along the axes its point's, then its own in the point."""
+        return {
+            (*index, at): cell
+            for index, cells in self.cells.items()
+            for at, cell in enumerate(cells)
+        }
 
     @functools.cached_property
     def distinct(self) -> list[Any]:
         """Every cell once."""
-        return list(dict.fromkeys(cell for cells in self.cells.values() for cell in cells))
+        return list(dict.fromkeys(self.places.values()))
+
+    @functools.cached_property
+    def sizes(self) -> dict[str, int]:
+        """How long the axes are, and `cell`: as long as the point with the most cells needs."""
+        lengths = {name: len(values) for name, values in self.axes.items()}
+        return lengths | {"cell": max(map(len, self.cells.values()))}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,25 +86,17 @@ def plan(experiment: ModuleType, base: Any, swept: Mapping[str, Sequence[Any]]) 
     points = math.prod(len(values) for values in axes.values())
     if points > MOST_POINTS:
         raise Problem(f"grid: got {points} points, allowed at most {MOST_POINTS}")
-    configs = {
-        index: parse(
-            config_of(experiment),
-            {name: axes[name][at] for name, at in zip(axes, index, strict=True)},
-            base,
-        )
-        for index in np.ndindex(*(len(values) for values in axes.values()))
-    }
-    cells = {index: tuple(runs_of(experiment, config)) for index, config in configs.items()}
-    found = Plan(axes, configs, cells)
+    cells = {}
+    for index in np.ndindex(*map(len, axes.values())):
+        point = {name: values[at] for (name, values), at in zip(axes.items(), index, strict=True)}
+        cells[index] = runs_of(experiment, parse(config_of(experiment), point, base))
+    found = Plan(axes, cells)
     runs.check(stores.name_of(experiment), found.distinct)
     return found
 
 
 def _values(experiment: ModuleType, base: Any, name: str, given: Sequence[Any]) -> tuple[Any, ...]:
     """The values of one axis as the setting's own type; a list's elements one by one."""
-    names = [field.name for field in dataclasses.fields(config_of(experiment))]
-    if name not in names:
-        raise Problem(no_such("parameter", name, names))
     if not given:
         raise Problem(f"{name}: got no values, allowed at least one")
     values = []
@@ -128,144 +136,104 @@ def assemble(
     experiment: ModuleType, base: Any, points: Plan, finished: Mapping[Any, xr.Dataset]
 ) -> xr.Dataset | None:
     """One dataset with the swept settings as its first axes; None where nothing is finished."""
-    parts: dict[Index, xr.Dataset] = {}
-    places: dict[Index, list[int]] = {}
-    for index, cells in points.cells.items():
-        kept = [place for place, cell in enumerate(cells) if cell in finished]
-        whole = runs.assemble(
-            experiment,
-            points.configs[index],
-            [(cells[place], finished[cells[place]]) for place in kept],
-        )
-        if whole is not None:
-            parts[index] = _apart(whole, cells[0], points.axes)
-            places[index] = kept
+    for cells in points.cells.values():
+        runs.check_axes(experiment, [(cell, finished[cell]) for cell in cells if cell in finished])
+    parts = {
+        place: _renamed(finished[cell], points.axes)
+        for place, cell in points.places.items()
+        if cell in finished
+    }
     if not parts:
         return None
-    first = next(iter(parts.values()))
-    most = max(len(cells) for cells in points.cells.values())
-    shape = tuple(len(values) for values in points.axes.values())
-    laid = {
-        name: _lay(name, parts, places, shape, most, tuple(points.axes)) for name in first.variables
-    }
-    laid |= _fields(points, shape, most)
-    there = np.zeros((*shape, most), dtype=bool)
-    for index, kept in places.items():
-        there[index][kept] = True
-    coordinates = {name: value for name, value in laid.items() if name not in first.data_vars}
-    variables = {name: value for name, value in laid.items() if name in first.data_vars}
+    axes = {name: list(values) for name, values in points.axes.items()}
     attributes = {
         "experiment": stores.name_of(experiment),
         "config": json.dumps(dataclasses.asdict(base), sort_keys=True),
-        "swept": json.dumps({name: list(values) for name, values in points.axes.items()}),
+        "swept": json.dumps(axes),
         "fingerprint": stores.fingerprint(experiment),
     }
-    axes = {name: list(values) for name, values in points.axes.items()}
-    return xr.Dataset(
-        variables | {"finished": ((*axes, "cell"), there)}, _allowed(coordinates) | axes, attributes
-    )
+    coordinates = _coordinates(points, parts) | _fields(points) | axes
+    return xr.Dataset(_measured(points, parts), coordinates, attributes)
 
 
-Laid = tuple[tuple[Any, ...], np.ndarray]
+def _renamed(part: xr.Dataset, axes: Iterable[str]) -> xr.Dataset:
+    """A cell's dataset where what has the name of an axis of the grid is called `cell_` NAME."""
+    taken = {*part.variables, *part.dims} & {*axes, "finished"}
+    return part.rename({name: f"cell_{name}" for name in taken})
 
 
-def _apart(part: xr.Dataset, cell: Any, axes: Mapping[str, tuple[Any, ...]]) -> xr.Dataset:
-    """A point's dataset without the cells' fields.
+def _measured(points: Plan, parts: Parts) -> dict[Any, Laid]:
+    """What was measured, along the axes and `cell`; `finished` tells which cells are there."""
+    there = np.zeros(tuple(points.sizes.values()), dtype=bool)
+    for place in parts:
+        there[place] = True
+    found = {name: _laid(points.sizes, _each(parts, name)) for name in _first(parts).data_vars}
+    return found | {"finished": (tuple(points.sizes), there)}
 
-    What has the name of an axis of the grid is called `cell_` NAME.
+
+def _coordinates(points: Plan, parts: Parts) -> dict[Any, Laid]:
+    """Those of what was measured, once where all points agree, else along the axes.
+
+    All cells of a point agree. Where several axes are needed, none may have the coordinate's name.
     """
-    part = part.drop_vars([field.name for field in dataclasses.fields(cell)])
-    return part.rename(
-        {
-            name: f"cell_{name}"
-            for name in (*axes, "finished")
-            if name in part.variables or name in part.dims
-        }
-    )
-
-
-def _lay(
-    name: Any,
-    parts: Mapping[Index, xr.Dataset],
-    places: Mapping[Index, Sequence[int]],
-    shape: Index,
-    most: int,
-    axes: tuple[str, ...],
-) -> Laid:
-    """One variable of all points, each cell at its place, gaps filled.
-
-    What is the same at all points is laid once.
-    """
-    variables = {index: part[name].variable for index, part in parts.items()}
-    first = next(iter(variables.values()))
-    if "cell" not in first.dims and all(one.equals(first) for one in variables.values()):
-        return first.dims, first.values
-    sizes = [max(sizes) for sizes in zip(*(one.shape for one in variables.values()), strict=True)]
-    sizes = [most if dim == "cell" else size for dim, size in zip(first.dims, sizes, strict=True)]
-    full = len(variables) == math.prod(shape) and all(
-        list(one.shape) == sizes for one in variables.values()
-    )
-    array = _empty(
-        (*shape, *sizes), np.result_type(*(one.dtype for one in variables.values())), full
-    )
-    for index, one in variables.items():
-        where = [
-            places[index] if dim == "cell" else range(size)
-            for dim, size in zip(first.dims, one.shape, strict=True)
-        ]
-        array[(*index, *np.ix_(*where))] = one.values  # type: ignore[index]  # `where` has ranges, not objects
-    return (*axes, *first.dims), array
-
-
-def _empty(shape: Sequence[int], kind: np.dtype, full: bool) -> np.ndarray:
-    """Room for values.
-
-    Whole numbers become floats where some are missing, as no whole number stands for `none`.
-    """
-    kind = kind if full or kind.kind not in "iub" else np.dtype(np.float64)
-    return np.full(shape, np.nan if kind.kind == "f" else np.zeros((), kind), kind)
-
-
-def _fields(points: Plan, shape: Index, most: int) -> dict[Any, Laid]:
-    """The fields of all cells, finished or not, along `cell` and the axes that they depend on."""
-    found: dict[Any, Laid] = {}
-    for field in dataclasses.fields(points.distinct[0]):
-        values = {
-            index: np.array([getattr(cell, field.name) for cell in cells])
-            for index, cells in points.cells.items()
-        }
-        full = all(len(one) == most for one in values.values())
-        array = _empty(
-            (*shape, most), np.result_type(*(one.dtype for one in values.values())), full
-        )
-        for index, one in values.items():
-            array[index][: len(one)] = one
-        dims = (*points.axes, "cell")
-        for place in reversed(range(len(shape))):
-            slices = np.moveaxis(array, place, 0)
-            if all(
-                np.array_equal(slices[0], one, equal_nan=array.dtype.kind == "f") for one in slices
-            ):
-                array, dims = slices[0], dims[:place] + dims[place + 1 :]
-        own = points.axes.get(field.name)
-        if own is None:
-            found[field.name] = dims, array
-        elif dims != (field.name, "cell") or any(
-            (row != value).any() for row, value in zip(array, own, strict=True)
-        ):
-            found[f"cell_{field.name}"] = dims, array  # more than a repetition of the axis
+    heads = {place[:-1]: part for place, part in reversed(parts.items())}
+    axes = {name: len(values) for name, values in points.axes.items()}
+    found = {}
+    for name in _first(parts).coords:
+        each = _each(heads, name)
+        first = next(iter(each.values()))
+        if all(one.equals(first) for one in each.values()):
+            found[name] = first.dims, first.values
+        else:
+            found[f"{name}_values" if name in first.dims else name] = _laid(axes, each)
     return found
 
 
-def _allowed(coordinates: Mapping[Any, Laid]) -> dict[Any, Laid]:
-    """Another name for a coordinate that names an axis and differs between points.
+def _fields(points: Plan) -> dict[Any, Laid]:
+    """The fields of all cells, finished or not, along `cell` and the axes that they depend on."""
+    found: dict[Any, Laid] = {}
+    for field in dataclasses.fields(points.distinct[0]):
+        name = field.name
+        values = {at: xr.Variable((), getattr(cell, name)) for at, cell in points.places.items()}
+        laid = _along_fewest(xr.Variable(*_laid(points.sizes, values)), points.axes)
+        if name not in points.axes:
+            found[name] = laid.dims, laid.values
+        elif laid.dims != (name, "cell") or (laid.values.T != np.array(points.axes[name])).any():
+            found[f"cell_{name}"] = laid.dims, laid.values  # more than a repetition of the axis
+    return found
 
-    It has several axes then.
+
+def _along_fewest(laid: xr.Variable, axes: Iterable[str]) -> xr.Variable:
+    """Without the axes along which nothing changes."""
+    for axis in axes:
+        one = laid.isel({axis: 0})
+        laid = one if one.set_dims(laid.sizes).equals(laid) else laid
+    return laid
+
+
+def _laid(axes: Mapping[str, int], each: Mapping[Index, xr.Variable]) -> Laid:
+    """Variables, each at its place along these axes, with gaps filled.
+
+    Whole numbers become floats where some are missing, as no whole number stands for `none`.
     """
-    return {
-        f"{name}_values" if name in dims and len(dims) > 1 else name: (dims, array)
-        for name, (dims, array) in coordinates.items()
-    }
+    sizes = [max(lengths) for lengths in zip(*(one.shape for one in each.values()), strict=True)]
+    shape = (*axes.values(), *sizes)
+    kind = np.result_type(*{one.dtype for one in each.values()})
+    if kind.kind in "iub" and sum(one.size for one in each.values()) < math.prod(shape):
+        kind = np.dtype(np.float64)
+    array = np.full(shape, np.nan if kind.kind == "f" else np.zeros((), kind), kind)
+    for place, one in each.items():
+        where: Any = (*place, *map(slice, one.shape), ...)
+        array[where] = one.values
+    return (*axes, *next(iter(each.values())).dims), array
+
+
+def _each(parts: Parts, name: Any) -> dict[Index, xr.Variable]:
+    return {place: part.variables[name] for place, part in parts.items()}
+
+
+def _first(parts: Parts) -> xr.Dataset:
+    return next(iter(parts.values()))
 
 
 def remaining(experiment: ModuleType, points: Plan, folder: Path) -> tuple[int, list[float]]:
@@ -287,29 +255,23 @@ def tables(dataset: xr.Dataset) -> dict[str, pd.DataFrame]:
 
     Under "" the finished cells, under the name of an inner axis the values along it.
     """
-    axes = list(json.loads(dataset.attrs["swept"]))
-    flat = dataset.stack(row=[*axes, "cell"], create_index=False)
-    flat = flat.isel(row=np.flatnonzero(flat["finished"].values)).drop_vars("finished")
-    inner = {name: tuple(dim for dim in flat[name].dims if dim != "row") for name in flat.data_vars}
-    fields = [
-        *axes,
-        *(
-            name
-            for name in flat.coords
-            if flat[name].dims == ("row",) and name not in (*axes, "cell")
-        ),
-    ]
+    axes, row = list(json.loads(dataset.attrs["swept"])), "a finished cell"
+    flat = dataset.stack({row: [*axes, "cell"]}, create_index=False)
+    flat = flat.isel({row: np.flatnonzero(flat["finished"].values)}).drop_vars("finished")
+    inner = {name: tuple(dim for dim in one.dims if dim != row) for name, one in flat.items()}
     found = {}
     for dims in dict.fromkeys([(), *inner.values()]):
         names = [name for name in inner if inner[name] == dims]
-        part = (
-            flat[names]
-            .drop_vars("row", errors="ignore")
-            .to_dataframe(dim_order=["row", *dims])
-            .reset_index()
-        )
-        own = [name for name in part.columns if name not in (*fields, *names, "row")]
-        found[".".join(str(dim) for dim in dims)] = part[
-            list(dict.fromkeys([*fields, *own, *names]))
-        ]
+        found[".".join(map(str, dims))] = _table(flat, axes, names, [row, *dims])
     return found
+
+
+def _table(
+    flat: xr.Dataset, axes: Sequence[str], names: Sequence[Any], dims: Sequence[Any]
+) -> pd.DataFrame:
+    """The axes of the grid, the cells' fields, the places along the inner axes, and the values."""
+    fields = [name for name, one in flat.coords.items() if one.dims == (dims[0],)]
+    fields.sort(key=lambda name: name not in axes)
+    part = flat[[*fields, *names]].to_dataframe(dim_order=dims).reset_index()
+    own = part.columns.difference([dims[0], *fields, *names], sort=False)
+    return part[[*fields, *own, *names]]
