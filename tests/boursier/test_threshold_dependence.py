@@ -325,12 +325,7 @@ def at_paper_width(few_rho: float = 0.2, excess: float = 0.01, few_excess: float
 
     def found(run) -> dict:
         if run.n == 80:
-            return {
-                "rho": few_rho,
-                "excess_risk": few_excess,
-                "train_mse": 0.05,
-                "stopped_at": 100,
-            }
+            return {"rho": few_rho, "excess_risk": few_excess, "train_mse": 0.05, "stopped_at": 100}
         error = 0.2 if run.precision == "float64" else 0.22
         return {"rho": 0.9, "excess_risk": excess, "train_mse": error, "stopped_at": 100}
 

@@ -12,16 +12,7 @@ from scipy import stats
 
 from simplicity.boursier import alignment, synthetic
 from simplicity.data import streams
-from simplicity.evidence.claims import (
-    Check,
-    Estimate,
-    below,
-    between,
-    check,
-    control,
-    exact,
-    fails,
-)
+from simplicity.evidence.claims import Check, Estimate, below, between, check, control, exact, fails
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 

@@ -32,11 +32,7 @@ LONGER = 3  # the second budget, in first budgets
 GRID = Grid(
     Run,
     groups={
-        "sweep": {
-            "scale": (1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 2.0),
-            "n": (120,),
-            "width": (200,),
-        },
+        "sweep": {"scale": (1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 2.0), "n": (120,), "width": (200,)}
     },
     quick={"seeds": 3},
     full={"n": (120, 240), "width": (200, 1000), "seeds": 10},

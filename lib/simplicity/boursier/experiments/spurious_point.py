@@ -13,16 +13,7 @@ import xarray as xr
 
 from simplicity.boursier import alignment, landscape, linear_teacher, synthetic, two_layer
 from simplicity.data import streams
-from simplicity.evidence.claims import (
-    Check,
-    above,
-    below,
-    check,
-    control,
-    fails,
-    largest,
-    smallest,
-)
+from simplicity.evidence.claims import Check, above, below, check, control, fails, largest, smallest
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import TwoLayer, forward
