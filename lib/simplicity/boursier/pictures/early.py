@@ -328,7 +328,8 @@ def conserved(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
         panels.ticks(left.xaxis, fresh.step_size)
         right.set(xlabel="time / whole time", ylabel="share of signs as at the start")
         right.set_ylim(0, 1.04)
-        seeds.legend(left, list(_KINDS.values()), fresh, recorded)
+        page, record = ": seeds", ": seeds, median"
+        legends.below(figure, _KINDS.values(), page=page, recorded=record, columns=2)
         about = (
             "Drift of the conserved quantity against the step size, and the share of neurons that "
             "keep their sign."
