@@ -96,9 +96,9 @@ def checks(runs: Runs) -> list[Check]:
         contrast(
             runs, "B13.few", "empirical",
             "(small start - best found) / sigma^2 at n = 10, largest median over widths",
-            worst_median(few, gap(few), max), near,
+            worst_median(map(gap, by_width(few)), max), near,
             "n = 120: the same, smallest median over widths",
-            worst_median(middle, gap(middle), min),
+            worst_median(map(gap, by_width(middle)), min),
         ),
     ]  # fmt: skip
 

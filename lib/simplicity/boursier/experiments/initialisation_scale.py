@@ -11,9 +11,9 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import linear_teacher
-from simplicity.boursier.criteria import contrast
+from simplicity.boursier.criteria import contrast, worst_median
 from simplicity.boursier.linear_teacher import Run
-from simplicity.evidence.claims import Check, Estimate, above, cells_where, exact, median
+from simplicity.evidence.claims import Check, above, cells_where
 from simplicity.grid.groups import Grid, Runs
 
 CLAIMS = ("B9",)
@@ -42,15 +42,13 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def checks(runs: Runs) -> list[Check]:
-    small, large = (_medians(runs("sweep", scale=scale)) for scale in (1e-3, 1.0))
-    rule = above(0.95)
     return [
         contrast(
             runs, "B9.small", "empirical",
             "median rho at scale 0.001, the smallest over all n and m, first budget",
-            min(small, key=_value, default=exact(np.nan)), rule,
+            worst_median(_at_first_budget(runs, 1e-3), min), above(0.95),
             "scale 1: the largest median over all n and m",
-            max(large, key=_value, default=exact(np.nan)),
+            worst_median(_at_first_budget(runs, 1.0), max),
         ),
     ]  # fmt: skip
 
@@ -62,8 +60,8 @@ def break_scales(cells: xr.Dataset, budget: int = 0) -> dict[tuple[int, int], fl
     """
     found = {}
     for pair, part in _by_pair(cells.isel(budget=budget)):
-        values = np.unique(part.scale.values)
-        rhos = np.array([np.median(cells_where(part, scale=value).rho) for value in values])
+        medians = part.rho.groupby("scale").median()
+        values, rhos = medians.scale.values, medians.values
         crossing = np.flatnonzero((rhos[:-1] >= 0.5) & (rhos[1:] < 0.5))
         found[pair] = float("nan")
         if len(crossing):
@@ -78,9 +76,6 @@ def _by_pair(cells: xr.Dataset) -> list[tuple[tuple[int, int], xr.Dataset]]:
     return [((n, width), cells_where(cells, n=n, width=width)) for n, width in pairs]
 
 
-def _medians(cells: xr.Dataset) -> list[Estimate]:
-    return [median(part.rho.isel(budget=0).values) for _, part in _by_pair(cells)]
-
-
-def _value(estimate: Estimate) -> float:
-    return estimate.value
+def _at_first_budget(runs: Runs, scale: float) -> list[xr.DataArray]:
+    """rho of each n and m."""
+    return [part.rho.isel(budget=0) for _, part in _by_pair(runs("sweep", scale=scale))]

@@ -52,5 +52,5 @@ def checks(runs: Runs) -> list[Check]:
     return [
         # A share below a tenth needs its seeds: about one in fifty gets stuck even at n = 10.
         few_samples(runs, "B1.few", statistic, runs("small", law="gaussian", n=10), needs=20),
-        *past_threshold(runs, "many", runs["small"], unaligned),
+        past_threshold(runs, "many", runs["small"], unaligned),
     ]

@@ -12,7 +12,7 @@ import xarray as xr
 
 from simplicity import nets
 from simplicity.boursier import linear_teacher, polish
-from simplicity.boursier.criteria import contrast, worst_median
+from simplicity.boursier.criteria import by_width, contrast, worst_median
 from simplicity.data import streams
 from simplicity.evidence.claims import Check, below
 from simplicity.grid import config
@@ -72,9 +72,9 @@ def checks(runs: Runs) -> list[Check]:
             runs, "B13.many", "empirical",
             f"(small start - best polished fit) / sigma^2 at n = {MANY}, largest median over "
             "widths",
-            worst_median(many, gap(many), max), near,
+            worst_median(map(gap, by_width(many)), max), near,
             f"n = {FEWER}: the same, smallest median over widths",
-            worst_median(fewer, gap(fewer), min),
+            worst_median(map(gap, by_width(fewer)), min),
         ),
     ]  # fmt: skip
 

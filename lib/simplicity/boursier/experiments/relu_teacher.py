@@ -11,18 +11,25 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import alignment, linear_teacher, synthetic, two_layer
-from simplicity.boursier.criteria import Answers, above_noise, contrast, low_risk
+from simplicity.boursier.criteria import (
+    LONG,
+    Answers,
+    above_noise,
+    behind,
+    contrast,
+    low_risk,
+    too_short,
+)
 from simplicity.boursier.linear_teacher import TOLERANCE, Run
 from simplicity.data import streams
 from simplicity.evidence.claims import Check, below, every_seed, interval_above, mean, share
-from simplicity.evidence.over_seeds import paired
+from simplicity.evidence.over_seeds import Values
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import forward
 
 CLAIMS = ("B18",)
 
 SIGNS = np.array([1.0, -1.0, 1.0, -1.0, 1.0])
-LONG = 20_000  # steps from which on the end of training is judged
 _N_TEST = 4000
 
 GRID = Grid(
@@ -109,7 +116,7 @@ def checks(runs: Runs) -> list[Check]:
             "mean over seeds",
             mean(_behind(runs, 640)), larger,
             "n = 10: the same difference", mean(_behind(runs, 10)),
-            needs=5, unless="" if runs.settings.steps >= LONG else f"{runs.settings.steps} steps",
+            needs=5, unless=too_short(runs.settings.steps),
         ),
     ]  # fmt: skip
 
@@ -119,7 +126,6 @@ def _refuses(cells: xr.Dataset) -> Answers:
     return (cells.train_mse > 0.8 * cells.noise_variance).values & low_risk(cells)
 
 
-def _behind(runs: Runs, n: int) -> np.ndarray:
-    """For each seed the train error of the small start minus that of scale 1, over sigma^2."""
-    small, large = runs("small", n=n), runs("unaligned", n=n)
-    return paired(small, large, "train_mse", np.subtract) / runs.settings.noise_variance
+def _behind(runs: Runs, n: int) -> Values:
+    """By how much the small start is behind that of scale 1."""
+    return behind(runs("small", n=n), runs("unaligned", n=n))

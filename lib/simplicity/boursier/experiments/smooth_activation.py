@@ -19,9 +19,15 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import alignment, linear_teacher, optimisers
-from simplicity.boursier.criteria import contrast, few_samples, refuses_noise
+from simplicity.boursier.criteria import (
+    behind,
+    contrast,
+    few_samples,
+    refuses_noise,
+    too_short,
+)
 from simplicity.evidence.claims import Check, at_least, every_seed, interval_above, mean, share
-from simplicity.evidence.over_seeds import each, paired
+from simplicity.evidence.over_seeds import Values, each
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import TwoLayer
@@ -32,7 +38,6 @@ CLAIMS = ("B15", "B16", "B32", "B33", "B34")
 PARTS = (0.0, *np.geomspace(0.01, 1, 17).tolist())
 BUDGETS = TENTH, THIRD, END = 9, 13, 17
 MANY = 1280  # samples past the transition; at 320 GeLU is within it
-LONG = 20_000  # steps from which on the place of a transition is judged
 IN_PLANE = ("longer", "relu", "large", "adam")
 
 
@@ -109,7 +114,7 @@ def schedule(steps: int) -> tuple[int, ...]:
 def checks(runs: Runs) -> list[Check]:
     many, fewer = runs("descent", n=MANY), runs("descent", n=40)
     stops, slower, moves = at_least(0.9), interval_above(0.1), interval_above(0.1)
-    unless = _short(runs, "longer")
+    unless = too_short(runs.settings.longer_steps)
     few = "GeLU: share of seeds with train MSE > 0.1 sigma^2, n = 10"
     return [
         few_samples(runs, "B15.few", few, runs("descent", n=10), needs=10),
@@ -118,7 +123,7 @@ def checks(runs: Runs) -> list[Check]:
             f"GeLU: share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, n = {MANY}",
             share(refuses_noise(many)), stops,
             "n = 40: the same share", share(refuses_noise(fewer)),
-            unless="" if runs.settings.steps >= LONG else f"{runs.settings.steps} steps",
+            unless=too_short(runs.settings.steps),
         ),
         contrast(
             runs, "B15.harder", "empirical",
@@ -151,7 +156,7 @@ def checks(runs: Runs) -> list[Check]:
 
 def _adam_checks(runs: Runs) -> list[Check]:
     many, fewer = runs("adam", n=640), runs("adam", n=40)
-    stops, moves, unless = every_seed(), interval_above(0.1), _short(runs, "adam")
+    stops, moves, unless = every_seed(), interval_above(0.1), too_short(runs.settings.adam_steps)
     few = "GeLU and Adam, d = 2: share of seeds with train MSE > 0.1 sigma^2, n = 10"
     return [
         few_samples(runs, "B16.few", few, runs("adam", n=10), needs=5),
@@ -175,15 +180,9 @@ def _adam_checks(runs: Runs) -> list[Check]:
     ]  # fmt: skip
 
 
-def _short(runs: Runs, group: str) -> str:
-    steps = getattr(runs.settings, f"{group}_steps")
-    return "" if steps >= LONG else f"{steps} steps, {LONG} are needed"
-
-
-def _behind_relu(runs: Runs, n: int) -> np.ndarray:
-    """For each seed the train error of GeLU minus that of ReLU from scale 1, over sigma^2."""
-    gelu, relu = (runs("unaligned", n=n, activation=name) for name in ("gelu", "relu"))
-    return paired(gelu, relu, "train_mse", np.subtract) / runs.settings.noise_variance
+def _behind_relu(runs: Runs, n: int) -> Values:
+    """By how much GeLU is behind ReLU from scale 1."""
+    return behind(*(runs("unaligned", n=n, activation=name) for name in ("gelu", "relu")))
 
 
 def shift_with_steps(cells: xr.Dataset) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import alignment, linear_teacher, optimisers, synthetic, two_layer
-from simplicity.boursier.criteria import contrast
+from simplicity.boursier.criteria import LONG, contrast, too_short
 from simplicity.data import streams
 from simplicity.evidence.claims import (
     Check,
@@ -40,7 +40,6 @@ PROBES, TAIL_PROBES = 20, 20
 TAIL = 0.75  # the tail is the last quarter of the time
 CROSSED = 0.9  # median rho that counts as past the threshold
 HEAVY = 2.5  # degrees of freedom of the heavy-tailed noise: a variance and no fourth moment
-LONG = 20_000  # steps from which on the tail averages enough for an exponent of the floor
 LONGER = (1, 2, 4)
 
 
@@ -281,8 +280,7 @@ def predict(network: TwoLayer, x: np.ndarray, variant: Variant) -> np.ndarray:
 
 def checks(runs: Runs) -> list[Check]:
     """B17 at n = 480: minibatches stay near plain descent, the nearer the smaller the step."""
-    steps = runs.settings.steps
-    unless = "" if steps >= LONG else f"{steps} steps, {LONG} are needed"
+    unless = too_short(runs.settings.steps)
     with_both = (floors(runs("descent"), runs, name) for name in MINIBATCHES)
     near, falls = every_seed(), interval_above(0.5)
     squared, single = interval_within(1.5, 2.5), interval_within(0.5, 1.5)
