@@ -23,6 +23,7 @@ from simplicity.evidence.over_seeds import each
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import starts
+from simplicity.nets.loop import evenly
 from simplicity.nets.train import train
 
 CLAIMS = ("B23",)
@@ -62,7 +63,7 @@ def measure(run: Run) -> xr.Dataset:
     rng = streams.generator(run.seed, streams.INITIALISATION)
     start = starts.STARTS[run.kind](run.width, run.dim, run.scale, rng)
     settings: dict[str, Any] = {
-        "schedule": tuple(np.rint(np.linspace(0, run.steps, PROBES)).astype(int).tolist()),
+        "schedule": evenly(run.steps, PROBES),
         "probes": {
             "drift": lambda network: float(np.abs(balance(network) - balance(start)).max()),
             "kept": lambda network: float(np.mean(np.sign(network.a) == np.sign(start.a))),

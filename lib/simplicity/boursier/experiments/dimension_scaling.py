@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from simplicity.boursier import alignment, linear_teacher, synthetic, two_layer
+from simplicity.boursier import alignment, linear_teacher, synthetic
 from simplicity.boursier.criteria import at_limit, contrast
 from simplicity.evidence.claims import Check, Estimate, cells_where, exact, interval_above
 from simplicity.grid import config
@@ -63,12 +63,8 @@ def measure(run: Run) -> xr.Dataset:
     """Inputs of dimension `rank`, with zeros up to `dim`; rho at the end of training."""
     task = synthetic.linear_task(run.law, run.n, run.rank, run.noise_variance, run.seed, n_test=1)
     x = np.pad(task.x, ((0, 0), (0, run.dim - run.rank)))
-    network, trajectory = two_layer.descend(
-        linear_teacher.initial(run), x, task.y, step_size=run.step_size, schedule=(0, run.steps),
-        probes={}, tolerance=linear_teacher.TOLERANCE, precision=run.precision,
-    )  # fmt: skip
-    error = alignment.mse(forward(network, x), task.y)
-    rho = alignment.rho(error, linear_teacher.two_fit_error(task), task.y)
+    network, trajectory = linear_teacher.descend(run, x, task.y)
+    rho = linear_teacher.rho(alignment.mse(forward(network, x), task.y), task)
     ended = {name: trajectory[name] for name in ("stopped_at", "force")}
     return xr.Dataset({"rho": rho, **ended})
 

@@ -8,11 +8,13 @@ searched for other dimensions. The force on the leading neuron, the one that has
 is exact in any dimension.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import xarray as xr
 
 from simplicity import nets
-from simplicity.boursier import early, extremal, linear_teacher
+from simplicity.boursier import early, extremal, linear_teacher, synthetic, two_layer
 from simplicity.boursier.criteria import contrast
 from simplicity.boursier.linear_teacher import Run
 from simplicity.data import streams
@@ -29,12 +31,14 @@ from simplicity.evidence.claims import (
 )
 from simplicity.evidence.over_seeds import each, paired
 from simplicity.grid.groups import Grid, Runs
+from simplicity.nets.loop import evenly
 
 CLAIMS = ("B7", "B8", "B28")
 
 EPS = (0.25, 0.5)
 START, QUARTER, HALF, EXIT = range(4)  # the moments of a run: tau with either eps between its ends
 PROBES = 41  # of the curves, which are for drawing; the exit is found to a step
+SEEN = {"aligned": early.aligned_share, "idle": early.idle_share, "pull": early.leading_force}
 ALL = 0.99  # of the neurons
 SEVERAL_N, LARGE_N = (80, 320, 1280), (320, 1280)
 
@@ -58,24 +62,18 @@ def measure(run: Run) -> xr.Dataset:
     task, start = linear_teacher.draw(run), linear_teacher.initial(run)
     rng = streams.generator(run.seed, streams.NOISE)
     force = extremal.largest_force(task.x, task.y, start.w, rng)
-    probes = {
-        "aligned": lambda network: early.aligned_share(network.a, network.w, task.x, task.y),
-        "idle": lambda network: early.idle_share(network.a, network.w, task.x, task.y),
-        "size": _size,
-        "pull": lambda network: early.leading_force(network.a, network.w, task.x, task.y),
-    }
-    coarse = tuple(np.unique(np.rint(np.linspace(0, run.steps, PROBES)).astype(int)).tolist())
-    aligned = {"aligned": probes["aligned"]}
+    probes = {name: _probe(seen, task) for name, seen in SEEN.items()}
+    coarse, aligned = evenly(run.steps, PROBES), {"aligned": probes["aligned"]}
     curves = linear_teacher.train(run, schedule=coarse, probes=aligned).trajectory
     exit_step = _exit_step(run, curves)
     times = [early.tau(run.scale, force, eps) for eps in EPS]
     moments = (0, *(min(round(time / run.step_size), exit_step) for time in times), exit_step)
-    at = linear_teacher.train(run, schedule=moments, probes=probes).trajectory
+    at = linear_teacher.train(run, schedule=moments, probes=probes | {"size": _size}).trajectory
     left = at.train_curve.values[-1] <= (1 - early.DROP) * at.train_curve.values[0]
     exit_time = exit_step * run.step_size if left else float("nan")
     return xr.Dataset(
         {
-            **{name: ("moment", at[name].values) for name in probes},
+            **{name: ("moment", at[name].values) for name in (*SEEN, "size")},
             "train_mse": ("moment", at.train_curve.values),
             "moment_time": ("moment", at.time.values),
             "largest_force": force,
@@ -87,6 +85,10 @@ def measure(run: Run) -> xr.Dataset:
         },
         {"step": curves.step, "time": curves.time},
     )
+
+
+def _probe(seen: Callable[..., float], task: synthetic.Task) -> two_layer.Probe:
+    return lambda network: seen(*network, task.x, task.y)
 
 
 def _size(network: nets.TwoLayer) -> float:

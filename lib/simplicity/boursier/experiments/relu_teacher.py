@@ -10,7 +10,7 @@ well, so that the two starts are compared at fewer.
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, linear_teacher, synthetic, two_layer
+from simplicity.boursier import alignment, linear_teacher, synthetic
 from simplicity.boursier.criteria import (
     LONG,
     Answers,
@@ -20,7 +20,7 @@ from simplicity.boursier.criteria import (
     low_risk,
     too_short,
 )
-from simplicity.boursier.linear_teacher import TOLERANCE, Run
+from simplicity.boursier.linear_teacher import Run
 from simplicity.data import streams
 from simplicity.evidence.claims import Check, below, every_seed, interval_above, mean, share
 from simplicity.evidence.over_seeds import Values
@@ -67,10 +67,7 @@ def draw(run: Run) -> tuple[synthetic.Task, np.ndarray]:
 def measure(run: Run) -> xr.Dataset:
     """Plain errors, the risk against the noiseless teacher, and the risk of one linear fit."""
     task, clean = draw(run)
-    network, trajectory = two_layer.descend(
-        linear_teacher.initial(run), task.x, task.y, step_size=run.step_size,
-        schedule=(0, run.steps), probes={}, tolerance=TOLERANCE, precision=run.precision,
-    )  # fmt: skip
+    network, trajectory = linear_teacher.descend(run, task.x, task.y)
     outside = forward(network, task.x_test)
     linear = alignment.ols(task.x, task.y)
     return xr.Dataset(

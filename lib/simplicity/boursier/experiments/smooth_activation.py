@@ -82,20 +82,19 @@ GRID = Grid(
 def measure(run: Run) -> xr.Dataset:
     """The outcome after all steps, and rho along them."""
     task = linear_teacher.draw(run)
-    limit = linear_teacher.two_fit_error(task)
+
+    def predict(network: TwoLayer, x: np.ndarray) -> np.ndarray:
+        return optimisers.forward(network, x, run.activation)
 
     def rho(network: TwoLayer) -> float:
-        error = alignment.mse(optimisers.forward(network, task.x, run.activation), task.y)
-        return alignment.rho(error, limit, task.y)
+        return linear_teacher.rho(alignment.mse(predict(network, task.x), task.y), task)
 
     network, trajectory = optimisers.descend(
         linear_teacher.initial(run), task.x, task.y, activation=run.activation, rule=run.rule,
         step_size=run.step_size, schedule=schedule(run.steps), probes={"rho_curve": rho},
         precision=run.precision,
     )  # fmt: skip
-    found = alignment.against_two_ols(
-        lambda x: optimisers.forward(network, x, run.activation), *task
-    )
+    found = alignment.against_two_ols(partial(predict, network), *task)
     curve = trajectory.rho_curve.values.astype(np.float32)
     return xr.Dataset(
         {**found, "stopped_at": trajectory.stopped_at, "rho_curve": ("probe", curve)},

@@ -11,7 +11,7 @@ interpolator.
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, landscape, linear_teacher, two_layer
+from simplicity.boursier import alignment, landscape, linear_teacher
 from simplicity.boursier.criteria import at_limit, contrast
 from simplicity.data import streams
 from simplicity.evidence.claims import Check, every_seed, share
@@ -100,9 +100,9 @@ def _from_interpolator(run: Run) -> xr.Dataset:
 
     schedule, diverged = log_schedule(run.steps, PROBES), 0
     try:
-        two_layer.descend(
-            start, task.x, task.y, step_size=run.step_size, schedule=schedule,
-            probes={"train_curve": probe}, precision=run.precision,
+        linear_teacher.descend(
+            run, task.x, task.y, start, schedule=schedule, probes={"train_curve": probe},
+            tolerance=0.0,
         )  # fmt: skip
     except Diverged:
         diverged = 1
@@ -110,7 +110,7 @@ def _from_interpolator(run: Run) -> xr.Dataset:
     curve[~(curve < DIVERGED)] = np.nan
     return xr.Dataset(
         {
-            "rho": alignment.rho(curve[-1], linear_teacher.two_fit_error(task), task.y),
+            "rho": linear_teacher.rho(curve[-1], task),
             "train_mse": curve[-1],
             "stopped_at": schedule[len(errors) - 1] if diverged else run.steps,
             "diverged": diverged,

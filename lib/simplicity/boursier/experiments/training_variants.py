@@ -31,7 +31,7 @@ from simplicity.evidence.over_seeds import paired
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import TwoLayer, dominated, with_ones
-from simplicity.nets.loop import log_schedule
+from simplicity.nets.loop import evenly, log_schedule
 from simplicity.nets.starts import balanced, gaussian
 
 CLAIMS = ("B17", "B31")
@@ -182,11 +182,9 @@ def torch_default(width: int, dim: int, scale: float, rng: np.random.Generator) 
 def measure(run: Run) -> xr.Dataset:
     """The outcome, rho along the way (constant after a stop), and its mean over the tail."""
     task, variant = draw(run), VARIANTS[run.variant]
-    limit = linear_teacher.two_fit_error(task)
 
     def rho(network: TwoLayer) -> float:
-        error = alignment.mse(predict(network, task.x, variant), task.y)
-        return alignment.rho(error, limit, task.y)
+        return linear_teacher.rho(alignment.mse(predict(network, task.x, variant), task.y), task)
 
     network, trajectory = train(run, task, {"rho": rho})
     found = alignment.against_two_ols(lambda x: predict(network, x, variant), *task)
@@ -247,11 +245,7 @@ def by_independent_batches(
     for index, (before, until) in enumerate(zip((0, *times), times, strict=False)):
         for _ in range(until - before):
             chosen = rng.choice(len(y), min(batch, len(y)), replace=False, shuffle=False)
-            inputs, z = x[chosen], x[chosen] @ w.T
-            hidden = np.maximum(z, 0)
-            pull = (y[chosen] - hidden @ a) / len(chosen) * step_size
-            towards = ((z > 0) * pull[:, None]).T @ inputs
-            a, w = a + pull @ hidden, w + a[:, None] * towards
+            a, w = _stepped(a, w, x[chosen], y[chosen], step_size)
         values[:, index] = [probe(TwoLayer(a, w)) for probe in probes.values()]
     steps = np.asarray(times)
     table = {name: ("probe", row) for name, row in zip(probes, values, strict=True)}
@@ -259,10 +253,20 @@ def by_independent_batches(
     return TwoLayer(a, w), found
 
 
+def _stepped(
+    a: np.ndarray, w: np.ndarray, x: np.ndarray, y: np.ndarray, step_size: float
+) -> tuple[np.ndarray, np.ndarray]:
+    z = x @ w.T
+    hidden = np.maximum(z, 0)
+    pull = (y - hidden @ a) / len(y) * step_size
+    towards = ((z > 0) * pull[:, None]).T @ x
+    return a + pull @ hidden, w + a[:, None] * towards
+
+
 def schedule(steps: int, longer: int) -> tuple[int, ...]:
     """Evenly spaced in log(1 + step), then evenly over the tail; alike for every `longer`."""
-    tail = np.rint(np.linspace(TAIL, 1, TAIL_PROBES) * steps).astype(int)
-    return tuple(longer * step for step in sorted({*log_schedule(steps, PROBES), *tail.tolist()}))
+    tail = evenly(steps, TAIL_PROBES, round(TAIL * steps))
+    return tuple(longer * step for step in sorted({*log_schedule(steps, PROBES), *tail}))
 
 
 def features(x: np.ndarray, variant: Variant) -> np.ndarray:
