@@ -70,6 +70,11 @@ class Trained(NamedTuple):
         """Plain train MSE of `network` on this run's data."""
         return alignment.mse(nets.forward(network, self.task.x), self.task.y)
 
+    def signed_cosines(self) -> tuple[np.ndarray, np.ndarray]:
+        """Those of `alignment.signed_cosines` with the two fits, and the weights."""
+        fits = alignment.two_ols(self.task.x, self.task.y, self.task.teacher)
+        return alignment.signed_cosines(*self.network, fits)
+
     def outcome(self) -> xr.Dataset:
         """The scalars of `alignment.against_two_ols`, with `stopped_at` and `force` of the run."""
         found = alignment.against_two_ols(self.prediction, *self.task)

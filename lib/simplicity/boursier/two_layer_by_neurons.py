@@ -142,12 +142,8 @@ def picked(x, y, chosen):  # type: ignore[no-untyped-def]
 def new_buffers(w, n):  # type: ignore[no-untyped-def]
     """h, r, shift, the sums of two vectors of neurons, and what their a gain."""
     both = 2 * lanes.BYTES // w.itemsize
-    return (
-        np.empty(n, w.dtype),
-        np.empty(n, w.dtype),
-        np.zeros(len(w), w.dtype),
-        np.empty((len(w) + 1, both), w.dtype),
-    )
+    h, r, shift = np.empty(n, w.dtype), np.empty(n, w.dtype), np.zeros(len(w), w.dtype)
+    return h, r, shift, np.empty((len(w) + 1, both), w.dtype)
 
 
 @lanes.compiled

@@ -35,8 +35,7 @@ GRID = Grid(
 
 def measure(run: Run) -> xr.Dataset:
     trained = linear_teacher.train(run, schedule=log_schedule(run.steps, PROBES))
-    fits = alignment.two_ols(trained.task.x, trained.task.y, trained.task.teacher)
-    cosines, weights = alignment.signed_cosines(*trained.network, fits)
+    cosines, weights = trained.signed_cosines()
     total = max(weights.sum(), np.finfo(float).tiny)
     histogram = np.histogram(cosines, BINS, weights=weights)[0] / total
     return trained.outcome().assign(

@@ -42,8 +42,7 @@ GRID = Grid(
 def measure(run: Run) -> xr.Dataset:
     """The outcome, the weighted mean of the signed cosines, and the share of |a| |w| with a > 0."""
     trained = linear_teacher.train(run)
-    fits = alignment.two_ols(trained.task.x, trained.task.y, trained.task.teacher)
-    cosines, weights = alignment.signed_cosines(*trained.network, fits)
+    cosines, weights = trained.signed_cosines()
     positive = alignment.weighted_mean((trained.network.a > 0).astype(float), weights)
     cosine = alignment.weighted_mean(cosines, weights)
     return trained.outcome().assign(cosine=cosine, positive=positive)

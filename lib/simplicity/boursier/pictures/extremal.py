@@ -47,18 +47,13 @@ _RATES: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 class Landscape(NamedTuple):
-    """G_n at the `ANGLES`, its critical points w and extremal vectors D (q, 2).
+    """G_n at the `ANGLES`, and the extremal vectors of one draw.
 
-    And which of them are on a boundary.
-
-    `cloud` (any number, 2): the extremal vectors of many draws of the same law, of which this is
-    one.
+    `cloud` (any number, 2): those of many draws of the same law.
     """
 
     heights: Array
-    directions: Array
-    vectors: Array
-    on_boundary: NDArray[np.bool_]
+    found: extremal.Extremal
     cloud: Array
 
 
@@ -79,12 +74,11 @@ def _polar(title: str, frames: Sequence[Landscape], reach: float) -> Panel:
 
     The extremal vectors themselves, in the same unit, are the spokes from the centre.
     """
-    place = [
-        _at(one.directions, np.linalg.norm(one.vectors, axis=1) * _sign(one)) for one in frames
-    ]
-    spokes = [joined([np.stack([0 * end, end]) for end in one.vectors]) for one in frames]
-    smooth = [at[~one.on_boundary] for at, one in zip(place, frames, strict=True)]
-    kinks = [at[one.on_boundary] for at, one in zip(place, frames, strict=True)]
+    found = [one.found for one in frames]
+    places = [_at(one.directions, np.sum(one.directions * one.vectors, axis=1)) for one in found]
+    spokes = [joined([np.stack([0 * end, end]) for end in one.vectors]) for one in found]
+    smooth = [at[~one.on_boundary] for at, one in zip(places, found, strict=True)]
+    kinks = [at[one.on_boundary] for at, one in zip(places, found, strict=True)]
     heights, clouds = [_at(_CIRCLE, one.heights) for one in frames], [one.cloud for one in frames]
     population = [_at(_CIRCLE, np.cos(ANGLES) / 2)]
     tracks = (
@@ -96,7 +90,7 @@ def _polar(title: str, frames: Sequence[Landscape], reach: float) -> Panel:
         Dots("population D", [np.array([[0.5, 0.0]])], INK, radius=5.5, hollow=True),
         Dots("critical point", smooth, ORANGE, radius=5),
         Dots("on a boundary", kinks, ORANGE, radius=5, hollow=True),
-        Note([_counted(one) for one in frames], at=(_CENTRE[0] - reach, 0.02 - reach), size=14),
+        Note([_counted(one) for one in found], at=(_CENTRE[0] - reach, 0.02 - reach), size=14),
     )
     across = (_CENTRE[0] - reach, _CENTRE[0] + reach)
     return Panel(title, across, (-reach, reach), tracks, width=360, height=380)
@@ -106,11 +100,7 @@ def _at(w: Array, heights: Array) -> Array:
     return w * (_GROUND + heights)[:, None]
 
 
-def _sign(one: Landscape) -> Array:
-    return np.sign(np.sum(one.directions * one.vectors, axis=1))
-
-
-def _counted(one: Landscape) -> str:
+def _counted(one: extremal.Extremal) -> str:
     edge = int(one.on_boundary.sum())
     return f"{len(one.vectors)} extremal vectors" + (f", {edge} on a boundary" if edge else "")
 
