@@ -85,17 +85,9 @@ class _Advance:
         self.memory = np.zeros((2, rows + 1, wide), dtype)
         self.rule, self.slope, self.order, self.taken = rule, slope, order, 0
 
-    def __call__(
-        self,
-        a: Array,
-        w: Array,
-        columns: Array,
-        y: Array,
-        step_size: float,
-        steps: int,
-        tolerance: float,
-    ) -> tuple[int, float]:
-        """(steps done, force); a and w are advanced in place."""
+    def __call__(self, a: Array, w: Array, *task: Any) -> tuple[int, float]:
+        """(steps done, force), as a compiled loop of `two_layer`, whose arguments it takes."""
+        columns, y, step_size, steps, _ = task
         dim = len(columns)
         outer, inner, inputs, work = two_layer_by_neurons.packed(a, w, columns)
         run = functools.partial(

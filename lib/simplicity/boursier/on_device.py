@@ -104,17 +104,9 @@ class _Advance:
         self.moments: list[tuple[Tensor, Tensor]] = []
         self.state = _State(None, math.inf)
 
-    def __call__(
-        self,
-        a: Array,
-        w: Array,
-        columns: Array,
-        y: Array,
-        step_size: float,
-        steps: int,
-        tolerance: float,
-    ) -> tuple[int, float]:
-        """(steps done, force), as a compiled loop of `two_layer`; a and w advance in place."""
+    def __call__(self, a: Array, w: Array, *task: Any) -> tuple[int, float]:
+        """(steps done, force), as a compiled loop of `two_layer`, whose arguments it takes."""
+        columns, y, step_size, steps, tolerance = task
         if self.data is None:
             both = (np.ascontiguousarray(columns.T), y)
             self.data = tuple(torch.tensor(part, device=self.device) for part in both)

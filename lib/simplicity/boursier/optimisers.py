@@ -16,6 +16,7 @@ runs are made.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -93,17 +94,9 @@ class _Advance:
         self.activation, self.rule, self.taken = activation, rule, 0
         self.moments = np.zeros(0)
 
-    def __call__(
-        self,
-        a: Array,
-        w: Array,
-        columns: Array,
-        y: Array,
-        step_size: float,
-        steps: int,
-        tolerance: float,
-    ) -> tuple[int, float]:
-        """(steps done, a number that stands in for the force); a and w are advanced in place."""
+    def __call__(self, a: Array, w: Array, *task: Any) -> tuple[int, float]:
+        """(steps done, no force), as a compiled loop of `two_layer`, whose arguments it takes."""
+        columns, y, step_size, steps, _ = task
         dim, first, last = len(columns), self.taken, self.taken + steps
         fill = (0, -dim % _CHUNK)
         inputs, inner = np.pad(columns, (fill, (0, 0))), np.pad(w, ((0, 0), fill))

@@ -19,13 +19,7 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import alignment, linear_teacher, optimisers
-from simplicity.boursier.criteria import (
-    behind,
-    contrast,
-    few_samples,
-    refuses_noise,
-    too_short,
-)
+from simplicity.boursier.criteria import behind, contrast, few_samples, refuses_noise, too_short
 from simplicity.evidence.claims import Check, at_least, every_seed, interval_above, mean, share
 from simplicity.evidence.over_seeds import Values, each
 from simplicity.grid import config

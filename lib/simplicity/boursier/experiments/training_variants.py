@@ -10,6 +10,8 @@ independently of all others. The floor is the distance that is left to plain des
 
 import dataclasses
 import re
+from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -206,18 +208,22 @@ def train(
 ) -> tuple[TwoLayer, xr.Dataset]:
     """The variant's training.
 
-    By the compiled loop for a ReLU under gradient descent, else by the compiled optimisers.
+    By the compiled loop for a ReLU under gradient descent, else by the compiled optimisers. Batches
+    drawn by themselves are in double precision.
     """
     variant = VARIANTS[run.variant]
     x, start, times = features(task.x, variant), initial(run), schedule(run.steps, run.longer)
     step_size = run.step_size / run.longer
+    rng = streams.generator(run.seed, streams.BATCHES)
     if not variant.passes:
-        return by_independent_batches(run, start, x, task.y, times, probes)
+        return two_layer._drive(
+            partial(_advance, batch=variant.batch, rng=rng), start, x, task.y, step_size, times,
+            probes, 0.0, np.dtype(float),
+        )  # fmt: skip
     if variant.activation == "relu" and variant.rule == "gd":
         return two_layer.descend(
             start, x, task.y, step_size=step_size, schedule=times, probes=probes,
-            precision=run.precision, slope=variant.slope, batch=variant.batch,
-            rng=streams.generator(run.seed, streams.BATCHES),
+            precision=run.precision, slope=variant.slope, batch=variant.batch, rng=rng,
             tolerance=0.0 if variant.batch else linear_teacher.TOLERANCE,
         )  # fmt: skip
     return optimisers.descend(
@@ -226,41 +232,23 @@ def train(
     )  # fmt: skip
 
 
-def by_independent_batches(
-    run: Run,
-    start: TwoLayer,
-    x: np.ndarray,
-    y: np.ndarray,
-    times: tuple[int, ...],
-    probes: dict[str, two_layer.Probe],
-) -> tuple[TwoLayer, xr.Dataset]:
-    """Descent on ReLU networks with a batch a step that is drawn by itself, without replacement.
+def _advance(
+    a: np.ndarray, w: np.ndarray, *task: Any, batch: int, rng: np.random.Generator
+) -> tuple[int, float]:
+    """Steps of `two_layer` on batches that are drawn by themselves, without replacement.
 
-    In double precision and by matrix products: a step is small, and there are not many of them.
+    By matrix products: a step is small, and there are not many of them.
     """
-    rng = streams.generator(run.seed, streams.BATCHES)
-    batch, step_size = VARIANTS[run.variant].batch, run.step_size / run.longer
-    a, w = (np.array(part, dtype=float) for part in start)
-    values = np.full((len(probes), len(times)), np.nan)
-    for index, (before, until) in enumerate(zip((0, *times), times, strict=False)):
-        for _ in range(until - before):
-            chosen = rng.choice(len(y), min(batch, len(y)), replace=False, shuffle=False)
-            a, w = _stepped(a, w, x[chosen], y[chosen], step_size)
-        values[:, index] = [probe(TwoLayer(a, w)) for probe in probes.values()]
-    steps = np.asarray(times)
-    table = {name: ("probe", row) for name, row in zip(probes, values, strict=True)}
-    found = xr.Dataset(table | {"stopped_at": times[-1]}, {"step": ("probe", steps)})
-    return TwoLayer(a, w), found
-
-
-def _stepped(
-    a: np.ndarray, w: np.ndarray, x: np.ndarray, y: np.ndarray, step_size: float
-) -> tuple[np.ndarray, np.ndarray]:
-    z = x @ w.T
-    hidden = np.maximum(z, 0)
-    pull = (y - hidden @ a) / len(y) * step_size
-    towards = ((z > 0) * pull[:, None]).T @ x
-    return a + pull @ hidden, w + a[:, None] * towards
+    columns, y, step_size, steps, _ = task
+    x = np.ascontiguousarray(columns.T)
+    for _ in range(steps):
+        chosen = rng.choice(len(y), min(batch, len(y)), replace=False, shuffle=False)
+        inputs, z = x[chosen], x[chosen] @ w.T
+        hidden = np.maximum(z, 0)
+        pull = (y[chosen] - hidden @ a) / len(chosen) * step_size
+        towards = ((z > 0) * pull[:, None]).T @ inputs
+        a[:], w[:] = a + pull @ hidden, w + a[:, None] * towards
+    return steps, np.finfo(float).max
 
 
 def schedule(steps: int, longer: int) -> tuple[int, ...]:
