@@ -95,11 +95,8 @@ def test_the_two_fits_as_a_network_are_exactly_at_the_limit():
     found = alignment.against_two_ols(
         lambda points: nets.forward(network, points), x, y, x, y, axis
     )
-    assert (
-        found["rho"] == pytest.approx(1)
-        and found["rms_two_ols"] < 1e-12
-        and found["rms_one_ols"] > 1e-4
-    )
+    assert found["rho"] == pytest.approx(1)
+    assert found["rms_two_ols"] < 1e-12 and found["rms_one_ols"] > 1e-4
     np.testing.assert_allclose(
         alignment.d_n(network.w, x, y, nets.forward(network, x)), 0, atol=1e-14
     )

@@ -23,10 +23,8 @@ def test_a_mirrored_sample_is_exactly_symmetric():
 
 
 def test_symmetry_is_refused_about_once_in_a_hundred_when_it_holds():
-    refused = [
-        not assumptions.symmetric(synthetic.gaussian(200, DIM, rng(seed))).holds
-        for seed in range(1000)
-    ]
+    samples = (synthetic.gaussian(200, DIM, rng(seed)) for seed in range(1000))
+    refused = [not assumptions.symmetric(x).holds for x in samples]
     assert stats.binomtest(sum(refused), 1000, assumptions.SIGNIFICANCE).pvalue > 1e-3
 
 
@@ -46,18 +44,16 @@ def test_the_margin_is_told_on_both_sides(shift, holds):
 
 
 def test_only_the_bounded_margin_law_has_a_margin():
-    margins = {
-        law: assumptions.margin(draw(N, DIM, rng(1)), BETA) for law, draw in synthetic.LAWS.items()
-    }
+    laws = synthetic.LAWS.items()
+    margins = {law: assumptions.margin(draw(N, DIM, rng(1)), BETA) for law, draw in laws}
     assert {law for law, found in margins.items() if found.holds} == {"bounded margin"}
     assert margins["bounded margin"].value >= 0.233
 
 
 @pytest.mark.parametrize("dim", [2, 5, 10, 20])
 def test_the_bounded_margin_law_meets_the_margin_in_every_dimension(dim):
-    assert assumptions.margin(
-        synthetic.bounded_margin(2000, dim, rng()), synthetic.first_axis(dim)
-    ).holds
+    x = synthetic.bounded_margin(2000, dim, rng())
+    assert assumptions.margin(x, synthetic.first_axis(dim)).holds
 
 
 @pytest.mark.parametrize(("excess", "holds"), [(0.49, True), (0.51, False)])
@@ -84,18 +80,15 @@ def test_the_fourth_moment_by_hand():
 
 @pytest.mark.parametrize(("freedom", "most"), [(1e9, 0.0), (1.2, 1.0)])
 def test_heavy_tails_are_seen_and_normal_noise_passes(freedom, most):
-    refused = [
-        not assumptions.fourth_moment(stats.t.rvs(freedom, size=N, random_state=seed)).holds
-        for seed in range(50)
-    ]
+    drawn = (stats.t.rvs(freedom, size=N, random_state=seed) for seed in range(50))
+    refused = [not assumptions.fourth_moment(noise).holds for noise in drawn]
     assert np.mean(refused) == pytest.approx(most, abs=0.1)
 
 
 @pytest.mark.parametrize(("outer", "holds"), [(5.0, True), (-5.0, True), (4.999, False)])
 def test_domination_by_hand(outer, holds):
-    found = assumptions.dominated(
-        np.array([outer, 7.0, 0.1]), np.array([[3.0, 4.0], [0.0, 1.0], [0.0, 0.0]])
-    )
+    w = np.array([[3.0, 4.0], [0.0, 1.0], [0.0, 0.0]])
+    found = assumptions.dominated(np.array([outer, 7.0, 0.1]), w)
     assert found.value == pytest.approx(abs(outer) / 5) and found.holds is holds
 
 

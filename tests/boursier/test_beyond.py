@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from scipy import stats
 
 from outcomes import outcomes
 from simplicity import nets
@@ -31,20 +32,16 @@ def test_groups_by_hand():
 
 @pytest.mark.parametrize(("last", "expected"), [(0.9, 1), (1.1, 2)])
 def test_neurons_that_carry_less_than_a_hundredth_do_not_count(last, expected):
-    assert (
-        groups.effective_width(np.array([1.0, 1.0]), np.array([[98.9, 0.0], [0.0, last]]))
-        == expected
-    )
+    w = np.array([[98.9, 0.0], [0.0, last]])
+    assert groups.effective_width(np.ones(2), w) == expected
 
 
 @pytest.mark.parametrize(("angle", "expected"), [(8.0, 1), (8.3, 2)])
 # arccos 0.99 = 8.11 degrees
 def test_directions_are_one_group_up_to_a_cosine_of_99_percent(angle, expected):
     turned = np.deg2rad(angle)
-    assert (
-        groups.effective_width(np.ones(2), np.array([[1.0, 0.0], [np.cos(turned), np.sin(turned)]]))
-        == expected
-    )
+    w = np.array([[1.0, 0.0], [np.cos(turned), np.sin(turned)]])
+    assert groups.effective_width(np.ones(2), w) == expected
 
 
 def test_a_network_without_weight_has_no_group():
@@ -61,11 +58,8 @@ def run(variant: str, **fields) -> training_variants.Run:
 
 
 def test_the_plain_variant_has_the_samples_of_the_other_chapters():
-    ours, theirs = (
-        training_variants.draw(run("plain")),
-        synthetic.linear_task("margin", 20, 5, 0.25, 0),
-    )
-    for part, other in zip(ours, theirs, strict=True):
+    theirs = synthetic.linear_task("margin", 20, 5, 0.25, 0)
+    for part, other in zip(training_variants.draw(run("plain")), theirs, strict=True):
         np.testing.assert_array_equal(part, other)
 
 
@@ -79,11 +73,8 @@ def test_mirrored_samples_are_mirrored_and_their_noise_is_not():
 def test_heavy_noise_has_the_stated_variance_and_tails():
     noise = training_variants.heavy_noise(2_000_000, 0.25, np.random.default_rng(0))
     # P(|t| > q) = 1/2 at q = 0.771 for 2.5 degrees of freedom, scaled by sqrt(0.25 * 0.5 / 2.5).
-    from scipy import stats
-
-    quartile = stats.t.ppf(0.75, training_variants.HEAVY) * np.sqrt(
-        0.25 / stats.t.var(training_variants.HEAVY)
-    )
+    law = stats.t(training_variants.HEAVY)
+    quartile = law.ppf(0.75) * np.sqrt(0.25 / law.var())
     assert np.mean(np.abs(noise) > quartile) == pytest.approx(0.5, abs=2e-3)
     assert noise.var() == pytest.approx(0.25, rel=0.1)
 
@@ -178,12 +169,9 @@ def floors_of(
     power = {training_variants.INDEPENDENT: independent, training_variants.LARGE: large}
 
     def found(run) -> dict:
-        far = (
-            0.0
-            if run.variant == "plain"
-            else floor * float(run.longer) ** -power.get(run.variant, passes)
-        )
-        rho = 1 + far + (0.4 if run.variant == training_variants.LARGE else 0.0)
+        far = floor * float(run.longer) ** -power.get(run.variant, passes)
+        rho = 1.0 if run.variant == "plain" else 1 + far
+        rho += 0.4 * (run.variant == training_variants.LARGE)
         return {"rho": rho, "tail_rho": rho}
 
     return outcomes(training_variants, found, n=(60, 480), **settings)
@@ -258,22 +246,16 @@ def steps_in_n(places: dict[str, float], early: float = 1.0) -> Runs:
     ns = tuple(2**k for k in range(3, 11))
 
     def found(run) -> dict:
-        kind = (
-            "adam"
-            if run.rule == "adam"
-            else "relu"
-            if run.activation == "relu"
-            else "large"
-            if run.scale == 1
-            else "gelu"
-        )
-        end, before = (
-            float(run.n >= places[kind] * factor)
-            for factor in (1.0, early if kind == "gelu" else 1.0)
-        )
-        curve = [before] * (smooth_activation.TENTH + 1) + [end] * (
-            smooth_activation.END - smooth_activation.TENTH
-        )
+        kinds = {
+            "adam": run.rule == "adam",
+            "relu": run.activation == "relu",
+            "large": run.scale == 1,
+        }
+        kind = next((kind for kind, is_it in kinds.items() if is_it), "gelu")
+        factor = early if kind == "gelu" else 1.0
+        end, before = (float(run.n >= places[kind] * part) for part in (1.0, factor))
+        at_a_tenth = smooth_activation.TENTH + 1
+        curve = [before] * at_a_tenth + [end] * (smooth_activation.END + 1 - at_a_tenth)
         return {"rho": end, "excess_risk": 0.01, "train_mse": 0.2, "rho_curve": curve}
 
     given = {f"{group}_{name}": value for group in smooth_activation.IN_PLANE for name, value in
@@ -318,11 +300,8 @@ def test_the_last_fall_is_the_part_lost_over_the_last_decade():
 @pytest.mark.parametrize("steps", [17, 200, 4000])
 def test_the_schedule_increases_and_ends_with_the_steps_where_they_are_enough(steps):
     found = smooth_activation.schedule(steps)
-    assert (
-        len(found) == len(smooth_activation.PARTS)
-        and found[-1] == steps
-        and np.all(np.diff(found) > 0)
-    )
+    assert len(found) == len(smooth_activation.PARTS)
+    assert found[-1] == steps and np.all(np.diff(found) > 0)
 
 
 # --- a ReLU teacher
@@ -340,10 +319,8 @@ def test_the_teacher_s_noise_is_what_the_clean_labels_lack():
 
 
 def test_another_scale_keeps_the_samples():
-    settings = dataclasses.replace(
-        relu_teacher.GRID.presets["TINY"], n=(30,), unaligned_n=(30,), seeds=1
-    )
-    runs = relu_teacher.GRID.runs(settings)
+    tiny = relu_teacher.GRID.presets["TINY"]
+    runs = relu_teacher.GRID.runs(dataclasses.replace(tiny, n=(30,), unaligned_n=(30,), seeds=1))
     assert {one.scale for one in runs} == {1e-3, 1.0}
     np.testing.assert_array_equal(*(relu_teacher.draw(one)[0].y for one in runs))
 
@@ -368,9 +345,8 @@ def test_a_covering_start_by_hand():
 
 def test_a_wide_network_ends_with_one_group_for_each_sign_and_fits():
     found = orthogonal_inputs.measure(orthogonal_inputs.Run(n=4, width=128))
-    assert (
-        int(found.effective_width) == 2 and bool(found.covered) and float(found.train_mse) < 1e-10
-    )
+    assert int(found.effective_width) == 2 and bool(found.covered)
+    assert float(found.train_mse) < 1e-10
 
 
 def test_neurons_end_along_the_samples_of_their_sign_that_were_active_at_the_start():
@@ -396,14 +372,9 @@ def test_a_race_by_hand():
     the third has not.
     """
     x, y = orthogonal_inputs.samples(8)
-    active = np.array(
-        [
-            [1, 1, 1, 0, 0, 0, 0, 0],
-            [0, 0, 1, 1, 0, 0, 0, 0],
-            [1, 1, 0, 0, 0, 0, 0, 0],
-            [0] * 4 + [1] * 4,
-        ]
-    )
+    positive = [[1, 1, 1, 0], [0, 0, 1, 1], [1, 1, 0, 0], [0, 0, 0, 0]]
+    negative = [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]]
+    active = np.hstack([positive, negative])
     start = nets.TwoLayer(np.array([1.0, 1.0, 1.0, -1.0]), 2.0 * active - 1)
     assert orthogonal_inputs.race(start, x, y) == (3, 3)
 
@@ -418,17 +389,15 @@ def test_neurons_that_tie_arrive_together():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_training_from_a_tiny_scale_ends_with_the_groups_of_the_race(seed):
-    found = orthogonal_inputs.measure(
-        orthogonal_inputs.Run(n=8, width=64, tiny_scale=1e-140, seed=seed)
-    )
+    run = orthogonal_inputs.Run(n=8, width=64, tiny_scale=1e-140, seed=seed)
+    found = orthogonal_inputs.measure(run)
     assert found.effective_width == found.limit_width
 
 
 def test_odd_numbers_of_samples_are_refused():
+    settings = dataclasses.replace(orthogonal_inputs.GRID.presets["QUICK"], n=(4, 5))
     with pytest.raises(ValueError, match="n: got 5, allowed even"):
-        orthogonal_inputs.GRID.runs(
-            dataclasses.replace(orthogonal_inputs.GRID.presets["QUICK"], n=(4, 5))
-        )
+        orthogonal_inputs.GRID.runs(settings)
 
 
 def test_the_slope_is_per_doubling():
@@ -441,13 +410,8 @@ def test_the_slope_is_per_doubling():
 
 
 def test_tables_are_markdown_with_a_sign_beside_each_value():
-    rows = [
-        (
-            "margin",
-            "at least 0.179",
-            (Finding("margin", 0.0012, "", False), Finding("margin", 0.25, "", True)),
-        )
-    ]
+    found = (Finding("margin", 0.0012, "", False), Finding("margin", 0.25, "", True))
+    rows = [("margin", "at least 0.179", found)]
     text = beyond.assumption_table(["Gaussian", "bounded"], rows)
     assert text.splitlines()[-1] == "| margin | at least 0.179 | 0.0012 ✗ | 0.25 ✓ |"
     text = beyond.variant_table([("plain", 1.0, 0.99, 1.01, "120", 5)], 480)

@@ -51,9 +51,8 @@ def test_signed_cosines_by_hand():
 def test_the_leading_force_is_that_of_the_largest_output_weight():
     x, y = plane()
     w, a = extremal.circle(np.array([0.0, 1.0, 2.0])), np.array([1.0, -3.0, 2.0])
-    assert early.leading_force(a, w, x, y) == pytest.approx(
-        float(np.linalg.norm(alignment.d_n(w[1:2], x, y)))
-    )
+    longest = float(np.linalg.norm(alignment.d_n(w[1:2], x, y)))
+    assert early.leading_force(a, w, x, y) == pytest.approx(longest)
 
 
 def test_a_neuron_climbs_along_the_flow_of_its_direction():
@@ -144,9 +143,8 @@ def test_the_polar_curve_is_closed_and_outside_the_circle_where_g_is_positive():
 
 
 def test_a_relative_size_is_the_quotient_that_the_theorem_bounds():
-    run = early_alignment.measure(
-        early_alignment.GRID.of_group("small", early_alignment.GRID.presets["TINY"])[0]
-    )
+    grid = early_alignment.GRID
+    run = early_alignment.measure(grid.of_group("small", grid.presets["TINY"])[0])
     assert run["size"][0] == pytest.approx(1e-2)
     assert run["size"][2] <= 1e-2**0.5 * 1.01
     assert float(run.exit_time) == pytest.approx(float(run.moment_time[3]))
@@ -175,19 +173,13 @@ def exits_at(slope: float, by_n: dict[int, float], large: float = 0.8, leader: f
         factor = large if run.scale >= 0.1 else slope
         pull = by_n.get(run.n, 0.5)
         time = factor * (0.1 - np.log(run.scale)) / pull
-        moments = {
-            name: [1.0, 1.0, 1.0, 1.0] for name in ("aligned", "size", "train_mse", "moment_time")
-        }
-        moments |= {"pull": [pull] * 4, "train_curve": [1.0, 0.5]}
-        return moments | {
-            "exit_time": time,
-            "largest_force": leader,
-            "exit_ratio": time * leader / -np.log(run.scale + 1e-9),
-        }
+        ratio = time * leader / -np.log(run.scale + 1e-9)
+        scalars = {"exit_time": time, "largest_force": leader, "exit_ratio": ratio}
+        moments = dict.fromkeys(at_moments, [1.0] * 4) | {"pull": [pull] * 4}
+        return scalars | moments | {"train_curve": [1.0, 0.5]}
 
-    axes = dict.fromkeys(("aligned", "size", "train_mse", "moment_time", "pull"), "moment") | {
-        "train_curve": "probe"
-    }
+    at_moments = ("aligned", "size", "train_mse", "moment_time", "pull")
+    axes = dict.fromkeys(at_moments, "moment") | {"train_curve": "probe"}
     runs = outcomes(early_alignment, found, axes, seeds=10)
     return Runs(runs.dataset.assign_coords(time=("probe", [0.0, 1.0])), runs.grid)
 

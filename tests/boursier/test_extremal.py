@@ -18,12 +18,15 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def draw(
-    n: int, seed: int = 0, variance: float = 0.25, dim: int = 2
-) -> tuple[np.ndarray, np.ndarray]:
+def draw(n: int, seed: int = 0, variance: float = 0.25, dim: int = 2) -> tuple:
     generator = rng(seed)
     x = synthetic.gaussian(n, dim, generator)
     return x, synthetic.linear_labels(x, synthetic.first_axis(dim), variance, generator)
+
+
+def heights(found: extremal.Extremal) -> np.ndarray:
+    """G_n at the critical points, s |D|."""
+    return found.signs * np.linalg.norm(found.vectors, axis=1)
 
 
 def by_angle(found: extremal.Extremal) -> np.ndarray:
@@ -125,9 +128,7 @@ def test_every_vector_is_in_its_own_set_and_points_where_it_should(seed: int) ->
     x, y = draw(30, seed, variance=4.0)
     found = extremal.exact(x, y)
     w = found.directions
-    np.testing.assert_allclose(
-        alignment.g_n(w, x, y), found.signs * np.linalg.norm(found.vectors, axis=1), atol=1e-12
-    )
+    np.testing.assert_allclose(alignment.g_n(w, x, y), heights(found), atol=1e-12)
     smooth = ~found.on_boundary
     np.testing.assert_allclose(alignment.d_n(w[smooth], x, y), found.vectors[smooth], atol=1e-12)
     for direction, vector in zip(w[~smooth], found.vectors[~smooth], strict=True):
@@ -142,12 +143,8 @@ def test_every_vector_is_in_its_own_set_and_points_where_it_should(seed: int) ->
 def test_the_order_of_the_samples_does_not_matter():
     x, y = draw(50, seed=1, variance=4.0)
     order = rng(5).permutation(50)
-    np.testing.assert_allclose(
-        by_angle(extremal.exact(x, y)),
-        by_angle(extremal.exact(x[order], y[order])),
-        rtol=1e-9,
-        atol=1e-12,
-    )
+    plain, other = extremal.exact(x, y), extremal.exact(x[order], y[order])
+    np.testing.assert_allclose(by_angle(plain), by_angle(other), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("angle", [0.3, 2.0, -1.1])
@@ -208,10 +205,8 @@ def test_the_searched_supremum_is_exact_in_the_plane_and_never_falls_in_space():
     )
     x, y = draw(60, seed=3, dim=5)
     population = synthetic.first_axis(5) / 2
-    found = [
-        extremal.searched_deviation(x, y, population, rng(1), 1, circles)
-        for circles in (1, 10, 100)
-    ]
+    circles = (1, 10, 100)
+    found = [extremal.searched_deviation(x, y, population, rng(1), 1, count) for count in circles]
     assert found == sorted(found)
     w = rng(2).standard_normal((20_000, 5))
     best = extremal.searched_deviation(x, y, population, rng(1))
@@ -225,41 +220,32 @@ def test_the_search_in_space_returns_extremal_vectors_only(seed: int) -> None:
     assert set(found.signs) == {-1.0, 1.0}
     w, smooth = found.directions, ~found.on_boundary
     np.testing.assert_allclose(alignment.d_n(w[smooth], x, y), found.vectors[smooth], atol=1e-12)
-    np.testing.assert_allclose(
-        alignment.g_n(w, x, y), found.signs * np.linalg.norm(found.vectors, axis=1), atol=1e-12
-    )
+    np.testing.assert_allclose(alignment.g_n(w, x, y), heights(found), atol=1e-12)
     directions = rng(2).standard_normal((5000, 5))
     tried = alignment.g_n(directions / np.linalg.norm(directions, axis=1, keepdims=True), x, y)
     # those missed, if any, are no more than a little higher
-    heights = found.signs * np.linalg.norm(found.vectors, axis=1)
-    assert heights.max() > 0.98 * tried.max() and heights.min() < 0.98 * tried.min()
+    assert heights(found).max() > 0.98 * tried.max()
+    assert heights(found).min() < 0.98 * tried.min()
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_search_in_the_plane_finds_what_the_enumeration_has_and_both_extremes(
-    seed: int,
-) -> None:
+def test_the_search_in_the_plane_finds_what_the_enumeration_has_and_both_extremes(seed) -> None:
     x, y = draw(100, seed)
     found, exact = extremal.searched(x, y, rng(1)), extremal.exact(x, y)
     distance = np.linalg.norm(found.vectors[:, None] - exact.vectors[None], axis=2)
     assert np.all(distance.min(axis=1) < 1e-12) and len(found.signs) <= len(exact.signs)
     np.testing.assert_array_equal(found.on_boundary, exact.on_boundary[distance.argmin(axis=1)])
-    heights = [np.linalg.norm(part.vectors, axis=1) * part.signs for part in (found, exact)]
-    assert heights[0].max() == pytest.approx(heights[1].max()) and heights[
-        0
-    ].min() == pytest.approx(heights[1].min())
+    ours, all_of_them = (heights(part) for part in (found, exact))
+    assert ours.max() == pytest.approx(all_of_them.max())
+    assert ours.min() == pytest.approx(all_of_them.min())
 
 
 def test_angles_and_distances_by_hand():
     vectors = np.array([[1.0, 0.0], [0.0, 2.0], [1.0, 1e-9]])
-    found = extremal.Extremal(
-        vectors, np.ones(3), np.zeros(3, dtype=bool), np.ones(3, dtype=bool), False
-    )
+    found = extremal.Extremal(vectors, np.ones(3), np.zeros(3) > 0, np.ones(3) > 0, False)
     assert extremal.widest_angle(found) == pytest.approx(np.pi / 2)
     assert extremal.farthest(found, PLANE) == pytest.approx(np.hypot(0.5, 2.0))
-    near = extremal.Extremal(
-        vectors[::2], np.ones(2), np.zeros(2, dtype=bool), np.ones(2, dtype=bool), False
-    )
+    near = extremal.Extremal(vectors[::2], np.ones(2), np.zeros(2) > 0, np.ones(2) > 0, False)
     assert extremal.widest_angle(near) == pytest.approx(1e-9, rel=1e-6)
 
 
@@ -393,9 +379,7 @@ def test_the_count_without_a_margin_stays_inside_a_band_and_the_null_count_does_
         return {"count": count, "supremum": fall, "farthest": fall, "widest": 1.0}
 
     given = {f"{group}_seeds": 5 for group in ("rate", "heavy_rate", "null_rate")}
-    checks = {
-        one.id: one
-        for one in extremal_vectors.checks(outcomes(extremal_vectors, found, seeds=200, **given))
-    }
+    runs = outcomes(extremal_vectors, found, seeds=200, **given)
+    checks = {one.id: one for one in extremal_vectors.checks(runs)}
     assert checks["B29.trend"].holds is holds and checks["B6.two"].holds
     assert all(one.holds for name, one in checks.items() if name.startswith("B5"))

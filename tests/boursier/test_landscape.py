@@ -14,12 +14,7 @@ from simplicity.nets.loop import Diverged
 
 def problem(m: int = 6, n: int = 9, d: int = 3, seed: int = 0):
     rng = np.random.default_rng(seed)
-    return (
-        rng.standard_normal(m),
-        rng.standard_normal((m, d)),
-        rng.standard_normal((n, d)),
-        rng.standard_normal(n),
-    )
+    return tuple(rng.standard_normal(shape) for shape in (m, (m, d), (n, d), n))
 
 
 def loss(flat: torch.Tensor, x: np.ndarray, y: np.ndarray, m: int) -> torch.Tensor:
@@ -67,12 +62,8 @@ def test_one_neuron_by_hand():
 
 
 def test_a_neuron_that_no_sample_activates_has_no_part_in_the_least_eigenvalue():
-    a, w, x, y = (
-        np.ones(3),
-        np.array([[1.0, 0.2], [0.5, 1.0], [-1.0, -1.0]]),
-        np.abs(problem()[2][:, :2]),
-        np.ones(9),
-    )
+    a, w = np.ones(3), np.array([[1.0, 0.2], [0.5, 1.0], [-1.0, -1.0]])
+    x, y = np.abs(problem()[2][:, :2]), np.ones(9)
     np.testing.assert_array_equal(landscape.active(w, x), [True, True, False])
     alone = np.linalg.eigvalsh(automatic(a[:2], w[:2], x, y)[1])[0]
     assert landscape.least_eigenvalue(a, w, x, y) == pytest.approx(alone, rel=1e-6)
@@ -153,12 +144,10 @@ def test_descent_leaves_an_interpolator_exactly_when_the_step_exceeds_two_over_s
         error = alignment.mse(nets.forward(network, x), y)
     except Diverged:
         error = np.inf
-    apart = (
-        np.inf
-        if not np.isfinite(error)
-        else np.linalg.norm(network.a - start.a) / np.linalg.norm(start.a)
+    near = np.isfinite(error) and (
+        np.linalg.norm(network.a - start.a) < 1e-4 * np.linalg.norm(start.a)
     )
-    assert (apart < 1e-4) == stays
+    assert near == stays
 
 
 def test_an_eigenvalue_has_the_same_bits_every_time():

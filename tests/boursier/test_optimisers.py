@@ -86,16 +86,9 @@ def test_one_step_of_gelu_by_hand():
 
 def test_the_first_step_of_adam_moves_every_pulled_weight_by_the_step_size():
     start, x, y = problem()
+    how = {"schedule": (0, 1), "probes": {}, "precision": "float64"}
     network, _ = optimisers.descend(
-        start,
-        x,
-        y,
-        activation="gelu",
-        rule="adam",
-        step_size=1e-3,
-        schedule=(0, 1),
-        probes={},
-        precision="float64",
+        start, x, y, activation="gelu", rule="adam", step_size=1e-3, **how
     )
     np.testing.assert_allclose(np.abs(network.w - start.w), 1e-3, rtol=1e-3)
 
@@ -124,22 +117,14 @@ def test_forward_is_torch_s(activation):
 def test_probes_follow_the_schedule_and_the_start_stays():
     start, x, y = problem()
     before = start.w.copy()
+    how = {"schedule": (0, 3, 9), "probes": {"first": lambda net: net.a[0]}}
     network, run = optimisers.descend(
-        start,
-        x,
-        y,
-        activation="gelu",
-        rule="adam",
-        step_size=0.01,
-        schedule=(0, 3, 9),
-        probes={"first": lambda net: net.a[0]},
+        start, x, y, activation="gelu", rule="adam", step_size=0.01, **how
     )
     np.testing.assert_array_equal(start.w, before)
     assert run.step.values.tolist() == [0, 3, 9] and int(run.stopped_at) == 9
-    assert (
-        float(run["first"][0]) == pytest.approx(start.a[0], rel=1e-6)
-        and float(run["first"][2]) == network.a[0]
-    )
+    assert float(run["first"][0]) == pytest.approx(start.a[0], rel=1e-6)
+    assert float(run["first"][2]) == network.a[0]
     assert network.w.shape == start.w.shape and network.w.dtype == np.float32
 
 

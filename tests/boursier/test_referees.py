@@ -14,11 +14,8 @@ PARTS = re.split(r"^### ", TEXT, flags=re.MULTILINE)[1:]
 def test_every_request_has_an_answer_and_something_here():
     assert len(PARTS) >= 21
     for part in PARTS:
-        assert re.findall(r"^(Asked|Answered|Here)$", part, flags=re.MULTILINE) == [
-            "Asked",
-            "Answered",
-            "Here",
-        ]
+        heads = re.findall(r"^(Asked|Answered|Here)$", part, flags=re.MULTILINE)
+        assert heads == ["Asked", "Answered", "Here"]
 
 
 def test_every_request_but_those_about_words_leads_somewhere():

@@ -62,11 +62,8 @@ def run() -> tuple:
     schedule = range(0, 2001, 100)
     a, w = snapshots(start, task.x, task.y, step_size=0.02, schedule=schedule)
     found = extremal.searched(task.x, task.y, np.random.default_rng(0), starts=256)
-    return (
-        task.x,
-        task.y,
-        early.neuron_frames(a, w, np.array(schedule) * 0.02, task.x, task.y, found),
-    )
+    times = np.array(schedule) * 0.02
+    return task.x, task.y, early.neuron_frames(a, w, times, task.x, task.y, found)
 
 
 def test_contours_are_where_g_has_their_share_of_its_largest_value(run: tuple) -> None:

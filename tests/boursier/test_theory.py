@@ -47,9 +47,8 @@ def test_early_on_a_neuron_grows_at_the_rate_of_its_own_force():
     network, _ = descend(start, x, y, step_size=1e-4, schedule=(0, 10_000), probes={})
     force = np.linalg.norm(alignment.d_n(start.w, x, y)[0])
     assert force == pytest.approx(3.0)
-    assert network.a[0] + network.w[0, 0] == pytest.approx(
-        1.5 * length * np.exp(force * 1.0), rel=1e-3
-    )
+    grown = 1.5 * length * np.exp(force * 1.0)
+    assert network.a[0] + network.w[0, 0] == pytest.approx(grown, rel=1e-3)
 
 
 def test_the_limit_is_two_least_squares_fits_past_the_threshold_and_not_below():
@@ -71,9 +70,8 @@ def test_population_force_is_half_the_teacher_in_every_direction():
     data = synthetic.linear_task("margin", 200_000, 4, 0.25, seed=0, n_test=1)
     directions = np.random.default_rng(0).standard_normal((6, 4))
     found = alignment.d_n(directions, data.x, data.y)
-    np.testing.assert_allclose(
-        found, np.tile(data.teacher / 2, (6, 1)), atol=5 * np.sqrt(4 / 200_000)
-    )
+    half = np.tile(data.teacher / 2, (6, 1))
+    np.testing.assert_allclose(found, half, atol=5 * np.sqrt(4 / 200_000))
 
 
 def test_with_positive_output_weights_the_negative_half_stays_at_zero():

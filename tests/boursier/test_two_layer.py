@@ -22,10 +22,8 @@ def problem(n: int = 30, dim: int = 5, width: int = 12, scale: float = 0.5):
 def assert_equal_to_autograd(start, x, y, step_size=0.05, **settings):
     settings |= {"step_size": step_size, "schedule": (0, 100), "probes": {}}
     batches = [{"rng": np.random.default_rng(3)} if settings.get("batch") else {} for _ in range(2)]
-    ours, theirs = (
-        descend(start, x, y, **settings, **batches[0])[0],
-        descend_autograd(start, x, y, **settings, **batches[1])[0],
-    )
+    ours, _ = descend(start, x, y, **settings, **batches[0])
+    theirs, _ = descend_autograd(start, x, y, **settings, **batches[1])
     np.testing.assert_allclose(ours.w, theirs.w, rtol=0, atol=1e-10)
     np.testing.assert_allclose(ours.a, theirs.a, rtol=0, atol=1e-10)
     assert np.abs(ours.w - start.w).max() > 1e-3  # it did move
@@ -95,20 +93,11 @@ def test_probes_inside_a_pass_change_no_minibatch():
 
 def test_minibatches_certify_no_stationary_point():
     start, x, y = problem()
+    eights = {"step_size": 0.1, "schedule": (0, 1), "probes": {}, "batch": 8}
     with pytest.raises(ValueError, match="tolerance: got 0.001 with minibatches of 8"):
-        descend(
-            start,
-            x,
-            y,
-            step_size=0.1,
-            schedule=(0, 1),
-            probes={},
-            tolerance=1e-3,
-            batch=8,
-            rng=np.random.default_rng(0),
-        )
+        descend(start, x, y, tolerance=1e-3, rng=np.random.default_rng(0), **eights)
     with pytest.raises(ValueError, match="minibatches of 8 need their own generator"):
-        descend(start, x, y, step_size=0.1, schedule=(0, 1), probes={}, batch=8)
+        descend(start, x, y, **eights)
 
 
 def test_the_padding_of_an_odd_width_has_no_force_of_its_own():
@@ -182,26 +171,15 @@ def linear_task():
 
 def test_the_stopping_rule_fires_below_the_tolerance_and_not_above():
     start, x, y = linear_task()
-    probes = {"one": lambda network: 1.0}
-    _, loose = descend(
-        start, x, y, step_size=0.1, schedule=(0, 10, 20_000), probes=probes, tolerance=1e-2
-    )
-    _, tight = descend(
-        start, x, y, step_size=0.1, schedule=(0, 10, 20_000), probes=probes, tolerance=1e-3
-    )
+    steps = functools.partial(descend, start, x, y, step_size=0.1)
+    watched = {"schedule": (0, 10, 20_000), "probes": {"one": lambda network: 1.0}}
+    _, loose = steps(tolerance=1e-2, **watched)
+    _, tight = steps(tolerance=1e-3, **watched)
     assert loose.force < 1e-2 and 10 < loose.stopped_at < tight.stopped_at < 20_000
     assert tight.force < 1e-3
     # what was never reached is NaN
     np.testing.assert_array_equal(np.isnan(loose.one), [False, False, True])
-    _, last = descend(
-        start,
-        x,
-        y,
-        step_size=0.1,
-        schedule=(0, int(loose.stopped_at) - 1),
-        probes={},
-        tolerance=1e-2,
-    )
+    _, last = steps(tolerance=1e-2, schedule=(0, int(loose.stopped_at) - 1), probes={})
     assert last.force >= 1e-2  # one step earlier the rule did not hold
 
 
@@ -234,15 +212,8 @@ def test_the_log_schedule_starts_at_zero_ends_at_the_budget_and_never_repeats():
 
 def test_a_zero_start_is_stationary():
     start = nets.TwoLayer(np.zeros(3), np.zeros((3, 2)))
-    _, run = descend(
-        start,
-        np.ones((4, 2)),
-        np.ones(4),
-        step_size=0.1,
-        schedule=(0, 50),
-        probes={},
-        tolerance=1e-9,
-    )
+    how = {"schedule": (0, 50), "probes": {}, "tolerance": 1e-9}
+    _, run = descend(start, np.ones((4, 2)), np.ones(4), step_size=0.1, **how)
     assert run.stopped_at == 1
 
 

@@ -1,6 +1,6 @@
 """What experiments hold their runs against, one answer a cell, and the checks that they share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from simplicity.boursier import alignment, synthetic
 from simplicity.evidence.claims import (
     Check,
+    Criterion,
     Estimate,
+    Kind,
     below,
     cells_where,
     check,
@@ -21,12 +23,14 @@ from simplicity.evidence.claims import (
     median,
     share,
 )
+from simplicity.evidence.over_seeds import Values, paired
 from simplicity.grid.groups import Runs
 
 Answers = NDArray[np.bool_]
 
 PAST = 640  # samples at which every seed is past the threshold, Gaussian inputs, d = 5
 BEFORE = 80  # and at which none is, while two least-squares fits would meet the bound on the risk
+LONG = 20_000  # steps from which on the end of training, or of its tail, is judged
 _AT_LIMIT = 1e-3
 
 
@@ -55,12 +59,21 @@ def by_width(cells: xr.Dataset) -> list[xr.Dataset]:
     return [cells_where(cells, width=width) for width in np.unique(cells.width.values)]
 
 
-def worst_median(
-    cells: xr.Dataset, values: xr.DataArray, worst: Callable[..., Estimate]
-) -> Estimate:
-    """The median of `values`, one for each cell, at each width, and of these the `worst`."""
-    found = [median(part.judged.values) for part in by_width(cells.assign(judged=values))]
+def worst_median(parts: Iterable[xr.DataArray], worst: Callable[..., Estimate]) -> Estimate:
+    """The medians of the parts, and of these the `worst`, which is `max` or `min`."""
+    found = [median(part.values) for part in parts]
     return worst(found, key=lambda estimate: estimate.value, default=exact(np.nan))
+
+
+def too_short(steps: int) -> str:
+    """Why a run of so few steps is not judged, empty where it is."""
+    return "" if steps >= LONG else f"{steps} steps, {LONG} are needed"
+
+
+def behind(one: xr.Dataset, other: xr.Dataset) -> Values:
+    """For each seed the train error of `one` minus that of `other`, in units of sigma^2."""
+    one, other = (part.assign(share=part.train_mse / part.noise_variance) for part in (one, other))
+    return paired(one, other, "share", np.subtract)
 
 
 def linear_above_noise(cells: xr.Dataset) -> Answers:
@@ -74,25 +87,40 @@ def linear_above_noise(cells: xr.Dataset) -> Answers:
     return np.array(found, dtype=bool)
 
 
+def contrast(
+    runs: Runs,
+    id: str,
+    kind: Kind,
+    statistic: str,
+    found: Estimate,
+    rule: Criterion,
+    changed: str,
+    control_found: Estimate,
+    **judged: Any,
+) -> Check:
+    """A check whose control, `changed` in one thing, has to fail the check's own rule.
+
+    `judged`: what the check needs, as in `claims.check`.
+    """
+    opposite = control(changed, control_found, fails(rule))
+    return check(runs, id, kind, statistic, found, rule, opposite, **judged)
+
+
 def few_samples(runs: Runs, id: str, statistic: str, few: xr.Dataset, **judged: Any) -> Check:
     """`few` samples are interpolated; `judged`: what the check needs, as in `claims.check`.
 
     The share of the control is P(chi2 with n - d degrees of freedom > 0.1 n).
     """
-    rule = below(0.1)
-    return check(
-        runs, id, "empirical", statistic, share(above_noise(few)), rule,
-        control(
-            "a linear fit to the same samples in place of the network",
-            share(linear_above_noise(few)), fails(rule),
-        ),
+    return contrast(
+        runs, id, "empirical", statistic, share(above_noise(few)), below(0.1),
+        "a linear fit to the same samples in place of the network", share(linear_above_noise(few)),
         **judged,
     )  # fmt: skip
 
 
 def past_threshold(
     runs: Runs, word: str, small: xr.Dataset, unaligned: xr.Dataset | None = None, at: str = ""
-) -> list[Check]:
+) -> Check:
     """`B2.word`: the `small` starts on Gaussian inputs at n = 640.
 
     The control are starts at scale 1, `unaligned`, with the same inputs; where there are none, the
@@ -100,17 +128,12 @@ def past_threshold(
     """
     gaussian = small.isel(cell=small.law.values == "gaussian")
     many, before = (gaussian.isel(cell=gaussian.n.values == n) for n in (PAST, BEFORE))
-    rule = every_seed()
     changed = f"n = {BEFORE}" if unaligned is None else "starts at scale 1"
-    return [
-        check(
-            runs, f"B2.{word}", "empirical",
-            "share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, Gaussian, "
-            f"n = {PAST}{at}",
-            share(refuses_noise(many)), rule,
-            control(
-                f"{changed}: the same share",
-                share(refuses_noise(before if unaligned is None else unaligned)), fails(rule),
-            ),
-        ),
-    ]  # fmt: skip
+    return contrast(
+        runs, f"B2.{word}", "empirical",
+        "share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, Gaussian, "
+        f"n = {PAST}{at}",
+        share(refuses_noise(many)), every_seed(),
+        f"{changed}: the same share",
+        share(refuses_noise(before if unaligned is None else unaligned)),
+    )  # fmt: skip

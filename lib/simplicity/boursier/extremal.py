@@ -100,26 +100,46 @@ def exact(x: Array, y: Array) -> Extremal:
     pulls = _pulls(x, y)
     small = _NOTHING * float(np.sum(np.linalg.norm(pulls, axis=1)))
     sectors = _sectors(x, pulls)
-    left, right = circle(sectors.edges[:-1]), circle(sectors.edges[1:])
     long = np.linalg.norm(sectors.forces, axis=1) > small
-    at_left, at_right = _across(left, sectors.forces), _across(right, sectors.forces)
-    inside = long & (at_left * at_right < 0)
-    # what crosses here is orthogonal to the edge
-    along = np.sum(left * np.roll(sectors.forces, 1, axis=0), axis=1)
-    low, high = _jumps(sectors)
-    on_edge = (low < 0) & (high > 0) & (np.abs(along) > small)
-    vectors = np.concatenate([sectors.forces[inside], along[on_edge, None] * left[on_edge]])
-    signs = np.concatenate([np.sign(at_left[inside]), np.sign(along[on_edge])])
-    places = np.concatenate([sectors.edges[:-1][inside], sectors.edges[:-1][on_edge]])
-    boundary = np.repeat([False, True], [int(inside.sum()), int(on_edge.sum())])
-    before = _across(left, np.roll(sectors.forces, 1, axis=0))
-    # s G_n rises up to the edge and falls after it
-    top = (np.sign(along) * before > 0) & (np.sign(along) * at_left < 0)
-    attracting = np.concatenate([np.ones(int(inside.sum()), dtype=bool), top[on_edge]])
-    order = np.argsort(places, kind="stable")
-    return Extremal(
-        vectors[order], signs[order], boundary[order], attracting[order], bool(np.any(~long))
+    inside, on_edge = _inside(sectors, long), _on_edges(sectors, small)
+    order = np.argsort(np.concatenate([inside.places, on_edge.places]), kind="stable")
+    boundary = np.repeat([False, True], [len(inside.places), len(on_edge.places)])
+    _, vectors, signs, attracting = (
+        np.concatenate(both)[order] for both in zip(inside, on_edge, strict=True)
     )
+    return Extremal(vectors, signs, boundary[order], attracting, bool(np.any(~long)))
+
+
+class _Found(NamedTuple):
+    """Critical points of one kind: their angles, vectors and signs, and do they attract?"""
+
+    places: Array
+    vectors: Array
+    signs: Array
+    attracting: Mask
+
+
+def _inside(sectors: Sectors, long: Mask) -> _Found:
+    """Those inside a sector whose force is `long`: the derivative changes sign between its ends."""
+    left, right = circle(sectors.edges[:-1]), circle(sectors.edges[1:])
+    at_left, at_right = _across(left, sectors.forces), _across(right, sectors.forces)
+    here = long & (at_left * at_right < 0)
+    every = np.ones(int(here.sum()), dtype=bool)
+    return _Found(sectors.edges[:-1][here], sectors.forces[here], np.sign(at_left[here]), every)
+
+
+def _on_edges(sectors: Sectors, small: float) -> _Found:
+    """Those on a boundary, across which the derivative jumps through 0."""
+    left, behind = circle(sectors.edges[:-1]), np.roll(sectors.forces, 1, axis=0)
+    # what crosses here is orthogonal to the edge
+    along = np.sum(left * behind, axis=1)
+    low, high = _jumps(sectors)
+    here = (low < 0) & (high > 0) & (np.abs(along) > small)
+    signs = np.sign(along)
+    # s G_n rises up to the edge and falls after it
+    top = (signs * _across(left, behind) > 0) & (signs * _across(left, sectors.forces) < 0)
+    vectors = along[here, None] * left[here]
+    return _Found(sectors.edges[:-1][here], vectors, signs[here], top[here])
 
 
 def deviation(x: Array, y: Array, population: Array) -> float:
@@ -183,6 +203,21 @@ def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 
     pulls = _pulls(x, y)
     signs = np.repeat([1.0, -1.0], starts)
     w = _on_sphere(rng.standard_normal((2 * starts, x.shape[1])))
+    active, flips = _climbed(w, signs, x, pulls, steps)
+    small = _NOTHING * float(np.sum(np.linalg.norm(pulls, axis=1)))
+    patterns = zip(signs, active, flips, strict=True)
+    vectors = np.array([_solve(s, on & ~edge, edge, x, pulls, small) for s, on, edge in patterns])
+    kept = _distinct(vectors, small)
+    edges, found = flips[kept], signs[kept]
+    on_boundary: Mask = np.any(edges, axis=1, keepdims=True)[:, 0]
+    # To either side of the boundary of x_k, s G_n departs from its value by s y_k times something
+    # positive.
+    attracting = ~np.any(edges & (found[:, None] * y > 0), axis=1)
+    return Extremal(vectors[kept], found, on_boundary, attracting, False)
+
+
+def _climbed(w: Array, signs: Array, x: Array, pulls: Array, steps: int) -> tuple[Mask, Mask]:
+    """Which samples are active for each w after a search, and which were entering or leaving."""
     flips = np.zeros((len(w), len(x)), dtype=bool)
     active = w @ x.T > 0
     for step in range(steps):
@@ -191,21 +226,7 @@ def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 
         before, active = active, w @ x.T > 0
         if step >= steps - _LAST:
             flips |= active != before
-    small = _NOTHING * float(np.sum(np.linalg.norm(pulls, axis=1)))
-    solved = [
-        _solve(s, on & ~edge, edge, x, pulls, small)
-        for s, on, edge in zip(signs, active, flips, strict=True)
-    ]
-    vectors = np.array(
-        [np.full(x.shape[1], np.nan) if found is None else found for found in solved]
-    )
-    kept = _distinct(vectors, small)
-    edges, found = flips[kept], signs[kept]
-    on_boundary: Mask = np.any(edges, axis=1, keepdims=True)[:, 0]
-    # To either side of the boundary of x_k, s G_n departs from its value by s y_k times something
-    # positive.
-    attracting = ~np.any(edges & (found[:, None] * y > 0), axis=1)
-    return Extremal(vectors[kept], found, on_boundary, attracting, False)
+    return active, flips
 
 
 def largest_force(x: Array, y: Array, directions: Array, rng: Generator) -> float:
@@ -242,17 +263,16 @@ def search_force(x: Array, y: Array, directions: Array, rng: Generator) -> float
     return float(length.max())
 
 
-def _solve(
-    sign: float, active: Mask, edge: Mask, x: Array, pulls: Array, small: float
-) -> Array | None:
-    """The extremal vector with these samples active and those on the boundary, if there is one.
+def _solve(sign: float, active: Mask, edge: Mask, x: Array, pulls: Array, small: float) -> Array:
+    """The extremal vector with these samples active and those on the boundary, NaN without one.
 
     w is orthogonal to the x_k on the boundary, and so is D = D_others + sum_k eta_k y_k x_k / n,
     parallel to w: D is D_others without its part in their span, and eta follows. It counts if each
     eta is inside (0, 1) and w has the assumed pattern.
     """
+    none = np.full(x.shape[1], np.nan)
     if edge.sum() >= x.shape[1]:
-        return None
+        return none
     others = active @ pulls
     eta = np.linalg.lstsq(pulls[edge].T, -others, rcond=None)[0]
     vector = others + eta @ pulls[edge]
@@ -262,7 +282,7 @@ def _solve(
         and np.all((eta > 0) & (eta < 1))
         and np.array_equal(pattern[~edge], active[~edge])
     )
-    return vector if fits else None
+    return vector if fits else none
 
 
 def farthest(found: Extremal, population: Array) -> float:
@@ -271,11 +291,9 @@ def farthest(found: Extremal, population: Array) -> float:
     D is the population's only one.
     """
     (population,) = doors.finite(population=(population, str(found.vectors.shape[1])))
-    return (
-        float(np.max(np.linalg.norm(found.vectors - population, axis=1), initial=-np.inf))
-        if len(found.signs)
-        else np.nan
-    )
+    if not len(found.signs):
+        return float("nan")
+    return float(np.max(np.linalg.norm(found.vectors - population, axis=1)))
 
 
 def widest_angle(found: Extremal) -> float:

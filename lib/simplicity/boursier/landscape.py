@@ -203,16 +203,8 @@ def _largest(operator: LinearOperator) -> float:
     rng = np.random.default_rng(0)
     start = rng.standard_normal(size)
     try:
-        found = eigsh(
-            operator,
-            k=1,
-            which="LA",
-            v0=start,
-            ncv=min(size, _BASIS),
-            tol=_ACCURACY,
-            return_eigenvectors=False,
-            rng=rng,
-        )
+        how = {"v0": start, "ncv": min(size, _BASIS), "tol": _ACCURACY, "rng": rng}
+        found = eigsh(operator, k=1, which="LA", return_eigenvectors=False, **how)
     except ArpackError:
         if (operator @ start).any():
             raise

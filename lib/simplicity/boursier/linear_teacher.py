@@ -70,6 +70,11 @@ class Trained(NamedTuple):
         """Plain train MSE of `network` on this run's data."""
         return alignment.mse(nets.forward(network, self.task.x), self.task.y)
 
+    def signed_cosines(self) -> tuple[np.ndarray, np.ndarray]:
+        """Those of `alignment.signed_cosines` with the two fits, and the weights."""
+        fits = alignment.two_ols(self.task.x, self.task.y, self.task.teacher)
+        return alignment.signed_cosines(*self.network, fits)
+
     def outcome(self) -> xr.Dataset:
         """The scalars of `alignment.against_two_ols`, with `stopped_at` and `force` of the run."""
         found = alignment.against_two_ols(self.prediction, *self.task)
@@ -87,10 +92,37 @@ def two_fit_error(task: synthetic.Task) -> float:
     return alignment.mse(alignment.two_ols(task.x, task.y, task.teacher).predict(task.x), task.y)
 
 
+def rho(error: float, task: synthetic.Task) -> float:
+    """A train MSE over that of the theorem's limit."""
+    return alignment.rho(error, two_fit_error(task), task.y)
+
+
 def initial(run: Run, *, one_sign: bool = False) -> nets.TwoLayer:
     """The run's dominated start: runs that differ in scale share its directions and signs."""
     rng = streams.generator(run.seed, streams.INITIALISATION)
     return nets.dominated(run.width, run.dim, run.scale, rng, one_sign=one_sign)
+
+
+def descend(
+    run: Run,
+    x: np.ndarray,
+    y: np.ndarray,
+    start: nets.TwoLayer | None = None,
+    *,
+    engine: str = "sweep",
+    schedule: Sequence[int] = (),
+    probes: Mapping[str, two_layer.Probe] | None = None,
+    tolerance: float = TOLERANCE,
+) -> tuple[nets.TwoLayer, xr.Dataset]:
+    """The run's descent on samples (n, d), by one of `ENGINES`.
+
+    By default from its own start, looked at when it begins and when it ends.
+    """
+    return ENGINES[engine](
+        initial(run) if start is None else start, x, y, step_size=run.step_size,
+        schedule=schedule or (0, run.steps), probes=probes or {}, tolerance=tolerance,
+        precision=run.precision,
+    )  # fmt: skip
 
 
 def train(
@@ -98,7 +130,7 @@ def train(
     *,
     start: nets.TwoLayer | None = None,
     one_sign: bool = False,
-    schedule: Sequence[int] | None = None,
+    schedule: Sequence[int] = (),
     probes: Mapping[str, two_layer.Probe] | None = None,
 ) -> Trained:
     """Full-batch descent from `start` (default: the run's own) for at most `run.steps` steps.
@@ -109,16 +141,8 @@ def train(
     task = draw(run)
     start = initial(run, one_sign=one_sign) if start is None else start
     before = Trained(task, start, start, xr.Dataset())
-    network, trajectory = two_layer.descend(
-        start,
-        task.x,
-        task.y,
-        step_size=run.step_size,
-        schedule=schedule or (0, run.steps),
-        probes={"train_curve": before.train_error, **(probes or {})},
-        tolerance=TOLERANCE,
-        precision=run.precision,
-    )
+    probes = {"train_curve": before.train_error, **(probes or {})}
+    network, trajectory = descend(run, task.x, task.y, start, schedule=schedule, probes=probes)
     return before._replace(network=network, trajectory=trajectory)
 
 
@@ -130,16 +154,7 @@ def end(run: Run, engine: str) -> xr.Dataset:
     """
     doors.choice("engine", engine, ENGINES)
     task = draw(run)
-    network, found = ENGINES[engine](
-        initial(run),
-        task.x,
-        task.y,
-        step_size=run.step_size,
-        schedule=(0, run.steps),
-        probes={},
-        tolerance=TOLERANCE,
-        precision=run.precision,
-    )
+    network, found = descend(run, task.x, task.y, engine=engine)
     scalars = alignment.against_two_ols(partial(nets.forward, network), *task)
     plain = found.get("plain_steps", found["stopped_at"])
     ended = {name: found[name] for name in ("stopped_at", "force")}

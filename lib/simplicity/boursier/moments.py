@@ -79,39 +79,21 @@ class _Advance:
         slope: float,
         order: Iterator[Any] | None,
     ) -> None:
-        self.chunk = -(-dim // -(-dim // two_layer_by_neurons.CHUNK))
-        rows, self.lane = dim + -dim % self.chunk, lanes.BYTES // dtype.itemsize
-        wide = width + -width % (2 * self.lane)
+        rows = dim + -dim % two_layer_by_neurons.chunk(dim)
+        wide = width + -width % (2 * lanes.BYTES // dtype.itemsize)
         # The last row is that of the outer weights.
         self.memory = np.zeros((2, rows + 1, wide), dtype)
         self.rule, self.slope, self.order, self.taken = rule, slope, order, 0
 
-    def __call__(
-        self,
-        a: Array,
-        w: Array,
-        columns: Array,
-        y: Array,
-        step_size: float,
-        steps: int,
-        tolerance: float,
-    ) -> tuple[int, float]:
-        """(steps done, force); a and w are advanced in place."""
-        number, (dim, n) = a.dtype.type, columns.shape
-        rows, wide = self.memory.shape[1] - 1, self.memory.shape[2]
-        outer, inner, inputs = (
-            np.zeros(wide, a.dtype),
-            np.zeros((rows, wide), a.dtype),
-            np.zeros((n, rows), a.dtype),
-        )
-        outer[: len(a)], inner[:dim, : len(a)], inputs[:, :dim] = a, w.T, columns.T
-        marks = np.zeros((wide // self.lane, n), f"u{max(1, self.lane // 8)}")
-        sizes = np.zeros(wide, a.dtype)
-        work = marks, np.zeros((n, self.lane), a.dtype), sizes, sizes.view(f"i{a.itemsize}")
+    def __call__(self, a: Array, w: Array, *task: Any) -> tuple[int, float]:
+        """(steps done, force), as a compiled loop of `two_layer`, whose arguments it takes."""
+        columns, y, step_size, steps, _ = task
+        dim = len(columns)
+        outer, inner, inputs, work = two_layer_by_neurons.packed(a, w, columns)
         run = functools.partial(
             _descend, outer, inner, inputs, y, work=work, memory=self.memory,
-            adam=self.rule != "momentum", slope=number(self.slope), width=len(a),
-            chunk=(0,) * self.chunk,
+            adam=self.rule != "momentum", slope=a.dtype.type(self.slope), width=len(a),
+            chunk=(0,) * two_layer_by_neurons.chunk(dim),
         )  # fmt: skip
         done, force = 0, 0.0
         while done < steps and np.isfinite(force):
@@ -156,12 +138,7 @@ def _descend(a, w, x, y, chosen, ends, rates, work, memory, adam, slope, width, 
         if len(chosen):
             end = ends[step]
             n = kind(end - first)
-            inputs, targets = (
-                np.empty((end - first, x.shape[1]), x.dtype),
-                np.empty(end - first, y.dtype),
-            )
-            for k in range(end - first):
-                inputs[k], targets[k] = x[chosen[first + k]], y[chosen[first + k]]
+            inputs, targets = two_layer_by_neurons.picked(x, y, chosen[first:end])
             buffers, first = two_layer_by_neurons.new_buffers(w, end - first), end
             two_layer_by_neurons.forward(a, w, inputs, work)
         largest = _step(

@@ -100,62 +100,65 @@ class _Advance:
         self.device, self.order, self.taken = device, order, 0
         self.phi = _gelu if activation == "gelu" else _leaky(slope)
         self.decay, self.adam = optimisers.RULES[rule], rule != "gd"
-        self.data: tuple[Tensor, Tensor] | None = None
+        self.data: tuple[Tensor, ...] | None = None
         self.moments: list[tuple[Tensor, Tensor]] = []
         self.state = _State(None, math.inf)
 
-    def __call__(
-        self,
-        a: Array,
-        w: Array,
-        columns: Array,
-        y: Array,
-        step_size: float,
-        steps: int,
-        tolerance: float,
-    ) -> tuple[int, float]:
-        """(steps done, force), as a compiled loop of `two_layer`; a and w advance in place."""
+    def __call__(self, a: Array, w: Array, *task: Any) -> tuple[int, float]:
+        """(steps done, force), as a compiled loop of `two_layer`, whose arguments it takes."""
+        columns, y, step_size, steps, tolerance = task
         if self.data is None:
             both = (np.ascontiguousarray(columns.T), y)
-            self.data = tuple(torch.tensor(part, device=self.device) for part in both)  # type: ignore[assignment]
-        assert self.data is not None
+            self.data = tuple(torch.tensor(part, device=self.device) for part in both)
         first, end = self.taken, self.taken + steps
         if end < self.state.resumed:  # long past when the run was broken off
             self.taken = end
             return steps, np.finfo(float).max
-        if self.taken < self.state.resumed:
-            a[:], w[:], self.moments = self.state.weights(self.device)
-            self.taken = self.state.resumed
-            for _ in itertools.islice(self.order, self.taken):
-                pass
-        outer, inner = (torch.tensor(part, device=self.device) for part in (a, w))
+        if first < self.state.resumed:
+            self._resume(a, w)
+        before = self.taken - first
+        weights = tuple(torch.tensor(part, device=self.device) for part in (a, w))
         if not self.moments:
-            self.moments = [
-                (torch.zeros_like(part), torch.zeros_like(part)) for part in (outer, inner)
-            ]
-        alive = torch.ones((), dtype=outer.dtype, device=self.device)
-        done = torch.full_like(alive, self.taken - first, dtype=torch.float64)
+            self.moments = [(torch.zeros_like(part), torch.zeros_like(part)) for part in weights]
+        done, force = self._steps(weights, steps - before, step_size, tolerance)
+        a[:], w[:] = (part.cpu().numpy() for part in weights)
+        return before + done, force
+
+    def _resume(self, a: Array, w: Array) -> None:
+        """Go to where the run was broken off, with its weights, moments and order of samples."""
+        a[:], w[:], self.moments = self.state.weights(self.device)
+        self.taken = self.state.resumed
+        for _ in itertools.islice(self.order, self.taken):
+            pass
+
+    def _steps(
+        self, weights: tuple[Tensor, ...], count: int, step_size: float, tolerance: float
+    ) -> tuple[int, float]:
+        """(steps done, force), at most `count` steps of the weights in place."""
+        assert self.data is not None
+        alive = torch.ones((), dtype=weights[0].dtype, device=self.device)
+        done = torch.zeros_like(alive, dtype=torch.float64)
         force = torch.full_like(alive, math.inf)
-        for step in range(self.taken - first, steps):
+        for step in range(1, count + 1):
             (chosen,) = itertools.islice(self.order, 1)
             inputs, targets = (part[chosen] for part in self.data)
-            gradients, now = self._gradients(outer, inner, inputs, targets)
-            self._move((outer, inner), gradients, step_size, alive)
+            gradients, now = self._gradients(weights, inputs, targets)
+            self._move(weights, gradients, step_size, alive)
             done += alive
             # what was stopped keeps the force it was stopped for
             force = torch.where(alive > 0, now, force)
             alive = alive * ~(now < tolerance)
-            if step % _WATCHED == _WATCHED - 1 and not (alive > 0 and torch.isfinite(now)):
-                break
-            if step % _WATCHED == _WATCHED - 1:
-                self.state.save((outer, inner), self.moments, self.taken)
-        a[:], w[:] = outer.cpu().numpy(), inner.cpu().numpy()
+            if step % _WATCHED == 0:
+                if not (alive > 0 and torch.isfinite(now)):
+                    break
+                self.state.save(weights, self.moments, self.taken)
         return int(done), float(force)
 
     def _gradients(
-        self, outer: Tensor, inner: Tensor, x: Tensor, y: Tensor
+        self, weights: tuple[Tensor, ...], x: Tensor, y: Tensor
     ) -> tuple[tuple[Tensor, Tensor], Tensor]:
         """(dL/da, dL/dw), and max_j |D_j|."""
+        outer, inner = weights
         rows = max(1, _BLOCK[self.device.type] // max(1, len(outer)))
         along, pull = torch.zeros_like(outer), torch.zeros_like(inner)
         for inputs, targets in zip(x.split(rows), y.split(rows), strict=True):
@@ -168,7 +171,7 @@ class _Advance:
 
     def _move(
         self,
-        weights: tuple[Tensor, Tensor],
+        weights: tuple[Tensor, ...],
         gradients: tuple[Tensor, Tensor],
         step_size: float,
         alive: Tensor,

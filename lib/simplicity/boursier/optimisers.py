@@ -15,20 +15,19 @@ quotient, which the compiler vectorises. That is the accuracy of single precisio
 runs are made.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from simplicity.boursier import two_layer
+from simplicity.boursier.two_layer import Array, Probe
 from simplicity.nets import TwoLayer
 from simplicity.nets.loop import Diverged
 from simplicity.problems import doors, training_doors
 from simplicity.process import lanes
-
-Array = NDArray[np.floating]
-Probe = Callable[[TwoLayer], float]
 
 ACTIVATIONS = ("relu", "gelu")
 RULES = {"gd": 0.0, "adam": 0.0, "adamw": 0.01}  # with torch's default weight decay
@@ -81,37 +80,40 @@ def descend(
     doors.precision(precision)
     a, w, x, y = training_doors.task(start, x, y, precision)
     schedule = training_doors.descent(step_size, schedule, probes)
-    kind = np.dtype(precision).type
-    dim = x.shape[1]
-    fill = ((0, 0), (0, -dim % _CHUNK))
-    a, w = np.array(a, dtype=kind), np.pad(np.asarray(w, dtype=kind), fill)
-    columns, targets = (
-        np.ascontiguousarray(np.pad(x, fill).T, dtype=kind),
-        np.ascontiguousarray(y, dtype=kind),
-    )
-    moments = np.zeros((2, len(a), w.shape[1] + 1), kind)
-    settings = (step_size, 1 - step_size * RULES[rule], _BETA1, _BETA2, _EPSILON)
-    constants = tuple(kind(value) for value in _TAIL + _OTHERS)
-    values = np.full((len(probes), len(schedule)), np.nan)
-    done = 0
-    for index, step in enumerate(schedule):
-        if step > done:
-            taken = _advance(
-                a, w, columns, targets, moments, settings, constants, done, step,
-                activation == "gelu", rule != "gd",
-            )  # fmt: skip
-            if taken < step or not np.isfinite(a).all():
-                about = f"{activation}, {rule} {step_size:g}, n {len(y)}, m {len(a)}, d {dim}"
-                raise Diverged(f"loss not finite at step {taken}: {about}")
-            done = step
-        values[:, index] = [probe(TwoLayer(a, w[:, :dim])) for probe in probes.values()]
-    steps = np.asarray(schedule)
-    table = {name: ("probe", row) for name, row in zip(probes, values, strict=True)} | {
-        "stopped_at": done
-    }
-    return TwoLayer(a, w[:, :dim].copy()), xr.Dataset(
-        table, {"step": ("probe", steps), "time": ("probe", steps * step_size)}
-    )
+    network, found = two_layer._drive(
+        _Advance(activation, rule), TwoLayer(a, w), x, y, step_size, schedule, probes, 0.0,
+        np.dtype(precision),
+    )  # fmt: skip
+    return network, found.drop_vars("force")
+
+
+class _Advance:
+    """Steps of a rule, whose moments outlive a call; it measures no force."""
+
+    def __init__(self, activation: str, rule: str) -> None:
+        self.activation, self.rule, self.taken = activation, rule, 0
+        self.moments = np.zeros(0)
+
+    def __call__(self, a: Array, w: Array, *task: Any) -> tuple[int, float]:
+        """(steps done, no force), as a compiled loop of `two_layer`, whose arguments it takes."""
+        columns, y, step_size, steps, _ = task
+        dim, first, last = len(columns), self.taken, self.taken + steps
+        fill = (0, -dim % _CHUNK)
+        inputs, inner = np.pad(columns, (fill, (0, 0))), np.pad(w, ((0, 0), fill))
+        if not first:
+            self.moments = np.zeros((2, len(a), inner.shape[1] + 1), a.dtype)
+        settings = (step_size, 1 - step_size * RULES[self.rule], _BETA1, _BETA2, _EPSILON)
+        constants = tuple(a.dtype.type(value) for value in _TAIL + _OTHERS)
+        self.taken = _advance(
+            a, inner, inputs, y, self.moments, settings, constants, first, last,
+            self.activation == "gelu", self.rule != "gd",
+        )  # fmt: skip
+        w[:] = inner[:, :dim]
+        if self.taken < last or not np.isfinite(a).all():
+            sizes = f"n {len(y)}, m {len(a)}, d {dim}"
+            about = f"{self.activation}, {self.rule} {step_size:g}, {sizes}"
+            raise Diverged(f"loss not finite at step {self.taken}: {about}")
+        return steps, np.finfo(float).max
 
 
 @lanes.compiled

@@ -3,6 +3,7 @@
 `two_layer.descend` itself keeps only numbers.
 """
 
+import functools
 import itertools
 from collections.abc import Sequence
 
@@ -34,19 +35,11 @@ def snapshots(
         raise Problem(
             f"schedule: got a first step of {schedule[0]}, allowed 0, since the start is seen"
         )
+    descend = functools.partial(
+        two_layer.descend, step_size=step_size, probes={}, precision=precision
+    )
     networks = [start]
     for before, after in itertools.pairwise(schedule):
-        segment = (0, after - before)
-        network, _ = two_layer.descend(
-            networks[-1],
-            x,
-            y,
-            step_size=step_size,
-            schedule=segment,
-            probes={},
-            precision=precision,
-        )
-        networks.append(network)
-    return np.stack([network.a for network in networks]), np.stack(
-        [network.w for network in networks]
-    )
+        networks.append(descend(networks[-1], x, y, schedule=(0, after - before))[0])
+    a, w = zip(*networks, strict=True)
+    return np.stack(a), np.stack(w)

@@ -50,10 +50,8 @@ def bounded_margin(n: int, dim: int, rng: Generator) -> Array:
     """
     _asked(n, dim, rng)
     x = rng.standard_normal((n, dim))
-    rest = x[:, 1:]
-    x[:, 1:] = (
-        rest * (np.sqrt(dim - 1) / np.linalg.norm(rest, axis=1, keepdims=True)) if dim > 1 else rest
-    )
+    if dim > 1:
+        x[:, 1:] *= np.sqrt(dim - 1) / np.linalg.norm(x[:, 1:], axis=1, keepdims=True)
     x[:, 0] = _signed_first_coordinate(n, rng)
     return x
 

@@ -172,19 +172,11 @@ def _table(
 
 
 def _advance_autograd(
-    a: Array,
-    w: Array,
-    columns: Array,
-    y: Array,
-    step_size: float,
-    steps: int,
-    tolerance: float,
-    *,
-    slope: float,
-    order: Iterator[Any],
+    a: Array, w: Array, *task: Any, slope: float, order: Iterator[Any]
 ) -> tuple[int, float]:
     import torch
 
+    columns, y, step_size, steps, _ = task
     inputs, targets = torch.from_numpy(columns.T.copy()), torch.from_numpy(y)
     outer, inner = torch.from_numpy(a).requires_grad_(), torch.from_numpy(w).requires_grad_()
     for chosen in itertools.islice(order, steps):

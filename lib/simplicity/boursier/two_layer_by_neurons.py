@@ -32,19 +32,9 @@ def advance(
     order: Iterator[Any] | None,
 ) -> tuple[int, float]:
     """(steps done, force); a (m,) and w (m, d) are advanced in place, `columns` is X (d, n)."""
-    number, (dim, n) = a.dtype.type, columns.shape
-    chunk = -(-dim // -(-dim // CHUNK))  # coordinates at a time, in chunks of equal size
-    rows, lane = dim + -dim % chunk, lanes.BYTES // a.itemsize
-    wide = len(a) + -len(a) % (2 * lane)
-    outer, inner, inputs = (
-        np.zeros(wide, a.dtype),
-        np.zeros((rows, wide), a.dtype),
-        np.zeros((n, rows), a.dtype),
-    )
-    outer[: len(a)], inner[:dim, : len(a)], inputs[:, :dim] = a, w.T, columns.T
-    marks, sizes = np.zeros((wide // lane, n), f"u{max(1, lane // 8)}"), np.zeros(wide, a.dtype)
-    work = marks, np.zeros((n, lane), a.dtype), sizes, sizes.view(f"i{a.itemsize}")
-    constants = number(step_size), number(slope), len(a), (0,) * chunk
+    number, dim = a.dtype.type, len(columns)
+    outer, inner, inputs, work = packed(a, w, columns)
+    constants = number(step_size), number(slope), len(a), (0,) * chunk(dim)
     if order is None:
         done, force = _descend(outer, inner, inputs, y, steps, number(tolerance), work, *constants)
     else:
@@ -58,6 +48,23 @@ def advance(
             done += taken
     a[:], w[:] = outer[: len(a)], inner[:dim, : len(a)].T
     return done, float(force)
+
+
+def chunk(dim: int) -> int:
+    """Coordinates at a time, in chunks of equal size."""
+    return -(-dim // -(-dim // CHUNK))
+
+
+def packed(a: Array, w: Array, columns: Array) -> tuple[Array, Array, Array, tuple[Array, ...]]:
+    """a, w and x in the shapes of the compiled loops, filled up with zeros, and their `work`."""
+    (dim, n), lane = columns.shape, lanes.BYTES // a.itemsize
+    rows, wide = dim + -dim % chunk(dim), len(a) + -len(a) % (2 * lane)
+    outer, inner = np.zeros(wide, a.dtype), np.zeros((rows, wide), a.dtype)
+    inputs, sizes = np.zeros((n, rows), a.dtype), np.zeros(wide, a.dtype)
+    outer[: len(a)], inner[:dim, : len(a)], inputs[:, :dim] = a, w.T, columns.T
+    marks = np.zeros((wide // lane, n), f"u{max(1, lane // 8)}")
+    work = (marks, np.zeros((n, lane), a.dtype), sizes, sizes.view(f"i{a.itemsize}"))
+    return outer, inner, inputs, work
 
 
 @lanes.compiled
@@ -111,42 +118,32 @@ def _descend_batches(a, w, x, y, chosen, ends, work, step_size, slope, width, ch
     first, largest, n = 0, y.dtype.type(0), y.dtype.type(1)
     for step, end in enumerate(ends):
         n = y.dtype.type(end - first)
-        inputs, targets = (
-            np.empty((end - first, x.shape[1]), x.dtype),
-            np.empty(end - first, y.dtype),
-        )
-        for k in range(end - first):
-            inputs[k], targets[k] = x[chosen[first + k]], y[chosen[first + k]]
+        inputs, targets = picked(x, y, chosen[first:end])
+        buffers, first = new_buffers(w, end - first), end
         forward(a, w, inputs, work)
         largest = _step(
-            a,
-            w,
-            inputs,
-            targets,
-            work,
-            new_buffers(w, end - first),
-            step_size / n,
-            slope,
-            width,
-            chunk,
-            False,
+            a, w, inputs, targets, work, buffers, step_size / n, slope, width, chunk, False
         )
         if not np.isfinite(largest):
             return step, largest
-        first = end
     return len(ends), np.sqrt(largest) / n
+
+
+@lanes.compiled
+def picked(x, y, chosen):  # type: ignore[no-untyped-def]
+    """The samples of a minibatch."""
+    inputs, targets = np.empty((len(chosen), x.shape[1]), x.dtype), np.empty(len(chosen), y.dtype)
+    for k in range(len(chosen)):
+        inputs[k], targets[k] = x[chosen[k]], y[chosen[k]]
+    return inputs, targets
 
 
 @lanes.compiled
 def new_buffers(w, n):  # type: ignore[no-untyped-def]
     """h, r, shift, the sums of two vectors of neurons, and what their a gain."""
     both = 2 * lanes.BYTES // w.itemsize
-    return (
-        np.empty(n, w.dtype),
-        np.empty(n, w.dtype),
-        np.zeros(len(w), w.dtype),
-        np.empty((len(w) + 1, both), w.dtype),
-    )
+    h, r, shift = np.empty(n, w.dtype), np.empty(n, w.dtype), np.zeros(len(w), w.dtype)
+    return h, r, shift, np.empty((len(w) + 1, both), w.dtype)
 
 
 @lanes.compiled

@@ -35,14 +35,9 @@ def advance(
     # gradients.
     outer, inner = np.pad(a, (0, odd)), np.pad(w, ((0, odd), (0, 0)))
     inputs = np.pad(columns, ((0, 0), (0, -len(y) % (lanes.BYTES // a.itemsize))))
-    constants = (
-        number(tolerance),
-        number(step_size),
-        number(slope),
-        len(a),
-        (number(0),) * len(columns),
-    )
-    done, force = _descend(outer, inner, inputs, y, steps, *constants)
+    rates = (number(tolerance), number(step_size), number(slope))
+    zeros = (number(0),) * len(columns)
+    done, force = _descend(outer, inner, inputs, y, steps, *rates, len(a), zeros)
     a[:], w[:] = outer[: len(a)], inner[: len(a)]
     return done, float(force)
 
@@ -52,12 +47,8 @@ def _descend(a, w, x, y, steps, tolerance, step_size, slope, width, zeros):  # t
     """(steps done, force): at most `steps` steps on all of x; `zeros` is a tuple of d zeros."""
     n = y.dtype.type(len(y))
     rate, limit = step_size / n, (tolerance * n) ** 2
-    h, r, shift, largest = (
-        np.zeros_like(x[0]),
-        np.zeros_like(x[0]),
-        np.zeros(len(x), y.dtype),
-        y.dtype.type(0),
-    )
+    h, r = np.zeros_like(x[0]), np.zeros_like(x[0])
+    shift, largest = np.zeros(len(x), y.dtype), zeros[0]
     marks = np.zeros((len(a), len(h) * y.itemsize // lanes.BYTES), np.uint8)
     for j in range(0, len(a), 2):
         _add_pair(a, w, j, x, h, marks, zeros)

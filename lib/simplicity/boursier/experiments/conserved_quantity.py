@@ -14,24 +14,16 @@ import torch
 import xarray as xr
 
 from simplicity import nets
-from simplicity.boursier import alignment, linear_teacher
-from simplicity.boursier.two_layer import descend
+from simplicity.boursier import alignment, linear_teacher, synthetic
+from simplicity.boursier.criteria import contrast
+from simplicity.boursier.two_layer import Probe
 from simplicity.data import streams
-from simplicity.evidence.claims import (
-    Check,
-    Estimate,
-    between,
-    check,
-    control,
-    every_seed,
-    fails,
-    mean,
-    share,
-)
+from simplicity.evidence.claims import Check, Estimate, between, every_seed, mean, share
 from simplicity.evidence.over_seeds import each
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import starts
+from simplicity.nets.loop import evenly
 from simplicity.nets.train import train
 
 CLAIMS = ("B23",)
@@ -70,24 +62,25 @@ def measure(run: Run) -> xr.Dataset:
     task = linear_teacher.draw(run)
     rng = streams.generator(run.seed, streams.INITIALISATION)
     start = starts.STARTS[run.kind](run.width, run.dim, run.scale, rng)
-    settings: dict[str, Any] = {
-        "schedule": tuple(np.rint(np.linspace(0, run.steps, PROBES)).astype(int).tolist()),
-        "probes": {
-            "drift": lambda network: float(np.abs(balance(network) - balance(start)).max()),
-            "kept": lambda network: float(np.mean(np.sign(network.a) == np.sign(start.a))),
-            "train_curve": lambda network: alignment.mse(nets.forward(network, task.x), task.y),
-        },
-        "precision": run.precision,
+    probes: dict[str, Probe] = {
+        "drift": lambda network: float(np.abs(balance(network) - balance(start)).max()),
+        "kept": lambda network: float(np.mean(np.sign(network.a) == np.sign(start.a))),
+        "train_curve": lambda network: alignment.mse(nets.forward(network, task.x), task.y),
     }
-    if run.optimiser == "adam":
-        # Fused, Adam takes the square root of the processor, which is exact; else MKL's, which
-        # differs between them.
-        adam = partial(torch.optim.Adam, lr=run.step_size, fused=True)
-        _, found = train(start, task.x, task.y, optimiser=adam, **settings)
-    else:
-        _, found = descend(start, task.x, task.y, step_size=run.step_size, **settings)
-    kept = found[["drift", "kept", "train_curve"]].drop_vars(["step", "time"])
-    return kept.assign_coords(fraction=("probe", np.linspace(0, 1, PROBES)))
+    found = _trained(run, start, task, probes)[list(probes)].drop_vars(["step", "time"])
+    return found.assign_coords(fraction=("probe", np.linspace(0, 1, PROBES)))
+
+
+def _trained(
+    run: Run, start: nets.TwoLayer, task: synthetic.Task, probes: dict[str, Probe]
+) -> xr.Dataset:
+    how: dict[str, Any] = {"schedule": evenly(run.steps, PROBES), "probes": probes}
+    if run.optimiser == "gradient descent":
+        return linear_teacher.descend(run, task.x, task.y, start, tolerance=0.0, **how)[1]
+    # Fused, Adam takes the square root of the processor, which is exact; else MKL's, which differs
+    # between them.
+    adam = partial(torch.optim.Adam, lr=run.step_size, fused=True)
+    return train(start, task.x, task.y, optimiser=adam, precision=run.precision, **how)[1]
 
 
 def balance(network: nets.TwoLayer) -> np.ndarray:
@@ -99,21 +92,18 @@ def checks(runs: Runs) -> list[Check]:
     descent, adam, free = (runs(group, width=JUDGED) for group in ("descent", "adam", "gaussian"))
     tenth, kept = between(8, 12), every_seed()
     return [
-        check(
+        contrast(
             runs, "B23.drift", "identity",
             "mean over seeds of the drift at the larger step size / at a tenth of it, same time",
             drift_ratio(descent), tenth,
-            control("Adam: the same ratio", drift_ratio(adam), fails(tenth)),
+            "Adam: the same ratio", drift_ratio(adam),
         ),
-        check(
+        contrast(
             runs, "B23.signs", "theorem",
             "share of seeds in which every a_j keeps its sign at both step sizes, gradient "
             "descent, dominated start",
             share(each(descent, _all_kept) == 1), kept,
-            control(
-                "a start that is not dominated: the same share",
-                share(each(free, _all_kept) == 1), fails(kept),
-            ),
+            "a start that is not dominated: the same share", share(each(free, _all_kept) == 1),
         ),
     ]  # fmt: skip
 

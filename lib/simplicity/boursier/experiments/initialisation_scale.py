@@ -11,18 +11,9 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import linear_teacher
+from simplicity.boursier.criteria import contrast, worst_median
 from simplicity.boursier.linear_teacher import Run
-from simplicity.evidence.claims import (
-    Check,
-    Estimate,
-    above,
-    cells_where,
-    check,
-    control,
-    exact,
-    fails,
-    median,
-)
+from simplicity.evidence.claims import Check, above, cells_where
 from simplicity.grid.groups import Grid, Runs
 
 CLAIMS = ("B9",)
@@ -32,11 +23,7 @@ LONGER = 3  # the second budget, in first budgets
 GRID = Grid(
     Run,
     groups={
-        "sweep": {
-            "scale": (1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 2.0),
-            "n": (120,),
-            "width": (200,),
-        },
+        "sweep": {"scale": (1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 2.0), "n": (120,), "width": (200,)}
     },
     quick={"seeds": 3},
     full={"n": (120, 240), "width": (200, 1000), "seeds": 10},
@@ -55,17 +42,13 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def checks(runs: Runs) -> list[Check]:
-    small, large = (_medians(runs("sweep", scale=scale)) for scale in (1e-3, 1.0))
-    rule = above(0.95)
     return [
-        check(
+        contrast(
             runs, "B9.small", "empirical",
             "median rho at scale 0.001, the smallest over all n and m, first budget",
-            min(small, key=_value, default=exact(np.nan)), rule,
-            control(
-                "scale 1: the largest median over all n and m",
-                max(large, key=_value, default=exact(np.nan)), fails(rule),
-            ),
+            worst_median(_at_first_budget(runs, 1e-3), min), above(0.95),
+            "scale 1: the largest median over all n and m",
+            worst_median(_at_first_budget(runs, 1.0), max),
         ),
     ]  # fmt: skip
 
@@ -77,8 +60,8 @@ def break_scales(cells: xr.Dataset, budget: int = 0) -> dict[tuple[int, int], fl
     """
     found = {}
     for pair, part in _by_pair(cells.isel(budget=budget)):
-        values = np.unique(part.scale.values)
-        rhos = np.array([np.median(cells_where(part, scale=value).rho) for value in values])
+        medians = part.rho.groupby("scale").median()
+        values, rhos = medians.scale.values, medians.values
         crossing = np.flatnonzero((rhos[:-1] >= 0.5) & (rhos[1:] < 0.5))
         found[pair] = float("nan")
         if len(crossing):
@@ -93,9 +76,6 @@ def _by_pair(cells: xr.Dataset) -> list[tuple[tuple[int, int], xr.Dataset]]:
     return [((n, width), cells_where(cells, n=n, width=width)) for n, width in pairs]
 
 
-def _medians(cells: xr.Dataset) -> list[Estimate]:
-    return [median(part.rho.isel(budget=0).values) for _, part in _by_pair(cells)]
-
-
-def _value(estimate: Estimate) -> float:
-    return estimate.value
+def _at_first_budget(runs: Runs, scale: float) -> list[xr.DataArray]:
+    """rho of each n and m."""
+    return [part.rho.isel(budget=0) for _, part in _by_pair(runs("sweep", scale=scale))]

@@ -46,7 +46,7 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def checks(runs: Runs) -> list[Check]:
-    return past_threshold(runs, "wide", runs["single"], at=f", m = {runs.settings.width:,}")
+    return [past_threshold(runs, "wide", runs["single"], at=f", m = {runs.settings.width:,}")]
 
 
 def precision_gap(runs: Runs) -> xr.Dataset:

@@ -10,29 +10,26 @@ well, so that the two starts are compared at fewer.
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, linear_teacher, synthetic, two_layer
-from simplicity.boursier.criteria import Answers, above_noise, low_risk
-from simplicity.boursier.linear_teacher import TOLERANCE, Run
-from simplicity.data import streams
-from simplicity.evidence.claims import (
-    Check,
-    below,
-    check,
-    control,
-    every_seed,
-    fails,
-    interval_above,
-    mean,
-    share,
+from simplicity.boursier import alignment, linear_teacher, synthetic
+from simplicity.boursier.criteria import (
+    LONG,
+    Answers,
+    above_noise,
+    behind,
+    contrast,
+    low_risk,
+    too_short,
 )
-from simplicity.evidence.over_seeds import paired
+from simplicity.boursier.linear_teacher import Run
+from simplicity.data import streams
+from simplicity.evidence.claims import Check, below, every_seed, interval_above, mean, share
+from simplicity.evidence.over_seeds import Values
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import forward
 
 CLAIMS = ("B18",)
 
 SIGNS = np.array([1.0, -1.0, 1.0, -1.0, 1.0])
-LONG = 20_000  # steps from which on the end of training is judged
 _N_TEST = 4000
 
 GRID = Grid(
@@ -70,10 +67,7 @@ def draw(run: Run) -> tuple[synthetic.Task, np.ndarray]:
 def measure(run: Run) -> xr.Dataset:
     """Plain errors, the risk against the noiseless teacher, and the risk of one linear fit."""
     task, clean = draw(run)
-    network, trajectory = two_layer.descend(
-        linear_teacher.initial(run), task.x, task.y, step_size=run.step_size,
-        schedule=(0, run.steps), probes={}, tolerance=TOLERANCE, precision=run.precision,
-    )  # fmt: skip
+    network, trajectory = linear_teacher.descend(run, task.x, task.y)
     outside = forward(network, task.x_test)
     linear = alignment.ols(task.x, task.y)
     return xr.Dataset(
@@ -95,34 +89,31 @@ def checks(runs: Runs) -> list[Check]:
     rare, all_do, larger = below(0.1), every_seed(), interval_above(0.1)
     linear = (settled.linear_excess_risk < 0.15 * settled.noise_variance).values
     return [
-        check(
+        contrast(
             runs, "B18.few", "empirical", "share of seeds with train MSE > 0.1 sigma^2, n = 10",
             share(above_noise(few)), rare,
-            control(
-                "a linear fit to the same samples",
-                share(above_noise(few, "linear_train_mse")), fails(rare),
-            ),
+            "a linear fit to the same samples", share(above_noise(few, "linear_train_mse")),
             needs=10,
         ),
-        check(
+        contrast(
             runs, "B18.many", "empirical",
             "share of seeds with train MSE > 0.8 sigma^2 and excess risk < 0.15 sigma^2, n = 2560",
             share(_refuses(settled)), all_do,
-            control("n = 40: the same share", share(_refuses(fewer)), fails(all_do)),
+            "n = 40: the same share", share(_refuses(fewer)),
         ),
-        check(
+        contrast(
             runs, "B18.risk", "empirical",
             "share of seeds with excess risk < 0.15 sigma^2, n = 2560",
             share(low_risk(settled)), all_do,
-            control("one linear fit: the same share", share(linear), fails(all_do)),
+            "one linear fit: the same share", share(linear),
         ),
-        check(
+        contrast(
             runs, "B18.start", "empirical",
             "train MSE from the small start minus that from scale 1, in units of sigma^2, n = 640, "
             "mean over seeds",
             mean(_behind(runs, 640)), larger,
-            control("n = 10: the same difference", mean(_behind(runs, 10)), fails(larger)),
-            needs=5, unless="" if runs.settings.steps >= LONG else f"{runs.settings.steps} steps",
+            "n = 10: the same difference", mean(_behind(runs, 10)),
+            needs=5, unless=too_short(runs.settings.steps),
         ),
     ]  # fmt: skip
 
@@ -132,7 +123,6 @@ def _refuses(cells: xr.Dataset) -> Answers:
     return (cells.train_mse > 0.8 * cells.noise_variance).values & low_risk(cells)
 
 
-def _behind(runs: Runs, n: int) -> np.ndarray:
-    """For each seed the train error of the small start minus that of scale 1, over sigma^2."""
-    small, large = runs("small", n=n), runs("unaligned", n=n)
-    return paired(small, large, "train_mse", np.subtract) / runs.settings.noise_variance
+def _behind(runs: Runs, n: int) -> Values:
+    """By how much the small start is behind that of scale 1."""
+    return behind(runs("small", n=n), runs("unaligned", n=n))

@@ -45,7 +45,7 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def checks(runs: Runs) -> list[Check]:
-    return past_threshold(runs, "wider", runs["small"], at=f", m = {runs.settings.width:,}")
+    return [past_threshold(runs, "wider", runs["small"], at=f", m = {runs.settings.width:,}")]
 
 
 def engine_gap(runs: Runs) -> dict[str, float]:

@@ -10,19 +10,19 @@ independently of all others. The floor is the distance that is left to plain des
 
 import dataclasses
 import re
+from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from simplicity.boursier import alignment, linear_teacher, optimisers, synthetic, two_layer
+from simplicity.boursier.criteria import LONG, contrast, too_short
 from simplicity.data import streams
 from simplicity.evidence.claims import (
     Check,
     cells_where,
-    check,
-    control,
     every_seed,
-    fails,
     interval_above,
     interval_within,
     mean,
@@ -33,7 +33,7 @@ from simplicity.evidence.over_seeds import paired
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import TwoLayer, dominated, with_ones
-from simplicity.nets.loop import log_schedule
+from simplicity.nets.loop import evenly, log_schedule
 from simplicity.nets.starts import balanced, gaussian
 
 CLAIMS = ("B17", "B31")
@@ -42,7 +42,6 @@ PROBES, TAIL_PROBES = 20, 20
 TAIL = 0.75  # the tail is the last quarter of the time
 CROSSED = 0.9  # median rho that counts as past the threshold
 HEAVY = 2.5  # degrees of freedom of the heavy-tailed noise: a variance and no fourth moment
-LONG = 20_000  # steps from which on the tail averages enough for an exponent of the floor
 LONGER = (1, 2, 4)
 
 
@@ -185,11 +184,9 @@ def torch_default(width: int, dim: int, scale: float, rng: np.random.Generator) 
 def measure(run: Run) -> xr.Dataset:
     """The outcome, rho along the way (constant after a stop), and its mean over the tail."""
     task, variant = draw(run), VARIANTS[run.variant]
-    limit = linear_teacher.two_fit_error(task)
 
     def rho(network: TwoLayer) -> float:
-        error = alignment.mse(predict(network, task.x, variant), task.y)
-        return alignment.rho(error, limit, task.y)
+        return linear_teacher.rho(alignment.mse(predict(network, task.x, variant), task.y), task)
 
     network, trajectory = train(run, task, {"rho": rho})
     found = alignment.against_two_ols(lambda x: predict(network, x, variant), *task)
@@ -211,18 +208,22 @@ def train(
 ) -> tuple[TwoLayer, xr.Dataset]:
     """The variant's training.
 
-    By the compiled loop for a ReLU under gradient descent, else by the compiled optimisers.
+    By the compiled loop for a ReLU under gradient descent, else by the compiled optimisers. Batches
+    drawn by themselves are in double precision.
     """
     variant = VARIANTS[run.variant]
     x, start, times = features(task.x, variant), initial(run), schedule(run.steps, run.longer)
     step_size = run.step_size / run.longer
+    rng = streams.generator(run.seed, streams.BATCHES)
     if not variant.passes:
-        return by_independent_batches(run, start, x, task.y, times, probes)
+        return two_layer._drive(
+            partial(_advance, batch=variant.batch, rng=rng), start, x, task.y, step_size, times,
+            probes, 0.0, np.dtype(float),
+        )  # fmt: skip
     if variant.activation == "relu" and variant.rule == "gd":
         return two_layer.descend(
             start, x, task.y, step_size=step_size, schedule=times, probes=probes,
-            precision=run.precision, slope=variant.slope, batch=variant.batch,
-            rng=streams.generator(run.seed, streams.BATCHES),
+            precision=run.precision, slope=variant.slope, batch=variant.batch, rng=rng,
             tolerance=0.0 if variant.batch else linear_teacher.TOLERANCE,
         )  # fmt: skip
     return optimisers.descend(
@@ -231,41 +232,29 @@ def train(
     )  # fmt: skip
 
 
-def by_independent_batches(
-    run: Run,
-    start: TwoLayer,
-    x: np.ndarray,
-    y: np.ndarray,
-    times: tuple[int, ...],
-    probes: dict[str, two_layer.Probe],
-) -> tuple[TwoLayer, xr.Dataset]:
-    """Descent on ReLU networks with a batch a step that is drawn by itself, without replacement.
+def _advance(
+    a: np.ndarray, w: np.ndarray, *task: Any, batch: int, rng: np.random.Generator
+) -> tuple[int, float]:
+    """Steps of `two_layer` on batches that are drawn by themselves, without replacement.
 
-    In double precision and by matrix products: a step is small, and there are not many of them.
+    By matrix products: a step is small, and there are not many of them.
     """
-    rng = streams.generator(run.seed, streams.BATCHES)
-    batch, step_size = VARIANTS[run.variant].batch, run.step_size / run.longer
-    a, w = (np.array(part, dtype=float) for part in start)
-    values = np.full((len(probes), len(times)), np.nan)
-    for index, (before, until) in enumerate(zip((0, *times), times, strict=False)):
-        for _ in range(until - before):
-            chosen = rng.choice(len(y), min(batch, len(y)), replace=False, shuffle=False)
-            inputs, z = x[chosen], x[chosen] @ w.T
-            hidden = np.maximum(z, 0)
-            pull = (y[chosen] - hidden @ a) / len(chosen) * step_size
-            towards = ((z > 0) * pull[:, None]).T @ inputs
-            a, w = a + pull @ hidden, w + a[:, None] * towards
-        values[:, index] = [probe(TwoLayer(a, w)) for probe in probes.values()]
-    steps = np.asarray(times)
-    table = {name: ("probe", row) for name, row in zip(probes, values, strict=True)}
-    found = xr.Dataset(table | {"stopped_at": times[-1]}, {"step": ("probe", steps)})
-    return TwoLayer(a, w), found
+    columns, y, step_size, steps, _ = task
+    x = np.ascontiguousarray(columns.T)
+    for _ in range(steps):
+        chosen = rng.choice(len(y), min(batch, len(y)), replace=False, shuffle=False)
+        inputs, z = x[chosen], x[chosen] @ w.T
+        hidden = np.maximum(z, 0)
+        pull = (y[chosen] - hidden @ a) / len(chosen) * step_size
+        towards = ((z > 0) * pull[:, None]).T @ inputs
+        a[:], w[:] = a + pull @ hidden, w + a[:, None] * towards
+    return steps, np.finfo(float).max
 
 
 def schedule(steps: int, longer: int) -> tuple[int, ...]:
     """Evenly spaced in log(1 + step), then evenly over the tail; alike for every `longer`."""
-    tail = np.rint(np.linspace(TAIL, 1, TAIL_PROBES) * steps).astype(int)
-    return tuple(longer * step for step in sorted({*log_schedule(steps, PROBES), *tail.tolist()}))
+    tail = evenly(steps, TAIL_PROBES, round(TAIL * steps))
+    return tuple(longer * step for step in sorted({*log_schedule(steps, PROBES), *tail}))
 
 
 def features(x: np.ndarray, variant: Variant) -> np.ndarray:
@@ -283,8 +272,7 @@ def predict(network: TwoLayer, x: np.ndarray, variant: Variant) -> np.ndarray:
 
 def checks(runs: Runs) -> list[Check]:
     """B17 at n = 480: minibatches stay near plain descent, the nearer the smaller the step."""
-    steps = runs.settings.steps
-    unless = "" if steps >= LONG else f"{steps} steps, {LONG} are needed"
+    unless = too_short(runs.settings.steps)
     with_both = (floors(runs("descent"), runs, name) for name in MINIBATCHES)
     near, falls = every_seed(), interval_above(0.5)
     squared, single = interval_within(1.5, 2.5), interval_within(0.5, 1.5)
@@ -295,37 +283,35 @@ def checks(runs: Runs) -> list[Check]:
         )
     )  # fmt: skip
     return [
-        check(
+        contrast(
             runs, "B17.floor", "empirical",
             "batches of 8 and 32, n = 480: share of seeds with |rho - rho of GD| < 0.05 in the "
             "tail with both",
             share(np.maximum(*with_both) < 0.05),
             near,
-            control(
-                "batch 32 from scale 1: the same share",
-                share(floors(runs("large"), runs, LARGE) < 0.05), fails(near),
-            ),
+            "batch 32 from scale 1: the same share",
+            share(floors(runs("large"), runs, LARGE) < 0.05),
         ),
-        check(
+        contrast(
             runs, "B17.limit", "empirical",
             "batch 32, n = 480: exponent of |rho - rho of GD| in the step size, reshuffled passes",
             passes, falls,
-            control("from scale 1: the same exponent", large, fails(falls)),
+            "from scale 1: the same exponent", large,
             needs=5, unless=unless,
         ),
-        check(
+        contrast(
             runs, "B31.passes", "empirical",
             "batch 32, n = 480: exponent of |rho - rho of GD| in the step size, reshuffled passes",
             passes, squared,
-            control("batches drawn independently: the same exponent", independent, fails(squared)),
+            "batches drawn independently: the same exponent", independent,
             needs=5, unless=unless,
         ),
-        check(
+        contrast(
             runs, "B31.independent", "empirical",
             "batch 32, n = 480: exponent of |rho - rho of GD| in the step size, independent "
             "batches",
             independent, single,
-            control("reshuffled passes: the same exponent", passes, fails(single)),
+            "reshuffled passes: the same exponent", passes,
             needs=5, unless=unless,
         ),
     ]  # fmt: skip

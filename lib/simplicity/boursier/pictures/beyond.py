@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 
 from simplicity.boursier.assumptions import Finding
+from simplicity.boursier.pictures import panels
 from simplicity.evidence.claims import cells_where
 from simplicity.grid.groups import Runs
 from simplicity.pictures import seeds
@@ -30,70 +30,56 @@ from simplicity.pictures.style import (
 )
 
 _SHOWN = 500  # a curve is drawn from this part of the steps on; before that nothing has happened
-_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED)
+_SEED = {"lw": 0.7, "alpha": 0.4}  # a seed's line
 
 
 def variants(recorded: xr.Dataset, ns: Sequence[int], crossed: float) -> Picture:
     """rho of every variant of training, a row each and a panel for each n."""
     names = list(dict.fromkeys(recorded.variant.values.tolist()))
-    with axes(len(ns), sharey=True, height=4.6) as (figure, panels):
-        for panel, n in zip(panels, ns, strict=True):
+    with axes(len(ns), sharey=True, height=4.6) as (figure, drawn):
+        for panel, n in zip(drawn, ns, strict=True):
             for row, name in enumerate(names):
                 rho = cells_where(recorded, variant=name, n=n).rho.values
-                colour = GREEN if np.median(rho) >= crossed else RED
-                panel.plot(
-                    rho,
-                    row + seeds.spread(len(rho), 0.18),
-                    "o",
-                    color=colour,
-                    markersize=3.5,
-                    alpha=0.75,
-                )
-                panel.plot([np.median(rho)] * 2, [row - 0.32, row + 0.32], color=colour)
+                middle, aside = np.median(rho), row + seeds.spread(len(rho), 0.18)
+                colour = GREEN if middle >= crossed else RED
+                panel.plot(rho, aside, "o", color=colour, markersize=3.5, alpha=0.75)
+                panel.plot([middle] * 2, [row - 0.32, row + 0.32], color=colour)
             panel.axvline(1, color=INK, alpha=FAINT, lw=0.8)
-            panel.set(
-                title=f"n = {n}",
-                xlabel="ρ at the end",
-                xlim=(-0.05, 1.25),
-                ylim=(len(names) - 0.5, -0.5),
-            )
-        panels[0].set_yticks(range(len(names)), names)
-        return finish(
-            figure,
-            "rho at the end of training for each variant, each seed a mark, the median a line.",
-        )
+            panel.set(title=f"n = {n}", xlabel="ρ at the end", xlim=(-0.05, 1.25))
+            panel.set_ylim(len(names) - 0.5, -0.5)
+        drawn[0].set_yticks(range(len(names)), names)
+        about = "rho at the end of training for each variant, each seed a mark, the median a line."
+        return finish(figure, about)
 
 
 def curves(
-    panels: dict[str, tuple[xr.Dataset, dict[str, dict[str, Any]]]], along: str, label: str
+    shown: dict[str, tuple[xr.Dataset, dict[str, dict[str, Any]]]], along: str, label: str
 ) -> Picture:
     """rho on the way: title -> (runs, entry of the legend -> cell fields of one colour).
 
-    Seeds are thin lines, their median a thick one.
+    Seeds are thin lines, their median a thick one, from the first step on.
     """
-    with axes(len(panels), sharey=True, height=3.5) as (figure, drawn):
-        for panel, (title, (dataset, entries)) in zip(drawn, panels.items(), strict=True):
-            for colour, (name, fields) in zip(_COLOURS, entries.items(), strict=False):
-                _lines(panel, cells_where(dataset, **fields), along, colour, name)
-            panel.axhline(1, color=INK, alpha=FAINT, lw=0.8)
-            end = float(dataset[along].max())
-            panel.set(
-                title=title,
-                xlabel=label,
-                xscale="log",
-                xlim=(end / _SHOWN, 1.1 * end),
-                ylim=(-0.05, 1.6),
-            )
+    with axes(len(shown), sharey=True, height=3.5) as (figure, drawn):
+        for panel, (title, (dataset, entries)) in zip(drawn, shown.items(), strict=True):
+            later = dataset[along].values > 0  # a log axis has no place for 0
+            place, end = dataset[along].values[later], float(dataset[along].max())
+            for colour, (name, fields) in zip(panels.COLOURS, entries.items(), strict=False):
+                rho = cells_where(dataset, **fields).rho_curve.values[:, later]
+                panel.plot(place, rho.T, color=colour, **_SEED)
+                panel.plot(place, np.median(rho, axis=0), color=colour, label=name)
+            panels.level(panel)
+            panel.set(title=title, xlabel=label, xscale="log", xlim=(end / _SHOWN, 1.1 * end))
+            panel.set_ylim(-0.05, 1.6)
             panel.legend(loc="lower left")
-        drawn[0].set_ylabel("train error / two-fit error  (ρ)")
-        return finish(
-            figure, "rho along training, a thin line for each seed and a thick one for the median."
-        )
+        drawn[0].set_ylabel(panels.RHO)
+        about = "rho along training, a thin line for each seed and a thick one for the median."
+        return finish(figure, about)
 
 
 def smooth(fresh: Runs, recorded: Runs) -> Picture:
     """rho and excess risk against n, d = 5: GeLU from both scales, ReLU from the large one."""
-    large = f"from scale {recorded.settings.unaligned_scale:g}"
+    settings = recorded.settings
+    large = f"from scale {settings.unaligned_scale:g}"
     entries: dict[str, tuple[str, dict[str, Any], str]] = {
         "GeLU": ("descent", {}, GREEN),
         f"GeLU {large}": ("unaligned", {"activation": "gelu"}, RED),
@@ -102,92 +88,80 @@ def smooth(fresh: Runs, recorded: Runs) -> Picture:
     with axes(2, height=3.5) as (figure, (left, right)):
         for group, fields, colour in entries.values():
             page, record = (runs(group, **fields) for runs in (fresh, recorded))
-            seeds.against(right, page, record, "n", "excess_risk", colour)
-            # At n = 2d the two fits nearly interpolate themselves.
-            page, record = (
-                data.isel(cell=(data.n > 2 * data.dim).values) for data in (page, record)
-            )
-            seeds.against(left, page, record, "n", "rho", colour)
-        for panel in (left, right):
-            panel.set(xscale="log", xlabel="samples n")
-            _ticks(panel, np.unique(recorded["descent"].n.values))
-        left.axhline(1, color=INK, alpha=FAINT, lw=0.8)
+            panels.against(right, (page, record), "n", "excess_risk", colour)
+            panels.against(left, map(_above_2d, (page, record)), "n", "rho", colour)
+        for panel, height in ((left, 1), (right, 0.15 * settings.noise_variance)):
+            panels.log_samples(panel, recorded["descent"].n)
+            panels.level(panel, height)
         left.set(ylabel="ρ", ylim=(-0.05, 1.25))
-        risk = 0.15 * recorded.settings.noise_variance
-        right.axhline(risk, color=INK, alpha=FAINT, lw=0.8)
         right.set(ylabel="excess risk", yscale="log")
         colours = [(colour, name) for name, (_, _, colour) in entries.items()]
         seeds.legend(left, colours, fresh.dataset, recorded.dataset)
-        return finish(
-            figure, "rho and excess risk against n for networks with GeLU, each seed a mark."
-        )
+        about = "rho and excess risk against n for networks with GeLU, each seed a mark."
+        return finish(figure, about)
+
+
+def _above_2d(cells: xr.Dataset) -> xr.Dataset:
+    """The cells with n > 2d: at n = 2d the two fits nearly interpolate themselves."""
+    return cells.isel(cell=(cells.n > 2 * cells.dim).values)
 
 
 def budgets(recorded: Runs, probes: Sequence[int]) -> Picture:
     """rho against n in dimension 2 at several numbers of steps: ReLU, GeLU, GeLU with Adam."""
     titles = {"relu": "ReLU", "longer": "GeLU", "adam": "GeLU and Adam"}
-    with axes(len(titles), sharey=True, height=3.3) as (figure, panels):
-        for panel, (group, title) in zip(panels, titles.items(), strict=True):
-            cells = recorded[group].sortby("n")
-            cells = cells.isel(cell=(cells.n > 2 * cells.dim).values)
-            steps = int(cells.steps.values.max(initial=0))
-            ns = np.unique(cells.n.values)
-            for probe, colour in zip(probes, _COLOURS, strict=False):
-                rho = cells.rho_curve.values[:, probe]
-                for seed in np.unique(cells.seed.values):
-                    ours = cells.seed.values == seed
-                    panel.plot(cells.n.values[ours], rho[ours], color=colour, lw=0.7, alpha=0.4)
-                middle = [np.median(rho[cells.n.values == n]) for n in ns]
-                panel.plot(
-                    ns, middle, color=colour, label=f"{steps * float(cells.part[probe]):,.0f} steps"
-                )
-            panel.axhline(1, color=INK, alpha=FAINT, lw=0.8)
-            panel.set(title=title, xlabel="samples n", xscale="log", ylim=(-0.05, 1.25))
-            _ticks(panel, ns)
-        panels[0].set_ylabel("train error / two-fit error  (ρ)")
-        panels[0].legend(loc="lower right")
-        return finish(
-            figure, "rho against n at several numbers of steps, for ReLU, GeLU, and GeLU with Adam."
-        )
+    with axes(len(titles), sharey=True, height=3.3) as (figure, drawn):
+        for panel, (group, title) in zip(drawn, titles.items(), strict=True):
+            cells = _above_2d(recorded[group])
+            steps = cells.steps.values.max(initial=0) * cells.part.values
+            for probe, colour in zip(probes, panels.COLOURS, strict=False):
+                rho = panels.by_seed(cells.rho_curve.isel(probe=probe))
+                panel.plot(rho.columns, rho.T, color=colour, **_SEED)
+                panel.plot(rho.median(), color=colour, label=f"{steps[probe]:,.0f} steps")
+            panels.level(panel)
+            panels.log_samples(panel, cells.n)
+            panel.set(title=title, ylim=(-0.05, 1.25))
+        drawn[0].set_ylabel(panels.RHO)
+        drawn[0].legend(loc="lower right")
+        about = "rho against n at several numbers of steps, for ReLU, GeLU, and GeLU with Adam."
+        return finish(figure, about)
 
 
 def teacher(fresh: Runs, recorded: Runs) -> Picture:
     """A ReLU teacher: train and test error against n, and the risk beside that of a linear fit."""
-    small = (fresh["small"], recorded["small"])
-    unaligned = (fresh["unaligned"], recorded["unaligned"])
     variance = float(recorded.settings.noise_variance)
+    large = f"train, from scale {recorded.settings.unaligned_scale:g}"
     with axes(2, height=3.5) as (figure, (left, right)):
-        for name, colour in (("train_mse", BLUE), ("test_mse", ORANGE)):
-            seeds.against(left, *small, "n", name, colour)
-        seeds.against(left, *unaligned, "n", "train_mse", RED)
+        shown = (
+            (left, "small", "train_mse", BLUE, "train"),
+            (left, "small", "test_mse", ORANGE, "test"),
+            (left, "unaligned", "train_mse", RED, large),
+            (right, "small", "excess_risk", GREEN, "network"),
+            (right, "small", "linear_excess_risk", PURPLE, "one linear fit"),
+        )
+        for panel, group, name, colour, _ in shown:
+            panels.against(panel, (fresh[group], recorded[group]), "n", name, colour)
+        small = recorded["small"].n.values
         left.axhline(variance, color=INK, alpha=0.55, lw=1, ls="--")
-        place = (float(small[1].n.min()), variance)
-        left.annotate(f"σ² = {variance:g}", place, va="bottom", fontsize=9)
+        left.annotate(f"σ² = {variance:g}", (small.min(), variance), va="bottom", fontsize=9)
         left.set(ylabel="mean square error", ylim=(-0.04, 1.3))
-        for name, colour in (("excess_risk", GREEN), ("linear_excess_risk", PURPLE)):
-            seeds.against(right, *small, "n", name, colour)
         right.set(yscale="log", ylabel="excess risk")
         for panel in (left, right):
-            panel.set(xscale="log", xlabel="samples n")
-            _ticks(panel, np.unique(small[1].n.values)[::2])
-        entries = [(BLUE, "train"), (ORANGE, "test")]
-        entries.append((RED, f"train, from scale {recorded.settings.unaligned_scale:g}"))
-        entries += [(GREEN, "network"), (PURPLE, "one linear fit")]
-        seeds.legend(left, entries, *small)
-        return finish(
-            figure, "Errors and excess risk against n with a teacher of five ReLU neurons."
-        )
+            panels.log_samples(panel, np.unique(small)[::2])
+        entries = [(colour, label) for _, _, _, colour, label in shown]
+        seeds.legend(left, entries, fresh["small"], recorded["small"])
+        about = "Errors and excess risk against n with a teacher of five ReLU neurons."
+        return finish(figure, about)
 
 
 def effective_widths(fresh: Runs, recorded: Runs) -> Picture:
     """Number of direction groups against n, at the mild width and at the control's."""
+    shown = (
+        ("narrow", "effective_width", BLUE, f"m = {recorded.settings.width}"),
+        ("wide", "effective_width", RED, "m = 8 · 2ⁿ"),
+        ("limit", "limit_width", GREEN, "m = n², limit"),
+    )
     with axes(1, height=3.3) as (figure, (panel,)):
-        shown = (
-            ("narrow", "effective_width", BLUE),
-            ("wide", "effective_width", RED),
-            ("limit", "limit_width", GREEN),
-        )
-        for group, name, colour in shown:
+        for group, name, colour, _ in shown:
             page, record = fresh[group], recorded[group]
             count = record.sizes["cell"]
             seeds.medians(panel, record, "n", name, colour)
@@ -195,25 +169,15 @@ def effective_widths(fresh: Runs, recorded: Runs) -> Picture:
             aside = record[name].values + seeds.spread(count, 0.12)
             seeds.marks(panel, places, aside, colour, True)
             seeds.marks(panel, page.n.values, page[name].values, colour, False)
-        panel.axhline(2, color=INK, alpha=FAINT, lw=0.8)
-        panel.set(
-            xscale="log",
-            xlabel="samples and dimensions n",
-            ylabel="groups of neurons",
-            ylim=(0, None),
-        )
-        _ticks(panel, np.unique([*recorded["narrow"].n.values, *recorded["limit"].n.values])[::2])
-        entries = [
-            (BLUE, f"m = {recorded.settings.width}"),
-            (RED, "m = 8 · 2ⁿ"),
-            (GREEN, "m = n², limit"),
-        ]
+        panels.level(panel, 2)
+        ns = np.unique([*recorded["narrow"].n.values, *recorded["limit"].n.values])
+        panels.log_samples(panel, ns[::2])
+        panel.set(xlabel="samples and dimensions n", ylabel="groups of neurons", ylim=(0, None))
+        entries = [(colour, label) for _, _, colour, label in shown]
         without = (runs.dataset.drop_vars("width") for runs in (fresh, recorded))
         seeds.legend(panel, entries, *without)
-        return finish(
-            figure,
-            "Groups of neurons against n for orthogonal inputs, at a mild and a large width.",
-        )
+        about = "Groups of neurons against n for orthogonal inputs, at a mild and a large width."
+        return finish(figure, about)
 
 
 def assumption_table(
@@ -238,17 +202,3 @@ def variant_table(rows: Sequence[tuple[str, float, float, float, str, int]], n: 
 
 def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *body])
-
-
-def _lines(panel: Axes, cells: xr.Dataset, along: str, colour: str, name: str) -> None:
-    """Seeds thin and their median thick, from the first step on: a log axis has no place for 0."""
-    place = cells[along].values
-    later = place > 0
-    values = cells.rho_curve.values[:, later]
-    panel.plot(place[later], values.T, color=colour, lw=0.7, alpha=0.4)
-    panel.plot(place[later], np.median(values, axis=0), color=colour, label=name)
-
-
-def _ticks(panel: Axes, values: np.ndarray) -> None:
-    panel.set_xticks(values, [f"{value:g}" for value in values])
-    panel.set_xticks([], minor=True)

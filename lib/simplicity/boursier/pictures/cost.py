@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 
+from matplotlib.axes import Axes
+
+from simplicity.boursier.pictures import panels
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, Picture, axes, finish
 
-ENGINES = (("compiled ms", "-", "o"), ("autograd ms", "--", "s"))
+Rows = Sequence[dict[str, str]]
 COLOURS = (BLUE, GREEN, ORANGE, PURPLE)
+_SHOWN = (40, 160, 640, 2560)  # samples whose cost is drawn against the width
 
 
-def steps(rows: Sequence[dict[str, str]]) -> Picture:
+def steps(rows: Rows) -> Picture:
     """Milliseconds of a step of the plain network (float32, d = 5).
 
     Left against n for each m, right against m for some n.
@@ -17,56 +21,47 @@ def steps(rows: Sequence[dict[str, str]]) -> Picture:
     as many operations.
     """
     limit = float(next(row["GFLOP/s"] for row in rows if row["what"] == "matrix product"))
-    chosen = [
-        row
-        for row in rows
-        if row["what"] == "plain" and row["precision"] == "float32" and row["d"] == "5"
-    ]
-    widths = sorted({int(row["m"]) for row in chosen})
-    samples = [n for n in sorted({int(row["n"]) for row in chosen}) if n in (40, 160, 640, 2560)]
-    with axes(2, height=3.4, sharey=True) as (figure, panels):
-        for panel, along, by, values in (
-            (panels[0], "n", "m", widths),
-            (panels[1], "m", "n", samples),
-        ):
-            for value, colour in zip(values, COLOURS, strict=False):
-                part = sorted(
-                    (row for row in chosen if int(row[by]) == value),
-                    key=lambda row: int(row[along]),
-                )
-                for engine, style, mark in ENGINES:
-                    places, times = (
-                        [int(row[along]) for row in part],
-                        [float(row[engine]) for row in part],
-                    )
-                    panel.plot(
-                        places, times, style + mark, color=colour, alpha=1 if style == "-" else 0.55
-                    )
-                bound = [value * int(row[along]) * (4 * 5 + 3) / limit / 1e6 for row in part]
-                panel.plot([int(row[along]) for row in part], bound, ":", color=colour, lw=1)
-                panel.plot([], [], "-", color=colour, label=f"{by} = {value:,}")
-            panel.set(
-                xscale="log",
-                yscale="log",
-                xlabel={"n": "samples n", "m": "hidden neurons m"}[along],
-            )
-            panel.legend(loc="upper left", ncols=2, columnspacing=1)
-        panels[0].set(ylabel="milliseconds of a step", ylim=(2e-4, 2e4))
+    wanted = {"what": "plain", "precision": "float32", "d": "5"}
+    chosen = [row for row in rows if wanted.items() <= row.items()]
+    some = [row for row in chosen if int(row["n"]) in _SHOWN]
+    with axes(2, height=3.4, sharey=True) as (figure, (left, right)):
+        _steps(left, chosen, "n", "m", limit)
+        _steps(right, some, "m", "n", limit)
+        left.set(xlabel="samples n", ylabel="milliseconds of a step", ylim=(2e-4, 2e4))
+        right.set_xlabel("hidden neurons m")
         for style, label in (("-o", "compiled loop"), ("--s", "autograd"), (":", "limit")):
-            panels[0].plot([], [], style, color=INK, label=label)
-        panels[0].legend(loc="upper left", ncols=2, columnspacing=1)
-        return finish(
-            figure,
+            left.plot([], [], style, color=INK, label=label)
+        for panel in (left, right):
+            panel.set(xscale="log", yscale="log")
+            panel.legend(loc="upper left", ncols=2, columnspacing=1)
+        about = (
             "Milliseconds of a gradient step against samples and against width, compiled and by "
-            "autograd.",
+            "autograd."
         )
+        return finish(figure, about)
+
+
+def _steps(panel: Axes, rows: Rows, along: str, by: str, limit: float) -> None:
+    """Both engines and the limit along one size, in a colour for each value of the other."""
+    values = sorted({int(row[by]) for row in rows})
+    for value, colour in zip(values, COLOURS, strict=False):
+        part = sorted(
+            (row for row in rows if int(row[by]) == value), key=lambda row: int(row[along])
+        )
+        sizes = [int(row[along]) for row in part]
+        for engine, look, alpha in (("compiled ms", "-o", 1), ("autograd ms", "--s", 0.55)):
+            times = [float(row[engine]) for row in part]
+            panel.plot(sizes, times, look, color=colour, alpha=alpha)
+        bound = [value * size * (4 * 5 + 3) / limit / 1e6 for size in sizes]
+        panel.plot(sizes, bound, ":", color=colour, lw=1)
+        panel.plot([], [], "-", color=colour, label=f"{by} = {value:,}")
 
 
 PEERS = (
-    ("ours", "-", "o", BLUE),
-    ("JAX by hand", "--", "s", ORANGE),
-    ("JAX grad", ":", "^", GREEN),
-    ("torch autograd", "-.", "v", PURPLE),
+    ("ours", "-o", BLUE),
+    ("JAX by hand", "--s", ORANGE),
+    ("JAX grad", ":^", GREEN),
+    ("torch autograd", "-.v", PURPLE),
 )
 ALONG = (
     ("two_layer", "n", "two layers: samples n"),
@@ -79,7 +74,7 @@ ALONG = (
 )
 
 
-def growth(rows: Sequence[dict[str, str]]) -> tuple[Picture, Picture]:
+def growth(rows: Rows) -> tuple[Picture, Picture]:
     """Seconds of a step against each size of each engine, with its peers on the same axes.
 
     The first of two layers, the second of the tangent model's network and of single samples.
@@ -90,29 +85,25 @@ def growth(rows: Sequence[dict[str, str]]) -> tuple[Picture, Picture]:
     return _growth(rows, ALONG[:3], "two layers"), _growth(rows, ALONG[3:], "the other engines")
 
 
-def _growth(
-    rows: Sequence[dict[str, str]], along: Sequence[tuple[str, str, str]], title: str
-) -> Picture:
-    with axes(4, height=2.6, width=8.6) as (figure, panels):
-        for place, (engine, size, label) in zip(panels, along, strict=False):
+def _growth(rows: Rows, along: Sequence[tuple[str, str, str]], title: str) -> Picture:
+    with axes(4, height=2.6, width=8.6) as (figure, drawn):
+        for panel, (engine, size, label) in zip(drawn, along, strict=False):
             chosen = _along(rows, engine, size)
-            for name, style, mark, colour in PEERS:
-                found = [float(row[name]) for row in chosen]
-                place.plot([int(row[size]) for row in chosen], found, style + mark, color=colour)
-            place.set(xscale="log", yscale="log", xlabel=label)
             sizes = [int(row[size]) for row in chosen]
-            place.set_xticks(sizes, [str(one) for one in sizes])
-            place.set_xticks([], minor=True)
-        panels[0].set_ylabel("seconds of a step")
-        if len(along) < len(panels):
-            for name, style, mark, colour in PEERS:
-                panels[-1].plot([], [], style + mark, color=colour, label=name)
-            panels[-1].set_axis_off()
-            panels[-1].legend(loc="center")
+            for name, look, colour in PEERS:
+                panel.plot(sizes, [float(row[name]) for row in chosen], look, color=colour)
+            panel.set(xscale="log", yscale="log", xlabel=label)
+            panels.ticks(panel.xaxis, sizes)
+        drawn[0].set_ylabel("seconds of a step")
+        if len(along) < len(drawn):
+            for name, look, colour in PEERS:
+                drawn[-1].plot([], [], look, color=colour, label=name)
+            drawn[-1].set_axis_off()
+            drawn[-1].legend(loc="center")
         return finish(figure, f"Seconds of a gradient step against each size, {title} and peers.")
 
 
-def _along(rows: Sequence[dict[str, str]], engine: str, size: str) -> list[dict[str, str]]:
+def _along(rows: Rows, engine: str, size: str) -> list[dict[str, str]]:
     """The rows of an engine that differ in one size alone, in its order."""
     precision = "float64" if engine == "single_sample" else "float32"
     found = [row for row in rows if row["engine"] == engine and row["precision"] == precision]

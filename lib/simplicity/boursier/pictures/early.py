@@ -5,21 +5,19 @@ points, what is conserved.
 draws them as a player over time for d = 2, and the module `sphere` does for d = 3.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from simplicity.boursier import alignment, early, extremal
+from simplicity.boursier.pictures import panels
 from simplicity.evidence.claims import cells_where
-from simplicity.pictures import seeds
+from simplicity.pictures import legends, seeds
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import (
     BLUE,
-    FAINT,
     GREEN,
     INK,
     ORANGE,
@@ -98,31 +96,23 @@ def turning(
             spoke = np.stack([0 * direction, 1.42 * direction])
             tracks.append(Line(f"{ends[:-1]} of Gₙ", [spoke], colour, 1.0, dashes="4 3"))
         chosen = frames["position"][:, frames["sign"] == sign]
+        neurons = [chosen[i] for i in index]
         tracks.append(paths(before_exit(frames, chosen), _STRIDE, colour))
-        tracks.append(
-            Dots(
-                f"neurons with {word}", [chosen[i] for i in index], colour, radius=2.4, opacity=0.7
-            )
-        )
-    plane = Panel("neurons at w / |a|", (-1.45, 1.45), (-1.45, 1.45), tracks, width=320, height=320)
-    about = (
-        "Neurons of a network in the plane turning to the extremal directions, "
-        "and beside them the loss and the share aligned."
-    )
+        tracks.append(Dots(f"neurons with {word}", neurons, colour, radius=2.4, opacity=0.7))
+    limits = (-1.45, 1.45)
+    plane = Panel("neurons at w / |a|", limits, limits, tracks, width=320, height=320)
+    about = "Neurons of a network in the plane turning to the extremal directions"
+    return player([plane, over_time(frames, index, moments)], frames, index, about)
+
+
+def player(
+    drawn: Sequence[Panel], frames: dict[str, Array], index: NDArray[np.intp], about: str
+) -> Player:
+    """Panels at the frames `index`, from the first at which as many are aligned as ever."""
     labels = [f"t = {value:.1f}" for value in frames["time"][index]]
-    return Player(
-        [plane, over_time(frames, index, moments)],
-        labels,
-        about,
-        step_name="time",
-        milliseconds=120,
-        start=all_turned(frames, index),
-    )
-
-
-def all_turned(frames: dict[str, Array], index: NDArray[np.intp]) -> int:
-    """The first frame of a player at which as many neurons are aligned as ever."""
-    return int(np.argmax(frames["aligned"][index]))
+    story = f"{about}, and beside them the loss and the share aligned."
+    start = int(np.argmax(frames["aligned"][index]))
+    return Player(drawn, labels, story, "time", milliseconds=120, start=start)
 
 
 def before_exit(frames: dict[str, Array], places: Array) -> Array:
@@ -135,13 +125,8 @@ def paths(places: Array, stride: float, colour: str) -> Line:
 
     Points nearer than `stride` to the last one are left out.
     """
-    return Line(
-        "path up to the exit",
-        [joined([_thinned(path, stride) for path in places.swapaxes(0, 1)])],
-        colour,
-        0.7,
-        0.35,
-    )
+    kept = joined([_thinned(path, stride) for path in places.swapaxes(0, 1)])
+    return Line("path up to the exit", [kept], colour, 0.7, 0.35)
 
 
 def _thinned(path: Array, stride: float) -> Array:
@@ -163,46 +148,38 @@ def over_time(
 
     Moments are named, and a line is where the shown frame is.
     """
-    time, loss, aligned = (
-        frames["time"][index],
-        frames["loss"][index] / frames["loss"][0],
-        frames["aligned"][index],
-    )
+    time, aligned = frames["time"][index], frames["aligned"][index]
+    loss, last = frames["loss"][index] / frames["loss"][0], float(time[-1])
     notes = [f"loss {a:.0%}, aligned {b:.0%}" for a, b in zip(loss, aligned, strict=True)]
-    now = [np.stack([np.full(2, t), [0.0, 1.0]], axis=1) for t in time]
-    last = float(time[-1])
     curves: list[Track] = [
         Line("loss / loss at the start", [np.stack([time, loss], axis=1)], BLUE),
         Line("share aligned", [np.stack([time, aligned], axis=1)], ORANGE),
-        Line("now", now, opacity=0.5, width=1.0),
+        Line("now", [_upright(moment) for moment in time], opacity=0.5, width=1.0),
         Note(notes, (last, 1.08), anchor="end"),
     ]
     for name, moment in moments.items():
-        curves.append(
-            Line(
-                "", [np.array([[moment, 0.0], [moment, 1.0]])], opacity=0.5, width=1.0, dashes="1 3"
-            )
-        )
+        curves.append(Line("", [_upright(moment)], opacity=0.5, width=1.0, dashes="1 3"))
         curves.append(Note([name], (moment + 0.01 * last, 0.03), size=12))
     shown = [(value, f"{value:.0f}") for value in (0.0, last / 2, last)]
     shares = [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)]
-    return Panel(
-        "", (0.0, last), (0.0, 1.15), curves, "time t", "share", shown, shares, width, height
-    )
+    limits = (0.0, last), (0.0, 1.15)
+    return Panel("", *limits, curves, "time t", "share", shown, shares, width, height)
+
+
+def _upright(moment: float) -> Array:
+    return np.array([[moment, 0.0], [moment, 1.0]])
 
 
 def _scale(value: float) -> str:
     """Powers of ten as such: scale 10⁻⁶."""
     power = round(float(np.log10(value)))
-    shown = (
-        f"10{str(power).translate(_RAISED)}"
-        if power and np.isclose(value, 10.0**power)
-        else f"{value:g}"
-    )
-    return f"scale {shown}"
+    if power and np.isclose(value, 10.0**power):
+        return f"scale 10{str(power).translate(_RAISED)}"
+    return f"scale {value:g}"
 
 
 SCALES = {1e-6: BLUE, 1e-4: PURPLE, 1e-3: ORANGE, 0.1: GREEN, 1.0: RED}
+_MOMENTS = {2: ("s", "τ, ε = 0.5"), 3: ("D", "exit: loss down a tenth")}  # marks of `plateau`
 
 
 def shares(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
@@ -210,26 +187,24 @@ def shares(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
     At tau for both eps, and at scale 1 when the loss has moved.
     """
-    with axes(2, sharey=True, height=3.4) as (figure, panels):
-        for panel, moment, eps in zip(panels, (1, 2), (0.25, 0.5), strict=True):
-            for scale in (1e-6, 1e-3, 1.0):
-                at = moment if scale < 1 else 3
-                parts = [cells_where(data, dim=5, scale=scale) for data in (fresh, recorded)]
-                page, record = (part.assign(shown=part.aligned.isel(moment=at)) for part in parts)
-                seeds.against(panel, page, record, "n", "shown", SCALES[scale])
-            panel.axhline(0.99, color=INK, alpha=FAINT, lw=0.8)
-            _log_n(panel, fresh)
+    with axes(2, sharey=True, height=3.4) as (figure, drawn):
+        for panel, tau, eps in zip(drawn, (1, 2), (0.25, 0.5), strict=True):
+            for scale, moment in ((1e-6, tau), (1e-3, tau), (1.0, 3)):
+                at = [data.aligned.isel(moment=moment) for data in (fresh, recorded)]
+                both = fresh.assign(shown=at[0]), recorded.assign(shown=at[1])
+                panels.against(panel, both, "n", "shown", SCALES[scale], dim=5, scale=scale)
+            panels.level(panel, 0.99)
+            panels.log_samples(panel, fresh.n)
             panel.set(title=f"at τ with ε = {eps:g}", ylim=(-0.04, 1.04))
-        panels[0].set_ylabel("share of neurons aligned")
-        entries = [(SCALES[scale], _scale(scale)) for scale in (1e-6, 1e-3)] + [
-            (RED, "scale 1, when its loss moves")
-        ]
-        seeds.legend(panels[0], entries, fresh, recorded)
-        return finish(
-            figure,
+        drawn[0].set_ylabel("share of neurons aligned")
+        entries = [(SCALES[scale], _scale(scale)) for scale in (1e-6, 1e-3)]
+        entries.append((RED, "scale 1, when its loss moves"))
+        seeds.legend(drawn[0], entries, fresh, recorded)
+        about = (
             "Share of neurons within cosine 0.99 of their own force at tau, against the number of "
-            "samples.",
+            "samples."
         )
+        return finish(figure, about)
 
 
 def plateau(fresh: xr.Dataset, n: int, seed: int) -> Picture:
@@ -237,38 +212,29 @@ def plateau(fresh: xr.Dataset, n: int, seed: int) -> Picture:
 
     tau (eps 0.5) and the exit are marked for each scale.
     """
-    with axes(2, height=3.2, sharex=True) as (figure, panels):
-        for scale in np.unique(fresh.scale.values):
+    scales = np.unique(fresh.scale.values).tolist()
+    with axes(2, height=3.2, sharex=True) as (figure, drawn):
+        for scale in scales:
             run = cells_where(fresh, dim=5, n=n, seed=seed, scale=scale).isel(cell=0)
             loss = run.train_curve / run.train_curve[0]
-            for panel, curve in zip(panels, (loss, run.aligned_curve), strict=True):
-                panel.plot(run.time, curve, color=SCALES[scale], label=_scale(scale))
-                for at, mark in ((2, "s"), (3, "D")):
+            for panel, curve in zip(drawn, (loss, run.aligned_curve), strict=True):
+                panel.plot(run.time, curve, color=SCALES[scale])
+                for at, (mark, _) in _MOMENTS.items():
                     if scale < 1 or at == 3:
                         moment = float(run.moment_time[at])
-                        panel.plot(
-                            moment,
-                            np.interp(moment, run.time, curve),
-                            mark,
-                            color=SCALES[scale],
-                            markersize=6,
-                        )
-        panels[0].set(ylabel="loss / loss at the start", ylim=(0, 1.05))
-        panels[1].set(ylabel="share of neurons aligned", ylim=(-0.04, 1.04))
-        panels[1].plot([], [], "s", color=INK, label="τ, ε = 0.5")
-        panels[1].plot([], [], "D", color=INK, label="exit: loss down a tenth")
-        for panel in panels:
+                        height = np.interp(moment, run.time, curve)
+                        panel.plot(moment, height, mark, color=SCALES[scale], markersize=6)
+        drawn[0].set(ylabel="loss / loss at the start", ylim=(0, 1.05))
+        drawn[1].set(ylabel="share of neurons aligned", ylim=(-0.04, 1.04))
+        for panel in drawn:
             panel.set_xlabel("time t = steps × η")
-        figure.legend(
-            *panels[1].get_legend_handles_labels(),
-            loc="outside lower center",
-            ncols=5,
-            handlelength=1.2,
+        lines = [(SCALES[scale], _scale(scale)) for scale in scales]
+        marks = [(INK, label, mark) for mark, label in _MOMENTS.values()]
+        legends.below(figure, [*lines, *marks])
+        about = (
+            "Loss and share of aligned neurons over time for several scales of the initialisation."
         )
-        return finish(
-            figure,
-            "Loss and share of aligned neurons over time for several scales of the initialisation.",
-        )
+        return finish(figure, about)
 
 
 def exits(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
@@ -276,80 +242,68 @@ def exits(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
     Right: both units against n, at 1e-6.
     """
+    fresh, recorded = (_in_both_units(data) for data in (fresh, recorded))
+    colours = dict(zip(np.unique(recorded.n.values), (RED, ORANGE, GREEN, BLUE), strict=True))
+    units = {
+        "by_largest": (ORANGE, "largest force"),
+        "by_leader": (BLUE, "force on the leading neuron"),
+    }
     with axes(2, height=3.4) as (figure, (left, right)):
-        fresh, recorded = (_in_both_units(data) for data in (fresh, recorded))
-        colours = dict(
-            zip(np.unique(recorded.n.values).tolist(), (RED, ORANGE, GREEN, BLUE), strict=True)
-        )
         for n, colour in colours.items():
             part = cells_where(recorded, dim=5, n=n)
-            part = part.assign(depth=-np.log(part.scale))
             seeds.medians(left, part, "depth", "by_leader", colour, label=f"n = {n}")
             seeds.marks(left, part.depth.values, part.by_leader.values, colour, True)
-        depth = np.array([0, 14.5])
-        left.plot(depth, depth, color=INK, alpha=0.5, lw=1)
-        left.set(
-            title="exit time × force on the leading neuron",
-            xlabel="ln(1 / scale)",
-            xlim=(-0.3, 14.5),
-            ylim=(0, None),
-        )
+        left.plot([0, 14.5], [0, 14.5], color=INK, alpha=0.5, lw=1)
+        left.set(title="exit time × force on the leading neuron", xlabel="ln(1 / scale)")
+        left.set(xlim=(-0.3, 14.5), ylim=(0, None))
         left.legend(loc="upper left")
-        units = {
-            "by_largest": (ORANGE, "largest force"),
-            "by_leader": (BLUE, "force on the leading neuron"),
-        }
-        page, record = (cells_where(data, dim=5, scale=1e-6) for data in (fresh, recorded))
         for name, (colour, _) in units.items():
-            drawn, kept = (
-                part.assign(shown=part[name] / -np.log(part.scale)) for part in (page, record)
-            )
-            seeds.against(right, drawn, kept, "n", "shown", colour)
-        right.axhline(1, color=INK, alpha=FAINT, lw=0.8)
-        _log_n(right, fresh)
+            ratios = (data.assign(shown=data[name] / data.depth) for data in (fresh, recorded))
+            panels.against(right, ratios, "n", "shown", colour, dim=5, scale=1e-6)
+        panels.level(right)
+        panels.log_samples(right, fresh.n)
         right.set(title="the same / ln(1 / scale), scale 10⁻⁶", ylabel="ratio", ylim=(0.9, None))
         seeds.legend(right, list(units.values()), fresh, recorded)
-        return finish(
-            figure,
+        about = (
             "Exit time from the plateau against the logarithm of the scale, and in two units "
-            "against n.",
+            "against n."
         )
+        return finish(figure, about)
 
 
 def _in_both_units(runs: xr.Dataset) -> xr.Dataset:
-    """Exit times times the largest force, and times that on the leader at tau (eps 0.5)."""
-    leading = runs.pull.isel(moment=2)
-    return runs.assign(
-        by_largest=runs.exit_time * runs.largest_force, by_leader=runs.exit_time * leading
-    )
+    """`depth`: ln(1/lambda). Exit times times the largest force, and times that on the leader.
+
+    The leader's force is that at tau (eps 0.5).
+    """
+    by_largest = runs.exit_time * runs.largest_force
+    by_leader = runs.exit_time * runs.pull.isel(moment=2)
+    return runs.assign(depth=-np.log(runs.scale), by_largest=by_largest, by_leader=by_leader)
 
 
 def three_points(fresh: xr.Dataset, x: Array, y: Array, least_squares: float) -> Picture:
     """Left: the points and the functions that training ends with; right: error over steps."""
+    # the small scales end on the same line: a wide one below a thin one
+    styles = ((BLUE, 3.0), (ORANGE, 1.2), (RED, 0.8))
     with axes(2, height=3.4) as (figure, (left, right)):
-        # the small scales end on the same line: a wide one below a thin one
-        styles = ((BLUE, 3.0), (ORANGE, 1.2), (RED, 0.8))
         for scale, (colour, width) in zip(np.unique(fresh.scale.values), styles, strict=False):
             part = cells_where(fresh, scale=scale)
-            label = _scale(scale)
-            for index in range(part.sizes["cell"]):
-                left.plot(part.x, part.function[index], color=colour, lw=width, alpha=0.6)
-                curve = part.train_curve[index].values
-                right.plot(1 + part.step, np.maximum(curve, 1e-12), color=colour, lw=1.2, alpha=0.6)
-            right.plot([], [], color=colour, label=label)
+            left.plot(part.x, part.function.values.T, color=colour, lw=width, alpha=0.6)
+            error = np.maximum(part.train_curve.values, 1e-12)
+            right.plot(1 + part.step, error.T, color=colour, lw=1.2, alpha=0.6)
+            right.plot([], [], color=colour, label=_scale(scale))
         left.plot(x[:, 0], y, "o", color=INK, markersize=6, zorder=5)
         left.set(xlabel="input", ylabel="output", ylim=(-0.6, 1.6))
-        right.axhline(least_squares, color=INK, alpha=FAINT, lw=0.8)
+        panels.level(right, least_squares)
         right.annotate("least squares", (1.2, 0.7 * least_squares), va="top", alpha=0.8, fontsize=9)
-        right.set(
-            xscale="log", yscale="log", xlabel="1 + gradient steps", ylabel="mean square error"
-        )
+        right.set(xscale="log", xlabel="1 + gradient steps")
+        right.set(yscale="log", ylabel="mean square error")
         right.legend(loc="lower left")
-        return finish(
-            figure,
+        about = (
             "Three points, the functions learned from small and large starts, and the training "
-            "errors.",
+            "errors."
         )
+        return finish(figure, about)
 
 
 _KINDS = {
@@ -361,40 +315,23 @@ _KINDS = {
 
 def conserved(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
     """Left: final drift against the step size; right: share of signs that never changed."""
+    ends = [data.assign(end=data.drift.isel(probe=-1)) for data in (fresh, recorded)]
+    coarse = cells_where(recorded, step_size=recorded.step_size.values.max())
     with axes(2, height=3.4) as (figure, (left, right)):
-        for (optimiser, kind), (colour, label) in _KINDS.items():
-            page, record = (
-                cells_where(data, optimiser=optimiser, kind=kind) for data in (fresh, recorded)
-            )
-            page, record = (part.assign(shown=part.drift.isel(probe=-1)) for part in (page, record))
-            seeds.against(left, page, record, "step_size", "shown", colour)
-            coarse = record.isel(cell=record.step_size.values == record.step_size.values.max())
-            right.plot(coarse.fraction, coarse.kept.mean("cell"), color=colour, label=label)
-        left.set(
-            xscale="log", yscale="log", xlabel="step size", ylabel="largest drift of a² − |w|²"
-        )
-        _plain_ticks(left, np.unique(fresh.step_size.values))
-        right.set(
-            xlabel="time / whole time", ylabel="share of signs as at the start", ylim=(0, 1.04)
-        )
-        figure.legend(
-            *right.get_legend_handles_labels(),
-            loc="outside lower center",
-            ncols=2,
-            handlelength=1.4,
-        )
-        return finish(
-            figure,
+        for (optimiser, kind), (colour, _) in _KINDS.items():
+            fields = {"optimiser": optimiser, "kind": kind}
+            panels.against(left, ends, "step_size", "end", colour, **fields)
+            part = cells_where(coarse, **fields)
+            right.plot(part.fraction, part.kept.mean("cell"), color=colour)
+        left.set(xscale="log", xlabel="step size")
+        left.set(yscale="log", ylabel="largest drift of a² − |w|²")
+        panels.ticks(left.xaxis, fresh.step_size)
+        right.set(xlabel="time / whole time", ylabel="share of signs as at the start")
+        right.set_ylim(0, 1.04)
+        page, record = ": seeds", ": seeds, median"
+        legends.below(figure, _KINDS.values(), page=page, recorded=record, columns=2)
+        about = (
             "Drift of the conserved quantity against the step size, and the share of neurons that "
-            "keep their sign.",
+            "keep their sign."
         )
-
-
-def _log_n(panel: Axes, fresh: xr.Dataset) -> None:
-    panel.set(xscale="log", xlabel="samples n")
-    _plain_ticks(panel, np.unique(fresh.n.values))
-
-
-def _plain_ticks(panel: Axes, values: Any) -> None:
-    panel.set_xticks(values, [f"{value:g}" for value in values])
-    panel.set_xticks([], minor=True)
+        return finish(figure, about)

@@ -11,27 +11,16 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
-from matplotlib.lines import Line2D
 
 from simplicity.boursier.criteria import at_limit
+from simplicity.boursier.pictures import panels
 from simplicity.evidence.claims import cells_where, share
 from simplicity.grid.groups import Runs
-from simplicity.pictures import seeds
-from simplicity.pictures.style import (
-    BLUE,
-    FAINT,
-    GREEN,
-    INK,
-    ORANGE,
-    PURPLE,
-    RED,
-    Picture,
-    axes,
-    finish,
-)
+from simplicity.pictures import legends, seeds
+from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
-_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED)
 Array = np.ndarray
+_SHARE = "share of seeds at ρ = 1"
 
 
 def widths(fresh: Runs, recorded: Runs) -> Picture:
@@ -39,29 +28,35 @@ def widths(fresh: Runs, recorded: Runs) -> Picture:
 
     Right: train MSE against the width, from a small and from a large start.
     """
-    settings = recorded.settings
-    every, control_n = np.unique(settings.width), settings.unaligned_n
+    every = np.unique(recorded.settings.width)
     with axes(2, height=3.6) as (figure, (left, right)):
         for runs in (recorded, fresh):
             for width in np.unique(runs.settings.width):
                 aside = np.searchsorted(every, width) - (len(every) - 1) / 2
                 colour, shift = _on_scale(every, width), 1 + 0.025 * aside
                 _shares(left, runs("small", width=width), colour, runs is recorded, shift)
-        left.set(title="start at scale 0.001", ylabel="share of seeds at ρ = 1", ylim=(-0.05, 1.05))
-        _log(left, "n", np.unique(settings.n))
-        for group, colour in (("unaligned", RED), ("small", GREEN)):
-            page, record = (runs(group, n=control_n) for runs in (fresh, recorded))
-            seeds.against(right, page, record, "width", "train_mse", colour)
-        right.set(title=f"n = {control_n}", ylabel="train error", ylim=(0, None))
-        decades = np.floor(np.log10(every.min())), np.ceil(np.log10(every.max()))
-        _log(right, "width", 10.0 ** np.arange(decades[0], decades[1] + 1))
-        large = f"start at scale {settings.unaligned_scale:g}"
-        words = {"small start": (0.9, GREEN), large: (0.35, RED)}
-        for word, (height, colour) in words.items():
-            right.annotate(word, (0.98, height), xycoords="axes fraction", ha="right", color=colour)
-        _legend(left, [(_on_scale(every, m), f"m = {m:,}") for m in every])
+        left.set(title="start at scale 0.001", ylabel=_SHARE, ylim=(-0.05, 1.05))
+        panels.log_samples(left, recorded.settings.n)
+        _errors(right, fresh, recorded)
+        low, high = np.floor(np.log10(every[0])), np.ceil(np.log10(every[-1]))
+        panels.ticks(right.xaxis, 10.0 ** np.arange(low, high + 1))
+        _legend(figure, [(_on_scale(every, m), f"m = {m:,}") for m in every])
         about = "Share of seeds at the limit against n by width, and train error against the width."
         return finish(figure, about)
+
+
+def _errors(panel: Axes, fresh: Runs, recorded: Runs) -> None:
+    """Train MSE against the width, of both starts."""
+    n, large = recorded.settings.unaligned_n, recorded.settings.unaligned_scale
+    starts = (
+        ("unaligned", RED, f"start at scale {large:g}", 0.35),
+        ("small", GREEN, "small start", 0.9),
+    )
+    for group, colour, word, height in starts:
+        panels.against(panel, (fresh[group], recorded[group]), "width", "train_mse", colour, n=n)
+        panel.annotate(word, (0.98, height), xycoords="axes fraction", ha="right", color=colour)
+    panel.set(title=f"n = {n}", ylabel="train error", ylim=(0, None))
+    panel.set(xscale="log", xlabel="neurons m")
 
 
 def dimensions(fresh: Runs, recorded: Runs, n50: Mapping[int, float], exponent: float) -> Picture:
@@ -76,81 +71,87 @@ def dimensions(fresh: Runs, recorded: Runs, n50: Mapping[int, float], exponent: 
                 part, colour = runs("whole", dim=dim), _colour(dims, dim)
                 _shares(left, part, colour, runs is recorded)
                 _shares(middle, part, colour, runs is recorded, shift=1 / dim)
-        for dim in dims:
-            right.plot(dim, n50[int(dim)], "o", color=_colour(dims, dim), markersize=6, zorder=3)
-        centre = float(np.exp(np.log(dims).mean()))
-        height = float(np.exp(np.mean(np.log([n50[int(dim)] for dim in dims]))))
-        ends = np.array([dims.min(), dims.max()], dtype=float)
-        for slope, style in ((exponent, "-"), (1.0, ":"), (3.0, "--")):
-            right.plot(ends, height * (ends / centre) ** slope, style, color=INK, alpha=0.6, lw=1)
-        right.set(xscale="log", yscale="log", xlabel="dimension d", ylabel="samples n50")
-        right.set_title("half of the seeds succeed")
-        _plain(right, dims)
-        left.set(title="against n", ylabel="share of seeds at ρ = 1")
+        panels.log_samples(left, (10, 30, 100, 300))
+        left.set(title="against n", ylabel=_SHARE)
         middle.set(title="against n / d", xscale="log", xlabel="samples / dimension")
-        _log(left, "n", np.array([10, 30, 100, 300]))
-        _plain(middle, np.array([4, 8, 16, 32]))
-        _legend(left, [(_colour(dims, dim), f"d = {dim}") for dim in dims])
+        panels.ticks(middle.xaxis, (4, 8, 16, 32))
+        _half(right, dims, np.array([n50[int(dim)] for dim in dims]), exponent)
+        _legend(figure, [(_colour(dims, dim), f"d = {dim}") for dim in dims])
         about = "Success against n and n / d for each dimension, and n50 against the dimension."
         return finish(figure, about)
 
 
+def _half(panel: Axes, dims: Array, n50: Array, exponent: float) -> None:
+    """n50 against d, and three slopes through its middle."""
+    for dim, needed in zip(dims, n50, strict=True):
+        panel.plot(dim, needed, "o", color=_colour(dims, dim), markersize=6, zorder=3)
+    centre, height = (float(np.exp(np.log(values).mean())) for values in (dims, n50))
+    ends = np.array([dims.min(), dims.max()], dtype=float)
+    for slope, style in ((exponent, "-"), (1.0, ":"), (3.0, "--")):
+        panel.plot(ends, height * (ends / centre) ** slope, style, color=INK, alpha=0.6, lw=1)
+    panel.set(xscale="log", yscale="log", xlabel="dimension d", ylabel="samples n50")
+    panel.set_title("half of the seeds succeed")
+    panels.ticks(panel.xaxis, dims)
+
+
 def stationary(fresh: xr.Dataset, recorded: xr.Dataset, kicks: tuple[float, ...]) -> Picture:
     """Gradient norms and train errors at n = 480, rho after a perturbation; each seed a mark."""
+    gradients = {
+        "gradient_norm": (GREEN, "end of\ntraining"),
+        "random_gradient_norm": (RED, "random\npoint"),
+    }
+    errors = {
+        "train_mse": (GREEN, "end of\ntraining"),
+        "own_features_mse": (PURPLE, "own\nneurons"),
+        "interpolator_mse": (BLUE, "random\nneurons"),
+    }
+    colours = dict(zip(np.unique(recorded.n.values).tolist(), (ORANGE, GREEN), strict=False))
     with axes(3, height=3.5, width=8.4) as (figure, (left, middle, right)):
-        gradients = (
-            ("gradient_norm", GREEN, "end of\ntraining"),
-            ("random_gradient_norm", RED, "random\npoint"),
-        )
-        errors = (
-            ("train_mse", GREEN, "end of\ntraining"),
-            ("own_features_mse", PURPLE, "own\nneurons"),
-            ("interpolator_mse", BLUE, "random\nneurons"),
-        )
-        for panel, kinds in ((left, gradients), (middle, errors)):
-            for place, (name, colour, _) in enumerate(kinds):
-                for data in (recorded, fresh):
-                    values = np.maximum(cells_where(data, n=480)[name].values, 1e-32)
-                    seeds.marks(
-                        panel,
-                        place + seeds.spread(len(values), 0.2),
-                        values,
-                        colour,
-                        data is recorded,
-                    )
-            panel.set(yscale="log", xlim=(-0.5, len(kinds) - 0.5), xticks=range(len(kinds)))
-            panel.set_xticklabels([label for _, _, label in kinds])
+        _at_the_end(left, gradients, fresh, recorded, 1e-6)
+        _at_the_end(middle, errors, fresh, recorded, 1e-10)
         left.set_title("gradient norm")
         middle.set_title("train error")
-        _level(left, 1e-6)
-        _level(middle, 1e-10)
-        ns = np.unique(recorded.n.values)
-        for index in range(len(kicks)):
-            for data in (recorded, fresh):
-                for n in np.unique(data.n.values):
-                    values = cells_where(data, n=n).kicked_rho.values[:, index]
-                    spread = (
-                        index
-                        + 0.3 * (np.searchsorted(ns, n) - 0.5)
-                        + seeds.spread(len(values), 0.1)
-                    )
-                    seeds.marks(
-                        right,
-                        spread,
-                        values,
-                        (ORANGE, GREEN)[int(np.searchsorted(ns, n)) % 2],
-                        data is recorded,
-                    )
-        right.axhline(1, color=INK, alpha=FAINT, lw=0.8)
-        right.set(title="ρ after a perturbation", xticks=range(len(kicks)), ylim=(-0.05, 1.1))
-        right.set_xticklabels([f"{size:.0%}" for size in kicks])
-        entries = [(colour, f"n = {n}") for n, colour in zip(ns, (ORANGE, GREEN), strict=False)]
+        _after_kicks(right, colours, fresh, recorded)
+        right.set_xticks(range(len(kicks)), [f"{size:.0%}" for size in kicks])
+        entries = [(colour, f"n = {n}") for n, colour in colours.items()]
         seeds.legend(right, entries, fresh, recorded)
-        return finish(
-            figure,
+        about = (
             "Gradient norms and train errors at the end of training and elsewhere; rho after "
-            "perturbations.",
+            "perturbations."
         )
+        return finish(figure, about)
+
+
+def _at_the_end(
+    panel: Axes,
+    kinds: dict[str, tuple[str, str]],
+    fresh: xr.Dataset,
+    recorded: xr.Dataset,
+    criterion: float,
+) -> None:
+    """Values at n = 480, a kind a place, and the criterion as a line."""
+    for place, (name, (colour, _)) in enumerate(kinds.items()):
+        page, record = (
+            np.maximum(cells_where(data, n=480)[name].values, 1e-32) for data in (fresh, recorded)
+        )
+        panels.around(panel, place, 0.2, page, record, colour)
+    panel.set(yscale="log", xlim=(-0.5, len(kinds) - 0.5), xticks=range(len(kinds)))
+    panel.set_xticklabels([label for _, label in kinds.values()])
+    panels.level(panel, criterion)
+    left, units = (0.02, criterion), ("axes fraction", "data")
+    panel.annotate("criterion", left, xycoords=units, va="bottom", alpha=0.7, fontsize=9)
+
+
+def _after_kicks(
+    panel: Axes, colours: dict[int, str], fresh: xr.Dataset, recorded: xr.Dataset
+) -> None:
+    """rho after each kick, one beside the other for each n."""
+    for aside, (n, colour) in zip((-0.15, 0.15), colours.items(), strict=False):
+        page, record = (cells_where(data, n=n).kicked_rho.values.T for data in (fresh, recorded))
+        for place, both in enumerate(zip(page, record, strict=True)):
+            panels.around(panel, place + aside, 0.1, *both, colour)
+    panels.level(panel)
+    panel.set(title="ρ after a perturbation", ylim=(-0.05, 1.1))
 
 
 def fixed_width(
@@ -162,121 +163,82 @@ def fixed_width(
     datasets carry the variables `rho_small`, `rho_large`, `rho_explicit`, the others
     `rho_polished`.
     """
-    fixed = cells_where(recorded, growing=0)
-    panels_of: list[tuple[str, dict[str, Any]]] = [
-        (f"m = {width}", {"growing": 0, "width": int(width)})
-        for width in np.unique(fixed.width.values)
-    ]
-    panels_of.append(("m = n", {"growing": 1}))
-    with axes(len(panels_of), sharey=True, height=3.5, width=8.4) as (figure, panels):
-        for panel, (title, fields) in zip(panels, panels_of, strict=True):
-            second = ("rho_explicit", BLUE) if fields["growing"] else ("rho_large", RED)
-            for name, colour in (("rho_small", GREEN), second):
-                page, record = (cells_where(data, **fields) for data in (fresh, recorded))
-                seeds.against(panel, page, record, "n", name, colour)
+    kinds = {
+        "rho_small": (GREEN, "small start"),
+        "rho_large": (RED, "best of the large starts"),
+        "rho_polished": (PURPLE, "best polished fit"),
+        "rho_explicit": (BLUE, "explicit fit"),
+    }
+    widths = np.unique(cells_where(recorded, growing=0).width.values).tolist()
+    shown = {f"m = {width}": {"growing": 0, "width": width} for width in widths}
+    shown["m = n"] = {"growing": 1}
+    with axes(len(shown), sharey=True, height=3.5, width=8.4) as (figure, drawn):
+        for panel, (title, fields) in zip(drawn, shown.items(), strict=True):
+            for name in ("rho_small", "rho_explicit" if fields["growing"] else "rho_large"):
+                panels.against(panel, (fresh, recorded), "n", name, kinds[name][0], **fields)
             if not fields["growing"]:
-                of_page, of_record = (
-                    cells_where(data, width=fields["width"]) for data in (fresh_best, recorded_best)
-                )
-                seeds.against(panel, of_page, of_record, "n", "rho_polished", PURPLE)
-            panel.axhline(1, color=INK, alpha=FAINT, lw=0.8)
+                best, width = (fresh_best, recorded_best), fields["width"]
+                panels.against(panel, best, "n", "rho_polished", PURPLE, width=width)
+            panels.level(panel)
             panel.set(title=title, ylim=(-0.05, 1.6))
-            _log(panel, "n", np.unique(cells_where(recorded, **fields).n.values))
-        panels[0].set_ylabel("train error / two-fit error  (ρ)")
-        entries = [
-            (GREEN, "small start"),
-            (RED, "best of the large starts"),
-            (PURPLE, "best polished fit"),
-            (BLUE, "explicit fit"),
-        ]
-        seeds.legend(panels[0], entries, fresh.drop_vars("width"), recorded.drop_vars("width"))
-        return finish(
-            figure,
+            panels.log_samples(panel, cells_where(recorded, **fields).n)
+        drawn[0].set_ylabel(panels.RHO)
+        without = (data.drop_vars("width") for data in (fresh, recorded))
+        seeds.legend(drawn[0], list(kinds.values()), *without)
+        about = (
             "rho of the small start and of the best fit found against n, at fixed widths and with "
-            "m = n.",
+            "m = n."
         )
+        return finish(figure, about)
 
 
+# Where curves coincide, a wide one lies below a thin one.
 STYLES = ((GREEN, 3.2), (BLUE, 2.4), (ORANGE, 1.3), (RED, 0.7))
 
 
 def step_sizes(recorded: xr.Dataset) -> Picture:
     """Train error over time from the small start and from an interpolator.
 
-    A line a seed, a colour a step size.
+    A line a seed, a colour a step size, which is the same in both panels.
     """
+    step_sizes = np.unique(recorded.step_size.values)
     with axes(2, height=3.5) as (figure, (left, right)):
         for panel, start in ((left, "small"), (right, "interpolator")):
-            part = cells_where(recorded, start=start)
-            # One colour a step in both panels; where curves coincide, a wide one lies below a thin
-            # one.
-            styles = zip(np.unique(recorded.step_size.values), STYLES, strict=False)
-            for step_size, (colour, thick) in styles:
-                if step_size not in part.step_size.values:
-                    continue
-                chosen = cells_where(part, step_size=step_size)
-                for index in range(chosen.sizes["cell"]):
-                    time, curve = (
-                        chosen.time_of_probe[index].values,
-                        np.maximum(chosen.train_curve[index].values, 1e-20),
-                    )
-                    panel.plot(time[time > 0], curve[time > 0], color=colour, lw=thick, alpha=0.5)
-                panel.plot([], [], color=colour, label=f"step {step_size:g}")
+            for step_size, (colour, thick) in zip(step_sizes, STYLES, strict=False):
+                chosen = cells_where(recorded, start=start, step_size=step_size)
+                curves = np.maximum(chosen.train_curve.values, 1e-20)
+                for time, curve in zip(chosen.time_of_probe.values, curves, strict=True):
+                    later = time > 0
+                    panel.plot(time[later], curve[later], color=colour, lw=thick, alpha=0.5)
+                if len(curves):
+                    panel.plot([], [], color=colour, label=f"step {step_size:g}")
             panel.set(xscale="log", xlabel="time = steps × step size")
             panel.legend(loc="lower left" if start == "small" else "best")
         left.set(title="from the small start, n = 480", ylabel="train error", ylim=(0, None))
         right.set(title="from an interpolator, n = 480", yscale="log", ylim=(1e-20, 1e3))
-        return finish(
-            figure,
+        about = (
             "Train error over time from a small start and from an interpolator at several step "
-            "sizes.",
+            "sizes."
         )
+        return finish(figure, about)
 
 
 def _shares(
     panel: Axes, cells: xr.Dataset, colour: str, recorded: bool, shift: float = 1.0
 ) -> None:
-    """The share of seeds at each n with its 95 % interval, at n times `shift`.
-
-    Recorded shares have a line and bars.
-    """
+    """The share of seeds at each n with its 95 % interval, at n times `shift`."""
     ns = np.unique(cells.n.values)
     found = [share(at_limit(cells_where(cells, n=n))) for n in ns]
-    values = np.array([one.value for one in found])
-    if not recorded:
-        panel.plot(ns * shift, values, "o", color=colour, fillstyle="none", markersize=5, zorder=3)
-        return
-    bars = np.abs(np.array([one.interval for one in found]).T - values)
-    panel.errorbar(
-        ns * shift, values, bars, color=colour, marker="o", markersize=2.6, lw=1.2, elinewidth=0.6
-    )
+    panels.estimates(panel, ns * shift, found, colour, recorded)
 
 
-def _legend(panel: Axes, entries: list[tuple[str, str]]) -> None:
-    """Under the panels: colours with their meaning, and what circles and bars are."""
-    handles: list[Any] = [Line2D([], [], color=colour, label=label) for colour, label in entries]
-    handles.append(
-        Line2D(
-            [],
-            [],
-            color=INK,
-            marker="o",
-            ls="",
-            fillstyle="none",
-            markersize=5,
-            label="this page's seeds",
-        )
-    )
-    handles.append(
-        Line2D([], [], color=INK, marker="o", lw=1, markersize=2.6, label="recorded, 95 % interval")
-    )
-    panel.figure.legend(
-        handles=handles, loc="outside lower center", ncols=(len(handles) + 1) // 2, handlelength=1.4
-    )
+def _legend(figure: Any, entries: list[tuple[str, str]]) -> None:
+    columns = (len(entries) + 3) // 2
+    legends.below(figure, entries, page="", recorded=", 95 % interval", columns=columns)
 
 
 def _colour(places: Array, place: Any) -> str:
-    return _COLOURS[int(np.searchsorted(places, place)) % len(_COLOURS)]
+    return panels.COLOURS[int(np.searchsorted(places, place)) % len(panels.COLOURS)]
 
 
 def _on_scale(places: Array, place: Any) -> str:
@@ -286,25 +248,3 @@ def _on_scale(places: Array, place: Any) -> str:
     """
     rank = np.searchsorted(places, place) / max(1, len(places) - 1)
     return to_hex(matplotlib.colormaps["viridis"](0.3 + 0.5 * rank))
-
-
-def _level(panel: Axes, value: float) -> None:
-    panel.axhline(value, color=INK, alpha=FAINT, lw=0.8)
-    panel.annotate(
-        "criterion",
-        (0.02, value),
-        xycoords=("axes fraction", "data"),
-        va="bottom",
-        alpha=0.7,
-        fontsize=9,
-    )
-
-
-def _log(panel: Axes, what: str, ticks: Array) -> None:
-    panel.set(xscale="log", xlabel={"n": "samples n", "width": "neurons m"}[what])
-    _plain(panel, ticks)
-
-
-def _plain(panel: Axes, ticks: Array) -> None:
-    panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    panel.set_xticks([], minor=True)

@@ -19,7 +19,6 @@ from simplicity.boursier import alignment, extremal
 from simplicity.boursier.pictures import early
 from simplicity.pictures import style
 from simplicity.pictures.player import Panel, Player
-from simplicity.pictures.style import INK
 from simplicity.pictures.tracks import Dots, Line, Track
 
 Array = NDArray[np.floating]
@@ -67,11 +66,8 @@ def contours(x: Array, y: Array, side: int) -> dict[float, Array]:
         for one in (FRONT, BACK)
     }
     largest = max(np.abs(one).max() for one in heights.values())
-    drawn = (
-        Figure()
-        .subplots()
-        .contour(grid[..., 0], grid[..., 1], heights[side] / largest, levels=_LEVELS)
-    )
+    height = heights[side] / largest
+    drawn = Figure().subplots().contour(grid[..., 0], grid[..., 1], height, levels=_LEVELS)
     return {
         float(level): style.joined(pieces)
         for level, pieces in zip(_LEVELS, drawn.allsegs, strict=True)
@@ -86,16 +82,13 @@ def turning(
     Both hemispheres, and beside them the loss and the share aligned.
     """
     index = np.arange(0, len(frames["time"]), every)
-    panels = [_hemisphere(frames, x, y, side, index) for side in (FRONT, BACK)]
+    discs = [_hemisphere(frames, x, y, side, index) for side in (FRONT, BACK)]
+    curves = early.over_time(frames, index, moments, width=1.2 * _SIDE, height=_HEIGHT)
     about = (
         "Neurons of a network in three dimensions as directions on two hemispheres, turning to the "
-        "extremal directions, "
-        "and beside them the loss and the share aligned."
+        "extremal directions"
     )
-    labels = [f"t = {value:.1f}" for value in frames["time"][index]]
-    curves = early.over_time(frames, index, moments, width=1.2 * _SIDE, height=_HEIGHT)
-    start = early.all_turned(frames, index)
-    return Player([*panels, curves], labels, about, "time", milliseconds=120, start=start)
+    return early.player([*discs, curves], frames, index, about)
 
 
 def _hemisphere(
@@ -107,15 +100,10 @@ def _hemisphere(
         tracks.append(Line(name, [line], **look))
     for sign, (ends, colour, word) in early.SIDES.items():
         places = project(frames["position"][:, frames["sign"] == sign], side)
+        neurons, rings = [places[i] for i in index], [project(frames[ends], side)]
         tracks.append(early.paths(early.before_exit(frames, places), _STRIDE, colour))
-        tracks.append(
-            Dots(f"{ends[:-1]} of Gₙ", [project(frames[ends], side)], colour, radius=7, hollow=True)
-        )
-        tracks.append(
-            Dots(
-                f"neurons with {word}", [places[i] for i in index], colour, radius=2.2, opacity=0.8
-            )
-        )
+        tracks.append(Dots(f"{ends[:-1]} of Gₙ", rings, colour, radius=7, hollow=True))
+        tracks.append(Dots(f"neurons with {word}", neurons, colour, radius=2.2, opacity=0.8))
     limits = (-_LIMIT, _LIMIT)
     return Panel(_TITLES[side], limits, limits, tracks, width=_SIDE, height=_HEIGHT)
 
@@ -123,11 +111,6 @@ def _hemisphere(
 def _level(level: float) -> tuple[str, dict[str, Any]]:
     """The legend's word for a contour and how it looks: dashed below zero."""
     if level == 0:
-        return "Gₙ = 0", {"colour": INK, "opacity": 0.55, "width": 1.0}
-    dashes = {} if level > 0 else {"dashes": "2 3"}
-    return ("Gₙ > 0" if level > 0 else "Gₙ < 0"), {
-        "colour": INK,
-        "opacity": 0.3,
-        "width": 0.8,
-        **dashes,
-    }
+        return "Gₙ = 0", {"opacity": 0.55, "width": 1.0}
+    look = {"opacity": 0.3, "width": 0.8}
+    return ("Gₙ > 0", look) if level > 0 else ("Gₙ < 0", look | {"dashes": "2 3"})
