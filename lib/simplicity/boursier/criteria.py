@@ -10,16 +10,12 @@ from numpy.typing import NDArray
 from simplicity.boursier import alignment, synthetic
 from simplicity.evidence.claims import (
     Check,
-    Criterion,
     Estimate,
-    Kind,
     below,
     cells_where,
     check,
-    control,
     every_seed,
     exact,
-    fails,
     median,
     share,
 )
@@ -87,33 +83,15 @@ def linear_above_noise(cells: xr.Dataset) -> Answers:
     return np.array(found, dtype=bool)
 
 
-def contrast(
-    runs: Runs,
-    id: str,
-    kind: Kind,
-    statistic: str,
-    found: Estimate,
-    rule: Criterion,
-    changed: str,
-    control_found: Estimate,
-    **judged: Any,
-) -> Check:
-    """A check whose control, `changed` in one thing, has to fail the check's own rule.
-
-    `judged`: what the check needs, as in `claims.check`.
-    """
-    opposite = control(changed, control_found, fails(rule))
-    return check(runs, id, kind, statistic, found, rule, opposite, **judged)
-
-
 def few_samples(runs: Runs, id: str, statistic: str, few: xr.Dataset, **judged: Any) -> Check:
     """`few` samples are interpolated; `judged`: what the check needs, as in `claims.check`.
 
     The share of the control is P(chi2 with n - d degrees of freedom > 0.1 n).
     """
-    return contrast(
+    return check(
         runs, id, "empirical", statistic, share(above_noise(few)), below(0.1),
-        "a linear fit to the same samples in place of the network", share(linear_above_noise(few)),
+        ("a linear fit to the same samples in place of the network",
+         share(linear_above_noise(few))),
         **judged,
     )  # fmt: skip
 
@@ -129,11 +107,11 @@ def past_threshold(
     gaussian = small.isel(cell=small.law.values == "gaussian")
     many, before = (gaussian.isel(cell=gaussian.n.values == n) for n in (PAST, BEFORE))
     changed = f"n = {BEFORE}" if unaligned is None else "starts at scale 1"
-    return contrast(
+    return check(
         runs, f"B2.{word}", "empirical",
         "share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, Gaussian, "
         f"n = {PAST}{at}",
         share(refuses_noise(many)), every_seed(),
-        f"{changed}: the same share",
-        share(refuses_noise(before if unaligned is None else unaligned)),
+        (f"{changed}: the same share",
+         share(refuses_noise(before if unaligned is None else unaligned))),
     )  # fmt: skip

@@ -9,9 +9,9 @@ the number of steps are not the reason.
 import xarray as xr
 
 from simplicity.boursier import linear_teacher
-from simplicity.boursier.criteria import above_noise, contrast
+from simplicity.boursier.criteria import above_noise
 from simplicity.boursier.linear_teacher import Run
-from simplicity.evidence.claims import Check, every_seed, share
+from simplicity.evidence.claims import Check, check, every_seed, share
 from simplicity.grid.groups import Grid, Runs
 
 CLAIMS = ("B1",)
@@ -39,10 +39,10 @@ def checks(runs: Runs) -> list[Check]:
     found = []
     for law in ("margin", "gaussian"):
         small, unaligned = (runs(group, law=law, n=AT) for group in ("small", "unaligned"))
-        found.append(contrast(
+        found.append(check(
             runs, f"B1.past_{law}", "empirical",
             f"share of seeds with train MSE > 0.1 sigma^2, {law} inputs, n = {AT}",
             share(above_noise(small)), rule,
-            "a start at scale 1", share(above_noise(unaligned)),
+            ("a start at scale 1", share(above_noise(unaligned))),
         ))  # fmt: skip
     return found

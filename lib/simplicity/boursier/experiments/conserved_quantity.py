@@ -15,10 +15,9 @@ import xarray as xr
 
 from simplicity import nets
 from simplicity.boursier import alignment, linear_teacher, synthetic
-from simplicity.boursier.criteria import contrast
 from simplicity.boursier.two_layer import Probe
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, Estimate, between, every_seed, mean, share
+from simplicity.evidence.claims import Check, Estimate, between, check, every_seed, mean, share
 from simplicity.evidence.over_seeds import each
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
@@ -92,18 +91,18 @@ def checks(runs: Runs) -> list[Check]:
     descent, adam, free = (runs(group, width=JUDGED) for group in ("descent", "adam", "gaussian"))
     tenth, kept = between(8, 12), every_seed()
     return [
-        contrast(
+        check(
             runs, "B23.drift", "identity",
             "mean over seeds of the drift at the larger step size / at a tenth of it, same time",
             drift_ratio(descent), tenth,
-            "Adam: the same ratio", drift_ratio(adam),
+            ("Adam: the same ratio", drift_ratio(adam)),
         ),
-        contrast(
+        check(
             runs, "B23.signs", "theorem",
             "share of seeds in which every a_j keeps its sign at both step sizes, gradient "
             "descent, dominated start",
             share(each(descent, _all_kept) == 1), kept,
-            "a start that is not dominated: the same share", share(each(free, _all_kept) == 1),
+            ("a start that is not dominated: the same share", share(each(free, _all_kept) == 1)),
         ),
     ]  # fmt: skip
 

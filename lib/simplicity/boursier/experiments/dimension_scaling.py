@@ -12,8 +12,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from simplicity.boursier import alignment, linear_teacher, synthetic
-from simplicity.boursier.criteria import at_limit, contrast
-from simplicity.evidence.claims import Check, Estimate, cells_where, exact, interval_above
+from simplicity.boursier.criteria import at_limit
+from simplicity.evidence.claims import Check, Estimate, cells_where, check, exact, interval_above
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import forward
@@ -77,9 +77,9 @@ def checks(runs: Runs) -> list[Check]:
     whole, plane = (exponent(cells) if enough else exact(np.nan) for cells in groups)
     grows = interval_above(0)
     return [
-        contrast(
+        check(
             runs, "B11.grows", "empirical", "exponent of n50 in d", whole, grows,
-            "inputs that vary in a plane of R^d: the same exponent", plane,
+            ("inputs that vary in a plane of R^d: the same exponent", plane),
             unless=why,
         ),
     ]  # fmt: skip

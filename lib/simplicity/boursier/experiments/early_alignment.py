@@ -15,13 +15,13 @@ import xarray as xr
 
 from simplicity import nets
 from simplicity.boursier import early, extremal, linear_teacher, synthetic, two_layer
-from simplicity.boursier.criteria import contrast
 from simplicity.boursier.linear_teacher import Run
 from simplicity.data import streams
 from simplicity.evidence.claims import (
     Check,
     Estimate,
     below,
+    check,
     every_seed,
     exact,
     interval_above,
@@ -123,28 +123,28 @@ def _alignment_checks(runs: Runs) -> list[Check]:
     sizes = np.maximum(*(_relative_size(small, moment) for moment in (QUARTER, HALF)))
     all_turned, tiny, still = every_seed(), below(1.01), below(0.01)
     return [
-        contrast(
+        check(
             runs, "B7.aligned", "theorem",
             "share of seeds with 99 percent of neurons aligned at tau, eps 0.5, scale 1e-6, "
             "n = 320",
             share((smallest.aligned.isel(moment=HALF) >= ALL).values), all_turned,
-            "scale 1, when the loss has dropped by a tenth: the same share",
-            share((large.aligned.isel(moment=EXIT) >= ALL).values),
+            ("scale 1, when the loss has dropped by a tenth: the same share",
+             share((large.aligned.isel(moment=EXIT) >= ALL).values)),
         ),
-        contrast(
+        check(
             runs, "B7.size", "identity",
             "largest |a_j| sqrt(m) / scale^(1 - eps) at tau, both eps, scales 1e-3 and 1e-6, "
             "n >= 80",
             _largest(sizes, small), tiny,
-            "at the exit in place of tau, eps 0.5: the same",
-            _largest(_relative_size(small, EXIT), small),
+            ("at the exit in place of tau, eps 0.5: the same",
+             _largest(_relative_size(small, EXIT), small)),
         ),
-        contrast(
+        check(
             runs, "B7.loss", "identity",
             "largest relative change of the loss at tau, eps 0.5, scales 1e-3 and 1e-6, n >= 80",
             _largest(moved.values, small), still,
-            "scale 1 at the time tau of scale 1e-3, n = 320: the same",
-            _largest(_change_of_control(large, middle), large),
+            ("scale 1 at the time tau of scale 1e-3, n = 320: the same",
+             _largest(_change_of_control(large, middle), large)),
         ),
     ]  # fmt: skip
 
@@ -155,28 +155,28 @@ def _exit_checks(runs: Runs) -> list[Check]:
     longer = interval_above(1.05)
     tiny = runs("small", dim=5, scale=1e-6)
     return [
-        contrast(
+        check(
             runs, "B8.logarithm", "theorem",
             "mean over seeds of the slope of the exit time on ln(1/scale), times the force on the "
             "leading neuron, scales 1e-3 and 1e-6, n = 320 and 1280",
             mean(each(small, logarithm)), one,
-            "scales 0.1 and 1, too large to align first: the same", mean(each(large, logarithm)),
+            ("scales 0.1 and 1, too large to align first: the same", mean(each(large, logarithm))),
             needs=5,
         ),
-        contrast(
+        check(
             runs, "B8.samples", "empirical",
             "mean over seeds of exit time at n = 1280 / exit time at n = 320, scale 1e-6",
             mean(_quotients(tiny, 1280, 320, "exit_time")), same,
-            "n = 320 / n = 20, where forces have not concentrated yet: the same",
-            mean(_quotients(tiny, 320, 20, "exit_time")),
+            ("n = 320 / n = 20, where forces have not concentrated yet: the same",
+             mean(_quotients(tiny, 320, 20, "exit_time"))),
             needs=10,
         ),
-        contrast(
+        check(
             runs, "B28.unit", "empirical",
             "mean over seeds of exit time x |D_max| at n = 80 / the same at n = 1280, scale 1e-6",
             mean(_quotients(tiny, 80, 1280, "exit_ratio")), longer,
-            "the force on the leading neuron in place of |D_max|: the same",
-            mean(_quotients(_in_units_of_leader(tiny), 80, 1280, "exit_ratio")),
+            ("the force on the leading neuron in place of |D_max|: the same",
+             mean(_quotients(_in_units_of_leader(tiny), 80, 1280, "exit_ratio"))),
             needs=5,
         ),
     ]  # fmt: skip

@@ -11,9 +11,8 @@ import xarray as xr
 from scipy import stats
 
 from simplicity.boursier import alignment, synthetic
-from simplicity.boursier.criteria import contrast
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, Estimate, below, between, exact
+from simplicity.evidence.claims import Check, Estimate, below, between, check, exact
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 
@@ -72,18 +71,18 @@ def checks(runs: Runs) -> list[Check]:
     every, large = runs["simulated"], runs("simulated", n=480)
     near, right = below(3), between(0.9, 1.1)
     return [
-        contrast(
+        check(
             runs, "B21.exact", "identity",
             "simulated risk of two fits, largest distance to its exact mean in standard errors",
             _farthest(every, "two_fits"), near,
-            "the risk of one fit on all samples in the place of that of two",
-            _farthest(every, "one_fit"),
+            ("the risk of one fit on all samples in the place of that of two",
+             _farthest(every, "one_fit")),
         ),
-        contrast(
+        check(
             runs, "B21.rate", "identity", "simulated risk of two fits / (2 d sigma^2 / n), n = 480",
             _mean_of(large.two_fits / asymptotic_risk(large)), right,
-            "the risk of one fit on all samples in the place of that of two",
-            _mean_of(large.one_fit / asymptotic_risk(large)),
+            ("the risk of one fit on all samples in the place of that of two",
+             _mean_of(large.one_fit / asymptotic_risk(large))),
         ),
     ]  # fmt: skip
 

@@ -15,13 +15,13 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import extremal, synthetic
-from simplicity.boursier.criteria import contrast
 from simplicity.data import streams
 from simplicity.evidence.claims import (
     Check,
     Estimate,
     at_least,
     cells_where,
+    check,
     interval_within,
     mean,
     share,
@@ -130,17 +130,18 @@ def checks(runs: Runs) -> list[Check]:
     two, steady = at_least(0.95), interval_within(-0.15, 0.15)
     return [
         *(_gathers(runs, law, word) for word in GATHERS for law in ("gaussian", "margin")),
-        contrast(
+        check(
             runs, "B6.two", "theorem",
             "share of draws with exactly 2 extremal vectors, margin inputs, n = 1024, d = 2",
             share(margin["count"].values == 2), two,
-            "Gaussian inputs, the same noise: the same share", share(without["count"].values == 2),
+            ("Gaussian inputs, the same noise: the same share",
+             share(without["count"].values == 2)),
         ),
-        contrast(
+        check(
             runs, "B29.trend", "empirical",
             "trend of the mean count in log n, Gaussian inputs, n = 64 to 4096, d = 2",
             count_trend(runs("counted", law="gaussian")), steady,
-            "null labels: the same trend", count_trend(runs["null"]),
+            ("null labels: the same trend", count_trend(runs["null"])),
             needs=200,  # with fewer draws the interval is as wide as the band
         ),
     ]  # fmt: skip
@@ -149,12 +150,12 @@ def checks(runs: Runs) -> list[Check]:
 def _gathers(runs: Runs, law: str, word: str) -> Check:
     """The interval holds -1/2, the rate, and -0.41, the slope of sqrt(log n / n) on this grid."""
     what, name = GATHERS[word]
-    return contrast(
+    return check(
         runs, f"B5.{law}{word}", "theorem",
         f"exponent in n of {what}, {law} inputs, n = 50 to 3200, d = 2",
         exponent(runs("rate", law=law), name), interval_within(-0.65, -0.38),
-        f"noise with {DEGREES} degrees of freedom: the same exponent",
-        exponent(runs("heavy_rate", law=law), name),
+        (f"noise with {DEGREES} degrees of freedom: the same exponent",
+         exponent(runs("heavy_rate", law=law), name)),
     )  # fmt: skip
 
 

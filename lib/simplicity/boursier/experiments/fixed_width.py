@@ -16,9 +16,9 @@ import xarray as xr
 
 from simplicity import nets
 from simplicity.boursier import landscape, linear_teacher
-from simplicity.boursier.criteria import by_width, contrast, worst_median
+from simplicity.boursier.criteria import by_width, worst_median
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, Estimate, below, every_seed, share
+from simplicity.evidence.claims import Check, Estimate, below, check, every_seed, share
 from simplicity.evidence.over_seeds import each
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
@@ -85,20 +85,20 @@ def checks(runs: Runs) -> list[Check]:
     few, middle = (runs("fixed", n=n) for n in (10, 120))
     climbs, near = every_seed(), below(0.1)
     return [
-        contrast(
+        check(
             runs, "B13.rises", "empirical",
             "share of seeds whose best rho of the large starts rises at each n from 120 to 7680, "
             "at every width",
             _rising(course, best_large), climbs,
-            "the small start in the place of the large ones: the same share",
-            _rising(course, lambda cells: rho(cells, cells.small)),
+            ("the small start in the place of the large ones: the same share",
+             _rising(course, lambda cells: rho(cells, cells.small))),
         ),
-        contrast(
+        check(
             runs, "B13.few", "empirical",
             "(small start - best found) / sigma^2 at n = 10, largest median over widths",
             worst_median(map(gap, by_width(few)), max), near,
-            "n = 120: the same, smallest median over widths",
-            worst_median(map(gap, by_width(middle)), min),
+            ("n = 120: the same, smallest median over widths",
+             worst_median(map(gap, by_width(middle)), min)),
         ),
     ]  # fmt: skip
 

@@ -11,9 +11,9 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import linear_teacher
-from simplicity.boursier.criteria import contrast, worst_median
+from simplicity.boursier.criteria import worst_median
 from simplicity.boursier.linear_teacher import Run
-from simplicity.evidence.claims import Check, above, cells_where
+from simplicity.evidence.claims import Check, above, cells_where, check
 from simplicity.grid.groups import Grid, Runs
 
 CLAIMS = ("B9",)
@@ -43,12 +43,12 @@ def measure(run: Run) -> xr.Dataset:
 
 def checks(runs: Runs) -> list[Check]:
     return [
-        contrast(
+        check(
             runs, "B9.small", "empirical",
             "median rho at scale 0.001, the smallest over all n and m, first budget",
             worst_median(_at_first_budget(runs, 1e-3), min), above(0.95),
-            "scale 1: the largest median over all n and m",
-            worst_median(_at_first_budget(runs, 1.0), max),
+            ("scale 1: the largest median over all n and m",
+             worst_median(_at_first_budget(runs, 1.0), max)),
         ),
     ]  # fmt: skip
 

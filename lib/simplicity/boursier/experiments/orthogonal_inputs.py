@@ -20,11 +20,11 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import alignment, groups, two_layer
-from simplicity.boursier.criteria import contrast
 from simplicity.data import streams
 from simplicity.evidence.claims import (
     Check,
     at_least,
+    check,
     every_seed,
     interval_above,
     interval_reaches,
@@ -154,34 +154,34 @@ def checks(runs: Runs) -> list[Check]:
     alike = runs("narrow", width=32, n=tuple(many))
     square = sorted({int(n) for n in runs["square"].n.values})
     return [
-        contrast(
+        check(
             runs, "B22.grows", "empirical",
             "effective width at m = 32, slope on log2 n, mean over seeds",
             mean(slopes(narrow)), grows,
-            "m = 8 x 2^n: the same slope", mean(slopes(wide)),
+            ("m = 8 x 2^n: the same slope", mean(slopes(wide))),
         ),
-        contrast(
+        check(
             runs, "B22.two", "empirical",
             "m = 8 x 2^n: share of seeds that end with exactly two groups at every n",
             share(_two_groups(wide)), two,
-            "m = 32, the same n: the same share", share(_two_groups(alike)),
+            ("m = 32, the same n: the same share", share(_two_groups(alike))),
         ),
-        contrast(
+        check(
             runs, "B22.order", "empirical",
             "m = n^2, vanishing scale: exponent of the effective width in n, n = 16 to 256, mean "
             "over seeds",
             mean(exponents(limit, "limit_width", "n")), order,
-            "m = 8 x 2^n, n = 4 to 10: the same exponent",
-            mean(exponents(wide, "limit_width", "n")),
+            ("m = 8 x 2^n, n = 4 to 10: the same exponent",
+             mean(exponents(wide, "limit_width", "n"))),
             needs=5,
             unless="" if {*LIMIT_N} <= {*limit.n.values.tolist()} else "n up to 256 is needed",
         ),
-        contrast(
+        check(
             runs, "B30.race", "theorem",
             f"share of seeds in which training from 1e-140 ends with the groups of the race, "
             f"m = n^2, n = {', '.join(map(str, square))}",
             share(_as_in_race(runs("square", tiny_scale=1e-140))), same,
-            "scale 1e-10: the same share", share(_as_in_race(runs("square", tiny_scale=1e-10))),
+            ("scale 1e-10: the same share", share(_as_in_race(runs("square", tiny_scale=1e-10)))),
         ),
     ]  # fmt: skip
 

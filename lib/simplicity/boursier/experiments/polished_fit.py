@@ -12,9 +12,9 @@ import xarray as xr
 
 from simplicity import nets
 from simplicity.boursier import linear_teacher, polish
-from simplicity.boursier.criteria import by_width, contrast, worst_median
+from simplicity.boursier.criteria import by_width, worst_median
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, below
+from simplicity.evidence.claims import Check, below, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 
@@ -68,13 +68,13 @@ def checks(runs: Runs) -> list[Check]:
     near = below(0.1)
     fewer, many = (runs("fixed", n=n) for n in (FEWER, MANY))
     return [
-        contrast(
+        check(
             runs, "B13.many", "empirical",
             f"(small start - best polished fit) / sigma^2 at n = {MANY}, largest median over "
             "widths",
             worst_median(map(gap, by_width(many)), max), near,
-            f"n = {FEWER}: the same, smallest median over widths",
-            worst_median(map(gap, by_width(fewer)), min),
+            (f"n = {FEWER}: the same, smallest median over widths",
+             worst_median(map(gap, by_width(fewer)), min)),
         ),
     ]  # fmt: skip
 

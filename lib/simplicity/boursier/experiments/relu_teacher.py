@@ -16,13 +16,12 @@ from simplicity.boursier.criteria import (
     Answers,
     above_noise,
     behind,
-    contrast,
     low_risk,
     too_short,
 )
 from simplicity.boursier.linear_teacher import Run
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, below, every_seed, interval_above, mean, share
+from simplicity.evidence.claims import Check, below, check, every_seed, interval_above, mean, share
 from simplicity.evidence.over_seeds import Values
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import forward
@@ -89,30 +88,30 @@ def checks(runs: Runs) -> list[Check]:
     rare, all_do, larger = below(0.1), every_seed(), interval_above(0.1)
     linear = (settled.linear_excess_risk < 0.15 * settled.noise_variance).values
     return [
-        contrast(
+        check(
             runs, "B18.few", "empirical", "share of seeds with train MSE > 0.1 sigma^2, n = 10",
             share(above_noise(few)), rare,
-            "a linear fit to the same samples", share(above_noise(few, "linear_train_mse")),
+            ("a linear fit to the same samples", share(above_noise(few, "linear_train_mse"))),
             needs=10,
         ),
-        contrast(
+        check(
             runs, "B18.many", "empirical",
             "share of seeds with train MSE > 0.8 sigma^2 and excess risk < 0.15 sigma^2, n = 2560",
             share(_refuses(settled)), all_do,
-            "n = 40: the same share", share(_refuses(fewer)),
+            ("n = 40: the same share", share(_refuses(fewer))),
         ),
-        contrast(
+        check(
             runs, "B18.risk", "empirical",
             "share of seeds with excess risk < 0.15 sigma^2, n = 2560",
             share(low_risk(settled)), all_do,
-            "one linear fit: the same share", share(linear),
+            ("one linear fit: the same share", share(linear)),
         ),
-        contrast(
+        check(
             runs, "B18.start", "empirical",
             "train MSE from the small start minus that from scale 1, in units of sigma^2, n = 640, "
             "mean over seeds",
             mean(_behind(runs, 640)), larger,
-            "n = 10: the same difference", mean(_behind(runs, 10)),
+            ("n = 10: the same difference", mean(_behind(runs, 10))),
             needs=5, unless=too_short(runs.settings.steps),
         ),
     ]  # fmt: skip

@@ -14,9 +14,18 @@ import xarray as xr
 
 from simplicity import nets
 from simplicity.boursier import alignment, linear_teacher
-from simplicity.boursier.criteria import at_limit, contrast
+from simplicity.boursier.criteria import at_limit
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, Estimate, below, cells_where, every_seed, exact, share
+from simplicity.evidence.claims import (
+    Check,
+    Estimate,
+    below,
+    cells_where,
+    check,
+    every_seed,
+    exact,
+    share,
+)
 from simplicity.evidence.over_seeds import each
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
@@ -78,19 +87,19 @@ def checks(runs: Runs) -> list[Check]:
     trained = xr.concat([runs(group, n=480) for group in ("narrow", "both", "forced")], "cell")
     mixed, uniform = (cells_where(trained, mixed=value) for value in (1, 0))
     return [
-        contrast(
+        check(
             runs, "B20.share", "identity",
             "share of draws with both signs, largest distance to 1 - 2^(1-m) in standard errors",
             _farthest(tossed, exact_share), near,
-            "held against 1 - 2^-m, as if only one of the two signs were an exception",
-            _farthest(tossed, lambda width: exact_share(width + 1)),
+            ("held against 1 - 2^-m, as if only one of the two signs were an exception",
+             _farthest(tossed, lambda width: exact_share(width + 1))),
         ),
-        contrast(
+        check(
             runs, "B20.limit", "theorem",
             "share of seeds whose networks with both signs, of a few neurons and wide, all have "
             "|rho - 1| < 0.001, n = 480",
             _all_at_limit(mixed), limit,
-            "networks with one sign only", _all_at_limit(uniform),
+            ("networks with one sign only", _all_at_limit(uniform)),
         ),
     ]  # fmt: skip
 

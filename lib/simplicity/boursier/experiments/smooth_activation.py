@@ -19,8 +19,16 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import alignment, linear_teacher, optimisers
-from simplicity.boursier.criteria import behind, contrast, few_samples, refuses_noise, too_short
-from simplicity.evidence.claims import Check, at_least, every_seed, interval_above, mean, share
+from simplicity.boursier.criteria import behind, few_samples, refuses_noise, too_short
+from simplicity.evidence.claims import (
+    Check,
+    at_least,
+    check,
+    every_seed,
+    interval_above,
+    mean,
+    share,
+)
 from simplicity.evidence.over_seeds import Values, each
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
@@ -111,36 +119,36 @@ def checks(runs: Runs) -> list[Check]:
     few = "GeLU: share of seeds with train MSE > 0.1 sigma^2, n = 10"
     return [
         few_samples(runs, "B15.few", few, runs("descent", n=10), needs=10),
-        contrast(
+        check(
             runs, "B15.many", "empirical",
             f"GeLU: share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, n = {MANY}",
             share(refuses_noise(many)), stops,
-            "n = 40: the same share", share(refuses_noise(fewer)),
+            ("n = 40: the same share", share(refuses_noise(fewer))),
             unless=too_short(runs.settings.steps),
         ),
-        contrast(
+        check(
             runs, "B15.harder", "empirical",
             "train error of GeLU minus that of ReLU in units of sigma^2, from scale 1, n = 160, "
             "the same steps, mean over seeds",
             mean(_behind_relu(runs, 160)), slower,
-            "n = 10: the same difference", mean(_behind_relu(runs, 10)),
+            ("n = 10: the same difference", mean(_behind_relu(runs, 10))),
             needs=5,
         ),
-        contrast(
+        check(
             runs, "B32.moves", "empirical",
             "GeLU, d = 2: shift in ln n of the transition with ten times the steps, mean over "
             "seeds",
             mean(shift_with_steps(runs["longer"])), moves,
-            "ReLU: the same shift", mean(shift_with_steps(runs["relu"])),
+            ("ReLU: the same shift", mean(shift_with_steps(runs["relu"]))),
             needs=5, unless=unless,
         ),
-        contrast(
+        check(
             runs, "B33.adam", "empirical",
             "GeLU, d = 2: shift in ln n of the transition with Adam in place of gradient descent, "
             "mean over seeds",
             mean(shift_between(runs["longer"], runs["adam"])), moves,
-            "gradient descent from scale 1 in place of Adam: the same shift",
-            mean(shift_between(runs["longer"], runs["large"])),
+            ("gradient descent from scale 1 in place of Adam: the same shift",
+             mean(shift_between(runs["longer"], runs["large"]))),
             needs=5, unless=unless,
         ),
         *_adam_checks(runs),
@@ -153,21 +161,21 @@ def _adam_checks(runs: Runs) -> list[Check]:
     few = "GeLU and Adam, d = 2: share of seeds with train MSE > 0.1 sigma^2, n = 10"
     return [
         few_samples(runs, "B16.few", few, runs("adam", n=10), needs=5),
-        contrast(
+        check(
             runs, "B16.many", "empirical",
             "GeLU and Adam, d = 2: share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, "
             "n = 640",
             share(refuses_noise(many)), stops,
-            "n = 40: the same share", share(refuses_noise(fewer)),
+            ("n = 40: the same share", share(refuses_noise(fewer))),
             unless=unless,
         ),
-        contrast(
+        check(
             runs, "B34.moves", "empirical",
             "GeLU and Adam, d = 2: shift in ln n of the transition with three times the steps, "
             "mean over seeds",
             mean(area_between(runs["adam"], runs["adam"], THIRD, END)), moves,
-            "ReLU and gradient descent: the same shift",
-            mean(area_between(runs["relu"], runs["relu"], THIRD, END)),
+            ("ReLU and gradient descent: the same shift",
+             mean(area_between(runs["relu"], runs["relu"], THIRD, END))),
             needs=5, unless=unless,
         ),
     ]  # fmt: skip

@@ -14,9 +14,8 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import alignment, landscape, linear_teacher, synthetic
-from simplicity.boursier.criteria import contrast
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, above, below, largest, smallest
+from simplicity.evidence.claims import Check, above, below, check, largest, smallest
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import TwoLayer, forward
@@ -122,26 +121,26 @@ def checks(runs: Runs) -> list[Check]:
     settled = runs("settled", n=480)
     still, no_descent, fitted = below(1e-6), above(-1e-6), below(1e-10)
     return [
-        contrast(
+        check(
             runs, "B12.gradient", "identity",
             "largest gradient norm over seeds at the end of training, n = 480",
             largest(settled.gradient_norm.values), still,
-            "a random point of the same loss: smallest gradient norm",
-            smallest(settled.random_gradient_norm.values),
+            ("a random point of the same loss: smallest gradient norm",
+             smallest(settled.random_gradient_norm.values)),
         ),
-        contrast(
+        check(
             runs, "B12.hessian", "identity",
             "smallest Hessian eigenvalue on active neurons, least over seeds, n = 480",
             smallest(settled.least_eigenvalue.values), no_descent,
-            "a random point of the same loss: largest over seeds",
-            largest(settled.random_least_eigenvalue.values),
+            ("a random point of the same loss: largest over seeds",
+             largest(settled.random_least_eigenvalue.values)),
         ),
-        contrast(
+        check(
             runs, "B12.interpolator", "theorem",
             "train MSE of an interpolator of the same width, largest over seeds, n = 480",
             largest(settled.interpolator_mse.values), fitted,
-            "output weights fitted on the trained network's own hidden neurons: "
-            "smallest train MSE",
-            smallest(settled.own_features_mse.values),
+            ("output weights fitted on the trained network's own hidden neurons: "
+             "smallest train MSE",
+             smallest(settled.own_features_mse.values)),
         ),
     ]  # fmt: skip

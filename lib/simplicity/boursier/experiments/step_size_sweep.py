@@ -14,9 +14,9 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import alignment, landscape, linear_teacher, synthetic
-from simplicity.boursier.criteria import at_limit, contrast
+from simplicity.boursier.criteria import at_limit
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, every_seed, share
+from simplicity.evidence.claims import Check, check, every_seed, share
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import TwoLayer, forward
@@ -143,18 +143,18 @@ def checks(runs: Runs) -> list[Check]:
     )
     rule = every_seed()
     return [
-        contrast(
+        check(
             runs, "B14.small", "empirical",
             f"share of seeds from the small start with |rho - 1| < 0.001, n = {AT}, step {KEPT:g}",
             share(at_limit(small)), rule,
-            "from an interpolator", share(at_limit(kept)),
+            ("from an interpolator", share(at_limit(kept))),
         ),
-        contrast(
+        check(
             runs, "B14.stays", "empirical",
             f"share of seeds from an interpolator that stay below train MSE 1e-6, n = {AT}, "
             f"step {KEPT:g}",
             share(stays(kept)), rule,
-            f"step {LEFT:g}, above 2 / sharpness", share(stays(left)),
+            (f"step {LEFT:g}, above 2 / sharpness", share(stays(left))),
         ),
     ]  # fmt: skip
 

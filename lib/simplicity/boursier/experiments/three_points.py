@@ -11,10 +11,9 @@ import xarray as xr
 
 from simplicity import nets
 from simplicity.boursier import alignment
-from simplicity.boursier.criteria import contrast
 from simplicity.boursier.two_layer import descend
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, every_seed, share
+from simplicity.evidence.claims import Check, check, every_seed, share
 from simplicity.evidence.over_seeds import each
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
@@ -90,13 +89,13 @@ def _error(network: nets.TwoLayer) -> float:
 def checks(runs: Runs) -> list[Check]:
     all_stuck = every_seed()
     return [
-        contrast(
+        check(
             runs, f"B19.{kind}", "theorem",
             f"{kind} start: share of seeds that end within 1e-4 of the least-squares error at "
             "every width and scale",
             share(each(runs("small", kind=kind, width=JUDGED), _all_stuck) == 1), all_stuck,
-            "scale 1 or more: the same share",
-            share(each(runs("large", kind=kind, width=JUDGED), _all_stuck) == 1),
+            ("scale 1 or more: the same share",
+             share(each(runs("large", kind=kind, width=JUDGED), _all_stuck) == 1)),
         )
         for kind in ("dominated", "balanced")
     ]  # fmt: skip

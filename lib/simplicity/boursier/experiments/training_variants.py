@@ -17,11 +17,12 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import alignment, linear_teacher, optimisers, synthetic, two_layer
-from simplicity.boursier.criteria import LONG, contrast, too_short
+from simplicity.boursier.criteria import LONG, too_short
 from simplicity.data import streams
 from simplicity.evidence.claims import (
     Check,
     cells_where,
+    check,
     every_seed,
     interval_above,
     interval_within,
@@ -283,35 +284,35 @@ def checks(runs: Runs) -> list[Check]:
         )
     )  # fmt: skip
     return [
-        contrast(
+        check(
             runs, "B17.floor", "empirical",
             "batches of 8 and 32, n = 480: share of seeds with |rho - rho of GD| < 0.05 in the "
             "tail with both",
             share(np.maximum(*with_both) < 0.05),
             near,
-            "batch 32 from scale 1: the same share",
-            share(floors(runs("large"), runs, LARGE) < 0.05),
+            ("batch 32 from scale 1: the same share",
+             share(floors(runs("large"), runs, LARGE) < 0.05)),
         ),
-        contrast(
+        check(
             runs, "B17.limit", "empirical",
             "batch 32, n = 480: exponent of |rho - rho of GD| in the step size, reshuffled passes",
             passes, falls,
-            "from scale 1: the same exponent", large,
+            ("from scale 1: the same exponent", large),
             needs=5, unless=unless,
         ),
-        contrast(
+        check(
             runs, "B31.passes", "empirical",
             "batch 32, n = 480: exponent of |rho - rho of GD| in the step size, reshuffled passes",
             passes, squared,
-            "batches drawn independently: the same exponent", independent,
+            ("batches drawn independently: the same exponent", independent),
             needs=5, unless=unless,
         ),
-        contrast(
+        check(
             runs, "B31.independent", "empirical",
             "batch 32, n = 480: exponent of |rho - rho of GD| in the step size, independent "
             "batches",
             independent, single,
-            "reshuffled passes: the same exponent", passes,
+            ("reshuffled passes: the same exponent", passes),
             needs=5, unless=unless,
         ),
     ]  # fmt: skip

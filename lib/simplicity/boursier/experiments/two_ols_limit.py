@@ -10,9 +10,18 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import alignment, linear_teacher
-from simplicity.boursier.criteria import at_limit, contrast
+from simplicity.boursier.criteria import at_limit
 from simplicity.boursier.linear_teacher import Run
-from simplicity.evidence.claims import Check, at_least, below, interval_within, mean, median, share
+from simplicity.evidence.claims import (
+    Check,
+    at_least,
+    below,
+    check,
+    interval_within,
+    mean,
+    median,
+    share,
+)
 from simplicity.grid.groups import Grid, Runs
 
 CLAIMS = ("B3", "B4", "B21")
@@ -56,32 +65,32 @@ def checks(runs: Runs) -> list[Check]:
     limit = at_least(29 / 30, "at least 29 of 30")
     near, priced = below(0.01), interval_within(0.7, 1.3)
     return [
-        contrast(
+        check(
             runs, "B3.limit", "theorem",
             "share of seeds with |rho - 1| < 0.001 and rms to the two fits < 0.01, n = 480",
             share(reaches_limit(settled)), limit,
-            "Gaussian inputs, no margin: the same share", share(reaches_limit(free)),
+            ("Gaussian inputs, no margin: the same share", share(reaches_limit(free))),
         ),
-        contrast(
+        check(
             runs, "B4.groups", "theorem",
             "share of seeds with weighted mean signed cosine > 0.99 and each sign with at least "
             "0.2 of the weight, n = 480",
             share(two_groups(settled)), limit,
-            "a start at scale 1: the same share", share(two_groups(unaligned)),
+            ("a start at scale 1: the same share", share(two_groups(unaligned))),
         ),
-        contrast(
+        check(
             runs, "B3.distance", "theorem", "median rms to the two fits, n = 480",
             median(settled.rms_two_ols.values), near,
-            "one fit on all samples: median rms to it, sqrt(d sigma^2 / n) = 0.051 expected",
-            median(settled.rms_one_ols.values),
+            ("one fit on all samples: median rms to it, sqrt(d sigma^2 / n) = 0.051 expected",
+             median(settled.rms_one_ols.values)),
             needs=20,
         ),
-        contrast(
+        check(
             runs, "B21.risk", "theorem",
             "mean excess risk of the trained network / (2 d sigma^2 / (n - 2d - 2)), n = 480",
             mean((settled.excess_risk / two_fits).values), priced,
-            "divided by the risk of one fit, d sigma^2 / (n - d - 1)",
-            mean((settled.excess_risk / one_fit).values),
+            ("divided by the risk of one fit, d sigma^2 / (n - d - 1)",
+             mean((settled.excess_risk / one_fit).values)),
             needs=20,
         ),
     ]  # fmt: skip

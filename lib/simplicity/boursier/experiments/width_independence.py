@@ -13,9 +13,9 @@ import xarray as xr
 from scipy import stats
 
 from simplicity.boursier import linear_teacher
-from simplicity.boursier.criteria import at_limit, contrast
+from simplicity.boursier.criteria import at_limit
 from simplicity.boursier.linear_teacher import Run
-from simplicity.evidence.claims import Check, Estimate, cells_where, exact, interval_within
+from simplicity.evidence.claims import Check, Estimate, cells_where, check, exact, interval_within
 from simplicity.evidence.over_seeds import each
 from simplicity.grid.groups import Grid, Runs
 
@@ -53,13 +53,13 @@ def checks(runs: Runs) -> list[Check]:
     same = interval_within(-0.2, 0.2)
     few, many = (runs("small", n=n) for n in (FEW, MANY))
     return [
-        contrast(
+        check(
             runs, "B10.widths", "empirical",
             "share of seeds at rho = 1, n = 80 to 120: a width's minus the largest width's, "
             "the difference farthest from 0",
             farthest(differences(runs("small", n=JUDGED))), same,
-            f"n = {FEW}, and {MANY} at the largest width: the same difference",
-            farthest(differences(few, many)),
+            (f"n = {FEW}, and {MANY} at the largest width: the same difference",
+             farthest(differences(few, many))),
             needs=40,  # with fewer the interval of a difference of shares exceeds the criterion
         ),
     ]  # fmt: skip
