@@ -22,9 +22,9 @@ import numpy as np
 
 from simplicity.nets.loop import evenly
 from simplicity.pictures import style
+from simplicity.pictures.ticks import Ticks
 from simplicity.pictures.tracks import Array, Dots, Line, Note, Track, number
 
-Ticks = Sequence[tuple[float, str]]
 _IN_A_ROW = 3  # panels of the still picture; more stand in rows of two
 # of a panel with axes, in its own units
 _MARGINS = {"left": 46, "right": 10, "top": 26, "bottom": 40}

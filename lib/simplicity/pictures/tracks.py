@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from simplicity.pictures import strokes
 from simplicity.pictures.style import INK
@@ -116,3 +116,14 @@ def _look(colour: str, width: float, opacity: float) -> dict[str, Any]:
 def number(value: float) -> str:
     """One digit after the point, a tenth of a pixel or less; no trailing zero, no minus zero."""
     return f"{round(float(value), 1) + 0.0:.1f}".removesuffix(".0")
+
+
+def points(x: ArrayLike, y: ArrayLike) -> list[Array]:
+    """A curve (points, 2) for each row of y (frames, points), or one for all frames."""
+    return [np.stack([np.asarray(x), row], axis=1) for row in np.atleast_2d(np.asarray(y))]
+
+
+def nearest(values: ArrayLike, wanted: float) -> int:
+    """Where the value is whose ratio to `wanted` is nearest to 1; a value of 0 is nowhere near."""
+    ratios = np.maximum(np.asarray(values, dtype=float) / wanted, 1e-9)
+    return int(np.argmin(np.abs(np.log(ratios))))

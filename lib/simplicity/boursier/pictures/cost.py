@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from simplicity.boursier.pictures import panels
+from simplicity.pictures import ticks
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, Picture, axes, finish
 
 Rows = Sequence[dict[str, str]]
@@ -93,7 +93,7 @@ def _growth(rows: Rows, along: Sequence[tuple[str, str, str]], title: str) -> Pi
             for name, look, colour in PEERS:
                 panel.plot(sizes, [float(row[name]) for row in chosen], look, color=colour)
             panel.set(xscale="log", yscale="log", xlabel=label)
-            panels.ticks(panel.xaxis, sizes)
+            ticks.only(panel.xaxis, sizes)
         drawn[0].set_ylabel("seconds of a step")
         if len(along) < len(drawn):
             for name, look, colour in PEERS:

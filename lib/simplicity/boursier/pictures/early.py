@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simplicity.boursier import alignment, early, extremal
 from simplicity.boursier.pictures import panels
 from simplicity.evidence.claims import cells_where
-from simplicity.pictures import legends, seeds
+from simplicity.pictures import legends, seeds, ticks
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import (
     BLUE,
@@ -325,7 +325,7 @@ def conserved(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
             right.plot(part.fraction, part.kept.mean("cell"), color=colour)
         left.set(xscale="log", xlabel="step size")
         left.set(yscale="log", ylabel="largest drift of a² − |w|²")
-        panels.ticks(left.xaxis, fresh.step_size)
+        ticks.only(left.xaxis, fresh.step_size)
         right.set(xlabel="time / whole time", ylabel="share of signs as at the start")
         right.set_ylim(0, 1.04)
         page, record = ": seeds", ": seeds, median"

@@ -15,7 +15,7 @@ from simplicity.boursier import extremal
 from simplicity.boursier.pictures import panels
 from simplicity.evidence.claims import Estimate, cells_where, mean, share
 from simplicity.grid.groups import Runs
-from simplicity.pictures import legends, seeds
+from simplicity.pictures import legends, seeds, ticks
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import (
     BLUE,
@@ -165,7 +165,7 @@ def counts(fresh: Runs, recorded: Runs) -> Picture:
             panels.level(panel, height)
             panels.log_samples(panel, COUNT_TICKS)
         left.set(title="mean number of extremal vectors", yscale="log")
-        panels.ticks(left.yaxis, (2, 3, 5, 10, 20, 50))
+        ticks.only(left.yaxis, (2, 3, 5, 10, 20, 50))
         right.set(title="share of draws with exactly two", ylim=(-0.04, 1.06))
         entries = [(one[0], kind) for kind, one in kinds.items()]
         legends.below(figure, entries, page="", recorded=", 95 % interval")

@@ -16,7 +16,7 @@ from simplicity.boursier.criteria import at_limit
 from simplicity.boursier.pictures import panels
 from simplicity.evidence.claims import cells_where, share
 from simplicity.grid.groups import Runs
-from simplicity.pictures import legends, seeds
+from simplicity.pictures import legends, seeds, ticks
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
 Array = np.ndarray
@@ -39,7 +39,7 @@ def widths(fresh: Runs, recorded: Runs) -> Picture:
         panels.log_samples(left, recorded.settings.n)
         _errors(right, fresh, recorded)
         low, high = np.floor(np.log10(every[0])), np.ceil(np.log10(every[-1]))
-        panels.ticks(right.xaxis, 10.0 ** np.arange(low, high + 1))
+        ticks.only(right.xaxis, 10.0 ** np.arange(low, high + 1))
         _legend(figure, [(_on_scale(every, m), f"m = {m:,}") for m in every])
         about = "Share of seeds at the limit against n by width, and train error against the width."
         return finish(figure, about)
@@ -74,7 +74,7 @@ def dimensions(fresh: Runs, recorded: Runs, n50: Mapping[int, float], exponent: 
         panels.log_samples(left, (10, 30, 100, 300))
         left.set(title="against n", ylabel=_SHARE)
         middle.set(title="against n / d", xscale="log", xlabel="samples / dimension")
-        panels.ticks(middle.xaxis, (4, 8, 16, 32))
+        ticks.only(middle.xaxis, (4, 8, 16, 32))
         _half(right, dims, np.array([n50[int(dim)] for dim in dims]), exponent)
         _legend(figure, [(_colour(dims, dim), f"d = {dim}") for dim in dims])
         about = "Success against n and n / d for each dimension, and n50 against the dimension."
@@ -91,7 +91,7 @@ def _half(panel: Axes, dims: Array, n50: Array, exponent: float) -> None:
         panel.plot(ends, height * (ends / centre) ** slope, style, color=INK, alpha=0.6, lw=1)
     panel.set(xscale="log", yscale="log", xlabel="dimension d", ylabel="samples n50")
     panel.set_title("half of the seeds succeed")
-    panels.ticks(panel.xaxis, dims)
+    ticks.only(panel.xaxis, dims)
 
 
 def stationary(fresh: xr.Dataset, recorded: xr.Dataset, kicks: tuple[float, ...]) -> Picture:

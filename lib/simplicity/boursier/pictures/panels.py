@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from simplicity.evidence.claims import Estimate, cells_where
-from simplicity.pictures import seeds
+from simplicity.pictures import seeds, ticks
 from simplicity.pictures.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, axes
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED)
@@ -69,11 +68,4 @@ def level(panel: Axes, value: float = 1) -> None:
 def log_samples(panel: Axes, ns: ArrayLike) -> None:
     """A log axis of sample numbers, with these at its ticks."""
     panel.set(xscale="log", xlabel="samples n")
-    ticks(panel.xaxis, ns)
-
-
-def ticks(axis: Axis, values: ArrayLike) -> None:
-    """These ticks alone, as plain numbers; each value once."""
-    places = np.unique(values)
-    axis.set_ticks(places, [f"{place:g}" for place in places])
-    axis.set_ticks([], minor=True)
+    ticks.only(panel.xaxis, ns)

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from simplicity.evidence.claims import cells_where
 from simplicity.hu.early_linear import LINE, REACH
-from simplicity.hu.pictures.parts import nearest, only, points, ticks
-from simplicity.pictures import seeds, style
+from simplicity.pictures import seeds, style, ticks
 from simplicity.pictures.legends import below
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
-from simplicity.pictures.tracks import Dots, Line, Note, Track
+from simplicity.pictures.tracks import Dots, Line, Note, Track, nearest, points
 
 Array = NDArray[np.floating]
 NETWORK, MODEL = BLUE, RED  # as in the paper's figure
@@ -54,7 +53,7 @@ def _outputs(line: xr.Dataset) -> Panel:
     ]
     return Panel(
         "outputs on a line", (-REACH, REACH), (-1.9, 1.9), tracks, "⟨x, u⟩", "",
-        ticks(range(-3, 4)), ticks((-1, 0, 1)), width=300, height=300,
+        ticks.at(range(-3, 4)), ticks.at((-1, 0, 1)), width=300, height=300,
     )  # fmt: skip
 
 
@@ -69,8 +68,8 @@ def _components(spectrum: xr.Dataset) -> Panel:
     top = 1.1 * float(wanted.max())
     return Panel(
         "learned, by principal direction", (-1, len(parts)), (0, top), tracks,
-        "direction by variance", "", ticks((1, 10, 20, 30, 40, 50), at=lambda part: part - 1),
-        ticks(np.arange(0, top, 0.1), ".1f"), width=300, height=300,
+        "direction by variance", "", ticks.at((1, 10, 20, 30, 40, 50), place=lambda part: part - 1),
+        ticks.at(np.arange(0, top, 0.1), ".1f"), width=300, height=300,
     )  # fmt: skip
 
 
@@ -91,7 +90,7 @@ def _losses(cell: xr.Dataset) -> Panel:
         tracks.append(Note(told, (left + 0.1, height)))
     return Panel(
         "losses", (left, right), (0, 0.5), tracks, _CLOCK, "",
-        ticks((0.1, 1, 10, 50), at=np.log10), ticks((0, 0.1, 0.2, 0.3, 0.4, 0.5), ".1f"),
+        ticks.at((0.1, 1, 10, 50), place=np.log10), ticks.at((0, 0.1, 0.2, 0.3, 0.4, 0.5), ".1f"),
         width=280, height=300,
     )  # fmt: skip
 
@@ -127,7 +126,7 @@ def sizes(fresh: Pair, dims: Pair, widths: Pair) -> Picture:
         _against_dim(left, fresh, dims, "rel_train", "rel_T, n = 2 d^1.5")
         seeds.against(right, *widths, "width", "rel_train", BLUE)
         right.set(xlabel="m", title="rel_T, d = 50, n = 2000", xscale="log")
-        only(right.xaxis, (16, 64, 256, 1024, 4096))
+        ticks.only(right.xaxis, (16, 64, 256, 1024, 4096))
         _levels(left)
         _levels(right)
         entries = [(BLUE, "m grows as d^1.5, or as marked"), (ORANGE, "m = 16")]
@@ -141,7 +140,7 @@ def _against_dim(panel: Axes, fresh: Pair, recorded: Pair, name: str, title: str
     for now, cells, colour in zip(fresh, recorded, (BLUE, ORANGE), strict=True):
         seeds.against(panel, now, cells, "dim", name, colour)
     panel.set(xlabel="d", title=title, xscale="log")
-    only(panel.xaxis, np.unique(recorded[0].dim.values))
+    ticks.only(panel.xaxis, np.unique(recorded[0].dim.values))
 
 
 _RECORDED: dict[str, Any] = {"alpha": 0.6, "markersize": 4}
@@ -161,7 +160,7 @@ def settings(
                 panel.plot([bound, bound], [height - 0.35, height + 0.35], color=INK, lw=1.2)
         panel.set_yticks(heights, rows)
         panel.set(xscale="log", xlabel=of, xlim=(0.002, 3))
-        only(panel.xaxis, _LEVELS)
+        ticks.only(panel.xaxis, _LEVELS)
         panel.grid(axis="y", alpha=style.FAINT, lw=0.5)
         judged = any(np.isfinite(bound) for _, _, bound, _ in rows.values())
         told = "criterion: below; in the controls above"
@@ -271,7 +270,7 @@ def exit_of_kernel(long: xr.Dataset, wide: xr.Dataset, short: xr.Dataset) -> Pic
         left.set(xscale="log", yscale="log", xlabel="steps", title="change of the kernel")
         middle.set(xscale="log", yscale="log", xlabel="steps", title="train loss")
         right.set(xscale="log", xlabel="d", title="‖W_T − W_0‖ / √(d log d)", ylim=(0, None))
-        only(right.xaxis, np.unique(short.dim))
+        ticks.only(right.xaxis, np.unique(short.dim))
         entries = [
             (BLUE, f"network, m = {int(long.width[0])}"), (PURPLE, f"m = {int(wide.width[0])}"),
             (GREEN, "kernel frozen"), (RED, "linear model"),
@@ -303,7 +302,7 @@ def with_a_mean(
         left.set(yscale="log", xlabel="step / (2n / ‖Θ₀‖)", title="largest loss / first, cut")
         middle.set(yscale="log", xscale="log", xlabel="steps", title="test loss, target ‖x‖/√d")
         right.set(xscale="log", yscale="log", xlabel="m", title="gap to a model, end")
-        only(right.xaxis, np.unique(relu.width.values))
+        ticks.only(right.xaxis, np.unique(relu.width.values))
         right.minorticks_off()
         entries = [
             (BLUE, "erf network"), (ORANGE, "ReLU network"),
@@ -316,9 +315,9 @@ def with_a_mean(
 
 def _clock(panel: Axes) -> None:
     panel.set(xscale="log", xlabel=_CLOCK)
-    only(panel.xaxis, _TIMES)
+    ticks.only(panel.xaxis, _TIMES)
 
 
 def _levels(panel: Axes) -> None:
     panel.set(yscale="log")
-    only(panel.yaxis, _LEVELS)
+    ticks.only(panel.yaxis, _LEVELS)

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from simplicity.grid.groups import Runs
-from simplicity.hu.pictures.parts import only
-from simplicity.pictures import seeds
+from simplicity.pictures import seeds, ticks
 from simplicity.pictures.legends import below
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
@@ -134,8 +133,8 @@ def _law(panel: Axes, both: Sequence[xr.Dataset], name: str, colour: str, style:
 
 def _log(panel: Axes, title: str, dims: Sequence[int]) -> None:
     panel.set(xscale="log", yscale="log", xlabel="input dimension d", title=title)
-    only(panel.xaxis, dims)
-    only(panel.yaxis, (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10))
+    ticks.only(panel.xaxis, dims)
+    ticks.only(panel.yaxis, (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10))
 
 
 def _norm(matrices: Sequence[Array]) -> Normalize:

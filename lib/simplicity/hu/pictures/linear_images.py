@@ -9,12 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from simplicity.hu.pictures.parts import nearest, ticks
-from simplicity.pictures import seeds, style
+from simplicity.pictures import seeds, style, ticks
 from simplicity.pictures.legends import below
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
-from simplicity.pictures.tracks import Dots, Line, Note, Track
+from simplicity.pictures.tracks import Dots, Line, Note, Track, nearest
 
 Array = NDArray[np.floating]
 _WINDOW: dict[str, Any] = {"color": INK, "alpha": 0.1, "lw": 0}
@@ -135,7 +134,7 @@ def _scattered(
         Dots("label -1", list(pairs[:, ~positive]), ORANGE, 2.6, 0.8),
         Note(words, (-0.95 * _REACH, 0.88 * _REACH), size=12),
     ]
-    square, marked = (-_REACH, _REACH), ticks((-2, 0, 2))
+    square, marked = (-_REACH, _REACH), ticks.at((-2, 0, 2))
     return Panel(
         title, square, square, tracks, "linear model", "network", marked, marked,
         width=250, height=260,

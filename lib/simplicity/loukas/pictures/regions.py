@@ -8,7 +8,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, hsv_to_rgb, to_rgb
 from numpy.typing import NDArray
 
-from simplicity.loukas.pictures.ticks import PLAIN, plain
+from simplicity.pictures import ticks
 from simplicity.pictures.style import BLUE, INK, ORANGE, Picture, axes, finish
 
 Array = NDArray[np.floating]
@@ -113,4 +113,4 @@ def _bar(figure, panels, norm: LogNorm, label: str) -> None:  # type: ignore[no-
     bar = figure.colorbar(ScalarMappable(norm, _SCALE), ax=list(panels), **where)
     bar.set_label(label, color=INK)
     bar.outline.set_visible(False)
-    plain(bar.ax.xaxis, sorted([*PLAIN, 0.15, 0.3]))
+    ticks.only(bar.ax.xaxis, sorted([*ticks.PLAIN, 0.15, 0.3]))

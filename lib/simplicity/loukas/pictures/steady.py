@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from simplicity.evidence.claims import cells_where
 from simplicity.grid.groups import Runs
-from simplicity.loukas.pictures.ticks import plain
-from simplicity.pictures import legends, seeds
+from simplicity.pictures import legends, seeds, ticks
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
 Array = NDArray[np.floating]
@@ -39,8 +38,8 @@ def constants(fresh: xr.Dataset, recorded: xr.Dataset, tau: int) -> Picture:
         left.set(title="largest λ of a training point / φ")
         right.set(xscale="log", yscale="log", xlabel="product of the layers' norms at the end")
         right.set(title="φ of the steps from τ on")
-        plain(right.xaxis)
-        plain(right.yaxis, (0.5, 1, 2, 5))
+        ticks.only(right.xaxis)
+        ticks.only(right.yaxis, (0.5, 1, 2, 5))
         legends.below(figure, FREQUENCIES, page="", recorded="")
         return finish(
             figure,
@@ -66,7 +65,7 @@ def variances(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
         left.set(title="variance of the bias")
         right.set(xscale="log", yscale="log", xlabel="λ, mean over training points")
         right.set(title="variance of the bias / mean of ε²")
-        plain(right.xaxis)
+        ticks.only(right.xaxis)
         legends.below(figure, FREQUENCIES, page="", recorded="")
         return finish(
             figure,
@@ -91,7 +90,7 @@ def distances(recorded: xr.Dataset) -> Picture:
         left.set(xscale="log", yscale="log", xlabel="epochs")
         left.set(title="distance of b₁ from its start, and bounds")
         right.set(xscale="log", yscale="log", xlabel="epochs", title="bound / distance")
-        plain(right.yaxis, (1, 3, 10, 30, 100, 300))
+        ticks.only(right.yaxis, (1, 3, 10, 30, 100, 300))
         sides = [(INK, "distance", "-"), (INK, "bound", "--"), (INK, "with the smallest ε", ":")]
         legends.below(figure, [*FREQUENCIES, *sides], columns=4)
         return finish(

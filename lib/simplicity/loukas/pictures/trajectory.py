@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from simplicity.evidence.claims import cells_where
-from simplicity.loukas.pictures.ticks import plain
-from simplicity.pictures import legends, seeds, style
+from simplicity.pictures import legends, seeds, style, ticks
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 from simplicity.pictures.tracks import Dots, Line, Note, Track
@@ -221,7 +220,7 @@ def tests(recorded: xr.Dataset, permuted: xr.Dataset, simple: xr.Dataset, early:
             _scattered(right, cells.level_early[:, early], cells.test_early[:, early], colour)
         for panel, title in ((left, "end of training"), (right, "epoch 300, f = 0.25")):
             panel.set(xscale="log", yscale="log", xlabel=LEVEL, title=f"test loss, {title}")
-            plain(panel.xaxis)
+            ticks.only(panel.xaxis)
         entries = [*_frequencies(recorded, "o"), (PURPLE, "permuted labels", "o")]
         legends.below(figure, entries, columns=5)
         return finish(figure, "Test loss against the trajectory's level, for single runs.")
@@ -273,7 +272,7 @@ def law(windows: xr.Dataset, shares: Mapping[int, tuple[float, float]]) -> Pictu
         left.plot(length, first / np.sqrt(length), color=INK, alpha=style.FAINT, lw=5)
         left.set(xscale="log", yscale="log", xlabel="window, epochs' worth of steps")
         left.set(title="relative gap of the two sums")
-        plain(left.xaxis, length)
+        ticks.only(left.xaxis, length)
         for (colour, *_), values in zip(whens, zip(*shares.values(), strict=True), strict=True):
             right.plot(values, "o", color=colour, alpha=0.85)
         right.set(xlabel="n₁, for n = 10", ylim=(-0.03, 1.03), title="share of steps above λ / σₙ")

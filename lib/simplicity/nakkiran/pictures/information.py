@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from simplicity.evidence.claims import cells_where
 from simplicity.nakkiran.information import from_accuracy
-from simplicity.nakkiran.pictures import parts
-from simplicity.pictures import legends, seeds, style
+from simplicity.pictures import legends, seeds, style, ticks
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
 Array = NDArray[np.floating]
@@ -98,7 +97,7 @@ def estimator(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
         right.set(title="coverage of nominal 95 % intervals", ylim=(0.915, 0.985))
         for panel in (left, right):
             panel.set(xscale="log", xlabel="test points N")
-            parts.ticks(panel, np.unique(cells_where(recorded, kind="binary").n.values), ",")
+            ticks.only(panel.xaxis, np.unique(cells_where(recorded, kind="binary").n.values), ",")
         legends.below(figure, _METHODS.values(), page="", recorded="")
         return finish(
             figure,
@@ -145,7 +144,7 @@ def multiclass(recorded: xr.Dataset, simulated: xr.Dataset) -> Picture:
         _left_by_l(middle, ten)
         for panel in (left, middle):
             panel.set(xscale="log", xlabel="steps")
-            parts.ticks(panel, 10 ** np.arange(1, 1 + int(np.log10(ten.step[-1]))), ",")
+            ticks.only(panel.xaxis, 10 ** np.arange(1, 1 + int(np.log10(ten.step[-1]))), ",")
         _simulated(right, cells_where(simulated, kind="ten"))
         left.legend(loc="lower right", bbox_to_anchor=(1.02, 0.12), handlelength=1.2)
         middle.legend(loc="upper left", handlelength=1.2)

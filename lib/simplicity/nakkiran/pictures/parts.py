@@ -1,22 +1,14 @@
 """What several pictures of the wing share: marks, ticks, and shares over steps in a player."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.tracks import Line, Note, Track
 
 Array = NDArray[np.floating]
-
-
-def ticks(panel: Axes, values: NDArray[Any], form: str = "g") -> None:
-    """Ticks of the x-axis at these values and nowhere else."""
-    panel.set_xticks(values, [format(value, form) for value in values])
-    panel.set_xticks([], minor=True)
 
 
 def shares(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simplicity.evidence.claims import cells_where
 from simplicity.nakkiran import simple_start
 from simplicity.nakkiran.pictures import parts
-from simplicity.pictures import legends, seeds, style
+from simplicity.pictures import legends, seeds, style, ticks
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 from simplicity.pictures.tracks import Dots, Line, Track
@@ -98,7 +98,7 @@ def phases(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
         left.set(title="share correct", ylim=(0.4, 1.03))
         right.set(xscale="log", xlabel="samples n")
         right.set(title="steps until all is memorised", yscale="log")
-        parts.ticks(right, ns)
+        ticks.only(right.xaxis, ns)
         entries = [(colour, name) for name, (colour, _) in _SETTINGS.items()]
         legends.below(figure, entries, page="", recorded="")
         return finish(

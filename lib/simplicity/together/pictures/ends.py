@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from simplicity.grid.groups import cells_where
-from simplicity.hu.pictures.parts import points, ticks
+from simplicity.pictures import ticks
 from simplicity.pictures.legends import below
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
-from simplicity.pictures.tracks import Dots, Line, Note, Track
+from simplicity.pictures.tracks import Dots, Line, Note, Track, points
 from simplicity.together import ends
 from simplicity.together.ends import Times
 
@@ -96,7 +96,7 @@ def _curve(
     decades = range(int(np.ceil(first)), int(np.floor(last)) + 1)
     return Panel(
         title, (first, last + 0.05), (low, top), tracks, "time", "",
-        ticks((10.0**one for one in decades), at=np.log10), ticks(_round_ticks(top)),
+        ticks.at((10.0**one for one in decades), place=np.log10), ticks.at(_round_ticks(top)),
         width=380.0, height=215.0,
     )  # fmt: skip
 

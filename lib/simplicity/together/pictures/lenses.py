@@ -11,13 +11,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from simplicity.hu.early_linear import LINE, REACH
-from simplicity.hu.pictures.parts import nearest, points, ticks
 from simplicity.nakkiran import information
-from simplicity.pictures import seeds
+from simplicity.pictures import seeds, ticks
 from simplicity.pictures.legends import below
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import BLUE, INK, ORANGE, Picture, axes, finish
-from simplicity.pictures.tracks import Dots, Line, Note, Track
+from simplicity.pictures.tracks import Dots, Line, Note, Track, nearest, points
 
 Array = NDArray[np.floating]
 KERNEL, SMALL = BLUE, ORANGE
@@ -57,7 +56,7 @@ def _outputs(both: Both) -> Panel:
     tracks.append(_note(both, lambda run: run.linear, "linear part", (-REACH + 0.1, 2.1)))
     return _panel(
         "1  the function on a line", (-REACH, REACH), (-2.4, 2.4), tracks, "⟨x, u⟩",
-        xticks=ticks(range(-3, 4)), yticks=ticks(range(-2, 3)),
+        xticks=ticks.at(range(-3, 4)), yticks=ticks.at(range(-2, 3)),
     )  # fmt: skip
 
 
@@ -78,8 +77,8 @@ def _bits(both: Both) -> Panel:
     tracks.append(Note([told], (0.05, top * 0.95), name="bits"))
     return _panel(
         "2  bits known of the label", (0, float(step[-1]) + 0.05), (0, top), tracks, "step",
-        xticks=ticks((1, 10, 100, 1000), at=np.log10),
-        yticks=ticks(bits for bits in (0, 0.2, 0.4, 0.6, 0.8, 1) if bits < top),
+        xticks=ticks.at((1, 10, 100, 1000), place=np.log10),
+        yticks=ticks.at(bits for bits in (0, 0.2, 0.4, 0.6, 0.8, 1) if bits < top),
     )  # fmt: skip
 
 
@@ -93,8 +92,8 @@ def _slopes(both: Both) -> Panel:
     tracks.append(_note(both, lambda run: run.slope_sd / run.slope, "spread / mean", corner))
     return _panel(
         "3  slope at sixty fresh inputs", (-REACH, REACH), (0, top), tracks, "⟨x, u⟩",
-        xticks=ticks(range(-3, 4)),
-        yticks=ticks(slope for slope in (0, 0.5, 1, 1.5, 2, 2.5, 3) if slope < top),
+        xticks=ticks.at(range(-3, 4)),
+        yticks=ticks.at(slope for slope in (0, 0.5, 1, 1.5, 2, 2.5, 3) if slope < top),
     )  # fmt: skip
 
 
@@ -106,7 +105,7 @@ def _neurons(both: Both) -> Panel:
     tracks.append(_note(both, lambda run: run.towards_force, "cosine with own force", (-1, 3.05)))
     return _panel(
         "4  where sixty neurons point", (-1.05, 1.05), (0, 3.3), tracks, "sign(v) cos(w, u)",
-        "weight / mean", ticks((-1, -0.5, 0, 0.5, 1)), ticks(range(4)),
+        "weight / mean", ticks.at((-1, -0.5, 0, 0.5, 1)), ticks.at(range(4)),
     )  # fmt: skip
 
 
