@@ -35,7 +35,7 @@ FAINT = 0.25  # opacity of helper lines
 # thousands of small marks, drawn as one path each
 DOTS, DOT_SIZE, DOT_OPACITY = "seed-dots", 2.6, 0.4
 _SHORT_AXIS = 100  # the last of a log axis over its first, below which powers of ten are too few
-_COLOURS = 32  # of the PNG; a figure has a dozen and their blends
+_COLOURS = 64  # of the PNG; a figure has a dozen, their blends, and bands upon bands
 
 _SETTINGS: Any = {
     "svg.fonttype": "none",
