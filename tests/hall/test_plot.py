@@ -3,12 +3,14 @@ seed a mark.
 """
 
 import csv
+import io
 import re
 
 import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.lines import Line2D
+from PIL import Image
 
 from simplicity.boursier.pictures import cost
 from simplicity.pictures import legends, seeds, strokes, style
@@ -101,6 +103,20 @@ def test_a_band_is_the_range_of_the_runs_behind_its_line():
     )
     bands = [set(band.get_paths()[0].vertices[:, 1]) for band in panel.collections]
     assert bands == [{1, 8, 0, 4}] * 2
+
+
+def test_lines_keep_their_colours_in_the_png_however_many_bands_lie_upon_bands():
+    rng, colours = np.random.default_rng(0), (style.GREEN, style.BLUE, style.ORANGE, style.RED)
+    with style.axes(3) as (figure, panels):
+        for panel in panels:
+            for place, colour in enumerate(colours):
+                paths = np.cumsum(rng.random((10, 50)), axis=1) * (1 + 0.4 * place)
+                seeds.mean_and_range(panel, range(50), paths, colour)
+        picture = style.finish(figure, "bands")
+    pixels = np.array(Image.open(io.BytesIO(picture.png)).convert("RGB")).reshape(-1, 3).astype(int)
+    for colour in colours:
+        wanted = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+        assert np.abs(pixels - wanted).max(axis=1).min() <= 2, colour
 
 
 def test_a_legend_says_in_the_book_s_words_what_lines_circles_and_dots_are():
