@@ -83,7 +83,7 @@ def test_it_stops_where_the_compiled_engine_stops(device, schedule):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("broken_at", [150, 700])
+@pytest.mark.parametrize("broken_at", [150, 600, 700])  # 600 is looked at
 @pytest.mark.parametrize(
     "more", [{"rule": "adam"}, {"batch": 8}, {"tolerance": 1e-9}], ids=["adam", "batch", "stop"]
 )

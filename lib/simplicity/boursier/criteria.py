@@ -15,7 +15,6 @@ from simplicity.evidence.claims import (
     cells_where,
     check,
     every_seed,
-    exact,
     median,
     share,
 )
@@ -56,9 +55,14 @@ def by_width(cells: xr.Dataset) -> list[xr.Dataset]:
 
 
 def worst_median(parts: Iterable[xr.DataArray], worst: Callable[..., Estimate]) -> Estimate:
-    """The medians of the parts, and of these the `worst`, which is `max` or `min`."""
+    """The medians of the parts, and of these the `worst`, which is `max` or `min`.
+
+    Where a part is empty there is nothing to judge.
+    """
     found = [median(part.values) for part in parts]
-    return worst(found, key=lambda estimate: estimate.value, default=exact(np.nan))
+    if not all(estimate.seeds for estimate in found):
+        return median([])
+    return worst(found, key=lambda estimate: estimate.value, default=median([]))
 
 
 def too_short(steps: int) -> str:

@@ -117,6 +117,8 @@ class _Advance:
         if first < self.state.resumed:
             self._resume(a, w)
         before = self.taken - first
+        if before == steps:  # it was broken off at a step that is looked at
+            return steps, np.finfo(float).max
         weights = tuple(torch.tensor(part, device=self.device) for part in (a, w))
         if not self.moments:
             self.moments = [(torch.zeros_like(part), torch.zeros_like(part)) for part in weights]

@@ -90,6 +90,7 @@ def exponent(cells: xr.Dataset) -> Estimate:
 
     All runs of a seed leave or enter together.
     """
+    cells = _whole_seeds(cells)
     dims = np.unique(cells.dim.values)
     if len(dims) < 2:
         return exact(float("nan"))
@@ -102,6 +103,13 @@ def exponent(cells: xr.Dataset) -> Estimate:
         return exact(float("nan"))
     low, high = np.quantile(slopes[1:], (0.025, 0.975))
     return Estimate(float(slopes[0]), (float(low), float(high)), "bootstrap 95 %", count)
+
+
+def _whole_seeds(cells: xr.Dataset) -> xr.Dataset:
+    """The runs of seeds that have one at every (dim, n): a run that is missing is no failure."""
+    places = len(np.unique(np.stack([cells.dim.values, cells.n.values]), axis=1).T)
+    seeds, counts = np.unique(cells.seed.values, return_counts=True)
+    return cells.isel(cell=np.isin(cells.seed.values, seeds[counts == places]))
 
 
 def n50(cells: xr.Dataset, drawn: NDArray[np.integer] | None = None) -> Array:

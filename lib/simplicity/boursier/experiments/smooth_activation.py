@@ -29,7 +29,7 @@ from simplicity.evidence.claims import (
     mean,
     share,
 )
-from simplicity.evidence.over_seeds import Values, each
+from simplicity.evidence.over_seeds import Values
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import TwoLayer
@@ -197,21 +197,27 @@ def shift_between(one: xr.Dataset, other: xr.Dataset) -> np.ndarray:
 
 
 def area_between(one: xr.Dataset, other: xr.Dataset, first: int, second: int) -> np.ndarray:
-    """For each seed the integral of rho_one - rho_other d ln n by trapezes, over the common n."""
+    """For each seed that both have at every common n, the integral of rho_one - rho_other d ln n.
+
+    By trapezes.
+    """
     common = np.intersect1d(one.n.values, other.n.values)
     common = common[common > 2 * one.dim.values.max(initial=0)]  # else the two fits interpolate
     if len(common) < 2:
         return np.zeros(0)
-    areas = []
-    for cells, probe in ((one, first), (other, second)):
-        part = cells.isel(cell=np.isin(cells.n.values, common)).sortby("n")
-        areas.append(each(part, partial(_area, probe=probe)))
-    return areas[0] - areas[1]
+    areas, others = _areas(one, common, first), _areas(other, common, second)
+    return np.array([areas[seed] - others[seed] for seed in sorted(areas.keys() & others.keys())])
 
 
-def _area(runs: xr.Dataset, probe: int) -> float:
-    rho = np.clip(runs.rho_curve.values[:, probe], 0, 1)
-    return float(np.trapezoid(rho, np.log(runs.n.values)))
+def _areas(cells: xr.Dataset, common: np.ndarray, probe: int) -> dict[int, float]:
+    """Seed -> the integral of rho d ln n at a probe, for seeds that have a run at each of the n."""
+    cells = cells.isel(cell=np.isin(cells.n.values, common)).sortby("n")
+    found = {}
+    for seed, runs in cells.groupby("seed"):
+        if runs.sizes["cell"] == len(common):
+            rho = np.clip(runs.rho_curve.values[:, probe], 0, 1)
+            found[int(seed)] = float(np.trapezoid(rho, np.log(runs.n.values)))
+    return found
 
 
 def last_fall(cells: xr.Dataset) -> np.ndarray:

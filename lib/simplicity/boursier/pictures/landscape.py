@@ -35,7 +35,9 @@ def widths(fresh: Runs, recorded: Runs) -> Picture:
                 aside = np.searchsorted(every, width) - (len(every) - 1) / 2
                 colour, shift = _on_scale(every, width), 1 + 0.025 * aside
                 _shares(left, runs("small", width=width), colour, runs is recorded, shift)
-        left.set(title="start at scale 0.001", ylabel=_SHARE, ylim=(-0.05, 1.05))
+        left.set(
+            title=f"start at scale {recorded.settings.scale:g}", ylabel=_SHARE, ylim=(-0.05, 1.05)
+        )
         panels.log_samples(left, recorded.settings.n)
         _errors(right, fresh, recorded)
         low, high = np.floor(np.log10(every[0])), np.ceil(np.log10(every[-1]))
