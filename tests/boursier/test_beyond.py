@@ -271,6 +271,18 @@ def test_the_shift_of_a_step_is_the_logarithm_of_its_factor(early, expected):
     )
 
 
+def test_transitions_are_compared_within_a_seed():
+    cells = steps_in_n({"gelu": 64, "relu": 64, "adam": 64, "large": 64}, 0.25)["longer"]
+    seeds = cells.seed.values
+    first, last = (cells.isel(cell=np.isin(seeds, few)) for few in ((0, 1, 2), (2, 3)))
+    # the one seed that both have, moved by a factor of its own
+    moved = last.copy(deep=True)
+    moved["rho_curve"] = moved.rho_curve.where(moved.seed == 2, 0)
+    assert smooth_activation.shift_between(first, moved).tolist() == [0.0]
+    gap = first.isel(cell=(first.seed.values != 2) | (first.n.values != 64))
+    assert smooth_activation.shift_between(gap, last).size == 0
+
+
 @pytest.mark.parametrize(
     ("adam", "early", "holding"),
     [

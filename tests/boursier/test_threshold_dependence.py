@@ -12,7 +12,7 @@ import xarray as xr
 
 from outcomes import outcomes
 from simplicity import nets
-from simplicity.boursier import alignment, linear_teacher, synthetic
+from simplicity.boursier import alignment, criteria, linear_teacher, synthetic
 from simplicity.boursier.experiments import (
     at_the_threshold,
     dimension_scaling,
@@ -128,6 +128,22 @@ def test_the_exponent_is_recovered_and_judged_on_both_sides(exponent, passed):
     assert check.interval[0] < exponent < check.interval[1]
     assert check.passed is passed
     assert check.control.passed and abs(check.control.value) < 0.1
+
+
+def test_a_run_that_is_missing_is_no_failure():
+    whole = by_dimension(1.3, seeds=20)["whole"]
+    lost = (whole.seed.values == 3) & (whole.dim.values == 5) & (whole.n.values > 60)
+    without = whole.isel(cell=whole.seed.values != 3)
+    assert lost.any() and not lost.all()
+    found = dimension_scaling.exponent(whole.isel(cell=~lost))
+    assert found == dimension_scaling.exponent(without) and found.seeds == 19
+
+
+def test_the_worst_of_medians_is_nothing_where_a_part_is_empty():
+    full, empty = xr.DataArray([1.0, 2.0, 4.0]), xr.DataArray(np.zeros(0))
+    assert criteria.worst_median([full, full + 1], max).value == 3
+    for parts in ([empty, full], [full, empty], []):
+        assert criteria.worst_median(parts, max).seeds == 0
 
 
 def test_few_dimensions_are_not_judged():
