@@ -12,6 +12,7 @@ import xarray as xr
 from simplicity.boursier.experiments import excess_risk
 from simplicity.evidence import check_rows, claims, ledger, records
 from simplicity.places import paths
+from simplicity.problems import Problem
 from simplicity.site import evidence
 
 
@@ -79,6 +80,20 @@ def test_where_nothing_can_be_written_a_record_is_judged_all_the_same(kept):
     path, judged = kept
     path.parent.write_bytes(b"in the way")
     assert again() and len(judged) == 1
+
+
+@pytest.mark.parametrize("older", ["a setting", "a measure"])
+def test_a_record_of_former_code_is_named_with_its_mend(older, kept, monkeypatch):
+    found = records.load(excess_risk)
+    assert found is not None
+    former = found.dataset.drop_vars("two_fits")
+    if older == "a setting":
+        config = json.loads(former.attrs["config"]) | {"sigma": 1.0}
+        former = found.dataset.assign_attrs(config=json.dumps(config))
+    monkeypatch.setattr(records, "load", lambda _: records.Record(former, found.about))
+    told = {"a setting": "got other settings .*sigma", "a measure": "got none of"}[older]
+    with pytest.raises(Problem, match=f"record of excess_risk: {told}.*record excess_risk"):
+        ledger._applied(excess_risk)
 
 
 def test_a_claim_without_any_check_is_pending(monkeypatch):

@@ -1,4 +1,6 @@
-"""`simplicity new`: an experiment, its test and its chapter, from templates that run at once.
+"""`simplicity new`: an experiment, its test and its chapter, from templates.
+
+Experiment and test run at once, the chapter after its first record.
 
 simplicity new hu/my_experiment              in the book: experiment, test, chapter, their entries
 simplicity new my_experiment.py              of one's own, anywhere: experiment and test
@@ -87,11 +89,14 @@ def _in_book(where: str, claim: str | None) -> list[Path]:
     _write_new(templates, values)
     for path, text in entries.items():
         files.write_text(path, text)
-    record = f"record it: simplicity record {name}; then: make book"
-    print(f"claim {values['claim']}; run it: simplicity run {name}; {record}")
+    print(f"claim {values['claim']}; run it: simplicity run {name}")
     print(
-        "README.md has the number of claims and the table that `simplicity ledger --markdown` "
-        "makes after the record"
+        "make it yours: the experiment, its test, the chapter, its row in book/claims.csv; commit\n"
+        f"then: simplicity record {name}, after which the chapter runs; commit that; make book"
+    )
+    print(
+        "README.md: the number of claims, and the table of `simplicity ledger --markdown`, change "
+        "with the record"
     )
     return [*templates, *entries]
 

@@ -24,7 +24,7 @@ from simplicity.grid.run import CellsFailed
 from simplicity.grid.store import Store, encode
 from simplicity.places import files, paths
 from simplicity.problems import Problem
-from simplicity.process import pool
+from simplicity.process import machine, pool
 
 
 def run_experiment(options: argparse.Namespace) -> int:
@@ -148,11 +148,17 @@ def record_experiment(options: argparse.Namespace) -> int:
         print(recompute.carry(module))
         return 0
     shelf = Store(words.store(options))
+    if str(machine.commit(paths.root())).endswith("+changes"):
+        told = "the record will say that its code is in no commit; a criterion is committed first"
+        print(f"note: {told}", file=sys.stderr)
     try:
         with words.executor(options, module) as executor:
             print(records.make(module, shelf, executor))
     except CellsFailed as failed:
         return _failed(str(failed))
+    record = records.load(module)
+    assert record is not None
+    print("\n".join(map(_line, checks_of(module, record.dataset))))
     return 0
 
 

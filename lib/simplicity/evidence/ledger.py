@@ -159,12 +159,12 @@ def _applied(module: ModuleType) -> tuple[Check, ...]:
     record = records.load(module)
     try:
         return tuple(checks_of(module, record.dataset)) if record else ()
-    # what the criteria speak of was not measured yet when the record was made
-    except KeyError as missing:
+    # what the criteria speak of was not measured, or not a setting yet, when the record was made
+    except (KeyError, Problem) as older:
         name = store.name_of(module)
+        got = f"none of {older}" if isinstance(older, KeyError) else f"other settings ({older})"
         raise Problem(
-            f"record of {name}: got none of {missing}, allowed one made anew by "
-            f"`simplicity record {name}`"
+            f"record of {name}: got {got}, allowed one made anew by `simplicity record {name}`"
         ) from None
 
 
