@@ -24,6 +24,7 @@ from simplicity.boursier import (
     alignment,
     assumptions,
     cones,
+    driver,
     early,
     extremal,
     groups,
@@ -215,7 +216,8 @@ CHECKS = ("threshold", "kernel", "corruption", "explain")
 INSIDE = {
     train.half_mean_square, train.cross_entropy, full_batch.outputs, windows.table,
     windows.check_finite, modules.glorot, modules.he, modules.lecun, modules.torch_default,
-    cones.state, two_layer_by_neurons.advance, two_layer_by_samples.advance,
+    cones.state, driver.drive, driver.kernel,
+    two_layer_by_neurons.advance, two_layer_by_samples.advance,
 }  # fmt: skip
 
 

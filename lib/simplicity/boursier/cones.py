@@ -75,8 +75,8 @@ from numba.cpython.unsafe.tuple import tuple_setitem
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity.boursier import two_layer
-from simplicity.boursier.two_layer import Array, Probe
+from simplicity.boursier import driver
+from simplicity.boursier.driver import Array, Probe
 from simplicity.nets import TwoLayer
 from simplicity.problems import Problem, doors, training_doors
 from simplicity.process import cached, lanes
@@ -131,7 +131,7 @@ def descend(
     if slope or batch:
         raise Problem(f"cones: got slope {slope:g} and batch {batch}, allowed 0 and 0")
     hybrid = Hybrid(x.shape[1], precision)
-    network, found = two_layer._drive(
+    network, found = driver.drive(
         hybrid, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision)
     )
     return network, found.assign(plain_steps=hybrid.plain_steps)
@@ -144,7 +144,7 @@ class Hybrid:
     """
 
     def __init__(self, dim: int, precision: str) -> None:
-        self.sweep = two_layer._kernel(dim, precision, 0.0, None)
+        self.sweep = driver.kernel(dim, precision, 0.0, None)
         # plain steps before the next trial
         self.left = _FIRST if dim <= _DIMS else np.iinfo(np.int64).max
         self.taken = self.plain_steps = 0

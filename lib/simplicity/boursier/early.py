@@ -68,7 +68,10 @@ def aligned_share(a: Array, w: Array, x: Array, y: Array) -> float:
 
 
 def idle_share(a: Array, w: Array, x: Array, y: Array) -> float:
-    """Share of neurons that no sample activates: the theorem's other case."""
+    """Share of neurons without a force, D_n = 0: the theorem's other case.
+
+    No sample activates them, or none with a label that is not 0.
+    """
     return float(np.mean(~np.isfinite(signed_cosine(a, w, x, y))))
 
 

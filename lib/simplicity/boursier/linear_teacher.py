@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from simplicity import nets
-from simplicity.boursier import alignment, cones, synthetic, two_layer
+from simplicity.boursier import alignment, cones, driver, synthetic, two_layer
 from simplicity.data import streams
 from simplicity.grid import config
 from simplicity.problems import doors
@@ -111,7 +111,7 @@ def descend(
     *,
     engine: str = "sweep",
     schedule: Sequence[int] = (),
-    probes: Mapping[str, two_layer.Probe] | None = None,
+    probes: Mapping[str, driver.Probe] | None = None,
     tolerance: float = TOLERANCE,
 ) -> tuple[nets.TwoLayer, xr.Dataset]:
     """The run's descent on samples (n, d), by one of `ENGINES`.
@@ -131,7 +131,7 @@ def train(
     start: nets.TwoLayer | None = None,
     one_sign: bool = False,
     schedule: Sequence[int] = (),
-    probes: Mapping[str, two_layer.Probe] | None = None,
+    probes: Mapping[str, driver.Probe] | None = None,
 ) -> Trained:
     """Full-batch descent from `start` (default: the run's own) for at most `run.steps` steps.
 

@@ -24,8 +24,8 @@ import numpy as np
 import xarray as xr
 from numpy.random import Generator
 
-from simplicity.boursier import two_layer, two_layer_by_neurons
-from simplicity.boursier.two_layer import Array, Probe
+from simplicity.boursier import driver, two_layer_by_neurons
+from simplicity.boursier.driver import Array, Probe
 from simplicity.nets import TwoLayer
 from simplicity.nets.loop import batches
 from simplicity.problems import doors, training_doors
@@ -62,7 +62,7 @@ def descend(
     training_doors.minibatches(batch, rng, len(x))
     order = batches(len(x), batch, rng) if 0 < batch < len(x) else None
     advance = _Advance(len(a), x.shape[1], np.dtype(precision), rule, slope, order)
-    return two_layer._drive(
+    return driver.drive(
         advance, TwoLayer(a, w), x, y, step_size, schedule, probes, 0.0, np.dtype(precision)
     )
 

@@ -33,8 +33,8 @@ import xarray as xr
 from numpy.random import Generator
 from torch import Tensor
 
-from simplicity.boursier import optimisers, two_layer
-from simplicity.boursier.two_layer import Array, Probe
+from simplicity.boursier import driver, optimisers
+from simplicity.boursier.driver import Array, Probe
 from simplicity.nets import TwoLayer, devices
 from simplicity.nets.loop import batches
 from simplicity.problems import Problem, doors, training_doors
@@ -62,7 +62,7 @@ def descend(
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 60.0,
 ) -> tuple[TwoLayer, xr.Dataset]:
-    """Train `start` on x (n, d), y (n,) on `device`: `two_layer.descend`, or one of `RULES`.
+    """Train `start` on x (n, d), y (n,) on `device`: `two_layer.descend`, or `optimisers.RULES`.
 
     `slope` is that of the leaky ReLU, for GeLU 0. Other arguments, dataset and errors as of
     `two_layer.descend`; weights and probes are NumPy's. A device that is not there is a `Problem`.
@@ -86,7 +86,7 @@ def descend(
     if checkpoint is not None:
         state = advance.state = _State(checkpoint, checkpoint_seconds)
         probes = {name: state.once(name, probe) for name, probe in probes.items()}
-    return two_layer._drive(
+    return driver.drive(
         advance, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision)
     )
 

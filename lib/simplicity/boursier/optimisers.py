@@ -6,8 +6,9 @@
     dL/dw_j = -a_j/n sum_k r_k s'(z_jk) x_k
 
 Adam is that of Kingma & Ba with bias correction, AdamW its form with decoupled weight decay, both
-with torch's defaults but for the step size. Minibatches, a leaky slope and the stopping rule are in
-`two_layer`; any other network is in `train`.
+with torch's defaults but for the step size. The stopping rule is in
+`two_layer`; minibatches, a leaky slope and momentum are in `moments`; any other network trains by
+`nets.train`.
 
 Phi is a rational approximation times the density (Abramowitz & Stegun 26.2.17, error below 1e-7),
 the density's exponential a polynomial squared four times: nothing but sums, products and one
@@ -22,8 +23,8 @@ import numpy as np
 import xarray as xr
 from scipy.special import ndtr
 
-from simplicity.boursier import two_layer
-from simplicity.boursier.two_layer import Array, Probe
+from simplicity.boursier import driver
+from simplicity.boursier.driver import Array, Probe
 from simplicity.nets import TwoLayer
 from simplicity.nets.loop import Diverged
 from simplicity.problems import doors, training_doors
@@ -80,7 +81,7 @@ def descend(
     doors.precision(precision)
     a, w, x, y = training_doors.task(start, x, y, precision)
     schedule = training_doors.descent(step_size, schedule, probes)
-    network, found = two_layer._drive(
+    network, found = driver.drive(
         _Advance(activation, rule), TwoLayer(a, w), x, y, step_size, schedule, probes, 0.0,
         np.dtype(precision),
     )  # fmt: skip

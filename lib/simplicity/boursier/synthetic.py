@@ -1,8 +1,8 @@
 """Synthetic data of the linear-teacher setting (Boursier & Flammarion 2025, theorem 4.1).
 
-Inputs are rows: `x` has shape (n, d), `y` shape (n,). The paper stores samples as columns. Every
-function takes its random generator; nothing is global. The teacher is beta* = e_1 wherever a law
-singles out a direction.
+Inputs are rows: `x` has shape (n, d), `y` shape (n,). The paper stores samples as columns. What
+draws takes its random generator, and `linear_task` a seed; nothing is global. The teacher is
+beta* = e_1 wherever a law singles out a direction.
 """
 
 from typing import NamedTuple
@@ -60,7 +60,10 @@ LAWS = {"gaussian": gaussian, "margin": margin, "bounded margin": bounded_margin
 
 
 class Task(NamedTuple):
-    """Training samples, fresh samples of the same law, and the teacher's direction (d,)."""
+    """Training samples, fresh samples of the same law, and the teacher's direction (d,).
+
+    A teacher of several neurons has directions (k, d).
+    """
 
     x: Array
     y: Array

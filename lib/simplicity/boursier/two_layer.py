@@ -33,7 +33,7 @@ and its linear part is computed once a step. One thread; parallelism is over cel
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,18 +41,12 @@ import xarray as xr
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity.boursier import two_layer_by_neurons, two_layer_by_samples
+from simplicity.boursier.driver import Probe, drive, kernel
 from simplicity.nets import TwoLayer
-from simplicity.nets.loop import Diverged, batches
+from simplicity.nets.loop import batches
 from simplicity.problems import Problem, doors, training_doors
-from simplicity.process import lanes
 
 Array = NDArray[np.floating]
-Probe = Callable[[TwoLayer], float]
-Advance = Callable[[Array, Array, Array, Array, float, int, float], tuple[int, float]]
-
-# the largest d whose sums go by samples in portable arithmetic, in the order of the recorded runs
-_BY_SAMPLES = 7
 
 
 def descend(
@@ -94,8 +88,8 @@ def descend(
     if batch and tolerance:
         raise Problem(f"tolerance: got {tolerance:g} with minibatches of {batch}, allowed 0")
     order = batches(len(x), batch, rng) if 0 < batch < len(x) else None
-    advance = _kernel(x.shape[1], precision, slope, order)
-    return _drive(
+    advance = kernel(x.shape[1], precision, slope, order)
+    return drive(
         advance, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision)
     )
 
@@ -120,55 +114,9 @@ def descend_autograd(
     doors.number("slope", slope)
     training_doors.minibatches(batch, rng, len(x))
     advance = functools.partial(_advance_autograd, slope=slope, order=batches(len(x), batch, rng))
-    return _drive(
+    return drive(
         advance, TwoLayer(a, w), x, y, step_size, schedule, probes, 0.0, np.dtype(precision)
     )
-
-
-def _drive(
-    advance: Advance,
-    start: TwoLayer,
-    x: Array,
-    y: Array,
-    step_size: float,
-    schedule: Sequence[int],
-    probes: Mapping[str, Probe],
-    tolerance: float,
-    dtype: np.dtype,
-) -> tuple[TwoLayer, xr.Dataset]:
-    a, w = (np.array(part, dtype=dtype, order="C") for part in start)
-    columns, targets = np.ascontiguousarray(x.T, dtype=dtype), np.ascontiguousarray(y, dtype=dtype)
-    values = np.full((len(probes), len(schedule)), np.nan)
-    done, force, stopped = 0, np.inf, False
-    for index, step in enumerate(schedule):
-        if step > done and not stopped:
-            taken, force = advance(a, w, columns, targets, step_size, step - done, tolerance)
-            stopped = taken < step - done or force < tolerance
-            done += taken
-            if not (np.isfinite(force) and np.isfinite(a).all() and np.isfinite(w).all()):
-                raise Diverged(
-                    f"loss not finite at step {done}: step_size {step_size:g}, n {len(y)}, m "
-                    f"{len(a)}, d {x.shape[1]}"
-                )
-        if done == step:
-            values[:, index] = [probe(TwoLayer(a, w)) for probe in probes.values()]
-    return TwoLayer(a, w), _table(values, probes, schedule, step_size, done, float(force))
-
-
-def _table(
-    values: Array,
-    probes: Mapping[str, Probe],
-    schedule: Sequence[int],
-    step_size: float,
-    done: int,
-    force: float,
-) -> xr.Dataset:
-    steps = np.asarray(schedule)
-    variables: dict[str, Any] = {
-        name: ("probe", row) for name, row in zip(probes, values, strict=True)
-    }
-    variables |= {"stopped_at": done, "force": force}
-    return xr.Dataset(variables, {"step": ("probe", steps), "time": ("probe", steps * step_size)})
 
 
 def _advance_autograd(
@@ -187,16 +135,3 @@ def _advance_autograd(
             outer -= step_size * gradients[0]
             inner -= step_size * gradients[1]
     return steps, float(loss.detach())  # stands in for the force: finite or not
-
-
-def _kernel(dim: int, precision: str, slope: float, order: Iterator[Any] | None) -> Advance:
-    """The compiled loop for one dimension.
-
-    It takes (a, w, X (d, n), y, step size, steps, tolerance) and returns (steps done, force).
-
-    `a` and `w` are advanced in place. A loss or force that is not finite ends it and is returned as
-    the force. With an `order` each step takes the samples that it names, else all.
-    """
-    if order is None and dim <= _BY_SAMPLES and not lanes.WIDE:
-        return functools.partial(two_layer_by_samples.advance, slope=slope)
-    return functools.partial(two_layer_by_neurons.advance, slope=slope, order=order)

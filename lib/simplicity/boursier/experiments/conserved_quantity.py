@@ -15,7 +15,7 @@ import xarray as xr
 
 from simplicity import nets
 from simplicity.boursier import alignment, linear_teacher, synthetic
-from simplicity.boursier.two_layer import Probe
+from simplicity.boursier.driver import Probe
 from simplicity.data import streams
 from simplicity.evidence.claims import Check, Estimate, between, check, every_seed, mean, share
 from simplicity.evidence.over_seeds import each

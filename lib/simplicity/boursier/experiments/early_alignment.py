@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from simplicity import nets
-from simplicity.boursier import early, extremal, linear_teacher, synthetic, two_layer
+from simplicity.boursier import driver, early, extremal, linear_teacher, synthetic
 from simplicity.boursier.linear_teacher import Run
 from simplicity.data import streams
 from simplicity.evidence.claims import (
@@ -87,7 +87,7 @@ def measure(run: Run) -> xr.Dataset:
     )
 
 
-def _probe(seen: Callable[..., float], task: synthetic.Task) -> two_layer.Probe:
+def _probe(seen: Callable[..., float], task: synthetic.Task) -> driver.Probe:
     return lambda network: seen(*network, task.x, task.y)
 
 

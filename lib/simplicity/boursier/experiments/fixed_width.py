@@ -32,7 +32,7 @@ RISING = (120, 480, 1920, 7680)  # numbers of samples over which the best found 
 class Run(linear_teacher.Run):
     """A small start beside large ones, and beside an explicit fit."""
 
-    growing: bool = config.param(False, "is the width that of the control, m = n")
+    growing: bool = config.param(False, "does the width grow with n, m = n")
     large_starts: int = config.param(3, "starts at the large scale", low=1, high=1000)
     large_scale: float = config.param(1.0, "scale of these starts", low=1e-12)
 
@@ -57,8 +57,8 @@ GRID = Grid(
 def measure(run: Run) -> xr.Dataset:
     """Train MSE of the small start, of each large one, of the explicit fit, and of two fits.
 
-    In the control there are no large starts: the explicit fit is an interpolator, and nothing is
-    below that.
+    Where the width grows there are no large starts: the explicit fit is an interpolator, and
+    nothing is below that.
     """
     trained = linear_teacher.train(run)
     rng = streams.generator(run.seed, streams.INITIALISATION).spawn(1)[0]

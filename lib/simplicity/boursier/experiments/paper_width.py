@@ -1,9 +1,9 @@
-"""The threshold at the width of the paper's own figure, ten thousand neurons (claims B1, B2).
+"""The threshold at the width of the paper's own figure, ten thousand neurons (claim B2).
 
 Boursier & Flammarion 2025, Figure 1: d = 5, m = 10,000. The settings of `optimization_threshold`,
-ten times as wide and up to more samples, with five seeds. The control at scale 1 is made at one
-number of samples. Training is in single precision; a few runs of the first seed are made again in
-double precision, to see what that changes.
+ten times as wide and up to more samples, with five seeds. A start at scale 1 is shown beside it at
+one number of samples. Training is in single precision; a few runs of the first seed are made again
+in double precision, to see what that changes.
 """
 
 import numpy as np

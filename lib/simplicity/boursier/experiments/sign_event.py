@@ -1,10 +1,9 @@
 """The event on which the theorem is silent: all output weights share a sign (claim B20).
 
 Boursier & Flammarion 2025, theorem 4.1 has an exception of probability O(2^-m): it is the event
-that all a_j share a sign, of probability 2^(1-m) exactly. Three kinds of runs: `draws` tosses the
+that all a_j share a sign, of probability 2^(1-m) exactly. Four kinds of runs: `draws` tosses the
 signs only; `trained` trains the few neurons that a draw gave, m = 1, 2, 3; `forced` trains a wide
-network whose a_j are all positive, and its mirror, the same start with both signs, is the positive
-case.
+network whose a_j are all positive; `both` trains the same start with the signs that were drawn.
 """
 
 from collections.abc import Callable

@@ -10,7 +10,7 @@ dimension 2 the threshold is low enough for many steps. The shift between two cu
 
     integral of (rho_one - rho_other) d ln n    over the n that both have, rho cut to [0, 1],
 
-is ln of the factor between the places of two steps from 0 to 1. Seeds share their samples.
+is ln of the factor between the places of two steps from 0 to 1. Runs of a seed share its samples.
 """
 
 from functools import partial

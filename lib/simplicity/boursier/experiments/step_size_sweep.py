@@ -69,7 +69,7 @@ GRID = Grid(
 
 
 def measure(run: Run) -> xr.Dataset:
-    """`rho` and train MSE at the end, NaN after a divergence.
+    """`rho` and train MSE at the end; NaN where descent from the interpolator diverges.
 
     `sharpness` is that of the interpolator, or of the end from the small start.
     """

@@ -1,4 +1,4 @@
-"""The threshold with a hundred thousand neurons, ten times the paper's width (claims B1, B2).
+"""The threshold with a hundred thousand neurons, ten times the paper's width (claim B2).
 
 Boursier & Flammarion 2025, Figure 1: d = 5, m = 10,000. The theorem is free of m. The settings of
 `paper_width`, trained by the engine of cones in double precision, since the plain sweep would take
@@ -17,7 +17,7 @@ from simplicity.grid.groups import Grid, Runs
 
 CLAIMS = ("B2",)
 
-CONTROLLED = 160  # samples of the control, between the thresholds of the small start and of none
+UNALIGNED = 160  # samples of a start at scale 1, past the threshold of the small start
 
 
 @config.settings
@@ -31,7 +31,7 @@ GRID = Grid(
     Run,
     groups={
         "small": {"engine": "cones", "law": ("gaussian", "margin"), "n": (20, 160)},
-        "unaligned": {"scale": 1.0, "n": CONTROLLED, "seeds": 1},
+        "unaligned": {"scale": 1.0, "n": UNALIGNED, "seeds": 1},
         "plain": {"engine": "sweep", "n": 160, "seeds": 1},
     },
     quick={"width": 1000, "precision": "float64", "seeds": 1},

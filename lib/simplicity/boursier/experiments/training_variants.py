@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, linear_teacher, optimisers, synthetic, two_layer
+from simplicity.boursier import alignment, driver, linear_teacher, optimisers, synthetic, two_layer
 from simplicity.boursier.criteria import LONG, too_short
 from simplicity.data import streams
 from simplicity.evidence.claims import (
@@ -205,7 +205,7 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def train(
-    run: Run, task: synthetic.Task, probes: dict[str, two_layer.Probe]
+    run: Run, task: synthetic.Task, probes: dict[str, driver.Probe]
 ) -> tuple[TwoLayer, xr.Dataset]:
     """The variant's training.
 
@@ -217,7 +217,7 @@ def train(
     step_size = run.step_size / run.longer
     rng = streams.generator(run.seed, streams.BATCHES)
     if not variant.passes:
-        return two_layer._drive(
+        return driver.drive(
             partial(_advance, batch=variant.batch, rng=rng), start, x, task.y, step_size, times,
             probes, 0.0, np.dtype(float),
         )  # fmt: skip

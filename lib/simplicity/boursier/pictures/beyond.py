@@ -29,7 +29,7 @@ from simplicity.pictures.style import (
     finish,
 )
 
-_SHOWN = 500  # a curve is drawn from this part of the steps on; before that nothing has happened
+_SHOWN = 500  # a curve is drawn from the end over this on; before that nothing has happened
 _SEED = {"lw": 0.7, "alpha": 0.4}  # a seed's line
 
 
@@ -57,7 +57,7 @@ def curves(
 ) -> Picture:
     """rho on the way: title -> (runs, entry of the legend -> cell fields of one colour).
 
-    Seeds are thin lines, their median a thick one, from the first step on.
+    Seeds are thin lines, their median a thick one.
     """
     with axes(len(shown), sharey=True, height=3.5) as (figure, drawn):
         for panel, (title, (dataset, entries)) in zip(drawn, shown.items(), strict=True):
