@@ -217,7 +217,8 @@ INSIDE = {
     train.half_mean_square, train.cross_entropy, full_batch.outputs, windows.table,
     windows.check_finite, modules.glorot, modules.he, modules.lecun, modules.torch_default,
     cones.state, driver.drive, driver.kernel,
-    two_layer_by_neurons.advance, two_layer_by_samples.advance,
+    two_layer_by_neurons.advance, two_layer_by_neurons.chunk, two_layer_by_neurons.packed,
+    two_layer_by_samples.advance,
 }  # fmt: skip
 
 
