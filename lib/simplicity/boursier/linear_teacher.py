@@ -4,7 +4,7 @@ Draw the data, start small, descend, compare with the theorem's limit (Boursier 
 theorem 4.1). Experiments decide which fields of a run vary and what is kept of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -21,7 +21,8 @@ from simplicity.problems import doors
 # single precision, and a force of 1e-6 moves a weight by 0.2 percent of itself in the 2000 units of
 # time of the usual budget.
 TOLERANCE = 1e-6
-ENGINES = {"sweep": two_layer.descend, "cones": cones.descend}
+Engine = Callable[..., tuple[nets.TwoLayer, xr.Dataset]]
+ENGINES: dict[str, Engine] = {"sweep": two_layer.descend, "cones": cones.descend}
 
 
 @config.settings
@@ -109,16 +110,16 @@ def descend(
     y: np.ndarray,
     start: nets.TwoLayer | None = None,
     *,
-    engine: str = "sweep",
+    engine: Engine = two_layer.descend,
     schedule: Sequence[int] = (),
     probes: Mapping[str, driver.Probe] | None = None,
     tolerance: float = TOLERANCE,
 ) -> tuple[nets.TwoLayer, xr.Dataset]:
-    """The run's descent on samples (n, d), by one of `ENGINES`.
+    """The run's descent on samples (n, d), by default by the plain sweep.
 
     By default from its own start, looked at when it begins and when it ends.
     """
-    return ENGINES[engine](
+    return engine(
         initial(run) if start is None else start, x, y, step_size=run.step_size,
         schedule=schedule or (0, run.steps), probes=probes or {}, tolerance=tolerance,
         precision=run.precision,
@@ -154,7 +155,7 @@ def end(run: Run, engine: str) -> xr.Dataset:
     """
     doors.choice("engine", engine, ENGINES)
     task = draw(run)
-    network, found = descend(run, task.x, task.y, engine=engine)
+    network, found = descend(run, task.x, task.y, engine=ENGINES[engine])
     scalars = alignment.against_two_ols(partial(nets.forward, network), *task)
     plain = found.get("plain_steps", found["stopped_at"])
     ended = {name: found[name] for name in ("stopped_at", "force")}

@@ -35,7 +35,7 @@ FAINT = 0.25  # opacity of helper lines
 # thousands of small marks, drawn as one path each
 DOTS, DOT_SIZE, DOT_OPACITY = "seed-dots", 2.6, 0.4
 _SHORT_AXIS = 100  # the last of a log axis over its first, below which powers of ten are too few
-_COLOURS = 64  # of the PNG; a figure has a dozen, their blends, and bands upon bands
+_COLOURS = 48  # of the PNG; a figure has a dozen, their blends, and bands upon bands
 
 _SETTINGS: Any = {
     "svg.fonttype": "none",
@@ -110,7 +110,7 @@ def bitmap(figure: Figure) -> bytes:
     """A PNG on white, with a palette: a third of its size."""
     whole, found = io.BytesIO(), io.BytesIO()
     figure.savefig(whole, format="png", dpi=90, transparent=False, metadata={"Software": None})
-    few = Image.open(whole).convert("RGB").quantize(_COLOURS)
+    few = Image.open(whole).convert("RGB").quantize(_COLOURS, Image.Quantize.FASTOCTREE)
     few.save(found, format="png", optimize=True)
     return found.getvalue()
 
