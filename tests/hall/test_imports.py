@@ -3,6 +3,7 @@ one.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -161,3 +162,9 @@ def test_every_public_function_and_class_has_a_docstring_or_one_line(name: str) 
         if not ast.get_docstring(node) and not plain(node)
     ]
     assert not bare
+
+
+@pytest.mark.parametrize("wing", [*WINGS, "together"])
+def test_the_map_of_a_wing_names_each_of_its_modules(wing):
+    told = set(re.findall(r"`(\w+)`", ast.get_docstring(TREES[wing]) or ""))
+    assert told == {path.stem for path in (PACKAGE / wing).glob("*.py")} - {"__init__"}

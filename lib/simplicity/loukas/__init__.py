@@ -1,3 +1,10 @@
-"""Loukas et al. 2021: what the path of the first bias tells of the function that is learned."""
+"""Loukas et al. 2021: what the path of the first bias tells of the function that is learned.
+
+Set-up: `cosine` is the regression task, `little_network` images for a little convolution,
+`corruption_checks` wrong labels on images, `criteria` what checks share.
+Engines, a sample a step: `single_sample` (in double), `single_precision`, `single_image`
+(convolutions), `single_sample_autograd` (the reference), `dropout`; `windows` is what they keep.
+Instruments: `trajectory` of the bias, `lipschitz` constants, linear `regions`, `steady` learners.
+"""
 
 import simplicity.process  # noqa: F401
