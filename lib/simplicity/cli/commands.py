@@ -128,7 +128,7 @@ def _add_experiments(commands: Any) -> None:
 
 
 def _add_making(commands: Any) -> None:
-    about = "write an experiment, its test and its chapter, which run at once"
+    about = "write an experiment and its test, which run at once, and its chapter"
     command = _command(commands, "new", "new:make", about)
     _add(
         command,
