@@ -471,6 +471,11 @@ CUT = """Array.from(document.querySelectorAll('.bd-article *')).filter(function 
 }).map((one) => [one.closest('.katex') ? 'FORMULA' : one.tagName, one.getAttribute('class'),
   one.textContent.trim().slice(0, 60)].join(' '))"""
 DARK = [{"name": "prefers-color-scheme", "value": "dark"}]
+# Words in small print that are larger than those around them.
+LARGER_SMALL = """Array.from(document.querySelectorAll('.bd-article small')).filter(
+  (small) => parseFloat(getComputedStyle(small).fontSize)
+    >= parseFloat(getComputedStyle(small.parentElement).fontSize)
+).length"""
 # Code and the checks of single claims are left out on paper.
 FOLDED = """Array.from(document.querySelectorAll('.bd-article details > :not(summary)')).filter(
   (element) => !element.closest('.above-input, .claim-screen > details')
@@ -513,6 +518,7 @@ def test_paper_shows_what_is_folded_but_code_cuts_nothing_and_is_black_on_white(
             assert (
                 page.ask("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
             )
+            assert page.ask(LARGER_SMALL) == 0, path.name
             players = "Array.from(document.querySelectorAll('.simplicity-player .controls'))"
             assert page.ask(f"{players}.every((one) => getComputedStyle(one).display === 'none')")
             page.call("Emulation.setEmulatedMedia", media="", features=DARK)
