@@ -5,8 +5,6 @@ patterns have rank nine, every region is spanned, which takes nine training poin
 s(x) is a sum of k training patterns, k phi bounds the constant at x.
 """
 
-from functools import partial
-
 import numpy as np
 import xarray as xr
 
@@ -61,17 +59,27 @@ def _look(run: Run, number: int) -> dict[str, float]:
         np.random.default_rng([run.seed, stream, number])
         for stream in (streams.INITIALISATION, streams.DATA)
     )
-    network = torch_default(SIZES, start)
+    network, grid = torch_default(SIZES, start), _grid(run.side)
     x = data.uniform(-REACH, REACH, (run.n, 2))
-    line = (np.arange(run.side) + 0.5) / run.side * 2 * REACH - REACH
-    grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
     seen, new = lipschitz.patterns(network, x), lipschitz.patterns(network, grid)
     one = regions.met(seen, new).one
     there = regions.chosen(new, one)
-    far = regions.far_from_data(seen, np.ones(run.n), there) if len(one) else None
     found = {"rank": regions.rank(seen), "rank_grid": regions.rank(new), "empty": len(one)}
-    found["spanned"] = np.isfinite(far.bound).sum() if far else 0
+    found["spanned"] = _spanned(seen, there)
     return found | _sums(network, (x, seen), (grid[one], there))
+
+
+def _grid(side: int) -> np.ndarray:
+    """Points (side^2, 2) over the square of the inputs."""
+    line = (np.arange(side) + 0.5) / side * 2 * REACH - REACH
+    return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+
+
+def _spanned(seen: regions.Patterns, there: regions.Patterns) -> int:
+    """How many of the patterns `there`, if any, those of the training points span."""
+    if not len(there[0]):
+        return 0
+    return np.isfinite(regions.far_from_data(seen, np.ones(len(seen[0])), there).bound).sum()
 
 
 def _sums(network: FullyConnected, training: Seen, empty: Seen) -> dict[str, float]:
@@ -81,8 +89,7 @@ def _sums(network: FullyConnected, training: Seen, empty: Seen) -> dict[str, flo
     sum.
     """
     (x, seen), (points, there) = training, empty
-    rows = regions.different_rows(regions.joined(seen, there))
-    sums = [regions.exact_sum(rows[:, : len(x)], column) or () for column in rows[:, len(x) :].T]
+    sums = _exact_sums(seen, there)
     # A zero pattern, the empty sum, has no slope to bound.
     known = np.array([index for index, found in enumerate(sums) if found], dtype=int)
     phi, beta = lipschitz.first_steps(network, x), np.linalg.norm(network.weights[0], 2)
@@ -97,6 +104,12 @@ def _sums(network: FullyConnected, training: Seen, empty: Seen) -> dict[str, flo
     }
 
 
+def _exact_sums(seen: regions.Patterns, there: regions.Patterns) -> list[tuple[int, ...]]:
+    """For each pattern `there` the training points whose patterns it is the sum of, or none."""
+    rows, count = regions.different_rows(regions.joined(seen, there)), len(seen[0])
+    return [regions.exact_sum(rows[:, :count], column) or () for column in rows[:, count:].T]
+
+
 def _nearest(seen: regions.Patterns, new: regions.Patterns) -> np.ndarray:
     """For each new pattern the training point whose layers differ in the fewest neurons."""
     known, wanted = (np.concatenate(layers, axis=1).astype(int) for layers in (seen, new))
@@ -104,26 +117,41 @@ def _nearest(seen: regions.Patterns, new: regions.Patterns) -> np.ndarray:
 
 
 def checks(runs: Runs) -> list[claims.Check]:
+    return [_sums_check(runs), _rank_check(runs)]
+
+
+def _sums_check(runs: Runs) -> claims.Check:
     found = runs["networks"]
-    judge = partial(claims.check, runs, unless=elsewhere(runs, side=60))
-    names = ("rank", "empty", "spanned", "sums")
-    rank, empty, spanned, sums = (found[name].values for name in names)
-    some, left = sums > 0, empty > 0
+    some = found.sums.values > 0
+    over, nearest = (
+        found[name].values[some] / found.sums.values[some] for name in ("above", "above_nearest")
+    )
+    return claims.check(
+        runs, "L23.sums", "theorem",
+        "s(x) a sum of training patterns: share with lambda > beta times the sum of phi, most",
+        claims.largest(over), claims.below(1e-12),
+        ("phi of the nearest pattern in place of a sum: mean share", claims.mean(nearest)),
+        unless=elsewhere(runs, side=60),
+    )  # fmt: skip
+
+
+def _rank_check(runs: Runs) -> claims.Check:
+    full, few = _spanned_shares(runs["networks"])
+    return claims.check(
+        runs, "L23.rank", "theorem",
+        "training patterns of rank nine: share of empty regions that they span, least",
+        claims.smallest(full), claims.at_least(1),
+        ("four points, regions of rank nine: mean share", claims.mean(few)),
+        unless=elsewhere(runs, side=60),
+    )  # fmt: skip
+
+
+def _spanned_shares(found: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Of networks with full rank, and of those with fewer points than products whose regions have
+    it.
+    """
+    left = found.empty.values > 0
+    full = (found["rank"].values == PRODUCTS) & left
     few = (found.n.values[:, None] < PRODUCTS) & (found.rank_grid.values == PRODUCTS) & left
-    full = (rank == PRODUCTS) & left
-    over, nearest = (found[name].values[some] / sums[some] for name in ("above", "above_nearest"))
-    return [
-        judge(
-            "L23.sums", "theorem",
-            "s(x) a sum of training patterns: share with lambda > beta times the sum of phi, most",
-            claims.largest(over), claims.below(1e-12),
-            ("phi of the nearest pattern in place of a sum: mean share", claims.mean(nearest)),
-        ),
-        judge(
-            "L23.rank", "theorem",
-            "training patterns of rank nine: share of empty regions that they span, least",
-            claims.smallest(spanned[full] / empty[full]), claims.at_least(1),
-            ("four points, regions of rank nine: mean share",
-             claims.mean(spanned[few] / empty[few])),
-        ),
-    ]  # fmt: skip
+    share = [found.spanned.values[one] / found.empty.values[one] for one in (full, few)]
+    return share[0], share[1]
