@@ -23,6 +23,7 @@ CLAIMS = ("L30",)
 RATES = ("same", "scaled")  # as many steps as with single samples; as many epochs
 WINDOW = 25  # steps
 BINS = 40  # places on the curves, evenly over the run
+_PARTS = (np.arange(BINS) + 0.5) / BINS
 END = 0.01  # of the run
 MATCHED = 0.03  # loss, with the 1/2
 LABELS = ("cosine", "y negated")
@@ -69,8 +70,7 @@ GRID = Grid(
 def measure(run: Run) -> xr.Dataset:
     """Level and loss along the run (at `BINS` places), at its end, and at loss 0.03."""
     found = _train(run)
-    part = (np.arange(BINS) + 0.5) / BINS
-    return xr.Dataset(_at_end(found) | _along(found, part), {"part": ("probe", part)})
+    return xr.Dataset(_at_end(found) | _along(found), {"part": ("probe", _PARTS)})
 
 
 def _train(run: Run) -> xr.Dataset:
@@ -97,9 +97,9 @@ def _at_end(found: xr.Dataset) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _along(found: xr.Dataset, part: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
-    """Level and loss after these parts of the run."""
-    seen = found.isel(window=(part * found.sizes["window"]).astype(int))
+def _along(found: xr.Dataset) -> dict[str, tuple[str, np.ndarray]]:
+    """Level and loss in the middle of each of `BINS` parts of the run."""
+    seen = found.isel(window=(_PARTS * found.sizes["window"]).astype(int))
     curves = {"level": seen.trajectory.values, "loss": seen.loss.values}
     return {name: ("probe", values.astype(np.float32)) for name, values in curves.items()}
 

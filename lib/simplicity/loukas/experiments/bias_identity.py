@@ -11,6 +11,7 @@ computation.
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -159,18 +160,21 @@ def _rates(run: Run) -> dict[str, float]:
 def _change_with_rate(
     run: Run, network: FullyConnected, data: cosine.Cosine, sample: int
 ) -> tuple[float, float]:
-    """By how much the normalised step at a sample changes, and the undivided one.
-
-    In units of rounding at the smallest rate.
-    """
-    step = partial(descend, network, data.x, data.y, np.array([sample]), window=1)
-    steps = [step(step_size=factor * run.step_size)[1] for factor in RATES]
+    """Of the normalised step at a sample, and of the undivided one, in units of rounding."""
+    steps = _steps_at_rates(run, network, data, sample)
     size, eps = (steps[0][name].item() for name in ("length", "epsilon"))
     if not eps or not size:
         return 0.0, 0.0  # fitted exactly, or no neuron on: nothing moves at any rate
     floor = trajectory.rounding_floor(network.biases[0], size, RATES[0] * run.step_size, eps)
     values = np.array([one.trajectory.item() for one in steps])
     return float(np.ptp(values) / floor), float(np.ptp(values * RATES) / floor)
+
+
+def _steps_at_rates(
+    run: Run, network: FullyConnected, data: cosine.Cosine, sample: int
+) -> list[xr.Dataset]:
+    step = partial(descend, network, data.x, data.y, np.array([sample]), window=1)
+    return [step(step_size=factor * run.step_size)[1] for factor in RATES]
 
 
 def _layer(run: Run) -> dict[str, float]:
@@ -180,44 +184,49 @@ def _layer(run: Run) -> dict[str, float]:
     o f_l: `upper` counts the points where |db_{l-1}| / (alpha eps) is larger than that function's
     slope, `lower` those where it is smaller, since neurons of layer l - 1 are off.
     """
-    layer = int(run.kind.split()[1])
     network, data = _pretrained(run)
-    module, found = as_module(network), []
-    for x, y in zip(data.x, data.y, strict=True):
-        below, own = _pulls(module, layer, x, y)
-        eps = abs(float(lipschitz.outputs(network, x[None])[0]) - y)
-        ours, allowed = _slope_by_step(network, layer, own, run.step_size, eps)
-        slope, after = _slopes(network, layer, x)
-        apart = abs(ours - slope) / allowed, abs(ours - after) / allowed
-        found.append((*apart, np.linalg.norm(below) / eps, slope))
+    number = int(run.kind.split()[1])
+    layer = _Layer(network, as_module(network), number, run.step_size)
+    found = [layer.sides(x, y) for x, y in zip(data.x, data.y, strict=True)]
     return _worst_and_counts(*np.array(found).T)
 
 
-def _pulls(module: nn.Module, layer: int, x: np.ndarray, y: float) -> list[np.ndarray]:
-    """dl/db_{l-1} and dl/db_l at a sample, by torch."""
-    biases = [one for name, one in module.named_parameters() if name.endswith("bias")]
-    loss = ((module(torch.tensor(x)[None])[0, 0] - float(y)) ** 2) / 2
-    return [one.numpy() for one in torch.autograd.grad(loss, biases[layer - 2 : layer])]
+class _Layer(NamedTuple):
+    """Layer l of a network, also as a module of torch, and the step size alpha of b_l."""
 
+    network: FullyConnected
+    module: nn.Module
+    number: int
+    rate: float
 
-def _slope_by_step(
-    network: FullyConnected, layer: int, pull: np.ndarray, rate: float, eps: float
-) -> tuple[float, float]:
-    """|W_l^T db_l| / (alpha eps) of a step of b_l, and what rounding may change in it."""
-    weight, bias = network.weights[layer - 1], network.biases[layer - 1]
-    step = (bias - rate * pull) - bias
-    floor = trajectory.rounding_floor(bias, np.linalg.norm(step) / rate, rate, eps)
-    allowed = float(floor * np.linalg.norm(weight, 2))
-    return float(np.linalg.norm(weight.T @ step)) / (rate * eps), allowed
+    def sides(self, x: np.ndarray, y: float) -> tuple[float, float, float, float]:
+        """Error, error with f_d o ... o f_{l+1}, |db_{l-1}| / (alpha eps), slope: at a sample."""
+        below, own = self.pulls(x, y)
+        eps = abs(float(lipschitz.outputs(self.network, x[None])[0]) - y)
+        ours, allowed = self.slope_by_step(own, eps)
+        slope, after = self.slope(x, self.number - 1), self.slope(x, self.number)
+        printed = float(np.linalg.norm(below)) / eps
+        return abs(ours - slope) / allowed, abs(ours - after) / allowed, printed, slope
 
+    def pulls(self, x: np.ndarray, y: float) -> list[np.ndarray]:
+        """dl/db_{l-1} and dl/db_l at a sample, by torch."""
+        named = self.module.named_parameters()
+        biases = [one for name, one in named if name.endswith("bias")][: self.number][-2:]
+        loss = ((self.module(torch.tensor(x)[None])[0, 0] - float(y)) ** 2) / 2
+        return [one.numpy() for one in torch.autograd.grad(loss, biases)]
 
-def _slopes(network: FullyConnected, layer: int, x: np.ndarray) -> tuple[float, float]:
-    """At a point the slope of f_d o ... o f_l, and that of f_d o ... o f_{l+1}."""
-    slope, after = (
-        np.linalg.norm(lipschitz.gradients(network, x[None], layer=one))
-        for one in (layer - 1, layer)
-    )
-    return float(slope), float(after)
+    def slope_by_step(self, pull: np.ndarray, eps: float) -> tuple[float, float]:
+        """|W_l^T db_l| / (alpha eps) of a step of b_l, and what rounding may change in it."""
+        weight, bias = (part[self.number - 1] for part in self.network)
+        step = (bias - self.rate * pull) - bias
+        length = np.linalg.norm(step) / self.rate
+        floor = trajectory.rounding_floor(bias, length, self.rate, eps)
+        ours = float(np.linalg.norm(weight.T @ step)) / (self.rate * eps)
+        return ours, float(floor * np.linalg.norm(weight, 2))
+
+    def slope(self, x: np.ndarray, layer: int) -> float:
+        """At a point that of what follows after so many layers."""
+        return float(np.linalg.norm(lipschitz.gradients(self.network, x[None], layer=layer)))
 
 
 def _worst_and_counts(
@@ -242,7 +251,8 @@ def _free(run: Run) -> dict[str, float]:
         nets.torch_default((10, width, 32, 32, 1), start), *_gaussian_task(run), order,
         window=1, train_first=True,
         step_size=FROZEN if run.kind.startswith(AT_START) else 0.01, schedule=range(run.steps),
-        probes={"sigma": _singular_values}, dims={"sigma": ("value",)},
+        probes={"sigma": lambda network: np.linalg.svd(network.weights[0], compute_uv=False)},
+         dims={"sigma": ("value",)},
     )  # fmt: skip
     return _bracket(found, found.sigma.values[:, [0, -1]])
 
@@ -252,10 +262,6 @@ def _gaussian_task(run: Run) -> tuple[np.ndarray, np.ndarray]:
     rng = streams.generator(run.seed, streams.DATA)
     x = rng.standard_normal((run.n, 10))
     return x, np.cos(x @ rng.standard_normal(10) / 2)
-
-
-def _singular_values(network: FullyConnected) -> np.ndarray:
-    return np.linalg.svd(network.weights[0], compute_uv=False)
 
 
 def _bracket(found: xr.Dataset, sigma: np.ndarray) -> dict[str, float]:
@@ -372,15 +378,17 @@ def _above_check(runs: Runs) -> claims.Check:
 
 def _convolution_check(runs: Runs) -> claims.Check:
     first = runs("networks", kind=little_network.FIRST)
-    outside, shared = (
-        claims.exact(float(one.sum()), first.sizes["cell"]) for one in (first.error, first.wrong)
-    )
     return claims.check(
         runs, "L5.first", "theorem",
-        "a convolution as layer 1, b_1 unshared: steps outside of the bracket", outside,
-        claims.below(1), ("one bias for all places: the same", shared),
+        "a convolution as layer 1, b_1 unshared: steps outside of the bracket",
+        _total(first.error), claims.below(1),
+        ("one bias for all places: the same", _total(first.wrong)),
         unless=elsewhere(runs, kind=(little_network.FIRST,)),
     )  # fmt: skip
+
+
+def _total(steps: xr.DataArray) -> claims.Estimate:
+    return claims.exact(float(steps.sum()), steps.size)
 
 
 def violations(runs: Runs, half: str, widths: tuple[int, ...], when: str) -> claims.Estimate:

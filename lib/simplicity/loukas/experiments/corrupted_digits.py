@@ -18,6 +18,7 @@ from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import corruption_checks, cosine, lipschitz, single_sample
 from simplicity.loukas.criteria import elsewhere
+from simplicity.nets import FullyConnected
 
 CLAIMS = ("L11", "L12", "L13", "L16", "L17", "L37", "L38", "L39")
 
@@ -61,15 +62,19 @@ class Run:
     seed: int = config.param(0, "seed of images, labels, start and order", low=0, high=2**31 - 1)
 
     @property
+    def planned(self) -> Setting:
+        return SETTINGS[self.setting]
+
+    @property
     def epochs(self) -> int:
         """Passes that are made."""
-        return max(PROBES - 1, SETTINGS[self.setting].epochs // self.shorter)
+        return max(PROBES - 1, self.planned.epochs // self.shorter)
 
     @property
     def rates(self) -> np.ndarray:
         """The learning rate of each pass."""
-        planned = SETTINGS[self.setting]
-        return planned.rate * 10 ** (-planned.decades * np.arange(self.epochs) / self.epochs)
+        fallen = self.planned.decades * np.arange(self.epochs) / self.epochs
+        return self.planned.rate * 10**-fallen
 
 
 GRID = Grid(
@@ -103,18 +108,23 @@ def _flipped(pair: corruption.Pair) -> corruption.Pair:
 
 def _train(run: Run, pair: corruption.Pair) -> xr.Dataset:
     """Statistics of each pass, and scores at the probes."""
-    pixels, planned = pair.x.shape[1], SETTINGS[run.setting]
-    start = cosine.start(run.seed, (pixels, pixels, planned.hidden, planned.hidden, 1))
+    by_squares = run.planned.loss == "squares"
     _, found = single_sample.descend(
-        start, pair.x, pair.y.astype(float), cosine.in_epochs(len(pair.x), run.epochs, run.seed),
-        step_size=run.rates, window=len(pair.x), loss=planned.loss,
+        _start(run, pair.x.shape[1]), pair.x, pair.y.astype(float),
+        cosine.in_epochs(len(pair.x), run.epochs, run.seed),
+        step_size=run.rates, window=len(pair.x), loss=run.planned.loss,
         schedule=corruption_checks.looks(run.epochs, PROBES),
         **corruption_checks.watched(
             lipschitz.outputs, (pair.x_test, pair.y_test), (pair.x, pair.y),
-            squares if planned.loss == "squares" else corruption_checks.cross_entropy,
+            squares if by_squares else corruption_checks.cross_entropy,
         ),
     )  # fmt: skip
     return found
+
+
+def _start(run: Run, pixels: int) -> FullyConnected:
+    hidden = run.planned.hidden
+    return cosine.start(run.seed, (pixels, pixels, hidden, hidden, 1))
 
 
 def sample(seed: int) -> corruption.Pair:

@@ -84,8 +84,10 @@ GRID = Grid(
 
 def task(run: Run) -> cosine.Cosine:
     """The run's sample: that of its frequency and seed, or what a control makes of it."""
-    plain, control = cosine.task(run.frequency, run.n, run.seed, run.n_test), run.variant != PLAIN
-    return cosine.changed(plain, CONTROLS[run.variant], run.seed) if control else plain
+    plain = cosine.task(run.frequency, run.n, run.seed, run.n_test)
+    if run.variant == PLAIN:
+        return plain
+    return cosine.changed(plain, CONTROLS[run.variant], run.seed)
 
 
 def looks(epochs: int) -> dict[str, list[int]]:
@@ -106,27 +108,26 @@ def measure(run: Run) -> xr.Dataset:
     """
     data, kept = task(run), looks(run.epochs)
     wanted = np.array(sorted(set().union(*kept.values())))
-    network, found = _train(run, data, wanted)
+    ends = run.slower * wanted
+    network, found = _train(run, data, ends)
     frame, early = (np.searchsorted(wanted, kept[name]) for name in ("frames", "early"))
-    field = found.field.values[frame].astype(np.float32)
-    others = {
-        "slope_end": found.away.values[-1], "field": (("frame", "place"), field),
+    others = _early(found, ends, early) | {
+        "slope_end": found.away.values[-1],
+        "field": (("frame", "place"), found.field.values[frame].astype(np.float32)),
         "kernel_level": trajectory.kernel_slopes(data.x, data.y, KERNEL_WIDTH).mean(),
         "late_error": _late_error(run, network, found),
-    }  # fmt: skip
+    }
     found = found.assign(variance=found.variance / run.step**2)
-    ends = run.slower * wanted
     judged = _ends(found, run.slower) | _matched(found, data.y, run.slower)
-    parts = _curves(found, ends) | judged | _early(found, ends, early) | others
-    return xr.Dataset(parts, {"epoch": ("probe", wanted)})
+    return xr.Dataset(_curves(found, ends) | judged | others, {"epoch": ("probe", wanted)})
 
 
-def _train(run: Run, data: cosine.Cosine, wanted: np.ndarray) -> tuple[FullyConnected, xr.Dataset]:
-    """The network, and the statistics of all epochs with probes after the `wanted` ones."""
+def _train(run: Run, data: cosine.Cosine, ends: np.ndarray) -> tuple[FullyConnected, xr.Dataset]:
+    """The network, and the statistics of all epochs with probes at these `ends`."""
     return descend(
         cosine.start(run.seed), data.x, data.y,
         cosine.in_epochs(run.n, run.epochs * run.slower, run.seed),
-        step_size=run.step, window=run.n, schedule=(run.slower * wanted).tolist(), trace=True,
+        step_size=run.step, window=run.n, schedule=ends.tolist(), trace=True,
         probes=_probes(run, data), dims={"field": ("place",)},
     )  # fmt: skip
 
@@ -217,7 +218,8 @@ def checks(runs: Runs) -> list[claims.Check]:
     return [
         *(_order_check(runs, *row) for row in ORDERS),
         _early_check(runs), _slope_check(runs), _neighbours_check(runs), _steps_check(runs),
-        _across_check(runs), _within_check(runs),
+        _test_check(runs, "L10.across", _ACROSS, criteria.order),
+        _test_check(runs, "L34.within", _WITHIN, criteria.within),
     ]  # fmt: skip
 
 
@@ -298,7 +300,7 @@ def _slope_check(runs: Runs) -> claims.Check:
 
 
 def _neighbours_check(runs: Runs) -> claims.Check:
-    negated = np.nan_to_num(pair(runs, "y negated", "epochs_at", "R2 0.9"), nan=NEVER)
+    negated = _or_never(pair(runs, "y negated", "epochs_at", "R2 0.9"))
     return claims.check(
         runs, "L7.neighbours", "empirical",
         "share of seeds in which the larger of two neighbouring f takes more epochs, the least",
@@ -318,27 +320,18 @@ def _steps_check(runs: Runs) -> claims.Check:
     )  # fmt: skip
 
 
-_UNFITTED = "the same runs at epoch 100, before they have fitted"
+_ACROSS = "rank correlation of level and test loss at the end, over all f"  # as in the paper
+_WITHIN = "the same within one f, mean over the f"
+_Correlation = Callable[[np.ndarray, np.ndarray], claims.Estimate]
 
 
-def _across_check(runs: Runs) -> claims.Check:
-    """L10, over all f as in the paper."""
+def _test_check(runs: Runs, id: str, statistic: str, correlation: _Correlation) -> claims.Check:
+    """The level against the test loss, at the end and for the control at epoch 100."""
     return claims.check(
-        runs, "L10.across", "empirical",
-        "rank correlation of level and test loss at the end, over all f",
-        criteria.order(by_seed(runs, "level_end"), by_seed(runs, "test_end")), _RISING,
-        (_UNFITTED, criteria.order(_at_100(runs, "level"), _at_100(runs, "test"))),
-        unless=_many(runs),
-    )  # fmt: skip
-
-
-def _within_check(runs: Runs) -> claims.Check:
-    """L34, within one f."""
-    return claims.check(
-        runs, "L34.within", "empirical", "the same within one f, mean over the f",
-        criteria.within(by_seed(runs, "level_end"), by_seed(runs, "test_end")), _RISING,
-        (_UNFITTED, criteria.within(_at_100(runs, "level"), _at_100(runs, "test"))),
-        unless=_many(runs),
+        runs, id, "empirical", statistic,
+        correlation(by_seed(runs, "level_end"), by_seed(runs, "test_end")), _RISING,
+        ("the same runs at epoch 100, before they have fitted",
+         correlation(_at_100(runs, "level"), _at_100(runs, "test"))), unless=_many(runs),
     )  # fmt: skip
 
 
@@ -367,7 +360,11 @@ def matched(runs: Runs, name: str, match: str) -> np.ndarray:
 
 def epochs_to_fit(runs: Runs) -> np.ndarray:
     """Epochs until R2 = 0.9; a run that does not get there counts as later than all that do."""
-    return np.nan_to_num(matched(runs, "epochs_at", "R2 0.9"), nan=NEVER)
+    return _or_never(matched(runs, "epochs_at", "R2 0.9"))
+
+
+def _or_never(epochs: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(epochs, nan=NEVER)
 
 
 def order(runs: Runs, values: np.ndarray) -> claims.Estimate:

@@ -6,6 +6,8 @@ the plane and on a random surface in space. No network is trained. At which mu t
 does not depend on o(1), as long as that has no mu in it.
 """
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -56,24 +58,30 @@ def measure(run: Run) -> xr.Dataset:
     points = domain(run.shape, run.finest, streams.generator(run.seed, streams.DATA))
     radii = np.geomspace(0.1, run.finest, 8)
     counted = np.array([steady.covering_number(points, radius) for radius in radii])
-    law = power_law(radii, counted)
+    curves = {
+        "radii": ("radius_index", radii), "counted": ("radius_index", counted.astype(float)),
+    }  # fmt: skip
+    dimension, constant = law = power_law(radii, counted)
     c = steady.dropout_constant(1.0, run.mu, run.p_min)
+    numbers = {"dimension": dimension, "constant": constant, "c": float(c)}
+    return xr.Dataset(curves | _by_width(run, points, law, c) | numbers | _bests(run, c))
+
+
+Law = tuple[float, float]  # k and C of N = C r^-k
+
+
+def _by_width(run: Run, points: np.ndarray, law: Law, c: np.ndarray) -> dict[str, Any]:
+    """For each number of neurons the radius, its balls, and the samples that make the bound 1."""
     radius = steady.radius(1 - 2 * run.mu, steady.lambda_steady(run.phi, c, WIDTHS))
     balls = np.array([_number(run, points, law, one) for one in radius])
     found = {
-        "radii": ("radius_index", radii),
-        "counted": ("radius_index", counted.astype(float)),
-        "neurons": ("width", WIDTHS.astype(float)),
-        "radius": ("width", radius),
-        "balls": ("width", balls),
-        "needed": ("width", steady.samples_needed(balls, DELTA)),
-    }
-    dimension, constant = law
-    numbers = {"dimension": dimension, "constant": constant, "c": float(c)}
-    return xr.Dataset(found | numbers | _bests(run, c))
+        "neurons": WIDTHS.astype(float), "radius": radius, "balls": balls,
+        "needed": steady.samples_needed(balls, DELTA),
+    }  # fmt: skip
+    return {name: ("width", values) for name, values in found.items()}
 
 
-def _number(run: Run, points: np.ndarray, law: tuple[float, float], radius: float) -> float:
+def _number(run: Run, points: np.ndarray, law: Law, radius: float) -> float:
     """Of balls of a radius: counted, or by the law where the radius is too fine to count."""
     if radius < run.finest:
         dimension, constant = law
@@ -119,7 +127,7 @@ def _surface(radius: float, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.stack(space, axis=-1).reshape(-1, 3)
 
 
-def power_law(radii: np.ndarray, counted: np.ndarray) -> tuple[float, float]:
+def power_law(radii: np.ndarray, counted: np.ndarray) -> Law:
     """k and C of N = C r^-k by least squares on logarithms."""
     slope, offset = np.polyfit(np.log(radii), np.log(counted), 1)
     return float(-slope), float(np.exp(offset))

@@ -31,6 +31,10 @@ DROPOUT = KINDS[:2]
 REACH, SIDE = 2.5, 120  # of the grid on which the largest local constant is sampled
 NOISE = 0.1
 TEMPERATURES = 2.0 ** np.arange(11)  # by which logits are divided
+NUMBERS = (
+    "phi", "beta", "mu", "c", "margin", "largest", "largest_start", "p_min", "p_min_alive", "dead",
+    "steady", "upper", "product", "accuracy", "radius",
+)  # fmt: skip
 ROUNDING = 1e-9  # of a radius
 ENOUGH_SEEDS = 5  # for an interval
 FASTER = 0.5  # than the square root of the width
@@ -47,6 +51,11 @@ class Run:
     moons_rate: float = config.param(0.01, "learning rate", low=1e-9, high=10)
     moons_epochs: int = config.param(50, "epochs", unit="epochs", low=2, high=10**5)
     seed: int = config.param(0, "seed of moons, start and masks", low=0, high=2**31 - 1)
+
+    @property
+    def dropped(self) -> float:
+        """The share of hidden neurons that a mask drops."""
+        return 0.0 if self.kind == "none" else 0.5
 
 
 GRID = Grid(
@@ -71,34 +80,52 @@ def measure(run: Run) -> xr.Dataset:
     x, y = make_moons(run.moons, noise=NOISE, random_state=run.seed)
     sizes = (2, *[run.neurons] * run.layers, 1)
     start = torch_default(sizes, streams.generator(run.seed, streams.INITIALISATION))
-    network, found = _train(run, start, x, y)
+    network, terms = _train(run, start, x, y)
+    slopes = {"largest": _largest(network), "largest_start": _largest(start)}
+    found = terms | slopes | _shares(network, x) | _fit(network, x, y)
+    found["c"] = steady.dropout_constant(found["beta"], found["mu"], found["p_min_alive"])
+    found |= _bounds(network, found)
+    now, held = _softened(network, x, found["p_min_alive"])
+    curves = {"softened": ("temperature", now), "softened_held": ("temperature", held)}
+    numbers = {name: float(found[name]) for name in NUMBERS}
+    return xr.Dataset(numbers | curves, {"temperature": TEMPERATURES})
+
+
+def _shares(network: FullyConnected, x: np.ndarray) -> dict[str, Any]:
+    """The least share of points where a neuron fires, of all and of those that do; dead ones."""
     active = np.concatenate(lipschitz.patterns(network, x), axis=1).mean(axis=0)
-    alive = float(active[active > 0].min(initial=1))
-    found["c"] = steady.dropout_constant(found["beta"], found["mu"], alive)
+    alive = active[active > 0].min(initial=1)
+    return {"p_min": active.min(), "p_min_alive": alive, "dead": (active == 0).mean()}
+
+
+def _fit(network: FullyConnected, x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     f = lipschitz.outputs(network, x)
-    found["margin"] = np.abs(np.tanh(f / 2)).min()
-    found |= {"largest": _largest(network), "largest_start": _largest(start)}
-    found |= {"p_min": active.min(), "p_min_alive": alive, "dead": (active == 0).mean()}
-    found |= _bounds(network, found, len(active)) | {"accuracy": ((f > 0) == y).mean()}
-    found["radius"] = steady.radius(found["margin"], found["steady"])
-    numbers = {name: float(value) for name, value in found.items()}
-    return xr.Dataset(numbers | _softened(network, x, alive), {"temperature": TEMPERATURES})
+    return {"margin": np.abs(np.tanh(f / 2)).min(), "accuracy": ((f > 0) == y).mean()}
 
 
-def _bounds(network: FullyConnected, found: Mapping[str, Any], neurons: int) -> dict[str, Any]:
-    """lambda_steady by phi and by the largest local constant, and the product of norms."""
-    return {
-        "steady": steady.lambda_steady(found["phi"], found["c"], neurons),
-        "upper": steady.lambda_steady(found["largest"], found["c"], neurons),
-        "product": lipschitz.product_bound(network, sigmoid=True),
-    }
+def _bounds(network: FullyConnected, found: Mapping[str, Any]) -> dict[str, Any]:
+    """lambda_steady, its upper bound, the product of norms, and the radius."""
+    bound, upper = (
+        steady.lambda_steady(found[one], found["c"], _neurons(network))
+        for one in ("phi", "largest")
+    )
+    product = lipschitz.product_bound(network, sigmoid=True)
+    radius = steady.radius(found["margin"], bound)
+    return {"steady": bound, "upper": upper, "product": product, "radius": radius}
+
+
+def _neurons(network: FullyConnected) -> int:
+    return sum(len(bias) for bias in network.biases[:-1])
 
 
 def _largest(network: FullyConnected) -> float:
     """The largest local constant on a grid over the moons and beyond."""
+    return lipschitz.local(network, _grid(), sigmoid=True).max()
+
+
+def _grid() -> np.ndarray:
     line = np.linspace(-REACH, REACH, SIDE)
-    grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    return lipschitz.local(network, grid, sigmoid=True).max()
+    return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
 
 
 def _beta(network: FullyConnected) -> float:
@@ -106,19 +133,25 @@ def _beta(network: FullyConnected) -> float:
     return float(np.linalg.norm(network.weights[0], 2))
 
 
-def _softened(network: FullyConnected, x: np.ndarray, alive: float) -> dict[str, Any]:
+def _softened(
+    network: FullyConnected, x: np.ndarray, alive: float
+) -> tuple[np.ndarray, np.ndarray]:
     """The radius at each temperature, with phi of that temperature and with phi undivided."""
     logit = np.abs(lipschitz.outputs(network, x)) / TEMPERATURES[:, None]
     doubt = np.maximum(expit(-logit), np.finfo(float).tiny)  # without cancellation
-    steps = lipschitz.first_steps(network, x)  # of the logit
-    phi = (doubt * (1 - doubt) * steps).max(axis=1) / TEMPERATURES
     c = steady.dropout_constant(_beta(network), doubt.min(axis=1), alive)
     margin = np.tanh(logit / 2).min(axis=1)
-    neurons = sum(len(bias) for bias in network.biases[:-1])
-    return {
-        name: ("temperature", steady.radius(margin, steady.lambda_steady(one, c, neurons)))
-        for name, one in (("softened", phi), ("softened_held", phi[0]))
-    }
+    phi, neurons = _phi(network, x, doubt), _neurons(network)
+    now, held = (
+        steady.radius(margin, steady.lambda_steady(one, c, neurons)) for one in (phi, phi[0])
+    )
+    return now, held
+
+
+def _phi(network: FullyConnected, x: np.ndarray, doubt: np.ndarray) -> np.ndarray:
+    """At each temperature, from the step at every point and the sigmoid's slope there."""
+    steps = lipschitz.first_steps(network, x)  # of the logit
+    return (doubt * (1 - doubt) * steps).max(axis=1) / TEMPERATURES
 
 
 def _train(
@@ -129,7 +162,7 @@ def _train(
     looks: list[tuple[float, float]] = []
     network, steps = dropout.descend(
         start, x, y, passes(run.moons, run.moons_epochs, rng), step_size=run.moons_rate,
-        share=0.0 if run.kind == "none" else 0.5, rescaled=run.kind == "rescaled", rng=rng,
+        share=run.dropped, rescaled=run.kind == "rescaled", rng=rng,
         after_epoch=lambda network: looks.append((_beta(network), _confidence(network, x))),
     )  # fmt: skip
     half = run.moons_epochs // 2
@@ -198,14 +231,16 @@ def _grows_check(runs: Runs) -> claims.Check:
 
 
 def _softer_check(runs: Runs) -> claims.Check:
-    moons = _moons(runs)
     return claims.check(
         runs, "L43.softer", "identity",
         "share of runs with Dropout whose radius never falls as logits are divided by more",
-        claims.share(never_falls(moons.softened.values)), claims.every_seed(),
-        ("phi held at what it is undivided: the same share",
-         claims.share(never_falls(moons.softened_held.values))),
+        _rising(runs, "softened"), claims.every_seed(),
+        ("phi held at what it is undivided: the same share", _rising(runs, "softened_held")),
     )  # fmt: skip
+
+
+def _rising(runs: Runs, name: str) -> claims.Estimate:
+    return claims.share(never_falls(_moons(runs)[name].values))
 
 
 def _exponent(wide: xr.Dataset, name: str) -> claims.Estimate:

@@ -114,22 +114,18 @@ def _gamma(slope: np.ndarray) -> float:
 
 def measure(run: Run) -> xr.Dataset:
     """Shares and ratios over the empty regions that the grid meets; maps for one network."""
-    found, plane = train(run), cosine.square(run.side)
-    x = plane @ found.task.basis.T
+    found = train(run)
+    x = cosine.square(run.side) @ found.task.basis.T
     seen, new = (lipschitz.patterns(found.network, points) for points in (found.task.x, x))
     met = regions.met(seen, new)
     there = regions.chosen(new, met.one)
     own, slope = (lipschitz.local(found.network, points) for points in (found.task.x, x))
     untrained = lipschitz.local(found.start, x)
-    far, random = (
-        regions.far_from_data(seen, own, patterns) for patterns in (there, _random(run, there))
-    )
-    error = lipschitz.outputs(found.network, x) - cosine.value(plane, run.frequency)
-    values = _counts(seen, met) | {
-        "feasible_random": np.isfinite(random.bound).mean(),
+    far = regions.far_from_data(seen, own, there)
+    random = regions.far_from_data(seen, own, _random(run, there))
+    values = _counts(seen, met) | {"feasible_random": _feasible(random)} | {
         "stayed": found.stayed.mean(), "gamma": found.gamma, "steepest": slope.max(),
-    }  # fmt: skip
-    values |= _target(run, slope, untrained) | {"error": np.mean(error**2)}
+    } | _target(run, slope, untrained) | {"error": _error(run, found.network, x)}  # fmt: skip
     values |= _bounds(found, far, slope[met.one], seen, there)
     maps = {
         "region": met.region[run.points :], "local": slope,
@@ -138,6 +134,17 @@ def measure(run: Run) -> xr.Dataset:
         "local_start": untrained,
     }  # fmt: skip
     return xr.Dataset(values | _maps(run, maps))
+
+
+def _feasible(far: regions.Far) -> float:
+    """The share of regions that have a bound."""
+    return float(np.isfinite(far.bound).mean())
+
+
+def _error(run: Run, network: FullyConnected, x: np.ndarray) -> float:
+    """Mean squared error over the grid."""
+    target = cosine.value(cosine.square(run.side), run.frequency)
+    return float(np.mean((lipschitz.outputs(network, x) - target) ** 2))
 
 
 def _counts(seen: regions.Patterns, met: regions.Met) -> dict[str, Any]:
@@ -152,8 +159,10 @@ def _counts(seen: regions.Patterns, met: regions.Met) -> dict[str, Any]:
 def _target(run: Run, slope: np.ndarray, untrained: np.ndarray) -> dict[str, float]:
     """Rank correlations of local constants over the grid with the target's slope."""
     target = cosine.slope(cosine.square(run.side), run.frequency)
-    parts = {"correlation": slope, "correlation_untrained": untrained}
-    return {name: spearmanr(target, part).statistic for name, part in parts.items()}
+    return {
+        "correlation": spearmanr(target, slope).statistic,
+        "correlation_untrained": spearmanr(target, untrained).statistic,
+    }
 
 
 def _random(run: Run, patterns: regions.Patterns) -> regions.Patterns:

@@ -51,11 +51,8 @@ def measure(run: Run) -> xr.Dataset:
     before.
     """
     bias, epsilon, (defined, late, errors, wrong) = _repeats(run)
-    averaged, released = (
-        _epochs(run, trajectory.normalised(bias, epsilon, run.step_size, late=one))
-        for one in (False, True)
-    )
-    curves = np.stack([defined.mean(axis=0), late.mean(axis=0), averaged, released])
+    ways = defined.mean(axis=0), late.mean(axis=0), *_averaged(run, bias, epsilon)
+    curves = np.stack(ways)
     wanted = np.array(loop.evenly(run.epochs, PROBES + 1)[1:])
     variables = _along(curves, wanted) | {
         "late_median": ("probe", np.median(late, axis=0)[wanted - 1].astype(np.float32)),
@@ -65,6 +62,14 @@ def measure(run: Run) -> xr.Dataset:
         "wrong": wrong.min(),
     }
     return xr.Dataset(variables, {"epoch": ("probe", wanted)})
+
+
+def _averaged(run: Run, bias: np.ndarray, epsilon: np.ndarray) -> list[np.ndarray]:
+    """The trajectory of the repeats' mean, by eps of the step and of the step before."""
+    return [
+        _epochs(run, trajectory.normalised(bias, epsilon, run.step_size, late=late))
+        for late in (False, True)
+    ]
 
 
 def _along(curves: np.ndarray, wanted: np.ndarray) -> dict[str, Any]:

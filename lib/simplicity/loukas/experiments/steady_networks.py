@@ -28,6 +28,7 @@ LATE = 10  # epochs at the end over which the bias varies, as in the authors' fi
 DRAWN = 40  # epochs kept for pictures
 ENOUGH_SEEDS = 5
 _RESAMPLES = 2000
+_ENDS = [(1 - claims.CONFIDENCE) / 2, (1 + claims.CONFIDENCE) / 2]  # of an interval
 
 
 @config.settings
@@ -96,13 +97,12 @@ def _variance(run: Run, bias: np.ndarray, slope: np.ndarray, moments: np.ndarray
     """Corollary 2, over the last epochs: the variance of the bias, slopes and moments of eps."""
     late = slice(-1 - LATE, -1)
     mean, spread = moments[late, 2], moments[late, 3]
+    slopes = {"slope_late": slope[late].mean(), "slope_start": slope[0].mean()}
+    eps = {"misfit": (mean**2 + spread).mean(), "worst_epsilon": moments[:, 0].max()}
     return {
         "variance": steady.variance(bias[-1 - LATE * run.n : -1]),
         "scale": steady.variance_scale(run.rate, slope[late].mean(axis=1), mean, spread),
-        "slope_late": slope[late].mean(), "slope_start": slope[0].mean(),
-        "misfit": (mean**2 + spread).mean(),
-        "worst_epsilon": moments[:, 0].max(),
-    }  # fmt: skip
+    } | slopes | eps  # fmt: skip
 
 
 def _distances(
@@ -273,8 +273,7 @@ def power(cells: xr.Dataset, name: str, other: str = "misfit") -> claims.Estimat
     if len(groups) < ENOUGH_SEEDS:
         return claims.mean([])
     slopes = [_slope(x, y, index) for index in _resampled(groups)]
-    interval = np.quantile(slopes, [(1 - claims.CONFIDENCE) / 2, (1 + claims.CONFIDENCE) / 2])
-    low, high = interval.tolist()
+    low, high = np.quantile(slopes, _ENDS).tolist()
     middle = _slope(x, y, np.arange(len(x)))
     return claims.Estimate(middle, (low, high), "bootstrap over seeds 95 %", len(groups))
 

@@ -57,15 +57,20 @@ GRID = Grid(
 def measure(run: Run) -> xr.Dataset:
     """Statistics of every pass along `epoch`; scores on test and training images at probes."""
     pair = corruption_checks.pair(run.data, (3, 6), run.images, run.tests, SIDE, run.seed)
-    rates = np.full(run.epochs, run.rate)
-    options: dict[str, Any] = {
-        "order": cosine.in_epochs(len(pair.x), run.epochs, run.seed),
-        "step_size": rates,
-        "window": len(pair.x),
+    train = {"convolutional": _convolutional, "fully connected": _fully_connected}
+    options = _options(run, len(pair.x))
+    found = train[run.architecture](run, pair, options)
+    return corruption_checks.summary(found, options["step_size"], 0.0)
+
+
+def _options(run: Run, images: int) -> dict[str, Any]:
+    """What training of both networks has in common."""
+    return {
+        "order": cosine.in_epochs(images, run.epochs, run.seed),
+        "step_size": np.full(run.epochs, run.rate),
+        "window": images,
         "schedule": corruption_checks.looks(run.epochs, PROBES),
     }
-    train = {"convolutional": _convolutional, "fully connected": _fully_connected}
-    return corruption_checks.summary(train[run.architecture](run, pair, options), rates, 0.0)
 
 
 def _convolutional(run: Run, pair: corruption.Pair, options: dict[str, Any]) -> xr.Dataset:

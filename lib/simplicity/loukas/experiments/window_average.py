@@ -67,19 +67,24 @@ def measure(run: Run) -> xr.Dataset:
     rng = streams.generator(run.seed, streams.BATCHES)
     network = _pretrained(run, data, rng)
     found = _windows(run, network, data, _order(run, rng))
-    local = lipschitz.local(network, data.x)
-    variables = {
-        "gap": ("window", gaps(_path(run, found), _average(run, found))),
-        "expected": local.std() / (local.mean() * np.sqrt(run.n)),
-    }
+    gap = gaps(_path(run, found), _average(run, found))
+    variables = {"gap": ("window", gap), "expected": _expected(network, data.x)}
     return xr.Dataset(variables, {"length": ("window", list(WINDOWS))})
+
+
+def _expected(network: FullyConnected, x: np.ndarray) -> float:
+    """The gap of as many independent draws as there are points."""
+    local = lipschitz.local(network, x)
+    return local.std() / (local.mean() * np.sqrt(len(x)))
 
 
 def _pretrained(run: Run, data: cosine.Cosine, rng: np.random.Generator) -> FullyConnected:
     """The network after the epochs before."""
     order = with_replacement(run.n, run.n * run.epochs, rng)
-    start = cosine.start(run.seed)
-    return descend(start, data.x, data.y, order, step_size=run.step_size, window=run.n)[0]
+    network, _ = descend(
+        cosine.start(run.seed), data.x, data.y, order, step_size=run.step_size, window=run.n
+    )
+    return network
 
 
 def _windows(
@@ -123,11 +128,12 @@ def _order(run: Run, rng: np.random.Generator) -> np.ndarray:
 
 def gaps(path: np.ndarray, average: np.ndarray) -> np.ndarray:
     """The rms relative gap for each length of a window; path and lambda_avg of each epoch."""
-    found = []
-    for length in WINDOWS:
-        one, other = (part.reshape(-1, length).sum(axis=1) for part in (path, average))
-        found.append(np.sqrt(np.mean((one / other - 1) ** 2)))
-    return np.array(found)
+    return np.array([_rms_gap(path, average, length) for length in WINDOWS])
+
+
+def _rms_gap(path: np.ndarray, average: np.ndarray, length: int) -> float:
+    one, other = (part.reshape(-1, length).sum(axis=1) for part in (path, average))
+    return np.sqrt(np.mean((one / other - 1) ** 2))
 
 
 def exponents(cells: xr.Dataset) -> list[float]:
