@@ -115,7 +115,11 @@ def _row(panel: Axes, height: int, row: Row) -> None:
     for values, look in ((recorded, _RECORDED), (fresh, _FRESH)):
         panel.plot(values, np.full(len(values), height), "o", color=colour, **look)
     if np.isfinite(bound):
-        panel.plot([bound, bound], [height - 0.35, height + 0.35], color=INK, lw=1.2)
+        _bar(panel, height, bound)
+
+
+def _bar(panel: Axes, height: int, bound: float) -> None:
+    panel.plot([bound, bound], [height - 0.35, height + 0.35], color=INK, lw=1.2)
 
 
 def _bar_entry(rows: Mapping[str, Row]) -> list[Line2D]:
@@ -323,13 +327,18 @@ def _losses_on_norms(panel: Axes, judged: xr.Dataset) -> None:
 
 
 def _gaps_at_the_end(panel: Axes, relu: xr.Dataset) -> None:
-    for name, colour in (("to_naive", PURPLE), ("to_predicted", RED)):
-        last = relu.assign(end=relu[name].isel(time=-1))
-        seeds.medians(panel, last, "width", "end", colour)
-        panel.plot(last.width, last.end, "o", color=colour, alpha=0.5, markersize=3.5)
+    _end_against_width(panel, relu, "to_naive", PURPLE)
+    _end_against_width(panel, relu, "to_predicted", RED)
     panel.set(xscale="log", yscale="log", xlabel="m", title="gap to a model, end")
     ticks.only(panel.xaxis, relu.width)
     panel.minorticks_off()
+
+
+def _end_against_width(panel: Axes, cells: xr.Dataset, name: str, colour: str) -> None:
+    """The last value of every seed, and the medians as a line."""
+    last = cells.assign(end=cells[name].isel(time=-1))
+    seeds.medians(panel, last, "width", "end", colour)
+    panel.plot(last.width, last.end, "o", color=colour, alpha=0.5, markersize=3.5)
 
 
 def _clock(panel: Axes) -> None:

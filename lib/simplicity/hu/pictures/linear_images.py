@@ -31,13 +31,17 @@ def losses(panels: Mapping[str, xr.Dataset]) -> Picture:
     with axes(len(panels), height=3.5, sharey=True) as (figure, places):
         for panel, (title, runs) in zip(places, panels.items(), strict=True):
             _residuals(panel, runs)
-            panel.set(xscale="log", xlabel="steps", title=title)
+            _over_steps(panel, title)
         # Once all panels are drawn: they share it.
         places[0].set(ylabel="residual loss on test images", ylim=(0, None))
         entries = [(BLUE, "on V_lin", "-"), (ORANGE, "on its complement", "-"), _MODEL]
         below(figure, entries, more=[_window_patch()])
         about = "Residual losses on the span of the test inputs and on its complement"
         return finish(figure, f"{about}, of networks and linear model.")
+
+
+def _over_steps(panel: Axes, title: str) -> None:
+    panel.set(xscale="log", xlabel="steps", title=title)
 
 
 def _residuals(panel: Axes, runs: xr.Dataset) -> None:
@@ -54,7 +58,7 @@ def outputs(panels: Mapping[str, xr.Dataset], points: Sequence[int]) -> Picture:
     with axes(len(panels), height=3.3, sharey=True) as (figure, places):
         for panel, (title, run) in zip(places, panels.items(), strict=True):
             _outputs_at(panel, run, points)
-            panel.set(xscale="log", xlabel="steps", title=title)
+            _over_steps(panel, title)
         places[0].set_ylabel("output")
         below(figure, [(INK, "network", "-"), _MODEL], more=[_window_patch()])
         about = "Outputs on three test images over training steps, of networks and linear model."

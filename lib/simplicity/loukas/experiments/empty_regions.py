@@ -119,13 +119,14 @@ def measure(run: Run) -> xr.Dataset:
     seen, new = (lipschitz.patterns(found.network, points) for points in (found.task.x, x))
     met = regions.met(seen, new)
     there = regions.chosen(new, met.one)
-    own, slope = (lipschitz.local(found.network, points) for points in (found.task.x, x))
-    untrained = lipschitz.local(found.start, x)
-    far = regions.far_from_data(seen, own, there)
-    random = regions.far_from_data(seen, own, _random(run, there))
-    values = _counts(seen, met) | {"feasible_random": _feasible(random)} | {
-        "stayed": found.stayed.mean(), "gamma": found.gamma, "steepest": slope.max(),
-    } | _target(run, slope, untrained) | {"error": _error(run, found.network, x)}  # fmt: skip
+    far, random = _far_and_random(run, found, seen, there)
+    slope, untrained = (lipschitz.local(network, x) for network in (found.network, found.start))
+    shares = {
+        "feasible_random": _feasible(random), "stayed": found.stayed.mean(),
+        "gamma": found.gamma, "steepest": slope.max(),
+    }  # fmt: skip
+    values = _counts(seen, met) | shares | _target(run, slope, untrained)
+    values |= {"error": _error(run, found.network, x)}
     values |= _bounds(found, far, slope[met.one], seen, there)
     maps = {
         "region": met.region[run.points :], "local": slope,
@@ -134,6 +135,17 @@ def measure(run: Run) -> xr.Dataset:
         "local_start": untrained,
     }  # fmt: skip
     return xr.Dataset(values | _maps(run, maps))
+
+
+def _far_and_random(
+    run: Run, found: Trained, seen: regions.Patterns, there: regions.Patterns
+) -> tuple[regions.Far, regions.Far]:
+    """The bounds at the patterns `there` by phi = lambda, and at random ones."""
+    own = lipschitz.local(found.network, found.task.x)
+    far, random = (
+        regions.far_from_data(seen, own, patterns) for patterns in (there, _random(run, there))
+    )
+    return far, random
 
 
 def _feasible(far: regions.Far) -> float:
