@@ -29,7 +29,7 @@ from simplicity.hu.experiments import (
     product_labels,
     step_limit,
 )
-from simplicity.hu.pictures import early_linear as plot
+from simplicity.hu.pictures.early_linear_frames import over_time
 from simplicity.nets.activations import moments
 
 
@@ -293,7 +293,7 @@ def test_only_the_first_seed_keeps_pictures() -> None:
     x = early_linear.data(Run(dim=10, n=100, width=32), 50)
     left = np.linalg.svd(x.x, full_matrices=False)[0]
     np.testing.assert_allclose(plain.wanted.values[:10], left.T @ x.y / 10, atol=1e-6)
-    player = plot.over_time(plain, shown.isel(cell=1))
+    player = over_time(plain, shown.isel(cell=1))
     assert len(player.labels) == first_figure.PROBES and "d log d" in player.labels[0]
 
 

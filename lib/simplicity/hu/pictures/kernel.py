@@ -1,6 +1,7 @@
 """Tangent kernels beside the kernels of linear models: heat maps, spectra, and their gap."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -31,82 +32,124 @@ def heat_maps(rows: Sequence[tuple[str, Mapping[str, Array], int]]) -> Picture:
         figure.clear()
         panels = figure.subplots(len(rows), 3, squeeze=False)
         for row, (label, maps, together) in zip(panels, rows, strict=True):
-            matrices = list(maps.values())
-            for part in (slice(0, together), slice(together, None)):
-                norm = _norm(matrices[part])
-                drawn = zip(row[part], list(maps)[part], matrices[part], strict=True)
-                for panel, title, matrix in drawn:
-                    panel.imshow(_SCALE(norm(matrix))[..., :3], interpolation="none")
-                    panel.set(title=title, xticks=[], yticks=[])
-                _bar(figure, row[part], norm)
+            _maps_of_a_row(figure, row, list(maps.items()), together)
             row[0].set_ylabel(label)
         about = "Heat maps of tangent kernels, kernels of linear models, and their differences."
         return finish(figure, about)
+
+
+Titled = Sequence[tuple[str, Array]]
+
+
+def _maps_of_a_row(figure: Figure, row: Array, titled: Titled, together: int) -> None:
+    """Two groups of maps, each with a scale of its own."""
+    _on_one_scale(figure, row[:together], titled[:together])
+    _on_one_scale(figure, row[together:], titled[together:])
+
+
+def _on_one_scale(figure: Figure, panels: Array, titled: Titled) -> None:
+    """Maps that share a scale, and its bar."""
+    norm = _norm([matrix for _, matrix in titled])
+    for panel, (title, matrix) in zip(panels, titled, strict=True):
+        panel.imshow(_SCALE(norm(matrix))[..., :3], interpolation="none")
+        panel.set(title=title, xticks=[], yticks=[])
+    _bar(figure, panels, norm)
 
 
 def spectra(found: Mapping[str, tuple[Array, Array, Array]], kept: Mapping[str, int]) -> Picture:
     """Eigenvalues times d/n from the largest: kernel, model (the first `kept`), |difference|."""
     with axes(len(found), height=3.6, sharey=True) as (figure, panels):
         for panel, (name, (kernel, model, gap)) in zip(panels, found.items(), strict=True):
-            for values, colour, width, alpha in (
-                (model[: kept[name]], ORANGE, 3.4, 0.6),
-                (kernel, BLUE, 1.2, 1), (gap, GREEN, 1.2, 1),
-            ):  # fmt: skip
-                ranks = np.arange(1, len(values) + 1)
-                panel.plot(ranks, values, color=colour, lw=width, alpha=alpha)
+            _spectrum(panel, kernel, model[: kept[name]], gap)
             panel.set(xscale="log", yscale="log", xlabel="rank", title=f"{name}: eigenvalues × d/n")
         below(figure, [(BLUE, "kernel"), (ORANGE, "linear model"), (GREEN, "|difference|")])
         about = "Eigenvalues of the tangent kernel, of the linear model, and of their difference."
         return finish(figure, about)
 
 
+def _spectrum(panel: Axes, kernel: Array, model: Array, gap: Array) -> None:
+    _by_rank(panel, model, ORANGE, lw=3.4, alpha=0.6)
+    _by_rank(panel, kernel, BLUE, lw=1.2)
+    _by_rank(panel, gap, GREEN, lw=1.2)
+
+
+def _by_rank(panel: Axes, values: Array, colour: str, lw: float, alpha: float = 1) -> None:
+    panel.plot(np.arange(1, len(values) + 1), values, color=colour, lw=lw, alpha=alpha)
+
+
+Both = tuple[Runs, Runs]  # fresh, recorded
+_LAYER_DIMS, _BEYOND_DIMS = (16, 32, 64, 128, 256, 512), (32, 64, 128, 256)
+_OF_LAYERS = (
+    (BLUE, "erf", "-"), (ORANGE, "ReLU", "-"), (RED, "ReLU, naive", "-"),
+    (INK, "second, m = n", "--"), (INK, "fixed m", ":"), (INK, "norms shrunk", "-."),
+)  # fmt: skip
+
+
 def layers(fresh: Runs, recorded: Runs) -> Picture:
     """E against d, runs of `gram_gap`: first layer, second layer, and with or without the norm."""
+    both = fresh, recorded
     with axes(3, height=4.1, width=7.8) as (figure, (left, middle, right)):
-        for panel, group, width, style in (
-            (left, "first", "m = n", "-"), (left, "first", "fixed m", ":"),
-            (middle, "narrow", "m = n", "--"), (middle, "wide", "m = n d", "-"),
-        ):  # fmt: skip
-            for name, colour in (("erf", BLUE), ("relu", ORANGE)):
-                chosen = {"activation": name, "width": width, "inputs": "gaussian"}
-                both = [runs(group, **chosen) for runs in (fresh, recorded)]
-                _law(panel, both, "gap", colour, style)
-        for law, style in (("gaussian", "-"), ("norms shrunk", "-.")):
-            both = [runs("wide", activation="relu", inputs=law) for runs in (fresh, recorded)]
-            _law(right, both, "gap", ORANGE, style)
-            _law(right, both, "naive", RED, style)
-        titles = ("first layer: E", "second layer: E", "second, ReLU, m = n d: E")
-        for panel, title in zip((left, middle, right), titles, strict=True):
-            _log(panel, title, (16, 32, 64, 128, 256, 512))
-        entries = [(BLUE, "erf", "-"), (ORANGE, "ReLU", "-"), (RED, "ReLU, naive", "-")]
-        looks = [(INK, "second, m = n", "--"), (INK, "fixed m", ":"), (INK, "norms shrunk", "-.")]
-        below(figure, entries + looks)
+        _of_width(left, both, "first", {"m = n": "-", "fixed m": ":"})
+        _of_width(middle, both, "narrow", {"m = n": "--"})
+        _of_width(middle, both, "wide", {"m = n d": "-"})
+        _with_norms(right, both)
+        _log(left, "first layer: E", _LAYER_DIMS)
+        _log(middle, "second layer: E", _LAYER_DIMS)
+        _log(right, "second, ReLU, m = n d: E", _LAYER_DIMS)
+        below(figure, _OF_LAYERS)
         about = "Spectral gap between tangent kernel and linear model against the input dimension."
         return finish(figure, about)
 
 
-def beyond(deep: tuple[Runs, Runs], patches: tuple[Runs, Runs]) -> Picture:
+def _of_width(panel: Axes, both: Both, group: str, widths: Mapping[str, str]) -> None:
+    """Laws of erf and ReLU for Gaussian inputs at each width, {width: style}."""
+    for width, style in widths.items():
+        for name, colour in (("erf", BLUE), ("relu", ORANGE)):
+            chosen = {"activation": name, "width": width, "inputs": "gaussian"}
+            _law(panel, [runs(group, **chosen) for runs in both], "gap", colour, style)
+
+
+def _with_norms(panel: Axes, both: Both) -> None:
+    """ReLU's gap to the model with the norm and to the naive one, for two laws of the inputs."""
+    for law, style in (("gaussian", "-"), ("norms shrunk", "-.")):
+        chosen = [runs("wide", activation="relu", inputs=law) for runs in both]
+        _law(panel, chosen, "gap", ORANGE, style)
+        _law(panel, chosen, "naive", RED, style)
+
+
+_PATCHES = (("half", "q = d/2", GREEN), ("eighth", "q = d/8", ORANGE), ("three", "q = 3", RED))
+_BEYOND = (
+    (BLUE, "erf, 4 layers", "-"), (PURPLE, "tanh, 5 layers", "-"),
+    (INK, "c₁ of one layer", ":"), (INK, "c₁ / (L + 1)", "--"),
+    *((colour, law, "-") for _, law, colour in _PATCHES),
+)  # fmt: skip
+
+
+def beyond(deep: Both, patches: Both) -> Picture:
     """E against d, (fresh, recorded): `deep_gap` left, `patch_gap` for ReLU and for erf."""
-    laws = (("half", "q = d/2", GREEN), ("eighth", "q = d/8", ORANGE), ("three", "q = 3", RED))
-    with axes(3, height=4.1, width=7.8) as (figure, panels):
-        for name, colour in (("erf", BLUE), ("tanh", PURPLE)):
-            for variable, style in (("gap", "-"), ("gap_shallow", ":"), ("gap_last", "--")):
-                _law(panels[0], [runs[name] for runs in deep], variable, colour, style)
-        for name, panel in (("relu", panels[1]), ("erf", panels[2])):
-            for group, _, colour in laws:
-                both = [runs(group, activation=name) for runs in patches]
-                _law(panel, both, "gap", colour)
-        titles = ("deep: E", "one convolution, ReLU: E", "one convolution, erf: E")
-        for panel, title in zip(panels, titles, strict=True):
-            _log(panel, title, (32, 64, 128, 256))
-        entries = [
-            (BLUE, "erf, 4 layers", "-"), (PURPLE, "tanh, 5 layers", "-"),
-            (INK, "c₁ of one layer", ":"), (INK, "c₁ / (L + 1)", "--"),
-            *((colour, law, "-") for _, law, colour in laws),
-        ]  # fmt: skip
-        below(figure, entries)
+    with axes(3, height=4.1, width=7.8) as (figure, (left, middle, right)):
+        _of_depth(left, deep)
+        _of_patches(middle, patches, "relu")
+        _of_patches(right, patches, "erf")
+        _log(left, "deep: E", _BEYOND_DIMS)
+        _log(middle, "one convolution, ReLU: E", _BEYOND_DIMS)
+        _log(right, "one convolution, erf: E", _BEYOND_DIMS)
+        below(figure, _BEYOND)
         about = "Spectral gap against the input dimension, of deep networks and of one convolution."
         return finish(figure, about)
+
+
+def _of_depth(panel: Axes, deep: Both) -> None:
+    """The gap with c₁ as derived, with that of one layer, and without the factor L + 1."""
+    for name, colour in (("erf", BLUE), ("tanh", PURPLE)):
+        for variable, style in (("gap", "-"), ("gap_shallow", ":"), ("gap_last", "--")):
+            _law(panel, [runs[name] for runs in deep], variable, colour, style)
+
+
+def _of_patches(panel: Axes, patches: Both, activation: str) -> None:
+    """The gap for each size of a patch."""
+    for group, _, colour in _PATCHES:
+        _law(panel, [runs(group, activation=activation) for runs in patches], "gap", colour)
 
 
 def entries(found: Mapping[str, tuple[Array, Array]], slope: float) -> Picture:
@@ -114,21 +157,32 @@ def entries(found: Mapping[str, tuple[Array, Array]], slope: float) -> Picture:
     with axes(len(found), height=3.3, width=7.8) as (figure, panels):
         for panel, (title, (x, y)) in zip(panels, found.items(), strict=True):
             panel.plot(x, y, "o", color=BLUE, markersize=2.2, markeredgewidth=0, alpha=0.8)
-            ends = np.array([x.min(), x.max()])
-            panel.plot(ends, slope * ends, color=INK, lw=0.9, ls=":")
+            _line(panel, x, slope)
             panel.set(title=title, xlabel="x·x′ / d")
         about = "Entries of deep convolutional kernels against those of the data kernel."
         return finish(figure, about)
 
 
+def _line(panel: Axes, x: Array, slope: float) -> None:
+    """y = slope x, as far as x reaches."""
+    ends = np.array([x.min(), x.max()])
+    panel.plot(ends, slope * ends, color=INK, lw=0.9, ls=":")
+
+
+_CIRCLES: dict[str, Any] = {"fillstyle": "none", "markersize": 3, "markeredgewidth": 0.7}
+
+
 def _law(panel: Axes, both: Sequence[xr.Dataset], name: str, colour: str, style: str = "-") -> None:
     """Mean and range over the recorded seeds at each d, and the fresh seeds as circles."""
     fresh, recorded = both
-    by_seed = recorded.set_index(cell=["seed", "dim"])[name].unstack("cell")
-    values = by_seed.transpose("seed", "dim").values
-    seeds.mean_and_range(panel, by_seed.dim, values, colour, style)
-    circles = panel.plot(fresh.dim, fresh[name], "o", color=colour, fillstyle="none", markersize=3)
-    circles[0].set_markeredgewidth(0.7)
+    by_seed = _by_seed(recorded, name)
+    seeds.mean_and_range(panel, by_seed.dim, by_seed.values, colour, style)
+    panel.plot(fresh.dim, fresh[name], "o", color=colour, **_CIRCLES)
+
+
+def _by_seed(cells: xr.Dataset, name: str) -> xr.DataArray:
+    """A variable (seed, dim)."""
+    return cells.set_index(cell=["seed", "dim"])[name].unstack("cell").transpose("seed", "dim")
 
 
 def _log(panel: Axes, title: str, dims: Sequence[int]) -> None:
@@ -138,18 +192,33 @@ def _log(panel: Axes, title: str, dims: Sequence[int]) -> None:
 
 
 def _norm(matrices: Sequence[Array]) -> Normalize:
-    apart = np.concatenate([matrix[~np.eye(len(matrix), dtype=bool)] for matrix in matrices])
-    centre = float(np.median(apart)) if apart.min() * apart.max() > 0 else 0.0
+    apart = np.concatenate([_off_diagonal(matrix) for matrix in matrices])
+    centre = _middle(apart)
     reach = float(np.abs(apart - centre).max())
     return Normalize(centre - reach, centre + reach, clip=True)
 
 
+def _middle(entries: Array) -> float:
+    """The median where all entries have one sign, else 0."""
+    return float(np.median(entries)) if entries.min() * entries.max() > 0 else 0.0
+
+
+def _off_diagonal(matrix: Array) -> Array:
+    return matrix[~np.eye(len(matrix), dtype=bool)]
+
+
 def _bar(figure: Figure, panels: Array, norm: Normalize) -> None:
-    colours = ScalarMappable(norm, _SCALE)
     bar = figure.colorbar(
-        colours, ax=list(panels), location="bottom", aspect=30, fraction=0.06, pad=0.04
-    )
+        ScalarMappable(norm, _SCALE), ax=list(panels),
+        location="bottom", aspect=30, fraction=0.06, pad=0.04,
+    )  # fmt: skip
     bar.outline.set_visible(False)
+    values, told = _ends_and_middle(norm)
+    bar.set_ticks(values, labels=told)
+
+
+def _ends_and_middle(norm: Normalize) -> tuple[list[float], list[str]]:
+    """Three values of a scale, as numbers and as text with a minus sign."""
     low, high = float(norm.vmin or 0), float(norm.vmax or 0)
-    ends = [low, (low + high) / 2, high]
-    bar.set_ticks(ends, labels=[f"{value:.2g}".replace("-", "−") for value in ends])
+    values = [low, (low + high) / 2, high]
+    return values, [f"{value:.2g}".replace("-", "−") for value in values]

@@ -1,6 +1,6 @@
 """Networks on images beside their linear model: losses, outputs, agreement, weights."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from simplicity.pictures.tracks import Dots, Line, Note, Track, nearest
 
 Array = NDArray[np.floating]
 _WINDOW: dict[str, Any] = {"color": INK, "alpha": 0.1, "lw": 0}
+_MODEL = (INK, "linear model", "--")
 _REACH = 3.2  # root mean squares to either side of a scatter plot
 COLOURS = {
     "infinite 8": INK, "infinite flattened 8": PURPLE, "connected 8": BLUE, "wide 8": GREEN,
@@ -29,35 +30,47 @@ def losses(panels: Mapping[str, xr.Dataset]) -> Picture:
     """Residual loss on V_lin and its complement, a panel a network; mean and range over seeds."""
     with axes(len(panels), height=3.5, sharey=True) as (figure, places):
         for panel, (title, runs) in zip(places, panels.items(), strict=True):
-            _window(panel, float(np.median(runs.half_time.values)))
-            for name, colour in (("inside", BLUE), ("outside", ORANGE)):
-                for of, look in ((name, "-"), (f"linear_{name}", "--")):
-                    at, values = _curves(runs, of, np.ones(runs.sizes["cell"]))
-                    seeds.mean_and_range(panel, at, values, colour, look)
-            panel.set(xscale="log", xlabel="steps", title=title)
+            _residuals(panel, runs)
+            _over_steps(panel, title)
         # Once all panels are drawn: they share it.
         places[0].set(ylabel="residual loss on test images", ylim=(0, None))
-        entries = [(BLUE, "on V_lin", "-"), (ORANGE, "on its complement", "-")]
-        below(figure, [*entries, (INK, "linear model", "--")], more=[_window_patch()])
+        entries = [(BLUE, "on V_lin", "-"), (ORANGE, "on its complement", "-"), _MODEL]
+        below(figure, entries, more=[_window_patch()])
         about = "Residual losses on the span of the test inputs and on its complement"
         return finish(figure, f"{about}, of networks and linear model.")
+
+
+def _over_steps(panel: Axes, title: str) -> None:
+    panel.set(xscale="log", xlabel="steps", title=title)
+
+
+def _residuals(panel: Axes, runs: xr.Dataset) -> None:
+    """Both parts of network and model over the window of the half-time."""
+    _window(panel, float(np.median(runs.half_time.values)))
+    for name, colour in (("inside", BLUE), ("outside", ORANGE)):
+        for of, look in ((name, "-"), (f"linear_{name}", "--")):
+            at, values = _curves(runs, of, np.ones(runs.sizes["cell"]))
+            seeds.mean_and_range(panel, at, values, colour, look)
 
 
 def outputs(panels: Mapping[str, xr.Dataset], points: Sequence[int]) -> Picture:
     """Outputs on a few test images over steps, one run (no axis `cell`) a panel."""
     with axes(len(panels), height=3.3, sharey=True) as (figure, places):
         for panel, (title, run) in zip(places, panels.items(), strict=True):
-            _window(panel, float(run.half_time))
-            for point, colour in zip(points, (BLUE, ORANGE, GREEN), strict=True):
-                for values, look in ((run.output, "-"), (run.linear_output, "--")):
-                    panel.plot(run.step[1:], values[1:, point], look, color=colour)
-            panel.axhline(0, color=INK, alpha=style.FAINT, lw=0.8)
-            panel.set(xscale="log", xlabel="steps", title=title)
+            _outputs_at(panel, run, points)
+            _over_steps(panel, title)
         places[0].set_ylabel("output")
-        entries = [(INK, "network", "-"), (INK, "linear model", "--")]
-        below(figure, entries, more=[_window_patch()])
+        below(figure, [(INK, "network", "-"), _MODEL], more=[_window_patch()])
         about = "Outputs on three test images over training steps, of networks and linear model."
         return finish(figure, about)
+
+
+def _outputs_at(panel: Axes, run: xr.Dataset, points: Sequence[int]) -> None:
+    _window(panel, float(run.half_time))
+    for point, colour in zip(points, (BLUE, ORANGE, GREEN), strict=True):
+        for values, look in ((run.output, "-"), (run.linear_output, "--")):
+            panel.plot(run.step[1:], values[1:, point], look, color=colour)
+    panel.axhline(0, color=INK, alpha=style.FAINT, lw=0.8)
 
 
 def agreement(groups: Mapping[str, Mapping[str, xr.Dataset]], titles: Mapping[str, str]) -> Picture:
@@ -68,38 +81,50 @@ def agreement(groups: Mapping[str, Mapping[str, xr.Dataset]], titles: Mapping[st
     """
     looks = dict(zip(groups, ("-", "--"), strict=False))
     lines = [(look, *one) for group, look in looks.items() for one in groups[group].items()]
-    with axes(2, height=5.0) as (figure, panels):
-        for panel, name, level, title in zip(
-            panels, ("correlation", "relative"), (0.95, 0.5),
-            ("correlation with the linear model", "relative error"), strict=True,
-        ):  # fmt: skip
-            _window(panel, 1)
-            for look, setting, runs in lines:
-                at, values = _curves(runs, name, runs.half_time.values)
-                panel.plot(at, values.mean(axis=0), look, color=COLOURS[setting])
-            panel.axhline(level, color=INK, alpha=0.5, lw=0.8, ls=":")
-            panel.set(xscale="log", xlabel="steps / half-time of the model", ylim=(0, 1.05))
-            panel.set_title(title)
-        entries = [
-            (COLOURS[one], titles[one].replace(" x 3,", ",").replace(" x ", "×"), look)
-            for look, one, _ in lines
-        ]
+    with axes(2, height=5.0) as (figure, (left, right)):
+        _over_half_times(left, lines, "correlation", level=0.95)
+        left.set_title("correlation with the linear model")
+        _over_half_times(right, lines, "relative", level=0.5)
+        right.set_title("relative error")
+        entries = [(COLOURS[one], _short(titles[one]), look) for look, one, _ in lines]
         below(figure, entries, more=[_window_patch()], columns=2)
         about = "Correlation and relative error between networks and the linear model over steps."
         return finish(figure, about)
+
+
+Styled = tuple[str, str, xr.Dataset]  # style of the line, setting, runs
+
+
+def _over_half_times(panel: Axes, lines: Sequence[Styled], name: str, level: float) -> None:
+    """The mean over seeds of a variable, and the level that it is held against."""
+    _window(panel, 1)
+    for look, setting, runs in lines:
+        at, values = _curves(runs, name, runs.half_time.values)
+        panel.plot(at, values.mean(axis=0), look, color=COLOURS[setting])
+    panel.axhline(level, color=INK, alpha=0.5, lw=0.8, ls=":")
+    panel.set(xscale="log", xlabel="steps / half-time of the model", ylim=(0, 1.05))
+
+
+def _short(title: str) -> str:
+    """The words of a setting, sides of images as 8×8."""
+    return title.replace(" x 3,", ",").replace(" x ", "×")
 
 
 def weights(pictures: Mapping[str, Array]) -> Picture:
     """Weights (planes, side, side) as images: one plane from violet to orange, three as R, G, B."""
     with axes(len(pictures), height=2.1) as (figure, places):
         for panel, (title, one) in zip(places, pictures.items(), strict=True):
-            scaled = one / np.abs(one).max()
-            if len(one) == 1:
-                panel.imshow(scaled[0], cmap="PuOr_r", vmin=-1, vmax=1)
-            else:
-                panel.imshow(np.moveaxis(0.5 + scaled / 2, 0, -1))
+            _image(panel, one / np.abs(one).max())
             panel.set(title=title, xticks=[], yticks=[])
         return finish(figure, "Weights of linear models after their half-time, drawn as images.")
+
+
+def _image(panel: Axes, scaled: Array) -> None:
+    """Weights between -1 and 1 in colours."""
+    if len(scaled) == 1:
+        panel.imshow(scaled[0], cmap="PuOr_r", vmin=-1, vmax=1)
+    else:
+        panel.imshow(np.moveaxis(0.5 + scaled / 2, 0, -1))
 
 
 def scatter(panels: Mapping[str, xr.Dataset], positive: NDArray[np.bool_]) -> Player:
@@ -109,8 +134,7 @@ def scatter(panels: Mapping[str, xr.Dataset], positive: NDArray[np.bool_]) -> Pl
     `panels` hold single runs with `output` and `linear_output` (probe, point); `positive` (point,)
     are the images labelled +1.
     """
-    steps = (set(run.step.values.astype(int).tolist()) for run in panels.values())
-    shared = sorted(set.intersection(*steps) - {0})
+    shared = _shared_steps(panels.values())
     half = float(next(iter(panels.values())).half_time)
     drawn = [_scattered(title, run, shared, positive) for title, run in panels.items()]
     labels = [f"step {step}, {step / half:.1f} half-times" for step in shared]
@@ -119,26 +143,45 @@ def scatter(panels: Mapping[str, xr.Dataset], positive: NDArray[np.bool_]) -> Pl
     return Player(drawn, labels, about, step_name="steps", milliseconds=450, start=start)
 
 
+def _shared_steps(runs: Iterable[xr.Dataset]) -> list[int]:
+    """The steps but the start at which all runs were looked at."""
+    steps = (set(run.step.values.astype(int).tolist()) for run in runs)
+    return sorted(set.intersection(*steps) - {0})
+
+
 def _scattered(
     title: str, run: xr.Dataset, steps: Sequence[int], positive: NDArray[np.bool_]
 ) -> Panel:
-    seen = run.isel(probe=[int(np.argmax(run.step.values == step)) for step in steps])
-    model, network = seen.linear_output.values, seen.output.values
-    unit = np.sqrt(np.mean(model**2, axis=1))[:, None, None]
-    pairs = np.clip(np.stack([model, network], axis=2) / unit, -_REACH, _REACH)
-    diagonal = np.array([[-_REACH, -_REACH], [_REACH, _REACH]])
+    seen = _looks(run, steps)
+    square, marked = (-_REACH, _REACH), ticks.at((-2, 0, 2))
+    return Panel(
+        title, square, square, _dots(seen, positive), "linear model", "network", marked, marked,
+        width=250, height=260,
+    )  # fmt: skip
+
+
+def _looks(run: xr.Dataset, steps: Sequence[int]) -> xr.Dataset:
+    """The looks at these steps."""
+    return run.isel(probe=[int(np.argmax(run.step.values == step)) for step in steps])
+
+
+def _dots(seen: xr.Dataset, positive: NDArray[np.bool_]) -> list[Track]:
+    """Both classes about the diagonal, and the correlation as a number."""
+    pairs, diagonal = _in_units(seen), np.array([[-_REACH, -_REACH], [_REACH, _REACH]])
     words = [f"correlation {value:.2f}" for value in seen.correlation.values]
-    tracks: list[Track] = [
+    return [
         Line("network = model", [diagonal], opacity=0.5, width=0.8),
         Dots("label +1", list(pairs[:, positive]), BLUE, 2.6, 0.8),
         Dots("label -1", list(pairs[:, ~positive]), ORANGE, 2.6, 0.8),
         Note(words, (-0.95 * _REACH, 0.88 * _REACH), size=12),
     ]
-    square, marked = (-_REACH, _REACH), ticks.at((-2, 0, 2))
-    return Panel(
-        title, square, square, tracks, "linear model", "network", marked, marked,
-        width=250, height=260,
-    )  # fmt: skip
+
+
+def _in_units(seen: xr.Dataset) -> Array:
+    """(probe, point, 2) of model and network in units of the model's root mean square, cut."""
+    model, network = seen.linear_output.values, seen.output.values
+    unit = np.sqrt(np.mean(model**2, axis=1))[:, None, None]
+    return np.clip(np.stack([model, network], axis=2) / unit, -_REACH, _REACH)
 
 
 def _curves(runs: xr.Dataset, name: str, unit: Array) -> tuple[Array, Array]:
@@ -148,10 +191,16 @@ def _curves(runs: xr.Dataset, name: str, unit: Array) -> tuple[Array, Array]:
     logarithmic axis.
     """
     steps = runs.step.values[:, 1:] / unit[:, None]
-    at = np.unique(steps[0][(steps[0] >= steps[:, 0].max()) & (steps[0] <= steps[:, -1].min())])
+    at = _common(steps)
     pairs = zip(steps, runs[name].values, strict=True)
     values = [np.interp(np.log(at), np.log(x), y[1:]) for x, y in pairs]
     return at, np.array(values)
+
+
+def _common(places: Array) -> Array:
+    """Of the first row the places that lie within every row."""
+    first = places[0]
+    return np.unique(first[(first >= places[:, 0].max()) & (first <= places[:, -1].min())])
 
 
 def _window(panel: Axes, half: float) -> None:

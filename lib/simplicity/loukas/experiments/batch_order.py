@@ -23,6 +23,7 @@ CLAIMS = ("L30",)
 RATES = ("same", "scaled")  # as many steps as with single samples; as many epochs
 WINDOW = 25  # steps
 BINS = 40  # places on the curves, evenly over the run
+_PARTS = (np.arange(BINS) + 0.5) / BINS
 END = 0.01  # of the run
 MATCHED = 0.03  # loss, with the 1/2
 LABELS = ("cosine", "y negated")
@@ -41,6 +42,11 @@ class Run(cosine.Run):
     def passes(self) -> int:
         """Epochs that are made: at the step of single samples, as many updates as those take."""
         return self.epochs * (self.batch if self.rate == "same" else 1)
+
+    @property
+    def batch_step(self) -> float:
+        """The step size of a batch."""
+        return self.step_size * (self.batch if self.rate == "scaled" else 1)
 
     def check(self) -> None:
         if self.n * self.epochs < self.batch * WINDOW:
@@ -63,28 +69,39 @@ GRID = Grid(
 
 def measure(run: Run) -> xr.Dataset:
     """Level and loss along the run (at `BINS` places), at its end, and at loss 0.03."""
+    found = _train(run)
+    return xr.Dataset(_at_end(found) | _along(found), {"part": ("probe", _PARTS)})
+
+
+def _train(run: Run) -> xr.Dataset:
+    """Statistics of each window; the last steps, which fill none, are not made."""
     data = cosine.task(run.frequency, run.n, run.seed)
-    y = -data.y if run.labels == "y negated" else data.y
     order = cosine.in_epochs(run.n, run.passes, run.seed)
-    whole = len(order) // (run.batch * WINDOW)
+    steps = run.batch * WINDOW
     _, found = descend(
-        cosine.start(run.seed), data.x, y, order[: whole * run.batch * WINDOW],
-        batch=run.batch, window=WINDOW,
-        step_size=run.step_size * (run.batch if run.rate == "scaled" else 1),
+        cosine.start(run.seed), data.x, -data.y if run.labels == "y negated" else data.y,
+        order[: len(order) // steps * steps],
+        batch=run.batch, window=WINDOW, step_size=run.batch_step,
     )  # fmt: skip
+    return found
+
+
+def _at_end(found: xr.Dataset) -> dict[str, float]:
+    """Means over the end of the run, and the level where the loss first is `MATCHED`."""
     level, loss = found.trajectory.values, found.loss.values
-    last, part = max(1, round(END * whole)), (np.arange(BINS) + 0.5) / BINS
-    seen = (part * whole).astype(int)
+    last = max(1, round(END * len(loss)))
     first = trajectory.first_below(loss, MATCHED)
-    variables = {
-        "level_end": level[-last:].mean(),
-        "loss_end": loss[-last:].mean(),
-        "level_at": trajectory.at(level, first),
-        "part_at": first / whole,
-        "level": ("probe", level[seen].astype(np.float32)),
-        "loss": ("probe", loss[seen].astype(np.float32)),
-    }
-    return xr.Dataset(variables, {"part": ("probe", part)})
+    return {
+        "level_end": level[-last:].mean(), "loss_end": loss[-last:].mean(),
+        "level_at": trajectory.at(level, first), "part_at": first / len(loss),
+    }  # fmt: skip
+
+
+def _along(found: xr.Dataset) -> dict[str, tuple[str, np.ndarray]]:
+    """Level and loss in the middle of each of `BINS` parts of the run."""
+    seen = found.isel(window=(_PARTS * found.sizes["window"]).astype(int))
+    curves = {"level": seen.trajectory.values, "loss": seen.loss.values}
+    return {name: ("probe", values.astype(np.float32)) for name, values in curves.items()}
 
 
 def checks(runs: Runs) -> list[claims.Check]:

@@ -11,6 +11,7 @@ computation.
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ CLAIMS = ("L1", "L2", "L4", "L5", "L6")
 ULPS = 8  # by which an identity may be off, in units of rounding
 FROZEN = 1e-8  # a step size
 SLACK = 1e-6  # of a bracket, for rounding; steps with a smaller eps are left out
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 RATES = (0.1, 1.0, 10.0)
 INSIDE, ABOVE = (5, 10), 32  # widths n_1 of the first layer, for n = 10
 WIDTHS = (*INSIDE, 11, ABOVE, 128)
@@ -78,33 +80,51 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def _function(kind: str) -> Callable[[Run], dict[str, float]]:
-    by_name = {"W_1 = I": _identity, "rates": _rates, little_network.FIRST: _convolution_first}
-    by_first_word = {"eps": _epsilon, "layer": _layer, "n_1": _free, "start": _free}
+    squares, cross_entropy = EPS
+    by_name = {
+        squares: _epsilon_squares, cross_entropy: _epsilon_cross_entropy, "W_1 = I": _identity,
+        "rates": _rates, little_network.FIRST: _convolution_first,
+    }  # fmt: skip
+    by_first_word = {"layer": _layer, "n_1": _free, "start": _free}
     return by_name.get(kind) or by_first_word.get(kind.split()[0]) or _part
 
 
-def _epsilon(run: Run) -> dict[str, float]:
-    """L1: the formulas against torch's derivative; wrong is the released code's reciprocal."""
+def _epsilon_squares(run: Run) -> dict[str, float]:
+    """L1: the formula against torch's derivative; wrong is its reciprocal."""
     rng = streams.generator(run.seed, streams.DATA)
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-    if run.kind == "eps squares":
-        output, y = rng.standard_normal(run.draws), rng.standard_normal(run.draws)
-        found = trajectory.epsilon_squares(output, y)
-        other, loss = np.reciprocal(found), _half_squares
-    else:
-        output = rng.uniform(0.01, 0.99, run.draws)
-        y = rng.integers(2, size=run.draws).astype(np.float64)
-        found = trajectory.epsilon_cross_entropy(output, y)
-        other = trajectory.released_epsilon_cross_entropy(output, y)
-        loss = partial(nn.functional.binary_cross_entropy, reduction="sum")
-    prediction = torch.tensor(output, requires_grad=True)
-    (derivative,) = torch.autograd.grad(loss(prediction, torch.tensor(y)), prediction)
-    error, wrong = (np.abs(eps / derivative.abs().numpy() - 1) for eps in (found, other))
-    return {"error": float(error.max()), "wrong": float(wrong.max())}
+    output, y = rng.standard_normal(run.draws), rng.standard_normal(run.draws)
+    derivative = _derivative(_half_squares, output, y)
+    found = trajectory.epsilon_squares(output, y)
+    return _relative(derivative, found, np.reciprocal(found))
+
+
+def _epsilon_cross_entropy(run: Run) -> dict[str, float]:
+    """L1: the formula against torch's derivative; wrong is the released code's reciprocal."""
+    rng = streams.generator(run.seed, streams.DATA)
+    output = rng.uniform(0.01, 0.99, run.draws)
+    y = rng.integers(2, size=run.draws).astype(np.float64)
+    derivative = _derivative(_cross_entropy, output, y)
+    released = trajectory.released_epsilon_cross_entropy(output, y)
+    return _relative(derivative, trajectory.epsilon_cross_entropy(output, y), released)
 
 
 def _half_squares(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return ((output - y) ** 2 / 2).sum()
+
+
+_cross_entropy: Loss = partial(nn.functional.binary_cross_entropy, reduction="sum")
+
+
+def _derivative(loss: Loss, output: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """|dl/df| of each output, by torch."""
+    prediction = torch.tensor(output, requires_grad=True)
+    (derivative,) = torch.autograd.grad(loss(prediction, torch.tensor(y)), prediction)
+    return derivative.abs().numpy()
+
+
+def _relative(derivative: np.ndarray, found: np.ndarray, other: np.ndarray) -> dict[str, float]:
+    error, wrong = (np.abs(eps / derivative - 1) for eps in (found, other))
+    return {"error": float(error.max()), "wrong": float(wrong.max())}
 
 
 def _pretrained(run: Run) -> tuple[FullyConnected, cosine.Cosine]:
@@ -132,20 +152,29 @@ def _identity(run: Run) -> dict[str, float]:
 def _rates(run: Run) -> dict[str, float]:
     """T1b: for every sample one step at three rates; wrong is without division by the rate."""
     network, data = _pretrained(run)
-    step = partial(descend, network, data.x, data.y, window=1)
-    error, wrong = 0.0, 0.0
-    for sample in range(run.n):
-        order = np.array([sample])
-        steps = [step(order, step_size=factor * run.step_size)[1] for factor in RATES]
-        size, eps = (steps[0][name].item() for name in ("length", "epsilon"))
-        if not eps or not size:
-            continue  # fitted exactly, or no neuron on: nothing moves at any rate
-        floor = trajectory.rounding_floor(network.biases[0], size, RATES[0] * run.step_size, eps)
-        values = [one.trajectory.item() for one in steps]
-        error = max(error, (max(values) - min(values)) / float(floor))
-        undivided = [factor * value for factor, value in zip(RATES, values, strict=True)]
-        wrong = max(wrong, (max(undivided) - min(undivided)) / float(floor))
+    found = [_change_with_rate(run, network, data, sample) for sample in range(run.n)]
+    error, wrong = np.max(found, axis=0)
     return {"error": error, "wrong": wrong, "points": float(run.n)}
+
+
+def _change_with_rate(
+    run: Run, network: FullyConnected, data: cosine.Cosine, sample: int
+) -> tuple[float, float]:
+    """Of the normalised step at a sample, and of the undivided one, in units of rounding."""
+    steps = _steps_at_rates(run, network, data, sample)
+    size, eps = (steps[0][name].item() for name in ("length", "epsilon"))
+    if not eps or not size:
+        return 0.0, 0.0  # fitted exactly, or no neuron on: nothing moves at any rate
+    floor = trajectory.rounding_floor(network.biases[0], size, RATES[0] * run.step_size, eps)
+    values = np.array([one.trajectory.item() for one in steps])
+    return float(np.ptp(values) / floor), float(np.ptp(values * RATES) / floor)
+
+
+def _steps_at_rates(
+    run: Run, network: FullyConnected, data: cosine.Cosine, sample: int
+) -> list[xr.Dataset]:
+    step = partial(descend, network, data.x, data.y, np.array([sample]), window=1)
+    return [step(step_size=factor * run.step_size)[1] for factor in RATES]
 
 
 def _layer(run: Run) -> dict[str, float]:
@@ -155,40 +184,58 @@ def _layer(run: Run) -> dict[str, float]:
     o f_l: `upper` counts the points where |db_{l-1}| / (alpha eps) is larger than that function's
     slope, `lower` those where it is smaller, since neurons of layer l - 1 are off.
     """
-    layer, rate = int(run.kind.split()[1]), run.step_size
     network, data = _pretrained(run)
-    weight, bias = network.weights[layer - 1], network.biases[layer - 1]
-    pulls = _pulls(network, layer)
-    found = []
-    for x, y in zip(data.x, data.y, strict=True):
-        below, own = pulls(x, y)
-        eps = abs(float(lipschitz.outputs(network, x[None])[0]) - y)
-        step = (bias - rate * own) - bias
-        slope, after = (
-            np.linalg.norm(lipschitz.gradients(network, x[None], layer=one))
-            for one in (layer - 1, layer)
-        )
-        ours = np.linalg.norm(weight.T @ step) / (rate * eps)
-        floor = trajectory.rounding_floor(bias, np.linalg.norm(step) / rate, rate, eps)
-        allowed = float(floor * np.linalg.norm(weight, 2))
-        apart = abs(ours - slope) / allowed, abs(ours - after) / allowed
-        found.append((*apart, np.linalg.norm(below) / eps, slope))
-    error, wrong, printed, slopes = np.array(found).T
+    number = int(run.kind.split()[1])
+    layer = _Layer(network, as_module(network), number, run.step_size)
+    found = [layer.sides(x, y) for x, y in zip(data.x, data.y, strict=True)]
+    return _worst_and_counts(*np.array(found).T)
+
+
+class _Layer(NamedTuple):
+    """Layer l of a network, also as a module of torch, and the step size alpha of b_l."""
+
+    network: FullyConnected
+    module: nn.Module
+    number: int
+    rate: float
+
+    def sides(self, x: np.ndarray, y: float) -> tuple[float, float, float, float]:
+        """Error, error with f_d o ... o f_{l+1}, |db_{l-1}| / (alpha eps), slope: at a sample."""
+        below, own = self.pulls(x, y)
+        eps = abs(float(lipschitz.outputs(self.network, x[None])[0]) - y)
+        ours, allowed = self.slope_by_step(own, eps)
+        slope, after = self.slope(x, self.number - 1), self.slope(x, self.number)
+        printed = float(np.linalg.norm(below)) / eps
+        return abs(ours - slope) / allowed, abs(ours - after) / allowed, printed, slope
+
+    def pulls(self, x: np.ndarray, y: float) -> list[np.ndarray]:
+        """dl/db_{l-1} and dl/db_l at a sample, by torch."""
+        named = self.module.named_parameters()
+        biases = [one for name, one in named if name.endswith("bias")][: self.number][-2:]
+        loss = ((self.module(torch.tensor(x)[None])[0, 0] - float(y)) ** 2) / 2
+        return [one.numpy() for one in torch.autograd.grad(loss, biases)]
+
+    def slope_by_step(self, pull: np.ndarray, eps: float) -> tuple[float, float]:
+        """|W_l^T db_l| / (alpha eps) of a step of b_l, and what rounding may change in it."""
+        weight, bias = (part[self.number - 1] for part in self.network)
+        step = (bias - self.rate * pull) - bias
+        length = np.linalg.norm(step) / self.rate
+        floor = trajectory.rounding_floor(bias, length, self.rate, eps)
+        ours = float(np.linalg.norm(weight.T @ step)) / (self.rate * eps)
+        return ours, float(floor * np.linalg.norm(weight, 2))
+
+    def slope(self, x: np.ndarray, layer: int) -> float:
+        """At a point that of what follows after so many layers."""
+        return float(np.linalg.norm(lipschitz.gradients(self.network, x[None], layer=layer)))
+
+
+def _worst_and_counts(
+    error: np.ndarray, wrong: np.ndarray, printed: np.ndarray, slopes: np.ndarray
+) -> dict[str, float]:
+    """Of all points, of which the printed side may be above or below the slope."""
     upper, lower = printed > slopes * (1 + SLACK), printed < slopes * (1 - SLACK)
-    counts = {"upper": upper.sum(), "lower": lower.sum(), "points": run.n}
+    counts = {"upper": upper.sum(), "lower": lower.sum(), "points": len(slopes)}
     return {"error": error.max(), "wrong": wrong.max()} | counts
-
-
-def _pulls(network: FullyConnected, layer: int) -> Callable[..., list[np.ndarray]]:
-    """dl/db_{l-1} and dl/db_l at a sample, by torch."""
-    module = as_module(network)
-    biases = [one for name, one in module.named_parameters() if name.endswith("bias")]
-
-    def pulls(x: np.ndarray, y: float) -> list[np.ndarray]:
-        loss = ((module(torch.tensor(x)[None])[0, 0] - float(y)) ** 2) / 2
-        return [one.numpy() for one in torch.autograd.grad(loss, biases[layer - 2 : layer])]
-
-    return pulls
 
 
 def _free(run: Run) -> dict[str, float]:
@@ -197,18 +244,24 @@ def _free(run: Run) -> dict[str, float]:
     Inputs are Gaussian, in ten dimensions. At the "start" the steps are so small that nothing
     moves, and so what is judged is a network as torch initialises it.
     """
-    rng, width = streams.generator(run.seed, streams.DATA), int(run.kind.split()[-1])
-    x = rng.standard_normal((run.n, 10))
-    y = np.cos(x @ rng.standard_normal(10) / 2)
+    width = int(run.kind.split()[-1])
     start = streams.generator(run.seed, streams.INITIALISATION)
     order = with_replacement(run.n, run.steps, streams.generator(run.seed, streams.BATCHES))
     _, found = descend(
-        nets.torch_default((10, width, 32, 32, 1), start), x, y, order, window=1, train_first=True,
+        nets.torch_default((10, width, 32, 32, 1), start), *_gaussian_task(run), order,
+        window=1, train_first=True,
         step_size=FROZEN if run.kind.startswith(AT_START) else 0.01, schedule=range(run.steps),
         probes={"sigma": lambda network: np.linalg.svd(network.weights[0], compute_uv=False)},
-        dims={"sigma": ("value",)},
+         dims={"sigma": ("value",)},
     )  # fmt: skip
     return _bracket(found, found.sigma.values[:, [0, -1]])
+
+
+def _gaussian_task(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs, and the cosine of their part in a random direction."""
+    rng = streams.generator(run.seed, streams.DATA)
+    x = rng.standard_normal((run.n, 10))
+    return x, np.cos(x @ rng.standard_normal(10) / 2)
 
 
 def _bracket(found: xr.Dataset, sigma: np.ndarray) -> dict[str, float]:
@@ -218,13 +271,14 @@ def _bracket(found: xr.Dataset, sigma: np.ndarray) -> dict[str, float]:
     """
     path, slope = found.trajectory.values, found.slope.values
     judged = (found.epsilon.values > SLACK) & (path > 0)
-    lower = path < slope / sigma[..., 0] * (1 - SLACK)
-    upper = path > slope / sigma[..., 1] * (1 + SLACK)
-    swapped = path < slope / sigma[..., 1] * (1 - SLACK)
-    halves = {"lower": lower, "upper": upper, "swapped": swapped}
-    return {name: float(one[judged].sum()) for name, one in halves.items()} | {
-        "points": float(judged.sum())
+    at_least, at_most = (slope / sigma[..., one] for one in (0, 1))
+    steps = {
+        "lower": path < at_least * (1 - SLACK),
+        "upper": path > at_most * (1 + SLACK),
+        "swapped": path < at_most * (1 - SLACK),
+        "points": judged,
     }
+    return {name: float(one[judged].sum()) for name, one in steps.items()}
 
 
 def _on_images(run: Run, shared_bias: bool) -> tuple[little_network.Network, xr.Dataset]:
@@ -254,6 +308,7 @@ def _convolution_first(run: Run) -> dict[str, float]:
     return own | {"error": error, "wrong": wrong}
 
 
+_NONE = claims.below(1e-12)
 _EQUAL = "largest error of |db| / (alpha eps) against the slope, in units of rounding"
 
 
@@ -269,7 +324,7 @@ def checks(runs: Runs) -> list[claims.Check]:
             "L2.equal", ("W_1 = I",), f"W_1 = I: {_EQUAL}",
             "eps of the step before: the same",
         ),
-        *_bracket_checks(runs),
+        _below_check(runs), _above_check(runs),
         identity(
             "L4.rates", ("rates",),
             "rates times 0.1, 1, 10: largest change of the normalised step, in units of rounding",
@@ -300,38 +355,40 @@ def _identity_check(
     )  # fmt: skip
 
 
-def _bracket_checks(runs: Runs) -> list[claims.Check]:
+def _below_check(runs: Runs) -> claims.Check:
     """L2 with a free W_1; how often the control is above differs from network to network."""
-    none, unless, share = claims.below(1e-12), elsewhere(runs, n=100), partial(violations, runs)
-    return [
-        claims.check(
-            runs, "L2.below", "theorem",
-            "W_1 trained, n_1 = 5 to 128, n = 10: share of steps below lambda / sigma_1",
-            share("lower", WIDTHS, TRAINED), none,
-            ("the smallest singular value in the place of sigma_1: the same share",
-             share("swapped", WIDTHS, TRAINED)), unless=unless,
-        ),
-        claims.check(
-            runs, "L2.above", "theorem",
-            "W_1 trained, n_1 = 5 and 10, n = 10: share of steps above lambda / sigma_n",
-            share("upper", INSIDE, TRAINED), none,
-            ("n_1 = 32 > n, as initialised: the same share",
-             share("upper", (ABOVE,), AT_START)), needs=10, unless=unless,
-        ),
-    ]  # fmt: skip
+    return claims.check(
+        runs, "L2.below", "theorem",
+        "W_1 trained, n_1 = 5 to 128, n = 10: share of steps below lambda / sigma_1",
+        violations(runs, "lower", WIDTHS, TRAINED), _NONE,
+        ("the smallest singular value in the place of sigma_1: the same share",
+         violations(runs, "swapped", WIDTHS, TRAINED)), unless=elsewhere(runs, n=100),
+    )  # fmt: skip
+
+
+def _above_check(runs: Runs) -> claims.Check:
+    return claims.check(
+        runs, "L2.above", "theorem",
+        "W_1 trained, n_1 = 5 and 10, n = 10: share of steps above lambda / sigma_n",
+        violations(runs, "upper", INSIDE, TRAINED), _NONE,
+        ("n_1 = 32 > n, as initialised: the same share",
+         violations(runs, "upper", (ABOVE,), AT_START)), needs=10, unless=elsewhere(runs, n=100),
+    )  # fmt: skip
 
 
 def _convolution_check(runs: Runs) -> claims.Check:
     first = runs("networks", kind=little_network.FIRST)
-    outside, shared = (
-        claims.exact(float(one.sum()), first.sizes["cell"]) for one in (first.error, first.wrong)
-    )
     return claims.check(
         runs, "L5.first", "theorem",
-        "a convolution as layer 1, b_1 unshared: steps outside of the bracket", outside,
-        claims.below(1), ("one bias for all places: the same", shared),
+        "a convolution as layer 1, b_1 unshared: steps outside of the bracket",
+        _total(first.error), claims.below(1),
+        ("one bias for all places: the same", _total(first.wrong)),
         unless=elsewhere(runs, kind=(little_network.FIRST,)),
     )  # fmt: skip
+
+
+def _total(steps: xr.DataArray) -> claims.Estimate:
+    return claims.exact(float(steps.sum()), steps.size)
 
 
 def violations(runs: Runs, half: str, widths: tuple[int, ...], when: str) -> claims.Estimate:

@@ -18,12 +18,14 @@ from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.loukas import corruption_checks, cosine, lipschitz, single_sample
 from simplicity.loukas.criteria import elsewhere
+from simplicity.nets import FullyConnected
 
 CLAIMS = ("L11", "L12", "L13", "L16", "L17", "L37", "L38", "L39")
 
 CLASSES = (3, 8)
 FLIPPED = "all flipped"
 CORRUPTION = {"clean": 0.0, "0.2": 0.2, "0.4": 0.4, "0.6": 0.6, FLIPPED: 0.0}
+REDRAWN = tuple(CORRUPTION)[:-1]
 TRAIN = 240
 PROBES = 21
 MATCHED = 0.2
@@ -59,6 +61,21 @@ class Run:
     shorter: int = config.param(1, "times fewer passes than planned, 20 at least", low=1, high=100)
     seed: int = config.param(0, "seed of images, labels, start and order", low=0, high=2**31 - 1)
 
+    @property
+    def planned(self) -> Setting:
+        return SETTINGS[self.setting]
+
+    @property
+    def epochs(self) -> int:
+        """Passes that are made."""
+        return max(PROBES - 1, self.planned.epochs // self.shorter)
+
+    @property
+    def rates(self) -> np.ndarray:
+        """The learning rate of each pass."""
+        fallen = self.planned.decades * np.arange(self.epochs) / self.epochs
+        return self.planned.rate * 10**-fallen
+
 
 GRID = Grid(
     Run,
@@ -77,35 +94,46 @@ GRID = Grid(
 
 def measure(run: Run) -> xr.Dataset:
     """Statistics at `POINTS` passes along `epoch`; scores on test and given labels at probes."""
-    planned, pair = SETTINGS[run.setting], sample(run.seed)
-    epochs = max(PROBES - 1, planned.epochs // run.shorter)
-    given = corruption.nested(pair.y, run.corruption, streams.generator(run.seed, streams.NOISE))
-    wrong, y_test = np.mean(given != pair.y), pair.y_test
-    if run.labels == FLIPPED:
-        given, y_test = 1 - given, 1 - y_test
-    pixels = pair.x.shape[1]
-    start = cosine.start(run.seed, (pixels, pixels, planned.hidden, planned.hidden, 1))
-    rates = planned.rate * 10 ** (-planned.decades * np.arange(epochs) / epochs)
+    clean = sample(run.seed)
+    noise = streams.generator(run.seed, streams.NOISE)
+    pair = clean._replace(y=corruption.nested(clean.y, run.corruption, noise))
+    wrong = float(np.mean(pair.y != clean.y))
+    found = _train(run, _flipped(pair) if run.labels == FLIPPED else pair)
+    return corruption_checks.thinned(corruption_checks.summary(found, run.rates, wrong))
+
+
+def _flipped(pair: corruption.Pair) -> corruption.Pair:
+    return pair._replace(y=1 - pair.y, y_test=1 - pair.y_test)
+
+
+def _train(run: Run, pair: corruption.Pair) -> xr.Dataset:
+    """Statistics of each pass, and scores at the probes."""
+    by_squares = run.planned.loss == "squares"
     _, found = single_sample.descend(
-        start, pair.x, given.astype(float), cosine.in_epochs(len(pair.x), epochs, run.seed),
-        step_size=rates, window=len(pair.x), loss=planned.loss,
-        schedule=corruption_checks.looks(epochs, PROBES),
+        _start(run, pair.x.shape[1]), pair.x, pair.y.astype(float),
+        cosine.in_epochs(len(pair.x), run.epochs, run.seed),
+        step_size=run.rates, window=len(pair.x), loss=run.planned.loss,
+        schedule=corruption_checks.looks(run.epochs, PROBES),
         **corruption_checks.watched(
-            lipschitz.outputs, (pair.x_test, y_test), (pair.x, given),
-            squares if planned.loss == "squares" else corruption_checks.cross_entropy,
+            lipschitz.outputs, (pair.x_test, pair.y_test), (pair.x, pair.y),
+            squares if by_squares else corruption_checks.cross_entropy,
         ),
     )  # fmt: skip
-    return corruption_checks.thinned(corruption_checks.summary(found, rates, float(wrong)))
+    return found
+
+
+def _start(run: Run, pixels: int) -> FullyConnected:
+    hidden = run.planned.hidden
+    return cosine.start(run.seed, (pixels, pixels, hidden, hidden, 1))
 
 
 def sample(seed: int) -> corruption.Pair:
     """240 digits for training and the others for test; pixels in [0, 1], (n, 64)."""
     rng = streams.generator(seed, streams.DATA)
     whole = images.digits(rng, train=0).test
-    x, y = whole.pixels().reshape(len(whole.y), -1), whole.y
-    first = corruption.drawn(y, CLASSES, len(y), rng)
-    parts = first.chosen[:TRAIN], first.chosen[TRAIN:]
-    return corruption.Pair(x[parts[0]], first.y[:TRAIN], x[parts[1]], first.y[TRAIN:])
+    drawn = corruption.drawn(whole.y, CLASSES, len(whole.y), rng)
+    x, y = whole.pixels().reshape(len(whole.y), -1)[drawn.chosen], drawn.y
+    return corruption.Pair(x[:TRAIN], y[:TRAIN], x[TRAIN:], y[TRAIN:])
 
 
 def squares(f: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -115,19 +143,24 @@ def squares(f: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def checks(runs: Runs) -> list[claims.Check]:
     """Of the settings with the cross-entropy."""
-    unless, found = elsewhere(runs, labels=tuple(CORRUPTION)), []
-    redrawn = tuple(CORRUPTION)[:-1]
-    for setting in JUDGED:
-        cells = runs("digits", setting=setting, labels=redrawn)
-        flipped = runs("digits", setting=setting, labels=FLIPPED)
-        where = corruption_checks.Setting(runs, setting, f"digits, {setting}", NEEDS, unless)
-        found += corruption_checks.judged(where, cells, MATCHED, flipped)
-        order = corruption_checks.rank_correlations(cells, corruption_checks.distances)
-        found.append(claims.check(
-            runs, f"L17.{setting}", "empirical",
-            f"digits, {setting}: distance of the bias, rank correlation with the share redrawn",
-            claims.mean(order), claims.interval_above(0),
-            claims.no_control("the two settings differ, and the check fails in one of them"),
-            needs=8, unless=unless,
-        ))  # fmt: skip
-    return found
+    return [check for setting in JUDGED for check in _of_setting(runs, setting)]
+
+
+def _of_setting(runs: Runs, setting: str) -> list[claims.Check]:
+    """Each reading, and the distance of the bias."""
+    unless = elsewhere(runs, labels=tuple(CORRUPTION))
+    cells, flipped = (runs("digits", setting=setting, labels=one) for one in (REDRAWN, FLIPPED))
+    where = corruption_checks.Setting(runs, setting, f"digits, {setting}", NEEDS, unless)
+    readings = corruption_checks.judged(where, cells, MATCHED, flipped)
+    return [*readings, _distance_check(where, cells)]
+
+
+def _distance_check(where: corruption_checks.Setting, cells: xr.Dataset) -> claims.Check:
+    order = corruption_checks.rank_correlations(cells, corruption_checks.distances)
+    return claims.check(
+        where.runs, f"L17.{where.name}", "empirical",
+        f"{where.where}: distance of the bias, rank correlation with the share redrawn",
+        claims.mean(order), claims.interval_above(0),
+        claims.no_control("the two settings differ, and the check fails in one of them"),
+        needs=8, unless=where.unless,
+    )  # fmt: skip

@@ -37,6 +37,11 @@ class Run:
     epochs: int = config.param(30, "passes over the images", unit="epochs", low=2, high=10_000)
     seed: int = config.param(0, "seed of images, labels, start and order", low=0, high=2**31 - 1)
 
+    @property
+    def rates(self) -> np.ndarray:
+        """The learning rate of each pass."""
+        return self.rate * 10 ** (-2 * np.arange(self.epochs) / self.epochs)
+
 
 GRID = Grid(
     Run,
@@ -52,19 +57,24 @@ GRID = Grid(
 
 def measure(run: Run) -> xr.Dataset:
     """Statistics of every pass along `epoch`; scores on test and given labels at probes."""
-    pair = corruption_checks.pair(run.data, DATA[run.data], run.images, run.tests, SIDE, run.seed)
+    clean = corruption_checks.pair(run.data, DATA[run.data], run.images, run.tests, SIDE, run.seed)
     noise = streams.generator(run.seed, streams.NOISE)
-    given = corruption.nested(pair.y, run.corruption, noise).astype(np.float32)
-    module = corruption_checks.convolutional(pair, run.channels, run.seed)
-    rates = run.rate * 10 ** (-2 * np.arange(run.epochs) / run.epochs)
-    found = single_image.descend(
-        module, pair.x, given, cosine.in_epochs(len(pair.x), run.epochs, run.seed),
-        step_size=rates, window=len(pair.x), schedule=corruption_checks.looks(run.epochs, PROBES),
+    given = corruption.nested(clean.y, run.corruption, noise).astype(np.float32)
+    found = _train(run, clean, given)
+    return corruption_checks.summary(found, run.rates, np.mean(given != clean.y))
+
+
+def _train(run: Run, pair: corruption.Pair, given: np.ndarray) -> xr.Dataset:
+    """Statistics of each pass of the given labels, and scores at the probes."""
+    return single_image.descend(
+        corruption_checks.convolutional(pair, run.channels, run.seed), pair.x, given,
+        cosine.in_epochs(len(pair.x), run.epochs, run.seed),
+        step_size=run.rates, window=len(pair.x),
+        schedule=corruption_checks.looks(run.epochs, PROBES),
         **corruption_checks.watched(
             corruption_checks.logits, (pair.x_test, pair.y_test), (pair.x, given)
         ),
     )  # fmt: skip
-    return corruption_checks.summary(found, rates, np.mean(given != pair.y))
 
 
 def checks(runs: Runs) -> list[claims.Check]:

@@ -9,6 +9,7 @@ Controls put a change that should not matter in the place of a higher frequency.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,16 @@ class Run(cosine.Run):
     epochs: int = config.param(3000, "epochs of N steps", unit="epochs", low=20, high=10**7)
     side: int = config.param(17, "points across where the function is kept", low=2, high=200)
 
+    @property
+    def slower(self) -> int:
+        """How many times smaller steps are; an epoch is then as many times N steps."""
+        return CONTROLS[self.variant].slower if self.variant in CONTROLS else 1
+
+    @property
+    def step(self) -> float:
+        """The step size of the variant."""
+        return self.step_size / self.slower
+
 
 GRID = Grid(
     Run,
@@ -73,8 +84,10 @@ GRID = Grid(
 
 def task(run: Run) -> cosine.Cosine:
     """The run's sample: that of its frequency and seed, or what a control makes of it."""
-    plain, control = cosine.task(run.frequency, run.n, run.seed, run.n_test), run.variant != PLAIN
-    return cosine.changed(plain, CONTROLS[run.variant], run.seed) if control else plain
+    plain = cosine.task(run.frequency, run.n, run.seed, run.n_test)
+    if run.variant == PLAIN:
+        return plain
+    return cosine.changed(plain, CONTROLS[run.variant], run.seed)
 
 
 def looks(epochs: int) -> dict[str, list[int]]:
@@ -91,59 +104,83 @@ def looks(epochs: int) -> dict[str, list[int]]:
 def measure(run: Run) -> xr.Dataset:
     """Curves over epochs, and what is judged: at the end, at early epochs, at matched loss.
 
-    Levels are trajectories as means per step. Where steps are smaller, an epoch is as many times N
-    steps.
+    Levels are trajectories as means per step.
     """
-    data, slower = task(run), CONTROLS[run.variant].slower if run.variant in CONTROLS else 1
-    step_size, kept = run.step_size / slower, looks(run.epochs)
+    data, kept = task(run), looks(run.epochs)
     wanted = np.array(sorted(set().union(*kept.values())))
-    network, found = descend(
-        cosine.start(run.seed), data.x, data.y,
-        cosine.in_epochs(run.n, run.epochs * slower, run.seed),
-        step_size=step_size, window=run.n, schedule=(slower * wanted).tolist(), trace=True,
-        probes=_probes(run, data), dims={"field": ("place",)},
-    )  # fmt: skip
-    bias = trajectory.traced(found, network)
-    late = trajectory.late_error(bias, found.traced_epsilon.values, step_size)
-    found = found.assign(variance=found.variance / step_size**2)
-    frame, moment = (np.searchsorted(wanted, kept[name]) for name in ("frames", "early"))
-    variables = {
-        "level_early": ("early", found.trajectory.values[slower * wanted[moment] - 1]),
-        "test_early": ("early", found.test.values[moment]),
-        "slope_early": ("early", found.away.values[moment]),
+    ends = run.slower * wanted
+    network, found = _train(run, data, ends)
+    frame, early = (np.searchsorted(wanted, kept[name]) for name in ("frames", "early"))
+    others = _early(found, ends, early) | {
         "slope_end": found.away.values[-1],
         "field": (("frame", "place"), found.field.values[frame].astype(np.float32)),
         "kernel_level": trajectory.kernel_slopes(data.x, data.y, KERNEL_WIDTH).mean(),
-        "late_error": late,
+        "late_error": _late_error(run, network, found),
     }
-    parts = _curves(found, slower * wanted) | _ends(found, slower) | _matched(found, data.y, slower)
-    return xr.Dataset(parts | variables, {"epoch": ("probe", wanted)})
+    found = found.assign(variance=found.variance / run.step**2)
+    judged = _ends(found, run.slower) | _matched(found, data.y, run.slower)
+    return xr.Dataset(_curves(found, ends) | judged | others, {"epoch": ("probe", wanted)})
+
+
+def _train(run: Run, data: cosine.Cosine, ends: np.ndarray) -> tuple[FullyConnected, xr.Dataset]:
+    """The network, and the statistics of all epochs with probes at these `ends`."""
+    return descend(
+        cosine.start(run.seed), data.x, data.y,
+        cosine.in_epochs(run.n, run.epochs * run.slower, run.seed),
+        step_size=run.step, window=run.n, schedule=ends.tolist(), trace=True,
+        probes=_probes(run, data), dims={"field": ("place",)},
+    )  # fmt: skip
 
 
 def _probes(run: Run, data: cosine.Cosine) -> dict[str, Callable[[FullyConnected], Any]]:
     """Test loss; mean slope at the training points and at fresh ones; the function on a grid."""
     places = cosine.square(run.side) @ data.basis.T
     away = streams.generator(run.seed, streams.OTHER).uniform(-1, 1, (FRESH, 2)) @ data.basis.T
-
-    def test_loss(network: FullyConnected) -> float:
-        error = lipschitz.outputs(network, data.x_test) - data.y_test
-        return np.mean(error**2).item() / 2
-
     return {
-        "test": test_loss,
-        "average": lambda network: lipschitz.local(network, data.x).mean(),
-        "away": lambda network: lipschitz.local(network, away).mean(),
+        "test": partial(_test_loss, data),
+        "average": partial(_mean_slope, data.x),
+        "away": partial(_mean_slope, away),
         "field": lambda network: lipschitz.outputs(network, places),
     }
 
 
+def _test_loss(data: cosine.Cosine, network: FullyConnected) -> float:
+    error = lipschitz.outputs(network, data.x_test) - data.y_test
+    return np.mean(error**2).item() / 2
+
+
+def _mean_slope(x: np.ndarray, network: FullyConnected) -> float:
+    return lipschitz.local(network, x).mean()
+
+
+def _late_error(run: Run, network: FullyConnected, found: xr.Dataset) -> float:
+    """How far off steps are with eps of the step before."""
+    bias = trajectory.traced(found, network)
+    return trajectory.late_error(bias, found.traced_epsilon.values, run.step)
+
+
+def _early(found: xr.Dataset, ends: np.ndarray, at: np.ndarray) -> dict[str, Any]:
+    """Along `early`, at these of the probes: level of the epoch, test loss, slope."""
+    values = {
+        "level": found.trajectory.values[ends[at] - 1],
+        "test": found.test.values[at], "slope": found.away.values[at],
+    }  # fmt: skip
+    return {f"{name}_early": ("early", one) for name, one in values.items()}
+
+
 def _curves(found: xr.Dataset, ends: np.ndarray) -> dict[str, Any]:
     """Along `probe`; loss and level are means since the last, `raw` is the level of one epoch."""
-    width, path = np.diff(ends, prepend=0), found.trajectory.values
-    sums = {"loss": np.cumsum(found.loss.values), "level": np.cumsum(path)}
-    curves = {name: np.diff(total[ends - 1], prepend=0) / width for name, total in sums.items()}
-    curves |= {"raw": path[ends - 1], "test": found.test.values, "average": found.average.values}
+    level, loss = found.trajectory.values, found.loss.values
+    curves = {
+        "loss": _since_last(loss, ends), "level": _since_last(level, ends),
+        "raw": level[ends - 1], "test": found.test.values, "average": found.average.values,
+    }  # fmt: skip
     return {name: ("probe", values.astype(np.float32)) for name, values in curves.items()}
+
+
+def _since_last(values: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """The mean over the epochs since the probe before."""
+    return np.diff(np.cumsum(values)[ends - 1], prepend=0) / np.diff(ends, prepend=0)
 
 
 def _ends(found: xr.Dataset, slower: int) -> dict[str, Any]:
@@ -160,9 +197,7 @@ def _ends(found: xr.Dataset, slower: int) -> dict[str, Any]:
 
 def _matched(found: xr.Dataset, y: np.ndarray, slower: int) -> dict[str, Any]:
     """Along `match`: the first epoch below each loss of `MATCHES` or NaN, and what is then."""
-    levels = [*LOSSES, trajectory.loss_at_explained_variance(y, EXPLAINED)]
-    first = [trajectory.first_below(found.loss.values, level) for level in levels]
-    path = found.trajectory.values
+    path, first = found.trajectory.values, _first_epochs(found, y)
     sources = {
         "level": path, "variance": found.variance.values, "distance": found.distance.values,
         "total": np.cumsum(path) / slower,
@@ -172,25 +207,34 @@ def _matched(found: xr.Dataset, y: np.ndarray, slower: int) -> dict[str, Any]:
     return {f"{name}_at": ("match", values) for name, values in at.items()}
 
 
+def _first_epochs(found: xr.Dataset, y: np.ndarray) -> list[float]:
+    """Along `match`, counted from one."""
+    levels = [*LOSSES, trajectory.loss_at_explained_variance(y, EXPLAINED)]
+    return [trajectory.first_below(found.loss.values, level) for level in levels]
+
+
 def checks(runs: Runs) -> list[claims.Check]:
-    unless = criteria.elsewhere(
+    """Orders in f, neighbours in f, the identity of step and slope, and level and test loss."""
+    return [
+        *(_order_check(runs, *row) for row in ORDERS),
+        _early_check(runs), _slope_check(runs), _neighbours_check(runs), _steps_check(runs),
+        _test_check(runs, "L10.across", _ACROSS, criteria.order),
+        _test_check(runs, "L34.within", _WITHIN, criteria.within),
+    ]  # fmt: skip
+
+
+def _unless(runs: Runs) -> str:
+    return criteria.elsewhere(
         runs, n=100, frequency=set(cosine.FREQUENCIES), control_variant=("y negated",)
     )
-    many = unless or criteria.too_few(runs, ENOUGH_SEEDS)
-    rule = claims.interval_above(0)
-    orders = [
-        claims.check(
-            runs, id, "empirical", f"rank correlation of f with {what}",
-            order(runs, _ordered(runs, name, match)), rule, (NEGATED, _negated(runs, name, match)),
-            unless=unless if id in SOON else many,
-        )
-        for id, what, name, match in ORDERS
-    ]  # fmt: skip
-    return [
-        *orders, *_early_checks(runs, many), *_other_checks(runs, many), *_test_checks(runs, many)
-    ]  # fmt: skip
 
 
+def _many(runs: Runs) -> str:
+    """The same of checks that want many seeds."""
+    return _unless(runs) or criteria.too_few(runs, ENOUGH_SEEDS)
+
+
+_RISING = claims.interval_above(0)
 NEGATED = "f = 0.25, and the same with y negated in place of a higher f"
 SOON = ("L8.end", "L35.misfit", "L36.matched")  # orders that five seeds show as well
 NEVER = 1e9  # epochs of a run that does not get there: more than of all that do
@@ -226,65 +270,69 @@ def _negated(runs: Runs, name: str, match: str = "") -> claims.Estimate:
     return criteria.order(np.array([0.0, 1.0]), values if values.ndim == 2 else values[..., 0])
 
 
-def _early_checks(runs: Runs, many: str) -> list[claims.Check]:
-    """L31 and L32: the order at epoch 100, and what the level measures there."""
-    early, now = (by_seed(runs, name)[..., 0] for name in ("level_early", "slope_early"))
-    rule = claims.interval_above(0)
-    return [
-        claims.check(
-            runs, "L31.early", "empirical", "rank correlation of f with the level at epoch 100",
-            order(runs, early), rule, (NEGATED, _negated(runs, "level_early")), unless=many,
-        ),
-        claims.check(
-            runs, "L32.now", "empirical",
-            "rank correlation of the level with the mean slope at fresh points, epoch 100",
-            criteria.order(now, early), rule,
-            ("the slope of the same networks at the end, in place of the one now",
-             criteria.order(by_seed(runs, "slope_end"), early)), unless=many,
-        ),
-    ]  # fmt: skip
+def _order_check(runs: Runs, id: str, what: str, name: str, match: str) -> claims.Check:
+    return claims.check(
+        runs, id, "empirical", f"rank correlation of f with {what}",
+        order(runs, _ordered(runs, name, match)), _RISING, (NEGATED, _negated(runs, name, match)),
+        unless=_unless(runs) if id in SOON else _many(runs),
+    )  # fmt: skip
 
 
-def _other_checks(runs: Runs, many: str) -> list[claims.Check]:
-    """Neighbours in f, and the identity of step and slope."""
+def _early_check(runs: Runs) -> claims.Check:
+    """L31: the order at epoch 100."""
+    return claims.check(
+        runs, "L31.early", "empirical", "rank correlation of f with the level at epoch 100",
+        order(runs, _at_100(runs, "level")), _RISING, (NEGATED, _negated(runs, "level_early")),
+        unless=_many(runs),
+    )  # fmt: skip
+
+
+def _slope_check(runs: Runs) -> claims.Check:
+    """L32: what the level measures at epoch 100."""
+    early = _at_100(runs, "level")
+    return claims.check(
+        runs, "L32.now", "empirical",
+        "rank correlation of the level with the mean slope at fresh points, epoch 100",
+        criteria.order(_at_100(runs, "slope"), early), _RISING,
+        ("the slope of the same networks at the end, in place of the one now",
+         criteria.order(by_seed(runs, "slope_end"), early)), unless=_many(runs),
+    )  # fmt: skip
+
+
+def _neighbours_check(runs: Runs) -> claims.Check:
+    negated = _or_never(pair(runs, "y negated", "epochs_at", "R2 0.9"))
+    return claims.check(
+        runs, "L7.neighbours", "empirical",
+        "share of seeds in which the larger of two neighbouring f takes more epochs, the least",
+        slower_share(epochs_to_fit(runs)), claims.sign_test(),
+        (NEGATED, slower_share(negated)), unless=_many(runs),
+    )  # fmt: skip
+
+
+def _steps_check(runs: Runs) -> claims.Check:
     plain = runs[PLAIN]
-    negated = np.nan_to_num(pair(runs, "y negated", "epochs_at", "R2 0.9"), nan=NEVER)
     steps = "worst of all steps: | |db_1| / (alpha eps) - local Lipschitz constant |"
-    return [
-        claims.check(
-            runs, "L7.neighbours", "empirical",
-            "share of seeds in which the larger of two neighbouring f takes more epochs, the least",
-            slower_share(epochs_to_fit(runs)), claims.sign_test(),
-            (NEGATED, slower_share(negated)), unless=many,
-        ),
-        claims.check(
-            runs, "L9.steps", "identity", f"{steps}, in units of the rounding of b_1",
-            claims.largest(plain.rounding.values), claims.below(8),
-            ("eps of the step before: the same, least of all runs",
-             claims.smallest(plain.late_error.values)),
-        ),
-    ]  # fmt: skip
+    return claims.check(
+        runs, "L9.steps", "identity", f"{steps}, in units of the rounding of b_1",
+        claims.largest(plain.rounding.values), claims.below(8),
+        ("eps of the step before: the same, least of all runs",
+         claims.smallest(plain.late_error.values)),
+    )  # fmt: skip
 
 
-def _test_checks(runs: Runs, unless: str) -> list[claims.Check]:
-    """L10, over all f as in the paper, and L34, within one f."""
-    rule = claims.interval_above(0)
-    levels, tests = by_seed(runs, "level_end"), by_seed(runs, "test_end")
-    level, test = (by_seed(runs, name)[..., 0] for name in ("level_early", "test_early"))
-    early = "the same runs at epoch 100, before they have fitted"
-    return [
-        claims.check(
-            runs, "L10.across", "empirical",
-            "rank correlation of level and test loss at the end, over all f",
-            criteria.order(levels, tests), rule, (early, criteria.order(level, test)),
-            unless=unless,
-        ),
-        claims.check(
-            runs, "L34.within", "empirical", "the same within one f, mean over the f",
-            criteria.within(levels, tests), rule, (early, criteria.within(level, test)),
-            unless=unless,
-        ),
-    ]  # fmt: skip
+_ACROSS = "rank correlation of level and test loss at the end, over all f"  # as in the paper
+_WITHIN = "the same within one f, mean over the f"
+_Correlation = Callable[[np.ndarray, np.ndarray], claims.Estimate]
+
+
+def _test_check(runs: Runs, id: str, statistic: str, correlation: _Correlation) -> claims.Check:
+    """The level against the test loss, at the end and for the control at epoch 100."""
+    return claims.check(
+        runs, id, "empirical", statistic,
+        correlation(by_seed(runs, "level_end"), by_seed(runs, "test_end")), _RISING,
+        ("the same runs at epoch 100, before they have fitted",
+         correlation(_at_100(runs, "level"), _at_100(runs, "test"))), unless=_many(runs),
+    )  # fmt: skip
 
 
 # --- statistics
@@ -293,6 +341,11 @@ def _test_checks(runs: Runs, unless: str) -> list[claims.Check]:
 def by_seed(runs: Runs, name: str) -> np.ndarray:
     """A variable of the plain runs, (seeds, frequencies, ...)."""
     return criteria.by_seed(_with_misfit(runs[PLAIN]), name)
+
+
+def _at_100(runs: Runs, name: str) -> np.ndarray:
+    """A variable at the first of the early epochs, (seeds, frequencies)."""
+    return by_seed(runs, f"{name}_early")[..., 0]
 
 
 def _with_misfit(cells: xr.Dataset) -> xr.Dataset:
@@ -307,7 +360,11 @@ def matched(runs: Runs, name: str, match: str) -> np.ndarray:
 
 def epochs_to_fit(runs: Runs) -> np.ndarray:
     """Epochs until R2 = 0.9; a run that does not get there counts as later than all that do."""
-    return np.nan_to_num(matched(runs, "epochs_at", "R2 0.9"), nan=NEVER)
+    return _or_never(matched(runs, "epochs_at", "R2 0.9"))
+
+
+def _or_never(epochs: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(epochs, nan=NEVER)
 
 
 def order(runs: Runs, values: np.ndarray) -> claims.Estimate:
@@ -326,8 +383,13 @@ def slower_share(epochs: np.ndarray) -> claims.Estimate:
 
 def pair(runs: Runs, variant: str, name: str, match: str = "") -> np.ndarray:
     """A variable of the plain runs at a control's f and of the control, (seeds, 2, ...)."""
-    parts = runs(PLAIN, frequency=CONTROLS[variant].frequency), runs("control", variant=variant)
-    common = np.intersect1d(*(part.seed.values for part in parts))
-    chosen = [part.isel(cell=np.isin(part.seed.values, common)).sortby("seed") for part in parts]
+    chosen = _of_common_seeds(
+        runs(PLAIN, frequency=CONTROLS[variant].frequency), runs("control", variant=variant)
+    )
     values = np.stack([_with_misfit(one)[name].values for one in chosen], axis=1)
     return values[..., MATCHES.index(match)] if match else values
+
+
+def _of_common_seeds(*parts: xr.Dataset) -> list[xr.Dataset]:
+    common = np.intersect1d(*(part.seed.values for part in parts))
+    return [part.isel(cell=np.isin(part.seed.values, common)).sortby("seed") for part in parts]

@@ -6,6 +6,8 @@ the plane and on a random surface in space. No network is trained. At which mu t
 does not depend on o(1), as long as that has no mu in it.
 """
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -20,6 +22,7 @@ CLAIMS = ("L26", "L28")
 SHAPES = ("curve", "surface")
 WIDTHS = np.array([100, 1000, 10_000, 100_000])
 WAVES = 3  # harmonics of the random curve and surface
+_WAVE = np.arange(1, WAVES + 1)
 DELTA = 0.05
 BEST = (3 - np.sqrt(3)) / 6  # where (1 - 2 mu) mu (1 - mu) is largest
 MUS = np.arange(1, 10_000) / 20_000  # between 0 and 1/2
@@ -52,31 +55,44 @@ def measure(run: Run) -> xr.Dataset:
     That is r, how many balls of that radius, and the N for which the bound is below 1. `best` is
     the mu at which r is largest, `best_alone` the same where only the margin depends on mu.
     """
-    radii = np.geomspace(0.1, run.finest, 8)
     points = domain(run.shape, run.finest, streams.generator(run.seed, streams.DATA))
+    radii = np.geomspace(0.1, run.finest, 8)
     counted = np.array([steady.covering_number(points, radius) for radius in radii])
-    dimension, constant = power_law(radii, counted)
+    curves = {
+        "radii": ("radius_index", radii), "counted": ("radius_index", counted.astype(float)),
+    }  # fmt: skip
+    dimension, constant = law = power_law(radii, counted)
     c = steady.dropout_constant(1.0, run.mu, run.p_min)
-    radius = steady.radius(1 - 2 * run.mu, steady.lambda_steady(run.phi, c, WIDTHS))
-
-    def number(one: float) -> float:
-        if one < run.finest:
-            return constant * one**-dimension
-        return steady.covering_number(points, one)
-
-    balls = np.array([number(one) for one in radius])
-    free = steady.dropout_constant(1.0, MUS, run.p_min)
-    found = {
-        "radii": ("radius_index", radii),
-        "counted": ("radius_index", counted.astype(float)),
-        "neurons": ("width", WIDTHS.astype(float)),
-        "radius": ("width", radius),
-        "balls": ("width", balls),
-        "needed": ("width", steady.samples_needed(balls, DELTA)),
-    }
     numbers = {"dimension": dimension, "constant": constant, "c": float(c)}
-    best = {"best": _best(run.phi, free), "best_alone": _best(run.phi, c)}
-    return xr.Dataset(found | numbers | best)
+    return xr.Dataset(curves | _by_width(run, points, law, c) | numbers | _bests(run, c))
+
+
+Law = tuple[float, float]  # k and C of N = C r^-k
+
+
+def _by_width(run: Run, points: np.ndarray, law: Law, c: np.ndarray) -> dict[str, Any]:
+    """For each number of neurons the radius, its balls, and the samples that make the bound 1."""
+    radius = steady.radius(1 - 2 * run.mu, steady.lambda_steady(run.phi, c, WIDTHS))
+    balls = np.array([_number(run, points, law, one) for one in radius])
+    found = {
+        "neurons": WIDTHS.astype(float), "radius": radius, "balls": balls,
+        "needed": steady.samples_needed(balls, DELTA),
+    }  # fmt: skip
+    return {name: ("width", values) for name, values in found.items()}
+
+
+def _number(run: Run, points: np.ndarray, law: Law, radius: float) -> float:
+    """Of balls of a radius: counted, or by the law where the radius is too fine to count."""
+    if radius < run.finest:
+        dimension, constant = law
+        return constant * radius**-dimension
+    return steady.covering_number(points, radius)
+
+
+def _bests(run: Run, c: np.ndarray) -> dict[str, float]:
+    """The mu at which the radius is largest, with a c of each mu and with one c."""
+    free = steady.dropout_constant(1.0, MUS, run.p_min)
+    return {"best": _best(run.phi, free), "best_alone": _best(run.phi, c)}
 
 
 def _best(phi: float, c: np.ndarray) -> float:
@@ -89,21 +105,29 @@ def domain(shape: str, radius: float, rng: np.random.Generator) -> np.ndarray:
 
     The curve lies in the plane and the surface in space; both are about 2 across.
     """
-    wave = np.arange(1, WAVES + 1)
-    a, b = rng.normal(size=(2, WAVES)) / (4 * wave**2)
-    if shape == "curve":
-        around = np.linspace(0, 2 * np.pi, int(16 / radius), endpoint=False)
-        distance = 1 + np.cos(around[:, None] * wave) @ a + np.sin(around[:, None] * wave) @ b
-        return np.stack([distance * np.cos(around), distance * np.sin(around)], axis=1)
+    a, b = rng.normal(size=(2, WAVES)) / (4 * _WAVE**2)
+    return _curve(radius, a, b) if shape == "curve" else _surface(radius, a, b)
+
+
+def _curve(radius: float, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Around the origin, at a distance with waves."""
+    around = np.linspace(0, 2 * np.pi, int(16 / radius), endpoint=False)
+    angle = around[:, None] * _WAVE
+    distance = 1 + np.cos(angle) @ a + np.sin(angle) @ b
+    return np.stack([distance * np.cos(around), distance * np.sin(around)], axis=1)
+
+
+def _surface(radius: float, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Over the square, at a height with waves along either side."""
     u = np.linspace(-1, 1, int(4 / radius))
     v = u[:, None]
-    waves = zip(a, b, np.pi * wave, strict=True)
+    waves = zip(a, b, np.pi * _WAVE, strict=True)
     height = sum(up * np.sin(k * u) + down * np.sin(k * v) for up, down, k in waves)
     space = (np.broadcast_to(u, height.shape), np.broadcast_to(v, height.shape), height)
     return np.stack(space, axis=-1).reshape(-1, 3)
 
 
-def power_law(radii: np.ndarray, counted: np.ndarray) -> tuple[float, float]:
+def power_law(radii: np.ndarray, counted: np.ndarray) -> Law:
     """k and C of N = C r^-k by least squares on logarithms."""
     slope, offset = np.polyfit(np.log(radii), np.log(counted), 1)
     return float(-slope), float(np.exp(offset))

@@ -71,48 +71,62 @@ def train(run: Run) -> Trained:
     task = cosine.task(run.frequency, run.points, run.seed)
     start = cosine.start(run.seed, SIZES)
     order = cosine.in_epochs(run.points, run.region_epochs, run.seed)
-    common: dict[str, Any] = {"step_size": run.rate, "window": 1}
-    split = len(order) - run.points
-    before, steps = descend(start, task.x, task.y, order[:split], **common)
+    first, most, last = order[: run.points], order[: -run.points], order[-run.points :]
+    before, steps = descend(start, task.x, task.y, most, step_size=run.rate, window=1)
+    network, found = _last_epoch(run, task, before, last)
+    stayed = (found.pattern == found.pattern[0]).all(("probe", "byte")).values
+    phi = _by_point(found.trajectory.values, last)
+    early = _by_point(steps.trajectory.values[: run.points], first)
+    return Trained(task, start, network, phi, early, stayed, _gamma(found.slope.values[:, stayed]))
 
-    def pattern(network: FullyConnected) -> np.ndarray:
-        return np.packbits(np.concatenate(lipschitz.patterns(network, task.x), axis=1), axis=1)
 
-    network, last = descend(
-        before, task.x, task.y, order[split:], schedule=range(run.points + 1),
-        probes={"pattern": pattern, "slope": lambda one: lipschitz.local(one, task.x)},
-        dims={"pattern": ("point", "byte"), "slope": ("point",)}, **common,
+def _last_epoch(
+    run: Run, task: cosine.Cosine, before: FullyConnected, order: np.ndarray
+) -> tuple[FullyConnected, xr.Dataset]:
+    """After each step the packed pattern and the local constant of every training point."""
+    return descend(
+        before, task.x, task.y, order, step_size=run.rate, window=1,
+        schedule=range(run.points + 1),
+        probes={
+            "pattern": partial(_packed, x=task.x),
+            "slope": lambda network: lipschitz.local(network, task.x),
+        },
+        dims={"pattern": ("point", "byte"), "slope": ("point",)},
     )  # fmt: skip
-    stayed = (last.pattern == last.pattern[0]).all(("probe", "byte")).values
-    slope = last.slope.values[:, stayed]
+
+
+def _packed(network: FullyConnected, x: np.ndarray) -> np.ndarray:
+    return np.packbits(np.concatenate(lipschitz.patterns(network, x), axis=1), axis=1)
+
+
+def _by_point(steps: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """The steps of an epoch by training point."""
+    found = np.empty(len(order))
+    found[order] = steps
+    return found
+
+
+def _gamma(slope: np.ndarray) -> float:
+    """By how much local constants (step, point) change, the most of all points."""
     grown = slope.max(axis=0) / np.maximum(slope.min(axis=0), np.finfo(float).tiny)
-    phi, early = np.empty(run.points), np.empty(run.points)
-    phi[order[split:]] = last.trajectory
-    early[order[: run.points]] = steps.trajectory[: run.points]
-    return Trained(task, start, network, phi, early, stayed, float(grown.max(initial=1) - 1))
+    return float(grown.max(initial=1) - 1)
 
 
 def measure(run: Run) -> xr.Dataset:
     """Shares and ratios over the empty regions that the grid meets; maps for one network."""
     found = train(run)
-    plane = cosine.square(run.side)
-    x = plane @ found.task.basis.T
+    x = cosine.square(run.side) @ found.task.basis.T
     seen, new = (lipschitz.patterns(found.network, points) for points in (found.task.x, x))
     met = regions.met(seen, new)
     there = regions.chosen(new, met.one)
-    own, slope = (lipschitz.local(found.network, points) for points in (found.task.x, x))
-    untrained = lipschitz.local(found.start, x)
-    far = regions.far_from_data(seen, own, there)
-    random = regions.far_from_data(seen, own, _random(run, there))
-    values: dict[str, Any] = {
-        "training_regions": len(regions.representatives(seen)), "rank": regions.rank(seen),
-        "grid_regions": len(np.unique(met.region[run.points :])),
-        "empty_regions": len(met.one), "empty_area": met.empty.mean(),
-        "feasible_random": np.isfinite(random.bound).mean(),
-        "stayed": found.stayed.mean(), "gamma": found.gamma, "steepest": slope.max(),
+    far, random = _far_and_random(run, found, seen, there)
+    slope, untrained = (lipschitz.local(network, x) for network in (found.network, found.start))
+    shares = {
+        "feasible_random": _feasible(random), "stayed": found.stayed.mean(),
+        "gamma": found.gamma, "steepest": slope.max(),
     }  # fmt: skip
-    error = lipschitz.outputs(found.network, x) - cosine.value(plane, run.frequency)
-    values |= _target(run, slope, untrained) | {"error": np.mean(error**2)}
+    values = _counts(seen, met) | shares | _target(run, slope, untrained)
+    values |= {"error": _error(run, found.network, x)}
     values |= _bounds(found, far, slope[met.one], seen, there)
     maps = {
         "region": met.region[run.points :], "local": slope,
@@ -123,11 +137,44 @@ def measure(run: Run) -> xr.Dataset:
     return xr.Dataset(values | _maps(run, maps))
 
 
+def _far_and_random(
+    run: Run, found: Trained, seen: regions.Patterns, there: regions.Patterns
+) -> tuple[regions.Far, regions.Far]:
+    """The bounds at the patterns `there` by phi = lambda, and at random ones."""
+    own = lipschitz.local(found.network, found.task.x)
+    far, random = (
+        regions.far_from_data(seen, own, patterns) for patterns in (there, _random(run, there))
+    )
+    return far, random
+
+
+def _feasible(far: regions.Far) -> float:
+    """The share of regions that have a bound."""
+    return float(np.isfinite(far.bound).mean())
+
+
+def _error(run: Run, network: FullyConnected, x: np.ndarray) -> float:
+    """Mean squared error over the grid."""
+    target = cosine.value(cosine.square(run.side), run.frequency)
+    return float(np.mean((lipschitz.outputs(network, x) - target) ** 2))
+
+
+def _counts(seen: regions.Patterns, met: regions.Met) -> dict[str, Any]:
+    """Regions of the training points and on the grid."""
+    return {
+        "training_regions": len(regions.representatives(seen)), "rank": regions.rank(seen),
+        "grid_regions": len(np.unique(met.region[len(seen[0]) :])),
+        "empty_regions": len(met.one), "empty_area": met.empty.mean(),
+    }  # fmt: skip
+
+
 def _target(run: Run, slope: np.ndarray, untrained: np.ndarray) -> dict[str, float]:
     """Rank correlations of local constants over the grid with the target's slope."""
     target = cosine.slope(cosine.square(run.side), run.frequency)
-    parts = {"correlation": slope, "correlation_untrained": untrained}
-    return {name: spearmanr(target, part).statistic for name, part in parts.items()}
+    return {
+        "correlation": spearmanr(target, slope).statistic,
+        "correlation_untrained": spearmanr(target, untrained).statistic,
+    }
 
 
 def _random(run: Run, patterns: regions.Patterns) -> regions.Patterns:
@@ -145,23 +192,35 @@ def _bounds(
     `true` are their local constants. The bounds differ in the phi of the training points: their
     local constants (`far`), steps of the last and of the first epoch, local constants at the start.
     """
+    bounds = _other_bounds(found, seen, there)
+    values = {f"violated_{name}": _violated(true, one) for name, one in bounds.items()}
+    return values | {
+        "violated": _violated(true, far.bound),
+        "infeasible": (~np.isfinite(far.bound)).mean(),
+        "feasible_measured": np.isfinite(bounds["measured"]).mean(),
+    } | _tightness(far, true, lipschitz.product_bound(found.network))  # fmt: skip
+
+
+def _other_bounds(
+    found: Trained, seen: regions.Patterns, there: regions.Patterns
+) -> dict[str, np.ndarray]:
+    """Bounds from steps of the last and of the first epoch, and from the start."""
     stayed = regions.chosen(seen, found.stayed)
     others = {
         "measured": (stayed, (1 + found.gamma) * found.phi[found.stayed]),
         "start": (seen, lipschitz.local(found.start, found.task.x)),
         "early": (stayed, found.early[found.stayed]),
     }
-    bounds = {name: regions.far_from_data(*one, there).bound for name, one in others.items()}
-    product = lipschitz.product_bound(found.network)
+    return {name: regions.far_from_data(*one, there).bound for name, one in others.items()}
+
+
+def _tightness(far: regions.Far, true: np.ndarray, product: float) -> dict[str, float]:
+    """Bounds over the constants `true`, where there are any, and beside the product of norms."""
     feasible = np.isfinite(far.bound)
     bound = far.bound[feasible]
     ratio = bound / np.maximum(true[feasible], np.finfo(float).tiny)
     some = len(ratio) > 0
-    values = {f"violated_{name}": _violated(true, one) for name, one in bounds.items()}
-    return values | {
-        "violated": _violated(true, far.bound),
-        "infeasible": (~feasible).mean(),
-        "feasible_measured": np.isfinite(bounds["measured"]).mean(),
+    return {
         "ratio": np.median(ratio) if some else np.nan,
         "loosest": ratio.max() if some else np.nan,
         "combined": np.median(far.combined[feasible]) if some else np.nan,
@@ -197,34 +256,55 @@ def _maps(run: Run, maps: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def checks(runs: Runs) -> list[claims.Check]:
+    return [_slopes_check(runs), _steps_check(runs), _spanned_check(runs), _map_check(runs)]
+
+
+_NONE = claims.below(1e-12)
+
+
+def _unless(runs: Runs) -> str:
+    return elsewhere(runs, region_epochs=1000, frequency=0.5)
+
+
+def _slopes_check(runs: Runs) -> claims.Check:
     found = runs["networks"]
-    judge = partial(claims.check, runs, unless=elsewhere(runs, region_epochs=1000, frequency=0.5))
-    none = claims.below(1e-12)
-    return [
-        judge(
-            "L22.slopes", "theorem",
-            "phi = lambda of training points: share of spanned empty regions above the bound, most",
-            claims.largest(found.violated), none,
-            ("phi = lambda at the initialisation: mean share", claims.mean(found.violated_start)),
-        ),
-        judge(
-            "L22.steps", "theorem",
-            "phi and gamma from the steps of the last epoch: the same share, most",
-            claims.largest(found.violated_measured), none,
-            ("phi from the steps of the first epoch: mean share",
-             claims.mean(found.violated_early)),
-        ),
-        judge(
-            "L22.spanned", "theorem",
-            "share of empty regions that the training regions span, so that there is a bound",
-            claims.mean(1 - found.infeasible), claims.above(0.05),
-            ("random patterns as dense: the same share", claims.mean(found.feasible_random)),
-        ),
-        judge(
-            "L24.map", "empirical",
-            "rank correlation over the grid of lambda with the target's slope",
-            claims.mean(found.correlation), claims.interval_above(0),
-            ("untrained network", claims.mean(found.correlation_untrained)),
-            needs=5,
-        ),
-    ]  # fmt: skip
+    return claims.check(
+        runs, "L22.slopes", "theorem",
+        "phi = lambda of training points: share of spanned empty regions above the bound, most",
+        claims.largest(found.violated), _NONE,
+        ("phi = lambda at the initialisation: mean share", claims.mean(found.violated_start)),
+        unless=_unless(runs),
+    )  # fmt: skip
+
+
+def _steps_check(runs: Runs) -> claims.Check:
+    found = runs["networks"]
+    return claims.check(
+        runs, "L22.steps", "theorem",
+        "phi and gamma from the steps of the last epoch: the same share, most",
+        claims.largest(found.violated_measured), _NONE,
+        ("phi from the steps of the first epoch: mean share", claims.mean(found.violated_early)),
+        unless=_unless(runs),
+    )  # fmt: skip
+
+
+def _spanned_check(runs: Runs) -> claims.Check:
+    found = runs["networks"]
+    return claims.check(
+        runs, "L22.spanned", "theorem",
+        "share of empty regions that the training regions span, so that there is a bound",
+        claims.mean(1 - found.infeasible), claims.above(0.05),
+        ("random patterns as dense: the same share", claims.mean(found.feasible_random)),
+        unless=_unless(runs),
+    )  # fmt: skip
+
+
+def _map_check(runs: Runs) -> claims.Check:
+    found = runs["networks"]
+    return claims.check(
+        runs, "L24.map", "empirical",
+        "rank correlation over the grid of lambda with the target's slope",
+        claims.mean(found.correlation), claims.interval_above(0),
+        ("untrained network", claims.mean(found.correlation_untrained)),
+        needs=5, unless=_unless(runs),
+    )  # fmt: skip

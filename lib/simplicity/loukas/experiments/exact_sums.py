@@ -5,8 +5,6 @@ patterns have rank nine, every region is spanned, which takes nine training poin
 s(x) is a sum of k training patterns, k phi bounds the constant at x.
 """
 
-from functools import partial
-
 import numpy as np
 import xarray as xr
 
@@ -57,21 +55,32 @@ def measure(run: Run) -> xr.Dataset:
 
 def _look(run: Run, number: int) -> dict[str, float]:
     """The numbers of one network."""
-    start, data = (
-        np.random.default_rng([run.seed, stream, number])
-        for stream in (streams.INITIALISATION, streams.DATA)
-    )
-    network = torch_default(SIZES, start)
-    x = data.uniform(-REACH, REACH, (run.n, 2))
-    line = (np.arange(run.side) + 0.5) / run.side * 2 * REACH - REACH
-    grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    network = torch_default(SIZES, _generator(run, streams.INITIALISATION, number))
+    x = _generator(run, streams.DATA, number).uniform(-REACH, REACH, (run.n, 2))
+    grid = _grid(run.side)
     seen, new = lipschitz.patterns(network, x), lipschitz.patterns(network, grid)
     one = regions.met(seen, new).one
     there = regions.chosen(new, one)
-    far = regions.far_from_data(seen, np.ones(run.n), there) if len(one) else None
     found = {"rank": regions.rank(seen), "rank_grid": regions.rank(new), "empty": len(one)}
-    found["spanned"] = np.isfinite(far.bound).sum() if far else 0
+    found["spanned"] = _spanned(seen, there)
     return found | _sums(network, (x, seen), (grid[one], there))
+
+
+def _generator(run: Run, stream: int, number: int) -> np.random.Generator:
+    return np.random.default_rng([run.seed, stream, number])
+
+
+def _grid(side: int) -> np.ndarray:
+    """Points (side^2, 2) over the square of the inputs."""
+    line = (np.arange(side) + 0.5) / side * 2 * REACH - REACH
+    return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+
+
+def _spanned(seen: regions.Patterns, there: regions.Patterns) -> int:
+    """How many of the patterns `there`, if any, those of the training points span."""
+    if not len(there[0]):
+        return 0
+    return np.isfinite(regions.far_from_data(seen, np.ones(len(seen[0])), there).bound).sum()
 
 
 def _sums(network: FullyConnected, training: Seen, empty: Seen) -> dict[str, float]:
@@ -81,20 +90,22 @@ def _sums(network: FullyConnected, training: Seen, empty: Seen) -> dict[str, flo
     sum.
     """
     (x, seen), (points, there) = training, empty
-    rows = regions.different_rows(regions.joined(seen, there))
-    sums = [regions.exact_sum(rows[:, : len(x)], column) or () for column in rows[:, len(x) :].T]
+    sums = _exact_sums(seen, there)
     # A zero pattern, the empty sum, has no slope to bound.
     known = np.array([index for index, found in enumerate(sums) if found], dtype=int)
     phi, beta = lipschitz.first_steps(network, x), np.linalg.norm(network.weights[0], 2)
     by_sum = np.array([beta * phi[list(sums[index])].sum() for index in known])
     nearest = beta * phi[_nearest(seen, regions.chosen(there, known))]
-    true = lipschitz.local(network, points)[known]
-    return {
-        "sums": len(known),
-        "above": (true > by_sum * _SLACK).sum(),
-        "above_nearest": (true > nearest * _SLACK).sum(),
-        "most": max(map(len, sums), default=0),
-    }
+    slope = lipschitz.local(network, points)[known]
+    above, above_nearest = ((slope > one * _SLACK).sum() for one in (by_sum, nearest))
+    most = max(map(len, sums), default=0)
+    return {"sums": len(known), "above": above, "above_nearest": above_nearest, "most": most}
+
+
+def _exact_sums(seen: regions.Patterns, there: regions.Patterns) -> list[tuple[int, ...]]:
+    """For each pattern `there` the training points whose patterns it is the sum of, or none."""
+    rows, count = regions.different_rows(regions.joined(seen, there)), len(seen[0])
+    return [regions.exact_sum(rows[:, :count], column) or () for column in rows[:, count:].T]
 
 
 def _nearest(seen: regions.Patterns, new: regions.Patterns) -> np.ndarray:
@@ -104,26 +115,44 @@ def _nearest(seen: regions.Patterns, new: regions.Patterns) -> np.ndarray:
 
 
 def checks(runs: Runs) -> list[claims.Check]:
+    return [_sums_check(runs), _rank_check(runs)]
+
+
+def _sums_check(runs: Runs) -> claims.Check:
     found = runs["networks"]
-    judge = partial(claims.check, runs, unless=elsewhere(runs, side=60))
-    names = ("rank", "empty", "spanned", "sums")
-    rank, empty, spanned, sums = (found[name].values for name in names)
-    some, left = sums > 0, empty > 0
+    return claims.check(
+        runs, "L23.sums", "theorem",
+        "s(x) a sum of training patterns: share with lambda > beta times the sum of phi, most",
+        claims.largest(_per_sum(found, "above")), claims.below(1e-12),
+        ("phi of the nearest pattern in place of a sum: mean share",
+         claims.mean(_per_sum(found, "above_nearest"))),
+        unless=elsewhere(runs, side=60),
+    )  # fmt: skip
+
+
+def _per_sum(found: xr.Dataset, name: str) -> np.ndarray:
+    """A count over that of the sums, of the networks that have some."""
+    sums = found.sums.values
+    return found[name].values[sums > 0] / sums[sums > 0]
+
+
+def _rank_check(runs: Runs) -> claims.Check:
+    full, few = _spanned_shares(runs["networks"])
+    return claims.check(
+        runs, "L23.rank", "theorem",
+        "training patterns of rank nine: share of empty regions that they span, least",
+        claims.smallest(full), claims.at_least(1),
+        ("four points, regions of rank nine: mean share", claims.mean(few)),
+        unless=elsewhere(runs, side=60),
+    )  # fmt: skip
+
+
+def _spanned_shares(found: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Of networks with full rank, and of those with fewer points than products whose regions have
+    it.
+    """
+    left = found.empty.values > 0
+    full = (found["rank"].values == PRODUCTS) & left
     few = (found.n.values[:, None] < PRODUCTS) & (found.rank_grid.values == PRODUCTS) & left
-    full = (rank == PRODUCTS) & left
-    over, nearest = (found[name].values[some] / sums[some] for name in ("above", "above_nearest"))
-    return [
-        judge(
-            "L23.sums", "theorem",
-            "s(x) a sum of training patterns: share with lambda > beta times the sum of phi, most",
-            claims.largest(over), claims.below(1e-12),
-            ("phi of the nearest pattern in place of a sum: mean share", claims.mean(nearest)),
-        ),
-        judge(
-            "L23.rank", "theorem",
-            "training patterns of rank nine: share of empty regions that they span, least",
-            claims.smallest(spanned[full] / empty[full]), claims.at_least(1),
-            ("four points, regions of rank nine: mean share",
-             claims.mean(spanned[few] / empty[few])),
-        ),
-    ]  # fmt: skip
+    share = [found.spanned.values[one] / found.empty.values[one] for one in (full, few)]
+    return share[0], share[1]

@@ -7,7 +7,8 @@ and aligned orthogonal layers whose neurons are all on, a linear network, where 
 """
 
 import math
-from functools import partial
+from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 import xarray as xr
@@ -53,12 +54,17 @@ GRID = Grid(
 def measure(run: Run) -> xr.Dataset:
     """The product of norms, and the largest local constant at all inputs and at a tenth of them."""
     network = make(run)
-    x = streams.generator(run.seed, streams.DATA).standard_normal((run.inputs, DIM))
-    parts = np.array_split(x, max(1, run.inputs // 2000))
-    found = np.concatenate([lipschitz.local(network, part) for part in parts])
+    found = _local(network, run)
     tenth = found[: run.inputs // FEW]
     product = lipschitz.product_bound(network)
     return xr.Dataset({"product": product, "largest": found.max(), "of_a_tenth": tenth.max()})
+
+
+def _local(network: FullyConnected, run: Run) -> np.ndarray:
+    """The local constants at all inputs, some 2000 at a time."""
+    x = streams.generator(run.seed, streams.DATA).standard_normal((run.inputs, DIM))
+    parts = np.array_split(x, max(1, run.inputs // 2000))
+    return np.concatenate([lipschitz.local(network, part) for part in parts])
 
 
 def make(run: Run) -> FullyConnected:
@@ -87,13 +93,14 @@ def _linear(network: FullyConnected, rng: np.random.Generator) -> FullyConnected
     Each bias is placed so that activations stay near 100 and no neuron goes off.
     """
     weights = [np.linalg.qr(rng.standard_normal(w.shape))[0] for w in network.weights[:-1]]
-    direction = np.eye(DIM)[0]
-    centre, biases = np.zeros(DIM), []
-    for weight in weights:
-        direction = weight @ direction
-        biases.append(100 - weight @ centre)
-        centre = np.full(len(weight), 100.0)
-    return FullyConnected((*weights, direction[None]), (*biases, np.zeros(1)))
+    direction = reduce(lambda along, weight: weight @ along, weights, np.eye(DIM)[0])
+    return FullyConnected((*weights, direction[None]), (*_centred(weights), np.zeros(1)))
+
+
+def _centred(weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Biases with which every activation is 100 at the input 0."""
+    centres = [np.zeros(DIM), *(np.full(len(weight), 100.0) for weight in weights[:-1])]
+    return [100 - weight @ centre for weight, centre in zip(weights, centres, strict=True)]
 
 
 def looseness(cells: xr.Dataset) -> np.ndarray:
@@ -102,34 +109,41 @@ def looseness(cells: xr.Dataset) -> np.ndarray:
 
 
 def growth(cells: xr.Dataset) -> claims.Estimate:
-    """The factor by which the looseness grows with each layer, from the slope of its log."""
+    """The factor by which the looseness grows with each layer, mean over seeds."""
+    return claims.mean(over_seeds.each(cells, _factor))
 
-    def factor(one: xr.Dataset) -> float:
-        if one.sizes["cell"] < 2:
-            return math.nan
-        return float(np.exp(np.polyfit(one.depth.values, np.log(looseness(one)), 1)[0]))
 
-    return claims.mean(over_seeds.each(cells, factor))
+def _factor(cells: xr.Dataset) -> float:
+    """The same of one seed, from the slope of the log; NaN for a single depth."""
+    if cells.sizes["cell"] < 2:
+        return math.nan
+    return float(np.exp(np.polyfit(cells.depth.values, np.log(looseness(cells)), 1)[0]))
 
 
 def checks(runs: Runs) -> list[claims.Check]:
-    random, dead, linear = (runs[kind] for kind in KINDS)
+    return [_growth_check(runs), _dead_check(runs)]
 
-    def lost(cells: xr.Dataset) -> claims.Estimate:
-        """The share of networks without any slope whose product of norms has one."""
-        return claims.share(((cells.largest == 0) & (cells["product"] > 0)).values)
 
-    judge = partial(claims.check, runs, unless=elsewhere(runs, layer_width=32))
-    return [
-        judge(
-            "L27.growth", "empirical",
-            "untrained: factor of product over largest sampled constant for each layer",
-            growth(random), claims.interval_above(GROWS),
-            ("aligned orthogonal linear layers in place of random ones: the same", growth(linear)),
-        ),
-        judge(
-            "L27.dead", "identity",
-            "a middle layer that never fires: share with constant 0 and product above 0",
-            lost(dead), claims.every_seed(), ("the same networks as they were", lost(random)),
-        ),
-    ]  # fmt: skip
+def _growth_check(runs: Runs) -> claims.Check:
+    return claims.check(
+        runs, "L27.growth", "empirical",
+        "untrained: factor of product over largest sampled constant for each layer",
+        growth(runs["random"]), claims.interval_above(GROWS),
+        ("aligned orthogonal linear layers in place of random ones: the same",
+         growth(runs["linear"])), unless=elsewhere(runs, layer_width=32),
+    )  # fmt: skip
+
+
+def _dead_check(runs: Runs) -> claims.Check:
+    return claims.check(
+        runs, "L27.dead", "identity",
+        "a middle layer that never fires: share with constant 0 and product above 0",
+        _lost(runs["dead"]), claims.every_seed(),
+        ("the same networks as they were", _lost(runs["random"])),
+        unless=elsewhere(runs, layer_width=32),
+    )  # fmt: skip
+
+
+def _lost(cells: xr.Dataset) -> claims.Estimate:
+    """The share of networks without any slope whose product of norms has one."""
+    return claims.share(((cells.largest == 0) & (cells["product"] > 0)).values)

@@ -28,6 +28,7 @@ LATE = 10  # epochs at the end over which the bias varies, as in the authors' fi
 DRAWN = 40  # epochs kept for pictures
 ENOUGH_SEEDS = 5
 _RESAMPLES = 2000
+_ENDS = [(1 - claims.CONFIDENCE) / 2, (1 + claims.CONFIDENCE) / 2]  # of an interval
 
 
 @config.settings
@@ -41,6 +42,10 @@ class Run:
     epochs: int = config.param(3000, "epochs", unit="epochs", low=LATE + 2, high=10**6)
     tau: int = config.param(1000, "epoch from which on to judge", unit="epochs", low=1, high=10**6)
     seed: int = config.param(0, "seed of points, start and order", low=0, high=2**31 - 1)
+
+    @property
+    def classifies(self) -> bool:
+        return self.kind == "signs"
 
     def check(self) -> None:
         most = self.epochs - LATE
@@ -67,7 +72,7 @@ def measure(run: Run) -> xr.Dataset:
     bias = trajectory.traced(found, network)
     normalised = steady.normalised_steps(bias, found.traced_epsilon.values, run.rate)
     slope, moments = found["slopes"].values, found["epsilons"].values
-    product = lipschitz.product_bound(network, sigmoid=run.kind == "signs")
+    product = lipschitz.product_bound(network, sigmoid=run.classifies)
     return xr.Dataset(
         _steadiness(run, normalised, slope[run.tau :])
         | {"product": product}
@@ -92,13 +97,12 @@ def _variance(run: Run, bias: np.ndarray, slope: np.ndarray, moments: np.ndarray
     """Corollary 2, over the last epochs: the variance of the bias, slopes and moments of eps."""
     late = slice(-1 - LATE, -1)
     mean, spread = moments[late, 2], moments[late, 3]
+    slopes = {"slope_late": slope[late].mean(), "slope_start": slope[0].mean()}
+    eps = {"misfit": (mean**2 + spread).mean(), "worst_epsilon": moments[:, 0].max()}
     return {
         "variance": steady.variance(bias[-1 - LATE * run.n : -1]),
         "scale": steady.variance_scale(run.rate, slope[late].mean(axis=1), mean, spread),
-        "slope_late": slope[late].mean(), "slope_start": slope[0].mean(),
-        "misfit": (mean**2 + spread).mean(),
-        "worst_epsilon": moments[:, 0].max(),
-    }  # fmt: skip
+    } | slopes | eps  # fmt: skip
 
 
 def _distances(
@@ -110,16 +114,8 @@ def _distances(
     bound, smallest = (
         steady.distance_bound(run.rate, run.n, moments[:-1, column], average) for column in (0, 1)
     )
-    kept = np.array(loop.geometrically(run.epochs, DRAWN))
-    at = kept - 1
-    curves = {
-        "epoch": kept, "largest": slope[kept].max(axis=1), "average": slope[kept].mean(axis=1),
-        "distance": distance[at], "bound": bound[at], "bound_smallest": smallest[at],
-    }  # fmt: skip
-    # Early epochs that would repeat are not kept: NaN fills up.
-    missing = np.full(DRAWN - len(kept), np.nan)
-    padded = {name: np.concatenate([values, missing]) for name, values in curves.items()}
-    return {name: ("probe", values.astype(np.float32)) for name, values in padded.items()} | {
+    sides = {"distance": distance, "bound": bound, "bound_smallest": smallest}
+    return _curves(run, slope, sides) | {
         "violated": (distance > bound).mean(),
         "violated_smallest": (distance > smallest).mean(),
         "loosest": (bound / distance).max(),
@@ -127,81 +123,130 @@ def _distances(
     }
 
 
+def _curves(run: Run, slope: np.ndarray, sides: dict[str, np.ndarray]) -> dict[str, Any]:
+    """After some epochs the slopes, and both sides of the corollary, for pictures."""
+    kept = np.array(loop.geometrically(run.epochs, DRAWN))
+    curves = {
+        "epoch": kept, "largest": slope[kept].max(axis=1), "average": slope[kept].mean(axis=1),
+    } | {name: values[kept - 1] for name, values in sides.items()}  # fmt: skip
+    return {name: ("probe", _padded(values)) for name, values in curves.items()}
+
+
+def _padded(values: np.ndarray) -> np.ndarray:
+    """With NaN in the place of early epochs that would repeat and so are not kept."""
+    missing = np.full(DRAWN - len(values), np.nan)
+    return np.concatenate([values, missing]).astype(np.float32)
+
+
 def _train(run: Run) -> tuple[xr.Dataset, FullyConnected]:
     """The run, every step traced; at each epoch local constants and four moments of eps."""
     task = cosine.task(run.frequency, run.n, run.seed)
-    classifies = run.kind == "signs"
-    y = (task.y > 0).astype(float) if classifies else task.y
-    order = cosine.in_epochs(run.n, run.epochs, run.seed)
-    if run.kind == "replacement":
-        rng = streams.generator(run.seed, streams.BATCHES)
-        order = with_replacement(run.n, run.n * run.epochs, rng)
-
-    def epsilons(network: FullyConnected) -> np.ndarray:
-        f = lipschitz.outputs(network, task.x)
-        size = 1 + np.exp(np.where(y > 0.5, -f, f)) if classifies else np.abs(f - y)
-        return np.array([size.max(), size.min(), size.mean(), size.var()])
-
+    y = (task.y > 0).astype(float) if run.classifies else task.y
     network, found = descend(
-        cosine.start(run.seed), task.x, y, order, step_size=run.rate, window=run.n,
-        loss="cross entropy" if classifies else "squares",
+        cosine.start(run.seed), task.x, y, _order(run), step_size=run.rate, window=run.n,
+        loss="cross entropy" if run.classifies else "squares",
         schedule=range(run.epochs + 1), trace=True,
         probes={
-            "slopes": lambda one: lipschitz.local(one, task.x, sigmoid=classifies),
-            "epsilons": epsilons,
+            "slopes": lambda one: lipschitz.local(one, task.x, sigmoid=run.classifies),
+            "epsilons": lambda one: _moments(run, lipschitz.outputs(one, task.x), y),
         },
         dims={"slopes": ("point",), "epsilons": ("moment",)},
     )  # fmt: skip
     return found, network
 
 
+def _order(run: Run) -> np.ndarray:
+    """The samples of all steps."""
+    if run.kind != "replacement":
+        return cosine.in_epochs(run.n, run.epochs, run.seed)
+    rng = streams.generator(run.seed, streams.BATCHES)
+    return with_replacement(run.n, run.n * run.epochs, rng)
+
+
+def _moments(run: Run, f: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Largest, smallest, mean and variance of eps over the training points."""
+    size = 1 + np.exp(np.where(y > 0.5, -f, f)) if run.classifies else np.abs(f - y)
+    return np.array([size.max(), size.min(), size.mean(), size.var()])
+
+
 def checks(runs: Runs) -> list[claims.Check]:
-    passes, drawn = runs["passes"], runs["replacement"]
-    squares = runs.where(kind=KINDS[:2])
-    unless = elsewhere(runs, epochs=3000, tau=1000)
-    few = unless or too_few(runs, ENOUGH_SEEDS)
-    most = "most by which a slope exceeds phi, less the most it rises in an epoch, over phi"
-    none = claims.below(1e-12)
-    orders = (("replacement", "with replacement", drawn), ("permutations", "permutations", passes))
+    """Corollary 1 for both orders of samples, 2 along the runs, and 3 with what it rests on."""
     return [
-        *(
-            claims.check(
-                runs, f"L19.{id}", "theorem", f"{how}: {most}",
-                claims.largest(cells.excess - 1 - cells.rise), claims.below(0),
-                ("phi from the steps before tau: the same", claims.largest(_beyond_former(cells))),
-                unless=unless,
-            )
-            for id, how, cells in orders
-        ),
-        # In one run of several a point is above phi between its visits.
-        claims.check(
-            runs, "L40.never", "empirical",
-            "share of (epoch, training point) with lambda > phi, most of all runs",
-            claims.largest([*passes.above.values, *drawn.above.values]), none,
-            ("phi from the steps before tau: mean share", claims.mean(squares.above_before)),
-            unless=few,
-        ),
-        claims.check(
-            runs, "L20.partial", "theorem",
-            "exponent of lambda in the variance over runs, at equal mean of eps^2",
-            power(passes, "slope_late"), claims.interval_above(0),
-            ("lambda of the initialisation in its place", power(passes, "slope_start")),
-            unless=few,
-        ),
-        claims.check(
-            runs, "L21.bound", "theorem",
-            "share of epochs whose distance is above the bound, most of all runs",
-            claims.largest(squares.violated), none,
-            ("smallest eps in place of the largest: least share",
-             claims.smallest(squares.violated_smallest)), unless=unless,
-        ),
-        claims.check(
-            runs, "L21.entropy", "empirical",
-            "cross-entropy, f = 1: median over seeds of the largest eps met",
-            _median(runs("signs", frequency=1.0)), claims.above(10),
-            ("squared loss, f = 1: the same", _median(runs("passes", frequency=1.0))), unless=few,
-        ),
+        _excess_check(runs, "replacement", "with replacement", runs["replacement"]),
+        _excess_check(runs, "permutations", "permutations", runs["passes"]),
+        _never_check(runs), _partial_check(runs), _bound_check(runs), _entropy_check(runs),
     ]  # fmt: skip
+
+
+_NONE = claims.below(1e-12)
+
+
+def _unless(runs: Runs) -> str:
+    return elsewhere(runs, epochs=3000, tau=1000)
+
+
+def _few(runs: Runs) -> str:
+    """The same of checks over runs of which a seed has several."""
+    return _unless(runs) or too_few(runs, ENOUGH_SEEDS)
+
+
+def _squares(runs: Runs) -> xr.Dataset:
+    """The runs with the squared loss."""
+    return runs.where(kind=KINDS[:2])
+
+
+def _excess_check(runs: Runs, id: str, how: str, cells: xr.Dataset) -> claims.Check:
+    most = "most by which a slope exceeds phi, less the most it rises in an epoch, over phi"
+    return claims.check(
+        runs, f"L19.{id}", "theorem", f"{how}: {most}",
+        claims.largest(cells.excess - 1 - cells.rise), claims.below(0),
+        ("phi from the steps before tau: the same", claims.largest(_beyond_former(cells))),
+        unless=_unless(runs),
+    )  # fmt: skip
+
+
+def _never_check(runs: Runs) -> claims.Check:
+    """In one run of several a point is above phi between its visits."""
+    above = [value for kind in KINDS[:2] for value in runs[kind].above.values]
+    return claims.check(
+        runs, "L40.never", "empirical",
+        "share of (epoch, training point) with lambda > phi, most of all runs",
+        claims.largest(above), _NONE,
+        ("phi from the steps before tau: mean share", claims.mean(_squares(runs).above_before)),
+        unless=_few(runs),
+    )  # fmt: skip
+
+
+def _partial_check(runs: Runs) -> claims.Check:
+    passes = runs["passes"]
+    return claims.check(
+        runs, "L20.partial", "theorem",
+        "exponent of lambda in the variance over runs, at equal mean of eps^2",
+        power(passes, "slope_late"), claims.interval_above(0),
+        ("lambda of the initialisation in its place", power(passes, "slope_start")),
+        unless=_few(runs),
+    )  # fmt: skip
+
+
+def _bound_check(runs: Runs) -> claims.Check:
+    squares = _squares(runs)
+    return claims.check(
+        runs, "L21.bound", "theorem",
+        "share of epochs whose distance is above the bound, most of all runs",
+        claims.largest(squares.violated), _NONE,
+        ("smallest eps in place of the largest: least share",
+         claims.smallest(squares.violated_smallest)), unless=_unless(runs),
+    )  # fmt: skip
+
+
+def _entropy_check(runs: Runs) -> claims.Check:
+    return claims.check(
+        runs, "L21.entropy", "empirical",
+        "cross-entropy, f = 1: median over seeds of the largest eps met",
+        _median(runs("signs", frequency=1.0)), claims.above(10),
+        ("squared loss, f = 1: the same", _median(runs("passes", frequency=1.0))),
+        unless=_few(runs),
+    )  # fmt: skip
 
 
 def _beyond_former(cells: xr.Dataset) -> np.ndarray:
@@ -227,13 +272,17 @@ def power(cells: xr.Dataset, name: str, other: str = "misfit") -> claims.Estimat
     groups = [np.flatnonzero(seed == one) for one in np.unique(seed)]
     if len(groups) < ENOUGH_SEEDS:
         return claims.mean([])
+    slopes = [_slope(x, y, index) for index in _resampled(groups)]
+    low, high = np.quantile(slopes, _ENDS).tolist()
+    middle = _slope(x, y, np.arange(len(x)))
+    return claims.Estimate(middle, (low, high), "bootstrap over seeds 95 %", len(groups))
+
+
+def _resampled(groups: list[np.ndarray]) -> list[np.ndarray]:
+    """Runs of as many seeds, drawn with replacement."""
     rng = np.random.default_rng(0)  # of the interval alone
     drawn = rng.integers(len(groups), size=(_RESAMPLES, len(groups)))
-    slopes = [_slope(x, y, np.concatenate([groups[one] for one in row])) for row in drawn]
-    low, high = np.quantile(slopes, [(1 - claims.CONFIDENCE) / 2, (1 + claims.CONFIDENCE) / 2])
-    interval = float(low), float(high)
-    middle = _slope(x, y, np.arange(len(x)))
-    return claims.Estimate(middle, interval, "bootstrap over seeds 95 %", len(groups))
+    return [np.concatenate([groups[one] for one in row]) for row in drawn]
 
 
 def _slope(x: np.ndarray, y: np.ndarray, index: np.ndarray) -> float:

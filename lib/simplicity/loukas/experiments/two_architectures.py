@@ -57,16 +57,20 @@ GRID = Grid(
 def measure(run: Run) -> xr.Dataset:
     """Statistics of every pass along `epoch`; scores on test and training images at probes."""
     pair = corruption_checks.pair(run.data, (3, 6), run.images, run.tests, SIDE, run.seed)
-    rates = np.full(run.epochs, run.rate)
-    options: dict[str, Any] = {
-        "order": cosine.in_epochs(len(pair.x), run.epochs, run.seed),
-        "step_size": rates,
-        "window": len(pair.x),
+    train = {"convolutional": _convolutional, "fully connected": _fully_connected}
+    options = _options(run, len(pair.x))
+    found = train[run.architecture](run, pair, options)
+    return corruption_checks.summary(found, options["step_size"], 0.0)
+
+
+def _options(run: Run, images: int) -> dict[str, Any]:
+    """What training of both networks has in common."""
+    return {
+        "order": cosine.in_epochs(images, run.epochs, run.seed),
+        "step_size": np.full(run.epochs, run.rate),
+        "window": images,
         "schedule": corruption_checks.looks(run.epochs, PROBES),
     }
-    convolves = run.architecture == "convolutional"
-    found = (_convolutional if convolves else _fully_connected)(run, pair, options)
-    return corruption_checks.summary(found, rates, 0.0)
 
 
 def _convolutional(run: Run, pair: corruption.Pair, options: dict[str, Any]) -> xr.Dataset:
@@ -93,19 +97,23 @@ def agreement(first: xr.Dataset, second: xr.Dataset) -> np.ndarray:
     The runs of the two are paired by their order.
     """
     count = min(first.sizes["cell"], second.sizes["cell"])
-    one, other = (part.isel(cell=slice(count)) for part in (first, second))
-    longer = other.trajectory.values.sum(axis=1) - one.trajectory.values.sum(axis=1)
-    worse = other.test_loss.values[:, -1] - one.test_loss.values[:, -1]
-    return np.sign(longer) == np.sign(worse)
+    (length, loss), (other_length, other_loss) = (
+        _length_and_loss(part.isel(cell=slice(count))) for part in (first, second)
+    )
+    return np.sign(other_length - length) == np.sign(other_loss - loss)
+
+
+def _length_and_loss(runs: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The total trajectory, and the test loss at the end."""
+    return runs.trajectory.values.sum(axis=1), runs.test_loss.values[:, -1]
 
 
 def checks(runs: Runs) -> list[claims.Check]:
     """The shorter trajectory and the lower test loss belong to the same architecture, on MNIST."""
+    # A sign test over fewer seeds cannot come out but when all agree, or not at all.
     parts = [runs("pairs", architecture=name) for name in ARCHITECTURES]
-    halves = [[part.isel(cell=slice(first, None, 2)) for first in (0, 1)] for part in parts]
-    again = np.concatenate([agreement(*half) for half in halves])
+    again = np.concatenate([_agreement_of_halves(part) for part in parts])
     return [
-        # A sign test over fewer seeds cannot come out but when all agree, or not at all.
         claims.check(
             runs, "L29.shorter", "empirical",
             "MNIST 3 / 6: share of seeds, the shorter trajectory has the lower test loss",
@@ -115,3 +123,8 @@ def checks(runs: Runs) -> list[claims.Check]:
             needs=8, unless=elsewhere(runs, data="mnist"),
         )
     ]  # fmt: skip
+
+
+def _agreement_of_halves(runs: xr.Dataset) -> np.ndarray:
+    """Of the runs in even places with those in odd places."""
+    return agreement(*(runs.isel(cell=slice(first, None, 2)) for first in (0, 1)))
