@@ -11,6 +11,7 @@ independently of all others. The floor is the distance that is left to plain des
 import dataclasses
 import re
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -212,28 +213,33 @@ def train(
     run: Run, task: synthetic.Task, probes: dict[str, driver.Probe]
 ) -> tuple[TwoLayer, xr.Dataset]:
     """The variant's training, by its engine."""
-    x = features(task.x, VARIANTS[run.variant])
-    return _engine(run)(
-        initial(run), x, task.y, step_size=run.step_size / run.longer,
-        schedule=schedule(run.steps, run.longer), probes=probes,
+    engine, chosen = _engine(run)
+    return engine(
+        initial(run), features(task.x, VARIANTS[run.variant]), task.y,
+        step_size=run.step_size / run.longer, schedule=schedule(run.steps, run.longer),
+        probes=probes, **chosen,
     )  # fmt: skip
 
 
-def _engine(run: Run) -> linear_teacher.Engine:
+def _engine(run: Run) -> tuple[linear_teacher.Engine, dict[str, Any]]:
     """The compiled loop for a ReLU under gradient descent, else the compiled optimisers.
 
-    Batches drawn by themselves are in double precision.
+    With what the variant chooses of it. Batches drawn by themselves are in double precision.
     """
     variant, precision = VARIANTS[run.variant], {"precision": run.precision}
-    drawn = {"batch": variant.batch, "rng": streams.generator(run.seed, streams.BATCHES)}
+    if variant.activation != "relu" or variant.rule != "gd":
+        rule = {"activation": variant.activation, "rule": variant.rule}
+        return optimisers.descend, rule | precision
+    batches = {"batch": variant.batch, "rng": streams.generator(run.seed, streams.BATCHES)}
     if not variant.passes:
-        return partial(independent_batches.descend, **drawn)
-    if variant.activation == "relu" and variant.rule == "gd":
-        tolerance = 0.0 if variant.batch else linear_teacher.TOLERANCE
-        slope = variant.slope
-        return partial(two_layer.descend, slope=slope, tolerance=tolerance, **drawn, **precision)
-    rule, activation = variant.rule, variant.activation
-    return partial(optimisers.descend, rule=rule, activation=activation, **precision)
+        return independent_batches.descend, batches
+    tolerance = 0.0 if variant.batch else linear_teacher.TOLERANCE
+    return two_layer.descend, {
+        "slope": variant.slope,
+        "tolerance": tolerance,
+        **batches,
+        **precision,
+    }
 
 
 def schedule(steps: int, longer: int) -> tuple[int, ...]:

@@ -32,19 +32,20 @@ from simplicity.pictures.style import (
 
 Array = np.ndarray
 _SHOWN = 500  # a curve is drawn from the end over this on; before that nothing has happened
-_SEED = {"lw": 0.7, "alpha": 0.4}  # a seed's line
+_SEED: dict[str, Any] = {"lw": 0.7, "alpha": 0.4}  # a seed's line
 Entries = Mapping[str, Mapping[str, Any]]  # entry of a legend -> cell fields
+Shown = tuple[str, Any, str, str]
 # Group, further fields, colour, in words.
-_SMOOTH: tuple[tuple[str, dict[str, Any], str, str], ...] = (
+_SMOOTH: tuple[Shown, ...] = (
     ("descent", {}, GREEN, "GeLU"),
-    ("unaligned", {"activation": "gelu"}, RED, "GeLU from scale {}"),
-    ("unaligned", {"activation": "relu"}, BLUE, "ReLU from scale {}"),
+    ("unaligned", {"activation": "gelu"}, RED, "GeLU from scale {:g}"),
+    ("unaligned", {"activation": "relu"}, BLUE, "ReLU from scale {:g}"),
 )
 # Group, variable, colour, in words.
 _TEACHER_ERRORS = (
     ("small", "train_mse", BLUE, "train"),
     ("small", "test_mse", ORANGE, "test"),
-    ("unaligned", "train_mse", RED, "train, from scale {}"),
+    ("unaligned", "train_mse", RED, "train, from scale {:g}"),
 )
 _TEACHER_RISKS = (
     ("small", "excess_risk", GREEN, "network"),
@@ -64,9 +65,7 @@ def variants(recorded: xr.Dataset, ns: Sequence[int], crossed: float) -> Picture
         for panel, n in zip(drawn, ns, strict=True):
             for row, name in enumerate(names):
                 _row(panel, row, cells_where(recorded, variant=name, n=n).rho.values, crossed)
-            panel.axvline(1, color=INK, alpha=FAINT, lw=0.8)
-            panel.set(title=f"n = {n}", xlabel="ρ at the end", xlim=(-0.05, 1.25))
-            panel.set_ylim(len(names) - 0.5, -0.5)
+            _of_rows(panel, len(names), n)
         drawn[0].set_yticks(range(len(names)), names)
         about = "rho at the end of training for each variant, each seed a mark, the median a line."
         return finish(figure, about)
@@ -78,6 +77,13 @@ def _row(panel: Axes, row: int, rho: Array, crossed: float) -> None:
     colour = GREEN if middle >= crossed else RED
     panel.plot(rho, aside, "o", color=colour, markersize=3.5, alpha=0.75)
     panel.plot([middle] * 2, [row - 0.32, row + 0.32], color=colour)
+
+
+def _of_rows(panel: Axes, count: int, n: int) -> None:
+    """The first row above, and a line at rho = 1."""
+    panel.axvline(1, color=INK, alpha=FAINT, lw=0.8)
+    panel.set(title=f"n = {n}", xlabel="ρ at the end", xlim=(-0.05, 1.25))
+    panel.set_ylim(count - 0.5, -0.5)
 
 
 def curves(shown: Mapping[str, tuple[xr.Dataset, Entries]], along: str, label: str) -> Picture:
@@ -95,19 +101,24 @@ def curves(shown: Mapping[str, tuple[xr.Dataset, Entries]], along: str, label: s
 
 
 def _along(panel: Axes, dataset: xr.Dataset, entries: Entries, along: str) -> None:
-    places = dataset[along].values
+    """A colour for each entry, over the end of the way."""
+    later = dataset.isel(probe=dataset[along].values > 0)  # a log axis has no place for 0
     for colour, (name, fields) in zip(panels.COLOURS, entries.items(), strict=False):
-        _courses(panel, places, cells_where(dataset, **fields).rho_curve.values, colour, name)
-    panels.level(panel)
-    panel.set(xscale="log", xlim=(places.max() / _SHOWN, 1.1 * places.max()), ylim=(-0.05, 1.6))
+        rho = cells_where(later, **fields).rho_curve.values
+        _courses(panel, later[along].values, rho, colour, name)
+    _over_the_end(panel, float(later[along].max()))
     panel.legend(loc="lower left")
+
+
+def _over_the_end(panel: Axes, end: float) -> None:
+    panels.level(panel)
+    panel.set(xscale="log", xlim=(end / _SHOWN, 1.1 * end), ylim=(-0.05, 1.6))
 
 
 def _courses(panel: Axes, places: Array, rho: Array, colour: str, label: str) -> None:
     """Seeds and their median."""
-    later = places > 0  # a log axis has no place for 0
-    panel.plot(places[later], rho[:, later].T, color=colour, **_SEED)
-    panel.plot(places[later], np.median(rho[:, later], axis=0), color=colour, label=label)
+    panel.plot(places, rho.T, color=colour, **_SEED)
+    panel.plot(places, np.median(rho, axis=0), color=colour, label=label)
 
 
 def smooth(fresh: Runs, recorded: Runs) -> Picture:
@@ -123,16 +134,15 @@ def smooth(fresh: Runs, recorded: Runs) -> Picture:
             panels.level(panel, height)
         left.set(ylabel="ρ", ylim=(-0.05, 1.25))
         right.set(ylabel="excess risk", yscale="log")
-        _legend(left, fresh, recorded, [entry[2:] for entry in _SMOOTH])
+        entries = _entries(_SMOOTH, settings.unaligned_scale)
+        seeds.legend(left, entries, fresh.dataset, recorded.dataset)
         about = "rho and excess risk against n for networks with GeLU, each seed a mark."
         return finish(figure, about)
 
 
-def _legend(panel: Axes, fresh: Runs, recorded: Runs, entries: Iterable[tuple[str, str]]) -> None:
-    """Colours with their meaning, in which {} stands for the scale of the large start."""
-    scale = f"{recorded.settings.unaligned_scale:g}"
-    told = [(colour, meaning.format(scale)) for colour, meaning in entries]
-    seeds.legend(panel, told, fresh.dataset, recorded.dataset)
+def _entries(shown: Iterable[Shown], told: float) -> list[tuple[str, str]]:
+    """Of a legend: colours with their meaning, in which {} stands for what is `told`."""
+    return [(colour, meaning.format(told)) for *_, colour, meaning in shown]
 
 
 def _above_2d(cells: xr.Dataset) -> xr.Dataset:
@@ -154,30 +164,42 @@ def budgets(recorded: Runs, probes: Sequence[int]) -> Picture:
 
 
 def _at_probes(panel: Axes, cells: xr.Dataset, probes: Sequence[int]) -> None:
+    """A colour for each probe."""
     steps = cells.steps.values.max(initial=0) * cells.part.values
     for probe, colour in zip(probes, panels.COLOURS, strict=False):
-        rho = panels.by_seed(cells.rho_curve.isel(probe=probe))
-        panel.plot(rho.columns, rho.T, color=colour, **_SEED)
-        panel.plot(rho.median(), color=colour, label=f"{steps[probe]:,.0f} steps")
+        label = f"{steps[probe]:,.0f} steps"
+        _against_samples(panel, cells.rho_curve.isel(probe=probe), colour, label)
     panels.level(panel)
     panels.log_samples(panel, cells.n)
 
 
+def _against_samples(panel: Axes, values: xr.DataArray, colour: str, label: str) -> None:
+    """Seeds and their median."""
+    table = panels.by_seed(values)
+    panel.plot(table.columns, table.T, color=colour, **_SEED)
+    panel.plot(table.median(), color=colour, label=label)
+
+
 def teacher(fresh: Runs, recorded: Runs) -> Picture:
     """A ReLU teacher: train and test error against n, and the risk beside that of a linear fit."""
-    small = recorded["small"].n.values
+    settings, small = recorded.settings, recorded["small"].n.values
     with axes(2, height=3.5) as (figure, (left, right)):
-        for panel, shown in ((left, _TEACHER_ERRORS), (right, _TEACHER_RISKS)):
-            for group, name, colour, _ in shown:
-                panels.against(panel, (fresh[group], recorded[group]), "n", name, colour)
-        _noise_line(left, recorded.settings.noise_variance, small.min())
+        _of_teacher(left, fresh, recorded, _TEACHER_ERRORS)
+        _of_teacher(right, fresh, recorded, _TEACHER_RISKS)
+        _noise_line(left, settings.noise_variance, small.min())
         left.set(ylabel="mean square error", ylim=(-0.04, 1.3))
         right.set(yscale="log", ylabel="excess risk")
         for panel in (left, right):
             panels.log_samples(panel, np.unique(small)[::2])
-        _legend(left, fresh, recorded, [one[2:] for one in _TEACHER_ERRORS + _TEACHER_RISKS])
+        entries = _entries(_TEACHER_ERRORS + _TEACHER_RISKS, settings.unaligned_scale)
+        seeds.legend(left, entries, fresh.dataset, recorded.dataset)
         about = "Errors and excess risk against n with a teacher of five ReLU neurons."
         return finish(figure, about)
+
+
+def _of_teacher(panel: Axes, fresh: Runs, recorded: Runs, shown: Iterable[Shown]) -> None:
+    for group, name, colour, _ in shown:
+        panels.against(panel, (fresh[group], recorded[group]), "n", name, colour)
 
 
 def _noise_line(panel: Axes, variance: float, first: int) -> None:
@@ -194,9 +216,8 @@ def effective_widths(fresh: Runs, recorded: Runs) -> Picture:
         ns = np.unique([*recorded["narrow"].n.values, *recorded["limit"].n.values])
         panels.log_samples(panel, ns[::2])
         panel.set(xlabel="samples and dimensions n", ylabel="groups of neurons", ylim=(0, None))
-        entries = [(colour, word.format(recorded.settings.width)) for *_, colour, word in _WIDTHS]
         without = (runs.dataset.drop_vars("width") for runs in (fresh, recorded))
-        seeds.legend(panel, entries, *without)
+        seeds.legend(panel, _entries(_WIDTHS, recorded.settings.width), *without)
         about = "Groups of neurons against n for orthogonal inputs, at a mild and a large width."
         return finish(figure, about)
 
@@ -217,11 +238,12 @@ def assumption_table(
     columns: Sequence[str], rows: Sequence[tuple[str, str, tuple[Finding, ...]]]
 ) -> str:
     """Markdown: a row an assumption, a column a sample; each value, and whether it holds."""
-    body = [
-        [what, bound, *(f"{one.value:.3g} {'✓' if one.holds else '✗'}" for one in found)]
-        for what, bound, found in rows
-    ]
+    body = [[what, bound, *map(_told, found)] for what, bound, found in rows]
     return _markdown(["assumption", "bound", *columns], body)
+
+
+def _told(one: Finding) -> str:
+    return f"{one.value:.3g} {'✓' if one.holds else '✗'}"
 
 
 def variant_table(rows: Sequence[tuple[str, float, float, float, str, int]], n: int) -> str:

@@ -79,8 +79,8 @@ def _near(w: Array, positive: NDArray[np.bool_], tops: Array, bottoms: Array) ->
     """The share at each time of neurons near one of their ends."""
     unit = w / np.linalg.norm(w, axis=2, keepdims=True)
     sides = ((positive, tops), (~positive, bottoms))
-    near = [(unit[:, mask] @ ends.T > early.ALIGNED).any(axis=2) for mask, ends in sides]
-    return np.concatenate(near, axis=1).mean(axis=1)
+    near = [unit[:, mask] @ ends.T > early.ALIGNED for mask, ends in sides]
+    return np.concatenate([one.any(axis=2) for one in near], axis=1).mean(axis=1)
 
 
 def turning(
@@ -110,9 +110,14 @@ def _neurons(frames: dict[str, Array], sign: int, index: NDArray[np.intp]) -> It
     for direction in frames[ends]:
         spoke = np.stack([0 * direction, 1.42 * direction])
         yield Line(f"{ends[:-1]} of Gₙ", [spoke], colour, 1.0, dashes="4 3")
-    places = frames["position"][:, frames["sign"] == sign]
+    places = of_sign(frames, sign)
     yield paths(before_exit(frames, places), _STRIDE, colour)
     yield Dots(f"neurons with {word}", list(places[index]), colour, radius=2.4, opacity=0.7)
+
+
+def of_sign(frames: dict[str, Array], sign: int) -> Array:
+    """The positions of the neurons with this sign of a_j, (p, neurons, d)."""
+    return frames["position"][:, frames["sign"] == sign]
 
 
 def player(
@@ -158,19 +163,22 @@ def over_time(
 
     Moments are named, and a line is where the shown frame is.
     """
-    time, aligned = frames["time"][index], frames["aligned"][index]
-    loss, last = frames["loss"][index] / frames["loss"][0], float(time[-1])
-    tracks = [*_curves(time, loss, aligned), *_named(moments, last)]
-    across = [(value, f"{value:.0f}") for value in (0.0, last / 2, last)]
-    upwards = ticks.at((0.0, 0.5, 1.0))
+    shown = {name: frames[name][index] for name in ("time", "loss", "aligned")}
+    shown["loss"] = shown["loss"] / frames["loss"][0]
+    last = float(shown["time"][-1])
+    tracks = [*_curves(**shown), *_at_frame(**shown), *_named(moments, last)]
+    across, upwards = ticks.at((0.0, last / 2, last), ".0f"), ticks.at((0.0, 0.5, 1.0))
     limits = (0.0, last), (0.0, 1.15)
     return Panel("", *limits, tracks, "time t", "share", across, upwards, width, height)
 
 
 def _curves(time: Array, loss: Array, aligned: Array) -> Iterator[Track]:
-    """Both curves, and at the shown frame a line and both values."""
     yield Line("loss / loss at the start", [np.stack([time, loss], axis=1)], BLUE)
     yield Line("share aligned", [np.stack([time, aligned], axis=1)], ORANGE)
+
+
+def _at_frame(time: Array, loss: Array, aligned: Array) -> Iterator[Track]:
+    """A line at the shown frame, and both values there."""
     yield Line("now", [_upright(moment) for moment in time], opacity=0.5, width=1.0)
     notes = [f"loss {a:.0%}, aligned {b:.0%}" for a, b in zip(loss, aligned, strict=True)]
     yield Note(notes, (float(time[-1]), 1.08), anchor="end")
@@ -189,7 +197,7 @@ def _upright(moment: float) -> Array:
 
 def _scale(value: float) -> str:
     """Powers of ten as such: scale 10⁻⁶."""
-    power = round(float(np.log10(value)))
+    power = round(np.log10(value))
     if power and np.isclose(value, 10.0**power):
         return f"scale 10{str(power).translate(_RAISED)}"
     return f"scale {value:g}"
@@ -202,7 +210,8 @@ _UNITS = {
 }
 # The small scales end on the same line: a wide one below a thin one.
 _STYLES = ((BLUE, 3.0), (ORANGE, 1.2), (RED, 0.8))
-_MOMENTS = {2: ("s", "τ, ε = 0.5"), 3: ("D", "exit: loss down a tenth")}  # marks of `plateau`
+# Marks of `plateau`, as entries of its legend.
+_MOMENTS = {2: (INK, "τ, ε = 0.5", "s"), 3: (INK, "exit: loss down a tenth", "D")}
 
 
 def shares(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
@@ -212,10 +221,7 @@ def shares(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
     """
     with axes(2, sharey=True, height=3.4) as (figure, drawn):
         for panel, tau, eps in zip(drawn, (1, 2), (0.25, 0.5), strict=True):
-            for scale, moment in ((1e-6, tau), (1e-3, tau), (1.0, 3)):
-                _aligned(panel, (fresh, recorded), scale, moment)
-            panels.level(panel, 0.99)
-            panels.log_samples(panel, fresh.n)
+            _at_tau(panel, (fresh, recorded), tau)
             panel.set(title=f"at τ with ε = {eps:g}", ylim=(-0.04, 1.04))
         drawn[0].set_ylabel("share of neurons aligned")
         entries = [*_scales((1e-6, 1e-3)), (RED, "scale 1, when its loss moves")]
@@ -227,10 +233,13 @@ def shares(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
         return finish(figure, about)
 
 
-def _aligned(panel: Axes, both: Iterable[xr.Dataset], scale: float, moment: int) -> None:
-    """The share aligned at one moment of the runs of one scale."""
-    both = [data.assign(shown=data.aligned.isel(moment=moment)) for data in both]
-    panels.against(panel, both, "n", "shown", SCALES[scale], dim=5, scale=scale)
+def _at_tau(panel: Axes, both: tuple[xr.Dataset, xr.Dataset], tau: int) -> None:
+    """The share aligned at one of the two tau, at scale 1 at the exit."""
+    for scale, moment in ((1e-6, tau), (1e-3, tau), (1.0, 3)):
+        shown = [data.assign(shown=data.aligned.isel(moment=moment)) for data in both]
+        panels.against(panel, shown, "n", "shown", SCALES[scale], dim=5, scale=scale)
+    panels.level(panel, 0.99)
+    panels.log_samples(panel, both[0].n)
 
 
 def _scales(scales: Iterable[float]) -> list[tuple[str, str]]:
@@ -251,10 +260,7 @@ def plateau(fresh: xr.Dataset, n: int, seed: int) -> Picture:
             _with_moments(right, run, run.aligned_curve)
         left.set(ylabel="loss / loss at the start", ylim=(0, 1.05))
         right.set(ylabel="share of neurons aligned", ylim=(-0.04, 1.04))
-        for panel in (left, right):
-            panel.set_xlabel("time t = steps × η")
-        marks = [(INK, label, mark) for mark, label in _MOMENTS.values()]
-        legends.below(figure, [*_scales(scales), *marks])
+        legends.below(figure, [*_scales(scales), *_MOMENTS.values()])
         about = (
             "Loss and share of aligned neurons over time for several scales of the initialisation."
         )
@@ -262,14 +268,14 @@ def plateau(fresh: xr.Dataset, n: int, seed: int) -> Picture:
 
 
 def _with_moments(panel: Axes, run: xr.Dataset, curve: xr.DataArray) -> None:
-    """A curve of a run with its moments; tau is 0 at scale 1."""
-    scale = float(run.scale)
-    panel.plot(run.time, curve, color=SCALES[scale])
-    for at, (mark, _) in _MOMENTS.items():
-        if scale < 1 or at == 3:
+    """A curve of a run over time with its moments; at scale 1 tau is the start."""
+    colour = SCALES[float(run.scale)]
+    panel.plot(run.time, curve, color=colour)
+    panel.set_xlabel("time t = steps × η")
+    for at, (*_, mark) in _MOMENTS.items():
+        if run.scale < 1 or at == 3:
             moment = float(run.moment_time[at])
-            height = np.interp(moment, run.time, curve)
-            panel.plot(moment, height, mark, color=SCALES[scale], markersize=6)
+            panel.plot(moment, np.interp(moment, run.time, curve), mark, color=colour, markersize=6)
 
 
 def exits(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
@@ -295,11 +301,14 @@ def exits(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 def _exits_by_scale(panel: Axes, recorded: xr.Dataset) -> None:
     """Every exit, and the line on which the neuron grows at the rate of its force."""
     for n, colour in zip(np.unique(recorded.n), (RED, ORANGE, GREEN, BLUE), strict=True):
-        part = cells_where(recorded, dim=5, n=n)
-        seeds.medians(panel, part, "depth", "by_leader", colour, label=f"n = {n}")
-        seeds.marks(panel, part.depth.values, part.by_leader.values, colour, True)
+        _exits_at(panel, cells_where(recorded, dim=5, n=n), colour, f"n = {n}")
     panel.plot([0, 14.5], [0, 14.5], color=INK, alpha=0.5, lw=1)
     panel.set(xlim=(-0.3, 14.5), ylim=(0, None))
+
+
+def _exits_at(panel: Axes, cells: xr.Dataset, colour: str, label: str) -> None:
+    seeds.medians(panel, cells, "depth", "by_leader", colour, label=label)
+    seeds.marks(panel, cells.depth.values, cells.by_leader.values, colour, True)
 
 
 def _exits_by_samples(panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset) -> None:
@@ -330,8 +339,9 @@ def three_points(fresh: xr.Dataset, x: Array, y: Array, least_squares: float) ->
         left.plot(x[:, 0], y, "o", color=INK, markersize=6, zorder=5)
         left.set(xlabel="input", ylabel="output", ylim=(-0.6, 1.6))
         _least_squares(right, least_squares)
-        right.set(xscale="log", xlabel="1 + gradient steps")
-        right.set(yscale="log", ylabel="mean square error")
+        right.set(
+            xscale="log", yscale="log", xlabel="1 + gradient steps", ylabel="mean square error"
+        )
         right.legend(loc="lower left")
         about = (
             "Three points, the functions learned from small and large starts, and the training "
@@ -376,8 +386,8 @@ def _drifts(panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset) -> None:
     ends = [data.assign(end=data.drift.isel(probe=-1)) for data in (fresh, recorded)]
     for (optimiser, kind), (colour, _) in _KINDS.items():
         panels.against(panel, ends, "step_size", "end", colour, optimiser=optimiser, kind=kind)
-    panel.set(xscale="log", xlabel="step size")
-    panel.set(yscale="log", ylabel="largest drift of a² − |w|²")
+    panel.set(xscale="log", yscale="log")
+    panel.set(xlabel="step size", ylabel="largest drift of a² − |w|²")
     ticks.only(panel.xaxis, fresh.step_size)
 
 

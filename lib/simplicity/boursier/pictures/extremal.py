@@ -37,14 +37,15 @@ _CIRCLE = extremal.circle(ANGLES)
 RATE_TICKS, COUNT_TICKS = (50, 200, 800, 3200), (8, 32, 128, 1024, 4096)
 _CENTRE = np.array([0.25, 0.0])  # of the picture: the population's curve lies to the right
 _GROUND = 1.2  # the radius that stands for G = 0, larger than any |G_n| of the picture
+Kind = tuple[str, str, dict[str, Any]]
 # In words: colour, group of the runs for the rate, and which part of it.
-_RATES: dict[str, tuple[str, str, dict[str, Any]]] = {
+_RATES: dict[str, Kind] = {
     "Gaussian inputs": (BLUE, "rate", {"law": "gaussian"}),
     "margin inputs": (GREEN, "rate", {"law": "margin"}),
     "null labels": (PURPLE, "null_rate", {}),
     "heavy-tailed noise": (RED, "heavy_rate", {"law": "gaussian"}),
 }
-_COUNTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+_COUNTS: dict[str, Kind] = {
     "Gaussian inputs": (BLUE, "counted", {"law": "gaussian"}),
     "margin inputs": (GREEN, "counted", {"law": "margin"}),
     "Gaussian, σ = {:g}": (ORANGE, "noisy", {}),
@@ -153,12 +154,21 @@ def rates(fresh: Runs, recorded: Runs, exponent: Callable[[xr.Dataset, str], Est
                 page, record = (runs(group, **part) for runs in (fresh, recorded))
                 slope = _slope(exponent(record, value))
                 _power_law(panel, page[value], record[value], colour, slope)
-            panels.log_samples(panel, RATE_TICKS)
-            panel.set(title=title, yscale="log")
+            _rate_axes(panel, title)
             panel.legend(**_BELOW, fontsize=8.5, handlelength=0.8)
-        legends.below(figure, [(one[0], kind) for kind, one in _RATES.items()], page="")
+        legends.below(figure, _entries(_RATES), page="")
         about = "Three measures of concentration against n on log axes, with slopes."
         return finish(figure, about)
+
+
+def _entries(kinds: Mapping[str, Kind], *told: float) -> list[tuple[str, str]]:
+    """Of the legend: colours with their meaning, in which {} stands for what is `told`."""
+    return [(colour, word.format(*told)) for word, (colour, *_) in kinds.items()]
+
+
+def _rate_axes(panel: Axes, title: str) -> None:
+    panels.log_samples(panel, RATE_TICKS)
+    panel.set(title=title, yscale="log")
 
 
 def _power_law(
@@ -181,6 +191,7 @@ def counts(fresh: Runs, recorded: Runs) -> Picture:
 
     Bars are 95 % intervals.
     """
+    sigma = float(recorded["noisy"].noise_variance[0]) ** 0.5
     with axes(2, height=3.8) as (figure, (left, right)):
         for panel, estimate, height in ((left, mean, 2), (right, _two, 1)):
             for runs in (recorded, fresh):
@@ -190,9 +201,7 @@ def counts(fresh: Runs, recorded: Runs) -> Picture:
         left.set(title="mean number of extremal vectors", yscale="log")
         ticks.only(left.yaxis, (2, 3, 5, 10, 20, 50))
         right.set(title="share of draws with exactly two", ylim=(-0.04, 1.06))
-        sigma = float(recorded["noisy"].noise_variance[0]) ** 0.5
-        entries = [(colour, kind.format(sigma)) for kind, (colour, *_) in _COUNTS.items()]
-        legends.below(figure, entries, page="", recorded=", 95 % interval")
+        legends.below(figure, _entries(_COUNTS, sigma), page="", recorded=", 95 % interval")
         about = "Number of extremal vectors in the plane against n, in four settings."
         return finish(figure, about)
 
@@ -201,10 +210,14 @@ def _of_kinds(panel: Axes, runs: Runs, estimate: Callable[..., Estimate], record
     """`estimate` of the numbers of extremal vectors at each n, a kind beside the other."""
     shifts = (0.94, 0.98, 1.02, 1.06)
     for shift, (colour, group, part) in zip(shifts, _COUNTS.values(), strict=True):
-        cells = runs(group, **part)
-        ns = np.unique(cells.n.values)
-        found = [estimate(cells_where(cells, n=n)["count"].values) for n in ns]
-        panels.estimates(panel, ns * shift, found, colour, recorded)
+        ns, counts = _counts(runs(group, **part))
+        panels.estimates(panel, ns * shift, list(map(estimate, counts)), colour, recorded)
+
+
+def _counts(cells: xr.Dataset) -> tuple[Array, list[Array]]:
+    """The n, and the numbers of extremal vectors at each."""
+    ns = np.unique(cells.n.values)
+    return ns, [cells_where(cells, n=n)["count"].values for n in ns]
 
 
 def _two(counted: Array) -> Estimate:
@@ -213,13 +226,12 @@ def _two(counted: Array) -> Estimate:
 
 def dimensions(fresh: Runs, recorded: Runs) -> Picture:
     """The exact supremum in the plane beside searched ones: as they are, and times sqrt(n / d)."""
-    dims = (2, *np.unique(recorded["searched"].dim.values).tolist())
-    colours = dict(zip(dims, panels.COLOURS, strict=False))
+    colours = dict(zip(_dimensions(recorded), panels.COLOURS, strict=False))
     with axes(2, height=3.6) as (figure, (left, right)):
         for dim, colour in colours.items():
-            both = [_suprema(runs, dim) for runs in (fresh, recorded)]
-            _power_law(left, *both, colour)
-            _power_law(right, *(part * (part.n / dim) ** 0.5 for part in both), colour)
+            page, record = (_suprema(runs, dim) for runs in (fresh, recorded))
+            _power_law(left, page, record, colour)
+            _power_law(right, _in_units_of_rate(page), _in_units_of_rate(record), colour)
         for panel in (left, right):
             panels.log_samples(panel, RATE_TICKS)
         left.set(title="sup |Dₙ(w) − D|", yscale="log")
@@ -227,6 +239,15 @@ def dimensions(fresh: Runs, recorded: Runs) -> Picture:
         entries = [(colour, _dimension(dim)) for dim, colour in colours.items()]
         legends.below(figure, entries, page="")
         return finish(figure, "Largest deviation of D_n from D against n in several dimensions.")
+
+
+def _in_units_of_rate(suprema: xr.DataArray) -> xr.DataArray:
+    return suprema * (suprema.n / suprema.dim) ** 0.5
+
+
+def _dimensions(runs: Runs) -> list[int]:
+    """The plane and those that were searched."""
+    return [2, *np.unique(runs["searched"].dim.values).tolist()]
 
 
 def _suprema(runs: Runs, dim: int) -> xr.DataArray:

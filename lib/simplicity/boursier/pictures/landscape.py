@@ -47,24 +47,30 @@ def widths(fresh: Runs, recorded: Runs) -> Picture:
     """
     every = np.unique(recorded.settings.width)
     with axes(2, height=3.6) as (figure, (left, right)):
-        _shares_by_width(left, fresh, recorded, every)
+        for runs in (recorded, fresh):
+            _shares_by_width(left, runs, every, runs is recorded)
+        left.set(title=f"start at scale {recorded.settings.scale:g}", ylabel=_SHARE)
+        left.set_ylim(-0.05, 1.05)
+        panels.log_samples(left, recorded.settings.n)
         _errors(right, fresh, recorded)
-        low, high = np.floor(np.log10(every[0])), np.ceil(np.log10(every[-1]))
-        ticks.only(right.xaxis, 10.0 ** np.arange(low, high + 1))
+        _powers_of_ten(right, every)
         _legend(figure, [(_on_scale(every, m), f"m = {m:,}") for m in every])
         about = "Share of seeds at the limit against n by width, and train error against the width."
         return finish(figure, about)
 
 
-def _shares_by_width(panel: Axes, fresh: Runs, recorded: Runs, every: Array) -> None:
-    for runs in (recorded, fresh):
-        for width in np.unique(runs.settings.width):
-            aside = np.searchsorted(every, width) - (len(every) - 1) / 2
-            colour, shift = _on_scale(every, width), 1 + 0.025 * aside
-            _shares(panel, runs("small", width=width), colour, runs is recorded, shift)
-    panel.set(title=f"start at scale {recorded.settings.scale:g}", ylabel=_SHARE)
-    panel.set_ylim(-0.05, 1.05)
-    panels.log_samples(panel, recorded.settings.n)
+def _shares_by_width(panel: Axes, runs: Runs, every: Array, recorded: bool) -> None:
+    """The widths of a run, each with its place among `every`."""
+    for width in np.unique(runs.settings.width):
+        aside = np.searchsorted(every, width) - (len(every) - 1) / 2
+        colour, shift = _on_scale(every, width), 1 + 0.025 * aside
+        _shares(panel, runs("small", width=width), colour, recorded, shift)
+
+
+def _powers_of_ten(panel: Axes, values: Array) -> None:
+    """As ticks, around these values."""
+    powers = np.log10(values)
+    ticks.only(panel.xaxis, 10.0 ** np.arange(np.floor(powers[0]), np.ceil(powers[-1]) + 1))
 
 
 def _errors(panel: Axes, fresh: Runs, recorded: Runs) -> None:
@@ -89,10 +95,8 @@ def dimensions(fresh: Runs, recorded: Runs, n50: Mapping[int, float], exponent: 
     dims = np.unique(recorded.settings.dim)
     with axes(3, height=3.5, width=8.4) as (figure, (left, middle, right)):
         for runs in (recorded, fresh):
-            for dim in np.unique(runs.settings.dim):
-                part, colour = runs("whole", dim=dim), _colour(dims, dim)
-                _shares(left, part, colour, runs is recorded)
-                _shares(middle, part, colour, runs is recorded, shift=1 / dim)
+            _shares_by_dimension(left, runs, dims, runs is recorded, 0)
+            _shares_by_dimension(middle, runs, dims, runs is recorded, 1)
         panels.log_samples(left, (10, 30, 100, 300))
         left.set(title="against n", ylabel=_SHARE)
         middle.set(title="against n / d", xscale="log", xlabel="samples / dimension")
@@ -101,6 +105,13 @@ def dimensions(fresh: Runs, recorded: Runs, n50: Mapping[int, float], exponent: 
         _legend(figure, [(_colour(dims, dim), f"d = {dim}") for dim in dims])
         about = "Success against n and n / d for each dimension, and n50 against the dimension."
         return finish(figure, about)
+
+
+def _shares_by_dimension(panel: Axes, runs: Runs, dims: Array, recorded: bool, power: int) -> None:
+    """Against n / d^power."""
+    for dim in np.unique(runs.settings.dim):
+        part, colour = runs("whole", dim=dim), _colour(dims, dim)
+        _shares(panel, part, colour, recorded, 1 / dim**power)
 
 
 def _half(panel: Axes, dims: Array, n50: Array, exponent: float) -> None:
@@ -123,8 +134,7 @@ def _power(panel: Axes, dims: Array, n50: Array, slope: float, style: str) -> No
 
 def scale_sweep(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
     """rho against the scale of the initialisation, at the first budget and at the longer one."""
-    every = zip(recorded.n.values.tolist(), recorded.width.values.tolist(), strict=True)
-    colours = dict(zip(sorted(set(every)), (BLUE, ORANGE, GREEN, PURPLE), strict=False))
+    colours = dict(zip(_pairs(recorded), (BLUE, ORANGE, GREEN, PURPLE), strict=False))
     with axes(2, sharey=True, height=3.5) as (figure, row):
         for index, panel in enumerate(row):
             _by_scale(panel, fresh.isel(budget=index), recorded.isel(budget=index), colours)
@@ -136,6 +146,11 @@ def scale_sweep(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
             "width."
         )
         return finish(figure, about)
+
+
+def _pairs(cells: xr.Dataset) -> list[tuple[int, int]]:
+    """n and width, each pair once."""
+    return sorted(set(zip(cells.n.values.tolist(), cells.width.values.tolist(), strict=True)))
 
 
 def _by_scale(
@@ -152,9 +167,10 @@ def _by_scale(
 def stationary(fresh: xr.Dataset, recorded: xr.Dataset, kicks: tuple[float, ...]) -> Picture:
     """Gradient norms and train errors at n = 480, rho after a perturbation; each seed a mark."""
     colours = dict(zip(np.unique(recorded.n.values).tolist(), (ORANGE, GREEN), strict=False))
+    at_480 = cells_where(fresh, n=480), cells_where(recorded, n=480)
     with axes(3, height=3.5, width=8.4) as (figure, (left, middle, right)):
-        _at_the_end(left, _GRADIENTS, fresh, recorded, 1e-6)
-        _at_the_end(middle, _END_ERRORS, fresh, recorded, 1e-10)
+        _at_the_end(left, _GRADIENTS, *at_480, 1e-6)
+        _at_the_end(middle, _END_ERRORS, *at_480, 1e-10)
         left.set_title("gradient norm")
         middle.set_title("train error")
         _after_kicks(right, colours, fresh, recorded)
@@ -175,10 +191,9 @@ def _at_the_end(
     recorded: xr.Dataset,
     criterion: float,
 ) -> None:
-    """Values at n = 480, a kind a place, and the criterion as a line."""
-    at_480 = [cells_where(data, n=480) for data in (fresh, recorded)]
+    """Values of these runs, a kind a place, and the criterion as a line."""
     for place, (name, (colour, _)) in enumerate(kinds.items()):
-        page, record = (np.maximum(data[name].values, 1e-32) for data in at_480)
+        page, record = (np.maximum(data[name].values, 1e-32) for data in (fresh, recorded))
         panels.around(panel, place, 0.2, page, record, colour)
     panel.set(yscale="log", xlim=(-0.5, len(kinds) - 0.5))
     panel.set_xticks(range(len(kinds)), [label for _, label in kinds.values()])
@@ -197,8 +212,8 @@ def _after_kicks(
     """rho after each kick, one beside the other for each n."""
     for aside, (n, colour) in zip((-0.15, 0.15), colours.items(), strict=False):
         page, record = (cells_where(data, n=n).kicked_rho.values.T for data in (fresh, recorded))
-        for place, both in enumerate(zip(page, record, strict=True)):
-            panels.around(panel, place + aside, 0.1, *both, colour)
+        for place in range(len(record)):
+            panels.around(panel, place + aside, 0.1, page[place], record[place], colour)
     panels.level(panel)
     panel.set(title="ρ after a perturbation", ylim=(-0.05, 1.1))
 
@@ -216,11 +231,9 @@ def fixed_width(
     widths = np.unique(cells_where(recorded, growing=0).width.values).tolist()
     with axes(len(widths) + 1, sharey=True, height=3.5, width=8.4) as (figure, drawn):
         for panel, width in zip(drawn, widths, strict=False):
-            _fits(panel, both, ("rho_small", "rho_large"), growing=0, width=width)
-            _fits(panel, best, ("rho_polished",), width=width)
-            _of_width(panel, f"m = {width}", cells_where(recorded, growing=0, width=width).n)
+            _at_width(panel, both, best, width)
         _fits(drawn[-1], both, ("rho_small", "rho_explicit"), growing=1)
-        _of_width(drawn[-1], "m = n", cells_where(recorded, growing=1).n)
+        _frame(drawn[-1], "m = n", cells_where(recorded, growing=1).n)
         drawn[0].set_ylabel(panels.RHO)
         without = (data.drop_vars("width") for data in both)
         seeds.legend(drawn[0], list(_FITS.values()), *without)
@@ -231,12 +244,18 @@ def fixed_width(
         return finish(figure, about)
 
 
+def _at_width(panel: Axes, both: Both, best: Both, width: int) -> None:
+    _fits(panel, both, ("rho_small", "rho_large"), growing=0, width=width)
+    _fits(panel, best, ("rho_polished",), width=width)
+    _frame(panel, f"m = {width}", cells_where(both[1], growing=0, width=width).n)
+
+
 def _fits(panel: Axes, both: Both, names: Iterable[str], **fields: Any) -> None:
     for name in names:
         panels.against(panel, both, "n", name, _FITS[name][0], **fields)
 
 
-def _of_width(panel: Axes, title: str, ns: xr.DataArray) -> None:
+def _frame(panel: Axes, title: str, ns: xr.DataArray) -> None:
     panels.level(panel)
     panel.set(title=title, ylim=(-0.05, 1.6))
     panels.log_samples(panel, ns)
@@ -276,10 +295,9 @@ def _by_step_size(panel: Axes, recorded: xr.Dataset, start: str) -> None:
 
 def _over_time(panel: Axes, cells: xr.Dataset, **look: Any) -> None:
     """The train error of each cell, without its start: a log axis has no place for 0."""
-    curves = np.maximum(cells.train_curve.values, 1e-20)
-    for time, curve in zip(cells.time_of_probe.values, curves, strict=True):
+    for time, curve in zip(cells.time_of_probe.values, cells.train_curve.values, strict=True):
         later = time > 0
-        panel.plot(time[later], curve[later], alpha=0.5, **look)
+        panel.plot(time[later], np.maximum(curve[later], 1e-20), alpha=0.5, **look)
 
 
 def _shares(

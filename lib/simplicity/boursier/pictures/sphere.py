@@ -38,12 +38,12 @@ def project(w: Array, side: int) -> Array:
     """
     unit = w / np.linalg.norm(w, axis=-1, keepdims=True)
     depth, across = side * unit[..., :1], unit[..., 1:]
-    placed = _of_length_1(across) * np.sqrt(np.maximum(1 - depth, 0)) * np.array([side, 1.0])
+    placed = _unit(across) * np.sqrt(np.maximum(1 - depth, 0)) * np.array([side, 1.0])
     return np.where(depth >= 0, placed, np.nan)
 
 
-def _of_length_1(vectors: Array) -> Array:
-    """0 stays 0."""
+def _unit(vectors: Array) -> Array:
+    """Of length 1; 0 stays 0."""
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
 
@@ -102,14 +102,18 @@ def turning(
 def _hemisphere(
     frames: dict[str, Array], x: Array, y: Array, side: int, index: NDArray[np.intp]
 ) -> Panel:
-    tracks: list[Track] = [Line("", [_RIM], opacity=0.6, width=1.0)]
-    for level, line in contours(x, y, side).items():
-        name, look = _level(level)
-        tracks.append(Line(name, [line], **look))
+    """A disc with the neurons of both signs over the contours."""
+    tracks: list[Track] = [Line("", [_RIM], opacity=0.6, width=1.0), *_contours(x, y, side)]
     for sign in early.SIDES:
         tracks += _neurons(frames, sign, side, index)
     limits = (-_LIMIT, _LIMIT)
     return Panel(_TITLES[side], limits, limits, tracks, width=_SIDE, height=_HEIGHT)
+
+
+def _contours(x: Array, y: Array, side: int) -> Iterator[Line]:
+    for level, line in contours(x, y, side).items():
+        name, look = _level(level)
+        yield Line(name, [line], **look)
 
 
 def _neurons(
@@ -117,7 +121,7 @@ def _neurons(
 ) -> Iterator[Track]:
     """The neurons of one sign of a_j: their paths, where they may end, where they are."""
     ends, colour, word = early.SIDES[sign]
-    places = project(frames["position"][:, frames["sign"] == sign], side)
+    places = project(early.of_sign(frames, sign), side)
     yield early.paths(early.before_exit(frames, places), _STRIDE, colour)
     yield Dots(f"{ends[:-1]} of Gₙ", [project(frames[ends], side)], colour, radius=7, hollow=True)
     neurons = list(places[index])

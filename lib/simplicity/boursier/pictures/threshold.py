@@ -5,7 +5,7 @@ Losses and rho against n, limits, cosines, signs and risks.
 Every seed is a mark, because outcomes are bimodal near the threshold.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import xarray as xr
@@ -26,6 +26,7 @@ LAW_TITLES = {
 _ERRORS = {"train_mse": (BLUE, "train error"), "test_mse": (ORANGE, "test error")}
 _STARTS = {"small": GREEN, "unaligned": RED}
 _LAWS = {"few": "bounded margin", "bounded": "bounded margin", "no_margin": "gaussian"}  # of groups
+_FITS = (("two_fits", GREEN, "two fits, simulated"), ("one_fit", PURPLE, "one fit, simulated"))
 _TOP = 1.3  # of the error axis
 _HIGHEST = _TOP - 0.03  # where errors above the axis are drawn, as triangles
 
@@ -39,12 +40,8 @@ def losses(fresh: Runs, recorded: Runs) -> Picture:
     with panels.sheet(6.4) as figure:
         upper, lower = figure.subplots(2, len(laws), sharey="row", squeeze=False)
         for law, above, below in zip(laws, upper, lower, strict=True):
-            shown = (runs("small", law=law) for runs in (fresh, recorded))
-            _errors(above, fresh.settings.noise_variance, *shown)
-            above.set_title(LAW_TITLES[law])
+            _losses_of_law(above, fresh, recorded, law)
             _rhos(below, fresh, recorded, law)
-            for panel in (above, below):
-                panels.log_samples(panel, fresh.dataset.n)
         upper[0].set_ylabel("mean square error")
         lower[0].set_ylabel(panels.RHO)
         entries = [*_ERRORS.values(), *_starts(recorded)]
@@ -53,12 +50,20 @@ def losses(fresh: Runs, recorded: Runs) -> Picture:
         return finish(figure, about)
 
 
+def _losses_of_law(panel: Axes, fresh: Runs, recorded: Runs, law: str) -> None:
+    shown = (runs("small", law=law) for runs in (fresh, recorded))
+    _errors(panel, fresh.settings.noise_variance, *shown)
+    panel.set_title(LAW_TITLES[law])
+    panels.log_samples(panel, fresh.dataset.n)
+
+
 def _rhos(panel: Axes, fresh: Runs, recorded: Runs, law: str) -> None:
     """Of both starts, with inputs of one law."""
     for group, colour in _STARTS.items():
         panels.against(panel, (fresh[group], recorded[group]), "n", "rho", colour, law=law)
     panels.level(panel)
     panel.set_ylim(-0.05, 1.2)
+    panels.log_samples(panel, fresh.dataset.n)
 
 
 def _starts(runs: Runs) -> list[tuple[str, str]]:
@@ -71,12 +76,18 @@ def _starts(runs: Runs) -> list[tuple[str, str]]:
 def _errors(panel: Axes, variance: float, fresh: xr.Dataset, recorded: xr.Dataset) -> None:
     """Every seed, an error above the frame as a triangle; a line at the noise variance."""
     for name, (colour, _) in _ERRORS.items():
-        page, record = (part.assign(y=part[name].clip(max=_HIGHEST)) for part in (fresh, recorded))
-        seeds.against(panel, page, record, "n", "y", colour)
+        _within_frame(panel, fresh, recorded, name, colour)
         for part in (fresh, recorded):
             _triangles(panel, part.n[(part[name] > _HIGHEST).values], colour)
     _sigma_line(panel, variance)
     panel.set_ylim(-0.04, _TOP)
+
+
+def _within_frame(
+    panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset, name: str, colour: str
+) -> None:
+    page, record = (part.assign(y=part[name].clip(max=_HIGHEST)) for part in (fresh, recorded))
+    seeds.against(panel, page, record, "n", "y", colour)
 
 
 def _triangles(panel: Axes, ns: xr.DataArray, colour: str) -> None:
@@ -101,8 +112,7 @@ def learnt(runs: Mapping[str, Mapping[int, linear_teacher.Trained]]) -> Picture:
     with panels.sheet(5.2) as figure:
         rows = figure.subplots(len(runs), columns, sharex=True, sharey=True, squeeze=False)
         for row, (title, networks), colour in zip(rows, runs.items(), (GREEN, RED), strict=True):
-            for panel, (n, trained) in zip(row, networks.items(), strict=True):
-                _outputs(panel, n, trained, colour)
+            _learnt_from(row, networks, colour)
             row[0].set_ylabel(title)
         for panel in rows[-1]:
             panel.set_xlabel("⟨x, β*⟩")
@@ -113,12 +123,22 @@ def learnt(runs: Mapping[str, Mapping[int, linear_teacher.Trained]]) -> Picture:
         return finish(figure, about)
 
 
-def _outputs(panel: Axes, n: int, trained: linear_teacher.Trained, colour: str) -> None:
-    task, error = trained.task, trained.train_error(trained.network)
+def _learnt_from(
+    row: Iterable[Axes], networks: Mapping[int, linear_teacher.Trained], colour: str
+) -> None:
+    """By the networks of one start."""
+    for panel, (n, trained) in zip(row, networks.items(), strict=True):
+        _outputs(panel, trained, colour)
+        error = trained.train_error(trained.network)
+        panel.set(title=f"n = {n}, train error {error:.2f}", ylim=(-3, 3), xlim=(-1.9, 1.9))
+
+
+def _outputs(panel: Axes, trained: linear_teacher.Trained, colour: str) -> None:
+    """A network's labels and outputs along the teacher."""
+    task = trained.task
     along = task.x @ task.teacher / np.linalg.norm(task.teacher)
     panel.plot(along, task.y, "o", color=INK, alpha=0.25, markersize=2.6)
     panel.plot(along, trained.prediction(task.x), "o", color=colour, markersize=2.2)
-    panel.set(title=f"n = {n}, train error {error:.2f}", ylim=(-3, 3), xlim=(-1.9, 1.9))
 
 
 def at_paper_width(recorded: xr.Dataset, narrower: xr.Dataset, wider: xr.Dataset) -> Picture:
@@ -129,21 +149,30 @@ def at_paper_width(recorded: xr.Dataset, narrower: xr.Dataset, wider: xr.Dataset
     laws, others = list(dict.fromkeys(recorded.law.values.tolist())), {"--": narrower, ":": wider}
     with axes(len(laws), height=3.6, sharey=True) as (figure, row):
         for panel, law in zip(row, laws, strict=True):
-            wide = cells_where(recorded, law=law)
-            _errors(panel, float(wide.noise_variance[0]), wide.isel(cell=slice(0)), wide)
+            _at_width(panel, cells_where(recorded, law=law))
             for style, other in others.items():
                 _medians(panel, cells_where(other, law=law), style)
             panels.log_samples(panel, recorded.n)
             panel.set_title(LAW_TITLES[law])
         row[0].set_ylabel("mean square error")
-        lines = [(INK, f"medians at {_width(other)}", style) for style, other in others.items()]
         marks = f", {_width(recorded)}: seeds, median"
-        legends.below(figure, [*_ERRORS.values(), *lines], recorded=marks)
+        legends.below(figure, [*_ERRORS.values(), *_of_medians(others)], recorded=marks)
         about = (
             "Train and test error against n at m = 10,000, each seed a mark, and medians of "
             "narrower and wider networks."
         )
         return finish(figure, about)
+
+
+def _of_medians(others: Mapping[str, xr.Dataset]) -> list[tuple[str, str, str]]:
+    """Entries of the legend for the lines."""
+    return [(INK, f"medians at {_width(other)}", style) for style, other in others.items()]
+
+
+def _at_width(panel: Axes, recorded: xr.Dataset) -> None:
+    """Recorded errors alone."""
+    nothing = recorded.isel(cell=slice(0))
+    _errors(panel, float(recorded.noise_variance[0]), nothing, recorded)
 
 
 def _medians(panel: Axes, cells: xr.Dataset, style: str) -> None:
@@ -176,9 +205,8 @@ def limits(
         _distances(figure.add_subplot(rows[0, :]), fresh, recorded)
         first = None
         for column, (title, cells) in enumerate(shown.items()):
-            panel = figure.add_subplot(rows[1, column], sharey=first)
+            panel = figure.add_subplot(rows[1, column], sharey=first, title=title)
             _cosines(panel, cells, bins)
-            panel.set_title(title)
             panel.tick_params(labelleft=first is None)
             first = first or panel
         figure.axes[1].set(ylabel="share of |a| |w|", ylim=(0, 1.02))
@@ -194,13 +222,18 @@ def _cosines(panel: Axes, cells: xr.Dataset, bins: np.ndarray) -> None:
 
 def _distances(panel: Axes, fresh: Runs, recorded: Runs) -> None:
     """To two fits and to one, a place for each law and n."""
-    places = [(group, n) for group in _LAWS for n in np.unique(recorded[group].n.values).tolist()]
+    places = _places(recorded)
     for place, (group, n) in enumerate(places):
         _both_distances(panel, place, *(runs(group, n=n) for runs in (fresh, recorded)))
     _criterion(panel, len(places) - 0.52)
     panel.set(yscale="log", ylabel="rms over fresh inputs")
     panel.set_xticks(range(len(places)), [f"{_LAWS[group]}\nn = {n}" for group, n in places])
     seeds.legend(panel, list(_KINDS.values()), fresh.dataset, recorded.dataset)
+
+
+def _places(runs: Runs) -> list[tuple[str, int]]:
+    """Each group with each of its n."""
+    return [(group, n) for group in _LAWS for n in np.unique(runs[group].n.values).tolist()]
 
 
 def _both_distances(panel: Axes, place: int, fresh: xr.Dataset, recorded: xr.Dataset) -> None:
@@ -219,10 +252,7 @@ def signs(recorded: xr.Dataset) -> Picture:
     with axes(2) as (figure, (left, right)):
         _tossed(left, tossed)
         _by_signs(right, trained)
-        left.set(xlabel="neurons m", ylabel="share with both signs", ylim=(-0.05, 1.05))
         left.legend(loc="lower right")
-        right.set(xlabel="neurons m", ylabel="ρ after training", ylim=(0, None))
-        right.set_xticks(np.unique(trained.width))
         right.legend(loc="center right")
         about = (
             "Share of draws with both signs against the width, and rho of the trained small "
@@ -235,18 +265,25 @@ def _tossed(panel: Axes, tossed: xr.Dataset) -> None:
     """The law of the share of draws with both signs, and what was drawn."""
     width = np.linspace(1, float(tossed.width.max()), 100)
     panel.plot(width, 1 - 2 ** (1 - width), color=INK, alpha=0.6, label="1 − 2^(1−m)")
-    aside = tossed.width + seeds.spread(tossed.sizes["cell"], 0.12)
-    share = tossed.mixed / tossed.draws
-    panel.plot(aside, share, ".", color=BLUE, label="drawn, each seed")
+    _by_width(panel, tossed, tossed.mixed / tossed.draws, BLUE, "drawn, each seed", 0.12)
+    panel.set(xlabel="neurons m", ylabel="share with both signs", ylim=(-0.05, 1.05))
 
 
 def _by_signs(panel: Axes, trained: xr.Dataset) -> None:
     """Where networks with both signs end, and those with one."""
     for mixed, colour, label in ((1, GREEN, "both signs"), (0, RED, "one sign")):
         part = cells_where(trained, mixed=mixed)
-        aside = part.width + seeds.spread(part.sizes["cell"], 0.25)
-        panel.plot(aside, part.rho, ".", color=colour, label=label)
+        _by_width(panel, part, part.rho, colour, label, 0.25)
     panels.level(panel)
+    panel.set(xlabel="neurons m", ylabel="ρ after training", ylim=(0, None))
+    panel.set_xticks(np.unique(trained.width))
+
+
+def _by_width(
+    panel: Axes, cells: xr.Dataset, values: xr.DataArray, colour: str, label: str, spread: float
+) -> None:
+    aside = cells.width + seeds.spread(cells.sizes["cell"], spread)
+    panel.plot(aside, values, ".", color=colour, label=label)
 
 
 def risks(recorded: xr.Dataset, exact: np.ndarray, asymptotic: np.ndarray) -> Picture:
@@ -266,10 +303,8 @@ def risks(recorded: xr.Dataset, exact: np.ndarray, asymptotic: np.ndarray) -> Pi
 
 def _simulated(panel: Axes, recorded: xr.Dataset, unit: np.ndarray) -> None:
     """The simulated risks in a unit, with three standard errors."""
-    fits = {"two_fits": (GREEN, "two fits"), "one_fit": (PURPLE, "one fit")}
-    for name, (colour, words) in fits.items():
+    for name, colour, label in _FITS:
         value, bar = recorded[name] / unit, 3 * recorded[f"{name}_error"] / unit
-        label = f"{words}, simulated"
         panel.errorbar(recorded.n, value, bar, fmt="o", color=colour, label=label)
 
 
