@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from simplicity.boursier import driver
 from simplicity.boursier.driver import Probe
 from simplicity.nets import TwoLayer
-from simplicity.problems import training_doors
+from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
 
@@ -38,7 +38,8 @@ def descend(
     """
     a, w, x, y = training_doors.task(start, x, y, "float64")
     schedule = training_doors.descent(step_size, schedule, probes)
-    training_doors.minibatches(batch, rng, max(len(x), batch + 1) if batch else len(x))
+    doors.whole("batch", batch, 0)
+    doors.generator(rng)
     advance = partial(_advance, batch=min(batch, len(x)) or len(x), rng=rng)
     return driver.drive(
         advance, TwoLayer(a, w), x, y, step_size, schedule, probes, 0.0, np.dtype(float)
