@@ -21,10 +21,10 @@ import numpy as np
 
 from simplicity import nets
 from simplicity.boursier import synthetic
-from simplicity.boursier.pictures import cost
 from simplicity.boursier.two_layer import descend, descend_autograd
 from simplicity.places import paths
 from simplicity.process import machine, threads
+from simplicity.together.pictures import cost
 
 
 class Setting(NamedTuple):

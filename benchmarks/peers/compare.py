@@ -274,9 +274,9 @@ def _varied(row: dict[str, str]) -> bool:
 
 def growth(python: str) -> None:
     """The table and the picture of the page: seconds of a step along each size, one turn each."""
-    from simplicity.boursier.pictures import cost
     from simplicity.places import paths
     from simplicity.process import machine
+    from simplicity.together.pictures import cost
 
     rows = []
     with Peers(python, KINDS[:2]) as peers:

@@ -20,6 +20,7 @@ from simplicity.boursier.experiments import (
 )
 from simplicity.boursier.pictures import beyond
 from simplicity.grid.groups import Runs
+from simplicity.nets import starts
 
 # --- groups of neurons
 
@@ -87,7 +88,7 @@ def test_the_hidden_bias_starts_at_zero_beside_the_plain_start():
 
 def test_the_default_start_has_the_law_of_torch_s_linear_layers():
     torch.manual_seed(0)
-    ours = training_variants.torch_default(20_000, 5, 1e-3, np.random.default_rng(0))
+    ours = starts.torch_default(20_000, 5, 1e-3, np.random.default_rng(0))
     inner, outer = torch.nn.Linear(5, 20_000, bias=False), torch.nn.Linear(20_000, 1, bias=False)
     for mine, theirs in ((ours.w, inner.weight), (ours.a, outer.weight)):
         theirs = theirs.detach().numpy()

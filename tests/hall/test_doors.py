@@ -28,6 +28,7 @@ from simplicity.boursier import (
     early,
     extremal,
     groups,
+    independent_batches,
     landscape,
     optimisers,
     snapshots,
@@ -300,7 +301,7 @@ def with_arguments(*names: str, among: tuple[Any, ...] = INSTRUMENTS) -> list[Ca
 ALL = (*WINGS, builders, nets)
 LABELLED = with_arguments("x", "y")
 ENGINES = (
-    *(two_layer, cones, optimisers, snapshots),
+    *(two_layer, cones, optimisers, independent_batches, snapshots),
     *(single_sample, single_sample_autograd, single_image, dropout),
     *(dense, full_batch, ntk, train),
 )

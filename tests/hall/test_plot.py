@@ -12,9 +12,9 @@ import xarray as xr
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from simplicity.boursier.pictures import cost
 from simplicity.pictures import legends, seeds, strokes, style
 from simplicity.places import paths
+from simplicity.together.pictures import cost
 
 
 def picture(description: str = "a line") -> style.Picture:

@@ -29,6 +29,16 @@ def gaussian(width: int, dim: int, scale: float, rng: Generator) -> TwoLayer:
     return TwoLayer(factor * rng.standard_normal(width), factor * rng.standard_normal((width, dim)))
 
 
+def torch_default(width: int, dim: int, scale: float, rng: Generator) -> TwoLayer:
+    """`torch.nn.Linear`'s default for both layers, without biases; it has no scale.
+
+    w ~ U(+-1/sqrt d), a ~ U(+-1/sqrt m).
+    """
+    training_doors.start(width, dim, rng, scale)
+    w = rng.uniform(-1, 1, (width, dim)) / np.sqrt(dim)
+    return TwoLayer(rng.uniform(-1, 1, width) / np.sqrt(width), w)
+
+
 STARTS: dict[str, Start] = {"dominated": nets.dominated, "balanced": balanced, "gaussian": gaussian}
 
 

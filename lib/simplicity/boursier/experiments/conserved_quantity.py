@@ -61,25 +61,39 @@ def measure(run: Run) -> xr.Dataset:
     task = linear_teacher.draw(run)
     rng = streams.generator(run.seed, streams.INITIALISATION)
     start = starts.STARTS[run.kind](run.width, run.dim, run.scale, rng)
-    probes: dict[str, Probe] = {
+    found = _trained(run, start, task).drop_vars(["step", "time"])
+    return found.assign_coords(fraction=("probe", np.linspace(0, 1, PROBES)))
+
+
+def _trained(run: Run, start: nets.TwoLayer, task: synthetic.Task) -> xr.Dataset:
+    """The probes along the training by the run's optimiser."""
+    probes = _probes(start, task)
+    trained = _by_adam if run.optimiser == "adam" else _by_descent
+    found = trained(run, start, task, {"schedule": evenly(run.steps, PROBES), "probes": probes})
+    return found[list(probes)]
+
+
+def _probes(start: nets.TwoLayer, task: synthetic.Task) -> dict[str, Probe]:
+    return {
         "drift": lambda network: float(np.abs(balance(network) - balance(start)).max()),
         "kept": lambda network: float(np.mean(np.sign(network.a) == np.sign(start.a))),
         "train_curve": lambda network: alignment.mse(nets.forward(network, task.x), task.y),
     }
-    found = _trained(run, start, task, probes)[list(probes)].drop_vars(["step", "time"])
-    return found.assign_coords(fraction=("probe", np.linspace(0, 1, PROBES)))
 
 
-def _trained(
-    run: Run, start: nets.TwoLayer, task: synthetic.Task, probes: dict[str, Probe]
+def _by_descent(
+    run: Run, start: nets.TwoLayer, task: synthetic.Task, looks: dict[str, Any]
 ) -> xr.Dataset:
-    how: dict[str, Any] = {"schedule": evenly(run.steps, PROBES), "probes": probes}
-    if run.optimiser == "gradient descent":
-        return linear_teacher.descend(run, task.x, task.y, start, tolerance=0.0, **how)[1]
+    return linear_teacher.descend(run, task.x, task.y, start, tolerance=0.0, **looks)[1]
+
+
+def _by_adam(
+    run: Run, start: nets.TwoLayer, task: synthetic.Task, looks: dict[str, Any]
+) -> xr.Dataset:
     # Fused, Adam takes the square root of the processor, which is exact; else MKL's, which differs
     # between them.
     adam = partial(torch.optim.Adam, lr=run.step_size, fused=True)
-    return train(start, task.x, task.y, optimiser=adam, precision=run.precision, **how)[1]
+    return train(start, task.x, task.y, optimiser=adam, precision=run.precision, **looks)[1]
 
 
 def balance(network: nets.TwoLayer) -> np.ndarray:
@@ -88,23 +102,28 @@ def balance(network: nets.TwoLayer) -> np.ndarray:
 
 
 def checks(runs: Runs) -> list[Check]:
-    descent, adam, free = (runs(group, width=JUDGED) for group in ("descent", "adam", "gaussian"))
-    tenth, kept = between(8, 12), every_seed()
-    return [
-        check(
-            runs, "B23.drift", "identity",
-            "mean over seeds of the drift at the larger step size / at a tenth of it, same time",
-            drift_ratio(descent), tenth,
-            ("Adam: the same ratio", drift_ratio(adam)),
-        ),
-        check(
-            runs, "B23.signs", "theorem",
-            "share of seeds in which every a_j keeps its sign at both step sizes, gradient "
-            "descent, dominated start",
-            share(each(descent, _all_kept) == 1), kept,
-            ("a start that is not dominated: the same share", share(each(free, _all_kept) == 1)),
-        ),
-    ]  # fmt: skip
+    return [_drift(runs), _signs(runs)]
+
+
+def _drift(runs: Runs) -> Check:
+    descent, adam = (runs(group, width=JUDGED) for group in ("descent", "adam"))
+    return check(
+        runs, "B23.drift", "identity",
+        "mean over seeds of the drift at the larger step size / at a tenth of it, same time",
+        drift_ratio(descent), between(8, 12),
+        ("Adam: the same ratio", drift_ratio(adam)),
+    )  # fmt: skip
+
+
+def _signs(runs: Runs) -> Check:
+    descent, free = (runs(group, width=JUDGED) for group in ("descent", "gaussian"))
+    return check(
+        runs, "B23.signs", "theorem",
+        "share of seeds in which every a_j keeps its sign at both step sizes, gradient descent, "
+        "dominated start",
+        share(each(descent, _all_kept) == 1), every_seed(),
+        ("a start that is not dominated: the same share", share(each(free, _all_kept) == 1)),
+    )  # fmt: skip
 
 
 def _all_kept(runs: xr.Dataset) -> float:
@@ -113,9 +132,9 @@ def _all_kept(runs: xr.Dataset) -> float:
 
 def drift_ratio(cells: xr.Dataset) -> Estimate:
     """Mean over seeds of the final drift at the larger step size over that at the smaller one."""
+    return mean(each(cells, _ratio_of_ends))
 
-    def ratio(part: xr.Dataset) -> float:
-        ends = part.sortby("step_size").drift.values[:, -1]
-        return float(ends[1] / ends[0]) if len(ends) == 2 else float("nan")
 
-    return mean(each(cells, ratio))
+def _ratio_of_ends(part: xr.Dataset) -> float:
+    ends = part.sortby("step_size").drift.values[:, -1]
+    return float(ends[1] / ends[0]) if len(ends) == 2 else float("nan")

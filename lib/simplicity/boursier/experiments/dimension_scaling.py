@@ -65,24 +65,24 @@ def measure(run: Run) -> xr.Dataset:
     x = np.pad(task.x, ((0, 0), (0, run.dim - run.rank)))
     network, trajectory = linear_teacher.descend(run, x, task.y)
     rho = linear_teacher.rho(alignment.mse(forward(network, x), task.y), task)
-    ended = {name: trajectory[name] for name in ("stopped_at", "force")}
-    return xr.Dataset({"rho": rho, **ended})
+    return xr.Dataset({"rho": rho, **trajectory[["stopped_at", "force"]]})
 
 
 def checks(runs: Runs) -> list[Check]:
     enough = runs.seeds >= ENOUGH_SEEDS and len(runs.settings.dim) >= ENOUGH_DIMENSIONS
     needed = f"an exponent needs {ENOUGH_SEEDS} seeds and {ENOUGH_DIMENSIONS} dimensions"
-    why = "" if enough else needed
-    groups = (runs["whole"], runs["plane"])
-    whole, plane = (exponent(cells) if enough else exact(np.nan) for cells in groups)
-    grows = interval_above(0)
-    return [
-        check(
-            runs, "B11.grows", "empirical", "exponent of n50 in d", whole, grows,
-            ("inputs that vary in a plane of R^d: the same exponent", plane),
-            unless=why,
-        ),
-    ]  # fmt: skip
+    return [_grows(runs, "" if enough else needed)]
+
+
+def _grows(runs: Runs, unless: str) -> Check:
+    whole, plane = (
+        exact(np.nan) if unless else exponent(runs[group]) for group in ("whole", "plane")
+    )
+    return check(
+        runs, "B11.grows", "empirical", "exponent of n50 in d", whole, interval_above(0),
+        ("inputs that vary in a plane of R^d: the same exponent", plane),
+        unless=unless,
+    )  # fmt: skip
 
 
 def exponent(cells: xr.Dataset) -> Estimate:
@@ -91,14 +91,22 @@ def exponent(cells: xr.Dataset) -> Estimate:
     All runs of a seed leave or enter together.
     """
     cells = _whole_seeds(cells)
-    dims = np.unique(cells.dim.values)
+    dims, count = np.unique(cells.dim.values), len(np.unique(cells.seed.values))
     if len(dims) < 2:
         return exact(float("nan"))
-    rng = np.random.default_rng(0)
-    count = len(np.unique(cells.seed.values))
-    drawn = np.concatenate([np.arange(count)[None], rng.integers(count, size=(RESAMPLES, count))])
+    drawn = _draws(count)
     logs = np.stack([np.log(n50(cells_where(cells, dim=dim), drawn)) for dim in dims])
-    slopes = np.polyfit(np.log(dims), logs, 1)[0]  # of the seeds themselves, then of each resample
+    return _of_resamples(np.polyfit(np.log(dims), logs, 1)[0], count)
+
+
+def _draws(count: int) -> NDArray[np.integer]:
+    """Indices of seeds: the seeds themselves, then resamples of them."""
+    resamples = np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
+    return np.concatenate([np.arange(count)[None], resamples])
+
+
+def _of_resamples(slopes: Array, count: int) -> Estimate:
+    """The first slope, which is that of the seeds themselves, and the quantiles of the others."""
     if not np.isfinite(slopes).all():
         return exact(float("nan"))
     low, high = np.quantile(slopes[1:], (0.025, 0.975))
@@ -123,7 +131,11 @@ def n50(cells: xr.Dataset, drawn: NDArray[np.integer] | None = None) -> Array:
     ns, table = _successes(cells)
     rows = np.arange(len(table))[None] if drawn is None else drawn
     share = (table[rows].sum(axis=1) + 0.5) / (rows.shape[1] + 1.0)  # (rows, n)
-    place = np.log(ns)
+    return _half_way(np.log(ns), share)
+
+
+def _half_way(place: Array, share: Array) -> Array:
+    """exp of the place at which the fitted share is 1/2, for each row; NaN where it falls."""
     intercept, slope = _logistic(place, share)
     return np.exp(place.mean() - intercept / np.where(slope > 1e-6, slope, np.nan))
 
@@ -145,9 +157,13 @@ def _logistic(place: Array, share: Array) -> tuple[Array, Array]:
     design = np.stack([np.ones_like(place), place - place.mean()], axis=1)
     weights = np.zeros((len(share), 2))
     for _ in range(40):
-        fitted = 1 / (1 + np.exp(-weights @ design.T))
-        curvature = np.einsum("rq,qi,qj->rij", fitted * (1 - fitted), design, design)
-        step = np.linalg.solve(curvature, ((share - fitted) @ design)[:, :, None])[:, :, 0]
+        step = _newton_step(weights, design, share)
         longest = np.abs(step).max(axis=1, keepdims=True)
         weights += step / np.maximum(1.0, longest / 2)  # bounded: no overshooting at first
     return weights[:, 0], weights[:, 1]
+
+
+def _newton_step(weights: Array, design: Array, share: Array) -> Array:
+    fitted = 1 / (1 + np.exp(-weights @ design.T))
+    curvature = np.einsum("rq,qi,qj->rij", fitted * (1 - fitted), design, design)
+    return np.linalg.solve(curvature, ((share - fitted) @ design)[:, :, None])[:, :, 0]

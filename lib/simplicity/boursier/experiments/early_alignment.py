@@ -62,29 +62,48 @@ def measure(run: Run) -> xr.Dataset:
     task, start = linear_teacher.draw(run), linear_teacher.initial(run)
     rng = streams.generator(run.seed, streams.NOISE)
     force = extremal.largest_force(task.x, task.y, start.w, rng)
-    probes = {name: _probe(seen, task) for name, seen in SEEN.items()}
-    coarse, aligned = evenly(run.steps, PROBES), {"aligned": probes["aligned"]}
-    curves = linear_teacher.train(run, schedule=coarse, probes=aligned).trajectory
-    exit_step = _exit_step(run, curves)
-    times = [early.tau(run.scale, force, eps) for eps in EPS]
-    moments = (0, *(min(round(time / run.step_size), exit_step) for time in times), exit_step)
-    at = linear_teacher.train(run, schedule=moments, probes=probes | {"size": _size}).trajectory
-    left = at.train_curve.values[-1] <= (1 - early.DROP) * at.train_curve.values[0]
-    exit_time = exit_step * run.step_size if left else float("nan")
+    curves, at = _along(run, task, force)
     return xr.Dataset(
         {
-            **{name: ("moment", at[name].values) for name in (*SEEN, "size")},
-            "train_mse": ("moment", at.train_curve.values),
-            "moment_time": ("moment", at.time.values),
+            **_at_moments(at),
             "largest_force": force,
             "own_force": early.longest(start.w, task.x, task.y),
-            "exit_time": exit_time,
-            "exit_ratio": early.exit_ratio(exit_time, run.scale, force),
+            **_exit(run, at, force),
             "train_curve": curves.train_curve.astype(np.float32),
             "aligned_curve": curves.aligned.astype(np.float32),
         },
         {"step": curves.step, "time": curves.time},
     )
+
+
+def _along(run: Run, task: synthetic.Task, force: float) -> tuple[xr.Dataset, xr.Dataset]:
+    """The run looked at evenly, and the same run looked at in its moments."""
+    probes = {name: _probe(seen, task) for name, seen in SEEN.items()}
+    coarse, aligned = evenly(run.steps, PROBES), {"aligned": probes["aligned"]}
+    curves = linear_teacher.train(run, schedule=coarse, probes=aligned).trajectory
+    moments = _moments(run, force, _exit_step(run, curves))
+    seen = probes | {"size": _size}
+    return curves, linear_teacher.train(run, schedule=moments, probes=seen).trajectory
+
+
+def _moments(run: Run, force: float, exit_step: int) -> tuple[int, ...]:
+    """The steps of the start, of tau with either eps, and of the exit."""
+    times = [early.tau(run.scale, force, eps) for eps in EPS]
+    return (0, *(min(round(time / run.step_size), exit_step) for time in times), exit_step)
+
+
+def _at_moments(at: xr.Dataset) -> dict[str, tuple[str, np.ndarray]]:
+    names = {name: name for name in (*SEEN, "size")}
+    names |= {"train_mse": "train_curve", "moment_time": "time"}
+    return {name: ("moment", at[seen].values) for name, seen in names.items()}
+
+
+def _exit(run: Run, at: xr.Dataset, force: float) -> dict[str, float]:
+    """When the loss had dropped by a tenth, in time and in units of the theorem."""
+    losses = at.train_curve.values
+    left = losses[-1] <= (1 - early.DROP) * losses[0]
+    time = float(at.time[-1]) if left else float("nan")
+    return {"exit_time": time, "exit_ratio": early.exit_ratio(time, run.scale, force)}
 
 
 def _probe(seen: Callable[..., float], task: synthetic.Task) -> driver.Probe:
@@ -101,7 +120,11 @@ def _exit_step(run: Run, curves: xr.Dataset) -> int:
     index = early.left_plateau(curves.train_curve.values)
     if index is None:
         return run.steps
-    before, after = (int(curves.step[i]) for i in (index - 1, index))
+    before, after = curves.step.values[index - 1 : index + 1].tolist()
+    return _exit_between(run, before, after)
+
+
+def _exit_between(run: Run, before: int, after: int) -> int:
     schedule = (0, *range(max(before, 1), after + 1))
     within = linear_teacher.train(run, schedule=schedule).trajectory
     found = early.left_plateau(within.train_curve.values)
@@ -112,74 +135,85 @@ def _exit_step(run: Run, curves: xr.Dataset) -> int:
 # them stands for all), the weights obey |a_j| sqrt(m) <= lambda^(1 - eps) (1 percent for the o(1)),
 # and the loss has not moved (1 percent). The last two are Gronwall's inequality for one neuron.
 def checks(runs: Runs) -> list[Check]:
-    return [*_alignment_checks(runs), *_exit_checks(runs)]
+    """What has happened by tau, then the time of the exit."""
+    several = runs("small", dim=5, n=SEVERAL_N, scale=(1e-6, 1e-3))
+    large, tiny = runs("unaligned", dim=5, n=320, scale=1.0), runs("small", dim=5, scale=1e-6)
+    return [
+        _aligned(runs, large),
+        _size_at_tau(runs, several),
+        _loss_at_tau(runs, several, large),
+        _logarithm(runs),
+        _samples(runs, tiny),
+        _unit(runs, tiny),
+    ]
 
 
-def _alignment_checks(runs: Runs) -> list[Check]:
-    smallest, middle = (runs("small", dim=5, n=320, scale=scale) for scale in (1e-6, 1e-3))
-    large = runs("unaligned", dim=5, n=320, scale=1.0)
-    small = runs("small", dim=5, n=SEVERAL_N, scale=(1e-6, 1e-3))
-    moved = np.abs(small.train_mse / small.train_mse.isel(moment=START) - 1).isel(moment=HALF)
+def _aligned(runs: Runs, large: xr.Dataset) -> Check:
+    small = runs("small", dim=5, n=320, scale=1e-6)
+    return check(
+        runs, "B7.aligned", "theorem",
+        "share of seeds with 99 percent of neurons aligned at tau, eps 0.5, scale 1e-6, n = 320",
+        share((small.aligned.isel(moment=HALF) >= ALL).values), every_seed(),
+        ("scale 1, when the loss has dropped by a tenth: the same share",
+         share((large.aligned.isel(moment=EXIT) >= ALL).values)),
+    )  # fmt: skip
+
+
+def _size_at_tau(runs: Runs, small: xr.Dataset) -> Check:
     sizes = np.maximum(*(_relative_size(small, moment) for moment in (QUARTER, HALF)))
-    all_turned, tiny, still = every_seed(), below(1.01), below(0.01)
-    return [
-        check(
-            runs, "B7.aligned", "theorem",
-            "share of seeds with 99 percent of neurons aligned at tau, eps 0.5, scale 1e-6, "
-            "n = 320",
-            share((smallest.aligned.isel(moment=HALF) >= ALL).values), all_turned,
-            ("scale 1, when the loss has dropped by a tenth: the same share",
-             share((large.aligned.isel(moment=EXIT) >= ALL).values)),
-        ),
-        check(
-            runs, "B7.size", "identity",
-            "largest |a_j| sqrt(m) / scale^(1 - eps) at tau, both eps, scales 1e-3 and 1e-6, "
-            "n >= 80",
-            _largest(sizes, small), tiny,
-            ("at the exit in place of tau, eps 0.5: the same",
-             _largest(_relative_size(small, EXIT), small)),
-        ),
-        check(
-            runs, "B7.loss", "identity",
-            "largest relative change of the loss at tau, eps 0.5, scales 1e-3 and 1e-6, n >= 80",
-            _largest(moved.values, small), still,
-            ("scale 1 at the time tau of scale 1e-3, n = 320: the same",
-             _largest(_change_of_control(large, middle), large)),
-        ),
-    ]  # fmt: skip
+    return check(
+        runs, "B7.size", "identity",
+        "largest |a_j| sqrt(m) / scale^(1 - eps) at tau, both eps, scales 1e-3 and 1e-6, n >= 80",
+        _largest(sizes, small), below(1.01),
+        ("at the exit in place of tau, eps 0.5: the same",
+         _largest(_relative_size(small, EXIT), small)),
+    )  # fmt: skip
 
 
-def _exit_checks(runs: Runs) -> list[Check]:
+def _loss_at_tau(runs: Runs, small: xr.Dataset, large: xr.Dataset) -> Check:
+    moved = np.abs(small.train_mse / small.train_mse.isel(moment=START) - 1).isel(moment=HALF)
+    middle = runs("small", dim=5, n=320, scale=1e-3)
+    return check(
+        runs, "B7.loss", "identity",
+        "largest relative change of the loss at tau, eps 0.5, scales 1e-3 and 1e-6, n >= 80",
+        _largest(moved.values, small), below(0.01),
+        ("scale 1 at the time tau of scale 1e-3, n = 320: the same",
+         _largest(_change_of_control(large, middle), large)),
+    )  # fmt: skip
+
+
+def _logarithm(runs: Runs) -> Check:
     small, large = (runs(group, dim=5, n=LARGE_N) for group in ("small", "unaligned"))
-    one, same = interval_within(0.95, 1.05), interval_within(0.85, 1.15)
-    longer = interval_above(1.05)
-    tiny = runs("small", dim=5, scale=1e-6)
-    return [
-        check(
-            runs, "B8.logarithm", "theorem",
-            "mean over seeds of the slope of the exit time on ln(1/scale), times the force on the "
-            "leading neuron, scales 1e-3 and 1e-6, n = 320 and 1280",
-            mean(each(small, logarithm)), one,
-            ("scales 0.1 and 1, too large to align first: the same", mean(each(large, logarithm))),
-            needs=5,
-        ),
-        check(
-            runs, "B8.samples", "empirical",
-            "mean over seeds of exit time at n = 1280 / exit time at n = 320, scale 1e-6",
-            mean(_quotients(tiny, 1280, 320, "exit_time")), same,
-            ("n = 320 / n = 20, where forces have not concentrated yet: the same",
-             mean(_quotients(tiny, 320, 20, "exit_time"))),
-            needs=10,
-        ),
-        check(
-            runs, "B28.unit", "empirical",
-            "mean over seeds of exit time x |D_max| at n = 80 / the same at n = 1280, scale 1e-6",
-            mean(_quotients(tiny, 80, 1280, "exit_ratio")), longer,
-            ("the force on the leading neuron in place of |D_max|: the same",
-             mean(_quotients(_in_units_of_leader(tiny), 80, 1280, "exit_ratio"))),
-            needs=5,
-        ),
-    ]  # fmt: skip
+    return check(
+        runs, "B8.logarithm", "theorem",
+        "mean over seeds of the slope of the exit time on ln(1/scale), times the force on the "
+        "leading neuron, scales 1e-3 and 1e-6, n = 320 and 1280",
+        mean(each(small, logarithm)), interval_within(0.95, 1.05),
+        ("scales 0.1 and 1, too large to align first: the same", mean(each(large, logarithm))),
+        needs=5,
+    )  # fmt: skip
+
+
+def _samples(runs: Runs, tiny: xr.Dataset) -> Check:
+    return check(
+        runs, "B8.samples", "empirical",
+        "mean over seeds of exit time at n = 1280 / exit time at n = 320, scale 1e-6",
+        mean(_quotients(tiny, 1280, 320, "exit_time")), interval_within(0.85, 1.15),
+        ("n = 320 / n = 20, where forces have not concentrated yet: the same",
+         mean(_quotients(tiny, 320, 20, "exit_time"))),
+        needs=10,
+    )  # fmt: skip
+
+
+def _unit(runs: Runs, tiny: xr.Dataset) -> Check:
+    return check(
+        runs, "B28.unit", "empirical",
+        "mean over seeds of exit time x |D_max| at n = 80 / the same at n = 1280, scale 1e-6",
+        mean(_quotients(tiny, 80, 1280, "exit_ratio")), interval_above(1.05),
+        ("the force on the leading neuron in place of |D_max|: the same",
+         mean(_quotients(_in_units_of_leader(tiny), 80, 1280, "exit_ratio"))),
+        needs=5,
+    )  # fmt: skip
 
 
 def logarithm(part: xr.Dataset) -> float:
@@ -188,14 +222,18 @@ def logarithm(part: xr.Dataset) -> float:
     A neuron that has turned grows like e^(|D| t), so that exit = (ln(1/lambda) + c) / |D| and the
     product is 1 (1 + eta |D| / 2 under descent). The force is that at tau of the smallest scale.
     """
-    found = []
-    for n in np.unique(part.n.values):
-        runs = part.isel(cell=part.n.values == n).sortby("scale")
-        if runs.sizes["cell"] < 2:
-            return float("nan")
-        slope = np.polyfit(-np.log(runs.scale.values), runs.exit_time.values, 1)[0]
-        found.append(slope * float(runs.pull.isel(moment=HALF).values[0]))
+    ns = np.unique(part.n.values)
+    found = [_slope_times_force(part.isel(cell=part.n.values == n)) for n in ns]
     return float(np.mean(found)) if found else float("nan")
+
+
+def _slope_times_force(runs: xr.Dataset) -> float:
+    """The same at one n; NaN with one scale."""
+    if runs.sizes["cell"] < 2:
+        return float("nan")
+    runs = runs.sortby("scale")
+    slope = np.polyfit(-np.log(runs.scale.values), runs.exit_time.values, 1)[0]
+    return slope * float(runs.pull.isel(moment=HALF).values[0])
 
 
 def _in_units_of_leader(cells: xr.Dataset) -> xr.Dataset:
@@ -224,12 +262,12 @@ def _relative_size(cells: xr.Dataset, moment: int) -> np.ndarray:
 
 def _change_of_control(large: xr.Dataset, small: xr.Dataset) -> np.ndarray:
     """Relative change of the loss at scale 1, at the seed's tau (eps 0.5) at scale 1e-3."""
-    ends = small.moment_time.isel(moment=HALF).values.tolist()
-    tau = dict(zip(small.seed.values.tolist(), ends, strict=True))
-    curves = zip(large.seed.values.tolist(), large.train_curve.values, strict=True)
-    changes = [
-        np.interp(tau[seed], large.time.values, curve) / curve[0] - 1
-        for seed, curve in curves
-        if seed in tau
-    ]
-    return np.abs(np.array(changes))
+    curves, tau = _by_seed(large.train_curve), _by_seed(small.moment_time.isel(moment=HALF))
+    both = sorted(curves.keys() & tau.keys())
+    then = [np.interp(tau[seed], large.time.values, curves[seed]) for seed in both]
+    start = [curves[seed][0] for seed in both]
+    return np.abs(np.array(then) / np.array(start) - 1)
+
+
+def _by_seed(values: xr.DataArray) -> dict[int, np.ndarray]:
+    return dict(zip(values.seed.values.tolist(), values.values, strict=True))

@@ -45,9 +45,7 @@ def measure(run: Run) -> xr.Dataset:
     For covariance I and a fit beta the risk over fresh inputs is exact, |beta - beta*|^2; of two
     fits it is the mean of the two halves, since a half of the inputs has second moment I as well.
     """
-    rng = streams.generator(run.seed, streams.DATA)
-    teacher = synthetic.first_axis(run.dim)
-    risks = np.array([_risks(run, teacher, rng) for _ in range(run.draws)])
+    risks = _simulated(run)
     error = risks.std(axis=0, ddof=1) / np.sqrt(run.draws)
     return xr.Dataset(
         {
@@ -59,32 +57,48 @@ def measure(run: Run) -> xr.Dataset:
     )
 
 
+def _simulated(run: Run) -> np.ndarray:
+    """The risks of two fits and of one, (draws, 2)."""
+    rng = streams.generator(run.seed, streams.DATA)
+    teacher = synthetic.first_axis(run.dim)
+    return np.array([_risks(run, teacher, rng) for _ in range(run.draws)])
+
+
 def _risks(run: Run, teacher: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
     x = synthetic.gaussian(run.n, run.dim, rng)
     y = synthetic.linear_labels(x, teacher, run.noise_variance, rng)
     fits = alignment.two_ols(x, y, teacher)
-    halves = (np.sum((fits.plus - teacher) ** 2) + np.sum((fits.minus - teacher) ** 2)) / 2
-    return float(halves), float(np.sum((alignment.ols(x, y) - teacher) ** 2))
+    halves = (_risk(fits.plus, teacher) + _risk(fits.minus, teacher)) / 2
+    return halves, _risk(alignment.ols(x, y), teacher)
+
+
+def _risk(fit: np.ndarray, teacher: np.ndarray) -> float:
+    return float(np.sum((fit - teacher) ** 2))
 
 
 def checks(runs: Runs) -> list[Check]:
-    every, large = runs["simulated"], runs("simulated", n=480)
-    near, right = below(3), between(0.9, 1.1)
-    return [
-        check(
-            runs, "B21.exact", "identity",
-            "simulated risk of two fits, largest distance to its exact mean in standard errors",
-            _farthest(every, "two_fits"), near,
-            ("the risk of one fit on all samples in the place of that of two",
-             _farthest(every, "one_fit")),
-        ),
-        check(
-            runs, "B21.rate", "identity", "simulated risk of two fits / (2 d sigma^2 / n), n = 480",
-            _mean_of(large.two_fits / asymptotic_risk(large)), right,
-            ("the risk of one fit on all samples in the place of that of two",
-             _mean_of(large.one_fit / asymptotic_risk(large))),
-        ),
-    ]  # fmt: skip
+    return [_exact_mean(runs), _rate(runs)]
+
+
+def _exact_mean(runs: Runs) -> Check:
+    every = runs["simulated"]
+    return check(
+        runs, "B21.exact", "identity",
+        "simulated risk of two fits, largest distance to its exact mean in standard errors",
+        _farthest(every, "two_fits"), below(3),
+        ("the risk of one fit on all samples in the place of that of two",
+         _farthest(every, "one_fit")),
+    )  # fmt: skip
+
+
+def _rate(runs: Runs) -> Check:
+    large = runs("simulated", n=480)
+    return check(
+        runs, "B21.rate", "identity", "simulated risk of two fits / (2 d sigma^2 / n), n = 480",
+        _mean_of(large.two_fits / asymptotic_risk(large)), between(0.9, 1.1),
+        ("the risk of one fit on all samples in the place of that of two",
+         _mean_of(large.one_fit / asymptotic_risk(large))),
+    )  # fmt: skip
 
 
 def asymptotic_risk(cells: xr.Dataset) -> xr.DataArray:

@@ -10,6 +10,7 @@ with n: there an interpolator exists at every n.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -61,13 +62,9 @@ def measure(run: Run) -> xr.Dataset:
     nothing is below that.
     """
     trained = linear_teacher.train(run)
-    rng = streams.generator(run.seed, streams.INITIALISATION).spawn(1)[0]
-    large = np.full(run.large_starts, np.nan)
-    if not run.growing:
-        starts = [nets.dominated(run.width, run.dim, run.large_scale, rng) for _ in large]
-        ends = [linear_teacher.train(run, start=start) for start in starts]
-        large = np.array([end.train_error(end.network) for end in ends])
     task = trained.task
+    rng = streams.generator(run.seed, streams.INITIALISATION).spawn(1)[0]
+    large = np.full(run.large_starts, np.nan) if run.growing else _from_large(run, rng)
     explicit = landscape.random_feature_interpolator(run.width, task.x, task.y, rng)
     return xr.Dataset(
         {
@@ -80,27 +77,38 @@ def measure(run: Run) -> xr.Dataset:
     )
 
 
+def _from_large(run: Run, rng: np.random.Generator) -> np.ndarray:
+    """The train MSE from each of the large starts."""
+    count = range(run.large_starts)
+    starts = [nets.dominated(run.width, run.dim, run.large_scale, rng) for _ in count]
+    ends = [linear_teacher.train(run, start=start) for start in starts]
+    return np.array([end.train_error(end.network) for end in ends])
+
+
 def checks(runs: Runs) -> list[Check]:
+    return [_rises(runs), _few(runs)]
+
+
+def _rises(runs: Runs) -> Check:
     course = runs("fixed", n=RISING)
-    few, middle = (runs("fixed", n=n) for n in (10, 120))
-    climbs, near = every_seed(), below(0.1)
-    return [
-        check(
-            runs, "B13.rises", "empirical",
-            "share of seeds whose best rho of the large starts rises at each n from 120 to 7680, "
-            "at every width",
-            _rising(course, best_large), climbs,
-            ("the small start in the place of the large ones: the same share",
-             _rising(course, lambda cells: rho(cells, cells.small))),
-        ),
-        check(
-            runs, "B13.few", "empirical",
-            "(small start - best found) / sigma^2 at n = 10, largest median over widths",
-            worst_median(map(gap, by_width(few)), max), near,
-            ("n = 120: the same, smallest median over widths",
-             worst_median(map(gap, by_width(middle)), min)),
-        ),
-    ]  # fmt: skip
+    return check(
+        runs, "B13.rises", "empirical",
+        "share of seeds whose best rho of the large starts rises at each n from 120 to 7680, at "
+        "every width",
+        _rising(course, best_large), every_seed(),
+        ("the small start in the place of the large ones: the same share",
+         _rising(course, lambda cells: rho(cells, cells.small))),
+    )  # fmt: skip
+
+
+def _few(runs: Runs) -> Check:
+    few, middle = (map(gap, by_width(runs("fixed", n=n))) for n in (10, 120))
+    return check(
+        runs, "B13.few", "empirical",
+        "(small start - best found) / sigma^2 at n = 10, largest median over widths",
+        worst_median(few, max), below(0.1),
+        ("n = 120: the same, smallest median over widths", worst_median(middle, min)),
+    )  # fmt: skip
 
 
 def rho(cells: xr.Dataset, error: xr.DataArray) -> xr.DataArray:
@@ -115,9 +123,11 @@ def best_large(cells: xr.Dataset) -> xr.DataArray:
 
 def relative(cells: xr.Dataset) -> xr.Dataset:
     """With `rho_small`, `rho_large` and `rho_explicit`: what each start or fit reached."""
-    errors = {"rho_small": cells.small, "rho_explicit": cells.explicit}
-    found = {name: rho(cells, error) for name, error in errors.items()}
-    return cells.assign(found | {"rho_large": best_large(cells)})
+    return cells.assign(
+        rho_small=rho(cells, cells.small),
+        rho_explicit=rho(cells, cells.explicit),
+        rho_large=best_large(cells),
+    )
 
 
 def gap(cells: xr.Dataset) -> xr.DataArray:
@@ -128,12 +138,13 @@ def gap(cells: xr.Dataset) -> xr.DataArray:
 
 def _rising(cells: xr.Dataset, rhos: Callable[[xr.Dataset], xr.DataArray]) -> Estimate:
     """Does rho rise at each n of `RISING`, at every width, for each seed that has them all?"""
-
-    def rises(part: xr.Dataset) -> float:
-        courses = [rhos(one.sortby("n")).values for one in by_width(part)]
-        if any(len(course) != len(RISING) for course in courses):
-            return np.nan
-        return float(all(np.all(np.diff(course) > 0) for course in courses))
-
-    found = each(cells, rises)
+    found = each(cells, partial(_rises_everywhere, rhos))
     return share(found[np.isfinite(found)] > 0)
+
+
+def _rises_everywhere(rhos: Callable[[xr.Dataset], xr.DataArray], part: xr.Dataset) -> float:
+    """1 where it does for the runs of one seed, else 0; NaN where one is missing."""
+    courses = [rhos(one.sortby("n")).values for one in by_width(part)]
+    if any(len(course) != len(RISING) for course in courses):
+        return np.nan
+    return float(all(np.all(np.diff(course) > 0) for course in courses))

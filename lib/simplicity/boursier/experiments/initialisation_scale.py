@@ -32,13 +32,16 @@ GRID = Grid(
 
 
 def measure(run: Run) -> xr.Dataset:
+    steps = xr.DataArray([run.steps, LONGER * run.steps], dims="budget", name="budget")
+    return xr.concat([found.drop_vars("force") for found in _outcomes(run)], steps)
+
+
+def _outcomes(run: Run) -> list[xr.Dataset]:
+    """At the end of either budget."""
     first = linear_teacher.train(run)
     more = dataclasses.replace(run, steps=(LONGER - 1) * run.steps)
-    second = linear_teacher.train(more, start=first.network)
-    stopped_at = second.trajectory["stopped_at"] + run.steps
-    budgets = [first.outcome(), second.outcome().assign(stopped_at=stopped_at)]
-    steps = xr.DataArray([run.steps, LONGER * run.steps], dims="budget", name="budget")
-    return xr.concat([found.drop_vars("force") for found in budgets], steps)
+    second = linear_teacher.train(more, start=first.network).outcome()
+    return [first.outcome(), second.assign(stopped_at=second.stopped_at + run.steps)]
 
 
 def checks(runs: Runs) -> list[Check]:
@@ -54,21 +57,19 @@ def checks(runs: Runs) -> list[Check]:
 
 
 def break_scales(cells: xr.Dataset, budget: int = 0) -> dict[tuple[int, int], float]:
-    """(n, m) -> the scale at which the median rho falls through 1/2; NaN if it never does.
+    """(n, m) -> the scale at which the median rho falls through 1/2; NaN if it never does."""
+    return {pair: _break_scale(part.rho) for pair, part in _by_pair(cells.isel(budget=budget))}
 
-    By interpolation in log scale.
-    """
-    found = {}
-    for pair, part in _by_pair(cells.isel(budget=budget)):
-        medians = part.rho.groupby("scale").median()
-        values, rhos = medians.scale.values, medians.values
-        crossing = np.flatnonzero((rhos[:-1] >= 0.5) & (rhos[1:] < 0.5))
-        found[pair] = float("nan")
-        if len(crossing):
-            i = int(crossing[0])
-            at = np.interp(-0.5, -rhos[i : i + 2], np.log(values[i : i + 2]))
-            found[pair] = float(np.exp(at))
-    return found
+
+def _break_scale(rho: xr.DataArray) -> float:
+    """By interpolation in log scale."""
+    medians = rho.groupby("scale").median()
+    places, rhos = np.log(medians.scale.values), medians.values
+    crossing = np.flatnonzero((rhos[:-1] >= 0.5) & (rhos[1:] < 0.5))
+    if not len(crossing):
+        return float("nan")
+    ends = slice(crossing[0], crossing[0] + 2)
+    return float(np.exp(np.interp(-0.5, -rhos[ends], places[ends])))
 
 
 def _by_pair(cells: xr.Dataset) -> list[tuple[tuple[int, int], xr.Dataset]]:

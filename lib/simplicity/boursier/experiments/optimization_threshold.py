@@ -37,13 +37,17 @@ GRID = Grid(
 def measure(run: Run) -> xr.Dataset:
     trained = linear_teacher.train(run, schedule=log_schedule(run.steps, PROBES))
     cosines, weights = trained.signed_cosines()
-    total = max(weights.sum(), np.finfo(float).tiny)
-    histogram = np.histogram(cosines, BINS, weights=weights)[0] / total
     return trained.outcome().assign(
         cosine=alignment.weighted_mean(cosines, weights),
-        histogram=("bin", histogram.astype(np.float32)),
+        histogram=("bin", _shares(cosines, weights)),
         train_curve=trained.trajectory["train_curve"].astype(np.float32),  # to be drawn only
     )
+
+
+def _shares(cosines: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The share of the weight in each of the `BINS`."""
+    total = max(weights.sum(), np.finfo(float).tiny)
+    return (np.histogram(cosines, BINS, weights=weights)[0] / total).astype(np.float32)
 
 
 def checks(runs: Runs) -> list[Check]:

@@ -16,6 +16,8 @@ is not small enough lets neurons arrive together that are apart in the limit. Do
 room for 1e-140.
 """
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -96,23 +98,32 @@ def measure(run: Run) -> xr.Dataset:
     x, y = samples(run.n)
     rng = streams.generator(run.seed, streams.INITIALISATION)
     start = dominated(run.width, run.n, run.tiny_scale, rng)
+    groups_left, rounds = race(start, x, y)
+    effective_width, ended = _trained(run, start)
+    return xr.Dataset(
+        {
+            "effective_width": effective_width,
+            "limit_width": float(groups_left),
+            "rounds": float(rounds),
+            "covered": float(covers(start, x, y)),
+            **ended,
+        }
+    )
+
+
+def _trained(run: Run, start: TwoLayer) -> tuple[float, dict[str, Any]]:
+    """The effective width after training, NaN where there is none, and how training ended."""
+    x, y = samples(run.n)
     network, trajectory = two_layer.descend(
         start, x, y, step_size=run.step_size, schedule=(0, run.fit_steps), probes={},
         tolerance=_TOLERANCE,
     )  # fmt: skip
-    groups_left, rounds = race(start, x, y)
-    trained = float(groups.effective_width(*network)) if run.fit_steps else np.nan
-    return xr.Dataset(
-        {
-            "effective_width": trained,
-            "limit_width": float(groups_left),
-            "rounds": float(rounds),
-            "covered": float(covers(start, x, y)),
-            "train_mse": alignment.mse(forward(network, x), y),
-            "stopped_at": trajectory.stopped_at,
-            "force": trajectory.force if run.fit_steps else np.nan,
-        }
-    )
+    ended = {
+        "train_mse": alignment.mse(forward(network, x), y),
+        "stopped_at": trajectory.stopped_at,
+        "force": trajectory.force if run.fit_steps else np.nan,
+    }
+    return float(groups.effective_width(*network)) if run.fit_steps else np.nan, ended
 
 
 def race(start: TwoLayer, x: np.ndarray, y: np.ndarray) -> tuple[int, int]:
@@ -121,69 +132,87 @@ def race(start: TwoLayer, x: np.ndarray, y: np.ndarray) -> tuple[int, int]:
     `depth` is -ln(size) / ln(1/lambda) of each neuron, 1 at the start. In each round the neurons
     with the least depth / sqrt(unfitted active samples) arrive, together where they tie.
     """
-    active, width, rounds = start.w @ x.T > 0, 0, 0
-    for sign in (1, -1):
-        ours = active[np.sign(start.a) == sign][:, np.sign(y) == sign]
-        left, depth = np.ones(ours.shape[1], dtype=bool), np.ones(len(ours))
-        while (pull := np.sqrt((ours & left).sum(axis=1))).any():
-            times = np.divide(depth, pull, out=np.full(len(ours), np.inf), where=pull > 0)
-            first = times.min()
-            arrived = times <= first * (1 + 1e-9)
-            width += len(np.unique(ours[arrived] & left, axis=0))
-            rounds += 1
-            depth = depth - first * pull
-            left &= ~ours[arrived].any(axis=0)
+    (width, rounds), (more, later) = (_race(_active(start, x, y, sign)) for sign in (1, -1))
+    return width + more, rounds + later
+
+
+def _active(start: TwoLayer, x: np.ndarray, y: np.ndarray, sign: int) -> np.ndarray:
+    """Which neurons with a sign of a_j are active on which samples with that sign of y."""
+    active = start.w @ x.T > 0
+    return active[np.sign(start.a) == sign][:, np.sign(y) == sign]
+
+
+def _race(ours: np.ndarray) -> tuple[int, int]:
+    """The race of one sign, from `_active`."""
+    left, depth = np.ones(ours.shape[1], dtype=bool), np.ones(len(ours))
+    width = rounds = 0
+    while (pull := np.sqrt((ours & left).sum(axis=1))).any():
+        times = np.divide(depth, pull, out=np.full(len(ours), np.inf), where=pull > 0)
+        first = times.min()
+        arrived = ours[times <= first * (1 + 1e-9)]
+        width += len(np.unique(arrived & left, axis=0))
+        rounds += 1
+        depth = depth - first * pull
+        left &= ~arrived.any(axis=0)
     return width, rounds
 
 
 def covers(start: TwoLayer, x: np.ndarray, y: np.ndarray) -> bool:
     """Has each sign a neuron with that sign of a_j, active on every sample with that sign of y?"""
-    active = start.w @ x.T > 0
-
-    def covered(sign: int) -> bool:
-        ours = active[np.sign(start.a) == sign][:, np.sign(y) == sign]
-        return bool(ours.all(axis=1).any())
-
-    return covered(1) and covered(-1)
+    return all(_active(start, x, y, sign).all(axis=1).any() for sign in (1, -1))
 
 
 def checks(runs: Runs) -> list[Check]:
-    narrow, wide, limit = runs("narrow", width=32), runs["wide"], runs["limit"]
-    grows, two, order, same = interval_above(0), at_least(0.95), interval_reaches(1), every_seed()
-    many = sorted({int(n) for n in wide.n.values})
-    alike = runs("narrow", width=32, n=tuple(many))
-    square = sorted({int(n) for n in runs["square"].n.values})
-    return [
-        check(
-            runs, "B22.grows", "empirical",
-            "effective width at m = 32, slope on log2 n, mean over seeds",
-            mean(slopes(narrow)), grows,
-            ("m = 8 x 2^n: the same slope", mean(slopes(wide))),
-        ),
-        check(
-            runs, "B22.two", "empirical",
-            "m = 8 x 2^n: share of seeds that end with exactly two groups at every n",
-            share(_two_groups(wide)), two,
-            ("m = 32, the same n: the same share", share(_two_groups(alike))),
-        ),
-        check(
-            runs, "B22.order", "empirical",
-            "m = n^2, vanishing scale: exponent of the effective width in n, n = 16 to 256, mean "
-            "over seeds",
-            mean(exponents(limit, "limit_width", "n")), order,
-            ("m = 8 x 2^n, n = 4 to 10: the same exponent",
-             mean(exponents(wide, "limit_width", "n"))),
-            needs=5,
-            unless="" if {*LIMIT_N} <= {*limit.n.values.tolist()} else "n up to 256 is needed",
-        ),
-        check(
-            runs, "B30.race", "theorem",
-            f"share of seeds in which training from 1e-140 ends with the groups of the race, "
-            f"m = n^2, n = {', '.join(map(str, square))}",
-            share(_as_in_race(runs("square", tiny_scale=1e-140))), same,
-            ("scale 1e-10: the same share", share(_as_in_race(runs("square", tiny_scale=1e-10)))),
-        ),
-    ]  # fmt: skip
+    return [_grows(runs), _two(runs), _order(runs), _ends_as_raced(runs)]
+
+
+def _grows(runs: Runs) -> Check:
+    return check(
+        runs, "B22.grows", "empirical",
+        "effective width at m = 32, slope on log2 n, mean over seeds",
+        mean(slopes(runs("narrow", width=32))), interval_above(0),
+        ("m = 8 x 2^n: the same slope", mean(slopes(runs["wide"]))),
+    )  # fmt: skip
+
+
+def _two(runs: Runs) -> Check:
+    wide = runs["wide"]
+    alike = runs("narrow", width=32, n=tuple(_sizes(wide)))
+    return check(
+        runs, "B22.two", "empirical",
+        "m = 8 x 2^n: share of seeds that end with exactly two groups at every n",
+        share(_two_groups(wide)), at_least(0.95),
+        ("m = 32, the same n: the same share", share(_two_groups(alike))),
+    )  # fmt: skip
+
+
+def _order(runs: Runs) -> Check:
+    limit, wide = (mean(exponents(runs[one], "limit_width", "n")) for one in ("limit", "wide"))
+    return check(
+        runs, "B22.order", "empirical",
+        "m = n^2, vanishing scale: exponent of the effective width in n, n = 16 to 256, mean over "
+        "seeds",
+        limit, interval_reaches(1),
+        ("m = 8 x 2^n, n = 4 to 10: the same exponent", wide),
+        needs=5,
+        unless="" if {*LIMIT_N} <= {*_sizes(runs["limit"])} else "n up to 256 is needed",
+    )  # fmt: skip
+
+
+def _ends_as_raced(runs: Runs) -> Check:
+    small, large = (runs("square", tiny_scale=scale) for scale in (1e-140, 1e-10))
+    return check(
+        runs, "B30.race", "theorem",
+        f"share of seeds in which training from 1e-140 ends with the groups of the race, m = n^2, "
+        f"n = {', '.join(map(str, _sizes(runs['square'])))}",
+        share(_as_in_race(small)), every_seed(),
+        ("scale 1e-10: the same share", share(_as_in_race(large))),
+    )  # fmt: skip
+
+
+def _sizes(cells: xr.Dataset) -> list[int]:
+    """The n of the cells, the smallest first."""
+    return np.unique(cells.n.values).tolist()
 
 
 def _two_groups(cells: xr.Dataset) -> np.ndarray:
@@ -198,13 +227,13 @@ def _as_in_race(cells: xr.Dataset) -> np.ndarray:
 
 def slopes(cells: xr.Dataset) -> np.ndarray:
     """For each seed the slope of the effective width on log2 n; none with fewer than three n."""
-
-    def slope(part: xr.Dataset) -> float:
-        n, groups_left = part.n.values, part.effective_width.values
-        if len(n) < 3:
-            return np.nan
-        # Constant widths have slope 0, which least squares meets only up to rounding.
-        return float(np.polyfit(np.log2(n), groups_left, 1)[0]) if np.ptp(groups_left) else 0.0
-
-    found = each(cells, slope)
+    found = each(cells, _slope)
     return found[np.isfinite(found)]
+
+
+def _slope(part: xr.Dataset) -> float:
+    n, groups_left = part.n.values, part.effective_width.values
+    if len(n) < 3:
+        return np.nan
+    # Constant widths have slope 0, which least squares meets only up to rounding.
+    return float(np.polyfit(np.log2(n), groups_left, 1)[0]) if np.ptp(groups_left) else 0.0

@@ -13,7 +13,7 @@ from simplicity import nets
 from simplicity.boursier import linear_teacher
 from simplicity.boursier.criteria import past_threshold
 from simplicity.boursier.linear_teacher import Run
-from simplicity.evidence.claims import Check, cells_where
+from simplicity.evidence.claims import Check
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nets.loop import log_schedule
 
@@ -55,11 +55,15 @@ def precision_gap(runs: Runs) -> xr.Dataset:
     With `gap` = |train MSE in float32 / train MSE in float64 - 1|, and `ended`: did the run in
     double precision stop by itself?
     """
-    single, double = runs["single"], runs["double"]
-    made = zip(double.law.values, double.n.values, double.seed.values, strict=True)
-    pairs = [cells_where(single, law=law, n=n, seed=seed) for law, n, seed in made]
-    gap = np.abs(xr.concat(pairs, "cell").train_mse.values / double.train_mse.values - 1)
+    double = runs["double"]
+    gap = np.abs(_in_single(runs, double).train_mse.values / double.train_mse.values - 1)
     return double.assign(gap=("cell", gap), ended=double.stopped_at < double.steps)
+
+
+def _in_single(runs: Runs, double: xr.Dataset) -> xr.Dataset:
+    """The same runs in single precision, in the same order."""
+    made = zip(double.law.values, double.n.values, double.seed.values, strict=True)
+    return xr.concat([runs("single", law=law, n=n, seed=seed) for law, n, seed in made], "cell")
 
 
 def moved_by_start(run: Run, change: float) -> float:

@@ -52,15 +52,25 @@ def draw(run: Run) -> tuple[synthetic.Task, np.ndarray]:
     `teacher` holds the directions (5, d).
     """
     rng = streams.generator(run.seed, streams.DATA)
-    directions = rng.standard_normal((len(SIGNS), run.dim))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    directions = _directions(run.dim, rng)
     x = synthetic.LAWS[run.law](run.n, run.dim, rng)
     y = synthetic.relu_labels(x, directions, SIGNS, run.noise_variance, rng)
-    fresh = streams.generator(run.seed, streams.TEST)
-    x_test = synthetic.LAWS[run.law](_N_TEST, run.dim, fresh)
-    clean = synthetic.relu_labels(x_test, directions, SIGNS, 0.0, fresh)
-    noise = np.sqrt(run.noise_variance) * fresh.standard_normal(_N_TEST)
+    x_test, clean, noise = _fresh(run, directions)
     return synthetic.Task(x, y, x_test, clean + noise, directions), clean
+
+
+def _directions(dim: int, rng: np.random.Generator) -> np.ndarray:
+    """Those of the teacher's neurons, of length 1."""
+    directions = rng.standard_normal((len(SIGNS), dim))
+    return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+
+def _fresh(run: Run, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fresh inputs, what the teacher says there, and the noise of their labels."""
+    rng = streams.generator(run.seed, streams.TEST)
+    x = synthetic.LAWS[run.law](_N_TEST, run.dim, rng)
+    clean = synthetic.relu_labels(x, directions, SIGNS, 0.0, rng)
+    return x, clean, np.sqrt(run.noise_variance) * rng.standard_normal(_N_TEST)
 
 
 def measure(run: Run) -> xr.Dataset:
@@ -68,53 +78,69 @@ def measure(run: Run) -> xr.Dataset:
     task, clean = draw(run)
     network, trajectory = linear_teacher.descend(run, task.x, task.y)
     outside = forward(network, task.x_test)
-    linear = alignment.ols(task.x, task.y)
     return xr.Dataset(
         {
             "train_mse": alignment.mse(forward(network, task.x), task.y),
             "test_mse": alignment.mse(outside, task.y_test),
             "excess_risk": alignment.mse(outside, clean),
-            "linear_train_mse": alignment.mse(task.x @ linear, task.y),
-            "linear_excess_risk": alignment.mse(task.x_test @ linear, clean),
-            "stopped_at": trajectory.stopped_at,
-            "force": trajectory.force,
+            **_of_linear_fit(task, clean),
+            **trajectory[["stopped_at", "force"]],
         }
     )
 
 
+def _of_linear_fit(task: synthetic.Task, clean: np.ndarray) -> dict[str, float]:
+    linear = alignment.ols(task.x, task.y)
+    return {
+        "linear_train_mse": alignment.mse(task.x @ linear, task.y),
+        "linear_excess_risk": alignment.mse(task.x_test @ linear, clean),
+    }
+
+
 def checks(runs: Runs) -> list[Check]:
-    few, many, fewer = (runs("small", n=n) for n in (10, 2560, 40))
+    many = runs("small", n=2560)
     settled = many.isel(cell=many.steps.values >= LONG)
-    rare, all_do, larger = below(0.1), every_seed(), interval_above(0.1)
+    return [_few(runs), _many(runs, settled), _risk(runs, settled), _start(runs)]
+
+
+def _few(runs: Runs) -> Check:
+    few = runs("small", n=10)
+    return check(
+        runs, "B18.few", "empirical", "share of seeds with train MSE > 0.1 sigma^2, n = 10",
+        share(above_noise(few)), below(0.1),
+        ("a linear fit to the same samples", share(above_noise(few, "linear_train_mse"))),
+        needs=10,
+    )  # fmt: skip
+
+
+def _many(runs: Runs, settled: xr.Dataset) -> Check:
+    return check(
+        runs, "B18.many", "empirical",
+        "share of seeds with train MSE > 0.8 sigma^2 and excess risk < 0.15 sigma^2, n = 2560",
+        share(_refuses(settled)), every_seed(),
+        ("n = 40: the same share", share(_refuses(runs("small", n=40)))),
+    )  # fmt: skip
+
+
+def _risk(runs: Runs, settled: xr.Dataset) -> Check:
     linear = (settled.linear_excess_risk < 0.15 * settled.noise_variance).values
-    return [
-        check(
-            runs, "B18.few", "empirical", "share of seeds with train MSE > 0.1 sigma^2, n = 10",
-            share(above_noise(few)), rare,
-            ("a linear fit to the same samples", share(above_noise(few, "linear_train_mse"))),
-            needs=10,
-        ),
-        check(
-            runs, "B18.many", "empirical",
-            "share of seeds with train MSE > 0.8 sigma^2 and excess risk < 0.15 sigma^2, n = 2560",
-            share(_refuses(settled)), all_do,
-            ("n = 40: the same share", share(_refuses(fewer))),
-        ),
-        check(
-            runs, "B18.risk", "empirical",
-            "share of seeds with excess risk < 0.15 sigma^2, n = 2560",
-            share(low_risk(settled)), all_do,
-            ("one linear fit: the same share", share(linear)),
-        ),
-        check(
-            runs, "B18.start", "empirical",
-            "train MSE from the small start minus that from scale 1, in units of sigma^2, n = 640, "
-            "mean over seeds",
-            mean(_behind(runs, 640)), larger,
-            ("n = 10: the same difference", mean(_behind(runs, 10))),
-            needs=5, unless=too_short(runs.settings.steps),
-        ),
-    ]  # fmt: skip
+    return check(
+        runs, "B18.risk", "empirical",
+        "share of seeds with excess risk < 0.15 sigma^2, n = 2560",
+        share(low_risk(settled)), every_seed(),
+        ("one linear fit: the same share", share(linear)),
+    )  # fmt: skip
+
+
+def _start(runs: Runs) -> Check:
+    return check(
+        runs, "B18.start", "empirical",
+        "train MSE from the small start minus that from scale 1, in units of sigma^2, n = 640, "
+        "mean over seeds",
+        mean(_behind(runs, 640)), interval_above(0.1),
+        ("n = 10: the same difference", mean(_behind(runs, 10))),
+        needs=5, unless=too_short(runs.settings.steps),
+    )  # fmt: skip
 
 
 def _refuses(cells: xr.Dataset) -> Answers:

@@ -63,18 +63,29 @@ def measure(run: Run) -> xr.Dataset:
     `negative_half` = MSE over the samples with <x, beta*> < 0, divided by mean y^2 there: 1 if
     nothing fits them.
     """
-    if run.kind == "draws":
-        rng = streams.generator(run.seed, streams.INITIALISATION)
-        starts = (nets.dominated(run.width, 1, 1.0, rng) for _ in range(run.draws))
-        mixed = sum(_has_both_signs(start) for start in starts)
-        untrained = dict.fromkeys(("rho", "rms_two_ols", "negative_half"), np.nan)
-        return xr.Dataset({"mixed": mixed, **untrained, "stopped_at": 0})
+    return _tossed(run) if run.kind == "draws" else _trained(run)
+
+
+def _tossed(run: Run) -> xr.Dataset:
+    rng = streams.generator(run.seed, streams.INITIALISATION)
+    starts = (nets.dominated(run.width, 1, 1.0, rng) for _ in range(run.draws))
+    mixed = sum(_has_both_signs(start) for start in starts)
+    untrained = dict.fromkeys(("rho", "rms_two_ols", "negative_half"), np.nan)
+    return xr.Dataset({"mixed": mixed, **untrained, "stopped_at": 0})
+
+
+def _trained(run: Run) -> xr.Dataset:
     trained = linear_teacher.train(run, one_sign=run.kind == "forced")
+    found = trained.outcome()[["rho", "rms_two_ols", "stopped_at"]]
+    mixed = int(_has_both_signs(trained.start))
+    return found.assign(mixed=mixed, negative_half=_left_on_negative(trained))
+
+
+def _left_on_negative(trained: linear_teacher.Trained) -> float:
+    """What is left of the labels on the negative half, as a share of their square."""
     negative = trained.task.x @ trained.task.teacher < 0
     x, y = trained.task.x[negative], trained.task.y[negative]
-    left = alignment.mse(trained.prediction(x), y) / float(np.mean(y**2))
-    found = trained.outcome()[["rho", "rms_two_ols", "stopped_at"]]
-    return found.assign(mixed=int(_has_both_signs(trained.start)), negative_half=left)
+    return alignment.mse(trained.prediction(x), y) / float(np.mean(y**2))
 
 
 def _has_both_signs(network: nets.TwoLayer) -> bool:
@@ -82,25 +93,30 @@ def _has_both_signs(network: nets.TwoLayer) -> bool:
 
 
 def checks(runs: Runs) -> list[Check]:
-    tossed, near, limit = runs["tossed"], below(4), every_seed()
+    return [_share(runs), _limit(runs)]
+
+
+def _share(runs: Runs) -> Check:
+    tossed = runs["tossed"]
+    return check(
+        runs, "B20.share", "identity",
+        "share of draws with both signs, largest distance to 1 - 2^(1-m) in standard errors",
+        _farthest(tossed, exact_share), below(4),
+        ("held against 1 - 2^-m, as if only one of the two signs were an exception",
+         _farthest(tossed, lambda width: exact_share(width + 1))),
+    )  # fmt: skip
+
+
+def _limit(runs: Runs) -> Check:
     trained = xr.concat([runs(group, n=480) for group in ("narrow", "both", "forced")], "cell")
     mixed, uniform = (cells_where(trained, mixed=value) for value in (1, 0))
-    return [
-        check(
-            runs, "B20.share", "identity",
-            "share of draws with both signs, largest distance to 1 - 2^(1-m) in standard errors",
-            _farthest(tossed, exact_share), near,
-            ("held against 1 - 2^-m, as if only one of the two signs were an exception",
-             _farthest(tossed, lambda width: exact_share(width + 1))),
-        ),
-        check(
-            runs, "B20.limit", "theorem",
-            "share of seeds whose networks with both signs, of a few neurons and wide, all have "
-            "|rho - 1| < 0.001, n = 480",
-            _all_at_limit(mixed), limit,
-            ("networks with one sign only", _all_at_limit(uniform)),
-        ),
-    ]  # fmt: skip
+    return check(
+        runs, "B20.limit", "theorem",
+        "share of seeds whose networks with both signs, of a few neurons and wide, all have "
+        "|rho - 1| < 0.001, n = 480",
+        _all_at_limit(mixed), every_seed(),
+        ("networks with one sign only", _all_at_limit(uniform)),
+    )  # fmt: skip
 
 
 def exact_share(width: np.ndarray) -> np.ndarray:
@@ -120,9 +136,8 @@ def _farthest(tossed: xr.Dataset, law: Callable[[np.ndarray], np.ndarray]) -> Es
 
 def _deviations(tossed: xr.Dataset, law: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """For each width the distance of the share to that of `law`, in standard errors."""
-    widths = np.unique(tossed.width.values)
-    parts = [cells_where(tossed, width=width) for width in widths]
-    draws, mixed = (np.array([part[name].sum() for part in parts]) for name in ("draws", "mixed"))
+    widths, place = np.unique(tossed.width.values, return_inverse=True)
+    draws, mixed = (np.bincount(place, tossed[name].values) for name in ("draws", "mixed"))
     expected = law(widths)
     error = np.sqrt(expected * (1 - expected) / draws)
     distance = np.abs(mixed / draws - expected)

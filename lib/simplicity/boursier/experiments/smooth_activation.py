@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, linear_teacher, optimisers
+from simplicity.boursier import alignment, linear_teacher, optimisers, synthetic
 from simplicity.boursier.criteria import behind, few_samples, refuses_noise, too_short
 from simplicity.evidence.claims import (
     Check,
@@ -84,101 +84,120 @@ GRID = Grid(
 def measure(run: Run) -> xr.Dataset:
     """The outcome after all steps, and rho along them."""
     task = linear_teacher.draw(run)
-
-    def predict(network: TwoLayer, x: np.ndarray) -> np.ndarray:
-        return optimisers.forward(network, x, run.activation)
-
-    def rho(network: TwoLayer) -> float:
-        return linear_teacher.rho(alignment.mse(predict(network, task.x), task.y), task)
-
-    network, trajectory = optimisers.descend(
-        linear_teacher.initial(run), task.x, task.y, activation=run.activation, rule=run.rule,
-        step_size=run.step_size, schedule=schedule(run.steps), probes={"rho_curve": rho},
-        precision=run.precision,
-    )  # fmt: skip
-    found = alignment.against_two_ols(partial(predict, network), *task)
+    network, trajectory = _trained(run, task)
+    predict = partial(optimisers.forward, network, activation=run.activation)
     curve = trajectory.rho_curve.values.astype(np.float32)
     return xr.Dataset(
-        {**found, "stopped_at": trajectory.stopped_at, "rho_curve": ("probe", curve)},
+        {
+            **alignment.against_two_ols(predict, *task),
+            "stopped_at": trajectory.stopped_at,
+            "rho_curve": ("probe", curve),
+        },
         {"part": ("probe", np.array(PARTS))},  # of the steps; rules differ in step size
     )
 
 
+def _trained(run: Run, task: synthetic.Task) -> tuple[TwoLayer, xr.Dataset]:
+    rho = partial(_rho, task=task, activation=run.activation)
+    return optimisers.descend(
+        linear_teacher.initial(run), task.x, task.y, activation=run.activation, rule=run.rule,
+        step_size=run.step_size, schedule=schedule(run.steps), probes={"rho_curve": rho},
+        precision=run.precision,
+    )  # fmt: skip
+
+
+def _rho(network: TwoLayer, task: synthetic.Task, activation: str) -> float:
+    prediction = optimisers.forward(network, task.x, activation)
+    return linear_teacher.rho(alignment.mse(prediction, task.y), task)
+
+
 def schedule(steps: int) -> tuple[int, ...]:
     """The steps of `PARTS`, strictly increasing."""
-    found = np.rint(np.array(PARTS) * steps).astype(int)
-    for index in range(1, len(found)):
-        found[index] = max(found[index], found[index - 1] + 1)
-    return tuple(found.tolist())
+    count, rounded = np.arange(len(PARTS)), np.rint(np.array(PARTS) * steps).astype(int)
+    return tuple((np.maximum.accumulate(rounded - count) + count).tolist())
 
 
 def checks(runs: Runs) -> list[Check]:
-    many, fewer = runs("descent", n=MANY), runs("descent", n=40)
-    stops, slower, moves = at_least(0.9), interval_above(0.1), interval_above(0.1)
-    unless = too_short(runs.settings.longer_steps)
     few = "GeLU: share of seeds with train MSE > 0.1 sigma^2, n = 10"
+    with_adam = "GeLU and Adam, d = 2: share of seeds with train MSE > 0.1 sigma^2, n = 10"
     return [
         few_samples(runs, "B15.few", few, runs("descent", n=10), needs=10),
-        check(
-            runs, "B15.many", "empirical",
-            f"GeLU: share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, n = {MANY}",
-            share(refuses_noise(many)), stops,
-            ("n = 40: the same share", share(refuses_noise(fewer))),
-            unless=too_short(runs.settings.steps),
-        ),
-        check(
-            runs, "B15.harder", "empirical",
-            "train error of GeLU minus that of ReLU in units of sigma^2, from scale 1, n = 160, "
-            "the same steps, mean over seeds",
-            mean(_behind_relu(runs, 160)), slower,
-            ("n = 10: the same difference", mean(_behind_relu(runs, 10))),
-            needs=5,
-        ),
-        check(
-            runs, "B32.moves", "empirical",
-            "GeLU, d = 2: shift in ln n of the transition with ten times the steps, mean over "
-            "seeds",
-            mean(shift_with_steps(runs["longer"])), moves,
-            ("ReLU: the same shift", mean(shift_with_steps(runs["relu"]))),
-            needs=5, unless=unless,
-        ),
-        check(
-            runs, "B33.adam", "empirical",
-            "GeLU, d = 2: shift in ln n of the transition with Adam in place of gradient descent, "
-            "mean over seeds",
-            mean(shift_between(runs["longer"], runs["adam"])), moves,
-            ("gradient descent from scale 1 in place of Adam: the same shift",
-             mean(shift_between(runs["longer"], runs["large"]))),
-            needs=5, unless=unless,
-        ),
-        *_adam_checks(runs),
-    ]  # fmt: skip
+        _many(runs),
+        _harder(runs),
+        _moves(runs),
+        _adam_moves(runs),
+        few_samples(runs, "B16.few", with_adam, runs("adam", n=10), needs=5),
+        _many_with_adam(runs),
+        _moves_with_adam(runs),
+    ]
 
 
-def _adam_checks(runs: Runs) -> list[Check]:
-    many, fewer = runs("adam", n=640), runs("adam", n=40)
-    stops, moves, unless = every_seed(), interval_above(0.1), too_short(runs.settings.adam_steps)
-    few = "GeLU and Adam, d = 2: share of seeds with train MSE > 0.1 sigma^2, n = 10"
-    return [
-        few_samples(runs, "B16.few", few, runs("adam", n=10), needs=5),
-        check(
-            runs, "B16.many", "empirical",
-            "GeLU and Adam, d = 2: share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, "
-            "n = 640",
-            share(refuses_noise(many)), stops,
-            ("n = 40: the same share", share(refuses_noise(fewer))),
-            unless=unless,
-        ),
-        check(
-            runs, "B34.moves", "empirical",
-            "GeLU and Adam, d = 2: shift in ln n of the transition with three times the steps, "
-            "mean over seeds",
-            mean(area_between(runs["adam"], runs["adam"], THIRD, END)), moves,
-            ("ReLU and gradient descent: the same shift",
-             mean(area_between(runs["relu"], runs["relu"], THIRD, END))),
-            needs=5, unless=unless,
-        ),
-    ]  # fmt: skip
+def _many(runs: Runs) -> Check:
+    many, fewer = (share(refuses_noise(runs("descent", n=n))) for n in (MANY, 40))
+    return check(
+        runs, "B15.many", "empirical",
+        f"GeLU: share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, n = {MANY}",
+        many, at_least(0.9),
+        ("n = 40: the same share", fewer),
+        unless=too_short(runs.settings.steps),
+    )  # fmt: skip
+
+
+def _harder(runs: Runs) -> Check:
+    return check(
+        runs, "B15.harder", "empirical",
+        "train error of GeLU minus that of ReLU in units of sigma^2, from scale 1, n = 160, the "
+        "same steps, mean over seeds",
+        mean(_behind_relu(runs, 160)), interval_above(0.1),
+        ("n = 10: the same difference", mean(_behind_relu(runs, 10))),
+        needs=5,
+    )  # fmt: skip
+
+
+def _moves(runs: Runs) -> Check:
+    return check(
+        runs, "B32.moves", "empirical",
+        "GeLU, d = 2: shift in ln n of the transition with ten times the steps, mean over seeds",
+        mean(shift_with_steps(runs["longer"])), interval_above(0.1),
+        ("ReLU: the same shift", mean(shift_with_steps(runs["relu"]))),
+        needs=5, unless=too_short(runs.settings.longer_steps),
+    )  # fmt: skip
+
+
+def _adam_moves(runs: Runs) -> Check:
+    adam, large = (mean(shift_between(runs["longer"], runs[one])) for one in ("adam", "large"))
+    return check(
+        runs, "B33.adam", "empirical",
+        "GeLU, d = 2: shift in ln n of the transition with Adam in place of gradient descent, mean "
+        "over seeds",
+        adam, interval_above(0.1),
+        ("gradient descent from scale 1 in place of Adam: the same shift", large),
+        needs=5, unless=too_short(runs.settings.longer_steps),
+    )  # fmt: skip
+
+
+def _many_with_adam(runs: Runs) -> Check:
+    many, fewer = (share(refuses_noise(runs("adam", n=n))) for n in (640, 40))
+    return check(
+        runs, "B16.many", "empirical",
+        "GeLU and Adam, d = 2: share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, "
+        "n = 640",
+        many, every_seed(),
+        ("n = 40: the same share", fewer),
+        unless=too_short(runs.settings.adam_steps),
+    )  # fmt: skip
+
+
+def _moves_with_adam(runs: Runs) -> Check:
+    adam, relu = (mean(area_between(runs[one], runs[one], THIRD, END)) for one in ("adam", "relu"))
+    return check(
+        runs, "B34.moves", "empirical",
+        "GeLU and Adam, d = 2: shift in ln n of the transition with three times the steps, mean "
+        "over seeds",
+        adam, interval_above(0.1),
+        ("ReLU and gradient descent: the same shift", relu),
+        needs=5, unless=too_short(runs.settings.adam_steps),
+    )  # fmt: skip
 
 
 def _behind_relu(runs: Runs, n: int) -> Values:
@@ -201,23 +220,32 @@ def area_between(one: xr.Dataset, other: xr.Dataset, first: int, second: int) ->
 
     By trapezes.
     """
-    common = np.intersect1d(one.n.values, other.n.values)
-    common = common[common > 2 * one.dim.values.max(initial=0)]  # else the two fits interpolate
+    common = _common(one, other)
     if len(common) < 2:
         return np.zeros(0)
     areas, others = _areas(one, common, first), _areas(other, common, second)
     return np.array([areas[seed] - others[seed] for seed in sorted(areas.keys() & others.keys())])
 
 
+def _common(one: xr.Dataset, other: xr.Dataset) -> np.ndarray:
+    """The n that both have, without those at which the two fits interpolate."""
+    common = np.intersect1d(one.n.values, other.n.values)
+    return common[common > 2 * one.dim.values.max(initial=0)]
+
+
 def _areas(cells: xr.Dataset, common: np.ndarray, probe: int) -> dict[int, float]:
     """Seed -> the integral of rho d ln n at a probe, for seeds that have a run at each of the n."""
     cells = cells.isel(cell=np.isin(cells.n.values, common)).sortby("n")
-    found = {}
-    for seed, runs in cells.groupby("seed"):
-        if runs.sizes["cell"] == len(common):
-            rho = np.clip(runs.rho_curve.values[:, probe], 0, 1)
-            found[int(seed)] = float(np.trapezoid(rho, np.log(runs.n.values)))
-    return found
+    return {
+        int(seed): _area(runs, probe)
+        for seed, runs in cells.groupby("seed")
+        if runs.sizes["cell"] == len(common)
+    }
+
+
+def _area(runs: xr.Dataset, probe: int) -> float:
+    rho = np.clip(runs.rho_curve.values[:, probe], 0, 1)
+    return float(np.trapezoid(rho, np.log(runs.n.values)))
 
 
 def last_fall(cells: xr.Dataset) -> np.ndarray:

@@ -9,6 +9,7 @@ interpolator.
 """
 
 import contextlib
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -90,13 +91,10 @@ def _from_small(run: Run) -> xr.Dataset:
 
 def _from_interpolator(run: Run) -> xr.Dataset:
     task = linear_teacher.draw(run)
-    rng = streams.generator(run.seed, streams.INITIALISATION)
-    interpolator = landscape.random_feature_interpolator(run.width, task.x, task.y, rng)
-    start = TwoLayer(*landscape.perturbed(*interpolator, NUDGE, rng))
+    interpolator, start = _interpolator(run, task)
     schedule = log_schedule(run.steps, PROBES)
     errors = _errors(run, task, start, schedule)
-    curve = np.pad(errors, (0, len(schedule) - len(errors)), constant_values=np.nan)
-    curve[~(curve < DIVERGED)] = np.nan
+    curve = _curve(errors, len(schedule))
     return xr.Dataset(
         {
             "rho": linear_teacher.rho(curve[-1], task),
@@ -110,23 +108,37 @@ def _from_interpolator(run: Run) -> xr.Dataset:
     )
 
 
+def _interpolator(run: Run, task: synthetic.Task) -> tuple[TwoLayer, TwoLayer]:
+    """An interpolator of the run's width, and the same moved by `NUDGE`."""
+    rng = streams.generator(run.seed, streams.INITIALISATION)
+    found = landscape.random_feature_interpolator(run.width, task.x, task.y, rng)
+    return TwoLayer(*found), TwoLayer(*landscape.perturbed(*found, NUDGE, rng))
+
+
 def _errors(
     run: Run, task: synthetic.Task, start: TwoLayer, schedule: tuple[int, ...]
 ) -> list[float]:
     """The train MSE at the steps of the schedule, as far as the run comes before it diverges."""
     found: list[float] = []
-
-    def probe(network: TwoLayer) -> float:
-        with np.errstate(over="ignore", invalid="ignore"):  # on the way to a divergence
-            found.append(alignment.mse(forward(network, task.x), task.y))
-        return found[-1]
-
+    probes = {"train_curve": partial(_kept_error, found, task)}
     with contextlib.suppress(Diverged):
-        probes = {"train_curve": probe}
         linear_teacher.descend(
             run, task.x, task.y, start, schedule=schedule, probes=probes, tolerance=0.0
         )
     return found
+
+
+def _kept_error(found: list[float], task: synthetic.Task, network: TwoLayer) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):  # on the way to a divergence
+        found.append(alignment.mse(forward(network, task.x), task.y))
+    return found[-1]
+
+
+def _curve(errors: list[float], probes: int) -> np.ndarray:
+    """The errors filled up to all probes; NaN after a divergence."""
+    curve = np.pad(errors, (0, probes - len(errors)), constant_values=np.nan)
+    curve[~(curve < DIVERGED)] = np.nan
+    return curve
 
 
 def _drawn(values: np.ndarray) -> tuple[str, np.ndarray]:
@@ -137,26 +149,29 @@ def _drawn(values: np.ndarray) -> tuple[str, np.ndarray]:
 
 def checks(runs: Runs) -> list[Check]:
     """At one number of samples and one step for both starts."""
-    small, kept, left = (
-        runs(group, n=AT, step_size=step)
-        for group, step in (("small", KEPT), ("interpolator", KEPT), ("interpolator", LEFT))
-    )
-    rule = every_seed()
-    return [
-        check(
-            runs, "B14.small", "empirical",
-            f"share of seeds from the small start with |rho - 1| < 0.001, n = {AT}, step {KEPT:g}",
-            share(at_limit(small)), rule,
-            ("from an interpolator", share(at_limit(kept))),
-        ),
-        check(
-            runs, "B14.stays", "empirical",
-            f"share of seeds from an interpolator that stay below train MSE 1e-6, n = {AT}, "
-            f"step {KEPT:g}",
-            share(stays(kept)), rule,
-            (f"step {LEFT:g}, above 2 / sharpness", share(stays(left))),
-        ),
-    ]  # fmt: skip
+    kept = runs("interpolator", n=AT, step_size=KEPT)
+    return [_small(runs, kept), _stays(runs, kept)]
+
+
+def _small(runs: Runs, kept: xr.Dataset) -> Check:
+    small = runs("small", n=AT, step_size=KEPT)
+    return check(
+        runs, "B14.small", "empirical",
+        f"share of seeds from the small start with |rho - 1| < 0.001, n = {AT}, step {KEPT:g}",
+        share(at_limit(small)), every_seed(),
+        ("from an interpolator", share(at_limit(kept))),
+    )  # fmt: skip
+
+
+def _stays(runs: Runs, kept: xr.Dataset) -> Check:
+    left = runs("interpolator", n=AT, step_size=LEFT)
+    return check(
+        runs, "B14.stays", "empirical",
+        f"share of seeds from an interpolator that stay below train MSE 1e-6, n = {AT}, "
+        f"step {KEPT:g}",
+        share(stays(kept)), every_seed(),
+        (f"step {LEFT:g}, above 2 / sharpness", share(stays(left))),
+    )  # fmt: skip
 
 
 def stays(cells: xr.Dataset) -> np.ndarray:

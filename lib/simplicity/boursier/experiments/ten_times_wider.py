@@ -11,7 +11,7 @@ import xarray as xr
 
 from simplicity.boursier import linear_teacher
 from simplicity.boursier.criteria import past_threshold
-from simplicity.evidence.claims import Check, cells_where
+from simplicity.evidence.claims import Check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 
@@ -50,10 +50,11 @@ def checks(runs: Runs) -> list[Check]:
 
 def engine_gap(runs: Runs) -> dict[str, float]:
     """Law -> |train MSE by cones / by the plain sweep - 1|, largest of the runs made by both."""
-    found = {}
-    for law in runs.settings.law:
-        plain = runs("plain", law=law).sortby("seed")
-        both = {"n": tuple(plain.n.values), "seed": tuple(plain.seed.values)}
-        same = cells_where(runs("small", law=law), **both).sortby("seed")
-        found[law] = float(np.abs(same.train_mse.values / plain.train_mse.values - 1).max())
-    return found
+    return {law: _gap(runs, law) for law in runs.settings.law}
+
+
+def _gap(runs: Runs, law: str) -> float:
+    plain = runs("plain", law=law).sortby("seed")
+    both = {"n": tuple(plain.n.values), "seed": tuple(plain.seed.values)}
+    same = runs("small", law=law, **both).sortby("seed")
+    return float(np.abs(same.train_mse.values / plain.train_mse.values - 1).max())

@@ -16,11 +16,22 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, driver, linear_teacher, optimisers, synthetic, two_layer
+from simplicity.boursier import (
+    alignment,
+    driver,
+    independent_batches,
+    linear_teacher,
+    optimisers,
+    synthetic,
+    two_layer,
+)
 from simplicity.boursier.criteria import LONG, too_short
 from simplicity.data import streams
 from simplicity.evidence.claims import (
     Check,
+    Criterion,
+    Estimate,
+    Other,
     cells_where,
     check,
     every_seed,
@@ -33,9 +44,8 @@ from simplicity.evidence.claims import (
 from simplicity.evidence.over_seeds import paired
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.nets import TwoLayer, dominated, with_ones
+from simplicity.nets import TwoLayer, starts, with_ones
 from simplicity.nets.loop import evenly, log_schedule
-from simplicity.nets.starts import balanced, gaussian
 
 CLAIMS = ("B17", "B31")
 
@@ -44,6 +54,7 @@ TAIL = 0.75  # the tail is the last quarter of the time
 CROSSED = 0.9  # median rho that counts as past the threshold
 HEAVY = 2.5  # degrees of freedom of the heavy-tailed noise: a variance and no fourth moment
 LONGER = (1, 2, 4)
+STARTS = starts.STARTS | {"torch": starts.torch_default}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,16 +153,22 @@ def draw(run: Run) -> synthetic.Task:
     heavy-tailed noise.
     """
     task = linear_teacher.draw(run)
-    rng = streams.generator(run.seed, streams.NOISE)
     samples = VARIANTS[run.variant].samples
-    if samples == "mirrored":
-        x = synthetic.mirrored(task.x[: run.n // 2])
-        y = synthetic.linear_labels(x, task.teacher, run.noise_variance, rng)
-        return task._replace(x=x, y=y)
-    if samples == "heavy-tailed":
-        noise = heavy_noise(run.n, run.noise_variance, rng)
-        return task._replace(y=task.x @ task.teacher + noise)
-    return task
+    return task if samples == "independent" else _OTHER_SAMPLES[samples](run, task)
+
+
+def _mirrored(run: Run, task: synthetic.Task) -> synthetic.Task:
+    rng = streams.generator(run.seed, streams.NOISE)
+    x = synthetic.mirrored(task.x[: run.n // 2])
+    return task._replace(x=x, y=synthetic.linear_labels(x, task.teacher, run.noise_variance, rng))
+
+
+def _heavy_tailed(run: Run, task: synthetic.Task) -> synthetic.Task:
+    noise = heavy_noise(run.n, run.noise_variance, streams.generator(run.seed, streams.NOISE))
+    return task._replace(y=task.x @ task.teacher + noise)
+
+
+_OTHER_SAMPLES = {"mirrored": _mirrored, "heavy-tailed": _heavy_tailed}
 
 
 def heavy_noise(n: int, variance: float, rng: np.random.Generator) -> np.ndarray:
@@ -166,31 +183,15 @@ def initial(run: Run) -> TwoLayer:
     """
     rng = streams.generator(run.seed, streams.INITIALISATION)
     variant = VARIANTS[run.variant]
-    starts = {
-        "dominated": dominated, "balanced": balanced, "gaussian": gaussian, "torch": torch_default,
-    }  # fmt: skip
-    network = starts[variant.start](run.width, run.dim, run.scale, rng)
+    network = STARTS[variant.start](run.width, run.dim, run.scale, rng)
     return network._replace(w=np.pad(network.w, ((0, 0), (0, 1)))) if variant.bias else network
-
-
-def torch_default(width: int, dim: int, scale: float, rng: np.random.Generator) -> TwoLayer:
-    """`torch.nn.Linear`'s default for both layers, without biases; it has no scale.
-
-    w ~ U(+-1/sqrt d), a ~ U(+-1/sqrt m).
-    """
-    w = rng.uniform(-1, 1, (width, dim)) / np.sqrt(dim)
-    return TwoLayer(rng.uniform(-1, 1, width) / np.sqrt(width), w)
 
 
 def measure(run: Run) -> xr.Dataset:
     """The outcome, rho along the way (constant after a stop), and its mean over the tail."""
     task, variant = draw(run), VARIANTS[run.variant]
-
-    def rho(network: TwoLayer) -> float:
-        return linear_teacher.rho(alignment.mse(predict(network, task.x, variant), task.y), task)
-
-    network, trajectory = train(run, task, {"rho": rho})
-    found = alignment.against_two_ols(lambda x: predict(network, x, variant), *task)
+    network, trajectory = train(run, task, {"rho": partial(_rho, task, variant)})
+    found = alignment.against_two_ols(partial(predict, network, variant=variant), *task)
     steps = trajectory.step.values
     curve = np.where(steps <= int(trajectory.stopped_at), trajectory.rho.values, found["rho"])
     return xr.Dataset(
@@ -204,52 +205,41 @@ def measure(run: Run) -> xr.Dataset:
     )
 
 
+def _rho(task: synthetic.Task, variant: Variant, network: TwoLayer) -> float:
+    return linear_teacher.rho(alignment.mse(predict(network, task.x, variant), task.y), task)
+
+
 def train(
     run: Run, task: synthetic.Task, probes: dict[str, driver.Probe]
 ) -> tuple[TwoLayer, xr.Dataset]:
-    """The variant's training.
-
-    By the compiled loop for a ReLU under gradient descent, else by the compiled optimisers. Batches
-    drawn by themselves are in double precision.
-    """
-    variant = VARIANTS[run.variant]
-    x, start, times = features(task.x, variant), initial(run), schedule(run.steps, run.longer)
-    step_size = run.step_size / run.longer
-    rng = streams.generator(run.seed, streams.BATCHES)
-    if not variant.passes:
-        return driver.drive(
-            partial(_advance, batch=variant.batch, rng=rng), start, x, task.y, step_size, times,
-            probes, 0.0, np.dtype(float),
-        )  # fmt: skip
-    if variant.activation == "relu" and variant.rule == "gd":
-        return two_layer.descend(
-            start, x, task.y, step_size=step_size, schedule=times, probes=probes,
-            precision=run.precision, slope=variant.slope, batch=variant.batch, rng=rng,
-            tolerance=0.0 if variant.batch else linear_teacher.TOLERANCE,
-        )  # fmt: skip
-    return optimisers.descend(
-        start, x, task.y, activation=variant.activation, rule=variant.rule, step_size=step_size,
-        schedule=times, probes=probes, precision=run.precision,
+    """The variant's training, by its engine."""
+    engine, chosen = _engine(run)
+    return engine(
+        initial(run), features(task.x, VARIANTS[run.variant]), task.y,
+        step_size=run.step_size / run.longer, schedule=schedule(run.steps, run.longer),
+        probes=probes, **chosen,
     )  # fmt: skip
 
 
-def _advance(
-    a: np.ndarray, w: np.ndarray, *task: Any, batch: int, rng: np.random.Generator
-) -> tuple[int, float]:
-    """Steps of `two_layer` on batches that are drawn by themselves, without replacement.
+def _engine(run: Run) -> tuple[linear_teacher.Engine, dict[str, Any]]:
+    """The compiled loop for a ReLU under gradient descent, else the compiled optimisers.
 
-    By matrix products: a step is small, and there are not many of them.
+    With what the variant chooses of it. Batches drawn by themselves are in double precision.
     """
-    columns, y, step_size, steps, _ = task
-    x = np.ascontiguousarray(columns.T)
-    for _ in range(steps):
-        chosen = rng.choice(len(y), min(batch, len(y)), replace=False, shuffle=False)
-        inputs, z = x[chosen], x[chosen] @ w.T
-        hidden = np.maximum(z, 0)
-        pull = (y[chosen] - hidden @ a) / len(chosen) * step_size
-        towards = ((z > 0) * pull[:, None]).T @ inputs
-        a[:], w[:] = a + pull @ hidden, w + a[:, None] * towards
-    return steps, np.finfo(float).max
+    variant, precision = VARIANTS[run.variant], {"precision": run.precision}
+    if variant.activation != "relu" or variant.rule != "gd":
+        rule = {"activation": variant.activation, "rule": variant.rule}
+        return optimisers.descend, rule | precision
+    batches = {"batch": variant.batch, "rng": streams.generator(run.seed, streams.BATCHES)}
+    if not variant.passes:
+        return independent_batches.descend, batches
+    tolerance = 0.0 if variant.batch else linear_teacher.TOLERANCE
+    return two_layer.descend, {
+        "slope": variant.slope,
+        "tolerance": tolerance,
+        **batches,
+        **precision,
+    }
 
 
 def schedule(steps: int, longer: int) -> tuple[int, ...]:
@@ -273,49 +263,42 @@ def predict(network: TwoLayer, x: np.ndarray, variant: Variant) -> np.ndarray:
 
 def checks(runs: Runs) -> list[Check]:
     """B17 at n = 480: minibatches stay near plain descent, the nearer the smaller the step."""
-    unless = too_short(runs.settings.steps)
-    with_both = (floors(runs("descent"), runs, name) for name in MINIBATCHES)
-    near, falls = every_seed(), interval_above(0.5)
+    passes = mean(exponents(runs, "floors", BY_PASSES))
+    independent = mean(exponents(runs, "floors", INDEPENDENT))
+    large = mean(exponents(runs, "large_floors", LARGE))
     squared, single = interval_within(1.5, 2.5), interval_within(0.5, 1.5)
-    passes, independent, large = (
-        mean(exponents(runs, group, variant))
-        for group, variant in (
-            ("floors", BY_PASSES), ("floors", INDEPENDENT), ("large_floors", LARGE),
-        )
-    )  # fmt: skip
+    by_passes, alone = "reshuffled passes", "independent batches"
     return [
-        check(
-            runs, "B17.floor", "empirical",
-            "batches of 8 and 32, n = 480: share of seeds with |rho - rho of GD| < 0.05 in the "
-            "tail with both",
-            share(np.maximum(*with_both) < 0.05),
-            near,
-            ("batch 32 from scale 1: the same share",
-             share(floors(runs("large"), runs, LARGE) < 0.05)),
-        ),
-        check(
-            runs, "B17.limit", "empirical",
-            "batch 32, n = 480: exponent of |rho - rho of GD| in the step size, reshuffled passes",
-            passes, falls,
-            ("from scale 1: the same exponent", large),
-            needs=5, unless=unless,
-        ),
-        check(
-            runs, "B31.passes", "empirical",
-            "batch 32, n = 480: exponent of |rho - rho of GD| in the step size, reshuffled passes",
-            passes, squared,
-            ("batches drawn independently: the same exponent", independent),
-            needs=5, unless=unless,
-        ),
-        check(
-            runs, "B31.independent", "empirical",
-            "batch 32, n = 480: exponent of |rho - rho of GD| in the step size, independent "
-            "batches",
-            independent, single,
-            ("reshuffled passes: the same exponent", passes),
-            needs=5, unless=unless,
-        ),
+        _floor(runs),
+        _exponent(runs, "B17.limit", by_passes, passes, interval_above(0.5),
+                  ("from scale 1: the same exponent", large)),
+        _exponent(runs, "B31.passes", by_passes, passes, squared,
+                  ("batches drawn independently: the same exponent", independent)),
+        _exponent(runs, "B31.independent", alone, independent, single,
+                  ("reshuffled passes: the same exponent", passes)),
     ]  # fmt: skip
+
+
+def _floor(runs: Runs) -> Check:
+    with_both = (floors(runs("descent"), runs, name) for name in MINIBATCHES)
+    return check(
+        runs, "B17.floor", "empirical",
+        "batches of 8 and 32, n = 480: share of seeds with |rho - rho of GD| < 0.05 in the tail "
+        "with both",
+        share(np.maximum(*with_both) < 0.05), every_seed(),
+        ("batch 32 from scale 1: the same share",
+         share(floors(runs("large"), runs, LARGE) < 0.05)),
+    )  # fmt: skip
+
+
+def _exponent(
+    runs: Runs, id: str, batches: str, found: Estimate, rule: Criterion, against: Other
+) -> Check:
+    return check(
+        runs, id, "empirical",
+        f"batch 32, n = 480: exponent of |rho - rho of GD| in the step size, {batches}",
+        found, rule, against, needs=5, unless=too_short(runs.settings.steps),
+    )  # fmt: skip
 
 
 def floors(
@@ -329,36 +312,37 @@ def floors(
 
 def exponents(runs: Runs, group: str, variant: str) -> np.ndarray:
     """For each seed the slope of log floor on log step size; none with fewer than two steps."""
-    steps = sorted({int(longer) for longer in runs[group].longer.values})
-    if len(steps) < 2:
-        return np.zeros(0)
+    steps = np.unique(runs[group].longer.values).tolist()
     found = [floors(runs[group], runs, variant, longer=longer) for longer in steps]
-    if not found[0].size:
+    if len(found) < 2 or not found[0].size:
         return np.zeros(0)
     return -np.polyfit(np.log(steps), np.log(np.array(found)), 1)[0]
 
 
 def crossing(cells: xr.Dataset, variant: str) -> int | None:
     """The smallest n from which on the median rho stays at `CROSSED` or above, if it ever does."""
-    part = cells_where(cells, variant=variant, longer=1)
-    found = None
-    for n in sorted({int(n) for n in part.n.values}, reverse=True):
+    part, found = cells_where(cells, variant=variant, longer=1), None
+    for n in reversed(np.unique(part.n.values).tolist()):
         if median(cells_where(part, n=n).rho.values).value < CROSSED:
             break
         found = n
     return found
 
 
-def table(cells: xr.Dataset, n: int) -> list[tuple[str, float, float, float, str, int]]:
+Row = tuple[str, float, float, float, str, int]
+
+
+def table(cells: xr.Dataset, n: int) -> list[Row]:
     """A row a variant: name, median, least and largest rho at `n`, where it crosses, its seeds."""
-    rows = []
-    for name in (name for name in VARIANTS if name in cells_where(cells, n=n).variant.values):
-        rho = cells_where(cells, variant=name, n=n, longer=1).rho.values
-        first = crossing(cells, name)
-        where = f"not up to {cells.n.values.max()}" if first is None else f"{first}"
-        ends = float(rho.min()), float(rho.max())
-        rows.append((name, float(np.median(rho)), *ends, where, len(rho)))
-    return rows
+    there = cells_where(cells, n=n).variant.values
+    return [_row(cells, name, n) for name in VARIANTS if name in there]
+
+
+def _row(cells: xr.Dataset, name: str, n: int) -> Row:
+    rho = cells_where(cells, variant=name, n=n, longer=1).rho.values
+    first = crossing(cells, name)
+    where = f"not up to {cells.n.values.max()}" if first is None else f"{first}"
+    return name, float(np.median(rho)), float(rho.min()), float(rho.max()), where, len(rho)
 
 
 def slug(variant: str) -> str:

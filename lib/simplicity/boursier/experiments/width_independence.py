@@ -50,14 +50,13 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def checks(runs: Runs) -> list[Check]:
-    same = interval_within(-0.2, 0.2)
-    few, many = (runs("small", n=n) for n in (FEW, MANY))
+    judged, few, many = (runs("small", n=n) for n in (JUDGED, FEW, MANY))
     return [
         check(
             runs, "B10.widths", "empirical",
-            "share of seeds at rho = 1, n = 80 to 120: a width's minus the largest width's, "
-            "the difference farthest from 0",
-            farthest(differences(runs("small", n=JUDGED))), same,
+            "share of seeds at rho = 1, n = 80 to 120: a width's minus the largest width's, the "
+            "difference farthest from 0",
+            farthest(differences(judged)), interval_within(-0.2, 0.2),
             (f"n = {FEW}, and {MANY} at the largest width: the same difference",
              farthest(differences(few, many))),
             needs=40,  # with fewer the interval of a difference of shares exceeds the criterion
@@ -72,18 +71,19 @@ def differences(cells: xr.Dataset, others: xr.Dataset | None = None) -> dict[int
     at which all widths and seeds agree is left out. The runs of the largest width are taken from
     `others` where these are given.
     """
-    success = cells.assign(success=("cell", at_limit(cells)))
-    undecided = [n for n in np.unique(cells.n) if 0 < cells_where(success, n=n).success.mean() < 1]
-    if not undecided:
+    judged = cells_where(cells, n=_undecided(cells))
+    shares, against = _shares(judged), _shares(judged if others is None else others)
+    if not (shares and against):
         return {}
-    shares = _shares(cells_where(cells, n=tuple(undecided)))
-    best = shares.pop(max(shares))
-    if others is not None:
-        against = _shares(others)
-        if not against:
-            return {}
-        best = against[max(against)]
+    del shares[max(shares)]
+    best = against[max(against)]
     return {width: _interval(values - best) for width, values in shares.items()}
+
+
+def _undecided(cells: xr.Dataset) -> tuple[int, ...]:
+    """The n at which some succeed and some do not."""
+    ns = np.unique(cells.n).tolist()
+    return tuple(n for n in ns if 0 < at_limit(cells_where(cells, n=n)).mean() < 1)
 
 
 def _shares(cells: xr.Dataset) -> dict[int, np.ndarray]:

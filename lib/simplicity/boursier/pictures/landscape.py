@@ -1,9 +1,9 @@
 """What the threshold depends on, and where training ends.
 
-Pictures: width, dimension, interpolators, step sizes.
+Pictures: width, dimension, scale of the start, interpolators, step sizes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import matplotlib
@@ -20,7 +20,24 @@ from simplicity.pictures import legends, seeds, ticks
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 
 Array = np.ndarray
+Both = tuple[xr.Dataset, xr.Dataset]  # fresh and recorded
 _SHARE = "share of seeds at ρ = 1"
+# Variable -> colour, in words.
+_GRADIENTS = {
+    "gradient_norm": (GREEN, "end of\ntraining"),
+    "random_gradient_norm": (RED, "random\npoint"),
+}
+_END_ERRORS = {
+    "train_mse": (GREEN, "end of\ntraining"),
+    "own_features_mse": (PURPLE, "own\nneurons"),
+    "interpolator_mse": (BLUE, "random\nneurons"),
+}
+_FITS = {
+    "rho_small": (GREEN, "small start"),
+    "rho_large": (RED, "best of the large starts"),
+    "rho_polished": (PURPLE, "best polished fit"),
+    "rho_explicit": (BLUE, "explicit fit"),
+}
 
 
 def widths(fresh: Runs, recorded: Runs) -> Picture:
@@ -31,20 +48,29 @@ def widths(fresh: Runs, recorded: Runs) -> Picture:
     every = np.unique(recorded.settings.width)
     with axes(2, height=3.6) as (figure, (left, right)):
         for runs in (recorded, fresh):
-            for width in np.unique(runs.settings.width):
-                aside = np.searchsorted(every, width) - (len(every) - 1) / 2
-                colour, shift = _on_scale(every, width), 1 + 0.025 * aside
-                _shares(left, runs("small", width=width), colour, runs is recorded, shift)
-        left.set(
-            title=f"start at scale {recorded.settings.scale:g}", ylabel=_SHARE, ylim=(-0.05, 1.05)
-        )
+            _shares_by_width(left, runs, every, runs is recorded)
+        left.set(title=f"start at scale {recorded.settings.scale:g}", ylabel=_SHARE)
+        left.set_ylim(-0.05, 1.05)
         panels.log_samples(left, recorded.settings.n)
         _errors(right, fresh, recorded)
-        low, high = np.floor(np.log10(every[0])), np.ceil(np.log10(every[-1]))
-        ticks.only(right.xaxis, 10.0 ** np.arange(low, high + 1))
+        _powers_of_ten(right, every)
         _legend(figure, [(_on_scale(every, m), f"m = {m:,}") for m in every])
         about = "Share of seeds at the limit against n by width, and train error against the width."
         return finish(figure, about)
+
+
+def _shares_by_width(panel: Axes, runs: Runs, every: Array, recorded: bool) -> None:
+    """The widths of a run, each with its place among `every`."""
+    for width in np.unique(runs.settings.width):
+        aside = np.searchsorted(every, width) - (len(every) - 1) / 2
+        colour, shift = _on_scale(every, width), 1 + 0.025 * aside
+        _shares(panel, runs("small", width=width), colour, recorded, shift)
+
+
+def _powers_of_ten(panel: Axes, values: Array) -> None:
+    """As ticks, around these values."""
+    powers = np.log10(values)
+    ticks.only(panel.xaxis, 10.0 ** np.arange(np.floor(powers[0]), np.ceil(powers[-1]) + 1))
 
 
 def _errors(panel: Axes, fresh: Runs, recorded: Runs) -> None:
@@ -69,10 +95,8 @@ def dimensions(fresh: Runs, recorded: Runs, n50: Mapping[int, float], exponent: 
     dims = np.unique(recorded.settings.dim)
     with axes(3, height=3.5, width=8.4) as (figure, (left, middle, right)):
         for runs in (recorded, fresh):
-            for dim in np.unique(runs.settings.dim):
-                part, colour = runs("whole", dim=dim), _colour(dims, dim)
-                _shares(left, part, colour, runs is recorded)
-                _shares(middle, part, colour, runs is recorded, shift=1 / dim)
+            _shares_by_dimension(left, runs, dims, runs is recorded, 0)
+            _shares_by_dimension(middle, runs, dims, runs is recorded, 1)
         panels.log_samples(left, (10, 30, 100, 300))
         left.set(title="against n", ylabel=_SHARE)
         middle.set(title="against n / d", xscale="log", xlabel="samples / dimension")
@@ -83,34 +107,70 @@ def dimensions(fresh: Runs, recorded: Runs, n50: Mapping[int, float], exponent: 
         return finish(figure, about)
 
 
+def _shares_by_dimension(panel: Axes, runs: Runs, dims: Array, recorded: bool, power: int) -> None:
+    """Against n / d^power."""
+    for dim in np.unique(runs.settings.dim):
+        part, colour = runs("whole", dim=dim), _colour(dims, dim)
+        _shares(panel, part, colour, recorded, 1 / dim**power)
+
+
 def _half(panel: Axes, dims: Array, n50: Array, exponent: float) -> None:
     """n50 against d, and three slopes through its middle."""
     for dim, needed in zip(dims, n50, strict=True):
         panel.plot(dim, needed, "o", color=_colour(dims, dim), markersize=6, zorder=3)
-    centre, height = (float(np.exp(np.log(values).mean())) for values in (dims, n50))
-    ends = np.array([dims.min(), dims.max()], dtype=float)
     for slope, style in ((exponent, "-"), (1.0, ":"), (3.0, "--")):
-        panel.plot(ends, height * (ends / centre) ** slope, style, color=INK, alpha=0.6, lw=1)
+        _power(panel, dims, n50, slope, style)
     panel.set(xscale="log", yscale="log", xlabel="dimension d", ylabel="samples n50")
     panel.set_title("half of the seeds succeed")
     ticks.only(panel.xaxis, dims)
 
 
+def _power(panel: Axes, dims: Array, n50: Array, slope: float, style: str) -> None:
+    """A power of d through the middle of n50."""
+    centre, height = (float(np.exp(np.log(values).mean())) for values in (dims, n50))
+    ends = np.array([dims.min(), dims.max()], dtype=float)
+    panel.plot(ends, height * (ends / centre) ** slope, style, color=INK, alpha=0.6, lw=1)
+
+
+def scale_sweep(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
+    """rho against the scale of the initialisation, at the first budget and at the longer one."""
+    colours = dict(zip(_pairs(recorded), (BLUE, ORANGE, GREEN, PURPLE), strict=False))
+    with axes(2, sharey=True, height=3.5) as (figure, row):
+        for index, panel in enumerate(row):
+            _by_scale(panel, fresh.isel(budget=index), recorded.isel(budget=index), colours)
+        row[0].set_ylabel("ρ")
+        entries = [(colour, f"n = {n}, m = {width:,}") for (n, width), colour in colours.items()]
+        seeds.legend(row[0], entries, fresh, recorded)
+        about = (
+            "rho against the scale of the initialisation at two budgets of steps, for each n and "
+            "width."
+        )
+        return finish(figure, about)
+
+
+def _pairs(cells: xr.Dataset) -> list[tuple[int, int]]:
+    """n and width, each pair once."""
+    return sorted(set(zip(cells.n.values.tolist(), cells.width.values.tolist(), strict=True)))
+
+
+def _by_scale(
+    panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset, colours: Mapping[tuple[int, int], str]
+) -> None:
+    """At one budget, a colour for each n and width."""
+    for (n, width), colour in colours.items():
+        panels.against(panel, (fresh, recorded), "scale", "rho", colour, n=n, width=width)
+    panels.level(panel)
+    panel.set(xscale="log", xlabel="scale of the initialisation", ylim=(-0.05, 1.1))
+    panel.set_title(f"after {int(recorded.budget):,} steps")
+
+
 def stationary(fresh: xr.Dataset, recorded: xr.Dataset, kicks: tuple[float, ...]) -> Picture:
     """Gradient norms and train errors at n = 480, rho after a perturbation; each seed a mark."""
-    gradients = {
-        "gradient_norm": (GREEN, "end of\ntraining"),
-        "random_gradient_norm": (RED, "random\npoint"),
-    }
-    errors = {
-        "train_mse": (GREEN, "end of\ntraining"),
-        "own_features_mse": (PURPLE, "own\nneurons"),
-        "interpolator_mse": (BLUE, "random\nneurons"),
-    }
     colours = dict(zip(np.unique(recorded.n.values).tolist(), (ORANGE, GREEN), strict=False))
+    at_480 = cells_where(fresh, n=480), cells_where(recorded, n=480)
     with axes(3, height=3.5, width=8.4) as (figure, (left, middle, right)):
-        _at_the_end(left, gradients, fresh, recorded, 1e-6)
-        _at_the_end(middle, errors, fresh, recorded, 1e-10)
+        _at_the_end(left, _GRADIENTS, *at_480, 1e-6)
+        _at_the_end(middle, _END_ERRORS, *at_480, 1e-10)
         left.set_title("gradient norm")
         middle.set_title("train error")
         _after_kicks(right, colours, fresh, recorded)
@@ -131,16 +191,18 @@ def _at_the_end(
     recorded: xr.Dataset,
     criterion: float,
 ) -> None:
-    """Values at n = 480, a kind a place, and the criterion as a line."""
+    """Values of these runs, a kind a place, and the criterion as a line."""
     for place, (name, (colour, _)) in enumerate(kinds.items()):
-        page, record = (
-            np.maximum(cells_where(data, n=480)[name].values, 1e-32) for data in (fresh, recorded)
-        )
+        page, record = (np.maximum(data[name].values, 1e-32) for data in (fresh, recorded))
         panels.around(panel, place, 0.2, page, record, colour)
-    panel.set(yscale="log", xlim=(-0.5, len(kinds) - 0.5), xticks=range(len(kinds)))
-    panel.set_xticklabels([label for _, label in kinds.values()])
-    panels.level(panel, criterion)
-    left, units = (0.02, criterion), ("axes fraction", "data")
+    panel.set(yscale="log", xlim=(-0.5, len(kinds) - 0.5))
+    panel.set_xticks(range(len(kinds)), [label for _, label in kinds.values()])
+    _criterion(panel, criterion)
+
+
+def _criterion(panel: Axes, value: float) -> None:
+    panels.level(panel, value)
+    left, units = (0.02, value), ("axes fraction", "data")
     panel.annotate("criterion", left, xycoords=units, va="bottom", alpha=0.7, fontsize=9)
 
 
@@ -150,8 +212,8 @@ def _after_kicks(
     """rho after each kick, one beside the other for each n."""
     for aside, (n, colour) in zip((-0.15, 0.15), colours.items(), strict=False):
         page, record = (cells_where(data, n=n).kicked_rho.values.T for data in (fresh, recorded))
-        for place, both in enumerate(zip(page, record, strict=True)):
-            panels.around(panel, place + aside, 0.1, *both, colour)
+        for place in range(len(record)):
+            panels.around(panel, place + aside, 0.1, page[place], record[place], colour)
     panels.level(panel)
     panel.set(title="ρ after a perturbation", ylim=(-0.05, 1.1))
 
@@ -165,33 +227,38 @@ def fixed_width(
     datasets carry the variables `rho_small`, `rho_large`, `rho_explicit`, the others
     `rho_polished`.
     """
-    kinds = {
-        "rho_small": (GREEN, "small start"),
-        "rho_large": (RED, "best of the large starts"),
-        "rho_polished": (PURPLE, "best polished fit"),
-        "rho_explicit": (BLUE, "explicit fit"),
-    }
+    both, best = (fresh, recorded), (fresh_best, recorded_best)
     widths = np.unique(cells_where(recorded, growing=0).width.values).tolist()
-    shown = {f"m = {width}": {"growing": 0, "width": width} for width in widths}
-    shown["m = n"] = {"growing": 1}
-    with axes(len(shown), sharey=True, height=3.5, width=8.4) as (figure, drawn):
-        for panel, (title, fields) in zip(drawn, shown.items(), strict=True):
-            for name in ("rho_small", "rho_explicit" if fields["growing"] else "rho_large"):
-                panels.against(panel, (fresh, recorded), "n", name, kinds[name][0], **fields)
-            if not fields["growing"]:
-                best, width = (fresh_best, recorded_best), fields["width"]
-                panels.against(panel, best, "n", "rho_polished", PURPLE, width=width)
-            panels.level(panel)
-            panel.set(title=title, ylim=(-0.05, 1.6))
-            panels.log_samples(panel, cells_where(recorded, **fields).n)
+    with axes(len(widths) + 1, sharey=True, height=3.5, width=8.4) as (figure, drawn):
+        for panel, width in zip(drawn, widths, strict=False):
+            _at_width(panel, both, best, width)
+        _fits(drawn[-1], both, ("rho_small", "rho_explicit"), growing=1)
+        _frame(drawn[-1], "m = n", cells_where(recorded, growing=1).n)
         drawn[0].set_ylabel(panels.RHO)
-        without = (data.drop_vars("width") for data in (fresh, recorded))
-        seeds.legend(drawn[0], list(kinds.values()), *without)
+        without = (data.drop_vars("width") for data in both)
+        seeds.legend(drawn[0], list(_FITS.values()), *without)
         about = (
             "rho of the small start and of the best fit found against n, at fixed widths and with "
             "m = n."
         )
         return finish(figure, about)
+
+
+def _at_width(panel: Axes, both: Both, best: Both, width: int) -> None:
+    _fits(panel, both, ("rho_small", "rho_large"), growing=0, width=width)
+    _fits(panel, best, ("rho_polished",), width=width)
+    _frame(panel, f"m = {width}", cells_where(both[1], growing=0, width=width).n)
+
+
+def _fits(panel: Axes, both: Both, names: Iterable[str], **fields: Any) -> None:
+    for name in names:
+        panels.against(panel, both, "n", name, _FITS[name][0], **fields)
+
+
+def _frame(panel: Axes, title: str, ns: xr.DataArray) -> None:
+    panels.level(panel)
+    panel.set(title=title, ylim=(-0.05, 1.6))
+    panels.log_samples(panel, ns)
 
 
 # Where curves coincide, a wide one lies below a thin one.
@@ -203,19 +270,11 @@ def step_sizes(recorded: xr.Dataset) -> Picture:
 
     A line a seed, a colour a step size, which is the same in both panels.
     """
-    step_sizes = np.unique(recorded.step_size.values)
     with axes(2, height=3.5) as (figure, (left, right)):
-        for panel, start in ((left, "small"), (right, "interpolator")):
-            for step_size, (colour, thick) in zip(step_sizes, STYLES, strict=False):
-                chosen = cells_where(recorded, start=start, step_size=step_size)
-                curves = np.maximum(chosen.train_curve.values, 1e-20)
-                for time, curve in zip(chosen.time_of_probe.values, curves, strict=True):
-                    later = time > 0
-                    panel.plot(time[later], curve[later], color=colour, lw=thick, alpha=0.5)
-                if len(curves):
-                    panel.plot([], [], color=colour, label=f"step {step_size:g}")
-            panel.set(xscale="log", xlabel="time = steps × step size")
-            panel.legend(loc="lower left" if start == "small" else "best")
+        _by_step_size(left, recorded, "small")
+        _by_step_size(right, recorded, "interpolator")
+        left.legend(loc="lower left")
+        right.legend(loc="best")
         left.set(title="from the small start, n = 480", ylabel="train error", ylim=(0, None))
         right.set(title="from an interpolator, n = 480", yscale="log", ylim=(1e-20, 1e3))
         about = (
@@ -223,6 +282,22 @@ def step_sizes(recorded: xr.Dataset) -> Picture:
             "sizes."
         )
         return finish(figure, about)
+
+
+def _by_step_size(panel: Axes, recorded: xr.Dataset, start: str) -> None:
+    for step_size, (colour, thick) in zip(np.unique(recorded.step_size), STYLES, strict=False):
+        chosen = cells_where(recorded, start=start, step_size=step_size)
+        _over_time(panel, chosen, color=colour, lw=thick)
+        if chosen.sizes["cell"]:
+            panel.plot([], [], color=colour, label=f"step {step_size:g}")
+    panel.set(xscale="log", xlabel="time = steps × step size")
+
+
+def _over_time(panel: Axes, cells: xr.Dataset, **look: Any) -> None:
+    """The train error of each cell, without its start: a log axis has no place for 0."""
+    for time, curve in zip(cells.time_of_probe.values, cells.train_curve.values, strict=True):
+        later = time > 0
+        panel.plot(time[later], np.maximum(curve[later], 1e-20), alpha=0.5, **look)
 
 
 def _shares(

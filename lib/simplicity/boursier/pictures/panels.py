@@ -38,9 +38,8 @@ def around(
     panel: Axes, place: float, width: float, fresh: ArrayLike, recorded: ArrayLike, colour: str
 ) -> None:
     """A mark for each value of both runs, within +-`width` of one place."""
-    for values, ours in ((np.asarray(recorded), False), (np.asarray(fresh), True)):
-        aside = place + seeds.spread(len(values), width)
-        seeds.marks(panel, aside, values, colour, not ours)
+    for values, old in ((np.asarray(recorded), True), (np.asarray(fresh), False)):
+        seeds.marks(panel, place + seeds.spread(len(values), width), values, colour, old)
 
 
 def by_seed(values: xr.DataArray) -> Any:

@@ -8,7 +8,7 @@ the teacher's direction in all our tasks, the other at its opposite and mirrored
 meet at their rims as the pages of an open book.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,10 +38,14 @@ def project(w: Array, side: int) -> Array:
     """
     unit = w / np.linalg.norm(w, axis=-1, keepdims=True)
     depth, across = side * unit[..., :1], unit[..., 1:]
-    length = np.linalg.norm(across, axis=-1, keepdims=True)
-    outward = np.divide(across, length, out=np.zeros_like(across), where=length > 0)
-    placed = outward * np.sqrt(np.maximum(1 - depth, 0)) * np.array([side, 1.0])
+    placed = _unit(across) * np.sqrt(np.maximum(1 - depth, 0)) * np.array([side, 1.0])
     return np.where(depth >= 0, placed, np.nan)
+
+
+def _unit(vectors: Array) -> Array:
+    """Of length 1; 0 stays 0."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
 
 
 def lift(places: Array, side: int) -> Array:
@@ -57,21 +61,25 @@ def contours(x: Array, y: Array, side: int) -> dict[float, Array]:
 
     Points (k, 2), NaN between pieces.
     """
+    grid = _grid()
+    heights = {one: _heights(lift(grid, one), x, y) for one in (FRONT, BACK)}
+    height = heights[side] / max(np.abs(one).max() for one in heights.values())
+    drawn = Figure().subplots().contour(grid[..., 0], grid[..., 1], height, levels=_LEVELS)
+    lines = map(style.joined, drawn.allsegs)
+    return dict(zip(_LEVELS.tolist(), lines, strict=True))
+
+
+def _grid() -> Array:
+    """Places on a disc, (radii, angles, 2)."""
     radius, angle = np.meshgrid(
         np.linspace(0, 1, 61), np.linspace(0, 2 * np.pi, 121), indexing="ij"
     )
-    grid = radius[..., None] * extremal.circle(angle)
-    heights = {
-        one: alignment.g_n(lift(grid, one).reshape(-1, 3), x, y).reshape(angle.shape)
-        for one in (FRONT, BACK)
-    }
-    largest = max(np.abs(one).max() for one in heights.values())
-    height = heights[side] / largest
-    drawn = Figure().subplots().contour(grid[..., 0], grid[..., 1], height, levels=_LEVELS)
-    return {
-        float(level): style.joined(pieces)
-        for level, pieces in zip(_LEVELS, drawn.allsegs, strict=True)
-    }
+    return radius[..., None] * extremal.circle(angle)
+
+
+def _heights(w: Array, x: Array, y: Array) -> Array:
+    """G_n of directions (..., 3)."""
+    return alignment.g_n(w.reshape(-1, 3), x, y).reshape(w.shape[:-1])
 
 
 def turning(
@@ -94,18 +102,30 @@ def turning(
 def _hemisphere(
     frames: dict[str, Array], x: Array, y: Array, side: int, index: NDArray[np.intp]
 ) -> Panel:
-    tracks: list[Track] = [Line("", [_RIM], opacity=0.6, width=1.0)]
-    for level, line in contours(x, y, side).items():
-        name, look = _level(level)
-        tracks.append(Line(name, [line], **look))
-    for sign, (ends, colour, word) in early.SIDES.items():
-        places = project(frames["position"][:, frames["sign"] == sign], side)
-        neurons, rings = [places[i] for i in index], [project(frames[ends], side)]
-        tracks.append(early.paths(early.before_exit(frames, places), _STRIDE, colour))
-        tracks.append(Dots(f"{ends[:-1]} of Gₙ", rings, colour, radius=7, hollow=True))
-        tracks.append(Dots(f"neurons with {word}", neurons, colour, radius=2.2, opacity=0.8))
+    """A disc with the neurons of both signs over the contours."""
+    tracks: list[Track] = [Line("", [_RIM], opacity=0.6, width=1.0), *_contours(x, y, side)]
+    for sign in early.SIDES:
+        tracks += _neurons(frames, sign, side, index)
     limits = (-_LIMIT, _LIMIT)
     return Panel(_TITLES[side], limits, limits, tracks, width=_SIDE, height=_HEIGHT)
+
+
+def _contours(x: Array, y: Array, side: int) -> Iterator[Line]:
+    for level, line in contours(x, y, side).items():
+        name, look = _level(level)
+        yield Line(name, [line], **look)
+
+
+def _neurons(
+    frames: dict[str, Array], sign: int, side: int, index: NDArray[np.intp]
+) -> Iterator[Track]:
+    """The neurons of one sign of a_j: their paths, where they may end, where they are."""
+    ends, colour, word = early.SIDES[sign]
+    places = project(early.of_sign(frames, sign), side)
+    yield early.paths(early.before_exit(frames, places), _STRIDE, colour)
+    yield Dots(f"{ends[:-1]} of Gₙ", [project(frames[ends], side)], colour, radius=7, hollow=True)
+    neurons = list(places[index])
+    yield Dots(f"neurons with {word}", neurons, colour, radius=2.2, opacity=0.8)
 
 
 def _level(level: float) -> tuple[str, dict[str, Any]]:

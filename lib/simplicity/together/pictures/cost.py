@@ -29,8 +29,7 @@ def steps(rows: Rows) -> Picture:
         _steps(right, some, "m", "n", limit)
         left.set(xlabel="samples n", ylabel="milliseconds of a step", ylim=(2e-4, 2e4))
         right.set_xlabel("hidden neurons m")
-        for style, label in (("-o", "compiled loop"), ("--s", "autograd"), (":", "limit")):
-            left.plot([], [], style, color=INK, label=label)
+        _name_looks(left)
         for panel in (left, right):
             panel.set(xscale="log", yscale="log")
             panel.legend(loc="upper left", ncols=2, columnspacing=1)
@@ -41,20 +40,29 @@ def steps(rows: Rows) -> Picture:
         return finish(figure, about)
 
 
+def _name_looks(panel: Axes) -> None:
+    """Entries of the legend for the two engines and the limit."""
+    for style, label in (("-o", "compiled loop"), ("--s", "autograd"), (":", "limit")):
+        panel.plot([], [], style, color=INK, label=label)
+
+
 def _steps(panel: Axes, rows: Rows, along: str, by: str, limit: float) -> None:
     """Both engines and the limit along one size, in a colour for each value of the other."""
     values = sorted({int(row[by]) for row in rows})
     for value, colour in zip(values, COLOURS, strict=False):
-        part = sorted(
-            (row for row in rows if int(row[by]) == value), key=lambda row: int(row[along])
-        )
-        sizes = [int(row[along]) for row in part]
-        for engine, look, alpha in (("compiled ms", "-o", 1), ("autograd ms", "--s", 0.55)):
-            times = [float(row[engine]) for row in part]
-            panel.plot(sizes, times, look, color=colour, alpha=alpha)
+        part = [row for row in rows if int(row[by]) == value]
+        sizes = _engines(panel, sorted(part, key=lambda row: int(row[along])), along, colour)
         bound = [value * size * (4 * 5 + 3) / limit / 1e6 for size in sizes]
         panel.plot(sizes, bound, ":", color=colour, lw=1)
         panel.plot([], [], "-", color=colour, label=f"{by} = {value:,}")
+
+
+def _engines(panel: Axes, rows: Rows, along: str, colour: str) -> list[int]:
+    """Both engines along one size, whose values are given back."""
+    sizes = [int(row[along]) for row in rows]
+    for engine, look, alpha in (("compiled ms", "-o", 1), ("autograd ms", "--s", 0.55)):
+        panel.plot(sizes, [float(row[engine]) for row in rows], look, color=colour, alpha=alpha)
+    return sizes
 
 
 PEERS = (
@@ -88,19 +96,29 @@ def growth(rows: Rows) -> tuple[Picture, Picture]:
 def _growth(rows: Rows, along: Sequence[tuple[str, str, str]], title: str) -> Picture:
     with axes(4, height=2.6, width=8.6) as (figure, drawn):
         for panel, (engine, size, label) in zip(drawn, along, strict=False):
-            chosen = _along(rows, engine, size)
-            sizes = [int(row[size]) for row in chosen]
-            for name, look, colour in PEERS:
-                panel.plot(sizes, [float(row[name]) for row in chosen], look, color=colour)
-            panel.set(xscale="log", yscale="log", xlabel=label)
-            ticks.only(panel.xaxis, sizes)
+            _peers(panel, _along(rows, engine, size), size)
+            panel.set_xlabel(label)
         drawn[0].set_ylabel("seconds of a step")
         if len(along) < len(drawn):
-            for name, look, colour in PEERS:
-                drawn[-1].plot([], [], look, color=colour, label=name)
-            drawn[-1].set_axis_off()
-            drawn[-1].legend(loc="center")
+            _name_peers(drawn[-1])
         return finish(figure, f"Seconds of a gradient step against each size, {title} and peers.")
+
+
+def _peers(panel: Axes, rows: Rows, size: str) -> None:
+    """Every peer along one size."""
+    sizes = [int(row[size]) for row in rows]
+    for name, look, colour in PEERS:
+        panel.plot(sizes, [float(row[name]) for row in rows], look, color=colour)
+    panel.set(xscale="log", yscale="log")
+    ticks.only(panel.xaxis, sizes)
+
+
+def _name_peers(panel: Axes) -> None:
+    """The legend, in a panel of its own."""
+    for name, look, colour in PEERS:
+        panel.plot([], [], look, color=colour, label=name)
+    panel.set_axis_off()
+    panel.legend(loc="center")
 
 
 def _along(rows: Rows, engine: str, size: str) -> list[dict[str, str]]:
