@@ -8,8 +8,7 @@ statistic comes from torch's derivatives and from numpy over the steps of a wind
 formulas of a backward pass. What the first bias is, the caller says.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,12 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from simplicity.loukas.single_sample import LOSSES, Loss
-from simplicity.loukas.windows import STATISTICS, check_finite, table
+from simplicity.loukas.windows import Notes, Probe
 from simplicity.nets import FullyConnected
 from simplicity.problems import Problem, doors, training_doors
 
 Array = NDArray[np.floating]
-Probe = Callable[[nn.Module], Any]
 
 
 def as_module(
@@ -59,6 +57,29 @@ def descend_autograd(
     a visited point is then the gradient in x, whatever lies between. The module's outputs are f(x),
     logits for the cross-entropy.
     """
+    x, y = _looked_at(module, bias, x, y, loss)
+    notes = Notes.of(
+        x, order, step_size=step_size, window=window, batch=batch, schedule=schedule,
+        probes=probes, dims=dims,
+    )  # fmt: skip
+    parameter = next(module.parameters())
+    inputs, targets = (torch.as_tensor(np.asarray(part), dtype=parameter.dtype) for part in (x, y))
+    origin = _numbers(bias)
+    for now in notes.one_by_one():
+        for row, rate in zip(notes.values[now], notes.rates[now], strict=True):
+            steps = _Steps(module, bias, float(rate), loss)
+            for chosen in notes.samples(now).reshape(window, batch):
+                steps.take(inputs[chosen], targets[chosen])
+            row[:], notes.before[0] = steps.statistics(origin, float(notes.before[0]))
+        notes.check_finite(now)
+        notes.look(now, module)
+    return notes.table()
+
+
+def _looked_at(
+    module: nn.Module, bias: nn.Parameter, x: NDArray, y: NDArray, loss: str
+) -> tuple[NDArray, NDArray]:
+    """Inputs and targets, which fit to each other and to the loss; the bias is the module's."""
     training_doors.module(module)
     if not any(one is bias and one.requires_grad for one in module.parameters()):
         raise Problem(
@@ -69,30 +90,7 @@ def descend_autograd(
     doors.arrays(y=(y, "n"))
     if loss == "cross entropy":
         doors.zeros_and_ones("y", y)
-    order, schedule = training_doors.single_samples(
-        x, order, step_size=step_size, window=window, batch=batch, given=schedule,
-        looks=probes, dims=dims,
-    )  # fmt: skip
-    parameter = next(module.parameters())
-    inputs, targets = (torch.as_tensor(np.asarray(part), dtype=parameter.dtype) for part in (x, y))
-    count = len(order) // batch // window
-    rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (count,))
-    values = np.zeros((count, len(STATISTICS)))
-    found: dict[str, list[Any]] = {name: [] for name in probes or {}}
-    origin, before = _numbers(bias), float("nan")
-    for index in range(count + 1):
-        if index in schedule:
-            for name, probe in (probes or {}).items():
-                found[name].append(np.asarray(probe(module)))
-        if index == count:
-            break
-        steps = _Steps(module, bias, float(rates[index]), loss)
-        for step in range(index * window, (index + 1) * window):
-            chosen = order[step * batch : (step + 1) * batch]
-            steps.take(inputs[chosen], targets[chosen])
-        values[index], before = steps.statistics(origin, before)
-        check_finite(values[index : index + 1, 0], rates[index : index + 1], index, window, len(y))
-    return table(values, window, found, dims or {}, schedule)
+    return x, y
 
 
 class _Steps:

@@ -10,17 +10,15 @@ against automatic differentiation.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from simplicity.loukas import single_sample, windows
-from simplicity.loukas.single_sample import Array, Loss, Probe
-from simplicity.loukas.windows import check_finite, table
+from simplicity.loukas.single_sample import Array, Loss, Padded
+from simplicity.loukas.windows import Notes, Probe
 from simplicity.nets import FullyConnected
-from simplicity.problems import training_doors
 from simplicity.process import lanes
 
 _LANE = lanes.BYTES // 4
@@ -37,37 +35,24 @@ def descend(
 ) -> tuple[FullyConnected, xr.Dataset]:  # fmt: skip
     """Train a copy of `start`, whose W_1 stays, on x (n, n_0), y (n,) in float32.
 
-    Arguments, dataset and errors as of `single_sample.descend`.
+    Arguments and dataset as of `single_sample.descend`; what fits together is not looked at.
     """
-    start, x, y = single_sample._looked_at(start, x, y, loss)
-    order, schedule = training_doors.single_samples(
-        x, order, step_size=step_size, window=window, batch=1, given=schedule, looks=probes,
-        dims=dims,
-    )  # fmt: skip
-    sizes = np.array([x.shape[1], *(len(bias) for bias in start.biases)])
-    rates = np.broadcast_to(np.asarray(step_size, dtype=float), (len(order) // window,)).copy()
-    padded = single_sample._padded(start, sizes + -sizes % _LANE)  # to whole vectors of float32
-    weights, biases = (part.astype(_F) for part in padded)
-    first, values = biases[0, : sizes[1]].copy(), np.zeros((len(rates), len(windows.NAMES)))
-    inputs, targets = (np.ascontiguousarray(part, dtype=_F) for part in (x, y))
-    found: list[list[Any]] = [[] for _ in probes or {}]
-    before, done = np.full(1, np.nan), 0
-    for end in sorted({0, *schedule, len(rates)}):
-        _descend(
-            weights, biases, sizes, inputs, targets, order[done * window : end * window],
-            rates[done:end], window, loss == "cross entropy",
-            single_sample._is_identity(start, False), first, before, values[done:end],
-        )  # fmt: skip
-        check_finite(values[done:end, 0], rates[done:end], done, window, len(y))
-        done = end
-        if end in schedule:
-            network = single_sample._network(weights, biases, sizes)
-            for column, probe in zip(found, (probes or {}).values(), strict=True):
-                column.append(np.asarray(probe(network)))
-    named = dict(zip(probes or {}, found, strict=True))
-    return single_sample._network(weights, biases, sizes), table(
-        values, window, named, dims or {}, schedule
+    notes = Notes.of(
+        x, order, step_size=step_size, window=window, schedule=schedule, probes=probes, dims=dims
     )
+    double = Padded.of(start, _LANE)
+    network = Padded(double.weights.astype(_F), double.biases.astype(_F), double.sizes)
+    first = network.biases[0, : network.sizes[1]].copy()
+    inputs, targets = (np.ascontiguousarray(part, dtype=_F) for part in (x, y))
+    options = loss == "cross entropy", double.has_identity
+    for now in notes.stretches():
+        _descend(
+            *network, inputs, targets, notes.samples(now), notes.rates[now], window, *options,
+            first, notes.before, notes.values[now],
+        )  # fmt: skip
+        notes.check_finite(now)
+        notes.look(now, network.plain())
+    return network.plain(), notes.table()
 
 
 # By input, as in `single_sample`: active[l, :counts[l]] are the neurons whose rows count.
