@@ -150,14 +150,14 @@ class Padded(NamedTuple):
     def has_identity(self) -> bool:
         """Is W_1 = I?"""
         below, above = self.sizes[:2]
-        return below == above and bool((self.weights[0, :below, :above] == np.eye(below)).all())
+        return np.array_equal(self.weights[0, :below, :above], np.eye(below))
 
     def plain(self) -> FullyConnected:
         """A copy without the padding."""
-        layers = list(enumerate(pairwise(self.sizes)))
+        sizes, above = pairwise(self.sizes), self.sizes[1:]
         return FullyConnected(
-            tuple(self.weights[layer, :below, :above].T.copy() for layer, (below, above) in layers),
-            tuple(self.biases[layer, :above].copy() for layer, (_, above) in layers),
+            tuple(w[:n, :m].T.copy() for w, (n, m) in zip(self.weights, sizes, strict=True)),
+            tuple(b[:m].copy() for b, m in zip(self.biases, above, strict=True)),
         )
 
 

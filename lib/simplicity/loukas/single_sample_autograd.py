@@ -32,15 +32,18 @@ def as_module(
     doors.precision(precision)
     layers: list[nn.Module] = []
     for weight, bias in zip(*network, strict=True):
-        layer = nn.utils.skip_init(
-            nn.Linear, weight.shape[1], weight.shape[0], dtype=getattr(torch, precision)
-        )
-        with torch.no_grad():
-            layer.weight.copy_(torch.from_numpy(weight))
-            layer.bias.copy_(torch.from_numpy(bias))
-        layers += [layer, nn.ReLU()]
+        layers += [_linear(weight, bias, getattr(torch, precision)), nn.ReLU()]
     layers[0].weight.requires_grad_(train_first)
     return nn.Sequential(*layers[:-1])
+
+
+def _linear(weight: Array, bias: Array, dtype: torch.dtype) -> nn.Linear:
+    """A layer of these numbers."""
+    layer = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], dtype=dtype)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weight))
+        layer.bias.copy_(torch.from_numpy(bias))
+    return layer
 
 
 def descend_autograd(
@@ -106,47 +109,59 @@ class _Steps:
     def take(self, x: Tensor, y: Tensor) -> None:
         """One step of plain gradient descent."""
         seen = x.clone().requires_grad_()
-        output = self.module(seen)
-        if output.numel() != len(x):
-            got = f"got outputs {tuple(output.shape)} for {len(x)} inputs"
-            raise Problem(f"module: {got}, allowed one for each")
-        output = output.reshape(len(x))
+        output = self._outputs(seen)
         cross_entropy = nn.functional.binary_cross_entropy_with_logits
         value = (cross_entropy if self.cross else _half_square)(output, y)
         *gradients, inward = torch.autograd.grad(value, [*self.trained, seen])
         with torch.no_grad():
-            found = torch.sigmoid(output) if self.cross else output
-            residual = torch.abs(found - y)
-            epsilon = 1 / torch.abs(1 - y - found) if self.cross else residual
+            residual, epsilon = self._sizes(output, y)
             for parameter, gradient in zip(self.trained, gradients, strict=True):
                 parameter.add_(gradient, alpha=-self.rate)
         # Of a batch the gradients add up: each sample's part has its own x.
         pulled = torch.linalg.vector_norm(inward.sum(dim=0))
-        row = float(value.detach()), float(pulled), float(residual.mean()), float(epsilon.mean())
-        self.rows.append(row)
+        self.rows.append((float(value.detach()), float(pulled), residual, epsilon))
         self.biases.append(_numbers(self.bias))
+
+    def _outputs(self, x: Tensor) -> Tensor:
+        """f(x), one for each sample."""
+        output = self.module(x)
+        if output.numel() != len(x):
+            got = f"got outputs {tuple(output.shape)} for {len(x)} inputs"
+            raise Problem(f"module: {got}, allowed one for each")
+        return output.reshape(len(x))
+
+    def _sizes(self, output: Tensor, y: Tensor) -> tuple[float, float]:
+        """Means of |dl/df| and eps."""
+        found = torch.sigmoid(output) if self.cross else output
+        residual = torch.abs(found - y)
+        epsilon = 1 / torch.abs(1 - y - found) if self.cross else residual
+        return float(residual.mean()), float(epsilon.mean())
 
     def statistics(self, origin: Array, before: float) -> tuple[list[float], float]:
         """In the order of `STATISTICS`, and eps of the last step."""
         losses, pulled, residual, epsilon = map(np.array, zip(*self.rows, strict=True))
-        bias = np.array(self.biases)
-        length = np.linalg.norm(np.diff(bias, axis=0), axis=1) / self.rate
-        with np.errstate(divide="ignore", invalid="ignore"):
-            path, slope = (np.where(epsilon > 0, part / epsilon, 0.0) for part in (length, pulled))
-            steep = np.where(residual > 0, pulled / residual, 0.0)
-            last = np.concatenate([[before if before > 0 else epsilon[0]], epsilon[:-1]])
-            last = np.where(last > 0, last, epsilon)
-            late = np.where(last > 0, length / last, 0.0)
-        unit = np.sqrt(bias.shape[1]) * np.finfo(bias.dtype).eps
-        floor = unit * (np.abs(bias[:-1]).max(axis=1) + self.rate * length)
-        excess = np.abs(length - pulled) * self.rate / floor
-        spread = ((bias[:-1] - bias[:-1].mean(axis=0)) ** 2).sum(axis=1)
-        distance = np.linalg.norm(bias[:-1] - origin, axis=1)
+        seen = np.array(self.biases[:-1])
+        length = np.linalg.norm(np.diff(self.biases, axis=0), axis=1) / self.rate
+        last = np.concatenate([[before if before > 0 else epsilon[0]], epsilon[:-1]])
+        last = np.where(last > 0, last, epsilon)
         averaged = (
-            losses, path, slope, length, epsilon, late, length * last, distance, spread, residual,
-            steep,
+            losses, _ratio(length, epsilon), _ratio(pulled, epsilon), length, epsilon,
+            _ratio(length, last), length * last, np.linalg.norm(seen - origin, axis=1),
+            ((seen - seen.mean(axis=0)) ** 2).sum(axis=1), residual, _ratio(pulled, residual),
         )  # fmt: skip
+        excess = np.abs(length - pulled) * self.rate / self._floor(seen, length)
         return [*(float(one.mean()) for one in averaged), float(excess.max())], epsilon[-1]
+
+    def _floor(self, seen: Array, length: Array) -> Array:
+        """What rounding the bias may cause in the length of each step."""
+        unit = np.sqrt(seen.shape[1]) * np.finfo(seen.dtype).eps
+        return unit * (np.abs(seen).max(axis=1) + self.rate * length)
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    """0 where the whole is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(whole > 0, part / whole, 0.0)
 
 
 def _half_square(output: Tensor, target: Tensor) -> Tensor:

@@ -128,20 +128,23 @@ class Notes:
 
     def table(self, trace: Trace | None = None) -> xr.Dataset:
         """The dataset of the run: statistics, probes and trace."""
-        variables: dict[str, Any] = {
-            name: ("window", column) for name, column in zip(NAMES, self.values.T, strict=True)
-        }
-        variables |= {
-            name: (("probe", *self.dims.get(name, ())), np.stack(column))
-            for name, column in self.found.items()
-            if column
-        }
+        variables = self._statistics() | self._probed()
         if trace is not None:
             variables["traced_bias"] = ("sample", "neuron"), trace.bias
             variables["traced_epsilon"] = "sample", trace.epsilon
         ends = self.window * np.arange(1, len(self.values) + 1)
         looks = self.window * np.asarray(self.schedule, dtype=int)
         return xr.Dataset(variables, {"step": ("window", ends), "probe_step": ("probe", looks)})
+
+    def _statistics(self) -> dict[str, Any]:
+        return {name: ("window", column) for name, column in zip(NAMES, self.values.T, strict=True)}
+
+    def _probed(self) -> dict[str, Any]:
+        return {
+            name: (("probe", *self.dims.get(name, ())), np.stack(column))
+            for name, column in self.found.items()
+            if column
+        }
 
 
 def _up_to(ends: Sequence[int]) -> list[slice]:
