@@ -170,15 +170,20 @@ class _Crossing(NamedTuple):
         under = residual[..., None, :] <= levels[:, None]
         after = under.argmax(axis=-1)
         before = np.maximum(after - 1, 0)
-        high, low = (np.take_along_axis(residual, end, axis=-1) for end in (before, after))
+        high, low = _both(residual, before, after)
         part = np.divide(high - levels, high - low, out=np.zeros_like(high), where=high > low)
         return cls(before, after, part, np.asarray(under.any(axis=-1)))
 
     def between(self, values: Array) -> Array:
         """Values (..., epoch) there; NaN where the residual stays above."""
         line = np.broadcast_to(values, (*self.after.shape[:-1], values.shape[-1])).astype(float)
-        one, other = (np.take_along_axis(line, end, axis=-1) for end in (self.before, self.after))
+        one, other = _both(line, self.before, self.after)
         return np.where(self.there, (1 - self.part) * one + self.part * other, np.nan)
+
+
+def _both(line: Array, *ends: NDArray[np.int64]) -> list[Array]:
+    """The values of a line at each of these places along its last axis."""
+    return [np.take_along_axis(line, end, axis=-1) for end in ends]
 
 
 # --- how it is judged

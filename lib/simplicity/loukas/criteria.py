@@ -18,11 +18,15 @@ def elsewhere(runs: Runs, **written: Any) -> str:
     others.
     """
     other = [
-        f"{name} = {', '.join(map(str, sorted(_several(wanted))))}"
+        _told(name, wanted)
         for name, wanted in written.items()
         if not _is_as_written(getattr(runs.settings, name), wanted)
     ]
     return f"the criterion is for {' and '.join(other)}" if other else ""
+
+
+def _told(name: str, wanted: Any) -> str:
+    return f"{name} = {', '.join(map(str, sorted(_several(wanted))))}"
 
 
 def _is_as_written(given: Any, wanted: Any) -> bool:

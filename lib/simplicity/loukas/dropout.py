@@ -26,6 +26,11 @@ class Steps(NamedTuple):
     normalised: Array
     output: Array
 
+    def note(self, step: int, pull: Array, p: float, label: float) -> None:
+        """Of a step whose dl/db_1 is `pull`; 1 / eps is the probability that the label is given."""
+        self.normalised[step] = np.linalg.norm(pull) * abs(1 - label - p)
+        self.output[step] = p
+
 
 def descend(
     start: FullyConnected,
@@ -46,20 +51,17 @@ def descend(
     start, x, y = _looked_at(start, x, y)
     order = doors.indices("order", order, len(x))
     _check_options(step_size, share, rng, after_epoch)
-    network = _Running.of(start)
-    factor = 1 / (1 - share) if rescaled else 1.0
+    network, factor = _Running.of(start), 1 / (1 - share) if rescaled else 1.0
     found = Steps(np.empty(len(order)), np.empty(len(order)))
     for step, index in enumerate(order):
-        masks = [factor * (rng.random(len(bias)) >= share) for bias in network.biases[:-1]]
+        masks = [factor * stay for stay in network.staying(share, rng)]
         h, gates = network.hidden(masks, x[index])
         p = network.probability(h[-1])
         if not np.isfinite(p):
             settings = f"step_size {step_size:g}, n {len(y)}, Dropout {share:g}"
             raise Diverged(f"output not finite before step {step}: {settings}")
         pull = network.step(h, gates, p - y[index], step_size)
-        # 1 / eps is the probability that the label is given.
-        found.normalised[step] = np.linalg.norm(pull) * abs(1 - y[index] - p)
-        found.output[step] = p
+        found.note(step, pull, p, y[index])
         if after_epoch is not None and (step + 1) % len(y) == 0:
             after_epoch(network.plain())
     return network.plain(), found
@@ -98,6 +100,10 @@ class _Running(NamedTuple):
     def plain(self) -> FullyConnected:
         """The same arrays."""
         return FullyConnected(tuple(self.weights), tuple(self.biases))
+
+    def staying(self, share: float, rng: Generator) -> list[NDArray[np.bool_]]:
+        """The hidden neurons of each layer that are not left out."""
+        return [rng.random(len(bias)) >= share for bias in self.biases[:-1]]
 
     def hidden(self, masks: list[Array], x: Array) -> tuple[list[Array], list[Array]]:
         """x and the activations of the thinned hidden layers, and dh/dz of each of these."""

@@ -78,6 +78,6 @@ def product_bound(network: FullyConnected, *, sigmoid: bool = False) -> float:
 
     With `sigmoid` times 1/4, the largest p (1 - p).
     """
-    network = FullyConnected(*map(tuple, training_doors.layers(network)))
-    bound = float(np.prod([np.linalg.norm(weight, 2) for weight in network.weights]))
+    weights, _ = training_doors.layers(network)
+    bound = float(np.prod([np.linalg.norm(weight, 2) for weight in weights]))
     return bound / 4 if sigmoid else bound

@@ -44,7 +44,7 @@ class Network(nn.Module):
         """W_1 x: the identity, or a convolution."""
         if self.kind != FIRST:
             return x
-        return nn.functional.conv2d(x, self.first_kernel, padding=1)
+        return _convolved(x, self.first_kernel)
 
     def singular_values(self) -> np.ndarray:
         """The largest and the smallest of W_1."""
@@ -54,7 +54,7 @@ class Network(nn.Module):
         return np.linalg.svd(matrix, compute_uv=False)[[0, -1]]
 
     def forward(self, x: Tensor) -> Tensor:
-        h = nn.functional.conv2d(self._active(self.first(x) + self.bias), self.kernel, padding=1)
+        h = _convolved(self._active(self.first(x) + self.bias), self.kernel)
         return self._part(self._active(h)).flatten(start_dim=1) @ self.head
 
     def _active(self, z: Tensor) -> Tensor:
@@ -65,10 +65,15 @@ class Network(nn.Module):
     def _part(self, h: Tensor) -> Tensor:
         """What the skip connection or the pooling makes of the hidden layer."""
         if self.kind == "skip":
-            return h + self._active(nn.functional.conv2d(h, self.mixed, padding=1))
+            return h + self._active(_convolved(h, self.mixed))
         if self.kind == "max pool":
             return nn.functional.max_pool2d(h, 2)
         return nn.functional.avg_pool2d(h, 2) if self.kind == "mean pool" else h
+
+
+def _convolved(images: Tensor, kernel: Tensor) -> Tensor:
+    """Images of the same size."""
+    return nn.functional.conv2d(images, kernel, padding=1)
 
 
 def _drawn(generator: torch.Generator, *shape: int, scale: float) -> nn.Parameter:

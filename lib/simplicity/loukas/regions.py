@@ -80,7 +80,12 @@ def _alive(patterns: Patterns) -> Bits:
 def representatives(patterns: Patterns) -> NDArray[np.int64]:
     """The index of one input of each region, sorted."""
     training_doors.patterns("patterns", patterns)
-    return np.sort(np.unique(numbered(patterns), return_index=True)[1])
+    return np.sort(_firsts(numbered(patterns)))
+
+
+def _firsts(region: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first input of each region, in the order of their numbers."""
+    return np.unique(region, return_index=True)[1]
 
 
 def met(seen: Patterns, new: Patterns) -> Met:
@@ -88,7 +93,7 @@ def met(seen: Patterns, new: Patterns) -> Met:
     region = numbered(joined(seen, new))
     trained, others = region[: len(seen[0])], region[len(seen[0]) :]
     empty = ~np.isin(others, trained)
-    first = np.unique(others, return_index=True)[1]
+    first = _firsts(others)
     return Met(region, empty, first[empty[first]])
 
 
@@ -133,7 +138,8 @@ def far_from_data(seen: Patterns, phi: Array, new: Patterns) -> Far:
     training_doors.patterns("seen", seen)
     training_doors.patterns("new", new, len(seen))
     (phi,) = doors.finite(phi=(phi, str(len(seen[0]))))
-    weight, first = _least_phi(numbered(seen), phi)
+    region = numbered(seen)
+    weight, first = _least_phi(region, phi), _firsts(region)
     rows = different_rows(joined(chosen(seen, first), new)).astype(float)
     k, inside = _lightest(rows[:, : len(first)], rows[:, len(first) :], weight)
     used = (np.abs(k) > _USED).sum(axis=0)
@@ -150,11 +156,11 @@ def _lightest(known: Array, wanted: Array, weight: Array) -> tuple[Array, Bits]:
     return k, inside
 
 
-def _least_phi(region: NDArray[np.int64], phi: Array) -> tuple[Array, NDArray[np.int64]]:
-    """The least phi of each region, and its first input."""
+def _least_phi(region: NDArray[np.int64], phi: Array) -> Array:
+    """The least phi of each region."""
     least = np.full(region.max() + 1, np.inf)
     np.minimum.at(least, region, phi)
-    return least, np.unique(region, return_index=True)[1]
+    return least
 
 
 def _combined(known: Array, wanted: Array) -> tuple[Array, Bits, bool]:
@@ -194,12 +200,18 @@ def exact_sum(columns: Bits, target: Bits, most: int = 4) -> tuple[int, ...] | N
     """
     _bits(columns, target)
     doors.whole("most", most, 0)
-    inside = columns.any(axis=0) & ~(columns & ~target[:, None]).any(axis=0)
+    inside = _within(columns, target)
     for size in range(most + 1):
-        found = _cover(columns, target, np.flatnonzero(inside), size)
+        found = _cover(columns, target, inside, size)
         if found is not None:
             return found
     return None
+
+
+def _within(columns: Bits, target: Bits) -> NDArray[np.int64]:
+    """The columns that are not zero and have nothing outside of the target."""
+    outside = (columns & ~target[:, None]).any(axis=0)
+    return np.flatnonzero(columns.any(axis=0) & ~outside)
 
 
 def _bits(columns: Bits, target: Bits) -> None:

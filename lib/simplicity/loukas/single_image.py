@@ -60,8 +60,7 @@ class Run:
         x, y = _looked_at(module, x, y)
         self.notes = Notes.of(x, order, **plan)
         self.module, self.parameters = module, _taken(module)
-        corner = np.moveaxis(x, 1, -1)[:, :SIDE, :SIDE]
-        self.inputs = np.ascontiguousarray(corner, dtype=self.parameters.b1.dtype)
+        self.inputs = _corner(x, self.parameters.b1.dtype)
         self.targets = y.astype(np.float64)
         self.origin = self.parameters.b1.ravel().copy()
         self.work = Work.of(self.parameters)
@@ -85,6 +84,11 @@ def _looked_at(module: nn.Sequential, x: Array, y: Array) -> tuple[Array, Array]
     x, y = doors.finite(x=(x, f"n {axes}"), y=(y, "n"))
     doors.zeros_and_ones("y", y)
     return x, y
+
+
+def _corner(x: Array, dtype: np.dtype) -> Array:
+    """What the network sees of the images, channels last."""
+    return np.ascontiguousarray(np.moveaxis(x, 1, -1)[:, :SIDE, :SIDE], dtype=dtype)
 
 
 def _check_kind(module: nn.Sequential) -> None:
@@ -126,18 +130,18 @@ def _channels_last(weight: torch.Tensor) -> Array:
 def _give(network: Network, module: nn.Sequential) -> None:
     """Writes the parameters back."""
     with torch.no_grad():
-        _bias(module)[:, :SIDE, :SIDE] = torch.from_numpy(network.b1.transpose(2, 0, 1).copy())
+        _bias(module)[:, :SIDE, :SIDE] = torch.from_numpy(network.b1.transpose(2, 0, 1))
         for layer, weight, bias in zip(_layers(module), network[1::2], network[2::2], strict=True):
             layer.weight.copy_(_channels_first(weight, layer.weight.shape))
-            _own(layer).copy_(torch.from_numpy(bias.copy()))
+            _own(layer).copy_(torch.from_numpy(bias))
 
 
 def _channels_first(weight: Array, shape: torch.Size) -> torch.Tensor:
-    """A copy of what `_channels_last` made of a weight of this shape."""
+    """The weight of this shape of which `_channels_last` made this."""
     if len(shape) == 4:
         out, into, rows, columns = shape
         weight = np.moveaxis(weight.reshape(out, rows, columns, into), -1, 1)
-    return torch.from_numpy(np.array(weight, order="C")).reshape(shape)
+    return torch.from_numpy(np.ascontiguousarray(weight)).reshape(shape)
 
 
 def _own(layer: nn.Conv2d | nn.Linear) -> torch.Tensor:

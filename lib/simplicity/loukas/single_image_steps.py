@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simplicity.loukas.single_sample import loss_derivative
-from simplicity.loukas.windows import close_window, compiled, keep_place, note_step
+from simplicity.loukas.windows import close_window, compiled, keep_place, note_step, within
 
 Array = NDArray[np.floating]
 
@@ -73,7 +73,7 @@ class Work(NamedTuple):
 def _first_map(net, work, x):  # type: ignore[no-untyped-def]
     """h0, patches, z1 (without its bias), h1 and at1."""
     _first_bias(net, work, x)
-    _cut(work.h0, work.patches)
+    _cut(work.h0.reshape(SIDE, -1), x.shape[2], work.patches)
     np.dot(work.patches, net.w1.T, work.z1)
     _first_pooling(net, work)
 
@@ -89,16 +89,13 @@ def _first_bias(net, work, x):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _cut(image, patches):  # type: ignore[no-untyped-def]
-    """The patches of an image, a row each: im2col."""
-    channels, taps = image.shape[2], 5 * image.shape[2]
-    flat = image.reshape(SIDE, SIDE * channels)
-    for place in range(_PLACES):
-        r, c = place // 21, place % 21
+def _cut(image, channels, patches):  # type: ignore[no-untyped-def]
+    """The patches of 5 x 5 of an image (rows, columns and channels), a row each: im2col."""
+    across, taps = len(image) - 4, 5 * channels
+    for place in range(len(patches)):
+        r, begin = place // across, place % across * channels
         for a in range(5):
-            patches[place, a * taps : (a + 1) * taps] = flat[
-                r + a, c * channels : c * channels + taps
-            ]
+            patches[place, a * taps : (a + 1) * taps] = image[r + a, begin : begin + taps]
 
 
 @compiled
@@ -112,28 +109,27 @@ def _first_pooling(net, work):  # type: ignore[no-untyped-def]
         at[:] = corner
         for k in range(1, 9):
             place = corner + k // 3 * 21 + k % 3
-            row = work.z1[place]
-            for o in range(first):
-                larger = row[o] > best[o]
-                best[o] = row[o] if larger else best[o]
-                at[o] = place if larger else at[o]
+            _keep_larger(best, at, work.z1[place], place)
         for o in range(first):
             z = best[o] + net.c1[o]
             best[o] = z if z > 0 else 0
             at[o] = at[o] if z > 0 else -1
 
 
+@within
+def _keep_larger(best, at, row, place):  # type: ignore[no-untyped-def]
+    """The larger of best and row, and where it is."""
+    for o in range(len(best)):
+        larger = row[o] > best[o]
+        best[o] = row[o] if larger else best[o]
+        at[o] = place if larger else at[o]
+
+
 @compiled
 def _second_map(net, work):  # type: ignore[no-untyped-def]
     """z2 (without its bias), h2 and at2."""
-    first, taps = len(net.w1), 5 * len(net.w1)
-    for place in range(9):
-        for a in range(5):
-            begin = place % 3 * first
-            work.patches2[place, a * taps : (a + 1) * taps] = work.h1[
-                place // 3 + a, begin : begin + taps
-            ]
-    np.dot(net.w2.reshape(len(net.w2), 5 * taps), work.patches2.T, work.z2)
+    _cut(work.h1, len(net.w1), work.patches2)
+    np.dot(net.w2.reshape(len(net.w2), -1), work.patches2.T, work.z2)
     for o in range(len(net.w2)):
         at = np.argmax(work.z2[o])
         z = work.z2[o, at] + net.c2[o]
@@ -228,11 +224,9 @@ def _gather(patches, image):  # type: ignore[no-untyped-def]
     image[:] = 0
     flat = image.reshape(SIDE, SIDE * channels)
     for place in range(_PLACES):
-        r, c = place // 21, place % 21
+        r, begin = place // 21, place % 21 * channels
         for a in range(5):
-            flat[r + a, c * channels : c * channels + taps] += patches[
-                place, a * taps : (a + 1) * taps
-            ]
+            flat[r + a, begin : begin + taps] += patches[place, a * taps : (a + 1) * taps]
 
 
 @compiled

@@ -118,9 +118,8 @@ def _looked_at(
 
 def _first_bias(start: FullyConnected, origin: Array | None) -> Array:
     """b_1(0): the start's own, or `origin`, of as many neurons."""
-    if origin is None:
-        return start.biases[0].astype(np.float64)
-    (found,) = doors.finite(origin=(origin, str(len(start.biases[0]))))
+    own = start.biases[0]
+    (found,) = doors.finite(origin=(own if origin is None else origin, str(len(own))))
     return np.array(found, dtype=np.float64)
 
 

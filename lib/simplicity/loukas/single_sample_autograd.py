@@ -65,8 +65,7 @@ def descend_autograd(
         x, order, step_size=step_size, window=window, batch=batch, schedule=schedule,
         probes=probes, dims=dims,
     )  # fmt: skip
-    parameter = next(module.parameters())
-    inputs, targets = (torch.as_tensor(np.asarray(part), dtype=parameter.dtype) for part in (x, y))
+    inputs, targets = (_tensor(part, next(module.parameters()).dtype) for part in (x, y))
     origin = _numbers(bias)
     for now in notes.one_by_one():
         for row, rate in zip(notes.values[now], notes.rates[now], strict=True):
@@ -110,13 +109,10 @@ class _Steps:
         """One step of plain gradient descent."""
         seen = x.clone().requires_grad_()
         output = self._outputs(seen)
-        cross_entropy = nn.functional.binary_cross_entropy_with_logits
-        value = (cross_entropy if self.cross else _half_square)(output, y)
+        value = self._loss(output, y)
         *gradients, inward = torch.autograd.grad(value, [*self.trained, seen])
-        with torch.no_grad():
-            residual, epsilon = self._sizes(output, y)
-            for parameter, gradient in zip(self.trained, gradients, strict=True):
-                parameter.add_(gradient, alpha=-self.rate)
+        residual, epsilon = self._sizes(output.detach(), y)
+        self._move(gradients)
         # Of a batch the gradients add up: each sample's part has its own x.
         pulled = torch.linalg.vector_norm(inward.sum(dim=0))
         self.rows.append((float(value.detach()), float(pulled), residual, epsilon))
@@ -130,6 +126,16 @@ class _Steps:
             raise Problem(f"module: {got}, allowed one for each")
         return output.reshape(len(x))
 
+    def _loss(self, output: Tensor, y: Tensor) -> Tensor:
+        if self.cross:
+            return nn.functional.binary_cross_entropy_with_logits(output, y)
+        return 0.5 * torch.mean((output - y) ** 2)
+
+    def _move(self, gradients: Sequence[Tensor]) -> None:
+        with torch.no_grad():
+            for parameter, gradient in zip(self.trained, gradients, strict=True):
+                parameter.add_(gradient, alpha=-self.rate)
+
     def _sizes(self, output: Tensor, y: Tensor) -> tuple[float, float]:
         """Means of |dl/df| and eps."""
         found = torch.sigmoid(output) if self.cross else output
@@ -142,8 +148,7 @@ class _Steps:
         losses, pulled, residual, epsilon = map(np.array, zip(*self.rows, strict=True))
         seen = np.array(self.biases[:-1])
         length = np.linalg.norm(np.diff(self.biases, axis=0), axis=1) / self.rate
-        last = np.concatenate([[before if before > 0 else epsilon[0]], epsilon[:-1]])
-        last = np.where(last > 0, last, epsilon)
+        last = _last(epsilon, before)
         averaged = (
             losses, _ratio(length, epsilon), _ratio(pulled, epsilon), length, epsilon,
             _ratio(length, last), length * last, np.linalg.norm(seen - origin, axis=1),
@@ -158,14 +163,20 @@ class _Steps:
         return unit * (np.abs(seen).max(axis=1) + self.rate * length)
 
 
+def _last(epsilon: Array, before: float) -> Array:
+    """eps of the step before each; its own where that was 0 or there was none."""
+    last = np.concatenate([[before if before > 0 else epsilon[0]], epsilon[:-1]])
+    return np.where(last > 0, last, epsilon)
+
+
 def _ratio(part: Array, whole: Array) -> Array:
     """0 where the whole is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(whole > 0, part / whole, 0.0)
 
 
-def _half_square(output: Tensor, target: Tensor) -> Tensor:
-    return 0.5 * torch.mean((output - target) ** 2)
+def _tensor(values: NDArray, dtype: torch.dtype) -> Tensor:
+    return torch.as_tensor(np.asarray(values), dtype=dtype)
 
 
 def _numbers(bias: nn.Parameter) -> Array:

@@ -235,10 +235,15 @@ def kernel_slopes(x: Array, y: Array, width: float, ridge: float = 1e-6) -> Arra
     doors.number("width", width, above=1e-150, below=1e150)
     doors.number("ridge", ridge, low=0)
     apart = x[:, None, :] - x[None, :, :]
-    kernel = np.exp(-(apart**2).sum(axis=-1) / (2 * width**2))
+    kernel = _gaussian(apart, width)
     coefficients = np.linalg.solve(kernel + ridge * np.eye(len(x)), y)
     gradient = -np.einsum("ij,ijk->ik", kernel * coefficients, apart) / width**2
     return np.linalg.norm(gradient, axis=1)
+
+
+def _gaussian(apart: Array, width: float) -> Array:
+    """exp(-|difference|^2 / (2 width^2))."""
+    return np.exp(-(apart**2).sum(axis=-1) / (2 * width**2))
 
 
 def _floats(values: ArrayLike) -> Array:

@@ -132,9 +132,13 @@ class Notes:
         if trace is not None:
             variables["traced_bias"] = ("sample", "neuron"), trace.bias
             variables["traced_epsilon"] = "sample", trace.epsilon
+        return xr.Dataset(variables, self._coordinates())
+
+    def _coordinates(self) -> dict[str, Any]:
+        """The step at the end of each window, and of each look."""
         ends = self.window * np.arange(1, len(self.values) + 1)
         looks = self.window * np.asarray(self.schedule, dtype=int)
-        return xr.Dataset(variables, {"step": ("window", ends), "probe_step": ("probe", looks)})
+        return {"step": ("window", ends), "probe_step": ("probe", looks)}
 
     def _statistics(self) -> dict[str, Any]:
         return {name: ("window", column) for name, column in zip(NAMES, self.values.T, strict=True)}
