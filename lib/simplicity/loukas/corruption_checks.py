@@ -233,10 +233,14 @@ def matched(level: float) -> Reading:
 
 def log_ratios(first: xr.Dataset, second: xr.Dataset, reading: Reading) -> Array:
     """log(second / first) of the runs of two conditions, for each seed that both have."""
-    common = np.intersect1d(first.seed.values, second.seed.values)
-    parts = (part.isel(cell=np.isin(part.seed.values, common)) for part in (first, second))
-    one, two = (reading.of(part.sortby("seed")) for part in parts)
+    one, two = map(reading.of, _of_common_seeds(first, second))
     return np.log(two / one)
+
+
+def _of_common_seeds(*conditions: xr.Dataset) -> list[xr.Dataset]:
+    """Of two conditions the runs whose seed the other has too, seed by seed."""
+    common = np.intersect1d(*(runs.seed.values for runs in conditions))
+    return [runs.isel(cell=np.isin(runs.seed.values, common)).sortby("seed") for runs in conditions]
 
 
 class Setting(NamedTuple):

@@ -111,14 +111,24 @@ def changed(plain: Cosine, variant: Variant, seed: int) -> Cosine:
     if variant.labels == "permuted":
         return plain._replace(y=streams.generator(seed, streams.NOISE).permutation(plain.y))
     if variant.labels == "constant":
-        return plain._replace(y=np.ones_like(plain.y), y_test=np.ones_like(plain.y_test))
-    return plain._replace(y=variant.amplitude * plain.y, y_test=variant.amplitude * plain.y_test)
+        return _constant(plain)
+    return _scaled(plain, variant.amplitude)
 
 
 def _turned(plain: Cosine, turn: Array) -> Cosine:
     """The same labels in another plane."""
     x, x_test = plain.x @ turn, plain.x_test @ turn
     return plain._replace(x=x, x_test=x_test, basis=turn.T @ plain.basis)
+
+
+def _constant(plain: Cosine) -> Cosine:
+    """All labels are 1."""
+    return plain._replace(y=np.ones_like(plain.y), y_test=np.ones_like(plain.y_test))
+
+
+def _scaled(plain: Cosine, amplitude: float) -> Cosine:
+    """All labels times the amplitude."""
+    return plain._replace(y=amplitude * plain.y, y_test=amplitude * plain.y_test)
 
 
 def square(side: int) -> Array:

@@ -59,9 +59,13 @@ def by_seed(cells: xr.Dataset, name: str) -> np.ndarray:
     """A variable of the seeds that have runs of all frequencies, (seeds, frequencies, ...)."""
     columns = max(1, len(np.unique(cells.frequency.values)))
     whole = _of_whole_seeds(cells, columns)
-    ordered = whole.isel(cell=np.lexsort((whole.frequency.values, whole.seed.values)))
-    values = ordered[name].values
+    values = _ordered(whole)[name].values
     return values.reshape(-1, columns, *values.shape[1:])
+
+
+def _ordered(cells: xr.Dataset) -> xr.Dataset:
+    """By seed, and for each seed by frequency."""
+    return cells.isel(cell=np.lexsort((cells.frequency.values, cells.seed.values)))
 
 
 def _of_whole_seeds(cells: xr.Dataset, columns: int) -> xr.Dataset:

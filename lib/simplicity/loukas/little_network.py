@@ -48,10 +48,13 @@ class Network(nn.Module):
 
     def singular_values(self) -> np.ndarray:
         """The largest and the smallest of W_1."""
+        return np.linalg.svd(self._matrix(), compute_uv=False)[[0, -1]]
+
+    def _matrix(self) -> np.ndarray:
+        """W_1, a row for each pixel of the input."""
         basis = torch.eye(SIDE * SIDE, dtype=torch.float64).reshape(-1, 1, SIDE, SIDE)
         with torch.no_grad():
-            matrix = self.first(basis).reshape(SIDE * SIDE, -1).numpy()
-        return np.linalg.svd(matrix, compute_uv=False)[[0, -1]]
+            return self.first(basis).reshape(SIDE * SIDE, -1).numpy()
 
     def forward(self, x: Tensor) -> Tensor:
         h = _convolved(self._active(self.first(x) + self.bias), self.kernel)

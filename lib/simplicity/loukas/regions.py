@@ -140,10 +140,16 @@ def far_from_data(seen: Patterns, phi: Array, new: Patterns) -> Far:
     (phi,) = doors.finite(phi=(phi, str(len(seen[0]))))
     region = numbered(seen)
     weight, first = _least_phi(region, phi), _firsts(region)
-    rows = different_rows(joined(chosen(seen, first), new)).astype(float)
-    k, inside = _lightest(rows[:, : len(first)], rows[:, len(first) :], weight)
+    k, inside = _lightest(*_columns(chosen(seen, first), new), weight)
     used = (np.abs(k) > _USED).sum(axis=0)
     return Far(np.where(inside, weight @ np.abs(k), np.inf), np.where(inside, used, 0))
+
+
+def _columns(seen: Patterns, new: Patterns) -> tuple[Array, Array]:
+    """The vectors s(x) of both, as columns of their different rows."""
+    rows = different_rows(joined(seen, new)).astype(float)
+    known, wanted = np.split(rows, [len(seen[0])], axis=1)
+    return known, wanted
 
 
 def _lightest(known: Array, wanted: Array, weight: Array) -> tuple[Array, Bits]:

@@ -123,6 +123,11 @@ def _first_bias(start: FullyConnected, origin: Array | None) -> Array:
     return np.array(found, dtype=np.float64)
 
 
+def _sizes(network: FullyConnected) -> NDArray[np.integer]:
+    """Inputs, and the neurons of each layer."""
+    return np.array([network.weights[0].shape[1], *(len(bias) for bias in network.biases)])
+
+
 class Padded(NamedTuple):
     """Weights (layer, neuron below, neuron) and biases (layer, neuron) of a running network.
 
@@ -136,8 +141,7 @@ class Padded(NamedTuple):
     @classmethod
     def of(cls, network: FullyConnected, lane: int = _LANE) -> "Padded":
         """A copy of the network in rows of whole vectors, `lane` numbers each."""
-        inputs = network.weights[0].shape[1]
-        sizes = np.array([inputs, *(len(bias) for bias in network.biases)])
+        sizes = _sizes(network)
         layers, width = len(network.biases), sizes.max() + -sizes.max() % lane
         weights, biases = np.zeros((layers, width, width)), np.zeros((layers, width))
         for layer, (weight, bias) in enumerate(zip(*network, strict=True)):

@@ -107,8 +107,13 @@ def covering_number(points: Array, radius: float) -> int:
     """
     (points,) = doors.finite(points=(points, "n D"))
     doors.number("radius", radius, above=0)
-    box = np.floor(points * (math.sqrt(points.shape[1]) / (2 * radius))).astype(np.int64)
-    return _different_rows(box - box.min(axis=0))
+    return _different_rows(_cubes(points, 2 * radius))
+
+
+def _cubes(points: Array, diagonal: float) -> NDArray[np.int64]:
+    """In which cube each point lies (n, D), counted from 0 along each axis."""
+    box = np.floor(points * (math.sqrt(points.shape[1]) / diagonal)).astype(np.int64)
+    return box - box.min(axis=0)
 
 
 def _different_rows(box: NDArray[np.int64]) -> int:

@@ -84,12 +84,11 @@ class Notes:
             looks=probes, dims=dims,
         )  # fmt: skip
         count = len(order) // batch // window
-        rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (count,)).copy()
         values, before = np.zeros((count, len(NAMES))), np.full(1, np.nan)
         looks = probes or {}
         return cls(
-            order, rates, window, batch, len(x), planned, looks, dims or {}, values, before,
-            {name: [] for name in looks},
+            order, _of_each(step_size, count), window, batch, len(x), planned, looks, dims or {},
+            values, before, {name: [] for name in looks},
         )  # fmt: skip
 
     def stretches(self) -> list[slice]:
@@ -149,6 +148,11 @@ class Notes:
             for name, column in self.found.items()
             if column
         }
+
+
+def _of_each(step_size: ArrayLike, count: int) -> Array:
+    """The step sizes of `count` windows, (count,)."""
+    return np.broadcast_to(np.asarray(step_size, dtype=np.float64), (count,)).copy()
 
 
 def _up_to(ends: Sequence[int]) -> list[slice]:

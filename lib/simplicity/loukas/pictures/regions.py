@@ -26,7 +26,7 @@ def four(maps: xr.Dataset, target: Array, points: Array) -> Picture:
     (n, 2) training points.
     """
     local, far = maps.map_local.values, maps.map_far.values
-    norm = _scale(np.concatenate([local[local > 0], far[_bounded(far)]]))
+    norm = _common_scale(local, far)
     shown = {
         "ground truth, from −1 to 1": _truth(target),
         "linear regions; dots: training points": regions(maps.map_region.values),
@@ -51,6 +51,11 @@ def four(maps: xr.Dataset, target: Array, points: Array) -> Picture:
 
 def _dots(panel: Axes, points: Array) -> None:
     panel.plot(*points.T, "o", color="#26262e", markersize=1.7, markeredgewidth=0, alpha=0.85)
+
+
+def _common_scale(local: Array, far: Array) -> LogNorm:
+    """Of the local constants and of the bounds."""
+    return _scale(np.concatenate([local[local > 0], far[_bounded(far)]]))
 
 
 def _truth(target: Array) -> Array:
@@ -113,8 +118,7 @@ def _show(panel: Axes, colours: Array, title: str) -> None:
     panel.imshow(colours, origin="lower", extent=(-1, 1, -1, 1), interpolation="none")
     panel.set(title=title, xticks=[-1, 0, 1], yticks=[-1, 0, 1])
     panel.tick_params(length=2)
-    for side in panel.spines.values():
-        side.set_visible(True)
+    panel.spines[:].set_visible(True)
 
 
 def _bar(figure, panels, norm: LogNorm, label: str) -> None:  # type: ignore[no-untyped-def]

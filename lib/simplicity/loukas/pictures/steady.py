@@ -58,11 +58,16 @@ def _largest(panel: Axes, recorded: xr.Dataset, tau: int) -> None:
 def _phi(panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset) -> None:
     """Phi against the product of the norms, with the line where both are equal."""
     _runs(panel, fresh, recorded, lambda one: one["product"], lambda one: one.phi)
-    ends = [float(recorded["product"].min()), float(recorded["product"].max())]
-    panel.plot(ends, ends, color=INK, alpha=0.5, lw=0.8, ls=":")
+    _diagonal(panel, recorded["product"].values)
     _log_log(panel, "product of the layers' norms at the end", "φ of the steps from τ on")
     ticks.only(panel.xaxis)
     ticks.only(panel.yaxis, (0.5, 1, 2, 5))
+
+
+def _diagonal(panel: Axes, values: Array) -> None:
+    """Where both axes are equal, over the range of the values."""
+    ends = [values.min(), values.max()]
+    panel.plot(ends, ends, color=INK, alpha=0.5, lw=0.8, ls=":")
 
 
 def variances(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
@@ -71,20 +76,27 @@ def variances(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
     Against the bound's expression, and over the misfit against lambda.
     """
     with axes(2, height=4.0) as (figure, (left, right)):
-        _runs(left, fresh, recorded, lambda one: one.scale, lambda one: one.variance)
-        _runs(
-            right, fresh, recorded, lambda one: one.slope_late,
-            lambda one: one.variance / one.misfit,
-        )  # fmt: skip
-        _log_log(left, "(α λ)² / c, the bound without its constant", "variance of the bias")
-        _log_log(right, "λ, mean over training points", "variance of the bias / mean of ε²")
-        ticks.only(right.xaxis)
+        _bounds(left, fresh, recorded)
+        _misfits(right, fresh, recorded)
         legends.below(figure, FREQUENCIES, page="", recorded="")
         return finish(
             figure,
             "Variance of the bias at the end of training against the bound's expression and "
             "against lambda.",
         )
+
+
+def _bounds(panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset) -> None:
+    """The variance against the bound's expression."""
+    _runs(panel, fresh, recorded, lambda one: one.scale, lambda one: one.variance)
+    _log_log(panel, "(α λ)² / c, the bound without its constant", "variance of the bias")
+
+
+def _misfits(panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset) -> None:
+    """The variance over the misfit against lambda."""
+    _runs(panel, fresh, recorded, lambda one: one.slope_late, lambda one: one.variance / one.misfit)
+    _log_log(panel, "λ, mean over training points", "variance of the bias / mean of ε²")
+    ticks.only(panel.xaxis)
 
 
 def distances(recorded: xr.Dataset) -> Picture:
@@ -159,8 +171,7 @@ def generalisation(
     with axes(3, height=3.9, width=7.6) as (figure, (left, middle, right)):
         _samples(left, recorded)
         _radii(middle, *depth)
-        right.plot(*confidence, color=GREEN)
-        right.set(xlabel="μ, margin 1 − 2μ", ylim=(0, None), title="radius r")
+        _confidence(right, *confidence)
         radii = [(GREEN, "by φ"), (RED, "by the product, norms 2")]
         entries = [(colour, shape) for shape, colour in SHAPES.items()]
         legends.below(figure, [*entries, *radii], columns=4)
@@ -178,6 +189,12 @@ def _samples(panel: Axes, recorded: xr.Dataset) -> None:
         neurons, needed = cells.neurons.values[0], cells.needed.values
         seeds.mean_and_range(panel, neurons, needed, colour, "o-", middle=np.median)
     _log_log(panel, "neurons", "N for a bound below 1")
+
+
+def _confidence(panel: Axes, mu: Array, radius: Array) -> None:
+    """The radius over mu."""
+    panel.plot(mu, radius, color=GREEN)
+    panel.set(xlabel="μ, margin 1 − 2μ", ylim=(0, None), title="radius r")
 
 
 def _radii(panel: Axes, depths: Array, steady: Array, product: Array) -> None:

@@ -58,13 +58,13 @@ def paths(biases: Mapping[float, Array]) -> Picture:
     All panels have one scale, so that lengths can be compared by eye.
     """
     drawn = [_principal(bias) for bias in biases.values()]
-    half = 0.55 * max(float(np.ptp(path, axis=0).max()) for path in drawn)
+    half = 0.55 * max(map(_extent, drawn))
     with axes(len(drawn), height=3.4) as (figure, panels):
         for panel, f, path, colour in zip(panels, biases, drawn, (GREEN, RED), strict=False):
             _path(panel, path, colour)
             _centred(panel, path, half)
-            title = f"f = {f:g}: {_length(biases[f]):.2f} from epoch to epoch"
-            panel.set(title=title, xlabel="first direction")
+            panel.set_title(f"f = {f:g}: {_length(biases[f]):.2f} from epoch to epoch")
+            panel.set_xlabel("first direction")
         panels[0].set_ylabel("second direction")
         return finish(
             figure, "The path of the first bias during training for a simple and a complex target."
@@ -75,6 +75,11 @@ def _principal(path: Array) -> Array:
     """A path (k, n) from its start in its first two principal directions, (k, 2)."""
     away = path - path[0]
     return away @ np.linalg.svd(away - away.mean(axis=0), full_matrices=False)[2][:2].T
+
+
+def _extent(path: Array) -> float:
+    """The larger of its width and its height."""
+    return float(np.ptp(path, axis=0).max())
 
 
 def _length(path: Array) -> float:
@@ -112,14 +117,19 @@ def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Ar
 def _functions(names: Sequence[float], fields: Array, places: Array) -> Panel:
     """A square of dots for each frequency, coloured by the function's value."""
     centres = _CENTRES[: len(names)]
-    zeros = np.concatenate([_zeros(f) + centre for f, centre in zip(names, centres, strict=True)])
     tracks: list[Track] = [
-        Line("where the target is 0", [zeros], opacity=0.6, width=0.8, dashes="3 3"),
+        _lines(names, centres),
         *_dots(fields, places, centres),
         *map(_caption, names, centres),
     ]
     title = "the learned functions"
     return Panel(title, (-2.25, 2.25), (-2.3, 2.45), tracks, width=340, height=_HEIGHT)
+
+
+def _lines(names: Sequence[float], centres: Array) -> Line:
+    """Edges and zeros of all squares."""
+    zeros = np.concatenate([_zeros(f) + centre for f, centre in zip(names, centres, strict=True)])
+    return Line("where the target is 0", [zeros], opacity=0.6, width=0.8, dashes="3 3")
 
 
 def _caption(frequency: float, centre: Array) -> Note:
@@ -139,12 +149,14 @@ def _dots(fields: Array, places: Array, centres: Array) -> Iterator[Dots]:
 def _zeros(frequency: float) -> Array:
     """The square's edge and the lines u, v = (2k + 1) / (4 f), (k, 2), NaN between them."""
     inside = (2 * np.arange(-8, 8) + 1) / (4 * frequency)
-    ends = np.array([-1.0, 1.0])
-    lines = [
-        np.stack([np.full(2, at), ends], axis=1)
-        for at in (-1.0, *inside[np.abs(inside) < 0.999], 1.0)
-    ]
-    return style.joined([part for line in lines for part in (line, line[:, ::-1])])
+    places = (-1.0, *inside[np.abs(inside) < 0.999], 1.0)
+    return style.joined([line for at in places for line in _cross(at)])
+
+
+def _cross(at: float) -> tuple[Array, Array]:
+    """The lines u = `at` and v = `at` over the square."""
+    line = np.stack([np.full(2, at), [-1.0, 1.0]], axis=1)
+    return line, line[:, ::-1]
 
 
 def _levels(cells: xr.Dataset, epochs: Sequence[int]) -> Panel:
@@ -156,11 +168,20 @@ def _levels(cells: xr.Dataset, epochs: Sequence[int]) -> Panel:
         Note([_order(cells, epoch) for epoch in epochs], (0.03, 0.93 * top)),
     ]
     last = float(log[-1])
-    decades = ticks.at(10.0 ** np.arange(int(last) + 1), place=math.log10)
-    steps = ticks.at(np.arange(0, top, 0.2 if top < 1.3 else 0.4), ".1f")
     return Panel(
-        LEVEL, (0, last), (0, top), tracks, "epoch", "", decades, steps, width=370, height=_HEIGHT
-    )
+        LEVEL, (0, last), (0, top), tracks, "epoch", "", _decades(last), _tenths(top),
+        width=370, height=_HEIGHT,
+    )  # fmt: skip
+
+
+def _decades(last: float) -> ticks.Ticks:
+    """The powers of ten on an axis of log10 from 0 on."""
+    return ticks.at(10.0 ** np.arange(int(last) + 1), place=math.log10)
+
+
+def _tenths(top: float) -> ticks.Ticks:
+    """Every second or fourth from 0 on."""
+    return ticks.at(np.arange(0, top, 0.2 if top < 1.3 else 0.4), ".1f")
 
 
 def _now(epochs: Sequence[int], top: float) -> Line:
@@ -277,7 +298,7 @@ def tests(recorded: xr.Dataset, permuted: xr.Dataset, simple: xr.Dataset, early:
         for _, cells, colour in _by_frequency(recorded):
             _scattered(left, cells.level_end, cells.test_end, colour)
         for cells, colour in ((simple, GREEN), (permuted, PURPLE)):
-            _scattered(right, cells.level_early[:, early], cells.test_early[:, early], colour)
+            _early(right, cells, early, colour)
         _against_level(left, "test loss, end of training")
         _against_level(right, "test loss, epoch 300, f = 0.25")
         entries = [*_frequencies(recorded, "o"), (PURPLE, "permuted labels", "o")]
@@ -287,6 +308,11 @@ def tests(recorded: xr.Dataset, permuted: xr.Dataset, simple: xr.Dataset, early:
 
 def _scattered(panel: Axes, x: xr.DataArray, y: xr.DataArray, colour: str) -> None:
     panel.plot(x, y, "o", color=colour, alpha=0.75, markersize=3.5)
+
+
+def _early(panel: Axes, cells: xr.Dataset, early: int, colour: str) -> None:
+    """Both at one of the early epochs."""
+    _scattered(panel, cells.level_early[:, early], cells.test_early[:, early], colour)
 
 
 def _against_level(panel: Axes, title: str) -> None:
@@ -331,11 +357,15 @@ def _gaps(panel: Axes, windows: xr.Dataset) -> None:
     length = windows.length.values
     for kind, (colour, _) in WINDOWS.items():
         panel.plot(length, _gap(windows, kind), "o-", color=colour)
-    first = float(_gap(windows, "frozen")[0])
-    panel.plot(length, first / np.sqrt(length), color=INK, alpha=style.FAINT, lw=5)
+    _inverse_root(panel, length, float(_gap(windows, "frozen")[0]))
     panel.set(xscale="log", yscale="log", xlabel="window, epochs' worth of steps")
     panel.set(title="relative gap of the two sums")
     ticks.only(panel.xaxis, length)
+
+
+def _inverse_root(panel: Axes, length: Array, first: float) -> None:
+    """What independent steps would give."""
+    panel.plot(length, first / np.sqrt(length), color=INK, alpha=style.FAINT, lw=5)
 
 
 def _gap(windows: xr.Dataset, kind: str) -> xr.DataArray:
@@ -363,10 +393,14 @@ def _runs(
     """A number of each run against f, and bars at the medians of the recorded ones."""
     for frequency, cells, colour in _by_frequency(recorded):
         _marks(panel, frequency, of(cells).values, colour, True)
-        bar = [frequency - 0.07, frequency + 0.07]
-        panel.plot(bar, [np.nanmedian(of(cells).values)] * 2, color=colour, lw=2.2)
+        _median(panel, frequency, of(cells).values, colour)
     for frequency, cells, colour in _by_frequency(fresh):
         _marks(panel, frequency, of(cells).values, colour, False)
+
+
+def _median(panel: Axes, at: float, values: Array, colour: str) -> None:
+    """A bar."""
+    panel.plot([at - 0.07, at + 0.07], [np.nanmedian(values)] * 2, color=colour, lw=2.2)
 
 
 def _marks(panel: Axes, at: float, values: Array, colour: str, recorded: bool) -> None:
