@@ -4,6 +4,7 @@ Three readings, two networks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -22,6 +23,7 @@ PANELS = {
 }
 
 Runs = Mapping[str, xr.Dataset]  # the runs of each share of redrawn labels, in their order
+Reading = Callable[[xr.Dataset, str], NDArray]  # of the runs of a setting, which is named
 
 
 def curves(
@@ -90,23 +92,24 @@ def readings(settings: Mapping[str, Runs], columns: Mapping[str, int]) -> Pictur
 
     `columns` says which of the matched levels belongs to each setting.
     """
-
-    readings_of = {
+    looks: dict[str, Reading] = {
         "trajectory, mean of the run": _mean_of_run,
         "slope of the logit, end": lambda runs, _: runs.logit_slope.values[:, -1],
-        "trajectory, same confidence": lambda runs, setting: runs.matched_trajectory.values[
-            :, columns[setting]
-        ],
+        "trajectory, same confidence": partial(_at_confidence, columns=columns),
     }
     with axes(3, height=3.6, width=9.2) as (figure, panels):
-        for panel, (title, reading) in zip(panels, readings_of.items(), strict=True):
-            _seeds(panel, settings, reading)
+        for panel, (title, look) in zip(panels, looks.items(), strict=True):
+            _seeds(panel, settings, look)
             panel.set(title=title, yscale="log")
         _shares_below(figure, settings)
         return finish(
             figure,
             "Three readings of the same runs for each share of redrawn labels and each setting.",
         )
+
+
+def _at_confidence(runs: xr.Dataset, setting: str, columns: Mapping[str, int]) -> NDArray:
+    return runs.matched_trajectory.values[:, columns[setting]]
 
 
 def _mean_of_run(runs: xr.Dataset, _: str) -> NDArray:
@@ -190,9 +193,7 @@ def _mean(runs: xr.Dataset, name: str) -> tuple[NDArray, NDArray]:
     return passes, values.mean(axis=0)
 
 
-def _seeds(
-    panel: Axes, settings: Mapping[str, Runs], of: Callable[[xr.Dataset, str], NDArray]
-) -> None:
+def _seeds(panel: Axes, settings: Mapping[str, Runs], of: Reading) -> None:
     """A number of each run as a dot, with a bar at the mean of its setting and share."""
     for place, (setting, conditions) in enumerate(settings.items()):
         for index, (runs, colour) in enumerate(_coloured(conditions)):
