@@ -128,8 +128,7 @@ def thinned(table: xr.Dataset, points: int = POINTS) -> xr.Dataset:
     `matched`, where the mean residual first falls to `MATCHED`, between two passes by a line; NaN
     where it never does.
     """
-    count = table.sizes["epoch"]
-    at = np.rint(np.linspace(0, count - 1, points)).astype(int)
+    at = np.rint(np.linspace(0, table.sizes["epoch"] - 1, points)).astype(int)
     whole = _with_totals(table)
     return whole.isel(epoch=at).merge(_at_confidence(whole))
 
@@ -360,8 +359,9 @@ def told(runs: xr.Dataset) -> dict[str, float]:
 
     Single points make the mean of the released statistic what they like.
     """
-    found = {name: float(values.mean()) for name, values in _numbers(runs).items()}
-    return found | {"released": float(runs.late_reciprocal.mean("epoch").median()) / 2}
+    return {name: float(values.mean()) for name, values in _numbers(runs).items()} | {
+        "released": float(runs.late_reciprocal.mean("epoch").median()) / 2
+    }
 
 
 def _numbers(runs: xr.Dataset) -> dict[str, xr.DataArray]:

@@ -253,8 +253,10 @@ def _floats(values: ArrayLike) -> Array:
 def _middle(draws: Array) -> tuple[float, float]:
     """The ends of the middle 95 % of the draws that are numbers."""
     draws = draws[np.isfinite(draws)]
-    low, high = np.quantile(draws, [LOW, HIGH]) if len(draws) else (np.nan, np.nan)
-    return float(low), float(high)
+    if not len(draws):
+        return np.nan, np.nan
+    low, high = np.quantile(draws, [LOW, HIGH]).tolist()
+    return low, high
 
 
 def _by_condition(x: ArrayLike, values: ArrayLike) -> tuple[Array, Array]:
