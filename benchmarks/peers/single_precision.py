@@ -11,6 +11,7 @@ against automatic differentiation.
 
 from collections.abc import Mapping, Sequence
 
+import numba
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +27,10 @@ _ONE, _TILE = (0,), (0,) * (32 // _LANE)
 _ULP = float(np.finfo(np.float32).eps)
 _F = np.float32
 _ZERO = np.float32(0)
+# The folder of compiled kernels knows those of the library alone, and would keep an old one.
+_OPTIONS = windows.OPTIONS | {"cache": False}
+compiled = numba.njit(**_OPTIONS)
+within = numba.njit(**_OPTIONS, forceinline=True)
 
 
 def descend(
@@ -58,7 +63,7 @@ def descend(
 # By input, as in `single_sample`: active[l, :counts[l]] are the neurons whose rows count.
 
 
-@windows.within
+@within
 def _choose(h, layer, size, active):  # type: ignore[no-untyped-def]
     count = 0
     for i in range(size):
@@ -67,14 +72,14 @@ def _choose(h, layer, size, active):  # type: ignore[no-untyped-def]
     return count
 
 
-@windows.within
+@within
 def _whole(size):  # type: ignore[no-untyped-def]
     """`size` rounded up to vectors, and as many of these numbers as whole tiles have."""
     end = size + -size % _LANE
     return end, end - end % (_LANE * len(_TILE))
 
 
-@windows.within
+@within
 def _forward(w, b, sizes, h, active, counts, identity):  # type: ignore[no-untyped-def]
     """Fills h from its first row x on, active and counts likewise, and returns f(x)."""
     last = len(sizes) - 2
@@ -92,7 +97,7 @@ def _forward(w, b, sizes, h, active, counts, identity):  # type: ignore[no-untyp
     return h[last + 1, 0]
 
 
-@windows.within
+@within
 def _add_rows(w, b, layer, o, h, active, counts, rectified, tile):  # type: ignore[no-untyped-def]
     """A tile of h[layer + 1] from o on."""
     width = h.shape[1]
@@ -107,7 +112,7 @@ def _add_rows(w, b, layer, o, h, active, counts, rectified, tile):  # type: igno
     lanes.store(h, row + width + o, _LANE, sums)
 
 
-@windows.within
+@within
 def _backward(w, sizes, h, delta, active, counts, push, outer, rate):  # type: ignore[no-untyped-def]
     """delta = outer df / d(pre-activation); the weights above the first take a step of `rate`."""
     last = len(sizes) - 2
@@ -123,7 +128,7 @@ def _backward(w, sizes, h, delta, active, counts, push, outer, rate):  # type: i
             _pull_rows(w, layer, o, delta, active, counts, push, _ONE)
 
 
-@windows.within
+@within
 def _pull_rows(w, layer, o, delta, active, counts, push, tile):  # type: ignore[no-untyped-def]
     """A tile of delta[layer + 1] from o on: its part of delta[layer], and its weights' step."""
     width = delta.shape[1]
@@ -136,7 +141,7 @@ def _pull_rows(w, layer, o, delta, active, counts, push, tile):  # type: ignore[
         lanes.store(w, at, _LANE, lanes.outer(row, above, lanes.spread(push, i, 0, _ONE)))
 
 
-@windows.within
+@within
 def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
     """|W_1^T delta|."""
     total = _ZERO
@@ -151,7 +156,7 @@ def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
     return np.sqrt(total)
 
 
-@windows.within
+@within
 def _move(b, sizes, delta, rate, middle, shift, origin):  # type: ignore[no-untyped-def]
     """The step of the biases, one pass over the first for what is said of it.
 
@@ -175,7 +180,7 @@ def _move(b, sizes, delta, rate, middle, shift, origin):  # type: ignore[no-unty
     return square, distance, length, largest
 
 
-@windows.compiled
+@compiled
 def _note(row, about, rate, neurons, loss, pulled, residual, epsilon, before):  # type: ignore[no-untyped-def]
     """Adds a step to its window's sums: `windows.note_step` from `_move`'s numbers."""
     square, distance, length, largest = about
@@ -199,7 +204,7 @@ def _note(row, about, rate, neurons, loss, pulled, residual, epsilon, before):  
         )
 
 
-@windows.compiled
+@compiled
 def _descend(  # type: ignore[no-untyped-def]
     w, b, sizes, x, y, order, rates, window, cross, identity, origin, previous, out
 ):

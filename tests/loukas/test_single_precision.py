@@ -1,6 +1,7 @@
 """The benchmarks' float32 loop against automatic differentiation and the float64 loop."""
 
-import importlib.util
+import importlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,8 @@ from simplicity.loukas.single_sample_autograd import as_module, descend_autograd
 from simplicity.loukas.windows import STATISTICS
 from simplicity.nets.loop import Diverged
 
-_PATH = Path(__file__).parents[2] / "benchmarks" / "peers" / "single_precision.py"
-_SPEC = importlib.util.spec_from_file_location("single_precision", _PATH)
-single_precision = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(single_precision)
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks" / "peers"))
+single_precision = importlib.import_module("single_precision")
 
 SIZES = [(10, 10, 32, 32, 32, 1), (3, 7, 40, 1), (20, 20, 5, 1), (2, 2, 1)]
 
