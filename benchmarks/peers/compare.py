@@ -95,7 +95,7 @@ def serve() -> None:
 def two_layer(torch_too: bool, what: str = "plain", **task: Any) -> dict[str, float]:
     import two_layer as bench
 
-    from simplicity.boursier import moments
+    from simplicity.boursier import adam_by_neurons
 
     batch = int(what.split()[1]) if what.startswith("batch") else 0
     slope = 0.1 if what == "leaky slope" else 0.0

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from simplicity import nets
-from simplicity.boursier import moments, optimisers
+from simplicity.boursier import adam_by_neurons, gelu_and_adam
 from simplicity.nets.loop import Diverged
 from simplicity.nets.train import train
 
@@ -57,7 +57,7 @@ def test_adam_is_that_of_the_recorded_engine(rule):
     start, x, y = problem()
     settings = {"rule": rule, "step_size": 0.01, "schedule": (0, 100), "probes": {}}
     ours, _ = moments.descend(start, x, y, **settings)
-    theirs, _ = optimisers.descend(start, x, y, activation="relu", precision="float64", **settings)
+    theirs, _ = gelu_and_adam.descend(start, x, y, activation="relu", precision="float64", **settings)
     np.testing.assert_allclose(ours.w, theirs.w, rtol=0, atol=1e-10)
     np.testing.assert_allclose(ours.a, theirs.a, rtol=0, atol=1e-10)
 

@@ -33,7 +33,7 @@ import xarray as xr
 from numpy.random import Generator
 from torch import Tensor
 
-from simplicity.boursier import driver, optimisers
+from simplicity.boursier import driver, gelu_and_adam
 from simplicity.boursier.driver import Array, Probe
 from simplicity.nets import TwoLayer, devices
 from simplicity.nets.loop import batches
@@ -62,7 +62,7 @@ def descend(
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 60.0,
 ) -> tuple[TwoLayer, xr.Dataset]:
-    """Train `start` on x (n, d), y (n,) on `device`: `two_layer.descend`, or `optimisers.RULES`.
+    """Train `start` on x (n, d), y (n,) on `device`: `two_layer.descend`, or `gelu_and_adam.RULES`.
 
     `slope` is that of the leaky ReLU, for GeLU 0. Other arguments, dataset and errors as of
     `two_layer.descend`; weights and probes are NumPy's. A device that is not there is a `Problem`.
@@ -70,8 +70,8 @@ def descend(
     goes on from it with the same bits, as in `nets.train.train`.
     """
     where = devices.found(device)
-    doors.choice("activation", activation, optimisers.ACTIVATIONS)
-    doors.choice("rule", rule, optimisers.RULES)
+    doors.choice("activation", activation, gelu_and_adam.ACTIVATIONS)
+    doors.choice("rule", rule, gelu_and_adam.RULES)
     doors.precision(precision)
     a, w, x, y = training_doors.task(start, x, y, precision)
     schedule = training_doors.descent(step_size, schedule, probes)
@@ -99,7 +99,7 @@ class _Advance:
     ) -> None:
         self.device, self.order, self.taken = device, order, 0
         self.phi = _gelu if activation == "gelu" else _leaky(slope)
-        self.decay, self.adam = optimisers.RULES[rule], rule != "gd"
+        self.decay, self.adam = gelu_and_adam.RULES[rule], rule != "gd"
         self.data: tuple[Tensor, ...] | None = None
         self.moments: list[tuple[Tensor, Tensor]] = []
         self.state = _State(None, math.inf)
@@ -184,10 +184,10 @@ class _Advance:
             if not self.adam:
                 part.sub_(gradient * alive, alpha=step_size)
                 continue
-            beta1, beta2 = optimisers._BETA1, optimisers._BETA2
+            beta1, beta2 = gelu_and_adam._BETA1, gelu_and_adam._BETA2
             mean.mul_(beta1).add_(gradient, alpha=1 - beta1)
             square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-            root = (square / (1 - beta2**self.taken)).sqrt_().add_(optimisers._EPSILON)
+            root = (square / (1 - beta2**self.taken)).sqrt_().add_(gelu_and_adam._EPSILON)
             change = mean / root / (1 - beta1**self.taken) + self.decay * part
             part.sub_(change * alive, alpha=step_size)
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from simplicity.boursier import alignment
+from simplicity.boursier import ols
 from simplicity.nets import TwoLayer, forward
 from simplicity.problems import doors
 
@@ -56,13 +56,13 @@ def levenberg_marquardt(network: TwoLayer, x: Array, y: Array, steps: int = STEP
     now = TwoLayer(
         np.sign(network.a).astype(float), np.abs(network.a)[:, None] * network.w.astype(float)
     )
-    errors, damping, curvature, pull = [alignment.mse(forward(now, x), y)], _DAMPING, None, None
+    errors, damping, curvature, pull = [ols.mse(forward(now, x), y)], _DAMPING, None, None
     while len(errors) <= steps and damping < _LARGEST and not _settled(errors):
         if curvature is None or pull is None:
             slopes = jacobian(now, x)
             curvature, pull = slopes.T @ slopes, slopes.T @ (y - forward(now, x))
         moved = _moved(now, curvature, pull, damping)
-        error = alignment.mse(forward(moved, x), y) if moved else np.inf
+        error = ols.mse(forward(moved, x), y) if moved else np.inf
         if moved and error < errors[-1]:
             now, damping, curvature = moved, damping / _EASIER, None
         else:

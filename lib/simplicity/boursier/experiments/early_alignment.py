@@ -36,7 +36,7 @@ from simplicity.nets.loop import evenly
 CLAIMS = ("B7", "B8", "B28")
 
 EPS = (0.25, 0.5)
-START, QUARTER, HALF, EXIT = range(4)  # the moments of a run: tau with either eps between its ends
+START, TAU_QUARTER, TAU_HALF, EXIT = range(4)  # the moments of a run: tau with either eps between its ends
 PROBES = 41  # of the curves, which are for drawing; the exit is found to a step
 SEEN = {"aligned": early.aligned_share, "idle": early.idle_share, "pull": early.leading_force}
 ALL = 0.99  # of the neurons
@@ -67,7 +67,7 @@ def measure(run: Run) -> xr.Dataset:
         {
             **_at_moments(at),
             "largest_force": force,
-            "own_force": early.longest(start.w, task.x, task.y),
+            "own_force": early.largest_own_force(start.w, task.x, task.y),
             **_exit(run, at, force),
             "train_curve": curves.train_curve.astype(np.float32),
             "aligned_curve": curves.aligned.astype(np.float32),
@@ -153,14 +153,14 @@ def _aligned(runs: Runs, large: xr.Dataset) -> Check:
     return check(
         runs, "B7.aligned", "theorem",
         "share of seeds with 99 percent of neurons aligned at tau, eps 0.5, scale 1e-6, n = 320",
-        share((small.aligned.isel(moment=HALF) >= ALL).values), every_seed(),
+        share((small.aligned.isel(moment=TAU_HALF) >= ALL).values), every_seed(),
         ("scale 1, when the loss has dropped by a tenth: the same share",
          share((large.aligned.isel(moment=EXIT) >= ALL).values)),
     )  # fmt: skip
 
 
 def _size_at_tau(runs: Runs, small: xr.Dataset) -> Check:
-    sizes = np.maximum(*(_relative_size(small, moment) for moment in (QUARTER, HALF)))
+    sizes = np.maximum(*(_relative_size(small, moment) for moment in (TAU_QUARTER, TAU_HALF)))
     return check(
         runs, "B7.size", "identity",
         "largest |a_j| sqrt(m) / scale^(1 - eps) at tau, both eps, scales 1e-3 and 1e-6, n >= 80",
@@ -171,7 +171,7 @@ def _size_at_tau(runs: Runs, small: xr.Dataset) -> Check:
 
 
 def _loss_at_tau(runs: Runs, small: xr.Dataset, large: xr.Dataset) -> Check:
-    moved = np.abs(small.train_mse / small.train_mse.isel(moment=START) - 1).isel(moment=HALF)
+    moved = np.abs(small.train_mse / small.train_mse.isel(moment=START) - 1).isel(moment=TAU_HALF)
     middle = runs("small", dim=5, n=320, scale=1e-3)
     return check(
         runs, "B7.loss", "identity",
@@ -233,12 +233,12 @@ def _slope_times_force(runs: xr.Dataset) -> float:
         return float("nan")
     runs = runs.sortby("scale")
     slope = np.polyfit(-np.log(runs.scale.values), runs.exit_time.values, 1)[0]
-    return slope * float(runs.pull.isel(moment=HALF).values[0])
+    return slope * float(runs.pull.isel(moment=TAU_HALF).values[0])
 
 
 def _in_units_of_leader(cells: xr.Dataset) -> xr.Dataset:
     """`exit_ratio` with the force on the leading neuron at tau in place of the largest force."""
-    leading = cells.pull.isel(moment=HALF)
+    leading = cells.pull.isel(moment=TAU_HALF)
     return cells.assign(exit_ratio=cells.exit_ratio * leading / cells.largest_force)
 
 
@@ -262,7 +262,7 @@ def _relative_size(cells: xr.Dataset, moment: int) -> np.ndarray:
 
 def _change_of_control(large: xr.Dataset, small: xr.Dataset) -> np.ndarray:
     """Relative change of the loss at scale 1, at the seed's tau (eps 0.5) at scale 1e-3."""
-    curves, tau = _by_seed(large.train_curve), _by_seed(small.moment_time.isel(moment=HALF))
+    curves, tau = _by_seed(large.train_curve), _by_seed(small.moment_time.isel(moment=TAU_HALF))
     both = sorted(curves.keys() & tau.keys())
     then = [np.interp(tau[seed], large.time.values, curves[seed]) for seed in both]
     start = [curves[seed][0] for seed in both]

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from simplicity.boursier import alignment, synthetic
+from simplicity.boursier import ols, synthetic
 from simplicity.data import streams
 from simplicity.evidence.claims import Check, Estimate, below, between, check, exact
 from simplicity.grid import config
@@ -67,9 +67,9 @@ def _simulated(run: Run) -> np.ndarray:
 def _risks(run: Run, teacher: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
     x = synthetic.gaussian(run.n, run.dim, rng)
     y = synthetic.linear_labels(x, teacher, run.noise_variance, rng)
-    fits = alignment.two_ols(x, y, teacher)
+    fits = ols.two_ols(x, y, teacher)
     halves = (_risk(fits.plus, teacher) + _risk(fits.minus, teacher)) / 2
-    return halves, _risk(alignment.ols(x, y), teacher)
+    return halves, _risk(ols.ols(x, y), teacher)
 
 
 def _risk(fit: np.ndarray, teacher: np.ndarray) -> float:

@@ -107,7 +107,7 @@ def _found(run: Run, population: np.ndarray) -> tuple[extremal.Extremal, float]:
     """The extremal vectors and the supremum: enumerated in the plane, else searched for."""
     x, y = draw(run)
     if run.dim == 2:
-        return extremal.exact(x, y), extremal.deviation(x, y, population)
+        return extremal.in_plane(x, y), extremal.deviation(x, y, population)
     rng = streams.generator(run.seed, streams.INITIALISATION)
     return extremal.searched(x, y, rng), extremal.searched_deviation(x, y, population, rng)
 

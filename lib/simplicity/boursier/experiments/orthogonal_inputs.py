@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, groups, two_layer
+from simplicity.boursier import effective_width, ols, two_layer
 from simplicity.data import streams
 from simplicity.evidence.claims import (
     Check,
@@ -119,11 +119,11 @@ def _trained(run: Run, start: TwoLayer) -> tuple[float, dict[str, Any]]:
         tolerance=_TOLERANCE,
     )  # fmt: skip
     ended = {
-        "train_mse": alignment.mse(forward(network, x), y),
+        "train_mse": ols.mse(forward(network, x), y),
         "stopped_at": trajectory.stopped_at,
         "force": trajectory.force if run.fit_steps else np.nan,
     }
-    return float(groups.effective_width(*network)) if run.fit_steps else np.nan, ended
+    return float(effective_width.effective_width(*network)) if run.fit_steps else np.nan, ended
 
 
 def race(start: TwoLayer, x: np.ndarray, y: np.ndarray) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from simplicity import nets
-from simplicity.boursier import alignment, linear_teacher
+from simplicity.boursier import linear_teacher, ols
 from simplicity.boursier.criteria import at_limit
 from simplicity.data import streams
 from simplicity.evidence.claims import (
@@ -85,7 +85,7 @@ def _left_on_negative(trained: linear_teacher.Trained) -> float:
     """What is left of the labels on the negative half, as a share of their square."""
     negative = trained.task.x @ trained.task.teacher < 0
     x, y = trained.task.x[negative], trained.task.y[negative]
-    return alignment.mse(trained.prediction(x), y) / float(np.mean(y**2))
+    return ols.mse(trained.prediction(x), y) / float(np.mean(y**2))
 
 
 def _has_both_signs(network: nets.TwoLayer) -> bool:

@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, linear_teacher, optimisers, synthetic
+from simplicity.boursier import gelu_and_adam, linear_teacher, ols, synthetic
 from simplicity.boursier.criteria import behind, few_samples, refuses_noise, too_short
 from simplicity.evidence.claims import (
     Check,
@@ -47,8 +47,8 @@ IN_PLANE = ("longer", "relu", "large", "adam")
 class Run(linear_teacher.Run):
     """A run by one of the rules of `optimisers`."""
 
-    rule: str = config.param("gd", "what trains", choices=optimisers.RULES)
-    activation: str = config.param("gelu", "activation", choices=optimisers.ACTIVATIONS)
+    rule: str = config.param("gd", "what trains", choices=gelu_and_adam.RULES)
+    activation: str = config.param("gelu", "activation", choices=gelu_and_adam.ACTIVATIONS)
 
 
 # `longer` and the groups after it are in dimension 2, with more steps.
@@ -85,11 +85,11 @@ def measure(run: Run) -> xr.Dataset:
     """The outcome after all steps, and rho along them."""
     task = linear_teacher.draw(run)
     network, trajectory = _trained(run, task)
-    predict = partial(optimisers.forward, network, activation=run.activation)
+    predict = partial(gelu_and_adam.forward, network, activation=run.activation)
     curve = trajectory.rho_curve.values.astype(np.float32)
     return xr.Dataset(
         {
-            **alignment.against_two_ols(predict, *task),
+            **ols.against_two_ols(predict, *task),
             "stopped_at": trajectory.stopped_at,
             "rho_curve": ("probe", curve),
         },
@@ -99,7 +99,7 @@ def measure(run: Run) -> xr.Dataset:
 
 def _trained(run: Run, task: synthetic.Task) -> tuple[TwoLayer, xr.Dataset]:
     rho = partial(_rho, task=task, activation=run.activation)
-    return optimisers.descend(
+    return gelu_and_adam.descend(
         linear_teacher.initial(run), task.x, task.y, activation=run.activation, rule=run.rule,
         step_size=run.step_size, schedule=schedule(run.steps), probes={"rho_curve": rho},
         precision=run.precision,
@@ -107,8 +107,8 @@ def _trained(run: Run, task: synthetic.Task) -> tuple[TwoLayer, xr.Dataset]:
 
 
 def _rho(network: TwoLayer, task: synthetic.Task, activation: str) -> float:
-    prediction = optimisers.forward(network, task.x, activation)
-    return linear_teacher.rho(alignment.mse(prediction, task.y), task)
+    prediction = gelu_and_adam.forward(network, task.x, activation)
+    return linear_teacher.rho(ols.mse(prediction, task.y), task)
 
 
 def schedule(steps: int) -> tuple[int, ...]:

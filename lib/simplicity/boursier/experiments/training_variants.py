@@ -17,11 +17,11 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import (
-    alignment,
     driver,
+    gelu_and_adam,
     independent_batches,
     linear_teacher,
-    optimisers,
+    ols,
     synthetic,
     two_layer,
 )
@@ -191,7 +191,7 @@ def measure(run: Run) -> xr.Dataset:
     """The outcome, rho along the way (constant after a stop), and its mean over the tail."""
     task, variant = draw(run), VARIANTS[run.variant]
     network, trajectory = train(run, task, {"rho": partial(_rho, task, variant)})
-    found = alignment.against_two_ols(partial(predict, network, variant=variant), *task)
+    found = ols.against_two_ols(partial(predict, network, variant=variant), *task)
     steps = trajectory.step.values
     curve = np.where(steps <= int(trajectory.stopped_at), trajectory.rho.values, found["rho"])
     return xr.Dataset(
@@ -206,7 +206,7 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def _rho(task: synthetic.Task, variant: Variant, network: TwoLayer) -> float:
-    return linear_teacher.rho(alignment.mse(predict(network, task.x, variant), task.y), task)
+    return linear_teacher.rho(ols.mse(predict(network, task.x, variant), task.y), task)
 
 
 def train(
@@ -229,7 +229,7 @@ def _engine(run: Run) -> tuple[linear_teacher.Engine, dict[str, Any]]:
     variant, precision = VARIANTS[run.variant], {"precision": run.precision}
     if variant.activation != "relu" or variant.rule != "gd":
         rule = {"activation": variant.activation, "rule": variant.rule}
-        return optimisers.descend, rule | precision
+        return gelu_and_adam.descend, rule | precision
     batches = {"batch": variant.batch, "rng": streams.generator(run.seed, streams.BATCHES)}
     if not variant.passes:
         return independent_batches.descend, batches
@@ -257,7 +257,7 @@ def predict(network: TwoLayer, x: np.ndarray, variant: Variant) -> np.ndarray:
     inputs = features(x, variant)
     a, w = (np.asarray(part, dtype=np.float64) for part in network)
     # max(z, s z) = (1 - s) max(z, 0) + s z
-    bent = (1 - variant.slope) * optimisers.forward(network, inputs, variant.activation)
+    bent = (1 - variant.slope) * gelu_and_adam.forward(network, inputs, variant.activation)
     return bent + variant.slope * (inputs @ (a @ w))
 
 

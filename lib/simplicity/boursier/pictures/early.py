@@ -12,7 +12,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from simplicity.boursier import alignment, early, extremal
+from simplicity.boursier import alignment, early, extremal, ols
 from simplicity.boursier.pictures import panels
 from simplicity.evidence.claims import cells_where
 from simplicity.pictures import legends, seeds, ticks
@@ -66,7 +66,7 @@ def neuron_frames(
 def _losses(a: Array, w: Array, x: Array, y: Array) -> Array:
     """Plain train MSE at each time."""
     outputs = [np.maximum(x @ inner.T, 0) @ outer for outer, inner in zip(a, w, strict=True)]
-    return np.array([alignment.mse(output, y) for output in outputs])
+    return np.array([ols.mse(output, y) for output in outputs])
 
 
 def polar_curve(x: Array, y: Array) -> Array:
