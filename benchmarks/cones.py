@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from simplicity import nets
-from simplicity.boursier import alignment, cones, linear_teacher, synthetic, two_layer
+from simplicity.boursier import cones, linear_teacher, ols, synthetic, two_layer
 from simplicity.places import paths
 from simplicity.process import machine, threads
 
@@ -73,7 +73,7 @@ def whole_run(law: str, n: int, m: int, scale: float, whole: float) -> dict[str,
             two_layer.descend, start, task, STEPS, tolerance=linear_teacher.TOLERANCE
         )
         ends = [
-            alignment.against_two_ols(lambda x, end=end: nets.forward(end, x), *task)
+            ols.against_two_ols(lambda x, end=end: nets.forward(end, x), *task)
             for end in (ours, theirs)
         ]
         apart = tuple(
@@ -146,7 +146,7 @@ def nudged(size: float) -> dict[str, str]:
         other = nets.TwoLayer(middle.a[order], middle.w[order])
     moved = np.abs(nets.forward(other, task.x) - nets.forward(middle, task.x)).max()
     ends = [run(two_layer.descend, network, task, STEPS - 250)[1] for network in (middle, other)]
-    errors = [alignment.mse(nets.forward(end, task.x), task.y) for end in ends]
+    errors = [ols.mse(nets.forward(end, task.x), task.y) for end in ends]
     return {
         "nudge": f"{size:g}",
         "output moved": f"{moved:.0e}",

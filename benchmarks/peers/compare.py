@@ -95,14 +95,14 @@ def serve() -> None:
 def two_layer(torch_too: bool, what: str = "plain", **task: Any) -> dict[str, float]:
     import two_layer as bench
 
-    from simplicity.boursier import moments
+    from simplicity.boursier import adam_by_neurons
 
     batch = int(what.split()[1]) if what.startswith("batch") else 0
     slope = 0.1 if what == "leaky slope" else 0.0
     setting = bench.Setting(**task, what=what, slope=slope, batch=batch)
     engines = {"ours": bench.descend} | ({"torch": bench.descend_autograd} if torch_too else {})
-    if what in moments.RULES:
-        engines["ours"] = partial(moments.descend, rule=what)
+    if what in adam_by_neurons.RULES:
+        engines["ours"] = partial(adam_by_neurons.descend, rule=what)
         engines |= {"torch": partial(by_torchs_rule, rule=what)} if torch_too else {}
     found = {}
     for name, engine in engines.items():

@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from simplicity import nets
-from simplicity.boursier import alignment
+from simplicity.boursier import alignment, ols
 
 # Three samples in the plane; which are active depends on the direction alone.
 X = np.array([[1.0, 0.0], [0.0, 2.0], [-1.0, -1.0]])
@@ -44,7 +44,7 @@ def test_the_two_fits_equal_two_separate_regressions():
     rng = np.random.default_rng(1)
     x = rng.standard_normal((50, 3))
     y, axis = x[:, 0] + rng.standard_normal(50), np.eye(3)[0]
-    fits = alignment.two_ols(x, y, axis)
+    fits = ols.two_ols(x, y, axis)
     for side, found in ((x[:, 0] > 0, fits.plus), (x[:, 0] < 0, fits.minus)):
         np.testing.assert_allclose(
             found, LinearRegression(fit_intercept=False).fit(x[side], y[side]).coef_
@@ -53,35 +53,35 @@ def test_the_two_fits_equal_two_separate_regressions():
 
 
 def test_an_empty_half_gives_the_zero_fit():
-    fits = alignment.two_ols(np.array([[1.0, 0.0]]), np.array([2.0]), np.array([1.0, 0.0]))
+    fits = ols.two_ols(np.array([[1.0, 0.0]]), np.array([2.0]), np.array([1.0, 0.0]))
     np.testing.assert_allclose(fits.plus, [2.0, 0.0])
     np.testing.assert_allclose(fits.minus, [0.0, 0.0])
 
 
 def test_rho_is_a_ratio_and_undefined_where_the_fits_interpolate():
     y = np.ones(4)
-    assert alignment.rho(0.1, 0.2, y) == 0.5
-    assert np.isnan(alignment.rho(0.0, 0.0, y))
-    assert np.isfinite(alignment.rho(0.0, 1e-11, y)) and np.isnan(alignment.rho(0.0, 1e-13, y))
+    assert ols.rho(0.1, 0.2, y) == 0.5
+    assert np.isnan(ols.rho(0.0, 0.0, y))
+    assert np.isfinite(ols.rho(0.0, 1e-11, y)) and np.isnan(ols.rho(0.0, 1e-13, y))
 
 
 def test_signed_cosines_by_hand():
-    fits = alignment.TwoOls(np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.array([1.0, 0.0]))
+    fits = ols.TwoOls(np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.array([1.0, 0.0]))
     # along beta_+; against beta_- with a negative a, which is aligned; at right angles; and 45
     # degrees off
     a = np.array([2.0, -1.0, 1.0, -3.0])
     w = np.array([[3.0, 0.0], [0.0, -2.0], [0.0, 1.0], [-1.0, -1.0]])
-    cosine, weight = alignment.signed_cosines(a, w, fits)
+    cosine, weight = ols.cosines_to_fits(a, w, fits)
     np.testing.assert_allclose(cosine, [1, 1, 0, np.sqrt(0.5)])
     np.testing.assert_allclose(weight, [6, 2, 1, 3 * np.sqrt(2)])
-    assert alignment.weighted_mean(cosine[:3], weight[:3]) == pytest.approx(8 / 9)
+    assert ols.weighted_mean(cosine[:3], weight[:3]) == pytest.approx(8 / 9)
 
 
 def test_a_neuron_without_weights_has_cosine_zero_and_no_weight():
-    fits = alignment.TwoOls(np.array([1.0]), np.array([1.0]), np.array([1.0]))
-    cosine, weight = alignment.signed_cosines(np.array([1.0]), np.zeros((1, 1)), fits)
+    fits = ols.TwoOls(np.array([1.0]), np.array([1.0]), np.array([1.0]))
+    cosine, weight = ols.cosines_to_fits(np.array([1.0]), np.zeros((1, 1)), fits)
     assert cosine[0] == 0 and weight[0] == 0
-    assert np.isnan(alignment.weighted_mean(cosine, weight))
+    assert np.isnan(ols.weighted_mean(cosine, weight))
 
 
 def test_the_two_fits_as_a_network_are_exactly_at_the_limit():
@@ -90,11 +90,9 @@ def test_the_two_fits_as_a_network_are_exactly_at_the_limit():
         [np.repeat([-1, 1], 30) * rng.uniform(0.5, 1.5, 60), 0.2 * rng.uniform(-1, 1, 60)]
     )
     y, axis = x[:, 0] + 0.1 * rng.standard_normal(60), np.array([1.0, 0.0])
-    fits = alignment.two_ols(x, y, axis)
+    fits = ols.two_ols(x, y, axis)
     network = nets.TwoLayer(np.array([1.0, -1.0]), np.stack([fits.plus, -fits.minus]))
-    found = alignment.against_two_ols(
-        lambda points: nets.forward(network, points), x, y, x, y, axis
-    )
+    found = ols.against_two_ols(lambda points: nets.forward(network, points), x, y, x, y, axis)
     assert found["rho"] == pytest.approx(1)
     assert found["rms_two_ols"] < 1e-12 and found["rms_one_ols"] > 1e-4
     np.testing.assert_allclose(
@@ -106,7 +104,7 @@ def test_the_teacher_itself_has_no_excess_risk():
     rng = np.random.default_rng(4)
     x, axis = rng.standard_normal((200, 3)), np.eye(3)[0]
     y = x @ axis + rng.standard_normal(200)
-    found = alignment.against_two_ols(lambda points: points @ axis, x, y, x, y, axis)
+    found = ols.against_two_ols(lambda points: points @ axis, x, y, x, y, axis)
     assert found["excess_risk"] == 0 and found["test_mse"] == pytest.approx(
         np.mean((y - x @ axis) ** 2)
     )

@@ -10,7 +10,7 @@ from scipy import stats
 
 from outcomes import outcomes
 from simplicity import nets
-from simplicity.boursier import groups, linear_teacher, synthetic, two_layer
+from simplicity.boursier import effective_width, linear_teacher, synthetic, two_layer
 from simplicity.boursier.assumptions import Finding
 from simplicity.boursier.experiments import (
     orthogonal_inputs,
@@ -27,13 +27,13 @@ from simplicity.grid.groups import Runs
 def test_groups_by_hand():
     # Two neurons along e_1, one of the other sign along e_1, one along e_2: three groups.
     a, w = np.array([1.0, 2.0, -1.0, 1.0]), np.array([[1.0, 0], [3, 0], [1, 0], [0, 1]])
-    assert groups.effective_width(a, w) == 3
+    assert effective_width.effective_width(a, w) == 3
 
 
 @pytest.mark.parametrize(("last", "expected"), [(0.9, 1), (1.1, 2)])
 def test_neurons_that_carry_less_than_a_hundredth_do_not_count(last, expected):
     w = np.array([[98.9, 0.0], [0.0, last]])
-    assert groups.effective_width(np.ones(2), w) == expected
+    assert effective_width.effective_width(np.ones(2), w) == expected
 
 
 @pytest.mark.parametrize(("angle", "expected"), [(8.0, 1), (8.3, 2)])
@@ -41,11 +41,11 @@ def test_neurons_that_carry_less_than_a_hundredth_do_not_count(last, expected):
 def test_directions_are_one_group_up_to_a_cosine_of_99_percent(angle, expected):
     turned = np.deg2rad(angle)
     w = np.array([[1.0, 0.0], [np.cos(turned), np.sin(turned)]])
-    assert groups.effective_width(np.ones(2), w) == expected
+    assert effective_width.effective_width(np.ones(2), w) == expected
 
 
 def test_a_network_without_weight_has_no_group():
-    assert groups.effective_width(np.zeros(3), np.ones((3, 2))) == 0
+    assert effective_width.effective_width(np.zeros(3), np.ones((3, 2))) == 0
 
 
 # --- variants of training

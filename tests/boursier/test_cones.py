@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from simplicity import nets
-from simplicity.boursier import alignment, cones, synthetic, two_layer
+from simplicity.boursier import cones, ols, synthetic, two_layer
 from simplicity.nets.loop import Diverged
 from simplicity.process import threads
 
@@ -37,7 +37,7 @@ def test_the_steps_are_those_of_the_plain_sweep(law, n, steps):
     np.testing.assert_allclose(ours.w, theirs.w, rtol=0, atol=1e-9)
     np.testing.assert_allclose(ours.a, theirs.a, rtol=0, atol=1e-9)
     assert float(by_cones.force) == pytest.approx(float(plain.force), rel=1e-6)
-    errors = [alignment.mse(nets.forward(network, task.x), task.y) for network in (ours, theirs)]
+    errors = [ols.mse(nets.forward(network, task.x), task.y) for network in (ours, theirs)]
     assert errors[0] == pytest.approx(errors[1], rel=1e-9)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from outcomes import outcomes
 from simplicity import nets
-from simplicity.boursier import alignment, early, extremal, synthetic
+from simplicity.boursier import alignment, early, extremal, ols, synthetic
 from simplicity.boursier.experiments import early_alignment, three_points
 from simplicity.boursier.pictures import early as plot
 from simplicity.boursier.snapshots import snapshots
@@ -42,7 +42,7 @@ def test_signed_cosines_by_hand():
     x, y = np.array([[1.0, 0.0]]), np.array([2.0])
     w = np.array([[3.0, 0.0], [3.0, 0.0], [1.0, 1.0], [-1.0, 0.0]])
     a = np.array([1.0, -1.0, 1.0, 1.0])
-    np.testing.assert_allclose(early.signed_cosine(a, w, x, y), [1, -1, np.sqrt(0.5), np.nan])
+    np.testing.assert_allclose(early.cosines_to_force(a, w, x, y), [1, -1, np.sqrt(0.5), np.nan])
     assert early.aligned_share(a, w, x, y) == pytest.approx(1 / 3)
     assert early.idle_share(a, w, x, y) == 0.25
     assert np.isnan(early.aligned_share(a[3:], w[3:], x, y))
@@ -80,7 +80,7 @@ def test_the_exit_of_one_neuron_on_one_sample_is_at_its_own_rate():
     # y (1 - sqrt(0.9)).
     x, y, size = np.array([[2.0, 0.0]]), np.array([1.5]), 1e-5
     start = nets.TwoLayer(np.array([size]), np.array([[size, 0.0]]))
-    error = {"error": lambda network: alignment.mse(nets.forward(network, x), y)}
+    error = {"error": lambda network: ols.mse(nets.forward(network, x), y)}
     _, run = descend(start, x, y, step_size=1e-4, schedule=range(0, 60_000, 50), probes=error)
     found = float(run.time[early.left_plateau(run.error.values)])
     expected = np.log(1.5 * (1 - np.sqrt(0.9)) / (2 * size**2)) / 6
@@ -123,7 +123,7 @@ def test_frames_show_neurons_inside_the_disc_that_end_at_the_attractors():
     start = nets.dominated(60, 2, 1e-6, streams.generator(0, streams.INITIALISATION))
     schedule = range(0, 801, 40)
     a, w = snapshots(start, x, y, step_size=0.02, schedule=schedule)
-    frames = plot.neuron_frames(a, w, np.array(schedule) * 0.02, x, y, extremal.exact(x, y))
+    frames = plot.neuron_frames(a, w, np.array(schedule) * 0.02, x, y, extremal.in_plane(x, y))
     # in the ball, but for the step's own error
     assert np.linalg.norm(frames["position"], axis=2).max() <= 1 + 1e-3
     assert frames["loss"][-1] == pytest.approx(frames["loss"][0], rel=1e-3)

@@ -7,7 +7,7 @@ import pytest
 
 from outcomes import outcomes
 from simplicity import nets
-from simplicity.boursier import alignment, early, extremal, synthetic
+from simplicity.boursier import alignment, early, extremal, ols, synthetic
 from simplicity.boursier.experiments import extremal_vectors, three_points
 from simplicity.boursier.two_layer import descend
 
@@ -37,14 +37,14 @@ def by_angle(found: extremal.Extremal) -> np.ndarray:
 
 
 def test_one_sample_pulls_towards_itself_and_leaves_a_half_plane_without_force():
-    found = extremal.exact(np.array([[3.0, 4.0]]), np.array([2.0]))
+    found = extremal.in_plane(np.array([[3.0, 4.0]]), np.array([2.0]))
     np.testing.assert_allclose(found.vectors, [[6.0, 8.0]], atol=1e-12)
     assert found.signs.tolist() == [1.0] and not found.on_boundary.any() and found.zero
     np.testing.assert_allclose(found.directions, [[0.6, 0.8]])
 
 
 def test_a_negative_label_turns_the_vector_round_and_not_the_direction():
-    found = extremal.exact(np.array([[3.0, 4.0]]), np.array([-2.0]))
+    found = extremal.in_plane(np.array([[3.0, 4.0]]), np.array([-2.0]))
     np.testing.assert_allclose(found.vectors, [[-6.0, -8.0]], atol=1e-12)
     np.testing.assert_allclose(found.directions, [[0.6, 0.8]], atol=1e-12)
     assert found.signs.tolist() == [-1.0]
@@ -55,7 +55,7 @@ def test_four_samples_on_the_axes_by_hand():
     edges and no force.
     """
     x = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    found = extremal.exact(x, np.array([4.0, -4.0, 0.0, 0.0]))
+    found = extremal.in_plane(x, np.array([4.0, -4.0, 0.0, 0.0]))
     np.testing.assert_allclose(
         by_angle(found)[:, :5], [[1, 0, 1, 0, 1], [-1, 0, 1, 0, -1]], atol=1e-12
     )
@@ -70,7 +70,7 @@ def test_boundary_vectors_constructed_by_hand():
     (1, 1) in between, at (1, 1)/2.
     """
     x = np.array([[1.0, -1.0], [1.0, -1.0], [0.0, 3.0]])
-    found = extremal.exact(x, np.ones(3))
+    found = extremal.in_plane(x, np.ones(3))
     at = found.on_boundary
     np.testing.assert_allclose(found.vectors[at], [[2 / 3, 0.0], [0.5, 0.5]], atol=1e-12)
     assert found.signs[at].tolist() == [1.0, 1.0]
@@ -81,7 +81,7 @@ def test_boundary_vectors_constructed_by_hand():
 
 def test_a_boundary_at_which_the_derivative_keeps_its_sign_has_no_vector():
     """As above with a third label of -1: at e_1 the second entry of D goes from -2/3 to -5/3."""
-    found = extremal.exact(
+    found = extremal.in_plane(
         np.array([[1.0, -1.0], [1.0, -1.0], [0.0, 3.0]]), np.array([1.0, 1.0, -1.0])
     )
     assert not np.any(np.abs(found.directions[:, 1]) < 1e-9)
@@ -91,7 +91,7 @@ def test_mirrored_inputs_share_their_boundaries():
     """x and -x enter and leave at the same angles: the two etas together span the jump."""
     x, _ = draw(6, seed=3)
     both = synthetic.mirrored(x)
-    clean = extremal.exact(both, both @ np.array([1.0, 0.0]))
+    clean = extremal.in_plane(both, both @ np.array([1.0, 0.0]))
     second_moment = x.T @ x / len(x)
     # D(w) = Sigma beta / 2 for every w: no sector differs from another
     limit = second_moment[0] / 2
@@ -115,7 +115,7 @@ def brute_force(x: np.ndarray, y: np.ndarray, count: int = 40_001) -> tuple[int,
 @pytest.mark.parametrize("seed", range(8))
 def test_the_critical_points_are_those_of_a_brute_force_search(n: int, seed: int) -> None:
     x, y = draw(n, seed, variance=1.0)
-    found = extremal.exact(x, y)
+    found = extremal.in_plane(x, y)
     count, angles = brute_force(x, y)
     ours = np.sort(np.arctan2(*found.directions.T[::-1]) % (2 * np.pi))
     assert len(found.signs) == count
@@ -126,7 +126,7 @@ def test_the_critical_points_are_those_of_a_brute_force_search(n: int, seed: int
 @pytest.mark.parametrize("seed", range(5))
 def test_every_vector_is_in_its_own_set_and_points_where_it_should(seed: int) -> None:
     x, y = draw(30, seed, variance=4.0)
-    found = extremal.exact(x, y)
+    found = extremal.in_plane(x, y)
     w = found.directions
     np.testing.assert_allclose(alignment.g_n(w, x, y), heights(found), atol=1e-12)
     smooth = ~found.on_boundary
@@ -143,7 +143,7 @@ def test_every_vector_is_in_its_own_set_and_points_where_it_should(seed: int) ->
 def test_the_order_of_the_samples_does_not_matter():
     x, y = draw(50, seed=1, variance=4.0)
     order = rng(5).permutation(50)
-    plain, other = extremal.exact(x, y), extremal.exact(x[order], y[order])
+    plain, other = extremal.in_plane(x, y), extremal.in_plane(x[order], y[order])
     np.testing.assert_allclose(by_angle(plain), by_angle(other), rtol=1e-9, atol=1e-12)
 
 
@@ -152,7 +152,7 @@ def test_rotating_the_inputs_rotates_the_vectors(angle: float) -> None:
     x, y = draw(50, seed=2, variance=4.0)
     # rows times this: counter-clockwise
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    plain, turned = extremal.exact(x, y), extremal.exact(x @ turn, y)
+    plain, turned = extremal.in_plane(x, y), extremal.in_plane(x @ turn, y)
     turned_back = turned._replace(vectors=turned.vectors @ turn.T)
     np.testing.assert_allclose(by_angle(turned_back), by_angle(plain), rtol=1e-9, atol=1e-11)
     assert extremal.deviation(x @ turn, y, PLANE @ turn) == pytest.approx(
@@ -162,7 +162,7 @@ def test_rotating_the_inputs_rotates_the_vectors(angle: float) -> None:
 
 def test_labels_of_the_opposite_sign_keep_the_directions_and_swap_the_signs():
     x, y = draw(50, seed=4, variance=4.0)
-    plain, opposite = by_angle(extremal.exact(x, y)), by_angle(extremal.exact(x, -y))
+    plain, opposite = by_angle(extremal.in_plane(x, y)), by_angle(extremal.in_plane(x, -y))
     np.testing.assert_allclose(opposite, plain * [1, 1, -1, -1, -1, 1], rtol=1e-9, atol=1e-12)
 
 
@@ -171,7 +171,7 @@ def test_mirrored_inputs_and_labels_keep_the_vectors_and_swap_the_signs():
     on the other side.
     """
     x, y = draw(50, seed=6, variance=4.0)
-    plain, other = extremal.exact(x, y), extremal.exact(-x, -y)
+    plain, other = extremal.in_plane(x, y), extremal.in_plane(-x, -y)
     order, back = (np.lexsort(np.round(found.vectors, 9).T) for found in (plain, other))
     np.testing.assert_allclose(other.vectors[back], plain.vectors[order], rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(other.signs[back], -plain.signs[order])
@@ -180,12 +180,12 @@ def test_mirrored_inputs_and_labels_keep_the_vectors_and_swap_the_signs():
 def test_zero_is_told_apart_exactly_where_all_inputs_lie_on_one_side():
     inside = extremal.circle(np.array([0.2, 0.9, 1.7]))
     around = extremal.circle(np.array([0.2, 2.3, 4.4]))
-    assert extremal.exact(inside, np.ones(3)).zero
-    assert not extremal.exact(around, np.ones(3)).zero
+    assert extremal.in_plane(inside, np.ones(3)).zero
+    assert not extremal.in_plane(around, np.ones(3)).zero
 
 
 def test_null_labels_of_zero_have_nothing_but_zero():
-    found = extremal.exact(extremal.circle(np.array([0.2, 2.3, 4.4])), np.zeros(3))
+    found = extremal.in_plane(extremal.circle(np.array([0.2, 2.3, 4.4])), np.zeros(3))
     assert found.vectors.shape == (0, 2) and found.zero
     assert np.isnan(extremal.farthest(found, PLANE)) and np.isnan(extremal.widest_angle(found))
 
@@ -231,7 +231,7 @@ def test_the_search_in_space_returns_extremal_vectors_only(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_the_search_in_the_plane_finds_what_the_enumeration_has_and_both_extremes(seed) -> None:
     x, y = draw(100, seed)
-    found, exact = extremal.searched(x, y, rng(1)), extremal.exact(x, y)
+    found, exact = extremal.searched(x, y, rng(1)), extremal.in_plane(x, y)
     distance = np.linalg.norm(found.vectors[:, None] - exact.vectors[None], axis=2)
     assert np.all(distance.min(axis=1) < 1e-12) and len(found.signs) <= len(exact.signs)
     np.testing.assert_array_equal(found.on_boundary, exact.on_boundary[distance.argmin(axis=1)])
@@ -263,7 +263,7 @@ def test_neurons_end_at_the_local_extrema_of_a_fine_grid_that_have_their_own_sig
     for sign in (1, -1):
         height = sign * alignment.g_n(w, x, y)
         top = (height > np.roll(height, 1)) & (height > np.roll(height, -1)) & (height > 0)
-        ends = extremal.exact(x, y).ends(sign)
+        ends = extremal.in_plane(x, y).ends(sign)
         np.testing.assert_allclose(
             np.sort(np.arctan2(*ends.T[::-1]) % (2 * np.pi)), angle[top], atol=2e-4
         )
@@ -274,7 +274,7 @@ def test_neurons_end_at_a_kink_that_points_their_way_and_not_at_one_that_points_
     labels -1 maxima.
     """
     x = np.array([[1.0, -1.0], [1.0, 1.0], [2.0, 0.0]])
-    up, down = (extremal.exact(x, np.array([y, y, 1.0])) for y in (1.0, -0.9))
+    up, down = (extremal.in_plane(x, np.array([y, y, 1.0])) for y in (1.0, -0.9))
     assert not up.attracting[up.on_boundary].any()
     assert down.attracting[down.on_boundary & (down.signs == 1)].all() and down.on_boundary.any()
 
@@ -282,7 +282,7 @@ def test_neurons_end_at_a_kink_that_points_their_way_and_not_at_one_that_points_
 def test_mirrored_inputs_have_one_end_for_each_sign():
     x, _ = draw(6, seed=3)
     both = synthetic.mirrored(x)
-    found = extremal.exact(both, both[:, 0])
+    found = extremal.in_plane(both, both[:, 0])
     assert found.attracting.all() and len(found.ends(1)) == len(found.ends(-1)) == 1
 
 
@@ -297,9 +297,9 @@ def test_the_flow_of_a_tiny_start_ends_where_the_enumeration_or_the_search_says(
         start = nets.dominated(60, dim, 1e-9, rng(3))
         network, _ = descend(start, x, y, step_size=0.02, schedule=(0, 700), probes={})
         # the loss has not moved
-        assert alignment.mse(nets.forward(network, x), y) == pytest.approx(np.mean(y**2), rel=1e-3)
-        found = extremal.exact(x, y) if dim == 2 else extremal.searched(x, y, rng(1), starts=200)
-        still = early.signed_cosine(network.a, network.w, x, y) > 1 - 1e-6
+        assert ols.mse(nets.forward(network, x), y) == pytest.approx(np.mean(y**2), rel=1e-3)
+        found = extremal.in_plane(x, y) if dim == 2 else extremal.searched(x, y, rng(1), starts=200)
+        still = early.cosines_to_force(network.a, network.w, x, y) > 1 - 1e-6
         stopped += int(still.sum())
         for sign in (1, -1):
             unit = network.w[still & (np.sign(network.a) == sign)]
@@ -310,7 +310,7 @@ def test_the_flow_of_a_tiny_start_ends_where_the_enumeration_or_the_search_says(
 
 def test_a_maximiser_below_zero_is_no_end_since_a_neuron_leaves_it_through_the_inside_of_the_ball():
     x, y = (getattr(synthetic.linear_task("gaussian", 8, 2, 0.25, 2), name) for name in "xy")
-    found = extremal.exact(x, y)
+    found = extremal.in_plane(x, y)
     below = found.on_boundary & ~found.attracting
     (w,) = found.directions[below]
     near = alignment.g_n(
@@ -341,7 +341,7 @@ def test_every_end_that_is_searched_is_a_local_maximum_and_the_others_are_not(di
 
 
 def test_the_three_points_have_one_end_for_positive_neurons_and_it_is_active_on_all_of_them():
-    (top,) = extremal.exact(three_points.X, three_points.Y).ends(1)
+    (top,) = extremal.in_plane(three_points.X, three_points.Y).ends(1)
     assert np.all(three_points.X @ top > 0)
     idle = extremal.circle(np.array([1.5 * np.pi]))  # away from every point: no force at all
     np.testing.assert_array_equal(alignment.d_n(idle, three_points.X, three_points.Y), 0)
@@ -354,7 +354,7 @@ def test_the_largest_force_of_the_plane_is_that_of_a_fine_grid_and_the_search_fi
     x, y = draw(30)
     grid = extremal.circle(np.linspace(0, 2 * np.pi, 200_000))
     exact = extremal.largest_force(x, y, grid[:1], rng())
-    assert exact == pytest.approx(early.longest(grid, x, y))
+    assert exact == pytest.approx(early.largest_own_force(grid, x, y))
     assert extremal.search_force(x, y, grid[::4000], rng()) == pytest.approx(exact)
 
 
@@ -362,7 +362,9 @@ def test_the_search_never_falls_below_the_directions_that_it_is_given():
     task = synthetic.linear_task("margin", 60, 5, 0.25, 0)
     w = rng(1).standard_normal((200, 5))
     found = extremal.largest_force(task.x, task.y, w, rng(2))
-    assert found >= max(early.longest(w, task.x, task.y), early.longest(-w, task.x, task.y))
+    assert found >= max(
+        early.largest_own_force(w, task.x, task.y), early.largest_own_force(-w, task.x, task.y)
+    )
     assert found <= np.mean(np.abs(task.y) * np.linalg.norm(task.x, axis=1))  # triangle inequality
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from simplicity import nets
-from simplicity.boursier import alignment, landscape
+from simplicity.boursier import alignment, landscape, ols
 from simplicity.boursier.two_layer import descend
 from simplicity.nets.loop import Diverged
 
@@ -74,7 +74,7 @@ def test_a_fit_on_each_half_is_stationary_without_negative_curvature_and_a_point
     _, _, x, y = problem(n=80, d=3)
     x[:, 0] += 4 * np.sign(x[:, 0])
     y = 3 * x[:, 0] + 0.1 * y
-    fits = alignment.two_ols(x, y, np.eye(3)[0])
+    fits = ols.two_ols(x, y, np.eye(3)[0])
     a, w = np.array([1.0, -1.0]), np.stack([fits.plus, -fits.minus])
     assert np.all((x @ w.T > 0) == np.stack([x[:, 0] > 0, x[:, 0] < 0], axis=1))
     assert landscape.gradient_norm(a, w, x, y) < 1e-12
@@ -97,7 +97,7 @@ def test_the_interpolator_fits_any_labels_with_enough_neurons_and_not_with_too_f
     errors = {}
     for width in (10, 200):
         a, w = landscape.random_feature_interpolator(width, x, y, np.random.default_rng(1))
-        errors[width] = alignment.mse(np.maximum(x @ w.T, 0) @ a, y)
+        errors[width] = ols.mse(np.maximum(x @ w.T, 0) @ a, y)
     assert errors[200] < 1e-20 and errors[10] > 0.05
 
 
@@ -122,7 +122,7 @@ def test_a_random_point_has_the_wanted_loss():
     start = landscape.random_feature_interpolator(100, x, y, np.random.default_rng(0))
 
     def error(a, w):
-        return alignment.mse(np.maximum(x @ w.T, 0) @ a, y)
+        return ols.mse(np.maximum(x @ w.T, 0) @ a, y)
 
     assert error(*landscape.at_loss(*start, error, 0.2, np.random.default_rng(1))) == pytest.approx(
         0.2
@@ -141,7 +141,7 @@ def test_descent_leaves_an_interpolator_exactly_when_the_step_exceeds_two_over_s
         network, _ = descend(
             nets.TwoLayer(*moved), x, y, step_size=step_size, schedule=(0, 3000), probes={}
         )
-        error = alignment.mse(nets.forward(network, x), y)
+        error = ols.mse(nets.forward(network, x), y)
     except Diverged:
         error = np.inf
     near = np.isfinite(error) and (

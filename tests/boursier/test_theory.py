@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simplicity import nets
-from simplicity.boursier import alignment, synthetic
+from simplicity.boursier import alignment, ols, synthetic
 from simplicity.boursier.experiments import excess_risk, sign_event
 from simplicity.boursier.two_layer import descend
 from simplicity.data import streams
@@ -59,7 +59,7 @@ def test_the_limit_is_two_least_squares_fits_past_the_threshold_and_not_below():
         network, _ = descend(
             start, data.x, data.y, step_size=0.1, schedule=(0, 4000), probes={}, tolerance=1e-9
         )
-        errors[n] = alignment.against_two_ols(lambda x, now=network: nets.forward(now, x), *data)
+        errors[n] = ols.against_two_ols(lambda x, now=network: nets.forward(now, x), *data)
     assert abs(errors[480]["rho"] - 1) < 1e-6 and errors[480]["rms_two_ols"] < 1e-6
     assert errors[12]["rms_two_ols"] > 0.05
 

@@ -12,7 +12,7 @@ import xarray as xr
 
 from outcomes import outcomes
 from simplicity import nets
-from simplicity.boursier import alignment, criteria, linear_teacher, synthetic
+from simplicity.boursier import criteria, linear_teacher, ols, synthetic
 from simplicity.boursier.experiments import (
     at_the_threshold,
     dimension_scaling,
@@ -325,7 +325,7 @@ def test_the_small_start_at_three_steps_ends_at_one_point():
     task = linear_teacher.draw(small[0])
     assert len(found) == 3 and np.ptp(found) < 1e-6
     # and a network that interpolated would have had rho = 0
-    assert alignment.rho(0.0, 1.0, task.y) == 0
+    assert ols.rho(0.0, 1.0, task.y) == 0
 
 
 # --- the paper's own width (B1, B2)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from simplicity import nets
-from simplicity.boursier import on_device, optimisers, two_layer
+from simplicity.boursier import gelu_and_adam, on_device, two_layer
 from simplicity.nets.loop import Diverged
 
 CARD = pytest.param(
@@ -54,14 +54,14 @@ def test_single_precision_follows_double_to_its_own_accuracy(device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("rule", optimisers.RULES)
-@pytest.mark.parametrize("activation", optimisers.ACTIVATIONS)
+@pytest.mark.parametrize("rule", gelu_and_adam.RULES)
+@pytest.mark.parametrize("activation", gelu_and_adam.ACTIVATIONS)
 def test_rules_and_activations_are_those_of_optimisers(device, rule, activation):
     start, x, y = problem()
     settings = {"step_size": 0.003, "schedule": (0, 10, 60), "probes": {}, "rule": rule}
     settings |= {"activation": activation, "precision": "float64"}
     ours, _ = on_device.descend(start, x, y, device=device, **settings)
-    theirs, _ = optimisers.descend(start, x, y, **settings)
+    theirs, _ = gelu_and_adam.descend(start, x, y, **settings)
     # the compiled GeLU is an approximation to 1e-7
     close = 1e-12 if activation == "relu" and rule == "gd" else 1e-10
     close = 1e-5 if activation == "gelu" else close

@@ -10,7 +10,7 @@ import pytest
 
 import browser
 from simplicity import nets
-from simplicity.boursier import alignment, extremal
+from simplicity.boursier import alignment, extremal, ols
 from simplicity.boursier.experiments import three_points
 from simplicity.boursier.two_layer import descend
 from simplicity.data import streams
@@ -151,7 +151,7 @@ def mouse(page: browser.Page, *steps: tuple[str, float, float]) -> None:
 def test_its_steps_are_the_engines(page: browser.Page, setting: str) -> None:
     x, y, width, scale, step_size = SETTINGS[setting]
     start = nets.dominated(width, 2, scale, streams.generator(0, streams.INITIALISATION))
-    losses = {"loss": lambda network: 0.5 * alignment.mse(nets.forward(network, x), y)}
+    losses = {"loss": lambda network: 0.5 * ols.mse(nets.forward(network, x), y)}
     network, table = descend(start, x, y, step_size=step_size, schedule=[STEPS], probes=losses)
     train = f"Array(500).fill().reduce((net) => E.step(net, x, y, {step_size}), {{a, w}})"
     told = f"((net) => [Array.from(net.a), Array.from(net.w), E.loss(net, x, y)])({train})"
@@ -169,7 +169,7 @@ def test_its_force_and_the_directions_where_neurons_can_end_are_the_librarys(
 ) -> None:
     tasks = [cloud(n, seed) for n in (1, 2, 5, 12, 40) for seed in range(4)]
     for x, y in [*tasks, (CORNERS, CORNERS.prod(axis=1)), (three_points.X, three_points.Y)]:
-        found = extremal.exact(x, y)
+        found = extremal.in_plane(x, y)
         for sign in (1, -1):
             asked = f"E.ends(x, y).filter((one) => one.sign === {sign}).map((one) => one.angle)"
             angles = np.array(core(page, asked, x=x, y=y))

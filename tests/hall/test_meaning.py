@@ -1565,7 +1565,7 @@ MOVES = {
     "simplicity.nets.activations": "simplicity.data.nonlinear.activations",
     "simplicity.data.streams": "simplicity.randomness",
     "simplicity.boursier.two_layer": "simplicity.loops.shallow",
-    "simplicity.boursier.optimisers": "simplicity.engines.rules",
+    "simplicity.boursier.gelu_and_adam": "simplicity.engines.rules",
     "simplicity.boursier.alignment": "simplicity.alignment",
     "simplicity.nakkiran.information": "simplicity.quantities.bits",
     "simplicity.grid.config": "simplicity.settings.kinds",

@@ -78,7 +78,7 @@ from numpy.typing import NDArray
 from simplicity.boursier import driver
 from simplicity.boursier.driver import Array, Probe
 from simplicity.nets import TwoLayer
-from simplicity.problems import Problem, doors, training_doors
+from simplicity.problems import Problem, doors
 from simplicity.process import cached, lanes
 
 LANES = 64  # neurons of a block, which are stepped together
@@ -119,22 +119,24 @@ def descend(
 
     The dataset has one scalar more, `plain_steps`: how many of the steps the plain sweep made.
     """
-    doors.precision(precision)
-    a, w, x, y = training_doors.task(start, x, y, precision)
-    schedule = training_doors.descent(step_size, schedule, probes)
-    doors.number("tolerance", tolerance, low=0)
+    asked = driver.looked_at(
+        start, x, y, step_size=step_size, schedule=schedule, probes=probes, precision=precision,
+        tolerance=tolerance,
+    )  # fmt: skip
+    _full_batch_without_slope(slope, batch, rng)
+    cached.settle(_run.py_func.__globals__)
+    hybrid = Hybrid(asked.x.shape[1], precision)
+    network, found = driver.drive(hybrid, *asked)
+    return network, found.assign(plain_steps=hybrid.plain_steps)
+
+
+def _full_batch_without_slope(slope: float, batch: int, rng: Generator | None) -> None:
     doors.number("slope", slope)
     doors.whole("batch", batch, 0)
     if rng is not None:
         doors.generator(rng)
-    cached.settle(_run.py_func.__globals__)
     if slope or batch:
         raise Problem(f"cones: got slope {slope:g} and batch {batch}, allowed 0 and 0")
-    hybrid = Hybrid(x.shape[1], precision)
-    network, found = driver.drive(
-        hybrid, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision)
-    )
-    return network, found.assign(plain_steps=hybrid.plain_steps)
 
 
 class Hybrid:

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from simplicity.boursier import alignment, synthetic
+from simplicity.boursier import ols, synthetic
 from simplicity.evidence.claims import (
     Check,
     Estimate,
@@ -34,7 +34,7 @@ def at_limit(cells: xr.Dataset) -> Answers:
     return (np.abs(cells.rho - 1) < _AT_LIMIT).values
 
 
-def above_noise(cells: xr.Dataset, error: str = "train_mse") -> Answers:
+def not_interpolated(cells: xr.Dataset, error: str = "train_mse") -> Answers:
     """Is the error no interpolator's, above 0.1 sigma^2?"""
     return (cells[error] > 0.1 * cells.noise_variance).values
 
@@ -76,15 +76,18 @@ def behind(one: xr.Dataset, other: xr.Dataset) -> Values:
     return paired(one, other, "share", np.subtract)
 
 
-def linear_above_noise(cells: xr.Dataset) -> Answers:
-    """`above_noise` of one least-squares fit to the cell's samples, drawn again from its seed."""
-    found = []
-    for cell in (cells.isel(cell=index) for index in range(cells.sizes["cell"])):
-        law, n, dim, seed = str(cell.law.values), int(cell.n), int(cell.dim), int(cell.seed)
-        task = synthetic.linear_task(law, n, dim, float(cell.noise_variance), seed, n_test=1)
-        error = alignment.mse(task.x @ alignment.ols(task.x, task.y), task.y)
-        found.append(error > 0.1 * float(cell.noise_variance))
-    return np.array(found, dtype=bool)
+def linear_fit_not_interpolated(cells: xr.Dataset) -> Answers:
+    """`not_interpolated` of one least-squares fit to the cell's samples."""
+    each = (cells.isel(cell=index) for index in range(cells.sizes["cell"]))
+    errors = np.array([_linear_fit_error(cell) for cell in each])
+    return errors > 0.1 * cells.noise_variance.values
+
+
+def _linear_fit_error(cell: xr.Dataset) -> float:
+    """The train error of one least-squares fit to the samples, drawn again from their seed."""
+    drawn = (str(cell.law.values), int(cell.n), int(cell.dim), float(cell.noise_variance))
+    task = synthetic.linear_task(*drawn, int(cell.seed), n_test=1)
+    return ols.mse(task.x @ ols.ols(task.x, task.y), task.y)
 
 
 def few_samples(runs: Runs, id: str, statistic: str, few: xr.Dataset, **judged: Any) -> Check:
@@ -93,9 +96,9 @@ def few_samples(runs: Runs, id: str, statistic: str, few: xr.Dataset, **judged: 
     The share of the control is P(chi2 with n - d degrees of freedom > 0.1 n).
     """
     return check(
-        runs, id, "empirical", statistic, share(above_noise(few)), below(0.1),
+        runs, id, "empirical", statistic, share(not_interpolated(few)), below(0.1),
         ("a linear fit to the same samples in place of the network",
-         share(linear_above_noise(few))),
+         share(linear_fit_not_interpolated(few))),
         **judged,
     )  # fmt: skip
 
@@ -110,12 +113,13 @@ def past_threshold(
     """
     gaussian = small.isel(cell=small.law.values == "gaussian")
     many, before = (gaussian.isel(cell=gaussian.n.values == n) for n in (PAST, BEFORE))
-    changed = f"n = {BEFORE}" if unaligned is None else "starts at scale 1"
+    changed, others = (
+        (f"n = {BEFORE}", before) if unaligned is None else ("starts at scale 1", unaligned)
+    )
     return check(
         runs, f"B2.{word}", "empirical",
         "share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, Gaussian, "
         f"n = {PAST}{at}",
         share(refuses_noise(many)), every_seed(),
-        (f"{changed}: the same share",
-         share(refuses_noise(before if unaligned is None else unaligned))),
+        (f"{changed}: the same share", share(refuses_noise(others))),
     )  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from simplicity import nets
-from simplicity.boursier import alignment, cones, driver, synthetic, two_layer
+from simplicity.boursier import cones, driver, ols, synthetic, two_layer
 from simplicity.data import streams
 from simplicity.grid import config
 from simplicity.problems import doors
@@ -69,16 +69,16 @@ class Trained(NamedTuple):
 
     def train_error(self, network: nets.TwoLayer) -> float:
         """Plain train MSE of `network` on this run's data."""
-        return alignment.mse(nets.forward(network, self.task.x), self.task.y)
+        return ols.mse(nets.forward(network, self.task.x), self.task.y)
 
-    def signed_cosines(self) -> tuple[np.ndarray, np.ndarray]:
-        """Those of `alignment.signed_cosines` with the two fits, and the weights."""
-        fits = alignment.two_ols(self.task.x, self.task.y, self.task.teacher)
-        return alignment.signed_cosines(*self.network, fits)
+    def cosines_to_fits(self) -> tuple[np.ndarray, np.ndarray]:
+        """Those of `ols.cosines_to_fits` with the two fits, and the weights."""
+        fits = ols.two_ols(self.task.x, self.task.y, self.task.teacher)
+        return ols.cosines_to_fits(*self.network, fits)
 
     def outcome(self) -> xr.Dataset:
-        """The scalars of `alignment.against_two_ols`, with `stopped_at` and `force` of the run."""
-        found = alignment.against_two_ols(self.prediction, *self.task)
+        """The scalars of `ols.against_two_ols`, with `stopped_at` and `force` of the run."""
+        found = ols.against_two_ols(self.prediction, *self.task)
         ended = {name: self.trajectory[name] for name in ("stopped_at", "force")}
         return xr.Dataset({**found, **ended})
 
@@ -90,12 +90,12 @@ def draw(run: Run) -> synthetic.Task:
 
 def two_fit_error(task: synthetic.Task) -> float:
     """Train MSE of the theorem's limit, which rho = 1 stands for."""
-    return alignment.mse(alignment.two_ols(task.x, task.y, task.teacher).predict(task.x), task.y)
+    return ols.mse(ols.two_ols(task.x, task.y, task.teacher).predict(task.x), task.y)
 
 
 def rho(error: float, task: synthetic.Task) -> float:
     """A train MSE over that of the theorem's limit."""
-    return alignment.rho(error, two_fit_error(task), task.y)
+    return ols.rho(error, two_fit_error(task), task.y)
 
 
 def initial(run: Run, *, one_sign: bool = False) -> nets.TwoLayer:
@@ -156,7 +156,7 @@ def end(run: Run, engine: str) -> xr.Dataset:
     doors.choice("engine", engine, ENGINES)
     task = draw(run)
     network, found = descend(run, task.x, task.y, engine=ENGINES[engine])
-    scalars = alignment.against_two_ols(partial(nets.forward, network), *task)
+    scalars = ols.against_two_ols(partial(nets.forward, network), *task)
     plain = found.get("plain_steps", found["stopped_at"])
     ended = {name: found[name] for name in ("stopped_at", "force")}
     return xr.Dataset({**scalars, **ended, "plain_steps": plain})

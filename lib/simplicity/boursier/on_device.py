@@ -1,6 +1,6 @@
-"""`two_layer.descend`, and the rules of `optimisers`, in torch on the processor or on a card.
+"""`two_layer.descend`, and the rules of `gelu_and_adam`, in torch on the processor or on a card.
 
-The formulas are those of `two_layer` and `optimisers`, gradients written out. A step is one pass
+The formulas are those of `two_layer` and `gelu_and_adam`, gradients written out. A step is one pass
 over blocks of samples, since a sample's residual needs no other sample:
 
     z = x w^T,  r = y - phi(z) a,  A += phi(z)^T r,  P += (phi'(z) r)^T x     r (n,), z (rows, m)
@@ -9,7 +9,7 @@ over blocks of samples, since a sample's residual needs no other sample:
 Two matrix products each way, so that a card does what it is made for; nothing of size n x m is
 stored but one block. In double precision the results are those of the compiled engines up to
 rounding (1e-12 relative after tens of steps, more once a sample crosses a hyperplane); in single
-precision up to its own. GeLU has the exact Phi here, so that it is within 1e-7 of `optimisers`,
+precision up to its own. GeLU has the exact Phi here, so that it is within 1e-7 of `gelu_and_adam`,
 which approximates it.
 
 Nothing is looked at while a card computes: the stopping rule is a number on the device that turns
@@ -33,11 +33,12 @@ import xarray as xr
 from numpy.random import Generator
 from torch import Tensor
 
-from simplicity.boursier import driver, optimisers
+from simplicity.boursier import driver, gelu_and_adam, rules
 from simplicity.boursier.driver import Array, Probe
 from simplicity.nets import TwoLayer, devices
-from simplicity.nets.loop import batches
-from simplicity.problems import Problem, doors, training_doors
+from simplicity.problems import Problem, doors
+
+Phi = Callable[[Tensor], tuple[Tensor, Tensor]]  # an activation and its derivative
 
 _BLOCK = {"cpu": 1 << 17, "cuda": 1 << 27}  # hidden units at a time
 _WATCHED = 100
@@ -62,7 +63,7 @@ def descend(
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 60.0,
 ) -> tuple[TwoLayer, xr.Dataset]:
-    """Train `start` on x (n, d), y (n,) on `device`: `two_layer.descend`, or `optimisers.RULES`.
+    """Train `start` on x (n, d), y (n,) on `device`: `two_layer.descend`, or `gelu_and_adam.RULES`.
 
     `slope` is that of the leaky ReLU, for GeLU 0. Other arguments, dataset and errors as of
     `two_layer.descend`; weights and probes are NumPy's. A device that is not there is a `Problem`.
@@ -70,61 +71,60 @@ def descend(
     goes on from it with the same bits, as in `nets.train.train`.
     """
     where = devices.found(device)
-    doors.choice("activation", activation, optimisers.ACTIVATIONS)
-    doors.choice("rule", rule, optimisers.RULES)
-    doors.precision(precision)
-    a, w, x, y = training_doors.task(start, x, y, precision)
-    schedule = training_doors.descent(step_size, schedule, probes)
-    doors.number("tolerance", tolerance, low=0)
+    doors.choice("activation", activation, gelu_and_adam.ACTIVATIONS)
+    doors.choice("rule", rule, gelu_and_adam.RULES)
+    asked = driver.looked_at(
+        start, x, y, step_size=step_size, schedule=schedule, probes=probes, precision=precision,
+        tolerance=tolerance,
+    )  # fmt: skip
     doors.number("slope", slope)
-    training_doors.minibatches(batch, rng, len(x))
     if slope and activation == "gelu":
         raise Problem(f"slope: got {slope:g} with gelu, allowed 0")
-    if batch and tolerance:
-        raise Problem(f"tolerance: got {tolerance:g} with minibatches of {batch}, allowed 0")
-    advance = _Advance(where, activation, slope, rule, batches(len(x), batch, rng))
-    if checkpoint is not None:
-        state = advance.state = _State(checkpoint, checkpoint_seconds)
-        probes = {name: state.once(name, probe) for name, probe in probes.items()}
-    return driver.drive(
-        advance, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision)
-    )
+    order = driver.order(asked, batch, rng) or itertools.repeat(slice(None))
+    state = _State(checkpoint, checkpoint_seconds)
+    advance = _Advance(where, _gelu if activation == "gelu" else _leaky(slope), rule, order, state)
+    probes = {name: state.once(name, probe) for name, probe in probes.items()}
+    return driver.drive(advance, *asked._replace(probes=probes))
 
 
 class _Advance:
     """Steps on a device; the data and Adam's moments stay there between two calls."""
 
     def __init__(
-        self, device: torch.device, activation: str, slope: float, rule: str, order: Iterator[Any]
+        self, device: torch.device, phi: Phi, rule: str, order: Iterator[Any], state: "_State"
     ) -> None:
-        self.device, self.order, self.taken = device, order, 0
-        self.phi = _gelu if activation == "gelu" else _leaky(slope)
-        self.decay, self.adam = optimisers.RULES[rule], rule != "gd"
+        self.device, self.phi, self.rule, self.order = device, phi, rule, order
+        self.state, self.taken = state, 0
         self.data: tuple[Tensor, ...] | None = None
         self.moments: list[tuple[Tensor, Tensor]] = []
-        self.state = _State(None, math.inf)
 
     def __call__(self, a: Array, w: Array, *task: Any) -> tuple[int, float]:
         """(steps done, force), as a compiled loop of `two_layer`, whose arguments it takes."""
         columns, y, step_size, steps, tolerance = task
-        if self.data is None:
-            both = (np.ascontiguousarray(columns.T), y)
-            self.data = tuple(torch.tensor(part, device=self.device) for part in both)
-        first, end = self.taken, self.taken + steps
-        if end < self.state.resumed:  # long past when the run was broken off
-            self.taken = end
+        self.data = self.data or self._there(np.ascontiguousarray(columns.T), y)
+        before = self._passed_before(steps, a, w)
+        if before == steps:
             return steps, np.finfo(float).max
-        if first < self.state.resumed:
-            self._resume(a, w)
-        before = self.taken - first
-        if before == steps:  # it was broken off at a step that is looked at
-            return steps, np.finfo(float).max
-        weights = tuple(torch.tensor(part, device=self.device) for part in (a, w))
-        if not self.moments:
-            self.moments = [(torch.zeros_like(part), torch.zeros_like(part)) for part in weights]
+        weights = self._there(a, w)
+        self.moments = self.moments or [
+            (torch.zeros_like(part), torch.zeros_like(part)) for part in weights
+        ]
         done, force = self._steps(weights, steps - before, step_size, tolerance)
         a[:], w[:] = (part.cpu().numpy() for part in weights)
         return before + done, force
+
+    def _there(self, *arrays: Array) -> tuple[Tensor, ...]:
+        """Copies on the device."""
+        return tuple(torch.tensor(array, device=self.device) for array in arrays)
+
+    def _passed_before(self, steps: int, a: Array, w: Array) -> int:
+        """How many of the next steps were made before the run was broken off."""
+        first, end = self.taken, self.taken + steps
+        if end < self.state.resumed:
+            self.taken = end
+        elif first < self.state.resumed:
+            self._resume(a, w)
+        return self.taken - first
 
     def _resume(self, a: Array, w: Array) -> None:
         """Go to where the run was broken off, with its weights, moments and order of samples."""
@@ -137,14 +137,11 @@ class _Advance:
         self, weights: tuple[Tensor, ...], count: int, step_size: float, tolerance: float
     ) -> tuple[int, float]:
         """(steps done, force), at most `count` steps of the weights in place."""
-        assert self.data is not None
         alive = torch.ones((), dtype=weights[0].dtype, device=self.device)
         done = torch.zeros_like(alive, dtype=torch.float64)
         force = torch.full_like(alive, math.inf)
         for step in range(1, count + 1):
-            (chosen,) = itertools.islice(self.order, 1)
-            inputs, targets = (part[chosen] for part in self.data)
-            gradients, now = self._gradients(weights, inputs, targets)
+            gradients, now = self._gradients(weights, *self._next_batch())
             self._move(weights, gradients, step_size, alive)
             done += alive
             # what was stopped keeps the force it was stopped for
@@ -155,6 +152,11 @@ class _Advance:
                     break
                 self.state.save(weights, self.moments, self.taken)
         return int(done), float(force)
+
+    def _next_batch(self) -> tuple[Tensor, ...]:
+        assert self.data is not None
+        chosen = next(self.order)
+        return tuple(part[chosen] for part in self.data)
 
     def _gradients(
         self, weights: tuple[Tensor, ...], x: Tensor, y: Tensor
@@ -180,16 +182,20 @@ class _Advance:
     ) -> None:
         """One step of the rule, or none where `alive` is 0."""
         self.taken += 1
-        for part, gradient, (mean, square) in zip(weights, gradients, self.moments, strict=True):
-            if not self.adam:
+        for part, gradient, moments in zip(weights, gradients, self.moments, strict=True):
+            if self.rule == "gd":
                 part.sub_(gradient * alive, alpha=step_size)
-                continue
-            beta1, beta2 = optimisers._BETA1, optimisers._BETA2
-            mean.mul_(beta1).add_(gradient, alpha=1 - beta1)
-            square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-            root = (square / (1 - beta2**self.taken)).sqrt_().add_(optimisers._EPSILON)
-            change = mean / root / (1 - beta1**self.taken) + self.decay * part
-            part.sub_(change * alive, alpha=step_size)
+            else:
+                change = self._adam(gradient, *moments) + rules.DECAY[self.rule] * part
+                part.sub_(change * alive, alpha=step_size)
+
+    def _adam(self, gradient: Tensor, mean: Tensor, square: Tensor) -> Tensor:
+        """Adam's direction; renews the two moments in place."""
+        beta1, beta2 = rules.BETA1, rules.BETA2
+        mean.mul_(beta1).add_(gradient, alpha=1 - beta1)
+        square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        root = (square / (1 - beta2**self.taken)).sqrt_().add_(rules.EPSILON)
+        return mean / root / (1 - beta1**self.taken)
 
 
 class _State:
@@ -197,16 +203,19 @@ class _State:
 
     def __init__(self, path: Path | None, seconds: float) -> None:
         self.path, self.seconds, self.saved = path, seconds, time.monotonic()
-        self.values: dict[str, list[float]] = {}
-        self.kept: dict[str, Any] = {}
-        self.resumed = 0
-        if path is not None and path.is_file():
-            # tensors and numbers alone: nothing in the file is executed
+        self.kept = self._found()
+        self.resumed = self.kept.get("taken", 0)
+        self.values: dict[str, list[float]] = self.kept.get("values", {})
+
+    def _found(self) -> dict[str, Any]:
+        """What the file holds: tensors and numbers alone, so that nothing in it is executed."""
+        if self.path is not None and self.path.is_file():
             with contextlib.suppress(OSError, EOFError, RuntimeError, pickle.UnpicklingError):
-                self.kept = torch.load(path, weights_only=True, map_location="cpu")
-                self.resumed, self.values = self.kept["taken"], self.kept["values"]
+                return torch.load(self.path, weights_only=True, map_location="cpu")
+        return {}
 
     def save(self, weights: Sequence[Tensor], moments: Sequence[Any], taken: int) -> None:
+        """Write the state, once `seconds` have passed since the last time."""
         if self.path is None or time.monotonic() - self.saved < self.seconds:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -234,7 +243,7 @@ class _State:
         return look
 
 
-def _leaky(below: float) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+def _leaky(below: float) -> Phi:
     """phi(z) and phi'(z), the latter `below` at 0."""
 
     def phi(z: Tensor) -> tuple[Tensor, Tensor]:
@@ -245,6 +254,7 @@ def _leaky(below: float) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
 
 
 def _gelu(z: Tensor) -> tuple[Tensor, Tensor]:
+    """The same of the GeLU."""
     below = torch.special.ndtr(z)
     density = torch.exp(z * z / -2) / math.sqrt(2 * math.pi)
     return z * below, below + z * density

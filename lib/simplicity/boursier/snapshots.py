@@ -3,7 +3,6 @@
 `two_layer.descend` itself keeps only numbers.
 """
 
-import functools
 import itertools
 from collections.abc import Sequence
 
@@ -35,11 +34,12 @@ def snapshots(
         raise Problem(
             f"schedule: got a first step of {schedule[0]}, allowed 0, since the start is seen"
         )
-    descend = functools.partial(
-        two_layer.descend, step_size=step_size, probes={}, precision=precision
-    )
     networks = [start]
     for before, after in itertools.pairwise(schedule):
-        networks.append(descend(networks[-1], x, y, schedule=(0, after - before))[0])
+        end, _ = two_layer.descend(
+            networks[-1], x, y, step_size=step_size, schedule=(0, after - before), probes={},
+            precision=precision,
+        )  # fmt: skip
+        networks.append(end)
     a, w = zip(*networks, strict=True)
     return np.stack(a), np.stack(w)

@@ -79,7 +79,7 @@ def engines(
     name: str, device: str, seconds: float, constants: dict[str, Callable[[Any], Any]]
 ) -> Iterator[str]:
     """Within: the experiment trains on `device` and keeps states; what its engine is called."""
-    from simplicity.boursier import on_device, optimisers
+    from simplicity.boursier import gelu_and_adam, on_device
     from simplicity.evidence import records
     from simplicity.hu import linear_images
     from simplicity.hu import on_device as hu_on_device
@@ -104,7 +104,7 @@ def engines(
             f"torch on {device}",
         ),
         "smooth_activation": (
-            optimisers, "descend", kept(on_device.descend), f"torch on {device}"
+            gelu_and_adam, "descend", kept(on_device.descend), f"torch on {device}"
         ),
         "corrupted_images": (
             experiment, "single_image", SimpleNamespace(

@@ -9,7 +9,7 @@ the number of steps are not the reason.
 import xarray as xr
 
 from simplicity.boursier import linear_teacher
-from simplicity.boursier.criteria import above_noise
+from simplicity.boursier.criteria import not_interpolated
 from simplicity.boursier.linear_teacher import Run
 from simplicity.evidence.claims import Check, check, every_seed, share
 from simplicity.grid.groups import Grid, Runs
@@ -42,7 +42,7 @@ def checks(runs: Runs) -> list[Check]:
         found.append(check(
             runs, f"B1.past_{law}", "empirical",
             f"share of seeds with train MSE > 0.1 sigma^2, {law} inputs, n = {AT}",
-            share(above_noise(small)), rule,
-            ("a start at scale 1", share(above_noise(unaligned))),
+            share(not_interpolated(small)), rule,
+            ("a start at scale 1", share(not_interpolated(unaligned))),
         ))  # fmt: skip
     return found

@@ -14,7 +14,7 @@ import torch
 import xarray as xr
 
 from simplicity import nets
-from simplicity.boursier import alignment, linear_teacher, synthetic
+from simplicity.boursier import linear_teacher, ols, synthetic
 from simplicity.boursier.driver import Probe
 from simplicity.data import streams
 from simplicity.evidence.claims import Check, Estimate, between, check, every_seed, mean, share
@@ -64,7 +64,7 @@ def measure(run: Run) -> xr.Dataset:
     probes: dict[str, Probe] = {
         "drift": lambda network: float(np.abs(balance(network) - balance(start)).max()),
         "kept": lambda network: float(np.mean(np.sign(network.a) == np.sign(start.a))),
-        "train_curve": lambda network: alignment.mse(nets.forward(network, task.x), task.y),
+        "train_curve": lambda network: ols.mse(nets.forward(network, task.x), task.y),
     }
     found = _trained(run, start, task, probes)[list(probes)].drop_vars(["step", "time"])
     return found.assign_coords(fraction=("probe", np.linspace(0, 1, PROBES)))

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from simplicity.boursier import alignment, linear_teacher, synthetic
+from simplicity.boursier import linear_teacher, ols, synthetic
 from simplicity.boursier.criteria import at_limit
 from simplicity.evidence.claims import Check, Estimate, cells_where, check, exact, interval_above
 from simplicity.grid import config
@@ -64,7 +64,7 @@ def measure(run: Run) -> xr.Dataset:
     task = synthetic.linear_task(run.law, run.n, run.rank, run.noise_variance, run.seed, n_test=1)
     x = np.pad(task.x, ((0, 0), (0, run.dim - run.rank)))
     network, trajectory = linear_teacher.descend(run, x, task.y)
-    rho = linear_teacher.rho(alignment.mse(forward(network, x), task.y), task)
+    rho = linear_teacher.rho(ols.mse(forward(network, x), task.y), task)
     ended = {name: trajectory[name] for name in ("stopped_at", "force")}
     return xr.Dataset({"rho": rho, **ended})
 

@@ -36,7 +36,8 @@ from simplicity.nets.loop import evenly
 CLAIMS = ("B7", "B8", "B28")
 
 EPS = (0.25, 0.5)
-START, QUARTER, HALF, EXIT = range(4)  # the moments of a run: tau with either eps between its ends
+# the moments of a run: tau with either eps between its ends
+START, TAU_QUARTER, TAU_HALF, EXIT = range(4)
 PROBES = 41  # of the curves, which are for drawing; the exit is found to a step
 SEEN = {"aligned": early.aligned_share, "idle": early.idle_share, "pull": early.leading_force}
 ALL = 0.99  # of the neurons
@@ -77,7 +78,7 @@ def measure(run: Run) -> xr.Dataset:
             "train_mse": ("moment", at.train_curve.values),
             "moment_time": ("moment", at.time.values),
             "largest_force": force,
-            "own_force": early.longest(start.w, task.x, task.y),
+            "own_force": early.largest_own_force(start.w, task.x, task.y),
             "exit_time": exit_time,
             "exit_ratio": early.exit_ratio(exit_time, run.scale, force),
             "train_curve": curves.train_curve.astype(np.float32),
@@ -119,15 +120,15 @@ def _alignment_checks(runs: Runs) -> list[Check]:
     smallest, middle = (runs("small", dim=5, n=320, scale=scale) for scale in (1e-6, 1e-3))
     large = runs("unaligned", dim=5, n=320, scale=1.0)
     small = runs("small", dim=5, n=SEVERAL_N, scale=(1e-6, 1e-3))
-    moved = np.abs(small.train_mse / small.train_mse.isel(moment=START) - 1).isel(moment=HALF)
-    sizes = np.maximum(*(_relative_size(small, moment) for moment in (QUARTER, HALF)))
+    moved = np.abs(small.train_mse / small.train_mse.isel(moment=START) - 1).isel(moment=TAU_HALF)
+    sizes = np.maximum(*(_relative_size(small, moment) for moment in (TAU_QUARTER, TAU_HALF)))
     all_turned, tiny, still = every_seed(), below(1.01), below(0.01)
     return [
         check(
             runs, "B7.aligned", "theorem",
             "share of seeds with 99 percent of neurons aligned at tau, eps 0.5, scale 1e-6, "
             "n = 320",
-            share((smallest.aligned.isel(moment=HALF) >= ALL).values), all_turned,
+            share((smallest.aligned.isel(moment=TAU_HALF) >= ALL).values), all_turned,
             ("scale 1, when the loss has dropped by a tenth: the same share",
              share((large.aligned.isel(moment=EXIT) >= ALL).values)),
         ),
@@ -194,13 +195,13 @@ def logarithm(part: xr.Dataset) -> float:
         if runs.sizes["cell"] < 2:
             return float("nan")
         slope = np.polyfit(-np.log(runs.scale.values), runs.exit_time.values, 1)[0]
-        found.append(slope * float(runs.pull.isel(moment=HALF).values[0]))
+        found.append(slope * float(runs.pull.isel(moment=TAU_HALF).values[0]))
     return float(np.mean(found)) if found else float("nan")
 
 
 def _in_units_of_leader(cells: xr.Dataset) -> xr.Dataset:
     """`exit_ratio` with the force on the leading neuron at tau in place of the largest force."""
-    leading = cells.pull.isel(moment=HALF)
+    leading = cells.pull.isel(moment=TAU_HALF)
     return cells.assign(exit_ratio=cells.exit_ratio * leading / cells.largest_force)
 
 
@@ -224,7 +225,7 @@ def _relative_size(cells: xr.Dataset, moment: int) -> np.ndarray:
 
 def _change_of_control(large: xr.Dataset, small: xr.Dataset) -> np.ndarray:
     """Relative change of the loss at scale 1, at the seed's tau (eps 0.5) at scale 1e-3."""
-    ends = small.moment_time.isel(moment=HALF).values.tolist()
+    ends = small.moment_time.isel(moment=TAU_HALF).values.tolist()
     tau = dict(zip(small.seed.values.tolist(), ends, strict=True))
     curves = zip(large.seed.values.tolist(), large.train_curve.values, strict=True)
     changes = [

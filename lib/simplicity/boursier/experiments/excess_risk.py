@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from simplicity.boursier import alignment, synthetic
+from simplicity.boursier import ols, synthetic
 from simplicity.data import streams
 from simplicity.evidence.claims import Check, Estimate, below, between, check, exact
 from simplicity.grid import config
@@ -62,9 +62,9 @@ def measure(run: Run) -> xr.Dataset:
 def _risks(run: Run, teacher: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
     x = synthetic.gaussian(run.n, run.dim, rng)
     y = synthetic.linear_labels(x, teacher, run.noise_variance, rng)
-    fits = alignment.two_ols(x, y, teacher)
+    fits = ols.two_ols(x, y, teacher)
     halves = (np.sum((fits.plus - teacher) ** 2) + np.sum((fits.minus - teacher) ** 2)) / 2
-    return float(halves), float(np.sum((alignment.ols(x, y) - teacher) ** 2))
+    return float(halves), float(np.sum((ols.ols(x, y) - teacher) ** 2))
 
 
 def checks(runs: Runs) -> list[Check]:

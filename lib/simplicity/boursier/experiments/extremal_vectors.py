@@ -92,7 +92,7 @@ def measure(run: Run) -> xr.Dataset:
     x, y = draw(run)
     population = population_vector(run)
     if run.dim == 2:
-        found, supremum = extremal.exact(x, y), extremal.deviation(x, y, population)
+        found, supremum = extremal.in_plane(x, y), extremal.deviation(x, y, population)
     else:
         rng = streams.generator(run.seed, streams.INITIALISATION)
         found = extremal.searched(x, y, rng)

@@ -9,7 +9,7 @@ below it, a linear fit to the same samples.
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, linear_teacher
+from simplicity.boursier import linear_teacher, ols
 from simplicity.boursier.criteria import PAST, few_samples, past_threshold
 from simplicity.boursier.linear_teacher import Run
 from simplicity.evidence.claims import Check
@@ -36,11 +36,11 @@ GRID = Grid(
 
 def measure(run: Run) -> xr.Dataset:
     trained = linear_teacher.train(run, schedule=log_schedule(run.steps, PROBES))
-    cosines, weights = trained.signed_cosines()
+    cosines, weights = trained.cosines_to_fits()
     total = max(weights.sum(), np.finfo(float).tiny)
     histogram = np.histogram(cosines, BINS, weights=weights)[0] / total
     return trained.outcome().assign(
-        cosine=alignment.weighted_mean(cosines, weights),
+        cosine=ols.weighted_mean(cosines, weights),
         histogram=("bin", histogram.astype(np.float32)),
         train_curve=trained.trajectory["train_curve"].astype(np.float32),  # to be drawn only
     )

@@ -19,7 +19,7 @@ room for 1e-140.
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, groups, two_layer
+from simplicity.boursier import effective_width, ols, two_layer
 from simplicity.data import streams
 from simplicity.evidence.claims import (
     Check,
@@ -101,14 +101,14 @@ def measure(run: Run) -> xr.Dataset:
         tolerance=_TOLERANCE,
     )  # fmt: skip
     groups_left, rounds = race(start, x, y)
-    trained = float(groups.effective_width(*network)) if run.fit_steps else np.nan
+    trained = float(effective_width.effective_width(*network)) if run.fit_steps else np.nan
     return xr.Dataset(
         {
             "effective_width": trained,
             "limit_width": float(groups_left),
             "rounds": float(rounds),
             "covered": float(covers(start, x, y)),
-            "train_mse": alignment.mse(forward(network, x), y),
+            "train_mse": ols.mse(forward(network, x), y),
             "stopped_at": trajectory.stopped_at,
             "force": trajectory.force if run.fit_steps else np.nan,
         }

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from simplicity import nets
-from simplicity.boursier import linear_teacher, polish
+from simplicity.boursier import levenberg_marquardt, linear_teacher
 from simplicity.boursier.criteria import by_width, worst_median
 from simplicity.data import streams
 from simplicity.evidence.claims import Check, below, check
@@ -29,7 +29,9 @@ class Run(linear_teacher.Run):
 
     starts: int = config.param(3, "starts that are polished", low=1, high=1000)
     large_scale: float = config.param(1.0, "scale of these starts", low=1e-12)
-    polish_steps: int = config.param(polish.STEPS, "steps of the polish at most", low=1, high=10**6)
+    polish_steps: int = config.param(
+        levenberg_marquardt.STEPS, "steps of the polish at most", low=1, high=10**6
+    )
 
 
 GRID = Grid(
@@ -51,7 +53,7 @@ def measure(run: Run) -> xr.Dataset:
     rng = streams.generator(run.seed, streams.INITIALISATION).spawn(1)[0]
     starts = [nets.dominated(run.width, run.dim, run.large_scale, rng) for _ in range(run.starts)]
     found = [
-        polish.levenberg_marquardt(start, task.x, task.y, run.polish_steps) for start in starts
+        levenberg_marquardt.polish(start, task.x, task.y, run.polish_steps) for start in starts
     ]
     return xr.Dataset(
         {

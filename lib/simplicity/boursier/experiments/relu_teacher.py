@@ -10,13 +10,13 @@ well, so that the two starts are compared at fewer.
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, linear_teacher, synthetic
+from simplicity.boursier import linear_teacher, ols, synthetic
 from simplicity.boursier.criteria import (
     LONG,
     Answers,
-    above_noise,
     behind,
     low_risk,
+    not_interpolated,
     too_short,
 )
 from simplicity.boursier.linear_teacher import Run
@@ -68,14 +68,14 @@ def measure(run: Run) -> xr.Dataset:
     task, clean = draw(run)
     network, trajectory = linear_teacher.descend(run, task.x, task.y)
     outside = forward(network, task.x_test)
-    linear = alignment.ols(task.x, task.y)
+    linear = ols.ols(task.x, task.y)
     return xr.Dataset(
         {
-            "train_mse": alignment.mse(forward(network, task.x), task.y),
-            "test_mse": alignment.mse(outside, task.y_test),
-            "excess_risk": alignment.mse(outside, clean),
-            "linear_train_mse": alignment.mse(task.x @ linear, task.y),
-            "linear_excess_risk": alignment.mse(task.x_test @ linear, clean),
+            "train_mse": ols.mse(forward(network, task.x), task.y),
+            "test_mse": ols.mse(outside, task.y_test),
+            "excess_risk": ols.mse(outside, clean),
+            "linear_train_mse": ols.mse(task.x @ linear, task.y),
+            "linear_excess_risk": ols.mse(task.x_test @ linear, clean),
             "stopped_at": trajectory.stopped_at,
             "force": trajectory.force,
         }
@@ -90,8 +90,8 @@ def checks(runs: Runs) -> list[Check]:
     return [
         check(
             runs, "B18.few", "empirical", "share of seeds with train MSE > 0.1 sigma^2, n = 10",
-            share(above_noise(few)), rare,
-            ("a linear fit to the same samples", share(above_noise(few, "linear_train_mse"))),
+            share(not_interpolated(few)), rare,
+            ("a linear fit to the same samples", share(not_interpolated(few, "linear_train_mse"))),
             needs=10,
         ),
         check(

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from simplicity import nets
-from simplicity.boursier import alignment, linear_teacher
+from simplicity.boursier import linear_teacher, ols
 from simplicity.boursier.criteria import at_limit
 from simplicity.data import streams
 from simplicity.evidence.claims import (
@@ -72,7 +72,7 @@ def measure(run: Run) -> xr.Dataset:
     trained = linear_teacher.train(run, one_sign=run.kind == "forced")
     negative = trained.task.x @ trained.task.teacher < 0
     x, y = trained.task.x[negative], trained.task.y[negative]
-    left = alignment.mse(trained.prediction(x), y) / float(np.mean(y**2))
+    left = ols.mse(trained.prediction(x), y) / float(np.mean(y**2))
     found = trained.outcome()[["rho", "rms_two_ols", "stopped_at"]]
     return found.assign(mixed=int(_has_both_signs(trained.start)), negative_half=left)
 

@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, linear_teacher, optimisers
+from simplicity.boursier import gelu_and_adam, linear_teacher, ols
 from simplicity.boursier.criteria import behind, few_samples, refuses_noise, too_short
 from simplicity.evidence.claims import (
     Check,
@@ -47,8 +47,8 @@ IN_PLANE = ("longer", "relu", "large", "adam")
 class Run(linear_teacher.Run):
     """A run by one of the rules of `optimisers`."""
 
-    rule: str = config.param("gd", "what trains", choices=optimisers.RULES)
-    activation: str = config.param("gelu", "activation", choices=optimisers.ACTIVATIONS)
+    rule: str = config.param("gd", "what trains", choices=gelu_and_adam.RULES)
+    activation: str = config.param("gelu", "activation", choices=gelu_and_adam.ACTIVATIONS)
 
 
 # `longer` and the groups after it are in dimension 2, with more steps.
@@ -86,17 +86,17 @@ def measure(run: Run) -> xr.Dataset:
     task = linear_teacher.draw(run)
 
     def predict(network: TwoLayer, x: np.ndarray) -> np.ndarray:
-        return optimisers.forward(network, x, run.activation)
+        return gelu_and_adam.forward(network, x, run.activation)
 
     def rho(network: TwoLayer) -> float:
-        return linear_teacher.rho(alignment.mse(predict(network, task.x), task.y), task)
+        return linear_teacher.rho(ols.mse(predict(network, task.x), task.y), task)
 
-    network, trajectory = optimisers.descend(
+    network, trajectory = gelu_and_adam.descend(
         linear_teacher.initial(run), task.x, task.y, activation=run.activation, rule=run.rule,
         step_size=run.step_size, schedule=schedule(run.steps), probes={"rho_curve": rho},
         precision=run.precision,
     )  # fmt: skip
-    found = alignment.against_two_ols(partial(predict, network), *task)
+    found = ols.against_two_ols(partial(predict, network), *task)
     curve = trajectory.rho_curve.values.astype(np.float32)
     return xr.Dataset(
         {**found, "stopped_at": trajectory.stopped_at, "rho_curve": ("probe", curve)},

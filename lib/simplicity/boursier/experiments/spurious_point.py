@@ -13,7 +13,7 @@ import dataclasses
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, landscape, linear_teacher, synthetic
+from simplicity.boursier import landscape, linear_teacher, ols, synthetic
 from simplicity.data import streams
 from simplicity.evidence.claims import Check, above, below, check, largest, smallest
 from simplicity.grid import config
@@ -80,7 +80,7 @@ def _elsewhere(
     interpolator = TwoLayer(*flat)
     found = {
         "interpolator_mse": _error(interpolator, task),
-        "interpolator_test_mse": alignment.mse(forward(interpolator, task.x_test), task.y_test),
+        "interpolator_test_mse": ols.mse(forward(interpolator, task.x_test), task.y_test),
         "interpolator_sharpness": landscape.sharpness(*interpolator, task.x, task.y),
     }
     level = _error(network, task)
@@ -113,7 +113,7 @@ def _descend(
 
 
 def _error(network: TwoLayer, task: synthetic.Task) -> float:
-    return alignment.mse(forward(network, task.x), task.y)
+    return ols.mse(forward(network, task.x), task.y)
 
 
 def checks(runs: Runs) -> list[Check]:

@@ -13,7 +13,7 @@ import contextlib
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, landscape, linear_teacher, synthetic
+from simplicity.boursier import landscape, linear_teacher, ols, synthetic
 from simplicity.boursier.criteria import at_limit
 from simplicity.data import streams
 from simplicity.evidence.claims import Check, check, every_seed, share
@@ -118,7 +118,7 @@ def _errors(
 
     def probe(network: TwoLayer) -> float:
         with np.errstate(over="ignore", invalid="ignore"):  # on the way to a divergence
-            found.append(alignment.mse(forward(network, task.x), task.y))
+            found.append(ols.mse(forward(network, task.x), task.y))
         return found[-1]
 
     with contextlib.suppress(Diverged):

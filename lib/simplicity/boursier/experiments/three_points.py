@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from simplicity import nets
-from simplicity.boursier import alignment
+from simplicity.boursier import ols
 from simplicity.boursier.two_layer import descend
 from simplicity.data import streams
 from simplicity.evidence.claims import Check, check, every_seed, share
@@ -24,7 +24,7 @@ CLAIMS = ("B19",)
 
 X = np.array([[-0.75, 1.0], [-0.5, 1.0], [0.125, 1.0]])
 Y = np.array([1.1, 0.1, 0.8])
-LEAST_SQUARES = alignment.mse(X @ alignment.ols(X, Y), Y)  # 0.175043, by hand in the tests
+LEAST_SQUARES = ols.mse(X @ ols.ols(X, Y), Y)  # 0.175043, by hand in the tests
 PLACES = np.linspace(-1, 0.5, 31)  # inputs at which the learned function is kept
 JUDGED = (100, 1000, 10_000)
 # No neuron is pulled harder than this: far below what the criterion of 1e-4 in the error can see.
@@ -83,7 +83,7 @@ def measure(run: Run) -> xr.Dataset:
 
 def _error(network: nets.TwoLayer) -> float:
     """Plain MSE on the three points."""
-    return alignment.mse(nets.forward(network, X), Y)
+    return ols.mse(nets.forward(network, X), Y)
 
 
 def checks(runs: Runs) -> list[Check]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, driver, linear_teacher, optimisers, synthetic, two_layer
+from simplicity.boursier import driver, gelu_and_adam, linear_teacher, ols, synthetic, two_layer
 from simplicity.boursier.criteria import LONG, too_short
 from simplicity.data import streams
 from simplicity.evidence.claims import (
@@ -187,10 +187,10 @@ def measure(run: Run) -> xr.Dataset:
     task, variant = draw(run), VARIANTS[run.variant]
 
     def rho(network: TwoLayer) -> float:
-        return linear_teacher.rho(alignment.mse(predict(network, task.x, variant), task.y), task)
+        return linear_teacher.rho(ols.mse(predict(network, task.x, variant), task.y), task)
 
     network, trajectory = train(run, task, {"rho": rho})
-    found = alignment.against_two_ols(lambda x: predict(network, x, variant), *task)
+    found = ols.against_two_ols(lambda x: predict(network, x, variant), *task)
     steps = trajectory.step.values
     curve = np.where(steps <= int(trajectory.stopped_at), trajectory.rho.values, found["rho"])
     return xr.Dataset(
@@ -227,7 +227,7 @@ def train(
             precision=run.precision, slope=variant.slope, batch=variant.batch, rng=rng,
             tolerance=0.0 if variant.batch else linear_teacher.TOLERANCE,
         )  # fmt: skip
-    return optimisers.descend(
+    return gelu_and_adam.descend(
         start, x, task.y, activation=variant.activation, rule=variant.rule, step_size=step_size,
         schedule=times, probes=probes, precision=run.precision,
     )  # fmt: skip
@@ -267,7 +267,7 @@ def predict(network: TwoLayer, x: np.ndarray, variant: Variant) -> np.ndarray:
     inputs = features(x, variant)
     a, w = (np.asarray(part, dtype=np.float64) for part in network)
     # max(z, s z) = (1 - s) max(z, 0) + s z
-    bent = (1 - variant.slope) * optimisers.forward(network, inputs, variant.activation)
+    bent = (1 - variant.slope) * gelu_and_adam.forward(network, inputs, variant.activation)
     return bent + variant.slope * (inputs @ (a @ w))
 
 

@@ -9,7 +9,7 @@ a start at scale 1, from which directions do not gather.
 import numpy as np
 import xarray as xr
 
-from simplicity.boursier import alignment, linear_teacher
+from simplicity.boursier import linear_teacher, ols
 from simplicity.boursier.criteria import at_limit
 from simplicity.boursier.linear_teacher import Run
 from simplicity.evidence.claims import (
@@ -51,9 +51,9 @@ GRID = Grid(
 def measure(run: Run) -> xr.Dataset:
     """The outcome, the weighted mean of the signed cosines, and the share of |a| |w| with a > 0."""
     trained = linear_teacher.train(run)
-    cosines, weights = trained.signed_cosines()
-    positive = alignment.weighted_mean((trained.network.a > 0).astype(float), weights)
-    cosine = alignment.weighted_mean(cosines, weights)
+    cosines, weights = trained.cosines_to_fits()
+    positive = ols.weighted_mean((trained.network.a > 0).astype(float), weights)
+    cosine = ols.weighted_mean(cosines, weights)
     return trained.outcome().assign(cosine=cosine, positive=positive)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from simplicity.boursier import alignment, early, extremal
+from simplicity.boursier import alignment, early, extremal, ols
 from simplicity.boursier.pictures import panels
 from simplicity.evidence.claims import cells_where
 from simplicity.pictures import legends, seeds, ticks
@@ -56,7 +56,7 @@ def neuron_frames(
         "time": time,
         "position": w / np.abs(a)[:, :, None],
         "sign": np.sign(a[0]),
-        "loss": np.array([alignment.mse(output, y) for output in outputs]),
+        "loss": np.array([ols.mse(output, y) for output in outputs]),
         "aligned": _near(w, a[0] > 0, tops, bottoms),
         "maximisers": tops,
         "minimisers": bottoms,

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import least_squares
 
 from outcomes import outcomes
-from simplicity.boursier import alignment, landscape, polish
+from simplicity.boursier import landscape, levenberg_marquardt, ols
 from simplicity.boursier.experiments import polished_fit
 from simplicity.grid.groups import Runs
 from simplicity.nets import TwoLayer, dominated, forward
@@ -30,7 +30,7 @@ def test_the_derivatives_are_differences_and_the_network_is_linear_in_them() -> 
     network, data = drawn(30, 4, 3, 0.1, seed=0)
     scaled = TwoLayer(2.5 * network.a, network.w / 2.5)  # the same function
     x, vectors = data[:, :3], network.w.ravel()
-    found, small = polish.jacobian(scaled, x), 1e-6
+    found, small = levenberg_marquardt.jacobian(scaled, x), 1e-6
     for index, column in enumerate(found.T):
         change = np.zeros_like(vectors)
         change[index] = small
@@ -46,17 +46,17 @@ def test_it_ends_where_another_implementation_ends() -> None:
     other = least_squares(
         lambda vectors: outputs(network, vectors, x) - y, start.w.ravel(), method="lm"
     )
-    found = polish.levenberg_marquardt(start, x, y)
+    found = levenberg_marquardt.polish(start, x, y)
     assert found.error == pytest.approx(2 * other.cost / len(x), rel=1e-6)
     np.testing.assert_allclose(found.network.w.ravel(), other.x, rtol=1e-4)
     assert landscape.gradient_norm(*found.network, x, y) < 1e-5
-    assert found.error < alignment.mse(forward(network, x), y)  # below the teacher's own noise
+    assert found.error < ols.mse(forward(network, x), y)  # below the teacher's own noise
 
 
 def test_with_many_more_numbers_than_samples_it_interpolates() -> None:
     rng = np.random.default_rng(3)
     x, y = rng.standard_normal((12, 3)), rng.standard_normal(12)
-    found = polish.levenberg_marquardt(dominated(400, 3, 1.0, rng), x, y)
+    found = levenberg_marquardt.polish(dominated(400, 3, 1.0, rng), x, y)
     assert found.error < 1e-20  # with 20 neurons this start ends at a kink, above 0.03
 
 
@@ -66,10 +66,10 @@ def test_the_error_is_that_of_the_network_and_never_above_the_start_s() -> None:
     rng = np.random.default_rng(5)
     for steps in (1, 5, 60):
         start = dominated(5, 3, 1.0, rng)
-        found = polish.levenberg_marquardt(start, x, y, steps)
+        found = levenberg_marquardt.polish(start, x, y, steps)
         assert found.steps <= steps
-        assert found.error == pytest.approx(alignment.mse(forward(found.network, x), y))
-        assert found.error <= alignment.mse(forward(start, x), y)
+        assert found.error == pytest.approx(ols.mse(forward(found.network, x), y))
+        assert found.error <= ols.mse(forward(start, x), y)
         np.testing.assert_array_equal(found.network.a, np.sign(start.a))
 
 
@@ -77,14 +77,14 @@ def test_from_a_stationary_point_it_does_not_move() -> None:
     x = np.array([[1.0], [2.0], [-1.0]])
     y = np.array([1.0, 2.5, 0.0])
     best = TwoLayer(np.ones(1), np.array([[6 / 5]]))  # least squares on the two positive inputs
-    found = polish.levenberg_marquardt(best, x, y)
+    found = levenberg_marquardt.polish(best, x, y)
     np.testing.assert_allclose(found.network.w, best.w, rtol=1e-12)
 
 
 def test_a_number_of_steps_that_is_none_is_refused() -> None:
     network, data = drawn(10, 2, 2, 0.1, seed=6)
     with pytest.raises(Problem, match="steps"):
-        polish.levenberg_marquardt(network, data[:, :2], data[:, 2], 0)
+        levenberg_marquardt.polish(network, data[:, :2], data[:, 2], 0)
 
 
 def with_gap(many: float, fewer: float) -> Runs:

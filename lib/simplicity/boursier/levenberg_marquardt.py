@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from simplicity.boursier import alignment
+from simplicity.boursier import ols
 from simplicity.nets import TwoLayer, forward
 from simplicity.problems import doors
 
@@ -49,32 +49,40 @@ def jacobian(network: TwoLayer, x: Array) -> Array:
     return (pattern[:, :, None] * x[:, None, :]).reshape(len(x), -1)
 
 
-def levenberg_marquardt(network: TwoLayer, x: Array, y: Array, steps: int = STEPS) -> Polished:
+def polish(network: TwoLayer, x: Array, y: Array, steps: int = STEPS) -> Polished:
     """Descend from `network` (m, d) on the samples x (n, d), y (n,) for at most `steps` steps."""
     x, y = (np.asarray(part, dtype=float) for part in doors.finite(x=(x, "n d"), y=(y, "n")))
     doors.whole("steps", steps, 1)
-    now = TwoLayer(
-        np.sign(network.a).astype(float), np.abs(network.a)[:, None] * network.w.astype(float)
-    )
-    errors, damping, curvature, pull = [alignment.mse(forward(now, x), y)], _DAMPING, None, None
+    now, damping, system = _by_signs(network), _DAMPING, None
+    errors = [ols.mse(forward(now, x), y)]
     while len(errors) <= steps and damping < _LARGEST and not _settled(errors):
-        if curvature is None or pull is None:
-            slopes = jacobian(now, x)
-            curvature, pull = slopes.T @ slopes, slopes.T @ (y - forward(now, x))
-        moved = _moved(now, curvature, pull, damping)
-        error = alignment.mse(forward(moved, x), y) if moved else np.inf
+        system = system or _normal_equations(now, x, y)
+        moved = _moved(now, *system, damping)
+        error = ols.mse(forward(moved, x), y) if moved else np.inf
         if moved and error < errors[-1]:
-            now, damping, curvature = moved, damping / _EASIER, None
+            now, damping, system = moved, damping / _EASIER, None
         else:
             damping *= _HARDER
         errors.append(min(error, errors[-1]))
     return Polished(now, errors[-1], len(errors) - 1)
 
 
+def _by_signs(network: TwoLayer) -> TwoLayer:
+    """The same function with outer weights of sign alone."""
+    size = np.abs(network.a)[:, None]
+    return TwoLayer(np.sign(network.a).astype(float), size * network.w.astype(float))
+
+
+def _normal_equations(now: TwoLayer, x: Array, y: Array) -> tuple[Array, Array]:
+    """J^T J and J^T r."""
+    slopes = jacobian(now, x)
+    return slopes.T @ slopes, slopes.T @ (y - forward(now, x))
+
+
 def _settled(errors: list[float]) -> bool:
-    if errors[-1] < _NOTHING:
-        return True
-    return len(errors) > _WINDOW and errors[-1] > (1 - _STILL) * errors[-1 - _WINDOW]
+    """Is the error rounding, or has it hardly fallen over the window?"""
+    still = len(errors) > _WINDOW and errors[-1] > (1 - _STILL) * errors[-1 - _WINDOW]
+    return still or errors[-1] < _NOTHING
 
 
 def _moved(now: TwoLayer, curvature: Array, pull: Array, damping: float) -> TwoLayer | None:
