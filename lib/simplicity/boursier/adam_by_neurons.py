@@ -83,12 +83,16 @@ class _Advance:
         done, force = 0, 0.0
         while done < steps and np.isfinite(force):
             count = min(two_layer_by_neurons.BATCHES, steps - done)
-            rates = self._rates(step_size, count).astype(a.dtype)
-            chosen, ends = two_layer_by_neurons.next_batches(self.order, count)
-            taken, force = run(chosen=chosen, ends=ends, rates=rates)
+            taken, force = run(**self._next(step_size, count))
             done, self.taken = done + taken, self.taken + taken
         two_layer_by_neurons.unpack(outer, inner, a, w)
         return done, float(force)
+
+    def _next(self, step_size: float, count: int) -> dict[str, Array]:
+        """What the next steps take: their samples, and the rates of each."""
+        chosen, ends = two_layer_by_neurons.next_batches(self.order, count)
+        rates = self._rates(step_size, count).astype(self.memory.dtype)
+        return {"chosen": chosen, "ends": ends, "rates": rates}
 
     def _rates(self, step_size: float, count: int) -> Array:
         """For each step: what a weight keeps, the rate, and what the second moment is divided by.

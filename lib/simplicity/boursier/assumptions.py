@@ -73,9 +73,13 @@ def symmetric(x: Array) -> Finding:
     """
     (x,) = doors.finite(x=(x, "n d"))
     odd = np.concatenate([x, x**3], axis=1)
-    scores = np.abs(odd.sum(axis=0)) / np.sqrt(np.maximum((odd**2).sum(axis=0), _TINY))
     bound = float(stats.norm.isf(SIGNIFICANCE / (2 * odd.shape[1])))
-    return _at_most("symmetric inputs", float(scores.max()), bound)
+    return _at_most("symmetric inputs", float(_scores(odd).max()), bound)
+
+
+def _scores(values: Array) -> Array:
+    """|z| of the mean of each column, without centring."""
+    return np.abs(values.sum(axis=0)) / np.sqrt(np.maximum((values**2).sum(axis=0), _TINY))
 
 
 def margin(x: Array, teacher: Array) -> Finding:
@@ -84,8 +88,8 @@ def margin(x: Array, teacher: Array) -> Finding:
     doors.not_all_zero("teacher", teacher)
     if not x.any(axis=1).all():
         raise Problem("x: got an input that is 0, allowed others, since its margin is 0 / 0")
-    unit = teacher / np.linalg.norm(teacher)
-    value = float(np.min(np.abs(x @ unit) / np.linalg.norm(x, axis=1)))
+    along = x @ (teacher / np.linalg.norm(teacher))
+    value = float(np.min(np.abs(along) / np.linalg.norm(x, axis=1)))
     return _at_least("margin", value, MARGIN / np.sqrt(x.shape[1]))
 
 
@@ -104,9 +108,14 @@ def centred(noise: Array) -> Finding:
     (noise,) = doors.finite(noise=(noise, "n"))
     if len(noise) < 2:
         raise Problem("noise: got 1 sample, allowed 2 or more, since their spread is asked for")
-    error = max(float(np.std(noise, ddof=1)) / np.sqrt(len(noise)), _TINY)
     bound = float(stats.norm.isf(SIGNIFICANCE / 2))
-    return _at_most("centred noise", abs(float(np.mean(noise))) / error, bound)
+    value = abs(float(np.mean(noise))) / _standard_error(noise)
+    return _at_most("centred noise", value, bound)
+
+
+def _standard_error(noise: Array) -> float:
+    """That of the mean."""
+    return max(float(np.std(noise, ddof=1)) / np.sqrt(len(noise)), _TINY)
 
 
 def fourth_moment(noise: Array) -> Finding:

@@ -85,13 +85,8 @@ def drive(
     """
     asked = Descent(start, x, y, step_size, schedule, probes, tolerance, dtype)
     course = _Course(advance, asked)
-    values = np.full((len(probes), len(schedule)), np.nan)
-    for index, step in enumerate(schedule):
-        course.go_to(step)
-        if course.done == step:
-            values[:, index] = [probe(course.network) for probe in probes.values()]
-    ended = {"stopped_at": course.done, "force": float(course.force)}
-    return course.network, _table(asked, values, ended)
+    values = np.array([course.look(step) for step in schedule], dtype=float)
+    return course.network, _table(asked, values.T.copy(), course.ended)
 
 
 class _Course:
@@ -106,25 +101,38 @@ class _Course:
         )
         self.done, self.force, self.stopped = 0, np.inf, False
 
-    def go_to(self, step: int) -> None:
-        """As far as this step, where the run has not ended before."""
-        count = step - self.done
-        if count > 0 and not self.stopped:
-            step_size, tolerance = self.asked.step_size, self.asked.tolerance
-            taken, self.force = self.advance(
-                *self.network, self.columns, self.y, step_size, count, tolerance
-            )
-            self.stopped = taken < count or self.force < tolerance
-            self.done += taken
+    @property
+    def ended(self) -> dict[str, float]:
+        """How far the run came, and its last force."""
+        return {"stopped_at": self.done, "force": float(self.force)}
+
+    def look(self, step: int) -> list[float]:
+        """What the probes say of this step; NaN where the run ended before."""
+        if step > self.done and not self.stopped:
+            self._go(step - self.done)
             self._check_finite()
+        probes = self.asked.probes.values()
+        if self.done != step:
+            return [np.nan] * len(probes)
+        return [probe(self.network) for probe in probes]
+
+    def _go(self, count: int) -> None:
+        """So many steps, or fewer where the run stops."""
+        step_size, tolerance = self.asked.step_size, self.asked.tolerance
+        taken, self.force = self.advance(
+            *self.network, self.columns, self.y, step_size, count, tolerance
+        )
+        self.stopped = taken < count or self.force < tolerance
+        self.done += taken
 
     def _check_finite(self) -> None:
         if not all(np.isfinite(part).all() for part in (self.force, *self.network)):
-            (n, dim), m = self.asked.x.shape, len(self.network.a)
-            raise Diverged(
-                f"loss not finite at step {self.done}: step_size {self.asked.step_size:g}, n {n}, "
-                f"m {m}, d {dim}"
-            )
+            raise Diverged(f"loss not finite at step {self.done}: {self._about()}")
+
+    def _about(self) -> str:
+        """The settings, for a message."""
+        (n, dim), m = self.asked.x.shape, len(self.network.a)
+        return f"step_size {self.asked.step_size:g}, n {n}, m {m}, d {dim}"
 
 
 def _table(asked: Descent, values: Array, ended: Mapping[str, float]) -> xr.Dataset:

@@ -77,10 +77,9 @@ def in_plane(x: Array, y: Array) -> Extremal:
     x, y = _plane(x, y)
     pulls = _pulls(x, y)
     sectors, small = cut(x, pulls), _negligible(pulls)
-    long = np.linalg.norm(sectors.forces, axis=1) > small
+    long = sectors.lengths > small
     found = _by_angle(_inside(sectors, long), _on_edges(sectors, small))
-    zero = bool(np.any(~long))
-    return Extremal(found.vectors, found.signs, found.on_boundary, found.attracting, zero)
+    return found.with_zero(not long.all())
 
 
 class _Found(NamedTuple):
@@ -92,14 +91,23 @@ class _Found(NamedTuple):
     on_boundary: Mask
     attracting: Mask
 
+    def only(self, kept: Mask | NDArray[np.intp]) -> "_Found":
+        """Those of a mask, or in an order."""
+        every: list[Any] = [part[kept] for part in self]
+        return _Found(*every)
+
+    def with_zero(self, zero: bool) -> Extremal:
+        """The same without angles, and whether D = 0 occurs."""
+        return Extremal(self.vectors, self.signs, self.on_boundary, self.attracting, zero)
+
 
 def _inside(sectors: Sectors, long: Mask) -> _Found:
     """Those inside a sector whose force is `long`: the derivative changes sign between its ends."""
     at_left = across(sectors.left, sectors.forces)
     at_right = across(circle(sectors.edges[1:]), sectors.forces)
     here = long & (at_left * at_right < 0)
-    never = np.zeros(int(here.sum()), dtype=bool)
-    return _Found(sectors.starts[here], sectors.forces[here], np.sign(at_left[here]), never, ~never)
+    signs, off = np.sign(at_left), np.zeros(len(here), dtype=bool)
+    return _Found(sectors.starts, sectors.forces, signs, off, ~off).only(here)
 
 
 def _on_edges(sectors: Sectors, small: float) -> _Found:
@@ -108,8 +116,8 @@ def _on_edges(sectors: Sectors, small: float) -> _Found:
     along = np.sum(sectors.left * sectors.behind, axis=1)
     low, high = jumps(sectors)
     here = (low < 0) & (high > 0) & (np.abs(along) > small)
-    vectors, top = along[here, None] * sectors.left[here], _tops(sectors, np.sign(along))
-    return _Found(sectors.starts[here], vectors, np.sign(along)[here], here[here], top[here])
+    signs, vectors = np.sign(along), along[:, None] * sectors.left
+    return _Found(sectors.starts, vectors, signs, here, _tops(sectors, signs)).only(here)
 
 
 def _tops(sectors: Sectors, signs: Array) -> Mask:
@@ -121,8 +129,8 @@ def _tops(sectors: Sectors, signs: Array) -> Mask:
 def _by_angle(*kinds: _Found) -> _Found:
     """All of them, in the order of their angle."""
     every: list[Any] = [np.concatenate(parts) for parts in zip(*kinds, strict=True)]
-    order = np.argsort(every[0], kind="stable")
-    return _Found(*(part[order] for part in every))
+    found = _Found(*every)
+    return found.only(np.argsort(found.places, kind="stable"))
 
 
 def deviation(x: Array, y: Array, population: Array) -> float:
@@ -155,13 +163,19 @@ def searched_deviation(
     doors.generator(rng)
     doors.whole("starts", starts, 1)
     doors.whole("circles", circles, 1)
-    pulls, best = _pulls(x, y), 0.0
-    for _ in range(starts):
-        w, distance = on_sphere(rng.standard_normal((x.shape[1],))), 0.0
-        for _ in range(circles):
-            w, distance = _farthest_around(_circle_through(w, rng), x, pulls, population)
-        best = max(best, distance)
-    return best
+    samples = x, _pulls(x, y)
+    ends = [_climbed_distance(*samples, population, rng, circles) for _ in range(starts)]
+    return float(max(ends))
+
+
+def _climbed_distance(
+    x: Array, pulls: Array, population: Array, rng: Generator, circles: int
+) -> float:
+    """|D_n(w) - D| at the end of one start."""
+    w, distance = on_sphere(rng.standard_normal(population.shape)), 0.0
+    for _ in range(circles):
+        w, distance = _farthest_around(_circle_through(w, rng), x, pulls, population)
+    return distance
 
 
 def _circle_through(w: Array, rng: Generator) -> Array:
@@ -176,9 +190,8 @@ def _farthest_around(
     """(w, |D_n(w) - D|) where the latter is largest on a great circle."""
     sectors = cut(x @ plane.T, pulls)
     distances = _distances(sectors.forces, population)
-    winner = int(np.argmax(distances))
-    middle: Array = circle(sectors.edges[winner : winner + 2].mean())
-    return on_sphere(middle @ plane), float(distances[winner])
+    winner = distances.argmax()
+    return on_sphere(sectors.middle(winner) @ plane), distances[winner]
 
 
 def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 400) -> Extremal:
@@ -198,10 +211,15 @@ def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 
     signs = np.repeat([1.0, -1.0], starts)
     w = on_sphere(rng.standard_normal((2 * starts, x.shape[1])))
     active, flips = _climbed(w, signs, x, pulls, steps)
-    patterns = zip(signs, active & ~flips, flips, strict=True)
-    vectors = np.array([_solve(*pattern, x, pulls) for pattern in patterns])
+    vectors = _solved(signs, active & ~flips, flips, x, pulls)
     kept = _distinct(vectors, _negligible(pulls))
     return _with_edges(vectors[kept], signs[kept], flips[kept], y)
+
+
+def _solved(signs: Array, active: Mask, edges: Mask, x: Array, pulls: Array) -> Array:
+    """`_solve` for each pattern."""
+    patterns = zip(signs, active, edges, strict=True)
+    return np.array([_solve(*pattern, x, pulls) for pattern in patterns])
 
 
 def _with_edges(vectors: Array, signs: Array, edges: Mask, y: Array) -> Extremal:
@@ -210,8 +228,8 @@ def _with_edges(vectors: Array, signs: Array, edges: Mask, y: Array) -> Extremal
     To either side of the boundary of x_k, s G_n departs from its value by s y_k times something
     positive.
     """
-    on_boundary: Mask = np.any(edges, axis=1, keepdims=True)[:, 0]
-    repelling = np.any(edges & (signs[:, None] * y > 0), axis=1)
+    uphill = signs[:, None] * y > 0
+    on_boundary, repelling = np.stack([edges, edges & uphill]).max(axis=2)
     return Extremal(vectors, signs, on_boundary, ~repelling, False)
 
 
@@ -252,20 +270,33 @@ def search_force(x: Array, y: Array, directions: Array, rng: Generator) -> float
     """
     x, y, directions = doors.finite(x=(x, "n d"), y=(y, "n"), directions=(directions, "q d"))
     doors.generator(rng)
-    w = on_sphere(np.concatenate([directions, -directions]))
-    length = _force_lengths(w, x, y)
-    best = np.argsort(length)[-_CLIMBERS:]
-    w, length = w[best], length[best]
+    found = _pulled(on_sphere(np.concatenate([directions, -directions])), x, y).longest()
     for size in np.geomspace(1.0, 0.01, _ROUNDS):
-        moved = on_sphere(w + size * rng.standard_normal(w.shape))
-        reached = _force_lengths(moved, x, y)
-        better = reached > length
-        w, length = np.where(better[:, None], moved, w), np.where(better, reached, length)
-    return float(length.max())
+        moved = on_sphere(found.w + size * rng.standard_normal(found.w.shape))
+        found = found.or_longer(_pulled(moved, x, y))
+    return float(found.length.max())
 
 
-def _force_lengths(w: Array, x: Array, y: Array) -> Array:
-    return np.linalg.norm(d_n(w, x, y), axis=1)
+class _Pulled(NamedTuple):
+    """Directions (q, d), and how long the force on each is (q,)."""
+
+    w: Array
+    length: Array
+
+    def longest(self) -> "_Pulled":
+        """`_CLIMBERS` of them at most, with the longest forces."""
+        best = np.argsort(self.length)[-_CLIMBERS:]
+        return _Pulled(self.w[best], self.length[best])
+
+    def or_longer(self, other: "_Pulled") -> "_Pulled":
+        """Of each pair the one with the longer force."""
+        better = other.length > self.length
+        w = np.where(better[:, None], other.w, self.w)
+        return _Pulled(w, np.where(better, other.length, self.length))
+
+
+def _pulled(w: Array, x: Array, y: Array) -> _Pulled:
+    return _Pulled(w, np.linalg.norm(d_n(w, x, y), axis=1))
 
 
 def _solve(sign: float, active: Mask, edge: Mask, x: Array, pulls: Array) -> Array:
@@ -280,8 +311,12 @@ def _solve(sign: float, active: Mask, edge: Mask, x: Array, pulls: Array) -> Arr
         return none
     vector, eta = _without_span(active @ pulls, pulls[edge])
     pattern = sign * (x @ vector) > 0
-    fits = np.array_equal(pattern[~edge], active[~edge]) and np.all((eta > 0) & (eta < 1))
+    fits = np.array_equal(pattern[~edge], active[~edge]) and _inner(eta)
     return vector if fits and np.linalg.norm(vector) > _negligible(pulls) else none
+
+
+def _inner(eta: Array) -> bool:
+    return bool(np.all((eta > 0) & (eta < 1)))
 
 
 def _without_span(vector: Array, others: Array) -> tuple[Array, Array]:
@@ -297,7 +332,7 @@ def farthest(found: Extremal, population: Array) -> float:
     """
     (population,) = doors.finite(population=(population, str(found.vectors.shape[1])))
     distances = _distances(found.vectors, population)
-    return float(np.max(distances)) if len(distances) else float("nan")
+    return float(distances.max()) if len(distances) else np.nan
 
 
 def _distances(forces: Array, population: Array) -> Array:
@@ -313,11 +348,9 @@ def widest_angle(found: Extremal) -> float:
     By differences of unit vectors, 2 arcsin(|u - v| / 2): the arc cosine cannot tell small angles
     from none.
     """
-    if not len(found.signs):
-        return float("nan")
     unit = on_sphere(found.vectors)
-    chords = np.linalg.norm(unit[:, None] - unit[None], axis=2)
-    return float(2 * np.arcsin(min(1.0, chords.max() / 2)))
+    chords = np.linalg.norm(unit[:, None] - unit, axis=2)
+    return float(2 * np.arcsin(min(1.0, chords.max() / 2))) if len(unit) else np.nan
 
 
 def _inputs(x: Array, y: Array) -> list[Array]:
@@ -347,7 +380,7 @@ def _distinct(vectors: Array, tolerance: float) -> list[int]:
     """Indices of the first of each cluster of equal vectors; vectors of NaN are none."""
     kept: list[int] = []
     for index, vector in enumerate(vectors):
-        apart = np.linalg.norm(vector - vectors[kept], axis=1) > tolerance
+        apart = _distances(vectors[kept], vector) > tolerance
         if np.isfinite(vector).all() and apart.all():
             kept.append(index)
     return kept

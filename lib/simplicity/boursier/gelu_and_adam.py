@@ -14,7 +14,7 @@ quotient, which the compiler vectorises. That is the accuracy of single precisio
 runs are made.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,9 +49,14 @@ def forward(network: TwoLayer, x: Array, activation: str = "relu") -> Array:
     a, w, x = (
         np.asarray(part, dtype=np.float64) for part in training_doors.network(network, x, "n d")
     )
-    block = max(1, _BLOCK // max(1, len(a)))
-    blocks = (x[first : first + block] for first in range(0, len(x), block))
+    blocks = _blocks(x, max(1, _BLOCK // max(1, len(a))))
     return np.concatenate([_activated(inputs @ w.T, activation) @ a for inputs in blocks])
+
+
+def _blocks(x: Array, size: int) -> Iterator[Array]:
+    """The samples, so many at a time."""
+    for first in range(0, len(x), size):
+        yield x[first : first + size]
 
 
 def _activated(z: Array, activation: str) -> Array:
@@ -98,8 +103,7 @@ class _Advance:
         self._advance(a, w, columns, y, step_size, last)
         if self.taken < last or not np.isfinite(a).all():
             about = f"{self.activation}, {self.rule} {step_size:g}"
-            sizes = f"n {len(y)}, m {len(a)}, d {len(columns)}"
-            raise Diverged(f"loss not finite at step {self.taken}: {about}, {sizes}")
+            raise Diverged(f"loss not finite at step {self.taken}: {about}, {_sizes(w, y)}")
         return steps, np.finfo(float).max
 
     def _advance(
@@ -110,14 +114,22 @@ class _Advance:
         inputs, inner = np.pad(columns, (fill, (0, 0))), np.pad(w, ((0, 0), fill))
         if not self.taken:
             self.moments = np.zeros((2, len(a), inner.shape[1] + 1), a.dtype)
-        kept = 1 - step_size * rules.DECAY[self.rule]
         self.taken = _advance(
-            a, inner, inputs, y, self.moments,
-            (step_size, kept, rules.BETA1, rules.BETA2, rules.EPSILON),
+            a, inner, inputs, y, self.moments, self._settings(step_size),
             tuple(a.dtype.type(value) for value in _TAIL + _OTHERS), self.taken, last,
             self.activation == "gelu", self.rule != "gd",
         )  # fmt: skip
         w[:] = inner[:, : len(columns)]
+
+    def _settings(self, step_size: float) -> tuple[float, ...]:
+        """The rate, what a weight keeps, and the constants of the rule."""
+        kept = 1 - step_size * rules.DECAY[self.rule]
+        return step_size, kept, rules.BETA1, rules.BETA2, rules.EPSILON
+
+
+def _sizes(w: Array, y: Array) -> str:
+    m, dim = w.shape
+    return f"n {len(y)}, m {m}, d {dim}"
 
 
 @lanes.compiled

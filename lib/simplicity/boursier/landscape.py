@@ -33,8 +33,7 @@ _BASIS = 60  # vectors that Lanczos keeps: dense spectra need more than the defa
 
 def gradient(a: Array, w: Array, x: Array, y: Array) -> TwoLayer:
     """(dL/da_j, dL/dw_j) = (-<w_j, D_j>, -a_j D_j) with the force D_j = D_n(w_j, theta)."""
-    x, y, a, w = doors.arrays(x=(x, "n d"), y=(y, "n"), a=(a, "m"), w=(w, "m d"))
-    a, w = _double(a), _double(w)
+    a, w, x, y = _point(a, w, x, y)
     force = d_n(w, x, y, np.maximum(x @ w.T, 0.0) @ a)
     return TwoLayer(-np.sum(w * force, axis=1), -a[:, None] * force)
 
@@ -68,8 +67,7 @@ class _Curvature:
         self.a, self.x = a, x
         self.pattern = (before > 0).astype(np.float64)
         self.hidden = self.pattern * before
-        error = self.hidden @ a - y
-        self.pull = self.pattern.T @ (error[:, None] * x)  # -n D_j
+        self.pull = self._gathered(self.hidden @ a - y)  # -n D_j
         doors.square(hidden=self.hidden, pull=self.pull)
 
     def along(self, direction: Array) -> Array:
@@ -77,10 +75,13 @@ class _Curvature:
         alpha, omega = np.split(direction.ravel(), [len(self.a)])
         omega = omega.reshape(self.pull.shape)
         change = self.hidden @ alpha + (self.pattern * (self.x @ omega.T)) @ self.a
-        gathered = self.pattern.T @ (change[:, None] * self.x)
         outer = self.hidden.T @ change + np.sum(omega * self.pull, axis=1)
-        inner = self.a[:, None] * gathered + alpha[:, None] * self.pull
+        inner = self.a[:, None] * self._gathered(change) + alpha[:, None] * self.pull
         return np.concatenate([outer, inner.ravel()]) / len(self.x)
+
+    def _gathered(self, values: Array) -> Array:
+        """sum_k s_jk value_k x_k of each neuron."""
+        return self.pattern.T @ (values[:, None] * self.x)
 
 
 def sharpness(a: Array, w: Array, x: Array, y: Array) -> float:
@@ -98,11 +99,11 @@ def least_eigenvalue(a: Array, w: Array, x: Array, y: Array) -> float:
     of c - H with c the sharpness, because Lanczos resolves an eigenvalue to a share of the
     operator's norm, and next to 0 there are thousands.
     """
-    x, y, a, w = doors.arrays(x=(x, "n d"), y=(y, "n"), a=(a, "m"), w=(w, "m d"))
+    a, w, x, y = _point(a, w, x, y)
     seen = active(w, x)
     if not seen.any():
         raise Problem("w: got no neuron that a sample activates, allowed at least one")
-    operator = hessian(_double(a)[seen], _double(w)[seen], x, y)
+    operator = hessian(a[seen], w[seen], x, y)
     top = _largest(operator)
     return top - _largest(_below(top, operator))
 
@@ -200,15 +201,23 @@ def at_loss(
     doors.number("wanted", wanted)
     doors.generator(rng)
     ray = _Ray.drawn(TwoLayer(a, w), rng)
-    if not error(a, w) < wanted:
+    _check_below(error(a, w), wanted)
+    return ray.at(_crossing(ray, error, wanted) * ray.unit)
+
+
+def _check_below(error: float, wanted: float) -> None:
+    if not error < wanted:
         raise Problem(
-            f"wanted: got {wanted:g}, allowed more than the error of the weights, {error(a, w):g}"
+            f"wanted: got {wanted:g}, allowed more than the error of the weights, {error:g}"
         )
+
+
+def _crossing(ray: _Ray, error: Callable[[Array, Array], float], wanted: float) -> float:
+    """How far the wanted error is, in norms of the start."""
     far, about = 1e-3, (ray, error, wanted)
     while _excess(far, *about) < 0:
         far *= 2
-    size = float(brentq(_excess, 0.0, far, args=about, xtol=1e-15, rtol=1e-12))
-    return ray.at(size * ray.unit)
+    return float(brentq(_excess, 0.0, far, args=about, xtol=1e-15, rtol=1e-12))
 
 
 def _excess(size: float, ray: _Ray, error: Callable[[Array, Array], float], wanted: float) -> float:
@@ -227,6 +236,12 @@ def _largest(operator: LinearOperator) -> float:
         if (operator @ start).any():
             raise
         return 0.0  # an operator that is 0 leaves Lanczos without a direction
+
+
+def _point(a: Array, w: Array, x: Array, y: Array) -> list[Array]:
+    """[a, w, x, y], the weights in double precision."""
+    a, w, x, y = doors.arrays(a=(a, "m"), w=(w, "m d"), x=(x, "n d"), y=(y, "n"))
+    return [_double(a), _double(w), x, y]
 
 
 def _norm(a: Array, w: Array) -> float:

@@ -16,6 +16,7 @@ where patterns change. Signs never change, so that a start decides how many neur
 comes out is a local minimum or a kink: an upper bound of the least train MSE of this width.
 """
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
@@ -46,25 +47,48 @@ class Polished(NamedTuple):
 def jacobian(network: TwoLayer, x: Array) -> Array:
     """The derivatives of h(x_k) by the vectors |a_j| w_j, (n, m d), neuron by neuron."""
     pattern = (x @ network.w.T > 0) * np.sign(network.a)
-    return (pattern[:, :, None] * x[:, None, :]).reshape(len(x), -1)
+    return (pattern[..., None] * x[:, None]).reshape(len(x), -1)
 
 
 def polish(network: TwoLayer, x: Array, y: Array, steps: int = STEPS) -> Polished:
     """Descend from `network` (m, d) on the samples x (n, d), y (n,) for at most `steps` steps."""
     x, y = (np.asarray(part, dtype=float) for part in doors.finite(x=(x, "n d"), y=(y, "n")))
     doors.whole("steps", steps, 1)
-    now, damping, system = _by_signs(network), _DAMPING, None
-    errors = [ols.mse(forward(now, x), y)]
-    while len(errors) <= steps and damping < _LARGEST and not _settled(errors):
-        system = system or _normal_equations(now, x, y)
-        moved = _moved(now, *system, damping)
-        error = ols.mse(forward(moved, x), y) if moved else np.inf
-        if moved and error < errors[-1]:
-            now, damping, system = moved, damping / _EASIER, None
+    descent = _Descent(_by_signs(network), x, y)
+    while len(descent.errors) <= steps and descent.goes_on:
+        descent.step()
+    return Polished(descent.now, descent.errors[-1], len(descent.errors) - 1)
+
+
+class _Descent:
+    """Where a run is: its network, mu, and the error after each step that was tried."""
+
+    def __init__(self, now: TwoLayer, x: Array, y: Array) -> None:
+        self.now, self.x, self.y, self.damping = now, x, y, _DAMPING
+        self.errors = [self._error(now)]
+        self.system: tuple[Array, Array] | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Does a step still help?"""
+        return self.damping < _LARGEST and not _settled(self.errors)
+
+    def step(self) -> None:
+        """Try one step, taken where the error falls."""
+        self.system = self.system or _normal_equations(self.now, self.x, self.y)
+        self._take(_moved(self.now, *self.system, self.damping))
+
+    def _take(self, moved: TwoLayer | None) -> None:
+        """Go there if the error falls; mu follows."""
+        error = self._error(moved) if moved else np.inf
+        if moved and error < self.errors[-1]:
+            self.now, self.damping, self.system = moved, self.damping / _EASIER, None
         else:
-            damping *= _HARDER
-        errors.append(min(error, errors[-1]))
-    return Polished(now, errors[-1], len(errors) - 1)
+            self.damping *= _HARDER
+        self.errors.append(min(error, self.errors[-1]))
+
+    def _error(self, network: TwoLayer) -> float:
+        return ols.mse(forward(network, self.x), self.y)
 
 
 def _by_signs(network: TwoLayer) -> TwoLayer:
@@ -88,8 +112,7 @@ def _settled(errors: list[float]) -> bool:
 def _moved(now: TwoLayer, curvature: Array, pull: Array, damping: float) -> TwoLayer | None:
     """One step from `now`; None where its system has no solution."""
     damped = curvature + damping * np.mean(np.diag(curvature)) * np.eye(len(curvature))
-    try:
+    with contextlib.suppress(LinAlgError):
         change = cho_solve(cho_factor(damped), pull)
-    except LinAlgError:
-        return None
-    return TwoLayer(now.a, now.w + change.reshape(now.w.shape))
+        return now._replace(w=now.w + change.reshape(now.w.shape))
+    return None

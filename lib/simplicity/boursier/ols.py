@@ -15,6 +15,8 @@ from simplicity.problems import doors
 
 Array = NDArray[np.floating]
 
+_NOTHING = 1e-12  # of the labels' mean square: an error that is rounding
+
 
 def ols(x: Array, y: Array) -> Array:
     """Ordinary least squares without intercept, (d,); least-norm where it is not determined."""
@@ -41,7 +43,8 @@ def two_ols(x: Array, y: Array, direction: Array) -> TwoOls:
     """
     x, y, direction = doors.arrays(x=(x, "n d"), y=(y, "n"), direction=(direction, "d"))
     positive = x @ direction > 0
-    return TwoOls(ols(x[positive], y[positive]), ols(x[~positive], y[~positive]), direction)
+    plus, minus = (ols(x[half], y[half]) for half in (positive, ~positive))
+    return TwoOls(plus, minus, direction)
 
 
 def mse(prediction: Array, y: Array) -> float:
@@ -59,7 +62,7 @@ def rho(train_mse: float, two_ols_mse: float, y: Array) -> float:
     doors.real("train_mse", train_mse)
     doors.number("two_ols_mse", two_ols_mse, low=0)
     (y,) = doors.arrays(y=(y, "n"))
-    return train_mse / two_ols_mse if two_ols_mse > 1e-12 * float(np.mean(y**2)) else float("nan")
+    return train_mse / two_ols_mse if two_ols_mse > _NOTHING * float(np.mean(y**2)) else np.nan
 
 
 def cosines_to_fits(a: Array, w: Array, fits: TwoOls) -> tuple[Array, Array]:
@@ -69,8 +72,8 @@ def cosines_to_fits(a: Array, w: Array, fits: TwoOls) -> tuple[Array, Array]:
     that carries weight is at 1. Unweighted, the count is swamped by neurons that never grew.
     """
     doors.kind("fits", fits, TwoOls)
-    a, w = doors.arrays(a=(a, "m"), w=(w, f"m {len(fits.plus)}"))
-    a, w = (np.asarray(part, dtype=np.float64) for part in (a, w))
+    shapes = {"a": (a, "m"), "w": (w, f"m {len(fits.plus)}")}
+    a, w = (np.asarray(part, dtype=np.float64) for part in doors.arrays(**shapes))
     targets = np.where(a[:, None] > 0, fits.plus, fits.minus)
     return signed_cosines(a, w, targets, nowhere=0.0), np.abs(a) * np.linalg.norm(w, axis=1)
 
@@ -78,8 +81,8 @@ def cosines_to_fits(a: Array, w: Array, fits: TwoOls) -> tuple[Array, Array]:
 def weighted_mean(values: Array, weights: Array) -> float:
     """sum v w / sum w; NaN where nothing carries weight."""
     values, weights = doors.same(values=values, weights=weights)
-    total = float(np.sum(weights))
-    return float(np.sum(values * weights)) / total if total > 0 else float("nan")
+    total = np.sum(weights)
+    return float(np.sum(values * weights) / total) if total > 0 else np.nan
 
 
 def against_two_ols(

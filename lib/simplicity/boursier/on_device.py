@@ -42,6 +42,7 @@ Phi = Callable[[Tensor], tuple[Tensor, Tensor]]  # an activation and its derivat
 
 _BLOCK = {"cpu": 1 << 17, "cuda": 1 << 27}  # hidden units at a time
 _WATCHED = 100
+_WHOLE = math.sqrt(2 * math.pi)  # the integral of exp(-z^2 / 2)
 
 
 def descend(
@@ -78,11 +79,9 @@ def descend(
         tolerance=tolerance,
     )  # fmt: skip
     doors.number("slope", slope)
-    if slope and activation == "gelu":
-        raise Problem(f"slope: got {slope:g} with gelu, allowed 0")
     order = driver.order(asked, batch, rng) or itertools.repeat(slice(None))
     state = _State(checkpoint, checkpoint_seconds)
-    advance = _Advance(where, _gelu if activation == "gelu" else _leaky(slope), rule, order, state)
+    advance = _Advance(where, _activation(activation, slope), rule, order, state)
     probes = {name: state.once(name, probe) for name, probe in probes.items()}
     return driver.drive(advance, *asked._replace(probes=probes))
 
@@ -106,9 +105,7 @@ class _Advance:
         if before == steps:
             return steps, np.finfo(float).max
         weights = self._there(a, w)
-        self.moments = self.moments or [
-            (torch.zeros_like(part), torch.zeros_like(part)) for part in weights
-        ]
+        self.moments = self.moments or _nothing_yet(weights)
         done, force = self._steps(weights, steps - before, step_size, tolerance)
         a[:], w[:] = (part.cpu().numpy() for part in weights)
         return before + done, force
@@ -119,9 +116,9 @@ class _Advance:
 
     def _passed_before(self, steps: int, a: Array, w: Array) -> int:
         """How many of the next steps were made before the run was broken off."""
-        first, end = self.taken, self.taken + steps
-        if end < self.state.resumed:
-            self.taken = end
+        first = self.taken
+        if first + steps < self.state.resumed:
+            self.taken += steps
         elif first < self.state.resumed:
             self._resume(a, w)
         return self.taken - first
@@ -165,13 +162,20 @@ class _Advance:
         outer, inner = weights
         rows = max(1, _BLOCK[self.device.type] // max(1, len(outer)))
         along, pull = torch.zeros_like(outer), torch.zeros_like(inner)
-        for inputs, targets in zip(x.split(rows), y.split(rows), strict=True):
-            value, slope = self.phi(inputs @ inner.T)
-            r = targets - value @ outer
-            along += value.T @ r
-            pull += slope.mul_(r[:, None]).T @ inputs
+        for block in zip(x.split(rows), y.split(rows), strict=True):
+            self._add_pulls(weights, *block, along, pull)
         force = pull.square().sum(dim=1).max().sqrt() / len(y)
         return (along / -len(y), pull * outer[:, None] / -len(y)), force
+
+    def _add_pulls(
+        self, weights: tuple[Tensor, ...], x: Tensor, y: Tensor, along: Tensor, pull: Tensor
+    ) -> None:
+        """What a block adds to A and P."""
+        outer, inner = weights
+        value, slope = self.phi(x @ inner.T)
+        r = y - value @ outer
+        along += value.T @ r
+        pull += slope.mul_(r[:, None]).T @ x
 
     def _move(
         self,
@@ -183,19 +187,26 @@ class _Advance:
         """One step of the rule, or none where `alive` is 0."""
         self.taken += 1
         for part, gradient, moments in zip(weights, gradients, self.moments, strict=True):
-            if self.rule == "gd":
-                part.sub_(gradient * alive, alpha=step_size)
-            else:
-                change = self._adam(gradient, *moments) + rules.DECAY[self.rule] * part
-                part.sub_(change * alive, alpha=step_size)
+            part.sub_(self._change(part, gradient, *moments) * alive, alpha=step_size)
+
+    def _change(self, part: Tensor, gradient: Tensor, mean: Tensor, square: Tensor) -> Tensor:
+        """What the rule takes from these weights, in step sizes."""
+        if self.rule == "gd":
+            return gradient
+        return self._adam(gradient, mean, square) + rules.DECAY[self.rule] * part
 
     def _adam(self, gradient: Tensor, mean: Tensor, square: Tensor) -> Tensor:
-        """Adam's direction; renews the two moments in place."""
+        """Adam's mean over its root; renews the two moments in place."""
         beta1, beta2 = rules.BETA1, rules.BETA2
         mean.mul_(beta1).add_(gradient, alpha=1 - beta1)
         square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         root = (square / (1 - beta2**self.taken)).sqrt_().add_(rules.EPSILON)
         return mean / root / (1 - beta1**self.taken)
+
+
+def _nothing_yet(weights: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """Adam's moments before the first step."""
+    return [(torch.zeros_like(part), torch.zeros_like(part)) for part in weights]
 
 
 class _State:
@@ -216,18 +227,14 @@ class _State:
 
     def save(self, weights: Sequence[Tensor], moments: Sequence[Any], taken: int) -> None:
         """Write the state, once `seconds` have passed since the last time."""
-        if self.path is None or time.monotonic() - self.saved < self.seconds:
-            return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        state = {"weights": list(weights), "moments": list(moments), "taken": taken}
-        torch.save(state | {"values": self.values}, part)
-        part.replace(self.path)
-        self.saved = time.monotonic()
+        if self.path is not None and time.monotonic() - self.saved >= self.seconds:
+            state = {"weights": list(weights), "moments": list(moments), "taken": taken}
+            _write(self.path, state | {"values": self.values})
+            self.saved = time.monotonic()
 
     def weights(self, device: torch.device) -> tuple[Array, Array, list[tuple[Tensor, Tensor]]]:
         outer, inner = (part.numpy() for part in self.kept["weights"])
-        moments = [(one.to(device), other.to(device)) for one, other in self.kept["moments"]]
+        moments = [tuple(part.to(device) for part in pair) for pair in self.kept["moments"]]
         return outer, inner, moments
 
     def once(self, name: str, probe: Probe) -> Probe:
@@ -243,6 +250,21 @@ class _State:
         return look
 
 
+def _write(path: Path, state: Mapping[str, Any]) -> None:
+    """The whole file or none of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def _activation(name: str, slope: float) -> Phi:
+    """phi and phi' by name."""
+    if slope and name == "gelu":
+        raise Problem(f"slope: got {slope:g} with gelu, allowed 0")
+    return _gelu if name == "gelu" else _leaky(slope)
+
+
 def _leaky(below: float) -> Phi:
     """phi(z) and phi'(z), the latter `below` at 0."""
 
@@ -256,5 +278,5 @@ def _leaky(below: float) -> Phi:
 def _gelu(z: Tensor) -> tuple[Tensor, Tensor]:
     """The same of the GeLU."""
     below = torch.special.ndtr(z)
-    density = torch.exp(z * z / -2) / math.sqrt(2 * math.pi)
+    density = torch.exp(z * z / -2) / _WHOLE
     return z * below, below + z * density

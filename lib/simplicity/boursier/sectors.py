@@ -40,6 +40,15 @@ class Sectors(NamedTuple):
         return circle(self.starts)
 
     @property
+    def lengths(self) -> Array:
+        """|D_n| inside each sector, (s,)."""
+        return np.linalg.norm(self.forces, axis=1)
+
+    def middle(self, sector: np.intp) -> Array:
+        """The direction in the middle of a sector, (2,)."""
+        return circle(self.edges[sector : sector + 2].mean())
+
+    @property
     def behind(self) -> Array:
         """D_n in the sector before each, (s, d)."""
         return np.roll(self.forces, 1, axis=0)
@@ -61,12 +70,17 @@ def cut(plane: Array, pulls: Array) -> Sectors:
     plane, pulls = plane[seen], pulls[seen]
     order, first, gaps = _walk(_events(plane))
     changes = np.concatenate([pulls, -pulls])[order]
-    start = plane @ circle(first - gaps[-1] / 2) > 0
-    forces = pulls[start].sum(axis=0) + np.cumsum(changes, axis=0)
+    before = pulls[plane @ circle(first - gaps[-1] / 2) > 0].sum(axis=0)
+    forces = before + np.cumsum(changes, axis=0)
     ends = np.flatnonzero(gaps > _TIE)  # the last event of each boundary
     begins = np.concatenate([[0], ends[:-1] + 1])
-    edges = first + np.concatenate([[0.0], np.cumsum(gaps)])
-    return Sectors(np.append(edges[begins], edges[-1]), forces[ends], changes, begins)
+    return Sectors(_edges(first, gaps, begins), forces[ends], changes, begins)
+
+
+def _edges(first: float, gaps: Array, begins: NDArray[np.intp]) -> Array:
+    """The angle of each boundary, and of the first once more."""
+    places = first + np.concatenate([[0.0], np.cumsum(gaps)])
+    return np.append(places[begins], places[-1])
 
 
 def _events(plane: Array) -> Array:
@@ -79,9 +93,9 @@ def _walk(events: Array) -> tuple[NDArray[np.intp], float, Array]:
     """(order, angle of the first, gaps): around the circle from behind the widest gap."""
     order = np.argsort(events, kind="stable")
     gaps = np.diff(events[order], append=events[order[0]] + 2 * np.pi)
-    first = (int(np.argmax(gaps)) + 1) % len(order)
-    order, gaps = np.roll(order, -first), np.roll(gaps, -first)
-    return order, events[order[0]], gaps
+    back = -1 - int(gaps.argmax())
+    order = np.roll(order, back)
+    return order, events[order[0]], np.roll(gaps, back)
 
 
 def jumps(sectors: Sectors) -> tuple[Array, Array]:
@@ -89,12 +103,16 @@ def jumps(sectors: Sectors) -> tuple[Array, Array]:
 
     Over every eta in [0, 1].
     """
-    sizes = np.diff(sectors.begins, append=len(sectors.changes))
-    steps = across(np.repeat(sectors.left, sizes, axis=0), sectors.changes)
-    before = across(sectors.left, sectors.behind)
-    falls, rises = (clip(steps, 0.0) for clip in (np.minimum, np.maximum))
+    before, steps = across(sectors.left, sectors.behind), _steps(sectors)
+    falls, rises = np.minimum(steps, 0.0), np.maximum(steps, 0.0)
     low, high = (np.add.reduceat(part, sectors.begins) for part in (falls, rises))
     return before + low, before + high
+
+
+def _steps(sectors: Sectors) -> Array:
+    """What each sample's entering or leaving adds to the derivative, (2n,)."""
+    sizes = np.diff(sectors.begins, append=len(sectors.changes))
+    return across(np.repeat(sectors.left, sizes, axis=0), sectors.changes)
 
 
 def across(direction: Array, vector: Array) -> Array:

@@ -49,8 +49,9 @@ def bounded_margin(n: int, dim: int, rng: Generator) -> Array:
     assumptions as far as known.
     """
     x = margin(n, dim, rng)
+    others = x[:, 1:]
     if dim > 1:
-        x[:, 1:] *= np.sqrt(dim - 1) / np.linalg.norm(x[:, 1:], axis=1, keepdims=True)
+        others *= np.sqrt(dim - 1) / np.linalg.norm(others, axis=1, keepdims=True)
     return x
 
 

@@ -121,10 +121,23 @@ def _advance_autograd(
     inputs, targets = torch.from_numpy(columns.T.copy()), torch.from_numpy(y)
     weights = [torch.from_numpy(part).requires_grad_() for part in (a, w)]
     for chosen in itertools.islice(order, steps):
-        hidden = torch.nn.functional.leaky_relu(inputs[chosen] @ weights[1].T, slope)
-        loss = 0.5 * torch.mean((hidden @ weights[0] - targets[chosen]) ** 2)
-        gradients = torch.autograd.grad(loss, weights)
-        with torch.no_grad():
-            for part, gradient in zip(weights, gradients, strict=True):
-                part -= step_size * gradient
+        loss = _half_mse(weights, inputs[chosen], targets[chosen], slope)
+        _move(weights, torch.autograd.grad(loss, weights), step_size)
     return steps, float(loss.detach())
+
+
+def _move(weights: Sequence[Any], gradients: Sequence[Any], step_size: float) -> None:
+    """One step of gradient descent, in place."""
+    import torch
+
+    with torch.no_grad():
+        for part, gradient in zip(weights, gradients, strict=True):
+            part -= step_size * gradient
+
+
+def _half_mse(weights: Sequence[Any], x: Any, y: Any, slope: float) -> Any:
+    """L of tensors."""
+    import torch
+
+    hidden = torch.nn.functional.leaky_relu(x @ weights[1].T, slope)
+    return 0.5 * torch.mean((hidden @ weights[0] - y) ** 2)

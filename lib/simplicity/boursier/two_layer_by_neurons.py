@@ -73,13 +73,17 @@ def chunk(dim: int) -> int:
 
 def packed(a: Array, w: Array, columns: Array) -> tuple[Array, Array, Array, tuple[Array, ...]]:
     """a, w and x in the shapes of the compiled loops, filled up with zeros, and their `work`."""
-    (dim, n), width, lane = columns.shape, len(a), lanes.BYTES // a.itemsize
-    rows, wide = filled(width, dim, a.dtype)
+    dim, n = columns.shape
+    rows, wide = filled(len(a), dim, a.dtype)
     outer, inner = _padded(a, (wide,)), _padded(w.T, (rows, wide))
+    return outer, inner, _padded(columns.T, (n, rows)), _work(n, wide, a.dtype)
+
+
+def _work(n: int, wide: int, dtype: np.dtype) -> tuple[Array, ...]:
+    lane = lanes.BYTES // dtype.itemsize
     marks = np.zeros((wide // lane, n), f"u{max(1, lane // 8)}")
-    sizes = np.zeros(wide, a.dtype)
-    work = (marks, np.zeros((n, lane), a.dtype), sizes, sizes.view(f"i{a.itemsize}"))
-    return outer, inner, _padded(columns.T, (n, rows)), work
+    sizes = np.zeros(wide, dtype)
+    return marks, np.zeros((n, lane), dtype), sizes, sizes.view(f"i{dtype.itemsize}")
 
 
 def filled(width: int, dim: int, dtype: np.dtype) -> tuple[int, int]:
