@@ -101,8 +101,8 @@ def two_layer(torch_too: bool, what: str = "plain", **task: Any) -> dict[str, fl
     slope = 0.1 if what == "leaky slope" else 0.0
     setting = bench.Setting(**task, what=what, slope=slope, batch=batch)
     engines = {"ours": bench.descend} | ({"torch": bench.descend_autograd} if torch_too else {})
-    if what in moments.RULES:
-        engines["ours"] = partial(moments.descend, rule=what)
+    if what in adam_by_neurons.RULES:
+        engines["ours"] = partial(adam_by_neurons.descend, rule=what)
         engines |= {"torch": partial(by_torchs_rule, rule=what)} if torch_too else {}
     found = {}
     for name, engine in engines.items():

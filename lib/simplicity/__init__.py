@@ -4,7 +4,7 @@ What a researcher imports, by name; each is loaded when it is first asked for:
 
     from simplicity import two_layer, ntk, single_sample, train    engines that train a network
     from simplicity import TwoLayer, alignment, extremal, kernel   networks, and measures on them
-    from simplicity import lipschitz, trajectory, information, explain
+    from simplicity import ols, lipschitz, trajectory, information, explain
     from simplicity import lenses                        four measures on a network of one's own
     from simplicity import Grid, Runs, param, settings   an experiment of one's own
     from simplicity import check, control, run, sweep, experiment   its criteria, and its runs
@@ -26,6 +26,7 @@ _FACE = {
     "train": "nets.train:train",
     "TwoLayer": "nets:TwoLayer",
     "alignment": "boursier.alignment",
+    "ols": "boursier.ols",
     "extremal": "boursier.extremal",
     "kernel": "hu.kernel",
     "lipschitz": "loukas.lipschitz",

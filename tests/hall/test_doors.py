@@ -20,6 +20,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from simplicity import boursier, hu, loukas, nakkiran, nets, together
 from simplicity import data as builders
+from simplicity.boursier import adam_by_neurons as with_memory
 from simplicity.boursier import (
     assumptions,
     cones,
@@ -229,7 +230,7 @@ SETUPS = {
     "explain",
     "strata",
     "watched",
-    "polish",
+    "levenberg_marquardt",
     *(f"{kind}_checks" for kind in CHECKS),
 }
 

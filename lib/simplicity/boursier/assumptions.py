@@ -23,6 +23,7 @@ Array = NDArray[np.floating]
 SIGNIFICANCE = 0.01
 MARGIN = 0.4  # ours: c in |<x, beta*>| >= c |x| / sqrt(d)
 LARGEST_SHARE = 0.25  # ours: of one sample in the sum of noise^4
+_TINY = np.finfo(float).tiny  # in place of a divisor that is 0
 
 
 class Finding(NamedTuple):
@@ -49,28 +50,16 @@ class Assumptions:
         return next(one for one in self.findings if one.what == what)
 
     def __str__(self) -> str:
-        lines = [
-            f"{one.what:<26} {one.value:9.3g}  {one.bound:<18} {_word(one)}"
-            for one in self.findings
-        ]
-        return "\n".join(lines)
+        return "\n".join(map(_line, self.findings))
 
 
 def assumptions(x: Array, noise: Array, teacher: Array, a: Array, w: Array) -> Assumptions:
     """All findings for x (n, d), noise y - <beta*, x> (n,), beta* (d,), start a (m,), w (m, d)."""
     x, noise, teacher = doors.finite(x=(x, "n d"), noise=(noise, "n"), teacher=(teacher, "d"))
     a, w = doors.finite(a=(a, "m"), w=(w, f"m {x.shape[1]}"))
-    return Assumptions(
-        (
-            symmetric(x),
-            margin(x, teacher),
-            isotropic(x),
-            centred(noise),
-            fourth_moment(noise),
-            dominated(a, w),
-            both_signs(a),
-        )
-    )
+    about_inputs = (symmetric(x), margin(x, teacher), isotropic(x))
+    about_noise = (centred(noise), fourth_moment(noise))
+    return Assumptions((*about_inputs, *about_noise, dominated(a, w), both_signs(a)))
 
 
 def symmetric(x: Array) -> Finding:
@@ -84,11 +73,13 @@ def symmetric(x: Array) -> Finding:
     """
     (x,) = doors.finite(x=(x, "n d"))
     odd = np.concatenate([x, x**3], axis=1)
-    scores = np.abs(odd.sum(axis=0)) / np.sqrt(
-        np.maximum((odd**2).sum(axis=0), np.finfo(float).tiny)
-    )
     bound = float(stats.norm.isf(SIGNIFICANCE / (2 * odd.shape[1])))
-    return _at_most("symmetric inputs", float(scores.max()), bound)
+    return _at_most("symmetric inputs", float(_scores(odd).max()), bound)
+
+
+def _scores(values: Array) -> Array:
+    """|z| of the mean of each column, without centring."""
+    return np.abs(values.sum(axis=0)) / np.sqrt(np.maximum((values**2).sum(axis=0), _TINY))
 
 
 def margin(x: Array, teacher: Array) -> Finding:
@@ -97,8 +88,8 @@ def margin(x: Array, teacher: Array) -> Finding:
     doors.not_all_zero("teacher", teacher)
     if not x.any(axis=1).all():
         raise Problem("x: got an input that is 0, allowed others, since its margin is 0 / 0")
-    unit = teacher / np.linalg.norm(teacher)
-    value = float(np.min(np.abs(x @ unit) / np.linalg.norm(x, axis=1)))
+    along = x @ (teacher / np.linalg.norm(teacher))
+    value = float(np.min(np.abs(along) / np.linalg.norm(x, axis=1)))
     return _at_least("margin", value, MARGIN / np.sqrt(x.shape[1]))
 
 
@@ -117,10 +108,14 @@ def centred(noise: Array) -> Finding:
     (noise,) = doors.finite(noise=(noise, "n"))
     if len(noise) < 2:
         raise Problem("noise: got 1 sample, allowed 2 or more, since their spread is asked for")
-    error = max(float(np.std(noise, ddof=1)) / np.sqrt(len(noise)), np.finfo(float).tiny)
-    return _at_most(
-        "centred noise", abs(float(np.mean(noise))) / error, float(stats.norm.isf(SIGNIFICANCE / 2))
-    )
+    bound = float(stats.norm.isf(SIGNIFICANCE / 2))
+    value = abs(float(np.mean(noise))) / _standard_error(noise)
+    return _at_most("centred noise", value, bound)
+
+
+def _standard_error(noise: Array) -> float:
+    """That of the mean."""
+    return max(float(np.std(noise, ddof=1)) / np.sqrt(len(noise)), _TINY)
 
 
 def fourth_moment(noise: Array) -> Finding:
@@ -130,11 +125,8 @@ def fourth_moment(noise: Array) -> Finding:
     """
     (noise,) = doors.finite(noise=(noise, "n"))
     fourth = noise**4
-    return _at_most(
-        "largest share of noise^4",
-        float(fourth.max() / max(fourth.sum(), np.finfo(float).tiny)),
-        LARGEST_SHARE,
-    )
+    share = float(fourth.max() / max(fourth.sum(), _TINY))
+    return _at_most("largest share of noise^4", share, LARGEST_SHARE)
 
 
 def dominated(a: Array, w: Array) -> Finding:
@@ -172,5 +164,7 @@ def _at_least(what: str, value: float, bound: float) -> Finding:
     return Finding(what, value, f"at least {bound:.3g}", bool(value >= bound))
 
 
-def _word(one: Finding) -> str:
-    return "holds" if one.holds else "does not hold"
+def _line(one: Finding) -> str:
+    """One line of the printed table."""
+    word = "holds" if one.holds else "does not hold"
+    return f"{one.what:<26} {one.value:9.3g}  {one.bound:<18} {word}"

@@ -87,7 +87,7 @@ CANDIDATES = 64  # samples near a sector: the bits of a word
 _SECTORS, _CONES = 256, 1024  # at most
 _DIMS = 16  # the largest d for which the compiled code is worth its size
 # plain steps before cones are tried, and at most before they are tried once more
-_FIRST, _AGAIN = 32, 512
+_FIRST, _AGAIN, _NEVER = 32, 512, np.iinfo(np.int64).max
 _REGROUP = 1024  # steps after which watching is begun afresh, at most
 _DOZE = 16  # steps between two looks for cones that can sleep
 _ONE = np.uint64(1)
@@ -119,22 +119,22 @@ def descend(
 
     The dataset has one scalar more, `plain_steps`: how many of the steps the plain sweep made.
     """
-    doors.precision(precision)
-    a, w, x, y = training_doors.task(start, x, y, precision)
-    schedule = training_doors.descent(step_size, schedule, probes)
-    doors.number("tolerance", tolerance, low=0)
-    doors.number("slope", slope)
-    doors.whole("batch", batch, 0)
-    if rng is not None:
-        doors.generator(rng)
+    asked = driver.looked_at(
+        start, x, y, step_size=step_size, schedule=schedule, probes=probes, precision=precision,
+        tolerance=tolerance,
+    )  # fmt: skip
+    _full_batch_without_slope(slope, batch, rng)
     cached.settle(_run.py_func.__globals__)
+    hybrid = Hybrid(asked.x.shape[1], precision)
+    network, found = driver.drive(hybrid, *asked)
+    return network, found.assign(plain_steps=hybrid.plain_steps)
+
+
+def _full_batch_without_slope(slope: float, batch: int, rng: Generator | None) -> None:
+    doors.number("slope", slope)
+    training_doors.minibatches(batch, rng, 0)
     if slope or batch:
         raise Problem(f"cones: got slope {slope:g} and batch {batch}, allowed 0 and 0")
-    hybrid = Hybrid(x.shape[1], precision)
-    network, found = driver.drive(
-        hybrid, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision)
-    )
-    return network, found.assign(plain_steps=hybrid.plain_steps)
 
 
 class Hybrid:
@@ -146,7 +146,7 @@ class Hybrid:
     def __init__(self, dim: int, precision: str) -> None:
         self.sweep = driver.kernel(dim, precision, 0.0, None)
         # plain steps before the next trial
-        self.left = _FIRST if dim <= _DIMS else np.iinfo(np.int64).max
+        self.left = _FIRST if dim <= _DIMS else _NEVER
         self.taken = self.plain_steps = 0
         self.state: tuple = ()
 
@@ -155,14 +155,16 @@ class Hybrid:
         columns, y, step_size, steps, tolerance = task
         done, force = 0, np.inf
         while done < steps:
-            by_cones = self.left == 0
-            count = steps - done if by_cones else min(self.left, steps - done)
-            step = self._cones if by_cones else self._plain
+            step, count = self._next(steps - done)
             taken, force = step(a, w, columns, y, step_size, count, tolerance)
             done, self.taken = done + taken, self.taken + taken
             if not np.isfinite(force) or force < tolerance:
                 break
         return done, force
+
+    def _next(self, steps: int) -> tuple[driver.Advance, int]:
+        """The cheaper way, and how many of these steps it makes."""
+        return (self._cones, steps) if self.left == 0 else (self._plain, min(self.left, steps))
 
     def _plain(self, *task: Any) -> tuple[int, float]:
         taken, force = self.sweep(*task)
@@ -172,12 +174,11 @@ class Hybrid:
 
     def _cones(self, a: Array, w: Array, *task: Any) -> tuple[int, float]:
         columns, y, step_size, steps, tolerance = task
-        self.state = self.state or state(len(y), len(a), len(columns))
+        self.state = self.state or state(len(y), *w.shape)
         outer, inner, data = a.astype(float), w.astype(float), data_of(columns, y)
         rest = (steps, tolerance, step_size, (0.0,) * len(columns))
         taken, force, pays = _run(outer, inner, data, *self.state, *rest)  # type: ignore[call-arg]
-        if not pays:
-            self.left = min(_AGAIN, max(_FIRST, (self.taken + taken) // 4))
+        self.left = 0 if pays else min(_AGAIN, max(_FIRST, (self.taken + taken) // 4))
         a[:], w[:] = outer, inner
         return taken, force
 
@@ -270,20 +271,27 @@ def data_of(columns: Array, y: Array) -> Data:
 
 def state(n: int, m: int, d: int) -> tuple[Sectors, Cones, Blocks, Work]:
     """Room for m neurons, all empty."""
-    k = 2 * (m // LANES) + _CONES + 1
-    sizes = {"3": 3, "n": n, "m": m, "d": d, "d+1": d + 1, "n+C": n + CANDIDATES}
-    sizes |= {"R": _SECTORS, "C": CANDIDATES, "G": _CONES, "WATCH": WATCH, "LANES": LANES}
-    sizes |= {"K": k, "K+1": k + 1, "rows*LANES": (2 * d + 2 + WATCH) * LANES}
-
-    def zeros(says: str) -> NDArray:
-        *axes, kind = says.split()
-        return np.zeros([sizes[axis] for axis in axes], kind)
-
+    sizes = _sizes(n, m, d)
     sectors, cones, blocks, work = (
-        [zeros(says) for says in kind._field_defaults.values()]
+        [_zeros(says, sizes) for says in kind._field_defaults.values()]
         for kind in (Sectors, Cones, Blocks, Work)
     )
     return Sectors(*sectors), Cones(*cones), Blocks(*blocks), Work(*work)
+
+
+def _sizes(n: int, m: int, d: int) -> dict[str, int]:
+    """How long the axes are of which the defaults speak."""
+    blocks = 2 * (m // LANES) + _CONES + 1
+    sizes = {"3": 3, "n": n, "m": m, "d": d, "d+1": d + 1, "n+C": n + CANDIDATES}
+    sizes |= {"R": _SECTORS, "C": CANDIDATES, "G": _CONES, "WATCH": WATCH, "LANES": LANES}
+    sizes |= {"K": blocks, "K+1": blocks + 1, "rows*LANES": (2 * d + 2 + WATCH) * LANES}
+    return sizes
+
+
+def _zeros(says: str, sizes: Mapping[str, int]) -> NDArray:
+    """An array of the shape and kind of number that a default says."""
+    *axes, kind = says.split()
+    return np.zeros([sizes[axis] for axis in axes], kind)
 
 
 @_compiled

@@ -110,12 +110,13 @@ def past_threshold(
     """
     gaussian = small.isel(cell=small.law.values == "gaussian")
     many, before = (gaussian.isel(cell=gaussian.n.values == n) for n in (PAST, BEFORE))
-    changed = f"n = {BEFORE}" if unaligned is None else "starts at scale 1"
+    changed, others = (
+        (f"n = {BEFORE}", before) if unaligned is None else ("starts at scale 1", unaligned)
+    )
     return check(
         runs, f"B2.{word}", "empirical",
         "share of seeds with excess risk < 0.15 sigma^2 and rho > 0.8, Gaussian, "
         f"n = {PAST}{at}",
         share(refuses_noise(many)), every_seed(),
-        (f"{changed}: the same share",
-         share(refuses_noise(before if unaligned is None else unaligned))),
+        (f"{changed}: the same share", share(refuses_noise(others))),
     )  # fmt: skip

@@ -10,7 +10,7 @@ float64.
 import numpy as np
 from numpy.typing import NDArray
 
-from simplicity.boursier.alignment import d_n
+from simplicity.boursier.alignment import d_n, signed_cosines
 from simplicity.problems import doors
 
 Array = NDArray[np.floating]
@@ -43,18 +43,13 @@ def left_plateau(losses: Array) -> int | None:
     return int(low[0]) if len(low) else None
 
 
-def signed_cosine(a: Array, w: Array, x: Array, y: Array) -> Array:
+def cosines_to_force(a: Array, w: Array, x: Array, y: Array) -> Array:
     """sign(a_j) cos(w_j, D_n(w_j)), (m,).
 
     1 is aligned with its own force; NaN where D_n(w_j) = 0.
     """
     a, w, x, y = doors.arrays(a=(a, "m"), w=(w, "m d"), x=(x, "n d"), y=(y, "n"))
-    force = d_n(w, x, y)
-    lengths = np.linalg.norm(w, axis=1) * np.linalg.norm(force, axis=1)
-    cosine = np.divide(
-        np.sum(w * force, axis=1), lengths, out=np.full(len(lengths), np.nan), where=lengths > 0
-    )
-    return np.sign(a) * cosine
+    return signed_cosines(a, w, d_n(w, x, y))
 
 
 def aligned_share(a: Array, w: Array, x: Array, y: Array) -> float:
@@ -62,7 +57,7 @@ def aligned_share(a: Array, w: Array, x: Array, y: Array) -> float:
 
     Those without any are `idle_share`.
     """
-    cosine = signed_cosine(a, w, x, y)
+    cosine = cosines_to_force(a, w, x, y)
     felt = np.isfinite(cosine)
     return float(np.mean(cosine[felt] > ALIGNED)) if felt.any() else float("nan")
 
@@ -72,10 +67,10 @@ def idle_share(a: Array, w: Array, x: Array, y: Array) -> float:
 
     No sample activates them, or none with a label that is not 0.
     """
-    return float(np.mean(~np.isfinite(signed_cosine(a, w, x, y))))
+    return float(np.mean(~np.isfinite(cosines_to_force(a, w, x, y))))
 
 
-def longest(w: Array, x: Array, y: Array) -> float:
+def largest_own_force(w: Array, x: Array, y: Array) -> float:
     """max_j |D_n(w_j)| over the given directions."""
     doors.arrays(w=(w, "m d"))
     return float(np.linalg.norm(d_n(w, x, y), axis=1).max())
@@ -85,4 +80,4 @@ def leading_force(a: Array, w: Array, x: Array, y: Array) -> float:
     """|D_n(w_j)| of the neuron with the largest |a_j|, the one that moves the loss first."""
     x, y, a, w = doors.arrays(x=(x, "n d"), y=(y, "n"), a=(a, "m"), w=(w, "m d"))
     j = int(np.argmax(np.abs(a)))
-    return longest(w[j : j + 1], x, y)
+    return largest_own_force(w[j : j + 1], x, y)

@@ -12,20 +12,20 @@ sectors on which D_n is constant. For d >= 3 `searched` and `searched_deviation`
 has found, hence lower bounds. Inputs are rows: x (n, d), y (n,).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity.boursier.alignment import d_n
+from simplicity.boursier.alignment import d_n, on_sphere
+from simplicity.boursier.sectors import Sectors, across, cut, jumps
+from simplicity.boursier.sectors import circle as circle
 from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 
-# radians: boundaries nearer than this are one, as those of x and -x are but for rounding
-_TIE = 1e-12
 _NOTHING = 1e-12  # of sum_k |y_k x_k| / n: a shorter D is zero but for rounding
 
 _LAST = 60  # steps of a search in which a sample that is on a boundary shows itself
@@ -52,9 +52,8 @@ class Extremal(NamedTuple):
     @property
     def directions(self) -> Array:
         """The critical points w of G_n, (q, d)."""
-        return (
-            self.signs[:, None] * self.vectors / np.linalg.norm(self.vectors, axis=1, keepdims=True)
-        )
+        lengths = np.linalg.norm(self.vectors, axis=1, keepdims=True)
+        return self.signs[:, None] * self.vectors / lengths
 
     def ends(self, sign: int) -> Array:
         """Where neurons with a_j of this sign can end, (q, d).
@@ -67,28 +66,7 @@ class Extremal(NamedTuple):
         return self.directions[self.attracting & (self.signs == sign)]
 
 
-class Sectors(NamedTuple):
-    """The circle cut by the lines <w, x_k> = 0.
-
-    Sector i lies between edges[i] and edges[i + 1], counter-clockwise.
-
-    `edges` (s + 1,): angles, the last being the first plus 2 pi; `forces` (s, d): D_n inside each
-    sector; `changes` (2n, d): what enters or leaves one sample at a time, of which
-    changes[begins[i]:begins[i + 1]] happen at edges[i].
-    """
-
-    edges: Array
-    forces: Array
-    changes: Array
-    begins: NDArray[np.intp]
-
-
-def circle(angle: Array | float) -> Array:
-    """Unit vectors (..., 2) at the given angles."""
-    return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-
-
-def exact(x: Array, y: Array) -> Extremal:
+def in_plane(x: Array, y: Array) -> Extremal:
     """All extremal vectors for d = 2, in the order of their angle; O(n log n).
 
     Inside a sector G_n(w) = <w, D>, so its derivative along the circle, the component of D across
@@ -98,48 +76,61 @@ def exact(x: Array, y: Array) -> Extremal:
     """
     x, y = _plane(x, y)
     pulls = _pulls(x, y)
-    small = _NOTHING * float(np.sum(np.linalg.norm(pulls, axis=1)))
-    sectors = _sectors(x, pulls)
-    long = np.linalg.norm(sectors.forces, axis=1) > small
-    inside, on_edge = _inside(sectors, long), _on_edges(sectors, small)
-    order = np.argsort(np.concatenate([inside.places, on_edge.places]), kind="stable")
-    boundary = np.repeat([False, True], [len(inside.places), len(on_edge.places)])
-    _, vectors, signs, attracting = (
-        np.concatenate(both)[order] for both in zip(inside, on_edge, strict=True)
-    )
-    return Extremal(vectors, signs, boundary[order], attracting, bool(np.any(~long)))
+    sectors, small = cut(x, pulls), _negligible(pulls)
+    long = sectors.lengths > small
+    found = _by_angle(_inside(sectors, long), _on_edges(sectors, small))
+    return found.with_zero(not long.all())
 
 
 class _Found(NamedTuple):
-    """Critical points of one kind: their angles, vectors and signs, and do they attract?"""
+    """Critical points: their angles, and the same as in `Extremal`."""
 
     places: Array
     vectors: Array
     signs: Array
+    on_boundary: Mask
     attracting: Mask
+
+    def only(self, kept: Mask | NDArray[np.intp]) -> "_Found":
+        """Those of a mask, or in an order."""
+        every: list[Any] = [part[kept] for part in self]
+        return _Found(*every)
+
+    def with_zero(self, zero: bool) -> Extremal:
+        """The same without angles, and whether D = 0 occurs."""
+        return Extremal(self.vectors, self.signs, self.on_boundary, self.attracting, zero)
 
 
 def _inside(sectors: Sectors, long: Mask) -> _Found:
     """Those inside a sector whose force is `long`: the derivative changes sign between its ends."""
-    left, right = circle(sectors.edges[:-1]), circle(sectors.edges[1:])
-    at_left, at_right = _across(left, sectors.forces), _across(right, sectors.forces)
+    at_left = across(sectors.left, sectors.forces)
+    at_right = across(circle(sectors.edges[1:]), sectors.forces)
     here = long & (at_left * at_right < 0)
-    every = np.ones(int(here.sum()), dtype=bool)
-    return _Found(sectors.edges[:-1][here], sectors.forces[here], np.sign(at_left[here]), every)
+    signs, off = np.sign(at_left), np.zeros(len(here), dtype=bool)
+    return _Found(sectors.starts, sectors.forces, signs, off, ~off).only(here)
 
 
 def _on_edges(sectors: Sectors, small: float) -> _Found:
     """Those on a boundary, across which the derivative jumps through 0."""
-    left, behind = circle(sectors.edges[:-1]), np.roll(sectors.forces, 1, axis=0)
     # what crosses here is orthogonal to the edge
-    along = np.sum(left * behind, axis=1)
-    low, high = _jumps(sectors)
+    along = np.sum(sectors.left * sectors.behind, axis=1)
+    low, high = jumps(sectors)
     here = (low < 0) & (high > 0) & (np.abs(along) > small)
-    signs = np.sign(along)
-    # s G_n rises up to the edge and falls after it
-    top = (signs * _across(left, behind) > 0) & (signs * _across(left, sectors.forces) < 0)
-    vectors = along[here, None] * left[here]
-    return _Found(sectors.edges[:-1][here], vectors, signs[here], top[here])
+    signs, vectors = np.sign(along), along[:, None] * sectors.left
+    return _Found(sectors.starts, vectors, signs, here, _tops(sectors, signs)).only(here)
+
+
+def _tops(sectors: Sectors, signs: Array) -> Mask:
+    """The edges which s G_n rises up to and falls after."""
+    before, after = (across(sectors.left, one) for one in (sectors.behind, sectors.forces))
+    return (signs * before > 0) & (signs * after < 0)
+
+
+def _by_angle(*kinds: _Found) -> _Found:
+    """All of them, in the order of their angle."""
+    every: list[Any] = [np.concatenate(parts) for parts in zip(*kinds, strict=True)]
+    found = _Found(*every)
+    return found.only(np.argsort(found.places, kind="stable"))
 
 
 def deviation(x: Array, y: Array, population: Array) -> float:
@@ -152,7 +143,7 @@ def deviation(x: Array, y: Array, population: Array) -> float:
     """
     x, y = _plane(x, y)
     (population,) = doors.finite(population=(population, "2"))
-    return float(np.max(np.linalg.norm(_sectors(x, _pulls(x, y)).forces - population, axis=1)))
+    return float(np.max(_distances(cut(x, _pulls(x, y)).forces, population)))
 
 
 def searched_deviation(
@@ -172,19 +163,35 @@ def searched_deviation(
     doors.generator(rng)
     doors.whole("starts", starts, 1)
     doors.whole("circles", circles, 1)
-    pulls, best = _pulls(x, y), 0.0
-    for _ in range(starts):
-        w = _on_sphere(rng.standard_normal((x.shape[1],)))
-        for _ in range(circles):
-            tangent = rng.standard_normal(len(w))
-            plane = np.stack([w, _on_sphere(tangent - (tangent @ w) * w)])
-            sectors = _sectors(x @ plane.T, pulls)
-            distances = np.linalg.norm(sectors.forces - population, axis=1)
-            winner = int(np.argmax(distances))
-            middle: Array = circle(sectors.edges[winner : winner + 2].mean())
-            w = _on_sphere(middle @ plane)
-        best = max(best, float(distances[winner]))
-    return best
+    samples = x, _pulls(x, y)
+    ends = [_climbed_distance(*samples, population, rng, circles) for _ in range(starts)]
+    return float(max(ends))
+
+
+def _climbed_distance(
+    x: Array, pulls: Array, population: Array, rng: Generator, circles: int
+) -> float:
+    """|D_n(w) - D| at the end of one start."""
+    w, distance = on_sphere(rng.standard_normal(population.shape)), 0.0
+    for _ in range(circles):
+        w, distance = _farthest_around(_circle_through(w, rng), x, pulls, population)
+    return distance
+
+
+def _circle_through(w: Array, rng: Generator) -> Array:
+    """The plane of a random great circle through w: w and a direction across it, (2, d)."""
+    tangent = rng.standard_normal(len(w))
+    return np.stack([w, on_sphere(tangent - (tangent @ w) * w)])
+
+
+def _farthest_around(
+    plane: Array, x: Array, pulls: Array, population: Array
+) -> tuple[Array, float]:
+    """(w, |D_n(w) - D|) where the latter is largest on a great circle."""
+    sectors = cut(x @ plane.T, pulls)
+    distances = _distances(sectors.forces, population)
+    winner = distances.argmax()
+    return on_sphere(sectors.middle(winner) @ plane), distances[winner]
 
 
 def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 400) -> Extremal:
@@ -202,18 +209,28 @@ def searched(x: Array, y: Array, rng: Generator, starts: int = 16, steps: int = 
     doors.whole("steps", steps, 1)
     pulls = _pulls(x, y)
     signs = np.repeat([1.0, -1.0], starts)
-    w = _on_sphere(rng.standard_normal((2 * starts, x.shape[1])))
+    w = on_sphere(rng.standard_normal((2 * starts, x.shape[1])))
     active, flips = _climbed(w, signs, x, pulls, steps)
-    small = _NOTHING * float(np.sum(np.linalg.norm(pulls, axis=1)))
-    patterns = zip(signs, active, flips, strict=True)
-    vectors = np.array([_solve(s, on & ~edge, edge, x, pulls, small) for s, on, edge in patterns])
-    kept = _distinct(vectors, small)
-    edges, found = flips[kept], signs[kept]
-    on_boundary: Mask = np.any(edges, axis=1, keepdims=True)[:, 0]
-    # To either side of the boundary of x_k, s G_n departs from its value by s y_k times something
-    # positive.
-    attracting = ~np.any(edges & (found[:, None] * y > 0), axis=1)
-    return Extremal(vectors[kept], found, on_boundary, attracting, False)
+    vectors = _solved(signs, active & ~flips, flips, x, pulls)
+    kept = _distinct(vectors, _negligible(pulls))
+    return _with_edges(vectors[kept], signs[kept], flips[kept], y)
+
+
+def _solved(signs: Array, active: Mask, edges: Mask, x: Array, pulls: Array) -> Array:
+    """`_solve` for each pattern."""
+    patterns = zip(signs, active, edges, strict=True)
+    return np.array([_solve(*pattern, x, pulls) for pattern in patterns])
+
+
+def _with_edges(vectors: Array, signs: Array, edges: Mask, y: Array) -> Extremal:
+    """Extremal vectors with the samples on whose boundary each lies.
+
+    To either side of the boundary of x_k, s G_n departs from its value by s y_k times something
+    positive.
+    """
+    uphill = signs[:, None] * y > 0
+    on_boundary, repelling = np.stack([edges, edges & uphill]).max(axis=2)
+    return Extremal(vectors, signs, on_boundary, ~repelling, False)
 
 
 def _climbed(w: Array, signs: Array, x: Array, pulls: Array, steps: int) -> tuple[Mask, Mask]:
@@ -221,12 +238,16 @@ def _climbed(w: Array, signs: Array, x: Array, pulls: Array, steps: int) -> tupl
     flips = np.zeros((len(w), len(x)), dtype=bool)
     active = w @ x.T > 0
     for step in range(steps):
-        rate = 0.5 * 0.985**step
-        w = _on_sphere((1 - rate) * w + rate * signs[:, None] * _on_sphere(active @ pulls))
+        w = _climb(w, signs, active @ pulls, 0.5 * 0.985**step)
         before, active = active, w @ x.T > 0
         if step >= steps - _LAST:
             flips |= active != before
     return active, flips
+
+
+def _climb(w: Array, signs: Array, forces: Array, rate: float) -> Array:
+    """One step of each w along its force, or against it."""
+    return on_sphere((1 - rate) * w + rate * signs[:, None] * on_sphere(forces))
 
 
 def largest_force(x: Array, y: Array, directions: Array, rng: Generator) -> float:
@@ -249,21 +270,36 @@ def search_force(x: Array, y: Array, directions: Array, rng: Generator) -> float
     """
     x, y, directions = doors.finite(x=(x, "n d"), y=(y, "n"), directions=(directions, "q d"))
     doors.generator(rng)
-    w = np.concatenate([directions, -directions])
-    w = w / np.linalg.norm(w, axis=1, keepdims=True)
-    length = np.linalg.norm(d_n(w, x, y), axis=1)
-    best = np.argsort(length)[-_CLIMBERS:]
-    w, length = w[best], length[best]
+    found = _pulled(on_sphere(np.concatenate([directions, -directions])), x, y).longest()
     for size in np.geomspace(1.0, 0.01, _ROUNDS):
-        moved = w + size * rng.standard_normal(w.shape)
-        moved /= np.linalg.norm(moved, axis=1, keepdims=True)
-        reached = np.linalg.norm(d_n(moved, x, y), axis=1)
-        better = reached > length
-        w, length = np.where(better[:, None], moved, w), np.where(better, reached, length)
-    return float(length.max())
+        moved = on_sphere(found.w + size * rng.standard_normal(found.w.shape))
+        found = found.or_longer(_pulled(moved, x, y))
+    return float(found.length.max())
 
 
-def _solve(sign: float, active: Mask, edge: Mask, x: Array, pulls: Array, small: float) -> Array:
+class _Pulled(NamedTuple):
+    """Directions (q, d), and how long the force on each is (q,)."""
+
+    w: Array
+    length: Array
+
+    def longest(self) -> "_Pulled":
+        """`_CLIMBERS` of them at most, with the longest forces."""
+        best = np.argsort(self.length)[-_CLIMBERS:]
+        return _Pulled(self.w[best], self.length[best])
+
+    def or_longer(self, other: "_Pulled") -> "_Pulled":
+        """Of each pair the one with the longer force."""
+        better = other.length > self.length
+        w = np.where(better[:, None], other.w, self.w)
+        return _Pulled(w, np.where(better, other.length, self.length))
+
+
+def _pulled(w: Array, x: Array, y: Array) -> _Pulled:
+    return _Pulled(w, np.linalg.norm(d_n(w, x, y), axis=1))
+
+
+def _solve(sign: float, active: Mask, edge: Mask, x: Array, pulls: Array) -> Array:
     """The extremal vector with these samples active and those on the boundary, NaN without one.
 
     w is orthogonal to the x_k on the boundary, and so is D = D_others + sum_k eta_k y_k x_k / n,
@@ -273,16 +309,20 @@ def _solve(sign: float, active: Mask, edge: Mask, x: Array, pulls: Array, small:
     none = np.full(x.shape[1], np.nan)
     if edge.sum() >= x.shape[1]:
         return none
-    others = active @ pulls
-    eta = np.linalg.lstsq(pulls[edge].T, -others, rcond=None)[0]
-    vector = others + eta @ pulls[edge]
+    vector, eta = _without_span(active @ pulls, pulls[edge])
     pattern = sign * (x @ vector) > 0
-    fits = (
-        np.linalg.norm(vector) > small
-        and np.all((eta > 0) & (eta < 1))
-        and np.array_equal(pattern[~edge], active[~edge])
-    )
-    return vector if fits else none
+    fits = np.array_equal(pattern[~edge], active[~edge]) and _inner(eta)
+    return vector if fits and np.linalg.norm(vector) > _negligible(pulls) else none
+
+
+def _inner(eta: Array) -> bool:
+    return bool(np.all((eta > 0) & (eta < 1)))
+
+
+def _without_span(vector: Array, others: Array) -> tuple[Array, Array]:
+    """The vector plus what makes it orthogonal to the others (k, d), and their shares in that."""
+    shares = np.linalg.lstsq(others.T, -vector, rcond=None)[0]
+    return vector + shares @ others, shares
 
 
 def farthest(found: Extremal, population: Array) -> float:
@@ -291,9 +331,13 @@ def farthest(found: Extremal, population: Array) -> float:
     D is the population's only one.
     """
     (population,) = doors.finite(population=(population, str(found.vectors.shape[1])))
-    if not len(found.signs):
-        return float("nan")
-    return float(np.max(np.linalg.norm(found.vectors - population, axis=1)))
+    distances = _distances(found.vectors, population)
+    return float(distances.max()) if len(distances) else np.nan
+
+
+def _distances(forces: Array, population: Array) -> Array:
+    """|D - D_population| of each, (s,)."""
+    return np.linalg.norm(forces - population, axis=1)
 
 
 def widest_angle(found: Extremal) -> float:
@@ -304,11 +348,9 @@ def widest_angle(found: Extremal) -> float:
     By differences of unit vectors, 2 arcsin(|u - v| / 2): the arc cosine cannot tell small angles
     from none.
     """
-    if not len(found.signs):
-        return float("nan")
-    unit = _on_sphere(found.vectors)
-    chords = np.linalg.norm(unit[:, None] - unit[None], axis=2)
-    return float(2 * np.arcsin(min(1.0, chords.max() / 2)))
+    unit = on_sphere(found.vectors)
+    chords = np.linalg.norm(unit[:, None] - unit, axis=2)
+    return float(2 * np.arcsin(min(1.0, chords.max() / 2))) if len(unit) else np.nan
 
 
 def _inputs(x: Array, y: Array) -> list[Array]:
@@ -329,62 +371,16 @@ def _pulls(x: Array, y: Array) -> Array:
     return np.asarray(y, dtype=np.float64)[:, None] * np.asarray(x, dtype=np.float64) / len(y)
 
 
-def _sectors(plane: Array, pulls: Array) -> Sectors:
-    """Walk once around the circle; `plane` (n, 2) are the inputs projected on it, `pulls` (n, d).
-
-    Sample k is active where w is within a right angle of it: it enters at its angle - pi/2 and
-    leaves at + pi/2. The walk starts in the widest gap, so that no tie is split, and each D_n is
-    the sum of all that has entered and left.
-    """
-    seen = np.any(plane != 0, axis=1)  # an input that is orthogonal to the plane is active nowhere
-    plane, pulls = plane[seen], pulls[seen]
-    angle = np.arctan2(plane[:, 1], plane[:, 0])
-    events = np.mod(np.concatenate([angle - np.pi / 2, angle + np.pi / 2]), 2 * np.pi)
-    order = np.argsort(events, kind="stable")
-    gaps = np.diff(events[order], append=events[order[0]] + 2 * np.pi)
-    first = (int(np.argmax(gaps)) + 1) % len(order)
-    order, gaps = np.roll(order, -first), np.roll(gaps, -first)
-    changes = np.concatenate([pulls, -pulls])[order]
-    start = plane @ circle(events[order[0]] - gaps[-1] / 2) > 0
-    forces = pulls[start].sum(axis=0) + np.cumsum(changes, axis=0)
-    ends = np.flatnonzero(gaps > _TIE)  # the last event of each boundary
-    begins = np.concatenate([[0], ends[:-1] + 1])
-    edges = events[order[0]] + np.concatenate([[0.0], np.cumsum(gaps)])
-    return Sectors(np.append(edges[begins], edges[-1]), forces[ends], changes, begins)
-
-
-def _jumps(sectors: Sectors) -> tuple[Array, Array]:
-    """Least and largest derivative of G_n along the circle at each edge (d = 2).
-
-    Over every eta in [0, 1].
-    """
-    left = circle(sectors.edges[:-1])
-    sizes = np.diff(sectors.begins, append=len(sectors.changes))
-    jumps = _across(np.repeat(left, sizes, axis=0), sectors.changes)
-    before = _across(left, np.roll(sectors.forces, 1, axis=0))
-    low, high = (
-        np.add.reduceat(clip(jumps, 0.0), sectors.begins) for clip in (np.minimum, np.maximum)
-    )
-    return before + low, before + high
+def _negligible(pulls: Array) -> float:
+    """The length below which a sum of pulls is 0 but for rounding."""
+    return _NOTHING * float(np.sum(np.linalg.norm(pulls, axis=1)))
 
 
 def _distinct(vectors: Array, tolerance: float) -> list[int]:
     """Indices of the first of each cluster of equal vectors; vectors of NaN are none."""
     kept: list[int] = []
     for index, vector in enumerate(vectors):
-        if np.isfinite(vector).all() and all(
-            np.linalg.norm(vector - vectors[other]) > tolerance for other in kept
-        ):
+        apart = _distances(vectors[kept], vector) > tolerance
+        if np.isfinite(vector).all() and apart.all():
             kept.append(index)
     return kept
-
-
-def _across(direction: Array, vector: Array) -> Array:
-    """Component of `vector` (s, 2) along the counter-clockwise tangent of `direction` (s, 2)."""
-    return direction[:, 0] * vector[:, 1] - direction[:, 1] * vector[:, 0]
-
-
-def _on_sphere(vectors: Array) -> Array:
-    """Along the last axis; a vector 0 stays 0."""
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)

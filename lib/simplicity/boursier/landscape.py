@@ -7,7 +7,8 @@ Gradient, curvature, and an interpolator of the same width.
 
 Everything holds for the activation pattern 1{<w_j, x_k> > 0} of the given weights, which is fixed
 in a neighbourhood of almost every point: there L is smooth. Inputs are rows x (n, d); weights a
-(m,), w (m, d). Pure functions in float64; the Hessian, of size m (d + 1), is never formed.
+(m,), w (m, d), which is also their order in a flat vector of all m (d + 1). Pure functions in
+float64; the Hessian, of size m (d + 1), is never formed.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,8 @@ from scipy.linalg import lstsq
 from scipy.optimize import brentq
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
-from simplicity.boursier.alignment import d_n
+from simplicity.boursier.alignment import d_n, on_sphere
+from simplicity.nets import TwoLayer
 from simplicity.problems import Problem, doors, training_doors
 
 Array = NDArray[np.floating]
@@ -29,22 +31,11 @@ _ACCURACY = 1e-8  # of an eigenvalue, as a share of the operator's norm
 _BASIS = 60  # vectors that Lanczos keeps: dense spectra need more than the default 20
 
 
-class Weights(NamedTuple):
-    """Output weights `a` (m,) and input weights `w` (m, d).
-
-    This is also their order in a flat vector of all m (d + 1).
-    """
-
-    a: Array
-    w: Array
-
-
-def gradient(a: Array, w: Array, x: Array, y: Array) -> Weights:
+def gradient(a: Array, w: Array, x: Array, y: Array) -> TwoLayer:
     """(dL/da_j, dL/dw_j) = (-<w_j, D_j>, -a_j D_j) with the force D_j = D_n(w_j, theta)."""
-    x, y, a, w = doors.arrays(x=(x, "n d"), y=(y, "n"), a=(a, "m"), w=(w, "m d"))
-    a, w = _double(a), _double(w)
+    a, w, x, y = _point(a, w, x, y)
     force = d_n(w, x, y, np.maximum(x @ w.T, 0.0) @ a)
-    return Weights(-np.sum(w * force, axis=1), -a[:, None] * force)
+    return TwoLayer(-np.sum(w * force, axis=1), -a[:, None] * force)
 
 
 def gradient_norm(a: Array, w: Array, x: Array, y: Array) -> float:
@@ -64,24 +55,33 @@ def hessian(a: Array, w: Array, x: Array, y: Array) -> LinearOperator:
     """
     x, y, a, w = doors.finite(x=(x, "n d"), y=(y, "n"), a=(a, "m"), w=(w, "m d"))
     doors.square(x=x, y=y, a=a, w=w)
-    a, w, x = _double(a), _double(w), _double(x)
-    (m, d), n = w.shape, len(x)
-    before = x @ w.T
-    pattern = (before > 0).astype(np.float64)
-    hidden = pattern * before
-    error = hidden @ a - y
-    pull = pattern.T @ (error[:, None] * x)  # -n D_j
-    doors.square(hidden=hidden, pull=pull)
+    curvature = _Curvature(_double(a), _double(w), _double(x), y)
+    return LinearOperator((w.size + a.size,) * 2, matvec=curvature.along, dtype=np.float64)
 
-    def product(direction: Array) -> Array:
-        alpha, omega = direction.ravel()[:m], direction.ravel()[m:].reshape(m, d)
-        change = hidden @ alpha + (pattern * (x @ omega.T)) @ a
-        along = pattern.T @ (change[:, None] * x)
-        outer = hidden.T @ change + np.sum(omega * pull, axis=1)
-        inner = a[:, None] * along + alpha[:, None] * pull
-        return np.concatenate([outer, inner.ravel()]) / n
 
-    return LinearOperator((m * (d + 1), m * (d + 1)), matvec=product, dtype=np.float64)
+class _Curvature:
+    """Products of the Hessian with directions; what all of them share is computed once."""
+
+    def __init__(self, a: Array, w: Array, x: Array, y: Array) -> None:
+        before = x @ w.T
+        self.a, self.x = a, x
+        self.pattern = (before > 0).astype(np.float64)
+        self.hidden = self.pattern * before
+        self.pull = self._gathered(self.hidden @ a - y)  # -n D_j
+        doors.square(hidden=self.hidden, pull=self.pull)
+
+    def along(self, direction: Array) -> Array:
+        """The Hessian's product with a flat direction."""
+        alpha, omega = np.split(direction.ravel(), [len(self.a)])
+        omega = omega.reshape(self.pull.shape)
+        change = self.hidden @ alpha + (self.pattern * (self.x @ omega.T)) @ self.a
+        outer = self.hidden.T @ change + np.sum(omega * self.pull, axis=1)
+        inner = self.a[:, None] * self._gathered(change) + alpha[:, None] * self.pull
+        return np.concatenate([outer, inner.ravel()]) / len(self.x)
+
+    def _gathered(self, values: Array) -> Array:
+        """sum_k s_jk value_k x_k of each neuron."""
+        return self.pattern.T @ (values[:, None] * self.x)
 
 
 def sharpness(a: Array, w: Array, x: Array, y: Array) -> float:
@@ -99,16 +99,20 @@ def least_eigenvalue(a: Array, w: Array, x: Array, y: Array) -> float:
     of c - H with c the sharpness, because Lanczos resolves an eigenvalue to a share of the
     operator's norm, and next to 0 there are thousands.
     """
-    x, y, a, w = doors.arrays(x=(x, "n d"), y=(y, "n"), a=(a, "m"), w=(w, "m d"))
+    a, w, x, y = _point(a, w, x, y)
     seen = active(w, x)
     if not seen.any():
         raise Problem("w: got no neuron that a sample activates, allowed at least one")
-    operator = hessian(_double(a)[seen], _double(w)[seen], x, y)
+    operator = hessian(a[seen], w[seen], x, y)
     top = _largest(operator)
-    shifted = LinearOperator(
+    return top - _largest(_below(top, operator))
+
+
+def _below(top: float, operator: LinearOperator) -> LinearOperator:
+    """top - H, whose largest eigenvalue belongs to H's smallest."""
+    return LinearOperator(
         operator.shape, matvec=lambda v: top * v - operator.matvec(v), dtype=np.float64
     )
-    return top - _largest(shifted)
 
 
 def active(w: Array, x: Array) -> NDArray[np.bool_]:
@@ -125,24 +129,21 @@ def least_norm_output(w: Array, x: Array, y: Array) -> Array:
     """
     x, y, w = doors.finite(x=(x, "n d"), y=(y, "n"), w=(w, "m d"))
     features = np.maximum(x @ _double(w).T, 0.0)
-    return lstsq(
-        features, y, cond=max(features.shape) * np.finfo(np.float64).eps, lapack_driver="gelsy"
-    )[0]
+    rounding = max(features.shape) * np.finfo(np.float64).eps
+    return lstsq(features, y, cond=rounding, lapack_driver="gelsy")[0]
 
 
-def balanced(a: Array, w: Array) -> Weights:
+def balanced(a: Array, w: Array) -> TwoLayer:
     """The same function with |a_j| = |w_j|: neuron (a, w) becomes (a c, w / c).
 
     Such weights have the least norm.
     """
     a, w = doors.arrays(a=(a, "m"), w=(w, "m d"))
-    length = np.linalg.norm(w, axis=1)
-    size = np.sqrt(np.abs(a) * length)
-    unit = np.divide(w, length[:, None], out=np.zeros_like(w), where=length[:, None] > 0)
-    return Weights(np.sign(a) * size, size[:, None] * unit)
+    size = np.sqrt(np.abs(a) * np.linalg.norm(w, axis=1))
+    return TwoLayer(np.sign(a) * size, size[:, None] * on_sphere(w))
 
 
-def random_feature_interpolator(width: int, x: Array, y: Array, rng: Generator) -> Weights:
+def random_feature_interpolator(width: int, x: Array, y: Array, rng: Generator) -> TwoLayer:
     """Input weights uniform on the sphere, least-norm output weights on top, balanced.
 
     With as many active neurons as samples, and inputs of which no two are positive multiples of
@@ -152,24 +153,44 @@ def random_feature_interpolator(width: int, x: Array, y: Array, rng: Generator) 
     doors.whole("width", width, 1)
     x, y = training_doors.samples(x, y)
     doors.generator(rng)
-    w = rng.standard_normal((width, x.shape[1]))
-    w /= np.linalg.norm(w, axis=1, keepdims=True)
+    w = on_sphere(rng.standard_normal((width, x.shape[1])))
     return balanced(least_norm_output(w, x, y), w)
 
 
-def perturbed(a: Array, w: Array, size: float, rng: Generator) -> Weights:
+def perturbed(a: Array, w: Array, size: float, rng: Generator) -> TwoLayer:
     """All weights moved in a Gaussian direction by `size` times their Frobenius norm."""
     a, w = doors.arrays(a=(a, "m"), w=(w, "m d"))
     doors.number("size", size)
     doors.generator(rng)
-    noise = Weights(rng.standard_normal(a.shape), rng.standard_normal(w.shape))
-    factor = size * _norm(a, w) / _norm(*noise)
-    return Weights(a + factor * noise.a, w + factor * noise.w)
+    ray = _Ray.drawn(TwoLayer(a, w), rng)
+    return ray.at(size * _norm(a, w) / _norm(*ray.direction))
+
+
+class _Ray(NamedTuple):
+    """From weights along a direction in the space of all of them."""
+
+    start: TwoLayer
+    direction: TwoLayer
+
+    @classmethod
+    def drawn(cls, start: TwoLayer, rng: Generator) -> "_Ray":
+        """Along a Gaussian direction."""
+        return cls(start, TwoLayer(*(rng.standard_normal(part.shape) for part in start)))
+
+    @property
+    def unit(self) -> float:
+        """As much of the direction as is as long as the start."""
+        return _norm(*self.start) / _norm(*self.direction)
+
+    def at(self, factor: float) -> TwoLayer:
+        """The weights moved by `factor` times the direction."""
+        parts = zip(self.start, self.direction, strict=True)
+        return TwoLayer(*(part + factor * along for part, along in parts))
 
 
 def at_loss(
     a: Array, w: Array, error: Callable[[Array, Array], float], wanted: float, rng: Generator
-) -> Weights:
+) -> TwoLayer:
     """A random point of a given loss.
 
     From (a, w), where `error` is less, along a Gaussian direction until it is `wanted`.
@@ -179,37 +200,48 @@ def at_loss(
     doors.function("error", error)
     doors.number("wanted", wanted)
     doors.generator(rng)
-    noise = Weights(rng.standard_normal(a.shape), rng.standard_normal(w.shape))
-    unit = _norm(a, w) / _norm(*noise)
+    ray = _Ray.drawn(TwoLayer(a, w), rng)
+    _check_below(error(a, w), wanted)
+    return ray.at(_crossing(ray, error, wanted) * ray.unit)
 
-    def place(size: float) -> Weights:
-        return Weights(a + size * unit * noise.a, w + size * unit * noise.w)
 
-    if not error(a, w) < wanted:
+def _check_below(error: float, wanted: float) -> None:
+    if not error < wanted:
         raise Problem(
-            f"wanted: got {wanted:g}, allowed more than the error of the weights, {error(a, w):g}"
+            f"wanted: got {wanted:g}, allowed more than the error of the weights, {error:g}"
         )
-    far = 1e-3
-    while error(*place(far)) < wanted:
+
+
+def _crossing(ray: _Ray, error: Callable[[Array, Array], float], wanted: float) -> float:
+    """How far the wanted error is, in norms of the start."""
+    far, about = 1e-3, (ray, error, wanted)
+    while _excess(far, *about) < 0:
         far *= 2
-    return place(
-        float(brentq(lambda size: error(*place(size)) - wanted, 0.0, far, xtol=1e-15, rtol=1e-12))
-    )
+    return float(brentq(_excess, 0.0, far, args=about, xtol=1e-15, rtol=1e-12))
+
+
+def _excess(size: float, ray: _Ray, error: Callable[[Array, Array], float], wanted: float) -> float:
+    """How much the error is above the wanted one at `size` times the norm of the start."""
+    return error(*ray.at(size * ray.unit)) - wanted
 
 
 def _largest(operator: LinearOperator) -> float:
-    size = operator.shape[0]
-    # for the start and for restarts inside: the same weights give the same bits
-    rng = np.random.default_rng(0)
+    """The largest eigenvalue, by Lanczos; the same weights give the same bits."""
+    size, rng = operator.shape[0], np.random.default_rng(0)  # for the start, and restarts inside
     start = rng.standard_normal(size)
+    how = {"v0": start, "ncv": min(size, _BASIS), "tol": _ACCURACY, "rng": rng}
     try:
-        how = {"v0": start, "ncv": min(size, _BASIS), "tol": _ACCURACY, "rng": rng}
-        found = eigsh(operator, k=1, which="LA", return_eigenvectors=False, **how)
+        return float(eigsh(operator, k=1, which="LA", return_eigenvectors=False, **how)[0])
     except ArpackError:
         if (operator @ start).any():
             raise
         return 0.0  # an operator that is 0 leaves Lanczos without a direction
-    return float(found[0])
+
+
+def _point(a: Array, w: Array, x: Array, y: Array) -> list[Array]:
+    """[a, w, x, y], the weights in double precision."""
+    a, w, x, y = doors.arrays(a=(a, "m"), w=(w, "m d"), x=(x, "n d"), y=(y, "n"))
+    return [_double(a), _double(w), x, y]
 
 
 def _norm(a: Array, w: Array) -> float:

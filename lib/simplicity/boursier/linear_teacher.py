@@ -5,7 +5,6 @@ theorem 4.1). Experiments decide which fields of a run vary and what is kept of 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -158,5 +157,4 @@ def end(run: Run, engine: str) -> xr.Dataset:
     network, found = descend(run, task.x, task.y, engine=ENGINES[engine])
     scalars = ols.against_two_ols(partial(nets.forward, network), *task)
     plain = found.get("plain_steps", found["stopped_at"])
-    ended = {name: found[name] for name in ("stopped_at", "force")}
-    return xr.Dataset({**scalars, **ended, "plain_steps": plain})
+    return Trained(task, start, network, found).outcome().assign(plain_steps=plain)

@@ -1,6 +1,6 @@
-"""`two_layer.descend`, and the rules of `optimisers`, in torch on the processor or on a card.
+"""`two_layer.descend`, and the rules of `gelu_and_adam`, in torch on the processor or on a card.
 
-The formulas are those of `two_layer` and `optimisers`, gradients written out. A step is one pass
+The formulas are those of `two_layer` and `gelu_and_adam`, gradients written out. A step is one pass
 over blocks of samples, since a sample's residual needs no other sample:
 
     z = x w^T,  r = y - phi(z) a,  A += phi(z)^T r,  P += (phi'(z) r)^T x     r (n,), z (rows, m)
@@ -9,7 +9,7 @@ over blocks of samples, since a sample's residual needs no other sample:
 Two matrix products each way, so that a card does what it is made for; nothing of size n x m is
 stored but one block. In double precision the results are those of the compiled engines up to
 rounding (1e-12 relative after tens of steps, more once a sample crosses a hyperplane); in single
-precision up to its own. GeLU has the exact Phi here, so that it is within 1e-7 of `optimisers`,
+precision up to its own. GeLU has the exact Phi here, so that it is within 1e-7 of `gelu_and_adam`,
 which approximates it.
 
 Nothing is looked at while a card computes: the stopping rule is a number on the device that turns
@@ -36,11 +36,13 @@ from torch import Tensor
 from simplicity.boursier import driver, gelu_and_adam
 from simplicity.boursier.driver import Array, Probe
 from simplicity.nets import TwoLayer, devices
-from simplicity.nets.loop import batches
-from simplicity.problems import Problem, doors, training_doors
+from simplicity.problems import Problem, doors
+
+Phi = Callable[[Tensor], tuple[Tensor, Tensor]]  # an activation and its derivative
 
 _BLOCK = {"cpu": 1 << 17, "cuda": 1 << 27}  # hidden units at a time
 _WATCHED = 100
+_WHOLE = math.sqrt(2 * math.pi)  # the integral of exp(-z^2 / 2)
 
 
 def descend(
@@ -77,54 +79,50 @@ def descend(
     schedule = training_doors.descent(step_size, schedule, probes)
     doors.number("tolerance", tolerance, low=0)
     doors.number("slope", slope)
-    training_doors.minibatches(batch, rng, len(x))
-    if slope and activation == "gelu":
-        raise Problem(f"slope: got {slope:g} with gelu, allowed 0")
-    if batch and tolerance:
-        raise Problem(f"tolerance: got {tolerance:g} with minibatches of {batch}, allowed 0")
-    advance = _Advance(where, activation, slope, rule, batches(len(x), batch, rng))
-    if checkpoint is not None:
-        state = advance.state = _State(checkpoint, checkpoint_seconds)
-        probes = {name: state.once(name, probe) for name, probe in probes.items()}
-    return driver.drive(
-        advance, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision)
-    )
+    order = driver.order(asked, batch, rng) or itertools.repeat(slice(None))
+    state = _State(checkpoint, checkpoint_seconds)
+    advance = _Advance(where, _activation(activation, slope), rule, order, state)
+    probes = {name: state.once(name, probe) for name, probe in probes.items()}
+    return driver.drive(advance, *asked._replace(probes=probes))
 
 
 class _Advance:
     """Steps on a device; the data and Adam's moments stay there between two calls."""
 
     def __init__(
-        self, device: torch.device, activation: str, slope: float, rule: str, order: Iterator[Any]
+        self, device: torch.device, phi: Phi, rule: str, order: Iterator[Any], state: "_State"
     ) -> None:
         self.device, self.order, self.taken = device, order, 0
         self.phi = _gelu if activation == "gelu" else _leaky(slope)
         self.decay, self.adam = gelu_and_adam.RULES[rule], rule != "gd"
         self.data: tuple[Tensor, ...] | None = None
         self.moments: list[tuple[Tensor, Tensor]] = []
-        self.state = _State(None, math.inf)
 
     def __call__(self, a: Array, w: Array, *task: Any) -> tuple[int, float]:
         """(steps done, force), as a compiled loop of `two_layer`, whose arguments it takes."""
         columns, y, step_size, steps, tolerance = task
-        if self.data is None:
-            both = (np.ascontiguousarray(columns.T), y)
-            self.data = tuple(torch.tensor(part, device=self.device) for part in both)
-        first, end = self.taken, self.taken + steps
-        if end < self.state.resumed:  # long past when the run was broken off
-            self.taken = end
+        self.data = self.data or self._there(np.ascontiguousarray(columns.T), y)
+        before = self._passed_before(steps, a, w)
+        if before == steps:
             return steps, np.finfo(float).max
-        if first < self.state.resumed:
-            self._resume(a, w)
-        before = self.taken - first
-        if before == steps:  # it was broken off at a step that is looked at
-            return steps, np.finfo(float).max
-        weights = tuple(torch.tensor(part, device=self.device) for part in (a, w))
-        if not self.moments:
-            self.moments = [(torch.zeros_like(part), torch.zeros_like(part)) for part in weights]
+        weights = self._there(a, w)
+        self.moments = self.moments or _nothing_yet(weights)
         done, force = self._steps(weights, steps - before, step_size, tolerance)
         a[:], w[:] = (part.cpu().numpy() for part in weights)
         return before + done, force
+
+    def _there(self, *arrays: Array) -> tuple[Tensor, ...]:
+        """Copies on the device."""
+        return tuple(torch.tensor(array, device=self.device) for array in arrays)
+
+    def _passed_before(self, steps: int, a: Array, w: Array) -> int:
+        """How many of the next steps were made before the run was broken off."""
+        first = self.taken
+        if first + steps < self.state.resumed:
+            self.taken += steps
+        elif first < self.state.resumed:
+            self._resume(a, w)
+        return self.taken - first
 
     def _resume(self, a: Array, w: Array) -> None:
         """Go to where the run was broken off, with its weights, moments and order of samples."""
@@ -137,14 +135,11 @@ class _Advance:
         self, weights: tuple[Tensor, ...], count: int, step_size: float, tolerance: float
     ) -> tuple[int, float]:
         """(steps done, force), at most `count` steps of the weights in place."""
-        assert self.data is not None
         alive = torch.ones((), dtype=weights[0].dtype, device=self.device)
         done = torch.zeros_like(alive, dtype=torch.float64)
         force = torch.full_like(alive, math.inf)
         for step in range(1, count + 1):
-            (chosen,) = itertools.islice(self.order, 1)
-            inputs, targets = (part[chosen] for part in self.data)
-            gradients, now = self._gradients(weights, inputs, targets)
+            gradients, now = self._gradients(weights, *self._next_batch())
             self._move(weights, gradients, step_size, alive)
             done += alive
             # what was stopped keeps the force it was stopped for
@@ -156,6 +151,11 @@ class _Advance:
                 self.state.save(weights, self.moments, self.taken)
         return int(done), float(force)
 
+    def _next_batch(self) -> tuple[Tensor, ...]:
+        assert self.data is not None
+        chosen = next(self.order)
+        return tuple(part[chosen] for part in self.data)
+
     def _gradients(
         self, weights: tuple[Tensor, ...], x: Tensor, y: Tensor
     ) -> tuple[tuple[Tensor, Tensor], Tensor]:
@@ -163,13 +163,20 @@ class _Advance:
         outer, inner = weights
         rows = max(1, _BLOCK[self.device.type] // max(1, len(outer)))
         along, pull = torch.zeros_like(outer), torch.zeros_like(inner)
-        for inputs, targets in zip(x.split(rows), y.split(rows), strict=True):
-            value, slope = self.phi(inputs @ inner.T)
-            r = targets - value @ outer
-            along += value.T @ r
-            pull += slope.mul_(r[:, None]).T @ inputs
+        for block in zip(x.split(rows), y.split(rows), strict=True):
+            self._add_pulls(weights, *block, along, pull)
         force = pull.square().sum(dim=1).max().sqrt() / len(y)
         return (along / -len(y), pull * outer[:, None] / -len(y)), force
+
+    def _add_pulls(
+        self, weights: tuple[Tensor, ...], x: Tensor, y: Tensor, along: Tensor, pull: Tensor
+    ) -> None:
+        """What a block adds to A and P."""
+        outer, inner = weights
+        value, slope = self.phi(x @ inner.T)
+        r = y - value @ outer
+        along += value.T @ r
+        pull += slope.mul_(r[:, None]).T @ x
 
     def _move(
         self,
@@ -197,28 +204,27 @@ class _State:
 
     def __init__(self, path: Path | None, seconds: float) -> None:
         self.path, self.seconds, self.saved = path, seconds, time.monotonic()
-        self.values: dict[str, list[float]] = {}
-        self.kept: dict[str, Any] = {}
-        self.resumed = 0
-        if path is not None and path.is_file():
-            # tensors and numbers alone: nothing in the file is executed
+        self.kept = self._found()
+        self.resumed = self.kept.get("taken", 0)
+        self.values: dict[str, list[float]] = self.kept.get("values", {})
+
+    def _found(self) -> dict[str, Any]:
+        """What the file holds: tensors and numbers alone, so that nothing in it is executed."""
+        if self.path is not None and self.path.is_file():
             with contextlib.suppress(OSError, EOFError, RuntimeError, pickle.UnpicklingError):
-                self.kept = torch.load(path, weights_only=True, map_location="cpu")
-                self.resumed, self.values = self.kept["taken"], self.kept["values"]
+                return torch.load(self.path, weights_only=True, map_location="cpu")
+        return {}
 
     def save(self, weights: Sequence[Tensor], moments: Sequence[Any], taken: int) -> None:
-        if self.path is None or time.monotonic() - self.saved < self.seconds:
-            return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        state = {"weights": list(weights), "moments": list(moments), "taken": taken}
-        torch.save(state | {"values": self.values}, part)
-        part.replace(self.path)
-        self.saved = time.monotonic()
+        """Write the state, once `seconds` have passed since the last time."""
+        if self.path is not None and time.monotonic() - self.saved >= self.seconds:
+            state = {"weights": list(weights), "moments": list(moments), "taken": taken}
+            _write(self.path, state | {"values": self.values})
+            self.saved = time.monotonic()
 
     def weights(self, device: torch.device) -> tuple[Array, Array, list[tuple[Tensor, Tensor]]]:
         outer, inner = (part.numpy() for part in self.kept["weights"])
-        moments = [(one.to(device), other.to(device)) for one, other in self.kept["moments"]]
+        moments = [tuple(part.to(device) for part in pair) for pair in self.kept["moments"]]
         return outer, inner, moments
 
     def once(self, name: str, probe: Probe) -> Probe:
@@ -234,7 +240,22 @@ class _State:
         return look
 
 
-def _leaky(below: float) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+def _write(path: Path, state: Mapping[str, Any]) -> None:
+    """The whole file or none of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def _activation(name: str, slope: float) -> Phi:
+    """phi and phi' by name."""
+    if slope and name == "gelu":
+        raise Problem(f"slope: got {slope:g} with gelu, allowed 0")
+    return _gelu if name == "gelu" else _leaky(slope)
+
+
+def _leaky(below: float) -> Phi:
     """phi(z) and phi'(z), the latter `below` at 0."""
 
     def phi(z: Tensor) -> tuple[Tensor, Tensor]:
@@ -245,6 +266,7 @@ def _leaky(below: float) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
 
 
 def _gelu(z: Tensor) -> tuple[Tensor, Tensor]:
+    """The same of the GeLU."""
     below = torch.special.ndtr(z)
-    density = torch.exp(z * z / -2) / math.sqrt(2 * math.pi)
+    density = torch.exp(z * z / -2) / _WHOLE
     return z * below, below + z * density

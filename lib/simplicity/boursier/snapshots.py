@@ -3,7 +3,6 @@
 `two_layer.descend` itself keeps only numbers.
 """
 
-import functools
 import itertools
 from collections.abc import Sequence
 
@@ -30,16 +29,22 @@ def snapshots(
 
     Segments change no bit of the run.
     """
-    start, schedule = TwoLayer(*training_doors.pair(start)), training_doors.schedule(schedule)
-    if schedule[0] != 0:
-        raise Problem(
-            f"schedule: got a first step of {schedule[0]}, allowed 0, since the start is seen"
-        )
-    descend = functools.partial(
-        two_layer.descend, step_size=step_size, probes={}, precision=precision
-    )
-    networks = [start]
+    networks, schedule = [TwoLayer(*training_doors.pair(start))], _from_the_start(schedule)
     for before, after in itertools.pairwise(schedule):
-        networks.append(descend(networks[-1], x, y, schedule=(0, after - before))[0])
-    a, w = zip(*networks, strict=True)
-    return np.stack(a), np.stack(w)
+        end, _ = two_layer.descend(
+            networks[-1], x, y, step_size=step_size, schedule=(0, after - before), probes={},
+            precision=precision,
+        )  # fmt: skip
+        networks.append(end)
+    a, w = (np.stack(parts) for parts in zip(*networks, strict=True))
+    return a, w
+
+
+def _from_the_start(schedule: Sequence[int]) -> tuple[int, ...]:
+    """A schedule in order whose first step is 0."""
+    found = training_doors.schedule(schedule)
+    if found[0] != 0:
+        raise Problem(
+            f"schedule: got a first step of {found[0]}, allowed 0, since the start is seen"
+        )
+    return found

@@ -48,11 +48,10 @@ def bounded_margin(n: int, dim: int, rng: Generator) -> Array:
     Covariance I, symmetric law, a density on its support and a true margin: the theorem's
     assumptions as far as known.
     """
-    _asked(n, dim, rng)
-    x = rng.standard_normal((n, dim))
+    x = margin(n, dim, rng)
+    others = x[:, 1:]
     if dim > 1:
-        x[:, 1:] *= np.sqrt(dim - 1) / np.linalg.norm(x[:, 1:], axis=1, keepdims=True)
-    x[:, 0] = _signed_first_coordinate(n, rng)
+        others *= np.sqrt(dim - 1) / np.linalg.norm(others, axis=1, keepdims=True)
     return x
 
 
@@ -80,14 +79,18 @@ def linear_task(
     Training and test samples come from separate streams of `seed`.
     """
     doors.choice("law", law, LAWS)
-    teacher = first_axis(dim)
+    setting = (law, dim, noise_variance)
+    train = _sample(*setting, n, streams.generator(seed, streams.DATA))
+    test = _sample(*setting, n_test, streams.generator(seed, streams.TEST))
+    return Task(*train, *test, first_axis(dim))
 
-    def draw(stream: int, size: int) -> tuple[Array, Array]:
-        rng = streams.generator(seed, stream)
-        x = LAWS[law](size, dim, rng)
-        return x, linear_labels(x, teacher, noise_variance, rng)
 
-    return Task(*draw(streams.DATA, n), *draw(streams.TEST, n_test), teacher)
+def _sample(
+    law: str, dim: int, noise_variance: float, size: int, rng: Generator
+) -> tuple[Array, Array]:
+    """Inputs and noisy labels of the teacher e_1."""
+    x = LAWS[law](size, dim, rng)
+    return x, linear_labels(x, first_axis(dim), noise_variance, rng)
 
 
 def mirrored(x: Array) -> Array:
@@ -105,9 +108,7 @@ def first_axis(dim: int) -> Array:
 def linear_labels(x: Array, teacher: Array, noise_variance: float, rng: Generator) -> Array:
     """y = <beta*, x> + noise, noise ~ N(0, sigma^2): equation (7) of the paper."""
     x, teacher = doors.arrays(x=(x, "N d"), teacher=(teacher, "d"))
-    doors.number("noise_variance", noise_variance, low=0)
-    doors.generator(rng)
-    return x @ teacher + np.sqrt(noise_variance) * rng.standard_normal(len(x))
+    return x @ teacher + _noise(len(x), noise_variance, rng)
 
 
 def null_labels(n: int, variance: float, rng: Generator) -> Array:
@@ -128,10 +129,13 @@ def relu_labels(
     x, directions, signs = doors.arrays(
         x=(x, "N d"), directions=(directions, "k d"), signs=(signs, "k")
     )
+    return np.maximum(x @ directions.T, 0.0) @ signs + _noise(len(x), noise_variance, rng)
+
+
+def _noise(n: int, noise_variance: float, rng: Generator) -> Array:
     doors.number("noise_variance", noise_variance, low=0)
     doors.generator(rng)
-    clean = np.maximum(x @ directions.T, 0.0) @ signs
-    return clean + np.sqrt(noise_variance) * rng.standard_normal(len(x))
+    return np.sqrt(noise_variance) * rng.standard_normal(n)
 
 
 def _asked(n: int, dim: int, rng: Generator) -> None:

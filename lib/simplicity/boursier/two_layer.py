@@ -41,10 +41,10 @@ import xarray as xr
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity.boursier.driver import Probe, drive, kernel
+from simplicity.boursier import driver
+from simplicity.boursier.driver import Probe
 from simplicity.nets import TwoLayer
-from simplicity.nets.loop import batches
-from simplicity.problems import Problem, doors, training_doors
+from simplicity.problems import doors
 
 Array = NDArray[np.floating]
 
@@ -79,19 +79,13 @@ def descend(
     step x step_size, one variable for each probe (NaN after a stop), and the scalars `stopped_at`
     (steps done) and `force` = max_j |D_j|.
     """
-    doors.precision(precision)
-    a, w, x, y = training_doors.task(start, x, y, precision)
-    schedule = training_doors.descent(step_size, schedule, probes)
-    doors.number("tolerance", tolerance, low=0)
+    asked = driver.looked_at(
+        start, x, y, step_size=step_size, schedule=schedule, probes=probes, precision=precision,
+        tolerance=tolerance,
+    )  # fmt: skip
     doors.number("slope", slope)
-    training_doors.minibatches(batch, rng, len(x))
-    if batch and tolerance:
-        raise Problem(f"tolerance: got {tolerance:g} with minibatches of {batch}, allowed 0")
-    order = batches(len(x), batch, rng) if 0 < batch < len(x) else None
-    advance = kernel(x.shape[1], precision, slope, order)
-    return drive(
-        advance, TwoLayer(a, w), x, y, step_size, schedule, probes, tolerance, np.dtype(precision)
-    )
+    order = driver.order(asked, batch, rng)
+    return driver.drive(driver.kernel(asked.x.shape[1], precision, slope, order), *asked)
 
 
 def descend_autograd(
@@ -108,30 +102,42 @@ def descend_autograd(
     rng: Generator | None = None,
 ) -> tuple[TwoLayer, xr.Dataset]:
     """The reference: the same trajectory by torch's automatic differentiation. No stopping rule."""
-    doors.precision(precision)
-    a, w, x, y = training_doors.task(start, x, y, precision)
-    schedule = training_doors.descent(step_size, schedule, probes)
-    doors.number("slope", slope)
-    training_doors.minibatches(batch, rng, len(x))
-    advance = functools.partial(_advance_autograd, slope=slope, order=batches(len(x), batch, rng))
-    return drive(
-        advance, TwoLayer(a, w), x, y, step_size, schedule, probes, 0.0, np.dtype(precision)
+    asked = driver.looked_at(
+        start, x, y, step_size=step_size, schedule=schedule, probes=probes, precision=precision
     )
+    doors.number("slope", slope)
+    order = driver.order(asked, batch, rng) or itertools.repeat(slice(None))
+    advance = functools.partial(_advance_autograd, slope=slope, order=order)
+    return driver.drive(advance, *asked)
 
 
 def _advance_autograd(
     a: Array, w: Array, *task: Any, slope: float, order: Iterator[Any]
 ) -> tuple[int, float]:
+    """(steps done, half the train MSE of the last: finite or not)."""
     import torch
 
     columns, y, step_size, steps, _ = task
     inputs, targets = torch.from_numpy(columns.T.copy()), torch.from_numpy(y)
-    outer, inner = torch.from_numpy(a).requires_grad_(), torch.from_numpy(w).requires_grad_()
+    weights = [torch.from_numpy(part).requires_grad_() for part in (a, w)]
     for chosen in itertools.islice(order, steps):
-        hidden = torch.nn.functional.leaky_relu(inputs[chosen] @ inner.T, slope)
-        loss = 0.5 * torch.mean((hidden @ outer - targets[chosen]) ** 2)
-        gradients = torch.autograd.grad(loss, (outer, inner))
-        with torch.no_grad():
-            outer -= step_size * gradients[0]
-            inner -= step_size * gradients[1]
-    return steps, float(loss.detach())  # stands in for the force: finite or not
+        loss = _half_mse(weights, inputs[chosen], targets[chosen], slope)
+        _move(weights, torch.autograd.grad(loss, weights), step_size)
+    return steps, float(loss.detach())
+
+
+def _move(weights: Sequence[Any], gradients: Sequence[Any], step_size: float) -> None:
+    """One step of gradient descent, in place."""
+    import torch
+
+    with torch.no_grad():
+        for part, gradient in zip(weights, gradients, strict=True):
+            part -= step_size * gradient
+
+
+def _half_mse(weights: Sequence[Any], x: Any, y: Any, slope: float) -> Any:
+    """L of tensors."""
+    import torch
+
+    hidden = torch.nn.functional.leaky_relu(x @ weights[1].T, slope)
+    return 0.5 * torch.mean((hidden @ weights[0] - y) ** 2)

@@ -34,20 +34,36 @@ def advance(
     """(steps done, force); a (m,) and w (m, d) are advanced in place, `columns` is X (d, n)."""
     number, dim = a.dtype.type, len(columns)
     outer, inner, inputs, work = packed(a, w, columns)
-    constants = number(step_size), number(slope), len(a), (0,) * chunk(dim)
+    constants = work, number(step_size), number(slope), len(a), (0,) * chunk(dim)
+    task = outer, inner, inputs, y
     if order is None:
-        done, force = _descend(outer, inner, inputs, y, steps, number(tolerance), work, *constants)
+        done, force = _descend(*task, steps, number(tolerance), *constants)
     else:
-        done, force = 0, number(0)
-        while done < steps and np.isfinite(force):
-            chosen = list(itertools.islice(order, min(BATCHES, steps - done)))
-            ends = np.cumsum([len(batch) for batch in chosen])
-            taken, force = _descend_batches(
-                outer, inner, inputs, y, np.concatenate(chosen), ends, work, *constants
-            )
-            done += taken
-    a[:], w[:] = outer[: len(a)], inner[:dim, : len(a)].T
+        done, force = _in_batches(order, steps, task, constants)
+    unpack(outer, inner, a, w)
     return done, float(force)
+
+
+def _in_batches(
+    order: Iterator[Any], steps: int, task: tuple[Array, ...], constants: tuple[Any, ...]
+) -> tuple[int, np.floating]:
+    """`_descend_batches`, so many minibatches at a time."""
+    done, force = 0, task[0].dtype.type(0)
+    while done < steps and np.isfinite(force):
+        chosen, ends = next_batches(order, min(BATCHES, steps - done))
+        taken, force = _descend_batches(*task, chosen, ends, *constants)  # type: ignore[call-arg]
+        done += taken
+    return done, force
+
+
+def next_batches(order: Iterator[Any] | None, count: int) -> tuple[NDArray[np.int64], Array]:
+    """The samples of the next `count` minibatches in a row, and where each of these ends.
+
+    Both are empty, or as good as that, where every step takes all samples.
+    """
+    chosen = list(itertools.islice(order or (), count))
+    ends = np.cumsum([len(batch) for batch in chosen] or [0])
+    return np.concatenate([np.zeros(0, np.int64), *chosen]), ends
 
 
 def chunk(dim: int) -> int:
@@ -57,14 +73,35 @@ def chunk(dim: int) -> int:
 
 def packed(a: Array, w: Array, columns: Array) -> tuple[Array, Array, Array, tuple[Array, ...]]:
     """a, w and x in the shapes of the compiled loops, filled up with zeros, and their `work`."""
-    (dim, n), lane = columns.shape, lanes.BYTES // a.itemsize
-    rows, wide = dim + -dim % chunk(dim), len(a) + -len(a) % (2 * lane)
-    outer, inner = np.zeros(wide, a.dtype), np.zeros((rows, wide), a.dtype)
-    inputs, sizes = np.zeros((n, rows), a.dtype), np.zeros(wide, a.dtype)
-    outer[: len(a)], inner[:dim, : len(a)], inputs[:, :dim] = a, w.T, columns.T
+    dim, n = columns.shape
+    rows, wide = filled(len(a), dim, a.dtype)
+    outer, inner = _padded(a, (wide,)), _padded(w.T, (rows, wide))
+    return outer, inner, _padded(columns.T, (n, rows)), _work(n, wide, a.dtype)
+
+
+def _work(n: int, wide: int, dtype: np.dtype) -> tuple[Array, ...]:
+    lane = lanes.BYTES // dtype.itemsize
     marks = np.zeros((wide // lane, n), f"u{max(1, lane // 8)}")
-    work = (marks, np.zeros((n, lane), a.dtype), sizes, sizes.view(f"i{a.itemsize}"))
-    return outer, inner, inputs, work
+    sizes = np.zeros(wide, dtype)
+    return marks, np.zeros((n, lane), dtype), sizes, sizes.view(f"i{dtype.itemsize}")
+
+
+def filled(width: int, dim: int, dtype: np.dtype) -> tuple[int, int]:
+    """Rows and columns of `inner`: whole chunks of coordinates, whole pairs of vectors."""
+    return dim + -dim % chunk(dim), width + -width % (2 * lanes.BYTES // dtype.itemsize)
+
+
+def _padded(part: Array, shape: tuple[int, ...]) -> Array:
+    """The array in the first corner of one of zeros."""
+    found = np.zeros(shape, part.dtype)
+    found[tuple(map(slice, part.shape))] = part
+    return found
+
+
+def unpack(outer: Array, inner: Array, a: Array, w: Array) -> None:
+    """Put the weights of the compiled loops back into a and w."""
+    width, dim = w.shape
+    a[:], w[:] = outer[:width], inner[:dim, :width].T
 
 
 @lanes.compiled

@@ -104,7 +104,7 @@ def engines(
             f"torch on {device}",
         ),
         "smooth_activation": (
-            optimisers, "descend", kept(on_device.descend), f"torch on {device}"
+            gelu_and_adam, "descend", kept(on_device.descend), f"torch on {device}"
         ),
         "corrupted_images": (
             experiment, "single_image", SimpleNamespace(

@@ -17,6 +17,7 @@ from simplicity.boursier.criteria import (
     not_interpolated,
     behind,
     low_risk,
+    not_interpolated,
     too_short,
 )
 from simplicity.boursier.linear_teacher import Run

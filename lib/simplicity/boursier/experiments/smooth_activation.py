@@ -45,7 +45,7 @@ IN_PLANE = ("longer", "relu", "large", "adam")
 
 @config.settings
 class Run(linear_teacher.Run):
-    """A run by one of the rules of `optimisers`."""
+    """A run by one of the rules of `gelu_and_adam`."""
 
     rule: str = config.param("gd", "what trains", choices=gelu_and_adam.RULES)
     activation: str = config.param("gelu", "activation", choices=gelu_and_adam.ACTIVATIONS)

@@ -34,14 +34,14 @@ class Leaky(torch.nn.Module):
         return torch.nn.functional.leaky_relu(x @ self.w.T, self.slope) @ self.a
 
 
-@pytest.mark.parametrize("rule", moments.RULES)
+@pytest.mark.parametrize("rule", adam_by_neurons.RULES)
 @pytest.mark.parametrize("dim", [5, 20])
 @pytest.mark.parametrize(("batch", "slope"), [(0, 0.0), (0, 0.1), (8, 0.0), (29, 0.1)])
 def test_every_rule_is_torchs(rule, dim, batch, slope):
     start, x, y = problem(dim=dim)
     settings = {"schedule": (0, 40, 100), "probes": {}, "batch": batch}
     rngs = [np.random.default_rng(3) if batch else None for _ in range(2)]
-    ours, _ = moments.descend(
+    ours, _ = adam_by_neurons.descend(
         start, x, y, rule=rule, step_size=0.003, slope=slope, rng=rngs[0], **settings
     )
     theirs, _ = train(
@@ -65,8 +65,8 @@ def test_adam_is_that_of_the_recorded_engine(rule):
 def test_single_precision_follows_double_to_its_own_accuracy():
     start, x, y = problem()
     settings = {"rule": "momentum", "step_size": 0.01, "schedule": (0, 20), "probes": {}}
-    single, _ = moments.descend(start, x, y, precision="float32", **settings)
-    double, _ = moments.descend(start, x, y, **settings)
+    single, _ = adam_by_neurons.descend(start, x, y, precision="float32", **settings)
+    double, _ = adam_by_neurons.descend(start, x, y, **settings)
     assert single.w.dtype == np.float32
     np.testing.assert_allclose(single.w, double.w, rtol=0, atol=1e-6)
 
@@ -75,7 +75,7 @@ def test_two_steps_with_momentum_by_hand():
     # a = w = 1, x = 1, y = 3: g = -2 for both, v = -2, both 1.2. Then h = 1.44, r = 1.56,
     # g = -1.2 * 1.56 = -1.872, v = -1.8 - 1.872 = -3.672, both 1.2 + 0.3672 = 1.5672.
     start = nets.TwoLayer(np.array([1.0]), np.array([[1.0]]))
-    network, _ = moments.descend(
+    network, _ = adam_by_neurons.descend(
         start, np.array([[1.0]]), np.array([3.0]), rule="momentum", step_size=0.1,
         schedule=(0, 2), probes={},
     )  # fmt: skip
@@ -85,7 +85,7 @@ def test_two_steps_with_momentum_by_hand():
 
 def test_adams_first_step_is_the_rate_whatever_the_gradient():
     start = nets.TwoLayer(np.array([1.0]), np.array([[1.0]]))
-    network, _ = moments.descend(
+    network, _ = adam_by_neurons.descend(
         start, np.array([[1.0]]), np.array([1e4]), rule="adam", step_size=0.1, schedule=(0, 1),
         probes={},
     )  # fmt: skip
@@ -95,18 +95,20 @@ def test_adams_first_step_is_the_rate_whatever_the_gradient():
 def test_a_looked_at_run_is_the_same_run():
     start, x, y = problem()
     settings = {"rule": "adam", "step_size": 0.01, "probes": {}}
-    whole, _ = moments.descend(start, x, y, schedule=(0, 50), **settings)
-    pieces, _ = moments.descend(start, x, y, schedule=(0, 3, 7, 50), **settings)
+    whole, _ = adam_by_neurons.descend(start, x, y, schedule=(0, 50), **settings)
+    pieces, _ = adam_by_neurons.descend(start, x, y, schedule=(0, 3, 7, 50), **settings)
     np.testing.assert_allclose(whole.w, pieces.w, rtol=0, atol=1e-13)
 
 
 def test_a_run_that_diverges_says_so():
     start, x, y = problem()
     with pytest.raises(Diverged, match="step_size 50"):
-        moments.descend(start, x, y, rule="momentum", step_size=50.0, schedule=(0, 1000), probes={})
+        adam_by_neurons.descend(
+            start, x, y, rule="momentum", step_size=50.0, schedule=(0, 1000), probes={}
+        )
 
 
 def test_another_rule_is_refused():
     start, x, y = problem()
     with pytest.raises(ValueError, match="rule: got 'sgd'"):
-        moments.descend(start, x, y, rule="sgd", step_size=0.1, schedule=(0, 1), probes={})
+        adam_by_neurons.descend(start, x, y, rule="sgd", step_size=0.1, schedule=(0, 1), probes={})

@@ -1,22 +1,18 @@
-"""Gradient descent with momentum, Adam or AdamW on a two-layer network, by the fast kernels.
+"""Gradient descent with momentum, Adam or AdamW on a two-layer network, by the steps by neurons.
 
     h(x) = sum_j a_j phi(<w_j, x>)         phi(z) = max(z, slope z); a (m,), w (m, d): `two_layer`
     L    = 1/(2n) sum_k (h(x_k) - y_k)^2   the loss WITH 1/2,   g = dL/dp for each weight p
-    momentum:  v <- 0.9 v + g,   p <- p - eta v                               v = 0 at the start
-    Adam:      u <- 0.9 u + 0.1 g,   s <- 0.999 s + 0.001 g^2                 u = s = 0 at the start
-               p <- (1 - eta decay) p - eta u / (1 - 0.9^t) / (sqrt(s / (1 - 0.999^t)) + 1e-8)
 
-in step t = 1, 2, ...; these are torch's rules with its defaults, `decay` being 0 for Adam and 0.01
-for AdamW. All weights move from the old values. A minibatch puts its own samples in place of the n.
+All weights move from the old values, by the rule as in `rules`. A minibatch puts its own samples in
+place of the n.
 
 The passes over neurons and samples are those of `two_layer` by neurons, one bit a pair; only what a
 neuron does with its pull differs, and is work on m d numbers, not on n m d. The recorded runs with
-Adam are made by `optimisers`, whose sums have another order and which knows GeLU; against it and
+Adam are made by `gelu_and_adam`, whose sums have another order and which knows GeLU; against it and
 against torch this one is tested.
 """
 
 import functools
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,15 +20,13 @@ import numpy as np
 import xarray as xr
 from numpy.random import Generator
 
-from simplicity.boursier import driver, two_layer_by_neurons
+from simplicity.boursier import driver, rules, two_layer_by_neurons
 from simplicity.boursier.driver import Array, Probe
 from simplicity.nets import TwoLayer
-from simplicity.nets.loop import batches
-from simplicity.problems import doors, training_doors
+from simplicity.problems import doors
 from simplicity.process import lanes
 
-RULES = {"momentum": 0.0, "adam": 0.0, "adamw": 0.01}  # with torch's default weight decay
-_MOMENTUM, _BETA1, _BETA2, _EPSILON = 0.9, 0.9, 0.999, 1e-8
+RULES = ("momentum", "adam", "adamw")
 
 
 def descend(
@@ -55,58 +49,50 @@ def descend(
     of the last step's samples. Raises `Diverged` where the loss or a weight stops being finite.
     """
     doors.choice("rule", rule, RULES)
-    doors.precision(precision)
-    a, w, x, y = training_doors.task(start, x, y, precision)
-    schedule = training_doors.descent(step_size, schedule, probes)
-    doors.number("slope", slope)
-    training_doors.minibatches(batch, rng, len(x))
-    order = batches(len(x), batch, rng) if 0 < batch < len(x) else None
-    advance = _Advance(len(a), x.shape[1], np.dtype(precision), rule, slope, order)
-    return driver.drive(
-        advance, TwoLayer(a, w), x, y, step_size, schedule, probes, 0.0, np.dtype(precision)
+    asked = driver.looked_at(
+        start, x, y, step_size=step_size, schedule=schedule, probes=probes, precision=precision
     )
+    doors.number("slope", slope)
+    advance = _Advance(rule, slope, asked, driver.order(asked, batch, rng))
+    return driver.drive(advance, *asked)
 
 
 class _Advance:
     """Steps whose memory, two numbers for each weight, outlives a call."""
 
     def __init__(
-        self,
-        width: int,
-        dim: int,
-        dtype: np.dtype,
-        rule: str,
-        slope: float,
-        order: Iterator[Any] | None,
+        self, rule: str, slope: float, asked: driver.Descent, order: Iterator[Any] | None
     ) -> None:
-        rows = dim + -dim % two_layer_by_neurons.chunk(dim)
-        wide = width + -width % (2 * lanes.BYTES // dtype.itemsize)
+        self.rule, self.order, self.taken = rule, order, 0
+        width, dim = asked.start.w.shape
+        rows, wide = two_layer_by_neurons.filled(width, dim, asked.dtype)
         # The last row is that of the outer weights.
-        self.memory = np.zeros((2, rows + 1, wide), dtype)
-        self.rule, self.slope, self.order, self.taken = rule, slope, order, 0
+        self.memory = np.zeros((2, rows + 1, wide), asked.dtype)
+        self.how = {
+            "adam": rule != "momentum", "slope": asked.dtype.type(slope), "width": width,
+            "chunk": (0,) * two_layer_by_neurons.chunk(dim),
+        }  # fmt: skip
 
     def __call__(self, a: Array, w: Array, *task: Any) -> tuple[int, float]:
         """(steps done, force), as a compiled loop of `two_layer`, whose arguments it takes."""
         columns, y, step_size, steps, _ = task
-        dim = len(columns)
         outer, inner, inputs, work = two_layer_by_neurons.packed(a, w, columns)
         run = functools.partial(
-            _descend, outer, inner, inputs, y, work=work, memory=self.memory,
-            adam=self.rule != "momentum", slope=a.dtype.type(self.slope), width=len(a),
-            chunk=(0,) * two_layer_by_neurons.chunk(dim),
-        )  # fmt: skip
+            _descend, outer, inner, inputs, y, work=work, memory=self.memory, **self.how
+        )
         done, force = 0, 0.0
         while done < steps and np.isfinite(force):
             count = min(two_layer_by_neurons.BATCHES, steps - done)
-            chosen = [] if self.order is None else list(itertools.islice(self.order, count))
-            flat = np.concatenate(chosen) if chosen else np.zeros(0, np.int64)
-            ends = np.cumsum([len(one) for one in chosen] or [0])
-            taken, force = run(
-                chosen=flat, ends=ends, rates=self._rates(step_size, count).astype(a.dtype)
-            )
+            taken, force = run(**self._next(step_size, count))
             done, self.taken = done + taken, self.taken + taken
-        a[:], w[:] = outer[: len(a)], inner[:dim, : len(a)].T
+        two_layer_by_neurons.unpack(outer, inner, a, w)
         return done, float(force)
+
+    def _next(self, step_size: float, count: int) -> dict[str, Array]:
+        """What the next steps take: their samples, and the rates of each."""
+        chosen, ends = two_layer_by_neurons.next_batches(self.order, count)
+        rates = self._rates(step_size, count).astype(self.memory.dtype)
+        return {"chosen": chosen, "ends": ends, "rates": rates}
 
     def _rates(self, step_size: float, count: int) -> Array:
         """For each step: what a weight keeps, the rate, and what the second moment is divided by.
@@ -115,9 +101,9 @@ class _Advance:
         """
         t = self.taken + np.arange(1, count + 1)
         if self.rule == "momentum":
-            return np.stack([np.ones(count), np.full(count, step_size), np.ones(count)], axis=1)
-        kept = np.full(count, 1 - step_size * RULES[self.rule])
-        return np.stack([kept, step_size / (1 - _BETA1**t), 1 - _BETA2**t], axis=1)
+            return np.tile([1.0, step_size, 1.0], (count, 1))
+        kept = np.full(count, 1 - step_size * rules.DECAY[self.rule])
+        return np.stack([kept, step_size / (1 - rules.BETA1**t), 1 - rules.BETA2**t], axis=1)
 
 
 @lanes.compiled
@@ -128,8 +114,8 @@ def _descend(a, w, x, y, chosen, ends, rates, work, memory, adam, slope, width, 
     """
     kind, first, largest, n = y.dtype.type, 0, y.dtype.type(0), y.dtype.type(len(y))
     constants = (
-        kind(_MOMENTUM), kind(_BETA1), kind(1 - _BETA1), kind(_BETA2), kind(1 - _BETA2),
-        kind(_EPSILON),
+        kind(rules.MOMENTUM), kind(rules.BETA1), kind(1 - rules.BETA1), kind(rules.BETA2),
+        kind(1 - rules.BETA2), kind(rules.EPSILON),
     )  # fmt: skip
     inputs, targets, buffers = x, y, two_layer_by_neurons.new_buffers(w, len(y))
     if len(chosen) == 0:

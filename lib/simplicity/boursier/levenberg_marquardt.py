@@ -16,6 +16,7 @@ where patterns change. Signs never change, so that a start decides how many neur
 comes out is a local minimum or a kink: an upper bound of the least train MSE of this width.
 """
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
@@ -46,10 +47,10 @@ class Polished(NamedTuple):
 def jacobian(network: TwoLayer, x: Array) -> Array:
     """The derivatives of h(x_k) by the vectors |a_j| w_j, (n, m d), neuron by neuron."""
     pattern = (x @ network.w.T > 0) * np.sign(network.a)
-    return (pattern[:, :, None] * x[:, None, :]).reshape(len(x), -1)
+    return (pattern[..., None] * x[:, None]).reshape(len(x), -1)
 
 
-def levenberg_marquardt(network: TwoLayer, x: Array, y: Array, steps: int = STEPS) -> Polished:
+def polish(network: TwoLayer, x: Array, y: Array, steps: int = STEPS) -> Polished:
     """Descend from `network` (m, d) on the samples x (n, d), y (n,) for at most `steps` steps."""
     x, y = (np.asarray(part, dtype=float) for part in doors.finite(x=(x, "n d"), y=(y, "n")))
     doors.whole("steps", steps, 1)
@@ -66,22 +67,35 @@ def levenberg_marquardt(network: TwoLayer, x: Array, y: Array, steps: int = STEP
         if moved and error < errors[-1]:
             now, damping, curvature = moved, damping / _EASIER, None
         else:
-            damping *= _HARDER
-        errors.append(min(error, errors[-1]))
-    return Polished(now, errors[-1], len(errors) - 1)
+            self.damping *= _HARDER
+        self.errors.append(min(error, self.errors[-1]))
+
+    def _error(self, network: TwoLayer) -> float:
+        return ols.mse(forward(network, self.x), self.y)
+
+
+def _by_signs(network: TwoLayer) -> TwoLayer:
+    """The same function with outer weights of sign alone."""
+    size = np.abs(network.a)[:, None]
+    return TwoLayer(np.sign(network.a).astype(float), size * network.w.astype(float))
+
+
+def _normal_equations(now: TwoLayer, x: Array, y: Array) -> tuple[Array, Array]:
+    """J^T J and J^T r."""
+    slopes = jacobian(now, x)
+    return slopes.T @ slopes, slopes.T @ (y - forward(now, x))
 
 
 def _settled(errors: list[float]) -> bool:
-    if errors[-1] < _NOTHING:
-        return True
-    return len(errors) > _WINDOW and errors[-1] > (1 - _STILL) * errors[-1 - _WINDOW]
+    """Is the error rounding, or has it hardly fallen over the window?"""
+    still = len(errors) > _WINDOW and errors[-1] > (1 - _STILL) * errors[-1 - _WINDOW]
+    return still or errors[-1] < _NOTHING
 
 
 def _moved(now: TwoLayer, curvature: Array, pull: Array, damping: float) -> TwoLayer | None:
     """One step from `now`; None where its system has no solution."""
     damped = curvature + damping * np.mean(np.diag(curvature)) * np.eye(len(curvature))
-    try:
+    with contextlib.suppress(LinAlgError):
         change = cho_solve(cho_factor(damped), pull)
-    except LinAlgError:
-        return None
-    return TwoLayer(now.a, now.w + change.reshape(now.w.shape))
+        return now._replace(w=now.w + change.reshape(now.w.shape))
+    return None

@@ -5,10 +5,8 @@
     dL/da_j = -1/n sum_k r_k s(z_jk)             r = y - h, z_jk = <w_j, x_k>
     dL/dw_j = -a_j/n sum_k r_k s'(z_jk) x_k
 
-Adam is that of Kingma & Ba with bias correction, AdamW its form with decoupled weight decay, both
-with torch's defaults but for the step size. The stopping rule is in
-`two_layer`; minibatches, a leaky slope and momentum are in `moments`; any other network trains by
-`nets.train`.
+The rules are those of `rules`. The stopping rule is in `two_layer`; minibatches, a leaky slope and
+momentum are in `adam_by_neurons`; any other network trains by `nets.train`.
 
 Phi is a rational approximation times the density (Abramowitz & Stegun 26.2.17, error below 1e-7),
 the density's exponential a polynomial squared four times: nothing but sums, products and one
@@ -16,14 +14,14 @@ quotient, which the compiler vectorises. That is the accuracy of single precisio
 runs are made.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from scipy.special import ndtr
 
-from simplicity.boursier import driver
+from simplicity.boursier import driver, rules
 from simplicity.boursier.driver import Array, Probe
 from simplicity.nets import TwoLayer
 from simplicity.nets.loop import Diverged
@@ -31,8 +29,7 @@ from simplicity.problems import doors, training_doors
 from simplicity.process import lanes
 
 ACTIVATIONS = ("relu", "gelu")
-RULES = {"gd": 0.0, "adam": 0.0, "adamw": 0.01}  # with torch's default weight decay
-_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
+RULES = ("gd", "adam", "adamw")
 # coordinates of one pass over the samples; rows of zeros fill the last chunk and change nothing
 _CHUNK = 3
 _BLOCK = 1 << 22  # numbers in one block of hidden activations
@@ -49,14 +46,21 @@ def forward(network: TwoLayer, x: Array, activation: str = "relu") -> Array:
     Blocks of samples keep memory flat in n.
     """
     doors.choice("activation", activation, ACTIVATIONS)
-    *both, x = training_doors.network(network, x, "n d")
-    network = TwoLayer(*both)
-    a, w = (np.asarray(part, dtype=np.float64) for part in network)
-    block = max(1, _BLOCK // max(1, len(a)))
-    hidden = (x[i : i + block] @ w.T for i in range(0, len(x), block))
-    return np.concatenate(
-        [(z * ndtr(z) if activation == "gelu" else np.maximum(z, 0)) @ a for z in hidden]
+    a, w, x = (
+        np.asarray(part, dtype=np.float64) for part in training_doors.network(network, x, "n d")
     )
+    blocks = _blocks(x, max(1, _BLOCK // max(1, len(a))))
+    return np.concatenate([_activated(inputs @ w.T, activation) @ a for inputs in blocks])
+
+
+def _blocks(x: Array, size: int) -> Iterator[Array]:
+    """The samples, so many at a time."""
+    for first in range(0, len(x), size):
+        yield x[first : first + size]
+
+
+def _activated(z: Array, activation: str) -> Array:
+    return z * ndtr(z) if activation == "gelu" else np.maximum(z, 0)
 
 
 def descend(
@@ -78,13 +82,10 @@ def descend(
     """
     doors.choice("activation", activation, ACTIVATIONS)
     doors.choice("rule", rule, RULES)
-    doors.precision(precision)
-    a, w, x, y = training_doors.task(start, x, y, precision)
-    schedule = training_doors.descent(step_size, schedule, probes)
-    network, found = driver.drive(
-        _Advance(activation, rule), TwoLayer(a, w), x, y, step_size, schedule, probes, 0.0,
-        np.dtype(precision),
-    )  # fmt: skip
+    asked = driver.looked_at(
+        start, x, y, step_size=step_size, schedule=schedule, probes=probes, precision=precision
+    )
+    network, found = driver.drive(_Advance(activation, rule), *asked)
     return network, found.drop_vars("force")
 
 
@@ -98,23 +99,37 @@ class _Advance:
     def __call__(self, a: Array, w: Array, *task: Any) -> tuple[int, float]:
         """(steps done, no force), as a compiled loop of `two_layer`, whose arguments it takes."""
         columns, y, step_size, steps, _ = task
-        dim, first, last = len(columns), self.taken, self.taken + steps
-        fill = (0, -dim % _CHUNK)
+        last = self.taken + steps
+        self._advance(a, w, columns, y, step_size, last)
+        if self.taken < last or not np.isfinite(a).all():
+            about = f"{self.activation}, {self.rule} {step_size:g}"
+            raise Diverged(f"loss not finite at step {self.taken}: {about}, {_sizes(w, y)}")
+        return steps, np.finfo(float).max
+
+    def _advance(
+        self, a: Array, w: Array, columns: Array, y: Array, step_size: float, last: int
+    ) -> None:
+        """As far as step `last`, on coordinates filled up to whole chunks by zeros."""
+        fill = (0, -len(columns) % _CHUNK)
         inputs, inner = np.pad(columns, (fill, (0, 0))), np.pad(w, ((0, 0), fill))
-        if not first:
+        if not self.taken:
             self.moments = np.zeros((2, len(a), inner.shape[1] + 1), a.dtype)
-        settings = (step_size, 1 - step_size * RULES[self.rule], _BETA1, _BETA2, _EPSILON)
-        constants = tuple(a.dtype.type(value) for value in _TAIL + _OTHERS)
         self.taken = _advance(
-            a, inner, inputs, y, self.moments, settings, constants, first, last,
+            a, inner, inputs, y, self.moments, self._settings(step_size),
+            tuple(a.dtype.type(value) for value in _TAIL + _OTHERS), self.taken, last,
             self.activation == "gelu", self.rule != "gd",
         )  # fmt: skip
-        w[:] = inner[:, :dim]
-        if self.taken < last or not np.isfinite(a).all():
-            sizes = f"n {len(y)}, m {len(a)}, d {dim}"
-            about = f"{self.activation}, {self.rule} {step_size:g}, {sizes}"
-            raise Diverged(f"loss not finite at step {self.taken}: {about}")
-        return steps, np.finfo(float).max
+        w[:] = inner[:, : len(columns)]
+
+    def _settings(self, step_size: float) -> tuple[float, ...]:
+        """The rate, what a weight keeps, and the constants of the rule."""
+        kept = 1 - step_size * rules.DECAY[self.rule]
+        return step_size, kept, rules.BETA1, rules.BETA2, rules.EPSILON
+
+
+def _sizes(w: Array, y: Array) -> str:
+    m, dim = w.shape
+    return f"n {len(y)}, m {m}, d {dim}"
 
 
 @lanes.compiled
