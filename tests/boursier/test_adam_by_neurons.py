@@ -56,8 +56,10 @@ def test_every_rule_is_torchs(rule, dim, batch, slope):
 def test_adam_is_that_of_the_recorded_engine(rule):
     start, x, y = problem()
     settings = {"rule": rule, "step_size": 0.01, "schedule": (0, 100), "probes": {}}
-    ours, _ = moments.descend(start, x, y, **settings)
-    theirs, _ = gelu_and_adam.descend(start, x, y, activation="relu", precision="float64", **settings)
+    ours, _ = adam_by_neurons.descend(start, x, y, **settings)
+    theirs, _ = gelu_and_adam.descend(
+        start, x, y, activation="relu", precision="float64", **settings
+    )
     np.testing.assert_allclose(ours.w, theirs.w, rtol=0, atol=1e-10)
     np.testing.assert_allclose(ours.a, theirs.a, rtol=0, atol=1e-10)
 

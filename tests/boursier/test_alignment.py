@@ -92,9 +92,7 @@ def test_the_two_fits_as_a_network_are_exactly_at_the_limit():
     y, axis = x[:, 0] + 0.1 * rng.standard_normal(60), np.array([1.0, 0.0])
     fits = ols.two_ols(x, y, axis)
     network = nets.TwoLayer(np.array([1.0, -1.0]), np.stack([fits.plus, -fits.minus]))
-    found = ols.against_two_ols(
-        lambda points: nets.forward(network, points), x, y, x, y, axis
-    )
+    found = ols.against_two_ols(lambda points: nets.forward(network, points), x, y, x, y, axis)
     assert found["rho"] == pytest.approx(1)
     assert found["rms_two_ols"] < 1e-12 and found["rms_one_ols"] > 1e-4
     np.testing.assert_allclose(

@@ -362,7 +362,9 @@ def test_the_search_never_falls_below_the_directions_that_it_is_given():
     task = synthetic.linear_task("margin", 60, 5, 0.25, 0)
     w = rng(1).standard_normal((200, 5))
     found = extremal.largest_force(task.x, task.y, w, rng(2))
-    assert found >= max(early.largest_own_force(w, task.x, task.y), early.largest_own_force(-w, task.x, task.y))
+    assert found >= max(
+        early.largest_own_force(w, task.x, task.y), early.largest_own_force(-w, task.x, task.y)
+    )
     assert found <= np.mean(np.abs(task.y) * np.linalg.norm(task.x, axis=1))  # triangle inequality
 
 

@@ -38,7 +38,6 @@ from simplicity.boursier import (
     two_layer_by_neurons,
     two_layer_by_samples,
 )
-from simplicity.boursier import adam_by_neurons as with_memory
 from simplicity.data import corruption, image_files, images, streams
 from simplicity.hu import (
     deep_kernel,
@@ -299,7 +298,7 @@ def with_arguments(*names: str, among: tuple[Any, ...] = INSTRUMENTS) -> list[Ca
 ALL = (*WINGS, builders, nets)
 LABELLED = with_arguments("x", "y")
 ENGINES = (
-    *(two_layer, cones, optimisers, independent_batches, snapshots),
+    *(two_layer, cones, gelu_and_adam, independent_batches, snapshots),
     *(single_sample, single_sample_autograd, single_image, dropout),
     *(dense, full_batch, ntk, train),
 )
@@ -623,7 +622,10 @@ CASES: list[tuple[Callable[[], Any], str]] = [
      "line: got"),
     # numbers at the edge
     (lambda: extremal.in_plane(np.zeros((4, 2)), np.ones(4)), "x: got nothing but 0"),
-    (lambda: extremal.in_plane(np.zeros((4, 3)), np.ones(4)), "x: got shape (4, 3), allowed (n, 2)"),
+    (
+        lambda: extremal.in_plane(np.zeros((4, 3)), np.ones(4)),
+        "x: got shape (4, 3), allowed (n, 2)",
+    ),
     (lambda: extremal.searched_deviation(X[:, :1], Y, np.ones(1), rng()),
      "x: got 1 columns, allowed 2 or more"),
     (lambda: information.bootstrap(np.zeros((2, 2, 2), int), 3, rng()),

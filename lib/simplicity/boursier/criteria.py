@@ -77,14 +77,17 @@ def behind(one: xr.Dataset, other: xr.Dataset) -> Values:
 
 
 def linear_fit_not_interpolated(cells: xr.Dataset) -> Answers:
-    """`not_interpolated` of one least-squares fit to the cell's samples, drawn again from its seed."""
-    found = []
-    for cell in (cells.isel(cell=index) for index in range(cells.sizes["cell"])):
-        law, n, dim, seed = str(cell.law.values), int(cell.n), int(cell.dim), int(cell.seed)
-        task = synthetic.linear_task(law, n, dim, float(cell.noise_variance), seed, n_test=1)
-        error = ols.mse(task.x @ ols.ols(task.x, task.y), task.y)
-        found.append(error > 0.1 * float(cell.noise_variance))
-    return np.array(found, dtype=bool)
+    """`not_interpolated` of one least-squares fit to the cell's samples."""
+    each = (cells.isel(cell=index) for index in range(cells.sizes["cell"]))
+    errors = np.array([_linear_fit_error(cell) for cell in each])
+    return errors > 0.1 * cells.noise_variance.values
+
+
+def _linear_fit_error(cell: xr.Dataset) -> float:
+    """The train error of one least-squares fit to the samples, drawn again from their seed."""
+    drawn = (str(cell.law.values), int(cell.n), int(cell.dim), float(cell.noise_variance))
+    task = synthetic.linear_task(*drawn, int(cell.seed), n_test=1)
+    return ols.mse(task.x @ ols.ols(task.x, task.y), task.y)
 
 
 def few_samples(runs: Runs, id: str, statistic: str, few: xr.Dataset, **judged: Any) -> Check:

@@ -1,7 +1,7 @@
 """Gradient descent on batches that are drawn independently of each other.
 
-The batches of `two_layer` and `moments` are the next of a permutation: those of one pass share no
-sample. Here a batch is drawn from all samples, without replacement within it.
+The batches of `two_layer` and `adam_by_neurons` are the next of a permutation: those of one pass
+share no sample. Here a batch is drawn from all samples, without replacement within it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -54,18 +54,35 @@ def polish(network: TwoLayer, x: Array, y: Array, steps: int = STEPS) -> Polishe
     """Descend from `network` (m, d) on the samples x (n, d), y (n,) for at most `steps` steps."""
     x, y = (np.asarray(part, dtype=float) for part in doors.finite(x=(x, "n d"), y=(y, "n")))
     doors.whole("steps", steps, 1)
-    now = TwoLayer(
-        np.sign(network.a).astype(float), np.abs(network.a)[:, None] * network.w.astype(float)
-    )
-    errors, damping, curvature, pull = [ols.mse(forward(now, x), y)], _DAMPING, None, None
-    while len(errors) <= steps and damping < _LARGEST and not _settled(errors):
-        if curvature is None or pull is None:
-            slopes = jacobian(now, x)
-            curvature, pull = slopes.T @ slopes, slopes.T @ (y - forward(now, x))
-        moved = _moved(now, curvature, pull, damping)
-        error = ols.mse(forward(moved, x), y) if moved else np.inf
-        if moved and error < errors[-1]:
-            now, damping, curvature = moved, damping / _EASIER, None
+    descent = _Descent(_by_signs(network), x, y)
+    while len(descent.errors) <= steps and descent.goes_on:
+        descent.step()
+    return Polished(descent.now, descent.errors[-1], len(descent.errors) - 1)
+
+
+class _Descent:
+    """Where a run is: its network, mu, and the error after each step that was tried."""
+
+    def __init__(self, now: TwoLayer, x: Array, y: Array) -> None:
+        self.now, self.x, self.y, self.damping = now, x, y, _DAMPING
+        self.errors = [self._error(now)]
+        self.system: tuple[Array, Array] | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Does a step still help?"""
+        return self.damping < _LARGEST and not _settled(self.errors)
+
+    def step(self) -> None:
+        """Try one step, taken where the error falls."""
+        self.system = self.system or _normal_equations(self.now, self.x, self.y)
+        self._take(_moved(self.now, *self.system, self.damping))
+
+    def _take(self, moved: TwoLayer | None) -> None:
+        """Go there if the error falls; mu follows."""
+        error = self._error(moved) if moved else np.inf
+        if moved and error < self.errors[-1]:
+            self.now, self.damping, self.system = moved, self.damping / _EASIER, None
         else:
             self.damping *= _HARDER
         self.errors.append(min(error, self.errors[-1]))

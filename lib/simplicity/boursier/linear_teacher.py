@@ -70,7 +70,7 @@ class Trained(NamedTuple):
         """Plain train MSE of `network` on this run's data."""
         return ols.mse(nets.forward(network, self.task.x), self.task.y)
 
-    def signed_cosines(self) -> tuple[np.ndarray, np.ndarray]:
+    def cosines_to_fits(self) -> tuple[np.ndarray, np.ndarray]:
         """Those of `ols.cosines_to_fits` with the two fits, and the weights."""
         fits = ols.two_ols(self.task.x, self.task.y, self.task.teacher)
         return ols.cosines_to_fits(*self.network, fits)
@@ -154,7 +154,7 @@ def end(run: Run, engine: str) -> xr.Dataset:
     """
     doors.choice("engine", engine, ENGINES)
     task = draw(run)
-    network, found = descend(run, task.x, task.y, engine=ENGINES[engine])
-    scalars = ols.against_two_ols(partial(nets.forward, network), *task)
+    start = initial(run)
+    network, found = descend(run, task.x, task.y, start, engine=ENGINES[engine])
     plain = found.get("plain_steps", found["stopped_at"])
     return Trained(task, start, network, found).outcome().assign(plain_steps=plain)

@@ -33,7 +33,7 @@ import xarray as xr
 from numpy.random import Generator
 from torch import Tensor
 
-from simplicity.boursier import driver, gelu_and_adam
+from simplicity.boursier import driver, gelu_and_adam, rules
 from simplicity.boursier.driver import Array, Probe
 from simplicity.nets import TwoLayer, devices
 from simplicity.problems import Problem, doors
@@ -74,10 +74,10 @@ def descend(
     where = devices.found(device)
     doors.choice("activation", activation, gelu_and_adam.ACTIVATIONS)
     doors.choice("rule", rule, gelu_and_adam.RULES)
-    doors.precision(precision)
-    a, w, x, y = training_doors.task(start, x, y, precision)
-    schedule = training_doors.descent(step_size, schedule, probes)
-    doors.number("tolerance", tolerance, low=0)
+    asked = driver.looked_at(
+        start, x, y, step_size=step_size, schedule=schedule, probes=probes, precision=precision,
+        tolerance=tolerance,
+    )  # fmt: skip
     doors.number("slope", slope)
     order = driver.order(asked, batch, rng) or itertools.repeat(slice(None))
     state = _State(checkpoint, checkpoint_seconds)
@@ -92,9 +92,8 @@ class _Advance:
     def __init__(
         self, device: torch.device, phi: Phi, rule: str, order: Iterator[Any], state: "_State"
     ) -> None:
-        self.device, self.order, self.taken = device, order, 0
-        self.phi = _gelu if activation == "gelu" else _leaky(slope)
-        self.decay, self.adam = gelu_and_adam.RULES[rule], rule != "gd"
+        self.device, self.phi, self.rule, self.order = device, phi, rule, order
+        self.state, self.taken = state, 0
         self.data: tuple[Tensor, ...] | None = None
         self.moments: list[tuple[Tensor, Tensor]] = []
 
@@ -187,16 +186,27 @@ class _Advance:
     ) -> None:
         """One step of the rule, or none where `alive` is 0."""
         self.taken += 1
-        for part, gradient, (mean, square) in zip(weights, gradients, self.moments, strict=True):
-            if not self.adam:
-                part.sub_(gradient * alive, alpha=step_size)
-                continue
-            beta1, beta2 = gelu_and_adam._BETA1, gelu_and_adam._BETA2
-            mean.mul_(beta1).add_(gradient, alpha=1 - beta1)
-            square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-            root = (square / (1 - beta2**self.taken)).sqrt_().add_(gelu_and_adam._EPSILON)
-            change = mean / root / (1 - beta1**self.taken) + self.decay * part
-            part.sub_(change * alive, alpha=step_size)
+        for part, gradient, moments in zip(weights, gradients, self.moments, strict=True):
+            part.sub_(self._change(part, gradient, *moments) * alive, alpha=step_size)
+
+    def _change(self, part: Tensor, gradient: Tensor, mean: Tensor, square: Tensor) -> Tensor:
+        """What the rule takes from these weights, in step sizes."""
+        if self.rule == "gd":
+            return gradient
+        return self._adam(gradient, mean, square) + rules.DECAY[self.rule] * part
+
+    def _adam(self, gradient: Tensor, mean: Tensor, square: Tensor) -> Tensor:
+        """Adam's mean over its root; renews the two moments in place."""
+        beta1, beta2 = rules.BETA1, rules.BETA2
+        mean.mul_(beta1).add_(gradient, alpha=1 - beta1)
+        square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        root = (square / (1 - beta2**self.taken)).sqrt_().add_(rules.EPSILON)
+        return mean / root / (1 - beta1**self.taken)
+
+
+def _nothing_yet(weights: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """Adam's moments before the first step."""
+    return [(torch.zeros_like(part), torch.zeros_like(part)) for part in weights]
 
 
 class _State:

@@ -36,7 +36,8 @@ from simplicity.nets.loop import evenly
 CLAIMS = ("B7", "B8", "B28")
 
 EPS = (0.25, 0.5)
-START, TAU_QUARTER, TAU_HALF, EXIT = range(4)  # the moments of a run: tau with either eps between its ends
+# the moments of a run: tau with either eps between its ends
+START, TAU_QUARTER, TAU_HALF, EXIT = range(4)
 PROBES = 41  # of the curves, which are for drawing; the exit is found to a step
 SEEN = {"aligned": early.aligned_share, "idle": early.idle_share, "pull": early.leading_force}
 ALL = 0.99  # of the neurons

@@ -29,7 +29,9 @@ class Run(linear_teacher.Run):
 
     starts: int = config.param(3, "starts that are polished", low=1, high=1000)
     large_scale: float = config.param(1.0, "scale of these starts", low=1e-12)
-    polish_steps: int = config.param(levenberg_marquardt.STEPS, "steps of the polish at most", low=1, high=10**6)
+    polish_steps: int = config.param(
+        levenberg_marquardt.STEPS, "steps of the polish at most", low=1, high=10**6
+    )
 
 
 GRID = Grid(

@@ -14,7 +14,6 @@ from simplicity.boursier import linear_teacher, ols, synthetic
 from simplicity.boursier.criteria import (
     LONG,
     Answers,
-    not_interpolated,
     behind,
     low_risk,
     not_interpolated,
