@@ -126,9 +126,10 @@ def by_torchs_rule(
 
 def single_sample(torch_too: bool, precision: str, m: int = 32) -> dict[str, float]:
     """With all statistics; torch in double precision alone."""
+    import single_precision
     import single_sample as bench
 
-    from simplicity.loukas import single_precision, single_sample
+    from simplicity.loukas import single_sample
 
     bench.COMPILED_STEPS = 200_000  # what a call costs by itself is then nothing
     bench.descend = (single_sample if precision == "float64" else single_precision).descend

@@ -56,12 +56,10 @@ from simplicity.loukas import (
     lipschitz,
     regions,
     single_image,
-    single_precision,
     single_sample,
     single_sample_autograd,
     steady,
     trajectory,
-    windows,
 )
 from simplicity.nakkiran import (
     complexity,
@@ -145,7 +143,6 @@ SINGLE_MODULE = {"module": lambda: KEPT, "bias": lambda: next(KEPT.parameters())
 KEPT = single_sample_autograd.as_module(DEEP, train_first=True)
 OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
     single_sample.descend: SINGLE,
-    single_precision.descend: SINGLE,
     with_memory.descend: {"rule": lambda: "adam"},
     single_sample_autograd.descend_autograd: SINGLE_MODULE,
     single_image.descend: {"module": pictured, "x": PICTURES.copy, "y": lambda: COINS},
@@ -214,8 +211,8 @@ OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
 CHECKS = ("threshold", "kernel", "corruption", "explain")
 # Fit to torch's own tensors, or made for one library's inside: not a user's door.
 INSIDE = {
-    train.half_mean_square, train.cross_entropy, full_batch.outputs, windows.table,
-    windows.check_finite, modules.glorot, modules.he, modules.lecun, modules.torch_default,
+    train.half_mean_square, train.cross_entropy, full_batch.outputs,
+    modules.glorot, modules.he, modules.lecun, modules.torch_default,
     cones.state, driver.drive, driver.kernel,
     two_layer_by_neurons.advance, two_layer_by_neurons.chunk, two_layer_by_neurons.packed,
     two_layer_by_samples.advance,

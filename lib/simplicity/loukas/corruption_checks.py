@@ -13,7 +13,7 @@ from torch import nn
 from simplicity.data import corruption, images, streams
 from simplicity.evidence import claims, over_seeds
 from simplicity.grid.groups import Runs
-from simplicity.nets import modules
+from simplicity.nets import loop, modules
 
 Array = NDArray[np.floating]
 
@@ -39,11 +39,13 @@ def pair(
     split = images.load(name, rng)
     train = corruption.drawn(split.train.y, classes, count, rng)
     test = corruption.drawn(split.test.y, classes, tests, rng)
-    x, x_test = (
-        corruption.scaled(part.x[drawn.chosen], part.top, side)
-        for part, drawn in ((split.train, train), (split.test, test))
-    )
+    x, x_test = _scaled(split.train, train, side), _scaled(split.test, test, side)
     return corruption.Pair(x, train.y, x_test, test.y)
+
+
+def _scaled(part: images.Images, drawn: corruption.Drawn, side: int) -> Array:
+    """The images that were drawn from a part of a data set."""
+    return corruption.scaled(part.x[drawn.chosen], part.top, side)
 
 
 def convolutional(pair: corruption.Pair, channels: int, seed: int) -> nn.Sequential:
@@ -56,7 +58,7 @@ def convolutional(pair: corruption.Pair, channels: int, seed: int) -> nn.Sequent
 
 def looks(epochs: int, count: int) -> tuple[int, ...]:
     """About so many passes, evenly over the run, with its first and last."""
-    return tuple(np.unique(np.rint(np.linspace(0, epochs, count)).astype(int)).tolist())
+    return loop.evenly(epochs, count)
 
 
 def cross_entropy(f: Array, y: NDArray) -> Array:
@@ -67,8 +69,8 @@ def cross_entropy(f: Array, y: NDArray) -> Array:
 def logits(module: nn.Module, x: Array) -> Array:
     """The outputs of a torch module, a hundred images at a time."""
     with torch.no_grad():
-        parts = [module(torch.from_numpy(x[i : i + 100])).numpy() for i in range(0, len(x), 100)]
-    return np.concatenate([part[:, 0] for part in parts])
+        parts = [module(some) for some in torch.from_numpy(x).split(100)]
+    return torch.cat(parts)[:, 0].numpy()
 
 
 def watched(
@@ -79,11 +81,11 @@ def watched(
 ) -> dict[str, Any]:
     """Probes for a loop: `score` of a network's outputs on test and training images and labels."""
 
-    def probe(x: Array, y: NDArray) -> Callable[[Any], Array]:
-        return lambda network: score(outputs(network, x), y)
-
-    probes = {"test": probe(*test), "train": probe(*train)}
-    return {"probes": probes, "dims": {"test": ("score",), "train": ("score",)}}
+    probes = {
+        "test": lambda network: score(outputs(network, test[0]), test[1]),
+        "train": lambda network: score(outputs(network, train[0]), train[1]),
+    }
+    return {"probes": probes, "dims": dict.fromkeys(probes, ("score",))}
 
 
 # --- what is kept of it
@@ -97,15 +99,23 @@ def summary(found: xr.Dataset, rates: NDArray, flipped: float) -> xr.Dataset:
     """
     kept = found[list(KEPT)].rename(window="epoch", variance="spread")
     kept["spread"] = kept.spread / rates**2
-    scores = {
+    epoch = found.probe_step.values // int(found.step.values[0])
+    table = kept.drop_vars("step").assign(_scores(found))
+    table = table.assign(probe_epoch=("probe", epoch), flipped=flipped)
+    return table.map(_in_single_precision)
+
+
+def _scores(found: xr.Dataset) -> dict[str, tuple[str, Array]]:
+    """What `watched` probes found, a variable each."""
+    return {
         f"{name}_{what}": ("probe", found[name].values[:, column])
         for name in ("test", "train")
         for column, what in enumerate(("loss", "accuracy"))
     }
-    epoch = found.probe_step.values // int(found.step.values[0])
-    table = kept.drop_vars("step").assign(scores)
-    table = table.assign(probe_epoch=("probe", epoch), flipped=flipped)
-    return table.map(lambda part: part.astype(np.float32) if part.dtype == np.float64 else part)
+
+
+def _in_single_precision(part: xr.DataArray) -> xr.DataArray:
+    return part.astype(np.float32) if part.dtype == np.float64 else part
 
 
 def thinned(table: xr.Dataset, points: int = POINTS) -> xr.Dataset:
@@ -118,36 +128,61 @@ def thinned(table: xr.Dataset, points: int = POINTS) -> xr.Dataset:
     `matched`, where the mean residual first falls to `MATCHED`, between two passes by a line; NaN
     where it never does.
     """
-    count = table.sizes["epoch"]
-    at = np.rint(np.linspace(0, count - 1, points)).astype(int)
+    at = np.rint(np.linspace(0, table.sizes["epoch"] - 1, points)).astype(int)
+    whole = _with_totals(table)
+    return whole.isel(epoch=at).merge(_at_confidence(whole))
+
+
+def _with_totals(table: xr.Dataset) -> xr.Dataset:
+    """And what `thinned` adds of the whole run and of its last passes."""
     last = table[["spread", "distance"]].isel(epoch=slice(-LAST, None)).median("epoch")
-    whole = table.assign(
+    return table.assign(
         total=table.trajectory.cumsum("epoch"),
         last_spread=last.spread,
         last_distance=last.distance,
-        passes=("epoch", np.arange(1, count + 1)),
+        passes=("epoch", np.arange(1, table.sizes["epoch"] + 1)),
     )
-    return whole.isel(epoch=at).merge(_at_confidence(whole))
 
 
 def _at_confidence(whole: xr.Dataset) -> xr.Dataset:
     """The `matched` variables, for any axes before `epoch`."""
-    residual = whole.residual.values
-    levels = np.array(MATCHED, dtype=residual.dtype)
-    under = residual[..., None, :] <= levels[:, None]
-    after = under.argmax(axis=-1)
-    ends = np.maximum(after - 1, 0), after
-    high, low = (np.take_along_axis(residual, end, axis=-1) for end in ends)
-    part = np.divide(high - levels, high - low, out=np.zeros_like(high), where=high > low)
-
-    def between(name: str) -> Array:
-        line = np.broadcast_to(whole[name].values, residual.shape).astype(float)
-        one, other = (np.take_along_axis(line, end, axis=-1) for end in ends)
-        return np.where(under.any(axis=-1), (1 - part) * one + part * other, np.nan)
-
-    dims = (*whole.residual.dims[:-1], "matched")
     names = ("trajectory", "logit_slope", "passes")
-    return xr.Dataset({f"matched_{name}": (dims, between(name)) for name in names})
+    dims = (*whole.residual.dims[:-1], "matched")
+    crossing = _Crossing.of(whole.residual.values)
+    return xr.Dataset(
+        {f"matched_{name}": (dims, crossing.between(whole[name].values)) for name in names}
+    )
+
+
+class _Crossing(NamedTuple):
+    """Where a residual (..., epoch) first falls to each of `MATCHED`, all (..., matched)."""
+
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    part: Array  # of the way from one to the other
+    there: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, residual: Array) -> "_Crossing":
+        """Of these residuals, along a line between two passes."""
+        levels = np.array(MATCHED, dtype=residual.dtype)
+        under = residual[..., None, :] <= levels[:, None]
+        after = under.argmax(axis=-1)
+        before = np.maximum(after - 1, 0)
+        high, low = _both(residual, before, after)
+        part = np.divide(high - levels, high - low, out=np.zeros_like(high), where=high > low)
+        return cls(before, after, part, np.asarray(under.any(axis=-1)))
+
+    def between(self, values: Array) -> Array:
+        """Values (..., epoch) there; NaN where the residual stays above."""
+        line = np.broadcast_to(values, (*self.after.shape[:-1], values.shape[-1])).astype(float)
+        one, other = _both(line, self.before, self.after)
+        return np.where(self.there, (1 - self.part) * one + self.part * other, np.nan)
+
+
+def _both(line: Array, *ends: NDArray[np.int64]) -> list[Array]:
+    """The values of a line at each of these places along its last axis."""
+    return [np.take_along_axis(line, end, axis=-1) for end in ends]
 
 
 # --- how it is judged
@@ -197,10 +232,14 @@ def matched(level: float) -> Reading:
 
 def log_ratios(first: xr.Dataset, second: xr.Dataset, reading: Reading) -> Array:
     """log(second / first) of the runs of two conditions, for each seed that both have."""
-    common = np.intersect1d(first.seed.values, second.seed.values)
-    parts = (part.isel(cell=np.isin(part.seed.values, common)) for part in (first, second))
-    one, two = (reading.of(part.sortby("seed")) for part in parts)
+    one, two = map(reading.of, _of_common_seeds(first, second))
     return np.log(two / one)
+
+
+def _of_common_seeds(*conditions: xr.Dataset) -> list[xr.Dataset]:
+    """Of two conditions the runs whose seed the other has too, seed by seed."""
+    common = np.intersect1d(*(runs.seed.values for runs in conditions))
+    return [runs.isel(cell=np.isin(runs.seed.values, common)).sortby("seed") for runs in conditions]
 
 
 class Setting(NamedTuple):
@@ -244,23 +283,38 @@ def judged(
     labels `flipped` in place of a fifth redrawn the criterion must fail, for that is the same task
     by another name.
     """
-    found = [
+    fifth = [
         _fifth(setting, word, reading, cells, flipped)
         for word, reading in (READINGS | {"matched": matched(level)}).items()
     ]
+    return fifth + _orders(setting, cells) + _orders_among(setting, cells)
+
+
+def _orders(setting: Setting, cells: xr.Dataset) -> list[claims.Check]:
+    """All shares."""
     rising, rank = claims.interval_above(0), "rank correlation with the share redrawn"
     fifth = claims.no_control("with all labels flipped the check of 0.2 against 0 fails")
-    for word in ("slower", "longer", "worse", "restless"):
-        claim, what, of = READINGS[word]
-        order = rank_correlations(cells, of)
-        found.append(setting.check(word, claim, f"{what}, {rank}", order, rising, fifth, "_order"))
+    return [
+        setting.check(
+            word, READINGS[word].claim, f"{READINGS[word].what}, {rank}",
+            rank_correlations(cells, READINGS[word].of), rising, fifth, "_order",
+        )
+        for word in ("slower", "longer", "worse", "restless")
+    ]  # fmt: skip
+
+
+def _orders_among(setting: Setting, cells: xr.Dataset) -> list[claims.Check]:
+    """The corrupted ones alone."""
+    rising, rank = claims.interval_above(0), "rank correlation with the share redrawn"
     redrawn = cells.isel(cell=cells.corruption.values > 0)
     others = claims.no_control("the settings differ, and the check fails in some")
-    for word, claim in AMONG.items():
-        order = rank_correlations(redrawn, READINGS[word].of)
-        statistic = f"{READINGS[word].what}, {rank} among 0.2, 0.4 and 0.6"
-        found.append(setting.check(word, claim, statistic, order, rising, others))
-    return found
+    return [
+        setting.check(
+            word, claim, f"{READINGS[word].what}, {rank} among 0.2, 0.4 and 0.6",
+            rank_correlations(redrawn, READINGS[word].of), rising, others,
+        )
+        for word, claim in AMONG.items()
+    ]  # fmt: skip
 
 
 def _fifth(
@@ -268,26 +322,31 @@ def _fifth(
 ) -> claims.Check:
     """A fifth redrawn against none."""
     clean, corrupted = (cells.isel(cell=cells.corruption.values == share) for share in (0.0, 0.2))
-    rule = claims.interval_above(MORE)
-    control: claims.Control | claims.Other = claims.no_control(
-        f"not run on {setting.where}; on the digits the criterion fails with all labels flipped"
-    )
-    if flipped is not None:
-        what = "all labels flipped, training and test, in place of a fifth redrawn"
-        same = claims.mean(log_ratios(clean, flipped, reading))
-        control = (what, same)
     statistic = f"{reading.what}, log of the ratio of 0.2 redrawn to 0"
     ratios = log_ratios(clean, corrupted, reading)
+    control = _all_flipped(setting, clean, flipped, reading)
+    rule = claims.interval_above(MORE)
     return setting.check(word, reading.claim, statistic, ratios, rule, control)
+
+
+def _all_flipped(
+    setting: Setting, clean: xr.Dataset, flipped: xr.Dataset | None, reading: Reading
+) -> claims.Control | claims.Other:
+    """The control of a fifth, where it was run."""
+    if flipped is None:
+        return claims.no_control(
+            f"not run on {setting.where}; on the digits the criterion fails with all labels flipped"
+        )
+    what = "all labels flipped, training and test, in place of a fifth redrawn"
+    return what, claims.mean(log_ratios(clean, flipped, reading))
 
 
 def rank_correlations(cells: xr.Dataset, of: Callable[[xr.Dataset], Array]) -> Array:
     """Of a reading with the share of redrawn labels, seed by seed."""
 
-    def correlation(one: xr.Dataset) -> float:
-        return stats.spearmanr(one.corruption.values, of(one)).statistic
-
-    return over_seeds.each(cells, correlation)
+    return over_seeds.each(
+        cells, lambda one: stats.spearmanr(one.corruption.values, of(one)).statistic
+    )
 
 
 def distances(cells: xr.Dataset) -> Array:
@@ -300,6 +359,13 @@ def told(runs: xr.Dataset) -> dict[str, float]:
 
     Single points make the mean of the released statistic what they like.
     """
+    return {name: float(values.mean()) for name, values in _numbers(runs).items()} | {
+        "released": float(runs.late_reciprocal.mean("epoch").median()) / 2
+    }
+
+
+def _numbers(runs: xr.Dataset) -> dict[str, xr.DataArray]:
+    """What `told` averages."""
     end = runs.isel(epoch=-1, probe=-1)
     numbers = {
         "loss": runs.loss, "level": end.total / end.passes, "total": end.total,
@@ -307,9 +373,7 @@ def told(runs: xr.Dataset) -> dict[str, float]:
         "train": end.train_accuracy, "test": end.test_accuracy,
         "train_loss": end.train_loss, "test_loss": end.test_loss,
     }  # fmt: skip
-    numbers |= {
+    return numbers | {
         f"matched_{10 * level:g}": runs.matched_trajectory[:, column]
         for column, level in enumerate(MATCHED)
     }
-    found = {name: float(values.mean()) for name, values in numbers.items()}
-    return found | {"released": float(runs.late_reciprocal.mean("epoch").median()) / 2}

@@ -7,6 +7,7 @@ samples.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity import nets
@@ -66,12 +67,21 @@ def task(frequency: float, n: int, seed: int, n_test: int = 30) -> Cosine:
     doors.number("frequency", frequency)
     doors.whole("n", n, 1)
     doors.whole("n_test", n_test, 1)
-    rng = streams.generator(seed, streams.DATA)
-    basis = STRETCH * np.linalg.qr(rng.standard_normal((DIM, DIM)))[0][:, :2]
-    plane = rng.uniform(-1, 1, (n, 2))
+    basis, plane = _drawn(n, seed)
     fresh = streams.generator(seed, streams.TEST).uniform(-1, 1, (n_test, 2))
-    x, y = plane @ basis.T, value(plane, frequency)
-    return Cosine(x, y, fresh @ basis.T, value(fresh, frequency), plane, basis)
+    y, y_test = value(plane, frequency), value(fresh, frequency)
+    return Cosine(plane @ basis.T, y, fresh @ basis.T, y_test, plane, basis)
+
+
+def _drawn(n: int, seed: int) -> tuple[Array, Array]:
+    """The plane (10, 2) of a seed, and points (n, 2) of it."""
+    rng = streams.generator(seed, streams.DATA)
+    return STRETCH * _turn(rng)[:, :2], rng.uniform(-1, 1, (n, 2))
+
+
+def _turn(rng: Generator) -> Array:
+    """An orthogonal matrix of R^10."""
+    return np.linalg.qr(rng.standard_normal((DIM, DIM)))[0]
 
 
 class Variant(NamedTuple):
@@ -97,15 +107,28 @@ CONTROLS = {
 def changed(plain: Cosine, variant: Variant, seed: int) -> Cosine:
     """The sample of a control, made of the plain one of its frequency and seed."""
     if variant.rotated:
-        rng = streams.generator(seed, streams.OTHER)
-        turned = np.linalg.qr(rng.standard_normal((DIM, DIM)))[0]
-        x, x_test = plain.x @ turned, plain.x_test @ turned
-        return plain._replace(x=x, x_test=x_test, basis=turned.T @ plain.basis)
+        return _turned(plain, _turn(streams.generator(seed, streams.OTHER)))
     if variant.labels == "permuted":
         return plain._replace(y=streams.generator(seed, streams.NOISE).permutation(plain.y))
     if variant.labels == "constant":
-        return plain._replace(y=np.ones_like(plain.y), y_test=np.ones_like(plain.y_test))
-    return plain._replace(y=variant.amplitude * plain.y, y_test=variant.amplitude * plain.y_test)
+        return _constant(plain)
+    return _scaled(plain, variant.amplitude)
+
+
+def _turned(plain: Cosine, turn: Array) -> Cosine:
+    """The same labels in another plane."""
+    x, x_test = plain.x @ turn, plain.x_test @ turn
+    return plain._replace(x=x, x_test=x_test, basis=turn.T @ plain.basis)
+
+
+def _constant(plain: Cosine) -> Cosine:
+    """All labels are 1."""
+    return plain._replace(y=np.ones_like(plain.y), y_test=np.ones_like(plain.y_test))
+
+
+def _scaled(plain: Cosine, amplitude: float) -> Cosine:
+    """All labels times the amplitude."""
+    return plain._replace(y=amplitude * plain.y, y_test=amplitude * plain.y_test)
 
 
 def square(side: int) -> Array:

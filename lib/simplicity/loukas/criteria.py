@@ -17,12 +17,21 @@ def elsewhere(runs: Runs, **written: Any) -> str:
     A setting must have the value that is named, all values of a tuple, or those of a set and no
     others.
     """
-    other = []
-    for name, wanted in written.items():
-        values, given = _several(wanted), _several(getattr(runs.settings, name))
-        if values != given if isinstance(wanted, set) else not values <= given:
-            other.append(f"{name} = {', '.join(map(str, sorted(values)))}")
+    other = [
+        _told(name, wanted)
+        for name, wanted in written.items()
+        if not _is_as_written(getattr(runs.settings, name), wanted)
+    ]
     return f"the criterion is for {' and '.join(other)}" if other else ""
+
+
+def _told(name: str, wanted: Any) -> str:
+    return f"{name} = {', '.join(map(str, sorted(_several(wanted))))}"
+
+
+def _is_as_written(given: Any, wanted: Any) -> bool:
+    values, found = _several(wanted), _several(given)
+    return values == found if isinstance(wanted, set) else values <= found
 
 
 def _several(value: Any) -> set[Any]:
@@ -37,22 +46,32 @@ def too_few(runs: Runs, needed: int) -> str:
     return f"{runs.seeds} seeds, {needed} are needed" if runs.seeds < needed else ""
 
 
-def correlation(found: Correlation, runs: int, kind: str) -> Estimate:
-    """A rank correlation as an estimate over so many runs, with a remark on those left out."""
+def _estimate(found: Correlation, runs: int, drawn: str) -> Estimate:
+    """A rank correlation over so many runs, with a remark on those left out."""
     if not np.isfinite(found.low):
         return mean([])
     remark = f", {found.missing} runs do not get there" if found.missing else ""
-    return Estimate(found.value, (found.low, found.high), kind + remark, runs)
+    kind = f"bootstrap over {drawn} 95 %{remark}"
+    return Estimate(found.value, (found.low, found.high), kind, runs)
 
 
 def by_seed(cells: xr.Dataset, name: str) -> np.ndarray:
     """A variable of the seeds that have runs of all frequencies, (seeds, frequencies, ...)."""
-    seeds, counts = np.unique(cells.seed.values, return_counts=True)
     columns = max(1, len(np.unique(cells.frequency.values)))
-    whole = cells.isel(cell=np.isin(cells.seed.values, seeds[counts == columns]))
-    ordered = whole.isel(cell=np.lexsort((whole.frequency.values, whole.seed.values)))
-    values = ordered[name].values
+    whole = _of_whole_seeds(cells, columns)
+    values = _ordered(whole)[name].values
     return values.reshape(-1, columns, *values.shape[1:])
+
+
+def _ordered(cells: xr.Dataset) -> xr.Dataset:
+    """By seed, and for each seed by frequency."""
+    return cells.isel(cell=np.lexsort((cells.frequency.values, cells.seed.values)))
+
+
+def _of_whole_seeds(cells: xr.Dataset, columns: int) -> xr.Dataset:
+    """The cells of the seeds that have so many."""
+    seeds, counts = np.unique(cells.seed.values, return_counts=True)
+    return cells.isel(cell=np.isin(cells.seed.values, seeds[counts == columns]))
 
 
 def order(x: np.ndarray, values: np.ndarray, drawn: str = "seeds") -> Estimate:
@@ -60,8 +79,7 @@ def order(x: np.ndarray, values: np.ndarray, drawn: str = "seeds") -> Estimate:
     doors.kind("values", values, np.ndarray)
     if not len(values) or values.shape[1] < 2:
         return mean([])
-    found = spearman_over_seeds(x, values)
-    return correlation(found, len(values), f"bootstrap over {drawn} 95 %")
+    return _estimate(spearman_over_seeds(x, values), len(values), drawn)
 
 
 def within(x: np.ndarray, values: np.ndarray) -> Estimate:
@@ -72,4 +90,4 @@ def within(x: np.ndarray, values: np.ndarray) -> Estimate:
     x, values = doors.arrays(x=(x, "seeds k"), values=(values, "seeds k"))
     if len(x) < 4:
         return mean([])
-    return correlation(spearman_within(x, values), len(x), "bootstrap over seeds 95 %")
+    return _estimate(spearman_within(x, values), len(x), "seeds")

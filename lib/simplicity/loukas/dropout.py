@@ -26,6 +26,11 @@ class Steps(NamedTuple):
     normalised: Array
     output: Array
 
+    def note(self, step: int, pull: Array, p: float, label: float) -> None:
+        """Of a step whose dl/db_1 is `pull`; 1 / eps is the probability that the label is given."""
+        self.normalised[step] = np.linalg.norm(pull) * abs(1 - label - p)
+        self.output[step] = p
+
 
 def descend(
     start: FullyConnected,
@@ -43,60 +48,83 @@ def descend(
 
     `after_epoch` sees the running network after every n steps.
     """
+    start, x, y = _looked_at(start, x, y)
+    order = doors.indices("order", order, len(x))
+    _check_options(step_size, share, rng, after_epoch)
+    network, factor = _Running.of(start), 1 / (1 - share) if rescaled else 1.0
+    found = Steps(np.empty(len(order)), np.empty(len(order)))
+    for step, index in enumerate(order):
+        masks = [factor * stay for stay in network.staying(share, rng)]
+        h, gates = network.hidden(masks, x[index])
+        p = network.probability(h[-1])
+        if not np.isfinite(p):
+            settings = f"step_size {step_size:g}, n {len(y)}, Dropout {share:g}"
+            raise Diverged(f"output not finite before step {step}: {settings}")
+        pull = network.step(h, gates, p - y[index], step_size)
+        found.note(step, pull, p, y[index])
+        if after_epoch is not None and (step + 1) % len(y) == 0:
+            after_epoch(network.plain())
+    return network.plain(), found
+
+
+def _looked_at(start: FullyConnected, x: Array, y: Array) -> tuple[FullyConnected, Array, Array]:
+    """Network, samples and labels, which fit to each other."""
     x, y = training_doors.samples(x, y)
     doors.zeros_and_ones("y", y)
-    start = FullyConnected(*map(tuple, training_doors.layers(start, x.shape[1], finite=True)))
-    order = doors.indices("order", order, len(x))
+    layers = training_doors.layers(start, x.shape[1], finite=True)
+    return FullyConnected(*map(tuple, layers)), x, y
+
+
+def _check_options(
+    step_size: float, share: float, rng: Generator,
+    after_epoch: Callable[[FullyConnected], None] | None,
+) -> None:  # fmt: skip
     training_doors.step(step_size)
     doors.number("share", share, low=0, below=1)
     doors.generator(rng)
     if after_epoch is not None:
         doors.function("after_epoch", after_epoch)
-    weights, biases = [w.copy() for w in start.weights], [b.copy() for b in start.biases]
-    factor = 1 / (1 - share) if rescaled else 1.0
-    found = Steps(np.empty(len(order)), np.empty(len(order)))
-    for step, index in enumerate(order):
-        masks = [factor * (rng.random(len(bias)) >= share) for bias in biases[:-1]]
-        h, gates = _forward(weights, biases, masks, x[index])
-        p = float(1 / (1 + np.exp(-(weights[-1] @ h[-1] + biases[-1])[0])))
-        if not np.isfinite(p):
-            settings = f"step_size {step_size:g}, n {len(y)}, Dropout {share:g}"
-            raise Diverged(f"output not finite before step {step}: {settings}")
-        pull = _step(weights, biases, h, gates, p - y[index], step_size)
-        # 1 / eps is the probability that the label is given.
-        found.normalised[step] = np.linalg.norm(pull) * abs(1 - y[index] - p)
-        found.output[step] = p
-        if after_epoch is not None and (step + 1) % len(y) == 0:
-            after_epoch(FullyConnected(tuple(weights), tuple(biases)))
-    return FullyConnected(tuple(weights), tuple(biases)), found
 
 
-def _forward(
-    weights: list[Array], biases: list[Array], masks: list[Array], x: Array
-) -> tuple[list[Array], list[Array]]:
-    """x and the activations of the thinned hidden layers, and dh/dz of each of these."""
-    h, gates = [x], []
-    for weight, bias, mask in zip(weights[:-1], biases[:-1], masks, strict=True):
-        z = weight @ h[-1] + bias
-        gates.append(mask * (z > 0))
-        h.append(gates[-1] * z)
-    return h, gates
+class _Running(NamedTuple):
+    """A network that changes in place."""
 
+    weights: list[Array]
+    biases: list[Array]
 
-def _step(
-    weights: list[Array],
-    biases: list[Array],
-    h: list[Array],
-    gates: list[Array],
-    error: float,
-    step_size: float,
-) -> Array:
-    """Every layer's step, in place, from dl/df = `error`; returns dl/db_1."""
-    delta = np.array([error])
-    for layer in range(len(weights) - 1, -1, -1):
-        back = weights[layer].T @ delta
-        weights[layer] -= step_size * delta[:, None] * h[layer]
-        biases[layer] -= step_size * delta
-        if layer:
-            delta = gates[layer - 1] * back
-    return delta
+    @classmethod
+    def of(cls, start: FullyConnected) -> "_Running":
+        """A copy."""
+        return cls([w.copy() for w in start.weights], [b.copy() for b in start.biases])
+
+    def plain(self) -> FullyConnected:
+        """The same arrays."""
+        return FullyConnected(tuple(self.weights), tuple(self.biases))
+
+    def staying(self, share: float, rng: Generator) -> list[NDArray[np.bool_]]:
+        """The hidden neurons of each layer that are not left out."""
+        return [rng.random(len(bias)) >= share for bias in self.biases[:-1]]
+
+    def hidden(self, masks: list[Array], x: Array) -> tuple[list[Array], list[Array]]:
+        """x and the activations of the thinned hidden layers, and dh/dz of each of these."""
+        h, gates = [x], []
+        for weight, bias, mask in zip(self.weights[:-1], self.biases[:-1], masks, strict=True):
+            z = weight @ h[-1] + bias
+            gates.append(mask * (z > 0))
+            h.append(gates[-1] * z)
+        return h, gates
+
+    def probability(self, h: Array) -> float:
+        """Of label 1, from the last hidden layer."""
+        return float(1 / (1 + np.exp(-(self.weights[-1] @ h + self.biases[-1])[0])))
+
+    def step(self, h: list[Array], gates: list[Array], error: float, step_size: float) -> Array:
+        """Every layer's step, from dl/df = `error`; returns dl/db_1."""
+        delta = np.array([error])
+        for layer in range(len(self.weights) - 1, -1, -1):
+            back = self.weights[layer].T @ delta
+            self.weights[layer] -= step_size * delta[:, None] * h[layer]
+            self.biases[layer] -= step_size * delta
+            if layer:
+                delta = gates[layer - 1] * back
+        return delta

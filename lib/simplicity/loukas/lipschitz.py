@@ -20,24 +20,24 @@ def _looked_at(network: FullyConnected, x: Array) -> tuple[FullyConnected, Array
     return FullyConnected(*map(tuple, training_doors.layers(network, x.shape[1]))), x
 
 
+def _activations(network: FullyConnected, x: Array) -> list[Array]:
+    """The inputs, and what each hidden layer makes of them."""
+    found = [x]
+    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
+        found.append(np.maximum(found[-1] @ weight.T + bias, 0))
+    return found
+
+
 def outputs(network: FullyConnected, x: Array) -> Array:
     """f(x), the logit where a sigmoid follows; (n,) for inputs (n, n_0)."""
     network, x = _looked_at(network, x)
-    h = x
-    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
-        h = np.maximum(h @ weight.T + bias, 0)
+    h = _activations(network, x)[-1]
     return (h @ network.weights[-1].T + network.biases[-1])[:, 0]
 
 
 def patterns(network: FullyConnected, x: Array) -> tuple[NDArray[np.bool_], ...]:
     """Which hidden neurons are on: for each layer l < d an array (n, n_l)."""
-    network, x = _looked_at(network, x)
-    h, found = x, []
-    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
-        z = h @ weight.T + bias
-        found.append(z > 0)
-        h = np.where(found[-1], z, 0.0)
-    return tuple(found)
+    return tuple(h > 0 for h in _activations(*_looked_at(network, x))[1:])
 
 
 def gradients(network: FullyConnected, x: Array, *, layer: int = 0) -> Array:
@@ -48,7 +48,7 @@ def gradients(network: FullyConnected, x: Array, *, layer: int = 0) -> Array:
     network, x = _looked_at(network, x)
     doors.whole("layer", layer, 0, len(network.weights) - 1)
     on = patterns(network, x)
-    g = np.broadcast_to(network.weights[-1], (len(x), network.weights[-1].shape[1]))
+    g = np.repeat(network.weights[-1], len(x), axis=0)
     for index in reversed(range(layer, len(on))):
         g = (g * on[index]) @ network.weights[index]
     return g
@@ -64,8 +64,13 @@ def local(network: FullyConnected, x: Array, *, sigmoid: bool = False) -> Array:
     norms = np.linalg.norm(gradients(network, x), axis=1)
     if not sigmoid:
         return norms
-    p = 1 / (1 + np.exp(-np.clip(outputs(network, x), -700, 700)))
-    return p * (1 - p) * norms
+    return norms * _sigmoid_slope(outputs(network, x))
+
+
+def _sigmoid_slope(logit: Array) -> Array:
+    """p (1 - p)."""
+    p = 1 / (1 + np.exp(-np.clip(logit, -700, 700)))
+    return p * (1 - p)
 
 
 def product_bound(network: FullyConnected, *, sigmoid: bool = False) -> float:
@@ -73,6 +78,6 @@ def product_bound(network: FullyConnected, *, sigmoid: bool = False) -> float:
 
     With `sigmoid` times 1/4, the largest p (1 - p).
     """
-    network = FullyConnected(*map(tuple, training_doors.layers(network)))
-    bound = float(np.prod([np.linalg.norm(weight, 2) for weight in network.weights]))
+    weights, _ = training_doors.layers(network)
+    bound = float(np.prod([np.linalg.norm(weight, 2) for weight in weights]))
     return bound / 4 if sigmoid else bound

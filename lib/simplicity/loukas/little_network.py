@@ -4,6 +4,8 @@ It is a function of W_1 x + b_1 whatever its parts are: convolution, pooling, a 
 another activation. Loukas et al. 2021, section 2.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -29,12 +31,7 @@ class Network(nn.Module):
 
     def __init__(self, kind: str, shared_bias: bool, seed: int) -> None:
         super().__init__()
-        generator = torch.Generator().manual_seed(seed)
-
-        def drawn(*shape: int, scale: float) -> nn.Parameter:
-            values = torch.randn(*shape, generator=generator, dtype=torch.float64)
-            return nn.Parameter(scale * values)
-
+        drawn = partial(_drawn, torch.Generator().manual_seed(seed))
         self.kind = kind
         self.kernel = drawn(4, 1, 3, 3, scale=0.3)
         if kind == "skip":
@@ -47,27 +44,42 @@ class Network(nn.Module):
         """W_1 x: the identity, or a convolution."""
         if self.kind != FIRST:
             return x
-        return nn.functional.conv2d(x, self.first_kernel, padding=1)
+        return _convolved(x, self.first_kernel)
 
     def singular_values(self) -> np.ndarray:
         """The largest and the smallest of W_1."""
+        return np.linalg.svd(self._matrix(), compute_uv=False)[[0, -1]]
+
+    def _matrix(self) -> np.ndarray:
+        """W_1, a row for each pixel of the input."""
         basis = torch.eye(SIDE * SIDE, dtype=torch.float64).reshape(-1, 1, SIDE, SIDE)
         with torch.no_grad():
-            matrix = self.first(basis).reshape(SIDE * SIDE, -1).numpy()
-        return np.linalg.svd(matrix, compute_uv=False)[[0, -1]]
+            return self.first(basis).reshape(SIDE * SIDE, -1).numpy()
 
     def forward(self, x: Tensor) -> Tensor:
-        h = nn.functional.conv2d(self._active(self.first(x) + self.bias), self.kernel, padding=1)
-        h = self._active(h)
-        if self.kind == "skip":
-            h = h + self._active(nn.functional.conv2d(h, self.mixed, padding=1))
-        if self.kind == "max pool":
-            h = nn.functional.max_pool2d(h, 2)
-        if self.kind == "mean pool":
-            h = nn.functional.avg_pool2d(h, 2)
-        return h.flatten(start_dim=1) @ self.head
+        h = _convolved(self._active(self.first(x) + self.bias), self.kernel)
+        return self._part(self._active(h)).flatten(start_dim=1) @ self.head
 
     def _active(self, z: Tensor) -> Tensor:
         if self.kind == "tanh":
             return torch.tanh(z)
         return nn.functional.leaky_relu(z, 0.1 if self.kind == "leaky" else 0.0)
+
+    def _part(self, h: Tensor) -> Tensor:
+        """What the skip connection or the pooling makes of the hidden layer."""
+        if self.kind == "skip":
+            return h + self._active(_convolved(h, self.mixed))
+        if self.kind == "max pool":
+            return nn.functional.max_pool2d(h, 2)
+        return nn.functional.avg_pool2d(h, 2) if self.kind == "mean pool" else h
+
+
+def _convolved(images: Tensor, kernel: Tensor) -> Tensor:
+    """Images of the same size."""
+    return nn.functional.conv2d(images, kernel, padding=1)
+
+
+def _drawn(generator: torch.Generator, *shape: int, scale: float) -> nn.Parameter:
+    """Gaussian numbers times `scale`."""
+    values = torch.randn(*shape, generator=generator, dtype=torch.float64)
+    return nn.Parameter(scale * values)

@@ -68,15 +68,24 @@ def chosen(patterns: Patterns, index: NDArray) -> tuple[Bits, ...]:
 def numbered(patterns: Patterns) -> NDArray[np.int64]:
     """A number for each input, (n,), equal where and only where the Kronecker vectors are."""
     training_doors.patterns("patterns", patterns)
-    alive = np.all([layer.any(axis=1) for layer in patterns], axis=0)
-    bits = np.packbits(np.concatenate(patterns, axis=1) & alive[:, None], axis=1)
-    return np.unique(bits, axis=0, return_inverse=True)[1].ravel()
+    bits = np.concatenate(patterns, axis=1) & _alive(patterns)[:, None]
+    return np.unique(np.packbits(bits, axis=1), axis=0, return_inverse=True)[1].ravel()
+
+
+def _alive(patterns: Patterns) -> Bits:
+    """Which inputs have an active neuron in every layer."""
+    return np.all([layer.any(axis=1) for layer in patterns], axis=0)
 
 
 def representatives(patterns: Patterns) -> NDArray[np.int64]:
     """The index of one input of each region, sorted."""
     training_doors.patterns("patterns", patterns)
-    return np.sort(np.unique(numbered(patterns), return_index=True)[1])
+    return np.sort(_firsts(numbered(patterns)))
+
+
+def _firsts(region: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first input of each region, in the order of their numbers."""
+    return np.unique(region, return_index=True)[1]
 
 
 def met(seen: Patterns, new: Patterns) -> Met:
@@ -84,7 +93,7 @@ def met(seen: Patterns, new: Patterns) -> Met:
     region = numbered(joined(seen, new))
     trained, others = region[: len(seen[0])], region[len(seen[0]) :]
     empty = ~np.isin(others, trained)
-    first = np.unique(others, return_index=True)[1]
+    first = _firsts(others)
     return Met(region, empty, first[empty[first]])
 
 
@@ -93,11 +102,15 @@ def different_rows(patterns: Patterns) -> Bits:
     training_doors.patterns("patterns", patterns)
     found = np.ones((1, len(patterns[0])), dtype=bool)
     for layer in patterns:
-        neurons = np.unique(layer.T, axis=0)
-        product = (found[:, None] & neurons[None]).reshape(-1, found.shape[1])
-        packed = np.unique(np.packbits(product[product.any(axis=1)], axis=1), axis=0)
-        found = np.unpackbits(packed, axis=1, count=found.shape[1]).astype(bool)
+        found = _products(found, np.unique(layer.T, axis=0))
     return found
+
+
+def _products(rows: Bits, others: Bits) -> Bits:
+    """The different products of a row of each, without zeros."""
+    found = (rows[:, None] & others[None]).reshape(-1, rows.shape[1])
+    packed = np.unique(np.packbits(found[found.any(axis=1)], axis=1), axis=0)
+    return np.unpackbits(packed, axis=1, count=rows.shape[1]).astype(bool)
 
 
 def gram(patterns: Patterns, others: Patterns) -> Array:
@@ -126,18 +139,34 @@ def far_from_data(seen: Patterns, phi: Array, new: Patterns) -> Far:
     training_doors.patterns("new", new, len(seen))
     (phi,) = doors.finite(phi=(phi, str(len(seen[0]))))
     region = numbered(seen)
-    weight = np.full(region.max() + 1, np.inf)
-    np.minimum.at(weight, region, phi)
-    first = np.unique(region, return_index=True)[1]
-    rows = different_rows(joined(chosen(seen, first), new)).astype(float)
-    known, wanted = rows[:, : len(first)], rows[:, len(first) :]
+    weight, first = _least_phi(region, phi), _firsts(region)
+    k, inside = _lightest(*_columns(chosen(seen, first), new), weight)
+    used = (np.abs(k) > _USED).sum(axis=0)
+    return Far(np.where(inside, weight @ np.abs(k), np.inf), np.where(inside, used, 0))
+
+
+def _columns(seen: Patterns, new: Patterns) -> tuple[Array, Array]:
+    """The vectors s(x) of both, as columns of their different rows."""
+    rows = different_rows(joined(seen, new)).astype(float)
+    known, wanted = np.split(rows, [len(seen[0])], axis=1)
+    return known, wanted
+
+
+def _lightest(known: Array, wanted: Array, weight: Array) -> tuple[Array, Bits]:
+    """k of least weight with known k = wanted, and for which of `wanted` there is one."""
     k, inside, unique = _combined(known, wanted)
     if not unique:
         matrix = sparse.csr_array(known)
         for index in np.flatnonzero(inside):
             k[:, index] = _least(matrix, weight, wanted[:, index])
-    used = (np.abs(k) > _USED).sum(axis=0)
-    return Far(np.where(inside, weight @ np.abs(k), np.inf), np.where(inside, used, 0))
+    return k, inside
+
+
+def _least_phi(region: NDArray[np.int64], phi: Array) -> Array:
+    """The least phi of each region."""
+    least = np.full(region.max() + 1, np.inf)
+    np.minimum.at(least, region, phi)
+    return least
 
 
 def _combined(known: Array, wanted: Array) -> tuple[Array, Bits, bool]:
@@ -145,12 +174,17 @@ def _combined(known: Array, wanted: Array) -> tuple[Array, Bits, bool]:
 
     `known` (rows, points), `wanted` (rows, inputs).
     """
-    left, sizes, right = np.linalg.svd(known, full_matrices=False)
-    kept = sizes > 1e-9 * sizes.max(initial=1)
-    left, sizes, right = left[:, kept], sizes[kept], right[kept]
+    left, sizes, right = _span(known)
     inside = np.linalg.norm(wanted - left @ (left.T @ wanted), axis=0) < _IN_SPAN
     k = right.T @ ((left.T @ wanted) / sizes[:, None])
     return k, inside, len(sizes) == known.shape[1]
+
+
+def _span(matrix: Array) -> tuple[Array, Array, Array]:
+    """The singular value decomposition, without the values that are 0 but for rounding."""
+    left, sizes, right = np.linalg.svd(matrix, full_matrices=False)
+    kept = sizes > 1e-9 * sizes.max(initial=1)
+    return left[:, kept], sizes[kept], right[kept]
 
 
 def _least(matrix: sparse.csr_array, weight: Array, wanted: Array) -> Array:
@@ -172,13 +206,18 @@ def exact_sum(columns: Bits, target: Bits, most: int = 4) -> tuple[int, ...] | N
     """
     _bits(columns, target)
     doors.whole("most", most, 0)
-    outside = (columns & ~target[:, None]).any(axis=0)
-    inside = np.flatnonzero(~outside & columns.any(axis=0))
+    inside = _within(columns, target)
     for size in range(most + 1):
         found = _cover(columns, target, inside, size)
         if found is not None:
             return found
     return None
+
+
+def _within(columns: Bits, target: Bits) -> NDArray[np.int64]:
+    """The columns that are not zero and have nothing outside of the target."""
+    outside = (columns & ~target[:, None]).any(axis=0)
+    return np.flatnonzero(columns.any(axis=0) & ~outside)
 
 
 def _bits(columns: Bits, target: Bits) -> None:
@@ -192,13 +231,16 @@ def _bits(columns: Bits, target: Bits) -> None:
 def _cover(
     columns: Bits, left: Bits, allowed: NDArray[np.int64], size: int
 ) -> tuple[int, ...] | None:
-    if not left.any():
-        return () if size == 0 else None
-    if size == 0:
-        return None
+    """Exactly `size` of the allowed columns, disjoint, that add up to what is left."""
+    if size == 0 or not left.any():
+        return () if size == 0 and not left.any() else None
     for one in allowed[columns[np.argmax(left), allowed]]:
-        apart = allowed[~(columns[:, allowed] & columns[:, [one]]).any(axis=0)]
-        rest = _cover(columns, left & ~columns[:, one], apart, size - 1)
+        rest = _cover(columns, left & ~columns[:, one], _apart(columns, one, allowed), size - 1)
         if rest is not None:
             return (int(one), *rest)
     return None
+
+
+def _apart(columns: Bits, one: int, allowed: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of the allowed columns that share no row with this one."""
+    return allowed[~(columns[:, allowed] & columns[:, [one]]).any(axis=0)]

@@ -18,8 +18,9 @@ of every derivative here. Probes that need more than one sample are passed in an
 scheduled steps.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -27,14 +28,13 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from simplicity.loukas.windows import (
-    NAMES,
+    Notes,
+    Probe,
     Trace,
-    check_finite,
     close_window,
     compiled,
     keep_place,
     note_step,
-    table,
     within,
 )
 from simplicity.nets import FullyConnected
@@ -44,7 +44,6 @@ from simplicity.process import lanes
 Array = NDArray[np.floating]
 Loss = Literal["squares", "cross entropy"]
 LOSSES: tuple[Loss, ...] = ("squares", "cross entropy")
-Probe = Callable[[FullyConnected], Any]
 
 _LANE = lanes.BYTES // 8
 _ONE, _TILE = (0,), (0,) * (32 // _LANE)
@@ -86,40 +85,23 @@ def descend(
     end, the probes along `probe` with `probe_step`, and with `trace` the `Trace` along `sample`.
     """
     start, x, y = _looked_at(start, x, y, loss)
-    order, schedule = training_doors.single_samples(
-        x, order, step_size=step_size, window=window, batch=batch, given=schedule,
-        looks=probes, dims=dims,
+    notes = Notes.of(
+        x, order, step_size=step_size, window=window, batch=batch, schedule=schedule,
+        probes=probes, dims=dims,
     )  # fmt: skip
-    steps = len(order) // batch
-    sizes = np.array([x.shape[1], *(len(bias) for bias in start.biases)])
-    rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (steps // window,)).copy()
-    weights, biases = _padded(start, sizes)
-    first = np.array(
-        start.biases[0] if origin is None else _place(origin, sizes[1]), dtype=np.float64
-    )
-    values = np.zeros((len(rates), len(NAMES)))
-    kept = Trace(np.zeros((steps if trace else 0, sizes[1])), np.zeros(steps if trace else 0))
+    network = Padded.of(start)
     data = [np.ascontiguousarray(part, dtype=np.float64) for part in (x, y)]
-    found: list[list[Any]] = [[] for _ in probes or {}]
-    before, done = np.full(1, np.nan), 0
-    for end in sorted({0, *schedule, len(rates)}):
-        part = slice(done * window, end * window)
+    options = batch, loss == "cross entropy", train_first, network.has_identity and not train_first
+    first = _first_bias(start, origin)
+    kept = Trace.of(len(notes.order) // batch if trace else 0, len(first))
+    for now in notes.stretches():
         _descend(
-            weights, biases, sizes, *data, order[done * window * batch : end * window * batch],
-            rates[done:end], window, batch, loss == "cross entropy", train_first,
-            _is_identity(start, train_first), first, before, values[done:end], kept.bias[part],
-            kept.epsilon[part],
+            *network, *data, notes.samples(now), notes.rates[now], window, *options, first,
+            notes.before, notes.values[now], *(part[notes.steps(now)] for part in kept),
         )  # fmt: skip
-        check_finite(values[done:end, 0], rates[done:end], done, window, len(y))
-        done = end
-        if end in schedule:
-            network = _network(weights, biases, sizes)
-            for column, probe in zip(found, (probes or {}).values(), strict=True):
-                column.append(np.asarray(probe(network)))
-    named = dict(zip(probes or {}, found, strict=True))
-    return _network(weights, biases, sizes), table(
-        values, window, named, dims or {}, schedule, kept if trace else None
-    )
+        notes.check_finite(now)
+        notes.look(now, network.plain())
+    return network.plain(), notes.table(kept if trace else None)
 
 
 def _looked_at(
@@ -134,38 +116,52 @@ def _looked_at(
     return FullyConnected(tuple(weights), tuple(biases)), x, y
 
 
-def _place(origin: Array, neurons: int) -> Array:
-    """b_1(0), of as many neurons as the first layer has."""
-    (found,) = doors.finite(origin=(origin, str(neurons)))
-    return found
+def _first_bias(start: FullyConnected, origin: Array | None) -> Array:
+    """b_1(0): the start's own, or `origin`, of as many neurons."""
+    own = start.biases[0]
+    (found,) = doors.finite(origin=(own if origin is None else origin, str(len(own))))
+    return np.array(found, dtype=np.float64)
 
 
-def _is_identity(network: FullyConnected, train_first: bool) -> bool:
-    weight = network.weights[0]
-    return (
-        not train_first
-        and weight.shape[0] == weight.shape[1]
-        and bool((weight == np.eye(len(weight))).all())
-    )
+def _sizes(network: FullyConnected) -> NDArray[np.integer]:
+    """Inputs, and the neurons of each layer."""
+    return np.array([network.weights[0].shape[1], *(len(bias) for bias in network.biases)])
 
 
-def _padded(network: FullyConnected, sizes: NDArray) -> tuple[Array, Array]:
-    """Weights (layer, neuron below, neuron) and biases (layer, neuron): see `_forward`."""
-    width = sizes.max() + -sizes.max() % _LANE
-    weights, biases = np.zeros((len(sizes) - 1, width, width)), np.zeros((len(sizes) - 1, width))
-    for layer, (weight, bias) in enumerate(zip(*network, strict=True)):
-        weights[layer, : weight.shape[1], : weight.shape[0]] = weight.T
-        biases[layer, : len(bias)] = bias
-    return weights, biases
+class Padded(NamedTuple):
+    """Weights (layer, neuron below, neuron) and biases (layer, neuron) of a running network.
 
+    `sizes` are those of its layers; as for the arrays see `_forward`.
+    """
 
-def _network(weights: Array, biases: Array, sizes: NDArray) -> FullyConnected:
-    """A copy of the running network."""
-    layers = list(enumerate(zip(sizes[:-1], sizes[1:], strict=True)))
-    return FullyConnected(
-        tuple(weights[layer, :below, :above].T.copy() for layer, (below, above) in layers),
-        tuple(biases[layer, :above].copy() for layer, (_, above) in layers),
-    )
+    weights: Array
+    biases: Array
+    sizes: NDArray[np.integer]
+
+    @classmethod
+    def of(cls, network: FullyConnected, lane: int = _LANE) -> "Padded":
+        """A copy of the network in rows of whole vectors, `lane` numbers each."""
+        sizes = _sizes(network)
+        layers, width = len(network.biases), sizes.max() + -sizes.max() % lane
+        weights, biases = np.zeros((layers, width, width)), np.zeros((layers, width))
+        for layer, (weight, bias) in enumerate(zip(*network, strict=True)):
+            weights[layer, : weight.shape[1], : weight.shape[0]] = weight.T
+            biases[layer, : len(bias)] = bias
+        return cls(weights, biases, sizes)
+
+    @property
+    def has_identity(self) -> bool:
+        """Is W_1 = I?"""
+        below, above = self.sizes[:2]
+        return np.array_equal(self.weights[0, :below, :above], np.eye(below))
+
+    def plain(self) -> FullyConnected:
+        """A copy without the padding."""
+        sizes, above = pairwise(self.sizes), self.sizes[1:]
+        return FullyConnected(
+            tuple(w[:n, :m].T.copy() for w, (n, m) in zip(self.weights, sizes, strict=True)),
+            tuple(b[:m].copy() for b, m in zip(self.biases, above, strict=True)),
+        )
 
 
 # Layer by layer in arrays as large as the largest layer, rounded up to whole vectors by neurons of

@@ -8,8 +8,7 @@ statistic comes from torch's derivatives and from numpy over the steps of a wind
 formulas of a backward pass. What the first bias is, the caller says.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,12 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from simplicity.loukas.single_sample import LOSSES, Loss
-from simplicity.loukas.windows import STATISTICS, check_finite, table
+from simplicity.loukas.windows import Notes, Probe
 from simplicity.nets import FullyConnected
 from simplicity.problems import Problem, doors, training_doors
 
 Array = NDArray[np.floating]
-Probe = Callable[[nn.Module], Any]
 
 
 def as_module(
@@ -34,15 +32,18 @@ def as_module(
     doors.precision(precision)
     layers: list[nn.Module] = []
     for weight, bias in zip(*network, strict=True):
-        layer = nn.utils.skip_init(
-            nn.Linear, weight.shape[1], weight.shape[0], dtype=getattr(torch, precision)
-        )
-        with torch.no_grad():
-            layer.weight.copy_(torch.from_numpy(weight))
-            layer.bias.copy_(torch.from_numpy(bias))
-        layers += [layer, nn.ReLU()]
+        layers += [_linear(weight, bias, getattr(torch, precision)), nn.ReLU()]
     layers[0].weight.requires_grad_(train_first)
     return nn.Sequential(*layers[:-1])
+
+
+def _linear(weight: Array, bias: Array, dtype: torch.dtype) -> nn.Linear:
+    """A layer of these numbers."""
+    layer = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], dtype=dtype)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weight))
+        layer.bias.copy_(torch.from_numpy(bias))
+    return layer
 
 
 def descend_autograd(
@@ -59,6 +60,28 @@ def descend_autograd(
     a visited point is then the gradient in x, whatever lies between. The module's outputs are f(x),
     logits for the cross-entropy.
     """
+    x, y = _looked_at(module, bias, x, y, loss)
+    notes = Notes.of(
+        x, order, step_size=step_size, window=window, batch=batch, schedule=schedule,
+        probes=probes, dims=dims,
+    )  # fmt: skip
+    inputs, targets = (_tensor(part, next(module.parameters()).dtype) for part in (x, y))
+    origin = _numbers(bias)
+    for now in notes.one_by_one():
+        for row, rate in zip(notes.values[now], notes.rates[now], strict=True):
+            steps = _Steps(module, bias, float(rate), loss)
+            for chosen in notes.samples(now).reshape(window, batch):
+                steps.take(inputs[chosen], targets[chosen])
+            row[:], notes.before[0] = steps.statistics(origin, float(notes.before[0]))
+        notes.check_finite(now)
+        notes.look(now, module)
+    return notes.table()
+
+
+def _looked_at(
+    module: nn.Module, bias: nn.Parameter, x: NDArray, y: NDArray, loss: str
+) -> tuple[NDArray, NDArray]:
+    """Inputs and targets, which fit to each other and to the loss; the bias is the module's."""
     training_doors.module(module)
     if not any(one is bias and one.requires_grad for one in module.parameters()):
         raise Problem(
@@ -69,30 +92,7 @@ def descend_autograd(
     doors.arrays(y=(y, "n"))
     if loss == "cross entropy":
         doors.zeros_and_ones("y", y)
-    order, schedule = training_doors.single_samples(
-        x, order, step_size=step_size, window=window, batch=batch, given=schedule,
-        looks=probes, dims=dims,
-    )  # fmt: skip
-    parameter = next(module.parameters())
-    inputs, targets = (torch.as_tensor(np.asarray(part), dtype=parameter.dtype) for part in (x, y))
-    count = len(order) // batch // window
-    rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (count,))
-    values = np.zeros((count, len(STATISTICS)))
-    found: dict[str, list[Any]] = {name: [] for name in probes or {}}
-    origin, before = _numbers(bias), float("nan")
-    for index in range(count + 1):
-        if index in schedule:
-            for name, probe in (probes or {}).items():
-                found[name].append(np.asarray(probe(module)))
-        if index == count:
-            break
-        steps = _Steps(module, bias, float(rates[index]), loss)
-        for step in range(index * window, (index + 1) * window):
-            chosen = order[step * batch : (step + 1) * batch]
-            steps.take(inputs[chosen], targets[chosen])
-        values[index], before = steps.statistics(origin, before)
-        check_finite(values[index : index + 1, 0], rates[index : index + 1], index, window, len(y))
-    return table(values, window, found, dims or {}, schedule)
+    return x, y
 
 
 class _Steps:
@@ -108,51 +108,75 @@ class _Steps:
     def take(self, x: Tensor, y: Tensor) -> None:
         """One step of plain gradient descent."""
         seen = x.clone().requires_grad_()
-        output = self.module(seen)
+        output = self._outputs(seen)
+        value = self._loss(output, y)
+        *gradients, inward = torch.autograd.grad(value, [*self.trained, seen])
+        residual, epsilon = self._sizes(output.detach(), y)
+        self._move(gradients)
+        # Of a batch the gradients add up: each sample's part has its own x.
+        pulled = torch.linalg.vector_norm(inward.sum(dim=0))
+        self.rows.append((float(value.detach()), float(pulled), residual, epsilon))
+        self.biases.append(_numbers(self.bias))
+
+    def _outputs(self, x: Tensor) -> Tensor:
+        """f(x), one for each sample."""
+        output = self.module(x)
         if output.numel() != len(x):
             got = f"got outputs {tuple(output.shape)} for {len(x)} inputs"
             raise Problem(f"module: {got}, allowed one for each")
-        output = output.reshape(len(x))
-        cross_entropy = nn.functional.binary_cross_entropy_with_logits
-        value = (cross_entropy if self.cross else _half_square)(output, y)
-        *gradients, inward = torch.autograd.grad(value, [*self.trained, seen])
+        return output.reshape(len(x))
+
+    def _loss(self, output: Tensor, y: Tensor) -> Tensor:
+        if self.cross:
+            return nn.functional.binary_cross_entropy_with_logits(output, y)
+        return 0.5 * torch.mean((output - y) ** 2)
+
+    def _move(self, gradients: Sequence[Tensor]) -> None:
         with torch.no_grad():
-            found = torch.sigmoid(output) if self.cross else output
-            residual = torch.abs(found - y)
-            epsilon = 1 / torch.abs(1 - y - found) if self.cross else residual
             for parameter, gradient in zip(self.trained, gradients, strict=True):
                 parameter.add_(gradient, alpha=-self.rate)
-        # Of a batch the gradients add up: each sample's part has its own x.
-        pulled = torch.linalg.vector_norm(inward.sum(dim=0))
-        row = float(value.detach()), float(pulled), float(residual.mean()), float(epsilon.mean())
-        self.rows.append(row)
-        self.biases.append(_numbers(self.bias))
+
+    def _sizes(self, output: Tensor, y: Tensor) -> tuple[float, float]:
+        """Means of |dl/df| and eps."""
+        found = torch.sigmoid(output) if self.cross else output
+        residual = torch.abs(found - y)
+        epsilon = 1 / torch.abs(1 - y - found) if self.cross else residual
+        return float(residual.mean()), float(epsilon.mean())
 
     def statistics(self, origin: Array, before: float) -> tuple[list[float], float]:
         """In the order of `STATISTICS`, and eps of the last step."""
         losses, pulled, residual, epsilon = map(np.array, zip(*self.rows, strict=True))
-        bias = np.array(self.biases)
-        length = np.linalg.norm(np.diff(bias, axis=0), axis=1) / self.rate
-        with np.errstate(divide="ignore", invalid="ignore"):
-            path, slope = (np.where(epsilon > 0, part / epsilon, 0.0) for part in (length, pulled))
-            steep = np.where(residual > 0, pulled / residual, 0.0)
-            last = np.concatenate([[before if before > 0 else epsilon[0]], epsilon[:-1]])
-            last = np.where(last > 0, last, epsilon)
-            late = np.where(last > 0, length / last, 0.0)
-        unit = np.sqrt(bias.shape[1]) * np.finfo(bias.dtype).eps
-        floor = unit * (np.abs(bias[:-1]).max(axis=1) + self.rate * length)
-        excess = np.abs(length - pulled) * self.rate / floor
-        spread = ((bias[:-1] - bias[:-1].mean(axis=0)) ** 2).sum(axis=1)
-        distance = np.linalg.norm(bias[:-1] - origin, axis=1)
+        seen = np.array(self.biases[:-1])
+        length = np.linalg.norm(np.diff(self.biases, axis=0), axis=1) / self.rate
+        last = _last(epsilon, before)
         averaged = (
-            losses, path, slope, length, epsilon, late, length * last, distance, spread, residual,
-            steep,
+            losses, _ratio(length, epsilon), _ratio(pulled, epsilon), length, epsilon,
+            _ratio(length, last), length * last, np.linalg.norm(seen - origin, axis=1),
+            ((seen - seen.mean(axis=0)) ** 2).sum(axis=1), residual, _ratio(pulled, residual),
         )  # fmt: skip
+        excess = np.abs(length - pulled) * self.rate / self._floor(seen, length)
         return [*(float(one.mean()) for one in averaged), float(excess.max())], epsilon[-1]
 
+    def _floor(self, seen: Array, length: Array) -> Array:
+        """What rounding the bias may cause in the length of each step."""
+        unit = np.sqrt(seen.shape[1]) * np.finfo(seen.dtype).eps
+        return unit * (np.abs(seen).max(axis=1) + self.rate * length)
 
-def _half_square(output: Tensor, target: Tensor) -> Tensor:
-    return 0.5 * torch.mean((output - target) ** 2)
+
+def _last(epsilon: Array, before: float) -> Array:
+    """eps of the step before each; its own where that was 0 or there was none."""
+    last = np.concatenate([[before if before > 0 else epsilon[0]], epsilon[:-1]])
+    return np.where(last > 0, last, epsilon)
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    """0 where the whole is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(whole > 0, part / whole, 0.0)
+
+
+def _tensor(values: NDArray, dtype: torch.dtype) -> Tensor:
+    return torch.as_tensor(np.asarray(values), dtype=dtype)
 
 
 def _numbers(bias: nn.Parameter) -> Array:

@@ -11,6 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from simplicity.loukas import trajectory
 from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
@@ -24,7 +25,7 @@ def normalised_steps(bias: Array, epsilon: Array, step_size: float) -> Array:
     """
     bias, epsilon = doors.arrays(bias=(bias, "steps+1 k"), epsilon=(epsilon, "steps"))
     training_doors.step(step_size)
-    return np.linalg.norm(np.diff(bias, axis=0), axis=1) / (step_size * epsilon)
+    return trajectory.step_lengths(bias) / (step_size * epsilon)
 
 
 def steadiness(normalised: Array, tau: int = 0) -> float:
@@ -106,8 +107,17 @@ def covering_number(points: Array, radius: float) -> int:
     """
     (points,) = doors.finite(points=(points, "n D"))
     doors.number("radius", radius, above=0)
-    box = np.floor(points * (math.sqrt(points.shape[1]) / (2 * radius))).astype(np.int64)
-    box -= box.min(axis=0)
+    return _different_rows(_cubes(points, 2 * radius))
+
+
+def _cubes(points: Array, diagonal: float) -> NDArray[np.int64]:
+    """In which cube each point lies (n, D), counted from 0 along each axis."""
+    box = np.floor(points * (math.sqrt(points.shape[1]) / diagonal)).astype(np.int64)
+    return box - box.min(axis=0)
+
+
+def _different_rows(box: NDArray[np.int64]) -> int:
+    """How many rows of whole numbers from 0 on differ."""
     try:
         return len(np.unique(np.ravel_multi_index(tuple(box.T), tuple(box.max(axis=0) + 1))))
     except ValueError:  # more cubes in the box than a whole number can count
@@ -117,15 +127,15 @@ def covering_number(points: Array, radius: float) -> int:
 def gap_bound(n: Numbers, covering: Numbers, delta: float) -> Array:
     """Theorem 3's bound of |er_emp - er_exp|, sqrt((4 log 2 Ncov + 2 log(1 / delta)) / N)."""
     doors.numbers("n", n, above=0)
-    doors.number("delta", delta, above=0, below=1)
-    return np.sqrt(
-        (4 * math.log(2) * np.asarray(covering, dtype=float) + 2 * math.log(1 / delta)) / n
-    )
+    return np.sqrt(_twice_the_logarithm(covering, delta) / n)
 
 
 def samples_needed(covering: Numbers, delta: float) -> Array:
     """The least N for which that bound is below 1."""
+    return np.asarray(np.floor(_twice_the_logarithm(covering, delta)) + 1)
+
+
+def _twice_the_logarithm(covering: Numbers, delta: float) -> Array:
+    """4 log 2 Ncov + 2 log(1 / delta), of which both are made."""
     doors.number("delta", delta, above=0, below=1)
-    return np.asarray(
-        np.floor(4 * math.log(2) * np.asarray(covering, dtype=float) + 2 * math.log(1 / delta)) + 1
-    )
+    return 4 * math.log(2) * np.asarray(covering, dtype=float) + 2 * math.log(1 / delta)

@@ -68,6 +68,12 @@ def traced(found: xr.Dataset, end: FullyConnected) -> Array:
     return np.concatenate([found.traced_bias.values, end.biases[0][None]])
 
 
+def step_lengths(bias: ArrayLike) -> Array:
+    """|b(t+1) - b(t)|, (steps,), of biases (steps + 1, n_1) before, between and after the steps."""
+    (bias,) = doors.arrays(bias=(bias, "N+1 k"))
+    return np.linalg.norm(np.diff(bias, axis=0), axis=1)
+
+
 def normalised(bias: Array, epsilon: Array, step_size: float, *, late: bool = False) -> Array:
     """|b(t+1) - b(t)| / (alpha eps_t), (steps,).
 
@@ -77,9 +83,14 @@ def normalised(bias: Array, epsilon: Array, step_size: float, *, late: bool = Fa
     """
     bias, epsilon = doors.arrays(bias=(bias, "steps+1 k"), epsilon=(epsilon, "steps"))
     training_doors.step(step_size)
-    length = np.linalg.norm(np.diff(bias, axis=0), axis=1) / step_size
-    used = np.concatenate([epsilon[:1], epsilon[:-1]]) if late else epsilon
+    length = step_lengths(bias) / step_size
+    used = _before(epsilon) if late else epsilon
     return np.divide(length, used, out=np.zeros_like(length), where=used > 0)
+
+
+def _before(epsilon: Array) -> Array:
+    """eps of the step before; the first step has its own."""
+    return np.concatenate([epsilon[:1], epsilon[:-1]])
 
 
 def late_error(bias: Array, epsilon: Array, step_size: float) -> float:
@@ -90,8 +101,7 @@ def late_error(bias: Array, epsilon: Array, step_size: float) -> float:
     """
     bias, epsilon = doors.arrays(bias=(bias, "N+1 k"), epsilon=(epsilon, "N"))
     own, late = (normalised(bias, epsilon, step_size, late=one) for one in (False, True))
-    length = np.linalg.norm(np.diff(bias, axis=0), axis=1) / step_size
-    known = epsilon > 0
+    length, known = step_lengths(bias) / step_size, epsilon > 0
     floor = rounding_floor(bias[:-1][known], length[known], step_size, epsilon[known])
     return float((np.abs(late - own)[known] / floor).max(initial=0))
 
@@ -122,9 +132,10 @@ def first_below(loss: Array, level: float) -> float:
 def at(values: Array, epoch: float) -> float:
     """The value of an epoch counted from one; NaN for no epoch."""
     (values,) = doors.arrays(values=(values, "epochs"))
-    if np.isfinite(epoch):
-        doors.number("epoch", epoch, low=1, high=len(values))
-    return float(values[int(epoch) - 1]) if np.isfinite(epoch) else float("nan")
+    if not np.isfinite(epoch):
+        return float("nan")
+    doors.number("epoch", epoch, low=1, high=len(values))
+    return float(values[int(epoch) - 1])
 
 
 def loss_at_explained_variance(y: Array, share: float) -> float:
@@ -153,13 +164,22 @@ def spearman_over_seeds(x: ArrayLike, values: ArrayLike) -> Correlation:
     share their data: k is no number of independent runs. Undefined values are left out.
     """
     given, found = _by_condition(x, values)
-    chosen = np.random.default_rng(0).integers(len(found), size=(DRAWS, len(found)))
+    draws = _bootstrapped(given, found)
     missing = int(np.isnan(found).sum())
-    if missing:
-        draws = np.array([_defined(given[one].ravel(), found[one].ravel()) for one in chosen])
-    else:
-        draws = _correlations(given[chosen].reshape(DRAWS, -1), found[chosen].reshape(DRAWS, -1))
     return Correlation(_defined(given.ravel(), found.ravel()), *_middle(draws), missing)
+
+
+def _bootstrapped(x: Array, y: Array) -> Array:
+    """The correlation of x and y, both (seeds, k), for each draw of seeds."""
+    chosen = _drawn_seeds(len(y))
+    if np.isnan(y).any():
+        return np.array([_defined(x[one].ravel(), y[one].ravel()) for one in chosen])
+    return _correlations(x[chosen].reshape(DRAWS, -1), y[chosen].reshape(DRAWS, -1))
+
+
+def _drawn_seeds(count: int) -> NDArray[np.int64]:
+    """With replacement, (`DRAWS`, count); the same in each call."""
+    return np.random.default_rng(0).integers(count, size=(DRAWS, count))
 
 
 def shuffled(x: ArrayLike, values: ArrayLike, rng: Generator) -> Array:
@@ -181,20 +201,29 @@ def spearman_within(x: ArrayLike, values: ArrayLike) -> Correlation:
     Conditions of a seed share its data, so the interval draws whole seeds and not single runs.
     """
     x, values = doors.arrays(x=(x, "seeds k"), values=(values, "seeds k"))
-    columns = list(zip(_floats(x).T, _floats(values).T, strict=True))
-    chosen = np.random.default_rng(0).integers(len(x), size=(DRAWS, len(x)))
-    draws = np.mean([_correlations(one[chosen], other[chosen]) for one, other in columns], axis=0)
-    value = np.mean([_correlations(one[None], other[None])[0] for one, other in columns])
+    value = _mean_correlation(x, values, np.arange(len(x))[None])[0]
+    draws = _mean_correlation(x, values, _drawn_seeds(len(x)))
     return Correlation(float(value), *_middle(draws))
+
+
+def _mean_correlation(x: Array, values: Array, chosen: NDArray[np.int64]) -> Array:
+    """Mean over conditions of the correlation over seeds, for each draw of seeds (draws, seeds)."""
+    columns = zip(_floats(x).T, _floats(values).T, strict=True)
+    return np.mean([_correlations(one[chosen], other[chosen]) for one, other in columns], axis=0)
 
 
 def log_slope(x: ArrayLike, y: ArrayLike) -> float:
     """Exponent of y in x: the least-squares slope of log y on log x."""
     x, y = doors.arrays(x=(x, "n"), y=(y, "n"))
-    doors.numbers("x", x, above=0)
-    doors.numbers("y", y, above=0)
+    log_x, log_y = _logarithms("x", x), _logarithms("y", y)
     doors.differing("x", x)
-    return float(np.polyfit(np.log(_floats(x)), np.log(_floats(y)), 1)[0])
+    return float(np.polyfit(log_x, log_y, 1)[0])
+
+
+def _logarithms(name: str, values: Array) -> Array:
+    """Of positive numbers."""
+    doors.numbers(name, values, above=0)
+    return np.log(_floats(values))
 
 
 def kernel_slopes(x: Array, y: Array, width: float, ridge: float = 1e-6) -> Array:
@@ -206,10 +235,15 @@ def kernel_slopes(x: Array, y: Array, width: float, ridge: float = 1e-6) -> Arra
     doors.number("width", width, above=1e-150, below=1e150)
     doors.number("ridge", ridge, low=0)
     apart = x[:, None, :] - x[None, :, :]
-    kernel = np.exp(-(apart**2).sum(axis=-1) / (2 * width**2))
+    kernel = _gaussian(apart, width)
     coefficients = np.linalg.solve(kernel + ridge * np.eye(len(x)), y)
     gradient = -np.einsum("ij,ijk->ik", kernel * coefficients, apart) / width**2
     return np.linalg.norm(gradient, axis=1)
+
+
+def _gaussian(apart: Array, width: float) -> Array:
+    """exp(-|difference|^2 / (2 width^2))."""
+    return np.exp(-(apart**2).sum(axis=-1) / (2 * width**2))
 
 
 def _floats(values: ArrayLike) -> Array:
@@ -219,8 +253,10 @@ def _floats(values: ArrayLike) -> Array:
 def _middle(draws: Array) -> tuple[float, float]:
     """The ends of the middle 95 % of the draws that are numbers."""
     draws = draws[np.isfinite(draws)]
-    low, high = np.quantile(draws, [LOW, HIGH]) if len(draws) else (np.nan, np.nan)
-    return float(low), float(high)
+    if not len(draws):
+        return np.nan, np.nan
+    low, high = np.quantile(draws, [LOW, HIGH]).tolist()
+    return low, high
 
 
 def _by_condition(x: ArrayLike, values: ArrayLike) -> tuple[Array, Array]:
@@ -241,9 +277,11 @@ def _defined(x: Array, y: Array) -> float:
 
 def _correlations(x: Array, y: Array) -> Array:
     """Spearman's correlation of each row, (rows,)."""
-    a, b = (
-        ranks - ranks.mean(axis=1, keepdims=True)
-        for ranks in (stats.rankdata(part, axis=1) for part in (x, y))
-    )
+    a, b = _centred_ranks(x), _centred_ranks(y)
     size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     return np.divide((a * b).sum(axis=1), size, out=np.full(len(x), np.nan), where=size > 0)
+
+
+def _centred_ranks(rows: Array) -> Array:
+    ranks = stats.rankdata(rows, axis=1)
+    return ranks - ranks.mean(axis=1, keepdims=True)

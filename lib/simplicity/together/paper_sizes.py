@@ -129,38 +129,23 @@ def _one_image_a_step(
 ) -> Any:  # fmt: skip
     """`single_image.descend`, window by window, with a state every `seconds`."""
     from simplicity.loukas import single_image
-    from simplicity.loukas.windows import STATISTICS, check_finite, table
     from simplicity.process import checkpoints
 
-    x, y = single_image._looked_at(module, x, y)
-    network, count = single_image._taken(module), len(order) // window
-    inputs = np.ascontiguousarray(
-        np.moveaxis(x, 1, -1)[:, : single_image._SIDE, : single_image._SIDE], network.b1.dtype
-    )
-    rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (count,)).copy()
-    origin, work = network.b1.ravel().copy(), single_image._Work.of(network)
-    values, before = np.zeros((count, len(STATISTICS))), np.full(1, np.nan)
-    found: dict[str, list[Any]] = {name: [] for name in probes}
-    state = _State(network, values, before, found)
+    run = single_image.Run(
+        module, x, y, order, step_size=step_size, window=window, schedule=schedule, probes=probes,
+        dims=dims,
+    )  # fmt: skip
+    notes = run.notes
+    state = _State(run.parameters, notes.values, notes.before, notes.found)
     place, saved = checkpoints.path("network"), time.monotonic()
-    for done in range(state.resumed(place), count + 1):
-        if done in schedule and len(next(iter(found.values()))) == schedule.index(done):
-            single_image._give(network, module)
-            for name, probe in probes.items():
-                found[name].append(np.asarray(probe(module)))
-        if done == count:
-            break
-        if place is not None and time.monotonic() - saved > seconds:
+    done = state.resumed(place)
+    for now in notes.one_by_one()[done:]:
+        run.advance(now)
+        done += 1
+        if place is not None and now.stop < len(notes.rates) and time.monotonic() - saved > seconds:
             state.save(place, done)
             saved = time.monotonic()
-        now = slice(done, done + 1)
-        single_image._descend(
-            network, work, inputs, y.astype(np.float64), order[done * window : (done + 1) * window],
-            rates[now], window, origin, before, values[now],
-        )  # fmt: skip
-        check_finite(values[now, 0], rates[now], done, window, len(y))
-    single_image._give(network, module)
-    return table(values, window, found, dims, schedule)
+    return notes.table()
 
 
 class _State(NamedTuple):
@@ -173,24 +158,28 @@ class _State(NamedTuple):
     found: dict[str, list[Any]]
 
     def resumed(self, place: Path | None) -> int:
-        """How many windows are done, after a look at the file; one that cannot be read is none."""
+        """How many of the windows one by one, that before the first included, are done.
+
+        A file that cannot be read is none.
+        """
         if place is None or not place.is_file():
             return 0
         with contextlib.suppress(OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError):
             with np.load(place, allow_pickle=False) as left:
+                done = int(left["closed"])
                 self.values[:], self.before[:] = left["values"], left["before"]
                 for name in self.found:
                     self.found[name] = list(left[f"probe {name}"])
                 for field, part in self.network._asdict().items():
                     part[...] = left[field]
-                return int(left["done"])
+                return done
         return 0
 
     def save(self, place: Path, done: int) -> None:
         """The file is there whole or not at all."""
         place.parent.mkdir(parents=True, exist_ok=True)
         beside = place.with_name(f"{place.name}.{os.getpid()}")
-        state: dict[str, Any] = {"done": done, "values": self.values, "before": self.before}
+        state: dict[str, Any] = {"closed": done, "values": self.values, "before": self.before}
         state |= {f"probe {name}": np.stack(kept) for name, kept in self.found.items() if kept}
         with open(beside, "wb") as file:
             np.savez(file, **state, **self.network._asdict())

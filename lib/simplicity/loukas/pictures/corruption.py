@@ -3,11 +3,13 @@
 Three readings, two networks.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from simplicity.pictures import legends, seeds
@@ -21,6 +23,7 @@ PANELS = {
 }
 
 Runs = Mapping[str, xr.Dataset]  # the runs of each share of redrawn labels, in their order
+Reading = Callable[[xr.Dataset, str], NDArray]  # of the runs of a setting, which is named
 
 
 def curves(
@@ -31,14 +34,9 @@ def curves(
     Dashed: all labels flipped. Circles: fresh runs. Both are means.
     """
     with axes(3, height=3.4, width=9.2) as (figure, panels):
-        for panel, (name, title) in zip(panels, PANELS.items(), strict=True):
-            for runs, colour in _coloured(conditions):
-                seeds.mean_and_range(panel, *_line(runs, name), colour)
-            for runs, colour in _coloured(fresh or {}):
-                panel.plot(*_mean(runs, name), "o", color=colour, fillstyle="none", markersize=3)
-            if flipped is not None:
-                panel.plot(*_mean(flipped, name), color=INK, ls="--", lw=1)
-            panel.set(xlabel="passes", title=title, ylim=(0, None))
+        for panel, name in zip(panels, PANELS, strict=True):
+            _curve(panel, name, conditions, flipped, fresh or {})
+            panel.set(xlabel="passes", title=PANELS[name], ylim=(0, None))
         entries = [] if flipped is None else [(INK, "all flipped", "--")]
         page = None if fresh is None else ": mean"
         legends.below(figure, [*_shares(conditions), *entries], page=page, columns=6)
@@ -49,24 +47,42 @@ def curves(
         )
 
 
+def _curve(
+    panel: Axes, name: str, conditions: Runs, flipped: xr.Dataset | None, fresh: Runs
+) -> None:
+    """One of `PANELS`."""
+    for runs, colour in _coloured(conditions):
+        seeds.mean_and_range(panel, *_line(runs, name), colour)
+    for runs, colour in _coloured(fresh):
+        panel.plot(*_mean(runs, name), "o", color=colour, fillstyle="none", markersize=3)
+    if flipped is not None:
+        panel.plot(*_mean(flipped, name), color=INK, ls="--", lw=1)
+
+
 def released(conditions: Runs) -> Picture:
     """The trajectory with the paper's eps, and as the released code has it.
 
     The released code halves its loss.
     """
     with axes(2, height=3.2) as (figure, (left, right)):
-        for runs, colour in _coloured(conditions):
-            x, code = _mean(runs, "late_reciprocal")
-            left.plot(*_mean(runs, "trajectory"), color=colour)
-            right.plot(x, 0.5 * code, color=colour)
-        left.set(xlabel="passes", yscale="log", title="as the paper defines it")
-        right.set(xlabel="passes", yscale="log", title="as the released code computes it")
+        _level(left, conditions, "trajectory", 1.0)
+        _level(right, conditions, "late_reciprocal", 0.5)
+        left.set(title="as the paper defines it")
+        right.set(title="as the released code computes it")
         legends.below(figure, _shares(conditions), columns=4)
         return finish(
             figure,
             "The trajectory over passes with the paper's normalisation and with the released "
             "code's.",
         )
+
+
+def _level(panel: Axes, conditions: Runs, name: str, factor: float) -> None:
+    """The mean over runs of a statistic, times a factor, over passes."""
+    for runs, colour in _coloured(conditions):
+        passes, values = _mean(runs, name)
+        panel.plot(passes, factor * values, color=colour)
+    panel.set(xlabel="passes", yscale="log")
 
 
 def readings(settings: Mapping[str, Runs], columns: Mapping[str, int]) -> Picture:
@@ -76,27 +92,28 @@ def readings(settings: Mapping[str, Runs], columns: Mapping[str, int]) -> Pictur
 
     `columns` says which of the matched levels belongs to each setting.
     """
-
-    def mean_of_run(runs: xr.Dataset, _: str) -> NDArray:
-        return runs.total.values[:, -1] / runs.passes.values[..., -1]
-
-    def at_confidence(runs: xr.Dataset, setting: str) -> NDArray:
-        return runs.matched_trajectory.values[:, columns[setting]]
-
-    looks = {
-        "trajectory, mean of the run": mean_of_run,
+    looks: dict[str, Reading] = {
+        "trajectory, mean of the run": _mean_of_run,
         "slope of the logit, end": lambda runs, _: runs.logit_slope.values[:, -1],
-        "trajectory, same confidence": at_confidence,
+        "trajectory, same confidence": partial(_at_confidence, columns=columns),
     }
     with axes(3, height=3.6, width=9.2) as (figure, panels):
         for panel, (title, look) in zip(panels, looks.items(), strict=True):
             _seeds(panel, settings, look)
             panel.set(title=title, yscale="log")
-        legends.below(figure, _shares(next(iter(settings.values()))), columns=4)
+        _shares_below(figure, settings)
         return finish(
             figure,
             "Three readings of the same runs for each share of redrawn labels and each setting.",
         )
+
+
+def _at_confidence(runs: xr.Dataset, setting: str, columns: Mapping[str, int]) -> NDArray:
+    return runs.matched_trajectory.values[:, columns[setting]]
+
+
+def _mean_of_run(runs: xr.Dataset, _: str) -> NDArray:
+    return runs.total.values[:, -1] / runs.passes.values[..., -1]
 
 
 def restless(settings: Mapping[str, Runs]) -> Picture:
@@ -109,7 +126,7 @@ def restless(settings: Mapping[str, Runs]) -> Picture:
         _seeds(right, settings, lambda runs, _: runs.last_distance.values)
         left.set(title="variance of the bias / rate²", yscale="log")
         right.set(title="distance to the start", ylim=(0, None))
-        legends.below(figure, _shares(next(iter(settings.values()))), columns=4)
+        _shares_below(figure, settings)
         return finish(
             figure,
             "Variance of the first bias and its distance to the start, near the end of training.",
@@ -121,25 +138,34 @@ def architectures(parts: Runs) -> Picture:
 
     Lines join the two networks of a seed.
     """
+    colours = BLUE, ORANGE
+    ordered = [runs.sortby("seed") for runs in parts.values()]
     with axes(2, height=3.4) as (figure, (left, right)):
-        ends = []
-        for (name, runs), colour in zip(parts.items(), (BLUE, ORANGE), strict=True):
-            ordered = runs.sortby("seed")
-            level = ordered.trajectory.values
-            ends.append((level.sum(axis=1), ordered.test_loss.values[:, -1]))
-            left.plot(np.arange(1, level.shape[1] + 1), level.mean(axis=0), color=colour)
-            right.plot(*ends[-1], "o", color=colour, label=name)
-        total, loss = np.stack(ends, axis=1)
-        right.plot(total, loss, color=INK, alpha=FAINT, lw=0.8, zorder=0)
-        left.set(xlabel="passes", title="bias trajectory a step", ylim=(0, None))
-        right.set(
-            xlabel="total trajectory", title="test loss, nats", xlim=(0, None), ylim=(0, None)
-        )
-        legends.below(figure, zip((BLUE, ORANGE), parts, strict=True))
+        _levels(left, ordered, colours)
+        _totals(right, ordered, colours)
+        legends.below(figure, zip(colours, parts, strict=True))
         return finish(
             figure,
             "Bias trajectories of two architectures, and test loss against total trajectory.",
         )
+
+
+def _levels(panel: Axes, parts: Sequence[xr.Dataset], colours: Sequence[str]) -> None:
+    """The mean trajectory of each architecture over passes."""
+    for runs, colour in zip(parts, colours, strict=True):
+        level = runs.trajectory.values.mean(axis=0)
+        panel.plot(np.arange(1, len(level) + 1), level, color=colour)
+    panel.set(xlabel="passes", title="bias trajectory a step", ylim=(0, None))
+
+
+def _totals(panel: Axes, parts: Sequence[xr.Dataset], colours: Sequence[str]) -> None:
+    """Test loss against total trajectory, with a line for each seed."""
+    ends = [(runs.trajectory.values.sum(axis=1), runs.test_loss.values[:, -1]) for runs in parts]
+    for end, colour in zip(ends, colours, strict=True):
+        panel.plot(*end, "o", color=colour)
+    total, loss = np.stack(ends, axis=1)
+    panel.plot(total, loss, color=INK, alpha=FAINT, lw=0.8, zorder=0)
+    panel.set(xlabel="total trajectory", title="test loss, nats", xlim=(0, None), ylim=(0, None))
 
 
 def _coloured(conditions: Runs) -> list[tuple[xr.Dataset, str]]:
@@ -149,6 +175,10 @@ def _coloured(conditions: Runs) -> list[tuple[xr.Dataset, str]]:
 def _shares(conditions: Runs) -> list[tuple[str, str]]:
     """Entries of a legend."""
     return list(zip(COLOURS, conditions, strict=False))
+
+
+def _shares_below(figure: Figure, settings: Mapping[str, Runs]) -> None:
+    legends.below(figure, _shares(next(iter(settings.values()))), columns=4)
 
 
 def _line(runs: xr.Dataset, name: str) -> tuple[NDArray, NDArray]:
@@ -163,13 +193,14 @@ def _mean(runs: xr.Dataset, name: str) -> tuple[NDArray, NDArray]:
     return passes, values.mean(axis=0)
 
 
-def _seeds(
-    panel: Axes, settings: Mapping[str, Runs], of: Callable[[xr.Dataset, str], NDArray]
-) -> None:
+def _seeds(panel: Axes, settings: Mapping[str, Runs], of: Reading) -> None:
     """A number of each run as a dot, with a bar at the mean of its setting and share."""
     for place, (setting, conditions) in enumerate(settings.items()):
         for index, (runs, colour) in enumerate(_coloured(conditions)):
-            spot, values = place + 0.17 * (index - 1.5), of(runs, setting)
-            panel.plot(np.full(len(values), spot), values, "o", ms=3, color=colour, alpha=0.6)
-            panel.plot([spot - 0.06, spot + 0.06], [np.mean(values)] * 2, color=colour, lw=2)
+            _dots(panel, place + 0.17 * (index - 1.5), of(runs, setting), colour)
     panel.set(xticks=range(len(settings)), xticklabels=list(settings))
+
+
+def _dots(panel: Axes, spot: float, values: NDArray, colour: str) -> None:
+    panel.plot(np.full(len(values), spot), values, "o", ms=3, color=colour, alpha=0.6)
+    panel.plot([spot - 0.06, spot + 0.06], [np.mean(values)] * 2, color=colour, lw=2)

@@ -16,7 +16,7 @@ Array = NDArray[np.floating]
 # no bound, and a training point's own region: the same on either page
 _DARK, _LIGHT = "#17171f", "#ffffff"
 _SCALE = "Spectral_r"
-_GOLDEN = 0.618034
+_STEPS = (0.618034, 0.754878, 0.569840)  # from a number to the next, of hue, strength and light
 
 
 def four(maps: xr.Dataset, target: Array, points: Array) -> Picture:
@@ -26,16 +26,12 @@ def four(maps: xr.Dataset, target: Array, points: Array) -> Picture:
     (n, 2) training points.
     """
     local, far = maps.map_local.values, maps.map_far.values
-    bounded = np.isfinite(far) & (far > 0)
-    norm = _scale(np.concatenate([local[local > 0], far[bounded]]))
-    truth = LinearSegmentedColormap.from_list("truth", [BLUE, "#f4f1ea", ORANGE])
-    bound = _coloured(np.where(bounded, far, 1), norm)
-    bound[far == 0], bound[np.isnan(far)] = to_rgb(_LIGHT), to_rgb(_DARK)
+    norm = _common_scale(local, far)
     shown = {
-        "ground truth, from −1 to 1": truth(Normalize(-1, 1)(target))[..., :3],
+        "ground truth, from −1 to 1": _truth(target),
         "linear regions; dots: training points": regions(maps.map_region.values),
         "local Lipschitz constant": _coloured(local, norm),
-        "bound far from the data": bound,
+        "bound far from the data": _bounds(far, norm),
     }
     with axes(2, height=7.9, width=7.4) as (figure, _):
         figure.clear()
@@ -43,21 +39,41 @@ def four(maps: xr.Dataset, target: Array, points: Array) -> Picture:
         for panel, (title, colours) in zip(panels.flat, shown.items(), strict=True):
             _show(panel, colours, title)
         for panel in panels[0]:
-            panel.plot(
-                *points.T, "o", color="#26262e", markersize=1.7, markeredgewidth=0, alpha=0.85
-            )
-        _bar(
-            figure,
-            panels[1],
-            norm,
-            "local Lipschitz constant, and its bound (log scale); white: training region; black: "
-            "no bound",
-        )
+            _dots(panel, points)
+        label = "local Lipschitz constant, and its bound (log scale); "
+        _bar(figure, panels[1], norm, label + "white: training region; black: no bound")
         return finish(
             figure,
             "Over the plane of the data: a cosine, the linear regions of a trained network, their "
             "slopes, and bounds.",
         )
+
+
+def _dots(panel: Axes, points: Array) -> None:
+    panel.plot(*points.T, "o", color="#26262e", markersize=1.7, markeredgewidth=0, alpha=0.85)
+
+
+def _common_scale(local: Array, far: Array) -> LogNorm:
+    """Of the local constants and of the bounds."""
+    return _scale(np.concatenate([local[local > 0], far[_bounded(far)]]))
+
+
+def _truth(target: Array) -> Array:
+    """The colours of values from -1 to 1."""
+    scale = LinearSegmentedColormap.from_list("truth", [BLUE, "#f4f1ea", ORANGE])
+    return scale(Normalize(-1, 1)(target))[..., :3]
+
+
+def _bounded(far: Array) -> NDArray[np.bool_]:
+    """Where there is a bound and no training point in the region."""
+    return np.isfinite(far) & (far > 0)
+
+
+def _bounds(far: Array, norm: LogNorm) -> Array:
+    """The colours of bounds: 0 stands for a training region, NaN for no bound."""
+    colours = _coloured(np.where(_bounded(far), far, 1), norm)
+    colours[far == 0], colours[np.isnan(far)] = to_rgb(_LIGHT), to_rgb(_DARK)
+    return colours
 
 
 def untrained(maps: xr.Dataset) -> Picture:
@@ -79,10 +95,8 @@ def regions(number: Array) -> Array:
 
     Hues are far apart for numbers that follow each other.
     """
-    number = number.astype(int)
-    hue = number * _GOLDEN % 1
-    strength, light = 0.18 + 0.27 * (number * 0.754878 % 1), 0.70 + 0.26 * (number * 0.569840 % 1)
-    return hsv_to_rgb(np.stack([hue, strength, light], axis=-1))
+    hue, strength, light = (number.astype(int) * step % 1 for step in _STEPS)
+    return hsv_to_rgb(np.stack([hue, 0.18 + 0.27 * strength, 0.70 + 0.26 * light], axis=-1))
 
 
 def _scale(values: Array) -> LogNorm:
@@ -104,8 +118,7 @@ def _show(panel: Axes, colours: Array, title: str) -> None:
     panel.imshow(colours, origin="lower", extent=(-1, 1, -1, 1), interpolation="none")
     panel.set(title=title, xticks=[-1, 0, 1], yticks=[-1, 0, 1])
     panel.tick_params(length=2)
-    for side in panel.spines.values():
-        side.set_visible(True)
+    panel.spines[:].set_visible(True)
 
 
 def _bar(figure, panels, norm: LogNorm, label: str) -> None:  # type: ignore[no-untyped-def]

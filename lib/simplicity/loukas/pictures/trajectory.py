@@ -3,7 +3,8 @@
 Curves and ends in the paper's arrangement, what is matched, what a defect does.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -13,22 +14,28 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from simplicity.evidence.claims import cells_where
+from simplicity.loukas.pictures import learned_functions
 from simplicity.pictures import legends, seeds, style, ticks
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
-from simplicity.pictures.tracks import Dots, Line, Note, Track
+from simplicity.pictures.tracks import Line, Note, Track
 
 Array = NDArray[np.floating]
 COLOURS = (GREEN, BLUE, ORANGE, RED)  # simple to complex, as in the paper
 LEVEL = "bias trajectory, mean per step"
-_BINS = (
-    ("f(x) < −0.6", -9.0, -0.6, ORANGE, 0.95),
-    ("−0.6 to −0.2", -0.6, -0.2, ORANGE, 0.4),
-    ("0.2 to 0.6", 0.2, 0.6, BLUE, 0.4),
-    ("f(x) > 0.6", 0.6, 9.0, BLUE, 0.95),
-)
-_CENTRES = np.array([(-1.15, 1.2), (1.15, 1.2), (-1.15, -1.25), (1.15, -1.25)])  # of the squares
-_HEIGHT = 372
+CURVES = {"loss": "training loss", "level": LEVEL, "test": "test loss"}
+ENDS: dict[str, Callable[[xr.Dataset], xr.DataArray]] = {
+    "variance of b₁ / α²": lambda data: data.variance_end,
+    "the same / (2 × loss)": lambda data: data.variance_end / (2 * data.loss_end),
+    "|b₁ − b₁(0)|": lambda data: data.distance_end,
+}
+WINDOWS = {
+    "frozen": (BLUE, "frozen, with replacement"),
+    "frozen, one sample": (RED, "frozen, one sample only"),
+    "moving": (GREEN, "training, with replacement"),
+    "moving, epochs": (PURPLE, "training, in epochs"),
+}
+WHENS = ((INK, "right: as initialised", "o"), (GREEN, "right: while training", "o"))
 
 
 def coloured(dataset: xr.Dataset) -> list[tuple[float, str]]:
@@ -44,17 +51,13 @@ def paths(biases: Mapping[float, Array]) -> Picture:
     All panels have one scale, so that lengths can be compared by eye.
     """
     drawn = [_principal(bias) for bias in biases.values()]
-    half = 0.55 * max(float(np.ptp(path, axis=0).max()) for path in drawn)
+    half = 0.55 * max(map(_extent, drawn))
     with axes(len(drawn), height=3.4) as (figure, panels):
         for panel, f, path, colour in zip(panels, biases, drawn, (GREEN, RED), strict=False):
-            panel.plot(*path.T, color=colour, lw=0.9)
-            panel.plot(*path[0], "o", color=INK, markersize=4)
-            panel.plot(*path[-1], "s", color=colour, markersize=5)
-            x, y = (path.max(axis=0) + path.min(axis=0)) / 2
-            panel.set(xlim=(x - half, x + half), ylim=(y - half, y + half), aspect="equal")
-            length = np.linalg.norm(np.diff(biases[f], axis=0), axis=1).sum()
-            title = f"f = {f:g}: {length:.2f} from epoch to epoch"
-            panel.set(title=title, xlabel="first direction")
+            _path(panel, path, colour)
+            _centred(panel, path, half)
+            panel.set_title(f"f = {f:g}: {_length(biases[f]):.2f} from epoch to epoch")
+            panel.set_xlabel("first direction")
         panels[0].set_ylabel("second direction")
         return finish(
             figure, "The path of the first bias during training for a simple and a complex target."
@@ -65,6 +68,28 @@ def _principal(path: Array) -> Array:
     """A path (k, n) from its start in its first two principal directions, (k, 2)."""
     away = path - path[0]
     return away @ np.linalg.svd(away - away.mean(axis=0), full_matrices=False)[2][:2].T
+
+
+def _extent(path: Array) -> float:
+    """The larger of its width and its height."""
+    return float(np.ptp(path, axis=0).max())
+
+
+def _length(path: Array) -> float:
+    return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
+
+
+def _path(panel: Axes, path: Array, colour: str) -> None:
+    """A path with its ends."""
+    panel.plot(*path.T, color=colour, lw=0.9)
+    panel.plot(*path[0], "o", color=INK, markersize=4)
+    panel.plot(*path[-1], "s", color=colour, markersize=5)
+
+
+def _centred(panel: Axes, path: Array, half: float) -> None:
+    """The path lies in the middle of a square that reaches `half` to each side."""
+    x, y = (path.max(axis=0) + path.min(axis=0)) / 2
+    panel.set(xlim=(x - half, x + half), ylim=(y - half, y + half), aspect="equal")
 
 
 def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Array) -> Player:
@@ -78,55 +103,45 @@ def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Ar
         "and the trajectory of the first bias beside it."
     )
     labels = [f"epoch {epoch}" for epoch in epochs]
-    panels = [_functions(names, fields, places), _levels(cells, epochs)]
+    panels = [learned_functions.panel(names, fields, places), _levels(cells, epochs)]
     return Player(panels, labels, about, "epochs", milliseconds=600, start=len(labels) - 1)
-
-
-def _functions(names: Sequence[float], fields: Array, places: Array) -> Panel:
-    """A square of dots for each frequency, coloured by the function's value."""
-    centres = _CENTRES[: len(names)]
-    everywhere = np.concatenate([places + centre for centre in centres])
-    values = np.swapaxes(fields, 0, 1).reshape(fields.shape[1], -1)
-    zeros = np.concatenate([_zeros(f) + centre for f, centre in zip(names, centres, strict=True)])
-    tracks: list[Track] = [
-        Line("where the target is 0", [zeros], opacity=0.6, width=0.8, dashes="3 3")
-    ]
-    for name, low, high, colour, opacity in _BINS:
-        frames = [everywhere[(frame >= low) & (frame < high)] for frame in values]
-        tracks.append(Dots(name, frames, colour, 3.9, opacity))
-    for f, (x, y) in zip(names, centres, strict=True):
-        tracks.append(Note([f"f = {f:g}"], (x - 1, y + 1.07), size=12))
-    title = "the learned functions"
-    return Panel(title, (-2.25, 2.25), (-2.3, 2.45), tracks, width=340, height=_HEIGHT)
-
-
-def _zeros(frequency: float) -> Array:
-    """The square's edge and the lines u, v = (2k + 1) / (4 f), (k, 2), NaN between them."""
-    inside = (2 * np.arange(-8, 8) + 1) / (4 * frequency)
-    ends = np.array([-1.0, 1.0])
-    lines = [
-        np.stack([np.full(2, at), ends], axis=1)
-        for at in (-1.0, *inside[np.abs(inside) < 0.999], 1.0)
-    ]
-    return style.joined([part for line in lines for part in (line, line[:, ::-1])])
 
 
 def _levels(cells: xr.Dataset, epochs: Sequence[int]) -> Panel:
     """The level of each frequency over log10 of the epoch, and which frame is shown."""
     log, top = np.log10(cells.epoch.values), 1.05 * float(cells.level.max())
     tracks: list[Track] = [
-        Line(f"level, f = {f:g}", [np.stack([log, level], axis=1)], colour)
-        for (f, colour), level in zip(coloured(cells), cells.level.values, strict=True)
+        *_curves(cells, log),
+        _now(epochs, top),
+        Note([_order(cells, epoch) for epoch in epochs], (0.03, 0.93 * top)),
     ]
-    now = [np.array([[at, 0.0], [at, top]]) for at in np.log10(np.asarray(epochs))]
-    tracks.append(Line("now", now, opacity=0.5, width=1.0, dashes="3 3"))
-    tracks.append(Note([_order(cells, epoch) for epoch in epochs], (0.03, 0.93 * top)))
     last = float(log[-1])
-    decades = [(float(k), f"{10**k:g}") for k in range(int(last) + 1)]
-    ticks = [(value, f"{value:.1f}") for value in np.arange(0, top, 0.2 if top < 1.3 else 0.4)]
     return Panel(
-        LEVEL, (0, last), (0, top), tracks, "epoch", "", decades, ticks, width=370, height=_HEIGHT
-    )
+        LEVEL, (0, last), (0, top), tracks, "epoch", "", _decades(last), _tenths(top),
+        width=370, height=learned_functions.HEIGHT,
+    )  # fmt: skip
+
+
+def _decades(last: float) -> ticks.Ticks:
+    """The powers of ten on an axis of log10 from 0 on."""
+    return ticks.at(10.0 ** np.arange(int(last) + 1), place=math.log10)
+
+
+def _tenths(top: float) -> ticks.Ticks:
+    """Every second or fourth from 0 on."""
+    return ticks.at(np.arange(0, top, 0.2 if top < 1.3 else 0.4), ".1f")
+
+
+def _now(epochs: Sequence[int], top: float) -> Line:
+    """A line at the epoch of each frame."""
+    frames = [np.array([[at, 0.0], [at, top]]) for at in np.log10(np.asarray(epochs))]
+    return Line("now", frames, opacity=0.5, width=1.0, dashes="3 3")
+
+
+def _curves(cells: xr.Dataset, log: Array) -> Iterator[Line]:
+    """The level of each frequency over `log`."""
+    for (f, colour), level in zip(coloured(cells), cells.level.values, strict=True):
+        yield Line(f"level, f = {f:g}", [np.stack([log, level], axis=1)], colour)
 
 
 def _order(cells: xr.Dataset, epoch: int) -> str:
@@ -141,14 +156,9 @@ def curves(recorded: xr.Dataset) -> Picture:
 
     Mean and range over seeds.
     """
-    titles = {"loss": "training loss", "level": LEVEL, "test": "test loss"}
     with axes(3, height=3.3) as (figure, panels):
-        for frequency, colour in coloured(recorded):
-            cells = cells_where(recorded, frequency=frequency)
-            for panel, name in zip(panels, titles, strict=True):
-                seeds.mean_and_range(panel, recorded.epoch.values, cells[name].values, colour)
-            panels[1].plot(recorded.epoch, cells.raw.mean("cell"), color=colour, alpha=0.35, lw=0.8)
-        for panel, title in zip(panels, titles.values(), strict=True):
+        for panel, (name, title) in zip(panels, CURVES.items(), strict=True):
+            _over_epochs(panel, recorded, name)
             panel.set(title=title, xlabel="epoch")
         for panel in (panels[0], panels[2]):
             panel.set(ylim=(-0.01, 0.22))
@@ -156,6 +166,14 @@ def curves(recorded: xr.Dataset) -> Picture:
         return finish(
             figure, "Training loss, bias trajectory and test loss over epochs for four frequencies."
         )
+
+
+def _over_epochs(panel: Axes, recorded: xr.Dataset, name: str) -> None:
+    """One of `CURVES` for each frequency; under the level it is faint before its average."""
+    for _, cells, colour in _by_frequency(recorded):
+        seeds.mean_and_range(panel, recorded.epoch.values, cells[name].values, colour)
+        if name == "level":
+            panel.plot(recorded.epoch, cells.raw.mean("cell"), color=colour, alpha=0.35, lw=0.8)
 
 
 def views(
@@ -171,21 +189,28 @@ def views(
     `slopes` is the target's own mean slope for each f, dashed.
     """
 
-    def look(data: xr.Dataset, name: str, index: int | None) -> xr.DataArray:
-        return data[name] if index is None else data[name][:, index]
-
     with axes(len(looks), height=3.4, sharey=True) as (figure, panels):
         for panel, (title, (name, index)) in zip(panels, looks.items(), strict=True):
-            _runs(panel, fresh, recorded, partial(look, name=name, index=index))
-            panel.plot(list(slopes), list(slopes.values()), color=INK, alpha=0.6, lw=1, ls="--")
-            panel.set(yscale="log", xlabel="f", title=title)
-            panel.set_xticks(list(slopes), [f"{f:g}" for f in slopes])
+            _runs(panel, fresh, recorded, partial(_column, name=name, index=index))
+            _mean_slopes(panel, slopes)
+            panel.set(title=title)
         _runs_below(figure, [(INK, "mean slope of the target", "--")])
         return finish(
             figure,
             "The trajectory's level against the frequency, at an early epoch, at the end and at "
             "matched loss.",
         )
+
+
+def _mean_slopes(panel: Axes, slopes: Mapping[float, float]) -> None:
+    """The target's own, dashed."""
+    panel.plot(list(slopes), list(slopes.values()), color=INK, alpha=0.6, lw=1, ls="--")
+    panel.set(yscale="log", xlabel="f")
+    panel.set_xticks(list(slopes), [f"{f:g}" for f in slopes])
+
+
+def _column(data: xr.Dataset, name: str, index: int | None) -> xr.DataArray:
+    return data[name] if index is None else data[name][:, index]
 
 
 def released(block: xr.Dataset, ways: Sequence[str], titles: Mapping[str, str]) -> Picture:
@@ -195,16 +220,21 @@ def released(block: xr.Dataset, ways: Sequence[str], titles: Mapping[str, str]) 
     """
     with axes(len(titles), height=3.2) as (figure, panels):
         for panel, (way, title) in zip(panels, titles.items(), strict=True):
-            shown = block.isel(way=ways.index(way))
-            for cell, (_, colour) in enumerate(coloured(block)):
-                one = shown.isel(cell=cell)
-                panel.plot(block.epoch, one.raw, color=colour, alpha=0.35, lw=0.8)
-                panel.plot(block.epoch, one.level, color=colour)
-            panel.set(title=title, xlabel="epoch", ylim=(0, 1.25 * float(shown.level.max())))
+            _way(panel, block.isel(way=ways.index(way)))
+            panel.set_title(title)
         legends.below(figure, _frequencies(block), columns=4)
         return finish(
             figure, "The trajectory as defined and as the released code computes it, over epochs."
         )
+
+
+def _way(panel: Axes, shown: xr.Dataset) -> None:
+    """The statistic computed in one way: faint as it is, and its average."""
+    for cell, (_, colour) in enumerate(coloured(shown)):
+        one = shown.isel(cell=cell)
+        panel.plot(shown.epoch, one.raw, color=colour, alpha=0.35, lw=0.8)
+        panel.plot(shown.epoch, one.level, color=colour)
+    panel.set(xlabel="epoch", ylim=(0, 1.25 * float(shown.level.max())))
 
 
 def tests(recorded: xr.Dataset, permuted: xr.Dataset, simple: xr.Dataset, early: int) -> Picture:
@@ -213,14 +243,12 @@ def tests(recorded: xr.Dataset, permuted: xr.Dataset, simple: xr.Dataset, early:
     At the end for all runs, and at an early epoch for true and permuted labels at f = 0.25.
     """
     with axes(2, height=3.5) as (figure, (left, right)):
-        for frequency, colour in coloured(recorded):
-            cells = cells_where(recorded, frequency=frequency)
+        for _, cells, colour in _by_frequency(recorded):
             _scattered(left, cells.level_end, cells.test_end, colour)
         for cells, colour in ((simple, GREEN), (permuted, PURPLE)):
-            _scattered(right, cells.level_early[:, early], cells.test_early[:, early], colour)
-        for panel, title in ((left, "end of training"), (right, "epoch 300, f = 0.25")):
-            panel.set(xscale="log", yscale="log", xlabel=LEVEL, title=f"test loss, {title}")
-            ticks.only(panel.xaxis)
+            _early(right, cells, early, colour)
+        _against_level(left, "test loss, end of training")
+        _against_level(right, "test loss, epoch 300, f = 0.25")
         entries = [*_frequencies(recorded, "o"), (PURPLE, "permuted labels", "o")]
         legends.below(figure, entries, columns=5)
         return finish(figure, "Test loss against the trajectory's level, for single runs.")
@@ -230,15 +258,20 @@ def _scattered(panel: Axes, x: xr.DataArray, y: xr.DataArray, colour: str) -> No
     panel.plot(x, y, "o", color=colour, alpha=0.75, markersize=3.5)
 
 
+def _early(panel: Axes, cells: xr.Dataset, early: int, colour: str) -> None:
+    """Both at one of the early epochs."""
+    _scattered(panel, cells.level_early[:, early], cells.test_early[:, early], colour)
+
+
+def _against_level(panel: Axes, title: str) -> None:
+    panel.set(xscale="log", yscale="log", xlabel=LEVEL, title=title)
+    ticks.only(panel.xaxis)
+
+
 def ends(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
     """The paper's Figure 2a-b, a dot a run, and between them the variance over twice the loss."""
-    looks = {
-        "variance of b₁ / α²": lambda data: data.variance_end,
-        "the same / (2 × loss)": lambda data: data.variance_end / (2 * data.loss_end),
-        "|b₁ − b₁(0)|": lambda data: data.distance_end,
-    }
     with axes(3, height=3.3) as (figure, panels):
-        for panel, (title, look) in zip(panels, looks.items(), strict=True):
+        for panel, (title, look) in zip(panels, ENDS.items(), strict=True):
             _runs(panel, fresh, recorded, look)
             panel.set(title=title, xlabel="f", yscale="log")
             panel.set_xticks(np.unique(recorded.frequency.values))
@@ -256,28 +289,10 @@ def law(windows: xr.Dataset, shares: Mapping[int, tuple[float, float]]) -> Pictu
 
     The gaps are medians over seeds, the shares {n_1: shares}.
     """
-    looks = {
-        "frozen": (BLUE, "frozen, with replacement"),
-        "frozen, one sample": (RED, "frozen, one sample only"),
-        "moving": (GREEN, "training, with replacement"),
-        "moving, epochs": (PURPLE, "training, in epochs"),
-    }
-    whens = ((INK, "right: as initialised", "o"), (GREEN, "right: while training", "o"))
-    length = windows.length.values
     with axes(2, height=3.7) as (figure, (left, right)):
-        for kind, (colour, _) in looks.items():
-            gap = cells_where(windows, kind=kind).gap.median("cell")
-            left.plot(length, gap, "o-", color=colour)
-        first = float(cells_where(windows, kind="frozen").gap[:, 0].median())
-        left.plot(length, first / np.sqrt(length), color=INK, alpha=style.FAINT, lw=5)
-        left.set(xscale="log", yscale="log", xlabel="window, epochs' worth of steps")
-        left.set(title="relative gap of the two sums")
-        ticks.only(left.xaxis, length)
-        for (colour, *_), values in zip(whens, zip(*shares.values(), strict=True), strict=True):
-            right.plot(values, "o", color=colour, alpha=0.85)
-        right.set(xlabel="n₁, for n = 10", ylim=(-0.03, 1.03), title="share of steps above λ / σₙ")
-        right.set_xticks(range(len(shares)), list(map(str, shares)))
-        legends.below(figure, [*looks.values(), *whens], columns=2)
+        _gaps(left, windows)
+        _above(right, shares)
+        legends.below(figure, [*WINDOWS.values(), *WHENS], columns=2)
         return finish(
             figure,
             "Gap between bias trajectory and Lipschitz constant over the window; violations of the "
@@ -285,18 +300,61 @@ def law(windows: xr.Dataset, shares: Mapping[int, tuple[float, float]]) -> Pictu
         )
 
 
+def _gaps(panel: Axes, windows: xr.Dataset) -> None:
+    """The gap of each kind of window; broad and faint, one over the root of its length."""
+    length = windows.length.values
+    for kind, (colour, _) in WINDOWS.items():
+        panel.plot(length, _gap(windows, kind), "o-", color=colour)
+    _inverse_root(panel, length, float(_gap(windows, "frozen")[0]))
+    panel.set(xscale="log", yscale="log", xlabel="window, epochs' worth of steps")
+    panel.set(title="relative gap of the two sums")
+    ticks.only(panel.xaxis, length)
+
+
+def _inverse_root(panel: Axes, length: Array, first: float) -> None:
+    """What independent steps would give."""
+    panel.plot(length, first / np.sqrt(length), color=INK, alpha=style.FAINT, lw=5)
+
+
+def _gap(windows: xr.Dataset, kind: str) -> xr.DataArray:
+    """Median over seeds, (length,)."""
+    return cells_where(windows, kind=kind).gap.median("cell")
+
+
+def _above(panel: Axes, shares: Mapping[int, tuple[float, float]]) -> None:
+    """The shares above the bracket against n_1."""
+    for (colour, *_), values in zip(WHENS, zip(*shares.values(), strict=True), strict=True):
+        panel.plot(values, "o", color=colour, alpha=0.85)
+    panel.set(xlabel="n₁, for n = 10", ylim=(-0.03, 1.03), title="share of steps above λ / σₙ")
+    panel.set_xticks(range(len(shares)), list(map(str, shares)))
+
+
+def _by_frequency(data: xr.Dataset) -> Iterator[tuple[float, xr.Dataset, str]]:
+    """Each frequency with its runs and its colour."""
+    for frequency, colour in coloured(data):
+        yield frequency, cells_where(data, frequency=frequency), colour
+
+
 def _runs(
     panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset, of: Callable[[xr.Dataset], xr.DataArray]
 ) -> None:
     """A number of each run against f, and bars at the medians of the recorded ones."""
-    for data, is_recorded in ((recorded, True), (fresh, False)):
-        for frequency, colour in coloured(data):
-            values = of(cells_where(data, frequency=frequency)).values
-            shift = seeds.spread(len(values), 0.05) + (0.0 if is_recorded else 0.07)
-            seeds.marks(panel, frequency + shift, values, colour, is_recorded)
-            if is_recorded:
-                bar = [frequency - 0.07, frequency + 0.07]
-                panel.plot(bar, [np.nanmedian(values)] * 2, color=colour, lw=2.2)
+    for frequency, cells, colour in _by_frequency(recorded):
+        _marks(panel, frequency, of(cells).values, colour, True)
+        _median(panel, frequency, of(cells).values, colour)
+    for frequency, cells, colour in _by_frequency(fresh):
+        _marks(panel, frequency, of(cells).values, colour, False)
+
+
+def _median(panel: Axes, at: float, values: Array, colour: str) -> None:
+    """A bar."""
+    panel.plot([at - 0.07, at + 0.07], [np.nanmedian(values)] * 2, color=colour, lw=2.2)
+
+
+def _marks(panel: Axes, at: float, values: Array, colour: str, recorded: bool) -> None:
+    """A mark a run; fresh ones a little to the right."""
+    shift = seeds.spread(len(values), 0.05) + (0.0 if recorded else 0.07)
+    seeds.marks(panel, at + shift, values, colour, recorded)
 
 
 def _runs_below(figure: Figure, entries: Sequence[tuple[str, str, str]] = ()) -> None:

@@ -10,17 +10,16 @@ against automatic differentiation.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+import numba
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from simplicity.loukas import single_sample, windows
-from simplicity.loukas.single_sample import Array, Loss, Probe
-from simplicity.loukas.windows import check_finite, table
+from simplicity.loukas.single_sample import Array, Loss, Padded
+from simplicity.loukas.windows import Notes, Probe
 from simplicity.nets import FullyConnected
-from simplicity.problems import training_doors
 from simplicity.process import lanes
 
 _LANE = lanes.BYTES // 4
@@ -28,6 +27,10 @@ _ONE, _TILE = (0,), (0,) * (32 // _LANE)
 _ULP = float(np.finfo(np.float32).eps)
 _F = np.float32
 _ZERO = np.float32(0)
+# The folder of compiled kernels knows those of the library alone, and would keep an old one.
+_OPTIONS = windows.OPTIONS | {"cache": False}
+compiled = numba.njit(**_OPTIONS)
+within = numba.njit(**_OPTIONS, forceinline=True)
 
 
 def descend(
@@ -37,43 +40,30 @@ def descend(
 ) -> tuple[FullyConnected, xr.Dataset]:  # fmt: skip
     """Train a copy of `start`, whose W_1 stays, on x (n, n_0), y (n,) in float32.
 
-    Arguments, dataset and errors as of `single_sample.descend`.
+    Arguments and dataset as of `single_sample.descend`; what fits together is not looked at.
     """
-    start, x, y = single_sample._looked_at(start, x, y, loss)
-    order, schedule = training_doors.single_samples(
-        x, order, step_size=step_size, window=window, batch=1, given=schedule, looks=probes,
-        dims=dims,
-    )  # fmt: skip
-    sizes = np.array([x.shape[1], *(len(bias) for bias in start.biases)])
-    rates = np.broadcast_to(np.asarray(step_size, dtype=float), (len(order) // window,)).copy()
-    padded = single_sample._padded(start, sizes + -sizes % _LANE)  # to whole vectors of float32
-    weights, biases = (part.astype(_F) for part in padded)
-    first, values = biases[0, : sizes[1]].copy(), np.zeros((len(rates), len(windows.NAMES)))
-    inputs, targets = (np.ascontiguousarray(part, dtype=_F) for part in (x, y))
-    found: list[list[Any]] = [[] for _ in probes or {}]
-    before, done = np.full(1, np.nan), 0
-    for end in sorted({0, *schedule, len(rates)}):
-        _descend(
-            weights, biases, sizes, inputs, targets, order[done * window : end * window],
-            rates[done:end], window, loss == "cross entropy",
-            single_sample._is_identity(start, False), first, before, values[done:end],
-        )  # fmt: skip
-        check_finite(values[done:end, 0], rates[done:end], done, window, len(y))
-        done = end
-        if end in schedule:
-            network = single_sample._network(weights, biases, sizes)
-            for column, probe in zip(found, (probes or {}).values(), strict=True):
-                column.append(np.asarray(probe(network)))
-    named = dict(zip(probes or {}, found, strict=True))
-    return single_sample._network(weights, biases, sizes), table(
-        values, window, named, dims or {}, schedule
+    notes = Notes.of(
+        x, order, step_size=step_size, window=window, schedule=schedule, probes=probes, dims=dims
     )
+    double = Padded.of(start, _LANE)
+    network = Padded(double.weights.astype(_F), double.biases.astype(_F), double.sizes)
+    first = network.biases[0, : network.sizes[1]].copy()
+    inputs, targets = (np.ascontiguousarray(part, dtype=_F) for part in (x, y))
+    options = loss == "cross entropy", double.has_identity
+    for now in notes.stretches():
+        _descend(
+            *network, inputs, targets, notes.samples(now), notes.rates[now], window, *options,
+            first, notes.before, notes.values[now],
+        )  # fmt: skip
+        notes.check_finite(now)
+        notes.look(now, network.plain())
+    return network.plain(), notes.table()
 
 
 # By input, as in `single_sample`: active[l, :counts[l]] are the neurons whose rows count.
 
 
-@windows.within
+@within
 def _choose(h, layer, size, active):  # type: ignore[no-untyped-def]
     count = 0
     for i in range(size):
@@ -82,14 +72,14 @@ def _choose(h, layer, size, active):  # type: ignore[no-untyped-def]
     return count
 
 
-@windows.within
+@within
 def _whole(size):  # type: ignore[no-untyped-def]
     """`size` rounded up to vectors, and as many of these numbers as whole tiles have."""
     end = size + -size % _LANE
     return end, end - end % (_LANE * len(_TILE))
 
 
-@windows.within
+@within
 def _forward(w, b, sizes, h, active, counts, identity):  # type: ignore[no-untyped-def]
     """Fills h from its first row x on, active and counts likewise, and returns f(x)."""
     last = len(sizes) - 2
@@ -107,7 +97,7 @@ def _forward(w, b, sizes, h, active, counts, identity):  # type: ignore[no-untyp
     return h[last + 1, 0]
 
 
-@windows.within
+@within
 def _add_rows(w, b, layer, o, h, active, counts, rectified, tile):  # type: ignore[no-untyped-def]
     """A tile of h[layer + 1] from o on."""
     width = h.shape[1]
@@ -122,7 +112,7 @@ def _add_rows(w, b, layer, o, h, active, counts, rectified, tile):  # type: igno
     lanes.store(h, row + width + o, _LANE, sums)
 
 
-@windows.within
+@within
 def _backward(w, sizes, h, delta, active, counts, push, outer, rate):  # type: ignore[no-untyped-def]
     """delta = outer df / d(pre-activation); the weights above the first take a step of `rate`."""
     last = len(sizes) - 2
@@ -138,7 +128,7 @@ def _backward(w, sizes, h, delta, active, counts, push, outer, rate):  # type: i
             _pull_rows(w, layer, o, delta, active, counts, push, _ONE)
 
 
-@windows.within
+@within
 def _pull_rows(w, layer, o, delta, active, counts, push, tile):  # type: ignore[no-untyped-def]
     """A tile of delta[layer + 1] from o on: its part of delta[layer], and its weights' step."""
     width = delta.shape[1]
@@ -151,7 +141,7 @@ def _pull_rows(w, layer, o, delta, active, counts, push, tile):  # type: ignore[
         lanes.store(w, at, _LANE, lanes.outer(row, above, lanes.spread(push, i, 0, _ONE)))
 
 
-@windows.within
+@within
 def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
     """|W_1^T delta|."""
     total = _ZERO
@@ -166,7 +156,7 @@ def _slope(w, sizes, delta, identity):  # type: ignore[no-untyped-def]
     return np.sqrt(total)
 
 
-@windows.within
+@within
 def _move(b, sizes, delta, rate, middle, shift, origin):  # type: ignore[no-untyped-def]
     """The step of the biases, one pass over the first for what is said of it.
 
@@ -190,7 +180,7 @@ def _move(b, sizes, delta, rate, middle, shift, origin):  # type: ignore[no-unty
     return square, distance, length, largest
 
 
-@windows.compiled
+@compiled
 def _note(row, about, rate, neurons, loss, pulled, residual, epsilon, before):  # type: ignore[no-untyped-def]
     """Adds a step to its window's sums: `windows.note_step` from `_move`'s numbers."""
     square, distance, length, largest = about
@@ -214,7 +204,7 @@ def _note(row, about, rate, neurons, loss, pulled, residual, epsilon, before):  
         )
 
 
-@windows.compiled
+@compiled
 def _descend(  # type: ignore[no-untyped-def]
     w, b, sizes, x, y, order, rates, window, cross, identity, origin, previous, out
 ):
