@@ -31,9 +31,8 @@ def steps(counts: NDArray, step: NDArray, part: float = JUDGED) -> Array:
     found = information.information(counts)
     beyond = found.beyond > part * found.simple
     lasting = np.lib.stride_tricks.sliding_window_view(beyond, SUSTAINED, axis=-1).all(axis=-1)
-    first = np.argmax(lasting, axis=-1)
-    at = np.take_along_axis(np.broadcast_to(step, beyond.shape), first[..., None], axis=-1)[..., 0]
-    return np.where(lasting.any(axis=-1), at.astype(float), np.inf)
+    begins = np.asarray(step)[..., : lasting.shape[-1]]
+    return np.where(lasting, begins, np.inf).min(axis=-1)
 
 
 def _probes(counts: NDArray, step: NDArray) -> None:

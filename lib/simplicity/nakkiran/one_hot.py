@@ -51,9 +51,9 @@ def contradicted(samples: Samples) -> Samples:
     The new one has the first one's input and the opposite label.
     """
     doors.arrays(y=(samples.y, "n"), shared=(samples.shared, "n"), key=(samples.key, "n"))
-    y, shared, key = samples.y.copy(), samples.shared.copy(), samples.key.copy()
-    y[-1], shared[-1], key[-1] = -y[0], shared[0], key[0]
-    return Samples(y, shared, key)
+    opposite = -samples.y[0], samples.shared[0], samples.key[0]
+    changed = zip(samples, opposite, strict=True)
+    return Samples(*(np.append(part[:-1], last) for part, last in changed))
 
 
 def unseen(key: Keys, trained: Keys) -> NDArray[np.bool_]:
@@ -67,10 +67,8 @@ def matrix(samples: Samples, features: int) -> Array:
     """The inputs as a dense (n, 1 + features) matrix, for small cases and other solvers."""
     doors.whole("features", features, 1)
     doors.indices("key", samples.key, features, str(len(samples.y)))
-    x = np.zeros((len(samples.y), 1 + features))
-    x[:, 0] = samples.shared
-    x[np.arange(len(x)), 1 + samples.key] = 1
-    return x
+    own = np.arange(features) == np.asarray(samples.key)[:, None]
+    return np.column_stack([samples.shared, own])
 
 
 def signs(keys: Keys, rng: Generator) -> Array:
