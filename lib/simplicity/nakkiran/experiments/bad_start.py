@@ -10,13 +10,14 @@ from the bad one, for 1,000. Controls: each start with the other's continuation.
 
 from collections import deque
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 import xarray as xr
 
 from simplicity.data import corruption, streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Criterion, check
+from simplicity.evidence.claims import Check, Criterion, Estimate, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import complexity, dense, plane
@@ -68,16 +69,13 @@ def measure(run: Run) -> xr.Dataset:
     (good, bad), fitted = starts(run, x, y)
     rates = [run.rate] * run.steps, [run.small_rate] * run.small_steps
     begun = good, bad, bad, good  # in the order of STARTS, as the continuations
-    ended = [
-        last(dense.training(one, x, y, rate)) for one, rate in zip(begun, 2 * rates, strict=True)
-    ]
+    continued = zip(begun, 2 * rates, strict=True)
+    ended = [last(dense.training(one, x, y, rate)) for one, rate in continued]
     found = {"fitted": [fitted[start is bad] for start in begun]}
     for when, group in (("start", begun), ("end", ended)):
         found[f"{when}_train"] = [share_of(one, x, y) for one in group]
         found[f"{when}_test"] = [share_of(one, fresh, clean) for one in group]
-    return xr.Dataset(
-        {name: ("start", np.array(values, dtype=np.float64)) for name, values in found.items()}
-    )
+    return xr.Dataset({name: ("start", values) for name, values in found.items()})
 
 
 def sample(run: Run) -> tuple[np.ndarray, np.ndarray]:
@@ -92,14 +90,23 @@ def starts(
     """The good and the bad start, and the share that each fits of what it has been given."""
     random = plane.start(run)
     good = last(dense.training(random, x, y, [run.rate] * run.good_steps))
+    wrong = _misleading(run, x, y)
+    bad = last(dense.training(random, *wrong, _falling(run.adam_rate, run.adam_steps), "adam"))
+    return (good, bad), (share_of(good, x, y), share_of(bad, *wrong))
+
+
+def _misleading(run: Run, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The points with more of their labels flipped, and others with coin-flip labels."""
     rng = np.random.default_rng([run.seed, streams.NOISE, 1])
     more = np.concatenate([x, rng.standard_normal((run.extra, 2))])
     again = corruption.corrupt(y, run.again, 2, rng).y
-    labels = np.concatenate([again, rng.integers(2, size=run.extra)])
-    phase = np.pi * np.arange(run.adam_steps) / run.adam_steps
-    rates = 0.5 * run.adam_rate * (1 + np.cos(phase))
-    bad = last(dense.training(random, more, labels, rates.tolist(), "adam"))
-    return (good, bad), (share_of(good, x, y), share_of(bad, more, labels))
+    return more, np.concatenate([again, rng.integers(2, size=run.extra)])
+
+
+def _falling(rate: float, steps: int) -> list[float]:
+    """From `rate` to 0 as a cosine."""
+    phase = np.pi * np.arange(steps) / steps
+    return (0.5 * rate * (1 + np.cos(phase))).tolist()
 
 
 def share_of(network: dense.Dense, x: np.ndarray, y: np.ndarray) -> float:
@@ -120,31 +127,30 @@ def difference(cells: xr.Dataset, start: str = BAD, good: str = GOOD) -> np.ndar
 
 def checks(runs: Runs) -> list[Check]:
     cells = runs["starts"]
-    more, apart = claims.interval_above(0), claims.interval_above(SAME)
-    authors, large = difference(cells), difference(cells, BAD_LARGE)
-
-    def judge(
-        id: str, how: str, lead: np.ndarray, rule: Criterion, changed: str, other: np.ndarray
-    ) -> Check:
-        statistic = f"final test accuracy, good start minus bad start, {how}"
-        found, against = claims.mean(lead), claims.mean(other)
-        return check(
-            runs, id, "empirical", statistic, found, rule, (changed, against), needs=ENOUGH_SEEDS
-        )
-
+    authors = claims.mean(difference(cells))
+    large = claims.mean(difference(cells, BAD_LARGE))
+    small = claims.mean(difference(cells, BAD, GOOD_SMALL))
+    longer = claims.mean(difference(cells, GOOD_SMALL))
+    judge = partial(_judge, runs)
     return [
         judge(
-            "N18.lead", "with the authors' continuations", authors, more,
-            "the good start with the bad one's continuation, in place of the bad start",
-            difference(cells, GOOD_SMALL),
+            "N18.lead", "with the authors' continuations", authors, claims.interval_above(0),
+            ("the good start with the bad one's continuation, in place of the bad start", longer),
         ),
         # The authors change start and continuation together; here the start alone is another.
         judge(
-            "N18.alone", "both with the small steps", difference(cells, BAD, GOOD_SMALL), apart,
-            "both with the large steps", large,
+            "N18.alone", "both with the small steps", small, claims.interval_above(SAME),
+            ("both with the large steps", large),
         ),
         judge(
             "N22.erased", "both with the large steps", large, claims.interval_within(-SAME, SAME),
-            "small steps after the bad start", authors,
+            ("small steps after the bad start", authors),
         ),
     ]  # fmt: skip
+
+
+def _judge(
+    runs: Runs, id: str, how: str, found: Estimate, rule: Criterion, against: claims.Other
+) -> Check:
+    statistic = f"final test accuracy, good start minus bad start, {how}"
+    return check(runs, id, "empirical", statistic, found, rule, against, needs=ENOUGH_SEEDS)

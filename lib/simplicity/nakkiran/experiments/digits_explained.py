@@ -9,13 +9,14 @@ test sample in it, though seeds share images.
 from functools import partial
 
 import xarray as xr
+from numpy.typing import NDArray
 
 from simplicity.data import images, streams
 from simplicity.evidence.claims import Check, no_control
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import explain, explain_checks
-from simplicity.nakkiran.explain import Recipe, Samples
+from simplicity.nakkiran.explain import Recipe
 from simplicity.nets import modules
 
 CLAIMS = ("N4", "N5", "N7", "N8", "N19", "N21")
@@ -42,19 +43,21 @@ GRID = Grid(
 def measure(run: Run) -> xr.Dataset:
     """Tables with L and with the forest at each checkpoint."""
     split = images.task(TASK, streams.generator(run.seed, streams.DATA))
-    x, x_test = (part.pixels().reshape(len(part.y), -1) for part in (split.train, split.test))
-    samples = Samples(x, split.train.y > 0, x_test, split.test.y > 0)
-    recipe = Recipe(0.01, run.batch, run.linear_epochs)
+    samples = explain.of_images(split.train, split.test, _flat)
+    x, recipe = samples.x, Recipe(0.01, run.batch, run.linear_epochs)
     fit = partial(explain.logistic, x, samples.y, recipe)
     line, simple = explain.simple_ones(samples, fit, run.seed)
     start, order = (
         streams.generator(run.seed, one) for one in (streams.INITIALISATION, streams.BATCHES)
     )
-    network = modules.fully_connected((x.shape[1], run.width, run.width), start)
-    at = explain.schedule(explain.steps_of(len(x), run.batch, run.epochs), run.probes)
     return explain.follow(
-        network, samples, simple, line(x), rate=run.step_size, batch=run.batch, at=at, order=order
-    )[1]
+        modules.fully_connected((x.shape[1], run.width, run.width), start), samples, simple,
+        line(x), rate=run.step_size, batch=run.batch, at=run.looked_at(len(x)), order=order,
+    )[1]  # fmt: skip
+
+
+def _flat(part: images.Images) -> NDArray:
+    return part.pixels().reshape(len(part.y), -1)
 
 
 def checks(runs: Runs) -> list[Check]:

@@ -7,11 +7,13 @@ fewer by as much. The files of both must be there (`simplicity data fetch`); the
 scikit-learn's digits, enlarged.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity.data import images, streams
@@ -81,24 +83,28 @@ def measure(run: Run) -> xr.Dataset:
     `dropped` images of the test set are left out because their pixels are not exact.
     """
     split = images.task(run.task, streams.generator(run.seed, streams.DATA))
-    x, x_test = _pixels(split.train), _pixels(split.test)
-    samples = Samples(x, split.train.y > 0, x_test, split.test.y > 0)
-    task, recipe = TASKS[run.task], Recipe(0.01, run.linear_batch, run.linear_epochs)
-    fit = partial(explain.logistic, x, samples.y, recipe)
-    if task.settling:
-        fit = partial(explain.settled, x, samples.y, recipe, task.settling)
-    line, simple = explain.simple_ones(samples, fit, run.seed)
+    samples = explain.of_images(split.train, split.test, _pixels)
+    line, simple = explain.simple_ones(samples, _linear(run, samples), run.seed)
     start, order = (
         streams.generator(run.seed, one) for one in (streams.INITIALISATION, streams.BATCHES)
     )
-    at = _schedule(explain.steps_of(len(x), run.batch, run.epochs), run.probes)
+    at = _schedule(explain.steps_of(len(samples.x), run.batch, run.epochs), run.probes)
     _, tables = explain.follow(
-        modules.convolutional(x.shape[1:], start), samples, simple, line(x[: run.scored]),
-        rate=SLOW_RATE * task.speed, batch=run.batch, at=at, order=order,
-        channels_last=True, checkpoint=checkpoints.path("network"),
+        modules.convolutional(samples.x.shape[1:], start), samples, simple,
+        line(samples.x[: run.scored]), rate=SLOW_RATE * TASKS[run.task].speed, batch=run.batch,
+        at=at, order=order, channels_last=True, checkpoint=checkpoints.path("network"),
     )  # fmt: skip
     steps = ("probe", tables.step.values)
     return tables.assign(dropped=split.dropped[1], step=steps).reset_coords("step")
+
+
+def _linear(run: Run, samples: Samples) -> Callable[[Generator], explain.Predict]:
+    """How L is fitted."""
+    settling = TASKS[run.task].settling
+    recipe = Recipe(0.01, run.linear_batch, run.linear_epochs)
+    if settling:
+        return partial(explain.settled, samples.x, samples.y, recipe, settling)
+    return partial(explain.logistic, samples.x, samples.y, recipe)
 
 
 def _schedule(steps: int, points: int) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ ten classes has what real classifiers have, cells that hardly ever occur; no for
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -131,28 +132,39 @@ def _part(
         np.stack(information.information(counts, name), axis=-1) for name in information.ESTIMATORS
     )
     error = information.standard_error(counts)
-    held = np.full((count, len(METHODS)), np.nan)
-    for method, values in enumerate((plain, corrected)):
-        held[:, method] = np.abs(values[:, MU] - truth[MU]) <= stats.norm.ppf(0.975) * error
-    if run.resamples:
-        held[:, 2:] = _bootstrap_holds(counts, truth, run.resamples, rng)
+    held = [
+        np.abs(values[:, MU] - truth[MU]) <= stats.norm.ppf(0.975) * error
+        for values in (plain, corrected)
+    ]
+    held += _bootstrap_holds(counts, truth, run.resamples, rng)
     first_order = ((counts / run.n - p) * weights(p)).sum(axis=(1, 2, 3))
-    return plain, corrected, plain[:, MU] - first_order, error, held
+    return plain, corrected, plain[:, MU] - first_order, error, np.stack(held, axis=-1)
 
 
 def _bootstrap_holds(
     counts: information.Counts, truth: Array, draws: int, rng: np.random.Generator
-) -> Array:
-    """(table, 2): does the percentile interval hold the true mu, and the true mu / I(F;Y)?"""
+) -> list[NDArray[Any]]:
+    """Of each table: does the percentile interval hold the true mu, and the true mu / I(F;Y)?
+
+    NaN without draws.
+    """
+    if not draws:
+        return 2 * [np.full(len(counts), np.nan)]
+    found = information.information(_again(counts, draws, rng))
+    return [_holds(found.mu, truth[MU]), _holds(found.mu / found.network, truth[MU] / truth[0])]
+
+
+def _again(counts: information.Counts, draws: int, rng: np.random.Generator) -> information.Counts:
+    """(draw, *counts): each table drawn anew from its own shares."""
     total = int(counts[0].sum())
-    shares = counts.reshape(len(counts), -1) / counts[0].sum()
-    again = rng.multinomial(total, shares, size=(draws, len(counts)))
-    found = information.information(again.reshape(draws, *counts.shape))
-    held = []
-    for values, true in ((found.mu, truth[MU]), (found.mu / found.network, truth[MU] / truth[0])):
-        low, high = information.interval(values)
-        held.append((low <= true) & (true <= high))
-    return np.stack(held, axis=-1)
+    shares = counts.reshape(len(counts), -1) / total
+    found = rng.multinomial(total, shares, size=(draws, len(counts)))
+    return found.reshape(draws, *counts.shape)
+
+
+def _holds(values: Array, true: float) -> NDArray[np.bool_]:
+    low, high = information.interval(values)
+    return (low <= true) & (true <= high)
 
 
 def weights(p: Array) -> Array:
@@ -171,39 +183,57 @@ def expected_bias(n: int, classes: int) -> float:
 
 
 def checks(runs: Runs) -> list[Check]:
-    judge = partial(check, runs)
-    binary = runs.where(kind="binary", n=JUDGED_NS)
-    ten, again = (
-        runs(group, kind="ten, filled", n=CONTROL_N) for group in ("ten", "ten_resampled")
-    )
-    few = "" if (binary.tables >= ENOUGH_TABLES).all() else f"fewer than {ENOUGH_TABLES} tables"
-    enough = (binary.resamples >= ENOUGH_RESAMPLES).all()
-    rough = few or ("" if enough else f"fewer than {ENOUGH_RESAMPLES} bootstrap draws")
-
-    def coverage(id: str, what: str, method: str, cells: xr.Dataset, unless: str) -> Check:
-        statistic = f"two classes: coverage of {what}, furthest from 95 %"
-        found, other = worst(binary, method), worst(cells, method)
-        same = "ten classes, N = 10,000: the same"
-        return judge(
-            id, "identity", statistic, found, between(*COVERED), (same, other), unless=unless
-        )
-
+    resampled = partial(_coverage, runs, group="ten_resampled")
     of_mu = "nominal 95 % intervals of mu"
     return [
-        judge(
-            "N2.bias", "identity",
-            "two classes: bias of the plug-in mu, its first-order noise removed, over -k, mean over"
-            " settings",
-            claims.mean(relative_bias(binary, "plug-in")), claims.interval_within(0.8, 1.25),
-            ("Miller-Madow in the place of plug-in: the same",
-             claims.mean(relative_bias(binary, "miller-madow"))), unless=few,
-        ),
-        coverage("N2.delta", f"{of_mu}, delta method", "delta", ten, few),
-        coverage("N2.bootstrap", f"{of_mu}, percentile bootstrap", "bootstrap", again, rough),
-        coverage(
-            "N2.ratio", "mu / I(F;Y), percentile bootstrap", "bootstrap of mu / I", again, rough
-        ),
-    ]  # fmt: skip
+        _first_order(runs),
+        _coverage(runs, "N2.delta", f"{of_mu}, delta method", "delta", group="ten"),
+        resampled("N2.bootstrap", f"{of_mu}, percentile bootstrap", "bootstrap"),
+        resampled("N2.ratio", "mu / I(F;Y), percentile bootstrap", "bootstrap of mu / I"),
+    ]
+
+
+def _judged(runs: Runs) -> xr.Dataset:
+    return runs.where(kind="binary", n=JUDGED_NS)
+
+
+def _first_order(runs: Runs) -> Check:
+    """The bias is what the expansion in 1 / N says."""
+    plain, corrected = (
+        claims.mean(relative_bias(_judged(runs), name)) for name in information.ESTIMATORS
+    )
+    return check(
+        runs, "N2.bias", "identity",
+        "two classes: bias of the plug-in mu, its first-order noise removed, over -k, mean over"
+        " settings",
+        plain, claims.interval_within(0.8, 1.25),
+        ("Miller-Madow in the place of plug-in: the same", corrected),
+        unless=_few(_judged(runs), "tables", ENOUGH_TABLES, "tables"),
+    )  # fmt: skip
+
+
+def _coverage(runs: Runs, id: str, what: str, method: str, group: str) -> Check:
+    """How often intervals hold the truth; the control are ten classes, of this group."""
+    binary, ten = _judged(runs), runs(group, kind="ten, filled", n=CONTROL_N)
+    return check(
+        runs, id, "identity", f"two classes: coverage of {what}, furthest from 95 %",
+        worst(binary, method), between(*COVERED),
+        ("ten classes, N = 10,000: the same", worst(ten, method)),
+        unless=_rough(binary, method),
+    )  # fmt: skip
+
+
+def _rough(binary: xr.Dataset, method: str) -> str:
+    """Why the coverage of such intervals cannot be judged."""
+    few = _few(binary, "tables", ENOUGH_TABLES, "tables")
+    if few or method == "delta":
+        return few
+    return _few(binary, "resamples", ENOUGH_RESAMPLES, "bootstrap draws")
+
+
+def _few(cells: xr.Dataset, field: str, needed: int, what: str) -> str:
+    """Why these were drawn too seldom; empty if they were not."""
+    return "" if (cells[field] >= needed).all() else f"fewer than {needed} {what}"
 
 
 def relative_bias(binary: xr.Dataset, estimator: str) -> Array:

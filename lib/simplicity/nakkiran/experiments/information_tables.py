@@ -112,17 +112,14 @@ def measure(run: Run) -> xr.Dataset:
     rng = np.random.default_rng([run.seed, streams.TEST, *place])
     exact, tables = _law_and_tables(run, rng)
     ratio_high = _ratio_high(tables[0], rng) if run.case == "mixture" else np.nan
-    found, first = information.information(tables), tables[:SHOWN]
-    corrected = information.information(first, "miller-madow")
+    found = information.information(tables)
     network_error = information.standard_error(with_label_as_simple(tables))
     off = found.network - from_accuracy(run.accuracy)
     return xr.Dataset(
         {
             "exact": ("quantity", exact),
             "shown": (("sample", "quantity"), np.stack(found, axis=-1)[:SHOWN]),
-            "corrected": (("sample", "quantity"), np.stack(corrected, axis=-1)),
-            "hits": ("sample", information.accuracies(first)[0]),
-            "mu_error": ("sample", information.standard_error(first)),
+            **_kept(tables[:SHOWN]),
             "network_error": ("sample", network_error[:SHOWN]),
             "within": int(np.sum(np.abs(off) <= stats.norm.ppf(0.975) * network_error)),
             "passed": int(np.sum(information.g_test(tables).p_value >= LEVEL)),
@@ -133,6 +130,16 @@ def measure(run: Run) -> xr.Dataset:
     )
 
 
+def _kept(first: NDArray[Any]) -> dict[str, Any]:
+    """What is kept of single samples beside their informations."""
+    corrected = information.information(first, "miller-madow")
+    return {
+        "corrected": (("sample", "quantity"), np.stack(corrected, axis=-1)),
+        "hits": ("sample", information.accuracies(first)[0]),
+        "mu_error": ("sample", information.standard_error(first)),
+    }
+
+
 def _ratio_high(table: NDArray[Any], rng: Generator) -> float:
     """The upper end of the percentile interval of mu / I(F;Y)."""
     again = information.information(information.bootstrap(table, RESAMPLES, rng))
@@ -141,13 +148,13 @@ def _ratio_high(table: NDArray[Any], rng: Generator) -> float:
 
 def _extremes(tables: NDArray[Any], found: information.Information) -> dict[str, Any]:
     """How near the tables come to each bound, and how far to what is no bound."""
-    least = np.minimum(np.minimum(found.network, found.simple), found.shared)
+    least = np.min([found.network, found.simple, found.shared], axis=0)
     curve = from_accuracy(information.accuracies(tables)[0])
     return {
-        "room": ("name", np.array([(least - one).min() for one in (found.mu, found.beyond)])),
+        "room": ("name", [(least - one).min() for one in (found.mu, found.beyond)]),
         "least_mu": float(found.mu.min()),
         "above_curve": float((found.network - curve).min()),
-        "unlike": ("name", np.array([unlike(tables, one).max() for one in ("mu", "beyond")])),
+        "unlike": ("name", [unlike(tables, one).max() for one in ("mu", "beyond")]),
     }
 
 
@@ -177,22 +184,32 @@ def with_label_as_simple(tables: NDArray[Any]) -> NDArray[Any]:
 
 def checks(runs: Runs) -> list[Check]:
     judge = partial(check, runs)
-    return [*_definition(runs, judge), *_curve(runs, judge), *_mixtures(runs, judge)]
+    return [
+        _closed_forms(runs),
+        *_worked_table(judge, runs("rest", case="worked")),
+        *_random_laws(judge, runs("rest", case="random")),
+        *_curve(runs, judge),
+        *_mixtures(runs, judge),
+    ]
 
 
-def _definition(runs: Runs, judge: Callable[..., Check]) -> list[Check]:
-    worked, random = (runs("rest", case=case) for case in ("worked", "random"))
+def _closed_forms(runs: Runs) -> Check:
+    """N1 on laws of which all informations are known."""
+    return check(
+        runs, "N1.laws", "identity",
+        "five exact laws: largest distance of an information to its closed form",
+        largest(distances(runs.dataset)), below(CLOSE),
+        ("mixtures held against the closed form of independent errors",
+         largest(distances(runs["mixture"], "symmetric"))),
+    )  # fmt: skip
+
+
+def _worked_table(judge: Callable[..., Check], worked: xr.Dataset) -> list[Check]:
+    """N1 on one table whose informations were computed elsewhere."""
     plain_error, network_error = (
         np.abs(worked[name].values.ravel() - WORKED_ERROR) for name in ("mu_error", "network_error")
     )
     return [
-        judge(
-            "N1.laws", "identity",
-            "five exact laws: largest distance of an information to its closed form",
-            largest(distances(runs.dataset)), below(CLOSE),
-            ("mixtures held against the closed form of independent errors",
-             largest(distances(runs["mixture"], "symmetric"))),
-        ),
         judge(
             "N1.worked", "identity",
             "worked table of 1000 counts: largest distance of an information to its reference",
@@ -206,23 +223,30 @@ def _definition(runs: Runs, judge: Callable[..., Check]) -> list[Check]:
             largest(plain_error), below(1e-5),
             ("standard error of I(F;Y) in its place: the same distance", smallest(network_error)),
         ),
+    ]  # fmt: skip
+
+
+def _random_laws(judge: Callable[..., Check], random: xr.Dataset) -> list[Check]:
+    """N1's bound and symmetry, which mu has and I(F;Y|L) has not."""
+    mu, beyond = (random.sel(name=name) for name in ("mu", "beyond"))
+    return [
         judge(
             "N1.upper", "identity",
             "random laws: least room between mu and the smallest of I(F;Y), I(L;Y), I(F;L)",
-            smallest(random.room.sel(name="mu").values), at_least(-ROUNDING),
-            ("random laws: least room between I(F;Y|L) and the same",
-             smallest(random.room.sel(name="beyond").values)),
+            smallest(mu.room.values), at_least(-ROUNDING),
+            ("random laws: least room between I(F;Y|L) and the same", smallest(beyond.room.values)),
         ),
         judge(
             "N1.symmetry", "identity",
             "random laws: largest change of mu when F, Y and L change places",
-            largest(random.unlike.sel(name="mu").values), below(ROUNDING),
-            ("the same of I(F;Y|L)", largest(random.unlike.sel(name="beyond").values)),
+            largest(mu.unlike.values), below(ROUNDING),
+            ("the same of I(F;Y|L)", largest(beyond.unlike.values)),
         ),
     ]  # fmt: skip
 
 
 def _curve(runs: Runs, judge: Callable[..., Check]) -> list[Check]:
+    """N3: balanced laws lie on the curve or above it."""
     own, balanced = runs.where(case="symmetric"), runs("rest", case="random, balanced")
     one_sided, unbalanced = (runs("off_curve", case=case) for case in ("one-sided", "unbalanced"))
     return [
@@ -248,6 +272,7 @@ def _curve(runs: Runs, judge: Callable[..., Check]) -> list[Check]:
 
 
 def _mixtures(runs: Runs, judge: Callable[..., Check]) -> list[Check]:
+    """N20: where F is L on a share of the inputs, L explains all of it."""
     mixture, independent = runs["mixture"], runs["independent"]
     return [
         judge(
@@ -281,10 +306,10 @@ def distances(cells: xr.Dataset, other: str = "") -> Array:
 
 
 def _worked(worked: xr.Dataset) -> Array:
-    plain = np.abs(worked.shown.values - np.array(WORKED_PLAIN))
-    corrected = np.abs(worked.corrected.values - np.array(WORKED_CORRECTED))
-    known = corrected[..., ~np.isnan(WORKED_CORRECTED)]
-    return np.concatenate([plain.ravel(), known.ravel()])
+    """|value - reference| of all informations that have one."""
+    pairs = (worked.shown, WORKED_PLAIN), (worked.corrected, WORKED_CORRECTED)
+    apart = np.array([np.abs(found.values - reference) for found, reference in pairs])
+    return apart[~np.isnan(apart)]
 
 
 def excess(cells: xr.Dataset) -> Array:

@@ -10,6 +10,7 @@ The setting with scikit-learn's digits, each pixel doubled, needs no files. It s
 machinery runs and judges nothing.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -85,22 +86,27 @@ GRID = Grid(
 def measure(run: Run) -> xr.Dataset:
     """Count tables (probe, simple, F, Y, G) on the test images and the train accuracy."""
     x, y, x_test, y_test = load(run)
-    final = {}
-    for index, name in enumerate(STAGES):
-        probes = [run.steps] if name != "ResNet" else schedule(run.steps)
-        path = _trained(run, index, name, probes, x, y, x_test)
-        final[name] = path.test.values[-1].astype(np.int64)
+    paths = {name: _trained(run, name, x, y, x_test) for name in STAGES}
+    simple = {name: paths[name].test.values[-1].astype(np.int64) for name in SMALLER}
     rng = streams.generator(run.seed, streams.NOISE)
     for name in SMALLER:
-        accuracy = float(np.mean(final[name] == y_test))
-        final[_noise(name)] = information.flipped(y_test, accuracy, rng)
-    few = rng.permutation(len(x))[:_NEIGHBOURS_FROM]
-    vote = rivals.neighbours(x[few].reshape(len(few), -1), y[few], rng)
-    final["neighbours"] = vote(x_test.reshape(len(x_test), -1))
+        accuracy = float(np.mean(simple[name] == y_test))
+        simple[_noise(name)] = information.flipped(y_test, accuracy, rng)
+    simple["neighbours"] = _neighbours(x, y, x_test, rng)
+    path = paths["ResNet"]
     # A short run has fewer different steps: the last repeats.
     filled = np.minimum(np.arange(PROBES), path.sizes["probe"] - 1)
-    found = leaving.dataset(path.isel(probe=filled), y_test, final, SIMPLE)
+    found = leaving.dataset(path.isel(probe=filled), y_test, simple, SIMPLE)
     return found.assign(samples=len(y))
+
+
+def _neighbours(
+    x: np.ndarray, y: np.ndarray, x_test: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """The vote of a part of the training images on the test images, by pixels."""
+    few = rng.permutation(len(x))[:_NEIGHBOURS_FROM]
+    vote = rivals.neighbours(x[few].reshape(len(few), -1), y[few], rng)
+    return vote(x_test.reshape(len(x_test), -1))
 
 
 def _noise(name: str) -> str:
@@ -140,11 +146,9 @@ def standardised(x: np.ndarray) -> np.ndarray:
     return ((x - x.mean(axis=axes, keepdims=True)) / spread).astype(np.float32)
 
 
-def _trained(
-    run: Run, index: int, name: str, schedule: list[int],
-    x: np.ndarray, y: np.ndarray, x_test: np.ndarray,
-) -> xr.Dataset:  # fmt: skip
+def _trained(run: Run, name: str, x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> xr.Dataset:
     """One network's training; networks of a run share images, not starts or batches."""
+    index = list(STAGES).index(name)
     start, order = (
         np.random.default_rng([run.seed, stream, index])
         for stream in (streams.INITIALISATION, streams.BATCHES)
@@ -153,7 +157,8 @@ def _trained(
     network = modules.residual(x.shape[1:], start, width=run.width, stages=STAGES[name])
     _, found = train(
         network, x, y, loss=cross_entropy, precision="float32", batch=run.batch, rng=order,
-        optimiser=partial(torch.optim.SGD, lr=run.step_size, momentum=0.9), schedule=schedule,
+        optimiser=partial(torch.optim.SGD, lr=run.step_size, momentum=0.9),
+        schedule=[run.steps] if name in SMALLER else schedule(run.steps),
         augment=partial(cropped, seed=run.seed, index=index), checkpoint=checkpoints.path(name),
         probes={
             "test": lambda module: modules.predict(module, x_test),
@@ -171,15 +176,19 @@ def cropped(x: Tensor, step: int, *, seed: int, index: int) -> Tensor:
     do.
     """
     rng = np.random.default_rng([seed, streams.NOISE, index, step])
+    rows, columns = _seen(len(x), x.shape[-1], rng)
     padded = nn.functional.pad(x, (PADDING,) * 4)
-    down, right = (torch.from_numpy(rng.integers(0, 2 * PADDING + 1, len(x))) for _ in range(2))
-    mirrored = torch.from_numpy(rng.random(len(x)) < 0.5)
-    places = torch.arange(x.shape[-1])
-    columns = torch.where(mirrored[:, None], places.flip(0), places) + right[:, None]
-    rows = places + down[:, None]
     image = torch.arange(len(x))[:, None, None]
     found = padded[image, :, rows[:, :, None], columns[:, None, :]]  # (n, height, width, channels)
     return found.permute(0, 3, 1, 2).contiguous()
+
+
+def _seen(n: int, side: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Which rows and columns of each padded image are seen, both (n, side)."""
+    down, right = torch.from_numpy(rng.integers(0, 2 * PADDING + 1, (2, n, 1)))
+    mirrored = torch.from_numpy(rng.random((n, 1)) < 0.5)
+    places = torch.arange(side)
+    return places + down, torch.where(mirrored, places.flip(0), places) + right
 
 
 counts_of, times = leaving.readers(SIMPLE)
@@ -207,29 +216,31 @@ def checks(runs: Runs) -> list[Check]:
     """On CIFAR-10 only; the digits are no claim's setting."""
     real = runs["cifar10"]
     lacking = outgrown(real) if real.sizes["cell"] else "CIFAR-10 was not run"
-    left = {name: times(real, name) for name in SMALLER}
-    two, four, six = left.values()
-    noise = [times(real, _noise(name)) <= left[name] for name in SMALLER]
+    judge = partial(check, runs, unless=lacking)
+    return [_order(judge, real), _kept(judge, real)]
+
+
+def _order(judge: Callable[..., Check], real: xr.Dataset) -> Check:
+    """The smaller networks are left one by one."""
+    two, four, six = (times(real, name) for name in SMALLER)
+    noise = [times(real, _noise(name)) <= times(real, name) for name in SMALLER]
+    return judge(
+        "N31.order", "empirical",
+        "CIFAR-10: share of seeds that leave CNN2, CNN4 and CNN6 in this order",
+        claims.share((two < four) & (four < six)), claims.every_seed(),
+        control(
+            "noise as accurate as G_i: share of seeds and i in which it is left no later than G_i",
+            claims.share(np.concatenate(noise)), claims.every_seed(),
+        ),
+    )  # fmt: skip
+
+
+def _kept(judge: Callable[..., Check], real: xr.Dataset) -> Check:
+    """And what each explains is kept."""
     kept = np.min([leaving.plateau(counts_of(real, name)) for name in SMALLER], axis=0)
-    return [
-        check(
-            runs, "N31.order", "empirical",
-            "CIFAR-10: share of seeds that leave CNN2, CNN4 and CNN6 in this order",
-            claims.share((two < four) & (four < six)), claims.every_seed(),
-            control(
-                "noise as accurate as G_i: share of seeds and i in which it is left no later "
-                "than G_i",
-                claims.share(np.concatenate(noise)), claims.every_seed(),
-            ),
-            unless=lacking,
-        ),
-        check(
-            runs, "N31.kept", "empirical",
-            "CIFAR-10: mu(F; G_i) at the end over I(G_i; Y), the smallest of the three",
-            claims.mean(kept), claims.at_least(0.8),
-            claims.no_control(
-                "the polynomial target has one; noise of equal accuracy is shown beside"
-            ),
-            unless=lacking,
-        ),
-    ]  # fmt: skip
+    return judge(
+        "N31.kept", "empirical",
+        "CIFAR-10: mu(F; G_i) at the end over I(G_i; Y), the smallest of the three",
+        claims.mean(kept), claims.at_least(0.8),
+        claims.no_control("the polynomial target has one; noise of equal accuracy is shown beside"),
+    )  # fmt: skip

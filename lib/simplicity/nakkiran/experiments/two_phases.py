@@ -54,15 +54,19 @@ def measure(run: Run) -> xr.Dataset:
     arrays = (*start, seen.shared, seen.y, np.arange(run.n))
     _, _, first, train, loss = least_squares.descend(*arrays, run.step_size, steps)
     probes = schedule(steps)
-    curves = {"first": first[probes], "train": train[probes], "loss": loss[probes], "step": probes}
-    curves["unseen"] = np.array(
-        [simple_start.accuracy(simple_start.margins(one, *new)) for one in first[probes]]
-    )
+    margins = [simple_start.margins(one, *new) for one in first[probes]]
     return xr.Dataset(
-        {name: ("probe", values) for name, values in curves.items()}
-        | {"settled": for_good(np.abs(first - end) <= SETTLED * abs(end))}
-        | {"memorised": for_good(train == 1)}
-        | {"unseen_samples": len(new.y), "limit": end}
+        {
+            "first": ("probe", first[probes]),
+            "train": ("probe", train[probes]),
+            "loss": ("probe", loss[probes]),
+            "step": ("probe", probes),
+            "unseen": ("probe", list(map(simple_start.accuracy, margins))),
+            "settled": for_good(np.abs(first - end) <= SETTLED * abs(end)),
+            "memorised": for_good(train == 1),
+            "unseen_samples": len(new.y),
+            "limit": end,
+        }
     )
 
 
@@ -99,9 +103,8 @@ def exponent(cells: xr.Dataset) -> Estimate:
     ns = np.unique(cells.n.values)
     if len(ns) < 2:
         return claims.mean([])
-    ratio = cells.memorised.values / np.maximum(cells.settled.values, 1)
-    cells = cells.assign(ratio=("cell", np.log(ratio)))
-    few, many = (cells.isel(cell=cells.n.values == n) for n in (ns[0], ns[-1]))
+    cells = cells.assign(ratio=np.log(cells.memorised / np.maximum(cells.settled, 1)))
+    few, many = (claims.cells_where(cells, n=n) for n in (ns[0], ns[-1]))
     return claims.mean(over_seeds.paired(many, few, "ratio", np.subtract) / np.log(ns[-1] / ns[0]))
 
 
@@ -110,12 +113,13 @@ def two_phases(cells: xr.Dataset) -> np.ndarray:
 
     And 1 - p on unseen k from then on.
     """
-    found = []
-    for cell in (cells.isel(cell=index) for index in range(cells.sizes["cell"])):
-        later = np.flatnonzero(cell.step.values >= int(cell.settled))
-        expected = 1 - float(cell.flip)
-        simple = simple_start.near(cell.train.values[later[0]], expected, int(cell.n))
-        unseen, samples = cell.unseen.values[later], int(cell.unseen_samples)
-        kept = simple_start.near(unseen, expected, samples).all()
-        found.append(bool(simple and kept and cell.train.values[-1] == 1))
-    return np.array(found, dtype=bool)
+    each = (cells.isel(cell=index) for index in range(cells.sizes["cell"]))
+    return np.array(list(map(_in_two_phases, each)), dtype=bool)
+
+
+def _in_two_phases(cell: xr.Dataset) -> bool:
+    later = cell.isel(probe=cell.step.values >= int(cell.settled))
+    expected = 1 - float(cell.flip)
+    simple = simple_start.near(later.train.values[0], expected, int(cell.n))
+    kept = simple_start.near(later.unseen, expected, int(cell.unseen_samples)).all()
+    return bool(simple and kept and later.train.values[-1] == 1)
