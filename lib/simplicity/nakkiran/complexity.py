@@ -46,14 +46,18 @@ def partial_sum(x: Array, degree: int) -> Labels:
     doors.whole("degree", degree, 1, 3)
     terms = _TERMS[:degree]
     doors.columns(x, terms[-1].stop)
-    return _positive(np.sum([x[:, term].prod(axis=1) for term in terms], axis=0))
+    return _positive(np.sum([_product(x, term) for term in terms], axis=0))
 
 
 def cubic(x: Array) -> Labels:
     """1[x_4 x_5 x_6 > 0]: the staircase's last term alone, of which lower degrees know nothing."""
     (x,) = doors.arrays(x=(x, "N d"))
     doors.columns(x, _TERMS[-1].stop)
-    return _positive(x[:, _TERMS[-1]].prod(axis=1))
+    return _positive(_product(x, _TERMS[-1]))
+
+
+def _product(x: Array, term: slice) -> Array:
+    return x[:, term].prod(axis=1)
 
 
 def _positive(values: Array) -> Labels:

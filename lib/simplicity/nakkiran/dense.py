@@ -85,9 +85,8 @@ def _training(
     yield network
     for step, rate in enumerate(rates, 1):
         if not _gradient(network, inputs, targets, gradient):
-            raise Diverged(
-                f"loss not finite at step {step}: dense network, {rule} {rate:g}, n {len(x)}"
-            )
+            settings = f"dense network, {rule} {rate:g}, n {len(x)}"
+            raise Diverged(f"loss not finite at step {step}: {settings}")
         flat -= np.float32(rate) * slope if rule == "gd" else _adam(slope, *means, rate, step)
         yield network
 

@@ -51,6 +51,14 @@ class Run:
         return schedule(steps_of(n, self.batch, self.epochs), self.probes)
 
 
+def generators(seed: int) -> tuple[Generator, Generator]:
+    """Of a network's start and of the order of its batches."""
+    start, order = (
+        streams.generator(seed, one) for one in (streams.INITIALISATION, streams.BATCHES)
+    )
+    return start, order
+
+
 class Samples(NamedTuple):
     """Inputs (n, ...) and labels (n,), for training and for testing."""
 

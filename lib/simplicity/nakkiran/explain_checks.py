@@ -73,8 +73,11 @@ class Setting:
     def told(self, name: str) -> str:
         """The mean with its interval, for a page."""
         found = self.mean(name)
-        low, high = found.interval or (np.nan, np.nan)
-        return f"{found.value:.3f} [{low:.3f}, {high:.3f}]"
+        return "{:.3f} [{:.3f}, {:.3f}]".format(found.value, *found.interval or (np.nan, np.nan))
+
+    def matched(self) -> Estimate:
+        """The share of runs with T0."""
+        return claims.share(np.isfinite([run.match for run in self.phases]))
 
     def by_chance(self, name: str) -> Estimate:
         """The statistic with R in the place of L: drawn anew, as accurate as L, unrelated to F.
@@ -140,9 +143,8 @@ def explained(runs: Runs, setting: Setting) -> list[Check]:
 
 def matched(runs: Runs, setting: Setting, never: Control, unless: str = "") -> list[Check]:
     """N5: F comes to know as much as L does."""
-    found = claims.share(np.isfinite([run.match for run in setting.phases]))
     rule, name = claims.every_seed(), "share of runs with T0"
-    return [setting.judge(runs, "N5", name, found, rule, never, unless)]
+    return [setting.judge(runs, "N5", name, setting.matched(), rule, never, unless)]
 
 
 def retained(
@@ -156,17 +158,22 @@ def retained(
     check.
     """
     rule = claims.interval_above(0.5)
-    against = _random(setting.by_chance("index_gained"), rule)
-    if other is not None:
-        wave = "a network that first learns the wave alone"
-        against = claims.control(wave, other.mean("index_gained"), claims.fails(rule))
-    name = f"retention index where I(F;Y) = {linear_phase.GAINED:g} I(L;Y)"
     found = setting.mean("index_gained")
+    name = f"retention index where I(F;Y) = {linear_phase.GAINED:g} I(L;Y)"
+    against = _not_linear(setting, other, rule)
     forgets = forgets or no_control("on the sinusoid it fails with flipped labels")
     return [
         setting.judge(runs, "N7.index", name, found, rule, against, unless),
         kept(runs, "N7.peak", setting, forgets, unless),
     ]
+
+
+def _not_linear(setting: Setting, other: Setting | None, rule: Criterion) -> Control:
+    """The retention index of the other runs, or without any, of R."""
+    if other is None:
+        return _random(setting.by_chance("index_gained"), rule)
+    wave = "a network that first learns the wave alone"
+    return claims.control(wave, other.mean("index_gained"), claims.fails(rule))
 
 
 def kept(runs: Runs, id: str, setting: Setting, against: Control, unless: str = "") -> Check:

@@ -165,7 +165,7 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array]
     (values,) = doors.arrays(values=(values, "draws ..."))
     doors.number("confidence", confidence, above=0, below=1)
     outside = (1 - confidence) / 2
-    low, high = np.nanquantile(np.asarray(values, dtype=float), (outside, 1 - outside), axis=0)
+    low, high = np.nanquantile(values, (outside, 1 - outside), axis=0)
     return low, high
 
 
@@ -244,11 +244,13 @@ def _entropy(counts: Counts, axes: int, estimator: Estimator) -> Array:
     """Entropy in bits over the last `axes` axes."""
     leading = counts.shape[: counts.ndim - axes]
     n = counts.reshape(*leading, math.prod(counts.shape[len(leading) :]))
-    total = n.sum(axis=-1)
-    plain = -_x_log2(n / total[..., None]).sum(axis=-1)
-    if estimator == "plug-in":
-        return plain
-    return plain + ((n > 0).sum(axis=-1) - 1) / (2 * total * _NATS)
+    plain = -_x_log2(n / n.sum(axis=-1, keepdims=True)).sum(axis=-1)
+    return plain if estimator == "plug-in" else plain + _correction(n)
+
+
+def _correction(n: Counts) -> Array:
+    """Miller's and Madow's, of cells (..., cell)."""
+    return ((n > 0).sum(axis=-1) - 1) / (2 * n.sum(axis=-1) * _NATS)
 
 
 def _probabilities(n: Counts) -> tuple[Array, Array]:

@@ -34,7 +34,7 @@ def first_match(counts: ArrayLike) -> int | None:
     """
     counts = doors.counts(counts, "probe f y l")
     found = information.information(counts)
-    above = (found.network > found.simple) & (information.accuracies(counts)[0] > 0.5)
+    above = (found.network > found.simple) & _better_than_chance(counts)
     return _first_run(above, SUSTAINED)
 
 
@@ -92,7 +92,7 @@ def independent(counts: ArrayLike) -> Array:
     counts, no draw.
     """
     n = doors.counts(counts, "... 2 2 2")
-    accuracy = information.accuracies(n)[1][..., None, None, None]
+    accuracy = _of_l(n)
     return n.sum(axis=-1, keepdims=True) * np.where(_SAME, accuracy, 1 - accuracy)
 
 
@@ -105,7 +105,7 @@ def degraded(counts: ArrayLike, accuracy: ArrayLike) -> Array:
     """
     n = doors.counts(counts, "... 2 2 2")
     doors.shares(accuracy=accuracy)
-    q = _flips(information.accuracies(n)[1], np.asarray(accuracy))[..., None, None, None]
+    q = _flips(_of_l(n), np.asarray(accuracy)[..., None, None, None])
     return (1 - q) * n + q * n[..., ::-1]
 
 
@@ -134,9 +134,9 @@ def redrawn(counts: ArrayLike, draws: int, rng: Generator) -> Array:
     n = doors.indices("counts", counts, np.iinfo(np.int64).max, "...")
     doors.whole("draws", draws, 1)
     doors.generator(rng)
-    both, accuracy = n.sum(axis=-1), information.accuracies(n)[1][..., None, None]
-    right = rng.binomial(both, accuracy, size=(draws, *both.shape))[..., None]
-    return np.where(_SAME, right, both[..., None] - right)
+    both = n.sum(axis=-1, keepdims=True)
+    right = rng.binomial(both, _of_l(n), size=(draws, *both.shape))
+    return np.where(_SAME, right, both - right)
 
 
 def retention(counts: ArrayLike) -> Array:
@@ -160,7 +160,7 @@ def where_gained(counts: ArrayLike) -> tuple[int, float] | None:
     counts = doors.counts(counts, "probe 2 2 2")
     found = information.information(counts)
     level = GAINED * found.simple
-    enough = (found.network >= level) & (information.accuracies(counts)[0] > 0.5)
+    enough = (found.network >= level) & _better_than_chance(counts)
     at = _first_run(enough, 1)
     return None if at is None else (at, _back(found.network[: at + 1], level[at]))
 
@@ -216,8 +216,8 @@ def phase(counts: ArrayLike, other: ArrayLike, training: ArrayLike) -> Phase:
     With L, with the other classifier on the same points, and with L on training points.
     """
     counts = doors.counts(counts, "probe 2 2 2")
-    other = doors.counts(other, f"{len(counts)} 2 2 2", "other")
-    training = doors.counts(training, f"{len(counts)} 2 2 2", "training")
+    axes = f"{len(counts)} 2 2 2"
+    other, training = doors.counts(other, axes, "other"), doors.counts(training, axes, "training")
     found, random = information.information(counts), independent(counts)
     gap = information.information(training).network - found.network
     return Phase(
@@ -254,6 +254,15 @@ def _until_match(counts: Array, random: Array, other: Array, gap: Array) -> dict
         "over_other": float(mu - mu_other),
         "gap_at_match": float(gap[at]),
     }
+
+
+def _better_than_chance(counts: Array) -> NDArray[np.bool_]:
+    return information.accuracies(counts)[0] > 0.5
+
+
+def _of_l(counts: Array) -> Array:
+    """The accuracy of L, with the axes of its table."""
+    return information.accuracies(counts)[1][..., None, None, None]
 
 
 def _first_run(above: NDArray[np.bool_], length: int) -> int | None:

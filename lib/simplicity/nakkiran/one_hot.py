@@ -29,20 +29,23 @@ class Samples(NamedTuple):
 
 def training(n: int, features: int, flip: float, rng: Generator) -> Samples:
     """n samples whose k all differ; `flip` is p."""
-    doors.whole("features", features, 1)
+    _law(features, flip, rng)
     doors.whole("n", n, 1, features)
-    doors.number("flip", flip, low=0, high=1)
-    doors.generator(rng)
     return _with_keys(rng.choice(features, n, replace=False), flip, rng)
 
 
 def fresh(n: int, features: int, flip: float, rng: Generator) -> Samples:
     """n samples of the law itself: k may be a training one, with probability n / features."""
-    doors.whole("features", features, 1)
+    _law(features, flip, rng)
     doors.whole("n", n, 1)
+    return _with_keys(rng.integers(features, size=n), flip, rng)
+
+
+def _law(features: int, flip: float, rng: Generator) -> None:
+    """What samples are drawn by."""
+    doors.whole("features", features, 1)
     doors.number("flip", flip, low=0, high=1)
     doors.generator(rng)
-    return _with_keys(rng.integers(features, size=n), flip, rng)
 
 
 def contradicted(samples: Samples) -> Samples:

@@ -103,12 +103,16 @@ def at_step(start: Weights, shared: Array, y: Array, step: float, step_size: flo
     n = len(y)
     fast, slow = 1 - step_size * (n + 1) / n, 1 - step_size / n
     doors.stays_finite("step_size", fast, step)
-    residual = y - start.first * shared - start.own
-    along = float(shared @ residual) / n
-    across = residual - along * shared
+    along, across = _split(y - start.first * shared - start.own, shared)
     gone, gone_across = 1 - fast**step, 1 - slow**step
     first = start.first + along * gone * n / (n + 1)
     return Weights(first, start.own + across * gone_across + along * shared * gone / (n + 1))
+
+
+def _split(residual: Array, shared: Array) -> tuple[float, Array]:
+    """Along x1, in units of it, and across (n,)."""
+    along = float(shared @ residual) / len(shared)
+    return along, residual - along * shared
 
 
 def largest_step(n: int) -> float:
@@ -187,7 +191,7 @@ def population_accuracy(first: Array | float, size: Array | float, flip: Array |
     1 - p if w(1) > size, p if w(1) < -size, else 1/2: then the sign of w_0(k) decides, which knows
     nothing of y.
     """
-    first, size, flip = (np.asarray(values, dtype=float) for values in (first, size, flip))
+    first, size, flip = _floats(first, size, flip)
     return np.where(first > size, 1 - flip, np.where(first < -size, flip, 0.5))
 
 
@@ -195,8 +199,12 @@ def near(
     accuracy: Array | float, expected: Array | float, n_test: Array | float
 ) -> NDArray[np.bool_]:
     """Is an accuracy on n_test samples within four standard deviations of the expected one?"""
-    found, rate, n = (np.asarray(values, dtype=float) for values in (accuracy, expected, n_test))
+    found, rate, n = _floats(accuracy, expected, n_test)
     return np.abs(found - rate) <= DEVIATIONS * np.sqrt(rate * (1 - rate) / n)
+
+
+def _floats(*values: Array | float) -> list[Array]:
+    return [np.asarray(one, dtype=float) for one in values]
 
 
 def share_above(n: int, flip: float, size: Array, first: float = 0.0) -> Array:

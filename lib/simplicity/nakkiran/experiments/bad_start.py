@@ -10,7 +10,6 @@ from the bad one, for 1,000. Controls: each start with the other's continuation.
 
 from collections import deque
 from collections.abc import Iterable
-from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -21,6 +20,7 @@ from simplicity.evidence.claims import Check, Criterion, Estimate, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import complexity, dense, plane
+from simplicity.nakkiran.plane import share_of
 
 CLAIMS = ("N18", "N22")
 
@@ -67,15 +67,29 @@ def measure(run: Run) -> xr.Dataset:
     fresh = streams.generator(run.seed, streams.TEST).standard_normal((run.test_samples, 2))
     clean = complexity.right_half(fresh)
     (good, bad), fitted = starts(run, x, y)
-    rates = [run.rate] * run.steps, [run.small_rate] * run.small_steps
-    begun = good, bad, bad, good  # in the order of STARTS, as the continuations
-    continued = zip(begun, 2 * rates, strict=True)
-    ended = [last(dense.training(one, x, y, rate)) for one, rate in continued]
-    found = {"fitted": [fitted[start is bad] for start in begun]}
-    for when, group in (("start", begun), ("end", ended)):
-        found[f"{when}_train"] = [share_of(one, x, y) for one in group]
-        found[f"{when}_test"] = [share_of(one, fresh, clean) for one in group]
+    begun = good, bad, bad, good  # in the order of STARTS
+    ended = _continued(run, begun, x, y)
+    found = {
+        "fitted": [fitted[start is bad] for start in begun],
+        "start_train": _shares(begun, x, y),
+        "start_test": _shares(begun, fresh, clean),
+        "end_train": _shares(ended, x, y),
+        "end_test": _shares(ended, fresh, clean),
+    }
     return xr.Dataset({name: ("start", values) for name, values in found.items()})
+
+
+def _continued(
+    run: Run, begun: Iterable[dense.Dense], x: np.ndarray, y: np.ndarray
+) -> list[dense.Dense]:
+    """The ends of training from `STARTS`, by large and by small steps in turn."""
+    rates = [run.rate] * run.steps, [run.small_rate] * run.small_steps
+    both = zip(begun, 2 * rates, strict=True)
+    return [last(dense.training(start, x, y, rate)) for start, rate in both]
+
+
+def _shares(networks: Iterable[dense.Dense], x: np.ndarray, y: np.ndarray) -> list[float]:
+    return [share_of(one, x, y) for one in networks]
 
 
 def sample(run: Run) -> tuple[np.ndarray, np.ndarray]:
@@ -109,11 +123,6 @@ def _falling(rate: float, steps: int) -> list[float]:
     return (0.5 * rate * (1 + np.cos(phase))).tolist()
 
 
-def share_of(network: dense.Dense, x: np.ndarray, y: np.ndarray) -> float:
-    """The share of points that the network labels as given."""
-    return float(np.mean(dense.predict(network, x) == y))
-
-
 def last(path: Iterable[dense.Dense]) -> dense.Dense:
     """The network after the last step."""
     return deque(path, maxlen=1).pop()
@@ -126,27 +135,36 @@ def difference(cells: xr.Dataset, start: str = BAD, good: str = GOOD) -> np.ndar
 
 
 def checks(runs: Runs) -> list[Check]:
-    cells = runs["starts"]
-    authors = claims.mean(difference(cells))
-    large = claims.mean(difference(cells, BAD_LARGE))
-    small = claims.mean(difference(cells, BAD, GOOD_SMALL))
-    longer = claims.mean(difference(cells, GOOD_SMALL))
-    judge = partial(_judge, runs)
-    return [
-        judge(
-            "N18.lead", "with the authors' continuations", authors, claims.interval_above(0),
-            ("the good start with the bad one's continuation, in place of the bad start", longer),
-        ),
-        # The authors change start and continuation together; here the start alone is another.
-        judge(
-            "N18.alone", "both with the small steps", small, claims.interval_above(SAME),
-            ("both with the large steps", large),
-        ),
-        judge(
-            "N22.erased", "both with the large steps", large, claims.interval_within(-SAME, SAME),
-            ("small steps after the bad start", authors),
-        ),
-    ]  # fmt: skip
+    return [_authors(runs), _start_alone(runs), _erased(runs)]
+
+
+def _authors(runs: Runs) -> Check:
+    """N18: start and continuation are others together."""
+    what = "the good start with the bad one's continuation, in place of the bad start"
+    return _judge(
+        runs, "N18.lead", "with the authors' continuations", _lead(runs),
+        claims.interval_above(0), (what, _lead(runs, GOOD_SMALL)),
+    )  # fmt: skip
+
+
+def _start_alone(runs: Runs) -> Check:
+    """N18: the start alone is another."""
+    return _judge(
+        runs, "N18.alone", "both with the small steps", _lead(runs, BAD, GOOD_SMALL),
+        claims.interval_above(SAME), ("both with the large steps", _lead(runs, BAD_LARGE)),
+    )  # fmt: skip
+
+
+def _erased(runs: Runs) -> Check:
+    """N22: large steps forget the start."""
+    return _judge(
+        runs, "N22.erased", "both with the large steps", _lead(runs, BAD_LARGE),
+        claims.interval_within(-SAME, SAME), ("small steps after the bad start", _lead(runs)),
+    )  # fmt: skip
+
+
+def _lead(runs: Runs, start: str = BAD, good: str = GOOD) -> Estimate:
+    return claims.mean(difference(runs["starts"], start, good))
 
 
 def _judge(

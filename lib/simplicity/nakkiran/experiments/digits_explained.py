@@ -47,9 +47,7 @@ def measure(run: Run) -> xr.Dataset:
     x, recipe = samples.x, Recipe(0.01, run.batch, run.linear_epochs)
     fit = partial(explain.logistic, x, samples.y, recipe)
     line, simple = explain.simple_ones(samples, fit, run.seed)
-    start, order = (
-        streams.generator(run.seed, one) for one in (streams.INITIALISATION, streams.BATCHES)
-    )
+    start, order = explain.generators(run.seed)
     return explain.follow(
         modules.fully_connected((x.shape[1], run.width, run.width), start), samples, simple,
         line(x), rate=run.step_size, batch=run.batch, at=run.looked_at(len(x)), order=order,

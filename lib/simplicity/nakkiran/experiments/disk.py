@@ -30,6 +30,7 @@ CLAIMS = ("N13", "N8")
 PROBES = 60
 SIMPLE = ("linear", "neighbours")
 AGREES, KEPT = 0.9, 0.9
+COIN = "coin-flip labels: the same"  # the control
 ENOUGH_SEEDS = 5  # one random network is right about the rule far more, or less, often than half
 
 
@@ -61,15 +62,12 @@ def measure(run: Run) -> xr.Dataset:
     `memorised` is the first probe from which on train accuracy is 1, -1 if there is none.
     """
     x, y, _ = training_set(run)
-    points, clean = test_set(run)
-    others, grid = simple(run), places(run.side)
-    schedule = log_schedule(run.steps, PROBES)
+    tested, schedule = (*test_set(run), simple(run)), log_schedule(run.steps, PROBES)
     counts, train, logit = [], [], []
     for network in along(run, schedule):
-        f = dense.predict(network, points)
-        counts.append([information.table(f, clean, others[name]) for name in SIMPLE])
-        train.append(np.mean(dense.predict(network, x) == y))
-        logit.append(dense.logits(network, grid.reshape(-1, 2)).reshape(grid.shape[:2]))
+        counts.append(_counts(network, *tested))
+        train.append(plane.share_of(network, x, y))
+        logit.append(_logits(network, run.side))
     first = for_good(np.array(train) == 1)
     return xr.Dataset(
         {
@@ -77,29 +75,42 @@ def measure(run: Run) -> xr.Dataset:
             "train": ("probe", np.array(train, dtype=np.float32)),
             "step": ("probe", np.array(schedule)),
             "logit": (("probe", "vertical", "horizontal"), np.array(logit, dtype=np.float32)),
-            "memorised": schedule[first] if first < len(schedule) else -1,
+            "memorised": (*schedule, -1)[first],
         }
     )
+
+
+def _counts(
+    network: dense.Dense, points: np.ndarray, clean: np.ndarray, others: dict[str, np.ndarray]
+) -> list[information.Counts]:
+    """A table with each of `SIMPLE`."""
+    f = dense.predict(network, points)
+    return [information.table(f, clean, others[name]) for name in SIMPLE]
+
+
+def _logits(network: dense.Dense, side: int) -> np.ndarray:
+    """On the grid of `places`, (side, side)."""
+    return dense.logits(network, places(side).reshape(-1, 2)).reshape(side, side)
 
 
 def along(run: Run, schedule: Sequence[int]) -> Iterator[dense.Dense]:
     """The running network at each step of the schedule; look before the next is asked for."""
     x, y, _ = training_set(run)
     wanted = set(schedule)
-    for step, network in enumerate(dense.training(plane.start(run), x, y, [run.rate] * run.steps)):
-        if step in wanted:
-            yield network
+    path = enumerate(dense.training(plane.start(run), x, y, [run.rate] * run.steps))
+    return (network for step, network in path if step in wanted)
 
 
 def training_set(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points (n, 2), their labels as given to the network, and which of them are wrong."""
     x = complexity.disk(run.n, streams.generator(run.seed, streams.DATA))
     clean = complexity.above_curve(x)
-    if run.labels == "random":
-        y = streams.generator(run.seed, streams.NOISE).integers(2, size=run.n)
-    else:
-        y = plane.given(run, clean)
+    y = plane.given(run, clean) if run.labels == "true" else _coins(run)
     return x, y, y != clean
+
+
+def _coins(run: Run) -> np.ndarray:
+    return streams.generator(run.seed, streams.NOISE).integers(2, size=run.n)
 
 
 def places(side: int) -> np.ndarray:
@@ -149,32 +160,37 @@ def checks(runs: Runs) -> list[Check]:
     """The three phases (N13), and whether what L explains is kept by a fitted network (N8)."""
     true, coin = (runs[group].sortby("seed") for group in ("flipped", "coin"))
     judge = partial(check, runs, unless=_lacking(runs, coin))
-    return [*_phases(judge, true, coin), _kept(judge, true)]
+    return [_line(judge, true, coin), _order(judge, true, coin), _concept(judge, true, coin),
+            _kept(judge, true)]  # fmt: skip
 
 
-def _phases(judge: Callable[..., Check], true: xr.Dataset, coin: xr.Dataset) -> list[Check]:
-    """N13: a line, then the curve, then the noise."""
-    ours, random = curves(true), curves(coin)
-    fitted, same = true.memorised.values >= 0, "coin-flip labels: the same"
-    return [
-        judge(
-            "N13.line", "empirical", "agreement with L at its peak, the first phase",
-            claims.mean(ours["agreement"].max(axis=1)), claims.above(AGREES),
-            (same, claims.mean(random["agreement"].max(axis=1))),
-        ),
-        judge(
-            "N13.order", "empirical",
-            "share of seeds: agreement with L peaks, then accuracy, then all is fitted, if ever",
-            claims.share(in_order(true, ours)), claims.every_seed(),
-            (same, claims.share(in_order(coin, random))),
-        ),
-        judge(
-            "N13.concept", "empirical",
-            "accuracy on clean labels at the end, all wrong labels fitted",
-            claims.mean(ours["clean"][fitted, -1]), claims.interval_above(0.5),
-            (same, claims.mean(random["clean"][:, -1])),
-        ),
-    ]  # fmt: skip
+def _line(judge: Callable[..., Check], true: xr.Dataset, coin: xr.Dataset) -> Check:
+    """N13: first a line."""
+    ours, random = (claims.mean(curves(one)["agreement"].max(axis=1)) for one in (true, coin))
+    return judge(
+        "N13.line", "empirical", "agreement with L at its peak, the first phase",
+        ours, claims.above(AGREES), (COIN, random),
+    )  # fmt: skip
+
+
+def _order(judge: Callable[..., Check], true: xr.Dataset, coin: xr.Dataset) -> Check:
+    """N13: then the curve, then the noise."""
+    ours, random = (claims.share(in_order(one, curves(one))) for one in (true, coin))
+    return judge(
+        "N13.order", "empirical",
+        "share of seeds: agreement with L peaks, then accuracy, then all is fitted, if ever",
+        ours, claims.every_seed(), (COIN, random),
+    )  # fmt: skip
+
+
+def _concept(judge: Callable[..., Check], true: xr.Dataset, coin: xr.Dataset) -> Check:
+    """N13: and the noise leaves the curve."""
+    ours, random = (curves(one)["clean"][:, -1] for one in (true, coin))
+    return judge(
+        "N13.concept", "empirical", "accuracy on clean labels at the end, all wrong labels fitted",
+        claims.mean(ours[true.memorised.values >= 0]), claims.interval_above(0.5),
+        (COIN, claims.mean(random)),
+    )  # fmt: skip
 
 
 def _kept(judge: Callable[..., Check], true: xr.Dataset) -> Check:

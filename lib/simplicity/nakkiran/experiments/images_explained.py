@@ -22,6 +22,7 @@ from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import explain, explain_checks
 from simplicity.nakkiran.explain import Recipe, Samples
+from simplicity.nakkiran.explain_checks import Setting
 from simplicity.nets import modules
 from simplicity.problems import Problem
 from simplicity.process import checkpoints
@@ -85,9 +86,7 @@ def measure(run: Run) -> xr.Dataset:
     split = images.task(run.task, streams.generator(run.seed, streams.DATA))
     samples = explain.of_images(split.train, split.test, _pixels)
     line, simple = explain.simple_ones(samples, _linear(run, samples), run.seed)
-    start, order = (
-        streams.generator(run.seed, one) for one in (streams.INITIALISATION, streams.BATCHES)
-    )
+    start, order = explain.generators(run.seed)
     at = _schedule(explain.steps_of(len(samples.x), run.batch, run.epochs), run.probes)
     _, tables = explain.follow(
         modules.convolutional(samples.x.shape[1:], start), samples, simple,
@@ -125,13 +124,20 @@ def _pixels(found: images.Images) -> NDArray[np.float32]:
 
 def checks(runs: Runs) -> list[Check]:
     """Of the two data sets that the authors use."""
-    found = []
-    elsewhere = no_control(explain_checks.ON_SINUSOID)
-    for group, name in {"mnist": "MNIST", "cifar10": "CIFAR-10"}.items():
-        setting = explain_checks.Setting(runs[group], name, group, one_test_set=True)
-        found += explain_checks.explained(runs, setting)
-        found += explain_checks.matched(runs, setting, elsewhere)
-        found += explain_checks.retained(runs, setting)
-        found += explain_checks.alternatives(runs, setting)
+    mnist, cifar = (
+        Setting(runs[group], name, group, one_test_set=True)
+        for group, name in (("mnist", "MNIST"), ("cifar10", "CIFAR-10"))
+    )
     # On MNIST the authors' own curves part by a hundredth of a bit.
-    return [*found, explain_checks.widens(runs, setting, setting.few())]
+    widens = explain_checks.widens(runs, cifar, cifar.few())
+    return [*_of_both(runs, mnist), *_of_both(runs, cifar), widens]
+
+
+def _of_both(runs: Runs, setting: Setting) -> list[Check]:
+    """Of each data set."""
+    return [
+        *explain_checks.explained(runs, setting),
+        *explain_checks.matched(runs, setting, no_control(explain_checks.ON_SINUSOID)),
+        *explain_checks.retained(runs, setting),
+        *explain_checks.alternatives(runs, setting),
+    ]

@@ -107,12 +107,17 @@ def measure(run: Run) -> xr.Dataset:
 
 def _drawn(run: Run, p: Array, truth: Array) -> Iterator[Array]:
     """What `_part` says of its tables, of all tables."""
-    # Settings are compared with each other, so no two of them may share their random numbers.
-    accuracies = round(1e6 * run.accuracy), round(1e6 * run.simple)
-    rng = np.random.default_rng([run.seed, streams.TEST, run.n, KINDS.index(run.kind), *accuracies])
-    blocks = _blocks(run.tables, p.size * max(1, run.resamples))
+    rng, blocks = _rng(run), _blocks(run.tables, p.size * max(1, run.resamples))
     parts = [_part(run, p, truth, count, rng) for count in blocks]
     return map(np.concatenate, zip(*parts, strict=True))
+
+
+def _rng(run: Run) -> np.random.Generator:
+    """Settings are compared with each other, so no two of them share their random numbers."""
+    accuracies = round(1e6 * run.accuracy), round(1e6 * run.simple)
+    return np.random.default_rng(
+        [run.seed, streams.TEST, run.n, KINDS.index(run.kind), *accuracies]
+    )
 
 
 def _blocks(tables: int, size: int) -> list[int]:
@@ -132,26 +137,31 @@ def _part(
         np.stack(information.information(counts, name), axis=-1) for name in information.ESTIMATORS
     )
     error = information.standard_error(counts)
-    held = [
-        np.abs(values[:, MU] - truth[MU]) <= stats.norm.ppf(0.975) * error
-        for values in (plain, corrected)
-    ]
-    held += _bootstrap_holds(counts, truth, run.resamples, rng)
-    first_order = ((counts / run.n - p) * weights(p)).sum(axis=(1, 2, 3))
-    return plain, corrected, plain[:, MU] - first_order, error, np.stack(held, axis=-1)
+    within = stats.norm.ppf(0.975) * error
+    held = [np.abs(one[:, MU] - truth[MU]) <= within for one in (plain, corrected)]
+    again = _bootstrap_holds(counts, truth, run.resamples, rng)
+    steadied = plain[:, MU] - _first_order_error(counts / run.n, p)
+    return plain, corrected, steadied, error, np.column_stack([*held, again])
+
+
+def _first_order_error(shares: Array, p: Array) -> Array:
+    """Of mu in each table (table,), whose expectation is zero."""
+    return ((shares - p) * weights(p)).sum(axis=(1, 2, 3))
 
 
 def _bootstrap_holds(
     counts: information.Counts, truth: Array, draws: int, rng: np.random.Generator
-) -> list[NDArray[Any]]:
-    """Of each table: does the percentile interval hold the true mu, and the true mu / I(F;Y)?
+) -> NDArray[Any]:
+    """(table, 2): does the percentile interval hold the true mu, and the true mu / I(F;Y)?
 
     NaN without draws.
     """
     if not draws:
-        return 2 * [np.full(len(counts), np.nan)]
+        return np.full((len(counts), 2), np.nan)
     found = information.information(_again(counts, draws, rng))
-    return [_holds(found.mu, truth[MU]), _holds(found.mu / found.network, truth[MU] / truth[0])]
+    ratio = truth[MU] / truth[0]
+    held = _holds(found.mu, truth[MU]), _holds(found.mu / found.network, ratio)
+    return np.stack(held, axis=-1)
 
 
 def _again(counts: information.Counts, draws: int, rng: np.random.Generator) -> information.Counts:
@@ -177,7 +187,7 @@ def weights(p: Array) -> Array:
     return sum(pairs) - sum(singles) - np.log2(p)
 
 
-def expected_bias(n: int, classes: int) -> float:
+def expected_bias(n: Any, classes: int) -> Any:
     """Of the plug-in mu, in bits, if every cell is filled: -(C-1)^3 / (2 N ln 2)."""
     return -((classes - 1) ** 3) / (2 * n * NATS)
 
@@ -238,9 +248,8 @@ def _few(cells: xr.Dataset, field: str, needed: int, what: str) -> str:
 
 def relative_bias(binary: xr.Dataset, estimator: str) -> Array:
     """(cell,): the bias of mu over -k, with the first-order noise of the tables removed."""
-    expected = [expected_bias(int(n), 2) for n in binary.n.values]
     apart = _bias(binary, estimator) - _bias(binary, "plug-in")
-    return (binary.steadied.values + apart) / np.array(expected)
+    return (binary.steadied.values + apart) / expected_bias(binary.n.values, 2)
 
 
 def worst(cells: xr.Dataset, method: str) -> Estimate:

@@ -94,12 +94,8 @@ def measure(run: Run) -> xr.Dataset:
     split = _split(run)
     predictions, simple, fit = _predictions(run, split)
     rng = streams.generator(run.seed, streams.TEST)
-    found, shuffled = [], []
-    for classes in CLASSES:
-        f, y, other = (_merged(labels, classes) for labels in (predictions, split.test.y, simple))
-        score = partial(_scored, y, other, classes)
-        found.append(score(f))
-        shuffled.append([_baselines(one, (y, other), score, run.permutations, rng) for one in f])
+    labels = predictions, split.test.y, simple
+    found, shuffled = zip(*(_of(one, run, labels, rng) for one in CLASSES), strict=True)
     both = predictions, np.broadcast_to(simple, predictions.shape)
     axes = ("classes", "probe", "baseline", "statistic", "estimator", "quantity")
     return xr.Dataset(
@@ -118,20 +114,31 @@ def measure(run: Run) -> xr.Dataset:
     )  # fmt: skip
 
 
+def _of(
+    classes: int, run: Run, labels: tuple[Labels, Labels, Labels], rng: Generator
+) -> tuple[Array, list[Any]]:
+    """All informations of F for so many classes, and the baselines' at each probe."""
+    f, y, simple = (_merged(one, classes) for one in labels)
+    score = partial(_scored, y, simple, classes)
+    return score(f), [_baselines(one, (y, simple), score, run.permutations, rng) for one in f]
+
+
 def _split(run: Run) -> images.Split:
     """Training and test images, drawn from the digits or from CIFAR-10's training images."""
     rng = streams.generator(run.seed, streams.DATA)
-    if run.data == DIGITS:
-        split = images.digits(rng, run.train)
-    else:
-        whole = images.load(run.data, rng).train
-        order = rng.permutation(len(whole.y))
-        split = images.Split(whole.take(order[: run.train]), whole.take(order[run.train :]))
+    split = images.digits(rng, run.train) if run.data == DIGITS else _training(run, rng)
     left = len(split.test.y)
     if left < FEWEST:
         allowed = f"at most {run.train + left - FEWEST} of {run.data}"
         raise Problem(f"train: got {run.train}, allowed {allowed}")
     return split._replace(test=split.test.take(np.arange(left)[: run.test]))
+
+
+def _training(run: Run, rng: Generator) -> images.Split:
+    """The data set's training images in two parts."""
+    whole = images.load(run.data, rng).train
+    order = rng.permutation(len(whole.y))
+    return images.Split(whole.take(order[: run.train]), whole.take(order[run.train :]))
 
 
 def _merged(labels: Labels, classes: int) -> Labels:
@@ -153,16 +160,23 @@ def _predictions(run: Run, split: images.Split) -> tuple[Labels, Labels, Array]:
         loss=nn.functional.cross_entropy, batch=run.batch, precision="float32",
     )  # fmt: skip
     linear = _linear(run, layers((x.shape[1], TEN), rng), fitted)
-    _, path = fitted(
-        layers((x.shape[1], run.hidden, TEN), rng), dims={"test": ("point",)},
-        probes={
-            "test": lambda module: _classes(module, x_test),
-            "fit": lambda module: np.mean(_classes(module, x) == split.train.y),
-        },
+    probes = {
+        "test": lambda module: _classes(module, x_test),
+        "fit": lambda module: np.mean(_classes(module, x) == split.train.y),
+    }
+    path = _followed(run, layers((x.shape[1], run.hidden, TEN), rng), probes, fitted)
+    return path.test.values, _classes(linear, x_test), path.fit.values
+
+
+def _followed(
+    run: Run, start: nn.Module, probes: dict[str, Any], fitted: Callable[..., Any]
+) -> xr.Dataset:
+    """The network on its way."""
+    return fitted(
+        start, probes=probes, dims={"test": ("point",)},
         optimiser=partial(torch.optim.SGD, lr=run.step_size), schedule=schedule(run.steps),
         rng=streams.generator(run.seed, streams.BATCHES),
-    )  # fmt: skip
-    return path.test.values, _classes(linear, x_test), path.fit.values
+    )[1]  # fmt: skip
 
 
 def _linear(run: Run, start: nn.Module, fitted: Callable[..., Any]) -> nn.Module:

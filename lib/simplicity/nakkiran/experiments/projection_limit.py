@@ -68,10 +68,14 @@ def measure(run: Run) -> xr.Dataset:
     first, own = _trained(run, samples, start)
     end = simple_start.limit(start, samples.shared, samples.y)
     apart = max(abs(first - end.first), float(np.abs(own - end.own).max()))
-    error = float(np.mean((samples.y - first * samples.shared - own) ** 2))
     cap = least_squares.DIVERGED
-    apart, error, first = np.clip((apart, error, first), -cap, cap).tolist()
+    apart, error, first = np.clip((apart, _error(first, own, samples), first), -cap, cap)
     return _outcome(apart, error, first, end.first)
+
+
+def _error(first: float, own: np.ndarray, samples: one_hot.Samples) -> float:
+    """The mean square error on the samples."""
+    return float(np.mean((samples.y - first * samples.shared - own) ** 2))
 
 
 def _trained(run: Run, samples: one_hot.Samples, start: Weights) -> tuple[float, np.ndarray]:
@@ -103,13 +107,19 @@ def _dense(run: Run) -> xr.Dataset:
     """
     samples, _ = draw(run, DENSE_N, DENSE_FEATURES)
     x = one_hot.matrix(samples, DENSE_FEATURES)
-    w = run.own(np.arange(1 + DENSE_FEATURES), streams.generator(run.seed, streams.NOISE))
-    w[0] = run.first
+    w = _all_weights(run)
     solved, forgetful = w + _smallest(x, samples.y - x @ w), _smallest(x, samples.y)
     end = simple_start.limit(Weights(w[0], w[1 + samples.key]), samples.shared, samples.y)
     w[0], w[1 + samples.key] = end
     apart, forgotten = (float(np.abs(w - other).max()) for other in (solved, forgetful))
     return _outcome(apart, forgotten, float(solved[0]), end.first)
+
+
+def _all_weights(run: Run) -> np.ndarray:
+    """w_0 of every coordinate, seen or not."""
+    w = run.own(np.arange(1 + DENSE_FEATURES), streams.generator(run.seed, streams.NOISE))
+    w[0] = run.first
+    return w
 
 
 def _smallest(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -89,15 +89,20 @@ def measure(run: Run) -> xr.Dataset:
     paths = {name: _trained(run, name, x, y, x_test) for name in STAGES}
     simple = {name: paths[name].test.values[-1].astype(np.int64) for name in SMALLER}
     rng = streams.generator(run.seed, streams.NOISE)
-    for name in SMALLER:
-        accuracy = float(np.mean(simple[name] == y_test))
-        simple[_noise(name)] = information.flipped(y_test, accuracy, rng)
+    simple |= {_noise(name): _as_accurate(simple[name], y_test, rng) for name in SMALLER}
     simple["neighbours"] = _neighbours(x, y, x_test, rng)
-    path = paths["ResNet"]
-    # A short run has fewer different steps: the last repeats.
-    filled = np.minimum(np.arange(PROBES), path.sizes["probe"] - 1)
-    found = leaving.dataset(path.isel(probe=filled), y_test, simple, SIMPLE)
+    found = leaving.dataset(_filled(paths["ResNet"]), y_test, simple, SIMPLE)
     return found.assign(samples=len(y))
+
+
+def _filled(path: xr.Dataset) -> xr.Dataset:
+    """As many probes for every run: a short one has fewer different steps, and its last repeats."""
+    return path.isel(probe=np.minimum(np.arange(PROBES), path.sizes["probe"] - 1))
+
+
+def _as_accurate(f: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Predictions that are right as often as these and know nothing else."""
+    return information.flipped(y, float(np.mean(f == y)), rng)
 
 
 def _neighbours(
@@ -133,10 +138,10 @@ def _prepared(part: images.Images) -> tuple[np.ndarray, np.ndarray]:
 
 def to_side(x: np.ndarray) -> np.ndarray:
     """Images (n, c, h, h) to 16 x 16: means of 2 x 2 pixels, or each pixel of 8 x 8 twice."""
-    if x.shape[-1] > SIDE:
-        factor = x.shape[-1] // SIDE
-        return x.reshape(*x.shape[:2], SIDE, factor, SIDE, factor).mean(axis=(3, 5))
-    return x.repeat(SIDE // x.shape[-1], axis=2).repeat(SIDE // x.shape[-1], axis=3)
+    smaller, larger = x.shape[-1] // SIDE, SIDE // x.shape[-1]
+    if smaller > 1:
+        return x.reshape(*x.shape[:2], SIDE, smaller, SIDE, smaller).mean(axis=(3, 5))
+    return x.repeat(larger, axis=2).repeat(larger, axis=3)
 
 
 def standardised(x: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ an interval over seeds has the error of the test sample in it. Groups other than
 controls, limits, and that size.
 """
 
+from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from torch import nn
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Control, check, control
+from simplicity.evidence.claims import Check, Control, Estimate, check, control
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import explain, explain_checks, information, linear_phase
@@ -106,8 +107,7 @@ def measure(run: Run) -> xr.Dataset:
     fit = partial(explain.logistic, samples.x, samples.y, LINEAR_RECIPE)
     line, simple = explain.simple_ones(samples, fit, run.seed)
     simple["wave"] = wave
-    flips = streams.generator(run.seed, streams.NOISE).random(run.samples)
-    seen = samples._replace(y=samples.y ^ (flips < KINDS[run.kind].flipped))
+    seen = samples._replace(y=samples.y ^ _flipped(run))
     if run.kind == "two networks":
         simple[OTHERS[0]] = _other(run, seen.x, seen.y)(samples.x_test)
     found = explain.follow(
@@ -117,6 +117,12 @@ def measure(run: Run) -> xr.Dataset:
     )[1]  # fmt: skip
     # The authors' size takes more steps, so they are no coordinate.
     return found.reindex(simple=list(SIMPLE), fill_value=0).reset_coords("step")
+
+
+def _flipped(run: Run) -> np.ndarray:
+    """Which labels the network is trained on wrongly, (samples,)."""
+    coins = streams.generator(run.seed, streams.NOISE).random(run.samples)
+    return coins < KINDS[run.kind].flipped
 
 
 def _begun(run: Run, x: np.ndarray, wave: np.ndarray) -> nn.Module:
@@ -199,9 +205,8 @@ def checks(runs: Runs) -> list[Check]:
 
 def _never(large: Setting) -> Control:
     """A start too large for a linear phase."""
-    matched = claims.share(np.isfinite([run.match for run in large.phases]))
     rule = claims.fails(claims.every_seed())
-    return control("large start: share of runs with T0", matched, rule)
+    return control("large start: share of runs with T0", large.matched(), rule)
 
 
 def _forgets(interpolating: Setting) -> Control:
@@ -225,10 +230,7 @@ def _order(runs: Runs) -> Check:
 def _second_network(runs: Runs) -> Check:
     """N11: a network of another start, at its end, explains the first as L does only early."""
     others = tables(runs["two_networks"], OTHERS[0])
-    ours, random = (
-        claims.mean(linear_phase.explained(one, len(one) - 1) for one in found)
-        for found in (others, map(linear_phase.independent, others))
-    )
+    ours, random = _explained(others), _explained(map(linear_phase.independent, others))
     return check(
         runs, "N11.second", "empirical",
         "sinusoid: mean of mu / I(F;Y) over the whole run, a second network in place of L",
@@ -236,6 +238,11 @@ def _second_network(runs: Runs) -> Check:
         ("R as accurate as the second network", random),
         unless="" if len(others) else "no second network was trained",
     )  # fmt: skip
+
+
+def _explained(counts: Iterable[np.ndarray]) -> Estimate:
+    """mu / I(F;Y) over whole runs."""
+    return claims.mean(linear_phase.explained(one, len(one) - 1) for one in counts)
 
 
 def _line_over_wave(cells: xr.Dataset) -> list[float]:

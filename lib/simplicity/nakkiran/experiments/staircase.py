@@ -20,7 +20,7 @@ from simplicity.evidence import claims
 from simplicity.evidence.claims import Check, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.nakkiran import complexity, information, leaving, linear_phase, rivals
+from simplicity.nakkiran import complexity, explain, information, leaving, linear_phase, rivals
 from simplicity.nets import modules
 from simplicity.nets.loop import log_schedule
 from simplicity.nets.train import cross_entropy, train
@@ -71,9 +71,7 @@ def measure(run: Run) -> xr.Dataset:
 
 def _trained(run: Run, x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> xr.Dataset:
     """The network's predictions on the way, and its accuracy on training points."""
-    start, batches = (
-        streams.generator(run.seed, one) for one in (streams.INITIALISATION, streams.BATCHES)
-    )
+    start, batches = explain.generators(run.seed)
     sizes = (run.dim, run.width, run.width)
     return train(
         modules.fully_connected(sizes, start, modules.torch_default), x, y,

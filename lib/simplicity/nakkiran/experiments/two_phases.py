@@ -6,7 +6,7 @@ measured is what they do to the accuracies. Controls: p = 0, where nothing is le
 |w_0(k)| > 1 - 2p, where memorising is all that there is.
 """
 
-from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,7 +20,7 @@ from simplicity.nakkiran.leaving import for_good
 
 CLAIMS = ("N17",)
 
-JUDGED = {"n": (500, 2000), "flip": 0.1, "ratio": 0.5}
+JUDGED: dict[str, Any] = {"n": (500, 2000), "flip": 0.1, "ratio": 0.5}
 PROBES = 25
 SETTLED = 0.1  # w(1) is settled within this share of its end
 
@@ -32,6 +32,11 @@ class Run(simple_start.Run):
     step_size: float = config.param(1.0, "learning rate eta", low=1e-3, high=1.5)
     passes: float = config.param(3.0, "gradient steps, in units of n / eta", low=0.1, high=1e3)
     test_samples: int = config.param(4000, "fresh samples", unit="samples", low=10, high=10**7)
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps."""
+        return int(np.ceil(self.passes * self.n / self.step_size))
 
 
 GRID = Grid(
@@ -49,7 +54,7 @@ def measure(run: Run) -> xr.Dataset:
     `settled` and `memorised` are the number of steps taken if that is not reached.
     """
     seen, own, new = simple_start.draw(run, run.test_samples)
-    start, steps = simple_start.Weights(0.0, own), int(np.ceil(run.passes * run.n / run.step_size))
+    start, steps = simple_start.Weights(0.0, own), run.steps
     end = simple_start.limit(start, seen.shared, seen.y).first
     arrays = (*start, seen.shared, seen.y, np.arange(run.n))
     _, _, first, train, loss = least_squares.descend(*arrays, run.step_size, steps)
@@ -76,26 +81,30 @@ def schedule(steps: int) -> np.ndarray:
 
 
 def checks(runs: Runs) -> list[Check]:
-    noisy, clean, lost = (
-        runs(group, **JUDGED | fields)
-        for group, fields in (("noisy", {}), ("clean", {"flip": 0.0}), ("control", {"ratio": 1.5}))
-    )
-    judge = partial(check, runs)
-    return [
-        judge(
-            "N17.exponent", "theorem",
-            "exponent in n of steps to memorise / steps to settle w(1), n = 500 and 2000",
-            exponent(noisy), claims.interval_within(0.9, 1.1),
-            ("p = 0, one phase: the same exponent", exponent(clean)),
-        ),
-        judge(
-            "N17.phases", "theorem",
-            "share of runs with train accuracy 1 - p when w(1) has settled, 1 in the end, "
-            "and 1 - p on unseen k all along",
-            claims.share(two_phases(noisy)), claims.every_seed(),
-            ("|w_0(k)| = 1.5 (1 - 2p): the same share", claims.share(two_phases(lost))),
-        ),
-    ]  # fmt: skip
+    return [_rates(runs), _phases(runs)]
+
+
+def _rates(runs: Runs) -> Check:
+    """One phase takes n times as long as the other."""
+    noisy, clean = runs("noisy", **JUDGED), runs("clean", **JUDGED | {"flip": 0.0})
+    return check(
+        runs, "N17.exponent", "theorem",
+        "exponent in n of steps to memorise / steps to settle w(1), n = 500 and 2000",
+        exponent(noisy), claims.interval_within(0.9, 1.1),
+        ("p = 0, one phase: the same exponent", exponent(clean)),
+    )  # fmt: skip
+
+
+def _phases(runs: Runs) -> Check:
+    """What has been learnt after each of them."""
+    noisy, lost = runs("noisy", **JUDGED), runs("control", **JUDGED | {"ratio": 1.5})
+    return check(
+        runs, "N17.phases", "theorem",
+        "share of runs with train accuracy 1 - p when w(1) has settled, 1 in the end, "
+        "and 1 - p on unseen k all along",
+        claims.share(two_phases(noisy)), claims.every_seed(),
+        ("|w_0(k)| = 1.5 (1 - 2p): the same share", claims.share(two_phases(lost))),
+    )  # fmt: skip
 
 
 def exponent(cells: xr.Dataset) -> Estimate:

@@ -116,7 +116,8 @@ def boundary(
     """
     across = np.linspace(-1, 1, logit.shape[-1])
     drawn: list[Track] = [
-        *_disk_and_rule(),
+        _circle(),
+        _rule(),
         Dots("label 1", [points[labels == 1]], BLUE, radius=2.6, opacity=0.8),
         Dots("label 0", [points[labels == 0]], ORANGE, radius=2.6, opacity=0.8),
         Dots("flipped label", [points[wrong]], RED, radius=5, hollow=True),
@@ -131,27 +132,30 @@ def boundary(
     return parts.player([left, _correct(step, curves)], "steps", step, about, most)
 
 
-def _disk_and_rule() -> list[Line]:
-    """The unit circle, and the curve that parts the clean labels inside it."""
-    angle, x = np.linspace(0, 2 * np.pi, 91), np.linspace(-1, 1, 81)
+def _circle() -> Line:
+    angle = np.linspace(0, 2 * np.pi, 91)
+    return Line("", tracks.points(np.cos(angle), np.sin(angle)), opacity=0.5, width=0.8)
+
+
+def _rule() -> Line:
+    """The curve that parts the clean labels, inside the disk."""
+    x = np.linspace(-1, 1, 81)
     height = HEIGHT * np.sin(FREQUENCY * x)
     height[x**2 + height**2 > 1] = np.nan
-    return [
-        Line("", tracks.points(np.cos(angle), np.sin(angle)), opacity=0.5, width=0.8),
-        Line("the rule", tracks.points(x, height), opacity=0.55, width=1.0, dashes="3 3"),
-    ]
+    return Line("the rule", tracks.points(x, height), opacity=0.55, width=1.0, dashes="3 3")
 
 
 def _correct(step: Array, curves: Mapping[str, Array]) -> Panel:
     """The shares over log steps, told at each of them."""
     coloured = zip(curves.items(), (GREEN, PURPLE, INK), strict=False)
     shown = {name: (values, colour) for (name, values), colour in coloured}
-    told = [
-        ", ".join(f"{name} {value:.0%}" for name, value in zip(curves, at, strict=True))
-        for at in zip(*curves.values(), strict=True)
-    ]
+    told = [_told(curves, at) for at in range(len(step))]
     heights = 1.03, 1.0, 0.04
     return parts.shares("shares", "1 + steps", step, shown, told, heights, height=350, size=12)
+
+
+def _told(curves: Mapping[str, Array], at: int) -> str:
+    return ", ".join(f"{name} {values[at]:.0%}" for name, values in curves.items())
 
 
 def phases(curves: Mapping[str, Mapping[str, Array]], train: Array, step: Array) -> Picture:
@@ -163,22 +167,28 @@ def phases(curves: Mapping[str, Mapping[str, Array]], train: Array, step: Array)
     (seed, probe) of the true labels.
     """
     true, coin = curves["true"], curves["random"]
-    shares = {GREEN: true["clean"], PURPLE: true["agreement"], INK: train, RED: coin["clean"]}
-    bits = (INK, "-", true["network"]), (BLUE, "-", true["mu"]), (RED, "-", coin["mu"])
     at = np.maximum(step, 0.5)
     with axes(2, height=3.9) as (figure, (left, right)):
+        shares = {GREEN: true["clean"], PURPLE: true["agreement"], INK: train, RED: coin["clean"]}
         for colour, values in shares.items():
             seeds.mean_and_range(left, at, values, colour)
-        for colour, look, values in (*bits, (BLUE, ":", true["null"])):
-            right.plot(at, values.mean(axis=0), look, color=colour)
         left.set(title="shares", ylim=(0, 1.02), **_STEPS)
-        right.set(title="bits", ylim=(0, None), **_STEPS)
+        _bits_of_phases(right, at, true, coin)
         legends.below(figure, _DISK)
         return finish(
             figure,
             "Accuracy, agreement with a linear classifier and information over steps, for true and "
             "random labels.",
         )
+
+
+def _bits_of_phases(
+    panel: Axes, at: Array, true: Mapping[str, Array], coin: Mapping[str, Array]
+) -> None:
+    curves = (INK, "-", true["network"]), (BLUE, "-", true["mu"]), (RED, "-", coin["mu"])
+    for colour, look, values in (*curves, (BLUE, ":", true["null"])):
+        panel.plot(at, values.mean(axis=0), look, color=colour)
+    panel.set(title="bits", ylim=(0, None), **_STEPS)
 
 
 def starts(end: Array, names: tuple[str, ...]) -> Picture:
@@ -233,7 +243,7 @@ def _explained(panel: Axes, cells: xr.Dataset, place: int, noise: int, colour: s
 
     A faint line is all that it could explain.
     """
-    at = np.maximum(cells.step.values[0], 0.5)
+    at = _steps(cells)
     found = _information(cells, place)
     seeds.mean_and_range(panel, at, found.mu, colour)
     panel.axhline(float(found.simple[:, 0].mean()), color=colour, alpha=0.5, lw=0.8, ls="--")
@@ -242,8 +252,12 @@ def _explained(panel: Axes, cells: xr.Dataset, place: int, noise: int, colour: s
 
 def _gained(panel: Axes, cells: xr.Dataset) -> None:
     """I(F;Y), mean and range over seeds."""
-    at = np.maximum(cells.step.values[0], 0.5)
-    seeds.mean_and_range(panel, at, _information(cells, 0).network, INK)
+    seeds.mean_and_range(panel, _steps(cells), _information(cells, 0).network, INK)
+
+
+def _steps(cells: xr.Dataset) -> Array:
+    """On a log axis (probe,)."""
+    return np.maximum(cells.step.values[0], 0.5)
 
 
 def _contour(across: Array, logit: Array) -> Array:

@@ -21,6 +21,7 @@ from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Pic
 Array = NDArray[np.floating]
 _CURVES = {"I(F;Y)": BLUE, "μ, linear": GREEN, "μ, forest": PURPLE, "μ, random R": ORANGE}
 _SHARES = {"second network": BLUE, "linear": GREEN, "forest": PURPLE, "random R": ORANGE}
+_TICKS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # of accuracy
 _PAGE: dict[str, Any] = {"lw": 0.9, "ls": (0, (2, 1.5))}
 _AUTHORS: dict[str, Any] = {"ls": "", "marker": "o", "fillstyle": "none", "markersize": 5.5}
 
@@ -162,10 +163,9 @@ def _steps(runs: xr.Dataset) -> Array:
 def _bits_and_accuracy(row: Sequence[Axes]) -> None:
     """Left the bits, right their accuracy, for balanced labels and symmetric errors."""
     row[0].set(ylabel="bits", ylim=(-0.02, 0.95))
-    ticks = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
     other = row[-1].twinx()
     other.set(ylim=row[-1].get_ylim(), ylabel="accuracy, for symmetric errors")
-    other.set_yticks(information.from_accuracy(ticks), [f"{tick:g}" for tick in ticks])
+    other.set_yticks(information.from_accuracy(_TICKS), [f"{tick:g}" for tick in _TICKS])
     other.spines["right"].set_visible(True)
 
 

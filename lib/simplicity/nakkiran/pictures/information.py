@@ -132,12 +132,18 @@ def _bias(panel: Axes, binary: xr.Dataset, recorded: bool) -> None:
     pairs = np.unique(np.stack([binary.accuracy, binary.simple], axis=1), axis=0)
     for index, (colour, (a, b)) in enumerate(zip(_PAIR_COLOURS, pairs, strict=False)):
         part = cells_where(binary, accuracy=a, simple=b)
-        x = _apart(part, 0.07 * (index - 1))
         label = f"{a:g} and {b:g}" if recorded else None
         look = {"fmt": "o", "color": colour, "elinewidth": 0.8, **_MARKS[recorded]}
-        plain, corrected, error = _biases(part)
-        panel.errorbar(x, plain, error, label=label, **look)
-        panel.errorbar(x, corrected, error, **look)
+        _with_errors(panel, part, _apart(part, 0.07 * (index - 1)), label, look)
+
+
+def _with_errors(
+    panel: Axes, part: xr.Dataset, x: Array, label: str | None, look: dict[str, Any]
+) -> None:
+    """Both estimators; the plug-in bears the label."""
+    plain, corrected, error = _biases(part)
+    panel.errorbar(x, plain, error, label=label, **look)
+    panel.errorbar(x, corrected, error, **look)
 
 
 def _biases(part: xr.Dataset) -> tuple[Array, Array, Array]:

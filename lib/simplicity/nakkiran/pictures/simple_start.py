@@ -59,11 +59,8 @@ def memorising(margins: Mapping[str, Array], first: Array, steps: Array) -> Play
 
 def _correct(margins: Mapping[str, Array], first: Array, steps: Array) -> Panel:
     """The shares over steps, and w(1)."""
-    given = np.concatenate([margins["agrees"], margins["disagrees"]], axis=1)
-    train, unseen = (
-        np.array([simple_start.accuracy(row) for row in rows])
-        for rows in (given, margins["unseen"])
-    )
+    train = _accuracy(np.concatenate([margins["agrees"], margins["disagrees"]], axis=1))
+    unseen = _accuracy(margins["unseen"])
     curves = {
         "correct in training": (train, ORANGE),
         "correct on unseen k": (unseen, GREEN),
@@ -72,6 +69,11 @@ def _correct(margins: Mapping[str, Array], first: Array, steps: Array) -> Panel:
     told = [f"training {t:.0%}, unseen {u:.0%}" for t, u in zip(train, unseen, strict=True)]
     title, xlabel, heights = "shares correct, and w(1)", "1 + gradient steps", (1.15, 1.05, 1.09)
     return parts.shares(title, xlabel, steps, curves, told, heights, height=320)
+
+
+def _accuracy(margins: Array) -> Array:
+    """Of margins (p, n), (p,)."""
+    return np.array([simple_start.accuracy(row) for row in margins])
 
 
 def _dots(margins: Mapping[str, Array]) -> Panel:
@@ -107,12 +109,16 @@ def _accuracies(panel: Axes, recorded: xr.Dataset, ns: Array) -> None:
     """Solid on the sample, dotted on unseen k, the more opaque the more samples."""
     for colour, fields in list(_SETTINGS.values())[::2]:
         for n, alpha in zip(ns, (0.35, 0.55, 0.8, 1.0), strict=False):
-            one = cells_where(recorded, n=n, **fields).mean("cell")
-            order = np.maximum(one.step.values, 0.5)
-            panel.plot(order, one.train, color=colour, alpha=alpha)
-            panel.plot(order, one.unseen, color=colour, alpha=alpha, ls=":")
+            cells = cells_where(recorded, n=n, **fields)
+            _both(panel, cells.mean("cell"), color=colour, alpha=alpha)
     panel.set(xscale="log", xlabel="gradient steps (0.5 stands for 0)")
     panel.set(title="share correct", ylim=(0.4, 1.03))
+
+
+def _both(panel: Axes, mean: xr.Dataset, **look: Any) -> None:
+    order = np.maximum(mean.step.values, 0.5)
+    panel.plot(order, mean.train, **look)
+    panel.plot(order, mean.unseen, ls=":", **look)
 
 
 def _memorised(panel: Axes, fresh: xr.Dataset, recorded: xr.Dataset, ns: Array) -> None:
@@ -136,9 +142,7 @@ def thresholds(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
         _by_first(right)
         for data, is_recorded in ((recorded, True), (fresh, False)):
             cells = cells_where(data, kind="closed form", flip=0.1)
-            for n, colour in _SIZES.items():
-                part = cells_where(cells, first=0.0, n=n)
-                _shares(left, part.isel(cell=part.ratio >= 0.7), "ratio", colour, is_recorded)
+            _sizes(left, cells_where(cells, first=0.0), is_recorded)
             _shares(right, cells_where(cells, ratio=0.5, n=1000), "first", BLUE, is_recorded)
         entries = [(colour, f"n = {n}") for n, colour in _SIZES.items()]
         legends.below(figure, entries, page="", recorded="")
@@ -170,6 +174,13 @@ def _by_first(panel: Axes) -> None:
         panel.annotate(name, (place - 45, 0.55), **_NAME)
     panel.set(xlabel="w₀(1), with |w₀(k)| = 0.4 and n = 1000", title="the same")
     panel.set(ylim=(-0.05, 1.05))
+
+
+def _sizes(panel: Axes, cells: xr.Dataset, recorded: bool) -> None:
+    """The draws near the threshold."""
+    near = cells.isel(cell=cells.ratio >= 0.7)
+    for n, colour in _SIZES.items():
+        _shares(panel, cells_where(near, n=n), "ratio", colour, recorded)
 
 
 def _shares(panel: Axes, cells: xr.Dataset, field: str, colour: str, recorded: bool) -> None:
