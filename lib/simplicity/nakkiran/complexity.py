@@ -28,7 +28,8 @@ def disk(n: int, rng: Generator) -> Array:
 def above_curve(x: Array) -> Labels:
     """1[x_2 > 0.4 sin(6 x_1)], (n,)."""
     (x,) = doors.arrays(x=(x, "N 2"))
-    return (x[:, 1] > HEIGHT * np.sin(FREQUENCY * x[:, 0])).astype(np.int64)
+    across, up = x.T
+    return (up > HEIGHT * np.sin(FREQUENCY * across)).astype(np.int64)
 
 
 def right_half(x: Array) -> Labels:

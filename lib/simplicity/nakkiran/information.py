@@ -81,6 +81,11 @@ def information(counts: ArrayLike, estimator: Estimator = "plug-in") -> Informat
     return Information(network, explained, shared, beyond, network - beyond)
 
 
+def stacked(counts: ArrayLike, estimator: Estimator = "plug-in") -> Array:
+    """All five quantities, (..., quantity)."""
+    return np.stack(information(counts, estimator), axis=-1)
+
+
 def accuracies(counts: ArrayLike) -> tuple[Array, Array]:
     """Accuracy of F and of L, each (...), of tables (..., F, Y, L).
 

@@ -81,9 +81,13 @@ def signs(keys: Keys, rng: Generator) -> Array:
     """
     doors.generator(rng)
     unique, place = np.unique(keys, return_inverse=True)
-    return rng.choice((-1.0, 1.0), size=len(unique))[place]
+    return _coins(len(unique), rng)[place]
 
 
 def _with_keys(key: Keys, flip: float, rng: Generator) -> Samples:
-    y = rng.choice((-1.0, 1.0), size=len(key))
+    y = _coins(len(key), rng)
     return Samples(y, np.where(rng.random(len(key)) < flip, -y, y), key)
+
+
+def _coins(n: int, rng: Generator) -> Array:
+    return rng.choice((-1.0, 1.0), size=n)

@@ -37,9 +37,9 @@ def start(run: Run) -> dense.Dense:
     return dense.gaussian((2, *[run.hidden] * HIDDEN), rng)
 
 
-def share_of(network: dense.Dense, x: Array, labels: Labels) -> float:
+def share_of(network: dense.Dense, points: Array, labels: Labels) -> float:
     """The share of points (n, 2) that the network labels so."""
-    return float(np.mean(dense.predict(network, x) == labels))
+    return float(np.mean(dense.predict(network, points) == labels))
 
 
 def given(run: Run, clean: Labels) -> Labels:

@@ -166,8 +166,9 @@ def enough_samples(flip: float, size: float) -> float:
     n = (1 - 2p - size)^-100.
     """
     doors.number("flip", flip, low=0, high=1)
-    doors.number("size", size, below=1 - 2 * flip)
-    return -100 * float(np.log10(1 - 2 * flip - size))
+    threshold = 1 - 2 * flip
+    doors.number("size", size, below=threshold)
+    return -100 * float(np.log10(threshold - size))
 
 
 def margins(first: Array | float, own: Array, shared: Array, y: Array) -> Array:

@@ -6,9 +6,11 @@ authors' Figure 4 is. A seed splits the images anew, so an interval over seeds h
 test sample in it, though seeds share images.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import xarray as xr
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity.data import images, streams
@@ -16,7 +18,7 @@ from simplicity.evidence.claims import Check, no_control
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import explain, explain_checks
-from simplicity.nakkiran.explain import Recipe
+from simplicity.nakkiran.explain import Recipe, Samples
 from simplicity.nets import modules
 
 CLAIMS = ("N4", "N5", "N7", "N8", "N19", "N21")
@@ -44,14 +46,19 @@ def measure(run: Run) -> xr.Dataset:
     """Tables with L and with the forest at each checkpoint."""
     split = images.task(TASK, streams.generator(run.seed, streams.DATA))
     samples = explain.of_images(split.train, split.test, _flat)
-    x, recipe = samples.x, Recipe(0.01, run.batch, run.linear_epochs)
-    fit = partial(explain.logistic, x, samples.y, recipe)
+    x, fit = samples.x, _linear(run, samples)
     line, simple = explain.simple_ones(samples, fit, run.seed)
     start, order = explain.generators(run.seed)
     return explain.follow(
         modules.fully_connected((x.shape[1], run.width, run.width), start), samples, simple,
         line(x), rate=run.step_size, batch=run.batch, at=run.looked_at(len(x)), order=order,
     )[1]  # fmt: skip
+
+
+def _linear(run: Run, samples: Samples) -> Callable[[Generator], explain.Predict]:
+    """How L is fitted."""
+    recipe = Recipe(0.01, run.batch, run.linear_epochs)
+    return partial(explain.logistic, samples.x, samples.y, recipe)
 
 
 def _flat(part: images.Images) -> NDArray:

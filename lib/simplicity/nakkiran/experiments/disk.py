@@ -129,10 +129,14 @@ def simple(run: Run) -> dict[str, np.ndarray]:
     """Predictions of `SIMPLE` on the test points: L from as many other clean points."""
     points, _ = test_set(run)
     rng = np.random.default_rng([run.seed, streams.TEST, 1])
-    many = complexity.disk(run.test_samples, rng)
+    line = _linear(run, rng)
     x, y, _ = training_set(dataclasses.replace(run, labels="true"))
-    line = rivals.logistic(many, complexity.above_curve(many))
     return {"linear": line(points), "neighbours": rivals.neighbours(x, y, rng)(points)}
+
+
+def _linear(run: Run, rng: np.random.Generator) -> rivals.Classifier:
+    many = complexity.disk(run.test_samples, rng)
+    return rivals.logistic(many, complexity.above_curve(many))
 
 
 def curves(cells: xr.Dataset) -> dict[str, np.ndarray]:
@@ -160,8 +164,8 @@ def checks(runs: Runs) -> list[Check]:
     """The three phases (N13), and whether what L explains is kept by a fitted network (N8)."""
     true, coin = (runs[group].sortby("seed") for group in ("flipped", "coin"))
     judge = partial(check, runs, unless=_lacking(runs, coin))
-    return [_line(judge, true, coin), _order(judge, true, coin), _concept(judge, true, coin),
-            _kept(judge, true)]  # fmt: skip
+    phases = [one(judge, true, coin) for one in (_line, _order, _concept)]
+    return [*phases, _kept(judge, true)]
 
 
 def _line(judge: Callable[..., Check], true: xr.Dataset, coin: xr.Dataset) -> Check:
@@ -216,6 +220,10 @@ def in_order(cells: xr.Dataset, found: dict[str, np.ndarray]) -> np.ndarray:
     given labels are fitted? A run that never fits them all counts as one that does so later.
     """
     row, step = np.arange(cells.sizes["cell"]), cells.step.values
-    line, peak = (found[name].argmax(axis=1) for name in ("agreement", "clean"))
-    memorised = np.where(cells.memorised.values >= 0, cells.memorised.values, np.inf)
-    return (step[row, line] < step[row, peak]) & (step[row, peak] < memorised)
+    line, peak = (step[row, found[name].argmax(axis=1)] for name in ("agreement", "clean"))
+    return (line < peak) & (peak < _memorised(cells))
+
+
+def _memorised(cells: xr.Dataset) -> np.ndarray:
+    """(cell,): the step from which on all is fitted, infinite without one."""
+    return np.where(cells.memorised.values >= 0, cells.memorised.values, np.inf)

@@ -133,9 +133,7 @@ def _part(
     The first two are (table, quantity), the last is (table, method).
     """
     counts = rng.multinomial(run.n, p.ravel(), size=count).reshape(count, *p.shape)
-    plain, corrected = (
-        np.stack(information.information(counts, name), axis=-1) for name in information.ESTIMATORS
-    )
+    plain, corrected = (information.stacked(counts, name) for name in information.ESTIMATORS)
     error = information.standard_error(counts)
     within = stats.norm.ppf(0.975) * error
     held = [np.abs(one[:, MU] - truth[MU]) <= within for one in (plain, corrected)]

@@ -114,7 +114,7 @@ def measure(run: Run) -> xr.Dataset:
     return xr.Dataset(
         {
             "exact": ("quantity", exact),
-            "shown": (("sample", "quantity"), np.stack(found, axis=-1)[:SHOWN]),
+            "shown": (("sample", "quantity"), information.stacked(tables[:SHOWN])),
             **_kept(tables[:SHOWN]),
             "network_error": ("sample", network_error[:SHOWN]),
             "within": int(np.sum(np.abs(off) <= stats.norm.ppf(0.975) * network_error)),
@@ -134,9 +134,8 @@ def _rng(run: Run) -> Generator:
 
 def _kept(first: NDArray[Any]) -> dict[str, Any]:
     """What is kept of single samples beside their informations."""
-    corrected = information.information(first, "miller-madow")
     return {
-        "corrected": (("sample", "quantity"), np.stack(corrected, axis=-1)),
+        "corrected": (("sample", "quantity"), information.stacked(first, "miller-madow")),
         "hits": ("sample", information.accuracies(first)[0]),
         "mu_error": ("sample", information.standard_error(first)),
     }
@@ -250,23 +249,27 @@ def _of_mu_and_beyond(runs: Runs, extreme: str) -> tuple[Array, Array]:
     return found.sel(name="mu").values, found.sel(name="beyond").values
 
 
+def _own_and_one_sided(runs: Runs) -> tuple[xr.Dataset, xr.Dataset]:
+    """The laws of the curve, and laws with all errors on one class."""
+    return runs.where(case="symmetric"), runs("off_curve", case="one-sided")
+
+
 def _laws_on_curve(runs: Runs) -> Check:
-    own, one_sided = runs.where(case="symmetric"), runs("off_curve", case="one-sided")
+    own, one_sided = map(excess, _own_and_one_sided(runs))
     return check(
         runs, "N3.laws", "identity",
         "exact laws, balanced, symmetric errors: largest |I(F;Y) - (1 - h(a))|",
-        largest(np.abs(excess(own))), below(CLOSE),
-        ("all errors on one class: least I(F;Y) - (1 - h(a))", smallest(excess(one_sided))),
+        largest(np.abs(own)), below(CLOSE),
+        ("all errors on one class: least I(F;Y) - (1 - h(a))", smallest(one_sided)),
     )  # fmt: skip
 
 
 def _samples_on_curve(runs: Runs) -> Check:
-    own, one_sided = runs.where(case="symmetric"), runs("off_curve", case="one-sided")
+    own, one_sided = map(on_curve, _own_and_one_sided(runs))
     return check(
         runs, "N3.samples", "identity",
         "simulated predictions: share of samples with 1 - h(a) in the 95 % interval of I(F;Y)",
-        on_curve(own), between(0.93, 0.97),
-        ("all errors on one class: the same share", on_curve(one_sided)),
+        own, between(0.93, 0.97), ("all errors on one class: the same share", one_sided),
     )  # fmt: skip
 
 

@@ -223,8 +223,8 @@ def permuted(group: Labels, f: Labels, draws: int, rng: Generator) -> Labels:
 def _scored(y: Labels, simple: Labels, classes: int, f: Labels) -> Array:
     """All informations of predictions F (..., N), (..., estimator, quantity)."""
     tables = information.table(f, y, simple, classes)
-    both = (information.information(tables, name) for name in information.ESTIMATORS)
-    return np.stack([np.stack(found, axis=-1) for found in both], axis=-2)
+    both = [information.stacked(tables, name) for name in information.ESTIMATORS]
+    return np.stack(both, axis=-2)
 
 
 def _baselines(

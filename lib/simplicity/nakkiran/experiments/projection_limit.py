@@ -137,19 +137,8 @@ def draw(run: Run, n: int, features: int) -> tuple[one_hot.Samples, Weights]:
 
 
 def checks(runs: Runs) -> list[Check]:
-    found = [_closed_form(runs)]
-    for kind in ("descent", "sgd"):
-        found += [
-            _ends(
-                runs, kind, "", "share of runs that end at the projection, to 1e-6, without error",
-                "inside", ("two equal inputs with opposite labels: the same share", "impossible"),
-            ),
-            _ends(
-                runs, kind, "_bound", "the same at the largest step size below its bound",
-                "nearly", ("the smallest step size above the bound: the same share", "beyond"),
-            ),
-        ]  # fmt: skip
-    return found
+    both = (one(runs, kind) for kind in ("descent", "sgd") for one in (_inside, _nearly))
+    return [_closed_form(runs), *both]
 
 
 def _closed_form(runs: Runs) -> Check:
@@ -160,6 +149,20 @@ def _closed_form(runs: Runs) -> Check:
         claims.largest(dense.apart.values), claims.below(1e-10),
         ("least distance to the minimum-norm solution, which forgets w_0",
          claims.smallest(dense.mse.values)),
+    )  # fmt: skip
+
+
+def _inside(runs: Runs, kind: str) -> Check:
+    return _ends(
+        runs, kind, "", "share of runs that end at the projection, to 1e-6, without error",
+        "inside", ("two equal inputs with opposite labels: the same share", "impossible"),
+    )  # fmt: skip
+
+
+def _nearly(runs: Runs, kind: str) -> Check:
+    return _ends(
+        runs, kind, "_bound", "the same at the largest step size below its bound",
+        "nearly", ("the smallest step size above the bound: the same share", "beyond"),
     )  # fmt: skip
 
 

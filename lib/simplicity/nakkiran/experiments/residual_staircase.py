@@ -207,6 +207,8 @@ def authors_time(name: str, part: float = leaving.JUDGED) -> float:
 
 def outgrown(cells: xr.Dataset) -> str:
     """Why nothing can be judged: I(F;Y) at the end is below `KNOWS` I(CNN6;Y), mean over seeds."""
+    if not cells.sizes["cell"]:
+        return "CIFAR-10 was not run"
     last = information.information(counts_of(cells, "CNN6")[:, -1])
     times_six = float(np.mean(last.network / last.simple))
     if times_six > KNOWS:
@@ -220,8 +222,7 @@ def outgrown(cells: xr.Dataset) -> str:
 def checks(runs: Runs) -> list[Check]:
     """On CIFAR-10 only; the digits are no claim's setting."""
     real = runs["cifar10"]
-    lacking = outgrown(real) if real.sizes["cell"] else "CIFAR-10 was not run"
-    judge = partial(check, runs, unless=lacking)
+    judge = partial(check, runs, unless=outgrown(real))
     return [_order(judge, real), _kept(judge, real)]
 
 

@@ -98,13 +98,18 @@ def simple(
     rng = streams.generator(run.seed, streams.NOISE)
     found = {}
     for degree in (1, 2):
-        terms, terms_test = (complexity.monomials(points, degree) for points in (x, x_test))
-        fitted = rivals.logistic(terms, y)(terms_test)
+        fitted = _fitted(degree, x, y, x_test)
         found[f"fitted {degree}"] = fitted
         found[f"exact {degree}"] = complexity.partial_sum(x_test, degree)
         accuracy = float(np.mean(fitted == y_test))
         found[f"noise {degree}"] = information.flipped(y_test, accuracy, rng)
     return found | {"tree": rivals.tree(x, y, rng)(x_test)}
+
+
+def _fitted(degree: int, x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> np.ndarray:
+    """Predictions of a logistic regression on all monomials up to this degree."""
+    seen, new = (complexity.monomials(points, degree) for points in (x, x_test))
+    return rivals.logistic(seen, y)(new)
 
 
 counts_of, times = leaving.readers(SIMPLE)

@@ -59,20 +59,24 @@ def measure(run: Run) -> xr.Dataset:
     arrays = (*start, seen.shared, seen.y, np.arange(run.n))
     _, _, first, train, loss = least_squares.descend(*arrays, run.step_size, steps)
     probes = schedule(steps)
-    margins = [simple_start.margins(one, *new) for one in first[probes]]
     return xr.Dataset(
         {
             "first": ("probe", first[probes]),
             "train": ("probe", train[probes]),
             "loss": ("probe", loss[probes]),
             "step": ("probe", probes),
-            "unseen": ("probe", list(map(simple_start.accuracy, margins))),
+            "unseen": ("probe", [_unseen(one, new) for one in first[probes]]),
             "settled": for_good(np.abs(first - end) <= SETTLED * abs(end)),
             "memorised": for_good(train == 1),
             "unseen_samples": len(new.y),
             "limit": end,
         }
     )
+
+
+def _unseen(first: float, new: simple_start.Unseen) -> float:
+    """The accuracy on unseen k, which w(1) and the start decide."""
+    return simple_start.accuracy(simple_start.margins(first, *new))
 
 
 def schedule(steps: int) -> np.ndarray:
@@ -84,9 +88,13 @@ def checks(runs: Runs) -> list[Check]:
     return [_rates(runs), _phases(runs)]
 
 
+def _judged(runs: Runs, group: str, **changed: float) -> xr.Dataset:
+    return runs(group, **JUDGED | changed)
+
+
 def _rates(runs: Runs) -> Check:
     """One phase takes n times as long as the other."""
-    noisy, clean = runs("noisy", **JUDGED), runs("clean", **JUDGED | {"flip": 0.0})
+    noisy, clean = _judged(runs, "noisy"), _judged(runs, "clean", flip=0.0)
     return check(
         runs, "N17.exponent", "theorem",
         "exponent in n of steps to memorise / steps to settle w(1), n = 500 and 2000",
@@ -97,7 +105,7 @@ def _rates(runs: Runs) -> Check:
 
 def _phases(runs: Runs) -> Check:
     """What has been learnt after each of them."""
-    noisy, lost = runs("noisy", **JUDGED), runs("control", **JUDGED | {"ratio": 1.5})
+    noisy, lost = _judged(runs, "noisy"), _judged(runs, "control", ratio=1.5)
     return check(
         runs, "N17.phases", "theorem",
         "share of runs with train accuracy 1 - p when w(1) has settled, 1 in the end, "
