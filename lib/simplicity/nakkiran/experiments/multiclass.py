@@ -95,7 +95,7 @@ def measure(run: Run) -> xr.Dataset:
     predictions, simple, fit = _predictions(run, split)
     rng = streams.generator(run.seed, streams.TEST)
     labels = predictions, split.test.y, simple
-    found, shuffled = zip(*(_of(one, run, labels, rng) for one in CLASSES), strict=True)
+    found, shuffled = zip(*(_of_classes(one, run, labels, rng) for one in CLASSES), strict=True)
     both = predictions, np.broadcast_to(simple, predictions.shape)
     axes = ("classes", "probe", "baseline", "statistic", "estimator", "quantity")
     return xr.Dataset(
@@ -114,7 +114,7 @@ def measure(run: Run) -> xr.Dataset:
     )  # fmt: skip
 
 
-def _of(
+def _of_classes(
     classes: int, run: Run, labels: tuple[Labels, Labels, Labels], rng: Generator
 ) -> tuple[Array, list[Any]]:
     """All informations of F for so many classes, and the baselines' at each probe."""

@@ -118,9 +118,7 @@ def boundary(
     drawn: list[Track] = [
         _circle(),
         _rule(),
-        Dots("label 1", [points[labels == 1]], BLUE, radius=2.6, opacity=0.8),
-        Dots("label 0", [points[labels == 0]], ORANGE, radius=2.6, opacity=0.8),
-        Dots("flipped label", [points[wrong]], RED, radius=5, hollow=True),
+        *_sample(points, labels, wrong),
         Line("the network's boundary", [_contour(across, one) for one in logit], GREEN, width=2.2),
     ]
     left = Panel("boundary", (-1.04, 1.04), (-1.04, 1.04), drawn, width=330, height=350)
@@ -143,6 +141,15 @@ def _rule() -> Line:
     height = HEIGHT * np.sin(FREQUENCY * x)
     height[x**2 + height**2 > 1] = np.nan
     return Line("the rule", tracks.points(x, height), opacity=0.55, width=1.0, dashes="3 3")
+
+
+def _sample(points: Array, labels: Array, wrong: Array) -> list[Dots]:
+    """The points by their given labels, and rings around the wrong ones."""
+    return [
+        Dots("label 1", [points[labels == 1]], BLUE, radius=2.6, opacity=0.8),
+        Dots("label 0", [points[labels == 0]], ORANGE, radius=2.6, opacity=0.8),
+        Dots("flipped label", [points[wrong]], RED, radius=5, hollow=True),
+    ]
 
 
 def _correct(step: Array, curves: Mapping[str, Array]) -> Panel:

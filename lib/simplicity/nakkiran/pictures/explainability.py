@@ -32,10 +32,8 @@ def dynamics(panels: Mapping[str, tuple[xr.Dataset, xr.Dataset | None]]) -> Pict
     {title: (recorded runs, this page's runs)}.
     """
     with axes(len(panels), height=4.1, sharey=True) as (figure, row):
-        for panel, (title, (recorded, fresh)) in zip(row, panels.items(), strict=True):
-            _information(panel, recorded, _steps(recorded))
-            if fresh is not None:
-                _means(panel, fresh, _steps(fresh), **_PAGE)
+        for panel, (title, runs) in zip(row, panels.items(), strict=True):
+            _over_steps(panel, *runs)
             panel.set(xlabel="steps", title=title)
         _bits_and_accuracy(row)
         page = Line2D([], [], color=INK, label="this page", **_PAGE)
@@ -44,6 +42,13 @@ def dynamics(panels: Mapping[str, tuple[xr.Dataset, xr.Dataset | None]]) -> Pict
         return finish(
             figure, "What the network knows, and what simple classifiers explain of it, over steps."
         )
+
+
+def _over_steps(panel: Axes, recorded: xr.Dataset, fresh: xr.Dataset | None) -> None:
+    """Recorded runs, and dashed the means of the page's own."""
+    _information(panel, recorded, _steps(recorded))
+    if fresh is not None:
+        _means(panel, fresh, _steps(fresh), **_PAGE)
 
 
 def images(

@@ -43,9 +43,7 @@ def laws(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
         for data, is_recorded in ((recorded, True), (fresh, False)):
             for case in ("symmetric", "one-sided", "unbalanced"):
                 _samples(left, data, "hits", "network", is_recorded, case=case)
-            same = tuple(cells_where(data, case="mixture").accuracy.values.tolist())
-            for case in ("mixture", "symmetric"):
-                _samples(right, data, "network", "mu", is_recorded, case=case, accuracy=same)
+            _mixtures(right, data, is_recorded)
         _curve(left)
         _diagonal(right, cells_where(recorded, case="mixture").exact.sel(quantity="network"))
         legends.below(figure, _CASES.values(), page="", recorded="")
@@ -54,6 +52,13 @@ def laws(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
             "Information against accuracy on and off the curve 1 - h(a), and mu against "
             "information.",
         )
+
+
+def _mixtures(panel: Axes, data: xr.Dataset, recorded: bool) -> None:
+    """Those of mixtures, and of independent errors at the same accuracies."""
+    same = tuple(cells_where(data, case="mixture").accuracy.values.tolist())
+    for case in ("mixture", "symmetric"):
+        _samples(panel, data, "network", "mu", recorded, case=case, accuracy=same)
 
 
 def _curve(panel: Axes) -> None:
