@@ -14,6 +14,7 @@ Array = NDArray[np.floating]
 Labels = NDArray[np.int64]
 
 HEIGHT, FREQUENCY = 0.4, 6.0  # of the curve in the disk
+_TERMS = (slice(0, 1), slice(1, 3), slice(3, 6))  # coordinates of the products in the staircase
 
 
 def disk(n: int, rng: Generator) -> Array:
@@ -21,19 +22,20 @@ def disk(n: int, rng: Generator) -> Array:
     doors.whole("n", n, 1)
     doors.generator(rng)
     angle, radius = 2 * np.pi * rng.random(n), np.sqrt(rng.random(n))
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
 def above_curve(x: Array) -> Labels:
     """1[x_2 > 0.4 sin(6 x_1)], (n,)."""
     (x,) = doors.arrays(x=(x, "N 2"))
-    return (x[:, 1] > HEIGHT * np.sin(FREQUENCY * x[:, 0])).astype(np.int64)
+    across, up = x.T
+    return (up > HEIGHT * np.sin(FREQUENCY * across)).astype(np.int64)
 
 
 def right_half(x: Array) -> Labels:
     """1[x_1 > 0], (n,): a linear rule."""
     (x,) = doors.arrays(x=(x, "N d"))
-    return (x[:, 0] > 0).astype(np.int64)
+    return _positive(x[:, 0])
 
 
 def partial_sum(x: Array, degree: int) -> Labels:
@@ -43,22 +45,24 @@ def partial_sum(x: Array, degree: int) -> Labels:
     """
     (x,) = doors.arrays(x=(x, "N d"))
     doors.whole("degree", degree, 1, 3)
-    doors.columns(x, (1, 3, 6)[degree - 1])
-    return (
-        sum(
-            x[:, first : first + k].prod(axis=1)
-            for k, first in ((1, 0), (2, 1), (3, 3))
-            if k <= degree
-        )
-        > 0
-    ).astype(np.int64)
+    terms = _TERMS[:degree]
+    doors.columns(x, terms[-1].stop)
+    return _positive(np.sum([_product(x, term) for term in terms], axis=0))
 
 
 def cubic(x: Array) -> Labels:
     """1[x_4 x_5 x_6 > 0]: the staircase's last term alone, of which lower degrees know nothing."""
     (x,) = doors.arrays(x=(x, "N d"))
-    doors.columns(x, 6)
-    return (x[:, 3:6].prod(axis=1) > 0).astype(np.int64)
+    doors.columns(x, _TERMS[-1].stop)
+    return _positive(_product(x, _TERMS[-1]))
+
+
+def _product(x: Array, term: slice) -> Array:
+    return x[:, term].prod(axis=1)
+
+
+def _positive(values: Array) -> Labels:
+    return (values > 0).astype(np.int64)
 
 
 def monomials(x: Array, degree: int) -> Array:

@@ -10,6 +10,7 @@ float32, one thread.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -39,12 +40,9 @@ def gaussian(sizes: Sequence[int], rng: Generator) -> Dense:
     """
     doors.sizes("sizes", sizes)
     doors.generator(rng)
-    whole = (*sizes, 1)
-    weights = [
-        rng.standard_normal((a, b)) / np.sqrt(a) for a, b in zip(whole[:-1], whole[1:], strict=True)
-    ]
-    biases = [rng.standard_normal(size) / np.sqrt(size) for size in sizes[1:]] + [np.zeros(1)]
-    return Dense(tuple(weights), tuple(biases))
+    weights = [rng.standard_normal((a, b)) / np.sqrt(a) for a, b in pairwise((*sizes, 1))]
+    biases = [rng.standard_normal(size) / np.sqrt(size) for size in sizes[1:]]
+    return Dense(tuple(weights), (*biases, np.zeros(1)))
 
 
 def logits(network: Dense, x: Array) -> Array:
@@ -80,22 +78,16 @@ def training(
 def _training(
     start: Dense, x: Array, y: Array, rates: Iterable[float], rule: str
 ) -> Iterator[Dense]:
-    flat, network = _views(
-        [np.array(part, dtype=np.float32) for part in (*start.weights, *start.biases)]
-    )
-    slope, gradient = _views([np.zeros_like(part) for part in (*network.weights, *network.biases)])
-    first, second = np.zeros_like(flat), np.zeros_like(flat)
-    inputs, targets = np.asarray(x, dtype=np.float32), np.asarray(y, dtype=np.float32)[:, None]
+    flat, network = _views(start)
+    slope, gradient = _views(start)  # each step writes it anew
+    means = np.zeros_like(flat), np.zeros_like(flat)
+    inputs, targets = x.astype(np.float32), y.astype(np.float32)[:, None]
     yield network
     for step, rate in enumerate(rates, 1):
         if not _gradient(network, inputs, targets, gradient):
-            raise Diverged(
-                f"loss not finite at step {step}: dense network, {rule} {rate:g}, n {len(x)}"
-            )
-        if rule == "gd":
-            flat -= np.float32(rate) * slope
-        else:
-            flat -= _adam(slope, first, second, rate, step)
+            settings = f"dense network, {rule} {rate:g}, n {len(x)}"
+            raise Diverged(f"loss not finite at step {step}: {settings}")
+        flat -= np.float32(rate) * slope if rule == "gd" else _adam(slope, *means, rate, step)
         yield network
 
 
@@ -134,38 +126,51 @@ def _looked_at(network: Dense, x: Array) -> Array:
     return x
 
 
-def _views(parts: list[Array]) -> tuple[Array, Dense]:
-    """One vector, and a network whose arrays are its pieces: an update is one operation."""
-    flat = np.concatenate([part.ravel() for part in parts])
-    ends = np.cumsum([part.size for part in parts])
-    pieces = [
-        flat[end - part.size : end].reshape(part.shape)
-        for end, part in zip(ends, parts, strict=True)
-    ]
-    half = len(parts) // 2
-    return flat, Dense(tuple(pieces[:half]), tuple(pieces[half:]))
+def _views(network: Dense) -> tuple[Array, Dense]:
+    """All of it in one vector, and a network whose arrays are its pieces.
+
+    So an update is one operation.
+    """
+    parts = (*network.weights, *network.biases)
+    flat = np.concatenate([part.ravel() for part in parts], dtype=np.float32)
+    ends = np.cumsum([part.size for part in parts])[:-1]
+    cut = zip(np.split(flat, ends), parts, strict=True)
+    pieces = [piece.reshape(part.shape) for piece, part in cut]
+    layers = len(network.weights)
+    return flat, Dense(tuple(pieces[:layers]), tuple(pieces[layers:]))
 
 
 def _forward(network: Dense, x: Array) -> list[Array]:
     """Inputs, hidden activations and logits (n, 1)."""
+    *hidden, last = zip(*network, strict=True)
     layers = [x]
-    for index, (weight, bias) in enumerate(zip(*network, strict=True)):
-        z = layers[-1] @ weight
-        z += bias
-        layers.append(np.maximum(z, 0, out=z) if index < len(network.weights) - 1 else z)
-    return layers
+    for weight, bias in hidden:
+        z = _affine(layers[-1], weight, bias)
+        layers.append(np.maximum(z, 0, out=z))
+    return [*layers, _affine(layers[-1], *last)]
+
+
+def _affine(x: Array, weight: Array, bias: Array) -> Array:
+    z = x @ weight
+    z += bias
+    return z
 
 
 def _gradient(network: Dense, x: Array, y: Array, into: Dense) -> bool:
     """Writes the gradient; False where it is not finite."""
     *layers, last = _forward(network, x)
     delta = (expit(last) - y) / np.float32(len(x))
-    if not np.isfinite(delta).all():
-        return False
+    finite = bool(np.isfinite(delta).all())
+    if finite:
+        _backwards(network, layers, delta, into)
+    return finite
+
+
+def _backwards(network: Dense, layers: list[Array], delta: Array, into: Dense) -> None:
+    """From the slope `delta` in the last layer's outputs down to the first layer's weights."""
     for index in reversed(range(len(layers))):
         np.matmul(layers[index].T, delta, out=into.weights[index])
         delta.sum(axis=0, out=into.biases[index])
         if index:
             delta = delta @ network.weights[index].T
             delta *= layers[index] > 0
-    return True

@@ -17,7 +17,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import nn
 
-from simplicity.data import streams
+from simplicity.data import images, streams
 from simplicity.grid import config
 from simplicity.nakkiran import information
 from simplicity.nets import modules
@@ -26,6 +26,8 @@ from simplicity.problems import Problem, doors, training_doors
 
 Labels = NDArray[np.bool_]
 Predict = Callable[[NDArray], Labels]
+
+_train = partial(train, loss=cross_entropy, precision="float32")
 
 TREES, MOST_SAMPLES = 30, 10_000  # a tree sees as many at most
 LEAVES = tuple(
@@ -44,6 +46,18 @@ class Run:
     probes: int = config.param(32, "checkpoints, even in log(1 + step)", low=4, high=1000)
     seed: int = config.param(0, "seed of data and networks", low=0, high=2**31 - 1)
 
+    def looked_at(self, n: int) -> tuple[int, ...]:
+        """The steps of its checkpoints, of a sample of n."""
+        return schedule(steps_of(n, self.batch, self.epochs), self.probes)
+
+
+def generators(seed: int) -> tuple[Generator, Generator]:
+    """Of a network's start and of the order of its batches."""
+    start, order = (
+        streams.generator(seed, one) for one in (streams.INITIALISATION, streams.BATCHES)
+    )
+    return start, order
+
 
 class Samples(NamedTuple):
     """Inputs (n, ...) and labels (n,), for training and for testing."""
@@ -52,6 +66,13 @@ class Samples(NamedTuple):
     y: Labels
     x_test: NDArray
     y_test: Labels
+
+
+def of_images(
+    train: images.Images, test: images.Images, pixels: Callable[[images.Images], NDArray]
+) -> Samples:
+    """The samples of a binary task on images, with `pixels` of each half."""
+    return Samples(pixels(train), train.y > 0, pixels(test), test.y > 0)
 
 
 class Recipe(NamedTuple):
@@ -84,22 +105,14 @@ def _fitted(
     x, y = _looked_at(x, y, recipe)
     doors.generator(rng)
     module = modules.linear(x[0].size, rng)
+    nesterov = partial(torch.optim.SGD, momentum=0.9, nesterov=True)
     for times, epochs in ((1, recipe.epochs), *slower):
-        optimiser = partial(torch.optim.SGD, lr=recipe.rate / times, momentum=0.9, nesterov=True)
-        steps = steps_of(len(x), recipe.batch, epochs)
-        module = _trained(module, x, y, optimiser, recipe.batch, steps, rng)
+        rule = partial(nesterov, lr=recipe.rate / times)
+        steps = (steps_of(len(x), recipe.batch, epochs),)
+        module, _ = _train(
+            module, x, y, optimiser=rule, batch=recipe.batch, rng=rng, schedule=steps, probes={}
+        )
     return partial(modules.predict, module)
-
-
-def _trained(
-    start: nn.Module, x: NDArray, y: Labels, optimiser: Callable, batch: int, steps: int,
-    order: Generator,
-) -> nn.Module:  # fmt: skip
-    """The network after so many steps on the cross-entropy."""
-    return train(
-        start, x, y, optimiser=optimiser, loss=cross_entropy, batch=batch, rng=order,
-        schedule=(steps,), probes={}, precision="float32",
-    )[0]  # fmt: skip
 
 
 def _looked_at(x: NDArray, y: Labels, recipe: Recipe) -> tuple[NDArray, Labels]:
@@ -129,26 +142,28 @@ def forest(samples: Samples, accuracy: float, rng: Generator) -> Labels:
     _samples(samples)
     doors.number("accuracy", accuracy, low=0, high=1)
     doors.generator(rng)
-    from sklearn.ensemble import RandomForestClassifier
-
-    flat, test = (x.reshape(len(x), -1) for x in (samples.x, samples.x_test))
     state = int(rng.integers(2**31))
     tried: list[tuple[float, Labels]] = []
     low, high = 0, len(LEAVES)
     while low < high:  # accuracy grows with the leaves, so bisect
         middle = (low + high) // 2
-        trees = RandomForestClassifier(
-            TREES,
-            max_leaf_nodes=LEAVES[middle],
-            max_samples=min(len(flat), MOST_SAMPLES),
-            random_state=state,
-            n_jobs=1,
-        )
-        predicted = trees.fit(flat, samples.y).predict(test).astype(bool)
+        predicted = _by_trees(samples, LEAVES[middle], state)
         found = float(np.mean(predicted == samples.y_test))
         tried.append((abs(found - accuracy), predicted))
         low, high = (middle + 1, high) if found < accuracy else (low, middle)
     return min(tried, key=lambda one: one[0])[1]
+
+
+def _by_trees(samples: Samples, leaves: int, state: int) -> Labels:
+    """Predictions (n_test,) of a forest whose trees have so many leaves at most."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    flat, test = (x.reshape(len(x), -1) for x in (samples.x, samples.x_test))
+    seen = min(len(flat), MOST_SAMPLES)
+    trees = RandomForestClassifier(
+        TREES, max_leaf_nodes=leaves, max_samples=seen, random_state=state, n_jobs=1
+    )
+    return trees.fit(flat, samples.y).predict(test).astype(bool)
 
 
 def follow(
@@ -173,6 +188,24 @@ def follow(
     (probe, f, y, l).
     """
     _samples(samples)
+    _simple(samples, simple, on_training)
+    few = len(on_training)
+    tested = partial(_tables, samples.x_test, samples.y_test, list(simple.values()))
+    module, table = _train(
+        start, samples.x, samples.y, optimiser=partial(torch.optim.SGD, lr=rate), batch=batch,
+        rng=order, schedule=at, channels_last=channels_last, checkpoint=checkpoint,
+        probes={
+            "counts": tested,
+            "train_counts": partial(_table, samples.x[:few], samples.y[:few], on_training),
+        },
+        dims={"counts": ("simple", "f", "y", "l"), "train_counts": ("f", "y", "l")},
+    )  # fmt: skip
+    counts = table[["counts", "train_counts"]].astype(np.int32).drop_vars("time")
+    return module, counts.assign_coords(simple=list(simple))
+
+
+def _simple(samples: Samples, simple: Mapping[str, Labels], on_training: Labels) -> None:
+    """Predictions of at least one classifier, and of L on no more than the training points."""
     doors.labels(on_training=(on_training, "n"))
     for name, predicted in simple.items():
         doors.labels(2, **{name: (predicted, str(len(samples.x_test)))})
@@ -180,27 +213,16 @@ def follow(
         got = f"{len(simple)} classifiers and {len(on_training)} predictions for {len(samples.x)}"
         got, allowed = f"{got} training points", "at least one and no more predictions than points"
         raise Problem(f"simple, on_training: got {got}, allowed {allowed}")
-    others = list(simple.values())
-    few = len(on_training)
 
-    def tables(module: nn.Module) -> NDArray:
-        predicted = modules.predict(module, samples.x_test)
-        return np.stack([information.table(predicted, samples.y_test, other) for other in others])
 
-    def on_sample(module: nn.Module) -> NDArray:
-        return information.table(
-            modules.predict(module, samples.x[:few]), samples.y[:few], on_training
-        )
+def _table(x: NDArray, y: Labels, simple: Labels, module: nn.Module) -> NDArray:
+    return information.table(modules.predict(module, x), y, simple)
 
-    module, table = train(
-        start, samples.x, samples.y, optimiser=partial(torch.optim.SGD, lr=rate),
-        loss=cross_entropy, batch=batch, rng=order, schedule=at, precision="float32",
-        probes={"counts": tables, "train_counts": on_sample},
-        dims={"counts": ("simple", "f", "y", "l"), "train_counts": ("f", "y", "l")},
-        channels_last=channels_last, checkpoint=checkpoint,
-    )  # fmt: skip
-    counts = table[["counts", "train_counts"]].astype(np.int32).drop_vars("time")
-    return module, counts.assign_coords(simple=list(simple))
+
+def _tables(x: NDArray, y: Labels, simple: Sequence[Labels], module: nn.Module) -> NDArray:
+    """With each of the simple classifiers."""
+    predicted = modules.predict(module, x)
+    return np.stack([information.table(predicted, y, one) for one in simple])
 
 
 def tables(cells: xr.Dataset, name: str) -> NDArray:
@@ -230,8 +252,10 @@ def last(
     order: Generator,
 ) -> nn.Module:
     """The network that `follow` would end with, without looking on the way."""
-    optimiser = partial(torch.optim.SGD, lr=rate)
-    return _trained(start, x, y, optimiser, batch, steps, order)
+    rule = partial(torch.optim.SGD, lr=rate)
+    return _train(
+        start, x, y, optimiser=rule, batch=batch, rng=order, schedule=(steps,), probes={}
+    )[0]
 
 
 def schedule(steps: int, points: int) -> tuple[int, ...]:
@@ -243,10 +267,14 @@ def schedule(steps: int, points: int) -> tuple[int, ...]:
         raise Problem(f"probes: got {points} for {steps} steps, allowed 2 to {steps + 1}")
     found = [0]
     for left in range(points - 1, 0, -1):
-        last = found[-1]
-        ahead = (1 + last) * ((1 + steps) / (1 + last)) ** (1 / left) - 1
-        found.append(max(last + 1, round(ahead)))
+        found.append(_after(found[-1], steps, left))
     return tuple(found)
+
+
+def _after(step: int, end: int, left: int) -> int:
+    """The next of the `left` steps from `step` to `end`, even in log(1 + step)."""
+    ahead = (1 + step) * ((1 + end) / (1 + step)) ** (1 / left) - 1
+    return max(step + 1, round(ahead))
 
 
 def steps_of(n: int, batch: int, epochs: int) -> int:

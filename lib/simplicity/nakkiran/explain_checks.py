@@ -6,10 +6,13 @@ run that never matches L has no T0, and what needs one is not judged there.
 """
 
 import copy
+import itertools
 from collections.abc import Iterable
+from operator import attrgetter
 
 import numpy as np
 import xarray as xr
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity.evidence import claims
@@ -55,27 +58,26 @@ class Setting:
         self.linear, forest = (tables(cells, name) for name in ("linear", "forest"))
         parts = list(zip(self.linear, forest, _training(cells), strict=True))
         self.phases = [linear_phase.phase(*part) for part in parts]
-        self._draws: list[list[Phase]] = []
-        if one_test_set:
-            rng = np.random.default_rng(0)
-            for part in parts:
-                drawn = [information.bootstrap(table, BOOTSTRAP_DRAWS, rng) for table in part]
-                phases = [linear_phase.phase(*one) for one in zip(*drawn, strict=True)]
-                self._draws.append(phases)
+        rng = np.random.default_rng(0)
+        self._draws = [_drawn_anew(part, rng) for part in parts] if one_test_set else []
 
     def mean(self, name: str) -> Estimate:
         """Over the runs; those without T0 are left out of what needs it."""
-        values = [getattr(phase, name) for phase in self.phases]
+        value = attrgetter(name)
+        values = map(value, self.phases)
         if not self._draws:
             return claims.mean(values)
-        errors = [np.nanstd([getattr(one, name) for one in draws]) for draws in self._draws]
-        return claims.mean_on_one_test_set(values, map(float, errors))
+        errors = (float(np.nanstd([*map(value, draws)])) for draws in self._draws)
+        return claims.mean_on_one_test_set(values, errors)
 
     def told(self, name: str) -> str:
         """The mean with its interval, for a page."""
         found = self.mean(name)
-        low, high = found.interval or (np.nan, np.nan)
-        return f"{found.value:.3f} [{low:.3f}, {high:.3f}]"
+        return "{:.3f} [{:.3f}, {:.3f}]".format(found.value, *found.interval or (np.nan, np.nan))
+
+    def matched(self) -> Estimate:
+        """The share of runs with T0."""
+        return claims.share(np.isfinite([run.match for run in self.phases]))
 
     def by_chance(self, name: str) -> Estimate:
         """The statistic with R in the place of L: drawn anew, as accurate as L, unrelated to F.
@@ -88,11 +90,10 @@ class Setting:
 
     def select(self, chosen: Iterable[bool], where: str) -> "Setting":
         """Some of the runs."""
-        found = copy.copy(self)
-        kept = np.flatnonzero(list(chosen))
+        found, kept = copy.copy(self), list(chosen)
         found.where, found.linear = where, self.linear[kept]
-        found.phases = [self.phases[index] for index in kept]
-        found._draws = [self._draws[index] for index in kept] if self._draws else []
+        found.phases = list(itertools.compress(self.phases, kept))
+        found._draws = list(itertools.compress(self._draws, kept))
         return found
 
     def few(self) -> str:
@@ -107,9 +108,16 @@ class Setting:
         """A check of this setting; `id` is its claim and what tells it from the claim's others."""
         claim, _, what = id.partition(".")
         id = f"{claim}.{self.word}_{what}" if what else f"{claim}.{self.word}"
-        name = f"{self.where}: {statistic}"
-        unless = self.unless or unless
-        return claims.check(runs, id, "empirical", name, found, rule, against, unless=unless)
+        return claims.check(
+            runs, id, "empirical", f"{self.where}: {statistic}", found, rule, against,
+            unless=self.unless or unless,
+        )  # fmt: skip
+
+
+def _drawn_anew(tables: Iterable[NDArray], rng: Generator) -> list[Phase]:
+    """A run's numbers with its test points drawn again, `BOOTSTRAP_DRAWS` times."""
+    drawn = [information.bootstrap(table, BOOTSTRAP_DRAWS, rng) for table in tables]
+    return [linear_phase.phase(*one) for one in zip(*drawn, strict=True)]
 
 
 def _random(found: Estimate, rule: Criterion) -> Control:
@@ -135,9 +143,8 @@ def explained(runs: Runs, setting: Setting) -> list[Check]:
 
 def matched(runs: Runs, setting: Setting, never: Control, unless: str = "") -> list[Check]:
     """N5: F comes to know as much as L does."""
-    found = claims.share(np.isfinite([run.match for run in setting.phases]))
     rule, name = claims.every_seed(), "share of runs with T0"
-    return [setting.judge(runs, "N5", name, found, rule, never, unless)]
+    return [setting.judge(runs, "N5", name, setting.matched(), rule, never, unless)]
 
 
 def retained(
@@ -151,17 +158,22 @@ def retained(
     check.
     """
     rule = claims.interval_above(0.5)
-    against = _random(setting.by_chance("index_gained"), rule)
-    if other is not None:
-        wave = "a network that first learns the wave alone"
-        against = claims.control(wave, other.mean("index_gained"), claims.fails(rule))
-    name = f"retention index where I(F;Y) = {linear_phase.GAINED:g} I(L;Y)"
     found = setting.mean("index_gained")
+    name = f"retention index where I(F;Y) = {linear_phase.GAINED:g} I(L;Y)"
+    against = _not_linear(setting, other, rule)
     forgets = forgets or no_control("on the sinusoid it fails with flipped labels")
     return [
         setting.judge(runs, "N7.index", name, found, rule, against, unless),
         kept(runs, "N7.peak", setting, forgets, unless),
     ]
+
+
+def _not_linear(setting: Setting, other: Setting | None, rule: Criterion) -> Control:
+    """The retention index of the other runs, or without any, of R."""
+    if other is None:
+        return _random(setting.by_chance("index_gained"), rule)
+    wave = "a network that first learns the wave alone"
+    return claims.control(wave, other.mean("index_gained"), claims.fails(rule))
 
 
 def kept(runs: Runs, id: str, setting: Setting, against: Control, unless: str = "") -> Check:

@@ -18,7 +18,7 @@ what mu is without any relation.
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -33,6 +33,8 @@ Estimator = Literal["plug-in", "miller-madow"]
 ESTIMATORS: tuple[Estimator, ...] = ("plug-in", "miller-madow")
 
 _NATS = float(np.log(2))  # a bit in nats
+_ALL = (-3, -2, -1)  # axes of a table
+_BUT_ONE = (-2, -1), (-3, -1), (-3, -2)  # but F, Y, L
 
 
 class Information(NamedTuple):
@@ -55,10 +57,14 @@ def table(f: ArrayLike, y: ArrayLike, simple: ArrayLike, classes: int = 2) -> Co
         classes, y=(y, "N"), simple=(simple, "N"), f=(f, "... N")
     )
     cell = (predictions.astype(np.int64) * classes + labels) * classes + other
-    flat = cell.reshape(-1, labels.size)
-    shifted = flat + classes**3 * np.arange(len(flat))[:, None]
-    counts = np.bincount(shifted.ravel(), minlength=len(flat) * classes**3)
+    counts = _counted(cell.reshape(-1, labels.size), classes**3)
     return counts.reshape(*predictions.shape[:-1], classes, classes, classes)
+
+
+def _counted(values: Counts, most: int) -> Counts:
+    """How often each number below `most` is in each row, one row after another."""
+    shifted = values + most * np.arange(len(values))[:, None]
+    return np.bincount(shifted.ravel(), minlength=len(values) * most)
 
 
 def information(counts: ArrayLike, estimator: Estimator = "plug-in") -> Information:
@@ -67,15 +73,17 @@ def information(counts: ArrayLike, estimator: Estimator = "plug-in") -> Informat
     mu = H(F) + H(L) + H(Y) - H(FL) - H(FY) - H(LY) + H(FLY).
     """
     doors.choice("estimator", estimator, ESTIMATORS)
-    counts = doors.counts(counts)
-    n = np.asarray(counts)
-    f, y, simple = (
-        _entropy(n.sum(axis=axes), 1, estimator) for axes in ((-2, -1), (-3, -1), (-3, -2))
-    )
+    n = doors.counts(counts)
+    f, y, simple = (_entropy(n.sum(axis=axes), 1, estimator) for axes in _BUT_ONE)
     fy, fl, yl = (_entropy(n.sum(axis=axis), 2, estimator) for axis in (-1, -2, -3))
     network, shared, explained = f + y - fy, f + simple - fl, simple + y - yl
     beyond = fl + yl - simple - _entropy(n, 3, estimator)
     return Information(network, explained, shared, beyond, network - beyond)
+
+
+def stacked(counts: ArrayLike, estimator: Estimator = "plug-in") -> Array:
+    """All five quantities, (..., quantity)."""
+    return np.stack(information(counts, estimator), axis=-1)
 
 
 def accuracies(counts: ArrayLike) -> tuple[Array, Array]:
@@ -84,10 +92,17 @@ def accuracies(counts: ArrayLike) -> tuple[Array, Array]:
     Information alone cannot tell F from its negation.
     """
     n = doors.counts(counts, "... c c c")
-    total = n.sum(axis=(-3, -2, -1))
-    hits = (np.trace(n.sum(axis=axis), axis1=-2, axis2=-1) for axis in (-1, -3))
-    first, second = (found / total for found in hits)
-    return first, second
+    return _same(n, -1), _same(n, -3)
+
+
+def agreement(counts: ArrayLike) -> Array:
+    """The share of points at which F and L say the same, (...), of tables (..., F, Y, L)."""
+    return _same(doors.counts(counts, "... c c c"), -2)
+
+
+def _same(n: Counts, apart: int) -> Array:
+    """The share of points at which two of F, Y, L are equal: those but the one on this axis."""
+    return np.trace(n.sum(axis=apart), axis1=-2, axis2=-1) / n.sum(axis=_ALL)
 
 
 def from_accuracy(accuracy: ArrayLike) -> Array:
@@ -111,13 +126,16 @@ def standard_error(counts: ArrayLike) -> Array:
     g(f, y, l) = log2[p(f,y) p(f,l) p(y,l) / (p(f) p(y) p(l) p(f,y,l))], whose mean is mu.
     """
     p, total = _probabilities(doors.counts(counts))
-    singles = [p.sum(axis=axes, keepdims=True) for axes in ((-2, -1), (-3, -1), (-3, -2))]
-    pairs = [p.sum(axis=axis, keepdims=True) for axis in (-1, -2, -3)]
-    joint, single, pair = (sum(map(_safe_log2, parts)) for parts in ([p], singles, pairs))
-    g = np.where(p > 0, pair - single - joint, 0.0)
-    axes = (-3, -2, -1)
-    mean = (p * g).sum(axis=axes)
-    return np.sqrt(np.maximum((p * g**2).sum(axis=axes) - mean**2, 0.0) / total)
+    g = _of_a_point(p)
+    mean = (p * g).sum(axis=_ALL)
+    return np.sqrt(np.maximum((p * g**2).sum(axis=_ALL) - mean**2, 0.0) / total)
+
+
+def _of_a_point(p: Array) -> Array:
+    """g(f, y, l) of `standard_error`; 0 where nothing is."""
+    pair = sum(_safe_log2(p.sum(axis=axis, keepdims=True)) for axis in (-1, -2, -3))
+    single = sum(_safe_log2(p.sum(axis=axes, keepdims=True)) for axes in _BUT_ONE)
+    return np.where(p > 0, pair - single - _safe_log2(p), 0.0)
 
 
 def bootstrap(counts: ArrayLike, draws: int, rng: Generator) -> Counts:
@@ -133,12 +151,17 @@ def bootstrap(counts: ArrayLike, draws: int, rng: Generator) -> Counts:
     doors.numbers("counts", n, high=4e18)
     doors.whole("draws", draws, 1)
     doors.generator(rng)
+    found = np.empty((draws, *n.shape), dtype=np.int64)
+    for index in np.ndindex(n.shape[:-3]):
+        found[:, *index] = _resampled(n[index], draws, rng)
+    return found
+
+
+def _resampled(n: Counts, draws: int, rng: Generator) -> Counts:
+    """(draws, F, Y, L) from the shares of one table."""
     p, _ = _probabilities(n)
-    cells = int(np.prod(n.shape[-3:]))
-    flat, totals = p.reshape(-1, cells), n.reshape(-1, cells).sum(axis=1)
-    found = np.empty((draws, len(flat), cells), dtype=np.int64)
-    for index, (shares, total) in enumerate(zip(flat, totals, strict=True)):
-        found[:, index] = rng.multinomial(int(total), shares / shares.sum(), size=draws)
+    shares = p.ravel()
+    found = rng.multinomial(int(n.ravel().sum()), shares / shares.sum(), size=draws)
     return found.reshape(draws, *n.shape)
 
 
@@ -147,7 +170,7 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array]
     (values,) = doors.arrays(values=(values, "draws ..."))
     doors.number("confidence", confidence, above=0, below=1)
     outside = (1 - confidence) / 2
-    low, high = np.nanquantile(np.asarray(values, dtype=float), (outside, 1 - outside), axis=0)
+    low, high = np.nanquantile(values, (outside, 1 - outside), axis=0)
     return low, high
 
 
@@ -175,11 +198,9 @@ def retention_index(mu: ArrayLike, null: ArrayLike, network: ArrayLike, simple: 
     accuracy 1.
     """
     base = np.asarray(null, dtype=float)
-    room = np.minimum(np.asarray(network, dtype=float), np.asarray(simple, dtype=float)) - base
-    excess = np.asarray(mu, dtype=float) - base
-    return np.divide(
-        excess, room, out=np.full(np.broadcast(excess, room).shape, np.nan), where=room > 1e-12
-    )
+    room, excess = np.minimum(network, simple) - base, mu - base
+    undefined = np.full(np.broadcast(excess, room).shape, np.nan)
+    return np.divide(excess, room, out=undefined, where=room > 1e-12)
 
 
 class GTest(NamedTuple):
@@ -202,10 +223,14 @@ def g_test(counts: ArrayLike) -> GTest:
     4.32 / N bits.
     """
     n = doors.counts(counts)
-    present_f, present_y = ((n.sum(axis=axis) > 0).sum(axis=-2) for axis in (-2, -3))
-    freedom = (np.maximum(present_f - 1, 0) * np.maximum(present_y - 1, 0)).sum(axis=-1)
-    g = 2 * _NATS * n.sum(axis=(-3, -2, -1)) * np.maximum(information(n).beyond, 0.0)
+    freedom = _freedom(n)
+    g = 2 * _NATS * n.sum(axis=_ALL) * np.maximum(information(n).beyond, 0.0)
     return GTest(g, freedom, np.where(freedom > 0, stats.chi2.sf(g, np.maximum(freedom, 1)), 1.0))
+
+
+def _freedom(n: Counts) -> NDArray[Any]:
+    present_f, present_y = ((n.sum(axis=axis) > 0).sum(axis=-2) for axis in (-2, -3))
+    return (np.maximum(present_f - 1, 0) * np.maximum(present_y - 1, 0)).sum(axis=-1)
 
 
 def flipped(y: ArrayLike, accuracy: float, rng: Generator) -> NDArray[np.int64]:
@@ -216,23 +241,25 @@ def flipped(y: ArrayLike, accuracy: float, rng: Generator) -> NDArray[np.int64]:
     (y,) = doors.labels(y=(y, "N"))
     doors.number("accuracy", accuracy, low=0, high=1)
     doors.generator(rng)
-    labels = np.asarray(y, dtype=np.int64)
-    return np.where(rng.random(labels.shape) < accuracy, labels, 1 - labels)
+    labels = y.astype(np.int64)
+    return np.where(rng.random(len(y)) < accuracy, labels, 1 - labels)
 
 
 def _entropy(counts: Counts, axes: int, estimator: Estimator) -> Array:
     """Entropy in bits over the last `axes` axes."""
     leading = counts.shape[: counts.ndim - axes]
     n = counts.reshape(*leading, math.prod(counts.shape[len(leading) :]))
-    total = n.sum(axis=-1)
-    plain = -_x_log2(n / total[..., None]).sum(axis=-1)
-    if estimator == "plug-in":
-        return plain
-    return plain + ((n > 0).sum(axis=-1) - 1) / (2 * total * _NATS)
+    plain = -_x_log2(n / n.sum(axis=-1, keepdims=True)).sum(axis=-1)
+    return plain if estimator == "plug-in" else plain + _correction(n)
+
+
+def _correction(n: Counts) -> Array:
+    """Miller's and Madow's, of cells (..., cell)."""
+    return ((n > 0).sum(axis=-1) - 1) / (2 * n.sum(axis=-1) * _NATS)
 
 
 def _probabilities(n: Counts) -> tuple[Array, Array]:
-    total = n.sum(axis=(-3, -2, -1))
+    total = n.sum(axis=_ALL)
     return n / total[..., None, None, None], total
 
 
@@ -242,4 +269,4 @@ def _safe_log2(p: Array) -> Array:
 
 def _x_log2(p: Array) -> Array:
     """p log2 p with 0 log 0 = 0."""
-    return p * np.log2(p, out=np.zeros_like(p), where=p > 0)
+    return p * _safe_log2(p)

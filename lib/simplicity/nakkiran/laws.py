@@ -33,19 +33,22 @@ class Rule(NamedTuple):
 
 def rule(case: str, accuracy: float, share: float, simple: float, minority: float) -> Rule:
     """How Y, L and F are drawn. One-sided errors are all on Y = 1, at twice the mean error rate."""
-    y, other = np.array([0.0, 1.0])[:, None], np.array([0.0, 1.0])[None, :]
-    flips, here = np.array([1 - simple, simple]), np.ones((2, 2))
-    symmetric = (y * accuracy + (1 - y) * (1 - accuracy)) * here
-    if case == "exclusive or":
-        return Rule(0.5, np.full(2, 0.5), np.abs(y - other))
-    network = {
-        "equal": other * here,
-        "coin": 0.5 * here,
-        "perfect": y * here,
-        "one-sided": y * (2 * accuracy - 1) * here,
-        "mixture": (share * other + (1 - share) / 2) * here,
-    }.get(case, symmetric)
-    return Rule(minority if case == "unbalanced" else 0.5, flips, network)
+    right = 0.5 if case == "exclusive or" else simple
+    ones = minority if case == "unbalanced" else 0.5
+    return Rule(ones, np.array([1 - right, right]), _network(case, accuracy, share))
+
+
+def _network(case: str, accuracy: float, share: float) -> Array:
+    """P(F=1|Y,L), rows Y; without a rule of its own F errs on both classes alike."""
+    y, other = np.indices((2, 2)).astype(float)
+    return {
+        "exclusive or": np.abs(y - other),
+        "equal": other,
+        "coin": np.full((2, 2), 0.5),
+        "perfect": y,
+        "one-sided": y * (2 * accuracy - 1),
+        "mixture": share * other + (1 - share) / 2,
+    }.get(case, y * accuracy + (1 - y) * (1 - accuracy))
 
 
 def law(of: Rule) -> Array:
@@ -60,14 +63,16 @@ def sample(of: Rule, draws: int, points: int, rng: Generator) -> NDArray[np.inte
     doors.whole("draws", draws, 1)
     doors.whole("points", points, 1)
     doors.generator(rng)
-    found = []
-    for _ in range(draws):
-        first, second, third = rng.random((3, points), dtype=np.float32)
-        y = (first < of.ones).view(np.int8)
-        simple = (second < of.simple.astype(np.float32)[y]).view(np.int8)
-        ones = of.network.astype(np.float32).ravel()[2 * y + simple]
-        found.append(information.table(third < ones, y, simple))
-    return np.stack(found)
+    return np.stack([_one_sample(of, points, rng) for _ in range(draws)])
+
+
+def _one_sample(of: Rule, points: int, rng: Generator) -> NDArray[np.integer]:
+    """One table, (2, 2, 2)."""
+    first, second, third = rng.random((3, points), dtype=np.float32)
+    y = (first < of.ones).view(np.int8)
+    simple = (second < of.simple.astype(np.float32)[y]).view(np.int8)
+    ones = of.network.astype(np.float32)[y, simple]
+    return information.table(third < ones, y, simple)
 
 
 def random_laws(draws: int, balanced: bool, rng: Generator) -> Array:

@@ -27,9 +27,9 @@ def descend(
     Returns w(1), own (q,), and for the steps 0 to `steps` (each (steps + 1,)) w(1), the share of
     correct samples, and the loss; after a stop the last values stay.
     """
-    first, own, shared, y, slot = _looked_at(first, own, shared, y, slot, step_size)
+    arrays = _looked_at(first, own, shared, y, slot, step_size)
     doors.whole("steps", steps, 0)
-    found: Walk = _descend(first, own, shared, y, slot, step_size, steps)
+    found: Walk = _descend(*arrays, step_size, steps)
     return found
 
 

@@ -29,11 +29,15 @@ def steps(counts: NDArray, step: NDArray, part: float = JUDGED) -> Array:
     counts = doors.counts(counts, "... probe f y g")
     _probes(counts, step)
     found = information.information(counts)
-    beyond = found.beyond > part * found.simple
-    lasting = np.lib.stride_tricks.sliding_window_view(beyond, SUSTAINED, axis=-1).all(axis=-1)
-    first = np.argmax(lasting, axis=-1)
-    at = np.take_along_axis(np.broadcast_to(step, beyond.shape), first[..., None], axis=-1)[..., 0]
-    return np.where(lasting.any(axis=-1), at.astype(float), np.inf)
+    lasting = _lasting(found.beyond > part * found.simple)
+    begins = np.asarray(step)[..., : lasting.shape[-1]]
+    return np.where(lasting, begins, np.inf).min(axis=-1)
+
+
+def _lasting(holds: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where it holds for `SUSTAINED` probes from here on; the last probes have no place."""
+    windows = np.lib.stride_tricks.sliding_window_view(holds, SUSTAINED, axis=-1)
+    return np.logical_and.reduce(windows, axis=-1)
 
 
 def _probes(counts: NDArray, step: NDArray) -> None:

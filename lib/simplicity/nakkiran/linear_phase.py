@@ -13,6 +13,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from simplicity.nakkiran import information
+from simplicity.nakkiran.information import Information
 from simplicity.problems import doors
 
 Array = NDArray[np.floating]
@@ -33,7 +34,7 @@ def first_match(counts: ArrayLike) -> int | None:
     """
     counts = doors.counts(counts, "probe f y l")
     found = information.information(counts)
-    above = (found.network > found.simple) & (information.accuracies(counts)[0] > 0.5)
+    above = (found.network > found.simple) & _better_than_chance(counts)
     return _first_run(above, SUSTAINED)
 
 
@@ -91,7 +92,7 @@ def independent(counts: ArrayLike) -> Array:
     counts, no draw.
     """
     n = doors.counts(counts, "... 2 2 2")
-    accuracy = information.accuracies(n)[1][..., None, None, None]
+    accuracy = _of_l(n)
     return n.sum(axis=-1, keepdims=True) * np.where(_SAME, accuracy, 1 - accuracy)
 
 
@@ -104,11 +105,15 @@ def degraded(counts: ArrayLike, accuracy: ArrayLike) -> Array:
     """
     n = doors.counts(counts, "... 2 2 2")
     doors.shares(accuracy=accuracy)
-    before = information.accuracies(n)[1]
-    room = 2 * before - 1
-    share = np.divide(before - np.asarray(accuracy), room, out=np.zeros_like(room), where=room > 0)
-    q = np.clip(share, 0, 0.5)[..., None, None, None]
+    q = _flips(_of_l(n), np.asarray(accuracy)[..., None, None, None])
     return (1 - q) * n + q * n[..., ::-1]
+
+
+def _flips(before: Array, after: Array) -> Array:
+    """The share of flips that take one accuracy to another below it."""
+    room = 2 * before - 1
+    share = np.divide(before - after, room, out=np.zeros_like(room), where=room > 0)
+    return np.clip(share, 0, 0.5)
 
 
 def equally_accurate(counts: ArrayLike, other: ArrayLike) -> tuple[Array, Array]:
@@ -129,10 +134,9 @@ def redrawn(counts: ArrayLike, draws: int, rng: Generator) -> Array:
     n = doors.indices("counts", counts, np.iinfo(np.int64).max, "...")
     doors.whole("draws", draws, 1)
     doors.generator(rng)
-    both = n.sum(axis=-1)
-    accuracy = np.broadcast_to(information.accuracies(n)[1][..., None, None], both.shape)
-    right = rng.binomial(both, accuracy, size=(draws, *both.shape))
-    return np.where(_SAME, right[..., None], (both - right)[..., None])
+    both = n.sum(axis=-1, keepdims=True)
+    right = rng.binomial(both, _of_l(n), size=(draws, *both.shape))
+    return np.where(_SAME, right, both - right)
 
 
 def retention(counts: ArrayLike) -> Array:
@@ -156,12 +160,15 @@ def where_gained(counts: ArrayLike) -> tuple[int, float] | None:
     counts = doors.counts(counts, "probe 2 2 2")
     found = information.information(counts)
     level = GAINED * found.simple
-    enough = (found.network >= level) & (information.accuracies(counts)[0] > 0.5)
+    enough = (found.network >= level) & _better_than_chance(counts)
     at = _first_run(enough, 1)
-    if not at:
-        return None if at is None else (0, 0.0)
-    rise = found.network[at] - found.network[at - 1]
-    return at, float((found.network[at] - level[at]) / rise) if rise > 0 else 0.0
+    return None if at is None else (at, _back(found.network[: at + 1], level[at]))
+
+
+def _back(network: Array, level: float) -> float:
+    """How far before its end a curve was at the level, as a share of its last piece."""
+    rise = network[-1] - network[-2] if len(network) > 1 else 0.0
+    return float((network[-1] - level) / rise) if rise > 0 else 0.0
 
 
 def at_gained(counts: ArrayLike, values: Array) -> float:
@@ -209,20 +216,26 @@ def phase(counts: ArrayLike, other: ArrayLike, training: ArrayLike) -> Phase:
     With L, with the other classifier on the same points, and with L on training points.
     """
     counts = doors.counts(counts, "probe 2 2 2")
-    other = doors.counts(other, f"{len(counts)} 2 2 2", "other")
-    training = doors.counts(training, f"{len(counts)} 2 2 2", "training")
-    random = independent(counts)
-    found = information.information(counts)
-    mu, mu_random = found.mu, information.information(random).mu
+    axes = f"{len(counts)} 2 2 2"
+    other, training = doors.counts(other, axes, "other"), doors.counts(training, axes, "training")
+    found, random = information.information(counts), independent(counts)
     gap = information.information(training).network - found.network
     return Phase(
         **_until_match(counts, random, other, gap),
         gap_end=float(gap[-1]),
-        over_random_end=float(mu[-1] - mu_random[-1]),
         index_gained=at_gained(counts, retention(counts)),
-        kept_end=float(mu[-1] / mu.max()),
-        ratio_end=float(mu[-1] / found.network[-1]),
+        **_at_end(found, information.information(random)),
     )
+
+
+def _at_end(found: Information, random: Information) -> dict[str, float]:
+    """What is left of L at the last probe; `random` is with R in its place."""
+    end = found.mu[-1]
+    return {
+        "over_random_end": float(end - random.mu[-1]),
+        "kept_end": float(end / found.mu.max()),
+        "ratio_end": float(end / found.network[-1]),
+    }
 
 
 def _until_match(counts: Array, random: Array, other: Array, gap: Array) -> dict[str, float]:
@@ -243,8 +256,15 @@ def _until_match(counts: Array, random: Array, other: Array, gap: Array) -> dict
     }
 
 
+def _better_than_chance(counts: Array) -> NDArray[np.bool_]:
+    return information.accuracies(counts)[0] > 0.5
+
+
+def _of_l(counts: Array) -> Array:
+    """The accuracy of L, with the axes of its table."""
+    return information.accuracies(counts)[1][..., None, None, None]
+
+
 def _first_run(above: NDArray[np.bool_], length: int) -> int | None:
-    for index in range(len(above) - length + 1):
-        if above[index : index + length].all():
-            return index
-    return None
+    places = range(len(above) - length + 1)
+    return next((at for at in places if above[at : at + length].all()), None)

@@ -29,20 +29,23 @@ class Samples(NamedTuple):
 
 def training(n: int, features: int, flip: float, rng: Generator) -> Samples:
     """n samples whose k all differ; `flip` is p."""
-    doors.whole("features", features, 1)
+    _law(features, flip, rng)
     doors.whole("n", n, 1, features)
-    doors.number("flip", flip, low=0, high=1)
-    doors.generator(rng)
     return _with_keys(rng.choice(features, n, replace=False), flip, rng)
 
 
 def fresh(n: int, features: int, flip: float, rng: Generator) -> Samples:
     """n samples of the law itself: k may be a training one, with probability n / features."""
-    doors.whole("features", features, 1)
+    _law(features, flip, rng)
     doors.whole("n", n, 1)
+    return _with_keys(rng.integers(features, size=n), flip, rng)
+
+
+def _law(features: int, flip: float, rng: Generator) -> None:
+    """What samples are drawn by."""
+    doors.whole("features", features, 1)
     doors.number("flip", flip, low=0, high=1)
     doors.generator(rng)
-    return _with_keys(rng.integers(features, size=n), flip, rng)
 
 
 def contradicted(samples: Samples) -> Samples:
@@ -51,9 +54,9 @@ def contradicted(samples: Samples) -> Samples:
     The new one has the first one's input and the opposite label.
     """
     doors.arrays(y=(samples.y, "n"), shared=(samples.shared, "n"), key=(samples.key, "n"))
-    y, shared, key = samples.y.copy(), samples.shared.copy(), samples.key.copy()
-    y[-1], shared[-1], key[-1] = -y[0], shared[0], key[0]
-    return Samples(y, shared, key)
+    opposite = -samples.y[0], samples.shared[0], samples.key[0]
+    changed = zip(samples, opposite, strict=True)
+    return Samples(*(np.append(part[:-1], last) for part, last in changed))
 
 
 def unseen(key: Keys, trained: Keys) -> NDArray[np.bool_]:
@@ -67,10 +70,8 @@ def matrix(samples: Samples, features: int) -> Array:
     """The inputs as a dense (n, 1 + features) matrix, for small cases and other solvers."""
     doors.whole("features", features, 1)
     doors.indices("key", samples.key, features, str(len(samples.y)))
-    x = np.zeros((len(samples.y), 1 + features))
-    x[:, 0] = samples.shared
-    x[np.arange(len(x)), 1 + samples.key] = 1
-    return x
+    own = np.arange(features) == np.asarray(samples.key)[:, None]
+    return np.column_stack([samples.shared, own])
 
 
 def signs(keys: Keys, rng: Generator) -> Array:
@@ -80,9 +81,13 @@ def signs(keys: Keys, rng: Generator) -> Array:
     """
     doors.generator(rng)
     unique, place = np.unique(keys, return_inverse=True)
-    return rng.choice((-1.0, 1.0), size=len(unique))[place]
+    return _coins(len(unique), rng)[place]
 
 
 def _with_keys(key: Keys, flip: float, rng: Generator) -> Samples:
-    y = rng.choice((-1.0, 1.0), size=len(key))
+    y = _coins(len(key), rng)
     return Samples(y, np.where(rng.random(len(key)) < flip, -y, y), key)
+
+
+def _coins(n: int, rng: Generator) -> Array:
+    return rng.choice((-1.0, 1.0), size=n)

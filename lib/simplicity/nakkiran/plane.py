@@ -6,10 +6,12 @@ The network has three hidden layers and one logit (`nakkiran.dense`) and is trai
 gradient descent.
 """
 
+import numpy as np
+
 from simplicity.data import corruption, streams
 from simplicity.grid import config
 from simplicity.nakkiran import dense
-from simplicity.nakkiran.complexity import Labels
+from simplicity.nakkiran.complexity import Array, Labels
 
 HIDDEN = 3  # layers
 
@@ -33,6 +35,11 @@ def start(run: Run) -> dense.Dense:
     """The random network before training."""
     rng = streams.generator(run.seed, streams.INITIALISATION)
     return dense.gaussian((2, *[run.hidden] * HIDDEN), rng)
+
+
+def share_of(network: dense.Dense, points: Array, labels: Labels) -> float:
+    """The share of points (n, 2) that the network labels so."""
+    return float(np.mean(dense.predict(network, points) == labels))
 
 
 def given(run: Run, clean: Labels) -> Labels:

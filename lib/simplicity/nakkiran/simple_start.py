@@ -34,6 +34,10 @@ class Run:
     ratio: float = config.param(0.5, "|w_0(k)| in units of 1 - 2p", low=0, high=1e6)
     seed: int = config.param(0, "seed of sample and start", low=0, high=2**31 - 1)
 
+    def own(self, keys: one_hot.Keys, signs: Generator) -> Array:
+        """w_0(k) of these k: one size, random signs."""
+        return size_of(self.flip, self.ratio) * one_hot.signs(keys, signs)
+
 
 class Weights(NamedTuple):
     """w(1), and w(k_j) of each training sample (n,)."""
@@ -64,8 +68,7 @@ def draw(
     features = run.n * run.features_per_sample
     seen = one_hot.training(run.n, features, run.flip, data)
     fresh = one_hot.fresh(fresh_samples, features, run.flip, data)
-    keys = np.concatenate([seen.key, fresh.key])
-    own = size_of(run.flip, run.ratio) * one_hot.signs(keys, signs)
+    own = run.own(np.concatenate([seen.key, fresh.key]), signs)
     new = one_hot.unseen(fresh.key, seen.key)
     return seen, own[: run.n], Unseen(own[run.n :][new], fresh.shared[new], fresh.y[new])
 
@@ -98,13 +101,18 @@ def at_step(start: Weights, shared: Array, y: Array, step: float, step_size: flo
     doors.number("step", step, low=0)
     training_doors.step(step_size)
     n = len(y)
-    doors.stays_finite("step_size", 1 - step_size * (n + 1) / n, step)
-    residual = y - start.first * shared - start.own
-    along = float(shared @ residual) / n
-    across = residual - along * shared
-    fast, slow = (1 - step_size * (n + 1) / n) ** step, (1 - step_size / n) ** step
-    first = start.first + along * (1 - fast) * n / (n + 1)
-    return Weights(first, start.own + across * (1 - slow) + along * shared * (1 - fast) / (n + 1))
+    fast, slow = 1 - step_size * (n + 1) / n, 1 - step_size / n
+    doors.stays_finite("step_size", fast, step)
+    along, across = _split(y - start.first * shared - start.own, shared)
+    gone, gone_across = 1 - fast**step, 1 - slow**step
+    first = start.first + along * gone * n / (n + 1)
+    return Weights(first, start.own + across * gone_across + along * shared * gone / (n + 1))
+
+
+def _split(residual: Array, shared: Array) -> tuple[float, Array]:
+    """Along x1, in units of it, and across (n,)."""
+    along = float(shared @ residual) / len(shared)
+    return along, residual - along * shared
 
 
 def largest_step(n: int) -> float:
@@ -113,13 +121,18 @@ def largest_step(n: int) -> float:
     return 2 * n / (n + 1)
 
 
+def _sample(n: int, flip: float) -> None:
+    """At least one sample, and p a share."""
+    doors.whole("n", n, 1)
+    doors.number("flip", flip, low=0, high=1)
+
+
 def expected_first(n: int, flip: float, first: float = 0.0) -> float:
     """Mean of the limit's w(1): (n (1 - 2p) + w_0(1)) / (n + 1).
 
     Over samples and random signs of w_0(k).
     """
-    doors.whole("n", n, 1)
-    doors.number("flip", flip, low=0, high=1)
+    _sample(n, flip)
     doors.number("first", first)
     return (n * (1 - 2 * flip) + first) / (n + 1)
 
@@ -129,8 +142,7 @@ def spread(n: int, flip: float, size: float) -> float:
 
     sqrt(n (4p(1-p) + size^2)) / (n + 1).
     """
-    doors.whole("n", n, 1)
-    doors.number("flip", flip, low=0, high=1)
+    _sample(n, flip)
     doors.number("size", size, low=-1e150, high=1e150)
     return float(np.sqrt(n * (4 * flip * (1 - flip) + size**2))) / (n + 1)
 
@@ -143,8 +155,7 @@ def lowest_first(n: int, flip: float, size: float) -> float:
     w_0(1) > -(n + 1)(1 - 2p - size), up to O(1). The theorem's own -n^0.99 is weaker until n^-0.01
     < 1 - 2p - size.
     """
-    doors.whole("n", n, 1)
-    doors.number("flip", flip, low=0, high=1)
+    _sample(n, flip)
     doors.number("size", size)
     return -(n + 1) * (1 - 2 * flip - size)
 
@@ -155,8 +166,9 @@ def enough_samples(flip: float, size: float) -> float:
     n = (1 - 2p - size)^-100.
     """
     doors.number("flip", flip, low=0, high=1)
-    doors.number("size", size, below=1 - 2 * flip)
-    return -100 * float(np.log10(1 - 2 * flip - size))
+    threshold = 1 - 2 * flip
+    doors.number("size", size, below=threshold)
+    return -100 * float(np.log10(threshold - size))
 
 
 def margins(first: Array | float, own: Array, shared: Array, y: Array) -> Array:
@@ -180,7 +192,7 @@ def population_accuracy(first: Array | float, size: Array | float, flip: Array |
     1 - p if w(1) > size, p if w(1) < -size, else 1/2: then the sign of w_0(k) decides, which knows
     nothing of y.
     """
-    first, size, flip = (np.asarray(values, dtype=float) for values in (first, size, flip))
+    first, size, flip = _floats(first, size, flip)
     return np.where(first > size, 1 - flip, np.where(first < -size, flip, 0.5))
 
 
@@ -188,8 +200,12 @@ def near(
     accuracy: Array | float, expected: Array | float, n_test: Array | float
 ) -> NDArray[np.bool_]:
     """Is an accuracy on n_test samples within four standard deviations of the expected one?"""
-    found, rate, n = (np.asarray(values, dtype=float) for values in (accuracy, expected, n_test))
+    found, rate, n = _floats(accuracy, expected, n_test)
     return np.abs(found - rate) <= DEVIATIONS * np.sqrt(rate * (1 - rate) / n)
+
+
+def _floats(*values: Array | float) -> list[Array]:
+    return [np.asarray(one, dtype=float) for one in values]
 
 
 def share_above(n: int, flip: float, size: Array, first: float = 0.0) -> Array:
@@ -198,5 +214,6 @@ def share_above(n: int, flip: float, size: Array, first: float = 0.0) -> Array:
     By the normal approximation: the sigmoid.
     """
     (size,) = doors.arrays(size=(size, "..."))
-    spreads = [spread(n, flip, float(one)) for one in np.ravel(size)]
-    return stats.norm.sf(np.ravel(size), expected_first(n, flip, first), spreads)
+    sizes = size.ravel()
+    spreads = [spread(n, flip, one) for one in sizes.tolist()]
+    return stats.norm.sf(sizes, expected_first(n, flip, first), spreads)

@@ -16,10 +16,11 @@ import xarray as xr
 
 from simplicity.data import corruption, streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Criterion, check
+from simplicity.evidence.claims import Check, Criterion, Estimate, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import complexity, dense, plane
+from simplicity.nakkiran.plane import share_of
 
 CLAIMS = ("N18", "N22")
 
@@ -66,18 +67,29 @@ def measure(run: Run) -> xr.Dataset:
     fresh = streams.generator(run.seed, streams.TEST).standard_normal((run.test_samples, 2))
     clean = complexity.right_half(fresh)
     (good, bad), fitted = starts(run, x, y)
+    begun = good, bad, bad, good  # in the order of STARTS
+    ended = _continued(run, begun, x, y)
+    found = {
+        "fitted": [fitted[start is bad] for start in begun],
+        "start_train": _shares(begun, x, y),
+        "start_test": _shares(begun, fresh, clean),
+        "end_train": _shares(ended, x, y),
+        "end_test": _shares(ended, fresh, clean),
+    }
+    return xr.Dataset({name: ("start", values) for name, values in found.items()})
+
+
+def _continued(
+    run: Run, begun: Iterable[dense.Dense], x: np.ndarray, y: np.ndarray
+) -> list[dense.Dense]:
+    """The ends of training from `STARTS`, by large and by small steps in turn."""
     rates = [run.rate] * run.steps, [run.small_rate] * run.small_steps
-    begun = good, bad, bad, good  # in the order of STARTS, as the continuations
-    ended = [
-        last(dense.training(one, x, y, rate)) for one, rate in zip(begun, 2 * rates, strict=True)
-    ]
-    found = {"fitted": [fitted[start is bad] for start in begun]}
-    for when, group in (("start", begun), ("end", ended)):
-        found[f"{when}_train"] = [share_of(one, x, y) for one in group]
-        found[f"{when}_test"] = [share_of(one, fresh, clean) for one in group]
-    return xr.Dataset(
-        {name: ("start", np.array(values, dtype=np.float64)) for name, values in found.items()}
-    )
+    both = zip(begun, 2 * rates, strict=True)
+    return [last(dense.training(start, x, y, rate)) for start, rate in both]
+
+
+def _shares(networks: Iterable[dense.Dense], x: np.ndarray, y: np.ndarray) -> list[float]:
+    return [share_of(one, x, y) for one in networks]
 
 
 def sample(run: Run) -> tuple[np.ndarray, np.ndarray]:
@@ -92,19 +104,23 @@ def starts(
     """The good and the bad start, and the share that each fits of what it has been given."""
     random = plane.start(run)
     good = last(dense.training(random, x, y, [run.rate] * run.good_steps))
+    wrong = _misleading(run, x, y)
+    bad = last(dense.training(random, *wrong, _falling(run.adam_rate, run.adam_steps), "adam"))
+    return (good, bad), (share_of(good, x, y), share_of(bad, *wrong))
+
+
+def _misleading(run: Run, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The points with more of their labels flipped, and others with coin-flip labels."""
     rng = np.random.default_rng([run.seed, streams.NOISE, 1])
     more = np.concatenate([x, rng.standard_normal((run.extra, 2))])
     again = corruption.corrupt(y, run.again, 2, rng).y
-    labels = np.concatenate([again, rng.integers(2, size=run.extra)])
-    phase = np.pi * np.arange(run.adam_steps) / run.adam_steps
-    rates = 0.5 * run.adam_rate * (1 + np.cos(phase))
-    bad = last(dense.training(random, more, labels, rates.tolist(), "adam"))
-    return (good, bad), (share_of(good, x, y), share_of(bad, more, labels))
+    return more, np.concatenate([again, rng.integers(2, size=run.extra)])
 
 
-def share_of(network: dense.Dense, x: np.ndarray, y: np.ndarray) -> float:
-    """The share of points that the network labels as given."""
-    return float(np.mean(dense.predict(network, x) == y))
+def _falling(rate: float, steps: int) -> list[float]:
+    """From `rate` to 0 as a cosine."""
+    phase = np.pi * np.arange(steps) / steps
+    return (0.5 * rate * (1 + np.cos(phase))).tolist()
 
 
 def last(path: Iterable[dense.Dense]) -> dense.Dense:
@@ -119,32 +135,40 @@ def difference(cells: xr.Dataset, start: str = BAD, good: str = GOOD) -> np.ndar
 
 
 def checks(runs: Runs) -> list[Check]:
-    cells = runs["starts"]
-    more, apart = claims.interval_above(0), claims.interval_above(SAME)
-    authors, large = difference(cells), difference(cells, BAD_LARGE)
+    return [_authors(runs), _start_alone(runs), _erased(runs)]
 
-    def judge(
-        id: str, how: str, lead: np.ndarray, rule: Criterion, changed: str, other: np.ndarray
-    ) -> Check:
-        statistic = f"final test accuracy, good start minus bad start, {how}"
-        found, against = claims.mean(lead), claims.mean(other)
-        return check(
-            runs, id, "empirical", statistic, found, rule, (changed, against), needs=ENOUGH_SEEDS
-        )
 
-    return [
-        judge(
-            "N18.lead", "with the authors' continuations", authors, more,
-            "the good start with the bad one's continuation, in place of the bad start",
-            difference(cells, GOOD_SMALL),
-        ),
-        # The authors change start and continuation together; here the start alone is another.
-        judge(
-            "N18.alone", "both with the small steps", difference(cells, BAD, GOOD_SMALL), apart,
-            "both with the large steps", large,
-        ),
-        judge(
-            "N22.erased", "both with the large steps", large, claims.interval_within(-SAME, SAME),
-            "small steps after the bad start", authors,
-        ),
-    ]  # fmt: skip
+def _authors(runs: Runs) -> Check:
+    """N18: start and continuation are others together."""
+    what = "the good start with the bad one's continuation, in place of the bad start"
+    return _judge(
+        runs, "N18.lead", "with the authors' continuations", _lead(runs),
+        claims.interval_above(0), (what, _lead(runs, GOOD_SMALL)),
+    )  # fmt: skip
+
+
+def _start_alone(runs: Runs) -> Check:
+    """N18: the start alone is another."""
+    return _judge(
+        runs, "N18.alone", "both with the small steps", _lead(runs, BAD, GOOD_SMALL),
+        claims.interval_above(SAME), ("both with the large steps", _lead(runs, BAD_LARGE)),
+    )  # fmt: skip
+
+
+def _erased(runs: Runs) -> Check:
+    """N22: large steps forget the start."""
+    return _judge(
+        runs, "N22.erased", "both with the large steps", _lead(runs, BAD_LARGE),
+        claims.interval_within(-SAME, SAME), ("small steps after the bad start", _lead(runs)),
+    )  # fmt: skip
+
+
+def _lead(runs: Runs, start: str = BAD, good: str = GOOD) -> Estimate:
+    return claims.mean(difference(runs["starts"], start, good))
+
+
+def _judge(
+    runs: Runs, id: str, how: str, found: Estimate, rule: Criterion, against: claims.Other
+) -> Check:
+    statistic = f"final test accuracy, good start minus bad start, {how}"
+    return check(runs, id, "empirical", statistic, found, rule, against, needs=ENOUGH_SEEDS)

@@ -6,9 +6,12 @@ authors' Figure 4 is. A seed splits the images anew, so an interval over seeds h
 test sample in it, though seeds share images.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import xarray as xr
+from numpy.random import Generator
+from numpy.typing import NDArray
 
 from simplicity.data import images, streams
 from simplicity.evidence.claims import Check, no_control
@@ -42,19 +45,24 @@ GRID = Grid(
 def measure(run: Run) -> xr.Dataset:
     """Tables with L and with the forest at each checkpoint."""
     split = images.task(TASK, streams.generator(run.seed, streams.DATA))
-    x, x_test = (part.pixels().reshape(len(part.y), -1) for part in (split.train, split.test))
-    samples = Samples(x, split.train.y > 0, x_test, split.test.y > 0)
-    recipe = Recipe(0.01, run.batch, run.linear_epochs)
-    fit = partial(explain.logistic, x, samples.y, recipe)
+    samples = explain.of_images(split.train, split.test, _flat)
+    x, fit = samples.x, _linear(run, samples)
     line, simple = explain.simple_ones(samples, fit, run.seed)
-    start, order = (
-        streams.generator(run.seed, one) for one in (streams.INITIALISATION, streams.BATCHES)
-    )
-    network = modules.fully_connected((x.shape[1], run.width, run.width), start)
-    at = explain.schedule(explain.steps_of(len(x), run.batch, run.epochs), run.probes)
+    start, order = explain.generators(run.seed)
     return explain.follow(
-        network, samples, simple, line(x), rate=run.step_size, batch=run.batch, at=at, order=order
-    )[1]
+        modules.fully_connected((x.shape[1], run.width, run.width), start), samples, simple,
+        line(x), rate=run.step_size, batch=run.batch, at=run.looked_at(len(x)), order=order,
+    )[1]  # fmt: skip
+
+
+def _linear(run: Run, samples: Samples) -> Callable[[Generator], explain.Predict]:
+    """How L is fitted."""
+    recipe = Recipe(0.01, run.batch, run.linear_epochs)
+    return partial(explain.logistic, samples.x, samples.y, recipe)
+
+
+def _flat(part: images.Images) -> NDArray:
+    return part.pixels().reshape(len(part.y), -1)
 
 
 def checks(runs: Runs) -> list[Check]:

@@ -10,7 +10,7 @@ toss of a coin.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -30,6 +30,7 @@ CLAIMS = ("N13", "N8")
 PROBES = 60
 SIMPLE = ("linear", "neighbours")
 AGREES, KEPT = 0.9, 0.9
+COIN = "coin-flip labels: the same"  # the control
 ENOUGH_SEEDS = 5  # one random network is right about the rule far more, or less, often than half
 
 
@@ -61,17 +62,12 @@ def measure(run: Run) -> xr.Dataset:
     `memorised` is the first probe from which on train accuracy is 1, -1 if there is none.
     """
     x, y, _ = training_set(run)
-    points, clean = test_set(run)
-    others, grid = simple(run), places(run.side).reshape(-1, 2)
-    schedule = log_schedule(run.steps, PROBES)
-
-    def look(network: dense.Dense) -> tuple[list[np.ndarray], float, np.ndarray]:
-        f = dense.predict(network, points)
-        counts = [information.table(f, clean, others[name]) for name in SIMPLE]
-        logit = dense.logits(network, grid).reshape(run.side, run.side)
-        return counts, float(np.mean(dense.predict(network, x) == y)), logit
-
-    counts, train, logit = zip(*map(look, along(run, schedule)), strict=True)
+    tested, schedule = (*test_set(run), simple(run)), log_schedule(run.steps, PROBES)
+    counts, train, logit = [], [], []
+    for network in along(run, schedule):
+        counts.append(_counts(network, *tested))
+        train.append(plane.share_of(network, x, y))
+        logit.append(_logits(network, run.side))
     first = for_good(np.array(train) == 1)
     return xr.Dataset(
         {
@@ -79,29 +75,42 @@ def measure(run: Run) -> xr.Dataset:
             "train": ("probe", np.array(train, dtype=np.float32)),
             "step": ("probe", np.array(schedule)),
             "logit": (("probe", "vertical", "horizontal"), np.array(logit, dtype=np.float32)),
-            "memorised": schedule[first] if first < len(schedule) else -1,
+            "memorised": (*schedule, -1)[first],
         }
     )
+
+
+def _counts(
+    network: dense.Dense, points: np.ndarray, clean: np.ndarray, others: dict[str, np.ndarray]
+) -> list[information.Counts]:
+    """A table with each of `SIMPLE`."""
+    f = dense.predict(network, points)
+    return [information.table(f, clean, others[name]) for name in SIMPLE]
+
+
+def _logits(network: dense.Dense, side: int) -> np.ndarray:
+    """On the grid of `places`, (side, side)."""
+    return dense.logits(network, places(side).reshape(-1, 2)).reshape(side, side)
 
 
 def along(run: Run, schedule: Sequence[int]) -> Iterator[dense.Dense]:
     """The running network at each step of the schedule; look before the next is asked for."""
     x, y, _ = training_set(run)
     wanted = set(schedule)
-    for step, network in enumerate(dense.training(plane.start(run), x, y, [run.rate] * run.steps)):
-        if step in wanted:
-            yield network
+    path = enumerate(dense.training(plane.start(run), x, y, [run.rate] * run.steps))
+    return (network for step, network in path if step in wanted)
 
 
 def training_set(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points (n, 2), their labels as given to the network, and which of them are wrong."""
     x = complexity.disk(run.n, streams.generator(run.seed, streams.DATA))
     clean = complexity.above_curve(x)
-    if run.labels == "random":
-        y = streams.generator(run.seed, streams.NOISE).integers(2, size=run.n)
-    else:
-        y = plane.given(run, clean)
+    y = plane.given(run, clean) if run.labels == "true" else _coins(run)
     return x, y, y != clean
+
+
+def _coins(run: Run) -> np.ndarray:
+    return streams.generator(run.seed, streams.NOISE).integers(2, size=run.n)
 
 
 def places(side: int) -> np.ndarray:
@@ -120,10 +129,14 @@ def simple(run: Run) -> dict[str, np.ndarray]:
     """Predictions of `SIMPLE` on the test points: L from as many other clean points."""
     points, _ = test_set(run)
     rng = np.random.default_rng([run.seed, streams.TEST, 1])
-    many = complexity.disk(run.test_samples, rng)
+    line = _linear(run, rng)
     x, y, _ = training_set(dataclasses.replace(run, labels="true"))
-    line = rivals.logistic(many, complexity.above_curve(many))
     return {"linear": line(points), "neighbours": rivals.neighbours(x, y, rng)(points)}
+
+
+def _linear(run: Run, rng: np.random.Generator) -> rivals.Classifier:
+    many = complexity.disk(run.test_samples, rng)
+    return rivals.logistic(many, complexity.above_curve(many))
 
 
 def curves(cells: xr.Dataset) -> dict[str, np.ndarray]:
@@ -134,49 +147,65 @@ def curves(cells: xr.Dataset) -> dict[str, np.ndarray]:
     """
     counts = cells.counts.isel(simple=0).values
     own, linear = information.accuracies(counts)
-    agree = np.trace(counts.sum(axis=-2), axis1=-2, axis2=-1) / counts.sum(axis=(-3, -2, -1))
     found = information.information(counts)
     null = information.mu_null(own, linear)
-    index = information.retention_index(found.mu, null, found.network, found.simple)
     return {
-        "clean": own, "linear": linear, "agreement": agree, "mu": found.mu,
-        "network": found.network, "null": null, "index": index,
-    }  # fmt: skip
+        "clean": own,
+        "linear": linear,
+        "agreement": information.agreement(counts),
+        "mu": found.mu,
+        "network": found.network,
+        "null": null,
+        "index": information.retention_index(found.mu, null, found.network, found.simple),
+    }
 
 
 def checks(runs: Runs) -> list[Check]:
     """The three phases (N13), and whether what L explains is kept by a fitted network (N8)."""
     true, coin = (runs[group].sortby("seed") for group in ("flipped", "coin"))
-    ours, random = curves(true), curves(coin)
-    fitted, few = true.memorised.values >= 0, _lacking(runs, coin)
-    final = ours["mu"][fitted, -1] / ours["mu"][fitted].max(axis=1)
-    judge, same = partial(check, runs, unless=few), "coin-flip labels: the same"
-    return [
-        judge(
-            "N13.line", "empirical", "agreement with L at its peak, the first phase",
-            claims.mean(ours["agreement"].max(axis=1)), claims.above(AGREES),
-            (same, claims.mean(random["agreement"].max(axis=1))),
-        ),
-        judge(
-            "N13.order", "empirical",
-            "share of seeds: agreement with L peaks, then accuracy, then all is fitted, if ever",
-            claims.share(in_order(true, ours)), claims.every_seed(),
-            (same, claims.share(in_order(coin, random))),
-        ),
-        judge(
-            "N13.concept", "empirical",
-            "accuracy on clean labels at the end, all wrong labels fitted",
-            claims.mean(ours["clean"][fitted, -1]), claims.interval_above(0.5),
-            (same, claims.mean(random["clean"][:, -1])),
-        ),
-        check(
-            runs, "N8.disk", "empirical",
-            "disk with flipped labels, train accuracy 1: mu(F; L) at the end over its peak",
-            claims.mean(final), claims.at_least(KEPT),
-            claims.no_control("this is where it fails; with true labels the digits keep it"),
-            unless=few,
-        ),
-    ]  # fmt: skip
+    judge = partial(check, runs, unless=_lacking(runs, coin))
+    phases = [one(judge, true, coin) for one in (_line, _order, _concept)]
+    return [*phases, _kept(judge, true)]
+
+
+def _line(judge: Callable[..., Check], true: xr.Dataset, coin: xr.Dataset) -> Check:
+    """N13: first a line."""
+    ours, random = (claims.mean(curves(one)["agreement"].max(axis=1)) for one in (true, coin))
+    return judge(
+        "N13.line", "empirical", "agreement with L at its peak, the first phase",
+        ours, claims.above(AGREES), (COIN, random),
+    )  # fmt: skip
+
+
+def _order(judge: Callable[..., Check], true: xr.Dataset, coin: xr.Dataset) -> Check:
+    """N13: then the curve, then the noise."""
+    ours, random = (claims.share(in_order(one, curves(one))) for one in (true, coin))
+    return judge(
+        "N13.order", "empirical",
+        "share of seeds: agreement with L peaks, then accuracy, then all is fitted, if ever",
+        ours, claims.every_seed(), (COIN, random),
+    )  # fmt: skip
+
+
+def _concept(judge: Callable[..., Check], true: xr.Dataset, coin: xr.Dataset) -> Check:
+    """N13: and the noise leaves the curve."""
+    ours, random = (curves(one)["clean"][:, -1] for one in (true, coin))
+    return judge(
+        "N13.concept", "empirical", "accuracy on clean labels at the end, all wrong labels fitted",
+        claims.mean(ours[true.memorised.values >= 0]), claims.interval_above(0.5),
+        (COIN, claims.mean(random)),
+    )  # fmt: skip
+
+
+def _kept(judge: Callable[..., Check], true: xr.Dataset) -> Check:
+    """N8: where the wrong labels are fitted too."""
+    mu = curves(true)["mu"][true.memorised.values >= 0]
+    return judge(
+        "N8.disk", "empirical",
+        "disk with flipped labels, train accuracy 1: mu(F; L) at the end over its peak",
+        claims.mean(mu[:, -1] / mu.max(axis=1)), claims.at_least(KEPT),
+        claims.no_control("this is where it fails; with true labels the digits keep it"),
+    )  # fmt: skip
 
 
 def _lacking(runs: Runs, coin: xr.Dataset) -> str:
@@ -191,6 +220,10 @@ def in_order(cells: xr.Dataset, found: dict[str, np.ndarray]) -> np.ndarray:
     given labels are fitted? A run that never fits them all counts as one that does so later.
     """
     row, step = np.arange(cells.sizes["cell"]), cells.step.values
-    line, peak = (found[name].argmax(axis=1) for name in ("agreement", "clean"))
-    memorised = np.where(cells.memorised.values >= 0, cells.memorised.values, np.inf)
-    return (step[row, line] < step[row, peak]) & (step[row, peak] < memorised)
+    line, peak = (step[row, found[name].argmax(axis=1)] for name in ("agreement", "clean"))
+    return (line < peak) & (peak < _memorised(cells))
+
+
+def _memorised(cells: xr.Dataset) -> np.ndarray:
+    """(cell,): the step from which on all is fitted, infinite without one."""
+    return np.where(cells.memorised.values >= 0, cells.memorised.values, np.inf)

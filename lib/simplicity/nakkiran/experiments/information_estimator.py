@@ -8,6 +8,7 @@ ten classes has what real classifiers have, cells that hardly ever occur; no for
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -106,12 +107,17 @@ def measure(run: Run) -> xr.Dataset:
 
 def _drawn(run: Run, p: Array, truth: Array) -> Iterator[Array]:
     """What `_part` says of its tables, of all tables."""
-    # Settings are compared with each other, so no two of them may share their random numbers.
-    accuracies = round(1e6 * run.accuracy), round(1e6 * run.simple)
-    rng = np.random.default_rng([run.seed, streams.TEST, run.n, KINDS.index(run.kind), *accuracies])
-    blocks = _blocks(run.tables, p.size * max(1, run.resamples))
+    rng, blocks = _rng(run), _blocks(run.tables, p.size * max(1, run.resamples))
     parts = [_part(run, p, truth, count, rng) for count in blocks]
     return map(np.concatenate, zip(*parts, strict=True))
+
+
+def _rng(run: Run) -> np.random.Generator:
+    """Settings are compared with each other, so no two of them share their random numbers."""
+    accuracies = round(1e6 * run.accuracy), round(1e6 * run.simple)
+    return np.random.default_rng(
+        [run.seed, streams.TEST, run.n, KINDS.index(run.kind), *accuracies]
+    )
 
 
 def _blocks(tables: int, size: int) -> list[int]:
@@ -127,32 +133,46 @@ def _part(
     The first two are (table, quantity), the last is (table, method).
     """
     counts = rng.multinomial(run.n, p.ravel(), size=count).reshape(count, *p.shape)
-    plain, corrected = (
-        np.stack(information.information(counts, name), axis=-1) for name in information.ESTIMATORS
-    )
+    plain, corrected = (information.stacked(counts, name) for name in information.ESTIMATORS)
     error = information.standard_error(counts)
-    held = np.full((count, len(METHODS)), np.nan)
-    for method, values in enumerate((plain, corrected)):
-        held[:, method] = np.abs(values[:, MU] - truth[MU]) <= stats.norm.ppf(0.975) * error
-    if run.resamples:
-        held[:, 2:] = _bootstrap_holds(counts, truth, run.resamples, rng)
-    first_order = ((counts / run.n - p) * weights(p)).sum(axis=(1, 2, 3))
-    return plain, corrected, plain[:, MU] - first_order, error, held
+    within = stats.norm.ppf(0.975) * error
+    held = [np.abs(one[:, MU] - truth[MU]) <= within for one in (plain, corrected)]
+    again = _bootstrap_holds(counts, truth, run.resamples, rng)
+    steadied = plain[:, MU] - _first_order_error(counts / run.n, p)
+    return plain, corrected, steadied, error, np.column_stack([*held, again])
+
+
+def _first_order_error(shares: Array, p: Array) -> Array:
+    """Of mu in each table (table,), whose expectation is zero."""
+    return ((shares - p) * weights(p)).sum(axis=(1, 2, 3))
 
 
 def _bootstrap_holds(
     counts: information.Counts, truth: Array, draws: int, rng: np.random.Generator
-) -> Array:
-    """(table, 2): does the percentile interval hold the true mu, and the true mu / I(F;Y)?"""
-    total = int(counts[0].sum())
-    shares = counts.reshape(len(counts), -1) / counts[0].sum()
-    again = rng.multinomial(total, shares, size=(draws, len(counts)))
-    found = information.information(again.reshape(draws, *counts.shape))
-    held = []
-    for values, true in ((found.mu, truth[MU]), (found.mu / found.network, truth[MU] / truth[0])):
-        low, high = information.interval(values)
-        held.append((low <= true) & (true <= high))
+) -> NDArray[Any]:
+    """(table, 2): does the percentile interval hold the true mu, and the true mu / I(F;Y)?
+
+    NaN without draws.
+    """
+    if not draws:
+        return np.full((len(counts), 2), np.nan)
+    found = information.information(_again(counts, draws, rng))
+    ratio = truth[MU] / truth[0]
+    held = _holds(found.mu, truth[MU]), _holds(found.mu / found.network, ratio)
     return np.stack(held, axis=-1)
+
+
+def _again(counts: information.Counts, draws: int, rng: np.random.Generator) -> information.Counts:
+    """(draw, *counts): each table drawn anew from its own shares."""
+    total = int(counts[0].sum())
+    shares = counts.reshape(len(counts), -1) / total
+    found = rng.multinomial(total, shares, size=(draws, len(counts)))
+    return found.reshape(draws, *counts.shape)
+
+
+def _holds(values: Array, true: float) -> NDArray[np.bool_]:
+    low, high = information.interval(values)
+    return (low <= true) & (true <= high)
 
 
 def weights(p: Array) -> Array:
@@ -165,52 +185,69 @@ def weights(p: Array) -> Array:
     return sum(pairs) - sum(singles) - np.log2(p)
 
 
-def expected_bias(n: int, classes: int) -> float:
+def expected_bias(n: Any, classes: int) -> Any:
     """Of the plug-in mu, in bits, if every cell is filled: -(C-1)^3 / (2 N ln 2)."""
     return -((classes - 1) ** 3) / (2 * n * NATS)
 
 
 def checks(runs: Runs) -> list[Check]:
-    judge = partial(check, runs)
-    binary = runs.where(kind="binary", n=JUDGED_NS)
-    ten, again = (
-        runs(group, kind="ten, filled", n=CONTROL_N) for group in ("ten", "ten_resampled")
-    )
-    few = "" if (binary.tables >= ENOUGH_TABLES).all() else f"fewer than {ENOUGH_TABLES} tables"
-    enough = (binary.resamples >= ENOUGH_RESAMPLES).all()
-    rough = few or ("" if enough else f"fewer than {ENOUGH_RESAMPLES} bootstrap draws")
-
-    def coverage(id: str, what: str, method: str, cells: xr.Dataset, unless: str) -> Check:
-        statistic = f"two classes: coverage of {what}, furthest from 95 %"
-        found, other = worst(binary, method), worst(cells, method)
-        same = "ten classes, N = 10,000: the same"
-        return judge(
-            id, "identity", statistic, found, between(*COVERED), (same, other), unless=unless
-        )
-
+    resampled = partial(_coverage, runs, group="ten_resampled")
     of_mu = "nominal 95 % intervals of mu"
     return [
-        judge(
-            "N2.bias", "identity",
-            "two classes: bias of the plug-in mu, its first-order noise removed, over -k, mean over"
-            " settings",
-            claims.mean(relative_bias(binary, "plug-in")), claims.interval_within(0.8, 1.25),
-            ("Miller-Madow in the place of plug-in: the same",
-             claims.mean(relative_bias(binary, "miller-madow"))), unless=few,
-        ),
-        coverage("N2.delta", f"{of_mu}, delta method", "delta", ten, few),
-        coverage("N2.bootstrap", f"{of_mu}, percentile bootstrap", "bootstrap", again, rough),
-        coverage(
-            "N2.ratio", "mu / I(F;Y), percentile bootstrap", "bootstrap of mu / I", again, rough
-        ),
-    ]  # fmt: skip
+        _first_order(runs),
+        _coverage(runs, "N2.delta", f"{of_mu}, delta method", "delta", group="ten"),
+        resampled("N2.bootstrap", f"{of_mu}, percentile bootstrap", "bootstrap"),
+        resampled("N2.ratio", "mu / I(F;Y), percentile bootstrap", "bootstrap of mu / I"),
+    ]
+
+
+def _judged(runs: Runs) -> xr.Dataset:
+    return runs.where(kind="binary", n=JUDGED_NS)
+
+
+def _first_order(runs: Runs) -> Check:
+    """The bias is what the expansion in 1 / N says."""
+    plain, corrected = (
+        claims.mean(relative_bias(_judged(runs), name)) for name in information.ESTIMATORS
+    )
+    return check(
+        runs, "N2.bias", "identity",
+        "two classes: bias of the plug-in mu, its first-order noise removed, over -k, mean over"
+        " settings",
+        plain, claims.interval_within(0.8, 1.25),
+        ("Miller-Madow in the place of plug-in: the same", corrected),
+        unless=_few(_judged(runs), "tables", ENOUGH_TABLES, "tables"),
+    )  # fmt: skip
+
+
+def _coverage(runs: Runs, id: str, what: str, method: str, group: str) -> Check:
+    """How often intervals hold the truth; the control are ten classes, of this group."""
+    binary, ten = _judged(runs), runs(group, kind="ten, filled", n=CONTROL_N)
+    return check(
+        runs, id, "identity", f"two classes: coverage of {what}, furthest from 95 %",
+        worst(binary, method), between(*COVERED),
+        ("ten classes, N = 10,000: the same", worst(ten, method)),
+        unless=_rough(binary, method),
+    )  # fmt: skip
+
+
+def _rough(binary: xr.Dataset, method: str) -> str:
+    """Why the coverage of such intervals cannot be judged."""
+    few = _few(binary, "tables", ENOUGH_TABLES, "tables")
+    if few or method == "delta":
+        return few
+    return _few(binary, "resamples", ENOUGH_RESAMPLES, "bootstrap draws")
+
+
+def _few(cells: xr.Dataset, field: str, needed: int, what: str) -> str:
+    """Why these were drawn too seldom; empty if they were not."""
+    return "" if (cells[field] >= needed).all() else f"fewer than {needed} {what}"
 
 
 def relative_bias(binary: xr.Dataset, estimator: str) -> Array:
     """(cell,): the bias of mu over -k, with the first-order noise of the tables removed."""
-    expected = [expected_bias(int(n), 2) for n in binary.n.values]
     apart = _bias(binary, estimator) - _bias(binary, "plug-in")
-    return (binary.steadied.values + apart) / np.array(expected)
+    return (binary.steadied.values + apart) / expected_bias(binary.n.values, 2)
 
 
 def worst(cells: xr.Dataset, method: str) -> Estimate:

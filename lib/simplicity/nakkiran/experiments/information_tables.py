@@ -8,8 +8,6 @@ unbalanced labels, independent errors, another estimator.
 """
 
 import itertools
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -107,22 +105,17 @@ def measure(run: Run) -> xr.Dataset:
     `ratio_high` is the upper end of the percentile interval of mu / I(F;Y) of the first sample of a
     mixture.
     """
-    # Shares are taken over settings too, so no two settings may share their random numbers.
-    place = CASES.index(run.case), round(1e6 * run.accuracy)
-    rng = np.random.default_rng([run.seed, streams.TEST, *place])
+    rng = _rng(run)
     exact, tables = _law_and_tables(run, rng)
     ratio_high = _ratio_high(tables[0], rng) if run.case == "mixture" else np.nan
-    found, first = information.information(tables), tables[:SHOWN]
-    corrected = information.information(first, "miller-madow")
+    found = information.information(tables)
     network_error = information.standard_error(with_label_as_simple(tables))
     off = found.network - from_accuracy(run.accuracy)
     return xr.Dataset(
         {
             "exact": ("quantity", exact),
-            "shown": (("sample", "quantity"), np.stack(found, axis=-1)[:SHOWN]),
-            "corrected": (("sample", "quantity"), np.stack(corrected, axis=-1)),
-            "hits": ("sample", information.accuracies(first)[0]),
-            "mu_error": ("sample", information.standard_error(first)),
+            "shown": (("sample", "quantity"), information.stacked(tables[:SHOWN])),
+            **_kept(tables[:SHOWN]),
             "network_error": ("sample", network_error[:SHOWN]),
             "within": int(np.sum(np.abs(off) <= stats.norm.ppf(0.975) * network_error)),
             "passed": int(np.sum(information.g_test(tables).p_value >= LEVEL)),
@@ -133,6 +126,21 @@ def measure(run: Run) -> xr.Dataset:
     )
 
 
+def _rng(run: Run) -> Generator:
+    """Shares are taken over settings too, so no two settings share their random numbers."""
+    place = CASES.index(run.case), round(1e6 * run.accuracy)
+    return np.random.default_rng([run.seed, streams.TEST, *place])
+
+
+def _kept(first: NDArray[Any]) -> dict[str, Any]:
+    """What is kept of single samples beside their informations."""
+    return {
+        "corrected": (("sample", "quantity"), information.stacked(first, "miller-madow")),
+        "hits": ("sample", information.accuracies(first)[0]),
+        "mu_error": ("sample", information.standard_error(first)),
+    }
+
+
 def _ratio_high(table: NDArray[Any], rng: Generator) -> float:
     """The upper end of the percentile interval of mu / I(F;Y)."""
     again = information.information(information.bootstrap(table, RESAMPLES, rng))
@@ -141,13 +149,13 @@ def _ratio_high(table: NDArray[Any], rng: Generator) -> float:
 
 def _extremes(tables: NDArray[Any], found: information.Information) -> dict[str, Any]:
     """How near the tables come to each bound, and how far to what is no bound."""
-    least = np.minimum(np.minimum(found.network, found.simple), found.shared)
+    least = np.min([found.network, found.simple, found.shared], axis=0)
     curve = from_accuracy(information.accuracies(tables)[0])
     return {
-        "room": ("name", np.array([(least - one).min() for one in (found.mu, found.beyond)])),
+        "room": ("name", [(least - one).min() for one in (found.mu, found.beyond)]),
         "least_mu": float(found.mu.min()),
         "above_curve": float((found.network - curve).min()),
-        "unlike": ("name", np.array([unlike(tables, one).max() for one in ("mu", "beyond")])),
+        "unlike": ("name", [unlike(tables, one).max() for one in ("mu", "beyond")]),
     }
 
 
@@ -176,94 +184,123 @@ def with_label_as_simple(tables: NDArray[Any]) -> NDArray[Any]:
 
 
 def checks(runs: Runs) -> list[Check]:
-    judge = partial(check, runs)
-    return [*_definition(runs, judge), *_curve(runs, judge), *_mixtures(runs, judge)]
+    """Of the definition (N1), of the curve 1 - h(a) (N3), and of mixtures (N20)."""
+    definition = _closed_forms, _worked_informations, _worked_error, _upper_bound, _symmetry
+    curve = _laws_on_curve, _samples_on_curve, _fano
+    return [one(runs) for one in (*definition, *curve, _laws_of_mixtures, _samples_of_mixtures)]
 
 
-def _definition(runs: Runs, judge: Callable[..., Check]) -> list[Check]:
-    worked, random = (runs("rest", case=case) for case in ("worked", "random"))
+def _closed_forms(runs: Runs) -> Check:
+    return check(
+        runs, "N1.laws", "identity",
+        "five exact laws: largest distance of an information to its closed form",
+        largest(distances(runs.dataset)), below(CLOSE),
+        ("mixtures held against the closed form of independent errors",
+         largest(distances(runs["mixture"], "symmetric"))),
+    )  # fmt: skip
+
+
+def _worked_informations(runs: Runs) -> Check:
+    worked = runs("rest", case="worked")
+    return check(
+        runs, "N1.worked", "identity",
+        "worked table of 1000 counts: largest distance of an information to its reference",
+        largest(_worked(worked)), below(CLOSE),
+        ("Miller-Madow in the place of plug-in: the largest distance",
+         largest(np.abs(worked.corrected.values - WORKED_PLAIN).ravel())),
+    )  # fmt: skip
+
+
+def _worked_error(runs: Runs) -> Check:
+    worked = runs("rest", case="worked")
     plain_error, network_error = (
         np.abs(worked[name].values.ravel() - WORKED_ERROR) for name in ("mu_error", "network_error")
     )
-    return [
-        judge(
-            "N1.laws", "identity",
-            "five exact laws: largest distance of an information to its closed form",
-            largest(distances(runs.dataset)), below(CLOSE),
-            ("mixtures held against the closed form of independent errors",
-             largest(distances(runs["mixture"], "symmetric"))),
-        ),
-        judge(
-            "N1.worked", "identity",
-            "worked table of 1000 counts: largest distance of an information to its reference",
-            largest(_worked(worked)), below(CLOSE),
-            ("Miller-Madow in the place of plug-in: the largest distance",
-             largest(np.abs(worked.corrected.values - np.array(WORKED_PLAIN)).ravel())),
-        ),
-        judge(
-            "N1.error", "identity",
-            "worked table: distance of the standard error of mu to its reference, five digits",
-            largest(plain_error), below(1e-5),
-            ("standard error of I(F;Y) in its place: the same distance", smallest(network_error)),
-        ),
-        judge(
-            "N1.upper", "identity",
-            "random laws: least room between mu and the smallest of I(F;Y), I(L;Y), I(F;L)",
-            smallest(random.room.sel(name="mu").values), at_least(-ROUNDING),
-            ("random laws: least room between I(F;Y|L) and the same",
-             smallest(random.room.sel(name="beyond").values)),
-        ),
-        judge(
-            "N1.symmetry", "identity",
-            "random laws: largest change of mu when F, Y and L change places",
-            largest(random.unlike.sel(name="mu").values), below(ROUNDING),
-            ("the same of I(F;Y|L)", largest(random.unlike.sel(name="beyond").values)),
-        ),
-    ]  # fmt: skip
+    return check(
+        runs, "N1.error", "identity",
+        "worked table: distance of the standard error of mu to its reference, five digits",
+        largest(plain_error), below(1e-5),
+        ("standard error of I(F;Y) in its place: the same distance", smallest(network_error)),
+    )  # fmt: skip
 
 
-def _curve(runs: Runs, judge: Callable[..., Check]) -> list[Check]:
-    own, balanced = runs.where(case="symmetric"), runs("rest", case="random, balanced")
-    one_sided, unbalanced = (runs("off_curve", case=case) for case in ("one-sided", "unbalanced"))
-    return [
-        judge(
-            "N3.laws", "identity",
-            "exact laws, balanced, symmetric errors: largest |I(F;Y) - (1 - h(a))|",
-            largest(np.abs(excess(own))), below(CLOSE),
-            ("all errors on one class: least I(F;Y) - (1 - h(a))", smallest(excess(one_sided))),
-        ),
-        judge(
-            "N3.samples", "identity",
-            "simulated predictions: share of samples with 1 - h(a) in the 95 % interval of I(F;Y)",
-            on_curve(own), between(0.93, 0.97),
-            ("all errors on one class: the same share", on_curve(one_sided)),
-        ),
-        judge(
-            "N3.fano", "identity",
-            "random laws with balanced labels: least I(F;Y) - (1 - h(a)), which Fano bounds by 0",
-            smallest(balanced.above_curve.values), at_least(-ROUNDING),
-            ("unbalanced labels, symmetric errors: the largest", largest(excess(unbalanced))),
-        ),
-    ]  # fmt: skip
+def _upper_bound(runs: Runs) -> Check:
+    mu, beyond = _of_mu_and_beyond(runs, "room")
+    return check(
+        runs, "N1.upper", "identity",
+        "random laws: least room between mu and the smallest of I(F;Y), I(L;Y), I(F;L)",
+        smallest(mu), at_least(-ROUNDING),
+        ("random laws: least room between I(F;Y|L) and the same", smallest(beyond)),
+    )  # fmt: skip
 
 
-def _mixtures(runs: Runs, judge: Callable[..., Check]) -> list[Check]:
-    mixture, independent = runs["mixture"], runs["independent"]
-    return [
-        judge(
-            "N20.laws", "identity",
-            "F is L on a share q, a coin elsewhere: largest |mu / I(F;Y) - 1| of the exact laws",
-            largest(np.abs(ratios(mixture) - 1)), below(CLOSE),
-            ("independent errors, same accuracies: the least",
-             smallest(np.abs(ratios(independent) - 1))),
-        ),
-        judge(
-            "N20.samples", "identity",
-            "simulated mixtures: share of samples in which I(F;Y|L) = 0 passes its G-test at 5 %",
-            passing(mixture), between(1 - LEVEL - 0.02, 1 - LEVEL + 0.02),
-            ("independent errors, same accuracies: the same share", passing(independent)),
-        ),
-    ]  # fmt: skip
+def _symmetry(runs: Runs) -> Check:
+    mu, beyond = _of_mu_and_beyond(runs, "unlike")
+    return check(
+        runs, "N1.symmetry", "identity",
+        "random laws: largest change of mu when F, Y and L change places",
+        largest(mu), below(ROUNDING), ("the same of I(F;Y|L)", largest(beyond)),
+    )  # fmt: skip
+
+
+def _of_mu_and_beyond(runs: Runs, extreme: str) -> tuple[Array, Array]:
+    """What holds of mu for random laws, and of I(F;Y|L) does not, each (cell,)."""
+    found = runs("rest", case="random")[extreme]
+    return found.sel(name="mu").values, found.sel(name="beyond").values
+
+
+def _own_and_one_sided(runs: Runs) -> tuple[xr.Dataset, xr.Dataset]:
+    """The laws of the curve, and laws with all errors on one class."""
+    return runs.where(case="symmetric"), runs("off_curve", case="one-sided")
+
+
+def _laws_on_curve(runs: Runs) -> Check:
+    own, one_sided = map(excess, _own_and_one_sided(runs))
+    return check(
+        runs, "N3.laws", "identity",
+        "exact laws, balanced, symmetric errors: largest |I(F;Y) - (1 - h(a))|",
+        largest(np.abs(own)), below(CLOSE),
+        ("all errors on one class: least I(F;Y) - (1 - h(a))", smallest(one_sided)),
+    )  # fmt: skip
+
+
+def _samples_on_curve(runs: Runs) -> Check:
+    own, one_sided = map(on_curve, _own_and_one_sided(runs))
+    return check(
+        runs, "N3.samples", "identity",
+        "simulated predictions: share of samples with 1 - h(a) in the 95 % interval of I(F;Y)",
+        own, between(0.93, 0.97), ("all errors on one class: the same share", one_sided),
+    )  # fmt: skip
+
+
+def _fano(runs: Runs) -> Check:
+    balanced = runs("rest", case="random, balanced")
+    unbalanced = runs("off_curve", case="unbalanced")
+    return check(
+        runs, "N3.fano", "identity",
+        "random laws with balanced labels: least I(F;Y) - (1 - h(a)), which Fano bounds by 0",
+        smallest(balanced.above_curve.values), at_least(-ROUNDING),
+        ("unbalanced labels, symmetric errors: the largest", largest(excess(unbalanced))),
+    )  # fmt: skip
+
+
+def _laws_of_mixtures(runs: Runs) -> Check:
+    off, off_independent = (np.abs(ratios(runs[group]) - 1) for group in ("mixture", "independent"))
+    return check(
+        runs, "N20.laws", "identity",
+        "F is L on a share q, a coin elsewhere: largest |mu / I(F;Y) - 1| of the exact laws",
+        largest(off), below(CLOSE),
+        ("independent errors, same accuracies: the least", smallest(off_independent)),
+    )  # fmt: skip
+
+
+def _samples_of_mixtures(runs: Runs) -> Check:
+    return check(
+        runs, "N20.samples", "identity",
+        "simulated mixtures: share of samples in which I(F;Y|L) = 0 passes its G-test at 5 %",
+        passing(runs["mixture"]), between(1 - LEVEL - 0.02, 1 - LEVEL + 0.02),
+        ("independent errors, same accuracies: the same share", passing(runs["independent"])),
+    )  # fmt: skip
 
 
 def distances(cells: xr.Dataset, other: str = "") -> Array:
@@ -281,10 +318,10 @@ def distances(cells: xr.Dataset, other: str = "") -> Array:
 
 
 def _worked(worked: xr.Dataset) -> Array:
-    plain = np.abs(worked.shown.values - np.array(WORKED_PLAIN))
-    corrected = np.abs(worked.corrected.values - np.array(WORKED_CORRECTED))
-    known = corrected[..., ~np.isnan(WORKED_CORRECTED)]
-    return np.concatenate([plain.ravel(), known.ravel()])
+    """|value - reference| of all informations that have one."""
+    pairs = (worked.shown, WORKED_PLAIN), (worked.corrected, WORKED_CORRECTED)
+    apart = np.array([np.abs(found.values - reference) for found, reference in pairs])
+    return apart[~np.isnan(apart)]
 
 
 def excess(cells: xr.Dataset) -> Array:
@@ -314,4 +351,4 @@ def passing(cells: xr.Dataset) -> Estimate:
 def _share_of_draws(cells: xr.Dataset, count: str) -> Estimate:
     """A count in each cell as a share of all their draws."""
     hits, draws = int(cells[count].sum()), int(cells.draws.sum())
-    return claims.share([True] * hits + [False] * (draws - hits))
+    return claims.share(np.arange(draws) < hits)

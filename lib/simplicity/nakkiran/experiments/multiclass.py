@@ -12,7 +12,10 @@ independently of L; within the class that L names, where I(F;Y|L) = 0 and all th
 explained by L. The last says what bias does to I(F;Y|L): its truth is zero there.
 """
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -91,11 +94,8 @@ def measure(run: Run) -> xr.Dataset:
     split = _split(run)
     predictions, simple, fit = _predictions(run, split)
     rng = streams.generator(run.seed, streams.TEST)
-    found, shuffled = [], []
-    for classes in CLASSES:
-        f, y, other = (_merged(labels, classes) for labels in (predictions, split.test.y, simple))
-        found.append(_both(information.table(f, y, other, classes)))
-        shuffled.append([_baselines(one, y, other, classes, run.permutations, rng) for one in f])
+    labels = predictions, split.test.y, simple
+    found, shuffled = zip(*(_of_classes(one, run, labels, rng) for one in CLASSES), strict=True)
     both = predictions, np.broadcast_to(simple, predictions.shape)
     axes = ("classes", "probe", "baseline", "statistic", "estimator", "quantity")
     return xr.Dataset(
@@ -114,21 +114,31 @@ def measure(run: Run) -> xr.Dataset:
     )  # fmt: skip
 
 
+def _of_classes(
+    classes: int, run: Run, labels: tuple[Labels, Labels, Labels], rng: Generator
+) -> tuple[Array, list[Any]]:
+    """All informations of F for so many classes, and the baselines' at each probe."""
+    f, y, simple = (_merged(one, classes) for one in labels)
+    score = partial(_scored, y, simple, classes)
+    return score(f), [_baselines(one, (y, simple), score, run.permutations, rng) for one in f]
+
+
 def _split(run: Run) -> images.Split:
     """Training and test images, drawn from the digits or from CIFAR-10's training images."""
     rng = streams.generator(run.seed, streams.DATA)
-    if run.data == DIGITS:
-        split = images.digits(rng, run.train)
-        whole, order = split.test, np.arange(len(split.test.y))
-    else:
-        whole = images.load(run.data, rng).train
-        order = rng.permutation(len(whole.y))
-        split = images.Split(whole.take(order[: run.train]), whole)
-        order = order[run.train :]
-    if len(order) < FEWEST:
-        allowed = f"at most {run.train + len(order) - FEWEST} of {run.data}"
+    split = images.digits(rng, run.train) if run.data == DIGITS else _training(run, rng)
+    left = len(split.test.y)
+    if left < FEWEST:
+        allowed = f"at most {run.train + left - FEWEST} of {run.data}"
         raise Problem(f"train: got {run.train}, allowed {allowed}")
-    return split._replace(test=whole.take(order[: run.test]))
+    return split._replace(test=split.test.take(np.arange(left)[: run.test]))
+
+
+def _training(run: Run, rng: Generator) -> images.Split:
+    """The data set's training images in two parts."""
+    whole = images.load(run.data, rng).train
+    order = rng.permutation(len(whole.y))
+    return images.Split(whole.take(order[: run.train]), whole.take(order[run.train :]))
 
 
 def _merged(labels: Labels, classes: int) -> Labels:
@@ -149,22 +159,34 @@ def _predictions(run: Run, split: images.Split) -> tuple[Labels, Labels, Array]:
         train, x=x, y=np.eye(TEN, dtype=np.float32)[split.train.y],
         loss=nn.functional.cross_entropy, batch=run.batch, precision="float32",
     )  # fmt: skip
-    linear, _ = fitted(
-        layers((x.shape[1], TEN), rng), probes={},
-        optimiser=partial(torch.optim.SGD, lr=run.linear_step_size, momentum=0.9, nesterov=True),
-        schedule=(run.linear_epochs * -(-len(x) // run.batch),),
-        rng=streams.generator(run.seed, streams.NOISE),
-    )  # fmt: skip
-    _, path = fitted(
-        layers((x.shape[1], run.hidden, TEN), rng), dims={"test": ("point",)},
-        probes={
-            "test": lambda module: _classes(module, x_test),
-            "fit": lambda module: np.mean(_classes(module, x) == split.train.y),
-        },
+    linear = _linear(run, layers((x.shape[1], TEN), rng), fitted)
+    probes = {
+        "test": lambda module: _classes(module, x_test),
+        "fit": lambda module: np.mean(_classes(module, x) == split.train.y),
+    }
+    path = _followed(run, layers((x.shape[1], run.hidden, TEN), rng), probes, fitted)
+    return path.test.values, _classes(linear, x_test), path.fit.values
+
+
+def _followed(
+    run: Run, start: nn.Module, probes: dict[str, Any], fitted: Callable[..., Any]
+) -> xr.Dataset:
+    """The network on its way."""
+    return fitted(
+        start, probes=probes, dims={"test": ("point",)},
         optimiser=partial(torch.optim.SGD, lr=run.step_size), schedule=schedule(run.steps),
         rng=streams.generator(run.seed, streams.BATCHES),
-    )  # fmt: skip
-    return path.test.values, _classes(linear, x_test), path.fit.values
+    )[1]  # fmt: skip
+
+
+def _linear(run: Run, start: nn.Module, fitted: Callable[..., Any]) -> nn.Module:
+    """L, with momentum, for whole epochs."""
+    return fitted(
+        start, probes={},
+        optimiser=partial(torch.optim.SGD, lr=run.linear_step_size, momentum=0.9, nesterov=True),
+        schedule=(run.linear_epochs * -(-run.train // run.batch),),
+        rng=streams.generator(run.seed, streams.NOISE),
+    )[0]  # fmt: skip
 
 
 def _classes(module: nn.Module, x: NDArray[np.floating]) -> Labels:
@@ -175,15 +197,17 @@ def _classes(module: nn.Module, x: NDArray[np.floating]) -> Labels:
 
 def layers(sizes: tuple[int, ...], rng: Generator) -> nn.Sequential:
     """Linear maps with ReLUs between, weights uniform in +-sqrt(6 / (in + out)), biases zero."""
-    found: list[nn.Module] = []
-    for inside, outside in zip(sizes[:-1], sizes[1:], strict=True):
-        layer = nn.Linear(inside, outside)
-        bound = np.sqrt(6 / (inside + outside))
-        with torch.no_grad():
-            layer.weight.copy_(torch.from_numpy(rng.uniform(-bound, bound, (outside, inside))))
-            layer.bias.zero_()
-        found += [layer, nn.ReLU()]
+    maps = [_drawn(inside, outside, rng) for inside, outside in pairwise(sizes)]
+    found = [part for one in maps for part in (one, nn.ReLU())]
     return nn.Sequential(*found[:-1])
+
+
+def _drawn(inside: int, outside: int, rng: Generator) -> nn.Linear:
+    layer, bound = nn.Linear(inside, outside), np.sqrt(6 / (inside + outside))
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(rng.uniform(-bound, bound, (outside, inside))))
+        layer.bias.zero_()
+    return layer
 
 
 def permuted(group: Labels, f: Labels, draws: int, rng: Generator) -> Labels:
@@ -196,23 +220,26 @@ def permuted(group: Labels, f: Labels, draws: int, rng: Generator) -> Labels:
     return found
 
 
-def _both(tables: information.Counts) -> Array:
-    """(..., estimator, quantity)."""
-    both = (information.information(tables, name) for name in information.ESTIMATORS)
-    return np.stack([np.stack(found, axis=-1) for found in both], axis=-2)
+def _scored(y: Labels, simple: Labels, classes: int, f: Labels) -> Array:
+    """All informations of predictions F (..., N), (..., estimator, quantity)."""
+    tables = information.table(f, y, simple, classes)
+    both = [information.stacked(tables, name) for name in information.ESTIMATORS]
+    return np.stack(both, axis=-2)
 
 
 def _baselines(
-    f: Labels, y: Labels, simple: Labels, classes: int, draws: int, rng: Generator
-) -> list[Array]:
-    """Of each baseline mean, 95 % band and first permutation, (statistic, estimator, quantity)."""
-    found = []
-    for group in (np.zeros_like(y), y, simple):
-        tables = information.table(permuted(group, f, draws, rng), y, simple, classes)
-        values = _both(tables)
-        band = np.quantile(values, (0.025, 0.975), axis=0)
-        found.append(np.stack([values.mean(axis=0), *band, values[0]]))
-    return found
+    f: Labels, groups: Sequence[Labels], score: Callable[[Labels], Array], draws: int,
+    rng: Generator,
+) -> list[Array]:  # fmt: skip
+    """Of each baseline, F shuffled over all points and within the groups: `_summary`."""
+    within = np.zeros_like(f), *groups
+    return [_summary(score(permuted(group, f, draws, rng))) for group in within]
+
+
+def _summary(values: Array) -> Array:
+    """Mean, 95 % band and first permutation, (statistic, estimator, quantity)."""
+    band = np.quantile(values, (0.025, 0.975), axis=0)
+    return np.stack([values.mean(axis=0), *band, values[0]])
 
 
 def checks(runs: Runs) -> list[Check]:
@@ -221,31 +248,44 @@ def checks(runs: Runs) -> list[Check]:
     What L explains is judged only where both estimators agree.
     """
     digits, cifar = (_judged(runs, group) for group in ("digits", "cifar10"))
-    one, high = (_end(values(digits, "mu", BASELINES[0], name)) for name in ("one", "high"))
-    off = correction(cifar)
-    size = f"{off.value:.0%} of its plug-in value, {SIGNAL:.0%} or more"
-    unclear = f"the correction of I(F;Y|L) is {size}" if off.value >= SIGNAL else ""
     return [
-        check(
-            runs, "N12.band", "empirical",
-            "ten digits, end of training: share of splits with mu above the 95 % band of "
-            "shuffled predictions",
-            claims.share(_end(values(digits, "mu")) > high), claims.every_seed(),
-            ("a shuffle in place of F: the same", claims.share(one > high)),
-            unless=_untrained(digits),
-        ),
-        check(
-            runs, "N12.ratio", "empirical",
-            "CIFAR-10, ten classes, up to the step at which F has matched L: mean over splits of "
-            "mu / I(F;Y), Miller-Madow",
-            early_mean(cifar, explained(cifar)), claims.at_least(EXPLAINED),
-            ("F shuffled within the class, errors independent of L's: the same",
-             early_mean(cifar, explained(cifar, BASELINES[1]))),
-            unless=_untrained(cifar) or unclear,
-        ),
+        _band(runs, digits),
+        _ratio(runs, cifar),
         _difference(runs, "N12.difference", "ten digits", digits),
         _difference(runs, "N12.cifar10", "CIFAR-10, ten classes", cifar),
-    ]  # fmt: skip
+    ]
+
+
+def _band(runs: Runs, digits: xr.Dataset) -> Check:
+    """mu is above what it is without any relation."""
+    one, high = (_end(values(digits, "mu", BASELINES[0], name)) for name in ("one", "high"))
+    return check(
+        runs, "N12.band", "empirical",
+        "ten digits, end of training: share of splits with mu above the 95 % band of "
+        "shuffled predictions",
+        claims.share(_end(values(digits, "mu")) > high), claims.every_seed(),
+        ("a shuffle in place of F: the same", claims.share(one > high)),
+        unless=_untrained(digits),
+    )  # fmt: skip
+
+
+def _ratio(runs: Runs, cifar: xr.Dataset) -> Check:
+    """L explains early what F knows, where an estimate can be had."""
+    return check(
+        runs, "N12.ratio", "empirical",
+        "CIFAR-10, ten classes, up to the step at which F has matched L: mean over splits of "
+        "mu / I(F;Y), Miller-Madow",
+        early_mean(cifar, explained(cifar)), claims.at_least(EXPLAINED),
+        ("F shuffled within the class, errors independent of L's: the same",
+         early_mean(cifar, explained(cifar, BASELINES[1]))),
+        unless=_untrained(cifar) or _unclear(correction(cifar).value),
+    )  # fmt: skip
+
+
+def _unclear(off: float) -> str:
+    """Why I(F;Y|L) cannot be estimated, by the size of its correction."""
+    size = f"{off:.0%} of its plug-in value, {SIGNAL:.0%} or more"
+    return f"the correction of I(F;Y|L) is {size}" if off >= SIGNAL else ""
 
 
 def _judged(runs: Runs, group: str) -> xr.Dataset:

@@ -5,6 +5,8 @@ closed form itself against a dense solver. Controls: data that no weights interp
 sizes beyond the bound, 2n / (n + 1) for gradient descent and 1 for single samples.
 """
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -17,6 +19,8 @@ from simplicity.nakkiran import least_squares, one_hot, simple_start
 from simplicity.nakkiran.simple_start import Weights
 
 CLAIMS = ("N14",)
+
+Arrays = tuple[float, np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # w(1), own, x(1), y, slots
 
 JUDGED_N, DENSE_N, DENSE_FEATURES = 500, 50, 200
 CLOSE = 1e-6  # both loops contract by e^-30 or more in the time they have; the rest is rounding
@@ -64,9 +68,14 @@ def measure(run: Run) -> xr.Dataset:
     first, own = _trained(run, samples, start)
     end = simple_start.limit(start, samples.shared, samples.y)
     apart = max(abs(first - end.first), float(np.abs(own - end.own).max()))
-    error = float(np.mean((samples.y - first * samples.shared - own) ** 2))
     cap = least_squares.DIVERGED
-    return _outcome(min(apart, cap), min(error, cap), float(np.clip(first, -cap, cap)), end.first)
+    apart, error, first = np.clip((apart, _error(first, own, samples), first), -cap, cap)
+    return _outcome(apart, error, first, end.first)
+
+
+def _error(first: float, own: np.ndarray, samples: one_hot.Samples) -> float:
+    """The mean square error on the samples."""
+    return float(np.mean((samples.y - first * samples.shared - own) ** 2))
 
 
 def _trained(run: Run, samples: one_hot.Samples, start: Weights) -> tuple[float, np.ndarray]:
@@ -74,14 +83,17 @@ def _trained(run: Run, samples: one_hot.Samples, start: Weights) -> tuple[float,
     keys, slot = np.unique(samples.key, return_inverse=True)
     begin = np.zeros(len(keys))
     begin[slot] = start.own
-    arrays = (start.first, begin, samples.shared, samples.y, slot)
+    first, own, *_ = _walked(run, (start.first, begin, samples.shared, samples.y, slot))
+    return first, own[slot]
+
+
+def _walked(run: Run, arrays: Arrays) -> tuple[Any, ...]:
+    """What the loop of this kind returns, of the arrays that both take."""
     if run.kind == "descent":
         step_size = run.rate * simple_start.largest_step(run.n)
-        first, own, *_ = least_squares.descend(*arrays, step_size, run.descent_passes * run.n)
-    else:
-        rng = streams.generator(run.seed, streams.BATCHES)
-        first, own, _ = least_squares.sgd(*arrays, step_size=run.rate, epochs=run.epochs, rng=rng)
-    return first, own[slot]
+        return least_squares.descend(*arrays, step_size, run.descent_passes * run.n)
+    rng = streams.generator(run.seed, streams.BATCHES)
+    return least_squares.sgd(*arrays, step_size=run.rate, epochs=run.epochs, rng=rng)
 
 
 def _outcome(apart: float, mse: float, first: float, limit: float) -> xr.Dataset:
@@ -95,16 +107,24 @@ def _dense(run: Run) -> xr.Dataset:
     """
     samples, _ = draw(run, DENSE_N, DENSE_FEATURES)
     x = one_hot.matrix(samples, DENSE_FEATURES)
-    rng = streams.generator(run.seed, streams.NOISE)
-    size = simple_start.size_of(run.flip, run.ratio)
-    w = size * one_hot.signs(np.arange(1 + DENSE_FEATURES), rng)
-    w[0] = run.first
-    solved = w + np.linalg.lstsq(x, samples.y - x @ w, rcond=None)[0]
-    forgetful = np.linalg.lstsq(x, samples.y, rcond=None)[0]
+    w = _all_weights(run)
+    solved, forgetful = w + _smallest(x, samples.y - x @ w), _smallest(x, samples.y)
     end = simple_start.limit(Weights(w[0], w[1 + samples.key]), samples.shared, samples.y)
     w[0], w[1 + samples.key] = end
     apart, forgotten = (float(np.abs(w - other).max()) for other in (solved, forgetful))
     return _outcome(apart, forgotten, float(solved[0]), end.first)
+
+
+def _all_weights(run: Run) -> np.ndarray:
+    """w_0 of every coordinate, seen or not."""
+    w = run.own(np.arange(1 + DENSE_FEATURES), streams.generator(run.seed, streams.NOISE))
+    w[0] = run.first
+    return w
+
+
+def _smallest(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The solution of X w = y of minimum norm, by a dense solver."""
+    return np.linalg.lstsq(x, y, rcond=None)[0]
 
 
 def draw(run: Run, n: int, features: int) -> tuple[one_hot.Samples, Weights]:
@@ -112,44 +132,52 @@ def draw(run: Run, n: int, features: int) -> tuple[one_hot.Samples, Weights]:
     samples = one_hot.training(n, features, run.flip, streams.generator(run.seed, streams.DATA))
     if run.contradicted:
         samples = one_hot.contradicted(samples)
-    signs = one_hot.signs(samples.key, streams.generator(run.seed, streams.INITIALISATION))
-    return samples, Weights(run.first, simple_start.size_of(run.flip, run.ratio) * signs)
+    signs = streams.generator(run.seed, streams.INITIALISATION)
+    return samples, Weights(run.first, run.own(samples.key, signs))
 
 
 def checks(runs: Runs) -> list[Check]:
+    both = (one(runs, kind) for kind in ("descent", "sgd") for one in (_inside, _nearly))
+    return [_closed_form(runs), *both]
+
+
+def _closed_form(runs: Runs) -> Check:
     dense = runs["dense"]
-    found = [
-        check(
-            runs, "N14.dense", "identity",
-            "closed form against a dense solver, n = 50: largest distance of a weight",
-            claims.largest(dense.apart.values), claims.below(1e-10),
-            ("least distance to the minimum-norm solution, which forgets w_0",
-             claims.smallest(dense.mse.values)),
-        ),
-    ]  # fmt: skip
+    return check(
+        runs, "N14.dense", "identity",
+        "closed form against a dense solver, n = 50: largest distance of a weight",
+        claims.largest(dense.apart.values), claims.below(1e-10),
+        ("least distance to the minimum-norm solution, which forgets w_0",
+         claims.smallest(dense.mse.values)),
+    )  # fmt: skip
 
-    def judge(id: str, statistic: str, kind: str, group: str, changed: str, other: str) -> Check:
-        ends, against = (
-            claims.share(reached(runs(one, kind=kind, n=JUDGED_N))) for one in (group, other)
-        )
-        statistic = f"{KINDS[kind]}, n = 500: {statistic}"
-        rule = claims.every_seed()
-        return check(runs, id, "theorem", statistic, ends, rule, (changed, against))
 
-    for kind in ("descent", "sgd"):
-        found += [
-            judge(
-                f"N14.{kind}", "share of runs that end at the projection, to 1e-6, without error",
-                kind, "inside",
-                "two equal inputs with opposite labels: the same share", "impossible",
-            ),
-            judge(
-                f"N14.{kind}_bound", "the same at the largest step size below its bound",
-                kind, "nearly",
-                "the smallest step size above the bound: the same share", "beyond",
-            ),
-        ]  # fmt: skip
-    return found
+def _inside(runs: Runs, kind: str) -> Check:
+    return _ends(
+        runs, kind, "", "share of runs that end at the projection, to 1e-6, without error",
+        "inside", ("two equal inputs with opposite labels: the same share", "impossible"),
+    )  # fmt: skip
+
+
+def _nearly(runs: Runs, kind: str) -> Check:
+    return _ends(
+        runs, kind, "_bound", "the same at the largest step size below its bound",
+        "nearly", ("the smallest step size above the bound: the same share", "beyond"),
+    )  # fmt: skip
+
+
+def _ends(
+    runs: Runs, kind: str, word: str, statistic: str, group: str, against: tuple[str, str]
+) -> Check:
+    """The runs of a group that end as the lemma says, against those of another group."""
+    changed, other = against
+    ends, control = (
+        claims.share(reached(runs(one, kind=kind, n=JUDGED_N))) for one in (group, other)
+    )
+    return check(
+        runs, f"N14.{kind}{word}", "theorem", f"{KINDS[kind]}, n = 500: {statistic}",
+        ends, claims.every_seed(), (changed, control),
+    )  # fmt: skip
 
 
 def reached(cells: xr.Dataset) -> np.ndarray:

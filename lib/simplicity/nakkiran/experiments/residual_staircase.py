@@ -10,6 +10,7 @@ The setting with scikit-learn's digits, each pixel doubled, needs no files. It s
 machinery runs and judges nothing.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -85,22 +86,32 @@ GRID = Grid(
 def measure(run: Run) -> xr.Dataset:
     """Count tables (probe, simple, F, Y, G) on the test images and the train accuracy."""
     x, y, x_test, y_test = load(run)
-    final = {}
-    for index, name in enumerate(STAGES):
-        probes = [run.steps] if name != "ResNet" else schedule(run.steps)
-        path = _trained(run, index, name, probes, x, y, x_test)
-        final[name] = path.test.values[-1].astype(np.int64)
+    paths = {name: _trained(run, name, x, y, x_test) for name in STAGES}
+    simple = {name: paths[name].test.values[-1].astype(np.int64) for name in SMALLER}
     rng = streams.generator(run.seed, streams.NOISE)
-    for name in SMALLER:
-        accuracy = float(np.mean(final[name] == y_test))
-        final[_noise(name)] = information.flipped(y_test, accuracy, rng)
+    simple |= {_noise(name): _as_accurate(simple[name], y_test, rng) for name in SMALLER}
+    simple["neighbours"] = _neighbours(x, y, x_test, rng)
+    found = leaving.dataset(_filled(paths["ResNet"]), y_test, simple, SIMPLE)
+    return found.assign(samples=len(y))
+
+
+def _filled(path: xr.Dataset) -> xr.Dataset:
+    """As many probes for every run: a short one has fewer different steps, and its last repeats."""
+    return path.isel(probe=np.minimum(np.arange(PROBES), path.sizes["probe"] - 1))
+
+
+def _as_accurate(f: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Predictions that are right as often as these and know nothing else."""
+    return information.flipped(y, float(np.mean(f == y)), rng)
+
+
+def _neighbours(
+    x: np.ndarray, y: np.ndarray, x_test: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """The vote of a part of the training images on the test images, by pixels."""
     few = rng.permutation(len(x))[:_NEIGHBOURS_FROM]
     vote = rivals.neighbours(x[few].reshape(len(few), -1), y[few], rng)
-    final["neighbours"] = vote(x_test.reshape(len(x_test), -1))
-    # A short run has fewer different steps: the last repeats.
-    filled = np.minimum(np.arange(PROBES), path.sizes["probe"] - 1)
-    found = leaving.dataset(path.isel(probe=filled), y_test, final, SIMPLE)
-    return found.assign(samples=len(y))
+    return vote(x_test.reshape(len(x_test), -1))
 
 
 def _noise(name: str) -> str:
@@ -127,10 +138,10 @@ def _prepared(part: images.Images) -> tuple[np.ndarray, np.ndarray]:
 
 def to_side(x: np.ndarray) -> np.ndarray:
     """Images (n, c, h, h) to 16 x 16: means of 2 x 2 pixels, or each pixel of 8 x 8 twice."""
-    if x.shape[-1] > SIDE:
-        factor = x.shape[-1] // SIDE
-        return x.reshape(*x.shape[:2], SIDE, factor, SIDE, factor).mean(axis=(3, 5))
-    return x.repeat(SIDE // x.shape[-1], axis=2).repeat(SIDE // x.shape[-1], axis=3)
+    smaller, larger = x.shape[-1] // SIDE, SIDE // x.shape[-1]
+    if smaller > 1:
+        return x.reshape(*x.shape[:2], SIDE, smaller, SIDE, smaller).mean(axis=(3, 5))
+    return x.repeat(larger, axis=2).repeat(larger, axis=3)
 
 
 def standardised(x: np.ndarray) -> np.ndarray:
@@ -140,11 +151,9 @@ def standardised(x: np.ndarray) -> np.ndarray:
     return ((x - x.mean(axis=axes, keepdims=True)) / spread).astype(np.float32)
 
 
-def _trained(
-    run: Run, index: int, name: str, schedule: list[int],
-    x: np.ndarray, y: np.ndarray, x_test: np.ndarray,
-) -> xr.Dataset:  # fmt: skip
+def _trained(run: Run, name: str, x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> xr.Dataset:
     """One network's training; networks of a run share images, not starts or batches."""
+    index = list(STAGES).index(name)
     start, order = (
         np.random.default_rng([run.seed, stream, index])
         for stream in (streams.INITIALISATION, streams.BATCHES)
@@ -153,7 +162,8 @@ def _trained(
     network = modules.residual(x.shape[1:], start, width=run.width, stages=STAGES[name])
     _, found = train(
         network, x, y, loss=cross_entropy, precision="float32", batch=run.batch, rng=order,
-        optimiser=partial(torch.optim.SGD, lr=run.step_size, momentum=0.9), schedule=schedule,
+        optimiser=partial(torch.optim.SGD, lr=run.step_size, momentum=0.9),
+        schedule=[run.steps] if name in SMALLER else schedule(run.steps),
         augment=partial(cropped, seed=run.seed, index=index), checkpoint=checkpoints.path(name),
         probes={
             "test": lambda module: modules.predict(module, x_test),
@@ -171,15 +181,19 @@ def cropped(x: Tensor, step: int, *, seed: int, index: int) -> Tensor:
     do.
     """
     rng = np.random.default_rng([seed, streams.NOISE, index, step])
+    rows, columns = _seen(len(x), x.shape[-1], rng)
     padded = nn.functional.pad(x, (PADDING,) * 4)
-    down, right = (torch.from_numpy(rng.integers(0, 2 * PADDING + 1, len(x))) for _ in range(2))
-    mirrored = torch.from_numpy(rng.random(len(x)) < 0.5)
-    places = torch.arange(x.shape[-1])
-    columns = torch.where(mirrored[:, None], places.flip(0), places) + right[:, None]
-    rows = places + down[:, None]
     image = torch.arange(len(x))[:, None, None]
     found = padded[image, :, rows[:, :, None], columns[:, None, :]]  # (n, height, width, channels)
     return found.permute(0, 3, 1, 2).contiguous()
+
+
+def _seen(n: int, side: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Which rows and columns of each padded image are seen, both (n, side)."""
+    down, right = torch.from_numpy(rng.integers(0, 2 * PADDING + 1, (2, n, 1)))
+    mirrored = torch.from_numpy(rng.random((n, 1)) < 0.5)
+    places = torch.arange(side)
+    return places + down, torch.where(mirrored, places.flip(0), places) + right
 
 
 counts_of, times = leaving.readers(SIMPLE)
@@ -193,6 +207,8 @@ def authors_time(name: str, part: float = leaving.JUDGED) -> float:
 
 def outgrown(cells: xr.Dataset) -> str:
     """Why nothing can be judged: I(F;Y) at the end is below `KNOWS` I(CNN6;Y), mean over seeds."""
+    if not cells.sizes["cell"]:
+        return "CIFAR-10 was not run"
     last = information.information(counts_of(cells, "CNN6")[:, -1])
     times_six = float(np.mean(last.network / last.simple))
     if times_six > KNOWS:
@@ -206,30 +222,31 @@ def outgrown(cells: xr.Dataset) -> str:
 def checks(runs: Runs) -> list[Check]:
     """On CIFAR-10 only; the digits are no claim's setting."""
     real = runs["cifar10"]
-    lacking = outgrown(real) if real.sizes["cell"] else "CIFAR-10 was not run"
-    left = {name: times(real, name) for name in SMALLER}
-    two, four, six = left.values()
-    noise = [times(real, _noise(name)) <= left[name] for name in SMALLER]
+    judge = partial(check, runs, unless=outgrown(real))
+    return [_order(judge, real), _kept(judge, real)]
+
+
+def _order(judge: Callable[..., Check], real: xr.Dataset) -> Check:
+    """The smaller networks are left one by one."""
+    two, four, six = (times(real, name) for name in SMALLER)
+    noise = [times(real, _noise(name)) <= times(real, name) for name in SMALLER]
+    return judge(
+        "N31.order", "empirical",
+        "CIFAR-10: share of seeds that leave CNN2, CNN4 and CNN6 in this order",
+        claims.share((two < four) & (four < six)), claims.every_seed(),
+        control(
+            "noise as accurate as G_i: share of seeds and i in which it is left no later than G_i",
+            claims.share(np.concatenate(noise)), claims.every_seed(),
+        ),
+    )  # fmt: skip
+
+
+def _kept(judge: Callable[..., Check], real: xr.Dataset) -> Check:
+    """And what each explains is kept."""
     kept = np.min([leaving.plateau(counts_of(real, name)) for name in SMALLER], axis=0)
-    return [
-        check(
-            runs, "N31.order", "empirical",
-            "CIFAR-10: share of seeds that leave CNN2, CNN4 and CNN6 in this order",
-            claims.share((two < four) & (four < six)), claims.every_seed(),
-            control(
-                "noise as accurate as G_i: share of seeds and i in which it is left no later "
-                "than G_i",
-                claims.share(np.concatenate(noise)), claims.every_seed(),
-            ),
-            unless=lacking,
-        ),
-        check(
-            runs, "N31.kept", "empirical",
-            "CIFAR-10: mu(F; G_i) at the end over I(G_i; Y), the smallest of the three",
-            claims.mean(kept), claims.at_least(0.8),
-            claims.no_control(
-                "the polynomial target has one; noise of equal accuracy is shown beside"
-            ),
-            unless=lacking,
-        ),
-    ]  # fmt: skip
+    return judge(
+        "N31.kept", "empirical",
+        "CIFAR-10: mu(F; G_i) at the end over I(G_i; Y), the smallest of the three",
+        claims.mean(kept), claims.at_least(0.8),
+        claims.no_control("the polynomial target has one; noise of equal accuracy is shown beside"),
+    )  # fmt: skip

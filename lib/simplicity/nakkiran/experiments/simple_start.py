@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 import xarray as xr
+from numpy.random import Generator
 
 from simplicity.data import streams
 from simplicity.evidence import claims
@@ -17,6 +18,7 @@ from simplicity.evidence.claims import Check, Estimate, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import least_squares, simple_start
+from simplicity.nakkiran.one_hot import Samples
 from simplicity.nakkiran.simple_start import Weights
 
 CLAIMS = ("N15", "N16")
@@ -81,16 +83,10 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def _draw(
-    run: Run, data: np.random.Generator, signs: np.random.Generator, order: np.random.Generator
+    run: Run, data: Generator, signs: Generator, order: Generator
 ) -> tuple[float, float, float, int]:
     seen, own, new = simple_start.draw(run, run.test_samples, data, signs)
-    begin = Weights(run.first, own)
-    if run.kind == "sgd":
-        arrays = (*begin, seen.shared, seen.y, np.arange(run.n))
-        sgd = partial(least_squares.sgd, step_size=run.rate, epochs=run.epochs, rng=order)
-        end = Weights(*sgd(*arrays)[:2])
-    else:
-        end = simple_start.limit(begin, seen.shared, seen.y)
+    end = _end(run, Weights(run.first, own), seen, order)
     train, test = (
         simple_start.accuracy(simple_start.margins(*arrays))
         for arrays in ((*end, seen.shared, seen.y), (end.first, *new))
@@ -98,29 +94,31 @@ def _draw(
     return end.first, train, test, len(new.y)
 
 
+def _end(run: Run, begin: Weights, seen: Samples, order: Generator) -> Weights:
+    """The weights after training, or those of the closed form."""
+    if run.kind != "sgd":
+        return simple_start.limit(begin, seen.shared, seen.y)
+    first, own, _ = least_squares.sgd(
+        *begin, seen.shared, seen.y, np.arange(run.n),
+        step_size=run.rate, epochs=run.epochs, rng=order,
+    )  # fmt: skip
+    return Weights(first, own)
+
+
 def checks(runs: Runs) -> list[Check]:
-    return [*_conditions(runs), *_threshold(runs)]
+    swept = runs.where(**SWEPT)
+    return [*_conditions(runs), _threshold(runs, swept), _sides(runs, swept), _width(runs)]
 
 
 def _conditions(runs: Runs) -> list[Check]:
     """N15: what the theorem says happens, and does not if one of its conditions is broken."""
-
-    def judge(word: str, how: str, allowed: xr.Dataset, broken: xr.Dataset, other: str) -> Check:
-        where = "n = 1000, p = 0.1, |w_0(k)| = 0.4"
-        theorem = f"share of draws with train accuracy 1 and unseen accuracy 1 - p, {where}"
-        return check(
-            runs, f"N15.{word}", "theorem", f"{how}: {theorem}",
-            claims.share(succeeded(allowed)), claims.every_seed(),
-            (f"{other}: the same share", claims.share(succeeded(broken))),
-        )  # fmt: skip
-
     good, bad = ({"ratio": ratio, **JUDGED} for ratio in (0.5, 1.5))
     closed, sgd = (
         (runs("allowed", first=0.0, kind=kind, **good), runs("control", kind=kind, **bad))
         for kind in KINDS
     )
     near, far = (runs("firsts", first=first, **good) for first in (-300.0, -600.0))
-    size = "|w_0(k)| = 1.2 > 1 - 2p"
+    judge, size = partial(_condition, runs), "|w_0(k)| = 1.2 > 1 - 2p"
     return [
         judge("closed_form", "closed form, w_0(1) = 0", *closed, size),
         judge("sgd", "trained by SGD, w_0(1) = 0", *sgd, size),
@@ -128,37 +126,53 @@ def _conditions(runs: Runs) -> list[Check]:
     ]
 
 
-def _threshold(runs: Runs) -> list[Check]:
-    """N16: where the theorem's outcome ends, and how sharply."""
-    swept = runs.where(**SWEPT)
+def _condition(
+    runs: Runs, word: str, how: str, allowed: xr.Dataset, broken: xr.Dataset, other: str
+) -> Check:
+    where = "n = 1000, p = 0.1, |w_0(k)| = 0.4"
+    theorem = f"share of draws with train accuracy 1 and unseen accuracy 1 - p, {where}"
+    return check(
+        runs, f"N15.{word}", "theorem", f"{how}: {theorem}",
+        claims.share(succeeded(allowed)), claims.every_seed(),
+        (f"{other}: the same share", claims.share(succeeded(broken))),
+    )  # fmt: skip
+
+
+def _threshold(runs: Runs, swept: xr.Dataset) -> Check:
+    """N16: where the theorem's outcome ends."""
+    return check(
+        runs, "N16.threshold", "theorem",
+        "share of draws whose unseen accuracy is 1 - p if w(1) > |w_0(k)|, and 1/2 if not",
+        claims.share(predicted(swept)), claims.at_least(NEARLY_ALL),
+        claims.no_control("a threshold is its own control: draws on both of its sides are judged"),
+    )  # fmt: skip
+
+
+def _sides(runs: Runs, swept: xr.Dataset) -> Check:
+    """N16: on which side of the threshold it is."""
     right, distance = generalised(swept), _distance(swept)
-    inside, outside = (right[side >= simple_start.DEVIATIONS] for side in (distance, -distance))
-    at_threshold = runs("sizes", **SWEPT, flip=0.1, ratio=1.0, first=0.0)
-    nearly_all, judge = claims.at_least(NEARLY_ALL), partial(check, runs)
-    return [
-        check(
-            runs, "N16.threshold", "theorem",
-            "share of draws whose unseen accuracy is 1 - p if w(1) > |w_0(k)|, and 1/2 if not",
-            claims.share(predicted(swept)), nearly_all,
-            claims.no_control(
-                "a threshold is its own control: draws on both of its sides are judged"
-            ),
-        ),
-        judge(
-            "N16.inside", "theorem",
-            "share of draws with unseen accuracy 1 - p, four deviations inside the threshold",
-            claims.share(inside.ravel()), nearly_all,
-            ("four deviations outside: the same share", claims.share(outside.ravel())),
-        ),
-        judge(
-            "N16.width", "theorem",
-            "variance of w(1) at |w_0(k)| = 1 - 2p / ((4p(1-p) + |w_0(k)|^2) / n), "
-            "n = 250, 1000, 4000, p = 0.1",
-            relative_variance(at_threshold, with_size=True), claims.interval_within(0.8, 1.25),
-            ("over 4p(1-p) / n, the label noise alone",
-             relative_variance(at_threshold, with_size=False)), needs=ENOUGH_DRAWS,
-        ),
-    ]  # fmt: skip
+    inside, outside = (
+        claims.share(right[side >= simple_start.DEVIATIONS].ravel())
+        for side in (distance, -distance)
+    )
+    return check(
+        runs, "N16.inside", "theorem",
+        "share of draws with unseen accuracy 1 - p, four deviations inside the threshold",
+        inside, claims.at_least(NEARLY_ALL), ("four deviations outside: the same share", outside),
+    )  # fmt: skip
+
+
+def _width(runs: Runs) -> Check:
+    """N16: how sharp it is."""
+    cells = runs("sizes", **SWEPT, flip=0.1, ratio=1.0, first=0.0)
+    both, noise_alone = (relative_variance(cells, with_size=one) for one in (True, False))
+    return check(
+        runs, "N16.width", "theorem",
+        "variance of w(1) at |w_0(k)| = 1 - 2p / ((4p(1-p) + |w_0(k)|^2) / n), "
+        "n = 250, 1000, 4000, p = 0.1",
+        both, claims.interval_within(0.8, 1.25),
+        ("over 4p(1-p) / n, the label noise alone", noise_alone), needs=ENOUGH_DRAWS,
+    )  # fmt: skip
 
 
 def relative_variance(cells: xr.Dataset, with_size: bool) -> Estimate:

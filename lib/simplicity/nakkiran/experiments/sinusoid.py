@@ -7,16 +7,18 @@ an interval over seeds has the error of the test sample in it. Groups other than
 controls, limits, and that size.
 """
 
+from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.random import Generator
 from torch import nn
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, check, control
+from simplicity.evidence.claims import Check, Control, Estimate, check, control
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.nakkiran import explain, explain_checks, information, linear_phase
@@ -102,52 +104,66 @@ def measure(run: Run) -> xr.Dataset:
     true ones.
     """
     samples, (wave_seen, wave) = draw(run)
-    noise, start, order = (
-        streams.generator(run.seed, one)
-        for one in (streams.NOISE, streams.INITIALISATION, streams.BATCHES)
-    )
     fit = partial(explain.logistic, samples.x, samples.y, LINEAR_RECIPE)
     line, simple = explain.simple_ones(samples, fit, run.seed)
     simple["wave"] = wave
-    flips = noise.random(run.samples) < KINDS[run.kind].flipped
-    seen = samples._replace(y=samples.y ^ flips)
+    seen = samples._replace(y=samples.y ^ _flipped(run))
     if run.kind == "two networks":
         simple[OTHERS[0]] = _other(run, seen.x, seen.y)(samples.x_test)
-    module = network(run, start)
-    if KINDS[run.kind].wave_first:
-        before = streams.generator(run.seed, streams.OTHER)
-        module = explain.last(
-            module, seen.x, wave_seen, rate=run.step_size, batch=run.batch, steps=steps(run),
-            order=before,
-        )  # fmt: skip
     found = explain.follow(
-        module, seen, simple, line(seen.x[:SCORED]), rate=run.step_size,
-        batch=run.batch, at=explain.schedule(steps(run), run.probes), order=order,
+        _begun(run, seen.x, wave_seen), seen, simple, line(seen.x[:SCORED]),
+        rate=run.step_size, batch=run.batch, at=run.looked_at(run.samples),
+        order=streams.generator(run.seed, streams.BATCHES),
     )[1]  # fmt: skip
     # The authors' size takes more steps, so they are no coordinate.
     return found.reindex(simple=list(SIMPLE), fill_value=0).reset_coords("step")
 
 
+def _flipped(run: Run) -> np.ndarray:
+    """Which labels the network is trained on wrongly, (samples,)."""
+    coins = streams.generator(run.seed, streams.NOISE).random(run.samples)
+    return coins < KINDS[run.kind].flipped
+
+
+def _begun(run: Run, x: np.ndarray, wave: np.ndarray) -> nn.Module:
+    """The network before the task, of which it may have learnt the sign of the wave."""
+    module = network(run, streams.generator(run.seed, streams.INITIALISATION))
+    if not KINDS[run.kind].wave_first:
+        return module
+    return _trained(run, module, x, wave, streams.generator(run.seed, streams.OTHER))
+
+
+def _trained(
+    run: Run, start: nn.Module, x: np.ndarray, y: np.ndarray, order: Generator
+) -> nn.Module:
+    """The network after as many steps as the run takes, unobserved."""
+    return explain.last(
+        start, x, y, rate=run.step_size, batch=run.batch, steps=steps(run), order=order
+    )
+
+
 def draw(run: Run) -> tuple[Samples, tuple[np.ndarray, np.ndarray]]:
     """The run's samples with true labels, and the sign of its wave on both samples."""
-    kind = KINDS[run.kind]
     data = streams.generator(run.seed, streams.DATA)
     plane = np.linalg.qr(data.standard_normal((run.dim, 2)))[0]
-
-    def labelled(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        x = rng.standard_normal((n, run.dim))
-        along, across = (x @ plane).T
-        wave = run.amplitude * np.sin(run.frequency * across)
-        y = along * across > 0 if kind.product else kind.slope * along + wave > 0
-        return x.astype(np.float32), y, wave > 0
-
-    x, y, wave_seen = labelled(data, run.samples)
+    x, y, wave_seen = _labelled(run, plane, run.samples, data)
     test = streams.generator(run.seed, streams.TEST)
-    x_test, y_test, wave = labelled(test, run.test_samples)
+    x_test, y_test, wave = _labelled(run, plane, run.test_samples, test)
     return Samples(x, y, x_test, y_test), (wave_seen, wave)
 
 
-def network(run: Run, rng: np.random.Generator) -> nn.Module:
+def _labelled(
+    run: Run, plane: np.ndarray, n: int, rng: Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs, true labels, and the sign of the wave; w and w' are the columns of `plane`."""
+    kind, x = KINDS[run.kind], rng.standard_normal((n, run.dim))
+    along, across = (x @ plane).T
+    wave = run.amplitude * np.sin(run.frequency * across)
+    y = along * across > 0 if kind.product else kind.slope * along + wave > 0
+    return x.astype(np.float32), y, wave > 0
+
+
+def network(run: Run, rng: Generator) -> nn.Module:
     """The run's network at its start."""
     law = modules.scaled(modules.glorot, KINDS[run.kind].start_factor)
     return modules.fully_connected((run.dim, run.width, run.width), rng, law)
@@ -160,10 +176,7 @@ def steps(run: Run) -> int:
 def _other(run: Run, x: np.ndarray, y: np.ndarray) -> explain.Predict:
     """A second network on the same inputs, with a start and an order of its own."""
     rng = streams.generator(run.seed, streams.OTHER)
-    module = explain.last(
-        network(run, rng), x, y, rate=run.step_size, batch=run.batch, steps=steps(run), order=rng
-    )
-    return partial(modules.predict, module)
+    return partial(modules.predict, _trained(run, network(run, rng), x, y, rng))
 
 
 def checks(runs: Runs) -> list[Check]:
@@ -175,28 +188,32 @@ def checks(runs: Runs) -> list[Check]:
     noisy = Setting(runs["noisy"], "sinusoid, a tenth of the labels flipped", "sinusoid")
     fits = explain_checks.fitted(runs["noisy"], 0.999)
     interpolating = noisy.select(fits, f"{noisy.where}, all fitted")
-    never = control(
-        "large start: share of runs with T0",
-        claims.share(np.isfinite([run.match for run in large.phases])),
-        claims.fails(claims.every_seed()),
-    )  # fmt: skip
-    forgets = control(
-        "a tenth of the labels flipped, and fitted", interpolating.mean("kept_end"),
-        claims.fails(claims.at_least(explain_checks.KEPT)),
-    )  # fmt: skip
     true = claims.no_control("true labels: the check of N7 holds")
     few = plain.few()
     return [
         *explain_checks.explained(runs, plain),
         # In half of the blocks of three seeds one has no T0.
-        *explain_checks.matched(runs, plain, never, few),
+        *explain_checks.matched(runs, plain, _never(large), few),
         _order(runs),
-        *explain_checks.retained(runs, plain, wave_first, forgets),
+        *explain_checks.retained(runs, plain, wave_first, _forgets(interpolating)),
         explain_checks.widens(runs, plain),
         *explain_checks.alternatives(runs, plain, few),
         _second_network(runs),
         explain_checks.kept(runs, "N8.peak", interpolating, true),
     ]
+
+
+def _never(large: Setting) -> Control:
+    """A start too large for a linear phase."""
+    rule = claims.fails(claims.every_seed())
+    return control("large start: share of runs with T0", large.matched(), rule)
+
+
+def _forgets(interpolating: Setting) -> Control:
+    """A fitted network that has lost what L explained."""
+    rule = claims.fails(claims.at_least(explain_checks.KEPT))
+    what = "a tenth of the labels flipped, and fitted"
+    return control(what, interpolating.mean("kept_end"), rule)
 
 
 def _order(runs: Runs) -> Check:
@@ -213,10 +230,7 @@ def _order(runs: Runs) -> Check:
 def _second_network(runs: Runs) -> Check:
     """N11: a network of another start, at its end, explains the first as L does only early."""
     others = tables(runs["two_networks"], OTHERS[0])
-    ours, random = (
-        claims.mean(linear_phase.explained(one, len(one) - 1) for one in found)
-        for found in (others, map(linear_phase.independent, others))
-    )
+    ours, random = _explained(others), _explained(map(linear_phase.independent, others))
     return check(
         runs, "N11.second", "empirical",
         "sinusoid: mean of mu / I(F;Y) over the whole run, a second network in place of L",
@@ -226,11 +240,18 @@ def _second_network(runs: Runs) -> Check:
     )  # fmt: skip
 
 
+def _explained(counts: Iterable[np.ndarray]) -> Estimate:
+    """mu / I(F;Y) over whole runs."""
+    return claims.mean(linear_phase.explained(one, len(one) - 1) for one in counts)
+
+
 def _line_over_wave(cells: xr.Dataset) -> list[float]:
     """For each run mu with L minus mu with the sign of the wave at T0, NaN without one."""
-    found = []
-    for line, wave in zip(tables(cells, "linear"), tables(cells, "wave"), strict=True):
-        at = linear_phase.first_match(line)
-        mu, mu_wave = (information.information(table).mu for table in (line, wave))
-        found.append(float("nan") if at is None else float(mu[at] - mu_wave[at]))
-    return found
+    both = zip(tables(cells, "linear"), tables(cells, "wave"), strict=True)
+    return [_lead(line, wave) for line, wave in both]
+
+
+def _lead(line: np.ndarray, wave: np.ndarray) -> float:
+    at = linear_phase.first_match(line)
+    mu, mu_wave = (information.information(table).mu for table in (line, wave))
+    return float("nan") if at is None else float(mu[at] - mu_wave[at])

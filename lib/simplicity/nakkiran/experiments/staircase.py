@@ -17,10 +17,10 @@ import xarray as xr
 
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, Estimate, check
+from simplicity.evidence.claims import Check, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.nakkiran import complexity, information, leaving, linear_phase, rivals
+from simplicity.nakkiran import complexity, explain, information, leaving, linear_phase, rivals
 from simplicity.nets import modules
 from simplicity.nets.loop import log_schedule
 from simplicity.nets.train import cross_entropy, train
@@ -65,11 +65,15 @@ def measure(run: Run) -> xr.Dataset:
     """Count tables (probe, simple, F, Y, G) on fresh samples, and the accuracy on training ones."""
     x, y = sample(run, streams.DATA, run.n)
     x_test, y_test = sample(run, streams.TEST, run.test_samples)
-    start, batches = (
-        streams.generator(run.seed, one) for one in (streams.INITIALISATION, streams.BATCHES)
-    )
+    path = _trained(run, x, y, x_test)
+    return leaving.dataset(path, y_test, simple(run, x, y, x_test, y_test), SIMPLE)
+
+
+def _trained(run: Run, x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> xr.Dataset:
+    """The network's predictions on the way, and its accuracy on training points."""
+    start, batches = explain.generators(run.seed)
     sizes = (run.dim, run.width, run.width)
-    _, found = train(
+    return train(
         modules.fully_connected(sizes, start, modules.torch_default), x, y,
         optimiser=partial(torch.optim.SGD, lr=run.step_size), loss=cross_entropy,
         precision="float32", schedule=log_schedule(run.steps, PROBES), batch=run.batch, rng=batches,
@@ -78,8 +82,7 @@ def measure(run: Run) -> xr.Dataset:
             "train": lambda module: np.mean(modules.predict(module, x[:_SEEN]) == y[:_SEEN]),
         },
         dims={"test": ("point",)},
-    )  # fmt: skip
-    return leaving.dataset(found, y_test, simple(run, x, y, x_test, y_test), SIMPLE)
+    )[1]  # fmt: skip
 
 
 def sample(run: Run, stream: int, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -95,8 +98,7 @@ def simple(
     rng = streams.generator(run.seed, streams.NOISE)
     found = {}
     for degree in (1, 2):
-        predict = rivals.logistic(complexity.monomials(x, degree), y)
-        fitted = predict(complexity.monomials(x_test, degree))
+        fitted = _fitted(degree, x, y, x_test)
         found[f"fitted {degree}"] = fitted
         found[f"exact {degree}"] = complexity.partial_sum(x_test, degree)
         accuracy = float(np.mean(fitted == y_test))
@@ -104,17 +106,23 @@ def simple(
     return found | {"tree": rivals.tree(x, y, rng)(x_test)}
 
 
+def _fitted(degree: int, x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> np.ndarray:
+    """Predictions of a logistic regression on all monomials up to this degree."""
+    seen, new = (complexity.monomials(points, degree) for points in (x, x_test))
+    return rivals.logistic(seen, y)(new)
+
+
 counts_of, times = leaving.readers(SIMPLE)
 
 
 def explained(cells: xr.Dataset, names: Sequence[str]) -> np.ndarray:
     """(cell,): mean of mu(F; G) / I(F;Y) until F knows as much as G, the smaller of two G."""
+    return np.min([list(map(_until_match, counts_of(cells, name))) for name in names], axis=0)
 
-    def one(counts: np.ndarray) -> float:
-        until = linear_phase.first_match(counts)
-        return np.nan if until is None else linear_phase.explained(counts, until)
 
-    return np.min([[one(cell) for cell in counts_of(cells, name)] for name in names], axis=0)
+def _until_match(counts: np.ndarray) -> float:
+    until = linear_phase.first_match(counts)
+    return np.nan if until is None else linear_phase.explained(counts, until)
 
 
 def lead(
@@ -124,49 +132,60 @@ def lead(
 
     With `rng` a second R, drawn anew, stands in the place of G.
     """
-    found = []
-    for name in names:
-        last = counts_of(cells, name)[:, -1]
-        if rng is not None:
-            last = linear_phase.redrawn(last, 1, rng)[0]
-        known = information.information(last)
-        random = information.information(linear_phase.independent(last))
-        found.append((known.mu - random.mu) / known.simple)
-    return np.min(found, axis=0)
+    last = [counts_of(cells, name)[:, -1] for name in names]
+    if rng is not None:
+        last = [linear_phase.redrawn(one, 1, rng)[0] for one in last]
+    return np.min(list(map(_above_random, last)), axis=0)
+
+
+def _above_random(counts: np.ndarray) -> np.ndarray:
+    """(cell,): mu with G minus that with R as accurate, over I(G;Y)."""
+    known = information.information(counts)
+    random = information.information(linear_phase.independent(counts))
+    return (known.mu - random.mu) / known.simple
 
 
 def checks(runs: Runs) -> list[Check]:
     """Each G_i explains F until F knows more; G_1 is left before G_2; what they explain is kept."""
-    return [one for kind in ("fitted", "exact") for one in _judged_kind(runs, kind)]
+    return [one(runs, kind) for kind in ("fitted", "exact") for one in (_explained, _order, _kept)]
 
 
-def _judged_kind(runs: Runs, kind: str) -> list[Check]:
-    """Of the G_i as they are, or of the fitted ones."""
-    stairs, noise = runs["stairs"], ("noise 1", "noise 2")
-    one, two = names = f"{kind} 1", f"{kind} 2"
-    again = lead(stairs, names, np.random.default_rng(0))
+def _explained(runs: Runs, kind: str) -> Check:
+    """Until F knows more, G_i explains what it knows."""
+    of_kind, of_noise = (
+        claims.mean(explained(runs["stairs"], _both(name))) for name in (kind, "noise")
+    )
+    return check(
+        runs, f"N10.{kind}_explained", "empirical",
+        f"mean of mu(F; G_i) / I(F;Y) until F knows as much as G_i, {kind}, the smaller of "
+        "G1 and G2",
+        of_kind, claims.at_least(ENOUGH), ("R_i as accurate in the place of G_i", of_noise),
+    )  # fmt: skip
 
-    def before(other: str) -> Estimate:
-        return claims.share(times(stairs, one) < times(stairs, other))
 
-    return [
-        check(
-            runs, f"N10.{kind}_explained", "empirical",
-            f"mean of mu(F; G_i) / I(F;Y) until F knows as much as G_i, {kind}, the smaller of "
-            "G1 and G2",
-            claims.mean(explained(stairs, names)), claims.at_least(ENOUGH),
-            ("R_i as accurate in the place of G_i", claims.mean(explained(stairs, noise))),
-        ),
-        check(
-            runs, f"N10.{kind}_order", "empirical",
-            f"share of seeds that leave {kind} G1 before {kind} G2", before(two),
-            claims.every_seed(), ("R_2 as accurate in the place of G2", before("noise 2")),
-        ),
-        check(
-            runs, f"N10.{kind}_kept", "empirical",
-            f"mu(F; G_i) at the end minus that of R_i as accurate, over I(G_i; Y), {kind}, the "
-            "smaller of G1 and G2",
-            claims.mean(lead(stairs, names)), claims.interval_above(0),
-            ("R_i drawn anew in the place of G_i", claims.mean(again)),
-        ),
-    ]  # fmt: skip
+def _order(runs: Runs, kind: str) -> Check:
+    """G_1 is left before G_2."""
+    one, two, noise = (times(runs["stairs"], name) for name in (*_both(kind), "noise 2"))
+    return check(
+        runs, f"N10.{kind}_order", "empirical",
+        f"share of seeds that leave {kind} G1 before {kind} G2", claims.share(one < two),
+        claims.every_seed(), ("R_2 as accurate in the place of G2", claims.share(one < noise)),
+    )  # fmt: skip
+
+
+def _kept(runs: Runs, kind: str) -> Check:
+    """What G_i explained is kept, beyond what its accuracy forces."""
+    ours = lead(runs["stairs"], _both(kind))
+    again = lead(runs["stairs"], _both(kind), np.random.default_rng(0))
+    return check(
+        runs, f"N10.{kind}_kept", "empirical",
+        f"mu(F; G_i) at the end minus that of R_i as accurate, over I(G_i; Y), {kind}, the "
+        "smaller of G1 and G2",
+        claims.mean(ours), claims.interval_above(0),
+        ("R_i drawn anew in the place of G_i", claims.mean(again)),
+    )  # fmt: skip
+
+
+def _both(kind: str) -> tuple[str, str]:
+    """G_1 and G_2 of a kind in `SIMPLE`."""
+    return f"{kind} 1", f"{kind} 2"

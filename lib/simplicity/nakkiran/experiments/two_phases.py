@@ -6,7 +6,7 @@ measured is what they do to the accuracies. Controls: p = 0, where nothing is le
 |w_0(k)| > 1 - 2p, where memorising is all that there is.
 """
 
-from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,7 +20,7 @@ from simplicity.nakkiran.leaving import for_good
 
 CLAIMS = ("N17",)
 
-JUDGED = {"n": (500, 2000), "flip": 0.1, "ratio": 0.5}
+JUDGED: dict[str, Any] = {"n": (500, 2000), "flip": 0.1, "ratio": 0.5}
 PROBES = 25
 SETTLED = 0.1  # w(1) is settled within this share of its end
 
@@ -32,6 +32,11 @@ class Run(simple_start.Run):
     step_size: float = config.param(1.0, "learning rate eta", low=1e-3, high=1.5)
     passes: float = config.param(3.0, "gradient steps, in units of n / eta", low=0.1, high=1e3)
     test_samples: int = config.param(4000, "fresh samples", unit="samples", low=10, high=10**7)
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps."""
+        return int(np.ceil(self.passes * self.n / self.step_size))
 
 
 GRID = Grid(
@@ -49,21 +54,29 @@ def measure(run: Run) -> xr.Dataset:
     `settled` and `memorised` are the number of steps taken if that is not reached.
     """
     seen, own, new = simple_start.draw(run, run.test_samples)
-    start, steps = simple_start.Weights(0.0, own), int(np.ceil(run.passes * run.n / run.step_size))
+    start, steps = simple_start.Weights(0.0, own), run.steps
     end = simple_start.limit(start, seen.shared, seen.y).first
     arrays = (*start, seen.shared, seen.y, np.arange(run.n))
     _, _, first, train, loss = least_squares.descend(*arrays, run.step_size, steps)
     probes = schedule(steps)
-    curves = {"first": first[probes], "train": train[probes], "loss": loss[probes], "step": probes}
-    curves["unseen"] = np.array(
-        [simple_start.accuracy(simple_start.margins(one, *new)) for one in first[probes]]
-    )
     return xr.Dataset(
-        {name: ("probe", values) for name, values in curves.items()}
-        | {"settled": for_good(np.abs(first - end) <= SETTLED * abs(end))}
-        | {"memorised": for_good(train == 1)}
-        | {"unseen_samples": len(new.y), "limit": end}
+        {
+            "first": ("probe", first[probes]),
+            "train": ("probe", train[probes]),
+            "loss": ("probe", loss[probes]),
+            "step": ("probe", probes),
+            "unseen": ("probe", [_unseen(one, new) for one in first[probes]]),
+            "settled": for_good(np.abs(first - end) <= SETTLED * abs(end)),
+            "memorised": for_good(train == 1),
+            "unseen_samples": len(new.y),
+            "limit": end,
+        }
     )
+
+
+def _unseen(first: float, new: simple_start.Unseen) -> float:
+    """The accuracy on unseen k, which w(1) and the start decide."""
+    return simple_start.accuracy(simple_start.margins(first, *new))
 
 
 def schedule(steps: int) -> np.ndarray:
@@ -72,26 +85,34 @@ def schedule(steps: int) -> np.ndarray:
 
 
 def checks(runs: Runs) -> list[Check]:
-    noisy, clean, lost = (
-        runs(group, **JUDGED | fields)
-        for group, fields in (("noisy", {}), ("clean", {"flip": 0.0}), ("control", {"ratio": 1.5}))
-    )
-    judge = partial(check, runs)
-    return [
-        judge(
-            "N17.exponent", "theorem",
-            "exponent in n of steps to memorise / steps to settle w(1), n = 500 and 2000",
-            exponent(noisy), claims.interval_within(0.9, 1.1),
-            ("p = 0, one phase: the same exponent", exponent(clean)),
-        ),
-        judge(
-            "N17.phases", "theorem",
-            "share of runs with train accuracy 1 - p when w(1) has settled, 1 in the end, "
-            "and 1 - p on unseen k all along",
-            claims.share(two_phases(noisy)), claims.every_seed(),
-            ("|w_0(k)| = 1.5 (1 - 2p): the same share", claims.share(two_phases(lost))),
-        ),
-    ]  # fmt: skip
+    return [_rates(runs), _phases(runs)]
+
+
+def _judged(runs: Runs, group: str, **changed: float) -> xr.Dataset:
+    return runs(group, **JUDGED | changed)
+
+
+def _rates(runs: Runs) -> Check:
+    """One phase takes n times as long as the other."""
+    noisy, clean = _judged(runs, "noisy"), _judged(runs, "clean", flip=0.0)
+    return check(
+        runs, "N17.exponent", "theorem",
+        "exponent in n of steps to memorise / steps to settle w(1), n = 500 and 2000",
+        exponent(noisy), claims.interval_within(0.9, 1.1),
+        ("p = 0, one phase: the same exponent", exponent(clean)),
+    )  # fmt: skip
+
+
+def _phases(runs: Runs) -> Check:
+    """What has been learnt after each of them."""
+    noisy, lost = _judged(runs, "noisy"), _judged(runs, "control", ratio=1.5)
+    return check(
+        runs, "N17.phases", "theorem",
+        "share of runs with train accuracy 1 - p when w(1) has settled, 1 in the end, "
+        "and 1 - p on unseen k all along",
+        claims.share(two_phases(noisy)), claims.every_seed(),
+        ("|w_0(k)| = 1.5 (1 - 2p): the same share", claims.share(two_phases(lost))),
+    )  # fmt: skip
 
 
 def exponent(cells: xr.Dataset) -> Estimate:
@@ -99,9 +120,8 @@ def exponent(cells: xr.Dataset) -> Estimate:
     ns = np.unique(cells.n.values)
     if len(ns) < 2:
         return claims.mean([])
-    ratio = cells.memorised.values / np.maximum(cells.settled.values, 1)
-    cells = cells.assign(ratio=("cell", np.log(ratio)))
-    few, many = (cells.isel(cell=cells.n.values == n) for n in (ns[0], ns[-1]))
+    cells = cells.assign(ratio=np.log(cells.memorised / np.maximum(cells.settled, 1)))
+    few, many = (claims.cells_where(cells, n=n) for n in (ns[0], ns[-1]))
     return claims.mean(over_seeds.paired(many, few, "ratio", np.subtract) / np.log(ns[-1] / ns[0]))
 
 
@@ -110,12 +130,13 @@ def two_phases(cells: xr.Dataset) -> np.ndarray:
 
     And 1 - p on unseen k from then on.
     """
-    found = []
-    for cell in (cells.isel(cell=index) for index in range(cells.sizes["cell"])):
-        later = np.flatnonzero(cell.step.values >= int(cell.settled))
-        expected = 1 - float(cell.flip)
-        simple = simple_start.near(cell.train.values[later[0]], expected, int(cell.n))
-        unseen, samples = cell.unseen.values[later], int(cell.unseen_samples)
-        kept = simple_start.near(unseen, expected, samples).all()
-        found.append(bool(simple and kept and cell.train.values[-1] == 1))
-    return np.array(found, dtype=bool)
+    each = (cells.isel(cell=index) for index in range(cells.sizes["cell"]))
+    return np.array(list(map(_in_two_phases, each)), dtype=bool)
+
+
+def _in_two_phases(cell: xr.Dataset) -> bool:
+    later = cell.isel(probe=cell.step.values >= int(cell.settled))
+    expected = 1 - float(cell.flip)
+    simple = simple_start.near(later.train.values[0], expected, int(cell.n))
+    kept = simple_start.near(later.unseen, expected, int(cell.unseen_samples)).all()
+    return bool(simple and kept and later.train.values[-1] == 1)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simplicity.nakkiran import information
 from simplicity.nakkiran.complexity import FREQUENCY, HEIGHT
 from simplicity.nakkiran.pictures import parts
-from simplicity.pictures import legends, seeds, style
+from simplicity.pictures import legends, seeds, style, tracks
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 from simplicity.pictures.tracks import Dots, Line, Track
@@ -23,6 +23,15 @@ Array = NDArray[np.floating]
 COLOURS = (BLUE, ORANGE, GREEN)
 _STRIDE = 0.02  # of the disk's radius: a boundary is drawn no finer
 _STEPS = {"xscale": "log", "xlabel": "steps (0.5 stands for 0)"}
+_DISK = (
+    (GREEN, "clean labels right"),
+    (PURPLE, "agreement with L"),
+    (INK, "given labels right; I(F;Y)"),
+    (BLUE, "μ(F;L)"),
+    (BLUE, "independent errors", ":"),
+    (RED, "coin-flip labels: right; μ"),
+)
+_STARTS = (GREEN, RED, PURPLE, BLUE)  # the good one first
 
 
 def staircase(
@@ -36,12 +45,8 @@ def staircase(
     """
     with axes(len(recorded), height=3.9, sharey=True) as (figure, panels):
         for panel, (target, cells) in zip(panels, recorded.items(), strict=True):
-            for degree, colour in ((1, BLUE), (2, ORANGE)):
-                fitted, noise = (names.index(f"{kind} {degree}") for kind in ("fitted", "noise"))
-                _explained(panel, cells, fitted, noise, colour)
-            _gained(panel, cells)
-            panel.set(title=titles[target], ylim=(-0.03, None))
-            panel.set(xscale="log", xlabel="steps of SGD (0.5 stands for 0)")
+            _stairs(panel, cells, names)
+            panel.set(title=titles[target])
         entries = [(INK, "I(F;Y), bits"), (BLUE, "μ(F;G₁)"), (ORANGE, "μ(F;G₂)")]
         legends.below(figure, [*entries, (INK, "noise as accurate", ":")], columns=4)
         return finish(
@@ -51,22 +56,23 @@ def staircase(
         )
 
 
+def _stairs(panel: Axes, cells: xr.Dataset, names: tuple[str, ...]) -> None:
+    """One target."""
+    for degree, colour in ((1, BLUE), (2, ORANGE)):
+        fitted, noise = (names.index(f"{kind} {degree}") for kind in ("fitted", "noise"))
+        _explained(panel, cells, fitted, noise, colour)
+    _gained(panel, cells)
+    panel.set(ylim=(-0.03, None), xscale="log", xlabel="steps of SGD (0.5 stands for 0)")
+
+
 def networks(cells: xr.Dataset, names: tuple[str, ...]) -> Picture:
     """CIFAR-10 over steps.
 
     Left I(F;Y) and mu with each smaller network, right their shares of I(F;Y).
     """
     with axes(2, height=3.9) as (figure, (left, right)):
-        _gained(left, cells)
-        gained = _information(cells, 0).network
-        step = cells.step.values[0]
-        shown = gained.mean(axis=0) > 0.01  # below that the ratio is noise
-        for index, colour in enumerate(COLOURS):
-            _explained(left, cells, index, index + 3, colour)
-            ratios = _information(cells, index).mu / np.where(gained > 0, gained, 1)
-            right.plot(step[shown], ratios.mean(axis=0)[shown], color=colour)
-        left.set(xscale="linear", xlabel="steps of SGD", title="bits", ylim=(0, None))
-        right.set(xscale="log", xlabel="steps of SGD", title="μ(F;G) / I(F;Y)", ylim=(0, 1.03))
+        _bits(left, cells)
+        _ratios(right, cells)
         entries = [(colour, f"μ(F;{name})") for colour, name in zip(COLOURS, names, strict=False)]
         entries.insert(0, (INK, "I(F;Y)"))
         legends.below(figure, [*entries, (INK, "noise as accurate", ":")], columns=5)
@@ -75,6 +81,24 @@ def networks(cells: xr.Dataset, names: tuple[str, ...]) -> Picture:
             "CIFAR-10: information of a residual network over steps and what smaller networks "
             "explain of it.",
         )
+
+
+def _bits(panel: Axes, cells: xr.Dataset) -> None:
+    """What the network gains, and what each smaller one explains of it."""
+    _gained(panel, cells)
+    for index, colour in enumerate(COLOURS):
+        _explained(panel, cells, index, index + 3, colour)
+    panel.set(xscale="linear", xlabel="steps of SGD", title="bits", ylim=(0, None))
+
+
+def _ratios(panel: Axes, cells: xr.Dataset) -> None:
+    """The same as shares of what the network has gained."""
+    gained = _information(cells, 0).network
+    shown = gained.mean(axis=0) > 0.01  # below that the ratio is noise
+    for index, colour in enumerate(COLOURS):
+        ratios = _information(cells, index).mu / np.where(gained > 0, gained, 1)
+        panel.plot(cells.step.values[0, shown], ratios.mean(axis=0)[shown], color=colour)
+    panel.set(xscale="log", xlabel="steps of SGD", title="μ(F;G) / I(F;Y)", ylim=(0, 1.03))
 
 
 def boundary(
@@ -91,40 +115,54 @@ def boundary(
     which are `wrong` (n,).
     """
     across = np.linspace(-1, 1, logit.shape[-1])
-    tracks: list[Track] = [
-        *_disk_and_rule(),
-        Dots("label 1", [points[labels == 1]], BLUE, radius=2.6, opacity=0.8),
-        Dots("label 0", [points[labels == 0]], ORANGE, radius=2.6, opacity=0.8),
-        Dots("flipped label", [points[wrong]], RED, radius=5, hollow=True),
+    drawn: list[Track] = [
+        _circle(),
+        _rule(),
+        *_sample(points, labels, wrong),
         Line("the network's boundary", [_contour(across, one) for one in logit], GREEN, width=2.2),
     ]
-    left = Panel("boundary", (-1.04, 1.04), (-1.04, 1.04), tracks, width=330, height=350)
-    coloured = zip(curves.items(), (GREEN, PURPLE, INK), strict=False)
-    shown = {name: (values, colour) for (name, values), colour in coloured}
-    told = [
-        ", ".join(f"{name} {values[at]:.0%}" for name, values in curves.items())
-        for at in range(len(step))
-    ]
-    heights = 1.03, 1.0, 0.04
-    right = parts.shares("shares", "1 + steps", step, shown, told, heights, height=350, size=12)
+    left = Panel("boundary", (-1.04, 1.04), (-1.04, 1.04), drawn, width=330, height=350)
     about = (
         "Points of a disk with the network's decision boundary over steps, "
         "and the shares that are correct beside it."
     )
     most = int(np.argmax(next(iter(curves.values()))))  # where most clean labels are right
-    return parts.player([left, right], "steps", step, about, most)
+    return parts.player([left, _correct(step, curves)], "steps", step, about, most)
 
 
-def _disk_and_rule() -> list[Line]:
-    """The unit circle, and the curve that parts the clean labels inside it."""
-    angle, x = np.linspace(0, 2 * np.pi, 91), np.linspace(-1, 1, 81)
-    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    rule = np.stack([x, HEIGHT * np.sin(FREQUENCY * x)], axis=1)
-    rule[(rule**2).sum(axis=1) > 1] = np.nan
+def _circle() -> Line:
+    angle = np.linspace(0, 2 * np.pi, 91)
+    return Line("", tracks.points(np.cos(angle), np.sin(angle)), opacity=0.5, width=0.8)
+
+
+def _rule() -> Line:
+    """The curve that parts the clean labels, inside the disk."""
+    x = np.linspace(-1, 1, 81)
+    height = HEIGHT * np.sin(FREQUENCY * x)
+    height[x**2 + height**2 > 1] = np.nan
+    return Line("the rule", tracks.points(x, height), opacity=0.55, width=1.0, dashes="3 3")
+
+
+def _sample(points: Array, labels: Array, wrong: Array) -> list[Dots]:
+    """The points by their given labels, and rings around the wrong ones."""
     return [
-        Line("", [circle], opacity=0.5, width=0.8),
-        Line("the rule", [rule], opacity=0.55, width=1.0, dashes="3 3"),
+        Dots("label 1", [points[labels == 1]], BLUE, radius=2.6, opacity=0.8),
+        Dots("label 0", [points[labels == 0]], ORANGE, radius=2.6, opacity=0.8),
+        Dots("flipped label", [points[wrong]], RED, radius=5, hollow=True),
     ]
+
+
+def _correct(step: Array, curves: Mapping[str, Array]) -> Panel:
+    """The shares over log steps, told at each of them."""
+    coloured = zip(curves.items(), (GREEN, PURPLE, INK), strict=False)
+    shown = {name: (values, colour) for (name, values), colour in coloured}
+    told = [_told(curves, at) for at in range(len(step))]
+    heights = 1.03, 1.0, 0.04
+    return parts.shares("shares", "1 + steps", step, shown, told, heights, height=350, size=12)
+
+
+def _told(curves: Mapping[str, Array], at: int) -> str:
+    return ", ".join(f"{name} {values[at]:.0%}" for name, values in curves.items())
 
 
 def phases(curves: Mapping[str, Mapping[str, Array]], train: Array, step: Array) -> Picture:
@@ -136,28 +174,28 @@ def phases(curves: Mapping[str, Mapping[str, Array]], train: Array, step: Array)
     (seed, probe) of the true labels.
     """
     true, coin = curves["true"], curves["random"]
-    shares = {GREEN: true["clean"], PURPLE: true["agreement"], INK: train, RED: coin["clean"]}
-    bits = {INK: true["network"], BLUE: true["mu"], RED: coin["mu"]}
     at = np.maximum(step, 0.5)
     with axes(2, height=3.9) as (figure, (left, right)):
+        shares = {GREEN: true["clean"], PURPLE: true["agreement"], INK: train, RED: coin["clean"]}
         for colour, values in shares.items():
             seeds.mean_and_range(left, at, values, colour)
-        for colour, values in bits.items():
-            right.plot(at, values.mean(axis=0), color=colour)
-        right.plot(at, true["null"].mean(axis=0), color=BLUE, ls=":")
         left.set(title="shares", ylim=(0, 1.02), **_STEPS)
-        right.set(title="bits", ylim=(0, None), **_STEPS)
-        entries: list[tuple[str, str] | tuple[str, str, str]] = [
-            (GREEN, "clean labels right"), (PURPLE, "agreement with L"),
-            (INK, "given labels right; I(F;Y)"), (BLUE, "μ(F;L)"),
-            (BLUE, "independent errors", ":"), (RED, "coin-flip labels: right; μ"),
-        ]  # fmt: skip
-        legends.below(figure, entries)
+        _bits_of_phases(right, at, true, coin)
+        legends.below(figure, _DISK)
         return finish(
             figure,
             "Accuracy, agreement with a linear classifier and information over steps, for true and "
             "random labels.",
         )
+
+
+def _bits_of_phases(
+    panel: Axes, at: Array, true: Mapping[str, Array], coin: Mapping[str, Array]
+) -> None:
+    curves = (INK, "-", true["network"]), (BLUE, "-", true["mu"]), (RED, "-", coin["mu"])
+    for colour, look, values in (*curves, (BLUE, ":", true["null"])):
+        panel.plot(at, values.mean(axis=0), look, color=colour)
+    panel.set(title="bits", ylim=(0, None), **_STEPS)
 
 
 def starts(end: Array, names: tuple[str, ...]) -> Picture:
@@ -166,23 +204,31 @@ def starts(end: Array, names: tuple[str, ...]) -> Picture:
     Left of each start, a line a seed; right the good start's lead over the others.
     """
     with axes(2, height=3.6) as (figure, (left, right)):
-        order = np.arange(len(names))
-        left.plot(order, end.T, color=INK, alpha=style.FAINT, lw=0.8)
-        for index, colour in enumerate((GREEN, RED, PURPLE, BLUE)):
-            _seeds_and_mean(left, index, end[:, index], colour, width=0.0, bar=0.2)
-            if index:
-                lead = np.sort(end[:, 0] - end[:, index])
-                _seeds_and_mean(right, index - 1, lead, colour, width=0.2, bar=0.3)
-        right.axhline(0, color=INK, alpha=0.5, lw=0.8, ls=":")
         told = [name.replace(", ", "\n") for name in names]
-        left.set(xlim=(-0.4, len(names) - 0.6), title="final test accuracy, one line a seed")
-        left.set_xticks(order, told)
-        right.set(xlim=(-0.6, len(names) - 1.4), title="lead of the good start over the")
-        right.set_xticks(order[1:] - 1, told[1:])
+        _final(left, end, told)
+        _leads(right, end[:, :1] - end[:, 1:], told[1:])
         return finish(
             figure,
             "Test accuracy after training from good and bad starts, and the good start's lead.",
         )
+
+
+def _final(panel: Axes, end: Array, told: list[str]) -> None:
+    places = np.arange(len(told))
+    panel.plot(places, end.T, color=INK, alpha=style.FAINT, lw=0.8)
+    for at, colour in enumerate(_STARTS):
+        _seeds_and_mean(panel, at, end[:, at], colour, width=0.0, bar=0.2)
+    panel.set(xlim=(-0.4, len(told) - 0.6), title="final test accuracy, one line a seed")
+    panel.set_xticks(places, told)
+
+
+def _leads(panel: Axes, lead: Array, told: list[str]) -> None:
+    """(seed, start), over each start but the good one."""
+    for at, colour in enumerate(_STARTS[1:]):
+        _seeds_and_mean(panel, at, np.sort(lead[:, at]), colour, width=0.2, bar=0.3)
+    panel.axhline(0, color=INK, alpha=0.5, lw=0.8, ls=":")
+    panel.set(xlim=(-0.6, len(told) - 0.4), title="lead of the good start over the")
+    panel.set_xticks(np.arange(len(told)), told)
 
 
 def _seeds_and_mean(
@@ -204,7 +250,7 @@ def _explained(panel: Axes, cells: xr.Dataset, place: int, noise: int, colour: s
 
     A faint line is all that it could explain.
     """
-    at = np.maximum(cells.step.values[0], 0.5)
+    at = _steps(cells)
     found = _information(cells, place)
     seeds.mean_and_range(panel, at, found.mu, colour)
     panel.axhline(float(found.simple[:, 0].mean()), color=colour, alpha=0.5, lw=0.8, ls="--")
@@ -213,8 +259,12 @@ def _explained(panel: Axes, cells: xr.Dataset, place: int, noise: int, colour: s
 
 def _gained(panel: Axes, cells: xr.Dataset) -> None:
     """I(F;Y), mean and range over seeds."""
-    at = np.maximum(cells.step.values[0], 0.5)
-    seeds.mean_and_range(panel, at, _information(cells, 0).network, INK)
+    seeds.mean_and_range(panel, _steps(cells), _information(cells, 0).network, INK)
+
+
+def _steps(cells: xr.Dataset) -> Array:
+    """On a log axis (probe,)."""
+    return np.maximum(cells.step.values[0], 0.5)
 
 
 def _contour(across: Array, logit: Array) -> Array:

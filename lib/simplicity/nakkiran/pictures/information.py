@@ -43,23 +43,38 @@ def laws(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
         for data, is_recorded in ((recorded, True), (fresh, False)):
             for case in ("symmetric", "one-sided", "unbalanced"):
                 _samples(left, data, "hits", "network", is_recorded, case=case)
-            same = tuple(cells_where(data, case="mixture").accuracy.values.tolist())
-            for case in ("mixture", "symmetric"):
-                _samples(right, data, "network", "mu", is_recorded, case=case, accuracy=same)
-        grid = np.linspace(0.5, 1, 101)
-        left.plot(grid, from_accuracy(grid), color=INK, lw=1)
-        left.annotate("1 − h(a)", (0.9, float(from_accuracy(0.9))), (0.93, 0.4), fontsize=9.5)
-        left.set(xlabel="accuracy a of F", ylabel="bits", title="I(F;Y)")
-        end = 1.1 * float(cells_where(recorded, case="mixture").exact.sel(quantity="network").max())
-        right.plot([0, end], [0, end], color=INK, lw=1)
-        right.annotate("μ = I(F;Y)", (0.62 * end, 0.7 * end), ha="right", fontsize=9.5)
-        right.set(xlabel="I(F;Y), bits", title="μ")
+            _mixtures(right, data, is_recorded)
+        _curve(left)
+        _diagonal(right, cells_where(recorded, case="mixture").exact.sel(quantity="network"))
         legends.below(figure, _CASES.values(), page="", recorded="")
         return finish(
             figure,
             "Information against accuracy on and off the curve 1 - h(a), and mu against "
             "information.",
         )
+
+
+def _mixtures(panel: Axes, data: xr.Dataset, recorded: bool) -> None:
+    """Those of mixtures, and of independent errors at the same accuracies."""
+    same = tuple(cells_where(data, case="mixture").accuracy.values.tolist())
+    for case in ("mixture", "symmetric"):
+        _samples(panel, data, "network", "mu", recorded, case=case, accuracy=same)
+
+
+def _curve(panel: Axes) -> None:
+    """I(F;Y) of balanced labels and symmetric errors."""
+    grid = np.linspace(0.5, 1, 101)
+    panel.plot(grid, from_accuracy(grid), color=INK, lw=1)
+    panel.annotate("1 − h(a)", (0.9, float(from_accuracy(0.9))), (0.93, 0.4), fontsize=9.5)
+    panel.set(xlabel="accuracy a of F", ylabel="bits", title="I(F;Y)")
+
+
+def _diagonal(panel: Axes, gained: xr.DataArray) -> None:
+    """Where all that F knows is explained."""
+    end = 1.1 * float(gained.max())
+    panel.plot([0, end], [0, end], color=INK, lw=1)
+    panel.annotate("μ = I(F;Y)", (0.62 * end, 0.7 * end), ha="right", fontsize=9.5)
+    panel.set(xlabel="I(F;Y), bits", title="μ")
 
 
 def _samples(panel: Axes, data: xr.Dataset, x: str, y: str, recorded: bool, **fields: Any) -> None:
@@ -87,14 +102,8 @@ def estimator(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
             binary = cells_where(data, kind="binary")
             _bias(left, binary, is_recorded)
             _coverage(right, binary, is_recorded)
-        for value, name in ((-1, "plug-in"), (0, "Miller–Madow")):
-            left.axhline(value, color=INK, alpha=style.FAINT, lw=1)
-            left.annotate(name, (4500, value + 0.04), ha="center", fontsize=9.5)
-        left.legend(loc="center right", handlelength=1)
-        right.axhline(0.95, color=INK, alpha=style.FAINT, lw=1)
-        right.axhspan(0.93, 0.97, color=INK, alpha=0.06, lw=0)
-        left.set(title="bias of μ in units of k, accuracies of F and L")
-        right.set(title="coverage of nominal 95 % intervals", ylim=(0.915, 0.985))
+        _expected_bias(left)
+        _expected_coverage(right)
         for panel in (left, right):
             panel.set(xscale="log", xlabel="test points N")
             ticks.only(panel.xaxis, np.unique(cells_where(recorded, kind="binary").n.values), ",")
@@ -106,6 +115,20 @@ def estimator(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
         )
 
 
+def _expected_bias(panel: Axes) -> None:
+    for value, name in ((-1, "plug-in"), (0, "Miller–Madow")):
+        panel.axhline(value, color=INK, alpha=style.FAINT, lw=1)
+        panel.annotate(name, (4500, value + 0.04), ha="center", fontsize=9.5)
+    panel.legend(loc="center right", handlelength=1)
+    panel.set(title="bias of μ in units of k, accuracies of F and L")
+
+
+def _expected_coverage(panel: Axes) -> None:
+    panel.axhline(0.95, color=INK, alpha=style.FAINT, lw=1)
+    panel.axhspan(0.93, 0.97, color=INK, alpha=0.06, lw=0)
+    panel.set(title="coverage of nominal 95 % intervals", ylim=(0.915, 0.985))
+
+
 def _bias(panel: Axes, binary: xr.Dataset, recorded: bool) -> None:
     """The steadied bias of each pair of accuracies.
 
@@ -114,23 +137,41 @@ def _bias(panel: Axes, binary: xr.Dataset, recorded: bool) -> None:
     pairs = np.unique(np.stack([binary.accuracy, binary.simple], axis=1), axis=0)
     for index, (colour, (a, b)) in enumerate(zip(_PAIR_COLOURS, pairs, strict=False)):
         part = cells_where(binary, accuracy=a, simple=b)
-        k = 1 / (2 * part.n.values * np.log(2))
-        mu = part.bias.sel(quantity="mu")
-        added = (mu.sel(estimator="miller-madow") - mu.sel(estimator="plug-in")).values
-        x = part.n.values * np.exp(0.07 * (index - 1) + seeds.spread(len(k), 0.02))
-        error = 1.96 * part.steadied_error.values / k
-        labels = (f"{a:g} and {b:g}" if recorded else None), None
+        label = f"{a:g} and {b:g}" if recorded else None
         look = {"fmt": "o", "color": colour, "elinewidth": 0.8, **_MARKS[recorded]}
-        for more, label in zip((0, added), labels, strict=True):
-            panel.errorbar(x, (part.steadied.values + more) / k, error, label=label, **look)
+        _with_errors(panel, part, _apart(part, 0.07 * (index - 1)), label, look)
+
+
+def _with_errors(
+    panel: Axes, part: xr.Dataset, x: Array, label: str | None, look: dict[str, Any]
+) -> None:
+    """Both estimators; the plug-in bears the label."""
+    plain, corrected, error = _biases(part)
+    panel.errorbar(x, plain, error, label=label, **look)
+    panel.errorbar(x, corrected, error, **look)
+
+
+def _biases(part: xr.Dataset) -> tuple[Array, Array, Array]:
+    """Of the plug-in mu and of Miller-Madow's, and their 95 % errors, each (cell,), in k."""
+    k = 1 / (2 * part.n.values * np.log(2))
+    plain, corrected = (
+        part.bias.sel(quantity="mu", estimator=name) for name in ("plug-in", "miller-madow")
+    )
+    steadied, added = part.steadied.values, (corrected - plain).values
+    return steadied / k, (steadied + added) / k, 1.96 * part.steadied_error.values / k
+
+
+def _apart(cells: xr.Dataset, shift: float) -> Array:
+    """N of each cell (cell,), moved sideways, so that no mark hides another."""
+    return cells.n.values * np.exp(shift + seeds.spread(cells.sizes["cell"], 0.02))
 
 
 def _coverage(panel: Axes, binary: xr.Dataset, recorded: bool) -> None:
     """How often the intervals of each method hold the truth."""
     for index, (method, (colour, *_)) in enumerate(_METHODS.items()):
-        shift = np.exp(0.06 * (index - 1) + seeds.spread(binary.sizes["cell"], 0.02))
         covered = binary.coverage.sel(interval=method).values
-        panel.plot(binary.n.values * shift, covered, "o", color=colour, **_MARKS[recorded])
+        x = _apart(binary, 0.06 * (index - 1))
+        panel.plot(x, covered, "o", color=colour, **_MARKS[recorded])
 
 
 def multiclass(recorded: xr.Dataset, simulated: xr.Dataset) -> Picture:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simplicity.pictures.player import Panel, Player
-from simplicity.pictures.tracks import Line, Note, Track
+from simplicity.pictures.tracks import Line, Note, Track, points
 
 Array = NDArray[np.floating]
 
@@ -31,15 +31,19 @@ def shares(
     end = float(log[-1])
     top, now, note = heights
     tracks: list[Track] = [
-        Line(name, [np.stack([log, values], axis=1)], colour)
-        for name, (values, colour) in curves.items()
+        *(Line(name, points(log, values), colour) for name, (values, colour) in curves.items()),
+        _now(log, now),
+        Note(told, (end, note), anchor="end", size=size),
     ]
-    frames = [np.array([[at, 0.0], [at, now]]) for at in log]
-    tracks.append(Line("now", frames, opacity=0.5, width=1.0, dashes="3 3"))
-    tracks.append(Note(told, (end, note), anchor="end", size=size))
     decades = [(float(power), f"{10**power:g}") for power in range(int(end) + 1)]
     halves = [(value, f"{value:g}") for value in (0.0, 0.5, 1.0)]
     return Panel(title, (0, end), (0, top), tracks, xlabel, "", decades, halves, height=height)
+
+
+def _now(at: Array, height: float) -> Line:
+    """A dashed line at the place of each frame."""
+    frames = [np.array([[x, 0.0], [x, height]]) for x in at]
+    return Line("now", frames, opacity=0.5, width=1.0, dashes="3 3")
 
 
 def player(panels: Sequence[Panel], name: str, step: Array, about: str, start: int) -> Player:
