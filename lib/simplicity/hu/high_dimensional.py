@@ -37,11 +37,13 @@ def variances(law: str, dim: int) -> Array:
     if law == "small eigenvalues":
         spread = np.geomspace(1e-3, 1, dim)
         return spread / spread.mean()
-    if law == "spiked":
-        found = np.full(dim, (1 - _SPIKE_SHARE) * dim / max(1, dim - _SPIKES))
-        found[:_SPIKES] = _SPIKE_SHARE * dim / _SPIKES
-        return found
-    return np.ones(dim)
+    return _spiked(dim) if law == "spiked" else np.ones(dim)
+
+
+def _spiked(dim: int) -> Array:
+    found = np.full(dim, (1 - _SPIKE_SHARE) * dim / max(1, dim - _SPIKES))
+    found[:_SPIKES] = _SPIKE_SHARE * dim / _SPIKES
+    return found
 
 
 def moment(law: str, dim: int) -> float:
@@ -65,11 +67,14 @@ def inputs(law: str, n: int, dim: int, rng: Generator) -> Array:
     if law == "heavy tails":
         return rng.standard_t(_DEGREES, (n, dim)) / math.sqrt(_DEGREES / (_DEGREES - 2))
     x = rng.standard_normal((n, dim)) * np.sqrt(variances(law, dim))
-    if law in ("equal norm", "nearly equal norm"):
-        size = np.linalg.norm(x, axis=1, keepdims=True) / math.sqrt(dim)
-        wanted = np.ones_like(size) if law == "equal norm" else 1 + (size - 1) / math.sqrt(10)
-        x *= wanted / size
-    return x
+    return x * _factors(law, x) if law.endswith("equal norm") else x
+
+
+def _factors(law: str, x: Array) -> Array:
+    """What the inputs (n, d) of an equal or nearly equal norm are multiplied by, (n, 1)."""
+    size = np.linalg.norm(x, axis=1, keepdims=True) / math.sqrt(x.shape[1])
+    wanted = np.ones_like(size) if law == "equal norm" else 1 + (size - 1) / math.sqrt(10)
+    return wanted / size
 
 
 class Teacher:
