@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity.data import streams
@@ -26,6 +27,7 @@ from simplicity.nets.activations import ACTIVATIONS, moments
 from simplicity.problems import doors
 
 Array = NDArray[np.floating]
+Judge = Callable[..., Check]  # `check` of certain runs
 Spacing = Callable[[int, int, int], Array]
 TIMES = 20  # logged times up to T: a maximum depends on its grid
 TEST_SAMPLES = 1000
@@ -72,14 +74,25 @@ class Data(NamedTuple):
 def data(run: Start, test_samples: int = TEST_SAMPLES) -> Data:
     """The run's samples; runs of equal law, labels, dim, n and seed share them."""
     doors.whole("test_samples", test_samples, 1)
-    rng = functools.partial(streams.generator, run.seed)
-    teacher, coins = teacher_of(run), rng(streams.NOISE)
-    x = high_dimensional.inputs(run.law, run.n, run.dim, rng(streams.DATA))
-    fresh = high_dimensional.inputs(run.law, test_samples, run.dim, rng(streams.TEST))
+    x, fresh = (
+        high_dimensional.inputs(run.law, n, run.dim, streams.generator(run.seed, stream))
+        for n, stream in ((run.n, streams.DATA), (test_samples, streams.TEST))
+    )
+    return labelled(run, x, fresh, streams.generator(run.seed, streams.NOISE))
+
+
+def labelled(run: Start, x: Array, fresh: Array, coins: Generator) -> Data:
+    """These inputs with labels of the run's kind."""
+    teacher = teacher_of(run)
     y, fresh_y = (
         high_dimensional.labels(run.labels, part, run.law, teacher, coins) for part in (x, fresh)
     )
     return Data(x, y, fresh, fresh_y)
+
+
+def least_squares(found: Data) -> Array:
+    """The best linear map of the training samples, (d,)."""
+    return np.linalg.lstsq(found.x, found.y, rcond=None)[0]
 
 
 def teacher_of(run: Start) -> high_dimensional.Teacher:
@@ -175,6 +188,11 @@ def outputs(
     return {name: seen[name].values.astype(np.float64) for name in places}
 
 
+def on_fresh(run: Run, found: Data, steps: tuple[int, ...]) -> Array:
+    """What the network says at the fresh inputs, (times, inputs)."""
+    return outputs(run, found, steps, {"fresh": found.fresh})["fresh"]
+
+
 def follow(
     run: Run, found: Data, steps: tuple[int, ...], at: Array | None = None
 ) -> tuple[Outputs, ...]:
@@ -206,22 +224,31 @@ def summary(found: Data, steps: tuple[int, ...], train: Outputs, fresh: Outputs)
         "gap_test": np.minimum(fresh.gaps, 1).mean(axis=1),
         "power": square(train.model),
         "power_test": square(fresh.model),
-        "train": square(train.network - found.y) / 2,
-        "test": square(fresh.network - found.fresh_y) / 2,
-        "train_linear": square(train.model - found.y) / 2,
-        "test_linear": square(fresh.model - found.fresh_y) / 2,
+        "train": loss(train.network, found.y),
+        "test": loss(fresh.network, found.fresh_y),
+        "train_linear": loss(train.model, found.y),
+        "test_linear": loss(fresh.model, found.fresh_y),
         "step": np.asarray(steps, dtype=float),
     }
-    largest = {
-        f"rel_{on}": curves[f"gap_{on}"].max() / power[-1]
-        for on, power in (("train", curves["power"]), ("test", curves["power_test"]))
-    }
-    return xr.Dataset({name: ("time", values) for name, values in curves.items()} | largest)
+    return over_time(curves).assign(
+        rel_train=curves["gap_train"].max() / curves["power"][-1],
+        rel_test=curves["gap_test"].max() / curves["power_test"][-1],
+    )
+
+
+def over_time(curves: Mapping[str, Array]) -> xr.Dataset:
+    """Curves by name, each (times,), along `time`."""
+    return xr.Dataset({name: ("time", values) for name, values in curves.items()})
 
 
 def square(values: Array) -> Array:
     """Mean over the last axis of the squares."""
     return np.asarray(np.mean(np.asarray(values, dtype=np.float64) ** 2, axis=-1))
+
+
+def loss(outputs: Array, y: Array) -> Array:
+    """Half the mean square error."""
+    return square(outputs - y) / 2
 
 
 def low(*dims: int) -> str:
@@ -230,7 +257,7 @@ def low(*dims: int) -> str:
     return f"d = {smallest}, {LOWEST} or more are meant" if smallest < LOWEST else ""
 
 
-def judge(runs: Judged, *dims: int) -> Callable[..., Check]:
+def judge(runs: Judged, *dims: int) -> Judge:
     """`check` of `runs` in these dimensions: in low ones nothing is judged."""
     return functools.partial(check, runs, unless=low(*dims))
 
