@@ -86,7 +86,8 @@ def _series(function: Function, left: Array, right: Array, rho: Array) -> Array:
     _, weights = _quadrature()
     same = np.isclose(rho, 1, rtol=0, atol=1e-12)
     basis = _hermite()[: _degrees(float(np.max(np.abs(rho), where=~same, initial=0)))]
-    found = _horner(*((function(part) * weights) @ basis.T for part in (left, right)), rho)
+    a, b = ((function(part) * weights) @ basis.T for part in (left, right))
+    found = _horner(a, b, rho)
     rows, columns = np.nonzero(same)
     found[same] = np.sum(function(left[rows]) * function(right[columns]) * weights, axis=1)
     return found
@@ -226,10 +227,14 @@ def _patches(field: Array, patch: tuple[int, int], padding: Padding, pairs: bool
 def _shift(field: Array, offset: int, axes: tuple[int, ...], padding: Padding) -> Array:
     found = np.roll(field, (-offset,) * len(axes), axes)
     if padding == "zero" and offset:
-        outside = slice(-offset, None) if offset > 0 else slice(None, -offset)
         for axis in axes:
-            np.moveaxis(found, axis, 0)[outside] = 0
+            np.moveaxis(found, axis, 0)[_outside(offset)] = 0
     return found
+
+
+def _outside(offset: int) -> slice:
+    """The places that a shift fills from the other end."""
+    return slice(-offset, None) if offset > 0 else slice(None, -offset)
 
 
 def hypercube(x: Array, activation: str, patch: int) -> Array:
@@ -243,11 +248,16 @@ def hypercube(x: Array, activation: str, patch: int) -> Array:
     (x,) = doors.arrays(x=(x, "n d"))
     doors.signs("x", x)
     doors.whole("patch", patch, 1, x.shape[1])
+    found = np.empty((len(x), len(x)))
+    _slide(np.ascontiguousarray(x > 0), patch, _by_disagreements(activation, patch), found)
+    return found
+
+
+def _by_disagreements(activation: str, patch: int) -> Array:
+    """The kernel of two patches that disagree at 0, 1, ..., q places, (q + 1,)."""
     rho = 1 - 2 * np.arange(patch + 1) / patch
     values, slopes = DUALS[activation](rho, np.ones(1), np.ones(1))
-    found = np.empty((len(x), len(x)))
-    _slide(np.ascontiguousarray(x > 0), patch, values + slopes * rho, found)
-    return found
+    return values + slopes * rho
 
 
 def hypercube_features(x: Array, zeta: float, bend: float, mean: float, patch: int) -> Array:

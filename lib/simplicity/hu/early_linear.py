@@ -177,15 +177,18 @@ def outputs(
     run: Run, found: Data, steps: tuple[int, ...], places: Mapping[str, Array]
 ) -> dict[str, Array]:
     """What the network that is trained on the samples says at inputs, by name (times, inputs)."""
-    probes = {
-        name: functools.partial(ntk.forward, x=x, activation=run.activation)
-        for name, x in places.items()
-    }
     _, seen = ntk.descend(
         network(run), found.x, found.y, activation=run.activation, step_size=rates(run),
-        schedule=steps, probes=probes, dims={name: (f"k_{name}",) for name in places},
+        schedule=steps, probes=_forward(run, places),
+        dims={name: (f"k_{name}",) for name in places},
     )  # fmt: skip
     return {name: seen[name].values.astype(np.float64) for name in places}
+
+
+def _forward(run: Run, places: Mapping[str, Array]) -> ntk.Probes:
+    """A probe for each of these inputs."""
+    forward = functools.partial(ntk.forward, activation=run.activation)
+    return {name: functools.partial(forward, x=x) for name, x in places.items()}
 
 
 def on_fresh(run: Run, found: Data, steps: tuple[int, ...]) -> Array:
@@ -209,8 +212,11 @@ def follow(
 
 def compare(run: Run) -> xr.Dataset:
     """Both at `TIMES` times up to T, as `summary` has it."""
-    found = data(run)
-    steps = schedule(horizon(run))
+    return compared(run, data(run), schedule(horizon(run)))
+
+
+def compared(run: Run, found: Data, steps: tuple[int, ...]) -> xr.Dataset:
+    """Both on these samples at these steps."""
     return summary(found, steps, *follow(run, found, steps))
 
 

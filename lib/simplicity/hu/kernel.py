@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
+from simplicity.hu.high_dimensional import lengths
 from simplicity.nets.activations import ACTIVATIONS, moments
 from simplicity.problems import doors
 
@@ -33,7 +34,7 @@ def norm_feature(x: Array, activation: str, *, naive: bool = False) -> Array:
     found = moments(activation)
     if naive:
         return np.full(len(x), found.vartheta_0)
-    excess = np.linalg.norm(x, axis=1) / math.sqrt(x.shape[1]) - 1
+    excess = lengths(x) - 1
     return found.vartheta_0 + found.vartheta_1 * excess + found.vartheta_2 * excess**2
 
 
@@ -56,14 +57,12 @@ def features(
     (x,) = doors.arrays(x=(x, "n d"))
     doors.number("moment", moment, low=0)
     doors.number("factor", factor)
-    d = x.shape[1]
-    found = moments(activation)
-    zeta, nu = factor * found.zeta, found.bend * math.sqrt(moment)
-    ones = np.ones(len(x))
+    found, d = moments(activation), x.shape[1]
+    zeta, nu = factor * found.zeta, np.full(len(x), found.bend * math.sqrt(moment))
     if layers == "first":
-        return np.column_stack([zeta * x, nu * ones]) / math.sqrt(d)
+        return np.column_stack([zeta * x, nu]) / math.sqrt(d)
     slope, constant = (1.0, 0.5) if layers == "second" else (2.0, 1.5)
-    linear, even = math.sqrt(slope / d) * zeta * x, math.sqrt(constant / d) * nu * ones
+    linear, even = math.sqrt(slope / d) * zeta * x, math.sqrt(constant / d) * nu
     return np.column_stack([linear, even, norm_feature(x, activation, naive=naive)])
 
 
@@ -101,7 +100,7 @@ def spectral_norm(matrix: Array | LinearOperator) -> float:
     """Largest |eigenvalue| of a symmetric matrix or operator, to 1e-6, by Lanczos."""
     if not isinstance(matrix, LinearOperator):
         (matrix,) = doors.finite(matrix=(matrix, "n n"))
-    start = np.random.default_rng(0).standard_normal(matrix.shape[0])
+    start = np.random.default_rng(0).standard_normal((matrix.shape[0],))
     if len(start) == 1:
         return float(np.abs(matrix @ np.ones(1))[0])
     if _is_nothing(matrix, start):

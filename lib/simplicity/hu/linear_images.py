@@ -83,13 +83,17 @@ def prepared(x: Array, y: NDArray, x_test: Array, y_test: NDArray) -> Sample:
     return Sample(scale * (x - middle), 2.0 * y - 1, scale * (x_test - middle), 2.0 * y_test - 1)
 
 
+def _look_at(sample: Sample) -> None:
+    doors.finite(x=(sample.x, _IMAGES), y=(sample.y, "n"))
+    doors.finite(x_test=(sample.x_test, _TEST_IMAGES), y_test=(sample.y_test, "q"))
+    doors.not_all_zero("x", sample.x)
+
+
 class Matching:
     """The linear model for a sample, its step size `rate` d/(c_1 lambda_max), and its outputs."""
 
     def __init__(self, sample: Sample, rate: float, rng: Generator) -> None:
-        doors.finite(x=(sample.x, _IMAGES), y=(sample.y, "n"))
-        doors.finite(x_test=(sample.x_test, _TEST_IMAGES), y_test=(sample.y_test, "q"))
-        doors.not_all_zero("x", sample.x)
+        _look_at(sample)
         doors.number("rate", rate, above=0)
         doors.generator(rng)
         self.flat, self.flat_test = (x.reshape(len(x), -1) for x in (sample.x, sample.x_test))
@@ -100,6 +104,11 @@ class Matching:
         self.step_size = rate * len(self.y) / singular[0] ** 2
         self.descent.shrink = 1 - self.step_size * singular**2 / len(self.y)
         self.placebos = [self._placebo(rng.permutation(self.y)) for _ in range(PERMUTATIONS)]
+
+    @property
+    def top(self) -> float:
+        """The largest eigenvalue of the images' covariance."""
+        return self.descent.singular[0] ** 2 / (len(self.y) * self.slope**2)
 
     def _placebo(self, y: Array) -> LinearDescent:
         """The descent to other labels; it has the same decomposition."""
@@ -200,10 +209,12 @@ def follow(
     losses, outputs = trained(step_size=model.step_size, schedule=tuple(once.tolist()))
     permuted = shuffle.permutation(sample.y_test)
     found = compared(model, outputs[back].astype(float), at, half, permuted, shuffle)
-    for name, values in (("output", outputs[back]), ("linear_output", model.on_test(at))):
-        found[name] = (("probe", "point"), values[:, :shown].astype(np.float32))
-    weights = model.weights(half, sample.x.shape[1:])
-    return found.assign(train=("probe", losses[at]), weights=(("plane", "row", "column"), weights))
+    weights, points = model.weights(half, sample.x.shape[1:]), ("probe", "point")
+    return found.assign(
+        output=(points, outputs[back][:, :shown].astype(np.float32)),
+        linear_output=(points, model.on_test(at)[:, :shown].astype(np.float32)),
+        train=("probe", losses[at]), weights=(("plane", "row", "column"), weights),
+    )  # fmt: skip
 
 
 def _trained(
@@ -260,12 +271,10 @@ def compared(
         "step": at.astype(float),
     }
     found = xr.Dataset({name: ("probe", values) for name, values in along.items()})
+    found = found.assign(half_time=float(half), step_size=model.step_size, rest=span.rest)
     early = at[at <= 2 * half]
-    return found.assign(
-        half_time=float(half), step_size=model.step_size, rest=span.rest,
-        top=model.descent.singular[0] ** 2 / (len(model.y) * model.slope**2),
-        **_own(model, outputs[: len(early)], early), **_beside_rates(model, span, outputs, at),
-    ).assign_coords(times=list(RATES))  # fmt: skip
+    own, rates = _own(model, outputs[: len(early)], early), _beside_rates(model, span, outputs, at)
+    return found.assign(own).assign(rates).assign(top=model.top).assign_coords(times=list(RATES))
 
 
 def _split(span: Span, outputs: Array, y: Array, word: str) -> dict[str, Array]:

@@ -63,9 +63,8 @@ class Case(NamedTuple):
 
         The control is `pooled`, or else the model at half the rate in the place of the model.
         """
-        if pooled is None:
-            control = "the model at half its rate in its place", nearest(self.early, 0.5)
-        else:
+        control = "the model at half its rate in its place", nearest(self.early, 0.5)
+        if pooled is not None:
             control = POOLING, nearest(reached(pooled), 1.0)
         return self._check(
             f"{self.claim}.inside",
@@ -76,9 +75,8 @@ class Case(NamedTuple):
 
     def near(self, pooled: xr.Dataset | None = None) -> Check:
         """H42: correlation with the model; the control is `pooled`, or else permuted labels."""
-        if pooled is None:
-            control = PERMUTED, worst(self.early, "permuted_correlation", "max")
-        else:
+        control = PERMUTED, worst(self.early, "permuted_correlation", "max")
+        if pooled is not None:
             control = POOLING, worst(reached(pooled), "correlation", "max")
         return self._check(
             "H42.near", "smallest correlation with the linear model in the window",
@@ -87,9 +85,8 @@ class Case(NamedTuple):
 
     def own(self, pooled: xr.Dataset | None = None) -> Check:
         """H24: each image's curve is nearer to its own of the model than to another image's."""
-        if pooled is None:
-            control = PERMUTED, self.early.placebo_own.values
-        else:
+        control = PERMUTED, self.early.placebo_own.values
+        if pooled is not None:
             control = POOLING, reached(pooled).own.values
         return self._check(
             "H24.own",

@@ -17,6 +17,7 @@ is three times slower (see `threads`).
 `descend_autograd` is the same in plain torch, without any formula of a gradient.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -89,10 +90,7 @@ def descend(
     settings = f"step_size {step_size}, n {len(y)}, m {w.shape[0]}, d {w.shape[1]}"
     network = TwoLayer(*(np.array(part, dtype=precision, order="C") for part in (a, w)))
     values = _driven(advance, network, schedule, probes, settings)
-    variables = {
-        name: (("probe", *dims.get(name, ())), np.stack(found)) for name, found in values.items()
-    }
-    return network, xr.Dataset(variables, {"step": ("probe", np.asarray(schedule))})
+    return network, _table(values, dims, schedule)
 
 
 def descend_autograd(
@@ -112,6 +110,13 @@ def descend_autograd(
         start, x, y, activation=activation, step_size=step_size, schedule=schedule, probes=probes,
         dims=dims, precision=precision, engine=_ByAutograd,
     )  # fmt: skip
+
+
+def _table(values: Mapping[str, list[Any]], dims: Dims, schedule: Sequence[int]) -> xr.Dataset:
+    variables = {
+        name: (("probe", *dims.get(name, ())), np.stack(found)) for name, found in values.items()
+    }
+    return xr.Dataset(variables, {"step": ("probe", np.asarray(schedule))})
 
 
 def _tensor(array: Array, precision: str) -> Tensor:
@@ -217,13 +222,11 @@ def _driven(
     """What the probes find after each scheduled step; `network` is trained in place."""
     v, w = (torch.from_numpy(part) for part in network)
     values: dict[str, list[Any]] = {name: [] for name in probes}
-    done = 0
-    for step in schedule:
-        if step > done:
-            loss = advance(v, w, step - done)
-            done = step
+    for before, step in itertools.pairwise((0, *schedule)):
+        if step > before:
+            loss = advance(v, w, step - before)
             if not all(part.isfinite().all() for part in (loss, w, v)):
-                raise Diverged(f"loss not finite at step {done} or before: {settings}")
+                raise Diverged(f"loss not finite at step {step} or before: {settings}")
         for name, probe in probes.items():
             values[name].append(np.asarray(probe(network)))
     return values

@@ -104,14 +104,14 @@ def train_module(
     memory at a time (0: as fits the device). `checkpoint` is as of `nets.train.train`.
     """
     where = devices.found(device)
-    x, y, x_test = full_batch.tensors(module, x, y, x_test)
+    samples = full_batch.tensors(module, x, y, x_test)
     training_doors.step(step_size)
     schedule = training_doors.schedule(schedule, strict=True)
     doors.whole("block", block, 0)
     rule = torch.optim.SGD(module.to(where).parameters(), lr=step_size)
     values: dict[str, list[Array]] = {"loss": [], "seen": []}
     loop = _InBlocks(module, rule, half_mean_square, values, rows=block or _ROWS[where.type])
-    inputs, targets, others = (part.to(where) for part in (x, y, x_test))
+    inputs, targets, others = (part.to(where) for part in samples)
     if checkpoint is not None:
         loop.resume(checkpoint)
     saved = time.monotonic()
@@ -120,7 +120,7 @@ def train_module(
             loop.values["seen"].append(loop.outputs(others))
         value = loop.step(inputs, targets)
         if not torch.isfinite(value):
-            raise full_batch.diverged(loop.done - 1, step_size, len(y))
+            raise full_batch.diverged(loop.done - 1, step_size, len(targets))
         loop.values["loss"].append(np.asarray(float(value)))
         if checkpoint is not None and time.monotonic() - saved > checkpoint_seconds:
             loop.save(checkpoint)

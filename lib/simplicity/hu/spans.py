@@ -31,19 +31,20 @@ class Span:
 
     def inside(self, vectors: Array) -> Array:
         """|P v|^2 for rows (..., q)."""
-        (vectors,) = doors.arrays(vectors=(vectors, f"... {self.size}"))
-        return _square(vectors @ self.basis)
+        return _square(self._rows(vectors) @ self.basis)
 
     def outside(self, vectors: Array) -> Array:
         """|v - P v|^2 for rows (..., q)."""
-        (vectors,) = doors.arrays(vectors=(vectors, f"... {self.size}"))
+        vectors = self._rows(vectors)
         return _square(vectors - (vectors @ self.basis) @ self.basis.T)
 
     def share(self, vectors: Array) -> Array:
         """|v - P v|^2 / |v|^2; 0 where v = 0."""
+        return _ratio(self.outside(vectors), _square(self._rows(vectors)))
+
+    def _rows(self, vectors: Array) -> Array:
         (vectors,) = doors.arrays(vectors=(vectors, f"... {self.size}"))
-        whole = _square(vectors)
-        return np.divide(self.outside(vectors), whole, out=np.zeros_like(whole), where=whole > 0)
+        return vectors
 
 
 def _eigen(gram: Array) -> tuple[Array, Array]:
@@ -58,16 +59,20 @@ def _square(rows: Array) -> Array:
     return (rows**2).sum(axis=-1)
 
 
+def _ratio(above: Array, below: Array, otherwise: Array | float = 0.0) -> Array:
+    """The ratio, and `otherwise` where nothing is below."""
+    return np.divide(above, below, out=np.full_like(below, otherwise), where=below > 0)
+
+
 def correlation(a: Array, b: Array) -> Array:
     """Pearson's, of the rows of two matrices (..., q); 0 where one of them is constant."""
     a, b = doors.same(a=a, b=b)
     a, b = (part - part.mean(axis=-1, keepdims=True) for part in (a, b))
-    scale = np.sqrt(_square(a) * _square(b))
-    return np.divide((a * b).sum(axis=-1), scale, out=np.zeros_like(scale), where=scale > 0)
+    return _ratio((a * b).sum(axis=-1), np.sqrt(_square(a) * _square(b)))
 
 
 def relative_error(a: Array, b: Array) -> Array:
     """|a - b| / |b| of rows (..., q); 0 where both are 0, and infinite where b alone is."""
     a, b = doors.same(a=a, b=b)
     gap, size = np.sqrt(_square(a - b)), np.sqrt(_square(b))
-    return np.divide(gap, size, out=np.where(gap > 0, np.inf, 0.0), where=size > 0)
+    return _ratio(gap, size, np.where(gap > 0, np.inf, 0.0))

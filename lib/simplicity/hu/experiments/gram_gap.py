@@ -15,7 +15,7 @@ from simplicity.data import streams
 from simplicity.evidence.claims import Check, Estimate, check, interval_above, mean
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import kernel, kernel_checks, kernel_operators
+from simplicity.hu import high_dimensional, kernel, kernel_checks, kernel_operators
 from simplicity.hu.kernel_checks import LABELS, at_largest, fall, falls, slope
 from simplicity.nets import starts
 
@@ -73,7 +73,7 @@ def inputs(run: Run) -> np.ndarray:
     x = kernel_checks.gaussian(run)
     if run.inputs == GAUSSIAN:
         return x
-    norm = np.linalg.norm(x, axis=1, keepdims=True) / math.sqrt(run.dim)
+    norm = high_dimensional.lengths(x)[:, None]
     return x * (1 + (norm - 1) / math.sqrt(SHRINK)) / norm
 
 

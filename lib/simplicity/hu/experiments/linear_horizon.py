@@ -71,8 +71,7 @@ def measure(run: Run) -> xr.Dataset:
     """
     unit = early_linear.horizon(dataclasses.replace(run, horizon=1.0))
     steps = schedule(round(early_linear.HORIZON * unit), early_linear.horizon(run))
-    drawn = early_linear.data(run)
-    found = early_linear.summary(drawn, steps, *early_linear.follow(run, drawn, steps))
+    found = early_linear.compared(run, early_linear.data(run), steps)
     clock = np.asarray(steps) / unit
     rel = found.gap_test.values / found.power_test.values
     place = int(np.argmin(rel))
