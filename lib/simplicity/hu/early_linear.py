@@ -83,11 +83,10 @@ def data(run: Start, test_samples: int = TEST_SAMPLES) -> Data:
 
 def labelled(run: Start, x: Array, fresh: Array, coins: Generator) -> Data:
     """These inputs with labels of the run's kind."""
-    teacher = teacher_of(run)
-    y, fresh_y = (
-        high_dimensional.labels(run.labels, part, run.law, teacher, coins) for part in (x, fresh)
+    labels = functools.partial(
+        high_dimensional.labels, run.labels, law=run.law, teacher=teacher_of(run), rng=coins
     )
-    return Data(x, y, fresh, fresh_y)
+    return Data(x, labels(x), fresh, labels(fresh))
 
 
 def least_squares(found: Data) -> Array:
@@ -201,13 +200,11 @@ def follow(
 ) -> tuple[Outputs, ...]:
     """Both on the training samples, the fresh ones, and on further inputs `at` (k, d) if given."""
     model, fresh = linear_model(run, found)
-    places = {"train": (found.x, model.psi), "fresh": (found.fresh, fresh)}
+    places, psi = {"train": found.x, "fresh": found.fresh}, {"train": model.psi, "fresh": fresh}
     if at is not None:
-        places["at"] = (at, features(run, at))
-    seen = outputs(run, found, steps, {name: x for name, (x, _) in places.items()})
-    return tuple(
-        Outputs(seen[name], model.outputs(psi, steps)) for name, (_, psi) in places.items()
-    )
+        places["at"], psi["at"] = at, features(run, at)
+    seen = outputs(run, found, steps, places)
+    return tuple(Outputs(seen[name], model.outputs(psi[name], steps)) for name in places)
 
 
 def compare(run: Run) -> xr.Dataset:
@@ -216,7 +213,7 @@ def compare(run: Run) -> xr.Dataset:
 
 
 def compared(run: Run, found: Data, steps: tuple[int, ...]) -> xr.Dataset:
-    """Both on these samples at these steps."""
+    """The same on these samples at these steps."""
     return summary(found, steps, *follow(run, found, steps))
 
 

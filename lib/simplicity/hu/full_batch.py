@@ -75,24 +75,24 @@ def _move(module: nn.Module, step_size: float) -> None:
     with torch.no_grad():
         for parameter in module.parameters():
             if parameter.grad is None:
-                told = "module: got a parameter without a gradient"
-                raise Problem(f"{told}, allowed those that move the outputs")
+                raise Problem(
+                    "module: got a parameter without a gradient, allowed those that move the "
+                    "outputs"
+                )
             parameter.sub_(parameter.grad, alpha=step_size)
 
 
 def _gradient(module: nn.Module, x: torch.Tensor, y: torch.Tensor, block: int) -> float:
     """Leaves the gradient of the loss in the parameters and returns the loss."""
     module.zero_grad()
-    total = 0.0
-    for inputs, targets in zip(x.split(block), y.split(block), strict=True):
-        total += float(backward(module, inputs, targets, len(y)))
-    return total
+    blocks = zip(x.split(block), y.split(block), strict=True)
+    return sum(float(backward(module, *block, len(y))) for block in blocks)
 
 
 def backward(module: nn.Module, x: torch.Tensor, y: torch.Tensor, count: int) -> torch.Tensor:
     """Adds the gradient of a block's part of the loss of `count` samples, and returns the part."""
     output = module(x)
     training_doors.outputs(output, y)
-    part = (output - y).square().sum() / (2 * count)
-    part.backward()
-    return part.detach()
+    loss = (output - y).square().sum() / (2 * count)
+    loss.backward()
+    return loss.detach()

@@ -84,8 +84,8 @@ def prepared(x: Array, y: NDArray, x_test: Array, y_test: NDArray) -> Sample:
 
 
 def _look_at(sample: Sample) -> None:
-    doors.finite(x=(sample.x, _IMAGES), y=(sample.y, "n"))
-    doors.finite(x_test=(sample.x_test, _TEST_IMAGES), y_test=(sample.y_test, "q"))
+    x, y, x_test, y_test = sample
+    doors.finite(x=(x, _IMAGES), y=(y, "n"), x_test=(x_test, _TEST_IMAGES), y_test=(y_test, "q"))
     doors.not_all_zero("x", sample.x)
 
 
@@ -209,10 +209,10 @@ def follow(
     losses, outputs = trained(step_size=model.step_size, schedule=tuple(once.tolist()))
     permuted = shuffle.permutation(sample.y_test)
     found = compared(model, outputs[back].astype(float), at, half, permuted, shuffle)
-    weights, points = model.weights(half, sample.x.shape[1:]), ("probe", "point")
+    weights, axes = model.weights(half, sample.x.shape[1:]), ("probe", "point")
     return found.assign(
-        output=(points, outputs[back][:, :shown].astype(np.float32)),
-        linear_output=(points, model.on_test(at)[:, :shown].astype(np.float32)),
+        output=(axes, outputs[back][:, :shown].astype(np.float32)),
+        linear_output=(axes, model.on_test(at)[:, :shown].astype(np.float32)),
         train=("probe", losses[at]), weights=(("plane", "row", "column"), weights),
     )  # fmt: skip
 
@@ -266,8 +266,8 @@ def compared(
         **_split(span, linear, y, "linear_"),
         **_split(blind, outputs, y, "random_"),
         "placebo_outside": span.outside(outputs - permuted) / (2 * len(y)),
-        "accuracy": np.mean((outputs > 0) == (y > 0), axis=1),
-        "linear_accuracy": np.mean((linear > 0) == (y > 0), axis=1),
+        "accuracy": _accuracy(outputs, y),
+        "linear_accuracy": _accuracy(linear, y),
         "step": at.astype(float),
     }
     found = xr.Dataset({name: ("probe", values) for name, values in along.items()})
@@ -286,11 +286,17 @@ def _split(span: Span, outputs: Array, y: Array, word: str) -> dict[str, Array]:
     }
 
 
+def _accuracy(outputs: Array, y: Array) -> Array:
+    return np.mean((outputs > 0) == (y > 0), axis=1)
+
+
 def _own(model: Matching, outputs: Array, at: NDArray[np.int_]) -> dict[str, float]:
     """`told_apart` by the model, and its mean over models of permuted labels."""
     placebos = [told_apart(outputs, one) for one in model.of_placebos(at)]
-    own = told_apart(outputs, model.on_test(at))
-    return {"own": own, "placebo_own": float(np.mean(placebos))}
+    return {
+        "own": told_apart(outputs, model.on_test(at)),
+        "placebo_own": float(np.mean(placebos)),
+    }
 
 
 def _beside_rates(
@@ -359,14 +365,16 @@ def window(runs: xr.Dataset) -> xr.DataArray:
 def worst(runs: xr.Dataset, name: str, side: str) -> Array:
     """The `min` or `max` of a variable in the window, (cell,); NaN where nothing is in it."""
     doors.choice("side", side, ("min", "max"))
-    inside = runs[name].where(window(runs))
-    return np.asarray(inside.min("probe") if side == "min" else inside.max("probe"))
+    return _in_window(runs, runs[name], side)
+
+
+def _in_window(runs: xr.Dataset, values: xr.DataArray, side: str = "max") -> Array:
+    return np.asarray(getattr(values.where(window(runs)), side)("probe"))
 
 
 def largest_error(runs: xr.Dataset, times: float) -> Array:
     """The largest relative error in the window against the model at `times` its rate, (cell,)."""
-    errors = runs.rate_relative.sel(times=times)
-    return np.asarray(errors.where(window(runs)).max("probe"))
+    return _in_window(runs, runs.rate_relative.sel(times=times))
 
 
 def nearest(runs: xr.Dataset, times: float) -> Array:
@@ -380,8 +388,7 @@ def nearest(runs: xr.Dataset, times: float) -> Array:
 
 
 def _largest_gap(runs: xr.Dataset, times: float) -> Array:
-    apart = np.abs(runs.inside - runs.rate_inside.sel(times=times))
-    return np.asarray(apart.where(window(runs)).max("probe"))
+    return _in_window(runs, np.abs(runs.inside - runs.rate_inside.sel(times=times)))
 
 
 def for_want_of_width(runs: xr.Dataset, infinite: xr.Dataset) -> Array:
@@ -400,7 +407,11 @@ def progress(runs: xr.Dataset, name: str) -> Array:
 
 def after(runs: xr.Dataset, name: str) -> Array:
     """The part of a loss's fall that is after the window, (cell,); NaN where it does not fall."""
-    gone, past = progress(runs, name), runs.step.values > 2 * runs.half_time.values[:, None]
-    ended = np.argmax(past, axis=1) - 1
-    by_then, at_end = np.take_along_axis(gone, ended[:, None], axis=1)[:, 0], gone[:, -1]
+    gone = progress(runs, name)
+    by_then, at_end = gone[np.arange(len(gone)), _last_look(runs)], gone[:, -1]
     return np.divide(at_end - by_then, at_end, out=np.full_like(at_end, np.nan), where=at_end > 0)
+
+
+def _last_look(runs: xr.Dataset) -> NDArray[np.int_]:
+    """The last look of each run that is not past the window, (cell,)."""
+    return np.argmax(runs.step.values > 2 * runs.half_time.values[:, None], axis=1) - 1

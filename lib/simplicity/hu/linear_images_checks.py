@@ -116,19 +116,14 @@ class Case(NamedTuple):
         return [self._gone(), self._delayed()]
 
     def _gone(self) -> Check:
-        gained, placebo = (
-            progress(self.early, name)[:, -1] for name in ("outside", "placebo_outside")
-        )
+        gone, blind = progress(self.early, "outside"), progress(self.early, "placebo_outside")
         return self._check(
             f"{self.claim}.gone", "part of the complement's loss that is gone at the end",
-            gained, interval_above(0), "permuted test labels: the same", placebo,
+            gone[:, -1], interval_above(0), "permuted test labels: the same", blind[:, -1],
         )  # fmt: skip
 
     def _delayed(self) -> Check:
-        delay, blind = (
-            after(self.early, f"{span}outside") - after(self.early, f"{span}inside")
-            for span in ("", "random_")
-        )
+        delay, blind = (_delay(self.early, span) for span in ("", "random_"))
         return self._check(
             f"{self.claim}.later",
             "part of its final fall after the window, complement less V_lin",
@@ -157,3 +152,8 @@ class Case(NamedTuple):
             self.runs, f"{id}_{self.word}", "empirical", f"{self.where}: {what}", mean(found), rule,
             (changed, mean(other)), needs=self.needs, unless=self.unless,
         )  # fmt: skip
+
+
+def _delay(runs: xr.Dataset, span: str) -> Array:
+    """How much more of its fall the complement's loss has after the window, (cell,)."""
+    return after(runs, f"{span}outside") - after(runs, f"{span}inside")

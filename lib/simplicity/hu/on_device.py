@@ -112,20 +112,16 @@ def train_module(
     values: dict[str, list[Array]] = {"loss": [], "seen": []}
     loop = _InBlocks(module, rule, half_mean_square, values, rows=block or _ROWS[where.type])
     inputs, targets, others = (part.to(where) for part in samples)
-    if checkpoint is not None:
-        loop.resume(checkpoint)
-    saved = time.monotonic()
+    kept = _Kept(loop, checkpoint, checkpoint_seconds)
     while loop.done <= schedule[-1]:
         if loop.due(schedule):
-            loop.values["seen"].append(loop.outputs(others))
+            values["seen"].append(loop.outputs(others))
         value = loop.step(inputs, targets)
         if not torch.isfinite(value):
             raise full_batch.diverged(loop.done - 1, step_size, len(targets))
-        loop.values["loss"].append(np.asarray(float(value)))
-        if checkpoint is not None and time.monotonic() - saved > checkpoint_seconds:
-            loop.save(checkpoint)
-            saved = time.monotonic()
-    return np.array(loop.values["loss"], dtype=float), np.stack(loop.values["seen"])
+        values["loss"].append(np.asarray(float(value)))
+        kept.from_time_to_time()
+    return np.array(values["loss"], dtype=float), np.stack(values["seen"])
 
 
 @dataclasses.dataclass
@@ -152,3 +148,19 @@ class _InBlocks(_Loop):
         """h(x) (n,) on the host."""
         with torch.no_grad():
             return torch.cat([self.module(part) for part in x.split(self.rows)]).cpu().numpy()
+
+
+class _Kept:
+    """The state of a loop in a file, from which the loop goes on; nothing without a file."""
+
+    def __init__(self, loop: _InBlocks, path: Path | None, seconds: float) -> None:
+        self.loop, self.path, self.seconds = loop, path, seconds
+        if path is not None:
+            loop.resume(path)
+        self.saved = time.monotonic()
+
+    def from_time_to_time(self) -> None:
+        """Saves where the last state is older than that."""
+        if self.path is not None and time.monotonic() - self.saved > self.seconds:
+            self.loop.save(self.path)
+            self.saved = time.monotonic()

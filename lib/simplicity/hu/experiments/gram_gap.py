@@ -71,8 +71,10 @@ GRID = Grid(
 def inputs(run: Run) -> np.ndarray:
     """Gaussian (n, d), or |x| shrunk along the rays to sqrt d + (|x| - sqrt d) / sqrt 10."""
     x = kernel_checks.gaussian(run)
-    if run.inputs == GAUSSIAN:
-        return x
+    return x if run.inputs == GAUSSIAN else shrunk(x)
+
+
+def shrunk(x: np.ndarray) -> np.ndarray:
     norm = high_dimensional.lengths(x)[:, None]
     return x * (1 + (norm - 1) / math.sqrt(SHRINK)) / norm
 

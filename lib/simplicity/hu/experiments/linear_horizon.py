@@ -7,6 +7,7 @@ same flow on the clock t step; counted in steps they are not.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 import xarray as xr
@@ -100,14 +101,14 @@ def halved(train: np.ndarray, step: np.ndarray) -> float:
 def left(clock: np.ndarray, rel: np.ndarray, place: int, factor: float) -> float:
     """The first time after `place` at which `rel` exceeds `factor` times its value there."""
     later = np.flatnonzero(rel[place:] > factor * rel[place])
-    return float(clock[place + later[0]]) if len(later) else float("nan")
+    return float(clock[place + later[0]]) if len(later) else math.nan
 
 
 def crossing(clock: np.ndarray, values: np.ndarray, bound: float) -> float:
     """The first time at which `values` exceeds `bound`, between two probes on a straight line."""
     over = np.flatnonzero(values > bound)
     if not len(over):
-        return float("nan")
+        return math.nan
     here = slice(max(0, over[0] - 1), over[0] + 1)
     return float(np.interp(bound, values[here], clock[here]))
 

@@ -115,9 +115,8 @@ def measure(run: Run) -> xr.Dataset:
     """The network against its model; `trained` and `tested` are how many images there were."""
     given = sample(run)
     found = linear_images.beside(run, given)
-    if found.sizes["plane"] == 1:  # digits are grey
-        found = found.isel(plane=[0, 0, 0])
-    return found.assign(trained=len(given.y), tested=len(given.y_test))
+    planes = [0, 0, 0] if found.sizes["plane"] == 1 else [0, 1, 2]  # digits are grey
+    return found.isel(plane=planes).assign(trained=len(given.y), tested=len(given.y_test))
 
 
 def sample(run: Run) -> linear_images.Sample:
@@ -174,8 +173,12 @@ def limit(runs: Runs, id: str, wide: str, narrow: str, infinite: str) -> Check:
 
 def case(runs: Runs, name: str, claim: str) -> Case:
     """The runs of one setting; of CIFAR-10 alone, the data of the paper."""
-    cells = runs.where(setting=name)
-    unless = "" if cells.sizes["cell"] else "no such run"
+    cells, where = runs.where(setting=name), f"CIFAR-10 {TITLES[name]}"
+    return Case(runs, name.replace(" ", "_"), where, claim, cells, unjudged(runs, cells))
+
+
+def unjudged(runs: Runs, cells: xr.Dataset) -> str:
+    """Why there is nothing to judge; empty where there is."""
     if runs.settings.data != "cifar10":
-        unless = "the criteria are of CIFAR-10"
-    return Case(runs, name.replace(" ", "_"), f"CIFAR-10 {TITLES[name]}", claim, cells, unless)
+        return "the criteria are of CIFAR-10"
+    return "" if cells.sizes["cell"] else "no such run"

@@ -65,11 +65,13 @@ GRID = Grid(
 
 def measure(run: Run) -> xr.Dataset:
     """As `early_linear.summary` has it."""
-    found = early_linear.data(run)
-    if run.rows == "heavy-tailed":
-        found = with_heavy_rows(run, found)
     steps = early_linear.schedule(early_linear.horizon(run))
-    return early_linear.compared(run, found, steps)
+    return early_linear.compared(run, data(run), steps)
+
+
+def data(run: Run) -> early_linear.Data:
+    drawn = early_linear.data(run)
+    return with_heavy_rows(run, drawn) if run.rows == "heavy-tailed" else drawn
 
 
 def with_heavy_rows(run: Run, found: early_linear.Data) -> early_linear.Data:
@@ -116,17 +118,14 @@ def close(
 
 
 def smooth(runs: Runs, judge: Judge) -> Check:
-    statistic = "smooth activations: largest rel up to T"
-    return close(
-        judge, "H19.smooth", statistic, largest(runs, SMOOTH), wrong_slope("erf", runs["off"])
-    )
+    found, other = largest(runs, SMOOTH), wrong_slope("erf", runs["off"])
+    return close(judge, "H19.smooth", "smooth activations: largest rel up to T", found, other)
 
 
 def piecewise(runs: Runs, judge: Judge) -> Check:
-    statistic, off = "piecewise linear activations: largest rel up to T", runs["off_mean"]
-    return close(
-        judge, "H19.piecewise", statistic, largest(runs, PIECEWISE), wrong_slope("ReLU", off)
-    )
+    found, other = largest(runs, PIECEWISE), wrong_slope("ReLU", runs["off_mean"])
+    statistic = "piecewise linear activations: largest rel up to T"
+    return close(judge, "H19.piecewise", statistic, found, other)
 
 
 def largest(runs: Runs, names: tuple[str, ...]) -> Estimate:

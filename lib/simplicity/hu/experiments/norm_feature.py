@@ -73,22 +73,20 @@ def checks(runs: Runs) -> list[Check]:
 
 def nearer(runs: Runs, judge: Judge) -> Check:
     wide = runs.settings.equal_width
-    relu, shrunk = (
-        mean(times_nearer(cells).nearer) for cells in (runs("relu", width=wide), runs["equal"])
-    )
+    relu, shrunk = (times_nearer(cells) for cells in (runs("relu", width=wide), runs["equal"]))
     return judge(
         "H17.nearer", "empirical",
         f"gap to the naive model over that to the predicted one, m = {wide}",
-        relu, interval_above(3), ("variance of the norm shrunk ten times: the same", shrunk),
+        mean(relu.nearer), interval_above(3),
+        ("variance of the norm shrunk ten times: the same", mean(shrunk.nearer)),
     )  # fmt: skip
 
 
 def nearer_with_width(runs: Runs, judge: Judge) -> Check:
-    wide, few = widths(runs)
-    return judge(
-        "H33.width", "empirical", f"the same, m = {wide} over m = {few}", growth(runs, "relu"),
-        interval_above(1), ("erf, no norm feature: the same", growth(runs, "erf")), needs=2,
-    )  # fmt: skip
+    statistic = "the same, m = {} over m = {}".format(*widths(runs))
+    other = "erf, no norm feature: the same", growth(runs, "erf")
+    grown = growth(runs, "relu")
+    return judge("H33.width", "empirical", statistic, grown, interval_above(1), other, needs=2)
 
 
 def widths(runs: Runs) -> tuple[int, int]:

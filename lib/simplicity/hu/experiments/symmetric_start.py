@@ -54,7 +54,7 @@ def measure(run: Run) -> xr.Dataset:
 def largest_output(run: Run, x: np.ndarray, start: Start) -> np.floating:
     """max |f_0| of a network in single precision."""
     net = start(run.width, run.dim, streams.generator(run.seed, streams.INITIALISATION))
-    single = TwoLayer(*(part.astype(np.float32) for part in net))
+    single = TwoLayer(net.a.astype(np.float32), net.w.astype(np.float32))
     return np.abs(ntk.forward(single, x, run.activation)).max()
 
 
