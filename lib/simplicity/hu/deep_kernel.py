@@ -82,7 +82,10 @@ def _by_series(
 
 
 def _series(function: Function, left: Array, right: Array, rho: Array) -> Array:
-    """E function(u) function(v), u and v at `left` (n, nodes) and `right` (p, nodes) times rho."""
+    """E function(u) function(v) for correlations `rho` (n, p).
+
+    `left` (n, nodes) and `right` (p, nodes) are the places of the quadrature for u and v.
+    """
     _, weights = _quadrature()
     same = np.isclose(rho, 1, rtol=0, atol=1e-12)
     basis = _hermite()[: _degrees(float(np.max(np.abs(rho), where=~same, initial=0)))]

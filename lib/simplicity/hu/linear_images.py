@@ -122,20 +122,22 @@ class Matching:
         one.shrink = 1 - rate * (1 - self.descent.shrink)
         return one
 
-    def _on_test(self, descent: LinearDescent, steps: Iterable[int]) -> Array:
-        return descent.outputs(self.slope * self.flat_test, tuple(steps))
+    def _on_test(self, descent: LinearDescent, steps: tuple[int, ...]) -> Array:
+        return descent.outputs(self.slope * self.flat_test, steps)
 
     def on_test(self, steps: Iterable[int]) -> Array:
         """Outputs after these steps, (steps, q)."""
-        return self._on_test(self.descent, steps)
+        return self._on_test(self.descent, tuple(steps))
 
     def at_rates(self, steps: Iterable[int]) -> dict[float, Array]:
         """Outputs of the model at each of `RATES` times its step size, (steps, q)."""
-        return {rate: self._on_test(self._at_rate(rate), steps) for rate in RATES}
+        at = tuple(steps)
+        return {rate: self._on_test(self._at_rate(rate), at) for rate in RATES}
 
     def of_placebos(self, steps: Iterable[int]) -> list[Array]:
         """Outputs of each model of permuted labels, (steps, q)."""
-        return [self._on_test(one, steps) for one in self.placebos]
+        at = tuple(steps)
+        return [self._on_test(one, at) for one in self.placebos]
 
     def placebo_correlation(self, outputs: Array, steps: Iterable[int]) -> Array:
         """Mean |correlation| of outputs (steps, q) with models of permuted labels, (steps,)."""
@@ -317,7 +319,8 @@ def told_apart(outputs: Array, linear: Array) -> float:
     """
     outputs, linear = doors.same(outputs=outputs[:, :_PAIRED], linear=linear[:, :_PAIRED])
     squares = (outputs**2).sum(axis=0)[:, None] + (linear**2).sum(axis=0) - 2 * outputs.T @ linear
-    own, q = np.diagonal(squares)[:, None], len(squares)
+    own = np.diagonal(squares)[:, None]
+    q = len(squares)
     nearer = (own < squares).sum() + 0.5 * ((own == squares).sum() - q)
     return float(nearer / (q * (q - 1)))
 

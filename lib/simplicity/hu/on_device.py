@@ -114,13 +114,13 @@ def train_module(
     inputs, targets, others = (part.to(where) for part in samples)
     kept = _Kept(loop, checkpoint, checkpoint_seconds)
     while loop.done <= schedule[-1]:
-        if loop.due(schedule):
+        if loop.unseen(schedule):
             values["seen"].append(loop.outputs(others))
         value = loop.step(inputs, targets)
         if not torch.isfinite(value):
             raise full_batch.diverged(loop.done - 1, step_size, len(targets))
         values["loss"].append(np.asarray(float(value)))
-        kept.from_time_to_time()
+        kept.when_due()
     return np.array(values["loss"], dtype=float), np.stack(values["seen"])
 
 
@@ -130,7 +130,7 @@ class _InBlocks(_Loop):
 
     rows: int = 512
 
-    def due(self, schedule: Sequence[int]) -> bool:
+    def unseen(self, schedule: Sequence[int]) -> bool:
         """Whether a look is wanted that was not taken before the run was broken off."""
         return self.done in schedule and len(self.values["seen"]) == schedule.index(self.done)
 
@@ -159,8 +159,8 @@ class _Kept:
             loop.resume(path)
         self.saved = time.monotonic()
 
-    def from_time_to_time(self) -> None:
-        """Saves where the last state is older than that."""
+    def when_due(self) -> None:
+        """Saves the state where the last one is older than `seconds`."""
         if self.path is not None and time.monotonic() - self.saved > self.seconds:
             self.loop.save(self.path)
             self.saved = time.monotonic()

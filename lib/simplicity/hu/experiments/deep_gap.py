@@ -64,6 +64,7 @@ def checks(runs: Runs) -> list[Check]:
 
 
 def where(runs: Runs, name: str) -> str:
+    """The network in a check's words."""
     depth = {"erf": runs.settings.depth, "tanh": runs.settings.tanh_depth}[name]
     return f"{depth} hidden layers, {name}"
 

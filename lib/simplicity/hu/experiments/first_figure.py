@@ -144,7 +144,7 @@ def same_loss(runs: Runs, id: str, name: str, given: Given) -> Check:
     return check(
         runs, f"H8.{id}", "empirical",
         f"plateau: |{name} loss of the network over the model's - 1|",
-        high, below(SAME), (four(runs), low), **given,
+        high, below(SAME), (low_too(runs), low), **given,
     )  # fmt: skip
 
 
@@ -156,7 +156,8 @@ def falls_further(runs: Runs, name: str, given: Given) -> Check:
     )  # fmt: skip
 
 
-def four(runs: Runs) -> str:
+def low_too(runs: Runs) -> str:
+    """What the control in few dimensions is called."""
     return f"d = {runs.settings.low_dim}: the same"
 
 
@@ -169,7 +170,7 @@ def same_on_plateau(runs: Runs) -> Check:
     high, low = (mean(on_plateau(cells, rel(cells))) for cells in (runs["high"], runs["low"]))
     return check(
         runs, "H8.plateau", "empirical", "fresh samples, plateau: median of rel(t)",
-        high, below(0.02), (four(runs), low), **strict(runs),
+        high, below(0.02), (low_too(runs), low), **strict(runs),
     )  # fmt: skip
 
 
