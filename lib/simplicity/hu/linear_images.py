@@ -9,11 +9,9 @@ The model's half-time is the first step at which it has lost half of the test lo
 loses. Early is from half of it to twice of it: the window.
 """
 
-import copy
 import functools
 import math
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
@@ -24,24 +22,26 @@ from simplicity.data import streams
 from simplicity.evidence import over_seeds
 from simplicity.grid import config
 from simplicity.hu import deep_kernel, full_batch
-from simplicity.hu.kernel import deep_slope
-from simplicity.hu.linear_descent import LinearDescent
+from simplicity.hu.early_linear import loss
+from simplicity.hu.image_model import (
+    ACTIVATION,
+    DEPTH,
+    IMAGES,
+    RATES,
+    TEST_IMAGES,
+    Matching,
+    Sample,
+)
 from simplicity.hu.spans import Span, correlation, relative_error
-from simplicity.nets import loop, ntk_modules
+from simplicity.nets import ntk_modules
 from simplicity.problems import Problem, doors
 
 Array = NDArray[np.floating]
 
-ACTIVATION, DEPTH = "erf", 4  # hidden layers
 # The last two by their kernels alone.
 NETWORKS = ("connected", "flattened", "pooled", "infinite", "infinite flattened")
 WINDOW = 7  # looks inside the window
-PERMUTATIONS = 20  # of the labels that the control is fitted to
-SIDE = 8  # of the model's weights as they are kept
 _PAIRED = 1000  # images that are compared in pairs
-_LONGEST = 100_000  # steps within which the model's lowest test loss is looked for
-_IMAGES, _TEST_IMAGES = "n planes height width", "q planes height width"
-RATES = (0.25, 0.5, 1.0, 2.0)  # of models beside the network, in units of its own
 
 
 @config.settings
@@ -62,18 +62,9 @@ class Run:
     seed: int = config.param(0, "seed of images and weights", low=0, high=2**31 - 1)
 
 
-class Sample(NamedTuple):
-    """Images (n, planes, height, width) and labels of +-1, (n,)."""
-
-    x: Array
-    y: Array
-    x_test: Array
-    y_test: Array
-
-
 def prepared(x: Array, y: NDArray, x_test: Array, y_test: NDArray) -> Sample:
     """Labels of 0 and 1 to +-1; the training images get mean 0 and mean square 1, Tr Sigma = d."""
-    x, x_test = doors.finite(x=(x, _IMAGES), x_test=(x_test, _TEST_IMAGES))
+    x, x_test = doors.finite(x=(x, IMAGES), x_test=(x_test, TEST_IMAGES))
     y, y_test = doors.labels(y=(y, str(len(x))), y_test=(y_test, str(len(x_test))))
     if not (x != x[0]).any():
         told = "x: got images that are all the same, allowed different ones, "
@@ -81,95 +72,6 @@ def prepared(x: Array, y: NDArray, x_test: Array, y_test: NDArray) -> Sample:
     middle = x.mean(axis=0)
     scale = 1 / np.sqrt(np.mean((x - middle) ** 2))
     return Sample(scale * (x - middle), 2.0 * y - 1, scale * (x_test - middle), 2.0 * y_test - 1)
-
-
-def _look_at(sample: Sample) -> None:
-    x, y, x_test, y_test = sample
-    doors.finite(x=(x, _IMAGES), y=(y, "n"), x_test=(x_test, _TEST_IMAGES), y_test=(y_test, "q"))
-    doors.not_all_zero("x", sample.x)
-
-
-class Matching:
-    """The linear model for a sample, its step size `rate` d/(c_1 lambda_max), and its outputs."""
-
-    def __init__(self, sample: Sample, rate: float, rng: Generator) -> None:
-        _look_at(sample)
-        doors.number("rate", rate, above=0)
-        doors.generator(rng)
-        self.flat, self.flat_test = (x.reshape(len(x), -1) for x in (sample.x, sample.x_test))
-        self.slope = math.sqrt(deep_slope(ACTIVATION, DEPTH) / self.flat.shape[1])
-        self.y, self.y_test = sample.y, sample.y_test
-        self.descent = LinearDescent(self.slope * self.flat, sample.y, 0.0)
-        singular = self.descent.singular
-        self.step_size = rate * len(self.y) / singular[0] ** 2
-        self.descent.shrink = 1 - self.step_size * singular**2 / len(self.y)
-        self.placebos = [self._placebo(rng.permutation(self.y)) for _ in range(PERMUTATIONS)]
-
-    @property
-    def top(self) -> float:
-        """The largest eigenvalue of the images' covariance."""
-        return self.descent.singular[0] ** 2 / (len(self.y) * self.slope**2)
-
-    def _placebo(self, y: Array) -> LinearDescent:
-        """The descent to other labels; it has the same decomposition."""
-        one, singular = copy.copy(self.descent), self.descent.singular
-        one.target = one.basis @ (one.psi.T @ y) / np.maximum(singular, 1e-12 * singular[0])
-        return one
-
-    def _at_rate(self, rate: float) -> LinearDescent:
-        """The descent at `rate` times the step size."""
-        one = copy.copy(self.descent)
-        one.shrink = 1 - rate * (1 - self.descent.shrink)
-        return one
-
-    def _on_test(self, descent: LinearDescent, steps: tuple[int, ...]) -> Array:
-        return descent.outputs(self.slope * self.flat_test, steps)
-
-    def on_test(self, steps: Iterable[int]) -> Array:
-        """Outputs after these steps, (steps, q)."""
-        return self._on_test(self.descent, tuple(steps))
-
-    def at_rates(self, steps: Iterable[int]) -> dict[float, Array]:
-        """Outputs of the model at each of `RATES` times its step size, (steps, q)."""
-        at = tuple(steps)
-        return {rate: self._on_test(self._at_rate(rate), at) for rate in RATES}
-
-    def of_placebos(self, steps: Iterable[int]) -> list[Array]:
-        """Outputs of each model of permuted labels, (steps, q)."""
-        at = tuple(steps)
-        return [self._on_test(one, at) for one in self.placebos]
-
-    def placebo_correlation(self, outputs: Array, steps: Iterable[int]) -> Array:
-        """Mean |correlation| of outputs (steps, q) with models of permuted labels, (steps,)."""
-        found = [correlation(outputs, one) for one in self.of_placebos(steps)]
-        return np.mean(np.abs(found), axis=0)
-
-    def weights(self, step: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """beta after `step` steps as an image of means over squares, (planes, SIDE, SIDE)."""
-        planes, height, width = shape
-        squares = self.descent.beta(step).reshape(planes, SIDE, height // SIDE, SIDE, width // SIDE)
-        return squares.mean(axis=(2, 4)).astype(np.float32)
-
-    def half_time(self) -> int:
-        """Steps until half of the test loss is lost that is ever lost."""
-        at = loop.geometrically(_LONGEST, 120)
-        losses = self._losses(at)
-        half = self._half(losses.min())
-        reached = int(np.argmax(losses <= half))
-        between = range(at[max(0, reached - 1)], at[reached] + 1)
-        return next(step for step in between if self._losses([step])[0] <= half)
-
-    def _losses(self, steps: Iterable[int]) -> Array:
-        """Test losses after these steps."""
-        return _loss(self.on_test(steps), self.y_test)
-
-    def _half(self, lowest: float) -> float:
-        """Half-way from the test loss at the start to the lowest one."""
-        start = float(_loss(0 * self.y_test, self.y_test))
-        if not lowest < start:
-            told = f"half-time: the linear model never lowers the test loss {start:.3g}"
-            raise ValueError(f"{told} on {len(self.y)} images")
-        return (start + lowest) / 2
 
 
 def schedule(half: int, steps: int, points: int) -> NDArray[np.int_]:
@@ -341,15 +243,11 @@ def _infinitely_wide(
     learning = step_size / n * kernel[:, :n]
     f, losses, seen = np.zeros(len(kernel)), [], []
     for step in range(schedule[-1] + 1):
-        losses.append(_loss(f[:n], y))
+        losses.append(loss(f[:n], y))
         if step in schedule:
             seen.append(f[n:])
         f = f - learning @ (f[:n] - y)
     return np.array(losses), np.stack(seen)
-
-
-def _loss(outputs: Array, y: Array) -> Array:
-    return np.mean((outputs - y) ** 2, axis=-1) / 2
 
 
 # --- runs, and what is early in them

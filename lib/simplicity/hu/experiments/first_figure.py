@@ -140,6 +140,7 @@ def lenient(runs: Runs) -> Given:
 
 
 def same_loss(runs: Runs, id: str, name: str, given: Given) -> Check:
+    """H8: on the plateau the loss is the model's."""
     high, low = (mean(losses_apart(runs[group], name)) for group in ("high", "low"))
     return check(
         runs, f"H8.{id}", "empirical",
@@ -149,6 +150,7 @@ def same_loss(runs: Runs, id: str, name: str, given: Given) -> Check:
 
 
 def falls_further(runs: Runs, name: str, given: Given) -> Check:
+    """H8: at the end the loss is lower than on the plateau."""
     found, model = (mean(later(runs["high"], loss)) for loss in (name, f"{name}_linear"))
     return check(
         runs, f"H8.{name}", "empirical", f"{name} loss at the end over that on the plateau",
@@ -167,6 +169,7 @@ def same_functions(runs: Runs) -> list[Check]:
 
 
 def same_on_plateau(runs: Runs) -> Check:
+    """H8: on the plateau the outputs are the model's."""
     high, low = (mean(on_plateau(cells, rel(cells))) for cells in (runs["high"], runs["low"]))
     return check(
         runs, "H8.plateau", "empirical", "fresh samples, plateau: median of rel(t)",
@@ -175,6 +178,7 @@ def same_on_plateau(runs: Runs) -> Check:
 
 
 def same_at_points(runs: Runs) -> Check:
+    """H9: up to T they are so at single inputs."""
     paired, independent = (mean(point_gap(runs[group])) for group in ("high", "independent"))
     return check(
         runs, "H9.points", "empirical",

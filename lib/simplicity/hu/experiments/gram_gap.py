@@ -75,6 +75,7 @@ def inputs(run: Run) -> np.ndarray:
 
 
 def shrunk(x: np.ndarray) -> np.ndarray:
+    """The inputs with a tenth of the norm's variance."""
     norm = high_dimensional.lengths(x)[:, None]
     return x * (1 + (norm - 1) / math.sqrt(SHRINK)) / norm
 

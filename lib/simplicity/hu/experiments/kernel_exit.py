@@ -102,6 +102,7 @@ def checks(runs: Runs) -> list[Check]:
 
 
 def early(runs: Runs, judge: Judge) -> Check:
+    """H13: up to T the kernel hardly changes."""
     change, other = mean(at_horizon(runs).change), mean(ends(runs, "long").change)
     return judge(
         "H13.early", "theorem", "change of the kernel at T", change, below(0.1),
@@ -110,6 +111,7 @@ def early(runs: Runs, judge: Judge) -> Check:
 
 
 def late(runs: Runs, judge: Judge) -> Check:
+    """H13: in the long run it does."""
     change, other = (mean(ends(runs, group).change) for group in ("long", "wide"))
     return judge(
         "H13.end", "empirical", "change of the kernel at the end of the long run", change,
@@ -118,6 +120,7 @@ def late(runs: Runs, judge: Judge) -> Check:
 
 
 def below_frozen(runs: Runs, judge: Judge) -> Check:
+    """H13: there the loss is far lower than with the kernel frozen."""
     end, other = (
         mean(cells.network / cells.frozen) for cells in (ends(runs, "long"), at_horizon(runs))
     )

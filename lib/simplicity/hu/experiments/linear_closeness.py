@@ -58,6 +58,7 @@ def checks(runs: Runs) -> list[Check]:
 
 
 def first_layer(runs: Runs, name: str, id: str, of: str) -> Check:
+    """H5, H6: on the training samples and on fresh ones."""
     right, wrong = (runs(group, activation=name.lower()) for group in ("first", "first_wrong"))
     return check(
         runs, id, "theorem", f"first layer, {name}: rel_T, {PLACES[of]} samples", mean(right[of]),

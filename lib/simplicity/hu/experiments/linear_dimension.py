@@ -52,6 +52,7 @@ def checks(runs: Runs) -> list[Check]:
 
 
 def falls(runs: Runs, id: str, name: str, what: str, bound: float = 0) -> Check:
+    """The gap falls with d, as a power that is below `bound`."""
     grown, narrow = (
         mean(slopes(cells.assign(gap=cells.gap_train.max("time")), name, "dim"))
         for cells in (runs["grown"], runs["narrow"])

@@ -119,6 +119,7 @@ def checks(runs: Runs) -> list[Check]:
 
 
 def up_to_horizon(runs: Runs, judge: Judge) -> Check:
+    """H12: once samples and width grow with d, rel_T falls."""
     falls, flat = slopes_on_dim(runs, "rel_at_T")
     return judge(
         "H12.horizon", "theorem",
@@ -128,6 +129,7 @@ def up_to_horizon(runs: Runs, judge: Judge) -> Check:
 
 
 def one_clock(runs: Runs, judge: Judge) -> Check:
+    """H12: two step sizes are the same flow on the clock t step."""
     slow, fast = half(runs["slow"]), half(runs("main", dim=runs.settings.slow_dim))
     clock, steps = (mean(paired(slow, fast, name)) for name in ("half", "half_steps"))
     return judge(
@@ -138,6 +140,7 @@ def one_clock(runs: Runs, judge: Judge) -> Check:
 
 
 def parts_later(runs: Runs, judge: Judge) -> Check:
+    """H31: in units of d log d / step, network and model part later where d is larger."""
     later, alike = slopes_on_dim(runs, "parted")
     passes = f"D passes {PARTED:g} of the power, on log d"
     return judge(

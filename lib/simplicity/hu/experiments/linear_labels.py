@@ -77,6 +77,7 @@ def same_loss(runs: Runs) -> Check:
 
 
 def same_loss_of_many(runs: Runs) -> Check:
+    """H36 with samples enough, and in a longer run."""
     given = runs.settings
     early, late = (
         mean(loss_difference(runs("many", horizon=horizon))) for horizon in (HORIZON, LONG)

@@ -167,6 +167,7 @@ def beside_model(runs: Runs, name: str, claim: str) -> list[Check]:
 
 
 def limit(runs: Runs, id: str, wide: str, narrow: str, infinite: str) -> Check:
+    """H40, H41: infinite width lacks most of what a finite one lacks."""
     both = (runs.where(setting=name) for name in (narrow, infinite))
     return case(runs, wide, id).limited(id, *both)
 

@@ -73,6 +73,7 @@ def checks(runs: Runs) -> list[Check]:
 
 
 def of_case(case: Case, pooled: xr.Dataset | None) -> list[Check]:
+    """The checks of one network; `pooled` is a control."""
     strict = case._replace(needs=5)
     return [
         strict.moves(pooled), case.split(), *strict.later(), case.own(pooled), case.sized(),

@@ -70,6 +70,7 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def data(run: Run) -> early_linear.Data:
+    """The run's samples, their lengths as the run says."""
     drawn = early_linear.data(run)
     return with_heavy_rows(run, drawn) if run.rows == "heavy-tailed" else drawn
 
@@ -118,11 +119,13 @@ def close(
 
 
 def smooth(runs: Runs, judge: Judge) -> Check:
+    """H19: smooth activations."""
     found, other = largest(runs, SMOOTH), wrong_slope("erf", runs["off"])
     return close(judge, "H19.smooth", "smooth activations: largest rel up to T", found, other)
 
 
 def piecewise(runs: Runs, judge: Judge) -> Check:
+    """H19: piecewise linear ones."""
     found, other = largest(runs, PIECEWISE), wrong_slope("ReLU", runs["off_mean"])
     statistic = "piecewise linear activations: largest rel up to T"
     return close(judge, "H19.piecewise", statistic, found, other)

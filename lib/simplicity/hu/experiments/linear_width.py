@@ -40,6 +40,7 @@ def checks(runs: Runs) -> list[Check]:
 
 
 def few_neurons(runs: Runs, judge: Judge) -> Check:
+    """H14: far fewer neurons than samples are enough."""
     few, narrow = (mean(runs("widths", width=width).rel_train) for width in (JUDGED, NARROW))
     return judge(
         "H14.few", "empirical", f"rel_T with {JUDGED} neurons, far fewer than samples", few,
@@ -48,6 +49,7 @@ def few_neurons(runs: Runs, judge: Judge) -> Check:
 
 
 def falls(runs: Runs, judge: Judge) -> Check:
+    """H32: the gap falls with the width."""
     slope, wrong = (
         mean(slopes(part, "rel_train", "width")) for part in (wide(runs), runs["wrong"])
     )

@@ -72,6 +72,7 @@ def checks(runs: Runs) -> list[Check]:
 
 
 def nearer(runs: Runs, judge: Judge) -> Check:
+    """H17: the network is nearer to the predicted model than to the naive one."""
     wide = runs.settings.equal_width
     relu, shrunk = (times_nearer(cells) for cells in (runs("relu", width=wide), runs["equal"]))
     return judge(
@@ -83,6 +84,7 @@ def nearer(runs: Runs, judge: Judge) -> Check:
 
 
 def nearer_with_width(runs: Runs, judge: Judge) -> Check:
+    """H33: the wider it is, the nearer."""
     statistic = "the same, m = {} over m = {}".format(*widths(runs))
     other = "erf, no norm feature: the same", growth(runs, "erf")
     grown = growth(runs, "relu")
