@@ -213,6 +213,7 @@ CHECKS = ("threshold", "kernel", "corruption", "explain")
 # Fit to torch's own tensors, or made for one library's inside: not a user's door.
 INSIDE = {
     train.half_mean_square, train.cross_entropy, full_batch.outputs,
+    full_batch.tensors, full_batch.backward, full_batch.diverged,
     modules.glorot, modules.he, modules.lecun, modules.torch_default,
     cones.state, driver.drive, driver.kernel,
     two_layer_by_neurons.advance, two_layer_by_neurons.chunk, two_layer_by_neurons.packed,

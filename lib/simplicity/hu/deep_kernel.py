@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from simplicity.problems import doors
 
 Array = NDArray[np.floating]
+Function = Callable[[Array], Array]
 Dual = Callable[[Array, Array, Array], tuple[Array, Array]]
 Padding = Literal["circular", "zero"]
 Readout = Literal["flatten", "pooling"]
@@ -58,7 +59,7 @@ def _ratio(k: Array, root: Array) -> Array:
 DUALS: dict[str, Dual] = {"erf": erf_dual, "relu": relu_dual}
 
 
-def series_dual(value: Callable[[Array], Array], slope: Callable[[Array], Array]) -> Dual:
+def series_dual(value: Function, slope: Function) -> Dual:
     """A and D for any smooth phi by its Hermite series, for `q` (n, 1) and `r` (1, p).
 
     A = sum_k a_k(q) a_k(r) rho^k with a_k(q) = E phi(sqrt(q) g) h_k(g), rho = k / sqrt(q r), h_k
@@ -67,30 +68,49 @@ def series_dual(value: Callable[[Array], Array], slope: Callable[[Array], Array]
     """
     doors.function("value", value)
     doors.function("slope", slope)
+    return functools.partial(_by_series, value, slope)
+
+
+def _by_series(
+    value: Function, slope: Function, k: Array, q: Array, r: Array
+) -> tuple[Array, Array]:
+    nodes, _ = _quadrature()
+    # The root is 0 where an input is 0, whose phi is phi(0): there rho plays no part.
+    rho = _ratio(k, np.sqrt(q * r))
+    left, right = np.sqrt(q[:, :1]) * nodes, np.sqrt(r[:1].T) * nodes
+    return _series(value, left, right, rho), _series(slope, left, right, rho)
+
+
+def _series(function: Function, left: Array, right: Array, rho: Array) -> Array:
+    """E function(u) function(v) for correlations `rho` (n, p).
+
+    `left` (n, nodes) and `right` (p, nodes) are the places of the quadrature for u and v.
+    """
+    _, weights = _quadrature()
+    same = np.isclose(rho, 1, rtol=0, atol=1e-12)
+    basis = _hermite()[: _degrees(float(np.max(np.abs(rho), where=~same, initial=0)))]
+    a, b = ((function(part) * weights) @ basis.T for part in (left, right))
+    found = _horner(a, b, rho)
+    rows, columns = np.nonzero(same)
+    found[same] = np.sum(function(left[rows]) * function(right[columns]) * weights, axis=1)
+    return found
+
+
+def _horner(a: Array, b: Array, rho: Array) -> Array:
+    """sum_k a_k b_k rho^k of coefficients (n, degrees), (p, degrees): one array of rho's size."""
+    total = np.zeros_like(rho)
+    for degree in range(a.shape[1] - 1, -1, -1):
+        total *= rho
+        if np.any(np.abs(a[:, degree]) > 1e-12):  # odd phi has every other coefficient 0
+            total += np.outer(a[:, degree], b[:, degree])
+    return total
+
+
+@functools.cache
+def _quadrature() -> tuple[Array, Array]:
+    """Nodes and weights of a Gaussian mean."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    weights = weights / weights.sum()
-    basis = _hermite(nodes)
-
-    def dual(k: Array, q: Array, r: Array) -> tuple[Array, Array]:
-        root = np.sqrt(q * r)  # 0 where an input is 0, whose phi is phi(0): there rho plays no part
-        rho = _ratio(k, root)
-        left, right = np.sqrt(q[:, :1]) * nodes, np.sqrt(r[:1].T) * nodes
-        same = np.isclose(rho, 1, rtol=0, atol=1e-12)
-        rows, columns = np.nonzero(same)
-        degrees = _degrees(float(np.max(np.abs(rho), where=~same, initial=0)))
-        found = []
-        for function in (value, slope):
-            a, b = ((function(part) * weights) @ basis[:degrees].T for part in (left, right))
-            total = np.zeros_like(rho)
-            for degree in range(degrees - 1, -1, -1):  # Horner: one array of the kernel's size
-                total *= rho
-                if np.any(np.abs(a[:, degree]) > 1e-12):  # odd phi has every other coefficient 0
-                    total += np.outer(a[:, degree], b[:, degree])
-            total[same] = np.sum(function(left[rows]) * function(right[columns]) * weights, axis=1)
-            found.append(total)
-        return found[0], found[1]
-
-    return dual
+    return nodes, weights / weights.sum()
 
 
 def _degrees(largest: float) -> int:
@@ -107,8 +127,10 @@ def tanh_dual() -> Dual:
     return series_dual(np.tanh, lambda z: 1 - np.tanh(z) ** 2)
 
 
-def _hermite(nodes: Array) -> Array:
+@functools.cache
+def _hermite() -> Array:
     """Normalised Hermite polynomials at the nodes, (degrees, nodes)."""
+    nodes, _ = _quadrature()
     rows = [np.ones_like(nodes), nodes]
     for degree in range(1, _DEGREES - 1):
         rows.append((nodes * rows[-1] - math.sqrt(degree) * rows[-2]) / math.sqrt(degree + 1))
@@ -127,8 +149,7 @@ def connected(x: Array, activation: str, depth: int) -> Array:
     doors.square(x=x)
     doors.depth(depth)
     dual = dual_of(activation)
-    covariance = x @ x.T / x.shape[1]
-    theta = covariance
+    covariance = theta = x @ x.T / x.shape[1]
     for _ in range(depth):
         variance = np.diag(covariance)
         covariance, slopes = dual(covariance, variance[:, None], variance[None, :])
@@ -154,33 +175,44 @@ def convolutional(
     doors.choice("readout", readout, READOUTS)
     (x,) = doors.finite(x=(x, "n height width channels"))
     doors.depth(depth)
-    n, height, width, channels = x.shape
     doors.sizes("patch", patch, 2)
-    pooled = readout == "pooling"
-    spread = functools.partial(_patches, patch=patch, padding=padding, pairs=pooled)
-    if pooled:
-        covariance = np.einsum("nabc,mdec->nmabde", x, x, optimize=True) / channels
-    else:
-        covariance = np.einsum("nabc,mabc->nmab", x, x, optimize=True) / channels
-    covariance = spread(covariance)
+    spread = functools.partial(_patches, patch=patch, padding=padding, pairs=readout == "pooling")
+    theta = _convolved(spread(_COVARIANCES[readout](x)), DUALS[activation], depth, spread)
+    return theta.reshape(len(x), len(x), -1).mean(axis=2)
+
+
+def _convolved(covariance: Array, dual: Dual, depth: int, spread: Function) -> Array:
+    """Theta at each position or pair of them; the last layer's outputs are not averaged again."""
     theta = covariance
     for layer in range(depth):
-        own = _own_variances(covariance, pooled)
-        rows, columns = own[:, None], own[None]
-        if pooled:
-            rows, columns = own[:, None, :, :, None, None], own[None, :, None, None]
-        covariance, slopes = DUALS[activation](covariance, rows, columns)
+        covariance, slopes = dual(covariance, *_own_variances(covariance))
         theta = slopes * theta
         if layer < depth - 1:
             covariance, theta = spread(covariance), spread(theta)
         theta = covariance + theta
-    return theta.reshape(n, n, -1).mean(axis=2)
+    return theta
 
 
-def _own_variances(covariance: Array, pooled: bool) -> Array:
-    """Variance of every image at every position, (n, height, width)."""
+def _by_position(x: Array) -> Array:
+    """Covariance of two images at one position, (n, n, height, width)."""
+    return np.einsum("nabc,mabc->nmab", x, x, optimize=True) / x.shape[3]
+
+
+def _by_pairs(x: Array) -> Array:
+    """The same at two positions, (n, n, height, width, height, width)."""
+    return np.einsum("nabc,mdec->nmabde", x, x, optimize=True) / x.shape[3]
+
+
+_COVARIANCES: dict[Readout, Function] = {"flatten": _by_position, "pooling": _by_pairs}
+
+
+def _own_variances(covariance: Array) -> tuple[Array, Array]:
+    """Variance of every image at every position, which broadcast as q and as r."""
     same = np.einsum("nn...->n...", covariance)
-    return np.einsum("nabab->nab", same) if pooled else same
+    if covariance.ndim == 4:
+        return same[:, None], same[None]
+    own = np.einsum("nabab->nab", same)
+    return own[:, None, :, :, None, None], own[None, :, None, None]
 
 
 def _patches(field: Array, patch: tuple[int, int], padding: Padding, pairs: bool) -> Array:
@@ -199,10 +231,13 @@ def _shift(field: Array, offset: int, axes: tuple[int, ...], padding: Padding) -
     found = np.roll(field, (-offset,) * len(axes), axes)
     if padding == "zero" and offset:
         for axis in axes:
-            outside = [slice(None)] * field.ndim
-            outside[axis] = slice(-offset, None) if offset > 0 else slice(None, -offset)
-            found[tuple(outside)] = 0
+            np.moveaxis(found, axis, 0)[_outside(offset)] = 0
     return found
+
+
+def _outside(offset: int) -> slice:
+    """The places that a shift fills from the other end."""
+    return slice(-offset, None) if offset > 0 else slice(None, -offset)
 
 
 def hypercube(x: Array, activation: str, patch: int) -> Array:
@@ -216,20 +251,24 @@ def hypercube(x: Array, activation: str, patch: int) -> Array:
     (x,) = doors.arrays(x=(x, "n d"))
     doors.signs("x", x)
     doors.whole("patch", patch, 1, x.shape[1])
+    found = np.empty((len(x), len(x)))
+    _slide(np.ascontiguousarray(x > 0), patch, _by_disagreements(activation, patch), found)
+    return found
+
+
+def _by_disagreements(activation: str, patch: int) -> Array:
+    """The kernel of two patches that disagree at 0, 1, ..., q places, (q + 1,)."""
     rho = 1 - 2 * np.arange(patch + 1) / patch
     values, slopes = DUALS[activation](rho, np.ones(1), np.ones(1))
-    found = np.empty((len(x), len(x)))
-    _slide(np.ascontiguousarray(x > 0), patch, values + slopes * rho, found)
-    return found
+    return values + slopes * rho
 
 
 def hypercube_features(x: Array, zeta: float, bend: float, mean: float, patch: int) -> Array:
     """psi(x) = [sqrt(2/d) zeta x, sqrt(3/(2 q)) nu, vartheta_0], (n, d + 2)."""
     (x,) = doors.arrays(x=(x, "n d"))
     doors.whole("patch", patch, 1)
-    doors.number("zeta", zeta)
-    doors.number("bend", bend)
-    doors.number("mean", mean)
+    for name, value in {"zeta": zeta, "bend": bend, "mean": mean}.items():
+        doors.number(name, value)
     ones = np.ones((len(x), 1))
     linear, even = math.sqrt(2 / x.shape[1]) * zeta * x, math.sqrt(1.5 / patch) * bend * ones
     return np.hstack([linear, even, mean * ones])

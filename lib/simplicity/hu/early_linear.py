@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity.data import streams
@@ -26,6 +27,7 @@ from simplicity.nets.activations import ACTIVATIONS, moments
 from simplicity.problems import doors
 
 Array = NDArray[np.floating]
+Judge = Callable[..., Check]  # `check` of certain runs
 Spacing = Callable[[int, int, int], Array]
 TIMES = 20  # logged times up to T: a maximum depends on its grid
 TEST_SAMPLES = 1000
@@ -72,14 +74,24 @@ class Data(NamedTuple):
 def data(run: Start, test_samples: int = TEST_SAMPLES) -> Data:
     """The run's samples; runs of equal law, labels, dim, n and seed share them."""
     doors.whole("test_samples", test_samples, 1)
-    rng = functools.partial(streams.generator, run.seed)
-    teacher, coins = teacher_of(run), rng(streams.NOISE)
-    x = high_dimensional.inputs(run.law, run.n, run.dim, rng(streams.DATA))
-    fresh = high_dimensional.inputs(run.law, test_samples, run.dim, rng(streams.TEST))
-    y, fresh_y = (
-        high_dimensional.labels(run.labels, part, run.law, teacher, coins) for part in (x, fresh)
+    x, fresh = (
+        high_dimensional.inputs(run.law, n, run.dim, streams.generator(run.seed, stream))
+        for n, stream in ((run.n, streams.DATA), (test_samples, streams.TEST))
     )
-    return Data(x, y, fresh, fresh_y)
+    return labelled(run, x, fresh, streams.generator(run.seed, streams.NOISE))
+
+
+def labelled(run: Start, x: Array, fresh: Array, coins: Generator) -> Data:
+    """These inputs with labels of the run's kind."""
+    labels = functools.partial(
+        high_dimensional.labels, run.labels, law=run.law, teacher=teacher_of(run), rng=coins
+    )
+    return Data(x, labels(x), fresh, labels(fresh))
+
+
+def least_squares(found: Data) -> Array:
+    """The best linear map of the training samples, (d,)."""
+    return np.linalg.lstsq(found.x, found.y, rcond=None)[0]
 
 
 def teacher_of(run: Start) -> high_dimensional.Teacher:
@@ -164,15 +176,23 @@ def outputs(
     run: Run, found: Data, steps: tuple[int, ...], places: Mapping[str, Array]
 ) -> dict[str, Array]:
     """What the network that is trained on the samples says at inputs, by name (times, inputs)."""
-    probes = {
-        name: functools.partial(ntk.forward, x=x, activation=run.activation)
-        for name, x in places.items()
-    }
     _, seen = ntk.descend(
         network(run), found.x, found.y, activation=run.activation, step_size=rates(run),
-        schedule=steps, probes=probes, dims={name: (f"k_{name}",) for name in places},
+        schedule=steps, probes=_forward(run, places),
+        dims={name: (f"k_{name}",) for name in places},
     )  # fmt: skip
     return {name: seen[name].values.astype(np.float64) for name in places}
+
+
+def _forward(run: Run, places: Mapping[str, Array]) -> ntk.Probes:
+    """A probe for each of these inputs."""
+    forward = functools.partial(ntk.forward, activation=run.activation)
+    return {name: functools.partial(forward, x=x) for name, x in places.items()}
+
+
+def on_fresh(run: Run, found: Data, steps: tuple[int, ...]) -> Array:
+    """What the network says at the fresh inputs, (times, inputs)."""
+    return outputs(run, found, steps, {"fresh": found.fresh})["fresh"]
 
 
 def follow(
@@ -180,19 +200,20 @@ def follow(
 ) -> tuple[Outputs, ...]:
     """Both on the training samples, the fresh ones, and on further inputs `at` (k, d) if given."""
     model, fresh = linear_model(run, found)
-    places = {"train": (found.x, model.psi), "fresh": (found.fresh, fresh)}
+    places, psi = {"train": found.x, "fresh": found.fresh}, {"train": model.psi, "fresh": fresh}
     if at is not None:
-        places["at"] = (at, features(run, at))
-    seen = outputs(run, found, steps, {name: x for name, (x, _) in places.items()})
-    return tuple(
-        Outputs(seen[name], model.outputs(psi, steps)) for name, (_, psi) in places.items()
-    )
+        places["at"], psi["at"] = at, features(run, at)
+    seen = outputs(run, found, steps, places)
+    return tuple(Outputs(seen[name], model.outputs(psi[name], steps)) for name in places)
 
 
 def compare(run: Run) -> xr.Dataset:
     """Both at `TIMES` times up to T, as `summary` has it."""
-    found = data(run)
-    steps = schedule(horizon(run))
+    return compared(run, data(run), schedule(horizon(run)))
+
+
+def compared(run: Run, found: Data, steps: tuple[int, ...]) -> xr.Dataset:
+    """The same on these samples at these steps."""
     return summary(found, steps, *follow(run, found, steps))
 
 
@@ -206,22 +227,31 @@ def summary(found: Data, steps: tuple[int, ...], train: Outputs, fresh: Outputs)
         "gap_test": np.minimum(fresh.gaps, 1).mean(axis=1),
         "power": square(train.model),
         "power_test": square(fresh.model),
-        "train": square(train.network - found.y) / 2,
-        "test": square(fresh.network - found.fresh_y) / 2,
-        "train_linear": square(train.model - found.y) / 2,
-        "test_linear": square(fresh.model - found.fresh_y) / 2,
+        "train": loss(train.network, found.y),
+        "test": loss(fresh.network, found.fresh_y),
+        "train_linear": loss(train.model, found.y),
+        "test_linear": loss(fresh.model, found.fresh_y),
         "step": np.asarray(steps, dtype=float),
     }
-    largest = {
-        f"rel_{on}": curves[f"gap_{on}"].max() / power[-1]
-        for on, power in (("train", curves["power"]), ("test", curves["power_test"]))
-    }
-    return xr.Dataset({name: ("time", values) for name, values in curves.items()} | largest)
+    return over_time(curves).assign(
+        rel_train=curves["gap_train"].max() / curves["power"][-1],
+        rel_test=curves["gap_test"].max() / curves["power_test"][-1],
+    )
+
+
+def over_time(curves: Mapping[str, Array]) -> xr.Dataset:
+    """Curves by name, each (times,), along `time`."""
+    return xr.Dataset({name: ("time", values) for name, values in curves.items()})
 
 
 def square(values: Array) -> Array:
     """Mean over the last axis of the squares."""
     return np.asarray(np.mean(np.asarray(values, dtype=np.float64) ** 2, axis=-1))
+
+
+def loss(outputs: Array, y: Array) -> Array:
+    """Half the mean square error."""
+    return square(outputs - y) / 2
 
 
 def low(*dims: int) -> str:
@@ -230,7 +260,7 @@ def low(*dims: int) -> str:
     return f"d = {smallest}, {LOWEST} or more are meant" if smallest < LOWEST else ""
 
 
-def judge(runs: Judged, *dims: int) -> Callable[..., Check]:
+def judge(runs: Judged, *dims: int) -> Judge:
     """`check` of `runs` in these dimensions: in low ones nothing is judged."""
     return functools.partial(check, runs, unless=low(*dims))
 

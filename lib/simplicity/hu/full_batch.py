@@ -28,30 +28,34 @@ def descend(
     Returns the loss before each step and at the end, (schedule[-1] + 1,), and the outputs on
     `x_test` after the scheduled steps, (len(schedule), q).
     """
-    training_doors.module(module)
-    x, y = training_doors.batch(x, y)
-    doors.arrays(y=(y, "n"))
-    (x_test,) = doors.finite(x_test=(x_test, " ".join(["q", *map(str, x.shape[1:])])))
-    x_test = training_doors.for_torch(x_test)
+    inputs, targets, others = tensors(module, x, y, x_test)
     training_doors.step(step_size)
     schedule = training_doors.schedule(schedule, strict=True)
     doors.whole("block", block, 1)
-    dtype = next(module.parameters()).dtype
-    inputs, targets, others = (torch.as_tensor(part).to(dtype) for part in (x, y, x_test))
     losses, seen = np.empty(schedule[-1] + 1), []
     for step in range(schedule[-1] + 1):
         if step in schedule:
             seen.append(outputs(module, others, block))
         losses[step] = _gradient(module, inputs, targets, block)
         if not np.isfinite(losses[step]):
-            raise Diverged(f"loss not finite at step {step}: step_size {step_size:g}, n {len(y)}")
-        with torch.no_grad():
-            for parameter in module.parameters():
-                if parameter.grad is None:
-                    told = "module: got a parameter without a gradient"
-                    raise Problem(f"{told}, allowed those that move the outputs")
-                parameter.sub_(parameter.grad, alpha=step_size)
+            raise diverged(step, step_size, len(targets))
+        _move(module, step_size)
     return losses, np.stack(seen)
+
+
+def tensors(module: nn.Module, x: Array, y: Array, x_test: Array) -> tuple[torch.Tensor, ...]:
+    """x (n, ...), y (n,) and x_test (q, ...), which fit, in the module's precision and place."""
+    training_doors.module(module)
+    x, y = training_doors.batch(x, y)
+    doors.arrays(y=(y, "n"))
+    (x_test,) = doors.finite(x_test=(x_test, " ".join(["q", *map(str, x.shape[1:])])))
+    like, x_test = next(module.parameters()), training_doors.for_torch(x_test)
+    return tuple(torch.as_tensor(part).to(like) for part in (x, y, x_test))
+
+
+def diverged(step: int, step_size: float, n: int) -> Diverged:
+    """The error of a loss that is not finite before this step."""
+    return Diverged(f"loss not finite at step {step}: step_size {step_size:g}, n {n}")
 
 
 def outputs(module: nn.Module, x: torch.Tensor, block: int = 512) -> Array:
@@ -66,14 +70,29 @@ def outputs(module: nn.Module, x: torch.Tensor, block: int = 512) -> Array:
     return found.numpy()
 
 
+def _move(module: nn.Module, step_size: float) -> None:
+    """One step down the gradient that the parameters hold."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.grad is None:
+                raise Problem(
+                    "module: got a parameter without a gradient, allowed those that move the "
+                    "outputs"
+                )
+            parameter.sub_(parameter.grad, alpha=step_size)
+
+
 def _gradient(module: nn.Module, x: torch.Tensor, y: torch.Tensor, block: int) -> float:
     """Leaves the gradient of the loss in the parameters and returns the loss."""
     module.zero_grad()
-    total = 0.0
-    for inputs, targets in zip(x.split(block), y.split(block), strict=True):
-        output = module(inputs)
-        training_doors.outputs(output, targets)
-        part = (output - targets).square().sum() / (2 * len(y))
-        part.backward()
-        total += float(part.detach())
-    return total
+    blocks = zip(x.split(block), y.split(block), strict=True)
+    return sum(float(backward(module, *block, len(y))) for block in blocks)
+
+
+def backward(module: nn.Module, x: torch.Tensor, y: torch.Tensor, count: int) -> torch.Tensor:
+    """Adds the gradient of a block's part of the loss of `count` samples, and returns the part."""
+    output = module(x)
+    training_doors.outputs(output, y)
+    loss = (output - y).square().sum() / (2 * count)
+    loss.backward()
+    return loss.detach()

@@ -35,13 +35,19 @@ def variances(law: str, dim: int) -> Array:
     if law == "linear spectrum":
         return np.linspace(0.1, 1.9, dim)
     if law == "small eigenvalues":
-        spread = np.geomspace(1e-3, 1, dim)
-        return spread / spread.mean()
-    if law == "spiked":
-        found = np.full(dim, (1 - _SPIKE_SHARE) * dim / max(1, dim - _SPIKES))
-        found[:_SPIKES] = _SPIKE_SHARE * dim / _SPIKES
-        return found
-    return np.ones(dim)
+        return _three_decades(dim)
+    return _spiked(dim) if law == "spiked" else np.ones(dim)
+
+
+def _three_decades(dim: int) -> Array:
+    spread = np.geomspace(1e-3, 1, dim)
+    return spread / spread.mean()
+
+
+def _spiked(dim: int) -> Array:
+    found = np.full(dim, (1 - _SPIKE_SHARE) * dim / max(1, dim - _SPIKES))
+    found[:_SPIKES] = _SPIKE_SHARE * dim / _SPIKES
+    return found
 
 
 def moment(law: str, dim: int) -> float:
@@ -65,11 +71,20 @@ def inputs(law: str, n: int, dim: int, rng: Generator) -> Array:
     if law == "heavy tails":
         return rng.standard_t(_DEGREES, (n, dim)) / math.sqrt(_DEGREES / (_DEGREES - 2))
     x = rng.standard_normal((n, dim)) * np.sqrt(variances(law, dim))
-    if law in ("equal norm", "nearly equal norm"):
-        size = np.linalg.norm(x, axis=1, keepdims=True) / math.sqrt(dim)
-        wanted = np.ones_like(size) if law == "equal norm" else 1 + (size - 1) / math.sqrt(10)
-        x *= wanted / size
-    return x
+    return x * _factors(law, x) if law.endswith("equal norm") else x
+
+
+def _factors(law: str, x: Array) -> Array:
+    """What the inputs (n, d) of an equal or nearly equal norm are multiplied by, (n, 1)."""
+    size = lengths(x)[:, None]
+    wanted = 1 if law == "equal norm" else 1 + (size - 1) / math.sqrt(10)
+    return wanted / size
+
+
+def lengths(x: Array) -> Array:
+    """|x| / sqrt d, (n,): near 1 in high dimensions."""
+    (x,) = doors.arrays(x=(x, "N d"))
+    return np.linalg.norm(x, axis=1) / math.sqrt(x.shape[1])
 
 
 class Teacher:
@@ -102,4 +117,4 @@ def labels(kind: str, x: Array, law: str, teacher: Teacher, rng: Generator) -> A
         return rng.choice([-1.0, 1.0], len(x))
     if kind == "product":
         return np.sign(x[:, 0] * x[:, 1])
-    return np.linalg.norm(x, axis=1) / math.sqrt(x.shape[1])
+    return lengths(x)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
+from simplicity.hu.high_dimensional import lengths
 from simplicity.nets.activations import ACTIVATIONS, moments
 from simplicity.problems import doors
 
@@ -33,7 +34,7 @@ def norm_feature(x: Array, activation: str, *, naive: bool = False) -> Array:
     found = moments(activation)
     if naive:
         return np.full(len(x), found.vartheta_0)
-    excess = np.linalg.norm(x, axis=1) / math.sqrt(x.shape[1]) - 1
+    excess = lengths(x) - 1
     return found.vartheta_0 + found.vartheta_1 * excess + found.vartheta_2 * excess**2
 
 
@@ -56,16 +57,13 @@ def features(
     (x,) = doors.arrays(x=(x, "n d"))
     doors.number("moment", moment, low=0)
     doors.number("factor", factor)
-    d = x.shape[1]
-    found = moments(activation)
-    zeta, nu = factor * found.zeta, found.bend * math.sqrt(moment)
-    ones = np.ones(len(x))
+    found, d = moments(activation), x.shape[1]
+    zeta, nu = factor * found.zeta, np.full(len(x), found.bend * math.sqrt(moment))
     if layers == "first":
-        return np.column_stack([zeta * x, nu * ones]) / math.sqrt(d)
+        return np.column_stack([zeta * x, nu]) / math.sqrt(d)
     slope, constant = (1.0, 0.5) if layers == "second" else (2.0, 1.5)
-    h = norm_feature(x, activation, naive=naive)
-    linear, even = math.sqrt(slope / d) * zeta * x, math.sqrt(constant / d) * nu * ones
-    return np.column_stack([linear, even, h])
+    linear, even = math.sqrt(slope / d) * zeta * x, math.sqrt(constant / d) * nu
+    return np.column_stack([linear, even, norm_feature(x, activation, naive=naive)])
 
 
 def deep_slope(activation: str, depth: int) -> float:
@@ -86,41 +84,39 @@ def deep_slope(activation: str, depth: int) -> float:
 
 def first_block(x: Array, w: Array, activation: str) -> Array:
     """Theta_1 on the samples for weights w (m, d), of which v_r^2 = 1; (n, n)."""
-    doors.choice("activation", activation, ACTIVATIONS)
-    x, w = doors.arrays(x=(x, "n d"), w=(w, "m d"))
-    slopes = ACTIVATIONS[activation].slope(_hidden(x, w)).numpy()
+    x, w, hidden = _hidden(x, w, activation)
+    slopes = ACTIVATIONS[activation].slope(hidden).numpy()
     return (slopes @ slopes.T) * (x @ x.T) / (len(w) * x.shape[1])
 
 
 def second_block(x: Array, w: Array, activation: str) -> Array:
     """Theta_2 on the samples, (n, n)."""
-    doors.choice("activation", activation, ACTIVATIONS)
-    x, w = doors.arrays(x=(x, "n d"), w=(w, "m d"))
-    values = ACTIVATIONS[activation].value(_hidden(x, w)).numpy()
+    *_, hidden = _hidden(x, w, activation)
+    values = ACTIVATIONS[activation].value(hidden).numpy()
     return values @ values.T / len(w)
 
 
 def spectral_norm(matrix: Array | LinearOperator) -> float:
     """Largest |eigenvalue| of a symmetric matrix or operator, to 1e-6, by Lanczos."""
-    known = _without_lanczos(matrix)
-    if known is not None:
-        return known
-    start = np.random.default_rng(0).standard_normal(matrix.shape[0])
+    if not isinstance(matrix, LinearOperator):
+        (matrix,) = doors.finite(matrix=(matrix, "n n"))
+    start = np.random.default_rng(0).standard_normal((matrix.shape[0],))
+    if len(start) == 1:
+        return float(np.abs(matrix @ np.ones(1))[0])
+    if _is_nothing(matrix, start):
+        return 0.0
     found = eigsh(matrix, k=1, which="LM", v0=start, tol=1e-6, return_eigenvectors=False)
     return float(abs(found[0]))
 
 
-def _without_lanczos(matrix: Array | LinearOperator) -> float | None:
-    """The norm where Lanczos has nothing to do: of a matrix of one row or of one that is 0."""
-    if not isinstance(matrix, LinearOperator):
-        (matrix,) = doors.finite(matrix=(matrix, "n n"))
-    if matrix.shape[0] == 1:
-        return float(np.abs(matrix @ np.ones(1))[0])
-    seen = matrix
-    if isinstance(matrix, LinearOperator):
-        seen = matrix @ np.random.default_rng(0).standard_normal(matrix.shape[0])
-    return None if seen.any() else 0.0
+def _is_nothing(matrix: Array | LinearOperator, start: Array) -> bool:
+    """Whether it is 0; of an operator, whether it makes 0 of a vector drawn at random."""
+    seen = matrix @ start if isinstance(matrix, LinearOperator) else matrix
+    return not seen.any()
 
 
-def _hidden(x: Array, w: Array) -> Tensor:
-    return torch.from_numpy(x @ w.T / math.sqrt(x.shape[1]))
+def _hidden(x: Array, w: Array, activation: str) -> tuple[Array, Array, Tensor]:
+    """Samples and weights as arrays, and Z of them."""
+    doors.choice("activation", activation, ACTIVATIONS)
+    x, w = doors.arrays(x=(x, "n d"), w=(w, "m d"))
+    return x, w, torch.from_numpy(x @ w.T / math.sqrt(x.shape[1]))

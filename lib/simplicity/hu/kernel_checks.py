@@ -71,10 +71,12 @@ def fall(cells: xr.Dataset, of: str) -> Estimate:
 def slopes(cells: xr.Dataset, of: str) -> Array:
     """One slope a seed, in the order of the seeds."""
     large = cells.isel(cell=cells.dim.values >= LEAST_DIM)
-    seeds, dims = (len(np.unique(large[name].values)) for name in ("seed", "dim"))
-    if seeds < ENOUGH_SEEDS or dims < ENOUGH_DIMS:
-        return np.array([])
-    return over_seeds.slopes(large, of, "dim")
+    return over_seeds.slopes(large, of, "dim") if _enough(large) else np.array([])
+
+
+def _enough(cells: xr.Dataset) -> bool:
+    seeds, dims = (len(np.unique(cells[name].values)) for name in ("seed", "dim"))
+    return seeds >= ENOUGH_SEEDS and dims >= ENOUGH_DIMS
 
 
 def at_largest(cells: xr.Dataset, of: str) -> Array:

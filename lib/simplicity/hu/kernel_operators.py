@@ -10,8 +10,9 @@ m d operations and S, the one array of size n m for the first layer. v_r^2 = 1 t
 closed forms of the Gaussian moments, where there are any.
 """
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from simplicity.nets.activations import ACTIVATIONS, Moments
 from simplicity.problems import doors
 
 Array = NDArray[np.floating]
+Product = Callable[[Array], Array]
 
 _BELOW = {"relu": 0.0, "leaky relu": 0.1, "abs": -1.0}  # slope for z below 0
 _BLOCK = 1 << 18  # entries of a block's temporary arrays
@@ -33,17 +35,13 @@ def tangent_operator(x: Array, w: Array, activation: str, layers: str) -> Linear
     doors.choice("activation", activation, ACTIVATIONS)
     doors.choice("layers", layers, LAYERS)
     x, w = doors.arrays(x=(x, "n d"), w=(w, "m d"))
-    products = []
-    hidden = torch.from_numpy(x @ w.T / math.sqrt(x.shape[1]))
+    products: list[Product] = []
+    hidden, phi = torch.from_numpy(x @ w.T / math.sqrt(x.shape[1])), ACTIVATIONS[activation]
     if layers != "second":
-        products.append(_first(x, ACTIVATIONS[activation].slope(hidden).numpy()))
+        products.append(functools.partial(_first, x, phi.slope(hidden).numpy()))
     if layers != "first":
-        products.append(_second(ACTIVATIONS[activation].value(hidden).numpy()))
-
-    def both(u: Array) -> Array:
-        return np.add.reduce([product(u) for product in products])
-
-    return _symmetric(len(x), x.dtype, both)
+        products.append(functools.partial(_second, phi.value(hidden).numpy()))
+    return _symmetric(len(x), x.dtype, functools.partial(_summed, products))
 
 
 def gap_operator(kernel: LinearOperator, psi: Array) -> LinearOperator:
@@ -75,42 +73,55 @@ def closed_form(activation: str, variance: float = 1.0) -> Moments | None:
     doors.choice("activation", activation, ACTIVATIONS)
     doors.number("variance", variance, low=0)
     if activation == "erf":
-        share = 2 * variance / (1 + 2 * variance)
-        zeta, second = 2 / math.sqrt(math.pi * (1 + 2 * variance)), 2 / math.pi * math.asin(share)
-        return Moments(zeta, 0.0, 0.0, 0.0, 0.0, second)
+        return _of_erf(variance)
     if variance != 1:
         return None
-    if activation == "gelu":
-        root = 1 / math.sqrt(math.pi)
-        second = 1 / 3 + 1 / (2 * math.pi * math.sqrt(3))
-        return Moments(0.5, 0.75 * root, 0.5 * root, 0.75 * root, root / 16, second)
-    if activation not in _BELOW:
-        return None
-    below = _BELOW[activation]
+    if activation in _BELOW:
+        return _of_two_pieces(_BELOW[activation])
+    return _of_gelu() if activation == "gelu" else None
+
+
+def _of_erf(variance: float) -> Moments:
+    share = 2 * variance / (1 + 2 * variance)
+    zeta, second = 2 / math.sqrt(math.pi * (1 + 2 * variance)), 2 / math.pi * math.asin(share)
+    return Moments(zeta, 0.0, 0.0, 0.0, 0.0, second)
+
+
+def _of_gelu() -> Moments:
+    root = 1 / math.sqrt(math.pi)
+    second = 1 / 3 + 1 / (2 * math.pi * math.sqrt(3))
+    return Moments(0.5, 0.75 * root, 0.5 * root, 0.75 * root, root / 16, second)
+
+
+def _of_two_pieces(below: float) -> Moments:
     mean = (1 - below) / math.sqrt(2 * math.pi)
     return Moments((1 + below) / 2, mean, mean, mean, 0.0, (1 + below**2) / 2)
 
 
-def _first(x: Array, slopes: Array) -> Callable[[Array], Array]:
+def _first(x: Array, slopes: Array, u: Array) -> Array:
+    """Theta_1 u, in blocks of samples."""
     rows = max(1, _BLOCK // slopes.shape[1])
     blocks = [slice(start, start + rows) for start in range(0, len(x), rows)]
-
-    def product(u: Array) -> Array:
-        pulled = np.zeros((slopes.shape[1], x.shape[1]), dtype=x.dtype)
-        for block in blocks:
-            pulled += slopes[block].T @ (u[block, None] * x[block])
-        parts = [np.einsum("im,im->i", slopes[block], x[block] @ pulled.T) for block in blocks]
-        return np.concatenate(parts) / pulled.size
-
-    return product
+    pulled = np.zeros((slopes.shape[1], x.shape[1]), dtype=x.dtype)
+    for block in blocks:
+        pulled += slopes[block].T @ (u[block, None] * x[block])
+    parts = [np.einsum("im,im->i", slopes[block], x[block] @ pulled.T) for block in blocks]
+    return np.concatenate(parts) / pulled.size
 
 
-def _second(values: Array) -> Callable[[Array], Array]:
-    return lambda u: values @ (values.T @ u) / values.shape[1]
+def _second(values: Array, u: Array) -> Array:
+    """Theta_2 u."""
+    return values @ (values.T @ u) / values.shape[1]
 
 
-def _symmetric(size: int, dtype: np.dtype, product: Callable[[Array], Array]) -> LinearOperator:
-    def flat(u: Array) -> Array:
-        return product(u.ravel().astype(dtype, copy=False))
+def _summed(products: Sequence[Product], u: Array) -> Array:
+    return np.add.reduce([product(u) for product in products])
 
+
+def _symmetric(size: int, dtype: np.dtype, product: Product) -> LinearOperator:
+    flat = functools.partial(_flat, product, dtype)
     return LinearOperator((size, size), matvec=flat, rmatvec=flat, dtype=dtype)
+
+
+def _flat(product: Product, dtype: np.dtype, u: Array) -> Array:
+    return product(u.ravel().astype(dtype, copy=False))

@@ -9,10 +9,9 @@ The model's half-time is the first step at which it has lost half of the test lo
 loses. Early is from half of it to twice of it: the window.
 """
 
-import copy
+import functools
 import math
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
@@ -23,24 +22,26 @@ from simplicity.data import streams
 from simplicity.evidence import over_seeds
 from simplicity.grid import config
 from simplicity.hu import deep_kernel, full_batch
-from simplicity.hu.kernel import deep_slope
-from simplicity.hu.linear_descent import LinearDescent
+from simplicity.hu.early_linear import loss
+from simplicity.hu.image_model import (
+    ACTIVATION,
+    DEPTH,
+    IMAGES,
+    RATES,
+    TEST_IMAGES,
+    Matching,
+    Sample,
+)
 from simplicity.hu.spans import Span, correlation, relative_error
 from simplicity.nets import ntk_modules
 from simplicity.problems import Problem, doors
 
 Array = NDArray[np.floating]
 
-ACTIVATION, DEPTH = "erf", 4  # hidden layers
 # The last two by their kernels alone.
 NETWORKS = ("connected", "flattened", "pooled", "infinite", "infinite flattened")
 WINDOW = 7  # looks inside the window
-PERMUTATIONS = 20  # of the labels that the control is fitted to
-SIDE = 8  # of the model's weights as they are kept
 _PAIRED = 1000  # images that are compared in pairs
-_LONGEST = 100_000  # steps within which the model's lowest test loss is looked for
-
-RATES = (0.25, 0.5, 1.0, 2.0)  # of models beside the network, in units of its own
 
 
 @config.settings
@@ -61,20 +62,9 @@ class Run:
     seed: int = config.param(0, "seed of images and weights", low=0, high=2**31 - 1)
 
 
-class Sample(NamedTuple):
-    """Images (n, planes, height, width) and labels of +-1, (n,)."""
-
-    x: Array
-    y: Array
-    x_test: Array
-    y_test: Array
-
-
 def prepared(x: Array, y: NDArray, x_test: Array, y_test: NDArray) -> Sample:
     """Labels of 0 and 1 to +-1; the training images get mean 0 and mean square 1, Tr Sigma = d."""
-    x, x_test = doors.finite(
-        x=(x, "n planes height width"), x_test=(x_test, "q planes height width")
-    )
+    x, x_test = doors.finite(x=(x, IMAGES), x_test=(x_test, TEST_IMAGES))
     y, y_test = doors.labels(y=(y, str(len(x))), y_test=(y_test, str(len(x_test))))
     if not (x != x[0]).any():
         told = "x: got images that are all the same, allowed different ones, "
@@ -82,69 +72,6 @@ def prepared(x: Array, y: NDArray, x_test: Array, y_test: NDArray) -> Sample:
     middle = x.mean(axis=0)
     scale = 1 / np.sqrt(np.mean((x - middle) ** 2))
     return Sample(scale * (x - middle), 2.0 * y - 1, scale * (x_test - middle), 2.0 * y_test - 1)
-
-
-class Matching:
-    """The linear model for a sample, its step size `rate` d/(c_1 lambda_max), and its outputs."""
-
-    def __init__(self, sample: Sample, rate: float, rng: Generator) -> None:
-        doors.finite(x=(sample.x, "n planes height width"), y=(sample.y, "n"))
-        doors.finite(x_test=(sample.x_test, "q planes height width"), y_test=(sample.y_test, "q"))
-        doors.not_all_zero("x", sample.x)
-        doors.number("rate", rate, above=0)
-        doors.generator(rng)
-        self.flat, self.flat_test = (x.reshape(len(x), -1) for x in (sample.x, sample.x_test))
-        self.slope = math.sqrt(deep_slope(ACTIVATION, DEPTH) / self.flat.shape[1])
-        self.y, self.y_test = sample.y, sample.y_test
-        psi = self.slope * self.flat
-        self.descent = LinearDescent(psi, sample.y, 0.0)
-        singular, basis = self.descent.singular, self.descent.basis
-        self.step_size = rate * len(psi) / singular[0] ** 2
-        self.descent.shrink = 1 - self.step_size * singular**2 / len(psi)
-        # Other targets, the same decomposition.
-        self.placebos = [copy.copy(self.descent) for _ in range(PERMUTATIONS)]
-        divisor = np.maximum(singular, 1e-12 * singular[0])
-        for one in self.placebos:
-            one.target = basis @ (psi.T @ rng.permutation(sample.y)) / divisor
-
-    def on_test(self, steps: Iterable[int]) -> Array:
-        """Outputs after these steps, (steps, q)."""
-        return self.descent.outputs(self.slope * self.flat_test, tuple(steps))
-
-    def at_rates(self, steps: Iterable[int]) -> dict[float, Array]:
-        """Outputs of the model at each of `RATES` times its step size, (steps, q)."""
-        at, found = tuple(steps), {}
-        for rate in RATES:
-            one = copy.copy(self.descent)
-            one.shrink = 1 - rate * (1 - self.descent.shrink)
-            found[rate] = one.outputs(self.slope * self.flat_test, at)
-        return found
-
-    def placebo_correlation(self, outputs: Array, steps: Iterable[int]) -> Array:
-        """Mean |correlation| of outputs (steps, q) with models of permuted labels, (steps,)."""
-        psi, at = self.slope * self.flat_test, tuple(steps)
-        found = [correlation(outputs, one.outputs(psi, at)) for one in self.placebos]
-        return np.mean(np.abs(found), axis=0)
-
-    def weights(self, step: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """beta after `step` steps as an image of means over squares, (planes, SIDE, SIDE)."""
-        planes, height, width = shape
-        squares = self.descent.beta(step).reshape(planes, SIDE, height // SIDE, SIDE, width // SIDE)
-        return squares.mean(axis=(2, 4)).astype(np.float32)
-
-    def half_time(self) -> int:
-        """Steps until half of the test loss is lost that is ever lost."""
-        at = np.unique(np.rint(np.geomspace(1, _LONGEST, 120)).astype(int))
-        losses = _loss(self.on_test(at), self.y_test)
-        start = float(_loss(0 * self.y_test, self.y_test))
-        if not losses.min() < start:
-            told = f"half-time: the linear model never lowers the test loss {start:.3g}"
-            raise ValueError(f"{told} on {len(self.y)} images")
-        half = (start + losses.min()) / 2
-        below_half = int(np.argmax(losses <= half))
-        before = 1 if below_half == 0 else int(at[below_half - 1])
-        found = range(before, int(at[below_half]) + 1)
-        return next(step for step in found if _loss(self.on_test([step]), self.y_test)[0] <= half)
 
 
 def schedule(half: int, steps: int, points: int) -> NDArray[np.int_]:
@@ -182,22 +109,27 @@ def follow(
     half = model.half_time()
     at = schedule(half, steps, points)
     once, back = np.unique(at, return_inverse=True)
-    if network.startswith("infinite"):
-        kernel = _kernel(network, sample)
-        losses, outputs = _infinitely_wide(model, kernel, tuple(once.tolist()))
-    else:
-        shape = sample.x.shape[1:]
-        module = ntk_modules.difference(lambda: build(network, shape, width, rng)).float()
-        losses, outputs = full_batch.descend(
-            module, sample.x, sample.y, sample.x_test, step_size=model.step_size,
-            schedule=tuple(once.tolist()),
-        )  # fmt: skip
+    trained = _trained(sample, network, width, rng)
+    losses, outputs = trained(step_size=model.step_size, schedule=tuple(once.tolist()))
     permuted = shuffle.permutation(sample.y_test)
     found = compared(model, outputs[back].astype(float), at, half, permuted, shuffle)
-    for name, values in (("output", outputs[back]), ("linear_output", model.on_test(at))):
-        found[name] = (("probe", "point"), values[:, :shown].astype(np.float32))
-    weights = model.weights(half, sample.x.shape[1:])
-    return found.assign(train=("probe", losses[at]), weights=(("plane", "row", "column"), weights))
+    weights, axes = model.weights(half, sample.x.shape[1:]), ("probe", "point")
+    return found.assign(
+        output=(axes, outputs[back][:, :shown].astype(np.float32)),
+        linear_output=(axes, model.on_test(at)[:, :shown].astype(np.float32)),
+        train=("probe", losses[at]), weights=(("plane", "row", "column"), weights),
+    )  # fmt: skip
+
+
+def _trained(
+    sample: Sample, network: str, width: int, rng: Generator
+) -> Callable[..., tuple[Array, Array]]:
+    """The descent of this network on the sample, as `full_batch.descend` is."""
+    if network.startswith("infinite"):
+        return functools.partial(_infinitely_wide, _kernel(network, sample), sample.y)
+    shape = sample.x.shape[1:]
+    module = ntk_modules.difference(lambda: build(network, shape, width, rng)).float()
+    return functools.partial(full_batch.descend, module, sample.x, sample.y, sample.x_test)
 
 
 def build(
@@ -229,47 +161,57 @@ def compared(
     `placebo_own` with the models of permuted labels in the place of the model.
     """
     span, y, linear = Span(model.flat_test), model.y_test, model.on_test(at)
-    q = 2 * len(y)
     blind = Span(random.standard_normal((len(y), span.basis.shape[1])))
-    models = model.at_rates(at)
-    early = at <= 2 * half
-    placebos = [
-        one.outputs(model.slope * model.flat_test, tuple(at[early])) for one in model.placebos
-    ]
     along = {
         "correlation": correlation(outputs, linear),
         "permuted_correlation": model.placebo_correlation(outputs, at),
         "relative": relative_error(outputs, linear),
-        "share": span.share(outputs),
-        "linear_share": span.share(linear),
-        "inside": span.inside(outputs - y) / q,
-        "outside": span.outside(outputs - y) / q,
-        "placebo_outside": span.outside(outputs - permuted) / q,
-        "random_share": blind.share(outputs),
-        "random_inside": blind.inside(outputs - y) / q,
-        "random_outside": blind.outside(outputs - y) / q,
-        "linear_inside": span.inside(linear - y) / q,
-        "linear_outside": span.outside(linear - y) / q,
-        "accuracy": np.mean((outputs > 0) == (y > 0), axis=1),
-        "linear_accuracy": np.mean((linear > 0) == (y > 0), axis=1),
+        **_split(span, outputs, y, ""),
+        **_split(span, linear, y, "linear_"),
+        **_split(blind, outputs, y, "random_"),
+        "placebo_outside": span.outside(outputs - permuted) / (2 * len(y)),
+        "accuracy": _accuracy(outputs, y),
+        "linear_accuracy": _accuracy(linear, y),
         "step": at.astype(float),
     }
-    top = model.descent.singular[0] ** 2 / (len(model.y) * model.slope**2)
-    alone = {
-        "half_time": float(half), "top": top, "step_size": model.step_size, "rest": span.rest,
-        "own": told_apart(outputs[early], linear[early]),
-        "placebo_own": float(np.mean([told_apart(outputs[early], one) for one in placebos])),
-    }  # fmt: skip
-    beside = {
-        "rate_relative": np.stack([relative_error(outputs, one) for one in models.values()]),
-        "rate_inside": np.stack([span.inside(one - y) / q for one in models.values()]),
+    found = xr.Dataset({name: ("probe", values) for name, values in along.items()})
+    found = found.assign(half_time=float(half), step_size=model.step_size, rest=span.rest)
+    early = at[at <= 2 * half]
+    own, rates = _own(model, outputs[: len(early)], early), _beside_rates(model, span, outputs, at)
+    return found.assign(own).assign(rates).assign(top=model.top).assign_coords(times=list(RATES))
+
+
+def _split(span: Span, outputs: Array, y: Array, word: str) -> dict[str, Array]:
+    """Share of the outputs outside the span, and the parts of their loss in and outside it."""
+    return {
+        f"{word}share": span.share(outputs),
+        f"{word}inside": span.inside(outputs - y) / (2 * len(y)),
+        f"{word}outside": span.outside(outputs - y) / (2 * len(y)),
     }
-    return xr.Dataset(
-        {name: ("probe", values) for name, values in along.items()}
-        | {name: (("times", "probe"), values) for name, values in beside.items()}
-        | alone,
-        coords={"times": list(RATES)},
-    )
+
+
+def _accuracy(outputs: Array, y: Array) -> Array:
+    return np.mean((outputs > 0) == (y > 0), axis=1)
+
+
+def _own(model: Matching, outputs: Array, at: NDArray[np.int_]) -> dict[str, float]:
+    """`told_apart` by the model, and its mean over models of permuted labels."""
+    placebos = [told_apart(outputs, one) for one in model.of_placebos(at)]
+    return {
+        "own": told_apart(outputs, model.on_test(at)),
+        "placebo_own": float(np.mean(placebos)),
+    }
+
+
+def _beside_rates(
+    model: Matching, span: Span, outputs: Array, at: NDArray[np.int_]
+) -> dict[str, tuple[tuple[str, str], Array]]:
+    """Relative errors against the models at `RATES`, and their losses in the span."""
+    models, y = model.at_rates(at).values(), model.y_test
+    relative = np.stack([relative_error(outputs, one) for one in models])
+    inside = np.stack([span.inside(one - y) / (2 * len(y)) for one in models])
+    axes = ("times", "probe")
+    return {"rate_relative": (axes, relative), "rate_inside": (axes, inside)}
 
 
 def told_apart(outputs: Array, linear: Array) -> float:
@@ -293,21 +235,19 @@ def _kernel(network: str, sample: Sample) -> Array:
     return deep_kernel.convolutional(np.moveaxis(both, 1, -1), ACTIVATION, DEPTH)
 
 
-def _infinitely_wide(model: Matching, kernel: Array, at: tuple[int, ...]) -> tuple[Array, Array]:
+def _infinitely_wide(
+    kernel: Array, y: Array, step_size: float, schedule: tuple[int, ...]
+) -> tuple[Array, Array]:
     """Descent of a network whose kernel does not change: as `full_batch.descend`."""
-    n = len(model.y)
-    learning = model.step_size / n * kernel[:, :n]
+    n = len(y)
+    learning = step_size / n * kernel[:, :n]
     f, losses, seen = np.zeros(len(kernel)), [], []
-    for step in range(at[-1] + 1):
-        losses.append(_loss(f[:n], model.y))
-        if step in at:
+    for step in range(schedule[-1] + 1):
+        losses.append(loss(f[:n], y))
+        if step in schedule:
             seen.append(f[n:])
-        f = f - learning @ (f[:n] - model.y)
+        f = f - learning @ (f[:n] - y)
     return np.array(losses), np.stack(seen)
-
-
-def _loss(outputs: Array, y: Array) -> Array:
-    return np.mean((outputs - y) ** 2, axis=-1) / 2
 
 
 # --- runs, and what is early in them
@@ -326,14 +266,16 @@ def window(runs: xr.Dataset) -> xr.DataArray:
 def worst(runs: xr.Dataset, name: str, side: str) -> Array:
     """The `min` or `max` of a variable in the window, (cell,); NaN where nothing is in it."""
     doors.choice("side", side, ("min", "max"))
-    inside = runs[name].where(window(runs))
-    return np.asarray(inside.min("probe") if side == "min" else inside.max("probe"))
+    return _in_window(runs, runs[name], side)
+
+
+def _in_window(runs: xr.Dataset, values: xr.DataArray, side: str = "max") -> Array:
+    return np.asarray(getattr(values.where(window(runs)), side)("probe"))
 
 
 def largest_error(runs: xr.Dataset, times: float) -> Array:
     """The largest relative error in the window against the model at `times` its rate, (cell,)."""
-    errors = runs.rate_relative.sel(times=times)
-    return np.asarray(errors.where(window(runs)).max("probe"))
+    return _in_window(runs, runs.rate_relative.sel(times=times))
 
 
 def nearest(runs: xr.Dataset, times: float) -> Array:
@@ -342,12 +284,12 @@ def nearest(runs: xr.Dataset, times: float) -> Array:
     G(r) is the largest difference, in the window, of the losses on V_lin of the network and of the
     model at r times its rate. Negative where none of the others is nearer.
     """
+    own, slow, fast = (_largest_gap(runs, rate) for rate in (times, times / 2, 2 * times))
+    return np.log(own / np.minimum(slow, fast))
 
-    def gap(rate: float) -> Array:
-        apart = np.abs(runs.inside - runs.rate_inside.sel(times=rate))
-        return np.asarray(apart.where(window(runs)).max("probe"))
 
-    return np.log(gap(times) / np.minimum(gap(times / 2), gap(2 * times)))
+def _largest_gap(runs: xr.Dataset, times: float) -> Array:
+    return _in_window(runs, np.abs(runs.inside - runs.rate_inside.sel(times=times)))
 
 
 def for_want_of_width(runs: xr.Dataset, infinite: xr.Dataset) -> Array:
@@ -367,6 +309,10 @@ def progress(runs: xr.Dataset, name: str) -> Array:
 def after(runs: xr.Dataset, name: str) -> Array:
     """The part of a loss's fall that is after the window, (cell,); NaN where it does not fall."""
     gone = progress(runs, name)
-    ended = np.argmax(runs.step.values > 2 * runs.half_time.values[:, None], axis=1) - 1
-    by_then, at_end = np.take_along_axis(gone, ended[:, None], axis=1)[:, 0], gone[:, -1]
+    by_then, at_end = gone[np.arange(len(gone)), _last_look(runs)], gone[:, -1]
     return np.divide(at_end - by_then, at_end, out=np.full_like(at_end, np.nan), where=at_end > 0)
+
+
+def _last_look(runs: xr.Dataset) -> NDArray[np.int_]:
+    """The last look of each run that is not past the window, (cell,)."""
+    return np.argmax(runs.step.values > 2 * runs.half_time.values[:, None], axis=1) - 1

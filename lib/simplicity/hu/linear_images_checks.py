@@ -31,6 +31,10 @@ CLOSE = 0.95  # correlation
 LITTLE = 0.25  # share of the complement
 FAR = 0.5  # relative error
 MOST = 0.75  # of pairs of images, half-way between chance and all
+# Controls.
+POOLING = "global average pooling"
+PERMUTED = "linear models of permuted labels"
+BLIND = "a random span of as many dimensions"
 
 
 class Case(NamedTuple):
@@ -49,53 +53,51 @@ class Case(NamedTuple):
     unless: str = ""
     needs: int = 0
 
+    @property
+    def early(self) -> xr.Dataset:
+        """The runs that count."""
+        return reached(self.cells)
+
     def moves(self, pooled: xr.Dataset | None = None) -> Check:
         """The losses on V_lin fall as the model's do, nearer than a model of another rate falls.
 
         The control is `pooled`, or else the model at half the rate in the place of the model.
         """
-        early = reached(self.cells)
-        if pooled is None:
-            name, unlike = "the model at half its rate in its place", nearest(early, 0.5)
-        else:
-            name, unlike = "global average pooling", nearest(reached(pooled), 1.0)
+        control = "the model at half its rate in its place", nearest(self.early, 0.5)
+        if pooled is not None:
+            control = POOLING, nearest(reached(pooled), 1.0)
         return self._check(
             f"{self.claim}.inside",
             "largest difference of the losses on V_lin in the window, to the model over the "
             "smaller one to the models of half and of twice the rate, logarithm",
-            nearest(early, 1.0), interval_below(0), name, unlike,
+            nearest(self.early, 1.0), interval_below(0), *control,
         )  # fmt: skip
 
     def near(self, pooled: xr.Dataset | None = None) -> Check:
         """H42: correlation with the model; the control is `pooled`, or else permuted labels."""
-        early = reached(self.cells)
-        if pooled is None:
-            what = "linear models of permuted labels"
-            blind = worst(early, "permuted_correlation", "max")
-        else:
-            what, blind = "global average pooling", worst(reached(pooled), "correlation", "max")
+        control = PERMUTED, worst(self.early, "permuted_correlation", "max")
+        if pooled is not None:
+            control = POOLING, worst(reached(pooled), "correlation", "max")
         return self._check(
             "H42.near", "smallest correlation with the linear model in the window",
-            worst(early, "correlation", "min"), above(CLOSE), what, blind,
+            worst(self.early, "correlation", "min"), above(CLOSE), *control,
         )  # fmt: skip
 
     def own(self, pooled: xr.Dataset | None = None) -> Check:
         """H24: each image's curve is nearer to its own of the model than to another image's."""
-        early = reached(self.cells)
-        if pooled is None:
-            what, blind = "linear models of permuted labels", early.placebo_own.values
-        else:
-            what, blind = "global average pooling", reached(pooled).own.values
+        control = PERMUTED, self.early.placebo_own.values
+        if pooled is not None:
+            control = POOLING, reached(pooled).own.values
         return self._check(
             "H24.own",
             "share of pairs of test images of which the network's curve, up to the window's end, "
             "is nearer to the model's of the same image than to that of the other",
-            early.own.values, interval_above(MOST), what, blind,
+            self.early.own.values, interval_above(MOST), *control,
         )  # fmt: skip
 
     def sized(self) -> Check:
         """H25: relative error."""
-        found, slow, fast = (largest_error(reached(self.cells), rate) for rate in (1.0, 0.5, 2.0))
+        found, slow, fast = (largest_error(self.early, rate) for rate in (1.0, 0.5, 2.0))
         return self._check(
             "H25.size", "largest relative error in the window", found, below(FAR),
             "the model at half or twice its rate, the nearer", np.minimum(slow, fast),
@@ -103,33 +105,30 @@ class Case(NamedTuple):
 
     def split(self) -> Check:
         """How much of the network's output is outside V_lin early."""
-        found, blind = (
-            worst(reached(self.cells), name, "max") for name in ("share", "random_share")
-        )
+        found, blind = (worst(self.early, name, "max") for name in ("share", "random_share"))
         return self._check(
             f"{self.claim}.share", "largest share of the complement in the window", found,
-            below(LITTLE), "a random span of as many dimensions", blind,
+            below(LITTLE), BLIND, blind,
         )  # fmt: skip
 
     def later(self) -> list[Check]:
         """Does the network learn on the complement, and later than on V_lin?"""
-        early = reached(self.cells)
-        gained, placebo = (progress(early, name)[:, -1] for name in ("outside", "placebo_outside"))
-        delay, blind = (
-            after(early, f"{span}outside") - after(early, f"{span}inside")
-            for span in ("", "random_")
-        )
-        return [
-            self._check(
-                f"{self.claim}.gone", "part of the complement's loss that is gone at the end",
-                gained, interval_above(0), "permuted test labels: the same", placebo,
-            ),
-            self._check(
-                f"{self.claim}.later",
-                "part of its final fall after the window, complement less V_lin",
-                delay, interval_above(0), "a random span of as many dimensions", blind,
-            ),
-        ]  # fmt: skip
+        return [self._gone(), self._delayed()]
+
+    def _gone(self) -> Check:
+        gone, blind = progress(self.early, "outside"), progress(self.early, "placebo_outside")
+        return self._check(
+            f"{self.claim}.gone", "part of the complement's loss that is gone at the end",
+            gone[:, -1], interval_above(0), "permuted test labels: the same", blind[:, -1],
+        )  # fmt: skip
+
+    def _delayed(self) -> Check:
+        delay, blind = (_delay(self.early, span) for span in ("", "random_"))
+        return self._check(
+            f"{self.claim}.later",
+            "part of its final fall after the window, complement less V_lin",
+            delay, interval_above(0), BLIND, blind,
+        )  # fmt: skip
 
     def limited(self, id: str, narrow: xr.Dataset, infinite: xr.Dataset) -> Check:
         """H40, H41: more of what the correlation lacks is lacking at infinite width than is not.
@@ -153,3 +152,8 @@ class Case(NamedTuple):
             self.runs, f"{id}_{self.word}", "empirical", f"{self.where}: {what}", mean(found), rule,
             (changed, mean(other)), needs=self.needs, unless=self.unless,
         )  # fmt: skip
+
+
+def _delay(runs: xr.Dataset, span: str) -> Array:
+    """How much more of its fall the complement's loss has after the window, (cell,)."""
+    return after(runs, f"{span}outside") - after(runs, f"{span}inside")

@@ -17,6 +17,7 @@ is three times slower (see `threads`).
 `descend_autograd` is the same in plain torch, without any formula of a gradient.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -29,7 +30,7 @@ from torch import Tensor
 
 from simplicity.hu import erf_block
 from simplicity.nets import TwoLayer
-from simplicity.nets.activations import ACTIVATIONS
+from simplicity.nets.activations import ACTIVATIONS, Activation
 from simplicity.nets.loop import Diverged
 from simplicity.problems import doors, training_doors
 
@@ -48,15 +49,10 @@ _BLOCK = 1 << 17  # hidden units of a block: half a megabyte in float32
 def forward(network: TwoLayer, x: Array, activation: str) -> Array:
     """f(x) (n,) for inputs (n, d), in the network's precision, in blocks of samples."""
     doors.choice("activation", activation, ACTIVATIONS)
-    *both, x = map(training_doors.for_torch, training_doors.network(network, x, "n d"))
-    network = TwoLayer(*both)
-    value = ACTIVATIONS[activation].value
-    v = torch.from_numpy(network.a)
-    inputs = x.astype(network.w.dtype, copy=False)
-    rows = max(1, _BLOCK // len(v))
-    scaled = network.w.T / math.sqrt(network.w.shape[1])
-    blocks = (inputs[start : start + rows] for start in range(0, len(x), rows))
-    parts = [value(torch.from_numpy(block @ scaled)) @ v for block in blocks]
+    a, w, x = map(training_doors.for_torch, training_doors.network(network, x, "n d"))
+    value, v, scaled = ACTIVATIONS[activation].value, torch.from_numpy(a), w.T / math.sqrt(len(w.T))
+    blocks = torch.from_numpy(x.astype(w.dtype, copy=False)).split(max(1, _BLOCK // len(v)))
+    parts = [value(torch.from_numpy(block.numpy() @ scaled)) @ v for block in blocks]
     return (torch.cat(parts) / math.sqrt(len(v))).numpy()
 
 
@@ -71,18 +67,30 @@ def descend(
     probes: Probes,
     dims: Dims | None = None,
     precision: str = "float32",
+    engine: Engine | None = None,
 ) -> tuple[TwoLayer, xr.Dataset]:
     """Train a copy of `start` on x (n, d), y (n,) for `schedule[-1]` steps.
 
     `step_size` is that of both layers, or (first layer's, second layer's), where 0 leaves a layer
-    alone. A probe gets the network and returns a number or an array, whose axes `dims` names.
+    alone. A probe gets the network and returns a number or an array, whose axes `dims` names. The
+    steps are this module's own, unless another `engine` makes them.
 
     Returns the trained network and a dataset along `probe` with the coordinate `step`, one variable
     for each probe.
     """
-    return _descend(
-        _Step, start, x, y, activation, step_size, schedule, probes, dims or {}, precision
-    )
+    doors.choice("activation", activation, ACTIVATIONS)
+    doors.precision(precision)
+    a, w, x, y = map(training_doors.for_torch, training_doors.task(start, x, y, precision))
+    step_size = training_doors.steps_of_layers(step_size)
+    schedule, dims = training_doors.schedule(schedule), dims or {}
+    training_doors.probes(probes, dims)
+    inputs, targets = (_tensor(part, precision) for part in (x, y))
+    rates = step_size if isinstance(step_size, tuple) else (step_size, step_size)
+    advance = (engine or _Step)(inputs, targets, activation, rates, len(a))
+    settings = f"step_size {step_size}, n {len(y)}, m {w.shape[0]}, d {w.shape[1]}"
+    network = TwoLayer(*(np.array(part, dtype=precision, order="C") for part in (a, w)))
+    values = _driven(advance, network, schedule, probes, settings)
+    return network, _table(values, dims, schedule)
 
 
 def descend_autograd(
@@ -98,49 +106,42 @@ def descend_autograd(
     precision: str = "float64",
 ) -> tuple[TwoLayer, xr.Dataset]:
     """The reference: the same trajectory by automatic differentiation of the loss."""
-    return _descend(
-        _by_autograd, start, x, y, activation, step_size, schedule, probes, dims or {}, precision
-    )
+    return descend(
+        start, x, y, activation=activation, step_size=step_size, schedule=schedule, probes=probes,
+        dims=dims, precision=precision, engine=_ByAutograd,
+    )  # fmt: skip
 
 
-def _descend(
-    engine: Engine, start: TwoLayer, x: Array, y: Array, activation: str, step_size: float | Rates,
-    schedule: Sequence[int], probes: Probes, dims: Dims, precision: str,
-) -> tuple[TwoLayer, xr.Dataset]:  # fmt: skip
-    doors.choice("activation", activation, ACTIVATIONS)
-    doors.precision(precision)
-    a, w, x, y = map(training_doors.for_torch, training_doors.task(start, x, y, precision))
-    step_size = training_doors.steps_of_layers(step_size)
-    schedule = training_doors.schedule(schedule)
-    training_doors.probes(probes, dims)
-    dtype = getattr(torch, precision)
-    inputs, targets = (torch.from_numpy(np.ascontiguousarray(part)).to(dtype) for part in (x, y))
-    rates = step_size if isinstance(step_size, tuple) else (step_size, step_size)
-    advance = engine(inputs, targets, activation, rates, len(a))
-    settings = f"step_size {step_size}, n {len(y)}, m {w.shape[0]}, d {w.shape[1]}"
-    network = TwoLayer(*(np.array(part, dtype=np.dtype(precision), order="C") for part in (a, w)))
-    values = _driven(advance, network, schedule, probes, settings)
+def _table(values: Mapping[str, list[Any]], dims: Dims, schedule: Sequence[int]) -> xr.Dataset:
     variables = {
         name: (("probe", *dims.get(name, ())), np.stack(found)) for name, found in values.items()
     }
-    return network, xr.Dataset(variables, {"step": ("probe", np.asarray(schedule))})
+    return xr.Dataset(variables, {"step": ("probe", np.asarray(schedule))})
 
 
-def _by_autograd(x: Tensor, y: Tensor, activation: str, rates: Rates, width: int) -> Advance:
-    value = ACTIVATIONS[activation].value
+def _tensor(array: Array, precision: str) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).to(getattr(torch, precision))
 
-    def advance(v: Tensor, w: Tensor, steps: int) -> Tensor:
+
+class _ByAutograd:
+    """Steps down the gradient that torch finds."""
+
+    def __init__(self, x: Tensor, y: Tensor, activation: str, rates: Rates, width: int) -> None:
+        self.x, self.y, self.value, self.rates = x, y, ACTIVATIONS[activation].value, rates
+
+    def __call__(self, v: Tensor, w: Tensor, steps: int) -> Tensor:
         loss = torch.zeros(())
         for _ in range(steps):
-            outer, inner = v.clone().requires_grad_(), w.clone().requires_grad_()
-            hidden = value(x @ inner.T / math.sqrt(x.shape[1]))
-            loss = 0.5 * torch.mean((hidden @ outer / math.sqrt(width) - y) ** 2)
-            gradients = torch.autograd.grad(loss, (inner, outer))
-            w -= rates[0] * gradients[0]
-            v -= rates[1] * gradients[1]
+            layers = w.clone().requires_grad_(), v.clone().requires_grad_()
+            loss = self._loss(*layers)
+            gradients = torch.autograd.grad(loss, layers)
+            w -= self.rates[0] * gradients[0]
+            v -= self.rates[1] * gradients[1]
         return loss.detach()
 
-    return advance
+    def _loss(self, inner: Tensor, outer: Tensor) -> Tensor:
+        hidden = self.value(self.x @ inner.T / math.sqrt(self.x.shape[1]))
+        return 0.5 * torch.mean((hidden @ outer / math.sqrt(len(outer)) - self.y) ** 2)
 
 
 class _Step:
@@ -172,10 +173,18 @@ class _Step:
 
     def _once(self, v: Tensor, w: Tensor) -> Tensor:
         width, dim = w.shape
-        outer, inner = torch.zeros_like(v), torch.zeros_like(w)
-        columns = np.ascontiguousarray(w.numpy().T) / math.sqrt(dim)
         weights = v / math.sqrt(width)
-        loss = torch.zeros((), dtype=v.dtype)
+        loss, outer, inner = self._summed(weights, w)
+        if self.first:
+            w.addcmul_(inner, weights[:, None], value=-self.first / (self.count * math.sqrt(dim)))
+        if self.second:
+            v.sub_(outer, alpha=self.second / (self.count * math.sqrt(width)))
+        return loss / (2 * self.count)
+
+    def _summed(self, weights: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Over all samples: r^2, phi(Z) r and phi'(Z) r x; the last two where they are needed."""
+        loss, outer, inner = w.new_zeros(()), torch.zeros_like(weights), torch.zeros_like(w)
+        columns = np.ascontiguousarray(w.numpy().T) / math.sqrt(w.shape[1])
         for x, y in self.parts:
             hidden = self.hidden[: len(x)]
             np.matmul(x.numpy(), columns, out=hidden.numpy())
@@ -183,11 +192,7 @@ class _Step:
             loss += total
             if self.first:
                 inner += torch.from_numpy(slope.numpy().T @ x.numpy())
-        if self.first:
-            w.addcmul_(inner, weights[:, None], value=-self.first / (self.count * math.sqrt(dim)))
-        if self.second:
-            v.sub_(outer, alpha=self.second / (self.count * math.sqrt(width)))
-        return loss / (2 * self.count)
+        return loss, outer, inner
 
     def _between(
         self, hidden: Tensor, y: Tensor, weights: Tensor, outer: Tensor
@@ -202,9 +207,13 @@ class _Step:
             outer.addmv_(value.T, residual)
         if not self.first:
             return hidden, residual @ residual
-        of_value, out = self.activation.of_value, self.slope[: len(hidden)]
-        slope = of_value(value, out=out) if of_value else self.activation.slope(hidden, out=out)
+        slope = _slope(self.activation, hidden, value, self.slope[: len(hidden)])
         return slope.mul_(residual[:, None]), residual @ residual
+
+
+def _slope(phi: Activation, hidden: Tensor, value: Tensor, out: Tensor) -> Tensor:
+    """phi'(Z) in `out`, from phi(Z) where phi has that."""
+    return phi.of_value(value, out=out) if phi.of_value else phi.slope(hidden, out=out)
 
 
 def _driven(
@@ -213,13 +222,11 @@ def _driven(
     """What the probes find after each scheduled step; `network` is trained in place."""
     v, w = (torch.from_numpy(part) for part in network)
     values: dict[str, list[Any]] = {name: [] for name in probes}
-    done = 0
-    for step in schedule:
-        if step > done:
-            loss = advance(v, w, step - done)
-            done = step
+    for before, step in itertools.pairwise((0, *schedule)):
+        if step > before:
+            loss = advance(v, w, step - before)
             if not all(part.isfinite().all() for part in (loss, w, v)):
-                raise Diverged(f"loss not finite at step {done} or before: {settings}")
+                raise Diverged(f"loss not finite at step {step} or before: {settings}")
         for name, probe in probes.items():
             values[name].append(np.asarray(probe(network)))
     return values

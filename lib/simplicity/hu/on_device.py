@@ -18,11 +18,10 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from simplicity.hu import ntk
+from simplicity.hu import full_batch, ntk
 from simplicity.hu.ntk import Array, Dims, Probes, Rates
 from simplicity.nets import TwoLayer, devices
 from simplicity.nets.activations import ACTIVATIONS
-from simplicity.nets.loop import Diverged
 from simplicity.nets.train import _Loop, half_mean_square
 from simplicity.problems import doors, training_doors
 
@@ -49,9 +48,10 @@ def descend(
     there is a `Problem`.
     """
     engine = functools.partial(_Step, devices.found(device))
-    return ntk._descend(
-        engine, start, x, y, activation, step_size, schedule, probes, dims or {}, precision
-    )
+    return ntk.descend(
+        start, x, y, activation=activation, step_size=step_size, schedule=schedule, probes=probes,
+        dims=dims, precision=precision, engine=engine,
+    )  # fmt: skip
 
 
 class _Step:
@@ -74,8 +74,15 @@ class _Step:
         return loss.cpu()
 
     def _once(self, v: Tensor, w: Tensor) -> Tensor:
-        along, pull, loss = torch.zeros_like(v), torch.zeros_like(w), v.new_zeros(())
         weights = v / math.sqrt(len(v))
+        loss, along, pull = self._summed(weights, w)
+        w.sub_(pull * weights[:, None], alpha=self.first / (self.count * self.root))
+        v.sub_(along, alpha=self.second / (self.count * math.sqrt(len(v))))
+        return loss / (2 * self.count)
+
+    def _summed(self, weights: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Over all samples: r^2, phi(Z) r and phi'(Z) r x."""
+        loss, along, pull = w.new_zeros(()), torch.zeros_like(weights), torch.zeros_like(w)
         for x, y in self.parts:
             hidden = x @ w.T / self.root
             value = self.phi.value(hidden)
@@ -83,9 +90,7 @@ class _Step:
             loss += residual @ residual
             along += value.T @ residual
             pull += self.phi.slope(hidden).mul_(residual[:, None]).T @ x
-        w.sub_(pull * weights[:, None], alpha=self.first / (self.count * self.root))
-        v.sub_(along, alpha=self.second / (self.count * math.sqrt(len(v))))
-        return loss / (2 * self.count)
+        return loss, along, pull
 
 
 def train_module(
@@ -99,36 +104,24 @@ def train_module(
     memory at a time (0: as fits the device). `checkpoint` is as of `nets.train.train`.
     """
     where = devices.found(device)
-    training_doors.module(module)
-    x, y = training_doors.batch(x, y)
-    doors.arrays(y=(y, "n"))
-    (x_test,) = doors.finite(x_test=(x_test, " ".join(["q", *map(str, x.shape[1:])])))
+    samples = full_batch.tensors(module, x, y, x_test)
     training_doors.step(step_size)
     schedule = training_doors.schedule(schedule, strict=True)
     doors.whole("block", block, 0)
-    rows, dtype = block or _ROWS[where.type], next(module.parameters()).dtype
-    inputs, targets, others = (
-        torch.as_tensor(training_doors.for_torch(part)).to(device=where, dtype=dtype)
-        for part in (x, y, x_test)
-    )
     rule = torch.optim.SGD(module.to(where).parameters(), lr=step_size)
-    loop = _InBlocks(module, rule, half_mean_square, {"loss": [], "seen": []}, rows=rows)
-    if checkpoint is not None:
-        loop.resume(checkpoint)
-    saved = time.monotonic()
+    values: dict[str, list[Array]] = {"loss": [], "seen": []}
+    loop = _InBlocks(module, rule, half_mean_square, values, rows=block or _ROWS[where.type])
+    inputs, targets, others = (part.to(where) for part in samples)
+    kept = _Kept(loop, checkpoint, checkpoint_seconds)
     while loop.done <= schedule[-1]:
-        # else it was measured before the run was broken off
-        if loop.done in schedule and len(loop.values["seen"]) == schedule.index(loop.done):
-            loop.values["seen"].append(loop.outputs(others))
+        if loop.unseen(schedule):
+            values["seen"].append(loop.outputs(others))
         value = loop.step(inputs, targets)
         if not torch.isfinite(value):
-            told = f"loss not finite at step {loop.done - 1}: step_size {step_size:g}, n {len(y)}"
-            raise Diverged(told)
-        loop.values["loss"].append(np.asarray(float(value)))
-        if checkpoint is not None and time.monotonic() - saved > checkpoint_seconds:
-            loop.save(checkpoint)
-            saved = time.monotonic()
-    return np.array(loop.values["loss"], dtype=float), np.stack(loop.values["seen"])
+            raise full_batch.diverged(loop.done - 1, step_size, len(targets))
+        values["loss"].append(np.asarray(float(value)))
+        kept.when_due()
+    return np.array(values["loss"], dtype=float), np.stack(values["seen"])
 
 
 @dataclasses.dataclass
@@ -137,16 +130,16 @@ class _InBlocks(_Loop):
 
     rows: int = 512
 
+    def unseen(self, schedule: Sequence[int]) -> bool:
+        """Whether a look is wanted that was not taken before the run was broken off."""
+        return self.done in schedule and len(self.values["seen"]) == schedule.index(self.done)
+
     def step(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """One step; returns the loss before it."""
         self.rule.zero_grad()
         total = torch.zeros((), dtype=torch.float64, device=inputs.device)
-        for seen, wanted in zip(inputs.split(self.rows), targets.split(self.rows), strict=True):
-            output = self.module(seen)
-            training_doors.outputs(output, wanted)
-            part = (output - wanted).square().sum() / (2 * len(targets))
-            part.backward()
-            total += part.detach()
+        for block in zip(inputs.split(self.rows), targets.split(self.rows), strict=True):
+            total += full_batch.backward(self.module, *block, len(targets))
         self.rule.step()
         self.done += 1
         return total
@@ -155,3 +148,19 @@ class _InBlocks(_Loop):
         """h(x) (n,) on the host."""
         with torch.no_grad():
             return torch.cat([self.module(part) for part in x.split(self.rows)]).cpu().numpy()
+
+
+class _Kept:
+    """The state of a loop in a file, from which the loop goes on; nothing without a file."""
+
+    def __init__(self, loop: _InBlocks, path: Path | None, seconds: float) -> None:
+        self.loop, self.path, self.seconds = loop, path, seconds
+        if path is not None:
+            loop.resume(path)
+        self.saved = time.monotonic()
+
+    def when_due(self) -> None:
+        """Saves the state where the last one is older than `seconds`."""
+        if self.path is not None and time.monotonic() - self.saved > self.seconds:
+            self.loop.save(self.path)
+            self.saved = time.monotonic()

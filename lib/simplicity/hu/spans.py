@@ -20,9 +20,8 @@ class Span:
     def __init__(self, x: Array) -> None:
         (x,) = doors.finite(x=(x, "q d"))
         tall = x.shape[0] >= x.shape[1]
-        values, vectors = np.linalg.eigh(x.T @ x if tall else x @ x.T)
-        kept = values > _LEAST * values[-1]
-        self.basis = x @ (vectors[:, kept] / np.sqrt(values[kept])) if tall else vectors[:, kept]
+        values, vectors = _eigen(x.T @ x if tall else x @ x.T)
+        self.basis = x @ (vectors / np.sqrt(values)) if tall else vectors
         self.size = len(x)
 
     @property
@@ -32,32 +31,48 @@ class Span:
 
     def inside(self, vectors: Array) -> Array:
         """|P v|^2 for rows (..., q)."""
-        (vectors,) = doors.arrays(vectors=(vectors, f"... {self.size}"))
-        return ((vectors @ self.basis) ** 2).sum(axis=-1)
+        return _square(self._rows(vectors) @ self.basis)
 
     def outside(self, vectors: Array) -> Array:
         """|v - P v|^2 for rows (..., q)."""
-        (vectors,) = doors.arrays(vectors=(vectors, f"... {self.size}"))
-        apart = vectors - (vectors @ self.basis) @ self.basis.T
-        return (apart**2).sum(axis=-1)
+        vectors = self._rows(vectors)
+        return _square(vectors - (vectors @ self.basis) @ self.basis.T)
 
     def share(self, vectors: Array) -> Array:
         """|v - P v|^2 / |v|^2; 0 where v = 0."""
+        return _ratio(self.outside(vectors), _square(self._rows(vectors)))
+
+    def _rows(self, vectors: Array) -> Array:
         (vectors,) = doors.arrays(vectors=(vectors, f"... {self.size}"))
-        whole = (vectors**2).sum(axis=-1)
-        return np.divide(self.outside(vectors), whole, out=np.zeros_like(whole), where=whole > 0)
+        return vectors
+
+
+def _eigen(gram: Array) -> tuple[Array, Array]:
+    """The eigenvalues that are not 0, and their vectors."""
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > _LEAST * values[-1]
+    return values[kept], vectors[:, kept]
+
+
+def _square(rows: Array) -> Array:
+    """Sum of squares along the last axis."""
+    return (rows**2).sum(axis=-1)
+
+
+def _ratio(above: Array, below: Array, otherwise: Array | float = 0.0) -> Array:
+    """The ratio, and `otherwise` where nothing is below."""
+    return np.divide(above, below, out=np.full_like(below, otherwise), where=below > 0)
 
 
 def correlation(a: Array, b: Array) -> Array:
     """Pearson's, of the rows of two matrices (..., q); 0 where one of them is constant."""
     a, b = doors.same(a=a, b=b)
     a, b = (part - part.mean(axis=-1, keepdims=True) for part in (a, b))
-    scale = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
-    return np.divide((a * b).sum(axis=-1), scale, out=np.zeros_like(scale), where=scale > 0)
+    return _ratio((a * b).sum(axis=-1), np.sqrt(_square(a) * _square(b)))
 
 
 def relative_error(a: Array, b: Array) -> Array:
     """|a - b| / |b| of rows (..., q); 0 where both are 0, and infinite where b alone is."""
     a, b = doors.same(a=a, b=b)
-    gap, size = (np.sqrt((part**2).sum(axis=-1)) for part in (a - b, b))
-    return np.divide(gap, size, out=np.where(gap > 0, np.inf, 0.0), where=size > 0)
+    gap, size = np.sqrt(_square(a - b)), np.sqrt(_square(b))
+    return _ratio(gap, size, np.where(gap > 0, np.inf, 0.0))

@@ -7,7 +7,6 @@ least squares. There the teacher sees whitened inputs; one that sees x itself ha
 slow directions, so that network and least squares stay within a few percent of each other.
 """
 
-import numpy as np
 import xarray as xr
 
 from simplicity.evidence.claims import Check, below, mean
@@ -47,17 +46,16 @@ def measure(run: Run) -> xr.Dataset:
     found = early_linear.data(run)
     _, fresh = early_linear.follow(run, found, (early_linear.horizon(run),))
     network, model = fresh.network[0], fresh.model[0]
-    best = found.fresh @ np.linalg.lstsq(found.x, found.y, rcond=None)[0]
-    square = early_linear.square
-    return xr.Dataset(
-        {
-            "network_to_best": square(network - best) / square(best),
-            "model_to_best": square(model - best) / square(best),
-            "network_to_model": square(network - model) / square(best),
-            "network": square(network - found.fresh_y) / 2,
-            "best": square(best - found.fresh_y) / 2,
-        }
-    )
+    best = found.fresh @ early_linear.least_squares(found)
+    pairs = {
+        "network_to_best": (network, best),
+        "model_to_best": (model, best),
+        "network_to_model": (network, model),
+    }
+    square, y = early_linear.square, found.fresh_y
+    apart = {name: square(one - other) / square(best) for name, (one, other) in pairs.items()}
+    losses = {"network": early_linear.loss(network, y), "best": early_linear.loss(best, y)}
+    return xr.Dataset(apart | losses)
 
 
 def checks(runs: Runs) -> list[Check]:

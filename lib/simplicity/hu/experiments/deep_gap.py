@@ -47,29 +47,40 @@ def measure(run: Run) -> xr.Dataset:
     apart = ~np.eye(run.n, dtype=bool)
     fitted = np.polyfit(data[apart], theta[apart], 1)[0]
     values = {"linear": np.corrcoef(data[apart], theta[apart])[0, 1] ** 2}
-    c_1, shallow = (kernel.deep_slope(run.activation, depth) for depth in (run.depth, 1))
-    slopes = {"": c_1, "_shallow": shallow, "_last": c_1 / (run.depth + 1)}
-    for name, c_1 in slopes.items():
+    for name, c_1 in slopes(run).items():
         values[f"gap{name}"] = run.dim / run.n * kernel.spectral_norm(theta - c_1 * data)
         values[f"slope{name}"] = fitted / c_1
     return xr.Dataset(values)
 
 
+def slopes(run: Run) -> dict[str, float]:
+    """c_1 and the two others, by the ends of their names."""
+    c_1, shallow = (kernel.deep_slope(run.activation, depth) for depth in (run.depth, 1))
+    return {"": c_1, "_shallow": shallow, "_last": c_1 / (run.depth + 1)}
+
+
 def checks(runs: Runs) -> list[Check]:
-    given, tanh = runs.settings, runs["tanh"]
-    entry, shallow = (mean(at_largest(tanh, name)) for name in ("slope", "slope_shallow"))
+    return [gap(runs, "erf"), gap(runs, "tanh"), entries(runs)]
+
+
+def where(runs: Runs, name: str) -> str:
+    """The network in a check's words."""
+    depth = {"erf": runs.settings.depth, "tanh": runs.settings.tanh_depth}[name]
+    return f"{depth} hidden layers, {name}"
+
+
+def gap(runs: Runs, name: str) -> Check:
+    """The gap closes."""
+    other = "c_1 without its factor L + 1", fall(runs[name], "gap_last")
+    return falls(runs, f"H20.{name}", where(runs, name), runs[name], other)
+
+
+def entries(runs: Runs) -> Check:
+    """The entries go with those of the linear kernel, with the slope c_1."""
+    entry, shallow = (mean(at_largest(runs["tanh"], name)) for name in ("slope", "slope_shallow"))
     what = "slope of the off-diagonal entries on x.x'/d, over c_1, at the largest d"
-    return [
-        *(
-            falls(
-                runs, f"H20.{name}", f"{depth} hidden layers, {name}", runs[name],
-                ("c_1 without its factor L + 1", fall(runs[name], "gap_last")),
-            )
-            for name, depth in (("erf", given.depth), ("tanh", given.tanh_depth))
-        ),
-        check(
-            runs, "H20.entries", "theorem", f"{given.tanh_depth} hidden layers, tanh: {what}",
-            entry, between(0.95, 1.05), ("over c_1 of one layer", shallow),
-            unless=kernel_checks.unjudged(tanh),
-        ),
-    ]  # fmt: skip
+    return check(
+        runs, "H20.entries", "theorem", f"{where(runs, 'tanh')}: {what}",
+        entry, between(0.95, 1.05), ("over c_1 of one layer", shallow),
+        unless=kernel_checks.unjudged(runs["tanh"]),
+    )  # fmt: skip

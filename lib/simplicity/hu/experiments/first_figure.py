@@ -25,6 +25,9 @@ SHORT = 5.0
 FIRST = (0, 1_000_000)  # the first seeds of QUICK and of FULL: their pictures are kept
 SHOWN = 5  # fresh inputs whose outputs are kept
 COMPONENTS = 50  # principal directions of the inputs of which the learned part is kept
+PLACE, PLACES, INPUTS = "place", ("time", "place"), ("time", "input")
+Given = dict[str, Any]  # what a check is judged under
+Pictures = dict[str, tuple[Any, np.ndarray]]  # axes and values by name
 ENOUGH_SAMPLES = 20_000  # with fewer the network may overfit before it generalises
 
 
@@ -59,44 +62,58 @@ def measure(run: Run) -> xr.Dataset:
     last = early_linear.horizon(run)
     steps = early_linear.schedule(last, PROBES, spaced=np.geomspace)
     drawn = early_linear.data(run, run.test_samples)
-    least_squares = np.linalg.lstsq(drawn.x, drawn.y, rcond=None)[0]
-    places = early_linear.line(least_squares / np.linalg.norm(least_squares), drawn.fresh[0])
+    places = line(drawn)
     train, fresh, along = early_linear.follow(run, drawn, steps, places)
-    pictures = components(run, drawn, train)
-    pictures["line_label"] = ("place", np.sign(early_linear.teacher_of(run)(places)))
-    for name in train._fields:
-        pictures[f"shown_{name}"] = (("time", "input"), getattr(fresh, name)[:, :SHOWN])
-        pictures[f"line_{name}"] = (("time", "place"), getattr(along, name))
+    label = np.sign(early_linear.teacher_of(run)(places))
+    pictures = components(run, drawn, train) | frames(fresh, along) | {"line_label": (PLACE, label)}
     found, kept = early_linear.summary(drawn, steps, train, fresh), 1.0 if run.frames else 0.0
     for name, (axes, values) in pictures.items():
         found[name] = (axes, (kept * values).astype(np.float32))
     return found.assign(clock=("time", np.asarray(steps) / (last / run.horizon)))
 
 
-def components(
-    run: Run, drawn: early_linear.Data, train: early_linear.Outputs
-) -> dict[str, tuple[Any, np.ndarray]]:
+def line(drawn: early_linear.Data) -> np.ndarray:
+    """Inputs on the line through a fresh one along which least squares changes most."""
+    steepest = early_linear.least_squares(drawn)
+    return early_linear.line(steepest / np.linalg.norm(steepest), drawn.fresh[0])
+
+
+def frames(fresh: early_linear.Outputs, along: early_linear.Outputs) -> Pictures:
+    """Outputs at a few fresh inputs and along the line."""
+    shown = {f"shown_{name}": (INPUTS, part[:, :SHOWN]) for name, part in fresh._asdict().items()}
+    return shown | {f"line_{name}": (PLACES, part) for name, part in along._asdict().items()}
+
+
+def components(run: Run, drawn: early_linear.Data, train: early_linear.Outputs) -> Pictures:
     """Parts along the samples' principal directions: `wanted` of the labels, `learned_*` (time).
 
     u_i^T f / sqrt n with U the left singular vectors of X.
     """
-    wanted = np.zeros(COMPONENTS)
-    learned = {name: np.zeros((PROBES, COMPONENTS)) for name in train._fields}
-    if run.frames:
-        left = np.linalg.svd(drawn.x, full_matrices=False)[0][:, :COMPONENTS]
-        count = left.shape[1]
-        wanted[:count] = left.T @ drawn.y / np.sqrt(run.n)
-        for name, outputs in train._asdict().items():
-            learned[name][:, :count] = outputs @ left / np.sqrt(run.n)
-    parts = {f"learned_{name}": (("time", "component"), part) for name, part in learned.items()}
-    return {"wanted": ("component", wanted), **parts}
+    left = principal(drawn.x) if run.frames else np.zeros((run.n, 0))
+    learned = {
+        f"learned_{name}": (("time", "component"), padded(outputs @ left / np.sqrt(run.n)))
+        for name, outputs in train._asdict().items()
+    }
+    return {"wanted": ("component", padded(left.T @ drawn.y / np.sqrt(run.n))), **learned}
+
+
+def principal(x: np.ndarray) -> np.ndarray:
+    """The samples' first left singular vectors, `COMPONENTS` at most."""
+    return np.linalg.svd(x, full_matrices=False)[0][:, :COMPONENTS]
+
+
+def padded(parts: np.ndarray) -> np.ndarray:
+    """With 0 for the directions that there are not."""
+    found = np.zeros((*parts.shape[:-1], COMPONENTS))
+    found[..., : parts.shape[-1]] = parts
+    return found
 
 
 def checks(runs: Runs) -> list[Check]:
     return [*same_losses(runs), *same_functions(runs)]
 
 
-def strict(runs: Runs) -> dict[str, Any]:
+def strict(runs: Runs) -> Given:
     """For what two seeds or few samples do not decide.
 
     Of two seeds, the gap at single inputs differs in one or two of ten blocks; with few samples the
@@ -108,47 +125,66 @@ def strict(runs: Runs) -> dict[str, Any]:
 
 def same_losses(runs: Runs) -> list[Check]:
     """On the plateau the losses are the model's; at the end they are lower."""
-    judge = early_linear.judge(runs, runs.settings.dim)
-    high, low = runs["high"], runs["low"]
-    four, model = f"d = {runs.settings.low_dim}: the same", "the linear model: the same"
+    given = lenient(runs)
     return [
-        *(
-            judge(
-                f"H8.{id}", "empirical",
-                f"plateau: |{name} loss of the network over the model's - 1|",
-                mean(losses_apart(high, name)), below(SAME),
-                (four, mean(losses_apart(low, name))), **more,
-            )
-            for id, name, more in (("losses", "test", {}), ("training", "train", strict(runs)))
-        ),
-        *(
-            judge(
-                f"H8.{name}", "empirical", f"{name} loss at the end over that on the plateau",
-                mean(later(high, name)), below(1 - SAME),
-                (model, mean(later(high, f"{name}_linear"))), **more,
-            )
-            for name, more in (("train", {}), ("test", strict(runs)))
-        ),
-    ]  # fmt: skip
+        same_loss(runs, "losses", "test", given),
+        same_loss(runs, "training", "train", strict(runs)),
+        falls_further(runs, "train", given),
+        falls_further(runs, "test", strict(runs)),
+    ]
+
+
+def lenient(runs: Runs) -> Given:
+    """For what two seeds and few samples decide."""
+    return {"unless": early_linear.low(runs.settings.dim)}
+
+
+def same_loss(runs: Runs, id: str, name: str, given: Given) -> Check:
+    """H8: on the plateau the loss is the model's."""
+    high, low = (mean(losses_apart(runs[group], name)) for group in ("high", "low"))
+    return check(
+        runs, f"H8.{id}", "empirical",
+        f"plateau: |{name} loss of the network over the model's - 1|",
+        high, below(SAME), (low_too(runs), low), **given,
+    )  # fmt: skip
+
+
+def falls_further(runs: Runs, name: str, given: Given) -> Check:
+    """H8: at the end the loss is lower than on the plateau."""
+    found, model = (mean(later(runs["high"], loss)) for loss in (name, f"{name}_linear"))
+    return check(
+        runs, f"H8.{name}", "empirical", f"{name} loss at the end over that on the plateau",
+        found, below(1 - SAME), ("the linear model: the same", model), **given,
+    )  # fmt: skip
+
+
+def low_too(runs: Runs) -> str:
+    """What the control in few dimensions is called."""
+    return f"d = {runs.settings.low_dim}: the same"
 
 
 def same_functions(runs: Runs) -> list[Check]:
     """The outputs are the model's on the plateau, and up to T at single inputs."""
-    high, low, apart = runs["high"], runs["low"], runs["independent"]
-    return [
-        check(
-            runs, "H8.plateau", "empirical", "fresh samples, plateau: median of rel(t)",
-            mean(on_plateau(high, rel(high))), below(0.02),
-            (f"d = {runs.settings.low_dim}: the same", mean(on_plateau(low, rel(low)))),
-            **strict(runs),
-        ),
-        check(
-            runs, "H9.points", "empirical",
-            "rms gap over fresh inputs up to T over rms of the model at T",
-            mean(point_gap(high)), below(0.15),
-            ("independent neurons: the same", mean(point_gap(apart))), **strict(runs),
-        ),
-    ]  # fmt: skip
+    return [same_on_plateau(runs), same_at_points(runs)]
+
+
+def same_on_plateau(runs: Runs) -> Check:
+    """H8: on the plateau the outputs are the model's."""
+    high, low = (mean(on_plateau(cells, rel(cells))) for cells in (runs["high"], runs["low"]))
+    return check(
+        runs, "H8.plateau", "empirical", "fresh samples, plateau: median of rel(t)",
+        high, below(0.02), (low_too(runs), low), **strict(runs),
+    )  # fmt: skip
+
+
+def same_at_points(runs: Runs) -> Check:
+    """H9: up to T they are so at single inputs."""
+    paired, independent = (mean(point_gap(runs[group])) for group in ("high", "independent"))
+    return check(
+        runs, "H9.points", "empirical",
+        "rms gap over fresh inputs up to T over rms of the model at T",
+        paired, below(0.15), ("independent neurons: the same", independent), **strict(runs),
+    )  # fmt: skip
 
 
 def ratio(cells: xr.Dataset, name: str) -> np.ndarray:

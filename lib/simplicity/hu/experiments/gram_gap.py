@@ -15,7 +15,7 @@ from simplicity.data import streams
 from simplicity.evidence.claims import Check, Estimate, check, interval_above, mean
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import kernel, kernel_checks, kernel_operators
+from simplicity.hu import high_dimensional, kernel, kernel_checks, kernel_operators
 from simplicity.hu.kernel_checks import LABELS, at_largest, fall, falls, slope
 from simplicity.nets import starts
 
@@ -71,18 +71,19 @@ GRID = Grid(
 def inputs(run: Run) -> np.ndarray:
     """Gaussian (n, d), or |x| shrunk along the rays to sqrt d + (|x| - sqrt d) / sqrt 10."""
     x = kernel_checks.gaussian(run)
-    if run.inputs == GAUSSIAN:
-        return x
-    norm = np.linalg.norm(x, axis=1, keepdims=True) / math.sqrt(run.dim)
+    return x if run.inputs == GAUSSIAN else shrunk(x)
+
+
+def shrunk(x: np.ndarray) -> np.ndarray:
+    """The inputs with a tenth of the norm's variance."""
+    norm = high_dimensional.lengths(x)[:, None]
     return x * (1 + (norm - 1) / math.sqrt(SHRINK)) / norm
 
 
 def measure(run: Run) -> xr.Dataset:
     """`gap`, E with all features, `naive`, with the naive ones, and `model`, that of it alone."""
     x, unit = inputs(run), run.dim / run.n
-    rng = streams.generator(run.seed, streams.INITIALISATION)
-    w = starts.symmetric(run.m, run.dim, rng).w[: run.m // 2]
-    theta = kernel_operators.wide_block(x, w, run.activation, run.layer)
+    theta = kernel_operators.wide_block(x, weights(run), run.activation, run.layer)
     full, naive = (
         kernel.features(x, run.activation, run.layer, naive=one) for one in (False, True)
     )
@@ -97,23 +98,38 @@ def measure(run: Run) -> xr.Dataset:
     )
 
 
+def weights(run: Run) -> np.ndarray:
+    """The distinct neurons of the symmetric start, (m/2, d)."""
+    rng = streams.generator(run.seed, streams.INITIALISATION)
+    return starts.symmetric(run.m, run.dim, rng).w[: run.m // 2]
+
+
 def checks(runs: Runs) -> list[Check]:
-    found = []
     # What differs too much between seeds, or falls too slowly, is judged from ten seeds on.
-    for name, needs in (("erf", 0), ("relu", 10)):
-        cells, fixed = (runs("first", activation=name, width=width) for width in (NARROW, FIXED))
-        where = f"first layer, {LABELS[name]}, m = n"
-        flat = "the same, fixed m", fall(fixed, "gap")
-        found.append(falls(runs, f"H2.{name}", where, cells, flat, needs=needs))
-    unmet = "ReLU, m = n", fall(second(runs, "narrow", "relu"), "gap")
-    for word, group, name, needs, where in (
-        ("wide", "wide", "erf", 0, "second layer, erf, m = n d"),
-        ("narrow", "narrow", "erf", 10, "second layer, erf, m = n"),
-        ("relu", "wide", "relu", 10, "second layer, ReLU, m = n d"),
-    ):
-        cells = second(runs, group, name)
-        found.append(falls(runs, f"H3.{word}", where, cells, unmet, least=0.0, needs=needs))
-    return [*found, norm(runs)]
+    return [
+        first_layer(runs, "erf", needs=0),
+        first_layer(runs, "relu", needs=10),
+        second_layer(runs, "wide", "wide", "erf", needs=0),
+        second_layer(runs, "narrow", "narrow", "erf", needs=10),
+        second_layer(runs, "relu", "wide", "relu", needs=10),
+        norm(runs),
+    ]
+
+
+def first_layer(runs: Runs, name: str, needs: int) -> Check:
+    """H2: as many neurons as samples are enough."""
+    cells, fixed = (runs("first", activation=name, width=width) for width in (NARROW, FIXED))
+    where = f"first layer, {LABELS[name]}, m = n"
+    other = "the same, fixed m", fall(fixed, "gap")
+    return falls(runs, f"H2.{name}", where, cells, other, needs=needs)
+
+
+def second_layer(runs: Runs, word: str, group: str, name: str, needs: int) -> Check:
+    """H3: with the neurons that its activation asks for; ReLU with fewer is the control."""
+    cells, width = second(runs, group, name), {"wide": WIDE, "narrow": NARROW}[group]
+    where = f"second layer, {LABELS[name]}, {width}"
+    other = "ReLU, m = n", fall(second(runs, "narrow", "relu"), "gap")
+    return falls(runs, f"H3.{word}", where, cells, other, least=0.0, needs=needs)
 
 
 def second(runs: Runs, group: str, name: str) -> xr.Dataset:

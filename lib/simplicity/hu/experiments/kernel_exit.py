@@ -17,7 +17,7 @@ from simplicity.evidence.claims import Check, above, below, exact, mean
 from simplicity.evidence.over_seeds import paired
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear, kernel, ntk
-from simplicity.hu.early_linear import HORIZON, Run
+from simplicity.hu.early_linear import HORIZON, Judge, Run
 from simplicity.hu.linear_descent import FrozenKernel
 from simplicity.nets import TwoLayer
 from simplicity.nets.activations import ACTIVATIONS
@@ -51,23 +51,29 @@ def measure(run: Run) -> xr.Dataset:
     """
     found, start, steps = early_linear.data(run, 1), early_linear.network(run), schedule(run)
     before = theta(found.x, start, run.activation)
-    norm, square = kernel.spectral_norm, early_linear.square
-    size = norm(before)
     _, seen = ntk.descend(
         start, found.x, found.y, activation=run.activation, step_size=early_linear.rates(run),
-        schedule=steps, probes={
-            "change": lambda net: norm(theta(found.x, net, run.activation) - before) / size,
-            "moved": lambda net: np.linalg.norm(net.w - start.w.astype(net.w.dtype)),
-            "network": lambda net: square(ntk.forward(net, found.x, run.activation) - found.y) / 2,
-        },
+        schedule=steps, probes=probes(run.activation, found, start, before),
     )  # fmt: skip
     frozen = FrozenKernel(before, found.y, run.step_size)
     model, _ = early_linear.linear_model(run, found)
     return seen.drop_vars("step").rename(probe="time").assign(
         step=("time", np.array(steps, dtype=float)),
-        frozen=("time", [square(frozen.residual(step)) / 2 for step in steps]),
-        linear=("time", square(model.outputs(model.psi, steps) - found.y) / 2),
+        frozen=("time", [early_linear.square(frozen.residual(step)) / 2 for step in steps]),
+        linear=("time", early_linear.loss(model.outputs(model.psi, steps), found.y)),
     )  # fmt: skip
+
+
+def probes(
+    activation: str, found: early_linear.Data, start: TwoLayer, before: np.ndarray
+) -> ntk.Probes:
+    """What is looked at in the network, whose kernel was `before` at the start."""
+    norm, size = kernel.spectral_norm, kernel.spectral_norm(before)
+    return {
+        "change": lambda net: norm(theta(found.x, net, activation) - before) / size,
+        "moved": lambda net: np.linalg.norm(net.w - start.w.astype(net.w.dtype)),
+        "network": lambda net: early_linear.loss(ntk.forward(net, found.x, activation), found.y),
+    }
 
 
 def schedule(run: Run) -> tuple[int, ...]:
@@ -82,7 +88,7 @@ def schedule(run: Run) -> tuple[int, ...]:
 
 def theta(x: np.ndarray, net: TwoLayer, activation: str) -> np.ndarray:
     """Theta_1, in which v_r^2 is no longer 1, and Theta_2; in float64."""
-    w, v = (np.asarray(part, dtype=np.float64) for part in (net.w, net.a))
+    w, v = (part.astype(np.float64) for part in (net.w, net.a))
     hidden = torch.from_numpy(x @ w.T / math.sqrt(x.shape[1]))
     slopes = ACTIVATIONS[activation].slope(hidden).numpy() * v
     first = (slopes @ slopes.T) * (x @ x.T) / (len(w) * x.shape[1])
@@ -92,35 +98,65 @@ def theta(x: np.ndarray, net: TwoLayer, activation: str) -> np.ndarray:
 def checks(runs: Runs) -> list[Check]:
     given = runs.settings
     judge = early_linear.judge(runs, given.dim, *given.short_dim)
-    long, wide, short = (moved(runs[group].isel(time=-1)) for group in ("long", "wide", "short"))
-    at = short.isel(cell=short.dim.values == given.dim)
-    change = mean(long.change)
-    means = [mean(short.movement[short.dim.values == dim]).value for dim in given.short_dim]
-    spread = max(means, default=math.nan) / min(means, default=math.nan)
-    return [
-        judge(
-            "H13.early", "theorem", "change of the kernel at T", mean(at.change), below(0.1),
-            ("at the end of the long run: the same", change),
-        ),
-        judge(
-            "H13.end", "empirical", "change of the kernel at the end of the long run", change,
-            above(0.5), (f"{given.wide_width} neurons: the same", mean(wide.change)),
-        ),
-        judge(
-            "H13.loss", "empirical", "train loss at the end over that with the kernel frozen",
-            mean(long.network / long.frozen), below(0.5),
-            ("at T: the same", mean(at.network / at.frozen)),
-        ),
-        judge(
-            "H16.moved", "theorem",
-            "|W_T - W_0|_F / sqrt(d log d): largest mean over d / smallest",
-            exact(spread, given.seeds), below(2),
-            (
-                "end of the long run: the same quantity over that at T",
-                mean(paired(long, at, "movement")),
-            ),
-        ),
-    ]  # fmt: skip
+    return [early(runs, judge), late(runs, judge), below_frozen(runs, judge), weights(runs, judge)]
+
+
+def early(runs: Runs, judge: Judge) -> Check:
+    """H13: up to T the kernel hardly changes."""
+    change, other = mean(at_horizon(runs).change), mean(ends(runs, "long").change)
+    return judge(
+        "H13.early", "theorem", "change of the kernel at T", change, below(0.1),
+        ("at the end of the long run: the same", other),
+    )  # fmt: skip
+
+
+def late(runs: Runs, judge: Judge) -> Check:
+    """H13: in the long run it does."""
+    change, other = (mean(ends(runs, group).change) for group in ("long", "wide"))
+    return judge(
+        "H13.end", "empirical", "change of the kernel at the end of the long run", change,
+        above(0.5), (f"{runs.settings.wide_width} neurons: the same", other),
+    )  # fmt: skip
+
+
+def below_frozen(runs: Runs, judge: Judge) -> Check:
+    """H13: there the loss is far lower than with the kernel frozen."""
+    end, other = (
+        mean(cells.network / cells.frozen) for cells in (ends(runs, "long"), at_horizon(runs))
+    )
+    return judge(
+        "H13.loss", "empirical", "train loss at the end over that with the kernel frozen",
+        end, below(0.5), ("at T: the same", other),
+    )  # fmt: skip
+
+
+def weights(runs: Runs, judge: Judge) -> Check:
+    """H16: how far they move up to T is of the same order at each dimension."""
+    further = mean(paired(ends(runs, "long"), at_horizon(runs), "movement"))
+    return judge(
+        "H16.moved", "theorem",
+        "|W_T - W_0|_F / sqrt(d log d): largest mean over d / smallest",
+        exact(spread(runs), runs.settings.seeds), below(2),
+        ("end of the long run: the same quantity over that at T", further),
+    )  # fmt: skip
+
+
+def spread(runs: Runs) -> float:
+    """Of the movement up to T: the largest mean over the dimensions over the smallest."""
+    short = ends(runs, "short")
+    means = [mean(short.movement[short.dim.values == d]).value for d in runs.settings.short_dim]
+    return max(means, default=math.nan) / min(means, default=math.nan)
+
+
+def ends(runs: Runs, group: str) -> xr.Dataset:
+    """The last look at the runs of a group, with `movement`."""
+    return moved(runs[group].isel(time=-1))
+
+
+def at_horizon(runs: Runs) -> xr.Dataset:
+    """The runs up to T at the dimension of the long runs."""
+    short = ends(runs, "short")
+    return short.isel(cell=short.dim.values == runs.settings.dim)
 
 
 def moved(cells: xr.Dataset) -> xr.Dataset:

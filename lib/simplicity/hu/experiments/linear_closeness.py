@@ -39,42 +39,51 @@ GRID = Grid(
     tiny={"dim": 10, "n": 100, "width": 32},
 )  # fmt: skip
 measure = early_linear.compare
-PLACES = (("rel_train", "training"), ("rel_test", "fresh"))
+PLACES = {"rel_train": "training", "rel_test": "fresh"}
 
 
 def checks(runs: Runs) -> list[Check]:
-    judge = early_linear.judge(runs, runs.settings.dim)
-    found = []
-    for name in ("erf", "ReLU"):
-        right, wrong = (runs(group, activation=name.lower()) for group in ("first", "first_wrong"))
-        for claim, (of, place) in zip(("H5", "H6"), PLACES, strict=True):
-            id = f"{claim}.{name.lower()}"
-            statistic = f"first layer, {name}: rel_T, {place} samples"
-            other = wrong_zeta(wrong[of])
-            found.append(judge(id, "theorem", statistic, mean(right[of]), CLOSE, other))
-    return [*found, *wide(runs)]
+    return [
+        *(
+            first_layer(runs, name, f"{claim}.{name.lower()}", of)
+            for name in ("erf", "ReLU")
+            for claim, of in (("H5", "rel_train"), ("H6", "rel_test"))
+        ),
+        *(
+            second_layer(runs, name, f"H7.{name.lower()}{word}", of)
+            for name in ("erf", "ReLU")
+            for word, of in (("", "rel_train"), ("_fresh", "rel_test"))
+        ),
+    ]
 
 
-def wide(runs: Runs) -> list[Check]:
-    """The second layer at the width of the theorem."""
-    given = runs.settings
-    unless = early_linear.low(given.dim) or ("" if given.wide_width else "no run so wide")
-    width, found = max(given.wide_width, default=WIDE), []
-    for name in ("erf", "ReLU"):
-        right, wrong, less = (
-            runs(group, activation=name.lower()) for group in ("wide", "wide_wrong", "second")
-        )
-        narrower = f"{given.width} neurons: the same", mean(less.rel_test)
-        others = {"": wrong_zeta(wrong.rel_train), "_fresh": narrower}
-        for (of, place), (word, other) in zip(PLACES, others.items(), strict=True):
-            found.append(
-                check(
-                    runs, f"H7.{name.lower()}{word}", "theorem",
-                    f"second layer, {name}, {width} neurons: rel_T, {place} samples",
-                    mean(right[of]), CLOSE, other, unless=unless,
-                )
-            )  # fmt: skip
-    return found
+def first_layer(runs: Runs, name: str, id: str, of: str) -> Check:
+    """H5, H6: on the training samples and on fresh ones."""
+    right, wrong = (runs(group, activation=name.lower()) for group in ("first", "first_wrong"))
+    return check(
+        runs, id, "theorem", f"first layer, {name}: rel_T, {PLACES[of]} samples", mean(right[of]),
+        CLOSE, wrong_zeta(wrong[of]), unless=early_linear.low(runs.settings.dim),
+    )  # fmt: skip
+
+
+def second_layer(runs: Runs, name: str, id: str, of: str) -> Check:
+    """At the width of the theorem."""
+    given, wide = runs.settings, runs("wide", activation=name.lower())
+    return check(
+        runs, id, "theorem",
+        f"second layer, {name}, {max(given.wide_width, default=WIDE)} neurons: rel_T, "
+        f"{PLACES[of]} samples",
+        mean(wide[of]), CLOSE, unlike_wide(runs, name, of),
+        unless=early_linear.low(given.dim) or ("" if given.wide_width else "no run so wide"),
+    )  # fmt: skip
+
+
+def unlike_wide(runs: Runs, name: str, of: str) -> Other:
+    """The control: another zeta on the training samples, fewer neurons on fresh ones."""
+    if of == "rel_train":
+        return wrong_zeta(runs("wide_wrong", activation=name.lower()).rel_train)
+    fewer = runs("second", activation=name.lower())
+    return f"{runs.settings.width} neurons: the same", mean(fewer.rel_test)
 
 
 def wrong_zeta(values: xr.DataArray) -> Other:

@@ -42,19 +42,22 @@ measure = early_linear.compare
 
 
 def checks(runs: Runs) -> list[Check]:
-    judge = early_linear.judge(runs, max(runs.settings.dim))
-    found = []
-    for id, name, what, bound in (
-        ("H10.train", "rel_train", "rel_T on log d, the training samples", 0),
-        ("H10.fresh", "rel_test", "rel_T on log d, fresh samples", 0),
-        ("H10.gap", "gap", "D on log d, the training samples", 0),
-        ("H30.rate", "rel_train", "rel_T on log d, the training samples", -0.25),
-    ):
-        falls, flat = (
-            mean(slopes(cells.assign(gap=cells.gap_train.max("time")), name, "dim"))
-            for cells in (runs["grown"], runs["narrow"])
-        )
-        same = "16 neurons at every d: the same slope", flat
-        statistic = f"slope of log {what}"
-        found.append(judge(id, "theorem", statistic, falls, interval_below(bound), same))
-    return found
+    rel, training = "rel_T on log d", "the training samples"
+    return [
+        falls(runs, "H10.train", "rel_train", f"{rel}, {training}"),
+        falls(runs, "H10.fresh", "rel_test", f"{rel}, fresh samples"),
+        falls(runs, "H10.gap", "gap", f"D on log d, {training}"),
+        falls(runs, "H30.rate", "rel_train", f"{rel}, {training}", bound=-0.25),
+    ]
+
+
+def falls(runs: Runs, id: str, name: str, what: str, bound: float = 0) -> Check:
+    """The gap falls with d, as a power that is below `bound`."""
+    grown, narrow = (
+        mean(slopes(cells.assign(gap=cells.gap_train.max("time")), name, "dim"))
+        for cells in (runs["grown"], runs["narrow"])
+    )
+    return early_linear.judge(runs, max(runs.settings.dim))(
+        id, "theorem", f"slope of log {what}", grown, interval_below(bound),
+        ("16 neurons at every d: the same slope", narrow),
+    )  # fmt: skip

@@ -9,7 +9,16 @@ here is whether the train losses agree; `product_labels` asks what is learnt of 
 import numpy as np
 import xarray as xr
 
-from simplicity.evidence.claims import Check, below, between, check, mean, no_control
+from simplicity.evidence.claims import (
+    Check,
+    Criterion,
+    Kind,
+    below,
+    between,
+    check,
+    mean,
+    no_control,
+)
 from simplicity.evidence.over_seeds import paired
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear
@@ -36,46 +45,49 @@ measure = early_linear.compare
 
 
 def checks(runs: Runs) -> list[Check]:
-    given, same = runs.settings, below(SAME)
-    early, late = (
-        mean(loss_difference(runs("many", horizon=horizon))) for horizon in (HORIZON, LONG)
-    )
-    low = early_linear.low(given.dim)
     return [
-        *against_teacher(runs),
-        check(
-            runs, "H36.loss", "empirical",
-            "y = sign(x_1 x_2): largest relative difference of the train losses up to T",
-            mean(loss_difference(runs("main", labels="product"))), same,
-            no_control("it fails here; with 20,000 samples it holds, and there is a control"),
-            unless=low,
-        ),
-        check(
-            runs, "H36.many", "empirical", f"the same, {max(given.many_n, default=MANY)} samples",
-            early, same, ("ten times as long", late),
-            unless=low or ("" if given.many_n else "no run on so many samples"),
-        ),
-    ]  # fmt: skip
+        # D scales with f_lin^2, which is smaller where the labels are random.
+        against_teacher(runs, "H27.gap", "theorem", "D", below(2)),
+        against_teacher(runs, "H37.rel", "empirical", "rel", between(0.5, 2)),
+        same_loss(runs),
+        same_loss_of_many(runs),
+    ]
 
 
-def against_teacher(runs: Runs) -> list[Check]:
-    """H27, H37: as large with random labels as with a teacher's; in a longer run it is larger."""
-    judge = early_linear.judge(runs, runs.settings.dim)
+def against_teacher(runs: Runs, id: str, kind: Kind, of: str, allowed: Criterion) -> Check:
+    """As large with random labels as with a teacher's; in a longer run it is larger."""
     random, teacher, long = (
         cells.assign(rel=cells.rel_train, D=cells.gap_train.max("time"))
         for cells in (runs("main", labels="random"), runs("main", labels="teacher"), runs["long"])
     )
     longer = "a teacher's labels and ten times as long, in place of random ones"
-    return [
-        judge(
-            id, kind, f"{of} with random labels over {of} with a teacher's, training samples",
-            mean(paired(random, teacher, of)), allowed, (longer, mean(paired(long, teacher, of))),
-        )
-        # D scales with f_lin^2, which is smaller where the labels are random.
-        for id, of, allowed, kind in (
-            ("H27.gap", "D", below(2), "theorem"), ("H37.rel", "rel", between(0.5, 2), "empirical")
-        )
-    ]  # fmt: skip
+    return early_linear.judge(runs, runs.settings.dim)(
+        id, kind, f"{of} with random labels over {of} with a teacher's, training samples",
+        mean(paired(random, teacher, of)), allowed, (longer, mean(paired(long, teacher, of))),
+    )  # fmt: skip
+
+
+def same_loss(runs: Runs) -> Check:
+    return early_linear.judge(runs, runs.settings.dim)(
+        "H36.loss", "empirical",
+        "y = sign(x_1 x_2): largest relative difference of the train losses up to T",
+        mean(loss_difference(runs("main", labels="product"))), below(SAME),
+        no_control("it fails here; with 20,000 samples it holds, and there is a control"),
+    )  # fmt: skip
+
+
+def same_loss_of_many(runs: Runs) -> Check:
+    """H36 with samples enough, and in a longer run."""
+    given = runs.settings
+    early, late = (
+        mean(loss_difference(runs("many", horizon=horizon))) for horizon in (HORIZON, LONG)
+    )
+    return check(
+        runs, "H36.many", "empirical", f"the same, {max(given.many_n, default=MANY)} samples",
+        early, below(SAME), ("ten times as long", late),
+        unless=early_linear.low(given.dim)
+        or ("" if given.many_n else "no run on so many samples"),
+    )  # fmt: skip
 
 
 def loss_difference(cells: xr.Dataset) -> np.ndarray:

@@ -7,11 +7,13 @@ are training images that it does not see. The files of CIFAR-10 must be there (`
 fetch`); the small presets use scikit-learn's digits 3 against 8.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity.data import corruption, images, streams
@@ -78,12 +80,12 @@ class Run(linear_images.Run):
 
 def planned(name: str) -> Callable[[Run], object]:
     """What a run's setting says of `name`; of images `fewer` times less."""
+    return functools.partial(_planned, name)
 
-    def value(run: Run) -> object:
-        found = getattr(SETTINGS[run.setting], name)
-        return found // run.fewer if name in ("n", "tests") else found
 
-    return value
+def _planned(name: str, run: Run) -> object:
+    found = getattr(SETTINGS[run.setting], name)
+    return found // run.fewer if name in ("n", "tests") else found
 
 
 GRID = Grid(
@@ -113,27 +115,29 @@ def measure(run: Run) -> xr.Dataset:
     """The network against its model; `trained` and `tested` are how many images there were."""
     given = sample(run)
     found = linear_images.beside(run, given)
-    if found.sizes["plane"] == 1:  # digits are grey
-        found = found.isel(plane=[0, 0, 0])
-    return found.assign(trained=len(given.y), tested=len(given.y_test))
+    planes = [0, 0, 0] if found.sizes["plane"] == 1 else [0, 1, 2]  # digits are grey
+    return found.isel(plane=planes).assign(trained=len(given.y), tested=len(given.y_test))
 
 
 def sample(run: Run) -> linear_images.Sample:
     """Images of the two classes; test images beyond the data's own are training images unseen."""
     rng = streams.generator(run.seed, streams.DATA)
     split = images.load(run.data, rng)
-    train, test = (
-        corruption.drawn(part.y, CLASSES[run.data], MOST, rng) for part in (split.train, split.test)
-    )
-    own = min(run.tests, len(test.y))
+    (x, y), (x_test, y_test) = (of_classes(part, run, rng) for part in (split.train, split.test))
+    own = min(run.tests, len(y_test))
     unseen = slice(run.n, run.n + run.tests - own)
-    tested = [split.test.x[test.chosen[:own]], split.train.x[train.chosen[unseen]]]
     return linear_images.prepared(
-        pixels(split.train.x[train.chosen[: run.n]], split.train.top, run.side),
-        train.y[: run.n],
-        pixels(np.concatenate(tested), split.train.top, run.side),
-        np.concatenate([test.y[:own], train.y[unseen]]),
+        pixels(x[: run.n], split.train.top, run.side),
+        y[: run.n],
+        pixels(np.concatenate([x_test[:own], x[unseen]]), split.train.top, run.side),
+        np.concatenate([y_test[:own], y[unseen]]),
     )
+
+
+def of_classes(part: images.Images, run: Run, rng: Generator) -> tuple[NDArray, NDArray]:
+    """Images of the two classes in a random order, and which of the two it is."""
+    drawn = corruption.drawn(part.y, CLASSES[run.data], MOST, rng)
+    return part.x[drawn.chosen], drawn.y
 
 
 def pixels(x: NDArray[np.uint8], top: int, side: int) -> NDArray[np.float64]:
@@ -144,28 +148,38 @@ def pixels(x: NDArray[np.uint8], top: int, side: int) -> NDArray[np.float64]:
 
 
 def checks(runs: Runs) -> list[Check]:
-    found: list[Check] = []
-    pooled = runs.where(setting="pooled 8")
-    for name, claim in JUDGED.items():
-        one, other = case(runs, name, claim), pooled if claim == "H23" else None
-        found += [one.moves(other), one.own(other), one.sized(), one.near(other)]
-        if SETTINGS[name].tests > 2 * 3 * SETTINGS[name].side ** 2:
-            found.append(one.split())  # else there is little complement, or none
-    found += case(runs, "long 8", "H22").later()
-    limits = (
-        ("H40.limit", "wide 8", "narrow 8", "infinite 8"),
-        ("H41.limit", "many channels 8", "four channels 8", "infinite flattened 8"),
-    )
-    for id, wide, narrow, infinite in limits:
-        both = (runs.where(setting=name) for name in (narrow, infinite))
-        found.append(case(runs, wide, id).limited(id, *both))
+    return [
+        *(one for name, claim in JUDGED.items() for one in beside_model(runs, name, claim)),
+        *case(runs, "long 8", "H22").later(),
+        limit(runs, "H40.limit", "wide 8", "narrow 8", "infinite 8"),
+        limit(runs, "H41.limit", "many channels 8", "four channels 8", "infinite flattened 8"),
+    ]
+
+
+def beside_model(runs: Runs, name: str, claim: str) -> list[Check]:
+    """One network beside its model; pooling is the control of the convolutional one."""
+    one = case(runs, name, claim)
+    other = runs.where(setting="pooled 8") if claim == "H23" else None
+    found = [one.moves(other), one.own(other), one.sized(), one.near(other)]
+    if SETTINGS[name].tests > 2 * 3 * SETTINGS[name].side ** 2:
+        found.append(one.split())  # else there is little complement, or none
     return found
+
+
+def limit(runs: Runs, id: str, wide: str, narrow: str, infinite: str) -> Check:
+    """H40, H41: infinite width lacks most of what a finite one lacks."""
+    both = (runs.where(setting=name) for name in (narrow, infinite))
+    return case(runs, wide, id).limited(id, *both)
 
 
 def case(runs: Runs, name: str, claim: str) -> Case:
     """The runs of one setting; of CIFAR-10 alone, the data of the paper."""
-    cells = runs.where(setting=name)
-    unless = "" if cells.sizes["cell"] else "no such run"
+    cells, where = runs.where(setting=name), f"CIFAR-10 {TITLES[name]}"
+    return Case(runs, name.replace(" ", "_"), where, claim, cells, unjudged(runs, cells))
+
+
+def unjudged(runs: Runs, cells: xr.Dataset) -> str:
+    """Why there is nothing to judge; empty where there is."""
     if runs.settings.data != "cifar10":
-        unless = "the criteria are of CIFAR-10"
-    return Case(runs, name.replace(" ", "_"), f"CIFAR-10 {TITLES[name]}", claim, cells, unless)
+        return "the criteria are of CIFAR-10"
+    return "" if cells.sizes["cell"] else "no such run"

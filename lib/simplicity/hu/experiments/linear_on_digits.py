@@ -66,14 +66,16 @@ def checks(runs: Runs) -> list[Check]:
     """
     flat, pooled = (runs("convolutional", network=name) for name in ("flattened", "pooled"))
     dense = runs("dense", network="connected")
-    found: list[Check] = []
-    for case, other in (
-        (Case(runs, "digits", "digits, fully connected", "H22", dense), None),
-        (Case(runs, "digits_flat", "digits, convolutional", "H23", flat), pooled),
-    ):
-        strict = case._replace(needs=5)
-        found += [
-            strict.moves(other), case.split(), *strict.later(), case.own(other), case.sized(),
-            strict.near(other),
-        ]  # fmt: skip
-    return found
+    return [
+        *of_case(Case(runs, "digits", "digits, fully connected", "H22", dense), None),
+        *of_case(Case(runs, "digits_flat", "digits, convolutional", "H23", flat), pooled),
+    ]
+
+
+def of_case(case: Case, pooled: xr.Dataset | None) -> list[Check]:
+    """The checks of one network; `pooled` is a control."""
+    strict = case._replace(needs=5)
+    return [
+        strict.moves(pooled), case.split(), *strict.later(), case.own(pooled), case.sized(),
+        strict.near(pooled),
+    ]  # fmt: skip

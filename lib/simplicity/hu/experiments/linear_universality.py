@@ -12,10 +12,11 @@ import xarray as xr
 from numpy.random import Generator
 
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, below, mean
+from simplicity.evidence.claims import Check, Estimate, Other, below, mean
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import early_linear, high_dimensional
+from simplicity.hu import early_linear
+from simplicity.hu.early_linear import Judge
 
 CLAIMS = ("H18", "H19", "H34")
 
@@ -64,21 +65,21 @@ GRID = Grid(
 
 def measure(run: Run) -> xr.Dataset:
     """As `early_linear.summary` has it."""
-    found = early_linear.data(run)
-    if run.rows == "heavy-tailed":
-        found = with_heavy_rows(run, found)
     steps = early_linear.schedule(early_linear.horizon(run))
-    return early_linear.summary(found, steps, *early_linear.follow(run, found, steps))
+    return early_linear.compared(run, data(run), steps)
+
+
+def data(run: Run) -> early_linear.Data:
+    """The run's samples, their lengths as the run says."""
+    drawn = early_linear.data(run)
+    return with_heavy_rows(run, drawn) if run.rows == "heavy-tailed" else drawn
 
 
 def with_heavy_rows(run: Run, found: early_linear.Data) -> early_linear.Data:
     """The same directions with the lengths of a multivariate t; labels of the new inputs."""
-    rng, teacher = streams.generator(run.seed, streams.NOISE), early_linear.teacher_of(run)
+    rng = streams.generator(run.seed, streams.NOISE)
     x, fresh = (part * row_factors(len(part), rng)[:, None] for part in (found.x, found.fresh))
-    y, fresh_y = (
-        high_dimensional.labels(run.labels, part, run.law, teacher, rng) for part in (x, fresh)
-    )
-    return early_linear.Data(x, y, fresh, fresh_y)
+    return early_linear.labelled(run, x, fresh, rng)
 
 
 def row_factors(n: int, rng: Generator) -> np.ndarray:
@@ -92,31 +93,51 @@ def row_factors(n: int, rng: Generator) -> np.ndarray:
 def checks(runs: Runs) -> list[Check]:
     """Each law against one that breaks the assumption, each family against a wrong slope."""
     judge = early_linear.judge(runs, runs.settings.dim)
+    return [*of_laws(runs, judge), smooth(runs, judge), piecewise(runs, judge)]
+
+
+def of_laws(runs: Runs, judge: Judge) -> list[Check]:
+    """H18, H34."""
     signs, uneven, tails, spiked = (mean(runs("laws", law=law).rel_train) for law in LAWS)
     t, heavy = "t with 2.5 degrees of freedom", mean(runs["heavy"].rel_train)
-    rows = f"the lengths of a multivariate {t}", heavy
-    found = [
-        judge("H18.signs", "empirical", "entries +-1: rel up to T", signs, below(CLOSE), rows),
+    rows, two = f"the lengths of a multivariate {t}", "two directions hold 98 % of the trace"
+    return [
+        close(judge, "H18.signs", "entries +-1: rel up to T", signs, (rows, heavy)),
         # With two directions one teacher in two and a half comes out below the bound.
-        judge(
-            "H18.uneven", "empirical", "variances from 0.1 to 1.9: rel up to T", uneven,
-            below(CLOSE), ("two directions hold 98 % of the trace", spiked), needs=3,
+        close(
+            judge, "H18.uneven", "variances from 0.1 to 1.9: rel up to T", uneven, (two, spiked),
+            needs=3,
         ),
-        judge(
-            "H34.tails", "empirical", f"independent entries, {t}: rel up to T", tails,
-            below(CLOSE), rows,
-        ),
+        close(judge, "H34.tails", f"independent entries, {t}: rel up to T", tails, (rows, heavy)),
     ]  # fmt: skip
-    for id, what, names, group, wrong in (
-        ("H19.smooth", "smooth", SMOOTH, "off", "erf"),
-        ("H19.piecewise", "piecewise linear", PIECEWISE, "off_mean", "ReLU"),
-    ):
-        worst = early_linear.worst(mean(of_activation(runs, name).rel_train) for name in names)
-        statistic = f"{what} activations: largest rel up to T"
-        text = f"{wrong} with a model whose slope is {_OFF:g} times"
-        off = text, mean(runs[group].rel_train)
-        found.append(judge(id, "empirical", statistic, worst, below(CLOSE), off))
-    return found
+
+
+def close(
+    judge: Judge, id: str, statistic: str, found: Estimate, other: Other, needs: int = 0
+) -> Check:
+    return judge(id, "empirical", statistic, found, below(CLOSE), other, needs=needs)
+
+
+def smooth(runs: Runs, judge: Judge) -> Check:
+    """H19: smooth activations."""
+    found, other = largest(runs, SMOOTH), wrong_slope("erf", runs["off"])
+    return close(judge, "H19.smooth", "smooth activations: largest rel up to T", found, other)
+
+
+def piecewise(runs: Runs, judge: Judge) -> Check:
+    """H19: piecewise linear ones."""
+    found, other = largest(runs, PIECEWISE), wrong_slope("ReLU", runs["off_mean"])
+    statistic = "piecewise linear activations: largest rel up to T"
+    return close(judge, "H19.piecewise", statistic, found, other)
+
+
+def largest(runs: Runs, names: tuple[str, ...]) -> Estimate:
+    """The largest mean of these activations."""
+    return early_linear.worst(mean(of_activation(runs, name).rel_train) for name in names)
+
+
+def wrong_slope(name: str, cells: xr.Dataset) -> Other:
+    return f"{name} with a model whose slope is {_OFF:g} times", mean(cells.rel_train)
 
 
 def of_activation(runs: Runs, name: str) -> xr.Dataset:

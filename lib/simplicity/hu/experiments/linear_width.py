@@ -10,7 +10,7 @@ from simplicity.evidence.claims import Check, below, interval_below, mean
 from simplicity.evidence.over_seeds import slopes
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear
-from simplicity.hu.early_linear import Run
+from simplicity.hu.early_linear import Judge, Run
 
 CLAIMS = ("H14", "H32")
 
@@ -36,20 +36,27 @@ measure = early_linear.compare
 
 def checks(runs: Runs) -> list[Check]:
     judge = early_linear.judge(runs, runs.settings.dim)
+    return [few_neurons(runs, judge), falls(runs, judge)]
+
+
+def few_neurons(runs: Runs, judge: Judge) -> Check:
+    """H14: far fewer neurons than samples are enough."""
     few, narrow = (mean(runs("widths", width=width).rel_train) for width in (JUDGED, NARROW))
+    return judge(
+        "H14.few", "empirical", f"rel_T with {JUDGED} neurons, far fewer than samples", few,
+        below(0.03), (f"{NARROW} neurons: the same", narrow),
+    )  # fmt: skip
+
+
+def falls(runs: Runs, judge: Judge) -> Check:
+    """H32: the gap falls with the width."""
     slope, wrong = (
         mean(slopes(part, "rel_train", "width")) for part in (wide(runs), runs["wrong"])
     )
-    return [
-        judge(
-            "H14.few", "empirical", f"rel_T with {JUDGED} neurons, far fewer than samples", few,
-            below(0.03), (f"{NARROW} neurons: the same", narrow),
-        ),
-        judge(
-            "H32.slope", "empirical", f"slope of log rel_T on log m, {FROM} to {TO} neurons",
-            slope, interval_below(-0.3), ("zeta times 0.7: the same", wrong), needs=5,
-        ),
-    ]  # fmt: skip
+    return judge(
+        "H32.slope", "empirical", f"slope of log rel_T on log m, {FROM} to {TO} neurons",
+        slope, interval_below(-0.3), ("zeta times 0.7: the same", wrong), needs=5,
+    )  # fmt: skip
 
 
 def wide(runs: Runs) -> xr.Dataset:

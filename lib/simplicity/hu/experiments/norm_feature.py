@@ -16,6 +16,7 @@ from simplicity.evidence.over_seeds import paired
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear
+from simplicity.hu.early_linear import Judge
 
 CLAIMS = ("H17", "H33")
 
@@ -53,41 +54,52 @@ def measure(run: Run) -> xr.Dataset:
     Half mean square errors `network`, `predicted`, `naive`; `to_predicted` and `to_naive` = mean (f
     - f_model)^2.
     """
-    found, square = early_linear.data(run), early_linear.square
+    found, loss = early_linear.data(run), early_linear.loss
     steps = early_linear.schedule(early_linear.horizon(run))
-    network = early_linear.outputs(run, found, steps, {"fresh": found.fresh})["fresh"]
-    curves = {"step": np.array(steps, float), "network": square(network - found.fresh_y) / 2}
+    network = early_linear.on_fresh(run, found, steps)
+    curves = {"step": np.array(steps, float), "network": loss(network, found.fresh_y)}
     for name in ("predicted", "naive"):
         model, psi = early_linear.linear_model(run, found, naive=name == "naive")
         outputs = model.outputs(psi, steps)
-        curves[name] = square(outputs - found.fresh_y) / 2
-        curves[f"to_{name}"] = square(network - outputs)
-    return xr.Dataset({name: ("time", curve) for name, curve in curves.items()})
+        curves[name] = loss(outputs, found.fresh_y)
+        curves[f"to_{name}"] = early_linear.square(network - outputs)
+    return early_linear.over_time(curves)
 
 
 def checks(runs: Runs) -> list[Check]:
-    given = runs.settings
-    judge, wide, few = early_linear.judge(runs, given.dim), given.equal_width, min(given.width)
+    judge = early_linear.judge(runs, runs.settings.dim)
+    return [nearer(runs, judge), nearer_with_width(runs, judge)]
 
-    def grows(group: str) -> Estimate:
-        more, less = (times_nearer(runs(group, width=m)) for m in (wide, few))
-        return mean(paired(more, less, "nearer"))
 
-    return [
-        judge(
-            "H17.nearer", "empirical",
-            f"gap to the naive model over that to the predicted one, m = {wide}",
-            mean(times_nearer(runs("relu", width=wide)).nearer), interval_above(3),
-            (
-                "variance of the norm shrunk ten times: the same",
-                mean(times_nearer(runs["equal"]).nearer),
-            ),
-        ),
-        judge(
-            "H33.width", "empirical", f"the same, m = {wide} over m = {few}", grows("relu"),
-            interval_above(1), ("erf, no norm feature: the same", grows("erf")), needs=2,
-        ),
-    ]  # fmt: skip
+def nearer(runs: Runs, judge: Judge) -> Check:
+    """H17: the network is nearer to the predicted model than to the naive one."""
+    wide = runs.settings.equal_width
+    relu, shrunk = (times_nearer(cells) for cells in (runs("relu", width=wide), runs["equal"]))
+    return judge(
+        "H17.nearer", "empirical",
+        f"gap to the naive model over that to the predicted one, m = {wide}",
+        mean(relu.nearer), interval_above(3),
+        ("variance of the norm shrunk ten times: the same", mean(shrunk.nearer)),
+    )  # fmt: skip
+
+
+def nearer_with_width(runs: Runs, judge: Judge) -> Check:
+    """H33: the wider it is, the nearer."""
+    statistic = "the same, m = {} over m = {}".format(*widths(runs))
+    other = "erf, no norm feature: the same", growth(runs, "erf")
+    grown = growth(runs, "relu")
+    return judge("H33.width", "empirical", statistic, grown, interval_above(1), other, needs=2)
+
+
+def widths(runs: Runs) -> tuple[int, int]:
+    """The one that is judged, and the smallest."""
+    return runs.settings.equal_width, min(runs.settings.width)
+
+
+def growth(runs: Runs, group: str) -> Estimate:
+    """How much nearer the predicted model is to the wide network than to the narrow one."""
+    wide, few = (times_nearer(runs(group, width=m)) for m in widths(runs))
+    return mean(paired(wide, few, "nearer"))
 
 
 def times_nearer(cells: xr.Dataset) -> xr.Dataset:

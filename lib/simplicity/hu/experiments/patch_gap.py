@@ -58,12 +58,12 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def checks(runs: Runs) -> list[Check]:
-    found = []
-    for name in ("relu", "erf"):
-        three = fall(runs("three", activation=name), "gap")
-        stays = f"{LABELS[name]}, q = 3", three
-        for group, patch in (("half", HALF), ("eighth", EIGHTH)):
-            cells = runs(group, activation=name)
-            where = f"one convolution, {LABELS[name]}, {patch}"
-            found.append(falls(runs, f"H21.{name}_{group}", where, cells, stays))
-    return found
+    return [closes(runs, name, group) for name in ("relu", "erf") for group in ("half", "eighth")]
+
+
+def closes(runs: Runs, name: str, group: str) -> Check:
+    """The gap of an activation, whose patch grows with d; a patch of three is the control."""
+    cells, three = (runs(one, activation=name) for one in (group, "three"))
+    where = f"one convolution, {LABELS[name]}, {dict(half=HALF, eighth=EIGHTH)[group]}"
+    stays = f"{LABELS[name]}, q = 3", fall(three, "gap")
+    return falls(runs, f"H21.{name}_{group}", where, cells, stays)

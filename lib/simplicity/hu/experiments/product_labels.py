@@ -29,7 +29,7 @@ Seen before the criterion was fixed, seeds 400 to 406: slopes of about -0.54 fro
 import numpy as np
 import xarray as xr
 
-from simplicity.evidence.claims import Check, check, interval_below, mean
+from simplicity.evidence.claims import Check, Estimate, check, interval_below, mean
 from simplicity.evidence.over_seeds import slopes
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear
@@ -64,11 +64,10 @@ def measure(run: Run) -> xr.Dataset:
     """
     found = early_linear.data(run, TEST_SAMPLES)
     steps = early_linear.schedule(early_linear.horizon(run))
-    outputs = early_linear.outputs(run, found, steps, {"fresh": found.fresh})["fresh"]
+    outputs = early_linear.on_fresh(run, found, steps)
     explained = 1 - early_linear.square(outputs - found.fresh_y)
     curves = {"explained": explained, "step": np.array(steps, float)}
-    share = max(0.0, float(explained.max()))
-    return xr.Dataset({name: ("time", curve) for name, curve in curves.items()} | {"share": share})
+    return early_linear.over_time(curves).assign(share=max(0.0, float(explained.max())))
 
 
 def expected(dim: Array, horizon: Array | float) -> Array:
@@ -78,17 +77,22 @@ def expected(dim: Array, horizon: Array | float) -> Array:
 
 
 def checks(runs: Runs) -> list[Check]:
-    early, late = (
-        mean(slopes(cells.assign(share=np.maximum(cells.share, LEAST)), "share", "dim"))
-        for cells in (runs["early"], runs["late"])
-    )
-    learnt = bool((runs["late"].share > LEAST).any())
-    nothing = "" if learnt else "nothing is learnt at any d, late or early, so that none falls"
+    early, late = (slope(runs[group]) for group in ("early", "late"))
     return [
         check(
             runs, "H26.vanishes", "theorem",
             "y = sign(x_1 x_2), ReLU: slope on log d of log share of fresh labels learnt up to T",
             early, interval_below(0), ("a time proportional to d^2 log d: the same slope", late),
-            unless=early_linear.low(max(runs.settings.dim)) or nothing,
+            unless=early_linear.low(max(runs.settings.dim)) or nothing_learnt(runs),
         )
     ]  # fmt: skip
+
+
+def slope(cells: xr.Dataset) -> Estimate:
+    return mean(slopes(cells.assign(share=np.maximum(cells.share, LEAST)), "share", "dim"))
+
+
+def nothing_learnt(runs: Runs) -> str:
+    """Why there are no slopes; empty where there are."""
+    learnt = bool((runs["late"].share > LEAST).any())
+    return "" if learnt else "nothing is learnt at any d, late or early, so that none falls"

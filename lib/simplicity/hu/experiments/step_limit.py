@@ -7,17 +7,17 @@ network at multiples of the limit, up to the horizon T = 1.5 d log d / step of t
 samples and width in proportion to d.
 """
 
+import functools
 import math
 
 import numpy as np
 import xarray as xr
 
-from simplicity.evidence.claims import Check, check, interval_above, mean
+from simplicity.evidence.claims import Check, Estimate, check, interval_above, mean
 from simplicity.evidence.over_seeds import slopes
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear, kernel, ntk
-from simplicity.nets import TwoLayer
 from simplicity.nets.loop import Diverged
 
 CLAIMS = ("H15",)
@@ -54,9 +54,7 @@ def measure(run: Run) -> xr.Dataset:
     no run ever rose above its start, and `stable_up_to` that step.
     """
     found = early_linear.data(run, 1)
-    x, w = found.x, early_linear.network(run).w
-    theta = kernel.first_block(x, w, run.activation) + kernel.second_block(x, w, run.activation)
-    limit = 2 * run.n / kernel.spectral_norm(theta)
+    limit = step_limit(run, found.x)
     largest = np.array([rise(run, found, multiple * limit) for multiple in MULTIPLES])
     stable = np.minimum.accumulate(largest <= 1 + 1e-6)
     ratio = max((one for one, ok in zip(MULTIPLES, stable, strict=True) if ok), default=0.0)
@@ -64,31 +62,38 @@ def measure(run: Run) -> xr.Dataset:
     return xr.Dataset({"largest": ("multiple", largest), **scalars})
 
 
+def step_limit(run: Run, x: np.ndarray) -> float:
+    """2 n / |Theta_0|."""
+    w = early_linear.network(run).w
+    theta = kernel.first_block(x, w, run.activation) + kernel.second_block(x, w, run.activation)
+    return 2 * run.n / kernel.spectral_norm(theta)
+
+
 def rise(run: Run, found: early_linear.Data, step: float) -> float:
     """The largest loss up to T over the first; NaN where the run diverges."""
-    last = min(run.most, math.ceil(early_linear.HORIZON * run.dim * math.log(run.dim) / step))
-
-    def loss(net: TwoLayer) -> float:
-        missing = ntk.forward(net, found.x, run.activation) - found.y
-        return float(early_linear.square(missing) / 2)
-
     try:
-        _, seen = ntk.descend(
-            early_linear.network(run), found.x, found.y, activation=run.activation,
-            step_size=step, schedule=tuple(range(last + 1)), probes={"loss": loss},
-        )  # fmt: skip
+        losses = descent(run, found, step)
     except Diverged:
-        return float("nan")
-    risen = float(seen.loss.max() / seen.loss[0])
-    return risen if np.isfinite(risen) else float("nan")
+        return math.nan
+    risen = float(losses.max() / losses[0])
+    return risen if math.isfinite(risen) else math.nan
+
+
+def descent(run: Run, found: early_linear.Data, step: float) -> xr.DataArray:
+    """The loss at each step up to T."""
+    last = min(run.most, math.ceil(early_linear.HORIZON * run.dim * math.log(run.dim) / step))
+    outputs = functools.partial(ntk.forward, x=found.x, activation=run.activation)
+    _, seen = ntk.descend(
+        early_linear.network(run), found.x, found.y, activation=run.activation, step_size=step,
+        schedule=tuple(range(last + 1)),
+        probes={"loss": lambda net: early_linear.loss(outputs(net), found.y)},
+    )  # fmt: skip
+    return seen.loss
 
 
 def checks(runs: Runs) -> list[Check]:
     few = "" if runs.seeds >= ENOUGH_SEEDS else f"{runs.seeds} seeds, {ENOUGH_SEEDS} are needed"
-    erf, relu = (
-        mean(slopes(runs("all", activation=name), "stable_up_to", "dim"))
-        for name in ("erf", "relu")
-    )
+    erf, relu = (slope(runs, name) for name in ("erf", "relu"))
     return [
         check(
             runs, "H15.slope", "theorem",
@@ -98,3 +103,7 @@ def checks(runs: Runs) -> list[Check]:
             unless=few or early_linear.low(*runs.settings.dim),
         ),
     ]  # fmt: skip
+
+
+def slope(runs: Runs, name: str) -> Estimate:
+    return mean(slopes(runs("all", activation=name), "stable_up_to", "dim"))

@@ -4,10 +4,11 @@ Hu et al. 2020: two neurons of equal w and opposite v cancel. An identity; the c
 independent neurons. Single precision, as in training.
 """
 
-import functools
+from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
+from numpy.random import Generator
 
 from simplicity.data import streams
 from simplicity.evidence.claims import Check, below, check, largest, smallest
@@ -18,6 +19,8 @@ from simplicity.nets import TwoLayer, starts
 from simplicity.nets.activations import ACTIVATIONS
 
 CLAIMS = ("H1",)
+
+Start = Callable[[int, int, Generator], TwoLayer]
 
 
 @config.settings
@@ -42,15 +45,17 @@ GRID = Grid(
 
 def measure(run: Run) -> xr.Dataset:
     """max |f_0| over the inputs: `largest` with symmetric neurons, `independent` with others."""
-    rng = functools.partial(streams.generator, run.seed)
-    x = high_dimensional.inputs("gaussian", run.test_samples, run.dim, rng(streams.TEST))
-    outputs = []
-    for start in (starts.symmetric, starts.independent):
-        net = start(run.width, run.dim, rng(streams.INITIALISATION))
-        single = TwoLayer(*(part.astype(np.float32) for part in net))
-        outputs.append(ntk.forward(single, x, run.activation))
-    paired, independent = (np.abs(values).max() for values in outputs)
-    return xr.Dataset({"largest": paired, "independent": independent})
+    rng = streams.generator(run.seed, streams.TEST)
+    x = high_dimensional.inputs("gaussian", run.test_samples, run.dim, rng)
+    kinds = {"largest": starts.symmetric, "independent": starts.independent}
+    return xr.Dataset({name: largest_output(run, x, start) for name, start in kinds.items()})
+
+
+def largest_output(run: Run, x: np.ndarray, start: Start) -> np.floating:
+    """max |f_0| of a network in single precision."""
+    net = start(run.width, run.dim, streams.generator(run.seed, streams.INITIALISATION))
+    single = TwoLayer(net.a.astype(np.float32), net.w.astype(np.float32))
+    return np.abs(ntk.forward(single, x, run.activation)).max()
 
 
 def checks(runs: Runs) -> list[Check]:
