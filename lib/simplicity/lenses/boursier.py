@@ -10,6 +10,7 @@ vector (w_j, b_j) on inputs (x, 1).
 """
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,23 +60,17 @@ def alignment(layer: str, *, outgoing: str | None = None, rows: int = 256) -> Le
 
 
 def _prepared(task: Task, name: str, outgoing: str | None, count: int) -> Look:
-    mirror, rows = task.mirror, task.rows(count)
-    layer = mirror.layer("alignment", name)
-    if not isinstance(layer, LAYERS):
-        got = f"the layer {name} ({type(layer).__name__})"
-        raise Problem(f"alignment: got {got}, allowed a fully connected layer or a convolution")
-    after, leaving = _leaving(mirror, layer, name, outgoing)
+    rows, layer = task.rows(count), _layer(task.mirror, name)
+    after, leaving = _leaving(task.mirror, name, outgoing, len(_neurons(layer)))
     force(task, layer, Rows(rows.x[:2], rows.y[:2]), name)  # refused before a step is taken
 
     def now(_: Any) -> dict[str, float]:
         w = _neurons(layer)
         return aligned(w, _sizes(leaving, len(w)), force(task, layer, rows, name))
 
-    facts: dict[str, float | str] = {
-        "rows": float(len(rows.x)),
-        "neurons": float(len(_neurons(layer))),
-        "outgoing": after,
-    }
+    neurons = float(len(_neurons(layer)))
+    facts: dict[str, float | str] = {"rows": float(len(rows.x)), "neurons": neurons}
+    facts["outgoing"] = after
     return Look(now, _VARIABLES, 3 * len(rows.x), facts)
 
 
@@ -95,27 +90,39 @@ def aligned(w: Array, a: Array, pulled: Array) -> dict[str, float]:
     }
 
 
-def _leaving(
-    mirror: Mirror, layer: nn.Module, name: str, outgoing: str | None
-) -> tuple[str, nn.Module]:
+def with_weights(mirror: Mirror) -> list[tuple[str, nn.Module]]:
+    """The layers whose neurons can be looked at, by name, in the order of the network."""
+    return [(name, one) for name, one in mirror.model.named_modules() if isinstance(one, LAYERS)]
+
+
+def _layer(mirror: Mirror, name: str) -> nn.Module:
+    layer = mirror.layer("alignment", name)
+    if not isinstance(layer, LAYERS):
+        got = f"the layer {name} ({type(layer).__name__})"
+        raise Problem(f"alignment: got {got}, allowed a fully connected layer or a convolution")
+    return layer
+
+
+def _leaving(mirror: Mirror, name: str, outgoing: str | None, count: int) -> tuple[str, nn.Module]:
     """The layer that takes the neurons in, by name and itself."""
-    count = len(layer.weight)  # type: ignore[arg-type]
     if outgoing is not None:
-        found = mirror.layer("alignment", outgoing)
-        if not _takes(found, count):
-            raise Problem(
-                f"outgoing: got the layer {outgoing}, "
-                f"allowed one that takes {count} neurons or channels"
-            )
-        return outgoing, found
-    named = [(key, one) for key, one in mirror.model.named_modules() if isinstance(one, LAYERS)]
-    after = named[[key for key, _ in named].index(name) + 1 :]
-    if after and _takes(after[0][1], count):
-        return after[0]
+        return outgoing, _asked_for(mirror, outgoing, count)
+    for (before, _), after in pairwise(with_weights(mirror)):
+        if before == name and _takes(after[1], count):
+            return after
     what = f"the layer {name}, after which no layer takes its {count} neurons"
     raise Problem(
         f'alignment: got {what}, allowed a hidden one, or alignment("{name}", outgoing=...)'
     )
+
+
+def _asked_for(mirror: Mirror, outgoing: str, count: int) -> nn.Module:
+    """The layer that the user names."""
+    found = mirror.layer("alignment", outgoing)
+    if not _takes(found, count):
+        allowed = f"one that takes {count} neurons or channels"
+        raise Problem(f"outgoing: got the layer {outgoing}, allowed {allowed}")
+    return found
 
 
 def _takes(layer: nn.Module, count: int) -> bool:
@@ -150,21 +157,29 @@ def force(task: Task, layer: nn.Module, rows: Rows, name: str) -> Array:
     """Minus the loss's gradient by each neuron's (w, b), (m, d + 1), with the loss's derivative
     taken at outputs 0. `name` is the layer's.
     """
-    total: list[Tensor] = []
-    zeros = torch.zeros(len(rows.x), task.width, dtype=task.mirror.dtype, device=task.mirror.device)
-    for x, pull in zip(rows.x.split(BLOCK), task.pull(zeros, rows.y).split(BLOCK), strict=True):
-        with parametrize.cached():  # a weight that is computed is the same one in the forward pass
-            output, parts = as_columns(task.mirror(x)), _parts(layer)
-        found = torch.autograd.grad((pull * output).sum(), parts, allow_unused=True)
-        if any(one is None for one in found):
-            got = f"the layer {name}, which the outputs do not depend on"
-            raise Problem(f"alignment: got {got}, allowed one they do")
-        total = [a + b for a, b in zip(total, found, strict=True)] if total else list(found)
+    zeros = task.mirror.placed(torch.zeros(len(rows.x), task.outputs.width))
+    pulls = task.pull(zeros, rows.y)
+    blocks = zip(rows.x.split(BLOCK), pulls.split(BLOCK), strict=True)
+    found = (_pulled(task.mirror, layer, x, pull, name) for x, pull in blocks)
+    total = next(found)
+    for more in found:
+        total = [a + b for a, b in zip(total, more, strict=True)]
     return _columns(total)
+
+
+def _pulled(mirror: Mirror, layer: nn.Module, x: Tensor, pull: Tensor, name: str) -> list[Tensor]:
+    """The gradient of <pull, f(x)> by the layer's weight and bias."""
+    with parametrize.cached():  # a weight that is computed is the same one in the forward pass
+        output, parts = as_columns(mirror(x)), _parts(layer)
+    found = torch.autograd.grad((pull * output).sum(), parts, allow_unused=True)
+    if any(one is None for one in found):
+        got = f"the layer {name}, which the outputs do not depend on"
+        raise Problem(f"alignment: got {got}, allowed one they do")
+    return list(found)
 
 
 def cosines(first: Array, second: Array) -> Array:
     """Of each row with the other's row, (m,); 0 where one of them is 0."""
-    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    inner = np.sum(first * second, axis=1)
+    lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+    inner = np.sum(first * second, axis=-1)
     return np.divide(inner, lengths, out=np.zeros_like(inner), where=lengths > 0)

@@ -11,12 +11,13 @@ nearest to that of L.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from simplicity.lenses.lens import Lens, Look, Variable
 from simplicity.lenses.mirror import doubles
@@ -83,8 +84,7 @@ def _prepared(
     known, at = _labels(task, train, threshold)
     y, _ = _labels(task, test, threshold)
     count = _counted(task, known, y)
-    fitted = simple or _logistic(train.flat, known, count)
-    linear = _labelled(fitted, test.flat, count)
+    linear = _labelled(simple or _logistic(train.flat, known, count), test.flat, count)
     other = rival(train.flat, known, test.flat, y, float(np.mean(linear == y)))
     rng = np.random.default_rng(0)
     others = [linear, other, *(within_classes(linear, y, rng) for _ in range(DRAWS))]
@@ -93,8 +93,7 @@ def _prepared(
         output = task.mirror.rows(test.x)
         if not torch.isfinite(output).all():
             return dict.fromkeys(_VARIABLES, math.nan)
-        f = output[:, 0] > at if task.width == 1 else output.argmax(dim=1)
-        return _known(f.cpu().numpy().astype(np.int64), y, others, count, estimator)
+        return _known(_predicted(output, at), y, others, count, estimator)
 
     facts = {
         "classes": float(count), "test_rows": float(len(y)),
@@ -102,6 +101,12 @@ def _prepared(
         "rival_accuracy": float(np.mean(other == y)), "estimator": estimator,
     }  # fmt: skip
     return Look(now, _VARIABLES, len(y), facts)
+
+
+def _predicted(output: Tensor, at: float) -> Labels:
+    """The class (q,) of each row of outputs (q, k); one output says 1 above `at`."""
+    f = output[:, 0] > at if output.shape[1] == 1 else output.argmax(dim=1)
+    return f.cpu().numpy().astype(np.int64)
 
 
 def _known(
@@ -127,45 +132,46 @@ def _known(
 def _labels(task: Task, rows: Rows, threshold: float | None) -> tuple[Labels, float]:
     """Classes (q,), and the output above which the network says 1 where it has one output."""
     found = task.labels(rows)
-    if found is not None:
-        if threshold is not None:
-            raise Problem(
-                "threshold: got one for labels that are classes, allowed it for a regression"
-            )
-        return found, 0.0
-    if task.width > 1:
+    if found is None:
+        cut, at = _cut(task, threshold)
+        return (doubles(rows.y.reshape(-1)) > cut).astype(np.int64), at
+    if threshold is not None:
+        raise Problem("threshold: got one for labels that are classes, allowed it for a regression")
+    return found, 0.0
+
+
+def _cut(task: Task, threshold: float | None) -> tuple[float, float]:
+    """What parts targets that are numbers into two classes, and what parts the outputs."""
+    if task.outputs.width > 1:
         raise Problem(
             "linear_explainability: got several numbers as targets, allowed classes or one number"
         )
-    y = doubles(rows.y.reshape(-1))
     if threshold is not None:
-        return (y > threshold).astype(np.int64), float(threshold)
+        return threshold, float(threshold)
     values = np.unique(doubles(task.train.y))
     if len(values) > 2:
         raise Problem(
             f"linear_explainability: got targets of {len(values)} values, "
             "allowed classes, or linear_explainability(threshold=...)"
         )
-    return (y > values.mean()).astype(np.int64), _boundary(task, values)
+    return values.mean(), _boundary(task, values)
 
 
 def _boundary(task: Task, values: Array) -> float:
     """The output at which both labels pull equally, 0 for logits and the middle for squares."""
-    for at in (0.0, float(values.mean())):
-        output = torch.full((1, 1), at, dtype=torch.float64)
-        shape = (1,) if task.flat else (1, 1)
-        pulls = [
-            float(task.pull(output, torch.full(shape, float(value), dtype=torch.float64)))
-            for value in values
-        ]
-        if math.isclose(pulls[0], -pulls[-1], rel_tol=1e-9):
-            return at
-    return float(values.mean())
+    pulls = [_pull_at_zero(task, float(value)) for value in values]
+    logits = math.isclose(pulls[0], -pulls[-1], rel_tol=1e-9)
+    return 0.0 if logits else float(values.mean())
+
+
+def _pull_at_zero(task: Task, label: float) -> float:
+    target = torch.full((1,) if task.outputs.flat else (1, 1), label, dtype=torch.float64)
+    return float(task.pull(torch.zeros(1, 1, dtype=torch.float64), target))
 
 
 def _counted(task: Task, known: Labels, y: Labels) -> int:
     """The number of classes, once there are two to tell apart and enough rows."""
-    count = task.classes or int(max(known.max(), y.max())) + 1
+    count = task.outputs.classes or int(max(known.max(), y.max())) + 1
     if len(np.unique(known)) < 2:
         raise Problem(
             "linear_explainability: got one class in the targets of data, allowed two or more"
@@ -192,21 +198,30 @@ def _logistic(x: Array, y: Labels, count: int) -> Callable[[Array], Labels]:
     from scipy.optimize import minimize
 
     design = _standardised(x)
-    inputs, wanted = design(x), np.eye(count)[y]
-
-    def loss(flat: Array) -> tuple[float, Array]:
-        weights = flat.reshape(inputs.shape[1], count)
-        logits = inputs @ weights
-        logits -= logits.max(axis=1, keepdims=True)
-        total = np.exp(logits).sum(axis=1, keepdims=True)
-        value = np.mean(np.log(total[:, 0]) - logits[np.arange(len(y)), y])
-        slope = inputs.T @ (np.exp(logits) / total - wanted) / len(y) + _PENALTY * weights
-        return float(value + 0.5 * _PENALTY * np.sum(weights**2)), slope.ravel()
-
-    start = np.zeros(inputs.shape[1] * count)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS})
-    fitted = found.x.reshape(inputs.shape[1], count)
+    inputs = design(x)
+    fitted = minimize(
+        _loss, np.zeros(inputs.shape[1] * count), (inputs, y), "L-BFGS-B", jac=True,
+        options={"maxiter": _ITERATIONS},
+    ).x.reshape(-1, count)  # fmt: skip
     return lambda given: np.argmax(design(given) @ fitted, axis=1).astype(np.int64)
+
+
+def _loss(flat: Array, inputs: Array, y: Labels) -> tuple[float, Array]:
+    """The mean cross-entropy of weights, one after the other, with the penalty; its gradient."""
+    weights = flat.reshape(inputs.shape[1], -1)
+    entropy, errors = _cross_entropy(inputs @ weights, y)
+    slope = inputs.T @ errors / len(y) + _PENALTY * weights
+    return float(entropy + 0.5 * _PENALTY * np.sum(weights**2)), slope.ravel()
+
+
+def _cross_entropy(logits: Array, y: Labels) -> tuple[float, Array]:
+    """Its mean over rows, and what each row's gradient by its logits (n, k) is."""
+    logits = logits - logits.max(axis=1, keepdims=True)
+    total = np.exp(logits).sum(axis=1, keepdims=True)
+    errors = np.exp(logits) / total
+    right = np.arange(len(y)), y
+    errors[right] -= 1
+    return float(np.mean(np.log(total[:, 0]) - logits[right])), errors
 
 
 def _standardised(x: Array) -> Callable[[Array], Array]:
@@ -220,18 +235,30 @@ def _standardised(x: Array) -> Callable[[Array], Array]:
 def rival(x: Array, y: Labels, test: Array, wanted: Labels, accuracy: float) -> Labels:
     """Predictions (q,) for rows `test` (q, d) by nearest neighbours, of the nearest accuracy."""
     order = np.random.default_rng(1).permutation(len(x))
-    sizes = np.unique(np.geomspace(2, len(x), 20).astype(int)) if len(x) > 1 else np.array([1])
     apart = _distances(test, x[order])
-    tried: list[tuple[float, Labels]] = []
-    for neighbours in NEIGHBOURS:
-        low, high = 0, len(sizes)
-        while low < high:  # accuracy grows with the rows that are known, so bisect
-            middle = (low + high) // 2
-            predicted = _majority(apart[:, : sizes[middle]], y[order], neighbours)
-            found = float(np.mean(predicted == wanted))
-            tried.append((abs(found - accuracy), predicted))
-            low, high = (middle + 1, high) if found < accuracy else (low, middle)
+    tried = [
+        (abs(float(np.mean(predicted == wanted)) - accuracy), predicted)
+        for neighbours in NEIGHBOURS
+        for predicted in _bisected(apart, y[order], wanted, accuracy, neighbours)
+    ]
     return min(tried, key=lambda one: one[0])[1]
+
+
+def _bisected(
+    apart: NDArray[np.float32], y: Labels, wanted: Labels, accuracy: float, neighbours: int
+) -> Iterator[Labels]:
+    """Predictions of classifiers that know so many rows that their accuracy comes near: it grows
+    with the rows that are known.
+    """
+    n = len(y)
+    sizes = np.unique(np.geomspace(2, n, 20).astype(int)) if n > 1 else np.array([1])
+    low, high = 0, len(sizes)
+    while low < high:
+        middle = (low + high) // 2
+        predicted = _majority(apart[:, : sizes[middle]], y, neighbours)
+        yield predicted
+        worse = float(np.mean(predicted == wanted)) < accuracy
+        low, high = (middle + 1, high) if worse else (low, middle)
 
 
 def _distances(first: Array, second: Array) -> NDArray[np.float32]:

@@ -57,11 +57,9 @@ def panels(dataset: xr.Dataset) -> Picture:
 
 def _lenses(dataset: xr.Dataset) -> list[tuple[str, str]]:
     """Kind and layer of each lens, in the order of the record."""
-    found: dict[tuple[str, str], None] = {}
-    for values in dataset.data_vars.values():
-        kind, _, rest = values.attrs["lens"].partition("(")
-        found[kind, rest.rstrip(")").strip('"')] = None
-    return list(found)
+    names = dict.fromkeys(values.attrs["lens"] for values in dataset.data_vars.values())
+    parts = (name.partition("(") for name in names)
+    return [(kind, rest.rstrip(")").strip('"')) for kind, _, rest in parts]
 
 
 def _draw(panel: Axes, dataset: xr.Dataset, name: str, layer: str) -> None:
@@ -70,17 +68,21 @@ def _draw(panel: Axes, dataset: xr.Dataset, name: str, layer: str) -> None:
         values = _of(dataset, variable, layer)
         if values is not None:
             panel.plot(step, values, style, color=colour, label=label)
-    panel.set_xscale("symlog", linthresh=1, linscale=0.3)
-    last = max(1.0, float(step[-1])) if len(step) else 1.0
-    ticks = [0.0, *(10.0**power for power in range(int(np.log10(last)) + 1))]
-    panel.set_xticks(ticks, [f"{at:,.0f}".replace(",", " ") for at in ticks])
-    panel.set(xlim=(0, last), xlabel="step")
+    _steps(panel, max(1.0, float(step[-1])) if len(step) else 1.0)
     if name != "alignment":
         panel.set_ylim(bottom=0)
     if name == "linear_gap":
         panel.set_ylim(0, 1.02)
-    panel.minorticks_off()
     panel.legend(handlelength=1.6)
+
+
+def _steps(panel: Axes, last: float) -> None:
+    """The lower axis: 0, then powers of ten."""
+    panel.set_xscale("symlog", linthresh=1, linscale=0.3)
+    ticks = [0.0, *(10.0**power for power in range(int(np.log10(last)) + 1))]
+    panel.set_xticks(ticks, [f"{at:,.0f}".replace(",", " ") for at in ticks])
+    panel.set(xlim=(0, last), xlabel="step")
+    panel.minorticks_off()
 
 
 def _of(dataset: xr.Dataset, variable: str, layer: str) -> np.ndarray | None:
