@@ -9,6 +9,7 @@ there; and |a_j| is the length of the weights that leave the neuron. A neuron wi
 vector (w_j, b_j) on inputs (x, 1).
 """
 
+import functools
 import math
 from itertools import pairwise
 from typing import Any
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from simplicity.lenses.lens import Lens, Look, Variable, named
-from simplicity.lenses.mirror import BLOCK, Mirror, as_columns, doubles
+from simplicity.lenses.mirror import BLOCK, Mirror, as_columns, described, doubles
 from simplicity.lenses.task import Rows, Task
 from simplicity.problems import Problem, doors, shown
 
@@ -60,18 +61,29 @@ def alignment(layer: str, *, outgoing: str | None = None, rows: int = 256) -> Le
 
 
 def _prepared(task: Task, name: str, outgoing: str | None, count: int) -> Look:
-    rows, layer = task.rows(count), _layer(task.mirror, name)
-    after, leaving = _leaving(task.mirror, name, outgoing, len(_neurons(layer)))
-    force(task, layer, Rows(rows.x[:2], rows.y[:2]), name)  # refused before a step is taken
+    hidden = _Hidden(task, name, outgoing, task.rows(count))
+    facts: dict[str, float | str] = {
+        "rows": float(len(hidden.rows)), "neurons": float(hidden.count), "outgoing": hidden.after,
+    }  # fmt: skip
+    return Look(hidden.now, _VARIABLES, 3 * len(hidden.rows), facts)
 
-    def now(_: Any) -> dict[str, float]:
-        w = _neurons(layer)
-        return aligned(w, _sizes(leaving, len(w)), force(task, layer, rows, name))
 
-    neurons = float(len(_neurons(layer)))
-    facts: dict[str, float | str] = {"rows": float(len(rows.x)), "neurons": neurons}
-    facts["outgoing"] = after
-    return Look(now, _VARIABLES, 3 * len(rows.x), facts)
+class _Hidden:
+    """The neurons of a layer, the layer `after` that takes them in, and rows that pull on them."""
+
+    def __init__(self, task: Task, name: str, outgoing: str | None, rows: Rows) -> None:
+        self.task, self.name, self.rows = task, name, rows
+        self.layer = _layer(task.mirror, name)
+        self.count = len(_neurons(self.layer))
+        self.after, self.leaving = _leaving(task.mirror, name, outgoing, self.count)
+        self._force(Rows(rows.x[:2], rows.y[:2]))  # refused before a step is taken
+
+    def now(self, _: Any) -> dict[str, float]:
+        w, a = _neurons(self.layer), _sizes(self.leaving, self.count)
+        return aligned(w, a, self._force(self.rows))
+
+    def _force(self, rows: Rows) -> Array:
+        return force(self.task, self.layer, rows, self.name)
 
 
 def aligned(w: Array, a: Array, pulled: Array) -> dict[str, float]:
@@ -98,7 +110,7 @@ def with_weights(mirror: Mirror) -> list[tuple[str, nn.Module]]:
 def _layer(mirror: Mirror, name: str) -> nn.Module:
     layer = mirror.layer("alignment", name)
     if not isinstance(layer, LAYERS):
-        got = f"the layer {name} ({type(layer).__name__})"
+        got = described(name, layer)
         raise Problem(f"alignment: got {got}, allowed a fully connected layer or a convolution")
     return layer
 
@@ -120,8 +132,10 @@ def _asked_for(mirror: Mirror, outgoing: str, count: int) -> nn.Module:
     """The layer that the user names."""
     found = mirror.layer("alignment", outgoing)
     if not _takes(found, count):
-        allowed = f"one that takes {count} neurons or channels"
-        raise Problem(f"outgoing: got the layer {outgoing}, allowed {allowed}")
+        raise Problem(
+            f"outgoing: got the layer {outgoing}, "
+            f"allowed one that takes {count} neurons or channels"
+        )
     return found
 
 
@@ -157,14 +171,19 @@ def force(task: Task, layer: nn.Module, rows: Rows, name: str) -> Array:
     """Minus the loss's gradient by each neuron's (w, b), (m, d + 1), with the loss's derivative
     taken at outputs 0. `name` is the layer's.
     """
-    zeros = task.mirror.placed(torch.zeros(len(rows.x), task.outputs.width))
-    pulls = task.pull(zeros, rows.y)
-    blocks = zip(rows.x.split(BLOCK), pulls.split(BLOCK), strict=True)
+    blocks = zip(rows.x.split(BLOCK), _at_zero(task, rows).split(BLOCK), strict=True)
     found = (_pulled(task.mirror, layer, x, pull, name) for x, pull in blocks)
-    total = next(found)
-    for more in found:
-        total = [a + b for a, b in zip(total, more, strict=True)]
-    return _columns(total)
+    return _columns(functools.reduce(_added, found))
+
+
+def _at_zero(task: Task, rows: Rows) -> Tensor:
+    """The pull on outputs 0, (q, k)."""
+    zeros = task.mirror.placed(torch.zeros(len(rows), task.outputs.width))
+    return task.pull(zeros, rows.y)
+
+
+def _added(first: list[Tensor], second: list[Tensor]) -> list[Tensor]:
+    return [a + b for a, b in zip(first, second, strict=True)]
 
 
 def _pulled(mirror: Mirror, layer: nn.Module, x: Tensor, pull: Tensor, name: str) -> list[Tensor]:

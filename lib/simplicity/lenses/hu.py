@@ -11,6 +11,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -63,12 +64,12 @@ def linear_gap(*, rows: int = 256) -> Lens:
 
 def _prepared(task: Task, count: int) -> Look:
     rows = task.rows(count, test=True)
-    if len(rows.x) < _FEWEST:
-        raise Problem(f"linear_gap: got {len(rows.x)} test rows, allowed {_FEWEST} or more")
+    n = len(rows)
+    if n < _FEWEST:
+        raise Problem(f"linear_gap: got {n} test rows, allowed {_FEWEST} or more")
     gaps = _Gaps(task.mirror, rows)
-    facts = {"rows": float(len(rows.x)), "directions": float(gaps.basis.shape[1])}
-    cost = len(rows.x) + 3 * len(gaps.along.x)
-    return Look(gaps.now, _VARIABLES, cost, facts)
+    facts = {"rows": float(n), "directions": float(gaps.basis.shape[1])}
+    return Look(gaps.now, _VARIABLES, n + 3 * len(gaps.along.x), facts)
 
 
 class _Gaps:
@@ -77,7 +78,7 @@ class _Gaps:
     def __init__(self, mirror: Mirror, rows: Rows) -> None:
         self.mirror, self.x = mirror, rows.x
         self.basis = directions(rows.flat)
-        self.few = slice(None, None, -(-len(rows.x) // TANGENT_ROWS))
+        self.few = slice(None, None, -(-len(rows) // TANGENT_ROWS))
         _forward_mode()
         self.along = _Along(mirror, mirror.tensors(), rows.x[self.few])
 
@@ -86,7 +87,7 @@ class _Gaps:
         first, moved = self.along.outputs(self.mirror.tensors())
         return {
             "nonlinear": nonlinear(f, self.basis),
-            "output_power": float(np.mean(f**2)),
+            "output_power": _power(f),
             "tangent_gap": tangent_gap(f[self.few], first, moved),
         }
 
@@ -115,7 +116,7 @@ def nonlinear(f: Array, basis: Array) -> float:
     """
     centred = f - f.mean(axis=0)
     whole = _variance(centred, len(f) - 1)
-    if whole <= 1e-12 * float(np.mean(f**2)):
+    if whole <= 1e-12 * _power(f):
         return math.nan
     rest = centred - basis @ (basis.T @ centred)
     return _variance(rest, len(f) - basis.shape[1] - 1) / whole
@@ -130,16 +131,22 @@ def tangent_gap(f: Array, first: Array, moved: Array) -> float:
 
     All are (q, k). NaN before anything has moved.
     """
-    change = float(np.mean((f - first) ** 2))
-    return float(np.mean((f - first - moved) ** 2)) / change if change > 0 else math.nan
+    change = _power(f - first)
+    return _power(f - first - moved) / change if change > 0 else math.nan
 
 
+def _power(f: Array) -> float:
+    return float(np.mean(f**2))
+
+
+@dataclass
 class _Along:
     """f_0 and J_0 (theta - theta_0) at fixed rows, with the buffers as they are now."""
 
-    def __init__(self, mirror: Mirror, start: Tensors, x: Tensor) -> None:
-        self.mirror, self.start, self.x = mirror, start, x
-        self.forward_mode = True
+    mirror: Mirror
+    start: Tensors
+    x: Tensor
+    forward_mode: bool = True
 
     def outputs(self, now: Tensors) -> tuple[Array, Array]:
         """Both (q, k)."""
@@ -171,15 +178,12 @@ def _twice_backwards(
     network: Callable[[Tensors], Tensor], start: Tensors, tangent: Tensors
 ) -> tuple[Tensor, Tensor]:
     """The same product as the derivative of u -> <J^T u, tangent>."""
-    tensors = {
-        name: one.clone().requires_grad_(one.is_floating_point()) for name, one in start.items()
-    }
-    names = [name for name, one in tensors.items() if one.requires_grad]
+    tensors = {name: one.clone() for name, one in start.items()}
+    free = {name: one.requires_grad_() for name, one in tensors.items() if one.is_floating_point()}
     output = network(tensors)
     u = torch.zeros_like(output, requires_grad=True)
-    by = [tensors[name] for name in names]
-    back = torch.autograd.grad(output, by, u, create_graph=True, allow_unused=True)
-    (moved,) = torch.autograd.grad(_inner(back, [tangent[name] for name in names]), u)
+    back = torch.autograd.grad(output, list(free.values()), u, create_graph=True, allow_unused=True)
+    (moved,) = torch.autograd.grad(_inner(back, [tangent[name] for name in free]), u)
     return output.detach(), moved
 
 

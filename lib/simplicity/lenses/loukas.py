@@ -10,7 +10,8 @@ network with one output.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from simplicity.lenses.lens import Lens, Look, Variable, named
-from simplicity.lenses.mirror import BLOCK, Mirror, as_columns, doubles
+from simplicity.lenses.mirror import Mirror, as_columns, described, doubles
 from simplicity.lenses.task import Rows, Task
 from simplicity.problems import MOST_NAMES, Problem, doors
 
@@ -84,24 +85,31 @@ class _Biased(NamedTuple):
 
 def _prepared(task: Task, name: str, rate: Rate | None, count: int) -> Look:
     rows, layer = task.rows(count), _layer(task.mirror, name)
+    _are_real(rows.x)
     _is_added(task.mirror, layer, rows.x)
     unit = 0.0 if task.outputs.classes else _fitted_slope(task)
-    seen = _Trajectory(task, layer, rows, unit, rate)
-    facts = {"rows": float(len(rows.x))} | ({"fitted_slope": unit} if unit > 0 else {})
-    width = task.outputs.width
-    cost = len(rows.x) * (1 + (width if width <= MOST_OUTPUTS else 1))
-    return Look(seen.now, seen.variables, cost, facts, seen.step.before if seen.step else None)
+    step = _Step(task, layer.bias, rate) if rate is not None else None
+    seen = _Trajectory(task, layer, rows, layer.bias.detach().clone(), unit, step)
+    facts = {"rows": float(len(rows))} | ({"fitted_slope": unit} if unit > 0 else {})
+    cost = len(rows) * (1 + _passes_back(task.outputs.width))
+    return Look(seen.now, seen.variables, cost, facts, step.before if step else None)
 
 
+def _passes_back(width: int) -> int:
+    """How many of them the slopes take."""
+    return width if width <= MOST_OUTPUTS else 1
+
+
+@dataclass(frozen=True)
 class _Trajectory:
     """What the lens sees at fixed rows; `unit` is the slope of least squares, 0 for none."""
 
-    def __init__(
-        self, task: Task, layer: _Biased, rows: Rows, unit: float, rate: Rate | None
-    ) -> None:
-        self.task, self.layer, self.rows, self.unit = task, layer, rows, unit
-        self.start = layer.bias.detach().clone()
-        self.step = _Step(task, layer.bias, rate) if rate is not None else None
+    task: Task
+    layer: _Biased
+    rows: Rows
+    start: Tensor
+    unit: float
+    step: "_Step | None"
 
     @property
     def variables(self) -> dict[str, Variable]:
@@ -131,10 +139,8 @@ def _layer(mirror: Mirror, name: str) -> _Biased:
     module = mirror.layer("bias_trajectory", name)
     if isinstance(bias := getattr(module, "bias", None), Tensor):
         return _Biased(name, module, bias)
-    raise Problem(
-        f"bias_trajectory: got the layer {name} ({type(module).__name__}) without a bias, "
-        f"allowed {_with_a_bias(mirror)}"
-    )
+    got = described(name, module)
+    raise Problem(f"bias_trajectory: got {got} without a bias, allowed {_with_a_bias(mirror)}")
 
 
 def _with_a_bias(mirror: Mirror) -> str:
@@ -145,14 +151,17 @@ def _with_a_bias(mirror: Mirror) -> str:
     return f"one that has: {listed}" if fit else "none here, as no layer has one"
 
 
-def _is_added(mirror: Mirror, layer: _Biased, x: Tensor) -> None:
-    """The layer adds its bias to its output, so that one pass back gives the slope of each row."""
+def _are_real(x: Tensor) -> None:
     if not x.is_floating_point():
         raise Problem(
             f"bias_trajectory: got inputs of {x.dtype}, "
             "allowed real numbers, by which f has a slope"
         )
-    kind = f"the layer {layer.name} ({type(layer.module).__name__})"
+
+
+def _is_added(mirror: Mirror, layer: _Biased, x: Tensor) -> None:
+    """The layer adds its bias to its output, so that one pass back gives the slope of each row."""
+    kind = described(layer.name, layer.module)
     allowed = "one whose output is something plus its bias"
     try:
         wanted, found = _two_ways(mirror, layer, x[:2])
@@ -185,22 +194,25 @@ def _same(found: Tensor, wanted: Tensor) -> bool:
 
 def slopes(task: Task, layer: _Biased, rows: Rows) -> tuple[Array, Array]:
     """|df/db| and |df/dx| at each row, both (q,)."""
-    blocks = zip(rows.x.split(BLOCK), rows.y.split(BLOCK), strict=True)
-    parts = [_block(task, layer, Rows(x, y)) for x, y in blocks]
+    parts = [_block(task, layer, block) for block in rows.blocks()]
     first, second = zip(*parts, strict=True)
     return np.concatenate(first), np.concatenate(second)
 
 
-def _block(task: Task, layer: _Biased, rows: Rows) -> tuple[Array, Array]:
+def _block(task: Task, layer: _Biased, rows: Rows) -> Sequence[Array]:
     offset, x, output = _shifted(task.mirror, layer, rows.x)
-    unit, by = _directions(task.pull(output, rows.y)), (offset, x)
+    unit = _directions(task.pull(output, rows.y))
     if output.shape[1] > MOST_OUTPUTS:
-        along = torch.autograd.grad((torch.nan_to_num(unit) * output).sum(), by)
-        first, second = (np.linalg.norm(_flat(part), axis=1) for part in along)
-        return first, second
-    by_bias, by_input = _jacobians(output, by)
+        return _along(unit, output, (offset, x))
+    by_bias, by_input = _jacobians(output, (offset, x))
     along_pull = np.einsum("qk,qkb->qb", doubles(unit), by_bias)
     return np.linalg.norm(along_pull, axis=1), spectral(by_input)
+
+
+def _along(unit: Tensor, output: Tensor, by: tuple[Tensor, Tensor]) -> list[Array]:
+    """Lengths (q,) of the derivatives of <unit, f> by each of two."""
+    found = torch.autograd.grad((torch.nan_to_num(unit) * output).sum(), by)
+    return [np.linalg.norm(_flat(part), axis=1) for part in found]
 
 
 def _jacobians(output: Tensor, by: tuple[Tensor, Tensor]) -> list[Array]:
@@ -262,9 +274,12 @@ def _fitted_slope(task: Task) -> float:
     """
     rows = task.rows(FIT_ROWS)
     x, y = rows.flat, _flat(rows.y)
-    fit = np.linalg.lstsq(x - x.mean(axis=0), y - y.mean(axis=0), rcond=None)[0]
-    size = float(np.linalg.norm(fit, 2))
+    size = float(np.linalg.norm(_fit(x, y), 2))
     return size if size * float(np.std(x)) > 1e-9 * float(np.abs(y).max() + 1e-300) else 0.0
+
+
+def _fit(x: Array, y: Array) -> Array:
+    return np.linalg.lstsq(x - x.mean(axis=0), y - y.mean(axis=0), rcond=None)[0]
 
 
 class _Step:
@@ -275,7 +290,7 @@ class _Step:
         self.kept: tuple[Tensors, Tensor, float] | None = None
 
     def before(self) -> None:
-        rate = float(self.rate()) if callable(self.rate) else float(self.rate)
+        rate = float(self.rate() if callable(self.rate) else self.rate)
         self.kept = self.task.mirror.tensors(), self.bias.detach().clone(), rate
 
     def taken(self, batch: Any) -> float:

@@ -24,6 +24,7 @@ BLOCK = 256  # rows that are looked at together, which bounds the memory of acti
 _HOOKS = (
     "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks",
 )  # fmt: skip
+_HALF = (torch.float16, torch.bfloat16)
 _SEED = 0  # of what a network draws while it is looked at: the same noise at each look
 
 
@@ -76,7 +77,7 @@ class Mirror(nn.Module):
 
     def _settle(self) -> None:
         """In evaluation mode, in single precision or more, and with a gradient by everything."""
-        if self.dtype in (torch.float16, torch.bfloat16):
+        if self.dtype in _HALF:
             self.dtype = torch.float32
             self.model.float()
         for parameter in self.model.parameters():
@@ -134,6 +135,11 @@ def as_columns(found: Tensor) -> Tensor:
 def doubles(found: Tensor) -> NDArray[np.float64]:
     """A tensor's numbers in double precision, as an array."""
     return np.asarray(found.detach().cpu().double().numpy())
+
+
+def described(name: str, layer: nn.Module) -> str:
+    """A layer in an error."""
+    return f"the layer {name} ({type(layer).__name__})"
 
 
 def first_line(reason: BaseException) -> str:

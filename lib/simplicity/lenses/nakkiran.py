@@ -11,7 +11,8 @@ nearest to that of L.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -86,21 +87,21 @@ def _prepared(
     count = _counted(task, known, y)
     linear = _labelled(simple or _logistic(train.flat, known, count), test.flat, count)
     other = rival(train.flat, known, test.flat, y, float(np.mean(linear == y)))
-    rng = np.random.default_rng(0)
-    others = [linear, other, *(within_classes(linear, y, rng) for _ in range(DRAWS))]
+    told = _Told(y, _beside(linear, other, y), count, estimator)
 
     def now(_: Any) -> dict[str, float]:
         output = task.mirror.rows(test.x)
         if not torch.isfinite(output).all():
             return dict.fromkeys(_VARIABLES, math.nan)
-        return _known(_predicted(output, at), y, others, count, estimator)
+        return told.known(_predicted(output, at))
 
-    facts = {
-        "classes": float(count), "test_rows": float(len(y)),
-        "linear_accuracy": float(np.mean(linear == y)),
-        "rival_accuracy": float(np.mean(other == y)), "estimator": estimator,
-    }  # fmt: skip
-    return Look(now, _VARIABLES, len(y), facts)
+    return Look(now, _VARIABLES, len(y), told.facts)
+
+
+def _beside(linear: Labels, other: Labels, y: Labels) -> list[Labels]:
+    """L, its rival, and permutations of L."""
+    rng = np.random.default_rng(0)
+    return [linear, other, *(within_classes(linear, y, rng) for _ in range(DRAWS))]
 
 
 def _predicted(output: Tensor, at: float) -> Labels:
@@ -109,24 +110,39 @@ def _predicted(output: Tensor, at: float) -> Labels:
     return f.cpu().numpy().astype(np.int64)
 
 
-def _known(
-    f: Labels, y: Labels, others: Sequence[Labels], count: int, estimator: Estimator
-) -> dict[str, float]:
-    """What predictions f (q,) know of labels y (q,), beside L, its rival and L's permutations."""
-    from simplicity.nakkiran import information
+@dataclass(frozen=True)
+class _Told:
+    """Labels y (q,), and what L, its rival and L's permutations say of them."""
 
-    counts = np.stack([information.table(f, y, one, count) for one in others])
-    found = information.information(counts, estimator)
-    values = {
-        "accuracy": np.mean(f == y),
-        "information": found.network[0],
-        "linear_information": found.simple[0],
-        "beyond": found.beyond[0],
-        "mu": found.mu[0],
-        "mu_null": found.mu[2:].mean(),
-        "mu_rival": found.mu[1],
-    }
-    return {name: float(value) for name, value in values.items()}
+    y: Labels
+    others: list[Labels]
+    count: int
+    estimator: Estimator
+
+    @property
+    def facts(self) -> dict[str, float | str]:
+        linear, other = (float(np.mean(one == self.y)) for one in self.others[:2])
+        return {
+            "classes": float(self.count), "test_rows": float(len(self.y)),
+            "linear_accuracy": linear, "rival_accuracy": other, "estimator": self.estimator,
+        }  # fmt: skip
+
+    def known(self, f: Labels) -> dict[str, float]:
+        """What predictions f (q,) know of the labels, beside the others."""
+        from simplicity.nakkiran import information
+
+        counts = [information.table(f, self.y, one, self.count) for one in self.others]
+        found = information.information(np.stack(counts), self.estimator)
+        values = {
+            "accuracy": np.mean(f == self.y),
+            "information": found.network[0],
+            "linear_information": found.simple[0],
+            "beyond": found.beyond[0],
+            "mu": found.mu[0],
+            "mu_null": found.mu[2:].mean(),
+            "mu_rival": found.mu[1],
+        }
+        return {name: float(value) for name, value in values.items()}
 
 
 def _labels(task: Task, rows: Rows, threshold: float | None) -> tuple[Labels, float]:
@@ -159,7 +175,7 @@ def _cut(task: Task, threshold: float | None) -> tuple[float, float]:
 
 def _boundary(task: Task, values: Array) -> float:
     """The output at which both labels pull equally, 0 for logits and the middle for squares."""
-    pulls = [_pull_at_zero(task, float(value)) for value in values]
+    pulls = [_pull_at_zero(task, value) for value in values]
     logits = math.isclose(pulls[0], -pulls[-1], rel_tol=1e-9)
     return 0.0 if logits else float(values.mean())
 
@@ -186,11 +202,15 @@ def _counted(task: Task, known: Labels, y: Labels) -> int:
 def _labelled(simple: Classifier, x: Array, count: int) -> Labels:
     """What a classifier predicts for rows x (q, d), once it is a label for each."""
     found = np.asarray(simple(x))
-    whole = found.dtype.kind in "iub" and found.shape == (len(x),)
-    if not whole or found.min() < 0 or found.max() >= count:
+    if found.shape != (len(x),) or not _are_labels(found, count):
         got = f"{shown(found)} of shape {found.shape}"
         raise Problem(f"simple: got {got}, allowed a label from 0 to {count - 1} for each row")
     return found.astype(np.int64)
+
+
+def _are_labels(found: NDArray[Any], count: int) -> bool:
+    whole = found.dtype.kind in "iub"
+    return whole and bool(found.min() >= 0 and found.max() < count)
 
 
 def _logistic(x: Array, y: Labels, count: int) -> Callable[[Array], Labels]:
@@ -226,10 +246,15 @@ def _cross_entropy(logits: Array, y: Labels) -> tuple[float, Array]:
 
 def _standardised(x: Array) -> Callable[[Array], Array]:
     """What makes inputs standardised by x, and a column of ones for the intercept."""
-    middle, scale = x.mean(axis=0), x.std(axis=0)
-    # an input that is constant says nothing
-    scale[scale <= 1e-12 * max(1.0, float(np.abs(x).max()))] = np.inf
+    middle, scale = x.mean(axis=0), _scale(x)
     return lambda given: np.column_stack([(given - middle) / scale, np.ones(len(given))])
+
+
+def _scale(x: Array) -> Array:
+    """The spread of each input, infinite for one that is constant, which says nothing."""
+    scale = x.std(axis=0)
+    scale[scale <= 1e-12 * max(1.0, float(np.abs(x).max()))] = np.inf
+    return scale
 
 
 def rival(x: Array, y: Labels, test: Array, wanted: Labels, accuracy: float) -> Labels:
@@ -250,8 +275,7 @@ def _bisected(
     """Predictions of classifiers that know so many rows that their accuracy comes near: it grows
     with the rows that are known.
     """
-    n = len(y)
-    sizes = np.unique(np.geomspace(2, n, 20).astype(int)) if n > 1 else np.array([1])
+    sizes = _sizes(len(y))
     low, high = 0, len(sizes)
     while low < high:
         middle = (low + high) // 2
@@ -261,10 +285,15 @@ def _bisected(
         low, high = (middle + 1, high) if worse else (low, middle)
 
 
+def _sizes(n: int) -> NDArray[np.int64]:
+    """How many rows of n a rival may know."""
+    return np.unique(np.geomspace(2, n, 20).astype(int)) if n > 1 else np.array([1])
+
+
 def _distances(first: Array, second: Array) -> NDArray[np.float32]:
     """Squared Euclidean distances (q, n), less |first|^2, which changes no order."""
-    a, b = first.astype(np.float32), second.astype(np.float32)
-    return np.asarray((b**2).sum(axis=1) - 2 * a @ b.T)
+    known = second.astype(np.float32)
+    return np.asarray((known**2).sum(axis=1) - 2 * first.astype(np.float32) @ known.T)
 
 
 def _majority(apart: NDArray[np.float32], y: Labels, neighbours: int) -> Labels:

@@ -46,9 +46,9 @@ def panels(dataset: xr.Dataset) -> Picture:
         figure.clear()
         grid: Any = figure.subplots(rows, min(2, len(chosen)), squeeze=False).ravel()
         for number, (panel, (name, layer)) in enumerate(zip(grid, chosen, strict=False), 1):
-            _draw(panel, dataset, name, layer)
-            of = f", layer {layer}" if layer else ""
-            panel.set_title(f"{number}  {_TITLES[name]}{of}")
+            _curves(panel, dataset, name, layer)
+            _axes(panel, dataset, name)
+            panel.set_title(f"{number}  {_TITLES[name]}" + (f", layer {layer}" if layer else ""))
         for panel in grid[len(chosen) :]:
             panel.set_axis_off()
         words = "; ".join(_TITLES[name] for name, _ in chosen)
@@ -62,13 +62,15 @@ def _lenses(dataset: xr.Dataset) -> list[tuple[str, str]]:
     return [(kind, rest.rstrip(")").strip('"')) for kind, _, rest in parts]
 
 
-def _draw(panel: Axes, dataset: xr.Dataset, name: str, layer: str) -> None:
-    step = np.asarray(dataset.step.values, dtype=float)
+def _curves(panel: Axes, dataset: xr.Dataset, name: str, layer: str) -> None:
     for variable, label, style, colour in _CURVES[name]:
         values = _of(dataset, variable, layer)
         if values is not None:
-            panel.plot(step, values, style, color=colour, label=label)
-    _steps(panel, max(1.0, float(step[-1])) if len(step) else 1.0)
+            panel.plot(dataset.step.values, values, style, color=colour, label=label)
+
+
+def _axes(panel: Axes, dataset: xr.Dataset, name: str) -> None:
+    _steps(panel, float(max([1, *dataset.step.values])))
     if name != "alignment":
         panel.set_ylim(bottom=0)
     if name == "linear_gap":

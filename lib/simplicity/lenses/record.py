@@ -11,7 +11,7 @@ import math
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -138,9 +138,7 @@ class Record:
             self._look(None)
         self._state = "after"
         self._mirror = None  # the copy is free; lenses keep words and numbers alone
-        self._looks = [
-            (lens, Look(dict, look.variables, 0, look.facts)) for lens, look in self._looks
-        ]
+        self._looks = [(lens, look.done()) for lens, look in self._looks]
 
     def step(self, batch: Any = None) -> None:
         """Say that a step of the training is done; `batch` = (x, y) are its samples.
@@ -149,15 +147,17 @@ class Record:
         have a length.
         """
         if self._state != "inside":
-            where = "before" if self._state == "before" else "after"
-            raise Problem(f"record.step: got a call {where} the with block, allowed inside it")
-        self._done += 1
-        size = _size(batch)
-        self._samples += size
-        self._rows += size or GUESSED
+            got = f"a call {self._state} the with block"
+            raise Problem(f"record.step: got {got}, allowed inside it")
+        self._count(_size(batch))
         if self._next:
             self._look(batch)
         self._look_ahead()
+
+    def _count(self, size: int) -> None:
+        self._done += 1
+        self._samples += size
+        self._rows += size or GUESSED
 
     @property
     def blind(self) -> dict[str, str]:
@@ -231,7 +231,7 @@ class Record:
 
     def _name(self, name: str, lens: Lens) -> str:
         """With its layer where the same kind of lens looks at several."""
-        several = sum(lens.kind == other.kind for other, _ in self._looks) > 1
+        several = [other.kind for other, _ in self._looks].count(lens.kind) > 1
         return f"{name}_{lens.layer.replace('.', '_')}" if several else name
 
     def _look(self, batch: Any) -> None:
@@ -241,8 +241,11 @@ class Record:
         self._seen.append(self._samples)
         looks = [(lens, functools.partial(look.now, batch)) for lens, look in self._looks]
         for (lens, look), found in zip(self._looks, self._on_the_copy(looks), strict=True):
-            for name in look.variables:
-                self._values[self._name(name, lens)].append(float(found.get(name, math.nan)))
+            self._keep(lens, {name: found.get(name, math.nan) for name in look.variables})
+
+    def _keep(self, lens: Lens, found: Mapping[str, float]) -> None:
+        for name, value in found.items():
+            self._values[self._name(name, lens)].append(float(value))
 
     def _look_ahead(self) -> None:
         """What lenses need from before a step that will be looked at."""

@@ -4,7 +4,7 @@ Everything is looked at once, at the door, and refused in one sentence. Whole da
 checked for numbers that are not finite; of what is kept, a lens takes as many rows as it says.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from simplicity.lenses.mirror import Mirror, as_columns, doubles, first_line
+from simplicity.lenses.mirror import BLOCK, Mirror, as_columns, doubles, first_line
 from simplicity.problems import Problem, shown, training_doors
 
 Array = NDArray[np.floating]
@@ -45,6 +45,11 @@ class Samples(NamedTuple):
     x: Tensor
     y: Tensor
 
+    def some(self, count: int) -> "Samples":
+        """At most `count` of them, drawn once and the same in every call of the same size."""
+        chosen = torch.from_numpy(_some(len(self.x), count))
+        return Samples(*(part[chosen.to(part.device)] for part in self))
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -52,6 +57,13 @@ class Rows:
 
     x: Tensor
     y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def blocks(self) -> Iterator["Rows"]:
+        """As many as are looked at together."""
+        return map(Rows, self.x.split(BLOCK), self.y.split(BLOCK))
 
     @property
     def flat(self) -> Array:
@@ -71,10 +83,9 @@ class Task:
     tested: bool  # whether there are test samples
 
     def rows(self, count: int, *, test: bool = False) -> Rows:
-        """At most `count` rows, drawn once and the same in every call of the same size."""
+        """At most `count` of the samples, the same in every call."""
         samples = self.test if test else self.train
-        chosen = torch.from_numpy(_some(len(samples.x), count))
-        return self.placed(*(part[chosen.to(part.device)] for part in samples))
+        return self.placed(*samples.some(count))
 
     def placed(self, x: Tensor, y: Tensor) -> Rows:
         """Samples on the network's device and in its precision."""
@@ -89,18 +100,24 @@ class Task:
         """Minus the derivative of the loss by outputs (q, k), (q, k)."""
         with torch.enable_grad():
             at = output.detach().clone().requires_grad_()
-            value = self.loss(at[:, 0] if self.outputs.flat else at, y)
-            (found,) = torch.autograd.grad(value, at)
+            (found,) = torch.autograd.grad(self.loss_of(at, y), at)
         return -found
+
+    def loss_of(self, output: Tensor, y: Tensor) -> Tensor:
+        """The loss of outputs (q, k)."""
+        return self.loss(output[:, 0] if self.outputs.flat else output, y)
 
     def labels(self, rows: Rows) -> NDArray[np.int64] | None:
         """Classes (q,) from 0 on, or None where the targets are numbers."""
-        y = rows.y
-        if not self.outputs.classes:
-            if self.outputs.width == 1 or not _one_hot(y):
-                return None
-            y = y.argmax(dim=1)
-        return np.asarray(y.reshape(-1).long().cpu().numpy())
+        if self.outputs.classes:
+            return _whole(rows.y)
+        if self.outputs.width > 1 and _one_hot(rows.y):
+            return _whole(rows.y.argmax(dim=1))
+        return None
+
+
+def _whole(y: Tensor) -> NDArray[np.int64]:
+    return np.asarray(y.reshape(-1).long().cpu().numpy())
 
 
 def _some(n: int, count: int) -> NDArray[np.int64]:
@@ -120,19 +137,25 @@ def task(mirror: Mirror, data: Any, test: Any, loss: Loss | None) -> Task:
         raise Problem(
             f"loss: got {shown(loss)}, allowed a function of outputs and targets, or none"
         )
-    train = Samples(train.x, _targets("data", train.y, outputs))
-    other = Samples(other.x, _targets("test", other.y, outputs))
+    train = train._replace(y=_targets("data", train.y, outputs))
+    other = other._replace(y=_targets("test", other.y, outputs))
     found = Task(mirror, train, other, loss or _default_loss(outputs), outputs, tested)
     if loss is not None:
         _try_loss(found)
     return found
 
 
+def _pair(name: str, given: Any) -> Sequence[Any]:
+    several = isinstance(given, (tuple, list))
+    if several and len(given) == 2:
+        return given
+    size = f" of {len(given)}" if several else ""
+    raise Problem(f"{name}: got a {type(given).__name__}{size}, allowed {_PAIR}")
+
+
 def _samples(name: str, given: Any) -> Samples:
-    if not isinstance(given, (tuple, list)) or len(given) != 2:
-        size = f" of {len(given)}" if isinstance(given, (tuple, list)) else ""
-        raise Problem(f"{name}: got a {type(given).__name__}{size}, allowed {_PAIR}")
-    x, y = (_tensor(f"{name} {letter}", part) for letter, part in zip("xy", given, strict=True))
+    parts = zip("xy", _pair(name, given), strict=True)
+    x, y = (_tensor(f"{name} {letter}", part) for letter, part in parts)
     if len(x) != len(y):
         raise Problem(f"{name} y: got {len(y)} targets for {len(x)} inputs, allowed one for each")
     return Samples(x, y)
@@ -163,15 +186,18 @@ def _fitting(test: Samples, train: Samples) -> Samples:
 
 def _tensor(name: str, given: Any) -> Tensor:
     """A tensor of real numbers or truth values, with rows; arrays and lists become one."""
-    if not isinstance(given, Tensor):
-        given = _from_array(name, given)
+    tensor = given if isinstance(given, Tensor) else _from_array(name, given)
+    _dense(name, tensor)
+    if tensor.dim() == 0 or tensor.numel() == 0:
+        raise Problem(f"{name}: got shape {tuple(tensor.shape)}, allowed at least one row")
+    return tensor.detach()
+
+
+def _dense(name: str, given: Tensor) -> None:
     if given.layout != torch.strided or given.device.type == "meta" or given.is_quantized:
         raise Problem(f"{name}: got a sparse, quantised or empty tensor, allowed a dense one")
     if given.is_complex():
         raise Problem(f"{name}: got complex numbers, allowed real ones")
-    if given.dim() == 0 or given.numel() == 0:
-        raise Problem(f"{name}: got shape {tuple(given.shape)}, allowed at least one row")
-    return given.detach()
 
 
 def _from_array(name: str, given: Any) -> Tensor:
@@ -233,7 +259,7 @@ def _said(reason: Exception) -> str:
 
 def _outputs(output: Tensor, y: Tensor, loss: Loss | None) -> Outputs:
     """What a network is that gives this `output` for a few rows, and has targets y (n, ...)."""
-    width = 1 if output.dim() == 1 else output.shape[1]
+    width = as_columns(output).shape[1]
     flat = output.dim() == 1 or (width == 1 and loss is None)
     return Outputs(_classes(y, width, loss), width, flat)
 
@@ -245,8 +271,12 @@ def _classes(y: Tensor, width: int, loss: Loss | None) -> int:
     if width > 1:
         whole = not y.is_floating_point() or bool((y == y.round()).all())
         return width if whole else 0
-    binary = not y.is_floating_point() and int(y.min()) >= 0 and int(y.max()) <= 1
-    return 2 if loss is None and binary else 0
+    return 2 if loss is None and _binary(y) else 0
+
+
+def _binary(y: Tensor) -> bool:
+    """Whether labels are 0 and 1, as whole numbers or truth values."""
+    return not y.is_floating_point() and int(y.min()) >= 0 and int(y.max()) <= 1
 
 
 def _single(y: Tensor) -> bool:
@@ -259,8 +289,12 @@ def _one_hot(y: Tensor) -> bool:
 
 def _targets(name: str, y: Tensor, outputs: Outputs) -> Tensor:
     """Targets as the loss takes them: classes (n,), or numbers of the outputs' shape."""
-    if outputs.classes:
-        return _named_classes(name, y, outputs) if _single(y) else _marked(name, y, outputs.classes)
+    if not outputs.classes:
+        return _numbers(name, y, outputs)
+    return _named_classes(name, y, outputs) if _single(y) else _marked(name, y, outputs.classes)
+
+
+def _numbers(name: str, y: Tensor, outputs: Outputs) -> Tensor:
     if outputs.width == 1 and _single(y):
         y = y.reshape(-1) if outputs.flat else y.reshape(-1, 1)
     elif y.dim() != 2 or y.shape[1] != outputs.width:
@@ -306,9 +340,9 @@ def _of_logits(output: Tensor, y: Tensor) -> Tensor:
 def _try_loss(task: Task) -> None:
     """The user's own loss takes outputs and targets, and gives one number."""
     rows = task.rows(_TRIED)
-    output = as_columns(task.mirror.rows(rows.x))
+    output = task.mirror.rows(rows.x)
     try:
-        value = task.loss(output[:, 0] if task.outputs.flat else output, rows.y)
+        value = task.loss_of(output, rows.y)
         fine = isinstance(value, Tensor) and value.numel() == 1
     except Exception as reason:
         raise Problem(f"loss: got {_said(reason)}, allowed one that takes y") from reason
