@@ -42,6 +42,7 @@ from simplicity.problems import doors
 
 Array = NDArray[np.floating]
 Truths = NDArray[np.bool_]
+Rows = NDArray[np.int64]
 
 FACTORS = (0.5, 1.0, 2.0)  # by which every threshold is multiplied
 FALL = 0.1  # of the loss, which sets the clock of a run
@@ -61,7 +62,7 @@ class Times(NamedTuple):
         base = np.where(other.observed, other.value, np.nan)
         return Times(np.log(self.value / base), self.observed & other.observed)
 
-    def where(self, chosen: Truths) -> "Times":
+    def where(self, chosen: Rows) -> "Times":
         return Times(self.value[chosen], self.observed[chosen])
 
     @property
@@ -89,8 +90,13 @@ def reached(clock: Array, values: Array, level: float, *, above: bool, start: in
     at = start + int(twice[0])
     if at == 0 or not np.isfinite(values[at - 1]) or beyond[at - 1]:
         return float(clock[at])
-    part = (level - values[at - 1]) / (values[at] - values[at - 1])
-    low, high = np.log(clock[at - 1]), np.log(clock[at])
+    return _crossing(clock[at - 1 : at + 1], values[at - 1 : at + 1], level)
+
+
+def _crossing(clock: Array, values: Array, level: float) -> float:
+    """The time of a level between two values."""
+    part = (level - values[0]) / (values[1] - values[0])
+    low, high = np.log(clock[0]), np.log(clock[1])
     return float(np.exp(low + part * (high - low)))
 
 
@@ -123,12 +129,7 @@ def ends(run: xr.Dataset, lens: str, factor: float = 1.0) -> Times:
 def exits(run: xr.Dataset, factor: float = 1.0, *, rival: bool = False) -> Times:
     """When I(F;Y|L) alone is above its level, whatever F knows in all and whether L knows anything;
     with `rival` in the place of L a classifier as accurate that is not linear."""
-    found = []
-    for one in _cells(run, "nakkiran"):
-        beyond = one["information"] - one["mu_rival"] if rival else one["beyond"]
-        level = _levels(one, factor)[1]
-        found.append(reached(one["clock"], beyond, level, above=True))
-    return _times(run, found)
+    return _times(run, [_exit(one, factor, rival) for one in _cells(run, "nakkiran")])
 
 
 Cell = dict[str, Array]
@@ -166,10 +167,7 @@ def _cells(run: xr.Dataset, lens: str) -> list[Cell]:
 
 def _begin(one: Cell, lens: str, k: float) -> float:
     if lens == "nakkiran":
-        known, _ = _levels(one, k)
-        if math.isnan(known):
-            return math.nan
-        return reached(one["clock"], one["information"], known, above=True)
+        return _informed(one)
     rule = _RULES[lens]
     if rule.begin is None:
         return float(one["clock"][0])
@@ -182,19 +180,42 @@ def _end(one: Cell, lens: str, k: float) -> float:
     if not math.isfinite(first):
         return math.nan
     if lens == "nakkiran":
-        known, level = _levels(one, k)
-        beyond = np.where(one["information"] >= known, one["beyond"], np.nan)
-        return reached(one["clock"], beyond, level, above=True)
+        return _left(one, k)
     rule, start = _RULES[lens], int(np.searchsorted(one["clock"], first))
     level = rule.origin + rule.end * k
     return reached(one["clock"], one[rule.variable], level, above=rule.end > 0, start=start)
 
 
-def _levels(one: Cell, k: float) -> tuple[float, float]:
-    """I(L;Y), NaN where it is not significant, and the level of I(F;Y|L)."""
+def _informed(one: Cell) -> float:
+    """When the network knows as much as L."""
+    known = _known(one)
+    if math.isnan(known):
+        return math.nan
+    return reached(one["clock"], one["information"], known, above=True)
+
+
+def _left(one: Cell, k: float) -> float:
+    """When the network knows much beyond L, and as much as L."""
+    beyond = np.where(one["information"] >= _known(one), one["beyond"], np.nan)
+    return reached(one["clock"], beyond, _level(one, k), above=True)
+
+
+def _exit(one: Cell, k: float, rival: bool) -> float:
+    """When the network knows much beyond L, or beyond its rival."""
+    beyond = one["information"] - one["mu_rival"] if rival else one["beyond"]
+    return reached(one["clock"], beyond, _level(one, k), above=True)
+
+
+def _known(one: Cell) -> float:
+    """I(L;Y), NaN where it is not significant."""
     known = float(one["linear_information"])
-    least = float(significant(float(one["test_samples"])))
-    return (known if known > least else math.nan), max(k / 2 * known, least)
+    return known if known > significant(one["test_samples"]) else math.nan
+
+
+def _level(one: Cell, k: float) -> float:
+    """That of I(F;Y|L)."""
+    known, least = float(one["linear_information"]), float(significant(one["test_samples"]))
+    return max(k / 2 * known, least)
 
 
 def _times(run: xr.Dataset, found: Sequence[float]) -> Times:
@@ -257,43 +278,52 @@ def agreement(first: Times, second: Times, strata: Sequence[object]) -> Agreemen
     """Concordance of two times over pairs of runs of one stratum (see the module), with an interval
     by drawing whole runs anew within each stratum; `runs` counts those with both times observed.
     """
-    labels = np.array([str(one) for one in strata])
-    both = (
-        order(first.where(labels == one)) * order(second.where(labels == one))
-        for one in dict.fromkeys(labels.tolist())
-    )
+    both = (order(first.where(at)) * order(second.where(at)) for at in _members(strata))
     tables = [table for table in both if table.any()]
     runs = int(np.sum(first.observed & second.observed))
     if not tables:
         return Agreement(math.nan, None, 0, runs)
-    tau = functools.partial(_tau, tables)
-    whole = [np.arange(len(table)) for table in tables]
     pairs = int(sum(np.abs(table).sum() for table in tables)) // 2
+    return Agreement(*_with_interval(tables), pairs, runs)
+
+
+def _members(strata: Sequence[object]) -> list[Rows]:
+    """The runs of each stratum, by number."""
+    labels = np.array([str(one) for one in strata])
+    return [np.flatnonzero(labels == one) for one in dict.fromkeys(labels.tolist())]
+
+
+def _with_interval(tables: Sequence[Rows]) -> tuple[float, tuple[float, float]]:
+    """tau, and its interval."""
+    tau, whole = functools.partial(_tau, tables), [np.arange(len(table)) for table in tables]
     drawn = stats.bootstrap(
         whole, tau, n_resamples=RESAMPLES, vectorized=True, axis=-1, method="percentile",
         confidence_level=CONFIDENCE, rng=np.random.default_rng(0),
     )  # fmt: skip
     low, high = drawn.confidence_interval
-    return Agreement(float(tau(*whole)), (float(low), float(high)), pairs, runs)
+    return float(tau(*whole)), (float(low), float(high))
 
 
-def _tau(tables: Sequence[NDArray[np.int64]], *drawn: NDArray[np.int64], axis: int = -1) -> Array:
+def _tau(tables: Sequence[Rows], *drawn: Rows, axis: int = -1) -> Array:
     """tau of the runs (..., n) that are drawn of each stratum, by their numbers in its table."""
-    total = compared = np.zeros(np.moveaxis(drawn[0], axis, -1).shape[:-1])
-    for one, table in zip(drawn, tables, strict=True):
-        rows = np.moveaxis(one, axis, -1)
-        often = (rows[..., None] == np.arange(len(table))).sum(axis=-2).astype(float)
-        total = total + np.einsum("...i,ij,...j", often, table, often)
-        compared = compared + np.einsum("...i,ij,...j", often, np.abs(table), often)
+    rows = [np.moveaxis(one, axis, -1) for one in drawn]
+    total = compared = np.zeros(rows[0].shape[:-1])
+    for one, table in zip(rows, tables, strict=True):
+        often = (one[..., None] == np.arange(len(table))).sum(axis=-2).astype(float)
+        total = total + _over_pairs(often, table)
+        compared = compared + _over_pairs(often, np.abs(table))
     # a draw in which nothing can be compared says nothing for an agreement
     return np.divide(total, compared, out=np.zeros(total.shape), where=compared > 0)
 
 
+def _over_pairs(often: Array, table: Rows) -> Array:
+    """The sum of a table (n, n) over pairs of runs that are drawn so often (..., n)."""
+    return np.asarray(np.einsum("...i,ij,...j", often, table, often))
+
+
 def shifted(times: Times, strata: Sequence[object]) -> Times:
     """Each run gets the time of another run of its stratum, half of the stratum further on."""
-    labels = np.array([str(one) for one in strata])
-    source = np.arange(len(labels))
-    for one in dict.fromkeys(labels.tolist()):
-        at = np.flatnonzero(labels == one)
+    source = np.arange(len(strata))
+    for at in _members(strata):
         source[at] = np.roll(at, len(at) // 2)
-    return Times(times.value[source], times.observed[source])
+    return times.where(source)

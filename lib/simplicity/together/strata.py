@@ -117,8 +117,12 @@ def drawn(stratum: Stratum, n: int, rng: Generator) -> tuple[Array, Array]:
     y = values(stratum, x)
     if stratum.target == "linear":
         return x, y + NOISE**0.5 * rng.standard_normal(n)
+    return x, _signs(stratum, y, rng)
+
+
+def _signs(stratum: Stratum, y: Array, rng: Generator) -> Array:
     signs = np.where(y > 0, 1.0, -1.0)
-    return x, stratum.loud * (rng.permutation(signs) if stratum.shuffled else signs)
+    return stratum.loud * (rng.permutation(signs) if stratum.shuffled else signs)
 
 
 def taught(stratum: Stratum, y: Array, rng: Generator) -> Array:

@@ -59,22 +59,34 @@ def network(start: str, scale: float, width: int, dim: int, rng: Generator) -> N
     start."""
     doors.choice("start", start, STARTS)
     doors.whole("width", width, 2)
-    half = width // 2
     if start == "small":
-        a, w = dominated(half, dim + 1, scale * (half / width) ** 0.5, rng)
-        first = _layer(np.tile(w[:, :dim], (2, 1)), np.tile(w[:, dim], 2))
-        return Network([first, _layer(np.concatenate([a, -a])[None])], 1.0, 1.0, 1.0)
-    below = [width] if start == "deep" else []
-    layers, inputs = [], dim
-    for size in below:
-        layers.append(_layer(rng.standard_normal((size, inputs)), np.zeros(size)))
-        inputs = size
+        return _small(scale, width, dim, rng)
+    # max(0, .) halves the second moment, which the factor sqrt(2 / m) undoes
+    out = scale * (2 * (width // 2)) ** -0.5
+    return Network(_tangent(start, width, dim, rng), dim**-0.5, (2 / width) ** 0.5, out)
+
+
+def _small(scale: float, width: int, dim: int, rng: Generator) -> Network:
+    half = width // 2
+    a, w = dominated(half, dim + 1, scale * (half / width) ** 0.5, rng)
+    first = _layer(np.tile(w[:, :dim], (2, 1)), np.tile(w[:, dim], 2))
+    return Network([first, _of_pairs(a)], 1.0, 1.0, 1.0)
+
+
+def _tangent(start: str, width: int, dim: int, rng: Generator) -> list[nn.Linear]:
+    """The layers of a tangent start, or of a deep one."""
+    layers, inputs, half = [], dim, width // 2
+    if start == "deep":
+        layers.append(_layer(rng.standard_normal((width, dim)), np.zeros(width)))
+        inputs = width
     top = np.tile(rng.standard_normal((half, inputs)), (2, 1))
     layers.append(_layer(top, np.zeros(2 * half)))
-    a = rng.choice([-1.0, 1.0], half)
-    layers.append(_layer(np.concatenate([a, -a])[None]))
-    # max(0, .) halves the second moment, which the factor sqrt(2 / m) undoes
-    return Network(layers, dim**-0.5, (2 / width) ** 0.5, scale * (2 * half) ** -0.5)
+    return [*layers, _of_pairs(rng.choice([-1.0, 1.0], half))]
+
+
+def _of_pairs(a: Array) -> nn.Linear:
+    """The last layer, a and -a of each pair."""
+    return _layer(np.concatenate([a, -a])[None])
 
 
 def _layer(weight: Array, bias: Array | None = None) -> nn.Linear:
@@ -96,19 +108,23 @@ class Slope(NamedTuple):
 
 def kernel_slope(net: nn.Module, x: Tensor) -> Slope:
     """The least-squares fit of the kernel at pairs of distinct rows of x (q, d)."""
-    parameters = list(net.parameters())
-    rows = []
-    for one in x:
-        found = torch.autograd.grad(net(one[None]).sum(), parameters)
-        rows.append(torch.cat([part.reshape(-1) for part in found]))
-    jacobian = torch.stack(rows).double().numpy()
     pairs = np.triu_indices(len(x), 1)
-    kernel = (jacobian @ jacobian.T)[pairs]
-    flat = x.double().numpy()
-    inner = (flat @ flat.T)[pairs]
+    kernel, inner = (_gram(rows)[pairs] for rows in (_jacobian(net, x), x))
     design = np.stack([np.ones_like(inner), inner], axis=1)
     constant, linear = np.linalg.lstsq(design, kernel, rcond=None)[0]
     return Slope(float(constant), float(linear))
+
+
+def _gram(rows: Tensor) -> Array:
+    flat: Array = rows.double().numpy()
+    return flat @ flat.T
+
+
+def _jacobian(net: nn.Module, x: Tensor) -> Tensor:
+    """The output's gradient by all parameters, at each row of x."""
+    parameters = list(net.parameters())
+    found = (torch.autograd.grad(net(one[None]).sum(), parameters) for one in x)
+    return torch.stack([torch.cat([part.reshape(-1) for part in parts]) for parts in found])
 
 
 class Linear:
@@ -162,9 +178,13 @@ def train(
     order = torch.from_numpy(np.array(rows))
     for step, (at, place) in enumerate(zip(rows, order, strict=True), 1):
         loss = 0.5 * (net(x[place]) - y[place]).square().mean()
-        slopes = torch.autograd.grad(loss, parameters)
-        with torch.no_grad():
-            for parameter, slope in zip(parameters, slopes, strict=True):
-                parameter.sub_(slope, alpha=rate)
+        _descend(parameters, loss, rate)
         model.step(flat_x[at], flat_y[at], rate)
         done(step)
+
+
+def _descend(parameters: Sequence[Tensor], loss: Tensor, rate: float) -> None:
+    slopes = torch.autograd.grad(loss, parameters)
+    with torch.no_grad():
+        for parameter, slope in zip(parameters, slopes, strict=True):
+            parameter.sub_(slope, alpha=rate)

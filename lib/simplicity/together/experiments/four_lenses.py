@@ -25,7 +25,7 @@ other code had met all of them; the record has other seeds. Each control has to 
 of its own row.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -34,7 +34,7 @@ from scipy import stats
 from simplicity import nets
 from simplicity.data import streams
 from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, above, below, check
+from simplicity.evidence.claims import Check, Estimate, above, below, check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear, ntk
@@ -106,8 +106,7 @@ def measure(run: Run) -> xr.Dataset:
     some inputs, direction and weight of some neurons.
     """
     setting = setting_of(run)
-    last = early_linear.horizon(setting)
-    steps = early_linear.schedule(last, PROBES, spaced=np.geomspace)
+    steps = early_linear.schedule(early_linear.horizon(setting), PROBES, spaced=np.geomspace)
     drawn = data_of(run, setting)
     limit = np.linalg.lstsq(drawn.x, drawn.y, rcond=None)[0]
     start = start_of(run, setting)
@@ -118,11 +117,8 @@ def measure(run: Run) -> xr.Dataset:
         probes={name: getattr(look, name) for name in Looks.AXES}, dims=Looks.AXES,
     )  # fmt: skip
     outputs = seen.fresh.values.astype(np.float64)
-    curves = {
-        "step": np.asarray(steps, float), "clock": np.asarray(steps) * setting.horizon / last,
-        "test": early_linear.square(outputs - drawn.fresh_y) / 2,
-    }  # fmt: skip
-    curves |= explained(run, drawn, limit, steps, outputs)
+    curves = clocks(setting, steps) | explained(run, look, steps, outputs)
+    curves |= {"test": early_linear.square(outputs - drawn.fresh_y) / 2}
     curves |= dict(zip(Looks.SCALARS, seen.scalars.values.T, strict=True))
     counts = tables(run, outputs, drawn.fresh_y, drawn.fresh @ limit)
     return xr.Dataset(
@@ -132,16 +128,27 @@ def measure(run: Run) -> xr.Dataset:
     )
 
 
+def clocks(setting: early_linear.Run, steps: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """The times in steps, and in units of d log d / step."""
+    clock = np.asarray(steps) * setting.horizon / early_linear.horizon(setting)
+    return {"step": np.asarray(steps, float), "clock": clock}
+
+
 def explained(
-    run: Run, drawn: early_linear.Data, limit: np.ndarray, steps: tuple[int, ...], f: np.ndarray
+    run: Run, look: "Looks", steps: tuple[int, ...], f: np.ndarray
 ) -> dict[str, np.ndarray]:
     """The share of outputs f (time, sample) that the linear model explains, and its power."""
-    linear = np.broadcast_to(drawn.fresh @ limit, f.shape)
-    if run.start == "kernel":
-        model, psi = early_linear.linear_model(setting_of(run), drawn)
-        linear = model.outputs(psi, steps)
+    linear = np.broadcast_to(linear_outputs(run, look, steps), f.shape)
     gap, power = np.minimum((f - linear) ** 2, 1).mean(axis=1), early_linear.square(linear)
     return {"power": power, "explained": 1 - gap / power}
+
+
+def linear_outputs(run: Run, look: "Looks", steps: tuple[int, ...]) -> np.ndarray:
+    """Those of the model at the same steps, or with the small start of its limit."""
+    if run.start != "kernel":
+        return look.drawn.fresh @ look.limit
+    model, psi = early_linear.linear_model(setting_of(run), look.drawn)
+    return model.outputs(psi, steps)
 
 
 def pictures(run: Run, look: "Looks", seen: xr.Dataset) -> dict[str, tuple[Any, np.ndarray]]:
@@ -237,16 +244,23 @@ class Looks:
 
     def scalars(self, network: TwoLayer) -> np.ndarray:
         """`SCALARS`, in their order."""
+        linear = lenses.linear_part(self.fresh(network), self.drawn.fresh)
+        found = [*self._lengths(network), *self._angles(network), linear]
+        return np.array(found, dtype=np.float64)
+
+    def _lengths(self, network: TwoLayer) -> list[np.floating]:
+        """Of gradients: mean and standard deviation of both, and what of the bound is used."""
         bias, slope = lenses.slopes(network, self.drawn.fresh, self.activation)
+        used = np.max(slope / np.maximum(bias, 1e-30)) / lenses.slope_bound(network)
+        return [bias.mean(), bias.std(), slope.mean(), slope.std(), used]
+
+    def _angles(self, network: TwoLayer) -> list[np.floating]:
+        """Means over neurons by weight: cosines with start and force, and who is aligned."""
         weight = lenses.weights(network)
         force = lenses.force(network, self.drawn.x, self.drawn.y, self.activation)
         pulled = lenses.towards(network, force)
-        used = np.max(slope / np.maximum(bias, 1e-30)) / lenses.slope_bound(network)
         angles = (lenses.cosines(network.w, self.start.w), pulled, pulled > lenses.ALIGNED)
-        by_weight = [np.sum(weight * one) for one in angles]
-        linear = lenses.linear_part(self.fresh(network), self.drawn.fresh)
-        spreads = [bias.mean(), bias.std(), slope.mean(), slope.std()]
-        return np.array([*spreads, used, *by_weight, linear], dtype=np.float64)
+        return [np.sum(weight * one) for one in angles]
 
 
 def tables(run: Run, outputs: np.ndarray, labels: np.ndarray, limit: np.ndarray) -> np.ndarray:
@@ -258,7 +272,16 @@ def tables(run: Run, outputs: np.ndarray, labels: np.ndarray, limit: np.ndarray)
 
 
 def checks(runs: Runs) -> list[Check]:
-    return [one for claim in CLAIMS for one in (*_shares(runs, claim), *_late(runs, claim))]
+    return [
+        one
+        for claim in CLAIMS
+        for one in (
+            *_shares(runs, claim),
+            _kept(runs, claim),
+            _rank_correlation(runs, claim),
+            _halves(runs, claim),
+        )
+    ]
 
 
 def _few(runs: Runs) -> str:
@@ -267,65 +290,86 @@ def _few(runs: Runs) -> str:
     return low or ("" if n >= ENOUGH else f"{n} samples, {ENOUGH} are needed")
 
 
+class _Share(NamedTuple):
+    """A share that the linear model explains, (cell, time): its level on the plateau, a control of
+    that, and why its end cannot be tested."""
+
+    word: str
+    values: np.ndarray
+    level: float
+    control: tuple[str, Estimate]
+    unless: str
+
+
 def _shares(runs: Runs, claim: str) -> list[Check]:
     """What the linear model explains of the network, on the plateau and at the end."""
-    main, flat = GROUPS[claim]
-    run, plane = runs[main], runs[flat]
-    at_plane = f"d = {getattr(runs.settings, flat + '_dim')}: largest"
-    of_plane, of_another = on_plateau(plane, plane.explained.values), on_plateau(run, bits(run, 1))
-    low, found = early_linear.low(runs.settings.dim), []
-    for word, values, level, what, other, late in (
-        ("squares", run.explained.values, 0.98, at_plane, of_plane, low),
-        ("bits", bits(run), 0.9, ANOTHER, of_another, _few(runs)),
-    ):
-        early = claims.smallest(on_plateau(run, values))
-        found += [
-            check(
-                runs, f"{claim}.{word}_early", "empirical",
-                f"share explained in {word}, median on the plateau: smallest over seeds",
-                early, above(level), (what, claims.largest(other)), unless=low,
-            ),
-            check(
-                runs, f"{claim}.{word}_end", "empirical",
-                f"share explained in {word} at the end: largest over seeds",
-                claims.largest(values[:, -1]), below(0.9), (EARLY, early), unless=late,
-            ),
-        ]  # fmt: skip
-    return found
+    run, plane = (runs[group] for group in GROUPS[claim])
+    at_plane = f"d = {getattr(runs.settings, GROUPS[claim][1] + '_dim')}: largest"
+    of_plane = claims.largest(on_plateau(plane, plane.explained.values))
+    of_another = claims.largest(on_plateau(run, bits(run, 1)))
+    low = early_linear.low(runs.settings.dim)
+    squares = _Share("squares", run.explained.values, 0.98, (at_plane, of_plane), low)
+    in_bits = _Share("bits", bits(run), 0.9, (ANOTHER, of_another), _few(runs))
+    return [*_early_and_end(runs, claim, squares), *_early_and_end(runs, claim, in_bits)]
 
 
-def _late(runs: Runs, claim: str) -> list[Check]:
-    """Both shares over time, and what is kept of the linear model."""
-    run, unless = runs[GROUPS[claim][0]], _few(runs)
-    squares, in_bits = run.explained.values, bits(run)
-    falls = fallen(run, in_bits)
-    powers = zip(run.clock.values, run.power.values, strict=True)
-    learnt = [first_beyond(clock, power, power[-1] / 2) for clock, power in powers]
-    ranks, shuffled = (together(run, squares, in_bits, shuffled=one) for one in (False, True))
+def _early_and_end(runs: Runs, claim: str, share: _Share) -> list[Check]:
+    early = claims.smallest(on_plateau(runs[GROUPS[claim][0]], share.values))
     return [
         check(
-            runs, f"{claim}.kept", "empirical",
-            "kept of L at the end, retention index: smallest over seeds",
-            claims.smallest(kept(run)), above(0.5), (ANOTHER, claims.largest(kept(run, 1))),
-            unless=unless,
+            runs, f"{claim}.{share.word}_early", "empirical",
+            f"share explained in {share.word}, median on the plateau: smallest over seeds",
+            early, above(share.level), share.control, unless=early_linear.low(runs.settings.dim),
         ),
         check(
-            runs, f"{claim}.together", "empirical",
-            "rank correlation of both shares from the plateau on",
-            claims.mean(ranks), claims.interval_above(0.5),
-            ("one of them shuffled in time", claims.mean(shuffled)), unless=unless,
-        ),
-        check(
-            runs, f"{claim}.halves", "empirical",
-            "both have fallen by half within a factor of 2 in time: share of seeds",
-            claims.share(near(fallen(run, squares), falls)), claims.every_seed(),
-            (
-                "the time at which half of the linear model is learnt",
-                claims.share(near(learnt, falls)),
-            ),
-            unless=unless,
+            runs, f"{claim}.{share.word}_end", "empirical",
+            f"share explained in {share.word} at the end: largest over seeds",
+            claims.largest(share.values[:, -1]), below(0.9), (EARLY, early), unless=share.unless,
         ),
     ]  # fmt: skip
+
+
+def _kept(runs: Runs, claim: str) -> Check:
+    run = runs[GROUPS[claim][0]]
+    return check(
+        runs, f"{claim}.kept", "empirical",
+        "kept of L at the end, retention index: smallest over seeds",
+        claims.smallest(kept(run)), above(0.5), (ANOTHER, claims.largest(kept(run, 1))),
+        unless=_few(runs),
+    )  # fmt: skip
+
+
+def _rank_correlation(runs: Runs, claim: str) -> Check:
+    run = runs[GROUPS[claim][0]]
+    both = run.explained.values, bits(run)
+    ranks, shuffled = (together(run, *both, shuffled=one) for one in (False, True))
+    return check(
+        runs, f"{claim}.together", "empirical",
+        "rank correlation of both shares from the plateau on",
+        claims.mean(ranks), claims.interval_above(0.5),
+        ("one of them shuffled in time", claims.mean(shuffled)), unless=_few(runs),
+    )  # fmt: skip
+
+
+def _halves(runs: Runs, claim: str) -> Check:
+    run = runs[GROUPS[claim][0]]
+    squares, falls = fallen(run, run.explained.values), fallen(run, bits(run))
+    return check(
+        runs, f"{claim}.halves", "empirical",
+        "both have fallen by half within a factor of 2 in time: share of seeds",
+        claims.share(near(squares, falls)), claims.every_seed(),
+        (
+            "the time at which half of the linear model is learnt",
+            claims.share(near(_half_learnt(run), falls)),
+        ),
+        unless=_few(runs),
+    )  # fmt: skip
+
+
+def _half_learnt(run: xr.Dataset) -> list[float]:
+    """For each seed the time at which the linear model has half of its power."""
+    powers = zip(run.clock.values, run.power.values, strict=True)
+    return [first_beyond(clock, power, power[-1] / 2) for clock, power in powers]
 
 
 def bits(run: xr.Dataset, other: int = 0) -> np.ndarray:
@@ -363,12 +407,15 @@ def fallen(run: xr.Dataset, values: np.ndarray) -> list[float]:
 
     NaN if it does not fall.
     """
-    found = []
-    for clock, row, level in zip(run.clock.values, values, on_plateau(run, values), strict=True):
-        after, middle = clock >= PLATEAU[0], (level + row[-1]) / 2
-        falls = row[-1] < level
-        found.append(first_beyond(clock[after], -row[after], -middle) if falls else float("nan"))
-    return found
+    seeds = zip(run.clock.values, values, on_plateau(run, values), strict=True)
+    return [_falls(clock, row, level) for clock, row, level in seeds]
+
+
+def _falls(clock: np.ndarray, row: np.ndarray, level: float) -> float:
+    if row[-1] >= level:
+        return float("nan")
+    after = clock >= PLATEAU[0]
+    return first_beyond(clock[after], -row[after], -(level + row[-1]) / 2)
 
 
 def first_beyond(clock: np.ndarray, values: np.ndarray, level: float) -> float:
