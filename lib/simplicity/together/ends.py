@@ -84,13 +84,18 @@ def reached(clock: Array, values: Array, level: float, *, above: bool, start: in
     31.622776601683793
     """
     beyond = values > level if above else values < level
-    twice = np.flatnonzero(beyond[start:-1] & beyond[start + 1 :])
-    if not len(twice):
+    at = _twice(beyond, start)
+    if at is None:
         return math.inf
-    at = start + int(twice[0])
     if at == 0 or not np.isfinite(values[at - 1]) or beyond[at - 1]:
         return float(clock[at])
     return _crossing(clock[at - 1 : at + 1], values[at - 1 : at + 1], level)
+
+
+def _twice(beyond: Truths, start: int) -> int | None:
+    """The first of two in a row, from an index on."""
+    found = np.flatnonzero(beyond[start:-1] & beyond[start + 1 :])
+    return start + int(found[0]) if len(found) else None
 
 
 def _crossing(clock: Array, values: Array, level: float) -> float:
@@ -144,6 +149,14 @@ class _Rule(NamedTuple):
     begin: float | None
     end: float
 
+    @property
+    def rises(self) -> bool:
+        """Whether the phase ends above the level."""
+        return self.end > 0
+
+    def ends_at(self, k: float) -> float:
+        return self.origin + self.end * k
+
 
 _RULES = {
     "static": _Rule("nonlinear", 0.0, 0.05, 0.1),
@@ -158,11 +171,9 @@ def _cells(run: xr.Dataset, lens: str) -> list[Cell]:
     """What a lens looks at, run by run."""
     doors.choice("lens", lens, LENSES)
     looked_at = _BITS if lens == "nakkiran" else (_RULES[lens].variable,)
-    columns = {name: run[name].values for name in ("clock", *looked_at)}
-    return [
-        {name: values[cell] for name, values in columns.items()}
-        for cell in range(run.sizes["cell"])
-    ]
+    names = ("clock", *looked_at)
+    columns = zip(*(run[name].values for name in names), strict=True)
+    return [dict(zip(names, values, strict=True)) for values in columns]
 
 
 def _begin(one: Cell, lens: str, k: float) -> float:
@@ -172,7 +183,7 @@ def _begin(one: Cell, lens: str, k: float) -> float:
     if rule.begin is None:
         return float(one["clock"][0])
     level = rule.origin + rule.begin * k
-    return reached(one["clock"], one[rule.variable], level, above=rule.end < 0)
+    return reached(one["clock"], one[rule.variable], level, above=not rule.rises)
 
 
 def _end(one: Cell, lens: str, k: float) -> float:
@@ -182,8 +193,8 @@ def _end(one: Cell, lens: str, k: float) -> float:
     if lens == "nakkiran":
         return _left(one, k)
     rule, start = _RULES[lens], int(np.searchsorted(one["clock"], first))
-    level = rule.origin + rule.end * k
-    return reached(one["clock"], one[rule.variable], level, above=rule.end > 0, start=start)
+    level = rule.ends_at(k)
+    return reached(one["clock"], one[rule.variable], level, above=rule.rises, start=start)
 
 
 def _informed(one: Cell) -> float:
@@ -220,7 +231,7 @@ def _level(one: Cell, k: float) -> float:
 
 def _times(run: xr.Dataset, found: Sequence[float]) -> Times:
     given = np.array(found, dtype=float)
-    last = run.clock.values[:, -1] if len(given) else given
+    last = run.clock.values[:, -1]
     return Times(np.where(np.isinf(given), last, given), np.isfinite(given))
 
 
@@ -230,14 +241,14 @@ def earlier(first: Times, second: Times, slack: float = 1.0) -> Truths:
     What is not known, because both are censored or one is n/a, is False.
     """
     known = first.observed & ~np.isnan(second.value)
-    return np.asarray(known & (first.value < slack * second.value), dtype=bool)
+    return known & (first.value < slack * second.value)
 
 
 def near(first: Times, second: Times, within: float = 2.0) -> Truths:
     """Whether both were observed, within a factor of each other, (runs,)."""
     both = first.observed & second.observed
     ratio = np.where(both, first.value / second.value, np.inf)
-    return np.asarray((ratio <= within) & (ratio >= 1 / within), dtype=bool)
+    return (ratio <= within) & (ratio >= 1 / within)
 
 
 # --- agreement
@@ -252,10 +263,15 @@ def order(times: Times) -> NDArray[np.int64]:
            [ 1,  0,  0],
            [ 1,  0,  0]])
     """
+    later = _later(times).astype(np.int64)
+    return later - later.T
+
+
+def _later(times: Times) -> Truths:
+    """Whether row is known to be later than column, (runs, runs)."""
     value, observed = times
-    tied = np.equal(value[:, None], value[None]) & ~observed[:, None] & observed[None]
-    later = observed[None] & ((value[:, None] > value[None]) | tied)
-    return later.astype(np.int64) - later.T.astype(np.int64)
+    tied = np.equal(value[:, None], value[None]) & ~observed[:, None]
+    return observed[None] & ((value[:, None] > value[None]) | tied)
 
 
 class Agreement(NamedTuple):
@@ -309,11 +325,16 @@ def _tau(tables: Sequence[Rows], *drawn: Rows, axis: int = -1) -> Array:
     rows = [np.moveaxis(one, axis, -1) for one in drawn]
     total = compared = np.zeros(rows[0].shape[:-1])
     for one, table in zip(rows, tables, strict=True):
-        often = (one[..., None] == np.arange(len(table))).sum(axis=-2).astype(float)
+        often = _often(one, len(table))
         total = total + _over_pairs(often, table)
         compared = compared + _over_pairs(often, np.abs(table))
     # a draw in which nothing can be compared says nothing for an agreement
     return np.divide(total, compared, out=np.zeros(total.shape), where=compared > 0)
+
+
+def _often(drawn: Rows, runs: int) -> Array:
+    """How often each of so many runs is among those drawn, (..., runs)."""
+    return np.asarray((drawn[..., None] == np.arange(runs)).sum(axis=-2).astype(float))
 
 
 def _over_pairs(often: Array, table: Rows) -> Array:

@@ -54,9 +54,8 @@ def _slopes(network: TwoLayer, x: Array, activation: str) -> Slopes:
 
 def slope_bound(network: TwoLayer) -> float:
     """s_1(W) / sqrt d: |df/dx| is at most this times |df/db|."""
-    network = _looked_at(network)
-    doors.finite(w=(network.w, "m d"))
-    return float(np.linalg.norm(network.w, 2)) / math.sqrt(network.w.shape[1])
+    (w,) = doors.finite(w=(_looked_at(network).w, "m d"))
+    return float(np.linalg.norm(w, 2)) / math.sqrt(w.shape[1])
 
 
 def force(network: TwoLayer, x: Array, y: Array, activation: str) -> Array:
@@ -67,9 +66,13 @@ def force(network: TwoLayer, x: Array, y: Array, activation: str) -> Array:
     m, d = network.w.shape
     found = np.zeros((m, d), network.w.dtype)
     for block, labels in zip(_blocks(x, m), _blocks(y, m), strict=True):
-        pulls = labels.astype(block.dtype)[:, None] * block
-        found += _slope(w, block, activation).T @ pulls
+        found += _pull(w, block, labels, activation)
     return found / (len(x) * math.sqrt(d))
+
+
+def _pull(w: Array, x: Array, y: Array, activation: str) -> Array:
+    """sum_k y_k phi'(z_rk) x_k, (m, d)."""
+    return _slope(w, x, activation).T @ (y.astype(x.dtype)[:, None] * x)
 
 
 def cosines(first: Array, second: Array) -> Array:
@@ -104,9 +107,13 @@ def linear_part(f: Array, x: Array) -> float:
     """
     x, f = doors.finite(x=(x, "n d"), f=(f, "n"))
     values = np.asarray(f, np.float64)
-    power = float(np.mean(values**2))
     rest = values - x @ np.linalg.lstsq(x, values, rcond=None)[0]
-    return 1 - float(np.mean(rest**2)) / power if power > 0 else 1.0
+    power = _power(values)
+    return 1 - _power(rest) / power if power > 0 else 1.0
+
+
+def _power(values: Array) -> float:
+    return float(np.mean(values**2))
 
 
 def _looked_at(network: TwoLayer) -> TwoLayer:

@@ -79,48 +79,52 @@ def engines(
     name: str, device: str, seconds: float, constants: dict[str, Callable[[Any], Any]]
 ) -> Iterator[str]:
     """Within: the experiment trains on `device` and keeps states; what its engine is called."""
-    from simplicity.boursier import on_device, optimisers
     from simplicity.evidence import records
-    from simplicity.hu import linear_images
-    from simplicity.hu import on_device as hu_on_device
-    from simplicity.nets import train
-    from simplicity.process import checkpoints
 
     experiment = records.experiment(name)
-
-    def kept(engine: Callable[..., Any]) -> Callable[..., Any]:
-        """With a state near the cell's file and on the device."""
-
-        def descend(*data: Any, **given: Any) -> Any:
-            given["checkpoint"] = given.get("checkpoint") or checkpoints.path("network")
-            return engine(*data, device=device, checkpoint_seconds=seconds, **given)
-
-        return descend
-
-    exchanged: dict[str, tuple[Any, str, Any, str]] = {
-        "residual_staircase": (experiment, "train", kept(train.train), f"torch on {device}"),
-        "linear_on_cifar": (
-            linear_images, "full_batch", SimpleNamespace(descend=kept(hu_on_device.train_module)),
-            f"torch on {device}",
-        ),
-        "smooth_activation": (
-            optimisers, "descend", kept(on_device.descend), f"torch on {device}"
-        ),
-        "corrupted_images": (
-            experiment, "single_image", SimpleNamespace(
-                descend=functools.partial(_one_image_a_step, seconds=seconds)
-            ), "compiled loop",
-        ),
-    }  # fmt: skip
+    exchanged = _exchanged(experiment, device, seconds)
     with contextlib.ExitStack() as stack:
-        engine = "compiled loop"
         if name in exchanged:
-            owner, attribute, other, engine = exchanged[name]
-            stack.enter_context(mock.patch.object(owner, attribute, other))
+            stack.enter_context(mock.patch.object(*exchanged[name]))
         for constant, value in constants.items():
             changed = value(getattr(experiment, constant))
             stack.enter_context(mock.patch.object(experiment, constant, changed))
-        yield engine
+        yield f"torch on {device}" if name in _ON_DEVICE else "compiled loop"
+
+
+_ON_DEVICE = ("residual_staircase", "linear_on_cifar", "smooth_activation")
+
+
+def _exchanged(
+    experiment: ModuleType, device: str, seconds: float
+) -> dict[str, tuple[Any, str, Any]]:
+    """What trains: whose attribute it is, and what takes its place."""
+    from simplicity.boursier import on_device, optimisers
+    from simplicity.hu import linear_images
+    from simplicity.hu import on_device as hu_on_device
+    from simplicity.nets import train
+
+    images = _kept(hu_on_device.train_module, device, seconds)
+    single = functools.partial(_one_image_a_step, seconds=seconds)
+    return {
+        "residual_staircase": (experiment, "train", _kept(train.train, device, seconds)),
+        "linear_on_cifar": (linear_images, "full_batch", SimpleNamespace(descend=images)),
+        "smooth_activation": (optimisers, "descend", _kept(on_device.descend, device, seconds)),
+        "corrupted_images": (experiment, "single_image", SimpleNamespace(descend=single)),
+    }
+
+
+def _kept(engine: Callable[..., Any], device: str, seconds: float) -> Callable[..., Any]:
+    """An engine on the device, with a state near the cell's file."""
+    return functools.partial(_with_states, engine, device=device, checkpoint_seconds=seconds)
+
+
+def _with_states(
+    engine: Callable[..., Any], *data: Any, checkpoint: Path | None = None, **given: Any
+) -> Any:
+    from simplicity.process import checkpoints
+
+    return engine(*data, checkpoint=checkpoint or checkpoints.path("network"), **given)
 
 
 def _one_image_a_step(
@@ -129,38 +133,63 @@ def _one_image_a_step(
 ) -> Any:  # fmt: skip
     """`single_image.descend`, window by window, with a state every `seconds`."""
     from simplicity.loukas import single_image
-    from simplicity.loukas.windows import STATISTICS, check_finite, table
+    from simplicity.loukas.windows import table
     from simplicity.process import checkpoints
 
     x, y = single_image._looked_at(module, x, y)
     network, count = single_image._taken(module), len(order) // window
-    inputs = np.ascontiguousarray(
-        np.moveaxis(x, 1, -1)[:, : single_image._SIDE, : single_image._SIDE], network.b1.dtype
-    )
-    rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (count,)).copy()
-    origin, work = network.b1.ravel().copy(), single_image._Work.of(network)
-    values, before = np.zeros((count, len(STATISTICS))), np.full(1, np.nan)
-    found: dict[str, list[Any]] = {name: [] for name in probes}
-    state = _State(network, values, before, found)
+    windows = _Windows(network, x, y, order, step_size, window)
+    state = _State(network, windows.values, windows.before, {name: [] for name in probes})
     place, saved = checkpoints.path("network"), time.monotonic()
     for done in range(state.resumed(place), count + 1):
-        if done in schedule and len(next(iter(found.values()))) == schedule.index(done):
+        if done in schedule and state.looks == schedule.index(done):
             single_image._give(network, module)
-            for name, probe in probes.items():
-                found[name].append(np.asarray(probe(module)))
+            state.look(module, probes)
         if done == count:
             break
         if place is not None and time.monotonic() - saved > seconds:
             state.save(place, done)
             saved = time.monotonic()
-        now = slice(done, done + 1)
-        single_image._descend(
-            network, work, inputs, y.astype(np.float64), order[done * window : (done + 1) * window],
-            rates[now], window, origin, before, values[now],
-        )  # fmt: skip
-        check_finite(values[now, 0], rates[now], done, window, len(y))
+        windows.descend(done)
     single_image._give(network, module)
-    return table(values, window, found, dims, schedule)
+    return table(windows.values, window, state.found, dims, schedule)
+
+
+class _Windows:
+    """The compiled descent on single images, a window of steps at a time."""
+
+    def __init__(
+        self, network: Any, x: Any, y: Any, order: Any, step_size: Any, window: int
+    ) -> None:
+        from simplicity.loukas import single_image, windows
+
+        count = len(order) // window
+        self.network, self.order, self.window = network, order, window
+        self.inputs = _pixels(x, network.b1.dtype)
+        self.labels = y.astype(np.float64)
+        self.rates = np.broadcast_to(np.asarray(step_size, dtype=np.float64), (count,)).copy()
+        self.origin, self.work = network.b1.ravel().copy(), single_image._Work.of(network)
+        self.values = np.zeros((count, len(windows.STATISTICS)))
+        self.before = np.full(1, np.nan)
+
+    def descend(self, done: int) -> None:
+        """The window after so many."""
+        from simplicity.loukas import single_image
+        from simplicity.loukas.windows import check_finite
+
+        now, steps = slice(done, done + 1), slice(done * self.window, (done + 1) * self.window)
+        single_image._descend(
+            self.network, self.work, self.inputs, self.labels, self.order[steps],
+            self.rates[now], self.window, self.origin, self.before, self.values[now],
+        )  # fmt: skip
+        check_finite(self.values[now, 0], self.rates[now], done, self.window, len(self.labels))
+
+
+def _pixels(x: Any, dtype: Any) -> Any:
+    """Images as the compiled loop reads them."""
+    from simplicity.loukas.single_image import _SIDE
+
+    return np.ascontiguousarray(np.moveaxis(x, 1, -1)[:, :_SIDE, :_SIDE], dtype)
 
 
 class _State(NamedTuple):
@@ -172,29 +201,44 @@ class _State(NamedTuple):
     before: Any
     found: dict[str, list[Any]]
 
+    @property
+    def looks(self) -> int:
+        """How often the probes have looked."""
+        return len(next(iter(self.found.values())))
+
+    def look(self, module: Any, probes: Any) -> None:
+        for name, probe in probes.items():
+            self.found[name].append(np.asarray(probe(module)))
+
     def resumed(self, place: Path | None) -> int:
         """How many windows are done, after a look at the file; one that cannot be read is none."""
         if place is None or not place.is_file():
             return 0
         with contextlib.suppress(OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError):
             with np.load(place, allow_pickle=False) as left:
-                self.values[:], self.before[:] = left["values"], left["before"]
-                for name in self.found:
-                    self.found[name] = list(left[f"probe {name}"])
-                for field, part in self.network._asdict().items():
-                    part[...] = left[field]
+                self._take(left)
                 return int(left["done"])
         return 0
+
+    def _take(self, left: Any) -> None:
+        self.values[:], self.before[:] = left["values"], left["before"]
+        for name in self.found:
+            self.found[name] = list(left[f"probe {name}"])
+        for field, part in self.network._asdict().items():
+            part[...] = left[field]
 
     def save(self, place: Path, done: int) -> None:
         """The file is there whole or not at all."""
         place.parent.mkdir(parents=True, exist_ok=True)
         beside = place.with_name(f"{place.name}.{os.getpid()}")
-        state: dict[str, Any] = {"done": done, "values": self.values, "before": self.before}
-        state |= {f"probe {name}": np.stack(kept) for name, kept in self.found.items() if kept}
         with open(beside, "wb") as file:
-            np.savez(file, **state, **self.network._asdict())
+            np.savez(file, done=done, **self._content())
         beside.replace(place)
+
+    def _content(self) -> dict[str, Any]:
+        seen = {f"probe {name}": np.stack(kept) for name, kept in self.found.items() if kept}
+        numbers = {"values": self.values, "before": self.before}
+        return numbers | seen | self.network._asdict()
 
 
 def record(name: str, device: str, out: Path, preset: str, seconds: float = SECONDS) -> Path:
@@ -215,17 +259,15 @@ def record(name: str, device: str, out: Path, preset: str, seconds: float = SECO
         engines(name, device, seconds, constants) as engine,
     ):
         dataset = run(experiment, config, store=shelf)
-        about = {"engine": engine}
-        about |= {constant: str(getattr(experiment, constant)) for constant in constants}
+        about = {constant: str(getattr(experiment, constant)) for constant in constants}
     path = out / f"{name}.nc"
-    files.write(path, encode(dataset.assign_attrs(about)))
+    files.write(path, encode(dataset.assign_attrs({"engine": engine} | about)))
     for one in checks_of(experiment, dataset):
         print(f"{one.id:24} {one.outcome}")
     return path
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code."""
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m simplicity.together.paper_sizes",
         description=__doc__,
@@ -235,17 +277,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--out", type=Path, default=Path("paper_sizes"), help="a folder")
     parser.add_argument("--preset", default="paper", choices=("paper", "quick", "tiny"))
-    options = parser.parse_args(arguments)
-    try:
-        from simplicity.nets import devices
+    return parser.parse_args(arguments)
 
-        devices.found(options.device)
-        for name in options.names:
-            if name not in SIZES:
-                raise Problem(no_such("experiment", name, SIZES))
-        for name in options.names or SIZES:
-            print(f"{name} ({SIZES[name].claims})", file=sys.stderr)
-            print(record(name, options.device, options.out, options.preset))
+
+def _record_all(options: argparse.Namespace) -> None:
+    """One experiment after the other, once all of them are known."""
+    from simplicity.nets import devices
+
+    devices.found(options.device)
+    for name in options.names:
+        if name not in SIZES:
+            raise Problem(no_such("experiment", name, SIZES))
+    for name in options.names or SIZES:
+        print(f"{name} ({SIZES[name].claims})", file=sys.stderr)
+        print(record(name, options.device, options.out, options.preset))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code."""
+    options = _options(arguments)
+    try:
+        _record_all(options)
     except (Problem, ArithmeticError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2 if isinstance(problem, ValueError) else 1

@@ -80,7 +80,7 @@ def matched(run: xr.Dataset, k: float, *, rival: bool = False) -> Truths:
 def kept(run: xr.Dataset, k: float) -> Truths:
     """mu at the end is near its largest value; k plays no part."""
     mu = run.mu.values
-    return np.asarray(mu[:, -1] >= KEPT * mu.max(axis=1), dtype=bool)
+    return mu[:, -1] >= KEPT * mu.max(axis=1)
 
 
 def beyond(run: xr.Dataset, k: float) -> Truths:
@@ -97,7 +97,7 @@ def slope_last(run: xr.Dataset, k: float) -> Truths:
     loukas = ends.ends(run, "loukas", k)
     others = [ends.ends(run, lens, k) for lens in ("nakkiran", "static", "boursier")]
     fine = [ends.earlier(one, loukas, TIED) | np.isnan(one.value) for one in others]
-    return np.asarray(np.all(fine, axis=0), dtype=bool)
+    return np.all(fine, axis=0)
 
 
 def small_order(run: xr.Dataset, k: float) -> Truths:

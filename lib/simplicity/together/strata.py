@@ -97,14 +97,24 @@ def values(stratum: Stratum, x: Array) -> Array:
     """The function (n,) whose sign is the label, or which is the label without noise."""
     doors.choice("target", stratum.target, TARGETS)
     if stratum.target == "sinusoid":
-        return np.asarray(x[:, 0] + WAVE * np.sin(stratum.frequency * x[:, 1]))
+        return sinusoid(x, stratum.frequency)
     if stratum.target == "cubic":
-        return np.asarray(x[:, 0] + BEND * (x[:, 1] ** 3 - 3 * x[:, 1]))
+        return cubic(x)
     if stratum.target == "xor":
         return np.asarray(x[:, 0] * x[:, 1])
     if stratum.target == "staircase":
         return np.asarray(complexity.partial_sum(x, 3) - 0.5)
     return np.asarray(x[:, 0])
+
+
+def sinusoid(x: Array, frequency: float) -> Array:
+    """x_1 + 1.7 sin(F x_2), (n,)."""
+    return np.asarray(x[:, 0] + WAVE * np.sin(frequency * x[:, 1]))
+
+
+def cubic(x: Array) -> Array:
+    """x_1 + 0.35 (x_2^3 - 3 x_2), (n,)."""
+    return np.asarray(x[:, 0] + BEND * (x[:, 1] ** 3 - 3 * x[:, 1]))
 
 
 def drawn(stratum: Stratum, n: int, rng: Generator) -> tuple[Array, Array]:

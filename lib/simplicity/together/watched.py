@@ -109,7 +109,8 @@ class Slope(NamedTuple):
 def kernel_slope(net: nn.Module, x: Tensor) -> Slope:
     """The least-squares fit of the kernel at pairs of distinct rows of x (q, d)."""
     pairs = np.triu_indices(len(x), 1)
-    kernel, inner = (_gram(rows)[pairs] for rows in (_jacobian(net, x), x))
+    jacobian = torch.stack([_gradient(net, one) for one in x])
+    kernel, inner = _gram(jacobian)[pairs], _gram(x)[pairs]
     design = np.stack([np.ones_like(inner), inner], axis=1)
     constant, linear = np.linalg.lstsq(design, kernel, rcond=None)[0]
     return Slope(float(constant), float(linear))
@@ -120,11 +121,10 @@ def _gram(rows: Tensor) -> Array:
     return flat @ flat.T
 
 
-def _jacobian(net: nn.Module, x: Tensor) -> Tensor:
-    """The output's gradient by all parameters, at each row of x."""
-    parameters = list(net.parameters())
-    found = (torch.autograd.grad(net(one[None]).sum(), parameters) for one in x)
-    return torch.stack([torch.cat([part.reshape(-1) for part in parts]) for parts in found])
+def _gradient(net: nn.Module, x: Tensor) -> Tensor:
+    """That of the output by all parameters, at x (d,)."""
+    found = torch.autograd.grad(net(x[None]).sum(), list(net.parameters()))
+    return torch.cat([part.reshape(-1) for part in found])
 
 
 class Linear:
@@ -156,10 +156,13 @@ def batches(n: int, size: int, steps: int, rng: Generator) -> Rows:
     their order where a batch has them all."""
     if size >= n:
         return np.broadcast_to(np.arange(n), (steps, n))
+    passes = -(-steps // (n // size))
+    return np.concatenate([_one_pass(n, size, rng) for _ in range(passes)])[:steps]
+
+
+def _one_pass(n: int, size: int, rng: Generator) -> Rows:
     each = n // size
-    passes = -(-steps // each)
-    found = [rng.permutation(n)[: each * size].reshape(each, size) for _ in range(passes)]
-    return np.concatenate(found)[:steps]
+    return rng.permutation(n)[: each * size].reshape(each, size)
 
 
 def train(
@@ -177,10 +180,14 @@ def train(
     flat_x, flat_y = x.double().numpy(), y.double().numpy()[:, 0]
     order = torch.from_numpy(np.array(rows))
     for step, (at, place) in enumerate(zip(rows, order, strict=True), 1):
-        loss = 0.5 * (net(x[place]) - y[place]).square().mean()
-        _descend(parameters, loss, rate)
+        _descend(parameters, _loss(net, x[place], y[place]), rate)
         model.step(flat_x[at], flat_y[at], rate)
         done(step)
+
+
+def _loss(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    found: Tensor = 0.5 * (net(x) - y).square().mean()
+    return found
 
 
 def _descend(parameters: Sequence[Tensor], loss: Tensor, rate: float) -> None:

@@ -41,7 +41,7 @@ from simplicity.hu import early_linear, ntk
 from simplicity.hu.early_linear import PLATEAU, on_plateau
 from simplicity.nakkiran import information
 from simplicity.nets import TwoLayer
-from simplicity.together import lenses
+from simplicity.together import lenses, strata
 
 CLAIMS = ("H28", "H48")
 
@@ -52,7 +52,6 @@ SHOWN = 60  # fresh inputs and neurons of which pictures are kept
 EARLY = "on the plateau: smallest share"
 ANOTHER = "another classifier as accurate as L: largest"
 ACTIVATION = {"kernel": "erf", "small": "relu"}
-BEND = 0.35  # of the curved teacher
 GROUPS = {"H28": ("kernel", "low"), "H48": ("curved", "low_curved")}
 
 
@@ -109,13 +108,8 @@ def measure(run: Run) -> xr.Dataset:
     steps = early_linear.schedule(early_linear.horizon(setting), PROBES, spaced=np.geomspace)
     drawn = data_of(run, setting)
     limit = np.linalg.lstsq(drawn.x, drawn.y, rcond=None)[0]
-    start = start_of(run, setting)
-    look = Looks(run, start, drawn, limit)
-    _, seen = ntk.descend(
-        start, drawn.x, drawn.y, activation=ACTIVATION[run.start],
-        step_size=early_linear.rates(setting), schedule=steps,
-        probes={name: getattr(look, name) for name in Looks.AXES}, dims=Looks.AXES,
-    )  # fmt: skip
+    look = Looks(run, start_of(run, setting), drawn, limit)
+    seen = trained(setting, look, steps)
     outputs = seen.fresh.values.astype(np.float64)
     curves = clocks(setting, steps) | explained(run, look, steps, outputs)
     curves |= {"test": early_linear.square(outputs - drawn.fresh_y) / 2}
@@ -126,6 +120,16 @@ def measure(run: Run) -> xr.Dataset:
         | {"counts": (("time", "other", "f", "y", "l"), counts)}
         | pictures(run, look, seen)
     )
+
+
+def trained(setting: early_linear.Run, look: "Looks", steps: tuple[int, ...]) -> xr.Dataset:
+    """What is taken from the network over its training."""
+    _, seen = ntk.descend(
+        look.start, look.drawn.x, look.drawn.y, activation=look.activation,
+        step_size=early_linear.rates(setting), schedule=steps,
+        probes={name: getattr(look, name) for name in Looks.AXES}, dims=Looks.AXES,
+    )  # fmt: skip
+    return seen
 
 
 def clocks(setting: early_linear.Run, steps: tuple[int, ...]) -> dict[str, np.ndarray]:
@@ -189,8 +193,7 @@ def data_of(run: Run, setting: early_linear.Run) -> early_linear.Data:
 
 def curved(x: np.ndarray) -> np.ndarray:
     """sign(x_1 + 0.35 (x_2^3 - 3 x_2)), 1 or -1, (n,)."""
-    above_curve = x[:, 0] + BEND * (x[:, 1] ** 3 - 3 * x[:, 1]) > 0
-    return np.where(above_curve, 1.0, -1.0).astype(x.dtype)
+    return np.where(strata.cubic(x) > 0, 1.0, -1.0).astype(x.dtype)
 
 
 def start_of(run: Run, setting: early_linear.Run) -> TwoLayer:
@@ -245,8 +248,7 @@ class Looks:
     def scalars(self, network: TwoLayer) -> np.ndarray:
         """`SCALARS`, in their order."""
         linear = lenses.linear_part(self.fresh(network), self.drawn.fresh)
-        found = [*self._lengths(network), *self._angles(network), linear]
-        return np.array(found, dtype=np.float64)
+        return np.array([*self._lengths(network), *self._angles(network), linear], np.float64)
 
     def _lengths(self, network: TwoLayer) -> list[np.floating]:
         """Of gradients: mean and standard deviation of both, and what of the bound is used."""
@@ -266,9 +268,14 @@ class Looks:
 def tables(run: Run, outputs: np.ndarray, labels: np.ndarray, limit: np.ndarray) -> np.ndarray:
     """Counts (time, 2, F, Y, other): other is L, the limit's sign, and R, right as often."""
     f, y, simple = outputs > 0, (labels > 0).astype(int), (limit > 0).astype(int)
+    both = (simple, coin(run, y, simple))
+    return np.stack([information.table(f, y, other) for other in both], axis=1)
+
+
+def coin(run: Run, y: np.ndarray, simple: np.ndarray) -> np.ndarray:
+    """R: the labels (n,), so many of them flipped by chance as L gets wrong."""
     accuracy = float(np.mean(simple == y))
-    coin = information.flipped(y, accuracy, streams.generator(run.seed, streams.NOISE))
-    return np.stack([information.table(f, y, other) for other in (simple, coin)], axis=1)
+    return information.flipped(y, accuracy, streams.generator(run.seed, streams.NOISE))
 
 
 def checks(runs: Runs) -> list[Check]:
@@ -301,36 +308,56 @@ class _Share(NamedTuple):
     unless: str
 
 
+def _main(runs: Runs, claim: str) -> xr.Dataset:
+    return runs[GROUPS[claim][0]]
+
+
 def _shares(runs: Runs, claim: str) -> list[Check]:
     """What the linear model explains of the network, on the plateau and at the end."""
-    run, plane = (runs[group] for group in GROUPS[claim])
-    at_plane = f"d = {getattr(runs.settings, GROUPS[claim][1] + '_dim')}: largest"
-    of_plane = claims.largest(on_plateau(plane, plane.explained.values))
+    both = _squares(runs, claim), _in_bits(runs, claim)
+    return [one for share in both for one in (_early(runs, claim, share), _end(runs, claim, share))]
+
+
+def _squares(runs: Runs, claim: str) -> _Share:
+    """That in squares, with the one in few dimensions for a control."""
+    flat = GROUPS[claim][1]
+    at_plane = f"d = {getattr(runs.settings, flat + '_dim')}: largest"
+    of_plane = claims.largest(on_plateau(runs[flat], runs[flat].explained.values))
+    values, low = _main(runs, claim).explained.values, early_linear.low(runs.settings.dim)
+    return _Share("squares", values, 0.98, (at_plane, of_plane), low)
+
+
+def _in_bits(runs: Runs, claim: str) -> _Share:
+    """That of decisions, with another classifier for a control."""
+    run = _main(runs, claim)
     of_another = claims.largest(on_plateau(run, bits(run, 1)))
-    low = early_linear.low(runs.settings.dim)
-    squares = _Share("squares", run.explained.values, 0.98, (at_plane, of_plane), low)
-    in_bits = _Share("bits", bits(run), 0.9, (ANOTHER, of_another), _few(runs))
-    return [*_early_and_end(runs, claim, squares), *_early_and_end(runs, claim, in_bits)]
+    return _Share("bits", bits(run), 0.9, (ANOTHER, of_another), _few(runs))
 
 
-def _early_and_end(runs: Runs, claim: str, share: _Share) -> list[Check]:
-    early = claims.smallest(on_plateau(runs[GROUPS[claim][0]], share.values))
-    return [
-        check(
-            runs, f"{claim}.{share.word}_early", "empirical",
-            f"share explained in {share.word}, median on the plateau: smallest over seeds",
-            early, above(share.level), share.control, unless=early_linear.low(runs.settings.dim),
-        ),
-        check(
-            runs, f"{claim}.{share.word}_end", "empirical",
-            f"share explained in {share.word} at the end: largest over seeds",
-            claims.largest(share.values[:, -1]), below(0.9), (EARLY, early), unless=share.unless,
-        ),
-    ]  # fmt: skip
+def _on_plateau(runs: Runs, claim: str, share: _Share) -> Estimate:
+    return claims.smallest(on_plateau(_main(runs, claim), share.values))
+
+
+def _early(runs: Runs, claim: str, share: _Share) -> Check:
+    return check(
+        runs, f"{claim}.{share.word}_early", "empirical",
+        f"share explained in {share.word}, median on the plateau: smallest over seeds",
+        _on_plateau(runs, claim, share), above(share.level), share.control,
+        unless=early_linear.low(runs.settings.dim),
+    )  # fmt: skip
+
+
+def _end(runs: Runs, claim: str, share: _Share) -> Check:
+    return check(
+        runs, f"{claim}.{share.word}_end", "empirical",
+        f"share explained in {share.word} at the end: largest over seeds",
+        claims.largest(share.values[:, -1]), below(0.9), (EARLY, _on_plateau(runs, claim, share)),
+        unless=share.unless,
+    )  # fmt: skip
 
 
 def _kept(runs: Runs, claim: str) -> Check:
-    run = runs[GROUPS[claim][0]]
+    run = _main(runs, claim)
     return check(
         runs, f"{claim}.kept", "empirical",
         "kept of L at the end, retention index: smallest over seeds",
@@ -340,7 +367,7 @@ def _kept(runs: Runs, claim: str) -> Check:
 
 
 def _rank_correlation(runs: Runs, claim: str) -> Check:
-    run = runs[GROUPS[claim][0]]
+    run = _main(runs, claim)
     both = run.explained.values, bits(run)
     ranks, shuffled = (together(run, *both, shuffled=one) for one in (False, True))
     return check(
@@ -352,7 +379,7 @@ def _rank_correlation(runs: Runs, claim: str) -> Check:
 
 
 def _halves(runs: Runs, claim: str) -> Check:
-    run = runs[GROUPS[claim][0]]
+    run = _main(runs, claim)
     squares, falls = fallen(run, run.explained.values), fallen(run, bits(run))
     return check(
         runs, f"{claim}.halves", "empirical",
@@ -378,7 +405,7 @@ def bits(run: xr.Dataset, other: int = 0) -> np.ndarray:
     `other` is 0 for L and 1 for R.
     """
     found = information.information(run.counts.values[:, :, other])
-    nothing = np.full(found.mu.shape, np.nan)
+    nothing = np.full_like(found.mu, np.nan)
     return np.divide(found.mu, found.network, out=nothing, where=found.network > 1e-3)
 
 

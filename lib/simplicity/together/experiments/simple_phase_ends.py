@@ -49,7 +49,7 @@ What was left open, and how it was decided:
 - The agreement is the concordance of Kendall and Oakes, which knows censored times.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -108,17 +108,27 @@ def measure(run: Run) -> xr.Dataset:
     stratum, drawn = STRATA[run.stratum], draw(run)
     steps = max(run.probes, round(run.length * stratum.horizon / stratum.rate))
     schedule = checkpoints(steps, run.probes)
-    slope = watched.kernel_slope(drawn.net, drawn.x[: watched.KERNEL_ROWS])
-    beside = Beside(drawn, watched.Linear(slope, stratum.dim))
+    beside = Beside(drawn, linear_model(drawn))
     found = trained(run, drawn, beside, steps, schedule)
     curves = {name: found[name].values for name in SEEN} | beside.curves
     curves |= {"relative": found.lipschitz_relative.values}
     known = float(found.linear_information[0])
+    few = {name: found[name].values for name in BESIDE}
     return xr.Dataset(
-        {name: ("time", rounded(values)) for name, values in curves.items()}
-        | {name: ("time", rounded(found[name].values, FEW_DIGITS)) for name in BESIDE}
+        along_time(curves, DIGITS)
+        | along_time(few, FEW_DIGITS)
         | {"clock": ("time", np.array(schedule) * stratum.rate), "linear_information": known}
     )
+
+
+def along_time(curves: dict[str, NDArray[np.floating]], digits: int) -> dict[str, Any]:
+    return {name: ("time", rounded(values, digits)) for name, values in curves.items()}
+
+
+def linear_model(drawn: "Drawn") -> watched.Linear:
+    """The explicit one, of the network's own kernel at its start."""
+    slope = watched.kernel_slope(drawn.net, drawn.x[: watched.KERNEL_ROWS])
+    return watched.Linear(slope, drawn.x.shape[1])
 
 
 def trained(
@@ -202,9 +212,13 @@ def draw(run: Run) -> Drawn:
     x, y = strata.drawn(stratum, stratum.n, generator(run, streams.DATA))
     fresh, fresh_y = strata.drawn(stratum, run.test_samples, generator(run, streams.TEST))
     y = strata.taught(stratum, y, generator(run, streams.NOISE))
-    start = generator(run, streams.INITIALISATION)
-    net = watched.network(stratum.start, stratum.scale, run.width, stratum.dim, start)
-    return Drawn(single(x), single(y[:, None]), single(fresh), single(fresh_y[:, None]), net)
+    samples = (single(x), single(y[:, None]), single(fresh), single(fresh_y[:, None]))
+    return Drawn(*samples, start_of(run))
+
+
+def start_of(run: Run) -> watched.Network:
+    stratum, rng = STRATA[run.stratum], generator(run, streams.INITIALISATION)
+    return watched.network(stratum.start, stratum.scale, run.width, stratum.dim, rng)
 
 
 def single(values: NDArray[np.floating]) -> Tensor:

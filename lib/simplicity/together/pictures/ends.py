@@ -92,15 +92,20 @@ def _curve(title: str, clock: Array, values: Array, colour: str, end: _End) -> P
     x = float(clock[0]), float(clock[-1])
     y = min(0.0, float(np.nanmin(values))), max(1.08 * float(np.nanmax(values)), 1.2 * end.level)
     tracks: list[Track] = [Line("", points(x, (end.level, end.level)), INK, 0.9, 0.5, "2 3")]
-    tracks += _so_far(clock, values, colour)
-    if end.time.observed[0]:
-        at = np.log10(end.time.value[0])
-        tracks.append(Line("", points((at, at), y), INK, 1.2, 0.8, "4 3"))
+    tracks += [*_so_far(clock, values, colour), *_time(end, y)]
     tracks.append(Note([end.said], (x[0] + 0.08, y[1] * 0.9), name=title))
     return Panel(
         title, (x[0], x[1] + 0.05), y, tracks, "time", "", _decades(*x),
         ticks.at(_round_ticks(y[1])), width=380.0, height=215.0,
     )  # fmt: skip
+
+
+def _time(end: _End, upright: tuple[float, float]) -> list[Line]:
+    """That at which the level is passed, if it is."""
+    if not end.time.observed[0]:
+        return []
+    at = np.log10(end.time.value[0])
+    return [Line("", points((at, at), upright), INK, 1.2, 0.8, "4 3")]
 
 
 def _so_far(clock: Array, values: Array, colour: str) -> list[Track]:
@@ -181,15 +186,19 @@ def by_condition(run: xr.Dataset, strata: Sequence[str]) -> Picture:
     """For each condition a row: the ends of all runs over T10 by lens, hollow where censored."""
     with axes(1, height=0.42 * len(strata) + 1.3) as (figure, (panel,)):
         for row, name in enumerate(strata):
-            part = cells_where(run, stratum=name)
-            for place, (lens, (_, colour)) in enumerate(LENSES.items()):
-                _row(panel, _over_t10(part, lens), row + 0.15 * (place - 2), colour)
+            _lenses(panel, cells_where(run, stratum=name), row)
         panel.axvline(1, color=INK, lw=0.8, ls=":")
         panel.set(xscale="log", xlabel="time at which the phase ends / T₁₀")
         panel.set_yticks(range(len(strata)), strata)
         panel.set_ylim(len(strata) - 0.5, -0.5)
         below(figure, [(colour, name, "o") for name, colour in LENSES.values()])
         return finish(figure, "When each instrument says that the simple phase ends, run by run.")
+
+
+def _lenses(panel: Axes, part: xr.Dataset, row: int) -> None:
+    """The ends of one condition, lens by lens."""
+    for place, (lens, (_, colour)) in enumerate(LENSES.items()):
+        _row(panel, _over_t10(part, lens), row + 0.15 * (place - 2), colour)
 
 
 def _row(panel: Axes, times: Times, height: float, colour: str) -> None:

@@ -95,7 +95,7 @@ def _known(step: Array, found: information.Information, colour: str) -> list[Tra
 
 def _slopes(both: Both) -> Panel:
     tracks: list[Track] = []
-    top = 1.25 * max(float(np.quantile(run.slope_shown.values[-1], 0.97)) for run in both.values())
+    top = 1.25 * max(_steepest(run) for run in both.values())
     for name, run in both.items():
         at = np.clip(run.at_shown.values, -REACH, REACH)
         tracks.append(_dots(at, np.minimum(run.slope_shown.values, top), name))
@@ -106,6 +106,11 @@ def _slopes(both: Both) -> Panel:
         xticks=ticks.at(range(-3, 4)),
         yticks=ticks.at(slope for slope in (0, 0.5, 1, 1.5, 2, 2.5, 3) if slope < top),
     )  # fmt: skip
+
+
+def _steepest(run: xr.Dataset) -> float:
+    """Nearly the largest slope at the end."""
+    return float(np.quantile(run.slope_shown.values[-1], 0.97))
 
 
 def _neurons(both: Both) -> Panel:
