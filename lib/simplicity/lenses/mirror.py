@@ -93,11 +93,7 @@ class Mirror(nn.Module):
         given = _numbers(self._sources[0])
         with torch.no_grad():
             for name, old in _numbers(self.model).items():
-                new = given.get(name)
-                if new is None or new.shape != old.shape:
-                    got = f"another shape of {name} than at the start"
-                    raise Problem(f"model: got {got}, allowed the same")
-                old.copy_(new)
+                old.copy_(_of_shape(old, name, given.get(name)))
         return self
 
     def tensors(self) -> dict[str, Tensor]:
@@ -211,6 +207,14 @@ def _drop_hooks(module: nn.Module) -> None:
 
 def _of_torch(hook: Any) -> bool:
     return (getattr(hook, "__module__", None) or type(hook).__module__).startswith("torch.")
+
+
+def _of_shape(old: Tensor, name: str, new: Tensor | None) -> Tensor:
+    """The new tensor, which has the shape of the old one."""
+    if new is None or new.shape != old.shape:
+        got = f"another shape of {name} than at the start"
+        raise Problem(f"model: got {got}, allowed the same")
+    return new
 
 
 def _numbers(model: nn.Module) -> dict[str, Tensor]:

@@ -176,8 +176,9 @@ def _cut(task: Task, threshold: float | None) -> tuple[float, float]:
 def _boundary(task: Task, values: Array) -> float:
     """The output at which both labels pull equally, 0 for logits and the middle for squares."""
     pulls = [_pull_at_zero(task, value) for value in values]
-    logits = math.isclose(pulls[0], -pulls[-1], rel_tol=1e-9)
-    return 0.0 if logits else float(values.mean())
+    if math.isclose(pulls[0], -pulls[-1], rel_tol=1e-9):
+        return 0.0
+    return float(values.mean())
 
 
 def _pull_at_zero(task: Task, label: float) -> float:

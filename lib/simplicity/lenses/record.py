@@ -80,10 +80,9 @@ def _chosen(lenses: Any) -> list[Lens]:
     found = [_lens(one) for one in _several(lenses)]
     if not found:
         raise Problem("lenses: got none, allowed at least one")
-    names = Counter(repr(one) for one in found)
-    twice = [name for name, times in names.items() if times > 1]
-    if twice:
-        raise Problem(f"lenses: got {twice[0]} twice, allowed each once")
+    for name, times in Counter(map(repr, found)).items():
+        if times > 1:
+            raise Problem(f"lenses: got {name} twice, allowed each once")
     return found
 
 
@@ -285,5 +284,5 @@ def plot(dataset: "xr.Dataset") -> "Picture":
 def _size(batch: Any) -> int:
     """The number of samples, 0 where it cannot be told."""
     first = next(iter(batch), None) if isinstance(batch, (tuple, list)) else batch
-    shape = tuple(getattr(first, "shape", ()))
+    shape = getattr(first, "shape", ())
     return int(shape[0]) if shape else 0

@@ -66,13 +66,17 @@ class Times(NamedTuple):
         return Times(self.value[chosen], self.observed[chosen])
 
     @property
+    def missing(self) -> Truths:
+        """Which are not defined."""
+        return np.isnan(self.value)
+
+    @property
     def states(self) -> dict[str, int]:
         """How many were seen, were not reached in the run, and are not defined."""
-        missing = np.isnan(self.value)
         return {
             "seen": int(self.observed.sum()),
-            "censored": int((~self.observed & ~missing).sum()),
-            "n/a": int(missing.sum()),
+            "censored": int((~self.observed & ~self.missing).sum()),
+            "n/a": int(self.missing.sum()),
         }
 
 
@@ -231,8 +235,8 @@ def _level(one: Cell, k: float) -> float:
 
 def _times(run: xr.Dataset, found: Sequence[float]) -> Times:
     given = np.array(found, dtype=float)
-    last = run.clock.values[:, -1]
-    return Times(np.where(np.isinf(given), last, given), np.isfinite(given))
+    value = np.where(np.isinf(given), run.clock.values[:, -1], given)
+    return Times(value, np.isfinite(given))
 
 
 def earlier(first: Times, second: Times, slack: float = 1.0) -> Truths:
@@ -240,7 +244,7 @@ def earlier(first: Times, second: Times, slack: float = 1.0) -> Truths:
 
     What is not known, because both are censored or one is n/a, is False.
     """
-    known = first.observed & ~np.isnan(second.value)
+    known = first.observed & ~second.missing
     return known & (first.value < slack * second.value)
 
 
@@ -294,13 +298,18 @@ def agreement(first: Times, second: Times, strata: Sequence[object]) -> Agreemen
     """Concordance of two times over pairs of runs of one stratum (see the module), with an interval
     by drawing whole runs anew within each stratum; `runs` counts those with both times observed.
     """
-    both = (order(first.where(at)) * order(second.where(at)) for at in _members(strata))
-    tables = [table for table in both if table.any()]
+    tables = _tables(first, second, strata)
     runs = int(np.sum(first.observed & second.observed))
     if not tables:
         return Agreement(math.nan, None, 0, runs)
     pairs = int(sum(np.abs(table).sum() for table in tables)) // 2
     return Agreement(*_with_interval(tables), pairs, runs)
+
+
+def _tables(first: Times, second: Times, strata: Sequence[object]) -> list[Rows]:
+    """For strata with runs that can be compared: 1 where both orders are the same, -1 where not."""
+    both = (order(first.where(at)) * order(second.where(at)) for at in _members(strata))
+    return [table for table in both if table.any()]
 
 
 def _members(strata: Sequence[object]) -> list[Rows]:

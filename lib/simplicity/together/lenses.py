@@ -107,9 +107,13 @@ def linear_part(f: Array, x: Array) -> float:
     """
     x, f = doors.finite(x=(x, "n d"), f=(f, "n"))
     values = np.asarray(f, np.float64)
-    rest = values - x @ np.linalg.lstsq(x, values, rcond=None)[0]
     power = _power(values)
-    return 1 - _power(rest) / power if power > 0 else 1.0
+    return 1 - _power(_rest(values, x)) / power if power > 0 else 1.0
+
+
+def _rest(values: Array, x: Array) -> Array:
+    """What least squares on x leaves."""
+    return values - x @ np.linalg.lstsq(x, values, rcond=None)[0]
 
 
 def _power(values: Array) -> float:

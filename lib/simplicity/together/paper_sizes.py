@@ -262,9 +262,13 @@ def record(name: str, device: str, out: Path, preset: str, seconds: float = SECO
         about = {constant: str(getattr(experiment, constant)) for constant in constants}
     path = out / f"{name}.nc"
     files.write(path, encode(dataset.assign_attrs({"engine": engine} | about)))
-    for one in checks_of(experiment, dataset):
-        print(f"{one.id:24} {one.outcome}")
+    _tell(checks_of(experiment, dataset))
     return path
+
+
+def _tell(checks: Sequence[Any]) -> None:
+    for one in checks:
+        print(f"{one.id:24} {one.outcome}")
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -96,7 +96,7 @@ def slope_last(run: xr.Dataset, k: float) -> Truths:
     or tied."""
     loukas = ends.ends(run, "loukas", k)
     others = [ends.ends(run, lens, k) for lens in ("nakkiran", "static", "boursier")]
-    fine = [ends.earlier(one, loukas, TIED) | np.isnan(one.value) for one in others]
+    fine = [ends.earlier(one, loukas, TIED) | one.missing for one in others]
     return np.all(fine, axis=0)
 
 

@@ -89,8 +89,8 @@ LEARNABLE = tuple(STRATA)[:13]  # without noise
 
 def of_scale(low: float, high: float, names: tuple[str, ...] = LEARNABLE) -> tuple[str, ...]:
     """Names of two-layer strata in the units of the small start, lambda from `low` to `high`."""
-    found = {name: STRATA[name] for name in names if STRATA[name].start == "small"}
-    return tuple(name for name, one in found.items() if low <= one.scale <= high)
+    small = (name for name in names if STRATA[name].start == "small")
+    return tuple(name for name in small if low <= STRATA[name].scale <= high)
 
 
 def values(stratum: Stratum, x: Array) -> Array:

@@ -110,7 +110,11 @@ def kernel_slope(net: nn.Module, x: Tensor) -> Slope:
     """The least-squares fit of the kernel at pairs of distinct rows of x (q, d)."""
     pairs = np.triu_indices(len(x), 1)
     jacobian = torch.stack([_gradient(net, one) for one in x])
-    kernel, inner = _gram(jacobian)[pairs], _gram(x)[pairs]
+    return _fitted(_gram(x)[pairs], _gram(jacobian)[pairs])
+
+
+def _fitted(inner: Array, kernel: Array) -> Slope:
+    """The fit of a kernel to inner products."""
     design = np.stack([np.ones_like(inner), inner], axis=1)
     constant, linear = np.linalg.lstsq(design, kernel, rcond=None)[0]
     return Slope(float(constant), float(linear))

@@ -62,6 +62,7 @@ from simplicity.data import streams
 from simplicity.evidence.claims import Check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
+from simplicity.nets import loop
 from simplicity.together import phase_checks, strata, watched
 from simplicity.together.strata import STRATA
 
@@ -180,10 +181,16 @@ class Beside:
         self.gap: list[float] = []
 
     def look(self) -> None:
+        self.loss.append(self._loss())
+        self.gap.append(self._gap())
+
+    def _loss(self) -> float:
         missing = outputs(self.net, self.some) - self.targets
-        self.loss.append(float(missing.square().mean()) / self.at_zero)
-        f, new = outputs(self.net, self.new).double().numpy()[:, 0], self.new.double().numpy()
-        self.gap.append(watched.relative_gap(f, self.model.outputs(new)))
+        return float(missing.square().mean()) / self.at_zero
+
+    def _gap(self) -> float:
+        f = outputs(self.net, self.new).double().numpy()[:, 0]
+        return watched.relative_gap(f, self.model.outputs(self.new.double().numpy()))
 
     @property
     def curves(self) -> dict[str, NDArray[np.floating]]:
@@ -217,6 +224,7 @@ def draw(run: Run) -> Drawn:
 
 
 def start_of(run: Run) -> watched.Network:
+    """The network before its training."""
     stratum, rng = STRATA[run.stratum], generator(run, streams.INITIALISATION)
     return watched.network(stratum.start, stratum.scale, run.width, stratum.dim, rng)
 
@@ -237,9 +245,9 @@ def checkpoints(steps: int, probes: int) -> tuple[int, ...]:
     """`probes` steps from 1 to the last, evenly in the logarithm as far as they are whole
     numbers."""
     more = probes
-    while len(found := np.unique(np.rint(np.geomspace(1, steps, more)).astype(int))) < probes:
+    while len(found := loop.geometrically(steps, more)) < probes:
         more += 1
-    return tuple(found.tolist())
+    return found
 
 
 def rounded(values: NDArray[np.floating], digits: int = DIGITS) -> NDArray[np.float32]:

@@ -203,7 +203,7 @@ def _lenses(panel: Axes, part: xr.Dataset, row: int) -> None:
 
 def _row(panel: Axes, times: Times, height: float, colour: str) -> None:
     """The logarithms of times as marks at one height."""
-    later = ~times.observed & ~np.isnan(times.value)
+    later = ~times.observed & ~times.missing
     for chosen, mark, look in (
         (times.observed, "o", {"ms": 3.2}), (later, ">", {"ms": 4, **_HOLLOW}),
     ):  # fmt: skip
