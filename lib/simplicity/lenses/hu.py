@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.func import functional_call, jvp
+from torch.func import jvp
 
 from simplicity.lenses.lens import Lens, Look, Variable
-from simplicity.lenses.mirror import BLOCK, Mirror, as_columns, doubles
+from simplicity.lenses.mirror import BLOCK, Mirror, doubles
 from simplicity.lenses.task import Rows, Task
 from simplicity.problems import Problem, doors
 
@@ -161,7 +161,7 @@ class _Along:
 
     def _block(self, x: Tensor, tangent: Tensors) -> tuple[Tensor, Tensor]:
         """Both at some rows, forwards until a layer is met that has no such derivative."""
-        network = functools.partial(self._called, x)
+        network = functools.partial(self.mirror.with_tensors, x)
         if self.forward_mode:
             try:
                 first, moved = jvp(network, (self.start,), (tangent,))[:2]
@@ -169,9 +169,6 @@ class _Along:
             except (RuntimeError, NotImplementedError):
                 self.forward_mode = False
         return _twice_backwards(network, self.start, tangent)
-
-    def _called(self, x: Tensor, tensors: Tensors) -> Tensor:
-        return as_columns(functional_call(self.mirror, tensors, (x,)))
 
 
 def _twice_backwards(

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from simplicity.lenses.lens import Lens, Look, Variable, named
 from simplicity.lenses.mirror import Mirror, as_columns, described, doubles
@@ -305,5 +304,5 @@ class _Step:
     def _error(self, tensors: Tensors, rows: Rows) -> float:
         """sum_i |dL/df_i| of the network with these parameters."""
         with torch.no_grad():
-            output = as_columns(functional_call(self.task.mirror, tensors, (rows.x,)))
+            output = self.task.mirror.with_tensors(rows.x, tensors)
         return float(self.task.pull(output, rows.y).norm(dim=1).sum())

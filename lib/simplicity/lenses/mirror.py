@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from simplicity.problems import Problem, nearest, shown
 
@@ -99,6 +100,10 @@ class Mirror(nn.Module):
     def tensors(self) -> dict[str, Tensor]:
         """Copies of the parameters, by the names that `torch.func.functional_call` takes."""
         return {name: one.detach().clone() for name, one in self.named_parameters()}
+
+    def with_tensors(self, x: Tensor, tensors: dict[str, Tensor]) -> Tensor:
+        """Outputs (q, k) with these parameters in place of its own."""
+        return as_columns(functional_call(self, tensors, (x,)))
 
     def layer(self, lens: str, name: Any) -> nn.Module:
         """The layer of that name in `model.named_modules()`."""
