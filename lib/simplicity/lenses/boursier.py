@@ -9,7 +9,9 @@ there; and |a_j| is the length of the weights that leave the neuron. A neuron wi
 vector (w_j, b_j) on inputs (x, 1).
 """
 
+import functools
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from simplicity.lenses.lens import Lens, Look, Variable, named
-from simplicity.lenses.mirror import BLOCK, Mirror, as_columns, doubles
+from simplicity.lenses.mirror import BLOCK, Mirror, as_columns, described, doubles
 from simplicity.lenses.task import Rows, Task
 from simplicity.problems import Problem, doors, shown
 
@@ -59,24 +61,29 @@ def alignment(layer: str, *, outgoing: str | None = None, rows: int = 256) -> Le
 
 
 def _prepared(task: Task, name: str, outgoing: str | None, count: int) -> Look:
-    mirror, rows = task.mirror, task.rows(count)
-    layer = mirror.layer("alignment", name)
-    if not isinstance(layer, LAYERS):
-        got = f"the layer {name} ({type(layer).__name__})"
-        raise Problem(f"alignment: got {got}, allowed a fully connected layer or a convolution")
-    after, leaving = _leaving(mirror, layer, name, outgoing)
-    force(task, layer, Rows(rows.x[:2], rows.y[:2]), name)  # refused before a step is taken
-
-    def now(_: Any) -> dict[str, float]:
-        w = _neurons(layer)
-        return aligned(w, _sizes(leaving, len(w)), force(task, layer, rows, name))
-
+    hidden = _Hidden(task, name, outgoing, task.rows(count))
     facts: dict[str, float | str] = {
-        "rows": float(len(rows.x)),
-        "neurons": float(len(_neurons(layer))),
-        "outgoing": after,
-    }
-    return Look(now, _VARIABLES, 3 * len(rows.x), facts)
+        "rows": float(len(hidden.rows)), "neurons": float(hidden.count), "outgoing": hidden.after,
+    }  # fmt: skip
+    return Look(hidden.now, _VARIABLES, 3 * len(hidden.rows), facts)
+
+
+class _Hidden:
+    """The neurons of a layer, the layer `after` that takes them in, and rows that pull on them."""
+
+    def __init__(self, task: Task, name: str, outgoing: str | None, rows: Rows) -> None:
+        self.task, self.name, self.rows = task, name, rows
+        self.layer = _layer(task.mirror, name)
+        self.count = len(_neurons(self.layer))
+        self.after, self.leaving = _leaving(task.mirror, name, outgoing, self.count)
+        self._force(Rows(rows.x[:2], rows.y[:2]))  # refused before a step is taken
+
+    def now(self, _: Any) -> dict[str, float]:
+        w, a = _neurons(self.layer), _sizes(self.leaving, self.count)
+        return aligned(w, a, self._force(self.rows))
+
+    def _force(self, rows: Rows) -> Array:
+        return force(self.task, self.layer, rows, self.name)
 
 
 def aligned(w: Array, a: Array, pulled: Array) -> dict[str, float]:
@@ -95,27 +102,41 @@ def aligned(w: Array, a: Array, pulled: Array) -> dict[str, float]:
     }
 
 
-def _leaving(
-    mirror: Mirror, layer: nn.Module, name: str, outgoing: str | None
-) -> tuple[str, nn.Module]:
+def with_weights(mirror: Mirror) -> list[tuple[str, nn.Module]]:
+    """The layers whose neurons can be looked at, by name, in the order of the network."""
+    return [(name, one) for name, one in mirror.model.named_modules() if isinstance(one, LAYERS)]
+
+
+def _layer(mirror: Mirror, name: str) -> nn.Module:
+    layer = mirror.layer("alignment", name)
+    if not isinstance(layer, LAYERS):
+        got = described(name, layer)
+        raise Problem(f"alignment: got {got}, allowed a fully connected layer or a convolution")
+    return layer
+
+
+def _leaving(mirror: Mirror, name: str, outgoing: str | None, count: int) -> tuple[str, nn.Module]:
     """The layer that takes the neurons in, by name and itself."""
-    count = len(layer.weight)  # type: ignore[arg-type]
     if outgoing is not None:
-        found = mirror.layer("alignment", outgoing)
-        if not _takes(found, count):
-            raise Problem(
-                f"outgoing: got the layer {outgoing}, "
-                f"allowed one that takes {count} neurons or channels"
-            )
-        return outgoing, found
-    named = [(key, one) for key, one in mirror.model.named_modules() if isinstance(one, LAYERS)]
-    after = named[[key for key, _ in named].index(name) + 1 :]
-    if after and _takes(after[0][1], count):
-        return after[0]
+        return outgoing, _asked_for(mirror, outgoing, count)
+    for (before, _), after in pairwise(with_weights(mirror)):
+        if before == name and _takes(after[1], count):
+            return after
     what = f"the layer {name}, after which no layer takes its {count} neurons"
     raise Problem(
         f'alignment: got {what}, allowed a hidden one, or alignment("{name}", outgoing=...)'
     )
+
+
+def _asked_for(mirror: Mirror, outgoing: str, count: int) -> nn.Module:
+    """The layer that the user names."""
+    found = mirror.layer("alignment", outgoing)
+    if not _takes(found, count):
+        raise Problem(
+            f"outgoing: got the layer {outgoing}, "
+            f"allowed one that takes {count} neurons or channels"
+        )
+    return found
 
 
 def _takes(layer: nn.Module, count: int) -> bool:
@@ -150,21 +171,34 @@ def force(task: Task, layer: nn.Module, rows: Rows, name: str) -> Array:
     """Minus the loss's gradient by each neuron's (w, b), (m, d + 1), with the loss's derivative
     taken at outputs 0. `name` is the layer's.
     """
-    total: list[Tensor] = []
-    zeros = torch.zeros(len(rows.x), task.width, dtype=task.mirror.dtype, device=task.mirror.device)
-    for x, pull in zip(rows.x.split(BLOCK), task.pull(zeros, rows.y).split(BLOCK), strict=True):
-        with parametrize.cached():  # a weight that is computed is the same one in the forward pass
-            output, parts = as_columns(task.mirror(x)), _parts(layer)
-        found = torch.autograd.grad((pull * output).sum(), parts, allow_unused=True)
-        if any(one is None for one in found):
-            got = f"the layer {name}, which the outputs do not depend on"
-            raise Problem(f"alignment: got {got}, allowed one they do")
-        total = [a + b for a, b in zip(total, found, strict=True)] if total else list(found)
-    return _columns(total)
+    blocks = zip(rows.x.split(BLOCK), _at_zero(task, rows).split(BLOCK), strict=True)
+    found = (_pulled(task.mirror, layer, x, pull, name) for x, pull in blocks)
+    return _columns(functools.reduce(_added, found))
+
+
+def _at_zero(task: Task, rows: Rows) -> Tensor:
+    """The pull on outputs 0, (q, k)."""
+    zeros = task.mirror.placed(torch.zeros(len(rows), task.outputs.width))
+    return task.pull(zeros, rows.y)
+
+
+def _added(first: list[Tensor], second: list[Tensor]) -> list[Tensor]:
+    return [a + b for a, b in zip(first, second, strict=True)]
+
+
+def _pulled(mirror: Mirror, layer: nn.Module, x: Tensor, pull: Tensor, name: str) -> list[Tensor]:
+    """The gradient of <pull, f(x)> by the layer's weight and bias."""
+    with parametrize.cached():  # a weight that is computed is the same one in the forward pass
+        output, parts = as_columns(mirror(x)), _parts(layer)
+    found = torch.autograd.grad((pull * output).sum(), parts, allow_unused=True)
+    if any(one is None for one in found):
+        got = f"the layer {name}, which the outputs do not depend on"
+        raise Problem(f"alignment: got {got}, allowed one they do")
+    return list(found)
 
 
 def cosines(first: Array, second: Array) -> Array:
     """Of each row with the other's row, (m,); 0 where one of them is 0."""
-    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    inner = np.sum(first * second, axis=1)
+    lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+    inner = np.sum(first * second, axis=-1)
     return np.divide(inner, lengths, out=np.zeros_like(inner), where=lengths > 0)

@@ -1,6 +1,6 @@
 """The lenses for a network of which nothing else was said."""
 
-from simplicity.lenses.boursier import LAYERS, alignment
+from simplicity.lenses.boursier import alignment, with_weights
 from simplicity.lenses.hu import linear_gap
 from simplicity.lenses.lens import Lens
 from simplicity.lenses.loukas import bias_trajectory
@@ -14,10 +14,9 @@ def fitting(task: Task) -> list[Lens]:
     Targets that are numbers name no classes, a layer may have no bias, and the neurons of an only
     layer are the outputs.
     """
-    found = [linear_explainability()] if task.classes else []
+    found = [linear_explainability()] if task.outputs.classes else []
     found.append(linear_gap())
-    named = task.mirror.model.named_modules()
-    layers = [(name, one) for name, one in named if isinstance(one, LAYERS)]
+    layers = with_weights(task.mirror)
     if len(layers) < 2:
         return found
     first, layer = layers[0]

@@ -7,22 +7,26 @@ J_0 is the Jacobian by the parameters at the start, of which only its product wi
 ever computed, by `torch.func.jvp`: no kernel and no array of size n x n is made.
 """
 
+import functools
 import math
 import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.func import functional_call, jvp
+from torch.func import jvp
 
 from simplicity.lenses.lens import Lens, Look, Variable
-from simplicity.lenses.mirror import BLOCK, Mirror, as_columns, doubles
-from simplicity.lenses.task import Task
+from simplicity.lenses.mirror import BLOCK, Mirror, doubles
+from simplicity.lenses.task import Rows, Task
 from simplicity.problems import Problem, doors
 
 Array = NDArray[np.floating]
+Tensors = dict[str, Tensor]
 
 _FEWEST = 8
 TANGENT_ROWS = 128  # on which the linearised start is looked at, at most
@@ -59,26 +63,33 @@ def linear_gap(*, rows: int = 256) -> Lens:
 
 
 def _prepared(task: Task, count: int) -> Look:
-    mirror, rows = task.mirror, task.rows(count, test=True)
-    if len(rows.x) < _FEWEST:
-        raise Problem(f"linear_gap: got {len(rows.x)} test rows, allowed {_FEWEST} or more")
-    basis = directions(rows.flat)
-    _forward_mode()
-    start = mirror.tensors()
-    few = slice(None, None, -(-len(rows.x) // TANGENT_ROWS))
-    along = _Along(mirror, start, rows.x[few])
+    rows = task.rows(count, test=True)
+    n = len(rows)
+    if n < _FEWEST:
+        raise Problem(f"linear_gap: got {n} test rows, allowed {_FEWEST} or more")
+    gaps = _Gaps(task.mirror, rows)
+    facts = {"rows": float(n), "directions": float(gaps.basis.shape[1])}
+    return Look(gaps.now, _VARIABLES, n + 3 * len(gaps.along.x), facts)
 
-    def now(_: Any) -> dict[str, float]:
-        f = doubles(mirror.rows(rows.x))
+
+class _Gaps:
+    """What the lens sees at fixed rows, some of which are for the linearised start."""
+
+    def __init__(self, mirror: Mirror, rows: Rows) -> None:
+        self.mirror, self.x = mirror, rows.x
+        self.basis = directions(rows.flat)
+        self.few = slice(None, None, -(-len(rows) // TANGENT_ROWS))
+        _forward_mode()
+        self.along = _Along(mirror, mirror.tensors(), rows.x[self.few])
+
+    def now(self, _: Any) -> dict[str, float]:
+        f = doubles(self.mirror.rows(self.x))
+        first, moved = self.along.outputs(self.mirror.tensors())
         return {
-            "nonlinear": nonlinear(f, basis),
-            "output_power": float(np.mean(f**2)),
-            "tangent_gap": tangent_gap(f[few], *along.outputs(mirror.tensors())),
+            "nonlinear": nonlinear(f, self.basis),
+            "output_power": _power(f),
+            "tangent_gap": tangent_gap(f[self.few], first, moved),
         }
-
-    facts = {"rows": float(len(rows.x)), "directions": float(basis.shape[1])}
-    cost = len(rows.x) + 3 * len(along.x)
-    return Look(now, _VARIABLES, cost, facts)
 
 
 def _forward_mode() -> None:
@@ -94,9 +105,8 @@ def directions(x: Array) -> Array:
     components.
     """
     left, singular, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
-    most = min(x.shape[1], max(1, len(x) // _SHARE))
-    kept = int(np.count_nonzero(singular > _SMALL * max(float(singular[0]), 1e-300)))
-    return np.asarray(left[:, : min(most, kept)])
+    kept = int(np.count_nonzero(singular > _SMALL * singular[0]))
+    return np.asarray(left[:, : min(kept, max(1, len(x) // _SHARE))])
 
 
 def nonlinear(f: Array, basis: Array) -> float:
@@ -105,11 +115,15 @@ def nonlinear(f: Array, basis: Array) -> float:
     NaN for constant f.
     """
     centred = f - f.mean(axis=0)
-    rest = centred - basis @ (basis.T @ centred)
-    whole = float(np.sum(centred**2)) / (len(f) - 1)
-    if whole <= 1e-12 * float(np.mean(f**2)):
+    whole = _variance(centred, len(f) - 1)
+    if whole <= 1e-12 * _power(f):
         return math.nan
-    return float(np.sum(rest**2)) / (len(f) - basis.shape[1] - 1) / whole
+    rest = centred - basis @ (basis.T @ centred)
+    return _variance(rest, len(f) - basis.shape[1] - 1) / whole
+
+
+def _variance(residuals: Array, freedom: int) -> float:
+    return float(np.sum(residuals**2)) / freedom
 
 
 def tangent_gap(f: Array, first: Array, moved: Array) -> float:
@@ -117,18 +131,24 @@ def tangent_gap(f: Array, first: Array, moved: Array) -> float:
 
     All are (q, k). NaN before anything has moved.
     """
-    change = float(np.mean((f - first) ** 2))
-    return float(np.mean((f - first - moved) ** 2)) / change if change > 0 else math.nan
+    change = _power(f - first)
+    return _power(f - first - moved) / change if change > 0 else math.nan
 
 
+def _power(f: Array) -> float:
+    return float(np.mean(f**2))
+
+
+@dataclass
 class _Along:
     """f_0 and J_0 (theta - theta_0) at fixed rows, with the buffers as they are now."""
 
-    def __init__(self, mirror: Mirror, start: dict[str, Tensor], x: Tensor) -> None:
-        self.mirror, self.start, self.x = mirror, start, x
-        self.forward_mode = True
+    mirror: Mirror
+    start: Tensors
+    x: Tensor
+    forward_mode: bool = True
 
-    def outputs(self, now: dict[str, Tensor]) -> tuple[Array, Array]:
+    def outputs(self, now: Tensors) -> tuple[Array, Array]:
         """Both (q, k)."""
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -139,32 +159,32 @@ class _Along:
         first, moved = (doubles(torch.cat(parts)) for parts in zip(*pairs, strict=True))
         return first, moved
 
-    def _block(self, x: Tensor, tangent: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        def outputs(tensors: dict[str, Tensor]) -> Tensor:
-            return as_columns(functional_call(self.mirror, tensors, (x,)))
-
+    def _block(self, x: Tensor, tangent: Tensors) -> tuple[Tensor, Tensor]:
+        """Both at some rows, forwards until a layer is met that has no such derivative."""
+        network = functools.partial(self.mirror.with_tensors, x)
         if self.forward_mode:
             try:
-                first, moved = jvp(outputs, (self.start,), (tangent,))[:2]
+                first, moved = jvp(network, (self.start,), (tangent,))[:2]
                 return first, moved
-            except (RuntimeError, NotImplementedError):  # some layer has no derivative forwards
+            except (RuntimeError, NotImplementedError):
                 self.forward_mode = False
-        return _twice_backwards(outputs, self.start, tangent)
+        return _twice_backwards(network, self.start, tangent)
 
 
 def _twice_backwards(
-    outputs: Any, start: dict[str, Tensor], tangent: dict[str, Tensor]
+    network: Callable[[Tensors], Tensor], start: Tensors, tangent: Tensors
 ) -> tuple[Tensor, Tensor]:
     """The same product as the derivative of u -> <J^T u, tangent>."""
-    tensors = {
-        name: one.clone().requires_grad_(one.is_floating_point()) for name, one in start.items()
-    }
-    names = [name for name, one in tensors.items() if one.requires_grad]
-    output = outputs(tensors)
+    tensors = {name: one.clone() for name, one in start.items()}
+    free = {name: one.requires_grad_() for name, one in tensors.items() if one.is_floating_point()}
+    output = network(tensors)
     u = torch.zeros_like(output, requires_grad=True)
-    by = [tensors[name] for name in names]
-    back = torch.autograd.grad(output, by, u, create_graph=True, allow_unused=True)
-    pairs = [(part, tangent[name]) for name, part in zip(names, back, strict=True)]
-    parts = [(part * along).sum() for part, along in pairs if part is not None]
-    (moved,) = torch.autograd.grad(torch.stack(parts).sum(), u)
+    back = torch.autograd.grad(output, list(free.values()), u, create_graph=True, allow_unused=True)
+    (moved,) = torch.autograd.grad(_inner(back, [tangent[name] for name in free]), u)
     return output.detach(), moved
+
+
+def _inner(parts: Sequence[Tensor | None], tangents: Sequence[Tensor]) -> Tensor:
+    """<parts, tangents>, where None is a part that nothing depends on."""
+    pairs = zip(parts, tangents, strict=True)
+    return torch.stack([(part * along).sum() for part, along in pairs if part is not None]).sum()

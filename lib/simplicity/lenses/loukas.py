@@ -10,22 +10,23 @@ network with one output.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from simplicity.lenses.lens import Lens, Look, Variable, named
-from simplicity.lenses.mirror import BLOCK, Mirror, as_columns, doubles
+from simplicity.lenses.mirror import Mirror, as_columns, described, doubles
 from simplicity.lenses.task import Rows, Task
 from simplicity.problems import MOST_NAMES, Problem, doors
 
 Array = NDArray[np.floating]
 Rate = float | Callable[[], float]
+Tensors = dict[str, Tensor]
 
 MOST_OUTPUTS = 16  # of which the Lipschitz constant is exact
 FIT_ROWS = 2000  # of the least-squares fit whose slope is the unit
@@ -73,66 +74,96 @@ def bias_trajectory(layer: str, *, rate: Rate | None = None, rows: int = 32) -> 
     )
 
 
-def _prepared(task: Task, name: str, rate: Rate | None, count: int) -> Look:
-    rows, layer = task.rows(count), task.mirror.layer("bias_trajectory", name)
-    bias = _bias(task.mirror, layer, name)
-    _is_added(task, layer, bias, rows, name)
-    start = bias.detach().clone()
-    variables, facts = dict(_VARIABLES), {"rows": float(len(rows.x))}
-    unit = 0.0 if task.classes else _fitted_slope(task)
-    if unit > 0:
-        variables["lipschitz_relative"] = _RELATIVE
-        facts["fitted_slope"] = unit
-    step = _Step(task, bias, rate) if rate is not None else None
-    if step:
-        variables["bias_step"] = _STEP
+class _Biased(NamedTuple):
+    """A layer with a bias, by its name in the network."""
 
-    def now(batch: Any) -> dict[str, float]:
-        by_bias, by_input = slopes(task, layer, bias, rows)
+    name: str
+    module: nn.Module
+    bias: Tensor
+
+
+def _prepared(task: Task, name: str, rate: Rate | None, count: int) -> Look:
+    rows, layer = task.rows(count), _layer(task.mirror, name)
+    _are_real(rows.x)
+    _is_added(task.mirror, layer, rows.x)
+    unit = 0.0 if task.outputs.classes else _fitted_slope(task)
+    step = _Step(task, layer.bias, rate) if rate is not None else None
+    seen = _Trajectory(task, layer, rows, layer.bias.detach().clone(), unit, step)
+    facts = {"rows": float(len(rows))} | ({"fitted_slope": unit} if unit > 0 else {})
+    cost = len(rows) * (1 + _passes_back(task.outputs.width))
+    return Look(seen.now, seen.variables, cost, facts, step.before if step else None)
+
+
+def _passes_back(width: int) -> int:
+    """How many of them the slopes take."""
+    return width if width <= MOST_OUTPUTS else 1
+
+
+@dataclass(frozen=True)
+class _Trajectory:
+    """What the lens sees at fixed rows; `unit` is the slope of least squares, 0 for none."""
+
+    task: Task
+    layer: _Biased
+    rows: Rows
+    start: Tensor
+    unit: float
+    step: "_Step | None"
+
+    @property
+    def variables(self) -> dict[str, Variable]:
+        relative = {"lipschitz_relative": _RELATIVE} if self.unit > 0 else {}
+        return _VARIABLES | relative | ({"bias_step": _STEP} if self.step else {})
+
+    def now(self, batch: Any) -> dict[str, float]:
+        found = self._seen()
+        if self.unit > 0:
+            found["lipschitz_relative"] = found["lipschitz"] / self.unit
+        if self.step:
+            found["bias_step"] = self.step.taken(batch)
+        return found
+
+    def _seen(self) -> dict[str, float]:
+        by_bias, by_input = slopes(self.task, self.layer, self.rows)
         defined = np.isfinite(by_bias).any()
-        found = {
+        return {
             "bias_slope": float(np.nanmean(by_bias)) if defined else math.nan,
             "lipschitz": float(np.mean(by_input)),
             "lipschitz_sd": float(np.std(by_input)),
-            "bias_distance": float((bias.detach() - start).norm()),
+            "bias_distance": float((self.layer.bias.detach() - self.start).norm()),
         }
-        if unit > 0:
-            found["lipschitz_relative"] = found["lipschitz"] / unit
-        if step:
-            found["bias_step"] = step.taken(batch)
-        return found
-
-    cost = len(rows.x) * (1 + (task.width if task.width <= MOST_OUTPUTS else 1))
-    return Look(now, variables, cost, facts, step.before if step else None)
 
 
-def _bias(mirror: Mirror, layer: nn.Module, name: str) -> Tensor:
-    found = getattr(layer, "bias", None)
-    if isinstance(found, Tensor):
-        return found
+def _layer(mirror: Mirror, name: str) -> _Biased:
+    module = mirror.layer("bias_trajectory", name)
+    if isinstance(bias := getattr(module, "bias", None), Tensor):
+        return _Biased(name, module, bias)
+    got = described(name, module)
+    raise Problem(f"bias_trajectory: got {got} without a bias, allowed {_with_a_bias(mirror)}")
+
+
+def _with_a_bias(mirror: Mirror) -> str:
+    """The layers that have one, in words."""
     named = mirror.model.named_modules()
     fit = [key for key, one in named if isinstance(getattr(one, "bias", None), Tensor)]
     listed = ", ".join(fit[:MOST_NAMES]) + (", ..." if len(fit) > MOST_NAMES else "")
-    allowed = f"one that has: {listed}" if fit else "none here, as no layer has one"
-    raise Problem(
-        f"bias_trajectory: got the layer {name} ({type(layer).__name__}) without a bias, "
-        f"allowed {allowed}"
-    )
+    return f"one that has: {listed}" if fit else "none here, as no layer has one"
 
 
-def _is_added(task: Task, layer: nn.Module, bias: Tensor, rows: Rows, name: str) -> None:
-    """The layer adds its bias to its output, so that one pass back gives the slope of each row."""
-    if not rows.x.is_floating_point():
+def _are_real(x: Tensor) -> None:
+    if not x.is_floating_point():
         raise Problem(
-            f"bias_trajectory: got inputs of {rows.x.dtype}, "
+            f"bias_trajectory: got inputs of {x.dtype}, "
             "allowed real numbers, by which f has a slope"
         )
-    kind = f"the layer {name} ({type(layer).__name__})"
+
+
+def _is_added(mirror: Mirror, layer: _Biased, x: Tensor) -> None:
+    """The layer adds its bias to its output, so that one pass back gives the slope of each row."""
+    kind = described(layer.name, layer.module)
     allowed = "one whose output is something plus its bias"
     try:
-        offset, _, output = _shifted(task.mirror, layer, bias, rows.x[:2])
-        (wanted,) = torch.autograd.grad(output.sum(), bias, retain_graph=True, allow_unused=True)
-        (found,) = torch.autograd.grad(output.sum(), offset, allow_unused=True)
+        wanted, found = _two_ways(mirror, layer, x[:2])
     except (RuntimeError, TypeError, AttributeError, ValueError) as reason:
         raise Problem(
             f"bias_trajectory: got {kind} whose bias cannot be shifted, allowed {allowed}"
@@ -141,38 +172,55 @@ def _is_added(task: Task, layer: nn.Module, bias: Tensor, rows: Rows, name: str)
         raise Problem(
             f"bias_trajectory: got {kind}, which the outputs do not depend on, allowed one they do"
         )
-    total = found.sum(dim=0).reshape(wanted.shape)
-    if not torch.allclose(total, wanted, rtol=1e-3, atol=1e-5 * float(wanted.abs().max() + 1e-30)):
+    if not _same(found.sum(dim=0).reshape(wanted.shape), wanted):
         raise Problem(
             f"bias_trajectory: got {kind}, which uses its bias in another way, allowed {allowed}"
         )
 
 
-def slopes(task: Task, layer: nn.Module, bias: Tensor, rows: Rows) -> tuple[Array, Array]:
+def _two_ways(mirror: Mirror, layer: _Biased, x: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """The gradient of all outputs by the bias, and by what is added to it at each row."""
+    offset, _, output = _shifted(mirror, layer, x)
+    (wanted,) = torch.autograd.grad(output.sum(), layer.bias, retain_graph=True, allow_unused=True)
+    (found,) = torch.autograd.grad(output.sum(), offset, allow_unused=True)
+    return wanted, found
+
+
+def _same(found: Tensor, wanted: Tensor) -> bool:
+    """But for rounding, relative to the largest entry."""
+    return torch.allclose(found, wanted, rtol=1e-3, atol=1e-5 * float(wanted.abs().max() + 1e-30))
+
+
+def slopes(task: Task, layer: _Biased, rows: Rows) -> tuple[Array, Array]:
     """|df/db| and |df/dx| at each row, both (q,)."""
-    parts = [
-        _block(task, layer, bias, Rows(x, y))
-        for x, y in zip(rows.x.split(BLOCK), rows.y.split(BLOCK), strict=True)
-    ]
+    parts = [_block(task, layer, block) for block in rows.blocks()]
     first, second = zip(*parts, strict=True)
     return np.concatenate(first), np.concatenate(second)
 
 
-def _block(task: Task, layer: nn.Module, bias: Tensor, rows: Rows) -> tuple[Array, Array]:
-    offset, x, output = _shifted(task.mirror, layer, bias, rows.x)
-    unit, by = _directions(task.pull(output, rows.y)), (offset, x)
+def _block(task: Task, layer: _Biased, rows: Rows) -> Sequence[Array]:
+    offset, x, output = _shifted(task.mirror, layer, rows.x)
+    unit = _directions(task.pull(output, rows.y))
     if output.shape[1] > MOST_OUTPUTS:
-        along = torch.autograd.grad((torch.nan_to_num(unit) * output).sum(), by)
-        first, second = (np.linalg.norm(_flat(part), axis=1) for part in along)
-        return first, second
+        return _along(unit, output, (offset, x))
+    by_bias, by_input = _jacobians(output, (offset, x))
+    along_pull = np.einsum("qk,qkb->qb", doubles(unit), by_bias)
+    return np.linalg.norm(along_pull, axis=1), spectral(by_input)
+
+
+def _along(unit: Tensor, output: Tensor, by: tuple[Tensor, Tensor]) -> list[Array]:
+    """Lengths (q,) of the derivatives of <unit, f> by each of two."""
+    found = torch.autograd.grad((torch.nan_to_num(unit) * output).sum(), by)
+    return [np.linalg.norm(_flat(part), axis=1) for part in found]
+
+
+def _jacobians(output: Tensor, by: tuple[Tensor, Tensor]) -> list[Array]:
+    """Of outputs (q, k) by each of two, (q, k, ...)."""
     columns = [
         torch.autograd.grad(one.sum(), by, retain_graph=True) for one in output.unbind(dim=1)
     ]
-    by_bias, by_input = (
-        np.stack([_flat(part) for part in parts], axis=1) for parts in zip(*columns, strict=True)
-    )
-    along_pull = np.einsum("qk,qkb->qb", doubles(unit), by_bias)
-    return np.linalg.norm(along_pull, axis=1), spectral(by_input)
+    by_each = zip(*columns, strict=True)
+    return [np.stack([_flat(part) for part in parts], axis=1) for parts in by_each]
 
 
 def _directions(pull: Tensor) -> Tensor:
@@ -197,25 +245,26 @@ def spectral(jacobians: Array) -> Array:
     return np.asarray(np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[:, -1], 0)))
 
 
-def _shifted(
-    mirror: Mirror, layer: nn.Module, bias: Tensor, x: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def _shifted(mirror: Mirror, layer: _Biased, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Zeros (q, b) that are added to the layer's output as its bias is; inputs, outputs (q, k)."""
-    offset = bias.new_zeros(len(x), bias.numel(), requires_grad=True)
+    offset = layer.bias.new_zeros(len(x), layer.bias.numel(), requires_grad=True)
     x = x.clone().requires_grad_()
 
     def add(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
-        if isinstance(layer, _CHANNELS_FIRST):
-            return output + offset.reshape(len(x), -1, *[1] * (output.dim() - 2))
-        ones = [1] * (output.dim() - 1 - bias.dim())
-        return output + offset.reshape(len(x), *ones, *bias.shape)
+        return output + offset.reshape(len(x), *_shape(layer, output.dim()))
 
-    handle = layer.register_forward_hook(add)
+    handle = layer.module.register_forward_hook(add)
     try:
-        output = as_columns(mirror(x))
+        return offset, x, as_columns(mirror(x))
     finally:
         handle.remove()
-    return offset, x, output
+
+
+def _shape(layer: _Biased, dims: int) -> tuple[int, ...]:
+    """That of a bias beside one row of an output of so many axes."""
+    if isinstance(layer.module, _CHANNELS_FIRST):
+        return (-1, *[1] * (dims - 2))
+    return (*[1] * (dims - 1 - layer.bias.dim()), *layer.bias.shape)
 
 
 def _fitted_slope(task: Task) -> float:
@@ -223,10 +272,13 @@ def _fitted_slope(task: Task) -> float:
     the fit is none.
     """
     rows = task.rows(FIT_ROWS)
-    x, y = rows.flat, doubles(rows.y.reshape(len(rows.y), -1))
-    fit = np.linalg.lstsq(x - x.mean(axis=0), y - y.mean(axis=0), rcond=None)[0]
-    size = float(np.linalg.norm(fit, 2))
+    x, y = rows.flat, _flat(rows.y)
+    size = float(np.linalg.norm(_fit(x, y), 2))
     return size if size * float(np.std(x)) > 1e-9 * float(np.abs(y).max() + 1e-300) else 0.0
+
+
+def _fit(x: Array, y: Array) -> Array:
+    return np.linalg.lstsq(x - x.mean(axis=0), y - y.mean(axis=0), rcond=None)[0]
 
 
 class _Step:
@@ -234,22 +286,23 @@ class _Step:
 
     def __init__(self, task: Task, bias: Tensor, rate: Rate) -> None:
         self.task, self.bias, self.rate = task, bias, rate
-        self.kept: Mapping[str, Tensor] = {}
-        self.old = bias.detach().clone()
-        self.size = math.nan
+        self.kept: tuple[Tensors, Tensor, float] | None = None
 
     def before(self) -> None:
-        self.kept = self.task.mirror.tensors()
-        self.old = self.bias.detach().clone()
-        self.size = float(self.rate()) if callable(self.rate) else float(self.rate)
+        rate = float(self.rate() if callable(self.rate) else self.rate)
+        self.kept = self.task.mirror.tensors(), self.bias.detach().clone(), rate
 
     def taken(self, batch: Any) -> float:
-        if not self.kept or batch is None:
+        if self.kept is None or batch is None:
             return math.nan
-        rows = self.task.batch(batch)
+        tensors, old, rate = self.kept
+        eps = self._error(tensors, self.task.batch(batch))
+        length = float((self.bias.detach().double() - old.double()).norm())
+        self.kept = None
+        return length / (rate * eps) if eps > 0 else math.nan
+
+    def _error(self, tensors: Tensors, rows: Rows) -> float:
+        """sum_i |dL/df_i| of the network with these parameters."""
         with torch.no_grad():
-            output = as_columns(functional_call(self.task.mirror, dict(self.kept), (rows.x,)))
-        eps = float(self.task.pull(output, rows.y).norm(dim=1).sum())
-        length = float((self.bias.detach().double() - self.old.double()).norm())
-        self.kept = {}
-        return length / (self.size * eps) if eps > 0 else math.nan
+            output = self.task.mirror.with_tensors(rows.x, tensors)
+        return float(self.task.pull(output, rows.y).norm(dim=1).sum())

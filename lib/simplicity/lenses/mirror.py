@@ -10,12 +10,13 @@ import contextlib
 import copy
 import random
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from simplicity.problems import Problem, nearest, shown
 
@@ -24,30 +25,32 @@ BLOCK = 256  # rows that are looked at together, which bounds the memory of acti
 _HOOKS = (
     "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks",
 )  # fmt: skip
+_HALF = (torch.float16, torch.bfloat16)
 _SEED = 0  # of what a network draws while it is looked at: the same noise at each look
 
 
 @contextlib.contextmanager
 def untouched(device: torch.device) -> Iterator[None]:
     """Generators of torch, NumPy and Python are restored; inside, gradients on, autocast off."""
-    cuda = device.type == "cuda"
-    states = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
-    card = torch.cuda.get_rng_state(device) if cuda else None
+    cards = [device] if device.type == "cuda" else []
+    states = random.getstate(), np.random.get_state()
     try:
-        random.seed(_SEED)
-        np.random.seed(_SEED)
-        # and no other device's, as torch.manual_seed would
-        torch.default_generator.manual_seed(_SEED)
-        if cuda:
-            torch.cuda.default_generators[device.index or 0].manual_seed(_SEED)
-        with torch.inference_mode(False), torch.enable_grad(), _no_autocast(device.type):
-            yield
+        with torch.random.fork_rng(cards, device_type="cuda"):
+            _seed(cards)
+            with torch.inference_mode(False), torch.enable_grad(), _no_autocast(device.type):
+                yield
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
-        torch.default_generator.set_state(states[2])
-        if card is not None:
-            torch.cuda.set_rng_state(card, device)
+
+
+def _seed(cards: list[torch.device]) -> None:
+    """Of these devices and no other, as torch.manual_seed would."""
+    random.seed(_SEED)
+    np.random.seed(_SEED)
+    torch.default_generator.manual_seed(_SEED)
+    for card in cards:
+        torch.cuda.default_generators[card.index or 0].manual_seed(_SEED)
 
 
 def _no_autocast(kind: str) -> contextlib.AbstractContextManager[Any]:
@@ -71,7 +74,11 @@ class Mirror(nn.Module):
         self._forward = forward
         with untouched(self.device):
             self.model = _copied(original)
-        if self.dtype in (torch.float16, torch.bfloat16):
+        self._settle()
+
+    def _settle(self) -> None:
+        """In evaluation mode, in single precision or more, and with a gradient by everything."""
+        if self.dtype in _HALF:
             self.dtype = torch.float32
             self.model.float()
         for parameter in self.model.parameters():
@@ -82,26 +89,31 @@ class Mirror(nn.Module):
         # a network may change its inputs in place
         return tensor_of(self._forward(self.model, x.clone()))
 
-    def refresh(self) -> None:
+    def refresh(self) -> Self:
         """Take over the parameters and buffers as they are now."""
-        original = self._sources[0]
+        given = _numbers(self._sources[0])
         with torch.no_grad():
-            _take(dict(original.named_parameters()), dict(self.model.named_parameters()))
-            _take(dict(original.named_buffers()), dict(self.model.named_buffers()))
+            for name, old in _numbers(self.model).items():
+                old.copy_(_of_shape(old, name, given.get(name)))
+        return self
 
     def tensors(self) -> dict[str, Tensor]:
         """Copies of the parameters, by the names that `torch.func.functional_call` takes."""
         return {name: one.detach().clone() for name, one in self.named_parameters()}
 
+    def with_tensors(self, x: Tensor, tensors: dict[str, Tensor]) -> Tensor:
+        """Outputs (q, k) with these parameters in place of its own."""
+        return as_columns(functional_call(self, tensors, (x,)))
+
     def layer(self, lens: str, name: Any) -> nn.Module:
         """The layer of that name in `model.named_modules()`."""
         found = dict(self.model.named_modules())
-        if name not in found:
-            near = nearest(name, found)
-            hint = f" (did you mean {near}?)" if near else ""
-            allowed = "a name in model.named_modules()"
-            raise Problem(f"{lens}: got the layer {shown(name)}{hint}, allowed {allowed}")
-        return found[name]
+        if name in found:
+            return found[name]
+        near = nearest(name, found)
+        hint = f" (did you mean {near}?)" if near else ""
+        allowed = "a name in model.named_modules()"
+        raise Problem(f"{lens}: got the layer {shown(name)}{hint}, allowed {allowed}")
 
     def placed(self, given: Tensor) -> Tensor:
         """Inputs or targets on the network's device; real numbers in its precision."""
@@ -126,6 +138,11 @@ def doubles(found: Tensor) -> NDArray[np.float64]:
     return np.asarray(found.detach().cpu().double().numpy())
 
 
+def described(name: str, layer: nn.Module) -> str:
+    """A layer in an error."""
+    return f"the layer {name} ({type(layer).__name__})"
+
+
 def first_line(reason: BaseException) -> str:
     """What an error says first, or the name of its class."""
     return (str(reason).splitlines() or [type(reason).__name__])[0]
@@ -144,10 +161,10 @@ def tensor_of(found: Any) -> Tensor:
 
 def _whole(model: Any) -> nn.Module:
     """The module itself, out of the wrappers of torch.compile and of parallel training."""
+    if isinstance(model, type):
+        raise Problem(f"model: got the class {model.__name__}, allowed a torch.nn.Module")
     if not isinstance(model, nn.Module):
-        got = "the class" if isinstance(model, type) else "a"
-        name = model.__name__ if isinstance(model, type) else type(model).__name__
-        raise Problem(f"model: got {got} {name}, allowed a torch.nn.Module")
+        raise Problem(f"model: got a {type(model).__name__}, allowed a torch.nn.Module")
     model = getattr(model, "_orig_mod", model)
     wrapped = isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel))
     return model.module if wrapped else model
@@ -163,10 +180,15 @@ def _place(model: nn.Module) -> tuple[torch.device, torch.dtype]:
     floating = [one for one in parameters if one.is_floating_point()]
     if not floating:
         raise Problem("model: got one without parameters, allowed at least one parameter")
+    return _device(parameters), floating[0].dtype
+
+
+def _device(parameters: list[nn.Parameter]) -> torch.device:
+    """That of all parameters."""
     places = sorted({str(one.device) for one in parameters})
     if len(places) > 1 or places == ["meta"]:
         raise Problem(f"model: got parameters on {', '.join(places)}, allowed one device")
-    return floating[0].device, floating[0].dtype
+    return parameters[0].device
 
 
 def _copied(model: nn.Module) -> nn.Module:
@@ -176,20 +198,30 @@ def _copied(model: nn.Module) -> nn.Module:
         got = f"one that cannot be copied ({first_line(reason)[:100]})"
         raise Problem(f"model: got {got}, allowed one that copy.deepcopy takes") from reason
     for module in found.modules():
-        for name in _HOOKS:
-            hooks = getattr(module, name, {})
-            for key in [key for key, hook in hooks.items() if not _of_torch(hook)]:
-                del hooks[key]
+        _drop_hooks(module)
     return found
+
+
+def _drop_hooks(module: nn.Module) -> None:
+    """All that are not torch's own."""
+    for name in _HOOKS:
+        hooks = getattr(module, name, {})
+        for key in [key for key, hook in hooks.items() if not _of_torch(hook)]:
+            del hooks[key]
 
 
 def _of_torch(hook: Any) -> bool:
     return (getattr(hook, "__module__", None) or type(hook).__module__).startswith("torch.")
 
 
-def _take(given: dict[str, Tensor], into: dict[str, Tensor]) -> None:
-    for name, old in into.items():
-        new = given.get(name)
-        if new is None or new.shape != old.shape:
-            raise Problem(f"model: got another shape of {name} than at the start, allowed the same")
-        old.copy_(new)
+def _of_shape(old: Tensor, name: str, new: Tensor | None) -> Tensor:
+    """The new tensor, which has the shape of the old one."""
+    if new is None or new.shape != old.shape:
+        got = f"another shape of {name} than at the start"
+        raise Problem(f"model: got {got}, allowed the same")
+    return new
+
+
+def _numbers(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name."""
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}

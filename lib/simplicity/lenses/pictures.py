@@ -46,9 +46,9 @@ def panels(dataset: xr.Dataset) -> Picture:
         figure.clear()
         grid: Any = figure.subplots(rows, min(2, len(chosen)), squeeze=False).ravel()
         for number, (panel, (name, layer)) in enumerate(zip(grid, chosen, strict=False), 1):
-            _draw(panel, dataset, name, layer)
-            of = f", layer {layer}" if layer else ""
-            panel.set_title(f"{number}  {_TITLES[name]}{of}")
+            _curves(panel, dataset, name, layer)
+            _axes(panel, dataset, name)
+            panel.set_title(f"{number}  {_TITLES[name]}" + (f", layer {layer}" if layer else ""))
         for panel in grid[len(chosen) :]:
             panel.set_axis_off()
         words = "; ".join(_TITLES[name] for name, _ in chosen)
@@ -57,30 +57,34 @@ def panels(dataset: xr.Dataset) -> Picture:
 
 def _lenses(dataset: xr.Dataset) -> list[tuple[str, str]]:
     """Kind and layer of each lens, in the order of the record."""
-    found: dict[tuple[str, str], None] = {}
-    for values in dataset.data_vars.values():
-        kind, _, rest = values.attrs["lens"].partition("(")
-        found[kind, rest.rstrip(")").strip('"')] = None
-    return list(found)
+    names = dict.fromkeys(values.attrs["lens"] for values in dataset.data_vars.values())
+    parts = (name.partition("(") for name in names)
+    return [(kind, rest.rstrip(")").strip('"')) for kind, _, rest in parts]
 
 
-def _draw(panel: Axes, dataset: xr.Dataset, name: str, layer: str) -> None:
-    step = np.asarray(dataset.step.values, dtype=float)
+def _curves(panel: Axes, dataset: xr.Dataset, name: str, layer: str) -> None:
     for variable, label, style, colour in _CURVES[name]:
         values = _of(dataset, variable, layer)
         if values is not None:
-            panel.plot(step, values, style, color=colour, label=label)
-    panel.set_xscale("symlog", linthresh=1, linscale=0.3)
-    last = max(1.0, float(step[-1])) if len(step) else 1.0
-    ticks = [0.0, *(10.0**power for power in range(int(np.log10(last)) + 1))]
-    panel.set_xticks(ticks, [f"{at:,.0f}".replace(",", " ") for at in ticks])
-    panel.set(xlim=(0, last), xlabel="step")
+            panel.plot(dataset.step.values, values, style, color=colour, label=label)
+
+
+def _axes(panel: Axes, dataset: xr.Dataset, name: str) -> None:
+    _steps(panel, float(max([1, *dataset.step.values])))
     if name != "alignment":
         panel.set_ylim(bottom=0)
     if name == "linear_gap":
         panel.set_ylim(0, 1.02)
-    panel.minorticks_off()
     panel.legend(handlelength=1.6)
+
+
+def _steps(panel: Axes, last: float) -> None:
+    """The lower axis: 0, then powers of ten."""
+    panel.set_xscale("symlog", linthresh=1, linscale=0.3)
+    ticks = [0.0, *(10.0**power for power in range(int(np.log10(last)) + 1))]
+    panel.set_xticks(ticks, [f"{at:,.0f}".replace(",", " ") for at in ticks])
+    panel.set(xlim=(0, last), xlabel="step")
+    panel.minorticks_off()
 
 
 def _of(dataset: xr.Dataset, variable: str, layer: str) -> np.ndarray | None:

@@ -6,11 +6,12 @@ gradients and generators of random numbers are read and never written, so that a
 bits with and without lenses.
 """
 
-import contextlib
+import functools
 import math
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -63,8 +64,6 @@ def watch(
 
     Raises `Problem`, a ValueError of one sentence, for whatever the lenses cannot look at.
     """
-    if isinstance(lenses, Lens):
-        lenses = [lenses]
     chosen = None if lenses is None else _chosen(lenses)
     doors.function("forward", forward)
     Times(schedule, share, 0)  # refused before anything is copied
@@ -77,23 +76,33 @@ def watch(
 
 
 def _chosen(lenses: Any) -> list[Lens]:
-    try:
-        found = list(lenses)
-    except TypeError:
-        raise Problem(f"lenses: got {shown(lenses)}, allowed a list of lenses") from None
-    for one in found:
-        if not isinstance(one, Lens):
-            name = getattr(one, "__name__", "")
-            hint = f", such as {name}()" if name in _MAKERS else ""
-            got = f"the function {name}" if hint else shown(one)
-            raise Problem(f"lenses: got {got}, allowed lenses{hint}")
+    """The lenses that the user names: one, or several each once."""
+    found = [_lens(one) for one in _several(lenses)]
     if not found:
         raise Problem("lenses: got none, allowed at least one")
-    names = [repr(one) for one in found]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise Problem(f"lenses: got {twice[0]} twice, allowed each once")
+    for name, times in Counter(map(repr, found)).items():
+        if times > 1:
+            raise Problem(f"lenses: got {name} twice, allowed each once")
     return found
+
+
+def _several(lenses: Any) -> list[Any]:
+    if isinstance(lenses, Lens):
+        return [lenses]
+    try:
+        return list(lenses)
+    except TypeError:
+        raise Problem(f"lenses: got {shown(lenses)}, allowed a list of lenses") from None
+
+
+def _lens(one: Any) -> Lens:
+    """A lens itself, not the function that makes it."""
+    if isinstance(one, Lens):
+        return one
+    name = getattr(one, "__name__", "")
+    if name in _MAKERS:
+        raise Problem(f"lenses: got the function {name}, allowed lenses, such as {name}()")
+    raise Problem(f"lenses: got {shown(one)}, allowed lenses")
 
 
 class Record:
@@ -128,9 +137,7 @@ class Record:
             self._look(None)
         self._state = "after"
         self._mirror = None  # the copy is free; lenses keep words and numbers alone
-        self._looks = [
-            (lens, Look(dict, look.variables, 0, look.facts)) for lens, look in self._looks
-        ]
+        self._looks = [(lens, look.done()) for lens, look in self._looks]
 
     def step(self, batch: Any = None) -> None:
         """Say that a step of the training is done; `batch` = (x, y) are its samples.
@@ -139,15 +146,17 @@ class Record:
         have a length.
         """
         if self._state != "inside":
-            where = "before" if self._state == "before" else "after"
-            raise Problem(f"record.step: got a call {where} the with block, allowed inside it")
-        self._done += 1
-        size = _size(batch)
-        self._samples += size
-        self._rows += size or GUESSED
+            got = f"a call {self._state} the with block"
+            raise Problem(f"record.step: got {got}, allowed inside it")
+        self._count(_size(batch))
         if self._next:
             self._look(batch)
         self._look_ahead()
+
+    def _count(self, size: int) -> None:
+        self._done += 1
+        self._samples += size
+        self._rows += size or GUESSED
 
     @property
     def blind(self) -> dict[str, str]:
@@ -159,20 +168,24 @@ class Record:
         """What was seen so far, along `time` with `step` and `samples`; also after an error."""
         import xarray as xr
 
-        found = xr.Dataset(
-            {name: ("time", list(values)) for name, values in self._values.items()},
-            {"step": ("time", list(self._steps)), "samples": ("time", list(self._seen))},
-        )
-        for name, (lens, about, unit) in self._variables().items():
-            told = {"long_name": about, "units": unit, "lens": repr(lens), "source": lens.source}
-            found[name].attrs = told
-        found.attrs["lenses"] = ", ".join(repr(lens) for lens, _ in self._looks)
+        curves = {
+            name: (
+                "time", list(self._values[name]),
+                {"long_name": about, "units": unit, "lens": repr(lens), "source": lens.source},
+            )
+            for name, (lens, about, unit) in self._variables().items()
+        }  # fmt: skip
+        times = {"step": ("time", list(self._steps)), "samples": ("time", list(self._seen))}
+        return xr.Dataset(curves, times, self._attributes())
+
+    def _attributes(self) -> dict[str, float | str]:
+        """What is told of the whole record: its lenses, where they are blind, and their facts."""
         fresh = "test" if self._tested else "those of data, as no test was given"
-        found.attrs["fresh_rows"] = fresh
+        found: dict[str, float | str] = {"lenses": ", ".join(self.blind), "fresh_rows": fresh}
         for lens, look in self._looks:
             name = self._name(lens.kind, lens)
-            found.attrs[f"blind_{name}"] = lens.blind
-            found.attrs |= {f"{name}_{fact}": value for fact, value in look.facts.items()}
+            found[f"blind_{name}"] = lens.blind
+            found |= {f"{name}_{fact}": value for fact, value in look.facts.items()}
         return found
 
     def to_netcdf(self, path: str | Path) -> None:
@@ -192,17 +205,19 @@ class Record:
             return "Nothing has been seen yet."
         lines = [f"{len(self._steps)} looks from step {self._steps[0]} to step {self._steps[-1]}."]
         for lens, _ in self._looks:
-            lines.append(f"{lens!r} ({lens.source}):")
-            for name, (owner, about, unit) in self._variables().items():
-                if owner is lens:
-                    first, last = self._values[name][0], self._values[name][-1]
-                    of = "" if unit == "1" else f" {unit}"
-                    lines.append(f"  {name}, {about}: from {first:.3g} to {last:.3g}{of}.")
-            lines.append(f"  {lens.blind}")
+            lines += [f"{lens!r} ({lens.source}):", *self._sentences(lens), f"  {lens.blind}"]
         return "\n".join(lines)
 
+    def _sentences(self, lens: Lens) -> Iterator[str]:
+        """One for each variable of a lens."""
+        for name, (owner, about, unit) in self._variables().items():
+            if owner is lens:
+                first, last = self._values[name][0], self._values[name][-1]
+                of = "" if unit == "1" else f" {unit}"
+                yield f"  {name}, {about}: from {first:.3g} to {last:.3g}{of}."
+
     def __repr__(self) -> str:
-        names = ", ".join(repr(lens) for lens, _ in self._looks)
+        names = ", ".join(self.blind)
         return f"<record of {len(self._steps)} looks up to step {self._done}: {names}>"
 
     def _variables(self) -> dict[str, tuple[Lens, str, str]]:
@@ -215,53 +230,48 @@ class Record:
 
     def _name(self, name: str, lens: Lens) -> str:
         """With its layer where the same kind of lens looks at several."""
-        several = sum(lens.kind == other.kind for other, _ in self._looks) > 1
+        several = [other.kind for other, _ in self._looks].count(lens.kind) > 1
         return f"{name}_{lens.layer.replace('.', '_')}" if several else name
 
     def _look(self, batch: Any) -> None:
         """All lenses, now. A look that fails is told and leaves NaN: it must not end a training."""
-        clock = time.perf_counter()
-        assert self._mirror is not None
         self._times.looked()
         self._steps.append(self._done)
         self._seen.append(self._samples)
-        with untouched(self._mirror.device):
-            fresh = False
-            with self._told("lenses"):
-                self._mirror.refresh()
-                fresh = True
-            for lens, look in self._looks:
-                found: Mapping[str, float] = {}
-                if fresh:
-                    with self._told(repr(lens)):
-                        found = look.now(batch)
-                for name in look.variables:
-                    self._values[self._name(name, lens)].append(float(found.get(name, math.nan)))
-        self.seconds += time.perf_counter() - clock
+        looks = [(lens, functools.partial(look.now, batch)) for lens, look in self._looks]
+        for (lens, look), found in zip(self._looks, self._on_the_copy(looks), strict=True):
+            self._keep(lens, {name: found.get(name, math.nan) for name in look.variables})
 
-    @contextlib.contextmanager
-    def _told(self, what: str) -> Iterator[None]:
-        """Within: an error is told in a warning, at the user's line, and is none any more."""
-        try:
-            yield
-        except Exception as reason:
-            told = f"{what} could not look at step {self._done}: {first_line(reason)}"
-            warnings.warn(told, RuntimeWarning, stacklevel=5)
+    def _keep(self, lens: Lens, found: Mapping[str, float]) -> None:
+        for name, value in found.items():
+            self._values[self._name(name, lens)].append(float(value))
 
     def _look_ahead(self) -> None:
         """What lenses need from before a step that will be looked at."""
         self._next = self._times.due(self._done + 1, self._rows)
         ahead = [(lens, look.before) for lens, look in self._looks if look.before is not None]
-        if not ahead or not self._next:
-            return
-        clock = time.perf_counter()
+        if ahead and self._next:
+            self._on_the_copy(ahead)
+
+    def _on_the_copy(self, looks: Sequence[tuple[Lens, Callable[[], Any]]]) -> list[Any]:
+        """What each lens finds at the network as it is now, nothing where it fails."""
+        clock, found = time.perf_counter(), []
         assert self._mirror is not None
-        with untouched(self._mirror.device), self._told("lenses"):
-            self._mirror.refresh()
-            for lens, before in ahead:
-                with self._told(repr(lens)):
-                    before()
+        with untouched(self._mirror.device):
+            fresh = self._tried("lenses", self._mirror.refresh)
+            for lens, look in looks:
+                found.append(self._tried(repr(lens), look) if fresh is not None else {})
         self.seconds += time.perf_counter() - clock
+        return [{} if one is None else one for one in found]
+
+    def _tried(self, what: str, look: Callable[[], Any]) -> Any:
+        """What is found; an error is told in a warning, at the user's line, and gives None."""
+        try:
+            return look()
+        except Exception as reason:
+            told = f"{what} could not look at step {self._done}: {first_line(reason)}"
+            warnings.warn(told, RuntimeWarning, stacklevel=5)
+            return None
 
 
 def plot(dataset: "xr.Dataset") -> "Picture":
@@ -274,5 +284,5 @@ def plot(dataset: "xr.Dataset") -> "Picture":
 def _size(batch: Any) -> int:
     """The number of samples, 0 where it cannot be told."""
     first = next(iter(batch), None) if isinstance(batch, (tuple, list)) else batch
-    shape = tuple(getattr(first, "shape", ()))
+    shape = getattr(first, "shape", ())
     return int(shape[0]) if shape else 0

@@ -38,8 +38,9 @@ class Times:
 
     def __init__(self, schedule: Sequence[int] | None, share: float, cost: int) -> None:
         doors.number("share", share, above=0)
-        steps = None if schedule is None else training_doors.schedule(schedule, strict=True)
-        self.steps = None if steps is None else frozenset(steps)
+        self.steps: frozenset[int] | None = None
+        if schedule is not None:
+            self.steps = frozenset(training_doors.schedule(schedule, strict=True))
         self.share, self.cost = share, cost
         self.spent = 0
 
@@ -47,8 +48,11 @@ class Times:
         """Whether to look at this step, after `rows` rows of training."""
         if self.steps is not None:
             return step in self.steps
-        borne = self.spent + self.cost <= self.share * PASSES * rows
-        return power(step) or (borne and ladder(step))
+        return power(step) or (self._borne(rows) and ladder(step))
+
+    def _borne(self, rows: int) -> bool:
+        """Whether another look is within the share."""
+        return self.spent + self.cost <= self.share * PASSES * rows
 
     def looked(self) -> None:
         self.spent += self.cost

@@ -42,6 +42,7 @@ from simplicity.problems import doors
 
 Array = NDArray[np.floating]
 Truths = NDArray[np.bool_]
+Rows = NDArray[np.int64]
 
 FACTORS = (0.5, 1.0, 2.0)  # by which every threshold is multiplied
 FALL = 0.1  # of the loss, which sets the clock of a run
@@ -61,17 +62,21 @@ class Times(NamedTuple):
         base = np.where(other.observed, other.value, np.nan)
         return Times(np.log(self.value / base), self.observed & other.observed)
 
-    def where(self, chosen: Truths) -> "Times":
+    def where(self, chosen: Rows) -> "Times":
         return Times(self.value[chosen], self.observed[chosen])
+
+    @property
+    def missing(self) -> Truths:
+        """Which are not defined."""
+        return np.isnan(self.value)
 
     @property
     def states(self) -> dict[str, int]:
         """How many were seen, were not reached in the run, and are not defined."""
-        missing = np.isnan(self.value)
         return {
             "seen": int(self.observed.sum()),
-            "censored": int((~self.observed & ~missing).sum()),
-            "n/a": int(missing.sum()),
+            "censored": int((~self.observed & ~self.missing).sum()),
+            "n/a": int(self.missing.sum()),
         }
 
 
@@ -83,14 +88,24 @@ def reached(clock: Array, values: Array, level: float, *, above: bool, start: in
     31.622776601683793
     """
     beyond = values > level if above else values < level
-    twice = np.flatnonzero(beyond[start:-1] & beyond[start + 1 :])
-    if not len(twice):
+    at = _twice(beyond, start)
+    if at is None:
         return math.inf
-    at = start + int(twice[0])
     if at == 0 or not np.isfinite(values[at - 1]) or beyond[at - 1]:
         return float(clock[at])
-    part = (level - values[at - 1]) / (values[at] - values[at - 1])
-    low, high = np.log(clock[at - 1]), np.log(clock[at])
+    return _crossing(clock[at - 1 : at + 1], values[at - 1 : at + 1], level)
+
+
+def _twice(beyond: Truths, start: int) -> int | None:
+    """The first of two in a row, from an index on."""
+    found = np.flatnonzero(beyond[start:-1] & beyond[start + 1 :])
+    return start + int(found[0]) if len(found) else None
+
+
+def _crossing(clock: Array, values: Array, level: float) -> float:
+    """The time of a level between two values."""
+    part = (level - values[0]) / (values[1] - values[0])
+    low, high = np.log(clock[0]), np.log(clock[1])
     return float(np.exp(low + part * (high - low)))
 
 
@@ -123,12 +138,7 @@ def ends(run: xr.Dataset, lens: str, factor: float = 1.0) -> Times:
 def exits(run: xr.Dataset, factor: float = 1.0, *, rival: bool = False) -> Times:
     """When I(F;Y|L) alone is above its level, whatever F knows in all and whether L knows anything;
     with `rival` in the place of L a classifier as accurate that is not linear."""
-    found = []
-    for one in _cells(run, "nakkiran"):
-        beyond = one["information"] - one["mu_rival"] if rival else one["beyond"]
-        level = _levels(one, factor)[1]
-        found.append(reached(one["clock"], beyond, level, above=True))
-    return _times(run, found)
+    return _times(run, [_exit(one, factor, rival) for one in _cells(run, "nakkiran")])
 
 
 Cell = dict[str, Array]
@@ -142,6 +152,14 @@ class _Rule(NamedTuple):
     origin: float
     begin: float | None
     end: float
+
+    @property
+    def rises(self) -> bool:
+        """Whether the phase ends above the level."""
+        return self.end > 0
+
+    def ends_at(self, k: float) -> float:
+        return self.origin + self.end * k
 
 
 _RULES = {
@@ -157,24 +175,19 @@ def _cells(run: xr.Dataset, lens: str) -> list[Cell]:
     """What a lens looks at, run by run."""
     doors.choice("lens", lens, LENSES)
     looked_at = _BITS if lens == "nakkiran" else (_RULES[lens].variable,)
-    columns = {name: run[name].values for name in ("clock", *looked_at)}
-    return [
-        {name: values[cell] for name, values in columns.items()}
-        for cell in range(run.sizes["cell"])
-    ]
+    names = ("clock", *looked_at)
+    columns = zip(*(run[name].values for name in names), strict=True)
+    return [dict(zip(names, values, strict=True)) for values in columns]
 
 
 def _begin(one: Cell, lens: str, k: float) -> float:
     if lens == "nakkiran":
-        known, _ = _levels(one, k)
-        if math.isnan(known):
-            return math.nan
-        return reached(one["clock"], one["information"], known, above=True)
+        return _informed(one)
     rule = _RULES[lens]
     if rule.begin is None:
         return float(one["clock"][0])
     level = rule.origin + rule.begin * k
-    return reached(one["clock"], one[rule.variable], level, above=rule.end < 0)
+    return reached(one["clock"], one[rule.variable], level, above=not rule.rises)
 
 
 def _end(one: Cell, lens: str, k: float) -> float:
@@ -182,25 +195,48 @@ def _end(one: Cell, lens: str, k: float) -> float:
     if not math.isfinite(first):
         return math.nan
     if lens == "nakkiran":
-        known, level = _levels(one, k)
-        beyond = np.where(one["information"] >= known, one["beyond"], np.nan)
-        return reached(one["clock"], beyond, level, above=True)
+        return _left(one, k)
     rule, start = _RULES[lens], int(np.searchsorted(one["clock"], first))
-    level = rule.origin + rule.end * k
-    return reached(one["clock"], one[rule.variable], level, above=rule.end > 0, start=start)
+    level = rule.ends_at(k)
+    return reached(one["clock"], one[rule.variable], level, above=rule.rises, start=start)
 
 
-def _levels(one: Cell, k: float) -> tuple[float, float]:
-    """I(L;Y), NaN where it is not significant, and the level of I(F;Y|L)."""
+def _informed(one: Cell) -> float:
+    """When the network knows as much as L."""
+    known = _known(one)
+    if math.isnan(known):
+        return math.nan
+    return reached(one["clock"], one["information"], known, above=True)
+
+
+def _left(one: Cell, k: float) -> float:
+    """When the network knows much beyond L, and as much as L."""
+    beyond = np.where(one["information"] >= _known(one), one["beyond"], np.nan)
+    return reached(one["clock"], beyond, _level(one, k), above=True)
+
+
+def _exit(one: Cell, k: float, rival: bool) -> float:
+    """When the network knows much beyond L, or beyond its rival."""
+    beyond = one["information"] - one["mu_rival"] if rival else one["beyond"]
+    return reached(one["clock"], beyond, _level(one, k), above=True)
+
+
+def _known(one: Cell) -> float:
+    """I(L;Y), NaN where it is not significant."""
     known = float(one["linear_information"])
-    least = float(significant(float(one["test_samples"])))
-    return (known if known > least else math.nan), max(k / 2 * known, least)
+    return known if known > significant(one["test_samples"]) else math.nan
+
+
+def _level(one: Cell, k: float) -> float:
+    """That of I(F;Y|L)."""
+    known, least = float(one["linear_information"]), float(significant(one["test_samples"]))
+    return max(k / 2 * known, least)
 
 
 def _times(run: xr.Dataset, found: Sequence[float]) -> Times:
     given = np.array(found, dtype=float)
-    last = run.clock.values[:, -1] if len(given) else given
-    return Times(np.where(np.isinf(given), last, given), np.isfinite(given))
+    value = np.where(np.isinf(given), run.clock.values[:, -1], given)
+    return Times(value, np.isfinite(given))
 
 
 def earlier(first: Times, second: Times, slack: float = 1.0) -> Truths:
@@ -208,15 +244,15 @@ def earlier(first: Times, second: Times, slack: float = 1.0) -> Truths:
 
     What is not known, because both are censored or one is n/a, is False.
     """
-    known = first.observed & ~np.isnan(second.value)
-    return np.asarray(known & (first.value < slack * second.value), dtype=bool)
+    known = first.observed & ~second.missing
+    return known & (first.value < slack * second.value)
 
 
 def near(first: Times, second: Times, within: float = 2.0) -> Truths:
     """Whether both were observed, within a factor of each other, (runs,)."""
     both = first.observed & second.observed
     ratio = np.where(both, first.value / second.value, np.inf)
-    return np.asarray((ratio <= within) & (ratio >= 1 / within), dtype=bool)
+    return (ratio <= within) & (ratio >= 1 / within)
 
 
 # --- agreement
@@ -231,10 +267,15 @@ def order(times: Times) -> NDArray[np.int64]:
            [ 1,  0,  0],
            [ 1,  0,  0]])
     """
+    later = _later(times).astype(np.int64)
+    return later - later.T
+
+
+def _later(times: Times) -> Truths:
+    """Whether row is known to be later than column, (runs, runs)."""
     value, observed = times
-    tied = np.equal(value[:, None], value[None]) & ~observed[:, None] & observed[None]
-    later = observed[None] & ((value[:, None] > value[None]) | tied)
-    return later.astype(np.int64) - later.T.astype(np.int64)
+    tied = np.equal(value[:, None], value[None]) & ~observed[:, None]
+    return observed[None] & ((value[:, None] > value[None]) | tied)
 
 
 class Agreement(NamedTuple):
@@ -257,43 +298,62 @@ def agreement(first: Times, second: Times, strata: Sequence[object]) -> Agreemen
     """Concordance of two times over pairs of runs of one stratum (see the module), with an interval
     by drawing whole runs anew within each stratum; `runs` counts those with both times observed.
     """
-    labels = np.array([str(one) for one in strata])
-    both = (
-        order(first.where(labels == one)) * order(second.where(labels == one))
-        for one in dict.fromkeys(labels.tolist())
-    )
-    tables = [table for table in both if table.any()]
+    tables = _tables(first, second, strata)
     runs = int(np.sum(first.observed & second.observed))
     if not tables:
         return Agreement(math.nan, None, 0, runs)
-    tau = functools.partial(_tau, tables)
-    whole = [np.arange(len(table)) for table in tables]
     pairs = int(sum(np.abs(table).sum() for table in tables)) // 2
+    return Agreement(*_with_interval(tables), pairs, runs)
+
+
+def _tables(first: Times, second: Times, strata: Sequence[object]) -> list[Rows]:
+    """For strata with runs that can be compared: 1 where both orders are the same, -1 where not."""
+    both = (order(first.where(at)) * order(second.where(at)) for at in _members(strata))
+    return [table for table in both if table.any()]
+
+
+def _members(strata: Sequence[object]) -> list[Rows]:
+    """The runs of each stratum, by number."""
+    labels = np.array([str(one) for one in strata])
+    return [np.flatnonzero(labels == one) for one in dict.fromkeys(labels.tolist())]
+
+
+def _with_interval(tables: Sequence[Rows]) -> tuple[float, tuple[float, float]]:
+    """tau, and its interval."""
+    tau, whole = functools.partial(_tau, tables), [np.arange(len(table)) for table in tables]
     drawn = stats.bootstrap(
         whole, tau, n_resamples=RESAMPLES, vectorized=True, axis=-1, method="percentile",
         confidence_level=CONFIDENCE, rng=np.random.default_rng(0),
     )  # fmt: skip
     low, high = drawn.confidence_interval
-    return Agreement(float(tau(*whole)), (float(low), float(high)), pairs, runs)
+    return float(tau(*whole)), (float(low), float(high))
 
 
-def _tau(tables: Sequence[NDArray[np.int64]], *drawn: NDArray[np.int64], axis: int = -1) -> Array:
+def _tau(tables: Sequence[Rows], *drawn: Rows, axis: int = -1) -> Array:
     """tau of the runs (..., n) that are drawn of each stratum, by their numbers in its table."""
-    total = compared = np.zeros(np.moveaxis(drawn[0], axis, -1).shape[:-1])
-    for one, table in zip(drawn, tables, strict=True):
-        rows = np.moveaxis(one, axis, -1)
-        often = (rows[..., None] == np.arange(len(table))).sum(axis=-2).astype(float)
-        total = total + np.einsum("...i,ij,...j", often, table, often)
-        compared = compared + np.einsum("...i,ij,...j", often, np.abs(table), often)
+    rows = [np.moveaxis(one, axis, -1) for one in drawn]
+    total = compared = np.zeros(rows[0].shape[:-1])
+    for one, table in zip(rows, tables, strict=True):
+        often = _often(one, len(table))
+        total = total + _over_pairs(often, table)
+        compared = compared + _over_pairs(often, np.abs(table))
     # a draw in which nothing can be compared says nothing for an agreement
     return np.divide(total, compared, out=np.zeros(total.shape), where=compared > 0)
 
 
+def _often(drawn: Rows, runs: int) -> Array:
+    """How often each of so many runs is among those drawn, (..., runs)."""
+    return np.asarray((drawn[..., None] == np.arange(runs)).sum(axis=-2).astype(float))
+
+
+def _over_pairs(often: Array, table: Rows) -> Array:
+    """The sum of a table (n, n) over pairs of runs that are drawn so often (..., n)."""
+    return np.asarray(np.einsum("...i,ij,...j", often, table, often))
+
+
 def shifted(times: Times, strata: Sequence[object]) -> Times:
     """Each run gets the time of another run of its stratum, half of the stratum further on."""
-    labels = np.array([str(one) for one in strata])
-    source = np.arange(len(labels))
-    for one in dict.fromkeys(labels.tolist()):
-        at = np.flatnonzero(labels == one)
+    source = np.arange(len(strata))
+    for at in _members(strata):
         source[at] = np.roll(at, len(at) // 2)
-    return Times(times.value[source], times.observed[source])
+    return times.where(source)

@@ -20,12 +20,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from simplicity.lenses import boursier
 from simplicity.nets import TwoLayer
 from simplicity.nets.activations import ACTIVATIONS
 from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
-ALIGNED = 0.99  # a cosine above counts as aligned
+ALIGNED = boursier.ALIGNED
 _BLOCK = 1 << 18  # hidden units at a time: a megabyte in single precision
 
 
@@ -40,21 +41,21 @@ def slopes(network: TwoLayer, x: Array, activation: str) -> Slopes:
     """Lengths of f's gradients by the first layer's biases and by the input, for inputs (n, d)."""
     doors.choice("activation", activation, ACTIVATIONS)
     a, w, x = training_doors.network(network, x, "n d")
-    network = TwoLayer(a, w)
+    blocks = [_slopes(TwoLayer(a, w), block, activation) for block in _blocks(x, len(w))]
+    return Slopes(*map(np.concatenate, zip(*blocks, strict=True)))
+
+
+def _slopes(network: TwoLayer, x: Array, activation: str) -> Slopes:
     m, d = network.w.shape
-    bias, inputs = [], []
-    for block in _blocks(x, m):
-        by_bias = _slope(network.w, block, activation) * network.a / math.sqrt(m)
-        bias.append(np.linalg.norm(by_bias, axis=1))
-        inputs.append(np.linalg.norm(by_bias @ network.w, axis=1) / math.sqrt(d))
-    return Slopes(np.concatenate(bias), np.concatenate(inputs))
+    by_bias = _slope(network.w, x, activation) * network.a / math.sqrt(m)
+    by_input = by_bias @ network.w
+    return Slopes(np.linalg.norm(by_bias, axis=1), np.linalg.norm(by_input, axis=1) / math.sqrt(d))
 
 
 def slope_bound(network: TwoLayer) -> float:
     """s_1(W) / sqrt d: |df/dx| is at most this times |df/db|."""
-    network = _looked_at(network)
-    doors.finite(w=(network.w, "m d"))
-    return float(np.linalg.norm(network.w, 2)) / math.sqrt(network.w.shape[1])
+    (w,) = doors.finite(w=(_looked_at(network).w, "m d"))
+    return float(np.linalg.norm(w, 2)) / math.sqrt(w.shape[1])
 
 
 def force(network: TwoLayer, x: Array, y: Array, activation: str) -> Array:
@@ -64,10 +65,14 @@ def force(network: TwoLayer, x: Array, y: Array, activation: str) -> Array:
     w, x, y = doors.arrays(w=(network.w, "m d"), x=(x, "n d"), y=(y, "n"))
     m, d = network.w.shape
     found = np.zeros((m, d), network.w.dtype)
-    for start, block in zip(range(0, len(x), max(1, _BLOCK // m)), _blocks(x, m), strict=True):
-        labels = y[start : start + len(block)].astype(block.dtype)
-        found += _slope(network.w, block, activation).T @ (labels[:, None] * block)
+    for block, labels in zip(_blocks(x, m), _blocks(y, m), strict=True):
+        found += _pull(w, block, labels, activation)
     return found / (len(x) * math.sqrt(d))
+
+
+def _pull(w: Array, x: Array, y: Array, activation: str) -> Array:
+    """sum_k y_k phi'(z_rk) x_k, (m, d)."""
+    return _slope(w, x, activation).T @ (y.astype(x.dtype)[:, None] * x)
 
 
 def cosines(first: Array, second: Array) -> Array:
@@ -76,10 +81,7 @@ def cosines(first: Array, second: Array) -> Array:
     `second` may be one vector.
     """
     _rows(first, second)
-    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
-    inner = np.sum(first * second, axis=-1)
-    return np.divide(inner, lengths, out=np.zeros_like(inner), where=lengths > 0)
+    return boursier.cosines(np.asarray(first, np.float64), np.asarray(second, np.float64))
 
 
 def towards(network: TwoLayer, direction: Array) -> Array:
@@ -105,9 +107,17 @@ def linear_part(f: Array, x: Array) -> float:
     """
     x, f = doors.finite(x=(x, "n d"), f=(f, "n"))
     values = np.asarray(f, np.float64)
-    power = float(np.mean(values**2))
-    rest = values - x @ np.linalg.lstsq(x, values, rcond=None)[0]
-    return 1 - float(np.mean(rest**2)) / power if power > 0 else 1.0
+    power = _power(values)
+    return 1 - _power(_rest(values, x)) / power if power > 0 else 1.0
+
+
+def _rest(values: Array, x: Array) -> Array:
+    """What least squares on x leaves."""
+    return values - x @ np.linalg.lstsq(x, values, rcond=None)[0]
+
+
+def _power(values: Array) -> float:
+    return float(np.mean(values**2))
 
 
 def _looked_at(network: TwoLayer) -> TwoLayer:

@@ -79,48 +79,52 @@ def engines(
     name: str, device: str, seconds: float, constants: dict[str, Callable[[Any], Any]]
 ) -> Iterator[str]:
     """Within: the experiment trains on `device` and keeps states; what its engine is called."""
-    from simplicity.boursier import gelu_and_adam, on_device
     from simplicity.evidence import records
-    from simplicity.hu import linear_images
-    from simplicity.hu import on_device as hu_on_device
-    from simplicity.nets import train
-    from simplicity.process import checkpoints
 
     experiment = records.experiment(name)
-
-    def kept(engine: Callable[..., Any]) -> Callable[..., Any]:
-        """With a state near the cell's file and on the device."""
-
-        def descend(*data: Any, **given: Any) -> Any:
-            given["checkpoint"] = given.get("checkpoint") or checkpoints.path("network")
-            return engine(*data, device=device, checkpoint_seconds=seconds, **given)
-
-        return descend
-
-    exchanged: dict[str, tuple[Any, str, Any, str]] = {
-        "residual_staircase": (experiment, "train", kept(train.train), f"torch on {device}"),
-        "linear_on_cifar": (
-            linear_images, "full_batch", SimpleNamespace(descend=kept(hu_on_device.train_module)),
-            f"torch on {device}",
-        ),
-        "smooth_activation": (
-            gelu_and_adam, "descend", kept(on_device.descend), f"torch on {device}"
-        ),
-        "corrupted_images": (
-            experiment, "single_image", SimpleNamespace(
-                descend=functools.partial(_one_image_a_step, seconds=seconds)
-            ), "compiled loop",
-        ),
-    }  # fmt: skip
+    exchanged = _exchanged(experiment, device, seconds)
     with contextlib.ExitStack() as stack:
-        engine = "compiled loop"
         if name in exchanged:
-            owner, attribute, other, engine = exchanged[name]
-            stack.enter_context(mock.patch.object(owner, attribute, other))
+            stack.enter_context(mock.patch.object(*exchanged[name]))
         for constant, value in constants.items():
             changed = value(getattr(experiment, constant))
             stack.enter_context(mock.patch.object(experiment, constant, changed))
-        yield engine
+        yield f"torch on {device}" if name in _ON_DEVICE else "compiled loop"
+
+
+_ON_DEVICE = ("residual_staircase", "linear_on_cifar", "smooth_activation")
+
+
+def _exchanged(
+    experiment: ModuleType, device: str, seconds: float
+) -> dict[str, tuple[Any, str, Any]]:
+    """What trains: whose attribute it is, and what takes its place."""
+    from simplicity.boursier import gelu_and_adam, on_device
+    from simplicity.hu import linear_images
+    from simplicity.hu import on_device as hu_on_device
+    from simplicity.nets import train
+
+    images = _kept(hu_on_device.train_module, device, seconds)
+    single = functools.partial(_one_image_a_step, seconds=seconds)
+    return {
+        "residual_staircase": (experiment, "train", _kept(train.train, device, seconds)),
+        "linear_on_cifar": (linear_images, "full_batch", SimpleNamespace(descend=images)),
+        "smooth_activation": (gelu_and_adam, "descend", _kept(on_device.descend, device, seconds)),
+        "corrupted_images": (experiment, "single_image", SimpleNamespace(descend=single)),
+    }
+
+
+def _kept(engine: Callable[..., Any], device: str, seconds: float) -> Callable[..., Any]:
+    """An engine on the device, with a state near the cell's file."""
+    return functools.partial(_with_states, engine, device=device, checkpoint_seconds=seconds)
+
+
+def _with_states(
+    engine: Callable[..., Any], *data: Any, checkpoint: Path | None = None, **given: Any
+) -> Any:
+    from simplicity.process import checkpoints
+
+    return engine(*data, checkpoint=checkpoint or checkpoints.path("network"), **given)
 
 
 def _one_image_a_step(
@@ -166,24 +170,29 @@ class _State(NamedTuple):
             return 0
         with contextlib.suppress(OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError):
             with np.load(place, allow_pickle=False) as left:
-                done = int(left["closed"])
-                self.values[:], self.before[:] = left["values"], left["before"]
-                for name in self.found:
-                    self.found[name] = list(left[f"probe {name}"])
-                for field, part in self.network._asdict().items():
-                    part[...] = left[field]
-                return done
+                self._take(left)
+                return int(left["closed"])
         return 0
+
+    def _take(self, left: Any) -> None:
+        self.values[:], self.before[:] = left["values"], left["before"]
+        for name in self.found:
+            self.found[name] = list(left[f"probe {name}"])
+        for field, part in self.network._asdict().items():
+            part[...] = left[field]
 
     def save(self, place: Path, done: int) -> None:
         """The file is there whole or not at all."""
         place.parent.mkdir(parents=True, exist_ok=True)
         beside = place.with_name(f"{place.name}.{os.getpid()}")
-        state: dict[str, Any] = {"closed": done, "values": self.values, "before": self.before}
-        state |= {f"probe {name}": np.stack(kept) for name, kept in self.found.items() if kept}
         with open(beside, "wb") as file:
-            np.savez(file, **state, **self.network._asdict())
+            np.savez(file, closed=done, **self._content())
         beside.replace(place)
+
+    def _content(self) -> dict[str, Any]:
+        seen = {f"probe {name}": np.stack(kept) for name, kept in self.found.items() if kept}
+        numbers = {"values": self.values, "before": self.before}
+        return numbers | seen | self.network._asdict()
 
 
 def record(name: str, device: str, out: Path, preset: str, seconds: float = SECONDS) -> Path:
@@ -204,17 +213,19 @@ def record(name: str, device: str, out: Path, preset: str, seconds: float = SECO
         engines(name, device, seconds, constants) as engine,
     ):
         dataset = run(experiment, config, store=shelf)
-        about = {"engine": engine}
-        about |= {constant: str(getattr(experiment, constant)) for constant in constants}
+        about = {constant: str(getattr(experiment, constant)) for constant in constants}
     path = out / f"{name}.nc"
-    files.write(path, encode(dataset.assign_attrs(about)))
-    for one in checks_of(experiment, dataset):
-        print(f"{one.id:24} {one.outcome}")
+    files.write(path, encode(dataset.assign_attrs({"engine": engine} | about)))
+    _tell(checks_of(experiment, dataset))
     return path
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code."""
+def _tell(checks: Sequence[Any]) -> None:
+    for one in checks:
+        print(f"{one.id:24} {one.outcome}")
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m simplicity.together.paper_sizes",
         description=__doc__,
@@ -224,17 +235,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--out", type=Path, default=Path("paper_sizes"), help="a folder")
     parser.add_argument("--preset", default="paper", choices=("paper", "quick", "tiny"))
-    options = parser.parse_args(arguments)
-    try:
-        from simplicity.nets import devices
+    return parser.parse_args(arguments)
 
-        devices.found(options.device)
-        for name in options.names:
-            if name not in SIZES:
-                raise Problem(no_such("experiment", name, SIZES))
-        for name in options.names or SIZES:
-            print(f"{name} ({SIZES[name].claims})", file=sys.stderr)
-            print(record(name, options.device, options.out, options.preset))
+
+def _record_all(options: argparse.Namespace) -> None:
+    """One experiment after the other, once all of them are known."""
+    from simplicity.nets import devices
+
+    devices.found(options.device)
+    for name in options.names:
+        if name not in SIZES:
+            raise Problem(no_such("experiment", name, SIZES))
+    for name in options.names or SIZES:
+        print(f"{name} ({SIZES[name].claims})", file=sys.stderr)
+        print(record(name, options.device, options.out, options.preset))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code."""
+    options = _options(arguments)
+    try:
+        _record_all(options)
     except (Problem, ArithmeticError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2 if isinstance(problem, ValueError) else 1

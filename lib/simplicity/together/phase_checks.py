@@ -5,6 +5,7 @@ was predicted, and how what was left open was decided, stands in `experiments.si
 the times are those of `together.ends`.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -79,7 +80,7 @@ def matched(run: xr.Dataset, k: float, *, rival: bool = False) -> Truths:
 def kept(run: xr.Dataset, k: float) -> Truths:
     """mu at the end is near its largest value; k plays no part."""
     mu = run.mu.values
-    return np.asarray(mu[:, -1] >= KEPT * mu.max(axis=1), dtype=bool)
+    return mu[:, -1] >= KEPT * mu.max(axis=1)
 
 
 def beyond(run: xr.Dataset, k: float) -> Truths:
@@ -95,8 +96,8 @@ def slope_last(run: xr.Dataset, k: float) -> Truths:
     or tied."""
     loukas = ends.ends(run, "loukas", k)
     others = [ends.ends(run, lens, k) for lens in ("nakkiran", "static", "boursier")]
-    fine = [ends.earlier(one, loukas, TIED) | np.isnan(one.value) for one in others]
-    return np.asarray(np.all(fine, axis=0), dtype=bool)
+    fine = [ends.earlier(one, loukas, TIED) | one.missing for one in others]
+    return np.all(fine, axis=0)
 
 
 def small_order(run: xr.Dataset, k: float) -> Truths:
@@ -210,7 +211,8 @@ def checks(runs: Runs) -> list[Check]:
     return [
         *(_share_of_runs(runs, row) for row in ROWS),
         *(_dimension(runs, lens) for lens in ("static", "dynamic")),
-        *_slopes(runs),
+        _frequency(runs),
+        *_loud(runs),
         *(_agreement(runs, word) for word in PAIRS),
     ]
 
@@ -222,22 +224,25 @@ def share(runs: Runs, names: Sequence[str], has: Property, k: float) -> Estimate
 
 
 def _share_of_runs(runs: Runs, row: Row) -> Check:
-    shares = [share(runs, row.names, row.has, k) for k in FACTORS]
-    worst = max if row.rule.text == no_seed().text else min
-    found = worst(shares, key=lambda one: one.value) if shares[0].seeds else shares[0]
     changed, others = row.against
     other = changed, share(runs, others, row.other or row.has, 1.0)
+    found = _worst_share(runs, row)
     return check(runs, row.id, "empirical", row.statistic, found, row.rule, other)
+
+
+def _worst_share(runs: Runs, row: Row) -> Estimate:
+    """Of the thresholds: the largest share where no run may have the property."""
+    shares = [share(runs, row.names, row.has, k) for k in FACTORS]
+    worst = max if row.rule.text == no_seed().text else min
+    return worst(shares, key=lambda one: one.value) if shares[0].seeds else shares[0]
 
 
 def _dimension(runs: Runs, lens: str) -> Check:
     """log T on log d within each seed, T from the end of the run on where it is censored."""
     dims = {name: float(STRATA[name].dim) for name in DIMS}
-    slopes = [
-        _mean_slope(runs, dims, lambda run, k=k: ends.ends(run, lens, k).value)  # type: ignore[misc]
-        for k in FACTORS
-    ]
-    at_first = _mean_slope(runs, dims, lambda run: ends.loss_falls(run).value)
+    run = runs.where(stratum=DIMS)
+    slopes = [_mean_slope(run, dims, ends.ends(run, lens, k).value) for k in FACTORS]
+    at_first = _mean_slope(run, dims, ends.loss_falls(run).value)
     return check(
         runs, f"H45.{lens}", "empirical",
         f"the {lens} gap opens later in more dimensions: exponent of d",
@@ -245,17 +250,17 @@ def _dimension(runs: Runs, lens: str) -> Check:
     )  # fmt: skip
 
 
-def _mean_slope(runs: Runs, along: dict[str, float], of: Callable[[xr.Dataset], Array]) -> Estimate:
-    """Over seeds, the least-squares slope of log of a number on log of what is varied; undefined
-    where a condition is missing or n/a."""
+def _mean_slope(run: xr.Dataset, along: dict[str, float], values: Array) -> Estimate:
+    """Over seeds, the least-squares slope of log of a number (runs,) on log of what is varied."""
+    cells = run.assign(log=("cell", np.log(values)))
+    return claims.mean(over_seeds.each(cells, functools.partial(_slope, along)))
 
-    def slope(part: xr.Dataset) -> float:
-        x, y = np.log([along[str(name)] for name in part.stratum.values]), part.log.values
-        whole = len(x) == len(along) and np.isfinite(y).all()
-        return float(np.polyfit(x, y, 1)[0]) if whole else math.nan
 
-    run = runs.where(stratum=tuple(along))
-    return claims.mean(over_seeds.each(run.assign(log=("cell", np.log(of(run)))), slope))
+def _slope(along: dict[str, float], part: xr.Dataset) -> float:
+    """That of one seed; undefined where a condition is missing or n/a."""
+    x, y = np.log([along[str(name)] for name in part.stratum.values]), part.log.values
+    whole = len(x) == len(along) and np.isfinite(y).all()
+    return float(np.polyfit(x, y, 1)[0]) if whole else math.nan
 
 
 def _worst(estimates: Sequence[Estimate]) -> Estimate:
@@ -264,19 +269,22 @@ def _worst(estimates: Sequence[Estimate]) -> Estimate:
     return min(known, key=lambda one: one.interval[0]) if known else estimates[0]  # type: ignore[index]
 
 
-def _slopes(runs: Runs) -> list[Check]:
+def _frequency(runs: Runs) -> Check:
     frequencies = {name: STRATA[name].frequency for name in FREQUENCIES}
-    early, late = (
-        _mean_slope(runs, frequencies, of)
-        for of in (_slope_at_first, lambda run: run.lipschitz.values[:, -1])
-    )
+    run = runs.where(stratum=FREQUENCIES)
+    early = _mean_slope(run, frequencies, _slope_at_first(run))
+    late = _mean_slope(run, frequencies, run.lipschitz.values[:, -1])
+    return check(
+        runs, "L45.frequency", "empirical",
+        "the slope at the end grows with the target's frequency: exponent", late,
+        claims.interval_above(0), ("the slope at T10", early),
+    )  # fmt: skip
+
+
+def _loud(runs: Runs) -> list[Check]:
+    """Slopes as they are grow with the labels, those over least squares' do not."""
     raw, relative = (_log_ratio(runs, name) for name in ("lipschitz", "relative"))
     return [
-        check(
-            runs, "L45.frequency", "empirical",
-            "the slope at the end grows with the target's frequency: exponent", late,
-            claims.interval_above(0), ("the slope at T10", early),
-        ),
         check(
             runs, "L45.raw", "empirical", "log ratio of slopes at the end, labels times 4", raw,
             claims.interval_above(math.log(LOUD / 2)),
@@ -292,12 +300,10 @@ def _slopes(runs: Runs) -> list[Check]:
 
 def _slope_at_first(run: xr.Dataset) -> Array:
     """|df/dx| at T10, NaN where that was not reached."""
-    times = ends.loss_falls(run)
+    cells = zip(*ends.loss_falls(run), run.clock.values, run.lipschitz.values, strict=True)
     found = [
         np.interp(np.log(at), np.log(clock), slope) if seen else math.nan
-        for at, seen, clock, slope in zip(
-            *times, run.clock.values, run.lipschitz.values, strict=True
-        )
+        for at, seen, clock, slope in cells
     ]
     return np.array(found, dtype=float)
 
@@ -329,13 +335,17 @@ def agreement(
 
 def _agreement(runs: Runs, word: str) -> Check:
     pair, run = PAIRS[word], runs.where(stratum=LEARNABLE)
-    estimates = [agreement(run, pair, k).estimate for k in FACTORS]
-    # the fewest runs of the three thresholds decide whether there are enough
-    fewest = min(estimates, key=lambda one: one.seeds)
-    worst = fewest if fewest.seeds < FEWEST else _worst(estimates)
+    worst = _least_agreement(run, pair)
     by_chance = agreement(run, pair, 1.0, "time").estimate
     return check(
         runs, f"H47.{word}", "empirical",
         f"rank correlation within conditions, {NAMES[pair[0]]} with {NAMES[pair[1]]}", worst,
         claims.interval_above(SURE), ("times of other runs, own T10", by_chance), needs=FEWEST,
     )  # fmt: skip
+
+
+def _least_agreement(run: xr.Dataset, pair: tuple[str, str]) -> Estimate:
+    """Of the thresholds; the fewest runs decide whether there are enough."""
+    estimates = [agreement(run, pair, k).estimate for k in FACTORS]
+    fewest = min(estimates, key=lambda one: one.seeds)
+    return fewest if fewest.seeds < FEWEST else _worst(estimates)

@@ -89,22 +89,32 @@ LEARNABLE = tuple(STRATA)[:13]  # without noise
 
 def of_scale(low: float, high: float, names: tuple[str, ...] = LEARNABLE) -> tuple[str, ...]:
     """Names of two-layer strata in the units of the small start, lambda from `low` to `high`."""
-    found = {name: STRATA[name] for name in names if STRATA[name].start == "small"}
-    return tuple(name for name, one in found.items() if low <= one.scale <= high)
+    small = (name for name in names if STRATA[name].start == "small")
+    return tuple(name for name in small if low <= STRATA[name].scale <= high)
 
 
 def values(stratum: Stratum, x: Array) -> Array:
     """The function (n,) whose sign is the label, or which is the label without noise."""
     doors.choice("target", stratum.target, TARGETS)
     if stratum.target == "sinusoid":
-        return np.asarray(x[:, 0] + WAVE * np.sin(stratum.frequency * x[:, 1]))
+        return sinusoid(x, stratum.frequency)
     if stratum.target == "cubic":
-        return np.asarray(x[:, 0] + BEND * (x[:, 1] ** 3 - 3 * x[:, 1]))
+        return cubic(x)
     if stratum.target == "xor":
         return np.asarray(x[:, 0] * x[:, 1])
     if stratum.target == "staircase":
         return np.asarray(complexity.partial_sum(x, 3) - 0.5)
     return np.asarray(x[:, 0])
+
+
+def sinusoid(x: Array, frequency: float) -> Array:
+    """x_1 + 1.7 sin(F x_2), (n,)."""
+    return np.asarray(x[:, 0] + WAVE * np.sin(frequency * x[:, 1]))
+
+
+def cubic(x: Array) -> Array:
+    """x_1 + 0.35 (x_2^3 - 3 x_2), (n,)."""
+    return np.asarray(x[:, 0] + BEND * (x[:, 1] ** 3 - 3 * x[:, 1]))
 
 
 def drawn(stratum: Stratum, n: int, rng: Generator) -> tuple[Array, Array]:
@@ -117,8 +127,12 @@ def drawn(stratum: Stratum, n: int, rng: Generator) -> tuple[Array, Array]:
     y = values(stratum, x)
     if stratum.target == "linear":
         return x, y + NOISE**0.5 * rng.standard_normal(n)
+    return x, _signs(stratum, y, rng)
+
+
+def _signs(stratum: Stratum, y: Array, rng: Generator) -> Array:
     signs = np.where(y > 0, 1.0, -1.0)
-    return x, stratum.loud * (rng.permutation(signs) if stratum.shuffled else signs)
+    return stratum.loud * (rng.permutation(signs) if stratum.shuffled else signs)
 
 
 def taught(stratum: Stratum, y: Array, rng: Generator) -> Array:

@@ -59,22 +59,34 @@ def network(start: str, scale: float, width: int, dim: int, rng: Generator) -> N
     start."""
     doors.choice("start", start, STARTS)
     doors.whole("width", width, 2)
-    half = width // 2
     if start == "small":
-        a, w = dominated(half, dim + 1, scale * (half / width) ** 0.5, rng)
-        first = _layer(np.tile(w[:, :dim], (2, 1)), np.tile(w[:, dim], 2))
-        return Network([first, _layer(np.concatenate([a, -a])[None])], 1.0, 1.0, 1.0)
-    below = [width] if start == "deep" else []
-    layers, inputs = [], dim
-    for size in below:
-        layers.append(_layer(rng.standard_normal((size, inputs)), np.zeros(size)))
-        inputs = size
+        return _small(scale, width, dim, rng)
+    # max(0, .) halves the second moment, which the factor sqrt(2 / m) undoes
+    out = scale * (2 * (width // 2)) ** -0.5
+    return Network(_tangent(start, width, dim, rng), dim**-0.5, (2 / width) ** 0.5, out)
+
+
+def _small(scale: float, width: int, dim: int, rng: Generator) -> Network:
+    half = width // 2
+    a, w = dominated(half, dim + 1, scale * (half / width) ** 0.5, rng)
+    first = _layer(np.tile(w[:, :dim], (2, 1)), np.tile(w[:, dim], 2))
+    return Network([first, _of_pairs(a)], 1.0, 1.0, 1.0)
+
+
+def _tangent(start: str, width: int, dim: int, rng: Generator) -> list[nn.Linear]:
+    """The layers of a tangent start, or of a deep one."""
+    layers, inputs, half = [], dim, width // 2
+    if start == "deep":
+        layers.append(_layer(rng.standard_normal((width, dim)), np.zeros(width)))
+        inputs = width
     top = np.tile(rng.standard_normal((half, inputs)), (2, 1))
     layers.append(_layer(top, np.zeros(2 * half)))
-    a = rng.choice([-1.0, 1.0], half)
-    layers.append(_layer(np.concatenate([a, -a])[None]))
-    # max(0, .) halves the second moment, which the factor sqrt(2 / m) undoes
-    return Network(layers, dim**-0.5, (2 / width) ** 0.5, scale * (2 * half) ** -0.5)
+    return [*layers, _of_pairs(rng.choice([-1.0, 1.0], half))]
+
+
+def _of_pairs(a: Array) -> nn.Linear:
+    """The last layer, a and -a of each pair."""
+    return _layer(np.concatenate([a, -a])[None])
 
 
 def _layer(weight: Array, bias: Array | None = None) -> nn.Linear:
@@ -96,19 +108,27 @@ class Slope(NamedTuple):
 
 def kernel_slope(net: nn.Module, x: Tensor) -> Slope:
     """The least-squares fit of the kernel at pairs of distinct rows of x (q, d)."""
-    parameters = list(net.parameters())
-    rows = []
-    for one in x:
-        found = torch.autograd.grad(net(one[None]).sum(), parameters)
-        rows.append(torch.cat([part.reshape(-1) for part in found]))
-    jacobian = torch.stack(rows).double().numpy()
     pairs = np.triu_indices(len(x), 1)
-    kernel = (jacobian @ jacobian.T)[pairs]
-    flat = x.double().numpy()
-    inner = (flat @ flat.T)[pairs]
+    jacobian = torch.stack([_gradient(net, one) for one in x])
+    return _fitted(_gram(x)[pairs], _gram(jacobian)[pairs])
+
+
+def _fitted(inner: Array, kernel: Array) -> Slope:
+    """The fit of a kernel to inner products."""
     design = np.stack([np.ones_like(inner), inner], axis=1)
     constant, linear = np.linalg.lstsq(design, kernel, rcond=None)[0]
     return Slope(float(constant), float(linear))
+
+
+def _gram(rows: Tensor) -> Array:
+    flat: Array = rows.double().numpy()
+    return flat @ flat.T
+
+
+def _gradient(net: nn.Module, x: Tensor) -> Tensor:
+    """That of the output by all parameters, at x (d,)."""
+    found = torch.autograd.grad(net(x[None]).sum(), list(net.parameters()))
+    return torch.cat([part.reshape(-1) for part in found])
 
 
 class Linear:
@@ -140,10 +160,13 @@ def batches(n: int, size: int, steps: int, rng: Generator) -> Rows:
     their order where a batch has them all."""
     if size >= n:
         return np.broadcast_to(np.arange(n), (steps, n))
+    passes = -(-steps // (n // size))
+    return np.concatenate([_one_pass(n, size, rng) for _ in range(passes)])[:steps]
+
+
+def _one_pass(n: int, size: int, rng: Generator) -> Rows:
     each = n // size
-    passes = -(-steps // each)
-    found = [rng.permutation(n)[: each * size].reshape(each, size) for _ in range(passes)]
-    return np.concatenate(found)[:steps]
+    return rng.permutation(n)[: each * size].reshape(each, size)
 
 
 def train(
@@ -161,10 +184,18 @@ def train(
     flat_x, flat_y = x.double().numpy(), y.double().numpy()[:, 0]
     order = torch.from_numpy(np.array(rows))
     for step, (at, place) in enumerate(zip(rows, order, strict=True), 1):
-        loss = 0.5 * (net(x[place]) - y[place]).square().mean()
-        slopes = torch.autograd.grad(loss, parameters)
-        with torch.no_grad():
-            for parameter, slope in zip(parameters, slopes, strict=True):
-                parameter.sub_(slope, alpha=rate)
+        _descend(parameters, _loss(net, x[place], y[place]), rate)
         model.step(flat_x[at], flat_y[at], rate)
         done(step)
+
+
+def _loss(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    found: Tensor = 0.5 * (net(x) - y).square().mean()
+    return found
+
+
+def _descend(parameters: Sequence[Tensor], loss: Tensor, rate: float) -> None:
+    slopes = torch.autograd.grad(loss, parameters)
+    with torch.no_grad():
+        for parameter, slope in zip(parameters, slopes, strict=True):
+            parameter.sub_(slope, alpha=rate)

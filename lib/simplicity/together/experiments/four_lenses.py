@@ -29,31 +29,22 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from simplicity import nets
 from simplicity.data import streams
-from simplicity.evidence import claims
-from simplicity.evidence.claims import Check, above, below, check
+from simplicity.evidence.claims import Check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
 from simplicity.hu import early_linear, ntk
-from simplicity.hu.early_linear import PLATEAU, on_plateau
 from simplicity.nakkiran import information
 from simplicity.nets import TwoLayer
-from simplicity.together import lenses
+from simplicity.together import lenses, share_checks, strata
 
 CLAIMS = ("H28", "H48")
 
 PROBES = 40
-ENOUGH = 20_000  # samples
-NEAR = (0.5, 2.0)  # ratio of two times that count as one
 SHOWN = 60  # fresh inputs and neurons of which pictures are kept
-EARLY = "on the plateau: smallest share"
-ANOTHER = "another classifier as accurate as L: largest"
 ACTIVATION = {"kernel": "erf", "small": "relu"}
-BEND = 0.35  # of the curved teacher
-GROUPS = {"H28": ("kernel", "low"), "H48": ("curved", "low_curved")}
 
 
 @config.settings
@@ -106,23 +97,14 @@ def measure(run: Run) -> xr.Dataset:
     some inputs, direction and weight of some neurons.
     """
     setting = setting_of(run)
-    last = early_linear.horizon(setting)
-    steps = early_linear.schedule(last, PROBES, spaced=np.geomspace)
+    steps = early_linear.schedule(early_linear.horizon(setting), PROBES, spaced=np.geomspace)
     drawn = data_of(run, setting)
     limit = np.linalg.lstsq(drawn.x, drawn.y, rcond=None)[0]
-    start = start_of(run, setting)
-    look = Looks(run, start, drawn, limit)
-    _, seen = ntk.descend(
-        start, drawn.x, drawn.y, activation=ACTIVATION[run.start],
-        step_size=early_linear.rates(setting), schedule=steps,
-        probes={name: getattr(look, name) for name in Looks.AXES}, dims=Looks.AXES,
-    )  # fmt: skip
+    look = Looks(run, start_of(run, setting), drawn, limit)
+    seen = trained(setting, look, steps)
     outputs = seen.fresh.values.astype(np.float64)
-    curves = {
-        "step": np.asarray(steps, float), "clock": np.asarray(steps) * setting.horizon / last,
-        "test": early_linear.square(outputs - drawn.fresh_y) / 2,
-    }  # fmt: skip
-    curves |= explained(run, drawn, limit, steps, outputs)
+    curves = clocks(setting, steps) | explained(run, look, steps, outputs)
+    curves |= {"test": early_linear.square(outputs - drawn.fresh_y) / 2}
     curves |= dict(zip(Looks.SCALARS, seen.scalars.values.T, strict=True))
     counts = tables(run, outputs, drawn.fresh_y, drawn.fresh @ limit)
     return xr.Dataset(
@@ -132,16 +114,37 @@ def measure(run: Run) -> xr.Dataset:
     )
 
 
+def trained(setting: early_linear.Run, look: "Looks", steps: tuple[int, ...]) -> xr.Dataset:
+    """What is taken from the network over its training."""
+    _, seen = ntk.descend(
+        look.start, look.drawn.x, look.drawn.y, activation=look.activation,
+        step_size=early_linear.rates(setting), schedule=steps,
+        probes={name: getattr(look, name) for name in Looks.AXES}, dims=Looks.AXES,
+    )  # fmt: skip
+    return seen
+
+
+def clocks(setting: early_linear.Run, steps: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """The times in steps, and in units of d log d / step."""
+    clock = np.asarray(steps) * setting.horizon / early_linear.horizon(setting)
+    return {"step": np.asarray(steps, float), "clock": clock}
+
+
 def explained(
-    run: Run, drawn: early_linear.Data, limit: np.ndarray, steps: tuple[int, ...], f: np.ndarray
+    run: Run, look: "Looks", steps: tuple[int, ...], f: np.ndarray
 ) -> dict[str, np.ndarray]:
     """The share of outputs f (time, sample) that the linear model explains, and its power."""
-    linear = np.broadcast_to(drawn.fresh @ limit, f.shape)
-    if run.start == "kernel":
-        model, psi = early_linear.linear_model(setting_of(run), drawn)
-        linear = model.outputs(psi, steps)
+    linear = np.broadcast_to(linear_outputs(run, look, steps), f.shape)
     gap, power = np.minimum((f - linear) ** 2, 1).mean(axis=1), early_linear.square(linear)
     return {"power": power, "explained": 1 - gap / power}
+
+
+def linear_outputs(run: Run, look: "Looks", steps: tuple[int, ...]) -> np.ndarray:
+    """Those of the model at the same steps, or with the small start of its limit."""
+    if run.start != "kernel":
+        return look.drawn.fresh @ look.limit
+    model, psi = early_linear.linear_model(setting_of(run), look.drawn)
+    return model.outputs(psi, steps)
 
 
 def pictures(run: Run, look: "Looks", seen: xr.Dataset) -> dict[str, tuple[Any, np.ndarray]]:
@@ -182,8 +185,7 @@ def data_of(run: Run, setting: early_linear.Run) -> early_linear.Data:
 
 def curved(x: np.ndarray) -> np.ndarray:
     """sign(x_1 + 0.35 (x_2^3 - 3 x_2)), 1 or -1, (n,)."""
-    above_curve = x[:, 0] + BEND * (x[:, 1] ** 3 - 3 * x[:, 1]) > 0
-    return np.where(above_curve, 1.0, -1.0).astype(x.dtype)
+    return np.where(strata.cubic(x) > 0, 1.0, -1.0).astype(x.dtype)
 
 
 def start_of(run: Run, setting: early_linear.Run) -> TwoLayer:
@@ -237,146 +239,36 @@ class Looks:
 
     def scalars(self, network: TwoLayer) -> np.ndarray:
         """`SCALARS`, in their order."""
+        linear = lenses.linear_part(self.fresh(network), self.drawn.fresh)
+        return np.array([*self._lengths(network), *self._angles(network), linear], np.float64)
+
+    def _lengths(self, network: TwoLayer) -> list[np.floating]:
+        """Of gradients: mean and standard deviation of both, and what of the bound is used."""
         bias, slope = lenses.slopes(network, self.drawn.fresh, self.activation)
+        used = np.max(slope / np.maximum(bias, 1e-30)) / lenses.slope_bound(network)
+        return [bias.mean(), bias.std(), slope.mean(), slope.std(), used]
+
+    def _angles(self, network: TwoLayer) -> list[np.floating]:
+        """Means over neurons by weight: cosines with start and force, and who is aligned."""
         weight = lenses.weights(network)
         force = lenses.force(network, self.drawn.x, self.drawn.y, self.activation)
         pulled = lenses.towards(network, force)
-        used = np.max(slope / np.maximum(bias, 1e-30)) / lenses.slope_bound(network)
         angles = (lenses.cosines(network.w, self.start.w), pulled, pulled > lenses.ALIGNED)
-        by_weight = [np.sum(weight * one) for one in angles]
-        linear = lenses.linear_part(self.fresh(network), self.drawn.fresh)
-        spreads = [bias.mean(), bias.std(), slope.mean(), slope.std()]
-        return np.array([*spreads, used, *by_weight, linear], dtype=np.float64)
+        return [np.sum(weight * one) for one in angles]
 
 
 def tables(run: Run, outputs: np.ndarray, labels: np.ndarray, limit: np.ndarray) -> np.ndarray:
     """Counts (time, 2, F, Y, other): other is L, the limit's sign, and R, right as often."""
     f, y, simple = outputs > 0, (labels > 0).astype(int), (limit > 0).astype(int)
+    both = (simple, coin(run, y, simple))
+    return np.stack([information.table(f, y, other) for other in both], axis=1)
+
+
+def coin(run: Run, y: np.ndarray, simple: np.ndarray) -> np.ndarray:
+    """R: the labels (n,), so many of them flipped by chance as L gets wrong."""
     accuracy = float(np.mean(simple == y))
-    coin = information.flipped(y, accuracy, streams.generator(run.seed, streams.NOISE))
-    return np.stack([information.table(f, y, other) for other in (simple, coin)], axis=1)
+    return information.flipped(y, accuracy, streams.generator(run.seed, streams.NOISE))
 
 
 def checks(runs: Runs) -> list[Check]:
-    return [one for claim in CLAIMS for one in (*_shares(runs, claim), *_late(runs, claim))]
-
-
-def _few(runs: Runs) -> str:
-    """Why not what needs a network that generalises beyond the linear model."""
-    n, low = runs.settings.n, early_linear.low(runs.settings.dim)
-    return low or ("" if n >= ENOUGH else f"{n} samples, {ENOUGH} are needed")
-
-
-def _shares(runs: Runs, claim: str) -> list[Check]:
-    """What the linear model explains of the network, on the plateau and at the end."""
-    main, flat = GROUPS[claim]
-    run, plane = runs[main], runs[flat]
-    at_plane = f"d = {getattr(runs.settings, flat + '_dim')}: largest"
-    of_plane, of_another = on_plateau(plane, plane.explained.values), on_plateau(run, bits(run, 1))
-    low, found = early_linear.low(runs.settings.dim), []
-    for word, values, level, what, other, late in (
-        ("squares", run.explained.values, 0.98, at_plane, of_plane, low),
-        ("bits", bits(run), 0.9, ANOTHER, of_another, _few(runs)),
-    ):
-        early = claims.smallest(on_plateau(run, values))
-        found += [
-            check(
-                runs, f"{claim}.{word}_early", "empirical",
-                f"share explained in {word}, median on the plateau: smallest over seeds",
-                early, above(level), (what, claims.largest(other)), unless=low,
-            ),
-            check(
-                runs, f"{claim}.{word}_end", "empirical",
-                f"share explained in {word} at the end: largest over seeds",
-                claims.largest(values[:, -1]), below(0.9), (EARLY, early), unless=late,
-            ),
-        ]  # fmt: skip
-    return found
-
-
-def _late(runs: Runs, claim: str) -> list[Check]:
-    """Both shares over time, and what is kept of the linear model."""
-    run, unless = runs[GROUPS[claim][0]], _few(runs)
-    squares, in_bits = run.explained.values, bits(run)
-    falls = fallen(run, in_bits)
-    powers = zip(run.clock.values, run.power.values, strict=True)
-    learnt = [first_beyond(clock, power, power[-1] / 2) for clock, power in powers]
-    ranks, shuffled = (together(run, squares, in_bits, shuffled=one) for one in (False, True))
-    return [
-        check(
-            runs, f"{claim}.kept", "empirical",
-            "kept of L at the end, retention index: smallest over seeds",
-            claims.smallest(kept(run)), above(0.5), (ANOTHER, claims.largest(kept(run, 1))),
-            unless=unless,
-        ),
-        check(
-            runs, f"{claim}.together", "empirical",
-            "rank correlation of both shares from the plateau on",
-            claims.mean(ranks), claims.interval_above(0.5),
-            ("one of them shuffled in time", claims.mean(shuffled)), unless=unless,
-        ),
-        check(
-            runs, f"{claim}.halves", "empirical",
-            "both have fallen by half within a factor of 2 in time: share of seeds",
-            claims.share(near(fallen(run, squares), falls)), claims.every_seed(),
-            (
-                "the time at which half of the linear model is learnt",
-                claims.share(near(learnt, falls)),
-            ),
-            unless=unless,
-        ),
-    ]  # fmt: skip
-
-
-def bits(run: xr.Dataset, other: int = 0) -> np.ndarray:
-    """mu_Y(F; other) / I(F;Y), (cell, time), NaN where the network knows nothing.
-
-    `other` is 0 for L and 1 for R.
-    """
-    found = information.information(run.counts.values[:, :, other])
-    nothing = np.full(found.mu.shape, np.nan)
-    return np.divide(found.mu, found.network, out=nothing, where=found.network > 1e-3)
-
-
-def kept(run: xr.Dataset, other: int = 0) -> np.ndarray:
-    """Retention index at the last time, (cell,)."""
-    counts = run.counts.values[:, -1, other]
-    found = information.information(counts)
-    null = information.mu_null(*information.accuracies(counts))
-    return information.retention_index(found.mu, null, found.network, found.simple)
-
-
-def together(
-    run: xr.Dataset, first: np.ndarray, second: np.ndarray, *, shuffled: bool = False
-) -> list[float]:
-    """For each seed Spearman's rank correlation of two series over time, from the plateau on."""
-    found = []
-    for seed, clock, one, two in zip(run.seed.values, run.clock.values, first, second, strict=True):
-        at = np.flatnonzero(clock >= PLATEAU[0])
-        other = streams.generator(int(seed), streams.OTHER).permutation(at) if shuffled else at
-        found.append(float(stats.spearmanr(one[at], two[other]).statistic))
-    return found
-
-
-def fallen(run: xr.Dataset, values: np.ndarray) -> list[float]:
-    """For each seed the clock at which a share is first below the middle of plateau and end.
-
-    NaN if it does not fall.
-    """
-    found = []
-    for clock, row, level in zip(run.clock.values, values, on_plateau(run, values), strict=True):
-        after, middle = clock >= PLATEAU[0], (level + row[-1]) / 2
-        falls = row[-1] < level
-        found.append(first_beyond(clock[after], -row[after], -middle) if falls else float("nan"))
-    return found
-
-
-def first_beyond(clock: np.ndarray, values: np.ndarray, level: float) -> float:
-    """The first time at which `values` are above `level`, NaN for never."""
-    at = np.flatnonzero(values > level)
-    return float(clock[at[0]]) if len(at) else float("nan")
-
-
-def near(first: list[float], second: list[float]) -> list[bool]:
-    """Whether two times of each seed are within the factors `NEAR`; NaN is near nothing."""
-    return [NEAR[0] <= one / two <= NEAR[1] for one, two in zip(first, second, strict=True)]
+    return [one for claim in CLAIMS for one in share_checks.checks(runs, claim)]

@@ -49,6 +49,8 @@ What was left open, and how it was decided:
 - The agreement is the concordance of Kendall and Oakes, which knows censored times.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import torch
 import xarray as xr
@@ -60,6 +62,7 @@ from simplicity.data import streams
 from simplicity.evidence.claims import Check
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
+from simplicity.nets import loop
 from simplicity.together import phase_checks, strata, watched
 from simplicity.together.strata import STRATA
 
@@ -103,48 +106,95 @@ def measure(run: Run) -> xr.Dataset:
     |df/dx| over the slope of least squares, `dynamic` the gap to the explicit linear model on fresh
     rows; all else is what the lenses of that name have. `linear_information` is I(L;Y).
     """
-    stratum = STRATA[run.stratum]
-    x, y, fresh, fresh_y, net = draw(run)
-    tangent = stratum.start != "small"
-    rate = stratum.rate * (stratum.dim / stratum.scale**2 if tangent else 1.0)
+    stratum, drawn = STRATA[run.stratum], draw(run)
     steps = max(run.probes, round(run.length * stratum.horizon / stratum.rate))
     schedule = checkpoints(steps, run.probes)
-    slope = watched.kernel_slope(net, x[: watched.KERNEL_ROWS])
-    model = watched.Linear(slope, stratum.dim)
-    rows = watched.batches(len(x), run.batch, steps, generator(run, streams.BATCHES))
-    some, targets, new = x[:SCORED], y[:SCORED], fresh[:SCORED]
-    at_zero, new_rows = float(targets.square().mean()), new.double().numpy()
-    loss: list[float] = []
-    gap: list[float] = []
+    beside = Beside(drawn, linear_model(drawn))
+    found = trained(run, drawn, beside, steps, schedule)
+    curves = {name: found[name].values for name in SEEN} | beside.curves
+    curves |= {"relative": found.lipschitz_relative.values}
+    known = float(found.linear_information[0])
+    few = {name: found[name].values for name in BESIDE}
+    return xr.Dataset(
+        along_time(curves, DIGITS)
+        | along_time(few, FEW_DIGITS)
+        | {"clock": ("time", np.array(schedule) * stratum.rate), "linear_information": known}
+    )
+
+
+def along_time(curves: dict[str, NDArray[np.floating]], digits: int) -> dict[str, Any]:
+    return {name: ("time", rounded(values, digits)) for name, values in curves.items()}
+
+
+def linear_model(drawn: "Drawn") -> watched.Linear:
+    """The explicit one, of the network's own kernel at its start."""
+    slope = watched.kernel_slope(drawn.net, drawn.x[: watched.KERNEL_ROWS])
+    return watched.Linear(slope, drawn.x.shape[1])
+
+
+def trained(
+    run: Run, drawn: "Drawn", beside: "Beside", steps: int, schedule: tuple[int, ...]
+) -> xr.Dataset:
+    """The whole training under the lenses, and what they saw."""
+    rows = watched.batches(len(drawn.x), run.batch, steps, generator(run, streams.BATCHES))
+    seen = set(schedule)
 
     def done(step: int) -> None:
         if step in seen:
-            loss.append(float((outputs(net, some) - targets).square().mean()) / at_zero)
-            f = outputs(net, new).double().numpy()[:, 0]
-            gap.append(watched.relative_gap(f, model.outputs(new_rows)))
+            beside.look()
         record.step()
 
-    seen = set(schedule)
-    chosen = [
+    data, test = (drawn.x, drawn.y), (drawn.fresh, drawn.fresh_y)
+    with lenses.watch(
+        drawn.net, data=data, test=test, lenses=instruments(run), schedule=schedule
+    ) as record:
+        watched.train(drawn.net, beside.model, data, rows, step_size(STRATA[run.stratum]), done)
+    return record.dataset
+
+
+def instruments(run: Run) -> list[lenses.Lens]:
+    """The lenses of all four papers."""
+    layer = "second" if STRATA[run.stratum].start == "deep" else "first"
+    return [
         lenses.linear_explainability(rows=run.test_samples, threshold=0.0),
         lenses.linear_gap(rows=run.test_samples),
         lenses.bias_trajectory("first", rows=SLOPE_ROWS),
-        lenses.alignment("second" if stratum.start == "deep" else "first", rows=FORCE_ROWS),
+        lenses.alignment(layer, rows=FORCE_ROWS),
     ]
-    with lenses.watch(
-        net, data=(x, y), test=(fresh, fresh_y), lenses=chosen, schedule=schedule
-    ) as record:
-        watched.train(net, model, (x, y), rows, rate, done)
-    found = record.dataset
-    curves = {name: found[name].values for name in SEEN}
-    curves |= {"relative": found.lipschitz_relative.values, "loss": np.array(loss)}
-    curves |= {"dynamic": np.array(gap)}
-    known = float(found.linear_information[0])
-    return xr.Dataset(
-        {name: ("time", rounded(values)) for name, values in curves.items()}
-        | {name: ("time", rounded(found[name].values, FEW_DIGITS)) for name in BESIDE}
-        | {"clock": ("time", np.array(schedule) * stratum.rate), "linear_information": known}
-    )
+
+
+def step_size(stratum: strata.Stratum) -> float:
+    """That of a step, not in units of the clock."""
+    tangent = stratum.start != "small"
+    return stratum.rate * (stratum.dim / stratum.scale**2 if tangent else 1.0)
+
+
+class Beside:
+    """What no lens sees: the loss on training rows, and the gap to the explicit linear model on
+    fresh ones."""
+
+    def __init__(self, drawn: "Drawn", model: watched.Linear) -> None:
+        self.net, self.model = drawn.net, model
+        self.some, self.targets, self.new = drawn.x[:SCORED], drawn.y[:SCORED], drawn.fresh[:SCORED]
+        self.at_zero = float(self.targets.square().mean())
+        self.loss: list[float] = []
+        self.gap: list[float] = []
+
+    def look(self) -> None:
+        self.loss.append(self._loss())
+        self.gap.append(self._gap())
+
+    def _loss(self) -> float:
+        missing = outputs(self.net, self.some) - self.targets
+        return float(missing.square().mean()) / self.at_zero
+
+    def _gap(self) -> float:
+        f = outputs(self.net, self.new).double().numpy()[:, 0]
+        return watched.relative_gap(f, self.model.outputs(self.new.double().numpy()))
+
+    @property
+    def curves(self) -> dict[str, NDArray[np.floating]]:
+        return {"loss": np.array(self.loss), "dynamic": np.array(self.gap)}
 
 
 def generator(run: Run, stream: int) -> np.random.Generator:
@@ -152,18 +202,36 @@ def generator(run: Run, stream: int) -> np.random.Generator:
     return streams.generator(DRAWS * run.seed + STRATA[run.stratum].draw, stream)
 
 
-def draw(run: Run) -> tuple[Tensor, Tensor, Tensor, Tensor, watched.Network]:
+class Drawn(NamedTuple):
     """Inputs and labels for training, fresh ones with clean labels, and the network at its
     start."""
+
+    x: Tensor
+    y: Tensor
+    fresh: Tensor
+    fresh_y: Tensor
+    net: watched.Network
+
+
+def draw(run: Run) -> Drawn:
+    """What a run starts with."""
     stratum = STRATA[run.stratum]
     x, y = strata.drawn(stratum, stratum.n, generator(run, streams.DATA))
     fresh, fresh_y = strata.drawn(stratum, run.test_samples, generator(run, streams.TEST))
     y = strata.taught(stratum, y, generator(run, streams.NOISE))
-    start = generator(run, streams.INITIALISATION)
-    net = watched.network(stratum.start, stratum.scale, run.width, stratum.dim, start)
-    parts = (x, y[:, None], fresh, fresh_y[:, None])
-    first, second, third, fourth = (torch.from_numpy(one.astype(np.float32)) for one in parts)
-    return first, second, third, fourth, net
+    samples = (single(x), single(y[:, None]), single(fresh), single(fresh_y[:, None]))
+    return Drawn(*samples, start_of(run))
+
+
+def start_of(run: Run) -> watched.Network:
+    """The network before its training."""
+    stratum, rng = STRATA[run.stratum], generator(run, streams.INITIALISATION)
+    return watched.network(stratum.start, stratum.scale, run.width, stratum.dim, rng)
+
+
+def single(values: NDArray[np.floating]) -> Tensor:
+    """Numbers in single precision."""
+    return torch.from_numpy(values.astype(np.float32))
 
 
 def outputs(net: nn.Module, x: Tensor) -> Tensor:
@@ -177,9 +245,9 @@ def checkpoints(steps: int, probes: int) -> tuple[int, ...]:
     """`probes` steps from 1 to the last, evenly in the logarithm as far as they are whole
     numbers."""
     more = probes
-    while len(found := np.unique(np.rint(np.geomspace(1, steps, more)).astype(int))) < probes:
+    while len(found := loop.geometrically(steps, more)) < probes:
         more += 1
-    return tuple(found.tolist())
+    return found
 
 
 def rounded(values: NDArray[np.floating], digits: int = DIGITS) -> NDArray[np.float32]:

@@ -59,8 +59,8 @@ _INDICES = {
 
 
 def _loss(cell: xr.Dataset, clock: Array) -> Panel:
-    time, title = ends.loss_falls(cell), "loss / loss at the output 0"
-    return _curve(title, clock, cell.loss.values[0], INK, 1 - ends.FALL, time, "T₁₀")
+    end = _End(1 - ends.FALL, ends.loss_falls(cell), "T₁₀")
+    return _curve("loss / loss at the output 0", clock, cell.loss.values[0], INK, end)
 
 
 def _lens(cell: xr.Dataset, clock: Array, lens: str) -> Panel:
@@ -70,35 +70,57 @@ def _lens(cell: xr.Dataset, clock: Array, lens: str) -> Panel:
         level *= float(cell.linear_information.values[0])
     # a small start leaves the model of its kernel by orders of magnitude
     values = np.minimum(cell[variable].values[0], _MOST)
-    return _curve(name, clock, values, colour, level, ends.ends(cell, lens), "end")
+    return _curve(name, clock, values, colour, _End(level, ends.ends(cell, lens), "end"))
 
 
-def _curve(
-    title: str, clock: Array, values: Array, colour: str, level: float, time: Times, word: str
-) -> Panel:
-    top = max(1.08 * float(np.nanmax(values)), 1.2 * level)
-    low = min(0.0, float(np.nanmin(values)))
-    first, last = float(clock[0]), float(clock[-1])
+class _End(NamedTuple):
+    """A level, and the word for the time at which a curve has passed it."""
+
+    level: float
+    time: Times
+    word: str
+
+    @property
+    def said(self) -> str:
+        value = self.time.value[0]
+        if self.time.observed[0]:
+            return f"{self.word} {value:.3g}"
+        return f"{self.word}: n/a" if np.isnan(value) else f"{self.word}: not within the run"
+
+
+def _curve(title: str, clock: Array, values: Array, colour: str, end: _End) -> Panel:
+    x = float(clock[0]), float(clock[-1])
+    y = min(0.0, float(np.nanmin(values))), max(1.08 * float(np.nanmax(values)), 1.2 * end.level)
+    tracks: list[Track] = [Line("", points(x, (end.level, end.level)), INK, 0.9, 0.5, "2 3")]
+    tracks += [*_so_far(clock, values, colour), *_time(end, y)]
+    tracks.append(Note([end.said], (x[0] + 0.08, y[1] * 0.9), name=title))
+    return Panel(
+        title, (x[0], x[1] + 0.05), y, tracks, "time", "", _decades(*x),
+        ticks.at(_round_ticks(y[1])), width=380.0, height=215.0,
+    )  # fmt: skip
+
+
+def _time(end: _End, upright: tuple[float, float]) -> list[Line]:
+    """That at which the level is passed, if it is."""
+    if not end.time.observed[0]:
+        return []
+    at = np.log10(end.time.value[0])
+    return [Line("", points((at, at), upright), INK, 1.2, 0.8, "4 3")]
+
+
+def _so_far(clock: Array, values: Array, colour: str) -> list[Track]:
+    """The whole curve, thin, and what of it has been."""
     (curve,) = points(clock, values)
-    tracks: list[Track] = [
-        Line("", points((first, last), (level, level)), INK, 0.9, 0.5, "2 3"),
+    return [
         Line("", [curve], colour, 1.4, 0.3),
         Line("", [curve[: k + 1] for k in range(len(curve))], colour, 2.4),
         Dots("", list(curve[:, None]), colour, 4.0),
     ]
-    if time.observed[0]:
-        at = np.log10(time.value[0])
-        tracks.append(Line("", points((at, at), (low, top)), INK, 1.2, 0.8, "4 3"))
-        said = f"{word} {time.value[0]:.3g}"
-    else:
-        said = f"{word}: n/a" if np.isnan(time.value[0]) else f"{word}: not within the run"
-    tracks.append(Note([said], (first + 0.08, top * 0.9), name=title))
-    decades = range(int(np.ceil(first)), int(np.floor(last)) + 1)
-    return Panel(
-        title, (first, last + 0.05), (low, top), tracks, "time", "",
-        ticks.at((10.0**one for one in decades), place=np.log10), ticks.at(_round_ticks(top)),
-        width=380.0, height=215.0,
-    )  # fmt: skip
+
+
+def _decades(first: float, last: float) -> ticks.Ticks:
+    powers = range(int(np.ceil(first)), int(np.floor(last)) + 1)
+    return ticks.at((10.0**one for one in powers), place=np.log10)
 
 
 def _round_ticks(top: float) -> list[float]:
@@ -122,9 +144,10 @@ class Shown(NamedTuple):
 
 def curves(run: xr.Dataset, panels: Sequence[Shown], description: str) -> Picture:
     """Curves of single runs, thin, and their median by condition, over the time in units of T10."""
-    with axes(1, height=3.1 * -(-len(panels) // 2)) as (figure, _):
+    rows = -(-len(panels) // 2)
+    with axes(1, height=3.1 * rows) as (figure, _):
         figure.clear()
-        places = np.ravel(figure.subplots(-(-len(panels) // 2), 2, squeeze=False))
+        places = np.ravel(figure.subplots(rows, 2, squeeze=False))
         for place, shown in zip(places, panels, strict=False):
             _curves(place, run, shown)
         for place in places[len(panels) :]:
@@ -135,21 +158,25 @@ def curves(run: xr.Dataset, panels: Sequence[Shown], description: str) -> Pictur
 def _curves(panel: Axes, run: xr.Dataset, shown: Shown) -> None:
     for (name, label), colour in zip(shown.strata.items(), _SHADES, strict=False):
         part = cells_where(run, stratum=name)
-        if not part.sizes["cell"]:
-            continue
-        scale = ends.loss_falls(part)
-        unit = np.where(scale.observed, scale.value, np.nan)
-        values = part[shown.variable].values
-        for clock, row, one in zip(part.clock.values, values, unit, strict=True):
-            panel.plot(clock / one, row, color=colour, lw=0.6, alpha=0.3)
-        middle = np.nanmedian(values, axis=0)
-        panel.plot(part.clock.values[0] / np.nanmedian(unit), middle, color=colour, label=label)
+        if part.sizes["cell"]:
+            _condition(panel, part, shown.variable, colour, label)
     if shown.level is not None:
         panel.axhline(shown.level, color=INK, lw=0.8, ls=":")
     panel.set(xscale="log", title=shown.title, xlabel="time / T₁₀")
     if shown.top is not None:
         panel.set_ylim(0, shown.top)
     panel.legend(handlelength=1.2)
+
+
+def _condition(panel: Axes, part: xr.Dataset, variable: str, colour: str, label: str) -> None:
+    """The runs of one condition, and their median."""
+    scale = ends.loss_falls(part)
+    unit = np.where(scale.observed, scale.value, np.nan)
+    clocks, values = part.clock.values, part[variable].values
+    for clock, row, one in zip(clocks, values, unit, strict=True):
+        panel.plot(clock / one, row, color=colour, lw=0.6, alpha=0.3)
+    middle = np.nanmedian(values, axis=0)
+    panel.plot(clocks[0] / np.nanmedian(unit), middle, color=colour, label=label)
 
 
 # --- ends by condition
@@ -159,19 +186,29 @@ def by_condition(run: xr.Dataset, strata: Sequence[str]) -> Picture:
     """For each condition a row: the ends of all runs over T10 by lens, hollow where censored."""
     with axes(1, height=0.42 * len(strata) + 1.3) as (figure, (panel,)):
         for row, name in enumerate(strata):
-            part = cells_where(run, stratum=name)
-            for place, (lens, (_, colour)) in enumerate(LENSES.items()):
-                time, seen = _over_t10(part, lens)
-                height = np.full(len(time), row + 0.15 * (place - 2))
-                panel.plot(np.exp(time[seen]), height[seen], "o", color=colour, ms=3.2)
-                later = ~seen & ~np.isnan(time)
-                panel.plot(np.exp(time[later]), height[later], ">", color=colour, ms=4, **_HOLLOW)
+            _lenses(panel, cells_where(run, stratum=name), row)
         panel.axvline(1, color=INK, lw=0.8, ls=":")
         panel.set(xscale="log", xlabel="time at which the phase ends / T₁₀")
         panel.set_yticks(range(len(strata)), strata)
         panel.set_ylim(len(strata) - 0.5, -0.5)
         below(figure, [(colour, name, "o") for name, colour in LENSES.values()])
         return finish(figure, "When each instrument says that the simple phase ends, run by run.")
+
+
+def _lenses(panel: Axes, part: xr.Dataset, row: int) -> None:
+    """The ends of one condition, lens by lens."""
+    for place, (lens, (_, colour)) in enumerate(LENSES.items()):
+        _row(panel, _over_t10(part, lens), row + 0.15 * (place - 2), colour)
+
+
+def _row(panel: Axes, times: Times, height: float, colour: str) -> None:
+    """The logarithms of times as marks at one height."""
+    later = ~times.observed & ~times.missing
+    for chosen, mark, look in (
+        (times.observed, "o", {"ms": 3.2}), (later, ">", {"ms": 4, **_HOLLOW}),
+    ):  # fmt: skip
+        found = np.exp(times.value[chosen])
+        panel.plot(found, np.full(len(found), height), mark, color=colour, **look)
 
 
 def _over_t10(run: xr.Dataset, lens: str) -> Times:
@@ -187,13 +224,18 @@ def pairs(run: xr.Dataset, chosen: Sequence[tuple[str, str]], strata: Sequence[s
     with axes(len(chosen), height=3.5) as (figure, panels):
         for panel, pair in zip(panels, chosen, strict=True):
             for name, colour in zip(strata, itertools.cycle(_SHADES), strict=False):
-                found = [_over_t10(cells_where(run, stratum=name), lens) for lens in pair]
-                x, y = (one.value - np.nanmedian(one.value) for one in found)
-                seen = found[0].observed & found[1].observed
-                panel.plot(x[seen], y[seen], "o", color=colour, ms=3.5, alpha=0.8)
-                panel.plot(x[~seen], y[~seen], "o", color=colour, ms=3.5, **_HOLLOW)
-            names = [LENSES[lens][0].partition(":")[0] for lens in pair]
+                _pair(panel, cells_where(run, stratum=name), pair, colour)
+            first, second = (LENSES[lens][0].partition(":")[0] for lens in pair)
             panel.axline((0, 0), slope=1, color=INK, lw=0.8, ls=":")
-            panel.set(xlabel=f"log T, {names[0]}", ylabel=f"log T, {names[1]}")
+            panel.set(xlabel=f"log T, {first}", ylabel=f"log T, {second}")
         about = "Ends of single runs, less the median of their condition, lens against lens."
         return finish(figure, about)
+
+
+def _pair(panel: Axes, part: xr.Dataset, pair: tuple[str, str], colour: str) -> None:
+    """The runs of one condition."""
+    found = [_over_t10(part, lens) for lens in pair]
+    x, y = (one.value - np.nanmedian(one.value) for one in found)
+    seen = found[0].observed & found[1].observed
+    panel.plot(x[seen], y[seen], "o", color=colour, ms=3.5, alpha=0.8)
+    panel.plot(x[~seen], y[~seen], "o", color=colour, ms=3.5, **_HOLLOW)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from simplicity.hu.early_linear import LINE, REACH
@@ -34,17 +35,22 @@ def over_steps(kernel: xr.Dataset, small: xr.Dataset) -> Player:
     """
     both = {"kernel": kernel, "small": small}
     panels = (_outputs(both), _bits(both), _slopes(both), _neurons(both))
-    clocks = zip(kernel.step.values, kernel.clock.values, small.clock.values, strict=True)
-    labels = [
-        f"step {int(step)}, time {one:.3g} (blue) and {two:.3g} (orange)"
-        for step, one, two in clocks
-    ]
     about = (
         "Two networks over training under four instruments: outputs on a line, bits, slopes, "
         "directions of neurons."
     )
     start = nearest(kernel.step, _LINEAR)
-    return Player(panels, labels, about, "steps", milliseconds=500, start=start).thinned(16)
+    player = Player(panels, _labels(both), about, "steps", milliseconds=500, start=start)
+    return player.thinned(16)
+
+
+def _labels(both: Both) -> list[str]:
+    kernel, small = both.values()
+    clocks = zip(kernel.step.values, kernel.clock.values, small.clock.values, strict=True)
+    return [
+        f"step {int(step)}, time {one:.3g} (blue) and {two:.3g} (orange)"
+        for step, one, two in clocks
+    ]
 
 
 def _outputs(both: Both) -> Panel:
@@ -65,13 +71,7 @@ def _bits(both: Both) -> Panel:
     known = {name: information.information(run.counts.values[:, 0]) for name, run in both.items()}
     tracks: list[Track] = []
     for name, found in known.items():
-        of_network, explained = (points(step, bits)[0] for bits in (found.network, found.mu))
-        tracks += [
-            Line("", [of_network], COLOURS[name], 1.6, 0.55),
-            Line("", [explained], COLOURS[name], 1.6, 0.55, "4 3"),
-            Dots("", list(of_network[:, None]), COLOURS[name], 4.0),
-            Dots("", list(explained[:, None]), COLOURS[name], 4.0, hollow=True),
-        ]
+        tracks += _known(step, found, COLOURS[name])
     top = 0.1 + max(float(found.network.max()) for found in known.values())
     told = "full: I(F;Y), hollow: what L explains, μ"
     tracks.append(Note([told], (0.05, top * 0.95), name="bits"))
@@ -82,9 +82,20 @@ def _bits(both: Both) -> Panel:
     )  # fmt: skip
 
 
+def _known(step: Array, found: information.Information, colour: str) -> list[Track]:
+    """What one network knows, and what L explains of that."""
+    of_network, explained = (points(step, bits)[0] for bits in (found.network, found.mu))
+    return [
+        Line("", [of_network], colour, 1.6, 0.55),
+        Line("", [explained], colour, 1.6, 0.55, "4 3"),
+        Dots("", list(of_network[:, None]), colour, 4.0),
+        Dots("", list(explained[:, None]), colour, 4.0, hollow=True),
+    ]
+
+
 def _slopes(both: Both) -> Panel:
     tracks: list[Track] = []
-    top = 1.25 * max(float(np.quantile(run.slope_shown.values[-1], 0.97)) for run in both.values())
+    top = 1.25 * max(_steepest(run) for run in both.values())
     for name, run in both.items():
         at = np.clip(run.at_shown.values, -REACH, REACH)
         tracks.append(_dots(at, np.minimum(run.slope_shown.values, top), name))
@@ -95,6 +106,11 @@ def _slopes(both: Both) -> Panel:
         xticks=ticks.at(range(-3, 4)),
         yticks=ticks.at(slope for slope in (0, 0.5, 1, 1.5, 2, 2.5, 3) if slope < top),
     )  # fmt: skip
+
+
+def _steepest(run: xr.Dataset) -> float:
+    """Nearly the largest slope at the end."""
+    return float(np.quantile(run.slope_shown.values[-1], 0.97))
 
 
 def _neurons(both: Both) -> Panel:
@@ -131,24 +147,15 @@ def four(
     `fresh` are the kernel-scale cells of a page, drawn as circles where they have fewer samples.
     """
     shaded = np.interp(plateau, kernel.clock.values[0], kernel.step.values[0])
-    titles = (
-        "1  share that is linear; dashed blue: best fit",
-        "2  I(F;Y); dashed μ(F;L); dotted μ, chance",
-        "3  |∂f/∂x|; dashed |∂f/∂b|; dotted spread",
-        "4  cosine: own force; dashed own start",
-    )
     with axes(1, height=6.0) as (figure, _):
         figure.clear()
         panels = figure.subplots(2, 2).ravel()
-        _recorded(panels, kernel, small)
-        known = information.information(fresh.counts.values[:, :, 0]).network
-        for panel, values in zip(panels, (fresh.explained.values, known), strict=False):
-            at, middle = fresh.step.values[0], values.mean(axis=0)
-            seeds.marks(panel, at[::3], middle[::3], KERNEL, False)
-        for panel, title in zip(panels, titles, strict=True):
-            panel.axvspan(*shaded, color=INK, alpha=0.07, lw=0)
-            panel.set(xscale="log", ylim=(0, None), title=title)
-            panel.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
+        _recorded(panels, kernel, KERNEL, "--")
+        _recorded(panels, small, SMALL, "-")
+        _of_kernel(panels, kernel)
+        _fresh(panels, fresh)
+        for panel, title in zip(panels, _TITLES, strict=True):
+            _steps(panel, shaded, title)
         panels[0].set(ylim=(0.6, 1.02))
         for panel in panels[2:]:
             panel.set(xlabel="steps")
@@ -161,25 +168,49 @@ def four(
         return finish(figure, about)
 
 
-def _recorded(panels: Array, kernel: xr.Dataset, small: xr.Dataset) -> None:
-    first, second, third, fourth = panels
-    for name, run in (("kernel", kernel), ("small", small)):
-        found = information.information(run.counts.values[:, :, 0])
-        for panel, values, look in (
-            (first, run.linear.values, "--" if name == "kernel" else "-"),
-            (second, found.network, "-"),
-            (second, found.mu, "--"),
-            (third, run.slope.values, "-"),
-            (third, run.bias.values, "--"),
-            (third, (run.slope_sd / run.slope).values, ":"),
-            (fourth, run.towards_force.values, "-"),
-            (fourth, run.from_start.values, "--"),
-        ):
-            seeds.mean_and_range(panel, run.step.values[0], values, COLOURS[name], look)
+_TITLES = (
+    "1  share that is linear; dashed blue: best fit",
+    "2  I(F;Y); dashed μ(F;L); dotted μ, chance",
+    "3  |∂f/∂x|; dashed |∂f/∂b|; dotted spread",
+    "4  cosine: own force; dashed own start",
+)
+
+
+def _recorded(panels: Array, run: xr.Dataset, colour: str, linear: str) -> None:
+    """What is drawn of both starts; `linear` is the style of the best linear fit."""
+    found = information.information(run.counts.values[:, :, 0])
+    for place, values, look in (
+        (0, run.linear.values, linear),
+        (1, found.network, "-"),
+        (1, found.mu, "--"),
+        (2, run.slope.values, "-"),
+        (2, run.bias.values, "--"),
+        (2, (run.slope_sd / run.slope).values, ":"),
+        (3, run.towards_force.values, "-"),
+        (3, run.from_start.values, "--"),
+    ):
+        seeds.mean_and_range(panels[place], run.step.values[0], values, colour, look)
+
+
+def _of_kernel(panels: Array, kernel: xr.Dataset) -> None:
+    """What is drawn of the start at the kernel's scale alone: the model's share, and chance."""
     steps = kernel.step.values[0]
-    seeds.mean_and_range(first, steps, kernel.explained.values, KERNEL)
+    seeds.mean_and_range(panels[0], steps, kernel.explained.values, KERNEL)
     null = information.mu_null(*information.accuracies(kernel.counts.values[:, :, 0]))
-    seeds.mean_and_range(second, steps, null, INK, ":")
+    seeds.mean_and_range(panels[1], steps, null, INK, ":")
+
+
+def _fresh(panels: Array, fresh: xr.Dataset) -> None:
+    known = information.information(fresh.counts.values[:, :, 0]).network
+    for panel, values in zip(panels, (fresh.explained.values, known), strict=False):
+        at, middle = fresh.step.values[0], values.mean(axis=0)
+        seeds.marks(panel, at[::3], middle[::3], KERNEL, False)
+
+
+def _steps(panel: Axes, shaded: Array, title: str) -> None:
+    panel.axvspan(*shaded, color=INK, alpha=0.07, lw=0)
+    panel.set(xscale="log", ylim=(0, None), title=title)
+    panel.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
 
 
 def shares(
@@ -189,12 +220,16 @@ def shares(
     each teacher: mean and range over seeds; the plateau is shaded."""
     with axes(len(runs), height=3.2, sharey=True) as (figure, panels):
         for panel, (name, run) in zip(panels, runs.items(), strict=True):
-            clock = run.clock.values[0]
-            seeds.mean_and_range(panel, clock, run.explained.values, BLUE, label="in squares")
-            seeds.mean_and_range(panel, clock, bits(run), ORANGE, label="in bits")
+            _share(panel, run, bits(run))
             panel.axvspan(*plateau, color=INK, alpha=0.07, lw=0)
             panel.set(xscale="log", xlim=(0.3, None), ylim=(0.3, 1.02), title=name)
             panel.set(xlabel="time / (d log d / step size)")
         panels[0].legend(loc="lower left")
         about = "What the linear model explains of networks with a flat and a curved teacher."
         return finish(figure, about)
+
+
+def _share(panel: Axes, run: xr.Dataset, in_bits: Array) -> None:
+    clock = run.clock.values[0]
+    seeds.mean_and_range(panel, clock, run.explained.values, BLUE, label="in squares")
+    seeds.mean_and_range(panel, clock, in_bits, ORANGE, label="in bits")
