@@ -285,9 +285,9 @@ def _chosen(value: Any, choices: Iterable[Any]) -> Any:
 def _within(value: Any, rule: Mapping[str, Any]) -> bool:
     if isinstance(value, float) and not math.isfinite(value):
         return False
-    if rule.get("choices") is not None and value not in rule["choices"]:
+    choices, low, high = rule.get("choices"), rule.get("low"), rule.get("high")
+    if choices is not None and value not in choices:
         return False
-    low, high = rule.get("low"), rule.get("high")
     return (low is None or value >= low) and (high is None or value <= high)
 
 

@@ -110,6 +110,18 @@ def digest_of(
     No name and no order of definitions is in it.
     """
     shapes = closure([*roots, *effects], shape)
+    labels, finer = _refined(shapes)
+    # Each pair ties a class to its shape and the classes that it refers to: the whole graph.
+    pairs = sorted({(labels[one], finer[one]) for one in shapes})
+    starts = [[labels[one] for one in roots], sorted(labels[one] for one in effects)]
+    return _hash(json.dumps([starts, pairs]))
+
+
+Labels = dict[Definition, str]
+
+
+def _refined(shapes: Mapping[Definition, Shape]) -> tuple[Labels, Labels]:
+    """The labels from which no class splits any more, and those of the next round."""
     texts = _texts(shapes)
     labels = texts
     while True:
@@ -118,12 +130,8 @@ def digest_of(
             for one, found in shapes.items()
         }
         if len(set(finer.values())) == len(set(labels.values())):
-            break
+            return labels, finer
         labels = finer
-    # Each pair ties a class to its shape and the classes that it refers to: the whole graph.
-    pairs = sorted({(labels[one], finer[one]) for one in shapes})
-    starts = [[labels[one] for one in roots], sorted(labels[one] for one in effects)]
-    return _hash(json.dumps([starts, pairs]))
 
 
 def _texts(shapes: Mapping[Definition, Shape]) -> dict[Definition, str]:

@@ -110,8 +110,7 @@ def collect(
     _refuse_changed_library()
     check(stores.name_of(experiment), cells)
     shelf = _shelf(store)
-    there = {cell: shelf.get(experiment, cell) for cell in cells}
-    finished = {cell: one.dataset for cell, one in there.items() if one is not None}
+    finished = _stored(experiment, cells, shelf)
     waiting, stored = [cell for cell in cells if cell not in finished], len(finished)
     failures: list[Failure] = []
     found = _outcomes(experiment, waiting, shelf, executor, limit_seconds)
@@ -128,6 +127,14 @@ def collect(
                 finished[cell] = shelf.put(experiment, cell, *outcome).dataset
             advance()
     return Collected(finished, tuple(failures), stored)
+
+
+def _stored(
+    experiment: ModuleType, cells: Sequence[Any], shelf: stores.Store
+) -> dict[Any, xr.Dataset]:
+    """The cells that are there before."""
+    there = {cell: shelf.get(experiment, cell) for cell in cells}
+    return {cell: one.dataset for cell, one in there.items() if one is not None}
 
 
 @contextlib.contextmanager
@@ -376,7 +383,11 @@ def _why(reason: BaseException) -> str:
     text = str(reason)
     if isinstance(reason, TimeoutError) and len(reason.args) == 2:  # pebble's, with the limit
         text = f"more than {reason.args[1]:g} s"
-    signal = -getattr(reason, "exitcode", 0)
-    if signal > 0:
-        text += f", its process was ended by signal {signal}" + " (memory?)" * (signal == 9)
-    return text
+    return text + _signal(-getattr(reason, "exitcode", 0))
+
+
+def _signal(number: int) -> str:
+    """Which signal ended the process, if one did."""
+    if number <= 0:
+        return ""
+    return f", its process was ended by signal {number}" + " (memory?)" * (number == 9)

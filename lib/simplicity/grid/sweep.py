@@ -271,11 +271,8 @@ def remaining(experiment: ModuleType, points: Plan, folder: Path) -> tuple[int, 
     """
     shelf = stores.Store(folder, writable=False)
     there = sum(shelf.path(experiment, cell).is_file() for cell in points.distinct)
-    return there, [
-        entry.seconds
-        for entry in shelf.entries(stores.name_of(experiment))
-        if entry.seconds is not None
-    ]
+    entries = shelf.entries(stores.name_of(experiment))
+    return there, [entry.seconds for entry in entries if entry.seconds is not None]
 
 
 def tables(dataset: xr.Dataset) -> dict[str, pd.DataFrame]:
