@@ -152,20 +152,31 @@ def make(module: ModuleType, shelf: store.Store, executor: Submits | None = None
     full = run(module, preset(module, "FULL"), executor, shelf)
     quick = run(module, preset(module, "QUICK"), executor, shelf)
     judged = checks_of(module, full)
-    stored = [shelf.get(module, cell) for cell in runs_of(module, preset(module, "FULL"))]
-    seconds = np.array([cell.seconds if cell else np.nan for cell in stored])
+    spent = _seconds(module, shelf)
     about = state(module, judged) | {
         "experiment": store.name_of(module),
         "preset": "FULL",
         "config": dataclasses.asdict(preset(module, "FULL")),
-        "seconds": round(float(seconds.sum()), 1),
-        "cells": len(seconds),
+        "seconds": round(float(spent.sum()), 1),
+        "cells": len(spent),
+        **_here_and_now(),
+        "expected": {"FULL": outcomes(judged), "QUICK": outcomes(checks_of(module, quick))},
+    }
+    return write(module, full.assign(seconds=("cell", spent.astype(np.float32))), about)
+
+
+def _seconds(module: ModuleType, shelf: store.Store) -> np.ndarray:
+    """What each cell of the FULL run took."""
+    stored = [shelf.get(module, cell) for cell in runs_of(module, preset(module, "FULL"))]
+    return np.array([cell.seconds if cell else np.nan for cell in stored])
+
+
+def _here_and_now() -> dict[str, Any]:
+    return {
         "recorded": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "commit": machine.commit(paths.root()),
         "device": machine.cpu(),
-        "expected": {"FULL": outcomes(judged), "QUICK": outcomes(checks_of(module, quick))},
     }
-    return write(module, full.assign(seconds=("cell", seconds.astype(np.float32))), about)
 
 
 def state(module: ModuleType, judged: Iterable[Check]) -> dict[str, Any]:
