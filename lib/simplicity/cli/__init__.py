@@ -96,16 +96,15 @@ def _not_understood(words: Sequence[str], left: Sequence[str]) -> str:
 def _pair_meant(words: Sequence[str], left: Sequence[str]) -> tuple[str, str] | None:
     """What was typed for NAME=VALUE in several words (`-p width 100`), and the right form."""
     for at, flag in enumerate(words):
-        pair = _pair(words[at + 1 :], left) if flag in PAIRS else []
-        if len(pair) > 1:
-            typed = " ".join(pair)
-            return f"{flag} {typed}", f"{flag} {shlex.quote(_with_sign(typed))}"
+        typed = _pair(words[at + 1 :], left) if flag in PAIRS else []
+        if len(typed) > 1:
+            return " ".join([flag, *typed]), f"{flag} {shlex.quote(_with_sign(typed))}"
     return None
 
 
-def _with_sign(typed: str) -> str:
+def _with_sign(typed: Sequence[str]) -> str:
     """`width = 100` and `width 100` as `width=100`."""
-    right = re.sub(r"\s*=\s*", "=", typed, count=1)
+    right = re.sub(r"\s*=\s*", "=", " ".join(typed), count=1)
     return right if "=" in right else right.replace(" ", "=", 1)
 
 

@@ -10,7 +10,7 @@ import dataclasses
 import io
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -49,8 +49,7 @@ def check_claims(options: argparse.Namespace) -> int:
     asked = _asked(options)
     words.check_running(options)
     output = words.output(options.output)
-    within = 0.0 if options.full_within is None else limit_from(options.full_within, "full-within")
-    found, failed = _fresh(options, asked, within)
+    found, failed = _fresh(options, asked, _within(options))
     rows = [row(claim, [one for one in found if one.claim == claim]) for claim in asked]
     if options.all:
         _tell_all(rows)
@@ -60,6 +59,12 @@ def check_claims(options: argparse.Namespace) -> int:
         files.write_text(output, _table(rows))
         print(f"table in {output}")
     return 1 if failed else 0
+
+
+def _within(options: argparse.Namespace) -> float:
+    """The seconds of a published run up to which FULL is run again; none where nothing is said."""
+    given = options.full_within
+    return 0.0 if given is None else limit_from(given, "full-within")
 
 
 def _tell_one(about: Row, found: Sequence[Check]) -> None:
@@ -112,10 +117,15 @@ def _given(options: argparse.Namespace) -> dict[str, str]:
     found = {} if options.seeds is None else {"seeds": options.seeds}
     if options.fresh is None:
         return found
-    seed = options.fresh or str(FRESH_FROM + secrets.randbelow(FRESH_TO - FRESH_FROM))
+    seed = options.fresh or _drawn()
     again = "for the same ones again, or to go on after a stop"
     print(f"seeds from {seed} on; {again}: --fresh {seed}")
     return found | {"first_seed": seed}
+
+
+def _drawn() -> str:
+    """A first seed that no published run has."""
+    return str(FRESH_FROM + secrets.randbelow(FRESH_TO - FRESH_FROM))
 
 
 def _judged(
@@ -134,10 +144,8 @@ def row(claim: str, found: Sequence[Check]) -> Row:
     recorded = {one.name: one.holds for one in published.checks}
     both = [one for one in found if None not in (one.holds, recorded.get(one.name))]
     otherwise = tuple(one.name for one in both if one.holds is not recorded[one.name])
-    fresh, agreement = OPEN, OPEN
-    if both:
-        fresh = claim_verdicts.verdict(claim, both).verdict
-        agreement = DIFFERS if otherwise else AGREES
+    fresh = claim_verdicts.verdict(claim, both).verdict if both else OPEN
+    agreement = (DIFFERS if otherwise else AGREES) if both else OPEN
     presets = tuple(sorted({one.preset for one in both}))
     counts = len(recorded), len(both)
     return Row(claim, published.verdict, fresh, agreement, *counts, otherwise, presets)
@@ -146,8 +154,11 @@ def row(claim: str, found: Sequence[Check]) -> Row:
 def _tell_all(rows: Sequence[Row]) -> None:
     for one in rows:
         print(_line(one))
-    count = collections.Counter(one.agreement for one in rows)
-    print(", ".join(f"{count[word]} {word}" for word in (AGREES, DIFFERS, OPEN)))
+    print(_totals(collections.Counter(one.agreement for one in rows)))
+
+
+def _totals(count: Mapping[str, int]) -> str:
+    return ", ".join(f"{count[word]} {word}" for word in (AGREES, DIFFERS, OPEN))
 
 
 def _line(one: Row) -> str:

@@ -93,10 +93,9 @@ def compare_files(options: argparse.Namespace) -> int:
     from simplicity.evidence import compare
 
     rtol, atol = _tolerance("rtol", options.rtol), _tolerance("atol", options.atol)
-    tolerance = compare.Tolerance(rtol, atol)
-    found = compare.compare(Path(options.one), Path(options.other), tolerance)
+    within = compare.Tolerance(rtol, atol)
+    found = compare.compare(Path(options.one), Path(options.other), within)
     _tell_some(found.notes, found.differences, compare.MOST_LINES)
-    within = f"within |a - b| <= {atol:g} + {rtol:g} max(|a|, |b|)"
     print(f"{found.compared}, {within}: {len(found.differences) or 'no'} differences")
     return 1 if found.differences else 0
 
@@ -114,12 +113,10 @@ def show_cache(options: argparse.Namespace) -> int:
     shelf = _store(options)
     entries = list(shelf.entries(whole=options.verify))
     _tell_entries(entries)
-    damaged = [entry for entry in entries if entry.damage]
-    for entry in damaged:
-        print(f"damaged: {entry.path}: {entry.damage}")
+    damaged = [f"damaged: {entry.path}: {entry.damage}" for entry in entries if entry.damage]
     how = "" if options.verify else " by their headers (--verify reads them whole)"
     found = f"{len(entries)} files in {shelf.folder}, {len(damaged)} damaged{how}"
-    print(f"{found}{_unfinished(shelf)}")
+    print(*damaged, f"{found}{_unfinished(shelf)}", sep="\n")
     return 1 if damaged else 0
 
 
@@ -148,10 +145,9 @@ def _tell_entries(entries: Sequence["Entry"]) -> None:
 
 def _shelf(name: str, entries: Sequence["Entry"]) -> str:
     """An experiment's cells in a line of the table."""
-    stale = sum(map(_is_stale, entries))
     size = sum(entry.size for entry in entries) / 1e6
     hours = sum(entry.seconds or 0.0 for entry in entries) / 3600
-    return f"{name:32}{len(entries):8}{stale:8}{size:10.1f}{hours:12.2f}"
+    return f"{name:32}{len(entries):8}{sum(map(_is_stale, entries)):8}{size:10.1f}{hours:12.2f}"
 
 
 def _is_stale(entry: "Entry") -> bool:

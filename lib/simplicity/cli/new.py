@@ -58,8 +58,8 @@ def _written(where: str, options: argparse.Namespace) -> list[Path]:
 
 def _file(path: Path, claim: str | None, package: bool) -> list[Path]:
     name = _importable(path.stem)
-    values = _values(name, _free(claim, "M", []))
-    values["imports"] = "\n\n".join(["\n".join(_HELPERS), f"import {name} as experiment"])
+    imports = "\n\n".join(["\n".join(_HELPERS), f"import {name} as experiment"])
+    values = _values(name, _free(claim, "M", [])) | {"imports": imports}
     test = path.with_name(f"test_{path.name}")
     templates = {path: "experiment", test: "test"}
     if package:
@@ -67,8 +67,8 @@ def _file(path: Path, claim: str | None, package: bool) -> list[Path]:
     _write_new(templates, values)
     print(f"run it: simplicity run {path}; test it: python -m pytest {test}")
     if package:
-        by_name = f"simplicity run {name}, anywhere"
-        print(f"offer it by name: pip install -e {path.parent}; then {by_name}")
+        install = f"pip install -e {path.parent}"
+        print(f"offer it by name: {install}; then simplicity run {name}, anywhere")
     return [*templates]
 
 

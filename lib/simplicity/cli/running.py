@@ -26,6 +26,7 @@ from simplicity.places import files, paths
 from simplicity.problems import Problem
 from simplicity.process import machine, pool
 
+UNITS = (("days", 86400), ("h", 3600), ("min", 60))
 NOTHING = "nothing to judge in these settings: try more seeds or other values"
 
 
@@ -39,17 +40,16 @@ def run_experiment(options: argparse.Namespace) -> int:
     base, swept = _settings(options, module)
     words.check_running(options)
     into = _outputs(options)
-    points = sweep.plan(module, base, swept)
+    planned = _Planned(base, sweep.plan(module, base, swept))
     if options.dry_run:
-        _tell_plan(module, points, words.store(options))
+        _tell_plan(module, planned.points, words.store(options))
         return 0
-    run = _sweep if swept else _judge
-    return run(options, module, _Planned(base, points), into)
+    return (_sweep if swept else _judge)(options, module, planned, into)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Planned:
-    """The settings of every run, and the cells that they come to."""
+    """The settings that all runs share, and the points of the grid with their cells."""
 
     base: Any
     points: sweep.Plan
@@ -68,6 +68,14 @@ class _Outputs:
             files.write(self.dataset, encode(dataset))
             if told:
                 print(f"{told} in {self.dataset}")
+
+    def refuse_same(self, path: Path) -> None:
+        """A `Problem` where one of the tables would be written over the dataset."""
+        if self.dataset is not None and files.same(path, self.dataset):
+            raise Problem(
+                f"csv: got {self.table}, whose table {path} is the output as well, "
+                "allowed another file"
+            )
 
 
 def _settings(options: argparse.Namespace, module: ModuleType) -> tuple[Any, dict[str, list[Any]]]:
@@ -195,7 +203,7 @@ def _record(options: argparse.Namespace, module: ModuleType) -> None:
 
 def duration(seconds: float) -> str:
     """Seconds in the unit that a person would use."""
-    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+    for unit, length in UNITS:
         if seconds >= 2 * length:
             return f"{seconds / length:.1f} {unit}"
     return f"{seconds:.1f} s"
@@ -204,11 +212,16 @@ def duration(seconds: float) -> str:
 def _tell_plan(module: ModuleType, points: sweep.Plan, folder: Path) -> None:
     """What a sweep would do."""
     there, seconds = sweep.remaining(module, points, folder)
-    total = len(points.distinct)
+    missing = len(points.distinct) - there
+    print(_cells(points))
+    print(f"{there} stored in {folder}, {missing} to compute")
+    print(_estimate(seconds, missing))
+
+
+def _cells(points: sweep.Plan) -> str:
+    """How many there are, and of what grid."""
     shape = f": {_shape(points)}; a cell that several points share counts once"
-    print(f"{total} cells{shape if points.axes else ''}")
-    print(f"{there} stored in {folder}, {total - there} to compute")
-    print(_estimate(seconds, total - there))
+    return f"{len(points.distinct)} cells{shape if points.axes else ''}"
 
 
 def _estimate(seconds: Sequence[float], missing: int) -> str:
@@ -216,15 +229,11 @@ def _estimate(seconds: Sequence[float], missing: int) -> str:
     if not seconds:
         return "no estimate: no cell of this experiment is stored yet"
     workers = max(1, pool.workers_from_environment())
-    averages = sorted([statistics.median(seconds), statistics.fmean(seconds)])
-    low, high = (duration(missing * each / workers) for each in averages)
-    return f"estimate: {low} to {high} with {workers} at a time ({_costs(seconds)})"
-
-
-def _costs(seconds: Sequence[float]) -> str:
     median, mean = statistics.median(seconds), statistics.fmean(seconds)
+    low, high = (duration(missing * each / workers) for each in sorted((median, mean)))
     each = f"median {median:.3g} s, mean {mean:.3g} s, longest {max(seconds):.3g} s"
-    return f"{len(seconds)} stored cells: {each}"
+    stored = f"{len(seconds)} stored cells: {each}"
+    return f"estimate: {low} to {high} with {workers} at a time ({stored})"
 
 
 def _shape(points: sweep.Plan) -> str:
@@ -264,11 +273,7 @@ def _tables(dataset: xr.Dataset, into: _Outputs) -> dict[Path, str]:
     tables = sweep.tables(dataset).items()
     found = {_beside(into.table, inner): table.to_csv(index=False) for inner, table in tables}
     for path in found:
-        if into.dataset is not None and files.same(path, into.dataset):
-            raise Problem(
-                f"csv: got {into.table}, whose table {path} is the output as well, "
-                "allowed another file"
-            )
+        into.refuse_same(path)
     return found
 
 

@@ -50,10 +50,13 @@ def share(outcomes: Iterable[bool]) -> Estimate:
     hits = np.asarray(list(outcomes), dtype=bool)
     if len(hits) == 0:
         return _NOTHING
-    test = scipy.stats.binomtest(int(hits.sum()), len(hits))
-    found = test.proportion_ci(CONFIDENCE, method="exact")
-    interval = (float(found.low), float(found.high))
+    interval = _clopper_pearson(int(hits.sum()), len(hits))
     return Estimate(float(hits.mean()), interval, "Clopper-Pearson 95 %", len(hits))
+
+
+def _clopper_pearson(hits: int, seeds: int) -> tuple[float, float]:
+    found = scipy.stats.binomtest(hits, seeds).proportion_ci(CONFIDENCE, method="exact")
+    return float(found.low), float(found.high)
 
 
 def mean(values: Iterable[float]) -> Estimate:
@@ -63,9 +66,13 @@ def mean(values: Iterable[float]) -> Estimate:
         return _NOTHING
     if len(sample) < _ENOUGH_FOR_T:
         return Estimate(float(sample.mean()), _range(sample), "range" + left_out, len(sample))
-    half = float(scipy.stats.t.ppf(0.5 + CONFIDENCE / 2, len(sample) - 1) * scipy.stats.sem(sample))
-    centre = float(sample.mean())
+    centre, half = float(sample.mean()), _half_of_t(sample)
     return Estimate(centre, (centre - half, centre + half), "t 95 %" + left_out, len(sample))
+
+
+def _half_of_t(sample: NDArray[np.float64]) -> float:
+    """Half of the width of the t interval."""
+    return float(scipy.stats.t.ppf(0.5 + CONFIDENCE / 2, len(sample) - 1) * scipy.stats.sem(sample))
 
 
 def mean_on_one_test_set(values: Iterable[float], errors: Iterable[float]) -> Estimate:
@@ -88,11 +95,16 @@ def median(values: Iterable[float]) -> Estimate:
     sample, left_out = _sample(values)
     if len(sample) == 0:
         return _NOTHING
+    interval, kind = _of_median(sample)
+    return Estimate(float(np.median(sample)), interval, kind + left_out, len(sample))
+
+
+def _of_median(sample: NDArray[np.float64]) -> tuple[tuple[float, float], str]:
+    """The interval, and of what kind it is."""
     low, high = scipy.stats.quantile_test(sample, p=0.5).confidence_interval(CONFIDENCE)
-    interval, interval_kind = (float(low), float(high)), "order statistics 95 %"
-    if not np.isfinite(interval).all():
-        interval, interval_kind = _range(sample), "range"
-    return Estimate(float(np.median(sample)), interval, interval_kind + left_out, len(sample))
+    if not np.isfinite([low, high]).all():
+        return _range(sample), "range"
+    return (float(low), float(high)), "order statistics 95 %"
 
 
 def exact(value: float, seeds: int = 1) -> Estimate:
@@ -313,9 +325,8 @@ class Check:
 
         Below 1 another draw of the seeds may well decide otherwise.
         """
-        if self.slack is None or self.interval is None or self.interval[0] == self.interval[1]:
-            return None
-        return self.slack / ((self.interval[1] - self.interval[0]) / 2)
+        low, high = self.interval or (0.0, 0.0)
+        return None if self.slack is None or low == high else self.slack / ((high - low) / 2)
 
     @property
     def holds(self) -> bool | None:

@@ -33,6 +33,9 @@ class Tolerance:
     rtol: float = 0.0
     atol: float = 0.0
 
+    def __str__(self) -> str:
+        return f"within |a - b| <= {self.atol:g} + {self.rtol:g} max(|a|, |b|)"
+
     def differ(self, one: Any, other: Any) -> np.ndarray:
         """Elementwise; of numbers with the tolerances, of anything else exactly."""
         one, other = np.asarray(one), np.asarray(other)
@@ -189,12 +192,12 @@ def ledgers(
 ) -> Comparison:
     """Claim by claim: the verdict, and each check's outcome and numbers."""
     first, second = ({row["id"]: row for row in rows} for rows in (one, other))
-    both = [claim for claim in first if claim in second]
-    lines = list(_only(first, second))
-    for claim in both:
-        differences = _claim(first[claim], second[claim], tolerance)
-        lines += [f"{claim}: {text}" for text in differences]
-    count = sum(len(_checks(first[claim])) for claim in both)
+    lines, count = list(_only(first, second)), 0
+    for claim in first:
+        if claim in second:
+            differences = _claim(first[claim], second[claim], tolerance)
+            lines += [f"{claim}: {text}" for text in differences]
+            count += len(_checks(first[claim]))
     return Comparison(tuple(lines), (), f"{count} checks of {len(first)} claims")
 
 

@@ -254,13 +254,15 @@ def judge(*runs: xr.Dataset) -> Judgement:
     A record itself may stand in for a run.
     """
     names = [str(dataset.attrs["experiment"]) for dataset in runs]
-    recorded = tuple(one for name in names for one in _full_checks(name))
-    known = [check_rows.row_of(one) for one in recorded]
-    made = map(checks_of, map(records.experiment, names), runs)
-    fresh = itertools.chain.from_iterable(made)
-    return Judgement(
-        runs, tuple(one for one in fresh if check_rows.row_of(one) not in known), recorded
-    )
+    recorded = tuple(itertools.chain.from_iterable(map(_full_checks, names)))
+    made = itertools.chain.from_iterable(map(checks_of, map(records.experiment, names), runs))
+    return Judgement(runs, _others(made, recorded), recorded)
+
+
+def _others(checks: Iterable[Check], known: Iterable[Check]) -> tuple[Check, ...]:
+    """Those that are not known yet, with the same numbers."""
+    rows = [check_rows.row_of(one) for one in known]
+    return tuple(one for one in checks if check_rows.row_of(one) not in rows)
 
 
 def _seeds(run: xr.Dataset) -> str:
@@ -346,10 +348,8 @@ def _notes(runs: Iterable[xr.Dataset]) -> str:
 
 
 def _claim_rows(found: Verdict, judgement: Judgement) -> str:
-    recorded, fresh = (
-        {one.name: one for one in _of(found.claim, part)}
-        for part in (judgement.recorded, judgement.fresh)
-    )
+    recorded = {one.name: one for one in _of(found.claim, judgement.recorded)}
+    fresh = {one.name: one for one in _of(found.claim, judgement.fresh)}
     return (
         f'<tr class="claim"><th scope="row">{found.claim}</th><td colspan="3"></td>'
         f"<td>{badge(found.verdict)}</td></tr>"

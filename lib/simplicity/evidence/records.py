@@ -217,10 +217,14 @@ def digest(dataset: xr.Dataset) -> str:
     """Over names, axes, types and bytes of a dataset's variables; attributes do not count."""
     found = hashlib.sha256()
     for name in sorted(map(str, dataset.data_vars)):
-        values = np.ascontiguousarray(dataset[name].values)
-        found.update(f"{name} {dataset[name].dims} {values.shape} {values.dtype.str}\0".encode())
-        found.update(values.tobytes())
+        found.update(_bytes(name, dataset[name]))
     return found.hexdigest()[:16]
+
+
+def _bytes(name: str, variable: xr.DataArray) -> bytes:
+    values = np.ascontiguousarray(variable.values)
+    head = f"{name} {variable.dims} {values.shape} {values.dtype.str}\0"
+    return head.encode() + values.tobytes()
 
 
 def note(module: ModuleType) -> str:
@@ -228,12 +232,17 @@ def note(module: ModuleType) -> str:
     name, record = store.name_of(module), load(module)
     if record is None:
         return f"{name}: no recorded run yet."
-    about = record.about
     state = "have changed since" if stale(module, record) else "have not changed since"
     return (
-        f"{name}: recorded {about['recorded']}, {about['cells']} cells that took "
-        f"{about['seconds']:.0f} s one by one"
-        f" ({about['device']}); the code and the package versions it depends on {state}."
+        f"{name}: {_made(record.about)}; the code and the package versions it depends on {state}."
+    )
+
+
+def _made(about: dict[str, Any]) -> str:
+    """When a record was made, and what that took."""
+    return (
+        f"recorded {about['recorded']}, {about['cells']} cells that took "
+        f"{about['seconds']:.0f} s one by one ({about['device']})"
     )
 
 
