@@ -59,9 +59,10 @@ def _failed_file(reason: OSError) -> str:
 
 def _interrupted(stop: KeyboardInterrupt, words: Sequence[str]) -> str:
     """How far the command came, and how to go on."""
-    state = f"; {stop.args[0]}" if stop.args else ""
-    again = f"; go on with: simplicity {shlex.join(words)}" if words[0] in RESUMABLE else ""
-    return f"interrupted{state}{again}"
+    told = ["interrupted", *stop.args[:1]]
+    if words[0] in RESUMABLE:
+        told.append(f"go on with: simplicity {shlex.join(words)}")
+    return "; ".join(told)
 
 
 def _run(words: Sequence[str]) -> int:

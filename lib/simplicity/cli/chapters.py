@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from simplicity.cli import options as words
@@ -22,8 +23,13 @@ def run_chapter(options: argparse.Namespace) -> int:
 
     folder, points = files.folder(options.output), variants.points(options.chapter, fixed, swept)
     found = variants.execute_grid(options.chapter, points, folder, max(1, workers), limit)
-    failed = sum(bool(one.failure) for one in found)
-    print(f"{len(found)} notebooks, {failed} failed: {folder / 'index.html'}")
+    return _tell([one.failure for one in found], folder)
+
+
+def _tell(failures: Sequence[str], folder: Path) -> int:
+    """How many notebooks there are, and how many failed (a failure is not empty)."""
+    failed = sum(map(bool, failures))
+    print(f"{len(failures)} notebooks, {failed} failed: {folder / 'index.html'}")
     return 1 if failed else 0
 
 

@@ -171,7 +171,7 @@ def _table(rows: Sequence[Row]) -> str:
     """The rows as CSV."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow([field.name for field in dataclasses.fields(Row)])
+    table.writerow(Row.__dataclass_fields__)
     table.writerows(map(_fields, rows))
     return text.getvalue()
 

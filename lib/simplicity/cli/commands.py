@@ -28,6 +28,14 @@ _RUNNING = {
     "--arithmetic KIND": "portable (default): the same bits on every processor with AVX2; native: "
     "what is fastest here",
 }
+_TOLERANCES = {
+    "--rtol R": "relative tolerance (default 0)",
+    "--atol T": "absolute tolerance (default 0)",
+}
+_NOTEBOOKS = {
+    "--workers N": "notebooks at a time (default: $SIMPLICITY_WORKERS or 1)",
+    "--timeout SECONDS": "most seconds of a notebook (default: 3600)",
+}
 _RESULTS = {
     "--dry-run": "say what there is to compute and how long it may take",
     "-o --output FILE.nc": "write one dataset, with the axes of the grid",
@@ -161,13 +169,7 @@ def _add_chapter(commands: Any) -> None:
     _add_settings(command)
     output = "the executed notebook; of a grid, the folder of its notebooks"
     _add(command, {"-o --output OUT": output}, required=True)
-    _add(
-        command,
-        {
-            "--workers N": "notebooks at a time (default: $SIMPLICITY_WORKERS or 1)",
-            "--timeout SECONDS": "most seconds of a notebook (default: 3600)",
-        },
-    )
+    _add(command, _NOTEBOOKS)
 
 
 def _add_site(commands: Any) -> None:
@@ -197,16 +199,9 @@ def _add_ledger(commands: Any) -> None:
 def _add_compare(commands: Any) -> None:
     about = "two results or two ledgers: what differs, by how much"
     command = _command(commands, "compare", "looking:compare_files", about)
-    files = {
-        "one A": "a NetCDF file (also .gz), a claims.json, or a built site",
-        "other B": "another of the same kind",
-    }
-    tolerances = {
-        "--rtol R": "relative tolerance (default 0)",
-        "--atol T": "absolute tolerance (default 0)",
-    }
-    _add(command, files)
-    _add(command, tolerances, default="0")
+    one = "a NetCDF file (also .gz), a claims.json, or a built site"
+    _add(command, {"one A": one, "other B": "another of the same kind"})
+    _add(command, _TOLERANCES, default="0")
 
 
 def _add_cache(commands: Any) -> None:

@@ -66,13 +66,9 @@ def mean(values: Iterable[float]) -> Estimate:
         return _NOTHING
     if len(sample) < _ENOUGH_FOR_T:
         return Estimate(float(sample.mean()), _range(sample), "range" + left_out, len(sample))
-    centre, half = float(sample.mean()), _half_of_t(sample)
+    half = float(scipy.stats.t.ppf(0.5 + CONFIDENCE / 2, len(sample) - 1) * scipy.stats.sem(sample))
+    centre = float(sample.mean())
     return Estimate(centre, (centre - half, centre + half), "t 95 %" + left_out, len(sample))
-
-
-def _half_of_t(sample: NDArray[np.float64]) -> float:
-    """Half of the width of the t interval."""
-    return float(scipy.stats.t.ppf(0.5 + CONFIDENCE / 2, len(sample) - 1) * scipy.stats.sem(sample))
 
 
 def mean_on_one_test_set(values: Iterable[float], errors: Iterable[float]) -> Estimate:
@@ -321,10 +317,7 @@ class Check:
 
     @property
     def margin(self) -> float | None:
-        """The slack in half-widths of the interval.
-
-        Below 1 another draw of the seeds may well decide otherwise.
-        """
+        """The slack in half-widths of the interval; below 1 other seeds may well say otherwise."""
         low, high = self.interval or (0.0, 0.0)
         return None if self.slack is None or low == high else self.slack / ((high - low) / 2)
 
@@ -351,10 +344,7 @@ class Check:
 
 
 def not_testable(runs: Judged, id: str, kind: Kind, statistic: str, why: str) -> Check:
-    """A check that this run cannot make, with the reason in place of a criterion.
-
-    The reason is too few steps, seeds or samples.
-    """
+    """A check that this run cannot make; the reason (too few seeds, say) is in the criterion."""
     rule = Criterion(f"cannot be judged here: {why}", bool)
     return check(runs, id, kind, statistic, _NOTHING, rule, no_control(why))
 

@@ -16,7 +16,7 @@ import sys
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Future
 from functools import partial
 from types import ModuleType
@@ -139,13 +139,19 @@ def _check_python(client: Any, address: str) -> None:
     question for the versions is answered without any such function.
     """
     here = _minor(platform.python_version())
-    other: dict[str, list[str]] = {}
-    for place, version in _pythons(client, address):
-        if _minor(version) != here:
-            other.setdefault(version, []).append(place)
+    other = _others(_pythons(client, address), here)
     if other:
         got = ", ".join(f"{version} at {_some(places)}" for version, places in other.items())
         raise Problem(f"python: got {got}, allowed {here} as here")
+
+
+def _others(pythons: Iterable[tuple[str, str]], here: str) -> dict[str, list[str]]:
+    """The places of each version that is not the one here."""
+    other: dict[str, list[str]] = {}
+    for place, version in pythons:
+        if _minor(version) != here:
+            other.setdefault(version, []).append(place)
+    return other
 
 
 def _pythons(client: Any, address: str) -> list[tuple[str, str]]:
@@ -189,8 +195,8 @@ def _compare(client: Any, experiment: ModuleType) -> None:
 
 def _different(ours: Mapping[str, str], told: Mapping[str, Any]) -> str:
     """Each worker that differs, and in what."""
-    lines = [(worker, _difference(ours, theirs)) for worker, theirs in sorted(told.items())]
-    return "; ".join(f"{worker}: {line}" for worker, line in lines if line)
+    lines = {worker: _difference(ours, theirs) for worker, theirs in sorted(told.items())}
+    return "; ".join(f"{worker}: {line}" for worker, line in lines.items() if line)
 
 
 def _difference(ours: Mapping[str, str], theirs: Mapping[str, str] | BaseException) -> str:

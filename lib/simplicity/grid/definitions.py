@@ -136,10 +136,14 @@ def _refined(shapes: Mapping[Definition, Shape]) -> tuple[Labels, Labels]:
 
 def _texts(shapes: Mapping[Definition, Shape]) -> dict[Definition, str]:
     """Hashes of the texts, numbered where it matters which of two equal definitions is meant."""
-    changed = frozenset[Any]().union(*(found.changes for found in shapes.values()))
-    special = [one for one, found in shapes.items() if one in changed or not found.alike]
-    numbers = {one: str(number) for number, one in enumerate(special)}
+    numbers = {one: str(number) for number, one in enumerate(_apart(shapes))}
     return {one: _hash(found.text, numbers.get(one, "")) for one, found in shapes.items()}
+
+
+def _apart(shapes: Mapping[Definition, Shape]) -> list[Definition]:
+    """Those that an equal one cannot stand for, in their order."""
+    changed = {one for found in shapes.values() for one in found.changes}
+    return [one for one, found in shapes.items() if one in changed or not found.alike]
 
 
 def _hash(*parts: str) -> str:

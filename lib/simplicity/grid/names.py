@@ -143,12 +143,13 @@ class Names(ast.NodeTransformer):
         if not isinstance(node.ctx, ast.Load):
             return ast.Name(self._stored(node.id), node.ctx)
         found = self._found(node.id)
-        if found is not None:
-            return self._written(found, node.ctx)
+        return self._local(node) if found is None else self._written(found, node.ctx)
+
+    def _local(self, node: ast.Name) -> ast.expr:
+        """A class reads a name of its own from around where it has not bound it yet."""
         around = self._found(node.id, 1) if self.scopes[-1].is_class else None
         if around is None or (isinstance(around, Foreign) and is_builtin(around)):
             return node
-        # A class reads a name of its own from around where it has not bound it yet.
         return ast.Attribute(self._written(around, node.ctx), REFERENCE + node.id, node.ctx)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
@@ -213,11 +214,13 @@ class Names(ast.NodeTransformer):
         """
         if not isinstance(node, ast.Call) or all(scope.is_class for scope in self.scopes):
             return False
-        found = self.chain(node.func)
-        if not isinstance(found, Definition) or found.module not in self.library.refusing:
-            return False
         given = [*node.args, *node.keywords]
-        return all(self._only_reads(part) for one in given for part in ast.walk(one))
+        parts = (part for one in given for part in ast.walk(one))
+        return self._is_door(node.func) and all(map(self._only_reads, parts))
+
+    def _is_door(self, node: ast.expr) -> bool:
+        found = self.chain(node)
+        return isinstance(found, Definition) and found.module in self.library.refusing
 
     def _only_reads(self, part: ast.AST) -> bool:
         if not isinstance(part, ast.Call):

@@ -214,13 +214,17 @@ def assemble(
         return None
     check_axes(experiment, parts)
     cells, each = zip(*parts, strict=True)
-    first = each[0]
-    variables = {
-        name: (("cell", *first[name].dims), np.stack([part[name].values for part in each]))
+    coordinates = {**each[0].coords, **_fields(cells)}
+    return xr.Dataset(_stacked(each), coordinates, _attributes(experiment, config))
+
+
+def _stacked(parts: Sequence[xr.Dataset]) -> dict[Any, tuple[tuple[Any, ...], np.ndarray]]:
+    """Every variable of the cells along `cell`."""
+    first = parts[0]
+    return {
+        name: (("cell", *first[name].dims), np.stack([part[name].values for part in parts]))
         for name in first.data_vars
     }
-    attributes = _attributes(experiment, config)
-    return xr.Dataset(variables, {**first.coords, **_fields(cells)}, attributes)
 
 
 def _fields(cells: Sequence[Any]) -> dict[str, tuple[str, np.ndarray]]:

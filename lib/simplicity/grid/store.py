@@ -123,8 +123,7 @@ class Store:
         path, header = self.path(experiment, cell), _header_of(experiment, cell, body)
         header["seconds"] = round(seconds, 4)
         content = json.dumps(header, sort_keys=True).encode() + b"\n" + body
-        if path.is_dir():
-            path.rename(tempfile.mktemp(".aside", f"{path.stem}-", path.parent))
+        _set_aside(path)
         write_atomically(path, content)
         return decode(content)
 
@@ -171,6 +170,12 @@ def _make_writable(folder: Path) -> None:
         raise Problem(
             f"store: got {folder} ({reason.strerror}), allowed a writable folder"
         ) from None
+
+
+def _set_aside(path: Path) -> None:
+    """A folder in the place of a file gets another name."""
+    if path.is_dir():
+        path.rename(tempfile.mktemp(".aside", f"{path.stem}-", path.parent))
 
 
 def _entry(path: Path, whole: bool) -> Entry:
@@ -332,13 +337,18 @@ def _beside(experiment: ModuleType) -> dict[str, Path]:
 
     In its package or file, and in all that lies beside.
     """
-    file = Path(str(experiment.__file__)).resolve()
-    top, *inner = experiment.__name__.split(".")
+    top = experiment.__name__.partition(".")[0]
     if top == _PACKAGE:
         return {}
-    place = file.parents[len(inner) - (file.name != "__init__.py")] if inner else file
-    beside = {} if _INSTALLED & set(file.parts) else _modules_in(place.parent)
+    place = _place_of(experiment)
+    beside = {} if _INSTALLED & set(place.parts) else _modules_in(place.parent)
     return beside | {top: place}
+
+
+def _place_of(experiment: ModuleType) -> Path:
+    """The folder of the package that it is in, or its own file."""
+    file, inner = Path(str(experiment.__file__)).resolve(), experiment.__name__.count(".")
+    return file.parents[inner - (file.name != "__init__.py")] if inner else file
 
 
 def _modules_in(folder: Path) -> dict[str, Path]:

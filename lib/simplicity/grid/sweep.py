@@ -300,8 +300,13 @@ def _table(
     flat: xr.Dataset, axes: Sequence[str], names: Sequence[Any], dims: Sequence[Any]
 ) -> pd.DataFrame:
     """The axes of the grid, the cells' fields, the places along the inner axes, and the values."""
-    fields = [name for name, one in flat.coords.items() if one.dims == (dims[0],)]
+    fields = _along(flat, dims[0])
     fields.sort(key=lambda name: name not in axes)
     part = flat[[*fields, *names]].to_dataframe(dim_order=dims).reset_index()
     own = part.columns.difference([dims[0], *fields, *names], sort=False)
     return part[[*fields, *own, *names]]
+
+
+def _along(flat: xr.Dataset, row: Any) -> list[Any]:
+    """The coordinates that have one value a row."""
+    return [name for name, one in flat.coords.items() if one.dims == (row,)]

@@ -67,13 +67,17 @@ def read(source: Path) -> nbformat.NotebookNode:
 
 def key(root: Path, chapter: str, reader: Reader = read) -> str:
     """Digest of everything that a chapter's outputs depend on."""
-    notebook = reader(root / "book" / f"{chapter}.md")
-    cells = [[cell.source, cell.metadata] for cell in code_cells(notebook)]
-    parts = [json.dumps([notebook.metadata.get("kernelspec"), cells], sort_keys=True)]
+    parts = [_cells(reader(_source(root, chapter)))]
     parts += [library_digest(), label(), platform.python_version(), *_installed(root)]
     for path in (root / "requirements.lock", *_read_by_chapters(root)):
         parts.append(f"{path.relative_to(root)} {_digest(path)}")
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _cells(notebook: nbformat.NotebookNode) -> str:
+    """All that a kernel gets of a chapter."""
+    cells = [[cell.source, cell.metadata] for cell in code_cells(notebook)]
+    return json.dumps([notebook.metadata.get("kernelspec"), cells], sort_keys=True)
 
 
 def _digest(path: Path) -> str:
@@ -176,8 +180,7 @@ def merged(root: Path, chapter: str, reader: Reader) -> nbformat.NotebookNode:
     """The chapter's source with the outputs of its run: papermill's own marks on the cells would
     change cache keys.
     """
-    notebook = reader(root / "book" / f"{chapter}.md")
-    run = executed(root, chapter)
+    notebook, run = reader(_source(root, chapter)), executed(root, chapter)
     if _code(run) != _code(notebook):
         seen = "jupytext and the site's parser see different code cells"
         raise ChapterFailed(f"chapter {chapter}: {seen}")
@@ -201,8 +204,12 @@ def fill(root: Path, folder: Path, reader: Reader) -> None:
         notebook = merged(root, chapter, reader)
         if not _is_cached(cache, notebook, entry["notebook"]):
             data = {"execution_seconds": entry["provenance"]["seconds"], "run": entry["notebook"]}
-            bundle = CacheBundleIn(notebook, str(root / "book" / f"{chapter}.md"), data=data)
+            bundle = CacheBundleIn(notebook, str(_source(root, chapter)), data=data)
             cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+
+
+def _source(root: Path, chapter: str) -> Path:
+    return root / "book" / f"{chapter}.md"
 
 
 def _is_cached(cache: JupyterCacheAbstract, notebook: nbformat.NotebookNode, run: str) -> bool:

@@ -29,14 +29,19 @@ def picture(check: dict[str, Any]) -> str:
 def _parts(check: dict[str, Any]) -> list[str]:
     """The value's line, and the control's."""
     band, value, interval = check["band"], check["value"], check["interval"] or ()
-    control = check.get("control") or {}
-    against, wanted = control.get("value"), control.get("band") or ()
+    against, wanted = _of_control(check)
     numbers = (*band, value, against, *interval, *wanted)
     place = _axis([one for one in numbers if one is not None])
     parts = _line(place, LINE, ("criterion", "value"), band, value, interval)
     if against is not None:
         parts += _line(place, CONTROL_LINE, ("wanted", "control"), wanted, against)
     return parts
+
+
+def _of_control(check: dict[str, Any]) -> tuple[float | None, Sequence[float | None]]:
+    """The value, and the band where it has to lie."""
+    control = check.get("control") or {}
+    return control.get("value"), control.get("band") or ()
 
 
 def _line(

@@ -121,10 +121,12 @@ def criteria(rows: Iterable[Row]) -> tuple[list[str], list[list[str]]]:
 
 
 def _criterion(row: Row, check: dict[str, Any]) -> list[str]:
-    control = check["control"]
-    against = control.get("why") or f"{control['what']}: {control['criterion']}"
-    told = (f"{check['statistic']}: {check['criterion']}", against)
+    told = f"{check['statistic']}: {check['criterion']}", _against(check["control"])
     return [f"`{check['id']}`" if check["id"] else row["id"], *map(plain_but_formulas, told)]
+
+
+def _against(control: dict[str, Any]) -> str:
+    return str(control.get("why") or f"{control['what']}: {control['criterion']}")
 
 
 def recorded(row: Row) -> list[dict[str, Any]]:
@@ -155,8 +157,12 @@ def check_value(rows: Mapping[str, Row], text: str, of_control: bool = False) ->
         return None
     if form or of_control or found["interval"] is None:
         return spoken(format(value, form or ".3g"))
+    return spoken(f"{value:.3g} ({_interval(found)})")
+
+
+def _interval(found: dict[str, Any]) -> str:
     low, high = found["interval"]
-    return spoken(f"{value:.3g} ({found['interval_kind']}: {low:.3g} to {high:.3g})")
+    return f"{found['interval_kind']}: {low:.3g} to {high:.3g}"
 
 
 def _check_named(rows: Mapping[str, Row], name: str) -> dict[str, Any]:

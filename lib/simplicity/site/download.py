@@ -79,13 +79,15 @@ def _parts(text: str) -> Iterator[str | tuple[re.Match[str], list[str]]]:
 
 def _block(fence: re.Match[str], content: list[str], directive: Directive) -> str:
     """What `directive` makes of one; code as it is."""
-    indent = fence["indent"]
     if fence["name"] is None:
-        inner = (indent + line for line in [*content, fence["fence"]])
-        return "\n".join([fence[0], *inner])
+        return _code_block(fence, content)
     options, body = _options(content)
     made = directive(fence["name"], fence["argument"].strip(), options, body)
-    return "\n".join((indent + line).rstrip() for line in made.split("\n"))
+    return "\n".join((fence["indent"] + line).rstrip() for line in made.split("\n"))
+
+
+def _code_block(fence: re.Match[str], content: list[str]) -> str:
+    return "\n".join([fence[0], *(fence["indent"] + line for line in [*content, fence["fence"]])])
 
 
 def _fenced(lines: Iterator[str], fence: str, indent: int) -> Iterator[str]:
@@ -162,6 +164,10 @@ class Words:
             return self._glue(text)
         if name in _REFERENCES or family in ("cite", "prf"):
             return self._reference(family or ("math" if kind == "eq" else "std"), kind, text)
+        return self._said(name, text)
+
+    def _said(self, name: str, text: str) -> str:
+        """What a role that is no reference puts into its sentence."""
         match name:
             case "verdict":
                 return ", ".join(f"{row['id']} {_signed(row)}" for row in self._known(text))

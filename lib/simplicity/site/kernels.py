@@ -223,9 +223,7 @@ def end_with_workers(workers: Iterable[BaseProcess]) -> None:
     """
     found = []
     for worker in workers:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(worker.pid)
-            found += [process, *process.children(recursive=True)]
+        found += _started_by(worker)
         worker.terminate()
     left = psutil.wait_procs(found, PATIENCE_SECONDS)[1]
     for process in left:
@@ -233,6 +231,14 @@ def end_with_workers(workers: Iterable[BaseProcess]) -> None:
             process.kill()
     psutil.wait_procs(left, PATIENCE_SECONDS)
     _remove_homes(_prefix(os.getpid()))
+
+
+def _started_by(worker: BaseProcess) -> list[psutil.Process]:
+    """A worker and all processes below it."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(worker.pid)
+        return [process, *process.children(recursive=True)]
+    return []
 
 
 def _remove_homes(prefix: str) -> None:

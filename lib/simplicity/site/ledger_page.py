@@ -125,13 +125,17 @@ def table(rows: Iterable[Row], link: Link) -> str:
 def _row(row: Row, link: Link) -> str:
     name = escape(row["id"])
     data = "".join(f' data-{field}="{escape(_field(row, field))}"' for field in FILTERS)
-    former = f'<span id="claim-{escape(row["old_id"])}"></span>' if row.get("old_id") else ""
     return (
-        f'{former}<details class="claim" id="claim-{name}"{data}>'
+        f'{_former(row)}<details class="claim" id="claim-{name}"{data}>'
         f'<summary><span class="id" id="{name}">{name}</span>'
         f'<span class="words">{_words(row)}</span>{badge(row["verdict"])}</summary>'
         f"{_about(row, link(row['chapter']))}{judged(row)}</details>"
     )
+
+
+def _former(row: Row) -> str:
+    """A mark under the id that the claim once had."""
+    return f'<span id="claim-{escape(row["old_id"])}"></span>' if row.get("old_id") else ""
 
 
 def _words(row: Row) -> str:
@@ -189,9 +193,13 @@ def check(one: dict[str, Any], *others: dict[str, Any]) -> str:
         ("value", _value(one)),
         ("criterion", f"{one['criterion']}: {word(one['passed'])}{_margin(one)}"),
         ("control", _control(one.get("control") or {})),
-        *(("small run", f"{_value(other)}: {word(other['passed'])}") for other in others),
+        *(("small run", _outcome(other)) for other in others),
     ]
     return markup.entries(_title(one), entries, wording.shown, picture(one))
+
+
+def _outcome(one: dict[str, Any]) -> str:
+    return f"{_value(one)}: {word(one['passed'])}"
 
 
 def _title(one: dict[str, Any]) -> str:
@@ -208,11 +216,14 @@ def _control(control: dict[str, Any]) -> str:
 
 
 def _value(one: dict[str, Any]) -> str:
-    shown = number(one["value"])
-    if one.get("interval") is not None:
-        low, high = one["interval"]
-        shown += f" ({one['interval_kind']}: {number(low)} to {number(high)}), {one['seeds']} seeds"
-    return shown
+    if one.get("interval") is None:
+        return number(one["value"])
+    return f"{number(one['value'])} ({_interval(one)}), {one['seeds']} seeds"
+
+
+def _interval(one: dict[str, Any]) -> str:
+    low, high = one["interval"]
+    return f"{one['interval_kind']}: {number(low)} to {number(high)}"
 
 
 def _records(row: Row) -> str:

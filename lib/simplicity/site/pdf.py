@@ -116,13 +116,18 @@ def _outline(reader: Any, headings: Mapping[str, str]) -> tuple[str, list[tuple[
     """The title of a printed page, and its sections with the sheets on which they begin."""
     title, sections = "", []
     for depth, entry in flat(reader.outline):
-        number, printed = reader.get_destination_page_number(entry), str(entry.title)
-        said = headings.get(re.sub(r"\s", "", printed), printed)
+        number, said = reader.get_destination_page_number(entry), _heading(entry, headings)
         if depth == 0 and not title:
             title = said
         elif depth == 1 and number is not None:
             sections.append((said, number))
     return title, sections
+
+
+def _heading(entry: Any, headings: Mapping[str, str]) -> str:
+    """The words of an entry of an outline, with the spaces that the page has between them."""
+    printed = str(entry.title)
+    return headings.get(re.sub(r"\s", "", printed), printed)
 
 
 def flat(entries: Iterable[Any], depth: int = 0) -> Iterable[tuple[int, Any]]:

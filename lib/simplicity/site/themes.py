@@ -21,9 +21,9 @@ def sheet(texts: list[str]) -> str:
     dark = [rule for text in texts for rule in _rules(text, "dark")]
     paper = [(selector, _reverted(block)) for selector, block in dark] + light
     return (
-        _written(light, "auto")
-        + f"@media screen and (prefers-color-scheme: dark) {{\n{_written(dark, 'auto')}}}\n"
-        + f"@media print {{\n{_written(paper, 'dark')}}}\n"
+        f"{_written(light, 'auto')}"
+        f"@media screen and (prefers-color-scheme: dark) {{\n{_written(dark, 'auto')}}}\n"
+        f"@media print {{\n{_written(paper, 'dark')}}}\n"
     )
 
 

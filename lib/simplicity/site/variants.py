@@ -72,9 +72,8 @@ def points(
     }
     for name, values in axes.items():
         _refuse_repeated(name, values)
-    found = [
-        base | dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())
-    ]
+    each = itertools.product(*axes.values())
+    found = [base | dict(zip(axes, values, strict=True)) for values in each]
     if len(found) > MOST_NOTEBOOKS:
         raise Problem(f"grid: got {len(found)} notebooks, allowed at most {MOST_NOTEBOOKS}")
     return found
@@ -337,10 +336,14 @@ def _copy_book(root: Path, copy: Path) -> None:
         shutil.copy(root / file, copy / file)
     if build.runs(root).is_dir():
         shutil.copytree(build.runs(root), build.runs(copy))
-    store = root / "_build" / "store"
-    store.mkdir(parents=True, exist_ok=True)
-    (copy / "_build").mkdir(exist_ok=True)
-    (copy / "_build" / "store").symlink_to(store)
+    _share_store(root / "_build", copy / "_build")
+
+
+def _share_store(ours: Path, its: Path) -> None:
+    """Finished cells serve both builds."""
+    (ours / "store").mkdir(parents=True, exist_ok=True)
+    its.mkdir(exist_ok=True)
+    (its / "store").symlink_to(ours / "store")
 
 
 def _digest(values: Mapping[str, Any]) -> str:
