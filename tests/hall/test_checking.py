@@ -9,7 +9,9 @@ import pytest
 from simplicity.cli import checking, main
 from simplicity.evidence import claim_verdicts, claims, ledger, records
 from simplicity.evidence.claims import Check
+from simplicity.grid.store import name_of
 from simplicity.places import paths
+from simplicity.problems import Problem
 
 
 def made(name: str, passed: bool | None) -> Check:
@@ -47,10 +49,29 @@ def test_agreement_is_over_the_checks_that_both_runs_judge(
     judged: int,
     otherwise: tuple[str, ...],
 ) -> None:
-    monkeypatch.setattr(ledger, "full_checks", lambda: [made("a", True), made("b", False)])
+    recorded = [made("a", True), made("b", False)]
+    monkeypatch.setattr(ledger, "full_checks", lambda claims: recorded)
     found = checking.row("B1", fresh)
     assert (found.agreement, found.judged, found.otherwise) == (agreement, judged, otherwise)
     assert (found.checks, found.published) == (2, claim_verdicts.IN_PART)
+
+
+def test_a_claim_is_judged_where_the_record_of_another_experiment_is_too_old(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    theirs = {name_of(module) for module in ledger.judging(["B1"])}
+    of_record = ledger._full_checks
+
+    def older(name: str) -> tuple[Check, ...]:
+        if name not in theirs:
+            raise Problem(f"record of {name}: got other settings")
+        return of_record(name)
+
+    before = checking.row("B1", [])
+    monkeypatch.setattr(ledger, "_full_checks", older)
+    assert checking.row("B1", []) == before and before.checks > 0
+    with pytest.raises(Problem):
+        ledger.full_checks()
 
 
 def test_no_published_run_has_a_fresh_seed():

@@ -34,28 +34,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Problem as problem:
         return _report(problem, FAILED if isinstance(problem, Stopped) else WRONG_INPUT)
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] == "simplicity":
-            raise
-        return _report(
-            f"simplicity: the package {missing.name} is missing, allowed with the extra `book`",
-            WRONG_INPUT,
-        )
+        return _report(_missing_package(missing), WRONG_INPUT)
     except BrokenPipeError:  # the reader of a pipe has seen enough
         _silence()
         return FAILED
     except OSError as reason:  # that no module has foreseen: a folder that has become unreadable
         _silence()
-        what = "standard output" if reason.filename is None else reason.filename
-        return _report(f"{what}: {reason.strerror or reason}", FAILED)
+        return _report(_failed_file(reason), FAILED)
     except KeyboardInterrupt as stop:
-        state = f"; {stop.args[0]}" if stop.args else ""
-        again = f"; go on with: simplicity {shlex.join(words)}" if words[0] in RESUMABLE else ""
-        return _report(f"interrupted{state}{again}", interrupts.INTERRUPTED)
+        return _report(_interrupted(stop, words), interrupts.INTERRUPTED)
+
+
+def _missing_package(missing: ModuleNotFoundError) -> str:
+    """What to install; a missing module of our own is a fault, not a word for the user."""
+    if (missing.name or "").partition(".")[0] == "simplicity":
+        raise missing
+    return f"simplicity: the package {missing.name} is missing, allowed with the extra `book`"
+
+
+def _failed_file(reason: OSError) -> str:
+    what = "standard output" if reason.filename is None else reason.filename
+    return f"{what}: {reason.strerror or reason}"
+
+
+def _interrupted(stop: KeyboardInterrupt, words: Sequence[str]) -> str:
+    """How far the command came, and how to go on."""
+    told = ["interrupted", *stop.args[:1]]
+    if words[0] in RESUMABLE:
+        told.append(f"go on with: simplicity {shlex.join(words)}")
+    return "; ".join(told)
 
 
 def _run(words: Sequence[str]) -> int:
-    if any("\0" in word for word in words):
-        raise Problem("command: got a null character, allowed words without")
     options = _parsed(words)
     if getattr(options, "arithmetic", None) is not None:
         threads.choose(options.arithmetic)  # no library is loaded yet
@@ -67,26 +77,36 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    if any("\0" in word for word in words):
+        raise Problem("command: got a null character, allowed words without")
     options, left = parser().parse_known_args(words)
     if left:
-        meant = _pair_meant(words, left)
-        if meant:
-            raise Problem(f"parameter: got {shown(meant[0])}, allowed {meant[1]}")
-        rest = shown(" ".join(left))
-        see = f"see simplicity {words[0]} --help"
-        raise Problem(f"simplicity: got unrecognized arguments: {rest}; {see}")
+        raise Problem(_not_understood(words, left))
     return options
+
+
+def _not_understood(words: Sequence[str], left: Sequence[str]) -> str:
+    """The error of words that no option takes."""
+    meant = _pair_meant(words, left)
+    if meant:
+        return f"parameter: got {shown(meant[0])}, allowed {meant[1]}"
+    rest = shown(" ".join(left))
+    return f"simplicity: got unrecognized arguments: {rest}; see simplicity {words[0]} --help"
 
 
 def _pair_meant(words: Sequence[str], left: Sequence[str]) -> tuple[str, str] | None:
     """What was typed for NAME=VALUE in several words (`-p width 100`), and the right form."""
     for at, flag in enumerate(words):
-        pair = _pair(words[at + 1 :], left) if flag in PAIRS else []
-        if len(pair) > 1:
-            right = re.sub(r"\s*=\s*", "=", " ".join(pair), count=1)
-            right = right if "=" in right else right.replace(" ", "=", 1)
-            return f"{flag} {' '.join(pair)}", f"{flag} {shlex.quote(right)}"
+        typed = _pair(words[at + 1 :], left) if flag in PAIRS else []
+        if len(typed) > 1:
+            return " ".join([flag, *typed]), f"{flag} {shlex.quote(_with_sign(typed))}"
     return None
+
+
+def _with_sign(typed: Sequence[str]) -> str:
+    """`width = 100` and `width 100` as `width=100`."""
+    right = re.sub(r"\s*=\s*", "=", " ".join(typed), count=1)
+    return right if "=" in right else right.replace(" ", "=", 1)
 
 
 def _pair(words: Sequence[str], left: Sequence[str]) -> list[str]:

@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from simplicity.cli import options as words
 from simplicity.places import files
@@ -12,9 +14,7 @@ from simplicity.process.pool import LIMIT_SECONDS, workers_from, workers_from_en
 def run_chapter(options: argparse.Namespace) -> int:
     """`simplicity chapter`: one notebook, or with `-g` a folder of them; 1 where one failed."""
     limit = words.limit(options) or LIMIT_SECONDS
-    workers = (
-        workers_from_environment() if options.workers is None else workers_from(options.workers)
-    )
+    workers = _workers(options)
     fixed = words.parameters(options.parameter)
     swept = words.grid(options.grid, fixed)
     if not swept:
@@ -23,26 +23,52 @@ def run_chapter(options: argparse.Namespace) -> int:
 
     folder, points = files.folder(options.output), variants.points(options.chapter, fixed, swept)
     found = variants.execute_grid(options.chapter, points, folder, max(1, workers), limit)
-    failed = sum(bool(one.failure) for one in found)
-    print(f"{len(found)} notebooks, {failed} failed: {folder / 'index.html'}")
+    return _tell([one.failure for one in found], folder)
+
+
+def _tell(failures: Sequence[str], folder: Path) -> int:
+    """How many notebooks there are, and how many failed (a failure is not empty)."""
+    failed = sum(map(bool, failures))
+    print(f"{len(failures)} notebooks, {failed} failed: {folder / 'index.html'}")
     return 1 if failed else 0
 
 
+def _workers(options: argparse.Namespace) -> int:
+    """How many notebooks run at a time."""
+    return workers_from_environment() if options.workers is None else workers_from(options.workers)
+
+
 def _one(chapter: str, fixed: dict[str, str], text: str, limit: float) -> int:
-    from simplicity.site.execute import ChapterFailed, execute
-    from simplicity.site.worker import limited
+    """A single notebook."""
+    from simplicity.site.execute import ChapterFailed
 
     output = words.output(text)
     assert output is not None
     try:
-        with limited(chapter, limit):
-            about = execute(chapter, output, fixed, timeout=round(limit) + 1)
+        seconds = _executed(chapter, output, fixed, limit)
     except ChapterFailed as failed:
         print(failed, file=sys.stderr)
         return 1
     with words.told_apart(output):
-        print(f"{output}: {about['seconds']:.0f} s")
+        print(f"{output}: {seconds:.0f} s")
     return 0
+
+
+def _executed(chapter: str, output: Path, fixed: dict[str, str], limit: float) -> float:
+    """Execute it into `output`; the seconds that this took."""
+    from simplicity.site.execute import execute
+    from simplicity.site.worker import limited
+
+    with limited(chapter, limit):
+        return float(execute(chapter, output, fixed, timeout=round(limit) + 1)["seconds"])
+
+
+def _target(text: str) -> Path:
+    """A folder for a whole site."""
+    target = files.folder(text)
+    if target.exists() and any(target.iterdir()):
+        raise Problem(f"output: got {target}, allowed a folder that is new or empty")
+    return target
 
 
 def build_site(options: argparse.Namespace) -> int:
@@ -50,9 +76,7 @@ def build_site(options: argparse.Namespace) -> int:
     from simplicity.site.execute import ChapterFailed
     from simplicity.site.variants import site
 
-    target = files.folder(options.output) if options.output else None
-    if target is not None and target.exists() and any(target.iterdir()):
-        raise Problem(f"output: got {target}, allowed a folder that is new or empty")
+    target = _target(options.output) if options.output else None
     try:
         built = site(options.chapter, words.parameters(options.parameter), target)
     except ChapterFailed as failed:

@@ -10,7 +10,7 @@ import dataclasses
 import io
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -49,32 +49,38 @@ def check_claims(options: argparse.Namespace) -> int:
     asked = _asked(options)
     words.check_running(options)
     output = words.output(options.output)
-    within = 0.0 if options.full_within is None else limit_from(options.full_within, "full-within")
-    found, failed = _fresh(options, asked, within)
+    found, failed = _fresh(options, asked, _within(options))
     rows = [row(claim, [one for one in found if one.claim == claim]) for claim in asked]
     if options.all:
         _tell_all(rows)
     else:
-        told = [_told(one) for one in found if one.claim == asked[0]]
-        print("\n".join(told) or _why_none(asked[0]))
-        print(f"published: {rows[0].published}; the checks that both judge: {rows[0].agreement}")
+        _tell_one(rows[0], found)
     if output:
         files.write_text(output, _table(rows))
         print(f"table in {output}")
     return 1 if failed else 0
 
 
+def _within(options: argparse.Namespace) -> float:
+    """The seconds of a published run up to which FULL is run again; none where nothing is said."""
+    given = options.full_within
+    return 0.0 if given is None else limit_from(given, "full-within")
+
+
+def _tell_one(about: Row, found: Sequence[Check]) -> None:
+    told = [_told(one) for one in found if one.claim == about.claim]
+    print("\n".join(told) or _why_none(about.claim))
+    print(f"published: {about.published}; the checks that both judge: {about.agreement}")
+
+
 def _fresh(
     options: argparse.Namespace, asked: Sequence[str], within: float
 ) -> tuple[list[Check], bool]:
     """The checks of every experiment that judges one of the claims; whether cells of one failed."""
-    given = _given(options)
-    cheap = {name for name, about in records.abouts().items() if float(about["seconds"]) <= within}
+    given, cheap = _given(options), _cheap(within)
     found: list[Check] = []
     failed = False
-    for module in map(records.experiment, records.names()):
-        if not set(asked) & set(module.CLAIMS):
-            continue
+    for module in ledger.judging(asked):
         preset = "FULL" if name_of(module) in cheap else options.preset
         try:
             found += _judged(module, preset, options, given)
@@ -84,15 +90,26 @@ def _fresh(
     return found, failed
 
 
+def _cheap(within: float) -> set[str]:
+    """The experiments whose published run took no more seconds than `within`."""
+    abouts = records.abouts()
+    return {name for name, about in abouts.items() if float(about["seconds"]) <= within}
+
+
 def _asked(options: argparse.Namespace) -> list[str]:
     """The ids of the claims that the words name."""
-    no_seed = options.fresh and not options.fresh.lstrip("-").isdigit()
-    if options.claim is None and not options.all and no_seed:
-        options.claim, options.fresh = options.fresh, ""  # `check --fresh B10`
+    _mend_fresh(options)
     if (options.claim is None) is not options.all:
         got = "a claim beside --all" if options.all else "no claim"
         raise Problem(f"check: got {got}, allowed an id, or --all")
     return ledger.ids() if options.all else [words.claim(options.claim)]
+
+
+def _mend_fresh(options: argparse.Namespace) -> None:
+    """In `check --fresh B10` the word is the claim, not a seed."""
+    no_seed = options.fresh and not options.fresh.lstrip("-").isdigit()
+    if options.claim is None and not options.all and no_seed:
+        options.claim, options.fresh = options.fresh, ""
 
 
 def _given(options: argparse.Namespace) -> dict[str, str]:
@@ -100,10 +117,15 @@ def _given(options: argparse.Namespace) -> dict[str, str]:
     found = {} if options.seeds is None else {"seeds": options.seeds}
     if options.fresh is None:
         return found
-    seed = options.fresh or str(FRESH_FROM + secrets.randbelow(FRESH_TO - FRESH_FROM))
+    seed = options.fresh or _drawn()
     again = "for the same ones again, or to go on after a stop"
     print(f"seeds from {seed} on; {again}: --fresh {seed}")
     return found | {"first_seed": seed}
+
+
+def _drawn() -> str:
+    """A first seed that no published run has."""
+    return str(FRESH_FROM + secrets.randbelow(FRESH_TO - FRESH_FROM))
 
 
 def _judged(
@@ -118,43 +140,49 @@ def _judged(
 
 def row(claim: str, found: Sequence[Check]) -> Row:
     """A claim's fresh checks beside the recorded ones, check by check, where both judge."""
-    recorded = {one.name: one for one in ledger.full_checks() if one.claim == claim}
-    judged = {name for name, one in recorded.items() if one.holds is not None}
-    both = [one for one in found if one.holds is not None and one.name in judged]
-    otherwise = tuple(one.name for one in both if one.holds is not recorded[one.name].holds)
-    published, fresh, agreement = claim_verdicts.PENDING, OPEN, OPEN
-    if recorded:
-        published = claim_verdicts.verdict(claim, list(recorded.values())).verdict
-    if both:
-        fresh = claim_verdicts.verdict(claim, both).verdict
-        agreement = DIFFERS if otherwise else AGREES
+    published = ledger.published(claim)
+    recorded = {one.name: one.holds for one in published.checks}
+    both = [one for one in found if None not in (one.holds, recorded.get(one.name))]
+    otherwise = tuple(one.name for one in both if one.holds is not recorded[one.name])
+    fresh = claim_verdicts.verdict(claim, both).verdict if both else OPEN
+    agreement = (DIFFERS if otherwise else AGREES) if both else OPEN
     presets = tuple(sorted({one.preset for one in both}))
-    return Row(claim, published, fresh, agreement, len(recorded), len(both), otherwise, presets)
+    counts = len(recorded), len(both)
+    return Row(claim, published.verdict, fresh, agreement, *counts, otherwise, presets)
 
 
 def _tell_all(rows: Sequence[Row]) -> None:
     for one in rows:
-        what = f" ({', '.join(one.otherwise)})" if one.otherwise else ""
-        judged = f"{one.judged} of {one.checks} checks"
-        print(f"{one.claim:6} {one.published:18} {one.fresh:18} {one.agreement}{what}, {judged}")
-    count = collections.Counter(one.agreement for one in rows)
-    print(", ".join(f"{count[word]} {word}" for word in (AGREES, DIFFERS, OPEN)))
+        print(_line(one))
+    print(_totals(collections.Counter(one.agreement for one in rows)))
+
+
+def _totals(count: Mapping[str, int]) -> str:
+    return ", ".join(f"{count[word]} {word}" for word in (AGREES, DIFFERS, OPEN))
+
+
+def _line(one: Row) -> str:
+    what = f" ({', '.join(one.otherwise)})" if one.otherwise else ""
+    judged = f"{one.judged} of {one.checks} checks"
+    return f"{one.claim:6} {one.published:18} {one.fresh:18} {one.agreement}{what}, {judged}"
 
 
 def _table(rows: Sequence[Row]) -> str:
+    """The rows as CSV."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow([field.name for field in dataclasses.fields(Row)])
-    table.writerows(
-        [*dataclasses.astuple(one)[:-2], " ".join(one.otherwise), " ".join(one.presets)]
-        for one in rows
-    )
+    table.writerow(Row.__dataclass_fields__)
+    table.writerows(map(_fields, rows))
     return text.getvalue()
 
 
+def _fields(one: Row) -> list[Any]:
+    return [*dataclasses.astuple(one)[:-2], " ".join(one.otherwise), " ".join(one.presets)]
+
+
 def _why_none(claim: str) -> str:
-    (found,) = (one for one in ledger.rows() if one["id"] == claim)
-    return f"no experiment: {found['verdict']}, {found['reason']}"
+    found = ledger.published(claim)
+    return f"no experiment: {found.verdict}, {found.reason}"
 
 
 def _told(one: Any) -> str:
@@ -167,20 +195,22 @@ def _told(one: Any) -> str:
 
 
 def _value(one: Any) -> str:
-    value, margin = number(one.value), ""
+    value, margin = number(one.value), _slack(one)
     if one.interval:
         value += f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}] ({one.interval_kind})"
-    if one.slack is not None:
-        margin = f", {one.slack:+.3g} from its bound"
-    if one.slack is not None and one.margin is not None:
+    if margin and one.margin is not None:
         margin += f" = {one.margin:+.1f} half-intervals"
     return f"    value {value}, {one.seeds} seeds; criterion: {one.criterion}{margin}"
+
+
+def _slack(one: Any) -> str:
+    """How far a check or a control is from its bound."""
+    return "" if one.slack is None else f", {one.slack:+.3g} from its bound"
 
 
 def _control(control: Any) -> str:
     if control.why:
         return f"    no control: {control.why}"
-    slack = "" if control.slack is None else f", {control.slack:+.3g} from its bound"
     behaves = {True: "behaves", False: "misbehaves", None: "not judged"}[control.passed]
-    value = f"{control.what} = {number(control.value)} ({control.criterion}{slack})"
+    value = f"{control.what} = {number(control.value)} ({control.criterion}{_slack(control)})"
     return f"    control {behaves}: {value}"

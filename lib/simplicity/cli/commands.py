@@ -14,6 +14,12 @@ _PRESET = {"--preset PRESET": "TINY, QUICK or FULL (default QUICK)"}
 _STORE = {"--store DIR": "folder of finished cells (default: the book's own)"}
 _EXPERIMENT = "a name that `simplicity list` shows"
 _CHAPTER = "a file of book/ without .md, such as optimization-threshold"
+_PARAMETER = {
+    "-p --parameter NAME=VALUE": "may be repeated; a list as 10,20, or as a JSON list",
+}
+_AXIS = {
+    "-g --grid NAME=V1,V2,...": "values of one setting, an axis of the grid; may be repeated",
+}
 _RUNNING = {
     "--workers N": "processes; 0 is a plain loop (default: $SIMPLICITY_WORKERS or 0)",
     "--scheduler tcp://HOST:PORT": "a dask cluster instead (see the page Scaling out)",
@@ -21,6 +27,19 @@ _RUNNING = {
     **_STORE,
     "--arithmetic KIND": "portable (default): the same bits on every processor with AVX2; native: "
     "what is fastest here",
+}
+_TOLERANCES = {
+    "--rtol R": "relative tolerance (default 0)",
+    "--atol T": "absolute tolerance (default 0)",
+}
+_NOTEBOOKS = {
+    "--workers N": "notebooks at a time (default: $SIMPLICITY_WORKERS or 1)",
+    "--timeout SECONDS": "most seconds of a notebook (default: 3600)",
+}
+_RESULTS = {
+    "--dry-run": "say what there is to compute and how long it may take",
+    "-o --output FILE.nc": "write one dataset, with the axes of the grid",
+    "--csv FILE.csv": "write tidy tables: a row a cell, curves in files beside it",
 }
 
 
@@ -47,10 +66,8 @@ def parser() -> argparse.ArgumentParser:
     version = f"simplicity {_version()}"
     top.add_argument("--version", action="version", version=version, help="the version")
     commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    _add_experiments(commands)
-    _add_making(commands)
-    _add_chapters(commands)
-    _add_looking(commands)
+    for add in _EACH:
+        add(commands)
     return top
 
 
@@ -84,15 +101,13 @@ def _add(command: Any, options: Mapping[str, str], **more: Any) -> None:
 
 
 def _add_settings(command: Any, grid: bool = True, required: bool = False) -> None:
-    parameter = {"-p --parameter NAME=VALUE": "may be repeated; a list as 10,20, or as a JSON list"}
-    _add(command, parameter, action="append", default=[])
+    _add(command, _PARAMETER, action="append", default=[])
     if grid:
-        about = "values of one setting, an axis of the grid; may be repeated"
-        axis = {"-g --grid NAME=V1,V2,...": about}
-        _add(command, axis, action="append", default=[], required=required)
+        _add(command, _AXIS, action="append", default=[], required=required)
 
 
-def _add_experiments(commands: Any) -> None:
+def _add_run(commands: Any) -> None:
+    """`sweep` is the same with another name."""
     values = "a setting with several values is an axis of a grid"
     for name, about in (
         ("run", f"run an experiment and check its claims; {values}"),
@@ -103,13 +118,10 @@ def _add_experiments(commands: Any) -> None:
         _add_settings(command, required=name == "sweep")
         _add(command, {"--seeds K": "seeds of each setting, short for -p seeds=K"})
         _add(command, _PRESET, default="QUICK")
-        results = {
-            "--dry-run": "say what there is to compute and how long it may take",
-            "-o --output FILE.nc": "write one dataset, with the axes of the grid",
-            "--csv FILE.csv": "write tidy tables: a row a cell, curves in files beside it",
-        }
-        _add(command, _RUNNING | results)
+        _add(command, _RUNNING | _RESULTS)
 
+
+def _add_check(commands: Any) -> None:
     about = "judge a claim anew, or all of them: each check with its margin, beside what was"
     command = _command(commands, "check", "checking:check_claims", f"{about} published")
     _add(
@@ -127,7 +139,7 @@ def _add_experiments(commands: Any) -> None:
     _add(command, _RUNNING)
 
 
-def _add_making(commands: Any) -> None:
+def _add_new(commands: Any) -> None:
     about = "write an experiment and its test, which run at once, and its chapter"
     command = _command(commands, "new", "new:make", about)
     _add(
@@ -138,6 +150,9 @@ def _add_making(commands: Any) -> None:
             "--package": "with a FILE.py: a pyproject.toml that offers the experiment by its name",
         },
     )
+
+
+def _add_record(commands: Any) -> None:
     about = "run FULL and write the committed record"
     command = _command(commands, "record", "running:record_experiment", about)
     carry = (
@@ -147,20 +162,17 @@ def _add_making(commands: Any) -> None:
     _add(command, {"experiment": _EXPERIMENT, "--carry": carry} | _RUNNING)
 
 
-def _add_chapters(commands: Any) -> None:
+def _add_chapter(commands: Any) -> None:
     about = "execute a chapter, or a grid of it, with papermill"
     command = _command(commands, "chapter", "chapters:run_chapter", about)
     _add(command, {"chapter": _CHAPTER})
     _add_settings(command)
     output = "the executed notebook; of a grid, the folder of its notebooks"
     _add(command, {"-o --output OUT": output}, required=True)
-    _add(
-        command,
-        {
-            "--workers N": "notebooks at a time (default: $SIMPLICITY_WORKERS or 1)",
-            "--timeout SECONDS": "most seconds of a notebook (default: 3600)",
-        },
-    )
+    _add(command, _NOTEBOOKS)
+
+
+def _add_site(commands: Any) -> None:
     about = "build the site with a chapter's parameters changed"
     command = _command(commands, "site", "chapters:build_site", about)
     _add(command, {"--chapter CHAPTER": _CHAPTER}, required=True)
@@ -168,11 +180,13 @@ def _add_chapters(commands: Any) -> None:
     _add(command, {"-o --output DIR": "where the pages go (default: a folder of _build/variants)"})
 
 
-def _add_looking(commands: Any) -> None:
+def _add_list(commands: Any) -> None:
     about = "the experiments, their claims and parameters"
     command = _command(commands, "list", "looking:list_experiments", about)
     _add(command, {"--json": "as JSON, with units, ranges and choices"})
 
+
+def _add_ledger(commands: Any) -> None:
     about = "all claims and their verdicts, from the records"
     command = _command(commands, "ledger", "looking:show_ledger", about)
     forms = {
@@ -181,25 +195,28 @@ def _add_looking(commands: Any) -> None:
     }
     _add(command.add_mutually_exclusive_group(), forms)
 
+
+def _add_compare(commands: Any) -> None:
     about = "two results or two ledgers: what differs, by how much"
     command = _command(commands, "compare", "looking:compare_files", about)
-    _add(
-        command,
-        {
-            "one A": "a NetCDF file (also .gz), a claims.json, or a built site",
-            "other B": "another of the same kind",
-        },
-    )
-    tolerances = {
-        "--rtol R": "relative tolerance (default 0)",
-        "--atol T": "absolute tolerance (default 0)",
-    }
-    _add(command, tolerances, default="0")
+    one = "a NetCDF file (also .gz), a claims.json, or a built site"
+    _add(command, {"one A": one, "other B": "another of the same kind"})
+    _add(command, _TOLERANCES, default="0")
 
+
+def _add_cache(commands: Any) -> None:
     about = "what is stored: sizes, stale and damaged files"
     command = _command(commands, "cache", "looking:show_cache", about)
     _add(command, {"--verify": "read every file to its end and check it"} | _STORE)
 
+
+def _add_data(commands: Any) -> None:
     command = _command(commands, "data", "data:image_data", "fetch or verify MNIST and CIFAR-10")
     command.add_argument("action", choices=("fetch", "verify"))
     _add(command, {"[name]": "mnist or cifar10 (default: both)"})
+
+
+_EACH = (
+    *(_add_run, _add_check, _add_new, _add_record, _add_chapter, _add_site),
+    *(_add_list, _add_ledger, _add_compare, _add_cache, _add_data),
+)

@@ -30,34 +30,36 @@ CAPTIONS = {
     "together": ("T", "Together"),
 }
 _HELPERS = ("from simplicity.grid.groups import Runs", "from simplicity.grid.run import run")
+_NEXT = string.Template(
+    "claim $claim; run it: simplicity run $name\n"
+    "make it yours: the experiment, its test, the chapter, its row in book/claims.csv; commit\n"
+    "then: simplicity record $name, after which the chapter runs; commit that; make book\n"
+    "README.md: the number of claims, and the table of `simplicity ledger --markdown`, change "
+    "with the record"
+)
 
 
 def make(options: argparse.Namespace) -> int:
     """WING/NAME writes into the book, FILE.py beside nothing but its test and its package; no file
     is written over.
     """
-    where = str(options.where)
-    own = where.endswith(".py")
-    if options.package and not own:
-        raise Problem(f"package: got it with {where}, allowed with a FILE.py of yours")
-    if own:
-        written = _file(Path(where), options.claim, options.package)
-    else:
-        written = _in_book(where, options.claim)
-    for path in written:
+    for path in _written(str(options.where), options):
         print(path)
     return 0
 
 
+def _written(where: str, options: argparse.Namespace) -> list[Path]:
+    if where.endswith(".py"):
+        return _file(Path(where), options.claim, options.package)
+    if options.package:
+        raise Problem(f"package: got it with {where}, allowed with a FILE.py of yours")
+    return _in_book(where, options.claim)
+
+
 def _file(path: Path, claim: str | None, package: bool) -> list[Path]:
-    name = _name(path.stem)
-    if name in {*sys.stdlib_module_names, *importlib.metadata.packages_distributions()}:
-        raise Problem(
-            f"name: got {name}, a module of Python or of an installed package, allowed another, "
-            "since its test imports the file by its name"
-        )
-    values = _values(name, _free(claim, "M", []))
-    values["imports"] = "\n\n".join(["\n".join(_HELPERS), f"import {name} as experiment"])
+    name = _importable(path.stem)
+    imports = "\n\n".join(["\n".join(_HELPERS), f"import {name} as experiment"])
+    values = _values(name, _free(claim, "M", [])) | {"imports": imports}
     test = path.with_name(f"test_{path.name}")
     templates = {path: "experiment", test: "test"}
     if package:
@@ -65,40 +67,52 @@ def _file(path: Path, claim: str | None, package: bool) -> list[Path]:
     _write_new(templates, values)
     print(f"run it: simplicity run {path}; test it: python -m pytest {test}")
     if package:
-        by_name = f"simplicity run {name}, anywhere"
-        print(f"offer it by name: pip install -e {path.parent}; then {by_name}")
+        install = f"pip install -e {path.parent}"
+        print(f"offer it by name: {install}; then simplicity run {name}, anywhere")
     return [*templates]
+
+
+def _importable(stem: str) -> str:
+    """The name of a module that hides no other."""
+    name = _name(stem)
+    if name in {*sys.stdlib_module_names, *importlib.metadata.packages_distributions()}:
+        raise Problem(
+            f"name: got {name}, a module of Python or of an installed package, allowed another, "
+            "since its test imports the file by its name"
+        )
+    return name
 
 
 def _in_book(where: str, claim: str | None) -> list[Path]:
     wing, name = _place(where)
-    letter, caption = CAPTIONS[wing]
-    values = _values(name, _free(claim, letter, ledger.ids()), wing)
+    values = _values(name, _free(claim, CAPTIONS[wing][0], ledger.ids()), wing)
     experiment = f"from simplicity.{wing}.experiments import {name} as experiment"
     values["imports"] = "\n".join(sorted([*_HELPERS, experiment]))
-    templates = {
+    templates, entries = _templates(values), _entries(values)
+    _write_new(templates, values)
+    for path, text in entries.items():
+        files.write_text(path, text)
+    print(_NEXT.substitute(values))
+    return [*templates, *entries]
+
+
+def _templates(values: dict[str, str]) -> dict[Path, str]:
+    """The new files of an experiment of the book, each with the name of its template."""
+    wing, name = values["wing"], values["name"]
+    return {
         paths.PACKAGE / wing / "experiments" / f"{name}.py": "experiment",
         paths.root() / "tests" / wing / f"test_{name}.py": "test",
         paths.book() / f"{values['slug']}.md": "chapter",
     }
+
+
+def _entries(values: dict[str, str]) -> dict[Path, str]:
+    """The files of the book that name every chapter and every claim, with the new ones."""
     toc, claims = paths.root() / "_toc.yml", paths.book() / "claims.csv"
-    entries = {
-        toc: _listed(toc.read_text("utf-8"), caption, values["slug"]),
+    return {
+        toc: _listed(toc.read_text("utf-8"), CAPTIONS[values["wing"]][1], values["slug"]),
         claims: _with_row(claims.read_text("utf-8"), values),
     }
-    _write_new(templates, values)
-    for path, text in entries.items():
-        files.write_text(path, text)
-    print(f"claim {values['claim']}; run it: simplicity run {name}")
-    print(
-        "make it yours: the experiment, its test, the chapter, its row in book/claims.csv; commit\n"
-        f"then: simplicity record {name}, after which the chapter runs; commit that; make book"
-    )
-    print(
-        "README.md: the number of claims, and the table of `simplicity ledger --markdown`, change "
-        "with the record"
-    )
-    return [*templates, *entries]
 
 
 def _place(where: str) -> tuple[str, str]:
@@ -130,23 +144,31 @@ def _name(text: str) -> str:
 def _free(claim: str | None, letter: str, known: list[str]) -> str:
     """The id that is asked for, or the next one of the wing."""
     if claim is None:
-        numbers = [int(one[len(letter) :]) for one in known if re.fullmatch(rf"{letter}\d+", one)]
-        return f"{letter}{max(numbers, default=0) + 1}"
+        return _next(letter, known)
     if not re.fullmatch(r"[A-Za-z][\w-]*", claim) or claim in known:
         raise Problem(f"claim: got {claim}, allowed an id that no claim has, as {letter}99")
     return claim
 
 
+def _next(letter: str, known: list[str]) -> str:
+    """After the highest number of those with that letter."""
+    numbers = [int(one[len(letter) :]) for one in known if re.fullmatch(rf"{letter}\d+", one)]
+    return f"{letter}{max(numbers, default=0) + 1}"
+
+
 def _write_new(templates: dict[Path, str], values: dict[str, str]) -> None:
     """Each file from its template; none, where one of them is there already."""
-    folder, texts = resources.files("simplicity.cli") / "templates", {}
-    for path, name in templates.items():
-        template = string.Template((folder / f"{name}.txt").read_text("utf-8"))
-        texts[path] = template.substitute(values)
+    for path in templates:
         if path.exists():
             raise Problem(f"new: {path} is there already, allowed a name that is free")
+    texts = {path: _template(name).substitute(values) for path, name in templates.items()}
     for path, text in texts.items():
         files.write_text(path, text)
+
+
+def _template(name: str) -> string.Template:
+    folder = resources.files("simplicity.cli") / "templates"
+    return string.Template((folder / f"{name}.txt").read_text("utf-8"))
 
 
 def _listed(toc: str, caption: str, slug: str) -> str:
@@ -161,7 +183,14 @@ def _listed(toc: str, caption: str, slug: str) -> str:
 def _with_row(table: str, values: dict[str, str]) -> str:
     """claims.csv with a row for the new claim; its words are yours to write."""
     fields = next(csv.reader([table.partition("\n")[0]]))
-    row = {
+    line = io.StringIO()
+    writer = csv.DictWriter(line, fields, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writerow(_row(values))
+    return table.rstrip("\n") + "\n" + line.getvalue()
+
+
+def _row(values: dict[str, str]) -> dict[str, str]:
+    return {
         "id": values["claim"],
         "paper": "the book's own",
         "source": "our reading",
@@ -170,7 +199,3 @@ def _with_row(table: str, values: dict[str, str]) -> str:
         "short": values["title"],
         "claim": values["title"],
     }
-    line = io.StringIO()
-    writer = csv.DictWriter(line, fields, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writerow(row)
-    return table.rstrip("\n") + "\n" + line.getvalue()

@@ -24,15 +24,19 @@ if TYPE_CHECKING:
 def parameters(pairs: Sequence[str]) -> dict[str, str]:
     """`NAME=VALUE` words by name."""
     found: dict[str, str] = {}
-    for pair in pairs:
-        name, separator, value = pair.partition("=")
-        if not separator or not name:
-            raise Problem(f"parameter: got {shown(pair)}, allowed NAME=VALUE")
-        name = name.strip()
+    for name, value in map(_named, pairs):
         if name in found:
             raise Problem(f"parameter {shown(name)[1:-1]}: got it twice, allowed once")
         found[name] = value
     return found
+
+
+def _named(pair: str) -> tuple[str, str]:
+    """The two sides of `NAME=VALUE`."""
+    name, separator, value = pair.partition("=")
+    if not separator or not name:
+        raise Problem(f"parameter: got {shown(pair)}, allowed NAME=VALUE")
+    return name.strip(), value
 
 
 def grid(
@@ -51,20 +55,25 @@ def grid(
 
 def apart(module: ModuleType, given: dict[str, str]) -> tuple[dict[str, str], dict[str, list[Any]]]:
     """What is given one value (or is a list by itself), and what several: `width=100,200`."""
+    from simplicity.grid.groups import config_of
+
+    plain, config = _plain(module), config_of(module)
+    lists = {name: text for name, text in given.items() if name in plain and "," in text}
+    values = {name: elements(config, name, text) for name, text in lists.items()}
+    swept = {name: several for name, several in values.items() if len(several) > 1}
+    return {name: text for name, text in given.items() if name not in swept}, swept
+
+
+def _plain(module: ModuleType) -> set[str]:
+    """The settings in whose value a comma means nothing."""
     from simplicity.grid.config import describe
     from simplicity.grid.groups import config_of
 
-    plain = {
+    return {
         field["name"]
         for field in describe(config_of(module))
         if not field["type"].startswith("list") and (field["type"] != "str" or field["choices"])
     }
-    swept: dict[str, list[Any]] = {}
-    for name, text in given.items():
-        if name in plain and "," in text:
-            values = elements(config_of(module), name, text)
-            swept |= {name: values} if len(values) > 1 else {}
-    return {name: text for name, text in given.items() if name not in swept}, swept
 
 
 def claim(text: str) -> str:
@@ -72,9 +81,8 @@ def claim(text: str) -> str:
     from simplicity.evidence import ledger
 
     ids = ledger.ids()
-    known = {one.lower(): one for one in ids} | {
-        old.lower(): new for old, new in ledger.former_ids().items()
-    }
+    known = {one.lower(): one for one in ids}
+    known |= {old.lower(): new for old, new in ledger.former_ids().items()}
     if text.lower() not in known:
         raise Problem(no_such("claim", text, ids, "an id that `simplicity ledger` shows"))
     return known[text.lower()]
@@ -105,12 +113,14 @@ def output(text: str | None) -> Path | None:
 def table(text: str | None, beside: Path | None) -> Path | None:
     """A regular file for tables, which has others beside it; not the other output."""
     path = output(text)
-    if path is not None and not files.is_regular(path):
+    if path is None:
+        return None
+    if not files.is_regular(path):
         raise Problem(
             f"csv: got {path}, a device or a pipe, allowed a file, since tables of curves are "
             "written beside it"
         )
-    if path is not None and beside is not None and files.same(path, beside):
+    if beside is not None and files.same(path, beside):
         raise Problem(f"csv: got {path}, which is the output as well, allowed another file")
     return path
 
@@ -133,16 +143,19 @@ def store(options: argparse.Namespace) -> Path:
     from simplicity.grid import run
 
     found = run.default_store() if options.store is None else Path(options.store)
-    try:
-        fine = options.store != "" and (found.is_dir() or not os.path.lexists(found))
-    except OSError as reason:  # a name that is too long
-        raise Problem(
-            f"store: got {found} ({reason.strerror}), allowed a writable folder"
-        ) from None
-    if not fine:
-        got = f"{found} ({os.strerror(errno.EEXIST)})" if options.store != "" else "nothing"
+    got = "nothing" if options.store == "" else _in_the_way(found)
+    if got:
         raise Problem(f"store: got {got}, allowed a writable folder")
     return found
+
+
+def _in_the_way(path: Path) -> str:
+    """The path and why no folder can be there, or nothing where one is or can be."""
+    try:
+        fine = path.is_dir() or not os.path.lexists(path)
+    except OSError as reason:  # a name that is too long
+        return f"{path} ({reason.strerror})"
+    return "" if fine else f"{path} ({os.strerror(errno.EEXIST)})"
 
 
 def check_running(options: argparse.Namespace) -> None:

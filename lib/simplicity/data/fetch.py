@@ -54,21 +54,18 @@ def fetch(
     """Download what is missing or wrong of a data set, and unpack CIFAR-10's batches beside it."""
     import pooch
 
-    root = folder or image_files.folder()
     wanted = _files(name, remotes)
     pooch.get_logger().setLevel(logging.ERROR)
     registry = pooch.create(
-        path=root,
+        path=folder or image_files.folder(),
         base_url="",
         registry={one.file: f"sha256:{one.sha256}" for one in wanted},
         urls={one.file: one.url for one in wanted},
         retry_if_failed=RETRIES,
     )
     found = [_fetched(registry, one) for one in wanted]
-    for path in found:
-        if path.name == image_files.CIFAR_ARCHIVE:
-            found += unpack(path)
-    return found
+    archives = [path for path in found if path.name == image_files.CIFAR_ARCHIVE]
+    return found + [batch for archive in archives for batch in unpack(archive)]
 
 
 def _fetched(registry: Any, one: Remote) -> Path:
@@ -78,9 +75,7 @@ def _fetched(registry: Any, one: Remote) -> Path:
     try:
         return Path(registry.fetch(one.file, downloader=downloader))
     except (PermissionError, FileExistsError, NotADirectoryError):
-        root = registry.path
-        why = "it is no folder" if root.exists() and not root.is_dir() else "not writable"
-        raise Problem(f"data: got {root} ({why}), allowed a folder that can be written") from None
+        raise _not_writable(registry.path) from None
     # requests' errors are OSErrors; a wrong sum is a ValueError
     except (OSError, ValueError) as reason:
         said = " ".join(str(reason).split())
@@ -89,16 +84,20 @@ def _fetched(registry: Any, one: Remote) -> Path:
         ) from None
 
 
+def _not_writable(root: Path) -> Problem:
+    why = "it is no folder" if root.exists() and not root.is_dir() else "not writable"
+    return Problem(f"data: got {root} ({why}), allowed a folder that can be written")
+
+
 def unpack(archive: Path) -> list[Path]:
     """CIFAR-10's six batches as files beside their archive, under our names, never its own."""
     members = image_files.cifar_members(archive)
     found = []
     for name in image_files.CIFAR_BATCHES:
-        # refuse what is no batch before anything is written
-        image_files.decode_cifar(members[f"{name}.bin"], name)
-        target = archive.with_name(f"{name}.bin")
-        if not target.is_file() or target.read_bytes() != members[f"{name}.bin"]:
-            files.write(target, members[f"{name}.bin"])
+        body, target = members[f"{name}.bin"], archive.with_name(f"{name}.bin")
+        image_files.decode_cifar(body, name)  # what is no batch is refused before it is written
+        if not target.is_file() or target.read_bytes() != body:
+            files.write(target, body)
         found.append(target)
     return found
 
@@ -115,11 +114,15 @@ def verify(
     lines = [f"{path}: SHA-256 as published" for path in _published(name, root, remotes)]
     loaded = images.mnist(root) if name == "mnist" else images.cifar10(root)
     images.own(name, root, loaded)
+    return [*lines, f"{name}: {_counts(loaded)}"]
+
+
+def _counts(loaded: images.Split) -> str:
+    """How many images and classes there are."""
     train, test = len(loaded.train.y), len(loaded.test.y)
-    classes = len(np.unique(loaded.train.y))
     left = f", {sum(loaded.dropped)} inexact ones left out" if sum(loaded.dropped) else ""
-    counts = f"{train} training and {test} test images in {classes} classes"
-    return [*lines, f"{name}: {counts}, its own{left}"]
+    classes = len(np.unique(loaded.train.y))
+    return f"{train} training and {test} test images in {classes} classes, its own{left}"
 
 
 def _published(name: str, root: Path, remotes: Mapping[str, Sequence[Remote]]) -> list[Path]:
@@ -131,9 +134,8 @@ def _published(name: str, root: Path, remotes: Mapping[str, Sequence[Remote]]) -
         sums = {path: pooch.file_hash(path) for path in wanted if path.is_file()}
     for path, found in sums.items():
         if found != wanted[path]:
-            raise Problem(
-                f"{path}: got SHA-256 {found}, allowed {wanted[path]}; delete it and fetch again"
-            )
+            allowed = f"{wanted[path]}; delete it and fetch again"
+            raise Problem(f"{path}: got SHA-256 {found}, allowed {allowed}")
     return list(sums)
 
 

@@ -23,10 +23,11 @@ def from_row(row: dict[str, Any]) -> Check:
     given["value"] = math.nan if row["value"] is None else row["value"]
     for name in ("interval", "band"):
         given[name] = _pair(row.get(name))
-    control = row["control"]
-    if "band" in control:
-        control = control | {"band": _pair(control["band"])}
-    return Check(**(given | {"control": Control(**control)}))
+    return Check(**(given | {"control": _control(row["control"])}))
+
+
+def _control(row: dict[str, Any]) -> Control:
+    return Control(**(row | {"band": _pair(row["band"])} if "band" in row else row))
 
 
 def _pair(values: Any) -> Any:

@@ -1,6 +1,6 @@
 """Verdicts: what a claim's checks amount to."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from simplicity.evidence.claims import Check
@@ -28,15 +28,22 @@ def verdict(claim: str, checks: Sequence[Check]) -> Verdict:
     Checks that could not be judged leave `not testable` if nothing else was judged, and at most
     `holds in part` otherwise.
     """
-    judged = [one.holds for one in checks if one.holds is not None]
     failed = [_why(one) for one in checks if one.holds is False]
     lacking = [f"not judged: {_lacking(one)}" for one in checks if one.holds is None]
     reason = "; ".join(failed + lacking)
-    if not judged:
-        return Verdict(claim, NOT_TESTABLE, reason or "no check was made", tuple(checks))
-    if all(judged):
-        return Verdict(claim, IN_PART if lacking else HOLDS, reason, tuple(checks))
-    return Verdict(claim, IN_PART if any(judged) else FAILS, reason, tuple(checks))
+    found = _of({one.holds for one in checks})
+    if found == NOT_TESTABLE:
+        reason = reason or "no check was made"
+    return Verdict(claim, found, reason, tuple(checks))
+
+
+def _of(outcomes: Set[bool | None]) -> str:
+    """The verdict where some checks hold (True), some do not (False), some were not judged."""
+    if outcomes <= {None}:
+        return NOT_TESTABLE
+    if True not in outcomes:
+        return FAILS
+    return HOLDS if outcomes == {True} else IN_PART
 
 
 def _lacking(one: Check) -> str:

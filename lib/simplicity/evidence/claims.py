@@ -50,10 +50,13 @@ def share(outcomes: Iterable[bool]) -> Estimate:
     hits = np.asarray(list(outcomes), dtype=bool)
     if len(hits) == 0:
         return _NOTHING
-    test = scipy.stats.binomtest(int(hits.sum()), len(hits))
-    found = test.proportion_ci(CONFIDENCE, method="exact")
-    interval = (float(found.low), float(found.high))
+    interval = _clopper_pearson(int(hits.sum()), len(hits))
     return Estimate(float(hits.mean()), interval, "Clopper-Pearson 95 %", len(hits))
+
+
+def _clopper_pearson(hits: int, seeds: int) -> tuple[float, float]:
+    found = scipy.stats.binomtest(hits, seeds).proportion_ci(CONFIDENCE, method="exact")
+    return float(found.low), float(found.high)
 
 
 def mean(values: Iterable[float]) -> Estimate:
@@ -88,11 +91,16 @@ def median(values: Iterable[float]) -> Estimate:
     sample, left_out = _sample(values)
     if len(sample) == 0:
         return _NOTHING
+    interval, kind = _of_median(sample)
+    return Estimate(float(np.median(sample)), interval, kind + left_out, len(sample))
+
+
+def _of_median(sample: NDArray[np.float64]) -> tuple[tuple[float, float], str]:
+    """The interval, and of what kind it is."""
     low, high = scipy.stats.quantile_test(sample, p=0.5).confidence_interval(CONFIDENCE)
-    interval, interval_kind = (float(low), float(high)), "order statistics 95 %"
-    if not np.isfinite(interval).all():
-        interval, interval_kind = _range(sample), "range"
-    return Estimate(float(np.median(sample)), interval, interval_kind + left_out, len(sample))
+    if not np.isfinite([low, high]).all():
+        return _range(sample), "range"
+    return (float(low), float(high)), "order statistics 95 %"
 
 
 def exact(value: float, seeds: int = 1) -> Estimate:
@@ -309,13 +317,9 @@ class Check:
 
     @property
     def margin(self) -> float | None:
-        """The slack in half-widths of the interval.
-
-        Below 1 another draw of the seeds may well decide otherwise.
-        """
-        if self.slack is None or self.interval is None or self.interval[0] == self.interval[1]:
-            return None
-        return self.slack / ((self.interval[1] - self.interval[0]) / 2)
+        """The slack in half-widths of the interval; below 1 other seeds may well say otherwise."""
+        low, high = self.interval or (0.0, 0.0)
+        return None if self.slack is None or low == high else self.slack / ((high - low) / 2)
 
     @property
     def holds(self) -> bool | None:
@@ -340,10 +344,7 @@ class Check:
 
 
 def not_testable(runs: Judged, id: str, kind: Kind, statistic: str, why: str) -> Check:
-    """A check that this run cannot make, with the reason in place of a criterion.
-
-    The reason is too few steps, seeds or samples.
-    """
+    """A check that this run cannot make; the reason (too few seeds, say) is in the criterion."""
     rule = Criterion(f"cannot be judged here: {why}", bool)
     return check(runs, id, kind, statistic, _NOTHING, rule, no_control(why))
 

@@ -13,7 +13,7 @@ import hashlib
 import html
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -49,8 +49,7 @@ def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
     `payloads` are those of executed chapters.
     """
     fresh = [check_rows.from_row(row) for payload in payloads for row in payload["checks"]]
-    full, abouts = full_checks(), records.abouts()
-    papers = {row.pop("id"): row for row in _table("paper_values.csv")}
+    full, abouts, papers = full_checks(), records.abouts(), _paper_values()
     found = []
     for claim in _table("claims.csv"):
         name = claim["id"]
@@ -61,17 +60,28 @@ def rows(payloads: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
     return found
 
 
+def _paper_values() -> dict[str, dict[str, str]]:
+    """Id of a claim -> the number in the paper that it speaks of."""
+    return {row.pop("id"): row for row in _table("paper_values.csv")}
+
+
 def _row(
     claim: Mapping[str, str], recorded: Sequence[Check], fresh: Sequence[Check]
 ) -> dict[str, Any]:
     """A claim with its verdict and the checks that speak of it."""
     found = _verdict(claim["id"], recorded, fresh)
-    own = {"own": claim["kind"] in OWN, "unit": "seed"}
-    judged = {"verdict": found.verdict, "reason": found.reason}
+    always = {name: claim[name] for name in ("id", "paper", "chapter", "claim")}
+    further = {name: claim[name] for name in FURTHER if claim.get(name)}
     return (
-        {name: claim[name] for name in ("id", "paper", "chapter", "claim")}
-        | {name: claim[name] for name in FURTHER if claim.get(name)}
-        | {**own, **judged, "checks": [check_rows.row_of(one) for one in (*recorded, *fresh)]}
+        always
+        | further
+        | {
+            "own": claim["kind"] in OWN,
+            "unit": "seed",
+            "verdict": found.verdict,
+            "reason": found.reason,
+            "checks": [check_rows.row_of(one) for one in (*recorded, *fresh)],
+        }
     )
 
 
@@ -116,9 +126,23 @@ def former_ids() -> dict[str, str]:
     return {row["old_id"]: row["id"] for row in _table("claims.csv") if row.get("old_id")}
 
 
-def full_checks() -> list[Check]:
-    """`checks` of every experiment applied to its committed record."""
-    return [one for name in records.names() for one in _full_checks(name)]
+def full_checks(claims: Collection[str] | None = None) -> list[Check]:
+    """`checks` of every experiment applied to its committed record; or of those experiments alone
+    that judge one of the claims: the record of another may be too old for its criteria.
+    """
+    names = records.names() if claims is None else map(store.name_of, judging(claims))
+    return [one for name in names for one in _full_checks(name)]
+
+
+def judging(claims: Collection[str]) -> list[ModuleType]:
+    """The experiments that judge one of the claims."""
+    modules = map(records.experiment, records.names())
+    return [module for module in modules if not set(module.CLAIMS).isdisjoint(claims)]
+
+
+def published(claim: str) -> Verdict:
+    """What the records say of one claim."""
+    return _verdict(claim, _of(claim, full_checks([claim])), ())
 
 
 @functools.cache
@@ -127,23 +151,30 @@ def _full_checks(name: str) -> tuple[Check, ...]:
     content = records.content(name)
     if content is None:
         return ()
-    kept = default_store() / "judged" / f"{name}.json"
+    path, key = default_store() / "judged" / f"{name}.json", _key(name, content)
+    found = _kept(path, key)
+    if found is None:
+        found = _applied(records.experiment(name))
+        _keep(path, key, found)
+    return found
+
+
+def _key(name: str, content: bytes) -> str:
+    """Of all that the checks of a record depend on."""
     parts = [
         hashlib.sha256(content).hexdigest(),
         threads.code_digest(records.source(name)),
         threads.label(),
         store.versions(),
     ]
-    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    found = _kept(kept, key)
-    if found is None:
-        found = _applied(records.experiment(name))
-        # a folder that cannot be written costs the seconds again, nothing else
-        with contextlib.suppress(Problem):
-            files.write_text(
-                kept, json.dumps({"key": key, "checks": [check_rows.row_of(one) for one in found]})
-            )
-    return found
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _keep(path: Path, key: str, found: Iterable[Check]) -> None:
+    kept = {"key": key, "checks": [check_rows.row_of(one) for one in found]}
+    # a folder that cannot be written costs the seconds again, nothing else
+    with contextlib.suppress(Problem):
+        files.write_text(path, json.dumps(kept))
 
 
 def _kept(path: Path, key: str) -> tuple[Check, ...] | None:
@@ -199,26 +230,14 @@ class Judgement:
                 "nothing is asserted."
             )
         for dataset in self.runs:
-            name, preset = str(dataset.attrs["experiment"]), str(dataset.attrs["preset"])
-            module = records.experiment(name)
-            record = records.load(module)
-            if record is None:
-                raise AssertionError(
-                    f"{name}: no record to expect anything of; run `simplicity record {name}`"
-                )
-            for label, data in ((preset, dataset), ("FULL", record.dataset)):
-                found = records.outcomes(checks_of(module, data))
-                _assert_same(f"{name}, {label}", found, record.expected[label])
+            _assert_as_recorded(dataset)
         return "Every check of this page came out as committed, fresh and recorded."
 
     def payload(self) -> dict[str, Any]:
-        seeds = sorted(
-            {f"{len(set(d.seed.values.tolist()))} (from {d.seed.values.min()})" for d in self.runs}
-        )
         return {
             "preset": "+".join(self.presets),
             "experiments": [str(dataset.attrs["experiment"]) for dataset in self.runs],
-            "seeds": ", ".join(seeds),
+            "seeds": ", ".join(sorted({_seeds(dataset) for dataset in self.runs})),
             "checks": [check_rows.row_of(one) for one in self.fresh],
         }
 
@@ -235,13 +254,20 @@ def judge(*runs: xr.Dataset) -> Judgement:
     A record itself may stand in for a run.
     """
     names = [str(dataset.attrs["experiment"]) for dataset in runs]
-    recorded = tuple(one for name in names for one in _full_checks(name))
-    known = [check_rows.row_of(one) for one in recorded]
-    made = [checks_of(records.experiment(name), one) for name, one in zip(names, runs, strict=True)]
-    fresh = itertools.chain.from_iterable(made)
-    return Judgement(
-        runs, tuple(one for one in fresh if check_rows.row_of(one) not in known), recorded
-    )
+    recorded = tuple(itertools.chain.from_iterable(map(_full_checks, names)))
+    made = itertools.chain.from_iterable(map(checks_of, map(records.experiment, names), runs))
+    return Judgement(runs, _others(made, recorded), recorded)
+
+
+def _others(checks: Iterable[Check], known: Iterable[Check]) -> tuple[Check, ...]:
+    """Those that are not known yet, with the same numbers."""
+    rows = [check_rows.row_of(one) for one in known]
+    return tuple(one for one in checks if check_rows.row_of(one) not in rows)
+
+
+def _seeds(run: xr.Dataset) -> str:
+    """How many there are, and the first."""
+    return f"{len(set(run.seed.values.tolist()))} (from {run.seed.values.min()})"
 
 
 def badge(verdict: str) -> str:
@@ -269,17 +295,33 @@ def markdown(found: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def _assert_as_recorded(dataset: xr.Dataset) -> None:
+    """A run and the record of its experiment give what is committed beside the record."""
+    name, preset = str(dataset.attrs["experiment"]), str(dataset.attrs["preset"])
+    module = records.experiment(name)
+    record = records.load(module)
+    if record is None:
+        raise AssertionError(
+            f"{name}: no record to expect anything of; run `simplicity record {name}`"
+        )
+    for label, data in ((preset, dataset), ("FULL", record.dataset)):
+        found = records.outcomes(checks_of(module, data))
+        _assert_same(f"{name}, {label}", found, record.expected[label])
+
+
 def _assert_same(where: str, found: records.Outcomes, expected: records.Outcomes) -> None:
-    now, then = (
-        {(claim, name): one for claim, checks in side.items() for name, one in checks.items()}
-        for side in (found, expected)
-    )
-    for claim, name in sorted(now | then):
-        if now.get((claim, name)) != then.get((claim, name)):
+    now, then = _by_claim_and_name(found), _by_claim_and_name(expected)
+    for one in sorted(now | then):
+        if now.get(one) != then.get(one):
             raise AssertionError(
-                f"{where}, {claim}: {name}: now {now.get((claim, name))}, expected "
-                f"{then.get((claim, name))}"
+                f"{where}, {one[0]}: {one[1]}: now {now.get(one)}, expected {then.get(one)}"
             )
+
+
+def _by_claim_and_name(outcomes: records.Outcomes) -> dict[tuple[str, str], str]:
+    return {
+        (claim, name): one for claim, checks in outcomes.items() for name, one in checks.items()
+    }
 
 
 def _table_html(judgement: Judgement) -> str:
@@ -290,24 +332,24 @@ def _table_html(judgement: Judgement) -> str:
     body = "".join(_claim_rows(found, judgement) for found in judgement.verdicts())
     heads = ("Check", "Criterion", "Recorded", "This run", "Outcome")
     head = "".join(f'<th scope="col">{title}</th>' for title in heads)
-    names = dict.fromkeys(str(dataset.attrs["experiment"]) for dataset in judgement.runs)
-    notes = "".join(
-        f"<li>{html.escape(records.note(records.experiment(name)))}</li>" for name in names
-    )
     count = len({one.name for one in judgement.recorded + judgement.fresh})
     return (
         f'<details class="judgement"><summary>{count} checks</summary>'
         f'<div class="judgement"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
-        f'<ul class="records">{notes}</ul></details>'
+        f'<ul class="records">{_notes(judgement.runs)}</ul></details>'
     )
+
+
+def _notes(runs: Iterable[xr.Dataset]) -> str:
+    """Where the records of these experiments come from."""
+    modules = map(records.experiment, dict.fromkeys(str(run.attrs["experiment"]) for run in runs))
+    return "".join(f"<li>{html.escape(records.note(module))}</li>" for module in modules)
 
 
 def _claim_rows(found: Verdict, judgement: Judgement) -> str:
-    recorded, fresh = (
-        {one.name: one for one in _of(found.claim, part)}
-        for part in (judgement.recorded, judgement.fresh)
-    )
+    recorded = {one.name: one for one in _of(found.claim, judgement.recorded)}
+    fresh = {one.name: one for one in _of(found.claim, judgement.fresh)}
     return (
         f'<tr class="claim"><th scope="row">{found.claim}</th><td colspan="3"></td>'
         f"<td>{badge(found.verdict)}</td></tr>"
@@ -321,12 +363,9 @@ def _check_row(recorded: Check | None, fresh: Check | None) -> str:
     if fresh and fresh.outcome != outcome:
         outcome += f"; this run: {fresh.outcome}"
     shown = [html.escape(one.criterion), _value(recorded), _value(fresh), html.escape(outcome)]
+    cells = "".join(f"<td>{text}</td>" for text in shown)
     title = html.escape(one.statistic, quote=True)
-    return (
-        f'<tr><th scope="row" title="{title}">{html.escape(one.name)}</th>'
-        + "".join(f"<td>{text}</td>" for text in shown)
-        + "</tr>"
-    )
+    return f'<tr><th scope="row" title="{title}">{html.escape(one.name)}</th>{cells}</tr>'
 
 
 def _value(one: Check | None) -> str:

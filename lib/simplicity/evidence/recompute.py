@@ -47,19 +47,23 @@ def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> 
         )
     again = cheapest(record, share)
     for index in tqdm(again, desc=name, disable=not progress, unit="cell"):
-        different = unequal(one_cell(module, record, index), record.dataset.isel(cell=index))
-        if different:
-            raise Problem(
-                f"{name}: cell {index} differs from its record in {', '.join(different)}, allowed "
-                "equal bytes; record it anew"
-            )
+        _refuse_other_bytes(module, record, index)
     stamp = records.state(module, judged) | {
         "expected": {"FULL": records.outcomes(judged), "QUICK": _quick_outcomes(module, record)},
         "carried": {"cells": len(again), "commit": machine.commit(paths.root())},
     }
-    return records.write(
-        module, record.dataset.assign_attrs(fingerprint=stamp["fingerprint"]), record.about | stamp
-    )
+    stamped = record.dataset.assign_attrs(fingerprint=stamp["fingerprint"])
+    return records.write(module, stamped, record.about | stamp)
+
+
+def _refuse_other_bytes(module: ModuleType, record: Record, index: int) -> None:
+    """A `Problem` where a cell is not what was recorded."""
+    different = unequal(one_cell(module, record, index), record.dataset.isel(cell=index))
+    if different:
+        raise Problem(
+            f"{store.name_of(module)}: cell {index} differs from its record in "
+            f"{', '.join(different)}, allowed equal bytes; record it anew"
+        )
 
 
 def _quick_outcomes(module: ModuleType, record: Record) -> records.Outcomes:
@@ -94,19 +98,25 @@ def cheapest(record: Record, share: float) -> list[int]:
     Cells are of one kind where their fields that are words or truth values agree: a network's name,
     a target, a variant. A kind whose cheapest cell takes more than `KIND_SECONDS` is left out.
     """
-    dataset, seconds = record.dataset, record.dataset["seconds"].values
+    seconds = record.dataset["seconds"].values
     order = np.argsort(seconds, kind="stable")
+    few = {int(index) for index in order[: math.ceil(share * len(seconds))]}
+    kinds = _first_of_kinds(record.dataset, order)
+    affordable = {index for index in kinds if seconds[index] <= KIND_SECONDS}
+    return sorted(few | set(cheap(record)) | affordable)
+
+
+def _first_of_kinds(dataset: xr.Dataset, order: np.ndarray) -> list[int]:
+    """The cell of each kind that comes first in an order."""
     fields = [
-        name
+        dataset[name].values
         for name in dataset.coords
         if dataset[name].dims == ("cell",) and dataset[name].dtype.kind not in "iuf"
     ]
     kinds: dict[tuple[Any, ...], int] = {}
     for index in order:
-        kinds.setdefault(tuple(dataset[name].values[index] for name in fields), int(index))
-    few = {int(index) for index in order[: math.ceil(share * len(seconds))]}
-    affordable = {index for index in kinds.values() if seconds[index] <= KIND_SECONDS}
-    return sorted(few | set(cheap(record)) | affordable)
+        kinds.setdefault(tuple(values[index] for values in fields), int(index))
+    return list(kinds.values())
 
 
 def cheap(record: Record) -> list[int]:
@@ -149,13 +159,19 @@ def _is_far(values: np.ndarray, before: np.ndarray, seeds: np.ndarray) -> bool:
     if values.dtype.kind not in "iuf":
         return not np.array_equal(values, before)
     values, before, seeds = (part.astype(float) for part in (values, before, seeds))
+    with np.errstate(invalid="ignore"):
+        moved = np.abs(values - before) > _allowed(seeds)
+    defined = ~np.isnan(seeds).any(axis=0)
+    return bool((moved | (defined & (np.isnan(values) != np.isnan(before)))).any())
+
+
+def _allowed(seeds: np.ndarray) -> np.ndarray:
+    """How far a value may move: as far as seeds are apart, or by 1e-6 of the largest."""
     with np.errstate(invalid="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a column of NaN has no spread
         spread = np.nan_to_num(np.nanmax(seeds, axis=0) - np.nanmin(seeds, axis=0))
         largest = np.nan_to_num(np.nanmax(np.abs(seeds)))
-        moved = np.abs(values - before) > np.maximum(spread, 1e-6 * largest)
-    defined = ~np.isnan(seeds).any(axis=0)
-    return bool((moved | (defined & (np.isnan(values) != np.isnan(before)))).any())
+    return np.maximum(spread, 1e-6 * largest)
 
 
 def replaced(record: Record, index: int, one: xr.Dataset) -> xr.Dataset:

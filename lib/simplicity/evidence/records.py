@@ -152,20 +152,31 @@ def make(module: ModuleType, shelf: store.Store, executor: Submits | None = None
     full = run(module, preset(module, "FULL"), executor, shelf)
     quick = run(module, preset(module, "QUICK"), executor, shelf)
     judged = checks_of(module, full)
-    stored = [shelf.get(module, cell) for cell in runs_of(module, preset(module, "FULL"))]
-    seconds = np.array([cell.seconds if cell else np.nan for cell in stored])
+    spent = _seconds(module, shelf)
     about = state(module, judged) | {
         "experiment": store.name_of(module),
         "preset": "FULL",
         "config": dataclasses.asdict(preset(module, "FULL")),
-        "seconds": round(float(seconds.sum()), 1),
-        "cells": len(seconds),
+        "seconds": round(float(spent.sum()), 1),
+        "cells": len(spent),
+        **_here_and_now(),
+        "expected": {"FULL": outcomes(judged), "QUICK": outcomes(checks_of(module, quick))},
+    }
+    return write(module, full.assign(seconds=("cell", spent.astype(np.float32))), about)
+
+
+def _seconds(module: ModuleType, shelf: store.Store) -> np.ndarray:
+    """What each cell of the FULL run took."""
+    stored = [shelf.get(module, cell) for cell in runs_of(module, preset(module, "FULL"))]
+    return np.array([cell.seconds if cell else np.nan for cell in stored])
+
+
+def _here_and_now() -> dict[str, Any]:
+    return {
         "recorded": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "commit": machine.commit(paths.root()),
         "device": machine.cpu(),
-        "expected": {"FULL": outcomes(judged), "QUICK": outcomes(checks_of(module, quick))},
     }
-    return write(module, full.assign(seconds=("cell", seconds.astype(np.float32))), about)
 
 
 def state(module: ModuleType, judged: Iterable[Check]) -> dict[str, Any]:
@@ -206,10 +217,14 @@ def digest(dataset: xr.Dataset) -> str:
     """Over names, axes, types and bytes of a dataset's variables; attributes do not count."""
     found = hashlib.sha256()
     for name in sorted(map(str, dataset.data_vars)):
-        values = np.ascontiguousarray(dataset[name].values)
-        found.update(f"{name} {dataset[name].dims} {values.shape} {values.dtype.str}\0".encode())
-        found.update(values.tobytes())
+        found.update(_bytes(name, dataset[name]))
     return found.hexdigest()[:16]
+
+
+def _bytes(name: str, variable: xr.DataArray) -> bytes:
+    values = np.ascontiguousarray(variable.values)
+    head = f"{name} {variable.dims} {values.shape} {values.dtype.str}\0"
+    return head.encode() + values.tobytes()
 
 
 def note(module: ModuleType) -> str:
@@ -217,12 +232,17 @@ def note(module: ModuleType) -> str:
     name, record = store.name_of(module), load(module)
     if record is None:
         return f"{name}: no recorded run yet."
-    about = record.about
     state = "have changed since" if stale(module, record) else "have not changed since"
     return (
-        f"{name}: recorded {about['recorded']}, {about['cells']} cells that took "
-        f"{about['seconds']:.0f} s one by one"
-        f" ({about['device']}); the code and the package versions it depends on {state}."
+        f"{name}: {_made(record.about)}; the code and the package versions it depends on {state}."
+    )
+
+
+def _made(about: dict[str, Any]) -> str:
+    """When a record was made, and what that took."""
+    return (
+        f"recorded {about['recorded']}, {about['cells']} cells that took "
+        f"{about['seconds']:.0f} s one by one ({about['device']})"
     )
 
 

@@ -23,9 +23,8 @@ def is_alike(names: Names, statement: ast.stmt) -> bool:
     Functions and values are; what is made anew, as a class or a list, is another each time.
     """
     if isinstance(statement, Function):
-        return all(_is_compiler(names, one) for one in statement.decorator_list) and all(
-            _is_value(names, one) for one in defaults(statement.args)
-        )
+        compiled = all(_is_compiler(names, one) for one in statement.decorator_list)
+        return compiled and all(_is_value(names, one) for one in defaults(statement.args))
     if isinstance(statement, (ast.Assign, ast.AnnAssign)):
         return statement.value is not None and _is_value(names, statement.value)
     return isinstance(statement, Import)

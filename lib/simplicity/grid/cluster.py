@@ -16,7 +16,7 @@ import sys
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Future
 from functools import partial
 from types import ModuleType
@@ -33,6 +33,7 @@ PATIENCE_SECONDS = 30.0  # for the scheduler's answer, and for a first worker
 GRACE_SECONDS = 2.0
 WATCH_SECONDS = 5.0
 OVERDUE = "simplicity-overdue"
+_DASK = re.compile(r"(distributed|tornado)\b")  # its loggers
 _ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}", re.ASCII)
 
 
@@ -58,20 +59,10 @@ def connected(
     lowered to that. A cell that takes longer than `limit_seconds` fails, and its worker ends (a
     worker's nanny starts another).
     """
-    try:
-        import distributed
-    except ModuleNotFoundError:
-        raise Problem(
-            "scheduler: the package distributed is missing, allowed with `pip install distributed`"
-        ) from None
+    _require_distributed()
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
-        try:
-            client = distributed.Client(
-                address_from(address), timeout=patience, set_as_default=False
-            )
-        except (OSError, ValueError) as reason:  # nothing there, or something else
-            raise _no_answer(address, reason) from None
+        client = _client(address, patience)
         stack.callback(_close, client)
         _await_worker(client, address, patience)
         _check_python(client, address)
@@ -82,21 +73,35 @@ def connected(
         yield found
 
 
+def _require_distributed() -> None:
+    try:
+        import distributed  # noqa: F401
+    except ModuleNotFoundError:
+        raise Problem(
+            "scheduler: the package distributed is missing, allowed with `pip install distributed`"
+        ) from None
+
+
+def _client(address: str, patience: float) -> Any:
+    import distributed
+
+    try:
+        return distributed.Client(address_from(address), timeout=patience, set_as_default=False)
+    except (OSError, ValueError) as reason:  # nothing there, or something else
+        raise _no_answer(address, reason) from None
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """What goes wrong between dask's parts ends in one line of ours, not in a log of theirs."""
-    loggers = [
-        logging.getLogger(name)
-        for name in logging.root.manager.loggerDict
-        if re.match(r"(distributed|tornado)\b", name)
-    ]
-    before = [(logger, logger.level) for logger in loggers]
-    for logger in loggers:
+    names = [name for name in logging.root.manager.loggerDict if _DASK.match(name)]
+    before = {logger: logger.level for logger in map(logging.getLogger, names)}
+    for logger in before:
         logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        for logger, level in before:
+        for logger, level in before.items():
             logger.setLevel(level)
 
 
@@ -133,19 +138,30 @@ def _check_python(client: Any, address: str) -> None:
     A function that is pickled by its code ends another Python in a segmentation fault. dask's own
     question for the versions is answered without any such function.
     """
+    here = _minor(platform.python_version())
+    other = _others(_pythons(client, address), here)
+    if other:
+        got = ", ".join(f"{version} at {_some(places)}" for version, places in other.items())
+        raise Problem(f"python: got {got}, allowed {here} as here")
+
+
+def _others(pythons: Iterable[tuple[str, str]], here: str) -> dict[str, list[str]]:
+    """The places of each version that is not the one here."""
+    other: dict[str, list[str]] = {}
+    for place, version in pythons:
+        if _minor(version) != here:
+            other.setdefault(version, []).append(place)
+    return other
+
+
+def _pythons(client: Any, address: str) -> list[tuple[str, str]]:
+    """The scheduler and the workers, each with its version of Python."""
     try:
         told = client.get_versions()
     except (OSError, ValueError, TimeoutError) as reason:
         raise _no_answer(address, reason) from None
-    here = _minor(platform.python_version())
-    other: dict[str, list[str]] = {}
-    for place, info in [("the scheduler", told["scheduler"]), *sorted(told["workers"].items())]:
-        version = _python_of(info)
-        if _minor(version) != here:
-            other.setdefault(version, []).append(place)
-    if other:
-        got = ", ".join(f"{version} at {_some(places)}" for version, places in other.items())
-        raise Problem(f"python: got {got}, allowed {here} as here")
+    places = [("the scheduler", told["scheduler"]), *sorted(told["workers"].items())]
+    return [(place, _python_of(info)) for place, info in places]
 
 
 def _python_of(info: Mapping[str, Any] | None) -> str:
@@ -172,11 +188,15 @@ def _compare(client: Any, experiment: ModuleType) -> None:
 
         return identity(name)
 
-    ours, told = identity(name), sorted(client.run(look, on_error="return").items())
-    lines = [(worker, _difference(ours, theirs)) for worker, theirs in told]
-    different = "; ".join(f"{worker}: {line}" for worker, line in lines if line)
+    different = _different(identity(name), client.run(look, on_error="return"))
     if different:
         raise Problem(f"workers: {different}, allowed the same code and versions as here")
+
+
+def _different(ours: Mapping[str, str], told: Mapping[str, Any]) -> str:
+    """Each worker that differs, and in what."""
+    lines = {worker: _difference(ours, theirs) for worker, theirs in sorted(told.items())}
+    return "; ".join(f"{worker}: {line}" for worker, line in lines.items() if line)
 
 
 def _difference(ours: Mapping[str, str], theirs: Mapping[str, str] | BaseException) -> str:
@@ -225,26 +245,33 @@ class _Cluster:
     def _fill(self) -> None:
         with self._lock:
             while self._queue and len(self._running) < self._threads and not self.ended.is_set():
-                told, work = self._queue.popleft()
-                token = uuid.uuid4().hex
-                inner = self._executor.submit(_limited, self._limit, token, *work)
-                self._running[token] = inner, told
-                inner.add_done_callback(partial(self._pass_on, token, told))
+                self._start(*self._queue.popleft())
+
+    def _start(self, told: Future, work: tuple[Any, ...]) -> None:
+        token = uuid.uuid4().hex
+        inner = self._executor.submit(_limited, self._limit, token, *work)
+        self._running[token] = inner, told
+        inner.add_done_callback(partial(self._pass_on, token, told))
 
     def _pass_on(self, token: str, told: Future, done: Future) -> None:
         with self._lock:
             mine = self._running.pop(token, None) is not None
-        if mine and done.cancelled():  # by dask, when the connection ends
+        if mine:
+            self._settle(told, done)
+        self._fill()
+
+    def _settle(self, told: Future, done: Future) -> None:
+        """What a cell came to, in our words."""
+        if done.cancelled():  # by dask, when the connection ends
             self.ended.set()
             told.set_exception(BrokenExecutor(f"the scheduler at {self._address} is gone"))
         # whose text is long and speaks of tasks
-        elif mine and type(done.exception()).__name__ == "KilledWorker":
+        elif type(done.exception()).__name__ == "KilledWorker":
             told.set_exception(RuntimeError(f"its worker died, {RETRIES + 1} times in all"))
-        elif mine and done.exception() is not None:
+        elif done.exception() is not None:
             told.set_exception(done.exception())
-        elif mine:
+        else:
             told.set_result(done.result())
-        self._fill()
 
     def _overdue(self, event: Any) -> None:
         with self._lock:

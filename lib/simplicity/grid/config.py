@@ -154,17 +154,23 @@ def _next(text: str, at: int, known: Iterable[str]) -> tuple[str | None, int]:
     """The element that starts at `at`, and where the next one does (beyond the end if none)."""
     blanks = _BLANKS.match(text, at)
     start = blanks.end() if blanks else at
+    found = _whole(text, start, known)
+    if found:
+        return found
+    comma = text.find(",", start)
+    stop = len(text) if comma < 0 else comma
+    return text[start:stop].strip() or None, stop + 1
+
+
+def _whole(text: str, start: int, known: Iterable[str]) -> tuple[str, int] | None:
+    """A known choice, or what stands in quotes: commas within it do not count."""
     for choice in known:
         if text.startswith(choice, start):
             end = _END.match(text, start + len(choice))
             if end:
                 return choice, _after(text, end.end())
     quoted = _QUOTED.match(text, start)
-    if quoted:
-        return quoted[2], _after(text, quoted.end())
-    comma = text.find(",", start)
-    stop = len(text) if comma < 0 else comma
-    return text[start:stop].strip() or None, stop + 1
+    return (quoted[2], _after(text, quoted.end())) if quoted else None
 
 
 def _after(text: str, end: int) -> int:
@@ -209,11 +215,14 @@ def _known(cls: type, names: Iterable[str]) -> dict[str, Declared]:
 
 @functools.cache
 def _declared(cls: type) -> dict[str, Declared]:
-    found, hints = {}, typing.get_type_hints(cls)
-    for field in dataclasses.fields(cls):
-        kind, is_list = hints[field.name], typing.get_origin(hints[field.name]) is tuple
-        found[field.name] = (field, typing.get_args(kind)[0] if is_list else kind, is_list)
-    return found
+    hints = typing.get_type_hints(cls)
+    return {field.name: (field, *_kind(hints[field.name])) for field in dataclasses.fields(cls)}
+
+
+def _kind(hint: Any) -> tuple[type, bool]:
+    """The type of a value (in a list: of an element), and whether it is a list."""
+    is_list = typing.get_origin(hint) is tuple
+    return (typing.get_args(hint)[0] if is_list else hint), is_list
 
 
 def _check(given: Any, declared: Mapping[str, Declared]) -> None:
@@ -222,10 +231,8 @@ def _check(given: Any, declared: Mapping[str, Declared]) -> None:
         value = (_tuple if is_list else _scalar)(kind, before, field)
         if value is not before:
             object.__setattr__(given, name, value)
-    # relations between fields, such as "at least one of"
-    relation = getattr(given, "check", None)
-    if relation is not None:
-        relation()
+    if hasattr(given, "check"):  # relations between fields, such as "at least one of"
+        given.check()
 
 
 def _tuple(element: type, value: Any, field: dataclasses.Field) -> tuple[Any, ...]:
@@ -250,15 +257,17 @@ def _scalar(kind: type, value: Any, field: dataclasses.Field) -> Any:
         return value  # as nearly always: every run of a grid is checked, and grids are large
     choices = field.metadata.get("choices")
     given = _chosen(value, choices) if kind is str and choices is not None else value
-    try:
+    with contextlib.suppress(ValueError):
         result = read(kind, given)
-    except ValueError:
-        result = None
-    if result is None or not _within(result, field.metadata):
-        near = nearest(value, map(str, choices)) if choices is not None else None
-        hint = f" (did you mean {near}?)" if near else ""
-        raise Problem(f"{field.name}: got {shown(value)}{hint}, allowed {_allowed(kind, field)}")
-    return result
+        if _within(result, field.metadata):
+            return result
+    got = f"{shown(value)}{_hint(value, choices)}"
+    raise Problem(f"{field.name}: got {got}, allowed {_allowed(kind, field)}")
+
+
+def _hint(value: Any, choices: Iterable[Any] | None) -> str:
+    near = nearest(value, map(str, choices)) if choices is not None else None
+    return f" (did you mean {near}?)" if near else ""
 
 
 def _chosen(value: Any, choices: Iterable[Any]) -> Any:
@@ -276,9 +285,9 @@ def _chosen(value: Any, choices: Iterable[Any]) -> Any:
 def _within(value: Any, rule: Mapping[str, Any]) -> bool:
     if isinstance(value, float) and not math.isfinite(value):
         return False
-    if rule.get("choices") is not None and value not in rule["choices"]:
+    choices, low, high = rule.get("choices"), rule.get("low"), rule.get("high")
+    if choices is not None and value not in choices:
         return False
-    low, high = rule.get("low"), rule.get("high")
     return (low is None or value >= low) and (high is None or value <= high)
 
 
@@ -286,8 +295,10 @@ def _allowed(kind: type, field: dataclasses.Field) -> str:
     rule = field.metadata
     if rule.get("choices") is not None:
         return "one of " + ", ".join(_in_a_line(str(choice)) for choice in rule["choices"])
-    low, high = rule.get("low"), rule.get("high")
-    noun = noun_of(kind)
+    return _between(noun_of(kind), rule.get("low"), rule.get("high"))
+
+
+def _between(noun: str, low: float | None, high: float | None) -> str:
     if low is not None and high is not None:
         return f"{noun} from {_bound(low)} to {_bound(high)}"
     if low is not None:

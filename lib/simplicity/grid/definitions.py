@@ -110,6 +110,18 @@ def digest_of(
     No name and no order of definitions is in it.
     """
     shapes = closure([*roots, *effects], shape)
+    labels, finer = _refined(shapes)
+    # Each pair ties a class to its shape and the classes that it refers to: the whole graph.
+    pairs = sorted({(labels[one], finer[one]) for one in shapes})
+    starts = [[labels[one] for one in roots], sorted(labels[one] for one in effects)]
+    return _hash(json.dumps([starts, pairs]))
+
+
+Labels = dict[Definition, str]
+
+
+def _refined(shapes: Mapping[Definition, Shape]) -> tuple[Labels, Labels]:
+    """The labels from which no class splits any more, and those of the next round."""
     texts = _texts(shapes)
     labels = texts
     while True:
@@ -118,20 +130,20 @@ def digest_of(
             for one, found in shapes.items()
         }
         if len(set(finer.values())) == len(set(labels.values())):
-            break
+            return labels, finer
         labels = finer
-    # Each pair ties a class to its shape and the classes that it refers to: the whole graph.
-    pairs = sorted({(labels[one], finer[one]) for one in shapes})
-    starts = [[labels[one] for one in roots], sorted(labels[one] for one in effects)]
-    return _hash(json.dumps([starts, pairs]))
 
 
 def _texts(shapes: Mapping[Definition, Shape]) -> dict[Definition, str]:
     """Hashes of the texts, numbered where it matters which of two equal definitions is meant."""
-    changed = frozenset[Any]().union(*(found.changes for found in shapes.values()))
-    special = [one for one, found in shapes.items() if one in changed or not found.alike]
-    numbers = {one: str(number) for number, one in enumerate(special)}
+    numbers = {one: str(number) for number, one in enumerate(_apart(shapes))}
     return {one: _hash(found.text, numbers.get(one, "")) for one, found in shapes.items()}
+
+
+def _apart(shapes: Mapping[Definition, Shape]) -> list[Definition]:
+    """Those that an equal one cannot stand for, in their order."""
+    changed = {one for found in shapes.values() for one in found.changes}
+    return [one for one, found in shapes.items() if one in changed or not found.alike]
 
 
 def _hash(*parts: str) -> str:

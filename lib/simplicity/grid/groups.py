@@ -31,7 +31,7 @@ import functools
 import itertools
 import json
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -101,11 +101,16 @@ class Grid:
             derived = callable(main.get(name, quick.get(name)))
             if name in self._fields and name != "seed" and not derived:
                 yield name, name, quick.get(name, main.get(name)), ""
-        for group, fields in self.groups.items():
-            for field, value in fields.items() if group != self.main else ():
-                if isinstance(field, str) and not callable(value):
-                    name = f"{group}_{field}"
-                    yield name, field, quick.get(name, value), f", group {group}"
+        for group in self.groups:
+            if group != self.main:
+                yield from self._given_in(group)
+
+    def _given_in(self, group: str) -> Iterator[tuple[str, str, Any, str]]:
+        """The same for what a group but the main one names itself."""
+        for field, value in self.groups[group].items():
+            if isinstance(field, str) and not callable(value):
+                name = f"{group}_{field}"
+                yield name, field, self._given["QUICK"].get(name, value), f", group {group}"
 
     def _parameter(self, name: str, field: str, value: Any, where: str) -> tuple[Any, Any]:
         """Type and declaration of a setting; it is a list if the groups or a preset make it one."""
@@ -114,24 +119,27 @@ class Grid:
             return int, config.param(value, f"{text}, at most{where}", low=low, high=high)
         default = self._fields[field].default if value is None else value
         kind, rule = self._types[field], dict(self._fields[field].metadata)
-        if any(isinstance(given.get(name, default), tuple) for given in self._given.values()):
+        if self._is_list(name, default):
             kind = tuple[kind, ...]  # type: ignore[valid-type]
             default = default if isinstance(default, tuple) else (default,)
         rule |= {"help": rule["help"] + where, "empty": bool(where)}
         return kind, dataclasses.field(default=default, metadata=rule)
 
+    def _is_list(self, name: str, default: Any) -> bool:
+        each = (given.get(name, default) for given in self._given.values())
+        return any(isinstance(value, tuple) for value in each)
+
     @functools.cached_property
     def presets(self) -> dict[str, Any]:
         """TINY, QUICK and FULL as settings."""
-        known = set(self.Config.__dataclass_fields__)  # type: ignore[attr-defined]
-        found = {}
-        for preset in PRESETS:
-            given = self._given["QUICK"] | self._given[preset]
-            plain = {name: value for name, value in given.items() if not callable(value)}
-            if unknown := plain.keys() - known:
-                raise TypeError(f"presets name {sorted(unknown)}, which no group and no run has")
-            found[preset] = self.Config(**plain)
-        return found
+        return {name: self._preset(self._given["QUICK"] | self._given[name]) for name in PRESETS}
+
+    def _preset(self, given: Values) -> Any:
+        plain = {name: value for name, value in given.items() if not callable(value)}
+        known = self.Config.__dataclass_fields__  # type: ignore[attr-defined]
+        if unknown := plain.keys() - known.keys():
+            raise TypeError(f"presets name {sorted(unknown)}, which no group and no run has")
+        return self.Config(**plain)
 
     # --- runs
 
@@ -145,29 +153,36 @@ class Grid:
         values = self._values(group, settings)
         derived = {name: value for name, value in values.items() if callable(value)}
         axes = [_along(name, value) for name, value in values.items() if name not in derived]
-        found = [
-            self._completed({name: one for part in point for name, one in part.items()}, derived)
-            for point in itertools.product(*axes)
-        ]
+        found = [self._completed(_merged(point), derived) for point in itertools.product(*axes)]
         return sorted(dict.fromkeys(found), key=lambda run: run.seed)
 
     def _values(self, group: str, settings: Any) -> dict[Any, Any]:
         """What a group fixes, varies or derives: field (or fields together) -> value."""
         own = self.groups[group]
         together = {one for name in own if not isinstance(name, str) for one in name}
-        shared = {name: value for name, value in self._given["QUICK"].items() if callable(value)}
-        shared |= {
-            name: getattr(settings, name) for name in self._fields if hasattr(settings, name)
-        }
+        shared = self._shared(settings)
         values: dict[Any, Any] = {name: shared[name] for name in shared if name not in together}
-        for name, value in own.items():
-            if callable(value) or not isinstance(name, str):
-                values[name] = value
-            elif group != self.main:
-                values[name] = getattr(settings, f"{group}_{name}", value)
+        values |= self._own(group, settings)
         seeds = min(settings.seeds, values.pop("seeds", own.get("seeds", settings.seeds)))
         values["seed"] = tuple(range(settings.first_seed, settings.first_seed + seeds))
         return values
+
+    def _shared(self, settings: Any) -> dict[str, Any]:
+        """What all groups have that do not name it."""
+        derived = {name: value for name, value in self._given["QUICK"].items() if callable(value)}
+        return derived | {
+            name: getattr(settings, name) for name in self._fields if hasattr(settings, name)
+        }
+
+    def _own(self, group: str, settings: Any) -> dict[Any, Any]:
+        """What a group names itself, with the value that it has in these settings."""
+        found = {}
+        for name, value in self.groups[group].items():
+            if callable(value) or not isinstance(name, str):
+                found[name] = value
+            elif group != self.main:
+                found[name] = getattr(settings, f"{group}_{name}", value)
+        return found
 
     def _completed(
         self, values: dict[str, Any], derived: Mapping[str, Callable[[Any], Any]]
@@ -182,6 +197,10 @@ class Grid:
                 ) from None
             run = config.replaced(run, **{name: found})
         return run
+
+
+def _merged(point: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: value for part in point for name, value in part.items()}
 
 
 def _along(name: Any, value: Any) -> list[dict[str, Any]]:
@@ -218,9 +237,13 @@ class Runs:
         A tuple stands for any of its values.
         """
         if group not in self._groups:
-            wanted = set(map(dataclasses.astuple, self.grid.of_group(group, self.settings)))
-            self._groups[group] = np.array([cell in wanted for cell in self._cells], dtype=bool)
+            self._groups[group] = self._in(group)
         return self.dataset.isel(cell=self._groups[group] & _mask(self.dataset, part))
+
+    def _in(self, group: str) -> np.ndarray:
+        """Which cells are of a group."""
+        wanted = set(map(dataclasses.astuple, self.grid.of_group(group, self.settings)))
+        return np.array([cell in wanted for cell in self._cells], dtype=bool)
 
     def where(self, **part: Any) -> xr.Dataset:
         """The runs of all groups whose fields equal the given values (see `cells_where`)."""

@@ -114,9 +114,7 @@ class Library:
         first, *rest = dotted.split(".")
         if first not in self.places or self.drawn & set(rest):
             return None
-        place = self.places[first].joinpath(*rest)
-        found = (place / "__init__.py", place.with_name(f"{place.name}.py"), place)
-        return next((path for path in found if path.is_file()), place if place.is_dir() else None)
+        return _file_of(self.places[first].joinpath(*rest))
 
     def package(self, dotted: str) -> str:
         """The package that dots of a relative import in a module count from."""
@@ -153,20 +151,24 @@ class Library:
             return Foreign(source if name is None else f"{source}.{name}")
         if name is None:
             return Ours(source)
+        member = self._sought_member(source, name)
+        if member is None and "__getattr__" in found.definitions:
+            raise Unclear(
+                f"{source}.{name}: got a name that `__getattr__` makes, allowed one in the text"
+            )
+        return member or Foreign(f"{source}.{name}")
+
+    def _sought_member(self, source: str, name: str) -> Found | None:
+        """`member`, once: an import of it on the way leads back to here."""
         if (source, name) in self._sought:
             raise Unclear(
                 f"{source}.{name}: got imports in a circle, allowed a definition at their end"
             )
         self._sought.add((source, name))
         try:
-            member = self.member(source, name)
+            return self.member(source, name)
         finally:
             self._sought.remove((source, name))
-        if member is None and "__getattr__" in found.definitions:
-            raise Unclear(
-                f"{source}.{name}: got a name that `__getattr__` makes, allowed one in the text"
-            )
-        return member or Foreign(f"{source}.{name}")
 
     def attribute(self, of: Foreign | Ours, name: str) -> Found | None:
         """What `of.name` stands for; None for a name that one of our modules gets while it runs."""
@@ -175,16 +177,19 @@ class Library:
         return self.member(of.dotted, name)
 
     def _roots(self, module: str, names: Sequence[str]) -> list[Definition]:
-        found = [(name, self.resolve(module, name)) for name in names]
-        if foreign := [name for name, one in found if isinstance(one, Foreign)]:
+        found = {name: self.resolve(module, name) for name in names}
+        if foreign := [name for name, one in found.items() if isinstance(one, Foreign)]:
             raise Unclear(
                 f"{module}: got no {' and no '.join(foreign)}, allowed a module that defines it"
             )
-        return [definition_of(one) for _, one in found if not isinstance(one, Foreign)]
+        return _definitions(found.values())
 
     def statements(self, definition: Definition) -> list[ast.stmt]:
-        """The statements that bind or change a name."""
-        return self._readable(definition.module).definitions[definition.name]
+        """The statements that bind or change a name; or a module's effects."""
+        found = self._readable(definition.module)
+        if definition.name == EFFECTS:
+            return self.effects(definition.module)
+        return found.definitions[definition.name]
 
     def _readable(self, module: str) -> Module:
         found = self.module(module)
@@ -196,13 +201,9 @@ class Library:
     # --- shapes
 
     def _shape(self, definition: Definition) -> Shape:
-        found = self._readable(definition.module)
         if definition.name == WHOLE:
-            return self._whole(definition.module, found)
-        if definition.name == EFFECTS:
-            statements = self.effects(definition.module)
-        else:
-            statements = found.definitions[definition.name]
+            return self._whole(definition.module, self._readable(definition.module))
+        statements = self.statements(definition)
         names = Names(self, definition)
         alike = len(statements) == 1 and is_alike(names, statements[0])
         return names.shape(statements, alike)
@@ -211,16 +212,14 @@ class Library:
         names = sorted({*found.definitions, *found.imports, *self._inner(module)})
         stands = [self.resolve(module, name) for name in names]
         told = [one.dotted if isinstance(one, Foreign) else REFERENCE for one in stands]
-        references = [definition_of(one) for one in stands if not isinstance(one, Foreign)]
-        return Shape(json.dumps([names, told]), tuple(references))
+        return Shape(json.dumps([names, told]), tuple(_definitions(stands)))
 
     def _inner(self, module: str) -> set[str]:
         """The modules in a package."""
         path = self.path(module)
         assert path is not None
-        folder = (
-            path.parent if path.name == "__init__.py" else path
-        )  # or a file, with nothing in it
+        # or a file, with nothing in it
+        folder = path.parent if path.name == "__init__.py" else path
         names = {one.stem for one in folder.glob("*") if one.suffix == ".py" or one.is_dir()}
         return {name for name in names - {"__init__", "__pycache__"} if name.isidentifier()}
 
@@ -230,14 +229,18 @@ class Library:
         """The effects of all modules that are imported where the roots are used."""
         found: list[Definition] = []
         while True:
-            shapes = closure([*roots, *found], self.shape)
-            modules = {one.module for one in shapes}
-            modules |= {name for shape in shapes.values() for name in shape.loads}
-            loaded = [one for one in sorted(self._loaded(modules)) if self.effects(one)]
-            more = [one for name in loaded if (one := Definition(name, EFFECTS)) not in found]
+            loaded = self._loaded(self._used([*roots, *found]))
+            effects = [Definition(one, EFFECTS) for one in sorted(loaded) if self.effects(one)]
+            more = [one for one in effects if one not in found]
             if not more:
                 return found
             found += more
+
+    def _used(self, roots: Sequence[Definition]) -> set[str]:
+        """The modules whose definitions the roots reach, and those that these import."""
+        shapes = closure(roots, self.shape)
+        modules = {one.module for one in shapes}
+        return modules.union(*(shape.loads for shape in shapes.values()))
 
     def _loaded(self, modules: Iterable[str]) -> set[str]:
         """These modules of ours and all that they import, with the packages around."""
@@ -269,9 +272,23 @@ class Library:
             names = Names(self, Definition(module, EFFECTS), everywhere=True)
             if any(registers(names, one) for one in getattr(statement, "decorator_list", [])):
                 return True
-            found = names.shape(run)
-            if any(isinstance(one, Definition) and one.module != module for one in found.changes):
-                return True
-            return any(shape.changes for shape in closure(found.references, self.shape).values())
+            return self._changes_outside(names.shape(run), module)
         except Unclear:  # of code that may have nothing to do with what is asked for
             return False
+
+    def _changes_outside(self, found: Shape, module: str) -> bool:
+        """Does code with this shape change another module, or use any of ours that changes one?"""
+        if any(isinstance(one, Definition) and one.module != module for one in found.changes):
+            return True
+        return any(shape.changes for shape in closure(found.references, self.shape).values())
+
+
+def _file_of(place: Path) -> Path | None:
+    """A package's `__init__.py`, or the file of a module, or the folder; None where none is."""
+    found = (place / "__init__.py", place.with_name(f"{place.name}.py"), place)
+    return next((path for path in found if path.is_file()), place if place.is_dir() else None)
+
+
+def _definitions(found: Iterable[Found]) -> list[Definition]:
+    """What of it is ours."""
+    return [definition_of(one) for one in found if not isinstance(one, Foreign)]

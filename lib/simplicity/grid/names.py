@@ -84,9 +84,7 @@ class Names(ast.NodeTransformer):
 
         Some of the innermost scopes may be left out.
         """
-        for depth, scope in enumerate(self.scopes[::-1][leave_out:], leave_out):
-            if scope.is_class and depth:  # a method does not see the names of its class
-                continue
+        for scope in self._seen(leave_out):
             if name in scope.globals:
                 break
             if name in scope.imports:
@@ -94,6 +92,11 @@ class Names(ast.NodeTransformer):
             if name in scope.names:
                 return None
         return self.library.resolve(self.definition.module, name)
+
+    def _seen(self, leave_out: int) -> list[_Scope]:
+        """The scopes from the innermost; a method does not see the names of its class."""
+        each = list(enumerate(self.scopes[::-1]))[leave_out:]
+        return [scope for depth, scope in each if not (scope.is_class and depth)]
 
     def chain(self, node: ast.expr) -> Found | None:
         """What `a.b.c` stands for where `a` is a module or foreign; else None."""
@@ -140,12 +143,13 @@ class Names(ast.NodeTransformer):
         if not isinstance(node.ctx, ast.Load):
             return ast.Name(self._stored(node.id), node.ctx)
         found = self._found(node.id)
-        if found is not None:
-            return self._written(found, node.ctx)
+        return self._local(node) if found is None else self._written(found, node.ctx)
+
+    def _local(self, node: ast.Name) -> ast.expr:
+        """A class reads a name of its own from around where it has not bound it yet."""
         around = self._found(node.id, 1) if self.scopes[-1].is_class else None
         if around is None or (isinstance(around, Foreign) and is_builtin(around)):
             return node
-        # A class reads a name of its own from around where it has not bound it yet.
         return ast.Attribute(self._written(around, node.ctx), REFERENCE + node.id, node.ctx)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
@@ -167,9 +171,8 @@ class Names(ast.NodeTransformer):
             self._note_change(node.func.value, stored=False)
         found = self.chain(node.func)
         if found in self.library.declared:
-            return ast.Tuple(
-                [ast.Name(DECLARED, ast.Load()), *map(self.visit, node.args[:1])], ast.Load()
-            )
+            first = map(self.visit, node.args[:1])
+            return ast.Tuple([ast.Name(DECLARED, ast.Load()), *first], ast.Load())
         name = dotted(found)
         if name in _SETTERS and node.args:
             self._note_change(node.args[0])
@@ -211,11 +214,13 @@ class Names(ast.NodeTransformer):
         """
         if not isinstance(node, ast.Call) or all(scope.is_class for scope in self.scopes):
             return False
-        found = self.chain(node.func)
-        if not isinstance(found, Definition) or found.module not in self.library.refusing:
-            return False
         given = [*node.args, *node.keywords]
-        return all(self._only_reads(part) for one in given for part in ast.walk(one))
+        parts = (part for one in given for part in ast.walk(one))
+        return self._is_door(node.func) and all(map(self._only_reads, parts))
+
+    def _is_door(self, node: ast.expr) -> bool:
+        found = self.chain(node)
+        return isinstance(found, Definition) and found.module in self.library.refusing
 
     def _only_reads(self, part: ast.AST) -> bool:
         if not isinstance(part, ast.Call):
@@ -307,18 +312,11 @@ class Names(ast.NodeTransformer):
         self.scopes.pop()
 
     def _scope(self, body: Sequence[ast.AST], parameters: Iterable[ast.arg] = ()) -> _Scope:
-        names = {one.arg for one in parameters}
-        imports: dict[str, set[Found]] = {}
-        top: set[str] = set()
-        around: set[str] = set()
-        for node in (node for one in body for node in here(one)):
-            if isinstance(node, Import):
-                for name, target in self._imports(node).items():
-                    imports.setdefault(name, set()).add(target)
-            elif isinstance(node, (ast.Global, ast.Nonlocal)):
-                (top if isinstance(node, ast.Global) else around).update(node.names)
-            else:
-                names.update(binds(node))
+        nodes = [node for one in body for node in here(one)]
+        top, around = _declared(nodes, ast.Global), _declared(nodes, ast.Nonlocal)
+        imports = self._targets(node for node in nodes if isinstance(node, Import))
+        other = (node for node in nodes if not isinstance(node, (Import, ast.Global, ast.Nonlocal)))
+        names = {one.arg for one in parameters}.union(*map(binds, other))
         plain = {
             name: target
             for name, (target, *more) in imports.items()
@@ -326,21 +324,32 @@ class Names(ast.NodeTransformer):
         }
         return _Scope(frozenset((names | set(imports)) - top - around), plain, frozenset(top))
 
+    def _targets(self, nodes: Iterable[Import]) -> dict[str, set[Found]]:
+        """What each imported name stands for."""
+        found: dict[str, set[Found]] = {}
+        for node in nodes:
+            for name, target in self._imports(node).items():
+                found.setdefault(name, set()).add(target)
+        return found
+
     def _visit_comprehension(self, node: Any) -> Any:
         first, *_ = node.generators
         first.iter = self.visit(first.iter)  # in the scope around
         targets = [part for one in node.generators for part in here(one.target)]
         self.scopes.append(_Scope(frozenset(name for part in targets for name in binds(part))))
         for one in node.generators:
-            one.target = self.visit(one.target)
-            if one is not first:
-                one.iter = self.visit(one.iter)
-            one.ifs = [self.visit(test) for test in one.ifs]
+            self._visit_generator(one, one is first)
         for part in ("key", "value", "elt"):
             if hasattr(node, part):
                 setattr(node, part, self.visit(getattr(node, part)))
         self.scopes.pop()
         return node
+
+    def _visit_generator(self, node: ast.comprehension, is_first: bool) -> None:
+        node.target = self.visit(node.target)
+        if not is_first:
+            node.iter = self.visit(node.iter)
+        node.ifs = [self.visit(test) for test in node.ifs]
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _visit_comprehension
 
@@ -351,6 +360,11 @@ _LOOKED_AT = (
     ast.Subscript, ast.UnaryOp, ast.BinOp, ast.unaryop, ast.operator, ast.keyword, ast.expr_context,
 )  # fmt: skip
 _READERS = {f"builtins.{name}" for name in ("abs", "float", "int", "len", "max", "min")}
+
+
+def _declared(nodes: Iterable[ast.AST], kind: type[ast.Global | ast.Nonlocal]) -> set[str]:
+    """The names of all statements `global`, or of all `nonlocal`."""
+    return {name for node in nodes if isinstance(node, kind) for name in node.names}
 
 
 def _unquoted(annotation: ast.expr) -> ast.expr:

@@ -32,6 +32,15 @@ def from_file(path: Path) -> ModuleType:
     Its folder is searched for modules from now on, in this process and in its workers.
     """
     path = path.expanduser().absolute()
+    _refuse_other_files(path)
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    importlib.invalidate_caches()
+    return _loaded(path.stem, path.name)
+
+
+def _refuse_other_files(path: Path) -> None:
+    """A `Problem` where it cannot be imported under its name."""
     if not path.is_file():
         raise Problem(f"experiment: got {path}, allowed a file that is there")
     if not path.stem.isidentifier():
@@ -43,10 +52,6 @@ def from_file(path: Path) -> ModuleType:
             f"experiment: got {path.name}, which is the name of another module, allowed a name of "
             "its own"
         )
-    if str(path.parent) not in sys.path:
-        sys.path.insert(0, str(path.parent))
-    importlib.invalidate_caches()
-    return _loaded(path.stem, path.name)
 
 
 def installed() -> dict[str, str]:
@@ -70,13 +75,7 @@ def _is_elsewhere(path: Path) -> bool:
 
 
 def _loaded(module: str, told: str) -> ModuleType:
-    try:
-        found = importlib.import_module(module)
-    except (Exception, SystemExit) as reason:  # whatever the code at its top raises
-        what = f"{type(reason).__name__}: {' '.join(str(reason).split())}"
-        raise Problem(
-            f"experiment: {told} cannot be imported ({what}), allowed one that can"
-        ) from None
+    found = _imported(module, told)
     missing = [name for name in CONTRACT if not hasattr(found, name)]
     if missing:
         raise Problem(
@@ -84,3 +83,13 @@ def _loaded(module: str, told: str) -> ModuleType:
             f"{', '.join(CONTRACT)}"
         )
     return found
+
+
+def _imported(module: str, told: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except (Exception, SystemExit) as reason:  # whatever the code at its top raises
+        what = f"{type(reason).__name__}: {' '.join(str(reason).split())}"
+        raise Problem(
+            f"experiment: {told} cannot be imported ({what}), allowed one that can"
+        ) from None

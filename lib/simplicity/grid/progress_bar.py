@@ -22,7 +22,7 @@ def showing(
     The bar shows rate and time left.
     """
     terminal = sys.stderr.isatty()
-    pause = 0.1 if terminal else LINE_SECONDS
+    pause = 0.1 if terminal else LINE_SECONDS  # between two states of the bar
     with tqdm(
         total=total,
         initial=done,

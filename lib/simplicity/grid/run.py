@@ -84,11 +84,8 @@ def run(
     """
     cells = runs_of(experiment, config)
     found = collect(experiment, cells, executor, store, progress, limit_seconds)
-    whole = assemble(
-        experiment,
-        config,
-        [(cell, found.finished[cell]) for cell in cells if cell in found.finished],
-    )
+    parts = [(cell, found.finished[cell]) for cell in cells if cell in found.finished]
+    whole = assemble(experiment, config, parts)
     if found.failures:
         raise CellsFailed(found.failures, len(cells), whole)
     assert whole is not None
@@ -113,8 +110,7 @@ def collect(
     _refuse_changed_library()
     check(stores.name_of(experiment), cells)
     shelf = _shelf(store)
-    there = {cell: shelf.get(experiment, cell) for cell in cells}
-    finished = {cell: one.dataset for cell, one in there.items() if one is not None}
+    finished = _stored(experiment, cells, shelf)
     waiting, stored = [cell for cell in cells if cell not in finished], len(finished)
     failures: list[Failure] = []
     found = _outcomes(experiment, waiting, shelf, executor, limit_seconds)
@@ -133,6 +129,14 @@ def collect(
     return Collected(finished, tuple(failures), stored)
 
 
+def _stored(
+    experiment: ModuleType, cells: Sequence[Any], shelf: stores.Store
+) -> dict[Any, xr.Dataset]:
+    """The cells that are there before."""
+    there = {cell: shelf.get(experiment, cell) for cell in cells}
+    return {cell: one.dataset for cell, one in there.items() if one is not None}
+
+
 @contextlib.contextmanager
 def _told_when_interrupted(
     experiment: ModuleType, cells: Sequence[Any], shelf: stores.Store
@@ -149,12 +153,11 @@ def check(name: str, cells: Sequence[Any]) -> None:
     """There is a cell, and each whole number in it fits into the files (NetCDF-3 has 32 bits)."""
     if not cells:
         raise Problem(f"{name}: these settings make no cells, allowed at least one")
-    for cell in cells:
-        for field, value in stores.plain(cell).items():
-            if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
-                raise Problem(
-                    f"{field}: got {settings.shown(value)}, allowed a whole number up to {LARGEST}"
-                )
+    for field, value in (pair for cell in cells for pair in stores.plain(cell).items()):
+        if isinstance(value, int) and abs(value) > LARGEST:
+            raise Problem(
+                f"{field}: got {settings.shown(value)}, allowed a whole number up to {LARGEST}"
+            )
 
 
 def _shelf(store: Path | stores.Store | None) -> stores.Store:
@@ -168,14 +171,18 @@ def default_store() -> Path:
     """
     given = os.environ.get(STORE)
     if given:
-        try:
-            return Path(given).expanduser()
-        except RuntimeError as reason:  # no home, or no user of that name
-            raise Problem(f"{STORE}: got {shown(given)} ({reason}), allowed a folder") from None
+        return _expanded(given)
     try:
         return paths.build() / "store"
     except Problem:
         return paths.cache() / "store"
+
+
+def _expanded(given: str) -> Path:
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as reason:  # no home, or no user of that name
+        raise Problem(f"{STORE}: got {shown(given)} ({reason}), allowed a folder") from None
 
 
 def preset_of(experiment: ModuleType, config: Any) -> str:
@@ -186,16 +193,17 @@ def preset_of(experiment: ModuleType, config: Any) -> str:
 def check_axes(experiment: ModuleType, parts: Sequence[tuple[Any, xr.Dataset]]) -> None:
     """All cells have the axes and variables of the first."""
     for cell, part in parts:
-        first = parts[0][1]
-        if (
-            part.sizes != first.sizes
-            or set(part.variables) != set(first.variables)
-            or not all(part.coords[name].equals(one) for name, one in first.coords.items())
-        ):
+        if not _same_axes(part, parts[0][1]):
             raise Problem(
                 f"{stores.name_of(experiment)}: cell {cell} has other axes or variables than the "
                 "first"
             )
+
+
+def _same_axes(one: xr.Dataset, other: xr.Dataset) -> bool:
+    if one.sizes != other.sizes or set(one.variables) != set(other.variables):
+        return False
+    return all(one.coords[name].equals(axis) for name, axis in other.coords.items())
 
 
 def assemble(
@@ -205,22 +213,36 @@ def assemble(
     if not parts:
         return None
     check_axes(experiment, parts)
-    first = parts[0][1]
-    variables = {
-        name: (("cell", *first[name].dims), np.stack([part[name].values for _, part in parts]))
+    cells, each = zip(*parts, strict=True)
+    coordinates = {**each[0].coords, **_fields(cells)}
+    return xr.Dataset(_stacked(each), coordinates, _attributes(experiment, config))
+
+
+def _stacked(parts: Sequence[xr.Dataset]) -> dict[Any, tuple[tuple[Any, ...], np.ndarray]]:
+    """Every variable of the cells along `cell`."""
+    first = parts[0]
+    return {
+        name: (("cell", *first[name].dims), np.stack([part[name].values for part in parts]))
         for name in first.data_vars
     }
-    fields = {
-        field.name: ("cell", np.array([getattr(cell, field.name) for cell, _ in parts]))
-        for field in dataclasses.fields(parts[0][0])
+
+
+def _fields(cells: Sequence[Any]) -> dict[str, tuple[str, np.ndarray]]:
+    """What the cells are, field by field."""
+    return {
+        field.name: ("cell", np.array([getattr(cell, field.name) for cell in cells]))
+        for field in dataclasses.fields(cells[0])
     }
-    attributes = {
+
+
+def _attributes(experiment: ModuleType, config: Any) -> dict[str, str]:
+    """What a dataset says of where it is from."""
+    return {
         "experiment": stores.name_of(experiment),
         "preset": preset_of(experiment, config),
         "config": json.dumps(dataclasses.asdict(config), sort_keys=True),
         "fingerprint": stores.fingerprint(experiment),
     }
-    return xr.Dataset(variables, {**first.coords, **fields}, attributes)
 
 
 def _refuse_changed_library() -> None:
@@ -246,23 +268,32 @@ def compute(
     if not threads.in_force():
         return companion.call(compute, module, cell, library, fingerprint, stored)
     experiment = importlib.import_module(module)
-    if library and (
-        threads.library_digest() != library or stores.fingerprint(experiment) != fingerprint
-    ):
-        raise Problem(
-            "worker: its code or package versions differ from the caller's, allowed the same ones"
-        )
+    if library:
+        _refuse_other_code(experiment, library, fingerprint)
     # of this thread alone: what other work the machine has must not count
     start = time.thread_time()
     with threads.one_thread(), checkpoints.of_cell(stored):
-        try:
-            body = stores.encode(experiment.measure(cell))
-        # where it happened is known here only: a traceback does not travel between processes
-        except Exception as reason:
-            last = traceback.extract_tb(reason.__traceback__)[-1]
-            reason.add_note(f"({Path(last.filename).name}:{last.lineno})")
-            raise
+        body = _measured(experiment, cell)
     return body, time.thread_time() - start
+
+
+def _refuse_other_code(experiment: ModuleType, library: str, fingerprint: str) -> None:
+    if threads.library_digest() != library or stores.fingerprint(experiment) != fingerprint:
+        raise Problem(
+            "worker: its code or package versions differ from the caller's, allowed the same ones"
+        )
+
+
+def _measured(experiment: ModuleType, cell: Any) -> bytes:
+    """What `measure` gives; its failure with the line where it happened, which is known here only:
+    a traceback does not travel between processes.
+    """
+    try:
+        return stores.encode(experiment.measure(cell))
+    except Exception as reason:
+        last = traceback.extract_tb(reason.__traceback__)[-1]
+        reason.add_note(f"({Path(last.filename).name}:{last.lineno})")
+        raise
 
 
 def warm(module: str) -> None:
@@ -287,12 +318,17 @@ def _outcomes(
         return
     workers = pool.workers_from_environment() or int(limit_seconds is not None)
     if workers and cells:
-        limit = limit_seconds or pool.LIMIT_SECONDS
-        with pool.process_pool(
-            min(workers, len(cells)), limit, partial(warm, experiment.__name__)
-        ) as ours:
+        limit, first = limit_seconds or pool.LIMIT_SECONDS, partial(warm, experiment.__name__)
+        with pool.process_pool(min(workers, len(cells)), limit, first) as ours:
             yield from _from_executor(ours, experiment, cells, shelf)
         return
+    yield from _one_by_one(experiment, cells, shelf)
+
+
+def _one_by_one(
+    experiment: ModuleType, cells: Sequence[Any], shelf: stores.Store
+) -> Iterator[tuple[Any, Outcome]]:
+    """In this process."""
     for cell in cells:
         try:
             yield cell, compute(experiment.__name__, cell, stored=shelf.path(experiment, cell))
@@ -303,16 +339,7 @@ def _outcomes(
 def _from_executor(
     executor: Submits, experiment: ModuleType, cells: Sequence[Any], shelf: stores.Store
 ) -> Iterator[tuple[Any, Outcome]]:
-    futures: dict[Future, Any] = {}
-    broken: BaseException | None = None
-    name, code = experiment.__name__, (threads.library_digest(), stores.fingerprint(experiment))
-    for cell in cells:
-        try:
-            future = executor.submit(compute, name, cell, *code, shelf.path(experiment, cell))
-        except Exception as reason:  # an executor that broke, or was shut down, takes no more work
-            broken = reason
-            break
-        futures[future] = cell
+    futures, broken = _submitted(executor, experiment, cells, shelf)
     for future in as_completed(list(futures)):
         cell = futures.pop(future)  # so that a long run does not hold every result twice
         try:
@@ -326,9 +353,23 @@ def _from_executor(
     if broken is not None:
         yield from _finished(futures)  # before the break, but not read yet
         told = f"{type(broken).__name__}: {broken}".removesuffix(": ")
-        raise Stopped(
-            f"executor: it broke ({told}), allowed a running one; finished cells are kept"
-        )
+        kept = "finished cells are kept"
+        raise Stopped(f"executor: it broke ({told}), allowed a running one; {kept}")
+
+
+def _submitted(
+    executor: Submits, experiment: ModuleType, cells: Sequence[Any], shelf: stores.Store
+) -> tuple[dict[Future, Any], BaseException | None]:
+    """The cells that the executor took, and why it did not take the rest."""
+    futures: dict[Future, Any] = {}
+    name, code = experiment.__name__, (threads.library_digest(), stores.fingerprint(experiment))
+    for cell in cells:
+        try:
+            future = executor.submit(compute, name, cell, *code, shelf.path(experiment, cell))
+        except Exception as reason:  # an executor that broke, or was shut down, takes no more work
+            return futures, reason
+        futures[future] = cell
+    return futures, None
 
 
 def _finished(futures: Mapping[Future, Any]) -> Iterator[tuple[Any, Outcome]]:
@@ -338,11 +379,19 @@ def _finished(futures: Mapping[Future, Any]) -> Iterator[tuple[Any, Outcome]]:
 
 
 def _failure(cell: Any, reason: BaseException) -> Failure:
+    words = [f"{type(reason).__name__}:", _why(reason), *getattr(reason, "__notes__", ())]
+    return Failure(stores.plain(cell), " ".join(" ".join(words).split()))
+
+
+def _why(reason: BaseException) -> str:
     text = str(reason)
     if isinstance(reason, TimeoutError) and len(reason.args) == 2:  # pebble's, with the limit
         text = f"more than {reason.args[1]:g} s"
-    signal = -getattr(reason, "exitcode", 0)
-    if signal > 0:
-        text += f", its process was ended by signal {signal}" + " (memory?)" * (signal == 9)
-    words = [f"{type(reason).__name__}:", text, *getattr(reason, "__notes__", ())]
-    return Failure(stores.plain(cell), " ".join(" ".join(words).split()))
+    return text + _signal(-getattr(reason, "exitcode", 0))
+
+
+def _signal(number: int) -> str:
+    """Which signal ended the process, if one did."""
+    if number <= 0:
+        return ""
+    return f", its process was ended by signal {number}" + " (memory?)" * (number == 9)

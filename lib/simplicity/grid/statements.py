@@ -47,36 +47,41 @@ class _Top:
 
 def read(path: Path, package: str, settled: bool = False) -> Module:
     """A module from its file; where it is settled its effects are left out."""
-    tree = ast.parse(b"" if path.is_dir() else path.read_bytes())
-    parts = [part for one in tree.body if not is_idle(one) for part in _one_by_one(one)]
-    tops = [_Top(one, list(running_in(one)), _bound(one)) for one in parts]
+    tops = _tops(path)
     imports, owned = _bindings(tops, package)
     touched = [_touched(one, owned) for one in tops]
     effects = [(one.node, effect) for one, (_, effect) in zip(tops, touched, strict=True)]
     if settled:
         effects, touched = [], [(names, False) for names, _ in touched]
     nodes = [node for one in tops for node in one.running]
-    return Module(
-        imports,
-        _definitions(tops, touched, owned),
-        effects,
-        frozenset(name for node in nodes for name in loads(node, package)),
-        next((ast.unparse(node) for node in nodes if _is_star(node)), ""),
-    )
+    loaded = frozenset(name for node in nodes for name in loads(node, package))
+    star = next((ast.unparse(node) for node in nodes if _is_star(node)), "")
+    return Module(imports, _definitions(tops, touched, owned), effects, loaded, star)
+
+
+def _tops(path: Path) -> list[_Top]:
+    """The statements of a file that do something; a folder has none."""
+    tree = ast.parse(b"" if path.is_dir() else path.read_bytes())
+    statements = [part for one in tree.body if not is_idle(one) for part in _one_by_one(one)]
+    return [_Top(one, list(running_in(one)), _bound(one)) for one in statements]
 
 
 def _bindings(tops: Sequence[_Top], package: str) -> tuple[dict[str, Source], set[str]]:
     """The names that one import alone binds, with their sources; all others that are bound."""
-    sources: dict[str, set[Source]] = {}
     owned: set[str] = set()
-    for one in tops:
-        if not isinstance(one.node, Import):
-            owned |= one.bound
-            continue
-        for name, source in imported(one.node, package).items():
-            sources.setdefault(name, set()).add(source)
+    owned.update(*(one.bound for one in tops if not isinstance(one.node, Import)))
+    sources = _sources((one.node for one in tops if isinstance(one.node, Import)), package)
     owned |= {name for name, found in sources.items() if len(found) > 1}
     return {name: source for name, (source, *_) in sources.items() if name not in owned}, owned
+
+
+def _sources(nodes: Iterable[Import], package: str) -> dict[str, set[Source]]:
+    """What each name is imported from."""
+    sources: dict[str, set[Source]] = {}
+    for node in nodes:
+        for name, source in imported(node, package).items():
+            sources.setdefault(name, set()).add(source)
+    return sources
 
 
 def _definitions(
@@ -85,16 +90,22 @@ def _definitions(
     owned: Collection[str],
 ) -> dict[str, list[ast.stmt]]:
     """Name -> statements that bind or change it; one with an effect may change any of them."""
-    places: dict[str, list[int]] = {}
-    for place, (names, _) in enumerate(touched):
-        for name in names:
-            places.setdefault(name, []).append(place)
+    places = _places(touched)
     definitions: dict[str, list[ast.stmt]] = {name: [] for name in owned}
     for place, (names, effect) in enumerate(touched):
         marks = _halfway(place, tops, places)
         for name in owned if effect else names:
             definitions[name] += [tops[place].node, *marks]
     return definitions
+
+
+def _places(touched: Sequence[tuple[Collection[str], bool]]) -> dict[str, list[int]]:
+    """Name -> where it is bound or changed."""
+    places: dict[str, list[int]] = {}
+    for place, (names, _) in enumerate(touched):
+        for name in names:
+            places.setdefault(name, []).append(place)
+    return places
 
 
 def _halfway(
@@ -107,17 +118,25 @@ def _halfway(
     halfway = [name for name, at in places.items() if at[0] < place < at[-1] and place not in at]
     if not halfway:
         return []
+    used = _used(place, tops, places)
+    changed = sorted((places[name], name) for name in halfway if name in used)
+    return [_mark(name, sum(one < place for one in at)) for at, name in changed]
+
+
+def _mark(name: str, times: int) -> ast.stmt:
+    pair: list[ast.expr] = [ast.Name(name, ast.Load()), ast.Constant(times)]
+    return ast.Expr(ast.Tuple(pair, ast.Load()))
+
+
+def _used(place: int, tops: Sequence[_Top], places: Mapping[str, Sequence[int]]) -> set[str]:
+    """The names that a statement uses, itself or by what changes these."""
     used: set[str] = set()
     waiting = {node.id for node in tops[place].running if isinstance(node, ast.Name)}
     while waiting:
         used |= waiting
         changes = {at for name in waiting for at in places.get(name, ())}
         waiting = {one for at in changes for one in names_in(tops[at].node)} - used
-    marks: list[ast.stmt] = []
-    for at, name in sorted((places[name], name) for name in halfway if name in used):
-        before = ast.Constant(sum(one < place for one in at))
-        marks.append(ast.Expr(ast.Tuple([ast.Name(name, ast.Load()), before], ast.Load())))
-    return marks
+    return used
 
 
 def is_idle(statement: ast.stmt) -> bool:
@@ -185,16 +204,22 @@ def _touched(top: _Top, owned: Collection[str]) -> tuple[frozenset[str], bool]:
     """The names of its module that a statement binds or changes, and has it any other effect?"""
     if isinstance(top.node, Import) or is_for_scripts(top.node):
         return frozenset(top.bound) & set(owned), False
-    classes = [node for node in top.running if isinstance(node, ast.ClassDef)]
-    local = {name for node in classes for one in node.body for name in _bound(one)}
-    changed = {name for node in top.running for name in _changed(node)} - local
+    changed = {name for node in top.running for name in _changed(node)} - _of_classes(top)
     filled = {name for node in top.running for name in _filled(node)}
-    called = any(
-        isinstance(node, ast.Expr) and not is_idle(node) and not _is_filling(node)
-        for node in top.running
-    )
     names = frozenset(top.bound).union(changed, filled) & set(owned)
-    return names, called or not changed <= set(owned) or not names
+    calls = any(isinstance(node, ast.Expr) and _calls(node) for node in top.running)
+    return names, calls or not changed <= set(owned) or not names
+
+
+def _of_classes(top: _Top) -> set[str]:
+    """The names that classes bind within themselves."""
+    classes = [node for node in top.running if isinstance(node, ast.ClassDef)]
+    return {name for node in classes for one in node.body for name in _bound(one)}
+
+
+def _calls(node: ast.Expr) -> bool:
+    """May it do anything but fill a name?"""
+    return not is_idle(node) and not _is_filling(node)
 
 
 def _changed(node: ast.AST) -> set[str]:
@@ -215,12 +240,10 @@ def _is_filling(node: ast.Expr) -> bool:
 def _filled(node: Any) -> set[str]:
     """TABLE of `TABLE.append(x)`, or of a decorator `@TABLE.append`, given something or not."""
     is_call = isinstance(node, ast.Call)
-    called = [
-        called_in(one) for one in ([node] if is_call else getattr(node, "decorator_list", []))
-    ]
+    nodes = [node] if is_call else getattr(node, "decorator_list", [])
     return {
         name
-        for one in called
+        for one in map(called_in, nodes)
         if isinstance(one, ast.Attribute) and (one.attr in FILLS or not is_call)
         for name in names_in(_root(one))
     }
@@ -250,18 +273,24 @@ def run_at_import(statement: ast.stmt) -> list[ast.stmt]:
     """What of a statement at the top may call code of ours when the module is imported."""
     if isinstance(statement, Import) or is_for_scripts(statement):
         return []
-    if not any(
-        isinstance(one, (ast.Call, ast.ClassDef)) or getattr(one, "decorator_list", [])
-        for one in running_in(statement)
-    ):
+    if not any(map(_may_call, running_in(statement))):
         return []
     if isinstance(statement, Function):
         return [ast.Return(one) for one in parts(statement)]
+    return [_without_bodies(statement)]
+
+
+def _may_call(node: ast.AST) -> bool:
+    return isinstance(node, (ast.Call, ast.ClassDef)) or bool(getattr(node, "decorator_list", []))
+
+
+def _without_bodies(statement: ast.stmt) -> Any:
+    """A copy in which functions are empty."""
     found = copy_of(statement)
     for node in ast.walk(found):
         if isinstance(node, Function):
             node.body = []
-    return [found]
+    return found
 
 
 # --- scopes
@@ -286,15 +315,23 @@ def parts(node: ast.AST) -> list[Any]:
     """The children of a node that belong to its scope."""
     if isinstance(node, ast.ClassDef):
         return [*node.decorator_list, *node.bases, *node.keywords]
-    if isinstance(node, (Function, ast.Lambda)):
-        if isinstance(node, ast.Lambda):
-            return defaults(node.args)
-        notes = [one.annotation for one in parameters(node.args)] + [node.returns]
-        return [*node.decorator_list, *defaults(node.args), *(one for one in notes if one)]
+    if isinstance(node, Function):
+        return _parts_of_function(node)
+    if isinstance(node, ast.Lambda):
+        return defaults(node.args)
     if isinstance(node, Comprehension):
-        values = [getattr(node, name) for name in ("key", "value", "elt") if hasattr(node, name)]
-        return values + [part for one in node.generators for part in (one.iter, *one.ifs)]
+        return _parts_of_comprehension(node)
     return list(ast.iter_child_nodes(node))
+
+
+def _parts_of_function(node: Function) -> list[Any]:
+    notes = [one.annotation for one in parameters(node.args)] + [node.returns]
+    return [*node.decorator_list, *defaults(node.args), *filter(None, notes)]
+
+
+def _parts_of_comprehension(node: Comprehension) -> list[Any]:
+    values = [getattr(node, name) for name in ("key", "value", "elt") if hasattr(node, name)]
+    return values + [part for one in node.generators for part in (one.iter, *one.ifs)]
 
 
 def binds(node: Any) -> Iterable[str]:

@@ -93,14 +93,7 @@ class Store:
         self.folder = Path(folder)
         if not writable:  # to be looked at only
             return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.folder):
-                pass
-        except OSError as reason:
-            raise Problem(
-                f"store: got {self.folder} ({reason.strerror}), allowed a writable folder"
-            ) from None
+        _make_writable(self.folder)
         for path in self.leftovers():
             with contextlib.suppress(OSError):
                 path.unlink()
@@ -127,16 +120,10 @@ class Store:
 
     def put(self, experiment: ModuleType, cell: Any, body: bytes, seconds: float) -> Stored:
         """Write a finished cell (NetCDF-3 bytes from `encode`); returns what they decode to."""
-        path = self.path(experiment, cell)
-        header = {
-            "checksum": hashlib.sha256(body).hexdigest(),
-            "seconds": round(seconds, 4),
-            "cell": plain(cell),
-            "experiment": name_of(experiment),
-        }
+        path, header = self.path(experiment, cell), _header_of(experiment, cell, body)
+        header["seconds"] = round(seconds, 4)
         content = json.dumps(header, sort_keys=True).encode() + b"\n" + body
-        if path.is_dir():
-            path.rename(tempfile.mktemp(".aside", f"{path.stem}-", path.parent))
+        _set_aside(path)
         write_atomically(path, content)
         return decode(content)
 
@@ -149,18 +136,7 @@ class Store:
         With `whole` each is read to its end and checked, else its header is read.
         """
         for path in sorted(self.folder.glob(f"{experiment}/*{_SUFFIX}")):
-            name, size = path.parent.name, 0
-            try:
-                with open(path, "rb") as file:
-                    size = os.fstat(file.fileno()).st_size
-                    header = _header(file.readline(LONGEST_HEADER))
-                    if whole:
-                        file.seek(0)
-                        decode(file.read())
-                yield Entry(path, name, size, header["cell"], float(header["seconds"]))
-            except (Damaged, OSError) as reason:
-                told = getattr(reason, "strerror", None) or str(reason)
-                yield Entry(path, name, size, damage=told)
+            yield _entry(path, whole)
 
     def leftovers(self) -> list[Path]:
         """What killed runs were writing; nothing that is being written takes an hour."""
@@ -185,6 +161,38 @@ class Damaged(ValueError):
     """A stored file whose content is not what was written."""
 
 
+def _make_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as reason:
+        raise Problem(
+            f"store: got {folder} ({reason.strerror}), allowed a writable folder"
+        ) from None
+
+
+def _set_aside(path: Path) -> None:
+    """A folder in the place of a file gets another name."""
+    if path.is_dir():
+        path.rename(tempfile.mktemp(".aside", f"{path.stem}-", path.parent))
+
+
+def _entry(path: Path, whole: bool) -> Entry:
+    """A file by its header, or read to its end."""
+    name, size = path.parent.name, 0
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            header = _header(file.readline(LONGEST_HEADER))
+            if whole:
+                file.seek(0)
+                decode(file.read())
+        return Entry(path, name, size, header["cell"], float(header["seconds"]))
+    except (Damaged, OSError) as reason:
+        return Entry(path, name, size, damage=getattr(reason, "strerror", None) or str(reason))
+
+
 def encode(dataset: xr.Dataset) -> bytes:
     """NetCDF-3 bytes (SciPy; int64 becomes int32, which is why a run returns what was decoded)."""
     return bytes(dataset.to_netcdf(None, engine="scipy", format="NETCDF3_64BIT"))
@@ -200,10 +208,23 @@ def decode(content: bytes, experiment: str = "", cell: Any = None) -> Stored:
     if not separator or hashlib.sha256(body).hexdigest() != header["checksum"]:
         raise Damaged("its checksum does not match")
     if cell is not None:
-        asked = {"experiment": experiment, "cell": json.loads(json.dumps(plain(cell)))}
-        if not asked.items() <= header.items():
-            raise Damaged("it holds another cell")
+        _check_asked(header, experiment, cell)
     return Stored(open_bytes(body), float(header["seconds"]))
+
+
+def _check_asked(header: dict[str, Any], experiment: str, cell: Any) -> None:
+    asked = {"experiment": experiment, "cell": json.loads(json.dumps(plain(cell)))}
+    if not asked.items() <= header.items():
+        raise Damaged("it holds another cell")
+
+
+def _header_of(experiment: ModuleType, cell: Any, body: bytes) -> dict[str, Any]:
+    """What a file says of itself, but for the seconds."""
+    return {
+        "checksum": hashlib.sha256(body).hexdigest(),
+        "cell": plain(cell),
+        "experiment": name_of(experiment),
+    }
 
 
 def _header(line: bytes) -> dict[str, Any]:
@@ -243,11 +264,12 @@ def key(experiment: ModuleType, cell: Any) -> str:
 
 def canonical(cell: Any) -> dict[str, Any]:
     """Type and value of every field; floats in hexadecimal, so that no two numbers share a text."""
-    fields = {
-        name: [type(value).__name__, value.hex() if isinstance(value, float) else value]
-        for name, value in plain(cell).items()
-    }
+    fields = {name: _exactly(value) for name, value in plain(cell).items()}
     return {"type": type(cell).__name__, "fields": fields}
+
+
+def _exactly(value: Any) -> list[Any]:
+    return [type(value).__name__, value.hex() if isinstance(value, float) else value]
 
 
 def plain(cell: Any) -> dict[str, Any]:
@@ -315,17 +337,25 @@ def _beside(experiment: ModuleType) -> dict[str, Path]:
 
     In its package or file, and in all that lies beside.
     """
-    file = Path(str(experiment.__file__)).resolve()
-    top, *inner = experiment.__name__.split(".")
+    top = experiment.__name__.partition(".")[0]
     if top == _PACKAGE:
         return {}
-    place = file.parents[len(inner) - (file.name != "__init__.py")] if inner else file
-    if _INSTALLED & set(file.parts):
-        return {top: place}
-    modules = {path.stem for path in place.parent.glob("*.py")} | {
-        path.parent.name for path in place.parent.glob("*/*.py")
-    }
-    return {name: place.parent / name for name in modules if name.isidentifier()} | {top: place}
+    place = _place_of(experiment)
+    beside = {} if _INSTALLED & set(place.parts) else _modules_in(place.parent)
+    return beside | {top: place}
+
+
+def _place_of(experiment: ModuleType) -> Path:
+    """The folder of the package that it is in, or its own file."""
+    file, inner = Path(str(experiment.__file__)).resolve(), experiment.__name__.count(".")
+    return file.parents[inner - (file.name != "__init__.py")] if inner else file
+
+
+def _modules_in(folder: Path) -> dict[str, Path]:
+    """Modules and packages, by name."""
+    names = {path.stem for path in folder.glob("*.py")}
+    names |= {path.parent.name for path in folder.glob("*/*.py")}
+    return {name: folder / name for name in names if name.isidentifier()}
 
 
 @functools.cache

@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +29,7 @@ from simplicity.problems import Problem, shown
 from simplicity.process.pool import Submits
 
 MOST_POINTS = 100_000
+ROW = "a finished cell"  # the axis of a table
 Index = tuple[int, ...]
 Parts = dict[Index, xr.Dataset]
 Laid = tuple[tuple[Any, ...], np.ndarray]
@@ -87,31 +88,41 @@ def plan(experiment: ModuleType, base: Any, swept: Mapping[str, Sequence[Any]]) 
     if points > MOST_POINTS:
         raise Problem(f"grid: got {points} points, allowed at most {MOST_POINTS}")
     cells = {}
-    for index in np.ndindex(*map(len, axes.values())):
-        point = {name: values[at] for (name, values), at in zip(axes.items(), index, strict=True)}
+    for index, point in _points(axes):
         cells[index] = runs_of(experiment, parse(config_of(experiment), point, base))
     found = Plan(axes, cells)
     runs.check(stores.name_of(experiment), found.distinct)
     return found
 
 
+def _points(axes: Mapping[str, Sequence[Any]]) -> Iterator[tuple[Index, dict[str, Any]]]:
+    """Each place on the axes, and the values there."""
+    for index in np.ndindex(*map(len, axes.values())):
+        each = zip(axes.items(), index, strict=True)
+        yield index, {name: values[at] for (name, values), at in each}
+
+
 def _values(experiment: ModuleType, base: Any, name: str, given: Sequence[Any]) -> tuple[Any, ...]:
     """The values of one axis as the setting's own type; a list's elements one by one."""
     if not given:
         raise Problem(f"{name}: got no values, allowed at least one")
-    values = []
+    values: list[Any] = []
     for value in given:
-        coerced = getattr(parse(config_of(experiment), {name: value}, base), name)
-        if isinstance(coerced, tuple):
-            if len(coerced) != 1:
-                raise Problem(
-                    f"{name}: got {shown(value)}, allowed one element for each point of the grid"
-                )
-            (coerced,) = coerced
-        if coerced in values:
-            raise Problem(f"{name}: got {shown(coerced)} twice, allowed once")
-        values.append(coerced)
+        one = _element(name, value, parse(config_of(experiment), {name: value}, base))
+        if one in values:
+            raise Problem(f"{name}: got {shown(one)} twice, allowed once")
+        values.append(one)
     return tuple(values)
+
+
+def _element(name: str, value: Any, settings: Any) -> Any:
+    """What the `settings` made of a value; of a list its only element."""
+    found = getattr(settings, name)
+    if not isinstance(found, tuple):
+        return found
+    if len(found) != 1:
+        raise Problem(f"{name}: got {shown(value)}, allowed one element for each point of the grid")
+    return found[0]
 
 
 def sweep(
@@ -178,29 +189,42 @@ def _coordinates(points: Plan, parts: Parts) -> dict[Any, Laid]:
     """
     heads = {place[:-1]: part for place, part in reversed(parts.items())}
     axes = {name: len(values) for name, values in points.axes.items()}
-    found = {}
-    for name in _first(parts).coords:
-        each = _each(heads, name)
-        first = next(iter(each.values()))
-        if all(one.equals(first) for one in each.values()):
-            found[name] = first.dims, first.values
-        else:
-            found[f"{name}_values" if name in first.dims else name] = _laid(axes, each)
-    return found
+    each = ((name, _each(heads, name)) for name in _first(parts).coords)
+    return dict(_coordinate(name, values, axes) for name, values in each)
+
+
+def _coordinate(
+    name: Any, each: Mapping[Index, xr.Variable], axes: Mapping[str, int]
+) -> tuple[Any, Laid]:
+    """One of them, under the name that it then has."""
+    first = next(iter(each.values()))
+    if all(one.equals(first) for one in each.values()):
+        return name, (first.dims, first.values)
+    return f"{name}_values" if name in first.dims else name, _laid(axes, each)
 
 
 def _fields(points: Plan) -> dict[Any, Laid]:
     """The fields of all cells, finished or not, along `cell` and the axes that they depend on."""
     found: dict[Any, Laid] = {}
     for field in dataclasses.fields(points.distinct[0]):
-        name = field.name
-        values = {at: xr.Variable((), getattr(cell, name)) for at, cell in points.places.items()}
-        laid = _along_fewest(xr.Variable(*_laid(points.sizes, values)), points.axes)
-        if name not in points.axes:
-            found[name] = laid.dims, laid.values
-        elif laid.dims != (name, "cell") or (laid.values.T != np.array(points.axes[name])).any():
-            found[f"cell_{name}"] = laid.dims, laid.values  # more than a repetition of the axis
+        laid = _field(points, field.name)
+        if field.name not in points.axes:
+            found[field.name] = laid.dims, laid.values
+        elif not _repeats(laid, field.name, points):
+            found[f"cell_{field.name}"] = laid.dims, laid.values
     return found
+
+
+def _field(points: Plan, name: str) -> xr.Variable:
+    values = {at: xr.Variable((), getattr(cell, name)) for at, cell in points.places.items()}
+    return _along_fewest(xr.Variable(*_laid(points.sizes, values)), points.axes)
+
+
+def _repeats(laid: xr.Variable, name: str, points: Plan) -> bool:
+    """Does a field say no more than the axis of its name?"""
+    if laid.dims != (name, "cell"):
+        return False
+    return not (laid.values.T != np.array(points.axes[name])).any()
 
 
 def _along_fewest(laid: xr.Variable, axes: Iterable[str]) -> xr.Variable:
@@ -217,15 +241,19 @@ def _laid(axes: Mapping[str, int], each: Mapping[Index, xr.Variable]) -> Laid:
     Whole numbers become floats where some are missing, as no whole number stands for `none`.
     """
     sizes = [max(lengths) for lengths in zip(*(one.shape for one in each.values()), strict=True)]
-    shape = (*axes.values(), *sizes)
-    kind = np.result_type(*{one.dtype for one in each.values()})
-    if kind.kind in "iub" and sum(one.size for one in each.values()) < math.prod(shape):
-        kind = np.dtype(np.float64)
-    array = np.full(shape, np.nan if kind.kind == "f" else np.zeros((), kind), kind)
+    array = _gaps((*axes.values(), *sizes), list(each.values()))
     for place, one in each.items():
         where: Any = (*place, *map(slice, one.shape), ...)
         array[where] = one.values
     return (*axes, *next(iter(each.values())).dims), array
+
+
+def _gaps(shape: tuple[int, ...], to_come: Sequence[xr.Variable]) -> np.ndarray:
+    """An array of this shape for these variables, with nothing but gaps in it."""
+    kind = np.result_type(*{one.dtype for one in to_come})
+    if kind.kind in "iub" and sum(one.size for one in to_come) < math.prod(shape):
+        kind = np.dtype(np.float64)
+    return np.full(shape, np.nan if kind.kind == "f" else np.zeros((), kind), kind)
 
 
 def _each(parts: Parts, name: Any) -> dict[Index, xr.Variable]:
@@ -243,11 +271,8 @@ def remaining(experiment: ModuleType, points: Plan, folder: Path) -> tuple[int, 
     """
     shelf = stores.Store(folder, writable=False)
     there = sum(shelf.path(experiment, cell).is_file() for cell in points.distinct)
-    return there, [
-        entry.seconds
-        for entry in shelf.entries(stores.name_of(experiment))
-        if entry.seconds is not None
-    ]
+    entries = shelf.entries(stores.name_of(experiment))
+    return there, [entry.seconds for entry in entries if entry.seconds is not None]
 
 
 def tables(dataset: xr.Dataset) -> dict[str, pd.DataFrame]:
@@ -255,23 +280,33 @@ def tables(dataset: xr.Dataset) -> dict[str, pd.DataFrame]:
 
     Under "" the finished cells, under the name of an inner axis the values along it.
     """
-    axes, row = list(json.loads(dataset.attrs["swept"])), "a finished cell"
-    flat = dataset.stack({row: [*axes, "cell"]}, create_index=False)
-    flat = flat.isel({row: np.flatnonzero(flat["finished"].values)}).drop_vars("finished")
-    inner = {name: tuple(dim for dim in one.dims if dim != row) for name, one in flat.items()}
+    axes = list(json.loads(dataset.attrs["swept"]))
+    flat = _flat(dataset, axes)
+    inner = {name: tuple(dim for dim in one.dims if dim != ROW) for name, one in flat.items()}
     found = {}
     for dims in dict.fromkeys([(), *inner.values()]):
         names = [name for name in inner if inner[name] == dims]
-        found[".".join(map(str, dims))] = _table(flat, axes, names, [row, *dims])
+        found[".".join(map(str, dims))] = _table(flat, axes, names, [ROW, *dims])
     return found
+
+
+def _flat(dataset: xr.Dataset, axes: Sequence[str]) -> xr.Dataset:
+    """The finished cells one below the other."""
+    flat = dataset.stack({ROW: [*axes, "cell"]}, create_index=False)
+    return flat.isel({ROW: np.flatnonzero(flat["finished"].values)}).drop_vars("finished")
 
 
 def _table(
     flat: xr.Dataset, axes: Sequence[str], names: Sequence[Any], dims: Sequence[Any]
 ) -> pd.DataFrame:
     """The axes of the grid, the cells' fields, the places along the inner axes, and the values."""
-    fields = [name for name, one in flat.coords.items() if one.dims == (dims[0],)]
+    fields = _along(flat, dims[0])
     fields.sort(key=lambda name: name not in axes)
     part = flat[[*fields, *names]].to_dataframe(dim_order=dims).reset_index()
     own = part.columns.difference([dims[0], *fields, *names], sort=False)
     return part[[*fields, *own, *names]]
+
+
+def _along(flat: xr.Dataset, row: Any) -> list[Any]:
+    """The coordinates that have one value a row."""
+    return [name for name, one in flat.coords.items() if one.dims == (row,)]

@@ -26,9 +26,9 @@ from simplicity.pictures.ticks import Ticks
 from simplicity.pictures.tracks import Array, Dots, Line, Note, Track, number
 
 _IN_A_ROW = 3  # panels of the still picture; more stand in rows of two
-# of a panel with axes, in its own units
-_MARGINS = {"left": 46, "right": 10, "top": 26, "bottom": 40}
-_BARE = {"left": 6, "right": 6, "top": 26, "bottom": 6}
+# of a panel with axes, in its own units: left, right, top, bottom
+_MARGINS = (46, 10, 26, 40)
+_BARE = (6, 6, 26, 6)
 _HARMLESS = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "&<>"})  # can end no script
 
 
@@ -52,33 +52,40 @@ class Panel:
 
     def place(self, points: Array) -> Array:
         """Data coordinates (k, 2) to the panel's units, y downwards."""
-        given = np.asarray(points, dtype=float).reshape(-1, 2)
-        left, top, wide, high = self._frame()
-        x = left + wide * (given[:, 0] - self.xlim[0]) / (self.xlim[1] - self.xlim[0])
-        y = top + high * (1 - (given[:, 1] - self.ylim[0]) / (self.ylim[1] - self.ylim[0]))
-        return np.stack([x, y], axis=1)
+        x, y = np.asarray(points, dtype=float).reshape(-1, 2).T
+        left, top, wide, high = self.frame
+        across = left + wide * (x - self.xlim[0]) / (self.xlim[1] - self.xlim[0])
+        down = top + high * (1 - (y - self.ylim[0]) / (self.ylim[1] - self.ylim[0]))
+        return np.stack([across, down], axis=1)
 
-    def _frame(self) -> tuple[float, float, float, float]:
-        margin = _MARGINS if self.xticks or self.yticks else _BARE
-        wide = self.width - margin["left"] - margin["right"]
-        return margin["left"], margin["top"], wide, self.height - margin["top"] - margin["bottom"]
+    @property
+    def has_axes(self) -> bool:
+        return bool(self.xticks or self.yticks)
+
+    @property
+    def frame(self) -> tuple[float, float, float, float]:
+        """Where the data are drawn: left, top, width, height."""
+        left, right, top, bottom = _MARGINS if self.has_axes else _BARE
+        return left, top, self.width - left - right, self.height - top - bottom
 
     def svg(self, first: int, start: int = 0) -> str:
         """The frame `start`; changing elements carry the index of their values, counted from
         `first`.
         """
         title = {"font-size": 14, "fill": "currentColor"}
-        parts = [_text("title", self.title, (self._frame()[0], 16), title), self._axes()]
+        parts = [_text("title", self.title, (self.frame[0], 16), title), self._axes()]
         for track in self.tracks:
             index = {"data-track": first} if track.changes else {}
             parts.append(self._element(track, self._value(track, track.frame(start)), index))
             first += track.changes
-        wide = number(self.width)
-        # In proportion to its own width, so that panels of a row have one scale; below two thirds
-        # of it the row breaks.
-        least = number(0.67 * self.width)
-        size = f'viewBox="0 0 {wide} {number(self.height)}" style="flex:{wide} 1 {least}px"'
-        return f'<svg {size} aria-hidden="true" focusable="false">{"".join(parts)}</svg>'
+        return f'<svg {self._size()} aria-hidden="true" focusable="false">{"".join(parts)}</svg>'
+
+    def _size(self) -> str:
+        """In proportion to its own width, so that panels of a row have one scale; below two thirds
+        of it the row breaks.
+        """
+        wide, least = number(self.width), number(0.67 * self.width)
+        return f'viewBox="0 0 {wide} {number(self.height)}" style="flex:{wide} 1 {least}px"'
 
     def values(self) -> list[list[str]]:
         """For each changing element its content in every frame."""
@@ -95,24 +102,28 @@ class Panel:
         return f"<path{_attributes({'data-name': track.name, 'd': value} | look)}/>"
 
     def _axes(self) -> str:
-        if not (self.xticks or self.yticks):
+        if not self.has_axes:
             return ""
-        left, top, wide, high = self._frame()
-        right, bottom, middle = left + wide, top + high, top + high / 2
+        left, top, wide, high = self.frame
+        right, bottom = left + wide, top + high
+        lines = _stroke(f"M{left} {top}V{bottom}H{right}", ' fill="none"')
+        ticks = [*self._xticks(bottom), *self._yticks(left)]
+        return "".join([lines, *ticks, *self._labels(right, bottom, top + high / 2)])
+
+    def _labels(self, right: float, bottom: float, middle: float) -> list[str]:
         turned = f"rotate(-90 11 {number(middle)})"
-        parts = [
-            _stroke(f"M{left} {top}V{bottom}H{right}", ' fill="none"'),
-            *self._ticks(left, bottom),
+        return [
             _label(self.xlabel, right, bottom + 32, "end", 12),
             _label(self.ylabel, 11, middle, "middle", 12, transform=turned),
         ]
-        return "".join(parts)
 
-    def _ticks(self, left: float, bottom: float) -> Iterator[str]:
+    def _xticks(self, bottom: float) -> Iterator[str]:
         for value, label in self.xticks:
             x = self.place(np.array([value, self.ylim[0]]))[0, 0]
             yield _stroke(f"M{number(x)} {bottom}v4")
             yield _label(label, x, bottom + 15, "middle")
+
+    def _yticks(self, left: float) -> Iterator[str]:
         for value, label in self.yticks:
             y = self.place(np.array([self.xlim[0], value]))[0, 1]
             yield _stroke(f"M{left} {number(y)}h-4")
@@ -133,14 +144,16 @@ class Player:
     start: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.start < len(self.labels):
-            raise ValueError(f"start: {self.start} of {len(self.labels)} frames")
-        for track in (track for panel in self.panels for track in panel.tracks):
-            if len(track.frames) not in (1, len(self.labels)):
-                raise ValueError(
-                    f"{track.name or 'a note'}: {len(track.frames)} frames for "
-                    f"{len(self.labels)} labels"
-                )
+        frames = len(self.labels)
+        if not 0 <= self.start < frames:
+            raise ValueError(f"start: {self.start} of {frames} frames")
+        for track in self._tracks():
+            has = len(track.frames)
+            if has not in (1, frames):
+                raise ValueError(f"{track.name or 'a note'}: {has} frames for {frames} labels")
+
+    def _tracks(self) -> list[Track]:
+        return [track for panel in self.panels for track in panel.tracks]
 
     def thinned(self, most: int) -> "Player":
         """The same with at most as many frames, evenly chosen: the first, the last and the one to
@@ -148,14 +161,12 @@ class Player:
         """
         kept = np.array(evenly(len(self.labels) - 1, min(most, len(self.labels))))
         kept[np.abs(kept - self.start).argmin()] = self.start
-
-        def thinner(track: Any) -> Any:
-            frames = [track.frame(place) for place in kept]
-            return replace(track, frames=frames) if track.changes else track
-
         return replace(
             self,
-            panels=[replace(one, tracks=list(map(thinner, one.tracks))) for one in self.panels],
+            panels=[
+                replace(panel, tracks=[_at(track, kept.tolist()) for track in panel.tracks])
+                for panel in self.panels
+            ],
             labels=[self.labels[place] for place in kept],
             start=int(np.flatnonzero(kept == self.start)[0]),
         )
@@ -167,39 +178,44 @@ class Player:
         for panel in self.panels:
             drawings.append(panel.svg(len(values), self.start))
             values += panel.values()
-        frames = {"labels": list(self.labels), "values": values}
-        data = json.dumps(frames, ensure_ascii=False, separators=(",", ":")).translate(_HARMLESS)
-        label, step = (html.escape(text, quote=True) for text in (self.description, self.step_name))
-        last = len(self.labels) - 1
         return (
-            f'<div class="simplicity-player" role="group" aria-label="{label}" '
+            '<div class="simplicity-player" role="group" '
+            f'aria-label="{html.escape(self.description)}" '
             f'data-milliseconds="{self.milliseconds}">'
-            f'<div class="panels">{"".join(drawings)}</div>{self._legend()}'
-            f'<div class="controls" hidden><button type="button">Play</button>'
-            f'<input type="range" min="0" max="{last}" value="{self.start}" step="1" '
-            f'aria-label="{step}">'
-            f"</div><output>{html.escape(self.labels[self.start])}</output>"
-            f'<script type="application/json">{data}</script></div>'
+            f'<div class="panels">{"".join(drawings)}</div>{self._legend()}{self._controls()}'
+            f'<script type="application/json">{self._data(values)}</script></div>'
         )
+
+    def _controls(self) -> str:
+        """A button and a slider, and the name of the frame that is shown."""
+        return (
+            '<div class="controls" hidden><button type="button">Play</button>'
+            f'<input type="range" min="0" max="{len(self.labels) - 1}" value="{self.start}" '
+            f'step="1" aria-label="{html.escape(self.step_name)}">'
+            f"</div><output>{html.escape(self.labels[self.start])}</output>"
+        )
+
+    def _data(self, values: list[list[str]]) -> str:
+        """What changes, as JSON for the script."""
+        frames = {"labels": list(self.labels), "values": values}
+        return json.dumps(frames, ensure_ascii=False, separators=(",", ":")).translate(_HARMLESS)
 
     def _legend(self) -> str:
         named: dict[str, Line | Dots] = {}
-        for panel in self.panels:
-            for track in panel.tracks:
-                if track.name and not isinstance(track, Note):
-                    named.setdefault(track.name, track)
-        entries = "".join(
-            f"<li>{_swatch(track)}{html.escape(name)}</li>" for name, track in named.items()
-        )
-        return f'<ul class="legend">{entries}</ul>' if entries else ""
+        for track in self._tracks():
+            if track.name and not isinstance(track, Note):
+                named.setdefault(track.name, track)
+        entries = [f"<li>{_swatch(track)}{html.escape(name)}</li>" for name, track in named.items()]
+        return f'<ul class="legend">{"".join(entries)}</ul>' if entries else ""
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {"text/html": self.html(), "image/png": self.still(), "text/plain": self.description}
 
     def still(self) -> bytes:
         """The frame `start` as a PNG, for readers of a notebook whose HTML is not shown."""
-        columns = len(self.panels) if len(self.panels) <= _IN_A_ROW else 2
-        rows = math.ceil(len(self.panels) / columns)
+        count = len(self.panels)
+        columns = count if count <= _IN_A_ROW else 2
+        rows = math.ceil(count / columns)
         with style.axes(columns, height=3.6 * rows) as (figure, axes):
             if rows > 1:
                 figure.clear()
@@ -211,15 +227,19 @@ class Player:
 
 
 def _paint(panel: Panel, ax: Any, start: int) -> None:
-    _, _, wide, high = panel._frame()
+    _paint_axes(panel, ax)
+    for track in panel.tracks:
+        _paint_track(track, ax, track.frame(start))
+
+
+def _paint_axes(panel: Panel, ax: Any) -> None:
+    _, _, wide, high = panel.frame
     ax.set(title=panel.title, xlabel=panel.xlabel, ylabel=panel.ylabel, box_aspect=high / wide)
     ax.set(xlim=panel.xlim, ylim=panel.ylim)
     ax.set_xticks(*_split(panel.xticks))
     ax.set_yticks(*_split(panel.yticks))
-    if not (panel.xticks or panel.yticks):
+    if not panel.has_axes:
         ax.axis("off")
-    for track in panel.tracks:
-        _paint_track(track, ax, track.frame(start))
 
 
 def _paint_track(track: Track, ax: Any, frame: Any) -> None:
@@ -227,13 +247,13 @@ def _paint_track(track: Track, ax: Any, frame: Any) -> None:
         place = {"start": "left", "middle": "center", "end": "right"}[track.anchor]
         ax.text(*track.at, frame, ha=place, fontsize=9)
         return
-    x, y = np.asarray(frame, dtype=float).reshape(-1, 2).T
+    points = np.asarray(frame, dtype=float).reshape(-1, 2).T
     if isinstance(track, Line):
         dashes = ":" if track.dashes else "-"
-        ax.plot(x, y, dashes, color=track.colour, lw=track.width, alpha=track.opacity)
+        ax.plot(*points, dashes, color=track.colour, lw=track.width, alpha=track.opacity)
     else:
         look = {"facecolors": "none" if track.hollow else track.colour, "alpha": track.opacity}
-        ax.scatter(x, y, s=track.radius**2, edgecolors=track.colour, zorder=3, **look)
+        ax.scatter(*points, s=track.radius**2, edgecolors=track.colour, zorder=3, **look)
 
 
 def _split(ticks: Ticks) -> tuple[list[float], list[str]]:
@@ -267,5 +287,13 @@ def _text(name: str, text: str, at: Sequence[float] | Array, attributes: dict[st
 
 def _attributes(given: dict[str, Any]) -> str:
     """Those that have a value."""
-    told = {name: html.escape(str(value)) for name, value in given.items() if value != ""}
-    return "".join(f' {name}="{value}"' for name, value in told.items())
+    return "".join(
+        f' {name}="{html.escape(str(value))}"' for name, value in given.items() if value != ""
+    )
+
+
+def _at(track: Any, kept: Sequence[int]) -> Any:
+    """With these frames alone."""
+    if not track.changes:
+        return track
+    return replace(track, frames=[track.frame(place) for place in kept])

@@ -14,6 +14,12 @@ from simplicity.pictures.legends import below as marks_below
 from simplicity.pictures.style import DOT_OPACITY, DOT_SIZE, DOTS
 
 BAND = 0.15  # opacity of the range of runs
+_FRESH: dict[str, Any] = {
+    "fillstyle": "none", "markersize": 5, "markeredgewidth": 1, "zorder": 3,
+}  # fmt: skip
+_RECORDED: dict[str, Any] = {
+    "alpha": DOT_OPACITY, "markersize": DOT_SIZE, "markeredgewidth": 0, "zorder": 1, "gid": DOTS,
+}  # fmt: skip
 
 
 def against(
@@ -25,8 +31,8 @@ def against(
     """
     if recorded is not None and recorded.sizes["cell"]:
         medians(panel, recorded, x, y, colour)
-        places = recorded[x].values * np.exp(spread(recorded.sizes["cell"], 0.05))
-        marks(panel, places, recorded[y].values, colour, True)
+        sideways = np.exp(spread(recorded.sizes["cell"], 0.05))
+        marks(panel, recorded[x].values * sideways, recorded[y].values, colour, True)
     marks(panel, fresh[x].values, fresh[y].values, colour, False)
 
 
@@ -55,17 +61,13 @@ def mean_and_range(
     """
     panel.plot(x, middle(values, axis=0), style, color=colour, label=label or None)
     if len(values) > 1:
-        low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
-        panel.fill_between(x, low, high, color=colour, alpha=BAND, lw=0)
+        ends = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+        panel.fill_between(x, *ends, color=colour, alpha=BAND, lw=0)
 
 
 def marks(panel: Axes, x: np.ndarray, y: np.ndarray, colour: str, recorded: bool) -> None:
     """One mark a seed."""
-    look: dict[str, Any] = {"fillstyle": "none", "markersize": 5, "markeredgewidth": 1, "zorder": 3}
-    if recorded:
-        look = {"alpha": DOT_OPACITY, "markersize": DOT_SIZE, "markeredgewidth": 0, "zorder": 1}
-        look["gid"] = DOTS
-    panel.plot(x, y, "o", color=colour, **look)
+    panel.plot(x, y, "o", color=colour, **(_RECORDED if recorded else _FRESH))
 
 
 def spread(count: int, width: float) -> np.ndarray:

@@ -3,6 +3,7 @@ places, and no point that lies on the line between its neighbours.
 """
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +18,14 @@ _GROUP = re.compile(r"<g\b([^>]*?)(/?)>|</g>")
 
 def number(value: int) -> str:
     """Tenths, without a zero before or behind the point."""
-    sign, whole, tenth = "-" if value < 0 else "", abs(value) // 10, abs(value) % 10
-    return f"{sign}{whole}" if not tenth else f"{sign}{whole or ''}.{tenth}"
+    whole, tenth = divmod(abs(value), 10)
+    said = f"{whole or ''}.{tenth}" if tenth else f"{whole}"
+    return f"-{said}" if value < 0 else said
 
 
 def pair(x: int, y: int) -> str:
-    """Two numbers; a minus sign parts them as well as a space does."""
-    second = number(y)
-    return number(x) + (second if second.startswith("-") else f" {second}")
+    """Two numbers."""
+    return _parted([number(x), number(y)])
 
 
 def line(points: NDArray[np.floating]) -> str:
@@ -32,11 +33,13 @@ def line(points: NDArray[np.floating]) -> str:
     tenths = np.round(thinned(points) * 10).astype(int)
     steps = np.diff(tenths, axis=0)
     steps = steps[np.any(steps != 0, axis=1)]
-    said = "".join(
-        text if text.startswith("-") or not place else f" {text}"
-        for place, text in enumerate(pair(x, y) for x, y in steps.tolist())
-    )
+    said = _parted(pair(x, y) for x, y in steps.tolist())
     return f"M{pair(*tenths[0].tolist())}" + (f"l{said}" if said else "h0")
+
+
+def _parted(numbers: Iterable[str]) -> str:
+    """One behind the other: a minus sign parts two as well as a space does."""
+    return " ".join(numbers).replace(" -", "-")
 
 
 def thinned(points: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -69,14 +72,18 @@ def shorter(data: str) -> str:
     whole = _STRAIGHT.fullmatch(data) if len(data) > _SHORT else None
     if whole is None:
         return data
+    runs, end = _runs(data), whole[whole.re.groups]
+    return data if end and len(runs) > 1 else "".join(map(line, runs)) + end
+
+
+def _runs(data: str) -> list[NDArray[np.floating]]:
+    """The points of each unbroken line."""
     runs: list[list[tuple[float, float]]] = []
     for letter, x, y in _STEP.findall(data):
         if letter == "M":
             runs.append([])
         runs[-1].append((float(x), float(y)))
-    if whole[whole.re.groups] and len(runs) > 1:
-        return data
-    return "".join(line(np.array(run)) for run in runs) + whole[whole.re.groups]
+    return list(map(np.array, runs))
 
 
 def unwrapped(svg: str) -> str:
@@ -91,10 +98,12 @@ def unwrapped(svg: str) -> str:
         said.append(bool(tag[1].strip()))
         return tag[0] if said[-1] else ""
 
-    def marks(run: re.Match[str]) -> str:
-        return f'<g style="{run[2]}">{run[0].replace(f" style={chr(34)}{run[2]}{chr(34)}", "")}</g>'
+    return _USES.sub(_marks, _GROUP.sub(group, svg))
 
-    return _USES.sub(marks, _GROUP.sub(group, svg))
+
+def _marks(run: re.Match[str]) -> str:
+    style = f'style="{run[2]}"'
+    return f"<g {style}>{run[0].replace(f' {style}', '')}</g>"
 
 
 def all_shorter(svg: str) -> str:

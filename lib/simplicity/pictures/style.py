@@ -10,7 +10,7 @@ import contextlib
 import html
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,9 +108,14 @@ def finish(figure: Figure, description: str) -> Picture:
 
 def bitmap(figure: Figure) -> bytes:
     """A PNG on white, with a palette: a third of its size."""
-    whole, found = io.BytesIO(), io.BytesIO()
+    whole = io.BytesIO()
     figure.savefig(whole, format="png", dpi=90, transparent=False, metadata={"Software": None})
-    few = Image.open(whole).convert("RGB").quantize(_COLOURS, Image.Quantize.FASTOCTREE)
+    return _of_few_colours(Image.open(whole))
+
+
+def _of_few_colours(whole: Image.Image) -> bytes:
+    found = io.BytesIO()
+    few = whole.convert("RGB").quantize(_COLOURS, Image.Quantize.FASTOCTREE)
     few.save(found, format="png", optimize=True)
     return found.getvalue()
 
@@ -122,15 +127,19 @@ def _clear_ticks(figure: Figure) -> None:
     every = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
     for axis in every:
         if axis.get_scale() == "log" and isinstance(axis.get_minor_formatter(), LogFormatter):
-            low, high = sorted(axis.get_view_interval())
-            short = high < _SHORT_AXIS * low and low >= 1e-4 and high <= 1e5
-            if short:
-                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.set_minor_formatter(FuncFormatter(_of_few) if short else NullFormatter())
+            _clear_log_ticks(axis)
     FigureCanvasAgg(figure).draw()
     for axis in every:
         if isinstance(axis.get_major_locator(), FixedLocator):
             _drop_covered(axis)
+
+
+def _clear_log_ticks(axis: Axis) -> None:
+    low, high = sorted(axis.get_view_interval())
+    short = high < _SHORT_AXIS * low and low >= 1e-4 and high <= 1e5
+    if short:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(FuncFormatter(_of_few) if short else NullFormatter())
 
 
 def _of_few(value: float, _: int | None) -> str:
@@ -140,10 +149,11 @@ def _of_few(value: float, _: int | None) -> str:
 
 def _drop_covered(axis: Axis) -> None:
     """Blank each label that lies upon a later one, as wide as the page's font may draw it."""
-    told = [label.get_text() for label in axis.get_ticklabels()]
-    before, kept = list(told), list[Bbox]()
-    for place in range(len(told) - 1, -1, -1):
-        box = axis.get_ticklabels()[place].get_window_extent().expanded(1.35, 1.1)
+    labels = axis.get_ticklabels()
+    told, kept = [label.get_text() for label in labels], list[Bbox]()
+    before = list(told)
+    for place, label in reversed(list(enumerate(labels))):
+        box = label.get_window_extent().expanded(1.35, 1.1)
         if told[place] and any(box.overlaps(other) for other in kept):
             told[place] = ""
         elif told[place]:
@@ -155,19 +165,8 @@ def _drop_covered(axis: Axis) -> None:
 def _inline(text: str) -> str:
     """The <svg> elements alone: no fixed size, no font of their own, ink in the page's colour."""
     svg = text[text.index("<svg") :]
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg)
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # Matplotlib's rule for `*` would reach the whole page; on the root element it is inherited by
-    # the figure alone.
-    svg = re.sub(r"<defs>\s*<style[^>]*>[^<]*</style>\s*</defs>", "", svg)
-    svg = svg.replace("<svg", '<svg stroke-linejoin="round" stroke-linecap="butt"')
-    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
-    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
-    dots = rf'<g id="{DOTS}">\s*(<defs>.*?</defs>)?\s*<g (clip-path="[^"]*")>(.*?)</g>\s*</g>'
-    svg = re.sub(dots, _one_path, svg, flags=re.DOTALL)
-    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
-    # in tags only: what stands between them is text to read
-    svg = re.sub(r"<[^>]*>", _shorten, svg)
+    for pattern, instead in _REPLACED:
+        svg = pattern.sub(instead, svg)
     return strokes.all_shorter(svg.replace(INK, "currentColor"))
 
 
@@ -182,11 +181,13 @@ def _one_path(group: re.Match[str]) -> str:
     if not places or colour is None:
         return shared
     path = "".join(f"M{float(x):.1f} {float(y):.1f}h0" for x, y in places)
-    style = (
-        f"fill:none;stroke:{colour[1]};stroke-width:{DOT_SIZE};"
-        f"stroke-opacity:{DOT_OPACITY};stroke-linecap:round"
-    )
-    return f'{shared}<path {clip} d="{path}" style="{style}"/>'
+    return f'{shared}<path {clip} d="{path}" style="{_DOTS_STYLE.format(colour[1])}"/>'
+
+
+_DOTS_STYLE = (
+    f"fill:none;stroke:{{}};stroke-width:{DOT_SIZE};"
+    f"stroke-opacity:{DOT_OPACITY};stroke-linecap:round"
+)
 
 
 def _shorten(tag: re.Match[str]) -> str:
@@ -199,6 +200,30 @@ def _shorten(tag: re.Match[str]) -> str:
     text = re.sub(r"-?[1-9]\d*\.\d{2,}", lambda number: f"{float(number[0]):.1f}", text)
     text = re.sub(r' transform="rotate\(-?0 [^"]*"| id="[A-Za-z][\w.]*_\d+"', "", text)
     return text.replace("; ", ";").replace(": ", ":")
+
+
+_Change = str | Callable[[re.Match[str]], str]
+# of Matplotlib's SVG, in this order
+_REPLACED: tuple[tuple[re.Pattern[str], _Change], ...] = (
+    (re.compile(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"'), r"\1"),
+    (re.compile(r"<metadata>.*?</metadata>", re.DOTALL), ""),
+    # its rule for `*` would reach the whole page; on the root element it is inherited by the
+    # figure alone
+    (re.compile(r"<defs>\s*<style[^>]*>[^<]*</style>\s*</defs>"), ""),
+    (re.compile("<svg"), '<svg stroke-linejoin="round" stroke-linecap="butt"'),
+    (re.compile(r"font: ([\d.]+px)[^;\"]*"), r"font-size: \1"),
+    (re.compile(r"font-family: [^;\"]*;? ?"), ""),
+    (
+        re.compile(
+            rf'<g id="{DOTS}">\s*(<defs>.*?</defs>)?\s*<g (clip-path="[^"]*")>(.*?)</g>\s*</g>',
+            re.DOTALL,
+        ),
+        _one_path,
+    ),
+    (re.compile(r"<!--.*?-->", re.DOTALL), ""),
+    # in tags only: what stands between them is text to read
+    (re.compile(r"<[^>]*>"), _shorten),
+)
 
 
 def joined(pieces: Sequence[Array]) -> Array:

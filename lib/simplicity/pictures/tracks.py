@@ -65,19 +65,21 @@ class Dots(_Frames):
 
     def content(self, points: Array) -> str:
         """One path for all: lines of no length with round ends are discs, two arcs are a circle."""
-        r, across = number(self.radius), number(2 * self.radius)
-        mark, edge = "h0", 0.0
-        if self.hollow:
-            mark = f"a{r} {r} 0 1 1 {across} 0a{r} {r} 0 1 1 -{across} 0"
-            edge = self.radius
-        tenths = np.round((points[np.isfinite(points).all(axis=1)] - [edge, 0.0]) * 10).astype(int)
+        known = points[np.isfinite(points).all(axis=1)]
+        edge = self.radius if self.hollow else 0.0
+        tenths = np.round((known - [edge, 0.0]) * 10).astype(int)
         # a second mark in its place adds nothing, and each is told from the one before
         _, first = np.unique(tenths, axis=0, return_index=True)
         steps = np.diff(tenths[np.sort(first)], axis=0, prepend=np.zeros((1, 2), dtype=int))
-        return "".join(
-            f"{'m' if place else 'M'}{strokes.pair(*step)}{mark}"
-            for place, step in enumerate(steps.tolist())
-        )
+        marks = [f"{strokes.pair(*step)}{self._mark()}" for step in steps.tolist()]
+        return f"M{'m'.join(marks)}" if marks else ""
+
+    def _mark(self) -> str:
+        """A disc, or a circle that begins at its left edge."""
+        if not self.hollow:
+            return "h0"
+        r, across = number(self.radius), number(2 * self.radius)
+        return f"a{r} {r} 0 1 1 {across} 0a{r} {r} 0 1 1 -{across} 0"
 
     def attributes(self) -> dict[str, Any]:
         width = 1.8 if self.hollow else 2 * self.radius

@@ -6,6 +6,7 @@ inside a compiled loop.
 """
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import sys
@@ -137,20 +138,25 @@ class _Pool:
 
 
 def _prepare(first: Callable[[], None] | None) -> None:
-    """In a worker: an end with its parent, and `first`.
-
-    A worker whose parent was killed would live for ever; kernels release the GIL, so the thread
-    always gets a turn.
-    """
-
-    def wait() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+    """In a worker: an end with its parent, and `first`."""
+    end_with_parent(functools.partial(os._exit, 1))
     if first is not None:
         # the first cell will meet it again, and be told as failed
         with contextlib.suppress(Exception):
             first()
+
+
+def end_with_parent(end: Callable[[], object]) -> None:
+    """In a worker: call `end` when its parent has gone.
+
+    A worker whose parent was killed would live for ever; kernels release the GIL, so the thread
+    always gets a turn.
+    """
+    threading.Thread(target=_await_parent, args=(end,), daemon=True).start()
+
+
+def _await_parent(end: Callable[[], object]) -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        end()

@@ -49,12 +49,13 @@ def write(form: str, root: Path, folder: Path) -> list[Path]:
     wrote them.
     """
     together = files.Together(folder / form)
-    targets = {name: folder / _name(form, name) for name in build.chapters(root)}
-    together.plan(path.name for path in targets.values())
-    for name, path in targets.items():
-        files.write_text(path, FORMS[form](jupytext.read(root / "book" / f"{name}.md")))
-    together.finish(path.name for path in targets.values())
-    return list(targets.values())
+    chapters = build.chapters(root)
+    targets = [folder / _name(form, chapter) for chapter in chapters]
+    together.plan(path.name for path in targets)
+    for chapter, path in zip(chapters, targets, strict=True):
+        files.write_text(path, FORMS[form](jupytext.read(root / "book" / f"{chapter}.md")))
+    together.finish(path.name for path in targets)
+    return targets
 
 
 def _name(form: str, chapter: str) -> str:
@@ -67,30 +68,29 @@ def main(words: list[str]) -> int:
         return book()
     files.use_utf8()
     surroundings.settle()
-    form, *given = words or [""]
-    if form not in (*FORMS, "pdf") or len(given) > 1:
-        print(
-            f"error: form: got {' '.join(words)!r}, allowed book, {' or '.join(FORMS)} [FOLDER] "
-            "or pdf [FILE]",
-            file=sys.stderr,
-        )
-        return 2
     try:
-        _write(form, *given)
+        _write(*words)
     except Problem as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1 if isinstance(problem, Stopped) else 2
     return 0
 
 
-def _write(form: str, place: str = "") -> None:
+def _write(form: str = "", place: str = "", *more: str) -> None:
+    if form not in (*FORMS, "pdf") or more:
+        got = " ".join(filter(None, (form, place, *more)))
+        allowed = f"book, {' or '.join(FORMS)} [FOLDER] or pdf [FILE]"
+        raise Problem(f"form: got {got!r}, allowed {allowed}")
     if form == "pdf":
-        target = Path(place) if place else paths.build() / "simple-first.pdf"
-        sheets = pdf.write(paths.build() / "html", pdf.parts(paths.root()), target)
-        print(f"{target}: {sheets} sheets")
+        _write_pdf(Path(place) if place else paths.build() / "simple-first.pdf")
     else:
         folder = files.folder(place) if place else paths.build() / form
         print(*write(form, paths.root(), folder), sep="\n")
+
+
+def _write_pdf(target: Path) -> None:
+    sheets = pdf.write(paths.build() / "html", pdf.parts(paths.root()), target)
+    print(f"{target}: {sheets} sheets")
 
 
 if __name__ == "__main__":

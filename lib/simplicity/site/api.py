@@ -54,16 +54,17 @@ def parts(name: str, of: Any, made: bool) -> Iterator[str]:
 def members(of: Any) -> list[tuple[str, Any]]:
     """The public functions of a module, the public methods and properties of a class."""
     if isinstance(of, ModuleType):
-        own = [(name, one) for name, one in vars(of).items() if inspect.isfunction(one)]
-        return [pair for pair in own if pair[1].__module__ == of.__name__ and _public(pair)]
-    if not inspect.isclass(of):
-        return []
-    kinds = (property, staticmethod, classmethod)
-    return [
-        pair
-        for pair in vars(of).items()
-        if _public(pair) and (inspect.isfunction(pair[1]) or isinstance(pair[1], kinds))
-    ]
+        public = filter(_public, vars(of).items())
+        functions = (pair for pair in public if inspect.isfunction(pair[1]))
+        return [pair for pair in functions if pair[1].__module__ == of.__name__]
+    if inspect.isclass(of):
+        return [pair for pair in vars(of).items() if _public(pair) and _is_member(pair[1])]
+    return []
+
+
+def _is_member(of: Any) -> bool:
+    """Of a class: a method in any form, or a property."""
+    return inspect.isfunction(of) or isinstance(of, (property, staticmethod, classmethod))
 
 
 def _public(pair: tuple[str, Any]) -> bool:
@@ -88,32 +89,48 @@ def signature(name: str, of: Any) -> str:
     Of a class that is its `__init__`, or its fields where it has none.
     """
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(getattr(of, "__func__", of)))).body
-    back = ""
-    if isinstance(tree, ast.ClassDef):
-        made = [one for one in tree.body if getattr(one, "name", "") == "__init__"]
-        fields = [ast.unparse(one) for one in tree.body if isinstance(one, ast.AnnAssign)]
-        given = _arguments(made[0].args) if made else fields  # type: ignore[attr-defined]
-    else:
-        assert isinstance(tree, ast.FunctionDef)
-        given = _arguments(tree.args)
-        back = f" -> {ast.unparse(tree.returns)}" if tree.returns else ""
+    given, back = _given(tree), _back(tree)
     whole = f"{name}({', '.join(given)}){back}"
     if len(whole) <= WIDTH:
         return whole
     return "\n".join([f"{name}(", *(f"    {one}," for one in given), f"){back}"])
 
 
+def _given(tree: ast.stmt) -> list[str]:
+    """What a function takes, or the maker of a class."""
+    if isinstance(tree, ast.ClassDef):
+        made = [one for one in tree.body if getattr(one, "name", "") == "__init__"]
+        return _given(made[0]) if made else _fields(tree)
+    assert isinstance(tree, ast.FunctionDef)
+    return _arguments(tree.args)
+
+
+def _fields(tree: ast.ClassDef) -> list[str]:
+    return [ast.unparse(one) for one in tree.body if isinstance(one, ast.AnnAssign)]
+
+
+def _back(tree: ast.stmt) -> str:
+    """What a function returns."""
+    if isinstance(tree, ast.FunctionDef) and tree.returns:
+        return f" -> {ast.unparse(tree.returns)}"
+    return ""
+
+
 def _arguments(given: ast.arguments) -> list[str]:
     """Each with its type and default, and the star before those that are given by name."""
     places = [*given.posonlyargs, *given.args]
     without = len(places) - len(given.defaults)
-    found = _with_defaults(places, [*[None] * without, *given.defaults])
+    found = _with_defaults(places, [*[None] * without, *given.defaults]) + _by_name(given)
+    return [one for one in found if one not in ("self", "cls")]
+
+
+def _by_name(given: ast.arguments) -> list[str]:
+    """What stands from the star on."""
+    found = []
     if given.vararg or given.kwonlyargs:
         found.append("*" + (ast.unparse(given.vararg) if given.vararg else ""))
     found += _with_defaults(given.kwonlyargs, given.kw_defaults)
-    if given.kwarg:
-        found.append("**" + ast.unparse(given.kwarg))
-    return [one for one in found if one not in ("self", "cls")]
+    return found + (["**" + ast.unparse(given.kwarg)] if given.kwarg else [])
 
 
 def _with_defaults(names: list[ast.arg], values: Sequence[ast.expr | None]) -> list[str]:

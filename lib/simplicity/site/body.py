@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Mapping
+from functools import partial
 from html import unescape
 from typing import Any
 
@@ -42,37 +43,43 @@ def mended(body: str) -> str:
 def with_mathml(body: str, macros: Mapping[str, Any]) -> str:
     """Behind each formula the same as MathML, for browsers without JavaScript; no second time."""
 
-    def both(found: re.Match[str]) -> str:
-        tex = _TEX.search(unescape(re.sub(r"<[^>]*>", "", found[2])))
-        if tex is None or found[3]:  # it has its MathML from an earlier build
-            return found[0]
-        number = _NUMBER.search(found[2])
-        is_block = found[1] == "div"
-        shown = formulas.mathml(tex[1], is_block, macros) + (f" {number[1]}" if number else "")
-        shown = f'<div class="mathml">{shown}</div>' if is_block else shown
-        return f"{found[0]}<noscript>{shown}</noscript>"
+    return _MATH.sub(partial(_both, macros), body)
 
-    return _MATH.sub(both, body)
+
+def _both(macros: Mapping[str, Any], found: re.Match[str]) -> str:
+    """A formula as it is, and behind it the MathML."""
+    tex = _TEX.search(unescape(re.sub(r"<[^>]*>", "", found[2])))
+    if tex is None or found[3]:  # it has its MathML from an earlier build
+        return found[0]
+    is_block = found[1] == "div"
+    shown = formulas.mathml(tex[1], is_block, macros) + _number(found[2])
+    shown = f'<div class="mathml">{shown}</div>' if is_block else shown
+    return f"{found[0]}<noscript>{shown}</noscript>"
+
+
+def _number(formula: str) -> str:
+    number = _NUMBER.search(formula)
+    return f" {number[1]}" if number else ""
 
 
 def shares(body: str) -> str:
     """How wide each panel of a figure is beside its widest, and beside their mean: so all keep one
     scale, below each other (the first) and in a row (the second).
     """
+    return _FIGURE.sub(_with_shares, body)
 
-    def told(figure: re.Match[str]) -> str:
-        widths = [float(panel[2]) for panel in _PANEL.finditer(figure[0])]
-        if len(widths) < 2:
-            return figure[0]
-        widest, mean = max(widths), sum(widths) / len(widths)
 
-        def with_shares(panel: re.Match[str]) -> str:
-            width = float(panel[2])
-            return f'{panel[1]};--share:{width / widest:.3f};--fair:{width / mean:.3f}"'
+def _with_shares(figure: re.Match[str]) -> str:
+    widths = [float(panel[2]) for panel in _PANEL.finditer(figure[0])]
+    if len(widths) < 2:
+        return figure[0]
+    share = partial(_with_share, max(widths), sum(widths) / len(widths))
+    return _PANEL.sub(share, figure[0])
 
-        return _PANEL.sub(with_shares, figure[0])
 
-    return _FIGURE.sub(told, body)
+def _with_share(widest: float, mean: float, panel: re.Match[str]) -> str:
+    width = float(panel[2])
+    return f'{panel[1]};--share:{width / widest:.3f};--fair:{width / mean:.3f}"'
 
 
 def headers(body: str) -> str:
@@ -92,9 +99,14 @@ def drawings(body: str) -> str:
 
     def once(found: re.Match[str]) -> str:
         number, names = next(numbers), set(_ID.findall(found[0]))
-        renamed = {name: f"{name}-{number}" for name in names & known}
-        known.update(names - known, renamed.values())
-        drawn = _ID.sub(lambda name: renamed.get(name[0], name[0]), found[0])
-        return _USE.sub(lambda use: use[1] + renamed.get(use[2], use[2]), drawn)
+        new = {name: f"{name}-{number}" for name in names & known}
+        known.update(names - known, new.values())
+        return _renamed(found[0], new)
 
     return _DRAWING.sub(once, body)
+
+
+def _renamed(drawing: str, new: Mapping[str, str]) -> str:
+    """With other names for the ids among `new`, also where they are used."""
+    drawing = _ID.sub(lambda name: new.get(name[0], name[0]), drawing)
+    return _USE.sub(lambda use: use[1] + new.get(use[2], use[2]), drawing)

@@ -14,13 +14,13 @@ import json
 import os
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from jupyter_cache import get_cache
-from jupyter_cache.base import CacheBundleIn
+from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from myst_nb.core.read import read_myst_markdown_notebook
 from sphinx_external_toc.api import SiteMap
 from sphinx_external_toc.parsing import parse_toc_yaml
@@ -67,13 +67,21 @@ def read(source: Path) -> nbformat.NotebookNode:
 
 def key(root: Path, chapter: str, reader: Reader = read) -> str:
     """Digest of everything that a chapter's outputs depend on."""
-    notebook = reader(root / "book" / f"{chapter}.md")
-    cells = [[cell.source, cell.metadata] for cell in code_cells(notebook)]
-    parts = [json.dumps([notebook.metadata.get("kernelspec"), cells], sort_keys=True)]
+    parts = [_cells(reader(_source(root, chapter)))]
     parts += [library_digest(), label(), platform.python_version(), *_installed(root)]
     for path in (root / "requirements.lock", *_read_by_chapters(root)):
-        parts.append(f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}")
+        parts.append(f"{path.relative_to(root)} {_digest(path)}")
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _cells(notebook: nbformat.NotebookNode) -> str:
+    """All that a kernel gets of a chapter."""
+    cells = [[cell.source, cell.metadata] for cell in code_cells(notebook)]
+    return json.dumps([notebook.metadata.get("kernelspec"), cells], sort_keys=True)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _read_by_chapters(root: Path) -> list[Path]:
@@ -117,7 +125,7 @@ def run_of(root: Path, chapter: str) -> dict[str, Any] | None:
     """
     try:
         record = json.loads((runs(root) / f"{chapter}.json").read_text("utf-8"))
-        digest = hashlib.sha256((runs(root) / f"{chapter}.ipynb").read_bytes()).hexdigest()
+        digest = _digest(runs(root) / f"{chapter}.ipynb")
         return record if record["notebook"] == digest else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -132,24 +140,35 @@ def warm(root: Path, reader: Reader) -> None:
 
     All chapters are tried; then, if any failed, `ChapterFailed` tells about all of them.
     """
-    keys = {chapter: key(root, chapter, reader) for chapter in chapters(root)}
-    new = [name for name in keys if (run_of(root, name) or {}).get("key") != keys[name]]
+    new = _new(root, reader)
     if not new:
         return
     import matplotlib.font_manager  # noqa: F401  # on a new machine it makes its font list, and tells stderr: not a page's
 
     runs(root).mkdir(parents=True, exist_ok=True)
-    tasks = [(runs(root), name, keys[name]) for name in new]
+    failures = _executed_each(root, new)
+    if failures:
+        raise ChapterFailed("\n\n".join(failures))
+
+
+def _new(root: Path, reader: Reader) -> dict[str, str]:
+    """The chapters whose last run has another key, each with its key of today."""
+    keys = {chapter: key(root, chapter, reader) for chapter in chapters(root)}
+    return {name: one for name, one in keys.items() if (run_of(root, name) or {}).get("key") != one}
+
+
+def _executed_each(root: Path, keys: Mapping[str, str]) -> list[str]:
+    """Execute these chapters; what is to be told of those that failed."""
+    tasks = [(runs(root), name, one) for name, one in keys.items()]
     failures = []
     with worker.outcomes(worker.work, tasks, os.cpu_count() or 1) as outcomes:
-        for name, outcome in zip(new, outcomes, strict=True):
+        for name, outcome in zip(keys, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 failures.append(_told(name, outcome))
                 print(f"chapter {name}: failed", flush=True)
             else:
                 print(f"chapter {name}: executed in {outcome:.0f} s", flush=True)
-    if failures:
-        raise ChapterFailed("\n\n".join(failures))
+    return failures
 
 
 def _told(chapter: str, error: Exception) -> str:
@@ -161,16 +180,18 @@ def merged(root: Path, chapter: str, reader: Reader) -> nbformat.NotebookNode:
     """The chapter's source with the outputs of its run: papermill's own marks on the cells would
     change cache keys.
     """
-    notebook = reader(root / "book" / f"{chapter}.md")
-    run = executed(root, chapter)
-    ours, ran = code_cells(notebook), code_cells(run)
-    if [cell.source.strip() for cell in ran] != [cell.source.strip() for cell in ours]:
+    notebook, run = reader(_source(root, chapter)), executed(root, chapter)
+    if _code(run) != _code(notebook):
         seen = "jupytext and the site's parser see different code cells"
         raise ChapterFailed(f"chapter {chapter}: {seen}")
-    for source, result in zip(ours, ran, strict=True):
+    for source, result in zip(code_cells(notebook), code_cells(run), strict=True):
         source.outputs, source.execution_count = result.outputs, result.execution_count
     notebook.metadata["language_info"] = run.metadata.get("language_info", {})
     return notebook
+
+
+def _code(notebook: nbformat.NotebookNode) -> list[str]:
+    return [cell.source.strip() for cell in code_cells(notebook)]
 
 
 def fill(root: Path, folder: Path, reader: Reader) -> None:
@@ -181,9 +202,17 @@ def fill(root: Path, folder: Path, reader: Reader) -> None:
         if entry is None:
             raise ChapterFailed(f"chapter {chapter}: it has no finished run")
         notebook = merged(root, chapter, reader)
-        with contextlib.suppress(KeyError):
-            if cache.match_cache_notebook(notebook).data.get("run") == entry["notebook"]:
-                continue
-        data = {"execution_seconds": entry["provenance"]["seconds"], "run": entry["notebook"]}
-        bundle = CacheBundleIn(notebook, str(root / "book" / f"{chapter}.md"), data=data)
-        cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+        if not _is_cached(cache, notebook, entry["notebook"]):
+            data = {"execution_seconds": entry["provenance"]["seconds"], "run": entry["notebook"]}
+            bundle = CacheBundleIn(notebook, str(_source(root, chapter)), data=data)
+            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+
+
+def _source(root: Path, chapter: str) -> Path:
+    return root / "book" / f"{chapter}.md"
+
+
+def _is_cached(cache: JupyterCacheAbstract, notebook: nbformat.NotebookNode, run: str) -> bool:
+    with contextlib.suppress(KeyError):
+        return bool(cache.match_cache_notebook(notebook).data.get("run") == run)
+    return False

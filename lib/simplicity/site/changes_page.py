@@ -12,6 +12,8 @@ from simplicity.site.evidence import Row
 FILE = "changes.csv"
 COLUMNS = ("date", "claim", "what", "before", "outcome_before", "after", "why")
 KINDS = ("statement", "criterion", "control", "setting", "seeds", "new row", "removed")
+# what stands before the text of a column
+TERMS = (("before", "before"), ("came out", "outcome_before"), ("now", "after"), ("why", "why"))
 Change = dict[str, str]
 
 
@@ -46,10 +48,4 @@ def _folded(row: Row, changes: list[Change], ledger: str) -> str:
 
 def _change(one: Change) -> str:
     title = f"{escape(one['what'])} <small>({escape(one['date'])})</small>"
-    entries = [
-        ("before", one["before"]),
-        ("came out", one["outcome_before"]),
-        ("now", one["after"]),
-        ("why", one["why"]),
-    ]
-    return markup.entries(title, entries, markup.told)
+    return markup.entries(title, ((term, one[name]) for term, name in TERMS), markup.told)

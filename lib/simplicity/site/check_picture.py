@@ -17,20 +17,31 @@ def picture(check: dict[str, Any]) -> str:
 
     Empty where the criterion has no bound on the number line, or nothing was measured.
     """
-    band, value, interval = check.get("band"), check["value"], check["interval"] or ()
-    if band is None or value is None:
+    if check.get("band") is None or check["value"] is None:
         return ""
-    control = check.get("control") or {}
-    against, wanted = control.get("value"), control.get("band") or ()
+    return (
+        f'<svg class="check-picture" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
+        f'height="{HEIGHT}" role="img" aria-label="{escape(_label(check))}">'
+        f"{''.join(_parts(check))}</svg>"
+    )
+
+
+def _parts(check: dict[str, Any]) -> list[str]:
+    """The value's line, and the control's."""
+    band, value, interval = check["band"], check["value"], check["interval"] or ()
+    against, wanted = _of_control(check)
     numbers = (*band, value, against, *interval, *wanted)
     place = _axis([one for one in numbers if one is not None])
     parts = _line(place, LINE, ("criterion", "value"), band, value, interval)
     if against is not None:
         parts += _line(place, CONTROL_LINE, ("wanted", "control"), wanted, against)
-    return (
-        f'<svg class="check-picture" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
-        f'height="{HEIGHT}" role="img" aria-label="{escape(_label(check))}">{"".join(parts)}</svg>'
-    )
+    return parts
+
+
+def _of_control(check: dict[str, Any]) -> tuple[float | None, Sequence[float | None]]:
+    """The value, and the band where it has to lie."""
+    control = check.get("control") or {}
+    return control.get("value"), control.get("band") or ()
 
 
 def _line(
@@ -43,11 +54,13 @@ def _line(
 ) -> list[str]:
     """A band, an interval and a dot at one height; `names` are those of the band and of the dot."""
     parts = [_band(band, place, height, names[0])] if band else []
-    if interval:
-        low, high = (f"{place(one):.1f}" for one in interval)
-        parts.append(f'<line class="interval" x1="{low}" x2="{high}" y1="{height}" y2="{height}"/>')
+    parts += [_interval(place(interval[0]), place(interval[1]), height)] if interval else []
     dot = f'<circle class="{names[1]}" cx="{place(value):.1f}" cy="{height}" r="3.5"/>'
     return [*parts, dot]
+
+
+def _interval(low: float, high: float, height: int) -> str:
+    return f'<line class="interval" x1="{low:.1f}" x2="{high:.1f}" y1="{height}" y2="{height}"/>'
 
 
 def _label(check: dict[str, Any]) -> str:
@@ -63,9 +76,7 @@ def _axis(numbers: list[float]) -> Place:
     low, high = min(numbers), max(numbers)
     logarithmic = low > 0 and high / low >= LOG_FROM
     scale = math.log if logarithmic else float
-    start, end = scale(low), scale(high)
-    margin = 0.12 * (end - start) or 0.5 * abs(end) or 1.0
-    start, end = start - margin, end + margin
+    start, end = _with_margin(scale(low), scale(high))
 
     def place(number: float) -> float:
         return EDGE + (WIDTH - 2 * EDGE) * (scale(number) - start) / (end - start)
@@ -73,12 +84,22 @@ def _axis(numbers: list[float]) -> Place:
     return place
 
 
+def _with_margin(start: float, end: float) -> tuple[float, float]:
+    margin = 0.12 * (end - start) or 0.5 * abs(end) or 1.0
+    return start - margin, end + margin
+
+
 def _band(band: Sequence[float | None], place: Place, height: int, name: str) -> str:
-    low = 0.0 if band[0] is None else place(band[0])
-    high = float(WIDTH) if band[1] is None else place(band[1])
-    if high - low < 2:  # a single allowed value
-        low, high = low - 1, high + 1
+    low, high = _edges(band, place)
     return (
         f'<rect class="{name}" x="{low:.1f}" width="{high - low:.1f}" y="{height - 6}" '
         'height="12"/>'
     )
+
+
+def _edges(band: Sequence[float | None], place: Place) -> tuple[float, float]:
+    low = 0.0 if band[0] is None else place(band[0])
+    high = float(WIDTH) if band[1] is None else place(band[1])
+    if high - low < 2:  # a single allowed value
+        low, high = low - 1, high + 1
+    return low, high

@@ -86,24 +86,28 @@ class Printer:
         if self._tab:
             order["sessionId"] = self._tab
         _write(self._orders, json.dumps(order).encode() + b"\0")
-        while True:
-            answer = self._next()
-            if answer.get("id") == number:
-                if "error" in answer:
-                    raise Stopped(f"pdf: Chromium refused {method}: {answer['error']['message']}")
-                return dict(answer["result"])
+        while (answer := self._next()).get("id") != number:
+            pass
+        if "error" in answer:
+            raise Stopped(f"pdf: Chromium refused {method}: {answer['error']['message']}")
+        return dict(answer["result"])
 
     def _next(self) -> dict[str, Any]:
         """The next whole message, which a zero ends."""
         parts, until = [self._rest], time.monotonic() + PATIENCE
         while b"\0" not in parts[-1]:
-            ready = select.select([self._answers], [], [], max(0, until - time.monotonic()))[0]
-            part = os.read(self._answers, 1 << 20) if ready else b""
-            if not part:
-                raise Stopped("pdf: Chromium did not answer, run the command again")
-            parts.append(part)
+            parts.append(_read(self._answers, until - time.monotonic()))
         message, _, self._rest = b"".join(parts).partition(b"\0")
         return dict(json.loads(message))
+
+
+def _read(descriptor: int, seconds: float) -> bytes:
+    """What comes next, within that time."""
+    ready = select.select([descriptor], [], [], max(0, seconds))[0]
+    part = os.read(descriptor, 1 << 20) if ready else b""
+    if not part:
+        raise Stopped("pdf: Chromium did not answer, run the command again")
+    return part
 
 
 def _write(descriptor: int, content: bytes) -> None:
@@ -126,20 +130,7 @@ def printer() -> Iterator[Printer]:
     found = program()
     (its_orders, orders), (answers, its_answers) = _pipe(), _pipe()
     with tempfile.TemporaryDirectory(prefix="simplicity-pdf-", ignore_cleanup_errors=True) as home:
-        # A superuser, as in containers, has no sandbox.
-        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-c", _START, str(its_orders), str(its_answers)),
-                *(found, *FLAGS, *sandbox, f"--user-data-dir={home}"),
-            ],
-            pass_fds=(its_orders, its_answers),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(its_orders)
-        os.close(its_answers)
+        process = _started(found, home, (its_orders, its_answers))
         try:
             yield Printer(orders, answers)
         finally:
@@ -147,3 +138,20 @@ def printer() -> Iterator[Printer]:
             os.close(answers)
             process.terminate()
             process.wait(30)
+
+
+def _started(program: str, home: str, ends: tuple[int, int]) -> subprocess.Popen[bytes]:
+    """Chromium with its settings in `home`; its ends of the pipes are its alone."""
+    # A superuser, as in containers, has no sandbox.
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    start = (sys.executable, "-c", _START, *map(str, ends))
+    process = subprocess.Popen(
+        [*start, program, *FLAGS, *sandbox, f"--user-data-dir={home}"],
+        pass_fds=ends,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for end in ends:
+        os.close(end)
+    return process

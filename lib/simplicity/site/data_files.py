@@ -17,10 +17,10 @@ def write(site: Path) -> None:
     folder = site / FOLDER
     folder.mkdir(exist_ok=True)
     for name in records.abouts():
-        packed = paths.results() / f"{name}.nc.gz"
-        copy = folder / packed.name
-        if not copy.is_file() or copy.read_bytes() != packed.read_bytes():
-            files.write(copy, packed.read_bytes())
+        packed = (paths.results() / f"{name}.nc.gz").read_bytes()
+        copy = folder / f"{name}.nc.gz"
+        if not copy.is_file() or copy.read_bytes() != packed:
+            files.write(copy, packed)
             dataset = records.dataset(records.experiment(name))
             files.write_text(folder / f"{name}.csv", table(dataset))
 

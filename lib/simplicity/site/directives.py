@@ -76,8 +76,10 @@ def strip(rows: Sequence[Row], ledger: str | None, here: Collection[str] = ()) -
     def link(row: Row) -> str:
         return markup.claim(row, "" if row["id"] in here else ledger)
 
-    if len(rows) <= MOST_LINES:
-        return markup.strip(rows, link)
+    return markup.strip(rows, link) if len(rows) <= MOST_LINES else _by_verdict(rows, link)
+
+
+def _by_verdict(rows: Sequence[Row], link: Callable[[Row], str]) -> str:
     items = ""
     for verdict in SIGNS:
         those = " ".join(f"<span>{link(row)}</span>" for row in rows if row["verdict"] == verdict)
@@ -89,20 +91,27 @@ def claim_screen(row: Row, ledger: str | None) -> str:
     """A claim where the page takes it up: its sentence, verdict and source, and folded how it was
     judged.
     """
-    kind = ledger_page.kind(row)
-    where = "; ".join(row[field] for field in ("where", "source") if row.get(field))
-    where = where.removeprefix("our question; ")
-    source = escape(where if kind == "paper" else f"{kind}; {where}")
-    why = wording.reasons(row.get("reason") or "")
     return (
         f'<div class="claim-screen" id="claim-{escape(row["id"])}"><p class="sentence">'
         f'<span class="id">{markup.claim(row, ledger)}</span>'
         f" {markup.told(row['claim'])} {badge(row['verdict'])}</p>"
-        + (f'<p class="source">{source}</p>' if source else "")
-        + (f'<p class="reason">{why}</p>' if why else "")
-        + "<details><summary>How we judged it</summary>"
+        f"{_paragraph('source', _source(row))}"
+        f"{_paragraph('reason', wording.reasons(row.get('reason') or ''))}"
+        "<details><summary>How we judged it</summary>"
         f"{ledger_page.judged(row)}</details></div>"
     )
+
+
+def _paragraph(kind: str, shown: str) -> str:
+    return f'<p class="{kind}">{shown}</p>' if shown else ""
+
+
+def _source(row: Row) -> str:
+    """Where a claim is from, and of what kind it is where it is none of a paper."""
+    kind = ledger_page.kind(row)
+    where = "; ".join(row[field] for field in ("where", "source") if row.get(field))
+    where = where.removeprefix("our question; ")
+    return escape(where if kind == "paper" else f"{kind}; {where}")
 
 
 def criteria(rows: Iterable[Row]) -> tuple[list[str], list[list[str]]]:
@@ -112,10 +121,12 @@ def criteria(rows: Iterable[Row]) -> tuple[list[str], list[list[str]]]:
 
 
 def _criterion(row: Row, check: dict[str, Any]) -> list[str]:
-    control = check["control"]
-    against = control.get("why") or f"{control['what']}: {control['criterion']}"
-    told = (f"{check['statistic']}: {check['criterion']}", against)
+    told = f"{check['statistic']}: {check['criterion']}", _against(check["control"])
     return [f"`{check['id']}`" if check["id"] else row["id"], *map(plain_but_formulas, told)]
+
+
+def _against(control: dict[str, Any]) -> str:
+    return str(control.get("why") or f"{control['what']}: {control['criterion']}")
 
 
 def recorded(row: Row) -> list[dict[str, Any]]:
@@ -140,15 +151,24 @@ def check_value(rows: Mapping[str, Row], text: str, of_control: bool = False) ->
     Without a format the value with its interval.
     """
     name, _, form = text.partition(":")
-    claim = rows.get(name.partition(".")[0], {"checks": ()})
-    found = next((one for one in recorded(claim) if one["id"] == name), None)
-    value = found and (found["control"].get("value") if of_control else found["value"])
-    if found is None or value is None:
+    found = _check_named(rows, name)
+    value = found.get("control", {}).get("value") if of_control else found.get("value")
+    if value is None:
         return None
     if form or of_control or found["interval"] is None:
         return spoken(format(value, form or ".3g"))
+    return spoken(f"{value:.3g} ({_interval(found)})")
+
+
+def _interval(found: dict[str, Any]) -> str:
     low, high = found["interval"]
-    return spoken(f"{value:.3g} ({found['interval_kind']}: {low:.3g} to {high:.3g})")
+    return f"{found['interval_kind']}: {low:.3g} to {high:.3g}"
+
+
+def _check_named(rows: Mapping[str, Row], name: str) -> dict[str, Any]:
+    """The recorded check with this id; empty where there is none."""
+    claim = rows.get(name.partition(".")[0], {"checks": ()})
+    return next((one for one in recorded(claim) if one["id"] == name), {})
 
 
 def cell_costs() -> str:
@@ -156,27 +176,27 @@ def cell_costs() -> str:
     of all its cells.
     """
     heads = ("Experiment", "Cells", "Median seconds", "Longest", "All, core minutes", "KB a cell")
+    return _of_records(heads, _costs)
 
-    def told(record: records.Record) -> list[str]:
-        seconds = record.dataset["seconds"].values
-        size = len(store.encode(record.dataset)) / len(seconds) / 1e3
-        row = (len(seconds), np.median(seconds), seconds.max(), seconds.sum() / 60, size)
-        return [spoken(format(value, ".3g")) for value in row]
 
-    return _of_records(heads, told)
+def _costs(record: records.Record) -> list[str]:
+    seconds = record.dataset["seconds"].values
+    size = len(store.encode(record.dataset)) / len(seconds) / 1e3
+    row = (len(seconds), np.median(seconds), seconds.max(), seconds.sum() / 60, size)
+    return [spoken(format(value, ".3g")) for value in row]
 
 
 def arithmetic() -> str:
     """Each recorded run: whether its cells have the same bits everywhere, and its machine."""
     heads = ("Experiment", "What comes out again", "Recorded on", "Cells computed again since")
+    return _of_records(heads, _arithmetic)
 
-    def told(record: records.Record) -> list[str]:
-        portable = record.about.get("arithmetic") == "portable"
-        again = record.about.get("carried", {}).get("cells", "recorded with it" if portable else "")
-        comes = "equal bits" if portable else "within its seeds"
-        return [escape(text) for text in (comes, record.about["device"], str(again))]
 
-    return _of_records(heads, told)
+def _arithmetic(record: records.Record) -> list[str]:
+    portable = record.about.get("arithmetic") == "portable"
+    again = record.about.get("carried", {}).get("cells", "recorded with it" if portable else "")
+    comes = "equal bits" if portable else "within its seeds"
+    return [escape(text) for text in (comes, record.about["device"], str(again))]
 
 
 def _of_records(heads: Sequence[str], told: Callable[[records.Record], list[str]]) -> str:

@@ -7,6 +7,7 @@ the page shows of it, as far as Markdown can.
 """
 
 import csv
+import functools
 import io
 import re
 from collections.abc import Callable, Iterator
@@ -78,12 +79,15 @@ def _parts(text: str) -> Iterator[str | tuple[re.Match[str], list[str]]]:
 
 def _block(fence: re.Match[str], content: list[str], directive: Directive) -> str:
     """What `directive` makes of one; code as it is."""
-    indent = fence["indent"]
     if fence["name"] is None:
-        return "\n".join([fence[0], *(indent + line for line in content), indent + fence["fence"]])
+        return _code_block(fence, content)
     options, body = _options(content)
     made = directive(fence["name"], fence["argument"].strip(), options, body)
-    return "\n".join((indent + line).rstrip() for line in made.split("\n"))
+    return "\n".join((fence["indent"] + line).rstrip() for line in made.split("\n"))
+
+
+def _code_block(fence: re.Match[str], content: list[str]) -> str:
+    return "\n".join([fence[0], *(fence["indent"] + line for line in [*content, fence["fence"]])])
 
 
 def _fenced(lines: Iterator[str], fence: str, indent: int) -> Iterator[str]:
@@ -95,43 +99,47 @@ def _fenced(lines: Iterator[str], fence: str, indent: int) -> Iterator[str]:
 
 def _options(content: list[str]) -> tuple[dict[str, str], str]:
     """The options at a directive's top, `:name: value` or between lines of dashes, and its body."""
-    found: dict[str, str] = {}
-    rest = list(content)
-    dashes = [place for place, line in enumerate(rest) if line.strip() == "---"]
-    if dashes[:1] == [0] and len(dashes) > 1:
-        pairs = (line.partition(":") for line in rest[1 : dashes[1]])
-        found = {name.strip(): value.strip() for name, _, value in pairs}
-        rest = rest[dashes[1] + 1 :]
+    found, rest = _between_dashes(content)
     while rest and (option := _OPTION.fullmatch(rest[0].strip())):
         found[option[1]] = option[2]
         rest.pop(0)
     return found, "\n".join(rest).strip("\n")
 
 
-def _inline(text: str, role: Role) -> str:
-    def shown(found: re.Match[str]) -> str:
-        if found["role"]:
-            return role(found["role"], found["text"])
-        target, title = found["target"] or ":", found["title"]
-        if (
-            target.startswith(("#", "/", ".")) or ":" in target
-        ):  # code, or a link that is one anywhere
-            return found[0]
-        return role("any", f"{title} <{target}>" if title else target) or found[0]
+def _between_dashes(content: list[str]) -> tuple[dict[str, str], list[str]]:
+    """The options between lines of dashes at the top, and the lines below."""
+    dashes = [place for place, line in enumerate(content) if line.strip() == "---"]
+    if dashes[:1] != [0] or len(dashes) < 2:
+        return {}, list(content)
+    pairs = (line.partition(":") for line in content[1 : dashes[1]])
+    return {name.strip(): value.strip() for name, _, value in pairs}, content[dashes[1] + 1 :]
 
-    return _ATTRIBUTES.sub("", _LABEL.sub("", _ROLE.sub(shown, text)))
+
+def _inline(text: str, role: Role) -> str:
+    shown = _ROLE.sub(functools.partial(_shown, role), text)
+    return _ATTRIBUTES.sub("", _LABEL.sub("", shown))
+
+
+def _shown(role: Role, found: re.Match[str]) -> str:
+    """What becomes of a role, of code, or of a link."""
+    if found["role"]:
+        return role(found["role"], found["text"])
+    target, title = found["target"] or ":", found["title"]
+    if target.startswith(("#", "/", ".")) or ":" in target:  # code, or a link that is one anywhere
+        return found[0]
+    return role("any", f"{title} <{target}>" if title else target) or found[0]
 
 
 def glued(notebook: nbformat.NotebookNode) -> dict[str, str]:
     """The values that an executed notebook has glued, by name, as plain text."""
-    found = {}
-    for output in build.outputs(notebook):
-        name = output.get("metadata", {}).get("scrapbook", {}).get("name")
-        data = output.get("data", {})
-        text = next((data[kind] for kind in _GLUED if kind in data), None)
-        if name and text is not None:
-            found[name] = text
-    return found
+    each = map(_glued, build.outputs(notebook))
+    return {name: text for name, text in each if name and text is not None}
+
+
+def _glued(output: nbformat.NotebookNode) -> tuple[str | None, str | None]:
+    name = output.get("metadata", {}).get("scrapbook", {}).get("name")
+    data = output.get("data", {})
+    return name, next((data[kind] for kind in _GLUED if kind in data), None)
 
 
 class Words:
@@ -156,6 +164,10 @@ class Words:
             return self._glue(text)
         if name in _REFERENCES or family in ("cite", "prf"):
             return self._reference(family or ("math" if kind == "eq" else "std"), kind, text)
+        return self._said(name, text)
+
+    def _said(self, name: str, text: str) -> str:
+        """What a role that is no reference puts into its sentence."""
         match name:
             case "verdict":
                 return ", ".join(f"{row['id']} {_signed(row)}" for row in self._known(text))
@@ -173,14 +185,17 @@ class Words:
         """`name`, `name:format`, or of another page `page::name:format`."""
         found = _GLUE.fullmatch(text)
         assert found is not None
-        page = found["page"] or self.page
-        chapter = page.removesuffix(".md").rsplit("/", 1)[-1]
-        if chapter not in self._values:
-            self._values[chapter] = glued(build.executed(Path(self.app.srcdir), chapter))
-        value = self._values[chapter].get(found["name"])
+        value = self._values_of(found["page"] or self.page).get(found["name"])
         if value is None:
             return found["name"]
         return wording.spoken(format_plain_text(value, found["form"] or "s"))
+
+    def _values_of(self, page: str) -> dict[str, str]:
+        """What a page has glued."""
+        chapter = page.removesuffix(".md").rsplit("/", 1)[-1]
+        if chapter not in self._values:
+            self._values[chapter] = glued(build.executed(Path(self.app.srcdir), chapter))
+        return self._values[chapter]
 
     def _reference(self, family: str, kind: str, text: str) -> str:
         titled = _TITLED.fullmatch(text)
@@ -188,13 +203,17 @@ class Words:
         for one in ("numref", "ref", "doc") if kind == "any" else (kind,):
             found = self._resolved(family, one, target.removesuffix(".md"), title)
             if found is not None:
-                place = next(iter(found.findall(nodes.reference)), None)
-                shown = re.sub(r"\s+", " ", found.astext())
-                if place is None or not self.address:
-                    return shown
-                link = place.get("refuri") or f"#{place.get('refid', '')}"
-                return f"[{shown}]({urljoin(self.address, link)})"
+                return self._link(found)
         return "" if kind == "any" else title or target
+
+    def _link(self, found: nodes.Element) -> str:
+        """The words of a reference, leading to its place where the site has an address."""
+        place = next(iter(found.findall(nodes.reference)), None)
+        shown = re.sub(r"\s+", " ", found.astext())
+        if place is None or not self.address:
+            return shown
+        link = place.get("refuri") or f"#{place.get('refid', '')}"
+        return f"[{shown}]({urljoin(self.address, link)})"
 
     def _resolved(self, family: str, kind: str, target: str, title: str) -> nodes.Element | None:
         domain = self.env.get_domain(family)
@@ -211,20 +230,16 @@ class Words:
             self.env, self.page, self.app.builder, kind, wanted, node, content
         )
 
+    def _admonition(self, title: str, body: str) -> str:
+        told = f"**{_inline(title, self.role)}**\n\n{self.plain(body)}"
+        return "\n".join(f"> {line}".rstrip() for line in told.split("\n"))
+
     def directive(self, name: str, argument: str, options: dict[str, str], body: str) -> str:
         if name in _ADMONITIONS or name.startswith("prf:"):
-            title = argument or name.removeprefix("prf:").capitalize()
-            told = f"**{_inline(title, self.role)}**\n\n{self.plain(body)}"
-            return "\n".join(f"> {line}".rstrip() for line in told.split("\n"))
+            return self._admonition(argument or name.removeprefix("prf:").capitalize(), body)
+        if name in _OF_CLAIMS:
+            return _OF_CLAIMS[name](self._known(argument))
         match name:
-            case "claim":
-                rows = self._known(argument)
-                return "".join(f"**{row['id']}** {row['claim']} *{_signed(row)}*" for row in rows)
-            case "verdict-strip":
-                cells = [[row["id"], row["claim"], _signed(row)] for row in self._known(argument)]
-                return table(["claim", "what it says", "verdict"], cells)
-            case "criteria":
-                return table(*directives.criteria(self._known(argument)))
             case "csv-table":
                 return self._csv(argument, options, body)
             case "cite-box":
@@ -247,9 +262,7 @@ class Words:
 
     def _csv(self, title: str, options: dict[str, str], body: str) -> str:
         body = self._file(options["file"]) if "file" in options else body
-        rows = list(csv.reader(io.StringIO(body), skipinitialspace=True))
-        if "header" in options:
-            rows.insert(0, next(csv.reader([options["header"]], skipinitialspace=True)))
+        rows = _rows(options.get("header", "")) + _rows(body)
         if not rows:
             return ""
         head, *cells = [[_inline(one, self.role) for one in row] for row in rows]
@@ -270,11 +283,11 @@ class Words:
         title = self.env.titles[self.page].astext()
         page = f"[{title}]({self.address})" if self.address else f"*{title}*"
         repository = (self.app.config.html_theme_options or {}).get("repository_url", "")
-        checkout = f"a checkout of {repository}" if repository else "a checkout of the book"
         return (
             f"This notebook is the page {page} of *{self.app.config.html_title}*, with the results "
-            "of its run. To run it again, get the book's library `simplicity`: in "
-            f"{checkout}, type `make env`, and open the notebook with `.venv/bin/jupyter lab`."
+            "of its run. To run it again, get the book's library `simplicity`: in a checkout of "
+            f"{repository or 'the book'}, type `make env`, and open the notebook with "
+            "`.venv/bin/jupyter lab`."
         )
 
 
@@ -282,20 +295,46 @@ def _signed(row: Row) -> str:
     return f"{SIGNS[row['verdict']]} {row['verdict']}"
 
 
+def _claims(rows: list[Row]) -> str:
+    return "".join(f"**{row['id']}** {row['claim']} *{_signed(row)}*" for row in rows)
+
+
+def _strip(rows: list[Row]) -> str:
+    cells = [[row["id"], row["claim"], _signed(row)] for row in rows]
+    return table(["claim", "what it says", "verdict"], cells)
+
+
+def _criteria(rows: list[Row]) -> str:
+    return table(*directives.criteria(rows))
+
+
+_OF_CLAIMS = {"claim": _claims, "verdict-strip": _strip, "criteria": _criteria}
+
+
+def _rows(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text), skipinitialspace=True))
+
+
 def notebook(app: Sphinx, page: str, source: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """A page's executed notebook in the form that any Jupyter shows; its code is not touched."""
     words = Words(app, page)
     cells = [nbformat.v4.new_markdown_cell(words.welcome())]
     for cell in source.cells:
-        if cell.cell_type == "markdown":
-            cell.source = words.plain(cell.source)
-            if not cell.source:
-                continue
-        cells.append(cell)
-        figure = cell.metadata.get("mystnb", {}).get("figure") if cell.cell_type == "code" else None
-        if figure and (caption := words.caption(figure)):
-            cells.append(nbformat.v4.new_markdown_cell(caption))
+        cells += _prose(cell, words) if cell.cell_type == "markdown" else _code(cell, words)
     for position, cell in enumerate(cells):
         cell.id = f"cell-{position}"
     source.cells = cells
     return source
+
+
+def _prose(cell: nbformat.NotebookNode, words: Words) -> list[nbformat.NotebookNode]:
+    """None where nothing of it is left."""
+    cell.source = words.plain(cell.source)
+    return [cell] if cell.source else []
+
+
+def _code(cell: nbformat.NotebookNode, words: Words) -> list[nbformat.NotebookNode]:
+    """Behind it the caption of its figure, if it has one."""
+    figure = cell.metadata.get("mystnb", {}).get("figure") if cell.cell_type == "code" else None
+    caption = words.caption(figure) if figure else ""
+    return [cell, nbformat.v4.new_markdown_cell(caption)] if caption else [cell]

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import hashlib
 import io
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -43,13 +44,10 @@ def state_of(env: Any) -> State:
 
 def collect(root: Path) -> State:
     """What the executed chapters of the book say, and the ledger made from it."""
-    runs, payloads = {}, {}
-    for chapter in build.chapters(root):
-        entry = build.run_of(root, chapter)
-        if entry is not None:
-            runs[chapter] = entry["provenance"]
-            payloads[chapter] = payloads_of(build.executed(root, chapter))
-    rows = ledger.rows([payload for found in payloads.values() for payload in found])
+    entries = {chapter: build.run_of(root, chapter) for chapter in build.chapters(root)}
+    runs = {chapter: entry["provenance"] for chapter, entry in entries.items() if entry is not None}
+    payloads = {chapter: payloads_of(build.executed(root, chapter)) for chapter in runs}
+    rows = ledger.rows(list(itertools.chain.from_iterable(payloads.values())))
     return State({row["id"]: row for row in rows}, runs, payloads, frozenset(build.toc(root)))
 
 
@@ -83,14 +81,16 @@ def table(rows: list[Row]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    for row in rows:
-        about = {name: row.get(name) for name in ("paper", "kind", "source", "verdict")}
-        for check in row["checks"]:
-            low, high = check["interval"] or (None, None)
-            against = {f"control_{name}": value for name, value in check["control"].items()}
-            own = {"low": low, "high": high, "control": check["control"]["what"]}
-            writer.writerow(check | about | against | own)
+    writer.writerows(_line(row, check) for row in rows for check in row["checks"])
     return text.getvalue()
+
+
+def _line(row: Row, check: dict[str, Any]) -> dict[str, Any]:
+    about = {name: row.get(name) for name in ("paper", "kind", "source", "verdict")}
+    low, high = check["interval"] or (None, None)
+    against = {f"control_{name}": value for name, value in check["control"].items()}
+    own = {"low": low, "high": high, "control": check["control"]["what"]}
+    return check | about | against | own
 
 
 def remove(folder: Path) -> None:

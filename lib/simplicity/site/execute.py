@@ -17,6 +17,7 @@ from typing import Any
 import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from simplicity.data import image_files
 from simplicity.places import files, paths
@@ -50,10 +51,7 @@ def execute(
     source = find(chapter)
     defaults = declared(source)
     given = typed(chapter, parameters or {}, defaults)
-    output = Path(output)
-    why = files.refusal(output)
-    if why:
-        raise Problem(f"output: got {output} ({why}), allowed a file in an existing folder")
+    output = _writable(Path(output))
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     notebook = run(chapter, source, given, timeout)
     seconds = time.perf_counter() - clock
@@ -64,6 +62,13 @@ def execute(
     return {"chapter": chapter, "parameters": {"defaults": defaults, "given": given}, **record}
 
 
+def _writable(output: Path) -> Path:
+    why = files.refusal(output)
+    if why:
+        raise Problem(f"output: got {output} ({why}), allowed a file in an existing folder")
+    return output
+
+
 def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbformat.NotebookNode:
     """One kernel, started in the book's folder and ended with the run."""
     if os.environ.get(image_files.FOLDER):
@@ -72,22 +77,7 @@ def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbfo
     with kernels.home() as config, warnings.catch_warnings():
         papermill_handler.expect_text_notebooks()
         try:
-            return papermill.execute_notebook(
-                _address(source),
-                None,
-                parameters=given,
-                kernel_name="python3",
-                kernel_manager_class=kernels.Manager,
-                config=config,
-                cwd=str(source.parent),
-                progress_bar=False,
-                start_timeout=120,
-                execution_timeout=timeout,
-                iopub_timeout=60,  # of a busy machine; the default of 4 s can lose outputs
-                raise_on_iopub_timeout=True,
-                # a kernel is interrupted as it ends, and says so on stderr
-                extra_arguments=["--log-level=CRITICAL"],
-            )
+            return _executed(source, given, timeout, config)
         except PapermillExecutionError as error:
             if error.ename in ("Problem", "Stopped"):  # the chapter's own check of its parameters
                 raise Problem(plain(error.evalue)) from None
@@ -98,6 +88,28 @@ def run(chapter: str, source: Path, given: dict[str, Any], timeout: int) -> nbfo
         except BaseException:  # interrupted, perhaps before the kernel was known to nbclient
             kernels.end()
             raise
+
+
+def _executed(
+    source: Path, given: dict[str, Any], timeout: int, config: Config
+) -> nbformat.NotebookNode:
+    """What papermill makes of it."""
+    return papermill.execute_notebook(
+        _address(source),
+        None,
+        parameters=given,
+        kernel_name="python3",
+        kernel_manager_class=kernels.Manager,
+        config=config,
+        cwd=str(source.parent),
+        progress_bar=False,
+        start_timeout=120,
+        execution_timeout=timeout,
+        iopub_timeout=60,  # of a busy machine; the default of 4 s can lose outputs
+        raise_on_iopub_timeout=True,
+        # a kernel is interrupted as it ends, and says so on stderr
+        extra_arguments=["--log-level=CRITICAL"],
+    )
 
 
 def _report(chapter: str, error: PapermillExecutionError) -> str:

@@ -79,13 +79,18 @@ def expanded(tex: str, macros: Mapping[str, Any]) -> str:
 def _replaced(tex: str, name: str, body: str, count: int) -> str:
     pattern, parts, start = re.compile(rf"\\{re.escape(name)}(?![A-Za-z])"), [], 0
     while found := pattern.search(tex, start):
-        shown, end = body, found.end()
-        for number in range(1, count + 1):
-            argument, end = _argument(tex, end)
-            shown = shown.replace(f"#{number}", argument)
+        shown, end = _meant(body, count, tex, found.end())
         parts += [tex[start : found.start()], f"{{{shown}}}"]
         start = end
     return "".join([*parts, tex[start:]])
+
+
+def _meant(body: str, count: int, tex: str, end: int) -> tuple[str, int]:
+    """A macro's body with the arguments that begin at `end`, and where these end."""
+    for number in range(1, count + 1):
+        argument, end = _argument(tex, end)
+        body = body.replace(f"#{number}", argument)
+    return body, end
 
 
 def _argument(tex: str, start: int) -> tuple[str, int]:
@@ -94,6 +99,11 @@ def _argument(tex: str, start: int) -> tuple[str, int]:
         start += 1
     if not tex.startswith(_GROUP_START, start):
         return tex[start : start + 1], min(start + 1, len(tex))
+    return _group(tex, start)
+
+
+def _group(tex: str, start: int) -> tuple[str, int]:
+    """What stands within braces, the first of which is at `start`, and where they end."""
     depth = 0
     for position in range(start, len(tex)):
         depth += (tex[position] == _GROUP_START) - (tex[position] == _GROUP_END)

@@ -54,6 +54,12 @@ _FIXED = {
     "PYTHONHASHSEED": "0",  # two builds show a set in the same order
     "JUPYTER_NO_CONFIG": "1",
 }
+_FOLDERS = {
+    "IPYTHONDIR": "ipython",
+    "JUPYTER_CONFIG_DIR": "config",
+    "JUPYTER_DATA_DIR": "data",
+    "JUPYTER_RUNTIME_DIR": "runtime",
+}
 _AT_EVERY_START = ("sitecustomize", "usercustomize")  # modules that every Python process runs
 PATIENCE_SECONDS = 2.0  # that a worker may take to end
 _homes: set[Path] = set()  # of the kernels that run
@@ -72,15 +78,9 @@ def environment(folder: Path, given: Mapping[str, str] | None = None) -> dict[st
         for name, value in given.items()
         if name in _KEPT or name.startswith(_KEPT_FAMILIES)
     }
-    own = {
-        "IPYTHONDIR": str(folder / "ipython"),
-        "JUPYTER_CONFIG_DIR": str(folder / "config"),
-        "JUPYTER_DATA_DIR": str(folder / "data"),
-        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-        "MATPLOTLIBRC": _figures(),
-        "PYTHONPATH": os.pathsep.join(_search_path(given)),
-    }
-    return kept | own | _FIXED
+    settings = {name: str(folder / inner) for name, inner in _FOLDERS.items()}
+    own = {"MATPLOTLIBRC": _figures(), "PYTHONPATH": os.pathsep.join(_search_path(given))}
+    return kept | settings | own | _FIXED
 
 
 def _figures() -> str:
@@ -148,18 +148,24 @@ def home() -> Iterator[Config]:
     kernel listens on this machine's TCP ports.
     """
     with contextlib.ExitStack() as stack:
-        prefix = _prefix(os.getppid())
-        folder = stack.enter_context(temporary(prefix))
-        for base in (os.environ.get("XDG_RUNTIME_DIR"), "/tmp"):
-            if not _takes_sockets(folder) and base:
-                with contextlib.suppress(OSError):
-                    folder = stack.enter_context(temporary(prefix, base))
+        folder = _short(stack)
         transport = "ipc" if _takes_sockets(folder) else "tcp"
         _homes.add(folder)
         stack.callback(_homes.discard, folder)
         yield Config(
             KernelManager={"transport": transport, "connection_file": str(folder / "k.json")}
         )
+
+
+def _short(stack: contextlib.ExitStack) -> Path:
+    """A temporary folder that takes sockets, or the last one that was tried; `stack` ends it."""
+    prefix = _prefix(os.getppid())
+    folder = stack.enter_context(temporary(prefix))
+    for base in (os.environ.get("XDG_RUNTIME_DIR"), "/tmp"):
+        if not _takes_sockets(folder) and base:
+            with contextlib.suppress(OSError):
+                folder = stack.enter_context(temporary(prefix, base))
+    return folder
 
 
 def _prefix(parent: int) -> str:
@@ -217,16 +223,26 @@ def end_with_workers(workers: Iterable[BaseProcess]) -> None:
     """
     found = []
     for worker in workers:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(worker.pid)
-            found += [process, *process.children(recursive=True)]
+        found += _started_by(worker)
         worker.terminate()
     left = psutil.wait_procs(found, PATIENCE_SECONDS)[1]
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(left, PATIENCE_SECONDS)
+    _remove_homes(_prefix(os.getpid()))
+
+
+def _started_by(worker: BaseProcess) -> list[psutil.Process]:
+    """A worker and all processes below it."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(worker.pid)
+        return [process, *process.children(recursive=True)]
+    return []
+
+
+def _remove_homes(prefix: str) -> None:
+    """Also what a worker or a kernel has written to its last moment."""
     for base in {tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR") or "/tmp", "/tmp"}:
-        # a worker or kernel may have written to its last moment
-        for folder in Path(base).glob(_prefix(os.getpid()) + "*"):
+        for folder in Path(base).glob(f"{prefix}*"):
             shutil.rmtree(folder, ignore_errors=True)

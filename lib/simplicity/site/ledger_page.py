@@ -40,14 +40,18 @@ def summary(rows: Iterable[Row]) -> str:
     apart.
     """
     rows = list(rows)
-    kinds = Counter(map(kind, rows))
-    apart = [f"{kinds[one]} {_APART[one][kinds[one] > 1]}" for one in OWN if kinds[one]]
-    beside = f" Counted apart: {' and '.join(apart)}." if apart else ""
     papers = sum(kind(row) not in OWN for row in rows)
     return (
         f'<p class="ledger-summary">{papers} claims of the papers: '
-        f"{', '.join(_counted(rows))}.{beside}</p>"
+        f"{', '.join(_counted(rows))}.{_apart(rows)}</p>"
     )
+
+
+def _apart(rows: Iterable[Row]) -> str:
+    """How many are not the papers'."""
+    kinds = Counter(map(kind, rows))
+    apart = [f"{kinds[one]} {_APART[one][kinds[one] > 1]}" for one in OWN if kinds[one]]
+    return f" Counted apart: {' and '.join(apart)}." if apart else ""
 
 
 def counts(rows: Iterable[Row]) -> str:
@@ -71,15 +75,17 @@ def by_paper(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 def bars(rows: Iterable[Row]) -> str:
     """For each paper its verdicts as a bar."""
-    shown = ""
-    for paper, those in by_paper(rows).items():
-        count = Counter(row["verdict"] for row in those)
-        pieces = "".join(_piece(verdict, count[verdict]) for verdict in SIGNS if count[verdict])
-        shown += (
-            f'<div class="ledger-bar"><span>{escape(paper)}, {len(those)} rows</span>'
-            f'<span class="bar">{pieces}</span></div>'
-        )
+    shown = "".join(
+        f'<div class="ledger-bar"><span>{escape(paper)}, {len(those)} rows</span>'
+        f'<span class="bar">{_pieces(those)}</span></div>'
+        for paper, those in by_paper(rows).items()
+    )
     return f'<div class="ledger-bars">{shown}</div>'
+
+
+def _pieces(rows: Iterable[Row]) -> str:
+    count = Counter(row["verdict"] for row in rows)
+    return "".join(_piece(verdict, count[verdict]) for verdict in SIGNS if count[verdict])
 
 
 def _piece(verdict: str, count: int) -> str:
@@ -93,16 +99,18 @@ def _piece(verdict: str, count: int) -> str:
 def filters(rows: Iterable[Row]) -> str:
     """Selects that a script brings to life; without one they are hidden and every row shows."""
     rows = list(rows)
-    shown = ""
-    for name in FILTERS:
-        values = dict.fromkeys(_field(row, name) for row in rows)
-        options = "".join(f"<option>{escape(value)}</option>" for value in values if value)
-        shown += (
-            f'<label>{name}<select data-filter="{name}">'
-            f'<option value="">all</option>{options}</select></label>'
-        )
+    shown = "".join(_filter(name, (_field(row, name) for row in rows)) for name in FILTERS)
     search = '<label>words<input type="search" data-filter="words"></label>'
     return f'<form class="ledger-filters" hidden>{shown}{search}<output></output></form>'
+
+
+def _filter(name: str, values: Iterable[str]) -> str:
+    each = filter(None, dict.fromkeys(values))
+    options = "".join(f"<option>{escape(value)}</option>" for value in each)
+    return (
+        f'<label>{name}<select data-filter="{name}">'
+        f'<option value="">all</option>{options}</select></label>'
+    )
 
 
 def _field(row: Row, name: str) -> str:
@@ -117,43 +125,66 @@ def table(rows: Iterable[Row], link: Link) -> str:
 def _row(row: Row, link: Link) -> str:
     name = escape(row["id"])
     data = "".join(f' data-{field}="{escape(_field(row, field))}"' for field in FILTERS)
-    words = markup.told(row["claim"]) + markup.reason(wording.reasons(row.get("reason") or ""))
-    former = f'<span id="claim-{escape(row["old_id"])}"></span>' if row.get("old_id") else ""
     return (
-        f'{former}<details class="claim" id="claim-{name}"{data}>'
+        f'{_former(row)}<details class="claim" id="claim-{name}"{data}>'
         f'<summary><span class="id" id="{name}">{name}</span>'
-        f'<span class="words">{words}</span>{badge(row["verdict"])}</summary>'
+        f'<span class="words">{_words(row)}</span>{badge(row["verdict"])}</summary>'
         f"{_about(row, link(row['chapter']))}{judged(row)}</details>"
     )
 
 
+def _former(row: Row) -> str:
+    """A mark under the id that the claim once had."""
+    return f'<span id="claim-{escape(row["old_id"])}"></span>' if row.get("old_id") else ""
+
+
+def _words(row: Row) -> str:
+    """What the claim says, and why it does not simply hold."""
+    reasons = wording.reasons(row.get("reason") or "")
+    return markup.told(row["claim"]) + markup.reason(reasons)
+
+
 def _about(row: Row, target: str | None) -> str:
-    """Where the claim is taken up, where it is from, and why it is asked."""
+    """Where the claim is taken up, where it is from, why it is asked, and the paper's number."""
+    places = [_chapter(row, target), *_origin(row)]
+    told = [f"{'; '.join(places)}.", escape(row.get("why") or ""), _paper_value(row)]
+    return "".join(f"<p>{one}</p>" for one in told if one)
+
+
+def _chapter(row: Row, target: str | None) -> str:
     chapter = escape(row["chapter"])
+    return f'<a href="{target}">{chapter}</a>' if target else f"{chapter} (not written yet)"
+
+
+def _origin(row: Row) -> list[str]:
     known = {
         "in the paper: ": row.get("where"),
         "source: ": row.get("source"),
         "": kind(row) if kind(row) != "paper" else "",
     }
-    places = [f'<a href="{target}">{chapter}</a>' if target else f"{chapter} (not written yet)"]
-    places += [f"{label}{escape(text)}" for label, text in known.items() if text]
-    told = [f"{'; '.join(places)}.", escape(row.get("why") or "")]
+    return [f"{label}{escape(text)}" for label, text in known.items() if text]
+
+
+def _paper_value(row: Row) -> str:
     value = row.get("paper_value") or {}
-    if value.get("text"):
-        source = escape(str(value.get("provenance", "none")))
-        told.append(f"The paper's value: {escape(value['text'])} (source: {source}).")
-    return "".join(f"<p>{one}</p>" for one in told if one)
+    if not value.get("text"):
+        return ""
+    source = escape(str(value.get("provenance", "none")))
+    return f"The paper's value: {escape(value['text'])} (source: {source})."
 
 
 def judged(row: Row) -> str:
     """Each check of a claim once: as recorded, and beside it what the page's own small run says."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for one in row["checks"]:
-        found.setdefault(one.get("id") or one["statistic"], []).append(one)
-    shown = "".join(
-        check(*sorted(those, key=lambda one: one["preset"] != "FULL")) for those in found.values()
-    )
+    shown = "".join(check(*those) for those in _by_check(row).values())
     return shown + _records(row)
+
+
+def _by_check(row: Row) -> dict[str, list[dict[str, Any]]]:
+    """What each check of a claim found, the recorded run first."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in sorted(row["checks"], key=lambda one: one["preset"] != "FULL"):
+        found.setdefault(one.get("id") or one["statistic"], []).append(one)
+    return found
 
 
 def check(one: dict[str, Any], *others: dict[str, Any]) -> str:
@@ -162,12 +193,19 @@ def check(one: dict[str, Any], *others: dict[str, Any]) -> str:
         ("value", _value(one)),
         ("criterion", f"{one['criterion']}: {word(one['passed'])}{_margin(one)}"),
         ("control", _control(one.get("control") or {})),
-        *(("small run", f"{_value(other)}: {word(other['passed'])}") for other in others),
+        *(("small run", _outcome(other)) for other in others),
     ]
+    return markup.entries(_title(one), entries, wording.shown, picture(one))
+
+
+def _outcome(one: dict[str, Any]) -> str:
+    return f"{_value(one)}: {word(one['passed'])}"
+
+
+def _title(one: dict[str, Any]) -> str:
     name = f"<code>{escape(one['id'])}</code> " if one.get("id") else ""
     about = escape(f"({one['kind']}, {RUNS.get(one['preset'], 'own run')})")
-    title = f"{name}{wording.shown(one['statistic'])} <small>{about}</small>"
-    return markup.entries(title, entries, wording.shown, picture(one))
+    return f"{name}{wording.shown(one['statistic'])} <small>{about}</small>"
 
 
 def _control(control: dict[str, Any]) -> str:
@@ -178,11 +216,14 @@ def _control(control: dict[str, Any]) -> str:
 
 
 def _value(one: dict[str, Any]) -> str:
-    shown = number(one["value"])
-    if one.get("interval") is not None:
-        low, high = one["interval"]
-        shown += f" ({one['interval_kind']}: {number(low)} to {number(high)}), {one['seeds']} seeds"
-    return shown
+    if one.get("interval") is None:
+        return number(one["value"])
+    return f"{number(one['value'])} ({_interval(one)}), {one['seeds']} seeds"
+
+
+def _interval(one: dict[str, Any]) -> str:
+    low, high = one["interval"]
+    return f"{one['interval_kind']}: {number(low)} to {number(high)}"
 
 
 def _records(row: Row) -> str:

@@ -52,8 +52,10 @@ def entries(
 def table(heads: Iterable[str], rows: Iterable[Sequence[str]], named: bool = False) -> str:
     """A table of cells that are HTML; the first of a row is its head where rows are `named`."""
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    lines = ""
-    for first, *rest in rows:
-        start = f'<th scope="row">{first}</th>' if named else f"<td>{first}</td>"
-        lines += f"<tr>{start}{''.join(f'<td>{cell}</td>' for cell in rest)}</tr>"
+    lines = "".join(_line(*cells, named=named) for cells in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def _line(first: str, *rest: str, named: bool) -> str:
+    start = f'<th scope="row">{first}</th>' if named else f"<td>{first}</td>"
+    return f"<tr>{start}{''.join(f'<td>{cell}</td>' for cell in rest)}</tr>"

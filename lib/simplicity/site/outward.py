@@ -48,17 +48,18 @@ class CiteBox(SphinxDirective):
     final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
+        known, keys = self._bibliography(), " ".join(self.arguments).split()
+        for key in keys:
+            if key not in known:
+                directives.warn(self, "cite-box", key, "a key of the bibliography")
+        text = "\n\n".join([own(self.config), *(known[key] for key in keys if key in known)])
+        return [nodes.literal_block(text, text, language="bibtex")]
+
+    def _bibliography(self) -> dict[str, str]:
         known: dict[str, str] = {}
         for name in self.config.bibtex_bibfiles:
             known |= entries((Path(self.env.srcdir) / name).read_text("utf-8"))
-        found = [own(self.config)]
-        for key in " ".join(self.arguments).split():
-            if key in known:
-                found.append(known[key])
-            else:
-                directives.warn(self, "cite-box", key, "a key of the bibliography")
-        text = "\n\n".join(found)
-        return [nodes.literal_block(text, text, language="bibtex")]
+        return known
 
 
 def description(doctree: nodes.document) -> str:
@@ -66,8 +67,12 @@ def description(doctree: nodes.document) -> str:
     for paragraph in doctree.findall(nodes.paragraph):
         text = re.sub(r"\s+", " ", paragraph.astext()).strip()
         if len(text) > 60 and "\\" not in text:
-            return text if len(text) <= LONGEST else text[: text.rindex(" ", 0, LONGEST)] + " …"
+            return _cut(text)
     return ""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: text.rindex(" ", 0, LONGEST)] + " …"
 
 
 def add_meta(
@@ -78,18 +83,19 @@ def add_meta(
     """
     if doctree is None:
         return
-    told = description(doctree)
+    told, title = description(doctree), re.sub(r"<[^>]+>", "", str(context.get("title", "")))
     shown = {
         "og:type": "article",
-        "og:title": re.sub(r"<[^>]+>", "", str(context.get("title", ""))),
+        "og:title": title,
         "og:site_name": app.config.html_title,
         "og:description": told,
         "og:url": address(app, app.builder.get_target_uri(pagename)),
         "og:image": address(app, "_static/threshold.png"),
     }
-    tags = [("name", "description", told), *(("property", *one) for one in shown.items())]
-    context["metatags"] = context.get("metatags", "") + "".join(
-        f'<meta {kind}="{name}" content="{html.escape(text)}">\n'
-        for kind, name, text in tags
-        if text
-    )
+    tags = _tag("name", "description", told)
+    tags += "".join(_tag("property", name, text) for name, text in shown.items())
+    context["metatags"] = context.get("metatags", "") + tags
+
+
+def _tag(kind: str, name: str, text: str) -> str:
+    return f'<meta {kind}="{name}" content="{html.escape(text)}">\n' if text else ""

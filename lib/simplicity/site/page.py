@@ -55,8 +55,8 @@ class Page:
         self.runs: dict[ModuleType, Both] = {}
         for module in experiments:
             settings = settings_for(module, given, defaults, (where or {}).get(module, {}))
-            fresh, full = run(module, settings), records.dataset(module)
-            self.runs[module] = Both(Runs(fresh, module.GRID), Runs(full, module.GRID))
+            both = run(module, settings), records.dataset(module)
+            self.runs[module] = Both(*(Runs(dataset, module.GRID) for dataset in both))
 
     def __getitem__(self, experiment: ModuleType) -> Both:
         if experiment not in self.runs:
@@ -97,10 +97,12 @@ def settings_for(
 
 def same(one: Any, other: Any) -> bool:
     """Are two settings the same, a list of one value being as good as the value?"""
-    first, second = (
-        (value,) if not isinstance(value, (tuple, list)) else tuple(value) for value in (one, other)
-    )
-    return first == second and all(type(a) is type(b) for a, b in zip(first, second, strict=True))
+    first, second = _values(one), _values(other)
+    return first == second and [*map(type, first)] == [*map(type, second)]
+
+
+def _values(setting: Any) -> tuple[Any, ...]:
+    return tuple(setting) if isinstance(setting, (tuple, list)) else (setting,)
 
 
 def published(chapter: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ script.
 import copy
 import functools
 import html
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from sphinx.application import Sphinx
 
 from simplicity.places import files
 from simplicity.site import body, build, data_files, download, formulas, provenance, themes
-from simplicity.site.evidence import state_of
+from simplicity.site.evidence import Payload, state_of
 
 # Jupyter Book always adds its live-code scripts; they would load from another site, and declare one
 # constant twice.
@@ -91,14 +92,18 @@ def add_provenance(
     chapter, state = _chapter(app, pagename), state_of(app.env)
     if chapter:
         payloads = state.payloads[chapter]
-        experiments = dict.fromkeys(
-            name for payload in payloads for name in payload.get("experiments", ())
-        )
         context["body"] += PAPER.format(source=html.escape(f"{pagename}.md"))
-        context["body"] += data_files.links(list(experiments)) if experiments else ""
+        context["body"] += _data(payloads)
         context["body"] += provenance.line(state.runs[chapter], payloads)
     elif pagename in state.pages:
         context["body"] += provenance.built(Path(app.srcdir))
+
+
+def _data(payloads: list[Payload]) -> str:
+    """The line that leads to the recorded data, where a page has any."""
+    named = (payload.get("experiments", ()) for payload in payloads)
+    experiments = list(dict.fromkeys(itertools.chain.from_iterable(named)))
+    return data_files.links(experiments) if experiments else ""
 
 
 def mend_body(
@@ -123,13 +128,17 @@ def write(app: Sphinx) -> None:
         _rewrite(path, mended(path.read_text("utf-8"), macros))
     _write_notebooks(app, site / "_sources" / "book")
     _write_twins(site / "_sources")
-    # the colours where no script chooses them, and on paper
-    files.write_text(site / "_static" / themes.NAME, themes.of(site / "_static"))
+    _write_static(site / "_static")
     title, first = (html.escape(text) for text in (app.config.html_title, app.config.root_doc))
     files.write_text(site / "index.html", START.format(title=title, first=first))
-    search = site / "_static" / "searchtools.js"
-    _rewrite(search, search.read_text("utf-8").replace(_EXCERPT, _EXCERPT_OF_A_SERVER))
     data_files.write(site)
+
+
+def _write_static(folder: Path) -> None:
+    """The colours where no script chooses them, and on paper; the search without an error."""
+    files.write_text(folder / themes.NAME, themes.of(folder))
+    search = folder / "searchtools.js"
+    _rewrite(search, search.read_text("utf-8").replace(_EXCERPT, _EXCERPT_OF_A_SERVER))
 
 
 def _rewrite(path: Path, text: str) -> None:
@@ -148,13 +157,18 @@ def _write_notebooks(app: Sphinx, folder: Path) -> None:
     for chapter in state_of(app.env).runs:
         notebook = build.merged(Path(app.srcdir), chapter, read)
         notebook.metadata.pop("source_map", None)
-        for output in build.outputs(notebook):
-            # A picture stands in the run twice. Jupyter cleans the HTML of a notebook that somebody
-            # else has executed, drawings included, and then shows nothing; the PNG is always shown.
-            if "image/png" in output.get("data", {}):
-                output["data"].pop("text/html", None)
+        _drop_drawings(notebook)
         plain = download.notebook(app, f"book/{chapter}", notebook)
         files.write_text(folder / f"{chapter}.ipynb", nbformat.writes(plain))
+
+
+def _drop_drawings(notebook: nbformat.NotebookNode) -> None:
+    """A picture stands in the run twice. Jupyter cleans the HTML of a notebook that somebody else
+    has executed, drawings included, and then shows nothing; the PNG is always shown.
+    """
+    for output in build.outputs(notebook):
+        if "image/png" in output.get("data", {}):
+            output["data"].pop("text/html", None)
 
 
 def _write_twins(folder: Path) -> None:

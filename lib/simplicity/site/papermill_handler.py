@@ -36,11 +36,12 @@ def local(path: str) -> Path:
     its folder `book`.
     """
     given = Path(path.removeprefix(SCHEME))
-    if not given.is_absolute() and not given.exists():
-        with contextlib.suppress(Problem):
-            for base in (paths.root(), paths.book()):
-                if (base / given).is_file():
-                    return base / given
+    if given.is_absolute() or given.exists():
+        return given
+    with contextlib.suppress(Problem):
+        for base in (paths.root(), paths.book()):
+            if (base / given).is_file():
+                return base / given
     return given
 
 

@@ -33,15 +33,21 @@ def write(site: Path, contents: Parts, target: Path) -> int:
     except ImportError:
         told = "pdf: pypdf is not installed, allowed after `pip install -e .[pdf]`"
         raise Problem(told) from None
-    names = [name for _, pages in contents for name in pages]
-    absent = [name for name in names if not (site / f"{name}.html").is_file()]
-    if absent:
-        raise Problem(f"pdf: {site} has no page {absent[0]}, allowed a site that `make book` built")
+    pages = _pages(site, contents)
     with chromium.printer() as printer:
-        printed = {name: printer.pdf((site / f"{name}.html").as_uri()) for name in names}
+        printed = {name: printer.pdf(page.as_uri()) for name, page in pages.items()}
     content, sheets = joined(site, contents, printed)
     files.write(target, content)
     return sheets
+
+
+def _pages(site: Path, contents: Parts) -> dict[str, Path]:
+    """The files of all pages; a `Problem` where one is not built."""
+    found = {name: site / f"{name}.html" for _, names in contents for name in names}
+    for name, page in found.items():
+        if not page.is_file():
+            raise Problem(f"pdf: {site} has no page {name}, allowed a site that `make book` built")
+    return found
 
 
 def joined(site: Path, contents: Parts, printed: Mapping[str, bytes]) -> tuple[bytes, int]:
@@ -60,21 +66,29 @@ def joined(site: Path, contents: Parts, printed: Mapping[str, bytes]) -> tuple[b
             if caption and part is None:
                 part = writer.add_outline_item(title=caption, page_number=start)
             title, sections = _outline(reader, _headings(page))
-            _add_outline(writer, title or name, sections, start, part)
+            chapter = title or name, start
+            _add_outline(writer, chapter, sections, part)
     _lead_within(writer, places)
+    return _written(writer), len(writer.pages)
+
+
+def _written(writer: Any) -> bytes:
+    """The whole file."""
     writer.add_metadata({"/Title": "Simple First: an executable companion"})
     writer.compress_identical_objects(remove_duplicates=True, remove_unreferenced=True)
     written = io.BytesIO()
     writer.write(written)
-    return written.getvalue(), len(writer.pages)
+    return written.getvalue()
 
 
 def _add_outline(
-    writer: Any, title: str, sections: list[tuple[str, int]], start: int, part: Any
+    writer: Any, chapter: tuple[str, int], sections: list[tuple[str, int]], part: Any
 ) -> None:
-    chapter = writer.add_outline_item(title=title, page_number=start, parent=part, is_open=False)
+    """A chapter with its title and its first sheet, and its sections below it."""
+    title, start = chapter
+    above = writer.add_outline_item(title=title, page_number=start, parent=part, is_open=False)
     for heading, number in sections:
-        writer.add_outline_item(title=heading, page_number=start + number, parent=chapter)
+        writer.add_outline_item(title=heading, page_number=start + number, parent=above)
 
 
 def _places(reader: Any, address: str, start: int) -> dict[str, int]:
@@ -90,23 +104,30 @@ def _places(reader: Any, address: str, start: int) -> dict[str, int]:
 def _headings(page: Path) -> dict[str, str]:
     """A page's headings by their letters: Chromium's outline joins the words of two lines."""
     found = re.findall(r"<h[1-3]\b[^>]*>(.*?)</h[1-3]>", page.read_text("utf-8"), re.DOTALL)
-    plain = (re.sub(r'<a class="headerlink".*?</a>|<[^>]+>', "", one) for one in found)
-    told = [" ".join(html.unescape(one).split()) for one in plain]
-    return {re.sub(r"\s", "", one): one for one in told}
+    return {re.sub(r"\s", "", one): one for one in map(_words, found)}
+
+
+def _words(heading: str) -> str:
+    plain = re.sub(r'<a class="headerlink".*?</a>|<[^>]+>', "", heading)
+    return " ".join(html.unescape(plain).split())
 
 
 def _outline(reader: Any, headings: Mapping[str, str]) -> tuple[str, list[tuple[str, int]]]:
     """The title of a printed page, and its sections with the sheets on which they begin."""
     title, sections = "", []
     for depth, entry in flat(reader.outline):
-        number = reader.get_destination_page_number(entry)
-        said = re.sub(r"\s", "", str(entry.title))
-        said = headings.get(said, str(entry.title))
+        number, said = reader.get_destination_page_number(entry), _heading(entry, headings)
         if depth == 0 and not title:
             title = said
         elif depth == 1 and number is not None:
             sections.append((said, number))
     return title, sections
+
+
+def _heading(entry: Any, headings: Mapping[str, str]) -> str:
+    """The words of an entry of an outline, with the spaces that the page has between them."""
+    printed = str(entry.title)
+    return headings.get(re.sub(r"\s", "", printed), printed)
 
 
 def flat(entries: Iterable[Any], depth: int = 0) -> Iterable[tuple[int, Any]]:
@@ -122,7 +143,7 @@ def _lead_within(writer: Any, places: Mapping[str, int]) -> None:
     """Links to pages of the site lead to sheets of the file; other links to its files are none,
     for they would name a folder of whoever printed it.
     """
-    from pypdf.generic import ArrayObject, NameObject, NullObject
+    from pypdf.generic import ArrayObject, NameObject
 
     for sheet in writer.pages:
         kept = ArrayObject()
@@ -131,11 +152,17 @@ def _lead_within(writer: Any, places: Mapping[str, int]) -> None:
             address = unquote(str(link.get("/A", {}).get("/URI", "")))
             number = places.get(address, places.get(urldefrag(address).url))
             if number is not None:
-                del link["/A"]
-                # the top of the sheet, at the reader's own magnification
-                at = [writer.pages[number].indirect_reference, NameObject("/XYZ")]
-                link[NameObject("/Dest")] = ArrayObject(at + [NullObject()] * 3)
+                _lead_to(link, writer.pages[number])
             if number is not None or not address.startswith("file:"):
                 kept.append(reference)
         if "/Annots" in sheet:
             sheet[NameObject("/Annots")] = kept
+
+
+def _lead_to(link: Any, sheet: Any) -> None:
+    """To the top of the sheet, at the reader's own magnification."""
+    from pypdf.generic import ArrayObject, NameObject, NullObject
+
+    del link["/A"]
+    at = [sheet.indirect_reference, NameObject("/XYZ")]
+    link[NameObject("/Dest")] = ArrayObject(at + [NullObject()] * 3)

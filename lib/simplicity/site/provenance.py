@@ -39,16 +39,23 @@ def line(run: dict[str, Any], payloads: list[dict[str, Any]]) -> str:
     """The foot of an executed page, as HTML."""
     parts = [
         f"Executed {_when(run)} in {run['seconds']:.0f} s",
-        _library(run),
-        f"Python {run['python']}",
-        *(f"{name} {run['versions'][name]}" for name in ("torch", "numpy", "numba")),
-        f"commit {run['commit']}" if run["commit"] else "no commit known",
+        *_code(run),
         *_named("preset", payloads, "preset"),
         *_named("seeds", payloads, "seeds"),
         *_named("experiment", payloads, "experiments"),
         f"on {run['device']['cpu']}, {run['device']['cores']} cores",
     ]
     return _foot("; ".join(parts))
+
+
+def _code(run: dict[str, Any]) -> list[str]:
+    """What was executed."""
+    return [
+        _library(run),
+        f"Python {run['python']}",
+        *(f"{name} {run['versions'][name]}" for name in ("torch", "numpy", "numba")),
+        f"commit {run['commit']}" if run["commit"] else "no commit known",
+    ]
 
 
 @functools.cache
@@ -75,8 +82,6 @@ def _library(run: dict[str, Any]) -> str:
 
 def _named(label: str, payloads: list[dict[str, Any]], key: str) -> list[str]:
     """One part that lists the distinct values of `key`, or none where no payload has it."""
-    values: list[str] = []
-    for payload in payloads:
-        value = payload.get(key, [])
-        values += value if isinstance(value, list) else [value]
+    each = (payload.get(key, []) for payload in payloads)
+    values = [one for value in each for one in (value if isinstance(value, list) else [value])]
     return [f"{label} {', '.join(dict.fromkeys(values))}"] if values else []

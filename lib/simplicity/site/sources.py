@@ -32,10 +32,14 @@ def find(chapter: str) -> Path:
 
 def declared(source: Path) -> dict[str, Any]:
     """Name -> value of the typed assignments in a chapter's cell tagged `parameters`."""
-    cells = source.read_text("utf-8").split("```{code-cell}")
-    code = next((cell.partition("```")[0] for cell in cells if _TAGGED.search(cell)), "")
+    code = _tagged_cell(source.read_text("utf-8"))
     lines = [line for line in code.splitlines() if "=" in line and line[:1] not in (":", "#", " ")]
-    return dict(_parameter(line) for line in lines)
+    return dict(map(_parameter, lines))
+
+
+def _tagged_cell(text: str) -> str:
+    cells = text.split("```{code-cell}")
+    return next((cell.partition("```")[0] for cell in cells if _TAGGED.search(cell)), "")
 
 
 def _parameter(line: str) -> tuple[str, Any]:

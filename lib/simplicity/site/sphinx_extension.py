@@ -40,48 +40,49 @@ def setup(app: Sphinx) -> dict[str, Any]:
     if "NO_COLOR" in os.environ or not (sys.stdout.isatty() and sys.stderr.isatty()):
         console.nocolor()  # Jupyter Book does not ask whether somebody sees the colours
     formulas.set_up(app)
+    _add_markup(app)
+    for event, hook, priority in HOOKS:
+        app.connect(event, hook, priority=priority)
+    app.add_css_file(themes.NAME, priority=950)  # after all the sheets that it is made from
+    return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _add_markup(app: Sphinx) -> None:
+    """The book's own directives and roles, and its way with numbers."""
     known = directives.DIRECTIVES | {"cite-box": outward.CiteBox, "api": api.Api}
     for name, directive in known.items():
         app.add_directive(name, directive)
     for name, role in directives.ROLES.items():
         app.add_role(name, role)
     app.add_post_transform(wording.Numbers)
-    # after MyST-NB has made its configuration
-    app.connect("builder-inited", _prepare, priority=900)
-    app.connect("env-get-outdated", _outdated)
-    # before the theme makes its buttons
-    app.connect("html-page-context", pages.offer_notebook, priority=100)
-    app.connect("html-page-context", pages.add_provenance, priority=900)
-    app.connect("html-page-context", outward.add_meta, priority=900)
-    app.connect("html-page-context", pages.mend_body, priority=950)
-    app.add_css_file(themes.NAME, priority=950)  # after all the sheets that it is made from
-    app.connect("build-finished", _finish, priority=900)
-    return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def _prepare(app: Sphinx) -> None:
     undo = interrupts.leave("interrupted: chapters that are finished are kept")
     app.connect("build-finished", lambda app, exception: undo(), priority=950)
-    root = Path(app.srcdir).resolve()
     mark = Path(app.doctreedir) / _UNFINISHED
     app.simplicity_reread = mark.exists()  # type: ignore[attr-defined]
     mark.touch()
     evidence.remove(Path(app.outdir))
-    reader = pages.reader(app)
     try:
-        _refuse_without_texts()
-        if paths.root() != root:
-            raise Problem(
-                f"book: got {root}, allowed the checkout that `simplicity` is installed from, "
-                f"{paths.root()}"
-            )
-        build.warm(root, reader)
-        build.fill(root, Path(app.env.mystnb_config.execution_cache_path), reader)  # type: ignore[attr-defined]
-        state = evidence.collect(root)
+        app.env.simplicity = _collected(app)  # type: ignore[attr-defined]
     except (ChapterFailed, Problem) as error:
         _forget(app)
         _stop(str(error))
-    app.env.simplicity = state  # type: ignore[attr-defined]
+
+
+def _collected(app: Sphinx) -> evidence.State:
+    """The evidence of all chapters, once those that are new have run."""
+    root, reader = Path(app.srcdir).resolve(), pages.reader(app)
+    _refuse_without_texts()
+    if paths.root() != root:
+        raise Problem(
+            f"book: got {root}, allowed the checkout that `simplicity` is installed from, "
+            f"{paths.root()}"
+        )
+    build.warm(root, reader)
+    build.fill(root, Path(app.env.mystnb_config.execution_cache_path), reader)  # type: ignore[attr-defined]
+    return evidence.collect(root)
 
 
 def _refuse_without_texts() -> None:
@@ -115,13 +116,13 @@ def _outdated(
 
 
 def _finish(app: Sphinx, exception: Exception | None) -> None:
-    failed = exception is not None or bool(app._warncount)
-    if failed:
+    warned = bool(app._warncount)
+    if warned or exception is not None:
         _forget(app)
     if app.builder.format == "html" and exception is None:
         pages.write(app)
         # With --keep-going Sphinx itself turns `warningiserror` off.
-        if not (failed and (app.warningiserror or app.keep_going)):
+        if not (warned and (app.warningiserror or app.keep_going)):
             evidence.write(evidence.state_of(app.env), Path(app.outdir))
     (Path(app.doctreedir) / _UNFINISHED).unlink(missing_ok=True)
 
@@ -131,3 +132,15 @@ def _forget(app: Sphinx) -> None:
     would pass.
     """
     (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)
+
+
+# event, what is then called, and when among other hooks: the lowest number first
+HOOKS = (
+    ("builder-inited", _prepare, 900),  # after MyST-NB has made its configuration
+    ("env-get-outdated", _outdated, 500),
+    ("html-page-context", pages.offer_notebook, 100),  # before the theme makes its buttons
+    ("html-page-context", pages.add_provenance, 900),
+    ("html-page-context", outward.add_meta, 900),
+    ("html-page-context", pages.mend_body, 950),
+    ("build-finished", _finish, 900),
+)

@@ -21,9 +21,9 @@ def sheet(texts: list[str]) -> str:
     dark = [rule for text in texts for rule in _rules(text, "dark")]
     paper = [(selector, _reverted(block)) for selector, block in dark] + light
     return (
-        _written(light, "auto")
-        + f"@media screen and (prefers-color-scheme: dark) {{\n{_written(dark, 'auto')}}}\n"
-        + f"@media print {{\n{_written(paper, 'dark')}}}\n"
+        f"{_written(light, 'auto')}"
+        f"@media screen and (prefers-color-scheme: dark) {{\n{_written(dark, 'auto')}}}\n"
+        f"@media print {{\n{_written(paper, 'dark')}}}\n"
     )
 
 
@@ -36,27 +36,26 @@ def of(static: Path) -> str:
 def _rules(text: str, theme: str) -> list[Rule]:
     """The rules for one theme; its name in their selectors becomes a %s."""
     word = re.compile(rf"\[data-theme=[\"']?{theme}[\"']?\]")
-    found = []
-    for selectors, block in _RULE.findall(_COMMENT.sub("", text)):
-        its = [
-            word.sub('[data-theme="%s"]', one.strip())
-            for one in _COMMA.split(selectors)
-            if word.search(one)
-        ]
-        if its and block.strip():
-            found.append((",".join(its), block.strip()))
-    return found
+    rules = _RULE.findall(_COMMENT.sub("", text))
+    found = ((_selectors(selectors, word), block.strip()) for selectors, block in rules)
+    return [(its, block) for its, block in found if its and block]
+
+
+def _selectors(selectors: str, word: re.Pattern[str]) -> str:
+    """Those with the theme's word."""
+    its = (one.strip() for one in _COMMA.split(selectors) if word.search(one))
+    return ",".join(word.sub('[data-theme="%s"]', one) for one in its)
 
 
 def _reverted(block: str) -> str:
     """The same properties, taken back; variables stay, for the light theme sets them again."""
-    parts = [part.partition(":") for part in block.split(";") if ":" in part]
-    names = [
-        (name.strip(), "!important" in value)
+    parts = (part.partition(":") for part in block.split(";") if ":" in part)
+    strength = {True: "!important", False: ""}
+    return ";".join(
+        f"{name.strip()}:revert{strength['!important' in value]}"
         for name, _, value in parts
         if not name.strip().startswith("--")
-    ]
-    return ";".join(f"{name}:revert{'!important' if strong else ''}" for name, strong in names)
+    )
 
 
 def _written(rules: list[Rule], theme: str) -> str:

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +71,18 @@ def points(
         for name, values in swept.items()
     }
     for name, values in axes.items():
-        for value in values:
-            if values.count(value) > 1:
-                raise Problem(f"{name}: got {shown(value)} twice, allowed once")
-    found = [
-        base | dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())
-    ]
+        _refuse_repeated(name, values)
+    each = itertools.product(*axes.values())
+    found = [base | dict(zip(axes, values, strict=True)) for values in each]
     if len(found) > MOST_NOTEBOOKS:
         raise Problem(f"grid: got {len(found)} notebooks, allowed at most {MOST_NOTEBOOKS}")
     return found
+
+
+def _refuse_repeated(name: str, values: Sequence[Any]) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            raise Problem(f"{name}: got {shown(value)} twice, allowed once")
 
 
 def execute_grid(
@@ -93,19 +96,19 @@ def execute_grid(
     and the others go on.
     """
     waiting = _waiting(chapter, given, folder)
-    tasks = [(one.path, chapter, one.parameters, limit_seconds) for one in waiting]
     page = folder / "index.html"
     together = files.Together(page)
     # The page of an earlier grid would speak for notebooks that are written over now.
     files.write_text(page, index(chapter, waiting))
     together.plan(one.path.name for one in waiting)
+    tasks = [(one.path, chapter, one.parameters, limit_seconds) for one in waiting]
     limit = limit_seconds + BACKSTOP_SECONDS
     found: list[Notebook] = []
     try:
         with worker.outcomes(worker.variant, tasks, workers, limit) as outcomes:
-            for one, outcome in zip(waiting, outcomes, strict=True):
-                found.append(_ended(one, outcome))
-                print(found[-1], flush=True)
+            for one in map(_ended, waiting, outcomes):
+                found.append(one)
+                print(one, flush=True)
     finally:  # also where the user has had enough
         files.write_text(page, index(chapter, [*found, *waiting[len(found) :]]))
     together.finish(one.path.name for one in found if not one.failure)
@@ -137,17 +140,23 @@ def verdicts(path: Path) -> dict[str, str]:
 
 def index(chapter: str, notebooks: Sequence[Notebook]) -> str:
     """The page: a row a notebook with its parameters, its verdicts and its link, all escaped."""
-    names = list(dict.fromkeys(name for one in notebooks for name in one.parameters))
     judged = [{} if one.failure else verdicts(one.path) for one in notebooks]
+    names = list(dict.fromkeys(name for one in notebooks for name in one.parameters))
     ids = list(dict.fromkeys(claim for found in judged for claim in found))
     rows = [
-        [html.escape(str(one.parameters.get(name, ""))) for name in names]
-        + [ledger.badge(found[claim]) if claim in found else "" for claim in ids]
-        + _cells(one)
+        [*_parameters(one, names), *_badges(found, ids), *_cells(one)]
         for one, found in zip(notebooks, judged, strict=True)
     ]
     table = markup.table([*names, *ids, "seconds", "notebook"], rows)
     return PAGE.format(title=html.escape(f"{chapter}: {len(notebooks)} notebooks"), table=table)
+
+
+def _parameters(one: Notebook, names: Sequence[str]) -> list[str]:
+    return [html.escape(str(one.parameters.get(name, ""))) for name in names]
+
+
+def _badges(found: Mapping[str, str], ids: Sequence[str]) -> list[str]:
+    return [ledger.badge(found[claim]) if claim in found else "" for claim in ids]
 
 
 def _cells(one: Notebook) -> list[str]:
@@ -196,16 +205,17 @@ def site(chapter: str, given: Mapping[str, str], output: Path | None) -> Path:
     The book is copied with the new values as literals in the chapter's own parameters cell and
     built like any other: what the change does not touch is taken from the last build.
     """
-    root, source = paths.root(), find(chapter)
+    source = find(chapter)
     published = declared(source)
     values = typed(chapter, given, published)
     if not values:
         raise Problem("parameter: got none, allowed one or more -p NAME=VALUE")
-    target = output or root / "_build" / "variants" / f"{chapter}-{_digest(values)}"
+    text = replaced(source.read_text("utf-8"), published, values)
+    name = f"{chapter}-{_digest(values)}"
+    target = output or paths.root() / "_build" / "variants" / name
     with kernels.temporary("simplicity-site-") as folder:
         copy = folder / "book"
-        _copy_book(root, copy)
-        text = replaced(source.read_text("utf-8"), published, values)
+        _copy_book(paths.root(), copy)
         files.write_text(copy / "book" / source.name, text)
         _build(copy)
         _place(copy / "_build" / "html", target)
@@ -219,13 +229,8 @@ def _place(pages: Path, target: Path) -> None:
     try:
         if target.is_dir() and not any(target.iterdir()):  # the user's own: its place and mode stay
             shutil.copytree(pages, target, dirs_exist_ok=True)
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=files.PART, dir=target.parent) as room:
-            shutil.copytree(pages, Path(room) / "new")
-            if target.exists():
-                target.rename(Path(room) / "old")
-            (Path(room) / "new").rename(target)
+        else:
+            _exchange(pages, target)
     except (OSError, shutil.Error) as reason:
         told = getattr(reason, "strerror", None) or "not all pages could be copied"
         raise Stopped(
@@ -233,37 +238,57 @@ def _place(pages: Path, target: Path) -> None:
         ) from None
 
 
+def _exchange(pages: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=files.PART, dir=target.parent) as room:
+        shutil.copytree(pages, Path(room) / "new")
+        if target.exists():
+            target.rename(Path(room) / "old")
+        (Path(room) / "new").rename(target)
+
+
 def _build(copy: Path) -> None:
     """Build the book at `copy`; what it says of its chapters goes to stderr as it comes, for it
     takes minutes.
     """
-    search = [str(copy / "lib"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    environment = {"PYTHONPATH": os.pathsep.join(filter(None, search)), "PYTHONUTF8": "1"}
+    errors = copy.parent / "errors"
     print("building a copy of the book", file=sys.stderr, flush=True)
-    with (copy.parent / "errors").open("wb") as errors, interrupts.blocked():
-        # Ctrl-C reaches the build through us: a terminal's own would come twice.
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", BUILD, str(copy)],
-            env=os.environ | environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            encoding="utf-8",
-            errors="replace",
-        )
-    told = []
+    process = _started(copy, errors)
     try:
-        for line in process.stdout or ():
-            told.append(line)
-            if line.startswith("chapter "):
-                print(line, end="", file=sys.stderr, flush=True)
+        told = _told(process.stdout or ())
         process.wait()
     except BaseException:
         _end(process)
         raise
     if process.returncode != 0:
-        failed = (copy.parent / "errors").read_text("utf-8", "replace")
-        raise ChapterFailed(plain(failed or "".join(told)).strip())
+        raise ChapterFailed(plain(errors.read_text("utf-8", "replace") or told).strip())
+
+
+def _started(copy: Path, errors: Path) -> subprocess.Popen[str]:
+    """A build of the book at `copy`, with the library that is there."""
+    search = [str(copy / "lib"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, search)), "PYTHONUTF8": "1"}
+    with errors.open("wb") as file, interrupts.blocked():
+        # Ctrl-C reaches the build through us: a terminal's own would come twice.
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", BUILD, str(copy)],
+            env=os.environ | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            encoding="utf-8",
+            errors="replace",
+        )
+
+
+def _told(lines: Iterable[str]) -> str:
+    """All that a build says; what it says of chapters goes on to stderr."""
+    told = []
+    for line in lines:
+        told.append(line)
+        if line.startswith("chapter "):
+            print(line, end="", file=sys.stderr, flush=True)
+    return "".join(told)
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -283,11 +308,14 @@ def replaced(text: str, published: Mapping[str, Any], values: Mapping[str, Any])
     for name, value in values.items():
         text = _with_literal(text, name, repr(value))
     lines = [f"{name} = {value!r}, published {published[name]!r}" for name, value in values.items()]
+    title = re.compile(r"^# .*\n", re.MULTILINE)
+    return title.sub(lambda found: f"{found[0]}\n{_note(lines)}", text, count=1)
+
+
+def _note(lines: Sequence[str]) -> str:
     fence = "`" * 8  # a value cannot end it: it never starts a line
     told = "\n".join(["Executed with", "", f"{fence}text", *lines, fence])
-    note = f"`````````{{admonition}} Not the published page\n{told}\n`````````\n"
-    title = re.compile(r"^# .*\n", re.MULTILINE)
-    return title.sub(lambda found: f"{found[0]}\n{note}", text, count=1)
+    return f"`````````{{admonition}} Not the published page\n{told}\n`````````\n"
 
 
 def _with_literal(text: str, name: str, literal: str) -> str:
@@ -301,17 +329,21 @@ def _copy_book(root: Path, copy: Path) -> None:
     """What a build reads, and what the last one executed and stored, so that only the changed
     chapter is executed.
     """
+    made = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for folder in ("book", "lib"):
-        shutil.copytree(
-            root / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-        )
+        shutil.copytree(root / folder, copy / folder, ignore=made)
     for file in ("_config.yml", "_toc.yml", "requirements.lock"):
         shutil.copy(root / file, copy / file)
     if build.runs(root).is_dir():
         shutil.copytree(build.runs(root), build.runs(copy))
-    (root / "_build" / "store").mkdir(parents=True, exist_ok=True)
-    (copy / "_build").mkdir(exist_ok=True)
-    (copy / "_build" / "store").symlink_to(root / "_build" / "store")
+    _share_store(root / "_build", copy / "_build")
+
+
+def _share_store(ours: Path, its: Path) -> None:
+    """Finished cells serve both builds."""
+    (ours / "store").mkdir(parents=True, exist_ok=True)
+    its.mkdir(exist_ok=True)
+    (its / "store").symlink_to(ours / "store")
 
 
 def _digest(values: Mapping[str, Any]) -> str:

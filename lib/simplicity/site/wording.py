@@ -26,17 +26,18 @@ def spoken(text: str) -> str:
     """Numbers as one writes them: 3.2e-05 is 3.2 × 10⁻⁵, 1.16e+03 is 1,160, 0e+00 is 0, and -1 has
     a minus sign.
     """
-
-    def power(found: re.Match[str]) -> str:
-        number, exponent = float(found[1]), int(found[2])
-        if number == 0 or exponent == 0:
-            return found[1]
-        if 0 < exponent <= 5:
-            return f"{number * 10**exponent:,.0f}"
-        return f"{found[1]}\u00a0×\u00a010{str(exponent).translate(_RAISED)}"
-
     text = re.sub(r"(?<=\d)%", " %", text)
-    return re.sub(r"(?<![\w-])-(?=[\d.])", "−", _POWER.sub(power, text))
+    return re.sub(r"(?<![\w-])-(?=[\d.])", "−", _POWER.sub(_power, text))
+
+
+def _power(found: re.Match[str]) -> str:
+    """1.2e+07 as a power of ten, or written out where that is short."""
+    number, exponent = float(found[1]), int(found[2])
+    if number == 0 or exponent == 0:
+        return found[1]
+    if 0 < exponent <= 5:
+        return f"{number * 10**exponent:,.0f}"
+    return f"{found[1]}\u00a0×\u00a010{str(exponent).translate(_RAISED)}"
 
 
 def shown(text: str) -> str:
@@ -47,13 +48,17 @@ def shown(text: str) -> str:
 
 
 def _set(text: str) -> str:
-    text = spoken(text).replace("<=", "≤").replace(">=", "≥")
-    text = re.sub(r"(?<=\d) x (?=\d)", " × ", text)
-    text = re.sub(r"(?<=[\w|)]) - (?=[\w|(])", " − ", text)
-    text = _LETTER.sub(lambda found: _GREEK[found[1]], text)
-    text = escape(text, quote=False)
+    text = escape(_with_signs(spoken(text)), quote=False)
     text = _SINGLE.sub(r"<i>\1</i>", _INDEX.sub(_indexed, _EXPONENT.sub(_raised, text)))
     return re.sub(r"\bT(0|10)\b", r"<i>T</i><sub>\1</sub>", text)
+
+
+def _with_signs(text: str) -> str:
+    """Signs of comparing and of counting, and Greek letters, in the place of ASCII."""
+    text = text.replace("<=", "≤").replace(">=", "≥")
+    text = re.sub(r"(?<=\d) x (?=\d)", " × ", text)
+    text = re.sub(r"(?<=[\w|)]) - (?=[\w|(])", " − ", text)
+    return _LETTER.sub(lambda found: _GREEK[found[1]], text)
 
 
 def _indexed(found: re.Match[str]) -> str:
@@ -68,15 +73,20 @@ def _raised(found: re.Match[str]) -> str:
 
 def reasons(text: str) -> str:
     """Why a claim does not simply hold, as HTML; what differs in its value alone is said once."""
+    said = []
+    for (what, rule), values in _reasons(text).items():
+        said.append(f"{what}: {', '.join(values)}{rule}" if values else what)
+    return shown("; ".join(said))
+
+
+def _reasons(text: str) -> dict[tuple[str, str], list[str]]:
+    """Each with the values that it was found for."""
     together: dict[tuple[str, str], list[str]] = {}
     for part in text.split("; "):
         found = _REASON.fullmatch(part)
         key = (found["what"], found["rule"]) if found else (part, "")
         together.setdefault(key, []).extend([found["value"]] if found else [])
-    said = []
-    for (what, rule), values in together.items():
-        said.append(f"{what}: {', '.join(values)}{rule}" if values else what)
-    return shown("; ".join(said))
+    return together
 
 
 class Numbers(SphinxPostTransform):
@@ -86,13 +96,19 @@ class Numbers(SphinxPostTransform):
     formats = ("html",)
 
     def run(self, **_: object) -> None:
-        apart = (nodes.literal, nodes.FixedTextElement, nodes.math, nodes.math_block, nodes.raw)
         for text in list(self.document.findall(nodes.Text)):
-            node: nodes.Node | None = text
-            while node is not None and not isinstance(node, apart):
-                node = node.parent
-            if node is None and (said := _said(text)) != text.astext():
+            if not _is_within(text, _APART) and (said := _said(text)) != text.astext():
                 text.parent.replace(text, nodes.Text(said))
+
+
+_APART = (nodes.literal, nodes.FixedTextElement, nodes.math, nodes.math_block, nodes.raw)
+
+
+def _is_within(node: nodes.Node | None, kinds: tuple[type, ...]) -> bool:
+    """Is it, or anything around it, of one of the kinds?"""
+    while node is not None and not isinstance(node, kinds):
+        node = node.parent
+    return node is not None
 
 
 def _said(text: nodes.Text) -> str:

@@ -18,9 +18,16 @@ from pebble import ProcessPool
 
 from simplicity.places import files
 from simplicity.process import interrupts
-from simplicity.process.pool import SAFE_PATH, settings, start
+from simplicity.process.pool import SAFE_PATH, end_with_parent, settings, start
 from simplicity.site import kernels
 from simplicity.site.execute import ChapterFailed, execute
+
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+}
 
 
 @contextlib.contextmanager
@@ -68,23 +75,12 @@ def _outcome(future: Future) -> float | Exception:
 
 
 def prepare() -> None:
-    """One thread; and no life after the build: a worker whose parent was killed would wait for work
-    for ever.
-    """
+    """One thread; and no life after the build."""
     # ignored from now on; a kernel would inherit the block
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    os.environ.update(
-        OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1"
-    )
+    os.environ.update(_ONE_THREAD)
     signal.signal(signal.SIGTERM, lambda number, frame: kernels.leave())
-    parent = multiprocessing.parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-            kernels.leave()
-
-    threading.Thread(target=follow, daemon=True).start()
+    end_with_parent(kernels.leave)
 
 
 def work(folder: Path, chapter: str, key: str) -> float:
@@ -113,12 +109,7 @@ def limited(chapter: str, limit_seconds: float) -> Iterator[None]:
     the notebook.
     """
     over = threading.Event()
-
-    def end() -> None:
-        over.set()
-        kernels.end()
-
-    timer = threading.Timer(limit_seconds, end)
+    timer = threading.Timer(limit_seconds, _end_kernels, (over,))
     timer.daemon = True
     timer.start()
     try:
@@ -130,3 +121,8 @@ def limited(chapter: str, limit_seconds: float) -> Iterator[None]:
         raise
     finally:
         timer.cancel()
+
+
+def _end_kernels(over: threading.Event) -> None:
+    over.set()
+    kernels.end()
