@@ -22,6 +22,7 @@ from simplicity.loukas.experiments import (
     released_statistic,
     window_average,
 )
+from simplicity.loukas.pictures import learned_functions
 from simplicity.loukas.pictures import trajectory as plot
 
 F = cosine.FREQUENCIES
@@ -297,4 +298,4 @@ def test_the_player_has_a_frame_for_each_epoch_and_says_which_trajectory_is_long
     last = plain.level.values[:, -1]
     longest = plain.frequency.values[np.argmax(last)]
     assert len(player.labels) == len(epochs) and f"longest first: f = {longest:g}," in player.html()
-    assert plot._zeros(0.5).shape == (4 * 6, 2)  # both edges and u, v = -1/2, 1/2
+    assert learned_functions._zeros(0.5).shape == (4 * 6, 2)  # both edges and u, v = -1/2, 1/2
