@@ -1,4 +1,4 @@
-"""The linear model holds for other inputs and other activations (claims H18, H19).
+"""The linear model holds for other inputs and other activations (H18, H19, H34).
 
 Hu et al. 2020, assumptions on the inputs and on the activation. Inputs of independent signs and of
 an uneven spectrum stand beside Gaussian ones. Two laws break the assumption: a multivariate t,

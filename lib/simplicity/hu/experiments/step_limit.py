@@ -48,7 +48,8 @@ GRID = Grid(
 
 
 def measure(run: Run) -> xr.Dataset:
-    """Along `multiple` of `step_limit`, 2 n / |Theta_0|, `largest`: that loss over the first.
+    """Along `multiple` of `step_limit` = 2 n / |Theta_0|: `largest`, the largest loss up to T over
+    the first.
 
     A run that diverges has no such number, NaN. `ratio` is the largest of the multiples up to which
     no run ever rose above its start, and `stable_up_to` that step.
