@@ -11,6 +11,7 @@ from scipy import stats
 
 from simplicity.evidence import check_rows, claim_verdicts, claims
 from simplicity.evidence.claims import Check, Control, Criterion, Estimate
+from simplicity.grid.groups import cells_where
 
 RUN = xr.Dataset(
     {"rho": ("cell", [0.5, 1.0, 2.0])}, {"n": ("cell", [10, 20, 20])}, {"preset": "TINY"}
@@ -341,7 +342,7 @@ def test_numbers_of_numpy_become_plain_in_a_row() -> None:
     ],
 )
 def test_cells_are_selected_by_their_fields_possibly_none(fields: dict, rho: list[float]) -> None:
-    assert claims.cells_where(RUN, **fields).rho.values.tolist() == rho
+    assert cells_where(RUN, **fields).rho.values.tolist() == rho
 
 
 def test_what_cannot_be_tested_here_is_not_judged_and_says_why():

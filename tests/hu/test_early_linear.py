@@ -12,8 +12,9 @@ import scipy.integrate
 import scipy.stats
 import xarray as xr
 
-from simplicity.evidence.claims import cells_where, mean
+from simplicity.evidence.claims import mean
 from simplicity.grid import groups, run
+from simplicity.grid.groups import cells_where
 from simplicity.hu import early_linear, high_dimensional
 from simplicity.hu.early_linear import Run
 from simplicity.hu.experiments import (

@@ -17,8 +17,6 @@ import numpy as np
 import scipy  # whose `stats` takes half a second to load: only where something is judged
 from numpy.typing import NDArray
 
-from simplicity.grid.groups import cells_where as cells_where
-
 Kind = Literal["identity", "theorem", "empirical"]
 Band = tuple[float | None, float | None]
 CONFIDENCE = 0.95
