@@ -16,7 +16,7 @@ from simplicity.evidence.claims import (
     interval_below,
     mean,
 )
-from simplicity.hu.linear_images import (
+from simplicity.hu.early_window import (
     Array,
     after,
     for_want_of_width,

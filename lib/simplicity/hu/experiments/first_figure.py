@@ -14,8 +14,8 @@ import xarray as xr
 from simplicity.evidence.claims import Check, below, check, mean
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import early_linear
-from simplicity.hu.early_linear import on_plateau
+from simplicity.hu import early_linear, early_linear_checks
+from simplicity.hu.early_linear_checks import on_plateau
 
 CLAIMS = ("H8", "H9")
 
@@ -120,7 +120,7 @@ def strict(runs: Runs) -> Given:
     network fits single samples early.
     """
     few = "" if runs.settings.n >= ENOUGH_SAMPLES else "too few samples"
-    return {"needs": 5, "unless": early_linear.low(runs.settings.dim) or few}
+    return {"needs": 5, "unless": early_linear_checks.low(runs.settings.dim) or few}
 
 
 def same_losses(runs: Runs) -> list[Check]:
@@ -136,7 +136,7 @@ def same_losses(runs: Runs) -> list[Check]:
 
 def lenient(runs: Runs) -> Given:
     """For what two seeds and few samples decide."""
-    return {"unless": early_linear.low(runs.settings.dim)}
+    return {"unless": early_linear_checks.low(runs.settings.dim)}
 
 
 def same_loss(runs: Runs, id: str, name: str, given: Given) -> Check:
