@@ -186,12 +186,6 @@ def interval_within(low: float, high: float) -> Criterion:
     return _rule(f"interval inside [{low:g}, {high:g}]", slack, (low, high))
 
 
-def interval_contains(value: float) -> Criterion:
-    """Holds where the interval leaves `value` possible."""
-    slack = _ends(lambda low, high: _smaller(value - low, high - value))
-    return _rule(f"interval contains {value:g}", slack, (value, value))
-
-
 def interval_above(bound: float) -> Criterion:
     """Holds where the whole interval lies above `bound`."""
     slack = _ends(lambda low, high: low - bound)

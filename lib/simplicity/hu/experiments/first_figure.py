@@ -110,7 +110,15 @@ def padded(parts: np.ndarray) -> np.ndarray:
 
 
 def checks(runs: Runs) -> list[Check]:
-    return [*same_losses(runs), *same_functions(runs)]
+    given, stricter = lenient(runs), strict(runs)
+    return [
+        same_loss(runs, "losses", "test", given),
+        same_loss(runs, "training", "train", stricter),
+        falls_further(runs, "train", given),
+        falls_further(runs, "test", stricter),
+        same_on_plateau(runs),
+        same_at_points(runs),
+    ]
 
 
 def strict(runs: Runs) -> Given:
@@ -121,17 +129,6 @@ def strict(runs: Runs) -> Given:
     """
     few = "" if runs.settings.n >= ENOUGH_SAMPLES else "too few samples"
     return {"needs": 5, "unless": early_linear_checks.low(runs.settings.dim) or few}
-
-
-def same_losses(runs: Runs) -> list[Check]:
-    """On the plateau the losses are the model's; at the end they are lower."""
-    given = lenient(runs)
-    return [
-        same_loss(runs, "losses", "test", given),
-        same_loss(runs, "training", "train", strict(runs)),
-        falls_further(runs, "train", given),
-        falls_further(runs, "test", strict(runs)),
-    ]
 
 
 def lenient(runs: Runs) -> Given:
@@ -161,11 +158,6 @@ def falls_further(runs: Runs, name: str, given: Given) -> Check:
 def low_too(runs: Runs) -> str:
     """What the control in few dimensions is called."""
     return f"d = {runs.settings.low_dim}: the same"
-
-
-def same_functions(runs: Runs) -> list[Check]:
-    """The outputs are the model's on the plateau, and up to T at single inputs."""
-    return [same_on_plateau(runs), same_at_points(runs)]
 
 
 def same_on_plateau(runs: Runs) -> Check:
