@@ -8,6 +8,7 @@ import dataclasses
 import itertools
 import re
 from pathlib import Path
+from types import ModuleType
 
 import jupytext
 import pytest
@@ -250,3 +251,23 @@ def test_no_two_figures_of_the_book_have_one_label() -> None:
     labels = [label for page in pages for label in re.findall(r"name: (fig-[\w-]+)", page)]
     assert len(labels) > 20
     assert not {label for label in labels if labels.count(label) > 1}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_a_chapter_asks_of_our_modules_is_there(path):
+    tree = ast.parse("\n".join(cell.source for cell in code_cells(path)))
+    modules = modules_of_ours(tree)
+    assert modules
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            module = modules.get(node.value.id)
+            assert module is None or hasattr(module, node.attr), ast.unparse(node)
+
+
+def modules_of_ours(tree: ast.Module) -> dict[str, ModuleType]:
+    """The modules of the library that these cells import, by the name that they have there."""
+    imported: dict[str, object] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "simplicity":
+            exec(compile(ast.Module([node], []), "chapter", "exec"), imported)
+    return {name: one for name, one in imported.items() if isinstance(one, ModuleType)}

@@ -3,13 +3,16 @@ built.
 """
 
 import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import nbformat
 import pytest
 
-from simplicity.site import body, download, formulas, pages, themes
+from simplicity.evidence import records
+from simplicity.places import paths
+from simplicity.site import body, data_files, download, formulas, pages, themes
 
 MACROS = {
     "R": r"\mathbb{R}",
@@ -208,3 +211,31 @@ def test_panels_below_each_other_keep_one_scale() -> None:
     assert re.findall(r"--fair:([\d.]+)\"", shown) == ["1.333", "0.667"]
     alone = f'<div class="simplicity-figure">{wide}</div>'
     assert body.shares(alone) == alone
+
+
+def test_a_table_that_is_lost_or_was_never_written_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "best_linear_fit"
+    monkeypatch.setattr(records, "abouts", lambda: {name: {}})
+    data_files.write(tmp_path)
+    lines, copy = (tmp_path / "data" / f"{name}{end}" for end in (".csv", ".nc.gz"))
+    first = lines.read_text("utf-8")
+    assert copy.read_bytes() == (paths.results() / copy.name).read_bytes()
+    lines.unlink()
+    data_files.write(tmp_path)
+    assert lines.read_text("utf-8") == first
+    # of an earlier record, whose successor's table was broken off
+    lines.write_text("earlier", "utf-8")
+    copy.write_bytes(b"earlier")
+    monkeypatch.setattr(data_files, "table", _broken)
+    with pytest.raises(KeyboardInterrupt):
+        data_files.write(tmp_path)
+    monkeypatch.undo()
+    monkeypatch.setattr(records, "abouts", lambda: {name: {}})
+    data_files.write(tmp_path)
+    assert lines.read_text("utf-8") == first
+
+
+def _broken(dataset: Any) -> str:
+    raise KeyboardInterrupt

@@ -372,3 +372,17 @@ def test_a_player_may_have_fewer_frames_and_keeps_its_first_its_last_and_its_sta
     assert list(few.labels) == ["k = 0", "k = 3", "k = 5", "k = 8"] and few.start == 1
     assert few.html().count("frame 5") == 1 and "frame 4" not in few.html()
     assert player(frames=3).thinned(9).html() == player(frames=3).html()
+
+
+@pytest.mark.parametrize(
+    ("start", "kept"), [(1, [0, 1, 5, 8]), (7, [0, 3, 7, 8]), (8, [0, 3, 5, 8])]
+)
+def test_a_start_near_an_end_takes_the_place_of_a_frame_between(
+    start: int, kept: list[int]
+) -> None:
+    few = player(frames=9, start=start).thinned(4)
+    assert (
+        list(few.labels) == [f"k = {k}" for k in kept] and few.labels[few.start] == f"k = {start}"
+    )
+    with pytest.raises(ValueError, match="most: 2 frames"):
+        player(frames=9, start=start).thinned(2)

@@ -19,6 +19,7 @@ import xarray as xr
 import toy_experiment as toy
 from simplicity.grid import store
 from simplicity.grid.run import run
+from simplicity.places import files
 from simplicity.problems import Problem
 
 CELL = toy.Run(index=0, mode="fine", seed=0, notes="")
@@ -361,11 +362,11 @@ def test_what_is_put_is_what_is_got(tmp_path: Path) -> None:
 
 def test_the_seconds_are_outside_the_checked_bytes(tmp_path: Path) -> None:
     shelf = store.Store(tmp_path)
-    files = []
+    written = []
     for seconds in (1.0, 2.0):
         shelf.put(toy, CELL, BODY, seconds)
-        files.append(shelf.path(toy, CELL).read_bytes())
-    heads, bodies = zip(*(content.split(b"\n", 1) for content in files), strict=True)
+        written.append(shelf.path(toy, CELL).read_bytes())
+    heads, bodies = zip(*(content.split(b"\n", 1) for content in written), strict=True)
     assert bodies[0] == bodies[1] == BODY
     assert {**json.loads(heads[0]), "seconds": 0} == {**json.loads(heads[1]), "seconds": 0}
 
@@ -432,12 +433,12 @@ def test_a_write_that_fails_leaves_no_part_and_the_old_content(
         raise OSError(28, "No space left on device")
 
     path = tmp_path / "file"
-    store.write_atomically(path, b"old")
+    files.write(path, b"old")
     monkeypatch.setattr(os, call, full)
     with pytest.raises(
         Problem, match="cannot write .*No space left on device; what was finished stays readable"
     ):
-        store.write_atomically(path, b"new")
+        files.write(path, b"new")
     monkeypatch.undo()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
@@ -451,7 +452,7 @@ def test_an_interrupted_write_leaves_no_part(
 
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        store.write_atomically(tmp_path / "file", b"new")
+        files.write(tmp_path / "file", b"new")
     assert list(tmp_path.iterdir()) == []
 
 

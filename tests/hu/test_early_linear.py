@@ -12,9 +12,10 @@ import scipy.integrate
 import scipy.stats
 import xarray as xr
 
-from simplicity.evidence.claims import cells_where, mean
+from simplicity.evidence.claims import mean
 from simplicity.grid import groups, run
-from simplicity.hu import early_linear, high_dimensional
+from simplicity.grid.groups import cells_where
+from simplicity.hu import early_linear, early_linear_checks, high_dimensional
 from simplicity.hu.early_linear import Run
 from simplicity.hu.experiments import (
     best_linear_fit,
@@ -127,8 +128,8 @@ def test_a_summary_by_hand() -> None:
 
 
 def test_the_worst_is_of_the_estimates_that_there_are() -> None:
-    found = early_linear.worst([mean([]), mean([1.0, 3.0]), mean([5.0])])
-    assert found == mean([5.0]) and early_linear.worst([]).seeds == 0
+    found = linear_universality.worst([mean([]), mean([1.0, 3.0]), mean([5.0])])
+    assert found == mean([5.0]) and linear_universality.worst([]).seeds == 0
 
 
 def test_leaving_a_plateau_by_hand() -> None:
@@ -245,7 +246,9 @@ def test_closeness_fails_where_the_network_is_narrow() -> None:
 
 
 def test_nothing_is_judged_in_few_dimensions() -> None:
-    assert not early_linear.low(25, 50) and early_linear.low(24, 50).startswith("d = 24")
+    assert not early_linear_checks.low(25, 50) and early_linear_checks.low(24, 50).startswith(
+        "d = 24"
+    )
     for module in (best_linear_fit, linear_labels):
         assert set(outcomes(module).values()) == {None}
 

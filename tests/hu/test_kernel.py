@@ -14,7 +14,7 @@ from torch.func import jacrev, vmap
 from outcomes import outcomes
 from simplicity.evidence import claims
 from simplicity.grid.groups import Runs
-from simplicity.hu import deep_kernel, kernel, kernel_checks, kernel_operators
+from simplicity.hu import deep_kernel, gaussian_moments, kernel, kernel_checks, kernel_operators
 from simplicity.hu.experiments import gram_gap
 from simplicity.nets import starts
 from simplicity.nets.activations import ACTIVATIONS, NAMES, moments
@@ -47,7 +47,7 @@ def test_the_moments_are_those_of_the_table(name: str) -> None:
 
 @EVERY
 def test_a_closed_form_is_what_quadrature_finds(name: str) -> None:
-    found = kernel_operators.closed_form(name)
+    found = gaussian_moments.closed_form(name)
     assert (found is None) == (name in ("tanh", "sigmoid", "softplus"))
     if found is not None:
         assert_allclose(found, moments(name), rtol=0, atol=1e-12)
@@ -57,10 +57,10 @@ def test_a_closed_form_is_what_quadrature_finds(name: str) -> None:
 def test_the_closed_form_of_erf_holds_at_any_variance_and_the_others_do_not_claim_to(
     variance: float,
 ) -> None:
-    found = kernel_operators.closed_form("erf", variance)
+    found = gaussian_moments.closed_form("erf", variance)
     assert found is not None
     assert_allclose(found, moments("erf", variance), rtol=0, atol=1e-12)
-    assert kernel_operators.closed_form("relu", variance) is None
+    assert gaussian_moments.closed_form("relu", variance) is None
 
 
 @EVERY

@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 
 from simplicity.grid import groups, run
-from simplicity.hu import full_batch, linear_images
+from simplicity.hu import early_window, full_batch, linear_images
 from simplicity.hu.experiments import linear_on_cifar, linear_on_digits
 from simplicity.hu.linear_images import Matching, Sample
 from simplicity.hu.linear_images_checks import Case
@@ -215,11 +215,11 @@ def pooled() -> xr.Dataset:
 
 def test_criteria_look_at_the_window_alone_and_at_its_worst() -> None:
     runs = made()
-    assert linear_images.worst(runs, "correlation", "min").tolist() == [0.96, 0.96]
-    assert linear_images.worst(runs, "share", "max").tolist() == [0.2, 0.2]
-    assert linear_images.largest_error(runs, 1.0).tolist() == [0.3, 0.3]
-    assert linear_images.nearest(runs, 1.0) == pytest.approx(np.log([0.01 / 0.04] * 2))
-    assert linear_images.nearest(runs, 0.5) == pytest.approx(np.log([0.05 / 0.01] * 2))
+    assert early_window.worst(runs, "correlation", "min").tolist() == [0.96, 0.96]
+    assert early_window.worst(runs, "share", "max").tolist() == [0.2, 0.2]
+    assert early_window.largest_error(runs, 1.0).tolist() == [0.3, 0.3]
+    assert early_window.nearest(runs, 1.0) == pytest.approx(np.log([0.01 / 0.04] * 2))
+    assert early_window.nearest(runs, 0.5) == pytest.approx(np.log([0.05 / 0.01] * 2))
     assert judged(runs) == judged(runs, pooled()) == [True] * 5
 
 
@@ -256,8 +256,8 @@ def test_pooling_that_behaves_as_the_flattened_network_fails_the_controls() -> N
 
 def test_later_is_after_the_window_and_asks_for_a_fall() -> None:
     runs = made()
-    assert linear_images.after(runs, "inside") == pytest.approx([1 / 3] * 2)
-    assert linear_images.after(runs, "outside") == pytest.approx([0.8] * 2)
+    assert early_window.after(runs, "inside") == pytest.approx([1 / 3] * 2)
+    assert early_window.after(runs, "outside") == pytest.approx([0.8] * 2)
     assert [one.holds for one in case(runs).later()] == [True, True]
     early = made(outside=[[0.2, 0.11, 0.1, 0.1]] * 2)
     assert [one.holds for one in case(early).later()] == [True, False]
@@ -274,7 +274,7 @@ def test_what_width_lacks_is_paired_by_seed() -> None:
     runs = made(correlation=[[0, 0.9, 0.9, 0]] * 1 + [[0, 0.8, 0.9, 0]])
     infinite = made(correlation=[[0, 0.95, 0.92, 0], [0, 0.88, 0.9, 0]]).isel(cell=[1, 0])
     narrow = made(correlation=[[0, 0.5, 0.6, 0]] * 2)
-    assert linear_images.for_want_of_width(runs, infinite) == pytest.approx([0.2, 0.4])
+    assert early_window.for_want_of_width(runs, infinite) == pytest.approx([0.2, 0.4])
     assert case(runs).limited("H40.limit", narrow, infinite).holds
     assert case(runs).limited("H40.limit", runs, infinite).holds is False  # nothing narrower
     assert case(narrow).limited("H40.limit", narrow, infinite).holds is False

@@ -11,9 +11,8 @@ import xarray as xr
 
 from loukas import made_up
 from simplicity import problems
-from simplicity.evidence.claims import cells_where
 from simplicity.grid import groups, run
-from simplicity.grid.groups import Runs
+from simplicity.grid.groups import Runs, cells_where
 from simplicity.loukas import cosine, little_network
 from simplicity.loukas.experiments import (
     batch_order,

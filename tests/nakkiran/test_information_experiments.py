@@ -149,7 +149,7 @@ def test_the_error_of_the_information_of_the_network_is_the_spread_over_samples(
 
 
 def test_settings_of_one_seed_do_not_share_their_random_numbers(laws):
-    part = claims.cells_where(laws, case=("symmetric", "mixture"), seed=0)
+    part = groups.cells_where(laws, case=("symmetric", "mixture"), seed=0)
     orders = {tuple(row) for row in part.hits.values.argsort(axis=1).tolist()}
     assert len(orders) > 1
 
@@ -168,7 +168,7 @@ def test_checks_of_the_laws_fail_where_the_estimate_is_spoilt(laws):
 
 
 def test_counts_over_draws_are_a_share_of_all_draws(laws):
-    part = claims.cells_where(laws, case="symmetric")
+    part = groups.cells_where(laws, case="symmetric")
     found, draws = tables.on_curve(part), tables.GRID.presets["TINY"].draws
     assert found.seeds == draws * part.sizes["cell"]
     assert found.value == pytest.approx(part.within.values.mean() / draws)
@@ -176,7 +176,7 @@ def test_counts_over_draws_are_a_share_of_all_draws(laws):
 
 
 def test_percentile_intervals_of_the_share_explained_never_reach_one(laws):
-    ends = claims.cells_where(laws, case="mixture").ratio_high.values
+    ends = groups.cells_where(laws, case="mixture").ratio_high.values
     assert np.isfinite(ends).all() and (ends < 1).all()
 
 

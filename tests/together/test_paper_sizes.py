@@ -1,6 +1,7 @@
 """The script for a card, at TINY size on the processor: what is broken off ends the same."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -55,6 +56,48 @@ def test_every_experiment_knows_its_settings(name):
         if name == "linear_on_cifar":
             assert max(cell.n for cell in cells) == 10_000
     assert len(cells) >= len(runs_of(experiment, preset(experiment, "TINY")))
+
+
+class Network(NamedTuple):
+    w: np.ndarray
+
+
+def state(fill: float) -> paper_sizes._State:
+    return paper_sizes._State(
+        Network(np.full(3, fill)), np.full((2, 2), fill), np.full(1, fill), {"loss": [fill]}
+    )
+
+
+def told(one: paper_sizes._State) -> list:
+    return [*one.network.w, *one.values.ravel(), *one.before, *one.found["loss"]]
+
+
+def without(path: Path, name: str) -> None:
+    with np.load(path) as whole:
+        rest = {part: whole[part] for part in whole if part != name}
+    with open(path, "wb") as file:
+        np.savez(file, **rest)
+
+
+@pytest.mark.parametrize("lost", ["closed", "w", "probe loss", "before"])
+def test_a_state_without_one_of_its_parts_changes_nothing(lost, tmp_path):
+    place = tmp_path / "network.state"
+    state(2.0).save(place, 5)
+    fresh = state(1.0)
+    assert fresh.resumed(place) == 5 and told(fresh) == told(state(2.0))
+    without(place, lost)
+    fresh = state(1.0)
+    assert fresh.resumed(place) == 0 and told(fresh) == told(state(1.0))
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.99])
+def test_nor_does_one_that_was_cut_off(share, tmp_path):
+    place = tmp_path / "network.state"
+    state(2.0).save(place, 5)
+    content = place.read_bytes()
+    place.write_bytes(content[: int(share * len(content))])
+    fresh = state(1.0)
+    assert fresh.resumed(place) == 0 and told(fresh) == told(state(1.0))
 
 
 def test_a_device_that_is_not_there_is_one_sentence(capsys, tmp_path):

@@ -8,18 +8,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from simplicity.boursier import ols, synthetic
-from simplicity.evidence.claims import (
-    Check,
-    Estimate,
-    below,
-    cells_where,
-    check,
-    every_seed,
-    median,
-    share,
-)
+from simplicity.evidence.claims import Check, Estimate, below, check, every_seed, median, share
 from simplicity.evidence.over_seeds import Values, paired
-from simplicity.grid.groups import Runs
+from simplicity.grid.groups import Runs, cells_where
 
 Answers = NDArray[np.bool_]
 

@@ -41,26 +41,18 @@ def _workers(options: argparse.Namespace) -> int:
 def _one(chapter: str, fixed: dict[str, str], text: str, limit: float) -> int:
     """A single notebook."""
     from simplicity.site.execute import ChapterFailed
+    from simplicity.site.worker import variant
 
     output = words.output(text)
     assert output is not None
     try:
-        seconds = _executed(chapter, output, fixed, limit)
+        seconds = variant(output, chapter, fixed, limit)
     except ChapterFailed as failed:
         print(failed, file=sys.stderr)
         return 1
     with words.told_apart(output):
         print(f"{output}: {seconds:.0f} s")
     return 0
-
-
-def _executed(chapter: str, output: Path, fixed: dict[str, str], limit: float) -> float:
-    """Execute it into `output`; the seconds that this took."""
-    from simplicity.site.execute import execute
-    from simplicity.site.worker import limited
-
-    with limited(chapter, limit):
-        return float(execute(chapter, output, fixed, timeout=round(limit) + 1)["seconds"])
 
 
 def _target(text: str) -> Path:

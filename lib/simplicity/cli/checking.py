@@ -10,14 +10,13 @@ import dataclasses
 import io
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
 
 from simplicity.cli import options as words
+from simplicity.cli import telling
 from simplicity.evidence import claim_verdicts, ledger, records
 from simplicity.evidence.claims import Check
-from simplicity.evidence.ledger import number
 from simplicity.grid.config import parse
 from simplicity.grid.groups import checks_of, config_of
 from simplicity.grid.run import CellsFailed
@@ -68,7 +67,7 @@ def _within(options: argparse.Namespace) -> float:
 
 
 def _tell_one(about: Row, found: Sequence[Check]) -> None:
-    told = [_told(one) for one in found if one.claim == about.claim]
+    told = [telling.lines(one) for one in found if one.claim == about.claim]
     print("\n".join(told) or _why_none(about.claim))
     print(f"published: {about.published}; the checks that both judge: {about.agreement}")
 
@@ -154,11 +153,8 @@ def row(claim: str, found: Sequence[Check]) -> Row:
 def _tell_all(rows: Sequence[Row]) -> None:
     for one in rows:
         print(_line(one))
-    print(_totals(collections.Counter(one.agreement for one in rows)))
-
-
-def _totals(count: Mapping[str, int]) -> str:
-    return ", ".join(f"{count[word]} {word}" for word in (AGREES, DIFFERS, OPEN))
+    count = collections.Counter(one.agreement for one in rows)
+    print(", ".join(f"{count[word]} {word}" for word in (AGREES, DIFFERS, OPEN)))
 
 
 def _line(one: Row) -> str:
@@ -172,45 +168,12 @@ def _table(rows: Sequence[Row]) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(Row.__dataclass_fields__)
-    table.writerows(map(_fields, rows))
+    for one in rows:
+        plain = dataclasses.astuple(one)[:-2]
+        table.writerow([*plain, " ".join(one.otherwise), " ".join(one.presets)])
     return text.getvalue()
-
-
-def _fields(one: Row) -> list[Any]:
-    return [*dataclasses.astuple(one)[:-2], " ".join(one.otherwise), " ".join(one.presets)]
 
 
 def _why_none(claim: str) -> str:
     found = ledger.published(claim)
     return f"no experiment: {found.verdict}, {found.reason}"
-
-
-def _told(one: Any) -> str:
-    """A check in three lines: its outcome, value against bound, control against its own."""
-    control = one.control
-    if one.holds is None and control.why:
-        return f"  {one.id}  not judged: {one.statistic} ({control.why})"
-    first = f"  {one.id}  {one.word}: {one.statistic}"
-    return "\n".join([first, _value(one), _control(control)])
-
-
-def _value(one: Any) -> str:
-    value, margin = number(one.value), _slack(one)
-    if one.interval:
-        value += f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}] ({one.interval_kind})"
-    if margin and one.margin is not None:
-        margin += f" = {one.margin:+.1f} half-intervals"
-    return f"    value {value}, {one.seeds} seeds; criterion: {one.criterion}{margin}"
-
-
-def _slack(one: Any) -> str:
-    """How far a check or a control is from its bound."""
-    return "" if one.slack is None else f", {one.slack:+.3g} from its bound"
-
-
-def _control(control: Any) -> str:
-    if control.why:
-        return f"    no control: {control.why}"
-    behaves = {True: "behaves", False: "misbehaves", None: "not judged"}[control.passed]
-    value = f"{control.what} = {number(control.value)} ({control.criterion}{_slack(control)})"
-    return f"    control {behaves}: {value}"

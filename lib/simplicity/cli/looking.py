@@ -140,10 +140,10 @@ def _tell_entries(entries: Sequence["Entry"]) -> None:
     """The table of the cells, a line an experiment."""
     print(f"{'experiment':32}{'cells':>8}{'stale':>8}{'MB':>10}{'core hours':>12}")
     for name, group in itertools.groupby(entries, lambda entry: entry.experiment):
-        print(_shelf(name, list(group)))
+        print(_cells_line(name, list(group)))
 
 
-def _shelf(name: str, entries: Sequence["Entry"]) -> str:
+def _cells_line(name: str, entries: Sequence["Entry"]) -> str:
     """An experiment's cells in a line of the table."""
     size = sum(entry.size for entry in entries) / 1e6
     hours = sum(entry.seconds or 0.0 for entry in entries) / 3600

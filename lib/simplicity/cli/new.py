@@ -2,9 +2,9 @@
 
 Experiment and test run at once, the chapter after its first record.
 
-simplicity new hu/my_experiment              in the book: experiment, test, chapter, their entries
-simplicity new my_experiment.py              of one's own, anywhere: experiment and test
-simplicity new my_experiment.py --package    with a pyproject.toml that offers it by its name
+    simplicity new hu/my_experiment            in the book: experiment, test, chapter, their entries
+    simplicity new my_experiment.py            of one's own, anywhere: experiment and test
+    simplicity new my_experiment.py --package  with a pyproject.toml that offers it by its name
 """
 
 import argparse

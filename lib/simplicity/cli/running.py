@@ -15,8 +15,8 @@ import numpy as np
 import xarray as xr
 
 from simplicity.cli import options as words
+from simplicity.cli import telling
 from simplicity.evidence import recompute, records
-from simplicity.evidence.ledger import number
 from simplicity.grid import sweep
 from simplicity.grid.config import elements, parse
 from simplicity.grid.groups import checks_of, config_of
@@ -313,23 +313,7 @@ def _numbers_then_nan(values: np.ndarray) -> np.ndarray:
 
 def _lines(module: ModuleType, dataset: xr.Dataset) -> str:
     """Its checks, a line each."""
-    return "\n".join(map(_line, checks_of(module, dataset)))
-
-
-def _line(one: Any) -> str:
-    control = one.control
-    if one.holds is None and control.why:
-        return f"{one.id}  not judged: {one.statistic} ({control.why})"
-    return f"{one.id}  {one.word}: {_value(one)}; control: {control.why or _against(control)}"
-
-
-def _value(one: Any) -> str:
-    interval = f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}]" if one.interval else ""
-    return f"{one.statistic} = {number(one.value)}{interval} ({one.criterion})"
-
-
-def _against(control: Any) -> str:
-    return f"{control.what} = {number(control.value)} ({control.criterion})"
+    return "\n".join(map(telling.line, checks_of(module, dataset)))
 
 
 def _failed(text: str) -> int:

@@ -7,7 +7,6 @@ from simplicity.evidence.claims import Check
 
 HOLDS, IN_PART, FAILS = "holds", "holds in part", "does not hold"
 NOT_TESTABLE, PENDING = "not testable", "pending"
-VERDICTS = (HOLDS, IN_PART, FAILS, NOT_TESTABLE, PENDING)
 
 
 @dataclass(frozen=True)

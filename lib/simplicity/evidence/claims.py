@@ -17,8 +17,6 @@ import numpy as np
 import scipy  # whose `stats` takes half a second to load: only where something is judged
 from numpy.typing import NDArray
 
-from simplicity.grid.groups import cells_where as cells_where
-
 Kind = Literal["identity", "theorem", "empirical"]
 Band = tuple[float | None, float | None]
 CONFIDENCE = 0.95
@@ -186,12 +184,6 @@ def interval_within(low: float, high: float) -> Criterion:
     """Holds where the whole interval lies in [low, high]."""
     slack = _ends(lambda least, most: _smaller(least - low, high - most))
     return _rule(f"interval inside [{low:g}, {high:g}]", slack, (low, high))
-
-
-def interval_contains(value: float) -> Criterion:
-    """Holds where the interval leaves `value` possible."""
-    slack = _ends(lambda low, high: _smaller(value - low, high - value))
-    return _rule(f"interval contains {value:g}", slack, (value, value))
 
 
 def interval_above(bound: float) -> Criterion:

@@ -7,7 +7,7 @@ computed again, and the record is stamped anew where every byte is equal.
 import dataclasses
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,11 +40,7 @@ def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> 
     if record is None:
         raise Problem(f"{name}: got no record, allowed one to carry")
     judged = checks_of(module, record.dataset)
-    for check in changed_criteria(record, judged):
-        raise Problem(
-            f"{name}: got another criterion of {check} than its record was made for, allowed the "
-            "same one; record it anew, on seeds that were not used before"
-        )
+    _refuse_other_criteria(name, changed_criteria(record, judged))
     again = cheapest(record, share)
     for index in tqdm(again, desc=name, disable=not progress, unit="cell"):
         _refuse_other_bytes(module, record, index)
@@ -54,6 +50,15 @@ def carry(module: ModuleType, share: float = CARRIED, progress: bool = True) -> 
     }
     stamped = record.dataset.assign_attrs(fingerprint=stamp["fingerprint"])
     return records.write(module, stamped, record.about | stamp)
+
+
+def _refuse_other_criteria(name: str, changed: Sequence[str]) -> None:
+    """A `Problem` where there is such a check; it names the first."""
+    if changed:
+        raise Problem(
+            f"{name}: got another criterion of {changed[0]} than its record was made for, allowed "
+            "the same one; record it anew, on seeds that were not used before"
+        )
 
 
 def _refuse_other_bytes(module: ModuleType, record: Record, index: int) -> None:

@@ -25,7 +25,7 @@ from simplicity.evidence.claims import Check
 from simplicity.grid import outside, store
 from simplicity.grid.groups import checks_of, preset, runs_of
 from simplicity.grid.run import run
-from simplicity.places import paths
+from simplicity.places import files, paths
 from simplicity.problems import Problem, no_such
 from simplicity.process import machine, threads
 from simplicity.process.pool import Submits
@@ -50,8 +50,8 @@ def _modules() -> dict[str, str]:
     """Experiment -> its module. A wing is a package of ours with a package `experiments` in it."""
     package = paths.PACKAGE.name
     found = (path for path in paths.PACKAGE.glob("*/experiments/*.py") if path.stem != "__init__")
-    files = sorted(found, key=lambda path: path.stem)
-    return {path.stem: f"{package}.{path.parts[-3]}.experiments.{path.stem}" for path in files}
+    by_name = sorted(found, key=lambda path: path.stem)
+    return {path.stem: f"{package}.{path.parts[-3]}.experiments.{path.stem}" for path in by_name}
 
 
 def names() -> list[str]:
@@ -84,11 +84,11 @@ def load(module: ModuleType) -> Record | None:
     Its fingerprint is the one in the JSON: where the rule of fingerprints changes, the file of
     numbers stays as it was recorded.
     """
-    dataset, about = _files(store.name_of(module))
-    if not dataset.is_file() or not about.is_file():
+    packed, about = _files(store.name_of(module))
+    if not packed.is_file() or not about.is_file():
         return None
     told = json.loads(about.read_text("utf-8"))
-    numbers = store.open_bytes(gzip.decompress(dataset.read_bytes()))
+    numbers = store.open_bytes(gzip.decompress(packed.read_bytes()))
     return Record(numbers.assign_attrs(fingerprint=told["fingerprint"]), told)
 
 
@@ -99,8 +99,8 @@ def source(name: str) -> Path:
 
 def content(name: str) -> bytes | None:
     """The bytes of the committed run, or None where there is none yet."""
-    dataset, about = _files(name)
-    return dataset.read_bytes() if dataset.is_file() and about.is_file() else None
+    packed, about = _files(name)
+    return packed.read_bytes() if packed.is_file() and about.is_file() else None
 
 
 def dataset(module: ModuleType) -> xr.Dataset:
@@ -190,13 +190,12 @@ def state(module: ModuleType, judged: Iterable[Check]) -> dict[str, Any]:
     }
 
 
-def write(module: ModuleType, full: xr.Dataset, content: dict[str, Any]) -> Path:
+def write(module: ModuleType, full: xr.Dataset, told: dict[str, Any]) -> Path:
     """Both files of a record; the path of the second."""
-    dataset, about = _files(store.name_of(module))
+    packed, about = _files(store.name_of(module))
     # no time stamp: the same record is the same file
-    packed = gzip.compress(store.encode(full), mtime=0)
-    store.write_atomically(dataset, packed)
-    store.write_atomically(about, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
+    files.write(packed, gzip.compress(store.encode(full), mtime=0))
+    files.write(about, (json.dumps(told, indent=1, sort_keys=True) + "\n").encode())
     return about
 
 
@@ -213,11 +212,11 @@ def tiny(module: ModuleType) -> str:
     return digest(run(module, preset(module, "TINY"), progress=False))
 
 
-def digest(dataset: xr.Dataset) -> str:
+def digest(numbers: xr.Dataset) -> str:
     """Over names, axes, types and bytes of a dataset's variables; attributes do not count."""
     found = hashlib.sha256()
-    for name in sorted(map(str, dataset.data_vars)):
-        found.update(_bytes(name, dataset[name]))
+    for name in sorted(map(str, numbers.data_vars)):
+        found.update(_bytes(name, numbers[name]))
     return found.hexdigest()[:16]
 
 
@@ -232,9 +231,9 @@ def note(module: ModuleType) -> str:
     name, record = store.name_of(module), load(module)
     if record is None:
         return f"{name}: no recorded run yet."
-    state = "have changed since" if stale(module, record) else "have not changed since"
+    changed = "have changed since" if stale(module, record) else "have not changed since"
     return (
-        f"{name}: {_made(record.about)}; the code and the package versions it depends on {state}."
+        f"{name}: {_made(record.about)}; the code and the package versions it depends on {changed}."
     )
 
 

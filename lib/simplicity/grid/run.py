@@ -25,7 +25,6 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from simplicity.grid import config as settings
 from simplicity.grid import progress_bar
 from simplicity.grid import store as stores
 from simplicity.grid.groups import PRESETS, preset, runs_of
@@ -155,9 +154,7 @@ def check(name: str, cells: Sequence[Any]) -> None:
         raise Problem(f"{name}: these settings make no cells, allowed at least one")
     for field, value in (pair for cell in cells for pair in stores.plain(cell).items()):
         if isinstance(value, int) and abs(value) > LARGEST:
-            raise Problem(
-                f"{field}: got {settings.shown(value)}, allowed a whole number up to {LARGEST}"
-            )
+            raise Problem(f"{field}: got {shown(value)}, allowed a whole number up to {LARGEST}")
 
 
 def _shelf(store: Path | stores.Store | None) -> stores.Store:

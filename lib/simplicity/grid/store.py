@@ -21,6 +21,7 @@ import os
 import platform
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -59,8 +60,6 @@ _INSTALLED = {"site-packages", "dist-packages"}
 _SUFFIX, _PART = ".cell", files.PART
 _ABANDONED_SECONDS = 3600.0
 LONGEST_HEADER = 1_000_000
-
-write_atomically = files.write
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +123,7 @@ class Store:
         header["seconds"] = round(seconds, 4)
         content = json.dumps(header, sort_keys=True).encode() + b"\n" + body
         _set_aside(path)
-        write_atomically(path, content)
+        files.write(path, content)
         return decode(content)
 
     def path(self, experiment: ModuleType, cell: Any) -> Path:
@@ -148,8 +147,6 @@ class Store:
         return found
 
     def _report(self, path: Path, damage: "Damaged") -> None:
-        import warnings
-
         warnings.warn(
             f"stored file {path.name} is damaged ({damage}) and is computed anew",
             RuntimeWarning,

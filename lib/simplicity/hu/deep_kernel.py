@@ -84,7 +84,9 @@ def _by_series(
 def _series(function: Function, left: Array, right: Array, rho: Array) -> Array:
     """E function(u) function(v) for correlations `rho` (n, p).
 
-    `left` (n, nodes) and `right` (p, nodes) are the places of the quadrature for u and v.
+    `left` (n, nodes) and `right` (p, nodes) are the places of the quadrature for u and v. The
+    series ends after `_DEGREES` terms. What is cut off is largest near rho = 1 and near rho = -1,
+    and at -1 itself too: only rho = 1 is taken by quadrature.
     """
     _, weights = _quadrature()
     same = np.isclose(rho, 1, rtol=0, atol=1e-12)

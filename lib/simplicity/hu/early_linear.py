@@ -9,7 +9,7 @@ of both against each other on the training samples and on fresh ones (Hu et al. 
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,6 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity.data import streams
-from simplicity.evidence.claims import Check, Estimate, Judged, check, mean
 from simplicity.grid import config
 from simplicity.hu import high_dimensional, kernel, ntk
 from simplicity.hu.linear_descent import LinearDescent
@@ -27,13 +26,11 @@ from simplicity.nets.activations import ACTIVATIONS, moments
 from simplicity.problems import doors
 
 Array = NDArray[np.floating]
-Judge = Callable[..., Check]  # `check` of certain runs
 Spacing = Callable[[int, int, int], Array]
 TIMES = 20  # logged times up to T: a maximum depends on its grid
 TEST_SAMPLES = 1000
 HORIZON = 1.5  # T in units of d log d / step
 PLATEAU = (1.25, 5.0)  # in these units: the model has converged, and the network has not left it
-LOWEST = 25  # the smallest dimension of which a criterion speaks
 LINE, REACH = 61, 3.0  # points of a line through input space, and how far it goes
 _STARTS = {"symmetric": starts.symmetric, "independent": starts.independent}
 
@@ -252,26 +249,3 @@ def square(values: Array) -> Array:
 def loss(outputs: Array, y: Array) -> Array:
     """Half the mean square error."""
     return square(outputs - y) / 2
-
-
-def low(*dims: int) -> str:
-    """Why a run in these dimensions is not judged: the theory is about high ones. Else nothing."""
-    smallest = min(dims, default=0)
-    return f"d = {smallest}, {LOWEST} or more are meant" if smallest < LOWEST else ""
-
-
-def judge(runs: Judged, *dims: int) -> Judge:
-    """`check` of `runs` in these dimensions: in low ones nothing is judged."""
-    return functools.partial(check, runs, unless=low(*dims))
-
-
-def on_plateau(cells: xr.Dataset, values: Array) -> Array:
-    """For each cell the median of its values (cell, time) over the plateau."""
-    clock = cells.clock.values
-    inside = (clock >= PLATEAU[0]) & (clock <= PLATEAU[1])
-    return np.array([np.median(one[there]) for one, there in zip(values, inside, strict=True)])
-
-
-def worst(values: Iterable[Estimate]) -> Estimate:
-    """The largest of the estimates that there are, for a criterion that bounds each from above."""
-    return max((one for one in values if one.seeds), key=lambda one: one.value, default=mean([]))

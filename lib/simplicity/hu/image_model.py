@@ -1,7 +1,6 @@
 """The linear model that a deep network on images is held against, and the controls beside it.
 
-With c_1 of `kernel.deep_slope` the model is f(x) = <beta, sqrt(c_1/d) x>, trained from 0 by
-full-batch descent, L = 1/(2n) sum (f - y)^2 with y = +-1. `linear_images` tells the rest.
+`linear_images` tells what the model is.
 """
 
 import copy

@@ -84,14 +84,14 @@ def deep_slope(activation: str, depth: int) -> float:
 
 def first_block(x: Array, w: Array, activation: str) -> Array:
     """Theta_1 on the samples for weights w (m, d), of which v_r^2 = 1; (n, n)."""
-    x, w, hidden = _hidden(x, w, activation)
+    x, w, hidden = preactivations(x, w, activation)
     slopes = ACTIVATIONS[activation].slope(hidden).numpy()
     return (slopes @ slopes.T) * (x @ x.T) / (len(w) * x.shape[1])
 
 
 def second_block(x: Array, w: Array, activation: str) -> Array:
     """Theta_2 on the samples, (n, n)."""
-    *_, hidden = _hidden(x, w, activation)
+    *_, hidden = preactivations(x, w, activation)
     values = ACTIVATIONS[activation].value(hidden).numpy()
     return values @ values.T / len(w)
 
@@ -115,7 +115,7 @@ def _is_nothing(matrix: Array | LinearOperator, start: Array) -> bool:
     return not seen.any()
 
 
-def _hidden(x: Array, w: Array, activation: str) -> tuple[Array, Array, Tensor]:
+def preactivations(x: Array, w: Array, activation: str) -> tuple[Array, Array, Tensor]:
     """Samples and weights as arrays, and Z of them."""
     doors.choice("activation", activation, ACTIVATIONS)
     x, w = doors.arrays(x=(x, "n d"), w=(w, "m d"))

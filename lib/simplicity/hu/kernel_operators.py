@@ -6,37 +6,32 @@ With S = phi'(Z) and Z = X W^T / sqrt d, both (n, m), and * between entries:
     Theta_2 u = (1/m) phi(Z) (phi(Z)^T u)
 
 since Theta_1 = (1/m) sum_r diag(S_r) (X X^T / d) diag(S_r), S_r a column of S. A product costs 4 n
-m d operations and S, the one array of size n m for the first layer. v_r^2 = 1 throughout. Also
-closed forms of the Gaussian moments, where there are any.
+m d operations and S, the one array of size n m for the first layer. v_r^2 = 1 throughout.
 """
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
-from simplicity.hu.kernel import LAYERS, first_block, second_block
-from simplicity.nets.activations import ACTIVATIONS, Moments
+from simplicity.hu.kernel import LAYERS, first_block, preactivations, second_block
+from simplicity.nets.activations import ACTIVATIONS
 from simplicity.problems import doors
 
 Array = NDArray[np.floating]
 Product = Callable[[Array], Array]
 
-_BELOW = {"relu": 0.0, "leaky relu": 0.1, "abs": -1.0}  # slope for z below 0
 _BLOCK = 1 << 18  # entries of a block's temporary arrays
 
 
 def tangent_operator(x: Array, w: Array, activation: str, layers: str) -> LinearOperator:
     """Theta_1, Theta_2 or their sum on x (n, d) for weights w (m, d), as an operator (n, n)."""
-    doors.choice("activation", activation, ACTIVATIONS)
     doors.choice("layers", layers, LAYERS)
-    x, w = doors.arrays(x=(x, "n d"), w=(w, "m d"))
+    x, w, hidden = preactivations(x, w, activation)
     products: list[Product] = []
-    hidden, phi = torch.from_numpy(x @ w.T / math.sqrt(x.shape[1])), ACTIVATIONS[activation]
+    phi = ACTIVATIONS[activation]
     if layers != "second":
         products.append(functools.partial(_first, x, phi.slope(hidden).numpy()))
     if layers != "first":
@@ -62,40 +57,6 @@ def wide_block(x: Array, w: Array, activation: str, layer: str, *, neurons: int 
         part = w[start : start + neurons]
         found += block(x, part, activation) * (len(part) / len(w))
     return found
-
-
-def closed_form(activation: str, variance: float = 1.0) -> Moments | None:
-    """`activations.moments` without quadrature: erf at any variance, ReLU and its kin, GELU at 1.
-
-    phi(z) = z for z >= 0 and a z below: zeta = (1 + a)/2, and E phi = E g phi' = (1 - a)/sqrt(2
-    pi), E phi^2 = (1 + a^2)/2.
-    """
-    doors.choice("activation", activation, ACTIVATIONS)
-    doors.number("variance", variance, low=0)
-    if activation == "erf":
-        return _of_erf(variance)
-    if variance != 1:
-        return None
-    if activation in _BELOW:
-        return _of_two_pieces(_BELOW[activation])
-    return _of_gelu() if activation == "gelu" else None
-
-
-def _of_erf(variance: float) -> Moments:
-    share = 2 * variance / (1 + 2 * variance)
-    zeta, second = 2 / math.sqrt(math.pi * (1 + 2 * variance)), 2 / math.pi * math.asin(share)
-    return Moments(zeta, 0.0, 0.0, 0.0, 0.0, second)
-
-
-def _of_gelu() -> Moments:
-    root = 1 / math.sqrt(math.pi)
-    second = 1 / 3 + 1 / (2 * math.pi * math.sqrt(3))
-    return Moments(0.5, 0.75 * root, 0.5 * root, 0.75 * root, root / 16, second)
-
-
-def _of_two_pieces(below: float) -> Moments:
-    mean = (1 - below) / math.sqrt(2 * math.pi)
-    return Moments((1 + below) / 2, mean, mean, mean, 0.0, (1 + below**2) / 2)
 
 
 def _first(x: Array, slopes: Array, u: Array) -> Array:

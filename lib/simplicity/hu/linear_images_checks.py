@@ -1,5 +1,8 @@
 """Checks of experiments on images: one network's runs beside the linear model (`linear_images`)."""
 
+import functools
+import operator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +19,7 @@ from simplicity.evidence.claims import (
     interval_below,
     mean,
 )
-from simplicity.hu.linear_images import (
+from simplicity.hu.early_window import (
     Array,
     after,
     for_want_of_width,
@@ -63,9 +66,8 @@ class Case(NamedTuple):
 
         The control is `pooled`, or else the model at half the rate in the place of the model.
         """
-        control = "the model at half its rate in its place", nearest(self.early, 0.5)
-        if pooled is not None:
-            control = POOLING, nearest(reached(pooled), 1.0)
+        half = "the model at half its rate in its place", nearest(self.early, 0.5)
+        control = _of_pooled(pooled, functools.partial(nearest, times=1.0)) or half
         return self._check(
             f"{self.claim}.inside",
             "largest difference of the losses on V_lin in the window, to the model over the "
@@ -75,9 +77,9 @@ class Case(NamedTuple):
 
     def near(self, pooled: xr.Dataset | None = None) -> Check:
         """H42: correlation with the model; the control is `pooled`, or else permuted labels."""
-        control = PERMUTED, worst(self.early, "permuted_correlation", "max")
-        if pooled is not None:
-            control = POOLING, worst(reached(pooled), "correlation", "max")
+        permuted = PERMUTED, worst(self.early, "permuted_correlation", "max")
+        highest = functools.partial(worst, name="correlation", side="max")
+        control = _of_pooled(pooled, highest) or permuted
         return self._check(
             "H42.near", "smallest correlation with the linear model in the window",
             worst(self.early, "correlation", "min"), above(CLOSE), *control,
@@ -85,9 +87,8 @@ class Case(NamedTuple):
 
     def own(self, pooled: xr.Dataset | None = None) -> Check:
         """H24: each image's curve is nearer to its own of the model than to another image's."""
-        control = PERMUTED, self.early.placebo_own.values
-        if pooled is not None:
-            control = POOLING, reached(pooled).own.values
+        permuted = PERMUTED, self.early.placebo_own.values
+        control = _of_pooled(pooled, operator.attrgetter("own.values")) or permuted
         return self._check(
             "H24.own",
             "share of pairs of test images of which the network's curve, up to the window's end, "
@@ -152,6 +153,13 @@ class Case(NamedTuple):
             self.runs, f"{id}_{self.word}", "empirical", f"{self.where}: {what}", mean(found), rule,
             (changed, mean(other)), needs=self.needs, unless=self.unless,
         )  # fmt: skip
+
+
+def _of_pooled(
+    pooled: xr.Dataset | None, of: Callable[[xr.Dataset], Array]
+) -> tuple[str, Array] | None:
+    """The control where there are runs with pooling: the same of these."""
+    return None if pooled is None else (POOLING, of(reached(pooled)))
 
 
 def _delay(runs: xr.Dataset, span: str) -> Array:

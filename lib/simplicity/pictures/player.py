@@ -6,9 +6,9 @@ Python draws one frame as inline SVG in the page's colours and puts the others b
 has to tell the story. No dependency, the same bytes in every build, everything escaped. A
 notebook outside the book shows the same still, and a PNG where HTML is not trusted.
 
-    panel = Panel("loss", xlim=(0, 1), ylim=(0, 1), tracks=(Line("train", [curve_a, curve_b],
-    colour=BLUE),)) Player((panel,), labels=("n = 8", "n = 32"), step_name="samples",
-    description="What is to be seen.")
+    curves = Line("train", [curve_a, curve_b], colour=BLUE)
+    panel = Panel("loss", xlim=(0, 1), ylim=(0, 1), tracks=(curves,))
+    Player((panel,), ("n = 8", "n = 32"), "What is to be seen.", step_name="samples")
 """
 
 import html
@@ -157,10 +157,14 @@ class Player:
 
     def thinned(self, most: int) -> "Player":
         """The same with at most as many frames, evenly chosen: the first, the last and the one to
-        begin with stay.
+        begin with stay, which takes the place of the nearest between them.
         """
+        if most < 3:
+            raise ValueError(f"most: {most} frames, which may be fewer than have to stay")
         kept = np.array(evenly(len(self.labels) - 1, min(most, len(self.labels))))
-        kept[np.abs(kept - self.start).argmin()] = self.start
+        if self.start not in kept:
+            between = kept[1:-1]
+            between[np.abs(between - self.start).argmin()] = self.start
         return replace(
             self,
             panels=[

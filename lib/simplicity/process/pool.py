@@ -28,10 +28,11 @@ LONGEST_LIMIT = 1e7
 PATIENCE = 0.2  # seconds that a worker has to end by itself; nothing is lost when it is killed
 # A worker starts in the user's folder: a file random.py there is not Python's own.
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
-_SINGLE = {
+# Read by OpenMP and BLAS when they are loaded.
+SINGLE = {
     name: str(threads.THREADS)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-} | SAFE_PATH
+}
 
 
 class Submits(Protocol):
@@ -80,7 +81,7 @@ def process_pool(
     _check_main()
     CONSTS.term_timeout = PATIENCE
     context = multiprocessing.get_context("spawn")
-    with settings(_SINGLE):  # read by Python, OpenMP and BLAS when a child starts
+    with settings(SINGLE | SAFE_PATH):  # read when a child starts
         pool = ProcessPool(
             max_workers=workers, context=context, initializer=_prepare, initargs=[first]
         )

@@ -18,11 +18,16 @@ def write(site: Path) -> None:
     folder.mkdir(exist_ok=True)
     for name in records.abouts():
         packed = (paths.results() / f"{name}.nc.gz").read_bytes()
-        copy = folder / f"{name}.nc.gz"
-        if not copy.is_file() or copy.read_bytes() != packed:
-            files.write(copy, packed)
+        copy, lines = folder / f"{name}.nc.gz", folder / f"{name}.csv"
+        if not _is_table_of(lines, copy, packed):
             dataset = records.dataset(records.experiment(name))
-            files.write_text(folder / f"{name}.csv", table(dataset))
+            files.write_text(lines, table(dataset))
+            files.write(copy, packed)
+
+
+def _is_table_of(lines: Path, copy: Path, packed: bytes) -> bool:
+    """Is the table there that belongs to this record? The record's copy is written after it."""
+    return lines.is_file() and copy.is_file() and copy.read_bytes() == packed
 
 
 def table(dataset: xr.Dataset) -> str:

@@ -18,16 +18,9 @@ from pebble import ProcessPool
 
 from simplicity.places import files
 from simplicity.process import interrupts
-from simplicity.process.pool import SAFE_PATH, end_with_parent, settings, start
+from simplicity.process.pool import SAFE_PATH, SINGLE, end_with_parent, settings, start
 from simplicity.site import kernels
 from simplicity.site.execute import ChapterFailed, execute
-
-_ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMBA_NUM_THREADS": "1",
-}
 
 
 @contextlib.contextmanager
@@ -78,7 +71,7 @@ def prepare() -> None:
     """One thread; and no life after the build."""
     # ignored from now on; a kernel would inherit the block
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    os.environ.update(_ONE_THREAD)
+    os.environ.update(SINGLE, NUMBA_NUM_THREADS=SINGLE["OMP_NUM_THREADS"])
     signal.signal(signal.SIGTERM, lambda number, frame: kernels.leave())
     end_with_parent(kernels.leave)
 

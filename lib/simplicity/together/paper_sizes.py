@@ -4,13 +4,14 @@
 
 Without names all of `SIZES` are run, one after the other. Each finished cell is kept in OUT/store,
 and a cell that is broken off goes on from its state of a minute ago: the same command is typed
-again. At the end of an experiment OUT/EXPERIMENT.nc holds its dataset, whose attribute `engine`
-says what computed it, and its verdicts are printed. Nothing of the book's own records is touched.
+again. A cell of `cosine_task` has no state and begins anew. At the end of an experiment
+OUT/EXPERIMENT.nc holds its dataset, whose attribute `engine` says what computed it, and its
+verdicts are printed. Nothing of the book's own records is touched.
 
 The experiments are those of the book with other settings; what trains is exchanged for the same in
 torch on the device (`nets.train`, `boursier.on_device`, `hu.on_device`). A single image a step is
-no work for a card: those runs keep their compiled loop, and get the states. One process, one cell
-at a time; `--preset tiny` tries everything in a minute.
+no work for a card: `corrupted_images` keeps its compiled loop, and gets the states. `cosine_task`
+runs as in the book. One process, one cell at a time; `--preset tiny` tries everything in a minute.
 """
 
 import argparse
@@ -18,9 +19,9 @@ import contextlib
 import dataclasses
 import functools
 import os
-import pickle
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -33,6 +34,7 @@ from simplicity.problems import Problem, no_such
 from simplicity.process import interrupts
 
 SECONDS = 60.0  # between two states
+_UNREADABLE = OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile  # a state's file, for all
 
 
 class Size(NamedTuple):
@@ -168,18 +170,20 @@ class _State(NamedTuple):
         """
         if place is None or not place.is_file():
             return 0
-        with contextlib.suppress(OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError):
-            with np.load(place, allow_pickle=False) as left:
-                self._take(left)
-                return int(left["closed"])
+        with contextlib.suppress(*_UNREADABLE), open(place, "rb") as file:
+            return self._take(dict(np.load(file, allow_pickle=False)))
         return 0
 
-    def _take(self, left: Any) -> None:
-        self.values[:], self.before[:] = left["values"], left["before"]
-        for name in self.found:
-            self.found[name] = list(left[f"probe {name}"])
-        for field, part in self.network._asdict().items():
-            part[...] = left[field]
+    def _take(self, left: dict[str, Any]) -> int:
+        """Nothing is changed where a part is missing or has another shape."""
+        parts = {"values": self.values, "before": self.before} | self.network._asdict()
+        fitting = [(part, np.broadcast_to(left[name], part.shape)) for name, part in parts.items()]
+        found = {name: list(left[f"probe {name}"]) for name in self.found}
+        done = int(left["closed"])
+        for part, kept in fitting:
+            part[...] = kept
+        self.found.update(found)
+        return done
 
     def save(self, place: Path, done: int) -> None:
         """The file is there whole or not at all."""

@@ -15,8 +15,9 @@ from simplicity.data import streams
 from simplicity.evidence import claims
 from simplicity.evidence.claims import Check, Estimate, above, below, check
 from simplicity.grid.groups import Runs
-from simplicity.hu import early_linear
-from simplicity.hu.early_linear import PLATEAU, on_plateau
+from simplicity.hu import early_linear_checks
+from simplicity.hu.early_linear import PLATEAU
+from simplicity.hu.early_linear_checks import on_plateau
 from simplicity.nakkiran import information
 
 ENOUGH = 20_000  # samples
@@ -38,7 +39,7 @@ def checks(runs: Runs, claim: str) -> list[Check]:
 
 def _few(runs: Runs) -> str:
     """Why not what needs a network that generalises beyond the linear model."""
-    n, low = runs.settings.n, early_linear.low(runs.settings.dim)
+    n, low = runs.settings.n, early_linear_checks.low(runs.settings.dim)
     return low or ("" if n >= ENOUGH else f"{n} samples, {ENOUGH} are needed")
 
 
@@ -68,7 +69,7 @@ def _squares(runs: Runs, claim: str) -> _Share:
     flat = GROUPS[claim][1]
     at_plane = f"d = {getattr(runs.settings, flat + '_dim')}: largest"
     of_plane = claims.largest(on_plateau(runs[flat], runs[flat].explained.values))
-    values, low = _main(runs, claim).explained.values, early_linear.low(runs.settings.dim)
+    values, low = _main(runs, claim).explained.values, early_linear_checks.low(runs.settings.dim)
     return _Share("squares", values, 0.98, (at_plane, of_plane), low)
 
 
@@ -88,7 +89,7 @@ def _early(runs: Runs, claim: str, share: _Share) -> Check:
         runs, f"{claim}.{share.word}_early", "empirical",
         f"share explained in {share.word}, median on the plateau: smallest over seeds",
         _on_plateau(runs, claim, share), above(share.level), share.control,
-        unless=early_linear.low(runs.settings.dim),
+        unless=early_linear_checks.low(runs.settings.dim),
     )  # fmt: skip
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from simplicity.boursier import linear_teacher, ols, synthetic
 from simplicity.boursier.criteria import at_limit
-from simplicity.evidence.claims import Check, Estimate, cells_where, check, exact, interval_above
+from simplicity.evidence.claims import Check, Estimate, check, exact, interval_above
 from simplicity.grid import config
-from simplicity.grid.groups import Grid, Runs
+from simplicity.grid.groups import Grid, Runs, cells_where
 from simplicity.nets import forward
 
 Array = NDArray[np.floating]

@@ -20,14 +20,13 @@ from simplicity.evidence.claims import (
     Check,
     Estimate,
     at_least,
-    cells_where,
     check,
     interval_within,
     mean,
     share,
 )
 from simplicity.grid import config
-from simplicity.grid.groups import Grid, Runs
+from simplicity.grid.groups import Grid, Runs, cells_where
 
 CLAIMS = ("B5", "B6", "B29")
 

@@ -13,8 +13,8 @@ import xarray as xr
 from simplicity.boursier import linear_teacher
 from simplicity.boursier.criteria import worst_median
 from simplicity.boursier.linear_teacher import Run
-from simplicity.evidence.claims import Check, above, cells_where, check
-from simplicity.grid.groups import Grid, Runs
+from simplicity.evidence.claims import Check, above, check
+from simplicity.grid.groups import Grid, Runs, cells_where
 
 CLAIMS = ("B9",)
 

@@ -15,19 +15,10 @@ from simplicity import nets
 from simplicity.boursier import linear_teacher, ols
 from simplicity.boursier.criteria import at_limit
 from simplicity.data import streams
-from simplicity.evidence.claims import (
-    Check,
-    Estimate,
-    below,
-    cells_where,
-    check,
-    every_seed,
-    exact,
-    share,
-)
+from simplicity.evidence.claims import Check, Estimate, below, check, every_seed, exact, share
 from simplicity.evidence.over_seeds import each
 from simplicity.grid import config
-from simplicity.grid.groups import Grid, Runs
+from simplicity.grid.groups import Grid, Runs, cells_where
 
 CLAIMS = ("B20",)
 

@@ -32,7 +32,6 @@ from simplicity.evidence.claims import (
     Criterion,
     Estimate,
     Other,
-    cells_where,
     check,
     every_seed,
     interval_above,
@@ -43,7 +42,7 @@ from simplicity.evidence.claims import (
 )
 from simplicity.evidence.over_seeds import paired
 from simplicity.grid import config
-from simplicity.grid.groups import Grid, Runs
+from simplicity.grid.groups import Grid, Runs, cells_where
 from simplicity.nets import TwoLayer, starts, with_ones
 from simplicity.nets.loop import evenly, log_schedule
 

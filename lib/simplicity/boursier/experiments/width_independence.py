@@ -15,9 +15,9 @@ from scipy import stats
 from simplicity.boursier import linear_teacher
 from simplicity.boursier.criteria import at_limit
 from simplicity.boursier.linear_teacher import Run
-from simplicity.evidence.claims import Check, Estimate, cells_where, check, exact, interval_within
+from simplicity.evidence.claims import Check, Estimate, check, exact, interval_within
 from simplicity.evidence.over_seeds import each
-from simplicity.grid.groups import Grid, Runs
+from simplicity.grid.groups import Grid, Runs, cells_where
 
 CLAIMS = ("B10",)
 

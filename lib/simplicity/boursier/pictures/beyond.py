@@ -14,8 +14,7 @@ from matplotlib.axes import Axes
 
 from simplicity.boursier.assumptions import Finding
 from simplicity.boursier.pictures import panels
-from simplicity.evidence.claims import cells_where
-from simplicity.grid.groups import Runs
+from simplicity.grid.groups import Runs, cells_where
 from simplicity.pictures import seeds
 from simplicity.pictures.style import (
     BLUE,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from simplicity.boursier import alignment, early, extremal, ols
 from simplicity.boursier.pictures import panels
-from simplicity.evidence.claims import cells_where
+from simplicity.grid.groups import cells_where
 from simplicity.pictures import legends, seeds, ticks
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import (

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from simplicity.boursier import extremal
 from simplicity.boursier.pictures import panels
-from simplicity.evidence.claims import Estimate, cells_where, mean, share
-from simplicity.grid.groups import Runs
+from simplicity.evidence.claims import Estimate, mean, share
+from simplicity.grid.groups import Runs, cells_where
 from simplicity.pictures import legends, seeds, ticks
 from simplicity.pictures.player import Panel, Player
 from simplicity.pictures.style import (

@@ -14,8 +14,8 @@ from matplotlib.colors import to_hex
 
 from simplicity.boursier.criteria import at_limit
 from simplicity.boursier.pictures import panels
-from simplicity.evidence.claims import cells_where, share
-from simplicity.grid.groups import Runs
+from simplicity.evidence.claims import share
+from simplicity.grid.groups import Runs, cells_where
 from simplicity.pictures import legends, seeds, ticks
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 

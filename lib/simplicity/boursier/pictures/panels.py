@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from simplicity.evidence.claims import Estimate, cells_where
+from simplicity.evidence.claims import Estimate
+from simplicity.grid.groups import cells_where
 from simplicity.pictures import seeds, ticks
 from simplicity.pictures.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, axes
 

@@ -13,8 +13,7 @@ from matplotlib.axes import Axes
 
 from simplicity.boursier import linear_teacher
 from simplicity.boursier.pictures import panels
-from simplicity.evidence.claims import cells_where
-from simplicity.grid.groups import Runs
+from simplicity.grid.groups import Runs, cells_where
 from simplicity.pictures import legends, seeds
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from simplicity.evidence.claims import Check, below, mean
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import early_linear
+from simplicity.hu import early_linear, early_linear_checks
 from simplicity.hu.early_linear import Run
 
 CLAIMS = ("H11",)
@@ -59,7 +59,7 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def checks(runs: Runs) -> list[Check]:
-    judge = early_linear.judge(runs, runs.settings.dim)
+    judge = early_linear_checks.judge(runs, runs.settings.dim)
     well, badly = runs["well"], runs("badly", labels="whitened teacher")
     to_best, close = mean(badly.network_to_best), below(0.03)
     best = "fresh samples: mean square of network - least squares over that of least squares, at T"

@@ -14,8 +14,8 @@ import xarray as xr
 from simplicity.evidence.claims import Check, below, check, mean
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import early_linear
-from simplicity.hu.early_linear import on_plateau
+from simplicity.hu import early_linear, early_linear_checks
+from simplicity.hu.early_linear_checks import on_plateau
 
 CLAIMS = ("H8", "H9")
 
@@ -110,7 +110,15 @@ def padded(parts: np.ndarray) -> np.ndarray:
 
 
 def checks(runs: Runs) -> list[Check]:
-    return [*same_losses(runs), *same_functions(runs)]
+    given, stricter = lenient(runs), strict(runs)
+    return [
+        same_loss(runs, "losses", "test", given),
+        same_loss(runs, "training", "train", stricter),
+        falls_further(runs, "train", given),
+        falls_further(runs, "test", stricter),
+        same_on_plateau(runs),
+        same_at_points(runs),
+    ]
 
 
 def strict(runs: Runs) -> Given:
@@ -120,23 +128,12 @@ def strict(runs: Runs) -> Given:
     network fits single samples early.
     """
     few = "" if runs.settings.n >= ENOUGH_SAMPLES else "too few samples"
-    return {"needs": 5, "unless": early_linear.low(runs.settings.dim) or few}
-
-
-def same_losses(runs: Runs) -> list[Check]:
-    """On the plateau the losses are the model's; at the end they are lower."""
-    given = lenient(runs)
-    return [
-        same_loss(runs, "losses", "test", given),
-        same_loss(runs, "training", "train", strict(runs)),
-        falls_further(runs, "train", given),
-        falls_further(runs, "test", strict(runs)),
-    ]
+    return {"needs": 5, "unless": early_linear_checks.low(runs.settings.dim) or few}
 
 
 def lenient(runs: Runs) -> Given:
     """For what two seeds and few samples decide."""
-    return {"unless": early_linear.low(runs.settings.dim)}
+    return {"unless": early_linear_checks.low(runs.settings.dim)}
 
 
 def same_loss(runs: Runs, id: str, name: str, given: Given) -> Check:
@@ -161,11 +158,6 @@ def falls_further(runs: Runs, name: str, given: Given) -> Check:
 def low_too(runs: Runs) -> str:
     """What the control in few dimensions is called."""
     return f"d = {runs.settings.low_dim}: the same"
-
-
-def same_functions(runs: Runs) -> list[Check]:
-    """The outputs are the model's on the plateau, and up to T at single inputs."""
-    return [same_on_plateau(runs), same_at_points(runs)]
 
 
 def same_on_plateau(runs: Runs) -> Check:

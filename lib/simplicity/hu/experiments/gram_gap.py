@@ -81,7 +81,7 @@ def shrunk(x: np.ndarray) -> np.ndarray:
 
 
 def measure(run: Run) -> xr.Dataset:
-    """`gap`, E with all features, `naive`, with the naive ones, and `model`, that of it alone."""
+    """`gap`: E with all features; `naive`: with the naive ones; `model`: |psi psi^T| d/n."""
     x, unit = inputs(run), run.dim / run.n
     theta = kernel_operators.wide_block(x, weights(run), run.activation, run.layer)
     full, naive = (

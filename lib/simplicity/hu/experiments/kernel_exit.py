@@ -16,8 +16,9 @@ import xarray as xr
 from simplicity.evidence.claims import Check, above, below, exact, mean
 from simplicity.evidence.over_seeds import paired
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import early_linear, kernel, ntk
-from simplicity.hu.early_linear import HORIZON, Judge, Run
+from simplicity.hu import early_linear, early_linear_checks, kernel, ntk
+from simplicity.hu.early_linear import HORIZON, Run
+from simplicity.hu.early_linear_checks import Judge
 from simplicity.hu.linear_descent import FrozenKernel
 from simplicity.nets import TwoLayer
 from simplicity.nets.activations import ACTIVATIONS
@@ -97,7 +98,7 @@ def theta(x: np.ndarray, net: TwoLayer, activation: str) -> np.ndarray:
 
 def checks(runs: Runs) -> list[Check]:
     given = runs.settings
-    judge = early_linear.judge(runs, given.dim, *given.short_dim)
+    judge = early_linear_checks.judge(runs, given.dim, *given.short_dim)
     return [early(runs, judge), late(runs, judge), below_frozen(runs, judge), weights(runs, judge)]
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from simplicity.evidence.claims import Check, Other, below, check, mean, smallest
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import early_linear
+from simplicity.hu import early_linear, early_linear_checks
 from simplicity.hu.early_linear import Run
 
 CLAIMS = ("H5", "H6", "H7")
@@ -62,7 +62,7 @@ def first_layer(runs: Runs, name: str, id: str, of: str) -> Check:
     right, wrong = (runs(group, activation=name.lower()) for group in ("first", "first_wrong"))
     return check(
         runs, id, "theorem", f"first layer, {name}: rel_T, {PLACES[of]} samples", mean(right[of]),
-        CLOSE, wrong_zeta(wrong[of]), unless=early_linear.low(runs.settings.dim),
+        CLOSE, wrong_zeta(wrong[of]), unless=early_linear_checks.low(runs.settings.dim),
     )  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def second_layer(runs: Runs, name: str, id: str, of: str) -> Check:
         f"second layer, {name}, {max(given.wide_width, default=WIDE)} neurons: rel_T, "
         f"{PLACES[of]} samples",
         mean(wide[of]), CLOSE, unlike_wide(runs, name, of),
-        unless=early_linear.low(given.dim) or ("" if given.wide_width else "no run so wide"),
+        unless=early_linear_checks.low(given.dim) or ("" if given.wide_width else "no run so wide"),
     )  # fmt: skip
 
 

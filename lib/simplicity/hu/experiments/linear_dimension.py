@@ -10,7 +10,7 @@ from simplicity.evidence.claims import Check, interval_below, mean
 from simplicity.evidence.over_seeds import slopes
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import early_linear
+from simplicity.hu import early_linear, early_linear_checks
 
 CLAIMS = ("H10", "H30")
 
@@ -57,7 +57,7 @@ def falls(runs: Runs, id: str, name: str, what: str, bound: float = 0) -> Check:
         mean(slopes(cells.assign(gap=cells.gap_train.max("time")), name, "dim"))
         for cells in (runs["grown"], runs["narrow"])
     )
-    return early_linear.judge(runs, max(runs.settings.dim))(
+    return early_linear_checks.judge(runs, max(runs.settings.dim))(
         id, "theorem", f"slope of log {what}", grown, interval_below(bound),
         ("16 neurons at every d: the same slope", narrow),
     )  # fmt: skip

@@ -23,8 +23,9 @@ from simplicity.evidence.claims import (
 )
 from simplicity.evidence.over_seeds import paired, slopes
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import early_linear
-from simplicity.hu.early_linear import Judge, Run
+from simplicity.hu import early_linear, early_linear_checks
+from simplicity.hu.early_linear import Run
+from simplicity.hu.early_linear_checks import Judge
 
 CLAIMS = ("H12", "H31")
 
@@ -114,7 +115,7 @@ def crossing(clock: np.ndarray, values: np.ndarray, bound: float) -> float:
 
 
 def checks(runs: Runs) -> list[Check]:
-    judge = early_linear.judge(runs, *runs.settings.dim, *runs.settings.grown_dim)
+    judge = early_linear_checks.judge(runs, *runs.settings.dim, *runs.settings.grown_dim)
     return [up_to_horizon(runs, judge), one_clock(runs, judge), parts_later(runs, judge)]
 
 

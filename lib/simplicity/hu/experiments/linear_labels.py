@@ -21,7 +21,7 @@ from simplicity.evidence.claims import (
 )
 from simplicity.evidence.over_seeds import paired
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import early_linear
+from simplicity.hu import early_linear, early_linear_checks
 from simplicity.hu.early_linear import HORIZON, Run
 
 CLAIMS = ("H27", "H36", "H37")
@@ -61,14 +61,14 @@ def against_teacher(runs: Runs, id: str, kind: Kind, of: str, allowed: Criterion
         for cells in (runs("main", labels="random"), runs("main", labels="teacher"), runs["long"])
     )
     longer = "a teacher's labels and ten times as long, in place of random ones"
-    return early_linear.judge(runs, runs.settings.dim)(
+    return early_linear_checks.judge(runs, runs.settings.dim)(
         id, kind, f"{of} with random labels over {of} with a teacher's, training samples",
         mean(paired(random, teacher, of)), allowed, (longer, mean(paired(long, teacher, of))),
     )  # fmt: skip
 
 
 def same_loss(runs: Runs) -> Check:
-    return early_linear.judge(runs, runs.settings.dim)(
+    return early_linear_checks.judge(runs, runs.settings.dim)(
         "H36.loss", "empirical",
         "y = sign(x_1 x_2): largest relative difference of the train losses up to T",
         mean(loss_difference(runs("main", labels="product"))), below(SAME),
@@ -85,7 +85,7 @@ def same_loss_of_many(runs: Runs) -> Check:
     return check(
         runs, "H36.many", "empirical", f"the same, {max(given.many_n, default=MANY)} samples",
         early, below(SAME), ("ten times as long", late),
-        unless=early_linear.low(given.dim)
+        unless=early_linear_checks.low(given.dim)
         or ("" if given.many_n else "no run on so many samples"),
     )  # fmt: skip
 

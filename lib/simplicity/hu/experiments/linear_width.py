@@ -9,8 +9,9 @@ import xarray as xr
 from simplicity.evidence.claims import Check, below, interval_below, mean
 from simplicity.evidence.over_seeds import slopes
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import early_linear
-from simplicity.hu.early_linear import Judge, Run
+from simplicity.hu import early_linear, early_linear_checks
+from simplicity.hu.early_linear import Run
+from simplicity.hu.early_linear_checks import Judge
 
 CLAIMS = ("H14", "H32")
 
@@ -35,7 +36,7 @@ measure = early_linear.compare
 
 
 def checks(runs: Runs) -> list[Check]:
-    judge = early_linear.judge(runs, runs.settings.dim)
+    judge = early_linear_checks.judge(runs, runs.settings.dim)
     return [few_neurons(runs, judge), falls(runs, judge)]
 
 

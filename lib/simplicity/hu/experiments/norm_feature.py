@@ -15,8 +15,8 @@ from simplicity.evidence.claims import Check, Estimate, interval_above, mean
 from simplicity.evidence.over_seeds import paired
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import early_linear
-from simplicity.hu.early_linear import Judge
+from simplicity.hu import early_linear, early_linear_checks
+from simplicity.hu.early_linear_checks import Judge
 
 CLAIMS = ("H17", "H33")
 
@@ -67,7 +67,7 @@ def measure(run: Run) -> xr.Dataset:
 
 
 def checks(runs: Runs) -> list[Check]:
-    judge = early_linear.judge(runs, runs.settings.dim)
+    judge = early_linear_checks.judge(runs, runs.settings.dim)
     return [nearer(runs, judge), nearer_with_width(runs, judge)]
 
 

@@ -32,7 +32,7 @@ import xarray as xr
 from simplicity.evidence.claims import Check, Estimate, check, interval_below, mean
 from simplicity.evidence.over_seeds import slopes
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import early_linear
+from simplicity.hu import early_linear, early_linear_checks
 from simplicity.hu.early_linear import HORIZON, Array, Run
 
 CLAIMS = ("H26",)
@@ -83,7 +83,7 @@ def checks(runs: Runs) -> list[Check]:
             runs, "H26.vanishes", "theorem",
             "y = sign(x_1 x_2), ReLU: slope on log d of log share of fresh labels learnt up to T",
             early, interval_below(0), ("a time proportional to d^2 log d: the same slope", late),
-            unless=early_linear.low(max(runs.settings.dim)) or nothing_learnt(runs),
+            unless=early_linear_checks.low(max(runs.settings.dim)) or nothing_learnt(runs),
         )
     ]  # fmt: skip
 

@@ -17,7 +17,7 @@ from simplicity.evidence.claims import Check, Estimate, check, interval_above, m
 from simplicity.evidence.over_seeds import slopes
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.hu import early_linear, kernel, ntk
+from simplicity.hu import early_linear, early_linear_checks, kernel, ntk
 from simplicity.nets.loop import Diverged
 
 CLAIMS = ("H15",)
@@ -48,7 +48,8 @@ GRID = Grid(
 
 
 def measure(run: Run) -> xr.Dataset:
-    """Along `multiple` of `step_limit`, 2 n / |Theta_0|, `largest`: that loss over the first.
+    """Along `multiple` of `step_limit` = 2 n / |Theta_0|: `largest`, the largest loss up to T over
+    the first.
 
     A run that diverges has no such number, NaN. `ratio` is the largest of the multiples up to which
     no run ever rose above its start, and `stable_up_to` that step.
@@ -100,7 +101,7 @@ def checks(runs: Runs) -> list[Check]:
             "erf: slope of the log of the largest stable step on log d", erf,
             interval_above(0.5),  # nearer to order d than to order 1
             ("ReLU, whose mean is not 0", relu),
-            unless=few or early_linear.low(*runs.settings.dim),
+            unless=few or early_linear_checks.low(*runs.settings.dim),
         ),
     ]  # fmt: skip
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from simplicity.evidence.claims import cells_where
+from simplicity.grid.groups import cells_where
 from simplicity.pictures import seeds, style, ticks
 from simplicity.pictures.legends import below
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
@@ -115,11 +115,7 @@ def _row(panel: Axes, height: int, row: Row) -> None:
     for values, look in ((recorded, _RECORDED), (fresh, _FRESH)):
         panel.plot(values, np.full(len(values), height), "o", color=colour, **look)
     if np.isfinite(bound):
-        _bar(panel, height, bound)
-
-
-def _bar(panel: Axes, height: int, bound: float) -> None:
-    panel.plot([bound, bound], [height - 0.35, height + 0.35], color=INK, lw=1.2)
+        panel.plot([bound, bound], [height - 0.35, height + 0.35], color=INK, lw=1.2)
 
 
 def _bar_entry(rows: Mapping[str, Row]) -> list[Line2D]:

@@ -11,8 +11,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from simplicity.evidence.claims import cells_where
-from simplicity.grid.groups import Runs
+from simplicity.grid.groups import Runs, cells_where
 from simplicity.pictures import legends, seeds, ticks
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 

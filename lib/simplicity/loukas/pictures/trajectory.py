@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from simplicity.evidence.claims import cells_where
+from simplicity.grid.groups import cells_where
 from simplicity.loukas.pictures import learned_functions
 from simplicity.pictures import legends, seeds, style, ticks
 from simplicity.pictures.player import Panel, Player

@@ -14,7 +14,7 @@ import xarray as xr
 from simplicity.evidence import claims, over_seeds
 from simplicity.evidence.claims import Check, Estimate, check
 from simplicity.grid import config
-from simplicity.grid.groups import Grid, Runs
+from simplicity.grid.groups import Grid, Runs, cells_where
 from simplicity.nakkiran import least_squares, simple_start
 from simplicity.nakkiran.leaving import for_good
 
@@ -121,7 +121,7 @@ def exponent(cells: xr.Dataset) -> Estimate:
     if len(ns) < 2:
         return claims.mean([])
     cells = cells.assign(ratio=np.log(cells.memorised / np.maximum(cells.settled, 1)))
-    few, many = (claims.cells_where(cells, n=n) for n in (ns[0], ns[-1]))
+    few, many = (cells_where(cells, n=n) for n in (ns[0], ns[-1]))
     return claims.mean(over_seeds.paired(many, few, "ratio", np.subtract) / np.log(ns[-1] / ns[0]))
 
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from simplicity.evidence.claims import cells_where
+from simplicity.grid.groups import cells_where
 from simplicity.nakkiran import information, linear_phase
 from simplicity.nakkiran.explain import tables
 from simplicity.pictures import legends, style

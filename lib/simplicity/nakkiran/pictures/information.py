@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from simplicity.evidence.claims import cells_where
+from simplicity.grid.groups import cells_where
 from simplicity.nakkiran.information import from_accuracy
 from simplicity.pictures import legends, seeds, style, ticks
 from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish

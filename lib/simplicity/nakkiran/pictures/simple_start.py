@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from simplicity.evidence.claims import cells_where
+from simplicity.grid.groups import cells_where
 from simplicity.nakkiran import simple_start
 from simplicity.nakkiran.pictures import parts
 from simplicity.pictures import legends, seeds, style, ticks
