@@ -22,6 +22,7 @@ from simplicity import boursier, hu, loukas, nakkiran, nets, together
 from simplicity import data as builders
 from simplicity.boursier import adam_by_neurons as with_memory
 from simplicity.boursier import (
+    alignment,
     assumptions,
     cones,
     driver,
@@ -32,6 +33,7 @@ from simplicity.boursier import (
     independent_batches,
     landscape,
     ols,
+    sectors,
     snapshots,
     synthetic,
     two_layer,
@@ -184,6 +186,7 @@ OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
     corruption.corrupt: {"y": lambda: COINS},
     corruption.redraw: {"y": lambda: COINS},
     starts.symmetric: {"width": lambda: 8},
+    alignment.signed_cosines: {"targets": W.copy},
     ols.cosines_to_fits: {"fits": lambda: ols.two_ols(X, Y, np.ones(D))},
     simple_start.limit: {"start": lambda: simple_start.Weights(0.5, np.zeros(N))},
     simple_start.at_step: {
