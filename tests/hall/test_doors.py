@@ -215,7 +215,7 @@ INSIDE = {
     train.half_mean_square, train.cross_entropy, full_batch.outputs,
     full_batch.tensors, full_batch.backward, full_batch.diverged,
     modules.glorot, modules.he, modules.lecun, modules.torch_default,
-    cones.state, driver.drive, driver.kernel,
+    cones.state, driver.drive, two_layer.kernel,
     two_layer_by_neurons.advance, two_layer_by_neurons.chunk, two_layer_by_neurons.packed,
     two_layer_by_samples.advance,
 }  # fmt: skip

@@ -54,7 +54,7 @@ def descend(
     )
     doors.number("slope", slope)
     advance = _Advance(rule, slope, asked, driver.order(asked, batch, rng))
-    return driver.drive(advance, *asked)
+    return driver.drive(advance, asked)
 
 
 class _Advance:
