@@ -86,12 +86,12 @@ WATCH = 5  # samples that a cone may watch
 CANDIDATES = 64  # samples near a sector: the bits of a word
 _SECTORS, _CONES = 256, 1024  # at most
 _DIMS = 16  # the largest d for which the compiled code is worth its size
-# plain steps before cones are tried, and at most before they are tried once more
+# plain steps before the first trial of cones, before another at most, and where there is none
 _FIRST, _AGAIN, _NEVER = 32, 512, np.iinfo(np.int64).max
 _REGROUP = 1024  # steps after which watching is begun afresh, at most
 _DOZE = 16  # steps between two looks for cones that can sleep
 _ONE = np.uint64(1)
-# Rough nanoseconds, by which the sweep and the cones are compared.
+# Rough nanoseconds, to compare the two ways of making a step.
 _SWEEP, _NEURON, _LANE, _CONE, _SECTOR, _MOVE = 0.9, 12.0, 7.0, 80.0, 4.0, 600.0
 # sqrt(_PRICE x angle / steps it lasted) is the next angle: moves against watching.
 _PRICE = 220.0
