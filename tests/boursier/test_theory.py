@@ -33,9 +33,7 @@ def test_a_run_of_fewer_steps_than_probes_of_the_drift_is_refused():
     tiny = dataclasses.replace(grid.presets["TINY"], seeds=1, time=0.5)  # 25 steps of 0.02
     run = grid.of_group("descent", tiny)[0]
     assert conserved_quantity.measure(run).sizes["probe"] == conserved_quantity.PROBES
-    with pytest.raises(
-        ValueError, match=r"^steps: got 24 \(.*\), allowed at least 25"
-    ):
+    with pytest.raises(ValueError, match=r"^steps: got 24 \(.*\), allowed at least 25"):
         dataclasses.replace(run, steps=24)
 
 
