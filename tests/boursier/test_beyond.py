@@ -72,9 +72,9 @@ def test_mirrored_samples_are_mirrored_and_their_noise_is_not():
 
 
 def test_heavy_noise_has_the_stated_variance_and_tails():
-    noise = training_variants.heavy_noise(2_000_000, 0.25, np.random.default_rng(0))
+    noise = synthetic.heavy_noise(2_000_000, 0.25, np.random.default_rng(0))
     # P(|t| > q) = 1/2 at q = 0.771 for 2.5 degrees of freedom, scaled by sqrt(0.25 * 0.5 / 2.5).
-    law = stats.t(training_variants.HEAVY)
+    law = stats.t(synthetic.HEAVY)
     quartile = law.ppf(0.75) * np.sqrt(0.25 / law.var())
     assert np.mean(np.abs(noise) > quartile) == pytest.approx(0.5, abs=2e-3)
     assert noise.var() == pytest.approx(0.25, rel=0.1)
@@ -315,6 +315,12 @@ def test_the_schedule_increases_and_ends_with_the_steps_where_they_are_enough(st
     found = smooth_activation.schedule(steps)
     assert len(found) == len(smooth_activation.PARTS)
     assert found[-1] == steps and np.all(np.diff(found) > 0)
+
+
+def test_a_run_of_too_few_steps_for_the_schedule_is_refused():
+    assert smooth_activation.Run(steps=17).steps == 17
+    with pytest.raises(ValueError, match="steps: got 16"):
+        smooth_activation.Run(steps=16)
 
 
 # --- a ReLU teacher

@@ -140,7 +140,7 @@ def test_cones_are_tried_again_after_a_quarter_of_the_steps_and_512_at_most(monk
     # At n = 2560 a plain step costs more than trying: one failure late in a run must not hand a
     # quarter of it to the sweep.
     _, start = problem("margin", 20, width=3)
-    hybrid, tried = cones.Hybrid(5, "float64"), []
+    hybrid, tried = cones.Hybrid(5), []
     hybrid.sweep = lambda a, w, columns, y, step_size, steps, tolerance: (steps, 1.0)
     monkeypatch.setattr(
         cones, "_run", lambda *task: tried.append(hybrid.plain_steps) or (0, 1e300, False)

@@ -5,7 +5,7 @@ import pytest
 
 from outcomes import outcomes
 from simplicity import nets
-from simplicity.boursier import alignment, early, extremal, ols, synthetic
+from simplicity.boursier import alignment, early, extremal, ols, sectors, synthetic
 from simplicity.boursier.experiments import early_alignment, three_points
 from simplicity.boursier.pictures import early as plot
 from simplicity.boursier.snapshots import snapshots
@@ -25,11 +25,12 @@ def test_tau_by_hand():
     # lambda = e^-8, |D| = 2, eps = 1/4: tau = 8 / 4 / 2 = 1
     assert early.tau(np.exp(-8), 2.0, 0.25) == pytest.approx(1.0)
     assert early.tau(1.0, 2.0, 0.25) == 0
+    assert early.tau(2.0, 2.0, 0.25) == 0  # a loss that moves at once has no early phase
 
 
-def test_the_exit_ratio_is_one_at_the_rate_of_the_largest_force_and_undefined_at_scale_one():
+def test_the_exit_ratio_is_one_at_the_rate_of_the_largest_force_and_undefined_from_scale_one_on():
     assert early.exit_ratio(4.0, np.exp(-8), 2.0) == pytest.approx(1.0)
-    assert np.isnan(early.exit_ratio(4.0, 1.0, 2.0))
+    assert np.isnan([early.exit_ratio(4.0, scale, 2.0) for scale in (1.0, 2.0)]).all()
 
 
 @pytest.mark.parametrize("last", [0.9, 0.901])
@@ -50,7 +51,7 @@ def test_signed_cosines_by_hand():
 
 def test_the_leading_force_is_that_of_the_largest_output_weight():
     x, y = plane()
-    w, a = extremal.circle(np.array([0.0, 1.0, 2.0])), np.array([1.0, -3.0, 2.0])
+    w, a = sectors.circle(np.array([0.0, 1.0, 2.0])), np.array([1.0, -3.0, 2.0])
     longest = float(np.linalg.norm(alignment.d_n(w[1:2], x, y)))
     assert early.leading_force(a, w, x, y) == pytest.approx(longest)
 

@@ -7,7 +7,7 @@ import pytest
 
 from outcomes import outcomes
 from simplicity import nets
-from simplicity.boursier import alignment, early, extremal, ols, synthetic
+from simplicity.boursier import alignment, early, extremal, ols, sectors, synthetic
 from simplicity.boursier.experiments import extremal_vectors, three_points
 from simplicity.boursier.two_layer import descend
 
@@ -104,7 +104,7 @@ def brute_force(x: np.ndarray, y: np.ndarray, count: int = 40_001) -> tuple[int,
     parts excluded.
     """
     angles = np.linspace(0, 2 * np.pi, count)[:-1] + 1e-5
-    values = alignment.g_n(extremal.circle(angles), x, y)
+    values = alignment.g_n(sectors.circle(angles), x, y)
     slope = np.roll(values, -1) - values
     moving = np.abs(slope) > 1e-12
     turns = np.flatnonzero((slope * np.roll(slope, 1) < 0) & moving & np.roll(moving, 1))
@@ -178,14 +178,14 @@ def test_mirrored_inputs_and_labels_keep_the_vectors_and_swap_the_signs():
 
 
 def test_zero_is_told_apart_exactly_where_all_inputs_lie_on_one_side():
-    inside = extremal.circle(np.array([0.2, 0.9, 1.7]))
-    around = extremal.circle(np.array([0.2, 2.3, 4.4]))
+    inside = sectors.circle(np.array([0.2, 0.9, 1.7]))
+    around = sectors.circle(np.array([0.2, 2.3, 4.4]))
     assert extremal.in_plane(inside, np.ones(3)).zero
     assert not extremal.in_plane(around, np.ones(3)).zero
 
 
 def test_null_labels_of_zero_have_nothing_but_zero():
-    found = extremal.in_plane(extremal.circle(np.array([0.2, 2.3, 4.4])), np.zeros(3))
+    found = extremal.in_plane(sectors.circle(np.array([0.2, 2.3, 4.4])), np.zeros(3))
     assert found.vectors.shape == (0, 2) and found.zero
     assert np.isnan(extremal.farthest(found, PLANE)) and np.isnan(extremal.widest_angle(found))
 
@@ -193,7 +193,7 @@ def test_null_labels_of_zero_have_nothing_but_zero():
 @pytest.mark.parametrize("n", [1, 2, 7, 40])
 def test_the_supremum_is_the_largest_over_a_fine_grid_of_directions(n: int) -> None:
     x, y = draw(n, seed=n)
-    w = extremal.circle(np.linspace(0, 2 * np.pi, 50_001))
+    w = sectors.circle(np.linspace(0, 2 * np.pi, 50_001))
     grid = np.linalg.norm(alignment.d_n(w, x, y) - PLANE, axis=1).max()
     assert extremal.deviation(x, y, PLANE) == pytest.approx(grid, rel=1e-9)
 
@@ -259,7 +259,7 @@ def test_neurons_end_at_the_local_extrema_of_a_fine_grid_that_have_their_own_sig
 ) -> None:
     x, y = draw(12, seed, variance)
     angle = np.linspace(0, 2 * np.pi, 100_001)[:-1]
-    w = extremal.circle(angle)
+    w = sectors.circle(angle)
     for sign in (1, -1):
         height = sign * alignment.g_n(w, x, y)
         top = (height > np.roll(height, 1)) & (height > np.roll(height, -1)) & (height > 0)
@@ -314,7 +314,7 @@ def test_a_maximiser_below_zero_is_no_end_since_a_neuron_leaves_it_through_the_i
     below = found.on_boundary & ~found.attracting
     (w,) = found.directions[below]
     near = alignment.g_n(
-        extremal.circle(np.arctan2(w[1], w[0]) + np.array([-1e-4, 0.0, 1e-4])), x, y
+        sectors.circle(np.arctan2(w[1], w[0]) + np.array([-1e-4, 0.0, 1e-4])), x, y
     )
     assert near.argmax() == 1 and near[1] < 0  # a local maximum of G_n on the circle
     start = nets.TwoLayer(np.array([1e-9]), 0.9e-9 * w[None])
@@ -343,7 +343,7 @@ def test_every_end_that_is_searched_is_a_local_maximum_and_the_others_are_not(di
 def test_the_three_points_have_one_end_for_positive_neurons_and_it_is_active_on_all_of_them():
     (top,) = extremal.in_plane(three_points.X, three_points.Y).ends(1)
     assert np.all(three_points.X @ top > 0)
-    idle = extremal.circle(np.array([1.5 * np.pi]))  # away from every point: no force at all
+    idle = sectors.circle(np.array([1.5 * np.pi]))  # away from every point: no force at all
     np.testing.assert_array_equal(alignment.d_n(idle, three_points.X, three_points.Y), 0)
 
 
@@ -352,7 +352,7 @@ def test_the_three_points_have_one_end_for_positive_neurons_and_it_is_active_on_
 
 def test_the_largest_force_of_the_plane_is_that_of_a_fine_grid_and_the_search_finds_it():
     x, y = draw(30)
-    grid = extremal.circle(np.linspace(0, 2 * np.pi, 200_000))
+    grid = sectors.circle(np.linspace(0, 2 * np.pi, 200_000))
     exact = extremal.largest_force(x, y, grid[:1], rng())
     assert exact == pytest.approx(early.largest_own_force(grid, x, y))
     assert extremal.search_force(x, y, grid[::4000], rng()) == pytest.approx(exact)

@@ -87,7 +87,7 @@ def test_balancing_changes_no_function_and_makes_both_layers_equal():
     a[2], w[3] = 0.0, 0.0
     found = landscape.balanced(a, w)
     np.testing.assert_allclose(
-        nets.forward(nets.TwoLayer(*found), x), nets.forward(nets.TwoLayer(a, w), x), atol=1e-13
+        nets.forward(found, x), nets.forward(nets.TwoLayer(a, w), x), atol=1e-13
     )
     np.testing.assert_allclose(np.abs(found.a), np.linalg.norm(found.w, axis=1), atol=1e-15)
 
@@ -138,9 +138,7 @@ def test_descent_leaves_an_interpolator_exactly_when_the_step_exceeds_two_over_s
     step_size = share * 2 / landscape.sharpness(*start, x, y)
     moved = landscape.perturbed(*start, 1e-6, np.random.default_rng(1))
     try:
-        network, _ = descend(
-            nets.TwoLayer(*moved), x, y, step_size=step_size, schedule=(0, 3000), probes={}
-        )
+        network, _ = descend(moved, x, y, step_size=step_size, schedule=(0, 3000), probes={})
         error = ols.mse(nets.forward(network, x), y)
     except Diverged:
         error = np.inf

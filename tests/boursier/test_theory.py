@@ -1,11 +1,13 @@
 """What the papers prove or what follows in a line, as tests of the instruments."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from simplicity import nets
 from simplicity.boursier import alignment, ols, synthetic
-from simplicity.boursier.experiments import excess_risk, sign_event
+from simplicity.boursier.experiments import conserved_quantity, excess_risk, sign_event
 from simplicity.boursier.two_layer import descend
 from simplicity.data import streams
 
@@ -24,6 +26,15 @@ def trained(step_size: float, time: float, **task):
 def balance(network: nets.TwoLayer) -> np.ndarray:
     """a_j^2 - |w_j|^2, conserved by the flow (Boursier & Flammarion)."""
     return network.a**2 - np.sum(network.w**2, axis=1)
+
+
+def test_a_run_of_fewer_steps_than_probes_of_the_drift_is_refused():
+    grid = conserved_quantity.GRID
+    tiny = dataclasses.replace(grid.presets["TINY"], seeds=1, time=0.5)  # 25 steps of 0.02
+    run = grid.of_group("descent", tiny)[0]
+    assert conserved_quantity.measure(run).sizes["probe"] == conserved_quantity.PROBES
+    with pytest.raises(ValueError, match=r"^steps: got 24 \(.*\), allowed at least 25"):
+        dataclasses.replace(run, steps=24)
 
 
 def test_the_conserved_quantity_drifts_in_proportion_to_the_step():

@@ -264,7 +264,7 @@ def test_the_gap_is_to_the_best_of_all_that_was_found_and_never_negative():
 
 def test_rho_is_undefined_where_two_fits_interpolate_themselves():
     data = xr.Dataset({"small": ("cell", [1e-12, 0.1]), "two_fits": ("cell", [1e-30, 0.2])})
-    np.testing.assert_allclose(fixed_width.rho(data, data.small), [np.nan, 0.5])
+    np.testing.assert_allclose(criteria.rho(data, data.small), [np.nan, 0.5])
 
 
 # --- step sizes (B14)
@@ -317,6 +317,13 @@ def test_a_diverged_run_has_no_error_and_does_not_count_as_staying():
     assert int(found.diverged) == 1 and np.isnan(found.train_mse)
     assert not np.isinf(found.train_curve).any()
     assert not step_size_sweep.stays(found.expand_dims("cell"))[0]
+
+
+def test_an_error_past_all_bounds_is_a_divergence_too(monkeypatch):
+    (run,) = tiny_runs("interpolator", interpolator_step_size=(0.005,))
+    monkeypatch.setattr(step_size_sweep.ols, "mse", lambda *_: 10 * step_size_sweep.DIVERGED)
+    found = step_size_sweep.measure(run)
+    assert int(found.diverged) == 1 and np.isnan(found.train_mse)
 
 
 def test_the_small_start_at_three_steps_ends_at_one_point():

@@ -119,6 +119,28 @@ def test_a_run_that_is_broken_off_goes_on_with_the_same_bits(
     assert table.identical(whole)
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_run_that_is_looked_at_often_is_kept_too(device, tmp_path):
+    start, x, y = problem()
+    looks, place = {}, tmp_path / "state"
+
+    def size(network):
+        looks[len(looks)] = place.is_file()
+        return np.abs(network.w).sum()
+
+    def run():
+        return on_device.descend(
+            start, x, y, step_size=0.003, schedule=tuple(range(0, 301, 50)), device=device,
+            probes={"size": size}, checkpoint=place, checkpoint_seconds=0,
+        )  # fmt: skip
+
+    network, whole = run()
+    assert list(looks.values()) == [False] * 2 + [True] * 5  # looks at 0, 50, 100, ...
+    again, table = run()  # from its last step, which was kept with its force
+    np.testing.assert_array_equal(again.w, network.w)
+    assert table.identical(whole)
+
+
 def test_one_step_by_hand():
     # As in `test_two_layer`: a = 1.1, w = (1.1, 0).
     start = nets.TwoLayer(np.array([1.0]), np.array([[1.0, 0.0]]))

@@ -219,7 +219,7 @@ INSIDE = {
     train.half_mean_square, train.cross_entropy, full_batch.outputs,
     full_batch.tensors, full_batch.backward, full_batch.diverged,
     modules.glorot, modules.he, modules.lecun, modules.torch_default,
-    cones.state, driver.drive, driver.kernel, driver.looked_at, driver.order,
+    cones.state, driver.drive, two_layer.kernel, driver.looked_at, driver.order,
     kernel.preactivations, alignment.on_sphere, sectors.cut,
     two_layer_by_neurons.advance, two_layer_by_neurons.chunk, two_layer_by_neurons.filled,
     two_layer_by_neurons.next_batches, two_layer_by_neurons.packed, two_layer_by_neurons.unpack,

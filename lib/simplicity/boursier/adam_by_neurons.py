@@ -54,7 +54,7 @@ def descend(
     )
     doors.number("slope", slope)
     advance = _Advance(rule, slope, asked, driver.order(asked, batch, rng))
-    return driver.drive(advance, *asked)
+    return driver.drive(advance, asked)
 
 
 class _Advance:
@@ -172,6 +172,7 @@ def _step(  # type: ignore[no-untyped-def]
                 rates, constants)  # fmt: skip
         if more:
             two_layer_by_neurons.add_lanes(a, w, j, x, work)
+    # what is not negative is ordered as whole numbers are, and what is not finite comes last
     top = whole[0]
     for j in range(width):
         top = max(top, whole[j])

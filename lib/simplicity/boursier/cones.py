@@ -75,7 +75,7 @@ from numba.cpython.unsafe.tuple import tuple_setitem
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity.boursier import driver
+from simplicity.boursier import driver, two_layer
 from simplicity.boursier.driver import Array, Probe
 from simplicity.nets import TwoLayer
 from simplicity.problems import Problem, doors, training_doors
@@ -86,7 +86,7 @@ WATCH = 5  # samples that a cone may watch
 CANDIDATES = 64  # samples near a sector: the bits of a word
 _SECTORS, _CONES = 256, 1024  # at most
 _DIMS = 16  # the largest d for which the compiled code is worth its size
-# plain steps before cones are tried, and at most before they are tried once more
+# plain steps before the first trial of cones, before another at most, and where there is none
 _FIRST, _AGAIN, _NEVER = 32, 512, np.iinfo(np.int64).max
 _REGROUP = 1024  # steps after which watching is begun afresh, at most
 _DOZE = 16  # steps between two looks for cones that can sleep
@@ -125,8 +125,8 @@ def descend(
     )  # fmt: skip
     _full_batch_without_slope(slope, batch, rng)
     cached.settle(_run.py_func.__globals__)
-    hybrid = Hybrid(asked.x.shape[1], precision)
-    network, found = driver.drive(hybrid, *asked)
+    hybrid = Hybrid(asked.x.shape[1])
+    network, found = driver.drive(hybrid, asked)
     return network, found.assign(plain_steps=hybrid.plain_steps)
 
 
@@ -143,8 +143,8 @@ class Hybrid:
     What it has learned outlives a call.
     """
 
-    def __init__(self, dim: int, precision: str) -> None:
-        self.sweep = driver.kernel(dim, precision, 0.0, None)
+    def __init__(self, dim: int) -> None:
+        self.sweep = two_layer.kernel(dim, 0.0, None)
         # plain steps before the next trial
         self.left = _FIRST if dim <= _DIMS else _NEVER
         self.taken = self.plain_steps = 0
@@ -163,7 +163,7 @@ class Hybrid:
         return done, force
 
     def _next(self, steps: int) -> tuple[driver.Advance, int]:
-        """The cheaper way, and how many of these steps it makes."""
+        """Cones, or the plain sweep up to the next trial; and how many of these steps it makes."""
         return (self._cones, steps) if self.left == 0 else (self._plain, min(self.left, steps))
 
     def _plain(self, *task: Any) -> tuple[int, float]:
@@ -867,9 +867,10 @@ def _scatter(cones, blocks, work, a, w):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _step_asleep(sectors, cones, blocks, work, rate, n):  # type: ignore[no-untyped-def]
-    """A step of the cones asleep: (force, price, samples watched).
+    """A step of the cones asleep.
 
-    The first is the largest |n D|^2 of a cone that watches nothing, the second that of all cones.
+    Returns (largest |n D|^2 of the cones that watch nothing, price of all sectors and cones,
+    samples watched).
     """
     largest, price, watching = 0.0, 0.0, 0
     for s in range(work.used[0]):

@@ -1,5 +1,6 @@
 """What experiments hold their runs against, one answer a cell, and the checks that they share."""
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -43,6 +44,22 @@ def refuses_noise(cells: xr.Dataset) -> Answers:
 def by_width(cells: xr.Dataset) -> list[xr.Dataset]:
     """The cells of each width, the narrowest first."""
     return [cells_where(cells, width=width) for width in np.unique(cells.width.values)]
+
+
+def pairs(cells: xr.Dataset) -> list[tuple[int, int]]:
+    """n and width of the cells, each pair once, in order."""
+    return sorted(set(zip(cells.n.values.tolist(), cells.width.values.tolist(), strict=True)))
+
+
+def rho(cells: xr.Dataset, error: xr.DataArray) -> xr.DataArray:
+    """A train MSE over that of the two fits; NaN where these interpolate: 0/0 says nothing."""
+    return error / cells.two_fits.where(cells.two_fits > 1e-12)
+
+
+def behind_best(cells: xr.Dataset, *others: xr.DataArray) -> xr.DataArray:
+    """(train MSE of the small start - the least of it and of the others) / sigma^2, at least 0."""
+    best = functools.reduce(np.fmin, (*others, cells.small))
+    return (cells.small - best) / cells.noise_variance
 
 
 def worst_median(parts: Iterable[xr.DataArray], worst: Callable[..., Estimate]) -> Estimate:
@@ -102,8 +119,8 @@ def past_threshold(
     The control are starts at scale 1, `unaligned`, with the same inputs; where there are none, the
     small starts with 80 samples. `at` says in the statistics which networks these are.
     """
-    gaussian = small.isel(cell=small.law.values == "gaussian")
-    many, before = (gaussian.isel(cell=gaussian.n.values == n) for n in (PAST, BEFORE))
+    gaussian = cells_where(small, law="gaussian")
+    many, before = (cells_where(gaussian, n=n) for n in (PAST, BEFORE))
     changed, others = (
         (f"n = {BEFORE}", before) if unaligned is None else ("starts at scale 1", unaligned)
     )

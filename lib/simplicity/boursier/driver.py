@@ -1,6 +1,5 @@
-"""What the engines of the wing share: the way from look to look, and the plain steps between."""
+"""What the engines of the wing share: what they are asked for, and the way from look to look."""
 
-import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,18 +8,16 @@ import xarray as xr
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity.boursier import two_layer_by_neurons, two_layer_by_samples
 from simplicity.nets import TwoLayer
 from simplicity.nets.loop import Diverged, batches
 from simplicity.problems import Problem, doors, training_doors
-from simplicity.process import lanes
 
 Array = NDArray[np.floating]
 Probe = Callable[[TwoLayer], float]
 Advance = Callable[[Array, Array, Array, Array, float, int, float], tuple[int, float]]
 
-# the largest d whose sums go by samples in portable arithmetic, in the order of the recorded runs
-_BY_SAMPLES = 7
+# the force that an engine without a stopping rule returns: finite, and below no tolerance
+NO_FORCE = float(np.finfo(float).max)
 
 
 class Descent(NamedTuple):
@@ -47,7 +44,7 @@ def looked_at(
     precision: str,
     tolerance: float = 0.0,
 ) -> Descent:
-    """The same, once it is known to be in order."""
+    """What an engine was asked for as a `Descent`, once it is known to be in order."""
     doors.precision(precision)
     a, w, x, y = training_doors.task(start, x, y, precision)
     schedule = training_doors.descent(step_size, schedule, probes)
@@ -65,27 +62,16 @@ def order(asked: Descent, batch: int, rng: Generator | None) -> Iterator[Any] | 
     return batches(n, batch, rng) if 0 < batch < n else None
 
 
-def drive(
-    advance: Advance,
-    start: TwoLayer,
-    x: Array,
-    y: Array,
-    step_size: float,
-    schedule: Sequence[int],
-    probes: Mapping[str, Probe],
-    tolerance: float,
-    dtype: np.dtype,
-) -> tuple[TwoLayer, xr.Dataset]:
+def drive(advance: Advance, asked: Descent) -> tuple[TwoLayer, xr.Dataset]:
     """What every engine of this wing does between looks: `advance` to the next one, then look.
 
     `advance(a, w, columns, y, step_size, steps, tolerance)` moves a (m,) and w (m, d) in place, at
     most `steps` steps, on inputs as columns (d, n); it returns how many it took and the force
-    max_j |D_j| before the last. Fewer, or a force below `tolerance`, end the run. The input was
-    looked at. Raises `Diverged`.
+    max_j |D_j| before the last, or `NO_FORCE`. Fewer, or a force below `tolerance`, end the run.
+    `asked` comes from `looked_at`. Raises `Diverged`.
     """
-    asked = Descent(start, x, y, step_size, schedule, probes, tolerance, dtype)
     course = _Course(advance, asked)
-    values = np.array([course.look(step) for step in schedule], dtype=float)
+    values = np.array([course.look(step) for step in asked.schedule], dtype=float)
     return course.network, _table(asked, values.T.copy(), course.ended)
 
 
@@ -141,16 +127,3 @@ def _table(asked: Descent, values: Array, ended: Mapping[str, float]) -> xr.Data
     seen = {name: ("probe", row) for name, row in zip(asked.probes, values, strict=True)}
     times = {"step": ("probe", steps), "time": ("probe", steps * asked.step_size)}
     return xr.Dataset({**seen, **ended}, times)
-
-
-def kernel(dim: int, precision: str, slope: float, order: Iterator[Any] | None) -> Advance:
-    """The compiled loop for one dimension.
-
-    It takes (a, w, X (d, n), y, step size, steps, tolerance) and returns (steps done, force).
-
-    `a` and `w` are advanced in place. A loss or force that is not finite ends it and is returned as
-    the force. With an `order` each step takes the samples that it names, else all.
-    """
-    if order is None and dim <= _BY_SAMPLES and not lanes.WIDE:
-        return functools.partial(two_layer_by_samples.advance, slope=slope)
-    return functools.partial(two_layer_by_neurons.advance, slope=slope, order=order)

@@ -17,18 +17,24 @@ Array = NDArray[np.floating]
 
 ALIGNED = 0.99  # a cosine above counts as aligned
 DROP = 0.1  # of the loss: the plateau is over
+EPS = (0.25, 0.5)
+# the moments of a run: tau with either eps between its ends
+START, TAU_QUARTER, TAU_HALF, EXIT = range(4)
 
 
 def tau(scale: float, force: float, eps: float) -> float:
-    """tau = -eps ln(lambda) / |D_max|, the end of the theorem's early phase; 0 at lambda = 1."""
+    """tau = -eps ln(lambda) / |D_max|, the end of the theorem's early phase.
+
+    It is 0 from lambda = 1 on.
+    """
     doors.number("scale", scale, above=0)
     doors.number("force", force, above=0)
     doors.number("eps", eps)
-    return -eps * float(np.log(scale)) / force
+    return max(0.0, -eps * float(np.log(scale)) / force)
 
 
 def exit_ratio(time: float, scale: float, force: float) -> float:
-    """time x |D_max| / ln(1/lambda); NaN at lambda = 1 (0/0).
+    """time x |D_max| / ln(1/lambda); NaN from lambda = 1 on.
 
     It is 1 if every neuron grew at the largest rate from the start.
     """

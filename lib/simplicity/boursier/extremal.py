@@ -19,8 +19,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from simplicity.boursier.alignment import d_n, on_sphere
-from simplicity.boursier.sectors import Sectors, across, cut, jumps
-from simplicity.boursier.sectors import circle as circle
+from simplicity.boursier.sectors import Sectors, across, circle, cut, jumps
 from simplicity.problems import doors, training_doors
 
 Array = NDArray[np.floating]
@@ -52,8 +51,7 @@ class Extremal(NamedTuple):
     @property
     def directions(self) -> Array:
         """The critical points w of G_n, (q, d)."""
-        lengths = np.linalg.norm(self.vectors, axis=1, keepdims=True)
-        return self.signs[:, None] * self.vectors / lengths
+        return self.signs[:, None] * on_sphere(self.vectors)
 
     def ends(self, sign: int) -> Array:
         """Where neurons with a_j of this sign can end, (q, d).

@@ -85,7 +85,7 @@ def descend(
     asked = driver.looked_at(
         start, x, y, step_size=step_size, schedule=schedule, probes=probes, precision=precision
     )
-    network, found = driver.drive(_Advance(activation, rule), *asked)
+    network, found = driver.drive(_Advance(activation, rule), asked)
     return network, found.drop_vars("force")
 
 
@@ -104,7 +104,7 @@ class _Advance:
         if self.taken < last or not np.isfinite(a).all():
             about = f"{self.activation}, {self.rule} {step_size:g}"
             raise Diverged(f"loss not finite at step {self.taken}: {about}, {_sizes(w, y)}")
-        return steps, np.finfo(float).max
+        return steps, driver.NO_FORCE
 
     def _advance(
         self, a: Array, w: Array, columns: Array, y: Array, step_size: float, last: int

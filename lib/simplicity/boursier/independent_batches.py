@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from simplicity.boursier import driver
 from simplicity.boursier.driver import Probe
 from simplicity.nets import TwoLayer
-from simplicity.problems import doors, training_doors
+from simplicity.problems import doors
 
 Array = NDArray[np.floating]
 
@@ -34,16 +34,17 @@ def descend(
 ) -> tuple[TwoLayer, xr.Dataset]:
     """Train `start` on x (n, d), y (n,) in double precision, `batch` samples a step.
 
-    A `batch` of 0, or of n or more, is every sample. Returns what `two_layer.descend` does.
+    A `batch` of 0, or of n or more, is every sample. Returns what `two_layer.descend` does, but for
+    `force`, as there is no stopping rule.
     """
-    a, w, x, y = training_doors.task(start, x, y, "float64")
-    schedule = training_doors.descent(step_size, schedule, probes)
+    asked = driver.looked_at(
+        start, x, y, step_size=step_size, schedule=schedule, probes=probes, precision="float64"
+    )
     doors.whole("batch", batch, 0)
     doors.generator(rng)
-    advance = partial(_advance, batch=min(batch, len(x)) or len(x), rng=rng)
-    return driver.drive(
-        advance, TwoLayer(a, w), x, y, step_size, schedule, probes, 0.0, np.dtype(float)
-    )
+    advance = partial(_advance, batch=min(batch, len(asked.x)) or len(asked.x), rng=rng)
+    network, found = driver.drive(advance, asked)
+    return network, found.drop_vars("force")
 
 
 def _advance(a: Array, w: Array, *task: Any, batch: int, rng: Generator) -> tuple[int, float]:
@@ -53,7 +54,7 @@ def _advance(a: Array, w: Array, *task: Any, batch: int, rng: Generator) -> tupl
     for _ in range(steps):
         chosen = rng.choice(len(y), batch, replace=False, shuffle=False)
         _step(a, w, x[chosen], y[chosen], step_size)
-    return steps, np.finfo(float).max
+    return steps, driver.NO_FORCE
 
 
 def _step(a: Array, w: Array, x: Array, y: Array, step_size: float) -> None:

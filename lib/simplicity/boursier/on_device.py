@@ -13,8 +13,8 @@ precision up to its own. GeLU has the exact Phi here, so that it is within 1e-7 
 which approximates it.
 
 Nothing is looked at while a card computes: the stopping rule is a number on the device that turns
-further steps to nothing, and is read every `_WATCHED` steps; the run stops at the same step as the
-compiled one.
+further steps to nothing, and is read every `_WATCHED` steps of the run; the run stops at the same
+step as the compiled one.
 """
 
 import contextlib
@@ -83,7 +83,7 @@ def descend(
     state = _State(checkpoint, checkpoint_seconds)
     advance = _Advance(where, _activation(activation, slope), rule, order, state)
     probes = {name: state.once(name, probe) for name, probe in probes.items()}
-    return driver.drive(advance, *asked._replace(probes=probes))
+    return driver.drive(advance, asked._replace(probes=probes))
 
 
 class _Advance:
@@ -103,7 +103,7 @@ class _Advance:
         self.data = self.data or self._there(np.ascontiguousarray(columns.T), y)
         before = self._passed_before(steps, a, w)
         if before == steps:
-            return steps, np.finfo(float).max
+            return steps, self.state.force
         weights = self._there(a, w)
         self.moments = self.moments or _nothing_yet(weights)
         done, force = self._steps(weights, steps - before, step_size, tolerance)
@@ -137,17 +137,17 @@ class _Advance:
         alive = torch.ones((), dtype=weights[0].dtype, device=self.device)
         done = torch.zeros_like(alive, dtype=torch.float64)
         force = torch.full_like(alive, math.inf)
-        for step in range(1, count + 1):
+        for _ in range(count):
             gradients, now = self._gradients(weights, *self._next_batch())
             self._move(weights, gradients, step_size, alive)
             done += alive
             # what was stopped keeps the force it was stopped for
             force = torch.where(alive > 0, now, force)
             alive = alive * ~(now < tolerance)
-            if step % _WATCHED == 0:
+            if self.taken % _WATCHED == 0:
                 if not (alive > 0 and torch.isfinite(now)):
                     break
-                self.state.save(weights, self.moments, self.taken)
+                self.state.save(weights, self.moments, self.taken, now)
         return int(done), float(force)
 
     def _next_batch(self) -> tuple[Tensor, ...]:
@@ -216,6 +216,8 @@ class _State:
         self.path, self.seconds, self.saved = path, seconds, time.monotonic()
         self.kept = self._found()
         self.resumed = self.kept.get("taken", 0)
+        # that of the last step that was made
+        self.force = float(self.kept.get("force", driver.NO_FORCE))
         self.values: dict[str, list[float]] = self.kept.get("values", {})
 
     def _found(self) -> dict[str, Any]:
@@ -225,11 +227,13 @@ class _State:
                 return torch.load(self.path, weights_only=True, map_location="cpu")
         return {}
 
-    def save(self, weights: Sequence[Tensor], moments: Sequence[Any], taken: int) -> None:
+    def save(
+        self, weights: Sequence[Tensor], moments: Sequence[Any], taken: int, force: Tensor
+    ) -> None:
         """Write the state, once `seconds` have passed since the last time."""
         if self.path is not None and time.monotonic() - self.saved >= self.seconds:
             state = {"weights": list(weights), "moments": list(moments), "taken": taken}
-            _write(self.path, state | {"values": self.values})
+            _write(self.path, state | {"force": force, "values": self.values})
             self.saved = time.monotonic()
 
     def weights(self, device: torch.device) -> tuple[Array, Array, list[tuple[Tensor, Tensor]]]:

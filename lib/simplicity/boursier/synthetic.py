@@ -17,6 +17,7 @@ from simplicity.problems import doors
 Array = NDArray[np.floating]
 
 MARGIN_LOW, MARGIN_HIGH = 0.5, 1.5
+HEAVY = 2.5  # degrees of freedom of heavy-tailed noise: a variance and no fourth moment
 # E u^2, u ~ U[0.5, 1.5]: 13/12
 _MARGIN_VARIANCE = (MARGIN_LOW**2 + MARGIN_LOW * MARGIN_HIGH + MARGIN_HIGH**2) / 3
 
@@ -117,6 +118,14 @@ def null_labels(n: int, variance: float, rng: Generator) -> Array:
     doors.number("variance", variance, low=0)
     doors.generator(rng)
     return np.sqrt(variance) * rng.standard_normal(n)
+
+
+def heavy_noise(n: int, variance: float, rng: Generator) -> Array:
+    """Student's t with `HEAVY` degrees of freedom, scaled to `variance`: E t^2 = nu / (nu - 2)."""
+    doors.whole("n", n, 1)
+    doors.number("variance", variance, low=0)
+    doors.generator(rng)
+    return np.sqrt(variance * (HEAVY - 2) / HEAVY) * rng.standard_t(HEAVY, n)
 
 
 def relu_labels(

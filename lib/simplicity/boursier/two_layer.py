@@ -41,12 +41,16 @@ import xarray as xr
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simplicity.boursier import driver
-from simplicity.boursier.driver import Probe
+from simplicity.boursier import driver, two_layer_by_neurons, two_layer_by_samples
+from simplicity.boursier.driver import Advance, Probe
 from simplicity.nets import TwoLayer
 from simplicity.problems import doors
+from simplicity.process import lanes
 
 Array = NDArray[np.floating]
+
+# the largest d whose sums go by samples in portable arithmetic, in the order of the recorded runs
+_BY_SAMPLES = 7
 
 
 def descend(
@@ -68,7 +72,7 @@ def descend(
     It ends after `schedule[-1]` steps, or when no neuron is pulled any more.
 
     `slope` is the activation's slope below 0. `batch` samples a step are the next of a permutation
-    that `rng` draws anew for each pass (see `batches`); 0 is the full batch.
+    that `rng` draws anew for each pass (see `nets.loop.batches`); 0 is the full batch.
 
     The stopping rule is max_j |D_j| < `tolerance`, a certificate of a stationary point: an inactive
     neuron has D_j = 0, and a neuron that still could grow, however small it is, keeps the run
@@ -85,7 +89,20 @@ def descend(
     )  # fmt: skip
     doors.number("slope", slope)
     order = driver.order(asked, batch, rng)
-    return driver.drive(driver.kernel(asked.x.shape[1], precision, slope, order), *asked)
+    return driver.drive(kernel(asked.x.shape[1], slope, order), asked)
+
+
+def kernel(dim: int, slope: float, order: Iterator[Any] | None) -> Advance:
+    """The compiled loop for one dimension.
+
+    It takes (a, w, X (d, n), y, step size, steps, tolerance) and returns (steps done, force).
+
+    `a` and `w` are advanced in place. A loss or force that is not finite ends it and is returned as
+    the force. With an `order` each step takes the samples that it names, else all.
+    """
+    if order is None and dim <= _BY_SAMPLES and not lanes.WIDE:
+        return functools.partial(two_layer_by_samples.advance, slope=slope)
+    return functools.partial(two_layer_by_neurons.advance, slope=slope, order=order)
 
 
 def descend_autograd(
@@ -108,7 +125,7 @@ def descend_autograd(
     doors.number("slope", slope)
     order = driver.order(asked, batch, rng) or itertools.repeat(slice(None))
     advance = functools.partial(_advance_autograd, slope=slope, order=order)
-    return driver.drive(advance, *asked)
+    return driver.drive(advance, asked)
 
 
 def _advance_autograd(

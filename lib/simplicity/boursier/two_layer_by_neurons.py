@@ -1,7 +1,8 @@
 """Steps of `two_layer` by neurons: a vector holds neurons, whose sums over samples go one by one.
 
 Shapes: w (d, m), x (n, d), marks (vectors of neurons, n). `work` is (marks, outputs (n, lane) by
-lane, |n D_j|^2, the same as whole numbers).
+lane, |n D_j|^2, the same as whole numbers). The public parts also serve `adam_by_neurons`, and
+`residuals` `two_layer_by_samples`.
 """
 
 import itertools

@@ -24,6 +24,7 @@ from simplicity.grid.groups import Grid, Runs
 from simplicity.nets import starts
 from simplicity.nets.loop import evenly
 from simplicity.nets.train import train
+from simplicity.problems import Problem
 
 CLAIMS = ("B23",)
 
@@ -38,6 +39,11 @@ class Run(linear_teacher.TimedRun):
 
     optimiser: str = config.param("gradient descent", "what trains", choices=OPTIMISERS)
     kind: str = config.param("dominated", "law of the initialisation", choices=starts.STARTS)
+
+    def check(self) -> None:
+        if self.steps < PROBES - 1:
+            allowed = f"allowed at least {PROBES - 1}, one for each probe after the start"
+            raise Problem(f"steps: got {self.steps} (time / step_size), {allowed}")
 
 
 GRID = Grid(

@@ -15,12 +15,14 @@ import xarray as xr
 
 from simplicity import nets
 from simplicity.boursier import driver, early, extremal, linear_teacher, synthetic
+from simplicity.boursier.early import EPS, EXIT, START, TAU_HALF, TAU_QUARTER
 from simplicity.boursier.linear_teacher import Run
 from simplicity.data import streams
 from simplicity.evidence.claims import (
     Check,
     Estimate,
     below,
+    cells_where,
     check,
     every_seed,
     exact,
@@ -35,9 +37,6 @@ from simplicity.nets.loop import evenly
 
 CLAIMS = ("B7", "B8", "B28")
 
-EPS = (0.25, 0.5)
-# the moments of a run: tau with either eps between its ends
-START, TAU_QUARTER, TAU_HALF, EXIT = range(4)
 PROBES = 41  # of the curves, which are for drawing; the exit is found to a step
 SEEN = {"aligned": early.aligned_share, "idle": early.idle_share, "pull": early.leading_force}
 ALL = 0.99  # of the neurons
@@ -224,7 +223,7 @@ def logarithm(part: xr.Dataset) -> float:
     product is 1 (1 + eta |D| / 2 under descent). The force is that at tau of the smallest scale.
     """
     ns = np.unique(part.n.values)
-    found = [_slope_times_force(part.isel(cell=part.n.values == n)) for n in ns]
+    found = [_slope_times_force(cells_where(part, n=n)) for n in ns]
     return float(np.mean(found)) if found else float("nan")
 
 
@@ -245,7 +244,7 @@ def _in_units_of_leader(cells: xr.Dataset) -> xr.Dataset:
 
 def _quotients(cells: xr.Dataset, one: int, other: int, name: str) -> np.ndarray:
     """`name` at n = `one` over that at n = `other`, seed by seed."""
-    first, second = (cells.isel(cell=cells.n.values == n) for n in (one, other))
+    first, second = (cells_where(cells, n=n) for n in (one, other))
     return paired(first, second, name)
 
 

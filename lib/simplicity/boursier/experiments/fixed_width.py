@@ -17,7 +17,7 @@ import xarray as xr
 
 from simplicity import nets
 from simplicity.boursier import landscape, linear_teacher
-from simplicity.boursier.criteria import by_width, worst_median
+from simplicity.boursier.criteria import behind_best, by_width, rho, worst_median
 from simplicity.data import streams
 from simplicity.evidence.claims import Check, Estimate, below, check, every_seed, share
 from simplicity.evidence.over_seeds import each
@@ -70,7 +70,7 @@ def measure(run: Run) -> xr.Dataset:
         {
             "small": trained.train_error(trained.network),
             "large": ("start", large),
-            "explicit": trained.train_error(nets.TwoLayer(*explicit)),
+            "explicit": trained.train_error(explicit),
             "two_fits": linear_teacher.two_fit_error(task),
             "stopped_at": trained.trajectory["stopped_at"],
         }
@@ -111,11 +111,6 @@ def _few(runs: Runs) -> Check:
     )  # fmt: skip
 
 
-def rho(cells: xr.Dataset, error: xr.DataArray) -> xr.DataArray:
-    """A train MSE over that of the two fits; NaN where these interpolate: 0/0 says nothing."""
-    return error / cells.two_fits.where(cells.two_fits > 1e-12)
-
-
 def best_large(cells: xr.Dataset) -> xr.DataArray:
     """rho of the best of the large starts: an upper bound of the global minimum's."""
     return rho(cells, cells.large.min("start"))
@@ -132,8 +127,7 @@ def relative(cells: xr.Dataset) -> xr.Dataset:
 
 def gap(cells: xr.Dataset) -> xr.DataArray:
     """(train MSE of the small start - least train MSE found) / sigma^2, at least 0."""
-    found = np.fmin(np.fmin(cells.large.min("start"), cells.explicit), cells.small)
-    return (cells.small - found) / cells.noise_variance
+    return behind_best(cells, cells.large.min("start"), cells.explicit)
 
 
 def _rising(cells: xr.Dataset, rhos: Callable[[xr.Dataset], xr.DataArray]) -> Estimate:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import linear_teacher
-from simplicity.boursier.criteria import worst_median
+from simplicity.boursier.criteria import pairs, worst_median
 from simplicity.boursier.linear_teacher import Run
 from simplicity.evidence.claims import Check, above, check
 from simplicity.grid.groups import Grid, Runs, cells_where
@@ -73,8 +73,7 @@ def _break_scale(rho: xr.DataArray) -> float:
 
 
 def _by_pair(cells: xr.Dataset) -> list[tuple[tuple[int, int], xr.Dataset]]:
-    pairs = sorted(set(zip(cells.n.values.tolist(), cells.width.values.tolist(), strict=True)))
-    return [((n, width), cells_where(cells, n=n, width=width)) for n, width in pairs]
+    return [((n, width), cells_where(cells, n=n, width=width)) for n, width in pairs(cells)]
 
 
 def _at_first_budget(runs: Runs, scale: float) -> list[xr.DataArray]:

@@ -99,10 +99,10 @@ def measure(run: Run) -> xr.Dataset:
     rng = streams.generator(run.seed, streams.INITIALISATION)
     start = dominated(run.width, run.n, run.tiny_scale, rng)
     groups_left, rounds = race(start, x, y)
-    effective_width, ended = _trained(run, start)
+    width, ended = _trained(run, start)
     return xr.Dataset(
         {
-            "effective_width": effective_width,
+            "effective_width": width,
             "limit_width": float(groups_left),
             "rounds": float(rounds),
             "covered": float(covers(start, x, y)),
@@ -127,11 +127,7 @@ def _trained(run: Run, start: TwoLayer) -> tuple[float, dict[str, Any]]:
 
 
 def race(start: TwoLayer, x: np.ndarray, y: np.ndarray) -> tuple[int, int]:
-    """The groups that a vanishing scale ends with, and in how many rounds they arrive.
-
-    `depth` is -ln(size) / ln(1/lambda) of each neuron, 1 at the start. In each round the neurons
-    with the least depth / sqrt(unfitted active samples) arrive, together where they tie.
-    """
+    """The groups that a vanishing scale ends with, and in how many rounds they arrive."""
     (width, rounds), (more, later) = (_race(_active(start, x, y, sign)) for sign in (1, -1))
     return width + more, rounds + later
 
@@ -143,7 +139,11 @@ def _active(start: TwoLayer, x: np.ndarray, y: np.ndarray, sign: int) -> np.ndar
 
 
 def _race(ours: np.ndarray) -> tuple[int, int]:
-    """The race of one sign, from `_active`."""
+    """The race of one sign, from `_active`.
+
+    `depth` is -ln(size) / ln(1/lambda) of each neuron, 1 at the start. In each round the neurons
+    with the least depth / sqrt(unfitted active samples) arrive, together where they tie.
+    """
     left, depth = np.ones(ours.shape[1], dtype=bool), np.ones(len(ours))
     width = rounds = 0
     while (pull := np.sqrt((ours & left).sum(axis=1))).any():

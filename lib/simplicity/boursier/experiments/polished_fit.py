@@ -12,7 +12,7 @@ import xarray as xr
 
 from simplicity import nets
 from simplicity.boursier import levenberg_marquardt, linear_teacher, synthetic
-from simplicity.boursier.criteria import by_width, worst_median
+from simplicity.boursier.criteria import behind_best, by_width, rho, worst_median
 from simplicity.data import streams
 from simplicity.evidence.claims import Check, below, check
 from simplicity.grid import config
@@ -82,10 +82,9 @@ def checks(runs: Runs) -> list[Check]:
 
 def relative(cells: xr.Dataset) -> xr.Dataset:
     """With `rho_polished`: the best polished train MSE over that of the two fits."""
-    return cells.assign(rho_polished=cells.polished.min("start") / cells.two_fits)
+    return cells.assign(rho_polished=rho(cells, cells.polished.min("start")))
 
 
 def gap(cells: xr.Dataset) -> xr.DataArray:
     """(train MSE of the small start - least train MSE of a polished one) / sigma^2, at least 0."""
-    found = np.fmin(cells.polished.min("start"), cells.small)
-    return (cells.small - found) / cells.noise_variance
+    return behind_best(cells, cells.polished.min("start"))

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from simplicity.boursier import linear_teacher, ols, synthetic
+from simplicity.boursier.alignment import on_sphere
 from simplicity.boursier.criteria import (
     LONG,
     Answers,
@@ -61,8 +62,7 @@ def draw(run: Run) -> tuple[synthetic.Task, np.ndarray]:
 
 def _directions(dim: int, rng: np.random.Generator) -> np.ndarray:
     """Those of the teacher's neurons, of length 1."""
-    directions = rng.standard_normal((len(SIGNS), dim))
-    return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    return on_sphere(rng.standard_normal((len(SIGNS), dim)))
 
 
 def _fresh(run: Run, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

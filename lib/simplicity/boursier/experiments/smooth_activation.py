@@ -49,6 +49,7 @@ class Run(linear_teacher.Run):
 
     rule: str = config.param("gd", "what trains", choices=gelu_and_adam.RULES)
     activation: str = config.param("gelu", "activation", choices=gelu_and_adam.ACTIVATIONS)
+    steps: int = config.param(20_000, "gradient steps at most", low=len(PARTS) - 1, high=10**9)
 
 
 # `longer` and the groups after it are in dimension 2, with more steps.

@@ -83,7 +83,7 @@ def _elsewhere(
     run: Run, task: synthetic.Task, network: TwoLayer, rng: np.random.Generator
 ) -> dict[str, float]:
     """The interpolator of the same width, and a random point of the trained network's loss."""
-    interpolator = TwoLayer(*landscape.random_feature_interpolator(run.width, task.x, task.y, rng))
+    interpolator = landscape.random_feature_interpolator(run.width, task.x, task.y, rng)
     found, level = _of_interpolator(interpolator, task), _error(network, task)
     if found["interpolator_mse"] >= level:  # too few neurons: no path from below to this loss
         names = ("random_mse", "random_gradient_norm", "random_least_eigenvalue")
@@ -105,7 +105,7 @@ def _of_random_point(
     """Of a point of the loss `level`, on a random path from a network below it."""
     other = landscape.at_loss(*below, lambda a, w: _error(TwoLayer(a, w), task), level, rng)
     return {
-        "random_mse": _error(TwoLayer(*other), task),
+        "random_mse": _error(other, task),
         "random_gradient_norm": landscape.gradient_norm(*other, task.x, task.y),
         "random_least_eigenvalue": landscape.least_eigenvalue(*other, task.x, task.y),
     }
@@ -115,7 +115,7 @@ def _kicked(
     run: Run, task: synthetic.Task, network: TwoLayer, rng: np.random.Generator
 ) -> np.ndarray:
     """rho after a perturbation of each size and further training in single precision."""
-    starts = [TwoLayer(*landscape.perturbed(*network, size, rng)) for size in KICKS]
+    starts = [landscape.perturbed(*network, size, rng) for size in KICKS]
     more = dataclasses.replace(run, steps=run.kicked_steps, precision="float32")
     ends = [_descend(more, task, start)[0] for start in starts]
     return np.array([linear_teacher.rho(_error(end, task), task) for end in ends])

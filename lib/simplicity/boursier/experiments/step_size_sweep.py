@@ -100,7 +100,7 @@ def _from_interpolator(run: Run) -> xr.Dataset:
             "rho": linear_teacher.rho(curve[-1], task),
             "train_mse": curve[-1],
             "stopped_at": schedule[len(errors) - 1],
-            "diverged": int(len(errors) < len(schedule)),
+            "diverged": int(not np.isfinite(curve[-1])),
             "sharpness": landscape.sharpness(*interpolator, task.x, task.y),
             "train_curve": _drawn(curve),
             "time_of_probe": _drawn(run.step_size * np.array(schedule)),
@@ -112,7 +112,7 @@ def _interpolator(run: Run, task: synthetic.Task) -> tuple[TwoLayer, TwoLayer]:
     """An interpolator of the run's width, and the same moved by `NUDGE`."""
     rng = streams.generator(run.seed, streams.INITIALISATION)
     found = landscape.random_feature_interpolator(run.width, task.x, task.y, rng)
-    return TwoLayer(*found), TwoLayer(*landscape.perturbed(*found, NUDGE, rng))
+    return found, landscape.perturbed(*found, NUDGE, rng)
 
 
 def _errors(

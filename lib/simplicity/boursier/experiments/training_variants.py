@@ -51,7 +51,6 @@ CLAIMS = ("B17", "B31")
 PROBES, TAIL_PROBES = 20, 20
 TAIL = 0.75  # the tail is the last quarter of the time
 CROSSED = 0.9  # median rho that counts as past the threshold
-HEAVY = 2.5  # degrees of freedom of the heavy-tailed noise: a variance and no fourth moment
 LONGER = (1, 2, 4)
 STARTS = starts.STARTS | {"torch": starts.torch_default}
 
@@ -163,16 +162,12 @@ def _mirrored(run: Run, task: synthetic.Task) -> synthetic.Task:
 
 
 def _heavy_tailed(run: Run, task: synthetic.Task) -> synthetic.Task:
-    noise = heavy_noise(run.n, run.noise_variance, streams.generator(run.seed, streams.NOISE))
+    rng = streams.generator(run.seed, streams.NOISE)
+    noise = synthetic.heavy_noise(run.n, run.noise_variance, rng)
     return task._replace(y=task.x @ task.teacher + noise)
 
 
 _OTHER_SAMPLES = {"mirrored": _mirrored, "heavy-tailed": _heavy_tailed}
-
-
-def heavy_noise(n: int, variance: float, rng: np.random.Generator) -> np.ndarray:
-    """Student's t with `HEAVY` degrees of freedom, scaled to `variance`: E t^2 = nu / (nu - 2)."""
-    return np.sqrt(variance * (HEAVY - 2) / HEAVY) * rng.standard_t(HEAVY, n)
 
 
 def initial(run: Run) -> TwoLayer:
@@ -221,9 +216,10 @@ def train(
 
 
 def _engine(run: Run) -> tuple[linear_teacher.Engine, dict[str, Any]]:
-    """The compiled loop for a ReLU under gradient descent, else the compiled optimisers.
+    """One of three engines, with what the variant chooses of it.
 
-    With what the variant chooses of it. Batches drawn by themselves are in double precision.
+    A ReLU under gradient descent has `two_layer`, or `independent_batches` where batches are drawn
+    by themselves, which are in double precision; all else has `gelu_and_adam`.
     """
     variant, precision = VARIANTS[run.variant], {"precision": run.precision}
     if variant.activation != "relu" or variant.rule != "gd":

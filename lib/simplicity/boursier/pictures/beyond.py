@@ -202,7 +202,7 @@ def _of_teacher(panel: Axes, fresh: Runs, recorded: Runs, shown: Iterable[Shown]
 
 
 def _noise_line(panel: Axes, variance: float, first: int) -> None:
-    panel.axhline(variance, color=INK, alpha=0.55, lw=1, ls="--")
+    panels.noise_level(panel, variance)
     panel.annotate(f"σ² = {variance:g}", (first, variance), va="bottom", fontsize=9)
 
 

@@ -12,7 +12,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from simplicity.boursier import alignment, early, extremal, ols
+from simplicity.boursier import alignment, early, extremal, ols, sectors
 from simplicity.boursier.pictures import panels
 from simplicity.grid.groups import cells_where
 from simplicity.pictures import legends, seeds, ticks
@@ -37,7 +37,7 @@ SIDES = {1: ("maximisers", GREEN, "a > 0"), -1: ("minimisers", PURPLE, "a < 0")}
 _STRIDE = 0.03  # of the unit circle's radius, three pixels: no neuron's path is drawn finer
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _CURVE = 0.32  # by how much G_n moves the polar curve off the unit circle
-_CIRCLE = extremal.circle(np.linspace(0, 2 * np.pi, 361))
+_CIRCLE = sectors.circle(np.linspace(0, 2 * np.pi, 361))
 
 
 def neuron_frames(
@@ -211,7 +211,10 @@ _UNITS = {
 # The small scales end on the same line: a wide one below a thin one.
 _STYLES = ((BLUE, 3.0), (ORANGE, 1.2), (RED, 0.8))
 # Marks of `plateau`, as entries of its legend.
-_MOMENTS = {2: (INK, "τ, ε = 0.5", "s"), 3: (INK, "exit: loss down a tenth", "D")}
+_MOMENTS = {
+    early.TAU_HALF: (INK, f"τ, ε = {early.EPS[1]:g}", "s"),
+    early.EXIT: (INK, "exit: loss down a tenth", "D"),
+}
 
 
 def shares(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
@@ -220,7 +223,8 @@ def shares(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
     At tau for both eps, and at scale 1 when the loss has moved.
     """
     with axes(2, sharey=True, height=3.4) as (figure, drawn):
-        for panel, tau, eps in zip(drawn, (1, 2), (0.25, 0.5), strict=True):
+        taus = (early.TAU_QUARTER, early.TAU_HALF)
+        for panel, tau, eps in zip(drawn, taus, early.EPS, strict=True):
             _at_tau(panel, (fresh, recorded), tau)
             panel.set(title=f"at τ with ε = {eps:g}", ylim=(-0.04, 1.04))
         drawn[0].set_ylabel("share of neurons aligned")
@@ -235,7 +239,7 @@ def shares(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
 
 def _at_tau(panel: Axes, both: tuple[xr.Dataset, xr.Dataset], tau: int) -> None:
     """The share aligned at one of the two tau, at scale 1 at the exit."""
-    for scale, moment in ((1e-6, tau), (1e-3, tau), (1.0, 3)):
+    for scale, moment in ((1e-6, tau), (1e-3, tau), (1.0, early.EXIT)):
         shown = [data.assign(shown=data.aligned.isel(moment=moment)) for data in both]
         panels.against(panel, shown, "n", "shown", SCALES[scale], dim=5, scale=scale)
     panels.level(panel, 0.99)
@@ -273,7 +277,7 @@ def _with_moments(panel: Axes, run: xr.Dataset, curve: xr.DataArray) -> None:
     panel.plot(run.time, curve, color=colour)
     panel.set_xlabel("time t = steps × η")
     for at, (*_, mark) in _MOMENTS.items():
-        if run.scale < 1 or at == 3:
+        if run.scale < 1 or at == early.EXIT:
             moment = float(run.moment_time[at])
             panel.plot(moment, np.interp(moment, run.time, curve), mark, color=colour, markersize=6)
 
@@ -325,7 +329,7 @@ def _in_both_units(runs: xr.Dataset) -> xr.Dataset:
     The leader's force is that at tau (eps 0.5).
     """
     by_largest = runs.exit_time * runs.largest_force
-    by_leader = runs.exit_time * runs.pull.isel(moment=2)
+    by_leader = runs.exit_time * runs.pull.isel(moment=early.TAU_HALF)
     return runs.assign(depth=-np.log(runs.scale), by_largest=by_largest, by_leader=by_leader)
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from simplicity.boursier import extremal
+from simplicity.boursier import extremal, sectors
 from simplicity.boursier.pictures import panels
 from simplicity.evidence.claims import Estimate, mean, share
 from simplicity.grid.groups import Runs, cells_where
@@ -33,7 +33,7 @@ from simplicity.pictures.tracks import Dots, Line, Note, Track
 
 Array = NDArray[np.floating]
 ANGLES = np.linspace(0, 2 * np.pi, 361)  # at which curves around the circle are drawn
-_CIRCLE = extremal.circle(ANGLES)
+_CIRCLE = sectors.circle(ANGLES)
 RATE_TICKS, COUNT_TICKS = (50, 200, 800, 3200), (8, 32, 128, 1024, 4096)
 _CENTRE = np.array([0.25, 0.0])  # of the picture: the population's curve lies to the right
 _GROUND = 1.2  # the radius that stands for G = 0, larger than any |G_n| of the picture

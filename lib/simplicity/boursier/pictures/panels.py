@@ -65,6 +65,17 @@ def level(panel: Axes, value: float = 1) -> None:
     panel.axhline(value, color=INK, alpha=FAINT, lw=0.8)
 
 
+def criterion(panel: Axes, value: float, place: float, **look: Any) -> None:
+    """A faint line across where a check draws its own, with a word at a place along it."""
+    level(panel, value)
+    panel.annotate("criterion", (place, value), va="bottom", alpha=0.7, fontsize=9, **look)
+
+
+def noise_level(panel: Axes, variance: float) -> None:
+    """A dashed line across at sigma^2."""
+    panel.axhline(variance, color=INK, alpha=0.55, lw=1, ls="--")
+
+
 def log_samples(panel: Axes, ns: ArrayLike) -> None:
     """A log axis of sample numbers, with these at its ticks."""
     panel.set(xscale="log", xlabel="samples n")

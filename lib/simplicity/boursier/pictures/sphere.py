@@ -15,7 +15,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from simplicity.boursier import alignment, extremal
+from simplicity.boursier import alignment, sectors
+from simplicity.boursier.alignment import on_sphere
 from simplicity.boursier.pictures import early
 from simplicity.pictures import style
 from simplicity.pictures.player import Panel, Player
@@ -25,7 +26,7 @@ Array = NDArray[np.floating]
 FRONT, BACK = 1, -1
 _TITLES = {FRONT: "towards β*", BACK: "away from β*"}
 _LEVELS = np.array([-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75])  # of max |G_n|
-_RIM = extremal.circle(np.linspace(0, 2 * np.pi, 91))
+_RIM = sectors.circle(np.linspace(0, 2 * np.pi, 91))
 _SIDE, _HEIGHT, _LIMIT = 220.0, 236.0, 1.06
 _STRIDE = 0.04  # of the disc's radius, two to three pixels: a neuron's path is drawn no finer
 
@@ -38,14 +39,8 @@ def project(w: Array, side: int) -> Array:
     """
     unit = w / np.linalg.norm(w, axis=-1, keepdims=True)
     depth, across = side * unit[..., :1], unit[..., 1:]
-    placed = _unit(across) * np.sqrt(np.maximum(1 - depth, 0)) * np.array([side, 1.0])
+    placed = on_sphere(across) * np.sqrt(np.maximum(1 - depth, 0)) * np.array([side, 1.0])
     return np.where(depth >= 0, placed, np.nan)
-
-
-def _unit(vectors: Array) -> Array:
-    """Of length 1; 0 stays 0."""
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
 
 
 def lift(places: Array, side: int) -> Array:
@@ -74,7 +69,7 @@ def _grid() -> Array:
     radius, angle = np.meshgrid(
         np.linspace(0, 1, 61), np.linspace(0, 2 * np.pi, 121), indexing="ij"
     )
-    return radius[..., None] * extremal.circle(angle)
+    return radius[..., None] * sectors.circle(angle)
 
 
 def _heights(w: Array, x: Array, y: Array) -> Array:

@@ -95,7 +95,7 @@ def _triangles(panel: Axes, ns: xr.DataArray, colour: str) -> None:
 
 def _sigma_line(panel: Axes, variance: float) -> None:
     """A line at the noise variance, which has its own tick in place of those near it."""
-    panel.axhline(variance, color=INK, alpha=0.55, lw=1, ls="--")
+    panels.noise_level(panel, variance)
     apart = [tick for tick in (0.0, 0.5, 0.75, 1.0, 1.25) if abs(tick - variance) > 0.1]
     labels = {tick: f"{tick:g}" for tick in apart} | {variance: f"σ² = {variance:g}"}
     panel.set_yticks(*zip(*sorted(labels.items()), strict=True))
@@ -224,7 +224,7 @@ def _distances(panel: Axes, fresh: Runs, recorded: Runs) -> None:
     places = _places(recorded)
     for place, (group, n) in enumerate(places):
         _both_distances(panel, place, *(runs(group, n=n) for runs in (fresh, recorded)))
-    _criterion(panel, len(places) - 0.52)
+    panels.criterion(panel, 0.01, len(places) - 0.52, ha="right")
     panel.set(yscale="log", ylabel="rms over fresh inputs")
     panel.set_xticks(range(len(places)), [f"{_LAWS[group]}\nn = {n}" for group, n in places])
     seeds.legend(panel, list(_KINDS.values()), fresh.dataset, recorded.dataset)
@@ -238,11 +238,6 @@ def _places(runs: Runs) -> list[tuple[str, int]]:
 def _both_distances(panel: Axes, place: int, fresh: xr.Dataset, recorded: xr.Dataset) -> None:
     for shift, (name, (colour, _)) in zip((-0.18, 0.18), _KINDS.items(), strict=True):
         panels.around(panel, place + shift, 0.13, fresh[name], recorded[name], colour)
-
-
-def _criterion(panel: Axes, right: float) -> None:
-    panels.level(panel, 0.01)
-    panel.annotate("criterion", (right, 0.01), va="bottom", ha="right", alpha=0.7, fontsize=9)
 
 
 def signs(recorded: xr.Dataset) -> Picture:

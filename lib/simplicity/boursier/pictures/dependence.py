@@ -12,7 +12,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
-from simplicity.boursier.criteria import at_limit
+from simplicity.boursier.criteria import at_limit, pairs
 from simplicity.boursier.pictures import panels
 from simplicity.evidence.claims import share
 from simplicity.grid.groups import Runs, cells_where
@@ -134,7 +134,7 @@ def _power(panel: Axes, dims: Array, n50: Array, slope: float, style: str) -> No
 
 def scale_sweep(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
     """rho against the scale of the initialisation, at the first budget and at the longer one."""
-    colours = dict(zip(_pairs(recorded), (BLUE, ORANGE, GREEN, PURPLE), strict=False))
+    colours = dict(zip(pairs(recorded), (BLUE, ORANGE, GREEN, PURPLE), strict=False))
     with axes(2, sharey=True, height=3.5) as (figure, row):
         for index, panel in enumerate(row):
             _by_scale(panel, fresh.isel(budget=index), recorded.isel(budget=index), colours)
@@ -146,11 +146,6 @@ def scale_sweep(fresh: xr.Dataset, recorded: xr.Dataset) -> Picture:
             "width."
         )
         return finish(figure, about)
-
-
-def _pairs(cells: xr.Dataset) -> list[tuple[int, int]]:
-    """n and width, each pair once."""
-    return sorted(set(zip(cells.n.values.tolist(), cells.width.values.tolist(), strict=True)))
 
 
 def _by_scale(
@@ -197,13 +192,7 @@ def _at_the_end(
         panels.around(panel, place, 0.2, page, record, colour)
     panel.set(yscale="log", xlim=(-0.5, len(kinds) - 0.5))
     panel.set_xticks(range(len(kinds)), [label for _, label in kinds.values()])
-    _criterion(panel, criterion)
-
-
-def _criterion(panel: Axes, value: float) -> None:
-    panels.level(panel, value)
-    left, units = (0.02, value), ("axes fraction", "data")
-    panel.annotate("criterion", left, xycoords=units, va="bottom", alpha=0.7, fontsize=9)
+    panels.criterion(panel, criterion, 0.02, xycoords=("axes fraction", "data"))
 
 
 def _after_kicks(
