@@ -22,7 +22,6 @@ from simplicity.evidence.claims import (
     Check,
     Estimate,
     below,
-    cells_where,
     check,
     every_seed,
     exact,
@@ -32,7 +31,7 @@ from simplicity.evidence.claims import (
     share,
 )
 from simplicity.evidence.over_seeds import each, paired
-from simplicity.grid.groups import Grid, Runs
+from simplicity.grid.groups import Grid, Runs, cells_where
 from simplicity.nets.loop import evenly
 
 CLAIMS = ("B7", "B8", "B28")

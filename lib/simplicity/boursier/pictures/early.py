@@ -15,20 +15,9 @@ from numpy.typing import NDArray
 from simplicity.boursier import alignment, early, extremal, ols, sectors
 from simplicity.boursier.pictures import panels
 from simplicity.grid.groups import cells_where
-from simplicity.pictures import legends, seeds, ticks
+from simplicity.pictures import legends, seeds, style, ticks
 from simplicity.pictures.player import Panel, Player
-from simplicity.pictures.style import (
-    BLUE,
-    GREEN,
-    INK,
-    ORANGE,
-    PURPLE,
-    RED,
-    Picture,
-    axes,
-    finish,
-    joined,
-)
+from simplicity.pictures.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, Picture, axes, finish
 from simplicity.pictures.tracks import Dots, Line, Note, Track
 
 Array = NDArray[np.floating]
@@ -140,7 +129,7 @@ def paths(places: Array, stride: float, colour: str) -> Line:
 
     Points nearer than `stride` to the last one are left out.
     """
-    kept = joined([_thinned(path, stride) for path in places.swapaxes(0, 1)])
+    kept = style.joined([_thinned(path, stride) for path in places.swapaxes(0, 1)])
     return Line("path up to the exit", [kept], colour, 0.7, 0.35)
 
 
