@@ -3,7 +3,8 @@
 Set-up: `cosine` is the regression task, `little_network` images for a little convolution,
 `corruption_checks` wrong labels on images, `criteria` what checks share.
 Engines, a sample a step: `single_sample`, `single_image` (convolutions; `single_image_steps` is
-compiled), `single_sample_autograd` (the reference), `dropout`; `windows` is what they keep.
+compiled), `single_sample_autograd` (the reference), `dropout`; `windows` is what all
+but `dropout` keep.
 Instruments: `trajectory` of the bias, `lipschitz` constants, linear `regions`, `steady` learners.
 """
 

@@ -27,7 +27,7 @@ class Steps(NamedTuple):
     output: Array
 
     def note(self, step: int, pull: Array, p: float, label: float) -> None:
-        """Of a step whose dl/db_1 is `pull`; 1 / eps is the probability that the label is given."""
+        """Of a step whose dl/db_1 is `pull`; 1 / eps is the probability of the given label."""
         self.normalised[step] = np.linalg.norm(pull) * abs(1 - label - p)
         self.output[step] = p
 

@@ -7,7 +7,8 @@ On the convolutional network of Loukas et al. (2021).
 
 The same steps and statistics as `single_sample_autograd.descend_autograd` takes on that module,
 about ten times as fast on one core, because a single image leaves most of the network out (see
-`single_image_steps`). Only the corner of the image that the network sees is kept (see the module).
+`single_image_steps`). Only the corner of the image that the network sees is kept (see
+`modules.two_convolutions`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -112,7 +113,7 @@ def _layers(module: nn.Sequential) -> list[nn.Conv2d | nn.Linear]:
 
 
 def _taken(module: nn.Sequential) -> Network:
-    """Copies of the parameters in this module's layout."""
+    """Copies of the parameters as `single_image_steps` lays them out."""
     found = [_bias(module).detach().numpy().transpose(1, 2, 0)[:SIDE, :SIDE]]
     for layer in _layers(module):
         found += [_channels_last(layer.weight), _own(layer).detach().numpy()]

@@ -1,6 +1,6 @@
 """Stochastic gradient descent by automatic differentiation, one sample a step.
 
-Any torch module, the same dataset.
+It trains any torch module and returns the dataset of `single_sample`.
 
 The counterpart of `single_sample.descend`, which is hundreds of times faster on the networks that
 it knows: here are convolutions, pooling, skip connections and other activations, and every

@@ -66,7 +66,8 @@ def distance_bound(step_size: float, steps: int, largest_epsilon: Array, slope: 
 
     Sum over t < tau of alpha eps_max_t lambda_avg_t.
 
-    Both are given once for every `steps` steps, (p,); the sum after each such stretch comes back.
+    `largest_epsilon` and `slope` are given once for every `steps` steps, (p,); the sum after each
+    such stretch comes back.
     """
     training_doors.step(step_size)
     doors.whole("steps", steps, 1)

@@ -194,9 +194,7 @@ def shuffled(x: ArrayLike, values: ArrayLike, rng: Generator) -> Array:
 
 
 def spearman_within(x: ArrayLike, values: ArrayLike) -> Correlation:
-    """Mean over conditions of the rank correlation over seeds.
-
-    Of x and `values`, each (seeds, k).
+    """Mean over conditions of the rank correlation over seeds of x and `values`, each (seeds, k).
 
     Conditions of a seed share its data, so the interval draws whole seeds and not single runs.
     """

@@ -1,8 +1,8 @@
 """What is kept of each window of steps by single samples: `STATISTICS`, and their dataset.
 
-alpha_t and eps_t are those of `single_sample`. The loops of this wing add each step to the sums of
-its window (`note_step`) and divide them at its end (`close_window`). `Notes` hold what a run keeps,
-and when its probes look.
+alpha_t and eps_t are those of `single_sample`. The compiled loops of this wing add each step to the
+sums of its window (`note_step`) and divide them at its end (`close_window`). `Notes` hold what a
+run keeps, and when its probes look.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Points of the plane with a share of flipped labels, and a small dense network on them.
 
-Two experiments share this.
+The experiments `disk` and `bad_start` share this.
 
 The network has three hidden layers and one logit (`nakkiran.dense`) and is trained by full-batch
 gradient descent.

@@ -1,4 +1,4 @@
-"""A step of the first bias and the local Lipschitz constant (L1, L2, L4-d).
+"""A step of the first bias and the local Lipschitz constant (L1, L2, L4 to L6).
 
 Loukas et al. 2021, sections 2 and 3. With g = df/db_1 a step of single-sample gradient descent has
 |db_1| / (alpha eps) = |g|, and grad_x f = W_1^T g: so lambda / sigma_1(W_1) <= |g|, and |g| <=
@@ -150,7 +150,7 @@ def _identity(run: Run) -> dict[str, float]:
 
 
 def _rates(run: Run) -> dict[str, float]:
-    """T1b: for every sample one step at three rates; wrong is without division by the rate."""
+    """L4: for every sample one step at three rates; wrong is without division by the rate."""
     network, data = _pretrained(run)
     found = [_change_with_rate(run, network, data, sample) for sample in range(run.n)]
     error, wrong = np.max(found, axis=0)
@@ -178,7 +178,7 @@ def _steps_at_rates(
 
 
 def _layer(run: Run) -> dict[str, float]:
-    """T1d: a step of b_l gives the gradient of f_d o ... o f_l, W_l^T db_l.
+    """L6: a step of b_l gives the gradient of f_d o ... o f_l, W_l^T db_l.
 
     Wrong is the gradient of f_d o ... o f_{l+1}. As printed the claim pairs b_{l-1} with f_d o ...
     o f_l: `upper` counts the points where |db_{l-1}| / (alpha eps) is larger than that function's
@@ -290,14 +290,14 @@ def _on_images(run: Run, shared_bias: bool) -> tuple[little_network.Network, xr.
 
 
 def _part(run: Run) -> dict[str, float]:
-    """T1c: W_1 = I, an unshared b_1 and the part after it; wrong is one bias for all pixels."""
+    """L5: W_1 = I, an unshared b_1 and the part after it; wrong is one bias for all pixels."""
     (_, own), (_, shared) = (_on_images(run, one) for one in (False, True))
     error, wrong = (float(one.rounding.max()) for one in (own, shared))
     return {"error": error, "wrong": wrong, "points": float(own.sizes["window"])}
 
 
 def _convolution_first(run: Run) -> dict[str, float]:
-    """T1c where layer 1 itself shares weights, a frozen convolution from 64 pixels to 64.
+    """L5 where layer 1 itself shares weights, a frozen convolution from 64 pixels to 64.
 
     `error` is the number of violations of the bracket with an unshared b_1, `wrong` that with one
     bias for all places.

@@ -1,4 +1,4 @@
-"""Digits 3 against 8 with corrupted labels, one image a step, fully connected (F1d-f, F2c, FB2).
+"""Digits 3 against 8 with corrupted labels, fully connected (L11 to L17, L37 to L39).
 
 The task of Loukas et al. 2021, Figures 1d-f and 2c, on scikit-learn's digits: identity first layer,
 cross-entropy, batch 1. Two settings: `decayed`, a small network whose rate falls tenfold each half
@@ -93,7 +93,7 @@ GRID = Grid(
 
 
 def measure(run: Run) -> xr.Dataset:
-    """Statistics at `POINTS` passes along `epoch`; scores on test and given labels at probes."""
+    """Statistics along `epoch`, thinned to `corruption_checks.POINTS`; scores at probes."""
     clean = sample(run.seed)
     noise = streams.generator(run.seed, streams.NOISE)
     pair = clean._replace(y=corruption.nested(clean.y, run.corruption, noise))

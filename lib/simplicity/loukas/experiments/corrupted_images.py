@@ -1,4 +1,4 @@
-"""Dog against airplane with corrupted labels, on the paper's convolutional network (F1d-f, F2c).
+"""Dog against airplane with corrupted labels, on the paper's convolutional network (L11 to L16).
 
 Loukas et al. 2021, Task 2, Figures 1d-f and 2c: the network of `modules.two_convolutions`,
 cross-entropy, one image a step, rate .0025 that falls tenfold every half of the run, labels redrawn

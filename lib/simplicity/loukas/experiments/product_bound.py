@@ -145,5 +145,5 @@ def _dead_check(runs: Runs) -> claims.Check:
 
 
 def _lost(cells: xr.Dataset) -> claims.Estimate:
-    """The share of networks without any slope whose product of norms has one."""
+    """The share, of all networks, of those without any slope whose product of norms is above 0."""
     return claims.share(((cells.largest == 0) & (cells["product"] > 0)).values)

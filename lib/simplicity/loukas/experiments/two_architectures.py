@@ -1,4 +1,4 @@
-"""Threes against sixes, one image a step: fully connected beside convolutional (claim FM).
+"""Threes against sixes, one image a step: fully connected beside convolutional (claim L29).
 
 A plot of the code of Loukas et al. 2021 whose place in the paper we have not seen: MNIST 3 against
 6, 100 images a class for training, batch 1, rate .002, 100 passes; 784-784-512-1 with identity
@@ -110,7 +110,6 @@ def _length_and_loss(runs: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 def checks(runs: Runs) -> list[claims.Check]:
     """The shorter trajectory and the lower test loss belong to the same architecture, on MNIST."""
-    # A sign test over fewer seeds cannot come out but when all agree, or not at all.
     parts = [runs("pairs", architecture=name) for name in ARCHITECTURES]
     again = np.concatenate([_agreement_of_halves(part) for part in parts])
     return [
@@ -120,6 +119,7 @@ def checks(runs: Runs) -> list[claims.Check]:
             claims.share(agreement(*parts)), claims.sign_test(),
             ("a second run of the same architecture in place of the other one",
              claims.share(again)),
+            # A sign test over fewer seeds cannot come out but when all agree, or not at all.
             needs=8, unless=elsewhere(runs, data="mnist"),
         )
     ]  # fmt: skip

@@ -22,7 +22,7 @@ from simplicity.nets import FullyConnected
 CLAIMS = ("L3",)
 
 WINDOWS = (1, 2, 4, 8, 16, 32, 64)  # epochs
-FROZEN = 1e-12  # a step size: 400,000 steps move b_1 by less than 1e-12
+FROZEN = 1e-12  # a step size: 400,000 pulls below 1 move b_1 by less than 1e-6
 KINDS = (
     "frozen", "frozen, epochs", "frozen, one sample", "moving", "moving, one sample",
     "moving, epochs",

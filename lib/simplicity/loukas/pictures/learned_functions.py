@@ -55,7 +55,8 @@ def _dots(fields: Array, places: Array, centres: Array) -> Iterator[Dots]:
 
 def _zeros(frequency: float) -> Array:
     """The square's edge and the lines u, v = (2k + 1) / (4 f), (k, 2), NaN between them."""
-    inside = (2 * np.arange(-8, 8) + 1) / (4 * frequency)
+    most = int(2 * frequency) + 1
+    inside = (2 * np.arange(-most, most) + 1) / (4 * frequency)
     places = (-1.0, *inside[np.abs(inside) < 0.999], 1.0)
     return style.joined([line for at in places for line in _cross(at)])
 

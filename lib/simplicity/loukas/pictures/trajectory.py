@@ -95,7 +95,7 @@ def _centred(panel: Axes, path: Array, half: float) -> None:
 def learning(cells: xr.Dataset, epochs: Sequence[int], fields: Array, places: Array) -> Player:
     """One seed: f over (u, v) for up to four frequencies; beside it the levels.
 
-    The values are (frequency, frame, place).
+    The values `fields` are (frequency, frame, place).
     """
     names = [f for f, _ in coloured(cells)]
     about = (
@@ -184,7 +184,7 @@ def views(
 ) -> Picture:
     """The level of each run against f, one panel for each look.
 
-    {title: (variable, index on its second axis)}.
+    `looks` is {title: (variable, index on its second axis)}.
 
     `slopes` is the target's own mean slope for each f, dashed.
     """

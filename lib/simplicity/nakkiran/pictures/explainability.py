@@ -29,7 +29,7 @@ _AUTHORS: dict[str, Any] = {"ls": "", "marker": "o", "fillstyle": "none", "marke
 def dynamics(panels: Mapping[str, tuple[xr.Dataset, xr.Dataset | None]]) -> Picture:
     """I(F;Y) and mu with L, with the forest and with R over steps.
 
-    {title: (recorded runs, this page's runs)}.
+    `panels` is {title: (recorded runs, this page's runs)}.
     """
     with axes(len(panels), height=4.1, sharey=True) as (figure, row):
         for panel, (title, runs) in zip(row, panels.items(), strict=True):
@@ -56,7 +56,7 @@ def images(
 ) -> Picture:
     """As `dynamics` over epochs at the authors' rate, with points of the authors' curves.
 
-    {title: (runs, epochs a step)}.
+    `panels` is {title: (runs, epochs a step)}.
     """
     with axes(len(panels), height=4.1, sharey=True) as (figure, row):
         for panel, (title, (recorded, epochs)) in zip(row, panels.items(), strict=True):

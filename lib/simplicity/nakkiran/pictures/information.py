@@ -80,7 +80,7 @@ def _diagonal(panel: Axes, gained: xr.DataArray) -> None:
 def _samples(panel: Axes, data: xr.Dataset, x: str, y: str, recorded: bool, **fields: Any) -> None:
     """The samples that a recorded run kept, and one of each fresh cell.
 
-    All of them would lie on each other.
+    All fresh samples would lie on each other.
     """
     cells = cells_where(data, **fields)
     count = None if recorded else 1

@@ -1,4 +1,4 @@
-"""What several pictures of the wing share: marks, ticks, and shares over steps in a player."""
+"""What several pictures of the wing share: shares over steps for a player, and the player."""
 
 from collections.abc import Mapping, Sequence
 
