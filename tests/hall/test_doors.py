@@ -57,7 +57,9 @@ from simplicity.hu.linear_descent import FrozenKernel, LinearDescent
 from simplicity.loukas import (
     criteria,
     dropout,
+    image_task,
     lipschitz,
+    rank_correlations,
     regions,
     single_image,
     single_sample,
@@ -170,11 +172,11 @@ OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
     lipschitz.local: {"network": lambda: DEEP},
     lipschitz.first_steps: {"network": lambda: DEEP},
     trajectory.kernel_slopes: {"width": lambda: 1.0},
-    trajectory.spearman: {"x": lambda: X[:, 0]},
-    trajectory.spearman_within: {"x": X.copy, "values": X.copy},
+    rank_correlations.spearman: {"x": lambda: X[:, 0]},
+    rank_correlations.spearman_within: {"x": X.copy, "values": X.copy},
     criteria.within: {"x": X.copy, "values": X.copy},
     trajectory.log_slope: {"x": lambda: np.arange(1.0, N + 1), "y": lambda: np.arange(1.0, N + 1)},
-    trajectory.shuffled: {"x": lambda: np.arange(3)},
+    rank_correlations.shuffled: {"x": lambda: np.arange(3)},
     information.table: {"y": lambda: COINS},
     information.flipped: {"y": lambda: COINS},
     laws.sample: {"of": lambda: laws.rule("coin", 0.5, 0.0, 0.8, 0.2), "points": lambda: 20},
@@ -216,7 +218,7 @@ OWN: dict[Callable, dict[str, Callable[[], Any]]] = {
 CHECKS = ("threshold", "kernel", "corruption", "explain")
 # Fit to torch's own tensors, or made for one library's inside: not a user's door.
 INSIDE = {
-    train.half_mean_square, train.cross_entropy, full_batch.outputs,
+    train.half_mean_square, train.cross_entropy, full_batch.outputs, image_task.logits,
     full_batch.tensors, full_batch.backward, full_batch.diverged,
     modules.glorot, modules.he, modules.lecun, modules.torch_default,
     cones.state, driver.drive, two_layer.kernel, driver.looked_at, driver.order,

@@ -13,7 +13,7 @@ from simplicity.data import corruption
 from simplicity.grid import groups
 from simplicity.grid.groups import Runs
 from simplicity.grid.run import assemble
-from simplicity.loukas import corruption_checks
+from simplicity.loukas import corruption_checks, image_task
 from simplicity.loukas.experiments import corrupted_digits, corrupted_images, two_architectures
 
 RNG = np.random.default_rng
@@ -43,7 +43,7 @@ def test_images_are_scaled_enlarged_and_padded() -> None:
 
 def run_of(residual: list[float], trajectory: list[float]) -> xr.Dataset:
     count = len(residual)
-    columns = {name: np.zeros(count) for name in corruption_checks.KEPT if name != "variance"}
+    columns = {name: np.zeros(count) for name in image_task.KEPT if name != "variance"}
     columns |= {"residual": np.array(residual), "trajectory": np.array(trajectory)}
     columns["spread"] = np.arange(count, dtype=float)
     return xr.Dataset({name: ("epoch", values) for name, values in columns.items()})

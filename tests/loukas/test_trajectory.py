@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from simplicity import nets
-from simplicity.loukas import trajectory
+from simplicity.loukas import rank_correlations, trajectory
 from simplicity.loukas.single_sample import descend, passes
 
 RNG = np.random.default_rng
@@ -83,26 +83,26 @@ def test_strictly_ordered_epochs_are_counted():
 def test_rank_correlation_equals_scipy_and_is_undefined_for_a_constant():
     rng = RNG(1)
     x, y = rng.integers(4, size=30), rng.standard_normal(30)
-    assert trajectory.spearman(x, y) == pytest.approx(stats.spearmanr(x, y).statistic)
-    assert np.isnan(trajectory.spearman(x, np.ones(30)))
+    assert rank_correlations.spearman(x, y) == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert np.isnan(rank_correlations.spearman(x, np.ones(30)))
 
 
 def test_the_bootstrap_draws_seeds_and_contains_what_it_should():
     noise = RNG(2).standard_normal((10, 4))
-    null = trajectory.spearman_over_seeds([1, 2, 3, 4], noise)
+    null = rank_correlations.spearman_over_seeds([1, 2, 3, 4], noise)
     assert null.low < 0 < null.high and null.missing == 0
-    strong = trajectory.spearman_over_seeds([1, 2, 3, 4], noise + 10 * np.arange(4))
+    strong = rank_correlations.spearman_over_seeds([1, 2, 3, 4], noise + 10 * np.arange(4))
     assert strong.low > 0.9
     # seeds that are copies of one another say no more than one of them, and rows drawn singly would
     # say four times as much
-    copies = trajectory.spearman_over_seeds([1, 2, 3, 4], np.tile(noise[:1], (10, 1)))
+    copies = rank_correlations.spearman_over_seeds([1, 2, 3, 4], np.tile(noise[:1], (10, 1)))
     single = stats.spearmanr([1, 2, 3, 4], noise[0]).statistic
     assert copies.low == copies.high == pytest.approx(single)
 
 
 def test_shuffled_conditions_have_no_order_and_the_spread_of_a_permutation_test():
     values = RNG(2).standard_normal((10, 4)) + 10 * np.arange(4)
-    found = trajectory.shuffled([1, 2, 3, 4], values, RNG(3))
+    found = rank_correlations.shuffled([1, 2, 3, 4], values, RNG(3))
     # Within a seed the ranks of conditions are exchangeable: a mean of ten independent correlations
     # of 4, each of variance 1/3.
     assert abs(found.mean()) < 0.01 and found.std() == pytest.approx(np.sqrt(1 / 3 / 10), rel=0.06)
@@ -111,11 +111,11 @@ def test_shuffled_conditions_have_no_order_and_the_spread_of_a_permutation_test(
 def test_undefined_runs_are_left_out_and_counted():
     values = np.arange(12.0).reshape(3, 4)
     values[0, 3] = np.nan
-    found = trajectory.spearman_over_seeds([1, 2, 3, 4], values)
+    found = rank_correlations.spearman_over_seeds([1, 2, 3, 4], values)
     kept = np.isfinite(values)
     expected = stats.spearmanr(np.broadcast_to([1, 2, 3, 4], (3, 4))[kept], values[kept]).statistic
     assert found.missing == 1 and found.value == pytest.approx(expected)
-    nothing = trajectory.spearman_over_seeds([1, 2], np.full((3, 2), np.nan))
+    nothing = rank_correlations.spearman_over_seeds([1, 2], np.full((3, 2), np.nan))
     assert np.isnan(nothing.value) and np.isnan(nothing.low)
 
 
@@ -124,16 +124,17 @@ def test_a_correlation_within_conditions_does_not_see_their_order_and_draws_whol
     apart = rng.standard_normal((40, 1)) * 0.01 + np.arange(4) * 10
     noise = rng.standard_normal((40, 4))
     level, test = apart + noise, apart + rng.standard_normal((40, 4))
-    over_all = trajectory.spearman(level.ravel(), test.ravel())
-    within = trajectory.spearman_within(level, test)
+    over_all = rank_correlations.spearman(level.ravel(), test.ravel())
+    within = rank_correlations.spearman_within(level, test)
     assert over_all > 0.9 and within.low < 0 < within.high
-    same = trajectory.spearman_within(level, apart + noise)
+    same = rank_correlations.spearman_within(level, apart + noise)
     assert same.value == pytest.approx(1)
     # All conditions of a seed share one number: forty runs are ten, and the interval is as wide.
     shared = rng.standard_normal((10, 1)) + np.zeros((10, 4))
     other = 0.5 * shared + rng.standard_normal((10, 1))
     four, one = (
-        trajectory.spearman_within(shared[:, :k], other[:, :k] + np.zeros((10, k))) for k in (4, 1)
+        rank_correlations.spearman_within(shared[:, :k], other[:, :k] + np.zeros((10, k)))
+        for k in (4, 1)
     )
     assert four.high - four.low == pytest.approx(one.high - one.low)
 

@@ -7,7 +7,11 @@ import xarray as xr
 
 from simplicity.evidence.claims import Estimate, mean
 from simplicity.grid.groups import Runs
-from simplicity.loukas.trajectory import Correlation, spearman_over_seeds, spearman_within
+from simplicity.loukas.rank_correlations import (
+    Correlation,
+    spearman_over_seeds,
+    spearman_within,
+)
 from simplicity.problems import doors
 
 

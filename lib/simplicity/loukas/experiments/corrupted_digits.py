@@ -16,7 +16,7 @@ from simplicity.data import corruption, images, streams
 from simplicity.evidence import claims
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.loukas import corruption_checks, cosine, lipschitz, single_sample
+from simplicity.loukas import corruption_checks, cosine, image_task, lipschitz, single_sample
 from simplicity.loukas.criteria import elsewhere
 from simplicity.nets import FullyConnected
 
@@ -99,7 +99,7 @@ def measure(run: Run) -> xr.Dataset:
     pair = clean._replace(y=corruption.nested(clean.y, run.corruption, noise))
     wrong = float(np.mean(pair.y != clean.y))
     found = _train(run, _flipped(pair) if run.labels == FLIPPED else pair)
-    return corruption_checks.thinned(corruption_checks.summary(found, run.rates, wrong))
+    return corruption_checks.thinned(image_task.summary(found, run.rates, wrong))
 
 
 def _flipped(pair: corruption.Pair) -> corruption.Pair:
@@ -113,10 +113,10 @@ def _train(run: Run, pair: corruption.Pair) -> xr.Dataset:
         _start(run, pair.x.shape[1]), pair.x, pair.y.astype(float),
         cosine.in_epochs(len(pair.x), run.epochs, run.seed),
         step_size=run.rates, window=len(pair.x), loss=run.planned.loss,
-        schedule=corruption_checks.looks(run.epochs, PROBES),
-        **corruption_checks.watched(
+        schedule=image_task.looks(run.epochs, PROBES),
+        **image_task.watched(
             lipschitz.outputs, (pair.x_test, pair.y_test), (pair.x, pair.y),
-            squares if by_squares else corruption_checks.cross_entropy,
+            squares if by_squares else image_task.cross_entropy,
         ),
     )  # fmt: skip
     return found

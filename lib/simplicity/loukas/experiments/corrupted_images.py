@@ -13,7 +13,7 @@ from simplicity.data import corruption, streams
 from simplicity.evidence import claims
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.loukas import corruption_checks, cosine, single_image
+from simplicity.loukas import corruption_checks, cosine, image_task, single_image
 from simplicity.loukas.criteria import elsewhere
 
 CLAIMS = ("L11", "L12", "L13", "L16", "L37", "L38", "L39")
@@ -57,22 +57,22 @@ GRID = Grid(
 
 def measure(run: Run) -> xr.Dataset:
     """Statistics of every pass along `epoch`; scores on test and given labels at probes."""
-    clean = corruption_checks.pair(run.data, DATA[run.data], run.images, run.tests, SIDE, run.seed)
+    clean = image_task.pair(run.data, DATA[run.data], run.images, run.tests, SIDE, run.seed)
     noise = streams.generator(run.seed, streams.NOISE)
     given = corruption.nested(clean.y, run.corruption, noise).astype(np.float32)
     found = _train(run, clean, given)
-    return corruption_checks.summary(found, run.rates, np.mean(given != clean.y))
+    return image_task.summary(found, run.rates, np.mean(given != clean.y))
 
 
 def _train(run: Run, pair: corruption.Pair, given: np.ndarray) -> xr.Dataset:
     """Statistics of each pass of the given labels, and scores at the probes."""
     return single_image.descend(
-        corruption_checks.convolutional(pair, run.channels, run.seed), pair.x, given,
+        image_task.convolutional(pair, run.channels, run.seed), pair.x, given,
         cosine.in_epochs(len(pair.x), run.epochs, run.seed),
         step_size=run.rates, window=len(pair.x),
-        schedule=corruption_checks.looks(run.epochs, PROBES),
-        **corruption_checks.watched(
-            corruption_checks.logits, (pair.x_test, pair.y_test), (pair.x, given)
+        schedule=image_task.looks(run.epochs, PROBES),
+        **image_task.watched(
+            image_task.logits, (pair.x_test, pair.y_test), (pair.x, given)
         ),
     )  # fmt: skip
 

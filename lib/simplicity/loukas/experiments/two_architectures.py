@@ -17,7 +17,7 @@ from simplicity.data import corruption
 from simplicity.evidence import claims
 from simplicity.grid import config
 from simplicity.grid.groups import Grid, Runs
-from simplicity.loukas import corruption_checks, cosine, lipschitz, single_image, single_sample
+from simplicity.loukas import cosine, image_task, lipschitz, single_image, single_sample
 from simplicity.loukas.criteria import elsewhere
 
 CLAIMS = ("L29",)
@@ -56,11 +56,11 @@ GRID = Grid(
 
 def measure(run: Run) -> xr.Dataset:
     """Statistics of every pass along `epoch`; scores on test and training images at probes."""
-    pair = corruption_checks.pair(run.data, (3, 6), run.images, run.tests, SIDE, run.seed)
+    pair = image_task.pair(run.data, (3, 6), run.images, run.tests, SIDE, run.seed)
     train = {"convolutional": _convolutional, "fully connected": _fully_connected}
     options = _options(run, len(pair.x))
     found = train[run.architecture](run, pair, options)
-    return corruption_checks.summary(found, options["step_size"], 0.0)
+    return image_task.summary(found, options["step_size"], 0.0)
 
 
 def _options(run: Run, images: int) -> dict[str, Any]:
@@ -69,21 +69,19 @@ def _options(run: Run, images: int) -> dict[str, Any]:
         "order": cosine.in_epochs(images, run.epochs, run.seed),
         "step_size": np.full(run.epochs, run.rate),
         "window": images,
-        "schedule": corruption_checks.looks(run.epochs, PROBES),
+        "schedule": image_task.looks(run.epochs, PROBES),
     }
 
 
 def _convolutional(run: Run, pair: corruption.Pair, options: dict[str, Any]) -> xr.Dataset:
-    module = corruption_checks.convolutional(pair, run.channels, run.seed)
-    watched = corruption_checks.watched(
-        corruption_checks.logits, (pair.x_test, pair.y_test), (pair.x, pair.y)
-    )
+    module = image_task.convolutional(pair, run.channels, run.seed)
+    watched = image_task.watched(image_task.logits, (pair.x_test, pair.y_test), (pair.x, pair.y))
     return single_image.descend(module, pair.x, pair.y.astype(float), **options, **watched)
 
 
 def _fully_connected(run: Run, pair: corruption.Pair, options: dict[str, Any]) -> xr.Dataset:
     x, x_test = (part.reshape(len(part), -1) for part in (pair.x, pair.x_test))
-    watched = corruption_checks.watched(lipschitz.outputs, (x_test, pair.y_test), (x, pair.y))
+    watched = image_task.watched(lipschitz.outputs, (x_test, pair.y_test), (x, pair.y))
     _, found = single_sample.descend(
         cosine.start(run.seed, (SIDE**2, SIDE**2, run.hidden, 1)), x, pair.y.astype(float),
         loss="cross entropy", **options, **watched,
