@@ -8,10 +8,9 @@ Reads the images from the folder SIMPLICITY_DATA; see `simplicity data`.
 from pathlib import Path
 
 import torch
-from torch import nn
-
 from simplicity import lenses
 from simplicity.data import images
+from torch import nn
 
 BATCH, EPOCHS, RATE = 64, 2, 0.05
 
